@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * coppice.h - the public interface: models, passes, plans, sessions, training, data, emission.
+ *
+ * A model is a graph; a training step is another graph; a plan of a graph is run here or
+ * printed as C. Every call that can fail returns a cop_status and leaves one sentence in the
+ * context (cop_error_text). Results go out through the first parameter and are NULL after a failure.
+ *
+ * Ownership: what a cop_x_new / _build / _read call hands out is freed with cop_x_free. A plan
+ * refers to the weights of its graphs, a session to its plan: free them in the reverse order.
+ * Threads: one context and all that hangs on it belong to one thread at a time. No globals.
+ * Layouts: activations NHWC, weights [out, kh, kw, in] (OHWI), fully connected [out, in].
+ */
+#ifndef COPPICE_H
+#define COPPICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define COP_VERSION "0.1.0"
+
+/* ---- status and context ------------------------------------------------------------------ */
+
+/* The CLI exits with the negated code. */
+#define COP_STATUS_MAP(X)                                                                          \
+	X(OK, 0, "ok")                                                                             \
+	X(NOMEM, -1, "out of memory")                                                              \
+	X(ARG, -2, "bad argument")                                                                 \
+	X(SHAPE, -3, "shapes do not match")                                                        \
+	X(NOKERNEL, -4, "no kernel for this op on this target")                                    \
+	X(BUDGET, -5, "does not fit the budget")                                                   \
+	X(FORMAT, -6, "malformed file")                                                            \
+	X(IO, -7, "i/o error")                                                                     \
+	X(DIVERGED, -8, "training diverged")                                                       \
+	X(STOPPED, -9, "stopped on request")
+
+typedef enum cop_status {
+#define X(name, code, text) COP_##name = code,
+	COP_STATUS_MAP(X)
+#undef X
+} cop_status;
+
+const char *cop_status_text(cop_status code);
+
+/* One function does it all, as in Lua: nsize 0 frees p, p NULL allocates, else resizes.
+ * Returns NULL when it cannot; then p stays valid. */
+typedef struct cop_alloc {
+	void *(*fn)(void *ud, void *p, size_t osize, size_t nsize);
+	void *ud;
+} cop_alloc;
+
+typedef enum cop_level { COP_LOG_ERROR, COP_LOG_WARN, COP_LOG_INFO, COP_LOG_DEBUG } cop_level;
+typedef void cop_log_fn(void *ud, cop_level level, const char *text);
+
+typedef struct cop_ctx cop_ctx;
+
+cop_status cop_ctx_new(cop_ctx **out, const cop_alloc *alloc); /* alloc NULL: the C library's */
+void cop_ctx_free(cop_ctx *cx);
+void cop_ctx_log(cop_ctx *cx, cop_level upto, cop_log_fn *fn, void *ud);
+const char *cop_error_text(const cop_ctx *cx); /* the first cause since the last cop_error_clear; "" if none */
+void cop_error_clear(cop_ctx *cx);
+const char *cop_cpu_text(const cop_ctx *cx);   /* "avx512", "avx2", "neon" or "ref", after COPPICE_ISA */
+
+/* Set to true from a signal handler or a log sink: long calls end with COP_STOPPED at the next step. */
+void cop_ctx_stop(cop_ctx *cx, const volatile bool *flag);
+
+/* ---- tensors ------------------------------------------------------------------------------ */
+
+enum { COP_MAX_DIM = 6 };
+
+/* name, text, bits of one element */
+#define COP_DTYPE_MAP(X)                                                                           \
+	X(F32, "f32", 32) X(I32, "i32", 32) X(I8, "i8", 8) X(U8, "u8", 8) X(BIT, "bit", 1)
+typedef enum cop_dtype {
+	COP_NOTYPE,
+#define X(name, text, bits) COP_##name,
+	COP_DTYPE_MAP(X)
+#undef X
+} cop_dtype;
+
+/* How a constant lies in memory; the blob layouts are in kernel/kernel.h.
+ *   DENSE    the elements in order
+ *   PALETTE  a codebook and one packed code for each element
+ *   SPARSE   by output row: gaps between kept elements and their codes (or f32 values) */
+#define COP_ENC_MAP(X) X(DENSE, "dense") X(PALETTE, "palette") X(SPARSE, "sparse")
+typedef enum cop_enc {
+#define X(name, text) COP_##name,
+	COP_ENC_MAP(X)
+#undef X
+} cop_enc;
+
+typedef struct cop_quant { const float *scale; const int32_t *zero; int8_t axis; } cop_quant; /* axis -1: per tensor */
+
+typedef struct cop_type {
+	cop_dtype dtype;
+	cop_enc enc;
+	int32_t rank, dim[COP_MAX_DIM];
+	uint32_t enc_bytes; /* length of the encoded blob; 0 when DENSE */
+	cop_quant q;
+} cop_type;
+
+typedef struct cop_tensor { cop_type type; void *data; } cop_tensor; /* a view; owns nothing */
+
+int64_t cop_type_count(const cop_type *t); /* elements */
+size_t cop_type_bytes(const cop_type *t);  /* as it lies in memory */
+
+/* ---- graphs -------------------------------------------------------------------------------- */
+
+typedef struct cop_graph cop_graph;
+typedef uint32_t cop_vid, cop_nid; /* 1-based indices; 0 = none */
+
+/* The role is the memory segment: CONST lies in flash, PARAM and STATE in persistent RAM,
+ * INPUT and TEMP in the arena. */
+typedef enum cop_role { COP_TEMP, COP_INPUT, COP_CONST, COP_PARAM, COP_STATE } cop_role;
+
+typedef cop_status cop_write_fn(void *ud, const void *bytes, size_t size);
+
+/* A name of the zoo ("lenet-5", "mlp-784x100x10", "mobilenet-v2-0.35@128"), weights drawn from seed.
+ * classes and channels/height/width 0: the model's own default. */
+typedef struct cop_zoo_args { int32_t batch, classes, height, width, channels; uint64_t seed; } cop_zoo_args;
+cop_status cop_zoo_build(cop_graph **out, cop_ctx *cx, const char *name, const cop_zoo_args *a);
+const char *cop_zoo_name(int i, const char **summary); /* NULL past the end */
+
+cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size); /* a .cop file */
+cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *path_or_zoo_name);
+cop_status cop_model_save(const cop_graph *g, const char *path);       /* .cop: written beside, then renamed */
+cop_status cop_weights_load(cop_graph *g, const char *path);           /* .safetensors into the values of the same names */
+cop_status cop_weights_save(const cop_graph *g, const char *path);
+cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size);
+cop_status cop_graph_print(const cop_graph *g, cop_write_fn *write, void *ud);
+cop_status cop_graph_verify(const cop_graph *g);
+void cop_graph_free(cop_graph *g);
+
+/* Passes in order, in the words of the CLI: "fold_bn fuse prune:by=magnitude,keep=0.1". Replaces *g. */
+cop_status cop_graph_apply(cop_graph **g, const char *spec);
+const char *cop_pass_name(int i, const char **args, const char **summary); /* NULL past the end */
+
+/* The training graph of a model: forward, backward and updates.
+ * spec: "loss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*" */
+cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *spec);
+
+/* One line of `inspect`: a node with its weights. Bytes are as stored in memory. */
+typedef struct cop_layer {
+	const char *op, *name;           /* name: of its first parameter, or of its first result */
+	cop_type out;
+	int64_t parameters, nonzero, macs;
+	size_t weight_bytes, out_bytes;
+} cop_layer;
+int32_t cop_graph_layers(const cop_graph *g);
+cop_status cop_graph_layer(const cop_graph *g, int32_t i, cop_layer *out);
+cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *out); /* a CONST, PARAM or STATE's data, or the type of any value */
+const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CONST, PARAM and STATE values that hold data; NULL past the end */
+/* The first input and the first output: what a data set has to fit. */
+cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out);
+
+/* ---- plans and sessions --------------------------------------------------------------------- */
+
+/* A machine to plan for. ram and flash in bytes, 0 = unlimited. */
+typedef struct cop_target {
+	const char *name;
+	uint32_t isa;       /* COP_ISA_ bits of kernel/kernel.h that may be used beside the portable kernels */
+	size_t ram, flash;
+	int32_t align;      /* of every buffer, a power of two */
+	int32_t threads;
+	bool late_updates;  /* keep the updates at the end, as frameworks do; for comparison */
+} cop_target;
+cop_status cop_target_find(cop_target *out, cop_ctx *cx, const char *name); /* "host", "cortex-m4", ... */
+const char *cop_target_name(int i, const char **summary);
+
+typedef struct cop_plan cop_plan;
+/* The entries (inference, training ...) share PARAM and STATE by name. */
+cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, const cop_target *t);
+void cop_plan_free(cop_plan *p);
+size_t cop_plan_bytes(const cop_plan *p, cop_role segment); /* TEMP: the arena, inputs and outputs within */
+size_t cop_plan_live(const cop_plan *p);                    /* the largest live set: no arena can be smaller */
+int32_t cop_plan_steps(const cop_plan *p, int entry);
+/* step i: its op, kernel and live bytes, for reports; false past the end */
+typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes; int64_t macs; } cop_step_info;
+bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
+
+typedef struct cop_session cop_session;
+cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads); /* the only allocation; runs allocate nothing */
+void cop_session_free(cop_session *s);
+/* A view of a named value, valid until the session dies. Inputs and outputs: of that entry. */
+cop_status cop_session_tensor(cop_session *s, int entry, const char *name, cop_tensor *out);
+cop_status cop_session_io(cop_session *s, int entry, int32_t i, bool output, cop_tensor *out); /* i-th input or output */
+cop_status cop_session_run(cop_session *s, int entry);
+cop_status cop_session_pull(const cop_session *s, cop_graph *g); /* PARAM and STATE back into a graph, by name */
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+/* x of sample i as f32 [h,w,c] (or [n]) and its label. get fills buffers the caller owns. */
+typedef struct cop_dataset cop_dataset;
+struct cop_dataset {
+	const char *name;
+	cop_type x;               /* of one sample, f32, without the batch axis */
+	int32_t count, classes;   /* classes 0: no labels (the target is x itself) */
+	cop_status (*get)(void *ud, int32_t i, float *x, int32_t *label);
+	void (*free)(void *ud);
+	void *ud;
+};
+/* name: a row of data.def or a path; split "train", "valid" or "test".
+ * limit 0: all. COPPICE_DATA is a colon-separated list of folders to look in. */
+cop_status cop_data_open(cop_dataset **out, cop_ctx *cx, const char *name, const char *split, int32_t limit);
+void cop_data_free(cop_dataset *d);
+typedef struct cop_data_info { const char *name, *summary, *licence; bool present; char where[512]; } cop_data_info;
+bool cop_data_list(cop_ctx *cx, int i, cop_data_info *out);         /* false past the end */
+cop_status cop_data_check(cop_ctx *cx, const char *name);           /* files there, lengths and checksums right */
+typedef void cop_progress_fn(void *ud, int64_t done, int64_t total);
+cop_status cop_data_get(cop_ctx *cx, const char *name, const char *folder, const char *mirror, cop_progress_fn *fn, void *ud);
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+typedef struct cop_epoch { /* what is known after an epoch, or within one (done < 1) */
+	int32_t epoch, epochs;
+	float done;                 /* part of the epoch */
+	float loss, accuracy;       /* means over the epoch; accuracy of the valid set at its end, -1 before */
+	float lr;
+	double images_per_second, seconds, seconds_left;
+	const char *stage;          /* "train", or the stage of a recipe */
+} cop_epoch;
+
+typedef struct cop_train_args {
+	int32_t epochs, batch, threads;
+	float lr;
+	const char *update;     /* "sgd momentum=0.9 decay=5e-4" as in cop_graph_train; NULL: sgd momentum 0.9 */
+	const char *schedule;   /* "constant", "step:every=10,by=0.1", "cosine", with "warmup=2" epochs; NULL: cosine */
+	const char *augment;    /* "none", "flip,shift=2,crop=4,normalise"; NULL: none */
+	float smooth;           /* label smoothing, 0..1 */
+	uint64_t seed;
+	const char *checkpoint; /* path, or NULL: none; resumed from when it is there and resume is set */
+	bool resume;
+	void (*progress)(void *ud, const cop_epoch *e);
+	void *ud;
+} cop_train_args;
+
+/* Trains g's weights in place. valid may be NULL. On COP_DIVERGED and COP_STOPPED g holds the last good weights. */
+cop_status cop_train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a);
+
+typedef struct cop_score { float accuracy, loss; int32_t count; double images_per_second; } cop_score;
+cop_status cop_eval(cop_score *out, const cop_graph *g, cop_dataset *data, int32_t batch, int threads);
+
+/* ---- compression ------------------------------------------------------------------------------ */
+
+/* Runs a recipe (YAML text): stages, each with what it may cost and what it must gain; a stage that
+ * does not pay is undone. Replaces *g. history, if given, receives one JSON object (see docs/recipes.md). */
+cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
+	const cop_train_args *a, cop_write_fn *history, void *ud);
+
+/* ---- figures, emission, reports ---------------------------------------------------------------- */
+
+typedef struct cop_figures {
+	int64_t parameters, nonzero, macs;
+	size_t file_bytes, flash_bytes, ram_bytes;
+	double energy_nj;    /* one inference, an estimate: Horowitz 2014, 45 nm */
+} cop_figures;
+cop_status cop_measure(cop_figures *out, const cop_graph *g, const cop_target *t);
+
+/* Opens files by name and writes them through fn (path relative to the output folder). */
+typedef cop_status cop_file_fn(void *ud, const char *path, const void *bytes, size_t size);
+typedef struct cop_emit_args { const char *name; bool train; const char *train_spec; } cop_emit_args;
+cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_args *a, cop_file_fn *fn, void *ud);
+
+cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t history_size);
+
+/* Optional parts found at build time, one "name version" a call; NULL past the end. */
+const char *cop_feature(int i);
+
+/* Reads a whole file (at most max bytes; 0: 1 GiB) into memory of the context; free with cop_free. */
+cop_status cop_file_read(void **out, size_t *size, cop_ctx *cx, const char *path, size_t max);
+cop_status cop_file_write(cop_ctx *cx, const char *path, const void *bytes, size_t size); /* beside, then renamed */
+void cop_free(cop_ctx *cx, void *p);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

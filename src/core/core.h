@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * core.h - what every module may use: context, memory, errors, random numbers, bytes. No tensors here.
+ */
+#ifndef COP_CORE_H
+#define COP_CORE_H
+
+#include "coppice.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define LEN(a) ((int)(sizeof(a) / sizeof((a)[0])))
+#define COP_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define COP_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* Forward a failure. */
+#define COP_TRY(expr)                                                                              \
+	do {                                                                                       \
+		cop_status st__ = (expr);                                                          \
+		if (st__ != COP_OK) return st__;                                                   \
+	} while (0)
+/* The same where things must be released: needs `cop_status st` and a label done. */
+#define COP_GO(expr)                                                                               \
+	do {                                                                                       \
+		if ((st = (expr)) != COP_OK) goto done;                                            \
+	} while (0)
+
+#if defined(__GNUC__)
+#define COP_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define COP_PRINTF(f, a)
+#endif
+
+struct cop_ctx {
+	cop_alloc alloc;
+	cop_log_fn *log;
+	void *log_ud;
+	cop_level log_level;
+	const volatile bool *stop;
+	uint32_t isa;             /* COP_ISA_ bits this machine has, after COPPICE_ISA */
+	cop_status code;          /* of the first cause */
+	char text[400];
+};
+
+/* ---- errors and log ---- */
+/* Records the sentence unless one is recorded already, and returns code. Name the file, byte, node or
+ * option, and what was expected. */
+cop_status cop__error(cop_ctx *cx, cop_status code, const char *fmt, ...) COP_PRINTF(3, 4);
+cop_status cop__verror(cop_ctx *cx, cop_status code, const char *fmt, va_list ap);
+void cop__log(cop_ctx *cx, cop_level level, const char *fmt, ...) COP_PRINTF(3, 4);
+static inline bool cop__stopped(const cop_ctx *cx) { return cx->stop && *cx->stop; }
+
+/* ---- memory ---- */
+/* All return NULL and record COP_NOMEM when there is none. cop__alloc gives zeroed memory, aligned as malloc's. */
+void *cop__alloc(cop_ctx *cx, size_t bytes);
+void *cop__realloc(cop_ctx *cx, void *p, size_t old_bytes, size_t bytes); /* what is new is not zeroed */
+void cop__free(cop_ctx *cx, void *p);
+void *cop__alloc_aligned(cop_ctx *cx, size_t bytes, size_t align);        /* free with cop__free_aligned */
+void cop__free_aligned(cop_ctx *cx, void *p);
+
+/* An arena: allocate piece by piece, free whole. Zeroed, 64-byte aligned pieces from 64 bytes up, else 8. */
+typedef struct cop_arena { cop_ctx *cx; struct cop_block *last; size_t used; } cop_arena;
+void cop__arena_init(cop_arena *a, cop_ctx *cx);
+void *cop__arena_get(cop_arena *a, size_t bytes);
+char *cop__arena_str(cop_arena *a, const char *text, size_t len);
+void cop__arena_free(cop_arena *a);
+
+/* Grows a plain array (elements of `size` bytes) so that index n is valid; new room is zeroed. */
+cop_status cop__grow(cop_ctx *cx, void *array, int32_t *cap, int32_t n, size_t size); /* array: address of the pointer */
+
+/* ---- text buffer ---- */
+typedef struct cop_text { cop_ctx *cx; char *data; size_t len, cap; cop_status status; } cop_text;
+void cop__text_init(cop_text *t, cop_ctx *cx);
+void cop__text_add(cop_text *t, const char *fmt, ...) COP_PRINTF(2, 3);
+void cop__text_bytes(cop_text *t, const void *bytes, size_t size);
+void cop__text_free(cop_text *t);
+
+/* ---- "key=value" options: the words of passes, schedules, policies ---- */
+/* One item of "name:key=val,key=val" or "key=val key=val"; the text is borrowed. */
+typedef struct cop_args { cop_ctx *cx; const char *what; const char *text; size_t len; } cop_args;
+/* Fails on a key that is not in `known` ("ratio by keep"), naming it and what is known. */
+cop_status cop__args_check(const cop_args *a, const char *known);
+bool cop__args_has(const cop_args *a, const char *key);
+cop_status cop__args_f(const cop_args *a, const char *key, float lo, float hi, float *v);     /* leaves v when absent */
+cop_status cop__args_i(const cop_args *a, const char *key, int32_t lo, int32_t hi, int32_t *v);
+cop_status cop__args_s(const cop_args *a, const char *key, char *v, size_t size);
+bool cop__match(const char *pattern, const char *name); /* '*' matches any run, '|' separates alternatives */
+
+/* ---- cpu ---- */
+uint32_t cop__cpu_isa(void);                        /* what the machine has */
+cop_status cop__isa_from_env(cop_ctx *cx);          /* applies COPPICE_ISA=ref|avx2|avx512|neon */
+
+/* ---- random numbers: counter-based, the same on every machine and in any order ---- */
+uint32_t cop__rand(uint64_t seed, uint32_t stream, uint64_t index);
+float cop__rand_unit(uint64_t seed, uint32_t stream, uint64_t index);   /* [0, 1) */
+float cop__rand_normal(uint64_t seed, uint32_t stream, uint64_t index);
+uint32_t cop__hash_text(const char *s);                                 /* a stream from a name */
+void cop__shuffle(int32_t *v, int32_t n, uint64_t seed, uint32_t stream);
+
+/* ---- bytes ---- */
+uint32_t cop__crc32c(const void *bytes, size_t size, uint32_t crc);      /* start with 0 */
+void cop__sha256(uint8_t out[32], const void *bytes, size_t size);
+static inline uint32_t cop__le32(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
+static inline uint64_t cop__le64(const uint8_t *p) { return cop__le32(p) | (uint64_t)cop__le32(p + 4) << 32; }
+static inline uint32_t cop__be32(const uint8_t *p) { return (uint32_t)p[3] | (uint32_t)p[2] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[0] << 24; }
+static inline void cop__put32(uint8_t *p, uint32_t v) { p[0] = (uint8_t)v; p[1] = (uint8_t)(v >> 8); p[2] = (uint8_t)(v >> 16); p[3] = (uint8_t)(v >> 24); }
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * graph.h - values, nodes, and the calls that build and walk a graph.
+ *
+ * SSA: a value is written once, by its producer, and nodes stand in an order in which every input
+ * comes before its reader. Indices, not pointers: they survive growing, cloning and writing to disk.
+ * Index 0 is "none". Everything hangs in the graph's arena and is freed whole.
+ * Passes do not edit a graph; they copy it, node by node, into a new one (cop__copy_*).
+ */
+#ifndef COP_GRAPH_H
+#define COP_GRAPH_H
+
+#include "core/core.h"
+
+enum { COP_MAX_IN = 8, COP_MAX_OUT = 4, COP_MAX_ATTR = 28 };
+
+typedef struct cop_value {
+	cop_type type;
+	cop_role role;
+	cop_vid alias;     /* written over that value: update, running mean, paste */
+	cop_vid of;        /* state that follows a parameter: momentum, mask, row list */
+	cop_nid producer;  /* 0 for INPUT, CONST, PARAM, STATE */
+	const void *data;  /* CONST, PARAM, STATE: initial contents, borrowed or in the arena; NULL: zeros */
+	const char *name;  /* always set for INPUT, CONST, PARAM, STATE and outputs; NULL on plain temporaries */
+} cop_value;
+
+typedef struct cop_node {
+	uint16_t op;
+	uint8_t n_in, device;
+	cop_vid in[COP_MAX_IN];    /* 0: an optional input that is absent */
+	cop_vid out[COP_MAX_OUT];  /* 0: an optional output nobody asked for */
+	cop_vid guard;             /* i32 value: the step is skipped while it reads 0; 0 = always runs */
+	int32_t attr[COP_MAX_ATTR];/* words laid out by cop_op.attrs */
+} cop_node;
+
+struct cop_graph {
+	cop_ctx *cx;
+	cop_arena mem;
+	const char *name;
+	cop_value *value;   /* [1 .. n_value] */
+	cop_node *node;     /* [1 .. n_node] */
+	int32_t n_value, cap_value, n_node, cap_node;
+	cop_vid *input, *output;
+	int32_t n_input, cap_input, n_output, cap_output;
+};
+
+/* ---- making ---- */
+cop_status cop__graph_new(cop_graph **out, cop_ctx *cx, const char *name);
+cop_type cop__type(cop_dtype dtype, int32_t rank, const int32_t *dim);
+#define DIMS(...) ((const int32_t[]){__VA_ARGS__})
+#define VIDS(...) LEN(((const cop_vid[]){__VA_ARGS__})), ((const cop_vid[]){__VA_ARGS__})  /* count, array */
+/* All four return 0 after recording the failure; a later call given vid 0 for a required input fails quietly,
+ * so a builder may check once at its end. Names must be unique among named values. */
+cop_vid cop__input(cop_graph *g, const char *name, const cop_type *t);
+cop_vid cop__data(cop_graph *g, cop_role role, const char *name, const cop_type *t, const void *data); /* data is copied; NULL: zeros */
+cop_vid cop__data_borrow(cop_graph *g, cop_role role, const char *name, const cop_type *t, const void *data);
+cop_nid cop__node(cop_graph *g, int op, const void *attr, int n_in, const cop_vid *in); /* infers; makes the required outputs */
+/* Convenience: the first result of a new node. */
+cop_vid cop__apply(cop_graph *g, int op, const void *attr, int n_in, const cop_vid *in);
+void cop__name(cop_graph *g, cop_vid v, const char *name);
+cop_status cop__output(cop_graph *g, cop_vid v, const char *name); /* name NULL: keep or make one */
+/* Makes optional output i of a node (0-based), if it is not there; the op's infer is run again to type it. */
+cop_vid cop__want_out(cop_graph *g, cop_nid n, int i);
+
+/* ---- walking ---- */
+static inline const cop_value *cop__v(const cop_graph *g, cop_vid v) { return &g->value[v]; }
+static inline const cop_type *cop__t(const cop_graph *g, cop_vid v) { return &g->value[v].type; }
+static inline cop_vid cop__arg(const cop_graph *g, cop_nid n, int i) { return i < g->node[n].n_in ? g->node[n].in[i] : 0; }
+static inline cop_vid cop__res(const cop_graph *g, cop_nid n, int i) { return g->node[n].out[i]; }
+static inline const cop_type *cop__in(const cop_graph *g, cop_nid n, int i) { return &g->value[cop__arg(g, n, i)].type; } /* of value 0: rank 0 */
+static inline const cop_type *cop__outt(const cop_graph *g, cop_nid n, int i) { return &g->value[g->node[n].out[i]].type; }
+cop_vid cop__find(const cop_graph *g, const char *name);
+bool cop__same_shape(const cop_type *a, const cop_type *b);
+int32_t *cop__readers(const cop_graph *g, cop_arena *mem); /* [n_value+1] how many nodes read each value (outputs and aliases count one) */
+const char *cop__label(const cop_graph *g, cop_nid n, char buf[96]); /* "conv 'conv1.w'" for messages */
+
+/* ---- copying, for passes ----
+ * map[old vid] = new vid, [n_value+1], zeroed by cop__copy_begin. */
+cop_status cop__copy_begin(cop_graph **out, const cop_graph *g, cop_vid **map);
+cop_vid cop__copy_value(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v); /* a leaf; data is borrowed from g's text unless own: it is copied */
+cop_status cop__copy_node(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n);
+cop_status cop__copy_end(cop_graph *out, const cop_graph *g, cop_vid *map);          /* outputs and aliases */
+
+/* ---- failing ---- */
+/* Records "node 7 (conv 'conv1.w'): ..." once, at the cause. */
+cop_status cop__fail(const cop_graph *g, cop_status code, cop_nid n, const char *fmt, ...) COP_PRINTF(4, 5);
+
+/* ---- dtype tables ---- */
+const char *cop__dtype_text(cop_dtype d);
+cop_dtype cop__dtype_find(const char *s, size_t len); /* COP_NOTYPE if unknown */
+const char *cop__enc_text(cop_enc e);
+int cop__dtype_bits(cop_dtype d);
+
+#endif

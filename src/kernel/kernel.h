@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * kernel.h - what a kernel gets and how it is listed. The kernels include this and math.h only,
+ * so that their text can be shipped to a device.
+ *
+ * A kernel works on part `part` of `parts`, cut along output rows and never along a sum, so that
+ * any number of threads gives the same bits. It never allocates: scratch comes in `work`.
+ * Buffers: the op's outputs first (all of cop_op.n_out, NULL where not asked for), then its inputs
+ * (NULL where an optional one is absent).
+ * Words: the op's geometry, int32 each, floats as their bits (cop_f). One layout an op, below,
+ * written by cop_op.words and read by every kernel of that op.
+ */
+#ifndef COP_KERNEL_H
+#define COP_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct cop_call {
+	void *const *buf;
+	const int32_t *k;
+	void *work;        /* this part's own scratch, 64-byte aligned on a host */
+	const void *pack;  /* what the row's pack function wrote, shared by all parts */
+	int32_t part, parts;
+} cop_call;
+
+enum { COP_MAX_WORDS = 40 };
+
+enum { COP_ISA_REF = 0, COP_ISA_AVX2 = 1, COP_ISA_AVX512 = 2, COP_ISA_NEON = 4, COP_ISA_DSP = 8 };
+
+/* One row of kernel.def. Of the rows that match op, types, ISA and fits, the last one wins. */
+typedef struct cop_kernel {
+	const char *op;
+	uint32_t isa;
+	const char *types;  /* outputs then inputs: "f32 f32 f32:sparse f32"; "*" any; a trailing "+" repeats the last */
+	void (*fn)(const cop_call *c);
+	const char *symbol, *source;          /* what the emitter calls, and the file it copies (below src/kernel) */
+	bool split;                           /* false: always called with part 0 of 1 */
+	bool (*fits)(const int32_t *k);       /* NULL: always */
+	size_t (*work)(const int32_t *k);     /* bytes of scratch for one part; NULL: none */
+	/* A weight may be rearranged before use. pack is called with the same buffers and words, writes
+	 * pack_bytes to work and may be split; it runs once when the weight never changes, else before each call. */
+	void (*pack)(const cop_call *c);
+	size_t (*pack_bytes)(const int32_t *k);
+	int8_t pack_in;                       /* which input is packed */
+} cop_kernel;
+
+/* A float that travels as a word. */
+static inline float cop_f(int32_t word)
+{
+	union { int32_t i; float f; } u;
+	u.i = word;
+	return u.f;
+}
+
+/* Rows [from, to) of n that belong to this part, in multiples of `by`. */
+static inline int32_t cop_from(const cop_call *c, int32_t n, int32_t by)
+{
+	int32_t units = (n + by - 1) / by, at = (int32_t)((int64_t)units * c->part / c->parts) * by;
+	return at < n ? at : n;
+}
+static inline int32_t cop_to(const cop_call *c, int32_t n, int32_t by)
+{
+	int32_t units = (n + by - 1) / by, at = (int32_t)((int64_t)units * (c->part + 1) / c->parts) * by;
+	return at < n ? at : n;
+}
+
+/* ---- word layouts ---------------------------------------------------------------------------
+ * LO and HI are the fused activation: y = min(max(y, lo), hi); -inf and +inf when there is none. */
+
+/* conv      y[n,oh,ow,o] = b[o] + sum w[o,kh,kw,c/g] x[n,h,w,c]   buffers y | x w b?
+ * conv_dx   dx                                                    buffers dx | dy w
+ * conv_dw   dw (CAP rows when a row list is given)                buffers dw | dy x rows?
+ * H W C are those of x, OH OW O those of y; PT PL the padding before; G groups. */
+enum { CK_N, CK_H, CK_W, CK_C, CK_OH, CK_OW, CK_O, CK_KH, CK_KW, CK_SH, CK_SW, CK_PT, CK_PL, CK_DH, CK_DW, CK_G, CK_LO, CK_HI, CK_CAP, CK_WORDS };
+
+/* fc        y[n,o] = b[o] + sum w[o,i] x[n,i]                     buffers y | x w b?
+ * fc_dx     dx[n,i] = sum dy[n,o] w[o,i]                          buffers dx | dy w
+ * fc_dw     dw[o,i] = sum dy[n,o] x[n,i]  (CAP rows with a list)  buffers dw | dy x rows? */
+enum { FK_N, FK_IN, FK_OUT, FK_LO, FK_HI, FK_CAP, FK_WORDS };
+
+/* matmul    y[b,m,n] = sum_k a[b,m,k] b[b,k,n]; TA, TB: that operand lies transposed ([k,m], [n,k]).
+ * SA, SB: elements from one batch item to the next, 0 when it is shared.  buffers y | a b */
+enum { MK_BATCH, MK_M, MK_N, MK_K, MK_TA, MK_TB, MK_SA, MK_SB, MK_WORDS };
+
+/* add, mul, sub, div   y = a op b with broadcasting; strides in elements, 0 on a broadcast axis. Dimensions that
+ * run together are merged, so RANK is often 1 (both dense) or 2.   buffers y | a b */
+enum { BK_RANK, BK_DIM, BK_SA = BK_DIM + 6, BK_SB = BK_SA + 6, BK_LO = BK_SB + 6, BK_HI, BK_WORDS };
+
+/* clip, sigmoid, tanh, gelu, hswish and their _grad   COUNT elements; LO HI for clip.
+ * buffers y | x;  x_grad: dx | dy and y (clip, sigmoid, tanh) or x (gelu, hswish).  clip_grad passes dy where lo < y < hi. */
+enum { UK_COUNT, UK_LO, UK_HI, UK_WORDS };
+
+/* maxpool   y, at (u8, kh*KW+kw of the first maximum, optional) | x      maxpool_grad  dx | dy at
+ * avgpool   y | x                                                       avgpool_grad  dx | dy
+ * PADS: 1 = padding counts in the average's divisor. */
+enum { PK_N, PK_H, PK_W, PK_C, PK_OH, PK_OW, PK_KH, PK_KW, PK_SH, PK_SW, PK_PT, PK_PL, PK_PADS, PK_WORDS };
+
+/* Batch normalisation over ROWS x C. Training is four steps, so that each splits without a partial sum
+ * depending on the number of threads: the rows are cut into CHUNKS fixed pieces.
+ * bn        y | x gamma beta mean var                               inference form
+ * bn_sum    part[CHUNKS,2,C] | x         sum and sum of squares of x - x[0], by chunk
+ * bn_stat   mean rstd run_mean' run_var' | part x run_mean run_var  momentum MOM: new = old + MOM (batch - old); unbiased variance
+ * bn_norm   y | x mean rstd gamma beta   clamped to LO..HI
+ * bn_gsum   part[CHUNKS,2,C] | dy x mean rstd gamma beta            sum of dy and dy*xhat where the clamp is inactive
+ * bn_grad   dx dgamma dbeta | dy x mean rstd gamma beta part */
+enum { NK_ROWS, NK_C, NK_CHUNKS, NK_EPS, NK_MOM, NK_LO, NK_HI, NK_WORDS };
+
+/* softmax, softmax_grad   y | x;  dx | dy y                          over the last axis
+ * xent      loss[1] | logits labels(i32[n])   mean over rows whose label is >= 0; SMOOTH: label smoothing
+ * xent_grad dlogits | logits labels dloss[1] */
+enum { SK_ROWS, SK_C, SK_SMOOTH, SK_WORDS };
+
+/* mse       loss[1] | x target  mean over COUNT;   mse_grad  dx | x target dloss[1]
+ * sumsq     y[1] | x         clip_norm  scale[1] | sum[1]  scale = min(1, MAX / sqrt(sum)) */
+enum { LK_COUNT, LK_MAX, LK_WORDS };
+
+/* sum_to    y | x     sums the axes whose stride SB is 0: y[...] = sum x; DIM of x, strides of y in SB. */
+enum { RK_RANK, RK_DIM, RK_SB = RK_DIM + 6, RK_COUNT = RK_SB + 6, RK_WORDS };
+
+/* copy      strided copies serve transpose, slice, unslice, concat, pad: for every index of DIM,
+ * y[YOFF + sum i*SY] = x[XOFF + sum i*SX]; FILL: y (COUNT elements) is first set to VALUE.
+ * concat is one call for each input with its own YOFF: word group K of COPY_WORDS each, GROUPS of them (k[0]).  buffers y | x... */
+enum { YK_RANK, YK_DIM, YK_SX = YK_DIM + 6, YK_SY = YK_SX + 6, YK_XOFF = YK_SY + 6, YK_YOFF, YK_FILL, YK_VALUE, YK_COUNT, YK_WORDS };
+/* concat    y | x0 x1 ...   OUTER blocks; input j contributes LEN[j] contiguous elements to each. */
+enum { JK_OUTER, JK_N, JK_LEN, JK_WORDS = JK_LEN + 8 };
+
+/* dropout   y | x step(i32[1])   keep with probability 1-P, scaled by 1/(1-P); drawn from (SEED, step, NODE, element) */
+enum { DK_COUNT, DK_P, DK_SEED, DK_NODE, DK_WORDS };
+
+/* sgd       w' m'? | w dw lr[1] m? rows?     d = dw + DECAY w; m' = MOM m + d; w' = w - lr (NESTEROV ? d + MOM m' : m')
+ * adam      w' m' v' | w dw lr[1] step(i32[1], 0-based) m v   B1 B2 EPS; DECAY is decoupled when W (AdamW)
+ * ROWS x COLS elements; with a row list dw has CAP rows and only the listed rows change.
+ * count     step' | step         step' = step + 1 */
+enum { GK_ROWS, GK_COLS, GK_CAP, GK_MOM, GK_NESTEROV, GK_DECAY, GK_WORDS };
+enum { AK_COUNT, AK_B1, AK_B2, AK_EPS, AK_DECAY, AK_W, AK_WORDS };
+
+/* palette   w | codebook[levels] codes(u8, count)         w[i] = codebook[codes[i]]
+ * palette_grad  dcodebook | dw codes     sums; entry 0 stays 0 when ZERO (the code of pruned weights) */
+enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
+
+/* A row list: i32 {count, index...}; at most CAP indices, ascending. */
+
+/* ---- encoded weights --------------------------------------------------------------------------
+ * Both blobs are little-endian, 4-byte aligned, and read in place from flash.
+ * PALETTE  u32 levels, u32 bits (1, 2, 4, 8); f32 codebook[levels]; codes packed from the low bits up,
+ *          each output row starting at a byte.
+ * SPARSE   u32 rows, u32 levels (0: f32 values); f32 codebook[levels] with entry 0 = 0 (the filler);
+ *          u32 start[rows+1]: entry index at which each row begins;
+ *          u8 gap[entries], padded to 4: distance to the previous kept element of the row, less one (first: from -1);
+ *          u8 code[entries] padded to 4, or f32 value[entries]. A gap over 255 is bridged by a filler entry. */
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * op.h - what an operator is. One row an op, all facts in it; op.def lists the rows.
+ * There is no "forward": execution is a kernel row, chosen when a plan is built.
+ */
+#ifndef COP_OP_H
+#define COP_OP_H
+
+#include "graph/graph.h"
+#include "kernel/kernel.h"
+
+enum cop_opcode {
+	OP_none,
+#define OP(name) OP_##name,
+#include "op/op.def"
+#undef OP
+	COP_N_OP
+};
+
+/* PURE: the result depends on the inputs alone, so the node may be cloned, folded or dropped.
+ * INPLACE: output 0 may lie on input 0 (same bytes; every kernel of the op allows it).
+ * VIEW: output 0 is input 0 under another shape; no kernel, no bytes. ELTWISE: element by element.
+ * ACT: has attrs lo and hi, the fused activation. UPDATE: writes a parameter or state. */
+enum { COP_OP_PURE = 1, COP_OP_INPLACE = 2, COP_OP_VIEW = 4, COP_OP_ELTWISE = 8, COP_OP_ACT = 16, COP_OP_UPDATE = 32 };
+
+typedef struct cop_cost { int64_t mac, flop; } cop_cost; /* multiply-accumulates; other arithmetic. Bytes follow from the types. */
+
+/* index j of axis b_ax of b goes with index ((j-off)/div)%mod of axis a_ax of a, lo <= j < hi.
+ * win > 1: a window (stride, pad) rather than equality; such an axis can be cut into patches, not pruned. */
+typedef struct cop_link {
+	cop_vid a, b;
+	int8_t a_ax, b_ax;
+	int32_t off, div, mod, lo, hi, win, stride, pad;
+} cop_link;
+
+typedef struct cop_grad cop_grad;
+
+typedef struct cop_op {
+	const char *name;
+	const char *attrs;   /* "sh:i sw:i lo:f hi:f": names and kinds of the attribute words, in order; "dim:i6" is six words */
+	uint8_t min_in, max_in;
+	uint8_t n_out;       /* outputs in all; the first `must_out` always exist, the rest when asked for */
+	uint8_t must_out;
+	uint32_t flags;
+	/* Checks the inputs and types the outputs that exist, with cop__set_out. Called again when an output is added. */
+	cop_status (*infer)(cop_graph *g, cop_nid n);
+	/* Appends backward nodes with cop__grad_put. NULL: the gradient stops here. */
+	cop_status (*grad)(cop_grad *d, cop_nid n);
+	void (*cost)(const cop_graph *g, cop_nid n, cop_cost *c);                 /* NULL: flop = elements of output 0 */
+	int (*links)(const cop_graph *g, cop_nid n, cop_link *out, int max);      /* NULL: axes do not go through, so not prunable */
+	int (*words)(const cop_graph *g, cop_nid n, int32_t *k);                  /* the layout in kernel.h; returns how many (<= COP_MAX_WORDS) */
+	/* Builds instance `which` (0, 1, ...) for the table-driven tests on fresh inputs; 0 past the last one.
+	 * Cover odd shapes, each attribute, absent optional inputs. */
+	cop_nid (*sample)(cop_graph *g, int which);
+} cop_op;
+
+extern const cop_op *const cop_ops[COP_N_OP];
+static inline const cop_op *cop__op(const cop_graph *g, cop_nid n) { return cop_ops[g->node[n].op]; }
+int cop__op_find(const char *name, size_t len); /* OP_none if unknown */
+
+/* ---- for infer ---- */
+cop_status cop__set_out(cop_graph *g, cop_nid n, int i, cop_dtype dtype, int32_t rank, const int32_t *dim);
+cop_status cop__set_out_like(cop_graph *g, cop_nid n, int i, cop_vid like);
+/* Fails unless input i is dtype (and of that rank; -1: any). */
+cop_status cop__need(const cop_graph *g, cop_nid n, int i, cop_dtype dtype, int32_t rank);
+static inline int32_t cop__count32(const cop_type *t) { return (int32_t)cop_type_count(t); }
+
+/* ---- for grad: the call is made with the nodes of the forward graph in reverse order ---- */
+cop_graph *cop__grad_graph(cop_grad *d);
+/* Sum of the gradients that reached a forward value; 0 if none did. */
+cop_vid cop__grad_of(cop_grad *d, cop_vid v);
+bool cop__grad_wanted(cop_grad *d, cop_vid v);                 /* does anybody need this value's gradient? */
+/* The row list that follows parameter w ("rows" state whose `of` is w), or 0. */
+cop_vid cop__rows_of(cop_grad *d, cop_vid w);
+/* Appends `op` and adds its result 0 to v's gradient; drops it silently when nobody wants it. */
+cop_status cop__grad_put(cop_grad *d, cop_vid v, int op, const void *attr, int n_in, const cop_vid *in);
+cop_status cop__grad_add(cop_grad *d, cop_vid v, cop_vid grad); /* adds an existing value to v's gradient */
+
+/* ---- attribute words ---- */
+static inline int32_t cop__bits(float f) { int32_t i; memcpy(&i, &f, 4); return i; }
+static inline float cop__float(int32_t i) { float f; memcpy(&f, &i, 4); return f; }
+/* A struct of int32_t and float members in the order of `attrs`. */
+#define COP_ATTR(T, var, g, n) T var; memcpy(&var, (g)->node[n].attr, sizeof var)
+/* Index of the word named `name` in an op's attrs, -1 if none; kind 'i' or 'f'. */
+int cop__attr_find(const cop_op *op, const char *name, char *kind, int *words);
+int cop__attr_words(const cop_op *op);
+
+/* ---- attribute structs, for builders and passes ---- */
+#define COP_NO_LO (-__builtin_inff())
+#define COP_NO_HI (__builtin_inff())
+typedef struct cop_conv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups; float lo, hi; } cop_conv_attr;
+/* conv_dx: the forward's attributes and the input's size; conv_dw: the forward's and the kernel's size. */
+typedef struct cop_conv_dx_attr { cop_conv_attr c; int32_t h, w; } cop_conv_dx_attr;
+typedef struct cop_conv_dw_attr { cop_conv_attr c; int32_t kh, kw; } cop_conv_dw_attr;
+typedef struct cop_act_attr { float lo, hi; } cop_act_attr;              /* fc, add, sub, mul, div, clip */
+typedef struct cop_matmul_attr { int32_t ta, tb; } cop_matmul_attr;
+typedef struct cop_pool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, count_pads; } cop_pool_attr;
+typedef struct cop_pool_grad_attr { cop_pool_attr p; int32_t h, w; } cop_pool_grad_attr;
+typedef struct cop_bn_attr { float eps, momentum, lo, hi; } cop_bn_attr;
+typedef struct cop_shape_attr { int32_t rank, dim[6]; } cop_shape_attr;  /* reshape: 0 copies the input's, -1 is inferred; sum_to; transpose: a permutation */
+typedef struct cop_slice_attr { int32_t from[6], size[6], step[6]; } cop_slice_attr;  /* size 0: to the end */
+typedef struct cop_unslice_attr { cop_slice_attr s; int32_t dim[6]; } cop_unslice_attr; /* dim: of the forward input */
+typedef struct cop_pad_attr { int32_t before[6], after[6]; float value; } cop_pad_attr;
+typedef struct cop_concat_attr { int32_t axis; } cop_concat_attr;
+typedef struct cop_xent_attr { float smooth; } cop_xent_attr;
+typedef struct cop_dropout_attr { float p; int32_t seed, node; } cop_dropout_attr;
+typedef struct cop_clip_norm_attr { float max; } cop_clip_norm_attr;
+typedef struct cop_sgd_attr { float momentum; int32_t nesterov; float decay; } cop_sgd_attr;
+typedef struct cop_adam_attr { float b1, b2, eps, decay; int32_t decoupled; } cop_adam_attr;
+typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;
+
+#endif
