@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cpu - what the processor has, and COPPICE_ISA=ref|avx2|avx512|neon, which takes some of it away so that
+ * every variant can be tested on one machine.
+ */
+#include "core/core.h"
+#include "kernel/kernel.h"
+
+#include <stdlib.h>
+
+uint32_t cop__cpu_isa(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	uint32_t isa = COP_ISA_REF;
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) isa |= COP_ISA_AVX2;
+	if (isa && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
+		&& __builtin_cpu_supports("avx512vl")) isa |= COP_ISA_AVX512;
+	return isa;
+#elif defined(__aarch64__)
+	return COP_ISA_NEON;
+#else
+	return COP_ISA_REF;
+#endif
+}
+
+/* A choice includes what lies below it: the rows it lacks come from there. */
+static const struct { const char *name; uint32_t bit, mask; } isas[] = {
+	{"ref", COP_ISA_REF, COP_ISA_REF},
+	{"avx2", COP_ISA_AVX2, COP_ISA_AVX2},
+	{"avx512", COP_ISA_AVX512, COP_ISA_AVX2 | COP_ISA_AVX512},
+	{"neon", COP_ISA_NEON, COP_ISA_NEON},
+};
+
+cop_status cop__isa_from_env(cop_ctx *cx)
+{
+	const char *want = getenv("COPPICE_ISA");
+
+	if (!want || !*want) return COP_OK;
+	for (int i = 0; i < LEN(isas); i++) {
+		if (strcmp(want, isas[i].name)) continue;
+		if ((isas[i].bit & cx->isa) != isas[i].bit)
+			return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: this processor does not have it", want);
+		cx->isa &= isas[i].mask;
+		return COP_OK;
+	}
+	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, avx2, avx512 or neon", want);
+}
+
+const char *cop_cpu_text(const cop_ctx *cx)
+{
+	const char *best = "ref";
+	for (int i = 0; i < LEN(isas); i++)
+		if (isas[i].bit & cx->isa) best = isas[i].name;
+	return best;
+}

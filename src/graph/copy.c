@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * copy - how passes work: a new graph is written while the old one is read. map[old] = new.
+ * Weights are copied too, so that the old graph can be freed.
+ */
+#include "op/op.h"
+
+cop_status cop__copy_begin(cop_graph **out, const cop_graph *g, cop_vid **map)
+{
+	COP_TRY(cop__graph_new(out, g->cx, g->name));
+	*map = cop__arena_get(&(*out)->mem, sizeof **map * (size_t)(g->n_value + 1));
+	if (*map) return COP_OK;
+	cop_graph_free(*out);
+	*out = NULL;
+	return COP_NOMEM;
+}
+
+cop_vid cop__copy_value(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v)
+{
+	const cop_value *old = &g->value[v];
+
+	if (!v || map[v]) return v ? map[v] : 0;
+	if (old->producer) { /* a pass that drops a producer maps its result itself */
+		cop__error(g->cx, COP_ARG, "value %u is read before it is written", v);
+		return 0;
+	}
+	cop_vid of = old->of ? cop__copy_value(out, g, map, old->of) : 0;
+	map[v] = old->role == COP_INPUT ? cop__input(out, old->name, &old->type) : cop__data(out, old->role, old->name, &old->type, old->data);
+	if (map[v]) out->value[map[v]].of = of;
+	return map[v];
+}
+
+cop_status cop__copy_node(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n)
+{
+	const cop_node *old = &g->node[n];
+	cop_vid in[COP_MAX_IN] = {0};
+
+	for (int i = 0; i < old->n_in; i++)
+		if (old->in[i] && !(in[i] = cop__copy_value(out, g, map, old->in[i]))) return g->cx->code ? g->cx->code : COP_NOMEM;
+	cop_vid guard = cop__copy_value(out, g, map, old->guard);
+	cop_nid m = cop__node(out, old->op, old->attr, old->n_in, in);
+	if (!m) return g->cx->code ? g->cx->code : COP_NOMEM;
+	out->node[m].guard = guard;
+	out->node[m].device = old->device;
+	for (int i = 0; i < COP_MAX_OUT; i++) {
+		if (!old->out[i]) continue;
+		cop_vid v = cop__want_out(out, m, i);
+		if (!v) return COP_NOMEM;
+		map[old->out[i]] = v;
+		if (g->value[old->out[i]].name) cop__name(out, v, g->value[old->out[i]].name);
+	}
+	return COP_OK;
+}
+
+cop_status cop__copy_end(cop_graph *out, const cop_graph *g, cop_vid *map)
+{
+	for (int32_t i = 0; i < g->n_output; i++) {
+		cop_vid v = g->output[i];
+		COP_TRY(cop__output(out, g->value[v].producer ? map[v] : cop__copy_value(out, g, map, v), g->value[v].name));
+	}
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		if (!map[v]) continue;
+		if (g->value[v].alias && map[g->value[v].alias]) out->value[map[v]].alias = map[g->value[v].alias];
+		if (g->value[v].of && map[g->value[v].of]) out->value[map[v]].of = map[g->value[v].of];
+	}
+	return COP_OK;
+}
