@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * grad.h - reverse-mode differentiation as a pass: backward nodes are appended to the same graph.
+ */
+#ifndef COP_GRAD_H
+#define COP_GRAD_H
+
+#include "op/op.h"
+
+/* Differentiates the scalar `loss` of g for the values in `wrt` and appends the backward nodes.
+ * out[i] is the gradient of wrt[i], or 0 where the loss does not depend on it. */
+cop_status cop__differentiate(cop_graph *g, cop_vid loss, int n, const cop_vid *wrt, cop_vid *out);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * memory - offsets in the arena for pieces with known lifetimes. Pieces whose lifetimes meet may not share a byte.
+ *
+ * Placing them in some order, each at the lowest offset that is free for its whole life, gives a plan; the order
+ * decides how good. A few natural orders are tried, then the pieces that stick out are moved forward in the order
+ * until the arena is the largest live set (which no plan can beat) or the tries are used up.
+ */
+#include "plan/plan.h"
+
+#include <stdlib.h>
+
+typedef struct packer { cop_span *span; int32_t *order, *best, n, *near_; } packer;
+
+static bool meet(const cop_span *a, const cop_span *b) { return a->from <= b->to && b->from <= a->to; }
+
+/* Lowest offset for span i among those already placed (order[0..placed)). near_ is scratch, kept sorted by offset. */
+static size_t lowest(const packer *p, int32_t i, int32_t placed)
+{
+	const cop_span *s = &p->span[i];
+	int32_t n = 0;
+	size_t at = 0;
+
+	for (int32_t k = 0; k < placed; k++) {
+		const cop_span *o = &p->span[p->order[k]];
+		if (!o->bytes || !meet(s, o)) continue;
+		int32_t j = n++;
+		while (j > 0 && p->span[p->near_[j - 1]].off > o->off) p->near_[j] = p->near_[j - 1], j--;
+		p->near_[j] = p->order[k];
+	}
+	for (int32_t k = 0; k < n; k++) {
+		const cop_span *o = &p->span[p->near_[k]];
+		if (o->off >= at + s->bytes) break;
+		at = COP_MAX(at, o->off + o->bytes);
+	}
+	return at;
+}
+
+static size_t place_all(packer *p)
+{
+	size_t top = 0;
+
+	for (int32_t k = 0; k < p->n; k++) {
+		cop_span *s = &p->span[p->order[k]];
+		s->off = lowest(p, p->order[k], k);
+		top = COP_MAX(top, s->off + s->bytes);
+	}
+	return top;
+}
+
+static double weight(const cop_span *s, int rule)
+{
+	double life = s->to - s->from + 1;
+	switch (rule) {
+	case 0: return (double)s->bytes;
+	case 1: return (double)s->bytes * life;
+	case 2: return life;
+	case 3: return -(double)s->from;
+	default: return (double)s->to;
+	}
+}
+
+/* Stable insertion sort, heaviest first: orders are a few hundred long. */
+static void sort(packer *p, int rule)
+{
+	for (int32_t i = 0; i < p->n; i++) {
+		int32_t j = i;
+		double w = weight(&p->span[i], rule);
+		while (j > 0 && weight(&p->span[p->order[j - 1]], rule) < w) p->order[j] = p->order[j - 1], j--;
+		p->order[j] = i;
+	}
+}
+
+static size_t live_peak(const cop_span *s, int32_t n, int32_t n_step)
+{
+	size_t peak = 0;
+
+	for (int32_t t = 0; t <= n_step; t++) {
+		size_t live = 0;
+		for (int32_t i = 0; i < n; i++)
+			if (s[i].from <= t && t <= s[i].to) live += s[i].bytes;
+		peak = COP_MAX(peak, live);
+	}
+	return peak;
+}
+
+/* Moves a piece that reaches the top to an earlier place in the order. */
+static void nudge(packer *p, size_t top, uint32_t draw)
+{
+	int32_t hot = 0, count = 0;
+
+	for (int32_t k = 0; k < p->n; k++) {
+		const cop_span *s = &p->span[p->order[k]];
+		if (s->off + s->bytes == top && draw % (uint32_t)++count == 0) hot = k;
+	}
+	int32_t to = hot ? (int32_t)(draw / 7 % (uint32_t)hot) : 0, id = p->order[hot];
+	for (int32_t k = hot; k > to; k--) p->order[k] = p->order[k - 1];
+	p->order[to] = id;
+}
+
+cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step)
+{
+	enum { RULES = 5, TRIES = 400 };
+	cop_arena mem;
+
+	cop__arena_init(&mem, cx);
+	size_t bytes = sizeof(int32_t) * (size_t)(n + 1);
+	packer p = {span, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes), n, cop__arena_get(&mem, bytes)};
+	if (!p.order || !p.best || !p.near_) return cop__arena_free(&mem), COP_NOMEM;
+	*live = live_peak(span, n, n_step);
+	size_t best = SIZE_MAX;
+	for (int i = 0; i < RULES + TRIES && best > *live; i++) {
+		if (i < RULES) {
+			sort(&p, i);
+		} else {
+			memcpy(p.order, p.best, bytes);
+			place_all(&p);
+			for (int k = 0; k <= i % 3; k++) nudge(&p, best, cop__rand(1, 2, (uint64_t)(i * 4 + k)));
+		}
+		size_t top = place_all(&p);
+		if (top > best || (top == best && i < RULES)) continue;
+		best = top;
+		memcpy(p.best, p.order, bytes);
+	}
+	memcpy(p.order, p.best, bytes);
+	*arena = n ? place_all(&p) : 0;
+	cop__arena_free(&mem);
+	return COP_OK;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plan - puts schedule, kernels and addresses together.
+ *
+ * PARAM and STATE that some entry writes get an address in one contiguous block each, shared by the entries by
+ * name; what nobody writes is FIXED and read where the graph has it (on a device: flash). The arena is shared: one
+ * entry runs at a time.
+ */
+#include "plan/plan.h"
+
+enum { PARALLEL_WORK = 30000 }; /* multiply-accumulates or elements below which a second thread costs more than it brings */
+
+static size_t up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+const cop_var *cop__plan_var(const cop_plan *p, const char *name)
+{
+	for (int32_t i = 0; i < p->n_var; i++)
+		if (!strcmp(p->var[i].name, name)) return &p->var[i];
+	return NULL;
+}
+
+/* ---- variables: the union of the entries' leaves, by name ---- */
+
+static cop_status add_var(cop_plan *p, const cop_graph *g, cop_vid v, bool written)
+{
+	const cop_value *x = &g->value[v];
+	cop_var *old = (cop_var *)cop__plan_var(p, x->name);
+
+	if (!old) {
+		old = &p->var[p->n_var++];
+		*old = (cop_var){.name = x->name, .type = x->type, .role = x->role, .init = x->data};
+	} else if (!cop__same_shape(&old->type, &x->type) || old->type.dtype != x->type.dtype) {
+		return cop__error(p->cx, COP_SHAPE, "'%s' has different shapes in the entries of one plan", x->name);
+	}
+	if (!old->init) old->init = x->data;
+	old->written |= written;
+	return COP_OK;
+}
+
+static cop_status collect_vars(cop_plan *p)
+{
+	int32_t most = 0;
+
+	for (int e = 0; e < p->n_entry; e++) most += p->entry[e].g->n_value;
+	p->var = cop__arena_get(&p->mem, sizeof *p->var * (size_t)(most + 1));
+	if (!p->var) return COP_NOMEM;
+	for (int e = 0; e < p->n_entry; e++) {
+		const cop_graph *g = p->entry[e].g;
+		for (int32_t v = 1; v <= g->n_value; v++) {
+			if (g->value[v].role >= COP_CONST) COP_TRY(add_var(p, g, (cop_vid)v, false));
+			if (g->value[v].alias) COP_TRY(add_var(p, g, cop__base(g, (cop_vid)v), true));
+		}
+	}
+	return COP_OK;
+}
+
+static cop_status place_vars(cop_plan *p)
+{
+	size_t align = (size_t)p->target.align;
+
+	for (int32_t i = 0; i < p->n_var; i++) {
+		cop_var *v = &p->var[i];
+		size_t bytes = cop_type_bytes(&v->type);
+		if (!v->written) {
+			if (!v->init && !(v->init = cop__arena_get(&p->mem, bytes + 64))) return COP_NOMEM;
+			v->place = (cop_place){COP_SEG_FIXED, 0, v->init};
+			p->bytes[COP_SEG_FIXED] += up(bytes, align);
+			continue;
+		}
+		cop_segment seg = v->role == COP_PARAM ? COP_SEG_PARAM : COP_SEG_STATE;
+		v->place = (cop_place){seg, p->bytes[seg], NULL};
+		p->bytes[seg] += up(bytes, align);
+	}
+	return COP_OK;
+}
+
+/* ---- steps ---- */
+
+static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
+{
+	cop_graph *g = e->g;
+	const cop_op *op = cop__op(g, n);
+	cop_step *s = &e->step[e->n_step];
+	cop_cost cost = {0};
+	char label[96];
+
+	if (op->flags & COP_OP_VIEW) return COP_OK;
+	int32_t *word = cop__arena_get(&p->mem, COP_MAX_WORDS * sizeof *word);
+	if (!word) return COP_NOMEM;
+	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + g->node[n].n_in, .n_word = op->words ? op->words(g, n, word) : 0};
+	if (!(s->kernel = cop__select(g, n, word, p->target.isa)))
+		return cop__fail(g, COP_NOKERNEL, n, "no kernel for its number formats on target %s", p->target.name);
+	if (op->cost) op->cost(g, n, &cost);
+	int64_t work = COP_MAX(cost.mac, COP_MAX(cost.flop, cop_type_count(cop__outt(g, n, 0))));
+	s->split = s->kernel->split && work >= PARALLEL_WORK;
+	if (s->kernel->work) s->work_bytes = up(s->kernel->work(word), (size_t)p->target.align);
+	cop__log(p->cx, COP_LOG_DEBUG, "%s: %s", cop__label(g, n, label), s->kernel->symbol);
+	e->n_step++;
+	return COP_OK;
+}
+
+/* Values whose bytes lie in the arena have a span; `slot` maps them (through views and in-place reuse) to it. */
+typedef struct layout { int32_t *slot, *last; cop_span *span; int32_t n; } layout;
+
+static bool is_output(const cop_graph *g, cop_vid base)
+{
+	for (int32_t i = 0; i < g->n_output; i++)
+		if (cop__base(g, g->output[i]) == base) return true;
+	return false;
+}
+
+static bool is_temp(const cop_graph *g, cop_vid v) { return v && cop__base(g, v) == v && g->value[v].role == COP_TEMP; }
+
+/* May output 0 of the step's node lie on its input 0, which ends here? */
+static bool inplace(const cop_graph *g, const layout *l, int32_t at, cop_nid n)
+{
+	const cop_node *d = &g->node[n];
+	cop_vid in = d->in[0] ? cop__base(g, d->in[0]) : 0, out = d->out[0];
+
+	if (!(cop__op(g, n)->flags & COP_OP_INPLACE) || !is_temp(g, out) || !is_temp(g, in) || is_output(g, in)) return false;
+	if (cop_type_bytes(cop__t(g, in)) != cop_type_bytes(cop__t(g, out)) || l->last[in] != at) return false;
+	for (int i = 1; i < d->n_in; i++)
+		if (d->in[i] && cop__base(g, d->in[i]) == in) return false;
+	return true;
+}
+
+static int32_t new_span(layout *l, size_t bytes, size_t align, int32_t from, int32_t to)
+{
+	l->span[++l->n] = (cop_span){.bytes = up(bytes, align), .from = from, .to = to};
+	return l->n;
+}
+
+static void find_last_uses(const cop_entry *e, layout *l)
+{
+	const cop_graph *g = e->g;
+
+	for (int32_t s = 0; s < e->n_step; s++) {
+		const cop_node *d = &g->node[e->step[s].node];
+		for (int i = 0; i < COP_MAX_OUT; i++)
+			if (d->out[i]) l->last[cop__base(g, d->out[i])] = s;
+		for (int i = 0; i < d->n_in; i++)
+			if (d->in[i]) l->last[cop__base(g, d->in[i])] = s;
+		if (d->guard) l->last[cop__base(g, d->guard)] = s;
+	}
+	for (int32_t i = 0; i < g->n_output; i++) l->last[cop__base(g, g->output[i])] = e->n_step;
+}
+
+static void make_spans(const cop_plan *p, cop_entry *e, layout *l)
+{
+	const cop_graph *g = e->g;
+	size_t align = (size_t)p->target.align;
+
+	for (int32_t i = 0; i < g->n_input; i++) {
+		cop_vid v = g->input[i];
+		l->slot[v] = new_span(l, cop_type_bytes(cop__t(g, v)), align, 0, l->last[v]);
+	}
+	for (int32_t s = 0; s < e->n_step; s++) {
+		const cop_step *step = &e->step[s];
+		const cop_node *d = &g->node[step->node];
+		bool reuse = inplace(g, l, s, step->node);
+		for (int i = 0; i < COP_MAX_OUT; i++) {
+			cop_vid v = d->out[i];
+			if (!is_temp(g, v)) continue;
+			if (!i && reuse) {
+				l->slot[v] = l->slot[cop__base(g, d->in[0])];
+				l->span[l->slot[v]].to = COP_MAX(s, l->last[v]);
+			} else {
+				l->slot[v] = new_span(l, cop_type_bytes(cop__t(g, v)), align, s, COP_MAX(s, l->last[v]));
+			}
+		}
+	}
+}
+
+/* Scratch and repacked weights live for one step, or for ever when the weight never changes. */
+static void make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *work, int32_t *pack)
+{
+	size_t align = (size_t)p->target.align;
+
+	for (int32_t s = 0; s < e->n_step; s++) {
+		cop_step *st = &e->step[s];
+		size_t parts = st->split ? (size_t)p->target.threads : 1;
+		if (st->work_bytes) work[s] = new_span(l, st->work_bytes * parts, align, s, s);
+		if (!st->kernel->pack) continue;
+		size_t bytes = up(st->kernel->pack_bytes(st->word), align);
+		cop_place w = st->buf[cop__op(e->g, st->node)->n_out + st->kernel->pack_in];
+		st->pack_once = w.seg == COP_SEG_FIXED;
+		if (st->pack_once) {
+			st->pack = (cop_place){COP_SEG_PACK, p->bytes[COP_SEG_PACK], NULL};
+			p->bytes[COP_SEG_PACK] += bytes;
+		} else {
+			pack[s] = new_span(l, bytes, align, s, s);
+		}
+	}
+}
+
+static cop_place leaf_place(const cop_plan *p, const cop_graph *g, cop_vid base)
+{
+	const cop_value *x = &g->value[base];
+	return x->role >= COP_CONST ? cop__plan_var(p, x->name)->place : (cop_place){0};
+}
+
+static void fill_places(const cop_plan *p, cop_entry *e, const layout *l)
+{
+	const cop_graph *g = e->g;
+
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		cop_vid b = cop__base(g, (cop_vid)v);
+		if (l->slot && l->slot[b]) e->place[v] = (cop_place){COP_SEG_ARENA, l->span[l->slot[b]].off, NULL};
+		else e->place[v] = leaf_place(p, g, b);
+	}
+	for (int32_t s = 0; s < e->n_step; s++) {
+		cop_step *st = &e->step[s];
+		const cop_node *d = &g->node[st->node];
+		int n_out = cop__op(g, st->node)->n_out;
+		for (int i = 0; i < st->n_buf; i++) st->buf[i] = e->place[i < n_out ? d->out[i] : d->in[i - n_out]];
+		if (d->guard) st->guard = e->place[d->guard];
+	}
+}
+
+static cop_status lay_out(cop_plan *p, cop_entry *e)
+{
+	cop_arena mem;
+	const cop_graph *g = e->g;
+	size_t values = (size_t)g->n_value + 1, steps = (size_t)e->n_step + 1;
+
+	cop__arena_init(&mem, p->cx);
+	layout l = {.slot = cop__arena_get(&mem, values * 4), .last = cop__arena_get(&mem, values * 4), .span = cop__arena_get(&mem, (values + 2 * steps) * sizeof(cop_span))};
+	int32_t *work = cop__arena_get(&mem, steps * 4), *pack = cop__arena_get(&mem, steps * 4);
+	cop_status st = l.slot && l.last && l.span && work && pack ? COP_OK : COP_NOMEM;
+	if (!st) {
+		find_last_uses(e, &l);
+		make_spans(p, e, &l);
+		fill_places(p, e, &(layout){.slot = NULL, .span = NULL}); /* FIXED or not decides what is packed once */
+		make_scratch(p, e, &l, work, pack);
+		st = cop__pack_spans(&e->arena, &e->live, p->cx, l.span + 1, l.n, e->n_step);
+	}
+	if (!st) fill_places(p, e, &l);
+	for (int32_t s = 0; !st && s < e->n_step; s++) {
+		if (work[s]) e->step[s].work = (cop_place){COP_SEG_ARENA, l.span[work[s]].off, NULL};
+		if (pack[s]) e->step[s].pack = (cop_place){COP_SEG_ARENA, l.span[pack[s]].off, NULL};
+		for (int32_t i = 1; i <= l.n; i++)
+			if (l.span[i].from <= s && s <= l.span[i].to) e->step[s].live += l.span[i].bytes;
+	}
+	cop__arena_free(&mem);
+	return st;
+}
+
+static cop_status build_entry(cop_plan *p, cop_entry *e)
+{
+	cop_graph *g = e->g;
+	size_t nodes = (size_t)g->n_node + 1;
+	cop_nid *order = cop__arena_get(&p->mem, nodes * sizeof *order);
+
+	e->step = cop__arena_get(&p->mem, nodes * sizeof *e->step);
+	e->place = cop__arena_get(&p->mem, ((size_t)g->n_value + 1) * sizeof *e->place);
+	if (!order || !e->step || !e->place) return COP_NOMEM;
+	COP_TRY(cop__schedule(order, g, p->target.late_updates));
+	for (int32_t i = 0; i < g->n_node; i++) COP_TRY(make_step(p, e, order[i]));
+	COP_TRY(lay_out(p, e));
+	p->bytes[COP_SEG_ARENA] = COP_MAX(p->bytes[COP_SEG_ARENA], e->arena);
+	return COP_OK;
+}
+
+/* The step with the most live bytes, for the message when a budget is missed. */
+static const char *peak_label(const cop_plan *p, char buf[96])
+{
+	size_t most = 0;
+
+	for (int e = 0; e < p->n_entry; e++)
+		for (int32_t s = 0; s < p->entry[e].n_step; s++)
+			if (p->entry[e].step[s].live > most) most = p->entry[e].step[s].live, cop__label(p->entry[e].g, p->entry[e].step[s].node, buf);
+	return buf;
+}
+
+static cop_status check_budget(const cop_plan *p)
+{
+	char label[96] = "none";
+	size_t ram = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_PARAM] + p->bytes[COP_SEG_STATE];
+	size_t flash = p->bytes[COP_SEG_FIXED] + p->bytes[COP_SEG_PARAM];
+
+	if (p->target.ram && ram > p->target.ram)
+		return cop__error(p->cx, COP_BUDGET, "target %s has %zu bytes of RAM, the plan needs %zu (%zu too many): arena %zu, parameters %zu, state %zu; the arena's peak is at %s",
+			p->target.name, p->target.ram, ram, ram - p->target.ram, p->bytes[COP_SEG_ARENA], p->bytes[COP_SEG_PARAM], p->bytes[COP_SEG_STATE], peak_label(p, label));
+	if (p->target.flash && flash > p->target.flash)
+		return cop__error(p->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many)",
+			p->target.name, p->target.flash, flash, flash - p->target.flash);
+	return COP_OK;
+}
+
+cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, const cop_target *t)
+{
+	cop_ctx *cx = entry[0]->cx;
+	cop_plan *p = cop__alloc(cx, sizeof *p);
+	cop_status st = COP_NOMEM;
+
+	*out = NULL;
+	if (!p) return COP_NOMEM;
+	p->cx = cx;
+	p->target = *t;
+	p->n_entry = n_entry;
+	p->target.threads = COP_MAX(1, t->threads);
+	p->target.align = COP_MAX(4, t->align);
+	cop__arena_init(&p->mem, cx);
+	if ((p->entry = cop__arena_get(&p->mem, sizeof *p->entry * (size_t)n_entry))) {
+		for (int e = 0; e < n_entry; e++) p->entry[e].g = entry[e];
+		st = collect_vars(p);
+		if (!st) st = place_vars(p);
+		for (int e = 0; !st && e < n_entry; e++) st = build_entry(p, &p->entry[e]);
+		if (!st) st = check_budget(p);
+	}
+	if (!st) return *out = p, COP_OK;
+	cop_plan_free(p);
+	return st;
+}
+
+void cop_plan_free(cop_plan *p)
+{
+	if (!p) return;
+	cop_ctx *cx = p->cx;
+	cop__arena_free(&p->mem);
+	cop__free(cx, p);
+}
+
+size_t cop_plan_bytes(const cop_plan *p, cop_role segment)
+{
+	static const cop_segment seg[] = {[COP_TEMP] = COP_SEG_ARENA, [COP_INPUT] = COP_SEG_PACK, [COP_CONST] = COP_SEG_FIXED, [COP_PARAM] = COP_SEG_PARAM, [COP_STATE] = COP_SEG_STATE};
+	return p->bytes[seg[segment]];
+}
+
+size_t cop_plan_live(const cop_plan *p)
+{
+	size_t most = 0;
+	for (int e = 0; e < p->n_entry; e++) most = COP_MAX(most, p->entry[e].live);
+	return most;
+}
+
+int32_t cop_plan_steps(const cop_plan *p, int entry) { return p->entry[entry].n_step; }
+
+bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
+{
+	const cop_entry *e = &p->entry[entry];
+	cop_cost cost = {0};
+
+	if (i < 0 || i >= e->n_step) return false;
+	const cop_step *s = &e->step[i];
+	const cop_op *op = cop__op(e->g, s->node);
+	if (op->cost) op->cost(e->g, s->node, &cost);
+	cop_vid named = cop__arg(e->g, s->node, 1) ? cop__arg(e->g, s->node, 1) : cop__res(e->g, s->node, 0);
+	*out = (cop_step_info){op->name, s->kernel->symbol, e->g->value[named].name, s->live, cost.mac};
+	return true;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plan.h - a graph with an order, kernels and addresses. Run by src/run, printed by src/emit.
+ */
+#ifndef COP_PLAN_H
+#define COP_PLAN_H
+
+#include "op/op.h"
+
+/* PACK: weights that never change, as their kernels want them. FIXED: contents that are read where the graph has them. */
+typedef enum cop_segment { COP_SEG_NONE, COP_SEG_FIXED, COP_SEG_PARAM, COP_SEG_STATE, COP_SEG_ARENA, COP_SEG_PACK, COP_N_SEG } cop_segment;
+
+typedef struct cop_place {
+	cop_segment seg;
+	size_t off;        /* from the start of the segment */
+	const void *data;  /* FIXED: the contents */
+} cop_place;
+
+enum { COP_MAX_BUF = COP_MAX_OUT + COP_MAX_IN };
+
+typedef struct cop_step {
+	cop_nid node;
+	const cop_kernel *kernel;
+	int32_t n_buf, n_word;
+	cop_place buf[COP_MAX_BUF];   /* the op's outputs, then its inputs */
+	const int32_t *word;
+	cop_place guard, work, pack;
+	size_t work_bytes;            /* of one part */
+	bool pack_once;               /* the weight never changes: packed when the session is made */
+	bool split;                   /* worth more than one thread */
+	size_t live;                  /* bytes of the arena in use */
+} cop_step;
+
+typedef struct cop_entry {
+	cop_graph *g;
+	cop_step *step;
+	int32_t n_step;
+	cop_place *place;             /* [n_value+1] */
+	size_t arena, live;           /* bytes planned; the largest live set */
+} cop_entry;
+
+/* A PARAM or STATE that some entry writes, or a FIXED one, by name. */
+typedef struct cop_var { const char *name; cop_type type; cop_role role; cop_place place; const void *init; bool written; } cop_var;
+
+struct cop_plan {
+	cop_ctx *cx;
+	cop_arena mem;
+	cop_target target;
+	cop_entry *entry;
+	int32_t n_entry;
+	cop_var *var;
+	int32_t n_var;
+	size_t bytes[COP_N_SEG];
+};
+
+/* ---- between the files of this folder ---- */
+/* order[0..n_node) of g's nodes; the rules are at the head of schedule.c. late: leave the updates at the end. */
+cop_status cop__schedule(cop_nid *order, const cop_graph *g, bool late);
+/* The value whose memory v shares: through views and aliases, to a leaf or a temporary of its own. */
+cop_vid cop__base(const cop_graph *g, cop_vid v);
+
+/* A piece of the arena, live from step `from` to step `to` inclusive. */
+typedef struct cop_span { size_t bytes, off; int32_t from, to; } cop_span;
+cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step);
+
+/* The kernel row for a node, or NULL. word: the node's words. */
+const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa);
+extern const cop_kernel cop_kernels[];
+extern const int cop_n_kernels;
+
+/* Is the entry's value an INPUT, by index; helpers for run and emit */
+const cop_var *cop__plan_var(const cop_plan *p, const char *name);
+
+#endif

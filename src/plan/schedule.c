@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * schedule - an order of the nodes. The rules:
+ *   1. a node comes after the producers of its inputs and of its guard;
+ *   2. every other reader of a value comes before the node that overwrites it. Leaving this out still
+ *      "trains": only gradient checks see it;
+ *   3. a node that allocates no more than it frees runs as soon as it can. Updates are such nodes, so each follows
+ *      its gradient and the gradient's memory is free again (unless `late`).
+ * Of a few orders made by these rules, the one with the smallest live peak is taken.
+ */
+#include "plan/plan.h"
+
+typedef struct state {
+	const cop_graph *g;
+	int32_t *waits;      /* [n_node+1] predecessors not yet scheduled */
+	int32_t *uses;       /* [n_value+1] readers of the base value not yet scheduled, outputs counting one */
+	bool *done;
+	int32_t *edge, *edge_at; /* successors of n: edge[edge_at[n] .. edge_at[n+1]) */
+	cop_vid *base;       /* [n_value+1] */
+} state;
+
+cop_vid cop__base(const cop_graph *g, cop_vid v)
+{
+	for (;;) {
+		const cop_value *x = &g->value[v];
+		if (x->alias) v = x->alias;
+		else if (x->producer && (cop__op(g, x->producer)->flags & COP_OP_VIEW) && g->node[x->producer].out[0] == v) v = g->node[x->producer].in[0];
+		else return v;
+	}
+}
+
+/* Values reached through views only: an alias is new contents, a view is not. */
+static cop_vid viewed(const cop_graph *g, cop_vid v)
+{
+	while (g->value[v].producer && !g->value[v].alias && (cop__op(g, g->value[v].producer)->flags & COP_OP_VIEW)) v = g->node[g->value[v].producer].in[0];
+	return v;
+}
+
+static bool reads(const cop_graph *g, cop_nid n, cop_vid v)
+{
+	const cop_node *d = &g->node[n];
+	for (int i = 0; i < d->n_in; i++)
+		if (d->in[i] && viewed(g, d->in[i]) == v) return true;
+	return d->guard && viewed(g, d->guard) == v;
+}
+
+/* Calls put(from, to) for every edge. */
+static void each_edge(const cop_graph *g, void (*put)(void *ud, cop_nid from, cop_nid to), void *ud)
+{
+	for (int32_t n = 1; n <= g->n_node; n++) {
+		const cop_node *d = &g->node[n];
+		for (int i = 0; i < d->n_in; i++)
+			if (d->in[i] && g->value[d->in[i]].producer) put(ud, g->value[d->in[i]].producer, (cop_nid)n);
+		if (d->guard && g->value[d->guard].producer) put(ud, g->value[d->guard].producer, (cop_nid)n);
+	}
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		cop_nid writer = g->value[v].producer;
+		if (!g->value[v].alias) continue;
+		for (int32_t n = 1; n <= g->n_node; n++)
+			if ((cop_nid)n != writer && reads(g, (cop_nid)n, viewed(g, g->value[v].alias))) put(ud, (cop_nid)n, writer);
+	}
+}
+
+static void count_edge(void *ud, cop_nid from, cop_nid to)
+{
+	state *s = ud;
+	s->edge_at[from + 1]++;
+	s->waits[to]++;
+}
+
+static void store_edge(void *ud, cop_nid from, cop_nid to)
+{
+	state *s = ud;
+	s->edge[s->edge_at[from]++] = (int32_t)to;
+}
+
+static bool in_arena(const cop_graph *g, cop_vid v) { return v && (g->value[v].role == COP_TEMP || g->value[v].role == COP_INPUT); }
+
+static cop_status init(state *s, cop_arena *mem, const cop_graph *g)
+{
+	size_t nodes = (size_t)g->n_node + 3, values = (size_t)g->n_value + 1;
+
+	*s = (state){.g = g, .waits = cop__arena_get(mem, nodes * 4), .uses = cop__arena_get(mem, values * 4), .done = cop__arena_get(mem, nodes),
+		.edge_at = cop__arena_get(mem, nodes * 4), .base = cop__arena_get(mem, values * 4)};
+	if (!s->waits || !s->uses || !s->done || !s->edge_at || !s->base) return COP_NOMEM;
+	each_edge(g, count_edge, s);
+	for (int32_t n = 1; n <= g->n_node + 1; n++) s->edge_at[n] += s->edge_at[n - 1];
+	s->edge = cop__arena_get(mem, (size_t)s->edge_at[g->n_node + 1] * 4 + 4);
+	if (!s->edge) return COP_NOMEM;
+	each_edge(g, store_edge, s);
+	for (int32_t n = g->n_node + 1; n > 0; n--) s->edge_at[n] = s->edge_at[n - 1]; /* storing moved each start to its end */
+	for (int32_t v = 1; v <= g->n_value; v++) s->base[v] = cop__base(g, (cop_vid)v);
+	return COP_OK;
+}
+
+static void reset(state *s)
+{
+	const cop_graph *g = s->g;
+
+	memset(s->done, 0, (size_t)g->n_node + 1);
+	memset(s->waits, 0, ((size_t)g->n_node + 1) * 4);
+	memset(s->uses, 0, ((size_t)g->n_value + 1) * 4);
+	for (int32_t n = 1; n <= g->n_node; n++) {
+		for (int32_t e = s->edge_at[n]; e < s->edge_at[n + 1]; e++) s->waits[s->edge[e]]++;
+		for (int i = 0; i < g->node[n].n_in; i++) s->uses[s->base[g->node[n].in[i]]]++;
+	}
+	for (int32_t i = 0; i < g->n_output; i++) s->uses[s->base[g->output[i]]]++;
+}
+
+/* Bytes that running n now adds to the arena (negative: frees). */
+static int64_t growth(const state *s, cop_nid n)
+{
+	const cop_graph *g = s->g;
+	const cop_node *d = &g->node[n];
+	int64_t bytes = 0;
+
+	for (int i = 0; i < COP_MAX_OUT; i++)
+		if (d->out[i] && s->base[d->out[i]] == d->out[i] && s->uses[d->out[i]]) bytes += (int64_t)cop_type_bytes(cop__t(g, d->out[i]));
+	for (int i = 0; i < d->n_in; i++) {
+		cop_vid b = s->base[d->in[i]];
+		int same = 0;
+		bool first = true;
+		for (int j = 0; j < d->n_in; j++) {
+			if (s->base[d->in[j]] != b) continue;
+			same++;
+			first &= j >= i;
+		}
+		if (first && in_arena(g, b) && s->uses[b] == same) bytes -= (int64_t)cop_type_bytes(cop__t(g, b));
+	}
+	return bytes;
+}
+
+static void run(state *s, cop_nid n)
+{
+	s->done[n] = true;
+	for (int i = 0; i < s->g->node[n].n_in; i++) s->uses[s->base[s->g->node[n].in[i]]]--;
+	for (int32_t e = s->edge_at[n]; e < s->edge_at[n + 1]; e++) s->waits[s->edge[e]]--;
+}
+
+/* The next node: one that frees, if eager; else the first ready one, or of the first `window` the one that grows least. */
+static cop_nid pick(const state *s, cop_nid from, bool eager, int window)
+{
+	cop_nid best = 0;
+	int64_t least = 0;
+	int seen = 0;
+
+	for (cop_nid n = from; eager && n <= (cop_nid)s->g->n_node; n++)
+		if (!s->done[n] && !s->waits[n] && growth(s, n) <= 0) return n;
+	for (cop_nid n = from; n <= (cop_nid)s->g->n_node && seen < window; n++) {
+		if (s->done[n] || s->waits[n]) continue;
+		int64_t more = window > 1 ? growth(s, n) : 0;
+		if (!best || more < least) best = n, least = more;
+		seen++;
+	}
+	return best;
+}
+
+static cop_status make_order(state *s, cop_nid *order, int64_t *peak, bool eager, int window)
+{
+	int64_t live = 0;
+	cop_nid from = 1;
+
+	reset(s);
+	*peak = 0;
+	for (int32_t i = 0; i < s->g->n_node; i++) {
+		while (s->done[from]) from++;
+		cop_nid n = pick(s, from, eager, window);
+		if (!n) return cop__fail(s->g, COP_ARG, from, "waits for itself: a value is overwritten before all its readers can run");
+		int64_t more = growth(s, n), outs = 0;
+		for (int k = 0; k < COP_MAX_OUT; k++)
+			if (s->g->node[n].out[k] && s->base[s->g->node[n].out[k]] == s->g->node[n].out[k]) outs += (int64_t)cop_type_bytes(cop__t(s->g, s->g->node[n].out[k]));
+		bool inplace = cop__op(s->g, n)->flags & COP_OP_INPLACE && more <= 0;
+		*peak = COP_MAX(*peak, live + (inplace ? 0 : outs));
+		live += more;
+		run(s, n);
+		order[i] = n;
+	}
+	return COP_OK;
+}
+
+cop_status cop__schedule(cop_nid *order, const cop_graph *g, bool late)
+{
+	static const int window[] = {1, 2, 4};
+	cop_arena mem;
+	state s;
+	int64_t best = 0, peak;
+	size_t bytes = (size_t)(g->n_node + 1) * sizeof *order;
+
+	cop__arena_init(&mem, g->cx);
+	cop_status st = init(&s, &mem, g);
+	cop_nid *trial = st ? NULL : cop__arena_get(&mem, bytes);
+	if (!st && !trial) st = COP_NOMEM;
+	for (int i = 0; !st && i < (late ? 1 : LEN(window)); i++) {
+		st = make_order(&s, trial, &peak, !late, window[i]);
+		if (st || (i && peak >= best)) continue;
+		best = peak;
+		memcpy(order, trial, bytes);
+	}
+	cop__arena_free(&mem);
+	return st;
+}

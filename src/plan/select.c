@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * select - which kernel runs a node: of the rows that match op, number formats, ISA and `fits`, the last one.
+ */
+#include "plan/plan.h"
+
+#define STR(x) #x
+#define XSTR(x) STR(x)
+
+/* Prototypes of everything kernel.def names. Rows of one file list some functions twice; C allows that. */
+#define K(opname, ty, sym, ...) void sym(const cop_call *c);
+#define V(opname, ty, base, ...) void N(base)(const cop_call *c);
+#define P(base) void N(base)(const cop_call *c);
+#define B(base) bool N(base)(const int32_t *k);
+#define S(base) size_t N(base)(const int32_t *k);
+#include "kernel/kernel.def"
+#undef K
+#undef V
+#undef P
+#undef B
+#undef S
+
+#define P(base)
+#define B(base)
+#define S(base)
+#define K(opname, ty, sym, ...) {.op = #opname, .types = ty, .fn = sym, .symbol = #sym, .source = __VA_ARGS__},
+#define ISA2(x) COP_ISA_##x
+#define ISA1(x) ISA2(x)
+#define V(opname, ty, base, ...) {.op = #opname, .isa = ISA1(ISA), .types = ty, .fn = N(base), .symbol = XSTR(N(base)), .source = __VA_ARGS__},
+const cop_kernel cop_kernels[] = {
+#include "kernel/kernel.def"
+};
+const int cop_n_kernels = LEN(cop_kernels);
+
+/* "f32", "f32:sparse", "*": does the token at p describe this value? An absent value fits anything. */
+static bool token_fits(const char *p, int len, const cop_type *t)
+{
+	const char *colon = memchr(p, ':', (size_t)len);
+	int name = colon ? (int)(colon - p) : len;
+	const char *dtype = cop__dtype_text(t->dtype), *enc = colon ? colon + 1 : "dense";
+	int enc_len = colon ? len - name - 1 : 5;
+
+	if (len == 1 && *p == '*') return true;
+	return (size_t)name == strlen(dtype) && !memcmp(p, dtype, (size_t)name)
+		&& (size_t)enc_len == strlen(cop__enc_text(t->enc)) && !memcmp(enc, cop__enc_text(t->enc), (size_t)enc_len);
+}
+
+static bool types_fit(const char *types, const cop_graph *g, cop_nid n)
+{
+	const cop_op *op = cop__op(g, n);
+	const char *p = types, *tok = p;
+	int len = 0;
+
+	for (int i = 0; i < op->n_out + g->node[n].n_in; i++) {
+		if (*p) { /* the last token stands for the rest when it ends in + */
+			tok = p;
+			len = (int)strcspn(p, " ");
+			p += len;
+			while (*p == ' ') p++;
+			if (tok[len - 1] == '+') len--, p = tok + len + 1;
+		} else if (!len || tok[len] != '+') {
+			return false;
+		}
+		cop_vid v = i < op->n_out ? g->node[n].out[i] : g->node[n].in[i - op->n_out];
+		if (v && !token_fits(tok, len, cop__t(g, v))) return false;
+	}
+	return true;
+}
+
+const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa)
+{
+	const char *name = cop__op(g, n)->name;
+
+	for (int i = cop_n_kernels - 1; i >= 0; i--) {
+		const cop_kernel *k = &cop_kernels[i];
+		if ((k->isa & isa) == k->isa && !strcmp(k->op, name) && types_fit(k->types, g, n) && (!k->fits || k->fits(word))) return k;
+	}
+	return NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * target - the machines a plan can be made for.
+ */
+#include "plan/plan.h"
+
+static const struct { const char *name, *summary; cop_target t; } targets[] = {
+#define T(n, text, isa_, ram_, flash_, align_) {n, text, {.name = n, .isa = isa_, .ram = ram_, .flash = flash_, .align = align_, .threads = 1}},
+#include "plan/target.def"
+#undef T
+};
+
+const char *cop_target_name(int i, const char **summary)
+{
+	if (i < 0 || i >= LEN(targets)) return NULL;
+	if (summary) *summary = targets[i].summary;
+	return targets[i].name;
+}
+
+cop_status cop_target_find(cop_target *out, cop_ctx *cx, const char *name)
+{
+	cop_text known;
+
+	for (int i = 0; i < LEN(targets); i++) {
+		if (strcmp(targets[i].name, name)) continue;
+		*out = targets[i].t;
+		if (!i) out->isa = cx->isa;
+		return COP_OK;
+	}
+	cop__text_init(&known, cx);
+	for (int i = 0; i < LEN(targets); i++) cop__text_add(&known, "%s%s", i ? ", " : "", targets[i].name);
+	cop_status st = cop__error(cx, COP_ARG, "target '%s' is not known; there are: %s", name, known.status ? "" : known.data);
+	cop__text_free(&known);
+	return st;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session - a plan with memory. All memory is taken once, here; runs allocate nothing.
+ */
+#include "plan/plan.h"
+#include "run/pool.h"
+
+typedef struct sequence { cop_job *job; int32_t n; } sequence;
+
+struct cop_session {
+	cop_ctx *cx;
+	const cop_plan *plan;
+	int threads;
+	char *segment[COP_N_SEG];
+	sequence *entry;
+	cop_arena mem;
+};
+
+static void *address(const cop_session *s, cop_place p)
+{
+	if (p.seg == COP_SEG_NONE) return NULL;
+	if (p.seg == COP_SEG_FIXED) return (void *)(uintptr_t)p.data; /* kernels only read it */
+	return s->segment[p.seg] + p.off;
+}
+
+static cop_job make_job(const cop_session *s, const cop_step *st, void **buf)
+{
+	for (int i = 0; i < st->n_buf; i++) buf[i] = address(s, st->buf[i]);
+	return (cop_job){.fn = st->kernel->fn, .call = {.buf = buf, .k = st->word, .work = address(s, st->work), .pack = address(s, st->pack)},
+		.work_bytes = st->work_bytes, .guard = address(s, st->guard), .split = st->split};
+}
+
+/* Packing writes to where the kernel will read. */
+static cop_job make_pack(const cop_session *s, const cop_step *st, const cop_job *main)
+{
+	cop_job j = *main;
+	j.fn = st->kernel->pack;
+	j.call.work = address(s, st->pack);
+	j.work_bytes = 0;
+	return j;
+}
+
+static cop_status bind_entry(cop_session *s, int e)
+{
+	const cop_entry *pe = &s->plan->entry[e];
+	sequence *q = &s->entry[e];
+
+	q->job = cop__arena_get(&s->mem, sizeof *q->job * (size_t)(2 * pe->n_step + 1));
+	if (!q->job) return COP_NOMEM;
+	for (int32_t i = 0; i < pe->n_step; i++) {
+		const cop_step *st = &pe->step[i];
+		void **buf = cop__arena_get(&s->mem, sizeof *buf * COP_MAX_BUF);
+		if (!buf) return COP_NOMEM;
+		cop_job main = make_job(s, st, buf);
+		if (st->kernel->pack) {
+			cop_job pack = make_pack(s, st, &main);
+			if (st->pack_once) cop__pool_run(&pack, 1, 1);
+			else q->job[q->n++] = pack;
+		}
+		q->job[q->n++] = main;
+	}
+	return COP_OK;
+}
+
+static void load_vars(cop_session *s)
+{
+	for (int32_t i = 0; i < s->plan->n_var; i++) {
+		const cop_var *v = &s->plan->var[i];
+		if (v->written && v->init) memcpy(address(s, v->place), v->init, cop_type_bytes(&v->type));
+	}
+}
+
+cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads)
+{
+	cop_session *s = cop__alloc(p->cx, sizeof *s);
+	cop_status st = COP_OK;
+
+	*out = NULL;
+	if (!s) return COP_NOMEM;
+	s->cx = p->cx;
+	s->plan = p;
+	s->threads = cop__pool_threads(COP_MIN(threads, p->target.threads));
+	cop__arena_init(&s->mem, p->cx);
+	for (int seg = COP_SEG_PARAM; !st && seg < COP_N_SEG; seg++) /* 64 bytes of slack: fast kernels read past the end */
+		if (!(s->segment[seg] = cop__alloc_aligned(p->cx, p->bytes[seg] + 64, 64))) st = COP_NOMEM;
+	if (!st && !(s->entry = cop__arena_get(&s->mem, sizeof *s->entry * (size_t)p->n_entry))) st = COP_NOMEM;
+	if (!st) load_vars(s);
+	for (int e = 0; !st && e < p->n_entry; e++) st = bind_entry(s, e);
+	if (!st) return *out = s, COP_OK;
+	cop_session_free(s);
+	return st;
+}
+
+void cop_session_free(cop_session *s)
+{
+	if (!s) return;
+	cop_ctx *cx = s->cx;
+	for (int seg = 0; seg < COP_N_SEG; seg++) cop__free_aligned(cx, s->segment[seg]);
+	cop__arena_free(&s->mem);
+	cop__free(cx, s);
+}
+
+cop_status cop_session_tensor(cop_session *s, int entry, const char *name, cop_tensor *out)
+{
+	const cop_graph *g = s->plan->entry[entry].g;
+	cop_vid v = cop__find(g, name);
+
+	if (!v) return cop__error(s->cx, COP_ARG, "entry %d has no value '%s'", entry, name);
+	*out = (cop_tensor){g->value[v].type, address(s, s->plan->entry[entry].place[v])};
+	return COP_OK;
+}
+
+cop_status cop_session_io(cop_session *s, int entry, int32_t i, bool output, cop_tensor *out)
+{
+	const cop_graph *g = s->plan->entry[entry].g;
+
+	if (i < 0 || i >= (output ? g->n_output : g->n_input))
+		return cop__error(s->cx, COP_ARG, "entry %d has no %s %d", entry, output ? "output" : "input", i);
+	cop_vid v = output ? g->output[i] : g->input[i];
+	*out = (cop_tensor){g->value[v].type, address(s, s->plan->entry[entry].place[v])};
+	return COP_OK;
+}
+
+cop_status cop_session_run(cop_session *s, int entry)
+{
+	if (entry < 0 || entry >= s->plan->n_entry) return cop__error(s->cx, COP_ARG, "the plan has no entry %d", entry);
+	cop__pool_run(s->entry[entry].job, s->entry[entry].n, s->threads);
+	return COP_OK;
+}
+
+cop_status cop_session_pull(const cop_session *s, cop_graph *g)
+{
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		cop_value *x = &g->value[v];
+		if (x->role != COP_PARAM && x->role != COP_STATE) continue;
+		const cop_var *var = cop__plan_var(s->plan, x->name);
+		size_t bytes = cop_type_bytes(&x->type);
+		if (!var || !var->written || cop_type_bytes(&var->type) != bytes) continue;
+		void *own = (void *)(uintptr_t)x->data;
+		if (!own && !(own = cop__arena_get(&g->mem, bytes + 64))) return COP_NOMEM;
+		memcpy(own, address(s, var->place), bytes);
+		x->data = own;
+	}
+	return COP_OK;
+}
