@@ -13,6 +13,15 @@
 
 #include <stdint.h>
 
+/* Before a loop whose iterations are independent although a result may lie exactly on an operand. */
+#if defined(__clang__)
+#define COP_IVDEP _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define COP_IVDEP _Pragma("GCC ivdep")
+#else
+#define COP_IVDEP
+#endif
+
 static inline int32_t cop_bits(float f)
 {
 	union { float f; int32_t i; } u;

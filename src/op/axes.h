@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * axes - what the rows of the element-wise and the copying ops share: strides, running axes together, links.
+ */
+#ifndef COP_OP_AXES_H
+#define COP_OP_AXES_H
+
+#include "op/op.h"
+
+/* Strides of a dense tensor, in elements. */
+void cop__strides(int32_t *stride, int32_t rank, const int32_t *dim);
+
+/* Drops axes of length 1 and joins neighbours that one loop can walk on both sides; returns the rank, at least 1. */
+int32_t cop__merge_axes(int32_t rank, int32_t *dim, int32_t *sa, int32_t *sb);
+
+/* Strides of a tensor seen through the shape it is broadcast to: aligned at the last axis, 0 where it repeats. */
+void cop__broadcast_strides(int32_t *stride, const cop_type *t, int32_t rank, const int32_t *dim);
+
+/* Links index j of axis a_ax of a to index j of axis b_ax of b; returns how many were written (0 when full). */
+int cop__link_axis(cop_link *l, int at, int max, const cop_graph *g, cop_vid a, int a_ax, cop_vid b, int b_ax);
+
+/* Links every axis that has the same length in a and b, aligned at the last one; returns the count after. */
+int cop__link_aligned(cop_link *l, int at, int max, const cop_graph *g, cop_vid a, cop_vid b);
+
+/* The row entry of ops that work element by element: input i's axes to output 0's, for every input. */
+int cop__links_eltwise(const cop_graph *g, cop_nid n, cop_link *l, int max);
+
+/* The row entry of ops that move data and compute nothing. */
+void cop__cost_none(const cop_graph *g, cop_nid n, cop_cost *c);
+
+/* For samples: an f32 input of the graph. */
+cop_vid cop__sample_input(cop_graph *g, const char *name, int32_t rank, const int32_t *dim);
+
+/* A one-element f32 constant that a gradient needs, made once for a graph. */
+cop_vid cop__scalar(cop_graph *g, const char *name, float value);
+
+#endif
