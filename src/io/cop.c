@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cop - the .cop file:
+ *
+ *   coppice 1
+ *   number epoch 12               of checkpoints; reals carry a point or an exponent
+ *   graph lenet-5                 the text form, as graph/print.c writes it
+ *   ...
+ *   blobs 8 1a2b3c4d              how many follow, CRC32C of everything above this line
+ *   then for each: which constant, parameter or state (0-based, in the order of the text) and the stored length,
+ *   both of variable length, u8 coder, u32 CRC32C of the stored bytes, the stored bytes
+ *
+ * A tensor without a blob is zero. Nothing in a file is trusted: no length is believed before the bytes are
+ * there, no tensor is larger than its type, and no type larger than its bytes can stand for.
+ */
+#include "io/cop.h"
+
+#include "io/bits.h"
+#include "io/range.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static const char magic[] = "coppice 1\n";
+enum { LONGEST_LINE = 64, MOST_FREE = 1 << 26 }; /* bytes of weights a short file may ask for */
+
+/* ---- writing ---- */
+
+static cop_status to_text(void *ud, const void *bytes, size_t size)
+{
+	cop__text_bytes(ud, bytes, size);
+	return ((cop_text *)ud)->status;
+}
+
+static bool stored(const cop_value *v) { return v->role >= COP_CONST && v->data; }
+
+static cop_status put_blob(cop_text *out, const cop_value *v, uint32_t index, cop_codec codec)
+{
+	cop_text s;
+	uint8_t head[5];
+
+	cop__text_init(&s, out->cx);
+	cop_status st = cop__store(&s, &codec, out->cx, &v->type, v->data);
+	if (!st) {
+		cop__var_put(out, index);
+		cop__var_put(out, (uint32_t)s.len);
+		head[0] = (uint8_t)codec;
+		cop__put32(head + 1, cop__crc32c(s.data, s.len, 0));
+		cop__text_bytes(out, head, sizeof head);
+		cop__text_bytes(out, s.data, s.len);
+		cop__log(out->cx, COP_LOG_DEBUG, "'%s': %zu bytes %s, %zu in the file as %s", v->name, cop_type_bytes(&v->type),
+			cop__enc_text(v->type.enc), s.len, cop__codec_text(codec));
+	}
+	cop__text_free(&s);
+	return st ? st : out->status;
+}
+
+cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
+{
+	size_t start = out->len;
+	uint32_t n = 0, index = 0;
+
+	cop__text_add(out, "%s", magic);
+	for (int i = 0; i < n_number; i++) {
+		if (number[i].real) cop__text_add(out, "number %s %.17e\n", number[i].name, number[i].f);
+		else cop__text_add(out, "number %s %lld\n", number[i].name, (long long)number[i].i);
+	}
+	COP_TRY(cop_graph_print(g, to_text, out));
+	for (int32_t v = 1; v <= g->n_value; v++) n += stored(&g->value[v]);
+	cop__text_add(out, "blobs %u %08x\n", n, cop__crc32c(out->data + start, out->len - start, 0));
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		if (stored(&g->value[v])) COP_TRY(put_blob(out, &g->value[v], index, codec));
+		index += g->value[v].role >= COP_CONST;
+	}
+	return out->status;
+}
+
+cop_status cop_model_save(const cop_graph *g, const char *path)
+{
+	cop_text t;
+
+	cop__text_init(&t, g->cx);
+	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
+	if (!st) st = cop_file_write(g->cx, path, t.data, t.len);
+	cop__text_free(&t);
+	return st;
+}
+
+cop_status cop__model_size(size_t *bytes, const cop_graph *g)
+{
+	cop_text t;
+
+	cop__text_init(&t, g->cx);
+	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
+	*bytes = t.len;
+	cop__text_free(&t);
+	return st;
+}
+
+/* ---- reading ---- */
+
+typedef struct reader {
+	cop_ctx *cx;
+	cop_graph *g;
+	const char *file;
+	const uint8_t *start, *p, *end;
+	int64_t budget;      /* bytes of weights still allowed */
+} reader;
+
+static cop_status bad(const reader *r, const char *what)
+{
+	return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: %s", r->file, (size_t)(r->p - r->start), what);
+}
+
+/* The line at p without its end, if it is short, and where the next one begins. */
+static const uint8_t *line_at(char line[LONGEST_LINE], const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *nl = memchr(p, '\n', (size_t)(end - p));
+	size_t n = nl ? (size_t)(nl - p) : (size_t)(end - p);
+
+	if (n >= LONGEST_LINE) n = 0;
+	memcpy(line, p, n);
+	line[n] = 0;
+	return nl ? nl + 1 : end;
+}
+
+static cop_status get_numbers(reader *r, cop_number *number, int n, int *found)
+{
+	char line[LONGEST_LINE], name[LONGEST_LINE], value[LONGEST_LINE];
+
+	while (r->end - r->p > 7 && !memcmp(r->p, "number ", 7)) {
+		const uint8_t *next = line_at(line, r->p, r->end);
+		if (sscanf(line, "number %63s %63s", name, value) != 2) return bad(r, "expected: number name value");
+		for (int i = 0; i < n; i++) {
+			if (strcmp(number[i].name, name)) continue;
+			number[i].real = strpbrk(value, ".eni") != NULL; /* 1.5e0, inf, nan */
+			number[i].f = strtod(value, NULL);
+			number[i].i = number[i].real ? 0 : strtoll(value, NULL, 10);
+			if (found) ++*found;
+		}
+		r->p = next;
+	}
+	return COP_OK;
+}
+
+/* Finds the line `blobs COUNT CRC`, which ends the text. */
+static cop_status get_text(reader *r, uint32_t *blobs)
+{
+	const uint8_t *text = r->p;
+	char line[LONGEST_LINE], rest;
+	uint32_t crc;
+
+	for (; r->p < r->end;) {
+		const uint8_t *next = line_at(line, r->p, r->end);
+		if (sscanf(line, "blobs %u %8x%c", blobs, &crc, &rest) == 2 && next[-1] == '\n') {
+			if (cop__crc32c(r->start, (size_t)(r->p - r->start), 0) != crc) return bad(r, "the checksum of the text above does not match");
+			COP_TRY(cop_graph_parse(&r->g, r->cx, (const char *)text, (size_t)(r->p - text)));
+			r->p = next;
+			return COP_OK;
+		}
+		r->p = next;
+	}
+	return bad(r, "the text ends without a line 'blobs'");
+}
+
+/* The index-th constant, parameter or state. */
+static cop_vid leaf(const cop_graph *g, uint32_t index)
+{
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].role >= COP_CONST && index-- == 0) return (cop_vid)v;
+	return 0;
+}
+
+static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
+{
+	cop_value *x = &r->g->value[v];
+	char where[200];
+	size_t bytes = cop_type_bytes(&x->type);
+
+	snprintf(where, sizeof where, "%.100s, byte %zu: '%.60s'", r->file, (size_t)(r->p - r->start), x->name);
+	if (x->data) return cop__error(r->cx, COP_FORMAT, "%s is stored twice", where);
+	if (bytes > INT32_MAX || (r->budget -= (int64_t)bytes) < 0)
+		return cop__error(r->cx, COP_FORMAT, "%s: so short a file cannot hold a tensor of %zu bytes", where, bytes);
+	void *data = cop__arena_get(&r->g->mem, bytes + 64); /* slack: fast kernels may read past the end */
+	if (!data) return COP_NOMEM;
+	COP_TRY(cop__restore(data, r->cx, where, &x->type, codec, r->p, len));
+	x->data = data;
+	return COP_OK;
+}
+
+static cop_status get_blob(reader *r)
+{
+	uint32_t index, len;
+
+	if (!cop__var_get(&r->p, r->end, &index) || !cop__var_get(&r->p, r->end, &len) || r->end - r->p < 5)
+		return bad(r, "the file is cut short in the head of a tensor");
+	cop_vid v = leaf(r->g, index);
+	uint32_t codec = r->p[0], crc = cop__le32(r->p + 1);
+	if (!v) return bad(r, "a tensor is stored for which the text has no value");
+	r->p += 5;
+	if ((size_t)(r->end - r->p) < len)
+		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: '%s' claims %u stored bytes, the file has %zu more", r->file,
+			(size_t)(r->p - r->start), r->g->value[v].name, len, (size_t)(r->end - r->p));
+	if (cop__crc32c(r->p, len, 0) != crc)
+		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: the checksum of '%s' does not match", r->file, (size_t)(r->p - r->start),
+			r->g->value[v].name);
+	COP_TRY(fill(r, v, codec, len));
+	r->p += len;
+	return COP_OK;
+}
+
+/* An encoded tensor cannot be zero for want of a blob: its kernels would read nonsense. */
+static cop_status all_there(const reader *r)
+{
+	for (int32_t v = 1; v <= r->g->n_value; v++) {
+		const cop_value *x = &r->g->value[v];
+		if (x->role >= COP_CONST && x->type.enc != COP_DENSE && !x->data)
+			return cop__error(r->cx, COP_FORMAT, "%s: '%s' is %s, but not stored", r->file, x->name, cop__enc_text(x->type.enc));
+	}
+	return r->p == r->end ? COP_OK : bad(r, "the file goes on behind the last tensor");
+}
+
+static cop_status read_all(reader *r, cop_number *number, int n_number, int *found)
+{
+	uint32_t blobs;
+
+	if (r->end - r->p < (int)sizeof magic - 1 || memcmp(r->p, magic, sizeof magic - 1))
+		return bad(r, "no .cop file: it must begin with 'coppice 1'");
+	r->p += sizeof magic - 1;
+	COP_TRY(get_numbers(r, number, n_number, found));
+	COP_TRY(get_text(r, &blobs));
+	for (uint32_t i = 0; i < blobs; i++) COP_TRY(get_blob(r));
+	return all_there(r);
+}
+
+cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size, cop_number *number, int n_number,
+	int *found)
+{
+	reader r = {.cx = cx, .file = file, .start = bytes, .p = bytes, .end = (const uint8_t *)bytes + size};
+
+	r.budget = MOST_FREE + (int64_t)size * 4 * COP_RANGE_MOST; /* what cop__stored_enough allows all tensors together */
+	if (found) *found = 0;
+	cop_status st = read_all(&r, number, n_number, found);
+	if (st) cop_graph_free(r.g), r.g = NULL;
+	*out = r.g;
+	return st;
+}
+
+cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size)
+{
+	return cop__model_read(out, cx, "model", bytes, size, NULL, 0, NULL);
+}
+
+/* A name that cannot be meant for the zoo: it has a folder or ends in .cop. */
+static bool is_path(const char *s)
+{
+	size_t n = strlen(s);
+	return strchr(s, '/') || (n > 4 && !strcmp(s + n - 4, ".cop"));
+}
+
+cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *name)
+{
+	struct stat s;
+	void *bytes;
+	size_t size;
+	const cop_zoo_args none = {0};
+
+	*out = NULL;
+	if (!is_path(name) && stat(name, &s) && errno == ENOENT) return cop_zoo_build(out, cx, name, &none);
+	COP_TRY(cop_file_read(&bytes, &size, cx, name, 0));
+	cop_status st = cop__model_read(out, cx, name, bytes, size, NULL, 0, NULL);
+	cop_free(cx, bytes);
+	return st;
+}
