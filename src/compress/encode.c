@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * encode - gives each weight the encoding that is smallest in the file: dense, a palette, or sparse rows. From here
+ * on the kernels read the encoded form, in RAM and flash too.
+ */
+#include "compress/compress.h"
+#include "io/codec.h"
+#include "pass/pass.h"
+
+#include <stdio.h>
+
+static cop_codec codec_of(const cop_stage *s)
+{
+	if (!strcmp(s->codec, "huffman")) return COP_CODEC_HUFFMAN;
+	if (!strcmp(s->codec, "range")) return COP_CODEC_RANGE;
+	return !strcmp(s->codec, "raw") ? COP_CODEC_RAW : COP_CODEC_AUTO;
+}
+
+/* Bytes in the file; SIZE_MAX when it cannot be stored so. */
+static size_t stored(cop_ctx *cx, const cop_type *t, const void *data, cop_codec codec)
+{
+	cop_text out;
+	cop__text_init(&out, cx);
+	cop_status st = cop__store(&out, &codec, cx, t, data);
+	size_t n = st ? SIZE_MAX : out.len;
+	cop__text_free(&out);
+	return n;
+}
+
+/* The smallest encoding of one weight becomes a value of `out`. */
+static cop_status best(cop_graph *out, const cop_graph *g, cop_vid v, cop_vid *id, cop_codec codec)
+{
+	const cop_value *x = &g->value[v];
+	cop_type type = x->type, try_type;
+	const void *data = x->data;
+	void *blob = NULL, *kept = NULL;
+	int32_t rows, cols;
+	size_t least = stored(g->cx, &x->type, x->data, codec);
+
+	cop__matrix_of(&x->type, &rows, &cols);
+	for (cop_enc e = COP_PALETTE; e <= COP_SPARSE; e++) {
+		try_type = x->type;
+		try_type.enc = e;
+		if (cop__encode(&blob, &try_type.enc_bytes, g->cx, e, x->data, rows, cols)) {
+			if (g->cx->code == COP_NOMEM) return cop__free(g->cx, kept), COP_NOMEM;
+			cop_error_clear(g->cx); /* too many values for a palette: not an error here */
+			continue;
+		}
+		size_t n = stored(g->cx, &try_type, blob, codec);
+		if (n < least) {
+			least = n;
+			type = try_type;
+			cop__free(g->cx, kept);
+			data = kept = blob;
+		} else {
+			cop__free(g->cx, blob);
+		}
+	}
+	*id = cop__data(out, COP_PARAM, x->name, &type, data);
+	cop__free(g->cx, kept);
+	return *id ? COP_OK : g->cx->code ? g->cx->code : COP_NOMEM;
+}
+
+/* Only products read encoded weights; a weight that anything else reads stays dense. */
+static bool readers_can(const cop_graph *g, cop_vid v)
+{
+	for (int32_t i = 1; i <= g->n_node; i++) {
+		const cop_node *n = &g->node[i];
+		for (int j = 0; j < n->n_in; j++) {
+			if (n->in[j] != v) continue;
+			bool conv = n->op == OP_conv && n->attr[8] == 1; /* groups: see cop_conv_attr */
+			if (j != 1 || !(conv || n->op == OP_fc)) return false;
+		}
+	}
+	return true;
+}
+
+static cop_status encode(cop_graph **out, const cop_graph *g, const cop_stage *s)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	for (int32_t v = 1; !st && v <= g->n_value; v++)
+		if (cop__compressible(g, (cop_vid)v, s->layers) && g->value[v].data && readers_can(g, (cop_vid)v)) st = best(*out, g, (cop_vid)v, &map[v], codec_of(s));
+	for (int32_t i = 1; !st && i <= g->n_node; i++) st = cop__copy_node(*out, g, map, (cop_nid)i);
+	if (!st) st = cop__copy_end(*out, g, map); /* masks and momentum have no reader and stay behind */
+	return cop__pass_end(out, st);
+}
+
+cop_status cop__stage_encode(cop_graph **gp, const cop_stage *s, const cop_workshop *w)
+{
+	cop_graph *folded = NULL, *out = NULL;
+
+	(void)w;
+	cop_status st = cop__pass_fold_bn(&folded, *gp);
+	if (!st) st = encode(&out, folded, s);
+	cop_graph_free(folded);
+	if (st) return st;
+	cop_graph_free(*gp);
+	*gp = out;
+	return COP_OK;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * history - see history.h.
+ */
+#include "compress/history.h"
+#include "compress/compress.h"
+#include "io/encode.h"
+
+#include <math.h>
+
+enum { BINS = 65 };
+
+/* Names come from recipes and files: what JSON does not allow in a text is left out. */
+static void put_text(cop_text *t, const char *s)
+{
+	cop__text_add(t, "\"");
+	for (; *s; s++)
+		if ((unsigned char)*s >= 32 && *s != '"' && *s != '\\') cop__text_add(t, "%c", *s);
+	cop__text_add(t, "\"");
+}
+
+static void on_progress(void *ud, const cop_epoch *e)
+{
+	cop_history *h = ud;
+
+	if (e->done >= 1) {
+		cop__text_add(&h->curve, "%s{\"stage\":", h->curve.len ? "," : "");
+		put_text(&h->curve, e->stage);
+		cop__text_add(&h->curve, ",\"epoch\":%d,\"loss\":%.6g,\"accuracy\":%.6g}", e->epoch, (double)e->loss, (double)e->accuracy);
+	}
+	if (h->progress) h->progress(h->ud, e);
+}
+
+void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_train_args *a)
+{
+	*h = (cop_history){.cx = cx, .progress = a->progress, .ud = a->ud};
+	cop__text_init(&h->head, cx);
+	cop__text_init(&h->stages, cx);
+	cop__text_init(&h->curve, cx);
+	cop__text_init(&h->layers, cx);
+	a->progress = on_progress;
+	a->ud = h;
+	cop__text_add(&h->head, "{\"recipe\":");
+	put_text(&h->head, recipe);
+}
+
+void cop__history_stage(cop_history *h, const char *stage, const cop_mark *before, const cop_mark *after, const char *why, double seconds)
+{
+	cop_text *t = &h->stages;
+
+	cop__text_add(t, "%s{\"stage\":\"%s\",\"accuracy\":[%.6g,%.6g],\"bytes\":[%zu,%zu],\"kept\":%s,\"why\":", t->len ? "," : "", stage,
+		(double)before->accuracy, (double)after->accuracy, before->bytes, after->bytes, *why ? "false" : "true");
+	put_text(t, why);
+	cop__text_add(t, ",\"seconds\":%.1f}", seconds);
+}
+
+void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f)
+{
+	cop__text_add(&h->head, ",\"%s\":{\"accuracy\":%.6g,\"parameters\":%lld,\"nonzero\":%lld,\"macs\":%lld,\"file_bytes\":%zu,\"flash_bytes\":%zu,\"ram_bytes\":%zu,\"energy_nj\":%.6g}",
+		key, (double)test->accuracy, (long long)f->parameters, (long long)f->nonzero, (long long)f->macs, f->file_bytes, f->flash_bytes, f->ram_bytes, f->energy_nj);
+}
+
+static void histogram(cop_text *t, const float *w, int64_t n, float range)
+{
+	int64_t bin[BINS] = {0};
+
+	for (int64_t i = 0; i < n; i++) {
+		if (w[i] == 0) continue;
+		int b = (int)((w[i] / range + 1) * 0.5f * BINS);
+		bin[COP_MIN(COP_MAX(b, 0), BINS - 1)]++;
+	}
+	for (int i = 0; i < BINS; i++) cop__text_add(t, "%s%lld", i ? "," : "[", (long long)bin[i]);
+	cop__text_add(t, "]");
+}
+
+/* Values of any encoding, expanded; NULL when there is no memory or no data. */
+static float *expand(const cop_graph *g, cop_vid v)
+{
+	const cop_value *x = &g->value[v];
+	float *w = x->data ? cop__alloc(g->cx, (size_t)cop_type_count(&x->type) * 4) : NULL;
+
+	if (w && cop__decode(w, g->cx, x->name, &x->type, x->data)) {
+		cop__free(g->cx, w);
+		return NULL;
+	}
+	return w;
+}
+
+void cop__history_layers(cop_history *h, const cop_graph *before, const cop_graph *after)
+{
+	cop_text *t = &h->layers;
+
+	for (int32_t v = 1; v <= before->n_value; v++) {
+		if (!cop__compressible(before, (cop_vid)v, "*")) continue;
+		const cop_value *x = &before->value[v];
+		cop_vid same = cop__find(after, x->name);
+		int64_t n = cop_type_count(&x->type), nonzero = 0;
+		float *old = expand(before, (cop_vid)v), *new = same ? expand(after, same) : NULL, range = 1e-9f;
+		if (old && new) {
+			for (int64_t i = 0; i < n; i++) range = fmaxf(range, fmaxf(fabsf(old[i]), fabsf(new[i]))), nonzero += new[i] != 0;
+			cop__text_add(t, "%s{\"name\":", t->len ? "," : "");
+			put_text(t, x->name);
+			cop__text_add(t, ",\"count\":%lld,\"nonzero\":%lld,\"range\":%.6g,\"bytes\":%zu,\"before\":", (long long)n, (long long)nonzero, (double)range, cop_type_bytes(&after->value[same].type));
+			histogram(t, old, n, range);
+			cop__text_add(t, ",\"after\":");
+			histogram(t, new, n, range);
+			cop__text_add(t, "}");
+		}
+		cop__free(h->cx, old);
+		cop__free(h->cx, new);
+	}
+}
+
+cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud)
+{
+	cop_text *t = &h->head;
+
+	cop__text_add(t, ",\"stages\":[%s],\"curve\":[%s],\"layers\":[%s]}\n", h->stages.len ? h->stages.data : "", h->curve.len ? h->curve.data : "", h->layers.len ? h->layers.data : "");
+	COP_TRY(h->stages.status);
+	COP_TRY(h->curve.status);
+	COP_TRY(h->layers.status);
+	COP_TRY(t->status);
+	return write ? write(ud, t->data, t->len) : COP_OK;
+}
+
+void cop__history_free(cop_history *h)
+{
+	cop__text_free(&h->head);
+	cop__text_free(&h->stages);
+	cop__text_free(&h->curve);
+	cop__text_free(&h->layers);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run - works through a recipe: measure, do the stage, measure again, keep it or undo it. What is measured is the accuracy
+ * on the validation set by the plan that will run, and the bytes of the file as it would be written now. The
+ * test set is looked at twice only: before the first stage and after the last.
+ */
+#include "compress/compress.h"
+#include "compress/history.h"
+#include "io/model.h"
+#include "pass/pass.h"
+
+#include <stdio.h>
+#include <time.h>
+
+bool cop__compressible(const cop_graph *g, cop_vid v, const char *layers)
+{
+	const cop_value *x = &g->value[v];
+	return x->role == COP_PARAM && x->type.dtype == COP_F32 && x->type.enc == COP_DENSE && x->type.rank >= 2 && cop__match(layers, x->name);
+}
+
+cop_train_args cop__stage_args(const cop_stage *s, const cop_workshop *w)
+{
+	cop_train_args a = *w->a;
+
+	if (s->epochs) a.epochs = s->epochs;
+	if (s->lr > 0) a.lr = s->lr;
+	if (*s->update) a.update = s->update;
+	if (*s->schedule) a.schedule = s->schedule;
+	a.checkpoint = NULL;
+	a.resume = false;
+	return a;
+}
+
+cop_status cop__stage_train(cop_graph **g, const cop_stage *s, const cop_workshop *w)
+{
+	cop_train_args a = cop__stage_args(s, w);
+	return cop__train(*g, w->train, w->valid, &a, "train", NULL, 0);
+}
+
+static cop_status clone(cop_graph **out, const cop_graph *g)
+{
+	return cop__pass_batch(out, g, cop__t(g, g->input[0])->dim[0]);
+}
+
+/* Bytes of the file if it were written now, each weight in its smallest encoding. */
+static cop_status file_bytes(size_t *bytes, const cop_graph *g)
+{
+	static const cop_stage smallest = {.kind = COP_STAGE_ENCODE, .codec = "smallest", .layers = "*"};
+	cop_graph *copy = NULL;
+	cop_text t;
+	cop_status st = clone(&copy, g);
+
+	cop__text_init(&t, g->cx);
+	if (!st) st = cop__stage_encode(&copy, &smallest, NULL);
+	if (!st) st = cop__model_bytes(&t, copy);
+	*bytes = t.len;
+	cop__text_free(&t);
+	cop_graph_free(copy);
+	return st;
+}
+
+static cop_status measure(cop_mark *m, const cop_graph *g, const cop_workshop *w)
+{
+	cop_score score;
+
+	COP_TRY(cop_eval(&score, g, w->valid ? w->valid : w->train, 100, w->a->threads));
+	m->accuracy = score.accuracy;
+	m->loss = score.loss;
+	return file_bytes(&m->bytes, g);
+}
+
+static cop_status do_stage(cop_graph **g, const cop_stage *s, const cop_workshop *w)
+{
+	switch (s->kind) {
+	case COP_STAGE_PRUNE: return cop__stage_prune(g, s, w);
+	case COP_STAGE_SHARE: return cop__stage_share(g, s, w);
+	case COP_STAGE_ENCODE: return cop__stage_encode(g, s, w);
+	default: return cop__stage_train(g, s, w);
+	}
+}
+
+/* Why the stage does not pay, or "". Data without labels are judged by their loss, in percent of it. */
+static void judge(cop_verdict_text *why, const cop_stage *s, const cop_mark *before, const cop_mark *after)
+{
+	double cost = before->accuracy >= 0 ? 100 * (double)(before->accuracy - after->accuracy) : 100 * (double)(after->loss / before->loss - 1);
+	double gain = (double)before->bytes / (double)after->bytes;
+
+	why->text[0] = 0;
+	if (cost > (double)s->may_cost + 1e-9) snprintf(why->text, sizeof why->text, "it cost %.2f points, %.2f were allowed", cost, (double)s->may_cost);
+	else if (gain < (double)s->must_gain) snprintf(why->text, sizeof why->text, "the file shrank %.2f times, %.2f were asked", gain, (double)s->must_gain);
+}
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* One stage; a failure to meet its terms is no failure of the call. */
+static cop_status try_stage(cop_graph **g, const cop_stage *s, const cop_workshop *w, cop_history *h)
+{
+	cop_graph *work = NULL;
+	cop_mark before, after;
+	cop_verdict_text why = {""};
+	double began = now();
+
+	COP_TRY(measure(&before, *g, w));
+	COP_TRY(clone(&work, *g));
+	cop_status st = do_stage(&work, s, w);
+	if (!st) st = measure(&after, work, w);
+	if (st) {
+		cop_graph_free(work);
+		return st;
+	}
+	judge(&why, s, &before, &after);
+	cop__history_stage(h, cop__stage_text(s->kind), &before, &after, why.text, now() - began);
+	cop__log((*g)->cx, COP_LOG_INFO, "%s: accuracy %.2f %% -> %.2f %%, file %zu -> %zu bytes; %s%s", cop__stage_text(s->kind), 100 * (double)before.accuracy,
+		100 * (double)after.accuracy, before.bytes, after.bytes, why.text[0] ? "undone: " : "kept", why.text);
+	if (why.text[0]) {
+		cop_graph_free(work);
+		return COP_OK;
+	}
+	cop_graph_free(*g);
+	*g = work;
+	return COP_OK;
+}
+
+static cop_status whole(cop_score *test, cop_figures *f, const cop_graph *g, const cop_workshop *w)
+{
+	cop_target t;
+
+	COP_TRY(cop_target_find(&t, g->cx, "host"));
+	COP_TRY(cop_measure(f, g, &t));
+	COP_TRY(file_bytes(&f->file_bytes, g));
+	*test = (cop_score){.accuracy = -1};
+	return w->test ? cop_eval(test, g, w->test, 100, w->a->threads) : COP_OK;
+}
+
+cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
+	const cop_train_args *args, cop_write_fn *write, void *ud)
+{
+	cop_recipe r;
+	cop_history h;
+	cop_score score;
+	cop_figures figures;
+	cop_graph *first = NULL;
+	cop_train_args a = *args;
+	cop_workshop w = {train, valid, test, &a};
+	cop_ctx *cx = (*g)->cx;
+
+	COP_TRY(cop__recipe_parse(&r, cx, recipe, size));
+	COP_TRY(clone(&first, *g));
+	cop__history_begin(&h, cx, r.name, &a);
+	cop_status st = whole(&score, &figures, *g, &w);
+	if (!st) cop__history_figures(&h, "before", &score, &figures);
+	for (int32_t i = 0; !st && i < r.n_stage; i++) st = try_stage(g, &r.stage[i], &w, &h);
+	if (!st) st = whole(&score, &figures, *g, &w);
+	if (!st) {
+		cop__history_figures(&h, "after", &score, &figures);
+		cop__history_layers(&h, first, *g);
+		st = cop__history_end(&h, write, ud);
+	}
+	cop__history_free(&h);
+	cop_graph_free(first);
+	return st;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * figures - what a model costs, counted: parameters, multiply-accumulates, bytes, and an estimate of energy.
+ *
+ * The energy of one inference is that of its arithmetic and of every byte that must move at least once: weights from
+ * the memory they fit in, activations written and read in the memory the arena fits in.
+ */
+#include "pass/pass.h"
+#include "plan/plan.h"
+
+enum energy_row {
+#define E(name, pj) E_##name,
+#include "plan/energy.def"
+#undef E
+};
+static const double pico_joule[] = {
+#define E(name, pj) pj,
+#include "plan/energy.def"
+#undef E
+};
+
+/* pJ a byte from a memory that holds `bytes`. On the chip up to 8 MB, as Horowitz's figure goes to 1 MB and caches have grown. */
+static double per_byte(size_t bytes)
+{
+	if (bytes <= 8 << 10) return pico_joule[E_SRAM_8K] / 8;
+	if (bytes <= 32 << 10) return pico_joule[E_SRAM_32K] / 8;
+	if (bytes <= 8 << 20) return pico_joule[E_SRAM_1M] / 8;
+	return pico_joule[E_DRAM] / 8;
+}
+
+static bool is_weight(const cop_value *v) { return v->role == COP_CONST || v->role == COP_PARAM || v->role == COP_STATE; }
+
+/* Elements that are not zero; what is encoded knows its own entries. */
+static int64_t nonzero(const cop_value *v)
+{
+	int64_t n = cop_type_count(&v->type), nz = 0;
+	const float *w = v->data;
+	const uint8_t *p = v->data;
+
+	if (!w) return 0;
+	if (v->type.enc == COP_SPARSE) { /* entries less fillers (code 0, or value 0) */
+		uint32_t rows = cop__le32(p), levels = cop__le32(p + 4), entries = cop__le32(p + 8 + 4 * levels + 4 * rows);
+		const uint8_t *gap = p + 8 + 4 * levels + 4 * (rows + 1), *code = gap + (entries + 3) / 4 * 4;
+		for (uint32_t i = 0; i < entries; i++) nz += levels ? code[i] != 0 : cop__le32(code + 4 * i) << 1 != 0;
+		return nz;
+	}
+	if (v->type.enc != COP_DENSE || v->type.dtype != COP_F32) return n;
+	for (int64_t i = 0; i < n; i++) nz += w[i] != 0;
+	return nz;
+}
+
+/* A node's share of multiply-accumulates that touch a kept weight. */
+static int64_t live_macs(const cop_graph *g, cop_nid n, int64_t mac)
+{
+	const cop_value *w = g->node[n].n_in > 1 ? &g->value[g->node[n].in[1]] : &g->value[0];
+
+	if (!is_weight(w) || w->type.enc != COP_SPARSE) return mac;
+	return (int64_t)((double)mac * (double)nonzero(w) / (double)cop_type_count(&w->type));
+}
+
+int32_t cop_graph_layers(const cop_graph *g) { return g->n_node; }
+
+cop_status cop_graph_layer(const cop_graph *g, int32_t i, cop_layer *out)
+{
+	cop_cost cost = {0};
+
+	if (i < 0 || i >= g->n_node) return cop__error(g->cx, COP_ARG, "the graph has no layer %d", i);
+	cop_nid n = (cop_nid)i + 1;
+	const cop_op *op = cop__op(g, n);
+	cop_vid y = g->node[n].out[0];
+	if (op->cost) op->cost(g, n, &cost);
+	*out = (cop_layer){.op = op->name, .name = g->value[y].name, .out = g->value[y].type, .macs = cost.mac, .out_bytes = cop_type_bytes(&g->value[y].type)};
+	for (int j = 0; j < g->node[n].n_in; j++) {
+		const cop_value *v = &g->value[g->node[n].in[j]];
+		if (!is_weight(v)) continue;
+		if (!out->weight_bytes) out->name = v->name;
+		if (v->role != COP_STATE) out->parameters += cop_type_count(&v->type), out->nonzero += nonzero(v);
+		out->weight_bytes += cop_type_bytes(&v->type);
+	}
+	return COP_OK;
+}
+
+cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *out)
+{
+	cop_vid v = cop__find(g, name);
+
+	if (!v) return cop__error(g->cx, COP_ARG, "the graph has no value '%s'", name);
+	*out = (cop_tensor){g->value[v].type, (void *)(uintptr_t)g->value[v].data};
+	return COP_OK;
+}
+
+const char *cop_graph_weight(const cop_graph *g, int32_t i)
+{
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (is_weight(&g->value[v]) && i-- == 0) return g->value[v].name;
+	return NULL;
+}
+
+cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out)
+{
+	if (!g->n_input || !g->n_output) return cop__error(g->cx, COP_ARG, "graph '%s' has no input or no output", g->name);
+	if (in) *in = *cop__t(g, g->input[0]);
+	if (out) *out = *cop__t(g, g->output[0]);
+	return COP_OK;
+}
+
+static double energy_pj(const cop_graph *g, const cop_plan *p)
+{
+	const double mac = pico_joule[E_ADD_F32] + pico_joule[E_MUL_F32];
+	double pj = 0, weights = per_byte(p->bytes[COP_SEG_FIXED]), temps = per_byte(p->bytes[COP_SEG_ARENA]);
+
+	for (int32_t i = 1; i <= g->n_node; i++) {
+		cop_nid n = (cop_nid)i;
+		const cop_op *op = cop__op(g, n);
+		cop_cost cost = {0};
+		if (op->flags & COP_OP_VIEW) continue;
+		if (op->cost) op->cost(g, n, &cost);
+		pj += (double)live_macs(g, n, cost.mac) * mac + (double)cost.flop * pico_joule[E_ADD_F32];
+		for (int j = 0; j < g->node[n].n_in; j++) {
+			const cop_value *v = &g->value[g->node[n].in[j]];
+			pj += (double)cop_type_bytes(&v->type) * (is_weight(v) ? weights : temps);
+		}
+		pj += (double)cop_type_bytes(cop__outt(g, n, 0)) * temps;
+	}
+	return pj;
+}
+
+cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_target *t)
+{
+	cop_graph *one = NULL, *g = NULL, *fused = NULL;
+	cop_plan *p = NULL;
+	cop_target open = *t;
+	cop_status st = cop__pass_batch(&one, model, 1);
+
+	*out = (cop_figures){0};
+	open.ram = open.flash = 0;
+	open.isa = 0; /* the figures of the portable kernels: no repacked weights, no host scratch */
+	if (!st) st = cop__pass_to_infer(&g, one);
+	if (!st) st = cop__pass_fuse(&fused, g);
+	if (!st) st = cop_plan_build(&p, &fused, 1, &open);
+	for (int32_t v = 1; !st && v <= model->n_value; v++)
+		if (model->value[v].role == COP_PARAM || model->value[v].role == COP_CONST) {
+			out->parameters += cop_type_count(&model->value[v].type);
+			out->nonzero += nonzero(&model->value[v]);
+		}
+	for (int32_t n = 1; !st && n <= fused->n_node; n++) {
+		cop_cost cost = {0};
+		if (cop__op(fused, (cop_nid)n)->cost) cop__op(fused, (cop_nid)n)->cost(fused, (cop_nid)n, &cost);
+		out->macs += live_macs(fused, (cop_nid)n, cost.mac);
+	}
+	if (!st) {
+		out->flash_bytes = p->bytes[COP_SEG_FIXED];
+		out->ram_bytes = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
+		out->energy_nj = energy_pj(fused, p) / 1000;
+	}
+	cop_plan_free(p);
+	cop_graph_free(fused);
+	cop_graph_free(g);
+	cop_graph_free(one);
+	return st;
+}

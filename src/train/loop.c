@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * loop - epochs over a data set. One session runs the training graph; between epochs the weights are pulled
+ * into the model and the model is scored on the validation set.
+ *
+ * The order of samples, their augmentation and the dropout masks are functions of (seed, epoch, step), so a run that
+ * is stopped anywhere and resumed from its checkpoint ends with the same bits. A loss that is not finite ends the
+ * run; the model then holds the weights of the last epoch's start.
+ */
+#include "data/batch.h"
+#include "io/checkpoint.h"
+#include "pass/pass.h"
+#include "plan/plan.h"
+#include "train/policy.h"
+#include "train/schedule.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+typedef struct loop {
+	cop_ctx *cx;
+	cop_graph *model, *g;    /* g: the training graph */
+	cop_plan *plan;
+	cop_session *s;
+	cop_batcher *batch;
+	cop_dataset *valid;
+	const cop_train_args *a;
+	const char *stage;
+	const cop_policy *policy;
+	int n_policy;
+	cop_schedule schedule;
+	cop_tensor x, target, y, loss, lr; /* target: labels, or the values to reproduce */
+	int64_t per_epoch, step;
+	bool labels;
+	double began, reported, trained; /* seconds */
+	int64_t images;
+	double sum_loss;
+	int64_t sum_right, sum_count;
+} loop;
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- set up ---- */
+
+static cop_status make_graph(loop *l, int32_t classes)
+{
+	cop_graph *batched = NULL;
+	char spec[400];
+
+	snprintf(spec, sizeof spec, "%s loss=%s smooth=%g", l->a->update ? l->a->update : "sgd momentum=0.9", classes ? "xent" : "mse", (double)l->a->smooth);
+	cop_status st = cop__pass_batch(&batched, l->model, l->a->batch);
+	if (!st) st = cop_graph_train(&l->g, batched, spec);
+	cop_graph_free(batched);
+	return st;
+}
+
+static cop_status check_fit(const cop_graph *g, const cop_dataset *d)
+{
+	cop_type in, out;
+	COP_TRY(cop_graph_io(g, &in, &out));
+	int64_t want = cop_type_count(&in) / in.dim[0], have = cop_type_count(&d->x);
+
+	if (want != have)
+		return cop__error(g->cx, COP_SHAPE, "data set '%s' has %lld numbers a sample, the network '%s' takes %lld", d->name, (long long)have, g->name, (long long)want);
+	if (d->classes && out.dim[out.rank - 1] < d->classes)
+		return cop__error(g->cx, COP_SHAPE, "data set '%s' has %d classes, the network '%s' tells %d apart", d->name, d->classes, g->name, out.dim[out.rank - 1]);
+	return COP_OK;
+}
+
+static cop_status bind_tensors(loop *l)
+{
+	COP_TRY(cop_session_io(l->s, 0, 0, false, &l->x));
+	COP_TRY(cop_session_io(l->s, 0, 1, false, &l->target));
+	COP_TRY(cop_session_io(l->s, 0, 0, true, &l->y));
+	COP_TRY(cop_session_tensor(l->s, 0, "loss", &l->loss));
+	return cop_session_tensor(l->s, 0, "lr", &l->lr);
+}
+
+static cop_status set_up(loop *l, cop_dataset *train)
+{
+	cop_target t;
+
+	COP_TRY(check_fit(l->model, train));
+	if (l->valid) COP_TRY(check_fit(l->model, l->valid));
+	if (train->count < 1) return cop__error(l->cx, COP_ARG, "data set '%s' is empty", train->name);
+	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
+	COP_TRY(make_graph(l, train->classes));
+	COP_TRY(cop_target_find(&t, l->cx, "host"));
+	t.threads = l->a->threads;
+	COP_TRY(cop_plan_build(&l->plan, &l->g, 1, &t));
+	COP_TRY(cop_session_new(&l->s, l->plan, l->a->threads));
+	COP_TRY(cop__batcher_new(&l->batch, l->cx, train, l->a->batch, l->a->seed, l->a->augment));
+	l->per_epoch = cop__batcher_count(l->batch);
+	l->labels = train->classes > 0;
+	return bind_tensors(l);
+}
+
+static void tear_down(loop *l)
+{
+	cop__batcher_free(l->batch);
+	cop_session_free(l->s);
+	cop_plan_free(l->plan);
+	cop_graph_free(l->g);
+}
+
+/* ---- a step ---- */
+
+static void count_right(loop *l)
+{
+	const float *y = l->y.data;
+	const int32_t *label = l->target.data;
+	int32_t c = l->y.type.dim[l->y.type.rank - 1];
+
+	for (int32_t i = 0; i < l->a->batch; i++, y += c) {
+		int32_t best = 0;
+		if (label[i] < 0) continue;
+		for (int32_t j = 1; j < c; j++)
+			if (y[j] > y[best]) best = j;
+		l->sum_right += best == label[i];
+		l->sum_count++;
+	}
+}
+
+static void report(loop *l, float accuracy, bool force)
+{
+	double t = now();
+	int64_t steps = l->per_epoch * l->a->epochs;
+
+	if (!l->a->progress || (!force && t - l->reported < 0.1)) return;
+	l->reported = t;
+	int32_t epoch = (int32_t)((l->step - 1) / l->per_epoch);
+	double seconds = t - l->began, rate = seconds > 0 ? (double)l->images / seconds : 0;
+	cop_epoch e = {.epoch = epoch + 1, .epochs = l->a->epochs, .done = (float)(l->step - epoch * l->per_epoch) / (float)l->per_epoch,
+		.loss = (float)(l->sum_loss / (double)COP_MAX(1, l->step - epoch * l->per_epoch)), .accuracy = accuracy, .lr = *(float *)l->lr.data,
+		.images_per_second = l->trained > 0 ? (double)l->images / l->trained : rate, .seconds = seconds,
+		.seconds_left = rate > 0 ? (double)(steps - l->step) * l->a->batch / rate : 0, .stage = l->stage};
+	l->a->progress(l->a->ud, &e);
+}
+
+/* The first parameter in graph order that holds a NaN or an infinity. */
+static const char *first_bad(const loop *l)
+{
+	cop_tensor t;
+
+	for (int32_t v = 1; v <= l->g->n_value; v++) {
+		const cop_value *x = &l->g->value[v];
+		if (x->role != COP_PARAM || x->type.dtype != COP_F32 || cop_session_tensor(l->s, 0, x->name, &t)) continue;
+		for (int64_t i = 0; i < cop_type_count(&x->type); i++)
+			if (!isfinite(((float *)t.data)[i])) return x->name;
+	}
+	return NULL;
+}
+
+static cop_status diverged(const loop *l, float loss)
+{
+	const char *bad = first_bad(l);
+
+	return cop__error(l->cx, COP_DIVERGED, "the loss became %g in epoch %d, step %lld; %s%s%s; the weights of the start of that epoch are kept; a smaller learning rate than %g may help",
+		(double)loss, (int)((l->step - 1) / l->per_epoch) + 1, (long long)l->step, bad ? "the first parameter that is not finite is '" : "the parameters are still finite",
+		bad ? bad : "", bad ? "'" : "", (double)l->a->lr);
+}
+
+static cop_moment moment(const loop *l, int32_t epoch, float loss, float accuracy)
+{
+	return (cop_moment){l->s, l->g, l->step, l->per_epoch * l->a->epochs, epoch, l->a->epochs, loss, accuracy};
+}
+
+static cop_status one_step(loop *l, int32_t epoch, int64_t i, bool *finish)
+{
+	cop_verdict v = COP_GO_ON;
+	double t0 = now();
+
+	COP_TRY(cop__batcher_fill(l->batch, epoch, (int32_t)i, l->x.data, l->labels ? l->target.data : NULL));
+	if (!l->labels) memcpy(l->target.data, l->x.data, cop_type_bytes(&l->x.type));
+	*(float *)l->lr.data = l->a->lr * cop__schedule_at(&l->schedule, epoch + (double)i / (double)l->per_epoch, l->a->epochs);
+	COP_TRY(cop_session_run(l->s, 0));
+	l->step++;
+	l->images += l->a->batch;
+	l->trained += now() - t0;
+	float loss = *(float *)l->loss.data;
+	if (!isfinite(loss)) return diverged(l, loss);
+	l->sum_loss += (double)loss;
+	if (l->labels) count_right(l);
+	for (int p = 0; p < l->n_policy; p++) {
+		cop_moment m = moment(l, epoch, loss, -1);
+		if (l->policy[p].on_step) COP_TRY(l->policy[p].on_step(l->policy[p].ud, &m, &v));
+	}
+	*finish = v == COP_FINISH;
+	report(l, -1, false);
+	return COP_OK;
+}
+
+/* ---- an epoch ---- */
+
+static cop_status save(const loop *l)
+{
+	cop_number n[] = {{"step", l->step}, {"seed", (int64_t)l->a->seed}, {"epochs", l->a->epochs}, {"batch", l->a->batch}};
+
+	if (!l->a->checkpoint) return COP_OK;
+	COP_TRY(cop_session_pull(l->s, l->g));
+	return cop__checkpoint_write(l->g, l->a->checkpoint, n, LEN(n));
+}
+
+static cop_status push(const loop *l)
+{
+	cop_tensor t;
+
+	for (int32_t v = 1; v <= l->g->n_value; v++) {
+		const cop_value *x = &l->g->value[v];
+		if ((x->role != COP_PARAM && x->role != COP_STATE) || !x->data) continue;
+		COP_TRY(cop_session_tensor(l->s, 0, x->name, &t));
+		const cop_var *var = cop__plan_var(l->plan, x->name);
+		if (var && var->written) memcpy(t.data, x->data, cop_type_bytes(&x->type));
+	}
+	return COP_OK;
+}
+
+static cop_status resume(loop *l)
+{
+	cop_number n[] = {{"step", 0}, {"seed", 0}, {"epochs", 0}, {"batch", 0}};
+
+	if (!l->a->checkpoint || !l->a->resume) return COP_OK;
+	COP_TRY(cop__checkpoint_read(l->g, l->a->checkpoint, n, LEN(n)));
+	if (n[1].value != (int64_t)l->a->seed || n[2].value != l->a->epochs || n[3].value != l->a->batch)
+		return cop__error(l->cx, COP_ARG, "%s: was made with seed %lld, %lld epochs, batch %lld; resume with the same", l->a->checkpoint,
+			(long long)n[1].value, (long long)n[2].value, (long long)n[3].value);
+	l->step = n[0].value;
+	return push(l);
+}
+
+static cop_status end_epoch(loop *l, int32_t epoch, bool *finish)
+{
+	cop_verdict v = COP_GO_ON;
+	float accuracy = -1;
+
+	COP_TRY(cop_session_pull(l->s, l->model));
+	if (l->valid && l->labels) {
+		cop_score score;
+		COP_TRY(cop_eval(&score, l->model, l->valid, 64, l->a->threads));
+		accuracy = score.accuracy;
+	}
+	report(l, accuracy, true);
+	for (int p = 0; p < l->n_policy; p++) {
+		cop_moment m = moment(l, epoch, (float)(l->sum_loss / (double)l->per_epoch), accuracy);
+		if (l->policy[p].on_epoch) COP_TRY(l->policy[p].on_epoch(l->policy[p].ud, &m, &v));
+	}
+	*finish |= v == COP_FINISH;
+	l->sum_loss = 0;
+	l->sum_right = l->sum_count = 0;
+	return save(l);
+}
+
+static cop_status run(loop *l)
+{
+	bool finish = false;
+
+	for (int p = 0; p < l->n_policy; p++) {
+		cop_moment m = moment(l, (int32_t)(l->step / l->per_epoch), 0, -1);
+		if (l->policy[p].on_start) COP_TRY(l->policy[p].on_start(l->policy[p].ud, &m));
+	}
+	while (!finish && l->step < l->per_epoch * l->a->epochs) {
+		int32_t epoch = (int32_t)(l->step / l->per_epoch);
+		if (cop__stopped(l->cx)) {
+			COP_TRY(cop_session_pull(l->s, l->model));
+			COP_TRY(save(l));
+			return cop__error(l->cx, COP_STOPPED, "stopped in epoch %d, step %lld%s%s", epoch + 1, (long long)l->step,
+				l->a->checkpoint ? "; continue with --resume from " : "", l->a->checkpoint ? l->a->checkpoint : "");
+		}
+		COP_TRY(one_step(l, epoch, l->step % l->per_epoch, &finish));
+		if (finish || l->step % l->per_epoch == 0) COP_TRY(end_epoch(l, epoch, &finish));
+	}
+	return COP_OK;
+}
+
+cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a,
+	const char *stage, const cop_policy *policy, int n_policy)
+{
+	loop l = {.cx = g->cx, .model = g, .valid = valid, .a = a, .stage = stage, .policy = policy, .n_policy = n_policy, .began = now()};
+
+	if (a->epochs < 1 || a->batch < 1) return cop__error(g->cx, COP_ARG, "training: %d epochs of batches of %d; both must be at least 1", a->epochs, a->batch);
+	cop_status st = set_up(&l, train);
+	if (!st) st = resume(&l);
+	if (!st) st = run(&l);
+	tear_down(&l);
+	return st;
+}
+
+cop_status cop_train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a)
+{
+	return cop__train(g, train, valid, a, "train", NULL, 0);
+}

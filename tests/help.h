@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * help.h - what the table-driven tests share: a context, random inputs that suit an op, cmocka's includes.
+ */
+#ifndef TESTS_HELP_H
+#define TESTS_HELP_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "op/op.h"
+#include "plan/plan.h"
+
+static inline cop_ctx *new_ctx(void)
+{
+	cop_ctx *cx;
+	assert_int_equal(cop_ctx_new(&cx, NULL), COP_OK);
+	return cx;
+}
+
+/* Fails the test with the library's own sentence. */
+#define OK(cx, expr)                                                                               \
+	do {                                                                                       \
+		cop_status st_ = (expr);                                                           \
+		if (st_) fail_msg("%s: %s", #expr, cop_error_text(cx));                            \
+	} while (0)
+
+/* Integers that suit the op that reads the value: class labels, row lists, codes, pool positions. */
+static inline void fill_ints(const cop_graph *g, cop_vid v, int32_t *p, uint32_t stream)
+{
+	const cop_type *t = cop__t(g, v);
+	int64_t n = cop_type_count(t);
+
+	for (int32_t m = 1; m <= g->n_node; m++) {
+		const cop_node *d = &g->node[m];
+		const char *op = cop__op(g, (cop_nid)m)->name;
+		for (int i = 0; i < d->n_in; i++) {
+			if (d->in[i] != v) continue;
+			if (!strncmp(op, "xent", 4)) {
+				const cop_type *logits = cop__t(g, d->in[0]);
+				for (int64_t j = 0; j < n; j++) p[j] = (int32_t)(cop__rand(3, stream, (uint64_t)j) % (uint32_t)(logits->dim[logits->rank - 1] + 1)) - 1;
+				if (n == 1) p[0] = 0;
+				return;
+			}
+			if (!strcmp(op, "conv_dw") || !strcmp(op, "fc_dw") || !strcmp(op, "sgd")) { /* every other row, as many as fit */
+				int32_t rows = !strcmp(op, "sgd") ? cop__t(g, d->in[0])->dim[0] : cop__t(g, d->in[0])->dim[cop__t(g, d->in[0])->rank - 1];
+				int32_t count = 0;
+				memset(p, 0, (size_t)n * 4);
+				for (int32_t r = (int32_t)(stream & 1); r < rows && count < n - 1; r += 2) p[++count] = r;
+				p[0] = count;
+				return;
+			}
+		}
+	}
+	for (int64_t j = 0; j < n; j++) p[j] = (int32_t)(stream + j) % 5;
+}
+
+static inline uint32_t byte_limit(const cop_graph *g, cop_vid v)
+{
+	for (int32_t m = 1; m <= g->n_node; m++) {
+		const cop_node *d = &g->node[m];
+		const char *op = cop__op(g, (cop_nid)m)->name;
+		for (int i = 0; i < d->n_in; i++) {
+			if (d->in[i] != v) continue;
+			if (!strcmp(op, "palette")) return (uint32_t)cop__t(g, d->in[0])->dim[0];
+			if (!strcmp(op, "palette_grad")) return (uint32_t)cop__outt(g, (cop_nid)m, 0)->dim[0];
+			if (!strcmp(op, "maxpool_grad")) return (uint32_t)(d->attr[0] * d->attr[1]);
+		}
+	}
+	return 256;
+}
+
+/* Random contents for one value. Values read as variances or reciprocal deviations must be positive: all of bn's. */
+static inline void fill_value(const cop_graph *g, cop_vid v, void *data, uint32_t stream)
+{
+	const cop_type *t = cop__t(g, v);
+	int64_t n = cop_type_count(t);
+	bool positive = false;
+
+	for (int32_t m = 1; m <= g->n_node; m++) {
+		const cop_node *d = &g->node[m];
+		const char *op = cop__op(g, (cop_nid)m)->name;
+		for (int i = 1; i < d->n_in; i++)
+			positive |= d->in[i] == v && (!strncmp(op, "bn", 2) || !strcmp(op, "div") || (!strcmp(op, "adam") && i == 5));
+		positive |= d->in[0] == v && !strcmp(op, "clip_norm");
+	}
+	if (t->dtype == COP_I32) fill_ints(g, v, data, stream);
+	else if (t->dtype == COP_F32)
+		for (int64_t i = 0; i < n; i++) ((float *)data)[i] = positive ? 0.5f + cop__rand_unit(1, stream, (uint64_t)i) : cop__rand_unit(1, stream, (uint64_t)i) * 4 - 2;
+	else
+		for (int64_t i = 0; i < n; i++) ((uint8_t *)data)[i] = (uint8_t)(cop__rand(1, stream, (uint64_t)i) % byte_limit(g, v));
+}
+
+/* Makes every optional output that a sample's node could have. */
+static inline void want_all(cop_graph *g, cop_nid n)
+{
+	for (int i = 0; i < cop__op(g, n)->n_out; i++) assert_true(cop__want_out(g, n, i));
+}
+
+#endif

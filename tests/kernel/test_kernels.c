@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every kernel against the portable one, on every sample of its op: same inputs, results equal to 1e-5 of the
+ * largest. And every kernel that splits gives the same bits in 1, 2, 3 and 5 parts.
+ */
+#include "help.h"
+
+enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
+
+typedef struct bufs { void *p[MAX_BUF]; size_t bytes[MAX_BUF]; int n, n_out; } bufs;
+
+static void *room(size_t bytes) { return aligned_alloc(64, (bytes + 2 * SLACK + 63) / 64 * 64); }
+
+static cop_vid value_at(const cop_graph *g, cop_nid n, int i)
+{
+	int n_out = cop__op(g, n)->n_out;
+	return i < n_out ? g->node[n].out[i] : g->node[n].in[i - n_out];
+}
+
+/* Fresh buffers; results start as rubbish, except that an update writes over the value it names. */
+static bufs make(const cop_graph *g, cop_nid n)
+{
+	bufs b = {.n = cop__op(g, n)->n_out + g->node[n].n_in, .n_out = cop__op(g, n)->n_out};
+
+	for (int i = 0; i < b.n; i++) {
+		cop_vid v = value_at(g, n, i);
+		if (!v) continue;
+		b.bytes[i] = cop_type_bytes(cop__t(g, v));
+		b.p[i] = room(b.bytes[i]);
+		memset(b.p[i], 0x5a, b.bytes[i] + SLACK);
+		if (i >= b.n_out) fill_value(g, v, b.p[i], v);
+	}
+	for (int i = 0; i < b.n_out; i++)
+		for (int j = b.n_out; j < b.n; j++)
+			if (b.p[i] && g->value[value_at(g, n, i)].alias && g->value[value_at(g, n, i)].alias == value_at(g, n, j)) free(b.p[i]), b.p[i] = b.p[j];
+	return b;
+}
+
+static void release(bufs *b)
+{
+	for (int i = 0; i < b->n; i++) {
+		for (int j = i + 1; j < b->n; j++)
+			if (b->p[j] == b->p[i]) b->p[j] = NULL;
+		free(b->p[i]);
+	}
+}
+
+static void call(const cop_kernel *k, const int32_t *word, bufs *b, int parts)
+{
+	size_t work = k->work ? k->work(word) : 0, pack = k->pack ? k->pack_bytes(word) : 0;
+	char *w = room(work), *p = room(pack);
+	int n = k->split ? parts : 1;
+
+	for (int i = 0; k->pack && i < n; i++) k->pack(&(cop_call){b->p, word, p, NULL, i, n});
+	for (int i = 0; i < n; i++) {
+		memset(w, 0x77, work); /* nothing may be carried over in scratch */
+		k->fn(&(cop_call){b->p, word, w, p, i, n});
+	}
+	free(w);
+	free(p);
+}
+
+static void compare(const cop_graph *g, cop_nid n, const cop_kernel *k, int which, const bufs *got, const bufs *want, double slack, const char *what)
+{
+	for (int i = 0; i < got->n_out; i++) {
+		double scale = 1e-6, worst = 0;
+		size_t count = got->bytes[i] / 4;
+		if (!got->p[i]) continue;
+		if (cop__t(g, value_at(g, n, i))->dtype != COP_F32 || slack <= 0) {
+			if (memcmp(got->p[i], want->p[i], got->bytes[i])) fail_msg("%s on %s, sample %d: result %d differs, %s", k->symbol, k->op, which, i, what);
+			continue;
+		}
+		for (size_t j = 0; j < count; j++) scale = fmax(scale, fabs((double)((float *)want->p[i])[j]));
+		for (size_t j = 0; j < count; j++) {
+			double d = fabs((double)((float *)want->p[i])[j] - (double)((float *)got->p[i])[j]);
+			worst = d <= worst ? worst : d; /* a NaN sticks */
+		}
+		if (!(worst <= slack * scale)) fail_msg("%s on %s, sample %d: result %d off by %g of %g, %s", k->symbol, k->op, which, i, worst, scale, what);
+	}
+}
+
+static bool slack_kept(const bufs *b)
+{
+	for (int i = 0; i < b->n_out; i++)
+		for (int j = 0; b->p[i] && j < SLACK; j++)
+			if (((unsigned char *)b->p[i])[b->bytes[i] + (size_t)j] != 0x5a) return false;
+	return true;
+}
+
+static void check(const cop_graph *g, cop_nid n, const cop_kernel *ref, const cop_kernel *k, const int32_t *word, int which)
+{
+	bufs a = make(g, n), b = make(g, n);
+
+	call(ref, word, &a, 1);
+	call(k, word, &b, 1);
+	compare(g, n, k, which, &b, &a, 1e-5, "against the portable kernel");
+	if (!slack_kept(&b)) fail_msg("%s on %s, sample %d writes past its result", k->symbol, k->op, which);
+	release(&a);
+	for (int parts = 2; k->split && parts <= 5; parts += parts == 3 ? 2 : 1) {
+		a = make(g, n);
+		call(k, word, &a, parts);
+		compare(g, n, k, which, &a, &b, 0, "in several parts");
+		release(&a);
+	}
+	release(&b);
+}
+
+/* All rows that could run this node, not only the one that would be chosen. */
+static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
+{
+	int32_t word[COP_MAX_WORDS];
+	cop_graph *g;
+	uint32_t isa = cop__cpu_isa();
+
+	OK(cx, cop__graph_new(&g, cx, "sample"));
+	cop_nid n = op->sample(g, which);
+	OK(cx, cx->code);
+	if (!n || (op->flags & COP_OP_VIEW)) return cop_graph_free(g), n != 0;
+	want_all(g, n);
+	if (op->words) op->words(g, n, word);
+	const cop_kernel *ref = cop__select(g, n, word, 0);
+	if (!ref) fail_msg("%s has no portable kernel", op->name);
+	for (int i = 0; i < cop_n_kernels; i++) {
+		const cop_kernel *k = &cop_kernels[i];
+		if (strcmp(k->op, op->name) || (k->isa & isa) != k->isa || (k->fits && !k->fits(word)) || strchr(k->types, ':')) continue;
+		check(g, n, ref, k, word, which);
+		++*rows;
+	}
+	cop_graph_free(g);
+	return 1;
+}
+
+static void every_kernel(void **state)
+{
+	(void)state;
+	int rows = 0;
+	for (int i = 1; i < COP_N_OP; i++) {
+		cop_ctx *cx = new_ctx();
+		if (!cop_ops[i]->sample) fail_msg("%s has no samples", cop_ops[i]->name);
+		for (int which = 0; check_sample(cx, cop_ops[i], which, &rows); which++) {}
+		cop_ctx_free(cx);
+	}
+	print_message("%d kernel runs\n", rows);
+	assert_true(rows > 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_kernel)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
