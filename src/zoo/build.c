@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * build - the layers of the zoo (see zoo.h) and how their weights begin.
+ *
+ * Weights are uniform in +-sqrt(3 gain / fan_in) (He 2015): gain 2 before a ReLU, 1 before nothing. Element i of a
+ * parameter is drawn from (seed, its name, i), so that it depends on no other layer. Biases and means 0, scales
+ * and variances 1.
+ */
+#include "zoo/zoo.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const cop_act_attr no_act = {COP_NO_LO, COP_NO_HI};
+
+cop_vid cop__zoo_fail(cop_zoo *z, const char *why)
+{
+	cop__error(z->g->cx, COP_ARG, "zoo: '%s' %s", z->name, why);
+	return 0;
+}
+
+float cop__zoo_width(cop_zoo *z)
+{
+	char *end;
+	float width = strtof(z->rest, &end);
+
+	if (end != z->rest && !*end && width >= 0.05f && width <= 4) return width;
+	cop__zoo_fail(z, "must have a width of 0.05 to 4 behind its stem, as in 'mobilenet-v1-0.25'");
+	return 0;
+}
+
+/* A value whose data lies in the graph; `data` receives it to be filled. */
+static cop_vid leaf(cop_zoo *z, cop_role role, const char *layer, const char *what, int32_t rank, const int32_t *dim, float **data, uint32_t *stream)
+{
+	char name[128];
+	cop_type t = cop__type(COP_F32, rank, dim);
+
+	snprintf(name, sizeof name, "%s.%s", layer, what);
+	if (stream) *stream = cop__hash_text(name);
+	for (int i = 0; i < rank; i++)
+		if (dim[i] <= 0) return cop__zoo_fail(z, "is too small: a layer would have no width");
+	if (!(*data = cop__arena_get(&z->g->mem, cop_type_bytes(&t) + 64))) return 0; /* slack: fast kernels may read past the end */
+	return cop__data_borrow(z->g, role, name, &t, *data);
+}
+
+static cop_vid weight(cop_zoo *z, const char *layer, int32_t rank, const int32_t *dim, float gain)
+{
+	int64_t fan_in = 1, n;
+	uint32_t stream;
+	float *w;
+	cop_vid v = leaf(z, COP_PARAM, layer, "w", rank, dim, &w, &stream);
+
+	if (!v) return 0;
+	for (int i = 1; i < rank; i++) fan_in *= dim[i];
+	n = fan_in * dim[0];
+	float bound = sqrtf(3 * gain / (float)fan_in);
+	for (int64_t i = 0; i < n; i++) w[i] = bound * (2 * cop__rand_unit(z->seed, stream, (uint64_t)i) - 1);
+	return v;
+}
+
+static cop_vid vector(cop_zoo *z, cop_role role, const char *layer, const char *what, int32_t n, float value)
+{
+	float *p;
+	cop_vid v = leaf(z, role, layer, what, 1, &n, &p, NULL);
+
+	for (int32_t i = 0; v && i < n; i++) p[i] = value;
+	return v;
+}
+
+static cop_vid batch_norm(cop_zoo *z, cop_vid x, const char *name)
+{
+	cop_bn_attr a = {.eps = z->eps, .momentum = 0.1f, .lo = COP_NO_LO, .hi = COP_NO_HI};
+	const cop_type *t = cop__t(z->g, x);
+
+	if (!x) return 0;
+	int32_t c = t->dim[t->rank - 1];
+	cop_vid gamma = vector(z, COP_PARAM, name, "bn.gamma", c, 1), beta = vector(z, COP_PARAM, name, "bn.beta", c, 0);
+	cop_vid mean = vector(z, COP_STATE, name, "bn.mean", c, 0), var = vector(z, COP_STATE, name, "bn.var", c, 1);
+	if (!gamma || !beta || !mean || !var) return 0;
+	z->g->value[mean].of = z->g->value[var].of = gamma;
+	return cop__apply(z->g, OP_bn, &a, VIDS(x, gamma, beta, mean, var));
+}
+
+/* Padding before and after one axis. */
+static void padding(int32_t *before, int32_t *after, int32_t in, int32_t k, int32_t stride, int32_t pad)
+{
+	int32_t out = (in + stride - 1) / stride, total = COP_MAX((out - 1) * stride + k - in, 0);
+
+	*before = pad < 0 ? total / 2 : pad;
+	*after = pad < 0 ? total - total / 2 : pad;
+}
+
+static cop_vid conv(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c, bool bias, float gain)
+{
+	const cop_type *t = cop__t(z->g, x);
+	int32_t stride = c.stride ? c.stride : 1, kw = c.kw ? c.kw : c.k;
+	cop_conv_attr a = {.sh = stride, .sw = stride, .dh = 1, .dw = 1, .groups = 1, .lo = COP_NO_LO, .hi = COP_NO_HI};
+
+	if (!x) return 0;
+	if (c.groups < 0) c.out = a.groups = t->dim[3];
+	padding(&a.pt, &a.pb, t->dim[1], c.k, stride, c.pad);
+	padding(&a.pl, &a.pr, t->dim[2], kw, stride, c.pad);
+	if (t->dim[1] + a.pt + a.pb < c.k || t->dim[2] + a.pl + a.pr < kw) return cop__zoo_fail(z, "needs larger images: a kernel does not fit");
+	cop_vid w = weight(z, name, 4, DIMS(c.out, c.k, kw, t->dim[3] / a.groups), gain);
+	cop_vid b = bias ? vector(z, COP_PARAM, name, "b", c.out, 0) : 0;
+	if (!w || (bias && !b)) return 0;
+	return cop__apply(z->g, OP_conv, &a, bias ? 3 : 2, (const cop_vid[]){x, w, b});
+}
+
+static cop_vid fc(cop_zoo *z, cop_vid x, const char *name, int32_t out, bool bias, float gain)
+{
+	if (!x) return 0;
+	cop_vid w = weight(z, name, 2, DIMS(out, cop__t(z->g, x)->dim[1]), gain);
+	cop_vid b = bias ? vector(z, COP_PARAM, name, "b", out, 0) : 0;
+	if (!w || (bias && !b)) return 0;
+	return cop__apply(z->g, OP_fc, &no_act, bias ? 3 : 2, (const cop_vid[]){x, w, b});
+}
+
+cop_vid cop__zoo_input(cop_zoo *z)
+{
+	cop_type t = cop__type(COP_F32, 4, DIMS(z->batch, z->h, z->w, z->c));
+	return cop__input(z->g, "x", &t);
+}
+
+cop_vid cop__zoo_conv_bias(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c) { return conv(z, x, name, c, true, 1); }
+cop_vid cop__zoo_conv_bn(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c)
+{
+	return batch_norm(z, conv(z, x, name, c, false, 2), name);
+}
+cop_vid cop__zoo_conv_relu(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c)
+{
+	return cop__zoo_relu(z, conv(z, x, name, c, true, 2));
+}
+cop_vid cop__zoo_fc(cop_zoo *z, cop_vid x, const char *name, int32_t out) { return fc(z, x, name, out, true, 1); }
+cop_vid cop__zoo_fc_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out)
+{
+	return cop__zoo_relu(z, fc(z, x, name, out, true, 2));
+}
+cop_vid cop__zoo_fc_bn_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out)
+{
+	return cop__zoo_relu(z, batch_norm(z, fc(z, x, name, out, false, 2), name));
+}
+
+cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi)
+{
+	cop_act_attr a = {lo, hi};
+	return x ? cop__apply(z->g, OP_clip, &a, VIDS(x)) : 0;
+}
+cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x) { return cop__zoo_clip(z, x, 0, COP_NO_HI); }
+cop_vid cop__zoo_add(cop_zoo *z, cop_vid a, cop_vid b) { return a && b ? cop__apply(z->g, OP_add, &no_act, VIDS(a, b)) : 0; }
+
+cop_vid cop__zoo_maxpool(cop_zoo *z, cop_vid x, int32_t k, int32_t stride, int32_t pad)
+{
+	cop_pool_attr a = {.kh = k, .kw = k, .sh = stride, .sw = stride, .pt = pad, .pl = pad, .pb = pad, .pr = pad};
+
+	if (!x) return 0;
+	if (cop__t(z->g, x)->dim[1] + 2 * pad < k || cop__t(z->g, x)->dim[2] + 2 * pad < k) return cop__zoo_fail(z, "needs larger images: a pool does not fit");
+	return cop__apply(z->g, OP_maxpool, &a, VIDS(x));
+}
+
+cop_vid cop__zoo_mean(cop_zoo *z, cop_vid x)
+{
+	const cop_type *t = cop__t(z->g, x);
+	cop_pool_attr a = {.kh = t->dim[1], .kw = t->dim[2], .sh = 1, .sw = 1};
+
+	return x ? cop__zoo_flatten(z, cop__apply(z->g, OP_avgpool, &a, VIDS(x))) : 0;
+}
+
+/* The batch is copied and the rest inferred, so that the model can be rebuilt for another batch. */
+cop_vid cop__zoo_flatten(cop_zoo *z, cop_vid x)
+{
+	cop_shape_attr a = {.rank = 2, .dim = {0, -1}};
+	return x ? cop__apply(z->g, OP_reshape, &a, VIDS(x)) : 0;
+}

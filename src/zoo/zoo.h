@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * zoo.h - what the named architectures share: the request, and layers that make their own parameters.
+ *
+ * Every layer takes its input first and its name second; parameters are "<name>.w", "<name>.b" and, for the batch
+ * norm behind a convolution, "<name>.bn.gamma", ".beta" (PARAM) and ".mean", ".var" (STATE that follows gamma).
+ * A failure is recorded once and value 0 goes through the rest quietly: a model checks nothing, cop_zoo_build at the end.
+ * Activations are clip nodes and batch norm is not folded: passes do both.
+ */
+#ifndef COP_ZOO_H
+#define COP_ZOO_H
+
+#include "op/op.h"
+
+typedef struct cop_zoo {
+	cop_graph *g;
+	uint64_t seed;
+	int32_t batch, h, w, c, classes;
+	bool sized;        /* height or width were asked for */
+	float eps;         /* of batch norm */
+	const char *name;  /* the whole name, for messages */
+	const char *rest;  /* of the name behind the row's stem: "0.35", "784x100x10", "" */
+	int32_t depth;     /* of the row */
+} cop_zoo;
+
+/* stride 0: 1. kw 0: k. pad -1: as TensorFlow's SAME, the odd one behind. groups -1: depthwise (out is then ignored). */
+typedef struct cop_zoo_conv { int32_t out, k, stride, pad, groups, kw; } cop_zoo_conv;
+
+cop_vid cop__zoo_input(cop_zoo *z);                                                   /* "x" f32 [batch,h,w,c] */
+cop_vid cop__zoo_conv_bias(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c);  /* nothing behind it */
+cop_vid cop__zoo_conv_bn(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c);    /* no bias: batch norm would cancel it */
+cop_vid cop__zoo_conv_relu(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c);  /* with a bias */
+cop_vid cop__zoo_fc(cop_zoo *z, cop_vid x, const char *name, int32_t out);            /* a last layer */
+cop_vid cop__zoo_fc_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
+cop_vid cop__zoo_fc_bn_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
+cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi);
+cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x);
+cop_vid cop__zoo_add(cop_zoo *z, cop_vid a, cop_vid b);
+cop_vid cop__zoo_maxpool(cop_zoo *z, cop_vid x, int32_t k, int32_t stride, int32_t pad);
+cop_vid cop__zoo_mean(cop_zoo *z, cop_vid x);                                         /* over height and width: [n,c] */
+cop_vid cop__zoo_flatten(cop_zoo *z, cop_vid x);                                      /* [n, everything else] */
+/* Records "zoo: 'name' ..." and returns 0. */
+cop_vid cop__zoo_fail(cop_zoo *z, const char *why);
+/* A width multiplier, the whole of z->rest; 0 after a failure. */
+float cop__zoo_width(cop_zoo *z);
+
+/* The models: each returns the value that becomes output "y". */
+cop_vid cop__zoo_lenet300(cop_zoo *z);
+cop_vid cop__zoo_lenet5(cop_zoo *z);
+cop_vid cop__zoo_mlp(cop_zoo *z);
+cop_vid cop__zoo_resnet8(cop_zoo *z);
+cop_vid cop__zoo_resnet_cifar(cop_zoo *z);
+cop_vid cop__zoo_resnet18(cop_zoo *z);
+cop_vid cop__zoo_vgg16(cop_zoo *z);
+cop_vid cop__zoo_mobilenet1(cop_zoo *z);
+cop_vid cop__zoo_mobilenet2(cop_zoo *z);
+cop_vid cop__zoo_dscnn(cop_zoo *z);
+cop_vid cop__zoo_autoencoder(cop_zoo *z);
+
+#endif
