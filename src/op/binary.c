@@ -112,8 +112,7 @@ static cop_status grad_div(cop_grad *d, cop_nid n)
 	return give(d, b, product(g, product(g, da, y), cop__scalar(g, "grad.minus_one", -1)));
 }
 
-/* Operands of every form: equal, row vector, column, scalar, both repeated, different ranks. The divisor goes
- * through a sigmoid, so that random inputs keep it away from 0. */
+/* Operands of every form: equal, row vector, column, scalar, both repeated, different ranks. */
 static cop_nid sample(cop_graph *g, int op, int which)
 {
 	static const struct { int32_t ra, a[4], rb, b[4]; float lo, hi; } form[] = {
@@ -130,7 +129,6 @@ static cop_nid sample(cop_graph *g, int op, int which)
 	cop_act_attr act = {form[which].lo, form[which].hi};
 	cop_vid a = cop__sample_input(g, "a", form[which].ra, form[which].a);
 	cop_vid b = cop__sample_input(g, "b", form[which].rb, form[which].b);
-	if (op == OP_div) b = cop__apply(g, OP_sigmoid, NULL, VIDS(b));
 	return cop__node(g, op, &act, VIDS(a, b));
 }
 

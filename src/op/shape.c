@@ -91,7 +91,7 @@ static cop_nid sample_reshape(cop_graph *g, int which)
 		{2, {3, 7}, {4, {3, 1, 1, 7}}},
 		{4, {3, 1, 1, 7}, {2, {3, 7}}},
 		{3, {4, 3, 2}, {2, {6, 4}}},
-		{1, {1}, {0, {0}}},
+		{1, {1}, {2, {-1, 1}}},
 	};
 	if (which >= LEN(form)) return 0;
 	return cop__node(g, OP_reshape, &form[which].to, VIDS(cop__sample_input(g, "x", form[which].rank, form[which].dim)));

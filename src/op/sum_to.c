@@ -72,7 +72,7 @@ static cop_nid sample(cop_graph *g, int which)
 		{4, {2, 3, 5, 4}, {1, {4}}},
 		{4, {2, 3, 5, 4}, {4, {1, 3, 1, 4}}},
 		{3, {2, 3, 4}, {3, {2, 3, 4}}},
-		{3, {3, 1, 6}, {0, {0}}},
+		{3, {3, 1, 6}, {1, {1}}},
 	};
 	if (which >= LEN(form)) return 0;
 	return cop__node(g, OP_sum_to, &form[which].to, VIDS(cop__sample_input(g, "x", form[which].rank, form[which].dim)));
