@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * encoded - fc and conv that read their weights in place from a PALETTE or SPARSE blob (layouts in kernel.h).
+ *
+ * Each sum runs over ascending indices from 0, the bias comes last: the bits are those of the dense kernels of
+ * fc.c and conv.c, where a product with a zero weight changes nothing (as long as the input is finite).
+ * Speed comes from several sums at a time: four output rows for fc, a tile of output columns for conv.
+ * The blob was checked when it was loaded; conv takes one group only, which the encoder sees to.
+ */
+#include "kernel/kernel.h"
+#include "kernel/math.h"
+
+enum { ROWS = 4, TILE = 16 };
+
+typedef struct palette { const float *book; const uint8_t *codes; int32_t bits, stride; } palette; /* stride: bytes of a row */
+typedef struct sparse { const float *book; const uint32_t *start; const uint8_t *gap, *code; const float *value; } sparse;
+
+static palette palette_of(const void *blob, int32_t cols)
+{
+	const uint32_t *head = blob;
+	palette p = {(const float *)(head + 2), (const uint8_t *)(head + 2 + head[0]), (int32_t)head[1], 0};
+
+	p.stride = (cols * p.bits + 7) / 8;
+	return p;
+}
+
+static sparse sparse_of(const void *blob)
+{
+	const uint32_t *head = blob;
+	uint32_t rows = head[0], levels = head[1], entries;
+	sparse s = {.book = (const float *)(head + 2), .start = head + 2 + levels};
+
+	entries = s.start[rows];
+	s.gap = (const uint8_t *)(s.start + rows + 1);
+	s.code = s.gap + ((entries + 3) & ~3u);
+	s.value = levels ? 0 : (const float *)(const void *)s.code;
+	return s;
+}
+
+static float finish(float s, const float *bias, int32_t o, float lo, float hi)
+{
+	return cop_clampf(bias ? s + bias[o] : s, lo, hi);
+}
+
+/* ---- fc ---- */
+
+/* Adds the products of four rows with x[0..n). Four sums, because each addition waits for the one before it.
+ * bits is a constant where this is called, so that the inner loop unrolls. */
+static inline void four_rows(float s[ROWS], const float *x, const uint8_t *const c[ROWS], const float *book, int32_t bits, int32_t n)
+{
+	const uint8_t *c0 = c[0], *c1 = c[1], *c2 = c[2], *c3 = c[3];
+	float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+	int32_t mask = (1 << bits) - 1, i = 0, j, step;
+
+	for (; i < n; i += step) {
+		int32_t v0 = *c0++, v1 = *c1++, v2 = *c2++, v3 = *c3++;
+		step = n - i < 8 / bits ? n - i : 8 / bits;
+		for (j = 0; j < step; j++, x++) {
+			s0 += book[v0 & mask] * *x, v0 >>= bits;
+			s1 += book[v1 & mask] * *x, v1 >>= bits;
+			s2 += book[v2 & mask] * *x, v2 >>= bits;
+			s3 += book[v3 & mask] * *x, v3 >>= bits;
+		}
+	}
+	s[0] = s0, s[1] = s1, s[2] = s2, s[3] = s3;
+}
+
+/* y[o .. o+3] of one sample; rows past the last repeat it and are not written. */
+static void palette_rows(float *y, const float *x, const palette *p, const float *bias, int32_t o, int32_t to, const int32_t *k)
+{
+	const uint8_t *c[ROWS];
+	float s[ROWS];
+	int32_t r;
+
+	for (r = 0; r < ROWS; r++) c[r] = p->codes + (o + r < to ? o + r : to - 1) * p->stride;
+	switch (p->bits) {
+	case 8: four_rows(s, x, c, p->book, 8, k[FK_IN]); break;
+	case 4: four_rows(s, x, c, p->book, 4, k[FK_IN]); break;
+	case 2: four_rows(s, x, c, p->book, 2, k[FK_IN]); break;
+	default: four_rows(s, x, c, p->book, 1, k[FK_IN]);
+	}
+	for (r = 0; r < ROWS && o + r < to; r++) y[o + r] = finish(s[r], bias, o + r, cop_f(k[FK_LO]), cop_f(k[FK_HI]));
+}
+
+void cop_fc_palette(const cop_call *c)
+{
+	float *y = c->buf[0];
+	const float *x = c->buf[1], *bias = c->buf[3];
+	const int32_t *k = c->k;
+	palette p = palette_of(c->buf[2], k[FK_IN]);
+	int32_t out = k[FK_OUT], from = cop_from(c, out, ROWS), to = cop_to(c, out, ROWS), n, o;
+
+	for (n = 0; n < k[FK_N]; n++)
+		for (o = from; o < to; o += ROWS) palette_rows(y + n * out, x + n * k[FK_IN], &p, bias, o, to, k);
+}
+
+/* Sum over the entries [e, to) of a row whose last position was *pos. */
+static float sparse_sum(float s, const sparse *w, const float *x, uint32_t e, uint32_t to, int32_t pos)
+{
+	if (w->value) {
+		for (; e < to; e++) {
+			pos += w->gap[e] + 1;
+			s += w->value[e] * x[pos];
+		}
+	} else {
+		for (; e < to; e++) {
+			pos += w->gap[e] + 1;
+			s += w->book[w->code[e]] * x[pos];
+		}
+	}
+	return s;
+}
+
+/* Two rows at a time as far as the shorter reaches: each addition waits for the one before it, the other row fills the wait. */
+static void sparse_pair(float s[2], const sparse *w, const float *x, int32_t o)
+{
+	uint32_t a = w->start[o], b = w->start[o + 1], na = b - a, nb = w->start[o + 2] - b, n = na < nb ? na : nb, e;
+	const uint8_t *ga = w->gap + a, *gb = w->gap + b, *ca = w->code + a, *cb = w->code + b;
+	const float *book = w->book;
+	int32_t pa = -1, pb = -1;
+	float sa = 0, sb = 0;
+
+	if (w->value) n = 0;
+	for (e = 0; e < n; e++) {
+		pa += ga[e] + 1;
+		pb += gb[e] + 1;
+		sa += book[ca[e]] * x[pa];
+		sb += book[cb[e]] * x[pb];
+	}
+	s[0] = sparse_sum(sa, w, x, a + n, b, pa);
+	s[1] = sparse_sum(sb, w, x, b + n, b + nb, pb);
+}
+
+void cop_fc_sparse(const cop_call *c)
+{
+	float *y = c->buf[0], s[2];
+	const float *x = c->buf[1], *bias = c->buf[3];
+	const int32_t *k = c->k;
+	sparse w = sparse_of(c->buf[2]);
+	float lo = cop_f(k[FK_LO]), hi = cop_f(k[FK_HI]);
+	int32_t out = k[FK_OUT], in = k[FK_IN], from = cop_from(c, out, 2), to = cop_to(c, out, 2), n, o;
+
+	for (n = 0; n < k[FK_N]; n++, x += in, y += out) {
+		for (o = from; o + 2 <= to; o += 2) {
+			sparse_pair(s, &w, x, o);
+			y[o] = finish(s[0], bias, o, lo, hi);
+			y[o + 1] = finish(s[1], bias, o + 1, lo, hi);
+		}
+		if (o < to) y[o] = finish(sparse_sum(0, &w, x, w.start[o], w.start[o + 1], -1), bias, o, lo, hi);
+	}
+}
+
+/* ---- conv: a tile of up to 16 output columns is summed at once, so that each weight is decoded once for all of them ---- */
+
+typedef struct tile {
+	const int32_t *k;
+	const float *x;             /* of this sample */
+	int32_t oh, ow, n;          /* output row, first column, columns */
+	int32_t from, to;           /* columns of the tile that a kernel column reaches inside the image */
+	const float *at;            /* x[ih, iw of column `from`, 0]; 0 when the kernel row lies in the padding */
+	float sum[TILE];
+} tile;
+
+/* Prepares kernel position (kh, kw). */
+static void reach(tile *t, int32_t kh, int32_t kw)
+{
+	const int32_t *k = t->k;
+	int32_t ih = t->oh * k[CK_SH] - k[CK_PT] + kh * k[CK_DH], iw = t->ow * k[CK_SW] - k[CK_PL] + kw * k[CK_DW], sw = k[CK_SW], past;
+
+	t->at = 0;
+	if (ih < 0 || ih >= k[CK_H]) return;
+	t->from = iw < 0 ? (-iw + sw - 1) / sw : 0;
+	past = k[CK_W] - iw; /* columns with j * sw < past lie before the right edge */
+	t->to = past <= 0 ? 0 : (past + sw - 1) / sw;
+	if (t->to > t->n) t->to = t->n;
+	if (t->from < t->to) t->at = t->x + ((int64_t)ih * k[CK_W] + iw + t->from * sw) * k[CK_C];
+}
+
+static void tile_add(tile *t, float w, int32_t ch)
+{
+	const float *x = t->at + ch;
+	int32_t step = t->k[CK_SW] * t->k[CK_C], j;
+
+	for (j = t->from; j < t->to; j++, x += step) t->sum[j] += w * *x;
+}
+
+static void palette_channel(tile *t, const palette *p, int32_t o)
+{
+	const int32_t *k = t->k;
+	const uint8_t *c = p->codes + o * p->stride;
+	int32_t mask = (1 << p->bits) - 1, kh, kw, ch, i = 0;
+
+	for (kh = 0; kh < k[CK_KH]; kh++)
+		for (kw = 0; kw < k[CK_KW]; kw++, i += k[CK_C]) {
+			reach(t, kh, kw);
+			if (!t->at) continue;
+			for (ch = 0; ch < k[CK_C]; ch++) {
+				int32_t bit = (i + ch) * p->bits;
+				float w = p->book[c[bit >> 3] >> (bit & 7) & mask];
+				if (w != 0) tile_add(t, w, ch);
+			}
+		}
+}
+
+static void sparse_channel(tile *t, const sparse *s, int32_t o)
+{
+	const int32_t *k = t->k;
+	int32_t ch = -1, kw = 0, kh = 0;
+	uint32_t e, to = s->start[o + 1];
+
+	reach(t, 0, 0);
+	for (e = s->start[o]; e < to; e++) {
+		ch += s->gap[e] + 1;
+		if (ch >= k[CK_C]) {
+			for (; ch >= k[CK_C]; ch -= k[CK_C]) kw++;
+			for (; kw >= k[CK_KW]; kw -= k[CK_KW]) kh++;
+			reach(t, kh, kw);
+		}
+		if (t->at) tile_add(t, s->value ? s->value[e] : s->book[s->code[e]], ch);
+	}
+}
+
+/* One row of the output; either weight is given. */
+static void conv_row(float *y, tile *t, const palette *p, const sparse *s, const float *bias)
+{
+	const int32_t *k = t->k;
+	int32_t o, j;
+
+	for (t->ow = 0; t->ow < k[CK_OW]; t->ow += TILE) {
+		t->n = k[CK_OW] - t->ow < TILE ? k[CK_OW] - t->ow : TILE;
+		for (o = 0; o < k[CK_O]; o++) {
+			for (j = 0; j < TILE; j++) t->sum[j] = 0;
+			if (p) palette_channel(t, p, o);
+			else sparse_channel(t, s, o);
+			for (j = 0; j < t->n; j++) y[(t->ow + j) * k[CK_O] + o] = finish(t->sum[j], bias, o, cop_f(k[CK_LO]), cop_f(k[CK_HI]));
+		}
+	}
+}
+
+static void conv(const cop_call *c, const palette *p, const sparse *s)
+{
+	const int32_t *k = c->k;
+	int32_t rows = k[CK_N] * k[CK_OH], r, to = cop_to(c, rows, 1);
+	tile t = {.k = k};
+
+	for (r = cop_from(c, rows, 1); r < to; r++) {
+		t.x = (const float *)c->buf[1] + (int64_t)(r / k[CK_OH]) * k[CK_H] * k[CK_W] * k[CK_C];
+		t.oh = r % k[CK_OH];
+		conv_row((float *)c->buf[0] + (int64_t)r * k[CK_OW] * k[CK_O], &t, p, s, c->buf[3]);
+	}
+}
+
+void cop_conv_palette(const cop_call *c)
+{
+	palette p = palette_of(c->buf[2], c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C]);
+	conv(c, &p, 0);
+}
+
+void cop_conv_sparse(const cop_call *c)
+{
+	sparse s = sparse_of(c->buf[2]);
+	conv(c, 0, &s);
+}
