@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conv_dw - dw[o,kh,kw,c] = sum over pixels of dy[n,oh,ow,o] x[its window].
+ *
+ * The sum runs over pixels, read as they lie; the result lands in OHWI without a transposition. Accumulators are
+ * kept over a block of at least 256 pixels: some rows of one image, or several small images. Blocks depend on
+ * the geometry alone, and a part owns output channels, never pixels, so the bits are the same for any number of
+ * parts, with a row list or without, and for each of the three forms:
+ *   X      rows of the tile are channels of dy, columns are kw * c of x
+ *   DY     the other way round, for few input channels: [kh * kw * c][o] in scratch, transposed at the end
+ *   WHOLE  as DY with all kh * kw * c of a first layer in one tile (the cases below)
+ * Parts of DY and WHOLE are cut at whole vectors of channels.
+ */
+#include "kernel/vec/conv.h"
+#include "kernel/vec/pack.h"
+
+typedef enum dw_form { DW_X, DW_DY, DW_WHOLE } dw_form;
+
+typedef struct dw {
+	cv g;
+	dw_form form;
+	bool copied;         /* x goes through a padded copy */
+	long images, rows;   /* of a block */
+	long pixels;         /* of a block that is one row of pixels (flat), else ow */
+	long row;            /* floats of a row of x as the tiles see it */
+} dw;
+
+/* ---- the tiles of WHOLE: KH rows of RUN floats of x times one vector of dy ---- */
+
+typedef struct whole_args {
+	long images, rows, pixels;
+	long x_image, x_row, x_next, x_step; /* floats of x to the next image, tap row, output row, pixel */
+	long dy_image, dy_row, dy_step, ldd;
+	bool add;
+} whole_args;
+typedef void whole_fn(const whole_args *p, const float *x, const float *dy, float *d);
+
+AI void whole(const int KH, const int RUN, const whole_args *p, const float *x, const float *dy, float *d)
+{
+	v acc[27];
+
+	UNROLL
+	for (int i = 0; i < KH * RUN; i++) acc[i] = (v){0};
+	for (long n = p->images; n > 0; n--, x += p->x_image, dy += p->dy_image) {
+		const float *xh = x, *yh = dy;
+		for (long h = p->rows; h > 0; h--, xh += p->x_next, yh += p->dy_row) {
+			const float *r[5], *y = yh;
+			UNROLL
+			for (int i = 0; i < KH; i++) r[i] = xh + i * p->x_row;
+			for (long k = p->pixels; k > 0; k--, y += p->dy_step) {
+				v t = LD(y);
+				UNROLL
+				for (int i = 0; i < KH; i++) {
+					UNROLL
+					for (int j = 0; j < RUN; j++) acc[i * RUN + j] += r[i][j] * t;
+					r[i] += p->x_step;
+				}
+			}
+		}
+	}
+	UNROLL
+	for (int i = 0; i < KH * RUN; i++) ST(d + i * p->ldd, p->add ? acc[i] + LD(d + i * p->ldd) : acc[i]);
+}
+
+#define WHOLE_FN(kh, run)                                                                                           \
+	static NOINLINE void whole_##kh##_##run(const whole_args *p, const float *x, const float *dy, float *d)     \
+	{                                                                                                           \
+		whole(kh, run, p, x, dy, d);                                                                        \
+	}
+WHOLE_FN(3, 9) WHOLE_FN(5, 5) WHOLE_FN(3, 3)
+
+/* 27 accumulators want 32 registers of a good width. */
+static whole_fn *whole_tile(const cv *g)
+{
+	if (VW != 16) return NULL;
+	if (g->kh == 3 && g->kw * g->c == 9) return whole_3_9;
+	if (g->kh == 5 && g->kw * g->c == 5) return whole_5_5;
+	return g->kh == 3 && g->kw * g->c == 3 ? whole_3_3 : NULL;
+}
+
+/* ---- what a geometry is done with ---- */
+
+/* Lanes paid for each column used; a single vector is loaded for every multiply. */
+static float price(long n) { return (float)(vectors(n) * VW) / (float)n * (vectors(n) == 1 ? 1.15f : 1.0f); }
+
+static dw setup(const int32_t *k)
+{
+	dw d = {.g = cv_forward(k)};
+	cv *g = &d.g;
+	bool flat = cv_flat(g);
+	long right = cv_right(g), bottom = (g->oh - 1) * g->sh - g->pt + g->kh - g->h, run = g->kw * g->c, all;
+
+	if (flat) {
+		g->w = g->ow = g->n * g->h * g->w;
+		g->n = g->h = g->oh = 1;
+	}
+	all = g->n * g->oh * g->ow;
+	d.copied = g->pt > 0 || g->pl > 0 || right > 0 || bottom > 0;
+	d.row = (g->pl + g->w + right) * g->c;
+	d.images = lmax(1, lmin(g->n, (255 + g->oh * g->ow) / lmax(1, g->oh * g->ow)));
+	d.rows = lmax((255 + g->ow) / g->ow, 8192 / (g->sh * d.row + g->ow * g->o));
+	if (d.images > 1 || d.rows > g->oh) d.rows = g->oh;
+	d.pixels = flat ? lmin(g->ow, lmax(128, 8192 / (g->c + g->o))) : g->ow;
+	if (price(run) > price(g->o) * (1.0f + 64.0f / (float)all)) d.form = whole_tile(g) ? DW_WHOLE : DW_DY;
+	return d;
+}
+
+static long copy_rows(const dw *d) { return (d->rows - 1) * d->g.sh + d->g.kh; }
+static size_t copy_floats(const dw *d) { return d->copied ? (size_t)(d->images * copy_rows(d) * d->row + 16) / 16 * 16 + 16 : 0; }
+
+bool VN(conv_dw_fits)(const int32_t *k) { return cv_dense(k); }
+
+size_t VN(conv_dw_work)(const int32_t *k)
+{
+	dw d = setup(k);
+	size_t n = copy_floats(&d);
+
+	if (d.form != DW_X) n += (size_t)(d.g.wo * vectors(d.g.o) * VW + 16);
+	return n * sizeof(float);
+}
+
+/* ---- one block ---- */
+
+typedef struct block {
+	const float *x, *dy; /* x: where row r0 of the block's first image is or would be; dy: the block's first image */
+	long r0, x_image, images, h0, h1, p0, pixels;
+	bool first;
+} block;
+
+/* Rows r0.. of the block's images, zeros around them. */
+static void copy_block(const dw *d, float *to, const float *x, long r0, long images)
+{
+	const cv *g = &d->g;
+	long rows = copy_rows(d), row = g->w * g->c, left = g->pl * g->c, right = d->row - left - row;
+
+	for (long n = 0; n < images; n++, x += g->h * row)
+		for (long r = r0; r < r0 + rows; r++, to += d->row) {
+			if (r < 0 || r >= g->h) {
+				vzero(to, d->row);
+				continue;
+			}
+			vzero(to, left);
+			vcopy(to + left, x + r * row, row);
+			vzero(to + left + row, right);
+		}
+}
+
+/* The output rows of the block that tap row i sees; x and dy of the first. */
+static long seen(const dw *d, const block *b, long i, const float **x, const float **dy)
+{
+	const cv *g = &d->g;
+	long above = g->pt - i, below = g->h - 1 + above;
+	long from = lmax(b->h0, above > 0 ? (above + g->sh - 1) / g->sh : 0);
+	long to = below < 0 ? 0 : lmin(b->h1, below / g->sh + 1);
+
+	if (to <= from) {
+		*x = b->x;
+		*dy = b->dy;
+		return 0;
+	}
+	*x = b->x + (from * g->sh - above - b->r0) * d->row + b->p0 * g->sw * g->c;
+	*dy = b->dy + (from * g->ow + b->p0) * g->o;
+	return to - from;
+}
+
+/* Channels [o0, o1), or entries o0.. of a list, into rows o0.. of dw. */
+static void block_x(const dw *d, const block *b, float *dw_, const int32_t *list, long o0, long o1)
+{
+	const cv *g = &d->g;
+	long run = g->kw * g->c;
+	mk_args p = {.n2 = b->images, .a2 = g->oh * g->ow * g->o, .b2 = b->x_image, .a1 = g->ow * g->o,
+		.b1 = g->sh * d->row, .k = b->pixels, .as = g->o, .ldb = g->sw * g->c, .ldc = g->wo, .add = !b->first};
+
+	for (long i = 0; i < g->kh; i++) {
+		const float *x, *dy;
+		p.n1 = seen(d, b, i, &x, &dy);
+		for (long q = 0; q < panels(run); q++) {
+			long c0 = panel_at(run, q) * VW, nv = panel_nv(run, q);
+			float *c = dw_ + o0 * g->wo + i * run + c0;
+			p.cols = lmin(nv * VW, run - c0);
+			if (!list) {
+				mk_run(VN(mk_tn)[nv], mk_cap(nv), o1 - o0, &p, dy + o0, 1, x + c0, c);
+				continue;
+			}
+			for (long o = o0, m; o < o1; o += m, c += m * g->wo) {
+				m = lmin(lmin(MK_LIST, mk_cap(nv)), o1 - o);
+				p.list = list + o;
+				VN(mk_tl)[nv][m](&p, dy, x + c0, c);
+			}
+		}
+	}
+}
+
+/* acc[kh * kw * c][ldo], columns [o0, o1). */
+static void block_dy(const dw *d, const block *b, float *acc, long o0, long o1)
+{
+	const cv *g = &d->g;
+	long run = g->kw * g->c, n = o1 - o0;
+	mk_args p = {.n2 = b->images, .a2 = b->x_image, .b2 = g->oh * g->ow * g->o, .a1 = g->sh * d->row,
+		.b1 = g->ow * g->o, .k = b->pixels, .as = g->sw * g->c, .ldb = g->o, .ldc = vectors(g->o) * VW,
+		.add = !b->first};
+
+	for (long i = 0; i < g->kh; i++) {
+		const float *x, *dy;
+		p.n1 = seen(d, b, i, &x, &dy);
+		for (long q = 0; q < panels(n); q++) {
+			long c0 = o0 + panel_at(n, q) * VW, nv = panel_nv(n, q);
+			p.cols = nv * VW;
+			mk_run(VN(mk_tn)[nv], mk_cap(nv), run, &p, x, 1, dy + c0, acc + i * run * p.ldc + c0);
+		}
+	}
+}
+
+static void block_whole(const dw *d, const block *b, float *acc, long o0, long o1)
+{
+	const cv *g = &d->g;
+	whole_fn *fn = whole_tile(g);
+	whole_args p = {.images = b->images, .rows = b->h1 - b->h0, .pixels = b->pixels, .x_image = b->x_image, .x_row = d->row,
+		.x_next = g->sh * d->row, .x_step = g->sw * g->c, .dy_image = g->oh * g->ow * g->o, .dy_row = g->ow * g->o,
+		.dy_step = g->o, .ldd = vectors(g->o) * VW, .add = !b->first};
+	const float *x = b->x + (b->h0 * g->sh - g->pt - b->r0) * d->row, *dy = b->dy + b->h0 * g->ow * g->o;
+
+	for (long o = o0; o < o1; o += VW) fn(&p, x, dy + o, acc + o);
+}
+
+/* ---- the kernel ---- */
+
+static void run_block(const dw *d, const block *b, float *dw_, float *acc, const int32_t *list, long o0, long o1)
+{
+	if (d->form == DW_X || list) block_x(d, b, dw_, list, o0, o1);
+	else if (d->form == DW_DY) block_dy(d, b, acc, o0, o1);
+	else block_whole(d, b, acc, o0, o1);
+}
+
+void VN(conv_dw_f32)(const cop_call *c)
+{
+	dw d = setup(c->k);
+	const cv *g = &d.g;
+	const int32_t *rows = c->buf[3];
+	long n_out = rows ? rows[0] : g->o, by = d.form == DW_X || rows ? 4 : VW;
+	long o0 = cop_from(c, (int32_t)n_out, (int32_t)by), o1 = cop_to(c, (int32_t)n_out, (int32_t)by);
+	float *copy = c->work, *acc = copy + copy_floats(&d), *out = c->buf[0];
+	block b = {.first = true};
+
+	if (o0 >= o1) return;
+	for (long n = 0; n < g->n; n += d.images)
+		for (b.h0 = 0; b.h0 < g->oh; b.h0 += d.rows) {
+			b.images = lmin(d.images, g->n - n);
+			b.h1 = lmin(b.h0 + d.rows, g->oh);
+			b.x = (const float *)c->buf[2] + n * g->h * g->w * g->c;
+			b.x_image = g->h * g->w * g->c;
+			b.dy = (const float *)c->buf[1] + n * g->oh * g->ow * g->o;
+			b.r0 = 0;
+			if (d.copied) {
+				b.r0 = b.h0 * g->sh - g->pt;
+				copy_block(&d, copy, b.x, b.r0, b.images);
+				b.x = copy;
+				b.x_image = copy_rows(&d) * d.row;
+			}
+			for (b.p0 = 0; b.p0 < g->ow; b.p0 += d.pixels, b.first = false) {
+				b.pixels = lmin(d.pixels, g->ow - b.p0);
+				run_block(&d, &b, out, acc, rows ? rows + 1 : NULL, o0, o1);
+			}
+		}
+	if (d.form != DW_X && !rows) VN(transpose)(out + o0 * g->wo, g->wo, acc + o0, vectors(g->o) * VW, g->wo, o1 - o0, g->wo);
+}
