@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pass.h - graph to graph. A pass reads one graph and writes a new one; the old one is left as it was, and what
+ * the pass needs to know comes in its arguments. pass.def lists the rows, the text form is cop_graph_apply's.
+ *
+ * Every pass keeps the graph's inputs and outputs with their names and order. Weights that nobody read before
+ * (masks, row lists) are kept; those whose last reader the pass took away go. dce alone drops both.
+ */
+#ifndef COP_PASS_H
+#define COP_PASS_H
+
+#include "op/op.h"
+
+typedef struct cop_pass {
+	const char *name;
+	const char *args;    /* "ratio:f by:s": the options it takes, with their kinds */
+	const char *summary; /* one line for people */
+	cop_status (*run)(cop_graph **out, const cop_graph *g, const cop_args *a);
+} cop_pass;
+
+/* ---- passes that the library calls itself ---- */
+cop_status cop__pass_dce(cop_graph **out, const cop_graph *g);
+cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n);
+cop_status cop__pass_fuse(cop_graph **out, const cop_graph *g);
+cop_status cop__pass_fold_bn(cop_graph **out, const cop_graph *g);
+cop_status cop__pass_to_train(cop_graph **out, const cop_graph *g);
+cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g);
+
+/* ---- structured removal ----
+ * An item is one index of one axis of one value. Items that can only go together form a group: the closure of the
+ * ops' links and of `of`. A group that touches the network's inputs or outputs, or an axis an op does not let
+ * through, has a reason in `stop` and must stay. */
+typedef struct cop_item { cop_vid v; int32_t axis, index; } cop_item;
+typedef struct cop_stop { const char *why; cop_nid node; cop_vid v; } cop_stop; /* why NULL: the group may go */
+typedef struct cop_groups {
+	const cop_graph *g;
+	cop_arena mem;
+	int32_t n_item, n_group;
+	int32_t *base;    /* [(n_value+1)*COP_MAX_DIM] first item of an axis */
+	cop_item *item;   /* [n_item] */
+	int32_t *group;   /* [n_item] */
+	int32_t *start;   /* [n_group+1] where a group's members begin */
+	int32_t *member;  /* [n_item] items by group, ascending */
+	cop_stop *stop;   /* [n_group] */
+} cop_groups;
+
+cop_status cop__groups(cop_groups *s, const cop_graph *g); /* free with cop__groups_free, after a failure too */
+void cop__groups_free(cop_groups *s);
+static inline int32_t cop__group_of(const cop_groups *s, cop_vid v, int32_t axis, int32_t index)
+{
+	return s->group[s->base[v * COP_MAX_DIM + (cop_vid)axis] + index];
+}
+/* Records why a group may not go, naming the node. Returns COP_OK when it may. */
+cop_status cop__group_check(const cop_groups *s, int32_t group);
+
+/* Takes out every group that is set in drop[n_group]. Fails, naming the node, where one of them must stay. */
+cop_status cop__pass_slice_groups(cop_graph **out, const cop_groups *s, const uint8_t *drop);
+/* Takes out the indices of v's axis with keep[index] == 0, and all that goes with them. */
+cop_status cop__pass_slice(cop_graph **out, const cop_graph *g, cop_vid v, int32_t axis, const uint8_t *keep);
+
+/* ---- for passes ---- */
+/* Copies the inputs in their order: call right after cop__copy_begin. */
+cop_status cop__copy_inputs(cop_graph *out, const cop_graph *g, cop_vid *map);
+/* Copies the weights that nobody read (see above), then outputs and aliases: call instead of cop__copy_end. */
+cop_status cop__copy_rest(cop_graph *out, const cop_graph *g, cop_vid *map);
+/* Copies node n as if it read `changed`: other attributes, inputs or wanted outputs (old graph's values). */
+cop_status cop__copy_as(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n, const cop_node *changed);
+/* Ends a pass: frees and clears *out after a failure, returns st. */
+cop_status cop__pass_end(cop_graph **out, cop_status st);
+/* Lets `to` stand for the result `v` of a node that was left out, and inherit its name. */
+void cop__map_to(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v, cop_vid to);
+/* The words lo and hi of a node whose op has COP_OP_ACT. */
+void cop__act_get(const cop_graph *g, cop_nid n, float *lo, float *hi);
+void cop__act_set(cop_graph *g, cop_nid n, float lo, float hi);
+
+#endif
