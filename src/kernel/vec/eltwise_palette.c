@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * eltwise_palette - dropout, and weights drawn from a codebook with the gradient of the codebook.
+ *
+ * dropout draws the very elements that the portable kernel draws: the hash is integer arithmetic on lanes.
+ */
+#include "kernel/vec/vmath.h"
+
+enum { GRAIN = 64, BANKS = 4 };
+
+typedef uint32_t vw __attribute__((vector_size(VW * 4)));
+
+/* cop_mix32 and the last round of cop_hash32 on lanes. */
+AI vw mix(vw h)
+{
+	h ^= h >> 16;
+	h *= 0x7feb352du;
+	h ^= h >> 15;
+	h *= 0x846ca68bu;
+	return h ^ h >> 16;
+}
+
+void VN(dropout_f32)(const cop_call *c)
+{
+	const int32_t *k = c->k, to = cop_to(c, k[DK_COUNT], GRAIN);
+	const float p = cop_f(k[DK_P]), scale = 1.0f / (1.0f - p), *x = c->buf[1];
+	const uint32_t below = (uint32_t)(p * 4294967296.0f), at = *(const uint32_t *)c->buf[2];
+	uint32_t h = cop_mix32((uint32_t)k[DK_SEED] + 0x9e3779b9u);
+	float *y = c->buf[0];
+
+	h = cop_mix32(h + at * 0x9e3779b1u);
+	h = cop_mix32(h + (uint32_t)k[DK_NODE] * 0x85ebca77u);
+	for (long i = cop_from(c, k[DK_COUNT], GRAIN); i < to; i += VW) {
+		const vw drawn = mix(h ^ ((vw)lanes() + (uint32_t)i) * 0xc2b2ae3du);
+		put(y + i, (v)((vi)(LD(x + i) * scale) & (vi)(drawn >= below)), lmin(VW, to - i));
+	}
+}
+
+/* ---- palette ---- */
+
+#if VW > 4
+/* Up to 16 entries live in registers and are picked by a permutation. */
+AI v pick(const v *book, vi code)
+{
+#if VW == 16
+	return (v)_mm512_permutexvar_ps((__m512i)code, (__m512)book[0]);
+#else
+	const v low = (v)_mm256_permutevar8x32_ps((__m256)book[0], (__m256i)code);
+	const v high = (v)_mm256_permutevar8x32_ps((__m256)book[1], (__m256i)code);
+	return choose(code > 7, high, low);
+#endif
+}
+
+static void small_book(float *w, const float *codebook, long levels, const uint8_t *code, long from, long to)
+{
+	float t[16] = {0};
+	v book[2];
+
+	memcpy(t, codebook, (size_t)levels * 4);
+	book[0] = LD(t);
+	book[1] = LD(t + 16 - VW);
+	for (long i = from; i < to; i += VW) put(w + i, pick(book, get_u8(code + i)), lmin(VW, to - i));
+}
+#endif
+
+void VN(palette_f32)(const cop_call *c)
+{
+	const int32_t *k = c->k;
+	const long from = cop_from(c, k[TK_COUNT], GRAIN), to = cop_to(c, k[TK_COUNT], GRAIN);
+	const float *book = c->buf[1];
+	const uint8_t *code = c->buf[2];
+	float *w = c->buf[0];
+
+#if VW > 4
+	if (k[TK_LEVELS] <= 16) {
+		small_book(w, book, k[TK_LEVELS], code, from, to);
+		return;
+	}
+#endif
+	for (long i = from; i < to; i++) w[i] = book[code[i]];
+}
+
+size_t VN(palette_grad_work)(const int32_t *k) { return (size_t)BANKS * 4 * (size_t)k[TK_LEVELS] + 64; }
+
+/* Neighbours often share a code: four banks of sums keep an addition from waiting for the one before it. */
+void VN(palette_grad_f32)(const cop_call *c)
+{
+	const int32_t *k = c->k;
+	const long n = k[TK_COUNT], levels = k[TK_LEVELS];
+	const float *dw = c->buf[1];
+	const uint8_t *code = c->buf[2];
+	float *sum = c->work, *out = c->buf[0];
+	long i = 0;
+
+	vzero(sum, BANKS * levels);
+	for (; i + BANKS <= n; i += BANKS) {
+		UNROLL
+		for (int b = 0; b < BANKS; b++) sum[b * levels + code[i + b]] += dw[i + b];
+	}
+	for (; i < n; i++) sum[code[i]] += dw[i];
+	for (long l = 0; l < levels; l++)
+		out[l] = (sum[l] + sum[levels + l]) + (sum[2 * levels + l] + sum[3 * levels + l]);
+	if (k[TK_ZERO]) out[0] = 0;
+}
