@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Plans of every network of the zoo, inference and training, checked by simulation and not by the planner's own notion
+ * of lifetimes: each byte of the arena remembers which value was last written there, and each read must find its own
+ * value. So must every reader of a parameter find it before its update. And the arena may not be larger than
+ * 1.05 times the largest live set.
+ */
+#include "help.h"
+#include "pass/pass.h"
+
+typedef struct sim { const cop_plan *p; const cop_entry *e; uint32_t *owner; bool *updated; const char *net; } sim;
+enum { SCRATCH = 0xffffffff };
+
+static void mark(sim *s, cop_place at, size_t bytes, uint32_t who)
+{
+	if (at.seg != COP_SEG_ARENA) return;
+	assert_true(at.off + bytes <= s->p->bytes[COP_SEG_ARENA]);
+	for (size_t i = at.off / 4; i < (at.off + bytes + 3) / 4; i++) s->owner[i] = who;
+}
+
+static void read_value(sim *s, cop_nid n, cop_vid v)
+{
+	const cop_graph *g = s->e->g;
+	cop_place at = s->e->place[v];
+	cop_vid base = cop__base(g, v);
+	char label[96];
+
+	if (at.seg != COP_SEG_ARENA) {
+		bool is_new = g->value[v].alias != 0;
+		if (!is_new && g->value[v].role >= COP_CONST && s->updated[base]) fail_msg("%s: %s reads '%s' after its update", s->net, cop__label(g, n, label), g->value[v].name);
+		return;
+	}
+	for (size_t i = at.off / 4; i < (at.off + cop_type_bytes(cop__t(g, v))) / 4; i++)
+		if (s->owner[i] != base) fail_msg("%s: %s reads value %u at byte %zu, which value %u has overwritten", s->net, cop__label(g, n, label), v, i * 4, s->owner[i]);
+}
+
+static void step(sim *s, const cop_step *st)
+{
+	const cop_graph *g = s->e->g;
+	const cop_node *d = &g->node[st->node];
+
+	for (int i = 0; i < d->n_in; i++)
+		if (d->in[i]) read_value(s, st->node, d->in[i]);
+	if (d->guard) read_value(s, st->node, d->guard);
+	if (st->work_bytes) mark(s, st->work, st->work_bytes * (st->split ? (size_t)s->p->target.threads : 1), SCRATCH);
+	if (st->kernel->pack && !st->pack_once) mark(s, st->pack, st->kernel->pack_bytes(st->word), SCRATCH);
+	for (int i = 0; i < d->n_in; i++) /* scratch must not lie on what the step reads */
+		if (d->in[i]) read_value(s, st->node, d->in[i]);
+	for (int i = 0; i < COP_MAX_OUT; i++) {
+		cop_vid v = d->out[i];
+		if (!v) continue;
+		if (g->value[v].alias) s->updated[cop__base(g, v)] = true;
+		else mark(s, s->e->place[v], cop_type_bytes(cop__t(g, v)), v);
+	}
+	bool inplace = cop__op(g, st->node)->flags & COP_OP_INPLACE;
+	for (int i = inplace ? 1 : 0; i < d->n_in; i++) /* nor a result on an input, except the first of an in-place op */
+		if (d->in[i]) read_value(s, st->node, d->in[i]);
+}
+
+static void simulate(const cop_plan *p, const char *net)
+{
+	for (int e = 0; e < p->n_entry; e++) {
+		const cop_graph *g = p->entry[e].g;
+		sim s = {p, &p->entry[e], calloc(p->bytes[COP_SEG_ARENA] / 4 + 16, 4), calloc((size_t)g->n_value + 1, 1), net};
+		for (int32_t i = 0; i < g->n_input; i++) mark(&s, p->entry[e].place[g->input[i]], cop_type_bytes(cop__t(g, g->input[i])), g->input[i]);
+		for (int32_t i = 0; i < p->entry[e].n_step; i++) {
+			/* updated parameters are read as aliases within the step that writes them */
+			step(&s, &p->entry[e].step[i]);
+		}
+		for (int32_t i = 0; i < g->n_output; i++) read_value(&s, p->entry[e].step[p->entry[e].n_step - 1].node, g->output[i]);
+		free(s.owner);
+		free(s.updated);
+	}
+}
+
+static void check_plan(cop_ctx *cx, cop_graph *const *entry, int n, bool late, const char *net, const char *what)
+{
+	cop_target t;
+	cop_plan *p;
+
+	OK(cx, cop_target_find(&t, cx, "host"));
+	t.threads = 2;
+	t.late_updates = late;
+	OK(cx, cop_plan_build(&p, entry, n, &t));
+	simulate(p, net);
+	for (int e = 0; e < n; e++) {
+		double ratio = (double)p->entry[e].arena / (double)p->entry[e].live;
+		print_message("%-24s %-20s arena %10zu  live %10zu  %.4f\n", net, what, p->entry[e].arena, p->entry[e].live, ratio);
+		if (ratio > 1.05) fail_msg("%s, %s: the arena is %.3f times the largest live set", net, what, ratio);
+	}
+	cop_plan_free(p);
+}
+
+static void check_net(cop_ctx *cx, const char *name, int batch)
+{
+	cop_graph *model, *infer, *fused, *train;
+	cop_type in, out;
+
+	cop_zoo_args args = {.batch = batch, .seed = 1};
+	cop_status st = cop_zoo_build(&model, cx, name, &args);
+	if (st) fail_msg("%s: %s", name, cop_error_text(cx));
+	OK(cx, cop__pass_to_infer(&infer, model));
+	OK(cx, cop__pass_fuse(&fused, infer));
+	check_plan(cx, &fused, 1, false, name, "inference");
+	OK(cx, cop_graph_io(model, &in, &out));
+	OK(cx, cop_graph_train(&train, model, out.rank == 2 && !strstr(name, "autoencoder") ? "loss=xent" : "loss=mse"));
+	check_plan(cx, &train, 1, false, name, "training");
+	check_plan(cx, &train, 1, true, name, "training, updates late");
+	cop_graph_free(train);
+	cop_graph_free(fused);
+	cop_graph_free(infer);
+	cop_graph_free(model);
+}
+
+static void whole_zoo(void **state)
+{
+	(void)state;
+	const char *name, *summary;
+	for (int i = 0; (name = cop_zoo_name(i, &summary)); i++) {
+		cop_ctx *cx = new_ctx();
+		check_net(cx, name, 2);
+		cop_ctx_free(cx);
+	}
+}
+
+/* Random spans with a known largest live set: the packer may not be far from it, and pieces may not overlap. */
+static void random_spans(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	for (uint32_t round = 0; round < 50; round++) {
+		cop_span s[40];
+		size_t arena, live;
+		for (uint32_t i = 0; i < 40; i++) {
+			int32_t from = (int32_t)(cop__rand(round, i, 0) % 50);
+			s[i] = (cop_span){.bytes = 64 * (cop__rand(round, i, 1) % 32), .from = from, .to = from + (int32_t)(cop__rand(round, i, 2) % 12)};
+		}
+		OK(cx, cop__pack_spans(&arena, &live, cx, s, 40, 64));
+		assert_true(arena >= live && (double)arena <= 1.2 * (double)live);
+		for (int i = 0; i < 40; i++)
+			for (int j = 0; j < i; j++) {
+				bool meet = s[i].from <= s[j].to && s[j].from <= s[i].to;
+				assert_false(meet && s[i].bytes && s[j].bytes && s[i].off < s[j].off + s[j].bytes && s[j].off < s[i].off + s[i].bytes);
+			}
+	}
+	cop_ctx_free(cx);
+}
+
+/* What does not fit is refused, with the layer of the peak. */
+static void budget(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+	cop_plan *p;
+	cop_target t;
+	cop_zoo_args args = {.batch = 1, .seed = 1};
+
+	OK(cx, cop_zoo_build(&g, cx, "lenet-5", &args));
+	OK(cx, cop_target_find(&t, cx, "cortex-m4"));
+	t.ram = 10000;
+	assert_int_equal(cop_plan_build(&p, &g, 1, &t), COP_BUDGET);
+	assert_null(p);
+	assert_non_null(strstr(cop_error_text(cx), "too many"));
+	assert_non_null(strstr(cop_error_text(cx), "conv1.w"));
+	cop_error_clear(cx);
+	t.ram = 0;
+	t.flash = 1000;
+	assert_int_equal(cop_plan_build(&p, &g, 1, &t), COP_BUDGET);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(random_spans), cmocka_unit_test(budget), cmocka_unit_test(whole_zoo)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
