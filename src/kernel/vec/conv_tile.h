@@ -58,14 +58,17 @@ typedef double vd __attribute__((vector_size(VW * 4)));
 typedef double one_pair __attribute__((aligned(4), may_alias));
 
 #if VW == 16
-#define EVEN(a) __builtin_shufflevector(a, a, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14)
-#define ODD(a) __builtin_shufflevector(a, a, 1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define ODD(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#define HALF(a, h) __builtin_shufflevector(a, a, 8 * h, 8 * h + 1, 8 * h + 2, 8 * h + 3, 8 * h + 4, 8 * h + 5, 8 * h + 6, 8 * h + 7, 0, 1, 2, 3, 4, 5, 6, 7)
 #elif VW == 8
-#define EVEN(a) __builtin_shufflevector(a, a, 0, 2, 4, 6, 0, 2, 4, 6)
-#define ODD(a) __builtin_shufflevector(a, a, 1, 3, 5, 7, 1, 3, 5, 7)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define ODD(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#define HALF(a, h) __builtin_shufflevector(a, a, 4 * h, 4 * h + 1, 4 * h + 2, 4 * h + 3, 0, 1, 2, 3)
 #else
-#define EVEN(a) __builtin_shufflevector(a, a, 0, 2, 0, 2)
-#define ODD(a) __builtin_shufflevector(a, a, 1, 3, 1, 3)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6)
+#define ODD(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7)
+#define HALF(a, h) __builtin_shufflevector(a, a, 2 * h, 2 * h + 1, 0, 1)
 #endif
 
 AI v splat_pair(const float *p)
@@ -96,9 +99,25 @@ AI void pair_tile(const int mr, const mk_args *p, const float *a, const float *b
 			for (int i = 0; i < mr; i++) acc[i] += splat_pair(ak + i * as) * w;
 		}
 	}
+	v bias = {0}, t[6];
+	if (p->bias) bias = HALF(LD(p->bias), 0);
 	UNROLL
-	for (int i = 0; i < mr; i++) acc[i] = EVEN(acc[i]) + ODD(acc[i]);
-	tile_end(acc, mr, p, c);
+	for (int i = 0; i < mr; i += 2) {
+		const int other = i + 1 < mr ? i + 1 : i;
+		t[i / 2] = EVEN(acc[i], acc[other]) + ODD(acc[i], acc[other]) + bias;
+	}
+	if (p->act) {
+		v lo = splat(p->lo), hi = splat(p->hi);
+		UNROLL
+		for (int i = 0; i < mr; i += 2) t[i / 2] = clamp(t[i / 2], lo, hi);
+	}
+	if (mr % 2 == 0 && p->cols == VW / 2 && p->ldc == VW / 2) { /* two pixels fill a vector of y */
+		UNROLL
+		for (int i = 0; i < mr; i += 2) ST(c + i * (VW / 2), t[i / 2]);
+		return;
+	}
+	UNROLL
+	for (int i = 0; i < mr; i++) stn(c + i * p->ldc, i % 2 ? HALF(t[i / 2], 1) : t[i / 2], p->cols);
 }
 
 #endif
