@@ -75,8 +75,10 @@ static cop_status fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 	float lo, hi;
 
 	if (!dense(g, w))
-		return cop__fail(g, COP_ARG, p, "its weights are encoded (%s): fold_bn must come before the encoding", cop__enc_text(tw.enc));
-	float *fw = cop__arena_get(&out->mem, cop_type_bytes(&tw) + 64), *fb = cop__arena_get(&out->mem, cop_type_bytes(&tb) + 64);
+		return cop__fail(g, COP_ARG, p,
+			"its weights are encoded (%s): fold_bn must come before the encoding", cop__enc_text(tw.enc));
+	float *fw = cop__arena_get(&out->mem, cop_type_bytes(&tw) + 64);
+	float *fb = cop__arena_get(&out->mem, cop_type_bytes(&tb) + 64);
 	if (!fw || !fb) return COP_NOMEM;
 	compute(g, p, n, fw, fb);
 	if (b) snprintf(name, sizeof name, "%s", g->value[b].name);

@@ -7,7 +7,7 @@
 
 static float clamp(float x, float lo, float hi) { return x < lo ? lo : x > hi ? hi : x; }
 
-/* The node of `out` that can take over clip n of g, or 0. Looked up in the new graph, so that chains of clips collapse. */
+/* The node of `out` that can take over clip n of g, or 0. In the new graph, so that chains of clips collapse. */
 static cop_nid taker(const cop_graph *out, const cop_graph *g, const cop_vid *map, cop_nid n, const int32_t *readers)
 {
 	cop_vid x = cop__arg(g, n, 0);

@@ -38,13 +38,15 @@ static cop_status list_items(cop_groups *s)
 	for (int32_t v = 1; v <= g->n_value; v++)
 		for (int i = 0; i < g->value[v].type.rank; i++) {
 			s->base[v * COP_MAX_DIM + i] = (int32_t)n;
-			if ((n += g->value[v].type.dim[i]) > INT32_MAX / 2) return cop__error(g->cx, COP_SHAPE, "graph '%s' is too large for groups", g->name);
+			if ((n += g->value[v].type.dim[i]) > INT32_MAX / 2)
+				return cop__error(g->cx, COP_SHAPE, "graph '%s' is too large for groups", g->name);
 		}
 	s->n_item = (int32_t)n;
 	if (!(s->item = cop__arena_get(&s->mem, sizeof *s->item * (size_t)(n + 1)))) return COP_NOMEM;
 	for (int32_t v = 1; v <= g->n_value; v++)
 		for (int i = 0; i < g->value[v].type.rank; i++)
-			for (int32_t j = 0; j < g->value[v].type.dim[i]; j++) s->item[item_at(s, (cop_vid)v, i, j)] = (cop_item){(cop_vid)v, i, j};
+			for (int32_t j = 0; j < g->value[v].type.dim[i]; j++)
+				s->item[item_at(s, (cop_vid)v, i, j)] = (cop_item){(cop_vid)v, i, j};
 	return COP_OK;
 }
 
@@ -72,7 +74,8 @@ static void walk_links(const cop_groups *s, cop_nid n, int32_t *up, cop_nid *mar
 	}
 }
 
-/* A state that has its parameter's shape, or one number for each of its rows, goes with it. Row lists are renumbered instead. */
+/* A state that has its parameter's shape, or one number for each of its rows, goes with it; row lists are renumbered
+ * instead, in slice.c. */
 static void unite_followers(const cop_groups *s, int32_t *up)
 {
 	const cop_graph *g = s->g;
@@ -80,10 +83,12 @@ static void unite_followers(const cop_groups *s, int32_t *up)
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		const cop_value *x = &g->value[v];
 		const cop_type *w = &g->value[x->of].type;
-		bool same = cop__same_shape(&x->type, w), rows = x->type.rank == 1 && w->rank > 0 && x->type.dim[0] == w->dim[0];
+		bool same = cop__same_shape(&x->type, w);
+		bool rows = x->type.rank == 1 && w->rank > 0 && x->type.dim[0] == w->dim[0];
 		if (!x->of || x->type.dtype == COP_I32 || (!same && !rows)) continue;
 		for (int i = 0; i < x->type.rank; i++)
-			for (int32_t j = 0; j < x->type.dim[i]; j++) unite(up, item_at(s, (cop_vid)v, i, j), item_at(s, x->of, i, j));
+			for (int32_t j = 0; j < x->type.dim[i]; j++)
+				unite(up, item_at(s, (cop_vid)v, i, j), item_at(s, x->of, i, j));
 	}
 }
 
@@ -173,16 +178,19 @@ void cop__groups_free(cop_groups *s) { cop__arena_free(&s->mem); }
 
 cop_status cop__group_check(const cop_groups *s, int32_t group)
 {
+	const cop_graph *g = s->g;
 	const cop_stop *stop = &s->stop[group];
-	const cop_value *v = &s->g->value[stop->v];
 	const cop_item *first = &s->item[s->member[s->start[group]]];
-	const char *of = s->g->value[first->v].name;
-	cop_nid node = stop->node ? stop->node : v->producer;
+	const char *name = g->value[first->v].name, *of = name ? name : "a value", *at = g->value[stop->v].name;
+	cop_nid producer = g->value[stop->v].producer;
 
 	if (!stop->why) return COP_OK;
-	if (!stop->node) {
-		if (!node) return cop__error(s->g->cx, COP_ARG, "cannot remove index %d of '%s': '%s' %s", first->index, of ? of : "a value", v->name, stop->why);
-		return cop__fail(s->g, COP_ARG, node, "cannot remove index %d of '%s': its result %s", first->index, of ? of : "a value", stop->why);
-	}
-	return cop__fail(s->g, COP_ARG, node, "%s: index %d of axis %d of '%s' cannot be removed", stop->why, first->index, first->axis, of ? of : "a value");
+	if (stop->node)
+		return cop__fail(g, COP_ARG, stop->node, "index %d of axis %d of '%s' must stay: this node %s", first->index,
+			first->axis, of, stop->why);
+	if (producer)
+		return cop__fail(g, COP_ARG, producer, "index %d of axis %d of '%s' must stay: this node's result %s", first->index,
+			first->axis, of, stop->why);
+	return cop__error(g->cx, COP_ARG, "index %d of axis %d of '%s' must stay: '%s' %s", first->index, first->axis,
+		of, at, stop->why);
 }

@@ -17,7 +17,10 @@ typedef struct cut {
 	cop_vid *map;
 } cut;
 
-static bool gone(const cut *c, cop_vid v, int axis, int32_t index) { return c->drop[cop__group_of(c->s, v, axis, index)] != 0; }
+static bool gone(const cut *c, cop_vid v, int axis, int32_t index)
+{
+	return c->drop[cop__group_of(c->s, v, axis, index)] != 0;
+}
 
 static int32_t left(const cut *c, cop_vid v, int axis)
 {
@@ -69,7 +72,10 @@ static cop_status cut_leaf(cut *c, cop_vid v)
 	cop_type t = new_type(c, v);
 	char *data = NULL;
 
-	if (cop__same_shape(&t, &x->type)) return cop__copy_value(c->out, c->g, c->map, v) ? COP_OK : c->g->cx->code;
+	if (cop__same_shape(&t, &x->type)) {
+		if (cop__copy_value(c->out, c->g, c->map, v)) return COP_OK;
+		return c->g->cx->code ? c->g->cx->code : COP_NOMEM;
+	}
 	if (x->data) {
 		const char *from = x->data;
 		if (!(data = cop__arena_get(&c->out->mem, cop_type_bytes(&t) + 64))) return COP_NOMEM;
@@ -91,7 +97,8 @@ static cop_status cut_rows(cut *c, cop_vid v)
 	int32_t *rows = cop__arena_get(&c->out->mem, cop_type_bytes(&t) + 64), n = 0;
 	if (!rows) return COP_NOMEM;
 	for (int32_t i = 1; old && i <= old[0] && i < x->type.dim[0]; i++) {
-		if (old[i] < 0 || old[i] >= cop__t(c->g, x->of)->dim[0]) return cop__error(c->g->cx, COP_ARG, "'%s' lists row %d, which does not exist", x->name, old[i]);
+		if (old[i] < 0 || old[i] >= cop__t(c->g, x->of)->dim[0])
+			return cop__error(c->g->cx, COP_ARG, "'%s' lists row %d, which does not exist", x->name, old[i]);
 		if (!gone(c, x->of, 0, old[i])) rows[++n] = new_index(c, x->of, 0, old[i]);
 	}
 	rows[0] = n;
@@ -194,7 +201,8 @@ static cop_status check(const cop_groups *s, const uint8_t *drop)
 		for (int i = 0; i < g->value[v].type.rank; i++)
 			if (!left(&c, (cop_vid)v, i)) {
 				const char *name = g->value[v].name, *what = name ? name : "a value";
-				if (g->value[v].producer) return cop__fail(g, COP_ARG, g->value[v].producer, "nothing would be left of axis %d of its result", i);
+				cop_nid n = g->value[v].producer;
+				if (n) return cop__fail(g, COP_ARG, n, "nothing would be left of axis %d of its result", i);
 				return cop__error(g->cx, COP_ARG, "nothing would be left of axis %d of '%s'", i, what);
 			}
 	return COP_OK;
@@ -229,7 +237,8 @@ cop_status cop__pass_slice(cop_graph **out, const cop_graph *g, cop_vid v, int32
 
 	*out = NULL;
 	if (!st && !drop) st = COP_NOMEM;
-	if (!st && (!v || axis < 0 || axis >= cop__t(g, v)->rank)) st = cop__error(g->cx, COP_ARG, "slice: there is no axis %d", axis);
+	if (!st && (!v || axis < 0 || axis >= cop__t(g, v)->rank))
+		st = cop__error(g->cx, COP_ARG, "slice: there is no axis %d", axis);
 	for (int32_t j = 0; !st && j < cop__t(g, v)->dim[axis]; j++)
 		if (!keep[j]) drop[cop__group_of(&s, v, axis, j)] = 1;
 	if (!st) st = cop__pass_slice_groups(out, &s, drop);
@@ -279,4 +288,5 @@ static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
 	return st;
 }
 
-const cop_pass cop_pass_slice = {"slice", "of:s axis:i drop:s", "removes channels or neurons and all that goes with them", run};
+const cop_pass cop_pass_slice = {"slice", "of:s axis:i drop:s",
+	"removes channels or neurons and all that goes with them", run};

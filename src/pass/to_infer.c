@@ -54,7 +54,7 @@ static bool changes_nothing(const cop_graph *g, cop_nid n)
 	}
 }
 
-/* A result of the network keeps its node where the operand cannot take its name: an input, a weight, another result. */
+/* A result of the network keeps its node where the operand cannot take its name: it is an input, a weight, or has one. */
 static bool can_go(const cop_graph *out, const cop_graph *g, const cop_vid *map, cop_nid n)
 {
 	cop_vid x = cop__arg(g, n, 0), y = cop__res(g, n, 0);
@@ -114,4 +114,5 @@ static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
 	return cop__pass_to_infer(out, g);
 }
 
-const cop_pass cop_pass_to_infer = {"to_infer", "", "the form that is deployed: folded, without dropout and leftovers", run};
+const cop_pass cop_pass_to_infer = {"to_infer", "",
+	"the form that is deployed: folded, without dropout and leftovers", run};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * to_train - the model as it runs while it is trained: every bn becomes three steps on the statistics of the batch,
- *     part = bn_sum(x);  mean rstd run_mean' run_var' = bn_stat(part, x, run_mean, run_var);  y = bn_norm(x, mean, rstd, gamma, beta)
+ *     part = bn_sum(x);  mean rstd run_mean' run_var' = bn_stat(part, x, run_mean, run_var);
+ *     y = bn_norm(x, mean, rstd, gamma, beta)
  * where run_mean' and run_var' are written over the running values. A bound fused into bn goes to bn_norm. Dropout
  * already draws from its STATE "step"; updates count it.
  */
@@ -14,7 +15,8 @@ static void carry(int32_t *attr, int to, const cop_node *from)
 	char kind;
 
 	for (int i = 0; i < LEN(name); i++) {
-		int a = cop__attr_find(cop_ops[to], name[i], &kind, NULL), b = cop__attr_find(cop_ops[from->op], name[i], &kind, NULL);
+		int a = cop__attr_find(cop_ops[to], name[i], &kind, NULL);
+		int b = cop__attr_find(cop_ops[from->op], name[i], &kind, NULL);
 		if (a >= 0 && b >= 0) attr[a] = from->attr[b];
 	}
 }
