@@ -8,7 +8,7 @@
  *   ...
  *   blobs 8 1a2b3c4d              how many follow, CRC32C of everything above this line
  *   then for each: which constant, parameter or state (0-based, in the order of the text) and the stored length,
- *   both of variable length, u8 coder, u32 CRC32C of the stored bytes, the stored bytes
+ *   both of variable length, u8 coder, the stored bytes, u32 CRC32C of all these
  *
  * A tensor without a blob is zero. Nothing in a file is trusted: no length is believed before the bytes are
  * there, no tensor is larger than its type, and no type larger than its bytes can stand for.
@@ -39,17 +39,22 @@ static bool stored(const cop_value *v) { return v->role >= COP_CONST && v->data;
 static cop_status put_blob(cop_text *out, const cop_value *v, uint32_t index, cop_codec codec)
 {
 	cop_text s;
-	uint8_t head[5];
+	uint8_t b[4];
+	size_t at = out->len;
 
 	cop__text_init(&s, out->cx);
 	cop_status st = cop__store(&s, &codec, out->cx, &v->type, v->data);
 	if (!st) {
 		cop__var_put(out, index);
 		cop__var_put(out, (uint32_t)s.len);
-		head[0] = (uint8_t)codec;
-		cop__put32(head + 1, cop__crc32c(s.data, s.len, 0));
-		cop__text_bytes(out, head, sizeof head);
+		b[0] = (uint8_t)codec;
+		cop__text_bytes(out, b, 1);
 		cop__text_bytes(out, s.data, s.len);
+		st = out->status;
+	}
+	if (!st) {
+		cop__put32(b, cop__crc32c(out->data + at, out->len - at, 0));
+		cop__text_bytes(out, b, 4);
 		cop__log(out->cx, COP_LOG_DEBUG, "'%s': %zu bytes %s, %zu in the file as %s", v->name, cop_type_bytes(&v->type),
 			cop__enc_text(v->type.enc), s.len, cop__codec_text(codec));
 	}
@@ -192,22 +197,22 @@ static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
 
 static cop_status get_blob(reader *r)
 {
+	const uint8_t *head = r->p;
 	uint32_t index, len;
 
 	if (!cop__var_get(&r->p, r->end, &index) || !cop__var_get(&r->p, r->end, &len) || r->end - r->p < 5)
 		return bad(r, "the file is cut short in the head of a tensor");
 	cop_vid v = leaf(r->g, index);
-	uint32_t codec = r->p[0], crc = cop__le32(r->p + 1);
+	uint32_t codec = *r->p++;
 	if (!v) return bad(r, "a tensor is stored for which the text has no value");
-	r->p += 5;
-	if ((size_t)(r->end - r->p) < len)
+	if ((uint64_t)(r->end - r->p) < (uint64_t)len + 4)
 		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: '%s' claims %u stored bytes, the file has %zu more", r->file,
 			(size_t)(r->p - r->start), r->g->value[v].name, len, (size_t)(r->end - r->p));
-	if (cop__crc32c(r->p, len, 0) != crc)
+	if (cop__crc32c(head, (size_t)(r->p - head) + len, 0) != cop__le32(r->p + len))
 		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: the checksum of '%s' does not match", r->file, (size_t)(r->p - r->start),
 			r->g->value[v].name);
 	COP_TRY(fill(r, v, codec, len));
-	r->p += len;
+	r->p += len + 4;
 	return COP_OK;
 }
 
