@@ -12,7 +12,7 @@
 #include "kernel/vec/mk.h"
 #include "kernel/vec/pack.h"
 
-enum { KC = 256, MC = 192, NC = 512, FEW = 48 };
+enum { KC = 384, MC = 112, NC = 512, FEW = 48 };
 
 typedef enum mm_form { MM_DOTS, MM_PLAIN, MM_PACKED } mm_form;
 
