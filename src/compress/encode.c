@@ -47,7 +47,8 @@ static cop_status best(cop_graph *out, const cop_graph *g, cop_vid v, cop_vid *i
 			continue;
 		}
 		size_t n = stored(g->cx, &try_type, blob, codec);
-		if (n < least) {
+		/* the coders make the same of a tensor however it lies in memory; then the memory decides */
+		if (n < least || (n == least && cop_type_bytes(&try_type) < cop_type_bytes(&type))) {
 			least = n;
 			type = try_type;
 			cop__free(g->cx, kept);

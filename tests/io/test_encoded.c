@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernels that run from a blob against a plain loop over the dense weights: the same bits, for any cut into parts.
+ * The kernels that run from a blob against a plain loop over the dense weights and against the dense
+ * kernels: the same bits, for any cut into parts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,8 @@
 
 #include <stdlib.h>
 
+void cop_fc_f32(const cop_call *c);
+void cop_conv_f32(const cop_call *c);
 void cop_fc_palette(const cop_call *c);
 void cop_fc_sparse(const cop_call *c);
 void cop_conv_palette(const cop_call *c);
@@ -46,7 +49,7 @@ static void plain(float *y, const float *x, const float *w, const float *b, cons
 		for (int oh = 0; oh < k[CK_OH]; oh++)
 			for (int ow = 0; ow < k[CK_OW]; ow++)
 				for (int o = 0; o < k[CK_O]; o++) {
-					volatile float s = 0; /* no contraction */
+					volatile float s = b ? b[o] : 0; /* no contraction */
 					const float *at = w + (int64_t)o * k[CK_KH] * k[CK_KW] * k[CK_C];
 					for (int kh = 0; kh < k[CK_KH]; kh++)
 						for (int kw = 0; kw < k[CK_KW]; kw++)
@@ -56,7 +59,6 @@ static void plain(float *y, const float *x, const float *w, const float *b, cons
 								volatile float p = *at * x[((n * k[CK_H] + ih) * k[CK_W] + iw) * k[CK_C] + c];
 								s = s + p;
 							}
-					if (b) s = s + b[o];
 					*y++ = clamp(s, cop_f(k[CK_LO]), cop_f(k[CK_HI]));
 				}
 }
@@ -87,6 +89,9 @@ static void check(cop_ctx *cx, const shape *s, bool fc, int levels, double densi
 	float *want = malloc(sizeof *want * (size_t)ny), *got = malloc(sizeof *got * (size_t)ny);
 
 	plain(want, x, w, bias ? b : NULL, k);
+	cop_call dense = {.buf = (void *[]){got, x, w, bias ? b : NULL}, .k = fc ? f : k, .parts = 1};
+	(fc ? cop_fc_f32 : cop_conv_f32)(&dense);
+	assert_memory_equal(got, want, sizeof *got * (size_t)ny);
 	for (cop_enc enc = COP_PALETTE; enc <= COP_SPARSE; enc++)
 		for (int parts = 1; parts <= 3; parts++) {
 			void *blob, *exact;

@@ -2,8 +2,8 @@
  *
  * encoded - fc and conv that read their weights in place from a PALETTE or SPARSE blob (layouts in kernel.h).
  *
- * Each sum runs over ascending indices from 0, the bias comes last: the bits are those of the dense kernels of
- * fc.c and conv.c, where a product with a zero weight changes nothing (as long as the input is finite).
+ * Each sum starts at the bias and runs over ascending indices: the result is that of the dense kernels of fc.c
+ * and conv.c, where a product with a zero weight changes nothing (as long as the input is finite).
  * Speed comes from several sums at a time: four output rows for fc, a tile of output columns for conv.
  * The blob was checked when it was loaded; conv takes one group only, which the encoder sees to.
  */
@@ -37,19 +37,16 @@ static sparse sparse_of(const void *blob)
 	return s;
 }
 
-static float finish(float s, const float *bias, int32_t o, float lo, float hi)
-{
-	return cop_clampf(bias ? s + bias[o] : s, lo, hi);
-}
+static float start(const float *bias, int32_t o) { return bias ? bias[o] : 0; }
 
 /* ---- fc ---- */
 
-/* Adds the products of four rows with x[0..n). Four sums, because each addition waits for the one before it.
+/* Adds the products of four rows with x[0..n) to s. Four sums, because each addition waits for the one before it.
  * bits is a constant where this is called, so that the inner loop unrolls. */
 static inline void four_rows(float s[ROWS], const float *x, const uint8_t *const c[ROWS], const float *book, int32_t bits, int32_t n)
 {
 	const uint8_t *c0 = c[0], *c1 = c[1], *c2 = c[2], *c3 = c[3];
-	float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+	float s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3];
 	int32_t mask = (1 << bits) - 1, i = 0, j, step;
 
 	for (; i < n; i += step) {
@@ -72,14 +69,18 @@ static void palette_rows(float *y, const float *x, const palette *p, const float
 	float s[ROWS];
 	int32_t r;
 
-	for (r = 0; r < ROWS; r++) c[r] = p->codes + (o + r < to ? o + r : to - 1) * p->stride;
+	for (r = 0; r < ROWS; r++) {
+		int32_t row = o + r < to ? o + r : to - 1;
+		c[r] = p->codes + row * p->stride;
+		s[r] = start(bias, row);
+	}
 	switch (p->bits) {
 	case 8: four_rows(s, x, c, p->book, 8, k[FK_IN]); break;
 	case 4: four_rows(s, x, c, p->book, 4, k[FK_IN]); break;
 	case 2: four_rows(s, x, c, p->book, 2, k[FK_IN]); break;
 	default: four_rows(s, x, c, p->book, 1, k[FK_IN]);
 	}
-	for (r = 0; r < ROWS && o + r < to; r++) y[o + r] = finish(s[r], bias, o + r, cop_f(k[FK_LO]), cop_f(k[FK_HI]));
+	for (r = 0; r < ROWS && o + r < to; r++) y[o + r] = cop_clampf(s[r], cop_f(k[FK_LO]), cop_f(k[FK_HI]));
 }
 
 void cop_fc_palette(const cop_call *c)
@@ -94,7 +95,7 @@ void cop_fc_palette(const cop_call *c)
 		for (o = from; o < to; o += ROWS) palette_rows(y + n * out, x + n * k[FK_IN], &p, bias, o, to, k);
 }
 
-/* Sum over the entries [e, to) of a row whose last position was *pos. */
+/* s and the entries [e, to) of a row whose last position was pos. */
 static float sparse_sum(float s, const sparse *w, const float *x, uint32_t e, uint32_t to, int32_t pos)
 {
 	if (w->value) {
@@ -118,7 +119,7 @@ static void sparse_pair(float s[2], const sparse *w, const float *x, int32_t o)
 	const uint8_t *ga = w->gap + a, *gb = w->gap + b, *ca = w->code + a, *cb = w->code + b;
 	const float *book = w->book;
 	int32_t pa = -1, pb = -1;
-	float sa = 0, sb = 0;
+	float sa = s[0], sb = s[1];
 
 	if (w->value) n = 0;
 	for (e = 0; e < n; e++) {
@@ -142,11 +143,13 @@ void cop_fc_sparse(const cop_call *c)
 
 	for (n = 0; n < k[FK_N]; n++, x += in, y += out) {
 		for (o = from; o + 2 <= to; o += 2) {
+			s[0] = start(bias, o);
+			s[1] = start(bias, o + 1);
 			sparse_pair(s, &w, x, o);
-			y[o] = finish(s[0], bias, o, lo, hi);
-			y[o + 1] = finish(s[1], bias, o + 1, lo, hi);
+			y[o] = cop_clampf(s[0], lo, hi);
+			y[o + 1] = cop_clampf(s[1], lo, hi);
 		}
-		if (o < to) y[o] = finish(sparse_sum(0, &w, x, w.start[o], w.start[o + 1], -1), bias, o, lo, hi);
+		if (o < to) y[o] = cop_clampf(sparse_sum(start(bias, o), &w, x, w.start[o], w.start[o + 1], -1), lo, hi);
 	}
 }
 
@@ -229,10 +232,10 @@ static void conv_row(float *y, tile *t, const palette *p, const sparse *s, const
 	for (t->ow = 0; t->ow < k[CK_OW]; t->ow += TILE) {
 		t->n = k[CK_OW] - t->ow < TILE ? k[CK_OW] - t->ow : TILE;
 		for (o = 0; o < k[CK_O]; o++) {
-			for (j = 0; j < TILE; j++) t->sum[j] = 0;
+			for (j = 0; j < TILE; j++) t->sum[j] = start(bias, o);
 			if (p) palette_channel(t, p, o);
 			else sparse_channel(t, s, o);
-			for (j = 0; j < t->n; j++) y[(t->ow + j) * k[CK_O] + o] = finish(t->sum[j], bias, o, cop_f(k[CK_LO]), cop_f(k[CK_HI]));
+			for (j = 0; j < t->n; j++) y[(t->ow + j) * k[CK_O] + o] = cop_clampf(t->sum[j], cop_f(k[CK_LO]), cop_f(k[CK_HI]));
 		}
 	}
 }
