@@ -87,7 +87,7 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	if (op->flags & COP_OP_VIEW) return COP_OK;
 	int32_t *word = cop__arena_get(&p->mem, COP_MAX_WORDS * sizeof *word);
 	if (!word) return COP_NOMEM;
-	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + g->node[n].n_in, .n_word = op->words ? op->words(g, n, word) : 0};
+	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in, /* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
 	if (!(s->kernel = cop__select(g, n, word, p->target.isa)))
 		return cop__fail(g, COP_NOKERNEL, n, "no kernel for its number formats on target %s", p->target.name);
 	if (op->cost) op->cost(g, n, &cost);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * softmax - over the last axis, and the cross-entropy of its logits. The largest logit is taken off first.
+ */
+#include "kernel/kernel.h"
+#include "kernel/math.h"
+
+static float largest(const float *x, int32_t n)
+{
+	float m = x[0];
+	for (int32_t j = 1; j < n; j++) m = x[j] > m ? x[j] : m;
+	return m;
+}
+
+void cop_softmax_f32(const cop_call *c)
+{
+	int32_t n = c->k[SK_C], from = cop_from(c, c->k[SK_ROWS], 1), to = cop_to(c, c->k[SK_ROWS], 1);
+
+	for (int32_t r = from; r < to; r++) {
+		float *y = (float *)c->buf[0] + (size_t)r * (size_t)n, sum = 0;
+		const float *x = (const float *)c->buf[1] + (size_t)r * (size_t)n;
+		float m = largest(x, n);
+		for (int32_t j = 0; j < n; j++) sum += y[j] = cop_expf(x[j] - m);
+		for (int32_t j = 0; j < n; j++) y[j] /= sum;
+	}
+}
+
+void cop_softmax_grad_f32(const cop_call *c)
+{
+	int32_t n = c->k[SK_C], from = cop_from(c, c->k[SK_ROWS], 1), to = cop_to(c, c->k[SK_ROWS], 1);
+
+	for (int32_t r = from; r < to; r++) {
+		float *dx = (float *)c->buf[0] + (size_t)r * (size_t)n, dot = 0;
+		const float *dy = (const float *)c->buf[1] + (size_t)r * (size_t)n, *y = (const float *)c->buf[2] + (size_t)r * (size_t)n;
+		for (int32_t j = 0; j < n; j++) dot += dy[j] * y[j];
+		for (int32_t j = 0; j < n; j++) dx[j] = y[j] * (dy[j] - dot);
+	}
+}
+
+static int32_t labelled(const int32_t *label, int32_t rows)
+{
+	int32_t n = 0;
+	for (int32_t r = 0; r < rows; r++) n += label[r] >= 0;
+	return n;
+}
+
+/* The target is (1 - s) at the label plus s / C everywhere. */
+void cop_xent_f32(const cop_call *c)
+{
+	const int32_t *label = c->buf[2];
+	int32_t n = c->k[SK_C], rows = c->k[SK_ROWS], count = labelled(label, rows);
+	float smooth = cop_f(c->k[SK_SMOOTH]), loss = 0;
+
+	for (int32_t r = 0; r < rows; r++) {
+		const float *x = (const float *)c->buf[1] + (size_t)r * (size_t)n;
+		float m = largest(x, n), sum = 0, all = 0;
+		if (label[r] < 0) continue;
+		for (int32_t j = 0; j < n; j++) {
+			sum += cop_expf(x[j] - m);
+			all += x[j] - m;
+		}
+		float log_sum = cop_logf(sum);
+		loss += (1 - smooth) * (log_sum - (x[label[r]] - m)) + smooth * (log_sum - all / (float)n);
+	}
+	*(float *)c->buf[0] = count ? loss / (float)count : 0;
+}
+
+void cop_xent_grad_f32(const cop_call *c)
+{
+	const int32_t *label = c->buf[2];
+	int32_t n = c->k[SK_C], rows = c->k[SK_ROWS], count = labelled(label, rows);
+	float smooth = cop_f(c->k[SK_SMOOTH]), scale = count ? *(const float *)c->buf[3] / (float)count : 0;
+
+	for (int32_t r = 0; r < rows; r++) {
+		float *d = (float *)c->buf[0] + (size_t)r * (size_t)n, sum = 0;
+		const float *x = (const float *)c->buf[1] + (size_t)r * (size_t)n;
+		float m = largest(x, n);
+		for (int32_t j = 0; j < n; j++) sum += d[j] = cop_expf(x[j] - m);
+		for (int32_t j = 0; j < n; j++)
+			d[j] = label[r] < 0 ? 0 : scale * (d[j] / sum - (j == label[r] ? 1 - smooth : 0) - smooth / (float)n);
+	}
+}

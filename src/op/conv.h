@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conv.h - what convolution and its gradients share: sizes, words, links.
+ */
+#ifndef COP_OP_CONV_H
+#define COP_OP_CONV_H
+
+#include "op/axes.h"
+
+#define COP_CONV_ATTRS "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i lo:f hi:f"
+
+/* The three tensors of a convolution, whichever of them is the result. */
+typedef struct cop_conv_shape { const int32_t *x, *w, *y; } cop_conv_shape; /* dims of [n,h,w,c], [o,kh,kw,c/g], [n,oh,ow,o] */
+
+/* Checks attributes and sizes; y receives the output's dims. */
+cop_status cop__conv_check(const cop_graph *g, cop_nid n, const cop_conv_attr *a, const int32_t *x, const int32_t *w, int32_t y[4]);
+int cop__conv_words(int32_t *k, const cop_conv_attr *a, cop_conv_shape s, int32_t rows);
+int64_t cop__conv_macs(cop_conv_shape s);
+
+#endif
