@@ -8,7 +8,11 @@
 
 #include "core/core.h"
 
-typedef struct cop_bits_out { cop_text *t; uint32_t acc; int n; } cop_bits_out;
+typedef struct cop_bits_out {
+	cop_text *t;
+	uint32_t acc;
+	int n;
+} cop_bits_out;
 
 static inline void cop__bits_put(cop_bits_out *o, uint32_t v, int n) /* n <= 16 */
 {
@@ -23,7 +27,12 @@ static inline void cop__bits_flush(cop_bits_out *o)
 	if (o->n) cop__bits_put(o, 0, 8 - o->n);
 }
 
-typedef struct cop_bits_in { const uint8_t *p; size_t len, at; uint64_t acc, used; int n; } cop_bits_in;
+typedef struct cop_bits_in {
+	const uint8_t *p;
+	size_t len, at;
+	uint64_t acc, used;
+	int n;
+} cop_bits_in;
 
 static inline uint32_t cop__bits_peek(cop_bits_in *i, int n) /* n <= 32 */
 {
@@ -34,14 +43,20 @@ static inline uint32_t cop__bits_peek(cop_bits_in *i, int n) /* n <= 32 */
 	}
 	return (uint32_t)(i->acc >> (i->n - n) & ((1ull << n) - 1));
 }
-static inline void cop__bits_skip(cop_bits_in *i, int n) { i->n -= n, i->used += (uint64_t)n; }
+static inline void cop__bits_skip(cop_bits_in *i, int n)
+{
+	i->n -= n, i->used += (uint64_t)n;
+}
 static inline uint32_t cop__bits_get(cop_bits_in *i, int n)
 {
 	uint32_t v = cop__bits_peek(i, n);
 	cop__bits_skip(i, n);
 	return v;
 }
-static inline bool cop__bits_over(const cop_bits_in *i) { return i->used > (uint64_t)i->len * 8; }
+static inline bool cop__bits_over(const cop_bits_in *i)
+{
+	return i->used > (uint64_t)i->len * 8;
+}
 
 /* Elias gamma: v >= 1 as (bits-1) zeros and then its bits. */
 static inline void cop__gamma_put(cop_bits_out *o, uint32_t v)

@@ -15,7 +15,10 @@ cop_status cop__checkpoint_write(const char *path, const cop_graph *g, const cop
 	return st;
 }
 
-static bool kept(const cop_value *v) { return v->role == COP_PARAM || v->role == COP_STATE; }
+static bool kept(const cop_value *v)
+{
+	return v->role == COP_PARAM || v->role == COP_STATE;
+}
 
 static cop_status check(const cop_graph *g, const cop_graph *from, const char *path)
 {
@@ -23,10 +26,13 @@ static cop_status check(const cop_graph *g, const cop_graph *from, const char *p
 		const cop_value *x = &g->value[v];
 		if (!kept(x)) continue;
 		cop_vid f = cop__find(from, x->name);
-		if (!f || !kept(&from->value[f])) return cop__error(g->cx, COP_FORMAT, "%s: the checkpoint has no '%s'", path, x->name);
+		if (!f || !kept(&from->value[f]))
+			return cop__error(g->cx, COP_FORMAT, "%s: the checkpoint has no '%s'", path, x->name);
 		const cop_type *a = &x->type, *b = cop__t(from, f);
 		if (!cop__same_shape(a, b) || a->dtype != b->dtype || a->enc != b->enc || a->enc_bytes != b->enc_bytes)
-			return cop__error(g->cx, COP_SHAPE, "%s: '%s' of the checkpoint has another type than that of graph '%s'", path, x->name, g->name);
+			return cop__error(g->cx, COP_SHAPE,
+			        "%s: '%s' of the checkpoint has another type than that of graph '%s'", path, x->name,
+			        g->name);
 	}
 	return COP_OK;
 }
@@ -56,7 +62,8 @@ cop_status cop__checkpoint_read(const char *path, cop_graph *g, cop_number *numb
 	COP_TRY(cop_file_read(&bytes, &size, g->cx, path, 0));
 	cop_status st = cop__model_read(&from, g->cx, path, bytes, size, number, n, &found);
 	if (!st && found < n)
-		st = cop__error(g->cx, COP_FORMAT, "%s: is no checkpoint of this kind: of %d numbers it has %d", path, n, found);
+		st = cop__error(g->cx, COP_FORMAT, "%s: is no checkpoint of this kind: of %d numbers it has %d", path,
+		        n, found);
 	if (!st) st = check(g, from, path);
 	if (!st) st = copy(g, from);
 	cop_graph_free(from);

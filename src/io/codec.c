@@ -151,16 +151,20 @@ static cop_status uncode(cop_codes *c, cop_codec codec, cop_ctx *cx, const char 
 	if (!len) return cop__error(cx, COP_FORMAT, "%s: nothing is stored", name);
 	int flags = *p++;
 	if (flags & VALUES) COP_TRY(get_values(c, cx, name, &p, end));
-	else if (!get_codebook(c, flags, &p, end)) return cop__error(cx, COP_FORMAT, "%s: the codebook is cut short", name);
-	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_get : cop__range_get)(c, cx, name, flags >> PARAMETER, p, (size_t)(end - p)));
+	else if (!get_codebook(c, flags, &p, end))
+		return cop__error(cx, COP_FORMAT, "%s: the codebook is cut short", name);
+	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_get : cop__range_get)(
+	        c, cx, name, flags >> PARAMETER, p, (size_t)(end - p)));
 	if (c->levels) return COP_OK;
 	int64_t kept = 0;
 	for (int64_t i = 0; i < cop__codes_count(c); i++) kept += c->code[i];
 	if (kept == c->n_value) return COP_OK;
-	return cop__error(cx, COP_FORMAT, "%s: %lld elements are kept, but %lld values stored", name, (long long)kept, (long long)c->n_value);
+	return cop__error(cx, COP_FORMAT, "%s: %lld elements are kept, but %lld values stored", name, (long long)kept,
+	        (long long)c->n_value);
 }
 
-cop_status cop__restore(void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len)
+cop_status cop__restore(
+        void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len)
 {
 	cop_codes c;
 	int32_t rows, cols;
@@ -169,19 +173,23 @@ cop_status cop__restore(void *data, cop_ctx *cx, const char *name, const cop_typ
 
 	if (codec == COP_CODEC_RAW) {
 		if (len != cop_type_bytes(t))
-			return cop__error(cx, COP_FORMAT, "%s: %zu bytes are stored, its type takes %zu", name, len, cop_type_bytes(t));
+			return cop__error(cx, COP_FORMAT, "%s: %zu bytes are stored, its type takes %zu", name, len,
+			        cop_type_bytes(t));
 		memcpy(data, p, len);
 		return t->enc == COP_DENSE ? COP_OK : cop__blob_check(cx, name, t, data);
 	}
-	if (codec >= COP_N_CODEC || t->dtype != COP_F32) return cop__error(cx, COP_FORMAT, "%s: stored under unknown coder %u", name, codec);
+	if (codec >= COP_N_CODEC || t->dtype != COP_F32)
+		return cop__error(cx, COP_FORMAT, "%s: stored under unknown coder %u", name, codec);
 	cop__matrix_of(t, &rows, &cols);
 	if (!cop__stored_enough((int64_t)rows * cols, len))
-		return cop__error(cx, COP_FORMAT, "%s: %zu bytes cannot stand for %d x %d elements", name, len, rows, cols);
+		return cop__error(
+		        cx, COP_FORMAT, "%s: %zu bytes cannot stand for %d x %d elements", name, len, rows, cols);
 	COP_TRY(cop__codes_alloc(&c, cx, rows, cols));
 	cop_status st = uncode(&c, (cop_codec)codec, cx, name, p, len);
 	if (!st && t->enc == COP_DENSE) cop__dense_of_codes(data, &c);
 	if (!st && t->enc != COP_DENSE) st = cop__blob_of_codes(&blob, &bytes, cx, t->enc, &c);
-	if (blob && bytes != t->enc_bytes) st = cop__error(cx, COP_FORMAT, "%s: holds %u bytes, its type says %u", name, bytes, t->enc_bytes);
+	if (blob && bytes != t->enc_bytes)
+		st = cop__error(cx, COP_FORMAT, "%s: holds %u bytes, its type says %u", name, bytes, t->enc_bytes);
 	else if (blob) memcpy(data, blob, bytes);
 	cop__free(cx, blob);
 	cop__codes_free(&c, cx);
@@ -197,13 +205,17 @@ static bool gives_back(cop_ctx *cx, const cop_type *t, const void *data, cop_cod
 	void *again = cop__alloc(cx, bytes + 1);
 
 	quiet.log = NULL;
-	bool same = again && !cop__restore(again, &quiet, "?", t, codec, (const uint8_t *)s->data, s->len) && !memcmp(again, data, bytes);
+	bool same = again && !cop__restore(again, &quiet, "?", t, codec, (const uint8_t *)s->data, s->len) &&
+	            !memcmp(again, data, bytes);
 	cop__free(cx, again);
 	return same;
 }
 
 /* A tensor of many different values and few zeros: coding it is a waste of time. */
-static bool hopeless(const cop_codes *c) { return !c->levels && c->n_value * 20 > cop__codes_count(c) * 19; }
+static bool hopeless(const cop_codes *c)
+{
+	return !c->levels && c->n_value * 20 > cop__codes_count(c) * 19;
+}
 
 static cop_status codes_of(cop_codes *c, cop_ctx *cx, const cop_type *t, const void *data)
 {
@@ -214,7 +226,8 @@ static cop_status codes_of(cop_codes *c, cop_ctx *cx, const cop_type *t, const v
 	return cop__codes_of_blob(c, cx, "?", t->enc, data, t->enc_bytes, rows, cols);
 }
 
-static cop_status best_of(cop_text *best, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data, const cop_codes *c)
+static cop_status best_of(
+        cop_text *best, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data, const cop_codes *c)
 {
 	cop_codec want = *codec;
 

@@ -15,7 +15,8 @@ const char *cop__codec_text(cop_codec c);
  * the wanted one does not fit the tensor). */
 cop_status cop__store(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data);
 /* Fills data[cop_type_bytes(t)] from p[len], which nobody has checked, and checks encoded tensors on the way. */
-cop_status cop__restore(void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len);
+cop_status cop__restore(
+        void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len);
 /* Whether so few bytes can stand for so many elements: the limit on what a damaged file may make us allocate. */
 bool cop__stored_enough(int64_t elements, size_t len);
 

@@ -13,7 +13,10 @@
 #include "io/huffman.h"
 
 /* f32 values: the codes are 0 (filler) and 1. */
-static int symbols(const cop_codes *c) { return c->levels ? c->levels : 2; }
+static int symbols(const cop_codes *c)
+{
+	return c->levels ? c->levels : 2;
+}
 
 int64_t cop__relative_entries(const uint8_t *mask, int64_t count, int bits)
 {
@@ -24,7 +27,10 @@ int64_t cop__relative_entries(const uint8_t *mask, int64_t count, int bits)
 	return n;
 }
 
-typedef struct tables { cop_huff code, gap; int64_t entries; } tables;
+typedef struct tables {
+	cop_huff code, gap;
+	int64_t entries;
+} tables;
 
 /* The codes for gap width b (0: none); returns the bits of the whole stream. */
 static uint64_t measure(tables *t, const cop_codes *c, int b)
@@ -46,7 +52,8 @@ static uint64_t measure(tables *t, const cop_codes *c, int b)
 	cop__huff_build(&t->code, code, symbols(c));
 	cop__huff_build(&t->gap, gap, 1 << b);
 	t->entries = 0;
-	for (int s = 0; s < t->code.n; s++) t->entries += code[s], bits += (uint64_t)code[s] * (uint64_t)cop__huff_bits(&t->code, s);
+	for (int s = 0; s < t->code.n; s++)
+		t->entries += code[s], bits += (uint64_t)code[s] * (uint64_t)cop__huff_bits(&t->code, s);
 	for (int s = 0; b && s < t->gap.n; s++) bits += (uint64_t)gap[s] * (uint64_t)cop__huff_bits(&t->gap, s);
 	return bits + (uint64_t)cop__huff_table_bits(&t->code) + (b ? 24 + (uint64_t)cop__huff_table_bits(&t->gap) : 0);
 }
@@ -89,16 +96,21 @@ cop_status cop__huffman_put(cop_text *out, int *parameter, cop_ctx *cx, const co
 }
 
 /* Entries until the tensor or the stream ends. */
-static cop_status get_entries(cop_codes *c, cop_ctx *cx, const char *name, const tables *t, cop_bits_in *i, int b, uint32_t entries)
+static cop_status get_entries(
+        cop_codes *c, cop_ctx *cx, const char *name, const tables *t, cop_bits_in *i, int b, uint32_t entries)
 {
 	int64_t pos = -1, count = cop__codes_count(c);
 
 	for (uint32_t e = 0; e < entries; e++) {
 		pos += b ? cop__huff_get(i, &t->gap) + 1 : 1;
-		if (pos >= count) return cop__error(cx, COP_FORMAT, "%s: entry %u lies behind the last of %lld elements", name, e, (long long)count);
+		if (pos >= count)
+			return cop__error(cx, COP_FORMAT, "%s: entry %u lies behind the last of %lld elements", name, e,
+			        (long long)count);
 		c->code[pos] = (uint8_t)cop__huff_get(i, &t->code);
 	}
-	if (cop__bits_over(i)) return cop__error(cx, COP_FORMAT, "%s: the code stream ends after %zu bytes, before its last entry", name, i->len);
+	if (cop__bits_over(i))
+		return cop__error(cx, COP_FORMAT, "%s: the code stream ends after %zu bytes, before its last entry",
+		        name, i->len);
 	return COP_OK;
 }
 

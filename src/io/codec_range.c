@@ -16,9 +16,9 @@ enum { CLASSES = 32, FULLNESS = 5, BY_COLUMN = 1, SLOW = 2, TRY_UP_TO = 1 << 21 
 typedef struct model {
 	cop_prob kept[CLASSES][FULLNESS][2];
 	cop_prob level[COP_MAX_LEVELS];
-	uint32_t share;     /* of kept elements in the tensor, out of 65536 */
-	int top, bits;      /* the largest symbol of the level tree and its bits; top < 0: none */
-	uint16_t column[];  /* share of kept ones in each column so far */
+	uint32_t share;    /* of kept elements in the tensor, out of 65536 */
+	int top, bits;     /* the largest symbol of the level tree and its bits; top < 0: none */
+	uint16_t column[]; /* share of kept ones in each column so far */
 } model;
 
 static int rates(int parameter, int *slow)
@@ -33,7 +33,10 @@ static int class_of(uint32_t share)
 	int top = 31 - __builtin_clz(share | 2);
 	return 2 * top + (int)(share >> (top - 1) & 1);
 }
-static uint32_t middle(int class) { return class < 2 ? 1 : (uint32_t)(5 + 2 * (class & 1)) << (class / 2) >> 2; }
+static uint32_t middle(int class)
+{
+	return class < 2 ? 1 : (uint32_t)(5 + 2 * (class & 1)) << (class / 2) >> 2;
+}
 
 static int fullness(uint32_t row, uint32_t share)
 {
@@ -49,7 +52,8 @@ static model *new_model(cop_ctx *cx, const cop_codes *c, uint32_t share, int32_t
 	m->top = c->levels ? c->levels - 2 : 0;
 	while (m->top > 0 && m->top >> m->bits) m->bits++;
 	for (int k = 0; k < CLASSES; k++)
-		for (int f = 0; f < 2 * FULLNESS; f++) m->kept[k][f / 2][f % 2] = cop__prob(COP_MIN(COP_MAX(middle(k), 96u), 65000u), 6);
+		for (int f = 0; f < 2 * FULLNESS; f++)
+			m->kept[k][f / 2][f % 2] = cop__prob(COP_MIN(COP_MAX(middle(k), 96u), 65000u), 6);
 	for (int i = 0; i < COP_MAX_LEVELS; i++) m->level[i] = cop__prob(32768, 0);
 	for (int32_t i = 0; i < columns; i++) m->column[i] = (uint16_t)COP_MIN(m->share, 65000u);
 	return m;
@@ -73,7 +77,8 @@ static uint16_t follow(uint32_t share, bool kept, int rate)
 	return (uint16_t)(kept ? share + ((65535 - share) >> rate) : share - (share >> rate));
 }
 
-/* Both ways: encoding reads the codes, decoding writes them; a decoder stops at the end of a row once the bytes are used up. */
+/* Both ways: encoding reads the codes, decoding writes them; a decoder stops at the end of a row once the bytes are
+ * used up. */
 static void walk(cop_range *r, model *m, cop_codes *c, bool by_column)
 {
 	int32_t outer = by_column ? c->cols : c->rows, inner = by_column ? c->rows : c->cols;
@@ -150,6 +155,7 @@ cop_status cop__range_get(cop_codes *c, cop_ctx *cx, const char *name, int param
 	cop__range_decoder(&r, p + 2, len - 2, fast, slow);
 	walk(&r, m, c, by_column);
 	cop__free(cx, m);
-	if (cop__range_over(&r)) return cop__error(cx, COP_FORMAT, "%s: the stored stream ends after %zu bytes, too early", name, len);
+	if (cop__range_over(&r))
+		return cop__error(cx, COP_FORMAT, "%s: the stored stream ends after %zu bytes, too early", name, len);
 	return COP_OK;
 }

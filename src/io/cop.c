@@ -34,7 +34,10 @@ static cop_status to_text(void *ud, const void *bytes, size_t size)
 	return ((cop_text *)ud)->status;
 }
 
-static bool stored(const cop_value *v) { return v->role >= COP_CONST && v->data; }
+static bool stored(const cop_value *v)
+{
+	return v->role >= COP_CONST && v->data;
+}
 
 static cop_status put_blob(cop_text *out, const cop_value *v, uint32_t index, cop_codec codec)
 {
@@ -55,8 +58,8 @@ static cop_status put_blob(cop_text *out, const cop_value *v, uint32_t index, co
 	if (!st) {
 		cop__put32(b, cop__crc32c(out->data + at, out->len - at, 0));
 		cop__text_bytes(out, b, 4);
-		cop__log(out->cx, COP_LOG_DEBUG, "'%s': %zu bytes %s, %zu in the file as %s", v->name, cop_type_bytes(&v->type),
-			cop__enc_text(v->type.enc), s.len, cop__codec_text(codec));
+		cop__log(out->cx, COP_LOG_DEBUG, "'%s': %zu bytes %s, %zu in the file as %s", v->name,
+		        cop_type_bytes(&v->type), cop__enc_text(v->type.enc), s.len, cop__codec_text(codec));
 	}
 	cop__text_free(&s);
 	return st ? st : out->status;
@@ -111,7 +114,7 @@ typedef struct reader {
 	cop_graph *g;
 	const char *file;
 	const uint8_t *start, *p, *end;
-	int64_t budget;      /* bytes of weights still allowed */
+	int64_t budget; /* bytes of weights still allowed */
 } reader;
 
 static cop_status bad(const reader *r, const char *what)
@@ -160,7 +163,8 @@ static cop_status get_text(reader *r, uint32_t *blobs)
 	for (; r->p < r->end;) {
 		const uint8_t *next = line_at(line, r->p, r->end);
 		if (sscanf(line, "blobs %u %8x%c", blobs, &crc, &rest) == 2 && next[-1] == '\n') {
-			if (cop__crc32c(r->start, (size_t)(r->p - r->start), 0) != crc) return bad(r, "the checksum of the text above does not match");
+			if (cop__crc32c(r->start, (size_t)(r->p - r->start), 0) != crc)
+				return bad(r, "the checksum of the text above does not match");
 			COP_TRY(cop_graph_parse(&r->g, r->cx, (const char *)text, (size_t)(r->p - text)));
 			r->p = next;
 			return COP_OK;
@@ -187,7 +191,8 @@ static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
 	snprintf(where, sizeof where, "%.100s, byte %zu: '%.60s'", r->file, (size_t)(r->p - r->start), x->name);
 	if (x->data) return cop__error(r->cx, COP_FORMAT, "%s is stored twice", where);
 	if (bytes > INT32_MAX || (r->budget -= (int64_t)bytes) < 0)
-		return cop__error(r->cx, COP_FORMAT, "%s: so short a file cannot hold a tensor of %zu bytes", where, bytes);
+		return cop__error(
+		        r->cx, COP_FORMAT, "%s: so short a file cannot hold a tensor of %zu bytes", where, bytes);
 	void *data = cop__arena_get(&r->g->mem, bytes + 64); /* slack: fast kernels may read past the end */
 	if (!data) return COP_NOMEM;
 	COP_TRY(cop__restore(data, r->cx, where, &x->type, codec, r->p, len));
@@ -206,11 +211,11 @@ static cop_status get_blob(reader *r)
 	uint32_t codec = *r->p++;
 	if (!v) return bad(r, "a tensor is stored for which the text has no value");
 	if ((uint64_t)(r->end - r->p) < (uint64_t)len + 4)
-		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: '%s' claims %u stored bytes, the file has %zu more", r->file,
-			(size_t)(r->p - r->start), r->g->value[v].name, len, (size_t)(r->end - r->p));
+		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: '%s' claims %u stored bytes, the file has %zu more",
+		        r->file, (size_t)(r->p - r->start), r->g->value[v].name, len, (size_t)(r->end - r->p));
 	if (cop__crc32c(head, (size_t)(r->p - head) + len, 0) != cop__le32(r->p + len))
-		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: the checksum of '%s' does not match", r->file, (size_t)(r->p - r->start),
-			r->g->value[v].name);
+		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: the checksum of '%s' does not match", r->file,
+		        (size_t)(r->p - r->start), r->g->value[v].name);
 	COP_TRY(fill(r, v, codec, len));
 	r->p += len + 4;
 	return COP_OK;
@@ -222,7 +227,8 @@ static cop_status all_there(const reader *r)
 	for (int32_t v = 1; v <= r->g->n_value; v++) {
 		const cop_value *x = &r->g->value[v];
 		if (x->role >= COP_CONST && x->type.enc != COP_DENSE && !x->data)
-			return cop__error(r->cx, COP_FORMAT, "%s: '%s' is %s, but not stored", r->file, x->name, cop__enc_text(x->type.enc));
+			return cop__error(r->cx, COP_FORMAT, "%s: '%s' is %s, but not stored", r->file, x->name,
+			        cop__enc_text(x->type.enc));
 	}
 	return r->p == r->end ? COP_OK : bad(r, "the file goes on behind the last tensor");
 }
@@ -240,12 +246,13 @@ static cop_status read_all(reader *r, cop_number *number, int n_number, int *fou
 	return all_there(r);
 }
 
-cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size, cop_number *number, int n_number,
-	int *found)
+cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size,
+        cop_number *number, int n_number, int *found)
 {
 	reader r = {.cx = cx, .file = file, .start = bytes, .p = bytes, .end = (const uint8_t *)bytes + size};
 
-	r.budget = MOST_FREE + (int64_t)size * 4 * COP_RANGE_MOST; /* what cop__stored_enough allows all tensors together */
+	r.budget = MOST_FREE +
+	           (int64_t)size * 4 * COP_RANGE_MOST; /* what cop__stored_enough allows all tensors together */
 	if (found) *found = 0;
 	cop_status st = read_all(&r, number, n_number, found);
 	if (st) cop_graph_free(r.g), r.g = NULL;

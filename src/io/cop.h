@@ -8,14 +8,19 @@
 #include "io/codec.h"
 
 /* A named number in a file: an integer, or a real. */
-typedef struct cop_number { const char *name; bool real; int64_t i; double f; } cop_number;
+typedef struct cop_number {
+	const char *name;
+	bool real;
+	int64_t i;
+	double f;
+} cop_number;
 
 /* Appends the file of g. codec: for every tensor; AUTO takes the smallest for each. */
 cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec);
 /* The bytes cop_model_save would write. */
 cop_status cop__model_size(size_t *bytes, const cop_graph *g);
 /* file is for messages. Numbers the file has are filled in by name; *found counts them (NULL: nobody asks). */
-cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size, cop_number *number, int n_number,
-	int *found);
+cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size,
+        cop_number *number, int n_number, int *found);
 
 #endif

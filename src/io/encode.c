@@ -37,11 +37,18 @@ static uint32_t bits_of(float f)
 }
 
 /* Ascending as numbers; by bits, so that NaN has a place too. */
-static uint32_t order(uint32_t u) { return u >> 31 ? ~u : u | 0x80000000u; }
+static uint32_t order(uint32_t u)
+{
+	return u >> 31 ? ~u : u | 0x80000000u;
+}
 
 /* A table of the different values, open addressing. */
 enum { SLOTS = 1024 };
-typedef struct levels { uint32_t key[SLOTS]; uint8_t used[SLOTS], code[SLOTS]; int n; } levels;
+typedef struct levels {
+	uint32_t key[SLOTS];
+	uint8_t used[SLOTS], code[SLOTS];
+	int n;
+} levels;
 
 static int slot_of(const levels *l, uint32_t u)
 {
@@ -122,14 +129,18 @@ void cop__dense_of_codes(float *w, const cop_codes *c)
 
 /* ---- PALETTE: u32 levels, u32 bits, f32 codebook[levels], packed codes ---- */
 
-static uint32_t palette_bits(int32_t n) { return n <= 2 ? 1 : n <= 4 ? 2 : n <= 16 ? 4 : 8; }
+static uint32_t palette_bits(int32_t n)
+{
+	return n <= 2 ? 1 : n <= 4 ? 2 : n <= 16 ? 4 : 8;
+}
 
 static cop_status put_palette(void **blob, uint32_t *bytes, cop_ctx *cx, const cop_codes *c)
 {
 	uint32_t bits = palette_bits(c->levels);
 	size_t stride = ((size_t)c->cols * bits + 7) / 8, size = 8 + 4 * (size_t)c->levels + stride * (size_t)c->rows;
 
-	if (!c->levels) return cop__error(cx, COP_ARG, "a palette has at most %d values, the tensor has more", COP_MAX_LEVELS);
+	if (!c->levels)
+		return cop__error(cx, COP_ARG, "a palette has at most %d values, the tensor has more", COP_MAX_LEVELS);
 	size = (size + 3) & ~(size_t)3;
 	if (size > INT32_MAX) return cop__error(cx, COP_ARG, "an encoded tensor is at most 2 GiB long");
 	uint8_t *b = cop__alloc(cx, size);
@@ -157,7 +168,8 @@ static cop_status get_palette(cop_codes *c, cop_ctx *cx, const char *name, const
 	if (n < 1 || n > COP_MAX_LEVELS || (bits != 1 && bits != 2 && bits != 4 && bits != 8) || n > 1u << bits)
 		return cop__error(cx, COP_FORMAT, "%s: the palette claims %u levels of %u bits", name, n, bits);
 	if (bytes < 8 + 4 * (size_t)n + stride * (size_t)c->rows)
-		return cop__error(cx, COP_FORMAT, "%s: the palette is %zu bytes long, too short for %d x %d codes", name, bytes, c->rows, c->cols);
+		return cop__error(cx, COP_FORMAT, "%s: the palette is %zu bytes long, too short for %d x %d codes",
+		        name, bytes, c->rows, c->cols);
 	c->levels = (int32_t)n;
 	memcpy(c->codebook, b + 8, 4 * (size_t)n);
 	const uint8_t *row = b + 8 + 4 * (size_t)n;
@@ -166,7 +178,8 @@ static cop_status get_palette(cop_codes *c, cop_ctx *cx, const char *name, const
 		for (int32_t i = 0; i < c->cols; i++) {
 			size_t at = (size_t)i * bits;
 			uint32_t v = row[at / 8] >> at % 8 & ((1u << bits) - 1);
-			if (v >= n) return cop__error(cx, COP_FORMAT, "%s: row %d has code %u of %u levels", name, r, v, n);
+			if (v >= n)
+				return cop__error(cx, COP_FORMAT, "%s: row %d has code %u of %u levels", name, r, v, n);
 			*code++ = (uint8_t)v;
 		}
 	return COP_OK;
@@ -174,7 +187,10 @@ static cop_status get_palette(cop_codes *c, cop_ctx *cx, const char *name, const
 
 /* ---- SPARSE: u32 rows, u32 levels, f32 codebook, u32 start[rows+1], gaps, codes or values ---- */
 
-static size_t pad4(size_t n) { return (n + 3) & ~(size_t)3; }
+static size_t pad4(size_t n)
+{
+	return (n + 3) & ~(size_t)3;
+}
 
 /* Entries of a row, with fillers; zeros after the last kept element take none. */
 static int64_t row_entries(const uint8_t *code, int32_t cols)
@@ -187,7 +203,9 @@ static int64_t row_entries(const uint8_t *code, int32_t cols)
 	return n;
 }
 
-typedef struct sparse { uint8_t *start, *gap, *code; } sparse; /* the parts within a blob; code: codes or f32 values */
+typedef struct sparse {
+	uint8_t *start, *gap, *code;
+} sparse; /* the parts within a blob; code: codes or f32 values */
 
 static sparse sparse_parts(uint8_t *b, int32_t rows, int32_t n, size_t entries)
 {
@@ -208,7 +226,8 @@ static uint32_t put_row(sparse *s, uint32_t at, const cop_codes *c, const uint8_
 
 	for (int32_t i = 0; i < c->cols; i++) {
 		if (!code[i]) continue;
-		for (; i - last - 1 > COP_MAX_GAP; last += COP_MAX_GAP + 1) s->gap[at++] = COP_MAX_GAP; /* code or value stays 0 */
+		for (; i - last - 1 > COP_MAX_GAP; last += COP_MAX_GAP + 1)
+			s->gap[at++] = COP_MAX_GAP; /* code or value stays 0 */
 		s->gap[at] = (uint8_t)(i - last - 1);
 		if (c->levels) s->code[at] = code[i];
 		else memcpy(s->code + 4 * (size_t)at, &c->value[(*value)++], 4);
@@ -225,7 +244,8 @@ static cop_status put_sparse(void **blob, uint32_t *bytes, cop_ctx *cx, const co
 
 	for (int32_t r = 0; r < c->rows; r++) entries += row_entries(c->code + (int64_t)r * c->cols, c->cols);
 	size_t size = sparse_bytes(c->rows, c->levels, (size_t)entries);
-	if (c->levels && bits_of(c->codebook[0])) return cop__error(cx, COP_ARG, "entry 0 of a sparse codebook must be 0");
+	if (c->levels && bits_of(c->codebook[0]))
+		return cop__error(cx, COP_ARG, "entry 0 of a sparse codebook must be 0");
 	if (size > INT32_MAX) return cop__error(cx, COP_ARG, "an encoded tensor is at most 2 GiB long");
 	uint8_t *b = cop__alloc(cx, size);
 	if (!b) return COP_NOMEM;
@@ -244,7 +264,8 @@ static cop_status put_sparse(void **blob, uint32_t *bytes, cop_ctx *cx, const co
 }
 
 /* One row of an unchecked blob. A kept entry with code 0 (or value 0) is a filler. */
-static cop_status get_row(cop_codes *c, cop_ctx *cx, const char *name, const sparse *s, int32_t r, uint32_t from, uint32_t to)
+static cop_status get_row(
+        cop_codes *c, cop_ctx *cx, const char *name, const sparse *s, int32_t r, uint32_t from, uint32_t to)
 {
 	uint8_t *code = c->code + (int64_t)r * c->cols;
 	int64_t pos = -1;
@@ -253,10 +274,12 @@ static cop_status get_row(cop_codes *c, cop_ctx *cx, const char *name, const spa
 		float v = 0;
 		pos += s->gap[e] + 1;
 		if (pos >= c->cols)
-			return cop__error(cx, COP_FORMAT, "%s: entry %u of row %d lies at column %lld of %d", name, e, r, (long long)pos, c->cols);
+			return cop__error(cx, COP_FORMAT, "%s: entry %u of row %d lies at column %lld of %d", name, e,
+			        r, (long long)pos, c->cols);
 		if (c->levels) {
 			if (s->code[e] >= c->levels)
-				return cop__error(cx, COP_FORMAT, "%s: entry %u has code %u of %d levels", name, e, s->code[e], c->levels);
+				return cop__error(cx, COP_FORMAT, "%s: entry %u has code %u of %d levels", name, e,
+				        s->code[e], c->levels);
 			code[pos] = s->code[e];
 			continue;
 		}
@@ -273,13 +296,16 @@ static cop_status get_sparse(cop_codes *c, cop_ctx *cx, const char *name, const 
 	uint32_t n = bytes >= 8 ? cop__le32(b + 4) : UINT32_MAX, from = 0;
 
 	if (n > COP_MAX_LEVELS || cop__le32(b) != (uint32_t)c->rows)
-		return cop__error(cx, COP_FORMAT, "%s: the sparse tensor is cut short or claims other than %d rows and at most %d levels", name,
-			c->rows, COP_MAX_LEVELS);
+		return cop__error(cx, COP_FORMAT,
+		        "%s: the sparse tensor is cut short or claims other than %d rows and at most %d levels", name,
+		        c->rows, COP_MAX_LEVELS);
 	if (bytes < sparse_bytes(c->rows, (int32_t)n, 0))
-		return cop__error(cx, COP_FORMAT, "%s: %zu bytes are too few for the starts of %d rows", name, bytes, c->rows);
+		return cop__error(
+		        cx, COP_FORMAT, "%s: %zu bytes are too few for the starts of %d rows", name, bytes, c->rows);
 	c->levels = (int32_t)n;
 	memcpy(c->codebook, b + 8, 4 * (size_t)n);
-	if (n && bits_of(c->codebook[0])) return cop__error(cx, COP_FORMAT, "%s: entry 0 of the codebook is not 0", name);
+	if (n && bits_of(c->codebook[0]))
+		return cop__error(cx, COP_FORMAT, "%s: entry 0 of the codebook is not 0", name);
 	sparse s = sparse_parts((uint8_t *)(uintptr_t)b, c->rows, (int32_t)n, 0);
 	uint32_t entries = cop__le32(s.start + 4 * (size_t)c->rows);
 	if (entries > bytes || bytes < sparse_bytes(c->rows, (int32_t)n, entries))
@@ -289,7 +315,8 @@ static cop_status get_sparse(cop_codes *c, cop_ctx *cx, const char *name, const 
 	for (int32_t r = 0; r < c->rows; r++) {
 		uint32_t to = cop__le32(s.start + 4 * (size_t)(r + 1));
 		if ((r == 0 && cop__le32(s.start)) || to < from || to > entries)
-			return cop__error(cx, COP_FORMAT, "%s: row %d begins at entry %u and ends at %u of %u", name, r, from, to, entries);
+			return cop__error(cx, COP_FORMAT, "%s: row %d begins at entry %u and ends at %u of %u", name, r,
+			        from, to, entries);
 		COP_TRY(get_row(c, cx, name, &s, r, from, to));
 		from = to;
 	}
@@ -298,8 +325,8 @@ static cop_status get_sparse(cop_codes *c, cop_ctx *cx, const char *name, const 
 
 /* ---- either ---- */
 
-cop_status cop__codes_of_blob(cop_codes *out, cop_ctx *cx, const char *name, cop_enc enc, const void *blob, size_t bytes,
-	int32_t rows, int32_t cols)
+cop_status cop__codes_of_blob(cop_codes *out, cop_ctx *cx, const char *name, cop_enc enc, const void *blob,
+        size_t bytes, int32_t rows, int32_t cols)
 {
 	cop_status st = cop__codes_alloc(out, cx, rows, cols);
 
@@ -315,7 +342,8 @@ cop_status cop__blob_of_codes(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc
 	return (enc == COP_PALETTE ? put_palette : put_sparse)(blob, bytes, cx, c);
 }
 
-cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *w, int32_t rows, int32_t cols)
+cop_status cop__encode(
+        void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *w, int32_t rows, int32_t cols)
 {
 	cop_codes c;
 
@@ -327,26 +355,29 @@ cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, c
 }
 
 static cop_status from_codes(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *codebook, int32_t n,
-	const uint8_t *codes, int32_t rows, int32_t cols)
+        const uint8_t *codes, int32_t rows, int32_t cols)
 {
 	cop_codes c = {.rows = rows, .cols = cols, .levels = n, .code = (uint8_t *)(uintptr_t)codes};
 
 	*blob = NULL;
-	if (n < 1 || n > COP_MAX_LEVELS) return cop__error(cx, COP_ARG, "a codebook has 1 to %d levels, not %d", COP_MAX_LEVELS, n);
+	if (n < 1 || n > COP_MAX_LEVELS)
+		return cop__error(cx, COP_ARG, "a codebook has 1 to %d levels, not %d", COP_MAX_LEVELS, n);
 	for (int64_t i = 0; i < cop__codes_count(&c); i++)
-		if (codes[i] >= n) return cop__error(cx, COP_ARG, "element %lld has code %d of %d levels", (long long)i, codes[i], n);
+		if (codes[i] >= n)
+			return cop__error(
+			        cx, COP_ARG, "element %lld has code %d of %d levels", (long long)i, codes[i], n);
 	memcpy(c.codebook, codebook, sizeof *codebook * (size_t)n);
 	return cop__blob_of_codes(blob, bytes, cx, enc, &c);
 }
 
 cop_status cop__encode_palette(void **blob, uint32_t *bytes, cop_ctx *cx, const float *codebook, int32_t n,
-	const uint8_t *codes, int32_t rows, int32_t cols)
+        const uint8_t *codes, int32_t rows, int32_t cols)
 {
 	return from_codes(blob, bytes, cx, COP_PALETTE, codebook, n, codes, rows, cols);
 }
 
 cop_status cop__encode_sparse(void **blob, uint32_t *bytes, cop_ctx *cx, const float *codebook, int32_t n,
-	const uint8_t *codes, int32_t rows, int32_t cols)
+        const uint8_t *codes, int32_t rows, int32_t cols)
 {
 	return from_codes(blob, bytes, cx, COP_SPARSE, codebook, n, codes, rows, cols);
 }
@@ -356,7 +387,8 @@ cop_status cop__decode(float *w, cop_ctx *cx, const char *name, const cop_type *
 	cop_codes c;
 	int32_t rows, cols;
 
-	if (t->dtype != COP_F32) return cop__error(cx, COP_ARG, "%s is %s, f32 was expected", name, cop__dtype_text(t->dtype));
+	if (t->dtype != COP_F32)
+		return cop__error(cx, COP_ARG, "%s is %s, f32 was expected", name, cop__dtype_text(t->dtype));
 	if (t->enc == COP_DENSE) {
 		memcpy(w, data, cop_type_bytes(t));
 		return COP_OK;

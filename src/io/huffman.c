@@ -8,12 +8,12 @@
 #include "io/huffman.h"
 
 /* The index of the rarest node that is still a root, other than `not`. */
-static int rarest(const uint64_t *weight, const int *parent, int n, int not)
+static int rarest(const uint64_t *weight, const int *parent, int n, int not )
 {
 	int best = -1;
 
 	for (int i = 0; i < n; i++)
-		if (weight[i] && parent[i] < 0 && i != not && (best < 0 || weight[i] < weight[best])) best = i;
+		if (weight[i] && parent[i] < 0 && i != not &&(best < 0 || weight[i] < weight[best])) best = i;
 	return best;
 }
 
@@ -75,7 +75,10 @@ void cop__huff_build(cop_huff *h, const uint32_t *freq, int n)
 
 enum { FIRST_LENGTH = 4 };
 
-static int step_bits(int from, int to) { return to == from ? 1 : to == from + 1 ? 2 : to == from - 1 ? 3 : 7; }
+static int step_bits(int from, int to)
+{
+	return to == from ? 1 : to == from + 1 ? 2 : to == from - 1 ? 3 : 7;
+}
 
 int cop__huff_table_bits(const cop_huff *h)
 {
@@ -91,10 +94,17 @@ void cop__huff_put_table(cop_bits_out *o, const cop_huff *h)
 
 	for (int i = 0; i < h->n; last = h->len[i++]) {
 		switch (step_bits(last, h->len[i])) {
-		case 1: cop__bits_put(o, 0, 1); break;
-		case 2: cop__bits_put(o, 2, 2); break;
-		case 3: cop__bits_put(o, 6, 3); break;
-		default: cop__bits_put(o, 7u << 4 | h->len[i], 7);
+		case 1:
+			cop__bits_put(o, 0, 1);
+			break;
+		case 2:
+			cop__bits_put(o, 2, 2);
+			break;
+		case 3:
+			cop__bits_put(o, 6, 3);
+			break;
+		default:
+			cop__bits_put(o, 7u << 4 | h->len[i], 7);
 		}
 	}
 }
@@ -136,7 +146,8 @@ bool cop__huff_get_table(cop_huff *h, cop_bits_in *i, int n)
 	for (int s = 0; s < n; s++) {
 		int spare = COP_HUFF_BITS - h->len[s];
 		if (!h->len[s]) continue;
-		for (uint32_t k = 0; k < 1u << spare; k++) h->look[((uint32_t)h->code[s] << spare) + k] = (uint16_t)(s << 4 | h->len[s]);
+		for (uint32_t k = 0; k < 1u << spare; k++)
+			h->look[((uint32_t)h->code[s] << spare) + k] = (uint16_t)(s << 4 | h->len[s]);
 	}
 	return true;
 }

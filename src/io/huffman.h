@@ -11,10 +11,10 @@
 enum { COP_HUFF_BITS = 12, COP_HUFF_SYMBOLS = 256 }; /* longest code word: the decoder looks it up in one step */
 
 typedef struct cop_huff {
-	uint8_t len[COP_HUFF_SYMBOLS];      /* 0: the symbol does not occur */
+	uint8_t len[COP_HUFF_SYMBOLS]; /* 0: the symbol does not occur */
 	uint16_t code[COP_HUFF_SYMBOLS];
-	uint16_t look[1 << COP_HUFF_BITS];  /* symbol << 4 | length, by the next bits; for the decoder */
-	int n, only;                        /* symbols; the only one there is, or -1 */
+	uint16_t look[1 << COP_HUFF_BITS]; /* symbol << 4 | length, by the next bits; for the decoder */
+	int n, only;                       /* symbols; the only one there is, or -1 */
 } cop_huff;
 
 /* Lengths and codes from how often each of n symbols occurs. */
@@ -24,7 +24,10 @@ void cop__huff_put_table(cop_bits_out *o, const cop_huff *h);
 /* Reads a table of n symbols and prepares decoding; false unless it is a whole prefix code. */
 bool cop__huff_get_table(cop_huff *h, cop_bits_in *i, int n);
 
-static inline int cop__huff_bits(const cop_huff *h, int symbol) { return h->only >= 0 ? 0 : h->len[symbol]; }
+static inline int cop__huff_bits(const cop_huff *h, int symbol)
+{
+	return h->only >= 0 ? 0 : h->len[symbol];
+}
 static inline void cop__huff_put(cop_bits_out *o, const cop_huff *h, int symbol)
 {
 	if (h->only < 0) cop__bits_put(o, h->code[symbol], h->len[symbol]);

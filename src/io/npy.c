@@ -7,9 +7,20 @@
 
 #include <stdio.h>
 
-typedef struct npy { cop_ctx *cx; const char *file; char kind; int size; cop_type type; const uint8_t *data; size_t bytes; } npy;
+typedef struct npy {
+	cop_ctx *cx;
+	const char *file;
+	char kind;
+	int size;
+	cop_type type;
+	const uint8_t *data;
+	size_t bytes;
+} npy;
 
-static cop_status bad(const npy *n, const char *what) { return cop__error(n->cx, COP_FORMAT, "%s: %s", n->file, what); }
+static cop_status bad(const npy *n, const char *what)
+{
+	return cop__error(n->cx, COP_FORMAT, "%s: %s", n->file, what);
+}
 
 /* What follows "'key':" in the header. */
 static const char *value_of(const char *header, const char *key)
@@ -27,7 +38,8 @@ static cop_status get_type(npy *n, const char *descr)
 {
 	char order;
 
-	if (sscanf(descr, "'%c%c%1d'", &order, &n->kind, &n->size) != 3) return bad(n, "the header names no number format");
+	if (sscanf(descr, "'%c%c%1d'", &order, &n->kind, &n->size) != 3)
+		return bad(n, "the header names no number format");
 	if (order == '>') return bad(n, "the numbers are big-endian, little-endian was expected");
 	if (n->kind == 'f' && (n->size == 4 || n->size == 8)) n->type.dtype = COP_F32;
 	else if (n->kind == 'i' && (n->size == 4 || n->size == 8)) n->type.dtype = COP_I32;
@@ -45,7 +57,8 @@ static cop_status get_shape(npy *n, const char *s)
 	if (*s++ != '(') return bad(n, "the header names no shape");
 	while (sscanf(s, " %9d%n", &d, &used) == 1) {
 		if (n->type.rank == COP_MAX_DIM) return bad(n, "the array has more than 6 dimensions");
-		if (d <= 0 || (count *= d) > INT32_MAX) return bad(n, "the array is empty or has more than 2^31 elements");
+		if (d <= 0 || (count *= d) > INT32_MAX)
+			return bad(n, "the array is empty or has more than 2^31 elements");
 		n->type.dim[n->type.rank++] = d;
 		for (s += used; *s == ',' || *s == ' ';) s++;
 	}
@@ -60,13 +73,15 @@ static cop_status get_header(npy *n, const uint8_t *p, size_t size)
 
 	if (size < 12 || memcmp(p, "\x93NUMPY", 6)) return bad(n, "no .npy file: it must begin with \\x93NUMPY");
 	size_t at = p[6] == 1 ? 10 : 12, len = p[6] == 1 ? (size_t)p[8] | (size_t)p[9] << 8 : cop__le32(p + 8);
-	if (p[6] < 1 || p[6] > 3 || len > size - at || len >= sizeof text) return bad(n, "the header is cut short or of an unknown version");
+	if (p[6] < 1 || p[6] > 3 || len > size - at || len >= sizeof text)
+		return bad(n, "the header is cut short or of an unknown version");
 	memcpy(text, p + at, len);
 	text[len] = 0;
 	n->type.q.axis = -1;
 	n->data = p + at + len;
 	n->bytes = size - at - len;
-	if (!strncmp(value_of(text, "fortran_order"), "True", 4)) return bad(n, "the array lies in Fortran order, C order was expected");
+	if (!strncmp(value_of(text, "fortran_order"), "True", 4))
+		return bad(n, "the array lies in Fortran order, C order was expected");
 	COP_TRY(get_type(n, value_of(text, "descr")));
 	return get_shape(n, value_of(text, "shape"));
 }
@@ -84,12 +99,15 @@ static cop_status convert(const npy *n, void *out)
 		if (n->kind == 'f') {
 			memcpy(&d, n->data + 8 * i, 8);
 			/* out of the range of floats is infinite */
-			((float *)out)[i] = d > 3.4028235677973366e38 ? __builtin_inff() : d < -3.4028235677973366e38 ? -__builtin_inff() : (float)d;
+			((float *)out)[i] = d > 3.4028235677973366e38    ? __builtin_inff()
+			                    : d < -3.4028235677973366e38 ? -__builtin_inff()
+			                                                 : (float)d;
 			continue;
 		}
 		memcpy(&wide, n->data + 8 * i, 8);
 		if (wide < INT32_MIN || wide > INT32_MAX)
-			return cop__error(n->cx, COP_FORMAT, "%s: element %lld is %lld, which does not fit 32 bits", n->file, (long long)i, (long long)wide);
+			return cop__error(n->cx, COP_FORMAT, "%s: element %lld is %lld, which does not fit 32 bits",
+			        n->file, (long long)i, (long long)wide);
 		((int32_t *)out)[i] = (int32_t)wide;
 	}
 	return COP_OK;

@@ -22,7 +22,10 @@ void cop__range_decoder(cop_range *r, const uint8_t *p, size_t len, int fast, in
 	for (int i = 0; i < 4; i++) r->code = r->code << 8 | next_byte(r);
 }
 
-static void put(cop_range *r, uint8_t b) { cop__text_bytes(r->out, &b, 1); }
+static void put(cop_range *r, uint8_t b)
+{
+	cop__text_bytes(r->out, &b, 1);
+}
 
 /* Moves one byte out. A byte waits until no carry can reach it; the very first one is always 0 and is dropped. */
 void cop__range_shift(cop_range *r)

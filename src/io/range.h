@@ -10,15 +10,17 @@
 
 #include "core/core.h"
 
-typedef struct cop_prob { uint16_t fast, slow, seen; } cop_prob; /* probability of a 1, out of 65536 */
+typedef struct cop_prob {
+	uint16_t fast, slow, seen;
+} cop_prob; /* probability of a 1, out of 65536 */
 
 typedef struct cop_range {
-	cop_text *out;            /* NULL: decoding */
+	cop_text *out; /* NULL: decoding */
 	const uint8_t *p, *end;
 	uint64_t low;
 	uint32_t range, code, over; /* over: bytes asked for past the end */
-	uint32_t pending;         /* ff bytes that a carry may still change, and the one before them */
-	uint8_t cache, fast, slow; /* rates: shifts */
+	uint32_t pending;           /* ff bytes that a carry may still change, and the one before them */
+	uint8_t cache, fast, slow;  /* rates: shifts */
 	bool begun;
 } cop_range;
 
@@ -26,15 +28,24 @@ typedef struct cop_range {
 enum { COP_RANGE_MOST = 8000 };
 
 /* Shift of an estimate that has seen n: about 1/(n+2), so that it starts as the mean of what was seen. */
-static inline int cop__range_rate(uint32_t n) { return 31 - __builtin_clz((n + 2) * 181 >> 7); }
-static inline cop_prob cop__prob(uint32_t p, int seen) { return (cop_prob){(uint16_t)p, (uint16_t)p, (uint16_t)seen}; }
+static inline int cop__range_rate(uint32_t n)
+{
+	return 31 - __builtin_clz((n + 2) * 181 >> 7);
+}
+static inline cop_prob cop__prob(uint32_t p, int seen)
+{
+	return (cop_prob){(uint16_t)p, (uint16_t)p, (uint16_t)seen};
+}
 
 void cop__range_encoder(cop_range *r, cop_text *out, int fast, int slow);
 void cop__range_decoder(cop_range *r, const uint8_t *p, size_t len, int fast, int slow);
-void cop__range_end(cop_range *r);    /* encoder: writes as few bytes as decide the rest */
+void cop__range_end(cop_range *r); /* encoder: writes as few bytes as decide the rest */
 void cop__range_shift(cop_range *r);
 /* Whether the decoder read further than the encoder wrote. */
-static inline bool cop__range_over(const cop_range *r) { return r->over > 4; }
+static inline bool cop__range_over(const cop_range *r)
+{
+	return r->over > 4;
+}
 
 /* Codes `bit` when encoding; returns the bit. */
 static inline int cop__range_bit(cop_range *r, cop_prob *q, int bit)

@@ -21,11 +21,14 @@ cop_status cop_weights_save(const cop_graph *g, const char *path)
 	cop__text_init(&data, g->cx);
 	cop__text_add(&head, "{\"__metadata__\":{\"format\":\"coppice\"}");
 	for (int32_t v = 1; v <= g->n_value && !st; v++) {
-		static const char *const names[] = {[COP_F32] = "F32", [COP_I32] = "I32", [COP_I8] = "I8", [COP_U8] = "U8"};
+		static const char *const names[] = {
+		        [COP_F32] = "F32", [COP_I32] = "I32", [COP_I8] = "I8", [COP_U8] = "U8"};
 		const cop_value *x = &g->value[v];
 		if (x->role < COP_CONST || !x->data) continue;
 		if (x->type.enc != COP_DENSE || (int)x->type.dtype >= LEN(names)) {
-			st = cop__error(g->cx, COP_ARG, "%s: '%s' is encoded, which .safetensors cannot hold; write a .cop file", path, x->name);
+			st = cop__error(g->cx, COP_ARG,
+			        "%s: '%s' is encoded, which .safetensors cannot hold; write a .cop file", path,
+			        x->name);
 			break;
 		}
 		cop__text_add(&head, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", x->name, names[x->type.dtype]);
@@ -54,7 +57,8 @@ cop_status cop_weights_save(const cop_graph *g, const char *path)
 cop_status cop__weights_parse(cop_graph *g, const char *file, const void *bytes, size_t size)
 {
 	(void)bytes, (void)size;
-	return cop__error(g->cx, COP_IO, "%s: reading .safetensors needs jansson, which this library was built without", file);
+	return cop__error(
+	        g->cx, COP_IO, "%s: reading .safetensors needs jansson, which this library was built without", file);
 }
 
 #else
@@ -62,17 +66,26 @@ cop_status cop__weights_parse(cop_graph *g, const char *file, const void *bytes,
 #include <jansson.h>
 
 /* One tensor of the file. */
-typedef struct entry { const char *name, *dtype; const uint8_t *data; size_t bytes; int32_t rank, dim[COP_MAX_DIM]; bool used; } entry;
+typedef struct entry {
+	const char *name, *dtype;
+	const uint8_t *data;
+	size_t bytes;
+	int32_t rank, dim[COP_MAX_DIM];
+	bool used;
+} entry;
 
 /* Where a value comes from. */
-typedef struct match { entry *e; bool torch; } match;
+typedef struct match {
+	entry *e;
+	bool torch;
+} match;
 
 typedef struct reader {
 	cop_graph *g;
 	const char *file;
 	json_t *root;
 	const uint8_t *data;
-	size_t bytes;        /* behind the header */
+	size_t bytes; /* behind the header */
 	entry *entry;
 	int32_t n;
 	enum { UNKNOWN, OURS, TORCH } origin;
@@ -86,7 +99,8 @@ static cop_status get_header(reader *r, const uint8_t *p, size_t size)
 	if (size < 8 || len > size - 8) return cop__error(r->g->cx, COP_FORMAT, "%s: the header is cut short", r->file);
 	r->root = json_loadb((const char *)p + 8, (size_t)len, JSON_REJECT_DUPLICATES, &why);
 	if (!json_is_object(r->root))
-		return cop__error(r->g->cx, COP_FORMAT, "%s, byte %d: the header is no JSON object (%s)", r->file, 8 + (r->root ? 0 : why.position), r->root ? "another value" : why.text);
+		return cop__error(r->g->cx, COP_FORMAT, "%s, byte %d: the header is no JSON object (%s)", r->file,
+		        8 + (r->root ? 0 : why.position), r->root ? "another value" : why.text);
 	r->data = p + 8 + len;
 	r->bytes = size - 8 - (size_t)len;
 	return COP_OK;
@@ -94,7 +108,10 @@ static cop_status get_header(reader *r, const uint8_t *p, size_t size)
 
 static int size_of(const char *dtype)
 {
-	static const struct { const char *name; int bytes; } sizes[] = {{"F32", 4}, {"I32", 4}, {"I8", 1}, {"U8", 1}, {"F16", 2}, {"BF16", 2}};
+	static const struct {
+		const char *name;
+		int bytes;
+	} sizes[] = {{"F32", 4}, {"I32", 4}, {"I8", 1}, {"U8", 1}, {"F16", 2}, {"BF16", 2}};
 
 	for (int i = 0; i < LEN(sizes); i++)
 		if (!strcmp(dtype, sizes[i].name)) return sizes[i].bytes;
@@ -105,7 +122,8 @@ static int size_of(const char *dtype)
 static bool get_entry(entry *e, const reader *r, const char *name, json_t *v)
 {
 	json_t *shape = json_object_get(v, "shape"), *at = json_object_get(v, "data_offsets");
-	int64_t from = json_integer_value(json_array_get(at, 0)), to = json_integer_value(json_array_get(at, 1)), count = 1;
+	int64_t from = json_integer_value(json_array_get(at, 0)), to = json_integer_value(json_array_get(at, 1)),
+	        count = 1;
 
 	*e = (entry){.name = name, .dtype = json_string_value(json_object_get(v, "dtype"))};
 	if (!e->dtype || !json_is_array(shape) || json_array_size(at) != 2) return false;
@@ -129,12 +147,16 @@ static cop_status get_entries(reader *r)
 
 	r->entry = cop__alloc(r->g->cx, sizeof *r->entry * (json_object_size(r->root) + 1));
 	if (!r->entry) return COP_NOMEM;
-	json_object_foreach(r->root, name, v) {
+	json_object_foreach(r->root, name, v)
+	{
 		if (!strcmp(name, "__metadata__")) {
 			const char *format = json_string_value(json_object_get(v, "format"));
-			if (format) r->origin = !strcmp(format, "coppice") ? OURS : !strcmp(format, "pt") ? TORCH : UNKNOWN;
+			if (format)
+				r->origin = !strcmp(format, "coppice") ? OURS : !strcmp(format, "pt") ? TORCH : UNKNOWN;
 		} else if (!get_entry(&r->entry[r->n++], r, name, v)) {
-			return cop__error(r->g->cx, COP_FORMAT, "%s: the entry of '%s' is incomplete, or its shape does not fit its bytes", r->file, name);
+			return cop__error(r->g->cx, COP_FORMAT,
+			        "%s: the entry of '%s' is incomplete, or its shape does not fit its bytes", r->file,
+			        name);
 		}
 	}
 	return COP_OK;
@@ -145,14 +167,16 @@ static cop_status get_entries(reader *r)
 /* Whether `theirs` is what PyTorch calls `ours`. */
 static bool same_name(const char *ours, const char *theirs)
 {
-	static const struct { const char *ours, *theirs; } ends[] = {{".w", ".weight"}, {".b", ".bias"}, {".gamma", ".weight"},
-		{".beta", ".bias"}, {".mean", ".running_mean"}, {".var", ".running_var"}};
+	static const struct {
+		const char *ours, *theirs;
+	} ends[] = {{".w", ".weight"}, {".b", ".bias"}, {".gamma", ".weight"}, {".beta", ".bias"},
+	        {".mean", ".running_mean"}, {".var", ".running_var"}};
 	size_t a = strlen(ours), b = strlen(theirs);
 
 	for (int i = 0; i < LEN(ends); i++) {
 		size_t x = strlen(ends[i].ours), y = strlen(ends[i].theirs);
-		if (a > x && b > y && a - x == b - y && !strcmp(ours + a - x, ends[i].ours) && !strcmp(theirs + b - y, ends[i].theirs)
-			&& !memcmp(ours, theirs, a - x))
+		if (a > x && b > y && a - x == b - y && !strcmp(ours + a - x, ends[i].ours) &&
+		        !strcmp(theirs + b - y, ends[i].theirs) && !memcmp(ours, theirs, a - x))
 			return true;
 	}
 	return false;
@@ -193,7 +217,8 @@ static bool behind_flatten(const cop_graph *g, cop_vid v, int32_t hwc[3])
 	for (int32_t n = 1; n <= g->n_node; n++) {
 		if (!is_op(g, (cop_nid)n, "fc") || cop__arg(g, (cop_nid)n, 1) != v) continue;
 		cop_nid flat = g->value[cop__arg(g, (cop_nid)n, 0)].producer;
-		while (flat && !is_op(g, flat, "reshape") && g->node[flat].n_in == 1) flat = g->value[cop__arg(g, flat, 0)].producer; /* relu, dropout */
+		while (flat && !is_op(g, flat, "reshape") && g->node[flat].n_in == 1)
+			flat = g->value[cop__arg(g, flat, 0)].producer; /* relu, dropout */
 		if (!flat || !is_op(g, flat, "reshape")) return false;
 		const cop_type *x = cop__in(g, flat, 0);
 		if (x->rank != 4 || (int64_t)x->dim[1] * x->dim[2] * x->dim[3] != cop__t(g, v)->dim[1]) return false;
@@ -208,7 +233,8 @@ static void to_ohwi(char *out, const char *in, int64_t o, int64_t h, int64_t w, 
 {
 	for (int64_t i = 0; i < o; i++)
 		for (int64_t k = 0; k < c; k++)
-			for (int64_t p = 0; p < h * w; p++, in += size) memcpy(out + (size_t)((i * h * w + p) * c + k) * size, in, size);
+			for (int64_t p = 0; p < h * w; p++, in += size)
+				memcpy(out + (size_t)((i * h * w + p) * c + k) * size, in, size);
 }
 
 /* ---- numbers ---- */
@@ -220,8 +246,7 @@ static float from_half(uint32_t h)
 
 	if (e == 31) m = sign | 0x7f800000u | m << 13;
 	else if (e) m = sign | (e + 112) << 23 | m << 13;
-	else { /* zero, or denormal: m * 2^-24 */
-		f = (float)m * 0x1p-24f;
+	else { /* zero, or denormal: m * 2^-24 */ f = (float)m * 0x1p-24f;
 		return sign ? -f : f;
 	}
 	memcpy(&f, &m, 4);
@@ -246,7 +271,9 @@ static void convert(void *out, const entry *e, cop_dtype to)
 
 static bool fits_dtype(const entry *e, cop_dtype t)
 {
-	if (t == COP_F32) return e->dtype[0] == 'F' ? !strcmp(e->dtype, "F32") || !strcmp(e->dtype, "F16") : !strcmp(e->dtype, "BF16");
+	if (t == COP_F32)
+		return e->dtype[0] == 'F' ? !strcmp(e->dtype, "F32") || !strcmp(e->dtype, "F16")
+		                          : !strcmp(e->dtype, "BF16");
 	return !strcmp(e->dtype, t == COP_I32 ? "I32" : t == COP_I8 ? "I8" : t == COP_U8 ? "U8" : "?");
 }
 
@@ -257,11 +284,12 @@ static cop_status check(const reader *r, cop_vid v, const match *m)
 	const cop_value *x = &r->g->value[v];
 
 	if (!fits_dtype(m->e, x->type.dtype) || x->type.enc != COP_DENSE)
-		return cop__error(r->g->cx, COP_FORMAT, "%s: '%s' is %s, but '%s' is %s %s", r->file, m->e->name, m->e->dtype, x->name,
-			cop__enc_text(x->type.enc), cop__dtype_text(x->type.dtype));
+		return cop__error(r->g->cx, COP_FORMAT, "%s: '%s' is %s, but '%s' is %s %s", r->file, m->e->name,
+		        m->e->dtype, x->name, cop__enc_text(x->type.enc), cop__dtype_text(x->type.dtype));
 	if (has_shape(m->e, x->type.dim, x->type.rank) || is_oihw(m->e, &x->type)) return COP_OK;
-	return cop__error(r->g->cx, COP_SHAPE, "%s: '%s' has another shape than '%s' (first dimension %d and %d, rank %d and %d)", r->file, m->e->name,
-		x->name, m->e->dim[0], x->type.dim[0], m->e->rank, x->type.rank);
+	return cop__error(r->g->cx, COP_SHAPE,
+	        "%s: '%s' has another shape than '%s' (first dimension %d and %d, rank %d and %d)", r->file, m->e->name,
+	        x->name, m->e->dim[0], x->type.dim[0], m->e->rank, x->type.rank);
 }
 
 static cop_status fill(const reader *r, cop_vid v, const match *m)
@@ -282,7 +310,8 @@ static cop_status fill(const reader *r, cop_vid v, const match *m)
 		if (conv) to_ohwi(data, raw, d[0], d[1], d[2], d[3], size);
 		else to_ohwi(data, raw, d[0], p[0], p[1], p[2], size);
 		cop__free(r->g->cx, raw);
-		cop__log(r->g->cx, COP_LOG_INFO, "%s: '%s' reordered from %s into '%s'", r->file, m->e->name, conv ? "OIHW" : "columns in C, H, W order", x->name);
+		cop__log(r->g->cx, COP_LOG_INFO, "%s: '%s' reordered from %s into '%s'", r->file, m->e->name,
+		        conv ? "OIHW" : "columns in C, H, W order", x->name);
 	} else {
 		convert(data, m->e, x->type.dtype);
 	}
@@ -294,7 +323,8 @@ static cop_status fill(const reader *r, cop_vid v, const match *m)
 static bool needed(const cop_value *x)
 {
 	size_t n = strlen(x->name);
-	if (x->role == COP_STATE) return (n > 5 && !strcmp(x->name + n - 5, ".mean")) || (n > 4 && !strcmp(x->name + n - 4, ".var"));
+	if (x->role == COP_STATE)
+		return (n > 5 && !strcmp(x->name + n - 5, ".mean")) || (n > 4 && !strcmp(x->name + n - 4, ".var"));
 	return x->role == COP_PARAM;
 }
 
@@ -315,8 +345,9 @@ static cop_status match_all(reader *r, match *of)
 		}
 	}
 	if (n_missing)
-		return cop__error(r->g->cx, COP_FORMAT, "%s: has no tensor for '%s' and %d more of graph '%s'; it begins with '%s'", r->file, missing,
-			n_missing - 1, r->g->name, r->n ? r->entry[0].name : "nothing");
+		return cop__error(r->g->cx, COP_FORMAT,
+		        "%s: has no tensor for '%s' and %d more of graph '%s'; it begins with '%s'", r->file, missing,
+		        n_missing - 1, r->g->name, r->n ? r->entry[0].name : "nothing");
 	return COP_OK;
 }
 
@@ -326,8 +357,11 @@ static void tell_unused(const reader *r)
 	const char *first = NULL;
 
 	for (int32_t i = 0; i < r->n; i++)
-		if (!r->entry[i].used && !strstr(r->entry[i].name, "num_batches_tracked") && !n++) first = r->entry[i].name;
-	if (n) cop__log(r->g->cx, COP_LOG_WARN, "%s: %d tensors have no place in graph '%s', '%s' first", r->file, n, r->g->name, first);
+		if (!r->entry[i].used && !strstr(r->entry[i].name, "num_batches_tracked") && !n++)
+			first = r->entry[i].name;
+	if (n)
+		cop__log(r->g->cx, COP_LOG_WARN, "%s: %d tensors have no place in graph '%s', '%s' first", r->file, n,
+		        r->g->name, first);
 }
 
 cop_status cop__weights_parse(cop_graph *g, const char *file, const void *bytes, size_t size)

@@ -46,36 +46,39 @@ static const struct row {
 	enum mask mask;
 	float step; /* 0: irregular levels */
 } rows[] = {
-	{"random", 31, 77, 17, 0.2, RANDOM, 0},
-	{"grid", 40, 100, 9, 0.1, RANDOM, 0.03125f},
-	{"wide grid", 64, 300, 200, 0.3, RANDOM, 0.01f},
-	{"256 levels", 50, 200, 256, 0.9, RANDOM, 0},
-	{"all zero", 20, 500, 4, 0, RANDOM, 0},
-	{"one symbol", 20, 50, 2, 1, ALL, 0},
-	{"two of each", 20, 50, 2, 0.5, RANDOM, 0},
-	{"empty rows", 30, 64, 5, 0.3, EMPTY_ROWS, 0},
-	{"last element", 3, 70000, 3, 0, LAST_ONLY, 0},
-	{"gaps over 255", 7, 5000, 5, 0, EVERY_300TH, 0},
-	{"one row", 1, 999, 6, 0.05, RANDOM, 0},
-	{"one column", 999, 1, 6, 0.05, RANDOM, 0},
-	{"one element", 1, 1, 2, 1, ALL, 0},
-	{"minus zero", 8, 8, 4, 0.5, MINUS_ZERO, 0},
-	{"f32 values", 133, 165, 0, 0.1, RANDOM, 0},
-	{"f32 values, dense", 33, 65, 0, 1, ALL, 0},
+        {"random", 31, 77, 17, 0.2, RANDOM, 0},
+        {"grid", 40, 100, 9, 0.1, RANDOM, 0.03125f},
+        {"wide grid", 64, 300, 200, 0.3, RANDOM, 0.01f},
+        {"256 levels", 50, 200, 256, 0.9, RANDOM, 0},
+        {"all zero", 20, 500, 4, 0, RANDOM, 0},
+        {"one symbol", 20, 50, 2, 1, ALL, 0},
+        {"two of each", 20, 50, 2, 0.5, RANDOM, 0},
+        {"empty rows", 30, 64, 5, 0.3, EMPTY_ROWS, 0},
+        {"last element", 3, 70000, 3, 0, LAST_ONLY, 0},
+        {"gaps over 255", 7, 5000, 5, 0, EVERY_300TH, 0},
+        {"one row", 1, 999, 6, 0.05, RANDOM, 0},
+        {"one column", 999, 1, 6, 0.05, RANDOM, 0},
+        {"one element", 1, 1, 2, 1, ALL, 0},
+        {"minus zero", 8, 8, 4, 0.5, MINUS_ZERO, 0},
+        {"f32 values", 133, 165, 0, 0.1, RANDOM, 0},
+        {"f32 values, dense", 33, 65, 0, 1, ALL, 0},
 };
 
 static float *make(const struct row *r, int64_t count)
 {
 	float *w = malloc(sizeof *w * (size_t)count), level[256] = {0};
 
-	for (int i = 1; i < r->levels; i++) level[i] = r->step ? r->step * (float)(i - r->levels / 2) : cop__rand_normal(1, 1, (uint64_t)i);
+	for (int i = 1; i < r->levels; i++)
+		level[i] = r->step ? r->step * (float)(i - r->levels / 2) : cop__rand_normal(1, 1, (uint64_t)i);
 	if (r->step && r->levels) level[r->levels / 2] = level[1];
 	for (int64_t i = 0; i < count; i++) {
 		bool keep = cop__rand_unit(2, 2, (uint64_t)i) < r->density;
 		if (r->mask == LAST_ONLY) keep = i == count - 1;
 		if (r->mask == EVERY_300TH) keep = i % 300 == 299;
 		if (r->mask == EMPTY_ROWS) keep = keep && (i / r->cols) % 4 == 1;
-		w[i] = keep ? r->levels ? level[1 + cop__rand(3, 3, (uint64_t)i) % (uint32_t)(r->levels - 1)] : cop__rand_normal(4, 4, (uint64_t)i) : 0;
+		w[i] = keep ? r->levels ? level[1 + cop__rand(3, 3, (uint64_t)i) % (uint32_t)(r->levels - 1)]
+		                        : cop__rand_normal(4, 4, (uint64_t)i)
+		            : 0;
 		if (r->mask == MINUS_ZERO && !keep) w[i] = -0.0f;
 	}
 	return w;
@@ -141,11 +144,13 @@ static void store_and_restore(cop_ctx *cx, const struct row *r, const cop_type *
 		assert_memory_equal(again, data, bytes);
 		size[k] = s.len;
 		/* an encoded tensor is always codable; so is a dense one without -0 */
-		if (k < COP_N_CODEC && (t->enc != COP_DENSE || r->mask != MINUS_ZERO) && (r->levels || r->density < 1)) assert_int_equal(used, k);
+		if (k < COP_N_CODEC && (t->enc != COP_DENSE || r->mask != MINUS_ZERO) && (r->levels || r->density < 1))
+			assert_int_equal(used, k);
 		cop__text_free(&s);
 	}
 	for (int k = 0; k < COP_N_CODEC; k++) assert_true(size[COP_CODEC_AUTO] <= size[k]);
-	print_message("%-18s %-8s raw %7zu  huffman %7zu  range %7zu\n", r->name, cop__enc_text(t->enc), size[0], size[1], size[2]);
+	print_message("%-18s %-8s raw %7zu  huffman %7zu  range %7zu\n", r->name, cop__enc_text(t->enc), size[0],
+	        size[1], size[2]);
 	free(again);
 }
 
@@ -221,9 +226,10 @@ static void attack(cop_ctx *cx, const cop_type *t, cop_codec codec, const uint8_
 
 static void test_damage(void **state)
 {
-	static const struct row small[] = {
-		{"random", 9, 31, 5, 0.3, RANDOM, 0}, {"grid", 9, 31, 9, 0.3, RANDOM, 0.125f}, {"all zero", 5, 20, 4, 0, RANDOM, 0},
-		{"f32 values", 19, 131, 0, 0.15, RANDOM, 0}, {"gaps", 3, 700, 3, 0, EVERY_300TH, 0}, {"one symbol", 3, 9, 2, 1, ALL, 0}};
+	static const struct row small[] = {{"random", 9, 31, 5, 0.3, RANDOM, 0},
+	        {"grid", 9, 31, 9, 0.3, RANDOM, 0.125f}, {"all zero", 5, 20, 4, 0, RANDOM, 0},
+	        {"f32 values", 19, 131, 0, 0.15, RANDOM, 0}, {"gaps", 3, 700, 3, 0, EVERY_300TH, 0},
+	        {"one symbol", 3, 9, 2, 1, ALL, 0}};
 	cop_ctx *cx = *state;
 
 	largest = 0;
@@ -277,7 +283,8 @@ static void test_size(void **state)
 	cop_type t = type_of(&r, COP_DENSE, 0);
 	cop_codec used = COP_CODEC_RANGE;
 	cop_text s;
-	double kept = 0.2, bits = -(kept * __builtin_log2(kept) + 0.8 * __builtin_log2(0.8)) + kept * __builtin_log2(14);
+	double kept = 0.2,
+	       bits = -(kept * __builtin_log2(kept) + 0.8 * __builtin_log2(0.8)) + kept * __builtin_log2(14);
 
 	cop__text_init(&s, *state);
 	assert_int_equal(cop__store(&s, &used, *state, &t, w), COP_OK);
@@ -290,12 +297,12 @@ static void test_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_blobs, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_foreign_blob, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cap, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_size, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_blobs, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_foreign_blob, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_cap, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_size, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ static cop_vid encoded(cop_graph *g, const char *name, cop_enc enc, int32_t rows
 	float *w = calloc((size_t)(rows * cols), sizeof *w);
 	void *blob;
 
-	for (int i = 0; i < rows * cols; i++) w[i] = cop__rand(1, 1, (uint64_t)i) % 5 ? 0 : (float)(cop__rand(1, 2, (uint64_t)i) % 9) - 4;
+	for (int i = 0; i < rows * cols; i++)
+		w[i] = cop__rand(1, 1, (uint64_t)i) % 5 ? 0 : (float)(cop__rand(1, 2, (uint64_t)i) % 9) - 4;
 	assert_int_equal(cop__encode(&blob, &t.enc_bytes, g->cx, enc, w, rows, cols), COP_OK);
 	t.enc = enc;
 	cop_vid v = cop__data(g, COP_PARAM, name, &t, blob);
@@ -57,7 +58,9 @@ static bool same(const cop_graph *a, const cop_graph *b)
 		if (x->role < COP_CONST) continue;
 		cop_vid f = cop__find(b, x->name);
 		const cop_value *y = &b->value[f];
-		if (!f || x->role != y->role || cop_type_bytes(&x->type) != cop_type_bytes(&y->type) || !x->data != !y->data) return false;
+		if (!f || x->role != y->role || cop_type_bytes(&x->type) != cop_type_bytes(&y->type) ||
+		        !x->data != !y->data)
+			return false;
 		if (x->data && memcmp(x->data, y->data, cop_type_bytes(&x->type))) return false;
 	}
 	return a->n_value == b->n_value && a->n_node == b->n_node;
@@ -147,13 +150,15 @@ static void test_damage(void **state)
 /* Right checksums, wrong contents. */
 static void test_lies(void **state)
 {
-	static const struct { const char *text, *blobs, *says; } lies[] = {
-		{"param w f32[40000,50000] sparse 90\n", "\x00\x01\x02\x00", "cannot stand for"},
-		{"param w f32[40000,50000]\n", "\x00\x01\x00\x00", "cannot hold"},
-		{"param w f32[2,2]\n", "\x00\x01\x00\x00", "1 bytes are stored, its type takes 16"},
-		{"param w f32[2,2]\n", "\x01\x01\x00\x00", "has no value"},
-		{"param w f32[2,2]\n", "\x00\x01\x09\x00", "unknown coder 9"},
-		{"param w f32[2,2] sparse 50\n", NULL, "is sparse, but not stored"},
+	static const struct {
+		const char *text, *blobs, *says;
+	} lies[] = {
+	        {"param w f32[40000,50000] sparse 90\n", "\x00\x01\x02\x00", "cannot stand for"},
+	        {"param w f32[40000,50000]\n", "\x00\x01\x00\x00", "cannot hold"},
+	        {"param w f32[2,2]\n", "\x00\x01\x00\x00", "1 bytes are stored, its type takes 16"},
+	        {"param w f32[2,2]\n", "\x01\x01\x00\x00", "has no value"},
+	        {"param w f32[2,2]\n", "\x00\x01\x09\x00", "unknown coder 9"},
+	        {"param w f32[2,2] sparse 50\n", NULL, "is sparse, but not stored"},
 	};
 	for (int i = 0; i < LEN(lies); i++) {
 		cop_graph *g;
@@ -179,8 +184,10 @@ static void test_checkpoint(void **state)
 {
 	char path[64];
 	cop_graph *g = model(*state, 1), *h = model(*state, -3), *model_of;
-	cop_number put[] = {{"epoch", false, 12, 0}, {"best", true, 0, 0.1}, {"seed", false, INT64_MIN, 0}, {"loss", true, 0, 3}};
-	cop_number got[] = {{.name = "loss"}, {.name = "seed"}, {.name = "best"}, {.name = "epoch"}}, more[] = {{.name = "momentum"}};
+	cop_number put[] = {
+	        {"epoch", false, 12, 0}, {"best", true, 0, 0.1}, {"seed", false, INT64_MIN, 0}, {"loss", true, 0, 3}};
+	cop_number got[] = {{.name = "loss"}, {.name = "seed"}, {.name = "best"}, {.name = "epoch"}},
+	           more[] = {{.name = "momentum"}};
 
 	snprintf(path, sizeof path, "test_checkpoint_%ld", (long)getpid());
 	assert_int_equal(cop__checkpoint_write(path, g, put, LEN(put)), COP_OK);
@@ -202,7 +209,10 @@ static void test_checkpoint(void **state)
 	remove(path);
 }
 
-static int setup(void **state) { return cop_ctx_new((cop_ctx **)state, NULL); }
+static int setup(void **state)
+{
+	return cop_ctx_new((cop_ctx **)state, NULL);
+}
 static int teardown(void **state)
 {
 	cop_ctx_free(*state);
@@ -211,7 +221,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_file), cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_lies), cmocka_unit_test(test_checkpoint)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_file),
+	        cmocka_unit_test(test_damage), cmocka_unit_test(test_lies), cmocka_unit_test(test_checkpoint)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -15,7 +15,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-typedef struct layer { const char *name; int32_t rows, cols; double density; int code_bits; } layer;
+typedef struct layer {
+	const char *name;
+	int32_t rows, cols;
+	double density;
+	int code_bits;
+} layer;
 enum { GAP_BITS = 5 };
 
 /* How much fuller than the mean the column of a pixel is: nothing at the border of the image, most in the middle. */
@@ -31,7 +36,8 @@ static uint8_t *mask_of(const layer *l, uint32_t seed, bool image)
 	uint8_t *m = malloc((size_t)n);
 
 	for (int32_t i = 0; i < n; i++)
-		m[i] = cop__rand_unit(7, seed, (uint64_t)i) < l->density * (image && l->cols == 784 ? pixel(i % 784) : 1);
+		m[i] = cop__rand_unit(7, seed, (uint64_t)i) <
+		       l->density * (image && l->cols == 784 ? pixel(i % 784) : 1);
 	return m;
 }
 
@@ -45,7 +51,8 @@ static double accounted(const char *net, const layer *l, int n)
 		uint8_t *m = mask_of(&l[i], (uint32_t)i, false);
 		int64_t entries = cop__relative_entries(m, count, GAP_BITS);
 		double b = (double)entries * (l[i].code_bits + GAP_BITS) + 32 * ldexp(1, l[i].code_bits);
-		print_message("%-14s %-6s %7lld entries  %5.2f %%\n", net, l[i].name, (long long)entries, 100 * b / (32.0 * count));
+		print_message("%-14s %-6s %7lld entries  %5.2f %%\n", net, l[i].name, (long long)entries,
+		        100 * b / (32.0 * count));
 		bits += b;
 		weights += count;
 		free(m);
@@ -56,8 +63,10 @@ static double accounted(const char *net, const layer *l, int n)
 
 static void test_published(void **state)
 {
-	static const layer lenet300[] = {{"ip1", 300, 784, 0.08, 6}, {"ip2", 100, 300, 0.09, 6}, {"ip3", 10, 100, 0.26, 6}};
-	static const layer lenet5[] = {{"conv1", 20, 25, 0.66, 8}, {"conv2", 50, 500, 0.12, 8}, {"ip1", 500, 800, 0.08, 5}, {"ip2", 10, 500, 0.19, 5}};
+	static const layer lenet300[] = {
+	        {"ip1", 300, 784, 0.08, 6}, {"ip2", 100, 300, 0.09, 6}, {"ip3", 10, 100, 0.26, 6}};
+	static const layer lenet5[] = {{"conv1", 20, 25, 0.66, 8}, {"conv2", 50, 500, 0.12, 8},
+	        {"ip1", 500, 800, 0.08, 5}, {"ip2", 10, 500, 0.19, 5}};
 
 	(void)state;
 	assert_true(fabs(accounted("LeNet-300-100", lenet300, LEN(lenet300)) / 3.08 - 1) < 0.02);
@@ -69,7 +78,7 @@ static void test_entries(void **state)
 	uint8_t m[40] = {0};
 
 	(void)state;
-	m[0] = 1; /* distance 1 */
+	m[0] = 1;  /* distance 1 */
 	m[12] = 1; /* distance 12 under 3 bits: a filler at 8, then 4, as in figure 2 of the paper */
 	assert_int_equal(cop__relative_entries(m, 40, 3), 3);
 	m[20] = 1; /* distance 8, the largest: no filler */
@@ -89,7 +98,8 @@ static size_t coded(cop_ctx *cx, double density, bool image, cop_codec codec)
 		int32_t n = a.rows * a.cols;
 		uint8_t *m = mask_of(&a, (uint32_t)i, image);
 		float *w = calloc((size_t)n, sizeof *w);
-		for (int32_t k = 0; k < n; k++) { /* 31 even levels over three deviations, the survivors of a magnitude cut */
+		for (int32_t k = 0; k < n;
+		        k++) { /* 31 even levels over three deviations, the survivors of a magnitude cut */
 			float v = cop__rand_normal(9, (uint32_t)i, (uint64_t)k);
 			int q = (int)lroundf(v * 5);
 			if (m[k]) w[k] = 0.0213f * (float)(q > 15 ? 15 : q < -15 ? -15 : q ? q : 1);
@@ -122,11 +132,15 @@ static void test_coders(void **state)
 	for (int i = 0; i < 2 * LEN(density); i++) {
 		double d = density[i / 2];
 		bool image = i % 2;
-		size_t raw = coded(cx, d, image, COP_CODEC_RAW), huffman = coded(cx, d, image, COP_CODEC_HUFFMAN), range = coded(cx, d, image, COP_CODEC_RANGE);
-		print_message("LeNet-300-100 at %.0f %%, %s mask: in memory %zu bytes, huffman %zu, range %zu (%+.1f %%)\n", 100 * d,
-			image ? "image" : "random", raw, huffman, range, 100 * ((double)range / (double)huffman - 1));
+		size_t raw = coded(cx, d, image, COP_CODEC_RAW), huffman = coded(cx, d, image, COP_CODEC_HUFFMAN),
+		       range = coded(cx, d, image, COP_CODEC_RANGE);
+		print_message(
+		        "LeNet-300-100 at %.0f %%, %s mask: in memory %zu bytes, huffman %zu, range %zu (%+.1f %%)\n",
+		        100 * d, image ? "image" : "random", raw, huffman, range,
+		        100 * ((double)range / (double)huffman - 1));
 		assert_true(huffman < raw);
-		assert_true((double)range < (double)huffman * (image ? 0.98 : 1.01)); /* nothing to learn from a random mask */
+		assert_true((double)range <
+		            (double)huffman * (image ? 0.98 : 1.01)); /* nothing to learn from a random mask */
 	}
 	cop_ctx_free(cx);
 }
@@ -134,9 +148,9 @@ static void test_coders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_published),
-		cmocka_unit_test(test_entries),
-		cmocka_unit_test(test_coders),
+	        cmocka_unit_test(test_published),
+	        cmocka_unit_test(test_entries),
+	        cmocka_unit_test(test_coders),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

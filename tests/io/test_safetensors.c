@@ -22,14 +22,15 @@ enum { O = 2, KH = 3, KW = 1, I = 2, H = 4, W = 5, F = 7 };
 static cop_graph *model(cop_ctx *cx)
 {
 	cop_graph *g;
-	cop_type x = cop__type(COP_F32, 4, DIMS(1, H, W, I)), cw = cop__type(COP_F32, 4, DIMS(O, KH, KW, I)), b = cop__type(COP_F32, 1, DIMS(O)),
-		fw = cop__type(COP_F32, 2, DIMS(F, H * W * O));
+	cop_type x = cop__type(COP_F32, 4, DIMS(1, H, W, I)), cw = cop__type(COP_F32, 4, DIMS(O, KH, KW, I)),
+	         b = cop__type(COP_F32, 1, DIMS(O)), fw = cop__type(COP_F32, 2, DIMS(F, H * W * O));
 	cop_conv_attr c = {1, 1, 1, 0, 1, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI};
 	cop_act_attr a = {COP_NO_LO, COP_NO_HI};
 
 	assert_int_equal(cop__graph_new(&g, cx, "net"), COP_OK);
 	cop_vid v = cop__input(g, "x", &x);
-	v = cop__apply(g, OP_conv, &c, VIDS(v, cop__data(g, COP_PARAM, "conv.w", &cw, NULL), cop__data(g, COP_PARAM, "conv.b", &b, NULL)));
+	v = cop__apply(g, OP_conv, &c,
+	        VIDS(v, cop__data(g, COP_PARAM, "conv.w", &cw, NULL), cop__data(g, COP_PARAM, "conv.b", &b, NULL)));
 	v = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(v));
 	v = cop__apply(g, OP_clip, &(cop_act_attr){0, 6}, VIDS(v));
 	v = cop__apply(g, OP_fc, &a, VIDS(v, cop__data(g, COP_PARAM, "fc.w", &fw, NULL)));
@@ -39,7 +40,10 @@ static cop_graph *model(cop_ctx *cx)
 	return g;
 }
 
-static const float *data_of(const cop_graph *g, const char *name) { return g->value[cop__find(g, name)].data; }
+static const float *data_of(const cop_graph *g, const char *name)
+{
+	return g->value[cop__find(g, name)].data;
+}
 
 static cop_text file_of(cop_ctx *cx, const char *header, const float *f, int n)
 {
@@ -52,12 +56,15 @@ static cop_text file_of(cop_ctx *cx, const char *header, const float *f, int n)
 	return t;
 }
 
-#define PARTS(conv, cshape, bias, fc, mean)                                                                               \
-	"\"" conv "\":{\"dtype\":\"F32\",\"shape\":" cshape ",\"data_offsets\":[0,48]},"                                   \
-	"\"" bias "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[48,56]},"                                          \
-	"\"" fc "\":{\"dtype\":\"F32\",\"shape\":[7,40],\"data_offsets\":[56,1176]},"                                       \
+#define PARTS(conv, cshape, bias, fc, mean)                                                                            \
+	"\"" conv "\":{\"dtype\":\"F32\",\"shape\":" cshape ",\"data_offsets\":[0,48]},"                               \
+	"\"" bias "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[48,56]},"                                     \
+	"\"" fc "\":{\"dtype\":\"F32\",\"shape\":[7,40],\"data_offsets\":[56,1176]},"                                  \
 	"\"" mean "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1176,1184]}"
-#define TORCH "{" PARTS("conv.weight", "[2,2,3,1]", "conv.bias", "fc.weight", "bn.running_mean") ",\"bn.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]}}"
+#define TORCH                                                                                                          \
+	"{" PARTS("conv.weight", "[2,2,3,1]", "conv.bias", "fc.weight",                                                \
+	        "bn.running_mean") ",\"bn.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,"  \
+	                           "8]}}"
 #define OURS "{" PARTS("conv.w", "[2,3,1,2]", "conv.b", "fc.w", "bn.mean") "}"
 enum { FLOATS = 296 };
 
@@ -76,11 +83,14 @@ static void test_torch(void **state)
 	assert_int_equal(cop__weights_parse(g, "t", t.data, t.len), COP_OK);
 	for (int o = 0; o < O; o++)
 		for (int k = 0; k < KH; k++)
-			for (int i = 0; i < I; i++) assert_true(data_of(g, "conv.w")[(o * KH + k) * I + i] == f[(o * I + i) * KH + k]);
+			for (int i = 0; i < I; i++)
+				assert_true(data_of(g, "conv.w")[(o * KH + k) * I + i] == f[(o * I + i) * KH + k]);
 	assert_true(data_of(g, "conv.b")[1] == f[13] && data_of(g, "bn.mean")[1] == f[295]);
 	for (int o = 0; o < F; o++)
 		for (int p = 0; p < H * W; p++)
-			for (int c = 0; c < O; c++) assert_true(data_of(g, "fc.w")[(o * H * W + p) * O + c] == f[14 + (o * O + c) * H * W + p]);
+			for (int c = 0; c < O; c++)
+				assert_true(
+				        data_of(g, "fc.w")[(o * H * W + p) * O + c] == f[14 + (o * O + c) * H * W + p]);
 	assert_null(data_of(g, "fc.w.m"));
 	cop__text_free(&t);
 	cop_graph_free(g);
@@ -110,16 +120,19 @@ static void test_ours(void **state)
 
 static void test_refused(void **state)
 {
-	static const struct { const char *header, *says; } rows[] = {
-		{"{}", "no tensor for 'conv.w' and 3 more"},
-		{"[]", "no JSON object"},
-		{"{\"conv.w\":3}", "incomplete"},
-		{"{" PARTS("conv.w", "[2,3,1,3]", "conv.b", "fc.w", "bn.mean") "}", "shape does not fit its bytes"},
-		{"{" PARTS("conv.w", "[12]", "conv.b", "fc.w", "bn.mean") "}", "another shape"},
-		{"{" PARTS("conv.w", "[2,3,1,2]", "conv.b", "fc.w", "mean") "}", "no tensor for 'bn.mean'"},
-		{"{\"conv.w\":{\"dtype\":\"I32\",\"shape\":[2,3,1,2],\"data_offsets\":[0,48]}}", "'conv.w' is I32"},
-		{"{\"conv.w\":{\"dtype\":\"F32\",\"shape\":[2,3,1,2],\"data_offsets\":[0,48000]}}", "incomplete"},
-		{"{\"conv.w\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,12],\"data_offsets\":[0,48]}}", "another shape"},
+	static const struct {
+		const char *header, *says;
+	} rows[] = {
+	        {"{}", "no tensor for 'conv.w' and 3 more"},
+	        {"[]", "no JSON object"},
+	        {"{\"conv.w\":3}", "incomplete"},
+	        {"{" PARTS("conv.w", "[2,3,1,3]", "conv.b", "fc.w", "bn.mean") "}", "shape does not fit its bytes"},
+	        {"{" PARTS("conv.w", "[12]", "conv.b", "fc.w", "bn.mean") "}", "another shape"},
+	        {"{" PARTS("conv.w", "[2,3,1,2]", "conv.b", "fc.w", "mean") "}", "no tensor for 'bn.mean'"},
+	        {"{\"conv.w\":{\"dtype\":\"I32\",\"shape\":[2,3,1,2],\"data_offsets\":[0,48]}}", "'conv.w' is I32"},
+	        {"{\"conv.w\":{\"dtype\":\"F32\",\"shape\":[2,3,1,2],\"data_offsets\":[0,48000]}}", "incomplete"},
+	        {"{\"conv.w\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,12],\"data_offsets\":[0,48]}}",
+	                "another shape"},
 	};
 	float f[FLOATS];
 	cop_graph *g = model(*state);
@@ -149,8 +162,10 @@ static void test_refused(void **state)
 static void test_halves(void **state)
 {
 	/* 1, -2, the least and the largest finite half, infinity, a denormal; then bfloat16 */
-	static const uint16_t h[] = {0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x83ff}, b[] = {0x3f80, 0xc000, 0x0080, 0x7f7f, 0x7f80, 0x8001};
-	static const float fh[] = {1, -2, 0x1p-24f, 65504, __builtin_inff(), -0x1.ff8p-15f}, fb[] = {1, -2, 0x1p-126f, 0x1.fep127f, __builtin_inff(), -0x1p-133f};
+	static const uint16_t h[] = {0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x83ff},
+	                      b[] = {0x3f80, 0xc000, 0x0080, 0x7f7f, 0x7f80, 0x8001};
+	static const float fh[] = {1, -2, 0x1p-24f, 65504, __builtin_inff(), -0x1.ff8p-15f},
+	                   fb[] = {1, -2, 0x1p-126f, 0x1.fep127f, __builtin_inff(), -0x1p-133f};
 	cop_graph *g;
 	cop_type six = cop__type(COP_F32, 1, DIMS(6));
 	cop_text t;
@@ -158,7 +173,10 @@ static void test_halves(void **state)
 	assert_int_equal(cop__graph_new(&g, *state, "h"), COP_OK);
 	cop__data(g, COP_PARAM, "h", &six, NULL);
 	cop__data(g, COP_PARAM, "b", &six, NULL);
-	t = file_of(*state, "{\"h\":{\"dtype\":\"F16\",\"shape\":[6],\"data_offsets\":[0,12]},\"b\":{\"dtype\":\"BF16\",\"shape\":[6],\"data_offsets\":[12,24]}}", NULL, 0);
+	t = file_of(*state,
+	        "{\"h\":{\"dtype\":\"F16\",\"shape\":[6],\"data_offsets\":[0,12]},\"b\":{\"dtype\":\"BF16\",\"shape\":["
+	        "6],\"data_offsets\":[12,24]}}",
+	        NULL, 0);
 	cop__text_bytes(&t, h, 12);
 	cop__text_bytes(&t, b, 12);
 	assert_int_equal(cop__weights_parse(g, "t", t.data, t.len), COP_OK);
@@ -191,7 +209,8 @@ static void test_npy(void **state)
 	cop__text_add(&s, "%-63s\n", "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }");
 	cop__text_bytes(&s, wide, sizeof wide);
 	assert_int_equal(cop__npy_parse(&u, *state, "n", s.data, s.len), COP_OK);
-	assert_true(((float *)u.data)[0] == 1.5f && ((float *)u.data)[1] == -2 && ((float *)u.data)[2] == __builtin_inff());
+	assert_true(
+	        ((float *)u.data)[0] == 1.5f && ((float *)u.data)[1] == -2 && ((float *)u.data)[2] == __builtin_inff());
 	cop_free(*state, u.data);
 	for (size_t n = 0; n < s.len; n++) {
 		assert_int_equal(cop__npy_parse(&u, *state, "n", s.data, n), COP_FORMAT);
@@ -205,7 +224,10 @@ static void test_npy(void **state)
 	cop__text_free(&s);
 }
 
-static int setup(void **state) { return cop_ctx_new((cop_ctx **)state, NULL); }
+static int setup(void **state)
+{
+	return cop_ctx_new((cop_ctx **)state, NULL);
+}
 static int teardown(void **state)
 {
 	cop_ctx_free(*state);
@@ -214,7 +236,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch), cmocka_unit_test(test_ours), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_halves), cmocka_unit_test(test_npy)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch), cmocka_unit_test(test_ours),
+	        cmocka_unit_test(test_refused), cmocka_unit_test(test_halves), cmocka_unit_test(test_npy)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

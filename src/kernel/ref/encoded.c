@@ -12,8 +12,17 @@
 
 enum { ROWS = 4, TILE = 16 };
 
-typedef struct palette { const float *book; const uint8_t *codes; int32_t bits, stride; } palette; /* stride: bytes of a row */
-typedef struct sparse { const float *book; const uint32_t *start; const uint8_t *gap, *code; const float *value; } sparse;
+typedef struct palette {
+	const float *book;
+	const uint8_t *codes;
+	int32_t bits, stride;
+} palette; /* stride: bytes of a row */
+typedef struct sparse {
+	const float *book;
+	const uint32_t *start;
+	const uint8_t *gap, *code;
+	const float *value;
+} sparse;
 
 static palette palette_of(const void *blob, int32_t cols)
 {
@@ -37,13 +46,17 @@ static sparse sparse_of(const void *blob)
 	return s;
 }
 
-static float start(const float *bias, int32_t o) { return bias ? bias[o] : 0; }
+static float start(const float *bias, int32_t o)
+{
+	return bias ? bias[o] : 0;
+}
 
 /* ---- fc ---- */
 
 /* Adds the products of four rows with x[0..n) to s. Four sums, because each addition waits for the one before it.
  * bits is a constant where this is called, so that the inner loop unrolls. */
-static inline void four_rows(float s[ROWS], const float *x, const uint8_t *const c[ROWS], const float *book, int32_t bits, int32_t n)
+static inline void four_rows(
+        float s[ROWS], const float *x, const uint8_t *const c[ROWS], const float *book, int32_t bits, int32_t n)
 {
 	const uint8_t *c0 = c[0], *c1 = c[1], *c2 = c[2], *c3 = c[3];
 	float s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3];
@@ -63,7 +76,8 @@ static inline void four_rows(float s[ROWS], const float *x, const uint8_t *const
 }
 
 /* y[o .. o+3] of one sample; rows past the last repeat it and are not written. */
-static void palette_rows(float *y, const float *x, const palette *p, const float *bias, int32_t o, int32_t to, const int32_t *k)
+static void palette_rows(
+        float *y, const float *x, const palette *p, const float *bias, int32_t o, int32_t to, const int32_t *k)
 {
 	const uint8_t *c[ROWS];
 	float s[ROWS];
@@ -75,10 +89,17 @@ static void palette_rows(float *y, const float *x, const palette *p, const float
 		s[r] = start(bias, row);
 	}
 	switch (p->bits) {
-	case 8: four_rows(s, x, c, p->book, 8, k[FK_IN]); break;
-	case 4: four_rows(s, x, c, p->book, 4, k[FK_IN]); break;
-	case 2: four_rows(s, x, c, p->book, 2, k[FK_IN]); break;
-	default: four_rows(s, x, c, p->book, 1, k[FK_IN]);
+	case 8:
+		four_rows(s, x, c, p->book, 8, k[FK_IN]);
+		break;
+	case 4:
+		four_rows(s, x, c, p->book, 4, k[FK_IN]);
+		break;
+	case 2:
+		four_rows(s, x, c, p->book, 2, k[FK_IN]);
+		break;
+	default:
+		four_rows(s, x, c, p->book, 1, k[FK_IN]);
 	}
 	for (r = 0; r < ROWS && o + r < to; r++) y[o + r] = cop_clampf(s[r], cop_f(k[FK_LO]), cop_f(k[FK_HI]));
 }
@@ -112,7 +133,8 @@ static float sparse_sum(float s, const sparse *w, const float *x, uint32_t e, ui
 	return s;
 }
 
-/* Two rows at a time as far as the shorter reaches: each addition waits for the one before it, the other row fills the wait. */
+/* Two rows at a time as far as the shorter reaches: each addition waits for the one before it, the other row fills the
+ * wait. */
 static void sparse_pair(float s[2], const sparse *w, const float *x, int32_t o)
 {
 	uint32_t a = w->start[o], b = w->start[o + 1], na = b - a, nb = w->start[o + 2] - b, n = na < nb ? na : nb, e;
@@ -149,18 +171,20 @@ void cop_fc_sparse(const cop_call *c)
 			y[o] = cop_clampf(s[0], lo, hi);
 			y[o + 1] = cop_clampf(s[1], lo, hi);
 		}
-		if (o < to) y[o] = cop_clampf(sparse_sum(start(bias, o), &w, x, w.start[o], w.start[o + 1], -1), lo, hi);
+		if (o < to)
+			y[o] = cop_clampf(sparse_sum(start(bias, o), &w, x, w.start[o], w.start[o + 1], -1), lo, hi);
 	}
 }
 
-/* ---- conv: a tile of up to 16 output columns is summed at once, so that each weight is decoded once for all of them ---- */
+/* ---- conv: a tile of up to 16 output columns is summed at once, so that each weight is decoded once for all of them
+ * ---- */
 
 typedef struct tile {
 	const int32_t *k;
-	const float *x;             /* of this sample */
-	int32_t oh, ow, n;          /* output row, first column, columns */
-	int32_t from, to;           /* columns of the tile that a kernel column reaches inside the image */
-	const float *at;            /* x[ih, iw of column `from`, 0]; 0 when the kernel row lies in the padding */
+	const float *x;    /* of this sample */
+	int32_t oh, ow, n; /* output row, first column, columns */
+	int32_t from, to;  /* columns of the tile that a kernel column reaches inside the image */
+	const float *at;   /* x[ih, iw of column `from`, 0]; 0 when the kernel row lies in the padding */
 	float sum[TILE];
 } tile;
 
@@ -168,7 +192,8 @@ typedef struct tile {
 static void reach(tile *t, int32_t kh, int32_t kw)
 {
 	const int32_t *k = t->k;
-	int32_t ih = t->oh * k[CK_SH] - k[CK_PT] + kh * k[CK_DH], iw = t->ow * k[CK_SW] - k[CK_PL] + kw * k[CK_DW], sw = k[CK_SW], past;
+	int32_t ih = t->oh * k[CK_SH] - k[CK_PT] + kh * k[CK_DH], iw = t->ow * k[CK_SW] - k[CK_PL] + kw * k[CK_DW],
+	        sw = k[CK_SW], past;
 
 	t->at = 0;
 	if (ih < 0 || ih >= k[CK_H]) return;
@@ -235,7 +260,8 @@ static void conv_row(float *y, tile *t, const palette *p, const sparse *s, const
 			for (j = 0; j < TILE; j++) t->sum[j] = start(bias, o);
 			if (p) palette_channel(t, p, o);
 			else sparse_channel(t, s, o);
-			for (j = 0; j < t->n; j++) y[(t->ow + j) * k[CK_O] + o] = cop_clampf(t->sum[j], cop_f(k[CK_LO]), cop_f(k[CK_HI]));
+			for (j = 0; j < t->n; j++)
+				y[(t->ow + j) * k[CK_O] + o] = cop_clampf(t->sum[j], cop_f(k[CK_LO]), cop_f(k[CK_HI]));
 		}
 	}
 }
