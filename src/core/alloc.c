@@ -158,7 +158,7 @@ static bool room(cop_text *t, size_t more)
 
 void cop__text_bytes(cop_text *t, const void *bytes, size_t size)
 {
-	if (!room(t, size)) return;
+	if (!size || !room(t, size)) return;
 	memcpy(t->data + t->len, bytes, size);
 	t->len += size;
 	t->data[t->len] = 0;

@@ -5,6 +5,7 @@
 #include "data/batch.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
+#include "train/policy.h"
 
 #include <math.h>
 #include <time.h>
@@ -38,34 +39,39 @@ static void score_values(sums *s, const float *y, const float *x, const int32_t 
 	}
 }
 
-static cop_status run_all(sums *s, cop_session *ses, cop_batcher *b, const cop_dataset *d, int32_t batch, cop_ctx *cx, double *seconds)
+static double now(void)
 {
-	cop_tensor x, y;
-	int32_t *label = cop__alloc(cx, sizeof *label * (size_t)batch);
-	struct timespec t0, t1;
-	cop_status st = label ? COP_OK : COP_NOMEM;
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
-	if (!st) st = cop_session_io(ses, 0, 0, false, &x);
-	if (!st) st = cop_session_io(ses, 0, 0, true, &y);
-	for (int32_t i = 0; !st && i < cop__batcher_count(b); i++) {
-		if ((st = cop__batcher_fill(b, -1, i, x.data, label))) break;
-		float *input = x.data;
-		clock_gettime(CLOCK_MONOTONIC, &t0);
+/* x holds a batch apart from the session's input, whose memory the run may use again. */
+static cop_status run_all(sums *s, cop_session *ses, cop_batches *b, const cop_dataset *d, int32_t batch, cop_ctx *cx, double *seconds)
+{
+	cop_tensor in, y;
+
+	COP_TRY(cop_session_io(ses, 0, 0, false, &in));
+	COP_TRY(cop_session_io(ses, 0, 0, true, &y));
+	int32_t *label = cop__alloc(cx, sizeof *label * (size_t)batch);
+	float *x = cop__alloc(cx, cop_type_bytes(&in.type));
+	cop_status st = label && x ? COP_OK : COP_NOMEM;
+	for (int32_t i = 0; !st && i < cop__batch_count(b); i++) {
+		if ((st = cop__batch_get(x, label, b, i, 0, 1))) break;
+		memcpy(in.data, x, cop_type_bytes(&in.type));
+		double t0 = now();
 		st = cop_session_run(ses, 0);
-		clock_gettime(CLOCK_MONOTONIC, &t1);
-		*seconds += (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec);
-		if (d->classes) {
-			score_labels(s, y.data, label, batch, y.type.dim[y.type.rank - 1]);
-		} else { /* the arena may have reused the input: fetch it again */
-			if (!(st = cop__batcher_fill(b, -1, i, input, label))) score_values(s, y.data, input, label, batch, cop_type_count(&y.type) / batch);
-		}
+		*seconds += now() - t0;
+		if (d->classes) score_labels(s, y.data, label, batch, y.type.dim[y.type.rank - 1]);
+		else score_values(s, y.data, x, label, batch, cop_type_count(&y.type) / batch);
 		if (!st && cop__stopped(cx)) st = cop__error(cx, COP_STOPPED, "stopped while scoring");
 	}
 	cop__free(cx, label);
+	cop__free(cx, x);
 	return st;
 }
 
-static cop_status check_fit(const cop_graph *g, const cop_dataset *d)
+cop_status cop__check_fit(const cop_graph *g, const cop_dataset *d)
 {
 	cop_type in, out;
 	COP_TRY(cop_graph_io(g, &in, &out));
@@ -83,7 +89,7 @@ cop_status cop_eval(cop_score *out, const cop_graph *model, cop_dataset *data, i
 	cop_graph *sized = NULL, *infer = NULL, *g = NULL;
 	cop_plan *plan = NULL;
 	cop_session *ses = NULL;
-	cop_batcher *b = NULL;
+	cop_batches *b = NULL;
 	cop_target t;
 	sums s = {0};
 	double seconds = 0;
@@ -92,18 +98,18 @@ cop_status cop_eval(cop_score *out, const cop_graph *model, cop_dataset *data, i
 
 	*out = (cop_score){0};
 	t.threads = threads;
-	if (!st) st = check_fit(model, data);
+	if (!st) st = cop__check_fit(model, data);
 	if (!st) st = cop__pass_batch(&sized, model, batch);
 	if (!st) st = cop__pass_to_infer(&infer, sized);
 	if (!st) st = cop__pass_fuse(&g, infer);
 	if (!st) st = cop_plan_build(&plan, &g, 1, &t);
 	if (!st) st = cop_session_new(&ses, plan, threads);
-	if (!st) st = cop__batcher_new(&b, cx, data, batch, 0, NULL);
+	if (!st) st = cop__batch_new(&b, cx, data, &(cop_batch_args){.size = batch, .in_order = true});
 	if (!st) st = run_all(&s, ses, b, data, batch, cx, &seconds);
 	if (!st && s.count)
 		*out = (cop_score){.accuracy = data->classes ? (float)((double)s.right / (double)s.count) : -1, .loss = (float)(s.loss / (double)s.count),
 			.count = (int32_t)s.count, .images_per_second = seconds > 0 ? (double)s.count / seconds : 0};
-	cop__batcher_free(b);
+	cop__batch_free(b);
 	cop_session_free(ses);
 	cop_plan_free(plan);
 	cop_graph_free(g);

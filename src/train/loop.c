@@ -23,7 +23,7 @@ typedef struct loop {
 	cop_graph *model, *g;    /* g: the training graph */
 	cop_plan *plan;
 	cop_session *s;
-	cop_batcher *batch;
+	cop_batches *batch;
 	cop_dataset *valid;
 	const cop_train_args *a;
 	const char *stage;
@@ -33,6 +33,7 @@ typedef struct loop {
 	cop_tensor x, target, y, loss, lr; /* target: labels, or the values to reproduce */
 	int64_t per_epoch, step;
 	bool labels;
+	int32_t *label;
 	double began, reported, trained; /* seconds */
 	int64_t images;
 	double sum_loss;
@@ -60,19 +61,6 @@ static cop_status make_graph(loop *l, int32_t classes)
 	return st;
 }
 
-static cop_status check_fit(const cop_graph *g, const cop_dataset *d)
-{
-	cop_type in, out;
-	COP_TRY(cop_graph_io(g, &in, &out));
-	int64_t want = cop_type_count(&in) / in.dim[0], have = cop_type_count(&d->x);
-
-	if (want != have)
-		return cop__error(g->cx, COP_SHAPE, "data set '%s' has %lld numbers a sample, the network '%s' takes %lld", d->name, (long long)have, g->name, (long long)want);
-	if (d->classes && out.dim[out.rank - 1] < d->classes)
-		return cop__error(g->cx, COP_SHAPE, "data set '%s' has %d classes, the network '%s' tells %d apart", d->name, d->classes, g->name, out.dim[out.rank - 1]);
-	return COP_OK;
-}
-
 static cop_status bind_tensors(loop *l)
 {
 	COP_TRY(cop_session_io(l->s, 0, 0, false, &l->x));
@@ -86,8 +74,8 @@ static cop_status set_up(loop *l, cop_dataset *train)
 {
 	cop_target t;
 
-	COP_TRY(check_fit(l->model, train));
-	if (l->valid) COP_TRY(check_fit(l->model, l->valid));
+	COP_TRY(cop__check_fit(l->model, train));
+	if (l->valid) COP_TRY(cop__check_fit(l->model, l->valid));
 	if (train->count < 1) return cop__error(l->cx, COP_ARG, "data set '%s' is empty", train->name);
 	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
 	COP_TRY(make_graph(l, train->classes));
@@ -95,15 +83,17 @@ static cop_status set_up(loop *l, cop_dataset *train)
 	t.threads = l->a->threads;
 	COP_TRY(cop_plan_build(&l->plan, &l->g, 1, &t));
 	COP_TRY(cop_session_new(&l->s, l->plan, l->a->threads));
-	COP_TRY(cop__batcher_new(&l->batch, l->cx, train, l->a->batch, l->a->seed, l->a->augment));
-	l->per_epoch = cop__batcher_count(l->batch);
+	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = l->a->augment, .seed = l->a->seed}));
+	l->per_epoch = cop__batch_count(l->batch);
 	l->labels = train->classes > 0;
+	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;
 	return bind_tensors(l);
 }
 
 static void tear_down(loop *l)
 {
-	cop__batcher_free(l->batch);
+	cop__batch_free(l->batch);
+	cop__free(l->cx, l->label);
 	cop_session_free(l->s);
 	cop_plan_free(l->plan);
 	cop_graph_free(l->g);
@@ -114,7 +104,7 @@ static void tear_down(loop *l)
 static void count_right(loop *l)
 {
 	const float *y = l->y.data;
-	const int32_t *label = l->target.data;
+	const int32_t *label = l->label;
 	int32_t c = l->y.type.dim[l->y.type.rank - 1];
 
 	for (int32_t i = 0; i < l->a->batch; i++, y += c) {
@@ -176,7 +166,8 @@ static cop_status one_step(loop *l, int32_t epoch, int64_t i, bool *finish)
 	cop_verdict v = COP_GO_ON;
 	double t0 = now();
 
-	COP_TRY(cop__batcher_fill(l->batch, epoch, (int32_t)i, l->x.data, l->labels ? l->target.data : NULL));
+	COP_TRY(cop__batch_get(l->x.data, l->label, l->batch, (int32_t)i, 0, 1));
+	if (l->labels) memcpy(l->target.data, l->label, sizeof *l->label * (size_t)l->a->batch);
 	if (!l->labels) memcpy(l->target.data, l->x.data, cop_type_bytes(&l->x.type));
 	*(float *)l->lr.data = l->a->lr * cop__schedule_at(&l->schedule, epoch + (double)i / (double)l->per_epoch, l->a->epochs);
 	COP_TRY(cop_session_run(l->s, 0));
@@ -200,11 +191,11 @@ static cop_status one_step(loop *l, int32_t epoch, int64_t i, bool *finish)
 
 static cop_status save(const loop *l)
 {
-	cop_number n[] = {{"step", l->step}, {"seed", (int64_t)l->a->seed}, {"epochs", l->a->epochs}, {"batch", l->a->batch}};
+	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "seed", .i = (int64_t)l->a->seed}, {.name = "epochs", .i = l->a->epochs}, {.name = "batch", .i = l->a->batch}};
 
 	if (!l->a->checkpoint) return COP_OK;
 	COP_TRY(cop_session_pull(l->s, l->g));
-	return cop__checkpoint_write(l->g, l->a->checkpoint, n, LEN(n));
+	return cop__checkpoint_write(l->a->checkpoint, l->g, n, LEN(n));
 }
 
 static cop_status push(const loop *l)
@@ -223,14 +214,14 @@ static cop_status push(const loop *l)
 
 static cop_status resume(loop *l)
 {
-	cop_number n[] = {{"step", 0}, {"seed", 0}, {"epochs", 0}, {"batch", 0}};
+	cop_number n[] = {{.name = "step"}, {.name = "seed"}, {.name = "epochs"}, {.name = "batch"}};
 
 	if (!l->a->checkpoint || !l->a->resume) return COP_OK;
-	COP_TRY(cop__checkpoint_read(l->g, l->a->checkpoint, n, LEN(n)));
-	if (n[1].value != (int64_t)l->a->seed || n[2].value != l->a->epochs || n[3].value != l->a->batch)
+	COP_TRY(cop__checkpoint_read(l->a->checkpoint, l->g, n, LEN(n)));
+	if (n[1].i != (int64_t)l->a->seed || n[2].i != l->a->epochs || n[3].i != l->a->batch)
 		return cop__error(l->cx, COP_ARG, "%s: was made with seed %lld, %lld epochs, batch %lld; resume with the same", l->a->checkpoint,
-			(long long)n[1].value, (long long)n[2].value, (long long)n[3].value);
-	l->step = n[0].value;
+			(long long)n[1].i, (long long)n[2].i, (long long)n[3].i);
+	l->step = n[0].i;
 	return push(l);
 }
 
@@ -258,7 +249,7 @@ static cop_status end_epoch(loop *l, int32_t epoch, bool *finish)
 
 static cop_status run(loop *l)
 {
-	bool finish = false;
+	bool finish = false, fresh = true;
 
 	for (int p = 0; p < l->n_policy; p++) {
 		cop_moment m = moment(l, (int32_t)(l->step / l->per_epoch), 0, -1);
@@ -272,6 +263,8 @@ static cop_status run(loop *l)
 			return cop__error(l->cx, COP_STOPPED, "stopped in epoch %d, step %lld%s%s", epoch + 1, (long long)l->step,
 				l->a->checkpoint ? "; continue with --resume from " : "", l->a->checkpoint ? l->a->checkpoint : "");
 		}
+		if (l->step % l->per_epoch == 0 || fresh) COP_TRY(cop__batch_epoch(l->batch, epoch));
+		fresh = false;
 		COP_TRY(one_step(l, epoch, l->step % l->per_epoch, &finish));
 		if (finish || l->step % l->per_epoch == 0) COP_TRY(end_epoch(l, epoch, &finish));
 	}
