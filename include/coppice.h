@@ -276,6 +276,11 @@ cop_status cop_file_read(void **out, size_t *size, cop_ctx *cx, const char *path
 cop_status cop_file_write(cop_ctx *cx, const char *path, const void *bytes, size_t size); /* beside, then renamed */
 void cop_free(cop_ctx *cx, void *p);
 
+/* Arrays as NumPy's .npy (C order, little-endian). Read: f4 f8 -> f32, i4 i8 -> i32, i1 -> i8, u1 b1 -> u8;
+ * out->data is freed with cop_free. */
+cop_status cop_npy_read(cop_tensor *out, cop_ctx *cx, const char *path);
+cop_status cop_npy_write(cop_ctx *cx, const char *path, const cop_tensor *t);
+
 #ifdef __cplusplus
 }
 #endif

@@ -113,7 +113,7 @@ static cop_status convert(const npy *n, void *out)
 	return COP_OK;
 }
 
-cop_status cop__npy_parse(cop_tensor *out, cop_ctx *cx, const char *file, const void *bytes, size_t size)
+cop_status cop__npy_bytes(cop_tensor *out, cop_ctx *cx, const char *file, const void *bytes, size_t size)
 {
 	npy n = {.cx = cx, .file = file};
 
@@ -134,7 +134,7 @@ cop_status cop__npy_read(cop_tensor *out, cop_ctx *cx, const char *path)
 
 	*out = (cop_tensor){0};
 	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
-	cop_status st = cop__npy_parse(out, cx, path, bytes, size);
+	cop_status st = cop__npy_bytes(out, cx, path, bytes, size);
 	cop_free(cx, bytes);
 	return st;
 }
@@ -163,3 +163,6 @@ cop_status cop__npy_write(cop_ctx *cx, const char *path, const cop_tensor *t)
 	cop__text_free(&s);
 	return st;
 }
+
+cop_status cop_npy_read(cop_tensor *out, cop_ctx *cx, const char *path) { return cop__npy_read(out, cx, path); }
+cop_status cop_npy_write(cop_ctx *cx, const char *path, const cop_tensor *t) { return cop__npy_write(cx, path, t); }

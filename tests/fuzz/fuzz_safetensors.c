@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (cop__weights_parse(g, "f", p, n) && !cop_error_text(cx)[0]) abort();
 	cop_graph_free(g);
 	cop_error_clear(cx);
-	if (!cop__npy_parse(&t, cx, "f", p, n)) cop_free(cx, t.data);
+	if (!cop__npy_bytes(&t, cx, "f", p, n)) cop_free(cx, t.data);
 	else if (t.data || !cop_error_text(cx)[0]) abort();
 	cop_ctx_free(cx);
 	return 0;

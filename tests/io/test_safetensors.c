@@ -208,17 +208,17 @@ static void test_npy(void **state)
 	cop__text_bytes(&s, "\x93NUMPY\x01\x00\x40\x00", 10);
 	cop__text_add(&s, "%-63s\n", "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }");
 	cop__text_bytes(&s, wide, sizeof wide);
-	assert_int_equal(cop__npy_parse(&u, *state, "n", s.data, s.len), COP_OK);
+	assert_int_equal(cop__npy_bytes(&u, *state, "n", s.data, s.len), COP_OK);
 	assert_true(
 	        ((float *)u.data)[0] == 1.5f && ((float *)u.data)[1] == -2 && ((float *)u.data)[2] == __builtin_inff());
 	cop_free(*state, u.data);
 	for (size_t n = 0; n < s.len; n++) {
-		assert_int_equal(cop__npy_parse(&u, *state, "n", s.data, n), COP_FORMAT);
+		assert_int_equal(cop__npy_bytes(&u, *state, "n", s.data, n), COP_FORMAT);
 		cop_error_clear(*state);
 	}
 	s.data[22] = 'i';
 	memcpy(s.data + s.len - sizeof ints, ints, sizeof ints);
-	assert_int_equal(cop__npy_parse(&u, *state, "n", s.data, s.len), COP_FORMAT);
+	assert_int_equal(cop__npy_bytes(&u, *state, "n", s.data, s.len), COP_FORMAT);
 	assert_non_null(strstr(cop_error_text(*state), "element 2 is 1099511627776"));
 	cop_error_clear(*state);
 	cop__text_free(&s);
