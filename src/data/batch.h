@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * batch.h - batches of a data set, for training and evaluation. Internal: src/train uses it.
+ *
+ * A batch is a function of (seed, epoch, number), whatever is asked for first and by how many threads. Samples are
+ * held decoded (8 bits where the set has 8 bits; a caller's own data set is copied once into f32, when touched).
+ *
+ * Options, on x as the set gives it (0..1 for images):
+ *   flip          a horizontal mirror image for every second sample
+ *   shift=N       moved by -N..N pixels along each axis, zeros come in
+ *   crop=N        padded by N zeros, cut at a random place: the same as shift=N, and adds to it
+ *   erase=N       a square of N x N pixels at a random place set to zero (DeVries and Taylor 2017)
+ *   normalise     x = (x - mean) / std by channel (by last axis), after all of the above
+ *   none          nothing
+ *
+ * normalise is the one option that evaluation needs too. mean and std belong to the model, not to the set: whoever
+ * trains takes them from the training batches (cop__batch_norm), keeps them with the weights, and gives the same
+ * ones to every later cop__batch_new; there they are applied whether or not the options say normalise.
+ */
+#ifndef COP_DATA_BATCH_H
+#define COP_DATA_BATCH_H
+
+#include "core/core.h"
+
+typedef struct cop_batches cop_batches;
+typedef struct cop_batch_args {
+	int32_t size;                /* of a batch */
+	const char *augment;         /* NULL: none */
+	uint64_t seed;
+	bool in_order;               /* evaluation: no shuffling, no augmentation but normalise */
+	const float *mean, *std;     /* [channels], copied; NULL: computed from the set if normalise is asked for */
+} cop_batch_args;
+
+cop_status cop__batch_new(cop_batches **out, cop_ctx *cx, cop_dataset *d, const cop_batch_args *a); /* d must outlive it */
+void cop__batch_free(cop_batches *b);
+int32_t cop__batch_count(const cop_batches *b);                     /* of an epoch, the short last one included */
+cop_status cop__batch_epoch(cop_batches *b, int32_t epoch);         /* draws the order; 0 is drawn by _new */
+/* Rows [size * part / parts, size * (part + 1) / parts) of batch i: x [size, sample], label [size]. Rows past the
+ * end of the set have label -1 and x 0; where there are no labels, those of samples are 0. Parts may run at the same
+ * time; of a set whose get is not ours, one at a time. */
+cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts);
+/* mean and std in use, [*channels]; false when x is not normalised. */
+bool cop__batch_norm(const cop_batches *b, const float **mean, const float **std, int32_t *channels);
+
+/* Length of mean and std: the last axis of a sample. */
+int32_t cop__batch_channels(const cop_dataset *d);
+/* By channel over all samples; a deviation below 1e-6 becomes 1. */
+cop_status cop__batch_stats(float *mean, float *std, cop_ctx *cx, cop_dataset *d);
+
+#endif
