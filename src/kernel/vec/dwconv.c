@@ -40,6 +40,7 @@ AI void block(const int T, const int S, const int NP, const job *j, long o, long
 
 	UNROLL
 	for (int p = 0; p < NP; p++) acc[p] = (v){0};
+	ROLLED
 	for (long r = 0; r < j->n; r++) {
 		const float *x = j->x[r] + (o * s + j->off) * C + c, *w = j->w[r] + c;
 		v tap[5];
@@ -49,7 +50,8 @@ AI void block(const int T, const int S, const int NP, const job *j, long o, long
 		if (S) {
 			UNROLL
 			for (int q = 0; q < (NP - 1) * S + T; q++) {
-				const v xx = LD(x + q * C);
+				v xx = LD(x + q * C);
+				KEEP(xx);
 				UNROLL
 				for (int t = 0; t < T; t++)
 					if (q >= t && (q - t) % (S ? S : 1) == 0 && (q - t) / (S ? S : 1) < NP)
@@ -106,12 +108,13 @@ AI void row(const int T, const int S, const job *j)
 	const long s = S ? S : j->s, room = j->width - T - j->off; /* the last column where T taps fit, in input pixels */
 	const long first = j->off < 0 ? lmin(j->ow, (-j->off + s - 1) / s) : 0;
 	const long end = room < 0 ? first : lmax(first, lmin(j->ow, room / s + 1));
+	const job own = *j; /* whose address stays here: no store can change it */
 	long o = 0;
 
 	for (; o < first; o++) edge(T, j, o);
-	for (; o + 4 <= end; o += 4) pixels(T, S, 4, j, o);
-	for (; o + 2 <= end; o += 2) pixels(T, S, 2, j, o);
-	for (; o < end; o++) pixels(T, S, 1, j, o);
+	for (; o + 4 <= end; o += 4) pixels(T, S, 4, &own, o);
+	for (; o + 2 <= end; o += 2) pixels(T, S, 2, &own, o);
+	for (; o < end; o++) pixels(T, S, 1, &own, o);
 	for (; o < j->ow; o++) edge(T, j, o);
 }
 
@@ -142,8 +145,8 @@ void VN(dwconv_pack)(const cop_call *c)
 	const float *w = c->buf[2];
 	float *out = c->work;
 
-	for (long t = 0; t < taps; t++)
-		for (long i = cop_from(c, c->k[CK_C], VW); i < to; i++) out[t * C + i] = w[i * taps + t];
+	for (long i = cop_from(c, c->k[CK_C], VW); i < to; i++)
+		for (long t = 0; t < taps; t++) out[t * C + i] = w[i * taps + t];
 }
 
 void VN(dwconv_f32)(const cop_call *c)
@@ -176,11 +179,13 @@ void VN(dwconv_dx_pack)(const cop_call *c)
 	const long C = k[CK_C], kw = k[CK_KW], taps = k[CK_KH] * kw, to = cop_to(c, k[CK_C], VW);
 	const float *w = c->buf[2];
 	float *out = c->work;
+	long place[25], n = 0; /* which tap comes n-th */
 
 	for (long kh = 0; kh < k[CK_KH]; kh++)
 		for (long p = 0; p < k[CK_SW] && p < kw; p++)
-			for (long t = p + (kw - 1 - p) / k[CK_SW] * k[CK_SW]; t >= 0; t -= k[CK_SW], out += C)
-				for (long i = cop_from(c, k[CK_C], VW); i < to; i++) out[i] = w[i * taps + kh * kw + t];
+			for (long t = p + (kw - 1 - p) / k[CK_SW] * k[CK_SW]; t >= 0; t -= k[CK_SW]) place[n++] = kh * kw + t;
+	for (long i = cop_from(c, k[CK_C], VW); i < to; i++)
+		for (long t = 0; t < n; t++) out[t * C + i] = w[i * taps + place[t]];
 }
 
 /* One phase of a row of dx: columns p - PL + m SW, from dy columns m - T + 1 ... m. */

@@ -43,7 +43,8 @@ AI void block(const int R, const int T, const int S, const int NP, v *acc, const
 		}
 		UNROLL
 		for (int i = 0; i < (NP - 1) * S + T; i++) {
-			const v xx = LD(x + i * step);
+			v xx = LD(x + i * step);
+			KEEP(xx);
 			UNROLL
 			for (int t = 0; t < T; t++)
 				if (i >= t && (i - t) % (S ? S : 1) == 0 && (i - t) / (S ? S : 1) < NP)

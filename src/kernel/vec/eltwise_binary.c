@@ -46,7 +46,7 @@ AI void plane(fn2 *f, const int sa, const int sb, float *y, const float *a, cons
 	const long n = k[BK_DIM + last], ra = last ? k[BK_SA + last - 1] : 0, rb = last ? k[BK_SB + last - 1] : 0;
 	const v lo = splat(cop_f(k[BK_LO])), hi = splat(cop_f(k[BK_HI]));
 
-	for (; from + RUN <= to; from += RUN)
+	for (; n < 64 && from + RUN <= to; from += RUN)
 		rows(f, sa, sb, RUN, y + from * n, a + from * ra, b + from * rb, n, ra, rb, lo, hi);
 	for (; from < to; from++) rows(f, sa, sb, 1, y + from * n, a + from * ra, b + from * rb, n, ra, rb, lo, hi);
 }

@@ -17,23 +17,33 @@ AI span taps(long o, long stride, long pad, long size, long n)
 	return (span){lmax(0, -at), lmin(size, n - at)};
 }
 
-/* The windows, of n, that cover pixel i. */
-AI span windows(long i, long stride, long pad, long size, long n)
+/* The windows, of n, that cover padded pixel `at`. */
+AI span windows(long at, long stride, long size, long n)
 {
-	const long at = i + pad;
 	return (span){at < size ? 0 : (at - size) / stride + 1, lmin(n, at / stride + 1)};
 }
 
+/* The same without a division: moves s on as `at` grows; s starts at {0, 0}. */
+AI void slide(span *s, long at, long stride, long size, long n)
+{
+	while (s->from < n && s->from * stride + size <= at) s->from++;
+	while (s->to < n && s->to * stride <= at) s->to++;
+}
+
+AI bool single(span h, span w) { return h.to - h.from == 1 && w.to - w.from == 1; }
+
 /* ---- maximum ---- */
 
-/* NV vectors of channels of one window: h and w are its taps inside the image, x its first pixel were it all inside. */
-AI void max_block(const int NV, const bool with_at, float *y, uint8_t *at, const float *x, const int32_t *k, span h, span w,
+/* NV vectors of channels of one window: h and w are its taps inside the image, x its first pixel were it all inside.
+ * K: the window is K x K and whole; 0 if that is not known. */
+AI void max_block(const int K, const int NV, const bool with_at, float *y, uint8_t *at, const float *x, const int32_t *k, span h, span w,
 	long n)
 {
 	const long C = k[PK_C], pitch = k[PK_W] * C;
 	v m[4];
 	vi where[4];
 
+	if (K) h = w = (span){0, K};
 	UNROLL
 	for (int i = 0; i < NV; i++) {
 		m[i] = LD(x + h.from * pitch + w.from * C + i * VW);
@@ -42,7 +52,7 @@ AI void max_block(const int NV, const bool with_at, float *y, uint8_t *at, const
 	for (long r = h.from; r < h.to; r++)
 		for (long t = w.from; t < w.to; t++) {
 			const float *p = x + r * pitch + t * C;
-			const vi tap = splati((int32_t)(r * k[PK_KW] + t));
+			const vi tap = splati((int32_t)(r * (K ? K : k[PK_KW]) + t));
 			UNROLL
 			for (int i = 0; i < NV; i++) {
 				const v xx = LD(p + i * VW);
@@ -57,27 +67,42 @@ AI void max_block(const int NV, const bool with_at, float *y, uint8_t *at, const
 	}
 }
 
+AI void max_pixel(const int K, const bool with_at, float *y, uint8_t *at, const float *x, const int32_t *k, span h, span w)
+{
+	const long C = k[PK_C];
+	long i = 0;
+
+	for (; i + 4 * VW <= C; i += 4 * VW)
+		max_block(K, 4, with_at, y + i, with_at ? at + i : NULL, x + i, k, h, w, VW);
+	for (; i < C; i += VW)
+		max_block(K, 1, with_at, y + i, with_at ? at + i : NULL, x + i, k, h, w, lmin(VW, C - i));
+}
+
 AI void max_rows(const cop_call *c, const bool with_at)
 {
-	const int32_t *k = c->k, rows = k[PK_N] * k[PK_OH], to = cop_to(c, rows, 1);
+	const int32_t *k = c->k, rows = k[PK_N] * k[PK_OH], to = cop_to(c, rows, 1), kh = k[PK_KH], kw = k[PK_KW];
 	const long C = k[PK_C], OW = k[PK_OW];
 
 	for (int32_t r = cop_from(c, rows, 1); r < to; r++) {
 		const long n = r / k[PK_OH], oh = r - n * k[PK_OH];
-		const span h = taps(oh, k[PK_SH], k[PK_PT], k[PK_KH], k[PK_H]);
+		const span h = taps(oh, k[PK_SH], k[PK_PT], kh, k[PK_H]);
 		const float *x = (const float *)c->buf[2] + (n * k[PK_H] + oh * k[PK_SH] - k[PK_PT]) * k[PK_W] * C;
 
 		for (long o = 0; o < OW; o++) {
-			const span w = taps(o, k[PK_SW], k[PK_PL], k[PK_KW], k[PK_W]);
+			const span w = taps(o, k[PK_SW], k[PK_PL], kw, k[PK_W]);
 			const float *xo = x + (o * k[PK_SW] - k[PK_PL]) * C;
 			float *y = (float *)c->buf[0] + (r * OW + o) * C;
 			uint8_t *at = with_at ? (uint8_t *)c->buf[1] + (r * OW + o) * C : NULL;
-			long i = 0;
+			if (h.from >= h.to || w.from >= w.to) { /* padding alone */
+				vzero(y, C);
+				if (at) memset(at, 255, (size_t)C);
+				continue;
+			}
+			const bool whole = kh == kw && h.to - h.from == kh && w.to - w.from == kw;
 
-			for (; i + 4 * VW <= C; i += 4 * VW)
-				max_block(4, with_at, y + i, with_at ? at + i : NULL, xo + i, k, h, w, VW);
-			for (; i < C; i += VW)
-				max_block(1, with_at, y + i, with_at ? at + i : NULL, xo + i, k, h, w, lmin(VW, C - i));
+			if (whole && kh == 2) max_pixel(2, with_at, y, at, xo, k, h, w);
+			else if (whole && kh == 3) max_pixel(3, with_at, y, at, xo, k, h, w);
+			else max_pixel(0, with_at, y, at, xo, k, h, w);
 		}
 	}
 }
@@ -88,7 +113,7 @@ void VN(maxpool_f32)(const cop_call *c)
 	else max_rows(c, false);
 }
 
-/* One pixel of dx: dy where the window's maximum was here. */
+/* Channels i on of one pixel of dx, at ih, iw of the padded image: dy where the window's maximum was here. */
 AI v max_gather(const int32_t *k, const float *dy, const uint8_t *at, span h, span w, long ih, long iw, long i)
 {
 	v sum = {0};
@@ -102,22 +127,31 @@ AI v max_gather(const int32_t *k, const float *dy, const uint8_t *at, span h, sp
 	return sum;
 }
 
+static void max_grad_pixel(const int32_t *k, float *dx, const float *dy, const uint8_t *at, span h, span w, long ih, long iw)
+{
+	const long C = k[PK_C], o = (h.from * k[PK_OW] + w.from) * C;
+	const vi tap = splati((int32_t)((ih - h.from * k[PK_SH]) * k[PK_KW] + iw - w.from * k[PK_SW]));
+	long i = 0;
+
+	if (single(h, w))
+		for (; i + VW <= C; i += VW) ST(dx + i, (v)((vi)LD(dy + o + i) & (get_u8(at + o + i) == tap)));
+	for (; i < C; i += VW) put(dx + i, max_gather(k, dy, at, h, w, ih, iw, i), lmin(VW, C - i));
+}
+
 void VN(maxpool_grad_f32)(const cop_call *c)
 {
 	const int32_t *k = c->k, rows = k[PK_N] * k[PK_H], to = cop_to(c, rows, 1);
 	const long C = k[PK_C], W = k[PK_W];
 
 	for (int32_t r = cop_from(c, rows, 1); r < to; r++) {
-		const long n = r / k[PK_H], ih = r - n * k[PK_H], at = n * k[PK_OH] * k[PK_OW] * C;
-		const span h = windows(ih, k[PK_SH], k[PK_PT], k[PK_KH], k[PK_OH]);
+		const long n = r / k[PK_H], ih = r - n * k[PK_H] + k[PK_PT], at = n * k[PK_OH] * k[PK_OW] * C;
+		const span h = windows(ih, k[PK_SH], k[PK_KH], k[PK_OH]);
+		span w = {0, 0};
 
 		for (long iw = 0; iw < W; iw++) {
-			const span w = windows(iw, k[PK_SW], k[PK_PL], k[PK_KW], k[PK_OW]);
-			float *dx = (float *)c->buf[0] + (r * W + iw) * C;
-
-			for (long i = 0; i < C; i += VW)
-				put(dx + i, max_gather(k, (const float *)c->buf[1] + at, (const uint8_t *)c->buf[2] + at, h, w,
-					ih + k[PK_PT], iw + k[PK_PL], i), lmin(VW, C - i));
+			slide(&w, iw + k[PK_PL], k[PK_SW], k[PK_KW], k[PK_OW]);
+			max_grad_pixel(k, (float *)c->buf[0] + (r * W + iw) * C, (const float *)c->buf[1] + at,
+				(const uint8_t *)c->buf[2] + at, h, w, ih, iw + k[PK_PL]);
 		}
 	}
 }
@@ -166,18 +200,28 @@ void VN(avgpool_f32)(const cop_call *c)
 	}
 }
 
-/* dx of one pixel, channel i on: its share of each window over it. */
-AI v avg_gather(const int32_t *k, const float *dy, span h, span w, long i)
+AI float share_of(const int32_t *k, long oh, long ow)
 {
-	v sum = {0};
+	return share(k, taps(oh, k[PK_SH], k[PK_PT], k[PK_KH], k[PK_H]), taps(ow, k[PK_SW], k[PK_PL], k[PK_KW], k[PK_W]));
+}
 
-	for (long oh = h.from; oh < h.to; oh++)
-		for (long ow = w.from; ow < w.to; ow++) {
-			const float scale = share(k, taps(oh, k[PK_SH], k[PK_PT], k[PK_KH], k[PK_H]),
-				taps(ow, k[PK_SW], k[PK_PL], k[PK_KW], k[PK_W]));
-			sum += LD(dy + (oh * k[PK_OW] + ow) * k[PK_C] + i) * scale;
-		}
-	return sum;
+/* One pixel of dx: its share of each window over it. */
+static void avg_grad_pixel(const int32_t *k, float *dx, const float *dy, span h, span w)
+{
+	const long C = k[PK_C];
+	long i = 0;
+
+	if (single(h, w)) {
+		const float scale = share_of(k, h.from, w.from), *p = dy + (h.from * k[PK_OW] + w.from) * C;
+		for (; i + VW <= C; i += VW) ST(dx + i, LD(p + i) * scale);
+	}
+	for (; i < C; i += VW) {
+		v sum = {0};
+		for (long oh = h.from; oh < h.to; oh++)
+			for (long ow = w.from; ow < w.to; ow++)
+				sum += LD(dy + (oh * k[PK_OW] + ow) * C + i) * share_of(k, oh, ow);
+		put(dx + i, sum, lmin(VW, C - i));
+	}
 }
 
 void VN(avgpool_grad_f32)(const cop_call *c)
@@ -187,14 +231,13 @@ void VN(avgpool_grad_f32)(const cop_call *c)
 
 	for (int32_t r = cop_from(c, rows, 1); r < to; r++) {
 		const long n = r / k[PK_H], ih = r - n * k[PK_H];
-		const span h = windows(ih, k[PK_SH], k[PK_PT], k[PK_KH], k[PK_OH]);
 		const float *dy = (const float *)c->buf[1] + n * k[PK_OH] * k[PK_OW] * C;
+		const span h = windows(ih + k[PK_PT], k[PK_SH], k[PK_KH], k[PK_OH]);
+		span w = {0, 0};
 
 		for (long iw = 0; iw < W; iw++) {
-			const span w = windows(iw, k[PK_SW], k[PK_PL], k[PK_KW], k[PK_OW]);
-			float *dx = (float *)c->buf[0] + (r * W + iw) * C;
-
-			for (long i = 0; i < C; i += VW) put(dx + i, avg_gather(k, dy, h, w, i), lmin(VW, C - i));
+			slide(&w, iw + k[PK_PL], k[PK_SW], k[PK_KW], k[PK_OW]);
+			avg_grad_pixel(k, (float *)c->buf[0] + (r * W + iw) * C, dy, h, w);
 		}
 	}
 }

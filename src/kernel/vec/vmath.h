@@ -11,6 +11,22 @@
 #include "kernel/math.h"
 #include "kernel/vec/vec.h"
 
+/* Keeps a loaded vector in a register: the compiler else reads memory again in each of its uses. */
+#if defined(__aarch64__)
+#define KEEP(x) __asm__("" : "+w"(x))
+#elif VW > 4
+#define KEEP(x) __asm__("" : "+v"(x))
+#else
+#define KEEP(x) (void)(x)
+#endif
+
+/* Before a loop of few turns that is to stay one: the compiler else writes out as many as an array bound allows. */
+#if defined(__clang__)
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
+
 /* A full store where n is the constant VW, else the first n lanes. */
 AI void put(float *p, v x, long n)
 {
