@@ -21,19 +21,24 @@ typedef enum what { CONV, FC, PRODUCT } what;
 /* conv: n, h = w, c, o, k, stride, padding before, padding in all; fc: n, in, out; product: m, n, k */
 typedef struct layer { const char *name; what what; int n, h, c, o, k, s, p, pads; } layer;
 
-#define CONV3(net, n, h, c, o, s) {net " 3x3 " #c "-" #o " s" #s " @" #h " b" #n, CONV, n, h, c, o, 3, s, s == 1, s == 1 ? 2 : 1}
+#define CONV3(net, n, h, c, o, s)                                                                                      \
+	{                                                                                                              \
+		net " 3x3 " #c "-" #o " s" #s " @" #h " b" #n, CONV, n, h, c, o, 3, s, s == 1, s == 1 ? 2 : 1          \
+	}
 #define CONV1(net, n, h, c, o, s) {net " 1x1 " #c "-" #o " s" #s " @" #h " b" #n, CONV, n, h, c, o, 1, s, 0, 0}
 #define CONV5(net, n, h, c, o) {net " 5x5 " #c "-" #o " @" #h " b" #n, CONV, n, h, c, o, 5, 1, 0, 0}
 #define DENSE(net, n, i, o) {net " fc " #i "-" #o " b" #n, FC, n, 1, i, o, 1, 1, 0, 0}
 #define MATMUL(m, n, k) {"product " #m "x" #n "x" #k, PRODUCT, m, 1, k, n, 1, 1, 0, 0}
-#define RESNET(b)                                                                                                   \
-	CONV3("resnet-8", b, 32, 3, 16, 1), CONV3("resnet-8", b, 32, 16, 16, 1), CONV3("resnet-8", b, 32, 16, 32, 2),   \
-		CONV3("resnet-8", b, 16, 32, 32, 1), CONV3("resnet-8", b, 16, 32, 64, 2), CONV3("resnet-8", b, 8, 64, 64, 1), \
-		CONV1("resnet-8", b, 32, 16, 32, 2), CONV1("resnet-8", b, 16, 32, 64, 2)
-#define MOBILENET(b)                                                                                                \
-	CONV3("mobilenet", b, 128, 3, 16, 2), CONV1("mobilenet", b, 64, 16, 8, 1), CONV1("mobilenet", b, 64, 8, 48, 1),  \
-		CONV1("mobilenet", b, 32, 48, 8, 1), CONV1("mobilenet", b, 16, 16, 96, 1), CONV1("mobilenet", b, 16, 24, 144, 1), \
-		CONV1("mobilenet", b, 16, 144, 24, 1), CONV1("mobilenet", b, 4, 56, 336, 1),                             \
+#define RESNET(b)                                                                                                      \
+	CONV3("resnet-8", b, 32, 3, 16, 1), CONV3("resnet-8", b, 32, 16, 16, 1), CONV3("resnet-8", b, 32, 16, 32, 2),  \
+		CONV3("resnet-8", b, 16, 32, 32, 1), CONV3("resnet-8", b, 16, 32, 64, 2),                              \
+		CONV3("resnet-8", b, 8, 64, 64, 1), CONV1("resnet-8", b, 32, 16, 32, 2),                               \
+		CONV1("resnet-8", b, 16, 32, 64, 2)
+#define MOBILENET(b)                                                                                                   \
+	CONV3("mobilenet", b, 128, 3, 16, 2), CONV1("mobilenet", b, 64, 16, 8, 1),                                     \
+		CONV1("mobilenet", b, 64, 8, 48, 1), CONV1("mobilenet", b, 32, 48, 8, 1),                              \
+		CONV1("mobilenet", b, 16, 16, 96, 1), CONV1("mobilenet", b, 16, 24, 144, 1),                           \
+		CONV1("mobilenet", b, 16, 144, 24, 1), CONV1("mobilenet", b, 4, 56, 336, 1),                           \
 		CONV1("mobilenet", b, 4, 336, 112, 1), CONV1("mobilenet", b, 4, 112, 1280, 1)
 
 static const layer layers[] = {
@@ -142,8 +147,9 @@ static const cop_kernel *choose(const char *op, const int32_t *k, uint32_t isa)
 {
 	for (int i = cop_n_kernels - 1; i >= 0; i--) {
 		const cop_kernel *r = &cop_kernels[i];
-		if ((r->isa & isa) == r->isa && !strcmp(r->op, op) && !strncmp(r->types, "f32 f32 f32", 11) && !strchr(r->types, ':')
-			&& (!r->fits || r->fits(k))) return r;
+		if ((r->isa & isa) == r->isa && !strcmp(r->op, op) && !strncmp(r->types, "f32 f32 f32", 11) &&
+			!strchr(r->types, ':') && (!r->fits || r->fits(k)))
+			return r;
 	}
 	return NULL;
 }
@@ -154,7 +160,8 @@ static void words(const layer *l, int32_t *k)
 	int oh = (l->h + l->pads - l->k) / l->s + 1;
 
 	if (l->what == CONV) {
-		const int32_t w[CK_WORDS] = {l->n, l->h, l->h, l->c, oh, oh, l->o, l->k, l->k, l->s, l->s, l->p, l->p, 1, 1, 1, no_lo, no_hi, l->o};
+		const int32_t w[CK_WORDS] = {l->n, l->h, l->h, l->c, oh, oh, l->o, l->k, l->k, l->s, l->s, l->p, l->p,
+			1, 1, 1, no_lo, no_hi, l->o};
 		memcpy(k, w, sizeof w);
 	} else if (l->what == FC) {
 		const int32_t w[FK_WORDS] = {l->n, l->c, l->o, no_lo, no_hi, l->o};
@@ -168,10 +175,12 @@ static void words(const layer *l, int32_t *k)
 /* which: 0 forward, 1 dX, 2 dW. False when there is no such job. */
 static bool make(job *j, const layer *l, int which, uint32_t isa)
 {
-	static const char *const op[3][3] = {{"conv", "conv_dx", "conv_dw"}, {"fc", "fc_dx", "fc_dw"}, {"matmul", NULL, NULL}};
+	static const char *const op[3][3] = {
+		{"conv", "conv_dx", "conv_dw"}, {"fc", "fc_dx", "fc_dw"}, {"matmul", NULL, NULL}};
 	static const char *const kind[] = {"fwd", "dX", "dW"};
 	long oh = (l->h + l->pads - l->k) / l->s + 1;
-	size_t x = (size_t)l->n * l->h * l->h * l->c * 4, y = (size_t)(l->n * oh * oh * l->o) * 4, w = (size_t)l->k * l->k * l->c * l->o * 4;
+	size_t x = (size_t)l->n * l->h * l->h * l->c * 4, y = (size_t)(l->n * oh * oh * l->o) * 4,
+	       w = (size_t)l->k * l->k * l->c * l->o * 4;
 	size_t size[3][3] = {{y, x, w}, {x, y, w}, {w, y, x}};
 
 	*j = (job){.l = l, .op = op[l->what][which], .kind = kind[which]};
@@ -236,8 +245,9 @@ static void json(const job *j, int n, int rounds, double top)
 	printf("{\"peak_gflops\": %.1f, \"rounds\": %d, \"kernels\": [\n", top, rounds);
 	for (int i = 0; i < n; i++) {
 		double s = median(j[i].seconds, rounds), g = j[i].flop / s / 1e9;
-		printf("  {\"layer\": \"%s\", \"pass\": \"%s\", \"kernel\": \"%s\", \"microseconds\": %.2f, \"gflops\": %.2f, "
-			"\"peak\": %.3f, \"best_gflops\": %.2f}%s\n",
+		printf("  {\"layer\": \"%s\", \"pass\": \"%s\", \"kernel\": \"%s\", \"microseconds\": %.2f, "
+		       "\"gflops\": %.2f, "
+		       "\"peak\": %.3f, \"best_gflops\": %.2f}%s\n",
 			j[i].l->name, j[i].kind, j[i].kernel->symbol, s * 1e6, g, top > 0 ? g / top : 0,
 			j[i].flop / best(j[i].seconds, rounds) / 1e9, i + 1 < n ? "," : "");
 	}
@@ -267,7 +277,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < LEN(layers); i++)
 		for (int which = 0; which < 3; which++) {
 			if (!strstr(layers[i].name, only) || !make(&jobs[n], &layers[i], which, cx->isa)) continue;
-			jobs[n].pack_each = jobs[n].kernel->pack && (with_pack || jobs[n].kernel->pack_in == 0); /* input 0: activations */
+			jobs[n].pack_each = jobs[n].kernel->pack &&
+					    (with_pack || jobs[n].kernel->pack_in == 0); /* input 0: activations */
 			if (jobs[n].kernel->pack) pack(&jobs[n]);
 			n++;
 		}

@@ -42,7 +42,9 @@ static void intact(const float *p, size_t n)
 static const cop_kernel *portable(const char *op)
 {
 	for (int i = 0; i < cop_n_kernels; i++)
-		if (cop_kernels[i].isa == COP_ISA_REF && !strcmp(cop_kernels[i].op, op) && !strchr(cop_kernels[i].types, ':')) return &cop_kernels[i];
+		if (cop_kernels[i].isa == COP_ISA_REF && !strcmp(cop_kernels[i].op, op) &&
+			!strchr(cop_kernels[i].types, ':'))
+			return &cop_kernels[i];
 	return NULL;
 }
 
@@ -76,7 +78,8 @@ static void compare(const cop_kernel *k, void **buf, const int32_t *word, const 
 		intact(y, n);
 		for (size_t i = 0; i < n; i++)
 			if (q ? memcmp(&y[i], &first[i], 4) != 0 : !(fabsf(y[i] - want[i]) <= 1e-5f * scale)) {
-				printf("%s, %d parts, element %zu: %g, want %g; words", k->symbol, parts[q], i, (double)y[i], (double)(q ? first[i] : want[i]));
+				printf("%s, %d parts, element %zu: %g, want %g; words", k->symbol, parts[q], i,
+					(double)y[i], (double)(q ? first[i] : want[i]));
 				for (int j = 0; j < CK_WORDS; j++) printf(" %d", word[j]);
 				fail_msg("differs");
 			}
@@ -104,7 +107,9 @@ static void check(const char *op, int32_t *word, const size_t size[4], const int
 	run(portable(op), buf, word, 1);
 	for (int i = 0; i < cop_n_kernels; i++) {
 		const cop_kernel *k = &cop_kernels[i];
-		if (!k->isa || (k->isa & isa) != k->isa || strcmp(k->op, op) || strchr(k->types, ':') || (k->fits && !k->fits(word))) continue;
+		if (!k->isa || (k->isa & isa) != k->isa || strcmp(k->op, op) || strchr(k->types, ':') ||
+			(k->fits && !k->fits(word)))
+			continue;
 		if (strncmp(k->types, "f32 f32 f32", 11)) continue;
 		compare(k, buf, word, want, size[0], scale);
 	}
@@ -121,7 +126,8 @@ static void conv(shape s)
 	if (s.h + s.pt + s.pb < s.kh || s.w + s.pl + s.pr < s.kw) return;
 	int32_t k[COP_MAX_WORDS] = {s.n, s.h, s.w, s.c, oh, ow, s.o, s.kh, s.kw, s.sh, s.sw, s.pt, s.pl, 1, 1, 1,
 		cop__bits(act ? -0.5f : COP_NO_LO), cop__bits(act ? 0.7f : COP_NO_HI), s.o};
-	size_t x = (size_t)(s.n * s.h * s.w * s.c), y = (size_t)(s.n * oh * ow * s.o), row = (size_t)(s.kh * s.kw * s.c), w = row * (size_t)s.o;
+	size_t x = (size_t)(s.n * s.h * s.w * s.c), y = (size_t)(s.n * oh * ow * s.o),
+	       row = (size_t)(s.kh * s.kw * s.c), w = row * (size_t)s.o;
 
 	check("conv", k, (size_t[]){y, x, w, act ? (size_t)s.o : 0}, NULL, CK_LO);
 	check("conv_dx", k, (size_t[]){x, y, w, 0}, NULL, -1);
@@ -135,12 +141,14 @@ static void conv(shape s)
 
 static void test_conv_random(void **state)
 {
-	static const int ch[] = {1, 3, 5, 8, 16, 17, 20, 24, 50}, hw[] = {1, 3, 5, 7, 9, 11, 13, 17}, ks[] = {1, 1, 3, 3, 3, 5};
+	static const int ch[] = {1, 3, 5, 8, 16, 17, 20, 24, 50}, hw[] = {1, 3, 5, 7, 9, 11, 13, 17},
+			 ks[] = {1, 1, 3, 3, 3, 5};
 	(void)state;
 	for (int i = 0; i < 250; i++) {
 		int kh = PICK(ks), kw = draw(6) ? kh : PICK(ks), st = 1 + draw(3), even = draw(4), p = draw(2);
-		conv((shape){1 + draw(3), PICK(hw), PICK(hw), PICK(ch), PICK(ch), kh, kw, st, draw(6) ? st : 1 + draw(3),
-			even ? p * (kh / 2) : draw(COP_MIN(3, kh)), even ? p * (kh / 2) : draw(3), even ? p * (kw / 2) : draw(COP_MIN(3, kw)),
+		conv((shape){1 + draw(3), PICK(hw), PICK(hw), PICK(ch), PICK(ch), kh, kw, st,
+			draw(6) ? st : 1 + draw(3), even ? p * (kh / 2) : draw(COP_MIN(3, kh)),
+			even ? p * (kh / 2) : draw(3), even ? p * (kw / 2) : draw(COP_MIN(3, kw)),
 			even ? p * (kw / 2) : draw(3)});
 	}
 }
@@ -148,12 +156,19 @@ static void test_conv_random(void **state)
 static void test_conv_models(void **state)
 {
 	static const shape layer[] = {
-		{2, 28, 28, 1, 20, 5, 5, 1, 1, 0, 0, 0, 0}, {3, 12, 12, 20, 50, 5, 5, 1, 1, 0, 0, 0, 0}, /* lenet-5 */
-		{2, 32, 32, 3, 16, 3, 3, 1, 1, 1, 1, 1, 1}, {1, 32, 32, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1}, /* resnet-8 */
-		{1, 32, 32, 16, 32, 3, 3, 2, 2, 0, 1, 0, 1}, {5, 8, 8, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1}, {2, 32, 32, 16, 32, 1, 1, 2, 2, 0, 0, 0, 0},
-		{1, 65, 50, 3, 16, 3, 3, 2, 2, 0, 1, 0, 1}, {2, 32, 32, 8, 48, 1, 1, 1, 1, 0, 0, 0, 0}, /* mobilenet */
-		{2, 16, 16, 48, 8, 1, 1, 1, 1, 0, 0, 0, 0}, {1, 4, 4, 112, 300, 1, 1, 1, 1, 0, 0, 0, 0},
-		{2, 4, 4, 130, 300, 3, 3, 1, 1, 1, 1, 1, 1}, {1, 2, 2, 200, 400, 3, 3, 1, 1, 1, 1, 1, 1}, /* weights beyond a cache */
+		{2, 28, 28, 1, 20, 5, 5, 1, 1, 0, 0, 0, 0},
+		{3, 12, 12, 20, 50, 5, 5, 1, 1, 0, 0, 0, 0}, /* lenet-5 */
+		{2, 32, 32, 3, 16, 3, 3, 1, 1, 1, 1, 1, 1},
+		{1, 32, 32, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1}, /* resnet-8 */
+		{1, 32, 32, 16, 32, 3, 3, 2, 2, 0, 1, 0, 1},
+		{5, 8, 8, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1},
+		{2, 32, 32, 16, 32, 1, 1, 2, 2, 0, 0, 0, 0},
+		{1, 65, 50, 3, 16, 3, 3, 2, 2, 0, 1, 0, 1},
+		{2, 32, 32, 8, 48, 1, 1, 1, 1, 0, 0, 0, 0}, /* mobilenet */
+		{2, 16, 16, 48, 8, 1, 1, 1, 1, 0, 0, 0, 0},
+		{1, 4, 4, 112, 300, 1, 1, 1, 1, 0, 0, 0, 0},
+		{2, 4, 4, 130, 300, 3, 3, 1, 1, 1, 1, 1, 1},
+		{1, 2, 2, 200, 400, 3, 3, 1, 1, 1, 1, 1, 1}, /* weights beyond a cache */
 		{1, 40, 40, 40, 24, 3, 3, 1, 1, 1, 1, 1, 1},
 	};
 	(void)state;
@@ -163,7 +178,8 @@ static void test_conv_models(void **state)
 static void fc(int n, int in, int out)
 {
 	int act = draw(2);
-	int32_t k[COP_MAX_WORDS] = {n, in, out, cop__bits(act ? -0.5f : COP_NO_LO), cop__bits(act ? 0.7f : COP_NO_HI), out};
+	int32_t k[COP_MAX_WORDS] = {
+		n, in, out, cop__bits(act ? -0.5f : COP_NO_LO), cop__bits(act ? 0.7f : COP_NO_HI), out};
 	size_t x = (size_t)(n * in), y = (size_t)(n * out), w = (size_t)(in * out);
 	int32_t list[200] = {0};
 
@@ -189,7 +205,9 @@ static void matmul(int batch, int m, int n, int depth, int form)
 {
 	int32_t k[COP_MAX_WORDS] = {batch, m, n, depth, form & 1, form >> 1 & 1, m * depth, form & 4 ? 0 : depth * n};
 	size_t b = (size_t)(depth * n);
-	check("matmul", k, (size_t[]){(size_t)(batch * m * n), (size_t)(batch * m * depth), form & 4 ? b : b * (size_t)batch, 0}, NULL, -1);
+	check("matmul", k,
+		(size_t[]){(size_t)(batch * m * n), (size_t)(batch * m * depth), form & 4 ? b : b * (size_t)batch, 0},
+		NULL, -1);
 }
 
 static void test_matmul(void **state)

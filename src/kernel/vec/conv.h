@@ -39,7 +39,8 @@ AI cv_kind cv_choose(const cv *g)
 /* A matrix product in disguise: the pixels are rows of length c. */
 AI bool cv_flat(const cv *g)
 {
-	return g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && !g->pt && !g->pl && g->oh == g->h && g->ow == g->w;
+	return g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && !g->pt && !g->pl && g->oh == g->h &&
+	       g->ow == g->w;
 }
 
 AI long cv_right(const cv *g) { return lmax(0, (g->ow - 1) * g->sw - g->pl + g->kw - g->w); }

@@ -106,7 +106,10 @@ static dw setup(const int32_t *k)
 }
 
 static long copy_rows(const dw *d) { return (d->rows - 1) * d->g.sh + d->g.kh; }
-static size_t copy_floats(const dw *d) { return d->copied ? (size_t)(d->images * copy_rows(d) * d->row + 16) / 16 * 16 + 16 : 0; }
+static size_t copy_floats(const dw *d)
+{
+	return d->copied ? (size_t)(d->images * copy_rows(d) * d->row + 16) / 16 * 16 + 16 : 0;
+}
 
 bool VN(conv_dw_fits)(const int32_t *k) { return cv_dense(k); }
 
@@ -122,7 +125,7 @@ size_t VN(conv_dw_work)(const int32_t *k)
 /* ---- one block ---- */
 
 typedef struct block {
-	const float *x, *dy; /* x: where row r0 of the block's first image is or would be; dy: the block's first image */
+	const float *x, *dy; /* x: where row r0 of the first image is or would be; dy: the first image */
 	long r0, x_image, images, h0, h1, p0, pixels;
 	bool first;
 } block;
@@ -215,9 +218,18 @@ static void block_whole(const dw *d, const block *b, float *acc, long o0, long o
 {
 	const cv *g = &d->g;
 	whole_fn *fn = whole_tile(g);
-	whole_args p = {.images = b->images, .rows = b->h1 - b->h0, .pixels = b->pixels, .x_image = b->x_image, .x_row = d->row,
-		.x_next = g->sh * d->row, .x_step = g->sw * g->c, .dy_image = g->oh * g->ow * g->o, .dy_row = g->ow * g->o,
-		.dy_step = g->o, .ldd = vectors(g->o) * VW, .add = !b->first};
+	whole_args p = {.images = b->images,
+		.rows = b->h1 - b->h0,
+		.pixels = b->pixels,
+		.x_image = b->x_image,
+		.x_row = d->row,
+		.x_next = g->sh * d->row,
+		.x_step = g->sw * g->c,
+		.dy_image = g->oh * g->ow * g->o,
+		.dy_row = g->ow * g->o,
+		.dy_step = g->o,
+		.ldd = vectors(g->o) * VW,
+		.add = !b->first};
 	const float *x = b->x + (b->h0 * g->sh - g->pt - b->r0) * d->row, *dy = b->dy + b->h0 * g->ow * g->o;
 
 	for (long o = o0; o < o1; o += VW) fn(&p, x, dy + o, acc + o);
@@ -262,5 +274,6 @@ void VN(conv_dw_f32)(const cop_call *c)
 				run_block(&d, &b, out, acc, rows ? rows + 1 : NULL, o0, o1);
 			}
 		}
-	if (d.form != DW_X && !rows) VN(transpose)(out + o0 * g->wo, g->wo, acc + o0, vectors(g->o) * VW, g->wo, o1 - o0, g->wo);
+	if (d.form != DW_X && !rows)
+		VN(transpose)(out + o0 * g->wo, g->wo, acc + o0, vectors(g->o) * VW, g->wo, o1 - o0, g->wo);
 }

@@ -156,8 +156,9 @@ static void run_phases(const cop_call *c, const cv *f, bool heavy)
 			for (long j = 0; j < f->sw; j++) {
 				cv g = pass(f, i, j, &offset, &tap);
 				if (g.oh && g.ow)
-					VN(cv_run)(&g, (float *)c->buf[0] + offset, c->buf[1], packed, n * g.oh + lmin(h, g.oh),
-						n * g.oh + (f->sh == 1 ? h1 : lmin(h1, g.oh)), p0, p1, c->work);
+					VN(cv_run)(&g, (float *)c->buf[0] + offset, c->buf[1], packed,
+						n * g.oh + lmin(h, g.oh), n * g.oh + (f->sh == 1 ? h1 : lmin(h1, g.oh)),
+						p0, p1, c->work);
 				packed += cv_pack_floats(&g);
 			}
 		r += h1 - h;

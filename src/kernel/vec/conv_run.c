@@ -28,20 +28,21 @@ PAIR_FN(7) PAIR_FN(8) PAIR_FN(9) PAIR_FN(10) PAIR_FN(11) PAIR_FN(12)
 
 typedef struct row_size { long m; mk_fn *fn[2]; } row_size; /* by stride */
 
+#define ROWS_TO_8                                                                                                   \
+	{8, {row_8_1_0, row_8_2_0}}, {4, {row_4_1_0, row_4_2_0}}, {2, {row_2_1_0, row_2_2_0}},                      \
+		{1, {row_1_1_0, row_1_2_0}}
+
 #if VW == 8
-static const row_size rows_any[] = {{8, {row_8_1_0, row_8_2_0}}, {4, {row_4_1_0, row_4_2_0}}, {2, {row_2_1_0, row_2_2_0}},
-	{1, {row_1_1_0, row_1_2_0}}};
+static const row_size rows_any[] = {ROWS_TO_8};
 static const row_size *const rows_rgb = rows_any;
 #else
 ROW_FN(16, 1, 0) ROW_FN(16, 2, 0) ROW_FN(16, 1, 3) ROW_FN(16, 2, 3)
-#define ROWS_BELOW_16                                                                                               \
-	{8, {row_8_1_0, row_8_2_0}}, {4, {row_4_1_0, row_4_2_0}}, {2, {row_2_1_0, row_2_2_0}}, {1, {row_1_1_0, row_1_2_0}}
-static const row_size rows_any[] = {{16, {row_16_1_0, row_16_2_0}}, ROWS_BELOW_16};
-static const row_size rows_rgb[] = {{16, {row_16_1_3, row_16_2_3}}, ROWS_BELOW_16};
+static const row_size rows_any[] = {{16, {row_16_1_0, row_16_2_0}}, ROWS_TO_8};
+static const row_size rows_rgb[] = {{16, {row_16_1_3, row_16_2_3}}, ROWS_TO_8};
 #endif
 
-static mk_fn *const pairs[MK_ROWS + 1] = {NULL, pair_1, pair_2, pair_3, pair_4, pair_5, pair_6, pair_7, pair_8, pair_9, pair_10,
-	pair_11, pair_12};
+static mk_fn *const pairs[MK_ROWS + 1] = {
+	NULL, pair_1, pair_2, pair_3, pair_4, pair_5, pair_6, pair_7, pair_8, pair_9, pair_10, pair_11, pair_12};
 
 /* ---- packing ---- */
 
@@ -169,7 +170,8 @@ void VN(cv_run)(const cv *g, float *y, const float *x, const float *packed, long
 	for (long p = p0; p < p1; p += step)
 		for (long r = from; r < to;) {
 			long n = r / g->oh, h = r % g->oh, h1 = lmin(lmin(h + block, g->oh), h + to - r);
-			run_block(g, y + n * g->yn, x + n * g->h * g->w * g->c, packed, h, h1, p, lmin(p + step, p1), work);
+			run_block(g, y + n * g->yn, x + n * g->h * g->w * g->c, packed, h, h1, p, lmin(p + step, p1),
+				work);
 			r += h1 - h;
 		}
 }
@@ -188,7 +190,7 @@ void VN(cv_run_flat)(const cv *g, float *y, const float *x, const float *packed,
 			p.ldb = ldb ? ldb : nv * VW;
 			p.cols = lmin(nv * VW, g->o - o0);
 			p.bias = g->bias ? g->bias + o0 : NULL;
-			run_row(kind, g, &p, nv, lmin(chunk, to - m), x + m * g->c, g->c, packed + o0 * (ldb ? 1 : g->c),
-				y + m * g->yw + o0);
+			run_row(kind, g, &p, nv, lmin(chunk, to - m), x + m * g->c, g->c,
+				packed + o0 * (ldb ? 1 : g->c), y + m * g->yw + o0);
 		}
 }

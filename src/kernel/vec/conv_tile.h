@@ -47,7 +47,8 @@ AI void row_tile(const int mr, const int s, const int CC, const mk_args *p, cons
 				float t = ak[j * as];
 				UNROLL
 				for (int q = 0; q < 3; q++)
-					if (j >= q && (j - q) % s == 0 && (j - q) / s < mr) acc[(j - q) / s] += t * w[q];
+					if (j >= q && (j - q) % s == 0 && (j - q) / s < mr)
+						acc[(j - q) / s] += t * w[q];
 			}
 		}
 	}
@@ -60,7 +61,9 @@ typedef double one_pair __attribute__((aligned(4), may_alias));
 #if VW == 16
 #define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
 #define ODD(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
-#define HALF(a, h) __builtin_shufflevector(a, a, 8 * h, 8 * h + 1, 8 * h + 2, 8 * h + 3, 8 * h + 4, 8 * h + 5, 8 * h + 6, 8 * h + 7, 0, 1, 2, 3, 4, 5, 6, 7)
+#define HALF(a, h)                                                                                                     \
+	__builtin_shufflevector(a, a, 8 * h, 8 * h + 1, 8 * h + 2, 8 * h + 3, 8 * h + 4, 8 * h + 5, 8 * h + 6,         \
+		8 * h + 7, 0, 1, 2, 3, 4, 5, 6, 7)
 #elif VW == 8
 #define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
 #define ODD(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)

@@ -10,7 +10,8 @@
 enum { DOT_O = 8, DOT_R = VW == 8 ? 1 : 2 }; /* outputs and rows of a tile: vectors held */
 
 /* mr x no sums over whole vectors of k, then the rest with the lanes that exist. */
-AI void dot_tile(const int mr, const int no, float *y, long ldy, const float *x, long ldx, const float *w, long ldw, long k)
+AI void dot_tile(
+	const int mr, const int no, float *y, long ldy, const float *x, long ldx, const float *w, long ldw, long k)
 {
 	v acc[DOT_R][DOT_O];
 	long i = 0;
@@ -44,10 +45,11 @@ AI void dot_tile(const int mr, const int no, float *y, long ldy, const float *x,
 		for (int o = 0; o < no; o++) y[r * ldy + o] = vsum(acc[r][o]);
 }
 
-#define DOT_FN(m, n)                                                                                                \
-	static NOINLINE void dot_##m##_##n(float *y, long ldy, const float *x, long ldx, const float *w, long ldw, long k) \
-	{                                                                                                           \
-		dot_tile(m, n, y, ldy, x, ldx, w, ldw, k);                                                          \
+#define DOT_FN(m, n)                                                                                                   \
+	static NOINLINE void dot_##m##_##n(                                                                            \
+		float *y, long ldy, const float *x, long ldx, const float *w, long ldw, long k)                        \
+	{                                                                                                              \
+		dot_tile(m, n, y, ldy, x, ldx, w, ldw, k);                                                             \
 	}
 DOT_FN(1, 8) DOT_FN(1, 1)
 #if VW != 8
@@ -65,8 +67,9 @@ AI void dots(float *y, long ldy, const float *x, long ldx, const float *w, long 
 		m = o1 - o >= DOT_O ? DOT_O : 1;
 		for (long r = 0, mr; r < n; r += mr) {
 			mr = n - r >= DOT_R ? DOT_R : 1;
-			(mr == 1 ? m == 1 ? dot_1_1 : dot_1_8 : m == 1 ? dot_2_1 : dot_2_8)(y + r * ldy + o, ldy, x + r * ldx, ldx,
-				w + o * ldw, ldw, k);
+			(mr == 1         ? m == 1 ? dot_1_1 : dot_1_8
+				: m == 1 ? dot_2_1
+					 : dot_2_8)(y + r * ldy + o, ldy, x + r * ldx, ldx, w + o * ldw, ldw, k);
 		}
 		for (long r = 0; r < n; r++)
 			for (long j = o; j < o + m; j++)

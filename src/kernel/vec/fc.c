@@ -45,7 +45,8 @@ size_t VN(fc_work)(const int32_t *k)
 }
 
 /* y[n][o0..o1) from strip[o1 - o0][ld]. */
-static void turn(float *y, const float *strip, long ld, const int32_t *k, const float *bias, long o0, long o1, float *row)
+static void turn(
+	float *y, const float *strip, long ld, const int32_t *k, const float *bias, long o0, long o1, float *row)
 {
 	long n = k[FK_N], out = k[FK_OUT], m = o1 - o0;
 	v lo = splat(cop_f(k[FK_LO])), hi = splat(cop_f(k[FK_HI]));
@@ -84,7 +85,8 @@ void VN(fc_f32)(const cop_call *c)
 	long o0 = cop_from(c, (int32_t)out, DOT_O), o1 = cop_to(c, (int32_t)out, DOT_O);
 
 	if (by_dots(n))
-		dots(c->buf[0], out, c->buf[1], in, c->buf[2], in, n, o0, o1, in, c->buf[3], cop_f(k[FK_LO]), cop_f(k[FK_HI]));
+		dots(c->buf[0], out, c->buf[1], in, c->buf[2], in, n, o0, o1, in, c->buf[3], cop_f(k[FK_LO]),
+			cop_f(k[FK_HI]));
 	else
 		forward_panels(c, o0, o1);
 }

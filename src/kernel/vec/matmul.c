@@ -42,8 +42,9 @@ size_t VN(matmul_work)(const int32_t *k)
 {
 	long m = k[MK_M], depth = k[MK_K];
 	if (form(k) != MM_PACKED) return 0;
-	return (b_floats(k[MK_N], depth) + (size_t)(a_pitch(k[MK_TA], m, depth) * (k[MK_TA] ? lmin(KC, depth) : lmin(MC, m))))
-		* sizeof(float);
+	return (b_floats(k[MK_N], depth) +
+		       (size_t)(a_pitch(k[MK_TA], m, depth) * (k[MK_TA] ? lmin(KC, depth) : lmin(MC, m)))) *
+	       sizeof(float);
 }
 
 /* Rows [m0, m0 + m) by panel q, k steps from k0. */
@@ -97,7 +98,8 @@ static void packed(const mm *g, float *work, long m0, long m1, long q0, long q1)
 				operand a = copy_a(g, copy, m, rows, k0, k);
 				for (long j = q; j < end; j++)
 					tiles(g, j, m, rows, k0, k, a,
-						(operand){work + (panel_at(g->n, j) - at) * VW * k, panel_nv(g->n, j) * VW});
+						(operand){work + (panel_at(g->n, j) - at) * VW * k,
+							panel_nv(g->n, j) * VW});
 			}
 		}
 }
@@ -115,7 +117,8 @@ static void item(const mm *g, mm_form f, float *work, int32_t part, int32_t part
 		packed(g, work, m0, m1, q0, q1);
 	} else if (f == MM_PLAIN) {
 		for (long q = q0; q < q1; q++)
-			tiles(g, q, m0, m1 - m0, 0, g->k, a_at(g, m0, 0), (operand){g->b + panel_at(g->n, q) * VW, g->n});
+			tiles(g, q, m0, m1 - m0, 0, g->k, a_at(g, m0, 0),
+				(operand){g->b + panel_at(g->n, q) * VW, g->n});
 	} else {
 		dots(g->y, g->n, g->a, g->k, g->b, g->k, g->m, cop_from(&c, (int32_t)g->n, DOT_O),
 			cop_to(&c, (int32_t)g->n, DOT_O), g->k, NULL, -__builtin_inff(), __builtin_inff());
