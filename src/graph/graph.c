@@ -172,12 +172,15 @@ cop_vid cop__want_out(cop_graph *g, cop_nid n, int i)
 
 cop_status cop__output(cop_graph *g, cop_vid v, const char *name)
 {
-	char made[24];
+	char made[24] = "y";
 
 	if (!v) return g->cx->code ? g->cx->code : cop__error(g->cx, COP_ARG, "an output does not exist");
 	COP_TRY(cop__grow(g->cx, &g->output, &g->cap_output, g->n_output, sizeof *g->output));
 	if (!name && !g->value[v].name) {
-		snprintf(made, sizeof made, g->n_output ? "y%d" : "y", g->n_output);
+		for (int i = g->n_output; i || cop__find(g, made); i++) {
+			snprintf(made, sizeof made, "y%d", i);
+			if (!cop__find(g, made)) break;
+		}
 		name = made;
 	}
 	if (name) cop__name(g, v, name);
@@ -222,10 +225,11 @@ static const char *node_name(const cop_graph *g, cop_nid n)
 
 const char *cop__label(const cop_graph *g, cop_nid n, char buf[96])
 {
-	const char *name = node_name(g, n);
+	const char *name = node_name(g, n), *op = cop__op(g, n)->name;
 
-	if (name) snprintf(buf, 96, "%s '%s'", cop__op(g, n)->name, name);
-	else snprintf(buf, 96, "%s", cop__op(g, n)->name);
+	if (name) return snprintf(buf, 96, "%s '%s'", op, name), buf;
+	for (cop_nid m = n; m && !name; m = g->value[g->node[m].in[0]].producer) name = node_name(g, m); /* the nearest layer before it */
+	snprintf(buf, 96, name ? "%s behind '%s'" : "%s", op, name);
 	return buf;
 }
 

@@ -48,7 +48,7 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	cop_vid x = cop__arg(g, n, 0), y = cop__res(g, n, 0);
 	int last = cop__t(g, x)->rank - 1, at = cop__link_aligned(l, 0, max, g, x, y);
 
-	for (int i = 1; i < g->node[n].n_in; i++) at = cop__link_axis(l, at, max, g, cop__arg(g, n, i), 0, y, last);
+	for (int i = 1; i < g->node[n].n_in; i++) at += cop__link_axis(l, at, max, g, cop__arg(g, n, i), 0, y, last);
 	return at;
 }
 

@@ -92,23 +92,21 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 	return cop__conv_words(k, &a, shape(g, n), 0);
 }
 
-/* Output channel o runs through w, b and y. Input channel c: dense, through x and the last axis of w; in groups, index c % (C/G) of
- * w goes with every group, so an input channel may go only where all of its group's filters go too: depthwise. */
+/* Output channel o runs through w, b and y; input channel c through x and the last axis of w. Depthwise: w's rows in runs of
+ * o / c belong to one channel of x. In other groups a channel can only go together with one of every group: no link, so
+ * such an axis must stay. */
 static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1), b = cop__arg(g, n, 2), y = cop__res(g, n, 0);
 	COP_ATTR(cop_conv_attr, a, g, n);
 	cop_conv_shape s = shape(g, n);
-	int at = 0;
+	int at = cop__link_axis(l, 0, max, g, x, 0, y, 0);
 
-	at = cop__link_axis(l, at, max, g, w, 0, y, 3);
-	if (b) at = cop__link_axis(l, at, max, g, b, 0, y, 3);
-	at = cop__link_axis(l, at, max, g, x, 0, y, 0);
-	if (a.groups == 1) return cop__link_axis(l, at, max, g, x, 3, w, 3);
-	if (a.groups == s.x[3] && at < max) { /* depthwise: w's rows in runs of o / c belong to one channel of x */
-		int32_t each = s.w[0] / s.x[3];
-		l[at++] = (cop_link){.a = x, .b = w, .a_ax = 3, .b_ax = 0, .div = each, .mod = s.x[3], .hi = s.w[0]};
-	}
+	if (a.groups != 1 && a.groups != s.x[3]) return at;
+	at += cop__link_axis(l, at, max, g, w, 0, y, 3);
+	if (b) at += cop__link_axis(l, at, max, g, b, 0, y, 3);
+	if (a.groups == 1) return at + cop__link_axis(l, at, max, g, x, 3, w, 3);
+	if (at < max) l[at++] = (cop_link){.a = x, .b = w, .a_ax = 3, .b_ax = 0, .div = s.w[0] / s.x[3], .mod = s.x[3], .hi = s.w[0]};
 	return at;
 }
 
@@ -132,7 +130,7 @@ static cop_nid sample(cop_graph *g, int which)
 		{{1, 5, 5, 4}, {8, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 4, COP_NO_LO, COP_NO_HI}, true},
 		{{3, 12, 12, 20}, {50, 5, 5, 20}, {1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI}, true},
 		{{2, 6, 6, 40}, {70, 3, 3, 40}, {1, 1, 1, 1, 1, 1, 1, 1, 1, COP_NO_LO, COP_NO_HI}, true},
-		{{4, 16, 16, 16}, {8, 1, 1, 16}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 6}, true},
+		{{4, 16, 16, 16}, {8, 1, 1, 16}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -12, 12}, true},
 	};
 	if (which >= LEN(form)) return 0;
 	cop_vid x = cop__sample_input(g, "x", 4, form[which].x), w = cop__sample_input(g, "w", 4, form[which].w);

@@ -61,9 +61,9 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1), b = cop__arg(g, n, 2), y = cop__res(g, n, 0);
 	int at = cop__link_axis(l, 0, max, g, w, 0, y, 1);
 
-	if (b) at = cop__link_axis(l, at, max, g, b, 0, y, 1);
-	at = cop__link_axis(l, at, max, g, x, 1, w, 1);
-	return cop__link_axis(l, at, max, g, x, 0, y, 0);
+	if (b) at += cop__link_axis(l, at, max, g, b, 0, y, 1);
+	at += cop__link_axis(l, at, max, g, x, 1, w, 1);
+	return at + cop__link_axis(l, at, max, g, x, 0, y, 0);
 }
 
 static const struct { int32_t n, in, out; cop_act_attr a; bool bias; } form[] = {

@@ -35,7 +35,7 @@ static cop_status softmax_grad(cop_grad *d, cop_nid n)
 static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	int at = 0;
-	for (int i = 0; i + 1 < cop__in(g, n, 0)->rank; i++) at = cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), i);
+	for (int i = 0; i + 1 < cop__in(g, n, 0)->rank; i++) at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), i);
 	return at;
 }
 

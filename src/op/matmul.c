@@ -87,8 +87,8 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	COP_ATTR(cop_matmul_attr, t, g, n);
 	int at = cop__link_axis(l, 0, max, g, a, ra - 2 + t.ta, y, ry - 2);
 
-	at = cop__link_axis(l, at, max, g, b, rb - 1 - t.tb, y, ry - 1);
-	return cop__link_axis(l, at, max, g, a, ra - 1 - t.ta, b, rb - 2 + t.tb);
+	at += cop__link_axis(l, at, max, g, b, rb - 1 - t.tb, y, ry - 1);
+	return at + cop__link_axis(l, at, max, g, a, ra - 1 - t.ta, b, rb - 2 + t.tb);
 }
 
 static cop_nid sample(cop_graph *g, int which)

@@ -85,7 +85,7 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	cop_vid x = cop__arg(g, n, 0), y = cop__res(g, n, 0);
 	int at = cop__link_axis(l, 0, max, g, x, 3, y, 3);
-	return cop__link_axis(l, at, max, g, x, 0, y, 0);
+	return at + cop__link_axis(l, at, max, g, x, 0, y, 0);
 }
 
 static const struct { int32_t x[4]; cop_pool_attr p; } form[] = {

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bench_nets NET BATCH THREADS train|infer SECONDS - images a second of one network on random data, as one JSON line:
+ * the median and the quartiles over rounds of about 50 ms. bench/compare.py runs it in turn with other engines.
+ */
+#include "coppice.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double rounds(cop_session *s, int batch, double seconds, double *low, double *high)
+{
+	enum { MOST = 2000 };
+	static double rate[MOST];
+	int n = 0, steps = 1;
+	double begin = now(), t0 = begin, once;
+
+	cop_session_run(s, 0);
+	t0 = now();
+	cop_session_run(s, 0);
+	once = now() - t0;
+	while (steps * once < 0.05) steps++;
+	do {
+		t0 = now();
+		for (int i = 0; i < steps; i++) cop_session_run(s, 0);
+		rate[n++] = steps * batch / (now() - t0);
+	} while (n < MOST && (now() - begin < seconds || n < 3));
+	qsort(rate, (size_t)n, sizeof *rate, by_value);
+	*low = rate[n / 4];
+	*high = rate[3 * n / 4];
+	return rate[n / 2];
+}
+
+static cop_status measure(cop_ctx *cx, const char *net, int batch, int threads, int train, double seconds)
+{
+	cop_zoo_args args = {.batch = batch, .seed = 1};
+	cop_graph *g = NULL, *t = NULL;
+	cop_plan *p = NULL;
+	cop_session *s = NULL;
+	cop_target target;
+	cop_tensor x;
+	double low, high;
+	cop_status st = cop_zoo_build(&g, cx, net, &args);
+
+	if (!st && !train) st = cop_graph_apply(&g, "to_infer fuse");
+	if (!st && train) st = cop_graph_train(&t, g, "loss=xent update=sgd momentum=0.9");
+	if (!st) st = cop_target_find(&target, cx, "host");
+	target.threads = threads;
+	if (!st) st = cop_plan_build(&p, train ? &t : &g, 1, &target);
+	if (!st) st = cop_session_new(&s, p, threads);
+	if (!st) st = cop_session_io(s, 0, 0, false, &x);
+	if (!st) {
+		for (int64_t i = 0; i < cop_type_count(&x.type); i++) ((float *)x.data)[i] = (float)(i * 7919 % 1000) / 1000;
+		double median = rounds(s, batch, seconds, &low, &high);
+		printf("{\"net\":\"%s\",\"batch\":%d,\"threads\":%d,\"job\":\"%s\",\"images_per_second\":%.1f,\"low\":%.1f,\"high\":%.1f}\n", net, batch, threads,
+			train ? "train" : "infer", median, low, high);
+	}
+	cop_session_free(s);
+	cop_plan_free(p);
+	cop_graph_free(t);
+	cop_graph_free(g);
+	return st;
+}
+
+int main(int argc, char **argv)
+{
+	cop_ctx *cx;
+
+	if (argc != 6) return fprintf(stderr, "usage: bench_nets NET BATCH THREADS train|infer SECONDS\n"), 2;
+	cop_status st = cop_ctx_new(&cx, NULL);
+	if (!st) st = measure(cx, argv[1], atoi(argv[2]), atoi(argv[3]), !strcmp(argv[4], "train"), atof(argv[5]));
+	if (st) fprintf(stderr, "bench_nets: %s\n", cx ? cop_error_text(cx) : cop_status_text(st));
+	if (cx) cop_ctx_free(cx);
+	return -st;
+}
