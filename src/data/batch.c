@@ -62,7 +62,8 @@ static cop_status sums(double *sum, int64_t *n, uint32_t (*seen)[256], cop_store
 			sum[ch] += v;
 			sum[c + ch] += v * v;
 		}
-		if (s->code && (i + 1) % 128 && i + 1 < s->d.count) continue; /* 128 * 2^24: a counter cannot overflow */
+		if (s->code && (i + 1) % 128 && i + 1 < s->d.count)
+			continue; /* 128 * 2^24: a counter cannot overflow */
 		for (int32_t ch = 0; s->code && ch < c; ch++)
 			for (int v = 0; v < 256; v++) {
 				double x = (double)s->lut[v];
@@ -97,7 +98,8 @@ cop_status cop__batch_stats(float *mean, float *std, cop_ctx *cx, cop_dataset *d
 	cop_store *s = cop__store_of(d), *own = NULL;
 	cop_status st = COP_OK;
 
-	if (d->count < 1) return cop__error(cx, COP_ARG, "%s: mean and deviation of no samples were asked for", d->name);
+	if (d->count < 1)
+		return cop__error(cx, COP_ARG, "%s: mean and deviation of no samples were asked for", d->name);
 	if (!s) COP_GO(wrap(&own, cx, d));
 	COP_GO(stats(mean, std, s ? s : own, cop__batch_channels(d)));
 done:
@@ -120,7 +122,8 @@ static cop_status options(cop_batches *b, const char *text, bool *normalise)
 	b->flip = cop__args_has(&o, "flip");
 	b->reach = shift + crop;
 	if ((b->flip || b->reach || b->erase) && b->d->x.rank < 2)
-		return cop__error(b->cx, COP_ARG, "augment '%s': needs images, the samples of %s have one axis", text, b->d->name);
+		return cop__error(b->cx, COP_ARG, "augment '%s': needs images, the samples of %s have one axis", text,
+		        b->d->name);
 	if (b->in_order) b->flip = false, b->reach = b->erase = 0;
 	return COP_OK;
 }
@@ -136,7 +139,10 @@ static cop_status norms(cop_batches *b, const cop_batch_args *a, bool normalise)
 	for (size_t k = 0; k < n; k++) {
 		b->mean[k] = a->mean ? a->mean[k] : 0;
 		b->std[k] = a->mean && a->std ? a->std[k] : 1;
-		if (!(b->std[k] > 0)) return cop__error(b->cx, COP_ARG, "normalise: the deviation of channel %zu is %g, it must be positive", k, (double)b->std[k]);
+		if (!(b->std[k] > 0))
+			return cop__error(b->cx, COP_ARG,
+			        "normalise: the deviation of channel %zu is %g, it must be positive", k,
+			        (double)b->std[k]);
 	}
 	if (normalise && !a->mean) COP_TRY(stats(b->mean, b->std, b->s, b->c));
 	for (size_t k = 0; k < n; k++) {
@@ -171,7 +177,8 @@ static cop_status build(cop_batches *b, const cop_batch_args *a)
 	bool normalise;
 
 	if (b->d->count < 1) return cop__error(b->cx, COP_ARG, "%s: has no samples", b->d->name);
-	if (a->size < 1) return cop__error(b->cx, COP_ARG, "a batch of %d was asked for, 1 or more is expected", a->size);
+	if (a->size < 1)
+		return cop__error(b->cx, COP_ARG, "a batch of %d was asked for, 1 or more is expected", a->size);
 	if (!(b->s = cop__store_of(b->d))) {
 		COP_TRY(wrap(&b->own, b->cx, b->d));
 		b->s = b->own;
@@ -189,7 +196,8 @@ cop_status cop__batch_new(cop_batches **out, cop_ctx *cx, cop_dataset *d, const 
 	cop_batches *b = *out = cop__alloc(cx, sizeof *b);
 
 	if (!b) return COP_NOMEM;
-	*b = (cop_batches){.cx = cx, .d = d, .size = a->size, .count = d->count, .seed = a->seed, .in_order = a->in_order};
+	*b = (cop_batches){
+	        .cx = cx, .d = d, .size = a->size, .count = d->count, .seed = a->seed, .in_order = a->in_order};
 	cop_status st = build(b, a);
 	if (st) {
 		cop__batch_free(b);
@@ -311,9 +319,11 @@ static void fill(float *x, const cop_batches *b, int32_t sample)
 
 cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts)
 {
-	int32_t from = (int32_t)((int64_t)b->size * part / parts), to = (int32_t)((int64_t)b->size * (part + 1) / parts);
+	int32_t from = (int32_t)((int64_t)b->size * part / parts),
+	        to = (int32_t)((int64_t)b->size * (part + 1) / parts);
 
-	if (i < 0 || i >= cop__batch_count(b)) return cop__error(b->cx, COP_ARG, "batch %d of %d was asked for", i, cop__batch_count(b));
+	if (i < 0 || i >= cop__batch_count(b))
+		return cop__error(b->cx, COP_ARG, "batch %d of %d was asked for", i, cop__batch_count(b));
 	for (int32_t r = from; r < to; r++) {
 		float *row = x + (size_t)r * b->s->each;
 		int64_t k = (int64_t)i * b->size + r;

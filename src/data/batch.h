@@ -31,7 +31,8 @@ typedef struct cop_batch_args {
 	const float *mean, *std;     /* [channels], copied; NULL: computed from the set if normalise is asked for */
 } cop_batch_args;
 
-cop_status cop__batch_new(cop_batches **out, cop_ctx *cx, cop_dataset *d, const cop_batch_args *a); /* d must outlive it */
+cop_status cop__batch_new(
+        cop_batches **out, cop_ctx *cx, cop_dataset *d, const cop_batch_args *a); /* d must outlive it */
 void cop__batch_free(cop_batches *b);
 int32_t cop__batch_count(const cop_batches *b);                     /* of an epoch, the short last one included */
 cop_status cop__batch_epoch(cop_batches *b, int32_t epoch);         /* draws the order; 0 is drawn by _new */

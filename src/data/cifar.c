@@ -16,15 +16,18 @@ static const char archive[] = "cifar-10-binary.tar.gz", jpegs[] = "cifar10-jpeg.
 cop_status cop__cifar_parse(cop_store *s, int32_t at, const cop_blob *b, int32_t from, int32_t count)
 {
 	if (b->size % COP_CIFAR_RECORD || !b->size)
-		return cop__error(b->cx, COP_FORMAT, "%s: is %zu bytes long, not a multiple of the record of %d", b->path, b->size, COP_CIFAR_RECORD);
+		return cop__error(b->cx, COP_FORMAT, "%s: is %zu bytes long, not a multiple of the record of %d",
+		        b->path, b->size, COP_CIFAR_RECORD);
 	if (from < 0 || count < 0 || (size_t)from + (size_t)count > b->size / COP_CIFAR_RECORD)
-		return cop__error(b->cx, COP_FORMAT, "%s: has %zu records, number %d was expected", b->path, b->size / COP_CIFAR_RECORD, from + count);
+		return cop__error(b->cx, COP_FORMAT, "%s: has %zu records, number %d was expected", b->path,
+		        b->size / COP_CIFAR_RECORD, from + count);
 	for (int32_t i = 0; i < count; i++) {
 		const uint8_t *r = b->bytes + (size_t)(from + i) * COP_CIFAR_RECORD;
 		uint8_t *x = s->code + (size_t)(at + i) * EACH;
 
 		if (r[0] >= CLASSES)
-			return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: label %d, 0 to 9 is expected", b->path, (size_t)(r - b->bytes), r[0]);
+			return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: label %d, 0 to 9 is expected", b->path,
+			        (size_t)(r - b->bytes), r[0]);
 		s->label[at + i] = r[0];
 		for (int p = 0; p < PLANE; p++)
 			for (int c = 0; c < 3; c++) x[3 * p + c] = r[1 + c * PLANE + p];
@@ -79,7 +82,8 @@ static cop_status copy(cop_store *s, const cop_blob *batch, int n, const cop_wan
 	int32_t from, count, total = 0, base = 0, done = 0;
 
 	for (int k = 0; k < n; k++) {
-		if (!batch[k].bytes) return cop__error(s->cx, COP_FORMAT, "%s: batch %d of %d is missing", folder, k + 1, n);
+		if (!batch[k].bytes)
+			return cop__error(s->cx, COP_FORMAT, "%s: batch %d of %d is missing", folder, k + 1, n);
 		total += (int32_t)COP_MIN(batch[k].size / COP_CIFAR_RECORD, (size_t)1 << 24);
 	}
 	cop__split_range(&from, &count, w, total);
@@ -119,7 +123,9 @@ static bool jpeg_name(int32_t *index, int32_t *label, const char *path, bool tes
 {
 	int i, l, used = 0;
 
-	if (sscanf(path, test ? "test/%5d_%1d.jpg%n" : "train/%5d_%1d.jpg%n", &i, &l, &used) != 2 || !used || path[used]) return false;
+	if (sscanf(path, test ? "test/%5d_%1d.jpg%n" : "train/%5d_%1d.jpg%n", &i, &l, &used) != 2 || !used ||
+	        path[used])
+		return false;
 	*index = i;
 	*label = l;
 	return i >= 0 && l >= 0;
@@ -133,7 +139,8 @@ static cop_status jpeg_one(cop_store *s, int32_t at, const cop_blob *e, int32_t 
 	bool fits = p.h == SIDE && p.w == SIDE;
 	if (fits) memcpy(s->code + (size_t)at * EACH, p.data, EACH);
 	s->label[at] = label;
-	cop_status st = fits ? COP_OK : cop__error(s->cx, COP_FORMAT, "%s: is %dx%d, 32x32 is expected", e->path, p.h, p.w);
+	cop_status st =
+	        fits ? COP_OK : cop__error(s->cx, COP_FORMAT, "%s: is %dx%d, 32x32 is expected", e->path, p.h, p.w);
 	cop__pixels_free(s->cx, &p);
 	return st;
 }
@@ -152,7 +159,8 @@ static cop_status jpeg_pass(cop_store *s, int32_t *n, const cop_blob *tar, bool 
 		if (!jpeg_name(&index, &label, e.path, test)) continue;
 		if (pass && index >= from && index < from + s->d.count) COP_TRY(jpeg_one(s, index - from, &e, label));
 		if (!pass && index != *n)
-			return cop__error(tar->cx, COP_FORMAT, "%s: member %s comes where number %05d was expected", tar->path, e.path, *n);
+			return cop__error(tar->cx, COP_FORMAT, "%s: member %s comes where number %05d was expected",
+			        tar->path, e.path, *n);
 		++*n;
 	}
 }
@@ -168,7 +176,9 @@ static cop_status open_jpeg(cop_store *s, const char *folder, const cop_want *w)
 	COP_TRY(cop__path(path, s->cx, folder, jpegs));
 	COP_GO(cop__blob_load(&tar, s->cx, path, 0));
 	COP_GO(jpeg_pass(s, &n, &tar, test, 0, 0));
-	if (!n) COP_GO(cop__error(s->cx, COP_FORMAT, "%s: holds no %s/<index>_<label>.jpg", path, test ? "test" : "train"));
+	if (!n)
+		COP_GO(cop__error(
+		        s->cx, COP_FORMAT, "%s: holds no %s/<index>_<label>.jpg", path, test ? "test" : "train"));
 	cop__split_range(&from, &count, w, n);
 	COP_GO(cop__store_shape(s, 3, shape, false));
 	COP_GO(cop__store_room(s, count));
@@ -181,18 +191,23 @@ done:
 
 static bool fits_binary(const char *path)
 {
-	return cop__is_file(path, archive) || cop__is_file(path, "data_batch_1.bin") || cop__is_file(path, "test_batch.bin") ||
-		(cop__is_folder(path, sub) && (cop__is_file(path, "cifar-10-batches-bin/data_batch_1.bin") || cop__is_file(path, "cifar-10-batches-bin/test_batch.bin")));
+	return cop__is_file(path, archive) || cop__is_file(path, "data_batch_1.bin") ||
+	       cop__is_file(path, "test_batch.bin") ||
+	       (cop__is_folder(path, sub) && (cop__is_file(path, "cifar-10-batches-bin/data_batch_1.bin") ||
+	                                             cop__is_file(path, "cifar-10-batches-bin/test_batch.bin")));
 }
 static bool fits_jpeg(const char *path) { return cop__is_file(path, jpegs); }
 
 /* The length and sum of the archive are those its users publish; it was not at hand to be checked. */
 const cop_data_row cop_data_cifar10 = {
-	.name = "cifar10", .summary = "small photographs, 32x32 colour, 50,000 + 10,000, 10 classes",
-	.licence = "research use, cite A. Krizhevsky 2009",
-	.home = "https://www.cs.toronto.edu/~kriz",
-	.file = {{"cifar-10-binary.tar.gz", 170052171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}},
-	.fits = fits_binary, .open = open_binary,
+        .name = "cifar10",
+        .summary = "small photographs, 32x32 colour, 50,000 + 10,000, 10 classes",
+        .licence = "research use, cite A. Krizhevsky 2009",
+        .home = "https://www.cs.toronto.edu/~kriz",
+        .file = {{"cifar-10-binary.tar.gz", 170052171,
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}},
+        .fits = fits_binary,
+        .open = open_binary,
 };
 
 const cop_data_row cop_data_cifar10_jpeg = {

@@ -67,7 +67,8 @@ static cop_status field(char out[FIELD], bool *last, table *t)
 /* Blank lines do not count. */
 static void skip_blank(table *t)
 {
-	while (!at_end(t) && (t->b->bytes[t->at] == '\n' || t->b->bytes[t->at] == '\r')) t->line += t->b->bytes[t->at++] == '\n';
+	while (!at_end(t) && (t->b->bytes[t->at] == '\n' || t->b->bytes[t->at] == '\r'))
+		t->line += t->b->bytes[t->at++] == '\n';
 }
 
 static bool number(float *v, const char *text)
@@ -117,7 +118,10 @@ static cop_status first_line(table *t)
 		if (is_label(text)) named = t->columns;
 		t->columns++;
 	}
-	if (t->columns < 2) return cop__error(t->b->cx, COP_FORMAT, "%s: line %d: has %d column, a label and at least one number are expected", t->b->path, line, t->columns);
+	if (t->columns < 2)
+		return cop__error(t->b->cx, COP_FORMAT,
+		        "%s: line %d: has %d column, a label and at least one number are expected", t->b->path, line,
+		        t->columns);
 	t->header = words || named >= 0;
 	t->label = named >= 0 ? named : t->columns - 1;
 	if (!t->header) {
@@ -152,10 +156,13 @@ static cop_status row(cop_store *s, int32_t i, table *t, cop_names *labels)
 		if (c >= t->columns) continue;
 		if (c == t->label) COP_TRY(cop__names_add(labels, text));
 		else if (!number(x++, text))
-			return cop__error(t->b->cx, COP_FORMAT, "%s: line %d, byte %zu: '%.40s' in column %d is not a number", t->b->path, line, byte, text, c + 1);
+			return cop__error(t->b->cx, COP_FORMAT,
+			        "%s: line %d, byte %zu: '%.40s' in column %d is not a number", t->b->path, line, byte,
+			        text, c + 1);
 	}
 	if (c != t->columns)
-		return cop__error(t->b->cx, COP_FORMAT, "%s: line %d: has %s than the %d columns of the first", t->b->path, line, c < t->columns ? "fewer" : "more", t->columns);
+		return cop__error(t->b->cx, COP_FORMAT, "%s: line %d: has %s than the %d columns of the first",
+		        t->b->path, line, c < t->columns ? "fewer" : "more", t->columns);
 	return COP_OK;
 }
 
@@ -177,10 +184,13 @@ static cop_status named_labels(cop_store *s, cop_names *classes, const cop_names
 		cop__names_unique(classes);
 	}
 	if (classes->count > COP_DATA_CLASSES)
-		return cop__error(b->cx, COP_FORMAT, "%s: has %d different labels, at most %d are read (is the label the right column?)", b->path, classes->count, COP_DATA_CLASSES);
+		return cop__error(b->cx, COP_FORMAT,
+		        "%s: has %d different labels, at most %d are read (is the label the right column?)", b->path,
+		        classes->count, COP_DATA_CLASSES);
 	for (int32_t i = 0; i < labels->count; i++)
 		if ((s->label[i] = cop__names_find(classes, labels->at[i])) < 0)
-			return cop__error(b->cx, COP_FORMAT, "%s: label '%.40s' of row %d is not among the %d known", b->path, labels->at[i], i + 1, classes->count);
+			return cop__error(b->cx, COP_FORMAT, "%s: label '%.40s' of row %d is not among the %d known",
+			        b->path, labels->at[i], i + 1, classes->count);
 	s->d.classes = classes->count;
 	return COP_OK;
 }
@@ -211,7 +221,9 @@ cop_status cop__csv_parse(cop_store *s, cop_names *classes, const cop_blob *b)
 	const int32_t width = t.columns - 1;
 	COP_TRY(cop__store_shape(s, 1, &width, true));
 	/* a cell takes two bytes at least: what cannot be there is not allocated for */
-	if ((size_t)t.rows > b->size / ((size_t)t.columns * 2 - 1) + 1) return cop__error(b->cx, COP_FORMAT, "%s: has rows with fewer than the %d columns of the first", b->path, t.columns);
+	if ((size_t)t.rows > b->size / ((size_t)t.columns * 2 - 1) + 1)
+		return cop__error(b->cx, COP_FORMAT, "%s: has rows with fewer than the %d columns of the first",
+		        b->path, t.columns);
 	COP_TRY(cop__store_room(s, t.rows));
 	cop__names_init(&labels, b->cx);
 	skip_blank(&t);
@@ -287,7 +299,8 @@ done:
 static bool fits(const char *path)
 {
 	size_t n = strlen(path);
-	return cop__is_file(path, "train.csv") || (n > 4 && !strcasecmp(path + n - 4, ".csv") && cop__is_file(path, ""));
+	return cop__is_file(path, "train.csv") ||
+	       (n > 4 && !strcasecmp(path + n - 4, ".csv") && cop__is_file(path, ""));
 }
 
 const cop_data_row cop_data_csv = {

@@ -37,7 +37,8 @@ cop_status cop__data_default_folder(char out[COP_DATA_PATH], cop_ctx *cx)
 
 	if (xdg && *xdg) return cop__path(out, cx, xdg, "coppice");
 	if (home && *home) return cop__path(out, cx, home, ".local/share/coppice");
-	return cop__error(cx, COP_ARG, "neither COPPICE_DATA, XDG_DATA_HOME nor HOME is set: name a folder for the data");
+	return cop__error(
+	        cx, COP_ARG, "neither COPPICE_DATA, XDG_DATA_HOME nor HOME is set: name a folder for the data");
 }
 
 /* The i-th place; false past the end. An empty one is skipped by having no length. */
@@ -48,7 +49,9 @@ static bool place(char out[COP_DATA_PATH], int i)
 
 	for (; p && *p; p += *p == ':') {
 		size_t len = strcspn(p, ":");
-		if (!i--) return snprintf(out, COP_DATA_PATH, "%.*s", (int)COP_MIN(len, (size_t)COP_DATA_PATH - 1), p) >= 0;
+		if (!i--)
+			return snprintf(out, COP_DATA_PATH, "%.*s", (int)COP_MIN(len, (size_t)COP_DATA_PATH - 1), p) >=
+			       0;
 		p += len;
 	}
 	if (i || !((xdg && *xdg) || (home && *home))) return false;
@@ -77,10 +80,12 @@ static cop_status not_found(cop_ctx *cx, const char *name, const cop_data_row *r
 
 	if (!row)
 		for (int i = 0; i < LEN(cop_data_rows); i++)
-			if (!cop_data_rows[i]->format && strlen(text) < 300) snprintf(text + strlen(text), 60, "%s%s", *text ? ", " : "", cop_data_rows[i]->name);
+			if (!cop_data_rows[i]->format && strlen(text) < 300)
+				snprintf(text + strlen(text), 60, "%s%s", *text ? ", " : "", cop_data_rows[i]->name);
 	if (!row) return cop__error(cx, COP_ARG, "data set '%s' is neither a path nor one of: %s", name, text);
-	return cop__error(cx, COP_IO, "%s: not found in COPPICE_DATA (%s) nor in the user's data folder%s%s", name, env && *env ? env : "not set",
-		row->home ? "; it can be fetched with: coppice data get " : "", row->home ? name : "");
+	return cop__error(cx, COP_IO, "%s: not found in COPPICE_DATA (%s) nor in the user's data folder%s%s", name,
+	        env && *env ? env : "not set", row->home ? "; it can be fetched with: coppice data get " : "",
+	        row->home ? name : "");
 }
 
 /* A folder named as a set is that set; the files of MNIST and Fashion-MNIST do not say which they are. */
@@ -103,13 +108,15 @@ static cop_status resolve(const cop_data_row **row, char path[COP_DATA_PATH], co
 	*path = 0;
 	if (*row && (*row)->made) return COP_OK;
 	if (*row) return find(path, name, *row) ? COP_OK : not_found(cx, name, *row);
-	if (!*name || strlen(name) >= COP_DATA_PATH) return cop__error(cx, COP_ARG, "the name of the data set is empty or too long");
+	if (!*name || strlen(name) >= COP_DATA_PATH)
+		return cop__error(cx, COP_ARG, "the name of the data set is empty or too long");
 	if (cop__is_file(name, "") || cop__is_folder(name, "")) snprintf(path, COP_DATA_PATH, "%s", name);
 	else if (!find(path, name, NULL)) return not_found(cx, name, NULL);
 	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--) path[n - 1] = 0;
 	*row = kind_of(path);
 	if (*row) return COP_OK;
-	return cop__error(cx, COP_FORMAT, "%s: holds no data of a known kind (idx, cifar10, npy, csv, images by class, wav by class)", path);
+	return cop__error(cx, COP_FORMAT,
+	        "%s: holds no data of a known kind (idx, cifar10, npy, csv, images by class, wav by class)", path);
 }
 
 /* ---- digits: MNIST if it is there ---- */
@@ -167,7 +174,8 @@ bool cop_data_list(cop_ctx *cx, int i, cop_data_info *out)
 	(void)cx;
 	if (i < 0 || i >= LEN(cop_data_rows)) return false;
 	const cop_data_row *r = cop_data_rows[i];
-	*out = (cop_data_info){.name = r->name, .summary = r->summary, .licence = r->licence, .present = r->made || r->format};
+	*out = (cop_data_info){
+	        .name = r->name, .summary = r->summary, .licence = r->licence, .present = r->made || r->format};
 	if (r->made) snprintf(out->where, sizeof out->where, "made");
 	else if (r->format) snprintf(out->where, sizeof out->where, "any path");
 	else if (find(at, r->name, r)) {
@@ -194,7 +202,8 @@ cop_status cop__data_file_check(cop_ctx *cx, const char *path, const cop_data_fi
 	cop_free(cx, bytes);
 	hex(text, sum);
 	if (f->size && (uint64_t)f->size != size)
-		return cop__error(cx, COP_FORMAT, "%s: is %zu bytes long, %lld is expected", path, size, (long long)f->size);
+		return cop__error(
+		        cx, COP_FORMAT, "%s: is %zu bytes long, %lld is expected", path, size, (long long)f->size);
 	if (f->sha256 && strcmp(text, f->sha256))
 		return cop__error(cx, COP_FORMAT, "%s: its SHA-256 is %s, %s is expected", path, text, f->sha256);
 	return COP_OK;

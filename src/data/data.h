@@ -27,7 +27,13 @@ enum {
 typedef struct cop_want { int split; int32_t limit; } cop_want;
 
 /* ---- bytes with the name that error sentences give ---- */
-typedef struct cop_blob { cop_ctx *cx; const uint8_t *bytes; size_t size; char path[COP_DATA_PATH]; void *own; } cop_blob;
+typedef struct cop_blob {
+	cop_ctx *cx;
+	const uint8_t *bytes;
+	size_t size;
+	char path[COP_DATA_PATH];
+	void *own;
+} cop_blob;
 /* Reads a file; gzip and xz are unpacked, to at most max bytes (0: 1 GiB). */
 cop_status cop__blob_load(cop_blob *out, cop_ctx *cx, const char *path, size_t max);
 cop_status cop__blob_unpack(cop_blob *b, size_t max); /* by magic; leaves plain bytes alone */
@@ -95,13 +101,17 @@ cop_status cop__filed_add(cop_filed *f, const char *path, int32_t label);
 void cop__filed_free(cop_filed *f);
 /* The files of the wanted split: from train/ and test/ (or val/, valid/) if they are there, else mixed. The
  * labels are those of all class folders, sorted. order: to be freed; entries [*from, *from + *count). */
-cop_status cop__filed_split(cop_filed *out, int32_t **order, int32_t *from, int32_t *count, cop_ctx *cx, const char *folder,
-	const char *ends, const cop_want *w);
+cop_status cop__filed_split(cop_filed *out, int32_t **order, int32_t *from, int32_t *count, cop_ctx *cx,
+        const char *folder, const char *ends, const cop_want *w);
 
 bool cop__filed_fits(const char *folder, const char *ends); /* a class folder there holds such a file */
 
 /* ---- rows of the table ---- */
-typedef struct cop_data_file { const char *name; int64_t size; const char *sha256; } cop_data_file; /* 0, NULL: not known */
+typedef struct cop_data_file {
+	const char *name;
+	int64_t size;
+	const char *sha256;
+} cop_data_file; /* 0, NULL: not known */
 typedef struct cop_data_row {
 	const char *name, *summary, *licence;
 	bool format;               /* a kind of path, not a set with a name */
@@ -121,7 +131,13 @@ cop_status cop__data_file_check(cop_ctx *cx, const char *path, const cop_data_fi
 /* ---- parsers of bytes ---- */
 typedef struct cop_idx { int32_t rank, dim[4]; int64_t count; const uint8_t *data; } cop_idx; /* unsigned bytes alone */
 cop_status cop__idx_parse(cop_idx *out, const cop_blob *b);
-typedef struct cop_npy { char kind; int width; bool big; int32_t rank, dim[5]; const uint8_t *data; } cop_npy; /* kind: 'f' 'i' 'u' 'b' */
+typedef struct cop_npy {
+	char kind;
+	int width;
+	bool big;
+	int32_t rank, dim[5];
+	const uint8_t *data;
+} cop_npy; /* kind: 'f' 'i' 'u' 'b' */
 cop_status cop__npy_parse(cop_npy *out, const cop_blob *b);
 double cop__npy_at(const cop_npy *a, int64_t i);
 /* A whole CSV into a store with all its rows (see csv.c). classes: names of text labels; if it holds some, labels

@@ -128,18 +128,23 @@ static cop_status attempt(fetch *f, bool *again)
 	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &code);
 	bool closed = !fclose(f->out);
 	if (rc == CURLE_OK && closed) return COP_OK;
-	if (cop__stopped(f->cx)) return cop__error(f->cx, COP_STOPPED, "%s: stopped after %lld bytes; the next try goes on from there", f->url, (long long)f->have);
-	if (f->failed_write || !closed) return cop__error(f->cx, COP_IO, "%s: could not be written (%s)", f->part, strerror(errno));
+	if (cop__stopped(f->cx))
+		return cop__error(f->cx, COP_STOPPED, "%s: stopped after %lld bytes; the next try goes on from there",
+		        f->url, (long long)f->have);
+	if (f->failed_write || !closed)
+		return cop__error(f->cx, COP_IO, "%s: could not be written (%s)", f->part, strerror(errno));
 	if (f->too_long) {
 		remove(f->part);
-		return cop__error(f->cx, COP_FORMAT, "%s: is longer than the %lld bytes expected", f->url, (long long)(f->file->size ? f->file->size : max_bytes));
+		return cop__error(f->cx, COP_FORMAT, "%s: is longer than the %lld bytes expected", f->url,
+		        (long long)(f->file->size ? f->file->size : max_bytes));
 	}
 	if (code == 416) { /* .part is no beginning of what the server has */
 		remove(f->part);
 		*again = true;
 		return COP_OK;
 	}
-	*again = rc == CURLE_PARTIAL_FILE || rc == CURLE_RECV_ERROR || rc == CURLE_GOT_NOTHING || rc == CURLE_OPERATION_TIMEDOUT;
+	*again = rc == CURLE_PARTIAL_FILE || rc == CURLE_RECV_ERROR || rc == CURLE_GOT_NOTHING ||
+	         rc == CURLE_OPERATION_TIMEDOUT;
 	if (*again) return COP_OK;
 	if (code >= 400) return cop__error(f->cx, COP_IO, "%s: the server answers %ld", f->url, code);
 	return cop__error(f->cx, COP_IO, "%s: %s", f->url, curl_easy_strerror(rc));
@@ -150,7 +155,10 @@ static cop_status receive(fetch *f)
 	bool again = true;
 
 	for (int i = 0; i < TRIES && again; i++) COP_TRY(attempt(f, &again));
-	if (again) return cop__error(f->cx, COP_IO, "%s: cut off %d times, after %lld bytes; the next try goes on from there", f->url, TRIES, (long long)f->have);
+	if (again)
+		return cop__error(f->cx, COP_IO,
+		        "%s: cut off %d times, after %lld bytes; the next try goes on from there", f->url, TRIES,
+		        (long long)f->have);
 	return COP_OK;
 }
 
@@ -161,16 +169,20 @@ static cop_status one_file(fetch *f, const char *folder, const char *home)
 	COP_TRY(cop__path(f->path, f->cx, folder, f->file->name));
 	int n = snprintf(f->part, sizeof f->part, "%s.part", f->path);
 	int m = snprintf(f->url, sizeof f->url, "%s%s%s", home, slash ? "" : "/", f->file->name);
-	if (n >= (int)sizeof f->part || m >= (int)sizeof f->url) return cop__error(f->cx, COP_ARG, "%s: the path or URL is too long", f->path);
+	if (n >= (int)sizeof f->part || m >= (int)sizeof f->url)
+		return cop__error(f->cx, COP_ARG, "%s: the path or URL is too long", f->path);
 	if (cop__is_file(f->path, "")) return cop__data_file_check(f->cx, f->path, f->file);
 	COP_TRY(receive(f));
-	if (!f->file->sha256) cop__log(f->cx, COP_LOG_WARN, "%s: no checksum is known for it; its format is checked when it is opened", f->path);
+	if (!f->file->sha256)
+		cop__log(f->cx, COP_LOG_WARN,
+		        "%s: no checksum is known for it; its format is checked when it is opened", f->path);
 	cop_status st = cop__data_file_check(f->cx, f->part, f->file);
 	if (st) {
 		remove(f->part); /* going on from wrong bytes would never end */
 		return st;
 	}
-	if (rename(f->part, f->path)) return cop__error(f->cx, COP_IO, "%s: could not be renamed (%s)", f->part, strerror(errno));
+	if (rename(f->part, f->path))
+		return cop__error(f->cx, COP_IO, "%s: could not be renamed (%s)", f->part, strerror(errno));
 	return COP_OK;
 }
 
@@ -183,7 +195,8 @@ static cop_status make_folders(cop_ctx *cx, const char *folder)
 		if (*p && *p != '/') continue;
 		char was = *p;
 		*p = 0;
-		if (mkdir(path, 0777) && errno != EEXIST) return cop__error(cx, COP_IO, "%s: %s", path, strerror(errno));
+		if (mkdir(path, 0777) && errno != EEXIST)
+			return cop__error(cx, COP_IO, "%s: %s", path, strerror(errno));
 		*p = was;
 		if (!was) return COP_OK;
 	}
@@ -204,7 +217,8 @@ static cop_status all_files(fetch *f, const cop_data_row *row, const char *folde
 	return COP_OK;
 }
 
-static cop_status get(cop_ctx *cx, const cop_data_row *row, const char *folder, const char *home, cop_progress_fn *fn, void *ud)
+static cop_status get(
+        cop_ctx *cx, const cop_data_row *row, const char *folder, const char *home, cop_progress_fn *fn, void *ud)
 {
 	fetch *f = cop__alloc(cx, sizeof *f);
 	char base[COP_DATA_PATH], into[COP_DATA_PATH];
@@ -223,20 +237,25 @@ done:
 	return st;
 }
 #else
-static cop_status get(cop_ctx *cx, const cop_data_row *row, const char *folder, const char *home, cop_progress_fn *fn, void *ud)
+static cop_status get(
+        cop_ctx *cx, const cop_data_row *row, const char *folder, const char *home, cop_progress_fn *fn, void *ud)
 {
 	(void)folder, (void)fn, (void)ud;
 	return cop__error(cx, COP_IO, "%s lies at %s, but this build has no libcurl to fetch it", row->name, home);
 }
 #endif
 
-cop_status cop_data_get(cop_ctx *cx, const char *name, const char *folder, const char *mirror, cop_progress_fn *fn, void *ud)
+cop_status cop_data_get(
+        cop_ctx *cx, const char *name, const char *folder, const char *mirror, cop_progress_fn *fn, void *ud)
 {
 	const cop_data_row *row = cop__data_row(name);
 	const char *home = mirror ? mirror : row ? row->home : NULL;
 
-	if (!row) return cop__error(cx, COP_ARG, "data set '%s' is not in the table; `coppice data list` shows it", name);
+	if (!row)
+		return cop__error(cx, COP_ARG, "data set '%s' is not in the table; `coppice data list` shows it", name);
 	if (row->made) return cop__error(cx, COP_ARG, "%s is made by this program, there is nothing to fetch", name);
-	if (!home || !*home) return cop__error(cx, COP_ARG, "%s has no public home: give a mirror URL under which its files lie", name);
+	if (!home || !*home)
+		return cop__error(
+		        cx, COP_ARG, "%s has no public home: give a mirror URL under which its files lie", name);
 	return get(cx, row, folder, home, fn, ud);
 }

@@ -28,7 +28,8 @@ cop_status cop__path(char out[COP_DATA_PATH], cop_ctx *cx, const char *folder, c
 {
 	int n = snprintf(out, COP_DATA_PATH, "%s/%s", folder, name);
 
-	if (n < 0 || n >= COP_DATA_PATH) return cop__error(cx, COP_ARG, "%s/%s: the path is longer than %d", folder, name, COP_DATA_PATH - 1);
+	if (n < 0 || n >= COP_DATA_PATH)
+		return cop__error(cx, COP_ARG, "%s/%s: the path is longer than %d", folder, name, COP_DATA_PATH - 1);
 	return COP_OK;
 }
 
@@ -52,7 +53,8 @@ static bool ends_in(const char *name, const char *ends)
 
 cop_status cop__names_add(cop_names *n, const char *text)
 {
-	if (n->count >= MAX_FILES) return cop__error(n->cx, COP_FORMAT, "%s: is more than the %d files that are read", text, MAX_FILES);
+	if (n->count >= MAX_FILES)
+		return cop__error(n->cx, COP_FORMAT, "%s: is more than the %d files that are read", text, MAX_FILES);
 	COP_TRY(cop__grow(n->cx, &n->at, &n->cap, n->count, sizeof *n->at));
 	char *s = cop__arena_str(&n->mem, text, strlen(text));
 	if (!s) return COP_NOMEM;
@@ -109,7 +111,8 @@ cop_status cop__names_read(cop_names *out, cop_ctx *cx, const char *folder, cons
 	if (!d) return cop__error(cx, COP_IO, "%s: %s", folder, strerror(errno));
 	for (struct dirent *e; !st && (e = readdir(d));) {
 		if (e->d_name[0] == '.') continue;
-		if (ends ? ends_in(e->d_name, ends) : cop__is_folder(folder, e->d_name)) st = cop__names_add(out, e->d_name);
+		if (ends ? ends_in(e->d_name, ends) : cop__is_folder(folder, e->d_name))
+			st = cop__names_add(out, e->d_name);
 	}
 	closedir(d);
 	cop__names_sort(out);
@@ -146,7 +149,8 @@ cop_status cop__filed_read(cop_filed *out, cop_ctx *cx, const char *folder, cons
 	cop__names_init(&out->file, cx);
 	COP_TRY(cop__names_read(&out->classes, cx, folder, NULL));
 	if (out->classes.count > COP_DATA_CLASSES)
-		return cop__error(cx, COP_FORMAT, "%s: has %d classes, at most %d are read", folder, out->classes.count, COP_DATA_CLASSES);
+		return cop__error(cx, COP_FORMAT, "%s: has %d classes, at most %d are read", folder, out->classes.count,
+		        COP_DATA_CLASSES);
 	for (int32_t c = 0; c < out->classes.count; c++) COP_TRY(add_class(out, folder, out->classes.at[c], c, ends));
 	return COP_OK;
 }
@@ -173,7 +177,8 @@ static cop_status relabel(cop_filed *test, const char *folder)
 		const char *name = test->classes.at[test->label[i]];
 		int32_t c = cop__names_find(&train.classes, name);
 		if (c < 0) {
-			st = cop__error(cx, COP_FORMAT, "%s: class '%s' is not among the %d of %s", test->file.at[i], name, train.classes.count, path);
+			st = cop__error(cx, COP_FORMAT, "%s: class '%s' is not among the %d of %s", test->file.at[i],
+			        name, train.classes.count, path);
 			goto done;
 		}
 		test->label[i] = c;
@@ -195,8 +200,8 @@ static const char *test_part(const char *folder)
 	return NULL;
 }
 
-cop_status cop__filed_split(cop_filed *out, int32_t **order, int32_t *from, int32_t *count, cop_ctx *cx, const char *folder,
-	const char *ends, const cop_want *w)
+cop_status cop__filed_split(cop_filed *out, int32_t **order, int32_t *from, int32_t *count, cop_ctx *cx,
+        const char *folder, const char *ends, const cop_want *w)
 {
 	bool parts = cop__is_folder(folder, "train"), test = w->split & COP_SPLIT_TEST;
 	const char *part = !parts ? NULL : test_part(folder);
@@ -217,7 +222,8 @@ cop_status cop__filed_split(cop_filed *out, int32_t **order, int32_t *from, int3
 		cop__split_mixed(*order, from, count, w, out->file.count);
 	}
 	if (!*count)
-		return cop__error(cx, COP_FORMAT, "%s: has %d files of this kind (%s) by class, too few for the split", folder, out->file.count, ends);
+		return cop__error(cx, COP_FORMAT, "%s: has %d files of this kind (%s) by class, too few for the split",
+		        folder, out->file.count, ends);
 	return COP_OK;
 }
 
@@ -226,7 +232,8 @@ static bool holds_file(const char *folder, const char *ends)
 	DIR *d = opendir(folder);
 	bool found = false;
 
-	for (struct dirent *e; d && !found && (e = readdir(d));) found = e->d_name[0] != '.' && ends_in(e->d_name, ends);
+	for (struct dirent *e; d && !found && (e = readdir(d));)
+		found = e->d_name[0] != '.' && ends_in(e->d_name, ends);
 	if (d) closedir(d);
 	return found;
 }

@@ -27,7 +27,8 @@ static void resize(uint8_t *out, int32_t h, int32_t w, const cop_pixels *p)
 		for (int32_t x = 0; x < w; x++) {
 			int32_t x0 = place(&fx, x, p->w, w), x1 = COP_MIN(x0 + 1, p->w - 1);
 			for (int32_t c = 0; c < p->channels; c++) {
-				const uint8_t *a = p->data + (int64_t)y0 * p->w * p->channels + c, *b = p->data + (int64_t)y1 * p->w * p->channels + c;
+				const uint8_t *a = p->data + (int64_t)y0 * p->w * p->channels + c,
+				              *b = p->data + (int64_t)y1 * p->w * p->channels + c;
 				int32_t top = a[x0 * p->channels] * (256 - fx) + a[x1 * p->channels] * fx;
 				int32_t low = b[x0 * p->channels] * (256 - fx) + b[x1 * p->channels] * fx;
 				*out++ = (uint8_t)((top * (256 - fy) + low * fy + 32768) >> 16);
@@ -57,7 +58,8 @@ static cop_status set_shape(cop_store *s, const char *folder)
 	bool parts = cop__is_folder(folder, "train");
 	if (parts) COP_TRY(cop__path(path, s->cx, folder, "train"));
 	COP_GO(cop__filed_read(&f, s->cx, parts ? path : folder, ends));
-	if (!f.file.count) COP_GO(cop__error(s->cx, COP_FORMAT, "%s: holds no <class>/*.png or .jpg", parts ? path : folder));
+	if (!f.file.count)
+		COP_GO(cop__error(s->cx, COP_FORMAT, "%s: holds no <class>/*.png or .jpg", parts ? path : folder));
 	COP_GO(read_one(&p, s->cx, f.file.at[0], 0));
 	const int32_t dim[3] = {p.h, p.w, p.channels};
 	COP_GO(cop__store_shape(s, 3, dim, false));
@@ -101,6 +103,10 @@ done:
 static bool fits(const char *path) { return cop__filed_fits(path, ends); }
 
 const cop_data_row cop_data_images = {
-	.name = "images", .format = true, .summary = "a folder of <class>/*.png or .jpg, or of train/<class>/ and test/<class>/",
-	.licence = "", .fits = fits, .open = open_images,
+        .name = "images",
+        .format = true,
+        .summary = "a folder of <class>/*.png or .jpg, or of train/<class>/ and test/<class>/",
+        .licence = "",
+        .fits = fits,
+        .open = open_images,
 };

@@ -15,7 +15,8 @@ static cop_status load(cop_blob *b, cop_ctx *cx, const char *folder, const char 
 
 	COP_TRY(cop__path(path, cx, folder, name));
 	COP_TRY(cop__blob_load(b, cx, path, 0));
-	if (b->size != size) return cop__error(cx, COP_FORMAT, "%s: is %zu bytes long, %zu is expected", path, b->size, size);
+	if (b->size != size)
+		return cop__error(cx, COP_FORMAT, "%s: is %zu bytes long, %zu is expected", path, b->size, size);
 	return COP_OK;
 }
 
@@ -30,7 +31,9 @@ static cop_status copy(cop_store *s, const cop_blob *x, const cop_blob *y, const
 	memcpy(s->code, x->bytes, (size_t)count * s->each);
 	s->d.classes = CLASSES;
 	for (int32_t i = 0; i < count; i++) {
-		if (y->bytes[i] >= CLASSES) return cop__error(s->cx, COP_FORMAT, "%s: byte %d: label %d, 0 to 11 is expected", y->path, i, y->bytes[i]);
+		if (y->bytes[i] >= CLASSES)
+			return cop__error(s->cx, COP_FORMAT, "%s: byte %d: label %d, 0 to 11 is expected", y->path, i,
+			        y->bytes[i]);
 		s->label[i] = y->bytes[i];
 	}
 	return COP_OK;
@@ -41,7 +44,8 @@ static cop_status open_kws(cop_store *s, const char *folder, const cop_want *w)
 	cop_blob x = {0}, y = {0};
 	cop_status st;
 
-	if (w->split != COP_SPLIT_TEST) return cop__error(s->cx, COP_ARG, "%s: has a test part only; train or valid was asked for", s->name);
+	if (w->split != COP_SPLIT_TEST)
+		return cop__error(s->cx, COP_ARG, "%s: has a test part only; train or valid was asked for", s->name);
 	COP_GO(load(&x, s->cx, folder, x_name, (size_t)SAMPLES * COP_MFCC_FRAMES * COP_MFCC_COEFFS));
 	COP_GO(load(&y, s->cx, folder, y_name, SAMPLES));
 	COP_GO(copy(s, &x, &y, w));
@@ -54,9 +58,13 @@ done:
 static bool fits(const char *path) { return cop__is_file(path, x_name) && cop__is_file(path, y_name); }
 
 const cop_data_row cop_data_kws_mfcc = {
-	.name = "kws-mfcc", .summary = "keywords as int8 MFCC 49x10, 1,000 test clips, 12 classes", .licence = "CC BY 4.0 (Google, Speech Commands v2)",
-	.file = {
-		{"kws01_mfcc_int8_1000x49x10.bin", 490000, "c2e5f02def82726f5c49dfe85c311c52f295ad68561f6bae89931fdadaaedc73"},
-		{"kws01_labels_u8_1000.bin", 1000, "5ac94dbdf436c844edf433b207d8d61f0e10e0a86335f1b12beb3b2fdc212111"}},
-	.test_only = true, .fits = fits, .open = open_kws,
+        .name = "kws-mfcc",
+        .summary = "keywords as int8 MFCC 49x10, 1,000 test clips, 12 classes",
+        .licence = "CC BY 4.0 (Google, Speech Commands v2)",
+        .file = {{"kws01_mfcc_int8_1000x49x10.bin", 490000,
+                         "c2e5f02def82726f5c49dfe85c311c52f295ad68561f6bae89931fdadaaedc73"},
+                {"kws01_labels_u8_1000.bin", 1000, "5ac94dbdf436c844edf433b207d8d61f0e10e0a86335f1b12beb3b2fdc212111"}},
+        .test_only = true,
+        .fits = fits,
+        .open = open_kws,
 };

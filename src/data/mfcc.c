@@ -20,7 +20,7 @@ static const double pi = 3.14159265358979323846;
 typedef struct work {
 	int32_t win, hop, fft;
 	double *re, *im, *window, *cosine, *sine; /* fft, fft, win, fft/2, fft/2 */
-	double *place;                            /* [fft/2 + 1] of each bin, in triangle widths above the lowest edge */
+	double *place; /* [fft/2 + 1] of each bin, in triangle widths above the lowest edge */
 } work;
 
 static double mel(double f) { return 1127.0 * log(1.0 + f / 700.0); }
@@ -40,7 +40,8 @@ static void plan(work *w, double *mem, int32_t rate)
 		w->sine[i] = -sin(2 * pi * i / w->fft);
 	}
 	w->place = w->sine + w->fft / 2;
-	for (int32_t k = 0; k <= w->fft / 2; k++) w->place[k] = (mel((double)rate * k / w->fft) - lo) / (hi - lo) * (MELS + 1);
+	for (int32_t k = 0; k <= w->fft / 2; k++)
+		w->place[k] = (mel((double)rate * k / w->fft) - lo) / (hi - lo) * (MELS + 1);
 }
 
 static void swap(double *a, double *b)
@@ -66,7 +67,8 @@ static void transform(work *w)
 		for (int32_t from = 0; from < n; from += len)
 			for (int32_t k = 0; k < len / 2; k++) {
 				int32_t a = from + k, b = a + len / 2, t = k * (n / len);
-				double x = re[b] * w->cosine[t] - im[b] * w->sine[t], y = re[b] * w->sine[t] + im[b] * w->cosine[t];
+				double x = re[b] * w->cosine[t] - im[b] * w->sine[t],
+				       y = re[b] * w->sine[t] + im[b] * w->cosine[t];
 				re[b] = re[a] - x;
 				im[b] = im[a] - y;
 				re[a] += x;
@@ -107,7 +109,9 @@ static void frame(float out[COEFFS], work *w, const float *x, int32_t n, double 
 
 cop_status cop__mfcc(float out[FRAMES * COEFFS], cop_ctx *cx, const cop_sound *s)
 {
-	work w = {.win = (int32_t)(((int64_t)s->rate * 40 + 500) / 1000), .hop = (int32_t)(((int64_t)s->rate * 20 + 500) / 1000), .fft = 1};
+	work w = {.win = (int32_t)(((int64_t)s->rate * 40 + 500) / 1000),
+	        .hop = (int32_t)(((int64_t)s->rate * 20 + 500) / 1000),
+	        .fft = 1};
 	int32_t n = COP_MIN(s->count, s->rate);
 	double top = 0;
 

@@ -24,7 +24,8 @@ void cop__pixels_free(cop_ctx *cx, cop_pixels *p)
 static cop_status room(cop_pixels *out, const cop_blob *b, uint32_t h, uint32_t w, int32_t channels)
 {
 	if (!h || !w || h > 65535 || w > 65535 || (uint64_t)h * w * (uint32_t)channels > COP_DATA_EACH)
-		return cop__error(b->cx, COP_FORMAT, "%s: an image of %ux%ux%d, at most %d values are read", b->path, h, w, channels, COP_DATA_EACH);
+		return cop__error(b->cx, COP_FORMAT, "%s: an image of %ux%ux%d, at most %d values are read", b->path, h,
+		        w, channels, COP_DATA_EACH);
 	*out = (cop_pixels){(int32_t)h, (int32_t)w, channels, cop__alloc(b->cx, (size_t)h * w * (size_t)channels)};
 	return out->data ? COP_OK : COP_NOMEM;
 }
@@ -48,7 +49,8 @@ static void jpeg_warn(j_common_ptr j, int level)
 }
 
 /* Between setjmp and longjmp only *out and *j change, which are not locals. */
-static cop_status jpeg_run(cop_pixels *out, struct jpeg_decompress_struct *j, jpeg_fail *f, const cop_blob *b, int32_t channels)
+static cop_status jpeg_run(
+        cop_pixels *out, struct jpeg_decompress_struct *j, jpeg_fail *f, const cop_blob *b, int32_t channels)
 {
 	if (setjmp(f->back)) return cop__error(b->cx, COP_FORMAT, "%s: not a valid JPEG (%s)", b->path, f->text);
 	jpeg_create_decompress(j);

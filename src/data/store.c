@@ -11,7 +11,8 @@ static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 {
 	cop_store *s = ud;
 
-	if (i < 0 || i >= s->d.count) return cop__error(s->cx, COP_ARG, "%s: sample %d of %d was asked for", s->name, i, s->d.count);
+	if (i < 0 || i >= s->d.count)
+		return cop__error(s->cx, COP_ARG, "%s: sample %d of %d was asked for", s->name, i, s->d.count);
 	COP_TRY(cop__store_fill(s, i));
 	if (s->code) {
 		const uint8_t *c = s->code + (size_t)i * s->each;
@@ -32,7 +33,8 @@ cop_status cop__store_new(cop_store **out, cop_ctx *cx, const char *name)
 	if (!s) return COP_NOMEM;
 	s->cx = cx;
 	snprintf(s->name, sizeof s->name, "%s", name);
-	s->d = (cop_dataset){.name = s->name, .x = {.dtype = COP_F32, .q.axis = -1}, .get = get, .free = free_it, .ud = s};
+	s->d = (cop_dataset){
+	        .name = s->name, .x = {.dtype = COP_F32, .q.axis = -1}, .get = get, .free = free_it, .ud = s};
 	for (int i = 0; i < 256; i++) s->lut[i] = (float)i / 255.0f;
 	return COP_OK;
 }
@@ -53,12 +55,16 @@ cop_status cop__store_shape(cop_store *s, int32_t rank, const int32_t *dim, bool
 {
 	int64_t each = 1;
 
-	if (rank < 1 || rank > 3) return cop__error(s->cx, COP_SHAPE, "%s: a sample has rank %d, 1 to 3 is expected", s->name, rank);
+	if (rank < 1 || rank > 3)
+		return cop__error(s->cx, COP_SHAPE, "%s: a sample has rank %d, 1 to 3 is expected", s->name, rank);
 	for (int i = 0; i < rank; i++) {
 		if (dim[i] < 1 || dim[i] > COP_DATA_EACH)
-			return cop__error(s->cx, COP_SHAPE, "%s: axis %d of a sample is %d long, 1 to %d is expected", s->name, i, dim[i], COP_DATA_EACH);
+			return cop__error(s->cx, COP_SHAPE, "%s: axis %d of a sample is %d long, 1 to %d is expected",
+			        s->name, i, dim[i], COP_DATA_EACH);
 		each *= dim[i];
-		if (each > COP_DATA_EACH) return cop__error(s->cx, COP_SHAPE, "%s: a sample has more than %d elements", s->name, COP_DATA_EACH);
+		if (each > COP_DATA_EACH)
+			return cop__error(
+			        s->cx, COP_SHAPE, "%s: a sample has more than %d elements", s->name, COP_DATA_EACH);
 		s->d.x.dim[i] = dim[i];
 	}
 	s->d.x.rank = rank;
@@ -73,8 +79,9 @@ cop_status cop__store_room(cop_store *s, int32_t count)
 	size_t one = (size_t)s->each * (reals ? sizeof(float) : 1), n = (size_t)COP_MAX(count, 1);
 
 	if (count < 0 || n > COP_DATA_BYTES / one)
-		return cop__error(s->cx, COP_NOMEM, "%s: %d samples of %d elements are more than the %zu MiB that are held in memory; use a limit",
-			s->name, count, s->each, COP_DATA_BYTES >> 20);
+		return cop__error(s->cx, COP_NOMEM,
+		        "%s: %d samples of %d elements are more than the %zu MiB that are held in memory; use a limit",
+		        s->name, count, s->each, COP_DATA_BYTES >> 20);
 	if (reals) s->value = cop__alloc(s->cx, n * one);
 	else s->code = cop__alloc(s->cx, n * one);
 	s->label = cop__alloc(s->cx, n * sizeof *s->label);

@@ -90,7 +90,8 @@ static void trace(hand *h, const stroke *s)
 {
 	float v[6];
 
-	for (int k = 0; k < 6; k++) v[k] = (float)s->v[k] + around(h, s->kind == 'A' && k >= 4 ? WOBBLE : WOBBLE * 0.6f);
+	for (int k = 0; k < 6; k++)
+		v[k] = (float)s->v[k] + around(h, s->kind == 'A' && k >= 4 ? WOBBLE : WOBBLE * 0.6f);
 	if (s->kind == 'M') put(h, v[0], v[1], false);
 	else if (s->kind == 'L') line_to(h, v[0], v[1]);
 	else if (s->kind == 'Q') curve_to(h, v[0], v[1], v[2], v[3]);

@@ -58,7 +58,8 @@ static cop_status gzip_run(z_stream *z, uint8_t **out, size_t *used, cop_blob *b
 
 	while (rc != Z_STREAM_END) {
 		COP_TRY(more_room(b, out, &cap, *used, max));
-		uInt room = (uInt)COP_MIN(cap - *used, (size_t)1 << 30), feed = (uInt)COP_MIN(b->size - in, (size_t)1 << 30);
+		uInt room = (uInt)COP_MIN(cap - *used, (size_t)1 << 30),
+		     feed = (uInt)COP_MIN(b->size - in, (size_t)1 << 30);
 		z->next_in = (Bytef *)(uintptr_t)(b->bytes + in);
 		z->avail_in = feed;
 		z->next_out = *out + *used;
@@ -66,9 +67,11 @@ static cop_status gzip_run(z_stream *z, uint8_t **out, size_t *used, cop_blob *b
 		rc = inflate(z, Z_NO_FLUSH);
 		in += feed - z->avail_in;
 		*used += room - z->avail_out;
-		if (rc == Z_MEM_ERROR) return cop__error(b->cx, COP_NOMEM, "%s: out of memory while it is unpacked", b->path);
+		if (rc == Z_MEM_ERROR)
+			return cop__error(b->cx, COP_NOMEM, "%s: out of memory while it is unpacked", b->path);
 		if (rc == Z_BUF_ERROR || (rc == Z_OK && in == b->size && z->avail_out))
-			return cop__error(b->cx, COP_FORMAT, "%s: the gzip stream ends at byte %zu, it is cut off", b->path, in);
+			return cop__error(
+			        b->cx, COP_FORMAT, "%s: the gzip stream ends at byte %zu, it is cut off", b->path, in);
 		if (rc != Z_OK && rc != Z_STREAM_END)
 			return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: not a valid gzip stream", b->path, in);
 	}
@@ -111,10 +114,14 @@ static cop_status xz_run(lzma_stream *z, uint8_t **out, size_t *used, cop_blob *
 		z->avail_out = cap - *used;
 		rc = lzma_code(z, LZMA_FINISH);
 		*used = cap - z->avail_out;
-		if (rc == LZMA_MEM_ERROR || rc == LZMA_MEMLIMIT_ERROR) return cop__error(b->cx, COP_NOMEM, "%s: needs too much memory to unpack", b->path);
-		if (rc == LZMA_BUF_ERROR) return cop__error(b->cx, COP_FORMAT, "%s: the xz stream ends at byte %zu, it is cut off", b->path, b->size);
+		if (rc == LZMA_MEM_ERROR || rc == LZMA_MEMLIMIT_ERROR)
+			return cop__error(b->cx, COP_NOMEM, "%s: needs too much memory to unpack", b->path);
+		if (rc == LZMA_BUF_ERROR)
+			return cop__error(b->cx, COP_FORMAT, "%s: the xz stream ends at byte %zu, it is cut off",
+			        b->path, b->size);
 		if (rc != LZMA_OK && rc != LZMA_STREAM_END)
-			return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: not a valid xz stream", b->path, b->size - z->avail_in);
+			return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: not a valid xz stream", b->path,
+			        b->size - z->avail_in);
 	}
 	if (*used > max) return cop__error(b->cx, COP_FORMAT, "%s: unpacks to more than %zu bytes", b->path, max);
 	return COP_OK;
@@ -126,7 +133,8 @@ static cop_status unxz(cop_blob *b, size_t max)
 	uint8_t *out = NULL;
 	size_t used = 0;
 
-	if (lzma_stream_decoder(&z, (uint64_t)256 << 20, 0) != LZMA_OK) return cop__error(b->cx, COP_NOMEM, "%s: liblzma does not start", b->path);
+	if (lzma_stream_decoder(&z, (uint64_t)256 << 20, 0) != LZMA_OK)
+		return cop__error(b->cx, COP_NOMEM, "%s: liblzma does not start", b->path);
 	cop_status st = xz_run(&z, &out, &used, b, max);
 	lzma_end(&z);
 	if (st) cop__free(b->cx, out);
@@ -179,7 +187,8 @@ static bool header_sum_fits(const uint8_t *h)
 {
 	size_t want, sum = 0;
 
-	for (int i = 0; i < TAR_BLOCK; i++) sum += i >= 148 && i < 156 ? (size_t)' ' : h[i]; /* the field counts as blanks */
+	for (int i = 0; i < TAR_BLOCK; i++)
+		sum += i >= 148 && i < 156 ? (size_t)' ' : h[i]; /* the field counts as blanks */
 	return octal(&want, h + 148, 8) && want == sum;
 }
 
@@ -198,16 +207,23 @@ cop_status cop__tar_next(cop_blob *entry, bool *more, const cop_blob *tar, size_
 		size_t size, from = *at + TAR_BLOCK;
 
 		if (all_zero(h)) return COP_OK;
-		if (!header_sum_fits(h)) return cop__error(tar->cx, COP_FORMAT, "%s: byte %zu: not a tar header (its sum is wrong)", tar->path, *at);
-		if (!octal(&size, h + 124, 12)) return cop__error(tar->cx, COP_FORMAT, "%s: byte %zu: a tar member of unreadable length", tar->path, *at + 124);
+		if (!header_sum_fits(h))
+			return cop__error(tar->cx, COP_FORMAT, "%s: byte %zu: not a tar header (its sum is wrong)",
+			        tar->path, *at);
+		if (!octal(&size, h + 124, 12))
+			return cop__error(tar->cx, COP_FORMAT, "%s: byte %zu: a tar member of unreadable length",
+			        tar->path, *at + 124);
 		if (size > tar->size - from)
-			return cop__error(tar->cx, COP_FORMAT, "%s: byte %zu: a tar member of %zu bytes, but only %zu are left", tar->path, *at, size, tar->size - from);
+			return cop__error(tar->cx, COP_FORMAT,
+			        "%s: byte %zu: a tar member of %zu bytes, but only %zu are left", tar->path, *at, size,
+			        tar->size - from);
 		size_t padded = (size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
 		*at = padded > tar->size - from ? tar->size : from + padded;
 		if (h[156] != '0' && h[156] != 0) continue;
 		*entry = (cop_blob){.cx = tar->cx, .bytes = tar->bytes + from, .size = size};
 		bool prefix = !memcmp(h + 257, "ustar", 5) && h[345];
-		snprintf(entry->path, sizeof entry->path, "%.155s%s%.100s", prefix ? (const char *)h + 345 : "", prefix ? "/" : "", (const char *)h);
+		snprintf(entry->path, sizeof entry->path, "%.155s%s%.100s", prefix ? (const char *)h + 345 : "",
+		        prefix ? "/" : "", (const char *)h);
 		*more = true;
 		return COP_OK;
 	}

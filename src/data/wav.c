@@ -83,8 +83,10 @@ cop_status cop__wav_parse(cop_sound *out, const cop_blob *b)
 	SNDFILE *f = sf_open_virtual(&io, SFM_READ, &info, &at);
 	if (!f) return cop__error(b->cx, COP_FORMAT, "%s: not a valid WAV (%s)", b->path, sf_strerror(NULL));
 	cop_status st;
-	if (info.samplerate < MIN_RATE || info.samplerate > MAX_RATE || info.channels < 1 || info.channels > MAX_CHANNELS)
-		st = cop__error(b->cx, COP_FORMAT, "%s: %d channels at %d Hz, 1 to %d at %d to %d Hz are read", b->path, info.channels, info.samplerate, MAX_CHANNELS, MIN_RATE, MAX_RATE);
+	if (info.samplerate < MIN_RATE || info.samplerate > MAX_RATE || info.channels < 1 ||
+	        info.channels > MAX_CHANNELS)
+		st = cop__error(b->cx, COP_FORMAT, "%s: %d channels at %d Hz, 1 to %d at %d to %d Hz are read", b->path,
+		        info.channels, info.samplerate, MAX_CHANNELS, MIN_RATE, MAX_RATE);
 	else
 		st = read_frames(out, f, &info, b);
 	sf_close(f);
@@ -129,7 +131,8 @@ static cop_status open_wav(cop_store *s, const char *folder, const cop_want *w)
 	COP_GO(cop__filed_split(&f, &order, &from, &count, s->cx, folder, ends, w));
 	COP_GO(cop__store_shape(s, 3, shape, true));
 	COP_GO(cop__store_room(s, count));
-	for (int32_t i = 0; i < count; i++) COP_GO(fill_file(s, i, f.file.at[order[from + i]], f.label[order[from + i]]));
+	for (int32_t i = 0; i < count; i++)
+		COP_GO(fill_file(s, i, f.file.at[order[from + i]], f.label[order[from + i]]));
 	s->d.classes = f.classes.count;
 done:
 	cop__free(s->cx, order);
@@ -170,14 +173,16 @@ static cop_status fsdd_names(cop_filed *out, const cop_blob *tar, cop_ctx *cx, c
 		COP_GO(cop__names_read(&all, cx, path, ends));
 	}
 	for (int32_t i = 0; i < all.count; i++)
-		if (fsdd_name(&digit, &index, all.at[i]) && (index < 5) == test) COP_GO(cop__filed_add(out, all.at[i], digit));
+		if (fsdd_name(&digit, &index, all.at[i]) && (index < 5) == test)
+			COP_GO(cop__filed_add(out, all.at[i], digit));
 done:
 	cop__names_free(&all);
 	return st;
 }
 
 /* Members come in any order: slot tells where a name goes, -1: nowhere. */
-static cop_status fsdd_fill(cop_store *s, const cop_filed *f, const int32_t *slot, const cop_blob *tar, const char *folder)
+static cop_status fsdd_fill(
+        cop_store *s, const cop_filed *f, const int32_t *slot, const cop_blob *tar, const char *folder)
 {
 	char sub[COP_DATA_PATH], path[COP_DATA_PATH];
 	cop_blob e;
@@ -206,7 +211,9 @@ static cop_status fsdd_read(cop_store *s, const cop_blob *tar, const char *folde
 	cop__names_init(&f.file, s->cx);
 	COP_GO(fsdd_names(&f, tar, s->cx, folder, w->split & COP_SPLIT_TEST));
 	n = f.file.count;
-	if (!n) COP_GO(cop__error(s->cx, COP_FORMAT, "%s: holds no {digit}_{speaker}_{index}.wav of the split", folder));
+	if (!n)
+		COP_GO(cop__error(
+		        s->cx, COP_FORMAT, "%s: holds no {digit}_{speaker}_{index}.wav of the split", folder));
 	if (!(order = cop__alloc(s->cx, (size_t)n * 2 * sizeof *order))) {
 		st = COP_NOMEM;
 		goto done;
@@ -238,13 +245,20 @@ static cop_status open_fsdd(cop_store *s, const char *folder, const cop_want *w)
 	return st;
 }
 
-static bool fits_fsdd(const char *path) { return cop__is_file(path, fsdd_tar) || cop__is_file(path, "recordings/0_jackson_0.wav"); }
+static bool fits_fsdd(const char *path)
+{
+	return cop__is_file(path, fsdd_tar) || cop__is_file(path, "recordings/0_jackson_0.wav");
+}
 static bool fits_wav(const char *path) { return cop__filed_fits(path, ends); }
 
 const cop_data_row cop_data_fsdd = {
-	.name = "fsdd", .summary = "spoken digits as 49x10 MFCC, 2,700 + 300, 10 classes", .licence = "CC BY-SA 4.0 (Z. Jackson et al.)",
-	.file = {{"fsdd_recordings.tar.gz", 15557934, "7b7bcf0e4d576b35121c298d35ec27fe72fbe9482ce9bf17f1db5e6c12ac7f45"}},
-	.fits = fits_fsdd, .open = open_fsdd,
+        .name = "fsdd",
+        .summary = "spoken digits as 49x10 MFCC, 2,700 + 300, 10 classes",
+        .licence = "CC BY-SA 4.0 (Z. Jackson et al.)",
+        .file = {{"fsdd_recordings.tar.gz", 15557934,
+                "7b7bcf0e4d576b35121c298d35ec27fe72fbe9482ce9bf17f1db5e6c12ac7f45"}},
+        .fits = fits_fsdd,
+        .open = open_fsdd,
 };
 
 const cop_data_row cop_data_wav = {

@@ -111,7 +111,8 @@ static inline bytes wav_of(const int16_t *v, uint32_t frames, uint32_t rate, uin
 	bytes b = {0};
 	uint32_t n = frames * channels * 2;
 
-	add(&b, "RIFF", 4), add_le(&b, 36 + n, 4), add(&b, "WAVEfmt ", 8), add_le(&b, 16, 4), add_le(&b, 1, 2), add_le(&b, channels, 2);
+	add(&b, "RIFF", 4), add_le(&b, 36 + n, 4), add(&b, "WAVEfmt ", 8), add_le(&b, 16, 4), add_le(&b, 1, 2),
+	        add_le(&b, channels, 2);
 	add_le(&b, rate, 4), add_le(&b, rate * channels * 2, 4), add_le(&b, channels * 2, 2), add_le(&b, 16, 2);
 	add(&b, "data", 4), add_le(&b, n, 4), add(&b, v, n);
 	return b;

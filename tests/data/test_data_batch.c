@@ -24,7 +24,8 @@ static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 	gets++;
 	return COP_OK;
 }
-static cop_dataset own = {.name = "own", .x = {.dtype = COP_F32, .rank = 3, .dim = {H, W, C}}, .count = N, .classes = 3, .get = get};
+static cop_dataset own = {
+        .name = "own", .x = {.dtype = COP_F32, .rank = 3, .dim = {H, W, C}}, .count = N, .classes = 3, .get = get};
 
 static cop_batches *open(cop_dataset *d, cop_batch_args a)
 {
@@ -113,7 +114,8 @@ static void test_moves(void **state)
 								int sy = y + dy, sx = q / C + dx;
 								bool in = sy >= 0 && sy < H && sx >= 0 && sx < W;
 								if (f) sx = W - 1 - sx;
-								same &= x[r * EACH + y * W * C + q] == (in ? at(s, (sy * W + sx) * C + q % C) : 0);
+								same &= x[r * EACH + y * W * C + q] ==
+								        (in ? at(s, (sy * W + sx) * C + q % C) : 0);
 							}
 						if (same) found++, seen[f][dy + 2][dx + 2]++;
 					}
@@ -161,9 +163,11 @@ static void test_normalise(void **state)
 	assert_int_equal(cop__batch_stats(m, s, cx, &own), COP_OK);
 	assert_memory_equal(m, mean, sizeof m);
 	assert_memory_equal(s, std, sizeof s);
-	cop_batches *e = open(&own, (cop_batch_args){.size = N, .in_order = true, .mean = mean, .std = std, .augment = "flip"});
+	cop_batches *e =
+	        open(&own, (cop_batch_args){.size = N, .in_order = true, .mean = mean, .std = std, .augment = "flip"});
 	assert_int_equal(cop__batch_get(y, label, e, 0, 0, 1), COP_OK);
-	for (int k = 0; k < N * EACH; k++) assert_true(y[k] == (at(k / EACH, k % EACH) - mean[k % C]) * (1 / std[k % C]));
+	for (int k = 0; k < N * EACH; k++)
+		assert_true(y[k] == (at(k / EACH, k % EACH) - mean[k % C]) * (1 / std[k % C]));
 	cop__batch_free(b);
 	cop__batch_free(e);
 }
@@ -199,12 +203,15 @@ static void test_codes(void **state)
 static void test_refusals(void **state)
 {
 	(void)state;
-	const struct { const char *augment; int32_t size; const char *says; } rows[] = {
-		{"flop", 1, "'flop'"}, {"shift=-1", 1, "shift=-1"}, {"shift=x", 1, "shift=x"}, {"none", 0, "batch of 0"}};
+	const struct { const char *augment; int32_t size; const char *says;
+	} rows[] = {{"flop", 1, "'flop'"}, {"shift=-1", 1, "shift=-1"}, {"shift=x", 1, "shift=x"},
+	        {"none", 0, "batch of 0"}};
 	for (int i = 0; i < LEN(rows); i++) {
 		cop_batches *b;
 		cop_error_clear(cx);
-		assert_int_equal(cop__batch_new(&b, cx, &own, &(cop_batch_args){.size = rows[i].size, .augment = rows[i].augment}), COP_ARG);
+		assert_int_equal(cop__batch_new(&b, cx, &own,
+		                         &(cop_batch_args){.size = rows[i].size, .augment = rows[i].augment}),
+		        COP_ARG);
 		assert_null(b);
 		assert_says(cx, rows[i].says);
 	}
@@ -225,8 +232,10 @@ static void test_speed(void **state)
 		clock_t t = clock();
 		int n = o ? 5 : 1;
 		for (int e = 0; e < n; e++)
-			for (int i = 0; i < cop__batch_count(b); i++) assert_int_equal(cop__batch_get(x, label, b, i, 0, 1), COP_OK);
-		print_message("%s: %.0f images/s\n", o ? options[o] : "drawn the first time", n * 6000.0 / ((double)(clock() - t) / CLOCKS_PER_SEC));
+			for (int i = 0; i < cop__batch_count(b); i++)
+				assert_int_equal(cop__batch_get(x, label, b, i, 0, 1), COP_OK);
+		print_message("%s: %.0f images/s\n", o ? options[o] : "drawn the first time",
+		        n * 6000.0 / ((double)(clock() - t) / CLOCKS_PER_SEC));
 		cop__batch_free(b);
 	}
 	cop_data_free(d);
@@ -236,8 +245,14 @@ static void test_speed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_once), cmocka_unit_test(test_parts), cmocka_unit_test(test_moves), cmocka_unit_test(test_erase),
-		cmocka_unit_test(test_normalise), cmocka_unit_test(test_codes), cmocka_unit_test(test_refusals), cmocka_unit_test(test_speed),
+	        cmocka_unit_test(test_each_once),
+	        cmocka_unit_test(test_parts),
+	        cmocka_unit_test(test_moves),
+	        cmocka_unit_test(test_erase),
+	        cmocka_unit_test(test_normalise),
+	        cmocka_unit_test(test_codes),
+	        cmocka_unit_test(test_refusals),
+	        cmocka_unit_test(test_speed),
 	};
 	cop_ctx_new(&cx, NULL);
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,8 @@ static void answer(int fd)
 	size_t n = 0;
 	ssize_t k;
 
-	while (n < sizeof in - 1 && !strstr(in, "\r\n\r\n") && (k = recv(fd, in + n, sizeof in - 1 - n, 0)) > 0) n += (size_t)k;
+	while (n < sizeof in - 1 && !strstr(in, "\r\n\r\n") && (k = recv(fd, in + n, sizeof in - 1 - n, 0)) > 0)
+		n += (size_t)k;
 	srv.asked++;
 	const char *r = strstr(in, "Range: bytes=");
 	unsigned long from = 0;
@@ -56,8 +57,11 @@ static void answer(int fd)
 		return;
 	}
 	size_t left = srv.size - from, give = left;
-	n = (size_t)snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n", from ? "206 Partial Content" : "200 OK", left);
-	if (from) n += (size_t)snprintf(head + n, sizeof head - n, "Content-Range: bytes %lu-%zu/%zu\r\n", from, srv.size - 1, srv.size);
+	n = (size_t)snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n",
+	        from ? "206 Partial Content" : "200 OK", left);
+	if (from)
+		n += (size_t)snprintf(head + n, sizeof head - n, "Content-Range: bytes %lu-%zu/%zu\r\n", from,
+		        srv.size - 1, srv.size);
 	n += (size_t)snprintf(head + n, sizeof head - n, "Connection: close\r\n\r\n");
 	send_all(fd, head, n);
 	if (srv.cuts > 0 && srv.cut < give) srv.cuts--, give = srv.cut;
@@ -85,7 +89,9 @@ static int start(void **state)
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t n = sizeof a;
 	srv.fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (srv.fd < 0 || bind(srv.fd, (struct sockaddr *)&a, sizeof a) || listen(srv.fd, 8) || getsockname(srv.fd, (struct sockaddr *)&a, &n)) return 1;
+	if (srv.fd < 0 || bind(srv.fd, (struct sockaddr *)&a, sizeof a) || listen(srv.fd, 8) ||
+	        getsockname(srv.fd, (struct sockaddr *)&a, &n))
+		return 1;
 	srv.port = ntohs(a.sin_port);
 	return pthread_create(&srv.thread, NULL, serve, NULL);
 }
@@ -369,8 +375,8 @@ static void test_stop(void **state)
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, clean)
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_whole), T(test_resume), T(test_resume_later), T(test_no_range), T(test_wrong_sum),
-		T(test_wrong_length), T(test_bad_part), T(test_refusals), T(test_stop)};
+	const struct CMUnitTest tests[] = {T(test_whole), T(test_resume), T(test_resume_later), T(test_no_range),
+	        T(test_wrong_sum), T(test_wrong_length), T(test_bad_part), T(test_refusals), T(test_stop)};
 	cop_ctx_new(&cx, NULL);
 	int rc = cmocka_run_group_tests(tests, start, stop);
 	cop_ctx_free(cx);

@@ -239,7 +239,9 @@ static void test_cifar(void **state)
 		}
 		snprintf(name, sizeof name, k == 5 ? "c10/test_batch.bin" : "c10/data_batch_%d.bin", k + 1);
 		write_at(dir, name, b.at, b.n);
-		snprintf(name, sizeof name, k == 5 ? "cifar-10-batches-bin/test_batch.bin" : "cifar-10-batches-bin/data_batch_%d.bin", k + 1);
+		snprintf(name, sizeof name,
+		        k == 5 ? "cifar-10-batches-bin/test_batch.bin" : "cifar-10-batches-bin/data_batch_%d.bin",
+		        k + 1);
 		add_tar(&tar, name, b.at, b.n);
 		drop(&b);
 	}
@@ -319,9 +321,12 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_images, setup, teardown), cmocka_unit_test_setup_teardown(test_sounds, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tables, setup, teardown), cmocka_unit_test_setup_teardown(test_idx, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cifar, setup, teardown), cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_images, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_sounds, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_idx, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_cifar, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 	};
 	cop_ctx_new(&cx, NULL);
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,10 @@ static bytes npy_of(const char *kind, const char *shape, const void *p, size_t n
 	add(&b, "\x93NUMPY\x01\x00", 8), add_le(&b, 118, 2), add(&b, text, 118), add(&b, p, n);
 	return b;
 }
-static bytes good_npy(void) { return npy_of("<f4", "(2, 3)", "\0\0\0\0\0\0\x80\x3f\0\0\0\x40\0\0\0\0\0\0\0\0\0\0\0\0", 24); }
+static bytes good_npy(void)
+{
+	return npy_of("<f4", "(2, 3)", "\0\0\0\0\0\0\x80\x3f\0\0\0\x40\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+}
 static const char csv_text[] = "a,b,label\n1,2,cat\n3.5,-4e1,\"do\"\"g\"\n\n5,6,cat\n";
 static bytes good_csv(void)
 {
@@ -129,10 +132,20 @@ static bytes good_tar(void)
 	return b;
 }
 
-static const struct { const char *name; bytes (*good)(void); cop_status (*run)(const cop_blob *b); bool cuts_fail; } kinds[] = {
-	{"good.idx", good_idx, run_idx, true}, {"good.npy", good_npy, run_npy, true}, {"good.csv", good_csv, run_csv, false},
-	{"good.bin", good_cifar, run_cifar, true}, {"good.wav", good_wav, run_wav, false}, {"good.png", good_png, run_pixels, true},
-	{"good.gz", good_gzip, run_gzip, false}, {"good.tar", good_tar, run_tar, false},
+static const struct {
+	const char *name;
+	bytes (*good)(void);
+	cop_status (*run)(const cop_blob *b);
+	bool cuts_fail;
+} kinds[] = {
+        {"good.idx", good_idx, run_idx, true},
+        {"good.npy", good_npy, run_npy, true},
+        {"good.csv", good_csv, run_csv, false},
+        {"good.bin", good_cifar, run_cifar, true},
+        {"good.wav", good_wav, run_wav, false},
+        {"good.png", good_png, run_pixels, true},
+        {"good.gz", good_gzip, run_gzip, false},
+        {"good.tar", good_tar, run_tar, false},
 };
 
 /* A cut copy in memory of exactly its size, so that a sanitizer sees a byte read too far. */
@@ -165,7 +178,8 @@ static void test_damage(void **state)
 		for (size_t n = 0; n < b.n; n += step) {
 			st = run_copy(k, b.at, n);
 			/* a whole number of CIFAR records is a good file again; a PNG may lack its last chunk */
-			if (kinds[k].cuts_fail && n % COP_CIFAR_RECORD && n < b.n - 12 && !st) fail_msg("%s cut at %zu was taken", kinds[k].name, n);
+			if (kinds[k].cuts_fail && n % COP_CIFAR_RECORD && n < b.n - 12 && !st)
+				fail_msg("%s cut at %zu was taken", kinds[k].name, n);
 		}
 		for (size_t at = 0; at < b.n && at < 700; at++)
 			for (int v = 0; v < 3; v++) {
@@ -229,10 +243,12 @@ static void test_idx(void **state)
 static void test_npy(void **state)
 {
 	(void)state;
-	const struct { const char *kind; const char *bytes; size_t n; double want; } rows[] = {
-		{"<f4", "\0\0\xc0\x3f", 4, 1.5}, {">f4", "\x3f\xc0\0\0", 4, 1.5}, {"<f8", "\0\0\0\0\0\0\xf8\x3f", 8, 1.5}, {"|u1", "\xff", 1, 255},
-		{"|i1", "\xff", 1, -1}, {"<i2", "\xfe\xff", 2, -2}, {">i2", "\xff\xfe", 2, -2}, {"<i8", "\xfd\xff\xff\xff\xff\xff\xff\xff", 8, -3},
-		{"<u4", "\xff\xff\xff\xff", 4, 4294967295.0}, {"|b1", "\x01", 1, 1}};
+	const struct { const char *kind; const char *bytes; size_t n; double want;
+	} rows[] = {{"<f4", "\0\0\xc0\x3f", 4, 1.5}, {">f4", "\x3f\xc0\0\0", 4, 1.5},
+	        {"<f8", "\0\0\0\0\0\0\xf8\x3f", 8, 1.5}, {"|u1", "\xff", 1, 255}, {"|i1", "\xff", 1, -1},
+	        {"<i2", "\xfe\xff", 2, -2}, {">i2", "\xff\xfe", 2, -2},
+	        {"<i8", "\xfd\xff\xff\xff\xff\xff\xff\xff", 8, -3}, {"<u4", "\xff\xff\xff\xff", 4, 4294967295.0},
+	        {"|b1", "\x01", 1, 1}};
 	for (int i = 0; i < LEN(rows); i++) {
 		bytes f = npy_of(rows[i].kind, "(1,)", rows[i].bytes, rows[i].n);
 		cop_blob b = view(&f, rows[i].kind);
@@ -241,7 +257,8 @@ static void test_npy(void **state)
 		assert_true(cop__npy_at(&a, 0) == rows[i].want);
 		drop(&f);
 	}
-	static const char *const bad[][2] = {{"<f2", "(1,)"}, {"<c8", "(1,)"}, {"<f4", "(1, 1, 1, 1, 1, 1)"}, {"<f4", "(-1,)"}, {"<f4", "(1"}, {"<f4", "(99999999999,)"}};
+	static const char *const bad[][2] = {{"<f2", "(1,)"}, {"<c8", "(1,)"}, {"<f4", "(1, 1, 1, 1, 1, 1)"},
+	        {"<f4", "(-1,)"}, {"<f4", "(1"}, {"<f4", "(99999999999,)"}};
 	for (int i = 0; i < LEN(bad); i++) {
 		bytes f = npy_of(bad[i][0], bad[i][1], "abcd", 4);
 		cop_blob b = view(&f, "bad.npy");
@@ -303,7 +320,8 @@ static void test_cifar(void **state)
 	assert_int_equal(s->d.get(s->d.ud, 0, x, &label), COP_OK);
 	assert_int_equal(label, 4);
 	for (int p = 0; p < 1024; p++)
-		for (int c = 0; c < 3; c++) assert_true(x[3 * p + c] == (float)(c * 100 + (c * 1024 + p) % 7 + 1) / 255.0f);
+		for (int c = 0; c < 3; c++)
+			assert_true(x[3 * p + c] == (float)(c * 100 + (c * 1024 + p) % 7 + 1) / 255.0f);
 	assert_int_equal(s->d.get(s->d.ud, 1, x, &label), COP_ARG);
 	assert_int_equal(cop__cifar_parse(s, 0, &b, 1, 2), COP_FORMAT);
 	cop_error_clear(cx);
@@ -335,9 +353,10 @@ static void test_unpack_cap(void **state)
 static void test_splits(void **state)
 {
 	(void)state;
-	const struct { int split; int32_t limit, from, count; } rows[] = {
-		{COP_SPLIT_TRAIN, 0, 0, 55000}, {COP_SPLIT_VALID, 0, 55000, 5000}, {COP_SPLIT_TRAIN | COP_SPLIT_VALID, 0, 0, 60000},
-		{COP_SPLIT_TEST, 0, 0, 60000}, {COP_SPLIT_VALID, 10, 55000, 10}, {COP_SPLIT_TRAIN, 1 << 30, 0, 55000}};
+	const struct { int split; int32_t limit, from, count;
+	} rows[] = {{COP_SPLIT_TRAIN, 0, 0, 55000}, {COP_SPLIT_VALID, 0, 55000, 5000},
+	        {COP_SPLIT_TRAIN | COP_SPLIT_VALID, 0, 0, 60000}, {COP_SPLIT_TEST, 0, 0, 60000},
+	        {COP_SPLIT_VALID, 10, 55000, 10}, {COP_SPLIT_TRAIN, 1 << 30, 0, 55000}};
 	int32_t from, count, order[120], seen[120] = {0};
 	for (int i = 0; i < LEN(rows); i++) {
 		cop_want w = {rows[i].split, rows[i].limit};
@@ -390,9 +409,15 @@ static void test_mfcc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_damage), cmocka_unit_test(test_sentences), cmocka_unit_test(test_idx), cmocka_unit_test(test_npy),
-		cmocka_unit_test(test_csv), cmocka_unit_test(test_cifar), cmocka_unit_test(test_unpack_cap), cmocka_unit_test(test_splits),
-		cmocka_unit_test(test_mfcc),
+	        cmocka_unit_test(test_damage),
+	        cmocka_unit_test(test_sentences),
+	        cmocka_unit_test(test_idx),
+	        cmocka_unit_test(test_npy),
+	        cmocka_unit_test(test_csv),
+	        cmocka_unit_test(test_cifar),
+	        cmocka_unit_test(test_unpack_cap),
+	        cmocka_unit_test(test_splits),
+	        cmocka_unit_test(test_mfcc),
 	};
 	cop_ctx_new(&cx, NULL);
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,8 @@ static void test_golden(void **state)
 static void test_order(void **state)
 {
 	(void)state;
-	cop_dataset *all = open("train+valid", 0), *valid = open("valid", 0), *train = open("train", 0), *test = open("test", 0);
+	cop_dataset *all = open("train+valid", 0), *valid = open("valid", 0), *train = open("train", 0),
+	            *test = open("test", 0);
 	float x[784], y[784];
 	int32_t a, b;
 	assert_int_equal(all->count, 60000);
@@ -87,7 +88,8 @@ static void test_hardness(void **state)
 		assert_int_equal(e->get(e->ud, i, x, &label), COP_OK);
 		for (int c = 0; c < 10; c++) {
 			double s = 0;
-			for (int k = 0; k < 784; k++) s += ((double)x[k] - mean[c][k] / count[c]) * ((double)x[k] - mean[c][k] / count[c]);
+			for (int k = 0; k < 784; k++)
+				s += ((double)x[k] - mean[c][k] / count[c]) * ((double)x[k] - mean[c][k] / count[c]);
 			if (s < least) least = s, best = c;
 		}
 		right += best == label;
@@ -99,7 +101,8 @@ static void test_hardness(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_order), cmocka_unit_test(test_hardness)};
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_golden), cmocka_unit_test(test_order), cmocka_unit_test(test_hardness)};
 	cop_ctx_new(&cx, NULL);
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	cop_ctx_free(cx);

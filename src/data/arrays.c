@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * npy - NumPy arrays (format 1 to 3): a folder with x.npy and y.npy, or x_train, y_train, x_test, y_test, or one
+ * arrays - NumPy arrays (format 1 to 3): a folder with x.npy and y.npy, or x_train, y_train, x_test, y_test, or one
  * file without labels (the target is then x itself). The first axis counts samples. Unsigned bytes are taken for
  * images and scaled to 0..1; everything else is taken as it is. Samples of two axes become [h, w, 1].
  */
@@ -68,10 +68,12 @@ static cop_status parse_text(cop_npy *out, const cop_blob *b, const char *head, 
 	if (!kind || !order || !shape) return bad(b, 10, "the header lacks descr, fortran_order or shape");
 	if (!parse_kind(out, kind)) return bad(b, 10, "its descr is not one of f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1");
 	if (strncmp(order, "False", 5)) return bad(b, 10, "is in Fortran order, C order is expected");
-	if (!parse_shape(out, &count, shape)) return bad(b, 10, "its shape is not readable, or has more than five axes");
+	if (!parse_shape(out, &count, shape))
+		return bad(b, 10, "its shape is not readable, or has more than five axes");
 	if (count * (uint64_t)out->width != b->size - from)
-		return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: %llu elements of %d bytes are announced, %zu bytes follow", b->path, from,
-			(unsigned long long)count, out->width, b->size - from);
+		return cop__error(b->cx, COP_FORMAT,
+		        "%s: byte %zu: %llu elements of %d bytes are announced, %zu bytes follow", b->path, from,
+		        (unsigned long long)count, out->width, b->size - from);
 	out->data = b->bytes + from;
 	return COP_OK;
 }
@@ -120,15 +122,18 @@ double cop__npy_at(const cop_npy *a, int64_t i)
 	return (double)((int64_t)(v << shift) >> shift);
 }
 
-static cop_status labels(cop_store *s, const cop_npy *y, const cop_blob *b, int32_t n, const int32_t *order, int32_t from)
+static cop_status labels(
+        cop_store *s, const cop_npy *y, const cop_blob *b, int32_t n, const int32_t *order, int32_t from)
 {
 	if (y->rank < 1 || y->rank > 2 || (y->rank == 2 && y->dim[1] != 1) || y->kind == 'f')
 		return cop__error(b->cx, COP_FORMAT, "%s: whole numbers of shape [n] are expected", b->path);
-	if (y->dim[0] != n) return cop__error(b->cx, COP_FORMAT, "%s: has %d labels for %d samples", b->path, y->dim[0], n);
+	if (y->dim[0] != n)
+		return cop__error(b->cx, COP_FORMAT, "%s: has %d labels for %d samples", b->path, y->dim[0], n);
 	for (int32_t i = 0; i < n; i++) {
 		double v = cop__npy_at(y, i);
 		if (!(v >= 0 && v < COP_DATA_CLASSES))
-			return cop__error(b->cx, COP_FORMAT, "%s: label %g of sample %d is not in 0..%d", b->path, v, i, COP_DATA_CLASSES - 1);
+			return cop__error(b->cx, COP_FORMAT, "%s: label %g of sample %d is not in 0..%d", b->path, v, i,
+			        COP_DATA_CLASSES - 1);
 		s->d.classes = COP_MAX(s->d.classes, (int32_t)v + 1);
 	}
 	for (int32_t i = 0; i < s->d.count; i++) s->label[i] = (int32_t)cop__npy_at(y, order[from + i]);
@@ -140,7 +145,8 @@ static cop_status samples(cop_store *s, const cop_npy *x, const int32_t *order, 
 	bool bytes = x->kind == 'u' && x->width == 1;
 	int32_t dim[3] = {1, 1, 1}, rank = x->rank == 3 ? 3 : COP_MAX(x->rank - 1, 1);
 
-	if (x->rank > 4) return cop__error(s->cx, COP_SHAPE, "%s: x has %d axes, 1 to 4 are expected", s->name, x->rank);
+	if (x->rank > 4)
+		return cop__error(s->cx, COP_SHAPE, "%s: x has %d axes, 1 to 4 are expected", s->name, x->rank);
 	for (int i = 1; i < x->rank; i++) dim[i - 1] = x->dim[i];
 	COP_TRY(cop__store_shape(s, rank, dim, !bytes));
 	COP_TRY(cop__store_room(s, count));
@@ -148,7 +154,8 @@ static cop_status samples(cop_store *s, const cop_npy *x, const int32_t *order, 
 		int64_t at = (int64_t)order[from + i] * s->each;
 		if (bytes) memcpy(s->code + (size_t)i * s->each, x->data + at, (size_t)s->each);
 		else
-			for (int32_t k = 0; k < s->each; k++) s->value[(size_t)i * s->each + k] = (float)cop__npy_at(x, at + k);
+			for (int32_t k = 0; k < s->each; k++)
+				s->value[(size_t)i * s->each + k] = (float)cop__npy_at(x, at + k);
 	}
 	return COP_OK;
 }
@@ -170,7 +177,8 @@ static cop_status open_npy(cop_store *s, const char *path, const cop_want *w)
 	cop_blob bx = {0}, by = {0};
 	cop_npy x, y;
 	int32_t *order = NULL, from, count;
-	bool single = cop__is_file(path, ""), parts = cop__is_file(path, "x_train.npy"), own = cop__is_file(path, "x_test.npy");
+	bool single = cop__is_file(path, ""), parts = cop__is_file(path, "x_train.npy"),
+	     own = cop__is_file(path, "x_test.npy");
 	bool test = own && w->split & COP_SPLIT_TEST;
 	cop_status st;
 
@@ -203,6 +211,10 @@ static bool fits(const char *path)
 }
 
 const cop_data_row cop_data_npy = {
-	.name = "npy", .format = true, .summary = "a folder with x.npy and y.npy (or x_train, y_train, x_test, y_test), or one .npy without labels",
-	.licence = "", .fits = fits, .open = open_npy,
+        .name = "npy",
+        .format = true,
+        .summary = "a folder with x.npy and y.npy (or x_train, y_train, x_test, y_test), or one .npy without labels",
+        .licence = "",
+        .fits = fits,
+        .open = open_npy,
 };
