@@ -44,7 +44,7 @@ static inline void fill_ints(const cop_graph *g, cop_vid v, int32_t *p, uint32_t
 			if (d->in[i] != v) continue;
 			if (!strncmp(op, "xent", 4)) {
 				const cop_type *logits = cop__t(g, d->in[0]);
-				for (int64_t j = 0; j < n; j++) p[j] = (int32_t)(cop__rand(3, stream, (uint64_t)j) % (uint32_t)(logits->dim[logits->rank - 1] + 1)) - 1;
+				for (int64_t j = 0; j < n; j++) p[j] = (int32_t)(cop__rand(3, stream, (uint64_t)j) % (uint32_t)(logits->dim[logits->rank - 1] + 2)) - 1; /* no class on either side */
 				if (n == 1) p[0] = 0;
 				return;
 			}

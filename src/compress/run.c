@@ -6,7 +6,7 @@
  */
 #include "compress/compress.h"
 #include "compress/history.h"
-#include "io/model.h"
+#include "io/cop.h"
 #include "pass/pass.h"
 
 #include <stdio.h>
@@ -47,14 +47,10 @@ static cop_status file_bytes(size_t *bytes, const cop_graph *g)
 {
 	static const cop_stage smallest = {.kind = COP_STAGE_ENCODE, .codec = "smallest", .layers = "*"};
 	cop_graph *copy = NULL;
-	cop_text t;
 	cop_status st = clone(&copy, g);
 
-	cop__text_init(&t, g->cx);
 	if (!st) st = cop__stage_encode(&copy, &smallest, NULL);
-	if (!st) st = cop__model_bytes(&t, copy);
-	*bytes = t.len;
-	cop__text_free(&t);
+	if (!st) st = cop__model_size(bytes, copy);
 	cop_graph_free(copy);
 	return st;
 }

@@ -164,10 +164,13 @@ static cop_status adjust(const cut *c, cop_nid n, cop_node *d)
 			if (a.dim[i] > 0) a.dim[i] = y.dim[i];
 		memcpy(d->attr, &a, sizeof a);
 	}
-	if (d->op == OP_slice) { /* only axes that are kept whole are linked */
-		COP_ATTR(cop_slice_attr, a, c->g, n);
-		for (int i = 0; i < y.rank; i++)
-			if (a.size[i] > 0) a.size[i] = y.dim[i];
+	if (d->op == OP_slice || d->op == OP_unslice) { /* only axes that are kept whole are linked */
+		COP_ATTR(cop_unslice_attr, a, c->g, n);
+		cop_type part = d->op == OP_slice ? y : new_type(c, d->in[0]);
+		for (int i = 0; i < y.rank; i++) {
+			if (a.s.size[i] > 0) a.s.size[i] = part.dim[i];
+			if (d->op == OP_unslice) a.dim[i] = y.dim[i];
+		}
 		memcpy(d->attr, &a, sizeof a);
 	}
 	return COP_OK;

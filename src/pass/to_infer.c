@@ -79,7 +79,7 @@ static cop_status keep(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 	return cop__copy_as(out, g, map, n, &d);
 }
 
-static cop_status strip(cop_graph **out, const cop_graph *g)
+cop_status cop__pass_strip(cop_graph **out, const cop_graph *g)
 {
 	cop_vid *map;
 
@@ -101,7 +101,7 @@ cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g)
 	cop_status st = cop__pass_fold_bn(&folded, g);
 
 	*out = NULL;
-	if (!st) st = strip(&plain, folded);
+	if (!st) st = cop__pass_strip(&plain, folded);
 	if (!st) st = cop__pass_dce(out, plain);
 	cop_graph_free(folded);
 	cop_graph_free(plain);

@@ -37,10 +37,11 @@ void cop_softmax_grad_f32(const cop_call *c)
 	}
 }
 
-static int32_t labelled(const int32_t *label, int32_t rows)
+/* A label that is no class does not count: -1 pads a batch. */
+static int32_t labelled(const int32_t *label, int32_t rows, int32_t classes)
 {
 	int32_t n = 0;
-	for (int32_t r = 0; r < rows; r++) n += label[r] >= 0;
+	for (int32_t r = 0; r < rows; r++) n += label[r] >= 0 && label[r] < classes;
 	return n;
 }
 
@@ -48,13 +49,13 @@ static int32_t labelled(const int32_t *label, int32_t rows)
 void cop_xent_f32(const cop_call *c)
 {
 	const int32_t *label = c->buf[2];
-	int32_t n = c->k[SK_C], rows = c->k[SK_ROWS], count = labelled(label, rows);
+	int32_t n = c->k[SK_C], rows = c->k[SK_ROWS], count = labelled(label, rows, n);
 	float smooth = cop_f(c->k[SK_SMOOTH]), loss = 0;
 
 	for (int32_t r = 0; r < rows; r++) {
 		const float *x = (const float *)c->buf[1] + (size_t)r * (size_t)n;
 		float m = largest(x, n), sum = 0, all = 0;
-		if (label[r] < 0) continue;
+		if (label[r] < 0 || label[r] >= n) continue;
 		for (int32_t j = 0; j < n; j++) {
 			sum += cop_expf(x[j] - m);
 			all += x[j] - m;
@@ -68,7 +69,7 @@ void cop_xent_f32(const cop_call *c)
 void cop_xent_grad_f32(const cop_call *c)
 {
 	const int32_t *label = c->buf[2];
-	int32_t n = c->k[SK_C], rows = c->k[SK_ROWS], count = labelled(label, rows);
+	int32_t n = c->k[SK_C], rows = c->k[SK_ROWS], count = labelled(label, rows, n);
 	float smooth = cop_f(c->k[SK_SMOOTH]), scale = count ? *(const float *)c->buf[3] / (float)count : 0;
 
 	for (int32_t r = 0; r < rows; r++) {
@@ -77,6 +78,6 @@ void cop_xent_grad_f32(const cop_call *c)
 		float m = largest(x, n);
 		for (int32_t j = 0; j < n; j++) sum += d[j] = cop_expf(x[j] - m);
 		for (int32_t j = 0; j < n; j++)
-			d[j] = label[r] < 0 ? 0 : scale * (d[j] / sum - (j == label[r] ? 1 - smooth : 0) - smooth / (float)n);
+			d[j] = label[r] < 0 || label[r] >= n ? 0 : scale * (d[j] / sum - (j == label[r] ? 1 - smooth : 0) - smooth / (float)n);
 	}
 }

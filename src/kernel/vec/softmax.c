@@ -3,7 +3,7 @@
  * softmax - softmax and cross-entropy over the last axis, row by row, and their gradients.
  *
  * The exponentials of a row are summed in vector lanes and then over the lanes, in one order. Targets with smoothing s:
- * 1 - s + s/C at the label, s/C elsewhere; a row with a label below 0 counts for nothing. y may lie on x, dx on dy.
+ * 1 - s + s/C at the label, s/C elsewhere; a row whose label is no class counts for nothing. y may lie on x, dx on dy.
  */
 #include "kernel/vec/vmath.h"
 
@@ -91,11 +91,13 @@ static float row_loss(const float *x, long n, int32_t label, float smooth)
 	return smooth != 0.0f ? loss - smooth * vsum(off) / (float)n : loss;
 }
 
-static int32_t counted(const int32_t *label, int32_t rows)
+static bool counts(int32_t label, long classes) { return label >= 0 && label < classes; }
+
+static int32_t counted(const int32_t *label, const int32_t *k)
 {
 	int32_t n = 0;
 
-	for (int32_t r = 0; r < rows; r++) n += label[r] >= 0;
+	for (int32_t r = 0; r < k[SK_ROWS]; r++) n += counts(label[r], k[SK_C]);
 	return n ? n : 1;
 }
 
@@ -106,21 +108,21 @@ void VN(xent_f32)(const cop_call *c)
 	float sum = 0;
 
 	for (long r = 0; r < k[SK_ROWS]; r++)
-		if (label[r] >= 0) sum += row_loss(x + r * k[SK_C], k[SK_C], label[r], cop_f(k[SK_SMOOTH]));
-	*(float *)c->buf[0] = sum / (float)counted(label, k[SK_ROWS]);
+		if (counts(label[r], k[SK_C])) sum += row_loss(x + r * k[SK_C], k[SK_C], label[r], cop_f(k[SK_SMOOTH]));
+	*(float *)c->buf[0] = sum / (float)counted(label, k);
 }
 
 void VN(xent_grad_f32)(const cop_call *c)
 {
 	const int32_t *k = c->k, *label = c->buf[2], to = cop_to(c, k[SK_ROWS], 1);
-	const float smooth = cop_f(k[SK_SMOOTH]), scale = *(const float *)c->buf[3] / (float)counted(label, k[SK_ROWS]);
+	const float smooth = cop_f(k[SK_SMOOTH]), scale = *(const float *)c->buf[3] / (float)counted(label, k);
 	const long n = k[SK_C];
 	const v even = splat(smooth / (float)n * scale);
 
 	for (long r = cop_from(c, k[SK_ROWS], 1); r < to; r++) {
 		float *dx = (float *)c->buf[0] + r * n;
 
-		if (label[r] < 0) {
+		if (!counts(label[r], n)) {
 			vzero(dx, n);
 			continue;
 		}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * files - models and data sets by name, and what is asked of a path before long work begins.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_file_name(const char *name)
+{
+	size_t n = strlen(name);
+	struct stat s;
+	return strchr(name, '/') || (n > 4 && !strcmp(name + n - 4, ".cop")) || !stat(name, &s);
+}
+
+cop_status cli_model(cop_graph **out, cli *c, const char *name)
+{
+	cop_zoo_args a = {.seed = c->seed};
+	return is_file_name(name) ? cop_model_load(out, c->cx, name) : cop_zoo_build(out, c->cx, name, &a);
+}
+
+cop_status cli_model_for(cop_graph **out, cli *c, const char *name, const cop_dataset *d)
+{
+	cop_zoo_args a = {.seed = c->seed, .classes = d->classes};
+
+	if (is_file_name(name)) return cop_model_load(out, c->cx, name);
+	if (d->x.rank == 3) {
+		a.height = d->x.dim[0];
+		a.width = d->x.dim[1];
+		a.channels = d->x.dim[2];
+	}
+	return cop_zoo_build(out, c->cx, name, &a);
+}
+
+/* The text form begins with "graph NAME". */
+static cop_status first_line(void *ud, const void *bytes, size_t size)
+{
+	char *out = ud;
+	const char *text = bytes;
+	size_t n = 0;
+
+	if (*out || size < 6) return COP_OK;
+	for (text += 6, size -= 6; n < size && n < 63 && text[n] != '\n'; n++) out[n] = text[n];
+	out[n] = 0;
+	return COP_OK;
+}
+
+void cli_graph_name(char out[64], const cop_graph *g)
+{
+	*out = 0;
+	(void)cop_graph_print(g, first_line, out);
+}
+
+cop_status cli_data(cop_dataset **out, cli *c, const char *name, const char *split, int32_t limit)
+{
+	if (!name) return cli_fail(c, COP_ARG, "--data NAME is missing; `coppice data list` shows the data sets");
+	return cop_data_open(out, c->cx, name, split, limit);
+}
+
+cop_status cli_can_write(cli *c, const char *path)
+{
+	char folder[1024];
+	struct stat s;
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!path || !*path) return cli_fail(c, COP_ARG, "-o FILE is missing: where should the result go?");
+	if (strlen(path) > 900) return cli_fail(c, COP_ARG, "the path of the output is longer than 900 characters");
+	if (!stat(path, &s) && S_ISDIR(s.st_mode)) return cli_fail(c, COP_IO, "%s: is a folder, a file was expected", path);
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	if (stat(folder, &s)) return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
+	if (access(folder, W_OK)) return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
+	return COP_OK;
+}
+
+int64_t cli_file_size(const char *path)
+{
+	struct stat s;
+	return stat(path, &s) || !S_ISREG(s.st_mode) ? -1 : (int64_t)s.st_size;
+}
+
+void cli_beside(char *out, size_t size, const char *path, const char *end)
+{
+	const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+	int n = dot && (!slash || dot > slash + 1) && dot != path ? (int)(dot - path) : (int)strlen(path);
+
+	snprintf(out, size, "%.*s%s", n, path, end);
+}
+
+void cli_shape(char *out, size_t size, const cop_type *t)
+{
+	int at = 0;
+
+	out[0] = 0;
+	for (int i = 0; i < t->rank && at < (int)size; i++)
+		at += snprintf(out + at, size - (size_t)at, i ? "x%d" : "%d", t->dim[i]);
+}
+
+cop_status cli_deploy(cli_deployed *out, cli *c, const char *path, int32_t batch, const char *target, bool session, int threads)
+{
+	char spec[64];
+	cop_target t;
+
+	*out = (cli_deployed){0};
+	snprintf(spec, sizeof spec, "batch:n=%d to_infer fuse", batch);
+	cop_status st = cop_target_find(&t, c->cx, target);
+	t.threads = threads;
+	if (!st) st = cli_model(&out->g, c, path);
+	if (!st) st = cop_graph_apply(&out->g, spec);
+	if (!st) st = cop_plan_build(&out->plan, &out->g, 1, &t);
+	if (!st && session) st = cop_session_new(&out->s, out->plan, threads);
+	if (st) cli_deployed_free(out);
+	return st;
+}
+
+void cli_deployed_free(cli_deployed *d)
+{
+	cop_session_free(d->s);
+	cop_plan_free(d->plan);
+	cop_graph_free(d->g);
+	*d = (cli_deployed){0};
+}

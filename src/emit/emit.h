@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * emit.h - what the files of this folder share: one emission, and the printing of its parts.
+ * Text is built whole and handed to the caller's function; nothing here opens a file.
+ */
+#ifndef COP_EMIT_H
+#define COP_EMIT_H
+
+#include "plan/plan.h"
+
+enum { COP_EMIT_INFER, COP_EMIT_TRAIN, COP_EMIT_ENTRIES };
+
+typedef struct cop_emission {
+	cop_ctx *cx;
+	const cop_graph *model;
+	cop_graph *graph[COP_EMIT_ENTRIES]; /* TRAIN is NULL for inference alone */
+	cop_plan *plan;
+	char name[64], upper[64];           /* the C prefix, and the same for macros */
+	bool *used;                         /* [plan->n_var] read or written by some step, or a result */
+	size_t flash, ram;                  /* bytes of weights and images in flash; of arrays in RAM */
+	cop_file_fn *fn;
+	void *ud;
+} cop_emission;
+
+/* ---- weights.c: arrays of words ---- */
+/* "w3", and the member of its union that suits the type. */
+const char *cop__emit_member(const cop_type *t);
+/* Is variable i set by the program although no step writes it? Only the learning rate. */
+bool cop__emit_settable(const cop_emission *e, int32_t i);
+void cop__emit_weights(cop_text *o, const cop_emission *e); /* FIXED values, images of written ones, segments */
+void cop__emit_init(cop_text *o, const cop_emission *e);    /* the body of <name>_init */
+size_t cop__emit_flash_bytes(const cop_emission *e);
+
+/* ---- c.c: the network ---- */
+void cop__emit_header(cop_text *o, const cop_emission *e);
+cop_status cop__emit_source(cop_text *o, const cop_emission *e);
+/* Text of a name that may stand in a comment. */
+const char *cop__emit_plain(char buf[96], const char *name);
+
+/* ---- files.c: texts that are copied ---- */
+cop_status cop__emit_kernels(const cop_emission *e); /* kernel.h, math.h and the portable kernels that the plan calls */
+cop_status cop__emit_board(const cop_emission *e);   /* port/<target>, and what its `parts` names */
+/* Fails when one of the board's files would lie where <name>.c or <name>.h does. */
+cop_status cop__emit_check_name(const cop_emission *e);
+
+#endif

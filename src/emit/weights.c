@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * weights - the memory of an emitted network: constants and images in flash, segments in RAM.
+ *
+ * Contents are printed as 32-bit words, so that every bit survives. Each array is a union with a member of every type
+ * that kernels access it as: the language then allows what they do. Byte types are printed as bytes.
+ */
+#include "emit/emit.h"
+
+#include <stdio.h>
+
+enum { PER_LINE = 10 };
+
+static bool is_bytes(const cop_type *t) { return t->enc == COP_DENSE && cop__dtype_bits(t->dtype) <= 8; }
+
+const char *cop__emit_member(const cop_type *t)
+{
+	if (t->enc != COP_DENSE) return "u";
+	return t->dtype == COP_F32 ? "f" : t->dtype == COP_I32 ? "i" : "b";
+}
+
+bool cop__emit_settable(const cop_emission *e, int32_t i)
+{
+	const cop_var *v = &e->plan->var[i];
+	return e->graph[COP_EMIT_TRAIN] && !v->written && v->role == COP_STATE && !strcmp(v->name, "lr");
+}
+
+static bool all_zero(const cop_var *v)
+{
+	const uint8_t *p = v->init;
+	size_t n = cop_type_bytes(&v->type);
+
+	for (size_t i = 0; p && i < n; i++)
+		if (p[i]) return false;
+	return true;
+}
+
+/* In flash: what never changes, and the first contents of what does. */
+static bool has_image(const cop_emission *e, int32_t i)
+{
+	const cop_var *v = &e->plan->var[i];
+	return e->used[i] && !cop__emit_settable(e, i) && (!v->written || !all_zero(v));
+}
+
+size_t cop__emit_flash_bytes(const cop_emission *e)
+{
+	size_t sum = 0;
+
+	for (int32_t i = 0; i < e->plan->n_var; i++)
+		if (has_image(e, i)) sum += (cop_type_bytes(&e->plan->var[i].type) + 3) / 4 * 4;
+	return sum;
+}
+
+/* One number; hexadecimal where that is shorter or a float. */
+static int put_number(char *to, uint32_t n)
+{
+	static const char digit[] = "0123456789abcdef";
+	char *p = to;
+	int shift = 28;
+
+	if (n < 10) {
+		*p++ = digit[n];
+	} else {
+		*p++ = '0', *p++ = 'x';
+		while (!(n >> shift)) shift -= 4;
+		for (; shift >= 0; shift -= 4) *p++ = digit[n >> shift & 15];
+	}
+	*p++ = ',';
+	return (int)(p - to);
+}
+
+static void put_data(cop_text *o, const uint8_t *p, size_t bytes, bool as_bytes)
+{
+	size_t n = as_bytes ? bytes : (bytes + 3) / 4, per = as_bytes ? 2 * PER_LINE : PER_LINE;
+	char line[16 * 2 * PER_LINE];
+	int len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t word = 0;
+		if (as_bytes) word = p[i];
+		else memcpy(&word, p + 4 * i, COP_MIN(4, bytes - 4 * i)); /* as an int32_t or float of this machine */
+		len += put_number(line + len, word);
+		if ((i + 1) % per && i + 1 < n) continue;
+		line[len++] = '\n';
+		cop__text_bytes(o, line, (size_t)len);
+		len = 0;
+	}
+}
+
+static void put_var(cop_text *o, const cop_emission *e, int32_t i)
+{
+	const cop_var *v = &e->plan->var[i];
+	size_t bytes = cop_type_bytes(&v->type), words = (bytes + 3) / 4;
+	char plain[96];
+
+	cop__text_add(o, "/* %s%s:", cop__emit_plain(plain, v->name), v->written ? " as it begins" : "");
+	for (int d = 0; d < v->type.rank; d++) cop__text_add(o, " %d", v->type.dim[d]);
+	if (v->type.enc != COP_DENSE) cop__text_add(o, ", %s", cop__enc_text(v->type.enc));
+	cop__text_add(o, " */\n");
+	if (cop__emit_settable(e, i)) {
+		cop__text_add(o, "static union { uint32_t u[1]; float f[1]; } w%d;\n", i);
+		return;
+	}
+	if (is_bytes(&v->type)) cop__text_add(o, "static const union { uint8_t b[%zu]; uint32_t u[%zu]; } w%d = {{\n", bytes, words, i);
+	else cop__text_add(o, "static const union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; } w%d = {{\n", words, words, words, i);
+	put_data(o, v->init, bytes, is_bytes(&v->type));
+	cop__text_add(o, "}};\n");
+}
+
+static void put_segment(cop_text *o, const cop_emission *e, cop_segment seg, const char *name, const char *what)
+{
+	size_t bytes = e->plan->bytes[seg], words = bytes / 4;
+
+	if (!bytes) return;
+	cop__text_add(o, "\n/* %s */\nstatic union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; uint8_t b[%zu]; } %s ALIGNED(%d);\n",
+		what, words, words, words, bytes, name, e->plan->target.align);
+}
+
+void cop__emit_weights(cop_text *o, const cop_emission *e)
+{
+	for (int32_t i = 0; i < e->plan->n_var; i++)
+		if (has_image(e, i) || (e->used[i] && cop__emit_settable(e, i))) put_var(o, e, i);
+	put_segment(o, e, COP_SEG_PARAM, "parameters", "Parameters that training changes, one block.");
+	put_segment(o, e, COP_SEG_STATE, "state", "What else lives from step to step.");
+	put_segment(o, e, COP_SEG_ARENA, "arena", "Everything temporary, inputs and outputs within.");
+}
+
+/* Words of a written variable come from its image; the rest of the blocks is zero. */
+static void put_restore(cop_text *o, const cop_emission *e, int32_t i)
+{
+	const cop_var *v = &e->plan->var[i];
+	size_t words = (cop_type_bytes(&v->type) + 3) / 4;
+
+	if (has_image(e, i))
+		cop__text_add(o, "\tfor (i = 0; i < %zu; i++) %s.u[%zu + i] = w%d.u[i];\n", words,
+			v->place.seg == COP_SEG_PARAM ? "parameters" : "state", v->place.off / 4, i);
+}
+
+void cop__emit_init(cop_text *o, const cop_emission *e)
+{
+	const size_t *bytes = e->plan->bytes;
+
+	if (bytes[COP_SEG_PARAM] || bytes[COP_SEG_STATE]) cop__text_add(o, "\tsize_t i;\n\n");
+	if (bytes[COP_SEG_PARAM]) cop__text_add(o, "\tfor (i = 0; i < %zu; i++) parameters.u[i] = 0;\n", bytes[COP_SEG_PARAM] / 4);
+	if (bytes[COP_SEG_STATE]) cop__text_add(o, "\tfor (i = 0; i < %zu; i++) state.u[i] = 0;\n", bytes[COP_SEG_STATE] / 4);
+	for (int32_t i = 0; i < e->plan->n_var; i++) {
+		const cop_var *v = &e->plan->var[i];
+		uint32_t word = 0;
+		if (v->written) put_restore(o, e, i);
+		if (!e->used[i] || !cop__emit_settable(e, i)) continue;
+		memcpy(&word, v->init, sizeof word);
+		cop__text_add(o, "\tw%d.u[0] = 0x%xu;\n", i, (unsigned)word);
+	}
+}
