@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pool.h - threads live only here. A list of calls is run in order; a call that may be split is done by all
- * threads together, the others by the first.
+ * pool.h - threads live only here. A list of calls is run in order; the parts of a call that may be split are done by
+ * whichever thread takes them, the others by the caller.
  */
 #ifndef COP_POOL_H
 #define COP_POOL_H
 
+#include "core/core.h"
 #include "kernel/kernel.h"
 
 typedef struct cop_job {
@@ -16,7 +17,10 @@ typedef struct cop_job {
 	bool split;
 } cop_job;
 
-void cop__pool_run(const cop_job *job, int32_t n, int threads);
-int cop__pool_threads(int wanted); /* 1 where threads are not built in */
+typedef struct cop_pool cop_pool;
+/* threads: the caller's among them. A thread that cannot be had is done without. */
+cop_status cop__pool_new(cop_pool **out, cop_ctx *cx, int threads);
+void cop__pool_free(cop_pool *p);
+void cop__pool_run(cop_pool *p, const cop_job *job, int32_t n);
 
 #endif

@@ -10,7 +10,7 @@ typedef struct sequence { cop_job *job; int32_t n; } sequence;
 struct cop_session {
 	cop_ctx *cx;
 	const cop_plan *plan;
-	int threads;
+	cop_pool *pool;
 	char *segment[COP_N_SEG];
 	sequence *entry;
 	cop_arena mem;
@@ -54,7 +54,7 @@ static cop_status bind_entry(cop_session *s, int e)
 		cop_job main = make_job(s, st, buf);
 		if (st->kernel->pack) {
 			cop_job pack = make_pack(s, st, &main);
-			if (st->pack_once) cop__pool_run(&pack, 1, 1);
+			if (st->pack_once) cop__pool_run(s->pool, &pack, 1);
 			else q->job[q->n++] = pack;
 		}
 		q->job[q->n++] = main;
@@ -79,10 +79,10 @@ cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads)
 	if (!s) return COP_NOMEM;
 	s->cx = p->cx;
 	s->plan = p;
-	s->threads = cop__pool_threads(COP_MIN(threads, p->target.threads));
 	cop__arena_init(&s->mem, p->cx);
 	for (int seg = COP_SEG_PARAM; !st && seg < COP_N_SEG; seg++) /* 64 bytes of slack: fast kernels read past the end */
 		if (!(s->segment[seg] = cop__alloc_aligned(p->cx, p->bytes[seg] + 64, 64))) st = COP_NOMEM;
+	if (!st) st = cop__pool_new(&s->pool, p->cx, COP_MIN(threads, p->target.threads));
 	if (!st && !(s->entry = cop__arena_get(&s->mem, sizeof *s->entry * (size_t)p->n_entry))) st = COP_NOMEM;
 	if (!st) load_vars(s);
 	for (int e = 0; !st && e < p->n_entry; e++) st = bind_entry(s, e);
@@ -95,6 +95,7 @@ void cop_session_free(cop_session *s)
 {
 	if (!s) return;
 	cop_ctx *cx = s->cx;
+	cop__pool_free(s->pool);
 	for (int seg = 0; seg < COP_N_SEG; seg++) cop__free_aligned(cx, s->segment[seg]);
 	cop__arena_free(&s->mem);
 	cop__free(cx, s);
@@ -124,7 +125,7 @@ cop_status cop_session_io(cop_session *s, int entry, int32_t i, bool output, cop
 cop_status cop_session_run(cop_session *s, int entry)
 {
 	if (entry < 0 || entry >= s->plan->n_entry) return cop__error(s->cx, COP_ARG, "the plan has no entry %d", entry);
-	cop__pool_run(s->entry[entry].job, s->entry[entry].n, s->threads);
+	cop__pool_run(s->pool, s->entry[entry].job, s->entry[entry].n);
 	return COP_OK;
 }
 
