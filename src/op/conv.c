@@ -92,20 +92,35 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 	return cop__conv_words(k, &a, shape(g, n), 0);
 }
 
+/* Group i: channels [i*cg, (i+1)*cg) of x and rows [i*og, (i+1)*og) of w. Each index of a block is tied to the first of the
+ * other, so that the two blocks go whole or stay: any less would leave groups of different sizes. */
+static int link_groups(cop_link *l, int at, const cop_graph *g, cop_vid x, cop_vid w, int32_t groups)
+{
+	int32_t c = cop__t(g, x)->dim[3], o = cop__t(g, w)->dim[0], cg = c / groups, og = o / groups;
+
+	for (int32_t i = 0; i < groups; i++) {
+		int32_t c0 = i * cg, o0 = i * og;
+		l[at++] = (cop_link){.a = w, .b = x, .a_ax = 0, .b_ax = 3, .off = c0 - o0 * cg, .div = cg, .mod = o, .lo = c0, .hi = c0 + cg};
+		l[at++] = (cop_link){.a = x, .b = w, .a_ax = 3, .b_ax = 0, .off = o0 - c0 * og, .div = og, .mod = c, .lo = o0, .hi = o0 + og};
+	}
+	return at;
+}
+
 /* Output channel o runs through w, b and y; input channel c through x and the last axis of w. Depthwise: w's rows in runs of
- * o / c belong to one channel of x. In other groups a channel can only go together with one of every group: no link, so
- * such an axis must stay. */
+ * o / c belong to one channel of x. Other groups go whole; where they are too many to list, the channels must stay. */
 static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1), b = cop__arg(g, n, 2), y = cop__res(g, n, 0);
 	COP_ATTR(cop_conv_attr, a, g, n);
 	cop_conv_shape s = shape(g, n);
 	int at = cop__link_axis(l, 0, max, g, x, 0, y, 0);
+	bool dense = a.groups == 1, depthwise = a.groups == s.x[3];
 
-	if (a.groups != 1 && a.groups != s.x[3]) return at;
+	if (!dense && !depthwise && a.groups > (max - at - 2) / 2) return at;
 	at += cop__link_axis(l, at, max, g, w, 0, y, 3);
 	if (b) at += cop__link_axis(l, at, max, g, b, 0, y, 3);
-	if (a.groups == 1) return at + cop__link_axis(l, at, max, g, x, 3, w, 3);
+	if (dense) return at + cop__link_axis(l, at, max, g, x, 3, w, 3);
+	if (!depthwise) return link_groups(l, at, g, x, w, a.groups);
 	if (at < max) l[at++] = (cop_link){.a = x, .b = w, .a_ax = 3, .b_ax = 0, .div = s.w[0] / s.x[3], .mod = s.x[3], .hi = s.w[0]};
 	return at;
 }
@@ -131,6 +146,7 @@ static cop_nid sample(cop_graph *g, int which)
 		{{3, 12, 12, 20}, {50, 5, 5, 20}, {1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI}, true},
 		{{2, 6, 6, 40}, {70, 3, 3, 40}, {1, 1, 1, 1, 1, 1, 1, 1, 1, COP_NO_LO, COP_NO_HI}, true},
 		{{4, 16, 16, 16}, {8, 1, 1, 16}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -12, 12}, true},
+		{{1, 6, 5, 6}, {9, 3, 2, 2}, {2, 1, 1, 1, 0, 1, 1, 2, 3, COP_NO_LO, COP_NO_HI}, false},
 	};
 	if (which >= LEN(form)) return 0;
 	cop_vid x = cop__sample_input(g, "x", 4, form[which].x), w = cop__sample_input(g, "w", 4, form[which].w);

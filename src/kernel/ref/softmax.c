@@ -61,7 +61,8 @@ void cop_xent_f32(const cop_call *c)
 			all += x[j] - m;
 		}
 		float log_sum = cop_logf(sum);
-		loss += (1 - smooth) * (log_sum - (x[label[r]] - m)) + smooth * (log_sum - all / (float)n);
+		loss += (1 - smooth) * (log_sum - (x[label[r]] - m));
+		if (smooth > 0) loss += smooth * (log_sum - all / (float)n); /* else a logit of -inf, a class ruled out, makes 0 * inf */
 	}
 	*(float *)c->buf[0] = count ? loss / (float)count : 0;
 }
