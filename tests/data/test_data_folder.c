@@ -305,6 +305,59 @@ static void test_names(void **state)
 	unsetenv("COPPICE_DATA");
 }
 
+/* ---- every allocation fails in turn: an error, and nothing is lost ---- */
+
+static int left, held;
+static void *counted(void *ud, void *p, size_t osize, size_t nsize)
+{
+	(void)ud, (void)osize;
+	if (!nsize) {
+		held -= p != NULL;
+		free(p);
+		return NULL;
+	}
+	if (left-- <= 0) return NULL;
+	void *q = realloc(p, nsize);
+	held += q && !p;
+	return q;
+}
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"plain", "t.csv", "arr", "pets", "synth-digits"};
+	cop_alloc alloc = {counted, NULL};
+	cop_ctx *poor;
+	uint8_t a[12 * 4] = {0};
+	write_bytes(dir, "plain/train-images-idx3-ubyte", idx_images(24, 0));
+	write_bytes(dir, "plain/train-labels-idx1-ubyte", idx_labels(24, 0));
+	write_at(dir, "t.csv", "1,a\n2,b\n3,a\n4,b\n5,a\n6,b\n", 24);
+	write_bytes(dir, "arr/x.npy", npy_u8(a, 48, "(12, 2, 2)"));
+	write_bytes(dir, "arr/y.npy", npy_u8(a, 12, "(12,)"));
+	write_bytes(dir, "pets/a/1.png", png_of(a, 2, 2, 1));
+	write_bytes(dir, "pets/b/1.png", png_of(a, 2, 2, 1));
+	for (int i = 0; i < LEN(names); i++)
+		for (int n = 0;; n++) {
+			cop_dataset *d;
+			char path[1024];
+			left = 1000, held = 0;
+			assert_int_equal(cop_ctx_new(&poor, &alloc), COP_OK);
+			snprintf(path, sizeof path, "%s/%s", i == 4 ? "" : dir, names[i]);
+			left = n;
+			cop_status st = cop_data_open(&d, poor, i == 4 ? names[i] : path, "train", 5);
+			if (!st) cop_data_free(d);
+			bool done = st != COP_NOMEM;
+			if (done && st && !lacking(poor)) fail_msg("%s", cop_error_text(poor));
+			cop_ctx_free(poor);
+			assert_int_equal(held, 0);
+			assert_true(n < 500);
+			if (done) {
+				assert_true(n > 3 || st);
+				break;
+			}
+		}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -327,6 +380,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_idx, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_cifar, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 	};
 	cop_ctx_new(&cx, NULL);
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

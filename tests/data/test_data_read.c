@@ -224,6 +224,13 @@ static void test_sentences(void **state)
 	assert_int_equal(run_cifar(&b), COP_FORMAT);
 	assert_says(cx, "batch.bin: byte 3073: label 10");
 	drop(&c);
+	c = good_tar();
+	c.at[1024] ^= 1; /* the second name: its header's sum no longer fits */
+	b = view(&c, "set.tar");
+	cop_error_clear(cx);
+	assert_int_equal(run_tar(&b), COP_FORMAT);
+	assert_says(cx, "set.tar: byte 1024: not a tar header");
+	drop(&c);
 	cop_error_clear(cx);
 }
 
