@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv_grad - conv_dx(dy, w) and conv_dw(dy, x, rows?): the gradients of a convolution. Their attributes are the forward's and
- * the size that the inputs do not tell. With a row list, dw has CAP rows: row j is output channel rows[j].
+ * conv_grad - conv_dx(dy, w) and conv_dw(dy, x, rows?): the gradients of a convolution. Their attributes are the
+ * forward's and the size that the inputs do not tell. With a row list, dw has CAP rows: row j is output channel
+ * rows[j].
  */
 #include "op/conv.h"
 
 extern const cop_op cop_op_conv;
 
-typedef struct dims4 { int32_t d[4]; } dims4;
+typedef struct dims4 {
+	int32_t d[4];
+} dims4;
 
 /* ---- conv_dx ---- */
 
@@ -23,10 +26,13 @@ static cop_status dx_infer(cop_graph *g, cop_nid n)
 
 	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
 	COP_TRY(cop__need(g, n, 1, COP_F32, 4));
-	if (a.h < 1 || a.w < 1 || a.c.groups < 1) return cop__fail(g, COP_ARG, n, "the input's size %dx%d and groups %d must be positive", a.h, a.w, a.c.groups);
+	if (a.h < 1 || a.w < 1 || a.c.groups < 1)
+		return cop__fail(
+		        g, COP_ARG, n, "the input's size %dx%d and groups %d must be positive", a.h, a.w, a.c.groups);
 	dims4 x = dx_dims(g, n, &a);
 	COP_TRY(cop__conv_check(g, n, &a.c, x.d, cop__in(g, n, 1)->dim, y));
-	if (memcmp(y, cop__in(g, n, 0)->dim, sizeof y)) return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
+	if (memcmp(y, cop__in(g, n, 0)->dim, sizeof y))
+		return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
 	return cop__set_out(g, n, 0, COP_F32, 4, x.d);
 }
 
@@ -35,7 +41,10 @@ static cop_conv_shape dx_shape(const cop_graph *g, cop_nid n)
 	return (cop_conv_shape){cop__outt(g, n, 0)->dim, cop__in(g, n, 1)->dim, cop__in(g, n, 0)->dim};
 }
 
-static void dx_cost(const cop_graph *g, cop_nid n, cop_cost *c) { c->mac = cop__conv_macs(dx_shape(g, n)); }
+static void dx_cost(const cop_graph *g, cop_nid n, cop_cost *c)
+{
+	c->mac = cop__conv_macs(dx_shape(g, n));
+}
 
 static int dx_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
@@ -70,12 +79,22 @@ static cop_nid dx_sample(cop_graph *g, int which)
 	if (!forward(g, which, &a.c, &x, &w, &y)) return 0;
 	a.h = x.d[1];
 	a.w = x.d[2];
-	return cop__node(g, OP_conv_dx, &a, VIDS(cop__sample_input(g, "dy", 4, y.d), cop__sample_input(g, "w", 4, w.d)));
+	return cop__node(
+	        g, OP_conv_dx, &a, VIDS(cop__sample_input(g, "dy", 4, y.d), cop__sample_input(g, "w", 4, w.d)));
 }
 
 const cop_op cop_op_conv_dx = {
-	.name = "conv_dx", .attrs = COP_CONV_ATTRS " h:i w:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = dx_infer, .cost = dx_cost, .words = dx_words, .sample = dx_sample,
+        .name = "conv_dx",
+        .attrs = COP_CONV_ATTRS " h:i w:i",
+        .min_in = 2,
+        .max_in = 2,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = dx_infer,
+        .cost = dx_cost,
+        .words = dx_words,
+        .sample = dx_sample,
 };
 
 /* ---- conv_dw ---- */
@@ -86,7 +105,10 @@ static dims4 w_dims(const cop_graph *g, cop_nid n, const cop_conv_dw_attr *a)
 	return (dims4){{cop__in(g, n, 0)->dim[3], a->kh, a->kw, cop__in(g, n, 1)->dim[3] / a->c.groups}};
 }
 
-static int32_t capacity(const cop_graph *g, cop_nid n) { return cop__arg(g, n, 2) ? cop__in(g, n, 2)->dim[0] - 1 : 0; }
+static int32_t capacity(const cop_graph *g, cop_nid n)
+{
+	return cop__arg(g, n, 2) ? cop__in(g, n, 2)->dim[0] - 1 : 0;
+}
 
 static cop_status dw_infer(cop_graph *g, cop_nid n)
 {
@@ -95,13 +117,18 @@ static cop_status dw_infer(cop_graph *g, cop_nid n)
 
 	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
 	COP_TRY(cop__need(g, n, 1, COP_F32, 4));
-	if (a.kh < 1 || a.kw < 1 || a.c.groups < 1) return cop__fail(g, COP_ARG, n, "the kernel's size %dx%d and groups %d must be positive", a.kh, a.kw, a.c.groups);
+	if (a.kh < 1 || a.kw < 1 || a.c.groups < 1)
+		return cop__fail(g, COP_ARG, n, "the kernel's size %dx%d and groups %d must be positive", a.kh, a.kw,
+		        a.c.groups);
 	dims4 w = w_dims(g, n, &a);
 	COP_TRY(cop__conv_check(g, n, &a.c, cop__in(g, n, 1)->dim, w.d, y));
-	if (memcmp(y, cop__in(g, n, 0)->dim, sizeof y)) return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
+	if (memcmp(y, cop__in(g, n, 0)->dim, sizeof y))
+		return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
 	if (cop__arg(g, n, 2)) {
 		COP_TRY(cop__need(g, n, 2, COP_I32, 1));
-		if (capacity(g, n) < 1 || capacity(g, n) > w.d[0]) return cop__fail(g, COP_SHAPE, n, "a list of %d rows does not suit %d output channels", capacity(g, n), w.d[0]);
+		if (capacity(g, n) < 1 || capacity(g, n) > w.d[0])
+			return cop__fail(g, COP_SHAPE, n, "a list of %d rows does not suit %d output channels",
+			        capacity(g, n), w.d[0]);
 		w.d[0] = capacity(g, n);
 	}
 	return cop__set_out(g, n, 0, COP_F32, 4, w.d);
@@ -109,14 +136,16 @@ static cop_status dw_infer(cop_graph *g, cop_nid n)
 
 static void dw_cost(const cop_graph *g, cop_nid n, cop_cost *c)
 {
-	c->mac = cop__conv_macs((cop_conv_shape){cop__in(g, n, 1)->dim, cop__outt(g, n, 0)->dim, cop__in(g, n, 0)->dim});
+	c->mac =
+	        cop__conv_macs((cop_conv_shape){cop__in(g, n, 1)->dim, cop__outt(g, n, 0)->dim, cop__in(g, n, 0)->dim});
 }
 
 static int dw_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_conv_dw_attr, a, g, n);
 	dims4 w = w_dims(g, n, &a);
-	return cop__conv_words(k, &a.c, (cop_conv_shape){cop__in(g, n, 1)->dim, w.d, cop__in(g, n, 0)->dim}, capacity(g, n));
+	return cop__conv_words(
+	        k, &a.c, (cop_conv_shape){cop__in(g, n, 1)->dim, w.d, cop__in(g, n, 0)->dim}, capacity(g, n));
 }
 
 /* The forward's samples twice: all rows, then half of them from a list. */
@@ -137,6 +166,15 @@ static cop_nid dw_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_conv_dw = {
-	.name = "conv_dw", .attrs = COP_CONV_ATTRS " kh:i kw:i", .min_in = 2, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = dw_infer, .cost = dw_cost, .words = dw_words, .sample = dw_sample,
+        .name = "conv_dw",
+        .attrs = COP_CONV_ATTRS " kh:i kw:i",
+        .min_in = 2,
+        .max_in = 3,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = dw_infer,
+        .cost = dw_cost,
+        .words = dw_words,
+        .sample = dw_sample,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pool - maximum and average over windows, NHWC, and their gradients. maxpool's second result, which only its gradient asks
- * for, is where in the window the maximum was: one byte, so that the input need not be kept.
+ * pool - maximum and average over windows, NHWC, and their gradients. maxpool's second result, which only its gradient
+ * asks for, is where in the window the maximum was: one byte, so that the input need not be kept.
  */
 #include "op/axes.h"
 
@@ -10,11 +10,16 @@
 static cop_status check(const cop_graph *g, cop_nid n, const cop_pool_attr *p, const int32_t *x, int32_t y[4])
 {
 	if (p->kh < 1 || p->kw < 1 || p->sh < 1 || p->sw < 1 || p->kh > 65535 || p->kw > 65535)
-		return cop__fail(g, COP_ARG, n, "window %dx%d and strides %dx%d must be positive", p->kh, p->kw, p->sh, p->sw);
-	if (COP_MIN(COP_MIN(p->pt, p->pb), COP_MIN(p->pl, p->pr)) < 0 || COP_MAX(p->pt, p->pb) >= p->kh || COP_MAX(p->pl, p->pr) >= p->kw)
-		return cop__fail(g, COP_ARG, n, "paddings %d %d %d %d must be smaller than the window %dx%d", p->pt, p->pl, p->pb, p->pr, p->kh, p->kw);
+		return cop__fail(
+		        g, COP_ARG, n, "window %dx%d and strides %dx%d must be positive", p->kh, p->kw, p->sh, p->sw);
+	if (COP_MIN(COP_MIN(p->pt, p->pb), COP_MIN(p->pl, p->pr)) < 0 || COP_MAX(p->pt, p->pb) >= p->kh ||
+	        COP_MAX(p->pl, p->pr) >= p->kw)
+		return cop__fail(g, COP_ARG, n, "paddings %d %d %d %d must be smaller than the window %dx%d", p->pt,
+		        p->pl, p->pb, p->pr, p->kh, p->kw);
 	int64_t h = (int64_t)x[1] + p->pt + p->pb - p->kh, w = (int64_t)x[2] + p->pl + p->pr - p->kw;
-	if (h < 0 || w < 0) return cop__fail(g, COP_SHAPE, n, "a window of %dx%d does not fit the input of %dx%d", p->kh, p->kw, x[1], x[2]);
+	if (h < 0 || w < 0)
+		return cop__fail(
+		        g, COP_SHAPE, n, "a window of %dx%d does not fit the input of %dx%d", p->kh, p->kw, x[1], x[2]);
 	y[0] = x[0];
 	y[1] = (int32_t)(h / p->sh) + 1;
 	y[2] = (int32_t)(w / p->sw) + 1;
@@ -24,8 +29,19 @@ static cop_status check(const cop_graph *g, cop_nid n, const cop_pool_attr *p, c
 
 static int set_words(int32_t *k, const cop_pool_attr *p, const int32_t *x, const int32_t *y)
 {
-	const int32_t all[PK_WORDS] = {[PK_N] = x[0], [PK_H] = x[1], [PK_W] = x[2], [PK_C] = x[3], [PK_OH] = y[1], [PK_OW] = y[2], [PK_KH] = p->kh, [PK_KW] = p->kw,
-		[PK_SH] = p->sh, [PK_SW] = p->sw, [PK_PT] = p->pt, [PK_PL] = p->pl, [PK_PADS] = p->count_pads};
+	const int32_t all[PK_WORDS] = {[PK_N] = x[0],
+	        [PK_H] = x[1],
+	        [PK_W] = x[2],
+	        [PK_C] = x[3],
+	        [PK_OH] = y[1],
+	        [PK_OW] = y[2],
+	        [PK_KH] = p->kh,
+	        [PK_KW] = p->kw,
+	        [PK_SH] = p->sh,
+	        [PK_SW] = p->sw,
+	        [PK_PT] = p->pt,
+	        [PK_PL] = p->pl,
+	        [PK_PADS] = p->count_pads};
 	memcpy(k, all, sizeof all);
 	return PK_WORDS;
 }
@@ -39,7 +55,9 @@ static cop_status infer(cop_graph *g, cop_nid n)
 
 	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
 	COP_TRY(check(g, n, &p, cop__in(g, n, 0)->dim, y));
-	if (cop__res(g, n, 1) && p.kh * p.kw > 255) return cop__fail(g, COP_SHAPE, n, "windows of more than 255 positions have no gradient, this one has %d", p.kh * p.kw);
+	if (cop__res(g, n, 1) && p.kh * p.kw > 255)
+		return cop__fail(g, COP_SHAPE, n,
+		        "windows of more than 255 positions have no gradient, this one has %d", p.kh * p.kw);
 	COP_TRY(cop__set_out(g, n, 0, COP_F32, 4, y));
 	return cop__set_out(g, n, 1, COP_U8, 4, y);
 }
@@ -88,13 +106,16 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	return at + cop__link_axis(l, at, max, g, x, 0, y, 0);
 }
 
-static const struct { int32_t x[4]; cop_pool_attr p; } form[] = {
-	{{1, 4, 4, 1}, {2, 2, 2, 2, 0, 0, 0, 0, 0}},
-	{{2, 7, 8, 3}, {3, 2, 2, 1, 1, 0, 1, 1, 0}},
-	{{3, 5, 5, 17}, {3, 3, 1, 1, 1, 1, 1, 1, 1}},
-	{{2, 8, 8, 16}, {8, 8, 1, 1, 0, 0, 0, 0, 0}},
-	{{1, 6, 9, 20}, {2, 3, 2, 3, 0, 0, 0, 0, 0}},
-	{{2, 9, 7, 5}, {3, 3, 2, 2, 0, 1, 1, 0, 1}},
+static const struct {
+	int32_t x[4];
+	cop_pool_attr p;
+} form[] = {
+        {{1, 4, 4, 1}, {2, 2, 2, 2, 0, 0, 0, 0, 0}},
+        {{2, 7, 8, 3}, {3, 2, 2, 1, 1, 0, 1, 1, 0}},
+        {{3, 5, 5, 17}, {3, 3, 1, 1, 1, 1, 1, 1, 1}},
+        {{2, 8, 8, 16}, {8, 8, 1, 1, 0, 0, 0, 0, 0}},
+        {{1, 6, 9, 20}, {2, 3, 2, 3, 0, 0, 0, 0, 0}},
+        {{2, 9, 7, 5}, {3, 3, 2, 2, 0, 1, 1, 0, 1}},
 };
 
 static cop_nid forward_sample(cop_graph *g, int which, int op)
@@ -103,16 +124,44 @@ static cop_nid forward_sample(cop_graph *g, int which, int op)
 	return cop__node(g, op, &form[which].p, VIDS(cop__sample_input(g, "x", 4, form[which].x)));
 }
 
-static cop_nid max_sample(cop_graph *g, int which) { return forward_sample(g, which, OP_maxpool); }
-static cop_nid avg_sample(cop_graph *g, int which) { return forward_sample(g, which, OP_avgpool); }
+static cop_nid max_sample(cop_graph *g, int which)
+{
+	return forward_sample(g, which, OP_maxpool);
+}
+static cop_nid avg_sample(cop_graph *g, int which)
+{
+	return forward_sample(g, which, OP_avgpool);
+}
 
 const cop_op cop_op_maxpool = {
-	.name = "maxpool", .attrs = POOL_ATTRS, .min_in = 1, .max_in = 1, .n_out = 2, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = infer, .grad = max_grad, .cost = cost, .links = links, .words = words, .sample = max_sample,
+        .name = "maxpool",
+        .attrs = POOL_ATTRS,
+        .min_in = 1,
+        .max_in = 1,
+        .n_out = 2,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = infer,
+        .grad = max_grad,
+        .cost = cost,
+        .links = links,
+        .words = words,
+        .sample = max_sample,
 };
 const cop_op cop_op_avgpool = {
-	.name = "avgpool", .attrs = POOL_ATTRS, .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = infer, .grad = avg_grad, .cost = cost, .links = links, .words = words, .sample = avg_sample,
+        .name = "avgpool",
+        .attrs = POOL_ATTRS,
+        .min_in = 1,
+        .max_in = 1,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = infer,
+        .grad = avg_grad,
+        .cost = cost,
+        .links = links,
+        .words = words,
+        .sample = avg_sample,
 };
 
 /* ---- gradients: dy, and for maxpool where the maximum was ---- */
@@ -125,12 +174,14 @@ static cop_status grad_infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
 	if (g->node[n].op == OP_maxpool_grad) {
 		COP_TRY(cop__need(g, n, 1, COP_U8, 4));
-		if (!cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "gradient and positions have different shapes");
+		if (!cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1)))
+			return cop__fail(g, COP_SHAPE, n, "gradient and positions have different shapes");
 	}
 	const int32_t *dy = cop__in(g, n, 0)->dim, x[4] = {dy[0], a.h, a.w, dy[3]};
 	if (a.h < 1 || a.w < 1) return cop__fail(g, COP_ARG, n, "the input's size %dx%d must be positive", a.h, a.w);
 	COP_TRY(check(g, n, &a.p, x, y));
-	if (memcmp(y, dy, sizeof y)) return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
+	if (memcmp(y, dy, sizeof y))
+		return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
 	return cop__set_out(g, n, 0, COP_F32, 4, x);
 }
 
@@ -152,20 +203,45 @@ static cop_nid grad_sample(cop_graph *g, int which, int op)
 	const int32_t *x = form[which].x;
 	const cop_pool_attr *p = &form[which].p;
 	cop_pool_grad_attr a = {*p, x[1], x[2]};
-	const int32_t y[4] = {x[0], (x[1] + p->pt + p->pb - p->kh) / p->sh + 1, (x[2] + p->pl + p->pr - p->kw) / p->sw + 1, x[3]};
+	const int32_t y[4] = {
+	        x[0], (x[1] + p->pt + p->pb - p->kh) / p->sh + 1, (x[2] + p->pl + p->pr - p->kw) / p->sw + 1, x[3]};
 	cop_type t = cop__type(COP_U8, 4, y);
 	cop_vid dy = cop__sample_input(g, "dy", 4, y), at = op == OP_maxpool_grad ? cop__input(g, "at", &t) : 0;
 	return cop__node(g, op, &a, at ? 2 : 1, (const cop_vid[]){dy, at});
 }
 
-static cop_nid max_grad_sample(cop_graph *g, int which) { return grad_sample(g, which, OP_maxpool_grad); }
-static cop_nid avg_grad_sample(cop_graph *g, int which) { return grad_sample(g, which, OP_avgpool_grad); }
+static cop_nid max_grad_sample(cop_graph *g, int which)
+{
+	return grad_sample(g, which, OP_maxpool_grad);
+}
+static cop_nid avg_grad_sample(cop_graph *g, int which)
+{
+	return grad_sample(g, which, OP_avgpool_grad);
+}
 
 const cop_op cop_op_maxpool_grad = {
-	.name = "maxpool_grad", .attrs = POOL_ATTRS " h:i w:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = grad_infer, .cost = grad_cost, .words = grad_words, .sample = max_grad_sample,
+        .name = "maxpool_grad",
+        .attrs = POOL_ATTRS " h:i w:i",
+        .min_in = 2,
+        .max_in = 2,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = grad_infer,
+        .cost = grad_cost,
+        .words = grad_words,
+        .sample = max_grad_sample,
 };
 const cop_op cop_op_avgpool_grad = {
-	.name = "avgpool_grad", .attrs = POOL_ATTRS " h:i w:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = grad_infer, .cost = grad_cost, .words = grad_words, .sample = avg_grad_sample,
+        .name = "avgpool_grad",
+        .attrs = POOL_ATTRS " h:i w:i",
+        .min_in = 1,
+        .max_in = 1,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = grad_infer,
+        .cost = grad_cost,
+        .words = grad_words,
+        .sample = avg_grad_sample,
 };

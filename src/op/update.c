@@ -15,7 +15,9 @@ static cop_status over(cop_graph *g, cop_nid n, int result, int input)
 static cop_status need_like(const cop_graph *g, cop_nid n, int i)
 {
 	COP_TRY(cop__need(g, n, i, COP_F32, -1));
-	return cop__same_shape(cop__in(g, n, 0), cop__in(g, n, i)) ? COP_OK : cop__fail(g, COP_SHAPE, n, "input %d has not the parameter's shape", i);
+	return cop__same_shape(cop__in(g, n, 0), cop__in(g, n, i))
+	               ? COP_OK
+	               : cop__fail(g, COP_SHAPE, n, "input %d has not the parameter's shape", i);
 }
 
 static cop_status need_one(const cop_graph *g, cop_nid n, int i, cop_dtype d)
@@ -26,7 +28,10 @@ static cop_status need_one(const cop_graph *g, cop_nid n, int i, cop_dtype d)
 
 /* ---- sgd: w dw lr m? rows? -> w' m'? ---- */
 
-static int32_t capacity(const cop_graph *g, cop_nid n) { return cop__arg(g, n, 4) ? cop__in(g, n, 4)->dim[0] - 1 : 0; }
+static int32_t capacity(const cop_graph *g, cop_nid n)
+{
+	return cop__arg(g, n, 4) ? cop__in(g, n, 4)->dim[0] - 1 : 0;
+}
 
 static cop_status sgd_infer(cop_graph *g, cop_nid n)
 {
@@ -37,13 +42,17 @@ static cop_status sgd_infer(cop_graph *g, cop_nid n)
 	if (cop__arg(g, n, 3)) COP_TRY(need_like(g, n, 3));
 	if (cop__arg(g, n, 4)) {
 		COP_TRY(cop__need(g, n, 4, COP_I32, 1));
-		if (!want.rank || capacity(g, n) < 1 || capacity(g, n) > want.dim[0]) return cop__fail(g, COP_SHAPE, n, "a list of %d rows does not suit the parameter", capacity(g, n));
+		if (!want.rank || capacity(g, n) < 1 || capacity(g, n) > want.dim[0])
+			return cop__fail(
+			        g, COP_SHAPE, n, "a list of %d rows does not suit the parameter", capacity(g, n));
 		want.dim[0] = capacity(g, n);
 	}
 	COP_TRY(cop__need(g, n, 1, COP_F32, -1));
-	if (!cop__same_shape(&want, cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "the gradient has not the parameter's shape");
+	if (!cop__same_shape(&want, cop__in(g, n, 1)))
+		return cop__fail(g, COP_SHAPE, n, "the gradient has not the parameter's shape");
 	COP_TRY(over(g, n, 0, 0));
-	if (cop__res(g, n, 1) && !cop__arg(g, n, 3)) return cop__fail(g, COP_ARG, n, "a new momentum needs the old one");
+	if (cop__res(g, n, 1) && !cop__arg(g, n, 3))
+		return cop__fail(g, COP_ARG, n, "a new momentum needs the old one");
 	return cop__res(g, n, 1) ? over(g, n, 1, 3) : COP_OK;
 }
 
@@ -52,13 +61,20 @@ static int sgd_words(const cop_graph *g, cop_nid n, int32_t *k)
 	const cop_type *w = cop__in(g, n, 0);
 	COP_ATTR(cop_sgd_attr, a, g, n);
 	int32_t rows = w->rank ? w->dim[0] : 1;
-	const int32_t all[GK_WORDS] = {[GK_ROWS] = rows, [GK_COLS] = cop__count32(w) / rows, [GK_CAP] = capacity(g, n), [GK_MOM] = cop__bits(a.momentum),
-		[GK_NESTEROV] = a.nesterov, [GK_DECAY] = cop__bits(a.decay)};
+	const int32_t all[GK_WORDS] = {[GK_ROWS] = rows,
+	        [GK_COLS] = cop__count32(w) / rows,
+	        [GK_CAP] = capacity(g, n),
+	        [GK_MOM] = cop__bits(a.momentum),
+	        [GK_NESTEROV] = a.nesterov,
+	        [GK_DECAY] = cop__bits(a.decay)};
 	memcpy(k, all, sizeof all);
 	return GK_WORDS;
 }
 
-static void cost(const cop_graph *g, cop_nid n, cop_cost *c) { c->flop = 4 * cop_type_count(cop__in(g, n, 1)); }
+static void cost(const cop_graph *g, cop_nid n, cop_cost *c)
+{
+	c->flop = 4 * cop_type_count(cop__in(g, n, 1));
+}
 
 static cop_vid state(cop_graph *g, const char *name, cop_dtype d, int32_t rank, const int32_t *dim)
 {
@@ -68,20 +84,38 @@ static cop_vid state(cop_graph *g, const char *name, cop_dtype d, int32_t rank, 
 
 static cop_nid sgd_sample(cop_graph *g, int which)
 {
-	static const struct { int32_t dim[2]; cop_sgd_attr a; bool rows; } form[] = {
-		{{1, 1}, {0.9f, 0, 0}, false}, {{5, 7}, {0.9f, 1, 5e-4f}, false}, {{10, 33}, {0.9f, 0, 0.01f}, true}, {{20, 25}, {0.5f, 1, 0}, true}, {{64, 17}, {0.9f, 0, 0}, false},
+	static const struct {
+		int32_t dim[2];
+		cop_sgd_attr a;
+		bool rows;
+	} form[] = {
+	        {{1, 1}, {0.9f, 0, 0}, false},
+	        {{5, 7}, {0.9f, 1, 5e-4f}, false},
+	        {{10, 33}, {0.9f, 0, 0.01f}, true},
+	        {{20, 25}, {0.5f, 1, 0}, true},
+	        {{64, 17}, {0.9f, 0, 0}, false},
 	};
 	if (which >= LEN(form)) return 0;
 	int32_t cap = (form[which].dim[0] + 1) / 2;
-	cop_vid w = cop__sample_input(g, "w", 2, form[which].dim), dw = cop__sample_input(g, "dw", 2, form[which].rows ? DIMS(cap, form[which].dim[1]) : form[which].dim);
+	cop_vid w = cop__sample_input(g, "w", 2, form[which].dim),
+	        dw = cop__sample_input(g, "dw", 2, form[which].rows ? DIMS(cap, form[which].dim[1]) : form[which].dim);
 	cop_vid lr = cop__sample_input(g, "lr", 1, DIMS(1)), m = cop__sample_input(g, "m", 2, form[which].dim);
 	cop_vid rows = form[which].rows ? state(g, "rows", COP_I32, 1, DIMS(cap + 1)) : 0;
 	return cop__node(g, OP_sgd, &form[which].a, VIDS(w, dw, lr, m, rows));
 }
 
 const cop_op cop_op_sgd = {
-	.name = "sgd", .attrs = "momentum:f nesterov:i decay:f", .min_in = 3, .max_in = 5, .n_out = 2, .must_out = 1, .flags = COP_OP_UPDATE,
-	.infer = sgd_infer, .cost = cost, .words = sgd_words, .sample = sgd_sample,
+        .name = "sgd",
+        .attrs = "momentum:f nesterov:i decay:f",
+        .min_in = 3,
+        .max_in = 5,
+        .n_out = 2,
+        .must_out = 1,
+        .flags = COP_OP_UPDATE,
+        .infer = sgd_infer,
+        .cost = cost,
+        .words = sgd_words,
+        .sample = sgd_sample,
 };
 
 /* ---- adam: w dw lr step m v -> w' m' v' ---- */
@@ -102,26 +136,47 @@ static cop_status adam_infer(cop_graph *g, cop_nid n)
 static int adam_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_adam_attr, a, g, n);
-	const int32_t all[AK_WORDS] = {[AK_COUNT] = cop__count32(cop__in(g, n, 0)), [AK_B1] = cop__bits(a.b1), [AK_B2] = cop__bits(a.b2), [AK_EPS] = cop__bits(a.eps),
-		[AK_DECAY] = cop__bits(a.decay), [AK_W] = a.decoupled};
+	const int32_t all[AK_WORDS] = {[AK_COUNT] = cop__count32(cop__in(g, n, 0)),
+	        [AK_B1] = cop__bits(a.b1),
+	        [AK_B2] = cop__bits(a.b2),
+	        [AK_EPS] = cop__bits(a.eps),
+	        [AK_DECAY] = cop__bits(a.decay),
+	        [AK_W] = a.decoupled};
 	memcpy(k, all, sizeof all);
 	return AK_WORDS;
 }
 
 static cop_nid adam_sample(cop_graph *g, int which)
 {
-	static const struct { int32_t dim[2]; cop_adam_attr a; } form[] = {
-		{{1, 1}, {0.9f, 0.999f, 1e-8f, 0, 0}}, {{5, 7}, {0.9f, 0.999f, 1e-8f, 0.01f, 0}}, {{33, 10}, {0.8f, 0.99f, 1e-6f, 0.01f, 1}}, {{64, 17}, {0.9f, 0.999f, 1e-8f, 0, 0}},
+	static const struct {
+		int32_t dim[2];
+		cop_adam_attr a;
+	} form[] = {
+	        {{1, 1}, {0.9f, 0.999f, 1e-8f, 0, 0}},
+	        {{5, 7}, {0.9f, 0.999f, 1e-8f, 0.01f, 0}},
+	        {{33, 10}, {0.8f, 0.99f, 1e-6f, 0.01f, 1}},
+	        {{64, 17}, {0.9f, 0.999f, 1e-8f, 0, 0}},
 	};
 	if (which >= LEN(form)) return 0;
-	cop_vid w = cop__sample_input(g, "w", 2, form[which].dim), dw = cop__sample_input(g, "dw", 2, form[which].dim), lr = cop__sample_input(g, "lr", 1, DIMS(1));
-	cop_vid step = state(g, "step", COP_I32, 1, DIMS(1)), m = cop__sample_input(g, "m", 2, form[which].dim), v = cop__sample_input(g, "v", 2, form[which].dim);
+	cop_vid w = cop__sample_input(g, "w", 2, form[which].dim), dw = cop__sample_input(g, "dw", 2, form[which].dim),
+	        lr = cop__sample_input(g, "lr", 1, DIMS(1));
+	cop_vid step = state(g, "step", COP_I32, 1, DIMS(1)), m = cop__sample_input(g, "m", 2, form[which].dim),
+	        v = cop__sample_input(g, "v", 2, form[which].dim);
 	return cop__node(g, OP_adam, &form[which].a, VIDS(w, dw, lr, step, m, v));
 }
 
 const cop_op cop_op_adam = {
-	.name = "adam", .attrs = "b1:f b2:f eps:f decay:f decoupled:i", .min_in = 6, .max_in = 6, .n_out = 3, .must_out = 3, .flags = COP_OP_UPDATE,
-	.infer = adam_infer, .cost = cost, .words = adam_words, .sample = adam_sample,
+        .name = "adam",
+        .attrs = "b1:f b2:f eps:f decay:f decoupled:i",
+        .min_in = 6,
+        .max_in = 6,
+        .n_out = 3,
+        .must_out = 3,
+        .flags = COP_OP_UPDATE,
+        .infer = adam_infer,
+        .cost = cost,
+        .words = adam_words,
+        .sample = adam_sample,
 };
 
 /* ---- count: step -> step + 1 ---- */
@@ -132,8 +187,19 @@ static cop_status count_infer(cop_graph *g, cop_nid n)
 	return over(g, n, 0, 0);
 }
 
-static cop_nid count_sample(cop_graph *g, int which) { return which ? 0 : cop__node(g, OP_count, NULL, VIDS(state(g, "step", COP_I32, 1, DIMS(1)))); }
+static cop_nid count_sample(cop_graph *g, int which)
+{
+	return which ? 0 : cop__node(g, OP_count, NULL, VIDS(state(g, "step", COP_I32, 1, DIMS(1))));
+}
 
 const cop_op cop_op_count = {
-	.name = "count", .attrs = "", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_UPDATE, .infer = count_infer, .sample = count_sample,
+        .name = "count",
+        .attrs = "",
+        .min_in = 1,
+        .max_in = 1,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_UPDATE,
+        .infer = count_infer,
+        .sample = count_sample,
 };

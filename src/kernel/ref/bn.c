@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bn - batch normalisation (Ioffe and Szegedy 2015). Training is in four steps; see kernel.h, NK_. The rows are cut into
- * CHUNKS fixed pieces, whatever the number of threads. Sums are of x - x[0], so that a large mean costs no digits.
+ * bn - batch normalisation (Ioffe and Szegedy 2015). Training is in four steps; see kernel.h, NK_. The rows are cut
+ * into CHUNKS fixed pieces, whatever the number of threads. Sums are of x - x[0], so that a large mean costs no digits.
  */
 #include "kernel/kernel.h"
 #include "kernel/math.h"
@@ -20,7 +20,10 @@ void cop_bn_f32(const cop_call *c)
 		}
 }
 
-static int32_t chunk_from(const int32_t *k, int32_t chunk) { return (int32_t)((int64_t)k[NK_ROWS] * chunk / k[NK_CHUNKS]); }
+static int32_t chunk_from(const int32_t *k, int32_t chunk)
+{
+	return (int32_t)((int64_t)k[NK_ROWS] * chunk / k[NK_CHUNKS]);
+}
 
 void cop_bn_sum_f32(const cop_call *c)
 {
@@ -86,7 +89,8 @@ static float passed(float dy, float xhat, float gamma, float beta, float lo, flo
 void cop_bn_gsum_f32(const cop_call *c)
 {
 	float *part = c->buf[0], lo = cop_f(c->k[NK_LO]), hi = cop_f(c->k[NK_HI]);
-	const float *dy = c->buf[1], *x = c->buf[2], *mean = c->buf[3], *rstd = c->buf[4], *gamma = c->buf[5], *beta = c->buf[6];
+	const float *dy = c->buf[1], *x = c->buf[2], *mean = c->buf[3], *rstd = c->buf[4], *gamma = c->buf[5],
+	            *beta = c->buf[6];
 	int32_t n = c->k[NK_C], from = cop_from(c, c->k[NK_CHUNKS], 1), to = cop_to(c, c->k[NK_CHUNKS], 1);
 
 	for (int32_t p = from; p < to; p++) {
@@ -95,7 +99,8 @@ void cop_bn_gsum_f32(const cop_call *c)
 		for (int32_t r = chunk_from(c->k, p); r < chunk_from(c->k, p + 1); r++)
 			for (int32_t j = 0; j < n; j++) {
 				size_t i = (size_t)r * (size_t)n + (size_t)j;
-				float xhat = (x[i] - mean[j]) * rstd[j], d = passed(dy[i], xhat, gamma[j], beta[j], lo, hi);
+				float xhat = (x[i] - mean[j]) * rstd[j],
+				      d = passed(dy[i], xhat, gamma[j], beta[j], lo, hi);
 				sum[j] += d;
 				dot[j] += d * xhat;
 			}
@@ -105,8 +110,10 @@ void cop_bn_gsum_f32(const cop_call *c)
 /* dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)) */
 void cop_bn_grad_f32(const cop_call *c)
 {
-	float *dx = c->buf[0], *dgamma = c->buf[1], *dbeta = c->buf[2], lo = cop_f(c->k[NK_LO]), hi = cop_f(c->k[NK_HI]);
-	const float *dy = c->buf[3], *x = c->buf[4], *mean = c->buf[5], *rstd = c->buf[6], *gamma = c->buf[7], *beta = c->buf[8], *part = c->buf[9];
+	float *dx = c->buf[0], *dgamma = c->buf[1], *dbeta = c->buf[2], lo = cop_f(c->k[NK_LO]),
+	      hi = cop_f(c->k[NK_HI]);
+	const float *dy = c->buf[3], *x = c->buf[4], *mean = c->buf[5], *rstd = c->buf[6], *gamma = c->buf[7],
+	            *beta = c->buf[8], *part = c->buf[9];
 	int32_t n = c->k[NK_C], from = cop_from(c, c->k[NK_ROWS], 1), to = cop_to(c, c->k[NK_ROWS], 1);
 
 	for (int32_t j = 0; j < n; j++) {
@@ -118,7 +125,8 @@ void cop_bn_grad_f32(const cop_call *c)
 		if (!c->part && dgamma) dgamma[j] = dot;
 		if (!c->part && dbeta) dbeta[j] = sum;
 		if (!dx) continue;
-		float mean_dy = sum / (float)c->k[NK_ROWS], mean_dot = dot / (float)c->k[NK_ROWS], scale = gamma[j] * rstd[j];
+		float mean_dy = sum / (float)c->k[NK_ROWS], mean_dot = dot / (float)c->k[NK_ROWS],
+		      scale = gamma[j] * rstd[j];
 		for (int32_t r = from; r < to; r++) {
 			size_t i = (size_t)r * (size_t)n + (size_t)j;
 			float xhat = (x[i] - mean[j]) * rstd[j];

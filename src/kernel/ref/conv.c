@@ -2,18 +2,20 @@
  *
  * conv - convolution with stride, padding, dilation and groups; activations NHWC, weights [O,KH,KW,C/G].
  *
- * One accumulator an element, over kh, kw, c ascending (forward), over kh, kw, o (input gradient), over n, oh, ow (weight
- * gradient): this order is the definition of the result. Taps in the padding are left out.
+ * One accumulator an element, over kh, kw, c ascending (forward), over kh, kw, o (input gradient), over n, oh, ow
+ * (weight gradient): this order is the definition of the result. Taps in the padding are left out.
  */
 #include "kernel/kernel.h"
 #include "kernel/math.h"
 
-typedef struct geo { int32_t n, h, w, c, oh, ow, o, kh, kw, sh, sw, pt, pl, dh, dw, g, cg, og; } geo;
+typedef struct geo {
+	int32_t n, h, w, c, oh, ow, o, kh, kw, sh, sw, pt, pl, dh, dw, g, cg, og;
+} geo;
 
 static geo geometry(const int32_t *k)
 {
-	geo g = {k[CK_N], k[CK_H], k[CK_W], k[CK_C], k[CK_OH], k[CK_OW], k[CK_O], k[CK_KH], k[CK_KW], k[CK_SH], k[CK_SW], k[CK_PT], k[CK_PL],
-		k[CK_DH], k[CK_DW], k[CK_G], 0, 0};
+	geo g = {k[CK_N], k[CK_H], k[CK_W], k[CK_C], k[CK_OH], k[CK_OW], k[CK_O], k[CK_KH], k[CK_KW], k[CK_SH],
+	        k[CK_SW], k[CK_PT], k[CK_PL], k[CK_DH], k[CK_DW], k[CK_G], 0, 0};
 	g.cg = g.c / g.g;
 	g.og = g.o / g.g;
 	return g;
@@ -45,8 +47,10 @@ void cop_conv_f32(const cop_call *call)
 	for (int32_t r = from; r < to; r++)
 		for (int32_t ow = 0; ow < g.ow; ow++)
 			for (int32_t o = 0; o < g.o; o++) {
-				float s = dot(&g, x + (size_t)(r / g.oh) * (size_t)(g.h * g.w * g.c), w + o * g.kh * g.kw * g.cg, r % g.oh, ow, o / g.og * g.cg, b ? b[o] : 0);
-				y[((size_t)r * (size_t)g.ow + (size_t)ow) * (size_t)g.o + (size_t)o] = cop_clampf(s, lo, hi);
+				float s = dot(&g, x + (size_t)(r / g.oh) * (size_t)(g.h * g.w * g.c),
+				        w + o * g.kh * g.kw * g.cg, r % g.oh, ow, o / g.og * g.cg, b ? b[o] : 0);
+				y[((size_t)r * (size_t)g.ow + (size_t)ow) * (size_t)g.o + (size_t)o] =
+				        cop_clampf(s, lo, hi);
 			}
 }
 
@@ -74,8 +78,14 @@ void cop_conv_dx_f32(const cop_call *call)
 					for (int32_t kw = 0; oh >= 0 && kw < g.kw; kw++) {
 						int32_t ow = source(wi, g.pl, kw, g.dw, g.sw, g.ow);
 						if (ow < 0) continue;
-						const float *d = dy + (((size_t)(r / g.h) * (size_t)g.oh + (size_t)oh) * (size_t)g.ow + (size_t)ow) * (size_t)g.o + group * g.og;
-						const float *f = w + group * g.og * tap + (kh * g.kw + kw) * g.cg + c % g.cg;
+						const float *d = dy +
+						                 (((size_t)(r / g.h) * (size_t)g.oh + (size_t)oh) *
+						                                 (size_t)g.ow +
+						                         (size_t)ow) *
+						                         (size_t)g.o +
+						                 group * g.og;
+						const float *f =
+						        w + group * g.og * tap + (kh * g.kw + kw) * g.cg + c % g.cg;
 						for (int32_t o = 0; o < g.og; o++) s += d[o] * f[o * tap];
 					}
 				}
@@ -97,8 +107,14 @@ static void filter_grad(const geo *g, float *dw, const float *dy, const float *x
 				for (int32_t ow = 0; ow < g->ow; ow++) {
 					int32_t wi = ow * g->sw - g->pl + kw * g->dw;
 					if (wi < 0 || wi >= g->w) continue;
-					float d = dy[((size_t)r * (size_t)g->ow + (size_t)ow) * (size_t)g->o + (size_t)o];
-					const float *a = x + (((size_t)(r / g->oh) * (size_t)g->h + (size_t)h) * (size_t)g->w + (size_t)wi) * (size_t)g->c + c0;
+					float d =
+					        dy[((size_t)r * (size_t)g->ow + (size_t)ow) * (size_t)g->o + (size_t)o];
+					const float *a =
+					        x +
+					        (((size_t)(r / g->oh) * (size_t)g->h + (size_t)h) * (size_t)g->w +
+					                (size_t)wi) *
+					                (size_t)g->c +
+					        c0;
 					for (int32_t c = 0; c < g->cg; c++) dw[c] += d * a[c];
 				}
 			}
@@ -114,5 +130,6 @@ void cop_conv_dw_f32(const cop_call *call)
 	const int32_t *rows = call->buf[3];
 	int32_t n = rows ? rows[0] : g.o, from = cop_from(call, n, 1), to = cop_to(call, n, 1);
 
-	for (int32_t j = from; j < to; j++) filter_grad(&g, dw + (size_t)j * (size_t)(g.kh * g.kw * g.cg), dy, x, rows ? rows[1 + j] : j);
+	for (int32_t j = from; j < to; j++)
+		filter_grad(&g, dw + (size_t)j * (size_t)(g.kh * g.kw * g.cg), dy, x, rows ? rows[1 + j] : j);
 }

@@ -10,7 +10,8 @@ void cop_fc_f32(const cop_call *c)
 {
 	float *y = c->buf[0], lo = cop_f(c->k[FK_LO]), hi = cop_f(c->k[FK_HI]);
 	const float *x = c->buf[1], *w = c->buf[2], *b = c->buf[3];
-	int32_t n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT], from = cop_from(c, out, 1), to = cop_to(c, out, 1);
+	int32_t n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT], from = cop_from(c, out, 1),
+	        to = cop_to(c, out, 1);
 
 	for (int32_t r = 0; r < n; r++)
 		for (int32_t o = from; o < to; o++) {
@@ -45,7 +46,8 @@ void cop_fc_dw_f32(const cop_call *c)
 	float *dw = c->buf[0];
 	const float *dy = c->buf[1], *x = c->buf[2];
 	const int32_t *rows = c->buf[3];
-	int32_t n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT], count = rows ? rows[0] : out, from = cop_from(c, count, 1), to = cop_to(c, count, 1);
+	int32_t n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT], count = rows ? rows[0] : out,
+	        from = cop_from(c, count, 1), to = cop_to(c, count, 1);
 
 	for (int32_t j = from; j < to; j++) {
 		int32_t o = rows ? rows[1 + j] : j;

@@ -5,11 +5,14 @@
  */
 #include "kernel/kernel.h"
 
-typedef struct win { int32_t h, w, c, oh, ow, kh, kw, sh, sw, pt, pl, pads; } win;
+typedef struct win {
+	int32_t h, w, c, oh, ow, kh, kw, sh, sw, pt, pl, pads;
+} win;
 
 static win window(const int32_t *k)
 {
-	return (win){k[PK_H], k[PK_W], k[PK_C], k[PK_OH], k[PK_OW], k[PK_KH], k[PK_KW], k[PK_SH], k[PK_SW], k[PK_PT], k[PK_PL], k[PK_PADS]};
+	return (win){k[PK_H], k[PK_W], k[PK_C], k[PK_OH], k[PK_OW], k[PK_KH], k[PK_KW], k[PK_SH], k[PK_SW], k[PK_PT],
+	        k[PK_PL], k[PK_PADS]};
 }
 
 void cop_maxpool_f32(const cop_call *call)
@@ -22,7 +25,8 @@ void cop_maxpool_f32(const cop_call *call)
 	for (int32_t r = from; r < to; r++)
 		for (int32_t ow = 0; ow < p.ow; ow++)
 			for (int32_t c = 0; c < p.c; c++) {
-				const float *x = (const float *)call->buf[2] + (size_t)(r / p.oh) * (size_t)(p.h * p.w * p.c) + c;
+				const float *x = (const float *)call->buf[2] +
+				                 (size_t)(r / p.oh) * (size_t)(p.h * p.w * p.c) + c;
 				size_t out = ((size_t)r * (size_t)p.ow + (size_t)ow) * (size_t)p.c + (size_t)c;
 				float best = 0;
 				int32_t where = -1;
@@ -61,8 +65,13 @@ void cop_maxpool_grad_f32(const cop_call *call)
 				covering(w, p.pl, p.kw, p.sw, p.ow, &w0, &w1);
 				for (int32_t oh = h0; oh < h1; oh++)
 					for (int32_t ow = w0; ow < w1; ow++) {
-						size_t out = (((size_t)(r / p.h) * (size_t)p.oh + (size_t)oh) * (size_t)p.ow + (size_t)ow) * (size_t)p.c + (size_t)c;
-						int32_t tap = (r % p.h + p.pt - oh * p.sh) * p.kw + w + p.pl - ow * p.sw;
+						size_t out = (((size_t)(r / p.h) * (size_t)p.oh + (size_t)oh) *
+						                             (size_t)p.ow +
+						                     (size_t)ow) *
+						                     (size_t)p.c +
+						             (size_t)c;
+						int32_t tap =
+						        (r % p.h + p.pt - oh * p.sh) * p.kw + w + p.pl - ow * p.sw;
 						if (at[out] == tap) s += dy[out];
 					}
 				dx[((size_t)r * (size_t)p.w + (size_t)w) * (size_t)p.c + (size_t)c] = s;
@@ -91,13 +100,15 @@ void cop_avgpool_f32(const cop_call *call)
 	for (int32_t r = from; r < to; r++)
 		for (int32_t ow = 0; ow < p.ow; ow++)
 			for (int32_t c = 0; c < p.c; c++) {
-				const float *x = (const float *)call->buf[1] + (size_t)(r / p.oh) * (size_t)(p.h * p.w * p.c) + c;
+				const float *x = (const float *)call->buf[1] +
+				                 (size_t)(r / p.oh) * (size_t)(p.h * p.w * p.c) + c;
 				float s = 0;
 				for (int32_t k = 0; k < p.kh * p.kw; k++) {
 					int32_t h = r % p.oh * p.sh - p.pt + k / p.kw, w = ow * p.sw - p.pl + k % p.kw;
 					if (h >= 0 && h < p.h && w >= 0 && w < p.w) s += x[(h * p.w + w) * p.c];
 				}
-				y[((size_t)r * (size_t)p.ow + (size_t)ow) * (size_t)p.c + (size_t)c] = s / (float)divisor(&p, r % p.oh, ow);
+				y[((size_t)r * (size_t)p.ow + (size_t)ow) * (size_t)p.c + (size_t)c] =
+				        s / (float)divisor(&p, r % p.oh, ow);
 			}
 }
 
@@ -116,7 +127,12 @@ void cop_avgpool_grad_f32(const cop_call *call)
 				covering(w, p.pl, p.kw, p.sw, p.ow, &w0, &w1);
 				for (int32_t oh = h0; oh < h1; oh++)
 					for (int32_t ow = w0; ow < w1; ow++)
-						s += dy[(((size_t)(r / p.h) * (size_t)p.oh + (size_t)oh) * (size_t)p.ow + (size_t)ow) * (size_t)p.c + (size_t)c] / (float)divisor(&p, oh, ow);
+						s += dy[(((size_t)(r / p.h) * (size_t)p.oh + (size_t)oh) *
+						                        (size_t)p.ow +
+						                (size_t)ow) *
+						                     (size_t)p.c +
+						             (size_t)c] /
+						     (float)divisor(&p, oh, ow);
 				dx[((size_t)r * (size_t)p.w + (size_t)w) * (size_t)p.c + (size_t)c] = s;
 			}
 }

@@ -31,7 +31,8 @@ void cop_softmax_grad_f32(const cop_call *c)
 
 	for (int32_t r = from; r < to; r++) {
 		float *dx = (float *)c->buf[0] + (size_t)r * (size_t)n, dot = 0;
-		const float *dy = (const float *)c->buf[1] + (size_t)r * (size_t)n, *y = (const float *)c->buf[2] + (size_t)r * (size_t)n;
+		const float *dy = (const float *)c->buf[1] + (size_t)r * (size_t)n,
+		            *y = (const float *)c->buf[2] + (size_t)r * (size_t)n;
 		for (int32_t j = 0; j < n; j++) dot += dy[j] * y[j];
 		for (int32_t j = 0; j < n; j++) dx[j] = y[j] * (dy[j] - dot);
 	}
@@ -62,7 +63,9 @@ void cop_xent_f32(const cop_call *c)
 		}
 		float log_sum = cop_logf(sum);
 		loss += (1 - smooth) * (log_sum - (x[label[r]] - m));
-		if (smooth > 0) loss += smooth * (log_sum - all / (float)n); /* else a logit of -inf, a class ruled out, makes 0 * inf */
+		if (smooth > 0)
+			loss += smooth *
+			        (log_sum - all / (float)n); /* else a logit of -inf, a class ruled out, makes 0 * inf */
 	}
 	*(float *)c->buf[0] = count ? loss / (float)count : 0;
 }
@@ -79,6 +82,8 @@ void cop_xent_grad_f32(const cop_call *c)
 		float m = largest(x, n);
 		for (int32_t j = 0; j < n; j++) sum += d[j] = cop_expf(x[j] - m);
 		for (int32_t j = 0; j < n; j++)
-			d[j] = label[r] < 0 || label[r] >= n ? 0 : scale * (d[j] / sum - (j == label[r] ? 1 - smooth : 0) - smooth / (float)n);
+			d[j] = label[r] < 0 || label[r] >= n
+			               ? 0
+			               : scale * (d[j] / sum - (j == label[r] ? 1 - smooth : 0) - smooth / (float)n);
 	}
 }
