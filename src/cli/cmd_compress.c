@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * compress - runs a recipe over a network. The small network and the history of the run are written when all of it
+ * is done; stopped before that, nothing is written.
+ */
+#include "cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_HISTORY = 0x3000 };
+
+typedef struct text { cop_ctx *cx; char *data; size_t size; } text;
+typedef struct job { cli *c; cli_train t; const char *out, *recipe, *history; } job;
+
+static const struct argp_option own[] = {
+	{"recipe", 'r', "FILE", 0, "stages to run, as YAML (docs/recipes.md)", 0},
+	{"output", 'o', "FILE", 0, "where the small network goes (.cop)", 0},
+	{"history", KEY_HISTORY, "FILE", 0, "what was tried and what it brought, for `coppice report` (OUTPUT.history.json)", 0},
+};
+
+static error_t option(int key, char *arg, struct argp_state *state, void *ud)
+{
+	job *j = ud;
+
+	switch (key) {
+	case 'o': j->out = arg; return 0;
+	case 'r': j->recipe = arg; return 0;
+	case KEY_HISTORY: j->history = arg; return 0;
+	default: return cli_train_option(key, arg, state, &j->t);
+	}
+}
+
+static cop_status keep(void *ud, const void *bytes, size_t size)
+{
+	text *t = ud;
+	char *more = realloc(t->data, t->size + size + 1);
+
+	if (!more) return COP_NOMEM;
+	memcpy(more + t->size, bytes, size);
+	t->data = more;
+	t->size += size;
+	more[t->size] = 0;
+	return COP_OK;
+}
+
+/* A number of "before":{...} or "after":{...}; the form of the text is the library's own. */
+static double number(const char *json, const char *when, const char *key)
+{
+	char want[64];
+
+	snprintf(want, sizeof want, "\"%s\":{", when);
+	const char *p = strstr(json, want);
+	snprintf(want, sizeof want, "\"%s\":", key);
+	p = p ? strstr(p, want) : NULL;
+	return p ? strtod(p + strlen(want), NULL) : -1;
+}
+
+static int count(const char *json, const char *what)
+{
+	int n = 0;
+	for (const char *p = json; (p = strstr(p, what)); p++) n++;
+	return n;
+}
+
+static void result(job *j, const char *json)
+{
+	static const char *const keys[] = {"parameters", "nonzero", "macs", "flash_bytes", "ram_bytes"};
+	cli *c = j->c;
+	double a0 = number(json, "before", "accuracy"), a1 = number(json, "after", "accuracy");
+	double dense = 4 * number(json, "before", "parameters"), size = (double)cli_file_size(j->out);
+	char t0[32], t1[32];
+	int kept = count(json, "\"kept\":true"), undone = count(json, "\"kept\":false");
+
+	cli_put_text(c, "output", j->out);
+	cli_put_text(c, "history", j->history);
+	if (a0 >= 0) cli_put_real(c, "accuracy_before", a0), cli_put_real(c, "accuracy", a1);
+	for (int i = 0; i < LEN(keys); i++) cli_put_int(c, keys[i], (int64_t)number(json, "after", keys[i]));
+	cli_put_int(c, "dense_bytes", (int64_t)dense);
+	cli_put_int(c, "file_bytes", (int64_t)size);
+	cli_put_real(c, "factor", dense / size);
+	cli_put_int(c, "stages_kept", kept);
+	cli_put_int(c, "stages_undone", undone);
+	if (c->quiet) return;
+	cli_number_text(t0, dense);
+	cli_number_text(t1, size);
+	cli_out(c, "%s: %s -> %s bytes, %.1f times smaller than 4 bytes a parameter", j->out, t0, t1, dense / size);
+	if (a0 >= 0) cli_out(c, "; test accuracy %.2f %% -> %.2f %%", 100 * a0, 100 * a1);
+	cli_out(c, "; %d stage%s kept, %d undone\n", kept, kept == 1 ? "" : "s", undone);
+}
+
+static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t size)
+{
+	cli *c = j->c;
+	cop_dataset *train = NULL, *valid = NULL, *test = NULL;
+	text h = {.cx = c->cx};
+
+	cop_status st = cli_data(&train, c, j->t.data, "train", j->t.limit);
+	if (!st) st = cli_data(&valid, c, j->t.data, "valid", j->t.limit);
+	if (!st) st = cli_data(&test, c, j->t.data, "test", j->t.limit);
+	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, keep, &h);
+	cli_progress_end(c);
+	if (!st) st = cop_model_save(*g, j->out);
+	if (!st) st = cop_file_write(c->cx, j->history, h.data, h.size);
+	if (!st) result(j, h.data);
+	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; a recipe is run whole or not at all, nothing was written", cop_error_text(c->cx));
+	free(h.data);
+	cop_data_free(test);
+	cop_data_free(valid);
+	cop_data_free(train);
+	return st;
+}
+
+static void on_log(void *ud, cop_level level, const char *line)
+{
+	(void)level;
+	cli_note(ud, "%s", line);
+}
+
+cop_status cmd_compress(cli *c, int argc, char **argv)
+{
+	struct argp_option options[32];
+	const char *file = NULL;
+	char beside[1024], name[64];
+	job j = {.c = c};
+	int n = 0;
+
+	while (cli_train_options[n].name) options[n] = cli_train_options[n], n++;
+	memcpy(options + n, own, sizeof own);
+	options[n + LEN(own)] = (struct argp_option){0};
+	const cli_line line = {options, "FILE", "Makes a network small by a recipe. Options of training hold where a stage of the recipe sets none.\v"
+		"Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop", option, &j, &file, 1, 1};
+	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe FILE is missing; recipes/ has some");
+	CLI_TRY(cli_can_write(c, j.out));
+	cli_beside(beside, sizeof beside, j.out, ".history.json");
+	if (!j.history) j.history = beside;
+	CLI_TRY(cli_can_write(c, j.history));
+
+	cop_graph *g;
+	void *recipe;
+	size_t size;
+	CLI_TRY(cop_file_read(&recipe, &size, c->cx, j.recipe, 1 << 20));
+	cop_status st = cli_model(&g, c, file);
+	if (!st) {
+		cli_graph_name(name, g);
+		cli_train_defaults(&j.t, name);
+		j.t.a.threads = cli_threads(c);
+		j.t.a.seed = c->seed;
+		j.t.a.progress = cli_progress;
+		j.t.a.ud = c;
+		if (!c->quiet && (c->tty || c->verbose)) cop_ctx_log(c->cx, COP_LOG_INFO, on_log, c);
+		cli_catch_signals(c);
+		st = compress(&j, &g, recipe, size);
+		cop_graph_free(g);
+	}
+	cop_free(c->cx, recipe);
+	return st;
+}

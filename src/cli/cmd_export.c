@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * export - weights as .safetensors, which other frameworks read.
+ */
+#include "cli.h"
+
+typedef struct job { const char *file, *out; } job;
+
+static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the weights go (.safetensors)", 0}, {0}};
+
+static error_t option(int key, char *arg, struct argp_state *state, void *ud)
+{
+	(void)state;
+	if (key != 'o') return ARGP_ERR_UNKNOWN;
+	((job *)ud)->out = arg;
+	return 0;
+}
+
+cop_status cmd_export(cli *c, int argc, char **argv)
+{
+	job j = {0};
+	const cli_line line = {options, "FILE", "Writes the weights for other programs, by name.\vExample:\n"
+		"  coppice export net.cop -o net.safetensors", option, &j, &j.file, 1, 1};
+	cop_graph *g;
+
+	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cli_can_write(c, j.out));
+	CLI_TRY(cli_model(&g, c, j.file));
+	cop_status st = cop_weights_save(g, j.out);
+	if (!st) {
+		cli_put_text(c, "output", j.out);
+		cli_put_int(c, "file_bytes", cli_file_size(j.out));
+		if (!c->quiet) cli_out(c, "%s: written\n", j.out);
+	}
+	cop_graph_free(g);
+	return st;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * inspect - layers, totals, the plan or the text of a network.
+ */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_GRAPH = 0x3000, KEY_PLAN, KEY_TARGET };
+
+typedef struct job { bool graph, plan; int32_t batch; const char *target, *file; } job;
+
+static const struct argp_option options[] = {
+	{"graph", KEY_GRAPH, NULL, 0, "print the text form, one line a node", 0},
+	{"plan", KEY_PLAN, NULL, 0, "print the steps of the deployed form: kernel and live bytes", 0},
+	{"batch", 'b', "N", 0, "samples a run (1)", 0},
+	{"target", KEY_TARGET, "NAME", 0, "machine to plan for, of `coppice targets` (host)", 0},
+	{0},
+};
+
+static error_t option(int key, char *arg, struct argp_state *state, void *ud)
+{
+	job *j = ud;
+
+	switch (key) {
+	case KEY_GRAPH: j->graph = true; return 0;
+	case KEY_PLAN: j->plan = true; return 0;
+	case KEY_TARGET: j->target = arg; return 0;
+	case 'b': j->batch = cli_int(state, "--batch", arg, 1, 65536); return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static cop_status to_stdout(void *ud, const void *bytes, size_t size)
+{
+	(void)ud;
+	return fwrite(bytes, 1, size, stdout) == size ? COP_OK : COP_IO;
+}
+
+static void layer_json(cli *c, const cop_layer *l, const char *shape)
+{
+	cli_put_item(c, NULL);
+	cli_put_text(c, "op", l->op);
+	cli_put_text(c, "name", l->name ? l->name : "");
+	cli_put_text(c, "shape", shape);
+	cli_put_int(c, "parameters", l->parameters);
+	cli_put_int(c, "nonzero", l->nonzero);
+	cli_put_int(c, "macs", l->macs);
+	cli_put_int(c, "weight_bytes", (int64_t)l->weight_bytes);
+	cli_put_int(c, "out_bytes", (int64_t)l->out_bytes);
+	cli_put_item_end(c);
+}
+
+static void layer_line(cli *c, const cop_layer *l, const char *shape)
+{
+	char n[4][32], kept[16] = "";
+
+	cli_number_text(n[0], (double)l->parameters);
+	cli_number_text(n[1], (double)l->macs);
+	cli_number_text(n[2], (double)l->weight_bytes);
+	cli_number_text(n[3], (double)l->out_bytes);
+	if (l->parameters) snprintf(kept, sizeof kept, "%.1f %%", 100 * (double)l->nonzero / (double)l->parameters);
+	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", l->op, l->name ? l->name : "", shape, l->parameters ? n[0] : "", kept,
+		l->macs ? n[1] : "", l->weight_bytes ? n[2] : "", n[3]);
+}
+
+static cop_status layers(cli *c, const cop_graph *g)
+{
+	cop_layer l;
+	char shape[64];
+
+	cli_put_list(c, "layers");
+	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", "op", "name", "output", "parameters", "kept", "MACs", "weight bytes", "out bytes");
+	for (int32_t i = 0; i < cop_graph_layers(g); i++) {
+		CLI_TRY(cop_graph_layer(g, i, &l));
+		cli_shape(shape, sizeof shape, &l.out);
+		layer_json(c, &l, shape);
+		layer_line(c, &l, shape);
+	}
+	cli_put_end(c);
+	return COP_OK;
+}
+
+static void total(cli *c, const char *key, const char *label, int64_t v, const char *unit)
+{
+	char n[32];
+
+	cli_put_int(c, key, v);
+	cli_number_text(n, (double)v);
+	cli_out(c, "%-26s %15s %s\n", label, n, unit);
+}
+
+static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_plan *p)
+{
+	cop_figures f;
+	cop_target t;
+	int64_t file = cli_file_size(j->file);
+
+	CLI_TRY(cop_target_find(&t, c->cx, j->target));
+	CLI_TRY(cop_measure(&f, g, &t));
+	cli_out(c, "\n");
+	total(c, "parameters", "parameters", f.parameters, "");
+	total(c, "nonzero", "not zero", f.nonzero, "");
+	total(c, "macs", "operations, one sample", f.macs, "MACs that touch a kept weight");
+	if (file >= 0) total(c, "file_bytes", "file", file, "bytes");
+	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 a parameter");
+	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as the portable kernels read them");
+	total(c, "ram_bytes", "RAM, one sample", (int64_t)f.ram_bytes, "bytes with the portable kernels");
+	total(c, "arena_bytes", "  arena", (int64_t)cop_plan_bytes(p, COP_TEMP), "bytes of activations, inputs and outputs, as planned");
+	total(c, "live_bytes", "  largest live set", (int64_t)cop_plan_live(p), "bytes; no arena can be smaller");
+	total(c, "param_bytes", "  parameters in RAM", (int64_t)cop_plan_bytes(p, COP_PARAM), "bytes");
+	total(c, "state_bytes", "  state", (int64_t)cop_plan_bytes(p, COP_STATE), "bytes");
+	cli_put_real(c, "energy_nj_estimate", f.energy_nj);
+	cli_out(c, "%-26s %15.1f nJ for one sample (estimate: 45 nm, Horowitz 2014)\n", "energy", f.energy_nj);
+	return COP_OK;
+}
+
+static void steps(cli *c, const cop_plan *p)
+{
+	cop_step_info s;
+	char live[32], macs[32];
+
+	cli_put_list(c, "steps");
+	cli_out(c, "%5s %-12s %-26s %-32s %12s %14s\n", "step", "op", "name", "kernel", "live bytes", "MACs");
+	for (int32_t i = 0; cop_plan_step(p, 0, i, &s); i++) {
+		cli_put_item(c, NULL);
+		cli_put_text(c, "op", s.op);
+		cli_put_text(c, "name", s.name ? s.name : "");
+		cli_put_text(c, "kernel", s.kernel ? s.kernel : "");
+		cli_put_int(c, "live_bytes", (int64_t)s.live_bytes);
+		cli_put_int(c, "macs", s.macs);
+		cli_put_item_end(c);
+		cli_number_text(live, (double)s.live_bytes);
+		cli_number_text(macs, (double)s.macs);
+		cli_out(c, "%5d %-12s %-26s %-32s %12s %14s\n", i, s.op, s.name ? s.name : "", s.kernel ? s.kernel : "", live, s.macs ? macs : "");
+	}
+	cli_put_end(c);
+}
+
+cop_status cmd_inspect(cli *c, int argc, char **argv)
+{
+	job j = {.target = "host", .batch = 1};
+	const cli_line line = {options, "FILE", "Prints the layers of a network and what it takes. FILE may be a name of `coppice zoo`.\v"
+		"Example:\n  coppice inspect small.cop\n  coppice inspect small.cop --plan --target cortex-m4", option, &j, &j.file, 1, 1};
+	char spec[32];
+	cop_graph *g;
+	cli_deployed d = {0};
+
+	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cli_model(&g, c, j.file));
+	snprintf(spec, sizeof spec, "batch:n=%d", j.batch);
+	cop_status st = cop_graph_apply(&g, spec);
+	if (!st && j.graph && !c->json) st = cop_graph_print(g, to_stdout, NULL);
+	if (!st && (!j.graph || c->json)) st = cli_deploy(&d, c, j.file, j.batch, j.target, false, 1);
+	if (!st && j.plan) steps(c, d.plan);
+	if (!st && !j.plan && d.plan) st = layers(c, g);
+	if (!st && d.plan) st = totals(c, &j, g, d.plan);
+	cli_deployed_free(&d);
+	cop_graph_free(g);
+	return st;
+}

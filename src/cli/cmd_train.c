@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * train - trains a network of the zoo, or goes on with one from a file. Stopped by SIGINT it leaves a checkpoint
+ * from which --resume ends with the same bits as a run that was never stopped.
+ */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KEY_RESUME = 0x3000, KEY_CHECKPOINT, KEY_VALID };
+
+typedef struct job {
+	cli_train t;
+	const char *out, *checkpoint;
+	bool no_valid;
+	cli *c;
+	float loss, accuracy; /* of the last epoch */
+	double seconds;
+} job;
+
+static const struct argp_option own[] = {
+	{"output", 'o', "FILE", 0, "where the trained network goes (.cop)", 0},
+	{"resume", KEY_RESUME, NULL, 0, "go on from the checkpoint", 0},
+	{"checkpoint", KEY_CHECKPOINT, "FILE", 0, "written after each epoch and when stopped (FILE.ckpt beside the output, removed at the end)", 0},
+	{"valid", KEY_VALID, "yes|no", 0, "keep a part of the training set for validation (yes)", 0},
+};
+
+static error_t option(int key, char *arg, struct argp_state *state, void *ud)
+{
+	job *j = ud;
+
+	switch (key) {
+	case 'o': j->out = arg; return 0;
+	case KEY_RESUME: j->t.a.resume = true; return 0;
+	case KEY_CHECKPOINT: j->checkpoint = arg; return 0;
+	case KEY_VALID:
+		j->no_valid = !strcmp(arg, "no");
+		if (!j->no_valid && strcmp(arg, "yes")) argp_error(state, "--valid=%s: must be yes or no", arg);
+		return 0;
+	default: return cli_train_option(key, arg, state, &j->t);
+	}
+}
+
+static void progress(void *ud, const cop_epoch *e)
+{
+	job *j = ud;
+
+	j->loss = e->loss;
+	j->accuracy = e->accuracy;
+	j->seconds = e->seconds;
+	cli_progress(j->c, e);
+}
+
+static void result(job *j, const char *model)
+{
+	cli *c = j->c;
+
+	cli_put_text(c, "output", j->out);
+	cli_put_int(c, "epochs", j->t.a.epochs);
+	cli_put_real(c, "loss", (double)j->loss);
+	if (j->accuracy >= 0) cli_put_real(c, "accuracy", (double)j->accuracy);
+	cli_put_real(c, "seconds", j->seconds);
+	cli_put_int(c, "file_bytes", cli_file_size(j->out));
+	if (c->quiet) return;
+	cli_out(c, "%s: %s trained for %d epochs in %.0f s, loss %.4f", j->out, model, j->t.a.epochs, j->seconds, (double)j->loss);
+	if (j->accuracy >= 0) cli_out(c, ", %.2f %% right on the validation set", 100 * (double)j->accuracy);
+	cli_out(c, "\n");
+}
+
+static cop_status train(job *j, const char *model, cop_dataset *data, cop_dataset *valid)
+{
+	cop_graph *g;
+	cli *c = j->c;
+
+	CLI_TRY(cli_model_for(&g, c, model, data));
+	cop_status st = cop_train(g, data, valid, &j->t.a);
+	cli_progress_end(c);
+	if (!st) st = cop_model_save(g, j->out);
+	if (!st && !j->checkpoint) unlink(j->t.a.checkpoint);
+	if (!st) result(j, model);
+	cop_graph_free(g);
+	return st;
+}
+
+cop_status cmd_train(cli *c, int argc, char **argv)
+{
+	struct argp_option options[32];
+	const char *model = NULL;
+	char beside[1024];
+	job j = {.c = c, .accuracy = -1};
+	int n = 0;
+
+	while (cli_train_options[n].name) options[n] = cli_train_options[n], n++;
+	memcpy(options + n, own, sizeof own);
+	options[n + LEN(own)] = (struct argp_option){0};
+	const cli_line line = {options, "MODEL", "Trains a network. MODEL is a name of `coppice zoo`, or a file to go on with.\v"
+		"Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n"
+		"Options that are left out take values that suit the model.", option, &j, &model, 1, 1};
+	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cli_can_write(c, j.out));
+	cli_train_defaults(&j.t, model);
+	snprintf(beside, sizeof beside, "%s.ckpt", j.out);
+	j.t.a.checkpoint = j.checkpoint ? j.checkpoint : beside;
+	j.t.a.threads = cli_threads(c);
+	j.t.a.seed = c->seed;
+	j.t.a.progress = progress;
+	j.t.a.ud = &j;
+	if (j.t.a.resume && cli_file_size(j.t.a.checkpoint) < 0)
+		return cli_fail(c, COP_IO, "%s: there is no checkpoint to resume from", j.t.a.checkpoint);
+
+	cop_dataset *data = NULL, *valid = NULL;
+	cop_status st = cli_data(&data, c, j.t.data, j.no_valid ? "train+valid" : "train", j.t.limit);
+	if (!st && !j.no_valid) st = cli_data(&valid, c, j.t.data, "valid", j.t.limit);
+	cli_catch_signals(c);
+	if (!st) st = train(&j, model, data, valid);
+	cop_data_free(valid);
+	cop_data_free(data);
+	return st;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * history_read - the JSON of a recipe's run into plain structures. The file may have been edited by anybody: what is
+ * missing reads as 0 or "", what has the wrong form at its root is refused.
+ */
+#include "report/report.h"
+
+#if COP_HAVE_JANSSON
+#include <jansson.h>
+
+static double number(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
+static double item(const json_t *o, const char *key, size_t i) { return json_number_value(json_array_get(json_object_get(o, key), i)); }
+
+static const char *text(cop_story *s, const json_t *o, const char *key)
+{
+	const char *v = json_string_value(json_object_get(o, key));
+	const char *copy = v ? cop__arena_str(&s->mem, v, strlen(v)) : NULL;
+	return copy ? copy : "";
+}
+
+static cop_story_side side(const json_t *o)
+{
+	return (cop_story_side){number(o, "accuracy"), number(o, "parameters"), number(o, "nonzero"), number(o, "macs"), number(o, "file_bytes"),
+		number(o, "flash_bytes"), number(o, "ram_bytes"), number(o, "energy_nj")};
+}
+
+static cop_status stages(cop_story *s, const json_t *list)
+{
+	size_t i;
+	json_t *o;
+
+	s->stage = cop__arena_get(&s->mem, sizeof *s->stage * (json_array_size(list) + 1));
+	if (!s->stage) return COP_NOMEM;
+	json_array_foreach(list, i, o) {
+		s->stage[s->n_stage++] = (cop_story_stage){.stage = text(s, o, "stage"), .why = text(s, o, "why"), .seconds = number(o, "seconds"),
+			.accuracy = {item(o, "accuracy", 0), item(o, "accuracy", 1)}, .bytes = {item(o, "bytes", 0), item(o, "bytes", 1)},
+			.kept = json_is_true(json_object_get(o, "kept"))};
+	}
+	return COP_OK;
+}
+
+static cop_status points(cop_story *s, const json_t *list)
+{
+	size_t i;
+	json_t *o;
+
+	s->point = cop__arena_get(&s->mem, sizeof *s->point * (json_array_size(list) + 1));
+	if (!s->point) return COP_NOMEM;
+	json_array_foreach(list, i, o)
+		s->point[s->n_point++] = (cop_story_point){text(s, o, "stage"), number(o, "epoch"), number(o, "loss"), number(o, "accuracy")};
+	return COP_OK;
+}
+
+static cop_status layers(cop_story *s, const json_t *list)
+{
+	size_t i;
+	json_t *o;
+
+	s->layer = cop__arena_get(&s->mem, sizeof *s->layer * (json_array_size(list) + 1));
+	if (!s->layer) return COP_NOMEM;
+	json_array_foreach(list, i, o) {
+		cop_story_layer *l = &s->layer[s->n_layer++];
+		*l = (cop_story_layer){.name = text(s, o, "name"), .count = number(o, "count"), .nonzero = number(o, "nonzero"), .range = number(o, "range"),
+			.bytes = number(o, "bytes")};
+		for (size_t b = 0; b < COP_REPORT_BINS; b++) {
+			l->bin[0][b] = item(o, "before", b);
+			l->bin[1][b] = item(o, "after", b);
+		}
+	}
+	return COP_OK;
+}
+
+cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t size)
+{
+	json_error_t e;
+	json_t *root = json_loadb(json, size, 0, &e);
+	cop_status st = COP_OK;
+
+	*out = (cop_story){.recipe = ""};
+	cop__arena_init(&out->mem, cx);
+	if (!root) return cop__error(cx, COP_FORMAT, "history, line %d: %s", e.line, e.text);
+	if (!json_is_object(json_object_get(root, "before")) || !json_is_object(json_object_get(root, "after")))
+		st = cop__error(cx, COP_FORMAT, "history: it has no figures before and after; it is not what `coppice compress` wrote");
+	if (!st) {
+		out->recipe = text(out, root, "recipe");
+		out->before = side(json_object_get(root, "before"));
+		out->after = side(json_object_get(root, "after"));
+		st = stages(out, json_object_get(root, "stages"));
+	}
+	if (!st) st = points(out, json_object_get(root, "curve"));
+	if (!st) st = layers(out, json_object_get(root, "layers"));
+	json_decref(root);
+	return st;
+}
+
+#else
+
+cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t size)
+{
+	(void)json, (void)size;
+	*out = (cop_story){.recipe = ""};
+	cop__arena_init(&out->mem, cx);
+	return cop__error(cx, COP_ARG, "the history of a recipe is JSON, and this build has no jansson");
+}
+
+#endif
+
+void cop__story_free(cop_story *s) { cop__arena_free(&s->mem); }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * html - one self-contained page: no script, no font, no picture from elsewhere. With a history it tells what the recipe
+ * did; without one it shows the network alone.
+ */
+#include "graph/graph.h"
+#include "io/cop.h"
+#include "report/report.h"
+
+static void pictures(cop_text *t, const cop_pictures *p, bool histograms)
+{
+	int n = 0;
+
+	for (int i = 0; i < p->n; i++) {
+		const cop_picture *pic = &p->at[i];
+		if (!pic->svg || !pic->note != histograms) continue;
+		if (!n++ && histograms) cop__text_add(t, "<h2>Weights before and after</h2>\n<p class=\"soft\">How often a weight of a size occurs, counted on a "
+			"logarithmic scale; zeros are left out. Of large networks the layers with the most weights are shown.</p>\n");
+		if (n == 1) cop__text_add(t, "<div class=\"pics%s\">\n", histograms ? " small" : "");
+		cop__text_add(t, "<figure><h3>");
+		cop__html_text(t, pic->title);
+		cop__text_add(t, "</h3>");
+		cop__text_bytes(t, pic->svg, strlen(pic->svg));
+		if (pic->note) cop__text_add(t, "<figcaption>%s</figcaption>", pic->note);
+		cop__text_add(t, "</figure>\n");
+	}
+	if (n) cop__text_add(t, "</div>\n");
+}
+
+static void notes(cop_text *t)
+{
+	cop__text_add(t, "<footer><h2>How these figures are made</h2><ul>\n"
+		"<li>Factors of the file start from 4 bytes a parameter, a network stored dense in f32. The file holds graph, codebooks and checksums too.</li>\n"
+		"<li>Accuracy before and after is that of the test set, which no stage looks at; a stage is judged on the validation set.</li>\n"
+		"<li>Flash and RAM are those of the plan for one sample with the portable kernels, as they are emitted as C; the code itself is not counted.</li>\n"
+		"<li>Energy is an estimate from operations and bytes moved, with the 45 nm figures of Horowitz (ISSCC 2014); it compares, it does not measure.</li>\n"
+		"</ul><p>coppice %s</p></footer>\n", COP_VERSION);
+}
+
+static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, const cop_story_side *now)
+{
+	int32_t kept = 0;
+
+	for (int32_t i = 0; i < s->n_stage; i++) kept += s->stage[i].kept;
+	cop__text_add(t, "<p class=\"soft\">Recipe ");
+	cop__html_text(t, s->recipe);
+	cop__text_add(t, ": %d of %d stages kept</p>\n", kept, s->n_stage);
+	cop__html_cards(t, &s->before, now);
+	cop__text_add(t, "<h2>Before and after</h2>\n");
+	cop__html_compare(t, &s->before, now);
+	cop__text_add(t, "<h2>What was tried</h2>\n");
+	cop__html_stages(t, s);
+	cop__text_add(t, "<h2>Where it went</h2>\n");
+	if (*p->why) cop__text_add(t, "<p class=\"note\">%s</p>\n", p->why);
+	pictures(t, p, false);
+	pictures(t, p, true);
+}
+
+static void page(cop_text *t, const cop_graph *g, const cop_story *s, const cop_pictures *p, const cop_story_side *now)
+{
+	cop__text_add(t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>");
+	cop__html_text(t, g->name);
+	cop__text_add(t, "</title>\n<style>");
+	cop__text_bytes(t, cop__report_style, strlen(cop__report_style));
+	cop__text_add(t, "</style></head><body><main>\n<h1>");
+	cop__html_text(t, g->name);
+	cop__text_add(t, "</h1>\n");
+	if (s) {
+		with_story(t, s, p, now);
+	} else {
+		cop__html_cards(t, NULL, now);
+		cop__text_add(t, "<h2>Figures</h2>\n");
+		cop__html_compare(t, NULL, now);
+	}
+	cop__text_add(t, "<h2>Layers</h2>\n");
+	cop__html_layers(t, g);
+	notes(t);
+	cop__text_add(t, "</main></body></html>\n");
+}
+
+/* What the network is now; its accuracy is the history's. */
+static cop_status present(cop_story_side *out, const cop_graph *g)
+{
+	cop_target t;
+	cop_figures f;
+
+	COP_TRY(cop_target_find(&t, g->cx, "host"));
+	COP_TRY(cop_measure(&f, g, &t));
+	COP_TRY(cop__model_size(&f.file_bytes, g));
+	*out = (cop_story_side){-1, (double)f.parameters, (double)f.nonzero, (double)f.macs, (double)f.file_bytes, (double)f.flash_bytes, (double)f.ram_bytes,
+		f.energy_nj};
+	return COP_OK;
+}
+
+cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t size)
+{
+	cop_story s = {0};
+	cop_pictures p = {0};
+	cop_story_side now;
+	cop_text t;
+
+	COP_TRY(present(&now, g));
+	cop__text_init(&t, g->cx);
+	cop_status st = history ? cop__story_read(&s, g->cx, history, size) : COP_OK;
+	if (!st && history) {
+		st = cop__pictures_draw(&p, g->cx, &s);
+		now.accuracy = s.after.accuracy;
+	}
+	if (!st) {
+		page(&t, g, history ? &s : NULL, &p, &now);
+		st = t.status ? t.status : cop_file_write(g->cx, path, t.data, t.len);
+	}
+	cop__text_free(&t);
+	if (history) {
+		cop__pictures_free(&p);
+		cop__story_free(&s);
+	}
+	return st;
+}

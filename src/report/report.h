@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * report.h - between the files of the report: the history as plain structures, pictures, and the page.
+ */
+#ifndef COP_REPORT_H
+#define COP_REPORT_H
+
+#include "core/core.h"
+
+enum { COP_REPORT_BINS = 65 };
+
+typedef struct cop_story_side { double accuracy, parameters, nonzero, macs, file_bytes, flash_bytes, ram_bytes, energy_nj; } cop_story_side;
+typedef struct cop_story_stage { const char *stage, *why; double accuracy[2], bytes[2], seconds; bool kept; } cop_story_stage;
+typedef struct cop_story_point { const char *stage; double epoch, loss, accuracy; } cop_story_point;
+typedef struct cop_story_layer {
+	const char *name;
+	double count, nonzero, range, bytes;
+	double bin[2][COP_REPORT_BINS]; /* before, after */
+} cop_story_layer;
+
+/* What compress/history.h writes; texts and arrays hang in mem. */
+typedef struct cop_story {
+	cop_arena mem;
+	const char *recipe;
+	cop_story_side before, after;
+	cop_story_stage *stage;
+	cop_story_point *point;
+	cop_story_layer *layer;
+	int32_t n_stage, n_point, n_layer;
+} cop_story;
+
+cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t size);
+void cop__story_free(cop_story *s);
+
+/* Pictures of a story as SVG elements to be put into a page, drawn by gnuplot. why: the sentence that stands in their
+ * place when there are none. */
+enum { COP_MAX_PICTURES = 24 };
+typedef struct cop_picture { const char *title, *note; char *svg; } cop_picture;
+typedef struct cop_pictures { cop_ctx *cx; cop_arena mem; cop_picture at[COP_MAX_PICTURES]; int n; char why[200]; } cop_pictures;
+cop_status cop__pictures_draw(cop_pictures *out, cop_ctx *cx, const cop_story *s);
+void cop__pictures_free(cop_pictures *p);
+
+/* ---- pieces of the page ---- */
+extern const char cop__report_style[];
+void cop__html_text(cop_text *t, const char *s);          /* escaped */
+void cop__html_stages(cop_text *t, const cop_story *s);
+void cop__html_compare(cop_text *t, const cop_story_side *before, const cop_story_side *after); /* before NULL: one column */
+void cop__html_cards(cop_text *t, const cop_story_side *before, const cop_story_side *after);
+void cop__html_layers(cop_text *t, const cop_graph *g);
+/* 1234567 -> "1,234,567"; 1.2 kB and the like */
+void cop__html_count(char out[32], double v);
+void cop__html_bytes(char out[32], double v);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tables - the figures of the page as cards and tables. A factor is always before over after; the base of the file's
+ * factor is 4 bytes a parameter, and every place that shows it says so.
+ */
+#include "report/report.h"
+
+#include <math.h>
+#include <stdio.h>
+
+void cop__html_text(cop_text *t, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '<') cop__text_add(t, "&lt;");
+		else if (*s == '&') cop__text_add(t, "&amp;");
+		else if (*s == '"') cop__text_add(t, "&quot;");
+		else if ((unsigned char)*s >= 32) cop__text_add(t, "%c", *s);
+	}
+}
+
+void cop__html_count(char out[32], double v)
+{
+	char plain[32];
+	int n = snprintf(plain, sizeof plain, "%.0f", v), at = 0;
+
+	if (n > 18 || v < 0) n = snprintf(out, 32, "%.4g", v), at = n;
+	else
+		for (int i = 0; i < n; i++) {
+			out[at++] = plain[i];
+			if ((n - 1 - i) % 3 == 0 && i < n - 1) out[at++] = ',';
+		}
+	out[at] = 0;
+}
+
+void cop__html_bytes(char out[32], double v)
+{
+	if (v < 1000) snprintf(out, 32, "%.0f B", v);
+	else if (v < 1e6) snprintf(out, 32, "%.1f kB", v / 1e3);
+	else snprintf(out, 32, "%.2f MB", v / 1e6);
+}
+
+static void factor(char out[32], double before, double after)
+{
+	if (before <= 0 || after <= 0) snprintf(out, 32, "&ndash;");
+	else if (fabs(before / after - 1) < 0.005) snprintf(out, 32, "same");
+	else if (after < before) snprintf(out, 32, "&divide; %.*f", before / after < 100 ? 1 : 0, before / after);
+	else snprintf(out, 32, "&times; %.*f", after / before < 1.95 ? 2 : 1, after / before);
+}
+
+/* ---- cards ---- */
+
+static void card(cop_text *t, bool main, const char *big, const char *small)
+{
+	cop__text_add(t, "<div class=\"card%s\"><b>%s</b><span>%s</span></div>\n", main ? " main" : "", big, small);
+}
+
+void cop__html_cards(cop_text *t, const cop_story_side *b, const cop_story_side *a)
+{
+	char big[64], small[160], x[32], y[32];
+	double dense = 4 * a->parameters;
+
+	cop__text_add(t, "<div class=\"cards\">\n");
+	cop__html_bytes(x, dense);
+	cop__html_bytes(y, a->file_bytes);
+	snprintf(big, sizeof big, "%.1f&times; smaller", dense / a->file_bytes);
+	snprintf(small, sizeof small, "file: %s &rarr; %s, from 4 bytes a parameter", x, y);
+	card(t, true, a->file_bytes > 0 ? big : y, small);
+	if (b && a->accuracy >= 0 && b->accuracy > 0) {
+		snprintf(big, sizeof big, "%.2f %%", 100 * a->accuracy);
+		snprintf(small, sizeof small, "of the test set right; before: %.2f %%", 100 * b->accuracy);
+		card(t, false, big, small);
+	}
+	snprintf(big, sizeof big, "%.1f %%", 100 * a->nonzero / fmax(1, a->parameters));
+	cop__html_count(x, a->parameters);
+	snprintf(small, sizeof small, "of %s parameters are not zero", x);
+	card(t, false, big, small);
+	cop__html_bytes(big, a->ram_bytes);
+	card(t, false, big, "RAM for one sample, portable kernels");
+	cop__html_bytes(big, a->flash_bytes);
+	card(t, false, big, "flash for the weights");
+	snprintf(big, sizeof big, "%.3g &micro;J", a->energy_nj / 1000);
+	if (b && b->energy_nj > 0) snprintf(small, sizeof small, "one inference, an estimate; before: %.3g &micro;J", b->energy_nj / 1000);
+	else snprintf(small, sizeof small, "one inference, an estimate");
+	card(t, false, big, small);
+	cop__text_add(t, "</div>\n");
+}
+
+/* ---- before and after ---- */
+
+static void row(cop_text *t, const char *label, const double *b, double a, const char *unit)
+{
+	char x[32], y[32], f[32];
+
+	cop__html_count(y, a);
+	cop__text_add(t, "<tr><td>%s</td>", label);
+	if (b) {
+		cop__html_count(x, *b);
+		factor(f, *b, a);
+		cop__text_add(t, "<td>%s%s</td><td>%s%s</td><td>%s</td></tr>\n", x, unit, y, unit, f);
+	} else {
+		cop__text_add(t, "<td>%s%s</td></tr>\n", y, unit);
+	}
+}
+
+void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_side *a)
+{
+	double dense = 4 * a->parameters;
+
+	cop__text_add(t, "<div class=\"wide\"><table><thead><tr><th></th>%s</tr></thead><tbody>\n",
+		b ? "<th>before</th><th>after</th><th>change</th>" : "<th>now</th>");
+	if (b && b->accuracy > 0 && a->accuracy >= 0)
+		cop__text_add(t, "<tr><td>test accuracy</td><td>%.2f %%</td><td>%.2f %%</td><td>%+.2f points</td></tr>\n", 100 * b->accuracy, 100 * a->accuracy,
+			100 * (a->accuracy - b->accuracy));
+	if (b) dense = 4 * b->parameters;
+	if (b) row(t, "file, from 4 bytes a parameter", &dense, a->file_bytes, " B");
+	else row(t, "dense, at 4 bytes a parameter", NULL, dense, " B");
+	row(t, b ? "file, entropy-coded on both sides" : "file", b ? &b->file_bytes : NULL, a->file_bytes, " B");
+	row(t, "flash for the weights", b ? &b->flash_bytes : NULL, a->flash_bytes, " B");
+	row(t, "RAM, one sample", b ? &b->ram_bytes : NULL, a->ram_bytes, " B");
+	row(t, "parameters that are not zero", b ? &b->nonzero : NULL, a->nonzero, "");
+	row(t, "MACs with weights that are not zero", b ? &b->macs : NULL, a->macs, "");
+	row(t, "energy of one inference, an estimate", b ? &b->energy_nj : NULL, a->energy_nj, " nJ");
+	cop__text_add(t, "</tbody></table></div>\n");
+}
+
+/* ---- stages ---- */
+
+void cop__html_stages(cop_text *t, const cop_story *s)
+{
+	char x[32], y[32];
+
+	cop__text_add(t, "<div class=\"wide\"><table><thead><tr><th>stage</th><th>validation accuracy</th><th>file</th><th>time</th>"
+		"<th class=\"l\">verdict</th></tr></thead><tbody>\n");
+	for (int32_t i = 0; i < s->n_stage; i++) {
+		const cop_story_stage *g = &s->stage[i];
+		cop__html_bytes(x, g->bytes[0]);
+		cop__html_bytes(y, g->bytes[1]);
+		cop__text_add(t, "<tr><td>%d. ", i + 1);
+		cop__html_text(t, g->stage);
+		if (g->accuracy[0] >= 0) cop__text_add(t, "</td><td>%.2f &rarr; %.2f %%</td>", 100 * g->accuracy[0], 100 * g->accuracy[1]);
+		else cop__text_add(t, "</td><td>&ndash;</td>");
+		cop__text_add(t, "<td>%s &rarr; %s</td><td>%.0f s</td><td class=\"why\"><span class=\"%s\">%s</span>", x, y, g->seconds, g->kept ? "kept" : "undone",
+			g->kept ? "kept" : "undone");
+		if (*g->why) cop__text_add(t, ": "), cop__html_text(t, g->why);
+		cop__text_add(t, "</td></tr>\n");
+	}
+	cop__text_add(t, "</tbody></table></div>\n");
+}
+
+/* ---- layers ---- */
+
+static void shape(cop_text *t, const cop_type *ty)
+{
+	for (int i = 0; i < ty->rank; i++) cop__text_add(t, "%s%d", i ? "&times;" : "", ty->dim[i]);
+}
+
+void cop__html_layers(cop_text *t, const cop_graph *g)
+{
+	cop_layer l;
+	char n[32];
+
+	cop__text_add(t, "<div class=\"wide\"><table><thead><tr><th>op</th><th class=\"l\">name</th><th>output</th><th>parameters</th><th>not zero</th><th>MACs</th>"
+		"<th>weights, B</th></tr></thead><tbody>\n");
+	for (int32_t i = 0; i < cop_graph_layers(g); i++) {
+		if (cop_graph_layer(g, i, &l)) continue;
+		cop__text_add(t, "<tr><td>%s</td><td class=\"l\">", l.op);
+		cop__html_text(t, l.name ? l.name : "");
+		cop__text_add(t, "</td><td>");
+		shape(t, &l.out);
+		cop__html_count(n, (double)l.parameters);
+		cop__text_add(t, "</td><td>%s</td>", l.parameters ? n : "");
+		if (l.parameters) cop__text_add(t, "<td>%.1f %%</td>", 100 * (double)l.nonzero / (double)l.parameters);
+		else cop__text_add(t, "<td></td>");
+		cop__html_count(n, (double)l.macs);
+		cop__text_add(t, "<td>%s</td>", l.macs ? n : "");
+		cop__html_count(n, (double)l.weight_bytes);
+		cop__text_add(t, "<td>%s</td></tr>\n", l.weight_bytes ? n : "");
+	}
+	cop__text_add(t, "</tbody></table></div>\n");
+}
