@@ -25,7 +25,7 @@ static void cost(const cop_graph *g, cop_nid n, cop_cost *c)
 {
 	c->flop = 4 * cop_type_count(cop__in(g, n, 0));
 }
-static const int32_t shape[][2] = {{1, 1}, {3, 10}, {7, 17}, {64, 10}, {5, 33}};
+static const int32_t shape[][2] = {{1, 1}, {3, 10}, {7, 17}, {64, 10}, {5, 33}, {2, 3}};
 
 /* ---- softmax ---- */
 

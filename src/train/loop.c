@@ -183,7 +183,7 @@ static cop_status one_step(loop *l, int32_t epoch, int64_t i, bool *finish)
 		if (l->policy[p].on_step) COP_TRY(l->policy[p].on_step(l->policy[p].ud, &m, &v));
 	}
 	*finish = v == COP_FINISH;
-	report(l, -1, false);
+	if (l->step % l->per_epoch) report(l, -1, false); /* the end of an epoch is reported with its accuracy */
 	return COP_OK;
 }
 
