@@ -24,6 +24,8 @@ typedef struct cli {
 	uint64_t seed;
 	int threads;                    /* 0: as many as there are processors */
 	int members, depth;             /* of the JSON object being printed */
+	int32_t epoch;                  /* of the progress line */
+	char stage[32];
 	char said[512];                 /* a sentence of the CLI's own; else the context's */
 } cli;
 

@@ -71,7 +71,7 @@ static cop_status layers(cli *c, const cop_graph *g)
 	char shape[64];
 
 	cli_put_list(c, "layers");
-	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", "op", "name", "output", "parameters", "kept", "MACs", "weight bytes", "out bytes");
+	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", "op", "name", "output", "parameters", "kept", "dense MACs", "weight bytes", "out bytes");
 	for (int32_t i = 0; i < cop_graph_layers(g); i++) {
 		CLI_TRY(cop_graph_layer(g, i, &l));
 		cli_shape(shape, sizeof shape, &l.out);

@@ -46,8 +46,12 @@ static cop_status points(cop_story *s, const json_t *list)
 
 	s->point = cop__arena_get(&s->mem, sizeof *s->point * (json_array_size(list) + 1));
 	if (!s->point) return COP_NOMEM;
-	json_array_foreach(list, i, o)
+	json_array_foreach(list, i, o) {
+		cop_story_point *last = s->n_point ? &s->point[s->n_point - 1] : NULL;
+		/* an epoch may be noted before it is scored, and again after */
+		if (last && last->epoch == number(o, "epoch") && !strcmp(last->stage, text(s, o, "stage"))) s->n_point--;
 		s->point[s->n_point++] = (cop_story_point){text(s, o, "stage"), number(o, "epoch"), number(o, "loss"), number(o, "accuracy")};
+	}
 	return COP_OK;
 }
 

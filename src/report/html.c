@@ -16,7 +16,7 @@ static void pictures(cop_text *t, const cop_pictures *p, bool histograms)
 		if (!pic->svg || !pic->note != histograms) continue;
 		if (!n++ && histograms) cop__text_add(t, "<h2>Weights before and after</h2>\n<p class=\"soft\">How often a weight of a size occurs, counted on a "
 			"logarithmic scale; zeros are left out. Of large networks the layers with the most weights are shown.</p>\n");
-		if (n == 1) cop__text_add(t, "<div class=\"pics%s\">\n", histograms ? " small" : "");
+		if (n == 1) cop__text_add(t, "<div class=\"pics\">\n");
 		cop__text_add(t, "<figure><h3>");
 		cop__html_text(t, pic->title);
 		cop__text_add(t, "</h3>");

@@ -20,9 +20,9 @@ enum { MAX_HISTOGRAMS = 12, MAX_NAMES = 24 };
 extern char **environ;
 
 static const char head[] =
-	"set terminal svg size 480,300 dynamic enhanced font 'sans-serif,13'\n"
+	"set terminal svg size 400,270 dynamic enhanced font 'sans-serif,13'\n"
 	"set encoding utf8\nset border 3 lw 0.7\nset tics nomirror scale 0.4\nset grid ytics lw 0.4 lc rgb '#808080' dt (2,4)\n"
-	"set style fill solid 0.9 noborder\nset key top right horizontal samplen 1.2\nset format y '%.0s%c'\n"
+	"set style fill solid 0.9 noborder\nset key above horizontal samplen 1.2\nset format y '%.0s%c'\n"
 	"before = '#8c96a8'\nafter = '#12a089'\nother = '#d98324'\n";
 
 /* Quoted for gnuplot: letters, digits and a few signs; the rest is left out. */
@@ -79,9 +79,13 @@ static void curves(cop_pictures *p, cop_text *t, const cop_story *s)
 
 	if (s->n_point < 2) return;
 	for (int32_t i = 0; i < s->n_point; i++) accuracy |= s->point[i].accuracy >= 0;
-	next(p, t, "Learning curves", "Loss on the training set and accuracy on the validation set after each epoch of the recipe; a dashed line where a stage begins.");
+	next(p, t, "Learning curves", "Loss on the training set and accuracy on the validation set after each epoch of the recipe; an upright line where a stage begins.");
 	cop__text_add(t, "$curve << END\n");
-	for (int32_t i = 0; i < s->n_point; i++) cop__text_add(t, "%d %.6g %.6g\n", i + 1, s->point[i].loss, 100 * s->point[i].accuracy);
+	for (int32_t i = 0; i < s->n_point; i++) {
+		cop__text_add(t, "%d %.6g ", i + 1, s->point[i].loss);
+		if (s->point[i].accuracy >= 0) cop__text_add(t, "%.6g\n", 100 * s->point[i].accuracy);
+		else cop__text_add(t, "NaN\n");
+	}
 	cop__text_add(t, "END\n");
 	for (int32_t i = 1; i < s->n_point; i++)
 		if (s->point[i].epoch <= s->point[i - 1].epoch || strcmp(s->point[i].stage, s->point[i - 1].stage))
