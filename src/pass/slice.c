@@ -48,7 +48,8 @@ static cop_type new_type(const cut *c, cop_vid v)
 
 /* ---- weights ---- */
 
-static void gather(const cut *c, cop_vid v, int axis, size_t unit, const char **from, char **to)
+/* `last` is the innermost axis that is cut: below it lie whole runs. */
+static void gather(const cut *c, cop_vid v, int axis, int last, size_t unit, const char **from, char **to)
 {
 	const cop_type *t = cop__t(c->g, v);
 	size_t below = unit;
@@ -57,11 +58,11 @@ static void gather(const cut *c, cop_vid v, int axis, size_t unit, const char **
 	for (int32_t j = 0; j < t->dim[axis]; j++) {
 		if (gone(c, v, axis, j)) {
 			*from += below;
-		} else if (axis + 1 < t->rank) {
-			gather(c, v, axis + 1, unit, from, to);
+		} else if (axis < last) {
+			gather(c, v, axis + 1, last, unit, from, to);
 		} else {
-			memcpy(*to, *from, unit);
-			*from += unit, *to += unit;
+			memcpy(*to, *from, below);
+			*from += below, *to += below;
 		}
 	}
 }
@@ -80,7 +81,9 @@ static cop_status cut_leaf(cut *c, cop_vid v)
 		const char *from = x->data;
 		if (!(data = cop__arena_get(&c->out->mem, cop_type_bytes(&t) + 64))) return COP_NOMEM;
 		char *to = data;
-		gather(c, v, 0, (size_t)cop__dtype_bits(t.dtype) / 8, &from, &to);
+		int last = t.rank - 1;
+		while (last && t.dim[last] == x->type.dim[last]) last--;
+		gather(c, v, 0, last, (size_t)cop__dtype_bits(t.dtype) / 8, &from, &to);
 	}
 	c->map[v] = cop__data_borrow(c->out, x->role, x->name, &t, data);
 	return c->map[v] ? COP_OK : c->g->cx->code;

@@ -8,10 +8,14 @@
 #include "help.h"
 #include "pass/pass.h"
 
-static inline void text_write(char *buf, size_t size, const char *a, const char *b) { snprintf(buf, size, "%s%s", a, b); }
+static inline void text_write(char *buf, size_t size, const char *a, const char *b)
+{
+	snprintf(buf, size, "%s%s", a, b);
+}
 
 /* A weight with random contents in lo..hi, drawn from its name. */
-static inline cop_vid weight(cop_graph *g, cop_role role, const char *name, int rank, const int32_t *dim, float lo, float hi)
+static inline cop_vid weight(cop_graph *g, cop_role role, const char *name, int rank, const int32_t *dim,
+	float lo, float hi)
 {
 	cop_type t = cop__type(COP_F32, rank, dim);
 	int64_t n = cop_type_count(&t);
@@ -29,7 +33,8 @@ static inline cop_vid input(cop_graph *g, int rank, const int32_t *dim)
 }
 
 /* k x k convolution, padded to keep the size at stride 1. */
-static inline cop_vid conv(cop_graph *g, cop_vid x, const char *name, int32_t out, int32_t k, int32_t stride, int32_t groups, bool bias)
+static inline cop_vid conv(cop_graph *g, cop_vid x, const char *name, int32_t out, int32_t k, int32_t stride,
+	int32_t groups, bool bias)
 {
 	char w[64], b[64];
 	cop_conv_attr a = {stride, stride, k / 2, k / 2, k / 2, k / 2, 1, 1, groups, COP_NO_LO, COP_NO_HI};
@@ -65,16 +70,23 @@ static inline cop_vid bn(cop_graph *g, cop_vid x, const char *name)
 	return cop__apply(g, OP_bn, &a, 5, in);
 }
 
-static inline cop_vid relu(cop_graph *g, cop_vid x) { return cop__apply(g, OP_clip, &(cop_act_attr){0, COP_NO_HI}, VIDS(x)); }
+static inline cop_vid relu(cop_graph *g, cop_vid x)
+{
+	return cop__apply(g, OP_clip, &(cop_act_attr){0, COP_NO_HI}, VIDS(x));
+}
 static inline cop_vid add(cop_graph *g, cop_vid x, cop_vid y)
 {
 	return cop__apply(g, OP_add, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, y));
 }
-static inline cop_vid flatten(cop_graph *g, cop_vid x) { return cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(x)); }
+static inline cop_vid flatten(cop_graph *g, cop_vid x)
+{
+	return cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(x));
+}
 static inline cop_vid global_pool(cop_graph *g, cop_vid x)
 {
 	const cop_type *t = cop__t(g, x);
-	return flatten(g, cop__apply(g, OP_avgpool, &(cop_pool_attr){t->dim[1], t->dim[2], 1, 1, 0, 0, 0, 0, 0}, VIDS(x)));
+	cop_pool_attr a = {t->dim[1], t->dim[2], 1, 1, 0, 0, 0, 0, 0};
+	return flatten(g, cop__apply(g, OP_avgpool, &a, VIDS(x)));
 }
 
 /* The first output for the input values that `seed` draws; the caller frees it. */
@@ -93,7 +105,8 @@ static inline float *run_graph(cop_ctx *cx, cop_graph *g, uint32_t seed, int64_t
 	for (int i = 0; i < g->n_input; i++) {
 		OK(cx, cop_session_io(s, 0, i, false, &x));
 		for (int64_t j = 0, n = cop_type_count(&x.type); j < n; j++)
-			if (x.type.dtype == COP_F32) ((float *)x.data)[j] = cop__rand_unit(seed, (uint32_t)i, (uint64_t)j) * 2 - 1;
+			if (x.type.dtype == COP_F32)
+				((float *)x.data)[j] = cop__rand_unit(seed, (uint32_t)i, (uint64_t)j) * 2 - 1;
 	}
 	OK(cx, cop_session_run(s, 0));
 	OK(cx, cop_session_io(s, 0, 0, true, &y));

@@ -197,7 +197,8 @@ static void test_to_infer(void **state)
 			v = bn(g, v, "n");
 		}
 		v = relu(g, v);
-		if (with) v = cop__apply(g, OP_dropout, &(cop_dropout_attr){0.5f, 1, 1}, VIDS(v, cop__data(g, COP_STATE, "step", &one, NULL)));
+		cop_vid step = with ? cop__data(g, COP_STATE, "step", &one, NULL) : 0;
+		if (with) v = cop__apply(g, OP_dropout, &(cop_dropout_attr){0.5f, 1, 1}, VIDS(v, step));
 		if (with) v = cop__apply(g, OP_clip, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(v));
 		v = global_pool(g, v);
 		OK(cx, cop__output(g, v, "y"));
@@ -260,9 +261,11 @@ static void test_apply(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fold), cmocka_unit_test(test_not_folded), cmocka_unit_test(test_zeros), cmocka_unit_test(test_encoded),
+		cmocka_unit_test(test_fold), cmocka_unit_test(test_not_folded),
+		cmocka_unit_test(test_zeros), cmocka_unit_test(test_encoded),
 		cmocka_unit_test(test_fuse), cmocka_unit_test(test_fuse_two_readers), cmocka_unit_test(test_to_train),
-		cmocka_unit_test(test_to_infer), cmocka_unit_test(test_to_infer_keeps_names), cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_to_infer), cmocka_unit_test(test_to_infer_keeps_names),
+		cmocka_unit_test(test_apply),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
