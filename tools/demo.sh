@@ -78,10 +78,11 @@ say "6/6 the page"
 row() { printf '%-34s %14s %14s   %s\n' "$@"; }
 percent() { awk -v v="$1" 'BEGIN { printf "%.2f %%", 100 * v }'; }
 factor() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "/ %.1f", a / b }'; }
+short() { awk -v v="$1" 'BEGIN { printf (v == int(v) ? "%d" : "%.4g"), v }'; }
 line() {
 	a=$(field "$out/net.$3" "$2")
 	b=$(field "$out/small.$3" "$2")
-	row "$1" "$a" "$b" "$(factor "$a" "$b")"
+	row "$1" "$(short "$a")" "$(short "$b")" "$(factor "$a" "$b")"
 }
 printf '\n'
 row "$data, lenet-300-100" before after change
@@ -96,5 +97,5 @@ line "energy, nJ (an estimate)" energy_nj_estimate json
 line "milliseconds here, one sample" milliseconds bench.json
 row "emitted C on this machine" "" "$host" ""
 row "emitted C on a Cortex-M4 (QEMU)" "" "$board" "${instructions:+$instructions instructions}"
-printf '\n%s s; the page: %s/%s/report.html\n' "$(($(date +%s) - began))" "$PWD" "$out"
+printf '\n%s s; the page: %s/report.html\n' "$(($(date +%s) - began))" "$(cd "$out" && pwd)"
 [ "$host" = "same bits" ] && { [ "$board" = "same bits" ] || [ "${board%%:*}" = "not run" ]; }

@@ -70,7 +70,9 @@ cop_status cli_can_write(cli *c, const char *path)
 
 	if (!path || !*path) return cli_fail(c, COP_ARG, "-o FILE is missing: where should the result go?");
 	if (strlen(path) > 900) return cli_fail(c, COP_ARG, "the path of the output is longer than 900 characters");
-	if (!stat(path, &s) && S_ISDIR(s.st_mode)) return cli_fail(c, COP_IO, "%s: is a folder, a file was expected", path);
+	/* files are replaced by renaming, which would put a plain file in the place of a device */
+	if (!stat(path, &s) && !S_ISREG(s.st_mode))
+		return cli_fail(c, COP_IO, "%s: is a %s, a plain file was expected", path, S_ISDIR(s.st_mode) ? "folder" : "device or pipe");
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
 	if (stat(folder, &s)) return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
 	if (access(folder, W_OK)) return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
