@@ -73,7 +73,6 @@ static cop_status count_bytes(cop_emission *e, const cop_target *t)
 
 	e->flash = cop__emit_flash_bytes(e);
 	e->ram = bytes[COP_SEG_ARENA] + bytes[COP_SEG_PARAM] + bytes[COP_SEG_STATE];
-	for (int32_t i = 0; i < e->plan->n_var; i++) e->ram += e->used[i] && cop__emit_settable(e, i) ? 4 : 0;
 	if (t->flash && e->flash > t->flash)
 		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many)", t->name, t->flash,
 			e->flash, e->flash - t->flash);

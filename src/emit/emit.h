@@ -25,8 +25,6 @@ typedef struct cop_emission {
 /* ---- weights.c: arrays of words ---- */
 /* "w3", and the member of its union that suits the type. */
 const char *cop__emit_member(const cop_type *t);
-/* Is variable i set by the program although no step writes it? Only the learning rate. */
-bool cop__emit_settable(const cop_emission *e, int32_t i);
 void cop__emit_weights(cop_text *o, const cop_emission *e); /* FIXED values, images of written ones, segments */
 void cop__emit_init(cop_text *o, const cop_emission *e);    /* the body of <name>_init */
 size_t cop__emit_flash_bytes(const cop_emission *e);

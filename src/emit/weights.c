@@ -19,12 +19,6 @@ const char *cop__emit_member(const cop_type *t)
 	return t->dtype == COP_F32 ? "f" : t->dtype == COP_I32 ? "i" : "b";
 }
 
-bool cop__emit_settable(const cop_emission *e, int32_t i)
-{
-	const cop_var *v = &e->plan->var[i];
-	return e->graph[COP_EMIT_TRAIN] && !v->written && v->role == COP_STATE && !strcmp(v->name, "lr");
-}
-
 static bool all_zero(const cop_var *v)
 {
 	const uint8_t *p = v->init;
@@ -39,7 +33,7 @@ static bool all_zero(const cop_var *v)
 static bool has_image(const cop_emission *e, int32_t i)
 {
 	const cop_var *v = &e->plan->var[i];
-	return e->used[i] && !cop__emit_settable(e, i) && (!v->written || !all_zero(v));
+	return e->used[i] && (!v->written || !all_zero(v));
 }
 
 size_t cop__emit_flash_bytes(const cop_emission *e)
@@ -97,10 +91,6 @@ static void put_var(cop_text *o, const cop_emission *e, int32_t i)
 	for (int d = 0; d < v->type.rank; d++) cop__text_add(o, " %d", v->type.dim[d]);
 	if (v->type.enc != COP_DENSE) cop__text_add(o, ", %s", cop__enc_text(v->type.enc));
 	cop__text_add(o, " */\n");
-	if (cop__emit_settable(e, i)) {
-		cop__text_add(o, "static union { uint32_t u[1]; float f[1]; } w%d;\n", i);
-		return;
-	}
 	if (is_bytes(&v->type)) cop__text_add(o, "static const union { uint8_t b[%zu]; uint32_t u[%zu]; } w%d = {{\n", bytes, words, i);
 	else cop__text_add(o, "static const union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; } w%d = {{\n", words, words, words, i);
 	put_data(o, v->init, bytes, is_bytes(&v->type));
@@ -119,7 +109,7 @@ static void put_segment(cop_text *o, const cop_emission *e, cop_segment seg, con
 void cop__emit_weights(cop_text *o, const cop_emission *e)
 {
 	for (int32_t i = 0; i < e->plan->n_var; i++)
-		if (has_image(e, i) || (e->used[i] && cop__emit_settable(e, i))) put_var(o, e, i);
+		if (has_image(e, i)) put_var(o, e, i);
 	put_segment(o, e, COP_SEG_PARAM, "parameters", "Parameters that training changes, one block.");
 	put_segment(o, e, COP_SEG_STATE, "state", "What else lives from step to step.");
 	put_segment(o, e, COP_SEG_ARENA, "arena", "Everything temporary, inputs and outputs within.");
@@ -143,12 +133,6 @@ void cop__emit_init(cop_text *o, const cop_emission *e)
 	if (bytes[COP_SEG_PARAM] || bytes[COP_SEG_STATE]) cop__text_add(o, "\tsize_t i;\n\n");
 	if (bytes[COP_SEG_PARAM]) cop__text_add(o, "\tfor (i = 0; i < %zu; i++) parameters.u[i] = 0;\n", bytes[COP_SEG_PARAM] / 4);
 	if (bytes[COP_SEG_STATE]) cop__text_add(o, "\tfor (i = 0; i < %zu; i++) state.u[i] = 0;\n", bytes[COP_SEG_STATE] / 4);
-	for (int32_t i = 0; i < e->plan->n_var; i++) {
-		const cop_var *v = &e->plan->var[i];
-		uint32_t word = 0;
-		if (v->written) put_restore(o, e, i);
-		if (!e->used[i] || !cop__emit_settable(e, i)) continue;
-		memcpy(&word, v->init, sizeof word);
-		cop__text_add(o, "\tw%d.u[0] = 0x%xu;\n", i, (unsigned)word);
-	}
+	for (int32_t i = 0; i < e->plan->n_var; i++)
+		if (e->plan->var[i].written) put_restore(o, e, i);
 }

@@ -103,6 +103,8 @@ cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g)
 	*out = NULL;
 	if (!st) st = cop__pass_strip(&plain, folded);
 	if (!st) st = cop__pass_dce(out, plain);
+	for (int32_t v = 1; !st && v <= (*out)->n_value; v++) /* nobody writes statistics any more: flash, not RAM */
+		if ((*out)->value[v].role == COP_STATE) (*out)->value[v].role = COP_CONST;
 	cop_graph_free(folded);
 	cop_graph_free(plain);
 	return st;

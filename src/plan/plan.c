@@ -2,7 +2,7 @@
  *
  * plan - puts schedule, kernels and addresses together.
  *
- * PARAM and STATE that some entry writes get an address in one contiguous block each, shared by the entries by
+ * STATE, and PARAM that some entry writes, get an address in one contiguous block each, shared by the entries by
  * name; what nobody writes is FIXED and read where the graph has it (on a device: flash). The arena is shared: one
  * entry runs at a time.
  */
@@ -47,7 +47,7 @@ static cop_status collect_vars(cop_plan *p)
 	for (int e = 0; e < p->n_entry; e++) {
 		const cop_graph *g = p->entry[e].g;
 		for (int32_t v = 1; v <= g->n_value; v++) {
-			if (g->value[v].role >= COP_CONST) COP_TRY(add_var(p, g, (cop_vid)v, false));
+			if (g->value[v].role >= COP_CONST) COP_TRY(add_var(p, g, (cop_vid)v, g->value[v].role == COP_STATE)); /* the host may write states */
 			if (g->value[v].alias) COP_TRY(add_var(p, g, cop__base(g, (cop_vid)v), true));
 		}
 	}

@@ -39,7 +39,7 @@ typedef struct cop_entry {
 	size_t arena, live;           /* bytes planned; the largest live set */
 } cop_entry;
 
-/* A PARAM or STATE that some entry writes, or a FIXED one, by name. */
+/* A leaf of some entry, by name. written: by a step, or (STATE) by whoever runs the plan. */
 typedef struct cop_var { const char *name; cop_type type; cop_role role; cop_place place; const void *init; bool written; } cop_var;
 
 struct cop_plan {
