@@ -54,10 +54,10 @@ void cop__history_stage(cop_history *h, const char *stage, const cop_mark *befor
 	cop__text_add(t, ",\"seconds\":%.1f}", seconds);
 }
 
-void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f)
+void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f, double microseconds)
 {
-	cop__text_add(&h->head, ",\"%s\":{\"accuracy\":%.6g,\"parameters\":%lld,\"nonzero\":%lld,\"macs\":%lld,\"file_bytes\":%zu,\"flash_bytes\":%zu,\"ram_bytes\":%zu,\"energy_nj\":%.6g}",
-		key, (double)test->accuracy, (long long)f->parameters, (long long)f->nonzero, (long long)f->macs, f->file_bytes, f->flash_bytes, f->ram_bytes, f->energy_nj);
+	cop__text_add(&h->head, ",\"%s\":{\"accuracy\":%.6g,\"parameters\":%lld,\"nonzero\":%lld,\"macs\":%lld,\"file_bytes\":%zu,\"flash_bytes\":%zu,\"ram_bytes\":%zu,\"energy_nj\":%.6g,\"microseconds\":%.4g}",
+		key, (double)test->accuracy, (long long)f->parameters, (long long)f->nonzero, (long long)f->macs, f->file_bytes, f->flash_bytes, f->ram_bytes, f->energy_nj, microseconds);
 }
 
 static void histogram(cop_text *t, const float *w, int64_t n, float range)

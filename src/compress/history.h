@@ -4,7 +4,8 @@
  *
  *   {"recipe", "before": F, "after": F, "stages": [{"stage", "accuracy": [a, b], "bytes": [a, b], "kept", "why", "seconds"}],
  *    "curve": [{"stage", "epoch", "loss", "accuracy"}], "layers": [{"name", "count", "nonzero", "range", "before": [H], "after": [H]}]}
- * F: accuracy (of the test set, a fraction), parameters, nonzero, macs, file_bytes, flash_bytes, ram_bytes, energy_nj.
+ * F: accuracy (of the test set, a fraction), parameters, nonzero, macs, file_bytes, flash_bytes, ram_bytes, energy_nj,
+ * microseconds (of one sample, one thread).
  * H: a histogram of 65 bins over -range .. range, zeros left out.
  */
 #ifndef COP_HISTORY_H
@@ -25,7 +26,7 @@ typedef struct cop_history {
 /* Puts itself between a->progress and its caller, to note the curve; *a must live as long. */
 void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_train_args *a);
 void cop__history_stage(cop_history *h, const char *stage, const cop_mark *before, const cop_mark *after, const char *why, double seconds);
-void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f);
+void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f, double microseconds);
 void cop__history_layers(cop_history *h, const cop_graph *before, const cop_graph *after);
 cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud); /* write NULL: nothing is written */
 void cop__history_free(cop_history *h);

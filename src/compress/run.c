@@ -122,15 +122,20 @@ static cop_status try_stage(cop_graph **g, const cop_stage *s, const cop_worksho
 	return COP_OK;
 }
 
-static cop_status whole(cop_score *test, cop_figures *f, const cop_graph *g, const cop_workshop *w)
+static cop_status whole(cop_history *h, const char *key, const cop_graph *g, const cop_workshop *w)
 {
 	cop_target t;
+	cop_score test = {.accuracy = -1};
+	cop_figures f;
+	double microseconds;
 
 	COP_TRY(cop_target_find(&t, g->cx, "host"));
-	COP_TRY(cop_measure(f, g, &t));
-	COP_TRY(file_bytes(&f->file_bytes, g));
-	*test = (cop_score){.accuracy = -1};
-	return w->test ? cop_eval(test, g, w->test, 100, w->a->threads) : COP_OK;
+	COP_TRY(cop_measure(&f, g, &t));
+	COP_TRY(file_bytes(&f.file_bytes, g));
+	COP_TRY(cop__latency(&microseconds, g));
+	if (w->test) COP_TRY(cop_eval(&test, g, w->test, 100, w->a->threads));
+	cop__history_figures(h, key, &test, &f, microseconds);
+	return COP_OK;
 }
 
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
@@ -138,8 +143,6 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 {
 	cop_recipe r;
 	cop_history h;
-	cop_score score;
-	cop_figures figures;
 	cop_graph *first = NULL;
 	cop_train_args a = *args;
 	cop_workshop w = {train, valid, test, &a};
@@ -148,12 +151,10 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 	COP_TRY(cop__recipe_parse(&r, cx, recipe, size));
 	COP_TRY(clone(&first, *g));
 	cop__history_begin(&h, cx, r.name, &a);
-	cop_status st = whole(&score, &figures, *g, &w);
-	if (!st) cop__history_figures(&h, "before", &score, &figures);
+	cop_status st = whole(&h, "before", *g, &w);
 	for (int32_t i = 0; !st && i < r.n_stage; i++) st = try_stage(g, &r.stage[i], &w, &h);
-	if (!st) st = whole(&score, &figures, *g, &w);
+	if (!st) st = whole(&h, "after", *g, &w);
 	if (!st) {
-		cop__history_figures(&h, "after", &score, &figures);
 		cop__history_layers(&h, first, *g);
 		st = cop__history_end(&h, write, ud);
 	}

@@ -44,6 +44,15 @@ static int64_t nonzero(const cop_value *v)
 		for (uint32_t i = 0; i < entries; i++) nz += levels ? code[i] != 0 : cop__le32(code + 4 * i) << 1 != 0;
 		return nz;
 	}
+	if (v->type.enc == COP_PALETTE) { /* codes whose entry is not zero; a row begins at a byte */
+		uint32_t levels = cop__le32(p), bits = cop__le32(p + 4), cols = (uint32_t)(n / v->type.dim[0]), row = (cols * bits + 7) / 8;
+		const uint8_t *codes = p + 8 + 4 * levels;
+		for (int64_t i = 0; i < n; i++) {
+			uint32_t bit = (uint32_t)(i % cols) * bits, code = codes[(uint32_t)(i / cols) * row + bit / 8] >> bit % 8 & ((1u << bits) - 1);
+			nz += cop__le32(p + 8 + 4 * COP_MIN(code, levels - 1)) << 1 != 0;
+		}
+		return nz;
+	}
 	if (v->type.enc != COP_DENSE || v->type.dtype != COP_F32) return n;
 	for (int64_t i = 0; i < n; i++) nz += w[i] != 0;
 	return nz;

@@ -21,7 +21,7 @@ static const char *text(cop_story *s, const json_t *o, const char *key)
 static cop_story_side side(const json_t *o)
 {
 	return (cop_story_side){number(o, "accuracy"), number(o, "parameters"), number(o, "nonzero"), number(o, "macs"), number(o, "file_bytes"),
-		number(o, "flash_bytes"), number(o, "ram_bytes"), number(o, "energy_nj")};
+		number(o, "flash_bytes"), number(o, "ram_bytes"), number(o, "energy_nj"), number(o, "microseconds")};
 }
 
 static cop_status stages(cop_story *s, const json_t *list)

@@ -88,7 +88,7 @@ static cop_status present(cop_story_side *out, const cop_graph *g)
 	COP_TRY(cop_measure(&f, g, &t));
 	COP_TRY(cop__model_size(&f.file_bytes, g));
 	*out = (cop_story_side){-1, (double)f.parameters, (double)f.nonzero, (double)f.macs, (double)f.file_bytes, (double)f.flash_bytes, (double)f.ram_bytes,
-		f.energy_nj};
+		f.energy_nj, 0};
 	return COP_OK;
 }
 

@@ -9,7 +9,7 @@
 
 enum { COP_REPORT_BINS = 65 };
 
-typedef struct cop_story_side { double accuracy, parameters, nonzero, macs, file_bytes, flash_bytes, ram_bytes, energy_nj; } cop_story_side;
+typedef struct cop_story_side { double accuracy, parameters, nonzero, macs, file_bytes, flash_bytes, ram_bytes, energy_nj, microseconds; } cop_story_side;
 typedef struct cop_story_stage { const char *stage, *why; double accuracy[2], bytes[2], seconds; bool kept; } cop_story_stage;
 typedef struct cop_story_point { const char *stage; double epoch, loss, accuracy; } cop_story_point;
 typedef struct cop_story_layer {

@@ -30,6 +30,9 @@ typedef struct cop_policy {
 cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a,
 	const char *stage, const cop_policy *policy, int n_policy);
 
+/* The median time of one sample on one thread, as deployed. */
+cop_status cop__latency(double *microseconds, const cop_graph *model);
+
 /* Do the samples of d fit the network's input, and its classes the output? Says what differs. */
 cop_status cop__check_fit(const cop_graph *g, const cop_dataset *d);
 
