@@ -85,6 +85,9 @@ cop_status cop__copy_end(cop_graph *out, const cop_graph *g, cop_vid *map);     
 /* Records "node 7 (conv 'conv1.w'): ..." once, at the cause. */
 cop_status cop__fail(const cop_graph *g, cop_status code, cop_nid n, const char *fmt, ...) COP_PRINTF(4, 5);
 
+/* Weights from a file: codes and row lists, which kernels use as indices, stay inside. */
+cop_status cop__check_contents(const cop_graph *g);
+
 /* ---- dtype tables ---- */
 const char *cop__dtype_text(cop_dtype d);
 cop_dtype cop__dtype_find(const char *s, size_t len); /* COP_NOTYPE if unknown */

@@ -37,6 +37,43 @@ static cop_status check_alias(const cop_graph *g, cop_vid v, cop_vid *writer)
 	return COP_OK;
 }
 
+/* ---- contents that kernels use as indices ---- */
+
+/* A row list is {count, index...}: no more than fit, all of them rows. */
+static cop_status check_rows(const cop_graph *g, cop_nid n, const cop_value *v, int32_t rows)
+{
+	const int32_t *list = v->data;
+	int32_t cap = v->type.dim[0] - 1;
+
+	if (list[0] < 0 || list[0] > cap) return cop__fail(g, COP_FORMAT, n, "row list '%s' counts %d rows, it has room for %d", v->name, list[0], cap);
+	for (int32_t i = 1; i <= list[0]; i++)
+		if (list[i] < 0 || list[i] >= rows) return cop__fail(g, COP_FORMAT, n, "row list '%s' names row %d of %d", v->name, list[i], rows);
+	return COP_OK;
+}
+
+static cop_status check_codes(const cop_graph *g, cop_nid n, const cop_value *v, int32_t levels)
+{
+	const uint8_t *code = v->data;
+
+	for (int64_t i = 0; i < cop_type_count(&v->type); i++)
+		if (code[i] >= levels) return cop__fail(g, COP_FORMAT, n, "'%s' holds code %d, the codebook has %d entries", v->name, code[i], levels);
+	return COP_OK;
+}
+
+cop_status cop__check_contents(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		const cop_node *d = &g->node[n];
+		const cop_type *first = cop__in(g, n, 0);
+		int at = d->op == OP_sgd ? 4 : d->op == OP_fc_dw || d->op == OP_conv_dw ? 2 : d->op == OP_palette || d->op == OP_palette_grad ? 1 : -1;
+		const cop_value *v = at >= 0 && at < d->n_in ? &g->value[d->in[at]] : &g->value[0];
+		if (!v->data) continue;
+		if (d->op == OP_palette || d->op == OP_palette_grad) COP_TRY(check_codes(g, n, v, d->op == OP_palette ? first->dim[0] : cop__outt(g, n, 0)->dim[0]));
+		else COP_TRY(check_rows(g, n, v, d->op == OP_sgd ? first->dim[0] : first->dim[first->rank - 1]));
+	}
+	return COP_OK;
+}
+
 cop_status cop_graph_verify(const cop_graph *g)
 {
 	cop_vid *writer = cop__alloc(g->cx, sizeof *writer * (size_t)(g->n_value + 1));

@@ -255,6 +255,7 @@ cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const
 	           (int64_t)size * 4 * COP_RANGE_MOST; /* what cop__stored_enough allows all tensors together */
 	if (found) *found = 0;
 	cop_status st = read_all(&r, number, n_number, found);
+	if (!st) st = cop__check_contents(r.g);
 	if (st) cop_graph_free(r.g), r.g = NULL;
 	*out = r.g;
 	return st;
