@@ -12,33 +12,39 @@
 #include <argp.h>
 
 #define LEN(a) ((int)(sizeof(a) / sizeof((a)[0])))
-#define CLI_TRY(expr)                                                                              \
-	do {                                                                                       \
-		cop_status st__ = (expr);                                                          \
-		if (st__ != COP_OK) return st__;                                                   \
+#define CLI_TRY(expr)                                                                                                  \
+	do {                                                                                                           \
+		cop_status st__ = (expr);                                                                              \
+		if (st__ != COP_OK) return st__;                                                                       \
 	} while (0)
 
 typedef struct cli {
 	cop_ctx *cx;
 	bool json, quiet, verbose, tty; /* tty: stderr is a terminal that wants progress */
 	uint64_t seed;
-	int threads;                    /* 0: as many as there are processors */
-	int members, depth;             /* of the JSON object being printed */
-	int32_t epoch;                  /* of the progress line */
+	int threads;        /* 0: as many as there are processors */
+	int members, depth; /* of the JSON object being printed */
+	int32_t epoch;      /* of the progress line */
 	char stage[32];
-	char said[512];                 /* a sentence of the CLI's own; else the context's */
+	char said[512]; /* a sentence of the CLI's own; else the context's */
 } cli;
 
 typedef cop_status cli_run(cli *c, int argc, char **argv);
-typedef struct cli_verb { const char *name, *args, *summary; cli_run *run; } cli_verb;
+typedef struct cli_verb {
+	const char *name, *args, *summary;
+	cli_run *run;
+} cli_verb;
 #define VERB(name, args, summary) cli_run cmd_##name;
 #include "cmd.def"
 #undef VERB
 
 /* ---- options (options.c) ---- */
 /* One option parser of a verb: `doc` is the text of --help, with an example behind "\v". */
-typedef struct cli_parse { cli *c; void *ud; } cli_parse;
-extern const struct argp cli_common;         /* --json --seed --threads --quiet --verbose */
+typedef struct cli_parse {
+	cli *c;
+	void *ud;
+} cli_parse;
+extern const struct argp cli_common; /* --json --seed --threads --quiet --verbose */
 /* Parses; args gets up to n positional arguments, at least `least`. option: NULL, or handles the verb's own keys
  * and returns ARGP_ERR_UNKNOWN for others. Does not return when the line is wrong (exit 2) or asks for --help (0). */
 typedef error_t cli_option(int key, char *arg, struct argp_state *state, void *ud);
@@ -65,33 +71,45 @@ void cli_out(const cli *c, const char *fmt, ...) CLI_PRINTF(2, 3);  /* to stdout
 void cli_put_text(cli *c, const char *key, const char *v);
 void cli_put_int(cli *c, const char *key, int64_t v);
 void cli_put_real(cli *c, const char *key, double v);
-void cli_put_list(cli *c, const char *key);  /* opens a list of objects ... */
+void cli_put_list(cli *c, const char *key); /* opens a list of objects ... */
 void cli_put_end(cli *c);
-void cli_put_item(cli *c, const char *key);  /* ... an object in it (key NULL), or a named one */
+void cli_put_item(cli *c, const char *key); /* ... an object in it (key NULL), or a named one */
 void cli_put_item_end(cli *c);
 void cli_number_text(char out[32], double v); /* 1234567 -> "1,234,567" */
 
 /* ---- progress and stopping (progress.c) ---- */
-void cli_progress(void *ud, const cop_epoch *e);  /* ud: cli; one line that is written over */
+void cli_progress(void *ud, const cop_epoch *e); /* ud: cli; one line that is written over */
 void cli_progress_end(const cli *c);
-void cli_catch_signals(cli *c);                   /* the first SIGINT stops, the second kills */
+void cli_catch_signals(cli *c); /* the first SIGINT stops, the second kills */
 
 /* ---- models, data, files (files.c) ---- */
 cop_status cli_model(cop_graph **out, cli *c, const char *file_or_zoo);
-cop_status cli_model_for(cop_graph **out, cli *c, const char *file_or_zoo, const cop_dataset *d); /* a zoo model is built for the set */
+cop_status cli_model_for(
+        cop_graph **out, cli *c, const char *file_or_zoo, const cop_dataset *d); /* a zoo model is built for the set */
 cop_status cli_data(cop_dataset **out, cli *c, const char *name, const char *split, int32_t limit);
 cop_status cli_can_write(cli *c, const char *path); /* before hours of work: its folder is there and may be written */
 void cli_graph_name(char out[64], const cop_graph *g);
-int64_t cli_file_size(const char *path);            /* -1: none */
-void cli_beside(char *out, size_t size, const char *path, const char *end); /* "a/net.cop", ".history.json" -> "a/net.history.json" */
-void cli_shape(char *out, size_t size, const cop_type *t);                  /* "1x28x28x1" */
+int64_t cli_file_size(const char *path); /* -1: none */
+void cli_beside(char *out, size_t size, const char *path,
+        const char *end);                                  /* "a/net.cop", ".history.json" -> "a/net.history.json" */
+void cli_shape(char *out, size_t size, const cop_type *t); /* "1x28x28x1" */
 /* The deployed form of a model at a batch size, planned for a target; all NULL after a failure. */
-typedef struct cli_deployed { cop_graph *g; cop_plan *plan; cop_session *s; } cli_deployed;
-cop_status cli_deploy(cli_deployed *out, cli *c, const char *path, int32_t batch, const char *target, bool session, int threads);
+typedef struct cli_deployed {
+	cop_graph *g;
+	cop_plan *plan;
+	cop_session *s;
+} cli_deployed;
+cop_status cli_deploy(
+        cli_deployed *out, cli *c, const char *path, int32_t batch, const char *target, bool session, int threads);
 void cli_deployed_free(cli_deployed *d);
 
 /* ---- training options, shared by train and compress (train_options.c) ---- */
-typedef struct cli_train { cop_train_args a; const char *data; int32_t limit; bool has_lr; } cli_train;
+typedef struct cli_train {
+	cop_train_args a;
+	const char *data;
+	int32_t limit;
+	bool has_lr;
+} cli_train;
 extern const struct argp_option cli_train_options[];
 error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t);
 void cli_train_defaults(cli_train *t, const char *model); /* what was not given on the line, from the table of models */

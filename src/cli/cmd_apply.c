@@ -4,7 +4,9 @@
  */
 #include "cli.h"
 
-typedef struct job { const char *arg[2], *out; } job;
+typedef struct job {
+	const char *arg[2], *out;
+} job;
 
 static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the new network goes (.cop)", 0}, {0}};
 
@@ -19,8 +21,10 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 cop_status cmd_apply(cli *c, int argc, char **argv)
 {
 	job j = {0};
-	const cli_line line = {options, "FILE PASSES", "Runs passes over a network, in order.\vExample:\n"
-		"  coppice apply net.cop \"to_infer fuse\" -o out.cop", option, &j, j.arg, 2, 2};
+	const cli_line line = {options, "FILE PASSES",
+	        "Runs passes over a network, in order.\vExample:\n"
+	        "  coppice apply net.cop \"to_infer fuse\" -o out.cop",
+	        option, &j, j.arg, 2, 2};
 	cop_graph *g;
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));

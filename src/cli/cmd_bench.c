@@ -12,15 +12,24 @@
 
 enum { KEY_TRAIN = 0x3000, KEY_UPDATE, KEY_SECONDS };
 
-typedef struct job { const char *file, *update; bool train; int32_t batch; float seconds; int threads; } job;
-typedef struct times { double *at; int n, cap; } times;
+typedef struct job {
+	const char *file, *update;
+	bool train;
+	int32_t batch;
+	float seconds;
+	int threads;
+} job;
+typedef struct times {
+	double *at;
+	int n, cap;
+} times;
 
 static const struct argp_option options[] = {
-	{"batch", 'b', "N", 0, "samples a run (1)", 0},
-	{"train", KEY_TRAIN, NULL, 0, "a training step rather than inference", 0},
-	{"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
-	{"seconds", KEY_SECONDS, "S", 0, "how long to measure (2)", 0},
-	{0},
+        {"batch", 'b', "N", 0, "samples a run (1)", 0},
+        {"train", KEY_TRAIN, NULL, 0, "a training step rather than inference", 0},
+        {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
+        {"seconds", KEY_SECONDS, "S", 0, "how long to measure (2)", 0},
+        {0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -28,11 +37,20 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	job *j = ud;
 
 	switch (key) {
-	case 'b': j->batch = cli_int(state, "--batch", arg, 1, 65536); return 0;
-	case KEY_TRAIN: j->train = true; return 0;
-	case KEY_UPDATE: j->update = arg; return 0;
-	case KEY_SECONDS: j->seconds = cli_real(state, "--seconds", arg, 0.01f, 3600); return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	case 'b':
+		j->batch = cli_int(state, "--batch", arg, 1, 65536);
+		return 0;
+	case KEY_TRAIN:
+		j->train = true;
+		return 0;
+	case KEY_UPDATE:
+		j->update = arg;
+		return 0;
+	case KEY_SECONDS:
+		j->seconds = cli_real(state, "--seconds", arg, 0.01f, 3600);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
@@ -104,7 +122,8 @@ static cop_status step_of_training(cli_deployed *d, cli *c, const job *j)
 
 static void result(cli *c, const job *j, const times *t)
 {
-	double ms[4] = {t->at[t->n / 2] * 1e3, t->at[t->n / 10] * 1e3, t->at[t->n - 1 - t->n / 10] * 1e3, t->at[0] * 1e3};
+	double ms[4] = {
+	        t->at[t->n / 2] * 1e3, t->at[t->n / 10] * 1e3, t->at[t->n - 1 - t->n / 10] * 1e3, t->at[0] * 1e3};
 
 	cli_put_text(c, "what", j->train ? "training step" : "inference");
 	cli_put_text(c, "kernels", cop_cpu_text(c->cx));
@@ -116,17 +135,21 @@ static void result(cli *c, const job *j, const times *t)
 	cli_put_real(c, "milliseconds_p90", ms[2]);
 	cli_put_real(c, "milliseconds_least", ms[3]);
 	cli_put_real(c, "images_per_second", j->batch / ms[0] * 1e3);
-	cli_out(c, "%s, batch %d, %d thread%s, %s kernels: median %.4g ms (10 %% below %.4g, 10 %% above %.4g; %d runs), %.0f images/s\n",
-		j->train ? "training step" : "inference", j->batch, j->threads, j->threads == 1 ? "" : "s", cop_cpu_text(c->cx), ms[0], ms[1], ms[2], t->n,
-		j->batch / ms[0] * 1e3);
+	cli_out(c,
+	        "%s, batch %d, %d thread%s, %s kernels: median %.4g ms (10 %% below %.4g, 10 %% above %.4g; %d runs), "
+	        "%.0f images/s\n",
+	        j->train ? "training step" : "inference", j->batch, j->threads, j->threads == 1 ? "" : "s",
+	        cop_cpu_text(c->cx), ms[0], ms[1], ms[2], t->n, j->batch / ms[0] * 1e3);
 }
 
 cop_status cmd_bench(cli *c, int argc, char **argv)
 {
 	job j = {.batch = 1, .seconds = 2};
-	const cli_line line = {options, "FILE", "Measures how long a network takes here. FILE may be a name of `coppice zoo`.\v"
-		"Example:\n  coppice bench small.cop --batch 1 --threads 1\n"
-		"One thread is used when --threads is not given.", option, &j, &j.file, 1, 1};
+	const cli_line line = {options, "FILE",
+	        "Measures how long a network takes here. FILE may be a name of `coppice zoo`.\v"
+	        "Example:\n  coppice bench small.cop --batch 1 --threads 1\n"
+	        "One thread is used when --threads is not given.",
+	        option, &j, &j.file, 1, 1};
 	cli_deployed d;
 	times t = {.cap = 1 << 20};
 

@@ -11,13 +11,22 @@
 
 enum { KEY_HISTORY = 0x3000 };
 
-typedef struct text { cop_ctx *cx; char *data; size_t size; } text;
-typedef struct job { cli *c; cli_train t; const char *out, *recipe, *history; } job;
+typedef struct text {
+	cop_ctx *cx;
+	char *data;
+	size_t size;
+} text;
+typedef struct job {
+	cli *c;
+	cli_train t;
+	const char *out, *recipe, *history;
+} job;
 
 static const struct argp_option own[] = {
-	{"recipe", 'r', "FILE", 0, "stages to run, as YAML (docs/recipes.md)", 0},
-	{"output", 'o', "FILE", 0, "where the small network goes (.cop)", 0},
-	{"history", KEY_HISTORY, "FILE", 0, "what was tried and what it brought, for `coppice report` (OUTPUT.history.json)", 0},
+        {"recipe", 'r', "FILE", 0, "stages to run, as YAML (docs/recipes.md)", 0},
+        {"output", 'o', "FILE", 0, "where the small network goes (.cop)", 0},
+        {"history", KEY_HISTORY, "FILE", 0,
+                "what was tried and what it brought, for `coppice report` (OUTPUT.history.json)", 0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -25,10 +34,17 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	job *j = ud;
 
 	switch (key) {
-	case 'o': j->out = arg; return 0;
-	case 'r': j->recipe = arg; return 0;
-	case KEY_HISTORY: j->history = arg; return 0;
-	default: return cli_train_option(key, arg, state, &j->t);
+	case 'o':
+		j->out = arg;
+		return 0;
+	case 'r':
+		j->recipe = arg;
+		return 0;
+	case KEY_HISTORY:
+		j->history = arg;
+		return 0;
+	default:
+		return cli_train_option(key, arg, state, &j->t);
 	}
 }
 
@@ -104,7 +120,9 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cop_model_save(*g, j->out);
 	if (!st) st = cop_file_write(c->cx, j->history, h.data, h.size);
 	if (!st) result(j, h.data);
-	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; a recipe is run whole or not at all, nothing was written", cop_error_text(c->cx));
+	if (st == COP_STOPPED)
+		st = cli_fail(
+		        c, st, "%s; a recipe is run whole or not at all, nothing was written", cop_error_text(c->cx));
 	free(h.data);
 	cop_data_free(test);
 	cop_data_free(valid);
@@ -129,8 +147,10 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	while (cli_train_options[n].name) options[n] = cli_train_options[n], n++;
 	memcpy(options + n, own, sizeof own);
 	options[n + LEN(own)] = (struct argp_option){0};
-	const cli_line line = {options, "FILE", "Makes a network small by a recipe. Options of training hold where a stage of the recipe sets none.\v"
-		"Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop", option, &j, &file, 1, 1};
+	const cli_line line = {options, "FILE",
+	        "Makes a network small by a recipe. Options of training hold where a stage of the recipe sets none.\v"
+	        "Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop",
+	        option, &j, &file, 1, 1};
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe FILE is missing; recipes/ has some");
 	CLI_TRY(cli_can_write(c, j.out));

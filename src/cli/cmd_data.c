@@ -10,16 +10,20 @@
 
 enum { KEY_MIRROR = 0x3000, KEY_FOLDER, KEY_SPLIT, KEY_LIMIT, KEY_LABELS };
 
-typedef struct job { const char *arg[2], *mirror, *folder, *split, *out, *labels; int32_t limit; } job;
+typedef struct job {
+	const char *arg[2], *mirror, *folder, *split, *out, *labels;
+	int32_t limit;
+} job;
 
 static const struct argp_option options[] = {
-	{"mirror", KEY_MIRROR, "URL", 0, "get: the folder in which the files lie, instead of the set's own home", 0},
-	{"folder", KEY_FOLDER, "DIR", 0, "get: where the set goes (the first folder of COPPICE_DATA, else the user's data folder)", 0},
-	{"output", 'o', "FILE", 0, "export: where the samples go (.npy)", 0},
-	{"labels", KEY_LABELS, "FILE", 0, "export: where their labels go (.npy)", 0},
-	{"split", KEY_SPLIT, "PART", 0, "export: test, valid or train (test)", 0},
-	{"limit", KEY_LIMIT, "N", 0, "export: the first N samples (100)", 0},
-	{0},
+        {"mirror", KEY_MIRROR, "URL", 0, "get: the folder in which the files lie, instead of the set's own home", 0},
+        {"folder", KEY_FOLDER, "DIR", 0,
+                "get: where the set goes (the first folder of COPPICE_DATA, else the user's data folder)", 0},
+        {"output", 'o', "FILE", 0, "export: where the samples go (.npy)", 0},
+        {"labels", KEY_LABELS, "FILE", 0, "export: where their labels go (.npy)", 0},
+        {"split", KEY_SPLIT, "PART", 0, "export: test, valid or train (test)", 0},
+        {"limit", KEY_LIMIT, "N", 0, "export: the first N samples (100)", 0},
+        {0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -49,8 +53,9 @@ static void list(cli *c)
 		cli_put_int(c, "present", d.present);
 		cli_put_text(c, "where", d.where);
 		cli_put_item_end(c);
-		cli_out(c, "%-14s %-12s %s%s%s%s\n", d.name, d.present ? "here" : "not here", d.summary, d.licence && *d.licence ? " (" : "",
-			d.licence ? d.licence : "", d.licence && *d.licence ? ")" : "");
+		cli_out(c, "%-14s %-12s %s%s%s%s\n", d.name, d.present ? "here" : "not here", d.summary,
+		        d.licence && *d.licence ? " (" : "", d.licence ? d.licence : "",
+		        d.licence && *d.licence ? ")" : "");
 	}
 	cli_put_end(c);
 }
@@ -68,7 +73,8 @@ static void progress(void *ud, int64_t done, int64_t total)
 static cop_status write_samples(cli *c, const job *j, const cop_dataset *d)
 {
 	const int64_t each = cop_type_count(&d->x);
-	cop_tensor x = {.type = d->x}, y = {.type = {.dtype = COP_I32, .rank = 1, .dim = {d->count}, .q = {.axis = -1}}};
+	cop_tensor x = {.type = d->x},
+	           y = {.type = {.dtype = COP_I32, .rank = 1, .dim = {d->count}, .q = {.axis = -1}}};
 	cop_status st = COP_OK;
 
 	for (int32_t i = 0; i < d->x.rank; i++) x.type.dim[i + 1] = d->x.dim[i];
@@ -77,7 +83,8 @@ static cop_status write_samples(cli *c, const job *j, const cop_dataset *d)
 	x.data = malloc((size_t)(each * d->count) * sizeof(float));
 	y.data = calloc((size_t)d->count, sizeof(int32_t));
 	if (!x.data || !y.data) st = cli_fail(c, COP_NOMEM, "out of memory for %d samples", d->count);
-	for (int32_t i = 0; !st && i < d->count; i++) st = d->get(d->ud, i, (float *)x.data + i * each, (int32_t *)y.data + i);
+	for (int32_t i = 0; !st && i < d->count; i++)
+		st = d->get(d->ud, i, (float *)x.data + i * each, (int32_t *)y.data + i);
 	if (!st) st = cop_npy_write(c->cx, j->out, &x);
 	if (!st && j->labels) st = cop_npy_write(c->cx, j->labels, &y);
 	free(x.data);
@@ -102,8 +109,11 @@ static cop_status export(cli *c, const job *j)
 cop_status cmd_data(cli *c, int argc, char **argv)
 {
 	job j = {.split = "test", .limit = 100};
-	const cli_line line = {options, "list\ncheck NAME\nget NAME\nexport NAME", "Lists, checks, fetches or exports data sets.\vExample:\n"
-		"  coppice data get mnist\n  coppice data check mnist\n  coppice data export mnist --limit 10 -o digits.npy", option, &j, j.arg, 2, 1};
+	const cli_line line = {options, "list\ncheck NAME\nget NAME\nexport NAME",
+	        "Lists, checks, fetches or exports data sets.\vExample:\n"
+	        "  coppice data get mnist\n  coppice data check mnist\n  coppice data export mnist --limit 10 -o "
+	        "digits.npy",
+	        option, &j, j.arg, 2, 1};
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	const char *what = j.arg[0], *name = j.arg[1];
@@ -114,7 +124,9 @@ cop_status cmd_data(cli *c, int argc, char **argv)
 	bool get = !strcmp(what, "get"), check = !strcmp(what, "check");
 	if (!get && !check && strcmp(what, "export"))
 		return cli_fail(c, COP_ARG, "data %s: there are list, check NAME, get NAME and export NAME", what);
-	if (!name) return cli_fail(c, COP_ARG, "data %s: the name of a set is missing; `coppice data list` shows them", what);
+	if (!name)
+		return cli_fail(
+		        c, COP_ARG, "data %s: the name of a set is missing; `coppice data list` shows them", what);
 	cli_put_text(c, "name", name);
 	if (!get && !check) return export(c, &j);
 	if (get) cli_catch_signals(c);

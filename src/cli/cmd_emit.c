@@ -24,12 +24,12 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-	{"output", 'o', "FOLDER", 0, "where the C files go", 0},
-	{"target", KEY_TARGET, "NAME", 0, "a machine of `coppice targets` (host)", 0},
-	{"name", KEY_NAME, "NAME", 0, "what the functions begin with", 0},
-	{"train", KEY_TRAIN, NULL, 0, "with the training step", 0},
-	{"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
-	{0},
+        {"output", 'o', "FOLDER", 0, "where the C files go", 0},
+        {"target", KEY_TARGET, "NAME", 0, "a machine of `coppice targets` (host)", 0},
+        {"name", KEY_NAME, "NAME", 0, "what the functions begin with", 0},
+        {"train", KEY_TRAIN, NULL, 0, "with the training step", 0},
+        {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
+        {0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -41,11 +41,20 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		if (strlen(arg) >= sizeof j->out) argp_error(state, "the path of the output is too long");
 		snprintf(j->out, sizeof j->out, "%s", arg);
 		return 0;
-	case KEY_TARGET: j->target = arg; return 0;
-	case KEY_NAME: j->a.name = arg; return 0;
-	case KEY_TRAIN: j->a.train = true; return 0;
-	case KEY_UPDATE: j->a.train_spec = arg; return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	case KEY_TARGET:
+		j->target = arg;
+		return 0;
+	case KEY_NAME:
+		j->a.name = arg;
+		return 0;
+	case KEY_TRAIN:
+		j->a.train = true;
+		return 0;
+	case KEY_UPDATE:
+		j->a.train_spec = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
@@ -73,7 +82,9 @@ static cop_status write_file(void *ud, const char *name, const void *bytes, size
 	if (!f) return cli_fail(j->c, COP_IO, "%s: %s", path, strerror(errno));
 	bool ok = fwrite(bytes, 1, size, f) == size;
 	ok = !fclose(f) && ok;
-	if (!ok) return cli_fail(j->c, COP_IO, "%s/%s could not be written: %s; nothing is left of it", j->out, name, strerror(errno));
+	if (!ok)
+		return cli_fail(j->c, COP_IO, "%s/%s could not be written: %s; nothing is left of it", j->out, name,
+		        strerror(errno));
 	j->files++;
 	j->bytes += (int64_t)size;
 	return COP_OK;
@@ -92,7 +103,8 @@ static int move(const char *from, const char *to)
 	if (to && mkdir(to, 0777) && errno != EEXIST) bad = -1;
 	while (!bad && (e = readdir(d))) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
-		int n = snprintf(a, sizeof a, "%s/%s", from, e->d_name), m = snprintf(b, sizeof b, "%s/%s", to ? to : "", e->d_name);
+		int n = snprintf(a, sizeof a, "%s/%s", from, e->d_name),
+		    m = snprintf(b, sizeof b, "%s/%s", to ? to : "", e->d_name);
 		if (n >= (int)sizeof a || m >= (int)sizeof b || lstat(a, &s)) bad = -1;
 		else if (S_ISDIR(s.st_mode)) bad = move(a, to ? b : NULL);
 		else bad = to ? rename(a, b) : unlink(a);
@@ -116,7 +128,8 @@ static cop_status emit(job *j)
 	}
 	st = cop_emit_c(g, &t, &j->a, write_file, j);
 	cop_graph_free(g);
-	if (!st && rename(j->beside, j->out) && move(j->beside, j->out)) st = cli_fail(c, COP_IO, "%s: could not be written: %s", j->out, strerror(errno));
+	if (!st && rename(j->beside, j->out) && move(j->beside, j->out))
+		st = cli_fail(c, COP_IO, "%s: could not be written: %s", j->out, strerror(errno));
 	if (st) move(j->beside, NULL);
 	return st;
 }
@@ -124,9 +137,12 @@ static cop_status emit(job *j)
 cop_status cmd_emit(cli *c, int argc, char **argv)
 {
 	job j = {.c = c, .target = "host", .a = {.name = "net"}};
-	const cli_line line = {options, "FILE", "Writes a network as C that needs a C compiler and nothing else.\v"
-		"Example:\n  coppice emit small.cop --target cortex-m4 -o out/\n"
-		"  coppice emit small.cop --target netduinoplus2 --train --update \"sgd momentum=0 layers=fc3*\" -o out/", option, &j, &j.file, 1, 1};
+	const cli_line line = {options, "FILE",
+	        "Writes a network as C that needs a C compiler and nothing else.\v"
+	        "Example:\n  coppice emit small.cop --target cortex-m4 -o out/\n"
+	        "  coppice emit small.cop --target netduinoplus2 --train --update \"sgd momentum=0 layers=fc3*\" -o "
+	        "out/",
+	        option, &j, &j.file, 1, 1};
 	char n[32];
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));

@@ -4,7 +4,9 @@
  */
 #include "cli.h"
 
-typedef struct job { const char *file, *out; } job;
+typedef struct job {
+	const char *file, *out;
+} job;
 
 static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the weights go (.safetensors)", 0}, {0}};
 
@@ -19,8 +21,10 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 cop_status cmd_export(cli *c, int argc, char **argv)
 {
 	job j = {0};
-	const cli_line line = {options, "FILE", "Writes the weights for other programs, by name.\vExample:\n"
-		"  coppice export net.cop -o net.safetensors", option, &j, &j.file, 1, 1};
+	const cli_line line = {options, "FILE",
+	        "Writes the weights for other programs, by name.\vExample:\n"
+	        "  coppice export net.cop -o net.safetensors",
+	        option, &j, &j.file, 1, 1};
 	cop_graph *g;
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));

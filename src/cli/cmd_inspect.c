@@ -9,14 +9,18 @@
 
 enum { KEY_GRAPH = 0x3000, KEY_PLAN, KEY_TARGET };
 
-typedef struct job { bool graph, plan; int32_t batch; const char *target, *file; } job;
+typedef struct job {
+	bool graph, plan;
+	int32_t batch;
+	const char *target, *file;
+} job;
 
 static const struct argp_option options[] = {
-	{"graph", KEY_GRAPH, NULL, 0, "print the text form, one line a node", 0},
-	{"plan", KEY_PLAN, NULL, 0, "print the steps of the deployed form: kernel and live bytes", 0},
-	{"batch", 'b', "N", 0, "samples a run (1)", 0},
-	{"target", KEY_TARGET, "NAME", 0, "machine to plan for, of `coppice targets` (host)", 0},
-	{0},
+        {"graph", KEY_GRAPH, NULL, 0, "print the text form, one line a node", 0},
+        {"plan", KEY_PLAN, NULL, 0, "print the steps of the deployed form: kernel and live bytes", 0},
+        {"batch", 'b', "N", 0, "samples a run (1)", 0},
+        {"target", KEY_TARGET, "NAME", 0, "machine to plan for, of `coppice targets` (host)", 0},
+        {0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -24,11 +28,20 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	job *j = ud;
 
 	switch (key) {
-	case KEY_GRAPH: j->graph = true; return 0;
-	case KEY_PLAN: j->plan = true; return 0;
-	case KEY_TARGET: j->target = arg; return 0;
-	case 'b': j->batch = cli_int(state, "--batch", arg, 1, 65536); return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	case KEY_GRAPH:
+		j->graph = true;
+		return 0;
+	case KEY_PLAN:
+		j->plan = true;
+		return 0;
+	case KEY_TARGET:
+		j->target = arg;
+		return 0;
+	case 'b':
+		j->batch = cli_int(state, "--batch", arg, 1, 65536);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
@@ -61,8 +74,8 @@ static void layer_line(cli *c, const cop_layer *l, const char *shape)
 	cli_number_text(n[2], (double)l->weight_bytes);
 	cli_number_text(n[3], (double)l->out_bytes);
 	if (l->parameters) snprintf(kept, sizeof kept, "%.1f %%", 100 * (double)l->nonzero / (double)l->parameters);
-	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", l->op, l->name ? l->name : "", shape, l->parameters ? n[0] : "", kept,
-		l->macs ? n[1] : "", l->weight_bytes ? n[2] : "", n[3]);
+	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", l->op, l->name ? l->name : "", shape,
+	        l->parameters ? n[0] : "", kept, l->macs ? n[1] : "", l->weight_bytes ? n[2] : "", n[3]);
 }
 
 static cop_status layers(cli *c, const cop_graph *g)
@@ -71,7 +84,8 @@ static cop_status layers(cli *c, const cop_graph *g)
 	char shape[64];
 
 	cli_put_list(c, "layers");
-	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", "op", "name", "output", "parameters", "kept", "dense MACs", "weight bytes", "out bytes");
+	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", "op", "name", "output", "parameters", "kept",
+	        "dense MACs", "weight bytes", "out bytes");
 	for (int32_t i = 0; i < cop_graph_layers(g); i++) {
 		CLI_TRY(cop_graph_layer(g, i, &l));
 		cli_shape(shape, sizeof shape, &l.out);
@@ -107,7 +121,8 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 a parameter");
 	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as the portable kernels read them");
 	total(c, "ram_bytes", "RAM, one sample", (int64_t)f.ram_bytes, "bytes with the portable kernels");
-	total(c, "arena_bytes", "  arena", (int64_t)cop_plan_bytes(p, COP_TEMP), "bytes of activations, inputs and outputs, as planned");
+	total(c, "arena_bytes", "  arena", (int64_t)cop_plan_bytes(p, COP_TEMP),
+	        "bytes of activations, inputs and outputs, as planned");
 	total(c, "live_bytes", "  largest live set", (int64_t)cop_plan_live(p), "bytes; no arena can be smaller");
 	total(c, "param_bytes", "  parameters in RAM", (int64_t)cop_plan_bytes(p, COP_PARAM), "bytes");
 	total(c, "state_bytes", "  state", (int64_t)cop_plan_bytes(p, COP_STATE), "bytes");
@@ -133,7 +148,8 @@ static void steps(cli *c, const cop_plan *p)
 		cli_put_item_end(c);
 		cli_number_text(live, (double)s.live_bytes);
 		cli_number_text(macs, (double)s.macs);
-		cli_out(c, "%5d %-12s %-26s %-32s %12s %14s\n", i, s.op, s.name ? s.name : "", s.kernel ? s.kernel : "", live, s.macs ? macs : "");
+		cli_out(c, "%5d %-12s %-26s %-32s %12s %14s\n", i, s.op, s.name ? s.name : "", s.kernel ? s.kernel : "",
+		        live, s.macs ? macs : "");
 	}
 	cli_put_end(c);
 }
@@ -141,8 +157,10 @@ static void steps(cli *c, const cop_plan *p)
 cop_status cmd_inspect(cli *c, int argc, char **argv)
 {
 	job j = {.target = "host", .batch = 1};
-	const cli_line line = {options, "FILE", "Prints the layers of a network and what it takes. FILE may be a name of `coppice zoo`.\v"
-		"Example:\n  coppice inspect small.cop\n  coppice inspect small.cop --plan --target cortex-m4", option, &j, &j.file, 1, 1};
+	const cli_line line = {options, "FILE",
+	        "Prints the layers of a network and what it takes. FILE may be a name of `coppice zoo`.\v"
+	        "Example:\n  coppice inspect small.cop\n  coppice inspect small.cop --plan --target cortex-m4",
+	        option, &j, &j.file, 1, 1};
 	char spec[32];
 	cop_graph *g;
 	cli_deployed d = {0};

@@ -6,8 +6,10 @@
 
 cop_status cmd_passes(cli *c, int argc, char **argv)
 {
-	const cli_line line = {.args = "", .doc = "Lists the passes and their options (name:kind; i whole, f real, s text).\vExample:\n  coppice passes\n"
-		"  coppice apply net.cop \"batch:n=8 fuse\" -o out.cop"};
+	const cli_line line = {.args = "",
+	        .doc = "Lists the passes and their options (name:kind; i whole, f real, s text).\vExample:\n  coppice "
+	               "passes\n"
+	               "  coppice apply net.cop \"batch:n=8 fuse\" -o out.cop"};
 	const char *name, *args = "", *summary = "";
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));

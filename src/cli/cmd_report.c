@@ -6,12 +6,15 @@
 
 enum { KEY_HISTORY = 0x3000 };
 
-typedef struct job { const char *file, *out, *history; } job;
+typedef struct job {
+	const char *file, *out, *history;
+} job;
 
 static const struct argp_option options[] = {
-	{"output", 'o', "FILE", 0, "where the page goes (.html)", 0},
-	{"history", KEY_HISTORY, "FILE", 0, "what `coppice compress` wrote (FILE.history.json beside the network, if it is there)", 0},
-	{0},
+        {"output", 'o', "FILE", 0, "where the page goes (.html)", 0},
+        {"history", KEY_HISTORY, "FILE", 0,
+                "what `coppice compress` wrote (FILE.history.json beside the network, if it is there)", 0},
+        {0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -28,8 +31,9 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 cop_status cmd_report(cli *c, int argc, char **argv)
 {
 	job j = {0};
-	const cli_line line = {options, "FILE", "Draws one self-contained page about a network.\vExample:\n  coppice report small.cop -o report.html", option, &j,
-		&j.file, 1, 1};
+	const cli_line line = {options, "FILE",
+	        "Draws one self-contained page about a network.\vExample:\n  coppice report small.cop -o report.html",
+	        option, &j, &j.file, 1, 1};
 	char beside[1024];
 	void *history = NULL;
 	size_t size = 0;
@@ -44,7 +48,9 @@ cop_status cmd_report(cli *c, int argc, char **argv)
 	if (!st) st = cop_report_html(j.out, g, history, size);
 	if (!st) {
 		cli_put_text(c, "output", j.out);
-		if (!c->quiet) cli_out(c, "%s: %s\n", j.out, j.history ? "written" : "written; no history was found, so it shows the network alone");
+		if (!c->quiet)
+			cli_out(c, "%s: %s\n", j.out,
+			        j.history ? "written" : "written; no history was found, so it shows the network alone");
 	}
 	cop_free(c->cx, history);
 	cop_graph_free(g);

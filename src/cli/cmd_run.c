@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct job { const char *out, *arg[2]; } job;
+typedef struct job {
+	const char *out, *arg[2];
+} job;
 
 static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the results go (.npy)", 0}, {0}};
 
@@ -35,9 +37,11 @@ static cop_status samples(int64_t *n, cli *c, const job *j, const cop_tensor *x)
 	cli_shape(have, sizeof have, &x->type);
 	in.dim[0] = 1;
 	cli_shape(want, sizeof want, &in);
-	if (x->type.dtype != COP_F32) return cli_fail(c, COP_ARG, "%s: holds whole numbers, the network takes f32", j->arg[1]);
+	if (x->type.dtype != COP_F32)
+		return cli_fail(c, COP_ARG, "%s: holds whole numbers, the network takes f32", j->arg[1]);
 	if (all % each || (x->type.rank > 1 && all / each > 1 && x->type.dim[0] != all / each))
-		return cli_fail(c, COP_SHAPE, "%s: has shape %s, one sample of the network is %s", j->arg[1], have, want);
+		return cli_fail(
+		        c, COP_SHAPE, "%s: has shape %s, one sample of the network is %s", j->arg[1], have, want);
 	*n = all / each;
 	return COP_OK;
 }
@@ -72,8 +76,10 @@ done:
 cop_status cmd_run(cli *c, int argc, char **argv)
 {
 	job j = {0};
-	const cli_line line = {options, "FILE INPUT.npy", "Runs a network on an array of samples (f32, C order, channels last).\v"
-		"Example:\n  coppice run small.cop digits.npy -o scores.npy", option, &j, j.arg, 2, 2};
+	const cli_line line = {options, "FILE INPUT.npy",
+	        "Runs a network on an array of samples (f32, C order, channels last).\v"
+	        "Example:\n  coppice run small.cop digits.npy -o scores.npy",
+	        option, &j, j.arg, 2, 2};
 	cop_tensor x = {0}, y = {0};
 	int64_t n = 0;
 	char shape[64];

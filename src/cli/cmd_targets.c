@@ -6,8 +6,9 @@
 
 cop_status cmd_targets(cli *c, int argc, char **argv)
 {
-	const cli_line line = {.args = "", .doc = "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n"
-		"  coppice emit small.cop --target cortex-m4 -o out/"};
+	const cli_line line = {.args = "",
+	        .doc = "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n"
+	               "  coppice emit small.cop --target cortex-m4 -o out/"};
 	const char *name, *summary = "";
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));

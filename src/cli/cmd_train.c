@@ -21,10 +21,11 @@ typedef struct job {
 } job;
 
 static const struct argp_option own[] = {
-	{"output", 'o', "FILE", 0, "where the trained network goes (.cop)", 0},
-	{"resume", KEY_RESUME, NULL, 0, "go on from the checkpoint", 0},
-	{"checkpoint", KEY_CHECKPOINT, "FILE", 0, "written after each epoch and when stopped (FILE.ckpt beside the output, removed at the end)", 0},
-	{"valid", KEY_VALID, "yes|no", 0, "keep a part of the training set for validation (yes)", 0},
+        {"output", 'o', "FILE", 0, "where the trained network goes (.cop)", 0},
+        {"resume", KEY_RESUME, NULL, 0, "go on from the checkpoint", 0},
+        {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
+                "written after each epoch and when stopped (FILE.ckpt beside the output, removed at the end)", 0},
+        {"valid", KEY_VALID, "yes|no", 0, "keep a part of the training set for validation (yes)", 0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -32,14 +33,21 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	job *j = ud;
 
 	switch (key) {
-	case 'o': j->out = arg; return 0;
-	case KEY_RESUME: j->t.a.resume = true; return 0;
-	case KEY_CHECKPOINT: j->checkpoint = arg; return 0;
+	case 'o':
+		j->out = arg;
+		return 0;
+	case KEY_RESUME:
+		j->t.a.resume = true;
+		return 0;
+	case KEY_CHECKPOINT:
+		j->checkpoint = arg;
+		return 0;
 	case KEY_VALID:
 		j->no_valid = !strcmp(arg, "no");
 		if (!j->no_valid && strcmp(arg, "yes")) argp_error(state, "--valid=%s: must be yes or no", arg);
 		return 0;
-	default: return cli_train_option(key, arg, state, &j->t);
+	default:
+		return cli_train_option(key, arg, state, &j->t);
 	}
 }
 
@@ -64,7 +72,8 @@ static void result(job *j, const char *model)
 	cli_put_real(c, "seconds", j->seconds);
 	cli_put_int(c, "file_bytes", cli_file_size(j->out));
 	if (c->quiet) return;
-	cli_out(c, "%s: %s trained for %d epochs in %.0f s, loss %.4f", j->out, model, j->t.a.epochs, j->seconds, (double)j->loss);
+	cli_out(c, "%s: %s trained for %d epochs in %.0f s, loss %.4f", j->out, model, j->t.a.epochs, j->seconds,
+	        (double)j->loss);
 	if (j->accuracy >= 0) cli_out(c, ", %.2f %% right on the validation set", 100 * (double)j->accuracy);
 	cli_out(c, "\n");
 }
@@ -95,9 +104,11 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	while (cli_train_options[n].name) options[n] = cli_train_options[n], n++;
 	memcpy(options + n, own, sizeof own);
 	options[n + LEN(own)] = (struct argp_option){0};
-	const cli_line line = {options, "MODEL", "Trains a network. MODEL is a name of `coppice zoo`, or a file to go on with.\v"
-		"Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n"
-		"Options that are left out take values that suit the model.", option, &j, &model, 1, 1};
+	const cli_line line = {options, "MODEL",
+	        "Trains a network. MODEL is a name of `coppice zoo`, or a file to go on with.\v"
+	        "Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n"
+	        "Options that are left out take values that suit the model.",
+	        option, &j, &model, 1, 1};
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	CLI_TRY(cli_can_write(c, j.out));
 	cli_train_defaults(&j.t, model);

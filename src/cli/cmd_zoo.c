@@ -6,7 +6,9 @@
 
 cop_status cmd_zoo(cli *c, int argc, char **argv)
 {
-	const cli_line line = {.args = "", .doc = "Lists the networks that can be built by name.\vExample:\n  coppice zoo\n  coppice inspect mobilenet-v2-0.35@96"};
+	const cli_line line = {.args = "",
+	        .doc = "Lists the networks that can be built by name.\vExample:\n  coppice zoo\n  coppice inspect "
+	               "mobilenet-v2-0.35@96"};
 	const char *name, *summary = "";
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));

@@ -72,10 +72,13 @@ cop_status cli_can_write(cli *c, const char *path)
 	if (strlen(path) > 900) return cli_fail(c, COP_ARG, "the path of the output is longer than 900 characters");
 	/* files are replaced by renaming, which would put a plain file in the place of a device */
 	if (!stat(path, &s) && !S_ISREG(s.st_mode))
-		return cli_fail(c, COP_IO, "%s: is a %s, a plain file was expected", path, S_ISDIR(s.st_mode) ? "folder" : "device or pipe");
+		return cli_fail(c, COP_IO, "%s: is a %s, a plain file was expected", path,
+		        S_ISDIR(s.st_mode) ? "folder" : "device or pipe");
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
-	if (stat(folder, &s)) return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
-	if (access(folder, W_OK)) return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
+	if (stat(folder, &s))
+		return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
+	if (access(folder, W_OK))
+		return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
 	return COP_OK;
 }
 
@@ -102,7 +105,8 @@ void cli_shape(char *out, size_t size, const cop_type *t)
 		at += snprintf(out + at, size - (size_t)at, i ? "x%d" : "%d", t->dim[i]);
 }
 
-cop_status cli_deploy(cli_deployed *out, cli *c, const char *path, int32_t batch, const char *target, bool session, int threads)
+cop_status cli_deploy(
+        cli_deployed *out, cli *c, const char *path, int32_t batch, const char *target, bool session, int threads)
 {
 	char spec[64];
 	cop_target t;

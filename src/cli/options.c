@@ -11,12 +11,12 @@
 enum { KEY_JSON = 0x1000, KEY_SEED, KEY_THREADS };
 
 static const struct argp_option common_options[] = {
-	{"json", KEY_JSON, NULL, 0, "print one JSON object", 90},
-	{"seed", KEY_SEED, "N", 0, "of all random numbers (1)", 90},
-	{"threads", KEY_THREADS, "N", 0, "any number gives the same bits (all processors)", 90},
-	{"quiet", 'q', NULL, 0, "errors alone", 90},
-	{"verbose", 'v', NULL, 0, "say what is done", 90},
-	{0},
+        {"json", KEY_JSON, NULL, 0, "print one JSON object", 90},
+        {"seed", KEY_SEED, "N", 0, "of all random numbers (1)", 90},
+        {"threads", KEY_THREADS, "N", 0, "any number gives the same bits (all processors)", 90},
+        {"quiet", 'q', NULL, 0, "errors alone", 90},
+        {"verbose", 'v', NULL, 0, "say what is done", 90},
+        {0},
 };
 
 static void on_log(void *ud, cop_level level, const char *text)
@@ -31,25 +31,38 @@ static error_t common(int key, char *arg, struct argp_state *state)
 	char *end;
 
 	switch (key) {
-	case KEY_JSON: c->json = true; return 0;
-	case KEY_THREADS: c->threads = cli_int(state, "--threads", arg, 1, 1024); return 0;
-	case 'q': c->quiet = true; return 0;
-	case 'v': c->verbose = true; return 0;
+	case KEY_JSON:
+		c->json = true;
+		return 0;
+	case KEY_THREADS:
+		c->threads = cli_int(state, "--threads", arg, 1, 1024);
+		return 0;
+	case 'q':
+		c->quiet = true;
+		return 0;
+	case 'v':
+		c->verbose = true;
+		return 0;
 	case KEY_SEED:
 		c->seed = strtoull(arg, &end, 0);
-		if (end == arg || *end || *arg == '-') argp_error(state, "--seed=%s: must be a whole number, 0 or more", arg);
+		if (end == arg || *end || *arg == '-')
+			argp_error(state, "--seed=%s: must be a whole number, 0 or more", arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (c->verbose) cop_ctx_log(c->cx, COP_LOG_INFO, on_log, c);
 		if (c->quiet) cop_ctx_log(c->cx, COP_LOG_ERROR, NULL, NULL);
 		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
 const struct argp cli_common = {.options = common_options, .parser = common};
 
-typedef struct both { cli *c; const cli_line *l; } both;
+typedef struct both {
+	cli *c;
+	const cli_line *l;
+} both;
 
 static error_t parser(int key, char *arg, struct argp_state *state)
 {
@@ -67,14 +80,16 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if ((int)state->arg_num < l->least) argp_error(state, "expected %s", l->args);
 		return 0;
-	default: return l->option ? l->option(key, arg, state, l->ud) : ARGP_ERR_UNKNOWN;
+	default:
+		return l->option ? l->option(key, arg, state, l->ud) : ARGP_ERR_UNKNOWN;
 	}
 }
 
 cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv)
 {
 	const struct argp_child children[] = {{&cli_common, 0, "Every verb:", 90}, {0}};
-	const struct argp a = {.options = l->options, .parser = parser, .args_doc = l->args, .doc = l->doc, .children = children};
+	const struct argp a = {
+	        .options = l->options, .parser = parser, .args_doc = l->args, .doc = l->doc, .children = children};
 	both b = {c, l};
 	error_t e = argp_parse(&a, argc, argv, 0, NULL, &b);
 
@@ -86,7 +101,8 @@ int32_t cli_int(struct argp_state *state, const char *name, const char *text, in
 	char *end;
 	long v = strtol(text, &end, 10);
 
-	if (end == text || *end || v < lo || v > hi) argp_error(state, "%s=%s: must be a whole number from %d to %d", name, text, lo, hi);
+	if (end == text || *end || v < lo || v > hi)
+		argp_error(state, "%s=%s: must be a whole number from %d to %d", name, text, lo, hi);
 	return (int32_t)v;
 }
 

@@ -44,13 +44,15 @@ void cli_progress(void *ud, const cop_epoch *e)
 	char left[24], right[32] = "";
 
 	if (!c->tty || c->quiet) return;
-	if (line_is_open && (e->epoch != c->epoch || strcmp(e->stage, c->stage))) fputc('\n', stderr); /* the last line of an epoch stays */
+	if (line_is_open && (e->epoch != c->epoch || strcmp(e->stage, c->stage)))
+		fputc('\n', stderr); /* the last line of an epoch stays */
 	c->epoch = e->epoch;
 	snprintf(c->stage, sizeof c->stage, "%s", e->stage);
 	time_text(left, e->seconds_left);
 	if (e->accuracy >= 0) snprintf(right, sizeof right, "  valid %.2f %%", 100 * (double)e->accuracy);
-	fprintf(stderr, "\r\033[K%s  epoch %d/%d  %3.0f %%  loss %.4f%s  lr %.2g  %.0f images/s  %s left", e->stage, e->epoch, e->epochs,
-		100 * (double)e->done, (double)e->loss, right, (double)e->lr, e->images_per_second, left);
+	fprintf(stderr, "\r\033[K%s  epoch %d/%d  %3.0f %%  loss %.4f%s  lr %.2g  %.0f images/s  %s left", e->stage,
+	        e->epoch, e->epochs, 100 * (double)e->done, (double)e->loss, right, (double)e->lr, e->images_per_second,
+	        left);
 	line_is_open = true;
 	fflush(stderr);
 }

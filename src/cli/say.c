@@ -99,10 +99,22 @@ static void close(cli *c, char bracket)
 	c->members = 1;
 }
 
-void cli_put_list(cli *c, const char *key) { open(c, key, '['); }
-void cli_put_end(cli *c) { close(c, ']'); }
-void cli_put_item(cli *c, const char *key) { open(c, key, '{'); }
-void cli_put_item_end(cli *c) { close(c, '}'); }
+void cli_put_list(cli *c, const char *key)
+{
+	open(c, key, '[');
+}
+void cli_put_end(cli *c)
+{
+	close(c, ']');
+}
+void cli_put_item(cli *c, const char *key)
+{
+	open(c, key, '{');
+}
+void cli_put_item_end(cli *c)
+{
+	close(c, '}');
+}
 
 void cli_number_text(char out[32], double v)
 {

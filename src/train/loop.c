@@ -73,17 +73,19 @@ static cop_status bind_tensors(loop *l)
 static cop_status set_up(loop *l, cop_dataset *train)
 {
 	cop_target t;
+	char augment[200];
 
 	COP_TRY(cop__check_fit(l->model, train));
 	if (l->valid) COP_TRY(cop__check_fit(l->model, l->valid));
 	if (train->count < 1) return cop__error(l->cx, COP_ARG, "data set '%s' is empty", train->name);
 	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
+	COP_TRY(cop__normalise(l->model, train, l->a->augment, augment, sizeof augment));
 	COP_TRY(make_graph(l, train->classes));
 	COP_TRY(cop_target_find(&t, l->cx, "host"));
 	t.threads = l->a->threads;
 	COP_TRY(cop_plan_build(&l->plan, &l->g, 1, &t));
 	COP_TRY(cop_session_new(&l->s, l->plan, l->a->threads));
-	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = l->a->augment, .seed = l->a->seed}));
+	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed}));
 	l->per_epoch = cop__batch_count(l->batch);
 	l->labels = train->classes > 0;
 	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;

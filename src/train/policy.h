@@ -33,6 +33,9 @@ cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, cons
 /* The median time of one sample on one thread, as deployed. */
 cop_status cop__latency(double *microseconds, const cop_graph *model);
 
+/* If `augment` says normalise: makes it part of g, once, with the statistics of d. rest: the options without the word. */
+cop_status cop__normalise(cop_graph *g, cop_dataset *d, const char *augment, char *rest, size_t size);
+
 /* Do the samples of d fit the network's input, and its classes the output? Says what differs. */
 cop_status cop__check_fit(const cop_graph *g, const cop_dataset *d);
 

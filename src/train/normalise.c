@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * normalise - x = (x - mean) / std by channel, as two nodes at the head of the network. Mean and deviation belong to the model:
+ * as constants of its graph they go wherever it goes, to evaluation, into the file and into emitted C.
+ */
+#include "data/batch.h"
+#include "op/op.h"
+#include "pass/pass.h"
+#include "train/policy.h"
+
+#include <stdio.h>
+
+/* The options without the word "normalise"; *found tells whether it was there. */
+static cop_status take_word(char *out, size_t size, bool *found, cop_ctx *cx, const char *augment)
+{
+	size_t at = 0;
+
+	*found = false;
+	out[0] = 0;
+	for (const char *p = augment ? augment : ""; *p;) {
+		size_t n = strcspn(p, ", ");
+		if (n == 9 && !memcmp(p, "normalise", 9)) *found = true;
+		else if (n && at + n + 2 > size) return cop__error(cx, COP_ARG, "augment: longer than %zu characters", size);
+		else if (n) at += (size_t)snprintf(out + at, size - at, "%s%.*s", at ? "," : "", (int)n, p);
+		p += n + (p[n] != 0);
+	}
+	return COP_OK;
+}
+
+static cop_status prepend(cop_graph **out, const cop_graph *g, const float *mean, const float *scale, int32_t channels)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	cop_type t = cop__type(COP_F32, 1, &channels);
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	if (!st) {
+		cop_vid m = cop__data(*out, COP_CONST, "input.mean", &t, mean), s = cop__data(*out, COP_CONST, "input.scale", &t, scale);
+		cop_vid d = cop__apply(*out, OP_sub, &none, VIDS(map[g->input[0]], m)), y = cop__apply(*out, OP_mul, &none, VIDS(d, s));
+		if (!y) st = g->cx->code ? g->cx->code : COP_NOMEM;
+		map[g->input[0]] = y;
+	}
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_rest(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
+/* Puts the nodes into g itself, so that its owner's pointer stays good. */
+static cop_status insert(cop_graph *g, cop_dataset *d)
+{
+	int32_t channels = cop__batch_channels(d);
+	float *mean = cop__alloc(g->cx, 8 * (size_t)channels), *std = mean + channels;
+	cop_graph *made = NULL;
+
+	if (!mean) return COP_NOMEM;
+	cop_status st = cop__batch_stats(mean, std, g->cx, d);
+	for (int32_t i = 0; i < channels; i++) std[i] = 1 / std[i];
+	if (!st && cop__t(g, g->input[0])->dim[cop__t(g, g->input[0])->rank - 1] != channels)
+		st = cop__error(g->cx, COP_SHAPE, "normalise: the data have %d channels, the network's input has not", channels);
+	if (!st) st = prepend(&made, g, mean, std, channels);
+	if (!st) {
+		cop_graph old = *g;
+		*g = *made;
+		*made = old;
+	}
+	cop_graph_free(made);
+	cop__free(g->cx, mean);
+	return st;
+}
+
+cop_status cop__normalise(cop_graph *g, cop_dataset *d, const char *augment, char *rest, size_t size)
+{
+	bool wanted;
+
+	COP_TRY(take_word(rest, size, &wanted, g->cx, augment));
+	return wanted && !cop__find(g, "input.mean") ? insert(g, d) : COP_OK;
+}
