@@ -30,8 +30,8 @@ static cop_status run(cop_ctx *cx, const char *name)
 		st = cop_session_run(s, 0); /* allocates nothing */
 	}
 	if (!st) {
-		printf("%s: %lld inputs, %zu bytes of arena; the first outputs:", name, (long long)cop_type_count(&x.type),
-			cop_plan_bytes(plan, COP_TEMP));
+		printf("%s: %lld inputs, %zu bytes of arena; the first outputs:", name,
+		        (long long)cop_type_count(&x.type), cop_plan_bytes(plan, COP_TEMP));
 		for (int i = 0; i < 5 && i < cop_type_count(&y.type); i++) printf(" %g", (double)((float *)y.data)[i]);
 		printf("\n");
 	}

@@ -12,8 +12,8 @@ static void progress(void *ud, const cop_epoch *e)
 {
 	(void)ud;
 	if (e->done >= 1 && e->accuracy >= 0)
-		printf("epoch %d of %d: loss %.4f, %.1f %% right on the validation set\n", e->epoch, e->epochs, (double)e->loss,
-			100 * (double)e->accuracy);
+		printf("epoch %d of %d: loss %.4f, %.1f %% right on the validation set\n", e->epoch, e->epochs,
+		        (double)e->loss, 100 * (double)e->accuracy);
 }
 
 static cop_status train(cop_ctx *cx, const char *out)

@@ -11,11 +11,11 @@
 #include <string.h>
 
 static const char recipe[] =
-	"name: example\n"
-	"stages:\n"
-	"  - prune: {keep: 0.15, epochs: 3, over: 0.6, may_cost: 1, must_gain: 3}\n"
-	"  - share: {levels: 16, epochs: 1, update: adam, lr: 0.0005, may_cost: 1, must_gain: 1.2}\n"
-	"  - encode: {codec: smallest}\n";
+        "name: example\n"
+        "stages:\n"
+        "  - prune: {keep: 0.15, epochs: 3, over: 0.6, may_cost: 1, must_gain: 3}\n"
+        "  - share: {levels: 16, epochs: 1, update: adam, lr: 0.0005, may_cost: 1, must_gain: 1.2}\n"
+        "  - encode: {codec: smallest}\n";
 
 /* Log lines of the library say what each stage did. */
 static void on_log(void *ud, cop_level level, const char *text)
@@ -41,8 +41,8 @@ static cop_status compress(cop_ctx *cx, const char *out)
 	if (!st) st = cop_target_find(&host, cx, "host");
 	if (!st) st = cop_measure(&f, g, &host);
 	if (!st)
-		printf("%lld of %lld parameters are not zero; %zu bytes of flash\n", (long long)f.nonzero, (long long)f.parameters,
-			f.flash_bytes);
+		printf("%lld of %lld parameters are not zero; %zu bytes of flash\n", (long long)f.nonzero,
+		        (long long)f.parameters, f.flash_bytes);
 	if (!st && out) st = cop_model_save(g, out);
 	cop_graph_free(g);
 	cop_data_free(test);

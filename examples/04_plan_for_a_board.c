@@ -19,13 +19,15 @@ static cop_status plan(cop_ctx *cx, const char *label, cop_graph *g, const cop_t
 		cop_error_clear(cx); /* a plan that does not fit is an answer here */
 		return st == COP_BUDGET ? COP_OK : st;
 	}
-	printf("%-34s flash %8zu  parameters %8zu  state %8zu  arena %8zu (live %zu)\n", label, cop_plan_bytes(p, COP_CONST),
-		cop_plan_bytes(p, COP_PARAM), cop_plan_bytes(p, COP_STATE), cop_plan_bytes(p, COP_TEMP), cop_plan_live(p));
+	printf("%-34s flash %8zu  parameters %8zu  state %8zu  arena %8zu (live %zu)\n", label,
+	        cop_plan_bytes(p, COP_CONST), cop_plan_bytes(p, COP_PARAM), cop_plan_bytes(p, COP_STATE),
+	        cop_plan_bytes(p, COP_TEMP), cop_plan_live(p));
 	cop_plan_free(p);
 	return COP_OK;
 }
 
-static cop_status train_and_plan(cop_ctx *cx, const char *label, const cop_graph *model, const char *spec, const cop_target *t)
+static cop_status train_and_plan(
+        cop_ctx *cx, const char *label, const cop_graph *model, const char *spec, const cop_target *t)
 {
 	cop_graph *g;
 	cop_status st = cop_graph_train(&g, model, spec);

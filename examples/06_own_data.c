@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * 06 - trains on data of one's own: a cop_dataset is a shape, a count and a function that makes sample i. Here: which of
- * two rings around the origin does a point lie on?
+ * 06 - trains on data of one's own: a cop_dataset is a shape, a count and a function that makes sample i. Here: which
+ * of two rings around the origin does a point lie on?
  */
 #include <coppice.h>
 
@@ -17,7 +17,8 @@ static cop_status ring(void *ud, int32_t i, float *x, int32_t *label)
 	r = (r ^ r >> 16) * 0x45d9f3bu;
 	r ^= r >> 16;
 	*label = (int32_t)(r & 1);
-	float angle = (float)(r >> 1 & 0xffff) / 65536.0f * 6.2831853f, radius = (*label ? 1.0f : 0.5f) + (float)(r >> 17) / 32768.0f * 0.4f;
+	float angle = (float)(r >> 1 & 0xffff) / 65536.0f * 6.2831853f,
+	      radius = (*label ? 1.0f : 0.5f) + (float)(r >> 17) / 32768.0f * 0.4f;
 	x[0] = radius * cosf(angle);
 	x[1] = radius * sinf(angle);
 	return COP_OK;

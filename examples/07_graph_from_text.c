@@ -8,17 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char text[] =
-	"graph shortcut\n"
-	"input x f32[1,8]\n"
-	"param a.w f32[8,8]\n"
-	"param a.b f32[8]\n"
-	"param b.w f32[3,8]\n"
-	"%1 = fc x a.w a.b\n"
-	"%2 = clip %1 lo=0\n"
-	"%3 = add %2 x\n"
-	"y = fc %3 b.w\n"
-	"output y\n";
+static const char text[] = "graph shortcut\n"
+                           "input x f32[1,8]\n"
+                           "param a.w f32[8,8]\n"
+                           "param a.b f32[8]\n"
+                           "param b.w f32[3,8]\n"
+                           "%1 = fc x a.w a.b\n"
+                           "%2 = clip %1 lo=0\n"
+                           "%3 = add %2 x\n"
+                           "y = fc %3 b.w\n"
+                           "output y\n";
 
 static cop_status to_stdout(void *ud, const void *bytes, size_t size)
 {

@@ -78,7 +78,7 @@ say "6/6 the page"
 row() { printf '%-34s %14s %14s   %s\n' "$@"; }
 percent() { awk -v v="$1" 'BEGIN { printf "%.2f %%", 100 * v }'; }
 factor() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "/ %.1f", a / b }'; }
-short() { awk -v v="$1" 'BEGIN { printf (v == int(v) ? "%d" : "%.4g"), v }'; }
+short() { awk -v v="$1" 'BEGIN { printf (v == int(v) || v >= 1000 ? "%.0f" : "%.4g"), v }'; }
 line() {
 	a=$(field "$out/net.$3" "$2")
 	b=$(field "$out/small.$3" "$2")

@@ -8,8 +8,14 @@
 #if COP_HAVE_JANSSON
 #include <jansson.h>
 
-static double number(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
-static double item(const json_t *o, const char *key, size_t i) { return json_number_value(json_array_get(json_object_get(o, key), i)); }
+static double number(const json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
+}
+static double item(const json_t *o, const char *key, size_t i)
+{
+	return json_number_value(json_array_get(json_object_get(o, key), i));
+}
 
 static const char *text(cop_story *s, const json_t *o, const char *key)
 {
@@ -20,8 +26,9 @@ static const char *text(cop_story *s, const json_t *o, const char *key)
 
 static cop_story_side side(const json_t *o)
 {
-	return (cop_story_side){number(o, "accuracy"), number(o, "parameters"), number(o, "nonzero"), number(o, "macs"), number(o, "file_bytes"),
-		number(o, "flash_bytes"), number(o, "ram_bytes"), number(o, "energy_nj"), number(o, "microseconds")};
+	return (cop_story_side){number(o, "accuracy"), number(o, "parameters"), number(o, "nonzero"), number(o, "macs"),
+	        number(o, "file_bytes"), number(o, "flash_bytes"), number(o, "ram_bytes"), number(o, "energy_nj"),
+	        number(o, "microseconds")};
 }
 
 static cop_status stages(cop_story *s, const json_t *list)
@@ -31,10 +38,14 @@ static cop_status stages(cop_story *s, const json_t *list)
 
 	s->stage = cop__arena_get(&s->mem, sizeof *s->stage * (json_array_size(list) + 1));
 	if (!s->stage) return COP_NOMEM;
-	json_array_foreach(list, i, o) {
-		s->stage[s->n_stage++] = (cop_story_stage){.stage = text(s, o, "stage"), .why = text(s, o, "why"), .seconds = number(o, "seconds"),
-			.accuracy = {item(o, "accuracy", 0), item(o, "accuracy", 1)}, .bytes = {item(o, "bytes", 0), item(o, "bytes", 1)},
-			.kept = json_is_true(json_object_get(o, "kept"))};
+	json_array_foreach(list, i, o)
+	{
+		s->stage[s->n_stage++] = (cop_story_stage){.stage = text(s, o, "stage"),
+		        .why = text(s, o, "why"),
+		        .seconds = number(o, "seconds"),
+		        .accuracy = {item(o, "accuracy", 0), item(o, "accuracy", 1)},
+		        .bytes = {item(o, "bytes", 0), item(o, "bytes", 1)},
+		        .kept = json_is_true(json_object_get(o, "kept"))};
 	}
 	return COP_OK;
 }
@@ -46,11 +57,14 @@ static cop_status points(cop_story *s, const json_t *list)
 
 	s->point = cop__arena_get(&s->mem, sizeof *s->point * (json_array_size(list) + 1));
 	if (!s->point) return COP_NOMEM;
-	json_array_foreach(list, i, o) {
+	json_array_foreach(list, i, o)
+	{
 		cop_story_point *last = s->n_point ? &s->point[s->n_point - 1] : NULL;
 		/* an epoch may be noted before it is scored, and again after */
-		if (last && last->epoch == number(o, "epoch") && !strcmp(last->stage, text(s, o, "stage"))) s->n_point--;
-		s->point[s->n_point++] = (cop_story_point){text(s, o, "stage"), number(o, "epoch"), number(o, "loss"), number(o, "accuracy")};
+		if (last && last->epoch == number(o, "epoch") && !strcmp(last->stage, text(s, o, "stage")))
+			s->n_point--;
+		s->point[s->n_point++] = (cop_story_point){
+		        text(s, o, "stage"), number(o, "epoch"), number(o, "loss"), number(o, "accuracy")};
 	}
 	return COP_OK;
 }
@@ -62,10 +76,14 @@ static cop_status layers(cop_story *s, const json_t *list)
 
 	s->layer = cop__arena_get(&s->mem, sizeof *s->layer * (json_array_size(list) + 1));
 	if (!s->layer) return COP_NOMEM;
-	json_array_foreach(list, i, o) {
+	json_array_foreach(list, i, o)
+	{
 		cop_story_layer *l = &s->layer[s->n_layer++];
-		*l = (cop_story_layer){.name = text(s, o, "name"), .count = number(o, "count"), .nonzero = number(o, "nonzero"), .range = number(o, "range"),
-			.bytes = number(o, "bytes")};
+		*l = (cop_story_layer){.name = text(s, o, "name"),
+		        .count = number(o, "count"),
+		        .nonzero = number(o, "nonzero"),
+		        .range = number(o, "range"),
+		        .bytes = number(o, "bytes")};
 		for (size_t b = 0; b < COP_REPORT_BINS; b++) {
 			l->bin[0][b] = item(o, "before", b);
 			l->bin[1][b] = item(o, "after", b);
@@ -84,7 +102,8 @@ cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t
 	cop__arena_init(&out->mem, cx);
 	if (!root) return cop__error(cx, COP_FORMAT, "history, line %d: %s", e.line, e.text);
 	if (!json_is_object(json_object_get(root, "before")) || !json_is_object(json_object_get(root, "after")))
-		st = cop__error(cx, COP_FORMAT, "history: it has no figures before and after; it is not what `coppice compress` wrote");
+		st = cop__error(cx, COP_FORMAT,
+		        "history: it has no figures before and after; it is not what `coppice compress` wrote");
 	if (!st) {
 		out->recipe = text(out, root, "recipe");
 		out->before = side(json_object_get(root, "before"));
@@ -109,4 +128,7 @@ cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t
 
 #endif
 
-void cop__story_free(cop_story *s) { cop__arena_free(&s->mem); }
+void cop__story_free(cop_story *s)
+{
+	cop__arena_free(&s->mem);
+}

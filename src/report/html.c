@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * html - one self-contained page: no script, no font, no picture from elsewhere. With a history it tells what the recipe
- * did; without one it shows the network alone.
+ * html - one self-contained page: no script, no font, no picture from elsewhere. With a history it tells what the
+ * recipe did; without one it shows the network alone.
  */
 #include "graph/graph.h"
 #include "io/cop.h"
@@ -14,8 +14,11 @@ static void pictures(cop_text *t, const cop_pictures *p, bool histograms)
 	for (int i = 0; i < p->n; i++) {
 		const cop_picture *pic = &p->at[i];
 		if (!pic->svg || !pic->note != histograms) continue;
-		if (!n++ && histograms) cop__text_add(t, "<h2>Weights before and after</h2>\n<p class=\"soft\">How often a weight of a size occurs, counted on a "
-			"logarithmic scale; zeros are left out. Of large networks the layers with the most weights are shown.</p>\n");
+		if (!n++ && histograms)
+			cop__text_add(t, "<h2>Weights before and after</h2>\n<p class=\"soft\">How often a weight of a "
+			                 "size occurs, counted on a "
+			                 "logarithmic scale; zeros are left out. Of large networks the layers with the "
+			                 "most weights are shown.</p>\n");
 		if (n == 1) cop__text_add(t, "<div class=\"pics\">\n");
 		cop__text_add(t, "<figure><h3>");
 		cop__html_text(t, pic->title);
@@ -29,12 +32,18 @@ static void pictures(cop_text *t, const cop_pictures *p, bool histograms)
 
 static void notes(cop_text *t)
 {
-	cop__text_add(t, "<footer><h2>How these figures are made</h2><ul>\n"
-		"<li>Factors of the file start from 4 bytes a parameter, a network stored dense in f32. The file holds graph, codebooks and checksums too.</li>\n"
-		"<li>Accuracy before and after is that of the test set, which no stage looks at; a stage is judged on the validation set.</li>\n"
-		"<li>Flash and RAM are those of the plan for one sample with the portable kernels, as they are emitted as C; the code itself is not counted.</li>\n"
-		"<li>Energy is an estimate from operations and bytes moved, with the 45 nm figures of Horowitz (ISSCC 2014); it compares, it does not measure.</li>\n"
-		"</ul><p>coppice %s</p></footer>\n", COP_VERSION);
+	cop__text_add(t,
+	        "<footer><h2>How these figures are made</h2><ul>\n"
+	        "<li>Factors of the file start from 4 bytes a parameter, a network stored dense in f32. The file holds "
+	        "graph, codebooks and checksums too.</li>\n"
+	        "<li>Accuracy before and after is that of the test set, which no stage looks at; a stage is judged on "
+	        "the validation set.</li>\n"
+	        "<li>Flash and RAM are those of the plan for one sample with the portable kernels, as they are emitted "
+	        "as C; the code itself is not counted.</li>\n"
+	        "<li>Energy is an estimate from operations and bytes moved, with the 45 nm figures of Horowitz (ISSCC "
+	        "2014); it compares, it does not measure.</li>\n"
+	        "</ul><p>coppice %s</p></footer>\n",
+	        COP_VERSION);
 }
 
 static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, const cop_story_side *now)
@@ -58,7 +67,8 @@ static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, c
 
 static void page(cop_text *t, const cop_graph *g, const cop_story *s, const cop_pictures *p, const cop_story_side *now)
 {
-	cop__text_add(t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>");
+	cop__text_add(t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+	                 "content=\"width=device-width,initial-scale=1\">\n<title>");
 	cop__html_text(t, g->name);
 	cop__text_add(t, "</title>\n<style>");
 	cop__text_bytes(t, cop__report_style, strlen(cop__report_style));
@@ -87,8 +97,8 @@ static cop_status present(cop_story_side *out, const cop_graph *g)
 	COP_TRY(cop_target_find(&t, g->cx, "host"));
 	COP_TRY(cop_measure(&f, g, &t));
 	COP_TRY(cop__model_size(&f.file_bytes, g));
-	*out = (cop_story_side){-1, (double)f.parameters, (double)f.nonzero, (double)f.macs, (double)f.file_bytes, (double)f.flash_bytes, (double)f.ram_bytes,
-		f.energy_nj, 0};
+	*out = (cop_story_side){-1, (double)f.parameters, (double)f.nonzero, (double)f.macs, (double)f.file_bytes,
+	        (double)f.flash_bytes, (double)f.ram_bytes, f.energy_nj, 0};
 	return COP_OK;
 }
 

@@ -20,17 +20,20 @@ enum { MAX_HISTOGRAMS = 12, MAX_NAMES = 24 };
 extern char **environ;
 
 static const char head[] =
-	"set terminal svg size 400,270 dynamic enhanced font 'sans-serif,13'\n"
-	"set encoding utf8\nset border 3 lw 0.7\nset tics nomirror scale 0.4\nset grid ytics lw 0.4 lc rgb '#808080' dt (2,4)\n"
-	"set style fill solid 0.9 noborder\nset key above horizontal samplen 1.2\nset format y '%.0s%c'\n"
-	"before = '#8c96a8'\nafter = '#12a089'\nother = '#d98324'\n";
+        "set terminal svg size 400,270 dynamic enhanced font 'sans-serif,13'\n"
+        "set encoding utf8\nset border 3 lw 0.7\nset tics nomirror scale 0.4\nset grid ytics lw 0.4 lc rgb '#808080' "
+        "dt (2,4)\n"
+        "set style fill solid 0.9 noborder\nset key above horizontal samplen 1.2\nset format y '%.0s%c'\n"
+        "before = '#8c96a8'\nafter = '#12a089'\nother = '#d98324'\n";
 
 /* Quoted for gnuplot: letters, digits and a few signs; the rest is left out. */
 static void put_name(cop_text *t, const char *s)
 {
 	cop__text_add(t, "\"");
 	for (int n = 0; *s && n < 24; s++)
-		if ((*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || strchr(".-/+", *s)) cop__text_add(t, "%c", *s), n++;
+		if ((*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+		        strchr(".-/+", *s))
+			cop__text_add(t, "%c", *s), n++;
 	cop__text_add(t, "\"");
 }
 
@@ -52,24 +55,30 @@ static void layer_table(cop_text *t, const cop_story *s)
 	for (int32_t i = 0; i < s->n_layer; i++) {
 		const cop_story_layer *l = &s->layer[i];
 		put_name(t, s->n_layer <= MAX_NAMES ? l->name : "");
-		cop__text_add(t, " %.0f %.0f %.3f\n", 4 * l->count, l->bytes, l->count > 0 ? 100 * l->nonzero / l->count : 0);
+		cop__text_add(
+		        t, " %.0f %.0f %.3f\n", 4 * l->count, l->bytes, l->count > 0 ? 100 * l->nonzero / l->count : 0);
 	}
 	cop__text_add(t, "END\n");
 }
 
 static void by_layer(cop_pictures *p, cop_text *t, const cop_story *s)
 {
-	static const char bars[] = "set style data histograms\nset style histogram clustered gap 1\nset boxwidth 0.9\nset xtics rotate by -35\n";
+	static const char bars[] = "set style data histograms\nset style histogram clustered gap 1\nset boxwidth "
+	                           "0.9\nset xtics rotate by -35\n";
 
 	if (!s->n_layer) return;
-	next(p, t, "Bytes by layer", "Weights in memory: before as 4 bytes each, after as they are encoded. The file is smaller still, its blobs are entropy-coded.");
+	next(p, t, "Bytes by layer",
+	        "Weights in memory: before as 4 bytes each, after as they are encoded. The file is smaller still, its "
+	        "blobs are entropy-coded.");
 	layer_table(t, s);
 	cop__text_add(t, "%sset yrange [0:*]\nset ylabel 'bytes'\n", bars);
-	cop__text_add(t, "plot $layers using 2:xtic(1) title 'before' lc rgb before, '' using 3 title 'after' lc rgb after\n");
+	cop__text_add(t,
+	        "plot $layers using 2:xtic(1) title 'before' lc rgb before, '' using 3 title 'after' lc rgb after\n");
 	next(p, t, "Weights kept by layer", "The part of each layer's weights that is not zero.");
 	layer_table(t, s);
 	cop__text_add(t, "%sset boxwidth 0.6\nunset key\nset yrange [0:*]\nset format y '%%g %%%%'\n", bars);
-	cop__text_add(t, "plot $layers using 4:xtic(1) lc rgb after, '' using 0:4:(sprintf('%%.1f', $4)) with labels offset 0,0.6 notitle\n");
+	cop__text_add(t, "plot $layers using 4:xtic(1) lc rgb after, '' using 0:4:(sprintf('%%.1f', $4)) with labels "
+	                 "offset 0,0.6 notitle\n");
 }
 
 /* Epochs of all stages one behind the other; a line where one begins. */
@@ -79,7 +88,9 @@ static void curves(cop_pictures *p, cop_text *t, const cop_story *s)
 
 	if (s->n_point < 2) return;
 	for (int32_t i = 0; i < s->n_point; i++) accuracy |= s->point[i].accuracy >= 0;
-	next(p, t, "Learning curves", "Loss on the training set and accuracy on the validation set after each epoch of the recipe; an upright line where a stage begins.");
+	next(p, t, "Learning curves",
+	        "Loss on the training set and accuracy on the validation set after each epoch of the recipe; an "
+	        "upright line where a stage begins.");
 	cop__text_add(t, "$curve << END\n");
 	for (int32_t i = 0; i < s->n_point; i++) {
 		cop__text_add(t, "%d %.6g ", i + 1, s->point[i].loss);
@@ -89,8 +100,11 @@ static void curves(cop_pictures *p, cop_text *t, const cop_story *s)
 	cop__text_add(t, "END\n");
 	for (int32_t i = 1; i < s->n_point; i++)
 		if (s->point[i].epoch <= s->point[i - 1].epoch || strcmp(s->point[i].stage, s->point[i - 1].stage))
-			cop__text_add(t, "set arrow from %d.5, graph 0 to %d.5, graph 1 nohead dt (5,5) lw 0.7\n", i, i);
-	cop__text_add(t, "set xlabel 'epoch'\nset ylabel 'loss'\nset logscale y\nset format y '%%g'\nset xrange [0.5:%d.5]\n", s->n_point);
+			cop__text_add(
+			        t, "set arrow from %d.5, graph 0 to %d.5, graph 1 nohead dt (5,5) lw 0.7\n", i, i);
+	cop__text_add(t,
+	        "set xlabel 'epoch'\nset ylabel 'loss'\nset logscale y\nset format y '%%g'\nset xrange [0.5:%d.5]\n",
+	        s->n_point);
 	if (accuracy) cop__text_add(t, "set y2tics nomirror\nset border 11\nset format y2 '%%g %%%%'\n");
 	cop__text_add(t, "plot $curve using 1:2 with lines lw 2 lc rgb other title 'loss'");
 	if (accuracy) cop__text_add(t, ", '' using 1:3 axes x1y2 with lines lw 2 lc rgb after title 'accuracy'");
@@ -112,10 +126,14 @@ static void histogram(cop_pictures *p, cop_text *t, const cop_story_layer *l)
 	next(p, t, l->name, NULL);
 	cop__text_add(t, "$bins << END\n");
 	for (int b = 0; b < COP_REPORT_BINS; b++)
-		cop__text_add(t, "%.6g %.0f %.0f\n", l->range * (2 * (b + 0.5) / COP_REPORT_BINS - 1), l->bin[0][b], l->bin[1][b]);
-	cop__text_add(t, "END\nset logscale y\nset yrange [0.8:*]\nset format y '%%.0s%%c'\nset xlabel 'weight'\nset ylabel 'count'\nset boxwidth %.6g\n",
-		2 * l->range / COP_REPORT_BINS * 0.9);
-	cop__text_add(t, "plot $bins using 1:2 with boxes fs transparent solid 0.45 noborder lc rgb before title 'before', '' using 1:3 with boxes lc rgb after title 'after'\n");
+		cop__text_add(t, "%.6g %.0f %.0f\n", l->range * (2 * (b + 0.5) / COP_REPORT_BINS - 1), l->bin[0][b],
+		        l->bin[1][b]);
+	cop__text_add(t,
+	        "END\nset logscale y\nset yrange [0.8:*]\nset format y '%%.0s%%c'\nset xlabel 'weight'\nset ylabel "
+	        "'count'\nset boxwidth %.6g\n",
+	        2 * l->range / COP_REPORT_BINS * 0.9);
+	cop__text_add(t, "plot $bins using 1:2 with boxes fs transparent solid 0.45 noborder lc rgb before title "
+	                 "'before', '' using 1:3 with boxes lc rgb after title 'after'\n");
 }
 
 /* ---- running ---- */
@@ -135,20 +153,25 @@ static bool run_gnuplot(cop_pictures *p, const char *script)
 	if (!e)
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
 	if (e || (WIFEXITED(status) && WEXITSTATUS(status) == 127))
-		snprintf(p->why, sizeof p->why, "The pictures of this page are drawn by gnuplot, which is not installed here; on Debian: apt-get install gnuplot-nox.");
+		snprintf(p->why, sizeof p->why,
+		        "The pictures of this page are drawn by gnuplot, which is not installed here; on Debian: "
+		        "apt-get install gnuplot-nox.");
 	else if (!WIFEXITED(status) || WEXITSTATUS(status))
-		snprintf(p->why, sizeof p->why, "gnuplot was run for the pictures of this page and failed (status %d).", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+		snprintf(p->why, sizeof p->why, "gnuplot was run for the pictures of this page and failed (status %d).",
+		        WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 	return !*p->why;
 }
 
 /* From <svg on, without the title that browsers would show as a hint. */
 static char *clean(cop_arena *mem, const char *bytes, size_t size)
 {
-	const char *from = strstr(bytes, "<svg"), *title = from ? strstr(from, "<title>") : NULL, *end = title ? strstr(title, "</title>") : NULL;
+	const char *from = strstr(bytes, "<svg"), *title = from ? strstr(from, "<title>") : NULL,
+	           *end = title ? strstr(title, "</title>") : NULL;
 	char *out = from ? cop__arena_get(mem, size + 1) : NULL;
 
 	if (!out) return NULL;
-	size_t n = (size_t)(bytes + size - from), cut = end ? (size_t)(title - from) : n, behind = end ? (size_t)(end + 8 - from) : n;
+	size_t n = (size_t)(bytes + size - from), cut = end ? (size_t)(title - from) : n,
+	       behind = end ? (size_t)(end + 8 - from) : n;
 	memcpy(out, from, cut);
 	memcpy(out + cut, from + behind, n - behind);
 	return out;
@@ -177,7 +200,8 @@ static cop_status draw(cop_pictures *p, const cop_text *script)
 	char folder[200], path[300];
 	cop_text all;
 
-	if (snprintf(folder, sizeof folder, "%s/coppice-XXXXXX", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof folder || !mkdtemp(folder)) {
+	if (snprintf(folder, sizeof folder, "%s/coppice-XXXXXX", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof folder ||
+	        !mkdtemp(folder)) {
 		snprintf(p->why, sizeof p->why, "No folder for the data of the pictures could be made under TMPDIR.");
 		return COP_OK;
 	}
@@ -210,4 +234,7 @@ cop_status cop__pictures_draw(cop_pictures *out, cop_ctx *cx, const cop_story *s
 	return st;
 }
 
-void cop__pictures_free(cop_pictures *p) { cop__arena_free(&p->mem); }
+void cop__pictures_free(cop_pictures *p)
+{
+	cop__arena_free(&p->mem);
+}

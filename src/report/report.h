@@ -9,9 +9,18 @@
 
 enum { COP_REPORT_BINS = 65 };
 
-typedef struct cop_story_side { double accuracy, parameters, nonzero, macs, file_bytes, flash_bytes, ram_bytes, energy_nj, microseconds; } cop_story_side;
-typedef struct cop_story_stage { const char *stage, *why; double accuracy[2], bytes[2], seconds; bool kept; } cop_story_stage;
-typedef struct cop_story_point { const char *stage; double epoch, loss, accuracy; } cop_story_point;
+typedef struct cop_story_side {
+	double accuracy, parameters, nonzero, macs, file_bytes, flash_bytes, ram_bytes, energy_nj, microseconds;
+} cop_story_side;
+typedef struct cop_story_stage {
+	const char *stage, *why;
+	double accuracy[2], bytes[2], seconds;
+	bool kept;
+} cop_story_stage;
+typedef struct cop_story_point {
+	const char *stage;
+	double epoch, loss, accuracy;
+} cop_story_point;
 typedef struct cop_story_layer {
 	const char *name;
 	double count, nonzero, range, bytes;
@@ -35,16 +44,26 @@ void cop__story_free(cop_story *s);
 /* Pictures of a story as SVG elements to be put into a page, drawn by gnuplot. why: the sentence that stands in their
  * place when there are none. */
 enum { COP_MAX_PICTURES = 24 };
-typedef struct cop_picture { const char *title, *note; char *svg; } cop_picture;
-typedef struct cop_pictures { cop_ctx *cx; cop_arena mem; cop_picture at[COP_MAX_PICTURES]; int n; char why[200]; } cop_pictures;
+typedef struct cop_picture {
+	const char *title, *note;
+	char *svg;
+} cop_picture;
+typedef struct cop_pictures {
+	cop_ctx *cx;
+	cop_arena mem;
+	cop_picture at[COP_MAX_PICTURES];
+	int n;
+	char why[200];
+} cop_pictures;
 cop_status cop__pictures_draw(cop_pictures *out, cop_ctx *cx, const cop_story *s);
 void cop__pictures_free(cop_pictures *p);
 
 /* ---- pieces of the page ---- */
 extern const char cop__report_style[];
-void cop__html_text(cop_text *t, const char *s);          /* escaped */
+void cop__html_text(cop_text *t, const char *s); /* escaped */
 void cop__html_stages(cop_text *t, const cop_story *s);
-void cop__html_compare(cop_text *t, const cop_story_side *before, const cop_story_side *after); /* before NULL: one column */
+void cop__html_compare(
+        cop_text *t, const cop_story_side *before, const cop_story_side *after); /* before NULL: one column */
 void cop__html_cards(cop_text *t, const cop_story_side *before, const cop_story_side *after);
 void cop__html_layers(cop_text *t, const cop_graph *g);
 /* 1234567 -> "1,234,567"; 1.2 kB and the like */

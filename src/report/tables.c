@@ -79,7 +79,8 @@ void cop__html_cards(cop_text *t, const cop_story_side *b, const cop_story_side 
 	cop__html_bytes(big, a->flash_bytes);
 	card(t, false, big, "flash for the weights");
 	snprintf(big, sizeof big, "%.3g &micro;J", a->energy_nj / 1000);
-	if (b && b->energy_nj > 0) snprintf(small, sizeof small, "one inference, an estimate; before: %.3g &micro;J", b->energy_nj / 1000);
+	if (b && b->energy_nj > 0)
+		snprintf(small, sizeof small, "one inference, an estimate; before: %.3g &micro;J", b->energy_nj / 1000);
 	else snprintf(small, sizeof small, "one inference, an estimate");
 	card(t, false, big, small);
 	cop__text_add(t, "</div>\n");
@@ -96,7 +97,8 @@ static void row(cop_text *t, const char *label, const double *b, double a)
 	if (b) {
 		cop__html_count(x, *b);
 		factor(f, *b, a);
-		cop__text_add(t, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n", x, y, f);
+		cop__text_add(
+		        t, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n", x, y, f);
 	} else {
 		cop__text_add(t, "<td class=\"n\">%s</td></tr>\n", y);
 	}
@@ -107,19 +109,23 @@ void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_sid
 	double dense = 4 * a->parameters;
 
 	cop__text_add(t, "<div class=\"wide fit\"><table><thead><tr><th></th>%s</tr></thead><tbody>\n",
-		b ? "<th>before</th><th>after</th><th>change</th>" : "<th>now</th>");
+	        b ? "<th>before</th><th>after</th><th>change</th>" : "<th>now</th>");
 	if (b && b->accuracy > 0 && a->accuracy >= 0)
-		cop__text_add(t, "<tr><td>test accuracy</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.2f %%</td><td>%+.2f points</td></tr>\n", 100 * b->accuracy, 100 * a->accuracy,
-			100 * (a->accuracy - b->accuracy));
+		cop__text_add(t,
+		        "<tr><td>test accuracy</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.2f %%</td><td>%+.2f "
+		        "points</td></tr>\n",
+		        100 * b->accuracy, 100 * a->accuracy, 100 * (a->accuracy - b->accuracy));
 	if (b) dense = 4 * b->parameters;
 	if (b) row(t, "file, bytes, from 4 a parameter", &dense, a->file_bytes);
 	else row(t, "dense, bytes, at 4 a parameter", NULL, dense);
-	row(t, b ? "file, bytes, as written before and after" : "file, bytes", b ? &b->file_bytes : NULL, a->file_bytes);
+	row(t, b ? "file, bytes, as written before and after" : "file, bytes", b ? &b->file_bytes : NULL,
+	        a->file_bytes);
 	row(t, "flash for the weights, bytes", b ? &b->flash_bytes : NULL, a->flash_bytes);
 	row(t, "RAM for one sample, bytes", b ? &b->ram_bytes : NULL, a->ram_bytes);
 	row(t, "parameters that are not zero", b ? &b->nonzero : NULL, a->nonzero);
 	row(t, "MACs with weights that are not zero", b ? &b->macs : NULL, a->macs);
-	if (a->microseconds > 0) row(t, "time of one sample here, one thread, &micro;s", b ? &b->microseconds : NULL, a->microseconds);
+	if (a->microseconds > 0)
+		row(t, "time of one sample here, one thread, &micro;s", b ? &b->microseconds : NULL, a->microseconds);
 	row(t, "energy of one inference, nJ, an estimate", b ? &b->energy_nj : NULL, a->energy_nj);
 	cop__text_add(t, "</tbody></table></div>\n");
 }
@@ -130,19 +136,24 @@ void cop__html_stages(cop_text *t, const cop_story *s)
 {
 	char x[32], y[32];
 
-	cop__text_add(t, "<div class=\"wide fit\"><table><thead><tr><th>stage</th><th>validation accuracy</th><th>file</th>"
-		"<th class=\"opt\">time</th>"
-		"<th class=\"l\">verdict</th></tr></thead><tbody>\n");
+	cop__text_add(t,
+	        "<div class=\"wide fit\"><table><thead><tr><th>stage</th><th>validation accuracy</th><th>file</th>"
+	        "<th class=\"opt\">time</th>"
+	        "<th class=\"l\">verdict</th></tr></thead><tbody>\n");
 	for (int32_t i = 0; i < s->n_stage; i++) {
 		const cop_story_stage *g = &s->stage[i];
 		cop__html_bytes(x, g->bytes[0]);
 		cop__html_bytes(y, g->bytes[1]);
 		cop__text_add(t, "<tr><td>%d. ", i + 1);
 		cop__html_text(t, g->stage);
-		if (g->accuracy[0] >= 0) cop__text_add(t, "</td><td>%.2f &rarr; %.2f %%</td>", 100 * g->accuracy[0], 100 * g->accuracy[1]);
+		if (g->accuracy[0] >= 0)
+			cop__text_add(
+			        t, "</td><td>%.2f &rarr; %.2f %%</td>", 100 * g->accuracy[0], 100 * g->accuracy[1]);
 		else cop__text_add(t, "</td><td>&ndash;</td>");
-		cop__text_add(t, "<td>%s &rarr; %s</td><td class=\"opt\">%.0f s</td><td class=\"why\"><span class=\"%s\">%s</span>", x, y, g->seconds, g->kept ? "kept" : "undone",
-			g->kept ? "kept" : "undone");
+		cop__text_add(t,
+		        "<td>%s &rarr; %s</td><td class=\"opt\">%.0f s</td><td class=\"why\"><span "
+		        "class=\"%s\">%s</span>",
+		        x, y, g->seconds, g->kept ? "kept" : "undone", g->kept ? "kept" : "undone");
 		if (*g->why) cop__text_add(t, ": "), cop__html_text(t, g->why);
 		cop__text_add(t, "</td></tr>\n");
 	}
@@ -161,8 +172,9 @@ void cop__html_layers(cop_text *t, const cop_graph *g)
 	cop_layer l;
 	char n[32];
 
-	cop__text_add(t, "<div class=\"wide\"><table><thead><tr><th>op</th><th class=\"l\">name</th><th>output</th><th>parameters</th><th>not zero</th><th>MACs, dense</th>"
-		"<th>weights, B</th></tr></thead><tbody>\n");
+	cop__text_add(t, "<div class=\"wide\"><table><thead><tr><th>op</th><th "
+	                 "class=\"l\">name</th><th>output</th><th>parameters</th><th>not zero</th><th>MACs, dense</th>"
+	                 "<th>weights, B</th></tr></thead><tbody>\n");
 	for (int32_t i = 0; i < cop_graph_layers(g); i++) {
 		if (cop_graph_layer(g, i, &l)) continue;
 		cop__text_add(t, "<tr><td>%s</td><td class=\"l\">", l.op);

@@ -21,10 +21,18 @@
 
 #include <cmocka.h>
 
+#include "cli/lines.h"
+
 enum { MAX_ARGS = 24 };
 
-typedef struct result { int code; char out[16384], err[8192]; } result;
-typedef struct limits { rlim_t file_bytes; const char *out; } limits; /* 0, NULL: none */
+typedef struct result {
+	int code;
+	char out[16384], err[8192];
+} result;
+typedef struct limits {
+	rlim_t file_bytes;
+	const char *out;
+} limits; /* 0, NULL: none */
 
 static char home[64];
 
@@ -51,7 +59,8 @@ static void start(const char *line, const limits *l)
 		signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit then fails as on a full disk */
 		setrlimit(RLIMIT_FSIZE, &r);
 	}
-	int out = open(l->out ? l->out : "stdout", O_WRONLY | O_CREAT | O_TRUNC, 0666), err = open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	int out = open(l->out ? l->out : "stdout", O_WRONLY | O_CREAT | O_TRUNC, 0666),
+	    err = open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0666);
 	if (out < 0 || err < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(126);
 	execv(COP_BINARY, argv);
 	_exit(127);
@@ -71,7 +80,10 @@ static result run_within(const char *line, const limits *l)
 	return r;
 }
 
-static result run(const char *line) { return run_within(line, &(limits){0, NULL}); }
+static result run(const char *line)
+{
+	return run_within(line, &(limits){0, NULL});
+}
 
 /* Nothing half-written: no file whose name ends in .part, and no folder either. */
 static void no_parts(const char *after)
@@ -98,61 +110,14 @@ static void write_text(const char *path, const char *text)
 
 /* ---- lines that fail ---- */
 
-static const struct { const char *line; int code; const char *says; } bad[] = {
-	{"nonsense", 2, "no verb 'nonsense'"},
-	{"eval", 2, "expected FILE"},
-	{"eval|net.cop", 2, "--data NAME is missing"},
-	{"eval|net.cop|--colour", 2, "unrecognized option"},
-	{"eval|net.cop|--data|synth-digits|--batch|0", 2, "--batch=0"},
-	{"eval|net.cop|--data|synth-digits|--split|fifth", 2, "split 'fifth'"},
-	{"eval|net.cop|--data|nosuchset", 2, "'nosuchset'"},
-	{"eval|net.cop|--data|mnist", 7, "coppice data get mnist"},
-	{"eval|absent.cop|--data|synth-digits", 7, "absent.cop"},
-	{"eval|cut.cop|--data|synth-digits", 6, "cut.cop, byte"},
-	{"eval|junk.cop|--data|synth-digits", 6, "junk.cop, byte 0"},
-	{"eval|small-input.cop|--data|synth-digits", 3, "784 numbers"},
-	{"inspect|absent.cop", 7, "absent.cop"},
-	{"inspect|net.cop|--target|pdp11", 2, "pdp11"},
-	{"train|lenet-300-100|--data|synth-digits", 2, "-o FILE is missing"},
-	{"train|nosuchnet|--data|synth-digits|-o|x.cop", 2, "nosuchnet"},
-	{"train|mlp-784x10|--data|synth-digits|-o|nowhere/x.cop", 7, "nowhere/x.cop"},
-	{"train|mlp-784x10|--data|synth-digits|-o|.", 7, "is a folder"},
-	{"train|mlp-784x10|--data|synth-digits|-o|/dev/null", 7, "is a device"},
-	{"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--schedule|moon", 2, "moon"},
-	{"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--update|sgd speed=9", 2, "'speed'"},
-	{"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--resume", 7, "no checkpoint"},
-	{"train|mlp-784x10|--data|synth-digits|-o|x.cop|--valid|perhaps", 2, "yes or no"},
-	{"train|mlp-784x64x64x10|--data|synth-digits|-o|x.cop|--limit|2000|--epochs|4|--lr|1000", 8, "loss became"},
-	{"compress|net.cop|--data|synth-digits|-o|x.cop", 2, "--recipe FILE is missing"},
-	{"compress|net.cop|--data|synth-digits|-o|x.cop|--recipe|absent.yaml", 7, "absent.yaml"},
-	{"compress|net.cop|--data|synth-digits|-o|x.cop|--limit|64|--recipe|key.yaml", 2, "line 3: a prune stage has no option 'colour'"},
-	{"run|net.cop|absent.npy|-o|y.npy", 7, "absent.npy"},
-	{"run|net.cop|junk.cop|-o|y.npy", 6, "junk.cop"},
-	{"run|small-input.cop|x.npy|-o|y.npy", 3, "x.npy: has shape 5x28x28x1"},
-	{"run|net.cop|labels.npy|-o|y.npy", 2, "labels.npy"},
-	{"emit|net.cop|-o|out|--target|pdp11", 2, "pdp11"},
-	{"emit|big.cop|-o|out|--target|netduinoplus2", 5, "flash"},
-	{"emit|net.cop|-o|junk.cop", 7, "is a file"},
-	{"emit|net.cop|-o|nowhere/out", 7, "nowhere/out"},
-	{"emit|net.cop", 2, "-o FOLDER is missing"},
-	{"apply|net.cop|smelt|-o|x.cop", 2, "smelt"},
-	{"apply|net.cop|batch:m=3|-o|x.cop", 2, "'m'"},
-	{"report|net.cop|-o|x.html|--history|junk.cop", 6, "history"},
-	{"export|net.cop|-o|nowhere/x.safetensors", 7, "nowhere"},
-	{"bench|net.cop|--seconds|soon", 2, "--seconds=soon"},
-	{"data|shred", 2, "shred"},
-	{"data|check", 2, "name of a set"},
-	{"data|get|synth-digits", 2, "nothing to fetch"},
-	{"zoo|extra", 2, "too many"},
-};
-
 static void refuses(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		result r = run(bad[i].line);
 		if (r.code != bad[i].code || !strstr(r.err, bad[i].says))
-			fail_msg("%s: exit %d, expected %d; said: %s; expected: %s", bad[i].line, r.code, bad[i].code, r.err, bad[i].says);
+			fail_msg("%s: exit %d, expected %d; said: %s; expected: %s", bad[i].line, r.code, bad[i].code,
+			        r.err, bad[i].says);
 		assert_int_equal(access("x.cop", F_OK), -1);
 		assert_int_equal(access("x.html", F_OK), -1);
 		assert_int_equal(access("y.npy", F_OK), -1);
@@ -163,36 +128,13 @@ static void refuses(void **state)
 
 /* ---- lines that work ---- */
 
-static const struct { const char *line, *file, *says; } good[] = {
-	{"--help", NULL, "trains, compresses and deploys"},
-	{"--version", NULL, "coppice " COP_VERSION},
-	{"zoo|--json", NULL, "\"lenet-300-100\""},
-	{"passes", NULL, "fold_bn"},
-	{"targets", NULL, "cortex-m4"},
-	{"data|list", NULL, "synth-digits"},
-	{"data|check|synth-digits", NULL, "all right"},
-	{"eval|net.cop|--data|synth-digits|--limit|200|--json", NULL, "\"accuracy\":"},
-	{"inspect|net.cop", NULL, "estimate"},
-	{"inspect|net.cop|--json", NULL, "\"ram_bytes\":"},
-	{"inspect|net.cop|--graph", NULL, "output y"},
-	{"inspect|net.cop|--plan|--target|cortex-m4", NULL, "cop_fc_f32"},
-	{"bench|net.cop|--seconds|0.02|--json", NULL, "\"milliseconds\":"},
-	{"bench|net.cop|--seconds|0.02|--train|--batch|8|--json", NULL, "\"images_per_second\":"},
-	{"run|net.cop|x.npy|-o|scores.npy", "scores.npy", "5x10"},
-	{"apply|net.cop|to_infer fuse|-o|fused.cop", "fused.cop", "nodes"},
-	{"export|net.cop|-o|net.safetensors", "net.safetensors", "written"},
-	{"emit|net.cop|-o|emitted|--json", "emitted/net.c", "\"files\":"},
-	{"emit|net.cop|-o|emitted/|--train", "emitted/net.h", "files"},
-	{"compress|net.cop|--recipe|once.yaml|--data|synth-digits|--limit|500|-o|small.cop|--json", "small.history.json", "\"factor\":"},
-	{"report|small.cop|-o|small.html", "small.html", "written"},
-};
-
 static void works(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		result r = run(good[i].line);
-		if (r.code || !strstr(r.out, good[i].says) || *r.err) fail_msg("%s: exit %d; %s%s", good[i].line, r.code, r.out, r.err);
+		if (r.code || !strstr(r.out, good[i].says) || *r.err)
+			fail_msg("%s: exit %d; %s%s", good[i].line, r.code, r.out, r.err);
 		if (good[i].file) assert_int_equal(access(good[i].file, F_OK), 0);
 		no_parts(good[i].line);
 	}
@@ -200,8 +142,8 @@ static void works(void **state)
 
 static void every_verb_has_help(void **state)
 {
-	static const char *const verbs[] = {"train", "eval", "compress", "inspect", "run", "bench", "emit", "report", "apply", "export", "data", "zoo",
-		"passes", "targets"};
+	static const char *const verbs[] = {"train", "eval", "compress", "inspect", "run", "bench", "emit", "report",
+	        "apply", "export", "data", "zoo", "passes", "targets"};
 	char line[64];
 
 	(void)state;
@@ -217,8 +159,9 @@ static void every_verb_has_help(void **state)
 /* A disk that takes 1,000 bytes of a file and then no more: what was there before stays as it was. */
 static void full_disk(void **state)
 {
-	static const char *const lines[] = {"apply|net.cop|fuse|-o|kept.cop", "export|net.cop|-o|kept.cop", "report|net.cop|-o|kept.cop",
-		"run|net.cop|many.npy|-o|kept.cop", "emit|net.cop|-o|full", "train|mlp-784x10|--data|synth-digits|--limit|64|--epochs|1|-o|kept.cop"};
+	static const char *const lines[] = {"apply|net.cop|fuse|-o|kept.cop", "export|net.cop|-o|kept.cop",
+	        "report|net.cop|-o|kept.cop", "run|net.cop|many.npy|-o|kept.cop", "emit|net.cop|-o|full",
+	        "train|mlp-784x10|--data|synth-digits|--limit|64|--epochs|1|-o|kept.cop"};
 	char text[64];
 
 	(void)state;
@@ -308,14 +251,17 @@ static int set_up(void **state)
 	if (run("train|mlp-784x32x10|--data|synth-digits|--limit|500|--epochs|2|-o|net.cop|--quiet").code) return -1;
 	if (run("data|export|synth-digits|--limit|5|-o|x.npy|--labels|labels.npy").code) return -1;
 	if (run("data|export|synth-digits|--limit|100|-o|many.npy").code) return -1;
-	if (run("apply|mlp-10x4x10|fuse|-o|small-input.cop").code || run("apply|mlp-784x400x10|fuse|-o|big.cop").code) return -1;
+	if (run("apply|mlp-10x4x10|fuse|-o|small-input.cop").code || run("apply|mlp-784x400x10|fuse|-o|big.cop").code)
+		return -1;
 	FILE *f = fopen("net.cop", "rb"), *g = fopen("cut.cop", "wb");
-	if (!f || !g || fread(part, 1, sizeof part, f) != sizeof part || fwrite(part, 1, sizeof part, g) != sizeof part) return -1;
+	if (!f || !g || fread(part, 1, sizeof part, f) != sizeof part || fwrite(part, 1, sizeof part, g) != sizeof part)
+		return -1;
 	fclose(f);
 	fclose(g);
 	write_text("junk.cop", "no network");
 	write_text("key.yaml", "name: x\nstages:\n  - prune: {keep: 0.5, colour: red}\n");
-	write_text("once.yaml", "name: once\nstages:\n  - prune: {keep: 0.3, schedule: once, epochs: 1, may_cost: 100}\n");
+	write_text(
+	        "once.yaml", "name: once\nstages:\n  - prune: {keep: 0.3, schedule: once, epochs: 1, may_cost: 100}\n");
 	return 0;
 }
 
@@ -346,12 +292,12 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses),
-		cmocka_unit_test(works),
-		cmocka_unit_test(every_verb_has_help),
-		cmocka_unit_test(full_disk),
-		cmocka_unit_test(full_stdout),
-		cmocka_unit_test(interrupt_and_resume),
+	        cmocka_unit_test(refuses),
+	        cmocka_unit_test(works),
+	        cmocka_unit_test(every_verb_has_help),
+	        cmocka_unit_test(full_disk),
+	        cmocka_unit_test(full_stdout),
+	        cmocka_unit_test(interrupt_and_resume),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
