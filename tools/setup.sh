@@ -4,7 +4,7 @@
 set -eu
 
 packages="gcc libc6-dev make cmake ninja-build pkg-config git
-zlib1g-dev liblzma-dev libarchive-dev libjpeg-dev libpng-dev libsndfile1-dev libcurl4-openssl-dev libjansson-dev libyaml-dev
+zlib1g-dev liblzma-dev libjpeg-dev libpng-dev libsndfile1-dev libcurl4-openssl-dev libjansson-dev libyaml-dev
 libcmocka-dev gnuplot-nox python3
 gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
 
