@@ -92,7 +92,7 @@ file=$(field "$out/small.json" file_bytes)
 row "file bytes, from 4 a parameter" "$dense" "$file" "$(factor "$dense" "$file")"
 line "flash bytes (weights)" flash_bytes json
 line "RAM bytes (one sample)" ram_bytes json
-line "MACs with weights not zero" macs json
+line "MACs that are done" macs json
 line "energy, nJ (an estimate)" energy_nj_estimate json
 line "milliseconds here, one sample" milliseconds bench.json
 row "emitted C on this machine" "" "$host" ""

@@ -116,7 +116,7 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	cli_out(c, "\n");
 	total(c, "parameters", "parameters", f.parameters, "");
 	total(c, "nonzero", "not zero", f.nonzero, "");
-	total(c, "macs", "operations, one sample", f.macs, "MACs that touch a kept weight");
+	total(c, "macs", "operations, one sample", f.macs, "MACs that the kernels do");
 	if (file >= 0) total(c, "file_bytes", "file", file, "bytes");
 	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 a parameter");
 	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as the portable kernels read them");

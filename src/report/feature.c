@@ -11,9 +11,6 @@ static const char *const features[] = {
 #ifdef COP_VERSION_LZMA
         COP_VERSION_LZMA,
 #endif
-#ifdef COP_VERSION_LIBARCHIVE
-        COP_VERSION_LIBARCHIVE,
-#endif
 #ifdef COP_VERSION_JPEG
         COP_VERSION_JPEG,
 #endif
@@ -31,9 +28,6 @@ static const char *const features[] = {
 #endif
 #ifdef COP_VERSION_YAML
         COP_VERSION_YAML,
-#endif
-#ifdef _OPENMP
-        "openmp threads",
 #endif
         NULL,
 };

@@ -123,7 +123,7 @@ void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_sid
 	row(t, "flash for the weights, bytes", b ? &b->flash_bytes : NULL, a->flash_bytes);
 	row(t, "RAM for one sample, bytes", b ? &b->ram_bytes : NULL, a->ram_bytes);
 	row(t, "parameters that are not zero", b ? &b->nonzero : NULL, a->nonzero);
-	row(t, "MACs with weights that are not zero", b ? &b->macs : NULL, a->macs);
+	row(t, "multiply-accumulates that are done", b ? &b->macs : NULL, a->macs);
 	if (a->microseconds > 0)
 		row(t, "time of one sample here, one thread, &micro;s", b ? &b->microseconds : NULL, a->microseconds);
 	row(t, "energy of one inference, nJ, an estimate", b ? &b->energy_nj : NULL, a->energy_nj);
