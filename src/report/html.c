@@ -115,6 +115,7 @@ cop_status cop_report_html(const char *path, const cop_graph *g, const char *his
 	if (!st && history) {
 		st = cop__pictures_draw(&p, g->cx, &s);
 		now.accuracy = s.after.accuracy;
+		now.microseconds = s.after.microseconds;
 	}
 	if (!st) {
 		page(&t, g, history ? &s : NULL, &p, &now);
