@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * compress - runs a recipe over a network. The small network and the history of the run are written when all of it
- * is done; stopped before that, nothing is written.
+ * is done; stopped before that, there is a checkpoint from which --resume goes on.
  */
 #include "cli.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_HISTORY = 0x3000 };
+enum { KEY_HISTORY = 0x3000, KEY_RESUME, KEY_CHECKPOINT };
 
 typedef struct text {
 	cop_ctx *cx;
@@ -19,7 +19,7 @@ typedef struct text {
 typedef struct job {
 	cli *c;
 	cli_train t;
-	const char *out, *recipe, *history;
+	const char *out, *recipe, *history, *checkpoint;
 } job;
 
 static const struct argp_option own[] = {
@@ -27,6 +27,9 @@ static const struct argp_option own[] = {
         {"output", 'o', "FILE", 0, "where the small network goes (.cop)", 0},
         {"history", KEY_HISTORY, "FILE", 0,
                 "what was tried and what it brought, for `coppice report` (OUTPUT.history.json)", 0},
+        {"resume", KEY_RESUME, NULL, 0, "go on from the checkpoint", 0},
+        {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
+                "written between stages, FILE.stageN within one (OUTPUT.ckpt; removed at the end)", 0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -42,6 +45,12 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		return 0;
 	case KEY_HISTORY:
 		j->history = arg;
+		return 0;
+	case KEY_RESUME:
+		j->t.a.resume = true;
+		return 0;
+	case KEY_CHECKPOINT:
+		j->checkpoint = arg;
 		return 0;
 	default:
 		return cli_train_option(key, arg, state, &j->t);
@@ -117,12 +126,11 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cli_data(&test, c, j->t.data, "test", j->t.limit);
 	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, keep, &h);
 	cli_progress_end(c);
+	if (st == COP_STOPPED && cli_file_size(j->checkpoint) >= 0)
+		st = cli_fail(c, st, "%s; the same command with --resume goes on from %s", cop_error_text(c->cx), j->checkpoint);
 	if (!st) st = cop_model_save(*g, j->out);
 	if (!st) st = cop_file_write(c->cx, j->history, h.data, h.size);
 	if (!st) result(j, h.data);
-	if (st == COP_STOPPED)
-		st = cli_fail(
-		        c, st, "%s; a recipe is run whole or not at all, nothing was written", cop_error_text(c->cx));
 	free(h.data);
 	cop_data_free(test);
 	cop_data_free(valid);
@@ -140,7 +148,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 {
 	struct argp_option options[32];
 	const char *file = NULL;
-	char beside[1024], name[64];
+	char beside[1024], checkpoint[1024], name[64];
 	job j = {.c = c};
 	int n = 0;
 
@@ -157,6 +165,10 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	cli_beside(beside, sizeof beside, j.out, ".history.json");
 	if (!j.history) j.history = beside;
 	CLI_TRY(cli_can_write(c, j.history));
+	cli_beside(checkpoint, sizeof checkpoint, j.out, ".ckpt");
+	if (!j.checkpoint) j.checkpoint = checkpoint;
+	if (j.t.a.resume && cli_file_size(j.checkpoint) < 0)
+		return cli_fail(c, COP_IO, "%s: there is no checkpoint to resume from", j.checkpoint);
 
 	cop_graph *g;
 	void *recipe;
@@ -168,6 +180,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 		cli_train_defaults(&j.t, name);
 		j.t.a.threads = cli_threads(c);
 		j.t.a.seed = c->seed;
+		j.t.a.checkpoint = j.checkpoint;
 		j.t.a.progress = cli_progress;
 		j.t.a.ud = c;
 		if (!c->quiet && (c->tty || c->verbose)) cop_ctx_log(c->cx, COP_LOG_INFO, on_log, c);

@@ -86,6 +86,7 @@ static cop_status train(job *j, const char *model, cop_dataset *data, cop_datase
 	CLI_TRY(cli_model_for(&g, c, model, data));
 	cop_status st = cop_train(g, data, valid, &j->t.a);
 	cli_progress_end(c);
+	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; the same command with --resume goes on", cop_error_text(c->cx));
 	if (!st) st = cop_model_save(g, j->out);
 	if (!st && !j->checkpoint) unlink(j->t.a.checkpoint);
 	if (!st) result(j, model);

@@ -6,6 +6,7 @@
  */
 #include "compress/compress.h"
 #include "compress/history.h"
+#include "compress/resume.h"
 #include "io/cop.h"
 #include "pass/pass.h"
 
@@ -26,8 +27,6 @@ cop_train_args cop__stage_args(const cop_stage *s, const cop_workshop *w)
 	if (s->lr > 0) a.lr = s->lr;
 	if (*s->update) a.update = s->update;
 	if (*s->schedule) a.schedule = s->schedule;
-	a.checkpoint = NULL;
-	a.resume = false;
 	return a;
 }
 
@@ -138,6 +137,23 @@ static cop_status whole(cop_history *h, const char *key, const cop_graph *g, con
 	return COP_OK;
 }
 
+/* From stage *at on. Within a stage its training is resumed where the caller wants it and left something. */
+static cop_status all_stages(cop_graph **g, const cop_recipe *r, int32_t from, const cop_workshop *w, cop_train_args *a, cop_history *h)
+{
+	const char *base = a->checkpoint;
+	char path[1024];
+	cop_status st = COP_OK;
+
+	for (int32_t i = from; !st && i < r->n_stage; i++) {
+		st = cop__resume_save(*g, h, base, i, a->seed);
+		if (base) a->checkpoint = cop__resume_stage_path(path, base, i);
+		a->resume = a->resume && i == from;
+		if (!st) st = try_stage(g, &r->stage[i], w, h);
+	}
+	a->checkpoint = base;
+	return st;
+}
+
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
 	const cop_train_args *args, cop_write_fn *write, void *ud)
 {
@@ -147,17 +163,21 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 	cop_train_args a = *args;
 	cop_workshop w = {train, valid, test, &a};
 	cop_ctx *cx = (*g)->cx;
+	int32_t from = 0;
 
 	COP_TRY(cop__recipe_parse(&r, cx, recipe, size));
 	COP_TRY(clone(&first, *g));
 	cop__history_begin(&h, cx, r.name, &a);
-	cop_status st = whole(&h, "before", *g, &w);
-	for (int32_t i = 0; !st && i < r.n_stage; i++) st = try_stage(g, &r.stage[i], &w, &h);
+	bool resumed = false;
+	cop_status st = a.resume ? cop__resume_load(g, &h, a.checkpoint, r.n_stage, a.seed, &from, &resumed) : COP_OK;
+	if (!st && !resumed) st = whole(&h, "before", *g, &w);
+	if (!st) st = all_stages(g, &r, from, &w, &a, &h);
 	if (!st) st = whole(&h, "after", *g, &w);
 	if (!st) {
 		cop__history_layers(&h, first, *g);
 		st = cop__history_end(&h, write, ud);
 	}
+	if (!st) cop__resume_clean(a.checkpoint, r.n_stage);
 	cop__history_free(&h);
 	cop_graph_free(first);
 	return st;

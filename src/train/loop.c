@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef struct loop {
 	cop_ctx *cx;
@@ -218,7 +219,7 @@ static cop_status resume(loop *l)
 {
 	cop_number n[] = {{.name = "step"}, {.name = "seed"}, {.name = "epochs"}, {.name = "batch"}};
 
-	if (!l->a->checkpoint || !l->a->resume) return COP_OK;
+	if (!l->a->checkpoint || !l->a->resume || access(l->a->checkpoint, F_OK)) return COP_OK; /* stopped before the first epoch */
 	COP_TRY(cop__checkpoint_read(l->a->checkpoint, l->g, n, LEN(n)));
 	if (n[1].i != (int64_t)l->a->seed || n[2].i != l->a->epochs || n[3].i != l->a->batch)
 		return cop__error(l->cx, COP_ARG, "%s: was made with seed %lld, %lld epochs, batch %lld; resume with the same", l->a->checkpoint,
@@ -263,7 +264,7 @@ static cop_status run(loop *l)
 			COP_TRY(cop_session_pull(l->s, l->model));
 			COP_TRY(save(l));
 			return cop__error(l->cx, COP_STOPPED, "stopped in epoch %d, step %lld%s%s", epoch + 1, (long long)l->step,
-				l->a->checkpoint ? "; continue with --resume from " : "", l->a->checkpoint ? l->a->checkpoint : "");
+				l->a->checkpoint ? ", saved in " : "", l->a->checkpoint ? l->a->checkpoint : "");
 		}
 		if (l->step % l->per_epoch == 0 || fresh) COP_TRY(cop__batch_epoch(l->batch, epoch));
 		fresh = false;
