@@ -44,9 +44,12 @@ cop_status cop_file_read(void **out, size_t *size, cop_ctx *cx, const char *path
 cop_status cop_file_write(cop_ctx *cx, const char *path, const void *bytes, size_t size)
 {
 	char beside[1024];
+	struct stat there;
 	int n = snprintf(beside, sizeof beside, "%s.%ld.part", path, (long)getpid());
 
 	if (n < 0 || (size_t)n >= sizeof beside) return cop__error(cx, COP_ARG, "%s: the path is too long", path);
+	if (!stat(path, &there) && !S_ISREG(there.st_mode))
+		return cop__error(cx, COP_IO, "%s: is there and is no plain file; it is left alone", path);
 	FILE *f = fopen(beside, "wb");
 	if (!f) return cop__error(cx, COP_IO, "%s: %s", beside, strerror(errno));
 	bool ok = (!size || fwrite(bytes, 1, size, f) == size) && !fflush(f) && !fsync(fileno(f));
