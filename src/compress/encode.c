@@ -16,50 +16,55 @@ static cop_codec codec_of(const cop_stage *s)
 	return !strcmp(s->codec, "raw") ? COP_CODEC_RAW : COP_CODEC_AUTO;
 }
 
-/* Bytes in the file; SIZE_MAX when it cannot be stored so. */
-static size_t stored(cop_ctx *cx, const cop_type *t, const void *data, cop_codec codec)
+static cop_status stored(size_t *bytes, cop_ctx *cx, const cop_type *t, const void *data, cop_codec codec)
 {
 	cop_text out;
 	cop__text_init(&out, cx);
 	cop_status st = cop__store(&out, &codec, cx, t, data);
-	size_t n = st ? SIZE_MAX : out.len;
+	*bytes = out.len;
 	cop__text_free(&out);
-	return n;
+	return st;
+}
+
+typedef struct choice { cop_type type; const void *data; void *own; size_t bytes; } choice; /* own: freed with the choice */
+
+/* Takes encoding e where it is smaller in the file. The coders make the same of a tensor however it lies in memory: then the
+ * memory decides. */
+static cop_status consider(choice *c, cop_ctx *cx, const cop_value *x, cop_enc e, cop_codec codec)
+{
+	cop_type t = x->type;
+	void *blob = NULL;
+	int32_t rows, cols;
+	size_t n;
+
+	t.enc = e;
+	cop__matrix_of(&x->type, &rows, &cols);
+	cop_status st = cop__encode(&blob, &t.enc_bytes, cx, e, x->data, rows, cols);
+	if (st && st != COP_NOMEM) return cop_error_clear(cx), COP_OK; /* too many values for a palette: not an error here */
+	if (!st) st = stored(&n, cx, &t, blob, codec);
+	if (!st && (n < c->bytes || (n == c->bytes && cop_type_bytes(&t) < cop_type_bytes(&c->type)))) {
+		cop__free(cx, c->own);
+		*c = (choice){t, blob, blob, n};
+	} else {
+		cop__free(cx, blob);
+	}
+	return st;
 }
 
 /* The smallest encoding of one weight becomes a value of `out`. */
 static cop_status best(cop_graph *out, const cop_graph *g, cop_vid v, cop_vid *id, cop_codec codec)
 {
 	const cop_value *x = &g->value[v];
-	cop_type type = x->type, try_type;
-	const void *data = x->data;
-	void *blob = NULL, *kept = NULL;
-	int32_t rows, cols;
-	size_t least = stored(g->cx, &x->type, x->data, codec);
+	choice c = {x->type, x->data, NULL, 0};
+	cop_status st = stored(&c.bytes, g->cx, &x->type, x->data, codec);
 
-	cop__matrix_of(&x->type, &rows, &cols);
-	for (cop_enc e = COP_PALETTE; e <= COP_SPARSE; e++) {
-		try_type = x->type;
-		try_type.enc = e;
-		if (cop__encode(&blob, &try_type.enc_bytes, g->cx, e, x->data, rows, cols)) {
-			if (g->cx->code == COP_NOMEM) return cop__free(g->cx, kept), COP_NOMEM;
-			cop_error_clear(g->cx); /* too many values for a palette: not an error here */
-			continue;
-		}
-		size_t n = stored(g->cx, &try_type, blob, codec);
-		/* the coders make the same of a tensor however it lies in memory; then the memory decides */
-		if (n < least || (n == least && cop_type_bytes(&try_type) < cop_type_bytes(&type))) {
-			least = n;
-			type = try_type;
-			cop__free(g->cx, kept);
-			data = kept = blob;
-		} else {
-			cop__free(g->cx, blob);
-		}
+	for (cop_enc e = COP_PALETTE; !st && e <= COP_SPARSE; e++) st = consider(&c, g->cx, x, e, codec);
+	if (!st) {
+		*id = cop__data(out, COP_PARAM, x->name, &c.type, c.data);
+		st = *id ? COP_OK : g->cx->code ? g->cx->code : COP_NOMEM;
 	}
-	*id = cop__data(out, COP_PARAM, x->name, &type, data);
-	cop__free(g->cx, kept);
-	return *id ? COP_OK : g->cx->code ? g->cx->code : COP_NOMEM;
+	cop__free(g->cx, c.own);
+	return st;
 }
 
 /* Only products read encoded weights; a weight that anything else reads stays dense. */

@@ -73,42 +73,46 @@ static void histogram(cop_text *t, const float *w, int64_t n, float range)
 	cop__text_add(t, "]");
 }
 
-/* Values of any encoding, expanded; NULL when there is no memory or no data. */
-static float *expand(const cop_graph *g, cop_vid v)
+/* Values of any encoding, expanded. */
+static cop_status expand(float **w, const cop_graph *g, cop_vid v)
 {
 	const cop_value *x = &g->value[v];
-	float *w = x->data ? cop__alloc(g->cx, (size_t)cop_type_count(&x->type) * 4) : NULL;
 
-	if (w && cop__decode(w, g->cx, x->name, &x->type, x->data)) {
-		cop__free(g->cx, w);
-		return NULL;
-	}
-	return w;
+	*w = cop__alloc(g->cx, (size_t)cop_type_count(&x->type) * 4);
+	return *w ? cop__decode(*w, g->cx, x->name, &x->type, x->data) : COP_NOMEM;
 }
 
-void cop__history_layers(cop_history *h, const cop_graph *before, const cop_graph *after)
+static void put_layer(cop_text *t, const cop_value *x, const float *old, const float *new, size_t bytes)
 {
-	cop_text *t = &h->layers;
+	int64_t n = cop_type_count(&x->type), nonzero = 0;
+	float range = 1e-9f;
 
-	for (int32_t v = 1; v <= before->n_value; v++) {
-		if (!cop__compressible(before, (cop_vid)v, "*")) continue;
+	for (int64_t i = 0; i < n; i++) range = fmaxf(range, fmaxf(fabsf(old[i]), fabsf(new[i]))), nonzero += new[i] != 0;
+	cop__text_add(t, "%s{\"name\":", t->len ? "," : "");
+	put_text(t, x->name);
+	cop__text_add(t, ",\"count\":%lld,\"nonzero\":%lld,\"range\":%.6g,\"bytes\":%zu,\"before\":", (long long)n, (long long)nonzero, (double)range, bytes);
+	histogram(t, old, n, range);
+	cop__text_add(t, ",\"after\":");
+	histogram(t, new, n, range);
+	cop__text_add(t, "}");
+}
+
+cop_status cop__history_layers(cop_history *h, const cop_graph *before, const cop_graph *after)
+{
+	cop_status st = COP_OK;
+
+	for (int32_t v = 1; !st && v <= before->n_value; v++) {
 		const cop_value *x = &before->value[v];
-		cop_vid same = cop__find(after, x->name);
-		int64_t n = cop_type_count(&x->type), nonzero = 0;
-		float *old = expand(before, (cop_vid)v), *new = same ? expand(after, same) : NULL, range = 1e-9f;
-		if (old && new) {
-			for (int64_t i = 0; i < n; i++) range = fmaxf(range, fmaxf(fabsf(old[i]), fabsf(new[i]))), nonzero += new[i] != 0;
-			cop__text_add(t, "%s{\"name\":", t->len ? "," : "");
-			put_text(t, x->name);
-			cop__text_add(t, ",\"count\":%lld,\"nonzero\":%lld,\"range\":%.6g,\"bytes\":%zu,\"before\":", (long long)n, (long long)nonzero, (double)range, cop_type_bytes(&after->value[same].type));
-			histogram(t, old, n, range);
-			cop__text_add(t, ",\"after\":");
-			histogram(t, new, n, range);
-			cop__text_add(t, "}");
-		}
+		cop_vid same = cop__compressible(before, (cop_vid)v, "*") && x->data ? cop__find(after, x->name) : 0;
+		float *old = NULL, *new = NULL;
+		if (!same || !after->value[same].data) continue;
+		st = expand(&old, before, (cop_vid)v);
+		if (!st) st = expand(&new, after, same);
+		if (!st) put_layer(&h->layers, x, old, new, cop_type_bytes(&after->value[same].type));
 		cop__free(h->cx, old);
 		cop__free(h->cx, new);
 	}
+	return st;
 }
 
 cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud)

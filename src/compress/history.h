@@ -27,7 +27,7 @@ typedef struct cop_history {
 void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_train_args *a);
 void cop__history_stage(cop_history *h, const char *stage, const cop_mark *before, const cop_mark *after, const char *why, double seconds);
 void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f, double microseconds);
-void cop__history_layers(cop_history *h, const cop_graph *before, const cop_graph *after);
+cop_status cop__history_layers(cop_history *h, const cop_graph *before, const cop_graph *after);
 cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud); /* write NULL: nothing is written */
 void cop__history_free(cop_history *h);
 

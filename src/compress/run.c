@@ -173,10 +173,8 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 	if (!st && !resumed) st = whole(&h, "before", *g, &w);
 	if (!st) st = all_stages(g, &r, from, &w, &a, &h);
 	if (!st) st = whole(&h, "after", *g, &w);
-	if (!st) {
-		cop__history_layers(&h, first, *g);
-		st = cop__history_end(&h, write, ud);
-	}
+	if (!st) st = cop__history_layers(&h, first, *g);
+	if (!st) st = cop__history_end(&h, write, ud);
 	if (!st) cop__resume_clean(a.checkpoint, r.n_stage);
 	cop__history_free(&h);
 	cop_graph_free(first);

@@ -198,17 +198,20 @@ cop_status cop__restore(
 
 /* ---- choosing ---- */
 
-static bool gives_back(cop_ctx *cx, const cop_type *t, const void *data, cop_codec codec, const cop_text *s)
+/* Whether the coder gives the tensor back; COP_NOMEM is the only failure. */
+static cop_status gives_back(
+        bool *same, cop_ctx *cx, const cop_type *t, const void *data, cop_codec codec, const cop_text *s)
 {
-	cop_ctx quiet = *cx; /* a failure here is no failure */
+	cop_ctx quiet = *cx; /* what cannot be read back is no failure: another coder takes it */
 	size_t bytes = cop_type_bytes(t);
 	void *again = cop__alloc(cx, bytes + 1);
 
+	if (!again) return COP_NOMEM;
 	quiet.log = NULL;
-	bool same = again && !cop__restore(again, &quiet, "?", t, codec, (const uint8_t *)s->data, s->len) &&
-	            !memcmp(again, data, bytes);
+	cop_status st = cop__restore(again, &quiet, "?", t, codec, (const uint8_t *)s->data, s->len);
+	*same = !st && !memcmp(again, data, bytes);
 	cop__free(cx, again);
-	return same;
+	return st == COP_NOMEM ? cop__error(cx, st, "%s", quiet.text) : COP_OK;
 }
 
 /* A tensor of many different values and few zeros: coding it is a waste of time. */
@@ -237,8 +240,9 @@ static cop_status best_of(
 		if (want != k && want != COP_CODEC_AUTO) continue;
 		cop__text_init(&s, cx);
 		cop_status st = code(&s, k, cx, c);
-		bool better = want == k || s.len < (*codec ? best->len : cop_type_bytes(t));
-		if (!st && better && gives_back(cx, t, data, k, &s)) {
+		bool same = false, better = want == k || s.len < (*codec ? best->len : cop_type_bytes(t));
+		if (!st && better) st = gives_back(&same, cx, t, data, k, &s);
+		if (!st && same) {
 			cop__text_free(best);
 			*best = s;
 			*codec = k;

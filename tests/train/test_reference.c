@@ -50,6 +50,10 @@ static void close_to(const char *net, const char *what, double got, double want,
 	if (!(fabs(got - want) <= slack * fmax(1e-3, fabs(want)))) fail_msg("%s: %s is %.7g, PyTorch has %.7g", net, what, got, want);
 }
 
+/* A wrong gradient is off by a percent in the first steps. Rounding doubles from step to step, since a rectifier that
+ * flips is amplified by batch norm: PyTorch in float32 is as far from these numbers. */
+static double loss_slack(int step) { return ldexp(5e-6, step); }
+
 static void compare(cop_ctx *cx, const char *net, uint32_t isa)
 {
 	char path[512], line[512], options[200] = "", name[128];
@@ -85,7 +89,7 @@ static void compare(cop_ctx *cx, const char *net, uint32_t isa)
 			for (int i = 0; i < batch; i++) ((int32_t *)label.data)[i] = (7 * i + step) % 10;
 			OK(cx, cop_session_run(s, 0));
 			snprintf(name, sizeof name, "loss at step %d", step);
-			close_to(net, name, (double)*(float *)loss.data, want, 2e-4);
+			close_to(net, name, (double)*(float *)loss.data, want, loss_slack(step));
 		} else if (sscanf(line, "value %127s %lf %lf %lf", name, &mean, &first, &last) == 4) {
 			double sum = 0;
 			OK(cx, cop_session_tensor(s, 0, name, &value));

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Does every #include keep the order of docs/architecture.md? A folder of src may include the folders named here:
+#   core      its own; cpu.c the names of instruction sets in kernel/kernel.h
+#   kernel    its own, so that emitted C can ship it
+#   graph     core, and the op table that its verifier and its text form look names up in
+#   op        graph, kernel     pass  op, graph, core
+#   plan      pass for figures.c, which measures the deployed form; emit and run stand on plan
+#   io        graph, op: a file is checked against the ops' types        data  core alone
+#   compress  train, io, pass: a recipe drives them
+#   cli       coppice.h and its own
+# usage: tools/layers.sh [SOURCE_DIR]
+cd "${1:-$(dirname "$0")/..}/src" || exit 2
+grep -rn '^#include "' --include='*.c' --include='*.h' . | sed 's|^\./||' | awk '
+BEGIN {
+	may["core"] = "kernel"; may["kernel"] = ""; may["graph"] = "core op kernel"; may["op"] = "core graph kernel"
+	may["pass"] = "core graph op"; may["plan"] = "core graph op kernel pass"; may["run"] = "core graph kernel plan"
+	may["emit"] = "core graph op kernel pass plan"; may["io"] = "core graph op"; may["data"] = "core"
+	may["zoo"] = "core graph op"; may["train"] = "core graph op data io pass plan"
+	may["compress"] = "core graph io pass plan train"; may["report"] = "core graph io"; may["cli"] = ""
+}
+{
+	split($0, part, ":"); file = part[1]; from = file; sub("/.*", "", from)
+	name = $0; sub("^[^\"]*\"", "", name); sub("\".*", "", name)
+	to = name; if (!sub("/.*", "", to)) to = from
+	n++
+	if (!(from in may)) { print "src/" file ": no rule for the folder " from; bad = 1; next }
+	if (name == "coppice.h" && from != "kernel") next
+	if (from == "core" && to == "kernel" && !(file == "core/cpu.c" && name == "kernel/kernel.h")) { print "src/" file ":" part[2] ": core may not include " name; bad = 1; next }
+	if (to == from || index(" " may[from] " ", " " to " ")) next
+	print "src/" file ":" part[2] ": " from " may not include " name; bad = 1
+}
+END { if (n < 100) { print "only " n " includes were found"; bad = 1 } exit bad }'
