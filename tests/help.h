@@ -90,11 +90,12 @@ static inline void fill_value(const cop_graph *g, cop_vid v, void *data, uint32_
 			positive |= d->in[i] == v && (!strncmp(op, "bn", 2) || !strcmp(op, "div") || (!strcmp(op, "adam") && i == 5));
 		positive |= d->in[0] == v && !strcmp(op, "clip_norm");
 	}
-	if (t->dtype == COP_I32) fill_ints(g, v, data, stream);
+	if (g->value[v].data) memcpy(data, g->value[v].data, cop_type_bytes(t)); /* a sample that brings its constants */
+	else if (t->dtype == COP_I32) fill_ints(g, v, data, stream);
 	else if (t->dtype == COP_F32)
 		for (int64_t i = 0; i < n; i++) ((float *)data)[i] = positive ? 0.5f + cop__rand_unit(1, stream, (uint64_t)i) : cop__rand_unit(1, stream, (uint64_t)i) * 4 - 2;
 	else
-		for (int64_t i = 0; i < n; i++) ((uint8_t *)data)[i] = (uint8_t)(cop__rand(1, stream, (uint64_t)i) % byte_limit(g, v));
+		for (size_t i = 0; i < cop_type_bytes(t); i++) ((uint8_t *)data)[i] = (uint8_t)(cop__rand(1, stream, (uint64_t)i) % byte_limit(g, v));
 }
 
 /* Makes every optional output that a sample's node could have. */

@@ -140,6 +140,26 @@ enum { AK_COUNT, AK_B1, AK_B2, AK_EPS, AK_DECAY, AK_W, AK_WORDS };
  * palette_grad  dcodebook | dw codes     sums; entry 0 stays 0 when ZERO (the code of pruned weights) */
 enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
 
+/* ---- int8: everything integer, all constants explicit (src/kernel/quant.h says how a multiplier is applied) ----
+ * qconv     y = clamp(ZY + requant(b[o] + sum w x))   taps in the padding read ZX; -ZX * sum w lies in b already.
+ *           words of conv, LO and HI as integers, then these. TWICE: m is [2,O], the double rounding.  buffers y | x w b m
+ * qadd      y = clamp(ZY + MY(MA(a - ZA) + MB(b - ZB)))   buffers y | a b
+ *           TWICE: TFLite's, each M a multiplier and a shift, operands first shifted left by 20;
+ *           else (MA(a - ZA) + MB(b - ZB) + half) >> SY, |MA|, |MB| < 2^22
+ * qmul      y = clamp(ZY + MY((a - ZA)(b - ZB)))   COUNT elements in rows of INNER; b repeats after BLEN   buffers y | a b
+ * qavgpool  words of the pools, then ZX ZY M S LO HI: M 0: the mean of the valid cells, rounded away from zero; else
+ *           ZY + M(sum - cells * ZX) by the double rounding            buffers y | x
+ * qlut      y = table[x], x as an unsigned byte                          buffers y | x table(i8[256])
+ * qsoftmax  over the last axis, scale 1/256, zero -128: TFLite's fixed-point arithmetic. buffers y | x
+ * quantize  y = clamp(round(x * 1/SCALE) + ZERO), ties away from zero    dequantize  y = SCALE * (x - ZERO) */
+enum { QK_ZX = CK_WORDS, QK_ZY, QK_UP, QK_TWICE, QK_WORDS };
+enum { QA_COUNT, QA_ZA, QA_ZB, QA_ZY, QA_MA, QA_SA, QA_MB, QA_SB, QA_MY, QA_SY, QA_LO, QA_HI, QA_TWICE, QA_WORDS };
+enum { QM_COUNT, QM_INNER, QM_BLEN, QM_ZA, QM_ZB, QM_ZY, QM_MY, QM_SY, QM_LO, QM_HI, QM_WORDS };
+enum { QP_ZX = PK_WORDS, QP_ZY, QP_M, QP_S, QP_LO, QP_HI, QP_WORDS };
+enum { QL_COUNT, QL_WORDS };
+enum { QS_ROWS, QS_C, QS_MULT, QS_SHIFT, QS_LEAST, QS_WORDS };
+enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
+
 /* A row list: i32 {count, index...}; at most CAP indices, ascending. */
 
 /* ---- encoded weights --------------------------------------------------------------------------

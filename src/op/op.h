@@ -107,6 +107,15 @@ typedef struct cop_dropout_attr { float p; int32_t seed, node; } cop_dropout_att
 typedef struct cop_clip_norm_attr { float max; } cop_clip_norm_attr;
 typedef struct cop_sgd_attr { float momentum; int32_t nesterov; float decay; } cop_sgd_attr;
 typedef struct cop_adam_attr { float b1, b2, eps, decay; int32_t decoupled; } cop_adam_attr;
+/* int8: lo and hi bound the result as integers. twice is not an attribute: m says it, [o] or [2,o]. */
+typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, zx, zy, qlo, qhi, up; } cop_qconv_attr;
+typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;
+typedef struct cop_qmul_attr { int32_t za, zb, zy, my, sy, qlo, qhi; } cop_qmul_attr;
+typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, zy, m, s, qlo, qhi; } cop_qavgpool_attr;
+typedef struct cop_qlut_attr { int32_t to; } cop_qlut_attr;               /* the result's cop_dtype, I8 or U8 */
+typedef struct cop_qsoftmax_attr { int32_t mult, shift, least; } cop_qsoftmax_attr;
+typedef struct cop_quantize_attr { float scale; int32_t zero, to; } cop_quantize_attr; /* to: I8 or U8 */
+typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize_attr;
 typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;
 
 #endif

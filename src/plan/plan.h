@@ -65,6 +65,8 @@ cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *s
 
 /* The kernel row for a node, or NULL. word: the node's words. */
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa);
+/* Do a row's types describe the values of node n? */
+bool cop__types_fit(const char *types, const cop_graph *g, cop_nid n);
 extern const cop_kernel cop_kernels[];
 extern const int cop_n_kernels;
 

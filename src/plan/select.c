@@ -45,7 +45,7 @@ static bool token_fits(const char *p, int len, const cop_type *t)
 		&& (size_t)enc_len == strlen(cop__enc_text(t->enc)) && !memcmp(enc, cop__enc_text(t->enc), (size_t)enc_len);
 }
 
-static bool types_fit(const char *types, const cop_graph *g, cop_nid n)
+bool cop__types_fit(const char *types, const cop_graph *g, cop_nid n)
 {
 	const cop_op *op = cop__op(g, n);
 	const char *p = types, *tok = p;
@@ -73,7 +73,7 @@ const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word
 
 	for (int i = cop_n_kernels - 1; i >= 0; i--) {
 		const cop_kernel *k = &cop_kernels[i];
-		if ((k->isa & isa) == k->isa && !strcmp(k->op, name) && types_fit(k->types, g, n) && (!k->fits || k->fits(word))) return k;
+		if ((k->isa & isa) == k->isa && !strcmp(k->op, name) && cop__types_fit(k->types, g, n) && (!k->fits || k->fits(word))) return k;
 	}
 	return NULL;
 }

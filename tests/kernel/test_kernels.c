@@ -122,7 +122,7 @@ static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
 	if (!ref) fail_msg("%s has no portable kernel", op->name);
 	for (int i = 0; i < cop_n_kernels; i++) {
 		const cop_kernel *k = &cop_kernels[i];
-		if (strcmp(k->op, op->name) || (k->isa & isa) != k->isa || (k->fits && !k->fits(word)) || strchr(k->types, ':')) continue;
+		if (strcmp(k->op, op->name) || (k->isa & isa) != k->isa || (k->fits && !k->fits(word)) || !cop__types_fit(k->types, g, n)) continue;
 		check(g, n, ref, k, word, which);
 		++*rows;
 	}

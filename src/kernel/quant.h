@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * quant.h - integer arithmetic that int8 kernels share. A real factor is an integer multiplier; there are two ways to apply it:
+ *
+ *   single   y = (acc * m + half) >> (32 - up)                 one rounding, ties up; one SMMLAR on a Cortex-M4
+ *   double   the multiplier and shift of TFLite: a rounding doubling high product, then a rounding shift, each
+ *            rounding on its own (gemmlowp; TFLite's MultiplyByQuantizedMultiplier). Bits of TFLite.
+ */
+#ifndef COP_QUANT_H
+#define COP_QUANT_H
+
+#include <stdint.h>
+
+static inline int32_t cop_clampi(int32_t v, int32_t lo, int32_t hi)
+{
+	return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* up: 0 .. 31 */
+static inline int32_t cop_scale_single(int32_t acc, int32_t m, int32_t up)
+{
+	return (int32_t)(((int64_t)acc * m + ((int64_t)1 << (31 - up))) >> (32 - up));
+}
+
+/* (a * b * 2 + half) >> 32, ties away from zero but for the half of a negative product */
+static inline int32_t cop_high_mul(int32_t a, int32_t b)
+{
+	int64_t ab = (int64_t)a * b;
+
+	if (a == b && a == INT32_MIN) return INT32_MAX;
+	return (int32_t)((ab + (ab >= 0 ? (1 << 30) : 1 - (1 << 30))) / ((int64_t)1 << 31));
+}
+
+/* v / 2^n, ties away from zero; n 0 .. 31 */
+static inline int32_t cop_round_shift(int32_t v, int32_t n)
+{
+	int32_t mask = (int32_t)(((uint32_t)1 << n) - 1), rest = v & mask, half = (int32_t)((uint32_t)mask >> 1) + (v < 0);
+	return (v >> n) + (rest > half);
+}
+
+/* shift: positive to the left */
+static inline int32_t cop_scale_double(int32_t acc, int32_t m, int32_t shift)
+{
+	int32_t left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
+	return cop_round_shift(cop_high_mul((int32_t)((uint32_t)acc << left), m), right);
+}
+
+/* Requantisation of output channel o: m[n] and `up`, or m[2][n] when twice. */
+static inline int32_t cop_requant(int32_t acc, const int32_t *m, int32_t o, int32_t n, int32_t twice, int32_t up)
+{
+	return twice ? cop_scale_double(acc, m[o], m[n + o]) : cop_scale_single(acc, m[o], up);
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qconv - int8 convolution: y = clamp(zy + requant(b[o] + sum w x)). Weights are symmetric (i8 or i4), b holds -zx * sum w
+ * already, so that no kernel subtracts a zero point; taps in the padding read zx. m: multipliers by output channel,
+ * [o] rounded once, [2,o] as TFLite rounds (kernel/quant.h). Fully connected: an input of 1 x 1 pixels.
+ */
+#include "op/conv.h"
+
+static cop_conv_attr geometry(const cop_qconv_attr *a)
+{
+	return (cop_conv_attr){a->sh, a->sw, a->pt, a->pl, a->pb, a->pr, a->dh, a->dw, a->groups, 0, 0};
+}
+
+static cop_conv_shape shape(const cop_graph *g, cop_nid n)
+{
+	return (cop_conv_shape){cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim, cop__outt(g, n, 0)->dim};
+}
+
+static cop_status check_rest(const cop_graph *g, cop_nid n, const cop_qconv_attr *a, int32_t o)
+{
+	const cop_type *b = cop__in(g, n, 2), *m = cop__in(g, n, 3);
+
+	if (b->dtype != COP_I32 || b->rank != 1 || b->dim[0] != o)
+		return cop__fail(g, COP_SHAPE, n, "the bias must be i32[%d]", o);
+	if (m->dtype != COP_I32 || m->rank < 1 || m->rank > 2 || m->dim[m->rank - 1] != o || (m->rank == 2 && m->dim[0] != 2))
+		return cop__fail(g, COP_SHAPE, n, "the multipliers must be i32[%d] or i32[2,%d]", o, o);
+	if (a->zx < -128 || a->zx > 127 || a->zy < -128 || a->zy > 127 || a->qlo < -128 || a->qhi > 127 || a->qlo > a->qhi)
+		return cop__fail(g, COP_ARG, n, "zero points %d and %d and bounds %d to %d must lie within -128 to 127", a->zx, a->zy, a->qlo, a->qhi);
+	if (a->up < 0 || a->up > 31) return cop__fail(g, COP_ARG, n, "up=%d must lie within 0 to 31", a->up);
+	return COP_OK;
+}
+
+static cop_status infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qconv_attr, a, g, n);
+	cop_conv_attr c = geometry(&a);
+	int32_t y[4];
+
+	COP_TRY(cop__need(g, n, 0, COP_I8, 4));
+	COP_TRY(cop__need(g, n, 1, cop__in(g, n, 1)->dtype == COP_I4 ? COP_I4 : COP_I8, 4));
+	COP_TRY(cop__conv_check(g, n, &c, cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim, y));
+	COP_TRY(check_rest(g, n, &a, y[3]));
+	return cop__set_out(g, n, 0, COP_I8, 4, y);
+}
+
+static void cost(const cop_graph *g, cop_nid n, cop_cost *c)
+{
+	c->mac = cop__conv_macs(shape(g, n));
+}
+
+static int words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_qconv_attr, a, g, n);
+	cop_conv_attr c = geometry(&a);
+
+	cop__conv_words(k, &c, shape(g, n), 0);
+	k[CK_LO] = a.qlo;
+	k[CK_HI] = a.qhi;
+	k[QK_ZX] = a.zx;
+	k[QK_ZY] = a.zy;
+	k[QK_UP] = a.up;
+	k[QK_TWICE] = cop__in(g, n, 3)->rank == 2;
+	return QK_WORDS;
+}
+
+/* Multipliers that bring sums of `taps` products to about the range of int8. */
+static cop_vid sample_scale(cop_graph *g, int32_t o, int32_t taps, bool twice)
+{
+	cop_type t = twice ? cop__type(COP_I32, 2, DIMS(2, o)) : cop__type(COP_I32, 1, &o);
+	int32_t m[2 * 128];
+
+	for (int32_t i = 0; i < o; i++) {
+		double scale = (0.5 + (double)(i * 37 % 101) / 101) / (40 * __builtin_sqrt((double)taps));
+		int exponent;
+		double part = __builtin_frexp(scale, &exponent);
+		m[i] = (int32_t)(twice ? part * 2147483648.0 : scale * 4294967296.0);
+		if (twice) m[o + i] = exponent;
+	}
+	return cop__data(g, COP_CONST, "m", &t, m);
+}
+
+static cop_nid sample(cop_graph *g, int which)
+{
+	static const struct { int32_t x[4], w[4]; cop_qconv_attr a; } form[] = {
+	        {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, -128, 127, 0}},
+	        {{1, 1, 1, 64}, {10, 1, 1, 64}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -5, 7, -128, 127, 0}},
+	        {{3, 1, 1, 129}, {33, 1, 1, 129}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 3, -128, -128, 127, 0}},
+	        {{1, 9, 8, 3}, {16, 3, 3, 3}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -128, -3, -128, 127, 0}},
+	        {{2, 9, 9, 3}, {8, 3, 3, 3}, {2, 2, 0, 0, 1, 1, 1, 1, 1, -128, -128, -128, 100, 0}},
+	        {{1, 8, 8, 16}, {32, 3, 3, 16}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 4, -20, -20, 127, 0}},
+	        {{1, 7, 6, 8}, {12, 3, 3, 8}, {2, 2, 0, 0, 1, 1, 1, 1, 1, 4, 5, -128, 127, 1}},
+	        {{1, 25, 5, 64}, {64, 1, 1, 64}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, -128, -128, 127, 0}},
+	        {{1, 6, 6, 16}, {32, 1, 1, 16}, {2, 2, 0, 0, 0, 0, 1, 1, 1, 11, -128, -128, 127, 0}},
+	        {{1, 49, 10, 1}, {64, 10, 4, 1}, {2, 2, 4, 1, 5, 1, 1, 1, 1, 83, -128, -128, 127, 0}},
+	        {{1, 7, 9, 8}, {8, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 8, -128, -128, -128, 127, 0}},
+	        {{1, 9, 8, 16}, {16, 3, 3, 1}, {2, 2, 0, 0, 1, 1, 1, 1, 16, 9, -128, -128, 127, 0}},
+	        {{2, 25, 5, 64}, {64, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 64, -128, -128, -128, 127, 0}},
+	        {{1, 8, 8, 24}, {24, 5, 5, 1}, {1, 1, 2, 2, 2, 2, 1, 1, 24, 1, 2, -100, 90, 0}},
+	        {{1, 5, 5, 1}, {8, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -128, -128, 127, 0}},
+	        {{1, 4, 4, 3}, {6, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 3, -1, 0, -128, 127, 0}},
+	        {{1, 9, 7, 5}, {7, 3, 2, 5}, {2, 1, 1, 0, 1, 1, 2, 1, 1, 2, -7, -128, 127, 0}},
+	        {{1, 6, 6, 8}, {10, 3, 3, 4}, {1, 1, 1, 1, 1, 1, 1, 1, 2, 2, -7, -128, 127, 0}},
+	        {{1, 5, 6, 40}, {20, 1, 1, 40}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 5, -9, -9, 127, 0}},
+	        {{1, 1, 1, 256}, {2, 1, 1, 256}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, 11, -128, 127, 0}},
+	};
+	if (which / 4 >= LEN(form)) return 0;
+	const int32_t *w = form[which / 4].w;
+	cop_type wt = cop__type(which % 4 > 1 ? COP_I4 : COP_I8, 4, w), xt = cop__type(COP_I8, 4, form[which / 4].x), bt = cop__type(COP_I32, 1, w);
+	int32_t bias[128];
+	for (int32_t i = 0; i < w[0]; i++) bias[i] = i * 7919 % 2001 - 1000;
+	cop_vid x = cop__input(g, "x", &xt), wv = cop__input(g, "w", &wt), b = cop__data(g, COP_CONST, "b", &bt, bias);
+	return cop__node(g, OP_qconv, &form[which / 4].a, VIDS(x, wv, b, sample_scale(g, w[0], w[1] * w[2] * w[3], which % 2)));
+}
+
+const cop_op cop_op_qconv = {
+        .name = "qconv",
+        .attrs = "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i zx:i zy:i qlo:i qhi:i up:i",
+        .min_in = 4,
+        .max_in = 4,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = infer,
+        .cost = cost,
+        .words = words,
+        .sample = sample,
+};

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qeltwise - int8 sums, products, tables and softmax, and the way from and to floats. The numbers are defined in
+ * kernel/kernel.h; scales and zero points are attributes, so that no kernel looks at a type.
+ */
+#include "op/op.h"
+
+static cop_status bounds(const cop_graph *g, cop_nid n, int32_t zero, int32_t lo, int32_t hi)
+{
+	if (zero >= -128 && zero <= 127 && lo >= -128 && hi <= 127 && lo <= hi) return COP_OK;
+	return cop__fail(g, COP_ARG, n, "zero point %d and bounds %d to %d must lie within -128 to 127", zero, lo, hi);
+}
+
+static cop_vid i8_input(cop_graph *g, const char *name, int32_t rank, const int32_t *dim)
+{
+	cop_type t = cop__type(COP_I8, rank, dim);
+	return cop__input(g, name, &t);
+}
+
+/* ---- qadd ---- */
+
+static cop_status add_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qadd_attr, a, g, n);
+
+	COP_TRY(cop__need(g, n, 0, COP_I8, -1));
+	COP_TRY(cop__need(g, n, 1, COP_I8, -1));
+	if (!cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "the operands have different shapes");
+	COP_TRY(bounds(g, n, a.zy, a.qlo, a.qhi));
+	int32_t most = 1 << 22;
+	if (a.exact ? a.sa > 10 || a.sa < -31 || a.sb > 10 || a.sb < -31 || a.sy > 31 || a.sy < -31 : a.sy < 1 || a.sy > 31 || a.ma >= most || a.ma <= -most || a.mb >= most || a.mb <= -most)
+		return cop__fail(g, COP_ARG, n, "multipliers %d, %d and shifts %d, %d, %d are out of range", a.ma, a.mb, a.sa, a.sb, a.sy);
+	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
+}
+
+static int add_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_qadd_attr, a, g, n);
+	const int32_t all[QA_WORDS] = {[QA_COUNT] = cop__count32(cop__in(g, n, 0)), [QA_ZA] = a.za, [QA_ZB] = a.zb, [QA_ZY] = a.zy, [QA_MA] = a.ma, [QA_SA] = a.sa,
+		[QA_MB] = a.mb, [QA_SB] = a.sb, [QA_MY] = a.my, [QA_SY] = a.sy, [QA_LO] = a.qlo, [QA_HI] = a.qhi, [QA_TWICE] = a.exact};
+	memcpy(k, all, sizeof all);
+	return QA_WORDS;
+}
+
+static cop_nid add_sample(cop_graph *g, int which)
+{
+	static const struct { int32_t n; cop_qadd_attr a; } form[] = {
+		{1, {0, 0, 0, 1 << 20, 0, 1 << 19, 0, 0, 21, -128, 127, 0}},
+		{67, {3, -9, -128, 812345, 0, 1812345, 0, 0, 21, -128, 127, 0}},
+		{4096, {-128, 5, 12, 1812345, 0, 912345, 0, 0, 22, -100, 90, 0}},
+		{67, {3, -9, -128, 1073741824, 0, 1812345678, -1, 1912345678, -19, -128, 127, 1}},
+		{300, {-128, 127, 4, 1573741824, -1, 1073741824, 0, 1112345678, -18, -128, 127, 1}},
+	};
+	if (which >= LEN(form)) return 0;
+	return cop__node(g, OP_qadd, &form[which].a, VIDS(i8_input(g, "a", 1, &form[which].n), i8_input(g, "b", 1, &form[which].n)));
+}
+
+const cop_op cop_op_qadd = {
+	.name = "qadd", .attrs = "za:i zb:i zy:i ma:i sa:i mb:i sb:i my:i sy:i qlo:i qhi:i exact:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .words = add_words, .sample = add_sample,
+};
+
+/* ---- qmul: b has a's shape, or [n,1,..,1,c] ---- */
+
+static cop_status mul_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qmul_attr, m, g, n);
+	const cop_type *a = cop__in(g, n, 0), *b = cop__in(g, n, 1);
+
+	COP_TRY(cop__need(g, n, 0, COP_I8, -1));
+	COP_TRY(cop__need(g, n, 1, COP_I8, a->rank));
+	for (int i = 0; i < a->rank; i++)
+		if (b->dim[i] != a->dim[i] && (b->dim[i] != 1 || i == 0 || i == a->rank - 1 || cop_type_count(b) != (int64_t)a->dim[0] * a->dim[a->rank - 1]))
+			return cop__fail(g, COP_SHAPE, n, "the second operand must have the shape of the first, or [n,1,...,1,c]");
+	if (m.sy > 10 || m.sy < -31) return cop__fail(g, COP_ARG, n, "shift %d is out of range", m.sy);
+	COP_TRY(bounds(g, n, m.zy, m.qlo, m.qhi));
+	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
+}
+
+static int mul_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_qmul_attr, m, g, n);
+	int32_t count = cop__count32(cop__in(g, n, 0)), images = COP_MAX(1, cop__in(g, n, 0)->dim[0]);
+	const int32_t all[QM_WORDS] = {[QM_COUNT] = count, [QM_INNER] = count / images, [QM_BLEN] = cop__count32(cop__in(g, n, 1)) / images, [QM_ZA] = m.za,
+		[QM_ZB] = m.zb, [QM_ZY] = m.zy, [QM_MY] = m.my, [QM_SY] = m.sy, [QM_LO] = m.qlo, [QM_HI] = m.qhi};
+	memcpy(k, all, sizeof all);
+	return QM_WORDS;
+}
+
+static cop_nid mul_sample(cop_graph *g, int which)
+{
+	static const struct { int32_t a[4], b[4]; cop_qmul_attr m; } form[] = {
+		{{1, 3, 5, 7}, {1, 3, 5, 7}, {3, -4, 5, 1812345678, -6, -128, 127}},
+		{{2, 3, 4, 8}, {2, 1, 1, 8}, {-128, -128, -128, 1312345678, -7, -128, 120}},
+	};
+	if (which >= LEN(form)) return 0;
+	return cop__node(g, OP_qmul, &form[which].m, VIDS(i8_input(g, "a", 4, form[which].a), i8_input(g, "b", 4, form[which].b)));
+}
+
+const cop_op cop_op_qmul = {
+	.name = "qmul", .attrs = "za:i zb:i zy:i my:i sy:i qlo:i qhi:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE, .infer = mul_infer, .words = mul_words, .sample = mul_sample,
+};
+
+/* ---- qlut: any function of one byte ---- */
+
+static cop_status lut_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qlut_attr, a, g, n);
+	const cop_type *x = cop__in(g, n, 0);
+
+	COP_TRY(cop__need(g, n, 0, x->dtype == COP_U8 ? COP_U8 : COP_I8, -1));
+	COP_TRY(cop__need(g, n, 1, COP_I8, 1));
+	if (cop__in(g, n, 1)->dim[0] != 256) return cop__fail(g, COP_SHAPE, n, "the table must have 256 entries, it has %d", cop__in(g, n, 1)->dim[0]);
+	if (a.to != COP_I8 && a.to != COP_U8) return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or u8 (%d)", a.to, COP_I8, COP_U8);
+	return cop__set_out(g, n, 0, (cop_dtype)a.to, x->rank, x->dim);
+}
+
+static int lut_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	k[QL_COUNT] = cop__count32(cop__in(g, n, 0));
+	return QL_WORDS;
+}
+
+static cop_nid lut_sample(cop_graph *g, int which)
+{
+	static const struct { int32_t n; cop_dtype from, to; } form[] = {{1, COP_I8, COP_I8}, {300, COP_I8, COP_I8}, {77, COP_U8, COP_I8}, {77, COP_I8, COP_U8}};
+	if (which >= LEN(form)) return 0;
+	cop_type x = cop__type(form[which].from, 1, &form[which].n);
+	return cop__node(g, OP_qlut, &(cop_qlut_attr){(int32_t)form[which].to}, VIDS(cop__input(g, "x", &x), i8_input(g, "table", 1, DIMS(256))));
+}
+
+const cop_op cop_op_qlut = {
+	.name = "qlut", .attrs = "to:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE,
+	.infer = lut_infer, .words = lut_words, .sample = lut_sample,
+};
+
+/* ---- qsoftmax ---- */
+
+static cop_status softmax_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qsoftmax_attr, a, g, n);
+
+	COP_TRY(cop__need(g, n, 0, COP_I8, -1));
+	if (cop__in(g, n, 0)->rank < 1 || cop__in(g, n, 0)->dim[cop__in(g, n, 0)->rank - 1] > 4096)
+		return cop__fail(g, COP_SHAPE, n, "the last axis must have at most 4096 elements");
+	if (a.shift < 0 || a.shift > 30 || a.least > 0 || a.least < -(1 << 30))
+		return cop__fail(g, COP_ARG, n, "shift=%d and least=%d are out of range", a.shift, a.least);
+	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
+}
+
+static int softmax_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_qsoftmax_attr, a, g, n);
+	const cop_type *x = cop__in(g, n, 0);
+	k[QS_C] = x->dim[x->rank - 1];
+	k[QS_ROWS] = cop__count32(x) / COP_MAX(1, k[QS_C]);
+	k[QS_MULT] = a.mult;
+	k[QS_SHIFT] = a.shift;
+	k[QS_LEAST] = a.least;
+	return QS_WORDS;
+}
+
+static cop_nid softmax_sample(cop_graph *g, int which)
+{
+	static const struct { int32_t x[2]; cop_qsoftmax_attr a; } form[] = {
+		{{1, 2}, {1717986918, 21, -248}}, {{3, 10}, {1431655765, 22, -186}}, {{2, 12}, {1082130432, 23, -123}},
+	};
+	if (which >= LEN(form)) return 0;
+	return cop__node(g, OP_qsoftmax, &form[which].a, VIDS(i8_input(g, "x", 2, form[which].x)));
+}
+
+const cop_op cop_op_qsoftmax = {
+	.name = "qsoftmax", .attrs = "mult:i shift:i least:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
+	.infer = softmax_infer, .words = softmax_words, .sample = softmax_sample,
+};
+
+/* ---- quantize, dequantize ---- */
+
+static cop_status quantize_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_quantize_attr, a, g, n);
+
+	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
+	if (a.to != COP_I8 && a.to != COP_U8) return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or u8 (%d)", a.to, COP_I8, COP_U8);
+	if (!(a.scale > 0)) return cop__fail(g, COP_ARG, n, "the scale must be positive");
+	return cop__set_out(g, n, 0, (cop_dtype)a.to, cop__in(g, n, 0)->rank, cop__in(g, n, 0)->dim);
+}
+
+static int quantize_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_quantize_attr, a, g, n);
+	k[QQ_COUNT] = cop__count32(cop__in(g, n, 0));
+	k[QQ_SCALE] = cop__bits(a.scale);
+	k[QQ_ZERO] = a.zero;
+	return QQ_WORDS;
+}
+
+static cop_nid quantize_sample(cop_graph *g, int which)
+{
+	static const cop_quantize_attr form[] = {{0.02f, -3, COP_I8}, {0.5f, 128, COP_U8}, {1.0f / 255, -128, COP_I8}};
+	if (which >= LEN(form)) return 0;
+	cop_type x = cop__type(COP_F32, 2, DIMS(3, 37));
+	return cop__node(g, OP_quantize, &form[which], VIDS(cop__input(g, "x", &x)));
+}
+
+const cop_op cop_op_quantize = {
+	.name = "quantize", .attrs = "scale:f zero:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
+	.infer = quantize_infer, .words = quantize_words, .sample = quantize_sample,
+};
+
+static cop_status dequantize_infer(cop_graph *g, cop_nid n)
+{
+	cop_dtype d = cop__in(g, n, 0)->dtype;
+
+	if (d != COP_I8 && d != COP_U8 && d != COP_I32) return cop__fail(g, COP_ARG, n, "needs i8, u8 or i32, got %s", cop__dtype_text(d));
+	return cop__set_out(g, n, 0, COP_F32, cop__in(g, n, 0)->rank, cop__in(g, n, 0)->dim);
+}
+
+static cop_nid dequantize_sample(cop_graph *g, int which)
+{
+	static const cop_dtype form[] = {COP_I8, COP_U8, COP_I32};
+	if (which >= LEN(form)) return 0;
+	cop_type x = cop__type(form[which], 2, DIMS(3, 37));
+	return cop__node(g, OP_dequantize, &(cop_dequantize_attr){0.25f, -7}, VIDS(cop__input(g, "x", &x)));
+}
+
+const cop_op cop_op_dequantize = {
+	.name = "dequantize", .attrs = "scale:f zero:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
+	.infer = dequantize_infer, .words = quantize_words, .sample = dequantize_sample,
+};

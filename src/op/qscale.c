@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qscale - see qscale.h.
+ */
+#include "op/qscale.h"
+
+#include <math.h>
+
+void cop__multiplier_double(int32_t *m, int32_t *shift, double real)
+{
+	int exponent;
+	int64_t q = (int64_t)round(frexp(real, &exponent) * 2147483648.0);
+
+	if (q == (int64_t)1 << 31) q /= 2, exponent++;
+	if (exponent < -31) q = exponent = 0;
+	*m = (int32_t)q;
+	*shift = exponent;
+}
+
+bool cop__multipliers_single(int32_t *m, int32_t *up, const double *real, int32_t n)
+{
+	double most = 0;
+
+	for (int32_t i = 0; i < n; i++) most = fmax(most, fabs(real[i]));
+	for (*up = 0; *up < 31 && round(ldexp(most, 32 - *up)) > 2147483647.0;) ++*up;
+	for (int32_t i = 0; i < n; i++) {
+		double v = round(ldexp(real[i], 32 - *up));
+		if (!(v <= 2147483647.0)) return false;
+		m[i] = (int32_t)v;
+	}
+	return true;
+}
+
+void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double scale_y, bool exact)
+{
+	a->exact = exact;
+	if (exact) {
+		double twice = 2 * fmax(scale_a, scale_b);
+		cop__multiplier_double(&a->ma, &a->sa, scale_a / twice);
+		cop__multiplier_double(&a->mb, &a->sb, scale_b / twice);
+		cop__multiplier_double(&a->my, &a->sy, twice / ((1 << 20) * scale_y));
+		return;
+	}
+	double ra = scale_a / scale_y, rb = scale_b / scale_y;
+	a->sa = a->sb = a->my = 0;
+	for (a->sy = 30; a->sy > 1 && round(ldexp(fmax(ra, rb), a->sy)) >= 1 << 22;) a->sy--;
+	a->ma = (int32_t)round(ldexp(ra, a->sy));
+	a->mb = (int32_t)round(ldexp(rb, a->sy));
+}
+
+cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta)
+{
+	enum { DIGITS = 5 }; /* before the point, of scaled differences */
+	cop_qsoftmax_attr a;
+	double real = fmin(beta * scale * (1 << (31 - DIGITS)), 2147483647.0);
+
+	cop__multiplier_double(&a.mult, &a.shift, real);
+	a.least = (int32_t)-floor(((1 << DIGITS) - 1) * ldexp(1, 31 - DIGITS) / ldexp(1, a.shift));
+	return a;
+}

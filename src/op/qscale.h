@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qscale.h - real factors as the integers that int8 ops carry (kernel/quant.h says how they are applied). For importers and
+ * for quantisation.
+ */
+#ifndef COP_OP_QSCALE_H
+#define COP_OP_QSCALE_H
+
+#include "op/op.h"
+
+/* real = m * 2^(shift-31), 2^30 <= m < 2^31 (TFLite's QuantizeMultiplier); m = 0 for 0 and what is too small. */
+void cop__multiplier_double(int32_t *m, int32_t *shift, double real);
+/* The least `up` for which every real[n] is below 2^(up-1), and m = real * 2^(32-up). False if one is not below 2^30. */
+bool cop__multipliers_single(int32_t *m, int32_t *up, const double *real, int32_t n);
+/* The attributes of a sum of two scales: za zb zy qlo qhi are the caller's. exact: with TFLite's bits. */
+void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double scale_y, bool exact);
+/* The attributes of TFLite's softmax for logits of this scale. */
+cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta);
+
+#endif
