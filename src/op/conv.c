@@ -157,23 +157,28 @@ static int link_groups(cop_link *l, int at, const cop_graph *g, cop_vid x, cop_v
 /* Output channel o runs through w, b and y; input channel c through x and the last axis of w. Depthwise: w's rows in
  * runs of o / c belong to one channel of x. Other groups go whole; where they are too many to list, the channels must
  * stay. */
-static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+int cop__conv_links(const cop_graph *g, cop_nid n, int32_t groups, cop_link *l, int max)
 {
 	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1), b = cop__arg(g, n, 2), y = cop__res(g, n, 0);
-	COP_ATTR(cop_conv_attr, a, g, n);
 	cop_conv_shape s = shape(g, n);
 	int at = cop__link_axis(l, 0, max, g, x, 0, y, 0);
-	bool dense = a.groups == 1, depthwise = a.groups == s.x[3];
+	bool dense = groups == 1, depthwise = groups == s.x[3];
 
-	if (!dense && !depthwise && a.groups > (max - at - 2) / 2) return at;
+	if (!dense && !depthwise && groups > (max - at - 3) / 2) return at;
 	at += cop__link_axis(l, at, max, g, w, 0, y, 3);
 	if (b) at += cop__link_axis(l, at, max, g, b, 0, y, 3);
 	if (dense) return at + cop__link_axis(l, at, max, g, x, 3, w, 3);
-	if (!depthwise) return link_groups(l, at, g, x, w, a.groups);
+	if (!depthwise) return link_groups(l, at, g, x, w, groups);
 	if (at < max)
 		l[at++] = (cop_link){
 		        .a = x, .b = w, .a_ax = 3, .b_ax = 0, .div = s.w[0] / s.x[3], .mod = s.x[3], .hi = s.w[0]};
 	return at;
+}
+
+static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	COP_ATTR(cop_conv_attr, a, g, n);
+	return cop__conv_links(g, n, a.groups, l, max);
 }
 
 static cop_nid sample(cop_graph *g, int which)

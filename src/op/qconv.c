@@ -63,6 +63,13 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 	return QK_WORDS;
 }
 
+static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	COP_ATTR(cop_qconv_attr, a, g, n);
+	int at = cop__conv_links(g, n, a.groups, l, max - 1);
+	return at + cop__link_axis(l, at, max, g, cop__arg(g, n, 3), cop__in(g, n, 3)->rank - 1, cop__res(g, n, 0), 3);
+}
+
 /* Multipliers that bring sums of `taps` products to about the range of int8. */
 static cop_vid sample_scale(cop_graph *g, int32_t o, int32_t taps, bool twice)
 {
@@ -122,6 +129,7 @@ const cop_op cop_op_qconv = {
         .flags = COP_OP_PURE,
         .infer = infer,
         .cost = cost,
+        .links = links,
         .words = words,
         .sample = sample,
 };

@@ -3,7 +3,7 @@
  * qeltwise - int8 sums, products, tables and softmax, and the way from and to floats. The numbers are defined in
  * kernel/kernel.h; scales and zero points are attributes, so that no kernel looks at a type.
  */
-#include "op/op.h"
+#include "op/axes.h"
 
 static cop_status bounds(const cop_graph *g, cop_nid n, int32_t zero, int32_t lo, int32_t hi)
 {
@@ -15,6 +15,12 @@ static cop_vid i8_input(cop_graph *g, const char *name, int32_t rank, const int3
 {
 	cop_type t = cop__type(COP_I8, rank, dim);
 	return cop__input(g, name, &t);
+}
+
+/* The axes of input 0 go through. */
+static int first_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	return cop__link_aligned(l, 0, max, g, cop__arg(g, n, 0), cop__res(g, n, 0));
 }
 
 /* ---- qadd ---- */
@@ -57,7 +63,7 @@ static cop_nid add_sample(cop_graph *g, int which)
 
 const cop_op cop_op_qadd = {
 	.name = "qadd", .attrs = "za:i zb:i zy:i ma:i sa:i mb:i sb:i my:i sy:i qlo:i qhi:i exact:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .words = add_words, .sample = add_sample,
+	.flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .links = cop__links_eltwise, .words = add_words, .sample = add_sample,
 };
 
 /* ---- qmul: b has a's shape, or [n,1,..,1,c] ---- */
@@ -75,6 +81,12 @@ static cop_status mul_infer(cop_graph *g, cop_nid n)
 	if (m.sy > 10 || m.sy < -31) return cop__fail(g, COP_ARG, n, "shift %d is out of range", m.sy);
 	COP_TRY(bounds(g, n, m.zy, m.qlo, m.qhi));
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
+}
+
+static int mul_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	int at = cop__link_aligned(l, 0, max, g, cop__arg(g, n, 0), cop__res(g, n, 0));
+	return cop__link_aligned(l, at, max, g, cop__arg(g, n, 1), cop__res(g, n, 0));
 }
 
 static int mul_words(const cop_graph *g, cop_nid n, int32_t *k)
@@ -99,7 +111,7 @@ static cop_nid mul_sample(cop_graph *g, int which)
 
 const cop_op cop_op_qmul = {
 	.name = "qmul", .attrs = "za:i zb:i zy:i my:i sy:i qlo:i qhi:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_PURE | COP_OP_INPLACE, .infer = mul_infer, .words = mul_words, .sample = mul_sample,
+	.flags = COP_OP_PURE | COP_OP_INPLACE, .infer = mul_infer, .links = mul_links, .words = mul_words, .sample = mul_sample,
 };
 
 /* ---- qlut: any function of one byte ---- */
@@ -132,7 +144,7 @@ static cop_nid lut_sample(cop_graph *g, int which)
 
 const cop_op cop_op_qlut = {
 	.name = "qlut", .attrs = "to:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE,
-	.infer = lut_infer, .words = lut_words, .sample = lut_sample,
+	.infer = lut_infer, .links = first_links, .words = lut_words, .sample = lut_sample,
 };
 
 /* ---- qsoftmax ---- */
@@ -206,7 +218,7 @@ static cop_nid quantize_sample(cop_graph *g, int which)
 
 const cop_op cop_op_quantize = {
 	.name = "quantize", .attrs = "scale:f zero:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
-	.infer = quantize_infer, .words = quantize_words, .sample = quantize_sample,
+	.infer = quantize_infer, .links = first_links, .words = quantize_words, .sample = quantize_sample,
 };
 
 static cop_status dequantize_infer(cop_graph *g, cop_nid n)
@@ -227,5 +239,5 @@ static cop_nid dequantize_sample(cop_graph *g, int which)
 
 const cop_op cop_op_dequantize = {
 	.name = "dequantize", .attrs = "scale:f zero:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
-	.infer = dequantize_infer, .words = quantize_words, .sample = dequantize_sample,
+	.infer = dequantize_infer, .links = first_links, .words = quantize_words, .sample = dequantize_sample,
 };

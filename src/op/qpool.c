@@ -3,7 +3,7 @@
  * qpool - int8 averages over windows. m = 0: the input's scale is kept and the mean is rounded away from zero; else the sum
  * is rescaled by (m, s), which holds the number of cells too (so then there is no padding).
  */
-#include "op/op.h"
+#include "op/axes.h"
 
 static cop_status infer(cop_graph *g, cop_nid n)
 {
@@ -37,6 +37,12 @@ static void cost(const cop_graph *g, cop_nid n, cop_cost *c)
 	c->flop = cop_type_count(cop__outt(g, n, 0)) * p.kh * p.kw;
 }
 
+static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	int at = cop__link_axis(l, 0, max, g, cop__arg(g, n, 0), 3, cop__res(g, n, 0), 3);
+	return at + cop__link_axis(l, at, max, g, cop__arg(g, n, 0), 0, cop__res(g, n, 0), 0);
+}
+
 static cop_nid sample(cop_graph *g, int which)
 {
 	static const struct { int32_t x[4]; cop_qavgpool_attr p; } form[] = {
@@ -51,5 +57,5 @@ static cop_nid sample(cop_graph *g, int which)
 
 const cop_op cop_op_qavgpool = {
 	.name = "qavgpool", .attrs = "kh:i kw:i sh:i sw:i pt:i pl:i pb:i pr:i zx:i zy:i m:i s:i qlo:i qhi:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_PURE, .infer = infer, .cost = cost, .words = words, .sample = sample,
+	.flags = COP_OP_PURE, .infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
 };

@@ -6,6 +6,7 @@
 #ifndef COP_OP_QSCALE_H
 #define COP_OP_QSCALE_H
 
+#include "kernel/quant.h"
 #include "op/op.h"
 
 /* real = m * 2^(shift-31), 2^30 <= m < 2^31 (TFLite's QuantizeMultiplier); m = 0 for 0 and what is too small. */

@@ -153,7 +153,7 @@ static cop_status find_stops(cop_groups *s)
 		for (int i = 0; i < COP_MAX_OUT; i++) stop_at_node(s, (cop_nid)n, g->node[n].out[i], mark);
 		for (int i = 0; i < g->node[n].n_in; i++) {
 			const cop_type *t = cop__in(g, (cop_nid)n, i);
-			if (t->enc != COP_DENSE || t->dtype == COP_BIT || t->q.scale)
+			if (t->enc != COP_DENSE || cop__dtype_bits(t->dtype) < 8)
 				stop_value(s, g->node[n].in[i], (cop_nid)n, "has an encoded weight, and removal must come before the encoding");
 		}
 	}

@@ -127,12 +127,11 @@ static cop_status cut_leaves(cut *c)
 /* ---- attributes ---- */
 
 /* A grouped convolution is still one when each output kept meets, in its new group, the channels it met before. */
-static cop_status check_conv(const cut *c, cop_nid n, int32_t groups)
+static cop_status check_conv(const cut *c, cop_nid n, int32_t old_groups, int32_t groups)
 {
 	const cop_graph *g = c->g;
 	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1);
-	COP_ATTR(cop_conv_attr, a, g, n);
-	int32_t in = cop__t(g, w)->dim[3], outs = cop__t(g, w)->dim[0] / a.groups, no = 0;
+	int32_t in = cop__t(g, w)->dim[3], outs = cop__t(g, w)->dim[0] / old_groups, no = 0;
 	int32_t new_in = left(c, w, 3), new_outs = left(c, w, 0);
 
 	if (groups < 1 || new_outs % groups || left(c, x, 3) != groups * new_in)
@@ -154,12 +153,11 @@ static cop_status adjust(const cut *c, cop_nid n, cop_node *d)
 {
 	cop_type y = new_type(c, cop__res(c->g, n, 0));
 
-	if (d->op == OP_conv) {
-		COP_ATTR(cop_conv_attr, a, c->g, n);
-		if (a.groups == 1) return COP_OK;
-		a.groups = left(c, d->in[0], 3) / left(c, d->in[1], 3);
-		memcpy(d->attr, &a, sizeof a);
-		return check_conv(c, n, a.groups);
+	if (d->op == OP_conv || d->op == OP_qconv) {
+		int32_t *groups = &d->attr[offsetof(cop_conv_attr, groups) / sizeof(int32_t)], old = *groups; /* at the same place in both */
+		if (old == 1) return COP_OK;
+		*groups = left(c, d->in[0], 3) / left(c, d->in[1], 3);
+		return check_conv(c, n, old, *groups);
 	}
 	if (d->op == OP_reshape || d->op == OP_sum_to) {
 		COP_ATTR(cop_shape_attr, a, c->g, n);
