@@ -56,7 +56,10 @@ cop_status cop__copy_end(cop_graph *out, const cop_graph *g, cop_vid *map)
 {
 	for (int32_t i = 0; i < g->n_output; i++) {
 		cop_vid v = g->output[i];
-		COP_TRY(cop__output(out, g->value[v].producer ? map[v] : cop__copy_value(out, g, map, v), g->value[v].name));
+		const cop_quant *q = &g->value[v].type.q;
+		cop_vid to = g->value[v].producer ? map[v] : cop__copy_value(out, g, map, v);
+		COP_TRY(cop__output(out, to, g->value[v].name));
+		if (q->scale) COP_TRY(cop__set_quant(out, to, *q->scale, q->zero ? *q->zero : 0));
 	}
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		if (!map[v]) continue;

@@ -76,9 +76,21 @@ cop_vid cop__input(cop_graph *g, const char *name, const cop_type *t)
 {
 	cop_vid v = named(g, COP_INPUT, name, t);
 
+	if (v && t->q.scale && cop__set_quant(g, v, *t->q.scale, t->q.zero ? *t->q.zero : 0)) return 0; /* its own copy */
 	if (!v || cop__grow(g->cx, &g->input, &g->cap_input, g->n_input, sizeof *g->input)) return 0;
 	g->input[g->n_input++] = v;
 	return v;
+}
+
+cop_status cop__set_quant(cop_graph *g, cop_vid v, float scale, int32_t zero)
+{
+	struct { float scale; int32_t zero; } *q = cop__arena_get(&g->mem, sizeof *q);
+
+	if (!q) return COP_NOMEM;
+	q->scale = scale;
+	q->zero = zero;
+	g->value[v].type.q = (cop_quant){&q->scale, &q->zero, -1};
+	return COP_OK;
 }
 
 cop_vid cop__data_borrow(cop_graph *g, cop_role role, const char *name, const cop_type *t, const void *data)

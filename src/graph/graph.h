@@ -59,6 +59,9 @@ cop_nid cop__node(cop_graph *g, int op, const void *attr, int n_in, const cop_vi
 cop_vid cop__apply(cop_graph *g, int op, const void *attr, int n_in, const cop_vid *in);
 void cop__name(cop_graph *g, cop_vid v, const char *name);
 cop_status cop__output(cop_graph *g, cop_vid v, const char *name); /* name NULL: keep or make one */
+/* real = scale * (q - zero) for an integer input or output of the graph. Kernels do not look at it: it tells those who
+ * feed and read a network. Kept by passes and files; temporaries have none. */
+cop_status cop__set_quant(cop_graph *g, cop_vid v, float scale, int32_t zero);
 /* Makes optional output i of a node (0-based), if it is not there; the op's infer is run again to type it. */
 cop_vid cop__want_out(cop_graph *g, cop_nid n, int i);
 

@@ -114,13 +114,25 @@ static cop_status set_name(parser *p, word w, cop_vid v)
 	return COP_OK;
 }
 
-/* input|const|param|state NAME TYPE [ENC BYTES] [of=NAME] */
+/* scale=REAL or zero=INTEGER; false: another word */
+static bool quant_word(word w, float *scale, int32_t *zero)
+{
+	char text[40], rest;
+
+	if (w.len >= (int)sizeof text) return false;
+	snprintf(text, sizeof text, "%.*s", w.len, w.s);
+	return sscanf(text, "scale=%f%c", scale, &rest) == 1 || sscanf(text, "zero=%d%c", zero, &rest) == 1;
+}
+
+/* input|const|param|state NAME TYPE [ENC BYTES] [of=NAME] [scale=REAL zero=INTEGER] */
 static cop_status leaf(parser *p, cop_role role)
 {
 	char name[128];
 	cop_type t;
 	cop_vid of = 0;
 	int64_t v;
+	float scale = 0;
+	int32_t zero = 0;
 
 	if (p->n < 3 || p->w[1].len >= (int)sizeof name) return bad(p, "expected: role name type, got", p->w[0]);
 	snprintf(name, sizeof name, "%.*s", p->w[1].len, p->w[1].s);
@@ -134,14 +146,14 @@ static cop_status leaf(parser *p, cop_role role)
 			w = p->w[++i];
 			if (number(w.s, w.len, &v) != w.len || v < 1 || v > INT32_MAX) return bad(p, "bad length of the encoding", w);
 			t.enc_bytes = (uint32_t)v;
-		} else {
+		} else if (role != COP_INPUT || !quant_word(w, &scale, &zero)) {
 			return bad(p, "unknown word", w);
 		}
 	}
 	cop_vid id = role == COP_INPUT ? cop__input(p->g, name, &t) : cop__data_borrow(p->g, role, name, &t, NULL);
 	if (!id) return p->g->cx->code;
 	p->g->value[id].of = of;
-	return COP_OK;
+	return scale > 0 ? cop__set_quant(p->g, id, scale, zero) : COP_OK;
 }
 
 static cop_status attr_words(parser *p, word val, char kind, int count, int32_t *out)
@@ -226,6 +238,8 @@ static cop_status statement(parser *p)
 {
 	static const char *const role[] = {[COP_INPUT] = "input", [COP_CONST] = "const", [COP_PARAM] = "param", [COP_STATE] = "state"};
 	cop_vid v;
+	float scale = 0;
+	int32_t zero = 0;
 
 	for (int r = COP_INPUT; r < LEN(role); r++)
 		if (is(p->w[0], role[r])) return leaf(p, (cop_role)r);
@@ -235,9 +249,13 @@ static cop_status statement(parser *p)
 		return p->g->name ? COP_OK : COP_NOMEM;
 	}
 	if (!is(p->w[0], "output")) return node(p);
-	if (p->n != 2) return bad(p, "expected: output name, got", p->w[0]);
+	if (p->n < 2) return bad(p, "expected: output name, got", p->w[0]);
 	COP_TRY(find(p, p->w[1], &v));
-	return v ? cop__output(p->g, v, NULL) : bad(p, "no such value", p->w[1]);
+	for (int i = 2; i < p->n; i++)
+		if (!quant_word(p->w[i], &scale, &zero)) return bad(p, "unknown word", p->w[i]);
+	if (!v) return bad(p, "no such value", p->w[1]);
+	COP_TRY(cop__output(p->g, v, NULL));
+	return scale > 0 ? cop__set_quant(p->g, v, scale, zero) : COP_OK;
 }
 
 cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size)

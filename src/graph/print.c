@@ -11,6 +11,7 @@
  *   y _ = maxpool %5 kh=2 ...                      "_": an optional result or input that is absent
  *   w' = sgd w dw lr guard=g                       aliases follow from the op
  *   output y
+ *   input x i8[1,49,10,1] scale=0.58 zero=83      integers that stand for reals: of inputs and outputs
  *
  * Words at 0 are left out, so are results at the end of a list and lo=-inf hi=inf. Values without a name are
  * %N, counted in order. Nothing is written that infer will find again, so a text has no second truth.
@@ -46,6 +47,11 @@ static void put_type(cop_text *t, const cop_type *ty)
 	if (ty->enc != COP_DENSE) cop__text_add(t, " %s %u", cop__enc_text(ty->enc), ty->enc_bytes);
 }
 
+static void put_quant(cop_text *t, const cop_type *ty)
+{
+	if (ty->q.scale) cop__text_add(t, " scale=%.9g zero=%d", (double)*ty->q.scale, ty->q.zero ? *ty->q.zero : 0);
+}
+
 static void put_leaf(cop_text *t, const cop_graph *g, cop_vid v)
 {
 	const cop_value *x = &g->value[v];
@@ -53,6 +59,7 @@ static void put_leaf(cop_text *t, const cop_graph *g, cop_vid v)
 	cop__text_add(t, "%s %s ", roles[x->role], x->name);
 	put_type(t, &x->type);
 	if (x->of) cop__text_add(t, " of=%s", g->value[x->of].name);
+	if (x->role == COP_INPUT) put_quant(t, &x->type);
 	cop__text_add(t, "\n");
 }
 
@@ -129,6 +136,7 @@ cop_status cop_graph_print(const cop_graph *g, cop_write_fn *write, void *ud)
 	for (int32_t i = 0; i < g->n_output; i++) {
 		cop__text_add(&t, "output ");
 		put_value(&t, g, num, g->output[i]);
+		put_quant(&t, cop__t(g, g->output[i]));
 		cop__text_add(&t, "\n");
 	}
 	cop_status st = t.status ? t.status : write(ud, t.data, t.len);

@@ -17,6 +17,7 @@
 
 #include "io/bits.h"
 #include "io/range.h"
+#include "io/tflite.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -263,6 +264,7 @@ cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const
 
 cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size)
 {
+	if (cop__is_tflite(bytes, size)) return cop__tflite_read(out, cx, "model", bytes, size);
 	return cop__model_read(out, cx, "model", bytes, size, NULL, 0, NULL);
 }
 
@@ -283,7 +285,7 @@ cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *name)
 	*out = NULL;
 	if (!is_path(name) && stat(name, &s) && errno == ENOENT) return cop_zoo_build(out, cx, name, &none);
 	COP_TRY(cop_file_read(&bytes, &size, cx, name, 0));
-	cop_status st = cop__model_read(out, cx, name, bytes, size, NULL, 0, NULL);
+	cop_status st = cop__is_tflite(bytes, size) ? cop__tflite_read(out, cx, name, bytes, size) : cop__model_read(out, cx, name, bytes, size, NULL, 0, NULL);
 	cop_free(cx, bytes);
 	return st;
 }

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tflite.h - what the files tflite*.c share. A TensorFlow Lite model is read operator by operator; each appends nodes to
+ * a graph. Layouts are ours already (NHWC, OHWI) but for depthwise weights. What becomes what:
+ *
+ *   int8      I8, everything integer: the q operators, with TFLite's own two roundings, bit for bit those of its
+ *             reference kernels. The pass round:mode=single makes them cheaper, and a unit different now and then
+ *   uint8     I8, zero point less 128; the network's own inputs and outputs stay U8 and pass a table
+ *   float16   F32 (constants)    int64  I32, range checked    bool  U8
+ *   int16     refused
+ *
+ * Integers that are known while reading (shapes, mostly) are computed here and become no nodes.
+ */
+#ifndef COP_TFLITE_H
+#define COP_TFLITE_H
+
+#include "io/flatbuf.h"
+#include "io/tflite_schema.h"
+#include "op/op.h"
+
+typedef struct cop_tfl_tensor {
+	cop_type type;       /* as it is in the graph */
+	int32_t file_type;   /* TFL_FLOAT32 ... */
+	char name[64];       /* fit for a graph's text */
+	cop_fb_vec scales, zeros, bytes; /* bytes: of a constant, as the file holds them */
+	int32_t axis;        /* of more than one scale */
+	const void *data;    /* contents as `type` says; NULL: not a constant, or not converted yet */
+	cop_vid v;           /* 0: no node yet */
+} cop_tfl_tensor;
+
+typedef struct cop_tfl {
+	cop_graph *g;
+	cop_ctx *cx;
+	cop_fb fb;
+	cop_fb_vec buffers, codes;
+	cop_tfl_tensor *tensor;
+	int32_t n_tensor;
+	cop_arena mem;       /* while reading */
+	int64_t budget;      /* bytes of constants that may still be made: a short file cannot ask for much */
+} cop_tfl;
+
+typedef struct cop_tfl_node {
+	int32_t index, code;
+	const char *name;
+	cop_fb_vec in, out;
+	cop_fb_table options;
+} cop_tfl_node;
+
+/* Bytes as TFLite or .cop, wherever one is expected. */
+cop_status cop__tflite_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size);
+bool cop__is_tflite(const void *bytes, size_t size);
+
+/* ---- operands (tflite_tensor.c) ---- */
+cop_status cop__tfl_fail(cop_tfl *m, const cop_tfl_node *n, const char *fmt, ...) COP_PRINTF(3, 4);
+cop_tfl_tensor *cop__tfl_in(cop_tfl *m, const cop_tfl_node *n, int i);  /* NULL: absent */
+cop_tfl_tensor *cop__tfl_out(cop_tfl *m, const cop_tfl_node *n, int i);
+/* The contents of a constant; NULL: it is none, or (cx->code) it cannot be read. */
+const void *cop__tfl_data(cop_tfl *m, cop_tfl_tensor *t);
+/* Contents of an i32 tensor that must be known: count of them. */
+cop_status cop__tfl_ints(cop_tfl *m, const cop_tfl_node *n, int i, const int32_t **v, int32_t *count);
+/* The value of input i: a constant is put into the graph when it is first needed. 0 after recording a failure. */
+cop_vid cop__tfl_value(cop_tfl *m, const cop_tfl_node *n, int i);
+/* v is output i. */
+cop_status cop__tfl_set(cop_tfl *m, const cop_tfl_node *n, int i, cop_vid v);
+/* Output i is known: an array of the reader's memory. */
+cop_status cop__tfl_know(cop_tfl *m, const cop_tfl_node *n, int i, int32_t rank, const int32_t *dim, const void *data);
+void *cop__tfl_room(cop_tfl *m, size_t bytes); /* memory while reading, out of the budget */
+/* A weight of this operator, "conv3.w". */
+cop_vid cop__tfl_weight(cop_tfl *m, const cop_tfl_node *n, cop_role role, const char *what, const cop_type *t, const void *data);
+
+/* ---- scales (tflite_scale.c) ---- */
+/* Fails unless an I8 tensor has one positive scale and a zero point within -128 to 127. */
+cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tensor *t, float *scale, int32_t *zero);
+/* The fused activation as bounds: of floats, of the output's integers. */
+cop_status cop__tfl_act(cop_tfl *m, const cop_tfl_node *n, int field, float *lo, float *hi);
+cop_status cop__tfl_act_int(cop_tfl *m, const cop_tfl_node *n, int field, int32_t *lo, int32_t *hi);
+/* x through a table of 256 entries, entry by unsigned byte. */
+cop_vid cop__tfl_lut(cop_tfl *m, const cop_tfl_node *n, const char *what, cop_vid x, const int8_t *table, cop_dtype to);
+cop_vid cop__tfl_flip(cop_graph *g, const char *name, cop_vid x, cop_dtype to); /* U8 <-> I8, less or plus 128 */
+
+/* x under another shape; the first dimension follows from the rest, so that the batch may change later. */
+cop_vid cop__tfl_as(cop_graph *g, cop_vid x, int32_t rank, const int32_t *dim);
+
+static inline bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d) { return t->type.dtype == d; }
+
+/* ---- operators ---- */
+#define TFL(name, add, least, most) cop_status cop__tfl_##add(cop_tfl *m, const cop_tfl_node *n);
+#define NO(name)
+#include "io/tflite.def"
+#undef TFL
+#undef NO
+
+#endif

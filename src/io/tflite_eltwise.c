@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tflite_eltwise - sums, products, functions of one number, softmax, and the way from and to floats. A function of one int8
+ * number is a table, filled here with TFLite's own arithmetic.
+ */
+#include "io/tflite.h"
+#include "op/qscale.h"
+
+#include <math.h>
+
+/* ---- two operands ---- */
+
+/* Arithmetic on integers that are known. */
+static cop_status fold(cop_tfl *m, const cop_tfl_node *n, bool *done)
+{
+	cop_tfl_tensor *a = cop__tfl_in(m, n, 0), *b = cop__tfl_in(m, n, 1);
+	const int32_t *pa = a && cop__tfl_is(a, COP_I32) ? cop__tfl_data(m, a) : NULL, *pb = b && cop__tfl_is(b, COP_I32) ? cop__tfl_data(m, b) : NULL;
+
+	*done = pa && pb;
+	if (!*done || m->cx->code) return m->cx->code;
+	int32_t na = cop__count32(&a->type), nb = cop__count32(&b->type), count = COP_MAX(na, nb), *out = cop__tfl_room(m, 4 * (size_t)count);
+	if (!out) return m->cx->code;
+	if ((na != count && na != 1) || (nb != count && nb != 1)) return cop__tfl_fail(m, n, "shape arithmetic on %d and %d numbers", na, nb);
+	for (int32_t i = 0; i < count; i++) {
+		int64_t x = pa[na == 1 ? 0 : i], y = pb[nb == 1 ? 0 : i];
+		if (n->code == TFL_DIV && !y) return cop__tfl_fail(m, n, "divides a shape by zero");
+		int64_t v = n->code == TFL_ADD ? x + y : n->code == TFL_SUB ? x - y : n->code == TFL_MUL ? x * y : n->code == TFL_DIV ? x / y : n->code == TFL_MAXIMUM ? COP_MAX(x, y) : COP_MIN(x, y);
+		if (v != (int32_t)v) return cop__tfl_fail(m, n, "shape arithmetic leaves 32 bits");
+		out[i] = (int32_t)v;
+	}
+	const cop_type *t = na == count ? &a->type : &b->type;
+	return cop__tfl_know(m, n, 0, t->rank, t->dim, out);
+}
+
+/* An int8 constant repeated to shape `to`: kernels of int8 sums do not broadcast. */
+static cop_vid spread(cop_tfl *m, const cop_tfl_node *n, cop_tfl_tensor *t, const cop_type *to)
+{
+	const int8_t *data = cop__tfl_data(m, t);
+	int32_t step[COP_MAX_DIM], run = 1, off = to->rank - t->type.rank;
+	cop_type out = cop__type(COP_I8, to->rank, to->dim);
+
+	if (!data || off < 0) {
+		if (!m->cx->code) cop__tfl_fail(m, n, "int8 operands of different shapes, of which none is constant, are not supported");
+		return 0;
+	}
+	for (int i = to->rank - 1; i >= 0; i--) {
+		int32_t d = i < off ? 1 : t->type.dim[i - off];
+		if (d != 1 && d != to->dim[i]) return cop__tfl_fail(m, n, "operands of lengths %d and %d on one axis", d, to->dim[i]), 0;
+		step[i] = d == 1 ? 0 : run;
+		run *= d;
+	}
+	int8_t *p = cop__tfl_room(m, cop_type_bytes(&out));
+	if (!p) return 0;
+	for (int64_t e = 0; e < cop_type_count(&out); e++) {
+		int64_t rest = e, at = 0;
+		for (int i = to->rank - 1; i >= 0; rest /= to->dim[i--]) at += rest % to->dim[i] * step[i];
+		p[e] = data[at];
+	}
+	return cop__tfl_weight(m, n, COP_CONST, "k", &out, p);
+}
+
+/* Both int8 operands in one shape. */
+static cop_status same_shape(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2])
+{
+	cop_tfl_tensor *t[2] = {cop__tfl_in(m, n, 0), cop__tfl_in(m, n, 1)};
+
+	for (int i = 0; i < 2; i++)
+		if (!t[i] || !cop__tfl_is(t[i], COP_I8)) return cop__tfl_fail(m, n, "operand %d must be of the other's number format", i);
+	bool equal = cop__same_shape(&t[0]->type, &t[1]->type);
+	bool one = !equal && cop__tfl_data(m, t[0]); /* the one to repeat */
+	COP_TRY(m->cx->code);
+	for (int i = 0; i < 2; i++) {
+		v[i] = equal || i == !one ? cop__tfl_value(m, n, i) : 0;
+		if ((equal || i == !one) && !v[i]) return m->cx->code;
+	}
+	if (equal) return COP_OK;
+	if (cop__tfl_data(m, t[!one])) return cop__tfl_fail(m, n, "a sum of two constants is not supported");
+	v[one ? 0 : 1] = spread(m, n, t[one ? 0 : 1], cop__t(m->g, v[one ? 1 : 0]));
+	return v[one ? 0 : 1] ? COP_OK : m->cx->code;
+}
+
+static cop_status float_pair(cop_tfl *m, const cop_tfl_node *n, int op)
+{
+	cop_act_attr act = {COP_NO_LO, COP_NO_HI};
+	cop_vid a = cop__tfl_value(m, n, 0), b = a ? cop__tfl_value(m, n, 1) : 0;
+
+	if (!b) return m->cx->code;
+	if (n->code != TFL_MAXIMUM && n->code != TFL_MINIMUM) COP_TRY(cop__tfl_act(m, n, BINARY_ACT, &act.lo, &act.hi));
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, op, &act, VIDS(a, b)));
+}
+
+static bool is_int8(cop_tfl *m, const cop_tfl_node *n)
+{
+	cop_tfl_tensor *x = cop__tfl_in(m, n, 0);
+	return x && cop__tfl_is(x, COP_I8);
+}
+
+cop_status cop__tfl_add(cop_tfl *m, const cop_tfl_node *n)
+{
+	cop_qadd_attr q = {0};
+	float sa, sb, sy;
+	cop_vid v[2];
+	bool done;
+
+	COP_TRY(fold(m, n, &done));
+	if (done) return COP_OK;
+	if (!is_int8(m, n)) return float_pair(m, n, n->code == TFL_SUB ? OP_sub : OP_add);
+	COP_TRY(same_shape(m, n, v));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sa, &q.za));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 1), &sb, &q.zb));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q.zy));
+	COP_TRY(cop__tfl_act_int(m, n, BINARY_ACT, &q.qlo, &q.qhi));
+	cop__qadd_scales(&q, (double)sa, (double)sb, (double)sy, true);
+	if (n->code == TFL_SUB) q.mb = -q.mb;
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qadd, &q, VIDS(v[0], v[1])));
+}
+
+/* b repeats over the pixels of a: [n,1,...,1,c] */
+static bool repeats(const cop_type *a, const cop_type *b)
+{
+	if (a->rank != b->rank || a->rank < 2) return false;
+	for (int i = 0; i < a->rank; i++)
+		if (b->dim[i] != (i == 0 || i == a->rank - 1 ? a->dim[i] : 1)) return false;
+	return true;
+}
+
+cop_status cop__tfl_mul(cop_tfl *m, const cop_tfl_node *n)
+{
+	cop_qmul_attr q = {0};
+	float sa, sb, sy;
+	cop_vid v[2] = {0};
+	bool done;
+
+	COP_TRY(fold(m, n, &done));
+	if (done) return COP_OK;
+	if (!is_int8(m, n)) return float_pair(m, n, OP_mul);
+	cop_tfl_tensor *a = cop__tfl_in(m, n, 0), *b = cop__tfl_in(m, n, 1), *swap = a;
+	if (b && repeats(&b->type, &a->type)) a = b, b = swap;
+	if (b && cop__tfl_is(b, COP_I8) && repeats(&a->type, &b->type)) {
+		v[0] = cop__tfl_value(m, n, a == swap ? 0 : 1);
+		v[1] = v[0] ? cop__tfl_value(m, n, a == swap ? 1 : 0) : 0;
+		if (!v[1]) return m->cx->code;
+	} else {
+		COP_TRY(same_shape(m, n, v));
+	}
+	COP_TRY(cop__tfl_scale(m, n, a, &sa, &q.za));
+	COP_TRY(cop__tfl_scale(m, n, b, &sb, &q.zb));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q.zy));
+	COP_TRY(cop__tfl_act_int(m, n, BINARY_ACT, &q.qlo, &q.qhi));
+	float real = sa * sb / sy;
+	if (!(real < 1 << 10)) return cop__tfl_fail(m, n, "the product's scale is %g of its operands', which is beyond what integers carry", (double)real);
+	cop__multiplier_double(&q.my, &q.sy, (double)real);
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qmul, &q, VIDS(v[0], v[1])));
+}
+
+/* ---- from and to floats ---- */
+
+/* int8 of one scale as int8 of another: a table. */
+static cop_status requantize(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
+{
+	int32_t zx, zy, mult, shift;
+	int8_t table[256];
+	float sx, sy;
+
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zy));
+	cop__multiplier_double(&mult, &shift, (double)sx / (double)sy);
+	for (int q = -128; q < 128; q++) table[(uint8_t)q] = (int8_t)cop_clampi(zy + cop_scale_double(q - zx, mult, shift), -128, 127);
+	return cop__tfl_set(m, n, 0, cop__tfl_lut(m, n, "table", x, table, COP_I8));
+}
+
+cop_status cop__tfl_quantize(cop_tfl *m, const cop_tfl_node *n)
+{
+	cop_quantize_attr q = {.to = COP_I8};
+	cop_tfl_tensor *y = cop__tfl_out(m, n, 0);
+	cop_vid x = cop__tfl_value(m, n, 0);
+
+	if (!x) return m->cx->code;
+	if (!cop__tfl_is(y, COP_I8)) return cop__tfl_fail(m, n, "the result has tensor type %d; int8 and uint8 are supported", y->file_type);
+	if (cop__t(m->g, x)->dtype == COP_I8) return requantize(m, n, x);
+	COP_TRY(cop__tfl_scale(m, n, y, &q.scale, &q.zero));
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_quantize, &q, VIDS(x)));
+}
+
+/* A constant is converted here: float16 weights, or int8 weights of a float network. */
+static cop_status dequantize_constant(cop_tfl *m, const cop_tfl_node *n, cop_tfl_tensor *x, const void *data)
+{
+	int64_t count = cop_type_count(&x->type);
+	uint32_t per = x->scales.n;
+	int64_t inner = 1;
+
+	if (cop__tfl_is(x, COP_F32)) return cop__tfl_know(m, n, 0, x->type.rank, x->type.dim, data);
+	if (!cop__tfl_is(x, COP_I8) || x->axis < 0 || (per > 1 && (x->axis >= x->type.rank || x->type.dim[x->axis] != (int32_t)per)) || !per || (x->zeros.n > 1 && x->zeros.n != per))
+		return cop__tfl_fail(m, n, "the scales of '%s' do not fit its shape", x->name);
+	for (int i = x->axis + 1; i < x->type.rank; i++) inner *= x->type.dim[i];
+	float *out = cop__tfl_room(m, 4 * (size_t)count);
+	if (!out) return m->cx->code;
+	for (int64_t i = 0; i < count; i++) {
+		uint32_t at = per > 1 ? (uint32_t)(i / inner % per) : 0;
+		int64_t zero = (x->zeros.n ? cop__fb_vec_i64(&x->zeros, x->zeros.n > 1 ? at : 0) : 0) - (x->file_type == TFL_UINT8 ? 128 : 0);
+		out[i] = cop__fb_vec_f32(&x->scales, at) * (float)(((const int8_t *)data)[i] - zero);
+	}
+	return cop__tfl_know(m, n, 0, x->type.rank, x->type.dim, out);
+}
+
+cop_status cop__tfl_dequantize(cop_tfl *m, const cop_tfl_node *n)
+{
+	cop_dequantize_attr q;
+	cop_tfl_tensor *x = cop__tfl_in(m, n, 0), *y = cop__tfl_out(m, n, 0);
+	const void *data = x ? cop__tfl_data(m, x) : NULL;
+
+	COP_TRY(m->cx->code);
+	if (!cop__tfl_is(y, COP_F32)) return cop__tfl_fail(m, n, "the result has tensor type %d, float32 is expected", y->file_type);
+	if (data) return dequantize_constant(m, n, x, data);
+	cop_vid v = cop__tfl_value(m, n, 0);
+	if (!v) return m->cx->code;
+	if (!cop__tfl_is(x, COP_I8)) return cop__tfl_fail(m, n, "the input has tensor type %d; int8 and uint8 are supported", x->file_type);
+	COP_TRY(cop__tfl_scale(m, n, x, &q.scale, &q.zero));
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_dequantize, &q, VIDS(v)));
+}
+
+/* ---- softmax ---- */
+
+cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
+{
+	float beta = n->code == TFL_LOG_SOFTMAX ? 1 : cop__fb_float(&n->options, SOFTMAX_BETA, 0), sx, sy;
+	cop_vid x = cop__tfl_value(m, n, 0);
+	cop_type one = cop__type(COP_F32, 1, DIMS(1));
+	cop_act_attr open = {COP_NO_LO, COP_NO_HI};
+	int32_t zx, zy;
+
+	if (!x) return m->cx->code;
+	if (!(beta > 0 && beta < 1e6f)) return cop__tfl_fail(m, n, "beta is %g, must be positive", (double)beta);
+	if (!is_int8(m, n)) {
+		if (beta < 1 || beta > 1) x = cop__apply(m->g, OP_mul, &open, VIDS(x, cop__tfl_weight(m, n, COP_CONST, "beta", &one, &beta)));
+		return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
+	}
+	if (n->code == TFL_LOG_SOFTMAX) return cop__tfl_fail(m, n, "is supported for floats only");
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zy));
+	if (fabsf(sy - 1.0f / 256) > 1e-5f || zy != -128) return cop__tfl_fail(m, n, "the result must have scale 1/256 and its least number for 0");
+	cop_qsoftmax_attr q = cop__qsoftmax_scale((double)sx, (double)beta);
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qsoftmax, &q, VIDS(x)));
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tflite_scale - scales and zero points of int8 tensors, and what follows from them: bounds of activations, tables.
+ * real = scale * (q - zero). Where TFLite computes in float or in double, so do we: a multiplier that differs in its last
+ * bit is a result that differs now and then.
+ */
+#include "io/tflite.h"
+
+#include <math.h>
+
+cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tensor *t, float *scale, int32_t *zero)
+{
+	int64_t z = t->zeros.n ? cop__fb_vec_i64(&t->zeros, 0) : 0;
+
+	if (t->file_type == TFL_UINT8) z -= 128;
+	*scale = t->scales.n == 1 ? cop__fb_vec_f32(&t->scales, 0) : 0;
+	*zero = (int32_t)z;
+	if (!(*scale > 0 && *scale < INFINITY) || t->scales.n != 1) return cop__tfl_fail(m, n, "tensor '%s' has %u scales, one positive number is expected", t->name, t->scales.n);
+	if (z < -128 || z > 127) return cop__tfl_fail(m, n, "tensor '%s' has zero point %lld, which is outside its range", t->name, (long long)z);
+	return COP_OK;
+}
+
+static cop_status bounds(cop_tfl *m, const cop_tfl_node *n, int field, float *lo, float *hi, int32_t *act)
+{
+	*act = cop__fb_int(&n->options, field, 1, ACT_NONE);
+	*lo = *act == ACT_RELU || *act == ACT_RELU6 ? 0 : *act == ACT_RELU_N1_TO_1 ? -1 : -INFINITY;
+	*hi = *act == ACT_RELU6 ? 6 : *act == ACT_RELU_N1_TO_1 ? 1 : INFINITY;
+	if (*act >= ACT_NONE && *act <= ACT_RELU6) return COP_OK;
+	return cop__tfl_fail(m, n, "fused activation %d is not supported; none, relu, relu6 and relu between -1 and 1 are", *act);
+}
+
+cop_status cop__tfl_act(cop_tfl *m, const cop_tfl_node *n, int field, float *lo, float *hi)
+{
+	int32_t act;
+	return bounds(m, n, field, lo, hi, &act);
+}
+
+static int32_t quantized(float real, float scale, int32_t zero)
+{
+	float q = roundf(real / scale);
+	return q > 1000 ? 1000 : q < -1000 ? -1000 : (int32_t)q + zero;
+}
+
+cop_status cop__tfl_act_int(cop_tfl *m, const cop_tfl_node *n, int field, int32_t *lo, int32_t *hi)
+{
+	float scale, low, high;
+	int32_t zero, act;
+
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &scale, &zero));
+	COP_TRY(bounds(m, n, field, &low, &high, &act));
+	*lo = COP_MIN(127, COP_MAX(-128, quantized(low, scale, zero)));
+	*hi = COP_MAX(*lo, COP_MIN(127, quantized(high, scale, zero)));
+	return COP_OK;
+}
+
+cop_vid cop__tfl_lut(cop_tfl *m, const cop_tfl_node *n, const char *what, cop_vid x, const int8_t *table, cop_dtype to)
+{
+	cop_type t = cop__type(COP_I8, 1, DIMS(256));
+	cop_vid v = cop__tfl_weight(m, n, COP_CONST, what, &t, table);
+	return cop__apply(m->g, OP_qlut, &(cop_qlut_attr){(int32_t)to}, VIDS(x, v));
+}
+
+cop_vid cop__tfl_flip(cop_graph *g, const char *name, cop_vid x, cop_dtype to)
+{
+	cop_type t = cop__type(COP_I8, 1, DIMS(256));
+	cop_vid table = cop__find(g, name);
+	int8_t flip[256];
+
+	for (int i = 0; i < 256; i++) flip[i] = (int8_t)(uint8_t)(i ^ 0x80);
+	if (!table) table = cop__data(g, COP_CONST, name, &t, flip);
+	return cop__apply(g, OP_qlut, &(cop_qlut_attr){(int32_t)to}, VIDS(x, table));
+}
