@@ -2,7 +2,7 @@
  *
  * main - runs the network on files, so that it can be compared with the machine it was trained on.
  *
- *   (no argument)   every input of x.bin -> y.bin, raw values one after the other
+ *   (no argument)   every set of inputs in x.bin -> a set of outputs in y.bin, raw values one after the other
  *   train N         N steps; each takes one batch of x.bin and one of label.bin (int32) or target.bin
  *                   -> parameters.bin, the block of all parameters that training changes
  */
@@ -23,11 +23,6 @@ static void print_number(const char *what, uint32_t n)
 	io_print("\n");
 }
 
-static void print_known(const char *what, uint32_t n)
-{
-	if (n) print_number(what, n);
-}
-
 static int failed(const char *what)
 {
 	io_print(what);
@@ -35,27 +30,56 @@ static int failed(const char *what)
 	return 1;
 }
 
+/* ---- what the runs cost: the most of any ---- */
+
+static uint32_t instructions, stack;
+
+static void count(void)
+{
+	uint32_t n = io_count_instructions(), s = io_count_stack();
+
+	if (n > instructions) instructions = n;
+	if (s > stack) stack = s;
+}
+
+static int print_costs(void)
+{
+	if (!io_flash_bytes()) return 0; /* nothing is counted here */
+	print_number("instructions", instructions);
+	print_number("stack", stack);
+	print_number("data+bss", io_static_bytes());
+	print_number("flash", io_flash_bytes());
+	print_number("weights", NET_FLASH_BYTES);
+	return 0;
+}
+
+/* ---- inference ---- */
+
 static int infer(void)
 {
-	const size_t in = NET_INPUT_SIZE * sizeof *net_input(), out = NET_OUTPUT_SIZE * sizeof *net_output();
 	int x = io_open("x.bin", 0), y = io_open("y.bin", 1);
-	uint32_t runs = 0, instructions = 0, stack = 0;
+	uint32_t runs = 0;
+	int whole = 1;
 
 	if (x < 0 || y < 0) return failed("x.bin cannot be read or y.bin cannot be written");
-	for (; io_read(x, net_input(), in) == in; runs++) {
+	for (;; runs++) {
+#define READ(values, size) whole = whole && io_read(x, values(), (size) * sizeof *values()) == (size) * sizeof *values();
+		NET_EACH_INPUT(READ)
+		if (!whole) break;
 		io_count_start();
 		net_run();
-		instructions = io_count_instructions();
-		stack = io_count_stack();
-		if (io_write(y, net_output(), out) != out) return failed("y.bin cannot be written");
+		count();
+#define WRITE(values, size) whole = whole && io_write(y, values(), (size) * sizeof *values()) == (size) * sizeof *values();
+		NET_EACH_OUTPUT(WRITE)
+		if (!whole) return failed("y.bin cannot be written");
 	}
 	io_close(x);
 	io_close(y);
 	print_number("runs", runs);
-	print_known("instructions", instructions);
-	print_known("stack", stack);
-	return 0;
+	return print_costs();
 }
+
+/* ---- training ---- */
 
 #if NET_TRAIN
 #ifdef NET_LABEL_SIZE
@@ -72,15 +96,14 @@ static int train(uint32_t steps)
 {
 	const size_t in = NET_INPUT_SIZE * sizeof *net_train_input(), truth = TRUTH_SIZE * sizeof *TRUTH;
 	int x = io_open("x.bin", 0), t = io_open(TRUTH_FILE, 0), out;
-	uint32_t i, instructions = 0, stack = 0;
+	uint32_t i;
 
 	if (x < 0 || t < 0) return failed("x.bin or " TRUTH_FILE " cannot be read");
 	for (i = 0; i < steps; i++) {
 		if (io_read(x, net_train_input(), in) != in || io_read(t, TRUTH, truth) != truth) return failed("x.bin or " TRUTH_FILE " is too short");
 		io_count_start();
 		net_train_step();
-		instructions = io_count_instructions();
-		stack = io_count_stack();
+		count();
 		if (net_loss() >= 0 && net_loss() < 4e6f) print_number("loss in thousandths", (uint32_t)(net_loss() * 1000 + 0.5f));
 	}
 	io_close(x);
@@ -89,13 +112,9 @@ static int train(uint32_t steps)
 		return failed("parameters.bin cannot be written");
 	io_close(out);
 	print_number("steps", steps);
-	print_known("instructions", instructions);
-	print_known("stack", stack);
-	return 0;
+	return print_costs();
 }
-#endif
 
-#if NET_TRAIN
 static uint32_t number(const char *s)
 {
 	uint32_t n = 0;
@@ -107,17 +126,10 @@ static uint32_t number(const char *s)
 
 int main(int argc, char **argv)
 {
-	int rc;
-
 	net_init();
 #if NET_TRAIN
-	if (argc > 2 && argv[1][0] == 't') rc = train(number(argv[2]));
-	else
+	if (argc > 2 && argv[1][0] == 't') return train(number(argv[2]));
 #endif
-	if (argc > 1) rc = failed("usage: without an argument, or: train STEPS");
-	else rc = infer();
 	(void)argv;
-	print_known("flash", io_flash_bytes());
-	print_known("data+bss", io_static_bytes());
-	return rc;
+	return argc > 1 ? failed("usage: without an argument, or: train STEPS") : infer();
 }

@@ -89,6 +89,10 @@ uint32_t io_count_stack(void)
 {
 	const uint32_t *p = &ld_stack_limit;
 
+	if (*p != PAINT) {
+		io_print("the stack has run over\n");
+		io_stop(1);
+	}
 	while (p < painted && *p == PAINT) p++;
 	return word(&ld_stack_top) - word(p);
 }
@@ -113,12 +117,12 @@ static int split(char *line, char **argv, int max)
 
 void io_run(void)
 {
-	static char line[128];
-	static char *argv[5];
+	static char line[40];
+	static char *argv[4];
 	uint32_t block[2] = {word(line), sizeof line};
 	int argc;
 
 	board_start();
-	argc = semihost(SYS_GET_CMDLINE, block) ? 0 : split(line, argv, 4);
+	argc = semihost(SYS_GET_CMDLINE, block) ? 0 : split(line, argv, 3);
 	io_stop(main(argc, argv));
 }

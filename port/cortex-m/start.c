@@ -9,18 +9,22 @@ void io_run(void);
 void io_print(const char *text);
 void io_stop(int code);
 void start(void);
+void tick(void); /* SysTick, of boards whose board.c has it */
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u) /* coprocessor access, Armv7-M Architecture Reference Manual B3.2.20 */
 
-static void fault(void)
+void fault(void);
+void fault(void)
 {
 	io_print("fault\n");
 	io_stop(1);
 }
 
+void tick(void) __attribute__((weak, alias("fault")));
+
 /* The initial stack pointer, reset, and every other exception. Interrupts stay off. */
 __attribute__((section(".vectors"), used)) static const struct { uint32_t *stack; void (*handler[15])(void); } vectors = {
-	&ld_stack_top, {start, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault},
+	&ld_stack_top, {start, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, tick},
 };
 
 void start(void)

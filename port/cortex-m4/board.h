@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * board.h - mps2-an386: CMSDK timer 0 counts down at 25 MHz, 40 ns a tick; at 64 ns an instruction that is 8 ticks for
- * 5 instructions. It goes round after 2.6e9 of them.
+ * board.h - mps2-an386: CMSDK timer 0 counts down at 25 MHz, 40 ns a tick; an instruction of 128 ns is 16/5 ticks, so
+ * that rounding finds its number. It goes round after 1.3e9 of them.
  */
 #ifndef BOARD_H
 #define BOARD_H
@@ -18,6 +18,6 @@ static inline void board_start(void)
 }
 
 static inline uint32_t board_ticks(void) { return TIMER[1]; }
-static inline uint32_t board_instructions(uint32_t from, uint32_t to) { return (uint32_t)(((uint64_t)(from - to) * 5 + 4) / 8); }
+static inline uint32_t board_instructions(uint32_t from, uint32_t to) { return (uint32_t)(((uint64_t)(from - to) * 5 + 8) / 16); }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * board.h - netduinoplus2: QEMU's TIM2 counts up at 1 GHz; divided by 64 that is one tick for each instruction of
- * 64 ns. On the real STM32F405 it counts its own clock's ticks.
+ * board.h - netduinoplus2: QEMU's TIM2 counts up at 1 GHz; divided by 128 that is one tick for each instruction of
+ * 128 ns. On the real STM32F405 it counts its own clock's ticks.
  */
 #ifndef BOARD_H
 #define BOARD_H
@@ -14,7 +14,7 @@
 static inline void board_start(void)
 {
 	RCC_APB1ENR |= 1;
-	TIM2(0x28) = 63;          /* prescaler */
+	TIM2(0x28) = 127;         /* prescaler */
 	TIM2(0x2c) = 0xffffffffu; /* reload */
 	TIM2(0x14) = 1;           /* take them over */
 	TIM2(0x00) = 1;           /* on */

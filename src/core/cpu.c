@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cpu - what the processor has, and COPPICE_ISA=ref|avx2|avx512|neon, which takes some of it away so that
- * every variant can be tested on one machine.
+ * cpu - what the processor has, and COPPICE_ISA=ref|dsp|avx2|avx512|neon, which takes some of it away so that
+ * every variant can be tested on one machine. dsp: kernels for Arm's DSP instructions, which are written out in C elsewhere.
  */
 #include "core/core.h"
 #include "kernel/kernel.h"
@@ -27,6 +27,7 @@ uint32_t cop__cpu_isa(void)
 /* A choice includes what lies below it: the rows it lacks come from there. */
 static const struct { const char *name; uint32_t bit, mask; } isas[] = {
 	{"ref", COP_ISA_REF, COP_ISA_REF},
+	{"dsp", COP_ISA_DSP, COP_ISA_DSP},
 	{"avx2", COP_ISA_AVX2, COP_ISA_AVX2},
 	{"avx512", COP_ISA_AVX512, COP_ISA_AVX2 | COP_ISA_AVX512},
 	{"neon", COP_ISA_NEON, COP_ISA_NEON},
@@ -39,12 +40,13 @@ cop_status cop__isa_from_env(cop_ctx *cx)
 	if (!want || !*want) return COP_OK;
 	for (int i = 0; i < LEN(isas); i++) {
 		if (strcmp(want, isas[i].name)) continue;
-		if ((isas[i].bit & cx->isa) != isas[i].bit)
+		uint32_t have = cx->isa | COP_ISA_DSP;
+		if ((isas[i].bit & have) != isas[i].bit)
 			return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: this processor does not have it", want);
-		cx->isa &= isas[i].mask;
+		cx->isa = have & isas[i].mask;
 		return COP_OK;
 	}
-	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, avx2, avx512 or neon", want);
+	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, dsp, avx2, avx512 or neon", want);
 }
 
 const char *cop_cpu_text(const cop_ctx *cx)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * emit - a model as C for a target: the graphs of inference and training, one plan of both with the portable kernels,
- * and the files. Everything that can be refused is refused before the first file is written.
+ * emit - a model as C for a target: the graphs of inference and training, one plan of both with the portable kernels or
+ * those for a target's DSP instructions, and the files. Everything that can be refused is refused before the first file
+ * is written.
  *
  * With training, batch normalisation is not folded into the weights: both entries share them.
  */
@@ -9,6 +10,10 @@
 #include "pass/pass.h"
 
 #include <ctype.h>
+#include <stdio.h>
+#include <stdio.h>
+
+enum { STACK = 1024 }; /* bytes that are kept for it; sections.ld insists on them */
 
 /* A C identifier from the model's name or the caller's. */
 static cop_status make_name(cop_emission *e, const char *name)
@@ -35,47 +40,52 @@ static cop_status infer_graph(cop_emission *e)
 	return st;
 }
 
+/* Budgets are checked below, by what is printed. */
 static cop_status make_plan(cop_emission *e, const cop_target *t)
 {
 	cop_target own = *t;
 
-	own.isa = COP_ISA_REF;
+	own.isa &= COP_ISA_DSP;
 	own.threads = 1;
+	own.ram = own.flash = 0;
 	return cop_plan_build(&e->plan, e->graph, e->graph[COP_EMIT_TRAIN] ? 2 : 1, &own);
 }
 
-static void use(cop_emission *e, const cop_graph *g, cop_vid v)
+/* The weight that takes the most flash. */
+static const char *largest(const cop_emission *e, char buf[96])
 {
-	cop_vid base = v ? cop__base(g, v) : 0;
+	size_t most = 0;
 
-	if (base && g->value[base].role >= COP_CONST) e->used[cop__plan_var(e->plan, g->value[base].name) - e->plan->var] = true;
-}
-
-static cop_status find_used(cop_emission *e)
-{
-	if (!(e->used = cop__alloc(e->cx, (size_t)e->plan->n_var + 1))) return COP_NOMEM;
-	for (int en = 0; en < e->plan->n_entry; en++) {
-		const cop_graph *g = e->graph[en];
-		for (int32_t n = 1; n <= g->n_node; n++) {
-			for (int i = 0; i < g->node[n].n_in; i++) use(e, g, g->node[n].in[i]);
-			for (int i = 0; i < COP_MAX_OUT; i++) use(e, g, g->node[n].out[i]);
-			use(e, g, g->node[n].guard);
-		}
-		for (int32_t i = 0; i < g->n_output; i++) use(e, g, g->output[i]);
+	strcpy(buf, "code");
+	for (int32_t i = 0; i < e->plan->n_var; i++) {
+		const cop_var *v = &e->plan->var[i];
+		size_t bytes = cop_type_bytes(&v->type);
+		if (bytes <= most || v->role == COP_STATE) continue;
+		most = bytes;
+		snprintf(buf, 96, "'%.60s' with %zu", v->name, bytes);
 	}
-	return COP_OK;
+	return buf;
 }
 
-/* Like the plan's own check, with the first contents of state in flash. */
-static cop_status count_bytes(cop_emission *e, const cop_target *t)
+/* What is printed against the target: arrays and a stack in RAM, weights and first contents in flash. */
+static cop_status check_budget(cop_emission *e, const cop_target *t)
 {
 	const size_t *bytes = e->plan->bytes;
+	size_t need;
+	char label[96];
 
 	e->flash = cop__emit_flash_bytes(e);
 	e->ram = bytes[COP_SEG_ARENA] + bytes[COP_SEG_PARAM] + bytes[COP_SEG_STATE];
+	need = e->ram + STACK;
+	if (t->ram && need > t->ram)
+		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of RAM, %zu are needed (%zu too many): arena %zu, parameters %zu, state %zu, "
+			"stack %d; the arena's peak is at %s", t->name, t->ram, need, need - t->ram, bytes[COP_SEG_ARENA], bytes[COP_SEG_PARAM],
+			bytes[COP_SEG_STATE], STACK, cop__plan_peak(e->plan, label));
 	if (t->flash && e->flash > t->flash)
-		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many)", t->name, t->flash,
-			e->flash, e->flash - t->flash);
+		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many), the largest of them %s", t->name, t->flash,
+			e->flash, e->flash - t->flash, largest(e, label));
+	e->plan->target.ram = t->ram;
+	e->plan->target.flash = t->flash;
 	return COP_OK;
 }
 
@@ -111,11 +121,9 @@ cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_ar
 	if (!st && a && a->train) st = cop_graph_train(&e.graph[COP_EMIT_TRAIN], g, a->train_spec);
 	if (!st) st = infer_graph(&e);
 	if (!st) st = make_plan(&e, t);
-	if (!st) st = find_used(&e);
-	if (!st) st = count_bytes(&e, t);
+	if (!st) st = check_budget(&e, t);
 	if (!st) st = cop__emit_check_name(&e);
 	if (!st) st = write_files(&e);
-	cop__free(e.cx, e.used);
 	cop_plan_free(e.plan);
 	for (int i = 0; i < COP_EMIT_ENTRIES; i++) cop_graph_free(e.graph[i]);
 	return st;

@@ -16,27 +16,34 @@ typedef struct cop_emission {
 	cop_graph *graph[COP_EMIT_ENTRIES]; /* TRAIN is NULL for inference alone */
 	cop_plan *plan;
 	char name[64], upper[64];           /* the C prefix, and the same for macros */
-	bool *used;                         /* [plan->n_var] read or written by some step, or a result */
 	size_t flash, ram;                  /* bytes of weights and images in flash; of arrays in RAM */
 	cop_file_fn *fn;
 	void *ud;
 } cop_emission;
 
-/* ---- weights.c: arrays of words ---- */
-/* "w3", and the member of its union that suits the type. */
-const char *cop__emit_member(const cop_type *t);
-void cop__emit_weights(cop_text *o, const cop_emission *e); /* FIXED values, images of written ones, segments */
-void cop__emit_init(cop_text *o, const cop_emission *e);    /* the body of <name>_init */
-size_t cop__emit_flash_bytes(const cop_emission *e);
-
-/* ---- c.c: the network ---- */
+/* ---- header.c: <name>.h ---- */
 void cop__emit_header(cop_text *o, const cop_emission *e);
-cop_status cop__emit_source(cop_text *o, const cop_emission *e);
+const char *cop__emit_ctype(const cop_type *t);
+/* "input", "input2", ... for the i-th. */
+const char *cop__emit_numbered(char buf[24], const char *word, int i);
+/* The extra input of the loss: "label" (int32_t) or "target" (float). */
+cop_vid cop__emit_truth(const cop_graph *g);
 /* Text of a name that may stand in a comment. */
 const char *cop__emit_plain(char buf[96], const char *name);
 
+/* ---- source.c: <name>.c ---- */
+cop_status cop__emit_source(cop_text *o, const cop_emission *e);
+extern const char cop__emit_tag[COP_EMIT_ENTRIES]; /* 'r', 't': in the names of what belongs to a step of the run or of the training step */
+
+/* ---- weights.c: arrays of words ---- */
+/* "w3", and the member of its union that suits the type. */
+const char *cop__emit_member(const cop_type *t);
+cop_status cop__emit_weights(cop_text *o, const cop_emission *e); /* FIXED values, rearranged ones, images of written ones, segments */
+void cop__emit_init(cop_text *o, const cop_emission *e);          /* the body of <name>_init */
+size_t cop__emit_flash_bytes(const cop_emission *e);
+
 /* ---- files.c: texts that are copied ---- */
-cop_status cop__emit_kernels(const cop_emission *e); /* kernel.h, math.h and the portable kernels that the plan calls */
+cop_status cop__emit_kernels(const cop_emission *e); /* kernel.h, math.h and the kernels that the plan calls */
 cop_status cop__emit_board(const cop_emission *e);   /* port/<target>, and what its `parts` names */
 /* Fails when one of the board's files would lie where <name>.c or <name>.h does. */
 cop_status cop__emit_check_name(const cop_emission *e);

@@ -4,7 +4,8 @@
  *
  * Kernels land beside the network under a prefix, "kernel/math.h" as "cop_math.h", so that no name of theirs hides
  * a header of the C library. Board files are written for a network called net: the words net_, NET_ and net. (as in
- * net.h) become the network's name. The word "parts" in a board's folder lists files of other folders of port/.
+ * net.h) become the network's name, BOARD_RAM and BOARD_FLASH the target's budgets. The word "parts" in a board's folder
+ * lists files of other folders of port/. <name>.mk names the kernels that are worth compiling for speed: those that multiply.
  */
 #include "emit/embedded.h"
 #include "emit/emit.h"
@@ -70,6 +71,20 @@ static size_t line_length(const char *at, const char *end)
 	return newline ? (size_t)(newline + 1 - at) : (size_t)(end - at);
 }
 
+/* "src/kernel/ref/conv.c" -> "cop_conv.c", ending "c" or "o"; other folders than ref stay in the name. */
+static const char *kernel_name(char buf[96], const char *path, char ending)
+{
+	int n;
+
+	path += strlen("src/kernel/");
+	if (!strncmp(path, "ref/", 4)) path += 4;
+	n = snprintf(buf, 96, "cop_%s", path);
+	for (char *p = buf; *p; p++)
+		if (*p == '/') *p = '_';
+	if (n > 0 && n < 96 && ending == 'o') buf[n - 1] = 'o';
+	return buf;
+}
+
 /* Copies a kernel file and lists what it includes. */
 static cop_status copy_kernel(list *l, const cop_emission *e, const cop_embedded *f)
 {
@@ -87,14 +102,40 @@ static cop_status copy_kernel(list *l, const cop_emission *e, const cop_embedded
 			continue;
 		}
 		snprintf(path, sizeof path, "%.*s", n, name);
-		cop__text_add(&o, "#include \"cop_%s\"\n", base_name(path));
-		st = add_file(l, e->cx, find_file("src/", path), path);
+		const cop_embedded *other = find_file("src/", path);
+		if (!(st = add_file(l, e->cx, other, path))) cop__text_add(&o, "#include \"%s\"\n", kernel_name(path, other->path, 'c'));
 	}
 	if (st) {
 		cop__text_free(&o);
 		return st;
 	}
-	snprintf(path, sizeof path, "cop_%s", base_name(f->path));
+	return write_text(e, kernel_name(path, f->path, 'c'), &o);
+}
+
+static bool multiplies(const cop_emission *e, const char *source)
+{
+	for (int en = 0; en < e->plan->n_entry; en++)
+		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
+			const cop_step *st = &e->plan->entry[en].step[s];
+			const cop_op *op = cop__op(e->graph[en], st->node);
+			cop_cost cost = {0};
+			if (op->cost) op->cost(e->graph[en], st->node, &cost);
+			if (cost.mac && !strcmp(st->kernel->source, source)) return true;
+		}
+	return false;
+}
+
+static cop_status write_make(const list *l, const cop_emission *e)
+{
+	char path[96];
+	cop_text o;
+
+	cop__text_init(&o, e->cx);
+	cop__text_add(&o, "# Kernels to compile for speed; the rest for size.\nHOT =");
+	for (int i = 0; i < l->n; i++)
+		if (multiplies(e, l->file[i]->path + strlen("src/kernel/"))) cop__text_add(&o, " %s", kernel_name(path, l->file[i]->path, 'o'));
+	cop__text_add(&o, "\n");
+	snprintf(path, sizeof path, "%s.mk", e->name);
 	return write_text(e, path, &o);
 }
 
@@ -109,12 +150,22 @@ cop_status cop__emit_kernels(const cop_emission *e)
 			COP_TRY(add_file(&l, e->cx, find_file("src/kernel/", source), source));
 		}
 	for (int i = 0; i < l.n; i++) COP_TRY(copy_kernel(&l, e, l.file[i]));
-	return COP_OK;
+	return write_make(&l, e);
 }
 
 /* ---- the board ---- */
 
 static bool in_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+/* A board's sizes are the target's, but for a target without limits, which gets those of its name. */
+static void put_budget(cop_text *o, const cop_emission *e, bool ram)
+{
+	const cop_target *t = &e->plan->target;
+	cop_target own = {0};
+
+	if (!(ram ? t->ram : t->flash)) (void)cop_target_find(&own, e->cx, t->name), t = &own;
+	cop__text_add(o, "%zu", ram ? t->ram : t->flash);
+}
 
 /* Copies a board's file with the network's name for net's. */
 static cop_status copy_board_file(const cop_emission *e, const cop_embedded *f)
@@ -128,6 +179,8 @@ static cop_status copy_board_file(const cop_emission *e, const cop_embedded *f)
 		bool word = end - at > 3 && !in_word(before);
 		if (word && (!memcmp(at, "net_", 4) || !memcmp(at, "net.", 4))) cop__text_add(&o, "%s", e->name), at += 3;
 		else if (word && !memcmp(at, "NET_", 4)) cop__text_add(&o, "%s", e->upper), at += 3;
+		else if (word && end - at > 11 && !memcmp(at, "BOARD_FLASH", 11)) put_budget(&o, e, false), at += 11;
+		else if (word && end - at > 9 && !memcmp(at, "BOARD_RAM", 9)) put_budget(&o, e, true), at += 9;
 		else cop__text_bytes(&o, at++, 1);
 		before = at[-1];
 	}
@@ -164,7 +217,7 @@ static cop_status check_one(const cop_emission *e, const cop_embedded *f)
 	const char *base = base_name(f->path);
 	size_t n = strlen(e->name);
 
-	if (!strncmp(base, e->name, n) && (!strcmp(base + n, ".c") || !strcmp(base + n, ".h")))
+	if (!strncmp(base, e->name, n) && (!strcmp(base + n, ".c") || !strcmp(base + n, ".h") || !strcmp(base + n, ".mk")))
 		return cop__error(e->cx, COP_ARG, "emit: the name '%s' is taken by the board's own %s", e->name, base);
 	return COP_OK;
 }

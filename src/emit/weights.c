@@ -2,8 +2,8 @@
  *
  * weights - the memory of an emitted network: constants and images in flash, segments in RAM.
  *
- * Contents are printed as 32-bit words, so that every bit survives. Each array is a union with a member of every type
- * that kernels access it as: the language then allows what they do. Byte types are printed as bytes.
+ * Contents are printed as 32-bit words, so that every bit survives and compilers are quick. Each array is a union with a
+ * member of every type that kernels access it as: the language then allows what they do.
  */
 #include "emit/emit.h"
 
@@ -33,7 +33,7 @@ static bool all_zero(const cop_var *v)
 static bool has_image(const cop_emission *e, int32_t i)
 {
 	const cop_var *v = &e->plan->var[i];
-	return e->used[i] && (!v->written || !all_zero(v));
+	return v->used && (!v->written || !all_zero(v));
 }
 
 size_t cop__emit_flash_bytes(const cop_emission *e)
@@ -42,6 +42,11 @@ size_t cop__emit_flash_bytes(const cop_emission *e)
 
 	for (int32_t i = 0; i < e->plan->n_var; i++)
 		if (has_image(e, i)) sum += (cop_type_bytes(&e->plan->var[i].type) + 3) / 4 * 4;
+	for (int en = 0; en < e->plan->n_entry; en++)
+		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
+			const cop_step *st = &e->plan->entry[en].step[s];
+			if (st->pack_once) sum += (st->kernel->pack_bytes(st->word) + 3) / 4 * 4;
+		}
 	return sum;
 }
 
@@ -63,18 +68,17 @@ static int put_number(char *to, uint32_t n)
 	return (int)(p - to);
 }
 
-static void put_data(cop_text *o, const uint8_t *p, size_t bytes, bool as_bytes)
+static void put_data(cop_text *o, const uint8_t *p, size_t bytes)
 {
-	size_t n = as_bytes ? bytes : (bytes + 3) / 4, per = as_bytes ? 2 * PER_LINE : PER_LINE;
-	char line[16 * 2 * PER_LINE];
+	size_t n = (bytes + 3) / 4;
+	char line[12 * PER_LINE];
 	int len = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		uint32_t word = 0;
-		if (as_bytes) word = p[i];
-		else memcpy(&word, p + 4 * i, COP_MIN(4, bytes - 4 * i)); /* as an int32_t or float of this machine */
+		memcpy(&word, p + 4 * i, COP_MIN(4, bytes - 4 * i));
 		len += put_number(line + len, word);
-		if ((i + 1) % per && i + 1 < n) continue;
+		if ((i + 1) % PER_LINE && i + 1 < n) continue;
 		line[len++] = '\n';
 		cop__text_bytes(o, line, (size_t)len);
 		len = 0;
@@ -91,10 +95,31 @@ static void put_var(cop_text *o, const cop_emission *e, int32_t i)
 	for (int d = 0; d < v->type.rank; d++) cop__text_add(o, " %d", v->type.dim[d]);
 	if (v->type.enc != COP_DENSE) cop__text_add(o, ", %s", cop__enc_text(v->type.enc));
 	cop__text_add(o, " */\n");
-	if (is_bytes(&v->type)) cop__text_add(o, "static const union { uint8_t b[%zu]; uint32_t u[%zu]; } w%d = {{\n", bytes, words, i);
+	if (is_bytes(&v->type)) cop__text_add(o, "static const union { uint32_t u[%zu]; uint8_t b[%zu]; } w%d = {{\n", words, bytes, i);
 	else cop__text_add(o, "static const union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; } w%d = {{\n", words, words, words, i);
-	put_data(o, v->init, bytes, is_bytes(&v->type));
+	put_data(o, v->init, bytes);
 	cop__text_add(o, "}};\n");
+}
+
+/* A weight as its kernel wants it: rearranged here, by the row's own function. Of the buffers it gets those in flash. */
+static cop_status put_packed(cop_text *o, const cop_emission *e, int entry, int32_t s)
+{
+	const cop_entry *en = &e->plan->entry[entry];
+	const cop_step *st = &en->step[s];
+	size_t bytes = st->kernel->pack_bytes(st->word);
+	void *buf[COP_MAX_BUF] = {0}, *to = cop__alloc(e->cx, bytes + 64);
+	char plain[96];
+
+	if (!to) return COP_NOMEM;
+	for (int i = 0; i < st->n_buf; i++)
+		if (st->buf[i].seg == COP_SEG_FIXED) buf[i] = (void *)(uintptr_t)st->buf[i].data;
+	st->kernel->pack(&(cop_call){.buf = buf, .k = st->word, .work = to, .part = 0, .parts = 1});
+	cop__text_add(o, "/* %s, rearranged */\nstatic const uint32_t p%c%d[] = {\n",
+		cop__emit_plain(plain, en->g->value[cop__arg(en->g, st->node, st->kernel->pack_in)].name), cop__emit_tag[entry], s);
+	put_data(o, to, bytes);
+	cop__text_add(o, "};\n");
+	cop__free(e->cx, to);
+	return COP_OK;
 }
 
 static void put_segment(cop_text *o, const cop_emission *e, cop_segment seg, const char *name, const char *what)
@@ -106,13 +131,17 @@ static void put_segment(cop_text *o, const cop_emission *e, cop_segment seg, con
 		what, words, words, words, bytes, name, e->plan->target.align);
 }
 
-void cop__emit_weights(cop_text *o, const cop_emission *e)
+cop_status cop__emit_weights(cop_text *o, const cop_emission *e)
 {
 	for (int32_t i = 0; i < e->plan->n_var; i++)
 		if (has_image(e, i)) put_var(o, e, i);
+	for (int en = 0; en < e->plan->n_entry; en++)
+		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++)
+			if (e->plan->entry[en].step[s].pack_once) COP_TRY(put_packed(o, e, en, s));
 	put_segment(o, e, COP_SEG_PARAM, "parameters", "Parameters that training changes, one block.");
 	put_segment(o, e, COP_SEG_STATE, "state", "What else lives from step to step.");
 	put_segment(o, e, COP_SEG_ARENA, "arena", "Everything temporary, inputs and outputs within.");
+	return o->status;
 }
 
 /* Words of a written variable come from its image; the rest of the blocks is zero. */

@@ -143,7 +143,7 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 
 	*out = (cop_figures){0};
 	open.ram = open.flash = 0;
-	open.isa = 0; /* the figures of the portable kernels: no repacked weights, no host scratch */
+	open.isa &= COP_ISA_DSP; /* the figures of what is emitted: none of this machine's fast kernels and their scratch */
 	if (!st) st = cop__pass_to_infer(&g, one);
 	if (!st) st = cop__pass_fuse(&fused, g);
 	if (!st) st = cop_plan_build(&p, &fused, 1, &open);
@@ -158,7 +158,7 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 		out->macs += live_macs(fused, (cop_nid)n, cost.mac);
 	}
 	if (!st) {
-		out->flash_bytes = p->bytes[COP_SEG_FIXED];
+		out->flash_bytes = cop__plan_flash(p);
 		out->ram_bytes = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
 		out->energy_nj = energy_pj(fused, p) / 1000;
 	}

@@ -124,6 +124,19 @@ static bool inplace(const cop_graph *g, const layout *l, int32_t at, cop_nid n)
 	return true;
 }
 
+/* May output 0 lie over input 0, which ends here? Several parts at once keep no order. */
+static bool overlaps(const cop_plan *p, const cop_graph *g, const layout *l, int32_t at, const cop_step *s)
+{
+	const cop_node *d = &g->node[s->node];
+	cop_vid in = d->in[0] ? cop__base(g, d->in[0]) : 0;
+
+	if (!s->kernel->ahead || (s->split && p->target.threads > 1) || !in || !l->slot[in] || !is_temp(g, d->out[0])) return false;
+	if (l->last[in] != at || l->span[l->slot[in]].to != at || is_output(g, in)) return false;
+	for (int i = 1; i < d->n_in; i++)
+		if (d->in[i] && cop__base(g, d->in[i]) == in) return false;
+	return true;
+}
+
 static int32_t new_span(layout *l, size_t bytes, size_t align, int32_t from, int32_t to)
 {
 	l->span[++l->n] = (cop_span){.bytes = up(bytes, align), .from = from, .to = to};
@@ -164,8 +177,12 @@ static void make_spans(const cop_plan *p, cop_entry *e, layout *l)
 			if (!i && reuse) {
 				l->slot[v] = l->slot[cop__base(g, d->in[0])];
 				l->span[l->slot[v]].to = COP_MAX(s, l->last[v]);
-			} else {
-				l->slot[v] = new_span(l, cop_type_bytes(cop__t(g, v)), align, s, COP_MAX(s, l->last[v]));
+				continue;
+			}
+			l->slot[v] = new_span(l, cop_type_bytes(cop__t(g, v)), align, s, COP_MAX(s, l->last[v]));
+			if (!i && overlaps(p, g, l, s, step)) {
+				l->span[l->slot[v]].over = l->slot[cop__base(g, d->in[0])];
+				l->span[l->slot[v]].ahead = up(step->kernel->ahead(step->word), align);
 			}
 		}
 	}
@@ -238,11 +255,30 @@ static cop_status lay_out(cop_plan *p, cop_entry *e)
 	for (int32_t s = 0; !st && s < e->n_step; s++) {
 		if (work[s]) e->step[s].work = (cop_place){COP_SEG_ARENA, l.span[work[s]].off, NULL};
 		if (pack[s]) e->step[s].pack = (cop_place){COP_SEG_ARENA, l.span[pack[s]].off, NULL};
-		for (int32_t i = 1; i <= l.n; i++)
-			if (l.span[i].from <= s && s <= l.span[i].to) e->step[s].live += l.span[i].bytes;
+		e->step[s].live = cop__live_bytes(l.span + 1, l.n, s);
 	}
 	cop__arena_free(&mem);
 	return st;
+}
+
+static void use(cop_plan *p, const cop_graph *g, cop_vid v)
+{
+	cop_vid base = v ? cop__base(g, v) : 0;
+
+	if (base && g->value[base].role >= COP_CONST) ((cop_var *)cop__plan_var(p, g->value[base].name))->used = true;
+}
+
+static void find_used(cop_plan *p, const cop_entry *e)
+{
+	for (int32_t i = 0; i < e->n_step; i++) {
+		const cop_step *s = &e->step[i];
+		const cop_node *d = &e->g->node[s->node];
+		for (int k = 0; k < d->n_in; k++)
+			if (!s->pack_once || k != s->kernel->pack_in) use(p, e->g, d->in[k]);
+		for (int k = 0; k < COP_MAX_OUT; k++) use(p, e->g, d->out[k]);
+		use(p, e->g, d->guard);
+	}
+	for (int32_t i = 0; i < e->g->n_output; i++) use(p, e->g, e->g->output[i]);
 }
 
 static cop_status build_entry(cop_plan *p, cop_entry *e)
@@ -257,14 +293,25 @@ static cop_status build_entry(cop_plan *p, cop_entry *e)
 	COP_TRY(cop__schedule(order, g, p->target.late_updates));
 	for (int32_t i = 0; i < g->n_node; i++) COP_TRY(make_step(p, e, order[i]));
 	COP_TRY(lay_out(p, e));
+	find_used(p, e);
 	p->bytes[COP_SEG_ARENA] = COP_MAX(p->bytes[COP_SEG_ARENA], e->arena);
 	return COP_OK;
 }
 
-/* The step with the most live bytes, for the message when a budget is missed. */
-static const char *peak_label(const cop_plan *p, char buf[96])
+size_t cop__plan_flash(const cop_plan *p)
+{
+	size_t sum = p->bytes[COP_SEG_PACK];
+
+	for (int32_t i = 0; i < p->n_var; i++)
+		if (p->var[i].used && !p->var[i].written) sum += up(cop_type_bytes(&p->var[i].type), (size_t)p->target.align);
+	return sum;
+}
+
+const char *cop__plan_peak(const cop_plan *p, char buf[96])
 {
 	size_t most = 0;
+
+	strcpy(buf, "none");
 
 	for (int e = 0; e < p->n_entry; e++)
 		for (int32_t s = 0; s < p->entry[e].n_step; s++)
@@ -274,13 +321,13 @@ static const char *peak_label(const cop_plan *p, char buf[96])
 
 static cop_status check_budget(const cop_plan *p)
 {
-	char label[96] = "none";
+	char label[96];
 	size_t ram = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_PARAM] + p->bytes[COP_SEG_STATE];
 	size_t flash = p->bytes[COP_SEG_FIXED] + p->bytes[COP_SEG_PARAM];
 
 	if (p->target.ram && ram > p->target.ram)
 		return cop__error(p->cx, COP_BUDGET, "target %s has %zu bytes of RAM, the plan needs %zu (%zu too many): arena %zu, parameters %zu, state %zu; the arena's peak is at %s",
-			p->target.name, p->target.ram, ram, ram - p->target.ram, p->bytes[COP_SEG_ARENA], p->bytes[COP_SEG_PARAM], p->bytes[COP_SEG_STATE], peak_label(p, label));
+			p->target.name, p->target.ram, ram, ram - p->target.ram, p->bytes[COP_SEG_ARENA], p->bytes[COP_SEG_PARAM], p->bytes[COP_SEG_STATE], cop__plan_peak(p, label));
 	if (p->target.flash && flash > p->target.flash)
 		return cop__error(p->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many)",
 			p->target.name, p->target.flash, flash, flash - p->target.flash);

@@ -39,8 +39,9 @@ typedef struct cop_entry {
 	size_t arena, live;           /* bytes planned; the largest live set */
 } cop_entry;
 
-/* A leaf of some entry, by name. written: by a step, or (STATE) by whoever runs the plan. */
-typedef struct cop_var { const char *name; cop_type type; cop_role role; cop_place place; const void *init; bool written; } cop_var;
+/* A leaf of some entry, by name. written: by a step, or (STATE) by whoever runs the plan. used: some step touches it
+ * where it lies, or it is a result; not so when only its rearranged copy is read. */
+typedef struct cop_var { const char *name; cop_type type; cop_role role; cop_place place; const void *init; bool written, used; } cop_var;
 
 struct cop_plan {
 	cop_ctx *cx;
@@ -59,8 +60,10 @@ cop_status cop__schedule(cop_nid *order, const cop_graph *g, bool late);
 /* The value whose memory v shares: through views and aliases, to a leaf or a temporary of its own. */
 cop_vid cop__base(const cop_graph *g, cop_vid v);
 
-/* A piece of the arena, live from step `from` to step `to` inclusive. */
-typedef struct cop_span { size_t bytes, off; int32_t from, to; } cop_span;
+/* A piece of the arena, live from step `from` to step `to` inclusive. over: 1 + the index of a piece that ends where this one
+ * begins, and that it may lie on when it begins `ahead` bytes before it; 0: none. */
+typedef struct cop_span { size_t bytes, off; int32_t from, to, over; size_t ahead; } cop_span;
+size_t cop__live_bytes(const cop_span *span, int32_t n, int32_t step); /* what no arena can be smaller than at that step */
 cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step);
 
 /* The kernel row for a node, or NULL. word: the node's words. */
@@ -72,5 +75,10 @@ extern const int cop_n_kernels;
 
 /* Is the entry's value an INPUT, by index; helpers for run and emit */
 const cop_var *cop__plan_var(const cop_plan *p, const char *name);
+
+/* Bytes in flash of what never changes: values that are used, and rearranged weights. */
+size_t cop__plan_flash(const cop_plan *p);
+/* The step with the most live bytes, for the message when a budget is missed. */
+const char *cop__plan_peak(const cop_plan *p, char buf[96]);
 
 #endif

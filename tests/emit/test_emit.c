@@ -87,7 +87,7 @@ static bool have_arm(void)
 }
 
 static const char build_host[] = "make -s CFLAGS='-O2 -Wall -Wextra -Wpedantic -Wshadow -Werror -ffreestanding'";
-static const char build_arm[] = "make -s OPT='-O2 -Wpedantic -Wshadow -Werror'";
+static const char build_arm[] = "make -s WARN='-Wpedantic -Wshadow -Werror'";
 
 typedef struct machine { const char *target, *build, *run, *train; } machine;
 static const machine host = {"host", build_host, "./main", "./main train 10"};

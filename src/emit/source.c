@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * source - a plan as C99, <name>.c. A step is a row of words and a row of buffers, a constant cop_call of both, and a call
+ * of the kernel; the addresses are those of the plan, so that the device computes what a session computes.
+ */
+#include "emit/emit.h"
+
+#include <stdio.h>
+
+/* The address of value v of an entry: "arena.f + 12", "w3.u", or 0. */
+static void put_place(cop_text *o, const cop_emission *e, int entry, cop_vid v, bool cast)
+{
+	const cop_entry *en = &e->plan->entry[entry];
+	static const char *const segment[COP_N_SEG] = {[COP_SEG_PARAM] = "parameters", [COP_SEG_STATE] = "state", [COP_SEG_ARENA] = "arena"};
+	cop_place p = v ? en->place[v] : (cop_place){0};
+
+	if (p.seg == COP_SEG_NONE) {
+		cop__text_add(o, "0");
+		return;
+	}
+	const cop_type *t = cop__t(en->g, v);
+	if (p.seg == COP_SEG_FIXED) {
+		const cop_var *var = cop__plan_var(e->plan, en->g->value[cop__base(en->g, v)].name);
+		cop__text_add(o, "%sw%d.%s", cast ? "(void *)" : "", (int)(var - e->plan->var), cop__emit_member(&var->type));
+		return;
+	}
+	const char *member = cop__emit_member(t);
+	cop__text_add(o, "%s.%s + %zu", segment[p.seg], member, *member == 'b' ? p.off : p.off / 4);
+}
+
+static cop_vid buffer(const cop_graph *g, cop_nid n, int i)
+{
+	int n_out = cop__op(g, n)->n_out;
+	return i < n_out ? g->node[n].out[i] : g->node[n].in[i - n_out];
+}
+
+/* The step whose row of words can be used: an equal earlier one, or this. Entries are numbered through. */
+static int32_t same_words(const cop_emission *e, int entry, int32_t s, int *at)
+{
+	const cop_step *mine = &e->plan->entry[entry].step[s];
+
+	for (*at = 0; *at <= entry; ++*at)
+		for (int32_t i = 0; i < (*at < entry ? e->plan->entry[*at].n_step : s); i++) {
+			const cop_step *other = &e->plan->entry[*at].step[i];
+			if (other->n_word == mine->n_word && !memcmp(other->word, mine->word, (size_t)mine->n_word * sizeof *mine->word)) return i;
+		}
+	*at = entry;
+	return s;
+}
+
+const char cop__emit_tag[COP_EMIT_ENTRIES] = {'r', 't'};
+#define tag cop__emit_tag
+
+static void put_words(cop_text *o, const cop_step *st, int entry, int32_t s)
+{
+	cop__text_add(o, "static const int32_t k%c%d[] = {", tag[entry], s);
+	for (int i = 0; i < st->n_word; i++) cop__text_add(o, "%s%d", i ? ", " : "", st->word[i]);
+	cop__text_add(o, "};\n");
+}
+
+static void put_buffers(cop_text *o, const cop_emission *e, int entry, int32_t s)
+{
+	const cop_entry *en = &e->plan->entry[entry];
+	const cop_step *st = &en->step[s];
+	int packed = st->pack_once ? cop__op(en->g, st->node)->n_out + st->kernel->pack_in : -1;
+
+	cop__text_add(o, "static void *const b%c%d[] = {", tag[entry], s);
+	for (int i = 0; i < st->n_buf; i++) {
+		cop__text_add(o, "%s", i ? ", " : "");
+		put_place(o, e, entry, i == packed ? 0 : buffer(en->g, st->node, i), true);
+	}
+	cop__text_add(o, "};\n");
+}
+
+static void put_rows(cop_text *o, const cop_emission *e, int entry)
+{
+	const cop_entry *en = &e->plan->entry[entry];
+	int at;
+
+	for (int32_t s = 0; s < en->n_step; s++) {
+		const cop_step *st = &en->step[s];
+		int32_t k = same_words(e, entry, s, &at);
+		if (st->n_word && k == s && at == entry) put_words(o, st, entry, s);
+		put_buffers(o, e, entry, s);
+		cop__text_add(o, "static const cop_call c%c%d = {b%c%d, ", tag[entry], s, tag[entry], s);
+		if (st->n_word) cop__text_add(o, "k%c%d, ", tag[at], k);
+		else cop__text_add(o, "0, ");
+		if (st->work.seg) cop__text_add(o, "arena.b + %zu, ", st->work.off);
+		else cop__text_add(o, "0, ");
+		if (st->pack_once) cop__text_add(o, "p%c%d, 0, 1};\n", tag[entry], s);
+		else cop__text_add(o, "0, 0, 1};\n");
+	}
+}
+
+static void put_calls(cop_text *o, const cop_emission *e, int entry, const char *function)
+{
+	const cop_entry *en = &e->plan->entry[entry];
+	char label[96], plain[96];
+
+	cop__text_add(o, "\nvoid %s_%s(void)\n{\n", e->name, function);
+	for (int32_t s = 0; s < en->n_step; s++) {
+		const cop_step *st = &en->step[s];
+		cop_vid guard = en->g->node[st->node].guard;
+		cop__text_add(o, "\t");
+		if (guard) {
+			cop__text_add(o, "if (*(");
+			put_place(o, e, entry, guard, false);
+			cop__text_add(o, ")) ");
+		}
+		cop__text_add(o, "%s(&c%c%d); /* %s */\n", st->kernel->symbol, tag[entry], s, cop__emit_plain(plain, cop__label(en->g, st->node, label)));
+	}
+	cop__text_add(o, "}\n");
+}
+
+static void put_access(cop_text *o, const cop_emission *e, int entry, cop_vid v, const char *qualifier, const char *function)
+{
+	const cop_graph *g = e->plan->entry[entry].g;
+	const char *type = cop__emit_ctype(cop__t(g, v));
+
+	cop__text_add(o, "%s%s *%s_%s(void) { return %s", qualifier, type, e->name, function, cop__t(g, v)->dtype == COP_I8 ? "(void *)(" : "(");
+	put_place(o, e, entry, v, false);
+	cop__text_add(o, "); }\n");
+}
+
+static void put_io(cop_text *o, const cop_emission *e, int entry, const char *prefix, int n_input)
+{
+	const cop_graph *g = e->plan->entry[entry].g;
+	char buf[24], name[40];
+
+	for (int i = 0; i < n_input; i++) {
+		snprintf(name, sizeof name, "%s%s", prefix, cop__emit_numbered(buf, "input", i));
+		put_access(o, e, entry, g->input[i], "", name);
+	}
+	for (int i = 0; i < g->n_output; i++) {
+		if (*prefix && i) break;
+		snprintf(name, sizeof name, "%s%s", prefix, cop__emit_numbered(buf, "output", i));
+		put_access(o, e, entry, g->output[i], "const ", name);
+	}
+}
+
+static void put_train(cop_text *o, const cop_emission *e)
+{
+	const cop_graph *g = e->graph[COP_EMIT_TRAIN];
+	cop_vid label = cop__emit_truth(g);
+
+	put_io(o, e, COP_EMIT_TRAIN, "train_", g->n_input - 1);
+	put_access(o, e, COP_EMIT_TRAIN, label, "", cop__t(g, label)->dtype == COP_I32 ? "label" : "target");
+	put_access(o, e, COP_EMIT_TRAIN, cop__find(g, "lr"), "", "lr");
+	cop__text_add(o, "float %s_loss(void) { return *(", e->name);
+	put_place(o, e, COP_EMIT_TRAIN, cop__find(g, "loss"), false);
+	cop__text_add(o, "); }\n");
+}
+
+/* Each kernel's prototype once. */
+static void put_prototypes(cop_text *o, const cop_emission *e)
+{
+	for (int i = 0; i < cop_n_kernels; i++) {
+		bool called = false, before = false;
+		for (int en = 0; en < e->plan->n_entry; en++)
+			for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) called |= e->plan->entry[en].step[s].kernel->fn == cop_kernels[i].fn;
+		for (int j = 0; j < i; j++) before |= cop_kernels[j].fn == cop_kernels[i].fn;
+		if (called && !before) cop__text_add(o, "void %s(const cop_call *c);\n", cop_kernels[i].symbol);
+	}
+}
+
+static cop_status check_steps(const cop_emission *e)
+{
+	for (int en = 0; en < e->plan->n_entry; en++)
+		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
+			const cop_step *st = &e->plan->entry[en].step[s];
+			if ((st->kernel->isa & ~(uint32_t)COP_ISA_DSP) || (st->kernel->pack && !st->pack_once))
+				return cop__fail(e->plan->entry[en].g, COP_NOKERNEL, st->node, "kernel %s is not for devices, it cannot be emitted", st->kernel->symbol);
+		}
+	return COP_OK;
+}
+
+cop_status cop__emit_source(cop_text *o, const cop_emission *e)
+{
+	COP_TRY(check_steps(e));
+	cop__text_add(o, "/* %s.c - written by Coppice %s; see %s.h. Of a step, k are the kernel's words, b its buffers, p its rearranged weights. */\n",
+		e->name, COP_VERSION, e->name);
+	cop__text_add(o, "#include \"%s.h\"\n#include \"cop_kernel.h\"\n\n", e->name);
+	cop__text_add(o, "#if defined(__GNUC__)\n#define ALIGNED(n) __attribute__((aligned(n)))\n#else\n#define ALIGNED(n)\n#endif\n");
+	cop__text_add(o, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n#error \"weights of bytes are printed as little-endian words\"\n#endif\n\n");
+	put_prototypes(o, e);
+	cop__text_add(o, "\n");
+	COP_TRY(cop__emit_weights(o, e));
+	cop__text_add(o, "\n");
+	for (int en = 0; en < e->plan->n_entry; en++) put_rows(o, e, en);
+	cop__text_add(o, "\nvoid %s_init(void)\n{\n", e->name);
+	cop__emit_init(o, e);
+	cop__text_add(o, "}\n\n");
+	put_io(o, e, COP_EMIT_INFER, "", e->graph[COP_EMIT_INFER]->n_input);
+	if (e->graph[COP_EMIT_TRAIN]) put_train(o, e);
+	if (e->plan->bytes[COP_SEG_PARAM]) cop__text_add(o, "void *%s_parameters(void) { return parameters.b; }\n", e->name);
+	if (e->plan->bytes[COP_SEG_STATE]) cop__text_add(o, "void *%s_state(void) { return state.b; }\n", e->name);
+	put_calls(o, e, COP_EMIT_INFER, "run");
+	if (e->graph[COP_EMIT_TRAIN]) put_calls(o, e, COP_EMIT_TRAIN, "train_step");
+	return o->status;
+}
