@@ -44,6 +44,9 @@ typedef struct cop_kernel {
 	void (*pack)(const cop_call *c);
 	size_t (*pack_bytes)(const int32_t *k);
 	int8_t pack_in;                       /* which input is packed */
+	/* Run in one part, the kernel reads input 0 no later than it needs to: output 0 may begin this many bytes (or more) before
+	 * input 0 and lie over the rest of it. 0: in place. NULL: they may not share a byte. */
+	size_t (*ahead)(const int32_t *k);
 } cop_kernel;
 
 /* A float that travels as a word. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * memory - offsets in the arena for pieces with known lifetimes. Pieces whose lifetimes meet may not share a byte.
+ * memory - offsets in the arena for pieces with known lifetimes. Pieces whose lifetimes meet may not share a byte, but for a
+ * result that may lie over the operand its kernel is done with (cop_span.over).
  *
  * Placing them in some order, each at the lowest offset that is free for its whole life, gives a plan; the order
  * decides how good. A few natural orders are tried, then the pieces that stick out are moved forward in the order
@@ -13,6 +14,12 @@
 typedef struct packer { cop_span *span; int32_t *order, *best, n, *near_; } packer;
 
 static bool meet(const cop_span *a, const cop_span *b) { return a->from <= b->to && b->from <= a->to; }
+
+/* Bytes from the start of a that b may not begin in, when b lies above it. */
+static size_t height(const packer *p, int32_t a, int32_t b)
+{
+	return p->span[a].over == b + 1 ? COP_MIN(p->span[a].ahead, p->span[a].bytes) : p->span[a].bytes;
+}
 
 /* Lowest offset for span i among those already placed (order[0..placed)). near_ is scratch, kept sorted by offset. */
 static size_t lowest(const packer *p, int32_t i, int32_t placed)
@@ -30,8 +37,8 @@ static size_t lowest(const packer *p, int32_t i, int32_t placed)
 	}
 	for (int32_t k = 0; k < n; k++) {
 		const cop_span *o = &p->span[p->near_[k]];
-		if (o->off >= at + s->bytes) break;
-		at = COP_MAX(at, o->off + o->bytes);
+		if (o->off >= at + height(p, i, p->near_[k])) continue;
+		at = COP_MAX(at, o->off + height(p, p->near_[k], i));
 	}
 	return at;
 }
@@ -71,16 +78,24 @@ static void sort(packer *p, int rule)
 	}
 }
 
+size_t cop__live_bytes(const cop_span *s, int32_t n, int32_t t)
+{
+	size_t live = 0;
+
+	for (int32_t i = 0; i < n; i++) {
+		const cop_span *x = s[i].over ? &s[s[i].over - 1] : NULL;
+		if (t < s[i].from || t > s[i].to) continue;
+		live += s[i].bytes;
+		if (x && s[i].from == t) live -= x->bytes + s[i].bytes - COP_MAX(x->bytes + COP_MIN(s[i].ahead, s[i].bytes), s[i].bytes);
+	}
+	return live;
+}
+
 static size_t live_peak(const cop_span *s, int32_t n, int32_t n_step)
 {
 	size_t peak = 0;
 
-	for (int32_t t = 0; t <= n_step; t++) {
-		size_t live = 0;
-		for (int32_t i = 0; i < n; i++)
-			if (s[i].from <= t && t <= s[i].to) live += s[i].bytes;
-		peak = COP_MAX(peak, live);
-	}
+	for (int32_t t = 0; t <= n_step; t++) peak = COP_MAX(peak, cop__live_bytes(s, n, t));
 	return peak;
 }
 
