@@ -4,14 +4,14 @@
  * result that may lie over the operand its kernel is done with (cop_span.over).
  *
  * Placing them in some order, each at the lowest offset that is free for its whole life, gives a plan; the order
- * decides how good. A few natural orders are tried, then the pieces that stick out are moved forward in the order
- * until the arena is the largest live set (which no plan can beat) or the tries are used up.
+ * decides how good. A few natural orders are tried, as they are and with each piece behind those that lie over it (which
+ * want to begin below it); then the pieces that stick out are moved forward in the order until the arena is the largest live set (which no plan can beat) or the tries are used up.
  */
 #include "plan/plan.h"
 
 #include <stdlib.h>
 
-typedef struct packer { cop_span *span; int32_t *order, *best, n, *near_; } packer;
+typedef struct packer { cop_span *span; int32_t *order, *best, n, *near_, *upper; } packer;
 
 static bool meet(const cop_span *a, const cop_span *b) { return a->from <= b->to && b->from <= a->to; }
 
@@ -91,6 +91,31 @@ size_t cop__live_bytes(const cop_span *s, int32_t n, int32_t t)
 	return live;
 }
 
+/* Puts what lies over a piece before it in the order. order and best are of size n; near_ is scratch. */
+static void upper_first(packer *p)
+{
+	int32_t n = 0;
+
+	memcpy(p->near_, p->order, sizeof *p->order * (size_t)p->n);
+	for (int32_t k = 0; k < p->n; k++) p->upper[k] = -1;
+	for (int32_t k = 0; k < p->n; k++)
+		if (p->span[k].over) p->upper[p->span[k].over - 1] = k;
+	for (int32_t k = 0; k < p->n; k++) { /* a chain of pieces, the last one first */
+		int32_t from = n;
+		for (int32_t i = p->near_[k]; i >= 0 && p->upper[i] != -2;) {
+			int32_t next = p->upper[i];
+			p->order[n++] = i;
+			p->upper[i] = -2;
+			i = next;
+		}
+		for (int32_t i = from, j = n - 1; i < j; i++, j--) {
+			int32_t t = p->order[i];
+			p->order[i] = p->order[j];
+			p->order[j] = t;
+		}
+	}
+}
+
 static size_t live_peak(const cop_span *s, int32_t n, int32_t n_step)
 {
 	size_t peak = 0;
@@ -120,20 +145,21 @@ cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *s
 
 	cop__arena_init(&mem, cx);
 	size_t bytes = sizeof(int32_t) * (size_t)(n + 1);
-	packer p = {span, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes), n, cop__arena_get(&mem, bytes)};
-	if (!p.order || !p.best || !p.near_) return cop__arena_free(&mem), COP_NOMEM;
+	packer p = {span, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes), n, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes)};
+	if (!p.order || !p.best || !p.near_ || !p.upper) return cop__arena_free(&mem), COP_NOMEM;
 	*live = live_peak(span, n, n_step);
 	size_t best = SIZE_MAX;
-	for (int i = 0; i < RULES + TRIES && best > *live; i++) {
-		if (i < RULES) {
-			sort(&p, i);
+	for (int i = 0; i < 2 * RULES + TRIES && best > *live; i++) {
+		if (i < 2 * RULES) {
+			sort(&p, i / 2);
 		} else {
 			memcpy(p.order, p.best, bytes);
 			place_all(&p);
 			for (int k = 0; k <= i % 3; k++) nudge(&p, best, cop__rand(1, 2, (uint64_t)(i * 4 + k)));
 		}
+		if (i % 2) upper_first(&p);
 		size_t top = place_all(&p);
-		if (top > best || (top == best && i < RULES)) continue;
+		if (top > best || (top == best && i < 2 * RULES)) continue;
 		best = top;
 		memcpy(p.best, p.order, bytes);
 	}
