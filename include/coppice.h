@@ -37,7 +37,8 @@ extern "C" {
 	X(FORMAT, -6, "malformed file")                                                            \
 	X(IO, -7, "i/o error")                                                                     \
 	X(DIVERGED, -8, "training diverged")                                                       \
-	X(STOPPED, -9, "stopped on request")
+	X(STOPPED, -9, "stopped on request")                                                       \
+	X(DIFFERS, -10, "results differ")
 
 typedef enum cop_status {
 #define X(name, code, text) COP_##name = code,
@@ -106,6 +107,9 @@ typedef struct cop_type {
 
 typedef struct cop_tensor { cop_type type; void *data; } cop_tensor; /* a view; owns nothing */
 
+/* Elements of `from` into `to`, as many as `to` has. Between f32 and integers that carry a scale (cop_type.q) they are
+ * converted: real = scale * (q - zero), rounded to the nearest, ties away from zero, and clamped. */
+cop_status cop_tensor_copy(cop_ctx *cx, const cop_tensor *to, const cop_tensor *from);
 int64_t cop_type_count(const cop_type *t); /* elements */
 size_t cop_type_bytes(const cop_type *t);  /* as it lies in memory */
 
@@ -157,6 +161,7 @@ cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *ou
 const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CONST, PARAM and STATE values that hold data; NULL past the end */
 /* The first input and the first output: what a data set has to fit. */
 cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out);
+bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out); /* of the i-th input or output; false past the end */
 
 /* ---- plans and sessions --------------------------------------------------------------------- */
 
@@ -263,7 +268,12 @@ cop_status cop_measure(cop_figures *out, const cop_graph *g, const cop_target *t
 
 /* Opens files by name and writes them through fn (path relative to the output folder). */
 typedef cop_status cop_file_fn(void *ud, const char *path, const void *bytes, size_t size);
-typedef struct cop_emit_args { const char *name; bool train; const char *train_spec; } cop_emit_args;
+typedef struct cop_emit_args {
+	const char *name;    /* what the functions begin with; NULL: the model's name */
+	bool train;
+	const char *train_spec;
+	cop_graph **deployed; /* NULL, or receives the inference graph as it was printed, to compare with */
+} cop_emit_args;
 cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_args *a, cop_file_fn *fn, void *ud);
 
 cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t history_size);

@@ -31,14 +31,16 @@ static cop_status samples(int64_t *n, cli *c, const job *j, const cop_tensor *x)
 
 	CLI_TRY(cli_model(&g, c, j->arg[0]));
 	cop_status st = cop_graph_io(g, &in, NULL);
+	bool scaled = in.q.scale;
 	cop_graph_free(g);
 	if (st) return st;
 	int64_t each = cop_type_count(&in) / in.dim[0], all = cop_type_count(&x->type);
 	cli_shape(have, sizeof have, &x->type);
 	in.dim[0] = 1;
 	cli_shape(want, sizeof want, &in);
-	if (x->type.dtype != COP_F32)
-		return cli_fail(c, COP_ARG, "%s: holds whole numbers, the network takes f32", j->arg[1]);
+	if (x->type.dtype != in.dtype && !(x->type.dtype == COP_F32 && scaled))
+		return cli_fail(c, COP_ARG, "%s: holds %s, the network takes %s", j->arg[1],
+		        x->type.dtype == COP_F32 ? "reals" : "whole numbers of another kind", in.dtype == COP_F32 ? "f32" : "whole numbers");
 	if (all % each || (x->type.rank > 1 && all / each > 1 && x->type.dim[0] != all / each))
 		return cli_fail(
 		        c, COP_SHAPE, "%s: has shape %s, one sample of the network is %s", j->arg[1], have, want);
@@ -56,16 +58,20 @@ static cop_status run(cop_tensor *y, cli *c, const job *j, const cop_tensor *x, 
 	cop_status st = cop_session_io(d.s, 0, 0, false, &in);
 	if (!st) st = cop_session_io(d.s, 0, 0, true, &out);
 	if (st) goto done;
-	size_t xs = cop_type_bytes(&in.type) / (size_t)batch, ys = cop_type_bytes(&out.type) / (size_t)batch;
+	size_t xs = cop_type_bytes(&x->type) / (size_t)n, ys = cop_type_bytes(&out.type) / (size_t)batch;
 	y->type = out.type;
+	y->type.q = (cop_quant){.axis = -1}; /* lives no longer than the plan */
 	y->type.dim[0] = (int32_t)n;
 	y->data = malloc(ys * (size_t)n);
 	if (!y->data) st = cli_fail(c, COP_NOMEM, "out of memory for the results of %lld samples", (long long)n);
 	for (int64_t i = 0; !st && i < n; i += batch) {
 		size_t k = (size_t)(n - i < batch ? n - i : batch);
 		memset(in.data, 0, cop_type_bytes(&in.type));
-		memcpy(in.data, (char *)x->data + (size_t)i * xs, k * xs);
-		st = cop_session_run(d.s, 0);
+		cop_tensor part = {in.type, in.data}, from = {in.type, (char *)x->data + (size_t)i * xs};
+		part.type.dim[0] = from.type.dim[0] = (int32_t)k;
+		from.type.dtype = x->type.dtype;
+		st = cop_tensor_copy(c->cx, &part, &from);
+		if (!st) st = cop_session_run(d.s, 0);
 		memcpy((char *)y->data + (size_t)i * ys, out.data, k * ys);
 	}
 done:
@@ -77,7 +83,8 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE INPUT.npy",
-	        "Runs a network on an array of samples (f32, C order, channels last).\v"
+	        "Runs a network on an array of samples (C order, channels last): f32, or the network's own integers.\v"
+	        "An integer network takes f32, too, by the scale of its input; its results are written as they are.\n"
 	        "Example:\n  coppice run small.cop digits.npy -o scores.npy",
 	        option, &j, j.arg, 2, 2};
 	cop_tensor x = {0}, y = {0};

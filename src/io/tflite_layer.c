@@ -147,18 +147,23 @@ static cop_status int_weights(cop_tfl *m, const cop_tfl_node *n, const layer *l,
 	return *w && *b ? COP_OK : m->cx->code;
 }
 
-static cop_status multipliers(cop_tfl *m, const cop_tfl_node *n, const layer *l, float sx, float sy, cop_vid *out)
+/* Real factors become multipliers as TFLite's reference kernels apply them: rounded twice in convolutions; once in fully
+ * connected int8 layers, whose factor is a double there (one integer has its 31 leading bits). */
+static cop_status multipliers(cop_tfl *m, const cop_tfl_node *n, const layer *l, float sx, float sy, int32_t *up, cop_vid *out)
 {
-	cop_type t = cop__type(COP_I32, 2, DIMS(2, l->o));
+	bool twice = !l->fc || l->float_product;
+	cop_type t = twice ? cop__type(COP_I32, 2, DIMS(2, l->o)) : cop__type(COP_I32, 1, &l->o);
 	int32_t *k = cop__tfl_room(m, cop_type_bytes(&t));
+	double *real = cop__tfl_room(m, sizeof *real * (size_t)l->o);
 
-	if (!k) return m->cx->code;
+	if (!k || !real) return m->cx->code;
 	for (int32_t o = 0; o < l->o; o++) {
 		float sw = scale_at(l->w, o);
-		double real = l->float_product ? (double)(sx * sw) / (double)sy : (double)sx * (double)sw / (double)sy;
-		if (!(real < 1 << 10)) return cop__tfl_fail(m, n, "the scale of output %d is %g of its sum, which is beyond what integers carry", o, real);
-		cop__multiplier_double(&k[o], &k[l->o + o], real);
+		real[o] = l->float_product ? (double)(sx * sw) / (double)sy : (double)sx * (double)sw / (double)sy;
+		if (!(real[o] < 1 << 10)) return cop__tfl_fail(m, n, "the scale of output %d is %g of its sum, which is beyond what integers carry", o, real[o]);
+		if (twice) cop__multiplier_double(&k[o], &k[l->o + o], real[o]);
 	}
+	if (!twice) cop__multipliers_single(k, up, real, l->o); /* fits: real < 2^10 */
 	*out = cop__tfl_weight(m, n, COP_CONST, "m", &t, k);
 	return *out ? COP_OK : m->cx->code;
 }
@@ -189,7 +194,7 @@ static cop_status int_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l, c
 	int32_t parts = parts_of(l, data);
 	if (parts > 3) return cop__tfl_fail(m, n, "weights '%s' have a zero point outside their range", l->w->name);
 	COP_TRY(int_weights(m, n, l, q.zx, parts, data, &w, &b));
-	COP_TRY(multipliers(m, n, l, sx, sy, &k));
+	COP_TRY(multipliers(m, n, l, sx, sy, &q.up, &k));
 	if (parts > 1) x = repeat_channels(m->g, x, parts);
 	*y = cop__apply(m->g, OP_qconv, &q, VIDS(x, w, b, k));
 	return *y ? COP_OK : m->cx->code;
@@ -242,7 +247,7 @@ cop_status cop__tfl_conv(cop_tfl *m, const cop_tfl_node *n)
 /* x as rows of `in` numbers (integers: as pixels of `in` channels); the result keeps x's other dimensions where asked to. */
 cop_status cop__tfl_fc(cop_tfl *m, const cop_tfl_node *n)
 {
-	layer l = {cop__tfl_in(m, n, 0), cop__tfl_in(m, n, 1), cop__tfl_in(m, n, 2), cop__tfl_out(m, n, 0), .kh = 1, .kw = 1, .groups = 1};
+	layer l = {cop__tfl_in(m, n, 0), cop__tfl_in(m, n, 1), cop__tfl_in(m, n, 2), cop__tfl_out(m, n, 0), .kh = 1, .kw = 1, .groups = 1, .fc = true};
 	cop_conv_attr a = {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0};
 	cop_vid x = cop__tfl_value(m, n, 0), y;
 
@@ -251,11 +256,11 @@ cop_status cop__tfl_fc(cop_tfl *m, const cop_tfl_node *n)
 	if (cop__fb_int(&n->options, FC_WEIGHTS_FORMAT, 1, 0)) return cop__tfl_fail(m, n, "shuffled weights are not supported");
 	l.o = l.w->type.dim[0];
 	l.c = l.w->type.dim[1];
-	l.fc = !cop__tfl_is(l.x, COP_I8);
-	l.float_product = l.w->scales.n <= 1;
+	l.float_product = l.x->file_type == TFL_UINT8;
 	cop_type shape = *cop__t(m->g, x);
+	bool whole = shape.dtype == COP_I8;
 	if (l.o < 1 || l.c < 1 || cop_type_count(&shape) % l.c) return cop__tfl_fail(m, n, "weights [%d,%d] do not fit the input", l.o, l.c);
-	x = cop__tfl_as(m->g, x, l.fc ? 2 : 4, l.fc ? DIMS(-1, l.c) : DIMS(-1, 1, 1, l.c));
+	x = cop__tfl_as(m->g, x, whole ? 4 : 2, whole ? DIMS(-1, 1, 1, l.c) : DIMS(-1, l.c));
 	if (!x) return m->cx->code;
 	COP_TRY(add_layer(m, n, &l, x, &a, FC_ACT, &y));
 	if (!cop__fb_int(&n->options, FC_KEEP_DIMS, 1, 0) || shape.rank < 2) shape.rank = 2;

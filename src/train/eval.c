@@ -12,8 +12,23 @@
 
 typedef struct sums { double loss; int64_t right, count; } sums;
 
+/* Does the network end in a softmax? Looks through what only changes the form of its numbers. */
+static bool gives_probabilities(const cop_graph *g)
+{
+	cop_nid n = g->value[g->output[0]].producer;
+
+	while (n && (g->node[n].op == OP_reshape || g->node[n].op == OP_dequantize || g->node[n].op == OP_qlut)) n = g->value[cop__arg(g, n, 0)].producer;
+	return n && (g->node[n].op == OP_softmax || g->node[n].op == OP_qsoftmax);
+}
+
+/* Cross-entropy of probabilities, held at 1e-7: an int8 network's least is 0. */
+static double loss_of_probability(float p)
+{
+	return -log(p > 1e-7f ? (double)p : 1e-7);
+}
+
 /* Cross-entropy and hits of one batch; rows whose label is negative pad the last batch. */
-static void score_labels(sums *s, const float *y, const int32_t *label, int32_t n, int32_t c)
+static void score_labels(sums *s, const float *y, const int32_t *label, int32_t n, int32_t c, bool probable)
 {
 	for (int32_t i = 0; i < n; i++, y += c) {
 		int32_t best = 0;
@@ -22,7 +37,7 @@ static void score_labels(sums *s, const float *y, const int32_t *label, int32_t 
 		for (int32_t j = 1; j < c; j++)
 			if (y[j] > y[best]) best = j;
 		for (int32_t j = 0; j < c; j++) sum += exp((double)(y[j] - y[best]));
-		s->loss += log(sum) + (double)(y[best] - y[label[i]]);
+		s->loss += probable ? loss_of_probability(y[label[i]]) : log(sum) + (double)(y[best] - y[label[i]]);
 		s->right += best == label[i];
 		s->count++;
 	}
@@ -46,28 +61,43 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* x holds a batch apart from the session's input, whose memory the run may use again. */
-static cop_status run_all(sums *s, cop_session *ses, cop_batches *b, const cop_dataset *d, int32_t batch, cop_ctx *cx, double *seconds)
+/* The results as floats: in `room` where they are integers. */
+static cop_status result(const float **out, cop_ctx *cx, const cop_tensor *y, float *room)
+{
+	cop_tensor t = {cop__type(COP_F32, y->type.rank, y->type.dim), room};
+
+	*out = y->type.dtype == COP_F32 ? y->data : room;
+	return y->type.dtype == COP_F32 ? COP_OK : cop_tensor_copy(cx, &t, y);
+}
+
+/* x holds a batch apart from the session's input, whose memory the run may use again, and which may hold integers. */
+static cop_status run_all(sums *s, cop_session *ses, cop_batches *b, const cop_dataset *d, int32_t batch, cop_ctx *cx, bool probable, double *seconds)
 {
 	cop_tensor in, y;
 
 	COP_TRY(cop_session_io(ses, 0, 0, false, &in));
 	COP_TRY(cop_session_io(ses, 0, 0, true, &y));
+	cop_tensor x = {cop__type(COP_F32, in.type.rank, in.type.dim), NULL};
 	int32_t *label = cop__alloc(cx, sizeof *label * (size_t)batch);
-	float *x = cop__alloc(cx, cop_type_bytes(&in.type));
-	cop_status st = label && x ? COP_OK : COP_NOMEM;
+	float *room = cop__alloc(cx, sizeof *room * (size_t)cop_type_count(&y.type));
+	const float *scores;
+	x.data = cop__alloc(cx, cop_type_bytes(&x.type));
+	cop_status st = label && room && x.data ? COP_OK : COP_NOMEM;
 	for (int32_t i = 0; !st && i < cop__batch_count(b); i++) {
-		if ((st = cop__batch_get(x, label, b, i, 0, 1))) break;
-		memcpy(in.data, x, cop_type_bytes(&in.type));
+		COP_GO(cop__batch_get(x.data, label, b, i, 0, 1));
+		COP_GO(cop_tensor_copy(cx, &in, &x));
 		double t0 = now();
-		st = cop_session_run(ses, 0);
+		COP_GO(cop_session_run(ses, 0));
 		*seconds += now() - t0;
-		if (d->classes) score_labels(s, y.data, label, batch, y.type.dim[y.type.rank - 1]);
-		else score_values(s, y.data, x, label, batch, cop_type_count(&y.type) / batch);
-		if (!st && cop__stopped(cx)) st = cop__error(cx, COP_STOPPED, "stopped while scoring");
+		COP_GO(result(&scores, cx, &y, room));
+		if (d->classes) score_labels(s, scores, label, batch, y.type.dim[y.type.rank - 1], probable);
+		else score_values(s, scores, x.data, label, batch, cop_type_count(&y.type) / batch);
+		if (cop__stopped(cx)) st = cop__error(cx, COP_STOPPED, "stopped while scoring");
 	}
+done:
 	cop__free(cx, label);
-	cop__free(cx, x);
+	cop__free(cx, room);
+	cop__free(cx, x.data);
 	return st;
 }
 
@@ -122,7 +152,7 @@ cop_status cop_eval(cop_score *out, const cop_graph *model, cop_dataset *data, i
 	*out = (cop_score){0};
 	if (!st) st = deploy(&d, model, batch, threads);
 	if (!st) st = cop__batch_new(&b, cx, data, &(cop_batch_args){.size = batch, .in_order = true});
-	if (!st) st = run_all(&s, d.s, b, data, batch, cx, &seconds);
+	if (!st) st = run_all(&s, d.s, b, data, batch, cx, gives_probabilities(model), &seconds);
 	if (!st && s.count)
 		*out = (cop_score){.accuracy = data->classes ? (float)((double)s.right / (double)s.count) : -1, .loss = (float)(s.loss / (double)s.count),
 			.count = (int32_t)s.count, .images_per_second = seconds > 0 ? (double)s.count / seconds : 0};
