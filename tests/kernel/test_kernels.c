@@ -110,7 +110,7 @@ static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
 {
 	int32_t word[COP_MAX_WORDS];
 	cop_graph *g;
-	uint32_t isa = cop__cpu_isa();
+	uint32_t isa = cop__cpu_isa() | COP_ISA_DSP; /* written out in C too */
 
 	OK(cx, cop__graph_new(&g, cx, "sample"));
 	cop_nid n = op->sample(g, which);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dsp.h - the instructions of Arm's DSP extension (Cortex-M4, M7, M33, M55) that int8 kernels use, each written out in C where the
+ * processor lacks it: same bits on every machine. And what all these kernels share: pairs of int16 and the last step of a sum.
+ */
+#ifndef COP_DSP_H
+#define COP_DSP_H
+
+#include "kernel/kernel.h"
+#include "kernel/quant.h"
+
+/* The inner loops take nearly all registers, so they need an optimising compiler. */
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__)
+#define COP_DSP 1
+#else
+#define COP_DSP 0
+#endif
+
+/* Four bytes from any address. */
+static inline uint32_t cop_load4(const void *p)
+{
+	uint32_t v;
+	__builtin_memcpy(&v, p, 4);
+	return v;
+}
+
+#if COP_DSP
+static inline uint32_t cop_even(uint32_t v)
+{
+	uint32_t r;
+	__asm__("sxtb16 %0, %1" : "=r"(r) : "r"(v));
+	return r;
+}
+static inline uint32_t cop_odd(uint32_t v)
+{
+	uint32_t r;
+	__asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(v));
+	return r;
+}
+static inline int32_t cop_dual(uint32_t a, uint32_t b, int32_t s)
+{
+	__asm__("smlad %0, %1, %2, %0" : "+r"(s) : "r"(a), "r"(b));
+	return s;
+}
+static inline int32_t cop_scale_add(int32_t acc, int32_t m, int32_t zero)
+{
+	int32_t r;
+	__asm__("smmlar %0, %1, %2, %3" : "=r"(r) : "r"(acc), "r"(m), "r"(zero));
+	return r;
+}
+static inline int32_t cop_sat8(int32_t v)
+{
+	int32_t r;
+	__asm__("ssat %0, #8, %1" : "=r"(r) : "r"(v));
+	return r;
+}
+#else
+/* Bytes 0 and 2, 1 and 3, as a pair of int16. */
+static inline uint32_t cop_pair(int32_t low, int32_t high) { return ((uint32_t)low & 0xffff) | (uint32_t)high << 16; }
+static inline uint32_t cop_even(uint32_t v) { return cop_pair((int8_t)v, (int8_t)(v >> 16)); }
+static inline uint32_t cop_odd(uint32_t v) { return cop_pair((int8_t)(v >> 8), (int8_t)(v >> 24)); }
+/* s + the products of both halves */
+static inline int32_t cop_dual(uint32_t a, uint32_t b, int32_t s)
+{
+	return (int32_t)((uint32_t)s + (uint32_t)((int16_t)a * (int16_t)b) + (uint32_t)((int16_t)(a >> 16) * (int16_t)(b >> 16)));
+}
+/* zero + (acc * m + half) >> 32 */
+static inline int32_t cop_scale_add(int32_t acc, int32_t m, int32_t zero) { return zero + cop_scale_single(acc, m, 0); }
+static inline int32_t cop_sat8(int32_t v) { return cop_clampi(v, -128, 127); }
+#endif
+
+/* May results be requantised by cop_scale_add and cop_sat8 alone? */
+static inline int32_t cop_plain_scale(const int32_t *k)
+{
+	return !k[QK_TWICE] && !k[QK_UP] && k[CK_LO] == -128 && k[CK_HI] == 127;
+}
+
+/* The sum of output channel o as int8, any rounding and any bounds. */
+static inline int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o, int32_t acc)
+{
+	return (int8_t)cop_clampi(k[QK_ZY] + cop_requant(acc, m, o, k[CK_O], k[QK_TWICE], k[QK_UP]), k[CK_LO], k[CK_HI]);
+}
+
+/* ---- dense weights in pairs of filters ----
+ * Pack word 0: PACK_EXACT or 0. Then for each pair of filters (a: even, b: odd) their words, two taps each, an even number of them.
+ * A word's low half holds a's and b's weight for one tap, its high half for the next: half = 256 b + a as one int16. So the
+ * word as it is multiplies 256 b + a, its even bytes a, and b's sum is the difference / 256, without taking b's bytes out.
+ * That holds while b's weights are not -128 and b's sum stays within 24 bits; else the halves hold plain bytes (no PACK_EXACT).
+ * A run of bytes x0 x1 x2 x3 becomes the words (x0,x2) (x1,x3); of the last 1, 2 or 3: (x0,-), (x0,x1), (x0,x2) (x1,-). */
+enum { PACK_EXACT = 1 };
+
+static inline int32_t cop_run_words(int32_t run) { return run / 4 * 2 + (run % 4 + 1) / 2; }
+
+/* Adds one word's products with the taps x to the sums of both filters. */
+static inline void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
+{
+	for (int32_t i = 0; i < 2; i++, w >>= 16, x >>= 16) {
+		int32_t wa = (int8_t)w, wb = ((int16_t)w - (exact ? wa : 0)) >> 8;
+		*a += wa * (int16_t)x;
+		*b += wb * (int16_t)x;
+	}
+}
+
+/* n bytes to pairs, `step` words from one to the next. */
+static inline uint32_t *cop_expand(uint32_t *d, const int8_t *x, int32_t n, int32_t step)
+{
+	int32_t fours = n >> 2;
+
+	for (; fours; fours--, x += 4, d += 2 * step) {
+		uint32_t v = cop_load4(x);
+		d[0] = cop_even(v);
+		d[step] = cop_odd(v);
+	}
+	n &= 3;
+	if (n > 1) *d = (uint16_t)x[0] | (uint32_t)x[n - 1] << 16, d += step;
+	if (n & 1) *d = (uint32_t)x[n >> 1], d += step;
+	return d;
+}
+
+#endif
