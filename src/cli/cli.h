@@ -103,6 +103,24 @@ cop_status cli_deploy(
         cli_deployed *out, cli *c, const char *path, int32_t batch, const char *target, bool session, int threads);
 void cli_deployed_free(cli_deployed *d);
 
+/* ---- sets of inputs, one after the other, as emitted programs read them (inputs.c) ---- */
+typedef struct cli_inputs {
+	const char *npy[8]; /* an array for each input of the network; none: random numbers by --seed */
+	int n_npy;
+	int32_t sets; /* of random numbers */
+} cli_inputs;
+cop_status cli_inputs_write(cli *c, const cop_graph *g, const cli_inputs *in, const char *path);
+
+/* ---- other programs (child.c) ---- */
+typedef struct cli_child {
+	char text[16384]; /* the end of what it printed */
+	size_t len;
+	int code; /* its exit status; 128 + the signal that ended it */
+} cli_child;
+/* Runs argv and waits at most that many seconds. Fails when it cannot be started or does not end. */
+cop_status cli_child_run(cli_child *out, cli *c, const char *const *argv, int seconds);
+bool cli_has_program(const char *name);
+
 /* ---- training options, shared by train and compress (train_options.c) ---- */
 typedef struct cli_train {
 	cop_train_args a;

@@ -8,16 +8,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, PATH_SIZE = 1024 };
+enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FLASH, KEY_INPUTS, PATH_SIZE = 1024 };
 
 typedef struct job {
 	cli *c;
 	cop_emit_args a;
+	cli_inputs inputs;
 	const char *file, *target;
+	size_t ram, flash; /* 0: the target's */
 	char out[PATH_SIZE - 300], beside[PATH_SIZE - 200];
 	int files;
 	int64_t bytes;
@@ -26,11 +29,25 @@ typedef struct job {
 static const struct argp_option options[] = {
         {"output", 'o', "FOLDER", 0, "where the C files go", 0},
         {"target", KEY_TARGET, "NAME", 0, "a machine of `coppice targets` (host)", 0},
+        {"ram", KEY_RAM, "SIZE", 0, "bytes of RAM there are, stack included: 20000, 64K, 2M (all the target has)", 0},
+        {"flash", KEY_FLASH, "SIZE", 0, "bytes of flash there are, likewise", 0},
+        {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; once for each input of the network (random numbers)", 0},
         {"name", KEY_NAME, "NAME", 0, "what the functions begin with", 0},
         {"train", KEY_TRAIN, NULL, 0, "with the training step", 0},
         {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
         {0},
 };
+
+/* "64K": with K or M for 1024 and 1024 * 1024. */
+static size_t size_of(struct argp_state *state, const char *name, const char *text)
+{
+	char *end;
+	unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+	int shift = n && (*end == 'K' || *end == 'k') ? 10 : n && (*end == 'M' || *end == 'm') ? 20 : 0;
+
+	if (!n || n > 1ull << 40 || end[shift != 0]) argp_error(state, "%s=%s: must be a number of bytes, such as 20000, 64K or 2M", name, text);
+	return (size_t)n << shift;
+}
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
@@ -46,6 +63,16 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		return 0;
 	case KEY_NAME:
 		j->a.name = arg;
+		return 0;
+	case KEY_RAM:
+		j->ram = size_of(state, "--ram", arg);
+		return 0;
+	case KEY_FLASH:
+		j->flash = size_of(state, "--flash", arg);
+		return 0;
+	case KEY_INPUTS:
+		if (j->inputs.n_npy == LEN(j->inputs.npy)) argp_error(state, "more than %d files of inputs", LEN(j->inputs.npy));
+		j->inputs.npy[j->inputs.n_npy++] = arg;
 		return 0;
 	case KEY_TRAIN:
 		j->a.train = true;
@@ -113,20 +140,43 @@ static int move(const char *from, const char *to)
 	return bad ? bad : rmdir(from);
 }
 
+static cop_status limit(cli *c, const char *what, size_t *has, size_t given, const char *target)
+{
+	if (given && *has && given > *has) return cli_fail(c, COP_ARG, "--%s: target %s has only %zu bytes", what, target, *has);
+	if (given) *has = given;
+	return COP_OK;
+}
+
+/* What `coppice check` compares with: the network as it was printed, and inputs. */
+static cop_status write_check(job *j, const cop_graph *g)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof path, "%s/model.cop", j->beside);
+	CLI_TRY(cop_model_save(g, path));
+	snprintf(path, sizeof path, "%s/x.bin", j->beside);
+	return cli_inputs_write(j->c, g, &j->inputs, path);
+}
+
 static cop_status emit(job *j)
 {
 	cli *c = j->c;
-	cop_graph *g;
+	cop_graph *g, *deployed = NULL;
 	cop_target t;
 
 	CLI_TRY(cop_target_find(&t, c->cx, j->target));
+	CLI_TRY(limit(c, "ram", &t.ram, j->ram, j->target));
+	CLI_TRY(limit(c, "flash", &t.flash, j->flash, j->target));
 	CLI_TRY(cli_model(&g, c, j->file));
 	cop_status st = mkdir(j->beside, 0777) ? cli_fail(c, COP_IO, "%s: %s", j->out, strerror(errno)) : COP_OK;
 	if (st) {
 		cop_graph_free(g);
 		return st;
 	}
+	j->a.deployed = &deployed;
 	st = cop_emit_c(g, &t, &j->a, write_file, j);
+	if (!st) st = write_check(j, deployed);
+	cop_graph_free(deployed);
 	cop_graph_free(g);
 	if (!st && rename(j->beside, j->out) && move(j->beside, j->out))
 		st = cli_fail(c, COP_IO, "%s: could not be written: %s", j->out, strerror(errno));
@@ -136,10 +186,11 @@ static cop_status emit(job *j)
 
 cop_status cmd_emit(cli *c, int argc, char **argv)
 {
-	job j = {.c = c, .target = "host", .a = {.name = "net"}};
+	job j = {.c = c, .target = "host", .a = {.name = "net"}, .inputs = {.sets = 4}};
 	const cli_line line = {options, "FILE",
 	        "Writes a network as C that needs a C compiler and nothing else.\v"
 	        "Example:\n  coppice emit small.cop --target cortex-m4 -o out/\n"
+	        "  coppice emit small.cop --target cortex-m4 --ram 64K --flash 256K -o out/\n"
 	        "  coppice emit small.cop --target netduinoplus2 --train --update \"sgd momentum=0 layers=fc3*\" -o "
 	        "out/",
 	        option, &j, &j.file, 1, 1};

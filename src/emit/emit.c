@@ -125,6 +125,10 @@ cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_ar
 	if (!st) st = cop__emit_check_name(&e);
 	if (!st) st = write_files(&e);
 	cop_plan_free(e.plan);
+	if (a && a->deployed) {
+		*a->deployed = st ? NULL : e.graph[COP_EMIT_INFER];
+		if (!st) e.graph[COP_EMIT_INFER] = NULL;
+	}
 	for (int i = 0; i < COP_EMIT_ENTRIES; i++) cop_graph_free(e.graph[i]);
 	return st;
 }

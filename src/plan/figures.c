@@ -113,6 +113,13 @@ cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out)
 	return COP_OK;
 }
 
+bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out)
+{
+	if (i < 0 || i >= (output ? g->n_output : g->n_input)) return false;
+	*out = *cop__t(g, output ? g->output[i] : g->input[i]);
+	return true;
+}
+
 static double energy_pj(const cop_graph *g, const cop_plan *p)
 {
 	const double mac = pico_joule[E_ADD_F32] + pico_joule[E_MUL_F32];

@@ -94,6 +94,10 @@ static const machine host = {"host", build_host, "./main", "./main train 10"};
 static const machine m4 = {"cortex-m4", build_arm, "make -s run", "make -s run ARGS='train 10'"};
 static const machine netduino = {"netduinoplus2", build_arm, "make -s run", "make -s run ARGS='train 10'"};
 
+static const machine m0 = {"microbit", build_arm, "make -s run", NULL};
+static const machine m3 = {"lm3s6965evb", build_arm, "make -s run", NULL};
+static const machine m55 = {"mps3-an547", build_arm, "make -s run", NULL};
+
 /* ---- networks ---- */
 
 /* Every activation, a depthwise convolution, add, mul, concat, both pools; with dropout for training. */
@@ -399,6 +403,26 @@ static void on_cortex_m4(void **state)
 	cop_ctx_free(cx);
 }
 
+/* The smallest cores: soft floats, 16 KB; a SysTick that goes round; vectors. */
+static void on_other_boards(void **state)
+{
+	(void)state;
+	if (!have_arm()) {
+		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
+		skip();
+	}
+	cop_ctx *cx = new_ctx();
+	cop_graph *small = zoo(cx, "mlp-12x5x12", 4, 0), *mixed = mixed_net(cx), *speech = zoo(cx, "ds-cnn", 1, 0);
+
+	check_inference(cx, small, &m0);
+	check_inference(cx, mixed, &m3);
+	check_inference(cx, speech, &m55);
+	cop_graph_free(small);
+	cop_graph_free(mixed);
+	cop_graph_free(speech);
+	cop_ctx_free(cx);
+}
+
 /* What the sentence must name, and that no file was written. */
 static void refused(cop_ctx *cx, const cop_graph *g, const char *target, const cop_emit_args *a, cop_status want, const char *text)
 {
@@ -459,7 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(on_cortex_m4),
-		cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
+		cmocka_unit_test(on_other_boards), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
