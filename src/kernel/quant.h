@@ -22,13 +22,13 @@ static inline int32_t cop_scale_single(int32_t acc, int32_t m, int32_t up)
 	return (int32_t)(((int64_t)acc * m + ((int64_t)1 << (31 - up))) >> (32 - up));
 }
 
-/* (a * b * 2 + half) >> 32, ties away from zero but for the half of a negative product */
+/* (a * b * 2 + half) >> 32: what TFLite writes as a division after a nudge comes to ties up */
 static inline int32_t cop_high_mul(int32_t a, int32_t b)
 {
 	int64_t ab = (int64_t)a * b;
 
 	if (a == b && a == INT32_MIN) return INT32_MAX;
-	return (int32_t)((ab + (ab >= 0 ? (1 << 30) : 1 - (1 << 30))) / ((int64_t)1 << 31));
+	return (int32_t)((ab + (1 << 30)) >> 31);
 }
 
 /* v / 2^n, ties away from zero; n 0 .. 31 */
