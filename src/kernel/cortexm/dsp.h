@@ -89,7 +89,7 @@ static inline int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o, i
  * A run of bytes x0 x1 x2 x3 becomes the words (x0,x2) (x1,x3); of the last 1, 2 or 3: (x0,-), (x0,x1), (x0,x2) (x1,-). */
 enum { PACK_EXACT = 1 };
 
-static inline int32_t cop_run_words(int32_t run) { return run / 4 * 2 + (run % 4 + 1) / 2; }
+static inline int32_t cop_run_words(int32_t run) { return (run >> 2) * 2 + ((run & 3) + 1) / 2; }
 
 /* Adds one word's products with the taps x to the sums of both filters. */
 static inline void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
@@ -104,16 +104,21 @@ static inline void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_
 /* n bytes to pairs, `step` words from one to the next. */
 static inline uint32_t *cop_expand(uint32_t *d, const int8_t *x, int32_t n, int32_t step)
 {
-	int32_t fours = n >> 2;
-
-	for (; fours; fours--, x += 4, d += 2 * step) {
-		uint32_t v = cop_load4(x);
-		d[0] = cop_even(v);
-		d[step] = cop_odd(v);
+	for (; n >= 8; n -= 8, x += 8, d += 4 * step) {
+		uint32_t u = cop_load4(x), v = cop_load4(x + 4);
+		d[0] = cop_even(u);
+		d[step] = cop_odd(u);
+		d[2 * step] = cop_even(v);
+		d[3 * step] = cop_odd(v);
 	}
-	n &= 3;
-	if (n > 1) *d = (uint16_t)x[0] | (uint32_t)x[n - 1] << 16, d += step;
-	if (n & 1) *d = (uint32_t)x[n >> 1], d += step;
+	if (n & 4) {
+		uint32_t u = cop_load4(x);
+		d[0] = cop_even(u);
+		d[step] = cop_odd(u);
+		x += 4, d += 2 * step;
+	}
+	if (n & 2) *d = (uint16_t)x[0] | (uint32_t)x[1 + (n & 1)] << 16, d += step;
+	if (n & 1) *d = (uint32_t)x[n >> 1 & 1], d += step;
 	return d;
 }
 

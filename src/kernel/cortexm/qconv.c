@@ -11,17 +11,6 @@
 
 enum { TILE = 3 };
 
-/* Sums of filters 2p and 2p+1 (a, b) over TILE windows. */
-typedef struct sums { int32_t a[TILE], b[TILE]; } sums;
-
-/* words: even. Returns the weights after those used. */
-static const uint32_t *any_sums(sums *s, const uint32_t *w, const uint32_t *x, int32_t words, int32_t exact)
-{
-	for (; words; words--, w++)
-		for (int32_t i = 0; i < TILE; i++) cop_two_filters(*w, *x++, exact, &s->a[i], &s->b[i]);
-	return w;
-}
-
 #if COP_DSP
 /* Two words of weights: 17 instructions of 4 bytes. */
 #define STEP \
@@ -33,70 +22,80 @@ static const uint32_t *any_sums(sums *s, const uint32_t *w, const uint32_t *x, i
 	"smlad %[b0], r4, %[w1], %[b0]\n smlad %[b1], r5, %[w1], %[b1]\n smlad %[b2], r6, %[w1], %[b2]\n"
 enum { UNROLL = 4, STEP_BYTES = 17 * 4 };
 
-/* x: the windows, ending at `end`. skip: bytes of code to jump over on the first round. */
-#define EXACT_SUMS(w, x, end, skip, a, b) \
+/* The windows from x to `end`: a += their products with the even filter, b += 256 times those with the odd one and those with
+ * the even one. skip: bytes of code to jump over in the first round. */
+#define SUMS(w, x, end, skip, a0, a1, a2, b0, b1, b2) \
 	do { \
-		uint32_t q_ = (skip), w0_, w1_; \
+		uint32_t q_ = (uint32_t)(skip), w0_, w1_; \
 		__asm__ volatile("add pc, %[q]\n nop.n\n" \
 			"1:\n" STEP STEP STEP STEP \
 			"ldr %[q], %[last]\n cmp %[x], %[q]\n bne 1b\n" \
-			: [a0] "+r"((a)[0]), [a1] "+r"((a)[1]), [a2] "+r"((a)[2]), [b0] "+r"((b)[0]), [b1] "+r"((b)[1]), [b2] "+r"((b)[2]), \
+			: [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [b0] "+r"(b0), [b1] "+r"(b1), [b2] "+r"(b2), \
 			  [w] "+r"(w), [x] "+r"(x), [q] "+r"(q_), [w0] "=&r"(w0_), [w1] "=&r"(w1_) \
 			: [last] "m"(end) : "r4", "r5", "r6", "cc", "memory"); \
 	} while (0)
 #endif
 
-typedef struct layer {
-	const int32_t *k, *b, *m;
-	const uint32_t *w;  /* after the pack's first word */
-	int32_t exact, plain, words;
-} layer;
+/* words: of a window, rounded up to even. */
+typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; int32_t exact, plain, words, o_n; } layer;
 
-/* The results of `n` pixels (1..TILE) at y from the windows x. The last pixels of a short tile are rubbish; they go where
+/* Filters o and o + 1 (if there) by plain C. Sums are a in s[0..2] and b in s[3..5]. */
+static const uint32_t *any_sums(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t *s)
+{
+	for (int32_t i = 0; i < 2 * TILE; i++) s[i] = i < TILE ? l->b[o] : o + 1 < l->o_n ? l->b[o + 1] : 0;
+	for (int32_t j = 0; j < l->words; j++, w++)
+		for (int32_t i = 0; i < TILE; i++) cop_two_filters(*w, *x++, l->exact, &s[i], &s[TILE + i]);
+	return w;
+}
+
+static void any_finish(const layer *l, const int32_t *s, int32_t o, int8_t *y, int32_t n)
+{
+	for (int32_t i = 0; i < n; i++, y += l->o_n) {
+		y[0] = cop_finish(l->k, l->m, o, s[i]);
+		if (o + 1 < l->o_n) y[1] = cop_finish(l->k, l->m, o + 1, s[TILE + i]);
+	}
+}
+
+/* The results of n pixels (1 to TILE) at y from the windows x. The last pixels of a short tile are rubbish; they go where
  * the first one's results then overwrite them. */
 static void tile(const layer *l, const uint32_t *windows, int8_t *y, int32_t n)
 {
-	int32_t o_n = l->k[CK_O], zero = l->k[QK_ZY], y1 = n > 1 ? o_n : 0, y2 = n > 2 ? 2 * o_n : 0;
 	const uint32_t *w = l->w;
+	int32_t o = 0, s[2 * TILE];
 
-	for (int32_t o = 0; o < o_n; o += 2, y += 2) {
-		int32_t two = o + 1 < o_n, ba = l->b[o], bb = two ? l->b[o + 1] : 0;
-		sums s = {{ba, ba, ba}, {bb, bb, bb}};
 #if COP_DSP
-		if (l->exact) {
-			const uint32_t *x = windows, *end = windows + TILE * l->words;
-			int32_t a[TILE] = {ba, ba, ba}, b[TILE] = {ba, ba, ba};
-			EXACT_SUMS(w, x, end, (uint32_t)(-(l->words / 2) & (UNROLL - 1)) * STEP_BYTES, a, b);
-			for (int32_t i = 0; i < TILE; i++) b[i] = bb + ((b[i] - a[i]) >> 8);
-			if (l->plain && two) {
-				int32_t ma = l->m[o], mb = l->m[o + 1];
-				y[y2] = (int8_t)cop_sat8(cop_scale_add(a[2], ma, zero));
-				y[y2 + 1] = (int8_t)cop_sat8(cop_scale_add(b[2], mb, zero));
-				y[y1] = (int8_t)cop_sat8(cop_scale_add(a[1], ma, zero));
-				y[y1 + 1] = (int8_t)cop_sat8(cop_scale_add(b[1], mb, zero));
-				y[0] = (int8_t)cop_sat8(cop_scale_add(a[0], ma, zero));
-				y[1] = (int8_t)cop_sat8(cop_scale_add(b[0], mb, zero));
-				continue;
-			}
-			for (int32_t i = 0; i < TILE; i++) s.a[i] = a[i], s.b[i] = b[i];
-		} else
-#endif
-			w = any_sums(&s, w, windows, l->words, l->exact);
-		for (int32_t i = n - 1; i >= 0; i--) {
-			y[i * o_n] = cop_finish(l->k, l->m, o, s.a[i]);
-			if (two) y[i * o_n + 1] = cop_finish(l->k, l->m, o + 1, s.b[i]);
+	const uint32_t *end = windows + TILE * l->words;
+	int32_t y1 = n > 1 ? l->o_n : 0, y2 = n > 2 ? 2 * l->o_n : 0, skip = (-(l->words / 2) & (UNROLL - 1)) * STEP_BYTES;
+
+	for (int32_t last = l->exact ? l->o_n - 1 : 0; o < last; o += 2, y += 2) {
+		const uint32_t *x = windows;
+		const int32_t *b = l->b + o, *m = l->m + o;
+		int32_t a0 = b[0], a1 = a0, a2 = a0, b0 = a0, b1 = a0, b2 = a0;
+		SUMS(w, x, end, skip, a0, a1, a2, b0, b1, b2);
+		b0 = b[1] + ((b0 - a0) >> 8);
+		b1 = b[1] + ((b1 - a1) >> 8);
+		b2 = b[1] + ((b2 - a2) >> 8);
+		if (l->plain) {
+			int32_t ma = m[0], mb = m[1], zero = l->k[QK_ZY];
+			y[y2] = (int8_t)cop_sat8(cop_scale_add(a2, ma, zero));
+			y[y2 + 1] = (int8_t)cop_sat8(cop_scale_add(b2, mb, zero));
+			y[y1] = (int8_t)cop_sat8(cop_scale_add(a1, ma, zero));
+			y[y1 + 1] = (int8_t)cop_sat8(cop_scale_add(b1, mb, zero));
+			y[0] = (int8_t)cop_sat8(cop_scale_add(a0, ma, zero));
+			y[1] = (int8_t)cop_sat8(cop_scale_add(b0, mb, zero));
+		} else {
+			s[0] = a0, s[1] = a1, s[2] = a2, s[3] = b0, s[4] = b1, s[5] = b2;
+			any_finish(l, s, o, y, n);
 		}
+	}
+#endif
+	for (; o < l->o_n; o += 2, y += 2) {
+		w = any_sums(l, w, windows, o, s);
+		any_finish(l, s, o, y, n);
 	}
 }
 
 /* ---- windows ---- */
-
-static uint32_t *fill(uint32_t *d, int32_t words, int32_t v)
-{
-	uint32_t pair = (uint32_t)(uint16_t)v * 0x10001u;
-	for (; words; words--, d += TILE) *d = pair;
-	return d;
-}
 
 /* A run of window row i that sticks out of the image on the left or right, put together in `row`. */
 static const int8_t *edge(const int32_t *k, const int8_t *line, int32_t w0, int8_t *row)
@@ -113,20 +112,20 @@ static const int8_t *edge(const int32_t *k, const int8_t *line, int32_t w0, int8
 static void window(const int32_t *k, const int8_t *image, int32_t h0, int32_t w0, uint32_t *d, int8_t *row)
 {
 	int32_t line = k[CK_W] * k[CK_C], run = k[CK_KW] * k[CK_C], inside = w0 >= 0 && w0 + k[CK_KW] <= k[CK_W];
+	uint32_t padding = (uint32_t)(uint16_t)k[QK_ZX] * 0x10001u;
 
-	for (int32_t i = 0, h = h0; i < k[CK_KH]; i++, h += k[CK_DH]) {
-		if (h < 0 || h >= k[CK_H]) d = fill(d, cop_run_words(run), k[QK_ZX]);
-		else d = cop_expand(d, inside ? image + h * line + w0 * k[CK_C] : edge(k, image + h * line, w0, row), run, TILE);
+	for (int32_t i = k[CK_KH], h = h0; i; i--, h += k[CK_DH]) {
+		if (h >= 0 && h < k[CK_H]) d = cop_expand(d, inside ? image + h * line + w0 * k[CK_C] : edge(k, image + h * line, w0, row), run, TILE);
+		else for (int32_t j = cop_run_words(run); j; j--, d += TILE) *d = padding;
 	}
 }
 
 /* ---- the layer ---- */
 
-/* words: of a window, rounded up to even. */
 static layer begin(const cop_call *c, int32_t words)
 {
 	const uint32_t *pack = c->pack;
-	return (layer){c->k, c->buf[3], c->buf[4], pack + 1, *pack == PACK_EXACT, cop_plain_scale(c->k), words};
+	return (layer){c->k, c->buf[3], c->buf[4], pack + 1, *pack == PACK_EXACT, cop_plain_scale(c->k), words, c->k[CK_O]};
 }
 
 void cop_qconv_dsp(const cop_call *c)

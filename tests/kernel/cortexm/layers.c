@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * layers - int8 layers of many shapes by the kernels for Cortex-M and by the portable ones, on the processor that runs this: a
+ * host, or an emulated board. Every result must have the same bits, also when it lies over the input as far as the kernel's row
+ * allows. A line a layer: kernel, sum of the result's bytes, and instructions where the board counts them.
+ * usage: layers N      N random layers of each kind
+ *        layers        layers of known networks
+ */
+#include "io.h"
+#include "kernel/kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __arm__
+#include "board.h"
+#else
+static uint32_t board_ticks(void) { return 0; }
+static uint32_t board_instructions(uint32_t from, uint32_t to) { return from - to; }
+#endif
+
+#define ISA DSP
+#define N(x) cop_##x##_dsp
+#define P(base) void N(base)(const cop_call *c);
+#define B(base) bool N(base)(const int32_t *k);
+#define S(base) size_t N(base)(const int32_t *k);
+#define V(opname, ty, base, ...) void N(base)(const cop_call *c);
+#define K(opname, ty, sym, ...) void sym(const cop_call *c);
+#include "kernel/cortexm/cortexm.def"
+K(,, cop_qconv_i8)
+K(,, cop_qconv_i4)
+K(,, cop_qadd_i8)
+K(,, cop_qavgpool_i8)
+#undef P
+#undef B
+#undef S
+#undef V
+#define P(base)
+#define B(base)
+#define S(base)
+#define V(opname, ty, base, ...) {.op = #opname, .types = ty, .fn = N(base), .symbol = #base, .source = __VA_ARGS__},
+static const cop_kernel rows[] = {
+#include "kernel/cortexm/cortexm.def"
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+/* ---- room and contents ---- */
+
+enum { ROOM = 160 << 10 };
+static uint32_t weights[ROOM / 4], packed[ROOM / 4], scratch[16 << 8], bias[1024], multiplier[2048];
+static int8_t input[ROOM], second[ROOM], both[2 * ROOM], result[ROOM], want[ROOM];
+static uint32_t seed;
+
+static uint32_t draw(uint32_t n)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (uint32_t)((uint64_t)n * seed >> 32);
+}
+static void noise(void *to, size_t n)
+{
+	for (size_t i = 0; i < n; i++) ((int8_t *)to)[i] = (int8_t)draw(256);
+}
+
+/* ---- a layer ---- */
+
+typedef struct layer { const char *op; int32_t k[COP_MAX_WORDS], four; size_t in, out; } layer;
+
+static void stop(const char *what, const layer *l, const cop_kernel *row)
+{
+	char line[400];
+	int n = snprintf(line, sizeof line, "%s: %s, words", row->symbol, what);
+	for (int i = 0; i < QK_WORDS && n < 380; i++) n += snprintf(line + n, sizeof line - (size_t)n, " %ld", (long)l->k[i]);
+	io_print(line);
+	io_print("\n");
+	exit(1);
+}
+
+/* plain: weights as quantisers make them, without -128 */
+static void fill(const layer *l, int plain)
+{
+	const int32_t *k = l->k;
+	int32_t taps = strcmp(l->op, "qconv") ? 1 : k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G], extreme = !plain && draw(6) == 0;
+
+	noise(input, sizeof input);
+	noise(second, sizeof second);
+	noise(weights, sizeof weights);
+	for (size_t i = 0; i < sizeof weights && extreme; i++) ((int8_t *)weights)[i] = draw(3) ? 127 : -127;
+	if (plain || (!extreme && draw(2)))
+		for (size_t i = 0; i < sizeof weights; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
+	for (int32_t i = 0; i < 1024; i++) {
+		int32_t scale = 2 + (int32_t)(draw(1 << 20) / (uint32_t)(1 + taps / 8));
+		bias[i] = draw(65536) - 32768u;
+		multiplier[i] = (uint32_t)(k[QK_TWICE] ? (1 << 30) + (int32_t)draw(1 << 30) : scale << 6);
+		multiplier[1024 + i] = 0;
+	}
+	for (int32_t i = 0; k[QK_TWICE] && i < k[CK_O]; i++) multiplier[k[CK_O] + i] = -7u - draw(6);
+}
+
+static void call(const cop_kernel *row, const layer *l, void *y, const void *x)
+{
+	void *buf[5] = {y, (void *)(uintptr_t)x, strcmp(l->op, "qconv") ? (void *)second : (void *)weights, bias, multiplier};
+	row->fn(&(cop_call){buf, l->k, scratch, packed, 0, 1});
+}
+
+static const cop_kernel portable[] = {{.op = "qconv", .fn = cop_qconv_i8}, {.op = "qconv", .fn = cop_qconv_i4}, {.op = "qadd", .fn = cop_qadd_i8}, {.op = "qavgpool", .fn = cop_qavgpool_i8}};
+
+static void compare(const cop_kernel *row, const layer *l, const char *name)
+{
+	void *buf[5] = {NULL, NULL, weights, bias, multiplier};
+	size_t ahead = row->ahead ? row->ahead(l->k) : 0;
+	uint32_t sum = 0, from, to;
+	char line[160];
+
+	if (row->work && row->work(l->k) > sizeof scratch) stop("too much scratch", l, row);
+	if (row->pack_bytes && row->pack_bytes(l->k) > sizeof packed) stop("too much to pack", l, row);
+	if (row->pack) row->pack(&(cop_call){buf, l->k, packed, NULL, 0, 1});
+	memset(result, 0x5a, sizeof result);
+	memset(scratch, 0x77, sizeof scratch);
+	from = board_ticks();
+	call(row, l, result, input);
+	to = board_ticks();
+	if (memcmp(result, want, l->out)) stop("differs from the portable kernel", l, row);
+	if (result[l->out] != 0x5a) stop("writes past its result", l, row);
+	if (row->ahead) {
+		memset(both, 0x33, sizeof both);
+		memcpy(both + ahead, input, l->in);
+		call(row, l, both, both + ahead);
+		if (memcmp(both, want, l->out)) stop("differs when it lies over its input", l, row);
+	}
+	for (size_t i = 0; i < l->out; i++) sum = sum * 31 + (uint8_t)want[i];
+	if (name) snprintf(line, sizeof line, "%-26s %-12s %08lx %lu instructions, scratch %lu, ahead %lu, packed %lu\n", name, row->symbol, (unsigned long)sum,
+		(unsigned long)board_instructions(from, to), (unsigned long)(row->work ? row->work(l->k) : 0), (unsigned long)ahead, (unsigned long)(row->pack_bytes ? row->pack_bytes(l->k) : 0));
+	else snprintf(line, sizeof line, "%s %08lx\n", row->symbol, (unsigned long)sum);
+	io_print(line);
+}
+
+/* By every row that takes it, or by the one that would be chosen. */
+static void run(const layer *l, const char *name)
+{
+	int last = 0;
+
+	fill(l, name != NULL);
+	for (size_t i = 0; i < sizeof portable / sizeof portable[0]; i++)
+		if (!strcmp(portable[i].op, l->op) && (!l->four || portable[i].fn == cop_qconv_i4)) {
+			memset(scratch, 0, sizeof scratch);
+			call(&portable[i], l, want, input);
+			break;
+		}
+	for (int i = 0; i < ROWS; i++) {
+		const cop_kernel *r = &rows[i];
+		if (strcmp(r->op, l->op) || (r->fits && !r->fits(l->k)) || (!strcmp(r->op, "qconv") && (r->types[7] == '4') != l->four)) continue;
+		last = i + 1;
+		if (!name) compare(r, l, NULL);
+	}
+	if (name && last) compare(&rows[last - 1], l, name);
+}
+
+static int32_t out_size(int32_t n, int32_t window, int32_t stride, int32_t pads) { return (n + pads - window) / stride + 1; }
+
+/* pad: before; the same or one more after. depth: one filter a channel. */
+static layer conv(int32_t n, int32_t h, int32_t w, int32_t c, int32_t o, int32_t kh, int32_t kw, int32_t s, int32_t pad, int32_t after, int32_t depth)
+{
+	layer l = {.op = "qconv"};
+	int32_t *k = l.k;
+
+	k[CK_N] = n, k[CK_H] = h, k[CK_W] = w, k[CK_C] = c, k[CK_O] = depth ? c : o, k[CK_KH] = kh, k[CK_KW] = kw, k[CK_SH] = k[CK_SW] = s;
+	k[CK_PT] = pad && kh > 1 ? (kh - 1) / 2 - (s == 2 && !after) * 0 : 0, k[CK_PL] = pad && kw > 1 ? (kw - 1) / 2 : 0, k[CK_DH] = k[CK_DW] = 1, k[CK_G] = depth ? c : 1;
+	if (s == 2 && after) k[CK_PT] = k[CK_PL] = 0; /* all of an even size's padding comes after */
+	k[CK_OH] = out_size(h, kh, s, pad ? kh - 1 : 0), k[CK_OW] = out_size(w, kw, s, pad ? kw - 1 : 0);
+	k[CK_LO] = -128, k[CK_HI] = 127, k[QK_ZX] = -128, k[QK_ZY] = -3;
+	l.in = (size_t)(n * h * w * c);
+	l.out = (size_t)(n * k[CK_OH] * k[CK_OW] * k[CK_O]);
+	return l;
+}
+
+static layer random_conv(int32_t depth)
+{
+	int32_t point = !depth && draw(3) == 0, c = 1 + draw(draw(2) ? 9 : 40), o = 1 + draw(draw(2) ? 9 : 40), kh = point ? 1 : depth ? 3 : 1 + draw(5);
+	int32_t kw = point ? 1 : depth ? 3 : 1 + draw(4), h = kh + draw(9), w = kw + draw(9), one = point && draw(2);
+	layer l = conv(one ? 1 : 1 + draw(2), one ? 1 : h, one ? 1 : w, c, o, kh, kw, point ? 1 : 1 + draw(2), draw(2), draw(2), depth);
+
+	l.four = draw(4) == 0;
+	l.k[QK_ZX] = draw(256) - 128;
+	l.k[QK_ZY] = draw(256) - 128;
+	l.k[QK_TWICE] = draw(4) == 0;
+	if (!l.k[QK_TWICE] && draw(4) == 0) l.k[QK_UP] = draw(4);
+	if (draw(3) == 0) l.k[CK_LO] = l.k[QK_ZY], l.k[CK_HI] = l.k[QK_ZY] + draw(128 - l.k[QK_ZY]);
+	return l;
+}
+
+static void known(void)
+{
+	static const struct { const char *name; int32_t h, w, c, o, kh, kw, s, after, depth; } t[] = {
+		{"resnet 32x32x3->16", 32, 32, 3, 16, 3, 3, 1, 0, 0},
+		{"resnet 32x32x16->16", 32, 32, 16, 16, 3, 3, 1, 0, 0},
+		{"resnet 32x32x16->32 s2", 32, 32, 16, 32, 3, 3, 2, 1, 0},
+		{"resnet 16x16x32->32", 16, 16, 32, 32, 3, 3, 1, 0, 0},
+		{"resnet 1x1 32x32x16 s2", 32, 32, 16, 32, 1, 1, 2, 0, 0},
+		{"resnet 8x8x64->64", 8, 8, 64, 64, 3, 3, 1, 0, 0},
+		{"kws 10x4 49x10x1->64 s2", 49, 10, 1, 64, 10, 4, 2, 0, 0},
+		{"kws 1x1 25x5x64->64", 25, 5, 64, 64, 1, 1, 1, 0, 0},
+		{"kws dw 25x5x64", 25, 5, 64, 64, 3, 3, 1, 0, 1},
+		{"vww 96x96x3->8 s2", 96, 96, 3, 8, 3, 3, 2, 1, 0},
+		{"vww dw 48x48x8", 48, 48, 8, 8, 3, 3, 1, 0, 1},
+		{"vww 1x1 48x48x8->16", 48, 48, 8, 16, 1, 1, 1, 0, 0},
+		{"vww dw 48x48x16 s2", 48, 48, 16, 16, 3, 3, 2, 1, 1},
+		{"vww 1x1 24x24x16->32", 24, 24, 16, 32, 1, 1, 1, 0, 0},
+		{"vww dw 6x6x128", 6, 6, 128, 128, 3, 3, 1, 0, 1},
+		{"vww 1x1 6x6x128->128", 6, 6, 128, 128, 1, 1, 1, 0, 0},
+		{"vww dw 3x3x256", 3, 3, 256, 256, 3, 3, 1, 0, 1},
+		{"vww 1x1 3x3x256->256", 3, 3, 256, 256, 1, 1, 1, 0, 0},
+		{"ad 640->128", 1, 1, 640, 128, 1, 1, 1, 0, 0},
+		{"ad 128->8", 1, 1, 128, 8, 1, 1, 1, 0, 0},
+		{"ad 8->128", 1, 1, 8, 128, 1, 1, 1, 0, 0},
+	};
+	char name[64];
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		layer l = conv(1, t[i].h, t[i].w, t[i].c, t[i].o, t[i].kh, t[i].kw, t[i].s, 1, t[i].after, t[i].depth);
+		long mac = (long)l.out * t[i].kh * t[i].kw * (t[i].depth ? 1 : t[i].c);
+		seed = 2;
+		snprintf(name, sizeof name, "%s: %ld", t[i].name, mac);
+		run(&l, name);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int n = argc > 1 ? atoi(argv[1]) : 0;
+
+	if (!n) known();
+	for (int i = 0; i < n; i++) {
+		seed = (uint32_t)i;
+		draw(1);
+		layer l = random_conv(0);
+		run(&l, NULL);
+		l = random_conv(1);
+		run(&l, NULL);
+	}
+	io_print("all equal\n");
+	return 0;
+}
