@@ -6,7 +6,8 @@
  *      "trains": only gradient checks see it;
  *   3. a node that allocates no more than it frees runs as soon as it can. Updates are such nodes, so each follows
  *      its gradient and the gradient's memory is free again (unless `late`).
- * Of a few orders made by these rules, the one with the smallest live peak is taken.
+ * Of a few orders made by these rules, the one with the smallest live peak is taken; for a small graph a search then finds
+ * the lowest there is.
  */
 #include "plan/plan.h"
 
@@ -155,6 +156,25 @@ static cop_nid pick(const state *s, cop_nid from, bool eager, int window)
 	return best;
 }
 
+static void undo(state *s, cop_nid n)
+{
+	s->done[n] = false;
+	for (int i = 0; i < s->g->node[n].n_in; i++) s->uses[s->base[s->g->node[n].in[i]]]++;
+	for (int32_t e = s->edge_at[n]; e < s->edge_at[n + 1]; e++) s->waits[s->edge[e]]++;
+}
+
+/* Bytes of the arena while n runs, when `live` are in use before and `more` is its growth. */
+static int64_t during(const state *s, cop_nid n, int64_t live, int64_t more)
+{
+	const cop_node *d = &s->g->node[n];
+	int64_t outs = 0;
+
+	if (cop__op(s->g, n)->flags & COP_OP_INPLACE && more <= 0) return live;
+	for (int k = 0; k < COP_MAX_OUT; k++)
+		if (d->out[k] && s->base[d->out[k]] == d->out[k]) outs += (int64_t)cop_type_bytes(cop__t(s->g, d->out[k]));
+	return live + outs;
+}
+
 static cop_status make_order(state *s, cop_nid *order, int64_t *peak, bool eager, int window)
 {
 	int64_t live = 0;
@@ -166,15 +186,71 @@ static cop_status make_order(state *s, cop_nid *order, int64_t *peak, bool eager
 		while (s->done[from]) from++;
 		cop_nid n = pick(s, from, eager, window);
 		if (!n) return cop__fail(s->g, COP_ARG, from, "waits for itself: a value is overwritten before all its readers can run");
-		int64_t more = growth(s, n), outs = 0;
-		for (int k = 0; k < COP_MAX_OUT; k++)
-			if (s->g->node[n].out[k] && s->base[s->g->node[n].out[k]] == s->g->node[n].out[k]) outs += (int64_t)cop_type_bytes(cop__t(s->g, s->g->node[n].out[k]));
-		bool inplace = cop__op(s->g, n)->flags & COP_OP_INPLACE && more <= 0;
-		*peak = COP_MAX(*peak, live + (inplace ? 0 : outs));
+		int64_t more = growth(s, n);
+		*peak = COP_MAX(*peak, during(s, n, live, more));
 		live += more;
 		run(s, n);
 		order[i] = n;
 	}
+	return COP_OK;
+}
+
+/* ---- exact search, for graphs of at most 64 nodes: what is live depends on the set of nodes that have run alone ---- */
+
+enum { SET_NODES = 64, SEEN = 1 << 14, MOST_SETS = 20000 };
+
+typedef struct search {
+	state *s;
+	uint64_t set, seen_set[SEEN]; /* nodes that have run; sets that were reached, by hash */
+	int64_t seen_peak[SEEN], best;
+	cop_nid order[SET_NODES], *found;
+	int32_t sets;
+} search;
+
+/* Was this set reached with as low a peak before? A full hash forgets. */
+static bool seen(search *x, int64_t peak)
+{
+	size_t at = (size_t)(x->set * 0x9e3779b97f4a7c15u >> 50);
+
+	if (x->seen_set[at] == x->set && x->seen_peak[at] <= peak) return true;
+	x->seen_set[at] = x->set;
+	x->seen_peak[at] = peak;
+	return false;
+}
+
+static void explore(search *x, int32_t depth, int64_t live, int64_t peak)
+{
+	const cop_graph *g = x->s->g;
+
+	if (depth == g->n_node) {
+		x->best = peak;
+		memcpy(x->found, x->order, sizeof *x->order * (size_t)depth);
+		return;
+	}
+	if (++x->sets > MOST_SETS || seen(x, peak)) return;
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		if (x->s->done[n] || x->s->waits[n]) continue;
+		int64_t more = growth(x->s, n), top = COP_MAX(peak, during(x->s, n, live, more));
+		if (top >= x->best) continue;
+		run(x->s, n);
+		x->set |= (uint64_t)1 << (n - 1);
+		x->order[depth] = n;
+		explore(x, depth + 1, live + more, top);
+		undo(x->s, n);
+		x->set &= ~((uint64_t)1 << (n - 1));
+	}
+}
+
+/* Replaces an order of this peak by one with the lowest, if the search ends in time; by a lower one at least. */
+static cop_status improve(cop_nid *order, state *s, int64_t peak)
+{
+	if (s->g->n_node > SET_NODES) return COP_OK;
+	search *x = cop__alloc(s->g->cx, sizeof *x);
+	if (!x) return COP_NOMEM;
+	*x = (search){.s = s, .best = peak, .found = order};
+	reset(s);
+	explore(x, 0, 0, 0);
+	cop__free(s->g->cx, x);
 	return COP_OK;
 }
 
@@ -196,6 +272,7 @@ cop_status cop__schedule(cop_nid *order, const cop_graph *g, bool late)
 		best = peak;
 		memcpy(order, trial, bytes);
 	}
+	if (!st && !late) st = improve(order, &s, best);
 	cop__arena_free(&mem);
 	return st;
 }
