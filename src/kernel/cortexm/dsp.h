@@ -16,6 +16,13 @@
 #define COP_DSP 0
 #endif
 
+/* Loops that need their registers for themselves. */
+#if defined(__GNUC__)
+#define COP_OUT_OF_LINE __attribute__((noinline))
+#else
+#define COP_OUT_OF_LINE
+#endif
+
 /* Four bytes from any address. */
 static inline uint32_t cop_load4(const void *p)
 {

@@ -18,7 +18,8 @@ static int32_t weight_i4(const void *w, int32_t i)
 
 enum { TILE = 3 };
 
-static int32_t window_words(const int32_t *k) { return (k[CK_KH] * cop_run_words(k[CK_KW] * k[CK_C]) + 1) & ~1; }
+/* Words of a window, rounded up to what the kernel's inner loop takes: 2, fully connected 4. */
+static int32_t window_words(const int32_t *k, int32_t whole) { return (k[CK_KH] * cop_run_words(k[CK_KW] * k[CK_C]) + whole - 1) & -whole; }
 
 bool cop_qconv_fits_dsp(const int32_t *k) { return k[CK_G] == 1 && (k[CK_DW] == 1 || k[CK_KW] == 1); }
 
@@ -31,10 +32,10 @@ bool cop_qfc_fits_dsp(const int32_t *k) { return cop_qconv_point_fits_dsp(k) && 
 
 size_t cop_qconv_work_dsp(const int32_t *k)
 {
-	return (size_t)window_words(k) * TILE * 4 + (k[CK_KW] > 1 ? (size_t)((k[CK_KW] * k[CK_C] + 3) & ~3) : 0);
+	return (size_t)window_words(k, 2) * TILE * 4 + (k[CK_KW] > 1 ? (size_t)((k[CK_KW] * k[CK_C] + 3) & ~3) : 0);
 }
 
-size_t cop_qfc_work_dsp(const int32_t *k) { return (size_t)window_words(k) * 4; }
+size_t cop_qfc_work_dsp(const int32_t *k) { return (size_t)window_words(k, 4) * 4; }
 
 /* A tile is written when its windows have been read: what comes later must still be there. */
 size_t cop_qconv_ahead_dsp(const int32_t *k)
@@ -54,7 +55,9 @@ size_t cop_qconv_ahead_dsp(const int32_t *k)
 	return (size_t)most;
 }
 
-size_t cop_qconv_pack_bytes_dsp(const int32_t *k) { return 4 + (size_t)((k[CK_O] + 1) / 2) * (size_t)window_words(k) * 4; }
+static size_t pack_bytes(const int32_t *k, int32_t whole) { return 4 + (size_t)((k[CK_O] + 1) / 2) * (size_t)window_words(k, whole) * 4; }
+size_t cop_qconv_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, 2); }
+size_t cop_qfc_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, 4); }
 
 /* The tap of a run that half `half` of word `word` holds, or -1. */
 static int32_t tap_of(int32_t run, int32_t word, int32_t half)
@@ -88,14 +91,13 @@ static bool exact(const filters *f)
 	return true;
 }
 
-static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole)
+static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole, int32_t whole)
 {
 	const int32_t *k = c->k;
 	filters f = {c->buf[2], get, k[CK_O], k[CK_KH], k[CK_KW], k[CK_C], (k[CK_C] + to_whole) & ~to_whole, k[CK_KW] * k[CK_C]};
 	uint32_t *to = c->work, add = exact(&f);
-	int32_t words = cop_run_words(f.run);
+	int32_t words = cop_run_words(f.run), rest = window_words(k, whole) - f.kh * words;
 
-	if (c->part) return;
 	*to++ = add ? PACK_EXACT : 0;
 	for (int32_t o = 0; o < f.o_n; o += 2) {
 		for (int32_t i = 0; i < f.kh * words; i++) {
@@ -106,9 +108,11 @@ static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole)
 			}
 			*to++ = word;
 		}
-		if (f.kh * words % 2) *to++ = 0;
+		for (int32_t i = 0; i < rest; i++) *to++ = 0;
 	}
 }
 
-void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0); }
-void cop_qconv_pack4_dsp(const cop_call *c) { pack_dense(c, weight_i4, 1); }
+void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 2); }
+void cop_qconv_pack4_dsp(const cop_call *c) { pack_dense(c, weight_i4, 1, 2); }
+void cop_qfc_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 4); }
+void cop_qfc_pack4_dsp(const cop_call *c) { pack_dense(c, weight_i4, 1, 4); }

@@ -11,113 +11,136 @@
 
 enum { TILE = 3 };
 
-#if COP_DSP
-/* Two words of weights: 17 instructions of 4 bytes. */
-#define STEP \
-	"ldrd %[w0], %[w1], [%[w]], #8\n ldmia.w %[x]!, {r4, r5, r6}\n sxtb16.w %[q], %[w0]\n" \
-	"smlad %[a0], r4, %[q], %[a0]\n smlad %[a1], r5, %[q], %[a1]\n smlad %[a2], r6, %[q], %[a2]\n" \
-	"smlad %[b0], r4, %[w0], %[b0]\n smlad %[b1], r5, %[w0], %[b1]\n smlad %[b2], r6, %[w0], %[b2]\n" \
-	"ldmia.w %[x]!, {r4, r5, r6}\n sxtb16.w %[q], %[w1]\n" \
-	"smlad %[a0], r4, %[q], %[a0]\n smlad %[a1], r5, %[q], %[a1]\n smlad %[a2], r6, %[q], %[a2]\n" \
-	"smlad %[b0], r4, %[w1], %[b0]\n smlad %[b1], r5, %[w1], %[b1]\n smlad %[b2], r6, %[w1], %[b2]\n"
-enum { UNROLL = 4, STEP_BYTES = 17 * 4 };
-
-/* The windows from x to `end`: a += their products with the even filter, b += 256 times those with the odd one and those with
- * the even one. skip: bytes of code to jump over in the first round. */
-#define SUMS(w, x, end, skip, a0, a1, a2, b0, b1, b2) \
-	do { \
-		uint32_t q_ = (uint32_t)(skip), w0_, w1_; \
-		__asm__ volatile("add pc, %[q]\n nop.n\n" \
-			"1:\n" STEP STEP STEP STEP \
-			"ldr %[q], %[last]\n cmp %[x], %[q]\n bne 1b\n" \
-			: [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [b0] "+r"(b0), [b1] "+r"(b1), [b2] "+r"(b2), \
-			  [w] "+r"(w), [x] "+r"(x), [q] "+r"(q_), [w0] "=&r"(w0_), [w1] "=&r"(w1_) \
-			: [last] "m"(end) : "r4", "r5", "r6", "cc", "memory"); \
-	} while (0)
-#endif
-
 /* words: of a window, rounded up to even. */
 typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; int32_t exact, plain, words, o_n; } layer;
 
-/* Filters o and o + 1 (if there) by plain C. Sums are a in s[0..2] and b in s[3..5]. */
-static const uint32_t *any_sums(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t *s)
+#if COP_DSP
+/* Pairs of filters from y to y_end: x the windows, end what follows them, skip bytes of code not to run in a pair's first round; b, m
+ * of the first filter; y1, y2 from the first pixel's results to the others'. Unless plain, y gets the six sums of one pair. */
+typedef struct pairs {
+	const uint32_t *x;
+	int32_t skip;
+	const uint32_t *end;
+	const int32_t *b, *m;
+	int32_t zero, plain, y1, y2;
+	void *y, *y_end;
+	const uint32_t *w;
+} pairs;
+
+/* Two words of weights: 17 instructions of 4 bytes. Sums of a in r8 r9 r10, of 256 b + a in r11 r12 lr. */
+#define WORD(w) "ldmia.w r0!, {r4, r5, r6}\n sxtb16.w r2, " w "\n" \
+	"smlad r8, r4, r2, r8\n smlad r9, r5, r2, r9\n smlad r10, r6, r2, r10\n" \
+	"smlad r11, r4, " w ", r11\n smlad r12, r5, " w ", r12\n smlad lr, r6, " w ", lr\n"
+#define STEP "ldrd r3, r7, [r1], #8\n" WORD("r3") WORD("r7")
+enum { UNROLL = 4, STEP_BYTES = 17 * 4 };
+
+/* Returns the weights after those used. */
+__attribute__((naked, noinline)) static const uint32_t *run_pairs(const pairs *p)
 {
-	for (int32_t i = 0; i < 2 * TILE; i++) s[i] = i < TILE ? l->b[o] : o + 1 < l->o_n ? l->b[o + 1] : 0;
+	__asm__("push {r4-r11, lr}\n ldm r0, {r1-r12}\n push {r1-r11}\n mov r1, r12\n" /* sp: the struct */
+		"0: ldrd r0, r2, [sp]\n ldr r3, [sp, #12]\n ldr r8, [r3]\n"
+		"mov r9, r8\n mov r10, r8\n mov r11, r8\n mov r12, r8\n mov lr, r8\n"
+		"add pc, r2\n nop.n\n"
+		"1:\n" STEP STEP STEP STEP
+		"ldr r2, [sp, #8]\n cmp r0, r2\n bne.w 1b\n"
+		"ldr r3, [sp, #12]\n ldr r4, [r3, #4]\n adds r3, #8\n str r3, [sp, #12]\n"
+		"sub r11, r8\n sub r12, r9\n sub lr, r10\n"
+		"add r11, r4, r11, asr #8\n add r12, r4, r12, asr #8\n add lr, r4, lr, asr #8\n"
+		"ldrd r2, r3, [sp, #20]\n cbz r3, 2f\n"
+		"ldr r3, [sp, #16]\n ldrd r4, r5, [r3], #8\n str r3, [sp, #16]\n"
+		"ldrd r6, r7, [sp, #28]\n ldr r3, [sp, #36]\n"
+		"smmlar r10, r10, r4, r2\n smmlar r9, r9, r4, r2\n smmlar r8, r8, r4, r2\n"
+		"ssat r10, #8, r10\n ssat r9, #8, r9\n ssat r8, #8, r8\n"
+		"strb r10, [r3, r7]\n strb r9, [r3, r6]\n strb r8, [r3], #1\n" /* the first pixel last */
+		"smmlar lr, lr, r5, r2\n smmlar r12, r12, r5, r2\n smmlar r11, r11, r5, r2\n"
+		"ssat lr, #8, lr\n ssat r12, #8, r12\n ssat r11, #8, r11\n"
+		"strb lr, [r3, r7]\n strb r12, [r3, r6]\n strb r11, [r3], #1\n"
+		"ldr r0, [sp, #40]\n str r3, [sp, #36]\n cmp r3, r0\n bne.w 0b\n"
+		"3: mov r0, r1\n add sp, #44\n pop {r4-r11, pc}\n"
+		"2: ldr r3, [sp, #36]\n stm r3, {r8-r12, lr}\n b 3b\n");
+}
+
+/* Sums by the fast path alone: all pairs at once, or, where results need more than one instruction's rounding, one. */
+static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t n, void *y, void *y_end)
+{
+	int32_t skip = (-(l->words >> 1) & (UNROLL - 1)) * STEP_BYTES;
+	pairs p = {x, skip, x + TILE * l->words, l->b + o, l->m + o, l->k[QK_ZY], y_end != NULL, n > 1 ? l->o_n : 0, n > 2 ? 2 * l->o_n : 0, y, y_end, w};
+	return run_pairs(&p);
+}
+#endif
+
+/* Sums of filters o and o + 1 (if there) over TILE windows: a's in s[0..2], b's in s[3..5]. Returns the weights after those used. */
+static const uint32_t *sums(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t *s)
+{
+	int32_t two = o + 1 < l->o_n;
+
+#if COP_DSP
+	if (l->exact && two) return fast(l, w, x, o, 1, s, NULL);
+#endif
+	for (int32_t i = 0; i < 2 * TILE; i++) s[i] = i < TILE ? l->b[o] : two ? l->b[o + 1] : 0;
 	for (int32_t j = 0; j < l->words; j++, w++)
 		for (int32_t i = 0; i < TILE; i++) cop_two_filters(*w, *x++, l->exact, &s[i], &s[TILE + i]);
 	return w;
 }
 
-static void any_finish(const layer *l, const int32_t *s, int32_t o, int8_t *y, int32_t n)
-{
-	for (int32_t i = 0; i < n; i++, y += l->o_n) {
-		y[0] = cop_finish(l->k, l->m, o, s[i]);
-		if (o + 1 < l->o_n) y[1] = cop_finish(l->k, l->m, o + 1, s[TILE + i]);
-	}
-}
-
-/* The results of n pixels (1 to TILE) at y from the windows x. The last pixels of a short tile are rubbish; they go where
- * the first one's results then overwrite them. */
-static void tile(const layer *l, const uint32_t *windows, int8_t *y, int32_t n)
+/* The results of n pixels (1 to TILE) at y from the windows x. */
+static void tile(const layer *l, const uint32_t *x, int8_t *y, int32_t n)
 {
 	const uint32_t *w = l->w;
 	int32_t o = 0, s[2 * TILE];
 
 #if COP_DSP
-	const uint32_t *end = windows + TILE * l->words;
-	int32_t y1 = n > 1 ? l->o_n : 0, y2 = n > 2 ? 2 * l->o_n : 0, skip = (-(l->words / 2) & (UNROLL - 1)) * STEP_BYTES;
-
-	for (int32_t last = l->exact ? l->o_n - 1 : 0; o < last; o += 2, y += 2) {
-		const uint32_t *x = windows;
-		const int32_t *b = l->b + o, *m = l->m + o;
-		int32_t a0 = b[0], a1 = a0, a2 = a0, b0 = a0, b1 = a0, b2 = a0;
-		SUMS(w, x, end, skip, a0, a1, a2, b0, b1, b2);
-		b0 = b[1] + ((b0 - a0) >> 8);
-		b1 = b[1] + ((b1 - a1) >> 8);
-		b2 = b[1] + ((b2 - a2) >> 8);
-		if (l->plain) {
-			int32_t ma = m[0], mb = m[1], zero = l->k[QK_ZY];
-			y[y2] = (int8_t)cop_sat8(cop_scale_add(a2, ma, zero));
-			y[y2 + 1] = (int8_t)cop_sat8(cop_scale_add(b2, mb, zero));
-			y[y1] = (int8_t)cop_sat8(cop_scale_add(a1, ma, zero));
-			y[y1 + 1] = (int8_t)cop_sat8(cop_scale_add(b1, mb, zero));
-			y[0] = (int8_t)cop_sat8(cop_scale_add(a0, ma, zero));
-			y[1] = (int8_t)cop_sat8(cop_scale_add(b0, mb, zero));
-		} else {
-			s[0] = a0, s[1] = a1, s[2] = a2, s[3] = b0, s[4] = b1, s[5] = b2;
-			any_finish(l, s, o, y, n);
-		}
+	if (l->exact && l->plain && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
+		o = l->o_n & ~1;
+		w = fast(l, w, x, 0, n, y, y + o);
+		y += o;
 	}
 #endif
 	for (; o < l->o_n; o += 2, y += 2) {
-		w = any_sums(l, w, windows, o, s);
-		any_finish(l, s, o, y, n);
+		w = sums(l, w, x, o, s);
+		for (int32_t i = 0; i < n; i++) {
+			y[i * l->o_n] = cop_finish(l->k, l->m, o, s[i]);
+			if (o + 1 < l->o_n) y[i * l->o_n + 1] = cop_finish(l->k, l->m, o + 1, s[TILE + i]);
+		}
 	}
 }
 
 /* ---- windows ---- */
 
-/* A run of window row i that sticks out of the image on the left or right, put together in `row`. */
-static const int8_t *edge(const int32_t *k, const int8_t *line, int32_t w0, int8_t *row)
+static uint32_t *pad(uint32_t *d, int32_t words, int32_t v)
 {
-	int32_t c_n = k[CK_C];
-	int8_t *d = row;
-
-	for (int32_t w = w0; w < w0 + k[CK_KW]; w++)
-		for (int32_t c = 0; c < c_n; c++) *d++ = (int8_t)(w >= 0 && w < k[CK_W] ? line[w * c_n + c] : k[QK_ZX]);
-	return row;
+	uint32_t pair = (uint32_t)(uint16_t)v * 0x10001u;
+	for (; words; words--, d += TILE) *d = pair;
+	return d;
 }
 
-/* The window whose corner is (h0, w0) of an image, into every TILE-th word of d. */
-static void window(const int32_t *k, const int8_t *image, int32_t h0, int32_t w0, uint32_t *d, int8_t *row)
+/* A run that sticks out of the image on the left or right. Of whole words, pixel by pixel; else put together in `row`. */
+static uint32_t *edge(const int32_t *k, const int8_t *line, int32_t w0, uint32_t *d, int8_t *row)
 {
-	int32_t line = k[CK_W] * k[CK_C], run = k[CK_KW] * k[CK_C], inside = w0 >= 0 && w0 + k[CK_KW] <= k[CK_W];
-	uint32_t padding = (uint32_t)(uint16_t)k[QK_ZX] * 0x10001u;
+	int32_t c_n = k[CK_C], words = c_n >> 1, odd = c_n & 3;
+	int8_t *to = row;
 
-	for (int32_t i = k[CK_KH], h = h0; i; i--, h += k[CK_DH]) {
-		if (h >= 0 && h < k[CK_H]) d = cop_expand(d, inside ? image + h * line + w0 * k[CK_C] : edge(k, image + h * line, w0, row), run, TILE);
-		else for (int32_t j = cop_run_words(run); j; j--, d += TILE) *d = padding;
+	for (int32_t w = w0; w < w0 + k[CK_KW]; w++) {
+		int32_t in = w >= 0 && w < k[CK_W];
+		if (!odd) d = in ? cop_expand(d, line + w * c_n, c_n, TILE) : pad(d, words, k[QK_ZX]);
+		else for (int32_t c = 0; c < c_n; c++) *to++ = (int8_t)(in ? line[w * c_n + c] : k[QK_ZX]);
 	}
+	return odd ? cop_expand(d, row, (int32_t)(to - row), TILE) : d;
+}
+
+/* The window whose corner is (h0, w0) of an image, into every TILE-th word of d; some of it lies in the padding. */
+COP_OUT_OF_LINE static void border(const int32_t *k, const int8_t *image, int32_t h0, int32_t w0, uint32_t *d, int8_t *row)
+{
+	int32_t words = cop_run_words(k[CK_KW] * k[CK_C]);
+
+	for (int32_t i = k[CK_KH], h = h0; i; i--, h += k[CK_DH])
+		d = h >= 0 && h < k[CK_H] ? edge(k, image + h * k[CK_W] * k[CK_C], w0, d, row) : pad(d, words, k[QK_ZX]);
+}
+
+/* All of it lies in the image, the corner at x: `rows` runs of n bytes, `next` bytes from one to the next. */
+COP_OUT_OF_LINE static void inside(const int8_t *x, int32_t rows, int32_t n, int32_t next, uint32_t *d)
+{
+	for (; rows; rows--, x += next) d = cop_expand(d, x, n, TILE);
 }
 
 /* ---- the layer ---- */
@@ -131,24 +154,25 @@ static layer begin(const cop_call *c, int32_t words)
 void cop_qconv_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k;
-	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], from = cop_from(c, pixels, TILE), to = cop_to(c, pixels, TILE);
-	int32_t words = (k[CK_KH] * cop_run_words(k[CK_KW] * k[CK_C]) + 1) & ~1;
-	int32_t ow = from % k[CK_OW], r = from / k[CK_OW], oh = r % k[CK_OH];
-	const int8_t *image = (const int8_t *)c->buf[1] + (size_t)(r / k[CK_OH]) * (size_t)(k[CK_H] * k[CK_W] * k[CK_C]);
-	int8_t *y = (int8_t *)c->buf[0] + (size_t)from * (size_t)k[CK_O];
+	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], kh = k[CK_KH], run = k[CK_KW] * k[CK_C], line = k[CK_W] * k[CK_C], words = (kh * cop_run_words(run) + 1) & ~1;
+	int32_t next = k[CK_DH] * line, high = k[CK_H] - (kh - 1) * k[CK_DH], wide = k[CK_W] - k[CK_KW] + 1; /* corners of windows inside lie below these */
+	int32_t h = -k[CK_PT], w = -k[CK_PL], w_end = w + k[CK_OW] * k[CK_SW], h_end = h + k[CK_OH] * k[CK_SH];
+	const int8_t *image = c->buf[1];
+	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 	layer l = begin(c, words);
 
 	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
-	for (int32_t p = from; p < to; p += TILE, y += TILE * k[CK_O]) {
-		int32_t n = to - p < TILE ? to - p : TILE;
+	for (int32_t p = 0; p < pixels; p += TILE, y += TILE * l.o_n) {
+		int32_t n = pixels - p < TILE ? pixels - p : TILE;
 		for (int32_t i = 0; i < n; i++) {
-			window(k, image, oh * k[CK_SH] - k[CK_PT], ow * k[CK_SW] - k[CK_PL], x + i, (int8_t *)(x + TILE * words));
-			if (++ow < k[CK_OW]) continue;
-			ow = 0;
-			if (++oh < k[CK_OH]) continue;
-			oh = 0;
-			image += k[CK_H] * k[CK_W] * k[CK_C];
+			if (h >= 0 && h < high && w >= 0 && w < wide) inside(image + h * line + w * k[CK_C], kh, run, next, x + i);
+			else border(k, image, h, w, x + i, (int8_t *)(x + TILE * words));
+			if ((w += k[CK_SW]) < w_end) continue;
+			w = -k[CK_PL];
+			if ((h += k[CK_SH]) < h_end) continue;
+			h = -k[CK_PT];
+			image += k[CK_H] * line;
 		}
 		tile(&l, x, y, n);
 	}
@@ -176,16 +200,16 @@ static void expand3(uint32_t *d, const int8_t *x, const int8_t *x1, const int8_t
 void cop_qconv_point_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k;
-	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], from = cop_from(c, pixels, TILE), to = cop_to(c, pixels, TILE);
+	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW];
 	int32_t words = (cop_run_words(k[CK_C]) + 1) & ~1, c_n = k[CK_C];
-	const int8_t *image = (const int8_t *)c->buf[1] + (size_t)from * (size_t)c_n;
-	int8_t *y = (int8_t *)c->buf[0] + (size_t)from * (size_t)k[CK_O];
+	const int8_t *image = c->buf[1];
+	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 	layer l = begin(c, words);
 
 	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
-	for (int32_t p = from; p < to; p += TILE, image += TILE * c_n, y += TILE * k[CK_O]) {
-		int32_t n = to - p < TILE ? to - p : TILE;
+	for (int32_t p = 0; p < pixels; p += TILE, image += TILE * c_n, y += TILE * k[CK_O]) {
+		int32_t n = pixels - p < TILE ? pixels - p : TILE;
 		expand3(x, image, image + (n > 1 ? c_n : 0), image + (n > 2 ? 2 * c_n : 0), c_n);
 		tile(&l, x, y, n);
 	}

@@ -12,19 +12,21 @@ static const uint32_t *any_sums(const uint32_t *w, const uint32_t *x, int32_t wo
 }
 
 #if COP_DSP
-#define TWO(w, x) "sxtb16 %[q], " w "\n smlad %[b], " x ", " w ", %[b]\n smlad %[a], " x ", %[q], %[a]\n"
+/* Four words of weights: 14 instructions of 4 bytes. */
+#define WORD(w, x) "sxtb16.w %[q], " w "\n smlad %[b], " x ", " w ", %[b]\n smlad %[a], " x ", %[q], %[a]\n"
+#define STEP "ldmia.w %[w]!, {r4, r5, r6, r8}\n ldmia.w %[x]!, {r9, r10, r11, r12}\n" WORD("r4", "r9") WORD("r5", "r10") WORD("r6", "r11") WORD("r8", "r12")
+enum { UNROLL = 4, STEP_BYTES = 14 * 4 };
 
-/* b: sums of 256 b + a */
 static inline const uint32_t *exact_sums(const uint32_t *w, const uint32_t *x, int32_t words, int32_t *a, int32_t *b)
 {
-	int32_t sa = *a, sb = *a;
-	uint32_t q;
+	int32_t sa = *a, sb = sa, q = (-(words >> 2) & (UNROLL - 1)) * STEP_BYTES; /* sb: of 256 b + a; q: code to jump over at first */
+	const uint32_t *end = x + words;
 
-	if (words & 2) sa = cop_dual(x[0], cop_even(w[0]), sa), sb = cop_dual(x[0], w[0], sb), sa = cop_dual(x[1], cop_even(w[1]), sa), sb = cop_dual(x[1], w[1], sb), w += 2, x += 2;
-	for (int32_t n = words >> 2; n; n--)
-		__asm__ volatile("ldmia.w %[w]!, {r4, r5, r6, r8}\n ldmia.w %[x]!, {r9, r10, r11, r12}\n"
-			TWO("r4", "r9") TWO("r5", "r10") TWO("r6", "r11") TWO("r8", "r12")
-			: [w] "+r"(w), [x] "+r"(x), [a] "+r"(sa), [b] "+r"(sb), [q] "=&r"(q) : : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "memory");
+	__asm__ volatile("add pc, %[q]\n nop.n\n"
+		"1:\n" STEP STEP STEP STEP
+		"cmp %[x], %[end]\n bne 1b\n"
+		: [w] "+r"(w), [x] "+r"(x), [a] "+r"(sa), [b] "+r"(sb), [q] "+r"(q) : [end] "r"(end)
+		: "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
 	*a = sa;
 	*b += (sb - sa) >> 8;
 	return w;
@@ -35,12 +37,11 @@ void cop_qfc_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
 	const uint32_t *pack = c->pack, *w = pack + 1;
-	int32_t o_n = k[CK_O], plain = cop_plain_scale(k), exact = *pack == PACK_EXACT, words = (cop_run_words(k[CK_C]) + 1) & ~1;
+	int32_t o_n = k[CK_O], plain = cop_plain_scale(k), exact = *pack == PACK_EXACT, words = (cop_run_words(k[CK_C]) + 3) & ~3;
 	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 
-	x[words - 1] = 0; /* there when the number is odd */
-	cop_expand(x, c->buf[1], k[CK_C], 1);
+	for (uint32_t *d = cop_expand(x, c->buf[1], k[CK_C], 1); d < x + words; d++) *d = 0;
 	for (int32_t o = 0; o < o_n; o++) {
 		int32_t sum = b[o], next = o + 1 < o_n ? b[o + 1] : 0;
 #if COP_DSP
