@@ -129,4 +129,15 @@ static inline uint32_t *cop_expand(uint32_t *d, const int8_t *x, int32_t n, int3
 	return d;
 }
 
+/* ---- depthwise 3x3: planes of int16 ----
+ * A row holds an even number of results' columns; a band as many rows of results as its planes' bytes allow. */
+enum { COP_DW_PLANE = 5248 };
+
+static inline int32_t cop_dw_pitch(const int32_t *k) { return ((k[CK_OW] + 1) & ~1) * k[CK_SW] + 2; }
+static inline int32_t cop_dw_rows(const int32_t *k)
+{
+	int32_t lines = COP_DW_PLANE / (2 * cop_dw_pitch(k)), rows = lines > 3 ? (lines - 3) / k[CK_SH] + 1 : 1;
+	return rows < k[CK_OH] ? rows : k[CK_OH];
+}
+
 #endif

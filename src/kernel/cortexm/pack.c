@@ -116,3 +116,28 @@ void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 2); }
 void cop_qconv_pack4_dsp(const cop_call *c) { pack_dense(c, weight_i4, 1, 2); }
 void cop_qfc_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 4); }
 void cop_qfc_pack4_dsp(const cop_call *c) { pack_dense(c, weight_i4, 1, 4); }
+
+/* ---- depthwise ---- */
+
+bool cop_qdwconv_fits_dsp(const int32_t *k)
+{
+	return k[CK_G] == k[CK_C] && k[CK_O] == k[CK_C] && k[CK_KH] == 3 && k[CK_KW] == 3 && k[CK_DH] == 1 && k[CK_DW] == 1 && k[CK_SH] == k[CK_SW]
+		&& k[CK_SH] <= 2 && k[CK_PT] <= 2 && k[CK_PL] <= 2;
+}
+
+size_t cop_qdwconv_work_dsp(const int32_t *k) { return 2 * (size_t)cop_dw_pitch(k) * (size_t)((cop_dw_rows(k) - 1) * k[CK_SH] + 3); }
+
+/* A band is written while its channels are read, which meets no channel but itself; then what later bands read must still be there. */
+size_t cop_qdwconv_ahead_dsp(const int32_t *k)
+{
+	int32_t rows = cop_dw_rows(k);
+	int64_t most = 0;
+
+	for (int32_t n = 0; n < k[CK_N]; n++)
+		for (int32_t end = rows; end < k[CK_OH] + rows; end += rows) { /* of a band's rows */
+			int32_t done = end < k[CK_OH] ? end : k[CK_OH], first = end < k[CK_OH] ? end * k[CK_SH] - k[CK_PT] : k[CK_H];
+			int64_t more = (((int64_t)n * k[CK_OH] + done) * k[CK_OW] - ((int64_t)n * k[CK_H] + (first < 0 ? 0 : first)) * k[CK_W]) * k[CK_C];
+			most = more > most ? more : most;
+		}
+	return (size_t)most;
+}

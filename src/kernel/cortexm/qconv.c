@@ -35,7 +35,7 @@ typedef struct pairs {
 enum { UNROLL = 4, STEP_BYTES = 17 * 4 };
 
 /* Returns the weights after those used. */
-__attribute__((naked, noinline)) static const uint32_t *run_pairs(const pairs *p)
+__attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__((unused)) const pairs *p)
 {
 	__asm__("push {r4-r11, lr}\n ldm r0, {r1-r12}\n push {r1-r11}\n mov r1, r12\n" /* sp: the struct */
 		"0: ldrd r0, r2, [sp]\n ldr r3, [sp, #12]\n ldr r8, [r3]\n"
