@@ -37,8 +37,10 @@ static size_t lowest(const packer *p, int32_t i, int32_t placed)
 	}
 	for (int32_t k = 0; k < n; k++) {
 		const cop_span *o = &p->span[p->near_[k]];
-		if (o->off >= at + height(p, i, p->near_[k])) continue;
-		at = COP_MAX(at, o->off + height(p, p->near_[k], i));
+		size_t next = o->off + height(p, p->near_[k], i);
+		if (o->off >= at + height(p, i, p->near_[k]) || next <= at) continue;
+		at = next;
+		k = -1; /* one that was clear above may now be in the way: heights differ by who lies below */
 	}
 	return at;
 }

@@ -147,6 +147,41 @@ static void random_spans(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Does piece b begin behind what of piece a must not be shared? */
+static bool clear(const cop_span *s, int a, int b)
+{
+	return s[b].off >= s[a].off + (s[a].over == b + 1 ? COP_MIN(s[a].ahead, s[a].bytes) : s[a].bytes);
+}
+
+/* Chains in which a piece may lie over the one before it, with a head start: nothing else shares a byte. */
+static void random_overlaps(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	int shared = 0;
+
+	for (uint32_t round = 0; round < 200; round++) {
+		cop_span s[24] = {0};
+		size_t arena, live;
+		for (uint32_t i = 0; i < 24; i++) {
+			bool over = i && cop__rand(round, i, 3) % 2;
+			int32_t from = over ? s[i - 1].to : (int32_t)(cop__rand(round, i, 0) % 20);
+			s[i] = (cop_span){.bytes = 64 * (1 + cop__rand(round, i, 1) % 32), .from = from, .to = from + 1 + (int32_t)(cop__rand(round, i, 2) % 4)};
+			if (over) s[i].over = (int32_t)i, s[i].ahead = 64 * (cop__rand(round, i, 4) % 24);
+		}
+		OK(cx, cop__pack_spans(&arena, &live, cx, s, 24, 64));
+		for (int i = 0; i < 24; i++)
+			for (int j = 0; j < i; j++) {
+				if (s[i].from > s[j].to || s[j].from > s[i].to) continue;
+				assert_true(clear(s, i, j) || clear(s, j, i));
+				shared += s[i].off < s[j].off + s[j].bytes && s[j].off < s[i].off + s[i].bytes;
+			}
+	}
+	print_message("%d pieces lie over others\n", shared);
+	assert_true(shared > 100);
+	cop_ctx_free(cx);
+}
+
 /* One node on its own: its result over its first input gives the bits of separate buffers. Returns whether they shared bytes. */
 static bool overlapped(cop_ctx *cx, cop_graph *g, cop_nid n)
 {
@@ -304,6 +339,6 @@ static void budget(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(random_spans), cmocka_unit_test(budget), cmocka_unit_test(overlap), cmocka_unit_test(exact_orders), cmocka_unit_test(whole_zoo)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(random_spans), cmocka_unit_test(random_overlaps), cmocka_unit_test(budget), cmocka_unit_test(overlap), cmocka_unit_test(exact_orders), cmocka_unit_test(whole_zoo)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
