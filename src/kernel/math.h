@@ -5,7 +5,8 @@
  * Only +, -, *, /, conversions and the correctly rounded square root are used, in a fixed order, so that
  * with -ffp-contract=off every IEEE machine returns the same bits. No tables, no state. Round to nearest is assumed.
  * Largest errors, checked against libm in tests/kernel/test_math.c:
- *   cop_expf 1 ulp (denormal results too), cop_logf 1 ulp, cop_tanhf 2 ulp, cop_sigmoidf 3 ulp, cop_erff 2 ulp.
+ *   cop_expf 1 ulp (denormal results too), cop_logf 1 ulp, cop_tanhf 2 ulp, cop_sigmoidf 3 ulp, cop_erff 2 ulp,
+ *   cop_expm1f 4 ulp, cop_log1pf 3 ulp, cop_sinf and cop_cosf 3 ulp, cop_atanf 3 ulp, cop_powf 1 ulp.
  * NaN goes through every function. Infinities give the limits.
  */
 #ifndef COP_KERNEL_MATH_H
@@ -153,6 +154,153 @@ static inline float cop_erff(float x)
 		p = a != a ? a : 1.0f;
 	}
 	return cop_signf(p, x);
+}
+
+/* Whole numbers, ties to even; the sum with 2^23 leaves no room for a fraction. -0 stays. */
+static inline float cop_roundf(float x)
+{
+	float a = cop_absf(x);
+
+	return a < 8388608.0f ? cop_signf((a + 8388608.0f) - 8388608.0f, x) : x;
+}
+static inline float cop_floorf(float x)
+{
+	float r = cop_roundf(x);
+	return r > x ? r - 1.0f : r;
+}
+static inline float cop_ceilf(float x)
+{
+	float r = cop_roundf(x);
+	return r < x ? cop_signf(cop_absf(r + 1.0f), x) : r;
+}
+
+/* e^x - 1 and log(1 + x), x finite and > -1, where x is small: what rounding 1 + x or e^x took away is divided out again. */
+static inline float cop_expm1f(float x)
+{
+	float u = cop_expf(x);
+
+	if (u == 1.0f) return x;
+	return u == COP_INFF || u < 1e-8f ? u - 1.0f : (u - 1.0f) * (x / cop_logf(u));
+}
+static inline float cop_log1pf(float x)
+{
+	float u = 1.0f + x;
+	return u == 1.0f ? x : cop_logf(u) * (x / (u - 1.0f));
+}
+
+/* x = n pi/2 + r, |r| <= pi/4, 0 <= n < 4, x >= 0 and finite. x is m 2^e with a whole m, so of 2/pi only 96 bits from weight
+ * 2^(1-e) on matter: those before give multiples of 4 quarters, those behind less than 2^-70. */
+static inline int32_t cop_quarter(float x, float *r)
+{
+	static const uint32_t two_over_pi[8] = {0, 0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab};
+	const uint64_t m = (uint64_t)((cop_bits(x) & 0x7fffff) | 0x800000);
+	const int32_t first = (cop_bits(x) >> 23) - 120;
+	uint64_t bits = 0, q, n;
+
+	*r = x;
+	if (x < 0.785398163f) return 0;
+	const uint32_t *w = two_over_pi + first / 32;
+	const int32_t s = first % 32;
+	bits = (uint64_t)w[0] << 32 | w[1];
+	if (s) bits = bits << s | w[2] >> (32 - s);
+	q = m * bits + (m * (s ? w[2] << s | w[3] >> (32 - s) : w[2]) >> 32); /* quarters: 2 bits before the point, 62 behind */
+	n = (q + (1ull << 61)) >> 62;
+	*r = (float)(int64_t)(q - (n << 62)) * 3.40612158e-19f; /* pi/2 2^-62 */
+	return (int32_t)n;
+}
+static inline float cop_wave(float r, int32_t n) /* sin(r + n pi/2), |r| <= pi/4 */
+{
+	float z = r * r, p;
+
+	if (n & 1) p = 1.0f - (0.5f * z - z * z * (1.0f / 24 - z * (1.0f / 720 - z * (1.0f / 40320 - z * (1.0f / 3628800)))));
+	else p = r - r * z * (1.0f / 6 - z * (1.0f / 120 - z * (1.0f / 5040 - z * (1.0f / 362880))));
+	return n & 2 ? -p : p;
+}
+static inline float cop_sinf(float x)
+{
+	float a = cop_absf(x), r;
+	int32_t n;
+
+	if (!(a < COP_INFF)) return x - x;
+	n = cop_quarter(a, &r);
+	r = cop_wave(r, n);
+	return cop_bits(x) < 0 ? -r : r;
+}
+static inline float cop_cosf(float x)
+{
+	float a = cop_absf(x), r;
+	int32_t n;
+
+	if (!(a < COP_INFF)) return x - x;
+	n = cop_quarter(a, &r);
+	return cop_wave(r, n + 1);
+}
+
+/* Down to |t| <= tan(pi/8) by atan x = pi/2 - atan(1/x) and atan x = pi/4 + atan((x - 1) / (x + 1)); then the series. */
+static inline float cop_atanf(float x)
+{
+	float a = cop_absf(x), t = a > 1.0f ? 1.0f / a : a, base = 0.0f, z, p;
+
+	if (t > 0.414213562f) {
+		base = 0.785398163f;
+		t = (t - 1.0f) / (t + 1.0f);
+	}
+	z = t * t;
+	p = 1.0f / 17 - z * (1.0f / 19);
+	p = 1.0f / 15 - z * p;
+	p = 1.0f / 13 - z * p;
+	p = 1.0f / 11 - z * p;
+	p = 1.0f / 9 - z * p;
+	p = 1.0f / 7 - z * p;
+	p = 1.0f / 5 - z * p;
+	p = 1.0f / 3 - z * p;
+	p = base + (t - t * z * p);
+	if (a > 1.0f) p = 1.57079633f - p;
+	return cop_signf(p, x);
+}
+
+/* a^y for finite a > 0: e^(y log a) in double, as the product would multiply the logarithm's error. */
+static inline float cop_powpos(float a, float y)
+{
+	int32_t e = 0, i;
+	double f, s, z, p, t, r;
+
+	if (a < 1.17549435e-38f) { /* denormal */
+		a *= 16777216.0f;
+		e = -24;
+	}
+	i = cop_bits(a) - 0x3f3504f3; /* as in cop_logf */
+	i = (i - (i < 0 ? 0x7fffff : 0)) / 0x800000;
+	f = (double)cop_unbits(cop_bits(a) - i * 0x800000) - 1.0;
+	s = f / (2.0 + f);
+	z = s * s;
+	p = 1 + z * (1.0 / 3 + z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13 + z * (1.0 / 15)))))));
+	t = (double)y * ((e + i) * 0.69314718055994531 + 2 * s * p);
+	if (t > 88.8) return COP_INFF;
+	if (t < -104) return 0.0f;
+	i = (int32_t)(t * 1.4426950408889634 + (t < 0 ? -0.5 : 0.5));
+	r = t - i * 0.69314718055994531;
+	p = 1 + r * (1 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720 + r * (1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880)))))))));
+	return (float)p * cop_exp2i(i / 2) * cop_exp2i(i - i / 2);
+}
+
+/* With the special cases of C: of -1, 0, infinities and NaN, and of negative x, which takes whole y only. */
+static inline float cop_powf(float x, float y)
+{
+	float a = cop_absf(x), p;
+	int odd = 0;
+
+	if (y == 0.0f || x == 1.0f) return 1.0f;
+	if (x != x || y != y) return x + y;
+	if (cop_absf(y) < 16777216.0f) {
+		if ((float)(int32_t)y == y) odd = (int32_t)y & 1;
+		else if (x < 0.0f && a < COP_INFF) return __builtin_nanf("");
+	}
+	if (a == 1.0f) p = 1.0f;
+	else if (cop_absf(y) == COP_INFF) p = (a > 1.0f) == (y > 0.0f) ? COP_INFF : 0.0f;
+	else if (a == 0.0f || a == COP_INFF) p = (a == 0.0f) == (y > 0.0f) ? 0.0f : COP_INFF;
+	else p = cop_powpos(a, y);
+	return cop_bits(x) < 0 && odd ? -p : p;
 }
 
 /* The counter-based hash behind dropout: every bit of the result depends on every bit of the arguments,
