@@ -32,6 +32,12 @@ static inline uint32_t cop_load4(const void *p)
 }
 
 #if COP_DSP
+static inline uint32_t cop_pair(int32_t low, int32_t high)
+{
+	uint32_t r;
+	__asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(r) : "r"(low), "r"(high));
+	return r;
+}
 static inline uint32_t cop_even(uint32_t v)
 {
 	uint32_t r;
@@ -62,8 +68,8 @@ static inline int32_t cop_sat8(int32_t v)
 	return r;
 }
 #else
-/* Bytes 0 and 2, 1 and 3, as a pair of int16. */
 static inline uint32_t cop_pair(int32_t low, int32_t high) { return ((uint32_t)low & 0xffff) | (uint32_t)high << 16; }
+/* Bytes 0 and 2, 1 and 3, as a pair of int16. */
 static inline uint32_t cop_even(uint32_t v) { return cop_pair((int8_t)v, (int8_t)(v >> 16)); }
 static inline uint32_t cop_odd(uint32_t v) { return cop_pair((int8_t)(v >> 8), (int8_t)(v >> 24)); }
 /* s + the products of both halves */
@@ -124,7 +130,7 @@ static inline uint32_t *cop_expand(uint32_t *d, const int8_t *x, int32_t n, int3
 		d[step] = cop_odd(u);
 		x += 4, d += 2 * step;
 	}
-	if (n & 2) *d = (uint16_t)x[0] | (uint32_t)x[1 + (n & 1)] << 16, d += step;
+	if (n & 2) *d = cop_pair(x[0], x[1 + (n & 1)]), d += step;
 	if (n & 1) *d = (uint32_t)x[n >> 1 & 1], d += step;
 	return d;
 }

@@ -3,6 +3,7 @@
  * pack - what a plan needs to know about the kernels for Cortex-M: which calls they take, their scratch, how their weights
  * lie. Runs where the plan is made; not shipped to devices.
  */
+#include "kernel/ahead.h"
 #include "kernel/cortexm/dsp.h"
 
 typedef int32_t weight_of(const void *w, int32_t i);
@@ -141,3 +142,12 @@ size_t cop_qdwconv_ahead_dsp(const int32_t *k)
 		}
 	return (size_t)most;
 }
+
+/* ---- sums and averages ---- */
+
+bool cop_qadd_fits_dsp(const int32_t *k) { return !k[QA_TWICE] && k[QA_SY] >= 2 && k[QA_SY] < 32 && k[QA_LO] == -128 && k[QA_HI] == 127; }
+
+bool cop_qavgpool_fits_dsp(const int32_t *k) { return k[PK_C] % 4 == 0 && k[PK_KH] * k[PK_KW] < 256; }
+
+/* Four channels of a pixel are read, then written. */
+size_t cop_qavgpool_ahead_dsp(const int32_t *k) { return cop_ahead_pool(k, 1); }

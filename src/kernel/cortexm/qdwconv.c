@@ -59,13 +59,15 @@ static void any_band(const cop_call *c, const geometry *g, const band *b, int32_
 		}
 }
 
-static void filter(uint32_t *to, const int8_t *w, int32_t bits)
+static int32_t nibble(int32_t v) { return ((v & 15) ^ 8) - 8; }
+
+static void filter(uint32_t *to, const int8_t *w, int32_t four)
 {
 	for (int32_t j = 0; j < 3; j++, w += 3) {
-		uint32_t at[3];
-		for (int32_t i = 0; i < 3; i++) at[i] = (uint32_t)((int32_t)((uint32_t)w[i] << (32 - bits)) >> (32 - bits));
-		*to++ = (at[0] & 0xffff) | at[1] << 16;
-		*to++ = (at[1] & 0xffff) | at[2] << 16;
+		int32_t a = w[0], b = w[1], e = w[2];
+		if (four) a = nibble(a), b = nibble(b), e = nibble(e);
+		*to++ = cop_pair(a, b);
+		*to++ = cop_pair(b, e);
 	}
 }
 
@@ -83,19 +85,23 @@ static inline void widen(int16_t *d, const int8_t *x, int32_t n, int32_t c_n)
 }
 
 /* All channels of result rows [oh, oh + rows) of an image x. */
-static void run(const cop_call *c, const geometry *g, const int8_t *x, int8_t *y, int32_t oh, int32_t rows, int32_t bits)
+static void run(const cop_call *c, const geometry *g, const int8_t *x, int8_t *y, int32_t oh, int32_t rows, int32_t four)
 {
 	const int32_t *k = c->k, *bias = c->buf[3], *m = c->buf[4];
 	const int8_t *w = c->buf[2];
 	int16_t *plane = c->work;
 	int32_t h0 = oh * g->s - k[CK_PT], top = h0 < 0 ? 0 : h0, lines = (rows - 1) * g->s + 3, bottom = h0 + lines < k[CK_H] ? h0 + lines : k[CK_H];
-	int32_t room = g->pitch - k[CK_PL], n = g->w < room ? g->w : room, pairs = g->ow >> 1, odd = g->ow & 1, plain = cop_plain_scale(k);
+	band b = {.zero = k[QK_ZY], .step = g->c_n, .c_n = g->c_n, .odd = g->ow & 1, .next = (2 * g->pitch - 4 * ((g->ow + 1) >> 1)) * g->s, .y_next = g->ow * g->c_n,
+		.rows = rows, .p0 = plane, .p1 = plane + g->pitch, .p2 = plane + 2 * g->pitch};
+	int32_t room = g->pitch - k[CK_PL], n = g->w < room ? g->w : room, pairs = (g->ow & ~1) * g->c_n, plain = cop_plain_scale(k);
 
 	for (int32_t i = 0; i < lines * g->pitch; i++) plane[i] = (int16_t)k[QK_ZX];
 	for (int32_t ch = 0; ch < g->c_n; ch++, y++, x++, w += 9) {
-		band b = {bias[ch], m[ch], k[QK_ZY], g->c_n, y + 2 * pairs * g->c_n, g->c_n, odd, (2 * g->pitch - 4 * (pairs + odd)) * g->s, g->ow * g->c_n,
-			rows, plane, plane + g->pitch, plane + 2 * g->pitch, y, {0}};
-		filter(b.w, w, bits);
+		b.bias = bias[ch];
+		b.m = m[ch];
+		b.y = y;
+		b.end = y + pairs;
+		filter(b.w, w, four);
 		for (int32_t h = top; h < bottom; h++) widen(plane + (h - h0) * g->pitch + k[CK_PL], x + h * g->w * g->c_n, n, g->c_n);
 #if COP_DSP
 		if (plain) {
@@ -119,7 +125,7 @@ static const int8_t *aligned(int8_t *x, const int8_t *y, int32_t bytes, int32_t 
 	return x - by;
 }
 
-static inline void depthwise(const cop_call *c, int32_t bits)
+static inline void depthwise(const cop_call *c, int32_t four)
 {
 	const int32_t *k = c->k;
 	geometry g = {k[CK_SH], k[CK_C], k[CK_W], k[CK_OW], cop_dw_pitch(k), cop_dw_rows(k)};
@@ -129,8 +135,8 @@ static inline void depthwise(const cop_call *c, int32_t bits)
 
 	for (int32_t i = 0; i < k[CK_N]; i++, x += image, y += result)
 		for (int32_t oh = 0; oh < k[CK_OH]; oh += g.rows)
-			run(c, &g, x, y + oh * g.ow * g.c_n, oh, k[CK_OH] - oh < g.rows ? k[CK_OH] - oh : g.rows, bits);
+			run(c, &g, x, y + oh * g.ow * g.c_n, oh, k[CK_OH] - oh < g.rows ? k[CK_OH] - oh : g.rows, four);
 }
 
-void cop_qdwconv_dsp(const cop_call *c) { depthwise(c, 8); }
-void cop_qdwconv4_dsp(const cop_call *c) { depthwise(c, 4); }
+void cop_qdwconv_dsp(const cop_call *c) { depthwise(c, 0); }
+void cop_qdwconv4_dsp(const cop_call *c) { depthwise(c, 1); }

@@ -79,7 +79,7 @@ static void stop(const char *what, const layer *l, const cop_kernel *row)
 static void fill(const layer *l, int plain)
 {
 	const int32_t *k = l->k;
-	int32_t taps = strcmp(l->op, "qconv") ? 1 : k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G], extreme = !plain && draw(6) == 0;
+	int32_t dense = !strcmp(l->op, "qconv"), taps = dense ? k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G] : 1, extreme = !plain && draw(6) == 0;
 
 	noise(input, sizeof input);
 	noise(second, sizeof second);
@@ -87,13 +87,13 @@ static void fill(const layer *l, int plain)
 	for (size_t i = 0; i < sizeof weights && extreme; i++) ((int8_t *)weights)[i] = draw(3) ? 127 : -127;
 	if (plain || (!extreme && draw(2)))
 		for (size_t i = 0; i < sizeof weights; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
-	for (int32_t i = 0; i < 1024; i++) {
+	for (int32_t i = 0; i < 1024 && dense; i++) {
 		int32_t scale = 2 + (int32_t)(draw(1 << 20) / (uint32_t)(1 + taps / 8));
 		bias[i] = draw(65536) - 32768u;
 		multiplier[i] = (uint32_t)(k[QK_TWICE] ? (1 << 30) + (int32_t)draw(1 << 30) : scale << 6);
 		multiplier[1024 + i] = 0;
 	}
-	for (int32_t i = 0; k[QK_TWICE] && i < k[CK_O]; i++) multiplier[k[CK_O] + i] = -7u - draw(6);
+	for (int32_t i = 0; dense && k[QK_TWICE] && i < k[CK_O]; i++) multiplier[k[CK_O] + i] = -7u - draw(6);
 }
 
 static void call(const cop_kernel *row, const layer *l, void *y, const void *x)
@@ -153,6 +153,32 @@ static void run(const layer *l, const char *name)
 		if (!name) compare(r, l, NULL);
 	}
 	if (name && last) compare(&rows[last - 1], l, name);
+}
+
+static layer add(int32_t n)
+{
+	layer l = {.op = "qadd", .in = (size_t)n, .out = (size_t)n};
+	int32_t k[] = {[QA_COUNT] = n, [QA_ZA] = draw(256) - 128, [QA_ZB] = draw(256) - 128, [QA_ZY] = draw(256) - 128, [QA_MA] = draw(1 << 21), [QA_MB] = draw(1 << 21), [QA_SY] = 2 + draw(21),
+		[QA_LO] = -128, [QA_HI] = 127, [QA_WORDS - 1] = 0};
+	memcpy(l.k, k, sizeof k);
+	return l;
+}
+
+static layer pool(int32_t n, int32_t h, int32_t w, int32_t c, int32_t kh, int32_t kw, int32_t s, int32_t pad)
+{
+	layer l = {.op = "qavgpool", .in = (size_t)(n * h * w * c)};
+	int32_t k[] = {[PK_N] = n, [PK_H] = h, [PK_W] = w, [PK_C] = c, [PK_OH] = (h + 2 * pad - kh) / s + 1, [PK_OW] = (w + 2 * pad - kw) / s + 1, [PK_KH] = kh, [PK_KW] = kw, [PK_SH] = s,
+		[PK_SW] = s, [PK_PT] = pad, [PK_PL] = pad, [QP_ZX] = draw(256) - 128, [QP_ZY] = draw(256) - 128, [QP_M] = draw(2) ? (1 << 30) + (int32_t)draw(1 << 30) : 0, [QP_S] = -(int32_t)draw(9),
+		[QP_LO] = -128 + (int32_t)draw(9), [QP_HI] = 127};
+	memcpy(l.k, k, sizeof k);
+	l.out = (size_t)(n * k[PK_OH] * k[PK_OW] * c);
+	return l;
+}
+
+static layer random_pool(void)
+{
+	int32_t kh = 1 + draw(5), kw = 1 + draw(5), h = kh + draw(6), w = kw + draw(6);
+	return pool(1 + draw(2), h, w, 4 * (1 + draw(5)), kh, kw, 1 + draw(3), kh > 2 && kw > 2 && draw(2));
 }
 
 static int32_t out_size(int32_t n, int32_t window, int32_t stride, int32_t pads) { return (n + pads - window) / stride + 1; }
@@ -222,6 +248,9 @@ static void known(void)
 		snprintf(name, sizeof name, "%s: %ld", t[i].name, mac);
 		run(&l, name);
 	}
+	layer sum = add(16384), mean = pool(1, 8, 8, 64, 8, 8, 1, 0);
+	run(&sum, "resnet add: 16384");
+	run(&mean, "resnet average: 4096");
 }
 
 int main(int argc, char **argv)
@@ -235,6 +264,10 @@ int main(int argc, char **argv)
 		layer l = random_conv(0);
 		run(&l, NULL);
 		l = random_conv(1);
+		run(&l, NULL);
+		l = add(1 + draw(300));
+		run(&l, NULL);
+		l = random_pool();
 		run(&l, NULL);
 	}
 	io_print("all equal\n");
