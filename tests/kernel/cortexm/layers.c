@@ -81,17 +81,17 @@ static void fill(const layer *l, int plain)
 	const int32_t *k = l->k;
 	int32_t dense = !strcmp(l->op, "qconv"), taps = dense ? k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G] : 1, extreme = !plain && draw(6) == 0;
 
-	noise(input, sizeof input);
-	noise(second, sizeof second);
-	noise(weights, sizeof weights);
-	for (size_t i = 0; i < sizeof weights && extreme; i++) ((int8_t *)weights)[i] = draw(3) ? 127 : -127;
+	size_t w_n = dense ? (size_t)(k[CK_O] * taps + 64) : 0; /* i4: as many bytes as that at most */
+	noise(input, l->in);
+	noise(second, l->in);
+	noise(weights, w_n);
+	for (size_t i = 0; i < w_n && extreme; i++) ((int8_t *)weights)[i] = draw(3) ? 127 : -127;
 	if (plain || (!extreme && draw(2)))
-		for (size_t i = 0; i < sizeof weights; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
-	for (int32_t i = 0; i < 1024 && dense; i++) {
+		for (size_t i = 0; i < w_n; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
+	for (int32_t i = 0; dense && i < k[CK_O]; i++) {
 		int32_t scale = 2 + (int32_t)(draw(1 << 20) / (uint32_t)(1 + taps / 8));
 		bias[i] = draw(65536) - 32768u;
 		multiplier[i] = (uint32_t)(k[QK_TWICE] ? (1 << 30) + (int32_t)draw(1 << 30) : scale << 6);
-		multiplier[1024 + i] = 0;
 	}
 	for (int32_t i = 0; dense && k[QK_TWICE] && i < k[CK_O]; i++) multiplier[k[CK_O] + i] = -7u - draw(6);
 }
@@ -114,7 +114,7 @@ static void compare(const cop_kernel *row, const layer *l, const char *name)
 	if (row->work && row->work(l->k) > sizeof scratch) stop("too much scratch", l, row);
 	if (row->pack_bytes && row->pack_bytes(l->k) > sizeof packed) stop("too much to pack", l, row);
 	if (row->pack) row->pack(&(cop_call){buf, l->k, packed, NULL, 0, 1});
-	memset(result, 0x5a, sizeof result);
+	memset(result, 0x5a, l->out + 64);
 	memset(scratch, 0x77, sizeof scratch);
 	from = board_ticks();
 	call(row, l, result, input);
@@ -122,7 +122,7 @@ static void compare(const cop_kernel *row, const layer *l, const char *name)
 	if (memcmp(result, want, l->out)) stop("differs from the portable kernel", l, row);
 	if (result[l->out] != 0x5a) stop("writes past its result", l, row);
 	if (row->ahead) {
-		memset(both, 0x33, sizeof both);
+		memset(both, 0x33, ahead + l->in);
 		memcpy(both + ahead, input, l->in);
 		call(row, l, both, both + ahead);
 		if (memcmp(both, want, l->out)) stop("differs when it lies over its input", l, row);
@@ -158,18 +158,23 @@ static void run(const layer *l, const char *name)
 static layer add(int32_t n)
 {
 	layer l = {.op = "qadd", .in = (size_t)n, .out = (size_t)n};
-	int32_t k[] = {[QA_COUNT] = n, [QA_ZA] = draw(256) - 128, [QA_ZB] = draw(256) - 128, [QA_ZY] = draw(256) - 128, [QA_MA] = draw(1 << 21), [QA_MB] = draw(1 << 21), [QA_SY] = 2 + draw(21),
-		[QA_LO] = -128, [QA_HI] = 127, [QA_WORDS - 1] = 0};
-	memcpy(l.k, k, sizeof k);
+
+	l.k[QA_COUNT] = n, l.k[QA_LO] = -128, l.k[QA_HI] = 127;
+	for (int32_t i = QA_ZA; i <= QA_ZY; i++) l.k[i] = draw(256) - 128;
+	l.k[QA_MA] = draw(1 << 21), l.k[QA_MB] = draw(1 << 21), l.k[QA_SY] = 2 + draw(21);
 	return l;
 }
+
+static int32_t out_size(int32_t n, int32_t window, int32_t stride, int32_t pads) { return (n + pads - window) / stride + 1; }
 
 static layer pool(int32_t n, int32_t h, int32_t w, int32_t c, int32_t kh, int32_t kw, int32_t s, int32_t pad)
 {
 	layer l = {.op = "qavgpool", .in = (size_t)(n * h * w * c)};
-	int32_t k[] = {[PK_N] = n, [PK_H] = h, [PK_W] = w, [PK_C] = c, [PK_OH] = (h + 2 * pad - kh) / s + 1, [PK_OW] = (w + 2 * pad - kw) / s + 1, [PK_KH] = kh, [PK_KW] = kw, [PK_SH] = s,
-		[PK_SW] = s, [PK_PT] = pad, [PK_PL] = pad, [QP_ZX] = draw(256) - 128, [QP_ZY] = draw(256) - 128, [QP_M] = draw(2) ? (1 << 30) + (int32_t)draw(1 << 30) : 0, [QP_S] = -(int32_t)draw(9),
-		[QP_LO] = -128 + (int32_t)draw(9), [QP_HI] = 127};
+	int32_t k[QP_WORDS] = {[PK_N] = n, [PK_H] = h, [PK_W] = w, [PK_C] = c, [PK_OH] = out_size(h, kh, s, 2 * pad), [PK_OW] = out_size(w, kw, s, 2 * pad), [PK_KH] = kh, [PK_KW] = kw,
+		[PK_SH] = s, [PK_SW] = s, [PK_PT] = pad, [PK_PL] = pad, [QP_HI] = 127};
+
+	k[QP_ZX] = draw(256) - 128, k[QP_ZY] = draw(256) - 128, k[QP_LO] = -128 + (int32_t)draw(9);
+	if (draw(2)) k[QP_M] = (1 << 30) + (int32_t)draw(1 << 30), k[QP_S] = -(int32_t)draw(9);
 	memcpy(l.k, k, sizeof k);
 	l.out = (size_t)(n * k[PK_OH] * k[PK_OW] * c);
 	return l;
@@ -178,10 +183,9 @@ static layer pool(int32_t n, int32_t h, int32_t w, int32_t c, int32_t kh, int32_
 static layer random_pool(void)
 {
 	int32_t kh = 1 + draw(5), kw = 1 + draw(5), h = kh + draw(6), w = kw + draw(6);
-	return pool(1 + draw(2), h, w, 4 * (1 + draw(5)), kh, kw, 1 + draw(3), kh > 2 && kw > 2 && draw(2));
+	int32_t n = 1 + draw(2), c = 4 * (1 + draw(5)), s = 1 + draw(3), pad = kh > 2 && kw > 2 && draw(2);
+	return pool(n, h, w, c, kh, kw, s, pad);
 }
-
-static int32_t out_size(int32_t n, int32_t window, int32_t stride, int32_t pads) { return (n + pads - window) / stride + 1; }
 
 /* pad: before; the same or one more after. depth: one filter a channel. */
 static layer conv(int32_t n, int32_t h, int32_t w, int32_t c, int32_t o, int32_t kh, int32_t kw, int32_t s, int32_t pad, int32_t after, int32_t depth)
@@ -203,7 +207,8 @@ static layer random_conv(int32_t depth)
 {
 	int32_t point = !depth && draw(3) == 0, c = 1 + draw(draw(2) ? 9 : 40), o = 1 + draw(draw(2) ? 9 : 40), kh = point ? 1 : depth ? 3 : 1 + draw(5);
 	int32_t kw = point ? 1 : depth ? 3 : 1 + draw(4), h = kh + draw(9), w = kw + draw(9), one = point && draw(2);
-	layer l = conv(one ? 1 : 1 + draw(2), one ? 1 : h, one ? 1 : w, c, o, kh, kw, point ? 1 : 1 + draw(2), draw(2), draw(2), depth);
+	int32_t n = one ? 1 : 1 + draw(2), s = point ? 1 : 1 + draw(2), pad = draw(2), after = draw(2);
+	layer l = conv(n, one ? 1 : h, one ? 1 : w, c, o, kh, kw, s, pad, after, depth);
 
 	l.four = draw(4) == 0;
 	l.k[QK_ZX] = draw(256) - 128;

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernels for Cortex-M, random layers: equal to the portable ones here, where their instructions are written out in C, and on
+ * an emulated Cortex-M4, where they are instructions; and both machines print the same sums. Skipped without arm-none-eabi-gcc
+ * and qemu-system-arm.
+ */
+#include "help.h"
+
+void io_print(const char *text);
+
+#define main layers
+#include "cortexm/layers.c"
+#undef main
+
+enum { LAYERS = 60, ROOM_FOR_TEXT = 1 << 16 };
+static char here[ROOM_FOR_TEXT], there[ROOM_FOR_TEXT];
+
+void io_print(const char *text)
+{
+	if (strstr(text, ", words")) fputs(text, stderr); /* the program stops then */
+	if (strlen(here) + strlen(text) < sizeof here) strcat(here, text);
+}
+
+static const char build[] =
+	"set -e; cd '%s'; sed 's/BOARD_FLASH/4M/;s/BOARD_RAM/4M/' port/cortex-m4/board.ld > '%s/board.ld'\n"
+	"arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 %s -Wall -Wextra -Werror -Isrc -Iport/common -Iport/cortex-m4 -ffunction-sections -fdata-sections"
+	" tests/kernel/cortexm/layers.c src/kernel/cortexm/*.c src/kernel/ref/qconv.c src/kernel/ref/qeltwise.c src/kernel/ref/qpool.c port/cortex-m/io.c port/cortex-m/start.c"
+	" -nostartfiles --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections,--no-warnings,--defsym=end=ld_bss_end -Lport/cortex-m -T '%s/board.ld' -o '%s/layers.elf'\n";
+static const char emulate[] =
+	"timeout 100 qemu-system-arm -M mps2-an386 -nographic -monitor none -serial none -icount shift=7,align=off,sleep=off"
+	" -semihosting-config enable=on,target=native,arg=layers,arg=%d -kernel '%s/layers.elf' 2>&1";
+
+static void run_on_board(const char *folder, const char *level)
+{
+	char command[2048];
+	size_t n;
+
+	snprintf(command, sizeof command, build, COP_SOURCE_DIR, folder, level, folder, folder);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof command, emulate, LAYERS, folder);
+	FILE *f = popen(command, "r");
+	assert_non_null(f);
+	n = fread(there, 1, sizeof there - 1, f);
+	there[n] = 0;
+	if (pclose(f)) fail_msg("%s: %s", level, there);
+	assert_string_equal(there, here);
+}
+
+static void equal_everywhere(void **state)
+{
+	char number[8], folder[] = "/tmp/coppice-cortexm-XXXXXX", command[64], *argv[] = {"layers", number};
+
+	(void)state;
+	snprintf(number, sizeof number, "%d", LAYERS);
+	assert_int_equal(layers(2, argv), 0);
+	assert_non_null(strstr(here, "all equal"));
+	if (system("arm-none-eabi-gcc --version > /dev/null 2>&1 && qemu-system-arm --version > /dev/null 2>&1")) {
+		print_message("no arm-none-eabi-gcc or no qemu-system-arm: nothing emulated\n");
+		skip();
+	}
+	assert_non_null(mkdtemp(folder));
+	run_on_board(folder, "-O2");
+	run_on_board(folder, "-O0"); /* without the instructions */
+	snprintf(command, sizeof command, "rm -rf '%s'", folder);
+	assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(equal_everywhere)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
