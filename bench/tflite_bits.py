@@ -2,14 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every byte of int8 TensorFlow Lite models against TFLite's own interpreter.
 
-usage: tflite_bits.py COPPICE MODELS_FOLDER [-n INPUTS] [--only WORD] [--write FOLDER]
+usage: tflite_bits.py COPPICE MODELS_FOLDER [-n INPUTS] [--only WORD]
 needs numpy and ai_edge_litert (or tensorflow); what is absent is skipped. COPPICE_DATA names the data sets.
 
 For each model: inputs (real ones where a data set fits, else random), the interpreter's reference kernels, `coppice run`;
 then how many outputs differ, and by how much. The interpreter's fast kernels are counted, too: they differ from its own
-reference here and there. Float models: the largest difference. --write stores expectations for tests/io/test_tflite.c.
+reference here and there. Float models: the largest difference.
 """
-import argparse, glob, gzip, os, subprocess, sys, tempfile, time, zlib
+import argparse
+import glob
+import gzip
+import os
+import subprocess
+import sys
+import tempfile
 
 import numpy as np
 
@@ -38,15 +44,10 @@ def load(path):
         return bytes(b.Output())
 
 
-def folders():
-    return os.environ.get("COPPICE_DATA", "").split(":")
-
-
 def find(name):
-    for f in folders():
-        for p in (os.path.join(f, name),):
-            if os.path.exists(p):
-                return p
+    for f in os.environ.get("COPPICE_DATA", "").split(":"):
+        if os.path.exists(os.path.join(f, name)):
+            return os.path.join(f, name)
     return None
 
 
@@ -146,7 +147,6 @@ def main():
     p.add_argument("models")
     p.add_argument("-n", type=int, default=1000)
     p.add_argument("--only", default="")
-    p.add_argument("--write")
     a = p.parse_args()
     bad = 0
     for path in sorted(glob.glob(a.models + "/**/*.tflite", recursive=True)):
@@ -174,13 +174,7 @@ def main():
         fast = compare(interpret(data, x, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES).reshape(ref.shape), ref, whole)
         print(f"{name}: {len(x)} {where} inputs: {result}; TFLite's fast kernels: {fast}", flush=True)
         bad += inner and result != "every byte equal"
-        if a.write:
-            store(a.write, name, x, ref)
     sys.exit(bad > 0)
-
-
-def store(folder, name, x, ref):
-    """Outputs on the inputs that tests/io/test_tflite.c makes itself, see there."""
 
 
 if __name__ == "__main__":

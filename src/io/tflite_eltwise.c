@@ -67,16 +67,11 @@ static cop_status same_shape(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2])
 	for (int i = 0; i < 2; i++)
 		if (!t[i] || !cop__tfl_is(t[i], COP_I8)) return cop__tfl_fail(m, n, "operand %d must be of the other's number format", i);
 	bool equal = cop__same_shape(&t[0]->type, &t[1]->type);
-	bool one = !equal && cop__tfl_data(m, t[0]); /* the one to repeat */
+	int flat = !equal && cop__tfl_data(m, t[0]) ? 0 : 1, full = !flat; /* the one to repeat, and the other */
 	COP_TRY(m->cx->code);
-	for (int i = 0; i < 2; i++) {
-		v[i] = equal || i == !one ? cop__tfl_value(m, n, i) : 0;
-		if ((equal || i == !one) && !v[i]) return m->cx->code;
-	}
-	if (equal) return COP_OK;
-	if (cop__tfl_data(m, t[!one])) return cop__tfl_fail(m, n, "a sum of two constants is not supported");
-	v[one ? 0 : 1] = spread(m, n, t[one ? 0 : 1], cop__t(m->g, v[one ? 1 : 0]));
-	return v[one ? 0 : 1] ? COP_OK : m->cx->code;
+	if (!(v[full] = cop__tfl_value(m, n, full))) return m->cx->code;
+	v[flat] = equal ? cop__tfl_value(m, n, flat) : spread(m, n, t[flat], cop__t(m->g, v[full]));
+	return v[flat] ? COP_OK : m->cx->code;
 }
 
 static cop_status float_pair(cop_tfl *m, const cop_tfl_node *n, int op)

@@ -147,8 +147,21 @@ static cop_status int_weights(cop_tfl *m, const cop_tfl_node *n, const layer *l,
 	return *w && *b ? COP_OK : m->cx->code;
 }
 
-/* Real factors become multipliers as TFLite's reference kernels apply them: rounded twice in convolutions; once in fully
- * connected int8 layers, whose factor is a double there (one integer has its 31 leading bits). */
+/* One rounding, with as many digits of the largest factor as there is room for. */
+static void all_digits(int32_t *k, int32_t *up, const double *real, int32_t n)
+{
+	double most = 0;
+	int exponent;
+
+	for (int32_t i = 0; i < n; i++) most = fmax(most, real[i]);
+	frexp(most, &exponent); /* below 2^10 */
+	*up = COP_MAX(-20, exponent + 1);
+	if (round(ldexp(most, 32 - *up)) > 2147483647.0) ++*up;
+	for (int32_t i = 0; i < n; i++) k[i] = (int32_t)round(ldexp(real[i], 32 - *up));
+}
+
+/* Real factors become multipliers as TFLite's reference kernels apply them: rounded twice in convolutions, once in fully
+ * connected layers, whose factor is a double there. */
 static cop_status multipliers(cop_tfl *m, const cop_tfl_node *n, const layer *l, float sx, float sy, int32_t *up, cop_vid *out)
 {
 	bool twice = !l->fc || l->float_product;
@@ -163,7 +176,7 @@ static cop_status multipliers(cop_tfl *m, const cop_tfl_node *n, const layer *l,
 		if (!(real[o] < 1 << 10)) return cop__tfl_fail(m, n, "the scale of output %d is %g of its sum, which is beyond what integers carry", o, real[o]);
 		if (twice) cop__multiplier_double(&k[o], &k[l->o + o], real[o]);
 	}
-	if (!twice) cop__multipliers_single(k, up, real, l->o); /* fits: real < 2^10 */
+	if (!twice) all_digits(k, up, real, l->o);
 	*out = cop__tfl_weight(m, n, COP_CONST, "m", &t, k);
 	return *out ? COP_OK : m->cx->code;
 }
@@ -256,7 +269,6 @@ cop_status cop__tfl_fc(cop_tfl *m, const cop_tfl_node *n)
 	if (cop__fb_int(&n->options, FC_WEIGHTS_FORMAT, 1, 0)) return cop__tfl_fail(m, n, "shuffled weights are not supported");
 	l.o = l.w->type.dim[0];
 	l.c = l.w->type.dim[1];
-	l.float_product = l.x->file_type == TFL_UINT8;
 	cop_type shape = *cop__t(m->g, x);
 	bool whole = shape.dtype == COP_I8;
 	if (l.o < 1 || l.c < 1 || cop_type_count(&shape) % l.c) return cop__tfl_fail(m, n, "weights [%d,%d] do not fit the input", l.o, l.c);
@@ -279,6 +291,7 @@ static cop_status int_average(cop_tfl *m, const cop_tfl_node *n, cop_vid x, cons
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q.zy));
 	if (fabsf(sx - sy) > 1e-6f || q.zx != q.zy) return cop__tfl_fail(m, n, "input and output must have the same scale and zero point");
 	COP_TRY(cop__tfl_act_int(m, n, POOL_ACT, &q.qlo, &q.qhi));
+	q.zx = q.zy = cop__tfl_in(m, n, 0)->file_type == TFL_UINT8 ? -128 : 0; /* TFLite rounds the mean of the file's integers */
 	*y = cop__apply(m->g, OP_qavgpool, &q, VIDS(x));
 	return *y ? COP_OK : m->cx->code;
 }

@@ -4,6 +4,9 @@
  */
 #include "io/tflite.h"
 
+#include <math.h>
+#include <stdio.h>
+
 cop_vid cop__tfl_as(cop_graph *g, cop_vid x, int32_t rank, const int32_t *dim)
 {
 	cop_shape_attr to = {.rank = rank};
@@ -137,25 +140,34 @@ static cop_vid join(cop_graph *g, int32_t axis, int n, cop_vid *v)
 	return v[0];
 }
 
-/* An operand of another scale than the result's, as TFLite computes it for uint8. */
-static cop_status to_scale_of_result(cop_tfl *m, const cop_tfl_node *n, int i, cop_vid *v)
+/* Operand i on the scale of the result, as TFLite computes it for uint8; a constant is converted here. */
+static cop_status rescaled(cop_tfl *m, const cop_tfl_node *n, int i, cop_vid *v)
 {
+	cop_tfl_tensor *t = cop__tfl_in(m, n, i);
 	int8_t table[256];
 	int32_t zx, zy;
-	char name[24] = "table";
+	char name[24];
 	float sx, sy;
 
-	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, i), &sx, &zx));
+	COP_TRY(cop__tfl_scale(m, n, t, &sx, &zx));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zy));
-	if (!(sx < sy) && !(sx > sy) && zx == zy) return COP_OK;
-	name[5] = (char)('0' + i % 64);
-	name[6] = 0;
+	const int8_t *data = cop__tfl_data(m, t);
+	bool same = !(sx < sy) && !(sx > sy) && zx == zy;
+	if (same || !data) *v = cop__tfl_value(m, n, i);
+	if (same) return *v ? COP_OK : m->cx->code;
 	float scale = sx * (1 / sy), bias = (float)-zx * scale;
 	for (int q = -128; q < 128; q++) {
-		float y = __builtin_roundf((float)q * scale + bias) + (float)zy;
+		float y = roundf((float)q * scale + bias) + (float)zy;
 		table[(uint8_t)q] = (int8_t)(y > 127 ? 127 : y < -128 ? -128 : (int32_t)y);
 	}
-	*v = cop__tfl_lut(m, n, name, *v, table, COP_I8);
+	snprintf(name, sizeof name, data ? "in%d" : "table%d", i);
+	if (data) {
+		int8_t *out = cop__tfl_room(m, cop_type_bytes(&t->type));
+		for (int64_t k = 0; out && k < cop_type_count(&t->type); k++) out[k] = table[(uint8_t)data[k]];
+		*v = out ? cop__tfl_weight(m, n, COP_CONST, name, &t->type, out) : 0;
+	} else {
+		*v = cop__tfl_lut(m, n, name, *v, table, COP_I8);
+	}
 	return *v ? COP_OK : m->cx->code;
 }
 
@@ -164,8 +176,9 @@ static cop_status join_values(cop_tfl *m, const cop_tfl_node *n, int32_t axis, b
 	cop_vid v[64] = {0};
 
 	for (int i = 0; i < (int)n->in.n; i++) {
-		if (!(v[i] = cop__tfl_value(m, n, i))) return m->cx->code;
-		if (cop__t(m->g, v[i])->dtype == COP_I8) COP_TRY(to_scale_of_result(m, n, i, &v[i]));
+		cop_tfl_tensor *x = cop__tfl_in(m, n, i);
+		if (x && cop__tfl_is(x, COP_I8)) COP_TRY(rescaled(m, n, i, &v[i]));
+		else if (!(v[i] = cop__tfl_value(m, n, i))) return m->cx->code;
 		cop_type t = *cop__t(m->g, v[i]);
 		int32_t rank = t.rank + fresh, at = axis + (axis < 0 ? rank : 0);
 		if (at < 0 || at >= rank || rank > COP_MAX_DIM) return cop__tfl_fail(m, n, "axis %d of %d dimensions", axis, rank);

@@ -124,6 +124,16 @@ static cop_status int_unary(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 	return cop__tfl_set(m, n, 0, cop__tfl_lut(m, n, "table", x, table, COP_I8));
 }
 
+/* max(x, 0) + alpha min(x, 0) */
+static cop_vid leaky(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
+{
+	static const cop_act_attr open = {COP_NO_LO, COP_NO_HI}, up = {0, COP_NO_HI}, down = {COP_NO_LO, 0};
+	float alpha = cop__fb_float(&n->options, LEAKY_RELU_ALPHA, 0);
+	cop_type one = cop__type(COP_F32, 1, DIMS(1));
+	cop_vid k = cop__tfl_weight(m, n, COP_CONST, "alpha", &one, &alpha), low = cop__apply(m->g, OP_clip, &down, VIDS(x));
+	return cop__apply(m->g, OP_add, &open, VIDS(cop__apply(m->g, OP_clip, &up, VIDS(x)), cop__apply(m->g, OP_mul, &open, VIDS(low, k))));
+}
+
 cop_status cop__tfl_unary(cop_tfl *m, const cop_tfl_node *n)
 {
 	cop_vid x = cop__tfl_value(m, n, 0);
@@ -132,5 +142,6 @@ cop_status cop__tfl_unary(cop_tfl *m, const cop_tfl_node *n)
 
 	if (!x) return m->cx->code;
 	if (cop__t(m->g, x)->dtype == COP_I8) return int_unary(m, n, x);
+	if (n->code == TFL_LEAKY_RELU) return cop__tfl_set(m, n, 0, leaky(m, n, x));
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, op, op == OP_clip ? &act : NULL, VIDS(x)));
 }

@@ -16,7 +16,7 @@ static inline int32_t cop_clampi(int32_t v, int32_t lo, int32_t hi)
 	return v < lo ? lo : v > hi ? hi : v;
 }
 
-/* up: 0 .. 31 */
+/* up: -20 .. 31; below 0 for small factors that are to keep all their digits (more than one instruction then) */
 static inline int32_t cop_scale_single(int32_t acc, int32_t m, int32_t up)
 {
 	return (int32_t)(((int64_t)acc * m + ((int64_t)1 << (31 - up))) >> (32 - up));

@@ -26,7 +26,7 @@ static cop_status check_rest(const cop_graph *g, cop_nid n, const cop_qconv_attr
 		return cop__fail(g, COP_SHAPE, n, "the multipliers must be i32[%d] or i32[2,%d]", o, o);
 	if (a->zx < -128 || a->zx > 127 || a->zy < -128 || a->zy > 127 || a->qlo < -128 || a->qhi > 127 || a->qlo > a->qhi)
 		return cop__fail(g, COP_ARG, n, "zero points %d and %d and bounds %d to %d must lie within -128 to 127", a->zx, a->zy, a->qlo, a->qhi);
-	if (a->up < 0 || a->up > 31) return cop__fail(g, COP_ARG, n, "up=%d must lie within 0 to 31", a->up);
+	if (a->up < -20 || a->up > 31) return cop__fail(g, COP_ARG, n, "up=%d must lie within -20 to 31", a->up);
 	return COP_OK;
 }
 
@@ -109,6 +109,7 @@ static cop_nid sample(cop_graph *g, int which)
 	        {{1, 6, 6, 8}, {10, 3, 3, 4}, {1, 1, 1, 1, 1, 1, 1, 1, 2, 2, -7, -128, 127, 0}},
 	        {{1, 5, 6, 40}, {20, 1, 1, 40}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 5, -9, -9, 127, 0}},
 	        {{1, 1, 1, 256}, {2, 1, 1, 256}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, 11, -128, 127, 0}},
+	        {{2, 1, 1, 40}, {7, 1, 1, 40}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 5, -9, -128, 127, -4}},
 	};
 	if (which / 4 >= LEN(form)) return 0;
 	const int32_t *w = form[which / 4].w;

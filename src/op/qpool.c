@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qpool - int8 averages over windows. m = 0: the input's scale is kept and the mean is rounded away from zero; else the sum
+ * qpool - int8 averages over windows. m = 0: the input's scale is kept and the mean is rounded away from zx; else the sum
  * is rescaled by (m, s), which holds the number of cells too (so then there is no padding).
  */
 #include "op/axes.h"

@@ -35,6 +35,32 @@ static void follow(const cop_graph *out, const cop_graph *g, const cop_vid *map,
 	}
 }
 
+/* A constant beside a value that has a batch (of int8 sums and products, and of concat) is repeated along with it. */
+static cop_status repeat_constants(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n)
+{
+	const cop_node *d = &g->node[n];
+	cop_vid with = 0;
+
+	if (d->op != OP_qadd && d->op != OP_qmul && d->op != OP_concat) return COP_OK;
+	for (int i = 0; i < d->n_in; i++)
+		if (g->value[d->in[i]].role != COP_CONST) with = d->in[i];
+	if (!with || cop__t(g, with)->rank < 1) return COP_OK;
+	int32_t was = cop__t(g, with)->dim[0], is = cop__t(out, map[with])->dim[0], times = is / was;
+	for (int i = 0; i < d->n_in; i++) {
+		const cop_value *k = &g->value[d->in[i]];
+		cop_type t = k->type;
+		size_t bytes = cop_type_bytes(&t);
+		if (k->role != COP_CONST || !k->data || map[d->in[i]] || is % was || times < 2 || t.rank < 1 || t.dim[0] != was) continue;
+		t.dim[0] = is;
+		if (!(map[d->in[i]] = cop__data(out, COP_CONST, k->name, &t, NULL))) return g->cx->code;
+		char *all = cop__arena_get(&out->mem, bytes * (size_t)times + 64);
+		if (!all) return COP_NOMEM;
+		for (int32_t b = 0; b < times; b++) memcpy(all + bytes * (size_t)b, k->data, bytes);
+		out->value[map[d->in[i]]].data = all;
+	}
+	return COP_OK;
+}
+
 cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n)
 {
 	cop_vid *map;
@@ -46,6 +72,7 @@ cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n)
 	for (int32_t i = 1; !st && i <= g->n_node; i++) {
 		cop_node d = g->node[i];
 		follow(*out, g, map, (cop_nid)i, &d);
+		if ((st = repeat_constants(*out, g, map, (cop_nid)i))) break;
 		st = cop__copy_as(*out, g, map, (cop_nid)i, &d);
 	}
 	if (!st) st = cop__copy_rest(*out, g, map);

@@ -7,8 +7,10 @@
 
 static int32_t mean(const int32_t *k, int32_t sum, int32_t cells)
 {
-	if (k[QP_M]) return k[QP_ZY] + cop_scale_double(sum - cells * k[QP_ZX], k[QP_M], k[QP_S]);
-	return sum > 0 ? (sum + cells / 2) / cells : (sum - cells / 2) / cells;
+	int32_t d = sum - cells * k[QP_ZX], half = cells / 2;
+
+	if (k[QP_M]) return k[QP_ZY] + cop_scale_double(d, k[QP_M], k[QP_S]);
+	return k[QP_ZX] + (d > 0 ? d + half : d - half) / cells;
 }
 
 void cop_qavgpool_i8(const cop_call *call)

@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Single TensorFlow Lite operators, int8 and uint8, with random scales and shapes: every byte against TFLite's reference kernels.
+
+usage: tflite_ops.py COPPICE [-n ROUNDS]     needs numpy, flatbuffers, ai_edge_litert; prints a line an operator
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+try:
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as S
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+except ImportError:
+    sys.exit("skipped: ai_edge_litert is not installed")
+
+KIND = {np.int8: S.TensorType.INT8, np.uint8: S.TensorType.UINT8, np.int32: S.TensorType.INT32, np.float32: S.TensorType.FLOAT32}
+
+
+def tensor(model, shape, dtype, scale=None, zero=0, data=None, axis=0):
+    t, b = S.TensorT(), S.BufferT()
+    t.shape, t.type, t.name, t.buffer = list(shape), KIND[dtype], "t%d" % len(model.subgraphs[0].tensors), len(model.buffers)
+    if data is not None:
+        b.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
+    if scale is not None:
+        q = S.QuantizationParametersT()
+        q.scale = [float(v) for v in np.atleast_1d(scale)]
+        q.zeroPoint = [int(v) for v in np.broadcast_to(zero, len(q.scale))]
+        q.quantizedDimension = axis
+        t.quantization = q
+    model.buffers.append(b)
+    model.subgraphs[0].tensors.append(t)
+    return len(model.subgraphs[0].tensors) - 1
+
+
+def new():
+    m, g = S.ModelT(), S.SubGraphT()
+    m.version, m.buffers, m.subgraphs, m.operatorCodes = 3, [S.BufferT()], [g], []
+    g.tensors, g.operators = [], []
+    return m
+
+
+def operator(model, code, ins, outs, options=None, kind=0):
+    c, o = S.OperatorCodeT(), S.OperatorT()
+    c.builtinCode, c.deprecatedBuiltinCode, c.version = code, min(code, 127), 1
+    o.opcodeIndex, o.inputs, o.outputs, o.builtinOptions, o.builtinOptionsType = len(model.operatorCodes), ins, outs, options, kind
+    model.operatorCodes.append(c)
+    model.subgraphs[0].operators.append(o)
+
+
+def finish(model, ins, outs):
+    model.subgraphs[0].inputs, model.subgraphs[0].outputs = ins, outs
+    b = flatbuffers.Builder(1024)
+    b.Finish(model.Pack(b), b"TFL3")
+    return bytes(b.Output())
+
+
+def options(name, **fields):
+    o = getattr(S, name + "T")()
+    for k, v in fields.items():
+        setattr(o, k, v)
+    return o, getattr(S.BuiltinOptions, name)
+
+
+OPS = {v: k for k, v in vars(S.BuiltinOperator).items() if isinstance(v, int)}
+OP = {v: k for k, v in OPS.items()}
+
+
+class Case:
+    """One random model: r draws, dt is the number format."""
+
+    def __init__(self, r, dt):
+        self.r, self.dt, self.m = r, dt, new()
+        self.info = np.iinfo(dt)
+
+    def zero(self):
+        return int(self.r.integers(self.info.min, self.info.max + 1))
+
+    def scale(self, lo=-7, hi=-2):
+        return float(np.float32(2 ** self.r.uniform(lo, hi)))
+
+    def act(self, shape, scale=None, zero=None):
+        return tensor(self.m, shape, self.dt, scale or self.scale(), self.zero() if zero is None else zero)
+
+    def bytes(self, shape):
+        return self.r.integers(self.info.min, self.info.max, shape, self.dt, endpoint=True)
+
+    def weights(self, shape, outs, axis):
+        if self.dt == np.uint8:
+            return tensor(self.m, shape, np.uint8, self.scale(-9, -6), self.zero(), self.bytes(shape)), None
+        per = self.r.random() < 0.7
+        s = np.float32(2 ** self.r.uniform(-9, -6, outs if per else 1))
+        return tensor(self.m, shape, np.int8, s, 0, self.r.integers(-127, 128, shape, np.int8), axis), s
+
+
+def layer(c, code):
+    r = c.r
+    h, w, ci, co, k = int(r.integers(3, 9)), int(r.integers(3, 9)), int(r.integers(1, 9)), int(r.integers(1, 9)), int(r.integers(1, 4))
+    pad, stride, act = int(r.integers(0, 2)), int(r.integers(1, 3)), int(r.choice([0, 0, 1, 3]))
+    depth = code == OP["DEPTHWISE_CONV_2D"]
+    if code == OP["FULLY_CONNECTED"]:
+        n = int(r.integers(1, 5))
+        x, y = c.act([n, ci]), c.act([n, co])
+        wt, _ = c.weights([co, ci], co, 0)
+        o = options("FullyConnectedOptions", fusedActivationFunction=act)
+    else:
+        mult = int(r.integers(1, 3))
+        co = ci * mult if depth else co
+        x = c.act([1, h, w, ci])
+        wt, _ = c.weights([1, k, k, co] if depth else [co, k, k, ci], co, 3 if depth else 0)
+        ho, wo = (-(-h // stride), -(-w // stride)) if pad == 0 else ((h - k) // stride + 1, (w - k) // stride + 1)
+        y = c.act([1, ho, wo, co])
+        extra = {"depthMultiplier": mult} if depth else {}
+        o = options("DepthwiseConv2DOptions" if depth else "Conv2DOptions", padding=pad, strideW=stride, strideH=stride, fusedActivationFunction=act, dilationWFactor=1, dilationHFactor=1, **extra)
+    t = c.m.subgraphs[0].tensors
+    bs = np.float32(t[x].quantization.scale[0]) * np.float32(t[wt].quantization.scale)
+    b = tensor(c.m, [co], np.int32, bs, 0, r.integers(-3000, 3000, co, np.int32))
+    operator(c.m, code, [x, wt, b], [y], *o)
+    return [x], y
+
+
+def binary(c, code):
+    shape = [1, int(c.r.integers(1, 6)), int(c.r.integers(1, 6)), int(c.r.integers(1, 9))]
+    act = int(c.r.choice([0, 0, 1, 3]))
+    x, s = c.act(shape), c.scale()
+    if code == OP["MUL"] and c.r.random() < 0.5:
+        b = tensor(c.m, [1, 1, 1, shape[3]], c.dt, s, c.zero(), c.bytes([1, 1, 1, shape[3]]))
+    elif c.r.random() < 0.5:
+        b = tensor(c.m, [shape[3]], c.dt, s, c.zero(), c.bytes([shape[3]]))
+    else:
+        b = x
+    y = c.act(shape, c.scale(-3, 0) if code == OP["MUL"] else c.scale(-5, -1))
+    operator(c.m, code, [x, b], [y], *options({"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions"}[OPS[code]], fusedActivationFunction=act))
+    return [x], y
+
+
+def unary(c, code):
+    x, name = c.act([1, 16, 16], c.scale(-6, -2)), OPS[code]
+    low = c.info.min
+    if name in ("LOGISTIC", "SOFTMAX"):
+        y = c.act([1, 16, 16], 1 / 256, low)
+    elif name == "TANH":
+        y = c.act([1, 16, 16], 1 / 128, low + 128)
+    else:
+        y = c.act([1, 16, 16], c.scale(-6, -2) if name != "HARD_SWISH" else c.scale(-4, -2))
+    o = options("LeakyReluOptions", alpha=float(np.float32(c.r.uniform(0, 0.5)))) if name == "LEAKY_RELU" else options("SoftmaxOptions", beta=1.0) if name == "SOFTMAX" else (None, 0)
+    operator(c.m, code, [x], [y], *o)
+    return [x], y
+
+
+def pool(c, code):
+    h, w, ch, k = int(c.r.integers(2, 9)), int(c.r.integers(2, 9)), int(c.r.integers(1, 9)), int(c.r.integers(1, 3))
+    pad, stride = int(c.r.integers(0, 2)), int(c.r.integers(1, 3))
+    s, z = c.scale(), c.zero()
+    ho, wo = (-(-h // stride), -(-w // stride)) if pad == 0 else ((h - k) // stride + 1, (w - k) // stride + 1)
+    x, y = c.act([1, h, w, ch], s, z), c.act([1, ho, wo, ch], s, z)
+    operator(c.m, code, [x], [y], *options("Pool2DOptions", padding=pad, strideW=stride, strideH=stride, filterWidth=k, filterHeight=k))
+    return [x], y
+
+
+def mean(c, code):
+    h, w, ch, keep = int(c.r.integers(1, 9)), int(c.r.integers(1, 9)), int(c.r.integers(1, 9)), bool(c.r.integers(0, 2))
+    x, y = c.act([1, h, w, ch]), c.act([1, 1, 1, ch] if keep else [1, ch])
+    axes = tensor(c.m, [2], np.int32, data=np.array([1, 2], np.int32))
+    operator(c.m, code, [x, axes], [y], *options("ReducerOptions", keepDims=keep))
+    return [x], y
+
+
+def move(c, code):
+    name, h, w, ch = OPS[code], int(c.r.integers(2, 7)), int(c.r.integers(2, 7)), int(c.r.integers(1, 6))
+    s, z = c.scale(), c.zero()
+    x = c.act([1, h, w, ch], s, z)
+
+    def ints(v):
+        return tensor(c.m, np.shape(v), np.int32, data=np.array(v, np.int32))
+
+    if name in ("PAD", "MIRROR_PAD"):
+        p = np.zeros((4, 2), np.int32)
+        p[1:3] = c.r.integers(0, 2, (2, 2))
+        y = c.act([1, h + p[1].sum(), w + p[2].sum(), ch], s, z)
+        operator(c.m, code, [x, ints(p)], [y], *(options("MirrorPadOptions", mode=int(c.r.integers(0, 2))) if name == "MIRROR_PAD" else options("PadOptions")))
+    elif name == "TRANSPOSE":
+        q = [0] + [1 + int(v) for v in c.r.permutation(3)]
+        y = c.act([[1, h, w, ch][v] for v in q], s, z)
+        operator(c.m, code, [x, ints(q)], [y], *options("TransposeOptions"))
+    elif name == "CONCATENATION":
+        s2, z2 = (s, z) if c.dt == np.int8 else (c.scale(), c.zero())
+        k = tensor(c.m, [1, h, w, 2], c.dt, s2, z2, c.bytes([1, h, w, 2]))
+        y = c.act([1, h, w, ch + 2], s, z)
+        operator(c.m, code, [x, k], [y], *options("ConcatenationOptions", axis=3))
+    elif name == "STRIDED_SLICE":
+        f, st = int(c.r.integers(0, h - 1)), int(c.r.choice([1, 2, -1]))
+        b, e = ([0, f, 0, 0], [1, h, w, ch]) if st > 0 else ([0, h - 1, 0, 0], [1, f, w, ch])
+        y = c.act([1, len(range(b[1], e[1], st)), w, ch], s, z)
+        operator(c.m, code, [x, ints(b), ints(e), ints([1, st, 1, 1])], [y], *options("StridedSliceOptions"))
+    elif name == "QUANTIZE":
+        y = c.act([1, h, w, ch])
+        operator(c.m, code, [x], [y], *options("QuantizeOptions"))
+    elif name == "RESHAPE":
+        y = c.act([1, h * w, ch], s, z)
+        operator(c.m, code, [x, ints([1, -1, ch])], [y], *options("ReshapeOptions", newShape=[1, -1, ch]))
+    else:  # resize
+        ho, wo, align = int(c.r.integers(1, 12)), int(c.r.integers(1, 12)), bool(c.r.integers(0, 2))
+        half = not align and bool(c.r.integers(0, 2))
+        y = c.act([1, ho, wo, ch], s, z)
+        kind = "ResizeNearestNeighborOptions" if "NEAREST" in name else "ResizeBilinearOptions"
+        operator(c.m, code, [x, ints([ho, wo])], [y], *options(kind, alignCorners=align, halfPixelCenters=half))
+    return [x], y
+
+
+CASES = [(layer, "CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED"), (binary, "ADD SUB MUL"), (pool, "AVERAGE_POOL_2D MAX_POOL_2D"), (mean, "MEAN"),
+         (unary, "LOGISTIC TANH RELU RELU6 RELU_N1_TO_1 LEAKY_RELU HARD_SWISH SOFTMAX"),
+         (move, "RESHAPE QUANTIZE PAD MIRROR_PAD TRANSPOSE CONCATENATION STRIDED_SLICE RESIZE_NEAREST_NEIGHBOR RESIZE_BILINEAR")]
+
+
+def run(coppice, data, x, folder):
+    open(folder + "/m.tflite", "wb").write(data)
+    np.save(folder + "/x.npy", x)
+    r = subprocess.run([coppice, "run", folder + "/m.tflite", folder + "/x.npy", "-o", folder + "/y.npy"], capture_output=True, text=True, env={**os.environ, "COPPICE_ISA": "ref"})
+    return (np.load(folder + "/y.npy"), "") if r.returncode == 0 else (None, r.stderr.strip())
+
+
+def reference(data, x):
+    it = Interpreter(model_content=data, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    it.allocate_tensors()
+    out = []
+    for one in x:
+        it.set_tensor(it.get_input_details()[0]["index"], one[None])
+        it.invoke()
+        out.append(it.get_tensor(it.get_output_details()[0]["index"])[0].copy())
+    return np.stack(out)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("coppice")
+    p.add_argument("-n", type=int, default=20)
+    a = p.parse_args()
+    bad = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for make, names in CASES:
+            for name in names.split():
+                for dt in (np.int8, np.uint8):
+                    equal, bytes_, differ, most, why, no = 0, 0, 0, 0, "", ""
+                    for k in range(a.n):
+                        c = Case(np.random.default_rng(k), dt)
+                        ins, y = make(c, OP[name])
+                        data = finish(c.m, ins, [y])
+                        x = c.bytes([5 if name != "FULLY_CONNECTED" else 1] + list(c.m.subgraphs[0].tensors[ins[0]].shape[0 if name == "FULLY_CONNECTED" else 1:]))
+                        if name == "FULLY_CONNECTED":
+                            x = x.reshape(x.shape[1:])
+                        try:
+                            want = reference(data, x if name != "FULLY_CONNECTED" else x[None]) if name != "FULLY_CONNECTED" else whole(data, x)
+                        except Exception as e:  # the interpreter does not take it
+                            no = str(e).splitlines()[0][:80]
+                            continue
+                        got, why_ = run(a.coppice, data, x, folder)
+                        if got is None:
+                            why = why_
+                            continue
+                        d = np.abs(got.reshape(want.shape).astype(int) - want.astype(int))
+                        bytes_, differ, most = bytes_ + d.size, differ + (d > 0).sum(), max(most, d.max())
+                    kind = np.dtype(dt).name
+                    if bytes_:
+                        print(f"{name} {kind}: {'every byte equal' if not differ else f'{differ} differ, by {most} at most'} ({bytes_} bytes){', some refused: ' + why if why else ''}", flush=True)
+                        bad += differ > 0
+                    else:
+                        print(f"{name} {kind}: {why or 'not in the interpreter: ' + no}", flush=True)
+    sys.exit(bad > 0)
+
+
+def whole(data, x):
+    it = Interpreter(model_content=data, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    it.allocate_tensors()
+    it.set_tensor(it.get_input_details()[0]["index"], x)
+    it.invoke()
+    return it.get_tensor(it.get_output_details()[0]["index"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * round - how int8 layers round. mode=single: one rounding where a model carries TFLite's two (kernel/quant.h): a
+ * multiplication and a shift less for each result, and a unit different now and then. Means and products keep theirs.
+ */
+#include "op/qscale.h"
+#include "pass/pass.h"
+
+#include <math.h>
+
+/* qconv: [2,o] multipliers and shifts become [o] and `up`, not below 0. A scale too large for one integer stays as it is. */
+static cop_status change_conv(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n, cop_node *d)
+{
+	cop_vid m = cop__arg(g, n, 3);
+	const cop_value *old = &g->value[m];
+	const int32_t *k = old->data;
+	COP_ATTR(cop_qconv_attr, a, g, n);
+
+	if ((old->type.rank != 2 && a.up >= 0) || old->role != COP_CONST || !k) return COP_OK;
+	int32_t o = old->type.dim[old->type.rank - 1];
+	double *real = cop__arena_get(&out->mem, sizeof *real * (size_t)o);
+	int32_t *single = cop__arena_get(&out->mem, sizeof *single * (size_t)o);
+	if (!real || !single) return COP_NOMEM;
+	for (int32_t i = 0; i < o; i++) real[i] = old->type.rank == 2 ? ldexp(k[i], k[o + i] - 31) : ldexp(k[i], a.up - 32);
+	if (!cop__multipliers_single(single, &a.up, real, o)) return COP_OK;
+	cop_type t = cop__type(COP_I32, 1, &o);
+	if (!map[m] && !(map[m] = cop__data(out, COP_CONST, old->name, &t, single))) return g->cx->code ? g->cx->code : COP_NOMEM;
+	memcpy(d->attr, &a, sizeof a);
+	return COP_OK;
+}
+
+static void change_add(const cop_graph *g, cop_nid n, cop_node *d)
+{
+	COP_ATTR(cop_qadd_attr, a, g, n);
+
+	if (!a.exact) return;
+	double y = ldexp(a.my, a.sy - 31 + 20), ra = ldexp(a.ma, a.sa - 31) * y, rb = ldexp(a.mb, a.sb - 31) * y;
+	cop__qadd_scales(&a, fabs(ra), fabs(rb), 1, false);
+	if (ra < 0) a.ma = -a.ma;
+	if (rb < 0) a.mb = -a.mb;
+	memcpy(d->attr, &a, sizeof a);
+}
+
+static cop_status to_single(cop_graph **out, const cop_graph *g)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) {
+		cop_node d = g->node[n];
+		if (d.op == OP_qconv) st = change_conv(*out, g, map, n, &d);
+		else if (d.op == OP_qadd) change_add(g, n, &d);
+		if (!st) st = cop__copy_as(*out, g, map, n, &d);
+	}
+	if (!st) st = cop__copy_rest(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
+static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+{
+	char mode[16] = "single";
+
+	*out = NULL;
+	COP_TRY(cop__args_s(a, "mode", mode, sizeof mode));
+	if (strcmp(mode, "single")) return cop__error(g->cx, COP_ARG, "round: mode=%s is unknown; single is known", mode);
+	return to_single(out, g);
+}
+
+const cop_pass cop_pass_round = {"round", "mode:s", "int8 layers round once (mode=single) where TFLite rounds twice: cheaper, a unit different now and then", run};
