@@ -90,6 +90,8 @@ cop_status cop__fail(const cop_graph *g, cop_status code, cop_nid n, const char 
 
 /* Weights from a file: codes and row lists, which kernels use as indices, stay inside. */
 cop_status cop__check_contents(const cop_graph *g);
+/* Gives value v the contents data[v], unless some are out of range: then the graph stays as it was. */
+cop_status cop__replace_contents(cop_graph *g, const void **data);
 
 /* ---- dtype tables ---- */
 const char *cop__dtype_text(cop_dtype d);

@@ -3,14 +3,23 @@
  * verify - what every graph must satisfy; names the node at fault. The rules:
  *   an input is written before it is read; an alias has the size of what it overwrites and overwrites a
  *   PARAM or STATE once; a reader of a guarded value has the same guard or none of its own that differs;
- *   outputs exist.
+ *   row lists and codes are given, not computed; outputs exist.
  */
 #include "op/op.h"
+
+/* The input whose contents kernels use as indices, or -1. */
+static int index_input(const cop_node *d)
+{
+	int at = d->op == OP_sgd ? 4 : d->op == OP_fc_dw || d->op == OP_conv_dw ? 2 : d->op == OP_palette || d->op == OP_palette_grad ? 1 : -1;
+	return at >= 0 && at < d->n_in && d->in[at] ? at : -1;
+}
 
 static cop_status check_node(const cop_graph *g, cop_nid n)
 {
 	const cop_node *d = &g->node[n];
+	int index = index_input(d);
 
+	if (index >= 0 && g->value[d->in[index]].producer) return cop__fail(g, COP_ARG, n, "input %d holds indices: it must be an input, a constant or a state itself", index);
 	for (int i = 0; i < d->n_in; i++) {
 		const cop_value *v = &g->value[d->in[i]];
 		if (!d->in[i]) continue;
@@ -65,13 +74,30 @@ cop_status cop__check_contents(const cop_graph *g)
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		const cop_node *d = &g->node[n];
 		const cop_type *first = cop__in(g, n, 0);
-		int at = d->op == OP_sgd ? 4 : d->op == OP_fc_dw || d->op == OP_conv_dw ? 2 : d->op == OP_palette || d->op == OP_palette_grad ? 1 : -1;
-		const cop_value *v = at >= 0 && at < d->n_in ? &g->value[d->in[at]] : &g->value[0];
+		int at = index_input(d);
+		const cop_value *v = &g->value[at >= 0 ? d->in[at] : 0];
 		if (!v->data) continue;
 		if (d->op == OP_palette || d->op == OP_palette_grad) COP_TRY(check_codes(g, n, v, d->op == OP_palette ? first->dim[0] : cop__outt(g, n, 0)->dim[0]));
 		else COP_TRY(check_rows(g, n, v, d->op == OP_sgd ? first->dim[0] : first->dim[first->rank - 1]));
 	}
 	return COP_OK;
+}
+
+static void swap_contents(cop_graph *g, const void **data)
+{
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const void *old = g->value[v].data;
+		g->value[v].data = data[v];
+		data[v] = old;
+	}
+}
+
+cop_status cop__replace_contents(cop_graph *g, const void **data)
+{
+	swap_contents(g, data);
+	cop_status st = cop__check_contents(g);
+	if (st) swap_contents(g, data);
+	return st;
 }
 
 cop_status cop_graph_verify(const cop_graph *g)

@@ -39,17 +39,23 @@ static cop_status check(const cop_graph *g, const cop_graph *from, const char *p
 
 static cop_status copy(cop_graph *g, const cop_graph *from)
 {
-	for (int32_t v = 1; v <= g->n_value; v++) {
-		cop_value *x = &g->value[v];
+	const void **data = cop__alloc(g->cx, sizeof *data * ((size_t)g->n_value + 1));
+	cop_status st = data ? COP_OK : COP_NOMEM;
+
+	for (int32_t v = 1; !st && v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		data[v] = x->data;
 		if (!kept(x)) continue;
-		const void *data = from->value[cop__find(from, x->name)].data;
+		const void *theirs = from->value[cop__find(from, x->name)].data;
 		size_t bytes = cop_type_bytes(&x->type);
-		void *own = data ? cop__arena_get(&g->mem, bytes + 64) : NULL;
-		if (data && !own) return COP_NOMEM;
-		if (data) memcpy(own, data, bytes);
-		x->data = own;
+		void *own = theirs ? cop__arena_get(&g->mem, bytes + 64) : NULL;
+		if (theirs && !own) st = COP_NOMEM;
+		if (own) memcpy(own, theirs, bytes);
+		data[v] = own;
 	}
-	return COP_OK;
+	if (!st) st = cop__replace_contents(g, data);
+	cop__free(g->cx, data);
+	return st;
 }
 
 cop_status cop__checkpoint_read(const char *path, cop_graph *g, cop_number *number, int n)

@@ -292,9 +292,9 @@ static cop_status check(const reader *r, cop_vid v, const match *m)
 	        x->name, m->e->dim[0], x->type.dim[0], m->e->rank, x->type.rank);
 }
 
-static cop_status fill(const reader *r, cop_vid v, const match *m)
+static cop_status fill(const void **out, const reader *r, cop_vid v, const match *m)
 {
-	cop_value *x = &r->g->value[v];
+	const cop_value *x = &r->g->value[v];
 	size_t bytes = cop_type_bytes(&x->type), size = bytes / (size_t)cop_type_count(&x->type);
 	char *data = cop__arena_get(&r->g->mem, bytes + 64);
 	int32_t p[3];
@@ -315,7 +315,7 @@ static cop_status fill(const reader *r, cop_vid v, const match *m)
 	} else {
 		convert(data, m->e, x->type.dtype);
 	}
-	x->data = data;
+	*out = data;
 	return COP_OK;
 }
 
@@ -367,15 +367,21 @@ static void tell_unused(const reader *r)
 cop_status cop__weights_parse(cop_graph *g, const char *file, const void *bytes, size_t size)
 {
 	reader r = {.g = g, .file = file};
-	match *of = cop__alloc(g->cx, sizeof *of * (size_t)(g->n_value + 1));
-	cop_status st = of ? get_header(&r, bytes, size) : COP_NOMEM;
+	size_t values = (size_t)g->n_value + 1;
+	match *of = cop__alloc(g->cx, sizeof *of * values);
+	const void **data = cop__alloc(g->cx, sizeof *data * values);
+	cop_status st = of && data ? get_header(&r, bytes, size) : COP_NOMEM;
 
 	if (!st) st = get_entries(&r);
 	if (!st) st = match_all(&r, of);
-	for (int32_t v = 1; !st && v <= g->n_value; v++)
-		if (of[v].e) st = fill(&r, (cop_vid)v, &of[v]);
+	for (int32_t v = 1; !st && v <= g->n_value; v++) {
+		data[v] = g->value[v].data;
+		if (of[v].e) st = fill(&data[v], &r, (cop_vid)v, &of[v]);
+	}
+	if (!st) st = cop__replace_contents(g, data);
 	if (!st) tell_unused(&r);
 	cop__free(g->cx, r.entry);
+	cop__free(g->cx, data);
 	cop__free(g->cx, of);
 	json_decref(r.root);
 	return st;

@@ -67,6 +67,7 @@ static void bad_texts(void **state)
 		{"y = clip %1\n", "no such value '%1'"},
 		{"output y\n", "no such value 'y'"},
 		{"graph\n", "expected: graph name"},
+		{"input x f32[1,4]\nstate r i32[3,1]\ns = reshape r rank=1 dim=3\ny = fc_dw x x s\noutput y\n", "input 2 holds indices"},
 	};
 	cop_ctx *cx = new_ctx();
 	for (int i = 0; i < LEN(bad); i++) {

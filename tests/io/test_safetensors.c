@@ -159,6 +159,27 @@ static void test_refused(void **state)
 	cop_graph_free(g);
 }
 
+/* Kernels index with row lists: one that names a row too many leaves the graph as it was. */
+static void test_rows(void **state)
+{
+	static const char text[] = "input dy f32[1,4]\ninput x f32[1,3]\nstate r i32[3]\ndw = fc_dw dy x r\noutput dw\n";
+	static const int32_t list[][3] = {{2, 0, 3}, {2, 0, 4}, {2, -1, 0}, {3, 0, 1}};
+	cop_ctx *cx = *state;
+	cop_graph *g;
+
+	assert_int_equal(cop_graph_parse(&g, cx, text, strlen(text)), COP_OK);
+	for (int i = 0; i < LEN(list); i++) {
+		float words[3];
+		memcpy(words, list[i], sizeof words);
+		cop_text t = file_of(cx, "{\"r\":{\"dtype\":\"I32\",\"shape\":[3],\"data_offsets\":[0,12]}}", words, 3);
+		assert_int_equal(cop__weights_parse(g, "f", t.data, t.len), i ? COP_FORMAT : COP_OK);
+		assert_memory_equal(data_of(g, "r"), list[0], sizeof *list);
+		cop_error_clear(cx);
+		cop__text_free(&t);
+	}
+	cop_graph_free(g);
+}
+
 static void test_halves(void **state)
 {
 	/* 1, -2, the least and the largest finite half, infinity, a denormal; then bfloat16 */
@@ -237,6 +258,6 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch), cmocka_unit_test(test_ours),
-	        cmocka_unit_test(test_refused), cmocka_unit_test(test_halves), cmocka_unit_test(test_npy)};
+	        cmocka_unit_test(test_refused), cmocka_unit_test(test_rows), cmocka_unit_test(test_halves), cmocka_unit_test(test_npy)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
