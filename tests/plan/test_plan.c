@@ -201,11 +201,11 @@ static bool overlapped(cop_ctx *cx, cop_graph *g, cop_nid n)
 	simulate(p, st->kernel->symbol);
 	OK(cx, cop_session_new(&s, p, 1));
 	size_t bytes = cop_type_bytes(cop__outt(g, n, 0)), sum = bytes;
-	buf[0] = aligned_alloc(64, bytes + 64 & ~(size_t)63);
+	buf[0] = aligned_alloc(64, (bytes + 64) & ~(size_t)63);
 	for (int i = 0; i < g->node[n].n_in; i++) {
 		cop_vid v = g->node[n].in[i];
 		size_t size = cop_type_bytes(cop__t(g, v));
-		buf[n_out + i] = aligned_alloc(64, size + 64 & ~(size_t)63);
+		buf[n_out + i] = aligned_alloc(64, (size + 64) & ~(size_t)63);
 		fill_value(g, v, buf[n_out + i], v);
 		if (g->value[v].role != COP_INPUT) continue;
 		sum += size;
