@@ -1,12 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build, the demo and the tests need on Debian; quiet and quick when all is there.
+#   tools/setup.sh          that alone; a failure is an error
+#   tools/setup.sh check    what tools/check.sh wants besides; a check whose tools are missing is left out there
 set -eu
 
 packages="gcc libc6-dev make cmake ninja-build pkg-config git
 zlib1g-dev liblzma-dev libjpeg-dev libpng-dev libsndfile1-dev libcurl4-openssl-dev libjansson-dev libyaml-dev
 libcmocka-dev gnuplot-nox python3
 gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+if [ "${1:-}" = check ]; then
+	version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
+	packages="clang libclang-rt-${version:-14}-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+fi
 
 missing=""
 for p in $packages; do

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	cop_ctx *cx;
 
 	if (n < 6 || cop_ctx_new(&cx, NULL)) return 0;
-	cop_type t = cop__type(COP_F32, 2, DIMS(1 + p[1] % 40, 1 + p[2] + (p[3] & 7) * 256));
+	cop_type t = cop__type(COP_F32, 2, DIMS(1 + p[1] % 40, 1 + p[2] % 64 * (1 + p[3] % 16)));
 	t.enc = encs[p[0] / 4 % 3];
 	if (t.enc) t.enc_bytes = p[4] | (uint32_t)(p[5] & 15) << 8;
 	void *data = cop__alloc(cx, cop_type_bytes(&t) + 1);

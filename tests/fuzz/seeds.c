@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * seeds FOLDER - the files that the fuzzers begin with, FOLDER/KIND/...: every sample of every operator as text, and small
+ * files of each kind that is read, as the program and the tests write them. FOLDER/model.dict are words of the text.
+ */
+#include "../data/make.h"
+#include "io/cop.h"
+#include "op/op.h"
+
+static const char *root;
+
+static void put(const char *kind, const char *name, const void *p, size_t n)
+{
+	char path[160];
+	snprintf(path, sizeof path, "%s/%s", kind, name);
+	write_at(root, path, p, n);
+}
+static void put_bytes(const char *kind, const char *name, bytes b)
+{
+	put(kind, name, b.at, b.n);
+	drop(&b);
+}
+
+static cop_status into(void *ud, const void *p, size_t n)
+{
+	add(ud, p, n);
+	return COP_OK;
+}
+
+/* One graph an operator sample, its results its outputs; contents are small whole numbers, as in row lists and codes. */
+static void models(cop_ctx *cx)
+{
+	for (int op = 1; op < COP_N_OP; op++)
+		for (int which = 0;; which++) {
+			cop_graph *g;
+			bytes b = {0};
+			char name[64];
+			assert_int_equal(cop__graph_new(&g, cx, "g"), COP_OK);
+			cop_nid n = cop_ops[op]->sample(g, which);
+			for (int i = 0; n && i < cop_ops[op]->n_out; i++)
+				if (cop__want_out(g, n, i) && !g->value[cop__res(g, n, i)].alias) cop__output(g, cop__res(g, n, i), NULL);
+			if (n) cop_graph_print(g, into, &b);
+			cop_graph_free(g);
+			if (!n) break;
+			add(&b, "\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\200\77", 17);
+			snprintf(name, sizeof name, "%s-%d", cop_ops[op]->name, which);
+			if (b.n < 4096) put_bytes("model", name, b);
+		}
+}
+
+/* The words of the text form, for the mutator. */
+static void words(void)
+{
+	static const char *const word[] = {"input", "const", "param", "state", "output", "palette", "sparse", "of=", "guard=", "device=", " = ", " _ ",
+		"f32[", "i32[", "i8[", "u8[", "0", "-1", "2147483647", "-2147483648", "inf", "nan"};
+	bytes b = {0};
+	char line[80];
+
+	for (int i = 0; i < LEN(word); i++) add(&b, line, (size_t)snprintf(line, sizeof line, "\"%s\"\n", word[i]));
+	for (int op = 1; op < COP_N_OP; op++) {
+		add(&b, line, (size_t)snprintf(line, sizeof line, "\" = %s \"\n", cop_ops[op]->name));
+		for (const char *a = cop_ops[op]->attrs; a && *a; a += strspn(a, " ")) {
+			add(&b, line, (size_t)snprintf(line, sizeof line, "\" %.*s=\"\n", (int)strcspn(a, ":"), a));
+			a += strcspn(a, " ");
+		}
+	}
+	put_bytes(".", "model.dict", b);
+}
+
+static void networks(cop_ctx *cx)
+{
+	static const char *const name[] = {"mlp-9x4x3", "lenet-5", "resnet-8"};
+	cop_zoo_args a = {.batch = 1, .seed = 1};
+
+	for (int i = 0; i < LEN(name); i++)
+		for (int train = 0; train < 2; train++) {
+			char file[64];
+			bytes b = {0};
+			cop_text t;
+			cop_graph *g, *use;
+			assert_int_equal(cop_zoo_build(&g, cx, name[i], &a), COP_OK);
+			use = g;
+			if (train) assert_int_equal(cop_graph_train(&use, g, "loss=xent"), COP_OK);
+			snprintf(file, sizeof file, "%s%s", name[i], train ? "-train" : "");
+			cop_graph_print(use, into, &b);
+			put_bytes("model", file, b);
+			cop__text_init(&t, cx);
+			for (int codec = 0; !i && codec < COP_N_CODEC; codec++) {
+				t.len = 0;
+				snprintf(file, sizeof file, "%d%d", train, codec);
+				assert_int_equal(cop__model_write(&t, use, NULL, 0, (cop_codec)codec), COP_OK);
+				put("cop", file, t.data, t.len);
+			}
+			cop__text_free(&t);
+			snprintf(file, sizeof file, "%s/safetensors/mlp", root);
+			if (!i && !train) {
+				put("safetensors", "mlp", "", 0);
+				assert_int_equal(cop_weights_save(g, file), COP_OK);
+			}
+			if (train) cop_graph_free(use);
+			cop_graph_free(g);
+		}
+}
+
+/* As fuzz_huffman and fuzz_checkpoint cut their bytes up. */
+static void tensors(cop_ctx *cx)
+{
+	static const float codebook[] = {0, 1, -2, 0.5f};
+	static const uint8_t whole[4] = {0, 0, 196, 2}; /* no text; "w": value 0, 324 bytes, raw */
+	float w[6 * 8];
+	uint8_t code[48];
+	bytes b = {0};
+
+	for (int i = 0; i < 48; i++) w[i] = codebook[code[i] = (uint8_t)(cop__rand(1, 1, (uint64_t)i) % 8 % 5 % 4)];
+	for (int enc = COP_DENSE; enc <= COP_SPARSE; enc++)
+		for (int codec = 0; codec < COP_N_CODEC; codec++) {
+			cop_type t = cop__type(COP_F32, 2, DIMS(6, 8));
+			void *blob = w;
+			cop_codec c = (cop_codec)codec;
+			cop_text s;
+			char name[8];
+			t.enc = (cop_enc)enc;
+			if (enc == COP_PALETTE) assert_int_equal(cop__encode_palette(&blob, &t.enc_bytes, cx, codebook, 4, code, 6, 8), COP_OK);
+			if (enc == COP_SPARSE) assert_int_equal(cop__encode_sparse(&blob, &t.enc_bytes, cx, codebook, 4, code, 6, 8), COP_OK);
+			cop__text_init(&s, cx);
+			assert_int_equal(cop__store(&s, &c, cx, &t, blob), COP_OK);
+			uint8_t head[6] = {(uint8_t)(enc * 4 + c), 5, 7, 0, (uint8_t)t.enc_bytes, (uint8_t)(t.enc_bytes >> 8)};
+			add(&b, head, 6), add(&b, s.data, s.len);
+			snprintf(name, sizeof name, "%d%d", enc, codec);
+			put_bytes("huffman", name, b);
+			b = (bytes){0};
+			cop__text_free(&s);
+			if (enc) cop__free(cx, blob);
+		}
+	add(&b, whole, 4);
+	for (int i = 0; i < 81; i++) add(&b, &(float){(float)i}, 4);
+	put_bytes("checkpoint", "raw", b);
+	put("checkpoint", "line", "\030z = add x x lo=0 hi=1e30", 25);
+}
+
+static void arrays(cop_ctx *cx)
+{
+	static const cop_dtype dtype[] = {COP_F32, COP_I32, COP_I8, COP_U8};
+	float zero[12] = {0};
+	char path[300];
+
+	for (int i = 0; i < LEN(dtype); i++) {
+		char name[8];
+		snprintf(name, sizeof name, "%d", i);
+		put("npy", name, "", 0);
+		snprintf(path, sizeof path, "%s/npy/%s", root, name);
+		assert_int_equal(cop_npy_write(cx, path, &(cop_tensor){cop__type(dtype[i], 2, DIMS(3, 4)), zero}), COP_OK);
+	}
+	put("csv", "plain", "a,b,label\n1,2,0\n-3.5,1e3,1\n", 27);
+	put("csv", "names", "x;class\n1;\"a;\"\"b\"\n2;c\n", 23);
+	put("idx", "bytes", "\0\0\10\2\0\0\0\2\0\0\0\3abcdef", 18);
+	put("idx", "floats", "\0\0\15\1\0\0\0\1\77\200\0\0", 12);
+}
+
+static void media(void)
+{
+	static uint8_t picture[8 * 8 * 3], record[2 * COP_CIFAR_RECORD];
+	int16_t sound[800];
+	bytes b = {0};
+
+	for (int i = 0; i < LEN(picture); i++) picture[i] = (uint8_t)(i * 7);
+	for (int i = 0; i < LEN(sound); i++) sound[i] = (int16_t)(i * i % 4001 - 2000);
+	put("cifar", "two", record, sizeof record);
+	put_bytes("pixels", "grey", png_of(picture, 5, 7, 1));
+	put_bytes("pixels", "colour", png_of(picture, 8, 8, 3));
+	put_bytes("wav", "mono", wav_of(sound, 800, 8000, 1));
+	put_bytes("wav", "stereo", wav_of(sound, 400, 16000, 2));
+	add_tar(&b, "a/b.txt", "hello", 5);
+	add_tar(&b, "c", picture, sizeof picture);
+	uint8_t end[1024] = {0};
+	add(&b, end, sizeof end);
+	put_bytes("tar", "two", b);
+}
+
+int main(int argc, char **argv)
+{
+	cop_ctx *cx;
+
+	if (argc != 2 || cop_ctx_new(&cx, NULL)) return 2;
+	root = argv[1];
+	models(cx);
+	words();
+	networks(cx);
+	tensors(cx);
+	arrays(cx);
+	media();
+	cop_ctx_free(cx);
+	return 0;
+}
