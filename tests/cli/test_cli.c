@@ -142,7 +142,7 @@ static void works(void **state)
 
 static void every_verb_has_help(void **state)
 {
-	static const char *const verbs[] = {"train", "eval", "compress", "inspect", "run", "bench", "emit", "report",
+	static const char *const verbs[] = {"train", "eval", "compress", "inspect", "run", "bench", "emit", "check", "report",
 	        "apply", "export", "data", "zoo", "passes", "targets"};
 	char line[64];
 
@@ -154,6 +154,58 @@ static void every_verb_has_help(void **state)
 		assert_non_null(strstr(r.out, "Example:\n  coppice "));
 		assert_non_null(strstr(r.out, "--json"));
 	}
+}
+
+static void check_says(const char *line, int code, const char *says)
+{
+	result r = run(line);
+	if (r.code != code || !strstr(r.err, says)) fail_msg("%s: exit %d, expected %d; said: %s; expected: %s", line, r.code, code, r.err, says);
+}
+
+/* Whatever goes wrong with an emitted folder: one sentence that says what. */
+static void check_finds(void **state)
+{
+	char *path = strdup(getenv("PATH"));
+
+	(void)state;
+	assert_int_equal(run("emit|net.cop|-o|broken").code, 0);
+	assert_int_equal(run("apply|mlp-784x32x10|to_infer fuse|-o|broken/model.cop").code, 0); /* other weights */
+	check_says("check|broken", 10, "broken: run 0, output 0, element 0 is 0x");
+	write_text("broken/x.bin", "short");
+	check_says("check|broken", 7, "made no run");
+	write_text("broken/main.c", "int main(void) { return 3; }\n");
+	check_says("check|broken", 7, "failed when it was run");
+	write_text("broken/main.c", "int main(void) { for (;;) {} }\n");
+	check_says("check|broken|--timeout|2", 7, "did not end within 2 seconds");
+	write_text("broken/main.c", "int main(void) { return x; }\n");
+	check_says("check|broken", 7, "cannot be built: main.c:1:");
+	setenv("PATH", "/nowhere", 1);
+	check_says("check|broken", 7, "make is needed");
+	setenv("PATH", path, 1);
+	free(path);
+}
+
+static void check_on_boards(void **state)
+{
+	(void)state;
+	if (system("command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null"
+	           " && test -e \"$(arm-none-eabi-gcc -print-file-name=nano.specs)\""))
+		skip();
+	assert_int_equal(run("emit|net.cop|-o|board|--target|cortex-m4|--ram|8K|--flash|128K").code, 0);
+	result r = run("check|board|--json");
+	assert_int_equal(r.code, 0);
+	for (size_t i = 0; i < 7; i++) {
+		static const char *const key[] = {"instructions", "static_bytes", "stack_bytes", "ram_bytes", "code_bytes", "weight_bytes", "flash_bytes"};
+		char text[32];
+		snprintf(text, sizeof text, "\"%s\":", key[i]);
+		const char *at = strstr(r.out, text);
+		assert_true(at && atol(at + strlen(text)) > 0);
+	}
+	assert_int_equal(run("emit|net.cop|-o|board|--target|cortex-m4|--flash|100K").code, 0); /* the weights fit, the code does not */
+	assert_int_equal(run("emit|mlp-4x3|-o|tiny|--target|microbit").code, 0);
+	check_says("check|board", 5, "does not fit");
+	write_text("tiny/main.c", "int main(void) { *(volatile int *)0x20004000 = 1; return 0; }\n"); /* behind the last byte of RAM */
+	check_says("check|tiny", 7, "fault");
 }
 
 /* A disk that takes 1,000 bytes of a file and then no more: what was there before stays as it was. */
@@ -295,6 +347,8 @@ int main(void)
 	        cmocka_unit_test(refuses),
 	        cmocka_unit_test(works),
 	        cmocka_unit_test(every_verb_has_help),
+	        cmocka_unit_test(check_finds),
+	        cmocka_unit_test(check_on_boards),
 	        cmocka_unit_test(full_disk),
 	        cmocka_unit_test(full_stdout),
 	        cmocka_unit_test(interrupt_and_resume),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A model written as C, compiled and run, against the session of the portable kernels: the same bits, for inference
- * and after ten training steps, on this machine and on an emulated Cortex-M4. What does not fit is refused with the
- * layer's name, and nothing is written.
+ * and after ten training steps, on this machine and on emulated boards. What does not fit is refused with the layer's
+ * name, and nothing is written. That boards count instructions exactly is checked with loops of a known length.
  */
 #define _GNU_SOURCE
-#include "pass/nets.h"
+#include "emit/int8_net.h"
 
 #include "io/encode.h"
 
@@ -139,6 +139,15 @@ static void fill(float *x, int64_t n, uint32_t stream)
 	for (int64_t i = 0; i < n; i++) x[i] = cop__rand_normal(9, stream, (uint64_t)i);
 }
 
+static void fill_input(const cop_tensor *x, uint32_t stream)
+{
+	int64_t n = cop_type_count(&x->type);
+
+	if (x->type.dtype == COP_F32) fill(x->data, n, stream);
+	else
+		for (int64_t i = 0; i < n; i++) ((int8_t *)x->data)[i] = (int8_t)cop__rand(9, stream, (uint64_t)i);
+}
+
 /* ---- inference ---- */
 
 static void emit(cop_ctx *cx, folder *f, const cop_graph *g, const machine *m, const char *train)
@@ -156,16 +165,43 @@ static void expect_same(const void *got, const void *want, size_t bytes, const c
 
 	for (size_t i = 0; i < bytes / 4; i++)
 		if (a[i] != b[i]) fail_msg("%s: word %zu is %08x, the session has %08x", what, i, (unsigned)a[i], (unsigned)b[i]);
+	if (memcmp((const char *)got + bytes / 4 * 4, (const char *)want + bytes / 4 * 4, bytes % 4)) fail_msg("%s: the last bytes differ", what);
+}
+
+/* Inputs and outputs of RUNS runs, one set after the other, as the emitted program has them. */
+enum { RUNS = 3, ROOM = 1 << 22 };
+typedef struct recorded { char *in, *out; size_t n_in, n_out; } recorded;
+
+static recorded record(cop_ctx *cx, cop_session *s, const cop_graph *g)
+{
+	recorded r = {.in = malloc(ROOM), .out = malloc(ROOM)};
+	cop_tensor v;
+
+	for (int run = 0; run < RUNS; run++) {
+		for (int i = 0; i < g->n_input; i++) {
+			OK(cx, cop_session_io(s, 0, i, false, &v));
+			fill_input(&v, (uint32_t)(RUNS * i + run));
+			assert_true(r.n_in + cop_type_bytes(&v.type) <= ROOM);
+			memcpy(r.in + r.n_in, v.data, cop_type_bytes(&v.type));
+			r.n_in += cop_type_bytes(&v.type);
+		}
+		OK(cx, cop_session_run(s, 0));
+		for (int i = 0; i < g->n_output; i++) {
+			OK(cx, cop_session_io(s, 0, i, true, &v));
+			assert_true(r.n_out + cop_type_bytes(&v.type) <= ROOM);
+			memcpy(r.out + r.n_out, v.data, cop_type_bytes(&v.type));
+			r.n_out += cop_type_bytes(&v.type);
+		}
+	}
+	return r;
 }
 
 static void check_inference(cop_ctx *cx, const cop_graph *model, const machine *m)
 {
-	enum { RUNS = 3 };
 	cop_graph *plain, *g;
 	cop_plan *p;
 	cop_session *s;
 	cop_target t;
-	cop_tensor x, y;
 	folder f;
 
 	OK(cx, cop__pass_to_infer(&plain, model));
@@ -174,27 +210,18 @@ static void check_inference(cop_ctx *cx, const cop_graph *model, const machine *
 	t.isa = 0;
 	OK(cx, cop_plan_build(&p, &g, 1, &t));
 	OK(cx, cop_session_new(&s, p, 1));
-	OK(cx, cop_session_io(s, 0, 0, false, &x));
-	OK(cx, cop_session_io(s, 0, 0, true, &y));
-	size_t nx = cop_type_bytes(&x.type), ny = cop_type_bytes(&y.type);
-	char *in = malloc(RUNS * nx), *out = malloc(RUNS * ny);
-	for (int i = 0; i < RUNS; i++) {
-		fill(x.data, cop_type_count(&x.type), (uint32_t)i);
-		memcpy(in + (size_t)i * nx, x.data, nx);
-		OK(cx, cop_session_run(s, 0));
-		memcpy(out + (size_t)i * ny, y.data, ny);
-	}
+	recorded r = record(cx, s, g);
 	open_folder(&f);
 	emit(cx, &f, model, m, NULL);
-	write_bytes(&f, "x.bin", in, RUNS * nx);
+	write_bytes(&f, "x.bin", r.in, r.n_in);
 	if (m != &host) print_message("%s on %s:\n", model->name, m->target);
 	shell(&f, m->run, m != &host);
-	void *got = read_bytes(&f, "y.bin", RUNS * ny);
-	expect_same(got, out, RUNS * ny, model->name);
+	void *got = read_bytes(&f, "y.bin", r.n_out);
+	expect_same(got, r.out, r.n_out, model->name);
 	close_folder(&f);
 	free(got);
-	free(in);
-	free(out);
+	free(r.in);
+	free(r.out);
 	cop_session_free(s);
 	cop_plan_free(p);
 	cop_graph_free(g);
@@ -403,6 +430,85 @@ static void on_cortex_m4(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Kernels for DSP instructions are C on machines without them: their packed weights lie in flash, the others are gone. */
+static void int8_on_host(void **state)
+{
+	(void)state;
+	for (int isa = 0; isa < 2; isa++) {
+		setenv("COPPICE_ISA", isa ? "dsp" : "ref", 1);
+		cop_ctx *cx = new_ctx();
+		for (int twice = 0; twice < 2; twice++) {
+			cop_graph *g = int8_net(cx, twice);
+			check_inference(cx, g, &host);
+			cop_graph_free(g);
+		}
+		cop_ctx_free(cx);
+	}
+	unsetenv("COPPICE_ISA");
+}
+
+static void int8_on_boards(void **state)
+{
+	(void)state;
+	if (!have_arm()) {
+		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
+		skip();
+	}
+	cop_ctx *cx = new_ctx();
+	cop_graph *single = int8_net(cx, false), *twice = int8_net(cx, true);
+
+	check_inference(cx, single, &m4);
+	check_inference(cx, twice, &m4);
+	check_inference(cx, twice, &m3);
+	check_inference(cx, single, &m0);
+	cop_graph_free(single);
+	cop_graph_free(twice);
+	cop_ctx_free(cx);
+}
+
+/* What a loop of that many turns counts on a board; it stands in the place of the network. */
+static long counted(const folder *f, int turns)
+{
+	char command[300];
+	long n = -1;
+
+	snprintf(command, sizeof command, "sed -i 's/^void my_net_run(void).*/void my_net_run(void) { __asm__ volatile(\"1: sub %%0, %%0, #1; cmp %%0, #0;"
+		" bne 1b\" : : \"r\"(%d) : \"cc\"); } void not_run(void)/' my_net.c && make -s WARN=-w && make -s run", turns);
+	shell(f, command, false);
+	snprintf(command, sizeof command, "%s/log", f->path);
+	FILE *log = fopen(command, "r");
+	while (log && fgets(command, sizeof command, log)) sscanf(command, "instructions %ld", &n);
+	if (log) fclose(log);
+	return n;
+}
+
+static void counts_are_exact(void **state)
+{
+	static const machine *const board[] = {&m4, &netduino, &m0, &m3, &m55};
+	enum { TURNS = 12345678 };
+
+	(void)state;
+	if (!have_arm()) {
+		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
+		skip();
+	}
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = zoo(cx, "mlp-4x3", 1, 0);
+	for (int i = 0; i < LEN(board); i++) {
+		const float x[4] = {0};
+		folder f;
+		open_folder(&f);
+		emit(cx, &f, g, board[i], NULL);
+		write_bytes(&f, "x.bin", x, sizeof x);
+		long few = counted(&f, 1), many = counted(&f, 1 + TURNS);
+		assert_true(few > 0 && few < 40);
+		if (many - few != 3l * TURNS) fail_msg("%s: %ld instructions were counted, %ld made", board[i]->target, many - few, 3l * TURNS);
+		close_folder(&f);
+	}
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 /* The smallest cores: soft floats, 16 KB; a SysTick that goes round; vectors. */
 static void on_other_boards(void **state)
 {
@@ -483,7 +589,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(on_cortex_m4),
-		cmocka_unit_test(on_other_boards), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
+		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

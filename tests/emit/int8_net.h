@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * int8_net.h - a small network of every int8 operator, with random weights, in either rounding.
+ */
+#ifndef TESTS_EMIT_INT8_NET_H
+#define TESTS_EMIT_INT8_NET_H
+
+#include "pass/nets.h"
+
+#include "op/qscale.h"
+
+/* k x k, padded to keep the size at stride 1; multipliers bring the sums to about the range of a byte. */
+static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t out, int32_t k, int32_t stride, int32_t groups, bool twice)
+{
+	enum { MOST = 32 };
+	int32_t p = k / 2, cg = cop__t(g, x)->dim[3] / groups, taps = k * k * cg, b[MOST], m[2 * MOST], up = 0;
+	double real[MOST];
+	char n[3][32];
+	int8_t *w = malloc((size_t)(out * taps));
+	cop_type wt = cop__type(COP_I8, 4, DIMS(out, k, k, cg)), bt = cop__type(COP_I32, 1, &out), mt = twice ? cop__type(COP_I32, 2, DIMS(2, out)) : bt;
+
+	for (int i = 0; i < 3; i++) text_write(n[i], sizeof n[i], name, (const char *[]){".w", ".b", ".m"}[i]);
+	for (int32_t i = 0; i < out * taps; i++) w[i] = (int8_t)cop__rand(5, cop__hash_text(name), (uint64_t)i);
+	for (int32_t o = 0; o < out; o++) {
+		b[o] = (int32_t)(cop__rand(6, cop__hash_text(name), (uint64_t)o) % 4001) - 2000;
+		real[o] = (0.5 + 0.03 * (o % 11)) / (50 * sqrt(taps));
+		if (twice) cop__multiplier_double(&m[o], &m[out + o], real[o]);
+	}
+	if (!twice) assert_true(cop__multipliers_single(m, &up, real, out));
+	cop_vid vw = cop__data(g, COP_CONST, n[0], &wt, w), vb = cop__data(g, COP_CONST, n[1], &bt, b), vm = cop__data(g, COP_CONST, n[2], &mt, m);
+	free(w);
+	return cop__apply(g, OP_qconv, &(cop_qconv_attr){stride, stride, p, p, p, p, 1, 1, groups, 3, -7, -128, 120, up}, VIDS(x, vw, vb, vm));
+}
+
+static inline cop_graph *int8_net(cop_ctx *cx, bool twice)
+{
+	cop_type t = cop__type(COP_I8, 4, DIMS(1, 9, 8, 4)), lut = cop__type(COP_I8, 1, DIMS(256));
+	int8_t table[256];
+	cop_qadd_attr sum = {.za = -7, .zb = -7, .zy = 4, .qlo = -128, .qhi = 127};
+	cop_graph *g;
+
+	for (int i = 0; i < 256; i++) table[i] = (int8_t)(i * 37);
+	cop__qadd_scales(&sum, 0.05, 0.02, 0.06, twice);
+	OK(cx, cop__graph_new(&g, cx, twice ? "int8 twice" : "int8 single"));
+	cop_vid x = cop__input(g, "x", &t);
+	cop_vid a = qconv(g, x, "c1", 16, 3, 1, 1, twice);
+	cop_vid d = qconv(g, a, "dw", 16, 3, 1, 16, twice);
+	cop_vid p = qconv(g, d, "pw", 16, 1, 1, 1, twice);
+	cop_vid s = cop__apply(g, OP_qadd, &sum, VIDS(a, p));
+	s = cop__apply(g, OP_qmul, &(cop_qmul_attr){3, -2, 1, 1431655765, -5, -128, 127}, VIDS(s, d));
+	s = cop__apply(g, OP_qlut, &(cop_qlut_attr){COP_I8}, VIDS(s, cop__data(g, COP_CONST, "table", &lut, table)));
+	s = qconv(g, s, "c2", 12, 3, 2, 1, twice);
+	s = cop__apply(g, OP_qavgpool, &(cop_qavgpool_attr){2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, -128, 127}, VIDS(s));
+	s = cop__apply(g, OP_reshape, &(cop_shape_attr){4, {1, 1, 1, 2 * 2 * 12}}, VIDS(s));
+	cop_vid y = qconv(g, s, "fc", 10, 1, 1, 1, twice);
+	cop_qsoftmax_attr soft = cop__qsoftmax_scale(0.1, 1);
+	cop_vid prob = cop__apply(g, OP_qsoftmax, &soft, VIDS(y));
+	OK(cx, cop__output(g, prob, "prob"));
+	OK(cx, cop__output(g, cop__apply(g, OP_dequantize, &(cop_dequantize_attr){0.1f, -7}, VIDS(y)), "y"));
+	return g;
+}
+
+#endif
