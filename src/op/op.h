@@ -101,6 +101,7 @@ typedef struct cop_shape_attr { int32_t rank, dim[6]; } cop_shape_attr;  /* resh
 typedef struct cop_slice_attr { int32_t from[6], size[6], step[6]; } cop_slice_attr;  /* size 0: to the end */
 typedef struct cop_unslice_attr { cop_slice_attr s; int32_t dim[6]; } cop_unslice_attr; /* dim: of the forward input */
 typedef struct cop_pad_attr { int32_t before[6], after[6]; float value; } cop_pad_attr;
+typedef struct cop_paste_attr { int32_t axis, at; } cop_paste_attr;
 typedef struct cop_concat_attr { int32_t axis; } cop_concat_attr;
 typedef struct cop_xent_attr { float smooth; } cop_xent_attr;
 typedef struct cop_dropout_attr { float p; int32_t seed, node; } cop_dropout_attr;
