@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cpu - what the processor has, and COPPICE_ISA=ref|dsp|avx2|avx512|neon, which takes some of it away so that
+ * cpu - what the processor has, and COPPICE_ISA=ref|dsp|avx2|avxvnni|avx512|avx512vnni|neon|dotprod, which takes some of it away so that
  * every variant can be tested on one machine. dsp: kernels for Arm's DSP instructions, which are written out in C elsewhere.
  */
 #include "core/core.h"
 #include "kernel/kernel.h"
 
 #include <stdlib.h>
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+
+static bool avxvnni(void)
+{
+	unsigned a, b, c, d;
+	return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+#elif defined(__aarch64__)
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+static bool dotprod(void) { return getauxval(AT_HWCAP) & 1ul << 20; } /* HWCAP_ASIMDDP */
+#else
+static bool dotprod(void) { return true; } /* every Apple processor of the kind */
+#endif
+#endif
 
 uint32_t cop__cpu_isa(void)
 {
@@ -16,9 +33,11 @@ uint32_t cop__cpu_isa(void)
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) isa |= COP_ISA_AVX2;
 	if (isa && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
 		&& __builtin_cpu_supports("avx512vl")) isa |= COP_ISA_AVX512;
+	if ((isa & COP_ISA_AVX512) && __builtin_cpu_supports("avx512vnni")) isa |= COP_ISA_AVX512VNNI;
+	if ((isa & COP_ISA_AVX2) && avxvnni()) isa |= COP_ISA_AVXVNNI;
 	return isa;
 #elif defined(__aarch64__)
-	return COP_ISA_NEON;
+	return COP_ISA_NEON | (dotprod() ? COP_ISA_DOTPROD : 0);
 #else
 	return COP_ISA_REF;
 #endif
@@ -29,8 +48,11 @@ static const struct { const char *name; uint32_t bit, mask; } isas[] = {
 	{"ref", COP_ISA_REF, COP_ISA_REF},
 	{"dsp", COP_ISA_DSP, COP_ISA_DSP},
 	{"avx2", COP_ISA_AVX2, COP_ISA_AVX2},
+	{"avxvnni", COP_ISA_AVXVNNI, COP_ISA_AVX2 | COP_ISA_AVXVNNI},
 	{"avx512", COP_ISA_AVX512, COP_ISA_AVX2 | COP_ISA_AVX512},
+	{"avx512vnni", COP_ISA_AVX512VNNI, COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI},
 	{"neon", COP_ISA_NEON, COP_ISA_NEON},
+	{"dotprod", COP_ISA_DOTPROD, COP_ISA_NEON | COP_ISA_DOTPROD},
 };
 
 cop_status cop__isa_from_env(cop_ctx *cx)
@@ -46,7 +68,7 @@ cop_status cop__isa_from_env(cop_ctx *cx)
 		cx->isa = have & isas[i].mask;
 		return COP_OK;
 	}
-	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, dsp, avx2, avx512 or neon", want);
+	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, dsp, avx2, avxvnni, avx512, avx512vnni, neon or dotprod", want);
 }
 
 const char *cop_cpu_text(const cop_ctx *cx)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qconv_tile - mr pixels by nv vectors of output channels, from bias to stored bytes. One body of constant sizes, so
+ * that sums stay in registers; a dword of activations is broadcast against vectors of weights.
+ */
+#include "kernel/qvec/qconv.h"
+
+/* Sums kept apart along k where a tile has too few to hide a dot product's latency. They are integers: the order is free. */
+enum { LATENCY = G == 4 && VW > 4 ? 8 : 1 };
+
+AI void sum(const int mr, const int nv, const int chains, const tile_args *p, const qe *a, vi acc[8][TILE * 2])
+{
+	const int8_t *b = p->w;
+	const long step = p->a_step;
+
+	for (long r = p->rows; r > 0; r--, a += p->a_row, b += p->b_row) {
+		const qe *ak = a;
+		const int8_t *bk = b;
+		long k = p->groups;
+		for (; k >= chains; k -= chains, ak += chains * G, bk += chains * nv * VW * G) {
+			UNROLL
+			for (int u = 0; u < chains; u++) {
+				vi w[2];
+				UNROLL
+				for (int j = 0; j < nv; j++) w[j] = load_w(bk + (u * nv + j) * VW * G);
+				UNROLL
+				for (int i = 0; i < mr; i++) {
+					vi x = splat(*(const word *)(ak + i * step + u * G));
+					UNROLL
+					for (int j = 0; j < nv; j++) acc[u][i * nv + j] = dot(acc[u][i * nv + j], x, w[j]);
+				}
+			}
+		}
+		for (; chains > 1 && k > 0; k--, ak += G, bk += nv * VW * G)
+			UNROLL
+			for (int i = 0; i < mr; i++) {
+				vi x = splat(*(const word *)(ak + i * step));
+				UNROLL
+				for (int j = 0; j < nv; j++) acc[0][i * nv + j] = dot(acc[0][i * nv + j], x, load_w(bk + j * VW * G));
+			}
+	}
+}
+
+AI void tile(const int mr, const int nv, const tile_args *p, const qe *a, int8_t *y)
+{
+	const int chains = mr * nv * 2 <= LATENCY ? LATENCY / (mr * nv) : 1;
+	vi acc[8][TILE * 2];
+
+	UNROLL
+	for (int j = 0; j < nv; j++) {
+		vi bias = LDI(p->bias + j * VW);
+		if (OFFSET) bias -= LDI(p->fix + j * VW);
+		UNROLL
+		for (int i = 0; i < mr; i++) acc[0][i * nv + j] = bias;
+	}
+	UNROLL
+	for (int u = 1; u < chains; u++)
+		UNROLL
+		for (int i = 0; i < mr * nv; i++) acc[u][i] = (vi){0};
+	sum(mr, nv, chains, p, a, acc);
+	UNROLL
+	for (int u = 1; u < chains; u++)
+		UNROLL
+		for (int i = 0; i < mr * nv; i++) acc[0][i] += acc[u][i];
+	UNROLL
+	for (int j = 0; j < nv; j++) requant(mr, nv, acc[0] + j, p->m + j * VW, p->s + j * VW, &p->r);
+	UNROLL
+	for (int i = 0; i < mr; i++, y += p->ldy) {
+		if (nv == 2) put2(y, acc[0][i * nv], acc[0][i * nv + 1], p->cols, &p->r);
+		else put(y, acc[0][i * nv], p->cols, &p->r);
+	}
+}
+
+#define FN(m, n)                                                                                                    \
+	static NOINLINE void tile_##m##_##n(const tile_args *p, const qe *a, int8_t *y)                             \
+	{                                                                                                           \
+		tile(m, n, p, a, y);                                                                                \
+	}
+#define AT(m, n) [n][m] = tile_##m##_##n,
+#define TO6(X, n) X(1, n) X(2, n) X(3, n) X(4, n) X(5, n) X(6, n)
+#define TO8(X, n) TO6(X, n) X(7, n) X(8, n)
+#define TO12(X, n) TO8(X, n) X(9, n) X(10, n) X(11, n) X(12, n)
+#if VW == 8
+#define ALL(X) TO8(X, 1) TO6(X, 2)
+#else
+#define ALL(X) TO12(X, 1) TO8(X, 2)
+#endif
+
+ALL(FN)
+
+tile_fn *const VN(q_tiles)[3][TILE + 1] = {ALL(AT)};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qeltwise - int8 sums, tables, and the way from and to floats, element by element. A result may lie on its first operand.
+ */
+#include "kernel/qvec/qvec.h"
+
+AI vi widen(const int8_t *x) { return __builtin_convertvector(*(const bvu *)x, vi); }
+
+/* ---- qadd ---- */
+
+typedef struct adder { vi za, zb, round; const int32_t *k; factor a, b, y; rule r; } adder;
+
+AI vi sum(const adder *t, vi a, vi b, const bool exact)
+{
+	const int32_t *k = t->k;
+
+	a -= t->za;
+	b -= t->zb;
+	if (exact) return twice(twice(a << 20, &t->a) + twice(b << 20, &t->b), &t->y) + t->r.zy;
+	return ((a * k[QA_MA] + b * k[QA_MB] + t->round) >> k[QA_SY]) + t->r.zy;
+}
+
+AI void add(const cop_call *c, const adder *t, const bool exact)
+{
+	const int8_t *a = c->buf[1], *b = c->buf[2];
+	int8_t *y = c->buf[0];
+	long i = cop_from(c, c->k[QA_COUNT], 64), to = cop_to(c, c->k[QA_COUNT], 64);
+
+	for (; i + 2 * VW <= to; i += 2 * VW)
+		put2(y + i, sum(t, widen(a + i), widen(b + i), exact), sum(t, widen(a + i + VW), widen(b + i + VW), exact), 2 * VW, &t->r);
+	for (; i < to; i += VW) put(y + i, sum(t, widen(a + i), widen(b + i), exact), lmin(VW, to - i), &t->r);
+}
+
+void VN(qadd_i8)(const cop_call *c)
+{
+	const int32_t *k = c->k;
+	adder t = {.za = splat(k[QA_ZA]), .zb = splat(k[QA_ZB]), .k = k, .r = {.zy = k[QA_ZY], .lo = (int8_t)k[QA_LO], .hi = (int8_t)k[QA_HI]}};
+
+	if (k[QA_TWICE]) {
+		t.a = factor_of(splat(k[QA_MA]), splat(k[QA_SA]));
+		t.b = factor_of(splat(k[QA_MB]), splat(k[QA_SB]));
+		t.y = factor_of(splat(k[QA_MY]), splat(k[QA_SY]));
+		add(c, &t, true);
+	} else {
+		t.round = splat((int32_t)((uint32_t)1 << (k[QA_SY] - 1)));
+		add(c, &t, false);
+	}
+}
+
+/* ---- qlut ---- */
+
+/* 16 tables of 16: an index that is not within one's reach gets bit 7, and 0 from it. */
+static long look_up(uint8_t *y, const uint8_t *x, const uint8_t *table, long i, long to)
+{
+#if VW > 4 && !defined(QPLAIN)
+	__m256i part[16];
+
+	for (int t = 0; t < 16; t++) part[t] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)(table + 16 * t)));
+	for (; i + 32 <= to; i += 32) {
+		__m256i q = _mm256_loadu_si256((const void *)(x + i)), s = _mm256_setzero_si256();
+		UNROLL
+		for (int t = 0; t < 16; t++) {
+			__m256i at = _mm256_adds_epu8(_mm256_xor_si256(q, _mm256_set1_epi8((char)(16 * t))), _mm256_set1_epi8(0x70));
+			s = _mm256_or_si256(s, _mm256_shuffle_epi8(part[t], at));
+		}
+		_mm256_storeu_si256((void *)(y + i), s);
+	}
+#elif defined(__aarch64__)
+	uint8x16x4_t part[4];
+
+	for (int t = 0; t < 4; t++) part[t] = vld1q_u8_x4(table + 64 * t);
+	for (; i + 16 <= to; i += 16) {
+		uint8x16_t q = vld1q_u8(x + i), s = vqtbl4q_u8(part[0], q);
+		for (int t = 1; t < 4; t++) s = vorrq_u8(s, vqtbl4q_u8(part[t], veorq_u8(q, vdupq_n_u8((uint8_t)(64 * t)))));
+		vst1q_u8(y + i, s);
+	}
+#else
+	(void)y, (void)x, (void)table, (void)to;
+#endif
+	return i;
+}
+
+void VN(qlut_i8)(const cop_call *c)
+{
+	uint8_t *y = c->buf[0];
+	const uint8_t *x = c->buf[1], *table = c->buf[2];
+	long i = cop_from(c, c->k[QL_COUNT], 64), to = cop_to(c, c->k[QL_COUNT], 64);
+	bool flip = true; /* the way from u8 to i8 */
+
+	for (int t = 0; t < 256; t++) flip &= table[t] == (t ^ 128);
+	if (flip)
+		for (; i + 16 <= to; i += 16) STB((int8_t *)y + i, LDB((const int8_t *)x + i) ^ -128);
+	else
+		i = look_up(y, x, table, i, to);
+	for (; i < to; i++) y[i] = table[x[i]];
+}
+
+/* ---- quantize, dequantize ---- */
+
+AI vf vf_of(vi m, vf a, vf b) { return (vf)(((vi)a & m) | ((vi)b & ~m)); }
+
+/* round(x / scale), ties away from zero, held within +-2^20; NaN becomes 0 */
+AI vi round_away(vf x, float scale)
+{
+	vf q = x / scale, most = (vf){0} + (float)(1 << 20);
+
+	q = vf_of(q > most, most, vf_of(q < -most, -most, vf_of(q == q, q, (vf){0})));
+	vi whole = __builtin_convertvector(q, vi);
+	vf rest = q - __builtin_convertvector(whole, vf);
+	return whole - (rest >= 0.5f) + (rest <= -0.5f);
+}
+
+/* u8: the same with bytes and zero 128 lower, then turned over. */
+AI void quantize(const cop_call *c, const int32_t lower)
+{
+	const float *x = c->buf[1], scale = cop_f(c->k[QQ_SCALE]);
+	int8_t *y = c->buf[0];
+	long i = cop_from(c, c->k[QQ_COUNT], 64), to = cop_to(c, c->k[QQ_COUNT], 64);
+
+	for (; i < to; i += VW) {
+		b16 q = narrow(round_away(*(const vfu *)(x + i), scale) + (c->k[QQ_ZERO] - lower));
+		put_some(y + i, lower ? q ^ -128 : q, lmin(VW, to - i));
+	}
+}
+
+void VN(quantize_i8)(const cop_call *c) { quantize(c, 0); }
+void VN(quantize_u8)(const cop_call *c) { quantize(c, 128); }
+
+AI void dequantize(const cop_call *c, const int32_t mask)
+{
+	float *y = c->buf[0], scale = cop_f(c->k[QQ_SCALE]);
+	const int8_t *x = c->buf[1];
+	const int32_t zero = c->k[QQ_ZERO];
+	long i = cop_from(c, c->k[QQ_COUNT], 64), to = cop_to(c, c->k[QQ_COUNT], 64);
+
+	for (; i + VW <= to; i += VW) *(vfu *)(y + i) = (vfu)(scale * __builtin_convertvector((widen(x + i) & mask) - zero, vf));
+	for (; i < to; i++) y[i] = scale * (float)((x[i] & mask) - zero);
+}
+
+void VN(dequantize_i8)(const cop_call *c) { dequantize(c, -1); }
+void VN(dequantize_u8)(const cop_call *c) { dequantize(c, 255); }
