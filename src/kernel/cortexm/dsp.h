@@ -82,10 +82,22 @@ static inline int32_t cop_scale_add(int32_t acc, int32_t m, int32_t zero) { retu
 static inline int32_t cop_sat8(int32_t v) { return cop_clampi(v, -128, 127); }
 #endif
 
-/* May results be requantised by cop_scale_add and cop_sat8 alone? */
-static inline int32_t cop_plain_scale(const int32_t *k)
+/* How sums become results. ONCE: cop_scale_add and cop_sat8. TWICE: the double rounding by shifts of 2 and more to the right: a saturating
+ * doubling, a rounded high product, less 1 below zero, and cop_scale_add with a power of two. Up to 20, what saturates is
+ * out of int8's range whatever follows; above, it must not. Else SLOW. */
+enum { COP_SLOW, COP_ONCE, COP_TWICE };
+
+static inline int32_t cop_scale_kind(const int32_t *k, const int32_t *b, const int32_t *m)
 {
-	return !k[QK_TWICE] && !k[QK_UP] && k[CK_LO] == -128 && k[CK_HI] == 127;
+	int32_t few = k[CK_KH] * k[CK_KW] * k[CK_C] <= 16384;
+
+	if (k[CK_LO] != -128 || k[CK_HI] != 127) return COP_SLOW;
+	if (!k[QK_TWICE]) return k[QK_UP] ? COP_SLOW : COP_ONCE;
+	for (int32_t o = 0; o < k[CK_O]; o++) {
+		int32_t shift = m[k[CK_O] + o], small = few && b[o] < 1 << 29 && b[o] > -(1 << 29);
+		if (m[o] && (shift > -2 || shift < (small ? -31 : -20))) return COP_SLOW; /* by 0: the shift does not matter */
+	}
+	return COP_TWICE;
 }
 
 /* The sum of output channel o as int8, any rounding and any bounds. */

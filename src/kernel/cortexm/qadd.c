@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qadd - int8 sums rounded once, for Cortex-M with DSP instructions: seven instructions an element. The zero points of the
- * operands are one constant; a most significant product is the shift, the rounding and the zero point of the result. In place.
+ * qadd - int8 sums for Cortex-M with DSP instructions. Rounded once, seven instructions an element: the zero points of the operands are
+ * one constant; a most significant product is the shift, the rounding and the zero point of the result. Or by TFLite's
+ * double rounding. In place.
  */
 #include "kernel/cortexm/dsp.h"
 
@@ -24,4 +25,32 @@ void cop_qadd_dsp(const cop_call *c)
 		y[3] = sum(a[3], b[3], ma, mb, zeros, shift, zero);
 	}
 	for (; n; n--) *y++ = sum(*a++, *b++, ma, mb, zeros, shift, zero);
+}
+
+/* The double rounding: v * m, then n to the right. Twice v is within 32 bits. */
+typedef struct scale { int32_t m, n, half, below; } scale;
+
+static inline scale make_scale(int32_t m, int32_t shift)
+{
+	return (scale){m, -shift, shift ? 1 << (-shift - 1) : 0, shift ? -1 : 0};
+}
+
+static inline int32_t apply(const scale *s, int32_t v)
+{
+	int32_t high = cop_scale_add(2 * v, s->m, 0);
+	return (high + s->half + (high >> 31 & s->below)) >> s->n;
+}
+
+void cop_qadd_twice_dsp(const cop_call *c)
+{
+	const int32_t *k = c->k;
+	const int8_t *a = c->buf[1], *b = c->buf[2];
+	int8_t *y = c->buf[0];
+	const scale sa = make_scale(k[QA_MA], k[QA_SA]), sb = make_scale(k[QA_MB], k[QA_SB]), sy = make_scale(k[QA_MY], k[QA_SY]);
+	int32_t za = k[QA_ZA], zb = k[QA_ZB], zy = k[QA_ZY];
+
+	for (int32_t n = k[QA_COUNT]; n; n--) {
+		int32_t s = apply(&sa, (*a++ - za) * (1 << 20)) + apply(&sb, (*b++ - zb) * (1 << 20));
+		*y++ = (int8_t)cop_sat8(zy + apply(&sy, s));
+	}
 }

@@ -12,19 +12,20 @@
 enum { TILE = 3 };
 
 /* words: of a window, rounded up to even. */
-typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; int32_t exact, plain, words, o_n; } layer;
+typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; int32_t exact, scale, words, o_n; } layer;
 
 #if COP_DSP
 /* Pairs of filters from y to y_end: x the windows, end what follows them, skip bytes of code not to run in a pair's first round; b, m
- * of the first filter; y1, y2 from the first pixel's results to the others'. Unless plain, y gets the six sums of one pair. */
+ * of the first filter, shifts bytes from a multiplier to its shift; y1, y2 from the first pixel's results to the others'. When
+ * the scale is SLOW, y gets the six sums of one pair. */
 typedef struct pairs {
 	const uint32_t *x;
 	int32_t skip;
 	const uint32_t *end;
 	const int32_t *b, *m;
-	int32_t zero, plain, y1, y2;
+	int32_t zero, scale, y1, y2;
 	void *y, *y_end;
-	const uint32_t *w;
+	int32_t shifts;
 } pairs;
 
 /* Two words of weights: 17 instructions of 4 bytes. Sums of a in r8 r9 r10, of 256 b + a in r11 r12 lr. */
@@ -34,10 +35,15 @@ typedef struct pairs {
 #define STEP "ldrd r3, r7, [r1], #8\n" WORD("r3") WORD("r7")
 enum { UNROLL = 4, STEP_BYTES = 17 * 4 };
 
+#define SIX(f, a, b) f("r8", a) f("r9", a) f("r10", a) f("r11", b) f("r12", b) f("lr", b)
+#define ONCE(s, m) "smmlar " s ", " s ", " m ", r2\n"
+#define TWICE(s, m) "qadd " s ", " s ", " s "\n smmulr " s ", " s ", " m "\n add " s ", " s ", " s ", asr #31\n"
+#define SATURATE(s, m) "ssat " s ", #8, " s "\n"
+
 /* Returns the weights after those used. */
-__attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__((unused)) const pairs *p)
+__attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__((unused)) const pairs *p, __attribute__((unused)) const uint32_t *w)
 {
-	__asm__("push {r4-r11, lr}\n ldm r0, {r1-r12}\n push {r1-r11}\n mov r1, r12\n" /* sp: the struct */
+	__asm__("push {r4-r11, lr}\n ldm r0, {r2-r12, lr}\n push {r2-r12, lr}\n" /* sp: the struct */
 		"0: ldrd r0, r2, [sp]\n ldr r3, [sp, #12]\n ldr r8, [r3]\n"
 		"mov r9, r8\n mov r10, r8\n mov r11, r8\n mov r12, r8\n mov lr, r8\n"
 		"add pc, r2\n nop.n\n"
@@ -46,26 +52,29 @@ __attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__(
 		"ldr r3, [sp, #12]\n ldr r4, [r3, #4]\n adds r3, #8\n str r3, [sp, #12]\n"
 		"sub r11, r8\n sub r12, r9\n sub lr, r10\n"
 		"add r11, r4, r11, asr #8\n add r12, r4, r12, asr #8\n add lr, r4, lr, asr #8\n"
-		"ldrd r2, r3, [sp, #20]\n cbz r3, 2f\n"
-		"ldr r3, [sp, #16]\n ldrd r4, r5, [r3], #8\n str r3, [sp, #16]\n"
-		"ldrd r6, r7, [sp, #28]\n ldr r3, [sp, #36]\n"
-		"smmlar r10, r10, r4, r2\n smmlar r9, r9, r4, r2\n smmlar r8, r8, r4, r2\n"
-		"ssat r10, #8, r10\n ssat r9, #8, r9\n ssat r8, #8, r8\n"
+		"ldrd r2, r0, [sp, #20]\n ldr r3, [sp, #16]\n ldrd r4, r5, [r3], #8\n str r3, [sp, #16]\n"
+		"subs r0, #1\n bne.w 3f\n" /* COP_ONCE goes on */
+		SIX(ONCE, "r4", "r5")
+		"2: ldrd r6, r7, [sp, #28]\n ldrd r3, r0, [sp, #36]\n" SIX(SATURATE, , )
 		"strb r10, [r3, r7]\n strb r9, [r3, r6]\n strb r8, [r3], #1\n" /* the first pixel last */
-		"smmlar lr, lr, r5, r2\n smmlar r12, r12, r5, r2\n smmlar r11, r11, r5, r2\n"
-		"ssat lr, #8, lr\n ssat r12, #8, r12\n ssat r11, #8, r11\n"
 		"strb lr, [r3, r7]\n strb r12, [r3, r6]\n strb r11, [r3], #1\n"
-		"ldr r0, [sp, #40]\n str r3, [sp, #36]\n cmp r3, r0\n bne.w 0b\n"
-		"3: mov r0, r1\n add sp, #44\n pop {r4-r11, pc}\n"
-		"2: ldr r3, [sp, #36]\n stm r3, {r8-r12, lr}\n b 3b\n");
+		"str r3, [sp, #36]\n cmp r3, r0\n bne.w 0b\n"
+		"b 5f\n"
+		"3: bmi.w 4f\n ldr r6, [sp, #44]\n subs r3, #8\n add r3, r6\n ldrd r6, r7, [r3]\n"
+		SIX(TWICE, "r4", "r5")
+		"movs r4, #1\n adds r6, #32\n lsl r6, r4, r6\n adds r7, #32\n lsl r7, r4, r7\n"
+		SIX(ONCE, "r6", "r7")
+		"b.w 2b\n"
+		"4: ldr r3, [sp, #36]\n stm r3, {r8-r12, lr}\n"
+		"5: mov r0, r1\n add sp, #48\n pop {r4-r11, pc}\n");
 }
 
-/* Sums by the fast path alone: all pairs at once, or, where results need more than one instruction's rounding, one. */
+/* Sums by the fast path alone: all pairs at once, or, without y_end, one. */
 static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t n, void *y, void *y_end)
 {
 	int32_t skip = (-(l->words >> 1) & (UNROLL - 1)) * STEP_BYTES;
-	pairs p = {x, skip, x + TILE * l->words, l->b + o, l->m + o, l->k[QK_ZY], y_end != NULL, n > 1 ? l->o_n : 0, n > 2 ? 2 * l->o_n : 0, y, y_end, w};
-	return run_pairs(&p);
+	pairs p = {x, skip, x + TILE * l->words, l->b + o, l->m + o, l->k[QK_ZY], y_end ? l->scale : COP_SLOW, n > 1 ? l->o_n : 0, n > 2 ? 2 * l->o_n : 0, y, y_end, 4 * l->o_n};
+	return run_pairs(&p, w);
 }
 #endif
 
@@ -90,7 +99,7 @@ static void tile(const layer *l, const uint32_t *x, int8_t *y, int32_t n)
 	int32_t o = 0, s[2 * TILE];
 
 #if COP_DSP
-	if (l->exact && l->plain && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
+	if (l->exact && l->scale && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
 		o = l->o_n & ~1;
 		w = fast(l, w, x, 0, n, y, y + o);
 		y += o;
@@ -148,7 +157,7 @@ COP_OUT_OF_LINE static void inside(const int8_t *x, int32_t rows, int32_t n, int
 static layer begin(const cop_call *c, int32_t words)
 {
 	const uint32_t *pack = c->pack;
-	return (layer){c->k, c->buf[3], c->buf[4], pack + 1, *pack == PACK_EXACT, cop_plain_scale(c->k), words, c->k[CK_O]};
+	return (layer){c->k, c->buf[3], c->buf[4], pack + 1, *pack == PACK_EXACT, cop_scale_kind(c->k, c->buf[3], c->buf[4]), words, c->k[CK_O]};
 }
 
 void cop_qconv_dsp(const cop_call *c)

@@ -37,7 +37,7 @@ void cop_qfc_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
 	const uint32_t *pack = c->pack, *w = pack + 1;
-	int32_t o_n = k[CK_O], plain = cop_plain_scale(k), exact = *pack == PACK_EXACT, words = (cop_run_words(k[CK_C]) + 3) & ~3;
+	int32_t o_n = k[CK_O], once = cop_scale_kind(k, b, m) == COP_ONCE, exact = *pack == PACK_EXACT, words = (cop_run_words(k[CK_C]) + 3) & ~3;
 	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 
@@ -49,8 +49,8 @@ void cop_qfc_dsp(const cop_call *c)
 #else
 		w = any_sums(w, x, words, exact, &sum, &next);
 #endif
-		y[o] = plain ? (int8_t)cop_sat8(cop_scale_add(sum, m[o], k[QK_ZY])) : cop_finish(k, m, o, sum);
+		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(sum, m[o], k[QK_ZY])) : cop_finish(k, m, o, sum);
 		if (++o == o_n) break;
-		y[o] = plain ? (int8_t)cop_sat8(cop_scale_add(next, m[o], k[QK_ZY])) : cop_finish(k, m, o, next);
+		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(next, m[o], k[QK_ZY])) : cop_finish(k, m, o, next);
 	}
 }

@@ -79,7 +79,7 @@ static void stop(const char *what, const layer *l, const cop_kernel *row)
 static void fill(const layer *l, int plain)
 {
 	const int32_t *k = l->k;
-	int32_t dense = !strcmp(l->op, "qconv"), taps = dense ? k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G] : 1, extreme = !plain && draw(6) == 0;
+	int32_t dense = !strcmp(l->op, "qconv"), taps = dense ? k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G] : 1, extreme = !plain && draw(6) == 0, wide = !plain && draw(6) == 0, least = draw(3) ? 2 + draw(5) : 0, most = draw(8) ? 15 : 25;
 
 	size_t w_n = dense ? (size_t)(k[CK_O] * taps + 64) : 0; /* i4: as many bytes as that at most */
 	noise(input, l->in);
@@ -91,9 +91,10 @@ static void fill(const layer *l, int plain)
 	for (int32_t i = 0; dense && i < k[CK_O]; i++) {
 		int32_t scale = 2 + (int32_t)(draw(1 << 20) / (uint32_t)(1 + taps / 8));
 		bias[i] = draw(65536) - 32768u;
+		if (wide) bias[i] = draw(3u << 29) - (3u << 28); /* sums that no int8 holds */
 		multiplier[i] = (uint32_t)(k[QK_TWICE] ? (1 << 30) + (int32_t)draw(1 << 30) : scale << 6);
 	}
-	for (int32_t i = 0; dense && k[QK_TWICE] && i < k[CK_O]; i++) multiplier[k[CK_O] + i] = -7u - draw(6);
+	for (int32_t i = 0; dense && k[QK_TWICE] && i < k[CK_O]; i++) multiplier[k[CK_O] + i] = -(uint32_t)(plain ? 7 : least) - draw(plain ? 6 : most - least);
 }
 
 static void call(const cop_kernel *row, const layer *l, void *y, const void *x)
@@ -155,13 +156,16 @@ static void run(const layer *l, const char *name)
 	if (name && last) compare(&rows[last - 1], l, name);
 }
 
-static layer add(int32_t n)
+static layer add(int32_t n, int32_t twice)
 {
 	layer l = {.op = "qadd", .in = (size_t)n, .out = (size_t)n};
 
 	l.k[QA_COUNT] = n, l.k[QA_LO] = -128, l.k[QA_HI] = 127;
 	for (int32_t i = QA_ZA; i <= QA_ZY; i++) l.k[i] = draw(256) - 128;
 	l.k[QA_MA] = draw(1 << 21), l.k[QA_MB] = draw(1 << 21), l.k[QA_SY] = 2 + draw(21);
+	if (!twice) return l;
+	l.k[QA_TWICE] = 1;
+	for (int32_t i = QA_MA; i <= QA_SY; i += 2) l.k[i] = (1 << 30) + (int32_t)draw(1 << 30), l.k[i + 1] = -(int32_t)draw(i == QA_MY ? 24 : 4);
 	return l;
 }
 
@@ -253,8 +257,9 @@ static void known(void)
 		snprintf(name, sizeof name, "%s: %ld", t[i].name, mac);
 		run(&l, name);
 	}
-	layer sum = add(16384), mean = pool(1, 8, 8, 64, 8, 8, 1, 0);
+	layer sum = add(16384, 0), exact = add(16384, 1), mean = pool(1, 8, 8, 64, 8, 8, 1, 0);
 	run(&sum, "resnet add: 16384");
+	run(&exact, "resnet add, TFLite's: 16384");
 	run(&mean, "resnet average: 4096");
 }
 
@@ -270,7 +275,7 @@ int main(int argc, char **argv)
 		run(&l, NULL);
 		l = random_conv(1);
 		run(&l, NULL);
-		l = add(1 + draw(300));
+		l = add(1 + draw(300), i & 1);
 		run(&l, NULL);
 		l = random_pool();
 		run(&l, NULL);
