@@ -31,7 +31,7 @@ static int32_t exp_negative(int32_t a)
 /* 1 / (1 + a) in Q0 for a in Q0, 0 <= a < 1: three steps of Newton in Q2. */
 static int32_t reciprocal(int32_t a)
 {
-	int32_t half = (int32_t)(((int64_t)a + INT32_MAX + 1) / 2), x = 1515870810 + cop_high_mul(half, -1010580540);
+	int32_t half = (int32_t)(((int64_t)a + INT32_MAX + 1) >> 1), x = 1515870810 + cop_high_mul(half, -1010580540);
 
 	for (int i = 0; i < 3; i++) x += shift_up(cop_high_mul(x, (1 << 29) - cop_high_mul(half, x)), 2);
 	return shift_up(x, 1);
