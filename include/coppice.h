@@ -188,6 +188,12 @@ int32_t cop_plan_steps(const cop_plan *p, int entry);
 typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes; int64_t macs; } cop_step_info;
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 
+/* Computes the first layers of a model in bands of rows where that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352,
+ * section 3): replaces *g by the cheapest such graph, same bits, if its multiply-accumulates grow by no more than the part
+ * most_extra (0.3: by 30 %). bands 0: nothing was won and *g is as it was. */
+typedef struct cop_patch { int32_t bands; size_t bytes_before, bytes; int64_t macs_before, macs; } cop_patch;
+cop_status cop_graph_patch(cop_graph **g, const cop_target *t, float most_extra, cop_patch *out);
+
 typedef struct cop_session cop_session;
 cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads); /* the only allocation; runs allocate nothing */
 void cop_session_free(cop_session *s);

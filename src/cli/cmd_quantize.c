@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * quantize - a float network as integers, without training. What each layer costs alone is printed, and with --eval what all of
+ * them cost together on the test part: the integer network runs, not an imitation in floats.
+ */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS, KEY_KEEP, KEY_DROP, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL };
+
+enum { MOST_LAYERS = 512 };
+
+typedef struct job {
+	const char *data, *split, *out;
+	bool eval;
+	cop_quantize_args a;
+	cop_quantized_layer layer[MOST_LAYERS];
+	char name[MOST_LAYERS][64];
+	int n;
+} job;
+
+static const struct argp_option options[] = {
+        {"data", 'd', "NAME", 0, "samples to calibrate with: a name of `coppice data list`, or a path", 0},
+        {"output", 'o', "FILE", 0, "where the result goes (.cop)", 0},
+        {"scheme", KEY_SCHEME, "NAME", 0, "w8a8, w4a8 or w4a4: bits of weights and activations; w8, fp16: weights alone (w8a8)", 0},
+        {"per", KEY_PER, "WHAT", 0, "weights have a scale by channel or by tensor (channel)", 0},
+        {"range", KEY_RANGE, "NAME", 0, "of activations: minmax, percentile, mse or kl (mse)", 0},
+        {"asymmetric", KEY_ASYMMETRIC, NULL, 0, "activations have a zero point (the default)", 0},
+        {"symmetric", KEY_SYMMETRIC, NULL, 0, "activations have none", 0},
+        {"round", KEY_ROUND, "NAME", 0, "weights to the nearest, or as adaround learns it (nearest)", 0},
+        {"equalize", KEY_EQUALIZE, NULL, 0, "bring the ranges of neighbouring layers together first", 0},
+        {"bias-correct", KEY_BIAS, NULL, 0, "take back what rounding shifts the outputs of a layer by", 0},
+        {"keep", KEY_KEEP, "LAYERS", 0, "layers that stay float: names of weights, * for any run, | between alternatives", 0},
+        {"max-drop", KEY_DROP, "POINTS", 0, "keep the most sensitive layers at more bits so that accuracy drops by no more, on the valid part", 0},
+        {"limit", KEY_LIMIT, "N", 0, "samples to calibrate with (256; 0: all)", 0},
+        {"split", KEY_SPLIT, "PART", 0, "the part they are taken from: train, valid or test (train)", 0},
+        {"int8-io", KEY_INT8_IO, NULL, 0, "bytes in and out; their scales stay with the network", 0},
+        {"eval", KEY_EVAL, NULL, 0, "score both networks on the test part", 0},
+        {0},
+};
+
+static bool one_of(struct argp_state *state, const char *name, const char *arg, const char *no, const char *yes)
+{
+	if (strcmp(arg, no) && strcmp(arg, yes)) argp_error(state, "%s=%s: must be %s or %s", name, arg, no, yes);
+	return !strcmp(arg, yes);
+}
+
+static error_t option(int key, char *arg, struct argp_state *state, void *ud)
+{
+	job *j = ud;
+
+	switch (key) {
+	case 'd': j->data = arg; return 0;
+	case 'o': j->out = arg; return 0;
+	case KEY_SCHEME: j->a.scheme = arg; return 0;
+	case KEY_PER: j->a.per_tensor = one_of(state, "--per", arg, "channel", "tensor"); return 0;
+	case KEY_RANGE: j->a.range = arg; return 0;
+	case KEY_ASYMMETRIC: j->a.symmetric = false; return 0;
+	case KEY_SYMMETRIC: j->a.symmetric = true; return 0;
+	case KEY_ROUND: j->a.adaround = one_of(state, "--round", arg, "nearest", "adaround"); return 0;
+	case KEY_EQUALIZE: j->a.equalize = true; return 0;
+	case KEY_BIAS: j->a.bias_correct = true; return 0;
+	case KEY_KEEP: j->a.keep = arg; return 0;
+	case KEY_DROP: j->a.bounded = true; j->a.max_drop = cli_real(state, "--max-drop", arg, 0, 100); return 0;
+	case KEY_LIMIT: j->a.limit = cli_int(state, "--limit", arg, 0, 1 << 30); return 0;
+	case KEY_SPLIT: j->split = arg; return 0;
+	case KEY_INT8_IO: j->a.int8_io = true; return 0;
+	case KEY_EVAL: j->eval = true; return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The names belong to a graph that is gone when they are printed. */
+static void note_layer(void *ud, const cop_quantized_layer *l)
+{
+	job *j = ud;
+
+	if (j->n == MOST_LAYERS) return;
+	snprintf(j->name[j->n], sizeof j->name[0], "%s", l->name);
+	j->layer[j->n] = *l;
+	j->layer[j->n].name = j->name[j->n];
+	j->n++;
+}
+
+static void bits_text(char out[16], int weights, int activations)
+{
+	if (weights == 32) snprintf(out, 16, "float");
+	else snprintf(out, 16, "w%da%d", weights, activations);
+}
+
+static void layers(cli *c, const job *j)
+{
+	char kind[16];
+
+	if (j->n) cli_out(c, "%-28s %-5s %10s  %-6s  %s\n", "layer", "op", "weights", "as", "signal to noise, alone");
+	cli_put_list(c, "layers");
+	for (int i = 0; i < j->n; i++) {
+		const cop_quantized_layer *l = &j->layer[i];
+		bits_text(kind, l->weight_bits, l->act_bits);
+		if (l->sqnr != 0) cli_out(c, "%-28s %-5s %10lld  %-6s  %.1f dB\n", l->name, l->op, (long long)l->weights, kind, (double)l->sqnr);
+		else cli_out(c, "%-28s %-5s %10lld  %-6s\n", l->name, l->op, (long long)l->weights, kind);
+		cli_put_item(c, NULL);
+		cli_put_text(c, "name", l->name);
+		cli_put_text(c, "op", l->op);
+		cli_put_int(c, "weights", l->weights);
+		cli_put_int(c, "weight_bits", l->weight_bits);
+		cli_put_int(c, "activation_bits", l->act_bits);
+		cli_put_real(c, "sqnr_db", (double)l->sqnr);
+		cli_put_item_end(c);
+	}
+	cli_put_end(c);
+}
+
+static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_dataset *test)
+{
+	char key[64], flash[32], ram[32];
+	cop_target t;
+	cop_figures f;
+	cop_score s = {.accuracy = -1};
+
+	CLI_TRY(cop_target_find(&t, c->cx, "host"));
+	CLI_TRY(cop_measure(&f, g, &t));
+	if (test) CLI_TRY(cop_eval(&s, g, test, 100, cli_threads(c)));
+	cli_number_text(flash, (double)f.flash_bytes);
+	cli_number_text(ram, (double)f.ram_bytes);
+	cli_out(c, "%-7s weights %s bytes, activations %s bytes", when, flash, ram);
+	if (s.accuracy >= 0) cli_out(c, ", accuracy %.2f %%", 100 * (double)s.accuracy);
+	if (test) cli_out(c, ", loss %.4f", (double)s.loss);
+	cli_out(c, "\n");
+	cli_put_item(c, when);
+	cli_put_int(c, "flash_bytes", (int64_t)f.flash_bytes);
+	cli_put_int(c, "ram_bytes", (int64_t)f.ram_bytes);
+	if (s.accuracy >= 0) snprintf(key, sizeof key, "accuracy"), cli_put_real(c, key, (double)s.accuracy);
+	if (test) cli_put_real(c, "loss", (double)s.loss);
+	cli_put_item_end(c);
+	return COP_OK;
+}
+
+static cop_status quantize(cli *c, job *j, cop_graph **g)
+{
+	cop_dataset *calib = NULL, *valid = NULL, *test = NULL;
+	bool weights_alone = j->a.scheme && (!strcmp(j->a.scheme, "w8") || !strcmp(j->a.scheme, "fp16"));
+	cop_status st = COP_OK;
+
+	if (!weights_alone || j->data) st = cli_data(&calib, c, j->data, j->split, 0);
+	if (!st && j->a.bounded) st = cli_data(&valid, c, j->data, "valid", 0);
+	if (!st && j->eval) st = cli_data(&test, c, j->data, "test", 0);
+	j->a.valid = valid;
+	if (!st) st = figures(c, "before", *g, test);
+	if (!st) st = cop_quantize(g, calib, &j->a);
+	if (!st) layers(c, j);
+	if (!st) st = figures(c, "after", *g, test);
+	if (!st) st = cop_model_save(*g, j->out);
+	cop_data_free(test);
+	cop_data_free(valid);
+	cop_data_free(calib);
+	if (st) return st;
+	cli_put_text(c, "output", j->out);
+	cli_put_int(c, "file_bytes", cli_file_size(j->out));
+	cli_out(c, "%s: %lld bytes\n", j->out, (long long)cli_file_size(j->out));
+	return COP_OK;
+}
+
+cop_status cmd_quantize(cli *c, int argc, char **argv)
+{
+	static job j; /* large, and main runs one verb */
+	const char *file;
+	const cli_line line = {options, "FILE",
+	        "Makes a trained float network one of integers, without training it on. Weights get 8 or 4 bits, activations 8 or 4; "
+	        "samples show how far activations reach.\vExample:\n  coppice quantize net.cop --data mnist -o net-int8.cop --eval\n"
+	        "  coppice quantize net.cop --data mnist --scheme w4a8 --round adaround --max-drop 0.5 -o net-int4.cop",
+	        option, &j, &file, 1, 1};
+	cop_graph *g = NULL;
+
+	j = (job){.split = "train", .a = {.limit = 256}};
+	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cli_can_write(c, j.out));
+	cop_status st = cli_model(&g, c, file);
+	cli_catch_signals(c);
+	j.a.threads = cli_threads(c);
+	j.a.seed = c->seed;
+	j.a.layer = note_layer;
+	j.a.ud = &j;
+	if (!st) st = quantize(c, &j, &g);
+	cop_graph_free(g);
+	return st;
+}

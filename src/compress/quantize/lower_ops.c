@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lower_ops - the integer form of each operator: constants from the ranges of its operands and its result. Ties are rounded
+ * once (kernel/quant.h, single). A bound that was fused becomes a bound of the integers.
+ */
+#include "compress/quantize/lower.h"
+#include "op/qscale.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const cop_qrange *range_of(const cop_lower *l, cop_vid v) { return &l->z->act[v]; }
+
+/* The integers that hold between real bounds. */
+static void bounds(const cop_qrange *r, float lo, float hi, int32_t *qlo, int32_t *qhi)
+{
+	*qlo = isinf(lo) ? r->lo : cop__quantise(lo, r);
+	*qhi = isinf(hi) ? r->hi : cop__quantise(hi, r);
+}
+
+/* "conv1.w" and "m" -> "conv1.m", or the first such name that is free. */
+static void beside(char name[128], const cop_lower *l, const char *w, const char *what)
+{
+	int stem = (int)strlen(w);
+
+	if (stem > 2 && !strcmp(w + stem - 2, ".w")) stem -= 2;
+	stem = COP_MIN(stem, 100);
+	snprintf(name, 128, "%.*s.%s", stem, w, what);
+	for (int i = 0; cop__find(l->out, name); i++) snprintf(name, 128, "%.*s.%s%d", stem, w, what, i);
+}
+
+static cop_vid constant(cop_lower *l, const char *name, const cop_type *t, const void *data)
+{
+	return cop__data(l->out, COP_CONST, name, t, data);
+}
+
+/* ---- tables ---- */
+
+static float apply(int op, float x, float lo, float hi)
+{
+	switch (op) {
+	case OP_sigmoid: return 1 / (1 + expf(-x));
+	case OP_tanh: return tanhf(x);
+	case OP_gelu: return 0.5f * x * (1 + erff(x * 0.70710678f));
+	case OP_hswish: return x * fminf(fmaxf(x + 3, 0), 6) / 6;
+	default: return fminf(fmaxf(x, lo), hi);
+	}
+}
+
+static cop_vid table(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to, int op, float lo, float hi)
+{
+	int8_t entry[256];
+	char name[32];
+	cop_type t = cop__type(COP_I8, 1, DIMS(256));
+
+	for (int i = 0; i < 256; i++) entry[i] = (int8_t)cop__quantise(apply(op, from->scale * (float)((int8_t)(uint8_t)i - from->zero), lo, hi), to);
+	for (int i = 0; snprintf(name, sizeof name, "table%d", i), cop__find(l->out, name); i++) {}
+	return cop__apply(l->out, OP_qlut, &(cop_qlut_attr){COP_I8}, VIDS(v, constant(l, name, &t, entry)));
+}
+
+cop_vid cop__requantised(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to)
+{
+	return table(l, v, from, to, OP_none, COP_NO_LO, COP_NO_HI);
+}
+
+static cop_vid unary(cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	cop_vid x = cop__arg(g, n, 0), y = cop__res(g, n, 0);
+	float lo = COP_NO_LO, hi = COP_NO_HI;
+
+	if (cop__op(g, n)->flags & COP_OP_ACT) cop__act_get(g, n, &lo, &hi);
+	return table(l, l->q[x], range_of(l, x), range_of(l, y), g->node[n].op, lo, hi);
+}
+
+/* ---- layers ---- */
+
+/* Two to a byte along the last axis, the low half first. */
+static cop_vid weights(cop_lower *l, const char *name, const cop_qlayer *y, int32_t rank, const int32_t *dim)
+{
+	int32_t run = dim[rank - 1], half = (run + 1) / 2;
+	cop_type t = cop__type(y->q_bits == 4 && run > 1 ? COP_I4 : COP_I8, rank, dim); /* runs of one would take a byte all the same */
+	size_t rows = (size_t)y->o * (size_t)y->k / (size_t)run;
+
+	if (t.dtype == COP_I8) return constant(l, name, &t, y->q);
+	uint8_t *packed = cop__arena_get(&l->out->mem, rows * (size_t)half + 64);
+	if (!packed) return 0;
+	for (size_t r = 0; r < rows; r++)
+		for (int32_t i = 0; i < run; i++) packed[r * (size_t)half + (size_t)(i / 2)] |= (uint8_t)((y->q[r * (size_t)run + (size_t)i] & 15) << (i % 2 * 4));
+	return cop__data_borrow(l->out, COP_CONST, name, &t, packed);
+}
+
+/* b = bias / (sx sw) - zx sum w, and the multipliers sx sw / sy. */
+static bool constants(int32_t *b, int32_t *m, int32_t *up, double *real, const cop_qlayer *y, const cop_qrange *rx, const cop_qrange *ry)
+{
+	for (int32_t o = 0; o < y->o; o++) {
+		double step = (double)rx->scale * (double)y->scale[o], sum = 0;
+		for (int32_t i = 0; i < y->k; i++) sum += y->q[(size_t)o * (size_t)y->k + (size_t)i];
+		double v = round((double)y->bias[o] / step) - rx->zero * sum;
+		b[o] = (int32_t)fmin(fmax(v, -2147483647.0), 2147483647.0);
+		real[o] = step / (double)ry->scale;
+	}
+	return cop__multipliers_single(m, up, real, y->o);
+}
+
+static cop_vid layer(cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	const cop_qlayer *y = &l->z->layer[n];
+	const cop_qrange *rx = range_of(l, cop__arg(g, n, 0)), *ry = range_of(l, cop__res(g, n, 0));
+	const char *w = g->value[cop__arg(g, n, 1)].name;
+	bool fc = g->node[n].op == OP_fc;
+	cop_qconv_attr a = {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0};
+	cop_type t = cop__type(COP_I32, 1, &y->o);
+	int32_t *b = cop__arena_get(&l->out->mem, 8 * (size_t)y->o), *m = b + y->o;
+	double *real = cop__arena_get(&l->out->mem, sizeof *real * (size_t)y->o);
+	char bias[128], mult[128];
+	float lo, hi;
+
+	if (!fc) {
+		COP_ATTR(cop_conv_attr, c, g, n);
+		a = (cop_qconv_attr){c.sh, c.sw, c.pt, c.pl, c.pb, c.pr, c.dh, c.dw, c.groups, 0, 0, 0, 0, 0};
+	}
+	cop__act_get(g, n, &lo, &hi);
+	bounds(ry, lo, hi, &a.qlo, &a.qhi);
+	a.zx = rx->zero;
+	a.zy = ry->zero;
+	if (!b || !real) return 0;
+	if (!constants(b, m, &a.up, real, y, rx, ry)) {
+		cop__fail(g, COP_ARG, n, "its result is too small beside its input and weights for int8; --keep it");
+		return 0;
+	}
+	cop_vid x = cop__as_integer(l, cop__arg(g, n, 0)), wv = weights(l, w, y, 4, fc ? DIMS(y->o, 1, 1, y->k) : cop__in(g, n, 1)->dim);
+	beside(bias, l, w, "b");
+	cop_vid bv = constant(l, bias, &t, b);
+	beside(mult, l, w, "m");
+	cop_vid mv = constant(l, mult, &t, m);
+	if (fc) x = cop__apply(l->out, OP_reshape, &(cop_shape_attr){4, {0, 1, 1, -1, 0, 0}}, VIDS(x));
+	cop_vid v = cop__apply(l->out, OP_qconv, &a, VIDS(x, wv, bv, mv));
+	return fc ? cop__apply(l->out, OP_reshape, &(cop_shape_attr){2, {0, -1, 0, 0, 0, 0}}, VIDS(v)) : v;
+}
+
+/* ---- two operands ---- */
+
+static cop_vid add(cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1);
+	const cop_qrange *ra = range_of(l, x), *rb = range_of(l, w), *ry = range_of(l, cop__res(g, n, 0));
+	cop_qadd_attr a = {.za = ra->zero, .zb = rb->zero, .zy = ry->zero};
+	float lo, hi;
+
+	cop__act_get(g, n, &lo, &hi);
+	bounds(ry, lo, hi, &a.qlo, &a.qhi);
+	cop__qadd_scales(&a, (double)ra->scale, (double)rb->scale, (double)ry->scale, false);
+	return cop__apply(l->out, OP_qadd, &a, VIDS(cop__as_integer(l, x), cop__as_integer(l, w)));
+}
+
+static cop_vid mul(cop_lower *l, cop_nid n, cop_vid x, cop_vid w)
+{
+	const cop_graph *g = l->z->g;
+	const cop_qrange *ra = range_of(l, x), *rb = range_of(l, w), *ry = range_of(l, cop__res(g, n, 0));
+	cop_qmul_attr a = {.za = ra->zero, .zb = rb->zero, .zy = ry->zero};
+	float lo, hi;
+
+	cop__act_get(g, n, &lo, &hi);
+	bounds(ry, lo, hi, &a.qlo, &a.qhi);
+	cop__multiplier_double(&a.my, &a.sy, (double)ra->scale * (double)rb->scale / (double)ry->scale);
+	return cop__apply(l->out, OP_qmul, &a, VIDS(cop__as_integer(l, x), cop__as_integer(l, w)));
+}
+
+/* May w be the second operand of qmul beside x? Equal shapes, or one number for a sample and channel. */
+static bool repeats(const cop_type *x, const cop_type *w)
+{
+	if (x->rank != w->rank || x->rank < 2 || x->dim[0] != w->dim[0] || x->dim[x->rank - 1] != w->dim[w->rank - 1]) return false;
+	return cop__same_shape(x, w) || cop_type_count(w) == (int64_t)w->dim[0] * w->dim[w->rank - 1];
+}
+
+/* ---- pools, softmax, moves ---- */
+
+static cop_vid avgpool(cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	const cop_qrange *rx = range_of(l, cop__arg(g, n, 0)), *ry = range_of(l, cop__res(g, n, 0));
+	COP_ATTR(cop_pool_attr, p, g, n);
+	cop_qavgpool_attr a = {p.kh, p.kw, p.sh, p.sw, p.pt, p.pl, p.pb, p.pr, rx->zero, ry->zero, 0, 0, ry->lo, ry->hi};
+
+	if (!cop__moves(g, n)) cop__multiplier_double(&a.m, &a.s, (double)rx->scale / ((double)ry->scale * p.kh * p.kw));
+	return cop__apply(l->out, OP_qavgpool, &a, VIDS(l->q[cop__arg(g, n, 0)]));
+}
+
+static cop_vid concat(cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	const cop_qrange *ry = range_of(l, cop__res(g, n, 0));
+	cop_vid in[COP_MAX_IN];
+
+	for (int i = 0; i < g->node[n].n_in; i++) {
+		const cop_qrange *r = range_of(l, cop__arg(g, n, i));
+		in[i] = cop__as_integer(l, cop__arg(g, n, i));
+		if (in[i] && memcmp(r, ry, sizeof *r)) in[i] = cop__requantised(l, in[i], r, ry);
+	}
+	return cop__apply(l->out, OP_concat, g->node[n].attr, g->node[n].n_in, in);
+}
+
+static cop_vid move(cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	cop_node d = g->node[n];
+
+	if (d.op == OP_pad) {
+		COP_ATTR(cop_pad_attr, p, g, n);
+		p.value = (float)range_of(l, cop__arg(g, n, 0))->zero;
+		memcpy(d.attr, &p, sizeof p);
+	}
+	return cop__apply(l->out, d.op, d.attr, VIDS(l->q[cop__arg(g, n, 0)]));
+}
+
+/* ---- which ---- */
+
+/* Do all operands have ranges, and one of them an integer form already? */
+static bool integers(const cop_lower *l, cop_nid n)
+{
+	const cop_node *d = &l->z->g->node[n];
+	bool any = false;
+
+	for (int i = 0; i < d->n_in; i++) {
+		if (!(range_of(l, d->in[i])->scale > 0)) return false;
+		any = any || l->q[d->in[i]];
+	}
+	return any;
+}
+
+bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
+{
+	const cop_graph *g = l->z->g;
+	const cop_type *a = cop__in(g, n, 0), *b = cop__in(g, n, 1);
+	int op = g->node[n].op;
+
+	if (g->node[n].guard || cop__outt(g, n, 0)->dtype != COP_F32 || !(range_of(l, cop__res(g, n, 0))->scale > 0)) return false;
+	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = layer(l, n), true;
+	if (l->z->layer[n].o || !integers(l, n)) return false;
+	if (op == OP_add && cop__same_shape(a, b)) return *made = add(l, n), true;
+	if (op == OP_mul && repeats(a, b)) return *made = mul(l, n, cop__arg(g, n, 0), cop__arg(g, n, 1)), true;
+	if (op == OP_mul && repeats(b, a)) return *made = mul(l, n, cop__arg(g, n, 1), cop__arg(g, n, 0)), true;
+	if (op == OP_sigmoid || op == OP_tanh || op == OP_gelu || op == OP_hswish || op == OP_clip) return *made = unary(l, n), true;
+	if (op == OP_concat) return *made = concat(l, n), true;
+	if (op == OP_softmax && a->dim[a->rank - 1] <= 4096) {
+		cop_qsoftmax_attr s = cop__qsoftmax_scale((double)range_of(l, cop__arg(g, n, 0))->scale, 1);
+		return *made = cop__apply(l->out, OP_qsoftmax, &s, VIDS(l->q[cop__arg(g, n, 0)])), true;
+	}
+	if (op == OP_avgpool) {
+		COP_ATTR(cop_pool_attr, p, g, n);
+		if (p.pt + p.pl + p.pb + p.pr && p.count_pads) return false;
+		return *made = avgpool(l, n), true;
+	}
+	if (cop__moves(g, n)) return *made = move(l, n), true;
+	return false;
+}

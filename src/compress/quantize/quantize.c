@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * quantize - the call, step by step, and the stage of recipes.
+ */
+#include "compress/compress.h"
+#include "compress/quantize/quantize.h"
+#include "io/encode.h"
+
+#include <stdio.h>
+
+/* ---- options ---- */
+
+typedef struct scheme { const char *name; int weights, activations; } scheme; /* activations 32: weights alone */
+static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w4a4", 4, 4}, {"w8", 8, 32}, {"fp16", 16, 32}};
+static const char *const ranges[] = {[COP_RANGE_MINMAX] = "minmax", [COP_RANGE_PERCENTILE] = "percentile", [COP_RANGE_MSE] = "mse", [COP_RANGE_KL] = "kl"};
+
+static cop_status find_scheme(const scheme **out, cop_ctx *cx, const char *name)
+{
+	for (int i = 0; i < LEN(schemes); i++)
+		if (!strcmp(schemes[i].name, name)) return *out = &schemes[i], COP_OK;
+	return cop__error(cx, COP_ARG, "quantize: there is no scheme '%s'; there are w8a8, w4a8, w4a4, w8 and fp16", name);
+}
+
+static cop_status find_range(cop_range_kind *out, cop_ctx *cx, const char *name)
+{
+	for (int i = 0; i < LEN(ranges); i++)
+		if (!strcmp(ranges[i], name)) return *out = (cop_range_kind)i, COP_OK;
+	return cop__error(cx, COP_ARG, "quantize: there is no range '%s'; there are minmax, percentile, mse and kl", name);
+}
+
+/* ---- the float graph ---- */
+
+bool cop__qlayer_is(const cop_graph *g, cop_nid n)
+{
+	int op = g->node[n].op;
+	const cop_value *w = &g->value[cop__arg(g, n, 1)], *b = &g->value[cop__arg(g, n, 2)];
+
+	if ((op != OP_conv && op != OP_fc) || g->node[n].guard) return false;
+	if ((w->role != COP_CONST && w->role != COP_PARAM) || !w->data || w->type.enc != COP_DENSE || w->type.dtype != COP_F32) return false;
+	return !cop__arg(g, n, 2) || ((b->role == COP_CONST || b->role == COP_PARAM) && b->data && b->type.dtype == COP_F32);
+}
+
+const char *cop__qlayer_name(const cop_graph *g, cop_nid n) { return g->value[cop__arg(g, n, 1)].name; }
+
+/* Encoded weights as numbers again. */
+static cop_status decoded(cop_graph **out, const cop_graph *g)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	for (int32_t v = 1; !st && v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (x->type.enc == COP_DENSE || !x->data) continue;
+		cop_type t = cop__type(COP_F32, x->type.rank, x->type.dim);
+		float *w = cop__arena_get(&(*out)->mem, cop_type_bytes(&t) + 64);
+		if (!w) st = COP_NOMEM;
+		if (!st) st = cop__decode(w, g->cx, x->name, &x->type, x->data);
+		if (!st && !(map[v] = cop__data_borrow(*out, x->role, x->name, &t, w))) st = g->cx->code;
+	}
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_rest(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
+static cop_status check_float(const cop_graph *g)
+{
+	if (g->n_input != 1) return cop__error(g->cx, COP_ARG, "quantize: '%s' has %d inputs, one was expected", g->name, g->n_input);
+	if (cop__t(g, g->input[0])->dtype != COP_F32 || cop__t(g, g->input[0])->rank < 2)
+		return cop__error(g->cx, COP_ARG, "quantize: the input of '%s' must be f32 with a batch axis", g->name);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize) return cop__error(g->cx, COP_ARG, "quantize: '%s' is quantised already", g->name);
+	return COP_OK;
+}
+
+cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g, int32_t batch)
+{
+	cop_graph *dense = NULL, *sized = NULL, *infer = NULL;
+
+	*out = NULL;
+	COP_TRY(check_float(g));
+	cop_status st = decoded(&dense, g);
+	if (!st) st = cop__pass_batch(&sized, dense, batch);
+	if (!st) st = cop__pass_to_infer(&infer, sized);
+	if (!st) st = cop__pass_fuse(out, infer);
+	cop_graph_free(dense);
+	cop_graph_free(sized);
+	cop_graph_free(infer);
+	return st;
+}
+
+/* ---- the work ---- */
+
+static cop_status find_layers(cop_quantizer *z)
+{
+	const cop_graph *g = z->g;
+	int32_t *readers = cop__readers(g, &z->mem), found = 0;
+
+	if (!readers) return COP_NOMEM;
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		cop_qlayer *l = &z->layer[n];
+		if (!cop__qlayer_is(g, n) || readers[cop__arg(g, n, 1)] > 1) continue;
+		const cop_type *w = cop__in(g, n, 1);
+		*l = (cop_qlayer){.bits = z->weight_bits, .act_bits = z->act_bits, .o = w->dim[0], .k = (int32_t)(cop_type_count(w) / w->dim[0]), .groups = 1};
+		if (g->node[n].op == OP_conv) {
+			COP_ATTR(cop_conv_attr, a, g, n);
+			l->groups = a.groups;
+		}
+		if (z->a->keep && cop__match(z->a->keep, cop__qlayer_name(g, n))) l->bits = 0, l->act_bits = 8;
+		else found++;
+		if (z->a->adaround && l->bits && l->k > COP_MOST_PRODUCTS)
+			cop__log(z->cx, COP_LOG_WARN, "quantize: '%s' has %d inputs a filter, too many for adaround: rounded to the nearest", cop__qlayer_name(g, n), l->k);
+	}
+	return found ? COP_OK : cop__error(z->cx, COP_ARG, "quantize: '%s' has no convolution or fully connected layer left to quantise", g->name);
+}
+
+static cop_status open_work(cop_quantizer *z, const cop_graph *model)
+{
+	int32_t pairs = 0;
+
+	COP_TRY(cop__quantize_prepare(&z->g, model, z->batch));
+	if (z->a->equalize) {
+		COP_TRY(cop__equalize(z->g, &pairs));
+		cop__log(z->cx, COP_LOG_INFO, "quantize: %d pairs of layers equalised", pairs);
+	}
+	z->seen = cop__arena_get(&z->mem, sizeof *z->seen * (size_t)(z->g->n_value + 1));
+	z->act = cop__arena_get(&z->mem, sizeof *z->act * (size_t)(z->g->n_value + 1));
+	z->layer = cop__arena_get(&z->mem, sizeof *z->layer * (size_t)(z->g->n_node + 1));
+	return z->seen && z->act && z->layer ? find_layers(z) : COP_NOMEM;
+}
+
+/* Says which operators stay float beside int8 ones, once each. */
+static void say_floats(const cop_graph *g)
+{
+	cop_text t;
+
+	cop__text_init(&t, g->cx);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		const char *op = cop__op(g, n)->name;
+		bool seen = false;
+		for (cop_nid m = 1; m < n; m++) seen = seen || g->node[m].op == g->node[n].op;
+		if (seen || g->node[n].op >= OP_qconv || cop__outt(g, n, 0)->dtype != COP_F32 || cop__op(g, n)->flags & COP_OP_VIEW) continue;
+		cop__text_add(&t, "%s%s", t.len ? ", " : "", op);
+	}
+	if (t.len) cop__log(g->cx, COP_LOG_INFO, "quantize: in float stay: %.*s", (int)t.len, t.data);
+	cop__text_free(&t);
+}
+
+static void tell(const cop_quantizer *z)
+{
+	for (cop_nid n = 1; z->a->layer && n <= (cop_nid)z->g->n_node; n++) {
+		const cop_qlayer *l = &z->layer[n];
+		if (!l->o) continue;
+		cop_quantized_layer t = {.name = cop__qlayer_name(z->g, n), .op = cop__op(z->g, n)->name, .weight_bits = l->bits ? l->bits : 32,
+			.act_bits = l->bits ? l->act_bits : 32, .weights = (int64_t)l->o * l->k, .sqnr = l->sqnr};
+		z->a->layer(z->a->ud, &t);
+	}
+}
+
+static cop_status integers(cop_graph **out, cop_quantizer *z, const cop_graph *model)
+{
+	COP_TRY(open_work(z, model));
+	COP_TRY(cop__calibrate(z));
+	COP_TRY(cop__set_ranges(z));
+	COP_TRY(cop__quantize_weights(z));
+	if (z->a->layer || z->a->bounded) COP_TRY(cop__sensitivity(z));
+	COP_TRY(z->a->bounded ? cop__choose(out, z, model) : cop__lower(out, z));
+	say_floats(*out);
+	tell(z);
+	return COP_OK;
+}
+
+static cop_status check_data(const cop_graph *g, const cop_dataset *d)
+{
+	cop_type in;
+
+	if (!d || d->count < 1) return cop__error(g->cx, COP_ARG, "quantize: the calibration set is empty");
+	COP_TRY(cop_graph_io(g, &in, NULL));
+	int64_t want = cop_type_count(&in) / COP_MAX(in.dim[0], 1), have = cop_type_count(&d->x);
+	if (want != have)
+		return cop__error(g->cx, COP_SHAPE, "quantize: samples of '%s' have %lld numbers, the network '%s' takes %lld", d->name, (long long)have, g->name, (long long)want);
+	return COP_OK;
+}
+
+/* Static quantisation at the model's own batch. */
+static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_dataset *calib, const cop_quantize_args *a, const scheme *s)
+{
+	cop_quantizer z = {.cx = model->cx, .a = a, .calib = calib, .weight_bits = s->weights, .act_bits = s->activations};
+	cop_graph *made = NULL;
+
+	COP_TRY(find_range(&z.range, z.cx, a->range ? a->range : "mse"));
+	COP_TRY(check_data(model, calib));
+	z.samples = a->limit > 0 ? COP_MIN(a->limit, calib->count) : calib->count;
+	z.batch = COP_MIN(16, z.samples);
+	cop__arena_init(&z.mem, z.cx);
+	cop_status st = integers(&made, &z, model);
+	if (!st) st = cop__pass_batch(out, made, cop__t(model, model->input[0])->dim[0]);
+	cop_graph_free(made);
+	cop_graph_free(z.g);
+	cop__arena_free(&z.mem);
+	return st;
+}
+
+static cop_status weights_alone(cop_graph **out, const cop_graph *model, const cop_quantize_args *a, const scheme *s)
+{
+	cop_graph *g = NULL;
+
+	if (a->adaround || a->equalize || a->bias_correct || a->bounded || a->int8_io)
+		return cop__error(model->cx, COP_ARG, "quantize: %s changes weights alone and takes no adaround, equalize, bias_correct, max_drop or int8_io", s->name);
+	COP_TRY(cop__quantize_prepare(&g, model, cop__t(model, model->input[0])->dim[0]));
+	cop_status st = cop__narrow_weights(out, g, s->weights, a->keep);
+	cop_graph_free(g);
+	return st;
+}
+
+cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_args *a)
+{
+	const scheme *s = NULL;
+	cop_graph *out = NULL;
+
+	COP_TRY(find_scheme(&s, (*g)->cx, a->scheme ? a->scheme : "w8a8"));
+	COP_TRY(s->activations < 32 ? with_activations(&out, *g, calib, a, s) : weights_alone(&out, *g, a, s));
+	cop_status st = a->int8_io ? cop_graph_apply(&out, "int8_io") : COP_OK;
+	if (!st) st = cop_graph_verify(out);
+	if (st) return cop_graph_free(out), st;
+	cop_graph_free(*g);
+	*g = out;
+	return COP_OK;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * quantize.h - post-training quantisation, from a float model to int8 operators (src/op/q*.c), step by step:
+ *
+ *   prepare     the deployed form: batch norm folded, activations fused, weights dense            quantize.c
+ *   equalize    ranges of neighbouring layers brought together; the function stays the same       equalize.c
+ *   calibrate   histograms of every value                                                         calibrate.c
+ *   ranges      a histogram becomes a scale and a zero point                                      ranges.c
+ *   weights     layer by layer: scales by output channel, rounding to the nearest, or learned     weights.c, moments.c, adaround.c
+ *   lower       the graph of integers                                                             lower.c
+ *   choose      how much each layer costs alone, and which are kept to hold a bound               choose.c
+ *
+ * All of it works on one float graph `g` and side arrays indexed by its values and nodes.
+ */
+#ifndef COP_COMPRESS_QUANTIZE_H
+#define COP_COMPRESS_QUANTIZE_H
+
+#include "pass/pass.h"
+
+typedef enum cop_range_kind { COP_RANGE_MINMAX, COP_RANGE_PERCENTILE, COP_RANGE_MSE, COP_RANGE_KL } cop_range_kind;
+
+/* real = scale * (q - zero), lo <= q <= hi. scale 0: no range is known. */
+typedef struct cop_qrange { float scale; int32_t zero, lo, hi; } cop_qrange;
+
+/* ---- what is seen of a value while samples run ----
+ * Bins of equal width over -reach .. reach. reach doubles when a larger number comes, and pairs of bins merge: the
+ * counts do not depend on the order of what is seen. */
+enum { COP_SEEN_BINS = 4096 };
+typedef struct cop_seen { float lo, hi, reach; int64_t n; int64_t *count; } cop_seen;
+void cop__see(cop_seen *s, const float *x, int64_t n);
+
+/* ---- ranges ---- */
+/* The range for `bits` bits that covers lo..hi, 0 included exactly. */
+cop_qrange cop__qrange(float lo, float hi, int bits, bool symmetric);
+cop_status cop__qrange_of(cop_qrange *out, cop_ctx *cx, const cop_seen *s, cop_range_kind kind, int bits, bool symmetric);
+/* The threshold of |x| in bins (of bins[n]) with the least divergence from its `levels`-level form; n: nothing is cut. */
+int32_t cop__kl_threshold(const double *bins, int32_t n, int32_t levels, double *room /* [2 * n] */);
+int32_t cop__quantise(float x, const cop_qrange *r); /* ties away from zero, as the quantize operator */
+
+/* ---- weights ---- */
+/* The symmetric scale of rows of k weights for integers -most .. most: by their largest, or by least squares over shrunken ones.
+ * matters [k]: by how much the error of each counts; NULL: all alike. */
+float cop__weight_scale(const float *w, int32_t rows, int32_t k, int32_t most, bool least_squares, const float *matters);
+int32_t cop__round_weight(float w, float scale, int32_t most);
+
+/* AdaRound (Nagel 2020) of a row of k weights: each becomes the integer below or above it, so that the cost
+ * e' H e + 2 e' d is least, where e = scale q - w. H [k,k] holds the mean products of the layer's inputs, d what the errors of
+ * their makers add (NULL: nothing). q comes in rounded to the nearest and is never made worse. */
+cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, int32_t k, const float *h, const float *d, int32_t most, int32_t steps);
+double cop__round_cost(const int8_t *q, const float *w, float scale, int32_t k, const float *h, const float *d);
+
+/* ---- the work ---- */
+/* A session of g that hands out every value. */
+typedef struct cop_watch { cop_graph *g; cop_plan *plan; cop_session *s; int32_t *index; cop_vid *of; cop_ctx *cx; } cop_watch;
+
+typedef struct cop_qlayer { /* a convolution or fully connected layer of g */
+	int bits;           /* of its weights; 0: it stays float */
+	int act_bits;       /* of its result */
+	int32_t o, k, groups;
+	int8_t *q;          /* [o,k] */
+	int q_bits;         /* of q; 0: there is none yet */
+	float *scale;       /* [o] */
+	float *bias;        /* [o], corrected */
+	float sqnr;         /* dB at the network's output when this layer alone is quantised */
+} cop_qlayer;
+
+typedef struct cop_quantizer {
+	cop_ctx *cx;
+	const cop_quantize_args *a;
+	cop_graph *g;
+	cop_arena mem;
+	int weight_bits, act_bits;
+	cop_range_kind range;
+	cop_dataset *calib;
+	int32_t samples, batch; /* of calibration; of g */
+	cop_seen *seen;         /* [n_value+1] */
+	cop_qrange *act;        /* [n_value+1] */
+	cop_qlayer *layer;      /* [n_node+1]; o = 0: not a layer */
+	cop_graph *rough;       /* g with the weights that the layers quantised so far have; same indices */
+	cop_watch exact;        /* of g */
+} cop_quantizer;
+
+cop_status cop__watch_new(cop_watch *w, const cop_graph *g, int threads);
+void cop__watch_free(cop_watch *w);
+cop_status cop__watch_value(cop_watch *w, cop_vid v, cop_tensor *out); /* of g; data NULL when it is not watched */
+/* Samples i .. i+batch of the set into the session's input, fewer at the end: the rest repeats the last. Returns how many. */
+cop_status cop__watch_load(cop_tensor *to, cop_ctx *cx, cop_dataset *d, int32_t i, int32_t end, float *room, int32_t *got);
+
+bool cop__qlayer_is(const cop_graph *g, cop_nid n); /* can be a qconv: conv or fc with constant dense weights */
+const char *cop__qlayer_name(const cop_graph *g, cop_nid n);
+
+cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g, int32_t batch);
+cop_status cop__equalize(cop_graph *g, int32_t *pairs); /* in place; says how many pairs there were */
+cop_status cop__calibrate(cop_quantizer *z);
+
+enum { COP_MOST_PRODUCTS = 4608 }; /* numbers a filter sees, up to which their products are kept */
+/* What the filters of a layer see, in the float network (x) and where the layers before it are quantised (x^). By group. */
+typedef struct cop_moments {
+	int32_t groups, k;
+	double n;     /* positions */
+	float *mean;  /* [groups,k] of x^ */
+	float *shift; /* [groups,k] mean of x^ - x */
+	float *h;     /* [groups,k,k] mean of x^ x^' */
+	float *m;     /* [groups,k,k] mean of x^ (x^ - x)' */
+} cop_moments;
+cop_status cop__moments(cop_moments *m, cop_quantizer *z, cop_nid n, bool products); /* free with cop__moments_free, after a failure too */
+void cop__moments_free(cop_moments *m, cop_ctx *cx);
+void cop__moments_center(cop_moments *m); /* about the means: what a bias cannot take back */
+
+cop_status cop__quantize_weights(cop_quantizer *z); /* of all layers, in order, for their bits: q, scale, bias */
+cop_status cop__set_ranges(cop_quantizer *z);                  /* act[] from seen[] and layer[].act_bits */
+cop_status cop__lower(cop_graph **out, const cop_quantizer *z);
+cop_status cop__sensitivity(cop_quantizer *z);
+cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model);
+
+/* Weights alone: bytes with a scale by row (bits 8), or half floats (bits 16), for layers that match. */
+cop_status cop__narrow_weights(cop_graph **out, const cop_graph *g, int bits, const char *keep);
+
+#endif
