@@ -42,7 +42,7 @@ __attribute__((noreturn, format(printf, 3, 4))) static inline void shim_fail(con
 #define shim_text(a, same, b)                                                      \
 	do {                                                                       \
 		const char *a_ = (a), *b_ = (b);                                   \
-		shim_check(!strcmp(a_, b_) == same, "\"%s\", \"%s\"", a_, b_);     \
+		shim_check((strcmp(a_, b_) == 0) == same, "\"%s\", \"%s\"", a_, b_);     \
 	} while (0)
 
 #define fail_msg(...) shim_fail(__FILE__, __LINE__, __VA_ARGS__)
