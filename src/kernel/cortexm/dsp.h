@@ -16,11 +16,11 @@
 #define COP_DSP 0
 #endif
 
-/* Loops that need their registers for themselves. */
+/* Loops that need their registers for themselves, and what is too rare to stand in several places. */
 #if defined(__GNUC__)
-#define COP_OUT_OF_LINE __attribute__((noinline))
+#define COP_OUT_OF_LINE __attribute__((noinline, unused)) static
 #else
-#define COP_OUT_OF_LINE
+#define COP_OUT_OF_LINE static
 #endif
 
 /* Four bytes from any address. */
@@ -87,7 +87,7 @@ static inline int32_t cop_sat8(int32_t v) { return cop_clampi(v, -128, 127); }
  * out of int8's range whatever follows; above, it must not. Else SLOW. */
 enum { COP_SLOW, COP_ONCE, COP_TWICE };
 
-static inline int32_t cop_scale_kind(const int32_t *k, const int32_t *b, const int32_t *m)
+COP_OUT_OF_LINE int32_t cop_scale_kind(const int32_t *k, const int32_t *b, const int32_t *m)
 {
 	int32_t few = k[CK_KH] * k[CK_KW] * k[CK_C] <= 16384;
 
@@ -101,7 +101,7 @@ static inline int32_t cop_scale_kind(const int32_t *k, const int32_t *b, const i
 }
 
 /* The sum of output channel o as int8, any rounding and any bounds. */
-static inline int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o, int32_t acc)
+COP_OUT_OF_LINE int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o, int32_t acc)
 {
 	return (int8_t)cop_clampi(k[QK_ZY] + cop_requant(acc, m, o, k[CK_O], k[QK_TWICE], k[QK_UP]), k[CK_LO], k[CK_HI]);
 }
@@ -117,7 +117,7 @@ enum { PACK_EXACT = 1 };
 static inline int32_t cop_run_words(int32_t run) { return (run >> 2) * 2 + ((run & 3) + 1) / 2; }
 
 /* Adds one word's products with the taps x to the sums of both filters. */
-static inline void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
+COP_OUT_OF_LINE void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
 {
 	for (int32_t i = 0; i < 2; i++, w >>= 16, x >>= 16) {
 		int32_t wa = (int8_t)w, wb = ((int16_t)w - (exact ? wa : 0)) >> 8;

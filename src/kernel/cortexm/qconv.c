@@ -79,7 +79,7 @@ static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x
 #endif
 
 /* Sums of filters o and o + 1 (if there) over TILE windows: a's in s[0..2], b's in s[3..5]. Returns the weights after those used. */
-static const uint32_t *sums(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t *s)
+COP_OUT_OF_LINE const uint32_t *sums(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t *s)
 {
 	int32_t two = o + 1 < l->o_n;
 
@@ -116,12 +116,14 @@ static void tile(const layer *l, const uint32_t *x, int8_t *y, int32_t n)
 
 /* ---- windows ---- */
 
-static uint32_t *pad(uint32_t *d, int32_t words, int32_t v)
+COP_OUT_OF_LINE uint32_t *pad(uint32_t *d, int32_t words, int32_t v)
 {
 	uint32_t pair = (uint32_t)(uint16_t)v * 0x10001u;
 	for (; words; words--, d += TILE) *d = pair;
 	return d;
 }
+
+COP_OUT_OF_LINE uint32_t *expand(uint32_t *d, const int8_t *x, int32_t n) { return cop_expand(d, x, n, TILE); }
 
 /* A run that sticks out of the image on the left or right. Of whole words, pixel by pixel; else put together in `row`. */
 static uint32_t *edge(const int32_t *k, const int8_t *line, int32_t w0, uint32_t *d, int8_t *row)
@@ -131,14 +133,14 @@ static uint32_t *edge(const int32_t *k, const int8_t *line, int32_t w0, uint32_t
 
 	for (int32_t w = w0; w < w0 + k[CK_KW]; w++) {
 		int32_t in = w >= 0 && w < k[CK_W];
-		if (!odd) d = in ? cop_expand(d, line + w * c_n, c_n, TILE) : pad(d, words, k[QK_ZX]);
+		if (!odd) d = in ? expand(d, line + w * c_n, c_n) : pad(d, words, k[QK_ZX]);
 		else for (int32_t c = 0; c < c_n; c++) *to++ = (int8_t)(in ? line[w * c_n + c] : k[QK_ZX]);
 	}
-	return odd ? cop_expand(d, row, (int32_t)(to - row), TILE) : d;
+	return odd ? expand(d, row, (int32_t)(to - row)) : d;
 }
 
 /* The window whose corner is (h0, w0) of an image, into every TILE-th word of d; some of it lies in the padding. */
-COP_OUT_OF_LINE static void border(const int32_t *k, const int8_t *image, int32_t h0, int32_t w0, uint32_t *d, int8_t *row)
+COP_OUT_OF_LINE void border(const int32_t *k, const int8_t *image, int32_t h0, int32_t w0, uint32_t *d, int8_t *row)
 {
 	int32_t words = cop_run_words(k[CK_KW] * k[CK_C]);
 
@@ -147,7 +149,7 @@ COP_OUT_OF_LINE static void border(const int32_t *k, const int8_t *image, int32_
 }
 
 /* All of it lies in the image, the corner at x: `rows` runs of n bytes, `next` bytes from one to the next. */
-COP_OUT_OF_LINE static void inside(const int8_t *x, int32_t rows, int32_t n, int32_t next, uint32_t *d)
+COP_OUT_OF_LINE void inside(const int8_t *x, int32_t rows, int32_t n, int32_t next, uint32_t *d)
 {
 	for (; rows; rows--, x += next) d = cop_expand(d, x, n, TILE);
 }
@@ -200,9 +202,9 @@ static void expand3(uint32_t *d, const int8_t *x, const int8_t *x1, const int8_t
 		d[5] = cop_odd(t);
 	}
 	if (!n) return;
-	cop_expand(d, x, n, TILE);
-	cop_expand(d + 1, x1, n, TILE);
-	cop_expand(d + 2, x2, n, TILE);
+	expand(d, x, n);
+	expand(d + 1, x1, n);
+	expand(d + 2, x2, n);
 }
 
 /* One tap, stride 1: windows are pixels, without a border. */

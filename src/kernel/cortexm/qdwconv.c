@@ -59,7 +59,7 @@ static run_band *const by_scale[COP_TWICE + 1][2];
 #endif
 
 /* Any rounding. */
-static void any_band(const cop_call *c, const geometry *g, const band *b, int32_t ch)
+COP_OUT_OF_LINE void any_band(const cop_call *c, const geometry *g, const band *b, int32_t ch)
 {
 	for (int32_t r = 0; r < b->rows; r++)
 		for (int32_t i = 0; i < g->ow; i++) {
@@ -97,7 +97,7 @@ static inline void widen(int16_t *d, const int8_t *x, int32_t n, int32_t c_n)
 }
 
 /* All channels of result rows [oh, oh + rows) of an image x. */
-static void run(const cop_call *c, const geometry *g, const int8_t *x, int8_t *y, int32_t oh, int32_t rows, int32_t four)
+COP_OUT_OF_LINE void run(const cop_call *c, const geometry *g, const int8_t *x, int8_t *y, int32_t oh, int32_t rows, int32_t four)
 {
 	const int32_t *k = c->k, *bias = c->buf[3], *m = c->buf[4];
 	const int8_t *w = c->buf[2];
@@ -123,7 +123,7 @@ static void run(const cop_call *c, const geometry *g, const int8_t *x, int8_t *y
 }
 
 /* Where results lie over the input, channels must meet themselves alone: the input moves down by less than a pixel. */
-static const int8_t *aligned(int8_t *x, const int8_t *y, int32_t bytes, int32_t c_n)
+COP_OUT_OF_LINE const int8_t *aligned(int8_t *x, const int8_t *y, int32_t bytes, int32_t c_n)
 {
 	int32_t by = (int32_t)((uintptr_t)x - (uintptr_t)y) % c_n;
 
@@ -132,7 +132,7 @@ static const int8_t *aligned(int8_t *x, const int8_t *y, int32_t bytes, int32_t 
 	return x - by;
 }
 
-static inline void depthwise(const cop_call *c, int32_t four)
+COP_OUT_OF_LINE void depthwise(const cop_call *c, int32_t four)
 {
 	const int32_t *k = c->k;
 	geometry g = {k[CK_SH], k[CK_C], k[CK_W], k[CK_OW], cop_dw_pitch(k), cop_dw_rows(k)};

@@ -5,7 +5,7 @@
  */
 #include "kernel/cortexm/dsp.h"
 
-static const uint32_t *any_sums(const uint32_t *w, const uint32_t *x, int32_t words, int32_t exact, int32_t *a, int32_t *b)
+COP_OUT_OF_LINE const uint32_t *any_sums(const uint32_t *w, const uint32_t *x, int32_t words, int32_t exact, int32_t *a, int32_t *b)
 {
 	for (; words; words--) cop_two_filters(*w++, *x++, exact, a, b);
 	return w;
@@ -17,7 +17,7 @@ static const uint32_t *any_sums(const uint32_t *w, const uint32_t *x, int32_t wo
 #define STEP "ldmia.w %[w]!, {r4, r5, r6, r8}\n ldmia.w %[x]!, {r9, r10, r11, r12}\n" WORD("r4", "r9") WORD("r5", "r10") WORD("r6", "r11") WORD("r8", "r12")
 enum { UNROLL = 4, STEP_BYTES = 14 * 4 };
 
-static inline const uint32_t *exact_sums(const uint32_t *w, const uint32_t *x, int32_t words, int32_t *a, int32_t *b)
+COP_OUT_OF_LINE const uint32_t *exact_sums(const uint32_t *w, const uint32_t *x, int32_t words, int32_t *a, int32_t *b)
 {
 	int32_t sa = *a, sb = sa, q = (-(words >> 2) & (UNROLL - 1)) * STEP_BYTES; /* sb: of 256 b + a; q: code to jump over at first */
 	const uint32_t *end = x + words;
