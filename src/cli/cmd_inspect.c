@@ -119,8 +119,8 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	total(c, "macs", "operations, one sample", f.macs, "MACs that the kernels do");
 	if (file >= 0) total(c, "file_bytes", "file", file, "bytes");
 	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 a parameter");
-	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as the portable kernels read them");
-	total(c, "ram_bytes", "RAM, one sample", (int64_t)f.ram_bytes, "bytes with the portable kernels");
+	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as the kernels that are emitted read them");
+	total(c, "ram_bytes", "RAM, one sample", (int64_t)f.ram_bytes, "bytes with the kernels that are emitted; a stack comes on top");
 	total(c, "arena_bytes", "  arena", (int64_t)cop_plan_bytes(p, COP_TEMP),
 	        "bytes of activations, inputs and outputs, as planned");
 	total(c, "live_bytes", "  largest live set", (int64_t)cop_plan_live(p), "bytes; no arena can be smaller");
