@@ -87,8 +87,10 @@ typedef enum cop_dtype {
 /* How a constant lies in memory; the blob layouts are in kernel/kernel.h.
  *   DENSE    the elements in order
  *   PALETTE  a codebook and one packed code for each element
- *   SPARSE   by output row: gaps between kept elements and their codes (or f32 values) */
-#define COP_ENC_MAP(X) X(DENSE, "dense") X(PALETTE, "palette") X(SPARSE, "sparse")
+ *   SPARSE   by output row: gaps between kept elements and their codes (or f32 values)
+ *   BYTES    a scale for each output row, and int8 codes
+ *   HALF     16-bit floats */
+#define COP_ENC_MAP(X) X(DENSE, "dense") X(PALETTE, "palette") X(SPARSE, "sparse") X(BYTES, "bytes") X(HALF, "half")
 typedef enum cop_enc {
 #define X(name, text) COP_##name,
 	COP_ENC_MAP(X)
@@ -262,6 +264,30 @@ cop_status cop_eval(cop_score *out, const cop_graph *g, cop_dataset *data, int32
  * does not pay is undone. Replaces *g. history, if given, receives one JSON object (see docs/recipes.md). */
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
 	const cop_train_args *a, cop_write_fn *history, void *ud);
+
+/* Post-training quantisation: a float model becomes one of integers (docs/quantization.md). NULL and 0 are the defaults. */
+typedef struct cop_quantized_layer {
+	const char *name, *op;
+	int weight_bits, act_bits; /* 32: float */
+	int64_t weights;
+	float sqnr;                /* signal to noise at the output in dB when this layer alone is quantised */
+} cop_quantized_layer;
+typedef struct cop_quantize_args {
+	const char *scheme;  /* "w8a8" (default), "w4a8", "w4a4"; weights alone: "w8", "fp16" */
+	const char *range;   /* of activations: "mse" (default), "minmax", "percentile", "kl" */
+	const char *keep;    /* layers that stay float: names of weights, as "conv1.w|fc*" */
+	bool per_tensor, symmetric, adaround, equalize, bias_correct, int8_io;
+	bool bounded;        /* keep the most sensitive layers at more bits or in float, so that max_drop is held */
+	float max_drop;      /* points of accuracy on `valid`; percent of the loss where there are no labels */
+	int32_t limit;       /* samples of calibration; 0: all of the set */
+	int threads;
+	uint64_t seed;
+	cop_dataset *valid;  /* NULL: the calibration set */
+	void (*layer)(void *ud, const cop_quantized_layer *l); /* told of each layer, when set */
+	void *ud;
+} cop_quantize_args;
+/* calib may be NULL where weights alone are quantised. Replaces *g, or leaves it and fails; COP_BUDGET: max_drop cannot be held. */
+cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_args *a);
 
 /* ---- figures, emission, reports ---------------------------------------------------------------- */
 

@@ -124,6 +124,14 @@ static bool quant_word(word w, float *scale, int32_t *zero)
 	return sscanf(text, "scale=%f%c", scale, &rest) == 1 || sscanf(text, "zero=%d%c", zero, &rest) == 1;
 }
 
+/* COP_DENSE: the word names none. */
+static cop_enc encoding(word w)
+{
+	for (cop_enc e = COP_DENSE + 1; e <= COP_HALF; e++)
+		if (is(w, cop__enc_text(e))) return e;
+	return COP_DENSE;
+}
+
 /* input|const|param|state NAME TYPE [ENC BYTES] [of=NAME] [scale=REAL zero=INTEGER] */
 static cop_status leaf(parser *p, cop_role role)
 {
@@ -141,8 +149,8 @@ static cop_status leaf(parser *p, cop_role role)
 		word w = p->w[i];
 		if (w.len > 3 && !memcmp(w.s, "of=", 3)) {
 			COP_TRY(find(p, (word){w.s + 3, w.len - 3}, &of));
-		} else if ((is(w, "palette") || is(w, "sparse")) && i + 1 < p->n) {
-			t.enc = is(w, "sparse") ? COP_SPARSE : COP_PALETTE;
+		} else if (encoding(w) && i + 1 < p->n) {
+			t.enc = encoding(w);
 			w = p->w[++i];
 			if (number(w.s, w.len, &v) != w.len || v < 1 || v > INT32_MAX) return bad(p, "bad length of the encoding", w);
 			t.enc_bytes = (uint32_t)v;

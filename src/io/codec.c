@@ -178,7 +178,7 @@ cop_status cop__restore(
 		memcpy(data, p, len);
 		return t->enc == COP_DENSE ? COP_OK : cop__blob_check(cx, name, t, data);
 	}
-	if (codec >= COP_N_CODEC || t->dtype != COP_F32)
+	if (codec >= COP_N_CODEC || t->dtype != COP_F32 || cop__narrow(t->enc))
 		return cop__error(cx, COP_FORMAT, "%s: stored under unknown coder %u", name, codec);
 	cop__matrix_of(t, &rows, &cols);
 	if (!cop__stored_enough((int64_t)rows * cols, len))
@@ -261,7 +261,7 @@ cop_status cop__store(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_ty
 	cop_status st = COP_OK;
 
 	cop__text_init(&best, cx);
-	if (*codec != COP_CODEC_RAW && t->dtype == COP_F32) {
+	if (*codec != COP_CODEC_RAW && t->dtype == COP_F32 && !cop__narrow(t->enc)) {
 		COP_TRY(codes_of(&c, cx, t, data));
 		if (hopeless(&c)) *codec = COP_CODEC_RAW;
 		else st = best_of(&best, codec, cx, t, data, &c);

@@ -393,6 +393,7 @@ cop_status cop__decode(float *w, cop_ctx *cx, const char *name, const cop_type *
 		memcpy(w, data, cop_type_bytes(t));
 		return COP_OK;
 	}
+	if (cop__narrow(t->enc)) return cop__narrow_decode(w, cx, name, t, data);
 	cop__matrix_of(t, &rows, &cols);
 	COP_TRY(cop__codes_of_blob(&c, cx, name, t->enc, data, t->enc_bytes, rows, cols));
 	cop__dense_of_codes(w, &c);
@@ -405,6 +406,7 @@ cop_status cop__blob_check(cop_ctx *cx, const char *name, const cop_type *t, con
 	cop_codes c;
 	int32_t rows, cols;
 
+	if (cop__narrow(t->enc)) return cop__narrow_check(cx, name, t, blob);
 	cop__matrix_of(t, &rows, &cols);
 	COP_TRY(cop__codes_of_blob(&c, cx, name, t->enc, blob, t->enc_bytes, rows, cols));
 	cop__codes_free(&c, cx);

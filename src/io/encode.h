@@ -52,6 +52,15 @@ cop_status cop__encode_sparse(void **blob, uint32_t *bytes, cop_ctx *cx, const f
         const uint8_t *codes, int32_t rows, int32_t cols);
 /* w[rows*cols] of a value of any encoding. */
 cop_status cop__decode(float *w, cop_ctx *cx, const char *name, const cop_type *t, const void *data);
+/* BYTES: of scale[rows] and code[rows*cols]; HALF: of w (narrow.c). */
+cop_status cop__encode_narrow(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *w, const float *scale,
+        const int8_t *code, int32_t rows, int32_t cols);
+cop_status cop__narrow_check(cop_ctx *cx, const char *name, const cop_type *t, const void *blob);
+cop_status cop__narrow_decode(float *w, cop_ctx *cx, const char *name, const cop_type *t, const void *blob);
+static inline bool cop__narrow(cop_enc e) { return e == COP_BYTES || e == COP_HALF; }
+uint16_t cop__to_half(float f);
+float cop__from_half(uint16_t h);
+
 /* Whether the kernels may run from this blob: every index stays inside. */
 cop_status cop__blob_check(cop_ctx *cx, const char *name, const cop_type *t, const void *blob);
 

@@ -178,6 +178,8 @@ enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
  * SPARSE   u32 rows, u32 levels (0: f32 values); f32 codebook[levels] with entry 0 = 0 (the filler);
  *          u32 start[rows+1]: entry index at which each row begins;
  *          u8 gap[entries], padded to 4: distance to the previous kept element of the row, less one (first: from -1);
- *          u8 code[entries] padded to 4, or f32 value[entries]. A gap over 255 is bridged by a filler entry. */
+ *          u8 code[entries] padded to 4, or f32 value[entries]. A gap over 255 is bridged by a filler entry.
+ * BYTES    f32 scale[rows]; i8 code[rows*cols], padded to 4: w = scale * code
+ * HALF     u16[rows*cols], IEEE binary16, padded to 4 */
 
 #endif

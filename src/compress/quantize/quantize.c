@@ -208,7 +208,7 @@ static cop_status weights_alone(cop_graph **out, const cop_graph *model, const c
 	if (a->adaround || a->equalize || a->bias_correct || a->bounded || a->int8_io)
 		return cop__error(model->cx, COP_ARG, "quantize: %s changes weights alone and takes no adaround, equalize, bias_correct, max_drop or int8_io", s->name);
 	COP_TRY(cop__quantize_prepare(&g, model, cop__t(model, model->input[0])->dim[0]));
-	cop_status st = cop__narrow_weights(out, g, s->weights, a->keep);
+	cop_status st = cop__narrow_weights(out, g, s->weights, a->keep, a->per_tensor);
 	cop_graph_free(g);
 	return st;
 }

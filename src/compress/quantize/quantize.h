@@ -114,6 +114,6 @@ cop_status cop__sensitivity(cop_quantizer *z);
 cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model);
 
 /* Weights alone: bytes with a scale by row (bits 8), or half floats (bits 16), for layers that match. */
-cop_status cop__narrow_weights(cop_graph **out, const cop_graph *g, int bits, const char *keep);
+cop_status cop__narrow_weights(cop_graph **out, const cop_graph *g, int bits, const char *keep, bool per_tensor);
 
 #endif
