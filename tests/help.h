@@ -88,7 +88,8 @@ static inline void fill_value(const cop_graph *g, cop_vid v, void *data, uint32_
 		const char *op = cop__op(g, (cop_nid)m)->name;
 		for (int i = 1; i < d->n_in; i++)
 			positive |= d->in[i] == v && (!strncmp(op, "bn", 2) || !strcmp(op, "div") || (!strcmp(op, "adam") && i == 5));
-		positive |= d->in[0] == v && !strcmp(op, "clip_norm");
+		positive |= d->in[0] == v && (!strcmp(op, "clip_norm") || !strcmp(op, "pow"));
+		positive |= !strncmp(op, "map", 3) && d->in[d->n_in - 1] == v && (d->attr[0] == MAP_LOG || d->attr[0] == MAP_SQRT || d->attr[0] == MAP_RECIPROCAL);
 	}
 	if (g->value[v].data) memcpy(data, g->value[v].data, cop_type_bytes(t)); /* a sample that brings its constants */
 	else if (t->dtype == COP_I32) fill_ints(g, v, data, stream);

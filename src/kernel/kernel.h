@@ -98,7 +98,7 @@ enum { BK_RANK, BK_DIM, BK_SA = BK_DIM + 6, BK_SB = BK_SA + 6, BK_LO = BK_SB + 6
  * buffers y | x;  x_grad: dx | dy and y (clip, sigmoid, tanh) or x (gelu, hswish).  clip_grad passes dy where lo < y < hi. */
 enum { UK_COUNT, UK_LO, UK_HI, UK_WORDS };
 
-/* maxpool   y, at (u8, kh*KW+kw of the first maximum, optional) | x      maxpool_grad  dx | dy at
+/* maxpool   y, at (u8, kh*KW+kw of the first maximum, optional) | x (f32, i8)   maxpool_grad  dx | dy at
  * avgpool   y | x                                                       avgpool_grad  dx | dy
  * PADS: 1 = padding counts in the average's divisor. */
 enum { PK_N, PK_H, PK_W, PK_C, PK_OH, PK_OW, PK_KH, PK_KW, PK_SH, PK_SW, PK_PT, PK_PL, PK_PADS, PK_WORDS };
@@ -149,6 +149,28 @@ enum { AK_COUNT, AK_B1, AK_B2, AK_EPS, AK_DECAY, AK_W, AK_WORDS };
  * palette_grad  dcodebook | dw codes     sums; entry 0 stays 0 when ZERO (the code of pruned weights) */
 enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
 
+/* map       y = FN(x), COUNT elements; ALPHA, BETA: of the functions that have them           buffers y | x;  map_grad  dx | dy x */
+enum { FN_COUNT, FN_FN, FN_ALPHA, FN_BETA, FN_WORDS };
+enum cop_map_fn { MAP_NEG, MAP_ABS, MAP_EXP, MAP_LOG, MAP_SQRT, MAP_RECIPROCAL, MAP_ERF, MAP_FLOOR, MAP_CEIL, MAP_ROUND /* half to even */, MAP_SIGN, MAP_SOFTPLUS,
+	MAP_SOFTSIGN, MAP_ELU, MAP_CELU, MAP_LEAKYRELU, MAP_HARDSIGMOID, MAP_MISH, MAP_THRESHOLDEDRELU, MAP_SIN, MAP_COS, MAP_ATAN, MAP_NOT, MAP_FNS };
+/* max min pow mod, equal less greater lessequal greaterequal, and or xor   words of add; LO and HI are not read */
+/* where     y = c ? a : b with broadcasting; strides in elements, 0 where an operand repeats   buffers y | c a b */
+enum { WK_RANK, WK_DIM, WK_SC = WK_DIM + 6, WK_SA = WK_SC + 6, WK_SB = WK_SA + 6, WK_WORDS = WK_SB + 6 };
+/* expand    words of copy: y[i SY] = x[i SX], SX 0 where x repeats                              buffers y | x */
+/* reduce    y | x   words of sum_to, then FN and of how many elements each is made              argmax  y(i32) | x   the first, or LAST, largest of N */
+enum { RK_FN = RK_WORDS, RK_OF, RK_REDUCE_WORDS };
+enum cop_reduce_fn { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD };
+enum { IK_OUTER, IK_N, IK_INNER, IK_LAST, IK_WORDS };
+/* gather    y[o,j,i] = x[o,index[j],i]; an index below 0 counts from the end, one outside is clamped   buffers y | x index(i32)
+ * resample  y[o,j,i] = sum_t w[j,t] x[o,index[j,t],i]                                           buffers y | x index(i32) w */
+enum { OK_OUTER, OK_N, OK_INNER, OK_COUNT, OK_TAPS, OK_WORDS };
+/* layernorm y = (x - mean) / sqrt(var + EPS) gamma + beta over rows of C; RMS: x / sqrt(mean x^2 + EPS)   buffers y | x gamma? beta?
+ * lrn       y[c] = x[c] (K + ALPHA / SIZE sum x[d]^2)^-BETA over the SIZE channels around c     buffers y | x */
+enum { LN_ROWS, LN_C, LN_EPS, LN_RMS, LN_WORDS };
+enum { LR_ROWS, LR_C, LR_SIZE, LR_ALPHA, LR_BETA, LR_K, LR_WORDS };
+/* cast      y = x in another format, COUNT elements; reals are cut, and what does not fit is clamped   buffers y | x */
+enum { XK_COUNT, XK_WORDS };
+
 /* ---- int8: everything integer, all constants explicit (src/kernel/quant.h says how a multiplier is applied) ----
  * qconv     y = clamp(ZY + requant(b[o] + sum w x))   taps in the padding read ZX; -ZX * sum w lies in b already.
  *           words of conv, LO and HI as integers, then these. TWICE: m is [2,O], the double rounding.  buffers y | x w b m
@@ -156,7 +178,7 @@ enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
  *           TWICE: TFLite's, each M a multiplier and a shift, operands first shifted left by 20;
  *           else (MA(a - ZA) + MB(b - ZB) + half) >> SY, |MA|, |MB| < 2^22
  * qmul      y = clamp(ZY + MY((a - ZA)(b - ZB)))   COUNT elements in rows of INNER; b repeats after BLEN   buffers y | a b
- * qavgpool  words of the pools, then ZX ZY M S LO HI: M 0: the mean of the valid cells, rounded away from zero; else
+ * qavgpool  words of the pools, then ZX ZY M S LO HI: M 0: ZX + the mean of the valid x - ZX, rounded away from zero; else
  *           ZY + M(sum - cells * ZX) by the double rounding            buffers y | x
  * qlut      y = table[x], x as an unsigned byte                          buffers y | x table(i8[256])
  * qsoftmax  over the last axis, scale 1/256, zero -128: TFLite's fixed-point arithmetic. buffers y | x

@@ -23,6 +23,37 @@ void cop__broadcast_strides(int32_t *stride, const cop_type *t, int32_t rank, co
 		stride[i] = i < skip || t->dim[i - skip] != dim[i] ? 0 : own[i - skip];
 }
 
+cop_status cop__broadcast(cop_graph *g, cop_nid n, int32_t *rank, int32_t dim[COP_MAX_DIM])
+{
+	*rank = 0;
+	for (int k = 0; k < g->node[n].n_in; k++) *rank = COP_MAX(*rank, cop__in(g, n, k)->rank);
+	for (int i = 0; i < *rank; i++) {
+		dim[i] = 1;
+		for (int k = 0; k < g->node[n].n_in; k++) {
+			const cop_type *t = cop__in(g, n, k);
+			int at = i - *rank + t->rank;
+			int32_t d = at < 0 ? 1 : t->dim[at];
+			if (d != 1 && dim[i] != 1 && d != dim[i])
+				return cop__fail(g, COP_SHAPE, n, "axis %d has length %d in one operand and %d in the other", i, dim[i], d);
+			dim[i] = d == 1 ? dim[i] : d;
+		}
+	}
+	return COP_OK;
+}
+
+cop_status cop__movable(const cop_graph *g, cop_nid n)
+{
+	cop_dtype d = cop__in(g, n, 0)->dtype;
+	return cop__need(g, n, 0, d > COP_U8 ? COP_F32 : d, -1);
+}
+
+void cop__around(const cop_type *t, int32_t axis, int32_t *outer, int32_t *inner)
+{
+	*outer = *inner = 1;
+	for (int i = 0; i < t->rank; i++)
+		if (i != axis) *(i < axis ? outer : inner) *= t->dim[i];
+}
+
 int32_t cop__merge_axes(int32_t rank, int32_t *dim, int32_t *sa, int32_t *sb)
 {
 	int32_t n = 0;

@@ -16,6 +16,15 @@ int32_t cop__merge_axes(int32_t rank, int32_t *dim, int32_t *sa, int32_t *sb);
 /* Strides of a tensor seen through the shape it is broadcast to: aligned at the last axis, 0 where it repeats. */
 void cop__broadcast_strides(int32_t *stride, const cop_type *t, int32_t rank, const int32_t *dim);
 
+/* The shape that node n's operands are broadcast to; fails when two axes do not fit. */
+cop_status cop__broadcast(cop_graph *g, cop_nid n, int32_t *rank, int32_t dim[COP_MAX_DIM]);
+
+/* Fails unless input 0 is of a format that is moved about: F32, I32, I8, U8. */
+cop_status cop__movable(const cop_graph *g, cop_nid n);
+
+/* Elements before an axis and behind it. */
+void cop__around(const cop_type *t, int32_t axis, int32_t *outer, int32_t *inner);
+
 /* Links index j of axis a_ax of a to index j of axis b_ax of b; returns how many were written (0 when full). */
 int cop__link_axis(cop_link *l, int at, int max, const cop_graph *g, cop_vid a, int a_ax, cop_vid b, int b_ax);
 

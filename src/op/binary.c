@@ -8,21 +8,15 @@
 
 static cop_status infer(cop_graph *g, cop_nid n)
 {
-	const cop_type *a = cop__in(g, n, 0), *b = cop__in(g, n, 1);
-	int32_t rank = COP_MAX(a->rank, b->rank), dim[COP_MAX_DIM];
+	cop_dtype d = cop__in(g, n, 0)->dtype == COP_I32 ? COP_I32 : COP_F32; /* integers have no clamp */
+	int32_t rank, dim[COP_MAX_DIM];
 	COP_ATTR(cop_act_attr, act, g, n);
 
-	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
-	COP_TRY(cop__need(g, n, 1, COP_F32, -1));
+	COP_TRY(cop__need(g, n, 0, d, -1));
+	COP_TRY(cop__need(g, n, 1, d, -1));
 	if (!(act.lo <= act.hi)) return cop__fail(g, COP_ARG, n, "lo is %g, must be at most hi, which is %g", act.lo, act.hi);
-	for (int i = 0; i < rank; i++) {
-		int ia = i - rank + a->rank, ib = i - rank + b->rank;
-		int32_t da = ia < 0 ? 1 : a->dim[ia], db = ib < 0 ? 1 : b->dim[ib];
-		if (da != db && da != 1 && db != 1)
-			return cop__fail(g, COP_SHAPE, n, "axis %d has length %d in one operand and %d in the other", i, da, db);
-		dim[i] = da == 1 ? db : da;
-	}
-	return cop__set_out(g, n, 0, COP_F32, rank, dim);
+	COP_TRY(cop__broadcast(g, n, &rank, dim));
+	return cop__set_out(g, n, 0, d, rank, dim);
 }
 
 static int words(const cop_graph *g, cop_nid n, int32_t *k)

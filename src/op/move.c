@@ -30,7 +30,17 @@ static void set_fill(int32_t *k, const cop_type *y, float value)
 	for (int i = 0; i < k[YK_RANK]; i++) n *= k[YK_DIM + i];
 	k[YK_COUNT] = cop__count32(y);
 	k[YK_FILL] = n != k[YK_COUNT];
-	k[YK_VALUE] = cop__bits(value);
+	k[YK_VALUE] = y->dtype == COP_F32 ? cop__bits(value) : (int32_t)value;
+}
+
+/* Every sample in each format. */
+enum { COPIES = 4 };
+
+static cop_vid copied(cop_graph *g, int format, int32_t rank, const int32_t *dim)
+{
+	static const cop_dtype formats[COPIES] = {COP_F32, COP_I8, COP_U8, COP_I32};
+	cop_type t = cop__type(formats[format], rank, dim);
+	return cop__input(g, "x", &t);
 }
 
 /* ---- transpose --------------------------------------------------------------------------------- */
@@ -43,7 +53,7 @@ static cop_status infer_transpose(cop_graph *g, cop_nid n)
 	int32_t dim[COP_MAX_DIM];
 	unsigned seen = 0;
 
-	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
+	COP_TRY(cop__movable(g, n));
 	if (p.rank != x->rank) return cop__fail(g, COP_SHAPE, n, "a permutation of %d axes for %d dimensions", p.rank, x->rank);
 	for (int i = 0; i < p.rank; i++) {
 		if (p.dim[i] < 0 || p.dim[i] >= p.rank || (seen >> p.dim[i] & 1))
@@ -51,7 +61,7 @@ static cop_status infer_transpose(cop_graph *g, cop_nid n)
 		seen |= 1u << p.dim[i];
 		dim[i] = x->dim[p.dim[i]];
 	}
-	return cop__set_out(g, n, 0, COP_F32, p.rank, dim);
+	return cop__set_out(g, n, 0, x->dtype, p.rank, dim);
 }
 
 static int words_transpose(const cop_graph *g, cop_nid n, int32_t *k)
@@ -95,8 +105,9 @@ static cop_nid sample_transpose(cop_graph *g, int which)
 		{3, {1, 6, 5}, {3, {2, 0, 1}}},
 		{3, {2, 3, 4}, {3, {0, 1, 2}}},
 	};
-	if (which >= LEN(form)) return 0;
-	return cop__node(g, OP_transpose, &form[which].p, VIDS(cop__sample_input(g, "x", form[which].rank, form[which].dim)));
+	if (which >= COPIES * LEN(form)) return 0;
+	cop_vid x = copied(g, which / LEN(form), form[which % LEN(form)].rank, form[which % LEN(form)].dim);
+	return cop__node(g, OP_transpose, &form[which % LEN(form)].p, VIDS(x));
 }
 
 const cop_op cop_op_transpose = {
@@ -107,16 +118,17 @@ const cop_op cop_op_transpose = {
 
 /* ---- slice and unslice --------------------------------------------------------------------------- */
 
-/* Makes the attribute explicit for a tensor of shape dim: size 0 goes to the end, step 0 is 1. */
+/* Makes the attribute explicit for a tensor of shape dim: size 0 goes to the end (back to the start where step < 0), step 0 is 1. */
 static cop_status slice_of(const cop_graph *g, cop_nid n, cop_slice_attr *s, int32_t rank, const int32_t *dim)
 {
 	for (int i = 0; i < rank; i++) {
 		if (s->step[i] == 0) s->step[i] = 1;
-		if (s->from[i] < 0 || s->from[i] >= dim[i] || s->size[i] < 0 || s->step[i] < 0)
+		if (s->from[i] < 0 || s->from[i] >= dim[i] || s->size[i] < 0 || s->step[i] == INT32_MIN)
 			return cop__fail(g, COP_ARG, n, "axis %d: from %d, size %d, step %d in a length of %d", i, s->from[i], s->size[i], s->step[i], dim[i]);
-		if (s->size[i] == 0) s->size[i] = (dim[i] - s->from[i] - 1) / s->step[i] + 1;
+		if (s->size[i] == 0) s->size[i] = (s->step[i] > 0 ? dim[i] - s->from[i] - 1 : -s->from[i]) / s->step[i] + 1;
 		if (s->size[i] == 1) s->step[i] = 1;
-		if (s->from[i] + ((int64_t)s->size[i] - 1) * s->step[i] >= dim[i])
+		int64_t last = s->from[i] + ((int64_t)s->size[i] - 1) * s->step[i];
+		if (last < 0 || last >= dim[i])
 			return cop__fail(g, COP_SHAPE, n, "axis %d: %d elements from %d by %d reach beyond a length of %d", i, s->size[i], s->from[i], s->step[i], dim[i]);
 	}
 	return COP_OK;
@@ -140,9 +152,9 @@ static cop_status infer_slice(cop_graph *g, cop_nid n)
 	const cop_type *x = cop__in(g, n, 0);
 	COP_ATTR(cop_slice_attr, s, g, n);
 
-	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
+	COP_TRY(cop__movable(g, n));
 	COP_TRY(slice_of(g, n, &s, x->rank, x->dim));
-	return cop__set_out(g, n, 0, COP_F32, x->rank, s.size);
+	return cop__set_out(g, n, 0, x->dtype, x->rank, s.size);
 }
 
 static int words_slice(const cop_graph *g, cop_nid n, int32_t *k)
@@ -168,8 +180,18 @@ static cop_status grad_slice(cop_grad *d, cop_nid n)
 	return dy ? cop__grad_put(d, x, OP_unslice, &back, VIDS(dy)) : g->cx->code;
 }
 
-/* Axes that keep their length are not touched. */
+/* Axes that keep their length are not touched, unless they are turned round. */
 static int links_slice(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	cop_vid x = cop__arg(g, n, 0), y = cop__res(g, n, 0);
+	int at = 0;
+	COP_ATTR(cop_slice_attr, s, g, n);
+
+	for (int i = 0; i < cop__t(g, x)->rank; i++)
+		if (cop__t(g, x)->dim[i] == cop__t(g, y)->dim[i] && s.step[i] >= 0) at += cop__link_axis(l, at, max, g, x, i, y, i);
+	return at;
+}
+static int links_pad(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	return cop__link_aligned(l, 0, max, g, cop__arg(g, n, 0), cop__res(g, n, 0));
 }
@@ -179,14 +201,14 @@ static cop_status infer_unslice(cop_graph *g, cop_nid n)
 	const cop_type *x = cop__in(g, n, 0);
 	COP_ATTR(cop_unslice_attr, u, g, n);
 
-	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
+	COP_TRY(cop__movable(g, n));
 	for (int i = 0; i < x->rank; i++)
 		if (u.dim[i] <= 0) return cop__fail(g, COP_SHAPE, n, "axis %d of the result has length %d, must be positive", i, u.dim[i]);
 	COP_TRY(slice_of(g, n, &u.s, x->rank, u.dim));
 	for (int i = 0; i < x->rank; i++)
 		if (u.s.size[i] != x->dim[i])
 			return cop__fail(g, COP_SHAPE, n, "axis %d: the slice has %d elements, the input %d", i, u.s.size[i], x->dim[i]);
-	return cop__set_out(g, n, 0, COP_F32, x->rank, u.dim);
+	return cop__set_out(g, n, 0, x->dtype, x->rank, u.dim);
 }
 
 static int words_unslice(const cop_graph *g, cop_nid n, int32_t *k)
@@ -219,25 +241,27 @@ static const struct slice_form { int32_t rank, dim[4]; cop_slice_attr s; } slice
 	{4, {2, 7, 5, 3}, {.from = {0, 1, 0, 0}, .size = {0, 3, 0, 2}, .step = {1, 2, 2, 1}}},
 	{3, {3, 4, 5}, {.from = {2, 3, 4}, .size = {1, 1, 1}, .step = {5, 1, 1}}},
 	{2, {2, 3}, {.from = {0}}},
+	{2, {5, 9}, {.from = {4, 0}, .step = {-1, 1}}},
+	{3, {5, 9, 4}, {.from = {3, 8, 3}, .size = {2, 3, 0}, .step = {-2, -3, -1}}},
 };
 
 static cop_nid sample_slice(cop_graph *g, int which)
 {
-	if (which >= LEN(slice_forms)) return 0;
-	const struct slice_form *f = &slice_forms[which];
-	return cop__node(g, OP_slice, &f->s, VIDS(cop__sample_input(g, "x", f->rank, f->dim)));
+	const struct slice_form *f = &slice_forms[which % LEN(slice_forms)];
+
+	if (which >= COPIES * LEN(slice_forms)) return 0;
+	return cop__node(g, OP_slice, &f->s, VIDS(copied(g, which / LEN(slice_forms), f->rank, f->dim)));
 }
 
 static cop_nid sample_unslice(cop_graph *g, int which)
 {
-	if (which >= LEN(slice_forms)) return 0;
-	const struct slice_form *f = &slice_forms[which];
+	const struct slice_form *f = &slice_forms[which % LEN(slice_forms)];
 	cop_unslice_attr u = {.s = f->s};
 	cop_slice_attr s = f->s;
 
 	memcpy(u.dim, f->dim, sizeof f->dim);
-	if (slice_of(g, 0, &s, f->rank, f->dim)) return 0;
-	return cop__node(g, OP_unslice, &u, VIDS(cop__sample_input(g, "x", f->rank, s.size)));
+	if (which >= COPIES * LEN(slice_forms) || slice_of(g, 0, &s, f->rank, f->dim)) return 0;
+	return cop__node(g, OP_unslice, &u, VIDS(copied(g, which / LEN(slice_forms), f->rank, s.size)));
 }
 
 const cop_op cop_op_slice = {
@@ -253,20 +277,27 @@ const cop_op cop_op_unslice = {
 
 /* ---- pad ------------------------------------------------------------------------------------------- */
 
+static bool fits(cop_dtype d, float v)
+{
+	float lo = d == COP_I8 ? -128 : d == COP_U8 ? 0 : -2147483648.0f, hi = d == COP_I8 ? 127 : d == COP_U8 ? 255 : 2147483520.0f;
+	return v >= lo && v <= hi && v == (float)(int32_t)v;
+}
+
 static cop_status infer_pad(cop_graph *g, cop_nid n)
 {
 	const cop_type *x = cop__in(g, n, 0);
 	int32_t dim[COP_MAX_DIM];
 	COP_ATTR(cop_pad_attr, p, g, n);
 
-	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
+	COP_TRY(cop__movable(g, n));
+	if (x->dtype != COP_F32 && !fits(x->dtype, p.value)) return cop__fail(g, COP_ARG, n, "%g is no value of %s", p.value, cop__dtype_text(x->dtype));
 	for (int i = 0; i < x->rank; i++) {
 		int64_t size = (int64_t)x->dim[i] + p.before[i] + p.after[i];
 		if (p.before[i] < 0 || p.after[i] < 0 || size > INT32_MAX)
 			return cop__fail(g, COP_ARG, n, "axis %d is padded by %d and %d, must not be negative or too long", i, p.before[i], p.after[i]);
 		dim[i] = (int32_t)size;
 	}
-	return cop__set_out(g, n, 0, COP_F32, x->rank, dim);
+	return cop__set_out(g, n, 0, x->dtype, x->rank, dim);
 }
 
 static int words_pad(const cop_graph *g, cop_nid n, int32_t *k)
@@ -303,11 +334,14 @@ static cop_nid sample_pad(cop_graph *g, int which)
 		{4, {2, 3, 5, 4}, {.after = {0, 0, 0, 3}, .value = -1}},
 		{2, {3, 4}, {.value = 7}},
 	};
-	if (which >= LEN(form)) return 0;
-	return cop__node(g, OP_pad, &form[which].p, VIDS(cop__sample_input(g, "x", form[which].rank, form[which].dim)));
+	cop_pad_attr p = form[which % LEN(form)].p;
+
+	if (which >= COPIES * LEN(form)) return 0;
+	if (which >= LEN(form)) p.value = which / LEN(form) == 2 ? 200 : -7; /* u8 after i8 and before i32 */
+	return cop__node(g, OP_pad, &p, VIDS(copied(g, which / LEN(form), form[which % LEN(form)].rank, form[which % LEN(form)].dim)));
 }
 
 const cop_op cop_op_pad = {
 	.name = "pad", .attrs = "before:i6 after:i6 value:f", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = infer_pad, .grad = grad_pad, .cost = cop__cost_none, .links = links_slice, .words = words_pad, .sample = sample_pad,
+	.infer = infer_pad, .grad = grad_pad, .cost = cop__cost_none, .links = links_pad, .words = words_pad, .sample = sample_pad,
 };

@@ -108,6 +108,13 @@ typedef struct cop_dropout_attr { float p; int32_t seed, node; } cop_dropout_att
 typedef struct cop_clip_norm_attr { float max; } cop_clip_norm_attr;
 typedef struct cop_sgd_attr { float momentum; int32_t nesterov; float decay; } cop_sgd_attr;
 typedef struct cop_adam_attr { float b1, b2, eps, decay; int32_t decoupled; } cop_adam_attr;
+typedef struct cop_map_attr { int32_t fn; float alpha, beta; } cop_map_attr;                    /* fn: enum cop_map_fn */
+typedef struct cop_reduce_attr { int32_t fn, axes, keep; } cop_reduce_attr;                     /* fn: enum cop_reduce_fn; axes: a mask */
+typedef struct cop_argmax_attr { int32_t axis, keep, last; } cop_argmax_attr;
+typedef struct cop_axis_attr { int32_t axis; } cop_axis_attr;                                   /* gather, resample */
+typedef struct cop_cast_attr { int32_t to; } cop_cast_attr;                                     /* a cop_dtype */
+typedef struct cop_layernorm_attr { float eps; int32_t rms; } cop_layernorm_attr;
+typedef struct cop_lrn_attr { int32_t size; float alpha, beta, k; } cop_lrn_attr;
 /* int8: lo and hi bound the result as integers. twice is not an attribute: m says it, [o] or [2,o]. */
 typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, zx, zy, qlo, qhi, up; } cop_qconv_attr;
 typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pool - maximum and average over windows, NHWC, and their gradients. maxpool's second result, which only its gradient
+ * pool - maximum (also of I8) and average over windows, NHWC, and their gradients. maxpool's second result, which only its gradient
  * asks for, is where in the window the maximum was: one byte, so that the input need not be kept.
  */
 #include "op/axes.h"
@@ -50,15 +50,16 @@ static int set_words(int32_t *k, const cop_pool_attr *p, const int32_t *x, const
 
 static cop_status infer(cop_graph *g, cop_nid n)
 {
+	const cop_type *x = cop__in(g, n, 0);
 	COP_ATTR(cop_pool_attr, p, g, n);
 	int32_t y[4];
 
-	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
-	COP_TRY(check(g, n, &p, cop__in(g, n, 0)->dim, y));
+	COP_TRY(cop__need(g, n, 0, x->dtype == COP_I8 && g->node[n].op == OP_maxpool ? COP_I8 : COP_F32, 4));
+	COP_TRY(check(g, n, &p, x->dim, y));
 	if (cop__res(g, n, 1) && p.kh * p.kw > 255)
 		return cop__fail(g, COP_SHAPE, n,
 		        "windows of more than 255 positions have no gradient, this one has %d", p.kh * p.kw);
-	COP_TRY(cop__set_out(g, n, 0, COP_F32, 4, y));
+	COP_TRY(cop__set_out(g, n, 0, x->dtype, 4, y));
 	return cop__set_out(g, n, 1, COP_U8, 4, y);
 }
 
@@ -120,8 +121,11 @@ static const struct {
 
 static cop_nid forward_sample(cop_graph *g, int which, int op)
 {
-	if (which >= LEN(form)) return 0;
-	return cop__node(g, op, &form[which].p, VIDS(cop__sample_input(g, "x", 4, form[which].x)));
+	bool bytes = which >= LEN(form);
+
+	if (which >= (op == OP_maxpool ? 2 : 1) * LEN(form)) return 0;
+	cop_type x = cop__type(bytes ? COP_I8 : COP_F32, 4, form[which % LEN(form)].x);
+	return cop__node(g, op, &form[which % LEN(form)].p, VIDS(cop__input(g, "x", &x)));
 }
 
 static cop_nid max_sample(cop_graph *g, int which)

@@ -112,10 +112,11 @@ static cop_status infer_concat(cop_graph *g, cop_nid n)
 	int64_t total = 0;
 	COP_ATTR(cop_concat_attr, c, g, n);
 
+	COP_TRY(cop__movable(g, n));
 	if (c.axis < 0 || c.axis >= x->rank) return cop__fail(g, COP_ARG, n, "axis %d of %d dimensions", c.axis, x->rank);
 	memcpy(dim, x->dim, sizeof dim);
 	for (int j = 0; j < g->node[n].n_in; j++) {
-		COP_TRY(cop__need(g, n, j, COP_F32, x->rank));
+		COP_TRY(cop__need(g, n, j, x->dtype, x->rank));
 		total += cop__in(g, n, j)->dim[c.axis];
 		for (int i = 0; i < x->rank; i++)
 			if (i != c.axis && cop__in(g, n, j)->dim[i] != dim[i])
@@ -123,7 +124,7 @@ static cop_status infer_concat(cop_graph *g, cop_nid n)
 	}
 	if (total > INT32_MAX) return cop__fail(g, COP_SHAPE, n, "axis %d gets too long", c.axis);
 	dim[c.axis] = (int32_t)total;
-	return cop__set_out(g, n, 0, COP_F32, x->rank, dim);
+	return cop__set_out(g, n, 0, x->dtype, x->rank, dim);
 }
 
 static int words_concat(const cop_graph *g, cop_nid n, int32_t *k)
@@ -190,12 +191,14 @@ static cop_nid sample_concat(cop_graph *g, int which)
 	static const char *const name[] = {"x0", "x1", "x2", "x3"};
 	cop_vid in[4];
 
-	if (which >= LEN(form)) return 0;
+	cop_type t = cop__type(which < LEN(form) ? COP_F32 : which < 2 * LEN(form) ? COP_I8 : COP_I32, 0, NULL);
+	if (which >= 3 * LEN(form)) return 0;
+	which %= LEN(form);
+	t.rank = form[which].rank;
 	for (int j = 0; j < form[which].n; j++) {
-		int32_t dim[4];
-		memcpy(dim, form[which].dim, sizeof dim);
-		dim[form[which].axis] = form[which].len[j];
-		in[j] = cop__sample_input(g, name[j], form[which].rank, dim);
+		memcpy(t.dim, form[which].dim, sizeof form[which].dim);
+		t.dim[form[which].axis] = form[which].len[j];
+		in[j] = cop__input(g, name[j], &t);
 	}
 	return cop__node(g, OP_concat, &form[which].axis, form[which].n, in);
 }

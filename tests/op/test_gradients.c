@@ -21,7 +21,7 @@ static cop_vid weigh(cop_graph *g, cop_vid y)
 	cop_vid c = cop__data(g, COP_CONST, "test.r", &t, r);
 	free(r);
 	cop_vid p = cop__apply(g, OP_mul, &none, VIDS(y, c));
-	return cop__apply(g, OP_sum_to, &(cop_shape_attr){1, {1}}, VIDS(p));
+	return cop__apply(g, OP_sum_to, &(cop_shape_attr){COP_MIN(1, t.rank), {1}}, VIDS(p));
 }
 
 /* Plans loss and gradients of one sample; false when nothing can be differentiated. */
@@ -106,6 +106,10 @@ static int check_sample(cop_ctx *cx, const cop_op *op, int which)
 		OK(cx, cx->code);
 		cop_graph_free(g);
 		return 0;
+	}
+	if (cop__outt(g, n, 0)->dtype != COP_F32) { /* a sample of integers */
+		cop_graph_free(g);
+		return 1;
 	}
 	build(cx, &b, g, n);
 	for (int i = 0; i < g->node[n].n_in; i++)

@@ -15,31 +15,38 @@ static win window(const int32_t *k)
 	        k[PK_PL], k[PK_PADS]};
 }
 
-void cop_maxpool_f32(const cop_call *call)
-{
-	win p = window(call->k);
-	float *y = call->buf[0];
-	uint8_t *at = call->buf[1];
-	int32_t rows = call->k[PK_N] * p.oh, from = cop_from(call, rows, 1), to = cop_to(call, rows, 1);
+/* Taps of a window from position `at` on that lie within n. */
+static int32_t first_tap(int32_t at) { return at < 0 ? -at : 0; }
+static int32_t end_tap(int32_t at, int32_t k, int32_t n) { return k < n - at ? k : n - at; }
 
-	for (int32_t r = from; r < to; r++)
-		for (int32_t ow = 0; ow < p.ow; ow++)
-			for (int32_t c = 0; c < p.c; c++) {
-				const float *x = (const float *)call->buf[2] +
-				                 (size_t)(r / p.oh) * (size_t)(p.h * p.w * p.c) + c;
-				size_t out = ((size_t)r * (size_t)p.ow + (size_t)ow) * (size_t)p.c + (size_t)c;
-				float best = 0;
-				int32_t where = -1;
-				for (int32_t k = 0; k < p.kh * p.kw; k++) {
-					int32_t h = r % p.oh * p.sh - p.pt + k / p.kw, w = ow * p.sw - p.pl + k % p.kw;
-					if (h < 0 || h >= p.h || w < 0 || w >= p.w) continue;
-					float v = x[(h * p.w + w) * p.c];
-					if (where < 0 || v > best) best = v, where = k;
-				}
-				y[out] = best;
-				if (at) at[out] = (uint8_t)where;
-			}
-}
+#define MAXPOOL(NAME, T)                                                                                        \
+	void cop_maxpool_##NAME(const cop_call *call);                                                          \
+	void cop_maxpool_##NAME(const cop_call *call)                                                           \
+	{                                                                                                       \
+		win p = window(call->k);                                                                        \
+		int32_t rows = call->k[PK_N] * p.oh, from = cop_from(call, rows, 1), to = cop_to(call, rows, 1); \
+		size_t out = (size_t)from * (size_t)(p.ow * p.c);                                               \
+		uint8_t *at = call->buf[1];                                                                     \
+		for (int32_t r = from; r < to; r++)                                                             \
+			for (int32_t ow = 0; ow < p.ow; ow++) {                                                 \
+				int32_t h0 = r % p.oh * p.sh - p.pt, w0 = ow * p.sw - p.pl;                     \
+				int32_t i0 = first_tap(h0), i1 = end_tap(h0, p.kh, p.h), j0 = first_tap(w0), j1 = end_tap(w0, p.kw, p.w); \
+				const T *x = (const T *)call->buf[2] + ((ptrdiff_t)(r / p.oh * p.h + h0) * p.w + w0) * p.c; \
+				for (int32_t c = 0; c < p.c; c++, out++) {                                      \
+					int32_t where = i0 * p.kw + j0;                                         \
+					T best = x[(i0 * p.w + j0) * p.c + c];                                  \
+					for (int32_t i = i0; i < i1; i++)                                       \
+						for (int32_t j = j0; j < j1; j++) {                             \
+							T v = x[(i * p.w + j) * p.c + c];                       \
+							if (v > best) best = v, where = i * p.kw + j;           \
+						}                                                               \
+					((T *)call->buf[0])[out] = best;                                        \
+					if (at) at[out] = (uint8_t)where;                                       \
+				}                                                                               \
+			}                                                                                       \
+	}
+MAXPOOL(f32, float)
+MAXPOOL(i8, int8_t)
 
 /* Windows that cover input position h: [*from, *to). */
 static void covering(int32_t h, int32_t pad, int32_t k, int32_t stride, int32_t out, int32_t *from, int32_t *to)
