@@ -132,8 +132,13 @@ typedef struct cop_zoo_args { int32_t batch, classes, height, width, channels; u
 cop_status cop_zoo_build(cop_graph **out, cop_ctx *cx, const char *name, const cop_zoo_args *a);
 const char *cop_zoo_name(int i, const char **summary); /* NULL past the end */
 
-cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size); /* a .cop file */
+cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size); /* .cop, .tflite or .onnx */
 cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *path_or_zoo_name);
+/* A model of another program (.onnx). batch 0: 1, where the file leaves it open. given: arrays for its inputs, by position, used
+ * where a shape depends on an input; dtype COP_NOTYPE: not given. args NULL: as cop_model_load. */
+typedef struct cop_import_args { int32_t batch, n_given; const cop_tensor *given; } cop_import_args;
+cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args);
+cop_status cop_onnx_save(const cop_graph *g, const char *path);        /* the deployed form, floats, for other programs */
 cop_status cop_model_save(const cop_graph *g, const char *path);       /* .cop: written beside, then renamed */
 cop_status cop_weights_load(cop_graph *g, const char *path);           /* .safetensors into the values of the same names */
 cop_status cop_weights_save(const cop_graph *g, const char *path);
@@ -322,6 +327,8 @@ void cop_free(cop_ctx *cx, void *p);
  * out->data is freed with cop_free. */
 cop_status cop_npy_read(cop_tensor *out, cop_ctx *cx, const char *path);
 cop_status cop_npy_write(cop_ctx *cx, const char *path, const cop_tensor *t);
+/* The same for an array of either kind: .npy, or a TensorProto (.pb) as ONNX's tests have them. */
+cop_status cop_tensor_read(cop_tensor *out, cop_ctx *cx, const char *path);
 
 #ifdef __cplusplus
 }

@@ -121,6 +121,12 @@ typedef struct cli_child {
 cop_status cli_child_run(cli_child *out, cli *c, const char *const *argv, int seconds);
 bool cli_has_program(const char *name);
 
+/* ---- one run on several arrays (run_once.c) ---- */
+enum { CLI_MOST_INPUTS = 16 };
+/* An .onnx, several inputs, or results that go to a folder. inputs: names, NULL behind the last. */
+bool cli_runs_once(const char *model, const char *const *inputs, const char *out);
+cop_status cli_run_once(cli *c, const char *model, const char *const *inputs, const char *out);
+
 /* ---- training options, shared by train and compress (train_options.c) ---- */
 typedef struct cli_train {
 	cop_train_args a;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * export - weights as .safetensors, which other frameworks read.
+ * export - weights as .safetensors, or the deployed network as .onnx, which other frameworks read.
  */
 #include "cli.h"
+
+#include <string.h>
 
 typedef struct job {
 	const char *file, *out;
 } job;
 
-static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the weights go (.safetensors)", 0}, {0}};
+static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where it goes: .safetensors (weights) or .onnx (the network)", 0}, {0}};
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
@@ -22,15 +24,18 @@ cop_status cmd_export(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE",
-	        "Writes the weights for other programs, by name.\vExample:\n"
-	        "  coppice export net.cop -o net.safetensors",
+	        "Writes the weights for other programs, by name; or the whole network as it is deployed, when the\n"
+	        "output ends in .onnx.\vExamples:\n  coppice export net.cop -o net.safetensors\n  coppice export net.cop -o net.onnx",
 	        option, &j, &j.file, 1, 1};
 	cop_graph *g;
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	CLI_TRY(cli_can_write(c, j.out));
 	CLI_TRY(cli_model(&g, c, j.file));
-	cop_status st = cop_weights_save(g, j.out);
+	size_t n = strlen(j.out);
+	bool onnx = n > 5 && !strcmp(j.out + n - 5, ".onnx");
+	cop_status st = onnx ? cop_graph_apply(&g, "to_infer fuse") : COP_OK;
+	if (!st) st = onnx ? cop_onnx_save(g, j.out) : cop_weights_save(g, j.out);
 	if (!st) {
 		cli_put_text(c, "output", j.out);
 		cli_put_int(c, "file_bytes", cli_file_size(j.out));

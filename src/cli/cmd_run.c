@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run - a network on an array of any number of samples, in batches of at most 64; the last batch is padded by
- * zeros whose results are dropped.
+ * zeros whose results are dropped. Networks of other programs, and of several inputs, are run once (run_once.c).
  */
 #include "cli.h"
 
@@ -9,10 +9,10 @@
 #include <string.h>
 
 typedef struct job {
-	const char *out, *arg[2];
+	const char *out, *arg[1 + CLI_MOST_INPUTS];
 } job;
 
-static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the results go (.npy)", 0}, {0}};
+static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the results go: a .npy, or a folder for output_0.npy, output_1.npy ...", 0}, {0}};
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
@@ -82,18 +82,20 @@ done:
 cop_status cmd_run(cli *c, int argc, char **argv)
 {
 	job j = {0};
-	const cli_line line = {options, "FILE INPUT.npy",
+	const cli_line line = {options, "FILE INPUT...",
 	        "Runs a network on an array of samples (C order, channels last): f32, or the network's own integers.\v"
 	        "An integer network takes f32, too, by the scale of its input; its results are written as they are.\n"
-	        "Example:\n  coppice run small.cop digits.npy -o scores.npy",
-	        option, &j, j.arg, 2, 2};
+	        "Arrays are .npy, or tensors of ONNX's tests (.pb). An .onnx takes them as it was exported, channels first.\n"
+	        "Examples:\n  coppice run small.cop digits.npy -o scores.npy\n  coppice run net.onnx input_0.pb input_1.npy -o out/",
+	        option, &j, j.arg, 1 + CLI_MOST_INPUTS, 2};
 	cop_tensor x = {0}, y = {0};
 	int64_t n = 0;
 	char shape[64];
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	if (cli_runs_once(j.arg[0], j.arg + 1, j.out)) return cli_run_once(c, j.arg[0], j.arg + 1, j.out);
 	CLI_TRY(cli_can_write(c, j.out));
-	CLI_TRY(cop_npy_read(&x, c->cx, j.arg[1]));
+	CLI_TRY(cop_tensor_read(&x, c->cx, j.arg[1]));
 	cop_status st = samples(&n, c, &j, &x);
 	if (!st) st = run(&y, c, &j, &x, n);
 	if (!st) st = cop_npy_write(c->cx, j.out, &y);

@@ -14,6 +14,7 @@
  * there, no tensor is larger than its type, and no type larger than its bytes can stand for.
  */
 #include "io/cop.h"
+#include "io/onnx_read.h"
 
 #include "io/bits.h"
 #include "io/range.h"
@@ -262,10 +263,34 @@ cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const
 	return st;
 }
 
+/* By its first bytes; folder: where an ONNX model's external data may lie. */
+static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args)
+{
+	if (size >= sizeof magic - 1 && !memcmp(bytes, magic, sizeof magic - 1)) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
+	if (cop__is_tflite(bytes, size)) return cop__tflite_read(out, cx, file, bytes, size);
+	if (cop__is_onnx(file, bytes, size)) return cop__onnx_read(out, cx, file, folder, bytes, size, args);
+	return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL); /* says what was expected */
+}
+
 cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size)
 {
-	if (cop__is_tflite(bytes, size)) return cop__tflite_read(out, cx, "model", bytes, size);
-	return cop__model_read(out, cx, "model", bytes, size, NULL, 0, NULL);
+	return read_any(out, cx, "model", NULL, bytes, size, NULL);
+}
+
+cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args)
+{
+	char folder[1024];
+	const char *slash = strrchr(path, '/');
+	void *bytes;
+	size_t size;
+
+	*out = NULL;
+	if (strlen(path) >= sizeof folder) return cop__error(cx, COP_ARG, "the path of a model is longer than %zu characters", sizeof folder);
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
+	cop_status st = read_any(out, cx, path, slash == path ? "/" : folder, bytes, size, args);
+	cop_free(cx, bytes);
+	return st;
 }
 
 /* A name that cannot be meant for the zoo: it has a folder or ends in .cop. */
@@ -278,14 +303,9 @@ static bool is_path(const char *s)
 cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *name)
 {
 	struct stat s;
-	void *bytes;
-	size_t size;
 	const cop_zoo_args none = {0};
 
 	*out = NULL;
 	if (!is_path(name) && stat(name, &s) && errno == ENOENT) return cop_zoo_build(out, cx, name, &none);
-	COP_TRY(cop_file_read(&bytes, &size, cx, name, 0));
-	cop_status st = cop__is_tflite(bytes, size) ? cop__tflite_read(out, cx, name, bytes, size) : cop__model_read(out, cx, name, bytes, size, NULL, 0, NULL);
-	cop_free(cx, bytes);
-	return st;
+	return cop_model_import(out, cx, name, NULL);
 }

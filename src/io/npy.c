@@ -4,6 +4,7 @@
  * elements. The header is searched for its three keys, not parsed as Python.
  */
 #include "io/npy.h"
+#include "io/onnx_read.h"
 
 #include <stdio.h>
 
@@ -166,3 +167,16 @@ cop_status cop__npy_write(cop_ctx *cx, const char *path, const cop_tensor *t)
 
 cop_status cop_npy_read(cop_tensor *out, cop_ctx *cx, const char *path) { return cop__npy_read(out, cx, path); }
 cop_status cop_npy_write(cop_ctx *cx, const char *path, const cop_tensor *t) { return cop__npy_write(cx, path, t); }
+
+cop_status cop_tensor_read(cop_tensor *out, cop_ctx *cx, const char *path)
+{
+	size_t n = strlen(path), size;
+	void *bytes;
+
+	if (n < 4 || strcmp(path + n - 3, ".pb")) return cop__npy_read(out, cx, path);
+	*out = (cop_tensor){0};
+	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
+	cop_status st = cop__onnx_tensor_read(out, cx, path, bytes, size);
+	cop_free(cx, bytes);
+	return st;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * onnx.h - what the files onnx*.c share. A model is read node by node, in the order its outputs need; each node either is
+ * computed at once, when all it reads is known (shapes and their arithmetic, constants), or appends nodes to a graph.
+ *
+ * Layouts. A value of ONNX is [n,c,...] and may be held in two orders, as in the file (PLAIN) or channels last (LAST).
+ * Convolutions and pools read and write LAST, element-wise operators go with what comes, the rest wants PLAIN. A
+ * transposition is made once a value and order, and two that meet cancel (cop__ox_transpose).
+ *
+ * Number formats: f64, f16, bf16 -> F32; i64 ... u16 -> I32, range checked; i8 -> I8; u8, bool -> U8. Arithmetic on bytes
+ * is done in I32, so a value may be wider than its format says until it leaves the graph.
+ */
+#ifndef COP_ONNX_H
+#define COP_ONNX_H
+
+#include "io/onnx_read.h"
+#include "io/onnx_schema.h"
+#include "io/protobuf.h"
+#include "op/op.h"
+
+enum { OX_MAX_DIM = 8, OX_OLDEST = 1, OX_NEWEST = 28 };
+enum { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP };
+/* TURNED: a matrix [k,n] held as [n,k]. */
+typedef enum cop_ox_layout { OX_PLAIN, OX_LAST, OX_TURNED } cop_ox_layout;
+
+typedef struct cop_ox_value {
+	const char *name;
+	const void *data;        /* known: float[] when the format is a float's, else int64_t[] */
+	const uint8_t *tensor;   /* a TensorProto that is not read yet */
+	size_t tensor_size;
+	cop_vid v[3];            /* in the graph, by layout; 0: not (yet) */
+	int32_t type;            /* OX_FLOAT ... */
+	int32_t rank, dim[OX_MAX_DIM];
+	int32_t producer;        /* node + 1; 0: none */
+	int32_t readers, reader; /* how many nodes and outputs read it; the last one */
+	bool is_input, needed;   /* needed: must be known while reading, shapes depend on it */
+} cop_ox_value;
+
+typedef struct cop_ox_node {
+	const struct cop_ox_op *op;
+	const char *name, *type;
+	const uint8_t *proto;    /* NodeProto, for attributes */
+	size_t size;
+	int32_t n_in, n_out;
+	int32_t *in, *out;       /* values; 0: absent */
+	int32_t index;
+	uint8_t state;           /* while ordering */
+	bool done;               /* taken over by the node before it */
+} cop_ox_node;
+
+typedef struct cop_ox {
+	cop_graph *g;
+	cop_ctx *cx;
+	const char *file, *folder; /* folder: where external data lies; NULL: nowhere */
+	const cop_import_args *args;
+	cop_arena mem;             /* while reading */
+	int64_t budget;            /* bytes that may still be made: a short file cannot ask for much */
+	cop_ox_value *value;       /* [1 .. n_value] */
+	cop_ox_node *node;
+	int32_t *hash;
+	int32_t n_value, n_node, hash_size;
+	int32_t *input, *output;
+	int32_t n_input, n_output;
+	int32_t opset;
+	void **external;           /* files of external data, once each */
+	const char **external_name;
+	size_t *external_size;
+	int32_t n_external;
+} cop_ox;
+
+typedef cop_status cop_ox_add(cop_ox *m, cop_ox_node *n);
+typedef cop_status cop_ox_fold(cop_ox *m, cop_ox_node *n, bool *done);
+typedef struct cop_ox_op {
+	const char *name;
+	cop_ox_add *add;
+	cop_ox_fold *fold;  /* all inputs are known; NULL: it goes to the graph all the same */
+	int least, most;    /* inputs */
+	uint32_t must;      /* bit i: input i must be known while reading */
+	const char *attrs;  /* what is understood */
+} cop_ox_op;
+
+/* ---- failing, memory, names (onnx_value.c) ---- */
+cop_status cop__ox_fail(cop_ox *m, const cop_ox_node *n, const char *fmt, ...) COP_PRINTF(3, 4);
+void *cop__ox_room(cop_ox *m, size_t bytes);                    /* out of the budget, zeroed */
+const char *cop__ox_text(cop_ox *m, const void *p, size_t n);   /* a copy that ends with 0 */
+static inline bool cop__ox_is_float(int32_t type) { return type == OX_FLOAT || type == OX_FLOAT16 || type == OX_DOUBLE || type == OX_BFLOAT16; }
+cop_dtype cop__ox_dtype(int32_t type);                          /* COP_NOTYPE: unsupported */
+const char *cop__ox_type_text(int32_t type);
+int64_t cop__ox_count(const cop_ox_value *v);
+
+/* ---- attributes (onnx_attr.c) ---- */
+bool cop__ox_has(const cop_ox_node *n, const char *name);
+int64_t cop__ox_i(const cop_ox_node *n, const char *name, int64_t absent);
+float cop__ox_f(const cop_ox_node *n, const char *name, float absent);
+const char *cop__ox_s(cop_ox *m, const cop_ox_node *n, const char *name, const char *absent);
+bool cop__ox_attr(const cop_ox_node *n, const char *name, cop_pb_field *body); /* AttributeProto */
+/* At most `max` integers; -1: absent (or a failure is recorded). */
+int cop__ox_ints(cop_ox *m, const cop_ox_node *n, const char *name, int64_t *v, int max);
+int cop__ox_floats(cop_ox *m, const cop_ox_node *n, const char *name, float *v, int max);
+int cop__ox_strings(cop_ox *m, const cop_ox_node *n, const char *name, const char **v, int max);
+cop_status cop__ox_attrs_check(cop_ox *m, const cop_ox_node *n);
+
+/* ---- tensors (onnx_tensor.c) ---- */
+/* type, rank, dim and data of v from a TensorProto. */
+cop_status cop__ox_tensor(cop_ox *m, cop_ox_value *v, const void *proto, size_t size);
+
+/* ---- operands and results (onnx_value.c) ---- */
+cop_ox_value *cop__ox_in(cop_ox *m, const cop_ox_node *n, int i);  /* NULL: absent; an initialiser is read by then: data is set */
+cop_ox_value *cop__ox_out(cop_ox *m, const cop_ox_node *n, int i); /* NULL: nobody asked */
+bool cop__ox_known(cop_ox *m, cop_ox_value *v);                    /* reads an initialiser when first asked for */
+/* Input i as known integers, or a failure that says so. absent: *v NULL, *count 0. */
+cop_status cop__ox_known_ints(cop_ox *m, const cop_ox_node *n, int i, const int64_t **v, int32_t *count);
+cop_status cop__ox_known_floats(cop_ox *m, const cop_ox_node *n, int i, const float **v, int32_t *count);
+cop_status cop__ox_know(cop_ox *m, const cop_ox_node *n, int i, int32_t type, int32_t rank, const int32_t *dim, const void *data);
+cop_vid cop__ox_as(cop_ox *m, cop_ox_value *v, cop_ox_layout l);
+cop_vid cop__ox_get(cop_ox *m, const cop_ox_node *n, int i);       /* input i, PLAIN; 0 after a failure */
+cop_vid cop__ox_float(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l); /* the same, and fails unless it is F32 */
+cop_ox_layout cop__ox_prefers(const cop_ox_value *v);
+/* v is output i; its shape follows from the graph's. type 0: that of input 0. */
+cop_status cop__ox_set(cop_ox *m, const cop_ox_node *n, int i, cop_vid v, cop_ox_layout l, int32_t type);
+cop_status cop__ox_axis(cop_ox *m, const cop_ox_node *n, int64_t axis, int32_t rank, int32_t *out); /* negative counts from the end */
+int32_t cop__ox_axis_in(int32_t a, int32_t rank, cop_ox_layout l); /* where axis a of the file stands in a layout */
+cop_status cop__ox_reduce_axes(cop_ox *m, const cop_ox_node *n, uint32_t *axes, bool *keep); /* of a Reduce node (onnx_reduce.c) */
+cop_status cop__ox_same(cop_ox *m, const cop_ox_node *n, int i, cop_ox_value *x); /* output i is x */
+
+/* Copies known elements: for every index of dim, y[k] = x[offset + sum index * stride]. */
+void cop__ox_gather(const cop_ox_value *x, void *y, int rank, const int32_t *dim, const int64_t *stride, int64_t offset);
+/* Input i as known floats or integers whatever it is in the file: element k. */
+static inline size_t cop__ox_size(const cop_ox_value *v) { return cop__ox_is_float(v->type) ? 4 : 8; }
+
+/* ---- weights (onnx_value.c) ---- */
+/* Input i in that layout; when it is known it becomes a parameter, which training may change. */
+cop_vid cop__ox_weight(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l);
+cop_vid cop__ox_state(cop_ox *m, const cop_ox_node *n, int i, cop_vid of); /* a running statistic of parameter `of` */
+void cop__ox_unique(cop_ox *m, char out[128], const char *name); /* fit for a graph's text, and used by nobody */
+cop_vid cop__ox_const(cop_ox *m, const char *name, cop_role role, const cop_type *t, const void *data); /* under a name made unique */
+cop_vid cop__ox_scalar(cop_ox *m, float value);
+cop_vid cop__ox_vector(cop_ox *m, cop_role role, const char *name, const float *v, int32_t count);
+
+/* ---- nodes of the graph (onnx_make.c); 0 in, 0 out ---- */
+cop_vid cop__ox_transpose(cop_ox *m, cop_vid x, const int32_t *perm);      /* cancels with one before it; free when only units move */
+cop_vid cop__ox_reshape(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim); /* keeps the batch open */
+cop_vid cop__ox_clip(cop_ox *m, cop_vid x, float lo, float hi);
+cop_vid cop__ox_slice(cop_ox *m, cop_vid x, int32_t axis, int32_t from, int32_t size, int32_t step);
+cop_vid cop__ox_concat(cop_ox *m, int32_t axis, int n, cop_vid *v);        /* v is used up */
+cop_vid cop__ox_pad(cop_ox *m, cop_vid x, const int32_t *before, const int32_t *after, float value, int mode);
+cop_vid cop__ox_matmul(cop_ox *m, cop_vid a, cop_vid b, int ta, int tb);
+cop_vid cop__ox_widen(cop_ox *m, cop_vid x);                               /* bytes to I32 */
+cop_vid cop__ox_two(cop_ox *m, int op, cop_vid a, cop_vid b);              /* OP_add, OP_max, OP_less ...; bytes are widened first */
+cop_vid cop__ox_two_f(cop_ox *m, int op, cop_vid a, float b);              /* a is F32 */
+cop_vid cop__ox_map(cop_ox *m, int fn, float alpha, float beta, cop_vid x);
+cop_vid cop__ox_where(cop_ox *m, cop_vid cond, cop_vid a, cop_vid b);
+cop_vid cop__ox_cast(cop_ox *m, cop_vid x, cop_dtype to);
+cop_vid cop__ox_reduce(cop_ox *m, int fn, cop_vid x, uint32_t axes, bool keep);
+cop_vid cop__ox_argmax(cop_ox *m, cop_vid x, int32_t axis, bool keep, bool last);
+cop_vid cop__ox_layernorm(cop_ox *m, cop_vid x, cop_vid gamma, cop_vid beta, float eps, bool rms); /* over the last axis; 0: absent */
+cop_vid cop__ox_lrn(cop_ox *m, cop_vid x, int32_t size, float alpha, float beta, float bias);     /* channels last */
+cop_vid cop__ox_product(cop_ox *m, const cop_ox_node *n, cop_vid a, cop_vid b);     /* matmul with broadcasting (onnx_matmul.c) */
+cop_vid cop__ox_product_any(cop_ox *m, const cop_ox_node *n, cop_vid a, cop_vid b); /* of vectors, too */
+cop_vid cop__ox_resample(cop_ox *m, cop_vid x, int32_t axis, int32_t out, int32_t taps, const int32_t *index, const float *weight);
+cop_vid cop__ox_expand(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim);
+cop_vid cop__ox_pick(cop_ox *m, cop_vid x, cop_vid index, int32_t axis, int32_t rank, const int32_t *dim); /* gather; rank, dim: of the result */
+cop_vid cop__ox_softmax(cop_ox *m, cop_vid x, int32_t axis);               /* over one axis */
+
+#define OX(name, add, fold, least, most, must, attrs) cop_ox_add cop__ox_add_##add;
+#define FOLD(name) cop_ox_fold cop__ox_fold_##name;
+#include "io/onnx.def"
+#undef OX
+#undef FOLD
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * onnx_write.h - between onnx_write.c, which writes a model's message, and onnx_write_op.c, which has a line for each operator.
+ * Shapes stay as they are in the graph, channels last; an operator that wants channels first stands between two
+ * transpositions, which the other program's optimizer removes.
+ */
+#ifndef COP_ONNX_WRITE_H
+#define COP_ONNX_WRITE_H
+
+#include "io/onnx_schema.h"
+#include "io/protobuf.h"
+#include "op/op.h"
+
+typedef struct cop_oxw_name { char s[128]; } cop_oxw_name;
+
+typedef struct cop_oxw {
+	const cop_graph *g;
+	cop_ctx *cx;
+	const char *file;
+	cop_text graph;   /* GraphProto so far */
+	cop_text attr;    /* attributes of the next node, as fields of NodeProto */
+	uint8_t *written; /* by value: bit 0 as it lies, bit 1 channels first */
+	int32_t next;
+} cop_oxw;
+
+/* The name of a value; a weight is written as an initialiser when it is first named. */
+cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v);
+cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v);   /* a 4-dimensional weight, [o,h,w,c] as [o,c,h,w] */
+cop_oxw_name cop__oxw_fresh(cop_oxw *w);
+cop_oxw_name cop__oxw_ints(cop_oxw *w, const int64_t *v, int n);  /* a constant */
+cop_oxw_name cop__oxw_float(cop_oxw *w, float v);
+cop_oxw_name cop__oxw_floats(cop_oxw *w, const float *v, int32_t n);
+
+/* Attributes of the node that comes next. */
+void cop__oxw_attr_i(cop_oxw *w, const char *name, int64_t v);
+void cop__oxw_attr_f(cop_oxw *w, const char *name, float v);
+void cop__oxw_attr_s(cop_oxw *w, const char *name, const char *v);
+void cop__oxw_attr_ints(cop_oxw *w, const char *name, const int64_t *v, int n);
+/* A node with up to three inputs (NULL: no more) and one result. */
+void cop__oxw_node(cop_oxw *w, const char *op, const char *out, const char *a, const char *b, const char *c);
+
+/* Nodes for node n of the graph. */
+cop_status cop__oxw_op(cop_oxw *w, cop_nid n);
+
+#endif
