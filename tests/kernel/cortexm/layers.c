@@ -14,9 +14,11 @@
 #include <string.h>
 #ifdef __arm__
 #include "board.h"
+void io_stop(int code);
 #else
 static uint32_t board_ticks(void) { return 0; }
 static uint32_t board_instructions(uint32_t from, uint32_t to) { return from - to; }
+#define io_stop exit
 #endif
 
 #define ISA DSP
@@ -72,7 +74,7 @@ static void stop(const char *what, const layer *l, const cop_kernel *row)
 	for (int i = 0; i < QK_WORDS && n < 380; i++) n += snprintf(line + n, sizeof line - (size_t)n, " %ld", (long)l->k[i]);
 	io_print(line);
 	io_print("\n");
-	exit(1);
+	io_stop(1);
 }
 
 /* plain: weights as quantisers make them, without -128 */
@@ -122,10 +124,10 @@ static void compare(const cop_kernel *row, const layer *l, const char *name)
 	to = board_ticks();
 	if (memcmp(result, want, l->out)) stop("differs from the portable kernel", l, row);
 	if (result[l->out] != 0x5a) stop("writes past its result", l, row);
-	if (row->ahead) {
-		memset(both, 0x33, ahead + l->in);
-		memcpy(both + ahead, input, l->in);
-		call(row, l, both, both + ahead);
+	for (size_t more = 0; row->ahead && more < 8; more += 5) {
+		memset(both, 0x33, ahead + more + l->in);
+		memcpy(both + ahead + more, input, l->in);
+		call(row, l, both, both + ahead + more);
 		if (memcmp(both, want, l->out)) stop("differs when it lies over its input", l, row);
 	}
 	for (size_t i = 0; i < l->out; i++) sum = sum * 31 + (uint8_t)want[i];
