@@ -120,8 +120,9 @@ static void run_tiles(const tile_args *p, long nv, long n, const qe *a, int8_t *
 static tile_args tile_for(const shape *g, const cop_call *c)
 {
 	const int32_t *k = c->k, *m = c->buf[4];
+	bool plain = k[QK_TWICE] && plain_shifts(m + g->o, c->buf[3], g->o, g->kh * g->kw * g->c);
 	return (tile_args){.rows = g->kh, .groups = g->groups, .a_row = g->row, .a_step = (g->flat ? 1 : g->sw) * g->c, .ldy = g->o, .m = m,
-		.r = {.zy = k[QK_ZY], .up = k[QK_UP], .twice = k[QK_TWICE], .lo = (int8_t)k[CK_LO], .hi = (int8_t)k[CK_HI]}};
+		.r = {.zy = k[QK_ZY], .up = k[QK_UP], .twice = k[QK_TWICE], .plain = plain, .lo = (int8_t)k[CK_LO], .hi = (int8_t)k[CK_HI]}};
 }
 
 static void choose_panel(tile_args *p, const shape *g, const cop_call *c, long q)

@@ -232,9 +232,10 @@ void VN(qdwconv_i8)(const cop_call *c)
 	const int32_t *k = c->k, *m = c->buf[4];
 	shape g = shape_of(k);
 	const qw *w = c->pack;
+	bool plain = k[QK_TWICE] && plain_shifts(m + g.c, c->buf[3], g.c, g.kh * g.kw);
 	job j = {.w = {w, w + weights(&g)}, .n = g.lines, .kw = g.kw, .sw = k[CK_SW], .c = g.c, .cp = g.cp, .ow = k[CK_OW], .bias = c->buf[3],
 		.fix = (const void *)(w + (size_t)g.rows * weights(&g)), .m = m, .s = k[QK_TWICE] ? m + g.c : m,
-		.r = {.zy = k[QK_ZY], .up = k[QK_UP], .twice = k[QK_TWICE], .lo = (int8_t)k[CK_LO], .hi = (int8_t)k[CK_HI]}};
+		.r = {.zy = k[QK_ZY], .up = k[QK_UP], .twice = k[QK_TWICE], .plain = plain, .lo = (int8_t)k[CK_LO], .hi = (int8_t)k[CK_HI]}};
 	long oh = k[CK_OH], to = cop_to(c, k[CK_N] * k[CK_OH], (int32_t)g.rows);
 
 	for (long r = cop_from(c, k[CK_N] * k[CK_OH], (int32_t)g.rows), n; r < to; r += n) {

@@ -8,20 +8,32 @@ AI vi widen(const int8_t *x) { return __builtin_convertvector(*(const bvu *)x, v
 
 /* ---- qadd ---- */
 
-typedef struct adder { vi za, zb, round; const int32_t *k; factor a, b, y; rule r; } adder;
+/* SINGLE: one rounding. HALF: TFLite's, operand a being the one of larger scale, whose factor is then 1/2 and exact, and the
+ * other shifts to the right. ANY: TFLite's. */
+typedef enum kind { SINGLE, HALF, ANY } kind;
+typedef struct adder { vi za, zb, ma, mb, round; int32_t sy, zy; factor a, b, y; rule r; } adder;
 
-AI vi sum(const adder *t, vi a, vi b, const bool exact)
+/* twice(a << 20) for a of nine bits and no shift to the left: 20 bits of the product are zeros, the multiplier goes in two
+ * halves, and 32 bits hold everything. */
+AI vi narrow_twice(vi a, const factor *f)
 {
-	const int32_t *k = t->k;
-
-	a -= t->za;
-	b -= t->zb;
-	if (exact) return twice(twice(a << 20, &t->a) + twice(b << 20, &t->b), &t->y) + t->r.zy;
-	return ((a * k[QA_MA] + b * k[QA_MB] + t->round) >> k[QA_SY]) + t->r.zy;
+	vi low = f->m & 0xffff, high = f->m >> 16;
+	a = ((a * high) << 5) + ((a * low + 1024) >> 11);
+	return sra(a + f->half + ((a >> 31) & f->some), f->right);
 }
 
-AI void add(const cop_call *c, const adder *t, const bool exact)
+AI vi sum(const adder *t, vi a, vi b, const kind how)
 {
+	a -= t->za;
+	b -= t->zb;
+	if (how == SINGLE) return ((a * t->ma + b * t->mb + t->round) >> t->sy) + t->zy;
+	if (how == HALF) return twice((a << 19) + narrow_twice(b, &t->b), &t->y) + t->zy;
+	return twice(twice(a << 20, &t->a) + twice(b << 20, &t->b), &t->y) + t->zy;
+}
+
+AI void add(const cop_call *c, const adder *job, const kind exact)
+{
+	const adder own = *job, *t = &own; /* whose address stays here: no store can change it */
 	const int8_t *a = c->buf[1], *b = c->buf[2];
 	int8_t *y = c->buf[0];
 	long i = cop_from(c, c->k[QA_COUNT], 64), to = cop_to(c, c->k[QA_COUNT], 64);
@@ -31,20 +43,43 @@ AI void add(const cop_call *c, const adder *t, const bool exact)
 	for (; i < to; i += VW) put(y + i, sum(t, widen(a + i), widen(b + i), exact), lmin(VW, to - i), &t->r);
 }
 
+static bool half(int32_t m, int32_t shift, int32_t other) { return m == 1 << 30 && !shift && other <= 0; }
+
+static void add_job(const cop_call *c, const int32_t *k)
+{
+	adder t = {.za = splat(k[QA_ZA]), .zb = splat(k[QA_ZB]), .ma = splat(k[QA_MA]), .mb = splat(k[QA_MB]), .sy = k[QA_SY], .zy = k[QA_ZY],
+		.r = {.lo = (int8_t)k[QA_LO], .hi = (int8_t)k[QA_HI]}};
+
+	if (!k[QA_TWICE]) {
+		t.round = splat((int32_t)((uint32_t)1 << (k[QA_SY] - 1)));
+		add(c, &t, SINGLE);
+		return;
+	}
+	t.a = factor_of(t.ma, splat(k[QA_SA]));
+	t.b = factor_of(t.mb, splat(k[QA_SB]));
+	t.y = factor_of(splat(k[QA_MY]), splat(k[QA_SY]));
+	if (half(k[QA_MA], k[QA_SA], k[QA_SB])) add(c, &t, HALF);
+	else add(c, &t, ANY);
+}
+
 void VN(qadd_i8)(const cop_call *c)
 {
 	const int32_t *k = c->k;
-	adder t = {.za = splat(k[QA_ZA]), .zb = splat(k[QA_ZB]), .k = k, .r = {.zy = k[QA_ZY], .lo = (int8_t)k[QA_LO], .hi = (int8_t)k[QA_HI]}};
+	int32_t own[QA_WORDS];
+	void *const buf[3] = {c->buf[0], c->buf[2], c->buf[1]};
+	cop_call turned = *c;
 
-	if (k[QA_TWICE]) {
-		t.a = factor_of(splat(k[QA_MA]), splat(k[QA_SA]));
-		t.b = factor_of(splat(k[QA_MB]), splat(k[QA_SB]));
-		t.y = factor_of(splat(k[QA_MY]), splat(k[QA_SY]));
-		add(c, &t, true);
-	} else {
-		t.round = splat((int32_t)((uint32_t)1 << (k[QA_SY] - 1)));
-		add(c, &t, false);
+	memcpy(own, k, sizeof own);
+	if (k[QA_TWICE] && half(k[QA_MB], k[QA_SB], k[QA_SA])) { /* the half goes first */
+		own[QA_ZA] = k[QA_ZB];
+		own[QA_MA] = k[QA_MB];
+		own[QA_SA] = k[QA_SB];
+		own[QA_ZB] = k[QA_ZA];
+		own[QA_MB] = k[QA_MA];
+		own[QA_SB] = k[QA_SA];
+		turned.buf = buf;
 	}
+	add_job(&turned, own);
 }
 
 /* ---- qlut ---- */

@@ -66,10 +66,11 @@ AI long lmin(long a, long b) { return a < b ? a : b; }
 AI long lmax(long a, long b) { return a > b ? a : b; }
 AI long up_to(long a, long b) { return (a + b - 1) / b * b; }
 
-/* What all results of a call share. up: of the single rounding. */
+/* What all results of a call share. up: of the single rounding. plain: every shift of the double one is to the right, by
+ * little, and no sum is large, so that the zero point can be added before the shift. */
 typedef struct rule {
 	int32_t zy, up;
-	bool twice;
+	bool twice, plain;
 	int8_t lo, hi;
 } rule;
 
@@ -194,9 +195,9 @@ AI vi product(vi a, vi m, int64_t half, int right)
 	mi h = SET64(half), e, o;
 	e = MM(add_epi64)(MM(mul_epi32)((mi)a, (mi)m), h);
 	o = MM(add_epi64)(MM(mul_epi32)(MM(srli_epi64)((mi)a, 32), MM(srli_epi64)((mi)m, 32)), h);
-	e = MM(srl_epi64)(e, _mm_cvtsi32_si128(right));
-	if (right != 32) o = MM(sll_epi64)(o, _mm_cvtsi32_si128(32 - right));
-	return (vi)ODD(e, o);
+	if (right == 32) return (vi)ODD(MM(srli_epi64)(e, 32), o);
+	if (right == 31) return (vi)ODD(MM(srli_epi64)(e, 31), MM(slli_epi64)(o, 1));
+	return (vi)ODD(MM(srl_epi64)(e, _mm_cvtsi32_si128(right)), MM(sll_epi64)(o, _mm_cvtsi32_si128(32 - right)));
 }
 AI vi once(vi a, vi m, const rule *r)
 {
@@ -238,10 +239,28 @@ AI vi twice(vi a, const factor *f)
 	return sra(a + f->half + ((a >> 31) & f->some), f->right);
 }
 
+enum { LITTLE = 22, LARGE = 1 << 28 };
+
+/* Is the call plain: o channels, their sums of `taps` products and biases b, shifts s? */
+AI bool plain_shifts(const int32_t *s, const int32_t *b, long o, long taps)
+{
+	int32_t bad = taps > LARGE >> 14;
+
+	for (long i = 0; i < o; i++) bad |= (s[i] >= 0) | (s[i] < -LITTLE) | (b[i] >= LARGE) | (b[i] <= -LARGE);
+	return !bad;
+}
+
 /* The n results of VW channels, one after the other step apart: multipliers are fetched once. */
 AI void requant(const int n, const int step, vi *a, const int32_t *m, const int32_t *s, const rule *r)
 {
-	if (r->twice) {
+	if (r->plain) {
+		vi f = LDI(m), right = -LDI(s), half = sll(splat(2 * r->zy + 1), right - 1);
+		UNROLL
+		for (int i = 0; i < n; i++) {
+			vi t = high_mul(a[i * step], f);
+			a[i * step] = sra(t + half + (t >> 31), right);
+		}
+	} else if (r->twice) {
 		factor f = factor_of(LDI(m), LDI(s));
 		UNROLL
 		for (int i = 0; i < n; i++) a[i * step] = twice(a[i * step], &f) + r->zy;
