@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FLASH, KEY_INPUTS, PATH_SIZE = 1024 };
+enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FLASH, KEY_INPUTS, KEY_PATCH, PATH_SIZE = 1024 };
 
 typedef struct job {
 	cli *c;
@@ -21,6 +21,8 @@ typedef struct job {
 	cli_inputs inputs;
 	const char *file, *target;
 	size_t ram, flash; /* 0: the target's */
+	float patch;       /* more work that less RAM may cost; 0: none */
+	cop_patch patched;
 	char out[PATH_SIZE - 300], beside[PATH_SIZE - 200];
 	int files;
 	int64_t bytes;
@@ -31,6 +33,7 @@ static const struct argp_option options[] = {
         {"target", KEY_TARGET, "NAME", 0, "a machine of `coppice targets` (host)", 0},
         {"ram", KEY_RAM, "SIZE", 0, "bytes of RAM there are, stack included: 20000, 64K, 2M (all the target has)", 0},
         {"flash", KEY_FLASH, "SIZE", 0, "bytes of flash there are, likewise", 0},
+        {"patch", KEY_PATCH, "PART", 0, "compute the first layers in bands where that needs less RAM and at most PART (0.3: 30 %) more multiply-accumulates", 0},
         {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; once for each input of the network (random numbers)", 0},
         {"name", KEY_NAME, "NAME", 0, "what the functions begin with", 0},
         {"train", KEY_TRAIN, NULL, 0, "with the training step", 0},
@@ -52,6 +55,7 @@ static size_t size_of(struct argp_state *state, const char *name, const char *te
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
 	job *j = ud;
+	char *end;
 
 	switch (key) {
 	case 'o':
@@ -69,6 +73,10 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		return 0;
 	case KEY_FLASH:
 		j->flash = size_of(state, "--flash", arg);
+		return 0;
+	case KEY_PATCH:
+		j->patch = strtof(arg, &end);
+		if (end == arg || *end || !(j->patch > 0 && j->patch <= 10)) argp_error(state, "--patch=%s: must be a number above 0, at most 10", arg);
 		return 0;
 	case KEY_INPUTS:
 		if (j->inputs.n_npy == LEN(j->inputs.npy)) argp_error(state, "more than %d files of inputs", LEN(j->inputs.npy));
@@ -158,6 +166,16 @@ static cop_status write_check(job *j, const cop_graph *g)
 	return cli_inputs_write(j->c, g, &j->inputs, path);
 }
 
+static cop_status patch(job *j, cop_graph **g, const cop_target *t)
+{
+	cop_target board = *t;
+
+	if (j->a.train) return cli_fail(j->c, COP_ARG, "--patch: a training step keeps whole activations; leave --train or --patch out");
+	board.threads = 1;
+	CLI_TRY(cop_graph_apply(g, "to_infer fuse"));
+	return cop_graph_patch(g, &board, j->patch, &j->patched);
+}
+
 static cop_status emit(job *j)
 {
 	cli *c = j->c;
@@ -174,7 +192,8 @@ static cop_status emit(job *j)
 		return st;
 	}
 	j->a.deployed = &deployed;
-	st = cop_emit_c(g, &t, &j->a, write_file, j);
+	if (j->patch > 0) st = patch(j, &g, &t);
+	if (!st) st = cop_emit_c(g, &t, &j->a, write_file, j);
 	if (!st) st = write_check(j, deployed);
 	cop_graph_free(deployed);
 	cop_graph_free(g);
@@ -206,6 +225,15 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 	cli_put_text(c, "output", j.out);
 	cli_put_int(c, "files", j.files);
 	cli_put_int(c, "bytes", j.bytes);
+	if (j.patched.bands) {
+		cli_put_int(c, "bands", j.patched.bands);
+		cli_put_int(c, "arena_bytes_before", (int64_t)j.patched.bytes_before);
+		cli_put_int(c, "arena_bytes", (int64_t)j.patched.bytes);
+		if (!c->quiet) cli_out(c, "the first layers in %d bands: arena %zu -> %zu bytes, %.1f %% more multiply-accumulates\n", j.patched.bands, j.patched.bytes_before,
+			j.patched.bytes, 100 * ((double)j.patched.macs / (double)j.patched.macs_before - 1));
+	} else if (j.patch > 0 && !c->quiet) {
+		cli_out(c, "--patch: no number of bands needs less than the %zu bytes of the whole\n", j.patched.bytes_before);
+	}
 	cli_number_text(n, (double)j.bytes);
 	if (!c->quiet) cli_out(c, "%s: %d files, %s bytes of text, for %s\n", j.out, j.files, n, j.target);
 	return COP_OK;
