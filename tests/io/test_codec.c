@@ -294,6 +294,49 @@ static void test_size(void **state)
 	free(w);
 }
 
+/* ---- streams written by hand from the descriptions in codec.c, codec_huffman.c and huffman.c: files of before stay readable ---- */
+
+/* "1 01 1" as bytes, first bit highest. */
+static size_t bits_of(uint8_t *to, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++) {
+		if (*text == ' ') continue;
+		if (n % 8 == 0) to[n / 8] = 0;
+		to[n / 8] |= (uint8_t)((*text - '0') << (7 - n % 8));
+		n++;
+	}
+	return (n + 7) / 8;
+}
+
+static void by_hand(void **state)
+{
+	static const struct {
+		uint8_t head[12];
+		int n_head;
+		const char *bits;
+		float want[10];
+	} rows[] = {
+	        /* entry 0 is 0 and left out, then 1.5 and -7; lengths 1, 2, 2: 0 is 0, 1 is 10, 2 is 11 */
+	        {{2, 2, 0, 0, 0xc0, 0x3f, 0, 0, 0xe0, 0xc0}, 10, "1110001 10 0  10 0 11 11 10 0 0 10 11 0",
+	                {1.5f, 0, -7, -7, 1.5f, 0, 0, 1.5f, -7, 0}},
+	        /* the same with distances of 2 bits, four entries; lengths 2, 1, 2: 1 is 0, 0 is 10, 2 is 11. Element 9 needs a filler */
+	        {{2 | 2 << 3, 2, 0, 0, 0xc0, 0x3f, 0, 0, 0xe0, 0xc0, 4}, 11, "1110010 110 10  1110010 0 0 0  01 0 00 11 11 10 10 0",
+	                {0, 1.5f, -7, 0, 0, 0, 0, 0, 0, 1.5f}},
+	};
+	const cop_type t = cop__type(COP_F32, 2, DIMS(2, 5));
+
+	for (int i = 0; i < LEN(rows); i++) {
+		uint8_t stored[32];
+		float got[10];
+		memcpy(stored, rows[i].head, (size_t)rows[i].n_head);
+		size_t len = (size_t)rows[i].n_head + bits_of(stored + rows[i].n_head, rows[i].bits);
+		assert_int_equal(cop__restore(got, *state, "w", &t, COP_CODEC_HUFFMAN, stored, len), COP_OK);
+		assert_memory_equal(got, rows[i].want, sizeof got);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +346,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_cap, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_size, setup, teardown),
+	        cmocka_unit_test_setup_teardown(by_hand, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
