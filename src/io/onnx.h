@@ -58,7 +58,7 @@ typedef struct cop_ox {
 	cop_ox_value *value;       /* [1 .. n_value] */
 	cop_ox_node *node;
 	int32_t *hash;
-	int32_t n_value, n_node, hash_size;
+	int32_t n_value, cap_value, n_node, hash_size;
 	int32_t *input, *output;
 	int32_t n_input, n_output;
 	int32_t opset;

@@ -26,10 +26,10 @@ static int32_t value_of(cop_ox *m, const uint8_t *p, size_t n)
 	if (!n) return 0;
 	for (; m->hash[at]; at = (at + 1) & (uint32_t)(m->hash_size - 1)) {
 		const char *have = m->value[m->hash[at]].name;
-		if (!memcmp(have, p, n) && !have[n]) return m->hash[at];
+		if (strlen(have) == n && !memcmp(have, p, n)) return m->hash[at];
 	}
-	const char *name = cop__arena_str(&m->mem, (const char *)p, n);
-	if (!name) return 0;
+	const char *name = m->n_value < m->cap_value ? cop__arena_str(&m->mem, (const char *)p, n) : NULL;
+	if (!name) return bad(m, "names more values than it has nodes, inputs and outputs for"), 0;
 	m->hash[at] = ++m->n_value;
 	m->value[m->n_value].name = name;
 	return m->n_value;
@@ -85,13 +85,13 @@ static cop_status value_type(cop_ox *m, cop_ox_value *v, const cop_pb_field *typ
 static cop_status value_info(cop_ox *m, const cop_pb_field *info, bool typed, int32_t *out)
 {
 	cop_pb p = cop__pb_in(info);
-	cop_pb_field f, type = {0};
+	cop_pb_field f, type = {0}, name = {0};
 
-	*out = 0;
 	while (cop__pb_next(&p, &f)) {
-		if (f.number == INFO_NAME && f.wire == COP_PB_BYTES) *out = value_of(m, f.p, f.size);
+		if (f.number == INFO_NAME && f.wire == COP_PB_BYTES) name = f;
 		if (f.number == INFO_TYPE && f.wire == COP_PB_BYTES) type = f;
 	}
+	*out = value_of(m, name.p, name.size);
 	if (p.bad || !*out) return m->cx->code ? m->cx->code : bad(m, "an input or output is damaged or has no name");
 	return typed && !m->value[*out].tensor ? value_type(m, &m->value[*out], &type) : COP_OK;
 }
@@ -131,6 +131,7 @@ static cop_status make_room(cop_ox *m, const counts *c)
 	m->hash_size = 16;
 	while (m->hash_size < 2 * c->name) m->hash_size *= 2;
 	m->hash = cop__ox_room(m, sizeof *m->hash * (size_t)m->hash_size);
+	m->cap_value = (int32_t)c->name;
 	m->value = cop__ox_room(m, sizeof *m->value * (size_t)(c->name + 1));
 	m->node = cop__ox_room(m, sizeof *m->node * (size_t)(c->node + 1));
 	m->input = cop__ox_room(m, sizeof *m->input * (size_t)(c->input + 1));
@@ -201,11 +202,11 @@ static cop_status fill_node(cop_ox *m, const cop_pb_field *proto, cop_ox_node *n
 static cop_status fill_tensor(cop_ox *m, const cop_pb_field *proto)
 {
 	cop_pb p = cop__pb_in(proto);
-	cop_pb_field f;
-	int32_t v = 0;
+	cop_pb_field f, name = {0};
 
 	while (cop__pb_next(&p, &f))
-		if (f.number == TENSOR_NAME && f.wire == COP_PB_BYTES) v = value_of(m, f.p, f.size);
+		if (f.number == TENSOR_NAME && f.wire == COP_PB_BYTES) name = f;
+	int32_t v = value_of(m, name.p, name.size);
 	if (p.bad || !v) return bad(m, "an initialiser is damaged or has no name");
 	m->value[v].tensor = proto->p;
 	m->value[v].tensor_size = proto->size;

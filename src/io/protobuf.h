@@ -23,7 +23,11 @@ typedef struct cop_pb_field {
 	size_t size;
 } cop_pb_field;
 
-static inline cop_pb cop__pb(const void *bytes, size_t size) { return (cop_pb){bytes, (const uint8_t *)bytes + size, false}; }
+static inline cop_pb cop__pb(const void *bytes, size_t size)
+{
+	const uint8_t *p = bytes ? bytes : (const uint8_t *)""; /* a field that is not there is an empty message */
+	return (cop_pb){p, p + size, false};
+}
 static inline cop_pb cop__pb_in(const cop_pb_field *f) { return cop__pb(f->p, f->size); } /* the message within a BYTES field */
 
 /* The next field; false at the end of the message or at a fault. */
