@@ -6,7 +6,6 @@
  * usage: layers N      N random layers of each kind
  *        layers        layers of known networks
  */
-#include "io.h"
 #include "kernel/kernel.h"
 
 #include <stdio.h>
@@ -14,7 +13,7 @@
 #include <string.h>
 #ifdef __arm__
 #include "board.h"
-void io_stop(int code);
+#include "io.h"
 #else
 static uint32_t board_ticks(void) { return 0; }
 static uint32_t board_instructions(uint32_t from, uint32_t to) { return from - to; }
