@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Post-training quantisation: ranges against numbers by hand and from make_quantize_reference.py, equalisation and rounding by
+ * their invariants, and integer networks of every pattern against the float ones, within what their steps allow.
+ */
+#include "../pass/nets.h"
+#include "compress/quantize/quantize.h"
+#include "io/encode.h"
+
+/* ---- ranges ---- */
+
+static void test_range(void **state)
+{
+	static const struct { float lo, hi; int bits; bool symmetric; float scale; int32_t zero; } row[] = {
+		{-1, 3, 8, false, 4.0f / 255, -64}, {-1, 3, 8, true, 3.0f / 127, 0}, {2, 6, 8, false, 6.0f / 255, -128}, {-5, -1, 8, false, 5.0f / 255, 127},
+		{0, 15, 4, false, 1, -8}, {-7, 7, 4, true, 1, 0}, {0, 0, 8, false, 1, 0}, {-3.5f, 3, 4, true, 0.5f, 0},
+	};
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) {
+		cop_qrange r = cop__qrange(row[i].lo, row[i].hi, row[i].bits, row[i].symmetric);
+		assert_float_equal(r.scale, row[i].scale, 1e-6);
+		assert_int_equal(r.zero, row[i].zero);
+		assert_int_equal(cop__quantise(0, &r), r.zero); /* 0 is exact */
+		assert_int_equal(cop__quantise(1e30f, &r), r.hi);
+		assert_int_equal(cop__quantise(-1e30f, &r), r.lo);
+	}
+	cop_qrange half = {1, 0, -128, 127};
+	assert_int_equal(cop__quantise(0.5f, &half), 1); /* away from zero */
+	assert_int_equal(cop__quantise(-2.5f, &half), -3);
+}
+
+static void see_all(cop_seen *s, int64_t *count, const float *x, int64_t n)
+{
+	*s = (cop_seen){.count = count};
+	memset(count, 0, sizeof *count * COP_SEEN_BINS);
+	cop__see(s, x, n);
+}
+
+/* The counts are those of one pass over sorted numbers, whatever comes first. */
+static void test_histogram(void **state)
+{
+	static int64_t a[COP_SEEN_BINS], b[COP_SEEN_BINS];
+	static float up[3000], down[3000];
+	cop_seen s, t = {.count = b};
+	int64_t sum = 0;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) up[i] = down[2999 - i] = 0.01f * (float)(i - 1000) * (float)(i - 1000) * (i < 1000 ? -0.1f : 1);
+	see_all(&s, a, up, 3000);
+	for (int i = 0; i < 3000; i += 7) cop__see(&t, down + i, COP_MIN(7, 3000 - i));
+	assert_memory_equal(a, b, sizeof a);
+	assert_true(s.reach == t.reach && s.lo == up[0] && s.hi == up[2999] && s.reach >= s.hi && s.reach < 2 * s.hi);
+	for (int i = 0; i < COP_SEEN_BINS; i++) sum += a[i];
+	assert_int_equal(sum, 3000);
+}
+
+static void test_percentile(void **state)
+{
+	static int64_t count[COP_SEEN_BINS];
+	static float x[100001];
+	cop_seen s;
+	cop_qrange r;
+
+	for (int i = 0; i < 100000; i++) x[i] = (float)i / 100000;
+	x[100000] = 64; /* one in 100,001 */
+	see_all(&s, count, x, 100001);
+	OK(*state, cop__qrange_of(&r, *state, &s, COP_RANGE_MINMAX, 8, false));
+	assert_float_equal(r.scale * 255, 64, 1e-4);
+	OK(*state, cop__qrange_of(&r, *state, &s, COP_RANGE_PERCENTILE, 8, false));
+	assert_float_equal(r.scale * 255, 1, 2 * 64.0 / 2048); /* bins are 1/32 wide: the outlier set them */
+}
+
+/* The range by squared error is no worse, on the numbers themselves, than any part of the whole, up to a bin's width. */
+static void test_mse(void **state)
+{
+	static int64_t count[COP_SEEN_BINS];
+	static float x[20000];
+	double got = 0, least = 1e30;
+	cop_seen s;
+	cop_qrange r;
+
+	for (int i = 0; i < LEN(x); i++) x[i] = cop__rand_normal(3, 1, (uint64_t)i);
+	see_all(&s, count, x, LEN(x));
+	OK(*state, cop__qrange_of(&r, *state, &s, COP_RANGE_MSE, 4, false));
+	for (int c = 0; c <= 60; c++) {
+		cop_qrange t = c ? cop__qrange(s.lo * (float)c / 60, s.hi * (float)c / 60, 4, false) : r;
+		double sum = 0;
+		for (int i = 0; i < LEN(x); i++) {
+			double e = (double)(x[i] - t.scale * (float)(cop__quantise(x[i], &t) - t.zero));
+			sum += e * e;
+		}
+		if (c) least = fmin(least, sum);
+		else got = sum;
+	}
+	assert_true(got < 1.01 * least);
+}
+
+static int half_bell(double *b, int n, double width)
+{
+	for (int i = 0; i < n; i++) b[i] = floor(1e6 * exp(-(i / width) * (i / width)));
+	return n;
+}
+
+/* Numbers of make_quantize_reference.py. */
+static void test_kl(void **state)
+{
+	static double b[1024], room[2048];
+	int n;
+
+	(void)state;
+	for (n = 0; n < 512; n++) b[n] = 100;
+	assert_int_equal(cop__kl_threshold(b, n, 128, room), 512);
+	assert_int_equal(cop__kl_threshold(b, half_bell(b, 512, 100), 128, room), 333);
+	n = half_bell(b, 256, 60);
+	memset(b + n, 0, sizeof *b * 767);
+	b[1023] = 5;
+	assert_int_equal(cop__kl_threshold(b, 1024, 128, room), 198);
+	for (n = 0; n < 1024; n++) b[n] = floor(1e5 * exp(-n / 40.0));
+	assert_int_equal(cop__kl_threshold(b, n, 128, room), 417);
+	assert_int_equal(cop__kl_threshold(b, n, 8, room), 231);
+}
+
+/* ---- rounding ---- */
+
+static void products(float *h, int k, int samples, uint32_t stream, bool diagonal)
+{
+	memset(h, 0, sizeof *h * (size_t)(k * k));
+	for (int s = 0; s < samples; s++) {
+		float common = cop__rand_unit(5, stream, (uint64_t)s), x[64];
+		for (int i = 0; i < k; i++) x[i] = common + cop__rand_unit(5, stream + 1, (uint64_t)(s * k + i));
+		for (int i = 0; i < k; i++)
+			for (int j = 0; j < k; j++) h[i * k + j] += diagonal && i != j ? 0 : x[i] * x[j] / (float)samples;
+	}
+}
+
+static void test_adaround(void **state)
+{
+	enum { K = 12, ROWS = 20 };
+	float h[K * K], w[K], d[K], scale = 0.13f;
+	int8_t q[K], nearest[K], all[K];
+	double ours = 0, best = 0, plain = 0;
+
+	for (uint32_t row = 0; row < ROWS; row++) {
+		bool carried = row % 2;
+		products(h, K, 200, 10 + 2 * row, row < 4);
+		for (int i = 0; i < K; i++) {
+			w[i] = cop__rand_unit(8, row, (uint64_t)i) * 1.6f - 0.8f;
+			d[i] = 0.02f * (cop__rand_unit(9, row, (uint64_t)i) - 0.5f);
+			q[i] = nearest[i] = (int8_t)cop__round_weight(w[i], scale, 7);
+		}
+		OK(*state, cop__adaround(q, *state, w, scale, K, h, carried ? d : NULL, 7, 300));
+		double n = cop__round_cost(nearest, w, scale, K, h, carried ? d : NULL), a = cop__round_cost(q, w, scale, K, h, carried ? d : NULL), least = 1e30;
+		assert_true(a <= n + 1e-9);
+		for (int i = 0; i < K; i++) { /* never more than a step, never beyond the integers */
+			assert_true(fabsf((float)q[i] - w[i] / scale) < 1 || fabsf(w[i] / scale) > 7);
+			assert_true(q[i] >= -7 && q[i] <= 7);
+			if (row < 4 && !carried) assert_int_equal(q[i], nearest[i]); /* products that do not mix: the nearest is best */
+		}
+		for (int bits = 0; bits < 1 << K; bits++) {
+			for (int i = 0; i < K; i++) all[i] = (int8_t)COP_MAX(-7, COP_MIN(7, (int)floorf(w[i] / scale) + (bits >> i & 1)));
+			least = fmin(least, cop__round_cost(all, w, scale, K, h, carried ? d : NULL));
+		}
+		plain += n, ours += a, best += least;
+	}
+	assert_true(ours - best < 0.25 * (plain - best)); /* most of the way from the nearest to the best of all 2^12 */
+}
+
+/* ---- equalisation ---- */
+
+static cop_graph *chain(cop_ctx *cx)
+{
+	cop_graph *g;
+	const cop_act_attr relu = {0, COP_NO_HI};
+
+	OK(cx, cop__graph_new(&g, cx, "chain"));
+	cop_vid x = cop__apply(g, OP_clip, &relu, VIDS(conv(g, input(g, 4, DIMS(2, 6, 6, 3)), "a", 8, 3, 1, 1, true)));
+	x = cop__apply(g, OP_clip, &relu, VIDS(conv(g, x, "dw", 8, 3, 1, 8, true)));
+	x = conv(g, x, "b", 6, 1, 1, 1, false);
+	x = cop__apply(g, OP_avgpool, &(cop_pool_attr){6, 6, 1, 1, 0, 0, 0, 0, 0}, VIDS(x));
+	x = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(x));
+	OK(cx, cop__output(g, fc(g, x, "f", 4, true), "y"));
+	for (const char *const *n = (const char *const[]){"a.w", "dw.w", "b.w", NULL}; *n; n++) { /* ranges far apart */
+		const cop_value *v = &g->value[cop__find(g, *n)];
+		int64_t k = cop_type_count(&v->type) / v->type.dim[0];
+		for (int64_t i = 0; i < cop_type_count(&v->type); i++) ((float *)(uintptr_t)v->data)[i] *= powf(3, (float)(i / k % 4) - 2);
+	}
+	return g;
+}
+
+static void test_equalize(void **state)
+{
+	cop_graph *g = chain(*state), *before, *after;
+	int32_t pairs;
+
+	OK(*state, cop__quantize_prepare(&before, g, 2));
+	OK(*state, cop__quantize_prepare(&after, g, 2));
+	OK(*state, cop__equalize(after, &pairs));
+	assert_int_equal(pairs, 3);
+	assert_true(difference(*state, before, after) < 1e-5); /* the same function */
+	const float *a = after->value[cop__find(after, "a.w")].data, *dw = after->value[cop__find(after, "dw.w")].data;
+	for (int c = 0; c < 8; c++) { /* both rows that a channel runs through reach equally far */
+		float ra = 0, rd = 0;
+		for (int i = 0; i < 27; i++) ra = fmaxf(ra, fabsf(a[c * 27 + i]));
+		for (int i = 0; i < 9; i++) rd = fmaxf(rd, fabsf(dw[c * 9 + i]));
+		assert_float_equal(ra / rd, 1, 0.02);
+	}
+	cop_graph_free(before);
+	cop_graph_free(after);
+	cop_graph_free(g);
+}
+
+/* ---- whole networks ---- */
+
+static cop_status draw(void *ud, int32_t i, float *x, int32_t *label)
+{
+	const cop_dataset *d = ud;
+	int64_t n = cop_type_count(&d->x);
+
+	for (int64_t k = 0; k < n; k++) x[k] = 2 * cop__rand_unit(17, (uint32_t)i, (uint64_t)k) - 1;
+	*label = 0;
+	return COP_OK;
+}
+
+static cop_dataset *samples(const cop_graph *g, int32_t count)
+{
+	static cop_dataset d;
+	const cop_type *t = cop__t(g, g->input[0]);
+
+	d = (cop_dataset){"drawn", cop__type(COP_F32, t->rank - 1, t->dim + 1), count, 0, draw, NULL, &d};
+	return &d;
+}
+
+typedef struct pattern { const char *name, *op; int branch; } pattern;
+static const pattern patterns[] = {
+	{"plain", "qconv", 0}, {"relu", "qconv", 0}, {"relu6", "qconv", 0}, {"stride", "qconv", 0}, {"groups", "qconv", 0}, {"depthwise", "qconv", 0}, {"no bias", "qconv", 0}, {"fc", "qconv", 0},
+	{"add", "qadd", 1}, {"add relu", "qadd", 1}, {"mul", "qmul", 1}, {"gate", "qmul", 1}, {"concat", "concat", 1}, {"avgpool", "qavgpool", 0}, {"avgpool padded", "qavgpool", 0},
+	{"maxpool", "maxpool", 0}, {"pad", "pad", 0}, {"slice", "slice", 0}, {"transpose", "transpose", 0}, {"clip", "qlut", 0}, {"sigmoid", "qlut", 0}, {"tanh", "qlut", 0}, {"gelu", "qlut", 0},
+	{"hswish", "qlut", 0}, {"softmax", "qsoftmax", 0},
+};
+
+static const struct { const char *name; int op; } unary[] = {{"sigmoid", OP_sigmoid}, {"tanh", OP_tanh}, {"gelu", OP_gelu}, {"hswish", OP_hswish}, {"softmax", OP_softmax}};
+
+static bool is(const pattern *p, const char *name) { return !strncmp(p->name, name, strlen(name)); }
+
+/* x -> conv -> the pattern. */
+static cop_graph *build(cop_ctx *cx, const pattern *p)
+{
+	cop_graph *g;
+	cop_act_attr relu = {0, is(p, "relu6") ? 1.5f : COP_NO_HI}, none = {COP_NO_LO, COP_NO_HI};
+	int stride = is(p, "stride") ? 2 : 1, groups = is(p, "groups") ? 2 : is(p, "depthwise") ? 4 : 1;
+
+	OK(cx, cop__graph_new(&g, cx, p->name));
+	cop_vid x = input(g, 4, DIMS(1, 7, 6, 4)), a = conv(g, x, "a", is(p, "groups") ? 6 : 4, 3, stride, groups, !is(p, "no bias")), b = p->branch ? conv(g, x, "b", 4, 1, 1, 1, true) : 0, y = a;
+	if (is(p, "relu")) y = cop__apply(g, OP_clip, &relu, VIDS(a));
+	if (is(p, "fc")) y = fc(g, cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(a)), "f", 5, true);
+	if (is(p, "add")) y = cop__apply(g, OP_add, is(p, "add relu") ? &relu : &none, VIDS(a, b));
+	if (is(p, "mul")) y = cop__apply(g, OP_mul, &none, VIDS(a, b));
+	if (is(p, "gate")) y = cop__apply(g, OP_mul, &none, VIDS(a, cop__apply(g, OP_sigmoid, NULL, VIDS(cop__apply(g, OP_avgpool, &(cop_pool_attr){7, 6, 1, 1, 0, 0, 0, 0, 0}, VIDS(b))))));
+	if (is(p, "concat")) y = cop__apply(g, OP_concat, &(cop_concat_attr){3}, VIDS(a, cop__apply(g, OP_sigmoid, NULL, VIDS(b))));
+	if (is(p, "avgpool")) y = cop__apply(g, OP_avgpool, is(p, "avgpool padded") ? &(cop_pool_attr){3, 3, 2, 2, 1, 1, 1, 1, 0} : &(cop_pool_attr){3, 2, 2, 2, 0, 0, 0, 0, 0}, VIDS(a));
+	if (is(p, "maxpool")) y = cop__apply(g, OP_maxpool, &(cop_pool_attr){3, 3, 2, 2, 1, 1, 1, 1, 0}, VIDS(a));
+	if (is(p, "pad")) y = cop__apply(g, OP_pad, &(cop_pad_attr){{0, 1, 2}, {0, 2, 1}, 0}, VIDS(a));
+	if (is(p, "slice")) y = cop__apply(g, OP_slice, &(cop_slice_attr){{0, 1, 0, 1}, {0, 3, 0, 2}, {1, 1, 1, 1}}, VIDS(a));
+	if (is(p, "transpose")) y = cop__apply(g, OP_transpose, &(cop_shape_attr){4, {0, 2, 1, 3}}, VIDS(a));
+	if (is(p, "clip")) y = cop__apply(g, OP_clip, &(cop_act_attr){-0.4f, 0.7f}, VIDS(cop__apply(g, OP_avgpool, &(cop_pool_attr){1, 1, 1, 1, 0, 0, 0, 0, 0}, VIDS(a))));
+	for (int i = 0; i < LEN(unary); i++)
+		if (is(p, unary[i].name)) y = cop__apply(g, unary[i].op, NULL, VIDS(a));
+	OK(cx, cop__output(g, y, "y"));
+	return g;
+}
+
+static bool has_op(const cop_graph *g, const char *op, bool i8)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (!strcmp(cop__op(g, n)->name, op) && (!i8 || cop__outt(g, n, 0)->dtype == COP_I8)) return true;
+	return false;
+}
+
+/* What the steps allow at the output: every filter sums the halves of a step of its inputs and of its weights, its result is rounded
+ * to a step of its range, and whatever follows changes that at most `times` and rounds again. */
+static double allowed(const cop_graph *g, const pattern *p, int weight_bits)
+{
+	double most = 0, sx = 2.0 / 255, levels = (1 << (weight_bits - 1)) - 1, times = is(p, "mul") || is(p, "gate") ? 12 : p->branch ? 3 : is(p, "fc") ? 0 : 1.2;
+
+	for (const char *const *n = (const char *const[]){"a.w", "b.w", NULL}; *n; n++) {
+		cop_vid v = cop__find(g, *n);
+		if (!v) continue;
+		int64_t count = cop_type_count(cop__t(g, v)), k = count / cop__t(g, v)->dim[0];
+		for (int64_t o = 0; o < count; o += k) {
+			double sum = 0, max = 0;
+			for (int64_t i = 0; i < k; i++) {
+				double w = fabs((double)((const float *)g->value[v].data)[o + i]);
+				sum += w, max = fmax(max, w);
+			}
+			most = fmax(most, sum * sx / 2 + (double)k * max / levels / 2 + 2 * (sum + 1) / 255 + 0.002);
+		}
+	}
+	if (is(p, "fc")) { /* the second layer sums what the first is off by */
+		int64_t k = cop__t(g, cop__find(g, "f.w"))->dim[1];
+		return 0.6 * (double)k * (most * 0.25 + 3 * 0.6 / levels / 2);
+	}
+	return times * most + 2 * (most > 1 ? most : 1) / 255 + 1.0 / 128;
+}
+
+static double worst(cop_ctx *cx, const cop_graph *a, const cop_graph *b, cop_dataset *d, int32_t n)
+{
+	double most = 0;
+	cop_watch w[2];
+	cop_tensor in, out[2];
+	float room[4096];
+	int32_t got;
+
+	OK(cx, cop__watch_new(&w[0], a, 1));
+	OK(cx, cop__watch_new(&w[1], b, 1));
+	for (int32_t i = 0; i < n; i++) {
+		for (int k = 0; k < 2; k++) {
+			OK(cx, cop_session_io(w[k].s, 0, 0, false, &in));
+			OK(cx, cop__watch_load(&in, cx, d, i, n, room, &got));
+			OK(cx, cop_session_run(w[k].s, 0));
+			OK(cx, cop_session_io(w[k].s, 0, 0, true, &out[k]));
+		}
+		for (int64_t k = 0; k < cop_type_count(&out[0].type); k++) most = fmax(most, fabs((double)(((float *)out[0].data)[k] - ((float *)out[1].data)[k])));
+	}
+	cop__watch_free(&w[0]);
+	cop__watch_free(&w[1]);
+	return most;
+}
+
+static void one_pattern(cop_ctx *cx, const pattern *p, const cop_quantize_args *a, int weight_bits)
+{
+	cop_graph *g = build(cx, p), *q;
+
+	OK(cx, cop__pass_batch(&q, g, 1));
+	OK(cx, cop_quantize(&q, samples(g, 48), a));
+	double off = worst(cx, g, q, samples(g, 48), 48), may = allowed(g, p, weight_bits);
+	if (off > may) fail_msg("%s, %s: off by %g, the steps allow %g", p->name, a->scheme, off, may);
+	if (off == 0) fail_msg("%s: nothing was quantised", p->name);
+	if (!has_op(q, p->op, strcmp(p->op, "qconv") != 0) && !has_op(q, p->op, true)) fail_msg("%s: there is no %s", p->name, p->op);
+	if (has_op(q, "conv", false) || has_op(q, "fc", false) || has_op(q, "clip", false)) fail_msg("%s: a layer stayed float", p->name);
+	cop_graph_free(q);
+	cop_graph_free(g);
+}
+
+static void test_patterns(void **state)
+{
+	static const struct { cop_quantize_args a; int bits; } form[] = {
+		{{.scheme = "w8a8", .range = "minmax", .threads = 1}, 8},
+		{{.scheme = "w8a8", .range = "minmax", .symmetric = true, .equalize = true, .threads = 1}, 7}, /* symmetric: half the levels of what is positive */
+		{{.scheme = "w4a8", .range = "minmax", .threads = 1}, 4},
+		{{.scheme = "w4a8", .range = "minmax", .adaround = true, .bias_correct = true, .threads = 1}, 4},
+	};
+	for (int f = 0; f < LEN(form); f++)
+		for (int i = 0; i < LEN(patterns); i++) one_pattern(*state, &patterns[i], &form[f].a, form[f].bits);
+}
+
+/* A layer that is kept stays as it was, and what it reads and makes is float. */
+static void test_keep(void **state)
+{
+	cop_graph *g = chain(*state), *q;
+	const cop_quantize_args a = {.keep = "b.w|f*", .threads = 1};
+
+	OK(*state, cop__pass_batch(&q, g, 2));
+	OK(*state, cop_quantize(&q, samples(g, 20), &a));
+	assert_int_equal(cop__t(q, cop__find(q, "a.w"))->dtype, COP_I8);
+	assert_int_equal(cop__t(q, cop__find(q, "b.w"))->dtype, COP_F32);
+	assert_int_equal(cop__t(q, cop__find(q, "f.w"))->dtype, COP_F32);
+	cop_graph_free(q);
+	cop_graph_free(g);
+}
+
+/* With the bias corrected the means of the channels over the calibration samples are those of the float network, nearly. */
+static void test_bias(void **state)
+{
+	double shift[2];
+
+	for (int correct = 0; correct < 2; correct++) {
+		cop_graph *g = build(*state, &patterns[0]), *q;
+		const cop_quantize_args a = {.scheme = "w4a8", .bias_correct = correct, .threads = 1};
+		cop_watch w[2];
+		cop_tensor in, out;
+		float room[256];
+		double mean[2][4] = {{0}};
+		int32_t got;
+		OK(*state, cop__pass_batch(&q, g, 1));
+		OK(*state, cop_quantize(&q, samples(g, 200), &a));
+		for (int k = 0; k < 2; k++) {
+			OK(*state, cop__watch_new(&w[k], k ? q : g, 1));
+			OK(*state, cop_session_io(w[k].s, 0, 0, false, &in));
+			OK(*state, cop_session_io(w[k].s, 0, 0, true, &out));
+			for (int i = 0; i < 200; i++) {
+				OK(*state, cop__watch_load(&in, *state, samples(g, 200), i, 200, room, &got));
+				OK(*state, cop_session_run(w[k].s, 0));
+				for (int64_t j = 0; j < cop_type_count(&out.type); j++) mean[k][j % 4] += (double)((float *)out.data)[j];
+			}
+			cop__watch_free(&w[k]);
+		}
+		shift[correct] = 0;
+		for (int c = 0; c < 4; c++) shift[correct] += fabs(mean[1][c] - mean[0][c]);
+		cop_graph_free(q);
+		cop_graph_free(g);
+	}
+	assert_true(shift[1] < shift[0] / 2);
+}
+
+/* Any number of threads gives the same network; a file gives it back. */
+static void test_same(void **state)
+{
+	cop_graph *g = chain(*state), *q[2], *back;
+
+	for (int k = 0; k < 2; k++) {
+		const cop_quantize_args a = {.scheme = "w4a8", .adaround = true, .bias_correct = true, .threads = 1 + 2 * k};
+		OK(*state, cop__pass_batch(&q[k], g, 2));
+		OK(*state, cop_quantize(&q[k], samples(g, 40), &a));
+	}
+	assert_true(worst(*state, q[0], q[1], samples(g, 8), 8) == 0);
+	OK(*state, cop_model_save(q[0], "quantized.tmp.cop"));
+	OK(*state, cop_model_load(&back, *state, "quantized.tmp.cop"));
+	remove("quantized.tmp.cop");
+	assert_true(worst(*state, q[0], back, samples(g, 8), 8) == 0);
+	cop_graph_free(back);
+	cop_graph_free(q[0]);
+	cop_graph_free(q[1]);
+	cop_graph_free(g);
+}
+
+/* ---- weights alone ---- */
+
+static void test_half(void **state)
+{
+	/* IEEE 754-2008: ties to even, subnormals, the largest */
+	static const struct { float f; uint16_t h; } row[] = {{0, 0}, {-0.0f, 0x8000}, {1, 0x3c00}, {-2, 0xc000}, {65504, 0x7bff}, {0.1f, 0x2e66}, {1.0f / 3, 0x3555}, {2049, 0x6800}, {2051, 0x6802},
+		{5.9604645e-8f, 1}, {2.9e-8f, 0}, {6.1035156e-5f, 0x0400}, {6.0975552e-5f, 0x03ff}, {1e9f, 0x7bff}};
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) assert_int_equal(cop__to_half(row[i].f), row[i].h);
+	for (uint32_t h = 0; h < 65536; h++)
+		if ((h >> 10 & 31) != 31) assert_int_equal(cop__to_half(cop__from_half((uint16_t)h)), h);
+}
+
+/* The narrow network is the float network on the weights it decodes to, and they are near. */
+static void test_narrow(void **state)
+{
+	static const struct { const char *scheme; double near; } form[] = {{"w8", 1.0 / 254}, {"fp16", 1.0 / 2048}};
+
+	for (int f = 0; f < LEN(form); f++) {
+		cop_graph *g = chain(*state), *q, *wide;
+		const cop_quantize_args a = {.scheme = form[f].scheme, .threads = 1};
+		OK(*state, cop__pass_batch(&q, g, 2));
+		OK(*state, cop_quantize(&q, NULL, &a));
+		OK(*state, cop__quantize_prepare(&wide, q, 2));
+		assert_true(difference(*state, q, wide) < 1e-5);
+		for (const char *const *n = (const char *const[]){"a.w", "dw.w", "b.w", "f.w", NULL}; *n; n++) {
+			const cop_value *x = &g->value[cop__find(g, *n)], *y = &wide->value[cop__find(wide, *n)], *z = &q->value[cop__find(q, *n)];
+			int64_t count = cop_type_count(&x->type), k = count / x->type.dim[0];
+			assert_int_equal(cop_type_bytes(&z->type), f ? (2 * count + 3) / 4 * 4 : 4 * x->type.dim[0] + (count + 3) / 4 * 4);
+			for (int64_t o = 0; o < count; o += k) {
+				float max = 0;
+				for (int64_t i = o; i < o + k; i++) max = fmaxf(max, fabsf(((const float *)x->data)[i]));
+				for (int64_t i = o; i < o + k; i++) assert_float_equal(((const float *)x->data)[i], ((const float *)y->data)[i], (double)max * form[f].near * 1.001);
+			}
+		}
+		cop_graph_free(wide);
+		cop_graph_free(q);
+		cop_graph_free(g);
+	}
+}
+
+/* ---- refusals ---- */
+
+static void refuse(cop_ctx *cx, const cop_graph *g, cop_dataset *d, const cop_quantize_args *a, cop_status want, const char *says)
+{
+	cop_graph *q, *was;
+
+	OK(cx, cop__pass_batch(&q, g, 2));
+	was = q;
+	cop_status st = cop_quantize(&q, d, a);
+	if (st != want || !strstr(cop_error_text(cx), says)) fail_msg("got %d '%s', not %d '%s'", st, cop_error_text(cx), want, says);
+	assert_ptr_equal(q, was); /* left as it was */
+	cop_error_clear(cx);
+	cop_graph_free(q);
+}
+
+static void test_refusals(void **state)
+{
+	cop_graph *g = chain(*state), *q;
+	cop_dataset none = *samples(g, 0), other = *samples(g, 9);
+	cop_quantize_args plain = {.threads = 1};
+
+	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.scheme = "w3a8"}, COP_ARG, "'w3a8'");
+	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.range = "wide"}, COP_ARG, "'wide'");
+	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.keep = "*", .threads = 1}, COP_ARG, "no convolution or fully connected layer left");
+	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "w8", .keep = "*"}, COP_ARG, "no convolution or fully connected layer left");
+	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "fp16", .adaround = true}, COP_ARG, "weights alone");
+	refuse(*state, g, NULL, &plain, COP_ARG, "the calibration set is empty");
+	refuse(*state, g, &none, &plain, COP_ARG, "the calibration set is empty");
+	other.x.dim[0]++;
+	refuse(*state, g, &other, &plain, COP_SHAPE, "have 126 numbers");
+	OK(*state, cop__pass_batch(&q, g, 2));
+	OK(*state, cop_quantize(&q, samples(g, 8), &plain));
+	refuse(*state, q, samples(g, 8), &plain, COP_ARG, "quantised already");
+	cop_graph_free(q);
+	cop_graph_free(g);
+}
+
+/* A network that copies its input, not quite: whatever is quantised costs something, so nothing can be within 0 %. */
+static cop_graph *copier(cop_ctx *cx)
+{
+	cop_graph *g;
+	float w[16] = {0};
+	cop_type t = cop__type(COP_F32, 2, DIMS(4, 4));
+
+	for (int i = 0; i < 4; i++) w[i * 5] = 0.999f;
+	OK(cx, cop__graph_new(&g, cx, "copier"));
+	cop_vid x = input(g, 2, DIMS(2, 4));
+	for (int i = 0; i < 2; i++) x = cop__apply(g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, cop__data(g, COP_PARAM, i ? "second.w" : "first.w", &t, w)));
+	OK(cx, cop__output(g, x, "y"));
+	return g;
+}
+
+static void test_bound(void **state)
+{
+	cop_graph *g = copier(*state), *q;
+	cop_quantize_args a = {.scheme = "w4a4", .bounded = true, .threads = 1};
+	cop_score before, after;
+
+	refuse(*state, g, samples(g, 32), &a, COP_BUDGET, "no layer can be int8");
+	OK(*state, cop_eval(&before, g, samples(g, 32), 2, 1));
+	a.max_drop = 100; /* the loss may double: some layers must get more bits */
+	OK(*state, cop__pass_batch(&q, g, 2));
+	cop_status st = cop_quantize(&q, samples(g, 32), &a);
+	if (!st) {
+		OK(*state, cop_eval(&after, q, samples(g, 32), 2, 1));
+		assert_true(after.loss <= 2.001f * before.loss);
+	} else {
+		assert_int_equal(st, COP_BUDGET);
+	}
+	cop_graph_free(q);
+	cop_graph_free(g);
+}
+
+static int setup(void **state) { *state = new_ctx(); return 0; }
+static int teardown(void **state) { cop_ctx_free(*state); return 0; }
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {T(test_range), T(test_histogram), T(test_percentile), T(test_mse), T(test_kl), T(test_adaround), T(test_equalize), T(test_patterns), T(test_keep),
+		T(test_bias), T(test_same), T(test_half), T(test_narrow), T(test_refusals), T(test_bound)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
