@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #ifdef __arm__
-#include "board.h"
 #include "io.h"
+#include "board.h"
+void io_stop(int code);
 #else
 static uint32_t board_ticks(void) { return 0; }
 static uint32_t board_instructions(uint32_t from, uint32_t to) { return from - to; }
