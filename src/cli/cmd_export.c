@@ -25,7 +25,7 @@ cop_status cmd_export(cli *c, int argc, char **argv)
 	job j = {0};
 	const cli_line line = {options, "FILE",
 	        "Writes the weights for other programs, by name; or the whole network as it is deployed, when the\n"
-	        "output ends in .onnx.\vExamples:\n  coppice export net.cop -o net.safetensors\n  coppice export net.cop -o net.onnx",
+	        "output ends in .onnx.\vExample:\n  coppice export net.cop -o net.safetensors\n  coppice export net.cop -o net.onnx",
 	        option, &j, &j.file, 1, 1};
 	cop_graph *g;
 

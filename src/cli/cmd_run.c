@@ -86,7 +86,7 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	        "Runs a network on an array of samples (C order, channels last): f32, or the network's own integers.\v"
 	        "An integer network takes f32, too, by the scale of its input; its results are written as they are.\n"
 	        "Arrays are .npy, or tensors of ONNX's tests (.pb). An .onnx takes them as it was exported, channels first.\n"
-	        "Examples:\n  coppice run small.cop digits.npy -o scores.npy\n  coppice run net.onnx input_0.pb input_1.npy -o out/",
+	        "Example:\n  coppice run small.cop digits.npy -o scores.npy\n  coppice run net.onnx input_0.pb input_1.npy -o out/",
 	        option, &j, j.arg, 1 + CLI_MOST_INPUTS, 2};
 	cop_tensor x = {0}, y = {0};
 	int64_t n = 0;
