@@ -26,6 +26,7 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 		real[o] = (0.5 + 0.03 * (o % 11)) / (50 * sqrt(taps));
 		if (twice) cop__multiplier_double(&m[o], &m[out + o], real[o]);
 	}
+	if (!x) fail_msg("before %s: %s", name, cop_error_text(g->cx));
 	if (!twice) assert_true(cop__multipliers_single(m, &up, real, out));
 	cop_vid vw = cop__data(g, COP_CONST, n[0], &wt, w), vb = cop__data(g, COP_CONST, n[1], &bt, b), vm = cop__data(g, COP_CONST, n[2], &mt, m);
 	free(w);
