@@ -195,7 +195,7 @@ AI vi product(vi a, vi m, int64_t half, int right)
 	mi h = SET64(half), e, o;
 	e = MM(add_epi64)(MM(mul_epi32)((mi)a, (mi)m), h);
 	o = MM(add_epi64)(MM(mul_epi32)(MM(srli_epi64)((mi)a, 32), MM(srli_epi64)((mi)m, 32)), h);
-	if (right == 32) return (vi)ODD(MM(srli_epi64)(e, 32), o);
+	if (right >= 32) return (vi)ODD(MM(srli_epi64)(e, 32), o) >> (right - 32);
 	if (right == 31) return (vi)ODD(MM(srli_epi64)(e, 31), MM(slli_epi64)(o, 1));
 	return (vi)ODD(MM(srl_epi64)(e, _mm_cvtsi32_si128(right)), MM(sll_epi64)(o, _mm_cvtsi32_si128(32 - right)));
 }
