@@ -159,7 +159,7 @@ static cop_status adjust(const cut *c, cop_nid n, cop_node *d)
 		*groups = left(c, d->in[0], 3) / left(c, d->in[1], 3);
 		return check_conv(c, n, old, *groups);
 	}
-	if (d->op == OP_reshape || d->op == OP_sum_to) {
+	if (d->op == OP_reshape || d->op == OP_sum_to || d->op == OP_expand) {
 		COP_ATTR(cop_shape_attr, a, c->g, n);
 		for (int i = 0; i < a.rank && i < y.rank; i++)
 			if (a.dim[i] > 0) a.dim[i] = y.dim[i];
