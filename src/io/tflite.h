@@ -81,6 +81,10 @@ cop_vid cop__tfl_flip(cop_graph *g, const char *name, cop_vid x, cop_dtype to); 
 /* x under another shape; the first dimension follows from the rest, so that the batch may change later. */
 cop_vid cop__tfl_as(cop_graph *g, cop_vid x, int32_t rank, const int32_t *dim);
 
+/* The elements `index` of one axis. */
+cop_vid cop__tfl_pick(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t axis, const int32_t *index, int32_t count);
+cop_status cop__tfl_mirror(cop_tfl *m, const cop_tfl_node *n, cop_vid x, const int32_t *pads); /* sets output 0 */
+
 static inline bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d) { return t->type.dtype == d; }
 
 /* ---- operators ---- */

@@ -148,6 +148,16 @@ cop_status cop__tfl_mul(cop_tfl *m, const cop_tfl_node *n)
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qmul, &q, VIDS(v[0], v[1])));
 }
 
+cop_status cop__tfl_binary(cop_tfl *m, const cop_tfl_node *n)
+{
+	bool done;
+
+	COP_TRY(fold(m, n, &done));
+	if (done) return COP_OK;
+	if (is_int8(m, n)) return cop__tfl_fail(m, n, "is supported for floats only");
+	return float_pair(m, n, n->code == TFL_DIV ? OP_div : n->code == TFL_MAXIMUM ? OP_max : OP_min);
+}
+
 /* ---- from and to floats ---- */
 
 /* int8 of one scale as int8 of another: a table. */
@@ -216,6 +226,29 @@ cop_status cop__tfl_dequantize(cop_tfl *m, const cop_tfl_node *n)
 
 /* ---- softmax ---- */
 
+/* x - max - log(sum(exp(x - max))) over the last axis */
+static cop_vid log_softmax(cop_graph *g, cop_vid x)
+{
+	static const cop_act_attr open = {COP_NO_LO, COP_NO_HI};
+	int32_t last = 1 << (cop__t(g, x)->rank - 1);
+	cop_vid most = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_MAX, last, 1}, VIDS(x)), d = cop__apply(g, OP_sub, &open, VIDS(x, most));
+	cop_vid sum = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_SUM, last, 1}, VIDS(cop__apply(g, OP_map, &(cop_map_attr){MAP_EXP, 0, 0}, VIDS(d))));
+	return cop__apply(g, OP_sub, &open, VIDS(d, cop__apply(g, OP_map, &(cop_map_attr){MAP_LOG, 0, 0}, VIDS(sum))));
+}
+
+cop_status cop__tfl_cast(cop_tfl *m, const cop_tfl_node *n)
+{
+	cop_tfl_tensor *x = cop__tfl_in(m, n, 0), *y = cop__tfl_out(m, n, 0);
+	const void *data = x ? cop__tfl_data(m, x) : NULL;
+
+	COP_TRY(m->cx->code);
+	if (x && x->scales.n) return cop__tfl_fail(m, n, "of numbers with a scale is not supported");
+	if (data && y->type.dtype == x->type.dtype) return cop__tfl_know(m, n, 0, x->type.rank, x->type.dim, data);
+	cop_vid v = cop__tfl_value(m, n, 0);
+	if (!v) return m->cx->code;
+	return cop__tfl_set(m, n, 0, y->type.dtype == x->type.dtype ? v : cop__apply(m->g, OP_cast, &(cop_cast_attr){(int32_t)y->type.dtype}, VIDS(v)));
+}
+
 cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
 {
 	float beta = n->code == TFL_LOG_SOFTMAX ? 1 : cop__fb_float(&n->options, SOFTMAX_BETA, 0), sx, sy;
@@ -228,7 +261,8 @@ cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
 	if (!(beta > 0 && beta < 1e6f)) return cop__tfl_fail(m, n, "beta is %g, must be positive", (double)beta);
 	if (!is_int8(m, n)) {
 		if (beta < 1 || beta > 1) x = cop__apply(m->g, OP_mul, &open, VIDS(x, cop__tfl_weight(m, n, COP_CONST, "beta", &one, &beta)));
-		return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
+		if (!x || !cop__t(m->g, x)->rank) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "the input has no dimensions");
+		return cop__tfl_set(m, n, 0, n->code == TFL_LOG_SOFTMAX ? log_softmax(m->g, x) : cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
 	}
 	if (n->code == TFL_LOG_SOFTMAX) return cop__tfl_fail(m, n, "is supported for floats only");
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));

@@ -12,13 +12,30 @@ static void whole(cut *c, const cop_type *t)
 	for (int i = 0; i < t->rank; i++) c->from[i] = 0, c->step[i] = 1, c->size[i] = t->dim[i];
 }
 
-/* An axis that is kept is written as "to the end", so that the batch may change later. */
-static cop_vid cut_value(cop_graph *g, cop_vid x, const cut *c)
+/* Axes that run backwards are picked one by one. */
+static cop_vid backwards(cop_tfl *m, const cop_tfl_node *n, cop_vid x, cut *c)
 {
-	cop_slice_attr s = {0};
-	const cop_type *t = cop__t(g, x);
-	bool all = true;
+	for (int i = 0; x && i < cop__t(m->g, x)->rank; i++) {
+		if (c->step[i] > 0) continue;
+		int32_t *index = cop__tfl_room(m, 4 * (size_t)c->size[i]);
+		for (int32_t k = 0; index && k < c->size[i]; k++) index[k] = c->from[i] + k * c->step[i];
+		x = index ? cop__tfl_pick(m, n, x, i, index, c->size[i]) : 0;
+		c->from[i] = 0;
+		c->step[i] = 1;
+	}
+	return x;
+}
 
+/* An axis that is kept is written as "to the end", so that the batch may change later. */
+static cop_vid cut_value(cop_tfl *m, const cop_tfl_node *n, cop_vid x, const cut *given)
+{
+	cop_graph *g = m->g;
+	cop_slice_attr s = {0};
+	bool all = true;
+	cut own = *given, *c = &own;
+
+	if (!(x = backwards(m, n, x, c))) return 0;
+	const cop_type *t = cop__t(g, x);
 	for (int i = 0; i < t->rank; i++) {
 		if (c->from[i] == 0 && c->step[i] == 1 && c->size[i] == t->dim[i]) continue;
 		all = false;
@@ -54,7 +71,7 @@ static cop_status put_cut(cop_tfl *m, const cop_tfl_node *n, int from, int i, co
 	if (cop__tfl_is(t, COP_I32) && cop__tfl_data(m, t)) return cop__tfl_know(m, n, i, rank, dim, cut_known(m, t, c));
 	cop_vid x = cop__tfl_value(m, n, from);
 	if (!x) return m->cx->code;
-	x = cut_value(m->g, x, c);
+	x = cut_value(m, n, x, c);
 	return cop__tfl_set(m, n, i, x ? cop__tfl_as(m->g, x, rank, dim) : 0);
 }
 
@@ -213,7 +230,7 @@ cop_status cop__tfl_pad(cop_tfl *m, const cop_tfl_node *n)
 		any |= pads[i] > 0;
 	}
 	if (!any) return cop__tfl_set(m, n, 0, x);
-	if (n->code == TFL_MIRROR_PAD) return cop__tfl_fail(m, n, "mirrored borders are not supported");
+	if (n->code == TFL_MIRROR_PAD) return cop__tfl_mirror(m, n, x, pads);
 	COP_TRY(pad_value(m, n, &p.value));
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_pad, &p, VIDS(x)));
 }

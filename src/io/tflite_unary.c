@@ -92,8 +92,7 @@ static float function(int32_t code, float x)
 	case TFL_RSQRT: return 1 / sqrtf(x);
 	case TFL_SQUARE: return x * x;
 	case TFL_ABS: return fabsf(x);
-	case TFL_NEG: return -x;
-	default: return 0.5f * x * (1 + erff(x * 0.70710678f)); /* gelu */
+	default: return -x; /* neg */
 	}
 }
 
@@ -125,23 +124,46 @@ static cop_status int_unary(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 }
 
 /* max(x, 0) + alpha min(x, 0) */
-static cop_vid leaky(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
+cop_status cop__tfl_prelu(cop_tfl *m, const cop_tfl_node *n)
 {
 	static const cop_act_attr open = {COP_NO_LO, COP_NO_HI}, up = {0, COP_NO_HI}, down = {COP_NO_LO, 0};
-	float alpha = cop__fb_float(&n->options, LEAKY_RELU_ALPHA, 0);
-	cop_type one = cop__type(COP_F32, 1, DIMS(1));
-	cop_vid k = cop__tfl_weight(m, n, COP_CONST, "alpha", &one, &alpha), low = cop__apply(m->g, OP_clip, &down, VIDS(x));
-	return cop__apply(m->g, OP_add, &open, VIDS(cop__apply(m->g, OP_clip, &up, VIDS(x)), cop__apply(m->g, OP_mul, &open, VIDS(low, k))));
+	cop_vid x = cop__tfl_value(m, n, 0), alpha = x ? cop__tfl_value(m, n, 1) : 0;
+
+	if (!alpha) return m->cx->code;
+	if (cop__t(m->g, x)->dtype == COP_I8) return cop__tfl_fail(m, n, "is supported for floats only");
+	cop_vid low = cop__apply(m->g, OP_mul, &open, VIDS(cop__apply(m->g, OP_clip, &down, VIDS(x)), alpha));
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_add, &open, VIDS(cop__apply(m->g, OP_clip, &up, VIDS(x)), low)));
+}
+
+/* The function of one float as nodes. */
+static cop_vid float_unary(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
+{
+	static const cop_act_attr open = {COP_NO_LO, COP_NO_HI};
+	const cop_act_attr act = {(float)relu_lo(n->code), (float)relu_hi(n->code)};
+	cop_map_attr map = {MAP_NEG, n->code == TFL_LEAKY_RELU ? cop__fb_float(&n->options, LEAKY_RELU_ALPHA, 0) : 1, 0};
+
+	switch (n->code) {
+	case TFL_RELU: case TFL_RELU6: case TFL_RELU_N1_TO_1: return cop__apply(m->g, OP_clip, &act, VIDS(x));
+	case TFL_LOGISTIC: return cop__apply(m->g, OP_sigmoid, NULL, VIDS(x));
+	case TFL_TANH: return cop__apply(m->g, OP_tanh, NULL, VIDS(x));
+	case TFL_HARD_SWISH: return cop__apply(m->g, OP_hswish, NULL, VIDS(x));
+	case TFL_SQUARE: return cop__apply(m->g, OP_mul, &open, VIDS(x, x));
+	case TFL_LEAKY_RELU: map.fn = MAP_LEAKYRELU; break;
+	case TFL_ELU: map.fn = MAP_ELU; break;
+	case TFL_EXP: map.fn = MAP_EXP; break;
+	case TFL_LOG: map.fn = MAP_LOG; break;
+	case TFL_SQRT: case TFL_RSQRT: map.fn = MAP_SQRT; break;
+	case TFL_ABS: map.fn = MAP_ABS; break;
+	default: break; /* neg */
+	}
+	x = cop__apply(m->g, OP_map, &map, VIDS(x));
+	return n->code == TFL_RSQRT ? cop__apply(m->g, OP_map, &(cop_map_attr){MAP_RECIPROCAL, 0, 0}, VIDS(x)) : x;
 }
 
 cop_status cop__tfl_unary(cop_tfl *m, const cop_tfl_node *n)
 {
 	cop_vid x = cop__tfl_value(m, n, 0);
-	cop_act_attr act = {(float)relu_lo(n->code), (float)relu_hi(n->code)};
-	int op = n->code == TFL_LOGISTIC ? OP_sigmoid : n->code == TFL_TANH ? OP_tanh : n->code == TFL_HARD_SWISH ? OP_hswish : OP_clip;
 
 	if (!x) return m->cx->code;
-	if (cop__t(m->g, x)->dtype == COP_I8) return int_unary(m, n, x);
-	if (n->code == TFL_LEAKY_RELU) return cop__tfl_set(m, n, 0, leaky(m, n, x));
-	return cop__tfl_set(m, n, 0, cop__apply(m->g, op, op == OP_clip ? &act : NULL, VIDS(x)));
+	return cop__t(m->g, x)->dtype == COP_I8 ? int_unary(m, n, x) : cop__tfl_set(m, n, 0, float_unary(m, n, x));
 }

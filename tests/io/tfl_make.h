@@ -92,7 +92,7 @@ static inline void make_graph(maker *m, const tfl_model *x, uint32_t from)
 /* The whole file: buffer i + 1 belongs to tensor i. */
 static inline void make_model(maker *m, const tfl_model *x)
 {
-	uint32_t w[4], list, b;
+	uint32_t w[4], list, b = 0;
 
 	*m = (maker){.n = 8};
 	memcpy(m->p + 4, COP_TFL_ID, 4);
