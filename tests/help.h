@@ -31,6 +31,15 @@ static inline cop_ctx *new_ctx(void)
 		if (st_) fail_msg("%s: %s", #expr, cop_error_text(cx));                            \
 	} while (0)
 
+/* Was this library built with that optional part? */
+static inline bool has_part(const char *name)
+{
+	const char *part;
+	for (int i = 0; (part = cop_feature(i)); i++)
+		if (!strncmp(part, name, strlen(name))) return true;
+	return false;
+}
+
 /* Integers that suit the op that reads the value: class labels, row lists, codes, pool positions. */
 static inline void fill_ints(const cop_graph *g, cop_vid v, int32_t *p, uint32_t stream)
 {
