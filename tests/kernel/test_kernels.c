@@ -7,6 +7,26 @@
 
 enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
 
+/* The text of the fast int8 kernels once more, in plain C, as wide as AVX-512 and with its dot products of bytes (QPLAIN in
+ * kernel/qvec/qvec.h): few machines have those instructions, so all but them is tested on every machine. */
+#define N(x) cop_##x##_plain
+#define P(base) void N(base)(const cop_call *c);
+#define B(base) bool N(base)(const int32_t *k);
+#define S(base) size_t N(base)(const int32_t *k);
+#define V(opname, ty, base, ...) void N(base)(const cop_call *c);
+#include "kernel/qvec/qvec.def"
+#undef P
+#undef B
+#undef S
+#undef V
+#define P(base)
+#define B(base)
+#define S(base)
+#define V(opname, ty, base, ...) {.op = #opname, .types = ty, .fn = N(base), .symbol = "plain " #base, .source = __VA_ARGS__},
+static const cop_kernel plain_kernels[] = {
+#include "kernel/qvec/qvec.def"
+};
+
 typedef struct bufs { void *p[MAX_BUF]; size_t bytes[MAX_BUF]; int n, n_out; } bufs;
 
 static void *room(size_t bytes) { return aligned_alloc(64, (bytes + 2 * SLACK + 63) / 64 * 64); }
@@ -120,8 +140,8 @@ static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
 	if (op->words) op->words(g, n, word);
 	const cop_kernel *ref = cop__select(g, n, word, 0);
 	if (!ref) fail_msg("%s has no portable kernel", op->name);
-	for (int i = 0; i < cop_n_kernels; i++) {
-		const cop_kernel *k = &cop_kernels[i];
+	for (int i = 0; i < cop_n_kernels + LEN(plain_kernels); i++) {
+		const cop_kernel *k = i < cop_n_kernels ? &cop_kernels[i] : &plain_kernels[i - cop_n_kernels];
 		if (strcmp(k->op, op->name) || (k->isa & isa) != k->isa || (k->fits && !k->fits(word)) || !cop__types_fit(k->types, g, n)) continue;
 		check(g, n, ref, k, word, which);
 		++*rows;
