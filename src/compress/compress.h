@@ -8,7 +8,7 @@
 
 #include "train/policy.h"
 
-typedef enum cop_stage_kind { COP_STAGE_PRUNE, COP_STAGE_SHARE, COP_STAGE_ENCODE, COP_STAGE_TRAIN } cop_stage_kind;
+typedef enum cop_stage_kind { COP_STAGE_PRUNE, COP_STAGE_SHARE, COP_STAGE_ENCODE, COP_STAGE_TRAIN, COP_STAGE_QUANTIZE } cop_stage_kind;
 
 /* One stage. Rates are per layer pattern; the first pattern that matches a weight's name counts. */
 enum { COP_MAX_RATES = 16, COP_MAX_STAGES = 16 };
@@ -23,6 +23,10 @@ typedef struct cop_stage {
 	cop_rate rate[COP_MAX_RATES]; /* prune: part to keep, 0..1; share: levels, the zero included */
 	int32_t n_rate;
 	char codec[16];           /* encode: smallest, huffman, range, raw */
+	char scheme[16], range[16], keep_float[128]; /* quantize: see cop_quantize_args */
+	bool per_tensor, symmetric, adaround, equalize, bias_correct;
+	int32_t limit;
+	float max_drop;           /* quantize: negative: no bound */
 	int32_t epochs;           /* of retraining */
 	float lr;
 	char update[64], schedule[64], layers[128];
@@ -42,6 +46,7 @@ cop_status cop__stage_prune(cop_graph **g, const cop_stage *s, const cop_worksho
 cop_status cop__stage_share(cop_graph **g, const cop_stage *s, const cop_workshop *w);
 cop_status cop__stage_encode(cop_graph **g, const cop_stage *s, const cop_workshop *w);
 cop_status cop__stage_train(cop_graph **g, const cop_stage *s, const cop_workshop *w);
+cop_status cop__stage_quantize(cop_graph **g, const cop_stage *s, const cop_workshop *w);
 
 /* Is value v a weight that may be compressed: a dense f32 parameter of two or more dimensions that matches? */
 bool cop__compressible(const cop_graph *g, cop_vid v, const char *layers);

@@ -105,7 +105,7 @@ cop_status cop__history_layers(cop_history *h, const cop_graph *before, const co
 		const cop_value *x = &before->value[v];
 		cop_vid same = cop__compressible(before, (cop_vid)v, "*") && x->data ? cop__find(after, x->name) : 0;
 		float *old = NULL, *new = NULL;
-		if (!same || !after->value[same].data) continue;
+		if (!same || !after->value[same].data || cop__t(after, same)->dtype != COP_F32) continue; /* integers have their scales elsewhere */
 		st = expand(&old, before, (cop_vid)v);
 		if (!st) st = expand(&new, after, same);
 		if (!st) put_layer(&h->layers, x, old, new, cop_type_bytes(&after->value[same].type));

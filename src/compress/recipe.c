@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const kinds[] = {"prune", "share", "encode", "train"};
+static const char *const kinds[] = {"prune", "share", "encode", "train", "quantize"};
 const char *cop__stage_text(cop_stage_kind k) { return kinds[k]; }
 
 float cop__stage_rate(const cop_stage *s, const char *weight, float otherwise)
@@ -82,6 +82,42 @@ static cop_status rates(reader *r, const yaml_node_t *n, const char *key, float 
 	return COP_OK;
 }
 
+static cop_status yes_or_no(reader *r, const yaml_node_t *n, const char *key, bool *v)
+{
+	char word[8];
+
+	COP_TRY(choice(r, n, key, "yes|no|true|false", word, sizeof word));
+	*v = word[0] == 'y' || word[0] == 't';
+	return COP_OK;
+}
+
+/* "a" or "b": *v says whether it is b. */
+static cop_status either(reader *r, const yaml_node_t *n, const char *key, const char *among, const char *b, bool *v)
+{
+	char word[16];
+
+	COP_TRY(choice(r, n, key, among, word, sizeof word));
+	*v = !strcmp(word, b);
+	return COP_OK;
+}
+
+static cop_status quantize_option(reader *r, const yaml_node_t *k, const yaml_node_t *v, cop_stage *s)
+{
+	const char *key = scalar(k);
+
+	if (!strcmp(key, "scheme")) return choice(r, v, key, "w8a8|w4a8|w4a4|w8|fp16", s->scheme, sizeof s->scheme);
+	if (!strcmp(key, "range")) return choice(r, v, key, "minmax|percentile|mse|kl", s->range, sizeof s->range);
+	if (!strcmp(key, "keep")) return text(r, v, key, s->keep_float, sizeof s->keep_float);
+	if (!strcmp(key, "limit")) return whole(r, v, key, 0, 1e6f, &s->limit);
+	if (!strcmp(key, "max_drop")) return number(r, v, key, 0, 100, &s->max_drop);
+	if (!strcmp(key, "per")) return either(r, v, key, "channel|tensor", "tensor", &s->per_tensor);
+	if (!strcmp(key, "round")) return either(r, v, key, "nearest|adaround", "adaround", &s->adaround);
+	if (!strcmp(key, "symmetric")) return yes_or_no(r, v, key, &s->symmetric);
+	if (!strcmp(key, "equalize")) return yes_or_no(r, v, key, &s->equalize);
+	if (!strcmp(key, "bias_correct")) return yes_or_no(r, v, key, &s->bias_correct);
+	return cop__error(r->cx, COP_ARG, "recipe, line %d: a quantize stage has no option '%s'", line_of(k), key);
+}
+
 static cop_status option(reader *r, const yaml_node_t *k, const yaml_node_t *v, cop_stage *s)
 {
 	const char *key = scalar(k);
@@ -110,6 +146,7 @@ static cop_status option(reader *r, const yaml_node_t *k, const yaml_node_t *v, 
 		s->once = !strcmp(word, "once");
 		return COP_OK;
 	}
+	if (s->kind == COP_STAGE_QUANTIZE) return quantize_option(r, k, v, s);
 	if (s->kind == COP_STAGE_SHARE && !strcmp(key, "levels")) return rates(r, v, key, 2, 256, s);
 	if (s->kind == COP_STAGE_ENCODE && !strcmp(key, "codec")) return choice(r, v, key, "smallest|huffman|range|raw", s->codec, sizeof s->codec);
 	return cop__error(r->cx, COP_ARG, "recipe, line %d: a %s stage has no option '%s'", line_of(k), kinds[s->kind], key);
@@ -118,13 +155,13 @@ static cop_status option(reader *r, const yaml_node_t *k, const yaml_node_t *v, 
 static cop_status stage(reader *r, const yaml_node_t *n, cop_stage *s)
 {
 	if (n->type != YAML_MAPPING_NODE || n->data.mapping.pairs.top - n->data.mapping.pairs.start != 1)
-		return cop__error(r->cx, COP_ARG, "recipe, line %d: a stage is one of prune, share, encode, train with its options", line_of(n));
+		return cop__error(r->cx, COP_ARG, "recipe, line %d: a stage is one of prune, share, encode, train, quantize with its options", line_of(n));
 	const yaml_node_t *k = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->key), *v = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->value);
 	const char *name = scalar(k);
 	int kind = 0;
 	while (kind < LEN(kinds) && (!name || strcmp(kinds[kind], name))) kind++;
-	if (kind == LEN(kinds)) return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown stage '%s'; there are prune, share, encode, train", line_of(k), name ? name : "?");
-	*s = (cop_stage){.kind = (cop_stage_kind)kind, .by = "magnitude", .global = true, .over = 0.6f, .steps_between = 50, .codec = "smallest", .layers = "*",
+	if (kind == LEN(kinds)) return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown stage '%s'; there are prune, share, encode, train, quantize", line_of(k), name ? name : "?");
+	*s = (cop_stage){.kind = (cop_stage_kind)kind, .by = "magnitude", .global = true, .over = 0.6f, .steps_between = 50, .codec = "smallest", .scheme = "w8a8", .range = "mse", .limit = 256, .max_drop = -1, .layers = "*",
 		.may_cost = 0.5f, .must_gain = 1};
 	if (v->type != YAML_MAPPING_NODE) return cop__error(r->cx, COP_ARG, "recipe, line %d: the options of %s must be a map", line_of(v), name);
 	for (yaml_node_pair_t *p = v->data.mapping.pairs.start; p < v->data.mapping.pairs.top; p++)

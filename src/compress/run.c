@@ -70,6 +70,7 @@ static cop_status do_stage(cop_graph **g, const cop_stage *s, const cop_workshop
 	case COP_STAGE_PRUNE: return cop__stage_prune(g, s, w);
 	case COP_STAGE_SHARE: return cop__stage_share(g, s, w);
 	case COP_STAGE_ENCODE: return cop__stage_encode(g, s, w);
+	case COP_STAGE_QUANTIZE: return cop__stage_quantize(g, s, w);
 	default: return cop__stage_train(g, s, w);
 	}
 }

@@ -368,6 +368,38 @@ static void test_keep(void **state)
 	cop_graph_free(g);
 }
 
+/* The input keeps 8 bits in every scheme, also behind what prepares it in float; what layers make has 16 levels. */
+static void test_four_bits(void **state)
+{
+	cop_graph *g, *q;
+	const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	const cop_quantize_args a = {.scheme = "w4a4", .range = "minmax", .threads = 1};
+	int32_t one = 1;
+	float mean = 0.3f;
+
+	OK(*state, cop__graph_new(&g, *state, "prepared"));
+	cop_type t = cop__type(COP_F32, 1, &one);
+	cop_vid x = cop__apply(g, OP_sub, &none, VIDS(input(g, 4, DIMS(1, 6, 6, 2)), cop__data(g, COP_CONST, "mean", &t, &mean)));
+	x = relu(g, conv(g, x, "a", 4, 3, 1, 1, true));
+	OK(*state, cop__output(g, conv(g, x, "b", 4, 3, 1, 1, true), "y"));
+	OK(*state, cop__pass_batch(&q, g, 1));
+	OK(*state, cop_quantize(&q, samples(g, 40), &a));
+	int found = 0;
+	for (cop_nid n = 1; n <= (cop_nid)q->n_node; n++) {
+		if (q->node[n].op == OP_quantize) {
+			COP_ATTR(cop_quantize_attr, k, q, n);
+			assert_true(k.scale < 2.2f / 255);
+		}
+		if (q->node[n].op != OP_qconv) continue;
+		COP_ATTR(cop_qconv_attr, c, q, n);
+		assert_int_equal(c.qhi - c.qlo, found ? 255 : 15);
+		found++;
+	}
+	assert_int_equal(found, 2);
+	cop_graph_free(q);
+	cop_graph_free(g);
+}
+
 /* With the bias corrected the means of the channels over the calibration samples are those of the float network, nearly. */
 static void test_bias(void **state)
 {
@@ -543,7 +575,7 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = {T(test_range), T(test_histogram), T(test_percentile), T(test_mse), T(test_kl), T(test_adaround), T(test_equalize), T(test_patterns), T(test_keep),
+	const struct CMUnitTest tests[] = {T(test_range), T(test_histogram), T(test_percentile), T(test_mse), T(test_kl), T(test_adaround), T(test_equalize), T(test_patterns), T(test_keep), T(test_four_bits),
 		T(test_bias), T(test_same), T(test_half), T(test_narrow), T(test_refusals), T(test_bound)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,15 +67,27 @@ static bool can_give(const cop_graph *g, cop_nid n)
 	return op == OP_conv || op == OP_fc || op == OP_add || op == OP_mul || op == OP_clip || op == OP_hswish || op == OP_gelu;
 }
 
+/* Which values are made from what a layer made. Before the first layer it is the input, prepared: 8 bits, as that. */
+static void mark_behind(bool *behind, const cop_quantizer *z)
+{
+	for (cop_nid n = 1; n <= (cop_nid)z->g->n_node; n++) {
+		bool *y = &behind[cop__res(z->g, n, 0)];
+		*y = z->layer[n].o != 0;
+		for (int i = 0; i < z->g->node[n].n_in; i++) *y = *y || behind[z->g->node[n].in[i]];
+	}
+}
+
 cop_status cop__set_ranges(cop_quantizer *z)
 {
 	const cop_graph *g = z->g;
 	int32_t *readers = cop__readers(g, &z->mem);
+	bool *behind = cop__arena_get(&z->mem, sizeof *behind * (size_t)(g->n_value + 1));
 
-	if (!readers) return COP_NOMEM;
+	if (!readers || !behind) return COP_NOMEM;
+	mark_behind(behind, z);
 	COP_TRY(own_range(z, g->input[0], 8, OP_none));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		COP_TRY(own_range(z, cop__res(g, n, 0), z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));
+		COP_TRY(own_range(z, cop__res(g, n, 0), z->layer[n].o ? z->layer[n].act_bits : behind[cop__res(g, n, 0)] ? z->act_bits : 8, g->node[n].op));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		for (int i = 0; g->node[n].op == OP_concat && i < g->node[n].n_in; i++) {
 			cop_vid v = cop__arg(g, n, i);

@@ -227,3 +227,12 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 	*g = out;
 	return COP_OK;
 }
+
+/* Calibrated on the training set, bounded on the validation set. */
+cop_status cop__stage_quantize(cop_graph **g, const cop_stage *s, const cop_workshop *w)
+{
+	const cop_quantize_args a = {.scheme = s->scheme, .range = s->range, .keep = *s->keep_float ? s->keep_float : NULL, .per_tensor = s->per_tensor, .symmetric = s->symmetric,
+		.adaround = s->adaround, .equalize = s->equalize, .bias_correct = s->bias_correct, .bounded = s->max_drop >= 0, .max_drop = s->max_drop, .limit = s->limit,
+		.threads = w->a->threads, .seed = w->a->seed, .valid = w->valid};
+	return cop_quantize(g, w->train, &a);
+}
