@@ -2,7 +2,8 @@
  *
  * conv_grad - conv_dx(dy, w) and conv_dw(dy, x, rows?): the gradients of a convolution. Their attributes are the
  * forward's and the size that the inputs do not tell. With a row list, dw has CAP rows: row j is output channel
- * rows[j].
+ * rows[j]. conv_dx is also the transposed convolution, of dy to h x w: w is [in,KH,KW,out/groups], and the paddings are those
+ * cut off the result; an output padding is what is left when h is larger than the strides reach.
  */
 #include "op/conv.h"
 
@@ -39,6 +40,21 @@ static cop_status dx_infer(cop_graph *g, cop_nid n)
 static cop_conv_shape dx_shape(const cop_graph *g, cop_nid n)
 {
 	return (cop_conv_shape){cop__outt(g, n, 0)->dim, cop__in(g, n, 1)->dim, cop__in(g, n, 0)->dim};
+}
+
+/* Linear in both: da = conv(dx's gradient, w), dw as if that gradient were the input. */
+static cop_status dx_grad(cop_grad *d, cop_nid n)
+{
+	cop_graph *g = cop__grad_graph(d);
+	cop_vid a = cop__arg(g, n, 0), w = cop__arg(g, n, 1), dx = cop__grad_of(d, cop__res(g, n, 0)), rows = cop__rows_of(d, w);
+	COP_ATTR(cop_conv_dx_attr, at, g, n);
+	cop_conv_dw_attr to_w = {at.c, cop__t(g, w)->dim[1], cop__t(g, w)->dim[2]};
+
+	at.c.lo = to_w.c.lo = COP_NO_LO;
+	at.c.hi = to_w.c.hi = COP_NO_HI;
+	if (!dx) return g->cx->code;
+	COP_TRY(cop__grad_put(d, a, OP_conv, &at.c, VIDS(dx, w)));
+	return cop__grad_put(d, w, OP_conv_dw, &to_w, rows ? 3 : 2, (const cop_vid[]){a, dx, rows});
 }
 
 static void dx_cost(const cop_graph *g, cop_nid n, cop_cost *c)
@@ -92,6 +108,7 @@ const cop_op cop_op_conv_dx = {
         .must_out = 1,
         .flags = COP_OP_PURE,
         .infer = dx_infer,
+        .grad = dx_grad,
         .cost = dx_cost,
         .words = dx_words,
         .sample = dx_sample,

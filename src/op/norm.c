@@ -5,6 +5,8 @@
  */
 #include "op/axes.h"
 
+#include <stdio.h>
+
 static cop_status infer(cop_graph *g, cop_nid n)
 {
 	const cop_type *x = cop__in(g, n, 0);
@@ -31,6 +33,39 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 	return LN_WORDS;
 }
 
+static const cop_act_attr plain = {COP_NO_LO, COP_NO_HI};
+static cop_vid two(cop_graph *g, int op, cop_vid a, cop_vid b) { return cop__apply(g, op, &plain, VIDS(a, b)); }
+
+/* The mean over the last axis, which stays. */
+static cop_vid mean(cop_graph *g, cop_vid x) { return cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_MEAN, 1 << (cop__t(g, x)->rank - 1), 1}, VIDS(x)); }
+
+static cop_vid deviation(cop_graph *g, cop_vid low, float eps)
+{
+	char name[40];
+
+	snprintf(name, sizeof name, "grad.eps.%.9g", (double)eps);
+	return cop__apply(g, OP_map, &(cop_map_attr){MAP_SQRT, 0, 0}, VIDS(two(g, OP_add, mean(g, two(g, OP_mul, low, low)), cop__scalar(g, name, eps))));
+}
+
+/* With s the deviation, n = (x - mean) / s and d = dy gamma: dx = (d - mean d - n mean(d n)) / s, without mean d for rms. */
+static cop_status grad(cop_grad *d, cop_nid n)
+{
+	cop_graph *g = cop__grad_graph(d);
+	cop_vid x = cop__arg(g, n, 0), gamma = cop__arg(g, n, 1), dy = cop__grad_of(d, cop__res(g, n, 0));
+	COP_ATTR(cop_layernorm_attr, a, g, n);
+
+	if (!dy) return g->cx->code;
+	cop_shape_attr row = {1, {cop__t(g, x)->dim[cop__t(g, x)->rank - 1]}};
+	cop_vid low = a.rms ? x : two(g, OP_sub, x, mean(g, x)), s = deviation(g, low, a.eps), norm = two(g, OP_div, low, s);
+	if (!norm) return g->cx->code;
+	COP_TRY(cop__grad_put(d, gamma, OP_sum_to, &row, VIDS(two(g, OP_mul, dy, norm))));
+	COP_TRY(cop__grad_put(d, cop__arg(g, n, 2), OP_sum_to, &row, VIDS(dy)));
+	if (!cop__grad_wanted(d, x)) return COP_OK;
+	cop_vid t = gamma ? two(g, OP_mul, dy, gamma) : dy, part = two(g, OP_mul, norm, mean(g, two(g, OP_mul, t, norm)));
+	if (!a.rms) t = two(g, OP_sub, t, mean(g, t));
+	return cop__grad_put(d, x, OP_div, &plain, VIDS(two(g, OP_sub, t, part), s));
+}
+
 static cop_nid sample(cop_graph *g, int which)
 {
 	static const struct { int32_t rank, dim[3], n; cop_layernorm_attr a; } form[] = {
@@ -44,7 +79,7 @@ static cop_nid sample(cop_graph *g, int which)
 
 const cop_op cop_op_layernorm = {
 	.name = "layernorm", .attrs = "eps:f rms:i", .min_in = 1, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
-	.infer = infer, .words = words, .sample = sample,
+	.infer = infer, .grad = grad, .words = words, .sample = sample,
 };
 
 static cop_status lrn_infer(cop_graph *g, cop_nid n)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sum_to - sums of x[outer, rows, C] over the rows (the gradient of a bias), or of x[outer, C] over C.
+ * sum_to - sums of x[outer, rows, C] over the rows (the gradient of a bias), or of x[outer, C] over C; reduce - the same, and means.
  *
  * Sums over rows are cut along the columns, in cache lines; a column is added in blocks of rows that stay in the first
  * cache, four chains in each. Blocks and chains follow from the shape alone.
@@ -36,7 +36,7 @@ AI v rows_block(const float *x, long C, long n)
 	return (a[0] + a[1]) + (a[2] + a[3]);
 }
 
-static void sum_rows(float *y, const float *x, long rows, long C, long from, long to)
+static void sum_rows(float *y, const float *x, long rows, long C, long from, long to, float scale)
 {
 	const long step = lmax(16, BLOCK / C);
 
@@ -44,6 +44,8 @@ static void sum_rows(float *y, const float *x, long rows, long C, long from, lon
 	for (long r = 0; r < rows; r += step)
 		for (long i = from; i < to; i += VW)
 			put(y + i, LD(y + i) + rows_block(x + r * C + i, C, lmin(step, rows - r)), lmin(VW, to - i));
+	if (scale == 1.0f) return;
+	for (long i = from; i < to; i += VW) put(y + i, LD(y + i) * scale, lmin(VW, to - i));
 }
 
 static float sum_run(const float *x, long n)
@@ -60,7 +62,7 @@ static float sum_run(const float *x, long n)
 	return vsum(total);
 }
 
-void VN(sum_to_f32)(const cop_call *c)
+static void sums(const cop_call *c, float scale)
 {
 	const int32_t *k = c->k, *dim = k + RK_DIM, rank = k[RK_RANK];
 	const float *x = c->buf[1];
@@ -69,9 +71,15 @@ void VN(sum_to_f32)(const cop_call *c)
 	if (k[RK_SB + rank - 1]) {
 		const int32_t C = dim[rank - 1], rows = dim[rank - 2], outer = rank == 3 ? dim[0] : 1;
 		const long from = cop_from(c, C, CUT), to = cop_to(c, C, CUT);
-		for (long i = 0; i < outer && from < to; i++) sum_rows(y + i * C, x + i * rows * C, rows, C, from, to);
+		for (long i = 0; i < outer && from < to; i++) sum_rows(y + i * C, x + i * rows * C, rows, C, from, to, scale);
 		return;
 	}
 	const int32_t n = dim[rank - 1], outer = rank == 2 ? dim[0] : 1, to = cop_to(c, outer, 1);
-	for (long i = cop_from(c, outer, 1); i < to; i++) y[i] = sum_run(x + i * n, n);
+	for (long i = cop_from(c, outer, 1); i < to; i++) y[i] = sum_run(x + i * n, n) * scale;
 }
+
+void VN(sum_to_f32)(const cop_call *c) { sums(c, 1.0f); }
+
+bool VN(reduce_fits)(const int32_t *k) { return k[RK_FN] <= REDUCE_MEAN && VN(sum_to_fits)(k); }
+
+void VN(reduce_f32)(const cop_call *c) { sums(c, c->k[RK_FN] == REDUCE_MEAN ? 1.0f / (float)c->k[RK_OF] : 1.0f); }
