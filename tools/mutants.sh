@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Can the tests fail? Each mistake of tests/mutants.txt is made in a copy of the tree, what depends on it is built again, and
+# the test that it names has to notice. usage: tools/mutants.sh [WORD]   WORD: only those whose paragraph has it
+# The copy lies in TMPDIR and is removed. JOBS: how many compilers.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+src=$work/src
+build=$work/build
+log=$work/log
+
+# The paragraphs as lines: what, file, from, to, test, with tabs between.
+awk -v RS= -v FS='\n' -v word="${1:-}" '
+	{ n = 0; split("", v) }
+	{ for (i = 1; i <= NF; i++) if ($i ~ /^(what|file|from|to|test) /) { key = $i; sub(/ .*/, "", key); sub(/^[a-z]+ +/, "", $i); v[key] = $i; n++ } }
+	n == 5 && index($0, word) { print v["what"] "\t" v["file"] "\t" v["from"] "\t" v["to"] "\t" v["test"] }
+	n && n != 5 { print "mutants: a paragraph is not complete: " $0 >"/dev/stderr"; exit 1 }
+' tests/mutants.txt >"$work/table" || exit 2
+[ -s "$work/table" ] || { echo "mutants: none in tests/mutants.txt fits '${1:-}'"; exit 2; }
+tests=$(cut -f 5 "$work/table" | sort -u | tr '\n' ' ')
+
+run() { (cd "$build/tests" && timeout "${LIMIT:-600}" "./$1") >>"$log" 2>&1; }
+
+mkdir "$src" || exit 2
+git ls-files -z | tar cf - --null --ignore-failed-read -T - 2>/dev/null | tar xf - -C "$src" || exit 2
+if ! { cmake -S "$src" -B "$build" -G Ninja -DCOP_PORTABLE=ON && cmake --build "$build" -j "$jobs" --target $tests; } >"$log" 2>&1; then
+	tail -n 20 "$log"
+	echo "mutants: the tree does not build"
+	exit 2
+fi
+for test in $tests; do
+	run "$test" && continue
+	tail -n 20 "$log"
+	echo "mutants: $test fails without any mistake"
+	exit 2
+done
+
+total=0
+survived=0
+tab=$(printf '\t')
+while IFS=$tab read -r what file from to test; do
+	total=$((total + 1))
+	cp "$src/$file" "$work/kept"
+	if ! FROM=$from TO=$to awk '
+		{ i = index($0, ENVIRON["FROM"]) }
+		i { n++; $0 = substr($0, 1, i - 1) ENVIRON["TO"] substr($0, i + length(ENVIRON["FROM"])) }
+		{ print }
+		END { exit n != 1 }' "$work/kept" >"$src/$file"; then
+		result='NOT MADE: the text does not stand in the file once'
+	elif ! cmake --build "$build" -j "$jobs" --target "$test" >"$log" 2>&1; then
+		result='DOES NOT BUILD'
+	elif run "$test"; then
+		result=SURVIVED
+	else
+		result=caught
+	fi
+	[ "$result" = caught ] || survived=$((survived + 1))
+	printf '%-60s %-16s %s\n' "$what" "$test" "$result"
+	cp "$work/kept" "$src/$file"
+done <"$work/table"
+echo "$((total - survived)) of $total mistakes caught"
+exit $((survived > 0))
