@@ -101,6 +101,20 @@ static int half_bell(double *b, int n, double width)
 	return n;
 }
 
+/* Half of all numbers are the zeros of a ReLU: the range still reaches into the tail. */
+static void test_kl_zeros(void **state)
+{
+	static int64_t count[COP_SEEN_BINS];
+	static float x[40000];
+	cop_seen s;
+	cop_qrange r;
+
+	for (int i = 0; i < LEN(x); i++) x[i] = fmaxf(0, cop__rand_normal(4, 1, (uint64_t)i));
+	see_all(&s, count, x, LEN(x));
+	OK(*state, cop__qrange_of(&r, *state, &s, COP_RANGE_KL, 8, false));
+	assert_true(r.scale * 255 > 2);
+}
+
 /* Numbers of make_quantize_reference.py. */
 static void test_kl(void **state)
 {
@@ -216,7 +230,7 @@ static cop_status draw(void *ud, int32_t i, float *x, int32_t *label)
 	const cop_dataset *d = ud;
 	int64_t n = cop_type_count(&d->x);
 
-	for (int64_t k = 0; k < n; k++) x[k] = 2 * cop__rand_unit(17, (uint32_t)i, (uint64_t)k) - 1;
+	for (int64_t k = 0; k < n; k++) x[k] = 2 * cop__rand_unit(17, (uint32_t)i, (uint64_t)k) - 0.3f; /* a zero point far from 0 */
 	*label = 0;
 	return COP_OK;
 }
@@ -575,7 +589,7 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = {T(test_range), T(test_histogram), T(test_percentile), T(test_mse), T(test_kl), T(test_adaround), T(test_equalize), T(test_patterns), T(test_keep), T(test_four_bits),
+	const struct CMUnitTest tests[] = {T(test_range), T(test_histogram), T(test_percentile), T(test_mse), T(test_kl), T(test_kl_zeros), T(test_adaround), T(test_equalize), T(test_patterns), T(test_keep), T(test_four_bits),
 		T(test_bias), T(test_same), T(test_half), T(test_narrow), T(test_refusals), T(test_bound)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

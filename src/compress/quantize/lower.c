@@ -54,11 +54,15 @@ static bool reaches_output(const cop_graph *g, cop_vid v)
 	return false;
 }
 
-static cop_status own_range(cop_quantizer *z, cop_vid v, int bits, int op)
+/* The network's input, as it comes or prepared, is what it is: features of different sizes, or a few hundred pixel values. Counting
+ * how often which is seen says nothing about their worth, so that its range is by error where the others' are by counts. */
+static cop_status own_range(cop_quantizer *z, cop_vid v, bool input, int bits, int op)
 {
-	if (reaches_output(z->g, v)) bits = 8;
+	cop_range_kind kind = input && z->range != COP_RANGE_MINMAX ? COP_RANGE_MSE : z->range;
+
+	if (input || reaches_output(z->g, v)) bits = 8;
 	if (fixed_range(&z->act[v], op, bits) || !z->seen[v].n) return COP_OK;
-	return cop__qrange_of(&z->act[v], z->cx, &z->seen[v], z->range, bits, z->a->symmetric);
+	return cop__qrange_of(&z->act[v], z->cx, &z->seen[v], kind, bits, z->a->symmetric);
 }
 
 static bool can_give(const cop_graph *g, cop_nid n)
@@ -85,9 +89,9 @@ cop_status cop__set_ranges(cop_quantizer *z)
 
 	if (!readers || !behind) return COP_NOMEM;
 	mark_behind(behind, z);
-	COP_TRY(own_range(z, g->input[0], 8, OP_none));
+	COP_TRY(own_range(z, g->input[0], true, 8, OP_none));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		COP_TRY(own_range(z, cop__res(g, n, 0), z->layer[n].o ? z->layer[n].act_bits : behind[cop__res(g, n, 0)] ? z->act_bits : 8, g->node[n].op));
+		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)], z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		for (int i = 0; g->node[n].op == OP_concat && i < g->node[n].n_in; i++) {
 			cop_vid v = cop__arg(g, n, i);

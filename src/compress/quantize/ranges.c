@@ -117,6 +117,7 @@ static float by_kl(double *bins, const cop_seen *s, int bits)
 	/* the last bin that holds anything ends the search */
 	int32_t n = HALF, levels = 1 << (bits - 1);
 
+	bins[0] = bins[1]; /* the zeros of a ReLU are exact in every range: their spike would draw the threshold to where a level is a bin */
 	while (n > levels && bins[n - 1] <= 0) n--;
 	int32_t i = cop__kl_threshold(bins, n, levels, bins + HALF);
 	return i == n ? INFINITY : s->reach * ((float)i + 0.5f) / HALF;
