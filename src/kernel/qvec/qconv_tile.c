@@ -27,7 +27,7 @@ AI void sum(const int mr, const int nv, const int chains, const tile_args *p, co
 				for (int i = 0; i < mr; i++) {
 					vi x = splat(*(const word *)(ak + i * step + u * G));
 					UNROLL
-					for (int j = 0; j < nv; j++) acc[u][i * nv + j] = dot(acc[u][i * nv + j], x, w[j]);
+					for (int j = 0; j < nv; j++) acc[u][i * nv + j] = dot_all(acc[u][i * nv + j], x, w[j]);
 				}
 			}
 		}
@@ -36,7 +36,7 @@ AI void sum(const int mr, const int nv, const int chains, const tile_args *p, co
 			for (int i = 0; i < mr; i++) {
 				vi x = splat(*(const word *)(ak + i * step));
 				UNROLL
-				for (int j = 0; j < nv; j++) acc[0][i * nv + j] = dot(acc[0][i * nv + j], x, load_w(bk + j * VW * G));
+				for (int j = 0; j < nv; j++) acc[0][i * nv + j] = dot_all(acc[0][i * nv + j], x, load_w(bk + j * VW * G));
 			}
 	}
 }

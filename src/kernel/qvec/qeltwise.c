@@ -100,7 +100,7 @@ static long look_up(uint8_t *y, const uint8_t *x, const uint8_t *table, long i, 
 		}
 		_mm256_storeu_si256((void *)(y + i), s);
 	}
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && !defined(QPLAIN)
 	uint8x16x4_t part[4];
 
 	for (int t = 0; t < 4; t++) part[t] = vld1q_u8_x4(table + 64 * t);

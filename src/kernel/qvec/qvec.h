@@ -121,6 +121,13 @@ AI vi dot(vi acc, vi x, vi w) /* the first of each pair in the lower half, the s
 	int32x4_t a = vmlal_s16((int32x4_t)acc, vget_low_s16((int16x8_t)w), vget_low_s16((int16x8_t)x));
 	return (vi)vmlal_high_s16(a, (int16x8_t)w, (int16x8_t)x);
 }
+#define DOT_ALL
+AI vi dot_all(vi acc, vi x, vi w)
+{
+	int16x4_t pair = vget_low_s16((int16x8_t)x);
+	int32x4_t a = vmlal_lane_s16((int32x4_t)acc, vget_low_s16((int16x8_t)w), pair, 0);
+	return (vi)vmlal_high_lane_s16(a, (int16x8_t)w, pair, 1);
+}
 #else
 AI vi load_w(const int8_t *p) { return LDI(p); }
 AI vi dot(vi acc, vi x, vi w) { return (vi)vdotq_s32((int32x4_t)acc, (int8x16_t)w, (int8x16_t)x); }
@@ -222,6 +229,11 @@ AI b16 narrow(vi a)
 #endif
 }
 
+#endif
+
+/* The same group of x, in every lane of it, for all lanes of w. */
+#ifndef DOT_ALL
+AI vi dot_all(vi acc, vi x, vi w) { return dot(acc, x, w); }
 #endif
 
 /* The multipliers of VW results. TFLite's rounding is a doubling high product, then a shift, ties away from zero. */
