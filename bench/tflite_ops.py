@@ -271,7 +271,7 @@ def main():
                         bad += differ > 0
                     else:
                         print(f"{name} {kind}: {why or 'not in the interpreter: ' + no}", flush=True)
-    sys.exit(bad > 0)
+    sys.exit(1 if bad else 0)
 
 
 def whole(data, x):

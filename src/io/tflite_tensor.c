@@ -78,7 +78,7 @@ static cop_status convert(cop_tfl *m, const cop_tfl_tensor *t, void *out, int64_
 static size_t file_bytes(int32_t type, int64_t n)
 {
 	static const uint8_t bits[] = {[TFL_FLOAT32] = 32, [TFL_FLOAT16] = 16, [TFL_INT32] = 32, [TFL_UINT8] = 8, [TFL_INT64] = 64, [TFL_BOOL] = 8, [TFL_INT8] = 8, [TFL_INT4] = 4};
-	return type < LEN(bits) ? ((size_t)n * bits[type] + 7) / 8 : 0;
+	return type >= 0 && type < LEN(bits) ? ((size_t)n * bits[type] + 7) / 8 : 0;
 }
 
 const void *cop__tfl_data(cop_tfl *m, cop_tfl_tensor *t)
