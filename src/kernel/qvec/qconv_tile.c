@@ -5,8 +5,9 @@
  */
 #include "kernel/qvec/qconv.h"
 
-/* Sums kept apart along k where a tile has too few to hide a dot product's latency. They are integers: the order is free. */
-enum { LATENCY = G == 4 && VW > 4 ? 8 : 1 };
+/* Small tiles keep this many sums apart along k: the latency of dot products is hidden, and the loop costs less. They are
+ * integers: the order is free. */
+enum { CHAINS = 8 };
 
 AI void sum(const int mr, const int nv, const int chains, const tile_args *p, const qe *a, vi acc[8][TILE * 2])
 {
@@ -43,7 +44,7 @@ AI void sum(const int mr, const int nv, const int chains, const tile_args *p, co
 
 AI void tile(const int mr, const int nv, const tile_args *p, const qe *a, int8_t *y)
 {
-	const int chains = mr * nv * 2 <= LATENCY ? LATENCY / (mr * nv) : 1;
+	const int chains = mr * nv * 2 <= CHAINS ? CHAINS / (mr * nv) : 1;
 	vi acc[8][TILE * 2];
 
 	UNROLL
