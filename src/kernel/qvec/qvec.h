@@ -85,10 +85,9 @@ AI vi dot(vi acc, vi x, vi w)
 		for (int g = 0; g < 4; g++) acc[i] += (uint8_t)(x[i] >> 8 * g) * (int8_t)(w[i] >> 8 * g);
 	return acc;
 }
-AI vi once(vi a, vi m, const rule *r)
+AI vi once(vi a, vi m, int64_t half, int right)
 {
-	for (int i = 0; i < VW; i++)
-		a[i] = (int32_t)(((int64_t)a[i] * m[i] + ((int64_t)1 << (31 - r->up))) >> (32 - r->up)) + r->zy;
+	for (int i = 0; i < VW; i++) a[i] = (int32_t)(((int64_t)a[i] * m[i] + half) >> right);
 	return a;
 }
 AI vi high_mul(vi a, vi m)
@@ -133,12 +132,11 @@ AI vi load_w(const int8_t *p) { return LDI(p); }
 AI vi dot(vi acc, vi x, vi w) { return (vi)vdotq_s32((int32x4_t)acc, (int8x16_t)w, (int8x16_t)x); }
 #endif
 AI vi load_qw(const qw *p) { return LDI(p); }
-AI vi once(vi a, vi m, const rule *r)
+AI vi once(vi a, vi m, int64_t half, int right)
 {
-	int64x2_t half = vdupq_n_s64(((int64_t)1 << (31 - r->up)) + (int64_t)((uint64_t)(int64_t)r->zy << (32 - r->up)));
-	int64x2_t down = vdupq_n_s64(r->up - 32);
-	int64x2_t l = vaddq_s64(vmull_s32(vget_low_s32((int32x4_t)a), vget_low_s32((int32x4_t)m)), half);
-	int64x2_t h = vaddq_s64(vmull_high_s32((int32x4_t)a, (int32x4_t)m), half);
+	int64x2_t down = vdupq_n_s64(-right), add = vdupq_n_s64(half);
+	int64x2_t l = vaddq_s64(vmull_s32(vget_low_s32((int32x4_t)a), vget_low_s32((int32x4_t)m)), add);
+	int64x2_t h = vaddq_s64(vmull_high_s32((int32x4_t)a, (int32x4_t)m), add);
 	return (vi)vcombine_s32(vmovn_s64(vshlq_s64(l, down)), vmovn_s64(vshlq_s64(h, down)));
 }
 AI vi high_mul(vi a, vi m) { return (vi)vqrdmulhq_s32((int32x4_t)a, (int32x4_t)m); }
@@ -197,21 +195,17 @@ AI vi dot(vi acc, vi x, vi w)
 AI vi load_qw(const qw *p) { return LDI(p); }
 
 /* The even lanes' products and the odd ones', from bit `right` on. */
-AI vi product(vi a, vi m, int64_t half, int right)
+AI vi once(vi a, vi m, int64_t half, int right)
 {
 	mi h = SET64(half), e, o;
 	e = MM(add_epi64)(MM(mul_epi32)((mi)a, (mi)m), h);
 	o = MM(add_epi64)(MM(mul_epi32)(MM(srli_epi64)((mi)a, 32), MM(srli_epi64)((mi)m, 32)), h);
-	if (right >= 32) return (vi)ODD(MM(srli_epi64)(e, 32), o) >> (right - 32);
+	if (right == 32) return (vi)ODD(MM(srli_epi64)(e, 32), o);
+	if (right > 32) return (vi)ODD(MM(srli_epi64)(e, 32), o) >> (right - 32);
 	if (right == 31) return (vi)ODD(MM(srli_epi64)(e, 31), MM(slli_epi64)(o, 1));
 	return (vi)ODD(MM(srl_epi64)(e, _mm_cvtsi32_si128(right)), MM(sll_epi64)(o, _mm_cvtsi32_si128(32 - right)));
 }
-AI vi once(vi a, vi m, const rule *r)
-{
-	int64_t half = ((int64_t)1 << (31 - r->up)) + (int64_t)((uint64_t)(int64_t)r->zy << (32 - r->up));
-	return product(a, m, half, 32 - r->up);
-}
-AI vi high_mul(vi a, vi m) { return product(a, m, 1 << 30, 31); }
+AI vi high_mul(vi a, vi m) { return once(a, m, 1 << 30, 31); }
 AI vi sll(vi a, vi n) { return (vi)MM(sllv_epi32)((mi)a, (mi)n); }
 AI vi sra(vi a, vi n) { return (vi)MM(srav_epi32)((mi)a, (mi)n); }
 AI vi vmax(vi a, vi b) { return (vi)MM(max_epi32)((mi)a, (mi)b); }
@@ -276,10 +270,16 @@ AI void requant(const int n, const int step, vi *a, const int32_t *m, const int3
 		factor f = factor_of(LDI(m), LDI(s));
 		UNROLL
 		for (int i = 0; i < n; i++) a[i * step] = twice(a[i * step], &f) + r->zy;
-	} else {
+	} else { /* the zero point is added before the shift */
 		vi f = LDI(m);
-		UNROLL
-		for (int i = 0; i < n; i++) a[i * step] = once(a[i * step], f, r);
+		int64_t half = ((int64_t)1 << (31 - r->up)) + r->zy * ((int64_t)1 << (32 - r->up));
+		if (LIKELY(!r->up)) {
+			UNROLL
+			for (int i = 0; i < n; i++) a[i * step] = once(a[i * step], f, half, 32);
+		} else {
+			UNROLL
+			for (int i = 0; i < n; i++) a[i * step] = once(a[i * step], f, half, 32 - r->up);
+		}
 	}
 }
 
