@@ -48,17 +48,11 @@ def exact(it):
     return it.get_output_details()[0]["dtype"] != np.float32 or last == "DEQUANTIZE"
 
 
-def mixed(it):
-    """Float layers with int8 weights: TFLite rounds their inputs to int8 on the way, we do not."""
-    ops = {o["op_name"] for o in it._get_ops_details()}
-    return any(t["dtype"] == np.int8 for t in it.get_tensor_details()) and not ops & {"QUANTIZE", "DEQUANTIZE"} and it.get_input_details()[0]["dtype"] == np.float32
-
-
 for path in sorted(glob.glob(folder + "/**/*.tflite", recursive=True)):
     data = bits.load(path)
     it = bits.Interpreter(model_content=data)
     it.allocate_tensors()
-    if mixed(it):
+    if bits.mixed(it):  # TFLite rounds inputs of such layers on the way, we do not
         continue
     d = it.get_input_details()[0]
     n = 1 if np.prod(d["shape"]) > 100000 else 3 if np.prod(d["shape"]) > 10000 else 8
