@@ -249,6 +249,8 @@ static cop_status statement(parser *p)
 	float scale = 0;
 	int32_t zero = 0;
 
+	for (int i = 1; i < p->n; i++) /* a node, whatever its results are called: exporters call them "output", too */
+		if (is(p->w[i], "=")) return node(p);
 	for (int r = COP_INPUT; r < LEN(role); r++)
 		if (is(p->w[0], role[r])) return leaf(p, (cop_role)r);
 	if (is(p->w[0], "graph")) {

@@ -49,6 +49,22 @@ static void every_op(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Results that are called as statements are. */
+static void names_of_statements(void **state)
+{
+	static const char text[] = "graph names\ninput x f32[2,3]\noutput = clip x lo=0\ninput = sigmoid output\nstate = tanh input\noutput state\n";
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+
+	(void)state;
+	OK(cx, cop_graph_parse(&g, cx, text, sizeof text - 1));
+	assert_int_equal(g->n_node, 3);
+	assert_string_equal(g->value[g->output[0]].name, "state");
+	round_trip(cx, g, "names");
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 static void bad_texts(void **state)
 {
 	(void)state;
@@ -82,6 +98,6 @@ static void bad_texts(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(bad_texts)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(names_of_statements), cmocka_unit_test(bad_texts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
