@@ -23,7 +23,13 @@ awk -v RS= -v FS='\n' -v word="${1:-}" '
 [ -s "$work/table" ] || { echo "mutants: none in tests/mutants.txt fits '${1:-}'"; exit 2; }
 tests=$(cut -f 5 "$work/table" | sort -u | tr '\n' ' ')
 
-run() { (cd "$build/tests" && timeout "${LIMIT:-600}" "./$1") >>"$log" 2>&1; }
+# Runs a test up to its first failure; says how it went.
+run() {
+	(cd "$build/tests" && { timeout "${LIMIT:-600}" "./$1"; echo "status $?"; }) 2>&1 | tee -a "$log" | awk '
+		/\[  FAILED  \]/ { print "failed"; said = 1; exit }
+		/^status / { print $2 == 0 ? "passed" : $2 == 124 ? "took too long" : "failed"; said = 1; exit }
+		END { if (!said) print "failed" }'
+}
 
 mkdir "$src" || exit 2
 git ls-files -z | tar cf - --null --ignore-failed-read -T - 2>/dev/null | tar xf - -C "$src" || exit 2
@@ -33,9 +39,10 @@ if ! { cmake -S "$src" -B "$build" -G Ninja -DCOP_PORTABLE=ON && cmake --build "
 	exit 2
 fi
 for test in $tests; do
-	run "$test" && continue
+	how=$(run "$test")
+	[ "$how" = passed ] && continue
 	tail -n 20 "$log"
-	echo "mutants: $test fails without any mistake"
+	echo "mutants: without any mistake $test $how"
 	exit 2
 done
 
@@ -53,10 +60,12 @@ while IFS=$tab read -r what file from to test; do
 		result='NOT MADE: the text does not stand in the file once'
 	elif ! cmake --build "$build" -j "$jobs" --target "$test" >"$log" 2>&1; then
 		result='DOES NOT BUILD'
-	elif run "$test"; then
-		result=SURVIVED
 	else
-		result=caught
+		case $(run "$test") in
+		failed) result=caught ;;
+		passed) result=SURVIVED ;;
+		*) result='TOOK TOO LONG' ;;
+		esac
 	fi
 	[ "$result" = caught ] || survived=$((survived + 1))
 	printf '%-60s %-16s %s\n' "$what" "$test" "$result"
