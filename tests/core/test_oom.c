@@ -194,8 +194,8 @@ static cop_status emit(cop_ctx *cx)
 
 /* stride: the recipe allocates thousands of times. */
 static const struct { const char *name; cop_status (*run)(cop_ctx *cx); int stride; const char *part; } ways[] = { /* part: what it needs of the optional ones */
-	{"zoo", zoo, 1}, {"text", text, 1}, {"step", step, 1}, {"passes", passes, 1}, {"eval", score, 1}, {"file", file, 1, "jansson"}, {"train", train, 1},
-	{"emit", emit, 1}, {"recipe", recipe, 7, "yaml"},
+	{"zoo", zoo, 1, NULL}, {"text", text, 1, NULL}, {"step", step, 1, NULL}, {"passes", passes, 1, NULL}, {"eval", score, 1, NULL}, {"file", file, 1, "jansson"}, {"train", train, 1, NULL},
+	{"emit", emit, 1, NULL}, {"recipe", recipe, 7, "yaml"},
 };
 
 static cop_status try_it(int w, int64_t n)

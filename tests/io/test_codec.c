@@ -313,7 +313,7 @@ static size_t bits_of(uint8_t *to, const char *text)
 static void by_hand(void **state)
 {
 	static const struct {
-		uint8_t head[12];
+		uint8_t head[18];
 		int n_head;
 		const char *bits;
 		float want[10];
@@ -324,11 +324,14 @@ static void by_hand(void **state)
 	        /* the same with distances of 2 bits, four entries; lengths 2, 1, 2: 1 is 0, 0 is 10, 2 is 11. Element 9 needs a filler */
 	        {{2 | 2 << 3, 2, 0, 0, 0xc0, 0x3f, 0, 0, 0xe0, 0xc0, 4}, 11, "1110010 110 10  1110010 0 0 0  01 0 00 11 11 10 10 0",
 	                {0, 1.5f, -7, 0, 0, 0, 0, 0, 0, 1.5f}},
+	        /* lengths 3, 3, 2, 2, 2: the first difference is taken from 4; 2 is 00, 3 is 01, 4 is 10, 0 is 110, 1 is 111 */
+	        {{2, 4, 0, 0, 0xc0, 0x3f, 0, 0, 0xe0, 0xc0, 0, 0, 0, 0x40, 0, 0, 0x80, 0x3f}, 18, "110 0 110 0 0  110 111 00 01 10 110 00 10 01 111",
+	                {0, 1.5f, -7, 2, 1, 0, -7, 1, 2, 1.5f}},
 	};
 	const cop_type t = cop__type(COP_F32, 2, DIMS(2, 5));
 
 	for (int i = 0; i < LEN(rows); i++) {
-		uint8_t stored[32];
+		uint8_t stored[40];
 		float got[10];
 		memcpy(stored, rows[i].head, (size_t)rows[i].n_head);
 		size_t len = (size_t)rows[i].n_head + bits_of(stored + rows[i].n_head, rows[i].bits);

@@ -180,6 +180,26 @@ static void test_lies(void **state)
 	}
 }
 
+/* A code that the codebook just has, and one that it just has not. */
+static void test_codes(void **state)
+{
+	const cop_type two = cop__type(COP_F32, 1, DIMS(2)), four = cop__type(COP_U8, 2, DIMS(2, 2));
+
+	for (uint8_t last = 1; last <= 2; last++) {
+		cop_graph *g, *again;
+		assert_int_equal(cop__graph_new(&g, *state, "tiny"), COP_OK);
+		cop_vid book = cop__data(g, COP_CONST, "book", &two, (float[]){0, 3}), codes = cop__data(g, COP_CONST, "codes", &four, (uint8_t[]){0, 1, 0, last});
+		assert_int_equal(cop__output(g, cop__apply(g, OP_palette, NULL, VIDS(book, codes)), "y"), COP_OK);
+		cop_text t = bytes_of(g, NULL, 0, COP_CODEC_AUTO);
+		assert_int_equal(cop_model_read(&again, *state, t.data, t.len), last == 1 ? COP_OK : COP_FORMAT);
+		if (last == 2) assert_non_null(strstr(cop_error_text(*state), "'codes' holds code 2, the codebook has 2 entries"));
+		cop_error_clear(*state);
+		cop_graph_free(again);
+		cop_graph_free(g);
+		cop__text_free(&t);
+	}
+}
+
 static void test_checkpoint(void **state)
 {
 	char path[64];
@@ -222,6 +242,6 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_file),
-	        cmocka_unit_test(test_damage), cmocka_unit_test(test_lies), cmocka_unit_test(test_checkpoint)};
+	        cmocka_unit_test(test_damage), cmocka_unit_test(test_lies), cmocka_unit_test(test_codes), cmocka_unit_test(test_checkpoint)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

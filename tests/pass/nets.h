@@ -59,7 +59,7 @@ static inline cop_vid fc(cop_graph *g, cop_vid x, const char *name, int32_t out,
 static inline cop_vid bn(cop_graph *g, cop_vid x, const char *name)
 {
 	static const char *const part[] = {".gamma", ".beta", ".mean", ".var"};
-	cop_bn_attr a = {1e-5f, 0.1f, COP_NO_LO, COP_NO_HI};
+	cop_bn_attr a = {1e-2f, 0.1f, COP_NO_LO, COP_NO_HI};
 	int32_t c = cop__t(g, x)->dim[cop__t(g, x)->rank - 1];
 	cop_vid in[5] = {x};
 	for (int i = 0; i < 4; i++) {

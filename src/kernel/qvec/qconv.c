@@ -57,26 +57,6 @@ size_t VN(qconv_pack_bytes)(const int32_t *k)
 	return fix_at(&g) + (size_t)(panels(g.o) * PANEL) * sizeof(int32_t);
 }
 
-static int8_t weight_i4(const uint8_t *w, long i) { return (int8_t)(((i % 2 ? w[i / 2] >> 4 : w[i / 2] & 15) ^ 8) - 8); }
-
-/* Element i of one lane's run; a run of c begins at a byte. */
-static int8_t weight(const shape *g, const void *w, bool i4, long o, long kh, long i)
-{
-	long tap = (o * g->kh + kh) * g->kw + i / g->c;
-	if (i4) return weight_i4((const uint8_t *)w + tap * ((g->c + 1) / 2), i % g->c);
-	return ((const int8_t *)w)[tap * g->c + i % g->c];
-}
-
-/* Where a vector has element g of a lane. */
-static long place(long lane, long g)
-{
-#if PAIRS && VW == 4
-	return g * VW + lane;
-#else
-	return lane * G + g;
-#endif
-}
-
 static void pack(const cop_call *c, bool i4)
 {
 	shape g = shape_of(c->k);
@@ -91,7 +71,7 @@ static void pack(const cop_call *c, bool i4)
 			for (long i = 0; i < g.groups * G; i++)
 				for (long l = 0; l < lanes; l++) {
 					long o = q * PANEL + l;
-					int8_t w = o < g.o && i < run ? weight(&g, c->buf[2], i4, o, kh, i) : 0;
+					int8_t w = o < g.o && i < run ? weight_at(c->buf[2], i4, (o * g.kh + kh) * g.kw + i / g.c, g.c, i % g.c) : 0;
 					p[((kh * g.groups + i / G) * lanes + l / VW * VW) * G + place(l % VW, i % G)] = w;
 					fix[o] += OFFSET * w;
 				}
@@ -163,22 +143,6 @@ static void run_flat(const shape *g, const cop_call *c, long from, long to, long
 	}
 }
 
-/* Rows [r0, r1) of an image, those beside it and the columns beside it filled with zx. */
-static void stage_rows(const shape *g, qe *d, const int8_t *x, long r0, long r1, int32_t zx)
-{
-	long left = g->pl * g->c, row = g->w * g->c;
-
-	for (long r = r0; r < r1; r++, d += g->row) {
-		if (r < 0 || r >= g->h) {
-			stage_fill(d, zx, g->row);
-			continue;
-		}
-		if (left) stage_fill(d, zx, left);
-		stage(d + left, x + r * row, row);
-		if (g->row > left + row) stage_fill(d + left + row, zx, g->row - left - row);
-	}
-}
-
 /* Rows [from, to) of the output rows of all images. */
 static void run_rows(const shape *g, const cop_call *c, long from, long to, long p0, long p1)
 {
@@ -187,7 +151,7 @@ static void run_rows(const shape *g, const cop_call *c, long from, long to, long
 	for (long r = from, h1; r < to;) {
 		long image = r / g->oh, h = r % g->oh, top = h * g->sh - g->pt;
 		h1 = lmin(lmin(h + g->block, g->oh), h + to - r);
-		stage_rows(g, c->work, (const int8_t *)c->buf[1] + image * g->h * g->w * g->c, top, (h1 - 1) * g->sh - g->pt + g->kh, c->k[QK_ZX]);
+		stage_rows(c->work, (const int8_t *)c->buf[1] + image * g->h * g->w * g->c, top, (h1 - 1) * g->sh - g->pt + g->kh, g->row, c->k);
 		for (long q = p0; q < p1; q++) {
 			choose_panel(&p, g, c, q);
 			for (long i = 0; i < h1 - h; i++)

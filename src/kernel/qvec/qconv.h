@@ -16,6 +16,40 @@ enum { TILE = 12, PANEL = 2 * VW };
 /* Pixels of a tile at one and two vectors of channels: accumulators and what feeds them fit the registers. */
 enum { TILE1 = VW == 8 ? 8 : TILE, TILE2 = VW == 8 ? 6 : 8 };
 
+/* Weight i of the run of c at a tap; a run of i4 begins at a byte. */
+AI int8_t weight_at(const void *w, bool i4, long tap, long c, long i)
+{
+	if (!i4) return ((const int8_t *)w)[tap * c + i];
+	uint8_t two = ((const uint8_t *)w)[tap * ((c + 1) / 2) + i / 2];
+	return (int8_t)(((i % 2 ? two >> 4 : two & 15) ^ 8) - 8);
+}
+
+/* Where a vector has element g of a lane. */
+AI long place(long lane, long g)
+{
+#if PAIRS && VW == 4
+	return g * VW + lane;
+#else
+	return lane * G + g;
+#endif
+}
+
+/* Rows [r0, r1) of an image, `row` elements each: those beside it and the columns beside it hold the zero of x. k: words of qconv. */
+AI void stage_rows(qe *d, const int8_t *x, long r0, long r1, long row, const int32_t *k)
+{
+	long left = (long)k[CK_PL] * k[CK_C], run = (long)k[CK_W] * k[CK_C];
+
+	for (long r = r0; r < r1; r++, d += row) {
+		if (r < 0 || r >= k[CK_H]) {
+			stage_fill(d, k[QK_ZX], row);
+			continue;
+		}
+		if (left) stage_fill(d, k[QK_ZX], left);
+		stage(d + left, x + r * run, run);
+		if (row > left + run) stage_fill(d + left + run, k[QK_ZX], row - left - run);
+	}
+}
+
 typedef struct tile_args {
 	long rows, groups;  /* runs of a window and groups of G in a run */
 	long a_row, a_step; /* staged elements from run to run, from pixel to pixel */
