@@ -207,6 +207,8 @@ static cop_nid sample(cop_graph *g, int which)
 	        {{2, 6, 6, 40}, {70, 3, 3, 40}, {1, 1, 1, 1, 1, 1, 1, 1, 1, COP_NO_LO, COP_NO_HI}, true},
 	        {{4, 16, 16, 16}, {8, 1, 1, 16}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -12, 12}, true},
 	        {{1, 6, 5, 6}, {9, 3, 2, 2}, {2, 1, 1, 1, 0, 1, 1, 2, 3, COP_NO_LO, COP_NO_HI}, false},
+	        {{2, 9, 7, 9}, {19, 3, 3, 9}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 9}, true},
+	        {{1, 8, 13, 80}, {33, 3, 3, 80}, {1, 1, 2, 0, 1, 2, 1, 1, 1, COP_NO_LO, COP_NO_HI}, false},
 	};
 	if (which >= LEN(form)) return 0;
 	cop_vid x = cop__sample_input(g, "x", 4, form[which].x), w = cop__sample_input(g, "w", 4, form[which].w);

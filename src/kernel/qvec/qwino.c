@@ -14,7 +14,7 @@
 
 #if PAIRS
 
-enum { LANES = 2 * VW, POINTS = 36, AT_ONCE = TILE2, MOST = 227, MAX_STAGED = 98304 };
+enum { LANES = 2 * VW, POINTS = 36, AT_ONCE = TILE2, SUMS = AT_ONCE * PANEL + 16, MOST = 227, MAX_STAGED = 98304 };
 
 typedef int16_t hv __attribute__((vector_size(VW * 4)));
 typedef int16_t hvu __attribute__((vector_size(VW * 4), aligned(2), may_alias));
@@ -43,13 +43,16 @@ bool VN(qwino_fits)(const int32_t *k)
 	       k[CK_C] >= 8 && k[CK_C] <= MOST && k[CK_O] >= 8 && k[CK_N] * k[CK_OH] * k[CK_OW] >= 36;
 }
 
-/* Scratch: staged rows, transformed activations [36][tile][cp], products [36][AT_ONCE][PANEL]. */
+/* Elements from point to point of n tiles: an odd number of cache lines, or all 36 would fall on the same few places of the cache. */
+static long apart(const wino *g, long n) { return ((n * g->tw * g->cp + 31) / 32 | 1) * 32; }
+
+/* Scratch: staged rows, transformed activations [36][tile][cp], products [36][AT_ONCE][PANEL], again apart. */
 static size_t staged(const wino *g) { return (size_t)up_to((4 * g->block + 2) * g->row + 64, 32) * sizeof(qe); }
-static size_t moved(const wino *g) { return (size_t)(POINTS * g->block * g->tw * g->cp) * sizeof(qe); }
+static size_t moved(const wino *g) { return (size_t)(POINTS * apart(g, g->block)) * sizeof(qe); }
 size_t VN(qwino_work)(const int32_t *k)
 {
 	wino g = wino_of(k);
-	return staged(&g) + moved(&g) + POINTS * AT_ONCE * PANEL * sizeof(int32_t);
+	return staged(&g) + moved(&g) + POINTS * SUMS * sizeof(int32_t);
 }
 
 /* ---- weights: [panel][36][pair of c][lane][2] ---- */
@@ -137,7 +140,7 @@ AI void move_tile(qe *v, long point, const qe *x, long row, long pixel)
 /* The tiles of n tile rows whose input rows are staged. */
 static NOINLINE void move_rows(const wino *g, qe *v, const qe *x, long n)
 {
-	long point = n * g->tw * g->cp;
+	long point = apart(g, n);
 
 	for (long r = 0; r < n; r++)
 		for (long t = 0; t < g->tw; t++, v += g->cp)
@@ -151,7 +154,7 @@ AI void products(const int m, const int nv, const wino *g, int32_t *y, const qe 
 {
 	const long np = pairs(g), cp = g->cp;
 
-	for (int x = 0; x < POINTS; x++, v += point, y += AT_ONCE * PANEL) {
+	for (int x = 0; x < POINTS; x++, v += point, y += SUMS) {
 		vi acc[AT_ONCE * 2] = {0};
 		const qe *a = v;
 		for (long k = np; k > 0; k--, a += 2, u += nv * LANES) {
@@ -211,7 +214,7 @@ AI void back_tile(vi y[16], const int32_t *m, vi bias)
 	UNROLL
 	for (int i = 0; i < 6; i++) {
 		UNROLL
-		for (int j = 0; j < 6; j++) s[j] = (vw)LDI(m + (i * 6 + j) * AT_ONCE * PANEL);
+		for (int j = 0; j < 6; j++) s[j] = (vw)LDI(m + (i * 6 + j) * SUMS);
 		back4(t + i, 6, s); /* t[column][i] */
 	}
 	UNROLL
@@ -246,7 +249,7 @@ static void run_panel(const wino *g, const tile_args *p, long nv, const int16_t 
 
 	for (long at = 0, left = (tiles + AT_ONCE - 1) / AT_ONCE, count; left > 0; left--, at += count) {
 		count = (tiles - at + left - 1) / left;
-		all_products[nv][count](g, m, v + at * g->cp, tiles * g->cp, u);
+		all_products[nv][count](g, m, v + at * g->cp, apart(g, n), u);
 		for (long i = 0; i < count; i++) {
 			long r = (at + i) / g->tw * 4, t = (at + i) % g->tw * 4;
 			finish(p, nv, m + i * PANEL, y + r * row + t * g->o, row, lmin(4, rows - r), lmin(4, g->ow - t));
