@@ -74,7 +74,7 @@ static cop_status fill(cop_session *s)
 	uint32_t r = 12345;
 
 	CLI_TRY(cop_session_io(s, 0, 0, false, &t));
-	for (int64_t i = 0; t.type.dtype == COP_F32 && i < cop_type_count(&t.type); i++) {
+	for (int64_t i = 0, n = t.type.dtype == COP_F32 ? cop_type_count(&t.type) : 0; i < n; i++) {
 		r = r * 1664525u + 1013904223u;
 		((float *)t.data)[i] = (float)(r >> 8) / 16777216.0f;
 	}

@@ -63,7 +63,7 @@ static void masks(void **state)
 
 	for (int i = 0; i < LEN(spec); i++) {
 		cop_ctx *cx = new_ctx();
-		net n = {lenet(cx)};
+		net n = {.model = lenet(cx)};
 		for (int k = 0; k < LEN(weight); k++) {
 			cop_vid w = cop__find(n.model, weight[k]);
 			cop_type t = *cop__t(n.model, w);
@@ -98,7 +98,7 @@ static void masks(void **state)
 /* Updates the listed rows of one weight and everything of the others. */
 static net with_rows(cop_ctx *cx, const char *name, const int32_t *list, uint32_t isa)
 {
-	net n = {lenet(cx)};
+	net n = {.model = lenet(cx)};
 	cop_type t = cop__type(COP_I32, 1, DIMS(list[0] + 1));
 	char rows[32];
 
@@ -118,7 +118,7 @@ static void row_lists(void **state)
 	for (int i = 0; i < 2 * LEN(weight); i++) {
 		const char *name = weight[i / 2];
 		uint32_t isa = i % 2 ? cx->isa : 0;
-		net all = {lenet(cx)}, some = with_rows(cx, name, list, isa);
+		net all = {.model = lenet(cx)}, some = with_rows(cx, name, list, isa);
 		int64_t count, rows = cop__t(all.model, cop__find(all.model, name))->dim[0];
 		plan(cx, &all, "momentum=0.9 decay=1e-2 lr=0.05", isa);
 		const float *a = tensor(&all, name, &count), *b = tensor(&some, name, NULL);
