@@ -3,12 +3,14 @@
 """Time of one inference, one thread, beside ONNX Runtime, LiteRT (XNNPACK) and ncnn, float and int8, in one run.
 
     COPPICE_MODELS=FOLDER python3 bench/peers.py [--coppice build/coppice] [--cpu N] [--rounds 9] [--seconds 0.3] [--only WORD] [--json FILE]
+                                                 [--apply PASSES] [--least]
 
 The same file for everyone: the four networks of MLPerf Tiny from COPPICE_MODELS/mlperf-tiny, and MobileNetV2 1.0 at 224 with random
 weights (bench/peer_models.py, which translates). All are pinned to one core and take turns; a turn is many runs and counts by
 its median. Printed: the median over the turns, the fastest and the slowest turn, and how much longer the best peer takes: the median
 over the rounds of its turn by ours. --least judges by each turn's fastest run, for machines that are not quiet.
-What is not installed is left out: peers are no dependencies. Before it counts, a peer's result is compared with LiteRT's. ncnn
+--apply runs passes over our side's int8 networks first: "round:mode=single drop_constant" rounds once, as LiteRT does, and leaves out
+channels that never change, which keeps results. What is not installed is left out: peers are no dependencies. Before it counts, a peer's result is compared with LiteRT's. ncnn
 has no zero points: it does the same work on other numbers.
 """
 import argparse
@@ -50,7 +52,12 @@ def timed(run, seconds):
 
 
 class Ours:
-    def __init__(self, exe, tflite):
+    def __init__(self, exe, tflite, passes, cop):
+        if passes:
+            done = subprocess.run([exe, "apply", tflite, passes, "-o", cop], capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"peers: {done.stderr.strip()}")
+            tflite = cop
         self.command = [exe, "bench", tflite, "--threads", "1", "--json", "--seconds"]
 
     def turn(self, seconds):
@@ -143,7 +150,7 @@ def build(args, folder, name, source, int8):
     net, tflite, onnx, ncnn = peer_models.prepare(path, folder, f"{name}-{'int8' if int8 else 'f32'}")
     rng = np.random.default_rng(7)
     x = rng.integers(-100, 100, net.shape).astype(np.int8) if net.int8 else rng.random(net.shape, np.float32)
-    engines, want = {"Coppice": Ours(args.coppice, tflite)}, None
+    engines, want = {"Coppice": Ours(args.coppice, tflite, args.apply if int8 else None, os.path.join(folder, "ours.cop"))}, None
     for peer, make in PEERS.items():
         try:
             e = make(net, tflite, onnx, ncnn, x)
@@ -186,6 +193,7 @@ def main():
     p.add_argument("--seconds", type=float, default=0.3)
     p.add_argument("--only", default="")
     p.add_argument("--json")
+    p.add_argument("--apply")
     p.add_argument("--least", action="store_true")
     args = p.parse_args()
     os.sched_setaffinity(0, {args.cpu})

@@ -32,8 +32,9 @@ AI v finish(const job *j, v a, long c)
 	return clamp(a, j->lo, j->hi);
 }
 
-/* NP pixels from o, channels c .. c + n, all T taps inside the row. S: the stride, 0 when only known at run time. */
-AI void block(const int T, const int S, const int NP, const job *j, long o, long c, long n)
+/* NP pixels from o, channels c .. c + n, all T taps inside the row, but for the first L columns and the last R, which lie beside it.
+ * S: the stride, 0 when only known at run time (L and R are 0 then). */
+AI void block(const int T, const int S, const int NP, const int L, const int R, const job *j, long o, long c, long n)
 {
 	const long s = S ? S : j->s, C = j->c;
 	v acc[8];
@@ -49,7 +50,7 @@ AI void block(const int T, const int S, const int NP, const job *j, long o, long
 		for (int t = 0; t < T; t++) tap[t] = LD(w + t * C);
 		if (S) {
 			UNROLL
-			for (int q = 0; q < (NP - 1) * S + T; q++) {
+			for (int q = L; q < (NP - 1) * S + T - R; q++) {
 				v xx = LD(x + q * C);
 				KEEP(xx);
 				UNROLL
@@ -69,12 +70,12 @@ AI void block(const int T, const int S, const int NP, const job *j, long o, long
 	for (int p = 0; p < NP; p++) put(j->y + (o + p) * j->step + c, finish(j, acc[p], c), n);
 }
 
-AI void pixels(const int T, const int S, const int NP, const job *j, long o)
+AI void pixels(const int T, const int S, const int NP, const int L, const int R, const job *j, long o)
 {
 	long c = 0;
 
-	for (; c + VW <= j->c; c += VW) block(T, S, NP, j, o, c, VW);
-	if (c < j->c) block(T, S, NP, j, o, c, j->c - c);
+	for (; c + VW <= j->c; c += VW) block(T, S, NP, L, R, j, o, c, VW);
+	if (c < j->c) block(T, S, NP, L, R, j, o, c, j->c - c);
 }
 
 AI void edge_block(const int NV, const job *j, long at, long from, long to, float *y, long c, long n)
@@ -112,14 +113,49 @@ AI void row(const int T, const int S, const job *j)
 	long o = 0;
 
 	for (; o < first; o++) edge(T, j, o);
-	for (; o + 4 <= end; o += 4) pixels(T, S, 4, &own, o);
-	for (; o + 2 <= end; o += 2) pixels(T, S, 2, &own, o);
-	for (; o < end; o++) pixels(T, S, 1, &own, o);
+	for (; o + 4 <= end; o += 4) pixels(T, S, 4, 0, 0, &own, o);
+	for (; o + 2 <= end; o += 2) pixels(T, S, 2, 0, 0, &own, o);
+	for (; o < end; o++) pixels(T, S, 1, 0, 0, &own, o);
 	for (; o < j->ow; o++) edge(T, j, o);
 }
 
+/* ---- three taps, at most one of them beside the row at either end: blocks of up to six pixels that leave it out ---- */
+
+typedef void run_fn(const job *j, long o);
+#define RUN(s, np, l, r)                                                                                            \
+	static NOINLINE void run_##s##_##np##_##l##_##r(const job *j, long o)                                       \
+	{                                                                                                           \
+		const job own = *j;                                                                                 \
+		pixels(3, s, np, l, r, &own, o);                                                                    \
+	}
+#define RUN_AT(s, np, l, r) [s - 1][l][r][np] = run_##s##_##np##_##l##_##r,
+#define ENDS(X, s, np) X(s, np, 0, 0) X(s, np, 0, 1) X(s, np, 1, 0) X(s, np, 1, 1)
+#define SIZES(X, s) ENDS(X, s, 1) ENDS(X, s, 2) ENDS(X, s, 3) ENDS(X, s, 4) ENDS(X, s, 5) ENDS(X, s, 6)
+SIZES(RUN, 1)
+SIZES(RUN, 2)
+static run_fn *const runs[2][2][2][7] = {SIZES(RUN_AT, 1) SIZES(RUN_AT, 2)};
+
+/* Columns of the last window that lie behind the row. */
+static long behind(const job *j, int T) { return lmax(0, (j->ow - 1) * j->s + j->off + T - j->width); }
+
+static void row3(const job *j)
+{
+	long left = (j->ow + 5) / 6;
+
+	for (long o = 0, n; left > 0; left--, o += n) {
+		n = (j->ow - o + left - 1) / left;
+		runs[j->s - 1][!o && j->off][left == 1 && behind(j, 3)][n](j, o);
+	}
+}
+
+static bool row3_fits(const job *j) { return j->s <= 2 && (j->off == 0 || j->off == -1) && behind(j, 3) <= 1 && j->ow; }
+
 static void row_s1(int T, const job *j)
 {
+	if (T == 3 && row3_fits(j)) {
+		row3(j);
+		return;
+	}
 	if (T == 1) row(1, 1, j);
 	else if (T == 2) row(2, 1, j);
 	else if (T == 3) row(3, 1, j);
@@ -131,6 +167,7 @@ static void row_s1(int T, const job *j)
 static void row_any(int T, const job *j)
 {
 	if (j->s == 1) row_s1(T, j);
+	else if (T == 3 && row3_fits(j)) row3(j);
 	else if (j->s == 2 && T == 3) row(3, 2, j);
 	else if (j->s == 2) row(5, 2, j);
 	else if (T == 3) row(3, 0, j);
