@@ -37,12 +37,16 @@ static cop_vid value_at(const cop_graph *g, cop_nid n, int i)
 	return i < n_out ? g->node[n].out[i] : g->node[n].in[i - n_out];
 }
 
-/* What bytes that are no constants hold: anything, the least, or the least and the largest in turns that only chance orders. */
-typedef enum content { ANY, LEAST, ENDS } content;
+/* What bytes that are no constants hold: anything, the least, the least and the largest in turns that only chance orders, or the
+ * least and weights of 127 or -127. */
+typedef enum content { ANY, LEAST, ENDS, SYMMETRIC, CONTENTS } content;
 
-static void fill_bytes(uint8_t *p, size_t n, content how, uint32_t stream)
+static void fill_bytes(int8_t *p, size_t n, content how, bool weight, uint32_t stream)
 {
-	for (size_t i = 0; i < n; i++) p[i] = how == LEAST || cop__rand(2, stream, i) % 2 ? 0x80 : 0x7f;
+	for (size_t i = 0; i < n; i++) {
+		bool low = how == LEAST || cop__rand(2, stream, i) % 2;
+		p[i] = how == SYMMETRIC ? !weight ? -128 : low ? -127 : 127 : low ? -128 : 127;
+	}
 }
 
 /* Fresh buffers; results start as rubbish, except that an update writes over the value it names. */
@@ -57,7 +61,7 @@ static bufs make(const cop_graph *g, cop_nid n, content how)
 		b.p[i] = room(b.bytes[i]);
 		memset(b.p[i], 0x5a, b.bytes[i] + SLACK);
 		if (i >= b.n_out) fill_value(g, v, b.p[i], v);
-		if (how != ANY && i >= b.n_out && cop__t(g, v)->dtype == COP_I8 && !g->value[v].data) fill_bytes(b.p[i], b.bytes[i], how, v);
+		if (how != ANY && i >= b.n_out && cop__t(g, v)->dtype == COP_I8 && !g->value[v].data) fill_bytes(b.p[i], b.bytes[i], how, i > b.n_out, v);
 	}
 	for (int i = 0; i < b.n_out; i++)
 		for (int j = b.n_out; j < b.n; j++)
@@ -152,7 +156,7 @@ static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
 	for (int i = 0; i < cop_n_kernels + LEN(plain_kernels); i++) {
 		const cop_kernel *k = i < cop_n_kernels ? &cop_kernels[i] : &plain_kernels[i - cop_n_kernels];
 		if (strcmp(k->op, op->name) || (k->isa & isa) != k->isa || (k->fits && !k->fits(word)) || !cop__types_fit(k->types, g, n)) continue;
-		for (content how = ANY; how <= (strncmp(op->name, "qconv", 5) ? ANY : ENDS); how++) check(g, n, ref, k, word, which, how);
+		for (content how = ANY; how < (strncmp(op->name, "qconv", 5) ? ANY + 1 : CONTENTS); how++) check(g, n, ref, k, word, which, how);
 		++*rows;
 	}
 	cop_graph_free(g);

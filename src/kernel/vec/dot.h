@@ -9,7 +9,27 @@
 
 enum { DOT_O = 8, DOT_R = VW == 8 ? 1 : 2 }; /* outputs and rows of a tile: vectors held */
 
-/* mr x no sums over whole vectors of k, then the rest with the lanes that exist. */
+/* The sums of the lanes of eight vectors, each in the order of vsum. */
+AI void sums8(float *y, const v a[8])
+{
+#if VW == 8
+	v b[4], c[2];
+
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		b[i] = __builtin_shufflevector(a[2 * i], a[2 * i + 1], 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(a[2 * i], a[2 * i + 1], 4, 5, 6, 7, 12, 13, 14, 15);
+	UNROLL
+	for (int i = 0; i < 2; i++)
+		c[i] = __builtin_shufflevector(b[2 * i], b[2 * i + 1], 0, 1, 8, 9, 4, 5, 12, 13) + __builtin_shufflevector(b[2 * i], b[2 * i + 1], 2, 3, 10, 11, 6, 7, 14, 15);
+	v d = __builtin_shufflevector(c[0], c[1], 0, 2, 8, 10, 4, 6, 12, 14) + __builtin_shufflevector(c[0], c[1], 1, 3, 9, 11, 5, 7, 13, 15);
+	ST(y, __builtin_shufflevector(d, d, 0, 4, 1, 5, 2, 6, 3, 7));
+#else
+	UNROLL
+	for (int i = 0; i < 8; i++) y[i] = vsum(a[i]);
+#endif
+}
+
+/* mr x no sums (no: 1 or 8) over whole vectors of k, then the rest with the lanes that exist. */
 AI void dot_tile(
 	const int mr, const int no, float *y, long ldy, const float *x, long ldx, const float *w, long ldw, long k)
 {
@@ -22,6 +42,10 @@ AI void dot_tile(
 		for (int o = 0; o < no; o++) acc[r][o] = (v){0};
 	for (; i + VW <= k; i += VW) {
 		v t[DOT_R];
+		if (no == 8) { /* the next tile's rows follow, and often come from far */
+			UNROLL
+			for (int q = 0; q < VW / 2; q++) __builtin_prefetch(w + 8 * ldw + 8 * i + 16 * q);
+		}
 		UNROLL
 		for (int r = 0; r < mr; r++) t[r] = LD(x + r * ldx + i);
 		UNROLL
@@ -40,9 +64,10 @@ AI void dot_tile(
 		}
 	}
 	UNROLL
-	for (int r = 0; r < mr; r++)
-		UNROLL
-		for (int o = 0; o < no; o++) y[r * ldy + o] = vsum(acc[r][o]);
+	for (int r = 0; r < mr; r++) {
+		if (no == 8) sums8(y + r * ldy, acc[r]);
+		else y[r * ldy] = vsum(acc[r][0]);
+	}
 }
 
 #define DOT_FN(m, n)                                                                                                   \
@@ -71,9 +96,12 @@ AI void dots(float *y, long ldy, const float *x, long ldx, const float *w, long 
 				: m == 1 ? dot_2_1
 					 : dot_2_8)(y + r * ldy + o, ldy, x + r * ldx, ldx, w + o * ldw, ldw, k);
 		}
-		for (long r = 0; r < n; r++)
-			for (long j = o; j < o + m; j++)
-				y[r * ldy + j] = clamp1(y[r * ldy + j] + (bias ? bias[j] : 0), lo, hi);
+		for (long r = 0; r < n; r++) {
+			float *d = y + r * ldy + o;
+			if (VW == 8 && m == VW) ST(d, clamp(bias ? LD(d) + LD(bias + o) : LD(d), splat(lo), splat(hi)));
+			else
+				for (long j = 0; j < m; j++) d[j] = clamp1(d[j] + (bias ? bias[o + j] : 0), lo, hi);
+		}
 	}
 }
 

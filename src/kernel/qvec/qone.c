@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qone - int8 layers of one pixel, most of them fully connected with one sample: reading the weights is all there is, so they are
+ * multiplied as bytes, without being widened. For x86.
+ *
+ * vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits. With |x| <= 128 for the first and w under the sign of x
+ * for the second that is at most 2 * 128 * 127: nothing saturates. A weight of -128 has no opposite; quantisation makes none, and a
+ * panel that has one is summed plainly.
+ */
+#include "kernel/qvec/qconv.h"
+
+#if PAIRS && VW > 4
+
+enum { QUAD = 4 };
+
+static long panels(long o) { return (o + PANEL - 1) / PANEL; }
+static long quads(const int32_t *k) { return ((long)k[CK_KH] * k[CK_KW] * k[CK_C] + QUAD - 1) / QUAD; }
+static long panel_bytes(const int32_t *k) { return quads(k) * PANEL * QUAD; }
+
+/* The window is the whole input. */
+bool VN(qone_fits)(const int32_t *k)
+{
+	return k[CK_N] == 1 && k[CK_OH] == 1 && k[CK_OW] == 1 && k[CK_G] == 1 && k[CK_KH] == k[CK_H] && k[CK_KW] == k[CK_W] && !k[CK_PT] && !k[CK_PL];
+}
+
+size_t VN(qone_work)(const int32_t *k) { return (size_t)(quads(k) * QUAD + 64); }
+
+/* [panel][quad of x][lane][4], then for each panel whether it holds a -128. */
+size_t VN(qone_pack_bytes)(const int32_t *k) { return (size_t)(panels(k[CK_O]) * panel_bytes(k)) + (size_t)panels(k[CK_O]) * sizeof(int32_t); }
+static int32_t *least_at(const int32_t *k, void *pack) { return (void *)((char *)pack + panels(k[CK_O]) * panel_bytes(k)); }
+
+static void pack(const cop_call *c, bool i4)
+{
+	const int32_t *k = c->k;
+	long taps = (long)k[CK_KH] * k[CK_KW], run = taps * k[CK_C];
+	int32_t np = (int32_t)panels(k[CK_O]);
+
+	for (long q = cop_from(c, np, 1); q < cop_to(c, np, 1); q++) {
+		int8_t *p = (int8_t *)c->work + q * panel_bytes(k);
+		bool least = false;
+		for (long i = 0; i < quads(k) * QUAD; i++)
+			for (long l = 0; l < PANEL; l++) {
+				long o = q * PANEL + l;
+				int8_t w = o < k[CK_O] && i < run ? weight_at(c->buf[2], i4, o * taps + i / k[CK_C], k[CK_C], i % k[CK_C]) : 0;
+				p[(i / QUAD * PANEL + l) * QUAD + i % QUAD] = w;
+				least |= w == -128;
+			}
+		least_at(k, c->work)[q] = least;
+	}
+}
+
+void VN(qone_pack)(const cop_call *c) { pack(c, false); }
+void VN(qone_pack4)(const cop_call *c) { pack(c, true); }
+
+/* acc += the panel's sums: 8 channels in each vector. */
+AI void sum_quads(__m256i acc[PANEL / 8], const int8_t *w, const int8_t *x, const uint8_t *size, long n)
+{
+	const __m256i ones = _mm256_set1_epi16(1);
+
+	for (; n > 0; n--, x += QUAD, size += QUAD, w += PANEL * QUAD) {
+		__m256i s = _mm256_set1_epi32(*(const word *)x), a = _mm256_set1_epi32(*(const word *)size);
+		UNROLL
+		for (int j = 0; j < PANEL / 8; j++) {
+			__m256i t = _mm256_sign_epi8(_mm256_loadu_si256((const void *)(w + j * 32)), s);
+			acc[j] = _mm256_add_epi32(acc[j], _mm256_madd_epi16(_mm256_maddubs_epi16(a, t), ones));
+		}
+	}
+}
+
+static void sum_plainly(int32_t sum[PANEL], const int8_t *w, const int8_t *x, long n)
+{
+	for (; n > 0; n--, x += QUAD, w += PANEL * QUAD)
+		for (long l = 0; l < PANEL; l++)
+			for (long i = 0; i < QUAD; i++) sum[l] += w[l * QUAD + i] * x[i];
+}
+
+void VN(qone_i8)(const cop_call *c)
+{
+	const int32_t *k = c->k, *m = c->buf[4], *bias = c->buf[3];
+	const int8_t *x = c->buf[1];
+	uint8_t *size = c->work;
+	long n = quads(k), o = k[CK_O];
+	int32_t np = (int32_t)panels(o);
+	const rule r = {.zy = k[QK_ZY], .up = k[QK_UP], .twice = k[QK_TWICE], .plain = k[QK_TWICE] && plain_shifts(m + o, bias, o, n * QUAD), .lo = (int8_t)k[CK_LO], .hi = (int8_t)k[CK_HI]};
+
+	for (long i = 0; i < n * QUAD; i += 32) _mm256_storeu_si256((void *)(size + i), _mm256_abs_epi8(_mm256_loadu_si256((const void *)(x + i))));
+	for (long q = cop_from(c, np, 1); q < cop_to(c, np, 1); q++) {
+		const int8_t *w = (const int8_t *)c->pack + q * panel_bytes(k);
+		long at = q * PANEL;
+		union { __m256i v[PANEL / 8]; int32_t i[PANEL]; vi a[2]; } sum;
+		for (int j = 0; j < PANEL / 8; j++) sum.v[j] = _mm256_loadu_si256((const void *)(bias + at + 8 * j));
+		if (least_at(k, (void *)(uintptr_t)c->pack)[q]) sum_plainly(sum.i, w, x, n);
+		else sum_quads(sum.v, w, x, size, n);
+		requant(1, 1, sum.a, m + at, r.twice ? m + o + at : m + at, &r);
+		requant(1, 1, sum.a + 1, m + at + VW, (r.twice ? m + o + at : m + at) + VW, &r);
+		put2((int8_t *)c->buf[0] + at, sum.a[0], sum.a[1], lmin(PANEL, o - at), &r);
+	}
+}
+
+#endif
