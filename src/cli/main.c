@@ -22,7 +22,7 @@ static void help(void)
 		printf("  %-10s %-42s %s\n", verbs[i].name, verbs[i].args, verbs[i].summary);
 	printf("\nevery verb:  --json  --seed=N  --threads=N  --quiet  --verbose\n"
 	       "environment: COPPICE_DATA    folders in which data sets are looked for, separated by colons\n"
-	       "             COPPICE_ISA     ref, dsp, avx2, avx512 or neon: the kernels to use instead of the best ones\n"
+	       "             COPPICE_ISA     ref, avx2, avx512, neon ...: the kernels to use instead of the best ones (docs/kernels.md)\n"
 	       "exit codes:  0 ok, 2 bad argument, 3 shapes, 4 no kernel, 5 over budget, 6 malformed file, 7 i/o, 8 "
 	       "diverged, 9 stopped, 10 results differ\n");
 }

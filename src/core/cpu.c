@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cpu - what the processor has, and COPPICE_ISA=ref|dsp|avx2|avxvnni|avx512|avx512vnni|neon|dotprod, which takes some of it away so that
+ * cpu - what the processor has, and COPPICE_ISA=ref|dsp|avx2|avxvnni|avx512|avx512vnni|neon|dotprod|i8mm, which takes some of it away so that
  * every variant can be tested on one machine. dsp: kernels for Arm's DSP instructions, which are written out in C elsewhere.
  */
 #include "core/core.h"
@@ -20,8 +20,10 @@ static bool avxvnni(void)
 #include <sys/auxv.h>
 
 static bool dotprod(void) { return getauxval(AT_HWCAP) & 1ul << 20; } /* HWCAP_ASIMDDP */
+static bool i8mm(void) { return getauxval(AT_HWCAP2) & 1ul << 13; }    /* HWCAP2_I8MM */
 #else
 static bool dotprod(void) { return true; } /* every Apple processor of the kind */
+static bool i8mm(void) { return false; }   /* from the M2 on: not asked */
 #endif
 #endif
 
@@ -37,7 +39,7 @@ uint32_t cop__cpu_isa(void)
 	if ((isa & COP_ISA_AVX2) && avxvnni()) isa |= COP_ISA_AVXVNNI;
 	return isa;
 #elif defined(__aarch64__)
-	return COP_ISA_NEON | (dotprod() ? COP_ISA_DOTPROD : 0);
+	return COP_ISA_NEON | (dotprod() ? COP_ISA_DOTPROD : 0) | (i8mm() ? COP_ISA_I8MM : 0);
 #else
 	return COP_ISA_REF;
 #endif
@@ -53,6 +55,7 @@ static const struct { const char *name; uint32_t bit, mask; } isas[] = {
 	{"avx512vnni", COP_ISA_AVX512VNNI, COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI},
 	{"neon", COP_ISA_NEON, COP_ISA_NEON},
 	{"dotprod", COP_ISA_DOTPROD, COP_ISA_NEON | COP_ISA_DOTPROD},
+	{"i8mm", COP_ISA_I8MM, COP_ISA_NEON | COP_ISA_DOTPROD | COP_ISA_I8MM},
 };
 
 cop_status cop__isa_from_env(cop_ctx *cx)
@@ -68,7 +71,7 @@ cop_status cop__isa_from_env(cop_ctx *cx)
 		cx->isa = have & isas[i].mask;
 		return COP_OK;
 	}
-	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, dsp, avx2, avxvnni, avx512, avx512vnni, neon or dotprod", want);
+	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, dsp, avx2, avxvnni, avx512, avx512vnni, neon, dotprod or i8mm", want);
 }
 
 const char *cop_cpu_text(const cop_ctx *cx)

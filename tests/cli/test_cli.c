@@ -69,7 +69,7 @@ static void start(const char *line, const limits *l)
 static result run_within(const char *line, const limits *l)
 {
 	static result r;
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
 	if (!pid) start(line, l);

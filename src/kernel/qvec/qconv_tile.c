@@ -9,6 +9,40 @@
  * integers: the order is free. */
 enum { CHAINS = 8 };
 
+#if MATRICES
+/* Two pixels together: each product makes their sums for two channels. The last of an odd number is its own neighbour. */
+AI void sum(const int mr, const int nv, const int chains, const tile_args *p, const qe *a, vi acc[8][TILE * 2])
+{
+	const int8_t *b = p->w;
+	const long step = p->a_step;
+	const int pairs = (mr + 1) / 2;
+	int32x4_t t[TILE / 2][4] = {0};
+
+	(void)chains;
+	for (long r = p->rows; r > 0; r--, a += p->a_row, b += p->b_row) {
+		const int8_t *ak = a, *bk = b;
+		for (long k = p->groups; k > 0; k--, ak += G, bk += nv * VW * G) {
+			int8x16_t w[4];
+			UNROLL
+			for (int j = 0; j < 2 * nv; j++) w[j] = vld1q_s8(bk + 16 * j);
+			UNROLL
+			for (int i = 0; i < pairs; i++) {
+				const int second = 2 * i + 1 < mr ? 2 * i + 1 : 2 * i;
+				int8x16_t x = vcombine_s8(vld1_s8(ak + 2 * i * step), vld1_s8(ak + second * step));
+				UNROLL
+				for (int j = 0; j < 2 * nv; j++) t[i][j] = vmmlaq_s32(t[i][j], x, w[j]);
+			}
+		}
+	}
+	UNROLL
+	for (int i = 0; i < mr; i++)
+		UNROLL
+		for (int j = 0; j < nv; j++) {
+			int32x4_t two = t[i / 2][2 * j], more = t[i / 2][2 * j + 1]; /* channels of both pixels */
+			acc[0][i * nv + j] += (vi)(i % 2 ? vcombine_s32(vget_high_s32(two), vget_high_s32(more)) : vcombine_s32(vget_low_s32(two), vget_low_s32(more)));
+		}
+}
+#else
 AI void sum(const int mr, const int nv, const int chains, const tile_args *p, const qe *a, vi acc[8][TILE * 2])
 {
 	const int8_t *b = p->w;
@@ -42,9 +76,11 @@ AI void sum(const int mr, const int nv, const int chains, const tile_args *p, co
 	}
 }
 
+#endif
+
 AI void tile(const int mr, const int nv, const tile_args *p, const qe *a, int8_t *y)
 {
-	const int chains = mr * nv * 2 <= CHAINS ? CHAINS / (mr * nv) : 1;
+	const int chains = !MATRICES && mr * nv * 2 <= CHAINS ? CHAINS / (mr * nv) : 1;
 	vi acc[8][TILE * 2];
 
 	UNROLL

@@ -4,7 +4,7 @@
  * for each ISA, with -DVW (lanes of 32 bits) and -DQISA (the name that VN gives its symbols).
  *
  * A 32-bit lane of an activation vector holds G neighbours of a sum: two i16 (multiply and add pairs: exact, which
- * vpmaddubsw is not) or four bytes (dot-product instructions). x86 multiplies unsigned by signed bytes, so there an activation
+ * vpmaddubsw is not), four bytes (dot-product instructions) or half of eight (products of matrices). x86 multiplies unsigned by signed bytes, so there an activation
  * is staged as q + 128 and 128 * sum w is taken off the bias. Results are the same bits as those of kernel/ref.
  * Loads may run over the end of a tensor by 64 bytes, stores never do.
  */
@@ -29,6 +29,10 @@
 enum { G = 4, OFFSET = 128 };
 typedef uint8_t qe; /* an activation as it is staged */
 typedef int8_t qw;  /* a depthwise weight as it is packed */
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+#define MATRICES 1 /* 2 pixels by 8 of a sum, times 8 by 2 channels: dense layers alone */
+enum { G = 8, OFFSET = 0 };
+typedef int8_t qe, qw;
 #elif defined(__ARM_FEATURE_DOTPROD)
 enum { G = 4, OFFSET = 0 };
 typedef int8_t qe, qw;
@@ -36,6 +40,9 @@ typedef int8_t qe, qw;
 #define PAIRS 1
 enum { G = 2, OFFSET = 0 };
 typedef int16_t qe, qw;
+#endif
+#ifndef MATRICES
+#define MATRICES 0
 #endif
 
 typedef int32_t vi __attribute__((vector_size(VW * 4)));
