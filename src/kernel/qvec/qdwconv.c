@@ -174,9 +174,13 @@ AI void block(const int R, const int NP, const job *j, long o, long c)
 	}
 	requant(R * NP, 1, acc, j->m + c, j->s + c, &j->r);
 	UNROLL
-	for (int f = 0; f < R; f++)
+	for (int f = 0; f < R; f++) {
+		int8_t *y = j->y[f] + o * j->c + c;
+		const vi *a = acc + f * NP;
 		UNROLL
-		for (int p = 0; p < NP; p++) put(j->y[f] + (o + p) * j->c + c, acc[f * NP + p], n, &j->r);
+		for (int p = 0; p + 1 < NP; p += 2) put_both(y + p * j->c, y + (p + 1) * j->c, a[p], a[p + 1], n, &j->r);
+		if (NP & 1) put(y + (NP - 1) * j->c, a[NP - 1], n, &j->r);
+	}
 }
 
 AI void blocks(const int R, const int NP, const job *j, long o)
@@ -184,6 +188,7 @@ AI void blocks(const int R, const int NP, const job *j, long o)
 	for (long c = 0; c < j->c; c += VW) block(R, NP, j, o, c);
 }
 
+/* The last pixels of a row together: alone, each would fetch the weights and the multipliers again. */
 static NOINLINE void one_row(const job *j)
 {
 	const job own = *j; /* whose address stays here: no store can change it */
@@ -191,7 +196,9 @@ static NOINLINE void one_row(const job *j)
 
 	for (; o + 8 <= own.ow; o += 8) blocks(1, 8, &own, o);
 	if (own.ow & 4) blocks(1, 4, &own, o), o += 4;
-	for (; o < own.ow; o++) blocks(1, 1, &own, o);
+	if (own.ow - o == 3) blocks(1, 3, &own, o);
+	else if (own.ow - o == 2) blocks(1, 2, &own, o);
+	else if (own.ow - o == 1) blocks(1, 1, &own, o);
 }
 
 static NOINLINE void two_rows(const job *j)
@@ -199,8 +206,10 @@ static NOINLINE void two_rows(const job *j)
 	const job own = *j;
 	long o = 0;
 
-	for (; o + 4 <= own.ow; o += 4) blocks(2, 4, &own, o);
-	for (; o < own.ow; o++) blocks(2, 1, &own, o);
+	for (; o + 4 <= own.ow && own.ow - o != 5; o += 4) blocks(2, 4, &own, o);
+	if (own.ow - o == 5 || own.ow - o == 3) blocks(2, 3, &own, o), o += 3;
+	if (own.ow - o == 2) blocks(2, 2, &own, o);
+	else if (own.ow - o == 1) blocks(2, 1, &own, o);
 }
 
 /* Output rows [from, to) of one image. */

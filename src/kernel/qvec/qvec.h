@@ -331,23 +331,47 @@ AI void put(int8_t *y, vi a, long n, const rule *r)
 	}
 }
 
+#if VW == 8 && !defined(QPLAIN)
+AI b16 narrow2(vi a, vi b)
+{
+	mi p = _mm256_packs_epi32((mi)a, (mi)b); /* a0-3 b0-3 | a4-7 b4-7 */
+	__m128i q = _mm_packs_epi16(_mm256_castsi256_si128(p), _mm256_extracti128_si256(p, 1));
+	return (b16)_mm_shuffle_epi32(q, 0xd8);
+}
+#endif
+
 /* Two vectors: n <= 2 VW results. */
 AI void put2(int8_t *y, vi a, vi b, long n, const rule *r)
 {
 #if VW == 8 && !defined(QPLAIN)
-	mi p = _mm256_packs_epi32((mi)a, (mi)b); /* a0-3 b0-3 | a4-7 b4-7 */
-	__m128i q = _mm_packs_epi16(_mm256_castsi256_si128(p), _mm256_extracti128_si256(p, 1));
-	put_some(y, bytes_clamp((b16)_mm_shuffle_epi32(q, 0xd8), r), n);
+	put_some(y, bytes_clamp(narrow2(a, b), r), n);
 #else
 	put(y, a, lmin(n, VW), r);
 	if (n > VW) put(y + VW, b, n - VW, r);
 #endif
 }
 
+/* Two vectors to two places: n <= VW results each. */
+AI void put_both(int8_t *y, int8_t *z, vi a, vi b, long n, const rule *r)
+{
+#if VW == 8 && !defined(QPLAIN)
+	if (LIKELY(n == VW)) {
+		__m128i q = (__m128i)bytes_clamp(narrow2(a, b), r);
+		_mm_storel_epi64((__m128i *)(void *)y, q);
+		_mm_storeh_pd((double *)(void *)z, (__m128d)q);
+		return;
+	}
+#endif
+	put(y, a, n, r);
+	put(z, b, n, r);
+}
+
 /* Bytes as they are staged. Writes whole vectors: up to 15 elements more. */
 AI void stage16(qe *d, b16 x)
 {
-#if PAIRS
+#if PAIRS && VW >= 8 && !defined(QPLAIN) /* gcc 12 makes four instructions of the conversion below */
+	*(h16u *)d = (h16u)_mm256_cvtepi8_epi16((__m128i)x);
+#elif PAIRS
 	*(h16u *)d = (h16u)__builtin_convertvector(x, h16);
 #else
 	STB(d, OFFSET ? x ^ -128 : x);
