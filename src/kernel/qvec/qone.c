@@ -52,49 +52,84 @@ static void pack(const cop_call *c, bool i4)
 void VN(qone_pack)(const cop_call *c) { pack(c, false); }
 void VN(qone_pack4)(const cop_call *c) { pack(c, true); }
 
-/* acc += the panel's sums: 8 channels in each vector. */
-AI void sum_quads(__m256i acc[PANEL / 8], const int8_t *w, const int8_t *x, const uint8_t *size, long n)
+enum { AHEAD = 2048, MOST = 2 }; /* bytes that are asked for in time; panels side by side, which share what is made of x */
+
+typedef union sums { __m256i v[PANEL / 8]; int32_t i[PANEL]; vi a[2]; } sums;
+
+typedef struct layer {
+	const int8_t *w, *x;
+	const uint8_t *size;          /* |x| */
+	const int32_t *bias, *m, *s;
+	const int32_t *least;         /* by panel: is there a weight of -128? */
+	long pitch, quads, o;
+	int8_t *y;
+	rule r;
+} layer;
+
+AI void sum_quads(const int np, sums *sum, const int8_t *w, const layer *l)
 {
 	const __m256i ones = _mm256_set1_epi16(1);
+	const int8_t *x = l->x;
+	const uint8_t *size = l->size;
 
-	for (; n > 0; n--, x += QUAD, size += QUAD, w += PANEL * QUAD) {
+	for (long n = l->quads; n > 0; n--, x += QUAD, size += QUAD, w += PANEL * QUAD) {
 		__m256i s = _mm256_set1_epi32(*(const word *)x), a = _mm256_set1_epi32(*(const word *)size);
 		UNROLL
-		for (int j = 0; j < PANEL / 8; j++) {
-			__m256i t = _mm256_sign_epi8(_mm256_loadu_si256((const void *)(w + j * 32)), s);
-			acc[j] = _mm256_add_epi32(acc[j], _mm256_madd_epi16(_mm256_maddubs_epi16(a, t), ones));
+		for (int p = 0; p < np; p++) {
+			__builtin_prefetch(w + p * l->pitch + AHEAD);
+			UNROLL
+			for (int j = 0; j < PANEL / 8; j++) {
+				__m256i t = _mm256_sign_epi8(_mm256_loadu_si256((const void *)(w + p * l->pitch + j * 32)), s);
+				sum[p].v[j] = _mm256_add_epi32(sum[p].v[j], _mm256_madd_epi16(_mm256_maddubs_epi16(a, t), ones));
+			}
 		}
 	}
 }
 
-static void sum_plainly(int32_t sum[PANEL], const int8_t *w, const int8_t *x, long n)
+static void sum_plainly(sums *sum, const int8_t *w, const layer *l)
 {
-	for (; n > 0; n--, x += QUAD, w += PANEL * QUAD)
-		for (long l = 0; l < PANEL; l++)
-			for (long i = 0; i < QUAD; i++) sum[l] += w[l * QUAD + i] * x[i];
+	for (long n = 0; n < l->quads * QUAD; n += QUAD, w += PANEL * QUAD)
+		for (long o = 0; o < PANEL; o++)
+			for (long i = 0; i < QUAD; i++) sum->i[o] += w[o * QUAD + i] * l->x[n + i];
+}
+
+/* np panels from the q-th on. */
+AI void run(const int np, const layer *l, long q)
+{
+	const int8_t *w = l->w + q * l->pitch;
+	sums sum[MOST];
+	bool least = false;
+
+	UNROLL
+	for (int p = 0; p < np; p++) {
+		UNROLL
+		for (int j = 0; j < PANEL / 8; j++) sum[p].v[j] = _mm256_loadu_si256((const void *)(l->bias + (q + p) * PANEL + 8 * j));
+		least |= l->least[q + p];
+	}
+	if (LIKELY(!least)) sum_quads(np, sum, w, l);
+	else
+		for (int p = 0; p < np; p++) sum_plainly(&sum[p], w + p * l->pitch, l);
+	UNROLL
+	for (int p = 0; p < np; p++) {
+		long at = (q + p) * PANEL;
+		requant(1, 1, sum[p].a, l->m + at, l->s + at, &l->r);
+		requant(1, 1, sum[p].a + 1, l->m + at + VW, l->s + at + VW, &l->r);
+		put2(l->y + at, sum[p].a[0], sum[p].a[1], lmin(PANEL, l->o - at), &l->r);
+	}
 }
 
 void VN(qone_i8)(const cop_call *c)
 {
 	const int32_t *k = c->k, *m = c->buf[4], *bias = c->buf[3];
-	const int8_t *x = c->buf[1];
 	uint8_t *size = c->work;
-	long n = quads(k), o = k[CK_O];
-	int32_t np = (int32_t)panels(o);
-	const rule r = {.zy = k[QK_ZY], .up = k[QK_UP], .twice = k[QK_TWICE], .plain = k[QK_TWICE] && plain_shifts(m + o, bias, o, n * QUAD), .lo = (int8_t)k[CK_LO], .hi = (int8_t)k[CK_HI]};
+	long n = quads(k), o = k[CK_O], q = cop_from(c, (int32_t)panels(o), 1), to = cop_to(c, (int32_t)panels(o), 1);
+	layer l = {.w = c->pack, .x = c->buf[1], .size = size, .bias = bias, .m = m, .s = k[QK_TWICE] ? m + o : m, .pitch = panel_bytes(k), .quads = n, .o = o, .y = c->buf[0],
+		.least = least_at(k, (void *)(uintptr_t)c->pack),
+		.r = {.zy = k[QK_ZY], .up = k[QK_UP], .twice = k[QK_TWICE], .plain = k[QK_TWICE] && plain_shifts(m + o, bias, o, n * QUAD), .lo = (int8_t)k[CK_LO], .hi = (int8_t)k[CK_HI]}};
 
-	for (long i = 0; i < n * QUAD; i += 32) _mm256_storeu_si256((void *)(size + i), _mm256_abs_epi8(_mm256_loadu_si256((const void *)(x + i))));
-	for (long q = cop_from(c, np, 1); q < cop_to(c, np, 1); q++) {
-		const int8_t *w = (const int8_t *)c->pack + q * panel_bytes(k);
-		long at = q * PANEL;
-		union { __m256i v[PANEL / 8]; int32_t i[PANEL]; vi a[2]; } sum;
-		for (int j = 0; j < PANEL / 8; j++) sum.v[j] = _mm256_loadu_si256((const void *)(bias + at + 8 * j));
-		if (least_at(k, (void *)(uintptr_t)c->pack)[q]) sum_plainly(sum.i, w, x, n);
-		else sum_quads(sum.v, w, x, size, n);
-		requant(1, 1, sum.a, m + at, r.twice ? m + o + at : m + at, &r);
-		requant(1, 1, sum.a + 1, m + at + VW, (r.twice ? m + o + at : m + at) + VW, &r);
-		put2((int8_t *)c->buf[0] + at, sum.a[0], sum.a[1], lmin(PANEL, o - at), &r);
-	}
+	for (long i = 0; i < n * QUAD; i += 32) _mm256_storeu_si256((void *)(size + i), _mm256_abs_epi8(_mm256_loadu_si256((const void *)(l.x + i))));
+	for (; q + MOST <= to; q += MOST) run(MOST, &l, q);
+	for (; q < to; q++) run(1, &l, q);
 }
 
 #endif
