@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * drop_constant: random int8 networks with channels that no input can change lose them and keep every bit of their results;
- * a constant that a padded reader would tell from the padding stays.
+ * a constant that a padded reader would tell from the padding stays. The same in f32, where results may differ by rounding.
  */
 #include "help.h"
 #include "pass/pass.h"
+
+#include <math.h>
 
 enum { DEAD = 3 }; /* one channel in so many */
 
@@ -50,7 +52,7 @@ static cop_vid begin(void)
 	return cop__input(g, "x", &t);
 }
 
-static void results(cop_graph *of, int8_t *y, int32_t n)
+static void results(cop_graph *of, void *y, int32_t n)
 {
 	cop_target t;
 	cop_plan *p;
@@ -61,11 +63,15 @@ static void results(cop_graph *of, int8_t *y, int32_t n)
 	OK(cx, cop_plan_build(&p, &of, 1, &t));
 	OK(cx, cop_session_new(&s, p, 1));
 	OK(cx, cop_session_io(s, 0, 0, false, &x));
-	for (uint32_t i = 0; i < 90; i++) ((int8_t *)x.data)[i] = (int8_t)cop__rand(seed, i, 5);
+	for (uint32_t i = 0; i < 90; i++) {
+		int8_t v = (int8_t)cop__rand(seed, i, 5);
+		if (x.type.dtype == COP_I8) ((int8_t *)x.data)[i] = v;
+		else ((float *)x.data)[i] = (float)v / 64;
+	}
 	OK(cx, cop_session_run(s, 0));
 	OK(cx, cop_session_io(s, 0, 0, true, &out));
 	assert_int_equal(cop_type_count(&out.type), n);
-	memcpy(y, out.data, (size_t)n);
+	memcpy(y, out.data, (size_t)n * cop_type_bytes(&out.type) / cop_type_count(&out.type));
 	cop_session_free(s);
 	cop_plan_free(p);
 }
@@ -130,8 +136,91 @@ static void sums(void **state)
 	cop_ctx_free(cx);
 }
 
+/* ---- f32: every DEAD-th filter has weights of `scale` and the bias `b` ---- */
+
+static cop_vid floats(const char *name, const char *part, int rank, const int32_t *dim, const float *data)
+{
+	char full[64];
+	cop_type type = cop__type(COP_F32, rank, dim);
+	snprintf(full, sizeof full, "%s.%s", name, part);
+	return cop__data(g, COP_PARAM, full, &type, data);
+}
+
+static cop_vid fconv(cop_vid x, const char *name, int32_t out, int32_t k, bool depthwise, float scale, float bias)
+{
+	int32_t c = cop__t(g, x)->dim[3], cg = depthwise ? 1 : c, n = k * k * cg, p = k / 2;
+	float w[4096], b[64];
+
+	for (int32_t i = 0; i < out * n; i++) w[i] = ((float)(draw((uint32_t)i + cop__hash_text(name)) % 101) - 50) / 50;
+	for (int32_t o = 0; o < out; o++) {
+		b[o] = (float)(draw((uint32_t)o) % 2000) / 1000 - 1;
+		for (int32_t i = 0; depthwise && i < n; i++) w[o * n + i] = fabsf(w[o * n + i]) + 0.1f; /* of what is positive: alive */
+		if (depthwise || o % DEAD) continue;
+		for (int32_t i = 0; i < n; i++) w[o * n + i] *= scale;
+		b[o] = bias;
+	}
+	cop_conv_attr a = {1, 1, p, p, p, p, 1, 1, depthwise ? c : 1, 0, COP_NO_HI};
+	return cop__apply(g, OP_conv, &a, VIDS(x, floats(name, "w", 4, DIMS(out, k, k, cg), w), floats(name, "b", 1, &out, b)));
+}
+
+static cop_vid fbegin(void)
+{
+	cop_type t = cop__type(COP_F32, 4, DIMS(1, 6, 5, 3));
+	OK(cx, cop__graph_new(&g, cx, "net"));
+	return cop__input(g, "x", &t);
+}
+
+static int32_t ffinish(cop_vid y, const char *name)
+{
+	float before[4096], after[4096], most = 0;
+	cop_graph *f;
+
+	OK(cx, cop__output(g, y, "y"));
+	int32_t n = (int32_t)cop_type_count(cop__t(g, y));
+	results(g, before, n);
+	OK(cx, cop__pass_drop_constant(&f, g));
+	OK(cx, cop_graph_verify(f));
+	results(f, after, n);
+	for (int32_t i = 0; i < n; i++) most = COP_MAX(most, fabsf(before[i]));
+	assert_true(most > 0);
+	for (int32_t i = 0; i < n; i++) assert_true(fabsf(before[i] - after[i]) <= 2e-6f * most);
+	int32_t left = cop__t(f, cop__find(f, name))->dim[0];
+	cop_graph_free(f);
+	cop_graph_free(g);
+	return left;
+}
+
+static void floating(void **state)
+{
+	static const struct { float scale, bias; int32_t wide; bool padded; int32_t left; } rows[] = {
+		{0, -1, 1, true, 6},       /* nothing after ReLU */
+		{1e-30f, -1, 1, true, 6},
+		{1e-30f, 0.5f, 1, false, 6}, /* 0.5 everywhere: into the next bias */
+		{1e-30f, 0.5f, 1, true, 9},  /* ... but where zeros are padded it shows */
+		{1e-9f, 0.5f, 1, false, 9},  /* seen through a large input */
+		{1e-30f, 0, 1, false, 9},    /* 1e-30 times something is not 0 */
+		{1, -1, 1, false, 9}};
+	(void)state;
+	cx = new_ctx();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		for (seed = 1; seed < 8; seed++) {
+			cop_vid x = fconv(fbegin(), "a", 9, 3, false, rows[i].scale, rows[i].bias);
+			assert_int_equal(ffinish(fconv(x, "c", 8, rows[i].padded ? 3 : 1, false, 1, 0.25f), "a.w"), rows[i].left);
+			x = fconv(fbegin(), "a", 9, 3, false, rows[i].scale, rows[i].bias);
+			x = fconv(x, "b", 9, rows[i].padded ? 3 : 1, true, 1, 0);
+			cop_pool_attr p = {6, 5, 6, 5, 0, 0, 0, 0, 0};
+			x = cop__apply(g, OP_avgpool, &p, VIDS(x));
+			x = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {1, 9}}, VIDS(x));
+			float w[45], b[5] = {1, 2, 3, 4, 5};
+			for (uint32_t j = 0; j < 45; j++) w[j] = (float)(draw(j) % 64) / 32 - 1;
+			x = cop__apply(g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, floats("f", "w", 2, DIMS(5, 9), w), floats("f", "b", 1, DIMS(5), b)));
+			assert_int_equal(ffinish(x, "a.w"), rows[i].left == 6 || rows[i].bias == 0 ? 6 : 9); /* beside b's bias 1e-30 is nothing */
+		}
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(chains), cmocka_unit_test(padding), cmocka_unit_test(sums)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(chains), cmocka_unit_test(padding), cmocka_unit_test(sums), cmocka_unit_test(floating)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
