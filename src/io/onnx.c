@@ -218,6 +218,16 @@ static void graph_name(char out[64], const char *file)
 	if (!*out) snprintf(out, 64, "net");
 }
 
+/* Does it quantise, or hold weights as bytes? */
+static bool has_bytes(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (g->node[n].op == OP_quantize || g->node[n].op == OP_dequantize) return true;
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].type.enc == COP_BYTES) return true;
+	return false;
+}
+
 cop_status cop__onnx_read(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args)
 {
 	static const cop_import_args none;
@@ -235,6 +245,7 @@ cop_status cop__onnx_read(cop_graph **out, cop_ctx *cx, const char *file, const 
 	cop_status st = read_all(&m, bytes, size);
 	cop__arena_free(&m.mem);
 	for (int32_t i = 0; i < m.n_external; i++) cop_free(cx, external[i]);
+	if (!st && has_bytes(m.g)) st = cop_graph_apply(&m.g, "integers");
 	if (st) cop_graph_free(m.g);
 	else *out = m.g;
 	return st;

@@ -26,6 +26,8 @@ typedef enum cop_ox_layout { OX_PLAIN, OX_LAST, OX_TURNED } cop_ox_layout;
 typedef struct cop_ox_value {
 	const char *name;
 	const void *data;        /* known: float[] when the format is a float's, else int64_t[] */
+	const float *step;       /* known floats that are whole multiples, -128 to 127, of step[0] or of one for each index of step_axis; or NULL */
+	int32_t n_step, step_axis;
 	const uint8_t *tensor;   /* a TensorProto that is not read yet */
 	size_t tensor_size;
 	cop_vid v[3];            /* in the graph, by layout; 0: not (yet) */
@@ -131,6 +133,8 @@ static inline size_t cop__ox_size(const cop_ox_value *v) { return cop__ox_is_flo
 /* ---- weights (onnx_value.c) ---- */
 /* Input i in that layout; when it is known it becomes a parameter, which training may change. */
 cop_vid cop__ox_weight(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l);
+/* The same, as bytes with a scale for each row where it was dequantised so and nobody else reads it: for layers (pass/integers.c). */
+cop_vid cop__ox_rows(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l);
 cop_vid cop__ox_state(cop_ox *m, const cop_ox_node *n, int i, cop_vid of); /* a running statistic of parameter `of` */
 void cop__ox_unique(cop_ox *m, char out[128], const char *name); /* fit for a graph's text, and used by nobody */
 cop_vid cop__ox_const(cop_ox *m, const char *name, cop_role role, const cop_type *t, const void *data); /* under a name made unique */

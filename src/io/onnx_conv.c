@@ -96,7 +96,7 @@ cop_status cop__ox_add_conv(cop_ox *m, cop_ox_node *n)
 	if (b) bias = cop__ox_bias(m, b, out);
 	else behind = cop__ox_bias_behind(m, n, rank, 1, out, &bias);
 	if (b && !bias) return m->cx->code;
-	cop_vid kernel = cop__ox_kernel(m, n, 1), y = cop__ox_conv(m, n, &w, cop__ox_float(m, n, 0, OX_LAST), kernel, bias, rank, groups);
+	cop_vid kernel = cop__ox_kernel(m, n, 1, rank < 5), y = cop__ox_conv(m, n, &w, cop__ox_float(m, n, 0, OX_LAST), kernel, bias, rank, groups);
 	return cop__ox_finish(m, n, behind, y, OX_LAST);
 }
 
@@ -142,7 +142,7 @@ cop_status cop__ox_add_conv_transpose(cop_ox *m, cop_ox_node *n)
 	COP_TRY(groups_of(m, n, x->dim[1], &groups));
 	COP_TRY(grown(m, n, &w));
 	cop_conv_dx_attr a = {conv_attr(&w, groups), w.n == 2 ? w.out[0] : 1, w.out[w.n - 1]};
-	cop_vid v = cop__ox_image(m, cop__ox_float(m, n, 0, OX_LAST)), kernel = cop__ox_kernel(m, n, 1);
+	cop_vid v = cop__ox_image(m, cop__ox_float(m, n, 0, OX_LAST)), kernel = cop__ox_kernel(m, n, 1, false);
 	cop_vid y = v && kernel ? cop__apply(m->g, OP_conv_dx, &a, VIDS(v, kernel)) : 0;
 	if (b && y) y = cop__ox_two(m, OP_add, y, cop__ox_bias(m, b, cop__t(m->g, y)->dim[3]));
 	return cop__ox_set(m, n, 0, cop__ox_from_image(m, y, rank), OX_LAST, 0);

@@ -24,7 +24,7 @@ cop_status cop__ox_add_gemm(cop_ox *m, cop_ox_node *n)
 	if (!a->data && b->data && plain && !ta) {
 		bool row = c && c->data && cop__ox_count(c) == out && c->dim[c->rank - 1] == out;
 		if (row) bias = cop__ox_bias(m, c, out);
-		y = fc(m, cop__ox_float(m, n, 0, OX_PLAIN), cop__ox_weight(m, n, 1, tb ? OX_PLAIN : OX_TURNED), bias);
+		y = fc(m, cop__ox_float(m, n, 0, OX_PLAIN), cop__ox_rows(m, n, 1, tb ? OX_PLAIN : OX_TURNED), bias);
 		if (row) c = NULL;
 	} else {
 		y = cop__ox_matmul(m, cop__ox_float(m, n, 0, OX_PLAIN), cop__ox_float(m, n, 1, OX_PLAIN), ta, tb);
@@ -49,7 +49,7 @@ static cop_status by_weight(cop_ox *m, cop_ox_node *n, cop_ox_value *a, cop_ox_v
 	memcpy(dim, a->dim, sizeof dim);
 	dim[a->rank - 1] = out;
 	if (a->rank != 2) x = cop__ox_reshape(m, x, 2, DIMS((int32_t)(cop__ox_count(a) / k), k));
-	cop_vid y = fc(m, x, cop__ox_weight(m, n, 1, OX_TURNED), bias);
+	cop_vid y = fc(m, x, cop__ox_rows(m, n, 1, OX_TURNED), bias);
 	if (a->rank != 2) y = cop__ox_reshape(m, y, a->rank, dim);
 	return cop__ox_finish(m, n, behind, y, OX_PLAIN);
 }

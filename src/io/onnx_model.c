@@ -104,9 +104,17 @@ static cop_status count_node(cop_ox *m, const cop_pb_field *node, counts *c)
 {
 	cop_pb p = cop__pb_in(node);
 	cop_pb_field f;
+	int64_t names = 0;
+	bool quantised = false;
 
 	c->node++;
-	while (cop__pb_next(&p, &f)) c->name += f.number == NODE_INPUT || f.number == NODE_OUTPUT;
+	while (cop__pb_next(&p, &f)) {
+		bool name = f.number == NODE_INPUT || f.number == NODE_OUTPUT;
+		names += name;
+		quantised |= f.number == NODE_OP && f.wire == COP_PB_BYTES && f.size > 1 && f.p[0] == 'Q';
+	}
+	c->name += quantised ? 2 * names + OX_QLINEAR_ROOM : names;
+	c->node += quantised ? names + OX_QLINEAR_ROOM : 0;
 	return p.bad ? bad(m, "a node is cut short or damaged") : COP_OK;
 }
 
@@ -151,7 +159,7 @@ static const cop_ox_op table[] = {
 #undef NONE
 };
 
-static const cop_ox_op *op_of(const char *type)
+const cop_ox_op *cop__ox_op_of(const char *type)
 {
 	int lo = 0, hi = LEN(table) - 1;
 
@@ -188,7 +196,7 @@ static cop_status fill_node(cop_ox *m, const cop_pb_field *proto, cop_ox_node *n
 		if (f.number == NODE_DOMAIN) domain = cop__ox_text(m, f.p, f.size);
 	}
 	if (!n->name || !n->type || !domain) return COP_NOMEM;
-	n->op = *domain && strcmp(domain, "ai.onnx") && strcmp(domain, "com.microsoft") ? NULL : op_of(n->type);
+	n->op = *domain && strcmp(domain, "ai.onnx") && strcmp(domain, "com.microsoft") ? NULL : cop__ox_op_of(n->type);
 	for (int i = 0; i < n->n_out; i++) {
 		cop_ox_value *v = &m->value[n->out[i]];
 		if (!n->out[i]) continue;
@@ -273,7 +281,8 @@ cop_status cop__ox_parse(cop_ox *m, const void *bytes, size_t size)
 	if (!m->opset) return bad(m, "names no operator set");
 	COP_TRY(count_graph(m, cop__pb_in(&graph), &c));
 	COP_TRY(make_room(m, &c));
-	return fill_graph(m, cop__pb_in(&graph));
+	COP_TRY(fill_graph(m, cop__pb_in(&graph)));
+	return cop__ox_expand_qlinear(m);
 }
 
 bool cop__is_onnx(const char *file, const void *bytes, size_t size)

@@ -6,6 +6,8 @@
  */
 #include "io/onnx_window.h"
 
+#include <math.h>
+
 static void limits(int32_t type, float *lo, float *hi)
 {
 	*lo = type == OX_INT8 ? -128 : type == OX_INT16 ? -32768 : 0;
@@ -51,6 +53,20 @@ static cop_vid store(cop_ox *m, cop_vid scaled, cop_vid zero, int32_t type)
 	return cop__ox_cast(m, cop__ox_clip(m, v, lo, hi), cop__ox_dtype(type));
 }
 
+/* One known scale and zero point for all, of bytes: the graph's own operators take them. */
+static bool one_step(cop_ox *m, const cop_ox_node *n, int32_t type, cop_quantize_attr *a)
+{
+	cop_ox_value *scale = cop__ox_in(m, n, 1), *zero = cop__ox_in(m, n, 2);
+	float lo, hi;
+
+	if ((type != OX_INT8 && type != OX_UINT8) || !cop__ox_known(m, scale) || !cop__ox_is_float(scale->type) || cop__ox_count(scale) != 1) return false;
+	if (zero && (!cop__ox_known(m, zero) || cop__ox_is_float(zero->type) || cop__ox_count(zero) != 1)) return false;
+	limits(type, &lo, &hi);
+	int64_t z = zero ? *(const int64_t *)zero->data : 0;
+	*a = (cop_quantize_attr){*(const float *)scale->data, (int32_t)z, (int32_t)cop__ox_dtype(type)};
+	return a->scale > 0 && a->scale < INFINITY && z >= (int64_t)lo && z <= (int64_t)hi;
+}
+
 cop_status cop__ox_add_quantize(cop_ox *m, cop_ox_node *n)
 {
 	cop_ox_value *x = cop__ox_in(m, n, 0), *zero = cop__ox_in(m, n, 2);
@@ -58,6 +74,12 @@ cop_status cop__ox_add_quantize(cop_ox *m, cop_ox_node *n)
 
 	if (!type) type = zero ? zero->type : OX_UINT8;
 	if (!storable(type)) return cop__ox_fail(m, n, "to %s is not supported; int8, uint8, int16 and uint16 are", cop__ox_type_text(type));
+	cop_quantize_attr a;
+	if (one_step(m, n, type, &a)) {
+		cop_ox_layout l = cop__ox_prefers(x);
+		cop_vid f = cop__ox_float(m, n, 0, l);
+		return cop__ox_set(m, n, 0, f ? cop__apply(m->g, OP_quantize, &a, VIDS(f)) : 0, l, type);
+	}
 	cop_vid v = cop__ox_float(m, n, 0, OX_PLAIN), s = spread(m, n, cop__ox_in(m, n, 1), x), z = zero ? spread(m, n, zero, x) : 0;
 	return cop__ox_set(m, n, 0, store(m, cop__ox_two(m, OP_div, v, s), z, type), OX_PLAIN, type);
 }
@@ -79,7 +101,7 @@ static cop_status dequantize_known(cop_ox *m, const cop_ox_node *n, int32_t axis
 {
 	cop_ox_value *x = cop__ox_in(m, n, 0), *scale = cop__ox_in(m, n, 1), *zero = cop__ox_in(m, n, 2);
 	int64_t total = cop__ox_count(x), block = cop__ox_i(n, "block_size", 0);
-	bool one = cop__ox_count(scale) == 1;
+	bool one = cop__ox_count(scale) == 1, narrow = !block && (x->type == OX_INT8 || x->type == OX_UINT8);
 
 	if (cop__ox_is_float(x->type) || !cop__ox_is_float(scale->type) || (zero && cop__ox_count(zero) != cop__ox_count(scale)))
 		return cop__ox_fail(m, n, "needs whole numbers, real scales and as many zero points");
@@ -90,7 +112,10 @@ static cop_status dequantize_known(cop_ox *m, const cop_ox_node *n, int32_t axis
 		int64_t e = entry(scale, x, axis, block, i);
 		int64_t q = ((const int64_t *)x->data)[i] - (zero ? ((const int64_t *)zero->data)[e] : 0);
 		y[i] = (float)q * ((const float *)scale->data)[e];
+		narrow = narrow && q >= -128 && q <= 127 && ((const float *)scale->data)[e] > 0;
 	}
+	cop_ox_value *v = cop__ox_out(m, n, 0);
+	if (v && narrow) v->step = scale->data, v->n_step = (int32_t)cop__ox_count(scale), v->step_axis = axis;
 	return cop__ox_know(m, n, 0, OX_FLOAT, x->rank, x->dim, y);
 }
 
@@ -102,6 +127,13 @@ cop_status cop__ox_add_dequantize(cop_ox *m, cop_ox_node *n)
 
 	if (x->rank && cop__ox_count(scale) != 1) COP_TRY(cop__ox_axis(m, n, cop__ox_i(n, "axis", 1), x->rank, &axis));
 	if (all) return dequantize_known(m, n, axis);
+	cop_quantize_attr a;
+	if (one_step(m, n, x->type, &a)) {
+		cop_ox_layout l = cop__ox_prefers(x);
+		cop_vid b = cop__ox_as(m, x, l);
+		if (b && cop__t(m->g, b)->dtype == (cop_dtype)a.to) /* and not wider, as arithmetic on bytes may be */
+			return cop__ox_set(m, n, 0, cop__apply(m->g, OP_dequantize, &a, VIDS(b)), l, OX_FLOAT);
+	}
 	cop_vid v = cop__ox_cast(m, cop__ox_get(m, n, 0), COP_F32);
 	if (zero) v = cop__ox_two(m, OP_sub, v, spread(m, n, zero, x));
 	return cop__ox_set(m, n, 0, cop__ox_two(m, OP_mul, v, spread(m, n, scale, x)), OX_PLAIN, OX_FLOAT);

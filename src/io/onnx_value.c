@@ -5,6 +5,7 @@
  */
 #include "io/onnx.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* ---- failing, memory, texts ---- */
@@ -272,6 +273,39 @@ static cop_vid must_be_float(cop_ox *m, const cop_ox_node *n, int i, cop_vid v)
 cop_vid cop__ox_float(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l) { return must_be_float(m, n, i, operand(m, n, i, l, COP_CONST)); }
 cop_vid cop__ox_weight(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l) { return must_be_float(m, n, i, operand(m, n, i, l, COP_PARAM)); }
 
+/* scale[rows], code[rows * cols]: the blob of kernel.h. */
+static cop_vid rows_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l)
+{
+	int32_t perm[OX_MAX_DIM];
+	int64_t count = cop__ox_count(v);
+	cop_type t = {.dtype = COP_F32, .rank = v->rank, .q.axis = -1, .enc = COP_BYTES};
+
+	layout_perm(perm, v->rank, l);
+	for (int i = 0; i < v->rank; i++) t.dim[i] = v->dim[perm[i]];
+	int64_t rows = t.dim[0], cols = count / rows;
+	if (count > INT32_MAX / 8) return in_layout(m, v, l, COP_PARAM);
+	t.enc_bytes = (uint32_t)(4 * rows + (count + 3) / 4 * 4);
+	float *turned = cop__ox_room(m, 4 * (size_t)count), *scale = cop__ox_room(m, t.enc_bytes);
+	if (!turned || !scale) return 0;
+	permute(turned, v->data, 4, v->rank, v->dim, perm);
+	int8_t *code = (int8_t *)(scale + rows);
+	for (int64_t r = 0; r < rows; r++) {
+		scale[r] = v->step[v->n_step > 1 ? r : 0];
+		for (int64_t i = r * cols; i < (r + 1) * cols; i++) code[i] = (int8_t)lrintf(turned[i] / scale[r]);
+	}
+	return cop__ox_const(m, v->name, COP_PARAM, &t, scale);
+}
+
+cop_vid cop__ox_rows(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l)
+{
+	cop_ox_value *v = cop__ox_in(m, n, i);
+	int32_t row = l == OX_TURNED ? 1 : 0;
+
+	if (!v || !v->data || !v->step || v->readers != 1 || !cop__ox_count(v) || v->rank > COP_MAX_DIM || (v->n_step > 1 && v->step_axis != row))
+		return cop__ox_weight(m, n, i, l);
+	return rows_in(m, v, l);
+}
+
 cop_vid cop__ox_state(cop_ox *m, const cop_ox_node *n, int i, cop_vid of)
 {
 	cop_vid v = must_be_float(m, n, i, operand(m, n, i, OX_PLAIN, COP_STATE));
@@ -322,6 +356,9 @@ cop_status cop__ox_same(cop_ox *m, const cop_ox_node *n, int i, cop_ox_value *x)
 	v->rank = x->rank;
 	memcpy(v->dim, x->dim, sizeof v->dim);
 	v->data = x->data;
+	v->step = x->step;
+	v->n_step = x->n_step;
+	v->step_axis = x->step_axis;
 	memcpy(v->v, x->v, sizeof v->v);
 	return m->cx->code;
 }

@@ -79,7 +79,7 @@ cop_vid cop__ox_from_image(cop_ox *m, cop_vid y, int32_t rank)
 	return cop__ox_reshape(m, y, 3, DIMS(t->dim[0], t->dim[2], t->dim[3]));
 }
 
-cop_vid cop__ox_kernel(cop_ox *m, const cop_ox_node *n, int i)
+cop_vid cop__ox_kernel(cop_ox *m, const cop_ox_node *n, int i, bool rows)
 {
 	cop_ox_value *w = cop__ox_in(m, n, i);
 
@@ -89,7 +89,7 @@ cop_vid cop__ox_kernel(cop_ox *m, const cop_ox_node *n, int i)
 		w->dim[3] = w->dim[2];
 		w->dim[2] = 1;
 	}
-	return cop__ox_image(m, cop__ox_weight(m, n, i, OX_LAST));
+	return cop__ox_image(m, rows ? cop__ox_rows(m, n, i, OX_LAST) : cop__ox_weight(m, n, i, OX_LAST));
 }
 
 cop_vid cop__ox_bias(cop_ox *m, cop_ox_value *b, int32_t count)

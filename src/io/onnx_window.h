@@ -19,8 +19,8 @@ cop_status cop__ox_window(cop_ox *m, const cop_ox_node *n, const cop_ox_value *x
 cop_vid cop__ox_image(cop_ox *m, cop_vid last);
 /* Back: the result of a node on images, for a value of `rank` axes. */
 cop_vid cop__ox_from_image(cop_ox *m, cop_vid y, int32_t rank);
-/* A weight [o,c,k...] as [o,kh,kw,c]. */
-cop_vid cop__ox_kernel(cop_ox *m, const cop_ox_node *n, int i);
+/* A weight [o,c,k...] as [o,kh,kw,c]; rows: as cop__ox_rows gives it. */
+cop_vid cop__ox_kernel(cop_ox *m, const cop_ox_node *n, int i, bool rows);
 /* The Add behind n that only adds one known number a channel (axis `axis` of n's result): it is taken over, and *bias is
  * its operand as a vector. NULL: there is none. */
 cop_ox_node *cop__ox_bias_behind(cop_ox *m, const cop_ox_node *n, int32_t rank, int32_t axis, int32_t count, cop_vid *bias);

@@ -5,6 +5,7 @@
  * an index is checked where it is read, and constants may not be larger together than MOST_FREE and a few times the file.
  */
 #include "io/tflite.h"
+#include "op/qscale.h"
 
 #include <stdio.h>
 
@@ -194,7 +195,7 @@ static cop_status add_input(cop_tfl *m, cop_tfl_tensor *t)
 	unique(m->g, name, t->name);
 	if (!(t->v = cop__input(m->g, name, &type))) return m->cx->code;
 	COP_TRY(keep_scale(m, t, t->v));
-	if (flip) t->v = cop__tfl_flip(m->g, "input.table", t->v, COP_I8);
+	if (flip) t->v = cop__flip_bytes(m->g, "input.table", t->v, COP_I8);
 	return t->v ? COP_OK : m->cx->code;
 }
 
@@ -204,7 +205,7 @@ static cop_status add_output(cop_tfl *m, cop_tfl_tensor *t)
 	cop_vid v = t->v;
 
 	if (!v) return cop__error(m->cx, COP_FORMAT, "%s: output '%s' is written by no operator", m->fb.file, t->name);
-	if (t->file_type == TFL_UINT8 && t->type.dtype == COP_I8) v = cop__tfl_flip(m->g, "output.table", v, COP_U8);
+	if (t->file_type == TFL_UINT8 && t->type.dtype == COP_I8) v = cop__flip_bytes(m->g, "output.table", v, COP_U8);
 	if (!v) return m->cx->code;
 	COP_TRY(keep_scale(m, t, v));
 	unique(m->g, name, t->name);

@@ -76,7 +76,6 @@ cop_status cop__tfl_act(cop_tfl *m, const cop_tfl_node *n, int field, float *lo,
 cop_status cop__tfl_act_int(cop_tfl *m, const cop_tfl_node *n, int field, int32_t *lo, int32_t *hi);
 /* x through a table of 256 entries, entry by unsigned byte. */
 cop_vid cop__tfl_lut(cop_tfl *m, const cop_tfl_node *n, const char *what, cop_vid x, const int8_t *table, cop_dtype to);
-cop_vid cop__tfl_flip(cop_graph *g, const char *name, cop_vid x, cop_dtype to); /* U8 <-> I8, less or plus 128 */
 
 /* x under another shape; the first dimension follows from the rest, so that the batch may change later. */
 cop_vid cop__tfl_as(cop_graph *g, cop_vid x, int32_t rank, const int32_t *dim);

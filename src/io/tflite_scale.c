@@ -59,14 +59,3 @@ cop_vid cop__tfl_lut(cop_tfl *m, const cop_tfl_node *n, const char *what, cop_vi
 	cop_vid v = cop__tfl_weight(m, n, COP_CONST, what, &t, table);
 	return cop__apply(m->g, OP_qlut, &(cop_qlut_attr){(int32_t)to}, VIDS(x, v));
 }
-
-cop_vid cop__tfl_flip(cop_graph *g, const char *name, cop_vid x, cop_dtype to)
-{
-	cop_type t = cop__type(COP_I8, 1, DIMS(256));
-	cop_vid table = cop__find(g, name);
-	int8_t flip[256];
-
-	for (int i = 0; i < 256; i++) flip[i] = (int8_t)(uint8_t)(i ^ 0x80);
-	if (!table) table = cop__data(g, COP_CONST, name, &t, flip);
-	return cop__apply(g, OP_qlut, &(cop_qlut_attr){(int32_t)to}, VIDS(x, table));
-}

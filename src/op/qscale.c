@@ -5,6 +5,14 @@
 #include "op/qscale.h"
 
 #include <math.h>
+#include <stdio.h>
+
+int32_t cop__quantise(float x, const cop_qrange *r)
+{
+	float q = fminf(fmaxf(roundf(x / r->scale), -1e6f), 1e6f);
+	int32_t v = (int32_t)q + r->zero;
+	return v < r->lo ? r->lo : v > r->hi ? r->hi : v;
+}
 
 void cop__multiplier_double(int32_t *m, int32_t *shift, double real)
 {
@@ -57,4 +65,25 @@ cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta)
 	cop__multiplier_double(&a.mult, &a.shift, real);
 	a.least = (int32_t)-floor(((1 << DIGITS) - 1) * ldexp(1, 31 - DIGITS) / ldexp(1, a.shift));
 	return a;
+}
+
+/* Is v such a table? Another value may have its name. */
+static bool is_flip(const cop_graph *g, cop_vid v, const int8_t *flip)
+{
+	const cop_value *x = &g->value[v];
+	return x->role == COP_CONST && x->data && x->type.dtype == COP_I8 && cop_type_count(&x->type) == 256 && !memcmp(x->data, flip, 256);
+}
+
+cop_vid cop__flip_bytes(cop_graph *g, const char *name, cop_vid x, cop_dtype to)
+{
+	cop_type t = cop__type(COP_I8, 1, DIMS(256));
+	char free_name[32];
+	int8_t flip[256];
+	cop_vid table;
+
+	for (int i = 0; i < 256; i++) flip[i] = (int8_t)(uint8_t)(i ^ 0x80);
+	snprintf(free_name, sizeof free_name, "%.20s", name);
+	for (int i = 2; (table = cop__find(g, free_name)) && !is_flip(g, table, flip); i++) snprintf(free_name, sizeof free_name, "%.20s.%d", name, i);
+	if (!table) table = cop__data(g, COP_CONST, free_name, &t, flip);
+	return x && table ? cop__apply(g, OP_qlut, &(cop_qlut_attr){(int32_t)to}, VIDS(x, table)) : 0;
 }

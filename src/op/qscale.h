@@ -9,6 +9,10 @@
 #include "kernel/quant.h"
 #include "op/op.h"
 
+/* real = scale * (q - zero), lo <= q <= hi. scale 0: no range is known. */
+typedef struct cop_qrange { float scale; int32_t zero, lo, hi; } cop_qrange;
+int32_t cop__quantise(float x, const cop_qrange *r); /* ties away from zero, as the quantize operator */
+
 /* real = m * 2^(shift-31), 2^30 <= m < 2^31 (TFLite's QuantizeMultiplier); m = 0 for 0 and what is too small. */
 void cop__multiplier_double(int32_t *m, int32_t *shift, double real);
 /* The least `up` for which every real[n] is below 2^(up-1), and m = real * 2^(32-up). False if one is not below 2^30. */
@@ -17,5 +21,7 @@ bool cop__multipliers_single(int32_t *m, int32_t *up, const double *real, int32_
 void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double scale_y, bool exact);
 /* The attributes of TFLite's softmax for logits of this scale. */
 cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta);
+/* Bytes with the other sign convention: i8 as u8 + 128 and back, by a table named `name`, made once. to: I8 or U8. */
+cop_vid cop__flip_bytes(cop_graph *g, const char *name, cop_vid x, cop_dtype to);
 
 #endif

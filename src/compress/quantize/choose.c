@@ -51,7 +51,7 @@ static cop_status alone(cop_quantizer *z, cop_nid n, const int *bits, float *roo
 	double signal, noise;
 
 	for (cop_nid m = 1; m <= (cop_nid)z->g->n_node; m++) z->layer[m].bits = m == n ? bits[m] : 0;
-	cop_status st = cop__lower(&q, z);
+	cop_status st = cop__lower_quantized(&q, z);
 	if (!st) st = open_pair(&p, z->g, q, z->a->threads);
 	if (!st) st = compare(z, &p, room, &signal, &noise);
 	if (!st) z->layer[n].sqnr = (float)(10 * log10((signal + 1e-30) / (noise + 1e-30)));
@@ -108,7 +108,7 @@ static cop_status raised(cop_graph **out, cop_quantizer *z, const order *o, int3
 	}
 	COP_TRY(cop__set_ranges(z));
 	COP_TRY(cop__quantize_weights(z));
-	return cop__lower(out, z);
+	return cop__lower_quantized(out, z);
 }
 
 /* Points of accuracy lost against `before`; percent of the loss where there are no labels. */

@@ -164,7 +164,7 @@ static cop_status integers(cop_graph **out, cop_quantizer *z, const cop_graph *m
 	COP_TRY(cop__set_ranges(z));
 	COP_TRY(cop__quantize_weights(z));
 	if (z->a->layer || z->a->bounded) COP_TRY(cop__sensitivity(z));
-	COP_TRY(z->a->bounded ? cop__choose(out, z, model) : cop__lower(out, z));
+	COP_TRY(z->a->bounded ? cop__choose(out, z, model) : cop__lower_quantized(out, z));
 	say_floats(*out);
 	tell(z);
 	return COP_OK;

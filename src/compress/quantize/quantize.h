@@ -5,9 +5,9 @@
  *   prepare     the deployed form: batch norm folded, activations fused, weights dense            quantize.c
  *   equalize    ranges of neighbouring layers brought together; the function stays the same       equalize.c
  *   calibrate   histograms of every value                                                         calibrate.c
- *   ranges      a histogram becomes a scale and a zero point                                      ranges.c
+ *   ranges      a histogram becomes a scale and a zero point                                      ranges.c, assign.c
  *   weights     layer by layer: scales by output channel, rounding to the nearest, or learned     weights.c, moments.c, adaround.c
- *   lower       the graph of integers                                                             lower.c
+ *   lower       the graph of integers                                                             pass/lower.c
  *   choose      how much each layer costs alone, and which are kept to hold a bound               choose.c
  *
  * All of it works on one float graph `g` and side arrays indexed by its values and nodes.
@@ -15,12 +15,9 @@
 #ifndef COP_COMPRESS_QUANTIZE_H
 #define COP_COMPRESS_QUANTIZE_H
 
-#include "pass/pass.h"
+#include "pass/lower.h"
 
 typedef enum cop_range_kind { COP_RANGE_MINMAX, COP_RANGE_PERCENTILE, COP_RANGE_MSE, COP_RANGE_KL } cop_range_kind;
-
-/* real = scale * (q - zero), lo <= q <= hi. scale 0: no range is known. */
-typedef struct cop_qrange { float scale; int32_t zero, lo, hi; } cop_qrange;
 
 /* ---- what is seen of a value while samples run ----
  * Bins of equal width over -reach .. reach. reach doubles when a larger number comes, and pairs of bins merge: the
@@ -35,7 +32,6 @@ cop_qrange cop__qrange(float lo, float hi, int bits, bool symmetric);
 cop_status cop__qrange_of(cop_qrange *out, cop_ctx *cx, const cop_seen *s, cop_range_kind kind, int bits, bool symmetric);
 /* The threshold of |x| in bins (of bins[n]) with the least divergence from its `levels`-level form; n: nothing is cut. */
 int32_t cop__kl_threshold(const double *bins, int32_t n, int32_t levels, double *room /* [2 * n] */);
-int32_t cop__quantise(float x, const cop_qrange *r); /* ties away from zero, as the quantize operator */
 
 /* ---- weights ---- */
 /* The symmetric scale of rows of k weights for integers -most .. most: by their largest, or by least squares over shrunken ones.
@@ -52,17 +48,6 @@ double cop__round_cost(const int8_t *q, const float *w, float scale, int32_t k, 
 /* ---- the work ---- */
 /* A session of g that hands out every value. */
 typedef struct cop_watch { cop_graph *g; cop_plan *plan; cop_session *s; int32_t *index; cop_vid *of; cop_ctx *cx; } cop_watch;
-
-typedef struct cop_qlayer { /* a convolution or fully connected layer of g */
-	int bits;           /* of its weights; 0: it stays float */
-	int act_bits;       /* of its result */
-	int32_t o, k, groups;
-	int8_t *q;          /* [o,k] */
-	int q_bits;         /* of q; 0: there is none yet */
-	float *scale;       /* [o] */
-	float *bias;        /* [o], corrected */
-	float sqnr;         /* dB at the network's output when this layer alone is quantised */
-} cop_qlayer;
 
 typedef struct cop_quantizer {
 	cop_ctx *cx;
@@ -108,8 +93,8 @@ void cop__moments_free(cop_moments *m, cop_ctx *cx);
 void cop__moments_center(cop_moments *m); /* about the means: what a bias cannot take back */
 
 cop_status cop__quantize_weights(cop_quantizer *z); /* of all layers, in order, for their bits: q, scale, bias */
-cop_status cop__set_ranges(cop_quantizer *z);                  /* act[] from seen[] and layer[].act_bits */
-cop_status cop__lower(cop_graph **out, const cop_quantizer *z);
+cop_status cop__set_ranges(cop_quantizer *z);                  /* act[] from seen[] and layer[].act_bits (assign.c) */
+cop_status cop__lower_quantized(cop_graph **out, const cop_quantizer *z);
 cop_status cop__sensitivity(cop_quantizer *z);
 cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model);
 

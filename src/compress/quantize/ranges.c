@@ -27,13 +27,6 @@ cop_qrange cop__qrange(float lo, float hi, int bits, bool symmetric)
 	return r;
 }
 
-int32_t cop__quantise(float x, const cop_qrange *r)
-{
-	float q = fminf(fmaxf(roundf(x / r->scale), -1e6f), 1e6f);
-	int32_t v = (int32_t)q + r->zero;
-	return v < r->lo ? r->lo : v > r->hi ? r->hi : v;
-}
-
 static double squared_error(const cop_seen *s, const cop_qrange *r)
 {
 	double width = (double)s->reach / HALF, sum = 0;

@@ -3,8 +3,7 @@
  * lower_ops - the integer form of each operator: constants from the ranges of its operands and its result. Ties are rounded
  * once (kernel/quant.h, single). A bound that was fused becomes a bound of the integers.
  */
-#include "compress/quantize/lower.h"
-#include "op/qscale.h"
+#include "pass/lower.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -203,17 +202,70 @@ static cop_vid concat(cop_lower *l, cop_nid n)
 	return cop__apply(l->out, OP_concat, g->node[n].attr, g->node[n].n_in, in);
 }
 
+/* The operator's own result has 256 steps from 0 to 1. */
+static cop_vid softmax(cop_lower *l, cop_nid n)
+{
+	static const cop_qrange whole = {1.0f / 256, -128, -128, 127};
+	const cop_qrange *to = range_of(l, cop__res(l->z->g, n, 0));
+	cop_qsoftmax_attr s = cop__qsoftmax_scale((double)range_of(l, cop__arg(l->z->g, n, 0))->scale, 1);
+	cop_vid v = cop__apply(l->out, OP_qsoftmax, &s, VIDS(cop__as_integer(l, cop__arg(l->z->g, n, 0))));
+
+	return v && memcmp(&whole, to, sizeof whole) ? cop__requantised(l, v, &whole, to) : v;
+}
+
+/* The result as its own range has it, where that is another than its operand's. */
+static cop_vid in_own_range(cop_lower *l, cop_nid n, cop_vid v)
+{
+	const cop_qrange *from = range_of(l, cop__arg(l->z->g, n, 0)), *to = range_of(l, cop__res(l->z->g, n, 0));
+	return v && memcmp(from, to, sizeof *to) ? cop__requantised(l, v, from, to) : v;
+}
+
 static cop_vid move(cop_lower *l, cop_nid n)
 {
 	const cop_graph *g = l->z->g;
 	cop_node d = g->node[n];
 
+	if (d.op == OP_avgpool) return in_own_range(l, n, avgpool(l, n));
 	if (d.op == OP_pad) {
 		COP_ATTR(cop_pad_attr, p, g, n);
 		p.value = (float)range_of(l, cop__arg(g, n, 0))->zero;
 		memcpy(d.attr, &p, sizeof p);
 	}
-	return cop__apply(l->out, d.op, d.attr, VIDS(l->q[cop__arg(g, n, 0)]));
+	return in_own_range(l, n, cop__apply(l->out, d.op, d.attr, VIDS(cop__as_integer(l, cop__arg(g, n, 0)))));
+}
+
+/* ---- bytes that the graph has itself ---- */
+
+/* real = a.scale * (q - a.zero), as i8 */
+cop_qrange cop__range_of_bytes(float scale, int32_t zero, cop_dtype d)
+{
+	return (cop_qrange){scale, zero - (d == COP_U8 ? 128 : 0), -128, 127};
+}
+
+static cop_vid quantized(cop_lower *l, cop_nid n)
+{
+	COP_ATTR(cop_quantize_attr, a, l->z->g, n);
+	cop_vid x = cop__arg(l->z->g, n, 0);
+	const cop_qrange *from = range_of(l, x), to = cop__range_of_bytes(a.scale, a.zero, (cop_dtype)a.to);
+
+	if (!(from->scale > 0)) return cop__apply(l->out, OP_quantize, &(cop_quantize_attr){to.scale, to.zero, COP_I8}, VIDS(cop__as_float(l, x)));
+	cop_vid v = cop__as_integer(l, x);
+	return v && memcmp(from, &to, sizeof to) ? cop__requantised(l, v, from, &to) : v;
+}
+
+/* What stands between bytes and floats, and what moves bytes. */
+static bool bytes(cop_lower *l, cop_nid n, cop_vid *made)
+{
+	const cop_graph *g = l->z->g;
+	cop_dtype from = cop__in(g, n, 0)->dtype, to = cop__outt(g, n, 0)->dtype;
+	cop_vid in[COP_MAX_IN];
+
+	if (g->node[n].op == OP_quantize) return *made = quantized(l, n), true;
+	if (from != COP_I8 && from != COP_U8) return false;
+	if (g->node[n].op == OP_dequantize) return *made = cop__as_integer(l, cop__arg(g, n, 0)), true;
+	if (to != from || (g->node[n].op != OP_concat && g->node[n].op != OP_reshape && g->node[n].op != OP_transpose && g->node[n].op != OP_slice)) return false;
+	for (int i = 0; i < g->node[n].n_in; i++) in[i] = cop__as_integer(l, g->node[n].in[i]);
+	return *made = cop__apply(l->out, g->node[n].op, g->node[n].attr, g->node[n].n_in, in), true;
 }
 
 /* ---- which ---- */
@@ -237,6 +289,7 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 	const cop_type *a = cop__in(g, n, 0), *b = cop__in(g, n, 1);
 	int op = g->node[n].op;
 
+	if (!g->node[n].guard && bytes(l, n, made)) return true;
 	if (g->node[n].guard || cop__outt(g, n, 0)->dtype != COP_F32 || !(range_of(l, cop__res(g, n, 0))->scale > 0)) return false;
 	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = layer(l, n), true;
 	if (l->z->layer[n].o || !integers(l, n)) return false;
@@ -245,15 +298,12 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 	if (op == OP_mul && repeats(b, a)) return *made = mul(l, n, cop__arg(g, n, 1), cop__arg(g, n, 0)), true;
 	if (op == OP_sigmoid || op == OP_tanh || op == OP_gelu || op == OP_hswish || op == OP_clip) return *made = unary(l, n), true;
 	if (op == OP_concat) return *made = concat(l, n), true;
-	if (op == OP_softmax && a->dim[a->rank - 1] <= 4096) {
-		cop_qsoftmax_attr s = cop__qsoftmax_scale((double)range_of(l, cop__arg(g, n, 0))->scale, 1);
-		return *made = cop__apply(l->out, OP_qsoftmax, &s, VIDS(l->q[cop__arg(g, n, 0)])), true;
-	}
+	if (op == OP_softmax && a->dim[a->rank - 1] <= 4096) return *made = softmax(l, n), true;
+	if (cop__moves(g, n)) return *made = move(l, n), true;
 	if (op == OP_avgpool) {
 		COP_ATTR(cop_pool_attr, p, g, n);
 		if (p.pt + p.pl + p.pb + p.pr && p.count_pads) return false;
 		return *made = avgpool(l, n), true;
 	}
-	if (cop__moves(g, n)) return *made = move(l, n), true;
 	return false;
 }

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * assign - the ranges of all values, from what was seen of them. What only moves or chooses numbers keeps its input's; the operands
+ * of a concat take its range where their maker can give it; everything else has its own.
+ */
+#include "compress/quantize/quantize.h"
+
+#include <math.h>
+
+/* Functions that have a range by themselves. */
+static bool fixed_range(cop_qrange *r, int op, int bits)
+{
+	*r = (cop_qrange){.lo = -(1 << (bits - 1)), .hi = (1 << (bits - 1)) - 1};
+	if (op == OP_sigmoid) r->scale = ldexpf(1, -bits), r->zero = r->lo;
+	if (op == OP_tanh) r->scale = ldexpf(1, 1 - bits);
+	if (op == OP_softmax) *r = (cop_qrange){1.0f / 256, -128, -128, 127};
+	return r->scale > 0;
+}
+
+static bool reaches_output(const cop_graph *g, cop_vid v)
+{
+	for (int32_t i = 0; i < g->n_output; i++)
+		if (g->output[i] == v) return true;
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (cop__arg(g, n, 0) == v && (cop__moves(g, n) || g->node[n].op == OP_softmax) && reaches_output(g, cop__res(g, n, 0))) return true;
+	return false;
+}
+
+/* The network's input, as it comes or prepared, is what it is: features of different sizes, or a few hundred pixel values. Counting
+ * how often which is seen says nothing about their worth, so that its range is by error where the others' are by counts. */
+static cop_status own_range(cop_quantizer *z, cop_vid v, bool input, int bits, int op)
+{
+	cop_range_kind kind = input && z->range != COP_RANGE_MINMAX ? COP_RANGE_MSE : z->range;
+
+	if (input || reaches_output(z->g, v)) bits = 8;
+	if (fixed_range(&z->act[v], op, bits) || !z->seen[v].n) return COP_OK;
+	return cop__qrange_of(&z->act[v], z->cx, &z->seen[v], kind, bits, z->a->symmetric);
+}
+
+static bool can_give(const cop_graph *g, cop_nid n)
+{
+	int op = n ? g->node[n].op : OP_none;
+	return op == OP_conv || op == OP_fc || op == OP_add || op == OP_mul || op == OP_clip || op == OP_hswish || op == OP_gelu;
+}
+
+/* Which values are made from what a layer made. Before the first layer it is the input, prepared: 8 bits, as that. */
+static void mark_behind(bool *behind, const cop_quantizer *z)
+{
+	for (cop_nid n = 1; n <= (cop_nid)z->g->n_node; n++) {
+		bool *y = &behind[cop__res(z->g, n, 0)];
+		*y = z->layer[n].o != 0;
+		for (int i = 0; i < z->g->node[n].n_in; i++) *y = *y || behind[z->g->node[n].in[i]];
+	}
+}
+
+cop_status cop__set_ranges(cop_quantizer *z)
+{
+	const cop_graph *g = z->g;
+	int32_t *readers = cop__readers(g, &z->mem);
+	bool *behind = cop__arena_get(&z->mem, sizeof *behind * (size_t)(g->n_value + 1));
+
+	if (!readers || !behind) return COP_NOMEM;
+	mark_behind(behind, z);
+	COP_TRY(own_range(z, g->input[0], true, 8, OP_none));
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)], z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int i = 0; g->node[n].op == OP_concat && i < g->node[n].n_in; i++) {
+			cop_vid v = cop__arg(g, n, i);
+			if (readers[v] == 1 && can_give(g, g->value[v].producer)) z->act[v] = z->act[cop__res(g, n, 0)];
+		}
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (cop__moves(g, n)) z->act[cop__res(g, n, 0)] = z->act[cop__arg(g, n, 0)];
+	return COP_OK;
+}
+
+cop_status cop__lower_quantized(cop_graph **out, const cop_quantizer *z)
+{
+	return cop__lower(out, &(cop_lowering){z->g, z->act, z->layer});
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * integers - a graph that dequantises, computes in floats and quantises again, as quantised ONNX models do, becomes one of integer
+ * operators. The scales it states are the ranges that lower.c works with, and weights that lie as bytes with a scale for each row are
+ * taken as they are. What does not fit (a result without a scale, an operator without an integer form) stays float between a
+ * dequantize and a quantize.
+ */
+#include "pass/lower.h"
+
+/* Whether an operator's result is made of its operand's numbers alone, in any range. */
+static bool moves(const cop_graph *g, cop_nid n)
+{
+	return cop__moves(g, n) && g->node[n].op != OP_avgpool && cop__in(g, n, 0)->dtype == COP_F32;
+}
+
+static bool same(const cop_qrange *a, const cop_qrange *b) { return !memcmp(a, b, sizeof *a); }
+
+/* What all readers of a value quantise alike has that range; so has what a dequantize makes. */
+static void stated(cop_qrange *act, int32_t *quantised, const cop_graph *g, const int32_t *readers)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		if (g->node[n].op != OP_quantize) continue;
+		COP_ATTR(cop_quantize_attr, a, g, n);
+		cop_qrange r = cop__range_of_bytes(a.scale, a.zero, (cop_dtype)a.to);
+		cop_vid x = cop__arg(g, n, 0);
+		if (!quantised[x]) act[x] = r;
+		quantised[x] += same(&act[x], &r);
+	}
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (quantised[v] != readers[v]) act[v] = (cop_qrange){0};
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		if (g->node[n].op != OP_dequantize || cop__in(g, n, 0)->dtype == COP_I32) continue;
+		COP_ATTR(cop_dequantize_attr, a, g, n);
+		act[cop__res(g, n, 0)] = cop__range_of_bytes(a.scale, a.zero, cop__in(g, n, 0)->dtype);
+	}
+}
+
+/* Ranges go through what only moves, to where there is none. */
+static void through_moves(cop_qrange *act, const cop_graph *g, const int32_t *readers)
+{
+	for (cop_nid n = (cop_nid)g->n_node; n; n--) {
+		cop_vid x = cop__arg(g, n, 0);
+		if (moves(g, n) && readers[x] == 1 && !(act[x].scale > 0)) act[x] = act[cop__res(g, n, 0)];
+	}
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (moves(g, n) && !(act[cop__res(g, n, 0)].scale > 0)) act[cop__res(g, n, 0)] = act[cop__arg(g, n, 0)];
+}
+
+/* The layer that n is when its weights and its ends are integers; o = 0: it is none. The blob is scale[o], code[o*k] (kernel.h). */
+static cop_qlayer layer_of(cop_arena *mem, const cop_graph *g, cop_nid n, const cop_qrange *act, const int32_t *readers)
+{
+	const cop_value *w = &g->value[cop__arg(g, n, 1)], *b = &g->value[cop__arg(g, n, 2)];
+	cop_qlayer l = {0};
+
+	if ((g->node[n].op != OP_conv && g->node[n].op != OP_fc) || w->type.enc != COP_BYTES || !w->data || readers[cop__arg(g, n, 1)] != 1) return l;
+	if (!(act[cop__arg(g, n, 0)].scale > 0) || !(act[cop__res(g, n, 0)].scale > 0)) return l;
+	if (cop__arg(g, n, 2) && (b->role < COP_CONST || !b->data || b->type.dtype != COP_F32 || b->type.enc != COP_DENSE)) return l;
+	int32_t o = w->type.dim[0];
+	l = (cop_qlayer){.bits = 8, .act_bits = 8, .q_bits = 8, .o = o, .k = (int32_t)(cop_type_count(&w->type) / o)};
+	l.scale = (float *)(uintptr_t)w->data;
+	l.q = (int8_t *)(uintptr_t)w->data + 4 * (size_t)o;
+	l.bias = cop__arg(g, n, 2) ? (float *)(uintptr_t)b->data : cop__arena_get(mem, sizeof(float) * (size_t)o);
+	return l.bias ? l : (cop_qlayer){0};
+}
+
+/* Weights of layers that stay float become floats, which every pass knows. */
+static cop_status decoded(cop_graph **out, const cop_graph *g)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	for (int32_t v = 1; !st && v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (x->type.enc != COP_BYTES || !x->data) continue;
+		cop_type t = cop__type(COP_F32, x->type.rank, x->type.dim);
+		int64_t count = cop_type_count(&t), row = count / t.dim[0];
+		float *w = cop__arena_get(&(*out)->mem, cop_type_bytes(&t) + 64);
+		const int8_t *code = (const int8_t *)x->data + 4 * (size_t)t.dim[0];
+		for (int64_t i = 0; w && i < count; i++) w[i] = ((const float *)x->data)[i / row] * (float)code[i];
+		map[v] = w ? cop__data_borrow(*out, x->role, x->name, &t, w) : 0;
+		if (!map[v]) st = g->cx->code ? g->cx->code : COP_NOMEM;
+	}
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_rest(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
+static cop_status lowered(cop_graph **out, const cop_graph *g, cop_arena *mem)
+{
+	size_t values = (size_t)g->n_value + 1;
+	int32_t *readers = cop__readers(g, mem), *quantised = cop__arena_get(mem, sizeof *quantised * values);
+	cop_qrange *act = cop__arena_get(mem, sizeof *act * values);
+	cop_qlayer *layer = cop__arena_get(mem, sizeof *layer * (size_t)(g->n_node + 1));
+
+	if (!readers || !quantised || !act || !layer) return COP_NOMEM;
+	stated(act, quantised, g, readers);
+	through_moves(act, g, readers);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) layer[n] = layer_of(mem, g, n, act, readers);
+	return cop__lower(out, &(cop_lowering){g, act, layer});
+}
+
+cop_status cop__pass_integers(cop_graph **out, const cop_graph *g)
+{
+	cop_graph *fused, *whole;
+	cop_arena mem;
+
+	*out = NULL;
+	COP_TRY(cop__pass_fuse(&fused, g));
+	cop__arena_init(&mem, g->cx);
+	cop_status st = lowered(&whole, fused, &mem);
+	cop__arena_free(&mem);
+	cop_graph_free(fused);
+	COP_TRY(st);
+	st = decoded(out, whole);
+	cop_graph_free(whole);
+	return st;
+}
+
+static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+{
+	(void)a;
+	return cop__pass_integers(out, g);
+}
+
+const cop_pass cop_pass_integers = {"integers", "", "integer operators for what stands between a dequantize and a quantize", run};

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lower.h - a float graph whose values have ranges becomes a graph of integers. Quantisation (compress/quantize) finds the ranges, a
+ * quantised model of another program brings them (integers.c). What lower.c (which values are integers) and lower_ops.c (which
+ * operators they take) share.
+ */
+#ifndef COP_PASS_LOWER_H
+#define COP_PASS_LOWER_H
+
+#include "op/qscale.h"
+#include "pass/pass.h"
+
+typedef struct cop_qlayer { /* a convolution or fully connected layer of g */
+	int bits;           /* of its weights; 0: it stays float */
+	int act_bits;       /* of its result */
+	int32_t o, k, groups;
+	int8_t *q;          /* [o,k] */
+	int q_bits;         /* of q; 0: there is none yet */
+	float *scale;       /* [o] */
+	float *bias;        /* [o], corrected */
+	float sqnr;         /* dB at the network's output when this layer alone is quantised */
+} cop_qlayer;
+
+typedef struct cop_lowering {
+	const cop_graph *g;
+	const cop_qrange *act;   /* [n_value+1] */
+	const cop_qlayer *layer; /* [n_node+1]; o = 0: not a layer */
+} cop_lowering;
+
+cop_status cop__lower(cop_graph **out, const cop_lowering *z);
+cop_status cop__pass_integers(cop_graph **out, const cop_graph *g); /* integers.c */
+
+/* ---- between lower.c and lower_ops.c ---- */
+typedef struct cop_lower {
+	const cop_lowering *z;
+	cop_graph *out;
+	cop_vid *map; /* float forms, as in every pass; of bytes: as they are */
+	cop_vid *q;   /* integer forms: i8 */
+} cop_lower;
+
+bool cop__moves(const cop_graph *g, cop_nid n); /* its results are the operand's numbers, elsewhere */
+cop_vid cop__as_integer(cop_lower *l, cop_vid v); /* 0: no range is known, or a failure was recorded */
+cop_vid cop__as_float(cop_lower *l, cop_vid v);
+/* i8 of one range as that of another, by a table. */
+cop_vid cop__requantised(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to);
+cop_qrange cop__range_of_bytes(float scale, int32_t zero, cop_dtype d); /* I8 or U8, as i8 */
+/* Makes node n of integers: *made, 0 after a failure. False: it has no such form here. */
+bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made);
+
+#endif
