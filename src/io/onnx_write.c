@@ -23,7 +23,7 @@ cop_oxw_name cop__oxw_fresh(cop_oxw *w)
 
 /* ---- constants ---- */
 
-static void tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data, size_t bytes)
+void cop__oxw_tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data, size_t bytes)
 {
 	cop_text t;
 
@@ -41,14 +41,22 @@ cop_oxw_name cop__oxw_ints(cop_oxw *w, const int64_t *v, int n)
 {
 	cop_oxw_name name = cop__oxw_fresh(w);
 	int64_t dim = n;
-	tensor(w, name.s, OX_INT64, 1, &dim, v, 8 * (size_t)n);
+	cop__oxw_tensor(w, name.s, OX_INT64, 1, &dim, v, 8 * (size_t)n);
 	return name;
 }
 
 cop_oxw_name cop__oxw_float(cop_oxw *w, float v)
 {
 	cop_oxw_name name = cop__oxw_fresh(w);
-	tensor(w, name.s, OX_FLOAT, 0, NULL, &v, 4);
+	cop__oxw_tensor(w, name.s, OX_FLOAT, 0, NULL, &v, 4);
+	return name;
+}
+
+cop_oxw_name cop__oxw_byte(cop_oxw *w, int32_t v, cop_dtype d)
+{
+	cop_oxw_name name = cop__oxw_fresh(w);
+	uint8_t byte = (uint8_t)v;
+	cop__oxw_tensor(w, name.s, onnx_type(d), 0, NULL, &byte, 1);
 	return name;
 }
 
@@ -56,7 +64,7 @@ cop_oxw_name cop__oxw_floats(cop_oxw *w, const float *v, int32_t n)
 {
 	cop_oxw_name name = cop__oxw_fresh(w);
 	int64_t dim = n;
-	tensor(w, name.s, OX_FLOAT, 1, &dim, v, 4 * (size_t)n);
+	cop__oxw_tensor(w, name.s, OX_FLOAT, 1, &dim, v, 4 * (size_t)n);
 	return name;
 }
 
@@ -75,7 +83,7 @@ static const void *contents(cop_oxw *w, cop_vid v, void **own)
 	return *own;
 }
 
-static cop_oxw_name base_name(const cop_oxw *w, cop_vid v)
+cop_oxw_name cop__oxw_label(const cop_oxw *w, cop_vid v)
 {
 	cop_oxw_name n;
 
@@ -86,7 +94,7 @@ static cop_oxw_name base_name(const cop_oxw *w, cop_vid v)
 
 cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v)
 {
-	cop_oxw_name n = base_name(w, v);
+	cop_oxw_name n = cop__oxw_label(w, v);
 	const cop_value *x = &w->g->value[v];
 	int64_t dim[COP_MAX_DIM];
 	void *own;
@@ -96,14 +104,14 @@ cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v)
 	cop_type dense = cop__type(x->type.dtype, x->type.rank, x->type.dim);
 	for (int i = 0; i < dense.rank; i++) dim[i] = dense.dim[i];
 	const void *data = contents(w, v, &own);
-	if (data) tensor(w, n.s, onnx_type(dense.dtype), dense.rank, dim, data, cop_type_bytes(&dense));
+	if (data) cop__oxw_tensor(w, n.s, onnx_type(dense.dtype), dense.rank, dim, data, cop_type_bytes(&dense));
 	cop__free(w->cx, own);
 	return n;
 }
 
 cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v)
 {
-	cop_oxw_name n = base_name(w, v), to;
+	cop_oxw_name n = cop__oxw_label(w, v), to;
 	const cop_type *t = cop__t(w->g, v);
 	const int64_t o = t->dim[0], h = t->dim[1], wd = t->dim[2], c = t->dim[3], dim[4] = {o, c, h, wd}, perm[4] = {0, 3, 1, 2};
 	void *own;
@@ -120,7 +128,7 @@ cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v)
 	const float *data = contents(w, v, &own);
 	float *y = data ? cop__alloc(w->cx, 4 * (size_t)(o * c * h * wd) + 4) : NULL;
 	for (int64_t i = 0; y && i < o * c * h * wd; i++) y[i] = data[((i / (c * h * wd)) * h * wd + i % (h * wd)) * c + i / (h * wd) % c];
-	if (y) tensor(w, n.s, OX_FLOAT, 4, dim, y, 4 * (size_t)(o * c * h * wd));
+	if (y) cop__oxw_tensor(w, n.s, OX_FLOAT, 4, dim, y, 4 * (size_t)(o * c * h * wd));
 	cop__free(w->cx, y);
 	cop__free(w->cx, own);
 	return n;
@@ -210,7 +218,7 @@ static void value_info(cop_oxw *w, uint32_t field, cop_vid v)
 	cop__pb_put_int(&part[1], TENSOR_TYPE_ELEM, onnx_type(t->dtype));
 	cop__pb_put_bytes(&part[1], TENSOR_TYPE_SHAPE, part[0].data ? part[0].data : "", part[0].len);
 	cop__pb_put_bytes(&part[2], TYPE_TENSOR, part[1].data, part[1].len);
-	cop__pb_put_text(&part[3], INFO_NAME, base_name(w, v).s);
+	cop__pb_put_text(&part[3], INFO_NAME, cop__oxw_label(w, v).s);
 	cop__pb_put_bytes(&part[3], INFO_TYPE, part[2].data, part[2].len);
 	cop__pb_put_bytes(&w->graph, field, part[3].data, part[3].len);
 	for (int i = 0; i < LEN(part); i++) {
@@ -245,7 +253,10 @@ cop_status cop__onnx_write(cop_text *out, const cop_graph *g)
 	cop__text_init(&w.attr, g->cx);
 	cop__text_init(&set, g->cx);
 	w.written = cop__alloc(g->cx, (size_t)g->n_value + 1);
-	cop_status st = w.written ? write_graph(&w) : COP_NOMEM;
+	w.scale = cop__alloc(g->cx, sizeof *w.scale * ((size_t)g->n_value + 1));
+	cop_status st = w.written && w.scale ? COP_OK : COP_NOMEM;
+	if (!st) cop__oxw_scales(&w);
+	if (!st) st = write_graph(&w);
 	cop__pb_put_int(&set, OPSET_VERSION, OPSET);
 	if (!st) st = set.status;
 	if (!st) {
@@ -256,6 +267,7 @@ cop_status cop__onnx_write(cop_text *out, const cop_graph *g)
 		st = out->status;
 	}
 	cop__free(g->cx, w.written);
+	cop__free(g->cx, w.scale);
 	cop__text_free(&w.graph);
 	cop__text_free(&w.attr);
 	cop__text_free(&set);

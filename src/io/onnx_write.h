@@ -20,15 +20,19 @@ typedef struct cop_oxw {
 	cop_text graph;   /* GraphProto so far */
 	cop_text attr;    /* attributes of the next node, as fields of NodeProto */
 	uint8_t *written; /* by value: bit 0 as it lies, bit 1 channels first */
+	double *scale;    /* [n_value+1] of bytes; 0: none */
 	int32_t next;
 } cop_oxw;
 
 /* The name of a value; a weight is written as an initialiser when it is first named. */
 cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v);
 cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v);   /* a 4-dimensional weight, [o,h,w,c] as [o,c,h,w] */
+cop_oxw_name cop__oxw_label(const cop_oxw *w, cop_vid v);  /* the same, and nothing is written */
 cop_oxw_name cop__oxw_fresh(cop_oxw *w);
 cop_oxw_name cop__oxw_ints(cop_oxw *w, const int64_t *v, int n);  /* a constant */
 cop_oxw_name cop__oxw_float(cop_oxw *w, float v);
+cop_oxw_name cop__oxw_byte(cop_oxw *w, int32_t v, cop_dtype d);
+void cop__oxw_tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data, size_t bytes);
 cop_oxw_name cop__oxw_floats(cop_oxw *w, const float *v, int32_t n);
 
 /* Attributes of the node that comes next. */
@@ -39,7 +43,16 @@ void cop__oxw_attr_ints(cop_oxw *w, const char *name, const int64_t *v, int n);
 /* A node with up to three inputs (NULL: no more) and one result. */
 void cop__oxw_node(cop_oxw *w, const char *op, const char *out, const char *a, const char *b, const char *c);
 
+/* [n,...,c] -> [n,c,...], and back. */
+cop_oxw_name cop__oxw_first(cop_oxw *w, cop_oxw_name x, int rank);
+void cop__oxw_last(cop_oxw *w, cop_oxw_name to, cop_oxw_name x, int rank);
+void cop__oxw_conv_attrs(cop_oxw *w, const cop_conv_attr *a);
+void cop__oxw_activate(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, float hi); /* y = x within bounds */
+
 /* Nodes for node n of the graph. */
 cop_status cop__oxw_op(cop_oxw *w, cop_nid n);
+/* Of integers (onnx_write_int.c); scale[] is filled before by cop__oxw_scales. */
+cop_status cop__oxw_int_op(cop_oxw *w, cop_nid n);
+void cop__oxw_scales(cop_oxw *w);
 
 #endif

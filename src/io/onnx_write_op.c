@@ -18,7 +18,7 @@ static void permute(cop_oxw *w, const char *to, const char *from, int rank, cons
 }
 
 /* [n,...,c] -> [n,c,...], and back. */
-static nm channels_first(cop_oxw *w, nm x, int rank)
+nm cop__oxw_first(cop_oxw *w, nm x, int rank)
 {
 	int64_t perm[COP_MAX_DIM] = {0, rank - 1};
 	nm y;
@@ -30,7 +30,7 @@ static nm channels_first(cop_oxw *w, nm x, int rank)
 	return y;
 }
 
-static void channels_last(cop_oxw *w, nm to, nm x, int rank)
+void cop__oxw_last(cop_oxw *w, nm to, nm x, int rank)
 {
 	int64_t perm[COP_MAX_DIM] = {0};
 
@@ -44,7 +44,7 @@ static void channels_last(cop_oxw *w, nm to, nm x, int rank)
 }
 
 /* y = the fused activation of x. */
-static void activate(cop_oxw *w, nm y, nm x, float lo, float hi)
+void cop__oxw_activate(cop_oxw *w, nm y, nm x, float lo, float hi)
 {
 	bool no_lo = lo == COP_NO_LO, no_hi = hi == COP_NO_HI;
 
@@ -62,12 +62,12 @@ static void activate(cop_oxw *w, nm y, nm x, float lo, float hi)
 static nm before_act(cop_oxw *w, nm y, float lo, float hi) { return lo == COP_NO_LO && hi == COP_NO_HI ? y : cop__oxw_fresh(w); }
 static void after_act(cop_oxw *w, nm y, nm x, float lo, float hi)
 {
-	if (lo != COP_NO_LO || hi != COP_NO_HI) activate(w, y, x, lo, hi);
+	if (lo != COP_NO_LO || hi != COP_NO_HI) cop__oxw_activate(w, y, x, lo, hi);
 }
 
 /* ---- layers ---- */
 
-static void conv_attrs(cop_oxw *w, const cop_conv_attr *a)
+void cop__oxw_conv_attrs(cop_oxw *w, const cop_conv_attr *a)
 {
 	cop__oxw_attr_ints(w, "strides", (const int64_t[]){a->sh, a->sw}, 2);
 	cop__oxw_attr_ints(w, "pads", (const int64_t[]){a->pt, a->pl, a->pb, a->pr}, 4);
@@ -78,13 +78,13 @@ static void conv_attrs(cop_oxw *w, const cop_conv_attr *a)
 static void conv(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_conv_attr, a, w->g, n);
-	nm x = channels_first(w, in(w, n, 0), 4), k = cop__oxw_kernel(w, cop__arg(w->g, n, 1)), b = {""}, raw = cop__oxw_fresh(w), y = before_act(w, raw, a.lo, a.hi);
+	nm x = cop__oxw_first(w, in(w, n, 0), 4), k = cop__oxw_kernel(w, cop__arg(w->g, n, 1)), b = {""}, raw = cop__oxw_fresh(w), y = before_act(w, raw, a.lo, a.hi);
 
 	if (cop__arg(w->g, n, 2)) b = in(w, n, 2);
-	conv_attrs(w, &a);
+	cop__oxw_conv_attrs(w, &a);
 	cop__oxw_node(w, "Conv", y.s, x.s, k.s, *b.s ? b.s : NULL);
 	after_act(w, raw, y, a.lo, a.hi);
-	channels_last(w, out(w, n), raw, 4);
+	cop__oxw_last(w, out(w, n), raw, 4);
 }
 
 /* The gradient of a convolution is the transposed one, over the same weight. */
@@ -94,12 +94,12 @@ static void conv_dx(cop_oxw *w, cop_nid n)
 	const cop_type *x = type(w, n), *k = cop__in(w->g, n, 1);
 	int64_t more[2] = {a.h - ((int64_t)(x->dim[1] - 1) * a.c.sh + (k->dim[1] - 1) * a.c.dh + 1 - a.c.pt - a.c.pb),
 		a.w - ((int64_t)(x->dim[2] - 1) * a.c.sw + (k->dim[2] - 1) * a.c.dw + 1 - a.c.pl - a.c.pr)};
-	nm first = channels_first(w, in(w, n, 0), 4), kernel = cop__oxw_kernel(w, cop__arg(w->g, n, 1)), y = cop__oxw_fresh(w);
+	nm first = cop__oxw_first(w, in(w, n, 0), 4), kernel = cop__oxw_kernel(w, cop__arg(w->g, n, 1)), y = cop__oxw_fresh(w);
 
-	conv_attrs(w, &a.c);
+	cop__oxw_conv_attrs(w, &a.c);
 	cop__oxw_attr_ints(w, "output_padding", more, 2);
 	cop__oxw_node(w, "ConvTranspose", y.s, first.s, kernel.s, NULL);
-	channels_last(w, out(w, n), y, 4);
+	cop__oxw_last(w, out(w, n), y, 4);
 }
 
 static void fc(cop_oxw *w, cop_nid n)
@@ -137,14 +137,14 @@ static void pool(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_pool_attr, p, w->g, n);
 	bool max = w->g->node[n].op == OP_maxpool;
-	nm x = channels_first(w, in(w, n, 0), 4), y = cop__oxw_fresh(w);
+	nm x = cop__oxw_first(w, in(w, n, 0), 4), y = cop__oxw_fresh(w);
 
 	cop__oxw_attr_ints(w, "kernel_shape", (const int64_t[]){p.kh, p.kw}, 2);
 	cop__oxw_attr_ints(w, "strides", (const int64_t[]){p.sh, p.sw}, 2);
 	cop__oxw_attr_ints(w, "pads", (const int64_t[]){p.pt, p.pl, p.pb, p.pr}, 4);
 	if (!max) cop__oxw_attr_i(w, "count_include_pad", p.count_pads != 0);
 	cop__oxw_node(w, max ? "MaxPool" : "AveragePool", y.s, x.s, NULL, NULL);
-	channels_last(w, out(w, n), y, 4);
+	cop__oxw_last(w, out(w, n), y, 4);
 }
 
 /* (x - mean) gamma / sqrt(var + eps) + beta: over the last axis no transposition is needed. */
@@ -195,14 +195,14 @@ static void lrn(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_lrn_attr, a, w->g, n);
 	int rank = type(w, n)->rank;
-	nm x = channels_first(w, in(w, n, 0), rank), y = cop__oxw_fresh(w);
+	nm x = cop__oxw_first(w, in(w, n, 0), rank), y = cop__oxw_fresh(w);
 
 	cop__oxw_attr_i(w, "size", a.size);
 	cop__oxw_attr_f(w, "alpha", a.alpha);
 	cop__oxw_attr_f(w, "beta", a.beta);
 	cop__oxw_attr_f(w, "bias", a.k);
 	cop__oxw_node(w, "LRN", y.s, x.s, NULL, NULL);
-	channels_last(w, out(w, n), y, rank);
+	cop__oxw_last(w, out(w, n), y, rank);
 }
 
 /* ---- element by element ---- */
@@ -335,7 +335,8 @@ static void pad(cop_oxw *w, cop_nid n)
 	int64_t pads[2 * COP_MAX_DIM];
 
 	for (int i = 0; i < rank; i++) pads[i] = p.before[i], pads[rank + i] = p.after[i];
-	nm x = in(w, n, 0), by = cop__oxw_ints(w, pads, 2 * rank), value = cop__oxw_float(w, p.value);
+	bool floats = type(w, n)->dtype == COP_F32;
+	nm x = in(w, n, 0), by = cop__oxw_ints(w, pads, 2 * rank), value = floats ? cop__oxw_float(w, p.value) : cop__oxw_byte(w, (int32_t)p.value, type(w, n)->dtype);
 	cop__oxw_node(w, "Pad", out(w, n).s, x.s, by.s, value.s);
 }
 
@@ -432,6 +433,7 @@ cop_status cop__oxw_op(cop_oxw *w, cop_nid n)
 {
 	int op = w->g->node[n].op;
 
+	if (op >= OP_qconv && op <= OP_dequantize) return cop__oxw_int_op(w, n);
 	if (plain[op]) cop__oxw_node(w, plain[op], out(w, n).s, in(w, n, 0).s, NULL, NULL);
 	else if (pairs[op]) binary(w, n, pairs[op]);
 	else if (truths[op]) truth(w, n, truths[op], op == OP_and || op == OP_or || op == OP_xor);
@@ -441,8 +443,8 @@ cop_status cop__oxw_op(cop_oxw *w, cop_nid n)
 	else if (op == OP_expand) shaped(w, n, "Expand");
 	else if (op == OP_clip) {
 		COP_ATTR(cop_act_attr, a, w->g, n);
-		activate(w, out(w, n), in(w, n, 0), a.lo, a.hi);
+		cop__oxw_activate(w, out(w, n), in(w, n, 0), a.lo, a.hi);
 	} else if (own[op]) own[op](w, n);
-	else return cop__fail(w->g, COP_ARG, n, "has no form in ONNX here; a deployed network of floats can be exported");
+	else return cop__fail(w->g, COP_ARG, n, "has no form in ONNX here; a deployed network of floats or int8 can be exported");
 	return COP_OK;
 }

@@ -56,9 +56,10 @@ void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double s
 	a->mb = (int32_t)round(ldexp(rb, a->sy));
 }
 
+enum { DIGITS = 5 }; /* of softmax, before the point of scaled differences */
+
 cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta)
 {
-	enum { DIGITS = 5 }; /* before the point, of scaled differences */
 	cop_qsoftmax_attr a;
 	double real = fmin(beta * scale * (1 << (31 - DIGITS)), 2147483647.0);
 
@@ -66,6 +67,24 @@ cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta)
 	a.least = (int32_t)-floor(((1 << DIGITS) - 1) * ldexp(1, 31 - DIGITS) / ldexp(1, a.shift));
 	return a;
 }
+
+double cop__real_double(int32_t m, int32_t shift) { return ldexp(m, shift - 31); }
+
+void cop__qadd_real(const cop_qadd_attr *a, double *scale_a, double *scale_b)
+{
+	double y = a->exact ? cop__real_double(a->my, a->sy + 20) : ldexp(1, -a->sy);
+
+	*scale_a = (a->exact ? cop__real_double(a->ma, a->sa) : a->ma) * y;
+	*scale_b = (a->exact ? cop__real_double(a->mb, a->sb) : a->mb) * y;
+}
+
+double cop__qconv_real(const cop_qconv_attr *a, const cop_value *m, int32_t o)
+{
+	const int32_t *k = m->data;
+	return m->type.rank == 2 ? cop__real_double(k[o], k[m->type.dim[1] + o]) : ldexp(k[o], a->up - 32);
+}
+
+double cop__qsoftmax_real(const cop_qsoftmax_attr *a) { return ldexp(cop__real_double(a->mult, a->shift), DIGITS - 31); }
 
 /* Is v such a table? Another value may have its name. */
 static bool is_flip(const cop_graph *g, cop_vid v, const int8_t *flip)

@@ -21,6 +21,11 @@ bool cop__multipliers_single(int32_t *m, int32_t *up, const double *real, int32_
 void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double scale_y, bool exact);
 /* The attributes of TFLite's softmax for logits of this scale. */
 cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta);
+/* The real factors again. */
+double cop__real_double(int32_t m, int32_t shift);
+void cop__qadd_real(const cop_qadd_attr *a, double *scale_a, double *scale_b); /* beside the result's scale; negative: subtracted */
+double cop__qconv_real(const cop_qconv_attr *a, const cop_value *m, int32_t o); /* of output channel o; m has contents */
+double cop__qsoftmax_real(const cop_qsoftmax_attr *a); /* the scale of its logits */
 /* Bytes with the other sign convention: i8 as u8 + 128 and back, by a table named `name`, made once. to: I8 or U8. */
 cop_vid cop__flip_bytes(cop_graph *g, const char *name, cop_vid x, cop_dtype to);
 

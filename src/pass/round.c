@@ -21,7 +21,7 @@ static cop_status change_conv(cop_graph *out, const cop_graph *g, cop_vid *map, 
 	double *real = cop__arena_get(&out->mem, sizeof *real * (size_t)o);
 	int32_t *single = cop__arena_get(&out->mem, sizeof *single * (size_t)o);
 	if (!real || !single) return COP_NOMEM;
-	for (int32_t i = 0; i < o; i++) real[i] = old->type.rank == 2 ? ldexp(k[i], k[o + i] - 31) : ldexp(k[i], a.up - 32);
+	for (int32_t i = 0; i < o; i++) real[i] = cop__qconv_real(&a, old, i);
 	if (!cop__multipliers_single(single, &a.up, real, o)) return COP_OK;
 	cop_type t = cop__type(COP_I32, 1, &o);
 	if (!map[m] && !(map[m] = cop__data(out, COP_CONST, old->name, &t, single))) return g->cx->code ? g->cx->code : COP_NOMEM;
@@ -34,7 +34,8 @@ static void change_add(const cop_graph *g, cop_nid n, cop_node *d)
 	COP_ATTR(cop_qadd_attr, a, g, n);
 
 	if (!a.exact) return;
-	double y = ldexp(a.my, a.sy - 31 + 20), ra = ldexp(a.ma, a.sa - 31) * y, rb = ldexp(a.mb, a.sb - 31) * y;
+	double ra, rb;
+	cop__qadd_real(&a, &ra, &rb);
 	cop__qadd_scales(&a, fabs(ra), fabs(rb), 1, false);
 	if (ra < 0) a.ma = -a.ma;
 	if (rb < 0) a.mb = -a.mb;
