@@ -103,14 +103,14 @@ static cop_status dequantize_known(cop_ox *m, const cop_ox_node *n, int32_t axis
 	int64_t total = cop__ox_count(x), block = cop__ox_i(n, "block_size", 0);
 	bool one = cop__ox_count(scale) == 1, narrow = !block && (x->type == OX_INT8 || x->type == OX_UINT8);
 
-	if (cop__ox_is_float(x->type) || !cop__ox_is_float(scale->type) || (zero && cop__ox_count(zero) != cop__ox_count(scale)))
-		return cop__ox_fail(m, n, "needs whole numbers, real scales and as many zero points");
+	if (cop__ox_is_float(x->type) || !cop__ox_is_float(scale->type) || (zero && cop__ox_count(zero) != 1 && cop__ox_count(zero) != cop__ox_count(scale)))
+		return cop__ox_fail(m, n, "needs whole numbers, real scales, and one zero point or as many");
 	if (!one && (block ? block < 1 || scale->rank != x->rank || scale->dim[axis] * block != x->dim[axis] || cop__ox_count(scale) * block != total : cop__ox_count(scale) != x->dim[axis]))
 		return cop__ox_fail(m, n, "a scale must be one number, or one for each index or block of axis %d", axis);
 	float *y = cop__ox_room(m, 4 * (size_t)total);
 	for (int64_t i = 0; y && i < total; i++) {
 		int64_t e = entry(scale, x, axis, block, i);
-		int64_t q = ((const int64_t *)x->data)[i] - (zero ? ((const int64_t *)zero->data)[e] : 0);
+		int64_t q = ((const int64_t *)x->data)[i] - (zero ? ((const int64_t *)zero->data)[cop__ox_count(zero) == 1 ? 0 : e] : 0);
 		y[i] = (float)q * ((const float *)scale->data)[e];
 		narrow = narrow && q >= -128 && q <= 127 && ((const float *)scale->data)[e] > 0;
 	}

@@ -35,12 +35,13 @@ static void stated(cop_qrange *act, int32_t *quantised, const cop_graph *g, cons
 	}
 }
 
-/* Ranges go through what only moves, to where there is none. */
+/* Ranges go through what only moves, to where there is none; and back through bounds, as what is cut and then quantised is what is
+ * quantised and then cut. */
 static void through_moves(cop_qrange *act, const cop_graph *g, const int32_t *readers)
 {
 	for (cop_nid n = (cop_nid)g->n_node; n; n--) {
 		cop_vid x = cop__arg(g, n, 0);
-		if (moves(g, n) && readers[x] == 1 && !(act[x].scale > 0)) act[x] = act[cop__res(g, n, 0)];
+		if ((moves(g, n) || g->node[n].op == OP_clip) && readers[x] == 1 && !(act[x].scale > 0)) act[x] = act[cop__res(g, n, 0)];
 	}
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		if (moves(g, n) && !(act[cop__res(g, n, 0)].scale > 0)) act[cop__res(g, n, 0)] = act[cop__arg(g, n, 0)];

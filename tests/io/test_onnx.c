@@ -4,102 +4,8 @@
  * a round trip of the zoo's networks through the writer and the reader. Numbers from outside are in test_onnx_node.c and
  * test_onnx_models.c.
  */
-#include "help.h"
+#include "ox_make.h"
 
-#include "io/onnx_model.h"
-#include "io/onnx_read.h"
-
-/* ---- a model, field by field ---- */
-
-typedef struct maker { cop_text graph; cop_ctx *cx; } maker;
-
-static maker begin(cop_ctx *cx)
-{
-	maker m = {.cx = cx};
-	cop__text_init(&m.graph, cx);
-	return m;
-}
-
-static void put(cop_text *to, uint32_t field, cop_text *part)
-{
-	cop__pb_put_bytes(to, field, part->data ? part->data : "", part->len);
-	cop__text_free(part);
-}
-
-/* A list of names separated by blanks. */
-static void names(cop_text *t, uint32_t field, const char *list)
-{
-	for (const char *s = list; *s; s += *s == ' ') {
-		size_t n = strcspn(s, " ");
-		cop__pb_put_bytes(t, field, s, n);
-		s += n;
-	}
-}
-
-static void node(maker *m, const char *op, const char *in, const char *out, const char *attr, int64_t value)
-{
-	cop_text t, a;
-
-	cop__text_init(&t, m->cx);
-	names(&t, NODE_INPUT, in);
-	names(&t, NODE_OUTPUT, out);
-	cop__pb_put_text(&t, NODE_NAME, out);
-	cop__pb_put_text(&t, NODE_OP, op);
-	if (attr) {
-		cop__text_init(&a, m->cx);
-		cop__pb_put_text(&a, ATTR_NAME, attr);
-		cop__pb_put_int(&a, ATTR_I, value);
-		put(&t, NODE_ATTRIBUTE, &a);
-	}
-	put(&m->graph, GRAPH_NODE, &t);
-}
-
-static void info(maker *m, uint32_t field, const char *name, int type, int rank, const int64_t *dim)
-{
-	cop_text shape, tensor, holder, t, d;
-
-	cop__text_init(&shape, m->cx), cop__text_init(&tensor, m->cx), cop__text_init(&holder, m->cx), cop__text_init(&t, m->cx);
-	for (int i = 0; i < rank; i++) {
-		cop__text_init(&d, m->cx);
-		if (dim[i] == -7) cop__pb_put_text(&d, DIM_PARAM, "N");
-		else cop__pb_put_int(&d, DIM_VALUE, dim[i]);
-		put(&shape, SHAPE_DIM, &d);
-	}
-	cop__pb_put_int(&tensor, TENSOR_TYPE_ELEM, type);
-	put(&tensor, TENSOR_TYPE_SHAPE, &shape);
-	put(&holder, TYPE_TENSOR, &tensor);
-	cop__pb_put_text(&t, INFO_NAME, name);
-	put(&t, INFO_TYPE, &holder);
-	put(&m->graph, field, &t);
-}
-
-static void initializer(maker *m, const char *name, int type, int rank, const int64_t *dim, const void *raw, size_t bytes)
-{
-	cop_text t;
-
-	cop__text_init(&t, m->cx);
-	for (int i = 0; i < rank; i++) cop__pb_put_int(&t, TENSOR_DIMS, dim[i]);
-	cop__pb_put_int(&t, TENSOR_TYPE, type);
-	cop__pb_put_text(&t, TENSOR_NAME, name);
-	cop__pb_put_bytes(&t, TENSOR_RAW, raw, bytes);
-	put(&m->graph, GRAPH_INITIALIZER, &t);
-}
-
-/* The model's bytes; frees the maker. */
-static cop_text end(maker *m, int opset)
-{
-	cop_text t, set;
-
-	cop__text_init(&t, m->cx);
-	cop__text_init(&set, m->cx);
-	cop__pb_put_int(&set, OPSET_VERSION, opset);
-	cop__pb_put_int(&t, MODEL_IR, 8);
-	put(&t, MODEL_GRAPH, &m->graph);
-	put(&t, MODEL_OPSET, &set);
-	return t;
-}
-
-#define D(...) LEN(((const int64_t[]){__VA_ARGS__})), ((const int64_t[]){__VA_ARGS__})
 static void input(maker *m, int rank, const int64_t *dim) { info(m, GRAPH_INPUT, "x", OX_FLOAT, rank, dim); }
 static void output(maker *m) { info(m, GRAPH_OUTPUT, "y", OX_FLOAT, 0, NULL); }
 
@@ -115,16 +21,6 @@ static void refused(maker *m, int opset, const char *word)
 	if (!strstr(cop_error_text(m->cx), word)) fail_msg("'%s' does not say '%s'", cop_error_text(m->cx), word);
 	cop_error_clear(m->cx);
 	cop__text_free(&t);
-}
-
-static cop_graph *accepted(maker *m)
-{
-	cop_text t = end(m, 17);
-	cop_graph *g;
-
-	OK(m->cx, cop__onnx_read(&g, m->cx, "net", NULL, t.data, t.len, NULL));
-	cop__text_free(&t);
-	return g;
 }
 
 static void test_refused(void **state)
