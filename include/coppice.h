@@ -212,7 +212,8 @@ cop_status cop_session_pull(const cop_session *s, cop_graph *g); /* PARAM and ST
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-/* x of sample i as f32 [h,w,c] (or [n]) and its label. get fills buffers the caller owns. */
+/* x of sample i as f32 [h,w,c] (or [n]) and its label. get fills buffers the caller owns. cop_eval and cop_quantize turn samples round for a
+ * network that takes [c,h,w]. */
 typedef struct cop_dataset cop_dataset;
 struct cop_dataset {
 	const char *name;

@@ -7,7 +7,7 @@
 #   op        graph, kernel     pass  op, graph, core
 #   plan      pass for figures.c, which measures the deployed form; emit and run stand on plan
 #   io        graph, op: a file is checked against the ops' types        data  core alone
-#   compress  train, io, pass: a recipe drives them; op for the integers that int8 ops carry
+#   compress  train, data, io, pass: a recipe drives them; op for the integers that int8 ops carry
 #   cli       coppice.h and its own
 # usage: tools/layers.sh [SOURCE_DIR]
 cd "${1:-$(dirname "$0")/..}/src" || exit 2
@@ -17,7 +17,7 @@ BEGIN {
 	may["pass"] = "core graph op"; may["plan"] = "core graph op kernel pass"; may["run"] = "core graph kernel plan"
 	may["emit"] = "core graph op kernel pass plan"; may["io"] = "core graph op"; may["data"] = "core"
 	may["zoo"] = "core graph op"; may["train"] = "core graph op data io pass plan"
-	may["compress"] = "core graph io op pass plan train"; may["report"] = "core graph io"; may["cli"] = ""
+	may["compress"] = "core data graph io op pass plan train"; may["report"] = "core graph io"; may["cli"] = ""
 }
 {
 	split($0, part, ":"); file = part[1]; from = file; sub("/.*", "", from)

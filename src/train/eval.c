@@ -3,6 +3,7 @@
  * eval - the score of a model on a data set, by the plan that inference would run.
  */
 #include "data/batch.h"
+#include "data/turned.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 #include "train/policy.h"
@@ -147,9 +148,13 @@ cop_status cop_eval(cop_score *out, const cop_graph *model, cop_dataset *data, i
 	sums s = {0};
 	double seconds = 0;
 	cop_ctx *cx = model->cx;
+	cop_turned turned;
+	cop_type in;
 	cop_status st = cop__check_fit(model, data);
 
 	*out = (cop_score){0};
+	if (!st) st = cop_graph_io(model, &in, NULL);
+	if (!st) data = cop__data_turned(&turned, cx, data, &in);
 	if (!st) st = deploy(&d, model, batch, threads);
 	if (!st) st = cop__batch_new(&b, cx, data, &(cop_batch_args){.size = batch, .in_order = true});
 	if (!st) st = run_all(&s, d.s, b, data, batch, cx, gives_probabilities(model), &seconds);

@@ -4,6 +4,7 @@
  */
 #include "compress/compress.h"
 #include "compress/quantize/quantize.h"
+#include "data/turned.h"
 #include "io/encode.h"
 
 #include <stdio.h>
@@ -187,9 +188,13 @@ static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_
 {
 	cop_quantizer z = {.cx = model->cx, .a = a, .calib = calib, .weight_bits = s->weights, .act_bits = s->activations};
 	cop_graph *made = NULL;
+	cop_turned turned;
+	cop_type in;
 
 	COP_TRY(find_range(&z.range, z.cx, a->range ? a->range : "mse"));
 	COP_TRY(check_data(model, calib));
+	COP_TRY(cop_graph_io(model, &in, NULL));
+	z.calib = cop__data_turned(&turned, z.cx, calib, &in);
 	z.samples = a->limit > 0 ? COP_MIN(a->limit, calib->count) : calib->count;
 	z.batch = COP_MIN(16, z.samples);
 	cop__arena_init(&z.mem, z.cx);
