@@ -60,6 +60,7 @@ cop_status cop__ox_add_transpose(cop_ox *m, cop_ox_node *n)
 	}
 	cop_ox_layout l = cop__ox_prefers(x);
 	for (int i = 0; i < x->rank; i++) perm[i] = cop__ox_axis_in(perm[i], x->rank, l);
+	if (x->rank == 4 && !memcmp(perm, (const int32_t[]){0, 3, 1, 2}, sizeof *perm * 4)) return cop__ox_set(m, n, 0, x->v[l], OX_LAST, 0); /* as it lies */
 	return cop__ox_set(m, n, 0, cop__ox_transpose(m, x->v[l], perm), OX_PLAIN, 0);
 }
 
