@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """int8 ONNX in and out against ONNX Runtime.
 
-In: networks of bench/onnx_networks.py with random weights, quantised by onnxruntime.quantization (static, calibrated on random inputs;
-QDQ and QOperator, int8 and uint8 activations), run by ONNX Runtime and by `coppice run`. Out: int8 networks exported by `coppice export`, run by ONNX
-Runtime and by `coppice run`; and what was exported, read again. A difference is counted in steps of the output's scale.
+In: float networks (those of bench/onnx_networks.py with random weights, and float MODELs, exported) quantised by onnxruntime.quantization
+(static; QDQ and QOperator, int8 and uint8 activations), run by ONNX Runtime and by `coppice run`. Out: int8 MODELs exported by
+`coppice export`, accepted by onnx.checker, run by ONNX Runtime and by `coppice run`; and what was exported, read again. A difference is
+counted in steps of the output's scale. `values` says how many different numbers the results hold: few of them prove little.
 
-usage: onnx_int8.py [--coppice build/coppice] [--only NAME] [--keep FOLDER] [--samples N] [--json FILE] [--models mlperf-tiny] [MODEL.cop|.tflite ...]
-Needs torch, onnx and onnxruntime; says so and ends where they are absent.
+usage: onnx_int8.py [--coppice build/coppice] [--only NAME] [--keep FOLDER] [--samples N] [--json FILE] [--no-networks] [--optimise] [MODEL[=DATA[*FACTOR]] ...]
+MODEL is a .cop or .tflite. DATA, a name of `coppice data list`, gives its samples, pixels times FACTOR; without it they are random.
+--optimise lets ONNX Runtime fuse, as it does by itself. Needs torch, onnx and onnxruntime; says so and ends where they are absent.
 """
 import argparse
 import json
@@ -36,29 +38,35 @@ FORMS = {
 	"qop-s8": (QuantFormat.QOperator, QuantType.QInt8, True), "qop-u8": (QuantFormat.QOperator, QuantType.QUInt8, False),
 }
 NETWORKS = ("lenet", "vgg", "dscnn", "autoencoder", "mobilenet_v2", "resnet18", "squeezenet", "shufflenet_v2", "mobilenet_v3", "unet", "vit")
-FIELDS = ("case", "form", "same", "steps", "class", "layers", "failed")
+FIELDS = ("case", "form", "same", "steps", "class", "values", "layers", "failed")
 
 
-class Random(CalibrationDataReader):
-	def __init__(self, name, shape, count=8):
-		rng = np.random.default_rng(0)
-		self.rows = iter([{name: rng.standard_normal(shape).astype(np.float32)} for _ in range(count)])
+class Samples(CalibrationDataReader):
+	def __init__(self, name, xs):
+		self.rows = iter([{name: x} for x in xs])
 
 	def get_next(self):
 		return next(self.rows, None)
 
 
-def quantised(name, form, folder):
+def made(name, folder):
+	"""A network of onnx_networks.py as a float ONNX."""
 	make, shape = nets.NETWORKS[name]
+	path = folder / f"{name}.onnx"
 	torch.manual_seed(1)
-	source, ready, path = folder / f"{name}.onnx", folder / f"{name}.ready.onnx", folder / f"{name}.{form}.onnx"
+	if not path.exists():
+		torch.onnx.export(nets.randomise(make()), (torch.randn(*shape),), str(path), dynamo=False, opset_version=17, input_names=["x"])
+	return path
+
+
+def quantised(source, form, name, calibration):
+	ready, path = source.with_suffix(".ready.onnx"), source.with_suffix(f".{form}.onnx")
 	if not ready.exists():
-		torch.onnx.export(nets.randomise(make()), (torch.randn(*shape),), str(source), dynamo=False, opset_version=17, input_names=["x"])
 		quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
 	fmt, act, per_channel = FORMS[form]
-	quantize_static(str(ready), str(path), Random("x", shape), quant_format=fmt, activation_type=act, weight_type=QuantType.QInt8, per_channel=per_channel,
+	quantize_static(str(ready), str(path), Samples(name, calibration), quant_format=fmt, activation_type=act, weight_type=QuantType.QInt8, per_channel=per_channel,
 		reduce_range=act == QuantType.QUInt8)  # 7 bits, so that the same sums do not saturate
-	return path, shape
+	return path
 
 
 def step_of(path):
@@ -74,22 +82,44 @@ def step_of(path):
 	return float(known[n.input[1]]) if n is not None and n.op_type == "DequantizeLinear" else 0.0
 
 
-def session(path):
+def session(path, optimise=False):
 	options = onnxruntime.SessionOptions()
 	options.intra_op_num_threads = 1
 	options.log_severity_level = 3
 	# QDQ as it is written: without this the optimizer makes products of unsigned by signed bytes, whose sums saturate at 16 bits on processors without VNNI
-	options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+	if not optimise:
+		options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 	return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def inputs(s, samples, seed=1):
-	rng, x = np.random.default_rng(seed), s.get_inputs()[0]
-	shape = [d if isinstance(d, int) else 1 for d in x.shape]
-	if x.type == "tensor(float)":
+def stored(path, xs, kind):
+	"""Samples as bytes, by the scale that the model reads its input with."""
+	graph = onnx.load(str(path)).graph
+	known = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+	names = {graph.input[0].name}
+	for n in graph.node:
+		if n.op_type == "DequantizeLinear" and n.input[0] in names:
+			low, high = np.iinfo(kind).min, np.iinfo(kind).max
+			return [np.clip(np.round(x / known[n.input[1]]) + int(known[n.input[2]]), low, high).astype(kind) for x in xs]
+		if n.input[0] in names:
+			names.add(n.output[0])
+	raise RuntimeError("no scale of its input")
+
+
+def inputs(path, a, data, samples, folder, seed=1):
+	"""The name of the input, and samples for it: of a data set, or random."""
+	rng, x = np.random.default_rng(seed), session(path).get_inputs()[0]
+	shape, kind = [d if isinstance(d, int) else 1 for d in x.shape], {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8}.get(x.type, np.float32)
+	if data:
+		name, _, factor = data.partition("*")
+		failed = nets.call(a.coppice, "data", "export", name, "--limit", samples, "-o", folder / "set.npy")
+		if failed:
+			raise RuntimeError(failed)
+		xs = [(v * np.float32(factor or 1)).reshape(shape) for v in np.load(folder / "set.npy")]
+		return x.name, xs if kind == np.float32 else stored(path, xs, kind)
+	if kind == np.float32:
 		return x.name, [rng.standard_normal(shape).astype(np.float32) for _ in range(samples)]
-	low, high, kind = (-128, 128, np.int8) if x.type == "tensor(int8)" else (0, 256, np.uint8)
-	return x.name, [rng.integers(low, high, shape).astype(kind) for _ in range(samples)]
+	return x.name, [rng.integers(np.iinfo(kind).min, np.iinfo(kind).max + 1, shape).astype(kind) for _ in range(samples)]
 
 
 def ours(coppice, model, x, folder):
@@ -106,6 +136,7 @@ def compare(row, got, want, step):
 	unit = step or np.abs(b).max()
 	off = np.abs(a - b) / unit
 	row["same"], row["steps"] = float((off < (0.5 if step else 1e-5)).mean()), float(off.max())
+	row["values"] = len(np.unique(b))
 	flat = (len(a), -1)
 	row["class"] = float((a.reshape(flat).argmax(1) == b.reshape(flat).argmax(1)).mean())
 
@@ -120,45 +151,56 @@ def layers(coppice, model, folder):
 	return f"{q}/{q + f}"
 
 
-def imported(name, form, a, folder):
-	row = {"case": name, "form": form, "failed": ""}
+def row_of(case, form, work):
+	"""A row that work(row) fills in, or its failure."""
+	row = {"case": case, "form": form, "failed": ""}
 	try:
-		path, _ = quantised(name, form, folder)
-		s = session(path)
-		x_name, xs = inputs(s, a.samples)
-		compare(row, [ours(a.coppice, path, x, folder) for x in xs], [s.run(None, {x_name: x})[0] for x in xs], step_of(path))
-		row["layers"] = layers(a.coppice, path, folder)
+		work(row)
 	except Exception as e:  # noqa: BLE001
 		row["failed"] = str(e).splitlines()[0][:150]
+	show(row)
 	return row
 
 
-def exported(model, a, folder):
+def imported(source, a, data, folder):
+	"""A float ONNX, quantised by ONNX Runtime: a row for each form."""
+	def work(row):
+		path = quantised(source, row["form"], *inputs(source, a, data, 8, folder, seed=0))
+		x_name, xs = inputs(path, a, data, a.samples, folder)
+		s = session(path, a.optimise)
+		compare(row, [ours(a.coppice, path, x, folder) for x in xs], [s.run(None, {x_name: x})[0] for x in xs], step_of(path))
+		row["layers"] = layers(a.coppice, path, folder)
+	return [row_of(source.stem, form, work) for form in FORMS]
+
+
+def exported(model, path, a, data, folder):
 	"""Two rows: ONNX Runtime on what was exported, and what was exported read again, both against the model itself."""
-	path, rows = folder / (pathlib.Path(model).stem + ".export.onnx"), []
-	for form in ("export", "again"):
-		row = {"case": pathlib.Path(model).stem, "form": form, "failed": ""}
-		rows.append(row)
-		try:
-			failed = nets.call(a.coppice, "export", model, "-o", path) if form == "export" else ""
-			if failed:
-				raise RuntimeError(failed)
-			s = session(path)
-			x_name, xs = inputs(s, a.samples)
-			want = [ours(a.coppice, model, x, folder) for x in xs]
-			got = [s.run(None, {x_name: x})[0] if form == "export" else ours(a.coppice, path, x, folder) for x in xs]
-			compare(row, got, want, step_of(path))
-			row["layers"] = layers(a.coppice, path, folder)
-		except Exception as e:  # noqa: BLE001
-			row["failed"] = str(e).splitlines()[0][:150]
-	return rows
+	def work(row):
+		onnx.checker.check_model(str(path), full_check=True)
+		s = session(path, a.optimise)
+		x_name, xs = inputs(path, a, data, a.samples, folder)
+		want = [ours(a.coppice, model, x, folder) for x in xs]
+		got = [s.run(None, {x_name: x})[0] if row["form"] == "export" else ours(a.coppice, path, x, folder) for x in xs]
+		compare(row, got, want, step_of(path))
+		row["layers"] = layers(a.coppice, path, folder)
+	return [row_of(path.stem, form, work) for form in ("export", "again")]
+
+
+def of_file(word, a, folder):
+	model, _, data = word.partition("=")
+	path = folder / (pathlib.Path(model).stem + ".onnx")
+	failed = nets.call(a.coppice, "export", model, "-o", path)
+	if failed:
+		return [row_of(path.stem, "export", lambda row: row.update(failed=failed))]
+	whole = any(n.op_type == "DequantizeLinear" for n in onnx.load(str(path)).graph.node)
+	return exported(model, path, a, data, folder) if whole else imported(path, a, data, folder)
 
 
 def show(row):
 	cell = {k: row.get(k, "") for k in FIELDS}
 	for k, form in (("same", "{:.4%}"), ("steps", "{:.3g}"), ("class", "{:.1%}")):
 		cell[k] = form.format(cell[k]) if cell[k] != "" else "-"
-	print(f"{cell['case']:34} {cell['form']:7} {cell['same']:>10} {cell['steps']:>8} {cell['class']:>7} {cell['layers']:>7}  {cell['failed']}", flush=True)
+	print(f"{cell['case']:34} {cell['form']:7} {cell['same']:>10} {cell['steps']:>8} {cell['class']:>7} {cell['values']:>7} {cell['layers']:>7}  {cell['failed']}", flush=True)
 
 
 def main():
@@ -168,22 +210,20 @@ def main():
 	p.add_argument("--keep")
 	p.add_argument("--json")
 	p.add_argument("--samples", type=int, default=10)
-	p.add_argument("--no-import", action="store_true")
+	p.add_argument("--no-networks", action="store_true")
+	p.add_argument("--optimise", action="store_true")
 	p.add_argument("models", nargs="*")
 	a = p.parse_args()
 	rows = []
 	with tempfile.TemporaryDirectory() as temporary:
 		folder = pathlib.Path(a.keep or temporary)
 		folder.mkdir(exist_ok=True)
-		print(f"{'network':34} {'form':7} {'same':>10} {'steps':>8} {'class':>7} {'layers':>7}")
-		for name in () if a.no_import else NETWORKS:
-			for form in FORMS if not a.only or a.only == name else ():
-				rows.append(imported(name, form, a, folder))
-				show(rows[-1])
-		for model in a.models:
-			for row in exported(model, a, folder):
-				rows.append(row)
-				show(row)
+		print(f"{'network':34} {'form':7} {'same':>10} {'steps':>8} {'class':>7} {'values':>7} {'layers':>7}")
+		for name in () if a.no_networks else NETWORKS:
+			if not a.only or a.only == name:
+				rows += imported(made(name, folder), a, "", folder)
+		for word in a.models:
+			rows += of_file(word, a, folder)
 	if a.json:
 		pathlib.Path(a.json).write_text(json.dumps(rows, indent=1))
 	return any(r["failed"] for r in rows)
