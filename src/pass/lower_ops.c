@@ -89,13 +89,23 @@ static cop_vid weights(cop_lower *l, const char *name, const cop_qlayer *y, int3
 	return cop__data_borrow(l->out, COP_CONST, name, &t, packed);
 }
 
+/* What a unit of a sum stands for: sx sw. Rows of zeros have any; theirs gives the bias 16 bits, where a tiny one would leave few to the multiplier. */
+static double unit(const cop_qlayer *y, int32_t o, const cop_qrange *rx, const cop_qrange *ry, double *sum)
+{
+	const int8_t *q = y->q + (size_t)o * (size_t)y->k;
+	bool zeros = true;
+
+	*sum = 0;
+	for (int32_t i = 0; i < y->k; i++) *sum += q[i], zeros &= !q[i];
+	if (!zeros) return (double)rx->scale * (double)y->scale[o];
+	return fmin(fmax(fabs((double)y->bias[o]), (double)ry->scale), 1024.0 * (double)ry->scale) / 65536;
+}
+
 /* b = bias / (sx sw) - zx sum w, and the multipliers sx sw / sy. */
 static bool constants(int32_t *b, int32_t *m, int32_t *up, double *real, const cop_qlayer *y, const cop_qrange *rx, const cop_qrange *ry)
 {
 	for (int32_t o = 0; o < y->o; o++) {
-		double step = (double)rx->scale * (double)y->scale[o], sum = 0;
-		for (int32_t i = 0; i < y->k; i++) sum += y->q[(size_t)o * (size_t)y->k + (size_t)i];
-		double v = round((double)y->bias[o] / step) - rx->zero * sum;
+		double sum, step = unit(y, o, rx, ry, &sum), v = round((double)y->bias[o] / step) - rx->zero * sum;
 		b[o] = (int32_t)fmin(fmax(v, -2147483647.0), 2147483647.0);
 		real[o] = step / (double)ry->scale;
 	}
@@ -184,7 +194,12 @@ static cop_vid avgpool(cop_lower *l, cop_nid n)
 	COP_ATTR(cop_pool_attr, p, g, n);
 	cop_qavgpool_attr a = {p.kh, p.kw, p.sh, p.sw, p.pt, p.pl, p.pb, p.pr, rx->zero, ry->zero, 0, 0, ry->lo, ry->hi};
 
-	if (!cop__moves(g, n)) cop__multiplier_double(&a.m, &a.s, (double)rx->scale / ((double)ry->scale * p.kh * p.kw));
+	/* one rounding: within one range by division, else by a multiplier that needs no shift */
+	if (!cop__moves(g, n) && memcmp(rx, ry, sizeof *rx)) {
+		double real = (double)rx->scale / ((double)ry->scale * p.kh * p.kw);
+		if (real < 0.5) a.m = (int32_t)round(ldexp(real, 31));
+		else cop__multiplier_double(&a.m, &a.s, real);
+	}
 	return cop__apply(l->out, OP_qavgpool, &a, VIDS(l->q[cop__arg(g, n, 0)]));
 }
 
