@@ -183,8 +183,63 @@ static void test_floats_stay(void **state)
 	cop_ctx_free(cx);
 }
 
+/* x [1,c,h,w] of bytes through `op` to y of scale sy and zero point zy, as result() fills x. */
+static cop_graph *through(maker *m, const char *op, const char *operands, const int64_t *dim, float sy, int zy)
+{
+	info(m, GRAPH_INPUT, "x", OX_INT8, 4, dim), info(m, GRAPH_OUTPUT, "y", OX_INT8, 0, NULL);
+	scale(m, "sx", SX), zero(m, "zx", ZX, 0), scale(m, "sy", sy), zero(m, "zy", zy, 0);
+	node(m, "DequantizeLinear", "x sx zx", "a", NULL, 0), node(m, op, operands, "r", NULL, 0), node(m, "QuantizeLinear", "r sy zy", "y", NULL, 0);
+	return accepted(m);
+}
+
+/* Means of nine, which have no ties: every one as real numbers have it, in the operand's range and in another. */
+static void test_means(void **state)
+{
+	enum { C = 64 };
+	static const form f = {.op = "GlobalAveragePool", .count = C};
+	static const struct { float sy; int zy; } to[] = {{0.05f, ZX}, {0.03f, Z2}};
+	uint8_t got[MOST];
+	cop_ctx *cx = new_ctx();
+
+	(void)state;
+	for (int k = 0; k < LEN(to); k++) {
+		maker m = begin(cx);
+		cop_graph *g = through(&m, f.op, "a", (const int64_t[]){1, C, 3, 3}, to[k].sy, to[k].zy);
+		result(cx, &g, &f, got);
+		for (int c = 0; c < C; c++) { /* x lies with channels first */
+			int sum = 0;
+			for (int i = 0; i < 9; i++) sum += (c * 9 + i) * 73 % 256 - 128 - ZX;
+			assert_int_equal((int8_t)got[c], to[k].zy + (int)round(sum * (double)SX / (9 * (double)to[k].sy)));
+		}
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
+/* A row of zeros with a tiny scale and a large bias is a constant: 100.45 steps, beside a row with weights. */
+static void test_constant_row(void **state)
+{
+	static const form f = {.op = "Conv", .count = 2};
+	const int8_t w[2] = {0, 3};
+	const float ws[2] = {3e-8f, 0.01f}, bs[2] = {SX * 3e-8f, SX * 0.01f};
+	const int32_t b[2] = {2009000000, 7};
+	uint8_t got[MOST];
+	cop_ctx *cx = new_ctx();
+	maker m = begin(cx);
+
+	(void)state;
+	initializer(&m, "w", OX_INT8, D(2, 1, 1, 1), w, 2), list(&m, "ws", OX_FLOAT, 2, ws, 4), list(&m, "b", OX_INT32, 2, b, 4), list(&m, "bs", OX_FLOAT, 2, bs, 4);
+	node(&m, "DequantizeLinear", "w ws", "wf", "axis", 0), node(&m, "DequantizeLinear", "b bs", "bf", "axis", 0);
+	cop_graph *g = through(&m, f.op, "a wf bf", (const int64_t[]){1, 1, 1, 1}, 0.03f, 0);
+	result(cx, &g, &f, got);
+	assert_int_equal((int8_t)got[0], 100);
+	assert_int_equal((int8_t)got[1], (int)round(((-128 - ZX) * 3 + 7) * 0.05 * 0.01 / 0.03));
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_floats_stay)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_floats_stay), cmocka_unit_test(test_means), cmocka_unit_test(test_constant_row)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
