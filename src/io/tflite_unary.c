@@ -67,7 +67,7 @@ static bool hard_swish_table(int8_t *table, const scales *s)
 	if (sy > 0 || sp > 30) return false;
 	for (int q = -128; q < 128; q++) {
 		int32_t x = (q - s->zx) * 128, out = high_mul16(x, to16(my)), part = x;
-		if (sp > 0) part = sat16((int64_t)part << (sp - 1));
+		if (sp > 0) part = sat16((int64_t)part * ((int64_t)1 << (sp - 1)));
 		part = high_mul16(part, to16(mp));
 		if (sp > 0) part = sat16((int64_t)part * 2);
 		if (sp < 0) part = cop_round_shift(part, -sp);

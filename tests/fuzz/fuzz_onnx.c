@@ -2,9 +2,8 @@
  *
  * Any bytes as an ONNX model, and as a tensor of its tests. What is read must be a graph that can be planned.
  */
+#include "fuzz.h"
 #include "io/onnx_read.h"
-
-#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
@@ -12,8 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	cop_ctx *cx;
 	cop_graph *g;
 	cop_tensor t;
+	size_t used;
 
-	if (cop_ctx_new(&cx, NULL)) return 0;
+	if (fuzz_ctx(&cx, &used)) return 0;
 	if (!cop__onnx_read(&g, cx, "f.onnx", NULL, p, n, NULL)) {
 		if (cop_graph_verify(g)) abort();
 		cop_graph_free(g);
@@ -24,5 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (!cop__onnx_tensor_read(&t, cx, "t.pb", p, n)) cop_free(cx, t.data);
 	else if (!cop_error_text(cx)[0]) abort();
 	cop_ctx_free(cx);
+	if (used) abort();
 	return 0;
 }

@@ -6,10 +6,11 @@
 #include "../data/make.h"
 #include "io/cop.h"
 #include "op/op.h"
+#include "seeds.h"
 
 static const char *root;
 
-static void put(const char *kind, const char *name, const void *p, size_t n)
+void seed(const char *kind, const char *name, const void *p, size_t n)
 {
 	char path[160];
 	snprintf(path, sizeof path, "%s/%s", kind, name);
@@ -17,7 +18,7 @@ static void put(const char *kind, const char *name, const void *p, size_t n)
 }
 static void put_bytes(const char *kind, const char *name, bytes b)
 {
-	put(kind, name, b.at, b.n);
+	seed(kind, name, b.at, b.n);
 	drop(&b);
 }
 
@@ -27,21 +28,30 @@ static cop_status into(void *ud, const void *p, size_t n)
 	return COP_OK;
 }
 
-/* One graph an operator sample, its results its outputs; contents are small whole numbers, as in row lists and codes. */
+/* One graph an operator sample, its results its outputs. */
+cop_graph *seed_sample(cop_ctx *cx, int op, int which)
+{
+	cop_graph *g;
+
+	assert_int_equal(cop__graph_new(&g, cx, "g"), COP_OK);
+	cop_nid n = cop_ops[op]->sample(g, which);
+	for (int i = 0; n && i < cop_ops[op]->n_out; i++)
+		if (cop__want_out(g, n, i) && !g->value[cop__res(g, n, i)].alias) cop__output(g, cop__res(g, n, i), NULL);
+	if (!n) cop_graph_free(g);
+	return n ? g : NULL;
+}
+
+/* As text; contents are small whole numbers, as in row lists and codes. */
 static void models(cop_ctx *cx)
 {
+	cop_graph *g;
+
 	for (int op = 1; op < COP_N_OP; op++)
-		for (int which = 0;; which++) {
-			cop_graph *g;
+		for (int which = 0; (g = seed_sample(cx, op, which)); which++) {
 			bytes b = {0};
 			char name[64];
-			assert_int_equal(cop__graph_new(&g, cx, "g"), COP_OK);
-			cop_nid n = cop_ops[op]->sample(g, which);
-			for (int i = 0; n && i < cop_ops[op]->n_out; i++)
-				if (cop__want_out(g, n, i) && !g->value[cop__res(g, n, i)].alias) cop__output(g, cop__res(g, n, i), NULL);
-			if (n) cop_graph_print(g, into, &b);
+			cop_graph_print(g, into, &b);
 			cop_graph_free(g);
-			if (!n) break;
 			add(&b, "\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\200\77", 17);
 			snprintf(name, sizeof name, "%s-%d", cop_ops[op]->name, which);
 			if (b.n < 4096) put_bytes("model", name, b);
@@ -89,12 +99,12 @@ static void networks(cop_ctx *cx)
 				t.len = 0;
 				snprintf(file, sizeof file, "%d%d", train, codec);
 				assert_int_equal(cop__model_write(&t, use, NULL, 0, (cop_codec)codec), COP_OK);
-				put("cop", file, t.data, t.len);
+				seed("cop", file, t.data, t.len);
 			}
 			cop__text_free(&t);
 			snprintf(file, sizeof file, "%s/safetensors/mlp", root);
 			if (!i && !train) {
-				put("safetensors", "mlp", "", 0);
+				seed("safetensors", "mlp", "", 0);
 				assert_int_equal(cop_weights_save(g, file), COP_OK);
 			}
 			if (train) cop_graph_free(use);
@@ -135,7 +145,7 @@ static void tensors(cop_ctx *cx)
 	add(&b, whole, 4);
 	for (int i = 0; i < 81; i++) add(&b, &(float){(float)i}, 4);
 	put_bytes("checkpoint", "raw", b);
-	put("checkpoint", "line", "\030z = add x x lo=0 hi=1e30", 25);
+	seed("checkpoint", "line", "\030z = add x x lo=0 hi=1e30", 25);
 }
 
 static void arrays(cop_ctx *cx)
@@ -147,14 +157,14 @@ static void arrays(cop_ctx *cx)
 	for (int i = 0; i < LEN(dtype); i++) {
 		char name[8];
 		snprintf(name, sizeof name, "%d", i);
-		put("npy", name, "", 0);
+		seed("npy", name, "", 0);
 		snprintf(path, sizeof path, "%s/npy/%s", root, name);
 		assert_int_equal(cop_npy_write(cx, path, &(cop_tensor){cop__type(dtype[i], 2, DIMS(3, 4)), zero}), COP_OK);
 	}
-	put("csv", "plain", "a,b,label\n1,2,0\n-3.5,1e3,1\n", 27);
-	put("csv", "names", "x;class\n1;\"a;\"\"b\"\n2;c\n", 23);
-	put("idx", "bytes", "\0\0\10\2\0\0\0\2\0\0\0\3abcdef", 18);
-	put("idx", "floats", "\0\0\15\1\0\0\0\1\77\200\0\0", 12);
+	seed("csv", "plain", "a,b,label\n1,2,0\n-3.5,1e3,1\n", 27);
+	seed("csv", "names", "x;class\n1;\"a;\"\"b\"\n2;c\n", 23);
+	seed("idx", "bytes", "\0\0\10\2\0\0\0\2\0\0\0\3abcdef", 18);
+	seed("idx", "floats", "\0\0\15\1\0\0\0\1\77\200\0\0", 12);
 }
 
 static void media(void)
@@ -165,7 +175,7 @@ static void media(void)
 
 	for (int i = 0; i < LEN(picture); i++) picture[i] = (uint8_t)(i * 7);
 	for (int i = 0; i < LEN(sound); i++) sound[i] = (int16_t)(i * i % 4001 - 2000);
-	put("cifar", "two", record, sizeof record);
+	seed("cifar", "two", record, sizeof record);
 	put_bytes("pixels", "grey", png_of(picture, 5, 7, 1));
 	put_bytes("pixels", "colour", png_of(picture, 8, 8, 3));
 	put_bytes("wav", "mono", wav_of(sound, 800, 8000, 1));
@@ -189,6 +199,8 @@ int main(int argc, char **argv)
 	tensors(cx);
 	arrays(cx);
 	media();
+	seeds_onnx(cx);
+	seeds_tflite();
 	cop_ctx_free(cx);
 	return 0;
 }

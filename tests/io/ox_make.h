@@ -5,28 +5,26 @@
 #ifndef OX_MAKE_H
 #define OX_MAKE_H
 
-#include "help.h"
-
-#include "io/onnx_model.h"
-#include "io/onnx_read.h"
+#include "io/onnx_schema.h"
+#include "io/protobuf.h"
 
 typedef struct maker { cop_text graph; cop_ctx *cx; } maker;
 
-static maker begin(cop_ctx *cx)
+static inline maker begin(cop_ctx *cx)
 {
 	maker m = {.cx = cx};
 	cop__text_init(&m.graph, cx);
 	return m;
 }
 
-static void put(cop_text *to, uint32_t field, cop_text *part)
+static inline void put(cop_text *to, uint32_t field, cop_text *part)
 {
 	cop__pb_put_bytes(to, field, part->data ? part->data : "", part->len);
 	cop__text_free(part);
 }
 
 /* A list of names separated by blanks. */
-static void names(cop_text *t, uint32_t field, const char *list)
+static inline void names(cop_text *t, uint32_t field, const char *list)
 {
 	for (const char *s = list; *s; s += *s == ' ') {
 		size_t n = strcspn(s, " ");
@@ -35,7 +33,7 @@ static void names(cop_text *t, uint32_t field, const char *list)
 	}
 }
 
-static void node(maker *m, const char *op, const char *in, const char *out, const char *attr, int64_t value)
+static inline void node(maker *m, const char *op, const char *in, const char *out, const char *attr, int64_t value)
 {
 	cop_text t, a;
 
@@ -53,7 +51,7 @@ static void node(maker *m, const char *op, const char *in, const char *out, cons
 	put(&m->graph, GRAPH_NODE, &t);
 }
 
-static void info(maker *m, uint32_t field, const char *name, int type, int rank, const int64_t *dim)
+static inline void info(maker *m, uint32_t field, const char *name, int type, int rank, const int64_t *dim)
 {
 	cop_text shape, tensor, holder, t, d;
 
@@ -72,7 +70,7 @@ static void info(maker *m, uint32_t field, const char *name, int type, int rank,
 	put(&m->graph, field, &t);
 }
 
-static void initializer(maker *m, const char *name, int type, int rank, const int64_t *dim, const void *raw, size_t bytes)
+static inline void initializer(maker *m, const char *name, int type, int rank, const int64_t *dim, const void *raw, size_t bytes)
 {
 	cop_text t;
 
@@ -85,7 +83,7 @@ static void initializer(maker *m, const char *name, int type, int rank, const in
 }
 
 /* The model's bytes; frees the maker. */
-static cop_text end(maker *m, int opset)
+static inline cop_text end(maker *m, int opset)
 {
 	cop_text t, set;
 
@@ -96,18 +94,6 @@ static cop_text end(maker *m, int opset)
 	put(&t, MODEL_GRAPH, &m->graph);
 	put(&t, MODEL_OPSET, &set);
 	return t;
-}
-
-#define D(...) LEN(((const int64_t[]){__VA_ARGS__})), ((const int64_t[]){__VA_ARGS__})
-
-static cop_graph *accepted(maker *m)
-{
-	cop_text t = end(m, 17);
-	cop_graph *g;
-
-	OK(m->cx, cop__onnx_read(&g, m->cx, "net", NULL, t.data, t.len, NULL));
-	cop__text_free(&t);
-	return g;
 }
 
 #endif

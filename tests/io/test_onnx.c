@@ -4,7 +4,7 @@
  * a round trip of the zoo's networks through the writer and the reader. Numbers from outside are in test_onnx_node.c and
  * test_onnx_models.c.
  */
-#include "ox_make.h"
+#include "ox_accepted.h"
 
 static void input(maker *m, int rank, const int64_t *dim) { info(m, GRAPH_INPUT, "x", OX_FLOAT, rank, dim); }
 static void output(maker *m) { info(m, GRAPH_OUTPUT, "y", OX_FLOAT, 0, NULL); }

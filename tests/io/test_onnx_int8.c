@@ -4,7 +4,7 @@
  * within one step (reference/onnx_int8.inc, by make_onnx_int8_reference.py, which builds the same models), and what is exported of it is
  * read as the same again.
  */
-#include "ox_make.h"
+#include "ox_accepted.h"
 
 enum { MOST = 512 };
 typedef struct form {

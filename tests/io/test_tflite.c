@@ -189,6 +189,27 @@ static void test_scales_stay(void **state)
 	cop_graph_free(h);
 }
 
+/* Coarse scales shift the table's second factor to the left, negative ones too: within a unit of x relu6(x + 3) / 6. */
+static void test_hard_swish(void **state)
+{
+	static const tfl_model model = {2, {{TFL_INT8, 2, {1, 256}, 0.5f, 0, NULL, 0}, {TFL_INT8, 2, {1, 256}, 0.5f, 0, NULL, 0}}, TFL_HARD_SWISH, 1, 1, {0}, {1}, 0, {{0}}};
+	cop_ctx *cx = *state;
+	cop_graph *g;
+	maker m;
+	net o = {0};
+
+	make_model(&m, &model);
+	OK(cx, cop_model_read(&g, cx, m.p, m.n));
+	open_net(&o, cx, g);
+	for (int i = 0; i < 256; i++) ((int8_t *)o.x.data)[i] = (int8_t)(i - 128);
+	OK(cx, cop_session_run(o.s, 0));
+	for (int i = 0; i < 256; i++) {
+		double x = 0.5 * (i - 128), want = fmin(x * fmin(fmax(x + 3, 0), 6) / 6 / 0.5, 127);
+		if (fabs(((int8_t *)o.y.data)[i] - want) > 1) fail_msg("%g gives %d, expected %g", x, ((int8_t *)o.y.data)[i], want);
+	}
+	close_net(&o);
+}
+
 /* ---- refused, with the reason ---- */
 
 static void svdf(tfl_model *x) { x->code = TFL_SVDF; }
@@ -293,6 +314,6 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_made), cmocka_unit_test(test_scales_stay), cmocka_unit_test(test_refused), cmocka_unit_test(test_damaged), cmocka_unit_test(test_models)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_made), cmocka_unit_test(test_hard_swish), cmocka_unit_test(test_scales_stay), cmocka_unit_test(test_refused), cmocka_unit_test(test_damaged), cmocka_unit_test(test_models)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ox_accepted.h - ONNX models made in a test, and read.
+ */
+#ifndef OX_ACCEPTED_H
+#define OX_ACCEPTED_H
+
+#include "help.h"
+#include "ox_make.h"
+
+#include "io/onnx_model.h"
+#include "io/onnx_read.h"
+
+#define D(...) LEN(((const int64_t[]){__VA_ARGS__})), ((const int64_t[]){__VA_ARGS__})
+
+static inline cop_graph *accepted(maker *m)
+{
+	cop_text t = end(m, 17);
+	cop_graph *g;
+
+	OK(m->cx, cop__onnx_read(&g, m->cx, "net", NULL, t.data, t.len, NULL));
+	cop__text_free(&t);
+	return g;
+}
+
+#endif
