@@ -10,13 +10,13 @@
 
 cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tensor *t, float *scale, int32_t *zero)
 {
-	int64_t z = t->zeros.n ? cop__fb_vec_i64(&t->zeros, 0) : 0;
+	int64_t z = t->zeros.n ? cop__fb_vec_i64(&t->zeros, 0) : 0, middle = t->file_type == TFL_UINT8 ? 128 : 0;
 
-	if (t->file_type == TFL_UINT8) z -= 128;
 	*scale = t->scales.n == 1 ? cop__fb_vec_f32(&t->scales, 0) : 0;
-	*zero = (int32_t)z;
-	if (!(*scale > 0 && *scale < INFINITY) || t->scales.n != 1) return cop__tfl_fail(m, n, "tensor '%s' has %u scales, one positive number is expected", t->name, t->scales.n);
-	if (z < -128 || z > 127) return cop__tfl_fail(m, n, "tensor '%s' has zero point %lld, which is outside its range", t->name, (long long)z);
+	if (!(*scale >= 0x1p-60f && *scale <= 0x1p60f) || t->scales.n != 1) /* so that ratios and reciprocals are numbers */
+		return cop__tfl_fail(m, n, "tensor '%s' has %u scales, one positive number is expected, 2^-60 to 2^60", t->name, t->scales.n);
+	if (z < middle - 128 || z > middle + 127) return cop__tfl_fail(m, n, "tensor '%s' has zero point %lld, which is outside its range", t->name, (long long)z);
+	*zero = (int32_t)(z - middle);
 	return COP_OK;
 }
 

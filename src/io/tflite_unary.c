@@ -17,7 +17,7 @@ static bool is_relu(int32_t code) { return code == TFL_RELU || code == TFL_RELU6
 static void relu_table(int8_t *table, const scales *s, int32_t code)
 {
 	double hi = relu_hi(code);
-	int32_t mult, shift, low = s->zy + (int32_t)roundf((float)relu_lo(code) / s->y);
+	int32_t mult, shift, low = relu_lo(code) > -1000 * (double)s->y ? s->zy + (int32_t)roundf((float)relu_lo(code) / s->y) : -128;
 	int32_t high = hi < 1000 * (double)s->y ? s->zy + (int32_t)roundf((float)hi / s->y) : 127;
 
 	cop__multiplier_double(&mult, &shift, (double)(s->x / s->y));

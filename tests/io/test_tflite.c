@@ -219,6 +219,8 @@ static void far_input(tfl_model *x) { x->in[1] = 9; }
 static void short_weights(tfl_model *x) { x->t[1].bytes = 1; }
 static void no_scale(tfl_model *x) { x->t[3].scale = 0; }
 static void wrong_zero(tfl_model *x) { x->t[0].zero = 200; }
+static void least_zero(tfl_model *x) { x->t[0].type = TFL_UINT8, x->t[0].zero = INT64_MIN; }
+static void tiny_scale(tfl_model *x) { x->t[3].scale = 1e-39f; }
 static void weights_missing(tfl_model *x) { x->t[1].data = NULL; }
 static void wide_weights(tfl_model *x) { x->t[1].dim[1] = 1, x->t[1].dim[0] = 2; }
 static void tanh_act(tfl_model *x) { x->option[0].value = ACT_TANH; }
@@ -238,6 +240,8 @@ static void test_refused(void **state)
 		{short_weights, "has 1 bytes, its shape and type (9) ask for 2"},
 		{no_scale, "has 0 scales, one positive number is expected"},
 		{wrong_zero, "has zero point 200"},
+		{least_zero, "has zero point -9223372036854775808"},
+		{tiny_scale, "2^-60 to 2^60"},
 		{weights_missing, "operator 0 (FULLY_CONNECTED): weights '' must be constant"},
 		{wide_weights, "bias '' must hold 2 constant integers"},
 		{tanh_act, "fused activation 4 is not supported"},
