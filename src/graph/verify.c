@@ -46,7 +46,7 @@ static cop_status check_alias(const cop_graph *g, cop_vid v, cop_vid *writer)
 	return COP_OK;
 }
 
-/* ---- contents that kernels use as indices ---- */
+/* ---- contents that kernels use as indices or shifts ---- */
 
 /* A row list is {count, index...}: no more than fit, all of them rows. */
 static cop_status check_rows(const cop_graph *g, cop_nid n, const cop_value *v, int32_t rows)
@@ -69,15 +69,26 @@ static cop_status check_codes(const cop_graph *g, cop_nid n, const cop_value *v,
 	return COP_OK;
 }
 
+/* Shifts of int8 convolutions, behind their multipliers. */
+static cop_status check_shifts(const cop_graph *g, cop_nid n, const cop_value *v)
+{
+	const int32_t *shift = (const int32_t *)v->data + v->type.dim[1];
+
+	for (int32_t i = 0; i < v->type.dim[1]; i++)
+		if (shift[i] < -31 || shift[i] > 31) return cop__fail(g, COP_FORMAT, n, "'%s' shifts by %d, it may be -31 to 31", v->name, shift[i]);
+	return COP_OK;
+}
+
 cop_status cop__check_contents(const cop_graph *g)
 {
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		const cop_node *d = &g->node[n];
 		const cop_type *first = cop__in(g, n, 0);
-		int at = index_input(d);
+		int at = d->op == OP_qconv ? 3 : index_input(d);
 		const cop_value *v = &g->value[at >= 0 ? d->in[at] : 0];
-		if (!v->data) continue;
-		if (d->op == OP_palette || d->op == OP_palette_grad) COP_TRY(check_codes(g, n, v, d->op == OP_palette ? first->dim[0] : cop__outt(g, n, 0)->dim[0]));
+		if (!v->data || (d->op == OP_qconv && v->type.rank == 1)) continue;
+		if (d->op == OP_qconv) COP_TRY(check_shifts(g, n, v));
+		else if (d->op == OP_palette || d->op == OP_palette_grad) COP_TRY(check_codes(g, n, v, d->op == OP_palette ? first->dim[0] : cop__outt(g, n, 0)->dim[0]));
 		else COP_TRY(check_rows(g, n, v, d->op == OP_sgd ? first->dim[0] : first->dim[first->rank - 1]));
 	}
 	return COP_OK;

@@ -103,7 +103,8 @@ static cop_status dequantize_known(cop_ox *m, const cop_ox_node *n, int32_t axis
 	int64_t total = cop__ox_count(x), block = cop__ox_i(n, "block_size", 0);
 	bool one = cop__ox_count(scale) == 1, narrow = !block && (x->type == OX_INT8 || x->type == OX_UINT8);
 
-	if (cop__ox_is_float(x->type) || !cop__ox_is_float(scale->type) || (zero && cop__ox_count(zero) != 1 && cop__ox_count(zero) != cop__ox_count(scale)))
+	if (cop__ox_is_float(x->type) || !cop__ox_is_float(scale->type) ||
+		(zero && (cop__ox_is_float(zero->type) || (cop__ox_count(zero) != 1 && cop__ox_count(zero) != cop__ox_count(scale)))))
 		return cop__ox_fail(m, n, "needs whole numbers, real scales, and one zero point or as many");
 	if (!one && (block ? block < 1 || scale->rank != x->rank || scale->dim[axis] * block != x->dim[axis] || cop__ox_count(scale) * block != total : cop__ox_count(scale) != x->dim[axis]))
 		return cop__ox_fail(m, n, "a scale must be one number, or one for each index or block of axis %d", axis);
@@ -163,6 +164,7 @@ static cop_status centred(cop_ox *m, const cop_ox_node *n, int i, int z, int32_t
 	cop_ox_value *x = cop__ox_in(m, n, i), *zero = cop__ox_in(m, n, z);
 	int32_t dim[OX_MAX_DIM];
 
+	if (cop__ox_is_float(x->type) || (zero && cop__ox_is_float(zero->type))) return cop__ox_fail(m, n, "input %d and its zero point must be whole numbers", i);
 	*out = *x;
 	memset(out->v, 0, sizeof out->v);
 	out->type = OX_FLOAT;

@@ -16,6 +16,9 @@ static inline int32_t cop_clampi(int32_t v, int32_t lo, int32_t hi)
 	return v < lo ? lo : v > hi ? hi : v;
 }
 
+/* Of any numbers: a model may hold multipliers that make no sense. */
+static inline int32_t cop_wrap_add(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+
 /* up: -20 .. 31; below 0 for small factors that are to keep all their digits (more than one instruction then) */
 static inline int32_t cop_scale_single(int32_t acc, int32_t m, int32_t up)
 {

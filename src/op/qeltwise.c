@@ -32,6 +32,8 @@ static cop_status add_infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__need(g, n, 0, COP_I8, -1));
 	COP_TRY(cop__need(g, n, 1, COP_I8, -1));
 	if (!cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "the operands have different shapes");
+	COP_TRY(bounds(g, n, a.za, a.qlo, a.qhi));
+	COP_TRY(bounds(g, n, a.zb, a.qlo, a.qhi));
 	COP_TRY(bounds(g, n, a.zy, a.qlo, a.qhi));
 	int32_t most = 1 << 22;
 	if (a.exact ? a.sa > 10 || a.sa < -31 || a.sb > 10 || a.sb < -31 || a.sy > 31 || a.sy < -31 : a.sy < 1 || a.sy > 31 || a.ma >= most || a.ma <= -most || a.mb >= most || a.mb <= -most)
@@ -79,6 +81,8 @@ static cop_status mul_infer(cop_graph *g, cop_nid n)
 		if (b->dim[i] != a->dim[i] && (b->dim[i] != 1 || i == 0 || i == a->rank - 1 || cop_type_count(b) != (int64_t)a->dim[0] * a->dim[a->rank - 1]))
 			return cop__fail(g, COP_SHAPE, n, "the second operand must have the shape of the first, or [n,1,...,1,c]");
 	if (m.sy > 10 || m.sy < -31) return cop__fail(g, COP_ARG, n, "shift %d is out of range", m.sy);
+	COP_TRY(bounds(g, n, m.za, m.qlo, m.qhi));
+	COP_TRY(bounds(g, n, m.zb, m.qlo, m.qhi));
 	COP_TRY(bounds(g, n, m.zy, m.qlo, m.qhi));
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
 }

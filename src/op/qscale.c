@@ -21,6 +21,7 @@ void cop__multiplier_double(int32_t *m, int32_t *shift, double real)
 
 	if (q == (int64_t)1 << 31) q /= 2, exponent++;
 	if (exponent < -31) q = exponent = 0;
+	if (exponent > 31) q = INT32_MAX, exponent = 31; /* kernels shift by no more */
 	*m = (int32_t)q;
 	*shift = exponent;
 }
@@ -64,7 +65,7 @@ cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta)
 	double real = fmin(beta * scale * (1 << (31 - DIGITS)), 2147483647.0);
 
 	cop__multiplier_double(&a.mult, &a.shift, real);
-	a.least = (int32_t)-floor(((1 << DIGITS) - 1) * ldexp(1, 31 - DIGITS) / ldexp(1, a.shift));
+	a.least = (int32_t)-fmin(floor(((1 << DIGITS) - 1) * ldexp(1, 31 - DIGITS) / ldexp(1, a.shift)), 2147483647.0); /* of a shift below 0 there is no softmax */
 	return a;
 }
 

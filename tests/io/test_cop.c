@@ -200,6 +200,27 @@ static void test_codes(void **state)
 	}
 }
 
+/* A shift that kernels can do, and one that is too far. */
+static void test_shifts(void **state)
+{
+	const cop_type x = cop__type(COP_I8, 4, DIMS(1, 1, 1, 1)), one = cop__type(COP_I32, 1, DIMS(1)), two = cop__type(COP_I32, 2, DIMS(2, 1));
+	const cop_qconv_attr a = {.sh = 1, .sw = 1, .dh = 1, .dw = 1, .groups = 1, .qlo = -128, .qhi = 127};
+
+	for (int32_t shift = 31; shift <= 32; shift++) {
+		cop_graph *g, *again;
+		assert_int_equal(cop__graph_new(&g, *state, "tiny"), COP_OK);
+		cop_vid w = cop__data(g, COP_CONST, "w", &x, (int8_t[]){1}), b = cop__data(g, COP_CONST, "b", &one, (int32_t[]){0}), m = cop__data(g, COP_CONST, "m", &two, (int32_t[]){5, shift});
+		assert_int_equal(cop__output(g, cop__apply(g, OP_qconv, &a, VIDS(cop__input(g, "x", &x), w, b, m)), "y"), COP_OK);
+		cop_text t = bytes_of(g, NULL, 0, COP_CODEC_AUTO);
+		assert_int_equal(cop_model_read(&again, *state, t.data, t.len), shift == 31 ? COP_OK : COP_FORMAT);
+		if (shift == 32) assert_non_null(strstr(cop_error_text(*state), "'m' shifts by 32, it may be -31 to 31"));
+		cop_error_clear(*state);
+		cop_graph_free(again);
+		cop_graph_free(g);
+		cop__text_free(&t);
+	}
+}
+
 static void test_checkpoint(void **state)
 {
 	char path[64];
@@ -242,6 +263,6 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_file),
-	        cmocka_unit_test(test_damage), cmocka_unit_test(test_lies), cmocka_unit_test(test_codes), cmocka_unit_test(test_checkpoint)};
+	        cmocka_unit_test(test_damage), cmocka_unit_test(test_lies), cmocka_unit_test(test_codes), cmocka_unit_test(test_shifts), cmocka_unit_test(test_checkpoint)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

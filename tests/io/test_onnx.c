@@ -60,6 +60,8 @@ static void test_refused(void **state)
 	refused(&m, 17, "must be known when the model is read");
 	m = begin(cx), input(&m, D(1, 4)), node(&m, "Relu", "x", "y", NULL, 0);
 	refused(&m, 17, "no output");
+	m = begin(cx), input(&m, D(1, 4)), output(&m), initializer(&m, "w", OX_FLOAT, D(4, 1), w, 16), node(&m, "MatMulInteger", "x w", "y", NULL, 0);
+	refused(&m, 17, "input 0 and its zero point must be whole numbers");
 	cop_ctx_free(cx);
 }
 

@@ -103,7 +103,7 @@ COP_OUT_OF_LINE int32_t cop_scale_kind(const int32_t *k, const int32_t *b, const
 /* The sum of output channel o as int8, any rounding and any bounds. */
 COP_OUT_OF_LINE int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o, int32_t acc)
 {
-	return (int8_t)cop_clampi(k[QK_ZY] + cop_requant(acc, m, o, k[CK_O], k[QK_TWICE], k[QK_UP]), k[CK_LO], k[CK_HI]);
+	return (int8_t)cop_clampi(cop_wrap_add(k[QK_ZY], cop_requant(acc, m, o, k[CK_O], k[QK_TWICE], k[QK_UP])), k[CK_LO], k[CK_HI]);
 }
 
 /* ---- dense weights in pairs of filters ----

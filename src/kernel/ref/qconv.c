@@ -41,7 +41,7 @@ static inline void qconv(const cop_call *call, weight_of *get, int32_t to_whole)
 			for (int32_t o = 0; o < o_n; o++) {
 				const int8_t *x = (const int8_t *)call->buf[1] + (size_t)(r / k[CK_OH]) * (size_t)(k[CK_H] * k[CK_W] * k[CK_C]) + o / og * cg;
 				int32_t acc = b[o] + dot(k, x, call->buf[2], get, o * filter, run, r % k[CK_OH], ow);
-				*y++ = (int8_t)cop_clampi(k[QK_ZY] + cop_requant(acc, m, o, o_n, k[QK_TWICE], k[QK_UP]), k[CK_LO], k[CK_HI]);
+				*y++ = (int8_t)cop_clampi(cop_wrap_add(k[QK_ZY], cop_requant(acc, m, o, o_n, k[QK_TWICE], k[QK_UP])), k[CK_LO], k[CK_HI]);
 			}
 }
 

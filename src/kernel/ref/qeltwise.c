@@ -8,7 +8,7 @@
 /* TFLite's sum of two scales: both operands 20 bits up, each to the larger scale, the sum to the result's. */
 static int32_t sum_double(const int32_t *k, int32_t a, int32_t b)
 {
-	return cop_scale_double(cop_scale_double(a * (1 << 20), k[QA_MA], k[QA_SA]) + cop_scale_double(b * (1 << 20), k[QA_MB], k[QA_SB]), k[QA_MY], k[QA_SY]);
+	return cop_scale_double(cop_wrap_add(cop_scale_double(a * (1 << 20), k[QA_MA], k[QA_SA]), cop_scale_double(b * (1 << 20), k[QA_MB], k[QA_SB])), k[QA_MY], k[QA_SY]);
 }
 
 void cop_qadd_i8(const cop_call *c)
@@ -35,7 +35,7 @@ void cop_qmul_i8(const cop_call *c)
 	for (int32_t i = from; i < to; i++) {
 		int32_t j = i / k[QM_INNER] * k[QM_BLEN] + i % k[QM_INNER] % k[QM_BLEN];
 		int32_t p = (a[i] - k[QM_ZA]) * (b[j] - k[QM_ZB]);
-		y[i] = (int8_t)cop_clampi(k[QM_ZY] + cop_scale_double(p, k[QM_MY], k[QM_SY]), k[QM_LO], k[QM_HI]);
+		y[i] = (int8_t)cop_clampi(cop_wrap_add(k[QM_ZY], cop_scale_double(p, k[QM_MY], k[QM_SY])), k[QM_LO], k[QM_HI]);
 	}
 }
 

@@ -9,7 +9,7 @@ static int32_t mean(const int32_t *k, int32_t sum, int32_t cells)
 {
 	int32_t d = sum - cells * k[QP_ZX], half = cells / 2;
 
-	if (k[QP_M]) return k[QP_ZY] + cop_scale_double(d, k[QP_M], k[QP_S]);
+	if (k[QP_M]) return cop_wrap_add(k[QP_ZY], cop_scale_double(d, k[QP_M], k[QP_S]));
 	return k[QP_ZX] + (d > 0 ? d + half : d - half) / cells;
 }
 
