@@ -170,7 +170,7 @@ static cop_status requantize(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zy));
 	cop__multiplier_double(&mult, &shift, (double)sx / (double)sy);
-	for (int q = -128; q < 128; q++) table[(uint8_t)q] = (int8_t)cop_clampi(zy + cop_scale_double(q - zx, mult, shift), -128, 127);
+	for (int q = -128; q < 128; q++) table[(uint8_t)q] = cop__rescale_byte(q - zx, zy, mult, shift);
 	return cop__tfl_set(m, n, 0, cop__tfl_lut(m, n, "table", x, table, COP_I8));
 }
 

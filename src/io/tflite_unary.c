@@ -22,7 +22,7 @@ static void relu_table(int8_t *table, const scales *s, int32_t code)
 
 	cop__multiplier_double(&mult, &shift, (double)(s->x / s->y));
 	for (int q = -128; q < 128; q++)
-		table[(uint8_t)q] = (int8_t)cop_clampi(s->zy + cop_scale_double(q - s->zx, mult, shift), COP_MAX(low, -128), COP_MIN(high, 127));
+		table[(uint8_t)q] = (int8_t)cop_clampi(cop__rescale_byte(q - s->zx, s->zy, mult, shift), COP_MAX(low, -128), COP_MIN(high, 127));
 }
 
 static void leaky_table(int8_t *table, const scales *s, float alpha)
@@ -33,7 +33,7 @@ static void leaky_table(int8_t *table, const scales *s, float alpha)
 	cop__multiplier_double(&mult[1], &shift[1], (double)(s->x * alpha / s->y));
 	for (int q = -128; q < 128; q++) {
 		int32_t d = q - s->zx, neg = d < 0;
-		table[(uint8_t)q] = (int8_t)cop_clampi(s->zy + cop_scale_double(d, mult[neg], shift[neg]), -128, 127);
+		table[(uint8_t)q] = cop__rescale_byte(d, s->zy, mult[neg], shift[neg]);
 	}
 }
 

@@ -26,6 +26,14 @@ void cop__multiplier_double(int32_t *m, int32_t *shift, double real)
 	*shift = exponent;
 }
 
+int8_t cop__rescale_byte(int32_t d, int32_t zero, int32_t m, int32_t shift)
+{
+	int64_t v = (int64_t)d * m;
+
+	v = shift <= 20 ? cop_scale_double(d, m, shift) : v > 0 ? 1000 : v < 0 ? -1000 : 0; /* one step is more than all bytes */
+	return (int8_t)COP_MAX(-128, COP_MIN(127, zero + v));
+}
+
 bool cop__multipliers_single(int32_t *m, int32_t *up, const double *real, int32_t n)
 {
 	double most = 0;

@@ -13,8 +13,10 @@
 typedef struct cop_qrange { float scale; int32_t zero, lo, hi; } cop_qrange;
 int32_t cop__quantise(float x, const cop_qrange *r); /* ties away from zero, as the quantize operator */
 
-/* real = m * 2^(shift-31), 2^30 <= m < 2^31 (TFLite's QuantizeMultiplier); m = 0 for 0 and what is too small. */
+/* real = m * 2^(shift-31), 2^30 <= m < 2^31 (TFLite's QuantizeMultiplier); m = 0 for 0 and what is too small, the largest for what is too large. */
 void cop__multiplier_double(int32_t *m, int32_t *shift, double real);
+/* d steps from a zero point, |d| < 256, on another scale: a byte, the nearest where there is none. */
+int8_t cop__rescale_byte(int32_t d, int32_t zero, int32_t m, int32_t shift);
 /* The least `up` for which every real[n] is below 2^(up-1), and m = real * 2^(32-up). False if one is not below 2^30. */
 bool cop__multipliers_single(int32_t *m, int32_t *up, const double *real, int32_t n);
 /* The attributes of a sum of two scales: za zb zy qlo qhi are the caller's. exact: with TFLite's bits. */

@@ -210,6 +210,25 @@ static void test_hard_swish(void **state)
 	close_net(&o);
 }
 
+/* One step of the input's scale is more than all steps of the output's. */
+static void test_far_scales(void **state)
+{
+	static const tfl_model model = {2, {{TFL_INT8, 2, {1, 3}, 0x1p40f, 2, NULL, 0}, {TFL_INT8, 2, {1, 3}, 0x1p-10f, -5, NULL, 0}}, TFL_QUANTIZE, 1, 1, {0}, {1}, 0, {{0}}};
+	static const int8_t x[3] = {1, 2, 3}, y[3] = {-128, -5, 127};
+	cop_ctx *cx = *state;
+	cop_graph *g;
+	maker m;
+	net o = {0};
+
+	make_model(&m, &model);
+	OK(cx, cop_model_read(&g, cx, m.p, m.n));
+	open_net(&o, cx, g);
+	memcpy(o.x.data, x, sizeof x);
+	OK(cx, cop_session_run(o.s, 0));
+	for (int i = 0; i < 3; i++) assert_int_equal(((int8_t *)o.y.data)[i], y[i]);
+	close_net(&o);
+}
+
 /* ---- refused, with the reason ---- */
 
 static void svdf(tfl_model *x) { x->code = TFL_SVDF; }
@@ -318,6 +337,6 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_made), cmocka_unit_test(test_hard_swish), cmocka_unit_test(test_scales_stay), cmocka_unit_test(test_refused), cmocka_unit_test(test_damaged), cmocka_unit_test(test_models)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_made), cmocka_unit_test(test_hard_swish), cmocka_unit_test(test_far_scales), cmocka_unit_test(test_scales_stay), cmocka_unit_test(test_refused), cmocka_unit_test(test_damaged), cmocka_unit_test(test_models)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
