@@ -172,11 +172,13 @@ bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out
 
 /* ---- plans and sessions --------------------------------------------------------------------- */
 
-/* A machine to plan for. ram and flash in bytes, 0 = unlimited. */
+/* A machine to plan for. ram and flash in bytes, 0 = unlimited. With fast_ram there are two memories: what is touched most for
+ * its size lies in that one, as far as it goes, the rest in ram. */
 typedef struct cop_target {
 	const char *name;
 	uint32_t isa;       /* COP_ISA_ bits of kernel/kernel.h that may be used beside the portable kernels */
 	size_t ram, flash;
+	size_t fast_ram, fast_most; /* bytes of a fast RAM beside ram to use (as found: 0), and how many there are */
 	int32_t align;      /* of every buffer, a power of two */
 	int32_t threads;
 	bool late_updates;  /* keep the updates at the end, as frameworks do; for comparison */
@@ -189,10 +191,12 @@ typedef struct cop_plan cop_plan;
 cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, const cop_target *t);
 void cop_plan_free(cop_plan *p);
 size_t cop_plan_bytes(const cop_plan *p, cop_role segment); /* TEMP: the arena, inputs and outputs within */
+size_t cop_plan_fast(const cop_plan *p);                    /* what of the temporary lies in fast RAM; not in the bytes of TEMP */
+double cop_plan_fast_part(const cop_plan *p);               /* 0 to 1: of the bytes of temporaries that a run reads and writes, those in fast RAM */
 size_t cop_plan_live(const cop_plan *p);                    /* the largest live set: no arena can be smaller */
 int32_t cop_plan_steps(const cop_plan *p, int entry);
-/* step i: its op, kernel and live bytes, for reports; false past the end */
-typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes; int64_t macs; } cop_step_info;
+/* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; false past the end */
+typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs; } cop_step_info;
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 
 /* Computes the first layers of a model in bands of rows where that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352,

@@ -20,5 +20,6 @@ uint32_t io_count_instructions(void);
 uint32_t io_count_stack(void);
 uint32_t io_flash_bytes(void);
 uint32_t io_static_bytes(void); /* .data and .bss */
+uint32_t io_fast_bytes(void);   /* of a second, fast RAM */
 
 #endif

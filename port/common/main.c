@@ -48,6 +48,7 @@ static int print_costs(void)
 	print_number("instructions", instructions);
 	print_number("stack", stack);
 	print_number("data+bss", io_static_bytes());
+	if (NET_FAST_BYTES) print_number("fast", io_fast_bytes());
 	print_number("flash", io_flash_bytes());
 	print_number("weights", NET_FLASH_BYTES);
 	return 0;

@@ -10,7 +10,7 @@ enum { SYS_OPEN = 1, SYS_CLOSE = 2, SYS_WRITE0 = 4, SYS_WRITE = 5, SYS_READ = 6,
 
 #define PAINT 0x5ca1ab1eu
 
-extern uint32_t ld_flash_start, ld_flash_end, ld_data_start, ld_bss_end, ld_stack_limit, ld_stack_top;
+extern uint32_t ld_flash_start, ld_flash_end, ld_data_start, ld_bss_end, ld_fast_start, ld_fast_end, ld_stack_limit, ld_stack_top;
 int main(int argc, char **argv);
 void io_run(void);
 void io_stop(int code);
@@ -98,6 +98,7 @@ uint32_t io_count_stack(void)
 }
 
 uint32_t io_flash_bytes(void) { return word(&ld_flash_end) - word(&ld_flash_start); }
+uint32_t io_fast_bytes(void) { return word(&ld_fast_end) - word(&ld_fast_start); }
 uint32_t io_static_bytes(void) { return word(&ld_bss_end) - word(&ld_data_start); }
 
 /* ---- from start.c ---- */

@@ -32,3 +32,4 @@ uint32_t io_count_instructions(void) { return 0; }
 uint32_t io_count_stack(void) { return 0; }
 uint32_t io_flash_bytes(void) { return 0; }
 uint32_t io_static_bytes(void) { return 0; }
+uint32_t io_fast_bytes(void) { return 0; }

@@ -59,6 +59,7 @@ typedef struct cli_line {
 cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv);
 /* Numbers of options; outside lo..hi ends with a sentence that names the option. */
 int32_t cli_int(struct argp_state *state, const char *name, const char *text, int32_t lo, int32_t hi);
+size_t cli_size(struct argp_state *state, const char *name, const char *text); /* "20000", "64K", "2M" */
 float cli_real(struct argp_state *state, const char *name, const char *text, float lo, float hi);
 int cli_threads(const cli *c);
 
@@ -100,7 +101,7 @@ typedef struct cli_deployed {
 	cop_session *s;
 } cli_deployed;
 cop_status cli_deploy(
-        cli_deployed *out, cli *c, const char *path, int32_t batch, const char *target, bool session, int threads);
+        cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session);
 void cli_deployed_free(cli_deployed *d);
 
 /* ---- sets of inputs, one after the other, as emitted programs read them (inputs.c) ---- */

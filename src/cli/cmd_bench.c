@@ -151,12 +151,15 @@ cop_status cmd_bench(cli *c, int argc, char **argv)
 	        "One thread is used when --threads is not given.",
 	        option, &j, &j.file, 1, 1};
 	cli_deployed d;
+	cop_target host;
 	times t = {.cap = 1 << 20};
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	j.threads = c->threads ? c->threads : 1;
+	CLI_TRY(cop_target_find(&host, c->cx, "host"));
+	host.threads = j.threads;
 	if (j.train) CLI_TRY(step_of_training(&d, c, &j));
-	else CLI_TRY(cli_deploy(&d, c, j.file, j.batch, "host", true, j.threads));
+	else CLI_TRY(cli_deploy(&d, c, j.file, j.batch, &host, true));
 	t.at = malloc(sizeof *t.at * (size_t)t.cap);
 	cop_status st = t.at ? measure(&t, d.s, (double)j.seconds) : COP_NOMEM;
 	if (!st) result(c, &j, &t);

@@ -19,7 +19,7 @@ typedef struct job {
 	const char *folder;
 	int seconds;
 	/* what the program says of itself; 0: not counted there */
-	int64_t runs, instructions, stack, fixed, flash, weights;
+	int64_t runs, instructions, stack, fixed, fast, flash, weights;
 } job;
 
 static const struct argp_option options[] = {
@@ -99,6 +99,7 @@ static cop_status run(job *j, cli_child *o)
 	j->instructions = number(o->text, "instructions");
 	j->stack = number(o->text, "stack");
 	j->fixed = number(o->text, "data+bss");
+	j->fast = number(o->text, "fast");
 	j->flash = number(o->text, "flash");
 	j->weights = number(o->text, "weights");
 	if (o->code) return cli_fail(j->c, COP_IO, "%s: the program failed when it was run: %s", j->folder, cause(o->text));
@@ -211,6 +212,7 @@ static void report(const job *j)
 	put(j, "static_bytes", ".data + .bss", j->fixed);
 	put(j, "stack_bytes", "stack, measured", j->stack);
 	put(j, "ram_bytes", "RAM", j->fixed + j->stack);
+	if (j->fast) put(j, "fast_ram_bytes", "fast RAM", j->fast);
 	put(j, "code_bytes", "code", j->flash - j->weights);
 	put(j, "weight_bytes", "weights", j->weights);
 	put(j, "flash_bytes", "flash", j->flash);

@@ -13,14 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FLASH, KEY_INPUTS, KEY_PATCH, PATH_SIZE = 1024 };
+enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FAST, KEY_FLASH, KEY_INPUTS, KEY_PATCH, PATH_SIZE = 1024 };
 
 typedef struct job {
 	cli *c;
 	cop_emit_args a;
 	cli_inputs inputs;
 	const char *file, *target;
-	size_t ram, flash; /* 0: the target's */
+	size_t ram, fast, flash; /* 0: the target's; fast: none */
 	float patch;       /* more work that less RAM may cost; 0: none */
 	cop_patch patched;
 	char out[PATH_SIZE - 300], beside[PATH_SIZE - 200];
@@ -32,6 +32,7 @@ static const struct argp_option options[] = {
         {"output", 'o', "FOLDER", 0, "where the C files go", 0},
         {"target", KEY_TARGET, "NAME", 0, "a machine of `coppice targets` (host)", 0},
         {"ram", KEY_RAM, "SIZE", 0, "bytes of RAM there are, stack included: 20000, 64K, 2M (all the target has)", 0},
+        {"fast-ram", KEY_FAST, "SIZE", 0, "bytes of a second, faster RAM: it takes what is touched most for its size, --ram the rest and the stack", 0},
         {"flash", KEY_FLASH, "SIZE", 0, "bytes of flash there are, likewise", 0},
         {"patch", KEY_PATCH, "PART", 0, "compute the first layers in bands where that needs less RAM and at most PART (0.3: 30 %) more multiply-accumulates", 0},
         {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; once for each input of the network (random numbers)", 0},
@@ -40,17 +41,6 @@ static const struct argp_option options[] = {
         {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
         {0},
 };
-
-/* "64K": with K or M for 1024 and 1024 * 1024. */
-static size_t size_of(struct argp_state *state, const char *name, const char *text)
-{
-	char *end;
-	unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
-	int shift = n && (*end == 'K' || *end == 'k') ? 10 : n && (*end == 'M' || *end == 'm') ? 20 : 0;
-
-	if (!n || n > 1ull << 40 || end[shift != 0]) argp_error(state, "%s=%s: must be a number of bytes, such as 20000, 64K or 2M", name, text);
-	return (size_t)n << shift;
-}
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
@@ -69,10 +59,13 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		j->a.name = arg;
 		return 0;
 	case KEY_RAM:
-		j->ram = size_of(state, "--ram", arg);
+		j->ram = cli_size(state, "--ram", arg);
+		return 0;
+	case KEY_FAST:
+		j->fast = cli_size(state, "--fast-ram", arg);
 		return 0;
 	case KEY_FLASH:
-		j->flash = size_of(state, "--flash", arg);
+		j->flash = cli_size(state, "--flash", arg);
 		return 0;
 	case KEY_PATCH:
 		j->patch = strtof(arg, &end);
@@ -185,6 +178,7 @@ static cop_status emit(job *j)
 	CLI_TRY(cop_target_find(&t, c->cx, j->target));
 	CLI_TRY(limit(c, "ram", &t.ram, j->ram, j->target));
 	CLI_TRY(limit(c, "flash", &t.flash, j->flash, j->target));
+	t.fast_ram = j->fast;
 	CLI_TRY(cli_model(&g, c, j->file));
 	cop_status st = mkdir(j->beside, 0777) ? cli_fail(c, COP_IO, "%s: %s", j->out, strerror(errno)) : COP_OK;
 	if (st) {
@@ -210,6 +204,7 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 	        "Writes a network as C that needs a C compiler and nothing else.\v"
 	        "Example:\n  coppice emit small.cop --target cortex-m4 -o out/\n"
 	        "  coppice emit small.cop --target cortex-m4 --ram 64K --flash 256K -o out/\n"
+	        "  coppice emit small.cop --target mps3-an547 --fast-ram 64K --ram 256K -o out/\n"
 	        "  coppice emit small.cop --target netduinoplus2 --train --update \"sgd momentum=0 layers=fc3*\" -o "
 	        "out/",
 	        option, &j, &j.file, 1, 1};

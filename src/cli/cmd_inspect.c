@@ -7,12 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_GRAPH = 0x3000, KEY_PLAN, KEY_TARGET };
+enum { KEY_GRAPH = 0x3000, KEY_PLAN, KEY_TARGET, KEY_FAST };
 
 typedef struct job {
 	bool graph, plan;
 	int32_t batch;
 	const char *target, *file;
+	size_t fast;
 } job;
 
 static const struct argp_option options[] = {
@@ -20,6 +21,7 @@ static const struct argp_option options[] = {
         {"plan", KEY_PLAN, NULL, 0, "print the steps of the deployed form: kernel and live bytes", 0},
         {"batch", 'b', "N", 0, "samples a run (1)", 0},
         {"target", KEY_TARGET, "NAME", 0, "machine to plan for, of `coppice targets` (host)", 0},
+        {"fast-ram", KEY_FAST, "SIZE", 0, "bytes of a second, faster RAM, as in `coppice emit`", 0},
         {0},
 };
 
@@ -36,6 +38,9 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		return 0;
 	case KEY_TARGET:
 		j->target = arg;
+		return 0;
+	case KEY_FAST:
+		j->fast = cli_size(state, "--fast-ram", arg);
 		return 0;
 	case 'b':
 		j->batch = cli_int(state, "--batch", arg, 1, 65536);
@@ -105,14 +110,21 @@ static void total(cli *c, const char *key, const char *label, int64_t v, const c
 	cli_out(c, "%-26s %15s %s\n", label, n, unit);
 }
 
-static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_plan *p)
+static void fast_part(cli *c, const cop_plan *p)
+{
+	char note[64];
+
+	snprintf(note, sizeof note, "bytes beside them: %.1f %% of what a run touches", 100 * cop_plan_fast_part(p));
+	total(c, "fast_bytes", "  arena in fast RAM", (int64_t)cop_plan_fast(p), note);
+	cli_put_real(c, "fast_part", cop_plan_fast_part(p));
+}
+
+static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_plan *p, const cop_target *t)
 {
 	cop_figures f;
-	cop_target t;
 	int64_t file = cli_file_size(j->file);
 
-	CLI_TRY(cop_target_find(&t, c->cx, j->target));
-	CLI_TRY(cop_measure(&f, g, &t));
+	CLI_TRY(cop_measure(&f, g, t));
 	cli_out(c, "\n");
 	total(c, "parameters", "parameters", f.parameters, "");
 	total(c, "nonzero", "not zero", f.nonzero, "");
@@ -123,6 +135,7 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	total(c, "ram_bytes", "RAM, one sample", (int64_t)f.ram_bytes, "bytes with the kernels that are emitted; a stack comes on top");
 	total(c, "arena_bytes", "  arena", (int64_t)cop_plan_bytes(p, COP_TEMP),
 	        "bytes of activations, inputs and outputs, as planned");
+	if (j->fast) fast_part(c, p);
 	total(c, "live_bytes", "  largest live set", (int64_t)cop_plan_live(p), "bytes; no arena can be smaller");
 	total(c, "param_bytes", "  parameters in RAM", (int64_t)cop_plan_bytes(p, COP_PARAM), "bytes");
 	total(c, "state_bytes", "  state", (int64_t)cop_plan_bytes(p, COP_STATE), "bytes");
@@ -131,25 +144,28 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	return COP_OK;
 }
 
-static void steps(cli *c, const cop_plan *p)
+static void steps(cli *c, const cop_plan *p, bool two)
 {
 	cop_step_info s;
-	char live[32], macs[32];
+	char live[32], fast[32], macs[32];
 
 	cli_put_list(c, "steps");
-	cli_out(c, "%5s %-12s %-26s %-32s %12s %14s\n", "step", "op", "name", "kernel", "live bytes", "MACs");
+	cli_out(c, "%5s %-12s %-26s %-32s %12s%s %14s\n", "step", "op", "name", "kernel", "live bytes", two ? "  in fast RAM" : "", "MACs");
 	for (int32_t i = 0; cop_plan_step(p, 0, i, &s); i++) {
 		cli_put_item(c, NULL);
 		cli_put_text(c, "op", s.op);
 		cli_put_text(c, "name", s.name ? s.name : "");
 		cli_put_text(c, "kernel", s.kernel ? s.kernel : "");
 		cli_put_int(c, "live_bytes", (int64_t)s.live_bytes);
+		if (two) cli_put_int(c, "fast_bytes", (int64_t)s.fast_bytes);
 		cli_put_int(c, "macs", s.macs);
 		cli_put_item_end(c);
 		cli_number_text(live, (double)s.live_bytes);
+		cli_number_text(fast, (double)s.fast_bytes);
 		cli_number_text(macs, (double)s.macs);
-		cli_out(c, "%5d %-12s %-26s %-32s %12s %14s\n", i, s.op, s.name ? s.name : "", s.kernel ? s.kernel : "",
-		        live, s.macs ? macs : "");
+		cli_out(c, "%5d %-12s %-26s %-32s %12s", i, s.op, s.name ? s.name : "", s.kernel ? s.kernel : "", live);
+		if (two) cli_out(c, " %12s", fast);
+		cli_out(c, " %14s\n", s.macs ? macs : "");
 	}
 	cli_put_end(c);
 }
@@ -164,16 +180,19 @@ cop_status cmd_inspect(cli *c, int argc, char **argv)
 	char spec[32];
 	cop_graph *g;
 	cli_deployed d = {0};
+	cop_target t;
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cop_target_find(&t, c->cx, j.target));
+	t.fast_ram = j.fast;
 	CLI_TRY(cli_model(&g, c, j.file));
 	snprintf(spec, sizeof spec, "batch:n=%d", j.batch);
 	cop_status st = cop_graph_apply(&g, spec);
 	if (!st && j.graph && !c->json) st = cop_graph_print(g, to_stdout, NULL);
-	if (!st && (!j.graph || c->json)) st = cli_deploy(&d, c, j.file, j.batch, j.target, false, 1);
-	if (!st && j.plan) steps(c, d.plan);
+	if (!st && (!j.graph || c->json)) st = cli_deploy(&d, c, j.file, j.batch, &t, false);
+	if (!st && j.plan) steps(c, d.plan, j.fast > 0);
 	if (!st && !j.plan && d.plan) st = layers(c, g);
-	if (!st && d.plan) st = totals(c, &j, g, d.plan);
+	if (!st && d.plan) st = totals(c, &j, g, d.plan, &t);
 	cli_deployed_free(&d);
 	cop_graph_free(g);
 	return st;

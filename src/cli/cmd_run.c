@@ -53,8 +53,11 @@ static cop_status run(cop_tensor *y, cli *c, const job *j, const cop_tensor *x, 
 	int32_t batch = n > 64 ? 64 : (int32_t)n;
 	cli_deployed d;
 	cop_tensor in, out;
+	cop_target host;
 
-	CLI_TRY(cli_deploy(&d, c, j->arg[0], batch, "host", true, cli_threads(c)));
+	CLI_TRY(cop_target_find(&host, c->cx, "host"));
+	host.threads = cli_threads(c);
+	CLI_TRY(cli_deploy(&d, c, j->arg[0], batch, &host, true));
 	cop_status st = cop_session_io(d.s, 0, 0, false, &in);
 	if (!st) st = cop_session_io(d.s, 0, 0, true, &out);
 	if (st) goto done;

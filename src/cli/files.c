@@ -106,19 +106,16 @@ void cli_shape(char *out, size_t size, const cop_type *t)
 }
 
 cop_status cli_deploy(
-        cli_deployed *out, cli *c, const char *path, int32_t batch, const char *target, bool session, int threads)
+        cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session)
 {
 	char spec[64];
-	cop_target t;
 
 	*out = (cli_deployed){0};
 	snprintf(spec, sizeof spec, "batch:n=%d to_infer fuse", batch);
-	cop_status st = cop_target_find(&t, c->cx, target);
-	t.threads = threads;
-	if (!st) st = cli_model(&out->g, c, path);
+	cop_status st = cli_model(&out->g, c, path);
 	if (!st) st = cop_graph_apply(&out->g, spec);
-	if (!st) st = cop_plan_build(&out->plan, &out->g, 1, &t);
-	if (!st && session) st = cop_session_new(&out->s, out->plan, threads);
+	if (!st) st = cop_plan_build(&out->plan, &out->g, 1, t);
+	if (!st && session) st = cop_session_new(&out->s, out->plan, t->threads);
 	if (st) cli_deployed_free(out);
 	return st;
 }

@@ -121,3 +121,14 @@ int cli_threads(const cli *c)
 	long n = c->threads ? c->threads : sysconf(_SC_NPROCESSORS_ONLN);
 	return n < 1 ? 1 : n > 64 ? 64 : (int)n;
 }
+
+/* "64K": with K or M for 1024 and 1024 * 1024. */
+size_t cli_size(struct argp_state *state, const char *name, const char *text)
+{
+	char *end;
+	unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+	int shift = n && (*end == 'K' || *end == 'k') ? 10 : n && (*end == 'M' || *end == 'm') ? 20 : 0;
+
+	if (!n || n > 1ull << 40 || end[shift != 0]) argp_error(state, "%s=%s: must be a number of bytes, such as 20000, 64K or 2M", name, text);
+	return (size_t)n << shift;
+}

@@ -72,14 +72,16 @@ static cop_status check_budget(cop_emission *e, const cop_target *t)
 {
 	const size_t *bytes = e->plan->bytes;
 	size_t need;
-	char label[96];
+	char label[96], beside[48] = "";
 
 	e->flash = cop__emit_flash_bytes(e);
-	e->ram = bytes[COP_SEG_ARENA] + bytes[COP_SEG_PARAM] + bytes[COP_SEG_STATE];
-	need = e->ram + STACK;
+	need = bytes[COP_SEG_ARENA] + bytes[COP_SEG_PARAM] + bytes[COP_SEG_STATE];
+	e->ram = need + bytes[COP_SEG_FAST];
+	need += STACK;
+	if (t->fast_ram) snprintf(beside, sizeof beside, " beside %zu of fast RAM", t->fast_ram);
 	if (t->ram && need > t->ram)
-		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of RAM, %zu are needed (%zu too many): arena %zu, parameters %zu, state %zu, "
-			"stack %d; the arena's peak is at %s", t->name, t->ram, need, need - t->ram, bytes[COP_SEG_ARENA], bytes[COP_SEG_PARAM],
+		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of RAM%s, %zu are needed (%zu too many): arena %zu, parameters %zu, state %zu, "
+			"stack %d; the arena's peak is at %s", t->name, t->ram, beside, need, need - t->ram, bytes[COP_SEG_ARENA], bytes[COP_SEG_PARAM],
 			bytes[COP_SEG_STATE], STACK, cop__plan_peak(e->plan, label));
 	if (t->flash && e->flash > t->flash)
 		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many), the largest of them %s", t->name, t->flash,

@@ -16,7 +16,7 @@ typedef struct cop_emission {
 	cop_graph *graph[COP_EMIT_ENTRIES]; /* TRAIN is NULL for inference alone */
 	cop_plan *plan;
 	char name[64], upper[64];           /* the C prefix, and the same for macros */
-	size_t flash, ram;                  /* bytes of weights and images in flash; of arrays in RAM */
+	size_t flash, ram;                  /* bytes of weights and images in flash; of arrays in RAM, of either kind */
 	cop_file_fn *fn;
 	void *ud;
 } cop_emission;

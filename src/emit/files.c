@@ -4,7 +4,7 @@
  *
  * Kernels land beside the network under a prefix, "kernel/math.h" as "cop_math.h", so that no name of theirs hides
  * a header of the C library. Board files are written for a network called net: the words net_, NET_ and net. (as in
- * net.h) become the network's name, BOARD_RAM and BOARD_FLASH the target's budgets. The word "parts" in a board's folder
+ * net.h) become the network's name, BOARD_RAM, BOARD_FAST and BOARD_FLASH the target's budgets. The word "parts" in a board's folder
  * lists files of other folders of port/. <name>.mk names the kernels that are worth compiling for speed: those that multiply.
  */
 #include "emit/embedded.h"
@@ -180,6 +180,7 @@ static cop_status copy_board_file(const cop_emission *e, const cop_embedded *f)
 		if (word && (!memcmp(at, "net_", 4) || !memcmp(at, "net.", 4))) cop__text_add(&o, "%s", e->name), at += 3;
 		else if (word && !memcmp(at, "NET_", 4)) cop__text_add(&o, "%s", e->upper), at += 3;
 		else if (word && end - at > 11 && !memcmp(at, "BOARD_FLASH", 11)) put_budget(&o, e, false), at += 11;
+		else if (word && end - at > 10 && !memcmp(at, "BOARD_FAST", 10)) cop__text_add(&o, "%zu", e->plan->target.fast_ram), at += 10;
 		else if (word && end - at > 9 && !memcmp(at, "BOARD_RAM", 9)) put_budget(&o, e, true), at += 9;
 		else cop__text_bytes(&o, at++, 1);
 		before = at[-1];

@@ -67,8 +67,9 @@ static void put_figures(cop_text *o, const cop_emission *e)
 		cop__emit_plain(plain, e->model->name), p->target.name, COP_VERSION);
 	cop__text_add(o, " * flash  %10zu bytes of weights and first contents; code comes on top\n", e->flash);
 	cop__text_add(o, " * RAM    %10zu bytes in static arrays; the stack comes on top\n", e->ram);
-	cop__text_add(o, " *        %10zu arena: all that is temporary, one block for %s\n", p->bytes[COP_SEG_ARENA],
+	cop__text_add(o, " *        %10zu arena: all that is temporary, one block for %s\n", p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST],
 		p->n_entry > 1 ? "inference and training" : "inputs, outputs and what lies between");
+	if (p->bytes[COP_SEG_FAST]) cop__text_add(o, " *        %10zu of it in the fast RAM, which is touched most\n", p->bytes[COP_SEG_FAST]);
 	if (p->bytes[COP_SEG_PARAM]) cop__text_add(o, " *        %10zu parameters that change\n", p->bytes[COP_SEG_PARAM]);
 	if (p->bytes[COP_SEG_STATE]) cop__text_add(o, " *        %10zu state that changes\n", p->bytes[COP_SEG_STATE]);
 	cop__text_add(o, " * One inference: %lld multiply-accumulates", (long long)macs(p, COP_EMIT_INFER));
@@ -148,6 +149,7 @@ void cop__emit_header(cop_text *o, const cop_emission *e)
 	put_each(o, e, true, g->n_output);
 	if (t) put_shape(o, e, cop__t(t, cop__emit_truth(t))->dtype == COP_I32 ? "LABEL" : "TARGET", cop__t(t, cop__emit_truth(t)));
 	cop__text_add(o, "#define %s_TRAIN %d\n#define %s_FLASH_BYTES %zu\n#define %s_RAM_BYTES %zu\n", e->upper, t != NULL, e->upper, e->flash, e->upper, e->ram);
+	cop__text_add(o, "#define %s_FAST_BYTES %zu /* of the RAM, what lies in a second, fast one */\n", e->upper, bytes[COP_SEG_FAST]);
 	cop__text_add(o, "#define %s_PARAMETER_BYTES %zu\n#define %s_STATE_BYTES %zu\n\n", e->upper, bytes[COP_SEG_PARAM], e->upper, bytes[COP_SEG_STATE]);
 	cop__text_add(o, "void %s_init(void); /* first contents of parameters and state */\n", e->name);
 	put_header_io(o, e, g, "", g->n_input);

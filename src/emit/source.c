@@ -7,11 +7,12 @@
 
 #include <stdio.h>
 
+static const char *const segment[COP_N_SEG] = {[COP_SEG_PARAM] = "parameters", [COP_SEG_STATE] = "state", [COP_SEG_ARENA] = "arena", [COP_SEG_FAST] = "fast"};
+
 /* The address of value v of an entry: "arena.f + 12", "w3.u", or 0. */
 static void put_place(cop_text *o, const cop_emission *e, int entry, cop_vid v, bool cast)
 {
 	const cop_entry *en = &e->plan->entry[entry];
-	static const char *const segment[COP_N_SEG] = {[COP_SEG_PARAM] = "parameters", [COP_SEG_STATE] = "state", [COP_SEG_ARENA] = "arena"};
 	cop_place p = v ? en->place[v] : (cop_place){0};
 
 	if (p.seg == COP_SEG_NONE) {
@@ -85,7 +86,7 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 		cop__text_add(o, "static const cop_call c%c%d = {b%c%d, ", tag[entry], s, tag[entry], s);
 		if (st->n_word) cop__text_add(o, "k%c%d, ", tag[at], k);
 		else cop__text_add(o, "0, ");
-		if (st->work.seg) cop__text_add(o, "arena.b + %zu, ", st->work.off);
+		if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
 		else cop__text_add(o, "0, ");
 		if (st->pack_once) cop__text_add(o, "p%c%d, 0, 1};\n", tag[entry], s);
 		else cop__text_add(o, "0, 0, 1};\n");
@@ -181,6 +182,8 @@ cop_status cop__emit_source(cop_text *o, const cop_emission *e)
 		e->name, COP_VERSION, e->name);
 	cop__text_add(o, "#include \"%s.h\"\n#include \"cop_kernel.h\"\n\n", e->name);
 	cop__text_add(o, "#if defined(__GNUC__)\n#define ALIGNED(n) __attribute__((aligned(n)))\n#else\n#define ALIGNED(n)\n#endif\n");
+	if (e->plan->bytes[COP_SEG_FAST])
+		cop__text_add(o, "#if defined(__GNUC__) && defined(__ELF__) /* the linker puts it into the fast RAM */\n#define FAST __attribute__((section(\".bss.fast\")))\n#else\n#define FAST\n#endif\n");
 	cop__text_add(o, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n#error \"weights of bytes are printed as little-endian words\"\n#endif\n\n");
 	put_prototypes(o, e);
 	cop__text_add(o, "\n");

@@ -127,8 +127,8 @@ static void put_segment(cop_text *o, const cop_emission *e, cop_segment seg, con
 	size_t bytes = e->plan->bytes[seg], words = bytes / 4;
 
 	if (!bytes) return;
-	cop__text_add(o, "\n/* %s */\nstatic union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; uint8_t b[%zu]; } %s ALIGNED(%d);\n",
-		what, words, words, words, bytes, name, e->plan->target.align);
+	cop__text_add(o, "\n/* %s */\nstatic union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; uint8_t b[%zu]; } %s ALIGNED(%d)%s;\n",
+		what, words, words, words, bytes, name, e->plan->target.align, seg == COP_SEG_FAST ? " FAST" : "");
 }
 
 cop_status cop__emit_weights(cop_text *o, const cop_emission *e)
@@ -140,7 +140,9 @@ cop_status cop__emit_weights(cop_text *o, const cop_emission *e)
 			if (e->plan->entry[en].step[s].pack_once) COP_TRY(put_packed(o, e, en, s));
 	put_segment(o, e, COP_SEG_PARAM, "parameters", "Parameters that training changes, one block.");
 	put_segment(o, e, COP_SEG_STATE, "state", "What else lives from step to step.");
-	put_segment(o, e, COP_SEG_ARENA, "arena", "Everything temporary, inputs and outputs within.");
+	bool two = e->plan->bytes[COP_SEG_FAST];
+	put_segment(o, e, COP_SEG_ARENA, "arena", two ? "What is temporary and had no room in the fast RAM." : "Everything temporary, inputs and outputs within.");
+	put_segment(o, e, COP_SEG_FAST, "fast", "What is temporary and touched most.");
 	return o->status;
 }
 

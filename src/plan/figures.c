@@ -166,7 +166,7 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 	}
 	if (!st) {
 		out->flash_bytes = cop__plan_flash(p);
-		out->ram_bytes = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
+		out->ram_bytes = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
 		out->energy_nj = energy_pj(fused, p) / 1000;
 	}
 	cop_plan_free(p);

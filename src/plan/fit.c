@@ -26,7 +26,7 @@ static cop_status arena_of(size_t *bytes, cop_graph *g, const cop_target *t)
 
 	open.ram = open.flash = 0;
 	COP_TRY(cop_plan_build(&p, &g, 1, &open));
-	*bytes = p->bytes[COP_SEG_ARENA];
+	*bytes = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST];
 	cop_plan_free(p);
 	return COP_OK;
 }

@@ -57,6 +57,8 @@ static size_t place_all(packer *p)
 	return top;
 }
 
+enum { RULES = 5, HEAT = RULES }; /* HEAT serves two memories, below */
+
 static double weight(const cop_span *s, int rule)
 {
 	double life = s->to - s->from + 1;
@@ -65,6 +67,7 @@ static double weight(const cop_span *s, int rule)
 	case 1: return (double)s->bytes * life;
 	case 2: return life;
 	case 3: return -(double)s->from;
+	case HEAT: return s->heat / (double)COP_MAX(1, s->bytes);
 	default: return (double)s->to;
 	}
 }
@@ -80,13 +83,13 @@ static void sort(packer *p, int rule)
 	}
 }
 
-size_t cop__live_bytes(const cop_span *s, int32_t n, int32_t t)
+size_t cop__live_bytes(const cop_span *s, int32_t n, int32_t t, bool fast_only)
 {
 	size_t live = 0;
 
 	for (int32_t i = 0; i < n; i++) {
 		const cop_span *x = s[i].over ? &s[s[i].over - 1] : NULL;
-		if (t < s[i].from || t > s[i].to) continue;
+		if (t < s[i].from || t > s[i].to || (fast_only && !s[i].fast)) continue;
 		live += s[i].bytes;
 		if (x && s[i].from == t) live -= x->bytes + s[i].bytes - COP_MAX(x->bytes + COP_MIN(s[i].ahead, s[i].bytes), s[i].bytes);
 	}
@@ -122,8 +125,17 @@ static size_t live_peak(const cop_span *s, int32_t n, int32_t n_step)
 {
 	size_t peak = 0;
 
-	for (int32_t t = 0; t <= n_step; t++) peak = COP_MAX(peak, cop__live_bytes(s, n, t));
+	for (int32_t t = 0; t <= n_step; t++) peak = COP_MAX(peak, cop__live_bytes(s, n, t, false));
 	return peak;
+}
+
+/* Moves what is at place `from` of the order to an earlier one. */
+static void bring_forward(packer *p, int32_t from, uint32_t draw)
+{
+	int32_t to = from ? (int32_t)(draw % (uint32_t)from) : 0, id = p->order[from];
+
+	for (int32_t k = from; k > to; k--) p->order[k] = p->order[k - 1];
+	p->order[to] = id;
 }
 
 /* Moves a piece that reaches the top to an earlier place in the order. */
@@ -135,14 +147,12 @@ static void nudge(packer *p, size_t top, uint32_t draw)
 		const cop_span *s = &p->span[p->order[k]];
 		if (s->off + s->bytes == top && draw % (uint32_t)++count == 0) hot = k;
 	}
-	int32_t to = hot ? (int32_t)(draw / 7 % (uint32_t)hot) : 0, id = p->order[hot];
-	for (int32_t k = hot; k > to; k--) p->order[k] = p->order[k - 1];
-	p->order[to] = id;
+	bring_forward(p, hot, draw / 7);
 }
 
 cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step)
 {
-	enum { RULES = 5, TRIES = 400 };
+	enum { TRIES = 400 };
 	cop_arena mem;
 
 	cop__arena_init(&mem, cx);
@@ -169,4 +179,112 @@ cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *s
 	*arena = n ? place_all(&p) : 0;
 	cop__arena_free(&mem);
 	return COP_OK;
+}
+
+/* ---- two memories ---- */
+
+/* Into the fast one goes, in the order given, each piece that finds room there for its whole life; their heat. The order is left in `upper`. */
+static double fill_fast(packer *p, size_t limit)
+{
+	int32_t placed = 0;
+	double heat = 0;
+
+	memcpy(p->upper, p->order, sizeof *p->order * (size_t)p->n);
+	for (int32_t k = 0; k < p->n; k++) {
+		cop_span *s = &p->span[p->upper[k]];
+		s->off = lowest(p, p->upper[k], placed);
+		s->fast = s->bytes && s->off + s->bytes <= limit;
+		if (!s->fast) continue;
+		p->order[placed++] = p->upper[k];
+		heat += s->heat;
+	}
+	return heat;
+}
+
+/* Of natural orders, hottest for its size among them, the one that brings most heat; then pieces are moved forward at random. */
+static void choose_fast(packer *p, size_t limit)
+{
+	enum { ORDERS = 2 * (HEAT + 1), TRIES = 400 };
+	size_t bytes = sizeof *p->order * (size_t)p->n;
+	double most = -1;
+
+	for (uint32_t i = 0; i < ORDERS + TRIES; i++) {
+		if (i < ORDERS) {
+			sort(p, (int)i / 2);
+			if (i % 2) upper_first(p);
+		} else {
+			memcpy(p->order, p->best, bytes);
+			bring_forward(p, (int32_t)(cop__rand(1, 3, 2 * i) % (uint32_t)p->n), cop__rand(1, 3, 2 * i + 1));
+		}
+		double heat = fill_fast(p, limit);
+		if (heat < most || (heat == most && i < ORDERS)) continue;
+		most = heat;
+		memcpy(p->best, p->upper, bytes);
+	}
+	memcpy(p->order, p->best, bytes);
+	fill_fast(p, limit);
+}
+
+static size_t top_of_fast(const cop_span *s, int32_t n)
+{
+	size_t top = 0;
+
+	for (int32_t i = 0; i < n; i++)
+		if (s[i].fast) top = COP_MAX(top, s[i].off + s[i].bytes);
+	return top;
+}
+
+/* A result in one memory cannot lie over an operand in the other. */
+static void part_overlaps(cop_span *span, int32_t n)
+{
+	for (int32_t i = 0; i < n; i++)
+		if (span[i].over && span[span[i].over - 1].fast != span[i].fast) span[i].over = 0;
+}
+
+/* Packs the pieces that are left, as if they were all; at: where each of them is among all. */
+static cop_status pack_rest(size_t *arena, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step, cop_span *rest, int32_t *at)
+{
+	int32_t count = 0;
+	size_t live;
+
+	for (int32_t i = 0; i < n; i++)
+		if (!span[i].fast) at[i] = count, rest[count++] = span[i];
+	for (int32_t k = 0; k < count; k++)
+		if (rest[k].over) rest[k].over = at[rest[k].over - 1] + 1;
+	COP_TRY(cop__pack_spans(arena, &live, cx, rest, count, n_step));
+	for (int32_t i = 0; i < n; i++)
+		if (!span[i].fast) span[i].off = rest[at[i]].off;
+	return COP_OK;
+}
+
+/* All of a plan that fits. */
+static void move_all(size_t *arena, size_t *fast, cop_span *span, int32_t n)
+{
+	for (int32_t i = 0; i < n; i++) span[i].fast = true;
+	*fast = *arena;
+	*arena = 0;
+}
+
+cop_status cop__pack_two(size_t *arena, size_t *fast, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step, size_t limit)
+{
+	cop_arena mem;
+
+	*fast = 0;
+	COP_TRY(cop__pack_spans(arena, live, cx, span, n, n_step));
+	if (!limit) return COP_OK;
+	if (*arena <= limit) return move_all(arena, fast, span, n), COP_OK;
+	cop__arena_init(&mem, cx);
+	size_t bytes = sizeof(int32_t) * (size_t)(n + 1);
+	packer p = {span, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes), n, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes)};
+	cop_span *rest = cop__arena_get(&mem, sizeof *rest * (size_t)(n + 1));
+	cop_status st = p.order && p.best && p.near_ && p.upper && rest ? COP_OK : COP_NOMEM;
+	if (!st) {
+		choose_fast(&p, limit);
+		*fast = top_of_fast(span, n);
+		part_overlaps(span, n);
+		*live = live_peak(span, n, n_step);
+		st = pack_rest(arena, cx, span, n, n_step, rest, p.upper);
+	}
+	cop__arena_free(&mem);
+	return st;
 }

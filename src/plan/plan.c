@@ -216,13 +216,39 @@ static cop_place leaf_place(const cop_plan *p, const cop_graph *g, cop_vid base)
 	return x->role >= COP_CONST ? cop__plan_var(p, x->name)->place : (cop_place){0};
 }
 
+/* Bytes that are touched in one run. A multiply-accumulate reads an element of each operand; where a kernel has scratch, of that, into
+ * which the first operand is copied, and likewise of a weight that is repacked. A result is written once. */
+static void add_heat(const cop_entry *e, layout *l, const int32_t *work, const int32_t *pack)
+{
+	const cop_graph *g = e->g;
+
+	for (int32_t s = 0; s < e->n_step; s++) {
+		const cop_step *st = &e->step[s];
+		const cop_node *d = &g->node[st->node];
+		cop_cost cost = {0};
+		if (cop__op(g, st->node)->cost) cop__op(g, st->node)->cost(g, st->node, &cost);
+		for (int i = 0; i < d->n_in; i++) {
+			if (!d->in[i]) continue;
+			const cop_type *t = cop__t(g, d->in[i]);
+			double each = (double)COP_MAX(cost.mac, cop_type_count(t)) * cop__dtype_bits(t->dtype) / 8;
+			int32_t copy = i == 0 && work[s] ? work[s] : pack[s] && i == st->kernel->pack_in ? pack[s] : 0, own = l->slot[cop__base(g, d->in[i])];
+			l->span[own].heat += copy ? (double)cop_type_bytes(t) : each; /* span 0, of what is not in the arena, is none */
+			l->span[copy].heat += each;
+		}
+		for (int i = 0; i < COP_MAX_OUT; i++)
+			if (d->out[i]) l->span[l->slot[cop__base(g, d->out[i])]].heat += (double)cop_type_bytes(cop__t(g, d->out[i]));
+	}
+}
+
+static cop_place in_arena(const cop_span *s) { return (cop_place){s->fast ? COP_SEG_FAST : COP_SEG_ARENA, s->off, NULL}; }
+
 static void fill_places(const cop_plan *p, cop_entry *e, const layout *l)
 {
 	const cop_graph *g = e->g;
 
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		cop_vid b = cop__base(g, (cop_vid)v);
-		if (l->slot && l->slot[b]) e->place[v] = (cop_place){COP_SEG_ARENA, l->span[l->slot[b]].off, NULL};
+		if (l->slot && l->slot[b]) e->place[v] = in_arena(&l->span[l->slot[b]]);
 		else e->place[v] = leaf_place(p, g, b);
 	}
 	for (int32_t s = 0; s < e->n_step; s++) {
@@ -241,7 +267,7 @@ static cop_status lay_out(cop_plan *p, cop_entry *e)
 	size_t values = (size_t)g->n_value + 1, steps = (size_t)e->n_step + 1;
 
 	cop__arena_init(&mem, p->cx);
-	layout l = {.slot = cop__arena_get(&mem, values * 4), .last = cop__arena_get(&mem, values * 4), .span = cop__arena_get(&mem, (values + 2 * steps) * sizeof(cop_span))};
+	layout l = {.slot = cop__arena_get(&mem, values * 4), .last = cop__arena_get(&mem, values * 4), .span = cop__arena_get(&p->mem, (values + 2 * steps) * sizeof(cop_span))};
 	int32_t *work = cop__arena_get(&mem, steps * 4), *pack = cop__arena_get(&mem, steps * 4);
 	cop_status st = l.slot && l.last && l.span && work && pack ? COP_OK : COP_NOMEM;
 	if (!st) {
@@ -249,14 +275,18 @@ static cop_status lay_out(cop_plan *p, cop_entry *e)
 		make_spans(p, e, &l);
 		fill_places(p, e, &(layout){.slot = NULL, .span = NULL}); /* FIXED or not decides what is packed once */
 		make_scratch(p, e, &l, work, pack);
-		st = cop__pack_spans(&e->arena, &e->live, p->cx, l.span + 1, l.n, e->n_step);
+		add_heat(e, &l, work, pack);
+		st = cop__pack_two(&e->arena, &e->fast, &e->live, p->cx, l.span + 1, l.n, e->n_step, p->target.fast_ram);
 	}
 	if (!st) fill_places(p, e, &l);
 	for (int32_t s = 0; !st && s < e->n_step; s++) {
-		if (work[s]) e->step[s].work = (cop_place){COP_SEG_ARENA, l.span[work[s]].off, NULL};
-		if (pack[s]) e->step[s].pack = (cop_place){COP_SEG_ARENA, l.span[pack[s]].off, NULL};
-		e->step[s].live = cop__live_bytes(l.span + 1, l.n, s);
+		if (work[s]) e->step[s].work = in_arena(&l.span[work[s]]);
+		if (pack[s]) e->step[s].pack = in_arena(&l.span[pack[s]]);
+		e->step[s].live = cop__live_bytes(l.span + 1, l.n, s, false);
+		e->step[s].fast = cop__live_bytes(l.span + 1, l.n, s, true);
 	}
+	e->span = l.span + 1;
+	e->n_span = l.n;
 	cop__arena_free(&mem);
 	return st;
 }
@@ -295,28 +325,17 @@ static cop_status build_entry(cop_plan *p, cop_entry *e)
 	COP_TRY(lay_out(p, e));
 	find_used(p, e);
 	p->bytes[COP_SEG_ARENA] = COP_MAX(p->bytes[COP_SEG_ARENA], e->arena);
+	p->bytes[COP_SEG_FAST] = COP_MAX(p->bytes[COP_SEG_FAST], e->fast);
 	return COP_OK;
 }
 
-size_t cop__plan_flash(const cop_plan *p)
+static cop_status check_fast(const cop_plan *p)
 {
-	size_t sum = p->bytes[COP_SEG_PACK];
+	const cop_target *t = &p->target;
 
-	for (int32_t i = 0; i < p->n_var; i++)
-		if (p->var[i].used && !p->var[i].written) sum += up(cop_type_bytes(&p->var[i].type), (size_t)p->target.align);
-	return sum;
-}
-
-const char *cop__plan_peak(const cop_plan *p, char buf[96])
-{
-	size_t most = 0;
-
-	strcpy(buf, "none");
-
-	for (int e = 0; e < p->n_entry; e++)
-		for (int32_t s = 0; s < p->entry[e].n_step; s++)
-			if (p->entry[e].step[s].live > most) most = p->entry[e].step[s].live, cop__label(p->entry[e].g, p->entry[e].step[s].node, buf);
-	return buf;
+	if (t->fast_ram <= t->fast_most) return COP_OK;
+	if (!t->fast_most) return cop__error(p->cx, COP_ARG, "target %s has no fast RAM beside its RAM, %zu bytes are asked for", t->name, t->fast_ram);
+	return cop__error(p->cx, COP_ARG, "target %s has %zu bytes of fast RAM, %zu are asked for", t->name, t->fast_most, t->fast_ram);
 }
 
 static cop_status check_budget(const cop_plan *p)
@@ -325,7 +344,7 @@ static cop_status check_budget(const cop_plan *p)
 	size_t ram = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_PARAM] + p->bytes[COP_SEG_STATE];
 	size_t flash = p->bytes[COP_SEG_FIXED] + p->bytes[COP_SEG_PARAM];
 
-	if (p->target.ram && ram > p->target.ram)
+	if (p->target.ram && ram > p->target.ram) /* fast RAM was filled as far as it goes */
 		return cop__error(p->cx, COP_BUDGET, "target %s has %zu bytes of RAM, the plan needs %zu (%zu too many): arena %zu, parameters %zu, state %zu; the arena's peak is at %s",
 			p->target.name, p->target.ram, ram, ram - p->target.ram, p->bytes[COP_SEG_ARENA], p->bytes[COP_SEG_PARAM], p->bytes[COP_SEG_STATE], cop__plan_peak(p, label));
 	if (p->target.flash && flash > p->target.flash)
@@ -350,7 +369,8 @@ cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, 
 	cop__arena_init(&p->mem, cx);
 	if ((p->entry = cop__arena_get(&p->mem, sizeof *p->entry * (size_t)n_entry))) {
 		for (int e = 0; e < n_entry; e++) p->entry[e].g = entry[e];
-		st = collect_vars(p);
+		st = check_fast(p);
+		if (!st) st = collect_vars(p);
 		if (!st) st = place_vars(p);
 		for (int e = 0; !st && e < n_entry; e++) st = build_entry(p, &p->entry[e]);
 		if (!st) st = check_budget(p);
@@ -366,33 +386,4 @@ void cop_plan_free(cop_plan *p)
 	cop_ctx *cx = p->cx;
 	cop__arena_free(&p->mem);
 	cop__free(cx, p);
-}
-
-size_t cop_plan_bytes(const cop_plan *p, cop_role segment)
-{
-	static const cop_segment seg[] = {[COP_TEMP] = COP_SEG_ARENA, [COP_INPUT] = COP_SEG_PACK, [COP_CONST] = COP_SEG_FIXED, [COP_PARAM] = COP_SEG_PARAM, [COP_STATE] = COP_SEG_STATE};
-	return p->bytes[seg[segment]];
-}
-
-size_t cop_plan_live(const cop_plan *p)
-{
-	size_t most = 0;
-	for (int e = 0; e < p->n_entry; e++) most = COP_MAX(most, p->entry[e].live);
-	return most;
-}
-
-int32_t cop_plan_steps(const cop_plan *p, int entry) { return p->entry[entry].n_step; }
-
-bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
-{
-	const cop_entry *e = &p->entry[entry];
-	cop_cost cost = {0};
-
-	if (i < 0 || i >= e->n_step) return false;
-	const cop_step *s = &e->step[i];
-	const cop_op *op = cop__op(e->g, s->node);
-	if (op->cost) op->cost(e->g, s->node, &cost);
-	cop_vid named = cop__arg(e->g, s->node, 1) ? cop__arg(e->g, s->node, 1) : cop__res(e->g, s->node, 0);
-	*out = (cop_step_info){op->name, s->kernel->symbol, e->g->value[named].name, s->live, cost.mac};
-	return true;
 }

@@ -7,8 +7,9 @@
 
 #include "op/op.h"
 
-/* PACK: weights that never change, as their kernels want them. FIXED: contents that are read where the graph has them. */
-typedef enum cop_segment { COP_SEG_NONE, COP_SEG_FIXED, COP_SEG_PARAM, COP_SEG_STATE, COP_SEG_ARENA, COP_SEG_PACK, COP_N_SEG } cop_segment;
+/* FAST: the part of the arena in fast RAM. PACK: weights that never change, as their kernels want them. FIXED: contents that are read where
+ * the graph has them. */
+typedef enum cop_segment { COP_SEG_NONE, COP_SEG_FIXED, COP_SEG_PARAM, COP_SEG_STATE, COP_SEG_ARENA, COP_SEG_FAST, COP_SEG_PACK, COP_N_SEG } cop_segment;
 
 typedef struct cop_place {
 	cop_segment seg;
@@ -28,15 +29,21 @@ typedef struct cop_step {
 	size_t work_bytes;            /* of one part */
 	bool pack_once;               /* the weight never changes: packed when the session is made */
 	bool split;                   /* worth more than one thread */
-	size_t live;                  /* bytes of the arena in use */
+	size_t live, fast;            /* bytes of both arenas in use; of the fast one */
 } cop_step;
+
+/* A piece of the arena, live from step `from` to step `to` inclusive. over: 1 + the index of a piece that ends where this one
+ * begins, and that it may lie on when it begins `ahead` bytes before it; 0: none. heat: bytes read and written in one run. */
+typedef struct cop_span { size_t bytes, off; int32_t from, to, over; size_t ahead; double heat; bool fast; } cop_span;
 
 typedef struct cop_entry {
 	cop_graph *g;
 	cop_step *step;
 	int32_t n_step;
 	cop_place *place;             /* [n_value+1] */
-	size_t arena, live;           /* bytes planned; the largest live set */
+	cop_span *span;               /* the pieces of the arena */
+	int32_t n_span;
+	size_t arena, fast, live;     /* bytes planned, in slow and in fast RAM; the largest live set */
 } cop_entry;
 
 /* A leaf of some entry, by name. written: by a step, or (STATE) by whoever runs the plan. used: some step touches it
@@ -60,11 +67,10 @@ cop_status cop__schedule(cop_nid *order, const cop_graph *g, bool late);
 /* The value whose memory v shares: through views and aliases, to a leaf or a temporary of its own. */
 cop_vid cop__base(const cop_graph *g, cop_vid v);
 
-/* A piece of the arena, live from step `from` to step `to` inclusive. over: 1 + the index of a piece that ends where this one
- * begins, and that it may lie on when it begins `ahead` bytes before it; 0: none. */
-typedef struct cop_span { size_t bytes, off; int32_t from, to, over; size_t ahead; } cop_span;
-size_t cop__live_bytes(const cop_span *span, int32_t n, int32_t step); /* what no arena can be smaller than at that step */
+size_t cop__live_bytes(const cop_span *span, int32_t n, int32_t step, bool fast_only); /* what no arena can be smaller than at that step */
 cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step);
+/* Chooses the pieces of the fast memory, `limit` bytes, and gives both kinds addresses. */
+cop_status cop__pack_two(size_t *arena, size_t *fast, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step, size_t limit);
 
 /* The kernel row for a node, or NULL. word: the node's words. */
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa);

@@ -5,7 +5,7 @@
 #include "plan/plan.h"
 
 static const struct { const char *name, *summary; cop_target t; } targets[] = {
-#define T(n, text, isa_, ram_, flash_, align_) {n, text, {.name = n, .isa = isa_, .ram = ram_, .flash = flash_, .align = align_, .threads = 1}},
+#define T(n, text, isa_, ram_, fast, flash_, align_) {n, text, {.name = n, .isa = isa_, .ram = ram_, .fast_most = fast, .flash = flash_, .align = align_, .threads = 1}},
 #include "plan/target.def"
 #undef T
 };

@@ -1,77 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Plans of every network of the zoo, inference and training, checked by simulation and not by the planner's own notion
- * of lifetimes: each byte of the arena remembers which value was last written there, and each read must find its own
- * value. So must every reader of a parameter find it before its update. And the arena may not be larger than
- * 1.05 times the largest live set.
+ * of lifetimes (simulate.h). And the arena may not be larger than 1.05 times the largest live set.
  */
-#include "help.h"
+#include "plan/simulate.h"
+
 #include "pass/pass.h"
-
-typedef struct sim { const cop_plan *p; const cop_entry *e; uint32_t *owner; bool *updated; const char *net; } sim;
-enum { SCRATCH = 0xffffffff };
-
-static void mark(sim *s, cop_place at, size_t bytes, uint32_t who)
-{
-	if (at.seg != COP_SEG_ARENA) return;
-	assert_true(at.off + bytes <= s->p->bytes[COP_SEG_ARENA]);
-	for (size_t i = at.off / 4; i < (at.off + bytes + 3) / 4; i++) s->owner[i] = who;
-}
-
-static void read_value(sim *s, cop_nid n, cop_vid v)
-{
-	const cop_graph *g = s->e->g;
-	cop_place at = s->e->place[v];
-	cop_vid base = cop__base(g, v);
-	char label[96];
-
-	if (at.seg != COP_SEG_ARENA) {
-		bool is_new = g->value[v].alias != 0;
-		if (!is_new && g->value[v].role >= COP_CONST && s->updated[base]) fail_msg("%s: %s reads '%s' after its update", s->net, cop__label(g, n, label), g->value[v].name);
-		return;
-	}
-	for (size_t i = at.off / 4; i < (at.off + cop_type_bytes(cop__t(g, v))) / 4; i++)
-		if (s->owner[i] != base) fail_msg("%s: %s reads value %u at byte %zu, which value %u has overwritten", s->net, cop__label(g, n, label), v, i * 4, s->owner[i]);
-}
-
-static void step(sim *s, const cop_step *st)
-{
-	const cop_graph *g = s->e->g;
-	const cop_node *d = &g->node[st->node];
-
-	for (int i = 0; i < d->n_in; i++)
-		if (d->in[i]) read_value(s, st->node, d->in[i]);
-	if (d->guard) read_value(s, st->node, d->guard);
-	if (st->work_bytes) mark(s, st->work, st->work_bytes * (st->split ? (size_t)s->p->target.threads : 1), SCRATCH);
-	if (st->kernel->pack && !st->pack_once) mark(s, st->pack, st->kernel->pack_bytes(st->word), SCRATCH);
-	for (int i = 0; i < d->n_in; i++) /* scratch must not lie on what the step reads */
-		if (d->in[i]) read_value(s, st->node, d->in[i]);
-	for (int i = 0; i < COP_MAX_OUT; i++) {
-		cop_vid v = d->out[i];
-		if (!v) continue;
-		if (!g->value[v].alias) mark(s, s->e->place[v], cop_type_bytes(cop__t(g, v)), v);
-	}
-	bool over = cop__op(g, st->node)->flags & COP_OP_INPLACE || st->kernel->ahead; /* the latter is proved in `overlap` below */
-	for (int i = over ? 1 : 0; i < d->n_in; i++) /* nor a result on an input, except the first where the kernel allows it */
-		if (d->in[i]) read_value(s, st->node, d->in[i]);
-	for (int i = 0; i < COP_MAX_OUT; i++)
-		if (d->out[i] && g->value[d->out[i]].alias) s->updated[cop__base(g, d->out[i])] = true;
-}
-
-static void simulate(const cop_plan *p, const char *net)
-{
-	for (int e = 0; e < p->n_entry; e++) {
-		const cop_graph *g = p->entry[e].g;
-		sim s = {p, &p->entry[e], calloc(p->bytes[COP_SEG_ARENA] / 4 + 16, 4), calloc((size_t)g->n_value + 1, 1), net};
-		for (int32_t i = 0; i < g->n_input; i++) mark(&s, p->entry[e].place[g->input[i]], cop_type_bytes(cop__t(g, g->input[i])), g->input[i]);
-		for (int32_t i = 0; i < p->entry[e].n_step; i++) {
-			step(&s, &p->entry[e].step[i]);
-		}
-		for (int32_t i = 0; i < g->n_output; i++) read_value(&s, p->entry[e].step[p->entry[e].n_step - 1].node, g->output[i]);
-		free(s.owner);
-		free(s.updated);
-	}
-}
 
 static void check_plan(cop_ctx *cx, cop_graph *const *entry, int n, bool late, const char *net, const char *what)
 {

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ask - what a plan says of itself: bytes of each segment, steps, the peak.
+ */
+#include "plan/plan.h"
+
+size_t cop__plan_flash(const cop_plan *p)
+{
+	size_t sum = p->bytes[COP_SEG_PACK], align = (size_t)p->target.align;
+
+	for (int32_t i = 0; i < p->n_var; i++)
+		if (p->var[i].used && !p->var[i].written) sum += (cop_type_bytes(&p->var[i].type) + align - 1) / align * align;
+	return sum;
+}
+
+const char *cop__plan_peak(const cop_plan *p, char buf[96])
+{
+	size_t most = 0; /* in the RAM that may not be enough */
+
+	strcpy(buf, "none");
+	for (int e = 0; e < p->n_entry; e++)
+		for (int32_t s = 0; s < p->entry[e].n_step; s++)
+			if (p->entry[e].step[s].live - p->entry[e].step[s].fast > most) {
+				most = p->entry[e].step[s].live - p->entry[e].step[s].fast;
+				cop__label(p->entry[e].g, p->entry[e].step[s].node, buf);
+			}
+	return buf;
+}
+
+size_t cop_plan_bytes(const cop_plan *p, cop_role segment)
+{
+	static const cop_segment seg[] = {[COP_TEMP] = COP_SEG_ARENA, [COP_INPUT] = COP_SEG_PACK, [COP_CONST] = COP_SEG_FIXED, [COP_PARAM] = COP_SEG_PARAM, [COP_STATE] = COP_SEG_STATE};
+	return p->bytes[seg[segment]];
+}
+
+size_t cop_plan_fast(const cop_plan *p) { return p->bytes[COP_SEG_FAST]; }
+
+double cop_plan_fast_part(const cop_plan *p)
+{
+	double all = 0, fast = 0;
+
+	for (int e = 0; e < p->n_entry; e++)
+		for (int32_t i = 0; i < p->entry[e].n_span; i++) {
+			all += p->entry[e].span[i].heat;
+			if (p->entry[e].span[i].fast) fast += p->entry[e].span[i].heat;
+		}
+	return all > 0 ? fast / all : 0;
+}
+
+size_t cop_plan_live(const cop_plan *p)
+{
+	size_t most = 0;
+	for (int e = 0; e < p->n_entry; e++) most = COP_MAX(most, p->entry[e].live);
+	return most;
+}
+
+int32_t cop_plan_steps(const cop_plan *p, int entry) { return p->entry[entry].n_step; }
+
+bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
+{
+	const cop_entry *e = &p->entry[entry];
+	cop_cost cost = {0};
+
+	if (i < 0 || i >= e->n_step) return false;
+	const cop_step *s = &e->step[i];
+	const cop_op *op = cop__op(e->g, s->node);
+	if (op->cost) op->cost(e->g, s->node, &cost);
+	cop_vid named = cop__arg(e->g, s->node, 1) ? cop__arg(e->g, s->node, 1) : cop__res(e->g, s->node, 0);
+	*out = (cop_step_info){op->name, s->kernel->symbol, e->g->value[named].name, s->live, s->fast, cost.mac};
+	return true;
+}
