@@ -4,7 +4,8 @@
 #   sanitize  every test under the address, leak and undefined-behaviour sanitizers
 #   gcc clang every test, warnings being errors
 #   core      every test without the optional libraries
-#   fuzz      every reader for FUZZ_SECONDS (20), beginning with small files that the program itself writes
+#   fuzz      every reader for FUZZ_SECONDS (20), beginning with small files that the program itself writes and those in
+#             tests/fuzz/corpus, which fuzzing made of them: each reaches code that the former do not (found by -merge=1)
 #   arm       the kernels and the engine on 64-bit ARM, cross-compiled and emulated
 #   mutants   deliberate mistakes, each of which a test has to notice (tests/mutants.txt)
 # Build trees and logs: build/check-NAME and build/check-NAME.log, or in CHECK_OUT. JOBS: how many at a time.
@@ -56,7 +57,7 @@ check_mutants() { # its last line is the count
 	return $status
 }
 
-# Each reader for FUZZ_SECONDS, beginning with files of our own; how many inputs it took is in the note.
+# Each reader for FUZZ_SECONDS, beginning with files of our own, new ones beside the first; how many inputs it took is in the note.
 check_fuzz() {
 	need clang || return
 	target=fuzzers
@@ -70,7 +71,7 @@ check_fuzz() {
 		[ -f "$dir/corpus/$kind.dict" ] && words=-dict=$dir/corpus/$kind.dict
 		mkdir -p "$dir/corpus/$kind"
 		"$fuzzer" $words -max_total_time="${FUZZ_SECONDS:-20}" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-			-artifact_prefix="$dir/$kind-" "$dir/corpus/$kind" >"$dir/$kind.log" 2>&1 || { status=1; tail -n 60 "$dir/$kind.log"; note="$note $kind FAILED,"; continue; }
+			-artifact_prefix="$dir/$kind-" "$dir/corpus/$kind" "tests/fuzz/corpus/$kind" >"$dir/$kind.log" 2>&1 || { status=1; tail -n 60 "$dir/$kind.log"; note="$note $kind FAILED,"; continue; }
 		note="$note $kind $(sed -n 's/^stat::number_of_executed_units: //p' "$dir/$kind.log"),"
 	done
 	note="inputs:${note%,}"
