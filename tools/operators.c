@@ -10,12 +10,14 @@
 
 #undef COP_HAVE_NEON
 #undef COP_HAVE_DOTPROD
+#undef COP_HAVE_I8MM
 #undef COP_HAVE_AVX2
 #undef COP_HAVE_AVX512
 #undef COP_HAVE_AVXVNNI
 #undef COP_HAVE_AVX512VNNI
 #define COP_HAVE_NEON 1
 #define COP_HAVE_DOTPROD 1
+#define COP_HAVE_I8MM 1
 #define COP_HAVE_AVX2 1
 #define COP_HAVE_AVX512 1
 #define COP_HAVE_AVXVNNI 1
@@ -36,7 +38,7 @@ static const kernel kernels[] = {
 };
 
 static const struct { const char *name; uint32_t isa; } columns[] = {{"portable C", COP_ISA_REF}, {"Cortex-M DSP", COP_ISA_DSP}, {"NEON", COP_ISA_NEON},
-	{"dotprod", COP_ISA_DOTPROD}, {"AVX2", COP_ISA_AVX2}, {"AVX-512", COP_ISA_AVX512}, {"AVX-VNNI", COP_ISA_AVXVNNI}, {"AVX-512-VNNI", COP_ISA_AVX512VNNI}};
+	{"dotprod", COP_ISA_DOTPROD}, {"i8mm", COP_ISA_I8MM}, {"AVX2", COP_ISA_AVX2}, {"AVX-512", COP_ISA_AVX512}, {"AVX-VNNI", COP_ISA_AVXVNNI}, {"AVX-512-VNNI", COP_ISA_AVX512VNNI}};
 
 static cop_status print(void *ud, const void *bytes, size_t size)
 {
@@ -61,7 +63,7 @@ static void put_op(cop_text *o, const cop_op *op)
 {
 	const char *grad = op->grad ? "yes" : "";
 
-	if (op->flags & COP_OP_VIEW) cop__text_add(o, "| `%s` | any | %s | a view: nothing to do | | | | | | | |\n", op->name, grad);
+	if (op->flags & COP_OP_VIEW) cop__text_add(o, "| `%s` | any | %s | a view: nothing to do | | | | | | | | |\n", op->name, grad);
 	for (const kernel *k = kernels; k < kernels + LEN(kernels); k++) {
 		bool first = !strcmp(k->op, op->name);
 		for (const kernel *b = kernels; first && b < k; b++) first = strcmp(b->op, k->op) || strcmp(b->types, k->types);
@@ -87,7 +89,7 @@ static void put_page(cop_text *o)
 		"([formats.md](formats.md)), `i4` weights of 4 bits, `*` any bytes, `+` one or more.\n"
 		"*Gradient*: training goes through it; encoded weights are not trained. *some*: a kernel for certain shapes; the others take a kernel to the left, at last the "
 		"portable one.\nPortable C and the Cortex-M kernels are what `coppice emit` prints. An instruction set uses the kernels of those that it "
-		"contains: dotprod NEON's, AVX-VNNI AVX2's, AVX-512-VNNI all of x86.\n\n| operator | number formats | gradient |");
+		"contains: dotprod NEON's, i8mm dotprod's, AVX-VNNI AVX2's, AVX-512-VNNI all of x86.\n\n| operator | number formats | gradient |");
 	for (int c = 0; c < LEN(columns); c++) cop__text_add(o, " %s |", columns[c].name);
 	cop__text_add(o, "\n|---|---|---|");
 	for (int c = 0; c < LEN(columns); c++) cop__text_add(o, "---|");
@@ -102,6 +104,9 @@ int main(int argc, char **argv)
 	void *old;
 	size_t size;
 
+	uint32_t shown = 0;
+	for (int c = 0; c < LEN(columns); c++) shown |= columns[c].isa;
+	if (shown != COP_ISA_ALL) return fprintf(stderr, "an instruction set of kernel.h has no column in tools/operators.c\n"), 2;
 	if (cop_ctx_new(&cx, NULL)) return 2;
 	cop__text_init(&page, cx);
 	put_page(&page);
