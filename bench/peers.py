@@ -9,7 +9,7 @@ The same file for everyone: the four networks of MLPerf Tiny from COPPICE_MODELS
 weights (bench/peer_models.py, which translates). All are pinned to one core and take turns; a turn is many runs and counts by
 its median. Printed: the median over the turns, the fastest and the slowest turn, and how much longer the best peer takes: the median
 over the rounds of its turn by ours. --least judges by each turn's fastest run, for machines that are not quiet.
---apply runs passes over our side's int8 networks first: "round:mode=single drop_constant" rounds once, as LiteRT does, and leaves out
+--apply runs passes over our side's networks first: "round:mode=single drop_constant" rounds once, as LiteRT does, and leaves out
 channels that never change, which keeps results. What is not installed is left out: peers are no dependencies. Before it counts, a peer's result is compared with LiteRT's. ncnn
 has no zero points: it does the same work on other numbers.
 """
@@ -150,7 +150,7 @@ def build(args, folder, name, source, int8):
     net, tflite, onnx, ncnn = peer_models.prepare(path, folder, f"{name}-{'int8' if int8 else 'f32'}")
     rng = np.random.default_rng(7)
     x = rng.integers(-100, 100, net.shape).astype(np.int8) if net.int8 else rng.random(net.shape, np.float32)
-    engines, want = {"Coppice": Ours(args.coppice, tflite, args.apply if int8 else None, os.path.join(folder, "ours.cop"))}, None
+    engines, want = {"Coppice": Ours(args.coppice, tflite, args.apply, os.path.join(folder, "ours.cop"))}, None
     for peer, make in PEERS.items():
         try:
             e = make(net, tflite, onnx, ncnn, x)

@@ -22,7 +22,7 @@ void io_print(const char *text)
 }
 
 static const char build[] =
-	"set -e; cd '%s'; sed 's/BOARD_FLASH/4M/;s/BOARD_RAM/4M/' port/cortex-m4/board.ld > '%s/board.ld'\n"
+	"set -e; cd '%s'; sed 's/BOARD_FLASH/4M/;s/BOARD_RAM/4M/;s/BOARD_FAST/0/g' port/cortex-m4/board.ld > '%s/board.ld'\n"
 	"arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 %s -Wall -Wextra -Werror -Isrc -Iport/common -Iport/cortex-m4 -ffunction-sections -fdata-sections"
 	" tests/kernel/cortexm/layers.c src/kernel/cortexm/*.c src/kernel/ref/qconv.c src/kernel/ref/qeltwise.c src/kernel/ref/qpool.c port/cortex-m/io.c port/cortex-m/start.c"
 	" -nostartfiles --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections,--no-warnings,--defsym=end=ld_bss_end -Lport/cortex-m -T '%s/board.ld' -o '%s/layers.elf'\n";

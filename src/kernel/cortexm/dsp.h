@@ -121,8 +121,8 @@ COP_OUT_OF_LINE void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int3
 {
 	for (int32_t i = 0; i < 2; i++, w >>= 16, x >>= 16) {
 		int32_t wa = (int8_t)w, wb = ((int16_t)w - (exact ? wa : 0)) >> 8;
-		*a = (int32_t)((uint32_t)*a + (uint32_t)(wa * (int16_t)x)); /* wraps, as the instructions do: what the bias holds ahead comes back */
-		*b = (int32_t)((uint32_t)*b + (uint32_t)(wb * (int16_t)x));
+		*a = cop_wrap_add(*a, wa * (int16_t)x); /* wraps, as the instructions do: what the bias holds ahead comes back */
+		*b = cop_wrap_add(*b, wb * (int16_t)x);
 	}
 }
 
