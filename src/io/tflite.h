@@ -7,7 +7,7 @@
  *             reference kernels. The pass round:mode=single makes them cheaper, and a unit different now and then
  *   uint8     I8, zero point less 128; the network's own inputs and outputs stay U8 and pass a table
  *   float16   F32 (constants)    int64  I32, range checked    bool  U8
- *   int16     refused
+ *   int16     refused, but for the cell state of the LSTM, which is no value of the graph
  *
  * Integers that are known while reading (shapes, mostly) are computed here and become no nodes.
  */
@@ -83,6 +83,9 @@ cop_vid cop__tfl_as(cop_graph *g, cop_vid x, int32_t rank, const int32_t *dim);
 /* The elements `index` of one axis. */
 cop_vid cop__tfl_pick(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t axis, const int32_t *index, int32_t count);
 cop_status cop__tfl_mirror(cop_tfl *m, const cop_tfl_node *n, cop_vid x, const int32_t *pads); /* sets output 0 */
+
+/* The int8 form of the LSTM, batch first: the results, or 0 after recording a failure (tflite_qlstm.c). */
+cop_vid cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n, cop_vid x);
 
 static inline bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d) { return t->type.dtype == d; }
 

@@ -6,7 +6,7 @@
  */
 #include "io/tflite.h"
 
-enum { IN_X, IN_WX = 1, IN_WH = 5, IN_PEEPHOLE = 9, IN_BIAS = 12, IN_PROJECTION = 16, IN_PROJECTION_BIAS, IN_NORM = 20, MOST_STEPS = 1024 };
+enum { MOST_STEPS = 1024 };
 static const int order[4] = {0, 1, 3, 2}; /* of the file's input, forget, cell, output */
 static const cop_act_attr open_act = {COP_NO_LO, COP_NO_HI};
 
@@ -59,12 +59,12 @@ static void step(cop_graph *g, cell *s, cop_vid gates)
 static cop_status check(cop_tfl *m, const cop_tfl_node *n)
 {
 	for (int i = 0; i < (int)n->in.n; i++) {
-		bool extra = (i >= IN_PEEPHOLE && i < IN_BIAS) || i >= IN_NORM;
+		bool extra = (i >= LSTM_IN_PEEPHOLE && i < LSTM_IN_BIAS) || i >= LSTM_IN_NORM;
 		if (extra && cop__tfl_in(m, n, i)) return cop__tfl_fail(m, n, "peepholes and layer normalisation are not supported");
 	}
-	if (!cop__tfl_in(m, n, IN_WX)) return cop__tfl_fail(m, n, "a coupled input gate is not supported");
+	if (!cop__tfl_in(m, n, LSTM_IN_WX)) return cop__tfl_fail(m, n, "a coupled input gate is not supported");
 	if (cop__fb_int(&n->options, LSTM_ACT, 1, ACT_NONE) != ACT_TANH) return cop__tfl_fail(m, n, "the activation must be tanh");
-	if (cop__t(m->g, cop__tfl_value(m, n, 0))->dtype != COP_F32) return cop__tfl_fail(m, n, "is supported for floats only");
+	if (!cop__tfl_is(cop__tfl_in(m, n, 0), COP_F32) && !cop__tfl_is(cop__tfl_in(m, n, 0), COP_I8)) return cop__tfl_fail(m, n, "is supported for floats and int8 only");
 	return cop__t(m->g, cop__tfl_value(m, n, 0))->rank == 3 ? COP_OK : cop__tfl_fail(m, n, "the input must have three dimensions");
 }
 
@@ -101,16 +101,20 @@ cop_status cop__tfl_lstm(cop_tfl *m, const cop_tfl_node *n)
 	COP_TRY(check(m, n));
 	bool turn = cop__fb_int(&n->options, LSTM_TIME_MAJOR, 1, 0);
 	if (!(x = turned(m->g, x, turn))) return m->cx->code;
-	int32_t steps = cop__t(m->g, x)->dim[1], cols = cop__t(m->g, x)->dim[2], units = cop__tfl_in(m, n, IN_WX)->type.dim[0], out = units;
-	cop_tfl_tensor *wp = cop__tfl_in(m, n, IN_PROJECTION), *bp = cop__tfl_in(m, n, IN_PROJECTION_BIAS);
+	if (cop__tfl_is(cop__tfl_in(m, n, 0), COP_I8)) {
+		cop_vid y = cop__tfl_int_lstm(m, n, x);
+		return y ? cop__tfl_set(m, n, 0, turned(m->g, y, turn)) : m->cx->code;
+	}
+	int32_t steps = cop__t(m->g, x)->dim[1], cols = cop__t(m->g, x)->dim[2], units = cop__tfl_in(m, n, LSTM_IN_WX)->type.dim[0], out = units;
+	cop_tfl_tensor *wp = cop__tfl_in(m, n, LSTM_IN_PROJECTION), *bp = cop__tfl_in(m, n, LSTM_IN_PROJECTION_BIAS);
 	cell s = {.units = units, .clip = clip_of(cop__fb_float(&n->options, LSTM_CELL_CLIP, 0)), .clip_out = clip_of(cop__fb_float(&n->options, LSTM_PROJ_CLIP, 0))};
 	if (steps > MOST_STEPS || units < 1 || units > 1 << 20) return cop__tfl_fail(m, n, "%d steps of %d units, at most %d steps are supported", steps, units, MOST_STEPS);
 	if (wp) {
 		out = wp->type.dim[0];
-		if (!(s.wp = cop__tfl_value(m, n, IN_PROJECTION)) || (bp && !(s.bp = cop__tfl_value(m, n, IN_PROJECTION_BIAS)))) return m->cx->code;
+		if (!(s.wp = cop__tfl_value(m, n, LSTM_IN_PROJECTION)) || (bp && !(s.bp = cop__tfl_value(m, n, LSTM_IN_PROJECTION_BIAS)))) return m->cx->code;
 	}
-	cop_vid wx = stack(m, n, IN_WX, "wx", units, cols), b = wx ? stack(m, n, IN_BIAS, "b", units, 0) : 0, *h = cop__tfl_room(m, sizeof *h * (size_t)steps);
-	if (!b || !h || out < 1 || !(s.wh = stack(m, n, IN_WH, "wh", units, out))) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "has no units");
+	cop_vid wx = stack(m, n, LSTM_IN_WX, "wx", units, cols), b = wx ? stack(m, n, LSTM_IN_BIAS, "b", units, 0) : 0, *h = cop__tfl_room(m, sizeof *h * (size_t)steps);
+	if (!b || !h || out < 1 || !(s.wh = stack(m, n, LSTM_IN_WH, "wh", units, out))) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "has no units");
 	cop_vid rows = cop__apply(m->g, OP_fc, &open_act, VIDS(cop__tfl_as(m->g, x, 2, DIMS(-1, cols)), wx, b));
 	cop_vid gates = rows ? cop__tfl_as(m->g, rows, 3, DIMS(-1, steps, 4 * units)) : 0;
 	for (int32_t t = 0; gates && t < steps; t++) {

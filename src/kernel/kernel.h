@@ -184,6 +184,7 @@ enum { XK_COUNT, XK_WORDS };
  *           ZY + M(sum - cells * ZX) by the double rounding            buffers y | x
  * qlut      y = table[x], x as an unsigned byte                          buffers y | x table(i8[256])
  * qsoftmax  over the last axis, scale 1/256, zero -128: TFLite's fixed-point arithmetic. buffers y | x
+ * qlstm     N sequences of STEPS; op/qlstm.c says what its operands hold   buffers y | x wx wh b m
  * quantize  y = clamp(round(x * 1/SCALE) + ZERO), ties away from zero    dequantize  y = SCALE * (x - ZERO) */
 enum { QK_ZX = CK_WORDS, QK_ZY, QK_UP, QK_TWICE, QK_WORDS };
 enum { QA_COUNT, QA_ZA, QA_ZB, QA_ZY, QA_MA, QA_SA, QA_MB, QA_SB, QA_MY, QA_SY, QA_LO, QA_HI, QA_TWICE, QA_WORDS };
@@ -191,6 +192,7 @@ enum { QM_COUNT, QM_INNER, QM_BLEN, QM_ZA, QM_ZB, QM_ZY, QM_MY, QM_SY, QM_LO, QM
 enum { QP_ZX = PK_WORDS, QP_ZY, QP_M, QP_S, QP_LO, QP_HI, QP_WORDS };
 enum { QL_COUNT, QL_WORDS };
 enum { QS_ROWS, QS_C, QS_MULT, QS_SHIFT, QS_LEAST, QS_WORDS };
+enum { QR_N, QR_STEPS, QR_IN, QR_UNITS, QR_CELL, QR_CLIP, QR_MULT, QR_SHIFT, QR_WORDS };
 enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 
 /* A row list: i32 {count, index...}; at most CAP indices, ascending. */

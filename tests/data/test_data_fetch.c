@@ -12,7 +12,7 @@
 
 static cop_ctx *cx;
 static char *dir;
-static uint8_t *room;          /* what content() fills */
+static uint8_t *room;
 
 /* ---- the server: one connection at a time, closed after its answer ---- */
 
@@ -151,8 +151,15 @@ static long size_of(const char *end)
 	return stat(path(end), &s) ? -1 : (long)s.st_size;
 }
 
-/* The real file if it is at hand; right is false if not, and the sum will not fit. The room is freed when the server's thread has
- * ended: it may still be sending what a test has stopped asking for. */
+/* Room for the file and a byte more. It is freed when the server's thread has ended: that may still be sending what a test has
+ * stopped asking for. */
+static uint8_t *all_room(void)
+{
+	if (!room) room = calloc(length() + 1, 1);
+	return room;
+}
+
+/* The real file if it is at hand; right is false if not, and the sum will not fit. */
 static uint8_t *content(bool *right)
 {
 	char at[1024];
@@ -164,8 +171,7 @@ static uint8_t *content(bool *right)
 		snprintf(at, sizeof at, "%.*s/fsdd/%s", (int)strcspn(s, ":"), s, row()->file[0].name);
 		if (access(at, R_OK) == 0 && !cop_file_read(&p, &n, cx, at, 0) && n == length()) *right = true;
 	}
-	uint8_t *c = room ? room : malloc(length());
-	room = c;
+	uint8_t *c = all_room();
 	if (*right) memcpy(c, p, n);
 	else
 		for (size_t i = 0; i < length(); i++) c[i] = (uint8_t)(i * 2654435761u >> 13);
@@ -291,8 +297,7 @@ static void test_wrong_sum(void **state)
 static void test_wrong_length(void **state)
 {
 	(void)state;
-	uint8_t *body = calloc(length() + 1, 1);
-	srv.body = body, srv.size = length() + 1;
+	srv.body = all_room(), srv.size = length() + 1;
 	cop_status st = get();
 	if (!no_curl(st)) {
 		assert_int_equal(st, COP_FORMAT);

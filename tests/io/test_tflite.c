@@ -17,14 +17,15 @@ static uint8_t next_byte(uint32_t *s)
 	return (uint8_t)(*s >> 24);
 }
 
-static void fill_input(cop_tensor *x, int32_t k)
+/* dim: few bits of each byte, for networks that noise drives to their ends. */
+static void fill_input(cop_tensor *x, int32_t k, bool dim)
 {
 	uint32_t s = 12345 + (uint32_t)k;
 
 	for (int64_t i = 0; i < cop_type_count(&x->type); i++) {
 		uint8_t b = next_byte(&s);
 		if (x->type.dtype == COP_F32) ((float *)x->data)[i] = (float)b / 128 - 1;
-		else ((uint8_t *)x->data)[i] = b;
+		else ((uint8_t *)x->data)[i] = dim ? (uint8_t)((b >> 3) - 128) : b;
 	}
 }
 
@@ -52,12 +53,12 @@ static void close_net(net *o)
 	cop_graph_free(o->g);
 }
 
-static void check_bytes(cop_ctx *cx, net *o, int n, uint32_t want)
+static void check_bytes(cop_ctx *cx, net *o, int n, uint32_t want, bool dim)
 {
 	uint32_t crc = 0;
 
 	for (int k = 0; k < n; k++) {
-		fill_input(&o->x, k);
+		fill_input(&o->x, k, dim);
 		OK(cx, cop_session_run(o->s, 0));
 		crc = cop__crc32c(o->y.data, cop_type_bytes(&o->y.type), crc);
 	}
@@ -67,7 +68,7 @@ static void check_bytes(cop_ctx *cx, net *o, int n, uint32_t want)
 static void check_reals(cop_ctx *cx, net *o, int n, int count, const char *at)
 {
 	for (int k = 0; k < n; k++) {
-		fill_input(&o->x, k);
+		fill_input(&o->x, k, false);
 		OK(cx, cop_session_run(o->s, 0));
 		for (int i = 0; i < count; i++) {
 			char *end;
@@ -98,16 +99,12 @@ static void test_models(void **state)
 			absent++;
 			continue;
 		}
-		if (cop_model_load(&g, cx, path)) {
-			if (!strstr(cop_error_text(cx), "is supported for floats only")) fail_msg("%s", cop_error_text(cx));
-			cop_error_clear(cx);
-			continue;
-		}
+		if (cop_model_load(&g, cx, path)) fail_msg("%s", cop_error_text(cx));
 		open_net(&o, cx, g);
 		print_message("%s\n", file);
-		if (!strcmp(kind, "bytes")) {
+		if (strcmp(kind, "reals")) {
 			assert_int_equal(sscanf(line + at, "%x", &crc), 1);
-			check_bytes(cx, &o, n, crc);
+			check_bytes(cx, &o, n, crc, !strcmp(kind, "dim"));
 		} else {
 			int more;
 			assert_int_equal(sscanf(line + at, "%d%n", &count, &more), 1);

@@ -356,9 +356,11 @@ AI void put_both(int8_t *y, int8_t *z, vi a, vi b, long n, const rule *r)
 {
 #if VW == 8 && !defined(QPLAIN)
 	if (LIKELY(n == VW)) {
-		__m128i q = (__m128i)bytes_clamp(narrow2(a, b), r);
-		_mm_storel_epi64((__m128i *)(void *)y, q);
-		_mm_storeh_pd((double *)(void *)z, (__m128d)q);
+		typedef int64_t two __attribute__((vector_size(16)));
+		two q = (two)bytes_clamp(narrow2(a, b), r);
+		int64_t first = q[0], second = q[1];
+		memcpy(y, &first, 8);
+		memcpy(z, &second, 8);
 		return;
 	}
 #endif
