@@ -142,7 +142,8 @@ static cop_status unsupported(cop_tfl *m, const cop_tfl_node *n, const cop_fb_ta
 static cop_status add_operator(cop_tfl *m, const cop_fb_table *f, int32_t index)
 {
 	uint32_t code_at = (uint32_t)cop__fb_int(f, OPERATOR_CODE, 4, 0);
-	cop_tfl_node n = {.index = index, .in = cop__fb_vec(f, OPERATOR_INPUTS, 4), .out = cop__fb_vec(f, OPERATOR_OUTPUTS, 4), .options = cop__fb_table(f, OPERATOR_OPTIONS)};
+	cop_tfl_node n = {.index = index, .in = cop__fb_vec(f, OPERATOR_INPUTS, 4), .out = cop__fb_vec(f, OPERATOR_OUTPUTS, 4),
+		.mid = cop__fb_vec(f, OPERATOR_INTERMEDIATES, 4), .options = cop__fb_table(f, OPERATOR_OPTIONS)};
 	char number[24];
 
 	COP_TRY(m->fb.status);
@@ -158,6 +159,7 @@ static cop_status add_operator(cop_tfl *m, const cop_fb_table *f, int32_t index)
 		return cop__tfl_fail(m, &n, "has %u inputs and %u outputs, %u to %u inputs are supported", n.in.n, n.out.n, r->least, r->most);
 	COP_TRY(check_list(m, &n.in, -1, "an operator"));
 	COP_TRY(check_list(m, &n.out, 0, "an operator"));
+	COP_TRY(check_list(m, &n.mid, -1, "an operator"));
 	cop_status st = r->add(m, &n);
 	return st ? st : m->fb.status ? m->fb.status : m->cx->code;
 }

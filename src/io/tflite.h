@@ -42,7 +42,7 @@ typedef struct cop_tfl {
 typedef struct cop_tfl_node {
 	int32_t index, code;
 	const char *name;
-	cop_fb_vec in, out;
+	cop_fb_vec in, out, mid; /* mid: tensors of which only the scale matters */
 	cop_fb_table options;
 } cop_tfl_node;
 
@@ -54,6 +54,7 @@ bool cop__is_tflite(const void *bytes, size_t size);
 cop_status cop__tfl_fail(cop_tfl *m, const cop_tfl_node *n, const char *fmt, ...) COP_PRINTF(3, 4);
 cop_tfl_tensor *cop__tfl_in(cop_tfl *m, const cop_tfl_node *n, int i);  /* NULL: absent */
 cop_tfl_tensor *cop__tfl_out(cop_tfl *m, const cop_tfl_node *n, int i);
+cop_tfl_tensor *cop__tfl_mid(cop_tfl *m, const cop_tfl_node *n, int i);
 /* The contents of a constant; NULL: it is none, or (cx->code) it cannot be read. */
 const void *cop__tfl_data(cop_tfl *m, cop_tfl_tensor *t);
 /* Contents of an i32 tensor that must be known: count of them. */

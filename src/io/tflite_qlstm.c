@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tflite_qlstm - the int8 LSTM over a sequence: int8 weights, gates and cell state of 16 bits, one qlstm. Gates have 12 bits behind
- * the point; TFLite's own scales of the four sums follow from that (lstm_eval, 8x8_16).
+ * the point; TFLite's own scales of the four sums follow from that (lstm_eval, 8x8_16). Factors are products and quotients of
+ * floats, as there. h is made in the scale of the fifth intermediate tensor.
  */
 #include "io/tflite.h"
 #include "op/qscale.h"
@@ -34,7 +35,7 @@ static cop_vid stack(cop_tfl *m, const cop_tfl_node *n, const lstm *l, bool of_s
 		}
 		if (cop__tfl_scale(m, n, w, &scale, &none)) return 0;
 		if (none) return cop__tfl_fail(m, n, "weights '%s' must have zero point 0", w->name), 0;
-		cop__multiplier_double(&l->m[4 * of_state + g], &l->m[8 + 4 * of_state + g], (double)(of_state ? l->h : l->x) * (double)scale * (1 << GATE_BITS));
+		cop__multiplier_double(&l->m[4 * of_state + g], &l->m[8 + 4 * of_state + g], (double)(scale * (of_state ? l->h : l->x)) * (1 << GATE_BITS));
 		memcpy(out + (size_t)g * (size_t)each, data, (size_t)each);
 		for (int32_t i = 0; !of_state && i < each; i++) l->b[g * l->units + i / cols] -= l->zero * data[i];
 	}
@@ -56,7 +57,8 @@ static cop_status add_biases(cop_tfl *m, const cop_tfl_node *n, const lstm *l)
 /* Scales of the states; the cell's is a power of two. */
 static cop_status states(cop_tfl *m, const cop_tfl_node *n, lstm *l, cop_qlstm_attr *a)
 {
-	cop_tfl_tensor *h = cop__tfl_in(m, n, LSTM_IN_H), *c = cop__tfl_in(m, n, LSTM_IN_C);
+	cop_tfl_tensor *h = cop__tfl_in(m, n, LSTM_IN_H), *c = cop__tfl_in(m, n, LSTM_IN_C), *made = cop__tfl_mid(m, n, LSTM_MID_HIDDEN);
+	float before;
 	int32_t zero;
 	int exponent;
 
@@ -68,7 +70,10 @@ static cop_status states(cop_tfl *m, const cop_tfl_node *n, lstm *l, cop_qlstm_a
 		return cop__tfl_fail(m, n, "the cell state '%s' must be int16 with a scale of 2^-15 to 2^-11", c->name);
 	float clip = cop__fb_float(&n->options, LSTM_CELL_CLIP, 0) / scale;
 	*a = (cop_qlstm_attr){.cell = 1 - exponent, .clip = clip > 0 ? (int32_t)fminf(clip, 32767) : 0};
-	cop__multiplier_double(&a->mult, &a->shift, ldexp(1, -Q15) / (double)l->h);
+	if (!made) return cop__tfl_fail(m, n, "needs intermediate tensor %d, whose scale is that of h", LSTM_MID_HIDDEN);
+	COP_TRY(cop__tfl_scale(m, n, made, &before, &zero));
+	if (zero) return cop__tfl_fail(m, n, "the hidden state '%s' must have zero point 0", made->name);
+	cop__multiplier_double(&a->mult, &a->shift, ldexp((double)(1 / before), -Q15));
 	return COP_OK;
 }
 

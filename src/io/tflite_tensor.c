@@ -34,6 +34,11 @@ cop_tfl_tensor *cop__tfl_out(cop_tfl *m, const cop_tfl_node *n, int i)
 	return operand(m, &n->out, i);
 }
 
+cop_tfl_tensor *cop__tfl_mid(cop_tfl *m, const cop_tfl_node *n, int i)
+{
+	return operand(m, &n->mid, i);
+}
+
 void *cop__tfl_room(cop_tfl *m, size_t bytes)
 {
 	if ((m->budget -= (int64_t)bytes) >= 0) return cop__arena_get(&m->mem, bytes + 64);
