@@ -154,7 +154,7 @@ static void stop_and_resume(void **state)
 
 static void die_in_child(cop_ctx *cx, const char *net, cop_dataset *d, int64_t at)
 {
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
 	if (!pid) {

@@ -16,8 +16,8 @@
 
 enum { LANES = 2 * VW, POINTS = 36, AT_ONCE = TILE2, SUMS = AT_ONCE * PANEL + 16, MOST = 227, MAX_STAGED = 98304 };
 
-typedef int16_t hv __attribute__((vector_size(VW * 4)));
-typedef int16_t hvu __attribute__((vector_size(VW * 4), aligned(2), may_alias));
+typedef uint16_t hv __attribute__((vector_size(VW * 4))); /* numbers with a sign; what lies behind the last channel is any, and wraps */
+typedef uint16_t hvu __attribute__((vector_size(VW * 4), aligned(2), may_alias));
 typedef uint32_t vw __attribute__((vector_size(VW * 4)));
 
 typedef struct wino {
