@@ -64,27 +64,15 @@ static cop_qlayer layer_of(cop_arena *mem, const cop_graph *g, cop_nid n, const 
 	return l.bias ? l : (cop_qlayer){0};
 }
 
-/* Weights of layers that stay float become floats, which every pass knows. */
-static cop_status decoded(cop_graph **out, const cop_graph *g)
+/* Of layers that stay float: every pass knows floats. */
+static cop_status decode_bytes(float *w, cop_ctx *cx, const char *name, const cop_type *t, const void *data)
 {
-	cop_vid *map;
+	int64_t count = cop_type_count(t), row = count / t->dim[0];
+	const int8_t *code = (const int8_t *)data + 4 * (size_t)t->dim[0];
 
-	COP_TRY(cop__copy_begin(out, g, &map));
-	cop_status st = cop__copy_inputs(*out, g, map);
-	for (int32_t v = 1; !st && v <= g->n_value; v++) {
-		const cop_value *x = &g->value[v];
-		if (x->type.enc != COP_BYTES || !x->data) continue;
-		cop_type t = cop__type(COP_F32, x->type.rank, x->type.dim);
-		int64_t count = cop_type_count(&t), row = count / t.dim[0];
-		float *w = cop__arena_get(&(*out)->mem, cop_type_bytes(&t) + 64);
-		const int8_t *code = (const int8_t *)x->data + 4 * (size_t)t.dim[0];
-		for (int64_t i = 0; w && i < count; i++) w[i] = ((const float *)x->data)[i / row] * (float)code[i];
-		map[v] = w ? cop__data_borrow(*out, x->role, x->name, &t, w) : 0;
-		if (!map[v]) st = g->cx->code ? g->cx->code : COP_NOMEM;
-	}
-	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
-	if (!st) st = cop__copy_rest(*out, g, map);
-	return cop__pass_end(out, st);
+	(void)cx, (void)name;
+	for (int64_t i = 0; i < count; i++) w[i] = ((const float *)data)[i / row] * (float)code[i];
+	return COP_OK;
 }
 
 static cop_status lowered(cop_graph **out, const cop_graph *g, cop_arena *mem)
@@ -113,7 +101,7 @@ cop_status cop__pass_integers(cop_graph **out, const cop_graph *g)
 	cop__arena_free(&mem);
 	cop_graph_free(fused);
 	COP_TRY(st);
-	st = decoded(out, whole);
+	st = cop__pass_decode(out, whole, COP_BYTES, decode_bytes);
 	cop_graph_free(whole);
 	return st;
 }

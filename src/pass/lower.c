@@ -76,7 +76,7 @@ static cop_status as_float(cop_lower *l, cop_nid n)
 	return cop__copy_node(l->out, l->z->g, l->map, n);
 }
 
-/* The integer form of the result, if the node has one here: *done says so. */
+/* The integer form of the result, if the node has one here; else its float form. */
 static cop_status lower_node(cop_lower *l, cop_nid n)
 {
 	cop_vid y = cop__res(l->z->g, n, 0), made = 0;

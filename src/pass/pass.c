@@ -64,6 +64,26 @@ cop_status cop__pass_end(cop_graph **out, cop_status st)
 	return st;
 }
 
+cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc, cop_decode_fn *decode)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	for (int32_t v = 1; !st && v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (x->type.enc == COP_DENSE || (enc != COP_DENSE && x->type.enc != enc) || !x->data) continue;
+		cop_type t = cop__type(COP_F32, x->type.rank, x->type.dim);
+		float *w = cop__arena_get(&(*out)->mem, cop_type_bytes(&t) + 64);
+		if (!w) st = COP_NOMEM;
+		if (!st) st = decode(w, g->cx, x->name, &x->type, x->data);
+		if (!st && !(map[v] = cop__data_borrow(*out, x->role, x->name, &t, w))) st = g->cx->code;
+	}
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_rest(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
 void cop__map_to(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v, cop_vid to)
 {
 	const char *name = g->value[v].name;

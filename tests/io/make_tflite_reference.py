@@ -7,10 +7,12 @@ usage: make_tflite_reference.py MODELS_FOLDER > tests/io/reference/tflite.txt   
 A line a model: "bytes FILE INPUTS CRC32C" of all result bytes, or "reals FILE INPUTS COUNT NUMBER..." for networks whose
 last layers compute in floats. Input k is made of bytes of a generator that starts at 12345 + k: the byte as it is for
 int8, byte / 128 - 1 for floats. "dim FILE ..." is as bytes, with byte / 8 - 128: for networks of which noise makes next to nothing but
-ends of the range.
+ends of the range. "other FILE INPUTS CRC32C OFFSET BITS ..." is as dim, of the file with these floats at these bytes: the scales of the int8
+LSTM's state, of what its kernel makes and of its result are one number in the file, and have to be told apart.
 """
 import glob
 import os
+import struct
 import sys
 
 import numpy as np
@@ -49,6 +51,17 @@ def exact(it):
     return it.get_output_details()[0]["dtype"] != np.float32 or last == "DEQUANTIZE"
 
 
+def other_scales(data, it):
+    """The file with a scale of its own wherever it has that of the LSTM's result, and what was changed."""
+    at = it._get_ops_details()[0]["outputs"][0]
+    scale = next(t for t in it.get_tensor_details() if t["index"] == at)["quantization_parameters"]["scales"][0]
+    old, data, words, i = struct.pack("<f", scale), bytearray(data), [], -1
+    while (i := data.find(old, i + 1)) >= 0:
+        data[i:i + 4] = struct.pack("<f", scale * (1 + 0.0625 * (len(words) // 2 + 1)))
+        words += [i, "%08x" % struct.unpack("<I", data[i:i + 4])]
+    return bytes(data), words
+
+
 for path in sorted(glob.glob(folder + "/**/*.tflite", recursive=True)):
     data = bits.load(path)
     it = bits.Interpreter(model_content=data)
@@ -65,6 +78,9 @@ for path in sorted(glob.glob(folder + "/**/*.tflite", recursive=True)):
         if d["dtype"] == np.int8 and len(np.unique(y)) < 3:
             dim = ((x.view(np.uint8) >> 3).astype(np.int16) - 128).astype(np.int8)
             print("dim", name, n, "%08x" % crc32c(bits.interpret(data, dim, bits.OpResolverType.BUILTIN_REF).tobytes()))
+            if it._get_ops_details()[0]["op_name"] == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+                data, words = other_scales(data, it)
+                print("other", name, n, "%08x" % crc32c(bits.interpret(data, dim, bits.OpResolverType.BUILTIN_REF).tobytes()), *words)
     else:
         few = y.reshape(n, -1)[:, :10].ravel()
         print("reals", name, n, few.size // n, *("%.6g" % v for v in few))

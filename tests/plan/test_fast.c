@@ -258,6 +258,23 @@ static void heat_is_counted(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A result that could lie over its operand in one memory lies beside it in two, and counts as that. */
+static void parted(void **state)
+{
+	cop_span s[] = {{.bytes = 100, .to = 4, .heat = 1}, {.bytes = 40, .to = 1, .heat = 1000}, {.bytes = 80, .from = 1, .to = 2, .over = 2, .heat = 5}};
+	cop_ctx *cx = new_ctx();
+	size_t arena, fast, live;
+
+	(void)state;
+	OK(cx, cop__pack_two(&arena, &fast, &live, cx, s, LEN(s), 5, 64));
+	assert_true(!s[0].fast && s[1].fast && !s[2].fast);
+	assert_true(s[0].off + 100 <= s[2].off || s[2].off + 80 <= s[0].off);
+	assert_int_equal(arena, 180);
+	assert_int_equal(fast, 40);
+	assert_int_equal(live, 220);
+	cop_ctx_free(cx);
+}
+
 static void refused(void **state)
 {
 	static const struct { const char *target, *text; size_t fast; } row[] = {
@@ -281,6 +298,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(hotter_than_others), cmocka_unit_test(heat_is_counted), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(hotter_than_others), cmocka_unit_test(heat_is_counted), cmocka_unit_test(parted), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,27 +43,6 @@ bool cop__qlayer_is(const cop_graph *g, cop_nid n)
 
 const char *cop__qlayer_name(const cop_graph *g, cop_nid n) { return g->value[cop__arg(g, n, 1)].name; }
 
-/* Encoded weights as numbers again. */
-static cop_status decoded(cop_graph **out, const cop_graph *g)
-{
-	cop_vid *map;
-
-	COP_TRY(cop__copy_begin(out, g, &map));
-	cop_status st = cop__copy_inputs(*out, g, map);
-	for (int32_t v = 1; !st && v <= g->n_value; v++) {
-		const cop_value *x = &g->value[v];
-		if (x->type.enc == COP_DENSE || !x->data) continue;
-		cop_type t = cop__type(COP_F32, x->type.rank, x->type.dim);
-		float *w = cop__arena_get(&(*out)->mem, cop_type_bytes(&t) + 64);
-		if (!w) st = COP_NOMEM;
-		if (!st) st = cop__decode(w, g->cx, x->name, &x->type, x->data);
-		if (!st && !(map[v] = cop__data_borrow(*out, x->role, x->name, &t, w))) st = g->cx->code;
-	}
-	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
-	if (!st) st = cop__copy_rest(*out, g, map);
-	return cop__pass_end(out, st);
-}
-
 static cop_status check_float(const cop_graph *g)
 {
 	if (g->n_input != 1) return cop__error(g->cx, COP_ARG, "quantize: '%s' has %d inputs, one was expected", g->name, g->n_input);
@@ -80,7 +59,7 @@ cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g, int32_t ba
 
 	*out = NULL;
 	COP_TRY(check_float(g));
-	cop_status st = decoded(&dense, g);
+	cop_status st = cop__pass_decode(&dense, g, COP_DENSE, cop__decode);
 	if (!st) st = cop__pass_batch(&sized, dense, batch);
 	if (!st) st = cop__pass_to_infer(&infer, sized);
 	if (!st) st = cop__pass_fuse(out, infer);
