@@ -170,6 +170,36 @@ const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CON
 cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out);
 bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out); /* of the i-th input or output; false past the end */
 
+/* What a network carries beside its layers. All of it is kept by passes, by compression and quantisation, and in the .cop file. */
+
+/* The names of the classes, in the order of the numbers of the first output; NULL past the end, or where there are none. */
+const char *cop_graph_class(const cop_graph *g, int32_t i);
+/* Copies n names (1 to 255 bytes, no two alike, no more than the first output has numbers); 0 takes them away. */
+cop_status cop_graph_classes_set(cop_graph *g, const char *const *name, int32_t n);
+/* The same for what a network of regression predicts: one name for each number of the first output. */
+const char *cop_graph_target(const cop_graph *g, int32_t i);
+cop_status cop_graph_targets_set(cop_graph *g, const char *const *name, int32_t n);
+
+/* How a sample of a data set becomes the first input: x = (times * x - mean[c]) / std[c], then the axes in the order of layout. */
+typedef enum cop_layout {
+	COP_LAYOUT_FIT,   /* found from the shapes, where they leave one way only */
+	COP_LAYOUT_KEEP,  /* as the numbers lie */
+	COP_LAYOUT_FIRST, /* the last axis of a sample becomes the first: [h,w,c] for a network that takes [c,h,w] */
+	COP_LAYOUT_LAST   /* the first axis becomes the last */
+} cop_layout;
+enum { COP_MOST_CHANNELS = 64 };
+typedef struct cop_samples {
+	float times;      /* 0: 1 */
+	int32_t channels; /* numbers in mean and std: 0 (they are 0 and 1), 1 (for all channels), or one for each channel */
+	float mean[COP_MOST_CHANNELS], std[COP_MOST_CHANNELS];
+	cop_layout layout;
+} cop_samples;
+void cop_graph_samples(const cop_graph *g, cop_samples *out);
+cop_status cop_graph_samples_set(cop_graph *g, const cop_samples *s); /* COP_ARG: times or a std that is not positive, more channels than there is room for */
+/* The accuracy on the validation part when it was trained, 0 to 1; -1: not known. */
+float cop_graph_accuracy(const cop_graph *g);
+void cop_graph_accuracy_set(cop_graph *g, float accuracy);
+
 /* ---- plans and sessions --------------------------------------------------------------------- */
 
 /* A machine to plan for. ram and flash in bytes, 0 = unlimited. With fast_ram there are two memories: what is touched most for

@@ -3,13 +3,14 @@
  * copy - how passes work: a new graph is written while the old one is read. map[old] = new.
  * Weights are copied too, so that the old graph can be freed.
  */
+#include "graph/about.h"
 #include "op/op.h"
 
 cop_status cop__copy_begin(cop_graph **out, const cop_graph *g, cop_vid **map)
 {
 	COP_TRY(cop__graph_new(out, g->cx, g->name));
 	*map = cop__arena_get(&(*out)->mem, sizeof **map * (size_t)(g->n_value + 1));
-	if (*map) return COP_OK;
+	if (*map && !cop__about_copy(*out, g)) return COP_OK;
 	cop_graph_free(*out);
 	*out = NULL;
 	return COP_NOMEM;

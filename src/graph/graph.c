@@ -15,6 +15,7 @@ cop_status cop__graph_new(cop_graph **out, cop_ctx *cx, const char *name)
 	*out = NULL;
 	if (!g) return COP_NOMEM;
 	g->cx = cx;
+	g->accuracy = -1;
 	cop__arena_init(&g->mem, cx);
 	if (cop__grow(cx, &g->value, &g->cap_value, 1, sizeof *g->value) || cop__grow(cx, &g->node, &g->cap_node, 1, sizeof *g->node)
 		|| !(g->name = cop__arena_str(&g->mem, name ? name : "net", strlen(name ? name : "net")))) {
@@ -34,6 +35,8 @@ void cop_graph_free(cop_graph *g)
 	cop__free(cx, g->node);
 	cop__free(cx, g->input);
 	cop__free(cx, g->output);
+	cop__free(cx, g->classes.at);
+	cop__free(cx, g->targets.at);
 	cop__free(cx, g);
 }
 

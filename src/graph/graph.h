@@ -33,6 +33,9 @@ typedef struct cop_node {
 	int32_t attr[COP_MAX_ATTR];/* words laid out by cop_op.attrs */
 } cop_node;
 
+/* Names in the order of a network's outputs (graph/about.h). */
+typedef struct cop_named { const char **at; int32_t count, cap; } cop_named;
+
 struct cop_graph {
 	cop_ctx *cx;
 	cop_arena mem;
@@ -42,6 +45,9 @@ struct cop_graph {
 	int32_t n_value, cap_value, n_node, cap_node;
 	cop_vid *input, *output;
 	int32_t n_input, cap_input, n_output, cap_output;
+	cop_named classes, targets;
+	cop_samples samples;
+	float accuracy;     /* -1: not known */
 };
 
 /* ---- making ---- */

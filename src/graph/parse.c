@@ -3,12 +3,13 @@
  * parse - reads the text form that print.c writes (described there). The text may come from anywhere: every
  * count is checked, names must exist before they are used, and a failure names the line.
  */
+#include "graph/about.h"
 #include "op/op.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct word { const char *s; int len; } word;
+typedef cop_word word;
 
 typedef struct parser {
 	cop_graph *g;
@@ -258,6 +259,9 @@ static cop_status statement(parser *p)
 		p->g->name = cop__arena_str(&p->g->mem, p->w[1].s, (size_t)p->w[1].len);
 		return p->g->name ? COP_OK : COP_NOMEM;
 	}
+	bool about;
+	COP_TRY(cop__about_line(p->g, p->line, p->w, p->n, &about));
+	if (about) return COP_OK;
 	if (!is(p->w[0], "output")) return node(p);
 	if (p->n < 2) return bad(p, "expected: output name, got", p->w[0]);
 	COP_TRY(find(p, p->w[1], &v));
@@ -279,6 +283,7 @@ cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_
 		if (!(st = next_line(&p)) && p.n && p.w[0].s[0] != '#') st = statement(&p);
 	cop__free(cx, p.temp);
 	if (!st) st = cop_graph_verify(p.g);
+	if (!st) st = cop__about_check(p.g);
 	if (!st) return COP_OK;
 	cop_graph_free(*out);
 	*out = NULL;

@@ -13,9 +13,11 @@
  *   output y
  *   input x i8[1,49,10,1] scale=0.58 zero=83      integers that stand for reals: of inputs and outputs
  *
+ * Names of classes and the like stand behind the first line (graph/about.h).
  * Words at 0 are left out, so are results at the end of a list and lo=-inf hi=inf. Values without a name are
  * %N, counted in order. Nothing is written that infer will find again, so a text has no second truth.
  */
+#include "graph/about.h"
 #include "op/op.h"
 
 #include <stdio.h>
@@ -129,6 +131,7 @@ cop_status cop_graph_print(const cop_graph *g, cop_write_fn *write, void *ud)
 	if (!num) return COP_NOMEM;
 	cop__text_init(&t, g->cx);
 	cop__text_add(&t, "graph %s\n", g->name);
+	cop__about_print(&t, g);
 	for (int32_t i = 0; i < g->n_input; i++) put_leaf(&t, g, g->input[i]);
 	for (int32_t v = 1; v <= g->n_value; v++)
 		if (g->value[v].role >= COP_CONST) put_leaf(&t, g, (cop_vid)v);

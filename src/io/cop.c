@@ -2,7 +2,7 @@
  *
  * cop - the .cop file:
  *
- *   coppice 1
+ *   coppice 1                     2: the text holds names of classes and the like (graph/about.h)
  *   number epoch 12               of checkpoints; reals carry a point or an exponent
  *   graph lenet-5                 the text form, as graph/print.c writes it
  *   ...
@@ -14,6 +14,7 @@
  * there, no tensor is larger than its type, and no type larger than its bytes can stand for.
  */
 #include "io/cop.h"
+#include "graph/about.h"
 #include "io/onnx_read.h"
 
 #include "io/bits.h"
@@ -25,8 +26,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static const char magic[] = "coppice 1\n";
-enum { LONGEST_LINE = 64, MOST_FREE = 1 << 26 }; /* bytes of weights a short file may ask for */
+static const char magic[] = "coppice ", oldest = '1', newest = '2'; /* then one digit, the version, and the end of the line */
+enum { MAGIC = sizeof magic + 1, LONGEST_LINE = 64, MOST_FREE = 1 << 26 }; /* bytes of weights a short file may ask for */
 
 /* ---- writing ---- */
 
@@ -72,7 +73,7 @@ cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number 
 	size_t start = out->len;
 	uint32_t n = 0, index = 0;
 
-	cop__text_add(out, "%s", magic);
+	cop__text_add(out, "%s%c\n", magic, cop__about_any(g) ? newest : oldest);
 	for (int i = 0; i < n_number; i++) {
 		if (number[i].real) cop__text_add(out, "number %s %.17e\n", number[i].name, number[i].f);
 		else cop__text_add(out, "number %s %lld\n", number[i].name, (long long)number[i].i);
@@ -235,13 +236,19 @@ static cop_status all_there(const reader *r)
 	return r->p == r->end ? COP_OK : bad(r, "the file goes on behind the last tensor");
 }
 
+static bool is_cop(const uint8_t *p, size_t size)
+{
+	return size >= MAGIC && !memcmp(p, magic, sizeof magic - 1) && p[MAGIC - 2] >= '0' && p[MAGIC - 2] <= '9' && p[MAGIC - 1] == '\n';
+}
+
 static cop_status read_all(reader *r, cop_number *number, int n_number, int *found)
 {
 	uint32_t blobs;
 
-	if (r->end - r->p < (int)sizeof magic - 1 || memcmp(r->p, magic, sizeof magic - 1))
-		return bad(r, "no .cop file: it must begin with 'coppice 1'");
-	r->p += sizeof magic - 1;
+	if (!is_cop(r->p, (size_t)(r->end - r->p))) return bad(r, "no .cop file: it must begin with 'coppice 1' or 'coppice 2'");
+	if (r->p[MAGIC - 2] < oldest || r->p[MAGIC - 2] > newest)
+		return cop__error(r->cx, COP_FORMAT, "%s: a .cop file of version %c, this program reads versions %c to %c", r->file, r->p[MAGIC - 2], oldest, newest);
+	r->p += MAGIC;
 	COP_TRY(get_numbers(r, number, n_number, found));
 	COP_TRY(get_text(r, &blobs));
 	for (uint32_t i = 0; i < blobs; i++) COP_TRY(get_blob(r));
@@ -266,7 +273,7 @@ cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const
 /* By its first bytes; folder: where an ONNX model's external data may lie. */
 static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args)
 {
-	if (size >= sizeof magic - 1 && !memcmp(bytes, magic, sizeof magic - 1)) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
+	if (is_cop(bytes, size)) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
 	if (cop__is_tflite(bytes, size)) return cop__tflite_read(out, cx, file, bytes, size);
 	if (cop__is_onnx(file, bytes, size)) return cop__onnx_read(out, cx, file, folder, bytes, size, args);
 	return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL); /* says what was expected */
