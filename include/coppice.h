@@ -353,9 +353,19 @@ cop_status cop_report_html(const char *path, const cop_graph *g, const char *his
 /* Optional parts found at build time, one "name version" a call; NULL past the end. */
 const char *cop_feature(int i);
 
-/* Reads a whole file (at most max bytes; 0: 1 GiB) into memory of the context; free with cop_free. */
+/* Reads a whole file or pipe (at most max bytes; 0: 1 GiB) into memory of the context; free with cop_free. A zero stands behind
+ * the last byte, so that a text can be read as one. */
 cop_status cop_file_read(void **out, size_t *size, cop_ctx *cx, const char *path, size_t max);
-cop_status cop_file_write(cop_ctx *cx, const char *path, const void *bytes, size_t size); /* beside, then renamed */
+/* Replaces a file, or makes it: written beside, brought to the disk, renamed. A link is written through, the permissions of what was
+ * there are kept; a pipe or a character device is written straight. COP_IO: what was there is unchanged. */
+cop_status cop_file_write(cop_ctx *cx, const char *path, const void *bytes, size_t size);
+/* Files that belong together: all of them are whole beside before the first is renamed. */
+typedef struct cop_file { const char *path; const void *bytes; size_t size; } cop_file;
+cop_status cop_files_write(cop_ctx *cx, const cop_file *file, int n);
+/* Refuses now what cop_file_write would refuse after hours of work: no such folder, read-only, a folder in the file's place. */
+cop_status cop_file_can_write(cop_ctx *cx, const char *path);
+/* Do both paths lead to one file, also through links, or to one name in one folder where there is no file yet? */
+bool cop_file_same(const char *a, const char *b);
 void cop_free(cop_ctx *cx, void *p);
 
 /* Arrays as NumPy's .npy (C order, little-endian). Read: f4 f8 -> f32, i4 i8 -> i32, i1 -> i8, u1 b1 -> u8;

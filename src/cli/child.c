@@ -18,6 +18,7 @@
 static void start(const char *const *argv, int out)
 {
 	if (dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(126);
+	signal(SIGXFSZ, SIG_DFL);
 	unsetenv("MAKEFLAGS");
 	unsetenv("MFLAGS");
 	unsetenv("MAKELEVEL");

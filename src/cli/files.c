@@ -62,24 +62,18 @@ cop_status cli_data(cop_dataset **out, cli *c, const char *name, const char *spl
 	return cop_data_open(out, c->cx, name, split, limit);
 }
 
+/* Standard output carries the figures of a verb; a file that is renamed would take its place. */
+static bool is_stdout(const char *path)
+{
+	struct stat s, out;
+	return !stat(path, &s) && !fstat(STDOUT_FILENO, &out) && s.st_dev == out.st_dev && s.st_ino == out.st_ino && (!S_ISCHR(s.st_mode) || isatty(STDOUT_FILENO));
+}
+
 cop_status cli_can_write(cli *c, const char *path)
 {
-	char folder[1024];
-	struct stat s;
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
 	if (!path || !*path) return cli_fail(c, COP_ARG, "-o FILE is missing: where should the result go?");
-	if (strlen(path) > 900) return cli_fail(c, COP_ARG, "the path of the output is longer than 900 characters");
-	/* files are replaced by renaming, which would put a plain file in the place of a device */
-	if (!stat(path, &s) && !S_ISREG(s.st_mode))
-		return cli_fail(c, COP_IO, "%s: is a %s, a plain file was expected", path,
-		        S_ISDIR(s.st_mode) ? "folder" : "device or pipe");
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
-	if (stat(folder, &s))
-		return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
-	if (access(folder, W_OK))
-		return cli_fail(c, COP_IO, "%s: cannot be written, its folder: %s", path, strerror(errno));
-	return COP_OK;
+	if (is_stdout(path)) return cli_fail(c, COP_IO, "%s: is standard output, where the figures go; give a file, or a pipe of its own", path);
+	return cop_file_can_write(c->cx, path);
 }
 
 int64_t cli_file_size(const char *path)

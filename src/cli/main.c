@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
 	char name[64];
 
 	argp_err_exit_status = -COP_ARG;
+	signal(SIGXFSZ, SIG_IGN); /* a write beyond `ulimit -f` fails then, as on a full disk */
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		help();
 		return argc < 2 ? -COP_ARG : -flush(&c, COP_OK);

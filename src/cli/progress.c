@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * progress - one line on a terminal, written over as work goes on; nothing when stderr is a file. And the way
- * to stop: the first SIGINT asks the library to end at the next step, the second one kills.
+ * to stop: the first SIGINT, SIGTERM or SIGHUP asks the library to end at the next step, the second one kills.
  */
 #include "cli.h"
 
@@ -20,13 +20,16 @@ static void on_signal(int sig)
 
 void cli_catch_signals(cli *c)
 {
+	static const int asking[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction a;
 
 	memset(&a, 0, sizeof a);
 	a.sa_handler = on_signal;
 	a.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-	sigaction(SIGINT, &a, NULL);
-	sigaction(SIGTERM, &a, NULL);
+	for (int i = 0; i < LEN(asking); i++) {
+		struct sigaction was;
+		if (!sigaction(asking[i], NULL, &was) && was.sa_handler != SIG_IGN) sigaction(asking[i], &a, NULL); /* nohup stays so */
+	}
 	cop_ctx_stop(c->cx, &stop_wanted);
 }
 

@@ -7,6 +7,7 @@
 
 #include "coppice.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -86,6 +87,18 @@ cop_status cop__args_f(const cop_args *a, const char *key, float lo, float hi, f
 cop_status cop__args_i(const cop_args *a, const char *key, int32_t lo, int32_t hi, int32_t *v);
 cop_status cop__args_s(const cop_args *a, const char *key, char *v, size_t size);
 bool cop__match(const char *pattern, const char *name); /* '*' matches any run, '|' separates alternatives */
+
+/* ---- files ---- */
+enum { COP_PATH = 4096 };
+struct stat;
+cop_status cop__folder_of(char folder[COP_PATH], cop_ctx *cx, const char *path); /* "a/b.cop" -> "a/", "b.cop" -> "." */
+/* Where a write to `path` goes: through links, also one to nothing. there->st_mode is 0 where there is no file yet. Fails for a
+ * folder, a disk and a socket. */
+cop_status cop__target_of(char target[COP_PATH], struct stat *there, cop_ctx *cx, const char *path);
+/* Signals that ask a program to end wait from here on for this thread, as threads of the library always let them. */
+typedef struct cop_signals { sigset_t set; } cop_signals;
+cop_signals cop__signals_wait(void);
+void cop__signals_go(const cop_signals *old);
 
 /* ---- cpu ---- */
 uint32_t cop__cpu_isa(void);                        /* what the machine has */

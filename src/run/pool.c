@@ -121,7 +121,9 @@ cop_status cop__pool_new(cop_pool **out, cop_ctx *cx, int threads)
 	atomic_store(&p->cursor, (uint64_t)p->threads); /* nothing to take */
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
+	cop_signals old = cop__signals_wait(); /* helpers leave signals to the thread that called */
 	while (p->started < p->threads - 1 && !pthread_create(&p->thread[p->started], NULL, help, p)) p->started++;
+	cop__signals_go(&old);
 	if (p->started < p->threads - 1) cop__log(cx, COP_LOG_WARN, "only %d of %d threads could be started", p->started + 1, p->threads);
 	*out = p;
 	return COP_OK;

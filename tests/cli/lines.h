@@ -29,7 +29,7 @@ static const struct {
         {"train|nosuchnet|--data|synth-digits|-o|x.cop", 2, "nosuchnet"},
         {"train|mlp-784x10|--data|synth-digits|-o|nowhere/x.cop", 7, "nowhere/x.cop"},
         {"train|mlp-784x10|--data|synth-digits|-o|.", 7, "is a folder"},
-        {"train|mlp-784x10|--data|synth-digits|-o|/dev/null", 7, "is a device"},
+        {"train|mlp-784x10|--data|synth-digits|-o|/dev/stdout", 7, "is standard output"},
         {"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--schedule|moon", 2, "moon"},
         {"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--update|sgd speed=9", 2, "'speed'"},
         {"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--resume", 7, "no checkpoint"},
