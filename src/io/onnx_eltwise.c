@@ -183,7 +183,8 @@ static cop_status old_broadcast(cop_ox *m, const cop_ox_node *n, cop_ox_value **
 	return COP_OK;
 }
 
-/* x^n with whole n are products, of bases below 0 too. */
+/* x^n with whole n are products, of bases below 0 too. A whole base gives whole numbers: of a real exponent the power is cut, of a whole one
+ * it is whole but for rounding. */
 static cop_vid power(cop_ox *m, cop_ox_value *e, cop_vid a, cop_vid b)
 {
 	bool whole = a && cop__t(m->g, a)->dtype != COP_F32;
@@ -193,7 +194,8 @@ static cop_vid power(cop_ox *m, cop_ox_value *e, cop_vid a, cop_vid b)
 	if (!whole && k == 0.5f) return cop__ox_map(m, MAP_SQRT, 0, 0, a);
 	if (whole) a = cop__ox_cast(m, a, COP_F32);
 	cop_vid y = cop__ox_two(m, OP_pow, a, cop__ox_cast(m, b, COP_F32));
-	return whole ? cop__ox_cast(m, cop__ox_map(m, MAP_ROUND, 0, 0, y), COP_I32) : y;
+	if (whole && !cop__ox_is_float(e->type)) y = cop__ox_map(m, MAP_ROUND, 0, 0, y);
+	return whole ? cop__ox_cast(m, y, COP_I32) : y;
 }
 
 cop_status cop__ox_add_binary(cop_ox *m, cop_ox_node *n)

@@ -10,14 +10,18 @@
 
 /* ---- two operands ---- */
 
+static bool is_extreme(const cop_tfl_node *n) { return n->code == TFL_MAXIMUM || n->code == TFL_MINIMUM; }
+
 /* Arithmetic on integers that are known. */
 static cop_status fold(cop_tfl *m, const cop_tfl_node *n, bool *done)
 {
+	float lo = COP_NO_LO, hi = COP_NO_HI;
 	cop_tfl_tensor *a = cop__tfl_in(m, n, 0), *b = cop__tfl_in(m, n, 1);
 	const int32_t *pa = a && cop__tfl_is(a, COP_I32) ? cop__tfl_data(m, a) : NULL, *pb = b && cop__tfl_is(b, COP_I32) ? cop__tfl_data(m, b) : NULL;
 
 	*done = pa && pb;
 	if (!*done || m->cx->code) return m->cx->code;
+	if (!is_extreme(n)) COP_TRY(cop__tfl_act(m, n, BINARY_ACT, &lo, &hi));
 	int32_t na = cop__count32(&a->type), nb = cop__count32(&b->type), count = COP_MAX(na, nb), *out = cop__tfl_room(m, 4 * (size_t)count);
 	if (!out) return m->cx->code;
 	if ((na != count && na != 1) || (nb != count && nb != 1)) return cop__tfl_fail(m, n, "shape arithmetic on %d and %d numbers", na, nb);
@@ -26,7 +30,7 @@ static cop_status fold(cop_tfl *m, const cop_tfl_node *n, bool *done)
 		if (n->code == TFL_DIV && !y) return cop__tfl_fail(m, n, "divides a shape by zero");
 		int64_t v = n->code == TFL_ADD ? x + y : n->code == TFL_SUB ? x - y : n->code == TFL_MUL ? x * y : n->code == TFL_DIV ? x / y : n->code == TFL_MAXIMUM ? COP_MAX(x, y) : COP_MIN(x, y);
 		if (v != (int32_t)v) return cop__tfl_fail(m, n, "shape arithmetic leaves 32 bits");
-		out[i] = (int32_t)v;
+		out[i] = (float)v < lo ? (int32_t)lo : (float)v > hi ? (int32_t)hi : (int32_t)v;
 	}
 	const cop_type *t = na == count ? &a->type : &b->type;
 	return cop__tfl_know(m, n, 0, t->rank, t->dim, out);
@@ -74,14 +78,27 @@ static cop_status same_shape(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2])
 	return v[flat] ? COP_OK : m->cx->code;
 }
 
-static cop_status float_pair(cop_tfl *m, const cop_tfl_node *n, int op)
+/* Whole numbers of 32 bits held within the bounds of an activation. */
+static cop_vid hold(cop_tfl *m, const cop_tfl_node *n, cop_vid x, const cop_act_attr *act)
 {
-	cop_act_attr act = {COP_NO_LO, COP_NO_HI};
+	const cop_type one = cop__type(COP_I32, 1, DIMS(1));
+	const int32_t lo = act->lo == COP_NO_LO ? INT32_MIN : (int32_t)act->lo, hi = act->hi == COP_NO_HI ? INT32_MAX : (int32_t)act->hi;
+
+	if (x && lo > INT32_MIN) x = cop__apply(m->g, OP_max, NULL, VIDS(x, cop__tfl_weight(m, n, COP_CONST, "lo", &one, &lo)));
+	return x && hi < INT32_MAX ? cop__apply(m->g, OP_min, NULL, VIDS(x, cop__tfl_weight(m, n, COP_CONST, "hi", &one, &hi))) : x;
+}
+
+/* Floats, and whole numbers of 32 bits, which have no fused activation here. */
+static cop_status plain_pair(cop_tfl *m, const cop_tfl_node *n, int op)
+{
+	static const cop_act_attr open = {COP_NO_LO, COP_NO_HI};
+	cop_act_attr act = open;
 	cop_vid a = cop__tfl_value(m, n, 0), b = a ? cop__tfl_value(m, n, 1) : 0;
 
 	if (!b) return m->cx->code;
-	if (n->code != TFL_MAXIMUM && n->code != TFL_MINIMUM) COP_TRY(cop__tfl_act(m, n, BINARY_ACT, &act.lo, &act.hi));
-	return cop__tfl_set(m, n, 0, cop__apply(m->g, op, &act, VIDS(a, b)));
+	if (!is_extreme(n)) COP_TRY(cop__tfl_act(m, n, BINARY_ACT, &act.lo, &act.hi));
+	if (cop__t(m->g, a)->dtype != COP_I32) return cop__tfl_set(m, n, 0, cop__apply(m->g, op, &act, VIDS(a, b)));
+	return cop__tfl_set(m, n, 0, hold(m, n, cop__apply(m->g, op, &open, VIDS(a, b)), &act));
 }
 
 static bool is_int8(cop_tfl *m, const cop_tfl_node *n)
@@ -99,7 +116,7 @@ cop_status cop__tfl_add(cop_tfl *m, const cop_tfl_node *n)
 
 	COP_TRY(fold(m, n, &done));
 	if (done) return COP_OK;
-	if (!is_int8(m, n)) return float_pair(m, n, n->code == TFL_SUB ? OP_sub : OP_add);
+	if (!is_int8(m, n)) return plain_pair(m, n, n->code == TFL_SUB ? OP_sub : OP_add);
 	COP_TRY(same_shape(m, n, v));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sa, &q.za));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 1), &sb, &q.zb));
@@ -128,7 +145,7 @@ cop_status cop__tfl_mul(cop_tfl *m, const cop_tfl_node *n)
 
 	COP_TRY(fold(m, n, &done));
 	if (done) return COP_OK;
-	if (!is_int8(m, n)) return float_pair(m, n, OP_mul);
+	if (!is_int8(m, n)) return plain_pair(m, n, OP_mul);
 	cop_tfl_tensor *a = cop__tfl_in(m, n, 0), *b = cop__tfl_in(m, n, 1), *swap = a;
 	if (b && repeats(&b->type, &a->type)) a = b, b = swap;
 	if (b && cop__tfl_is(b, COP_I8) && repeats(&a->type, &b->type)) {
@@ -155,7 +172,7 @@ cop_status cop__tfl_binary(cop_tfl *m, const cop_tfl_node *n)
 	COP_TRY(fold(m, n, &done));
 	if (done) return COP_OK;
 	if (is_int8(m, n)) return cop__tfl_fail(m, n, "is supported for floats only");
-	return float_pair(m, n, n->code == TFL_DIV ? OP_div : n->code == TFL_MAXIMUM ? OP_max : OP_min);
+	return plain_pair(m, n, n->code == TFL_DIV ? OP_div : n->code == TFL_MAXIMUM ? OP_max : OP_min);
 }
 
 /* ---- from and to floats ---- */
@@ -234,19 +251,6 @@ static cop_vid log_softmax(cop_graph *g, cop_vid x)
 	cop_vid most = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_MAX, last, 1}, VIDS(x)), d = cop__apply(g, OP_sub, &open, VIDS(x, most));
 	cop_vid sum = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_SUM, last, 1}, VIDS(cop__apply(g, OP_map, &(cop_map_attr){MAP_EXP, 0, 0}, VIDS(d))));
 	return cop__apply(g, OP_sub, &open, VIDS(d, cop__apply(g, OP_map, &(cop_map_attr){MAP_LOG, 0, 0}, VIDS(sum))));
-}
-
-cop_status cop__tfl_cast(cop_tfl *m, const cop_tfl_node *n)
-{
-	cop_tfl_tensor *x = cop__tfl_in(m, n, 0), *y = cop__tfl_out(m, n, 0);
-	const void *data = x ? cop__tfl_data(m, x) : NULL;
-
-	COP_TRY(m->cx->code);
-	if (x && x->scales.n) return cop__tfl_fail(m, n, "of numbers with a scale is not supported");
-	if (data && y->type.dtype == x->type.dtype) return cop__tfl_know(m, n, 0, x->type.rank, x->type.dim, data);
-	cop_vid v = cop__tfl_value(m, n, 0);
-	if (!v) return m->cx->code;
-	return cop__tfl_set(m, n, 0, y->type.dtype == x->type.dtype ? v : cop__apply(m->g, OP_cast, &(cop_cast_attr){(int32_t)y->type.dtype}, VIDS(v)));
 }
 
 cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)

@@ -85,16 +85,19 @@ static cop_status shape_of(cop_tfl *m, const cop_tfl_node *n, int i, cop_type *t
 	return COP_OK;
 }
 
-/* begin and end of one axis with their masks, as in Python. */
-static bool python_range(cut *c, int i, int64_t d, int64_t b, int64_t e, int32_t step, bool from_start, bool to_end, bool one)
+/* begin and end of one axis with their masks, as in Python. offset: e is counted from where b comes to. */
+typedef struct masks { bool from_start, to_end, one, offset; } masks;
+
+static bool python_range(cut *c, int i, int64_t d, int64_t b, int64_t e, int32_t step, masks k)
 {
 	if (!step || step == INT32_MIN) return false;
 	int64_t least = step > 0 ? 0 : -1, most = step > 0 ? d : d - 1;
 	b += b < 0 ? d : 0;
+	b = k.from_start ? (step > 0 ? 0 : d - 1) : COP_MIN(most, COP_MAX(least, b));
+	e += k.offset ? b : 0;
 	e += e < 0 ? d : 0;
-	b = from_start ? (step > 0 ? 0 : d - 1) : COP_MIN(most, COP_MAX(least, b));
-	e = to_end ? (step > 0 ? d : -1) : COP_MIN(most, COP_MAX(least, e));
-	if (one) e = b + (step > 0 ? 1 : -1);
+	e = k.to_end ? (step > 0 ? d : -1) : COP_MIN(most, COP_MAX(least, e));
+	if (k.one) e = b + (step > 0 ? 1 : -1);
 	int64_t size = step > 0 ? (e - b + step - 1) / step : (b - e - step - 1) / -(int64_t)step;
 	c->from[i] = (int32_t)b;
 	c->size[i] = (int32_t)size;
@@ -115,9 +118,12 @@ cop_status cop__tfl_strided_slice(cop_tfl *m, const cop_tfl_node *n)
 	if (count[0] != count[1] || count[0] != count[2] || count[0] > t.rank || mask[SLICE_ELLIPSIS] || mask[SLICE_NEW_AXIS])
 		return cop__tfl_fail(m, n, "begin, end and step must have one entry for each of %d axes, without an ellipsis or a new axis", t.rank);
 	whole(&c, &t);
-	for (int i = 0; i < count[0]; i++)
-		if (!python_range(&c, i, t.dim[i], v[0][i], v[1][i], v[2][i], mask[SLICE_BEGIN] >> i & 1, mask[SLICE_END] >> i & 1, mask[SLICE_SHRINK] >> i & 1))
+	bool offset = cop__fb_int(&n->options, SLICE_OFFSET, 1, 0);
+	for (int i = 0; i < count[0]; i++) {
+		masks k = {mask[SLICE_BEGIN] >> i & 1, mask[SLICE_END] >> i & 1, mask[SLICE_SHRINK] >> i & 1, offset};
+		if (!python_range(&c, i, t.dim[i], v[0][i], v[1][i], v[2][i], k))
 			return cop__tfl_fail(m, n, "axis %d: from %d to %d by %d is empty in a length of %d", i, v[0][i], v[1][i], v[2][i], t.dim[i]);
+	}
 	for (int i = 0; i < t.rank; i++)
 		if (!(mask[SLICE_SHRINK] >> i & 1)) dim[rank++] = c.size[i];
 	return put_cut(m, n, 0, 0, &c, rank, dim);

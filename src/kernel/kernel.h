@@ -170,7 +170,7 @@ enum { OK_OUTER, OK_N, OK_INNER, OK_COUNT, OK_TAPS, OK_WORDS };
  * lrn       y[c] = x[c] (K + ALPHA / SIZE sum x[d]^2)^-BETA over the SIZE channels around c     buffers y | x */
 enum { LN_ROWS, LN_C, LN_EPS, LN_RMS, LN_WORDS };
 enum { LR_ROWS, LR_C, LR_SIZE, LR_ALPHA, LR_BETA, LR_K, LR_WORDS };
-/* cast      y = x in another format, COUNT elements; reals are cut, and what does not fit is clamped   buffers y | x */
+/* cast      y = x in another format, COUNT elements; reals are cut and clamped, of whole numbers the low byte is left   buffers y | x */
 enum { XK_COUNT, XK_WORDS };
 
 /* ---- int8: everything integer, all constants explicit (src/kernel/quant.h says how a multiplier is applied) ----

@@ -122,13 +122,12 @@ COP_OUT_OF_LINE void run(const cop_call *c, const geometry *g, const int8_t *x, 
 	}
 }
 
-/* Where results lie over the input, channels must meet themselves alone: the input moves down by less than a pixel. */
+/* An input on which results will lie, from y on: channels must meet themselves alone, so it moves down by less than a pixel. */
 COP_OUT_OF_LINE const int8_t *aligned(int8_t *x, const int8_t *y, int32_t bytes, int32_t c_n)
 {
 	int32_t by = (int32_t)((uintptr_t)x - (uintptr_t)y) % c_n;
 
-	if (x < y || x >= y + bytes || !by) return x;
-	for (int32_t i = 0; i < bytes; i++) x[i - by] = x[i];
+	for (int32_t i = 0; by && i < bytes; i++) x[i - by] = x[i];
 	return x - by;
 }
 
@@ -138,8 +137,9 @@ COP_OUT_OF_LINE void depthwise(const cop_call *c, int32_t four)
 	geometry g = {k[CK_SH], k[CK_C], k[CK_W], k[CK_OW], cop_dw_pitch(k), cop_dw_rows(k)};
 	int32_t image = k[CK_H] * g.w * g.c_n, result = k[CK_OH] * g.ow * g.c_n;
 	int8_t *y = c->buf[0];
-	const int8_t *x = aligned(c->buf[1], y, image * k[CK_N], g.c_n);
+	const int8_t *x = c->buf[1];
 
+	if (x >= y && x < y + result * k[CK_N]) x = aligned(c->buf[1], y, image * k[CK_N], g.c_n); /* else it may have other readers */
 	for (int32_t i = 0; i < k[CK_N]; i++, x += image, y += result)
 		for (int32_t oh = 0; oh < k[CK_OH]; oh += g.rows)
 			run(c, &g, x, y + oh * g.ow * g.c_n, oh, k[CK_OH] - oh < g.rows ? k[CK_OH] - oh : g.rows, four);

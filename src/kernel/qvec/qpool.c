@@ -13,9 +13,10 @@ AI vi divide(vi a, float by) { return __builtin_convertvector(__builtin_convertv
 
 AI vi mean(const int32_t *k, vi sum, int32_t cells, const factor *f)
 {
-	if (k[QP_M]) return twice(sum - cells * k[QP_ZX], f) + k[QP_ZY];
-	vi half = splat(cells / 2), positive = sum > 0;
-	return divide(sum + ((half & positive) | (-half & ~positive)), (float)cells);
+	vi d = sum - cells * k[QP_ZX], half = splat(cells / 2), positive = d > 0;
+
+	if (k[QP_M]) return twice(d, f) + k[QP_ZY];
+	return divide(d + ((half & positive) | (-half & ~positive)), (float)cells) + k[QP_ZX];
 }
 
 /* 16 channels from c on. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cast - one number format to another: a real is cut towards zero, what does not fit is clamped, no number gives 0.
+ * cast - one number format to another: a real is cut towards zero, what does not fit is clamped, no number gives 0. Of a whole
+ * number that does not fit the low byte is left, as in C, TFLite and ONNX.
  */
 #include "kernel/kernel.h"
 
@@ -9,7 +10,7 @@ static inline int32_t whole(float x, int32_t lo, int32_t hi)
 	if (!(x > (float)lo)) return x != x ? 0 : lo;
 	return x < (float)hi ? (int32_t)x : hi;
 }
-static inline int32_t within(int32_t x, int32_t lo, int32_t hi) { return x < lo ? lo : x > hi ? hi : x; }
+static inline int8_t low_byte(int32_t x) { return (int8_t)((int32_t)((uint32_t)x & 255) - ((uint32_t)x & 128 ? 256 : 0)); }
 
 #define CAST(FROM, T, TO, R, EXPR)                                                                              \
 	void cop_cast_##FROM##_##TO(const cop_call *c);                                                         \
@@ -28,7 +29,7 @@ CAST(f32, float, i8, int8_t, whole(x, -128, 127))
 CAST(i32, int32_t, f32, float, x)
 CAST(u8, uint8_t, f32, float, x)
 CAST(i8, int8_t, f32, float, x)
-CAST(i32, int32_t, u8, uint8_t, within(x, 0, 255))
-CAST(i32, int32_t, i8, int8_t, within(x, -128, 127))
+CAST(i32, int32_t, u8, uint8_t, (uint32_t)x)
+CAST(i32, int32_t, i8, int8_t, low_byte(x))
 CAST(u8, uint8_t, i32, int32_t, x)
 CAST(i8, int8_t, i32, int32_t, x)

@@ -2,7 +2,7 @@
  *
  * layers - int8 layers of many shapes by the kernels for Cortex-M and by the portable ones, on the processor that runs this: a
  * host, or an emulated board. Every result must have the same bits, also when it lies over the input as far as the kernel's row
- * allows. A line a layer: kernel, sum of the result's bytes, and instructions where the board counts them.
+ * allows; an input that lies behind the result must stay as it is. A line a layer: kernel, sum of the result's bytes, and instructions where the board counts them.
  * usage: layers N      N random layers of each kind
  *        layers        layers of known networks
  */
@@ -129,6 +129,12 @@ static void compare(const cop_kernel *row, const layer *l, const char *name)
 		memcpy(both + ahead + more, input, l->in);
 		call(row, l, both, both + ahead + more);
 		if (memcmp(both, want, l->out)) stop("differs when it lies over its input", l, row);
+	}
+	for (size_t gap = 0; gap < 12; gap += 11) { /* other layers may still read this input */
+		memcpy(both + l->out + gap, input, l->in);
+		call(row, l, both, both + l->out + gap);
+		if (memcmp(both, want, l->out)) stop("differs when its input lies behind its result", l, row);
+		if (memcmp(both + l->out + gap, input, l->in)) stop("changes an input that lies behind its result", l, row);
 	}
 	for (size_t i = 0; i < l->out; i++) sum = sum * 31 + (uint8_t)want[i];
 	if (name) snprintf(line, sizeof line, "%-26s %-12s %08lx %lu instructions, scratch %lu, ahead %lu, packed %lu\n", name, row->symbol, (unsigned long)sum,
