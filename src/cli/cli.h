@@ -89,6 +89,8 @@ cop_status cli_model_for(
         cop_graph **out, cli *c, const char *file_or_zoo, const cop_dataset *d); /* a zoo model is built for the set */
 cop_status cli_data(cop_dataset **out, cli *c, const char *name, const char *split, int32_t limit);
 cop_status cli_can_write(cli *c, const char *path); /* before hours of work: its folder is there and may be written */
+/* The same, and the ending is one that the verb writes: .cop or none; exports: .onnx, .safetensors. */
+cop_status cli_can_write_model(cli *c, const char *path, bool exports);
 void cli_graph_name(char out[64], const cop_graph *g);
 int64_t cli_file_size(const char *path); /* -1: none */
 void cli_beside(char *out, size_t size, const char *path,

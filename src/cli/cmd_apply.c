@@ -28,7 +28,7 @@ cop_status cmd_apply(cli *c, int argc, char **argv)
 	cop_graph *g;
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	CLI_TRY(cli_can_write(c, j.out));
+	CLI_TRY(cli_can_write_model(c, j.out, false));
 	CLI_TRY(cli_model(&g, c, j.arg[0]));
 	int32_t before = cop_graph_layers(g);
 	cop_status st = cop_graph_apply(&g, j.arg[1]);

@@ -161,7 +161,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	        option, &j, &file, 1, 1};
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe FILE is missing; recipes/ has some");
-	CLI_TRY(cli_can_write(c, j.out));
+	CLI_TRY(cli_can_write_model(c, j.out, false));
 	cli_beside(beside, sizeof beside, j.out, ".history.json");
 	if (!j.history) j.history = beside;
 	CLI_TRY(cli_can_write(c, j.history));

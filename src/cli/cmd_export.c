@@ -24,13 +24,13 @@ cop_status cmd_export(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE",
-	        "Writes the weights for other programs, by name; or the whole network as it is deployed, when the\n"
-	        "output ends in .onnx.\vExample:\n  coppice export net.cop -o net.safetensors\n  coppice export net.cop -o net.onnx",
+	        "Writes the network as it is deployed, when the output ends in .onnx, or its weights by name, when it\n"
+	        "ends in .safetensors.\vExample:\n  coppice export net.cop -o net.safetensors\n  coppice export net.cop -o net.onnx",
 	        option, &j, &j.file, 1, 1};
 	cop_graph *g;
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	CLI_TRY(cli_can_write(c, j.out));
+	CLI_TRY(cli_can_write_model(c, j.out, true));
 	CLI_TRY(cli_model(&g, c, j.file));
 	size_t n = strlen(j.out);
 	bool onnx = n > 5 && !strcmp(j.out + n - 5, ".onnx");

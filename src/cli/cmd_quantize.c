@@ -176,7 +176,7 @@ cop_status cmd_quantize(cli *c, int argc, char **argv)
 
 	j = (job){.split = "train", .a = {.limit = 256}};
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	CLI_TRY(cli_can_write(c, j.out));
+	CLI_TRY(cli_can_write_model(c, j.out, false));
 	cop_status st = cli_model(&g, c, file);
 	cli_catch_signals(c);
 	j.a.threads = cli_threads(c);

@@ -111,7 +111,7 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	        "Options that are left out take values that suit the model.",
 	        option, &j, &model, 1, 1};
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	CLI_TRY(cli_can_write(c, j.out));
+	CLI_TRY(cli_can_write_model(c, j.out, false));
 	cli_train_defaults(&j.t, model);
 	snprintf(beside, sizeof beside, "%s.ckpt", j.out);
 	j.t.a.checkpoint = j.checkpoint ? j.checkpoint : beside;

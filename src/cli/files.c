@@ -76,6 +76,25 @@ cop_status cli_can_write(cli *c, const char *path)
 	return cop_file_can_write(c->cx, path);
 }
 
+/* "a/net.cop" -> ".cop"; none: "" */
+static const char *ending(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
+	return dot && dot != base ? dot : "";
+}
+
+cop_status cli_can_write_model(cli *c, const char *path, bool exports)
+{
+	const char *end = path ? ending(path) : "";
+	bool cop = !*end || !strcmp(end, ".cop"), other = !strcmp(end, ".onnx") || !strcmp(end, ".safetensors");
+
+	CLI_TRY(cli_can_write(c, path));
+	if (exports ? other : cop) return COP_OK;
+	if (exports)
+		return cli_fail(c, COP_ARG, "%s: `coppice export` writes .onnx (the network) and .safetensors (its weights)%s", path, cop ? "; a .cop is written by train, apply, quantize and compress" : "");
+	return cli_fail(c, COP_ARG, "%s: this verb writes a .cop; `coppice export net.cop -o FILE` makes an .onnx (the network) or a .safetensors (its weights) of it", path);
+}
+
 int64_t cli_file_size(const char *path)
 {
 	struct stat s;

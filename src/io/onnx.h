@@ -20,8 +20,8 @@
 
 enum { OX_MAX_DIM = 8, OX_OLDEST = 1, OX_NEWEST = 28 };
 enum { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP };
-/* TURNED: a matrix [k,n] held as [n,k]. */
-typedef enum cop_ox_layout { OX_PLAIN, OX_LAST, OX_TURNED } cop_ox_layout;
+/* TURNED: a matrix [k,n] held as [n,k]. KERNEL: a weight [o,c,k] of one spatial axis as [o,1,k,c]; LAST for other ranks. */
+typedef enum cop_ox_layout { OX_PLAIN, OX_LAST, OX_TURNED, OX_KERNEL, OX_LAYOUTS } cop_ox_layout;
 
 typedef struct cop_ox_value {
 	const char *name;
@@ -30,7 +30,8 @@ typedef struct cop_ox_value {
 	int32_t n_step, step_axis;
 	const uint8_t *tensor;   /* a TensorProto that is not read yet */
 	size_t tensor_size;
-	cop_vid v[3];            /* in the graph, by layout; 0: not (yet) */
+	cop_vid v[OX_LAYOUTS];   /* in the graph, by layout; 0: not (yet) */
+	cop_vid rows[OX_LAYOUTS];/* the same as bytes with a scale for each row (cop__ox_rows) */
 	int32_t type;            /* OX_FLOAT ... */
 	int32_t rank, dim[OX_MAX_DIM];
 	int32_t producer;        /* node + 1; 0: none */
@@ -38,17 +39,29 @@ typedef struct cop_ox_value {
 	bool is_input, needed;   /* needed: must be known while reading, shapes depend on it */
 } cop_ox_value;
 
+/* A call of a function of the model: attributes of its nodes may refer to those of the call. */
+typedef struct cop_ox_call {
+	const uint8_t *proto, *function; /* NodeProto, FunctionProto */
+	size_t size, function_size;
+	const struct cop_ox_call *outer; /* the call that this one stands in */
+} cop_ox_call;
+
 typedef struct cop_ox_node {
-	const struct cop_ox_op *op;
-	const char *name, *type;
+	const struct cop_ox_op *op; /* NULL: not supported */
+	const char *name, *type, *domain;
 	const uint8_t *proto;    /* NodeProto, for attributes */
 	size_t size;
+	const cop_ox_call *call; /* NULL: it stands in no function */
+	int32_t opset;
+	int32_t guard;           /* the branch that alone needs it (onnx.c); 0: it is needed */
 	int32_t n_in, n_out;
 	int32_t *in, *out;       /* values; 0: absent */
 	int32_t index;
 	uint8_t state;           /* while ordering */
 	bool done;               /* taken over by the node before it */
 } cop_ox_node;
+
+typedef struct cop_ox_function { cop_pb_field proto, name, domain; } cop_ox_function; /* FunctionProto */
 
 typedef struct cop_ox {
 	cop_graph *g;
@@ -59,11 +72,14 @@ typedef struct cop_ox {
 	int64_t budget;            /* bytes that may still be made: a short file cannot ask for much */
 	cop_ox_value *value;       /* [1 .. n_value] */
 	cop_ox_node *node;
-	int32_t *hash;
-	int32_t n_value, cap_value, n_node, hash_size;
+	struct cop_ox_name *name;  /* [1 .. n_name] */
+	int32_t *hash;             /* of names */
+	int32_t n_value, cap_value, n_node, cap_node, hash_size, n_name;
+	const cop_ox_function *function;
+	int32_t n_function, n_scope;
 	int32_t *input, *output;
 	int32_t n_input, n_output;
-	int32_t opset;
+	int32_t opset;             /* of the node that is read */
 	void **external;           /* files of external data, once each */
 	const char **external_name;
 	size_t *external_size;
@@ -133,7 +149,7 @@ static inline size_t cop__ox_size(const cop_ox_value *v) { return cop__ox_is_flo
 /* ---- weights (onnx_value.c) ---- */
 /* Input i in that layout; when it is known it becomes a parameter, which training may change. */
 cop_vid cop__ox_weight(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l);
-/* The same, as bytes with a scale for each row where it was dequantised so and nobody else reads it: for layers (pass/integers.c). */
+/* The same, as bytes with a scale for each row where it was dequantised so: for layers (pass/integers.c). */
 cop_vid cop__ox_rows(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l);
 cop_vid cop__ox_state(cop_ox *m, const cop_ox_node *n, int i, cop_vid of); /* a running statistic of parameter `of` */
 void cop__ox_unique(cop_ox *m, char out[128], const char *name); /* fit for a graph's text, and used by nobody */

@@ -4,24 +4,40 @@
  */
 #include "io/onnx.h"
 
-static bool named(const cop_pb_field *body, const char *name)
+/* The text of a field, by number; false: it is not there. */
+static bool text_of(const cop_pb_field *body, uint32_t number, cop_pb_field *text)
 {
 	cop_pb m = cop__pb_in(body);
-	cop_pb_field f;
 
-	while (cop__pb_next(&m, &f))
-		if (f.number == ATTR_NAME && f.wire == COP_PB_BYTES) return f.size == strlen(name) && !memcmp(f.p, name, f.size);
+	while (cop__pb_next(&m, text))
+		if (text->number == number && text->wire == COP_PB_BYTES) return true;
 	return false;
 }
 
-bool cop__ox_attr(const cop_ox_node *n, const char *name, cop_pb_field *body)
+/* The AttributeProto of that name among the fields `number` of a message. */
+static bool find(const uint8_t *proto, size_t size, uint32_t number, const char *name, size_t len, cop_pb_field *body)
 {
-	cop_pb m = cop__pb(n->proto, n->size);
+	cop_pb m = cop__pb(proto, size);
+	cop_pb_field text;
 
 	while (cop__pb_next(&m, body))
-		if (body->number == NODE_ATTRIBUTE && body->wire == COP_PB_BYTES && named(body, name)) return true;
+		if (body->number == number && body->wire == COP_PB_BYTES && text_of(body, ATTR_NAME, &text) && text.size == len && !memcmp(text.p, name, len)) return true;
 	return false;
 }
+
+/* In a function an attribute may be that of the call, or else the function's default. */
+static bool attribute(const uint8_t *proto, size_t size, const cop_ox_call *call, const char *name, size_t len, cop_pb_field *body)
+{
+	cop_pb_field ref;
+
+	if (!find(proto, size, NODE_ATTRIBUTE, name, len, body)) return false;
+	if (!text_of(body, ATTR_REF, &ref) || !ref.size) return true;
+	if (!call) return false;
+	return attribute(call->proto, call->size, call->outer, (const char *)ref.p, ref.size, body) ||
+		find(call->function, call->function_size, FUNCTION_ATTRIBUTE, (const char *)ref.p, ref.size, body);
+}
+
+bool cop__ox_attr(const cop_ox_node *n, const char *name, cop_pb_field *body) { return attribute(n->proto, n->size, n->call, name, strlen(name), body); }
 
 bool cop__ox_has(const cop_ox_node *n, const char *name)
 {

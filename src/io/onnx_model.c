@@ -1,39 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * onnx_model - ModelProto: the names of its values, its nodes, initialisers, inputs and outputs. Two walks over the
- * message: one counts, one fills. Names are found by a hash table, once each; from then on values are numbers.
+ * onnx_model - ModelProto: operator sets, functions, the table of operators, and the types of inputs. The nodes of its graph are
+ * read by onnx_graph.c.
  */
 #include "io/onnx_model.h"
 
 #include <stdio.h>
 
 static cop_status bad(cop_ox *m, const char *what) { return cop__error(m->cx, COP_FORMAT, "%s: %s", m->file, what); }
-
-/* ---- names ---- */
-
-static uint32_t hash_of(const uint8_t *p, size_t n)
-{
-	uint32_t h = 2166136261u;
-	while (n--) h = (h ^ *p++) * 16777619u;
-	return h;
-}
-
-/* The value of that name, made when it is new; 0: the empty name, which stands for "absent", or no memory. */
-static int32_t value_of(cop_ox *m, const uint8_t *p, size_t n)
-{
-	uint32_t at = hash_of(p, n) & (uint32_t)(m->hash_size - 1);
-
-	if (!n) return 0;
-	for (; m->hash[at]; at = (at + 1) & (uint32_t)(m->hash_size - 1)) {
-		const char *have = m->value[m->hash[at]].name;
-		if (strlen(have) == n && !memcmp(have, p, n)) return m->hash[at];
-	}
-	const char *name = m->n_value < m->cap_value ? cop__arena_str(&m->mem, (const char *)p, n) : NULL;
-	if (!name) return bad(m, "names more values than it has nodes, inputs and outputs for"), 0;
-	m->hash[at] = ++m->n_value;
-	m->value[m->n_value].name = name;
-	return m->n_value;
-}
 
 /* ---- types ---- */
 
@@ -82,7 +56,7 @@ static cop_status value_type(cop_ox *m, cop_ox_value *v, const cop_pb_field *typ
 }
 
 /* ValueInfoProto; typed: for an input. */
-static cop_status value_info(cop_ox *m, const cop_pb_field *info, bool typed, int32_t *out)
+static cop_status value_info(cop_ox *m, const cop_ox_scope *scope, const cop_pb_field *info, bool typed, int32_t *out)
 {
 	cop_pb p = cop__pb_in(info);
 	cop_pb_field f, type = {0}, name = {0};
@@ -91,61 +65,12 @@ static cop_status value_info(cop_ox *m, const cop_pb_field *info, bool typed, in
 		if (f.number == INFO_NAME && f.wire == COP_PB_BYTES) name = f;
 		if (f.number == INFO_TYPE && f.wire == COP_PB_BYTES) type = f;
 	}
-	*out = value_of(m, name.p, name.size);
+	*out = cop__ox_name(m, scope, name.p, name.size);
 	if (p.bad || !*out) return m->cx->code ? m->cx->code : bad(m, "an input or output is damaged or has no name");
 	return typed && !m->value[*out].tensor ? value_type(m, &m->value[*out], &type) : COP_OK;
 }
 
-/* ---- the two walks ---- */
-
-typedef struct counts { int64_t node, name, input, output, open; } counts;
-
-static cop_status count_node(cop_ox *m, const cop_pb_field *node, counts *c)
-{
-	cop_pb p = cop__pb_in(node);
-	cop_pb_field f;
-	int64_t names = 0;
-	bool quantised = false;
-
-	c->node++;
-	while (cop__pb_next(&p, &f)) {
-		bool name = f.number == NODE_INPUT || f.number == NODE_OUTPUT;
-		names += name;
-		quantised |= f.number == NODE_OP && f.wire == COP_PB_BYTES && f.size > 1 && f.p[0] == 'Q';
-	}
-	c->name += quantised ? 2 * names + OX_QLINEAR_ROOM : names;
-	c->node += quantised ? names + OX_QLINEAR_ROOM : 0;
-	return p.bad ? bad(m, "a node is cut short or damaged") : COP_OK;
-}
-
-static cop_status count_graph(cop_ox *m, cop_pb graph, counts *c)
-{
-	cop_pb_field f;
-
-	while (cop__pb_next(&graph, &f)) {
-		if (f.wire != COP_PB_BYTES) continue;
-		if (f.number == GRAPH_NODE) COP_TRY(count_node(m, &f, c));
-		c->input += f.number == GRAPH_INPUT;
-		c->output += f.number == GRAPH_OUTPUT;
-		c->name += f.number == GRAPH_INPUT || f.number == GRAPH_OUTPUT || f.number == GRAPH_INITIALIZER;
-		if (f.number == GRAPH_SPARSE) return bad(m, "sparse initialisers are not supported");
-	}
-	if (graph.bad) return bad(m, "the graph is cut short or damaged");
-	return c->name > 1 << 26 ? bad(m, "has too many names") : COP_OK;
-}
-
-static cop_status make_room(cop_ox *m, const counts *c)
-{
-	m->hash_size = 16;
-	while (m->hash_size < 2 * c->name) m->hash_size *= 2;
-	m->hash = cop__ox_room(m, sizeof *m->hash * (size_t)m->hash_size);
-	m->cap_value = (int32_t)c->name;
-	m->value = cop__ox_room(m, sizeof *m->value * (size_t)(c->name + 1));
-	m->node = cop__ox_room(m, sizeof *m->node * (size_t)(c->node + 1));
-	m->input = cop__ox_room(m, sizeof *m->input * (size_t)(c->input + 1));
-	m->output = cop__ox_room(m, sizeof *m->output * (size_t)(c->output + 1));
-	return m->hash && m->value && m->node && m->input && m->output ? COP_OK : m->cx->code;
-}
+/* ---- operators ---- */
 
 static const cop_ox_op table[] = {
 #define NONE NULL
@@ -172,75 +97,23 @@ const cop_ox_op *cop__ox_op_of(const char *type)
 	return NULL;
 }
 
-static cop_status fill_node(cop_ox *m, const cop_pb_field *proto, cop_ox_node *n)
+/* ---- inputs and outputs ---- */
+
+static cop_status fill_ends(cop_ox *m, const cop_ox_scope *scope, cop_pb graph)
 {
-	cop_pb p = cop__pb_in(proto);
 	cop_pb_field f;
-	const char *domain = "";
+	int32_t v;
 
-	*n = (cop_ox_node){.name = "", .type = "", .proto = proto->p, .size = proto->size, .index = m->n_node};
-	while (cop__pb_next(&p, &f)) {
-		n->n_in += f.number == NODE_INPUT;
-		n->n_out += f.number == NODE_OUTPUT;
-	}
-	n->in = cop__ox_room(m, sizeof *n->in * (size_t)(n->n_in + n->n_out));
-	if (!n->in) return m->cx->code;
-	n->out = n->in + n->n_in;
-	n->n_in = n->n_out = 0;
-	for (p = cop__pb_in(proto); cop__pb_next(&p, &f);) {
-		if (f.wire != COP_PB_BYTES) continue;
-		if (f.number == NODE_INPUT) n->in[n->n_in++] = value_of(m, f.p, f.size);
-		if (f.number == NODE_OUTPUT) n->out[n->n_out++] = value_of(m, f.p, f.size);
-		if (f.number == NODE_NAME) n->name = cop__ox_text(m, f.p, f.size);
-		if (f.number == NODE_OP) n->type = cop__ox_text(m, f.p, f.size);
-		if (f.number == NODE_DOMAIN) domain = cop__ox_text(m, f.p, f.size);
-	}
-	if (!n->name || !n->type || !domain) return COP_NOMEM;
-	n->op = *domain && strcmp(domain, "ai.onnx") && strcmp(domain, "com.microsoft") ? NULL : cop__ox_op_of(n->type);
-	for (int i = 0; i < n->n_out; i++) {
-		cop_ox_value *v = &m->value[n->out[i]];
-		if (!n->out[i]) continue;
-		if (v->producer) return cop__ox_fail(m, n, "writes '%.60s', which node %d writes already", v->name, v->producer - 1);
-		v->producer = m->n_node + 1;
-	}
-	m->n_node++;
-	return COP_OK;
-}
-
-static cop_status fill_tensor(cop_ox *m, const cop_pb_field *proto)
-{
-	cop_pb p = cop__pb_in(proto);
-	cop_pb_field f, name = {0};
-
-	while (cop__pb_next(&p, &f))
-		if (f.number == TENSOR_NAME && f.wire == COP_PB_BYTES) name = f;
-	int32_t v = value_of(m, name.p, name.size);
-	if (p.bad || !v) return bad(m, "an initialiser is damaged or has no name");
-	m->value[v].tensor = proto->p;
-	m->value[v].tensor_size = proto->size;
-	return COP_OK;
-}
-
-static cop_status fill_graph(cop_ox *m, cop_pb graph)
-{
-	cop_pb walk = graph;
-	cop_pb_field f;
-
-	while (cop__pb_next(&walk, &f)) /* first, as old models list them among the inputs, too */
-		if (f.number == GRAPH_INITIALIZER && f.wire == COP_PB_BYTES) COP_TRY(fill_tensor(m, &f));
-	for (walk = graph; cop__pb_next(&walk, &f);) {
-		int32_t v;
-		if (f.wire != COP_PB_BYTES) continue;
-		if (f.number == GRAPH_NODE) COP_TRY(fill_node(m, &f, &m->node[m->n_node]));
-		if (f.number == GRAPH_INPUT) {
-			COP_TRY(value_info(m, &f, true, &v));
-			if (m->value[v].tensor) continue;
+	while (cop__pb_next(&graph, &f)) {
+		if (f.wire == COP_PB_BYTES && f.number == GRAPH_INPUT) {
+			COP_TRY(value_info(m, scope, &f, true, &v));
+			if (m->value[v].tensor) continue; /* old models list initialisers among the inputs, too */
 			if (m->value[v].is_input) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' is listed twice", m->file, m->value[v].name);
 			m->value[v].is_input = true;
 			m->input[m->n_input++] = v;
 		}
-		if (f.number == GRAPH_OUTPUT) {
-			COP_TRY(value_info(m, &f, false, &v));
+		if (f.wire == COP_PB_BYTES && f.number == GRAPH_OUTPUT) {
+			COP_TRY(value_info(m, scope, &f, false, &v));
 			m->output[m->n_output++] = v;
 		}
 	}
@@ -249,7 +122,7 @@ static cop_status fill_graph(cop_ox *m, cop_pb graph)
 
 /* ---- the model ---- */
 
-static cop_status opset(cop_ox *m, const cop_pb_field *proto)
+static cop_status opset(cop_ox *m, const cop_pb_field *proto, int32_t *out)
 {
 	cop_pb p = cop__pb_in(proto);
 	cop_pb_field f;
@@ -263,25 +136,64 @@ static cop_status opset(cop_ox *m, const cop_pb_field *proto)
 	if (!standard) return COP_OK;
 	if (version < OX_OLDEST || version > OX_NEWEST)
 		return cop__error(m->cx, COP_FORMAT, "%s: operator set %lld; %d to %d are supported", m->file, (long long)version, OX_OLDEST, OX_NEWEST);
-	m->opset = (int32_t)version;
+	*out = (int32_t)version;
+	return COP_OK;
+}
+
+/* The operator set of a model or function, by the fields `number` of its message; it stays where none is named. */
+cop_status cop__ox_opset(cop_ox *m, cop_pb message, uint32_t number, int32_t *out)
+{
+	cop_pb_field f;
+
+	while (cop__pb_next(&message, &f))
+		if (f.number == number && f.wire == COP_PB_BYTES) COP_TRY(opset(m, &f, out));
+	return COP_OK;
+}
+
+static cop_ox_function one_function(const cop_pb_field *proto)
+{
+	cop_ox_function out = {.proto = *proto, .name.p = proto->p, .domain.p = proto->p}; /* both empty */
+	cop_pb p = cop__pb_in(proto);
+	cop_pb_field f;
+
+	while (cop__pb_next(&p, &f)) {
+		if (f.number == FUNCTION_NAME && f.wire == COP_PB_BYTES) out.name = f;
+		if (f.number == FUNCTION_DOMAIN && f.wire == COP_PB_BYTES) out.domain = f;
+	}
+	return out;
+}
+
+static cop_status functions(cop_ox *m, cop_pb model)
+{
+	cop_pb walk = model;
+	cop_pb_field f;
+	cop_ox_function *list;
+	int32_t count = 0;
+
+	while (cop__pb_next(&walk, &f)) count += f.number == MODEL_FUNCTIONS && f.wire == COP_PB_BYTES;
+	if (!(list = cop__ox_room(m, sizeof *list * ((size_t)count + 1)))) return m->cx->code;
+	while (cop__pb_next(&model, &f))
+		if (f.number == MODEL_FUNCTIONS && f.wire == COP_PB_BYTES) list[m->n_function++] = one_function(&f);
+	m->function = list;
 	return COP_OK;
 }
 
 cop_status cop__ox_parse(cop_ox *m, const void *bytes, size_t size)
 {
-	cop_pb model = cop__pb(bytes, size);
+	cop_pb model = cop__pb(bytes, size), all = model;
 	cop_pb_field f, graph = {0};
-	counts c = {0};
+	cop_ox_scope scope = {0};
 
-	while (cop__pb_next(&model, &f)) {
-		if (f.number == MODEL_OPSET && f.wire == COP_PB_BYTES) COP_TRY(opset(m, &f));
+	while (cop__pb_next(&model, &f))
 		if (f.number == MODEL_GRAPH && f.wire == COP_PB_BYTES) graph = f;
-	}
 	if (model.bad || !graph.p) return bad(m, "no ONNX model, or one that is cut short");
-	if (!m->opset) return bad(m, "names no operator set");
-	COP_TRY(count_graph(m, cop__pb_in(&graph), &c));
-	COP_TRY(make_room(m, &c));
-	COP_TRY(fill_graph(m, cop__pb_in(&graph)));
+	COP_TRY(cop__ox_opset(m, all, MODEL_OPSET, &scope.opset));
+	if (!scope.opset) return bad(m, "names no operator set");
+	m->opset = scope.opset;
+	COP_TRY(functions(m, all));
+	COP_TRY(cop__ox_make_room(m, cop__pb_in(&graph)));
+	COP_TRY(cop__ox_fill(m, &scope, cop__pb_in(&graph)));
+	COP_TRY(fill_ends(m, &scope, cop__pb_in(&graph)));
 	return cop__ox_expand_qlinear(m);
 }
 

@@ -51,13 +51,15 @@ static int32_t append(cop_ox *m, const cop_ox_node *n, const char *type, const u
 	int32_t *list = cop__ox_room(m, sizeof *list * (size_t)(n_in + 1));
 
 	if (!list) return 0;
+	if (m->n_node >= m->cap_node) return cop__error(m->cx, COP_FORMAT, "%s: has more nodes than it has room for", m->file), 0;
 	if (!out) {
 		if (m->n_value >= m->cap_value) return cop__error(m->cx, COP_FORMAT, "%s: names more values than it has room for", m->file), 0;
 		m->value[out = ++m->n_value] = (cop_ox_value){.name = m->value[in[0]].name};
 	}
 	memcpy(list, in, sizeof *in * (size_t)n_in);
 	list[n_in] = out;
-	*to = (cop_ox_node){.op = cop__ox_op_of(type), .name = n->name, .type = type, .proto = proto, .size = size, .n_in = n_in, .n_out = 1, .in = list, .out = list + n_in, .index = m->n_node};
+	*to = (cop_ox_node){.op = cop__ox_op_of(type), .name = n->name, .type = type, .proto = proto, .size = size, .n_in = n_in, .n_out = 1, .in = list, .out = list + n_in, .index = m->n_node,
+		.domain = "", .call = proto == n->proto ? n->call : NULL, .opset = n->opset};
 	m->value[out].producer = ++m->n_node;
 	return out;
 }

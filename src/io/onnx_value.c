@@ -148,7 +148,7 @@ static void layout_perm(int32_t *perm, int32_t rank, cop_ox_layout l)
 {
 	for (int i = 0; i < rank; i++) perm[i] = i;
 	if (l == OX_TURNED && rank == 2) perm[0] = 1, perm[1] = 0;
-	if (l != OX_LAST || rank < 3) return;
+	if ((l != OX_LAST && l != OX_KERNEL) || rank < 3) return;
 	for (int i = 1; i < rank - 1; i++) perm[i] = i + 1;
 	perm[rank - 1] = 1;
 }
@@ -209,10 +209,23 @@ static const void *narrowed(cop_ox *m, const cop_ox_value *v, cop_dtype d)
 	return to;
 }
 
+/* What v is in a layout: its type in the graph, and the axes as they are permuted. */
+static cop_type type_in(const cop_ox_value *v, cop_ox_layout l, int32_t *perm)
+{
+	cop_type t = {.dtype = cop__ox_dtype(v->type), .rank = v->rank, .q.axis = -1};
+
+	layout_perm(perm, v->rank, l);
+	for (int i = 0; i < v->rank && i < COP_MAX_DIM; i++) t.dim[i] = v->dim[perm[i]];
+	if (l != OX_KERNEL) return t;
+	t.rank = 4; /* [o,k,c], and one row of pixels */
+	memcpy(t.dim, DIMS(t.dim[0], 1, t.dim[1], t.dim[2]), 4 * sizeof *t.dim);
+	return t;
+}
+
 static cop_vid const_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l, cop_role role)
 {
 	int32_t perm[OX_MAX_DIM];
-	cop_type t = {.dtype = cop__ox_dtype(v->type), .rank = v->rank, .q.axis = -1};
+	cop_type t = type_in(v, l, perm);
 	const void *data = v->data;
 	size_t size = t.dtype == COP_F32 || t.dtype == COP_I32 ? 4 : 1;
 
@@ -221,8 +234,6 @@ static cop_vid const_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l, cop_role ro
 			v->rank, (long long)cop__ox_count(v));
 		return 0;
 	}
-	layout_perm(perm, v->rank, l);
-	for (int i = 0; i < v->rank; i++) t.dim[i] = v->dim[perm[i]];
 	if (t.dtype != COP_F32 && !(data = narrowed(m, v, t.dtype))) return 0;
 	if (l != OX_PLAIN) {
 		void *turned = cop__ox_room(m, size * (size_t)cop__ox_count(v));
@@ -235,17 +246,29 @@ static cop_vid const_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l, cop_role ro
 
 /* ---- layouts ---- */
 
+/* The layout that l comes to for so many axes. */
+static cop_ox_layout meant(cop_ox_layout l, int32_t rank)
+{
+	if (l == OX_KERNEL && rank != 3) l = OX_LAST;
+	return (rank < 3 && l == OX_LAST) || (rank != 2 && l == OX_TURNED) ? OX_PLAIN : l;
+}
+
+/* Readers that want different layouts get values of their own: what one of them is given never changes for another. */
 static cop_vid in_layout(cop_ox *m, cop_ox_value *v, cop_ox_layout l, cop_role role)
 {
 	int32_t perm[OX_MAX_DIM], back[OX_MAX_DIM];
 
-	if ((v->rank < 3 && l == OX_LAST) || (v->rank != 2 && l == OX_TURNED)) l = OX_PLAIN;
+	l = meant(l, v->rank);
 	if (m->cx->code || v->v[l]) return m->cx->code ? 0 : v->v[l];
 	if (cop__ox_known(m, v)) return v->v[l] = const_in(m, v, l, role);
 	if (m->cx->code) return 0;
 	layout_perm(perm, v->rank, l == OX_PLAIN ? OX_LAST : l);
 	for (int i = 0; i < v->rank; i++) back[perm[i]] = i;
 	if (l == OX_PLAIN) return v->v[l] = cop__ox_transpose(m, v->v[OX_LAST], back);
+	if (l == OX_KERNEL) {
+		cop_vid last = in_layout(m, v, OX_LAST, role);
+		return v->v[l] = last ? cop__ox_reshape(m, last, 4, DIMS(v->dim[0], 1, v->dim[2], v->dim[1])) : 0;
+	}
 	return v->v[l] = cop__ox_transpose(m, in_layout(m, v, OX_PLAIN, role), perm);
 }
 
@@ -278,12 +301,10 @@ static cop_vid rows_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l)
 {
 	int32_t perm[OX_MAX_DIM];
 	int64_t count = cop__ox_count(v);
-	cop_type t = {.dtype = COP_F32, .rank = v->rank, .q.axis = -1, .enc = COP_BYTES};
+	cop_type t = type_in(v, l, perm);
 
-	layout_perm(perm, v->rank, l);
-	for (int i = 0; i < v->rank; i++) t.dim[i] = v->dim[perm[i]];
 	int64_t rows = t.dim[0], cols = count / rows;
-	if (count > INT32_MAX / 8) return in_layout(m, v, l, COP_PARAM);
+	t.enc = COP_BYTES;
 	t.enc_bytes = (uint32_t)(4 * rows + (count + 3) / 4 * 4);
 	float *turned = cop__ox_room(m, 4 * (size_t)count), *scale = cop__ox_room(m, t.enc_bytes);
 	if (!turned || !scale) return 0;
@@ -301,14 +322,18 @@ cop_vid cop__ox_rows(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l)
 	cop_ox_value *v = cop__ox_in(m, n, i);
 	int32_t row = l == OX_TURNED ? 1 : 0;
 
-	if (!v || !v->data || !v->step || v->readers != 1 || !cop__ox_count(v) || v->rank > COP_MAX_DIM || (v->n_step > 1 && v->step_axis != row))
+	if (!v || !v->data || !v->step || !cop__ox_count(v) || cop__ox_count(v) > INT32_MAX / 8 || v->rank > COP_MAX_DIM || (v->n_step > 1 && v->step_axis != row))
 		return cop__ox_weight(m, n, i, l);
-	return rows_in(m, v, l);
+	l = meant(l, v->rank);
+	if (!v->rows[l]) v->rows[l] = rows_in(m, v, l);
+	return v->rows[l];
 }
 
+/* One of its own for each layer: an array that several share is a running statistic of one alone, and may be another's factor. */
 cop_vid cop__ox_state(cop_ox *m, const cop_ox_node *n, int i, cop_vid of)
 {
-	cop_vid v = must_be_float(m, n, i, operand(m, n, i, OX_PLAIN, COP_STATE));
+	cop_ox_value *x = cop__ox_in(m, n, i);
+	cop_vid v = must_be_float(m, n, i, x && x->data ? const_in(m, x, OX_PLAIN, COP_STATE) : operand(m, n, i, OX_PLAIN, COP_STATE));
 
 	if (v && m->g->value[v].role == COP_STATE && m->g->value[of].role == COP_PARAM) m->g->value[v].of = of;
 	return v;
@@ -360,6 +385,7 @@ cop_status cop__ox_same(cop_ox *m, const cop_ox_node *n, int i, cop_ox_value *x)
 	v->n_step = x->n_step;
 	v->step_axis = x->step_axis;
 	memcpy(v->v, x->v, sizeof v->v);
+	memcpy(v->rows, x->rows, sizeof v->rows);
 	return m->cx->code;
 }
 

@@ -14,13 +14,6 @@ enum { IR_VERSION = 9, OPSET = 20 };
 
 static int onnx_type(cop_dtype d) { return d == COP_F32 ? OX_FLOAT : d == COP_I32 ? OX_INT32 : d == COP_I8 ? OX_INT8 : OX_UINT8; }
 
-cop_oxw_name cop__oxw_fresh(cop_oxw *w)
-{
-	cop_oxw_name n;
-	snprintf(n.s, sizeof n.s, "_%d", ++w->next);
-	return n;
-}
-
 /* ---- constants ---- */
 
 void cop__oxw_tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data, size_t bytes)
@@ -83,15 +76,6 @@ static const void *contents(cop_oxw *w, cop_vid v, void **own)
 	return *own;
 }
 
-cop_oxw_name cop__oxw_label(const cop_oxw *w, cop_vid v)
-{
-	cop_oxw_name n;
-
-	if (w->g->value[v].name) snprintf(n.s, sizeof n.s, "%.100s", w->g->value[v].name);
-	else snprintf(n.s, sizeof n.s, "v%u", v);
-	return n;
-}
-
 cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v)
 {
 	cop_oxw_name n = cop__oxw_label(w, v);
@@ -99,8 +83,8 @@ cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v)
 	int64_t dim[COP_MAX_DIM];
 	void *own;
 
-	if (x->role < COP_CONST || w->written[v] & 1) return n;
-	w->written[v] |= 1;
+	if (x->role < COP_CONST || w->written[v]) return n;
+	w->written[v] = 1;
 	cop_type dense = cop__type(x->type.dtype, x->type.rank, x->type.dim);
 	for (int i = 0; i < dense.rank; i++) dim[i] = dense.dim[i];
 	const void *data = contents(w, v, &own);
@@ -122,9 +106,9 @@ cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v)
 		cop__oxw_node(w, "Transpose", to.s, n.s, NULL, NULL);
 		return to;
 	}
-	snprintf(n.s + strlen(n.s), sizeof n.s - strlen(n.s), ".oihw");
-	if (w->written[v] & 2) return n;
-	w->written[v] |= 2;
+	if (w->names.kernel[v]) return snprintf(n.s, sizeof n.s, "%s", w->names.kernel[v]), n;
+	n = cop__oxw_beside(w, v, ".oihw");
+	w->names.kernel[v] = cop__arena_str(&w->names.mem, n.s, strlen(n.s));
 	const float *data = contents(w, v, &own);
 	float *y = data ? cop__alloc(w->cx, 4 * (size_t)(o * c * h * wd) + 4) : NULL;
 	for (int64_t i = 0; y && i < o * c * h * wd; i++) y[i] = data[((i / (c * h * wd)) * h * wd + i % (h * wd)) * c + i / (h * wd) % c];
@@ -254,7 +238,8 @@ cop_status cop__onnx_write(cop_text *out, const cop_graph *g)
 	cop__text_init(&set, g->cx);
 	w.written = cop__alloc(g->cx, (size_t)g->n_value + 1);
 	w.scale = cop__alloc(g->cx, sizeof *w.scale * ((size_t)g->n_value + 1));
-	cop_status st = w.written && w.scale ? COP_OK : COP_NOMEM;
+	cop_status st = cop__oxw_names(&w);
+	if (!w.written || !w.scale) st = COP_NOMEM;
 	if (!st) cop__oxw_scales(&w);
 	if (!st) st = write_graph(&w);
 	cop__pb_put_int(&set, OPSET_VERSION, OPSET);
@@ -266,6 +251,7 @@ cop_status cop__onnx_write(cop_text *out, const cop_graph *g)
 		cop__pb_put_bytes(out, MODEL_OPSET, set.data, set.len);
 		st = out->status;
 	}
+	cop__oxw_names_free(&w);
 	cop__free(g->cx, w.written);
 	cop__free(g->cx, w.scale);
 	cop__text_free(&w.graph);

@@ -13,13 +13,25 @@
 
 typedef struct cop_oxw_name { char s[128]; } cop_oxw_name;
 
+/* Names that are taken. Those of the graph come first, so that its inputs and outputs keep theirs; what the writer makes up, for values
+ * without a name, between nodes, of weights that lie otherwise, gets what is left. */
+typedef struct cop_oxw_names {
+	cop_arena mem;
+	const char **slot;   /* a hash table */
+	int32_t size, used;
+	const char **value;  /* [n_value+1] of the graph's */
+	const int32_t *readers; /* the same of who reads a value */
+	const char **kernel; /* [n_value+1] of weights that are written channels first; NULL: not yet */
+} cop_oxw_names;
+
 typedef struct cop_oxw {
 	const cop_graph *g;
 	cop_ctx *cx;
 	const char *file;
 	cop_text graph;   /* GraphProto so far */
 	cop_text attr;    /* attributes of the next node, as fields of NodeProto */
-	uint8_t *written; /* by value: bit 0 as it lies, bit 1 channels first */
+	cop_oxw_names names;
+	uint8_t *written; /* by value */
 	double *scale;    /* [n_value+1] of bytes; 0: none */
 	int32_t next;
 } cop_oxw;
@@ -28,7 +40,11 @@ typedef struct cop_oxw {
 cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v);
 cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v);   /* a 4-dimensional weight, [o,h,w,c] as [o,c,h,w] */
 cop_oxw_name cop__oxw_label(const cop_oxw *w, cop_vid v);  /* the same, and nothing is written */
-cop_oxw_name cop__oxw_fresh(cop_oxw *w);
+/* ---- names (onnx_write_name.c) ---- */
+cop_status cop__oxw_names(cop_oxw *w);
+void cop__oxw_names_free(cop_oxw *w);
+cop_oxw_name cop__oxw_fresh(cop_oxw *w);                                   /* used by nobody */
+cop_oxw_name cop__oxw_beside(cop_oxw *w, cop_vid v, const char *end);      /* "conv1.w" and ".int", or what is left of that */
 cop_oxw_name cop__oxw_ints(cop_oxw *w, const int64_t *v, int n);  /* a constant */
 cop_oxw_name cop__oxw_float(cop_oxw *w, float v);
 cop_oxw_name cop__oxw_byte(cop_oxw *w, int32_t v, cop_dtype d);

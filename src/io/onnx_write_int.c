@@ -155,13 +155,11 @@ static void turned(int8_t *to, int32_t *sum, const cop_value *w)
 			}
 }
 
-/* "conv1.w.int" with scales by output, dequantised as "conv1.w". */
-static nm by_row(cop_oxw *w, nm name, int type, int rank, const int64_t *dim, const void *data, size_t bytes, const float *scale)
+/* "conv1.w.int" with scales by output, dequantised as "conv1.w"; of what others read, too, as "conv1.w.real", as two layers need not scale it alike. */
+static nm by_row(cop_oxw *w, cop_vid v, int type, int rank, const int64_t *dim, const void *data, size_t bytes, const float *scale)
 {
-	nm stored, s = cop__oxw_floats(w, scale, (int32_t)dim[0]);
+	nm stored = cop__oxw_beside(w, v, ".int"), name = w->names.readers[v] == 1 ? cop__oxw_label(w, v) : cop__oxw_beside(w, v, ".real"), s = cop__oxw_floats(w, scale, (int32_t)dim[0]);
 
-	memcpy(&stored, &name, sizeof stored);
-	snprintf(stored.s + strlen(stored.s), sizeof stored.s - strlen(stored.s), ".int");
 	cop__oxw_tensor(w, stored.s, type, rank, dim, data, bytes);
 	cop__oxw_attr_i(w, "axis", 0);
 	cop__oxw_node(w, "DequantizeLinear", name.s, stored.s, s.s, NULL);
@@ -184,8 +182,8 @@ static void fill(cop_oxw *w, cop_nid n, const cop_qconv_attr *a, double sx, doub
 		h->scale[i] = (float)fmax(cop__qconv_real(a, value_in(w, n, 3), i) * sy / sx, 1e-30);
 		h->bias_scale[i] = (float)sx * h->scale[i];
 	}
-	h->w = by_row(w, cop__oxw_label(w, cop__arg(w->g, n, 1)), OX_INT8, 4, dim, h->q, (size_t)count, h->scale);
-	h->b = by_row(w, cop__oxw_label(w, cop__arg(w->g, n, 2)), OX_INT32, 1, dim, h->bias, 4 * (size_t)o, h->bias_scale);
+	h->w = by_row(w, cop__arg(w->g, n, 1), OX_INT8, 4, dim, h->q, (size_t)count, h->scale);
+	h->b = by_row(w, cop__arg(w->g, n, 2), OX_INT32, 1, dim, h->bias, 4 * (size_t)o, h->bias_scale);
 }
 
 static cop_status qconv(cop_oxw *w, cop_nid n)

@@ -33,6 +33,83 @@ static inline void names(cop_text *t, uint32_t field, const char *list)
 	}
 }
 
+/* ---- attributes of other kinds: made one by one, then given to node_with ---- */
+
+static inline void attr_end(cop_text *attrs, cop_text *a) { put(attrs, NODE_ATTRIBUTE, a); }
+static inline cop_text attr_begin(cop_ctx *cx, const char *name)
+{
+	cop_text a;
+
+	cop__text_init(&a, cx);
+	cop__pb_put_text(&a, ATTR_NAME, name);
+	return a;
+}
+
+static inline void attr_i(cop_text *attrs, cop_ctx *cx, const char *name, int64_t v)
+{
+	cop_text a = attr_begin(cx, name);
+	cop__pb_put_int(&a, ATTR_I, v), attr_end(attrs, &a);
+}
+
+static inline void attr_f(cop_text *attrs, cop_ctx *cx, const char *name, float v)
+{
+	cop_text a = attr_begin(cx, name);
+	cop__pb_put_float(&a, ATTR_F, v), attr_end(attrs, &a);
+}
+
+static inline void attr_s(cop_text *attrs, cop_ctx *cx, const char *name, const char *v)
+{
+	cop_text a = attr_begin(cx, name);
+	cop__pb_put_text(&a, ATTR_S, v), attr_end(attrs, &a);
+}
+
+static inline void attr_ints(cop_text *attrs, cop_ctx *cx, const char *name, int n, const int64_t *v)
+{
+	cop_text a = attr_begin(cx, name);
+	for (int i = 0; i < n; i++) cop__pb_put_int(&a, ATTR_INTS, v[i]);
+	attr_end(attrs, &a);
+}
+
+static inline void attr_floats(cop_text *attrs, cop_ctx *cx, const char *name, int n, const float *v)
+{
+	cop_text a = attr_begin(cx, name);
+	for (int i = 0; i < n; i++) cop__pb_put_float(&a, ATTR_FLOATS, v[i]);
+	attr_end(attrs, &a);
+}
+
+static inline void attr_graph(cop_text *attrs, cop_ctx *cx, const char *name, maker *graph)
+{
+	cop_text a = attr_begin(cx, name);
+	put(&a, ATTR_G, &graph->graph), attr_end(attrs, &a);
+}
+
+static inline void attr_ref(cop_text *attrs, cop_ctx *cx, const char *name, const char *of)
+{
+	cop_text a = attr_begin(cx, name);
+	cop__pb_put_text(&a, ATTR_REF, of), attr_end(attrs, &a);
+}
+
+/* A node into field `field` of a graph or function; attrs is used up. */
+static inline void node_into(cop_text *to, uint32_t field, cop_ctx *cx, const char *domain, const char *op, const char *in, const char *out, cop_text *attrs)
+{
+	cop_text t;
+
+	cop__text_init(&t, cx);
+	names(&t, NODE_INPUT, in);
+	names(&t, NODE_OUTPUT, out);
+	cop__pb_put_text(&t, NODE_NAME, out);
+	cop__pb_put_text(&t, NODE_OP, op);
+	if (*domain) cop__pb_put_text(&t, NODE_DOMAIN, domain);
+	if (attrs && attrs->len) cop__text_bytes(&t, attrs->data, attrs->len);
+	if (attrs) cop__text_free(attrs);
+	put(to, field, &t);
+}
+
+static inline void node_with(maker *m, const char *domain, const char *op, const char *in, const char *out, cop_text *attrs)
+{
+	node_into(&m->graph, GRAPH_NODE, m->cx, domain, op, in, out, attrs);
+}
+
 static inline void node(maker *m, const char *op, const char *in, const char *out, const char *attr, int64_t value)
 {
 	cop_text t, a;
