@@ -140,6 +140,7 @@ typedef struct cop_import_args { int32_t batch, n_given; const cop_tensor *given
 cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args);
 cop_status cop_onnx_save(const cop_graph *g, const char *path);        /* the deployed form, floats, for other programs */
 cop_status cop_model_save(const cop_graph *g, const char *path);       /* .cop: written beside, then renamed */
+cop_status cop_model_write(const cop_graph *g, cop_write_fn *write, void *ud); /* the bytes of that file, in one call */
 cop_status cop_weights_load(cop_graph *g, const char *path);           /* .safetensors into the values of the same names */
 cop_status cop_weights_save(const cop_graph *g, const char *path);
 cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size);
@@ -286,14 +287,19 @@ typedef struct cop_train_args {
 	const char *augment;    /* "none", "flip,shift=2,crop=4,normalise"; NULL: none */
 	float smooth;           /* label smoothing, 0..1 */
 	uint64_t seed;
-	const char *checkpoint; /* path, or NULL: none; resumed from when it is there and resume is set */
-	bool resume;
+	const char *checkpoint; /* path, or NULL: none; written after each epoch and when stopped, and left there at the end */
+	bool resume;            /* go on from the checkpoint, if it is there */
 	void (*progress)(void *ud, const cop_epoch *e);
 	void *ud;
 } cop_train_args;
 
-/* Trains g's weights in place. valid may be NULL. On COP_DIVERGED and COP_STOPPED g holds the last good weights. */
+/* Trains g's weights in place. valid may be NULL. On COP_DIVERGED and COP_STOPPED g holds the last good weights.
+ * A run that was stopped or killed at any moment and is resumed ends with the bits of one that was not. The checkpoint says what it was made
+ * with: network, data, seed, rates and so on. COP_ARG when that differs, in a sentence that says in what; COP_FORMAT when another file lies in
+ * its place, which is left alone. Threads and paths may differ. */
 cop_status cop_train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a);
+/* Removes what cop_train or cop_compress left at a->checkpoint, and files of other origin never: call it when the result is safe. */
+cop_status cop_checkpoint_remove(cop_ctx *cx, const char *path);
 
 typedef struct cop_score { float accuracy, loss; int32_t count; double images_per_second; } cop_score;
 cop_status cop_eval(cop_score *out, const cop_graph *g, cop_dataset *data, int32_t batch, int threads);
@@ -301,7 +307,8 @@ cop_status cop_eval(cop_score *out, const cop_graph *g, cop_dataset *data, int32
 /* ---- compression ------------------------------------------------------------------------------ */
 
 /* Runs a recipe (YAML text): stages, each with what it may cost and what it must gain; a stage that
- * does not pay is undone. Replaces *g. history, if given, receives one JSON object (see docs/recipes.md). */
+ * does not pay is undone. Replaces *g. history, if given, receives one JSON object (see docs/recipes.md). a->checkpoint is written
+ * between stages, with a.stageN beside within one; it holds the result at the end, until cop_checkpoint_remove. */
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
 	const cop_train_args *a, cop_write_fn *history, void *ud);
 

@@ -91,6 +91,18 @@ cop_status cli_data(cop_dataset **out, cli *c, const char *name, const char *spl
 cop_status cli_can_write(cli *c, const char *path); /* before hours of work: its folder is there and may be written */
 /* The same, and the ending is one that the verb writes: .cop or none; exports: .onnx, .safetensors. */
 cop_status cli_can_write_model(cli *c, const char *path, bool exports);
+/* Paths of one command line; NULL: not given. One that is written may be no other one's file, but -o may be the network. */
+typedef struct cli_path {
+	const char *what, *path;
+	bool written;
+} cli_path;
+cop_status cli_apart(cli *c, const cli_path *p, int n);
+/* A file at `path` that does not begin like what we write there is somebody else's. */
+cop_status cli_only_over(cli *c, const char *what, const char *path, const char *begins);
+/* --resume where no checkpoint is: says that the run begins at the start. */
+cop_status cli_can_resume(cli *c, cop_train_args *a, const char *model, const char *out);
+enum { CLI_MOST_PATH = 1024 };
+cop_status cli_append(char out[CLI_MOST_PATH], cli *c, const char *path, const char *end);
 void cli_graph_name(char out[64], const cop_graph *g);
 int64_t cli_file_size(const char *path); /* -1: none */
 void cli_beside(char *out, size_t size, const char *path,

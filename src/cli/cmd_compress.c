@@ -119,7 +119,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 {
 	cli *c = j->c;
 	cop_dataset *train = NULL, *valid = NULL, *test = NULL;
-	text h = {.cx = c->cx};
+	text h = {.cx = c->cx}, file = {.cx = c->cx};
 
 	cop_status st = cli_data(&train, c, j->t.data, "train", j->t.limit);
 	if (!st) st = cli_data(&valid, c, j->t.data, "valid", j->t.limit);
@@ -128,10 +128,13 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	cli_progress_end(c);
 	if (st == COP_STOPPED && cli_file_size(j->checkpoint) >= 0)
 		st = cli_fail(c, st, "%s; the same command with --resume goes on from %s", cop_error_text(c->cx), j->checkpoint);
-	if (!st) st = cop_model_save(*g, j->out);
-	if (!st) st = cop_file_write(c->cx, j->history, h.data, h.size);
+	if (!st) st = cop_model_write(*g, keep, &file);
+	const cop_file both[] = {{j->history, h.data, h.size}, {j->out, file.data, file.size}};
+	if (!st) st = cop_files_write(c->cx, both, LEN(both));
+	if (!st) st = cop_checkpoint_remove(c->cx, j->checkpoint);
 	if (!st) result(j, h.data);
 	free(h.data);
+	free(file.data);
 	cop_data_free(test);
 	cop_data_free(valid);
 	cop_data_free(train);
@@ -148,7 +151,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 {
 	struct argp_option options[32];
 	const char *file = NULL;
-	char beside[1024], checkpoint[1024], name[64];
+	char beside[CLI_MOST_PATH], checkpoint[CLI_MOST_PATH], name[64];
 	job j = {.c = c};
 	int n = 0;
 
@@ -165,10 +168,12 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	cli_beside(beside, sizeof beside, j.out, ".history.json");
 	if (!j.history) j.history = beside;
 	CLI_TRY(cli_can_write(c, j.history));
+	CLI_TRY(cli_only_over(c, "--history", j.history, "{\"recipe\":"));
 	cli_beside(checkpoint, sizeof checkpoint, j.out, ".ckpt");
-	if (!j.checkpoint) j.checkpoint = checkpoint;
-	if (j.t.a.resume && cli_file_size(j.checkpoint) < 0)
-		return cli_fail(c, COP_IO, "%s: there is no checkpoint to resume from", j.checkpoint);
+	j.t.a.checkpoint = j.checkpoint = j.checkpoint ? j.checkpoint : checkpoint;
+	const cli_path paths[] = {{"-o", j.out, true}, {"--history", j.history, true}, {"--checkpoint", j.checkpoint, true}, {"the network", file, false}, {"--recipe", j.recipe, false}, {"--data", j.t.data, false}};
+	CLI_TRY(cli_apart(c, paths, LEN(paths)));
+	CLI_TRY(cli_can_resume(c, &j.t.a, file, j.out));
 
 	cop_graph *g;
 	void *recipe;
@@ -180,7 +185,6 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 		cli_train_defaults(&j.t, name);
 		j.t.a.threads = cli_threads(c);
 		j.t.a.seed = c->seed;
-		j.t.a.checkpoint = j.checkpoint;
 		j.t.a.progress = cli_progress;
 		j.t.a.ud = c;
 		if (!c->quiet && (c->tty || c->verbose)) cop_ctx_log(c->cx, COP_LOG_INFO, on_log, c);

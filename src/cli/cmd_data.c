@@ -98,6 +98,9 @@ static cop_status export(cli *c, const job *j)
 
 	CLI_TRY(cli_can_write(c, j->out));
 	if (j->labels) CLI_TRY(cli_can_write(c, j->labels));
+	if (j->labels) CLI_TRY(cli_only_over(c, "--labels", j->labels, "\x93NUMPY"));
+	const cli_path paths[] = {{"-o", j->out, true}, {"--labels", j->labels, true}, {"the data set", j->arg[1], false}};
+	CLI_TRY(cli_apart(c, paths, LEN(paths)));
 	CLI_TRY(cop_data_open(&d, c->cx, j->arg[1], j->split, j->limit));
 	cop_status st = write_samples(c, j, d);
 	cli_put_int(c, "samples", d->count);

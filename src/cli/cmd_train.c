@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { KEY_RESUME = 0x3000, KEY_CHECKPOINT, KEY_VALID };
 
@@ -88,7 +87,7 @@ static cop_status train(job *j, const char *model, cop_dataset *data, cop_datase
 	cli_progress_end(c);
 	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; the same command with --resume goes on", cop_error_text(c->cx));
 	if (!st) st = cop_model_save(g, j->out);
-	if (!st && !j->checkpoint) unlink(j->t.a.checkpoint);
+	if (!st && !j->checkpoint) st = cop_checkpoint_remove(c->cx, j->t.a.checkpoint);
 	if (!st) result(j, model);
 	cop_graph_free(g);
 	return st;
@@ -98,7 +97,7 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 {
 	struct argp_option options[32];
 	const char *model = NULL;
-	char beside[1024];
+	char beside[CLI_MOST_PATH];
 	job j = {.c = c, .accuracy = -1};
 	int n = 0;
 
@@ -112,15 +111,16 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	        option, &j, &model, 1, 1};
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	CLI_TRY(cli_can_write_model(c, j.out, false));
+	if (!j.checkpoint) CLI_TRY(cli_append(beside, c, j.out, ".ckpt"));
 	cli_train_defaults(&j.t, model);
-	snprintf(beside, sizeof beside, "%s.ckpt", j.out);
 	j.t.a.checkpoint = j.checkpoint ? j.checkpoint : beside;
 	j.t.a.threads = cli_threads(c);
 	j.t.a.seed = c->seed;
 	j.t.a.progress = progress;
 	j.t.a.ud = &j;
-	if (j.t.a.resume && cli_file_size(j.t.a.checkpoint) < 0)
-		return cli_fail(c, COP_IO, "%s: there is no checkpoint to resume from", j.t.a.checkpoint);
+	const cli_path paths[] = {{"-o", j.out, true}, {"--checkpoint", j.t.a.checkpoint, true}, {"the network", model, false}, {"--data", j.t.data, false}};
+	CLI_TRY(cli_apart(c, paths, LEN(paths)));
+	CLI_TRY(cli_can_resume(c, &j.t.a, model, j.out));
 
 	cop_dataset *data = NULL, *valid = NULL;
 	cop_status st = cli_data(&data, c, j.t.data, j.no_valid ? "train+valid" : "train", j.t.limit);

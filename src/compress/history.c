@@ -7,6 +7,7 @@
 #include "io/encode.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { BINS = 65 };
 
@@ -113,6 +114,37 @@ cop_status cop__history_layers(cop_history *h, const cop_graph *before, const co
 		cop__free(h->cx, new);
 	}
 	return st;
+}
+
+cop_status cop__history_pack(cop_text *t, const cop_history *h)
+{
+	const cop_text *part[] = {&h->head, &h->stages, &h->curve, &h->layers};
+
+	for (int i = 0; i < LEN(part); i++) cop__text_add(t, i ? " %zu" : "%zu", part[i]->len);
+	cop__text_add(t, "\n");
+	for (int i = 0; i < LEN(part); i++) {
+		COP_TRY(part[i]->status);
+		cop__text_bytes(t, part[i]->data, part[i]->len);
+	}
+	return t->status;
+}
+
+cop_status cop__history_unpack(cop_history *h, const char *text, size_t size, const char *file)
+{
+	cop_text *part[] = {&h->head, &h->stages, &h->curve, &h->layers};
+	size_t len[LEN(part)], at;
+	int head = 0;
+
+	bool ok = sscanf(text, "%zu %zu %zu %zu\n%n", &len[0], &len[1], &len[2], &len[3], &head) == LEN(part) && head > 0;
+	at = (size_t)head;
+	for (int i = 0; ok && i < LEN(part); i++) {
+		ok = len[i] <= size - at;
+		if (!ok) break;
+		cop__text_free(part[i]);
+		cop__text_bytes(part[i], text + at, len[i]);
+		at += len[i];
+	}
+	return ok ? COP_OK : cop__error(h->cx, COP_FORMAT, "%s: its history is damaged", file);
 }
 
 cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud)

@@ -28,6 +28,9 @@ void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_tra
 void cop__history_stage(cop_history *h, const char *stage, const cop_mark *before, const cop_mark *after, const char *why, double seconds);
 void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f, double microseconds);
 cop_status cop__history_layers(cop_history *h, const cop_graph *before, const cop_graph *after);
+/* All that is known so far as one text, and back: it travels in the checkpoint, so that a stage is in it once. */
+cop_status cop__history_pack(cop_text *t, const cop_history *h);
+cop_status cop__history_unpack(cop_history *h, const char *text, size_t size, const char *file);
 cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud); /* write NULL: nothing is written */
 void cop__history_free(cop_history *h);
 

@@ -1,108 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * resume - how a recipe that was stopped goes on. Between stages three things are written: FILE, the model with the number of
- * the next stage; FILE.history, what is known so far; and within a stage FILE.stageN, the checkpoint of its training. They
- * bear the stage's number, so that what an earlier stage left behind is never taken for the present one's.
+ * resume - how a recipe that was stopped goes on. Between stages one file is written: the model with the number of the next stage
+ * and the history so far, so that none of the three can be older than the others. Within a stage its training has a checkpoint
+ * of its own, FILE.stageN. When all is done the first file holds the result and the whole history, until the caller has both elsewhere.
  */
 #include "compress/resume.h"
 
 #include "io/checkpoint.h"
+#include "train/identity.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-static const char *path_of(char *out, size_t size, const char *base, int32_t stage)
+const char *cop__resume_stage_path(char out[1024], const char *base, int32_t stage)
 {
-	if (stage < 0) snprintf(out, size, "%s.history", base);
-	else snprintf(out, size, "%s.stage%d", base, stage);
+	snprintf(out, 1024, "%.1000s.stage%d", base, stage);
 	return out;
 }
 
-const char *cop__resume_stage_path(char out[1024], const char *base, int32_t stage) { return path_of(out, 1024, base, stage); }
-
-static bool exists(const char *path)
+cop_status cop__resume_begin(cop_resume *r, const cop_graph *g, const cop_workshop *w, const char *recipe, size_t size)
 {
-	FILE *f = fopen(path, "rb");
-	if (f) fclose(f);
-	return f != NULL;
+	*r = (cop_resume){.base = w->a->checkpoint};
+	cop__text_init(&r->run, g->cx);
+	if (!r->base) return COP_OK;
+	if (strlen(r->base) > 1000) return cop__error(g->cx, COP_ARG, "%.60s...: the path of the checkpoint is longer than 1000 characters", r->base);
+	cop__text_add(&r->run, "stage\trecipe\n");
+	cop__identity_args(&r->run, w->a);
+	cop__identity_bytes(&r->run, "recipe", "text", recipe, size);
+	COP_TRY(cop__identity_data(&r->run, "data", w->train));
+	COP_TRY(cop__identity_data(&r->run, "validation data", w->valid));
+	COP_TRY(cop__identity_data(&r->run, "test data", w->test));
+	return cop__identity_graph(&r->run, "network", g);
 }
 
-static cop_status write_history(const cop_history *h, const char *path)
+void cop__resume_free(cop_resume *r) { cop__text_free(&r->run); }
+
+cop_status cop__resume_save(const cop_resume *r, const cop_graph *g, const cop_history *h, int32_t stage)
 {
-	const cop_text *part[] = {&h->head, &h->stages, &h->curve};
 	cop_text t;
 
-	cop__text_init(&t, h->cx);
-	cop__text_add(&t, "%zu %zu %zu\n", part[0]->len, part[1]->len, part[2]->len);
-	for (int i = 0; i < LEN(part); i++) cop__text_bytes(&t, part[i]->data, part[i]->len);
-	cop_status st = t.status ? t.status : cop_file_write(h->cx, path, t.data, t.len);
+	if (!r->base) return COP_OK;
+	cop__text_init(&t, g->cx);
+	cop_status st = cop__history_pack(&t, h);
+	const cop_number n[] = {{.name = "next", .i = stage}, {.name = "history", .text = t.data, .size = t.len}};
+	if (!st) st = cop__checkpoint_write(r->base, g, r->run.data, n, LEN(n));
 	cop__text_free(&t);
 	return st;
 }
 
-static cop_status read_history(cop_history *h, const char *path)
+/* Stages' checkpoints are ours if the recipe's is; without it they are somebody's. */
+static cop_status look_at_stages(const cop_resume *r, cop_ctx *cx, bool ours)
 {
-	cop_text *part[] = {&h->head, &h->stages, &h->curve};
-	void *bytes;
-	size_t size, len[3], at;
-	int head = 0;
+	char path[1024];
+	bool there, other;
 
-	COP_TRY(cop_file_read(&bytes, &size, h->cx, path, (size_t)1 << 26));
-	const char *p = bytes;
-	bool ok = sscanf(p, "%zu %zu %zu\n%n", &len[0], &len[1], &len[2], &head) == 3 && head > 0;
-	at = (size_t)head;
-	for (int i = 0; ok && i < LEN(part); at += len[i++]) {
-		ok = len[i] <= size - at;
-		if (!ok) break;
-		cop__text_free(part[i]);
-		cop__text_bytes(part[i], p + at, len[i]);
+	for (int32_t i = 0; i < COP_MAX_STAGES; i++) {
+		COP_TRY(cop__checkpoint_find(&there, &other, cx, cop__resume_stage_path(path, r->base, i), NULL, NULL));
+		if (there && !ours) return cop__error(cx, COP_ARG, "%s: is the checkpoint of another run; remove it, or give the checkpoint another path", path);
 	}
-	cop_free(h->cx, bytes);
-	return ok ? COP_OK : cop__error(h->cx, COP_FORMAT, "%s: is not a history of this program", path);
+	return COP_OK;
 }
 
-cop_status cop__resume_save(const cop_graph *g, const cop_history *h, const char *base, int32_t stage, uint64_t seed)
+static cop_status load(cop_resume *r, cop_graph **g, cop_history *h, int32_t n_stage, int32_t *stage, bool other)
 {
-	cop_number n[] = {{.name = "stage", .i = stage}, {.name = "seed", .i = (int64_t)seed}};
-	char path[1024];
+	cop_number n[] = {{.name = "next"}, {.name = "history"}};
+	cop_graph *saved;
 
-	if (!base) return COP_OK;
-	COP_TRY(write_history(h, path_of(path, sizeof path, base, -1)));
-	return cop__checkpoint_write(base, g, n, LEN(n));
-}
-
-cop_status cop__resume_load(cop_graph **g, cop_history *h, const char *base, int32_t n_stage, uint64_t seed, int32_t *stage, bool *resumed)
-{
-	cop_number n[] = {{.name = "stage"}, {.name = "seed"}};
-	cop_graph *saved = NULL;
-	cop_ctx *cx = (*g)->cx;
-	char path[1024];
-	void *bytes;
-	size_t size;
-	int found = 0;
-
-	*stage = 0;
-	*resumed = false;
-	if (!base || !exists(base)) return COP_OK;
-	COP_TRY(cop_file_read(&bytes, &size, cx, base, 0));
-	cop_status st = cop__model_read(&saved, cx, base, bytes, size, n, LEN(n), &found);
-	cop_free(cx, bytes);
-	if (!st && (found != LEN(n) || n[0].i < 0 || n[0].i > n_stage)) st = cop__error(cx, COP_FORMAT, "%s: is not a checkpoint of this recipe", base);
-	if (!st && n[1].i != (int64_t)seed) st = cop__error(cx, COP_ARG, "%s: was made with seed %lld; resume with the same", base, (long long)n[1].i);
-	if (!st) st = read_history(h, path_of(path, sizeof path, base, -1));
+	COP_TRY(cop__checkpoint_load(&saved, (*g)->cx, r->base, n, LEN(n)));
+	cop_status st = COP_OK;
+	if (n[0].i < 0 || n[0].i > n_stage || !n[1].text) st = cop__error(h->cx, COP_FORMAT, "%s: is not a checkpoint of this recipe", r->base);
+	if (!st && other && !(n[0].i == n_stage && cop__same_weights(*g, saved))) /* the result may have been written over its input */
+		st = cop__error(h->cx, COP_ARG, "%s: the checkpoint was made with another network, or with other weights in it; resume with the same, or remove it", r->base);
+	if (!st) st = cop__history_unpack(h, n[1].text, n[1].size, r->base);
 	if (st) return cop_graph_free(saved), st;
 	*stage = (int32_t)n[0].i;
-	*resumed = true;
 	cop_graph_free(*g);
 	*g = saved;
 	return COP_OK;
 }
 
-void cop__resume_clean(const char *base, int32_t n_stage)
+cop_status cop__resume_load(cop_resume *r, cop_graph **g, cop_history *h, const cop_workshop *w, int32_t n_stage, int32_t *stage)
+{
+	bool there, other, resume = w->a->resume;
+
+	*stage = -1;
+	if (!r->base) return COP_OK;
+	COP_TRY(cop__checkpoint_find(&there, &other, h->cx, r->base, r->run.data, resume ? "network" : NULL));
+	COP_TRY(look_at_stages(r, h->cx, there));
+	return there && resume ? load(r, g, h, n_stage, stage, other) : COP_OK;
+}
+
+/* The recipe's own last: while it is there, the others are known to be ours. */
+cop_status cop_checkpoint_remove(cop_ctx *cx, const char *base)
 {
 	char path[1024];
 
-	if (!base) return;
-	remove(base);
-	for (int32_t i = -1; i < n_stage; i++) remove(path_of(path, sizeof path, base, i));
+	for (int32_t i = 0; strlen(base) <= 1000 && i < COP_MAX_STAGES; i++) COP_TRY(cop__checkpoint_unlink(cx, cop__resume_stage_path(path, base, i)));
+	return cop__checkpoint_unlink(cx, base);
 }

@@ -5,12 +5,21 @@
 #ifndef COP_RESUME_H
 #define COP_RESUME_H
 
+#include "compress/compress.h"
 #include "compress/history.h"
 
-cop_status cop__resume_save(const cop_graph *g, const cop_history *h, const char *base, int32_t stage, uint64_t seed);
-/* Replaces *g and fills h when there is something to go on with; *stage is then the next one. */
-cop_status cop__resume_load(cop_graph **g, cop_history *h, const char *base, int32_t n_stage, uint64_t seed, int32_t *stage, bool *resumed);
+typedef struct cop_resume {
+	const char *base; /* the checkpoint's path */
+	cop_text run;     /* what decides the result: train/identity.h */
+} cop_resume;
+
+/* run: of this recipe on this network and data. */
+cop_status cop__resume_begin(cop_resume *r, const cop_graph *g, const cop_workshop *w, const char *recipe, size_t size);
+cop_status cop__resume_save(const cop_resume *r, const cop_graph *g, const cop_history *h, int32_t stage);
+/* Before any work: refuses files of other origin, and other runs' checkpoints. With w->a->resume replaces *g and fills h when there is something to go
+ * on with; *stage is then the next one (all of them: only the end is left), else -1. */
+cop_status cop__resume_load(cop_resume *r, cop_graph **g, cop_history *h, const cop_workshop *w, int32_t n_stage, int32_t *stage);
 const char *cop__resume_stage_path(char out[1024], const char *base, int32_t stage);
-void cop__resume_clean(const char *base, int32_t n_stage);
+void cop__resume_free(cop_resume *r);
 
 #endif

@@ -7,7 +7,7 @@
 #include "compress/compress.h"
 #include "compress/history.h"
 #include "compress/resume.h"
-#include "io/cop.h"
+#include "io/checkpoint.h"
 #include "pass/pass.h"
 
 #include <stdio.h>
@@ -138,21 +138,33 @@ static cop_status whole(cop_history *h, const char *key, const cop_graph *g, con
 	return COP_OK;
 }
 
-/* From stage *at on. Within a stage its training is resumed where the caller wants it and left something. */
-static cop_status all_stages(cop_graph **g, const cop_recipe *r, int32_t from, const cop_workshop *w, cop_train_args *a, cop_history *h)
+/* From stage `from` on. Within that one its training is resumed where the caller wants it and left something. */
+static cop_status all_stages(cop_graph **g, const cop_recipe *r, int32_t from, const cop_workshop *w, cop_train_args *a, cop_history *h, const cop_resume *keep)
 {
-	const char *base = a->checkpoint;
-	char path[1024];
+	bool resume = a->resume;
+	char path[1024], done[1024];
 	cop_status st = COP_OK;
 
-	for (int32_t i = from; !st && i < r->n_stage; i++) {
-		st = cop__resume_save(*g, h, base, i, a->seed);
-		if (base) a->checkpoint = cop__resume_stage_path(path, base, i);
-		a->resume = a->resume && i == from;
+	for (int32_t i = COP_MAX(from, 0); !st && i < r->n_stage; i++) {
+		st = cop__resume_save(keep, *g, h, i);
+		if (!st && keep->base && i > 0) st = cop__checkpoint_unlink((*g)->cx, cop__resume_stage_path(done, keep->base, i - 1));
+		if (keep->base) a->checkpoint = cop__resume_stage_path(path, keep->base, i);
+		a->resume = resume && i == from;
 		if (!st) st = try_stage(g, &r->stage[i], w, h);
 	}
-	a->checkpoint = base;
+	a->checkpoint = keep->base;
+	a->resume = resume;
 	return st;
+}
+
+/* Measures, works, measures; the result is kept with all that is to be said of it. first: what was handed in. */
+static cop_status work(cop_graph **g, const cop_graph *first, const cop_recipe *r, int32_t from, const cop_workshop *w, cop_train_args *a, cop_history *h, const cop_resume *keep)
+{
+	if (from < 0) COP_TRY(whole(h, "before", *g, w));
+	COP_TRY(all_stages(g, r, from, w, a, h, keep));
+	COP_TRY(whole(h, "after", *g, w));
+	COP_TRY(cop__history_layers(h, first, *g));
+	return cop__resume_save(keep, *g, h, r->n_stage);
 }
 
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
@@ -160,23 +172,21 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 {
 	cop_recipe r;
 	cop_history h;
+	cop_resume keep;
 	cop_graph *first = NULL;
 	cop_train_args a = *args;
 	cop_workshop w = {train, valid, test, &a};
 	cop_ctx *cx = (*g)->cx;
-	int32_t from = 0;
+	int32_t from;
 
 	COP_TRY(cop__recipe_parse(&r, cx, recipe, size));
 	COP_TRY(clone(&first, *g));
 	cop__history_begin(&h, cx, r.name, &a);
-	bool resumed = false;
-	cop_status st = a.resume ? cop__resume_load(g, &h, a.checkpoint, r.n_stage, a.seed, &from, &resumed) : COP_OK;
-	if (!st && !resumed) st = whole(&h, "before", *g, &w);
-	if (!st) st = all_stages(g, &r, from, &w, &a, &h);
-	if (!st) st = whole(&h, "after", *g, &w);
-	if (!st) st = cop__history_layers(&h, first, *g);
+	cop_status st = cop__resume_begin(&keep, *g, &w, recipe, size);
+	if (!st) st = cop__resume_load(&keep, g, &h, &w, r.n_stage, &from);
+	if (!st && from < r.n_stage) st = work(g, first, &r, from, &w, &a, &h, &keep);
 	if (!st) st = cop__history_end(&h, write, ud);
-	if (!st) cop__resume_clean(a.checkpoint, r.n_stage);
+	cop__resume_free(&keep);
 	cop__history_free(&h);
 	cop_graph_free(first);
 	return st;

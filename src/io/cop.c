@@ -4,6 +4,7 @@
  *
  *   coppice 1                     2: the text holds names of classes and the like (graph/about.h)
  *   number epoch 12               of checkpoints; reals carry a point or an exponent
+ *   text run 250                  of checkpoints: so many bytes and a line's end follow
  *   graph lenet-5                 the text form, as graph/print.c writes it
  *   ...
  *   blobs 8 1a2b3c4d              how many follow, CRC32C of everything above this line
@@ -75,7 +76,11 @@ cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number 
 
 	cop__text_add(out, "%s%c\n", magic, cop__about_any(g) ? newest : oldest);
 	for (int i = 0; i < n_number; i++) {
-		if (number[i].real) cop__text_add(out, "number %s %.17e\n", number[i].name, number[i].f);
+		if (number[i].text) {
+			cop__text_add(out, "text %s %zu\n", number[i].name, number[i].size);
+			cop__text_bytes(out, number[i].text, number[i].size);
+			cop__text_add(out, "\n");
+		} else if (number[i].real) cop__text_add(out, "number %s %.17e\n", number[i].name, number[i].f);
 		else cop__text_add(out, "number %s %lld\n", number[i].name, (long long)number[i].i);
 	}
 	COP_TRY(cop_graph_print(g, to_text, out));
@@ -95,6 +100,17 @@ cop_status cop_model_save(const cop_graph *g, const char *path)
 	cop__text_init(&t, g->cx);
 	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
 	if (!st) st = cop_file_write(g->cx, path, t.data, t.len);
+	cop__text_free(&t);
+	return st;
+}
+
+cop_status cop_model_write(const cop_graph *g, cop_write_fn *write, void *ud)
+{
+	cop_text t;
+
+	cop__text_init(&t, g->cx);
+	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
+	if (!st) st = write(ud, t.data, t.len);
 	cop__text_free(&t);
 	return st;
 }
@@ -137,21 +153,39 @@ static const uint8_t *line_at(char line[LONGEST_LINE], const uint8_t *p, const u
 	return nl ? nl + 1 : end;
 }
 
+/* One line, or one with its text; *p moves behind it. */
+static cop_status get_number(reader *r, cop_number *into, char name[LONGEST_LINE])
+{
+	char line[LONGEST_LINE], value[LONGEST_LINE];
+	const uint8_t *next = line_at(line, r->p, r->end);
+	bool text = line[0] == 't';
+
+	if (sscanf(line, "%*s %63s %63s", name, value) != 2) return bad(r, "expected: number NAME VALUE, or text NAME SIZE");
+	*into = (cop_number){.name = name, .real = !text && strpbrk(value, ".eni") != NULL, .f = strtod(value, NULL)}; /* 1.5e0, inf, nan */
+	into->i = into->real ? 0 : strtoll(value, NULL, 10);
+	if (text) {
+		if (into->i < 0 || into->i >= r->end - next || next[into->i] != '\n') return bad(r, "the text has not the size that is told");
+		into->text = (const char *)next;
+		into->size = (size_t)into->i;
+		next += into->size + 1;
+	}
+	r->p = next;
+	return COP_OK;
+}
+
 static cop_status get_numbers(reader *r, cop_number *number, int n, int *found)
 {
-	char line[LONGEST_LINE], name[LONGEST_LINE], value[LONGEST_LINE];
+	char name[LONGEST_LINE];
+	cop_number got;
 
-	while (r->end - r->p > 7 && !memcmp(r->p, "number ", 7)) {
-		const uint8_t *next = line_at(line, r->p, r->end);
-		if (sscanf(line, "number %63s %63s", name, value) != 2) return bad(r, "expected: number name value");
+	while (r->end - r->p > 7 && (!memcmp(r->p, "number ", 7) || !memcmp(r->p, "text ", 5))) {
+		COP_TRY(get_number(r, &got, name));
 		for (int i = 0; i < n; i++) {
 			if (strcmp(number[i].name, name)) continue;
-			number[i].real = strpbrk(value, ".eni") != NULL; /* 1.5e0, inf, nan */
-			number[i].f = strtod(value, NULL);
-			number[i].i = number[i].real ? 0 : strtoll(value, NULL, 10);
+			got.name = number[i].name;
+			number[i] = got;
 			if (found) ++*found;
 		}
-		r->p = next;
 	}
 	return COP_OK;
 }

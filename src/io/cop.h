@@ -7,12 +7,14 @@
 
 #include "io/codec.h"
 
-/* A named number in a file: an integer, or a real. */
+/* A named number in a file: an integer, or a real; or a text of any bytes, which what was read borrows from the file's bytes. */
 typedef struct cop_number {
 	const char *name;
 	bool real;
 	int64_t i;
 	double f;
+	const char *text;
+	size_t size;
 } cop_number;
 
 /* Appends the file of g. codec: for every tensor; AUTO takes the smallest for each. */

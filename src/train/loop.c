@@ -4,20 +4,21 @@
  * into the model and the model is scored on the validation set.
  *
  * The order of samples, their augmentation and the dropout masks are functions of (seed, epoch, step), so a run that
- * is stopped anywhere and resumed from its checkpoint ends with the same bits. A loss that is not finite ends the
+ * is stopped anywhere and resumed from its checkpoint ends with the same bits. The checkpoint of a run that is done holds its
+ * result; whoever called removes it when that is safe elsewhere. A loss that is not finite ends the
  * run; the model then holds the weights of the last epoch's start.
  */
 #include "data/batch.h"
 #include "io/checkpoint.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
+#include "train/identity.h"
 #include "train/policy.h"
 #include "train/schedule.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 typedef struct loop {
 	cop_ctx *cx;
@@ -39,6 +40,8 @@ typedef struct loop {
 	int64_t images;
 	double sum_loss;
 	int64_t sum_right, sum_count;
+	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done: loss, accuracy, rate */
+	bool finished;
 } loop;
 
 static double now(void)
@@ -100,6 +103,8 @@ static void tear_down(loop *l)
 	cop_session_free(l->s);
 	cop_plan_free(l->plan);
 	cop_graph_free(l->g);
+	cop__text_free(&l->run);
+	cop__text_free(&l->epochs);
 }
 
 /* ---- a step ---- */
@@ -192,13 +197,30 @@ static cop_status one_step(loop *l, int32_t epoch, int64_t i, bool *finish)
 
 /* ---- an epoch ---- */
 
+/* Numbers are written by their bits: what is read back is what was there, in any locale. */
+static int64_t bits_of(double v)
+{
+	int64_t b;
+	memcpy(&b, &v, sizeof b);
+	return b;
+}
+
+static double of_bits(int64_t b)
+{
+	double v;
+	memcpy(&v, &b, sizeof v);
+	return v;
+}
+
 static cop_status save(const loop *l)
 {
-	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "seed", .i = (int64_t)l->a->seed}, {.name = "epochs", .i = l->a->epochs}, {.name = "batch", .i = l->a->batch}};
+	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished}, {.name = "loss", .i = bits_of(l->sum_loss)}, {.name = "right", .i = l->sum_right},
+		{.name = "count", .i = l->sum_count}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len}};
 
 	if (!l->a->checkpoint) return COP_OK;
+	COP_TRY(l->epochs.status);
 	COP_TRY(cop_session_pull(l->s, l->g));
-	return cop__checkpoint_write(l->a->checkpoint, l->g, n, LEN(n));
+	return cop__checkpoint_write(l->a->checkpoint, l->g, l->run.data, n, LEN(n));
 }
 
 static cop_status push(const loop *l)
@@ -215,17 +237,53 @@ static cop_status push(const loop *l)
 	return COP_OK;
 }
 
-static cop_status resume(loop *l)
+/* Tells of the epochs that an earlier process has done, as it did. */
+static void tell_again(loop *l)
 {
-	cop_number n[] = {{.name = "step"}, {.name = "seed"}, {.name = "epochs"}, {.name = "batch"}};
+	long long loss, accuracy, lr;
+	int used = 0;
+	int32_t n = 0;
 
-	if (!l->a->checkpoint || !l->a->resume || access(l->a->checkpoint, F_OK)) return COP_OK; /* stopped before the first epoch */
-	COP_TRY(cop__checkpoint_read(l->a->checkpoint, l->g, n, LEN(n)));
-	if (n[1].i != (int64_t)l->a->seed || n[2].i != l->a->epochs || n[3].i != l->a->batch)
-		return cop__error(l->cx, COP_ARG, "%s: was made with seed %lld, %lld epochs, batch %lld; resume with the same", l->a->checkpoint,
-			(long long)n[1].i, (long long)n[2].i, (long long)n[3].i);
+	for (const char *p = l->epochs.len ? l->epochs.data : ""; sscanf(p, "%lld %lld %lld\n%n", &loss, &accuracy, &lr, &used) == 3; p += used) {
+		cop_epoch e = {.epoch = ++n, .epochs = l->a->epochs, .done = 1, .loss = (float)of_bits(loss), .accuracy = (float)of_bits(accuracy), .lr = (float)of_bits(lr), .stage = l->stage};
+		if (l->a->progress) l->a->progress(l->a->ud, &e);
+	}
+}
+
+static cop_status resume(loop *l, bool other)
+{
+	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "right"}, {.name = "count"}, {.name = "epochs"}};
+	const char *path = l->a->checkpoint;
+
+	COP_TRY(cop__checkpoint_read(path, l->g, n, LEN(n)));
 	l->step = n[0].i;
-	return push(l);
+	l->finished = n[1].i || l->step == l->per_epoch * l->a->epochs;
+	l->sum_loss = of_bits(n[2].i);
+	l->sum_right = n[3].i;
+	l->sum_count = n[4].i;
+	cop__text_bytes(&l->epochs, n[5].text ? n[5].text : "", n[5].size);
+	COP_TRY(l->epochs.status);
+	if (l->step < 0 || l->step > l->per_epoch * l->a->epochs) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);
+	if (other && !(l->finished && cop__same_weights(l->model, l->g)))
+		return cop__error(l->cx, COP_ARG, "%s: the checkpoint was made with another network, or with other weights in it; resume with the same, or remove it", path);
+	COP_TRY(push(l));
+	tell_again(l);
+	return cop_session_pull(l->s, l->model);
+}
+
+/* Before any work: is the checkpoint's place free, or ours? An output that was written over its input is known by its weights. */
+static cop_status look(loop *l, cop_dataset *train)
+{
+	const cop_train_args *a = l->a;
+	bool there, other;
+
+	if (!a->checkpoint) return COP_OK;
+	cop__text_add(&l->run, "stage\t%s\n", l->stage);
+	cop__identity_args(&l->run, a);
+	COP_TRY(cop__identity_data(&l->run, "data", train));
+	COP_TRY(cop__identity_graph(&l->run, "network", l->model));
+	COP_TRY(cop__checkpoint_find(&there, &other, l->cx, a->checkpoint, l->run.data, a->resume ? "network" : NULL));
+	return there && a->resume ? resume(l, other) : COP_OK;
 }
 
 static cop_status end_epoch(loop *l, int32_t epoch, bool *finish)
@@ -245,6 +303,9 @@ static cop_status end_epoch(loop *l, int32_t epoch, bool *finish)
 		if (l->policy[p].on_epoch) COP_TRY(l->policy[p].on_epoch(l->policy[p].ud, &m, &v));
 	}
 	*finish |= v == COP_FINISH;
+	l->finished = *finish;
+	cop__text_add(&l->epochs, "%lld %lld %lld\n", (long long)bits_of(l->sum_loss / (double)l->per_epoch), (long long)bits_of((double)accuracy),
+		(long long)bits_of((double)*(float *)l->lr.data));
 	l->sum_loss = 0;
 	l->sum_right = l->sum_count = 0;
 	return save(l);
@@ -252,7 +313,7 @@ static cop_status end_epoch(loop *l, int32_t epoch, bool *finish)
 
 static cop_status run(loop *l)
 {
-	bool finish = false, fresh = true;
+	bool finish = l->finished, fresh = true;
 
 	for (int p = 0; p < l->n_policy; p++) {
 		cop_moment m = moment(l, (int32_t)(l->step / l->per_epoch), 0, -1);
@@ -280,8 +341,10 @@ cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, cons
 	loop l = {.cx = g->cx, .model = g, .valid = valid, .a = a, .stage = stage, .policy = policy, .n_policy = n_policy, .began = now()};
 
 	if (a->epochs < 1 || a->batch < 1) return cop__error(g->cx, COP_ARG, "training: %d epochs of batches of %d; both must be at least 1", a->epochs, a->batch);
+	cop__text_init(&l.run, l.cx);
+	cop__text_init(&l.epochs, l.cx);
 	cop_status st = set_up(&l, train);
-	if (!st) st = resume(&l);
+	if (!st) st = look(&l, train);
 	if (!st) st = run(&l);
 	tear_down(&l);
 	return st;

@@ -32,7 +32,6 @@ static const struct {
         {"train|mlp-784x10|--data|synth-digits|-o|/dev/stdout", 7, "is standard output"},
         {"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--schedule|moon", 2, "moon"},
         {"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--update|sgd speed=9", 2, "'speed'"},
-        {"train|mlp-784x10|--data|synth-digits|-o|x.cop|--limit|64|--resume", 7, "no checkpoint"},
         {"train|mlp-784x10|--data|synth-digits|-o|x.cop|--valid|perhaps", 2, "yes or no"},
         {"train|mlp-784x64x64x10|--data|synth-digits|-o|x.cop|--limit|2000|--epochs|4|--lr|1000", 8, "loss became"},
         {"compress|net.cop|--data|synth-digits|-o|x.cop", 2, "--recipe FILE is missing"},

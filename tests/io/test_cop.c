@@ -221,21 +221,56 @@ static void test_shifts(void **state)
 	}
 }
 
+/* What a run was given against what this one is given, and what the sentence says. */
+static void whose(cop_ctx *cx, const char *path)
+{
+	static const struct { const char *run, *but, *says; bool differs; } row[] = {
+		{"lr\t0.1\nseed\t5\nnetwork\tone\n", NULL, NULL, false},
+		{"network\tone\nlr\t0.1\n", NULL, NULL, false},
+		{"lr\t0.10\nseed\t5\n", NULL, "made with lr 0.1, this run has 0.10", false},
+		{"lr\t0.\n", NULL, "made with lr 0.1, this run has 0.;", false},
+		{"lr\t0.1\nseed\t6\nnetwork\ttwo\n", "network", "made with seed 5, this run has 6", false},
+		{"lr\t0.1\nseed\t5\nnetwork\ttwo\n", "network", NULL, true},
+		{"lr\t0.1\nseed\t5\nnetwork\ttwo\n", NULL, "made with network one, this run has two", false},
+		{"recipe\tx\n", NULL, "made with recipe none, this run has x", false}};
+	bool there, differs;
+	FILE *f;
+
+	for (int i = 0; i < LEN(row); i++) {
+		cop_status st = cop__checkpoint_find(&there, &differs, cx, path, row[i].run, row[i].but);
+		if ((st == COP_ARG) != (row[i].says != NULL) || !there || (!st && differs != row[i].differs)) fail_msg("%d: %s", i, cop_error_text(cx));
+		if (st && !strstr(cop_error_text(cx), row[i].says)) fail_msg("%s", cop_error_text(cx));
+		cop_error_clear(cx);
+	}
+	assert_int_equal(cop__checkpoint_find(&there, &differs, cx, "nothing here", row[0].run, NULL), COP_OK);
+	assert_false(there);
+	assert_non_null(f = fopen("foreign file", "wb"));
+	fputs("coppice 1\nnumber epoch 1\ngraph x\n", f);
+	fclose(f);
+	assert_int_equal(cop__checkpoint_find(&there, &differs, cx, "foreign file", row[0].run, NULL), COP_FORMAT);
+	assert_non_null(strstr(cop_error_text(cx), "left alone"));
+	cop_error_clear(cx);
+	assert_int_equal(cop_checkpoint_remove(cx, "foreign file"), COP_OK);
+	assert_int_equal(remove("foreign file"), 0); /* it was left */
+}
+
 static void test_checkpoint(void **state)
 {
 	char path[64];
 	cop_graph *g = model(*state, 1), *h = model(*state, -3), *model_of;
-	cop_number put[] = {
-	        {"epoch", false, 12, 0}, {"best", true, 0, 0.1}, {"seed", false, INT64_MIN, 0}, {"loss", true, 0, 3}};
-	cop_number got[] = {{.name = "loss"}, {.name = "seed"}, {.name = "best"}, {.name = "epoch"}},
-	           more[] = {{.name = "momentum"}};
+	static const char run[] = "lr\t0.1\nseed\t5\nnetwork\tone\n", note[] = "any\0bytes\nblobs 0 0\n";
+	cop_number put[] = {{.name = "epoch", .i = 12}, {.name = "best", .real = true, .f = 0.1}, {.name = "note", .text = note, .size = sizeof note}, {.name = "seed", .i = INT64_MIN}, {.name = "loss", .real = true, .f = 3},
+		{.name = "none", .text = "", .size = 0}};
+	cop_number got[] = {{.name = "loss"}, {.name = "seed"}, {.name = "best"}, {.name = "epoch"}, {.name = "note"}, {.name = "none"}}, more[] = {{.name = "momentum"}};
 
 	snprintf(path, sizeof path, "test_checkpoint_%ld", (long)getpid());
-	assert_int_equal(cop__checkpoint_write(path, g, put, LEN(put)), COP_OK);
+	assert_int_equal(cop__checkpoint_write(path, g, run, put, LEN(put)), COP_OK);
 	assert_int_equal(cop__checkpoint_read(path, h, got, LEN(got)), COP_OK);
 	assert_true(same(g, h));
 	assert_true(got[0].real && got[0].f == 3 && got[2].real && got[2].f == 0.1);
 	assert_true(!got[1].real && got[1].i == INT64_MIN && got[3].i == 12);
+	assert_true(got[4].size == sizeof note && !memcmp(got[4].text, note, sizeof note) && got[5].text && got[5].size == 0);
+	whose(*state, path);
 	assert_int_equal(cop__checkpoint_read(path, h, more, 1), COP_FORMAT);
 	cop_error_clear(*state);
 	assert_int_equal(cop_model_load(&model_of, *state, "./no such file"), COP_IO);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * identity - see identity.h.
+ */
+#include "train/identity.h"
+
+#include "io/cop.h"
+
+enum { MOST_NUMBERS = 1 << 22 }; /* of a data set that are looked at */
+
+void cop__identity_bytes(cop_text *t, const char *label, const char *name, const void *bytes, size_t size)
+{
+	uint8_t h[32];
+
+	cop__sha256(h, bytes, size);
+	cop__text_add(t, "%s\t%s, contents %08x%08x\n", label, name, cop__be32(h), cop__be32(h + 4));
+}
+
+cop_status cop__identity_graph(cop_text *t, const char *label, const cop_graph *g)
+{
+	cop_text file;
+
+	cop__text_init(&file, g->cx);
+	cop_status st = cop__model_write(&file, g, NULL, 0, COP_CODEC_RAW);
+	if (!st) cop__identity_bytes(t, label, g->name, file.data, file.len);
+	cop__text_free(&file);
+	return st ? st : t->status;
+}
+
+/* FNV-1a, over words. */
+static uint64_t mix(uint64_t h, const void *bytes, size_t n_words)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < n_words; i++) h = (h ^ cop__le32(p + 4 * i)) * 0x100000001b3u;
+	return h;
+}
+
+static cop_status samples(uint64_t *h, cop_dataset *d, float *x)
+{
+	int64_t each = cop_type_count(&d->x), step = COP_MAX(1, (int64_t)d->count * each / MOST_NUMBERS);
+
+	for (int64_t i = 0; i < d->count; i += step) {
+		int32_t label = 0;
+		COP_TRY(d->get(d->ud, (int32_t)i, x, &label));
+		*h = mix(mix(*h, x, (size_t)each), &label, 1);
+	}
+	return COP_OK;
+}
+
+cop_status cop__identity_data(cop_text *t, const char *label, cop_dataset *d)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+	float *x = d ? cop__alloc(t->cx, (size_t)cop_type_count(&d->x) * sizeof *x) : NULL;
+
+	if (!d) return cop__text_add(t, "%s\tnone\n", label), t->status;
+	if (!x) return COP_NOMEM;
+	cop_status st = samples(&h, d, x);
+	cop__free(t->cx, x);
+	if (st) return st;
+	cop__text_add(t, "%s\t%d samples of ", label, d->count);
+	for (int i = 0; i < d->x.rank; i++) cop__text_add(t, i ? "x%d" : "%d", d->x.dim[i]);
+	cop__text_add(t, ", %d classes, contents %016llx\n", d->classes, (unsigned long long)h);
+	return t->status;
+}
+
+void cop__identity_args(cop_text *t, const cop_train_args *a)
+{
+	cop__text_add(t, "seed\t%lld\nepochs\t%d\nbatch\t%d\nlr\t%.9g\n", (long long)a->seed, a->epochs, a->batch, (double)a->lr);
+	cop__text_add(t, "update\t%s\nschedule\t%s\naugment\t%s\nsmooth\t%.9g\n", a->update ? a->update : "sgd momentum=0.9", a->schedule ? a->schedule : "cosine",
+		a->augment ? a->augment : "none", (double)a->smooth);
+}
+
+bool cop__same_weights(const cop_graph *a, const cop_graph *b)
+{
+	for (int32_t v = 1; v <= a->n_value; v++) {
+		const cop_value *x = &a->value[v];
+		if (x->role != COP_PARAM && x->role != COP_STATE) continue;
+		cop_vid f = cop__find(b, x->name);
+		size_t bytes = cop_type_bytes(&x->type);
+		if (!f || bytes != cop_type_bytes(cop__t(b, f)) || !x->data != !b->value[f].data) return false;
+		if (x->data && memcmp(x->data, b->value[f].data, bytes)) return false;
+	}
+	return true;
+}
