@@ -69,7 +69,7 @@ static cop_status check_codes(const cop_graph *g, cop_nid n, const cop_value *v,
 	return COP_OK;
 }
 
-/* Shifts of int8 convolutions and LSTMs, behind their multipliers. */
+/* Shifts of int8 convolutions and recurrent layers, behind their multipliers. */
 static cop_status check_shifts(const cop_graph *g, cop_nid n, const cop_value *v)
 {
 	const int32_t *shift = (const int32_t *)v->data + v->type.dim[1];
@@ -84,10 +84,10 @@ cop_status cop__check_contents(const cop_graph *g)
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		const cop_node *d = &g->node[n];
 		const cop_type *first = cop__in(g, n, 0);
-		int at = d->op == OP_qconv ? 3 : d->op == OP_qlstm ? 4 : index_input(d);
+		int at = d->op == OP_qconv ? 3 : d->op == OP_qrnn ? 4 : index_input(d);
 		const cop_value *v = &g->value[at >= 0 ? d->in[at] : 0];
 		if (!v->data || (d->op == OP_qconv && v->type.rank == 1)) continue;
-		if (d->op == OP_qconv || d->op == OP_qlstm) COP_TRY(check_shifts(g, n, v));
+		if (d->op == OP_qconv || d->op == OP_qrnn) COP_TRY(check_shifts(g, n, v));
 		else if (d->op == OP_palette || d->op == OP_palette_grad) COP_TRY(check_codes(g, n, v, d->op == OP_palette ? first->dim[0] : cop__outt(g, n, 0)->dim[0]));
 		else COP_TRY(check_rows(g, n, v, d->op == OP_sgd ? first->dim[0] : first->dim[first->rank - 1]));
 	}

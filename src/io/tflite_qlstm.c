@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tflite_qlstm - the int8 LSTM over a sequence: int8 weights, gates and cell state of 16 bits, one qlstm. Gates have 12 bits behind
+ * tflite_qlstm - the int8 LSTM over a sequence: int8 weights, gates and cell state of 16 bits, one qrnn. Gates have 12 bits behind
  * the point; TFLite's own scales of the four sums follow from that (lstm_eval, 8x8_16). Factors are products and quotients of
  * floats, as there. h is made in the scale of the fifth intermediate tensor.
  */
@@ -13,7 +13,7 @@ enum { GATE_BITS = 12, Q15 = 30 }; /* a product of two Q0 numbers of 16 bits has
 
 typedef struct lstm {
 	float x, h;         /* scales of input and state */
-	int32_t zero;       /* of the input */
+	int32_t zero, h_zero; /* zero points of input and state */
 	int32_t units, cols;
 	int32_t *b, *m;     /* [8u], [2,8] */
 } lstm;
@@ -37,7 +37,7 @@ static cop_vid stack(cop_tfl *m, const cop_tfl_node *n, const lstm *l, bool of_s
 		if (none) return cop__tfl_fail(m, n, "weights '%s' must have zero point 0", w->name), 0;
 		cop__multiplier_double(&l->m[4 * of_state + g], &l->m[8 + 4 * of_state + g], (double)(scale * (of_state ? l->h : l->x)) * (1 << GATE_BITS));
 		memcpy(out + (size_t)g * (size_t)each, data, (size_t)each);
-		for (int32_t i = 0; !of_state && i < each; i++) l->b[g * l->units + i / cols] -= l->zero * data[i];
+		for (int32_t i = 0; i < each; i++) l->b[(4 * of_state + g) * l->units + i / cols] -= (of_state ? l->h_zero : l->zero) * data[i];
 	}
 	return out ? cop__tfl_weight(m, n, COP_CONST, of_state ? "wh" : "wx", &t, out) : 0;
 }
@@ -55,24 +55,22 @@ static cop_status add_biases(cop_tfl *m, const cop_tfl_node *n, const lstm *l)
 }
 
 /* Scales of the states; the cell's is a power of two. */
-static cop_status states(cop_tfl *m, const cop_tfl_node *n, lstm *l, cop_qlstm_attr *a)
+static cop_status states(cop_tfl *m, const cop_tfl_node *n, lstm *l, cop_qrnn_attr *a)
 {
 	cop_tfl_tensor *h = cop__tfl_in(m, n, LSTM_IN_H), *c = cop__tfl_in(m, n, LSTM_IN_C), *made = cop__tfl_mid(m, n, LSTM_MID_HIDDEN);
 	float before;
-	int32_t zero;
 	int exponent;
 
 	if (!h || !c) return cop__tfl_fail(m, n, "needs the tensors of its states, inputs %d and %d", LSTM_IN_H, LSTM_IN_C);
-	COP_TRY(cop__tfl_scale(m, n, h, &l->h, &zero));
-	if (!cop__tfl_is(h, COP_I8) || zero) return cop__tfl_fail(m, n, "the output state '%s' must be int8 with zero point 0", h->name);
+	COP_TRY(cop__tfl_scale(m, n, h, &l->h, &l->h_zero));
+	if (!cop__tfl_is(h, COP_I8)) return cop__tfl_fail(m, n, "the output state '%s' must be int8", h->name);
 	float scale = c->file_type == TFL_INT16 && c->scales.n == 1 ? cop__fb_vec_f32(&c->scales, 0) : 0;
 	if (!(scale > 0) || frexpf(scale, &exponent) != 0.5f || exponent > -10 || exponent < -14)
 		return cop__tfl_fail(m, n, "the cell state '%s' must be int16 with a scale of 2^-15 to 2^-11", c->name);
 	float clip = cop__fb_float(&n->options, LSTM_CELL_CLIP, 0) / scale;
-	*a = (cop_qlstm_attr){.cell = 1 - exponent, .clip = clip > 0 ? (int32_t)fminf(clip, 32767) : 0};
+	*a = (cop_qrnn_attr){.point = 1 - exponent, .clip = clip > 0 ? (int32_t)fminf(clip, 32767) : 0, .start = l->h_zero};
 	if (!made) return cop__tfl_fail(m, n, "needs intermediate tensor %d, whose scale is that of h", LSTM_MID_HIDDEN);
-	COP_TRY(cop__tfl_scale(m, n, made, &before, &zero));
-	if (zero) return cop__tfl_fail(m, n, "the hidden state '%s' must have zero point 0", made->name);
+	COP_TRY(cop__tfl_scale(m, n, made, &before, &a->zero));
 	cop__multiplier_double(&a->mult, &a->shift, ldexp((double)(1 / before), -Q15));
 	return COP_OK;
 }
@@ -80,7 +78,7 @@ static cop_status states(cop_tfl *m, const cop_tfl_node *n, lstm *l, cop_qlstm_a
 cop_vid cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 {
 	lstm l = {.units = cop__tfl_in(m, n, LSTM_IN_WX)->type.dim[0], .cols = cop__t(m->g, x)->dim[2]};
-	cop_qlstm_attr a;
+	cop_qrnn_attr a;
 
 	if (cop__tfl_in(m, n, LSTM_IN_PROJECTION)) return cop__tfl_fail(m, n, "a projection is not supported in int8"), 0;
 	if (l.units < 1 || l.units > 1 << 14 || l.cols > 1 << 14) return cop__tfl_fail(m, n, "%d units of %d inputs, at most 16384 are supported", l.units, l.cols), 0;
@@ -92,5 +90,6 @@ cop_vid cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 	cop_vid wx = stack(m, n, &l, false), wh = wx ? stack(m, n, &l, true) : 0;
 	if (!wh || add_biases(m, n, &l)) return 0;
 	cop_vid b = cop__tfl_weight(m, n, COP_CONST, "b", &bt, l.b), mult = b ? cop__tfl_weight(m, n, COP_CONST, "m", &mt, l.m) : 0;
-	return mult ? cop__apply(m->g, OP_qlstm, &a, VIDS(x, wx, wh, b, mult)) : 0;
+	cop_nid made = mult ? cop__node(m->g, OP_qrnn, &a, VIDS(x, wx, wh, b, mult)) : 0;
+	return made ? cop__want_out(m->g, made, 1) : 0;
 }

@@ -170,6 +170,11 @@ enum { OK_OUTER, OK_N, OK_INNER, OK_COUNT, OK_TAPS, OK_WORDS };
  * lrn       y[c] = x[c] (K + ALPHA / SIZE sum x[d]^2)^-BETA over the SIZE channels around c     buffers y | x */
 enum { LN_ROWS, LN_C, LN_EPS, LN_RMS, LN_WORDS };
 enum { LR_ROWS, LR_C, LR_SIZE, LR_ALPHA, LR_BETA, LR_K, LR_WORDS };
+/* rnn       N sequences of STEPS, from the last step on when BACK; op/rnn.c says what its operands hold   buffers h y? c? | x w r b? h0? c0? p?
+ * XN, XT, YN, YT: elements from a sequence and from a step to the next, in x and in y. ACT: three of cop_rnn_act. */
+enum { RN_N, RN_STEPS, RN_IN, RN_UNITS, RN_CELL, RN_BACK, RN_XN, RN_XT, RN_YN, RN_YT, RN_ACT, RN_CLIP = RN_ACT + 3, RN_CELL_CLIP, RN_WORDS };
+enum cop_rnn_cell { RNN_LSTM, RNN_GRU, RNN_GRU_AFTER, RNN_PLAIN, RNN_CELLS };
+enum cop_rnn_act { RNN_SIGMOID, RNN_TANH, RNN_RELU, RNN_HARDSIGMOID, RNN_SOFTSIGN, RNN_SOFTPLUS, RNN_ACTS };
 /* cast      y = x in another format, COUNT elements; reals are cut and clamped, of whole numbers the low byte is left   buffers y | x */
 enum { XK_COUNT, XK_WORDS };
 
@@ -184,7 +189,7 @@ enum { XK_COUNT, XK_WORDS };
  *           ZY + M(sum - cells * ZX) by the double rounding            buffers y | x
  * qlut      y = table[x], x as an unsigned byte                          buffers y | x table(i8[256])
  * qsoftmax  over the last axis, scale 1/256, zero -128: TFLite's fixed-point arithmetic. buffers y | x
- * qlstm     N sequences of STEPS; op/qlstm.c says what its operands hold   buffers y | x wx wh b m
+ * qrnn      the words of rnn, then its own; op/qrnn.c says what its operands hold   buffers h y | x w r b m
  * quantize  y = clamp(round(x * 1/SCALE) + ZERO), ties away from zero    dequantize  y = SCALE * (x - ZERO) */
 enum { QK_ZX = CK_WORDS, QK_ZY, QK_UP, QK_TWICE, QK_WORDS };
 enum { QA_COUNT, QA_ZA, QA_ZB, QA_ZY, QA_MA, QA_SA, QA_MB, QA_SB, QA_MY, QA_SY, QA_LO, QA_HI, QA_TWICE, QA_WORDS };
@@ -192,7 +197,7 @@ enum { QM_COUNT, QM_INNER, QM_BLEN, QM_ZA, QM_ZB, QM_ZY, QM_MY, QM_SY, QM_LO, QM
 enum { QP_ZX = PK_WORDS, QP_ZY, QP_M, QP_S, QP_LO, QP_HI, QP_WORDS };
 enum { QL_COUNT, QL_WORDS };
 enum { QS_ROWS, QS_C, QS_MULT, QS_SHIFT, QS_LEAST, QS_WORDS };
-enum { QR_N, QR_STEPS, QR_IN, QR_UNITS, QR_CELL, QR_CLIP, QR_MULT, QR_SHIFT, QR_WORDS };
+enum { QR_POINT = RN_ACT, QR_CLIP, QR_MULT, QR_SHIFT, QR_ZERO, QR_START, QR_SCALES, QR_WORDS };
 enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 
 /* A row list: i32 {count, index...}; at most CAP indices, ascending. */

@@ -40,6 +40,11 @@ void cop__cost_none(const cop_graph *g, cop_nid n, cop_cost *c);
 /* For samples: an f32 input of the graph. */
 cop_vid cop__sample_input(cop_graph *g, const char *name, int32_t rank, const int32_t *dim);
 
+/* What rnn and qrnn share (rnn.c): gates of a cell, the first RN_ACT words, the cost. */
+int32_t cop__rnn_gates(int32_t cell);
+void cop__rnn_words(const cop_graph *g, cop_nid n, int32_t *k);
+void cop__rnn_cost(const cop_graph *g, cop_nid n, cop_cost *c);
+
 /* A one-element f32 constant that a gradient needs, made once for a graph. */
 cop_vid cop__scalar(cop_graph *g, const char *name, float value);
 

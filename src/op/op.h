@@ -114,6 +114,7 @@ typedef struct cop_argmax_attr { int32_t axis, keep, last; } cop_argmax_attr;
 typedef struct cop_axis_attr { int32_t axis; } cop_axis_attr;                                   /* gather, resample */
 typedef struct cop_cast_attr { int32_t to; } cop_cast_attr;                                     /* a cop_dtype */
 typedef struct cop_layernorm_attr { float eps; int32_t rms; } cop_layernorm_attr;
+typedef struct cop_rnn_attr { int32_t cell, reverse, time_first, act[3]; float clip, cell_clip; } cop_rnn_attr;  /* cell: enum cop_rnn_cell; act: cop_rnn_act */
 typedef struct cop_lrn_attr { int32_t size; float alpha, beta, k; } cop_lrn_attr;
 /* int8: lo and hi bound the result as integers. twice is not an attribute: m says it, [o] or [2,o]. */
 typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, zx, zy, qlo, qhi, up; } cop_qconv_attr;
@@ -122,7 +123,7 @@ typedef struct cop_qmul_attr { int32_t za, zb, zy, my, sy, qlo, qhi; } cop_qmul_
 typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, zy, m, s, qlo, qhi; } cop_qavgpool_attr;
 typedef struct cop_qlut_attr { int32_t to; } cop_qlut_attr;               /* the result's cop_dtype, I8 or U8 */
 typedef struct cop_qsoftmax_attr { int32_t mult, shift, least; } cop_qsoftmax_attr;
-typedef struct cop_qlstm_attr { int32_t cell, clip, mult, shift; } cop_qlstm_attr;
+typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, mult, shift, zero, start; } cop_qrnn_attr; /* cell: enum cop_rnn_cell */
 typedef struct cop_quantize_attr { float scale; int32_t zero, to; } cop_quantize_attr; /* to: I8 or U8 */
 typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize_attr;
 typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;

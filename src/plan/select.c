@@ -11,7 +11,8 @@ size_t cop_conv_ahead_i8(const int32_t *k); /* plan/ahead.c */
 size_t cop_conv_ahead_f32(const int32_t *k);
 size_t cop_pool_ahead_i8(const int32_t *k);
 size_t cop_pool_ahead_f32(const int32_t *k);
-size_t cop_qlstm_work(const int32_t *k);    /* kernel/ref/qlstm.c */
+size_t cop_qrnn_work(const int32_t *k);     /* kernel/ref/qrnn.c */
+size_t cop_rnn_work(const int32_t *k);      /* kernel/ref/rnn.c */
 
 /* Prototypes of everything kernel.def names. Rows of one file list some functions twice; C allows that. */
 #define K(opname, ty, sym, ...) void sym(const cop_call *c);
