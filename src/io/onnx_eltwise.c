@@ -198,6 +198,13 @@ static cop_vid power(cop_ox *m, cop_ox_value *e, cop_vid a, cop_vid b)
 	return whole ? cop__ox_cast(m, y, COP_I32) : y;
 }
 
+/* The remainder r of a division by b with the sign of b. */
+static cop_vid as_divisor(cop_ox *m, cop_vid r, cop_vid b)
+{
+	cop_vid other = cop__ox_two(m, OP_less, cop__ox_two(m, OP_mul, cop__ox_map(m, MAP_SIGN, 0, 0, r), cop__ox_map(m, MAP_SIGN, 0, 0, b)), cop__ox_scalar(m, 0));
+	return cop__ox_where(m, other, cop__ox_two(m, OP_add, r, b), r);
+}
+
 cop_status cop__ox_add_binary(cop_ox *m, cop_ox_node *n)
 {
 	cop_ox_value *a = cop__ox_in(m, n, 0), *b = cop__ox_in(m, n, 1), wide;
@@ -207,12 +214,14 @@ cop_status cop__ox_add_binary(cop_ox *m, cop_ox_node *n)
 	cop_ox_layout l = layout_of(m, n, &rank);
 
 	COP_TRY(old_broadcast(m, n, &b, &wide));
-	if (op == OP_mod && cop__ox_is_float(a->type) && !cop__ox_i(n, "fmod", 0)) return cop__ox_fail(m, n, "of real numbers needs fmod=1");
 	if (op == OP_mod && !cop__ox_is_float(a->type) && cop__ox_i(n, "fmod", 0)) return cop__ox_fail(m, n, "fmod=1 of whole numbers is not supported");
 	cop_vid va = operand(m, a, rank, l), vb = operand(m, b, rank, l);
 	cop_vid y = op == OP_pow ? power(m, b, va, vb) : cop__ox_two(m, op, va, vb);
+	if (op == OP_mod && cop__ox_is_float(a->type) && !cop__ox_i(n, "fmod", 0)) y = as_divisor(m, y, vb);
 	return cop__ox_set(m, n, 0, y, l, truth ? OX_BOOL : 0);
 }
+
+cop_status cop__ox_add_bitwise(cop_ox *m, cop_ox_node *n) { return cop__ox_fail(m, n, "is computed of known whole numbers alone"); }
 
 cop_status cop__ox_add_variadic(cop_ox *m, cop_ox_node *n)
 {

@@ -71,6 +71,12 @@ static float two_f(const char *op, float a, float b)
 	}
 }
 
+static int64_t bits(const char *op, uint64_t a, uint64_t b)
+{
+	if (!strcmp(op, "BitwiseAnd")) return (int64_t)(a & b);
+	return (int64_t)(!strcmp(op, "BitwiseOr") ? a | b : a ^ b);
+}
+
 /* Wraps, as the machine does; division by 0 gives 0. */
 static int64_t two_i(const char *op, int64_t a, int64_t b)
 {
@@ -81,6 +87,7 @@ static int64_t two_i(const char *op, int64_t a, int64_t b)
 	case 'P': return (int64_t)fmin(fmax(pow((double)a, (double)b), -9e18), 9e18);
 	default: break;
 	}
+	if (!strncmp(op, "Bit", 3)) return bits(op, (uint64_t)a, (uint64_t)b);
 	if (op[1] == 'u') return (int64_t)((uint64_t)a * (uint64_t)b);
 	int64_t r = !b || b == -1 ? 0 : a % b;
 	return r && (r < 0) != (b < 0) ? r + b : r;
@@ -108,7 +115,7 @@ cop_status cop__ox_fold_binary(cop_ox *m, cop_ox_node *n, bool *done)
 	int64_t total;
 	bool f = real(x), compare = gives_truth(n->type);
 
-	if (f != real(y) || cop__ox_i(n, "broadcast", 0) || !common(m, n, &rank, dim, &total)) return COP_OK;
+	if (f != real(y) || cop__ox_i(n, "broadcast", 0) || (f && !strcmp(n->type, "Mod") && !cop__ox_i(n, "fmod", 0)) || !common(m, n, &rank, dim, &total)) return COP_OK;
 	const void *a = repeated(m, n, 0, rank, dim, total), *b = repeated(m, n, 1, rank, dim, total);
 	void *out = cop__ox_room(m, (f && !compare ? 4 : 8) * (size_t)total);
 	if (!a || !b || !out) return m->cx->code;

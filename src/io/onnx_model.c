@@ -184,11 +184,16 @@ cop_status cop__ox_parse(cop_ox *m, const void *bytes, size_t size)
 	cop_pb_field f, graph = {0};
 	cop_ox_scope scope = {0};
 
-	while (cop__pb_next(&model, &f))
+	bool named = false;
+
+	while (cop__pb_next(&model, &f)) {
 		if (f.number == MODEL_GRAPH && f.wire == COP_PB_BYTES) graph = f;
+		named |= f.number == MODEL_OPSET;
+	}
 	if (model.bad || !graph.p) return bad(m, "no ONNX model, or one that is cut short");
 	COP_TRY(cop__ox_opset(m, all, MODEL_OPSET, &scope.opset));
-	if (!scope.opset) return bad(m, "names no operator set");
+	if (!scope.opset && !named) return bad(m, "names no operator set");
+	if (!scope.opset) scope.opset = OX_NEWEST; /* of operators for machine learning alone */
 	m->opset = scope.opset;
 	COP_TRY(functions(m, all));
 	COP_TRY(cop__ox_make_room(m, cop__pb_in(&graph)));

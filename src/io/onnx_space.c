@@ -119,7 +119,13 @@ cop_status cop__ox_add_space_to_depth(cop_ox *m, cop_ox_node *n)
 
 /* ---- triangles of matrices ---- */
 
-/* Times a mask of ones and zeros; known operands stay known. */
+static bool kept(int64_t i, int64_t rows, int64_t cols, bool upper, int64_t shift)
+{
+	int64_t c = i % cols, r = i / cols % rows;
+	return upper ? c - r >= shift : c - r <= shift;
+}
+
+/* What the mask does not keep is 0; known operands stay known. */
 cop_status cop__ox_add_trilu(cop_ox *m, cop_ox_node *n)
 {
 	cop_ox_value *x = cop__ox_in(m, n, 0);
@@ -128,15 +134,20 @@ cop_status cop__ox_add_trilu(cop_ox *m, cop_ox_node *n)
 	bool upper = cop__ox_i(n, "upper", 1) != 0;
 
 	COP_TRY(cop__ox_known_ints(m, n, 1, &k, &count));
-	if (x->rank < 2 || !cop__ox_is_float(x->type)) return cop__ox_fail(m, n, "needs matrices of real numbers");
+	if (x->rank < 2) return cop__ox_fail(m, n, "needs matrices");
 	int64_t rows = x->dim[x->rank - 2], cols = x->dim[x->rank - 1], shift = k && count ? *k : 0, total = cop__ox_count(x);
-	float *y = cop__ox_room(m, 4 * (size_t)(x->data ? total : rows * cols));
-	for (int64_t i = 0; y && i < (x->data ? total : rows * cols); i++) {
-		int64_t c = i % cols, r = i / cols % rows;
-		bool keep = upper ? c - r >= shift : c - r <= shift;
-		y[i] = keep ? (x->data ? ((const float *)x->data)[i] : 1) : 0;
+	shift = COP_MIN(COP_MAX(shift, -rows - cols), rows + cols);
+	if (x->data || !total) {
+		size_t size = cop__ox_size(x);
+		char *y = cop__ox_room(m, size * (size_t)total);
+		for (int64_t i = 0; y && i < total; i++)
+			if (kept(i, rows, cols, upper, shift)) memcpy(y + (size_t)i * size, (const char *)x->data + (size_t)i * size, size);
+		return cop__ox_know(m, n, 0, x->type, x->rank, x->dim, y);
 	}
-	if (x->data || !y) return cop__ox_know(m, n, 0, x->type, x->rank, x->dim, y);
-	cop_type t = cop__type(COP_F32, 2, DIMS((int32_t)rows, (int32_t)cols));
-	return cop__ox_set(m, n, 0, cop__ox_two(m, OP_mul, cop__ox_get(m, n, 0), cop__ox_const(m, "triangle", COP_CONST, &t, y)), OX_PLAIN, 0);
+	cop_type t = cop__type(COP_U8, 2, DIMS((int32_t)rows, (int32_t)cols)), none = cop__type(COP_I32, 1, DIMS(1));
+	uint8_t *mask = cop__ox_room(m, (size_t)(rows * cols));
+	for (int64_t i = 0; mask && i < rows * cols; i++) mask[i] = kept(i, rows, cols, upper, shift);
+	if (!mask) return m->cx->code;
+	cop_vid v = cop__ox_widen(m, cop__ox_get(m, n, 0)), zero = v && cop__t(m->g, v)->dtype == COP_F32 ? cop__ox_scalar(m, 0) : cop__ox_const(m, "zero", COP_CONST, &none, &(int32_t){0});
+	return cop__ox_set(m, n, 0, cop__ox_where(m, cop__ox_const(m, "triangle", COP_CONST, &t, mask), v, zero), OX_PLAIN, 0);
 }
