@@ -345,7 +345,8 @@ typedef struct cop_figures {
 } cop_figures;
 cop_status cop_measure(cop_figures *out, const cop_graph *g, const cop_target *t);
 
-/* Opens files by name and writes them through fn (path relative to the output folder). */
+/* Texts go through fn, by a path relative to the output folder: the network and its kernels at the top, README.md, CMakeLists.txt, and below
+ * "check/" a program that runs it on files. cop_graph_apply(&g, "to_infer fuse shrink") before takes out what no bit of a result needs. */
 typedef cop_status cop_file_fn(void *ud, const char *path, const void *bytes, size_t size);
 typedef struct cop_emit_args {
 	const char *name;    /* what the functions begin with; NULL: the model's name */

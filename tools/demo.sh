@@ -45,11 +45,10 @@ scores=$((100 * 10 * 4))
 tail -c $scores "$out/y.npy" >"$out/y.expected"
 rm -rf "$out/host" "$out/cortex-m4"
 "$bin" emit "$out/small.cop" --target host -o "$out/host"
-tail -c $values "$out/x.npy" >"$out/host/x.bin"
-make -s -C "$out/host"
-(cd "$out/host" && ./main)
+tail -c $values "$out/x.npy" >"$out/host/check/x.bin"
+make -s -C "$out/host/check" run
 host=different
-if cmp -s "$out/host/y.bin" "$out/y.expected"; then host="same bits"; fi
+if cmp -s "$out/host/check/y.bin" "$out/y.expected"; then host="same bits"; fi
 echo "100 samples by the emitted program and by coppice run with the portable kernels: $host"
 
 say "5/6 as C on an emulated Cortex-M4"
@@ -57,12 +56,11 @@ board="not run: arm-none-eabi-gcc or qemu-system-arm is not installed"
 instructions=
 if command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null; then
 	"$bin" emit "$out/small.cop" --target cortex-m4 -o "$out/cortex-m4"
-	tail -c $values "$out/x.npy" >"$out/cortex-m4/x.bin"
-	make -s -C "$out/cortex-m4"
-	make -s -C "$out/cortex-m4" run | tee "$out/cortex-m4/log"
+	tail -c $values "$out/x.npy" >"$out/cortex-m4/check/x.bin"
+	make -s -C "$out/cortex-m4/check" run | tee "$out/cortex-m4/log"
 	instructions=$(sed -n 's/^instructions //p' "$out/cortex-m4/log")
 	board=different
-	if cmp -s "$out/cortex-m4/y.bin" "$out/y.expected"; then board="same bits"; fi
+	if cmp -s "$out/cortex-m4/check/y.bin" "$out/y.expected"; then board="same bits"; fi
 fi
 echo "Cortex-M4: $board"
 

@@ -18,8 +18,15 @@
 		if (st__ != COP_OK) return st__;                                                                       \
 	} while (0)
 
+/* How a network is deployed (form.c): --rounding tflite or single, NULL as the file has it; --as-is nothing is taken out. */
+typedef struct cli_form {
+	const char *rounding;
+	bool as_is;
+} cli_form;
+
 typedef struct cli {
 	cop_ctx *cx;
+	cli_form *form; /* where its options go; NULL: the verb does not have them */
 	bool json, quiet, verbose, tty; /* tty: stderr is a terminal that wants progress */
 	uint64_t seed;
 	int threads;        /* 0: as many as there are processors */
@@ -48,6 +55,8 @@ extern const struct argp cli_common; /* --json --seed --threads --quiet --verbos
 /* Parses; args gets up to n positional arguments, at least `least`. option: NULL, or handles the verb's own keys
  * and returns ARGP_ERR_UNKNOWN for others. Does not return when the line is wrong (exit 2) or asks for --help (0). */
 typedef error_t cli_option(int key, char *arg, struct argp_state *state, void *ud);
+extern const struct argp cli_form_argp; /* --rounding --as-is, of verbs that set cli.form */
+cop_status cli_form_apply(cop_graph **g, const cli_form *f);
 typedef struct cli_line {
 	const struct argp_option *options;
 	const char *args, *doc;
@@ -116,6 +125,7 @@ typedef struct cli_deployed {
 } cli_deployed;
 cop_status cli_deploy(
         cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session);
+cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session, const cli_form *form);
 void cli_deployed_free(cli_deployed *d);
 
 /* ---- sets of inputs, one after the other, as emitted programs read them (inputs.c) ---- */

@@ -18,6 +18,7 @@ typedef struct job {
 	int32_t batch;
 	float seconds;
 	int threads;
+	cli_form form;
 } job;
 typedef struct times {
 	double *at;
@@ -154,12 +155,14 @@ cop_status cmd_bench(cli *c, int argc, char **argv)
 	cop_target host;
 	times t = {.cap = 1 << 20};
 
+	c->form = &j.form;
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	if (j.train && (j.form.rounding || j.form.as_is)) return cli_fail(c, COP_ARG, "--rounding and --as-is are for inference; leave --train out");
 	j.threads = c->threads ? c->threads : 1;
 	CLI_TRY(cop_target_find(&host, c->cx, "host"));
 	host.threads = j.threads;
 	if (j.train) CLI_TRY(step_of_training(&d, c, &j));
-	else CLI_TRY(cli_deploy(&d, c, j.file, j.batch, &host, true));
+	else CLI_TRY(cli_deploy_form(&d, c, j.file, j.batch, &host, true, &j.form));
 	t.at = malloc(sizeof *t.at * (size_t)t.cap);
 	cop_status st = t.at ? measure(&t, d.s, (double)j.seconds) : COP_NOMEM;
 	if (!st) result(c, &j, &t);

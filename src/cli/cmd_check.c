@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * check - builds a folder that `emit` wrote, runs it (for a board: in an emulator, which counts instructions), and compares
- * its results with those of the portable kernels here. The folder holds what is needed: model.cop and x.bin. `make` there
- * knows how to build and run, and names the programs that it needs.
+ * its results with those of the portable kernels here. The folder `check` in it holds what is needed: model.cop and x.bin. `make`
+ * there knows how to build and run, and names the programs that it needs. What was measured stays there as result.json.
  */
 #include "cli.h"
 
@@ -18,6 +18,7 @@ typedef struct job {
 	cli *c;
 	const char *folder;
 	int seconds;
+	cli_form form;
 	/* what the program says of itself; 0: not counted there */
 	int64_t runs, instructions, stack, fixed, fast, flash, weights;
 } job;
@@ -36,7 +37,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 
 static const char *in_folder(char path[PATH_SIZE], const job *j, const char *name)
 {
-	snprintf(path, PATH_SIZE, "%s/%s", j->folder, name);
+	snprintf(path, PATH_SIZE, "%s/check/%s", j->folder, name);
 	return path;
 }
 
@@ -57,7 +58,8 @@ static const char *cause(char *text)
 
 static cop_status make(cli_child *o, const job *j, const char *goal)
 {
-	const char *argv[] = {"make", "-s", "-C", j->folder, goal, NULL};
+	char path[PATH_SIZE];
+	const char *argv[] = {"make", "-s", "-C", in_folder(path, j, "."), goal, NULL};
 	return cli_child_run(o, j->c, argv, j->seconds);
 }
 
@@ -65,7 +67,7 @@ static cop_status need_tools(const job *j, cli_child *o)
 {
 	if (!cli_has_program("make")) return cli_fail(j->c, COP_IO, "make is needed to build %s and was not found in PATH", j->folder);
 	CLI_TRY(make(o, j, "tools"));
-	if (o->code) return cli_fail(j->c, COP_IO, "%s: its Makefile names no tools: %s", j->folder, cause(o->text));
+	if (o->code) return cli_fail(j->c, COP_IO, "%s/check: its Makefile names no tools: %s", j->folder, cause(o->text));
 	for (char *name = strtok(o->text, " \n"); name; name = strtok(NULL, " \n"))
 		if (!cli_has_program(name)) return cli_fail(j->c, COP_IO, "%s is needed for %s and was not found in PATH", name, j->folder);
 	return COP_OK;
@@ -124,6 +126,7 @@ static cop_status open_host(host *h, const job *j)
 	CLI_TRY(cop_target_find(&t, j->c->cx, "host"));
 	t.isa = 0; /* the portable kernels */
 	CLI_TRY(cop_model_load(&h->g, j->c->cx, in_folder(path, j, "model.cop")));
+	if (j->form.rounding || j->form.as_is) CLI_TRY(cli_form_apply(&h->g, &j->form));
 	CLI_TRY(cop_plan_build(&h->plan, &h->g, 1, &t));
 	CLI_TRY(cop_session_new(&h->s, h->plan, 1));
 	if (!(h->x = fopen(in_folder(path, j, "x.bin"), "rb"))) return cli_fail(j->c, COP_IO, "%s: %s", path, strerror(errno));
@@ -164,7 +167,7 @@ static cop_status one_run(const job *j, host *h, int64_t run)
 
 	for (int32_t i = 0; cop_graph_io_type(h->g, false, i, &t); i++) {
 		CLI_TRY(cop_session_io(h->s, 0, i, false, &v));
-		if (fread(v.data, 1, cop_type_bytes(&t), h->x) != cop_type_bytes(&t)) return cli_fail(j->c, COP_FORMAT, "%s/x.bin: ends within input %d of run %lld", j->folder, i, (long long)run);
+		if (fread(v.data, 1, cop_type_bytes(&t), h->x) != cop_type_bytes(&t)) return cli_fail(j->c, COP_FORMAT, "%s/check/x.bin: ends within input %d of run %lld", j->folder, i, (long long)run);
 	}
 	CLI_TRY(cop_session_run(h->s, 0));
 	for (int32_t i = 0; cop_graph_io_type(h->g, true, i, &t); i++) {
@@ -172,7 +175,7 @@ static cop_status one_run(const job *j, host *h, int64_t run)
 		uint8_t *got = malloc(cop_type_bytes(&t));
 		cop_status st = got ? COP_OK : cli_fail(j->c, COP_NOMEM, "out of memory for an output");
 		if (!st && fread(got, 1, cop_type_bytes(&t), h->y) != cop_type_bytes(&t))
-			st = cli_fail(j->c, COP_DIFFERS, "%s/y.bin: ends within output %d of run %lld", j->folder, i, (long long)run);
+			st = cli_fail(j->c, COP_DIFFERS, "%s/check/y.bin: ends within output %d of run %lld", j->folder, i, (long long)run);
 		if (!st) st = compare(j, &v, got, run, i);
 		free(got);
 		CLI_TRY(st);
@@ -192,30 +195,47 @@ static cop_status compare_all(const job *j)
 
 /* ---- the result ---- */
 
-static void put(const job *j, const char *key, const char *what, int64_t v)
-{
-	char text[32];
+/* What a board counts, in the order of the report; fast RAM is left out where there is none. */
+typedef struct figure { const char *key, *what; int64_t n; } figure;
 
-	cli_number_text(text, (double)v);
-	cli_put_int(j->c, key, v);
-	if (!j->c->quiet) cli_out(j->c, "  %-16s %14s\n", what, text);
+static int figures(figure f[9], const job *j)
+{
+	const figure all[] = {{"instructions", "instructions", j->instructions}, {"static_bytes", ".data + .bss", j->fixed}, {"stack_bytes", "stack, measured", j->stack},
+		{"ram_bytes", "RAM", j->fixed + j->stack}, {"fast_ram_bytes", "fast RAM", j->fast}, {"code_bytes", "code", j->flash - j->weights},
+		{"weight_bytes", "weights", j->weights}, {"flash_bytes", "flash", j->flash}};
+	int n = 0;
+
+	for (int i = 0; j->flash && i < LEN(all); i++)
+		if (all[i].n || i != 4) f[n++] = all[i];
+	return n;
 }
 
 static void report(const job *j)
 {
+	figure f[9];
+	char text[32];
+
 	cli_put_text(j->c, "folder", j->folder);
 	if (!j->c->quiet) cli_out(j->c, "%s: the bits of this machine, in %lld run%s\n", j->folder, (long long)j->runs, j->runs > 1 ? "s" : "");
 	cli_put_int(j->c, "runs", j->runs);
 	cli_put_int(j->c, "equal", 1);
-	if (!j->flash) return; /* not a board */
-	put(j, "instructions", "instructions", j->instructions);
-	put(j, "static_bytes", ".data + .bss", j->fixed);
-	put(j, "stack_bytes", "stack, measured", j->stack);
-	put(j, "ram_bytes", "RAM", j->fixed + j->stack);
-	if (j->fast) put(j, "fast_ram_bytes", "fast RAM", j->fast);
-	put(j, "code_bytes", "code", j->flash - j->weights);
-	put(j, "weight_bytes", "weights", j->weights);
-	put(j, "flash_bytes", "flash", j->flash);
+	for (int i = 0, n = figures(f, j); i < n; i++) {
+		cli_number_text(text, (double)f[i].n);
+		cli_put_int(j->c, f[i].key, f[i].n);
+		if (!j->c->quiet) cli_out(j->c, "  %-16s %14s\n", f[i].what, text);
+	}
+}
+
+/* The same for programs that read it later. */
+static cop_status store(const job *j)
+{
+	char path[PATH_SIZE], text[600];
+	figure f[9];
+	int at = snprintf(text, sizeof text, "{\"runs\":%lld,\"equal\":1", (long long)j->runs);
+
+	for (int i = 0, n = figures(f, j); i < n; i++) at += snprintf(text + at, sizeof text - (size_t)at, ",\"%s\":%lld", f[i].key, (long long)f[i].n);
+	at += snprintf(text + at, sizeof text - (size_t)at, "}\n");
+	return cop_file_write(j->c->cx, in_folder(path, j, "result.json"), text, (size_t)at);
 }
 
 cop_status cmd_check(cli *c, int argc, char **argv)
@@ -229,6 +249,7 @@ cop_status cmd_check(cli *c, int argc, char **argv)
 	        "Example:\n  coppice emit small.cop --target cortex-m4 -o out/\n  coppice check out/",
 	        option, &j, &j.folder, 1, 1};
 
+	c->form = &j.form;
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	if (strlen(j.folder) > 900) return cli_fail(c, COP_ARG, "the path of the folder is longer than 900 characters");
 	if (access(in_folder(path, &j, "Makefile"), R_OK) || access(in_folder(path, &j, "model.cop"), R_OK))
@@ -236,7 +257,9 @@ cop_status cmd_check(cli *c, int argc, char **argv)
 	CLI_TRY(need_tools(&j, &o));
 	CLI_TRY(build(&j, &o));
 	CLI_TRY(run(&j, &o));
+	(void)remove(in_folder(path, &j, "result.json"));
 	CLI_TRY(compare_all(&j));
+	CLI_TRY(store(&j));
 	report(&j);
 	return COP_OK;
 }

@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS, KEY_KEEP, KEY_DROP, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL };
+enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS, KEY_KEEP, KEY_DROP, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL, KEY_AS_IS };
 
 enum { MOST_LAYERS = 512 };
 
 typedef struct job {
 	const char *data, *split, *out;
-	bool eval;
+	bool eval, as_is;
 	cop_quantize_args a;
 	cop_quantized_layer layer[MOST_LAYERS];
 	char name[MOST_LAYERS][64];
@@ -38,6 +38,7 @@ static const struct argp_option options[] = {
         {"split", KEY_SPLIT, "PART", 0, "the part they are taken from: train, valid or test (train)", 0},
         {"int8-io", KEY_INT8_IO, NULL, 0, "bytes in and out; their scales stay with the network", 0},
         {"eval", KEY_EVAL, NULL, 0, "score both networks on the test part", 0},
+        {"as-is", KEY_AS_IS, NULL, 0, "keep channels that no input can change, borders and layers that change nothing, which go otherwise", 0},
         {0},
 };
 
@@ -68,6 +69,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	case KEY_SPLIT: j->split = arg; return 0;
 	case KEY_INT8_IO: j->a.int8_io = true; return 0;
 	case KEY_EVAL: j->eval = true; return 0;
+	case KEY_AS_IS: j->as_is = true; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
@@ -150,6 +152,7 @@ static cop_status quantize(cli *c, job *j, cop_graph **g)
 	j->a.valid = valid;
 	if (!st) st = figures(c, "before", *g, test);
 	if (!st) st = cop_quantize(g, calib, &j->a);
+	if (!st && !j->as_is && !weights_alone) st = cop_graph_apply(g, "shrink");
 	if (!st) layers(c, j);
 	if (!st) st = figures(c, "after", *g, test);
 	if (!st) st = cop_model_save(*g, j->out);

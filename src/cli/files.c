@@ -122,12 +122,18 @@ void cli_shape(char *out, size_t size, const cop_type *t)
 cop_status cli_deploy(
         cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session)
 {
+	return cli_deploy_form(out, c, path, batch, t, session, &(cli_form){.as_is = true});
+}
+
+cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session, const cli_form *form)
+{
 	char spec[64];
 
 	*out = (cli_deployed){0};
-	snprintf(spec, sizeof spec, "batch:n=%d to_infer fuse", batch);
+	snprintf(spec, sizeof spec, "batch:n=%d", batch);
 	cop_status st = cli_model(&out->g, c, path);
 	if (!st) st = cop_graph_apply(&out->g, spec);
+	if (!st) st = cli_form_apply(&out->g, form);
 	if (!st) st = cop_plan_build(&out->plan, &out->g, 1, t);
 	if (!st && session) st = cop_session_new(&out->s, out->plan, t->threads);
 	if (st) cli_deployed_free(out);

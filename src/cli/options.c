@@ -72,6 +72,7 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = b->c;
+		if (b->c->form) state->child_inputs[1] = b->c->form;
 		return 0;
 	case ARGP_KEY_ARG:
 		if ((int)state->arg_num >= l->n) argp_error(state, "'%s' is one argument too many", arg);
@@ -87,7 +88,7 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 
 cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv)
 {
-	const struct argp_child children[] = {{&cli_common, 0, "Every verb:", 90}, {0}};
+	const struct argp_child children[] = {{&cli_common, 0, "Every verb:", 90}, {c->form ? &cli_form_argp : NULL, 0, NULL, 0}, {0}};
 	const struct argp a = {
 	        .options = l->options, .parser = parser, .args_doc = l->args, .doc = l->doc, .children = children};
 	both b = {c, l};

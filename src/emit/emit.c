@@ -91,7 +91,7 @@ static cop_status check_budget(cop_emission *e, const cop_target *t)
 	return COP_OK;
 }
 
-static cop_status write_files(const cop_emission *e)
+static cop_status write_files(cop_emission *e)
 {
 	char path[sizeof e->name + 4];
 	cop_text h, c;
@@ -107,6 +107,7 @@ static cop_status write_files(const cop_emission *e)
 	strcpy(path, e->name);
 	COP_GO(e->fn(e->ud, strcat(path, ".c"), c.data, c.len));
 	COP_GO(cop__emit_kernels(e));
+	COP_GO(cop__emit_guide(e));
 	st = cop__emit_board(e);
 done:
 	cop__text_free(&h);

@@ -6,9 +6,13 @@
 #ifndef COP_EMIT_H
 #define COP_EMIT_H
 
+#include "emit/embedded.h"
 #include "plan/plan.h"
 
 enum { COP_EMIT_INFER, COP_EMIT_TRAIN, COP_EMIT_ENTRIES };
+
+/* Kernel files, each once. */
+typedef struct cop_emit_list { const cop_embedded *file[64]; int n; } cop_emit_list;
 
 typedef struct cop_emission {
 	cop_ctx *cx;
@@ -17,6 +21,7 @@ typedef struct cop_emission {
 	cop_plan *plan;
 	char name[64], upper[64];           /* the C prefix, and the same for macros */
 	size_t flash, ram;                  /* bytes of weights and images in flash; of arrays in RAM, of either kind */
+	cop_emit_list kernels;
 	cop_file_fn *fn;
 	void *ud;
 } cop_emission;
@@ -31,6 +36,12 @@ cop_vid cop__emit_truth(const cop_graph *g);
 /* Text of a name that may stand in a comment. */
 const char *cop__emit_plain(char buf[96], const char *name);
 
+/* ---- interface.c: of the header, what an input or output is ---- */
+bool cop__emit_has_scale(const cop_type *t); /* integers that stand for reals */
+void cop__emit_float(cop_text *o, float v);
+void cop__emit_facts(cop_text *o, const cop_emission *e, const cop_graph *g, bool output, int i); /* macros */
+void cop__emit_conversions(cop_text *o, const cop_emission *e, const cop_graph *g);               /* inline functions */
+
 /* ---- source.c: <name>.c ---- */
 cop_status cop__emit_source(cop_text *o, const cop_emission *e);
 extern const char cop__emit_tag[COP_EMIT_ENTRIES]; /* 'r', 't': in the names of what belongs to a step of the run or of the training step */
@@ -43,9 +54,20 @@ void cop__emit_init(cop_text *o, const cop_emission *e);          /* the body of
 size_t cop__emit_flash_bytes(const cop_emission *e);
 
 /* ---- files.c: texts that are copied ---- */
-cop_status cop__emit_kernels(const cop_emission *e); /* kernel.h, math.h and the kernels that the plan calls */
-cop_status cop__emit_board(const cop_emission *e);   /* port/<target>, and what its `parts` names */
-/* Fails when one of the board's files would lie where <name>.c or <name>.h does. */
+const cop_embedded *cop__emit_find(const char *folder, const char *path); /* NULL: none */
+cop_status cop__emit_text(const cop_emission *e, const char *path, cop_text *o); /* hands the text on; frees it */
+size_t cop__emit_line(const char *at, const char *end);                           /* its length, with the newline */
+uint32_t cop__emit_version(void);                                                 /* of the kernels' text: the ending of their functions' names */
+/* The network's .c files and its kernels' with another ending; hot: those worth compiling for speed. */
+void cop__emit_sources(cop_text *o, const cop_emission *e, char ending, bool hot);
+cop_status cop__emit_kernels(cop_emission *e); /* kernel.h, math.h and the kernels that the plan calls, <name>.mk */
+
+/* ---- board.c: port/<target>, and what its `parts` names, into check/ ---- */
+cop_status cop__emit_board(const cop_emission *e);
+/* Fails when one of the board's files has the name of <name>.c or <name>.h. */
 cop_status cop__emit_check_name(const cop_emission *e);
+
+/* ---- guide.c: README.md and CMakeLists.txt ---- */
+cop_status cop__emit_guide(const cop_emission *e);
 
 #endif

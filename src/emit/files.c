@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * files - the texts that go out as they are: portable kernels, and the board's files.
+ * files - the kernels, as text that goes out nearly as it is, and lists of what belongs to a network.
  *
- * Kernels land beside the network under a prefix, "kernel/math.h" as "cop_math.h", so that no name of theirs hides
- * a header of the C library. Board files are written for a network called net: the words net_, NET_ and net. (as in
- * net.h) become the network's name, BOARD_RAM, BOARD_FAST and BOARD_FLASH the target's budgets. The word "parts" in a board's folder
- * lists files of other folders of port/. <name>.mk names the kernels that are worth compiling for speed: those that multiply.
+ * Kernels land beside the network under a prefix, "kernel/math.h" as "cop_math.h", so that no name of theirs hides a header of the C
+ * library. Functions get the version of all kernels' text as an ending, and are weak: networks of one program share kernels
+ * of the same version, and those of another have other names. <name>.mk lists the sources, and those worth compiling for speed: that multiply.
  */
-#include "emit/embedded.h"
 #include "emit/emit.h"
 
 #include <ctype.h>
 #include <stdio.h>
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash ? slash + 1 : path;
-}
-
-static const cop_embedded *find_file(const char *folder, const char *path)
+const cop_embedded *cop__emit_find(const char *folder, const char *path)
 {
 	size_t n = strlen(folder);
 
@@ -28,8 +20,7 @@ static const cop_embedded *find_file(const char *folder, const char *path)
 	return NULL;
 }
 
-/* Hands the text on; frees it. */
-static cop_status write_text(const cop_emission *e, const char *path, cop_text *o)
+cop_status cop__emit_text(const cop_emission *e, const char *path, cop_text *o)
 {
 	cop_status st = o->status ? o->status : e->fn(e->ud, path, o->data, o->len);
 
@@ -39,10 +30,7 @@ static cop_status write_text(const cop_emission *e, const char *path, cop_text *
 
 /* ---- kernels ---- */
 
-/* The files to copy, each once. */
-typedef struct list { const cop_embedded *file[64]; int n; } list;
-
-static cop_status add_file(list *l, cop_ctx *cx, const cop_embedded *f, const char *path)
+static cop_status add_file(cop_emit_list *l, cop_ctx *cx, const cop_embedded *f, const char *path)
 {
 	if (!f) return cop__error(cx, COP_IO, "the library carries no text of '%s'", path);
 	for (int i = 0; i < l->n; i++)
@@ -65,7 +53,7 @@ static const char *included(const char *line, size_t len, int *n)
 	return line;
 }
 
-static size_t line_length(const char *at, const char *end)
+size_t cop__emit_line(const char *at, const char *end)
 {
 	const char *newline = memchr(at, '\n', (size_t)(end - at));
 	return newline ? (size_t)(newline + 1 - at) : (size_t)(end - at);
@@ -85,8 +73,49 @@ static const char *kernel_name(char buf[96], const char *path, char ending)
 	return buf;
 }
 
+/* The name that a line at the margin defines as a function for other files: its first letter, and *n. NULL: none. */
+static const char *defined(const char *line, size_t len, int *n)
+{
+	const char *open = memchr(line, '(', len), *name = open;
+
+	if (!open || !islower((unsigned char)*line) || !strncmp(line, "static ", 7) || (len > 2 && line[len - 2] == ';')) return NULL;
+	while (name > line && (isalnum((unsigned char)name[-1]) || name[-1] == '_')) name--;
+	*n = (int)(open - name);
+	return strncmp(name, "cop_", 4) ? NULL : name;
+}
+
+typedef struct names { const char *at[32]; int len[32], n; } names;
+
+static void add_name(names *l, const char *name, int n)
+{
+	for (int i = 0; i < l->n; i++)
+		if (l->len[i] == n && !memcmp(l->at[i], name, (size_t)n)) return;
+	if (l->n < LEN(l->at)) l->at[l->n] = name, l->len[l->n++] = n;
+}
+
+/* Kernels of the table (macros may define them), and what else the text defines for other files. */
+static void put_names(cop_text *o, const cop_embedded *f)
+{
+	const char *at = (const char *)f->bytes, *end = at + f->size, *source = f->path + strlen("src/kernel/");
+	uint32_t version = cop__emit_version();
+	names l = {.n = 0};
+	int n;
+
+	for (int i = 0; i < cop_n_kernels; i++)
+		if (!strcmp(cop_kernels[i].source, source)) add_name(&l, cop_kernels[i].symbol, (int)strlen(cop_kernels[i].symbol));
+	for (size_t len; at < end; at += len) {
+		const char *name = defined(at, len = cop__emit_line(at, end), &n);
+		if (name) add_name(&l, name, n);
+	}
+	cop__text_add(o, "/* Written by Coppice %s. Networks of one program share kernels of one version. */\n", COP_VERSION);
+	for (int i = 0; i < l.n; i++) cop__text_add(o, "#define %.*s %.*s_%08x\n", l.len[i], l.at[i], l.len[i], l.at[i], version);
+	cop__text_add(o, "#if defined(__GNUC__) || defined(__ICCARM__)\n");
+	for (int i = 0; i < l.n; i++) cop__text_add(o, "#pragma weak %.*s_%08x\n", l.len[i], l.at[i], version);
+	cop__text_add(o, "#endif\n\n");
+}
+
 /* Copies a kernel file and lists what it includes. */
-static cop_status copy_kernel(list *l, const cop_emission *e, const cop_embedded *f)
+static cop_status copy_kernel(cop_emit_list *l, const cop_emission *e, const cop_embedded *f)
 {
 	const char *at = (const char *)f->bytes, *end = at + f->size;
 	char path[96];
@@ -94,22 +123,32 @@ static cop_status copy_kernel(list *l, const cop_emission *e, const cop_embedded
 	cop_status st = COP_OK;
 
 	cop__text_init(&o, e->cx);
+	if (f->path[strlen(f->path) - 1] == 'c') put_names(&o, f);
 	for (size_t len; !st && at < end; at += len) {
 		int n;
-		const char *name = included(at, len = line_length(at, end), &n);
+		const char *name = included(at, len = cop__emit_line(at, end), &n);
 		if (!name) {
 			cop__text_bytes(&o, at, len);
 			continue;
 		}
 		snprintf(path, sizeof path, "%.*s", n, name);
-		const cop_embedded *other = find_file("src/", path);
+		const cop_embedded *other = cop__emit_find("src/", path);
 		if (!(st = add_file(l, e->cx, other, path))) cop__text_add(&o, "#include \"%s\"\n", kernel_name(path, other->path, 'c'));
 	}
 	if (st) {
 		cop__text_free(&o);
 		return st;
 	}
-	return write_text(e, kernel_name(path, f->path, 'c'), &o);
+	return cop__emit_text(e, kernel_name(path, f->path, 'c'), &o);
+}
+
+uint32_t cop__emit_version(void)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (const cop_embedded *f = cop_embedded_files; f->path; f++)
+		for (size_t i = 0; i < f->size && !strncmp(f->path, "src/kernel/", 11); i++) h = (h ^ f->bytes[i]) * 16777619u;
+	return h;
 }
 
 static bool multiplies(const cop_emission *e, const char *source)
@@ -125,106 +164,42 @@ static bool multiplies(const cop_emission *e, const char *source)
 	return false;
 }
 
-static cop_status write_make(const list *l, const cop_emission *e)
+void cop__emit_sources(cop_text *o, const cop_emission *e, char ending, bool hot)
+{
+	char path[96];
+
+	if (!hot) cop__text_add(o, " %s.%c", e->name, ending);
+	for (int i = 0; i < e->kernels.n; i++) {
+		const char *from = e->kernels.file[i]->path;
+		if (from[strlen(from) - 1] == 'c' && (!hot || multiplies(e, from + strlen("src/kernel/")))) cop__text_add(o, " %s", kernel_name(path, from, ending));
+	}
+}
+
+static cop_status write_make(const cop_emission *e)
 {
 	char path[96];
 	cop_text o;
 
 	cop__text_init(&o, e->cx);
-	cop__text_add(&o, "# Kernels to compile for speed; the rest for size.\nHOT =");
-	for (int i = 0; i < l->n; i++)
-		if (multiplies(e, l->file[i]->path + strlen("src/kernel/"))) cop__text_add(&o, " %s", kernel_name(path, l->file[i]->path, 'o'));
+	cop__text_add(&o, "# What make needs to know: all sources, and those to compile for speed; the rest for size.\nSOURCES =");
+	cop__emit_sources(&o, e, 'c', false);
+	cop__text_add(&o, "\nHOT =");
+	cop__emit_sources(&o, e, 'c', true);
 	cop__text_add(&o, "\n");
 	snprintf(path, sizeof path, "%s.mk", e->name);
-	return write_text(e, path, &o);
+	return cop__emit_text(e, path, &o);
 }
 
-cop_status cop__emit_kernels(const cop_emission *e)
+cop_status cop__emit_kernels(cop_emission *e)
 {
-	list l = {.n = 0};
+	cop_emit_list *l = &e->kernels;
 
-	COP_TRY(add_file(&l, e->cx, find_file("src/kernel/", "kernel.h"), "kernel.h"));
+	COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", "kernel.h"), "kernel.h"));
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const char *source = e->plan->entry[en].step[s].kernel->source;
-			COP_TRY(add_file(&l, e->cx, find_file("src/kernel/", source), source));
+			COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", source), source));
 		}
-	for (int i = 0; i < l.n; i++) COP_TRY(copy_kernel(&l, e, l.file[i]));
-	return write_make(&l, e);
-}
-
-/* ---- the board ---- */
-
-static bool in_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
-
-/* A board's sizes are the target's, but for a target without limits, which gets those of its name. */
-static void put_budget(cop_text *o, const cop_emission *e, bool ram)
-{
-	const cop_target *t = &e->plan->target;
-	cop_target own = {0};
-
-	if (!(ram ? t->ram : t->flash)) (void)cop_target_find(&own, e->cx, t->name), t = &own;
-	cop__text_add(o, "%zu", ram ? t->ram : t->flash);
-}
-
-/* Copies a board's file with the network's name for net's. */
-static cop_status copy_board_file(const cop_emission *e, const cop_embedded *f)
-{
-	const char *at = (const char *)f->bytes, *end = at + f->size;
-	char before = '\n';
-	cop_text o;
-
-	cop__text_init(&o, e->cx);
-	while (at < end) {
-		bool word = end - at > 3 && !in_word(before);
-		if (word && (!memcmp(at, "net_", 4) || !memcmp(at, "net.", 4))) cop__text_add(&o, "%s", e->name), at += 3;
-		else if (word && !memcmp(at, "NET_", 4)) cop__text_add(&o, "%s", e->upper), at += 3;
-		else if (word && end - at > 11 && !memcmp(at, "BOARD_FLASH", 11)) put_budget(&o, e, false), at += 11;
-		else if (word && end - at > 10 && !memcmp(at, "BOARD_FAST", 10)) cop__text_add(&o, "%zu", e->plan->target.fast_ram), at += 10;
-		else if (word && end - at > 9 && !memcmp(at, "BOARD_RAM", 9)) put_budget(&o, e, true), at += 9;
-		else cop__text_bytes(&o, at++, 1);
-		before = at[-1];
-	}
-	return write_text(e, base_name(f->path), &o);
-}
-
-typedef cop_status file_fn(const cop_emission *e, const cop_embedded *f);
-
-/* fn for every file of the board: those in its folder, and those its "parts" names. */
-static cop_status each_board_file(const cop_emission *e, file_fn *fn)
-{
-	char folder[96], path[96];
-	const cop_embedded *parts;
-
-	snprintf(folder, sizeof folder, "port/%s/", e->plan->target.name);
-	for (const cop_embedded *f = cop_embedded_files; f->path; f++)
-		if (!strncmp(f->path, folder, strlen(folder)) && strcmp(base_name(f->path), "parts")) COP_TRY(fn(e, f));
-	if (!(parts = find_file(folder, "parts"))) return COP_OK;
-	for (const char *p = (const char *)parts->bytes, *end = p + parts->size; p < end;) {
-		size_t n = line_length(p, end);
-		snprintf(path, sizeof path, "%.*s", (int)(p[n - 1] == '\n' ? n - 1 : n), p);
-		const cop_embedded *f = find_file("port/", path);
-		if (!f) return cop__error(e->cx, COP_IO, "%sparts names '%s', which is not there", folder, path);
-		COP_TRY(fn(e, f));
-		p += n;
-	}
-	return COP_OK;
-}
-
-cop_status cop__emit_board(const cop_emission *e) { return each_board_file(e, copy_board_file); }
-
-static cop_status check_one(const cop_emission *e, const cop_embedded *f)
-{
-	const char *base = base_name(f->path);
-	size_t n = strlen(e->name);
-
-	if (!strncmp(base, e->name, n) && (!strcmp(base + n, ".c") || !strcmp(base + n, ".h") || !strcmp(base + n, ".mk")))
-		return cop__error(e->cx, COP_ARG, "emit: the name '%s' is taken by the board's own %s", e->name, base);
-	return COP_OK;
-}
-
-cop_status cop__emit_check_name(const cop_emission *e)
-{
-	if (!strncmp(e->name, "cop_", 4)) return cop__error(e->cx, COP_ARG, "emit: the name '%s' must not begin with cop_, the kernels' prefix", e->name);
-	return each_board_file(e, check_one);
+	for (int i = 0; i < l->n; i++) COP_TRY(copy_kernel(l, e, l->file[i]));
+	return write_make(e);
 }

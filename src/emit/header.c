@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * header - <name>.h: what a network needs, its sizes, how it is called.
+ * header - <name>.h: what a network needs, its sizes, its classes, how it is called. Inputs and outputs are interface.c's.
  */
 #include "emit/emit.h"
 
@@ -132,28 +132,81 @@ static void put_block(cop_text *o, const cop_emission *e, cop_segment seg, const
 	cop__text_add(o, " */\n");
 }
 
+static void put_sizes(cop_text *o, const cop_emission *e)
+{
+	const size_t *bytes = e->plan->bytes;
+	const struct { const char *name; size_t n; const char *what; } size[] = {
+		{"TRAIN", e->graph[COP_EMIT_TRAIN] != NULL, "1: with a training step"},
+		{"FLASH_BYTES", e->flash, "weights and first contents"},
+		{"RAM_BYTES", e->ram, "static arrays: the arena, parameters and state"},
+		{"ARENA_BYTES", bytes[COP_SEG_ARENA] + bytes[COP_SEG_FAST], "inputs, outputs and what lies between"},
+		{"FAST_BYTES", bytes[COP_SEG_FAST], "of the arena, what lies in a second, fast RAM"},
+		{"PARAMETER_BYTES", bytes[COP_SEG_PARAM], "what training changes"},
+		{"STATE_BYTES", bytes[COP_SEG_STATE], "what else lives from run to run"}};
+
+	cop__text_add(o, "\n");
+	for (int i = 0; i < LEN(size); i++) cop__text_add(o, "#define %s_%s %zu /* %s */\n", e->upper, size[i].name, size[i].n, size[i].what);
+}
+
+typedef const char *name_of(const cop_graph *g, int32_t i);
+
+/* How many names there are, and where they lie: <name>.c has their text. */
+static void put_names(cop_text *o, const cop_emission *e, const char *macro, const char *word, name_of *of)
+{
+	int32_t n = 0;
+
+	while (of(e->model, n)) n++;
+	if (n) cop__text_add(o, "\n/* The names of the first output's numbers. */\n#define %s_%s %d\nextern const char *const %s_%s_names[%s_%s];\n", e->upper, macro, n, e->name, word, e->upper, macro);
+}
+
+static void put_list(cop_text *o, const cop_emission *e, const char *macro, const float *v, int32_t n)
+{
+	cop__text_add(o, "#define %s_SAMPLE_%s {", e->upper, macro);
+	for (int32_t c = 0; c < n; c++) {
+		if (c) cop__text_add(o, ", ");
+		cop__emit_float(o, v[c]);
+	}
+	cop__text_add(o, "}\n");
+}
+
+/* What the network wants done to a sample first, where it says so. */
+static void put_samples(cop_text *o, const cop_emission *e)
+{
+	cop_samples s;
+
+	cop_graph_samples(e->model, &s);
+	if ((s.times == 0 || s.times == 1) && !s.channels) return;
+	cop__text_add(o, "\n/* A number of a sample, as the data set has it, goes in as (TIMES * number - MEAN) / STD%s. */\n", s.channels > 1 ? ", by channel" : "");
+	cop__text_add(o, "#define %s_SAMPLE_TIMES ", e->upper);
+	cop__emit_float(o, s.times == 0 ? 1 : s.times);
+	cop__text_add(o, "\n");
+	if (!s.channels) return;
+	put_list(o, e, "MEAN", s.mean, s.channels);
+	put_list(o, e, "STD", s.std, s.channels);
+}
+
 void cop__emit_header(cop_text *o, const cop_emission *e)
 {
 	const cop_graph *g = e->graph[COP_EMIT_INFER], *t = e->graph[COP_EMIT_TRAIN];
 	const size_t *bytes = e->plan->bytes;
-	char buf[24], macro[40];
 
 	put_figures(o, e);
 	cop__text_add(o, "#ifndef %s_H\n#define %s_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", e->upper, e->upper);
-	for (int i = 0; i < g->n_input; i++) {
-		snprintf(macro, sizeof macro, "%s", cop__emit_numbered(buf, "INPUT", i));
-		put_shape(o, e, macro, cop__t(g, g->input[i]));
-	}
-	for (int i = 0; i < g->n_output; i++) put_shape(o, e, cop__emit_numbered(buf, "OUTPUT", i), cop__t(g, g->output[i]));
+	cop__text_add(o, "#define %s_INPUTS %d\n#define %s_OUTPUTS %d\n", e->upper, g->n_input, e->upper, g->n_output);
+	for (int i = 0; i < g->n_input; i++) cop__emit_facts(o, e, g, false, i);
+	for (int i = 0; i < g->n_output; i++) cop__emit_facts(o, e, g, true, i);
+	put_samples(o, e);
+	cop__text_add(o, "\n/* For programs that go through all of them: X(function, elements). */\n");
 	put_each(o, e, false, g->n_input);
 	put_each(o, e, true, g->n_output);
 	if (t) put_shape(o, e, cop__t(t, cop__emit_truth(t))->dtype == COP_I32 ? "LABEL" : "TARGET", cop__t(t, cop__emit_truth(t)));
-	cop__text_add(o, "#define %s_TRAIN %d\n#define %s_FLASH_BYTES %zu\n#define %s_RAM_BYTES %zu\n", e->upper, t != NULL, e->upper, e->flash, e->upper, e->ram);
-	cop__text_add(o, "#define %s_FAST_BYTES %zu /* of the RAM, what lies in a second, fast one */\n", e->upper, bytes[COP_SEG_FAST]);
-	cop__text_add(o, "#define %s_PARAMETER_BYTES %zu\n#define %s_STATE_BYTES %zu\n\n", e->upper, bytes[COP_SEG_PARAM], e->upper, bytes[COP_SEG_STATE]);
-	cop__text_add(o, "void %s_init(void); /* first contents of parameters and state */\n", e->name);
+	put_sizes(o, e);
+	put_names(o, e, "CLASSES", "class", cop_graph_class);
+	put_names(o, e, "TARGETS", "target", cop_graph_target);
+	cop__text_add(o, "\nvoid %s_init(void); /* first contents of parameters and state: once, before all else */\n", e->name);
 	put_header_io(o, e, g, "", g->n_input);
 	cop__text_add(o, "void %s_run(void);\n", e->name);
+	cop__emit_conversions(o, e, g);
 	if (t) put_header_train(o, e);
 	if (bytes[COP_SEG_PARAM] || bytes[COP_SEG_STATE])
 		cop__text_add(o, "\n/* The blocks that change: write both out to save what was learnt, read them back after %s_init. */\n", e->name);

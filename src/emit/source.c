@@ -108,7 +108,7 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 			put_place(o, e, entry, guard, false);
 			cop__text_add(o, ")) ");
 		}
-		cop__text_add(o, "%s(&c%c%d); /* %s */\n", st->kernel->symbol, tag[entry], s, cop__emit_plain(plain, cop__label(en->g, st->node, label)));
+		cop__text_add(o, "%s_%08x(&c%c%d); /* %s */\n", st->kernel->symbol, cop__emit_version(), tag[entry], s, cop__emit_plain(plain, cop__label(en->g, st->node, label)));
 	}
 	cop__text_add(o, "}\n");
 }
@@ -160,7 +160,7 @@ static void put_prototypes(cop_text *o, const cop_emission *e)
 		for (int en = 0; en < e->plan->n_entry; en++)
 			for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) called |= e->plan->entry[en].step[s].kernel->fn == cop_kernels[i].fn;
 		for (int j = 0; j < i; j++) before |= cop_kernels[j].fn == cop_kernels[i].fn;
-		if (called && !before) cop__text_add(o, "void %s(const cop_call *c);\n", cop_kernels[i].symbol);
+		if (called && !before) cop__text_add(o, "void %s_%08x(const cop_call *c);\n", cop_kernels[i].symbol, cop__emit_version());
 	}
 }
 
@@ -173,6 +173,27 @@ static cop_status check_steps(const cop_emission *e)
 				return cop__fail(e->plan->entry[en].g, COP_NOKERNEL, st->node, "kernel %s is not for devices, it cannot be emitted", st->kernel->symbol);
 		}
 	return COP_OK;
+}
+
+/* A name as a C string: what is not plain goes as three octal digits, which no digit behind can join. */
+static void put_string(cop_text *o, const char *s)
+{
+	cop__text_add(o, "\"");
+	for (; *s; s++) cop__text_add(o, *s >= ' ' && *s <= '~' && !strchr("\"\\?", *s) ? "%c" : "\\%03o", (unsigned char)*s);
+	cop__text_add(o, "\"");
+}
+
+static void put_names(cop_text *o, const cop_emission *e, const char *word, const char *(*of)(const cop_graph *g, int32_t i))
+{
+	const char *name;
+
+	if (!of(e->model, 0)) return;
+	cop__text_add(o, "const char *const %s_%s_names[] = {", e->name, word);
+	for (int32_t i = 0; (name = of(e->model, i)); i++) {
+		cop__text_add(o, i ? ", " : "");
+		put_string(o, name);
+	}
+	cop__text_add(o, "};\n\n");
 }
 
 cop_status cop__emit_source(cop_text *o, const cop_emission *e)
@@ -189,6 +210,8 @@ cop_status cop__emit_source(cop_text *o, const cop_emission *e)
 	cop__text_add(o, "\n");
 	COP_TRY(cop__emit_weights(o, e));
 	cop__text_add(o, "\n");
+	put_names(o, e, "class", cop_graph_class);
+	put_names(o, e, "target", cop_graph_target);
 	for (int en = 0; en < e->plan->n_entry; en++) put_rows(o, e, en);
 	cop__text_add(o, "\nvoid %s_init(void)\n{\n", e->name);
 	cop__emit_init(o, e);

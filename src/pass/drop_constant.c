@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * drop_constant - takes out of a network the channels that do not depend on the input: exactly in int8, and in f32 but for the
- * rounding of the sums that become part of a bias.
+ * rounding of the sums that become part of a bias (`exact` leaves those alone).
  *
  * A channel whose range (ranges.c) is one number is a constant: what it adds to a later layer goes into that one's bias,
  * and the channel goes with all that is linked to it (slice.c). So does a channel that later layers meet with
@@ -29,7 +29,7 @@ static double weight_sum(const cop_sums *s, int32_t o, int32_t c, bool *zero)
 }
 
 /* May channel c of a dense layer's input go, its part of the sums put into the bias? */
-static bool foldable(const cop_ranges *a, cop_nid n, int32_t c)
+static bool foldable(const cop_ranges *a, cop_nid n, int32_t c, bool exact)
 {
 	const cop_range *x = a->of[cop__arg(a->g, n, 0)];
 	cop_sums s;
@@ -38,6 +38,7 @@ static bool foldable(const cop_ranges *a, cop_nid n, int32_t c)
 	if (!cop__sums_of(&s, a->g, n)) return false;
 	for (int32_t o = 0; o < s.o; o++) weight_sum(&s, o, c, &zero);
 	if (zero) return true;
+	if (exact && s.w->type.dtype == COP_F32) return false;
 	return x && x[c].lo == x[c].hi && (x[c].lo == 0 || s.b) && (!s.pads || x[c].lo == s.pad);
 }
 
@@ -49,7 +50,7 @@ static cop_vid input_of(const cop_graph *g, cop_nid n, int32_t *axis)
 }
 
 /* Groups that end in foldable inputs of dense convolutions only. A group without any reader is a whole dead branch: it stays. */
-static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop)
+static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop, bool exact)
 {
 	const cop_graph *g = a->g;
 	int32_t axis;
@@ -59,7 +60,7 @@ static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop)
 		cop_vid x = input_of(g, (cop_nid)n, &axis);
 		for (int32_t c = 0; c < cop__t(g, x)->dim[axis]; c++) {
 			int32_t k = cop__group_of(s, x, axis, c);
-			if (drop[k] != 2) drop[k] = foldable(a, (cop_nid)n, c) ? 1 : 2;
+			if (drop[k] != 2) drop[k] = foldable(a, (cop_nid)n, c, exact) ? 1 : 2;
 		}
 	}
 	for (int32_t k = 0; k < s->n_group; k++) drop[k] = drop[k] == 1 && !s->stop[k].why;
@@ -115,7 +116,7 @@ static cop_status clone(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, st);
 }
 
-static cop_status reduce(cop_graph **out, const cop_ranges *a, int32_t *gone)
+static cop_status reduce(cop_graph **out, const cop_ranges *a, bool exact, int32_t *gone)
 {
 	cop_groups s;
 	cop_status st = cop__groups(&s, a->g);
@@ -124,7 +125,7 @@ static cop_status reduce(cop_graph **out, const cop_ranges *a, int32_t *gone)
 	*gone = 0;
 	if (!st && !drop) st = COP_NOMEM;
 	if (!st) {
-		choose(a, &s, drop);
+		choose(a, &s, drop, exact);
 		keep_one(a, &s, drop);
 		fold(a, &s, drop);
 		for (int32_t k = 0; k < s.n_group; k++) *gone += drop[k];
@@ -134,7 +135,7 @@ static cop_status reduce(cop_graph **out, const cop_ranges *a, int32_t *gone)
 	return st;
 }
 
-static cop_status once(cop_graph **out, const cop_graph *g, int32_t *gone)
+static cop_status once(cop_graph **out, const cop_graph *g, bool exact, int32_t *gone)
 {
 	cop_graph *own;
 	cop_ranges a;
@@ -142,21 +143,21 @@ static cop_status once(cop_graph **out, const cop_graph *g, int32_t *gone)
 	*out = NULL;
 	COP_TRY(clone(&own, g));
 	cop_status st = cop__ranges(&a, own);
-	if (!st) st = reduce(out, &a, gone);
+	if (!st) st = reduce(out, &a, exact, gone);
 	cop__ranges_free(&a);
 	cop_graph_free(own);
 	return st;
 }
 
 /* A filter that went may have been the last one to look at a channel: again, until nothing goes. */
-cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g)
+cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, bool exact)
 {
 	cop_graph *next;
 	int32_t gone, all = 0;
 
-	COP_TRY(once(out, g, &gone));
+	COP_TRY(once(out, g, exact, &gone));
 	for (all = gone; gone; all += gone) {
-		cop_status st = once(&next, *out, &gone);
+		cop_status st = once(&next, *out, exact, &gone);
 		cop_graph_free(*out);
 		*out = next;
 		if (st) return st;
@@ -168,7 +169,7 @@ cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g)
 static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *args)
 {
 	(void)args;
-	return cop__pass_drop_constant(out, g);
+	return cop__pass_drop_constant(out, g, false);
 }
 
 const cop_pass cop_pass_drop_constant = {"drop_constant", "", "takes out channels that no input can change; exact in int8", run};

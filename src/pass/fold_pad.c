@@ -38,11 +38,10 @@ static cop_status fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 	return cop__copy_as(out, g, map, n, &d);
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+cop_status cop__pass_fold_pad(cop_graph **out, const cop_graph *g)
 {
 	cop_vid *map;
 
-	(void)a;
 	COP_TRY(cop__copy_begin(out, g, &map));
 	cop_status st = cop__copy_inputs(*out, g, map);
 	for (int32_t n = 1; !st && n <= g->n_node; n++) st = fold(*out, g, map, (cop_nid)n);
@@ -54,6 +53,12 @@ static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
 		return st;
 	}
 	return cop__pass_end(out, st);
+}
+
+static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+{
+	(void)a;
+	return cop__pass_fold_pad(out, g);
 }
 
 const cop_pass cop_pass_fold_pad = {"fold_pad", "", "borders of zeros become the padding of the convolutions that read them; exact", run};

@@ -43,7 +43,11 @@ bool cop__is_sums(const cop_graph *g, cop_nid n, int32_t *groups)
 	return g->node[n].op == OP_qconv || g->node[n].op == OP_conv || g->node[n].op == OP_fc;
 }
 
-static bool known(const cop_graph *g, cop_vid v, cop_dtype t) { return v && g->value[v].data && !g->value[v].producer && g->value[v].type.dtype == t; }
+static bool known(const cop_graph *g, cop_vid v, cop_dtype t)
+{
+	const cop_value *x = &g->value[v];
+	return v && x->data && !x->producer && x->type.dtype == t && x->type.enc == COP_DENSE;
+}
 
 bool cop__sums_of(cop_sums *s, const cop_graph *g, cop_nid n)
 {

@@ -2,6 +2,7 @@
  *
  * round - how int8 layers round. mode=single: one rounding where a model carries TFLite's two (kernel/quant.h): a
  * multiplication and a shift less for each result, and a unit different now and then. Means and products keep theirs.
+ * mode=tflite: as it was, where all layers round twice; which two roundings one came from is not known.
  */
 #include "op/qscale.h"
 #include "pass/pass.h"
@@ -58,14 +59,33 @@ static cop_status to_single(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, st);
 }
 
+static bool rounds_once(const cop_graph *g, cop_nid n)
+{
+	if (g->node[n].op == OP_qadd) {
+		COP_ATTR(cop_qadd_attr, a, g, n);
+		return !a.exact;
+	}
+	if (g->node[n].op != OP_qconv) return false;
+	COP_ATTR(cop_qconv_attr, a, g, n);
+	return a.up >= 0 && cop__in(g, n, 3)->rank == 1;
+}
+
+static cop_status as_tflite(cop_graph **out, const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (rounds_once(g, n)) return cop__fail(g, COP_ARG, n, "it rounds once, and TFLite's two roundings can't be brought back: take the .tflite file itself, or mode=single");
+	return cop__pass_dce(out, g);
+}
+
 static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
 {
 	char mode[16] = "single";
 
 	*out = NULL;
 	COP_TRY(cop__args_s(a, "mode", mode, sizeof mode));
-	if (strcmp(mode, "single")) return cop__error(g->cx, COP_ARG, "round: mode=%s is unknown; single is known", mode);
-	return to_single(out, g);
+	if (!strcmp(mode, "single")) return to_single(out, g);
+	if (!strcmp(mode, "tflite")) return as_tflite(out, g);
+	return cop__error(g->cx, COP_ARG, "round: mode=%s is unknown; single and tflite are known", mode);
 }
 
 const cop_pass cop_pass_round = {"round", "mode:s", "int8 layers round once (mode=single) where TFLite rounds twice: cheaper, a unit different now and then", run};

@@ -34,6 +34,25 @@ static bool keeps_order(const cop_graph *g, cop_nid n)
 	return true;
 }
 
+/* int8: every byte stands for itself. */
+static bool same_bytes(const cop_graph *g, cop_nid n)
+{
+	const cop_value *t = &g->value[cop__arg(g, n, 1)];
+	const int8_t *byte = t->data;
+
+	if (!byte || t->producer || t->type.enc != COP_DENSE || cop__in(g, n, 0)->dtype != cop__outt(g, n, 0)->dtype) return false;
+	for (int i = -128; i < 128; i++)
+		if (byte[(uint8_t)i] != (int8_t)i) return false;
+	return true;
+}
+
+/* A window of one element. */
+static bool one_element(const cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_pool_attr, p, g, n);
+	return p.kh == 1 && p.kw == 1;
+}
+
 /* Does node n only hand its first input on? */
 static bool changes_nothing(const cop_graph *g, cop_nid n)
 {
@@ -49,19 +68,22 @@ static bool changes_nothing(const cop_graph *g, cop_nid n)
 	case OP_pad:
 	case OP_sum_to: return same; /* the same shape: nothing was cut, added or summed */
 	case OP_concat: return g->node[n].n_in == 1;
+	case OP_qlut: return same_bytes(g, n);
+	case OP_maxpool: return same && one_element(g, n);
 	case OP_transpose: return same && keeps_order(g, n);
 	default: return false;
 	}
 }
 
-/* A result of the network keeps its node where the operand cannot take its name: it is an input, a weight, or has one. */
+/* A result of the network keeps its node where the operand cannot take its name: it is an input, a weight, or has one; or its
+ * scale, which a table of bytes may change. */
 static bool can_go(const cop_graph *out, const cop_graph *g, const cop_vid *map, cop_nid n)
 {
 	cop_vid x = cop__arg(g, n, 0), y = cop__res(g, n, 0);
 
 	if (g->node[n].guard || !changes_nothing(g, n)) return false;
 	for (int32_t i = 0; i < g->n_output; i++)
-		if (g->output[i] == y && (!g->value[x].producer || out->value[map[x]].name)) return false;
+		if (g->output[i] == y && (!g->value[x].producer || out->value[map[x]].name || g->node[n].op == OP_qlut)) return false;
 	return true;
 }
 

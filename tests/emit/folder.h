@@ -7,6 +7,7 @@
 
 #include "help.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct folder { char path[64]; int files, fail_at; } folder;
@@ -17,6 +18,8 @@ static inline cop_status put_file(void *ud, const char *path, const void *bytes,
 	char full[256];
 
 	if (++f->files == f->fail_at) return COP_IO;
+	snprintf(full, sizeof full, "%s/check", f->path);
+	(void)mkdir(full, 0777);
 	snprintf(full, sizeof full, "%s/%s", f->path, path);
 	FILE *out = fopen(full, "wb");
 	assert_non_null(out);

@@ -12,19 +12,19 @@
 
 enum { STEPS = 10 };
 
-static const char build_host[] = "make -s CFLAGS='-O2 -Wall -Wextra -Wpedantic -Wshadow -Werror -ffreestanding'";
-static const char build_arm[] = "make -s WARN='-Wpedantic -Wshadow -Werror'";
+static const char build_host[] = "make -s -C check CFLAGS='-O2 -Wall -Wextra -Wpedantic -Wshadow -Werror -ffreestanding'";
+static const char build_arm[] = "make -s -C check WARN='-Wpedantic -Wshadow -Werror'";
 
 typedef struct machine { const char *target, *build, *run, *train; size_t fast; } machine; /* fast: bytes of a second RAM */
-static const machine host = {"host", build_host, "./main", "./main train 10", 0};
-static const machine m4 = {"cortex-m4", build_arm, "make -s run", "make -s run ARGS='train 10'", 0};
-static const machine netduino = {"netduinoplus2", build_arm, "make -s run", "make -s run ARGS='train 10'", 0};
+static const machine host = {"host", build_host, "make -s -C check run", "make -s -C check run ARGS='train 10'", 0};
+static const machine m4 = {"cortex-m4", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 10'", 0};
+static const machine netduino = {"netduinoplus2", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 10'", 0};
 
-static const machine m0 = {"microbit", build_arm, "make -s run", NULL, 0};
-static const machine m3 = {"lm3s6965evb", build_arm, "make -s run", NULL, 0};
-static const machine m55 = {"mps3-an547", build_arm, "make -s run", NULL, 0};
-static const machine two[] = {{"host", build_host, "./main", "./main train 10", 4096}, {"cortex-m4", build_arm, "make -s run", "make -s run ARGS='train 10'", 4096},
-	{"mps3-an547", build_arm, "make -s run", "make -s run ARGS='train 10'", 8192}};
+static const machine m0 = {"microbit", build_arm, "make -s -C check run", NULL, 0};
+static const machine m3 = {"lm3s6965evb", build_arm, "make -s -C check run", NULL, 0};
+static const machine m55 = {"mps3-an547", build_arm, "make -s -C check run", NULL, 0};
+static const machine two[] = {{"host", build_host, "make -s -C check run", "make -s -C check run ARGS='train 10'", 4096}, {"cortex-m4", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 10'", 4096},
+	{"mps3-an547", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 10'", 8192}};
 
 /* ---- networks ---- */
 
@@ -142,10 +142,10 @@ static void check_inference(cop_ctx *cx, const cop_graph *model, const machine *
 	recorded r = record(cx, s, g);
 	open_folder(&f);
 	emit(cx, &f, model, m, NULL);
-	write_bytes(&f, "x.bin", r.in, r.n_in);
+	write_bytes(&f, "check/x.bin", r.in, r.n_in);
 	if (strcmp(m->target, "host")) print_message("%s on %s:\n", model->name, m->target);
 	shell(&f, m->run, strcmp(m->target, "host"));
-	void *got = read_bytes(&f, "y.bin", r.n_out);
+	void *got = read_bytes(&f, "check/y.bin", r.n_out);
 	expect_same(got, r.out, r.n_out, model->name);
 	close_folder(&f);
 	free(got);
@@ -240,11 +240,11 @@ static void check_training(cop_ctx *cx, const cop_graph *model, const machine *m
 	run_steps(cx, s, in, truth);
 	open_folder(&f);
 	emit(cx, &f, model, m, spec);
-	write_bytes(&f, "x.bin", in, nx);
-	write_bytes(&f, cop__find(g, "label") ? "label.bin" : "target.bin", truth, nt);
+	write_bytes(&f, "check/x.bin", in, nx);
+	write_bytes(&f, cop__find(g, "label") ? "check/label.bin" : "check/target.bin", truth, nt);
 	if (strcmp(m->target, "host")) print_message("%s on %s, %s:\n", model->name, m->target, spec);
 	shell(&f, m->train, strcmp(m->target, "host"));
-	char *block = read_bytes(&f, "parameters.bin", p->bytes[COP_SEG_PARAM]);
+	char *block = read_bytes(&f, "check/parameters.bin", p->bytes[COP_SEG_PARAM]);
 	compare_parameters(cx, s, p, block);
 	close_folder(&f);
 	free(block);
@@ -402,7 +402,7 @@ static long counted(const folder *f, int turns)
 	long n = -1;
 
 	snprintf(command, sizeof command, "sed -i 's/^void my_net_run(void).*/void my_net_run(void) { __asm__ volatile(\"1: sub %%0, %%0, #1; cmp %%0, #0;"
-		" bne 1b\" : : \"r\"(%d) : \"cc\"); } void not_run(void)/' my_net.c && make -s WARN=-w && make -s run", turns);
+		" bne 1b\" : : \"r\"(%d) : \"cc\"); } void not_run(void)/' my_net.c && make -s -C check WARN=-w && make -s -C check run", turns);
 	shell(f, command, false);
 	snprintf(command, sizeof command, "%s/log", f->path);
 	FILE *log = fopen(command, "r");
@@ -428,7 +428,7 @@ static void counts_are_exact(void **state)
 		folder f;
 		open_folder(&f);
 		emit(cx, &f, g, board[i], NULL);
-		write_bytes(&f, "x.bin", x, sizeof x);
+		write_bytes(&f, "check/x.bin", x, sizeof x);
 		long few = counted(&f, 1), many = counted(&f, 1 + TURNS);
 		assert_true(few > 0 && few < 40);
 		if (many - few != 3l * TURNS) fail_msg("%s: %ld instructions were counted, %ld made", board[i]->target, many - few, 3l * TURNS);

@@ -85,7 +85,7 @@ static int32_t finish(cop_vid y, const char *name)
 	OK(cx, cop__output(g, y, "y"));
 	int32_t n = (int32_t)cop_type_count(cop__t(g, y));
 	results(g, before, n);
-	OK(cx, cop__pass_drop_constant(&f, g));
+	OK(cx, cop__pass_drop_constant(&f, g, false));
 	OK(cx, cop_graph_verify(f));
 	results(f, after, n);
 	assert_memory_equal(before, after, (size_t)n);
@@ -178,7 +178,7 @@ static int32_t ffinish(cop_vid y, const char *name)
 	OK(cx, cop__output(g, y, "y"));
 	int32_t n = (int32_t)cop_type_count(cop__t(g, y));
 	results(g, before, n);
-	OK(cx, cop__pass_drop_constant(&f, g));
+	OK(cx, cop__pass_drop_constant(&f, g, false));
 	OK(cx, cop_graph_verify(f));
 	results(f, after, n);
 	for (int32_t i = 0; i < n; i++) most = COP_MAX(most, fabsf(before[i]));
@@ -219,8 +219,56 @@ static void floating(void **state)
 	cop_ctx_free(cx);
 }
 
+/* ---- shrink: all that goes without being asked ---- */
+
+/* A border, dead channels, and layers that hand on what they get; after it the two convolutions alone are left. */
+static void shrink_int8(void **state)
+{
+	const cop_type table = cop__type(COP_I8, 1, DIMS(256));
+	int8_t before[4096], after[4096], byte[256];
+
+	(void)state;
+	cx = new_ctx();
+	for (int i = 0; i < 256; i++) byte[i] = (int8_t)i;
+	for (seed = 1; seed < 8; seed++) {
+		byte[7] = 7 + seed % 2; /* a table that changes a byte stays */
+		cop_vid x = conv(begin(), "a", 9, 3, false, 4, false, true);
+		x = cop__apply(g, OP_qlut, &(cop_qlut_attr){COP_I8}, VIDS(x, cop__data(g, COP_CONST, "table", &table, byte)));
+		x = cop__apply(g, OP_maxpool, &(cop_pool_attr){1, 1, 1, 1, 0, 0, 0, 0, 0}, VIDS(x));
+		x = cop__apply(g, OP_pad, &(cop_pad_attr){{0, 1, 1, 0}, {0, 1, 1, 0}, -128}, VIDS(x));
+		x = cop__apply(g, OP_reshape, &(cop_shape_attr){4, {1, 8, 7, 9}}, VIDS(x));
+		OK(cx, cop__output(g, conv(x, "c", 8, 3, false, -128, false, false), "y"));
+		int32_t n = 6 * 5 * 8;
+		results(g, before, n);
+		OK(cx, cop_graph_apply(&g, "shrink"));
+		assert_int_equal(g->n_node, 2 + seed % 2);
+		assert_int_equal(cop__t(g, cop__find(g, "a.w"))->dim[0], 6);
+		results(g, after, n);
+		assert_memory_equal(before, after, (size_t)n);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
+/* In f32 a constant that is not 0 stays, since its place in a sum decides how that rounds. */
+static void shrink_f32(void **state)
+{
+	static const struct { float scale, bias; int32_t left; } rows[] = {{0, -1, 9}, {0, 0.5f, 9}};
+	(void)state;
+	cx = new_ctx();
+	for (int i = 0; i < LEN(rows); i++) {
+		seed = 3;
+		cop_vid x = fconv(fbegin(), "a", 9, 3, false, rows[i].scale, rows[i].bias);
+		OK(cx, cop__output(g, fconv(x, "c", 8, 1, false, 1, 0), "y"));
+		OK(cx, cop_graph_apply(&g, "shrink"));
+		assert_int_equal(cop__t(g, cop__find(g, "a.w"))->dim[0], rows[i].left);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(chains), cmocka_unit_test(padding), cmocka_unit_test(sums), cmocka_unit_test(floating)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(chains), cmocka_unit_test(padding), cmocka_unit_test(sums), cmocka_unit_test(floating), cmocka_unit_test(shrink_int8), cmocka_unit_test(shrink_f32)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * form - the options of the verbs that deploy a network: how its int8 layers round, and whether what no result needs is taken out.
+ */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_ROUNDING = 0x4000, KEY_AS_IS };
+
+const struct argp_option cli_form_options[] = {
+        {"rounding", KEY_ROUNDING, "NAME", 0, "of int8 layers: tflite, the bits of TFLite, or single, which is cheaper and a unit different now and then (as the file has it: tflite for .tflite)", 0},
+        {"as-is", KEY_AS_IS, NULL, 0, "keep constant channels, borders and layers that change nothing, which go otherwise", 0},
+        {0},
+};
+
+static error_t option(int key, char *arg, struct argp_state *state)
+{
+	cli_form *f = state->input;
+
+	switch (key) {
+	case KEY_ROUNDING:
+		if (strcmp(arg, "tflite") && strcmp(arg, "single")) argp_error(state, "--rounding=%s: must be tflite or single", arg);
+		f->rounding = arg;
+		return 0;
+	case KEY_AS_IS:
+		f->as_is = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp cli_form_argp = {.options = cli_form_options, .parser = option};
+
+cop_status cli_form_apply(cop_graph **g, const cli_form *f)
+{
+	char passes[64];
+
+	snprintf(passes, sizeof passes, "to_infer fuse%s%s%s", f->rounding ? " round:mode=" : "", f->rounding ? f->rounding : "", f->as_is ? "" : " shrink");
+	return cop_graph_apply(g, passes);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * guide - what a folder says of itself: README.md for people, CMakeLists.txt for a firmware that is built with CMake.
+ */
+#include "emit/emit.h"
+
+static const char cmake[] =
+	"# SPDX-License-Identifier: Apache-2.0\n"
+	"# In the CMakeLists.txt of your program:\n"
+	"#   add_subdirectory(path/to/this/folder)\n"
+	"#   target_link_libraries(your_program PRIVATE @)\n"
+	"cmake_minimum_required(VERSION 3.13)\n"
+	"project(@ C)\n";
+
+/* Text with the network's name for '@'. */
+static void put_named(cop_text *o, const cop_emission *e, const char *text)
+{
+	for (; *text; text++)
+		if (*text == '@') cop__text_add(o, "%s", e->name);
+		else cop__text_bytes(o, text, 1);
+}
+
+static cop_status write_cmake(const cop_emission *e)
+{
+	cop_text o;
+
+	cop__text_init(&o, e->cx);
+	put_named(&o, e, cmake);
+	cop__text_add(&o, "add_library(%s STATIC", e->name);
+	cop__emit_sources(&o, e, 'c', false);
+	put_named(&o, e, ")\n"
+		"target_include_directories(@ PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})\n"
+		"set_target_properties(@ PROPERTIES C_STANDARD 99)\n"
+		"if(CMAKE_C_COMPILER_ID MATCHES \"GNU|Clang\") # -ffp-contract=off: the same bits everywhere\n"
+		"  target_compile_options(@ PRIVATE -ffp-contract=off -fno-math-errno -ffunction-sections -fdata-sections)\n"
+		"  if(NOT CMAKE_BUILD_TYPE OR CMAKE_BUILD_TYPE STREQUAL \"Debug\") # unoptimised, a run takes many times as long\n"
+		"    target_compile_options(@ PRIVATE -Os)\n"
+		"  endif()\n"
+		"  set_property(SOURCE");
+	size_t before = o.len;
+	cop__emit_sources(&o, e, 'c', true);
+	if (o.len == before) cop__text_add(&o, " %s.c", e->name);
+	cop__text_add(&o, " APPEND PROPERTY COMPILE_OPTIONS -O2) # what multiplies\nendif()\n");
+	return cop__emit_text(e, "CMakeLists.txt", &o);
+}
+
+/* ---- README.md ---- */
+
+static void put_files(cop_text *o, const cop_emission *e)
+{
+	put_named(o, e, "## What to copy\n\n"
+		"Everything but the folder `check`. Nothing here needs a library, an operating system or memory that is allocated.\n\n"
+		"| file | what it is |\n|---|---|\n"
+		"| `@.h` | the interface: sizes, scales, functions. The only file that your program includes |\n"
+		"| `@.c` | the network: its weights, its memory, and the calls of its layers |\n"
+		"| `cop_*.c`, `cop_*.h` | the kernels that it calls |\n"
+		"| `CMakeLists.txt` | a static library `@` of these, for `add_subdirectory` |\n"
+		"| `@.mk` | the same list for make |\n"
+		"| `coppice.manifest` | what `coppice emit` wrote, so that the next time it replaces that and nothing else |\n"
+		"| `check/` | a program that runs the network on files, here or in an emulator, for `coppice check`; not for your program |\n\n");
+}
+
+static void put_memory(cop_text *o, const cop_emission *e)
+{
+	const size_t *bytes = e->plan->bytes;
+
+	cop__text_add(o, "## Memory\n\n| | bytes |\n|---|---:|\n| flash: weights | %zu |\n| RAM: static arrays, inputs and outputs within | %zu |\n", e->flash, e->ram);
+	if (bytes[COP_SEG_FAST]) cop__text_add(o, "| of it in a second, fast RAM (section `.bss.fast`) | %zu |\n", bytes[COP_SEG_FAST]);
+	cop__text_add(o, "\nCode comes on top, and the stack. `coppice check FOLDER` builds all of it, measures both, and counts instructions where the\n"
+		"target is an emulated board.\n\n");
+}
+
+/* Fills, runs and reads the first input and output, in reals where they are integers with a scale. */
+static void put_example(cop_text *o, const cop_emission *e)
+{
+	const cop_graph *g = e->graph[COP_EMIT_INFER];
+	const cop_type *x = cop__t(g, g->input[0]), *y = cop__t(g, g->output[0]);
+	bool xq = cop__emit_has_scale(x), yq = cop__emit_has_scale(y);
+
+	put_named(o, e, "## How it is called\n\n```c\n#include \"@.h\"\n\n");
+	cop__text_add(o, "void example(const %s *sample, %s *result) /* %lld numbers, and %lld */\n{\n", xq ? "float" : cop__emit_ctype(x), yq ? "float" : cop__emit_ctype(y),
+		(long long)cop_type_count(x), (long long)cop_type_count(y));
+	put_named(o, e, "\t@_init(); /* once, before the first run */\n");
+	cop__text_add(o, xq ? "\t%s_input_set(sample); /* reals become integers by the input's scale */\n" : "\tfor (int i = 0; i < %s_INPUT_SIZE; i++) ", xq ? e->name : e->upper);
+	if (!xq) put_named(o, e, "@_input()[i] = sample[i];\n");
+	put_named(o, e, "\t@_run();\n");
+	cop__text_add(o, yq ? "\t%s_output_get(result);\n" : "\tfor (int i = 0; i < %s_OUTPUT_SIZE; i++) ", yq ? e->name : e->upper);
+	if (!yq) put_named(o, e, "result[i] = @_output()[i];\n");
+	put_named(o, e, "}\n```\n\nInputs and outputs lie in memory that a run uses for other things too: fill every input before each run, and read the outputs before\n"
+		"the next one. One run at a time; functions of other networks may run in between.\n\n");
+}
+
+static cop_status write_readme(const cop_emission *e)
+{
+	char plain[96];
+	cop_text o;
+
+	cop__text_init(&o, e->cx);
+	cop__text_add(&o, "# %s: the network '%s' as C\n\nWritten by Coppice %s for the target %s.\n\n", e->name, cop__emit_plain(plain, e->model->name), COP_VERSION, e->plan->target.name);
+	put_files(&o, e);
+	put_example(&o, e);
+	put_memory(&o, e);
+	put_named(&o, e, "## Building it\n\nWith CMake: `add_subdirectory(this/folder)`, then `target_link_libraries(your_program PRIVATE @)`.\n"
+		"Without: compile all `.c` files here, not those in `check/`, with `-O2` (or `-Os`; what `HOT` in `@.mk` lists with `-O2`) and `-ffp-contract=off`.\n"
+		"Any C99 compiler will do; C++ programs include `@.h` as it is.\n\n"
+		"Several networks in one program: give each its own `--name` when it is emitted, and its own folder. Kernels that two of them share are linked once.\n");
+	return cop__emit_text(e, "README.md", &o);
+}
+
+cop_status cop__emit_guide(const cop_emission *e)
+{
+	COP_TRY(write_cmake(e));
+	return write_readme(e);
+}
