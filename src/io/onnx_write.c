@@ -63,8 +63,7 @@ cop_oxw_name cop__oxw_floats(cop_oxw *w, const float *v, int32_t n)
 
 /* ---- weights ---- */
 
-/* Contents of a weight, dense: borrowed, or in *own, which the caller frees. */
-static const void *contents(cop_oxw *w, cop_vid v, void **own)
+const void *cop__oxw_contents(cop_oxw *w, cop_vid v, void **own)
 {
 	const cop_value *x = &w->g->value[v];
 	cop_type dense = cop__type(x->type.dtype, x->type.rank, x->type.dim);
@@ -87,7 +86,7 @@ cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v)
 	w->written[v] = 1;
 	cop_type dense = cop__type(x->type.dtype, x->type.rank, x->type.dim);
 	for (int i = 0; i < dense.rank; i++) dim[i] = dense.dim[i];
-	const void *data = contents(w, v, &own);
+	const void *data = cop__oxw_contents(w, v, &own);
 	if (data) cop__oxw_tensor(w, n.s, onnx_type(dense.dtype), dense.rank, dim, data, cop_type_bytes(&dense));
 	cop__free(w->cx, own);
 	return n;
@@ -109,7 +108,7 @@ cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v)
 	if (w->names.kernel[v]) return snprintf(n.s, sizeof n.s, "%s", w->names.kernel[v]), n;
 	n = cop__oxw_beside(w, v, ".oihw");
 	w->names.kernel[v] = cop__arena_str(&w->names.mem, n.s, strlen(n.s));
-	const float *data = contents(w, v, &own);
+	const float *data = cop__oxw_contents(w, v, &own);
 	float *y = data ? cop__alloc(w->cx, 4 * (size_t)(o * c * h * wd) + 4) : NULL;
 	for (int64_t i = 0; y && i < o * c * h * wd; i++) y[i] = data[((i / (c * h * wd)) * h * wd + i % (h * wd)) * c + i / (h * wd) % c];
 	if (y) cop__oxw_tensor(w, n.s, OX_FLOAT, 4, dim, y, 4 * (size_t)(o * c * h * wd));
@@ -165,15 +164,24 @@ void cop__oxw_attr_ints(cop_oxw *w, const char *name, const int64_t *v, int n)
 	attribute(w, &t, ATTR_IS_INTS);
 }
 
-void cop__oxw_node(cop_oxw *w, const char *op, const char *out, const char *a, const char *b, const char *c)
+void cop__oxw_attr_strings(cop_oxw *w, const char *name, const char *const *v, int n)
 {
-	const char *in[3] = {a, b, c};
+	cop_text t = named(w, name);
+	for (int i = 0; i < n; i++) cop__pb_put_text(&t, ATTR_STRINGS, v[i]);
+	attribute(w, &t, ATTR_IS_STRINGS);
+}
+
+void cop__oxw_node_of(cop_oxw *w, const char *op, int n_out, const char *const *out, int n_in, const char *const *in)
+{
 	cop_text t;
 
+	while (n_in && !*in[n_in - 1]) n_in--;
+	while (n_out > 1 && !*out[n_out - 1]) n_out--;
 	cop__text_init(&t, w->cx);
-	for (int i = 0; i < 3 && in[i]; i++) cop__pb_put_text(&t, NODE_INPUT, in[i]);
-	cop__pb_put_text(&t, NODE_OUTPUT, out);
-	cop__pb_put_text(&t, NODE_NAME, out);
+	for (int i = 0; i < n_in; i++) cop__pb_put_text(&t, NODE_INPUT, in[i]);
+	for (int i = 0; i < n_out; i++) cop__pb_put_text(&t, NODE_OUTPUT, out[i]);
+	for (int i = 0, named = 0; i < n_out && !named; i++)
+		if ((named = *out[i])) cop__pb_put_text(&t, NODE_NAME, out[i]);
 	cop__pb_put_text(&t, NODE_OP, op);
 	if (w->attr.len) cop__text_bytes(&t, w->attr.data, w->attr.len);
 	if (t.status || w->attr.status) w->graph.status = COP_NOMEM;
@@ -181,6 +189,11 @@ void cop__oxw_node(cop_oxw *w, const char *op, const char *out, const char *a, c
 	cop__text_free(&t);
 	cop__text_free(&w->attr);
 	cop__text_init(&w->attr, w->cx);
+}
+
+void cop__oxw_node(cop_oxw *w, const char *op, const char *out, const char *a, const char *b, const char *c)
+{
+	cop__oxw_node_of(w, op, 1, &out, !a ? 0 : !b ? 1 : !c ? 2 : 3, (const char *const[]){a, b, c});
 }
 
 /* ---- the model ---- */

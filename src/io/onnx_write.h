@@ -55,15 +55,22 @@ cop_oxw_name cop__oxw_floats(cop_oxw *w, const float *v, int32_t n);
 void cop__oxw_attr_i(cop_oxw *w, const char *name, int64_t v);
 void cop__oxw_attr_f(cop_oxw *w, const char *name, float v);
 void cop__oxw_attr_s(cop_oxw *w, const char *name, const char *v);
+void cop__oxw_attr_strings(cop_oxw *w, const char *name, const char *const *v, int n);
 void cop__oxw_attr_ints(cop_oxw *w, const char *name, const int64_t *v, int n);
 /* A node with up to three inputs (NULL: no more) and one result. */
 void cop__oxw_node(cop_oxw *w, const char *op, const char *out, const char *a, const char *b, const char *c);
+/* Any number of both; "": absent, at the end left out. */
+void cop__oxw_node_of(cop_oxw *w, const char *op, int n_out, const char *const *out, int n_in, const char *const *in);
 
 /* [n,...,c] -> [n,c,...], and back. */
 cop_oxw_name cop__oxw_first(cop_oxw *w, cop_oxw_name x, int rank);
 void cop__oxw_last(cop_oxw *w, cop_oxw_name to, cop_oxw_name x, int rank);
 void cop__oxw_conv_attrs(cop_oxw *w, const cop_conv_attr *a);
 void cop__oxw_activate(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, float hi); /* y = x within bounds */
+
+cop_status cop__oxw_rnn(cop_oxw *w, cop_nid n); /* onnx_write_rnn.c */
+/* Contents of a weight, dense: borrowed, or in *own, which the caller frees. NULL: none, or no memory. */
+const void *cop__oxw_contents(cop_oxw *w, cop_vid v, void **own);
 
 /* Nodes for node n of the graph. */
 cop_status cop__oxw_op(cop_oxw *w, cop_nid n);

@@ -439,6 +439,7 @@ cop_status cop__oxw_op(cop_oxw *w, cop_nid n)
 	else if (truths[op]) truth(w, n, truths[op], op == OP_and || op == OP_or || op == OP_xor);
 	else if (op == OP_map) return map(w, n);
 	else if (op == OP_resample) return resample(w, n);
+	else if (op == OP_rnn) return cop__oxw_rnn(w, n);
 	else if (op == OP_reshape) shaped(w, n, "Reshape");
 	else if (op == OP_expand) shaped(w, n, "Expand");
 	else if (op == OP_clip) {

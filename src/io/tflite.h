@@ -85,8 +85,9 @@ cop_vid cop__tfl_as(cop_graph *g, cop_vid x, int32_t rank, const int32_t *dim);
 cop_vid cop__tfl_pick(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t axis, const int32_t *index, int32_t count);
 cop_status cop__tfl_mirror(cop_tfl *m, const cop_tfl_node *n, cop_vid x, const int32_t *pads); /* sets output 0 */
 
-/* The int8 form of the LSTM, batch first: the results, or 0 after recording a failure (tflite_qlstm.c). */
-cop_vid cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n, cop_vid x);
+/* The LSTM in int8 (tflite_qlstm.c), and with a projection of h, written out step by step (tflite_lstm.c). */
+cop_status cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n);
+cop_status cop__tfl_projected_lstm(cop_tfl *m, const cop_tfl_node *n);
 
 static inline bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d) { return t->type.dtype == d; }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tflite_lstm - the LSTM over a sequence, written out step by step. The input's part of all gates of all steps is one product;
+ * tflite_lstm - the LSTM over a sequence whose h is projected, which is what the next step gets: written out step by step, as the operator
+ * has no projection. Others: tflite_rnn.c. The input's part of all gates of all steps is one product;
  * a step adds the recurrent part, h W'. Gates lie in the order input, forget, output, cell: three sigmoids are one call.
  * The state is zero when a sequence begins (TFLite keeps it from run to run until it is reset).
  */
@@ -56,18 +57,6 @@ static void step(cop_graph *g, cell *s, cop_vid gates)
 	s->h = h;
 }
 
-static cop_status check(cop_tfl *m, const cop_tfl_node *n)
-{
-	for (int i = 0; i < (int)n->in.n; i++) {
-		bool extra = (i >= LSTM_IN_PEEPHOLE && i < LSTM_IN_BIAS) || i >= LSTM_IN_NORM;
-		if (extra && cop__tfl_in(m, n, i)) return cop__tfl_fail(m, n, "peepholes and layer normalisation are not supported");
-	}
-	if (!cop__tfl_in(m, n, LSTM_IN_WX)) return cop__tfl_fail(m, n, "a coupled input gate is not supported");
-	if (cop__fb_int(&n->options, LSTM_ACT, 1, ACT_NONE) != ACT_TANH) return cop__tfl_fail(m, n, "the activation must be tanh");
-	if (!cop__tfl_is(cop__tfl_in(m, n, 0), COP_F32) && !cop__tfl_is(cop__tfl_in(m, n, 0), COP_I8)) return cop__tfl_fail(m, n, "is supported for floats and int8 only");
-	return cop__t(m->g, cop__tfl_value(m, n, 0))->rank == 3 ? COP_OK : cop__tfl_fail(m, n, "the input must have three dimensions");
-}
-
 static cop_act_attr clip_of(float by)
 {
 	return by > 0 ? (cop_act_attr){-by, by} : open_act;
@@ -93,18 +82,15 @@ static cop_vid join_steps(cop_graph *g, cop_vid *h, int32_t steps, int32_t out)
 	return h[0];
 }
 
-cop_status cop__tfl_lstm(cop_tfl *m, const cop_tfl_node *n)
+cop_status cop__tfl_projected_lstm(cop_tfl *m, const cop_tfl_node *n)
 {
 	cop_vid x = cop__tfl_value(m, n, 0);
 
 	if (!x) return m->cx->code;
-	COP_TRY(check(m, n));
+	if (cop__t(m->g, x)->rank != 3 || !cop__tfl_is(cop__tfl_in(m, n, 0), COP_F32)) return cop__tfl_fail(m, n, "the input must be floats of three dimensions");
+	if (cop__tfl_in(m, n, LSTM_IN_PEEPHOLE)) return cop__tfl_fail(m, n, "peepholes beside a projection are not supported");
 	bool turn = cop__fb_int(&n->options, LSTM_TIME_MAJOR, 1, 0);
 	if (!(x = turned(m->g, x, turn))) return m->cx->code;
-	if (cop__tfl_is(cop__tfl_in(m, n, 0), COP_I8)) {
-		cop_vid y = cop__tfl_int_lstm(m, n, x);
-		return y ? cop__tfl_set(m, n, 0, turned(m->g, y, turn)) : m->cx->code;
-	}
 	int32_t steps = cop__t(m->g, x)->dim[1], cols = cop__t(m->g, x)->dim[2], units = cop__tfl_in(m, n, LSTM_IN_WX)->type.dim[0], out = units;
 	cop_tfl_tensor *wp = cop__tfl_in(m, n, LSTM_IN_PROJECTION), *bp = cop__tfl_in(m, n, LSTM_IN_PROJECTION_BIAS);
 	cell s = {.units = units, .clip = clip_of(cop__fb_float(&n->options, LSTM_CELL_CLIP, 0)), .clip_out = clip_of(cop__fb_float(&n->options, LSTM_PROJ_CLIP, 0))};

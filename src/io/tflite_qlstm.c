@@ -75,21 +75,27 @@ static cop_status states(cop_tfl *m, const cop_tfl_node *n, lstm *l, cop_qrnn_at
 	return COP_OK;
 }
 
-cop_vid cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
+cop_status cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n)
 {
-	lstm l = {.units = cop__tfl_in(m, n, LSTM_IN_WX)->type.dim[0], .cols = cop__t(m->g, x)->dim[2]};
+	cop_vid x = cop__tfl_value(m, n, 0);
+	lstm l = {.units = cop__tfl_in(m, n, LSTM_IN_WX)->type.dim[0], .cols = x ? cop__t(m->g, x)->dim[2] : 0};
 	cop_qrnn_attr a;
 
-	if (cop__tfl_in(m, n, LSTM_IN_PROJECTION)) return cop__tfl_fail(m, n, "a projection is not supported in int8"), 0;
-	if (l.units < 1 || l.units > 1 << 14 || l.cols > 1 << 14) return cop__tfl_fail(m, n, "%d units of %d inputs, at most 16384 are supported", l.units, l.cols), 0;
-	if (cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &l.x, &l.zero) || states(m, n, &l, &a)) return 0;
+	if (!x) return m->cx->code;
+	if (cop__t(m->g, x)->rank != 3) return cop__tfl_fail(m, n, "the input must have three dimensions");
+	if (cop__tfl_in(m, n, LSTM_IN_PROJECTION) || cop__tfl_in(m, n, LSTM_IN_PEEPHOLE)) return cop__tfl_fail(m, n, "a projection and peepholes are not supported in int8");
+	if (l.units < 1 || l.units > 1 << 14 || l.cols > 1 << 14) return cop__tfl_fail(m, n, "%d units of %d inputs, at most 16384 are supported", l.units, l.cols);
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &l.x, &l.zero));
+	COP_TRY(states(m, n, &l, &a));
+	a.time_first = cop__fb_int(&n->options, LSTM_TIME_MAJOR, 1, 0) != 0;
 	cop_type bt = cop__type(COP_I32, 1, DIMS(8 * l.units)), mt = cop__type(COP_I32, 2, DIMS(2, 8));
 	l.b = cop__tfl_room(m, cop_type_bytes(&bt)), l.m = cop__tfl_room(m, cop_type_bytes(&mt));
-	if (!l.b || !l.m) return 0;
+	if (!l.b || !l.m) return m->cx->code;
 	memset(l.b, 0, cop_type_bytes(&bt));
 	cop_vid wx = stack(m, n, &l, false), wh = wx ? stack(m, n, &l, true) : 0;
-	if (!wh || add_biases(m, n, &l)) return 0;
+	if (!wh) return m->cx->code;
+	COP_TRY(add_biases(m, n, &l));
 	cop_vid b = cop__tfl_weight(m, n, COP_CONST, "b", &bt, l.b), mult = b ? cop__tfl_weight(m, n, COP_CONST, "m", &mt, l.m) : 0;
 	cop_nid made = mult ? cop__node(m->g, OP_qrnn, &a, VIDS(x, wx, wh, b, mult)) : 0;
-	return made ? cop__want_out(m->g, made, 1) : 0;
+	return made ? cop__tfl_set(m, n, 0, cop__want_out(m->g, made, 1)) : m->cx->code;
 }

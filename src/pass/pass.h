@@ -23,6 +23,8 @@ cop_status cop__pass_dce(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n);
 cop_status cop__pass_fuse(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_fold_bn(cop_graph **out, const cop_graph *g);
+/* Recurrent layers step by step, in operators that have gradients. */
+cop_status cop__pass_unroll(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_to_train(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g);
 /* The part of the network before `end` in bands of its rows; the names of what is within are lost. */

@@ -161,16 +161,18 @@ static cop_status assemble(cop_graph *g, const spec *s)
 
 cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *text)
 {
-	cop_graph *active = NULL, *fused = NULL;
+	cop_graph *open = NULL, *active = NULL, *fused = NULL;
 	spec s;
 	cop_status st = parse(model->cx, text, &s);
 
 	*out = NULL;
-	if (!st) st = cop__pass_to_train(&active, model);
+	if (!st) st = cop__pass_unroll(&open, model);
+	if (!st) st = cop__pass_to_train(&active, open);
 	if (!st) st = cop__pass_fuse(&fused, active);
 	if (!st) st = assemble(fused, &s);
 	if (!st) st = cop__pass_dce(out, fused);
 	if (!st) st = cop_graph_verify(*out);
+	cop_graph_free(open);
 	cop_graph_free(active);
 	cop_graph_free(fused);
 	if (st && *out) cop_graph_free(*out), *out = NULL;

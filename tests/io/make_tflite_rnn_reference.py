@@ -83,3 +83,61 @@ lstm_int8("lstm_i8", 1, 4, 3, 2, 0, None)
 lstm_int8("lstm_i8_zero_point", 1, 6, 2, 3, -1, None)
 lstm_int8("lstm_i8_far_zero_points", 2, 5, 3, 3, 41, (0.0071, 35))
 lstm_int8("lstm_i8_clip_time_major", 2, 5, 2, 3, -9, None, clip=0.25, time_major=True, cell=2.0**-13)
+
+
+def floats(*s):
+    return RNG.uniform(-1, 1, s).astype(np.float32)
+
+
+def shape_of(n, t, i, time_major):
+    return (t, n, i) if time_major else (n, t, i)
+
+
+def lstm_float(name, n, t, i, u, clip=0.0, time_major=False, peep=False):
+    net, shape = Net(), shape_of(n, t, i, time_major)
+    x, w = net.add(shape, "float32"), lambda *s: net.add(s, "float32", floats(*s))
+    net.inputs = [x, *(w(u, i) for _ in range(4)), *(w(u, u) for _ in range(4)), *((w(u) if peep else -1) for _ in range(3)), *(w(u) for _ in range(4)), -1, -1,
+                  net.add((n, u), "float32", variable=True), net.add((n, u), "float32", variable=True), -1, -1, -1, -1]
+    o = S.UnidirectionalSequenceLSTMOptionsT()
+    o.fusedActivationFunction, o.cellClip, o.timeMajor = S.ActivationFunctionType.TANH, clip, time_major
+    y = net.add((*shape[:2], u), "float32")
+    put(name, net.file(S.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM, S.BuiltinOptions.UnidirectionalSequenceLSTMOptions, o, x, [y]), floats(*shape))
+
+
+def lstm_both(name, n, t, i, u, merge, time_major=False, peep=False):
+    net, shape = Net(), shape_of(n, t, i, time_major)
+    x, w = net.add(shape, "float32"), lambda *s: net.add(s, "float32", floats(*s))
+    one = lambda: [*(w(u, i) for _ in range(4)), *(w(u, u) for _ in range(4)), *((w(u) if peep else -1) for _ in range(3)), *(w(u) for _ in range(4)), -1, -1]
+    net.inputs = [x, *one(), *one(), *(net.add((n, u), "float32", variable=True) for _ in range(4)), *[-1] * 9]
+    o = S.BidirectionalSequenceLSTMOptionsT()
+    o.fusedActivationFunction, o.mergeOutputs, o.timeMajor = S.ActivationFunctionType.TANH, merge, time_major
+    ys = [net.add((*shape[:2], 2 * u), "float32")] if merge else [net.add((*shape[:2], u), "float32") for _ in range(2)]
+    put(name, net.file(S.BuiltinOperator.BIDIRECTIONAL_SEQUENCE_LSTM, S.BuiltinOptions.BidirectionalSequenceLSTMOptions, o, x, ys), floats(*shape))
+
+
+def rnn(name, n, t, i, u, act, time_major=False, both=None):
+    """both: None for one direction, else whether the outputs are merged"""
+    net, shape = Net(), shape_of(n, t, i, time_major)
+    x, w = net.add(shape, "float32"), lambda *s: net.add(s, "float32", floats(*s))
+    one = lambda: [w(u, i), w(u, u), w(u), net.add((n, u), "float32", variable=True)]
+    net.inputs = [x, *one()] if both is None else [x, *one(), *one(), -1, -1, -1]
+    o = S.SequenceRNNOptionsT() if both is None else S.BidirectionalSequenceRNNOptionsT()
+    o.fusedActivationFunction, o.timeMajor = act, time_major
+    if both is not None:
+        o.mergeOutputs = both
+    ys = [net.add((*shape[:2], (2 if both else 1) * u), "float32") for _ in range(2 if both is False else 1)]
+    code = S.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_RNN if both is None else S.BuiltinOperator.BIDIRECTIONAL_SEQUENCE_RNN
+    kind = S.BuiltinOptions.SequenceRNNOptions if both is None else S.BuiltinOptions.BidirectionalSequenceRNNOptions
+    put(name, net.file(code, kind, o, x, ys), floats(*shape))
+
+
+TANH, RELU = S.ActivationFunctionType.TANH, S.ActivationFunctionType.RELU
+lstm_float("lstm", 1, 3, 2, 2)
+lstm_float("lstm_peep_clip", 2, 3, 2, 3, clip=0.3, peep=True)
+lstm_float("lstm_time_major", 2, 3, 2, 2, time_major=True)
+lstm_both("lstm_both", 1, 3, 2, 2, False)
+lstm_both("lstm_both_merged", 2, 3, 2, 2, True, time_major=True, peep=True)
+rnn("rnn", 1, 3, 2, 2, TANH)
+rnn("rnn_relu_time_major", 2, 3, 2, 3, RELU, time_major=True)
+rnn("rnn_both", 2, 3, 2, 2, TANH, both=False)
+rnn("rnn_both_merged", 1, 3, 2, 2, RELU, both=True)

@@ -6,6 +6,7 @@
  */
 #include "help.h"
 #include "pass/grad.h"
+#include "pass/pass.h"
 
 enum { MAX_ELEMENTS = 40 }; /* tried for each input */
 
@@ -18,7 +19,9 @@ static cop_vid weigh(cop_graph *g, cop_vid y)
 	float *r = calloc((size_t)cop_type_count(&t) + 16, 4);
 
 	for (int64_t i = 0; i < cop_type_count(&t); i++) r[i] = cop__rand_unit(5, 77, (uint64_t)i) * 2 - 1;
-	cop_vid c = cop__data(g, COP_CONST, "test.r", &t, r);
+	char name[32];
+	snprintf(name, sizeof name, "test.r%d", g->n_value);
+	cop_vid c = cop__data(g, COP_CONST, name, &t, r);
 	free(r);
 	cop_vid p = cop__apply(g, OP_mul, &none, VIDS(y, c));
 	return cop__apply(g, OP_sum_to, &(cop_shape_attr){COP_MIN(1, t.rank), {1}}, VIDS(p));
@@ -175,8 +178,63 @@ static void batch_norm(void **state)
 	cop_ctx_free(cx);
 }
 
+extern const cop_op cop_op_rnn;
+
+/* A recurrent layer has no gradient of its own: that of its steps written out, in all of its results. */
+static int check_written_out(cop_ctx *cx, int which)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	cop_graph *g, *open;
+	bench b = {0};
+
+	OK(cx, cop__graph_new(&g, cx, "sample"));
+	cop_nid n = cop_op_rnn.sample(g, which);
+	for (int i = 0; n && i < 3; i++)
+		if (cop__res(g, n, i)) OK(cx, cop__output(g, cop__res(g, n, i), NULL));
+	if (!n) return cop_graph_free(g), 0;
+	if (cop__in(g, n, 0)->dim[0] + cop__in(g, n, 0)->dim[1] > 15) return cop_graph_free(g), 1; /* long, and like another one */
+	OK(cx, cop__pass_unroll(&open, g));
+	for (int i = 0; i < open->n_output; i++) {
+		cop_vid part = weigh(open, open->output[i]);
+		b.loss = b.loss ? cop__apply(open, OP_add, &none, VIDS(b.loss, part)) : part;
+	}
+	assert_true(open->n_input <= COP_MAX_IN);
+	OK(cx, cop__differentiate(open, b.loss, open->n_input, open->input, b.grad));
+	OK(cx, cop__output(open, b.loss, "test.loss"));
+	for (int i = 0; i < open->n_input; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "test.d%d", i);
+		assert_true(b.grad[i]);
+		OK(cx, cop__output(open, b.grad[i], name));
+	}
+	cop_target t;
+	OK(cx, cop_target_find(&t, cx, "host"));
+	OK(cx, cop_plan_build(&b.plan, &open, 1, &t));
+	OK(cx, cop_session_new(&b.s, b.plan, 1));
+	b.g = open;
+	for (int i = 0; i < open->n_input; i++) check_input(&b, "rnn", which, i, open->input[i]);
+	cop_session_free(b.s);
+	cop_plan_free(b.plan);
+	cop_graph_free(open);
+	cop_graph_free(g);
+	return 1;
+}
+
+static void recurrent(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	for (int more = 1; more; n += more) {
+		cop_ctx *cx = new_ctx();
+		more = check_written_out(cx, n);
+		cop_ctx_free(cx);
+	}
+	assert_true(n > 5);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(batch_norm)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(batch_norm), cmocka_unit_test(recurrent)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
