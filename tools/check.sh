@@ -6,6 +6,7 @@
 #   core      every test without the optional libraries
 #   fuzz      every reader for FUZZ_SECONDS (20), beginning with small files that the program itself writes and those in
 #             tests/fuzz/corpus, which fuzzing made of them: each reaches code that the former do not (found by -merge=1)
+#   random    a thousand random graphs, or RANDOM_GRAPHS, each computed in every way there is
 #   arm       the kernels and the engine on 64-bit ARM, cross-compiled and emulated
 #   mutants   deliberate mistakes, each of which a test has to notice (tests/mutants.txt)
 # Build trees and logs: build/check-NAME and build/check-NAME.log, or in CHECK_OUT. JOBS: how many at a time.
@@ -41,6 +42,16 @@ check_sanitize() { build -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG='-O1 -g'
 check_gcc() { need gcc || return; build -DCMAKE_C_COMPILER=gcc -DCMAKE_C_FLAGS=-Werror && tests; }
 check_clang() { need clang || return; build -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS=-Werror && tests; }
 check_core() { build -DCOP_CORE_ONLY=ON && tests; }
+
+check_random() {
+	target=test_random
+	build || return
+	COPPICE_RANDOM=${RANDOM_GRAPHS:-1000} COPPICE_RANDOM_FROM=${RANDOM_FROM:-51} "$dir/tests/test_random" >"$dir/random.log" 2>&1
+	status=$?
+	cat "$dir/random.log"
+	note=$(grep '^seeds' "$dir/random.log")
+	return $status
+}
 
 # Left out: what starts programs of the other machine, and ten training steps of MobileNet.
 check_arm() {
@@ -79,7 +90,7 @@ check_fuzz() {
 }
 
 failures=0
-for name in ${*:-sanitize gcc clang core fuzz arm mutants}; do
+for name in ${*:-sanitize gcc clang core random fuzz arm mutants}; do
 	dir=$out/check-$name
 	note=
 	target=all

@@ -125,12 +125,15 @@ COP_OUT_OF_LINE uint32_t *pad(uint32_t *d, int32_t words, int32_t v)
 
 COP_OUT_OF_LINE uint32_t *expand(uint32_t *d, const int8_t *x, int32_t n) { return cop_expand(d, x, n, TILE); }
 
-/* A run that sticks out of the image on the left or right. Of whole words, pixel by pixel; else put together in `row`. */
+/* A run that may stick out of the image on the left or right. What is partly outside goes pixel by pixel where these are whole words;
+ * else it is put together in `row`, which is there when runs have two pixels or more. */
 static uint32_t *edge(const int32_t *k, const int8_t *line, int32_t w0, uint32_t *d, int8_t *row)
 {
-	int32_t c_n = k[CK_C], words = c_n >> 1, odd = c_n & 3;
+	int32_t c_n = k[CK_C], words = c_n >> 1, odd = c_n & 3, run = k[CK_KW] * c_n;
 	int8_t *to = row;
 
+	if (w0 >= 0 && w0 + k[CK_KW] <= k[CK_W]) return expand(d, line + w0 * c_n, run);
+	if (w0 + k[CK_KW] <= 0 || w0 >= k[CK_W]) return pad(d, cop_run_words(run), k[QK_ZX]);
 	for (int32_t w = w0; w < w0 + k[CK_KW]; w++) {
 		int32_t in = w >= 0 && w < k[CK_W];
 		if (!odd) d = in ? expand(d, line + w * c_n, c_n) : pad(d, words, k[QK_ZX]);

@@ -20,7 +20,8 @@ static long panel_bytes(const int32_t *k) { return quads(k) * PANEL * QUAD; }
 /* The window is the whole input. */
 bool VN(qone_fits)(const int32_t *k)
 {
-	return k[CK_N] == 1 && k[CK_OH] == 1 && k[CK_OW] == 1 && k[CK_G] == 1 && k[CK_KH] == k[CK_H] && k[CK_KW] == k[CK_W] && !k[CK_PT] && !k[CK_PL];
+	return k[CK_N] == 1 && k[CK_OH] == 1 && k[CK_OW] == 1 && k[CK_G] == 1 && k[CK_KH] == k[CK_H] && k[CK_KW] == k[CK_W] && !k[CK_PT] && !k[CK_PL]
+		&& (k[CK_DH] == 1 || k[CK_KH] == 1) && (k[CK_DW] == 1 || k[CK_KW] == 1);
 }
 
 size_t VN(qone_work)(const int32_t *k) { return (size_t)(quads(k) * QUAD + 64); }
