@@ -257,6 +257,11 @@ static cop_status one_output(cop_ox *m, int32_t i)
 {
 	cop_ox_value *v = &m->value[m->output[i]];
 	char name[128];
+
+	if (v->type == OX_STRING && m->n_output > 1) { /* the label of a classifier by name, beside its scores */
+		cop__log(m->cx, COP_LOG_WARN, "%s: output '%s' is text and is left out", m->file, v->name);
+		return COP_OK;
+	}
 	cop_vid x = cop__ox_as(m, v, OX_PLAIN);
 
 	if (x) x = cop__ox_cast(m, x, cop__ox_dtype(v->type));

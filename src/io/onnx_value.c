@@ -260,6 +260,7 @@ static cop_vid in_layout(cop_ox *m, cop_ox_value *v, cop_ox_layout l, cop_role r
 
 	l = meant(l, v->rank);
 	if (m->cx->code || v->v[l]) return m->cx->code ? 0 : v->v[l];
+	if (v->type == OX_STRING) return cop__error(m->cx, COP_FORMAT, "%s: '%s' is text, which is not supported; leave it out of the model, or use whole numbers for labels", m->file, v->name), 0;
 	if (cop__ox_known(m, v)) return v->v[l] = const_in(m, v, l, role);
 	if (m->cx->code) return 0;
 	layout_perm(perm, v->rank, l == OX_PLAIN ? OX_LAST : l);

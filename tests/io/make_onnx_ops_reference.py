@@ -295,8 +295,89 @@ def function(r):
 	return m
 
 
+def ml_simple(r):
+	m, c = Model(), int(r.integers(1, 6))
+	n = int(r.integers(1, 4))
+	x, kind = m.x([n, c]), int(r.integers(8))
+	size = c if r.integers(2) else 1
+	if kind == 0:
+		m.node("Scaler", [x], domain=ML, offset=r.uniform(-1, 1, size).tolist(), scale=r.uniform(-2, 2, size).tolist())
+	elif kind == 1:
+		m.node("Normalizer", [x], domain=ML, norm=str(r.choice(["MAX", "L1", "L2"])))
+	elif kind == 2:
+		m.node("Binarizer", [x], domain=ML, threshold=float(r.uniform(-1, 1)))
+	elif kind == 3:
+		m.node("FeatureVectorizer", [x, m.x([n, 3])], domain=ML, inputdimensions=[c, 3])
+	elif kind == 4:
+		m.node("ArrayFeatureExtractor", [x, m.k(r.integers(0, c, 4))], domain=ML)
+	elif kind == 5:
+		v = m.node("Where", [m.node("Greater", [x, m.k(0.4, np.float32)], ["g"]), m.k(np.nan, np.float32), x], ["v"])
+		m.node("Imputer", [v], domain=ML, imputed_value_floats=r.uniform(-1, 1, size).tolist(), replaced_value_float=float("nan"))
+	elif kind == 6:
+		whole = bool(r.integers(2))
+		keys = {"keys_int64s": [0, 2, 4, 9], "values_floats": [1.5, -2.5, 3.5, 0.5], "default_float": 7.0} if whole else {"keys_floats": [0.04, -0.9, 0.8], "values_int64s": [5, -6, 7]}
+		m.node("LabelEncoder", [m.x([n, c], I) if whole else x], domain=ML, **keys)
+		m.node("Identity", [x], ["z"])
+	else:
+		m.node("LinearRegressor", [x], domain=ML, coefficients=r.uniform(-1, 1, 2 * c).tolist(), intercepts=[0.5, -0.25], targets=2)
+	return m
+
+
+def ml_linear(r):
+	m, c = Model(), int(r.integers(1, 6))
+	rows = int(r.integers(1, 5))
+	labels = [int(v) for v in r.permutation(9)[:max(rows, 2)]]
+	how = str(r.choice(["NONE", "LOGISTIC", "SOFTMAX"]))
+	m.node("LinearClassifier", [m.x([int(r.integers(1, 4)), c])], ["l", "p"], domain=ML, coefficients=r.uniform(-1, 1, rows * c).tolist(), intercepts=r.uniform(-1, 1, rows).tolist(),
+		classlabels_ints=labels, post_transform=how, multi_class=int(r.integers(2)))
+	m.node("Identity", ["p"])
+	m.outputs = ("l", "y")
+	return m
+
+
+def ml_tree(r):
+	m, c, trees, outs = Model(), int(r.integers(1, 5)), int(r.integers(1, 4)), int(r.integers(1, 4))
+	a = {k: [] for k in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids", "missing_value_tracks_true")}
+	leaves = []
+	order = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"] if r.integers(2) else [str(r.choice(["BRANCH_LEQ", "BRANCH_LT", "BRANCH_EQ", "BRANCH_NEQ"]))]
+	value = lambda: float(((37 * int(r.integers(101)) + 5) % 101) / np.float32(50) - np.float32(1))
+
+	def grow(tree, depth, count):
+		me, at = count[0], len(a["nodeids"])
+		count[0] += 1
+		leaf = depth == 0 or (depth < 3 and r.integers(4) == 0)
+		for k, v in (("treeids", tree), ("nodeids", me), ("featureids", int(r.integers(c))), ("values", value()), ("modes", "LEAF" if leaf else str(r.choice(order))), ("truenodeids", 0),
+			("falsenodeids", 0), ("missing_value_tracks_true", 0)):
+			a[k].append(v)
+		if leaf:
+			leaves.append((tree, me))
+			return me
+		a["truenodeids"][at] = grow(tree, depth - 1, count)
+		a["falsenodeids"][at] = grow(tree, depth - 1, count)
+		return me
+
+	for t in range(trees):
+		grow(t, int(r.integers(0, 4)), [0])
+	nodes = {"nodes_" + k: v for k, v in a.items()}
+	x = m.x([int(r.integers(1, 6)), c])
+	if r.integers(2):
+		held = [(t, n, int(k)) for t, n in leaves for k in range(outs)]
+		m.node("TreeEnsembleRegressor", [x], domain=ML, n_targets=outs, target_treeids=[h_[0] for h_ in held], target_nodeids=[h_[1] for h_ in held], target_ids=[h_[2] for h_ in held],
+			target_weights=r.uniform(-1, 1, len(held)).tolist(), aggregate_function=str(r.choice(["SUM", "AVERAGE"])), **({"base_values": r.uniform(-1, 1, outs).tolist()} if r.integers(2) else {}), **nodes)
+		return m
+	binary = bool(r.integers(2))
+	which = [int(r.integers(2))] if binary else range(outs + 2)  # of both of two classes ONNX Runtime 1.32 gives other labels than the largest score
+	held = [(t, n, int(k)) for t, n in leaves for k in which]
+	votes = bool(r.integers(2))
+	weights = r.uniform(0 if votes else -1, 1, len(held)) / trees
+	m.node("TreeEnsembleClassifier", [x], ["l", "y"], domain=ML, class_treeids=[h_[0] for h_ in held], class_nodeids=[h_[1] for h_ in held], class_ids=[h_[2] for h_ in held], class_weights=weights.tolist(),
+		classlabels_int64s=[int(v) for v in r.permutation(9)[:2 if binary else outs + 2]], post_transform=str(r.choice(["NONE", "LOGISTIC", "SOFTMAX"])), **nodes)
+	m.outputs = ("l", "y")
+	return m
+
+
 KINDS = [gather_nd, gather_elements, scatter_nd, scatter_nd_open, scatter_elements, one_hot, compress, non_zero, reverse_sequence, topk, hardmax, cumsum, einsum, dft, stft, grid_sample,
-	affine_grid, lp_norm, formula, trilu, is_inf, rotary, branch, function]
+	affine_grid, lp_norm, formula, trilu, is_inf, rotary, branch, function, ml_simple, ml_linear, ml_tree]
 
 
 def feeds_of(model):
@@ -366,10 +447,10 @@ def check(coppice, count, only):
 
 def write():
 	for kind in KINDS:
-		left = 3
+		left = 6 if kind.__name__.startswith("ml_") else 3
 		for seed in range(1000, 1200):
 			model, _, want = drawn(kind, seed)
-			if want is None or not left or any(np.asarray(w).size > 40 or np.asarray(w).size == 0 for w in want) or len(model.SerializeToString()) > 700:
+			if want is None or not left or any(np.asarray(w).size > 40 or np.asarray(w).size == 0 for w in want) or len(model.SerializeToString()) > 1000:
 				continue
 			left -= 1
 			print("model %s %s" % (kind.__name__, model.SerializeToString().hex()))

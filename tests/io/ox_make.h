@@ -77,6 +77,13 @@ static inline void attr_floats(cop_text *attrs, cop_ctx *cx, const char *name, i
 	attr_end(attrs, &a);
 }
 
+/* A list of texts separated by blanks. */
+static inline void attr_strings(cop_text *attrs, cop_ctx *cx, const char *name, const char *list)
+{
+	cop_text a = attr_begin(cx, name);
+	names(&a, ATTR_STRINGS, list), attr_end(attrs, &a);
+}
+
 static inline void attr_graph(cop_text *attrs, cop_ctx *cx, const char *name, maker *graph)
 {
 	cop_text a = attr_begin(cx, name);

@@ -3,9 +3,7 @@
  * Operators of ONNX that become several of the graph, with attributes that were drawn: against what ONNX Runtime computes
  * (reference/onnx_ops.txt, by make_onnx_ops_reference.py), as they are read and once more after they were written and read again.
  */
-#include "help.h"
-
-#include "io/onnx_read.h"
+#include "ox_run.h"
 
 enum { LINE = 8192 };
 
@@ -58,7 +56,7 @@ static void compare(const char *name, const cop_tensor *y, const char *line)
 }
 
 /* Runs g on the numbers that stand for its inputs and compares each result with its line. Frees g. */
-static void run(cop_ctx *cx, const char *name, cop_graph *g, char (*want)[LINE], int n_want)
+static void run_and_compare(cop_ctx *cx, const char *name, cop_graph *g, char (*want)[LINE], int n_want)
 {
 	cop_plan *p;
 	cop_session *s;
@@ -93,8 +91,8 @@ static void one(const char *name, const uint8_t *bytes, size_t size, char (*want
 	cop__text_init(&file, cx);
 	OK(cx, cop__onnx_write(&file, g));
 	OK(cx, cop__onnx_read(&again, cx, name, NULL, file.data, file.len, NULL));
-	run(cx, name, g, want, n_want);
-	run(cx, name, again, want, n_want);
+	run_and_compare(cx, name, g, want, n_want);
+	run_and_compare(cx, name, again, want, n_want);
 	cop__text_free(&file);
 	cop_ctx_free(cx);
 }
@@ -124,8 +122,38 @@ static void test_against_onnx_runtime(void **state)
 	assert_true(seen >= 60);
 }
 
+/* The labels of a classifier may be names: they are left out, the scores stay; alone, or as an operand, they are refused. */
+static void test_text_labels(void **state)
+{
+	(void)state;
+	static const float w[6] = {1, 2, -1, 0.5f, 1, 0}, two[2] = {0.5f, -1};
+	static const char *const outputs[] = {"ly", "l", "z"};
+	cop_ctx *cx = new_ctx();
+	cop_type t;
+
+	for (int i = 0; i < LEN(outputs); i++) {
+		maker m = begin(cx);
+		cop_text a;
+		info(&m, GRAPH_INPUT, "x", OX_FLOAT, D(1, 3));
+		for (const char *s = outputs[i]; *s; s++) info(&m, GRAPH_OUTPUT, (char[]){*s, 0}, OX_FLOAT, 0, NULL);
+		cop__text_init(&a, cx);
+		attr_floats(&a, cx, "coefficients", 6, w), attr_floats(&a, cx, "intercepts", 2, two), attr_strings(&a, cx, "classlabels_strings", "cat dog");
+		node_with(&m, "ai.onnx.ml", "LinearClassifier", "x", "l y", &a);
+		node(&m, "Identity", "l", "k", NULL, 0), node(&m, "Unsqueeze", "k axes", "z", NULL, 0), initializer(&m, "axes", OX_INT64, D(1), &(int64_t){0}, 8);
+		if (i) {
+			refuses(&m, 17, "is text, which is not supported");
+			continue;
+		}
+		cop_graph *g = accepted(&m);
+		assert_true(cop_graph_io_type(g, true, 0, &t) && t.rank == 2 && t.dim[1] == 2);
+		assert_false(cop_graph_io_type(g, true, 1, &t));
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_onnx_runtime)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_labels), cmocka_unit_test(test_against_onnx_runtime)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
