@@ -247,20 +247,44 @@ cop_status cop_session_pull(const cop_session *s, cop_graph *g); /* PARAM and ST
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-/* x of sample i as f32 [h,w,c] (or [n]) and its label. get fills buffers the caller owns. cop_eval and cop_quantize turn samples round for a
- * network that takes [c,h,w]. */
+/* x of sample i as f32 [h,w,c] (or [n]) and its label, or with `target` the numbers that a regression predicts from it. get and target
+ * fill buffers the caller owns. cop_train, cop_eval, cop_quantize and cop_compress fit the samples to the network (cop_data_fit). Fields
+ * that a set does not need stay 0. */
 typedef struct cop_dataset cop_dataset;
 struct cop_dataset {
 	const char *name;
 	cop_type x;               /* of one sample, f32, without the batch axis */
-	int32_t count, classes;   /* classes 0: no labels (the target is x itself) */
+	int32_t count, classes;   /* classes 0 and targets 0: no labels (the target is x itself) */
 	cop_status (*get)(void *ud, int32_t i, float *x, int32_t *label);
 	void (*free)(void *ud);
 	void *ud;
+	const char *const *class_name;  /* [classes]; NULL: they have none */
+	int32_t targets;                /* numbers that belong to a sample, for regression; classes is then 0 */
+	const char *const *target_name; /* [targets], or NULL */
+	cop_status (*target)(void *ud, int32_t i, float *y /* [targets] */);
+	const char *note;               /* what the reader decided, sentences separated by line ends; NULL: nothing to tell */
 };
-/* name: a row of data.def or a path; split "train", "valid" or "test".
+/* name: a row of data.def or a path; split "train", "valid", "test", "train+valid" or, of a single file, "all".
  * limit 0: all. COPPICE_DATA is a colon-separated list of folders to look in. */
 cop_status cop_data_open(cop_dataset **out, cop_ctx *cx, const char *name, const char *split, int32_t limit);
+/* What the last columns of a table are. AUTO: classes, unless a column holds reals, or whole numbers of which more than 20 differ with fewer
+ * than 10 rows to each. NONE: there are none, all columns are the sample. */
+typedef enum cop_task { COP_TASK_AUTO, COP_TASK_CLASS, COP_TASK_REGRESS, COP_TASK_NONE } cop_task;
+typedef struct cop_data_args {
+	const char *split;      /* NULL: "test", or all of a single file */
+	int32_t limit;
+	cop_task task;
+	const char *target;     /* columns of a table by name or number (from 1), separated by commas; NULL: label, class, target, y, or the last */
+	int32_t height, width, channels; /* to which the pictures of a folder are resized; 0: as the first one is */
+	int32_t features;       /* numbers of a sample, where a table may have its target or not; 0: not known */
+} cop_data_args;
+cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, const cop_data_args *a);
+/* d as the first input of g takes it: scaled and turned as g says (cop_graph_samples), classes numbered by g's names. Only shapes that are
+ * the same but for axes of length 1, or one of which is the other with its channels (the last axis) first or last, fit by themselves;
+ * COP_SHAPE names both shapes, COP_ARG the class that g does not know. A network without names takes classes by number.
+ * note [COP_NOTE], unless NULL: what was done, or "". *out refers to d, which must live longer; free it with cop_data_free. */
+enum { COP_NOTE = 400 };
+cop_status cop_data_fit(cop_dataset **out, char *note, const cop_graph *g, cop_dataset *d);
 void cop_data_free(cop_dataset *d);
 typedef struct cop_data_info { const char *name, *summary, *licence; bool present; char where[512]; } cop_data_info;
 bool cop_data_list(cop_ctx *cx, int i, cop_data_info *out);         /* false past the end */
@@ -301,8 +325,17 @@ cop_status cop_train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const
 /* Removes what cop_train or cop_compress left at a->checkpoint, and files of other origin never: call it when the result is safe. */
 cop_status cop_checkpoint_remove(cop_ctx *cx, const char *path);
 
-typedef struct cop_score { float accuracy, loss; int32_t count; double images_per_second; } cop_score;
+/* accuracy: -1 where there are no classes. loss: the mean cross-entropy; without classes the mean square.
+ * Regression, over n samples with targets t and predictions y, each figure the mean of those of the targets:
+ * mse = sum (y-t)^2 / n, mae = sum |y-t| / n, r2 = 1 - sum (y-t)^2 / sum (t - mean t)^2 (a target that is always the same: 1 if it is met
+ * exactly, else 0); in the units of the data. 0 otherwise. */
+typedef struct cop_score { float accuracy, loss; int32_t count; double images_per_second; float mse, mae, r2; } cop_score;
 cop_status cop_eval(cop_score *out, const cop_graph *g, cop_dataset *data, int32_t batch, int threads);
+/* The same, and tells fn of every sample: y [n], with classes their probabilities, and label, its class by the network's number (-1: none). */
+typedef cop_status cop_answer_fn(void *ud, int32_t i, const float *y, int32_t n, int32_t label);
+cop_status cop_eval_each(cop_score *out, const cop_graph *g, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud);
+/* The answers alone: the set needs no labels. */
+cop_status cop_predict(const cop_graph *g, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud);
 
 /* ---- compression ------------------------------------------------------------------------------ */
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * arrays - NumPy arrays (format 1 to 3): a folder with x.npy and y.npy, or x_train, y_train, x_test, y_test, or one
- * file without labels (the target is then x itself). The first axis counts samples. Unsigned bytes are taken for
+ * file without labels (the target is then x itself). Labels are whole numbers, or reals for regression. The first axis counts samples. Unsigned bytes are taken for
  * images and scaled to 0..1; everything else is taken as it is. Samples of two axes become [h, w, 1].
  */
 #include "data/data.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -122,22 +123,58 @@ double cop__npy_at(const cop_npy *a, int64_t i)
 	return (double)((int64_t)(v << shift) >> shift);
 }
 
-static cop_status labels(
-        cop_store *s, const cop_npy *y, const cop_blob *b, int32_t n, const int32_t *order, int32_t from)
+/* Whole numbers [n] or [n,1]. */
+static cop_status classes(cop_store *s, const cop_npy *y, const cop_blob *b, int32_t n, const int32_t *order, int32_t from)
 {
-	if (y->rank < 1 || y->rank > 2 || (y->rank == 2 && y->dim[1] != 1) || y->kind == 'f')
-		return cop__error(b->cx, COP_FORMAT, "%s: whole numbers of shape [n] are expected", b->path);
-	if (y->dim[0] != n)
-		return cop__error(b->cx, COP_FORMAT, "%s: has %d labels for %d samples", b->path, y->dim[0], n);
-	for (int32_t i = 0; i < n; i++) {
+	int32_t *seen = cop__alloc(s->cx, sizeof *seen * (size_t)n);
+	cop_status st = seen ? COP_OK : COP_NOMEM;
+
+	for (int32_t i = 0; !st && i < n; i++) {
 		double v = cop__npy_at(y, i);
 		if (!(v >= 0 && v < COP_DATA_CLASSES))
-			return cop__error(b->cx, COP_FORMAT, "%s: label %g of sample %d is not in 0..%d", b->path, v, i,
-			        COP_DATA_CLASSES - 1);
-		s->d.classes = COP_MAX(s->d.classes, (int32_t)v + 1);
+			st = cop__error(b->cx, COP_FORMAT, "%s: label %g of sample %d is not in 0..%d", b->path, v, i, COP_DATA_CLASSES - 1);
+		else seen[i] = (int32_t)v;
 	}
-	for (int32_t i = 0; i < s->d.count; i++) s->label[i] = (int32_t)cop__npy_at(y, order[from + i]);
-	return COP_OK;
+	for (int32_t i = 0; !st && i < s->d.count; i++) s->label[i] = seen[order[from + i]];
+	if (!st) st = cop__store_class_numbers(s, seen, n);
+	cop__free(s->cx, seen);
+	return st;
+}
+
+/* [n] or [n, targets]. */
+static cop_status targets(cop_store *s, const cop_npy *y, const cop_blob *b, const int32_t *order, int32_t from)
+{
+	int32_t k = y->rank == 2 ? y->dim[1] : 1;
+	cop_names names;
+	char name[16];
+	cop_status st = COP_OK;
+
+	if (k < 1 || k > COP_DATA_CLASSES) return cop__error(b->cx, COP_FORMAT, "%s: %d targets a sample, 1 to %d are read", b->path, k, COP_DATA_CLASSES);
+	cop__names_init(&names, s->cx);
+	for (int32_t i = 0; !st && i < k; i++) {
+		snprintf(name, sizeof name, k > 1 ? "y%d" : "y", i + 1);
+		st = cop__names_add(&names, name);
+	}
+	if (!st) st = cop__store_targets(s, &names);
+	cop__names_free(&names);
+	for (int64_t i = 0; !st && i < (int64_t)s->d.count * k; i++) {
+		s->target[i] = (float)cop__npy_at(y, (int64_t)order[from + i / k] * k + i % k);
+		if (!isfinite(s->target[i])) st = cop__error(b->cx, COP_FORMAT, "%s: a target of sample %d is not finite", b->path, order[from + i / k]);
+	}
+	if (!st) cop__store_say(s, "%s: %s of %s, so this is regression (--task class makes classes of whole numbers)", s->name, k > 1 ? "several numbers a sample" : "reals", cop__base_name(b->path));
+	return st;
+}
+
+/* Reals, or several numbers a sample, are targets of a regression. */
+static cop_status labels(cop_store *s, const cop_npy *y, const cop_blob *b, int32_t n, const int32_t *order, int32_t from, cop_task task)
+{
+	bool column = y->rank == 1 || (y->rank == 2 && y->dim[1] == 1), regress = task == COP_TASK_REGRESS || (task == COP_TASK_AUTO && (y->kind == 'f' || (y->rank == 2 && !column)));
+
+	if ((y->rank != 1 && y->rank != 2) || (!regress && (!column || y->kind == 'f')))
+		return cop__error(b->cx, COP_FORMAT, "%s: whole numbers of shape [n] are expected for classes, numbers of shape [n] or [n,targets] for regression", b->path);
+	if (y->dim[0] != n)
+		return cop__error(b->cx, COP_FORMAT, "%s: has %d labels for %d samples", b->path, y->dim[0], n);
+	return regress ? targets(s, y, b, order, from) : classes(s, y, b, n, order, from);
 }
 
 static cop_status samples(cop_store *s, const cop_npy *x, const int32_t *order, int32_t from, int32_t count)
@@ -195,7 +232,7 @@ static cop_status open_npy(cop_store *s, const char *path, const cop_want *w)
 		cop__split_mixed(order, &from, &count, w, x.dim[0]);
 	}
 	COP_GO(samples(s, &x, order, from, count));
-	if (!single) COP_GO(labels(s, &y, &by, x.dim[0], order, from));
+	if (!single) COP_GO(labels(s, &y, &by, x.dim[0], order, from, w->task));
 done:
 	cop__free(s->cx, order);
 	cop__blob_free(&bx);

@@ -5,13 +5,16 @@
  */
 #include "data/batch.h"
 #include "data/data.h"
+#include "data/fit.h"
 
 #include <math.h>
 
 struct cop_batches {
 	cop_ctx *cx;
-	cop_dataset *d;
+	cop_dataset *d;           /* as it was given: perhaps fitted */
+	cop_fit *fit;             /* NULL: it is not */
 	cop_store *s, *own;       /* own: the f32 copy of a caller's set, NULL for ours */
+	float *raw;               /* [size, each] rows before they are scaled and turned; NULL: they are not */
 	int32_t size, epoch, count, h, w, c; /* count: samples; c: channels, the last axis */
 	uint64_t seed;
 	bool in_order, flip, norm;
@@ -45,22 +48,34 @@ static cop_status wrap(cop_store **out, cop_ctx *cx, cop_dataset *d)
 
 /* ---- statistics ---- */
 
-int32_t cop__batch_channels(const cop_dataset *d) { return d->x.rank > 0 ? d->x.dim[d->x.rank - 1] : 1; }
+/* The set under a fit, or d itself. */
+static cop_dataset *bare(const cop_dataset *d)
+{
+	cop_fit *f = cop__fit_of((cop_dataset *)d);
+	return f ? f->of : (cop_dataset *)d;
+}
 
-/* sum: [2, c]. Of an 8-bit set the codes are counted first, which is exact and quick. */
-static cop_status sums(double *sum, int64_t *n, uint32_t (*seen)[256], cop_store *s, int32_t c)
+int32_t cop__batch_channels(const cop_dataset *d)
+{
+	const cop_type *x = &bare(d)->x;
+	return x->rank > 0 ? x->dim[cop__channel_axis(x)] : 1;
+}
+
+/* sum: [2, c]. Of an 8-bit set the codes are counted first, which is exact and quick. inner: neighbours of one channel. */
+static cop_status sums(double *sum, int64_t *n, uint32_t (*seen)[256], cop_store *s, int32_t c, int32_t inner)
 {
 	for (int32_t i = 0; i < s->d.count; i++) {
 		COP_TRY(cop__store_fill(s, i));
 		size_t at = (size_t)i * s->each;
-		for (int32_t k = 0, ch = 0; k < s->each; k++, ch = ch + 1 == c ? 0 : ch + 1) {
+		for (int32_t k = 0, ch = 0, left = inner; k < s->each; k++) {
 			if (s->code) {
 				seen[ch][s->code[at + k]]++;
-				continue;
+			} else {
+				double v = (double)s->value[at + k];
+				sum[ch] += v;
+				sum[c + ch] += v * v;
 			}
-			double v = (double)s->value[at + k];
-			sum[ch] += v;
-			sum[c + ch] += v * v;
+			if (!--left) ch = ch + 1 == c ? 0 : ch + 1, left = inner;
 		}
 		if (s->code && (i + 1) % 128 && i + 1 < s->d.count)
 			continue; /* 128 * 2^24: a counter cannot overflow */
@@ -79,9 +94,12 @@ static cop_status sums(double *sum, int64_t *n, uint32_t (*seen)[256], cop_store
 static cop_status stats(float *mean, float *std, cop_store *s, int32_t c)
 {
 	int64_t n;
+	int32_t inner = 1;
+
+	for (int32_t i = cop__channel_axis(&s->d.x) + 1; i < s->d.x.rank; i++) inner *= s->d.x.dim[i];
 	double *sum = cop__alloc(s->cx, (size_t)c * 2 * sizeof *sum);
 	uint32_t (*seen)[256] = s->code ? cop__alloc(s->cx, (size_t)c * sizeof *seen) : NULL;
-	cop_status st = sum && (seen || !s->code) ? sums(sum, &n, seen, s, c) : COP_NOMEM;
+	cop_status st = sum && (seen || !s->code) ? sums(sum, &n, seen, s, c, inner) : COP_NOMEM;
 
 	for (int32_t k = 0; !st && k < c; k++) {
 		double m = sum[k] / (double)n, var = sum[c + k] / (double)n - m * m;
@@ -95,13 +113,19 @@ static cop_status stats(float *mean, float *std, cop_store *s, int32_t c)
 
 cop_status cop__batch_stats(float *mean, float *std, cop_ctx *cx, cop_dataset *d)
 {
-	cop_store *s = cop__store_of(d), *own = NULL;
+	const cop_fit *f = cop__fit_of(d);
+	cop_store *s = cop__store_of(bare(d)), *own = NULL;
+	int32_t c = cop__batch_channels(d);
 	cop_status st = COP_OK;
 
 	if (d->count < 1)
 		return cop__error(cx, COP_ARG, "%s: mean and deviation of no samples were asked for", d->name);
-	if (!s) COP_GO(wrap(&own, cx, d));
-	COP_GO(stats(mean, std, s ? s : own, cop__batch_channels(d)));
+	if (!s) COP_GO(wrap(&own, cx, bare(d)));
+	COP_GO(stats(mean, std, s ? s : own, c));
+	for (int32_t k = 0; f && f->channels && k < c; k++) {
+		mean[k] = (mean[k] - f->off[f->channels > 1 ? k : 0]) * f->mult[f->channels > 1 ? k : 0];
+		std[k] *= f->mult[f->channels > 1 ? k : 0];
+	}
 done:
 	cop__store_free(own);
 	return st;
@@ -121,9 +145,11 @@ static cop_status options(cop_batches *b, const char *text, bool *normalise)
 	*normalise = cop__args_has(&o, "normalise");
 	b->flip = cop__args_has(&o, "flip");
 	b->reach = shift + crop;
-	if ((b->flip || b->reach || b->erase) && b->d->x.rank < 2)
+	if ((b->flip || b->reach || b->erase) && b->s->d.x.rank < 2)
 		return cop__error(b->cx, COP_ARG, "augment '%s': needs images, the samples of %s have one axis", text,
 		        b->d->name);
+	if ((b->flip || b->reach || b->erase || *normalise) && cop__channel_axis(&b->s->d.x) != b->s->d.x.rank - 1)
+		return cop__error(b->cx, COP_ARG, "augment '%s': the samples of %s have their channels first; it needs them last", text, b->d->name);
 	if (b->in_order) b->flip = false, b->reach = b->erase = 0;
 	return COP_OK;
 }
@@ -165,9 +191,9 @@ static cop_status table(cop_batches *b)
 /* [h, w, c]; [frames, c] moves along its frames alone; [c] is not moved. */
 static void sides(cop_batches *b)
 {
-	const cop_type *x = &b->d->x;
+	const cop_type *x = &b->s->d.x;
 
-	b->c = cop__batch_channels(b->d);
+	b->c = x->rank > 0 ? x->dim[x->rank - 1] : 1;
 	b->w = x->rank == 3 ? x->dim[1] : 1;
 	b->h = x->rank >= 2 ? x->dim[0] : 1;
 }
@@ -179,10 +205,12 @@ static cop_status build(cop_batches *b, const cop_batch_args *a)
 	if (b->d->count < 1) return cop__error(b->cx, COP_ARG, "%s: has no samples", b->d->name);
 	if (a->size < 1)
 		return cop__error(b->cx, COP_ARG, "a batch of %d was asked for, 1 or more is expected", a->size);
-	if (!(b->s = cop__store_of(b->d))) {
-		COP_TRY(wrap(&b->own, b->cx, b->d));
+	b->fit = cop__fit_of(b->d);
+	if (!(b->s = cop__store_of(bare(b->d)))) {
+		COP_TRY(wrap(&b->own, b->cx, bare(b->d)));
 		b->s = b->own;
 	}
+	if (b->fit && cop__fit_changes(b->fit) && !(b->raw = cop__alloc(b->cx, sizeof *b->raw * (size_t)b->size * (size_t)b->s->each))) return COP_NOMEM;
 	sides(b);
 	COP_TRY(options(b, a->augment ? a->augment : "none", &normalise));
 	COP_TRY(norms(b, a, normalise));
@@ -211,6 +239,7 @@ void cop__batch_free(cop_batches *b)
 	if (!b) return;
 	cop__store_free(b->own);
 	cop__free(b->cx, b->order);
+	cop__free(b->cx, b->raw);
 	cop__free(b->cx, b->mean);
 	cop__free(b->cx, b->table);
 	cop__free(b->cx, b);
@@ -333,8 +362,19 @@ cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, i
 			continue;
 		}
 		COP_TRY(cop__store_fill(b->s, b->order[k]));
-		fill(row, b, b->order[k]);
-		label[r] = b->d->classes ? b->s->label[b->order[k]] : 0;
+		float *raw = b->raw ? b->raw + (size_t)r * (size_t)b->s->each : row;
+		fill(raw, b, b->order[k]);
+		if (raw != row) cop__fit_row(row, b->fit, raw);
+		label[r] = b->d->classes ? cop__fit_label(b->fit, b->s->label[b->order[k]]) : 0;
 	}
+	return COP_OK;
+}
+
+cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i)
+{
+	const size_t n = (size_t)b->d->targets;
+
+	memset(y, 0, sizeof *y * n * (size_t)b->size);
+	for (int32_t r = 0; r < b->size && (int64_t)i * b->size + r < b->count; r++) COP_TRY(b->d->target(b->d->ud, b->order[i * b->size + r], y + (size_t)r * n));
 	return COP_OK;
 }

@@ -2,6 +2,8 @@
  *
  * batch.h - batches of a data set, for training and evaluation. Internal: src/train uses it.
  *
+ * A set that was fitted to a network (fit.h) is augmented as the set lies, then scaled and turned.
+ *
  * A batch is a function of (seed, epoch, number), whatever is asked for first and by how many threads. Samples are
  * held decoded (8 bits where the set has 8 bits; a caller's own data set is copied once into f32, when touched).
  *
@@ -40,12 +42,14 @@ cop_status cop__batch_epoch(cop_batches *b, int32_t epoch);         /* draws the
  * end of the set have label -1 and x 0; where there are no labels, those of samples are 0. Parts may run at the same
  * time; of a set whose get is not ours, one at a time. */
 cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts);
+/* The targets of the rows of batch i: y [size, targets]; those past the end are 0. */
+cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i);
 /* mean and std in use, [*channels]; false when x is not normalised. */
 bool cop__batch_norm(const cop_batches *b, const float **mean, const float **std, int32_t *channels);
 
-/* Length of mean and std: the last axis of a sample. */
+/* Length of mean and std: the axis of a sample that holds its channels (cop__channel_axis), of what was fitted where it was. */
 int32_t cop__batch_channels(const cop_dataset *d);
-/* By channel over all samples; a deviation below 1e-6 becomes 1. */
+/* By channel over all samples, as they go into the network; a deviation below 1e-6 becomes 1. */
 cop_status cop__batch_stats(float *mean, float *std, cop_ctx *cx, cop_dataset *d);
 
 #endif

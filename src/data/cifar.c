@@ -201,7 +201,7 @@ static bool fits_jpeg(const char *path) { return cop__is_file(path, jpegs); }
 /* The length and sum of the archive are those its users publish; it was not at hand to be checked. */
 const cop_data_row cop_data_cifar10 = {
         .name = "cifar10",
-        .summary = "small photographs, 32x32 colour, 50,000 + 10,000, 10 classes",
+        .classes = "airplane automobile bird cat deer dog frog horse ship truck", .summary = "small photographs, 32x32 colour, 50,000 + 10,000, 10 classes",
         .licence = "research use, cite A. Krizhevsky 2009",
         .home = "https://www.cs.toronto.edu/~kriz",
         .file = {{"cifar-10-binary.tar.gz", 170052171,
@@ -211,7 +211,7 @@ const cop_data_row cop_data_cifar10 = {
 };
 
 const cop_data_row cop_data_cifar10_jpeg = {
-	.name = "cifar10-jpeg", .summary = "CIFAR-10 as JPEGs of quality 75: compare only within it",
+	.name = "cifar10-jpeg", .classes = "airplane automobile bird cat deer dog frog horse ship truck", .summary = "CIFAR-10 as JPEGs of quality 75: compare only within it",
 	.licence = "research use, cite A. Krizhevsky 2009",
 	.file = {{"cifar10-jpeg.tar.xz", 18425452, "59275c7d9ed73cb1b3e79e0db7b405ae4ced95db938a5e01c2f2ca1c0b34ee2e"}},
 	.fits = fits_jpeg, .open = open_jpeg,

@@ -140,26 +140,44 @@ const cop_data_row cop_data_digits = {
 
 /* ---- the public calls ---- */
 
-cop_status cop_data_open(cop_dataset **out, cop_ctx *cx, const char *name, const char *split, int32_t limit)
+/* A single file is all there is of a set; folders and sets with a name have parts. */
+static cop_status split_of(cop_want *w, cop_ctx *cx, const char *split, const char *path)
+{
+	bool single = *path && cop__is_file(path, "");
+
+	if (!split) return w->split = single ? COP_SPLIT_ALL : COP_SPLIT_TEST, COP_OK;
+	COP_TRY(cop__split_parse(&w->split, cx, split));
+	if (w->split != COP_SPLIT_ALL || single) return COP_OK;
+	return cop__error(cx, COP_ARG, "split 'all': only a single file is taken whole; there are train, valid, test and train+valid");
+}
+
+cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, const cop_data_args *a)
 {
 	const cop_data_row *row;
 	char path[COP_DATA_PATH];
-	cop_want w = {.limit = limit};
+	cop_want w = {.limit = a->limit, .task = a->task, .target = a->target, .h = a->height, .w = a->width, .c = a->channels, .features = a->features};
 	cop_store *s = NULL;
 	cop_status st;
 
 	*out = NULL;
-	if (limit < 0) return cop__error(cx, COP_ARG, "limit %d: 0 (all) or more is expected", limit);
-	COP_TRY(cop__split_parse(&w.split, cx, split));
+	if (a->limit < 0) return cop__error(cx, COP_ARG, "limit %d: 0 (all) or more is expected", a->limit);
+	if (a->split) COP_TRY(cop__split_parse(&w.split, cx, a->split));
 	COP_TRY(resolve(&row, path, cx, name));
+	COP_TRY(split_of(&w, cx, a->split, path));
 	COP_GO(cop__store_new(&s, cx, row->format ? cop__base_name(path) : row->name));
 	COP_GO(row->open(s, path, &w));
-	if (!s->d.count) COP_GO(cop__error(cx, COP_FORMAT, "%s: the %s part is empty", name, split));
+	if (row->classes) COP_GO(cop__store_class_list(s, row->classes));
+	if (!s->d.count) COP_GO(cop__error(cx, COP_FORMAT, "%s: the %s part is empty", name, a->split ? a->split : "test"));
 	*out = &s->d;
 	return COP_OK;
 done:
 	cop__store_free(s);
 	return st;
+}
+
+cop_status cop_data_open(cop_dataset **out, cop_ctx *cx, const char *name, const char *split, int32_t limit)
+{
+	return cop_data_open_as(out, cx, name, &(cop_data_args){.split = split, .limit = limit});
 }
 
 void cop_data_free(cop_dataset *d)

@@ -16,7 +16,7 @@
 
 #include "core/core.h"
 
-enum { COP_SPLIT_TRAIN = 1, COP_SPLIT_VALID = 2, COP_SPLIT_TEST = 4 };
+enum { COP_SPLIT_TRAIN = 1, COP_SPLIT_VALID = 2, COP_SPLIT_TEST = 4, COP_SPLIT_ALL = 7 }; /* ALL: of a single file */
 enum {
 	COP_DATA_PATH = 1024,
 	COP_DATA_EACH = 1 << 24,    /* elements of one sample, at most */
@@ -24,7 +24,14 @@ enum {
 };
 #define COP_DATA_BYTES ((size_t)4 << 30) /* of one store, at most */
 
-typedef struct cop_want { int split; int32_t limit; } cop_want;
+/* What is read, and how; the fields behind limit as in cop_data_args. */
+typedef struct cop_want {
+	int split;
+	int32_t limit;
+	cop_task task;
+	const char *target;
+	int32_t h, w, c, features;
+} cop_want;
 
 /* ---- bytes with the name that error sentences give ---- */
 typedef struct cop_blob {
@@ -44,6 +51,24 @@ void cop__blob_free(cop_blob *b);
  * *more is false past the end. */
 cop_status cop__tar_next(cop_blob *entry, bool *more, const cop_blob *tar, size_t *at);
 
+/* ---- names: of files, classes, columns ---- */
+typedef struct cop_names {
+	cop_ctx *cx;
+	char **at;
+	int32_t count, cap;
+	bool by_number; /* all of them are whole numbers, sorted as such */
+	cop_arena mem;
+} cop_names;
+/* Sorted names in a folder, those that end in one of "a|b" (NULL: sub-folders). Hidden ones are left out. */
+void cop__names_init(cop_names *n, cop_ctx *cx);
+cop_status cop__names_read(cop_names *out, cop_ctx *cx, const char *folder, const char *ends);
+cop_status cop__names_add(cop_names *n, const char *text);
+void cop__names_sort(cop_names *n);
+void cop__names_unique(cop_names *n); /* sorted before */
+bool cop__names_numbers(const cop_names *n); /* all are whole numbers, as they are printed */
+int32_t cop__names_find(const cop_names *n, const char *text); /* -1: not there */
+void cop__names_free(cop_names *n);
+
 /* ---- the store: count samples of one shape ---- */
 typedef struct cop_store cop_store;
 struct cop_store {
@@ -55,6 +80,9 @@ struct cop_store {
 	float *value;              /* [cap, each], x itself */
 	float lut[256];
 	int32_t *label;            /* [cap] */
+	float *target;             /* [cap, d.targets] */
+	cop_names classes, targets;/* their names: what d.class_name and d.target_name point to */
+	char note[COP_NOTE];
 	/* Lazily: sample i is made when first wanted. Different i may be made at the same time. */
 	uint8_t *have;
 	cop_status (*make)(cop_store *s, int32_t i, uint8_t *code, float *value, int32_t *label);
@@ -68,6 +96,12 @@ cop_status cop__store_shape(cop_store *s, int32_t rank, const int32_t *dim, bool
 cop_status cop__store_room(cop_store *s, int32_t count); /* zeroed; count becomes d.count */
 cop_status cop__store_fill(cop_store *s, int32_t i);     /* makes sample i if it is lazy */
 cop_store *cop__store_of(cop_dataset *d);                /* NULL when the caller wrote the dataset */
+cop_status cop__store_classes(cop_store *s, const cop_names *n);                       /* copies them */
+cop_status cop__store_class_list(cop_store *s, const char *words); /* "cat dog": one a word; classes that are numbers so far get the word of that number */
+/* Labels that are whole numbers: classes are the n different ones of seen [all], and label[] becomes their places. */
+cop_status cop__store_class_numbers(cop_store *s, const int32_t *seen, int32_t all);
+cop_status cop__store_targets(cop_store *s, const cop_names *n); /* after cop__store_room: makes target[] */
+void cop__store_say(cop_store *s, const char *fmt, ...) COP_PRINTF(2, 3); /* one sentence into the note */
 
 /* ---- splits ---- */
 cop_status cop__split_parse(int *out, cop_ctx *cx, const char *text);
@@ -84,18 +118,9 @@ bool cop__is_file(const char *folder, const char *name);
 bool cop__is_folder(const char *folder, const char *name);
 cop_status cop__path(char out[COP_DATA_PATH], cop_ctx *cx, const char *folder, const char *name);
 const char *cop__base_name(const char *path);
-/* Sorted names in a folder, those that end in one of "a|b" (NULL: sub-folders). Hidden ones are left out. */
-typedef struct cop_names { cop_ctx *cx; char **at; int32_t count, cap; cop_arena mem; } cop_names;
-void cop__names_init(cop_names *n, cop_ctx *cx);
-cop_status cop__names_read(cop_names *out, cop_ctx *cx, const char *folder, const char *ends);
-cop_status cop__names_add(cop_names *n, const char *text);
-void cop__names_sort(cop_names *n);
-void cop__names_unique(cop_names *n); /* sorted before */
-int32_t cop__names_find(const cop_names *n, const char *text); /* -1: not there */
-void cop__names_free(cop_names *n);
-
+bool cop__ends_in(const char *name, const char *ends); /* in one of "a|b", small or capital letters */
 /* <folder>/<class>/<file>: sorted by class, then name. */
-typedef struct cop_filed { cop_names file, classes; int32_t *label; int32_t cap; } cop_filed;
+typedef struct cop_filed { cop_names file, classes; int32_t *label; int32_t cap, skipped; } cop_filed; /* skipped: files of other kinds */
 cop_status cop__filed_read(cop_filed *out, cop_ctx *cx, const char *folder, const char *ends);
 cop_status cop__filed_add(cop_filed *f, const char *path, int32_t label);
 void cop__filed_free(cop_filed *f);
@@ -117,6 +142,7 @@ typedef struct cop_data_row {
 	bool format;               /* a kind of path, not a set with a name */
 	bool made;                 /* made by the program: needs no files */
 	bool test_only;
+	const char *classes;       /* names of a set whose files have numbers, one a word */
 	const char *home;          /* URL of the folder its files lie in; NULL: none that is public */
 	cop_data_file file[4];
 	bool (*fits)(const char *path);
@@ -140,9 +166,9 @@ typedef struct cop_npy {
 } cop_npy; /* kind: 'f' 'i' 'u' 'b' */
 cop_status cop__npy_parse(cop_npy *out, const cop_blob *b);
 double cop__npy_at(const cop_npy *a, int64_t i);
-/* A whole CSV into a store with all its rows (see csv.c). classes: names of text labels; if it holds some, labels
- * must be among them, else it is filled. */
-cop_status cop__csv_parse(cop_store *s, cop_names *classes, const cop_blob *b);
+/* A whole CSV into a store with all its rows (see csv.c). like: NULL, or the store of the training part, whose columns, task and classes
+ * this one shares. */
+cop_status cop__csv_parse(cop_store *s, const cop_store *like, const cop_want *w, const cop_blob *b);
 /* Records [from, from + count) of a CIFAR-10 batch into samples at, at + 1, ... */
 enum { COP_CIFAR_RECORD = 3073 };
 cop_status cop__cifar_parse(cop_store *s, int32_t at, const cop_blob *b, int32_t from, int32_t count);

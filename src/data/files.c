@@ -39,7 +39,7 @@ const char *cop__base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-static bool ends_in(const char *name, const char *ends)
+bool cop__ends_in(const char *name, const char *ends)
 {
 	size_t n = strlen(name);
 
@@ -68,9 +68,34 @@ static int compare(const void *a, const void *b)
 	return strcmp(*x, *y);
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+	long x = strtol(*(const char *const *)a, NULL, 10), y = strtol(*(const char *const *)b, NULL, 10);
+	return (x > y) - (x < y);
+}
+
+/* "7", "-12"; neither "07" nor "+7", which would be a second name of the same. */
+static bool is_number(const char *s)
+{
+	char again[16];
+	char *end;
+	long v = strtol(s, &end, 10);
+
+	if (end == s || *end || v > 99999999 || v < -99999999) return false;
+	snprintf(again, sizeof again, "%ld", v);
+	return !strcmp(s, again);
+}
+
+bool cop__names_numbers(const cop_names *n)
+{
+	for (int32_t i = 0; i < n->count; i++)
+		if (!is_number(n->at[i])) return false;
+	return n->count > 0;
+}
+
 void cop__names_sort(cop_names *n)
 {
-	if (n->count) qsort(n->at, (size_t)n->count, sizeof *n->at, compare);
+	if (n->count) qsort(n->at, (size_t)n->count, sizeof *n->at, n->by_number ? compare_numbers : compare);
 }
 
 void cop__names_unique(cop_names *n)
@@ -84,7 +109,7 @@ void cop__names_unique(cop_names *n)
 
 int32_t cop__names_find(const cop_names *n, const char *text)
 {
-	char *const *at = n->count ? bsearch(&text, n->at, (size_t)n->count, sizeof *n->at, compare) : NULL;
+	char *const *at = n->count && (!n->by_number || is_number(text)) ? bsearch(&text, n->at, (size_t)n->count, sizeof *n->at, n->by_number ? compare_numbers : compare) : NULL;
 	return at ? (int32_t)(at - n->at) : -1;
 }
 
@@ -111,7 +136,7 @@ cop_status cop__names_read(cop_names *out, cop_ctx *cx, const char *folder, cons
 	if (!d) return cop__error(cx, COP_IO, "%s: %s", folder, strerror(errno));
 	for (struct dirent *e; !st && (e = readdir(d));) {
 		if (e->d_name[0] == '.') continue;
-		if (ends ? ends_in(e->d_name, ends) : cop__is_folder(folder, e->d_name))
+		if (ends ? cop__ends_in(e->d_name, ends) : cop__is_folder(folder, e->d_name))
 			st = cop__names_add(out, e->d_name);
 	}
 	closedir(d);
@@ -126,6 +151,17 @@ cop_status cop__filed_add(cop_filed *f, const char *path, int32_t label)
 	return cop__names_add(&f->file, path);
 }
 
+/* Plain files that the reader of `ends` leaves out. */
+static int32_t others(const char *folder, const char *ends)
+{
+	DIR *d = opendir(folder);
+	int32_t n = 0;
+
+	for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.' && !cop__ends_in(e->d_name, ends) && cop__is_file(folder, e->d_name);
+	if (d) closedir(d);
+	return n;
+}
+
 static cop_status add_class(cop_filed *f, const char *folder, const char *name, int32_t label, const char *ends)
 {
 	char sub[COP_DATA_PATH], path[COP_DATA_PATH];
@@ -138,6 +174,7 @@ static cop_status add_class(cop_filed *f, const char *folder, const char *name, 
 		COP_GO(cop__path(path, f->file.cx, sub, in.at[i]));
 		COP_GO(cop__filed_add(f, path, label));
 	}
+	f->skipped += others(sub, ends);
 done:
 	cop__names_free(&in);
 	return st;
@@ -233,7 +270,7 @@ static bool holds_file(const char *folder, const char *ends)
 	bool found = false;
 
 	for (struct dirent *e; d && !found && (e = readdir(d));)
-		found = e->d_name[0] != '.' && ends_in(e->d_name, ends);
+		found = e->d_name[0] != '.' && cop__ends_in(e->d_name, ends);
 	if (d) closedir(d);
 	return found;
 }

@@ -71,7 +71,7 @@ static cop_status copy(
         cop_store *s, const cop_idx *x, const cop_idx *y, const cop_want *w, const char *images, const char *labels)
 {
 	const int32_t dim[3] = {x->dim[1], x->dim[2], 1};
-	int32_t from, count, top = 0;
+	int32_t from, count;
 
 	if (x->rank != 3 || y->rank != 1)
 		return cop__error(s->cx, COP_FORMAT, "%s: has rank %d, 3 is expected (labels: %d, 1 is expected)",
@@ -84,9 +84,12 @@ static cop_status copy(
 	COP_TRY(cop__store_room(s, count));
 	memcpy(s->code, x->data + (size_t)from * s->each, (size_t)count * s->each);
 	for (int32_t i = 0; i < count; i++) s->label[i] = y->data[from + i];
-	for (int32_t i = 0; i < y->dim[0]; i++) top = COP_MAX(top, y->data[i]);
-	s->d.classes = COP_MAX(s->d.classes, top + 1);
-	return COP_OK;
+	int32_t *seen = cop__alloc(s->cx, sizeof *seen * (size_t)COP_MAX(y->dim[0], 1));
+	if (!seen) return COP_NOMEM;
+	for (int32_t i = 0; i < y->dim[0]; i++) seen[i] = y->data[i];
+	cop_status st = cop__store_class_numbers(s, seen, y->dim[0]);
+	cop__free(s->cx, seen);
+	return st;
 }
 
 static cop_status open_idx(cop_store *s, const char *folder, const cop_want *w)
@@ -130,7 +133,7 @@ const cop_data_row cop_data_mnist = {
 
 const cop_data_row cop_data_fashion_mnist = {
         .name = "fashion-mnist",
-        .summary = "articles of clothing, 28x28 grey, 60,000 + 10,000, 10 classes",
+        .classes = "T-shirt Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle-boot", .summary = "articles of clothing, 28x28 grey, 60,000 + 10,000, 10 classes",
         .licence = "MIT (Zalando SE)",
         .home = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion",
         .file = {{"train-images-idx3-ubyte.gz", 26421880,

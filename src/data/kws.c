@@ -59,7 +59,7 @@ static bool fits(const char *path) { return cop__is_file(path, x_name) && cop__i
 
 const cop_data_row cop_data_kws_mfcc = {
         .name = "kws-mfcc",
-        .summary = "keywords as int8 MFCC 49x10, 1,000 test clips, 12 classes",
+        .classes = "down go left no off on right stop up yes silence unknown", .summary = "keywords as int8 MFCC 49x10, 1,000 test clips, 12 classes",
         .licence = "CC BY 4.0 (Google, Speech Commands v2)",
         .file = {{"kws01_mfcc_int8_1000x49x10.bin", 490000,
                          "c2e5f02def82726f5c49dfe85c311c52f295ad68561f6bae89931fdadaaedc73"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pixels - one JPEG or PNG to 8-bit pixels, told apart by their first bytes. A PNG's alpha is dropped, 16 bits
+ * pixels - one JPEG, PNG, PPM or PGM (P6, P5) to 8-bit pixels, told apart by their first bytes. A PNG's alpha is dropped, 16 bits
  * become 8, palettes are resolved. At most 16 Mi values are decoded.
  */
 #include "data/data.h"
@@ -20,7 +20,6 @@ void cop__pixels_free(cop_ctx *cx, cop_pixels *p)
 	*p = (cop_pixels){0};
 }
 
-#if defined(COP_HAVE_JPEG) || defined(COP_HAVE_PNG)
 static cop_status room(cop_pixels *out, const cop_blob *b, uint32_t h, uint32_t w, int32_t channels)
 {
 	if (!h || !w || h > 65535 || w > 65535 || (uint64_t)h * w * (uint32_t)channels > COP_DATA_EACH)
@@ -29,7 +28,6 @@ static cop_status room(cop_pixels *out, const cop_blob *b, uint32_t h, uint32_t 
 	*out = (cop_pixels){(int32_t)h, (int32_t)w, channels, cop__alloc(b->cx, (size_t)h * w * (size_t)channels)};
 	return out->data ? COP_OK : COP_NOMEM;
 }
-#endif
 
 #ifdef COP_HAVE_JPEG
 typedef struct jpeg_fail { struct jpeg_error_mgr mgr; jmp_buf back; char text[JMSG_LENGTH_MAX]; } jpeg_fail;
@@ -113,6 +111,39 @@ static cop_status read_png(cop_pixels *out, const cop_blob *b, int32_t channels)
 }
 #endif
 
+/* The next number of a head, behind blanks and comments; -1: there is none. */
+static int32_t head_number(const cop_blob *b, size_t *at)
+{
+	int32_t v = 0, digits = 0;
+
+	while (*at < b->size && strchr(" \t\r\n#", b->bytes[*at]) && b->bytes[*at]) {
+		if (b->bytes[*at] == '#') while (*at < b->size && b->bytes[*at] != '\n') ++*at;
+		else ++*at;
+	}
+	for (; *at < b->size && b->bytes[*at] >= '0' && b->bytes[*at] <= '9' && digits < 6; ++*at, digits++) v = v * 10 + b->bytes[*at] - '0';
+	return digits ? v : -1;
+}
+
+/* P6 WIDTH HEIGHT MOST, one blank, the bytes; P5 has one channel. Grey is the luma of Rec. 601, as the JPEG library has it. */
+static cop_status read_ppm(cop_pixels *out, const cop_blob *b, int32_t channels)
+{
+	size_t at = 2;
+	int32_t have = b->bytes[1] == '6' ? 3 : 1, w = head_number(b, &at), h = head_number(b, &at), most = head_number(b, &at);
+
+	if (w < 1 || h < 1 || most < 1 || most > 255) return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: not a PPM or PGM of 8 bits", b->path, at);
+	if (!channels) channels = have;
+	COP_TRY(room(out, b, (uint32_t)h, (uint32_t)w, channels));
+	size_t n = (size_t)h * (size_t)w;
+	if (b->size - at < 1 || b->size - at - 1 < n * (size_t)have) return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: %zu bytes of pixels are expected, %zu follow", b->path, at, n * (size_t)have, b->size - at);
+	const uint8_t *p = b->bytes + at + 1;
+	for (size_t i = 0; i < n; i++, p += have)
+		for (int32_t c = 0; c < channels; c++) {
+			uint32_t v = have == 1 ? p[0] : channels == 3 ? p[c] : (19595u * p[0] + 38470u * p[1] + 7471u * p[2] + 32768u) >> 16;
+			out->data[i * (size_t)channels + (size_t)c] = (uint8_t)(COP_MIN(v, (uint32_t)most) * 255 / (uint32_t)most);
+		}
+	return COP_OK;
+}
+
 cop_status cop__pixels_parse(cop_pixels *out, const cop_blob *b, int32_t channels)
 {
 	static const uint8_t png[4] = {0x89, 'P', 'N', 'G'};
@@ -121,7 +152,8 @@ cop_status cop__pixels_parse(cop_pixels *out, const cop_blob *b, int32_t channel
 	*out = (cop_pixels){0};
 	if (b->size >= 4 && !memcmp(b->bytes, png, 4)) st = read_png(out, b, channels);
 	else if (b->size >= 2 && b->bytes[0] == 0xff && b->bytes[1] == 0xd8) st = read_jpeg(out, b, channels);
-	else st = cop__error(b->cx, COP_FORMAT, "%s: byte 0: neither a PNG nor a JPEG", b->path);
+	else if (b->size >= 2 && b->bytes[0] == 'P' && (b->bytes[1] == '5' || b->bytes[1] == '6')) st = read_ppm(out, b, channels);
+	else st = cop__error(b->cx, COP_FORMAT, "%s: byte 0: neither a PNG, a JPEG nor a PPM", b->path);
 	if (st) cop__pixels_free(b->cx, out);
 	return st;
 }

@@ -6,6 +6,7 @@
 #include "data/data.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 {
@@ -21,6 +22,15 @@ static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 		memcpy(x, s->value + (size_t)i * s->each, (size_t)s->each * sizeof *x);
 	}
 	*label = s->label[i];
+	return COP_OK;
+}
+
+static cop_status get_target(void *ud, int32_t i, float *y)
+{
+	cop_store *s = ud;
+
+	if (i < 0 || i >= s->d.count) return cop__error(s->cx, COP_ARG, "%s: sample %d of %d was asked for", s->name, i, s->d.count);
+	memcpy(y, s->target + (size_t)i * (size_t)s->d.targets, sizeof *y * (size_t)s->d.targets);
 	return COP_OK;
 }
 
@@ -46,6 +56,9 @@ void cop__store_free(cop_store *s)
 	cop__free(s->cx, s->value);
 	cop__free(s->cx, s->label);
 	cop__free(s->cx, s->have);
+	cop__free(s->cx, s->target);
+	cop__names_free(&s->classes);
+	cop__names_free(&s->targets);
 	cop__free(s->cx, s);
 }
 
@@ -114,7 +127,116 @@ cop_status cop__store_pick(cop_store *s, const cop_store *all, const int32_t *or
 		s->label[i] = all->label[k];
 	}
 	s->d.classes = all->d.classes;
+	memcpy(s->note, all->note, sizeof s->note);
+	s->d.note = *s->note ? s->note : NULL;
+	if (all->classes.count) COP_TRY(cop__store_classes(s, &all->classes));
+	if (!all->d.targets) return COP_OK;
+	COP_TRY(cop__store_targets(s, &all->targets));
+	const size_t n = (size_t)s->d.targets;
+	for (int32_t i = 0; i < count; i++) memcpy(s->target + (size_t)i * n, all->target + (size_t)order[from + i] * n, n * sizeof *s->target);
 	return COP_OK;
+}
+
+/* ---- names ---- */
+
+static cop_status copy_names(cop_names *to, cop_ctx *cx, const cop_names *from)
+{
+	cop__names_free(to);
+	cop__names_init(to, cx);
+	to->by_number = from->by_number;
+	for (int32_t i = 0; i < from->count; i++) COP_TRY(cop__names_add(to, from->at[i]));
+	return COP_OK;
+}
+
+cop_status cop__store_classes(cop_store *s, const cop_names *n)
+{
+	if (n != &s->classes) COP_TRY(copy_names(&s->classes, s->cx, n));
+	s->d.classes = n->count;
+	s->d.class_name = (const char *const *)s->classes.at;
+	return COP_OK;
+}
+
+/* The i-th word; its length, 0 past the end. */
+static size_t word_at(const char **at, const char *words, long i)
+{
+	const char *p = words;
+
+	for (; i > 0 && *p; i--) p += strcspn(p, " "), p += *p == ' ';
+	*at = p;
+	return i < 0 ? 0 : strcspn(p, " ");
+}
+
+cop_status cop__store_class_list(cop_store *s, const char *words)
+{
+	cop_names numbers = s->classes;
+	const char *p;
+	char word[64];
+	cop_status st = COP_OK;
+
+	cop__names_init(&s->classes, s->cx);
+	for (int32_t i = 0; !st && (!numbers.count || i < numbers.count); i++) {
+		size_t n = word_at(&p, words, numbers.count ? strtol(numbers.at[i], NULL, 10) : i);
+		if (!n && !numbers.count) break;
+		if (!n) snprintf(word, sizeof word, "%s", numbers.at[i]);
+		else snprintf(word, sizeof word, "%.*s", (int)n, p);
+		st = cop__names_add(&s->classes, word);
+	}
+	cop__names_free(&numbers);
+	return st ? st : cop__store_classes(s, &s->classes);
+}
+
+static int ascending(const void *a, const void *b)
+{
+	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+	return (x > y) - (x < y);
+}
+
+cop_status cop__store_class_numbers(cop_store *s, const int32_t *seen, int32_t all)
+{
+	int32_t *sorted = cop__alloc(s->cx, sizeof *sorted * (size_t)COP_MAX(all, 1)), n = 0;
+	char text[16];
+	cop_status st = sorted ? COP_OK : COP_NOMEM;
+
+	if (!st) memcpy(sorted, seen, sizeof *sorted * (size_t)all), qsort(sorted, (size_t)all, sizeof *sorted, ascending);
+	for (int32_t i = 0; !st && i < all; i++)
+		if (!n || sorted[n - 1] != sorted[i]) sorted[n++] = sorted[i];
+	cop__names_free(&s->classes);
+	cop__names_init(&s->classes, s->cx);
+	s->classes.by_number = true;
+	for (int32_t i = 0; !st && i < n; i++) {
+		snprintf(text, sizeof text, "%d", sorted[i]);
+		st = cop__names_add(&s->classes, text);
+	}
+	for (int32_t i = 0; !st && i < s->d.count; i++) {
+		const int32_t *at = bsearch(&s->label[i], sorted, (size_t)n, sizeof *sorted, ascending);
+		s->label[i] = at ? (int32_t)(at - sorted) : -1;
+	}
+	cop__free(s->cx, sorted);
+	return st ? st : cop__store_classes(s, &s->classes);
+}
+
+cop_status cop__store_targets(cop_store *s, const cop_names *n)
+{
+	if (n != &s->targets) COP_TRY(copy_names(&s->targets, s->cx, n));
+	s->target = cop__alloc(s->cx, sizeof *s->target * (size_t)COP_MAX(s->cap, 1) * (size_t)n->count);
+	if (!s->target) return COP_NOMEM;
+	s->d.targets = n->count;
+	s->d.target_name = (const char *const *)s->targets.at;
+	s->d.target = get_target;
+	return COP_OK;
+}
+
+void cop__store_say(cop_store *s, const char *fmt, ...)
+{
+	size_t at = strlen(s->note);
+	va_list ap;
+
+	if (at + 2 >= sizeof s->note) return;
+	if (at) s->note[at++] = '\n';
+	va_start(ap, fmt);
+	vsnprintf(s->note + at, sizeof s->note - at, fmt, ap);
+	va_end(ap);
+	s->d.note = s->note;
 }
 
 /* ---- splits ---- */
@@ -123,14 +245,14 @@ cop_status cop__split_parse(int *out, cop_ctx *cx, const char *text)
 {
 	static const struct { const char *text; int split; } known[] = {
 		{"train", COP_SPLIT_TRAIN}, {"valid", COP_SPLIT_VALID}, {"test", COP_SPLIT_TEST},
-		{"train+valid", COP_SPLIT_TRAIN | COP_SPLIT_VALID}};
+		{"train+valid", COP_SPLIT_TRAIN | COP_SPLIT_VALID}, {"all", COP_SPLIT_ALL}};
 
 	for (int i = 0; i < LEN(known); i++)
 		if (!strcmp(text, known[i].text)) {
 			*out = known[i].split;
 			return COP_OK;
 		}
-	return cop__error(cx, COP_ARG, "split '%s' is not known; there are train, valid, test and train+valid", text);
+	return cop__error(cx, COP_ARG, "split '%s' is not known; there are train, valid, test, train+valid and all", text);
 }
 
 static int32_t limited(const cop_want *w, int32_t n) { return w->limit > 0 ? COP_MIN(w->limit, n) : n; }
@@ -153,6 +275,12 @@ void cop__split_mixed(int32_t *order, int32_t *from, int32_t *count, const cop_w
 {
 	int32_t test = n / 6;
 
+	if (w->split == COP_SPLIT_ALL) { /* of a single file: in its own order */
+		for (int32_t i = 0; i < n; i++) order[i] = i;
+		*from = 0;
+		*count = limited(w, n);
+		return;
+	}
 	cop__split_shuffle(order, n);
 	cop__split_range(from, count, w, w->split & COP_SPLIT_TEST ? test : n - test);
 	if (w->split & COP_SPLIT_TEST) *from += n - test;

@@ -201,8 +201,7 @@ static cop_status open_synth(cop_store *s, const char *path, const cop_want *w)
 	if (!s->have) return COP_NOMEM;
 	s->make = make;
 	s->make_from = (uint64_t)from + (test ? TRAIN : 0);
-	s->d.classes = 10;
-	return COP_OK;
+	return cop__store_class_list(s, "0 1 2 3 4 5 6 7 8 9");
 }
 
 const cop_data_row cop_data_synth_digits = {

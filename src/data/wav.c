@@ -128,12 +128,18 @@ static cop_status open_wav(cop_store *s, const char *folder, const cop_want *w)
 	int32_t *order = NULL, from, count;
 	cop_status st;
 
+	if (cop__is_file(folder, "")) {
+		COP_TRY(cop__store_shape(s, 3, shape, true));
+		COP_TRY(cop__store_room(s, 1));
+		return fill_file(s, 0, folder, 0);
+	}
 	COP_GO(cop__filed_split(&f, &order, &from, &count, s->cx, folder, ends, w));
 	COP_GO(cop__store_shape(s, 3, shape, true));
 	COP_GO(cop__store_room(s, count));
 	for (int32_t i = 0; i < count; i++)
 		COP_GO(fill_file(s, i, f.file.at[order[from + i]], f.label[order[from + i]]));
-	s->d.classes = f.classes.count;
+	COP_GO(cop__store_classes(s, &f.classes));
+	if (f.skipped) cop__store_say(s, "%s: %d files in class folders are no sounds (%s) and were left out", s->name, f.skipped, ends);
 done:
 	cop__free(s->cx, order);
 	cop__filed_free(&f);
@@ -249,11 +255,11 @@ static bool fits_fsdd(const char *path)
 {
 	return cop__is_file(path, fsdd_tar) || cop__is_file(path, "recordings/0_jackson_0.wav");
 }
-static bool fits_wav(const char *path) { return cop__filed_fits(path, ends); }
+static bool fits_wav(const char *path) { return cop__ends_in(path, ends) ? cop__is_file(path, "") : cop__filed_fits(path, ends); }
 
 const cop_data_row cop_data_fsdd = {
         .name = "fsdd",
-        .summary = "spoken digits as 49x10 MFCC, 2,700 + 300, 10 classes",
+        .classes = "0 1 2 3 4 5 6 7 8 9", .summary = "spoken digits as 49x10 MFCC, 2,700 + 300, 10 classes",
         .licence = "CC BY-SA 4.0 (Z. Jackson et al.)",
         .file = {{"fsdd_recordings.tar.gz", 15557934,
                 "7b7bcf0e4d576b35121c298d35ec27fe72fbe9482ce9bf17f1db5e6c12ac7f45"}},
@@ -262,6 +268,6 @@ const cop_data_row cop_data_fsdd = {
 };
 
 const cop_data_row cop_data_wav = {
-	.name = "wav", .format = true, .summary = "a folder of <class>/*.wav, as 49x10 MFCC of the first second",
+	.name = "wav", .format = true, .summary = "a folder of <class>/*.wav, or one sound, as 49x10 MFCC of the first second",
 	.licence = "", .fits = fits_wav, .open = open_wav,
 };

@@ -3,7 +3,7 @@
  * eval - the score of a model on a data set, by the plan that inference would run.
  */
 #include "data/batch.h"
-#include "data/turned.h"
+#include "data/fit.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 #include "train/policy.h"
@@ -11,7 +11,27 @@
 #include <math.h>
 #include <time.h>
 
-typedef struct sums { double loss; int64_t right, count; } sums;
+/* Of one target: errors, and the mean of the values with the sum of their squared distances from it (Welford 1962). */
+typedef struct spread { double square, size, mean, around; } spread;
+
+typedef struct sums {
+	double loss;
+	int64_t right, count;
+	spread *target;      /* [targets] */
+} sums;
+
+/* What is done with the results of a batch. */
+typedef struct judge {
+	cop_ctx *cx;
+	const cop_dataset *d;
+	cop_batches *b;
+	sums s;
+	bool probable, score;
+	float *truth;        /* [batch, targets] */
+	float *share;        /* [classes] */
+	cop_answer_fn *fn;
+	void *ud;
+} judge;
 
 /* Does the network end in a softmax? Looks through what only changes the form of its numbers. */
 static bool gives_probabilities(const cop_graph *g)
@@ -28,31 +48,68 @@ static double loss_of_probability(float p)
 	return -log(p > 1e-7f ? (double)p : 1e-7);
 }
 
-/* Cross-entropy and hits of one batch; rows whose label is negative pad the last batch. */
-static void score_labels(sums *s, const float *y, const int32_t *label, int32_t n, int32_t c, bool probable)
+/* Cross-entropy and a hit or none. */
+static void score_label(sums *s, const float *y, int32_t label, int32_t c, bool probable)
 {
-	for (int32_t i = 0; i < n; i++, y += c) {
-		int32_t best = 0;
-		double sum = 0;
-		if (label[i] < 0) continue;
-		for (int32_t j = 1; j < c; j++)
-			if (y[j] > y[best]) best = j;
-		for (int32_t j = 0; j < c; j++) sum += exp((double)(y[j] - y[best]));
-		s->loss += probable ? loss_of_probability(y[label[i]]) : log(sum) + (double)(y[best] - y[label[i]]);
-		s->right += best == label[i];
-		s->count++;
+	int32_t best = 0;
+	double sum = 0;
+
+	for (int32_t j = 1; j < c; j++)
+		if (y[j] > y[best]) best = j;
+	for (int32_t j = 0; j < c; j++) sum += exp((double)(y[j] - y[best]));
+	s->loss += probable ? loss_of_probability(y[label]) : log(sum) + (double)(y[best] - y[label]);
+	s->right += best == label;
+}
+
+static void score_values(sums *s, const float *y, const float *x, int64_t each)
+{
+	double sum = 0;
+
+	for (int64_t j = 0; j < each; j++) sum += (double)((y[j] - x[j]) * (y[j] - x[j]));
+	s->loss += sum / (double)each;
+}
+
+/* After s->count was raised. */
+static void score_targets(sums *s, const float *y, const float *truth, int32_t n)
+{
+	for (int32_t j = 0; j < n; j++) {
+		spread *t = &s->target[j];
+		double e = (double)y[j] - (double)truth[j], off = (double)truth[j] - t->mean;
+		t->square += e * e;
+		t->size += fabs(e);
+		t->mean += off / (double)s->count;
+		t->around += off * ((double)truth[j] - t->mean);
 	}
 }
 
-static void score_values(sums *s, const float *y, const float *x, const int32_t *label, int32_t n, int64_t each)
+static const float *probabilities(judge *j, const float *y, int32_t n)
 {
-	for (int32_t i = 0; i < n; i++, y += each, x += each) {
-		double sum = 0;
-		if (label[i] < 0) continue;
-		for (int64_t j = 0; j < each; j++) sum += (double)((y[j] - x[j]) * (y[j] - x[j]));
-		s->loss += sum / (double)each;
-		s->count++;
+	float most = y[0];
+	double sum = 0;
+
+	if (j->probable) return y;
+	for (int32_t i = 1; i < n; i++) most = y[i] > most ? y[i] : most;
+	for (int32_t i = 0; i < n; i++) sum += exp((double)(y[i] - most));
+	for (int32_t i = 0; i < n; i++) j->share[i] = (float)(exp((double)(y[i] - most)) / sum);
+	return j->share;
+}
+
+/* Batch i of the set; y and x: its results and its samples. Rows whose label is negative pad the last batch. */
+static cop_status take(judge *j, int32_t i, int32_t batch, const float *y, int64_t n, const float *x, const int32_t *label)
+{
+	const cop_dataset *d = j->d;
+
+	if (j->score && d->targets) COP_TRY(cop__batch_targets(j->truth, j->b, i));
+	for (int32_t r = 0; r < batch; r++, y += n, x += n) {
+		int32_t class = d->classes ? label[r] : -1;
+		if (label[r] < 0) continue;
+		j->s.count++;
+		if (j->score && d->classes) score_label(&j->s, y, class, (int32_t)n, j->probable);
+		else if (j->score && d->targets) score_targets(&j->s, y, j->truth + (size_t)r * (size_t)d->targets, d->targets);
+		else if (j->score) score_values(&j->s, y, x, n);
+		if (j->fn) COP_TRY(j->fn(j->ud, i * batch + r, j->share ? probabilities(j, y, (int32_t)n) : y, (int32_t)n, class));
 	}
+	return COP_OK;
 }
 
 static double now(void)
@@ -72,27 +129,28 @@ static cop_status result(const float **out, cop_ctx *cx, const cop_tensor *y, fl
 }
 
 /* x holds a batch apart from the session's input, whose memory the run may use again, and which may hold integers. */
-static cop_status run_all(sums *s, cop_session *ses, cop_batches *b, const cop_dataset *d, int32_t batch, cop_ctx *cx, bool probable, double *seconds)
+static cop_status run_all(judge *j, cop_session *ses, int32_t batch, double *seconds)
 {
+	cop_ctx *cx = j->cx;
 	cop_tensor in, y;
 
 	COP_TRY(cop_session_io(ses, 0, 0, false, &in));
 	COP_TRY(cop_session_io(ses, 0, 0, true, &y));
 	cop_tensor x = {cop__type(COP_F32, in.type.rank, in.type.dim), NULL};
+	int64_t n = cop_type_count(&y.type) / batch;
 	int32_t *label = cop__alloc(cx, sizeof *label * (size_t)batch);
 	float *room = cop__alloc(cx, sizeof *room * (size_t)cop_type_count(&y.type));
 	const float *scores;
 	x.data = cop__alloc(cx, cop_type_bytes(&x.type));
 	cop_status st = label && room && x.data ? COP_OK : COP_NOMEM;
-	for (int32_t i = 0; !st && i < cop__batch_count(b); i++) {
-		COP_GO(cop__batch_get(x.data, label, b, i, 0, 1));
+	for (int32_t i = 0; !st && i < cop__batch_count(j->b); i++) {
+		COP_GO(cop__batch_get(x.data, label, j->b, i, 0, 1));
 		COP_GO(cop_tensor_copy(cx, &in, &x));
 		double t0 = now();
 		COP_GO(cop_session_run(ses, 0));
 		*seconds += now() - t0;
 		COP_GO(result(&scores, cx, &y, room));
-		if (d->classes) score_labels(s, scores, label, batch, y.type.dim[y.type.rank - 1], probable);
-		else score_values(s, scores, x.data, label, batch, cop_type_count(&y.type) / batch);
+		COP_GO(take(j, i, batch, scores, n, x.data, label));
 		if (cop__stopped(cx)) st = cop__error(cx, COP_STOPPED, "stopped while scoring");
 	}
 done:
@@ -100,19 +158,6 @@ done:
 	cop__free(cx, room);
 	cop__free(cx, x.data);
 	return st;
-}
-
-cop_status cop__check_fit(const cop_graph *g, const cop_dataset *d)
-{
-	cop_type in, out;
-	COP_TRY(cop_graph_io(g, &in, &out));
-	int64_t want = cop_type_count(&in) / in.dim[0], have = cop_type_count(&d->x);
-
-	if (want != have)
-		return cop__error(g->cx, COP_SHAPE, "data set '%s' has %lld numbers a sample, the network '%s' takes %lld", d->name, (long long)have, g->name, (long long)want);
-	if (d->classes && out.dim[out.rank - 1] < d->classes)
-		return cop__error(g->cx, COP_SHAPE, "data set '%s' has %d classes, the network '%s' tells %d apart", d->name, d->classes, g->name, out.dim[out.rank - 1]);
-	return COP_OK;
 }
 
 /* A session of the model as it is deployed. free_deployed releases what was made, after a failure too. */
@@ -141,29 +186,101 @@ static void free_deployed(deployed *d)
 	cop_graph_free(d->sized);
 }
 
-cop_status cop_eval(cop_score *out, const cop_graph *model, cop_dataset *data, int32_t batch, int threads)
+/* The figures of the header, each the mean over the targets. */
+static void regression(cop_score *out, const sums *s, int32_t targets)
+{
+	double mse = 0, mae = 0, r2 = 0;
+
+	for (int32_t j = 0; j < targets; j++) {
+		const spread *t = &s->target[j];
+		mse += t->square / (double)s->count;
+		mae += t->size / (double)s->count;
+		r2 += t->around > 0 ? 1 - t->square / t->around : t->square == 0;
+	}
+	out->mse = (float)(mse / targets);
+	out->mae = (float)(mae / targets);
+	out->r2 = (float)(r2 / targets);
+	out->loss = out->mse;
+}
+
+static void total(cop_score *out, const judge *j, double seconds)
+{
+	const sums *s = &j->s;
+
+	*out = (cop_score){.accuracy = j->d->classes ? (float)((double)s->right / (double)s->count) : -1, .loss = (float)(s->loss / (double)s->count),
+		.count = (int32_t)s->count, .images_per_second = seconds > 0 ? (double)s->count / seconds : 0};
+	if (j->score && j->d->targets) regression(out, s, j->d->targets);
+}
+
+/* Does the network tell classes apart, as far as can be told? */
+static bool tells_classes(const cop_graph *g, const cop_dataset *d)
+{
+	int64_t out = cop_type_count(cop__t(g, g->output[0])), in = cop_type_count(cop__t(g, g->input[0])), batch = COP_MAX(cop__t(g, g->input[0])->dim[0], 1);
+	return g->classes.count || d->classes || (!g->targets.count && !d->targets && out > batch && out != in);
+}
+
+static cop_status rooms(judge *j, const cop_graph *g, int32_t batch, int64_t outputs)
+{
+	const cop_dataset *d = j->d;
+
+	if (j->score && d->targets) {
+		j->s.target = cop__alloc(j->cx, sizeof *j->s.target * (size_t)d->targets);
+		j->truth = cop__alloc(j->cx, sizeof *j->truth * (size_t)d->targets * (size_t)batch);
+		if (!j->s.target || !j->truth) return COP_NOMEM;
+	}
+	if (j->fn && tells_classes(g, d) && !(j->share = cop__alloc(j->cx, sizeof *j->share * (size_t)outputs))) return COP_NOMEM;
+	return COP_OK;
+}
+
+/* Without labels a network can be scored only by how it gives its input back. */
+static cop_status check_labels(const cop_graph *g, const cop_dataset *d)
+{
+	const cop_type *out = cop__t(g, g->output[0]), *in = cop__t(g, g->input[0]);
+
+	if (d->classes || d->targets || (!g->classes.count && !g->targets.count && cop_type_count(out) == cop_type_count(in))) return COP_OK;
+	return cop__error(g->cx, COP_ARG, "data set '%s' has no labels, so there is nothing to score '%s' by", d->name, g->name);
+}
+
+static cop_status go_through(cop_score *out, judge *j, const cop_graph *model, cop_dataset *data, int32_t batch, int threads)
 {
 	deployed d = {0};
-	cop_batches *b = NULL;
-	sums s = {0};
+	cop_dataset *made = NULL;
 	double seconds = 0;
-	cop_ctx *cx = model->cx;
-	cop_turned turned;
-	cop_type in;
-	cop_status st = cop__check_fit(model, data);
+	cop_status st = cop__fit_for(&data, &made, model, data);
+
+	j->d = data;
+	if (!st && j->score) st = check_labels(model, data);
+	if (!st) st = deploy(&d, model, batch, threads);
+	if (!st) st = cop__batch_new(&j->b, j->cx, data, &(cop_batch_args){.size = batch, .in_order = true});
+	if (!st) st = rooms(j, model, batch, cop_type_count(cop__t(d.g, d.g->output[0])) / batch);
+	if (!st) st = run_all(j, d.s, batch, &seconds);
+	if (!st && j->s.count && out) total(out, j, seconds);
+	cop__free(j->cx, j->s.target);
+	cop__free(j->cx, j->truth);
+	cop__free(j->cx, j->share);
+	cop__batch_free(j->b);
+	free_deployed(&d);
+	cop_data_free(made);
+	return st;
+}
+
+cop_status cop_eval_each(cop_score *out, const cop_graph *model, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud)
+{
+	judge j = {.cx = model->cx, .score = true, .probable = gives_probabilities(model), .fn = fn, .ud = ud};
 
 	*out = (cop_score){0};
-	if (!st) st = cop_graph_io(model, &in, NULL);
-	if (!st) data = cop__data_turned(&turned, cx, data, &in);
-	if (!st) st = deploy(&d, model, batch, threads);
-	if (!st) st = cop__batch_new(&b, cx, data, &(cop_batch_args){.size = batch, .in_order = true});
-	if (!st) st = run_all(&s, d.s, b, data, batch, cx, gives_probabilities(model), &seconds);
-	if (!st && s.count)
-		*out = (cop_score){.accuracy = data->classes ? (float)((double)s.right / (double)s.count) : -1, .loss = (float)(s.loss / (double)s.count),
-			.count = (int32_t)s.count, .images_per_second = seconds > 0 ? (double)s.count / seconds : 0};
-	cop__batch_free(b);
-	free_deployed(&d);
-	return st;
+	return go_through(out, &j, model, data, batch, threads);
+}
+
+cop_status cop_eval(cop_score *out, const cop_graph *model, cop_dataset *data, int32_t batch, int threads)
+{
+	return cop_eval_each(out, model, data, batch, threads, NULL, NULL);
+}
+
+cop_status cop_predict(const cop_graph *model, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud)
+{
+	judge j = {.cx = model->cx, .probable = gives_probabilities(model), .fn = fn, .ud = ud};
+	return go_through(NULL, &j, model, data, batch, threads);
 }
 
 /* Rounds of about a millisecond, on zeros: the kernels' time does not depend on the values. */

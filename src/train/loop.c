@@ -26,7 +26,8 @@ typedef struct loop {
 	cop_plan *plan;
 	cop_session *s;
 	cop_batches *batch;
-	cop_dataset *valid;
+	cop_dataset *train, *valid; /* the first as the network takes it */
+	cop_dataset *fitted;
 	const cop_train_args *a;
 	const char *stage;
 	const cop_policy *policy;
@@ -55,12 +56,14 @@ static double now(void)
 
 static cop_status make_graph(loop *l, int32_t classes)
 {
-	cop_graph *batched = NULL;
+	cop_graph *batched = NULL, *bare = NULL;
 	char spec[400];
 
 	snprintf(spec, sizeof spec, "%s loss=%s smooth=%g", l->a->update ? l->a->update : "sgd momentum=0.9", classes ? "xent" : "mse", (double)l->a->smooth);
 	cop_status st = cop__pass_batch(&batched, l->model, l->a->batch);
-	if (!st) st = cop_graph_train(&l->g, batched, spec);
+	if (!st) st = cop__without_units(&bare, batched);
+	if (!st) st = cop_graph_train(&l->g, bare, spec);
+	cop_graph_free(bare);
 	cop_graph_free(batched);
 	return st;
 }
@@ -79,11 +82,13 @@ static cop_status set_up(loop *l, cop_dataset *train)
 	cop_target t;
 	char augment[200];
 
-	COP_TRY(cop__check_fit(l->model, train));
-	if (l->valid) COP_TRY(cop__check_fit(l->model, l->valid));
+	COP_TRY(cop__adopt_names(l->model, train));
+	COP_TRY(cop__fit_for(&l->train, &l->fitted, l->model, train));
+	train = l->train;
 	if (train->count < 1) return cop__error(l->cx, COP_ARG, "data set '%s' is empty", train->name);
 	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
 	COP_TRY(cop__normalise(l->model, train, l->a->augment, augment, sizeof augment));
+	if (train->targets) COP_TRY(cop__units(l->model, train));
 	COP_TRY(make_graph(l, train->classes));
 	COP_TRY(cop_target_find(&t, l->cx, "host"));
 	t.threads = l->a->threads;
@@ -105,9 +110,33 @@ static void tear_down(loop *l)
 	cop_graph_free(l->g);
 	cop__text_free(&l->run);
 	cop__text_free(&l->epochs);
+	cop_data_free(l->fitted);
 }
 
 /* ---- a step ---- */
+
+/* The rows that fill up the last batch would count as samples of 0: they become copies of those that are there. */
+static void repeat(float *rows, const int32_t *label, int32_t n, int64_t each)
+{
+	int32_t there = 0;
+
+	while (there < n && label[there] >= 0) there++;
+	for (int32_t r = there; there && r < n; r++) memcpy(rows + (size_t)r * (size_t)each, rows + (size_t)(r % there) * (size_t)each, sizeof *rows * (size_t)each);
+}
+
+/* Labels, or numbers to predict in units of their deviation, or the samples themselves. */
+static cop_status set_target(loop *l, int32_t i)
+{
+	int32_t batch = l->a->batch, n = l->train->targets;
+
+	if (l->labels) return memcpy(l->target.data, l->label, sizeof *l->label * (size_t)batch), COP_OK;
+	if (!n) return memcpy(l->target.data, l->x.data, cop_type_bytes(&l->x.type)), COP_OK;
+	COP_TRY(cop__batch_targets(l->target.data, l->batch, i));
+	cop__to_units(l->target.data, l->model, batch, n);
+	repeat(l->target.data, l->label, batch, n);
+	repeat(l->x.data, l->label, batch, cop_type_count(&l->x.type) / batch);
+	return COP_OK;
+}
 
 static void count_right(loop *l)
 {
@@ -175,8 +204,7 @@ static cop_status one_step(loop *l, int32_t epoch, int64_t i, bool *finish)
 	double t0 = now();
 
 	COP_TRY(cop__batch_get(l->x.data, l->label, l->batch, (int32_t)i, 0, 1));
-	if (l->labels) memcpy(l->target.data, l->label, sizeof *l->label * (size_t)l->a->batch);
-	if (!l->labels) memcpy(l->target.data, l->x.data, cop_type_bytes(&l->x.type));
+	COP_TRY(set_target(l, (int32_t)i));
 	*(float *)l->lr.data = l->a->lr * cop__schedule_at(&l->schedule, epoch + (double)i / (double)l->per_epoch, l->a->epochs);
 	COP_TRY(cop_session_run(l->s, 0));
 	l->step++;

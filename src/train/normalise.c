@@ -4,6 +4,7 @@
  * as constants of its graph they go wherever it goes, to evaluation, into the file and into emitted C.
  */
 #include "data/batch.h"
+#include "data/fit.h"
 #include "op/op.h"
 #include "pass/pass.h"
 #include "train/policy.h"
@@ -27,16 +28,15 @@ static cop_status take_word(char *out, size_t size, bool *found, cop_ctx *cx, co
 	return COP_OK;
 }
 
-static cop_status prepend(cop_graph **out, const cop_graph *g, const float *mean, const float *scale, int32_t channels)
+static cop_status prepend(cop_graph **out, const cop_graph *g, const float *mean, const float *scale, const cop_type *t)
 {
 	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
-	cop_type t = cop__type(COP_F32, 1, &channels);
 	cop_vid *map;
 
 	COP_TRY(cop__copy_begin(out, g, &map));
 	cop_status st = cop__copy_inputs(*out, g, map);
 	if (!st) {
-		cop_vid m = cop__data(*out, COP_CONST, "input.mean", &t, mean), s = cop__data(*out, COP_CONST, "input.scale", &t, scale);
+		cop_vid m = cop__data(*out, COP_CONST, "input.mean", t, mean), s = cop__data(*out, COP_CONST, "input.scale", t, scale);
 		cop_vid d = cop__apply(*out, OP_sub, &none, VIDS(map[g->input[0]], m)), y = cop__apply(*out, OP_mul, &none, VIDS(d, s));
 		if (!y) st = g->cx->code ? g->cx->code : COP_NOMEM;
 		map[g->input[0]] = y;
@@ -46,19 +46,34 @@ static cop_status prepend(cop_graph **out, const cop_graph *g, const float *mean
 	return cop__pass_end(out, st);
 }
 
+/* A number for each channel, lying as the input's channels do: the last axis, or for [c,h,w] the first; one number suits any shape. */
+static cop_status broadcast(cop_type *out, const cop_graph *g, cop_dataset *d, int32_t channels)
+{
+	const cop_type *in = cop__t(g, g->input[0]);
+	const cop_fit *f = cop__fit_of(d);
+	bool turned = f && f->rows > 1 && f->cols > 1, first = turned ? f->cols == channels : f && cop__channel_axis(&f->of->x) == 0;
+	int32_t axis = first ? 1 : in->rank - 1;
+
+	*out = cop__type(COP_F32, 1, &channels);
+	if (channels == 1) return COP_OK;
+	if (in->rank < 2 || in->dim[axis] != channels) return cop__error(g->cx, COP_SHAPE, "normalise: the data have %d channels, the network's input has not", channels);
+	for (int32_t i = axis + 1; i < in->rank; i++) out->dim[out->rank++] = 1;
+	return COP_OK;
+}
+
 /* Puts the nodes into g itself, so that its owner's pointer stays good. */
 static cop_status insert(cop_graph *g, cop_dataset *d)
 {
 	int32_t channels = cop__batch_channels(d);
 	float *mean = cop__alloc(g->cx, 8 * (size_t)channels), *std = mean + channels;
 	cop_graph *made = NULL;
+	cop_type t;
 
 	if (!mean) return COP_NOMEM;
 	cop_status st = cop__batch_stats(mean, std, g->cx, d);
 	for (int32_t i = 0; i < channels; i++) std[i] = 1 / std[i];
-	if (!st && cop__t(g, g->input[0])->dim[cop__t(g, g->input[0])->rank - 1] != channels)
-		st = cop__error(g->cx, COP_SHAPE, "normalise: the data have %d channels, the network's input has not", channels);
-	if (!st) st = prepend(&made, g, mean, std, channels);
+	if (!st) st = broadcast(&t, g, d, channels);
+	if (!st) st = prepend(&made, g, mean, std, &t);
 	if (!st) {
 		cop_graph old = *g;
 		*g = *made;

@@ -36,7 +36,16 @@ cop_status cop__latency(double *microseconds, const cop_graph *model);
 /* If `augment` says normalise: makes it part of g, once, with the statistics of d. rest: the options without the word. */
 cop_status cop__normalise(cop_graph *g, cop_dataset *d, const char *augment, char *rest, size_t size);
 
-/* Do the samples of d fit the network's input, and its classes the output? Says what differs. */
-cop_status cop__check_fit(const cop_graph *g, const cop_dataset *d);
+/* A regression ends in the units of its targets (units.c): the two nodes that do it, set once from d; g without them; and n targets a row
+ * as the part before them learns them. */
+cop_status cop__units(cop_graph *g, const cop_dataset *d);
+cop_status cop__without_units(cop_graph **out, const cop_graph *g);
+void cop__to_units(float *y, const cop_graph *g, int32_t rows, int32_t n);
+
+/* A network without names takes those of the classes or targets of d, where each output has one. */
+cop_status cop__adopt_names(cop_graph *g, const cop_dataset *d);
+
+/* d as g takes it, unless it is fitted already; *made, which may be NULL, is freed with cop_data_free. */
+cop_status cop__fit_for(cop_dataset **use, cop_dataset **made, const cop_graph *g, cop_dataset *d);
 
 #endif

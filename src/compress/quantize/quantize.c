@@ -4,7 +4,6 @@
  */
 #include "compress/compress.h"
 #include "compress/quantize/quantize.h"
-#include "data/turned.h"
 #include "io/encode.h"
 
 #include <stdio.h>
@@ -150,30 +149,16 @@ static cop_status integers(cop_graph **out, cop_quantizer *z, const cop_graph *m
 	return COP_OK;
 }
 
-static cop_status check_data(const cop_graph *g, const cop_dataset *d)
-{
-	cop_type in;
-
-	if (!d || d->count < 1) return cop__error(g->cx, COP_ARG, "quantize: the calibration set is empty");
-	COP_TRY(cop_graph_io(g, &in, NULL));
-	int64_t want = cop_type_count(&in) / COP_MAX(in.dim[0], 1), have = cop_type_count(&d->x);
-	if (want != have)
-		return cop__error(g->cx, COP_SHAPE, "quantize: samples of '%s' have %lld numbers, the network '%s' takes %lld", d->name, (long long)have, g->name, (long long)want);
-	return COP_OK;
-}
-
 /* Static quantisation at the model's own batch. */
 static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_dataset *calib, const cop_quantize_args *a, const scheme *s)
 {
 	cop_quantizer z = {.cx = model->cx, .a = a, .calib = calib, .weight_bits = s->weights, .act_bits = s->activations};
 	cop_graph *made = NULL;
-	cop_turned turned;
-	cop_type in;
+	cop_dataset *fitted = NULL;
 
 	COP_TRY(find_range(&z.range, z.cx, a->range ? a->range : "mse"));
-	COP_TRY(check_data(model, calib));
-	COP_TRY(cop_graph_io(model, &in, NULL));
-	z.calib = cop__data_turned(&turned, z.cx, calib, &in);
+	if (!calib || calib->count < 1) return cop__error(z.cx, COP_ARG, "quantize: the calibration set is empty");
+	COP_TRY(cop__fit_for(&z.calib, &fitted, model, calib));
 	z.samples = a->limit > 0 ? COP_MIN(a->limit, calib->count) : calib->count;
 	z.batch = COP_MIN(16, z.samples);
 	cop__arena_init(&z.mem, z.cx);
@@ -182,6 +167,7 @@ static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_
 	cop_graph_free(made);
 	cop_graph_free(z.g);
 	cop__arena_free(&z.mem);
+	cop_data_free(fitted);
 	return st;
 }
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fit - a data set for a graph: what data/fit.h has to know, read from the graph.
+ */
+#include "data/fit.h"
+#include "train/policy.h"
+
+static cop_taker taker(const cop_graph *g)
+{
+	const cop_type *in = cop__t(g, g->input[0]), *out = cop__t(g, g->output[0]);
+	int32_t batch = in->rank ? COP_MAX(in->dim[0], 1) : 1;
+
+	return (cop_taker){.name = g->name, .in = *in, .outputs = COP_MAX((int32_t)(cop_type_count(out) / batch), 1), .how = g->samples, .class_name = g->classes.at,
+		.target_name = g->targets.at, .classes = g->classes.count, .targets = g->targets.count};
+}
+
+cop_status cop_data_fit(cop_dataset **out, char *note, const cop_graph *g, cop_dataset *d)
+{
+	cop_fit *f;
+
+	*out = NULL;
+	if (note) *note = 0;
+	if (g->n_input < 1 || g->n_output < 1) return cop__error(g->cx, COP_ARG, "'%s' has no input or no output", g->name);
+	if (!cop__t(g, g->input[0])->rank) return cop__error(g->cx, COP_SHAPE, "the input of '%s' has no axis for samples", g->name);
+	const cop_taker t = taker(g);
+	COP_TRY(cop__fit_new(&f, g->cx, d, &t));
+	if (note) memcpy(note, f->note, COP_NOTE);
+	*out = &f->d;
+	return COP_OK;
+}
+
+cop_status cop__fit_for(cop_dataset **use, cop_dataset **made, const cop_graph *g, cop_dataset *d)
+{
+	*made = NULL;
+	if (!cop__fit_of(d)) COP_TRY(cop_data_fit(made, NULL, g, d));
+	*use = *made ? *made : d;
+	return COP_OK;
+}
+
+cop_status cop__adopt_names(cop_graph *g, const cop_dataset *d)
+{
+	const int32_t outputs = taker(g).outputs;
+
+	if (g->classes.count || g->targets.count) return COP_OK;
+	if (d->targets && d->target_name && d->targets == outputs) return cop_graph_targets_set(g, d->target_name, d->targets);
+	if (!d->classes || !d->class_name || d->classes != outputs) return COP_OK;
+	return cop_graph_classes_set(g, d->class_name, d->classes);
+}
