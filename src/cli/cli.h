@@ -32,6 +32,7 @@ typedef struct cli {
 	int threads;        /* 0: as many as there are processors */
 	int members, depth; /* of the JSON object being printed */
 	int32_t epoch;      /* of the progress line */
+	bool said_data, said_fit; /* what was decided about the data set, and its samples, is said once */
 	char stage[32];
 	char said[512]; /* a sentence of the CLI's own; else the context's */
 } cli;
@@ -66,6 +67,8 @@ typedef struct cli_line {
 	int n, least;
 } cli_line;
 cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv);
+struct cli_samples;
+cop_status cli_parse_samples(cli *c, const cli_line *l, struct cli_samples *s, int argc, char **argv); /* those of samples.c, too */
 /* Numbers of options; outside lo..hi ends with a sentence that names the option. */
 int32_t cli_int(struct argp_state *state, const char *name, const char *text, int32_t lo, int32_t hi);
 size_t cli_size(struct argp_state *state, const char *name, const char *text); /* "20000", "64K", "2M" */
@@ -82,6 +85,7 @@ void cli_put_text(cli *c, const char *key, const char *v);
 void cli_put_int(cli *c, const char *key, int64_t v);
 void cli_put_real(cli *c, const char *key, double v);
 void cli_put_list(cli *c, const char *key); /* opens a list of objects ... */
+void cli_put_rows(cli *c, const char *key); /* opens a list of numbers (key NULL for each), or of such lists */
 void cli_put_end(cli *c);
 void cli_put_item(cli *c, const char *key); /* ... an object in it (key NULL), or a named one */
 void cli_put_item_end(cli *c);
@@ -95,8 +99,8 @@ void cli_catch_signals(cli *c); /* the first SIGINT stops, the second kills */
 /* ---- models, data, files (files.c) ---- */
 cop_status cli_model(cop_graph **out, cli *c, const char *file_or_zoo);
 cop_status cli_model_for(
-        cop_graph **out, cli *c, const char *file_or_zoo, const cop_dataset *d); /* a zoo model is built for the set */
-cop_status cli_data(cop_dataset **out, cli *c, const char *name, const char *split, int32_t limit);
+        cop_graph **out, cli *c, const char *file_or_zoo, const cop_dataset *d, cop_layout layout); /* a zoo model is built for the set */
+bool cli_is_file_name(const char *file_or_zoo);
 cop_status cli_can_write(cli *c, const char *path); /* before hours of work: its folder is there and may be written */
 /* The same, and the ending is one that the verb writes: .cop or none; exports: .onnx, .safetensors. */
 cop_status cli_can_write_model(cli *c, const char *path, bool exports);
@@ -127,6 +131,26 @@ cop_status cli_deploy(
         cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session);
 cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session, const cli_form *form);
 void cli_deployed_free(cli_deployed *d);
+
+/* ---- samples for a network (samples.c) ---- */
+typedef struct cli_samples {
+	float times, mean[COP_MOST_CHANNELS], std[COP_MOST_CHANNELS]; /* 0: not given */
+	int32_t means, stds;
+	cop_layout layout;
+	cop_task task;
+	const char *target, *classes;
+} cli_samples;
+extern const struct argp cli_samples_argp;
+cop_status cli_samples_set(cli *c, cop_graph *g, const cli_samples *s); /* what was given takes the place of what g says */
+/* g: NULL, or the network, which decides what a table's target is and how large pictures become. Says what the reader decided. */
+cop_status cli_data_open(cop_dataset **out, cli *c, const cli_samples *s, const cop_graph *g, const char *name, const char *split, int32_t limit);
+cop_status cli_data_fits(cli *c, const cop_graph *g, cop_dataset *d); /* or why not; says how samples are turned and scaled */
+/* Warns of an accuracy near chance, or of one that is less than half of what it was (before; 0 or less: not known). */
+void cli_doubt(const cli *c, const char *what, double accuracy, int32_t classes, int32_t count, double before);
+enum { CLI_CLASS = 256, CLI_MOST_FILES = 4096 };
+void cli_class(char out[CLI_CLASS], const cop_graph *g, int32_t k); /* its name, without what a terminal would obey; or its number */
+int32_t cli_best(const float *y, int32_t n); /* the place of the largest, the first of equals */
+int32_t cli_outputs(const cop_graph *g); /* numbers for one sample */
 
 /* ---- sets of inputs, one after the other, as emitted programs read them (inputs.c) ---- */
 typedef struct cli_inputs {

@@ -19,6 +19,7 @@ typedef struct text {
 typedef struct job {
 	cli *c;
 	cli_train t;
+	cli_samples s;
 	const char *out, *recipe, *history, *checkpoint;
 } job;
 
@@ -121,9 +122,10 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	cop_dataset *train = NULL, *valid = NULL, *test = NULL;
 	text h = {.cx = c->cx}, file = {.cx = c->cx};
 
-	cop_status st = cli_data(&train, c, j->t.data, "train", j->t.limit);
-	if (!st) st = cli_data(&valid, c, j->t.data, "valid", j->t.limit);
-	if (!st) st = cli_data(&test, c, j->t.data, "test", j->t.limit);
+	cop_status st = cli_data_open(&train, c, &j->s, *g, j->t.data, "train", j->t.limit);
+	if (!st) st = cli_data_fits(c, *g, train);
+	if (!st) st = cli_data_open(&valid, c, &j->s, *g, j->t.data, "valid", j->t.limit);
+	if (!st) st = cli_data_open(&test, c, &j->s, *g, j->t.data, "test", j->t.limit);
 	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, keep, &h);
 	cli_progress_end(c);
 	if (st == COP_STOPPED && cli_file_size(j->checkpoint) >= 0)
@@ -133,6 +135,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cop_files_write(c->cx, both, LEN(both));
 	if (!st) st = cop_checkpoint_remove(c->cx, j->checkpoint);
 	if (!st) result(j, h.data);
+	if (!st && test->classes) cli_doubt(c, "the accuracy of the small network", number(h.data, "after", "accuracy"), cli_outputs(*g), test->count, number(h.data, "before", "accuracy"));
 	free(h.data);
 	free(file.data);
 	cop_data_free(test);
@@ -162,7 +165,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	        "Makes a network small by a recipe. Options of training hold where a stage of the recipe sets none.\v"
 	        "Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop",
 	        option, &j, &file, 1, 1};
-	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe FILE is missing; recipes/ has some");
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	cli_beside(beside, sizeof beside, j.out, ".history.json");
@@ -180,6 +183,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	size_t size;
 	CLI_TRY(cop_file_read(&recipe, &size, c->cx, j.recipe, 1 << 20));
 	cop_status st = cli_model(&g, c, file);
+	if (!st && (st = cli_samples_set(c, g, &j.s))) cop_graph_free(g);
 	if (!st) {
 		cli_graph_name(name, g);
 		cli_train_defaults(&j.t, name);

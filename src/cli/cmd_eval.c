@@ -1,23 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * eval - the score of a network on a part of a data set.
+ * eval - the score of a network on a part of a data set: accuracy and loss, for each class precision, recall and F1, and which classes
+ * are taken for which; of a regression MSE, MAE and R2.
  */
 #include "cli.h"
 
-enum { KEY_SPLIT = 0x3000, KEY_LIMIT, KEY_TIMES };
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_SPLIT = 0x3000, KEY_LIMIT, KEY_PER_CLASS, KEY_CONFUSION };
+enum { MOST_SHOWN = 1000 }; /* classes of which there is a matrix */
 
 typedef struct job {
-	const char *data, *split;
+	const char *data, *split, *file;
 	int32_t limit, batch;
-	float times;
+	bool per_class, confusion;
+	cli_samples s;
+	int32_t n;
+	int64_t *table; /* [n, n]: of true class i, taken for class j */
 } job;
 
 static const struct argp_option options[] = {
         {"data", 'd', "NAME", 0, "data set: a name of `coppice data list`, or a path", 0},
-        {"split", KEY_SPLIT, "PART", 0, "test, valid or train (test)", 0},
+        {"split", KEY_SPLIT, "PART", 0, "test, valid, train, or all of a single file (test; a single file: all)", 0},
         {"limit", KEY_LIMIT, "N", 0, "the first N samples", 0},
         {"batch", 'b', "N", 0, "samples a run (100)", 0},
-        {"times", KEY_TIMES, "X", 0, "multiply every number of a sample by X: data sets give pixels as 0 to 1, some networks of others take 0 to 255", 0},
+        {"per-class", KEY_PER_CLASS, NULL, 0, "precision, recall and F1 of each class", 0},
+        {"confusion", KEY_CONFUSION, NULL, 0, "which classes are taken for which", 0},
         {0},
 };
 
@@ -26,82 +35,140 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	job *j = ud;
 
 	switch (key) {
-	case 'd':
-		j->data = arg;
-		return 0;
-	case 'b':
-		j->batch = cli_int(state, "--batch", arg, 1, 65536);
-		return 0;
-	case KEY_SPLIT:
-		j->split = arg;
-		return 0;
-	case KEY_LIMIT:
-		j->limit = cli_int(state, "--limit", arg, 0, 1 << 30);
-		return 0;
-	case KEY_TIMES:
-		j->times = cli_real(state, "--times", arg, 1e-6f, 1e6f);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	case 'd': j->data = arg; return 0;
+	case 'b': j->batch = cli_int(state, "--batch", arg, 1, 65536); return 0;
+	case KEY_SPLIT: j->split = arg; return 0;
+	case KEY_LIMIT: j->limit = cli_int(state, "--limit", arg, 0, 1 << 30); return 0;
+	case KEY_PER_CLASS: j->per_class = true; return 0;
+	case KEY_CONFUSION: j->confusion = true; return 0;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* A data set whose numbers are multiplied on their way. */
-typedef struct scaled {
-	cop_dataset d, *of;
-	float by;
-	int64_t count;
-} scaled;
-
-static cop_status get_scaled(void *ud, int32_t i, float *x, int32_t *label)
+static cop_status count(void *ud, int32_t i, const float *y, int32_t n, int32_t label)
 {
-	const scaled *s = ud;
-	cop_status st = s->of->get(s->of->ud, i, x, label);
+	job *j = ud;
 
-	for (int64_t k = 0; !st && k < s->count; k++) x[k] *= s->by;
-	return st;
+	(void)i;
+	if (j->table && label >= 0 && n == j->n) j->table[(int64_t)label * n + cli_best(y, n)]++;
+	return COP_OK;
 }
 
-static void result(cli *c, const char *file, const job *j, const cop_score *s)
+/* ---- what came out ---- */
+
+/* Precision: of those taken for the class, the part that is. Recall: of the class, the part that was found. F1: their harmonic mean.
+ * 0 where there are none. */
+typedef struct figures { int64_t there, taken, right; double precision, recall, f1; } figures;
+
+static figures of_class(const job *j, int32_t k)
 {
-	cli_put_text(c, "split", j->split);
+	figures f = {.right = j->table[(int64_t)k * j->n + k]};
+
+	for (int32_t i = 0; i < j->n; i++) {
+		f.there += j->table[(int64_t)k * j->n + i];
+		f.taken += j->table[(int64_t)i * j->n + k];
+	}
+	f.precision = f.taken ? (double)f.right / (double)f.taken : 0;
+	f.recall = f.there ? (double)f.right / (double)f.there : 0;
+	f.f1 = f.there + f.taken ? 2 * (double)f.right / (double)(f.there + f.taken) : 0;
+	return f;
+}
+
+static void per_class(cli *c, const job *j, const cop_graph *g)
+{
+	char name[CLI_CLASS];
+
+	if (j->per_class) cli_out(c, "%-24s %9s %9s %9s %9s\n", "class", "samples", "precision", "recall", "F1");
+	cli_put_list(c, "classes");
+	for (int32_t k = 0; k < j->n; k++) {
+		figures f = of_class(j, k);
+		cli_class(name, g, k);
+		if (j->per_class) cli_out(c, "%-24s %9lld %9.4f %9.4f %9.4f\n", name, (long long)f.there, f.precision, f.recall, f.f1);
+		cli_put_item(c, NULL);
+		cli_put_text(c, "name", name);
+		cli_put_int(c, "samples", f.there);
+		cli_put_real(c, "precision", f.precision);
+		cli_put_real(c, "recall", f.recall);
+		cli_put_real(c, "f1", f.f1);
+		cli_put_item_end(c);
+	}
+	cli_put_end(c);
+}
+
+/* A row is a true class, a column what it was taken for; columns are headed by their number, which stands before each row's name. */
+static void confusion(cli *c, const job *j, const cop_graph *g)
+{
+	char name[CLI_CLASS];
+
+	if (j->confusion) {
+		cli_out(c, "%-28s", "class \\ taken for");
+		for (int32_t k = 0; k < j->n; k++) cli_out(c, " %6d", k);
+		cli_out(c, "\n");
+	}
+	cli_put_rows(c, "confusion");
+	for (int32_t k = 0; k < j->n; k++) {
+		cli_class(name, g, k);
+		if (j->confusion) cli_out(c, "%4d %-23s", k, name);
+		cli_put_rows(c, NULL);
+		for (int32_t i = 0; i < j->n; i++) {
+			cli_put_int(c, NULL, j->table[(int64_t)k * j->n + i]);
+			if (j->confusion) cli_out(c, " %6lld", (long long)j->table[(int64_t)k * j->n + i]);
+		}
+		cli_put_end(c);
+		if (j->confusion) cli_out(c, "\n");
+	}
+	cli_put_end(c);
+}
+
+static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *d, const cop_score *s)
+{
+	const char *split = j->split ? j->split : cli_file_size(j->data) >= 0 ? "all" : "test";
+
+	cli_put_text(c, "split", split);
 	if (s->accuracy >= 0) cli_put_real(c, "accuracy", (double)s->accuracy);
 	cli_put_real(c, "loss", (double)s->loss);
+	if (d->targets) cli_put_real(c, "mse", (double)s->mse), cli_put_real(c, "mae", (double)s->mae), cli_put_real(c, "r2", (double)s->r2);
 	cli_put_int(c, "samples", s->count);
 	cli_put_real(c, "images_per_second", s->images_per_second);
-	cli_put_int(c, "file_bytes", cli_file_size(file));
-	if (s->accuracy >= 0)
-		cli_out(c, "accuracy %.2f %% (%.0f of %d wrong), ", 100 * (double)s->accuracy,
-		        (1 - (double)s->accuracy) * s->count, s->count);
-	cli_out(c, "loss %.4f on the %s part of %s, %.0f images/s\n", (double)s->loss, j->split, j->data,
-	        s->images_per_second);
+	cli_put_int(c, "file_bytes", cli_file_size(j->file));
+	if (d->targets) cli_out(c, "MSE %.6g, MAE %.6g, R2 %.4f", (double)s->mse, (double)s->mae, (double)s->r2);
+	else if (s->accuracy >= 0) cli_out(c, "accuracy %.2f %% (%.0f of %d wrong), loss %.4f", 100 * (double)s->accuracy, (1 - (double)s->accuracy) * s->count, s->count, (double)s->loss);
+	else cli_out(c, "loss %.4f", (double)s->loss);
+	if (!strcmp(split, "all")) cli_out(c, " on all %d samples of %s, %.0f a second\n", s->count, j->data, s->images_per_second);
+	else cli_out(c, " on the %s part of %s, %.0f images/s\n", split, j->data, s->images_per_second);
+	if (j->table) per_class(c, j, g), confusion(c, j, g);
+	if (s->accuracy >= 0) cli_doubt(c, "an accuracy", (double)s->accuracy, cli_outputs(g), s->count, (double)cop_graph_accuracy(g));
+}
+
+static cop_status score(cli *c, job *j, const cop_graph *g, cop_dataset *d)
+{
+	cop_score s;
+
+	CLI_TRY(cli_data_fits(c, g, d));
+	j->n = cli_outputs(g);
+	if (d->classes && j->n > 0 && j->n <= MOST_SHOWN && (c->json || j->per_class || j->confusion) && !(j->table = calloc((size_t)j->n * (size_t)j->n, sizeof *j->table)))
+		return cli_fail(c, COP_NOMEM, "out of memory for the table of %d classes", j->n);
+	CLI_TRY(cop_eval_each(&s, g, d, j->batch, cli_threads(c), j->table ? count : NULL, j));
+	result(c, j, g, d, &s);
+	return COP_OK;
 }
 
 cop_status cmd_eval(cli *c, int argc, char **argv)
 {
-	const char *file;
-	job j = {.split = "test", .batch = 100, .times = 1};
+	job j = {.batch = 100};
 	const cli_line line = {options, "FILE",
-	        "Scores a network on a data set.\vExample:\n  coppice eval net.cop --data mnist", option, &j, &file, 1,
-	        1};
+	        "Scores a network on a data set. Classes are matched by name where the network has names.\v"
+	        "Example:\n  coppice eval net.cop --data mnist --per-class\n  coppice eval net.tflite --data pictures/ --times 255", option, &j, &j.file, 1, 1};
 	cop_graph *g = NULL;
-	cop_dataset *d = NULL, *use = NULL;
-	cop_score s;
-	scaled t;
+	cop_dataset *d = NULL;
 
-	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	cop_status st = cli_model(&g, c, file);
-	if (!st) st = cli_data(&d, c, j.data, j.split, j.limit);
+	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
+	cop_status st = cli_model(&g, c, j.file);
+	if (!st) st = cli_samples_set(c, g, &j.s);
+	if (!st) st = cli_data_open(&d, c, &j.s, g, j.data, j.split, j.limit);
 	cli_catch_signals(c);
-	if (!st && j.times != 1) {
-		t = (scaled){*d, d, j.times, cop_type_count(&d->x)};
-		t.d.get = get_scaled;
-		t.d.free = NULL;
-		t.d.ud = &t;
-	}
-	if (!st) use = j.times != 1 ? &t.d : d;
-	if (!st) st = cop_eval(&s, g, use, j.batch, cli_threads(c));
-	if (!st) result(c, file, &j, &s);
+	if (!st) st = score(c, &j, g, d);
+	free(j.table);
 	cop_data_free(d);
 	cop_graph_free(g);
 	return st;

@@ -170,6 +170,38 @@ static void steps(cli *c, const cop_plan *p, bool two)
 	cli_put_end(c);
 }
 
+static void names(const cli *c, const char *what, const cop_graph *g, const char *(*name)(const cop_graph *, int32_t))
+{
+	int32_t n = 0;
+
+	while (name(g, n)) n++;
+	cli_out(c, "%-26s %15d:", what, n);
+	for (int32_t i = 0; i < n && i < 12; i++) cli_out(c, " %s%s", name(g, i), i + 1 < n ? "," : "");
+	cli_out(c, n > 12 ? " ...\n" : "\n");
+}
+
+/* What the network carries beside its layers. */
+static void about(cli *c, const cop_graph *g)
+{
+	cop_samples s;
+	const char *name;
+
+	cop_graph_samples(g, &s);
+	cli_put_rows(c, "classes");
+	for (int32_t i = 0; (name = cop_graph_class(g, i)); i++) cli_put_text(c, NULL, name);
+	cli_put_end(c);
+	cli_put_rows(c, "targets");
+	for (int32_t i = 0; (name = cop_graph_target(g, i)); i++) cli_put_text(c, NULL, name);
+	cli_put_end(c);
+	if (s.times > 0) cli_put_real(c, "times", (double)s.times);
+	if (cop_graph_class(g, 0)) names(c, "classes", g, cop_graph_class);
+	if (cop_graph_target(g, 0)) names(c, "predicts", g, cop_graph_target);
+	if ((s.times > 0 && s.times != 1) || s.channels || s.layout)
+		cli_out(c, "%-26s times %g%s%s\n", "samples", s.times > 0 ? (double)s.times : 1, s.channels ? ", less mean and divided by std" : "",
+		        s.layout == COP_LAYOUT_FIRST ? ", last axis first" : s.layout == COP_LAYOUT_LAST ? ", first axis last" : s.layout ? ", as they lie" : "");
+	if (cop_graph_accuracy(g) >= 0) cli_put_real(c, "accuracy", (double)cop_graph_accuracy(g)), cli_out(c, "%-26s %14.2f %% on the validation part when it was trained\n", "accuracy", 100 * (double)cop_graph_accuracy(g));
+}
+
 cop_status cmd_inspect(cli *c, int argc, char **argv)
 {
 	job j = {.target = "host", .batch = 1};
@@ -193,6 +225,7 @@ cop_status cmd_inspect(cli *c, int argc, char **argv)
 	if (!st && j.plan) steps(c, d.plan, j.fast > 0);
 	if (!st && !j.plan && d.plan) st = layers(c, g);
 	if (!st && d.plan) st = totals(c, &j, g, d.plan, &t);
+	if (!st && d.plan) about(c, g);
 	cli_deployed_free(&d);
 	cop_graph_free(g);
 	return st;

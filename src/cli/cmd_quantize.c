@@ -15,6 +15,7 @@ enum { MOST_LAYERS = 512 };
 typedef struct job {
 	const char *data, *split, *out;
 	bool eval, as_is;
+	cli_samples s;
 	cop_quantize_args a;
 	cop_quantized_layer layer[MOST_LAYERS];
 	char name[MOST_LAYERS][64];
@@ -115,12 +116,13 @@ static void layers(cli *c, const job *j)
 	cli_put_end(c);
 }
 
-static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_dataset *test)
+static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_dataset *test, double *accuracy)
 {
 	char key[64], flash[32], ram[32];
 	cop_target t;
 	cop_figures f;
 	cop_score s = {.accuracy = -1};
+	double before = *accuracy;
 
 	CLI_TRY(cop_target_find(&t, c->cx, "host"));
 	CLI_TRY(cop_measure(&f, g, &t));
@@ -129,14 +131,18 @@ static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_data
 	cli_number_text(ram, (double)f.ram_bytes);
 	cli_out(c, "%-7s weights %s bytes, activations %s bytes", when, flash, ram);
 	if (s.accuracy >= 0) cli_out(c, ", accuracy %.2f %%", 100 * (double)s.accuracy);
-	if (test) cli_out(c, ", loss %.4f", (double)s.loss);
+	if (test && test->targets) cli_out(c, ", MSE %.4g, R2 %.4f", (double)s.mse, (double)s.r2);
+	else if (test) cli_out(c, ", loss %.4f", (double)s.loss);
 	cli_out(c, "\n");
 	cli_put_item(c, when);
 	cli_put_int(c, "flash_bytes", (int64_t)f.flash_bytes);
 	cli_put_int(c, "ram_bytes", (int64_t)f.ram_bytes);
 	if (s.accuracy >= 0) snprintf(key, sizeof key, "accuracy"), cli_put_real(c, key, (double)s.accuracy);
 	if (test) cli_put_real(c, "loss", (double)s.loss);
+	if (test && test->targets) cli_put_real(c, "mse", (double)s.mse), cli_put_real(c, "mae", (double)s.mae), cli_put_real(c, "r2", (double)s.r2);
 	cli_put_item_end(c);
+	*accuracy = (double)s.accuracy;
+	if (test && test->classes) cli_doubt(c, before > 0 ? "the accuracy of the integers" : "an accuracy", *accuracy, cli_outputs(g), s.count, before);
 	return COP_OK;
 }
 
@@ -144,17 +150,24 @@ static cop_status quantize(cli *c, job *j, cop_graph **g)
 {
 	cop_dataset *calib = NULL, *valid = NULL, *test = NULL;
 	bool weights_alone = j->a.scheme && (!strcmp(j->a.scheme, "w8") || !strcmp(j->a.scheme, "fp16"));
+	double accuracy = (double)cop_graph_accuracy(*g);
 	cop_status st = COP_OK;
 
-	if (!weights_alone || j->data) st = cli_data(&calib, c, j->data, j->split, 0);
-	if (!st && j->a.bounded) st = cli_data(&valid, c, j->data, "valid", 0);
-	if (!st && j->eval) st = cli_data(&test, c, j->data, "test", 0);
+	if (!weights_alone || j->data) st = cli_data_open(&calib, c, &j->s, *g, j->data, j->split, 0);
+	if (!st && calib) st = cli_data_fits(c, *g, calib);
+	if (!st && j->a.bounded) st = cli_data_open(&valid, c, &j->s, *g, j->data, "valid", 0);
+	if (!st && j->eval) st = cli_data_open(&test, c, &j->s, *g, j->data, "test", 0);
+	if (!st && test && !test->classes && !test->targets && cli_outputs(*g) != cop_type_count(&test->x)) {
+		cli_note(c, "%s: has no labels, so neither network is scored", test->name);
+		cop_data_free(test);
+		test = NULL;
+	}
 	j->a.valid = valid;
-	if (!st) st = figures(c, "before", *g, test);
+	if (!st) st = figures(c, "before", *g, test, &accuracy);
 	if (!st) st = cop_quantize(g, calib, &j->a);
 	if (!st && !j->as_is && !weights_alone) st = cop_graph_apply(g, "shrink");
 	if (!st) layers(c, j);
-	if (!st) st = figures(c, "after", *g, test);
+	if (!st) st = figures(c, "after", *g, test, &accuracy);
 	if (!st) st = cop_model_save(*g, j->out);
 	cop_data_free(test);
 	cop_data_free(valid);
@@ -178,9 +191,10 @@ cop_status cmd_quantize(cli *c, int argc, char **argv)
 	cop_graph *g = NULL;
 
 	j = (job){.split = "train", .a = {.limit = 256}};
-	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	cop_status st = cli_model(&g, c, file);
+	if (!st) st = cli_samples_set(c, g, &j.s);
 	cli_catch_signals(c);
 	j.a.threads = cli_threads(c);
 	j.a.seed = c->seed;

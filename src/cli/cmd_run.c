@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run - a network on an array of any number of samples, in batches of at most 64; the last batch is padded by
- * zeros whose results are dropped. Networks of other programs, and of several inputs, are run once (run_once.c).
+ * zeros whose results are dropped. Reals are fitted to the network as samples of a data set are; its own integers must have its shape.
+ * Networks of other programs, and of several inputs, are run once (run_once.c).
  */
 #include "cli.h"
 
@@ -10,6 +11,11 @@
 
 typedef struct job {
 	const char *out, *arg[1 + CLI_MOST_INPUTS];
+	cli_samples s;
+	cop_tensor x;       /* the array */
+	int64_t each;       /* numbers of a sample */
+	cop_dataset d;      /* the array as samples ... */
+	cop_dataset *fitted;/* ... and as the network takes them */
 } job;
 
 static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the results go: a .npy, or a folder for output_0.npy, output_1.npy ...", 0}, {0}};
@@ -22,34 +28,70 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	return 0;
 }
 
-/* Samples in x, or a failure that says which shape was expected. */
-static cop_status samples(int64_t *n, cli *c, const job *j, const cop_tensor *x)
+static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 {
-	cop_graph *g;
-	cop_type in;
-	char have[64], want[64];
+	const job *j = ud;
 
-	CLI_TRY(cli_model(&g, c, j->arg[0]));
-	cop_status st = cop_graph_io(g, &in, NULL);
-	bool scaled = in.q.scale;
-	cop_graph_free(g);
-	if (st) return st;
-	int64_t each = cop_type_count(&in) / in.dim[0], all = cop_type_count(&x->type);
-	cli_shape(have, sizeof have, &x->type);
-	in.dim[0] = 1;
-	cli_shape(want, sizeof want, &in);
-	if (x->type.dtype != in.dtype && !(x->type.dtype == COP_F32 && scaled))
-		return cli_fail(c, COP_ARG, "%s: holds %s, the network takes %s", j->arg[1],
-		        x->type.dtype == COP_F32 ? "reals" : "whole numbers of another kind", in.dtype == COP_F32 ? "f32" : "whole numbers");
-	if (all % each || (x->type.rank > 1 && all / each > 1 && x->type.dim[0] != all / each))
-		return cli_fail(
-		        c, COP_SHAPE, "%s: has shape %s, one sample of the network is %s", j->arg[1], have, want);
-	*n = all / each;
+	*label = 0;
+	if (j->x.type.dtype == COP_F32) memcpy(x, (const float *)j->x.data + i * j->each, (size_t)j->each * sizeof *x);
 	return COP_OK;
 }
 
-static cop_status run(cop_tensor *y, cli *c, const job *j, const cop_tensor *x, int64_t n)
+/* Do two shapes differ in axes of length 1 only? from: where they begin. */
+static bool same_shape(const cop_type *a, int from_a, const cop_type *b, int from_b)
 {
+	int i = from_a, k = from_b;
+
+	for (;;) {
+		while (i < a->rank && a->dim[i] == 1) i++;
+		while (k < b->rank && b->dim[k] == 1) k++;
+		if (i == a->rank || k == b->rank) return i == a->rank && k == b->rank;
+		if (a->dim[i++] != b->dim[k++]) return false;
+	}
+}
+
+/* The array as samples: one by one along its first axis, or a single one without that axis. */
+static cop_status samples(cli *c, job *j, const cop_graph *g)
+{
+	const cop_type *x = &j->x.type;
+	cop_type in;
+	char have[64], want[64];
+
+	CLI_TRY(cop_graph_io(g, &in, NULL));
+	j->each = cop_type_count(&in) / (in.dim[0] > 0 ? in.dim[0] : 1);
+	int64_t all = cop_type_count(x);
+	bool one = all == j->each && (x->rank < 1 || x->dim[0] != 1);
+	cli_shape(have, sizeof have, x);
+	in.dim[0] = 1;
+	cli_shape(want, sizeof want, &in);
+	if (x->dtype != in.dtype && !(x->dtype == COP_F32 && in.q.scale))
+		return cli_fail(c, COP_ARG, "%s: holds %s, the network takes %s", j->arg[1],
+		        x->dtype == COP_F32 ? "reals" : "whole numbers of another kind", in.dtype == COP_F32 ? "f32" : "whole numbers");
+	if (!all || all % j->each || (!one && x->dim[0] != all / j->each) || (x->dtype != COP_F32 && !same_shape(x, one ? 0 : 1, &in, 1)))
+		return cli_fail(c, COP_SHAPE, "%s: has shape %s, one sample of the network is %s", j->arg[1], have, want);
+	j->d = (cop_dataset){.name = j->arg[1], .x = {.dtype = COP_F32, .q.axis = -1}, .count = (int32_t)(all / j->each), .get = get, .ud = j};
+	for (int i = one ? 0 : 1; i < x->rank; i++) j->d.x.dim[j->d.x.rank++] = x->dim[i];
+	if (x->dtype != COP_F32) return COP_OK;
+	CLI_TRY(cli_data_fits(c, g, &j->d));
+	return cop_data_fit(&j->fitted, NULL, g, &j->d);
+}
+
+/* Samples i .. i+k into the first rows of the input. */
+static cop_status load(cli *c, const job *j, const cop_tensor *in, int64_t i, int32_t k, float *room)
+{
+	cop_tensor part = *in, from = {in->type, (char *)j->x.data + (size_t)i * (size_t)j->each};
+	int32_t label;
+
+	part.type.dim[0] = from.type.dim[0] = k;
+	for (int32_t r = 0; room && r < k; r++) CLI_TRY(j->fitted->get(j->fitted->ud, (int32_t)i + r, room + r * j->each, &label));
+	if (room) from.type.dtype = COP_F32, from.data = room;
+	memset(in->data, 0, cop_type_bytes(&in->type));
+	return cop_tensor_copy(c->cx, &part, &from);
+}
+
+static cop_status run(cop_tensor *y, cli *c, const job *j)
+{
+	int64_t n = j->d.count;
 	int32_t batch = n > 64 ? 64 : (int32_t)n;
 	cli_deployed d;
 	cop_tensor in, out;
@@ -61,25 +103,42 @@ static cop_status run(cop_tensor *y, cli *c, const job *j, const cop_tensor *x, 
 	cop_status st = cop_session_io(d.s, 0, 0, false, &in);
 	if (!st) st = cop_session_io(d.s, 0, 0, true, &out);
 	if (st) goto done;
-	size_t xs = cop_type_bytes(&x->type) / (size_t)n, ys = cop_type_bytes(&out.type) / (size_t)batch;
+	size_t ys = cop_type_bytes(&out.type) / (size_t)batch;
+	float *room = j->fitted ? malloc(sizeof *room * (size_t)batch * (size_t)j->each) : NULL;
 	y->type = out.type;
 	y->type.q = (cop_quant){.axis = -1}; /* lives no longer than the plan */
 	y->type.dim[0] = (int32_t)n;
 	y->data = malloc(ys * (size_t)n);
-	if (!y->data) st = cli_fail(c, COP_NOMEM, "out of memory for the results of %lld samples", (long long)n);
+	if (!y->data || (j->fitted && !room)) st = cli_fail(c, COP_NOMEM, "out of memory for the results of %lld samples", (long long)n);
 	for (int64_t i = 0; !st && i < n; i += batch) {
-		size_t k = (size_t)(n - i < batch ? n - i : batch);
-		memset(in.data, 0, cop_type_bytes(&in.type));
-		cop_tensor part = {in.type, in.data}, from = {in.type, (char *)x->data + (size_t)i * xs};
-		part.type.dim[0] = from.type.dim[0] = (int32_t)k;
-		from.type.dtype = x->type.dtype;
-		st = cop_tensor_copy(c->cx, &part, &from);
+		int32_t k = n - i < batch ? (int32_t)(n - i) : batch;
+		st = load(c, j, &in, i, k, room);
 		if (!st) st = cop_session_run(d.s, 0);
-		memcpy((char *)y->data + (size_t)i * ys, out.data, k * ys);
+		memcpy((char *)y->data + (size_t)i * ys, out.data, (size_t)k * ys);
 	}
+	free(room);
 done:
 	cli_deployed_free(&d);
 	return st;
+}
+
+static float number_at(const cop_tensor *t, int64_t i)
+{
+	return t->type.dtype == COP_F32 ? ((const float *)t->data)[i] : t->type.dtype == COP_I8 ? ((const int8_t *)t->data)[i] : t->type.dtype == COP_U8 ? ((const uint8_t *)t->data)[i] : 0;
+}
+
+/* The class of each of the first samples, where the network knows names. */
+static void classes(cli *c, const cop_graph *g, const cop_tensor *y)
+{
+	int64_t n = cop_type_count(&y->type) / y->type.dim[0];
+	char name[CLI_CLASS];
+
+	for (int32_t i = 0; cop_graph_class(g, 0) && i < y->type.dim[0] && i < 10; i++) {
+		int32_t best = 0;
+		for (int32_t k = 1; k < n; k++) best = number_at(y, i * n + k) > number_at(y, i * n + best) ? k : best;
+		cli_class(name, g, best);
+		cli_out(c, "sample %d: %s\n", i, name);
+	}
 }
 
 cop_status cmd_run(cli *c, int argc, char **argv)
@@ -88,28 +147,34 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	const cli_line line = {options, "FILE INPUT...",
 	        "Runs a network on an array of samples (C order, channels last): f32, or the network's own integers.\v"
 	        "An integer network takes f32, too, by the scale of its input; its results are written as they are.\n"
+	        "Reals are scaled and turned as the network says or the options ask; its own integers go in as they are.\n"
 	        "Arrays are .npy, or tensors of ONNX's tests (.pb). An .onnx takes them as it was exported, channels first.\n"
 	        "Example:\n  coppice run small.cop digits.npy -o scores.npy\n  coppice run net.onnx input_0.pb input_1.npy -o out/",
 	        option, &j, j.arg, 1 + CLI_MOST_INPUTS, 2};
-	cop_tensor x = {0}, y = {0};
-	int64_t n = 0;
+	cop_tensor y = {0};
+	cop_graph *g = NULL;
 	char shape[64];
 
-	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	if (cli_runs_once(j.arg[0], j.arg + 1, j.out)) return cli_run_once(c, j.arg[0], j.arg + 1, j.out);
 	CLI_TRY(cli_can_write(c, j.out));
-	CLI_TRY(cop_tensor_read(&x, c->cx, j.arg[1]));
-	cop_status st = samples(&n, c, &j, &x);
-	if (!st) st = run(&y, c, &j, &x, n);
+	CLI_TRY(cop_tensor_read(&j.x, c->cx, j.arg[1]));
+	cop_status st = cli_model(&g, c, j.arg[0]);
+	if (!st) st = cli_samples_set(c, g, &j.s);
+	if (!st) st = samples(c, &j, g);
+	if (!st) st = run(&y, c, &j);
 	if (!st) st = cop_npy_write(c->cx, j.out, &y);
 	if (!st) {
 		cli_shape(shape, sizeof shape, &y.type);
 		cli_put_text(c, "output", j.out);
-		cli_put_int(c, "samples", n);
+		cli_put_int(c, "samples", j.d.count);
 		cli_put_text(c, "shape", shape);
 		if (!c->quiet) cli_out(c, "%s: %s\n", j.out, shape);
+		if (!c->quiet) classes(c, g, &y);
 	}
 	free(y.data);
-	cop_free(c->cx, x.data);
+	cop_data_free(j.fitted);
+	cop_graph_free(g);
+	cop_free(c->cx, j.x.data);
 	return st;
 }

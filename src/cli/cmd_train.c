@@ -14,8 +14,10 @@ typedef struct job {
 	cli_train t;
 	const char *out, *checkpoint;
 	bool no_valid;
+	cli_samples s;
 	cli *c;
 	float loss, accuracy; /* of the last epoch */
+	cop_score score;      /* of a regression, on the validation set */
 	double seconds;
 } job;
 
@@ -68,27 +70,78 @@ static void result(job *j, const char *model)
 	cli_put_int(c, "epochs", j->t.a.epochs);
 	cli_put_real(c, "loss", (double)j->loss);
 	if (j->accuracy >= 0) cli_put_real(c, "accuracy", (double)j->accuracy);
+	if (j->score.count && j->accuracy < 0) {
+		cli_put_real(c, "mse", (double)j->score.mse);
+		cli_put_real(c, "mae", (double)j->score.mae);
+		cli_put_real(c, "r2", (double)j->score.r2);
+	}
 	cli_put_real(c, "seconds", j->seconds);
 	cli_put_int(c, "file_bytes", cli_file_size(j->out));
 	if (c->quiet) return;
 	cli_out(c, "%s: %s trained for %d epochs in %.0f s, loss %.4f", j->out, model, j->t.a.epochs, j->seconds,
 	        (double)j->loss);
 	if (j->accuracy >= 0) cli_out(c, ", %.2f %% right on the validation set", 100 * (double)j->accuracy);
+	else if (j->score.count) cli_out(c, "; on the validation set MSE %.4g, MAE %.4g, R2 %.4f", (double)j->score.mse, (double)j->score.mae, (double)j->score.r2);
 	cli_out(c, "\n");
 }
 
-static cop_status train(job *j, const char *model, cop_dataset *data, cop_dataset *valid)
+/* The columns of a table come in all sizes: they are standardised, unless something else was asked for. */
+static void standardise(job *j, const cop_dataset *data)
 {
-	cop_graph *g;
+	const cli_samples *s = &j->s;
+
+	if (data->x.rank != 1 || j->t.a.augment || s->times || s->means || s->stds) return;
+	j->t.a.augment = "normalise";
+	cli_note(j->c, "%s: columns are standardised by the training rows (--augment none leaves them as they are)", data->name);
+}
+
+/* What a later score is compared with; of a regression, the figures that are printed. */
+static cop_status final_score(job *j, cop_graph *g, cop_dataset *valid)
+{
+	if (!valid) return COP_OK;
+	if (valid->targets || (valid->classes && j->accuracy < 0)) CLI_TRY(cop_eval(&j->score, g, valid, 64, cli_threads(j->c)));
+	if (valid->classes && j->accuracy < 0) j->accuracy = j->score.accuracy;
+	cop_graph_accuracy_set(g, j->accuracy);
+	return COP_OK;
+}
+
+static cop_status network(cop_graph **g, job *j, const char *model, const cop_dataset *data)
+{
+	CLI_TRY(data ? cli_model_for(g, j->c, model, data, j->s.layout) : cli_model(g, j->c, model));
+	return cli_samples_set(j->c, *g, &j->s);
+}
+
+/* A network from a file says how its samples are read; one of the zoo is built for them. */
+static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid, job *j, const char *model)
+{
 	cli *c = j->c;
 
-	CLI_TRY(cli_model_for(&g, c, model, data));
-	cop_status st = cop_train(g, data, valid, &j->t.a);
+	if (cli_is_file_name(model)) CLI_TRY(network(g, j, model, NULL));
+	CLI_TRY(cli_data_open(data, c, &j->s, *g, j->t.data, j->no_valid ? "train+valid" : "train", j->t.limit));
+	if (!j->no_valid) CLI_TRY(cli_data_open(valid, c, &j->s, *g, j->t.data, "valid", j->t.limit));
+	if (!*g) CLI_TRY(network(g, j, model, *data));
+	CLI_TRY(cli_data_fits(c, *g, *data));
+	standardise(j, *data);
+	return COP_OK;
+}
+
+static cop_status train(job *j, const char *model)
+{
+	cop_graph *g = NULL;
+	cop_dataset *data = NULL, *valid = NULL;
+	cli *c = j->c;
+
+	cop_status st = prepare(&g, &data, &valid, j, model);
+	cli_catch_signals(c);
+	if (!st) st = cop_train(g, data, valid, &j->t.a);
+	if (!st) st = final_score(j, g, valid);
 	cli_progress_end(c);
 	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; the same command with --resume goes on", cop_error_text(c->cx));
 	if (!st) st = cop_model_save(g, j->out);
 	if (!st && !j->checkpoint) st = cop_checkpoint_remove(c->cx, j->t.a.checkpoint);
 	if (!st) result(j, model);
+	cop_data_free(valid);
+	cop_data_free(data);
 	cop_graph_free(g);
 	return st;
 }
@@ -109,7 +162,7 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	        "Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n"
 	        "Options that are left out take values that suit the model.",
 	        option, &j, &model, 1, 1};
-	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	if (!j.checkpoint) CLI_TRY(cli_append(beside, c, j.out, ".ckpt"));
 	cli_train_defaults(&j.t, model);
@@ -122,12 +175,5 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	CLI_TRY(cli_apart(c, paths, LEN(paths)));
 	CLI_TRY(cli_can_resume(c, &j.t.a, model, j.out));
 
-	cop_dataset *data = NULL, *valid = NULL;
-	cop_status st = cli_data(&data, c, j.t.data, j.no_valid ? "train+valid" : "train", j.t.limit);
-	if (!st && !j.no_valid) st = cli_data(&valid, c, j.t.data, "valid", j.t.limit);
-	cli_catch_signals(c);
-	if (!st) st = train(&j, model, data, valid);
-	cop_data_free(valid);
-	cop_data_free(data);
-	return st;
+	return train(&j, model);
 }

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool is_file_name(const char *name)
+bool cli_is_file_name(const char *name)
 {
 	size_t n = strlen(name);
 	struct stat s;
@@ -21,18 +21,20 @@ static bool is_file_name(const char *name)
 cop_status cli_model(cop_graph **out, cli *c, const char *name)
 {
 	cop_zoo_args a = {.seed = c->seed};
-	return is_file_name(name) ? cop_model_load(out, c->cx, name) : cop_zoo_build(out, c->cx, name, &a);
+	return cli_is_file_name(name) ? cop_model_load(out, c->cx, name) : cop_zoo_build(out, c->cx, name, &a);
 }
 
-cop_status cli_model_for(cop_graph **out, cli *c, const char *name, const cop_dataset *d)
+cop_status cli_model_for(cop_graph **out, cli *c, const char *name, const cop_dataset *d, cop_layout layout)
 {
-	cop_zoo_args a = {.seed = c->seed, .classes = d->classes};
+	cop_zoo_args a = {.seed = c->seed, .classes = d->targets ? d->targets : d->classes};
+	const int32_t *x = d->x.dim;
 
-	if (is_file_name(name)) return cop_model_load(out, c->cx, name);
+	if (cli_is_file_name(name)) return cop_model_load(out, c->cx, name);
 	if (d->x.rank == 3) {
-		a.height = d->x.dim[0];
-		a.width = d->x.dim[1];
-		a.channels = d->x.dim[2];
+		bool first = layout == COP_LAYOUT_LAST || (!layout && (x[0] == 1 || x[0] == 3) && x[2] != 1 && x[2] != 3 && x[2] != 4); /* channels first: they are turned */
+		a.height = x[first ? 1 : 0];
+		a.width = x[first ? 2 : 1];
+		a.channels = x[first ? 0 : 2];
 	}
 	return cop_zoo_build(out, c->cx, name, &a);
 }
@@ -54,12 +56,6 @@ void cli_graph_name(char out[64], const cop_graph *g)
 {
 	*out = 0;
 	(void)cop_graph_print(g, first_line, out);
-}
-
-cop_status cli_data(cop_dataset **out, cli *c, const char *name, const char *split, int32_t limit)
-{
-	if (!name) return cli_fail(c, COP_ARG, "--data NAME is missing; `coppice data list` shows the data sets");
-	return cop_data_open(out, c->cx, name, split, limit);
 }
 
 /* Standard output carries the figures of a verb; a file that is renamed would take its place. */

@@ -62,6 +62,7 @@ const struct argp cli_common = {.options = common_options, .parser = common};
 typedef struct both {
 	cli *c;
 	const cli_line *l;
+	cli_samples *samples;
 } both;
 
 static error_t parser(int key, char *arg, struct argp_state *state)
@@ -72,7 +73,8 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = b->c;
-		if (b->c->form) state->child_inputs[1] = b->c->form;
+		if (b->samples) state->child_inputs[1] = b->samples;
+		if (b->c->form) state->child_inputs[b->samples ? 2 : 1] = b->c->form;
 		return 0;
 	case ARGP_KEY_ARG:
 		if ((int)state->arg_num >= l->n) argp_error(state, "'%s' is one argument too many", arg);
@@ -86,15 +88,21 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	}
 }
 
-cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv)
+cop_status cli_parse_samples(cli *c, const cli_line *l, cli_samples *s, int argc, char **argv)
 {
-	const struct argp_child children[] = {{&cli_common, 0, "Every verb:", 90}, {c->form ? &cli_form_argp : NULL, 0, NULL, 0}, {0}};
+	const struct argp_child form = {c->form ? &cli_form_argp : NULL, 0, NULL, 0};
+	const struct argp_child children[] = {{&cli_common, 0, "Every verb:", 90}, s ? (struct argp_child){&cli_samples_argp, 0, "Samples:", 80} : form, s ? form : (struct argp_child){0}, {0}};
 	const struct argp a = {
 	        .options = l->options, .parser = parser, .args_doc = l->args, .doc = l->doc, .children = children};
-	both b = {c, l};
+	both b = {c, l, s};
 	error_t e = argp_parse(&a, argc, argv, 0, NULL, &b);
 
 	return e ? cli_fail(c, COP_ARG, "the command line could not be read: %s", strerror(e)) : COP_OK;
+}
+
+cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv)
+{
+	return cli_parse_samples(c, l, NULL, argc, argv);
 }
 
 int32_t cli_int(struct argp_state *state, const char *name, const char *text, int32_t lo, int32_t hi)

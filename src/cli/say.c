@@ -103,6 +103,10 @@ void cli_put_list(cli *c, const char *key)
 {
 	open(c, key, '[');
 }
+void cli_put_rows(cli *c, const char *key)
+{
+	open(c, key, '[');
+}
 void cli_put_end(cli *c)
 {
 	close(c, ']');

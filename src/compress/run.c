@@ -113,6 +113,8 @@ static cop_status try_stage(cop_graph **g, const cop_stage *s, const cop_worksho
 	cop__history_stage(h, cop__stage_text(s->kind), &before, &after, why.text, now() - began);
 	cop__log((*g)->cx, COP_LOG_INFO, "%s: accuracy %.2f %% -> %.2f %%, file %zu -> %zu bytes; %s%s", cop__stage_text(s->kind), 100 * (double)before.accuracy,
 		100 * (double)after.accuracy, before.bytes, after.bytes, why.text[0] ? "undone: " : "kept", why.text);
+	if (!why.text[0] && after.accuracy >= 0 && after.accuracy < before.accuracy / 2)
+		cop__log((*g)->cx, COP_LOG_WARN, "%s: the accuracy fell to %.2f %% from %.2f %%, and may_cost allows it", cop__stage_text(s->kind), 100 * (double)after.accuracy, 100 * (double)before.accuracy);
 	if (why.text[0]) {
 		cop_graph_free(work);
 		return COP_OK;

@@ -27,7 +27,7 @@ typedef struct loop {
 	cop_session *s;
 	cop_batches *batch;
 	cop_dataset *train, *valid; /* the first as the network takes it */
-	cop_dataset *fitted;
+	cop_dataset *fitted, *fitted_valid;
 	const cop_train_args *a;
 	const char *stage;
 	const cop_policy *policy;
@@ -84,6 +84,7 @@ static cop_status set_up(loop *l, cop_dataset *train)
 
 	COP_TRY(cop__adopt_names(l->model, train));
 	COP_TRY(cop__fit_for(&l->train, &l->fitted, l->model, train));
+	if (l->valid) COP_TRY(cop__fit_for(&l->valid, &l->fitted_valid, l->model, l->valid));
 	train = l->train;
 	if (train->count < 1) return cop__error(l->cx, COP_ARG, "data set '%s' is empty", train->name);
 	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
@@ -110,6 +111,7 @@ static void tear_down(loop *l)
 	cop_graph_free(l->g);
 	cop__text_free(&l->run);
 	cop__text_free(&l->epochs);
+	cop_data_free(l->fitted_valid);
 	cop_data_free(l->fitted);
 }
 

@@ -240,7 +240,7 @@ static cop_dataset *samples(const cop_graph *g, int32_t count)
 	static cop_dataset d;
 	const cop_type *t = cop__t(g, g->input[0]);
 
-	d = (cop_dataset){"drawn", cop__type(COP_F32, t->rank - 1, t->dim + 1), count, 0, draw, NULL, &d};
+	d = (cop_dataset){.name = "drawn", .x = cop__type(COP_F32, t->rank - 1, t->dim + 1), .count = count, .get = draw, .ud = &d};
 	return &d;
 }
 
@@ -539,7 +539,7 @@ static void test_refusals(void **state)
 	refuse(*state, g, NULL, &plain, COP_ARG, "the calibration set is empty");
 	refuse(*state, g, &none, &plain, COP_ARG, "the calibration set is empty");
 	other.x.dim[0]++;
-	refuse(*state, g, &other, &plain, COP_SHAPE, "have 126 numbers");
+	refuse(*state, g, &other, &plain, COP_SHAPE, "are [7,6,3], the network 'chain' takes [6,6,3]");
 	OK(*state, cop__pass_batch(&q, g, 2));
 	OK(*state, cop_quantize(&q, samples(g, 8), &plain));
 	refuse(*state, q, samples(g, 8), &plain, COP_ARG, "quantised already");

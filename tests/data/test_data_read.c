@@ -31,12 +31,9 @@ static cop_status run_npy(const cop_blob *b)
 static cop_status run_csv(const cop_blob *b)
 {
 	cop_store *s;
-	cop_names names;
-	cop__names_init(&names, cx);
 	assert_int_equal(cop__store_new(&s, cx, b->path), COP_OK);
-	cop_status st = cop__csv_parse(s, &names, b);
+	cop_status st = cop__csv_parse(s, NULL, &(cop_want){0}, b);
 	cop__store_free(s);
-	cop__names_free(&names);
 	return st;
 }
 static cop_status run_cifar(const cop_blob *b)
@@ -278,37 +275,124 @@ static void test_npy(void **state)
 	cop_error_clear(cx);
 }
 
+static cop_store *csv(const char *text, const cop_store *like, const cop_want *w)
+{
+	cop_blob b;
+	cop_store *s;
+
+	cop__blob_view(&b, cx, "t.csv", text, strlen(text));
+	assert_int_equal(cop__store_new(&s, cx, "t.csv"), COP_OK);
+	if (!cop__csv_parse(s, like, w, &b)) return s;
+	cop__store_free(s);
+	return NULL;
+}
+
 static void test_csv(void **state)
 {
 	(void)state;
 	bytes f = good_csv();
 	cop_blob b = view(&f, "x");
 	cop_store *s;
-	cop_names names;
-	cop__names_init(&names, cx);
 	assert_int_equal(cop__store_new(&s, cx, "x"), COP_OK);
-	assert_int_equal(cop__csv_parse(s, &names, &b), COP_OK);
+	assert_int_equal(cop__csv_parse(s, NULL, &(cop_want){0}, &b), COP_OK);
 	assert_int_equal(s->d.count, 3);
 	assert_int_equal(s->d.x.dim[0], 2);
 	assert_int_equal(s->d.classes, 2);
-	assert_string_equal(names.at[1], "do\"g");
+	assert_string_equal(s->d.class_name[1], "do\"g");
 	assert_true(s->value[2] == 3.5f && s->value[3] == -40.0f);
 	assert_int_equal(s->label[0], 0);
 	assert_int_equal(s->label[1], 1);
 	cop__store_free(s);
-	cop__names_free(&names);
 	drop(&f);
-	/* the label first, by name; whole numbers as they are; semicolons */
-	const char *text = "Label;p\n7;1\n0;2";
-	cop__names_init(&names, cx);
-	cop__blob_view(&b, cx, "y", text, strlen(text));
-	assert_int_equal(cop__store_new(&s, cx, "y"), COP_OK);
-	assert_int_equal(cop__csv_parse(s, &names, &b), COP_OK);
-	assert_int_equal(s->d.classes, 8);
-	assert_int_equal(s->label[0], 7);
-	assert_true(s->value[1] == 2.0f);
-	cop__store_free(s);
-	cop__names_free(&names);
+}
+
+/* What the last column is taken for: names "a b c" and the labels, or the targets. */
+static void test_csv_targets(void **state)
+{
+	static const struct { const char *text; cop_want w; int32_t columns; const char *names; float want[4]; bool regress; } rows[] = {
+		{"Label;p\n7;1\n0;2\n7;3", {.limit = 0}, 1, "0 7", {1, 0, 1}, false},           /* the label first, by name; semicolons */
+		{"1,2,1\n1,2,3\n1,2,2\n", {.limit = 0}, 2, "1 2 3", {0, 2, 1}, false},           /* 1 to 3 are three classes */
+		{"1,10\n1,9\n1,2\n1,9\n", {.limit = 0}, 1, "2 9 10", {2, 1, 0, 1}, false},       /* numbers sort as numbers */
+		{"1,10.0\n1,9.0\n", {.limit = 0}, 1, "9 10", {1, 0}, false},
+		{"1,10\n1,9\n1,x\n", {.limit = 0}, 1, "10 9 x", {0, 1, 2}, false},
+		{"1,-1\n1,1\n", {.limit = 0}, 1, "-1 1", {0, 1}, false},
+		{"1,2,1.5\n1,2,3\n", {.limit = 0}, 2, "y", {1.5f, 3}, true},                      /* reals */
+		{"1,2,1\n1,2,3\n", {.task = COP_TASK_REGRESS}, 2, "y", {1, 3}, true},
+		{"1,2.5\n1,3.5\n", {.task = COP_TASK_CLASS}, 1, "2.5 3.5", {0, 1}, false},
+		{"a,b,c,d\n1,2,3,4\n5,6,7,8\n", {.target = "d,b"}, 2, "b d", {2, 4, 6, 8}, true},
+		{"a,b,c\n1,2,3\n", {.target = "1"}, 2, "1", {0}, false},                          /* a number is a place where no column has that name */
+		{"a,b,c\n1,2,3\n", {.features = 3}, 3, "", {0}, false},                           /* as many as the network takes: no target */
+		{"1,2,3\n", {.task = COP_TASK_NONE, .features = 2}, 2, "", {0}, false},
+	};
+
+	(void)state;
+	for (int i = 0; i < LEN(rows); i++) {
+		char names[80] = "";
+		cop_store *s = csv(rows[i].text, NULL, &rows[i].w);
+		if (!s) fail_msg("%s: %s", rows[i].text, cop_error_text(cx));
+		assert_int_equal(s->d.x.dim[0], rows[i].columns);
+		int32_t n = rows[i].regress ? s->d.targets : s->d.classes;
+		const char *const *name = rows[i].regress ? s->d.target_name : s->d.class_name;
+		for (int k = 0; k < n; k++) snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", k ? " " : "", name[k]);
+		if (strcmp(names, rows[i].names)) fail_msg("%s: '%s', '%s' was expected", rows[i].text, names, rows[i].names);
+		for (int k = 0; n && k < s->d.count * (rows[i].regress ? n : 1); k++)
+			if ((rows[i].regress ? s->target[k] : (float)s->label[k]) != rows[i].want[k]) fail_msg("%s: number %d", rows[i].text, k);
+		cop__store_free(s);
+	}
+}
+
+/* Whole numbers of which many differ are a regression; as many rows of few are classes. A test part does as its training part did. */
+static void test_csv_many(void **state)
+{
+	(void)state;
+	for (int values = 20; values <= 22; values++) {
+		char text[4000];
+		size_t at = 0;
+		for (int i = 0; i < 209; i++) at += (size_t)snprintf(text + at, sizeof text - at, "%d,%d\n", i, i % values);
+		cop_store *s = csv(text, NULL, &(cop_want){0}), *t = csv("5,3\n6,7\n", s, &(cop_want){0});
+		assert_int_equal(s->d.targets, values > 20);
+		assert_int_equal(s->d.classes, values > 20 ? 0 : values);
+		assert_int_equal(strstr(s->note, "regression") != NULL, values > 20);
+		assert_int_equal(t->d.targets, values > 20);
+		if (values == 20) assert_int_equal(t->label[1], 7);
+		cop__store_free(t);
+		cop__store_free(s);
+	}
+	cop_error_clear(cx);
+	assert_null(csv("1,2\n1,x\n", NULL, &(cop_want){.task = COP_TASK_REGRESS}));
+	assert_says(cx, "'x' of row 2 is no number");
+	cop_error_clear(cx);
+	assert_null(csv("1,2\n", NULL, &(cop_want){.target = "price"}));
+	assert_says(cx, "no column 'price'");
+	cop_error_clear(cx);
+}
+
+/* P6 and P5 by hand: a red, a white, a grey and a black pixel; as grey by the weights of Rec. 601. */
+static void test_ppm(void **state)
+{
+	static const char p6[] = "P6 # a comment\n2 2\n255\n\xff\0\0\xff\xff\xff\x80\x80\x80\0\0\0", p5[] = "P5\n2 1\n15\n\x0f\x03";
+	cop_blob b;
+	cop_pixels p;
+
+	(void)state;
+	cop__blob_view(&b, cx, "p.ppm", p6, sizeof p6 - 1);
+	assert_int_equal(cop__pixels_parse(&p, &b, 0), COP_OK);
+	assert_true(p.h == 2 && p.w == 2 && p.channels == 3);
+	assert_memory_equal(p.data, p6 + sizeof p6 - 1 - 12, 12);
+	cop__pixels_free(cx, &p);
+	assert_int_equal(cop__pixels_parse(&p, &b, 1), COP_OK);
+	assert_memory_equal(p.data, "\x4c\xff\x80\0", 4);
+	cop__pixels_free(cx, &p);
+	cop__blob_view(&b, cx, "p.pgm", p5, sizeof p5 - 1);
+	assert_int_equal(cop__pixels_parse(&p, &b, 3), COP_OK);
+	assert_memory_equal(p.data, "\xff\xff\xff\x33\x33\x33", 6);
+	cop__pixels_free(cx, &p);
+	for (size_t n = 0; n < sizeof p6 - 1; n++) { /* cut anywhere */
+		cop__blob_view(&b, cx, "p.ppm", p6, n);
+		cop_error_clear(cx);
+		assert_int_equal(cop__pixels_parse(&p, &b, 0), COP_FORMAT);
+	}
+	cop_error_clear(cx);
 }
 
 static void test_cifar(void **state)
@@ -366,7 +450,7 @@ static void test_splits(void **state)
 	        {COP_SPLIT_VALID, 10, 55000, 10}, {COP_SPLIT_TRAIN, 1 << 30, 0, 55000}};
 	int32_t from, count, order[120], seen[120] = {0};
 	for (int i = 0; i < LEN(rows); i++) {
-		cop_want w = {rows[i].split, rows[i].limit};
+		cop_want w = {.split = rows[i].split, .limit = rows[i].limit};
 		cop__split_range(&from, &count, &w, 60000);
 		assert_int_equal(from, rows[i].from);
 		assert_int_equal(count, rows[i].count);
@@ -374,7 +458,7 @@ static void test_splits(void **state)
 	/* mixed: the parts share nothing and leave nothing out */
 	static const int parts[] = {COP_SPLIT_TRAIN, COP_SPLIT_VALID, COP_SPLIT_TEST};
 	for (int i = 0; i < 3; i++) {
-		cop_want w = {parts[i], 0};
+		cop_want w = {.split = parts[i]};
 		cop__split_mixed(order, &from, &count, &w, 120);
 		for (int32_t k = from; k < from + count; k++) seen[order[k]]++;
 		assert_int_equal(count, i == 0 ? 92 : i == 1 ? 8 : 20);
@@ -420,7 +504,7 @@ int main(void)
 	        cmocka_unit_test(test_sentences),
 	        cmocka_unit_test(test_idx),
 	        cmocka_unit_test(test_npy),
-	        cmocka_unit_test(test_csv),
+	        cmocka_unit_test(test_csv), cmocka_unit_test(test_csv_targets), cmocka_unit_test(test_csv_many), cmocka_unit_test(test_ppm),
 	        cmocka_unit_test(test_cifar),
 	        cmocka_unit_test(test_unpack_cap),
 	        cmocka_unit_test(test_splits),

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * predict - what a network makes of pictures, sounds, rows of a table and arrays: class and score, or the numbers of a regression.
+ */
+#include "cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_TOP = 0x3000 };
+
+typedef struct job {
+	const char *arg[1 + CLI_MOST_FILES], *file; /* file: the one that is being answered */
+	int32_t top, count, at;
+	cli_samples s;
+	cli *c;
+	const cop_graph *g;
+} job;
+
+static const struct argp_option options[] = {
+        {"top", KEY_TOP, "K", 0, "the K best classes of each sample (1)", 0},
+        {0},
+};
+
+static error_t option(int key, char *arg, struct argp_state *state, void *ud)
+{
+	if (key != KEY_TOP) return ARGP_ERR_UNKNOWN;
+	((job *)ud)->top = cli_int(state, "--top", arg, 1, 1000);
+	return 0;
+}
+
+static void one(job *j, const char *key, const char *name, double v, const char *unit)
+{
+	cli_put_item(j->c, NULL);
+	cli_put_text(j->c, key, name);
+	cli_put_real(j->c, *unit ? "score" : "value", *unit ? v / 100 : v);
+	cli_put_item_end(j->c);
+	cli_out(j->c, *unit ? "  %s %.2f%s" : "  %s %.6g%s", name, v, unit);
+}
+
+/* The K largest, one after the other: the least index first among equals. */
+static void best(job *j, const float *y, int32_t n)
+{
+	char name[CLI_CLASS];
+	int32_t last = -1;
+
+	for (int32_t k = 0; k < j->top && k < n; k++) {
+		int32_t at = -1;
+		for (int32_t i = 0; i < n; i++) {
+			bool behind = last < 0 || y[i] < y[last] || (y[i] == y[last] && i > last);
+			if (behind && (at < 0 || y[i] > y[at])) at = i;
+		}
+		if (at < 0) return; /* not a number */
+		cli_class(name, j->g, at);
+		one(j, "class", name, 100 * (double)y[at], " %");
+		last = at;
+	}
+}
+
+static cop_status answer(void *ud, int32_t i, const float *y, int32_t n, int32_t label)
+{
+	job *j = ud;
+	cli *c = j->c;
+	bool values = cop_graph_target(j->g, 0) || (n == 1 && !cop_graph_class(j->g, 0));
+	char name[16];
+
+	(void)label;
+	cli_put_item(c, NULL);
+	cli_put_text(c, "file", j->file);
+	if (j->count > 1) cli_put_int(c, "sample", i), cli_out(c, "%s, sample %d:", j->file, i);
+	else cli_out(c, "%s:", j->file);
+	cli_put_list(c, values ? "values" : "classes");
+	for (int32_t k = 0; values && k < n; k++) {
+		const char *target = cop_graph_target(j->g, k);
+		snprintf(name, sizeof name, n > 1 ? "y%d" : "y", k + 1);
+		one(j, "target", target ? target : name, (double)y[k], "");
+	}
+	if (!values) best(j, y, n);
+	cli_put_end(c);
+	cli_put_item_end(c);
+	cli_out(c, "\n");
+	return COP_OK;
+}
+
+static cop_status predict(job *j, const char *file)
+{
+	cli *c = j->c;
+	cop_dataset *d = NULL;
+	cli_samples s = j->s;
+
+	s.task = COP_TASK_NONE;
+	CLI_TRY(cli_data_open(&d, c, &s, j->g, file, NULL, 0));
+	j->file = file;
+	j->count = d->count;
+	d->classes = d->targets = 0; /* what the file says is not asked */
+	cop_status st = cli_data_fits(c, j->g, d);
+	if (!st) st = cop_predict(j->g, d, d->count < 64 ? d->count : 64, cli_threads(c), answer, j);
+	cop_data_free(d);
+	return st;
+}
+
+cop_status cmd_predict(cli *c, int argc, char **argv)
+{
+	static job j;
+	const cli_line line = {options, "NET FILE...",
+	        "Says what a network makes of files: pictures (.png .jpg .ppm), sounds (.wav), rows (.csv, with or without their target), arrays (.npy).\v"
+	        "Samples are scaled and turned as the network says; the score is the probability that it gives.\n"
+	        "Example:\n  coppice predict net.cop cat.png dog.jpg --top 3", option, &j, j.arg, 1 + CLI_MOST_FILES, 2};
+	cop_graph *g = NULL;
+
+	j = (job){.top = 1, .c = c};
+	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
+	cop_status st = cli_model(&g, c, j.arg[0]);
+	if (!st) st = cli_samples_set(c, g, &j.s);
+	cli_catch_signals(c);
+	j.g = g;
+	cli_put_list(c, "predictions");
+	for (int i = 1; !st && i <= CLI_MOST_FILES && j.arg[i]; i++) st = predict(&j, j.arg[i]);
+	cli_put_end(c);
+	cop_graph_free(g);
+	return st;
+}
