@@ -111,7 +111,7 @@ static void put_names(cop_text *o, const cop_embedded *f)
 	for (int i = 0; i < l.n; i++) cop__text_add(o, "#define %.*s %.*s_%08x\n", l.len[i], l.at[i], l.len[i], l.at[i], version);
 	cop__text_add(o, "#if defined(__GNUC__) || defined(__ICCARM__)\n");
 	for (int i = 0; i < l.n; i++) cop__text_add(o, "#pragma weak %.*s_%08x\n", l.len[i], l.at[i], version);
-	cop__text_add(o, "#endif\n\n");
+	cop__text_add(o, "#endif\n#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) /* a build without -O: three times as long else */\n#pragma GCC optimize (\"O2\")\n#endif\n\n");
 }
 
 /* Copies a kernel file and lists what it includes. */

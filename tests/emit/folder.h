@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct folder { char path[64]; int files, fail_at; } folder;
+typedef struct folder { char path[80]; int files, fail_at; } folder;
 
 static inline cop_status put_file(void *ud, const char *path, const void *bytes, size_t size)
 {
@@ -64,7 +64,7 @@ static inline void *read_bytes(const folder *f, const char *name, size_t size)
 /* Runs a command in the folder; shows its output when it fails or when asked. */
 static inline void shell(const folder *f, const char *command, bool show)
 {
-	char full[512], line[512];
+	char full[1024], line[512];
 
 	snprintf(full, sizeof full, "cd %s && (%s) >log 2>&1", f->path, command);
 	int rc = system(full);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dsp.h - the instructions of Arm's DSP extension (Cortex-M4, M7, M33, M55) that int8 kernels use, each written out in C where the
- * processor lacks it: same bits on every machine. And what all these kernels share: pairs of int16 and the last step of a sum.
+ * dsp.h - the instructions of Arm's DSP extension (Cortex-M4, M7, M33, M55) that int8 kernels use: as assembler for compilers that take
+ * GNU's (gcc, clang, armclang), as the functions of arm_acle.h for others (or with COP_NO_ASM), in C where the processor lacks them. The
+ * bits are the same. And what all these kernels share: pairs of int16 and the last step of a sum.
  */
 #ifndef COP_DSP_H
 #define COP_DSP_H
@@ -9,11 +10,21 @@
 #include "kernel/kernel.h"
 #include "kernel/quant.h"
 
-/* The inner loops take nearly all registers, so they need an optimising compiler. */
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__)
+#if !defined(__GNUC__)
+#include <string.h>
+#endif
+
+/* COP_DSP: inner loops in assembler. They take nearly all registers, so they are functions of their own, without a frame. */
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__GNUC__) && !defined(COP_NO_ASM)
 #define COP_DSP 1
 #else
 #define COP_DSP 0
+#endif
+#if defined(__ARM_FEATURE_SIMD32) && __ARM_FEATURE_SIMD32 && !COP_DSP
+#include <arm_acle.h>
+#define COP_ACLE 1
+#else
+#define COP_ACLE 0
 #endif
 
 /* Loops that need their registers for themselves, and what is too rare to stand in several places. */
@@ -27,7 +38,11 @@
 static inline uint32_t cop_load4(const void *p)
 {
 	uint32_t v;
+#if defined(__GNUC__)
 	__builtin_memcpy(&v, p, 4);
+#else
+	memcpy(&v, p, 4);
+#endif
 	return v;
 }
 
@@ -67,6 +82,13 @@ static inline int32_t cop_sat8(int32_t v)
 	__asm__("ssat %0, #8, %1" : "=r"(r) : "r"(v));
 	return r;
 }
+#elif COP_ACLE
+static inline uint32_t cop_pair(int32_t low, int32_t high) { return ((uint32_t)low & 0xffff) | (uint32_t)high << 16; }
+static inline uint32_t cop_even(uint32_t v) { return (uint32_t)__sxtb16((int8x4_t)v); }
+static inline uint32_t cop_odd(uint32_t v) { return (uint32_t)__sxtb16((int8x4_t)(v >> 8)); }
+static inline int32_t cop_dual(uint32_t a, uint32_t b, int32_t s) { return __smlad((int16x2_t)a, (int16x2_t)b, s); }
+static inline int32_t cop_scale_add(int32_t acc, int32_t m, int32_t zero) { return zero + cop_scale_single(acc, m, 0); }
+static inline int32_t cop_sat8(int32_t v) { return __ssat(v, 8); }
 #else
 static inline uint32_t cop_pair(int32_t low, int32_t high) { return ((uint32_t)low & 0xffff) | (uint32_t)high << 16; }
 /* Bytes 0 and 2, 1 and 3, as a pair of int16. */
@@ -117,13 +139,25 @@ enum { PACK_EXACT = 1 };
 static inline int32_t cop_run_words(int32_t run) { return (run >> 2) * 2 + ((run & 3) + 1) / 2; }
 
 /* Adds one word's products with the taps x to the sums of both filters. */
-COP_OUT_OF_LINE void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
+#if COP_ACLE
+static inline /* a few instructions */
+#else
+COP_OUT_OF_LINE
+#endif
+void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
 {
+#if COP_ACLE
+	uint32_t even = cop_even(w);
+
+	*a = cop_dual(even, x, *a);
+	*b = cop_dual(cop_odd(exact ? (uint32_t)__ssub16((int16x2_t)w, (int16x2_t)even) : w), x, *b);
+#else
 	for (int32_t i = 0; i < 2; i++, w >>= 16, x >>= 16) {
 		int32_t wa = (int8_t)w, wb = ((int16_t)w - (exact ? wa : 0)) >> 8;
 		*a = cop_wrap_add(*a, wa * (int16_t)x); /* wraps, as the instructions do: what the bias holds ahead comes back */
 		*b = cop_wrap_add(*b, wb * (int16_t)x);
 	}
+#endif
 }
 
 /* n bytes to pairs, `step` words from one to the next. */

@@ -29,7 +29,7 @@ typedef struct pairs {
 } pairs;
 
 /* Two words of weights: 17 instructions of 4 bytes. Sums of a in r8 r9 r10, of 256 b + a in r11 r12 lr. */
-#define WORD(w) "ldmia.w r0!, {r4, r5, r6}\n sxtb16.w r2, " w "\n" \
+#define WORD(w) "ldmia.w r0!, {r4, r5, r6}\n sxtb16 r2, " w "\n" \
 	"smlad r8, r4, r2, r8\n smlad r9, r5, r2, r9\n smlad r10, r6, r2, r10\n" \
 	"smlad r11, r4, " w ", r11\n smlad r12, r5, " w ", r12\n smlad lr, r6, " w ", lr\n"
 #define STEP "ldrd r3, r7, [r1], #8\n" WORD("r3") WORD("r7")

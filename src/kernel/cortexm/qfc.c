@@ -12,24 +12,22 @@ COP_OUT_OF_LINE const uint32_t *any_sums(const uint32_t *w, const uint32_t *x, i
 }
 
 #if COP_DSP
-/* Four words of weights: 14 instructions of 4 bytes. */
-#define WORD(w, x) "sxtb16.w %[q], " w "\n smlad %[b], " x ", " w ", %[b]\n smlad %[a], " x ", %[q], %[a]\n"
-#define STEP "ldmia.w %[w]!, {r4, r5, r6, r8}\n ldmia.w %[x]!, {r9, r10, r11, r12}\n" WORD("r4", "r9") WORD("r5", "r10") WORD("r6", "r11") WORD("r8", "r12")
-enum { UNROLL = 4, STEP_BYTES = 14 * 4 };
+/* Four words of weights, r4 to r7, and of the input, r8 to r11: 14 instructions of 4 bytes. Sums in r12 and lr. */
+#define WORD(w, x) "sxtb16 r3, " w "\n smlad lr, " x ", " w ", lr\n smlad r12, " x ", r3, r12\n"
+#define STEP "ldmia.w r0!, {r4, r5, r6, r7}\n ldmia.w r1!, {r8, r9, r10, r11}\n" WORD("r4", "r8") WORD("r5", "r9") WORD("r6", "r10") WORD("r7", "r11")
 
-COP_OUT_OF_LINE const uint32_t *exact_sums(const uint32_t *w, const uint32_t *x, int32_t words, int32_t *a, int32_t *b)
+/* The sums *a and *b go on over `words` words, a multiple of 4 above 0: four steps in a round, of which the first is begun where the
+ * rest is a multiple of 16. lr holds that of 256 b + a. Returns the weights after those used. */
+__attribute__((naked, noinline)) static const uint32_t *exact_sums(__attribute__((unused)) const uint32_t *w, __attribute__((unused)) const uint32_t *x,
+	__attribute__((unused)) int32_t words, __attribute__((unused)) int32_t *sums)
 {
-	int32_t sa = *a, sb = sa, q = (-(words >> 2) & (UNROLL - 1)) * STEP_BYTES; /* sb: of 256 b + a; q: code to jump over at first */
-	const uint32_t *end = x + words;
-
-	__asm__ volatile("add pc, %[q]\n nop.n\n"
+	__asm__("push {r3-r11, lr}\n ldr r12, [r3]\n mov lr, r12\n"
+		"add r4, r1, r2, lsl #2\n rsb r3, r2, #0\n ubfx r3, r3, #2, #2\n movs r2, #56\n mul r3, r3, r2\n mov r2, r4\n"
+		"add pc, r3\n nop.n\n"
 		"1:\n" STEP STEP STEP STEP
-		"cmp %[x], %[end]\n bne 1b\n"
-		: [w] "+r"(w), [x] "+r"(x), [a] "+r"(sa), [b] "+r"(sb), [q] "+r"(q) : [end] "r"(end)
-		: "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
-	*a = sa;
-	*b += (sb - sa) >> 8;
-	return w;
+		"cmp r1, r2\n bne.w 1b\n"
+		"ldr r3, [sp]\n ldr r4, [r3, #4]\n sub lr, lr, r12\n add r4, r4, lr, asr #8\n strd r12, r4, [r3]\n"
+		"pop {r3-r11, pc}\n");
 }
 #endif
 
@@ -43,14 +41,14 @@ void cop_qfc_dsp(const cop_call *c)
 
 	for (uint32_t *d = cop_expand(x, c->buf[1], k[CK_C], 1); d < x + words; d++) *d = 0;
 	for (int32_t o = 0; o < o_n; o++) {
-		int32_t sum = b[o], next = o + 1 < o_n ? b[o + 1] : 0;
+		int32_t s[2] = {b[o], o + 1 < o_n ? b[o + 1] : 0};
 #if COP_DSP
-		w = exact ? exact_sums(w, x, words, &sum, &next) : any_sums(w, x, words, 0, &sum, &next);
+		w = exact ? exact_sums(w, x, words, s) : any_sums(w, x, words, 0, &s[0], &s[1]);
 #else
-		w = any_sums(w, x, words, exact, &sum, &next);
+		w = any_sums(w, x, words, exact, &s[0], &s[1]);
 #endif
-		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(sum, m[o], k[QK_ZY])) : cop_finish(k, m, o, sum);
+		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(s[0], m[o], k[QK_ZY])) : cop_finish(k, m, o, s[0]);
 		if (++o == o_n) break;
-		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(next, m[o], k[QK_ZY])) : cop_finish(k, m, o, next);
+		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(s[1], m[o], k[QK_ZY])) : cop_finish(k, m, o, s[1]);
 	}
 }

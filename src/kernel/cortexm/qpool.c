@@ -10,6 +10,8 @@ static inline uint32_t add_even(uint32_t s, uint32_t v)
 #if COP_DSP
 	__asm__("sxtab16 %0, %0, %1" : "+r"(s) : "r"(v));
 	return s;
+#elif COP_ACLE
+	return (uint32_t)__sxtab16((int16x2_t)s, (int8x4_t)v);
 #else
 	v = cop_even(v);
 	return cop_pair((int16_t)s + (int16_t)v, (int32_t)(s >> 16) + (int32_t)(v >> 16));
