@@ -27,7 +27,7 @@ cop_vid cop__copy_value(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vi
 	}
 	cop_vid of = old->of ? cop__copy_value(out, g, map, old->of) : 0;
 	map[v] = old->role == COP_INPUT ? cop__input(out, old->name, &old->type) : cop__data(out, old->role, old->name, &old->type, old->data);
-	if (map[v]) out->value[map[v]].of = of;
+	if (map[v]) out->value[map[v]].of = of, out->value[map[v]].lead = old->lead, out->value[map[v]].samples = old->samples;
 	return map[v];
 }
 
@@ -61,6 +61,8 @@ cop_status cop__copy_end(cop_graph *out, const cop_graph *g, cop_vid *map)
 		cop_vid to = g->value[v].producer ? map[v] : cop__copy_value(out, g, map, v);
 		COP_TRY(cop__output(out, to, g->value[v].name));
 		if (q->scale) COP_TRY(cop__set_quant(out, to, *q->scale, q->zero ? *q->zero : 0));
+		out->value[to].lead = g->value[v].lead;
+		out->value[to].samples = g->value[v].samples;
 	}
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		if (!map[v]) continue;

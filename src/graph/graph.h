@@ -22,6 +22,7 @@ typedef struct cop_value {
 	cop_nid producer;  /* 0 for INPUT, CONST, PARAM, STATE */
 	const void *data;  /* CONST, PARAM, STATE: initial contents, borrowed or in the arena; NULL: zeros */
 	const char *name;  /* always set for INPUT, CONST, PARAM, STATE and outputs; NULL on plain temporaries */
+	int32_t lead, samples; /* of inputs and outputs: `lead` blocks, each of one part for each of `samples`; 0: not known (pass/batch.h) */
 } cop_value;
 
 typedef struct cop_node {

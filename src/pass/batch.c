@@ -1,82 +1,278 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * batch - the same graph for another number of samples: dimension 0 of every input becomes n and all shapes follow.
- * Works where the batch is dimension 0 throughout, as reshapes with 0 (copy) and -1 (infer) keep it.
+ * batch - the same graph for another number of samples. Which axis of an input is the batch is known (a graph that was written for a
+ * batch before), or found: the first way is taken by which samples go through the whole network apart (batch_axis.c). Such a
+ * way is right whatever it is, since each sample then gets the numbers that it gets alone.
  */
-#include "pass/pass.h"
+#include "pass/batch.h"
 
-static cop_status new_inputs(cop_graph *out, const cop_graph *g, cop_vid *map, int32_t n)
+/* ---- the graph for n samples ---- */
+
+typedef struct rewrite { const cop_batching *b; cop_graph *out; cop_vid *map; int32_t n; } rewrite;
+
+static cop_status code(const cop_graph *g) { return g->cx->code ? g->cx->code : COP_NOMEM; }
+
+static cop_type typed(const rewrite *r, cop_vid v)
 {
+	cop_type t = *cop__t(r->b->g, v);
+	cop__spot_dims(t.dim, &r->b->at[v], t.rank, cop__t(r->b->g, v)->dim, r->n);
+	return t;
+}
+
+static void note(cop_value *to, const cop_spot *p, const cop_type *t, int32_t n)
+{
+	to->lead = p->outer;
+	for (int i = 0; i < p->axis; i++) to->lead *= t->dim[i];
+	to->samples = n;
+}
+
+static cop_status new_inputs(rewrite *r)
+{
+	const cop_graph *g = r->b->g;
+
 	for (int32_t i = 0; i < g->n_input; i++) {
-		const cop_value *x = &g->value[g->input[i]];
-		cop_type t = x->type;
-		if (t.rank < 1) return cop__error(g->cx, COP_SHAPE, "input '%s' has no dimension to be the batch", x->name);
-		t.dim[0] = n;
-		if (!(map[g->input[i]] = cop__input(out, x->name, &t))) return g->cx->code;
+		cop_vid v = g->input[i];
+		cop_type t = typed(r, v);
+		if (!(r->map[v] = cop__input(r->out, g->value[v].name, &t))) return g->cx->code;
+		if (r->b->at[v].axis >= 0) note(&r->out->value[r->map[v]], &r->b->at[v], &t, r->n);
 	}
 	return COP_OK;
 }
 
-/* Attributes that spell the batch out follow all the same. */
-static void follow(const cop_graph *out, const cop_graph *g, const cop_vid *map, cop_nid n, cop_node *d)
+static cop_vid reshaped(cop_graph *out, cop_vid v, int32_t rank, const int32_t *dim)
 {
-	const cop_type *x = cop__in(g, n, 0), *y = cop__outt(g, n, 0);
-	int32_t batch = cop__t(out, map[cop__arg(g, n, 0)])->dim[0];
+	cop_shape_attr a = {.rank = rank};
 
-	if (x->rank < 1 || y->rank < 1 || x->dim[0] != y->dim[0] || !batch) return; /* 0: a weight, not yet copied */
-	if (d->op == OP_reshape || d->op == OP_sum_to) {
+	memcpy(a.dim, dim, sizeof *dim * (size_t)rank);
+	return cop__apply(out, OP_reshape, &a, VIDS(v));
+}
+
+/* What has no batch, n times along p: [outer, 1, inner] within the axis becomes [outer, n, inner]. */
+static cop_vid repeated(rewrite *r, cop_vid v, const cop_spot *p)
+{
+	const cop_type *t = cop__t(r->b->g, v);
+	int32_t split[COP_MAX_DIM] = {1, 1, 1, 1, 1}, merged[COP_MAX_DIM];
+	cop_vid x = cop__copy_value(r->out, r->b->g, r->map, v);
+
+	for (int i = 0; i < p->axis; i++) split[0] *= t->dim[i];
+	split[0] *= p->outer;
+	split[1] = r->b->was;
+	split[2] = p->inner;
+	for (int i = p->axis + 1; i < t->rank; i++) split[2] *= t->dim[i];
+	cop__spot_dims(merged, p, t->rank, t->dim, r->n);
+	x = reshaped(r->out, x, 3, split);
+	if (r->b->was > 1) x = cop__apply(r->out, OP_slice, &(cop_slice_attr){.size = {0, 1, 0}}, VIDS(x));
+	x = cop__apply(r->out, OP_expand, &(cop_shape_attr){3, {split[0], r->n, split[2]}}, VIDS(x));
+	return reshaped(r->out, x, t->rank, merged);
+}
+
+/* Operand i as the node reads it. */
+static cop_vid operand(rewrite *r, cop_nid n, int i)
+{
+	const cop_graph *g = r->b->g;
+	cop_vid v = g->node[n].in[i];
+	const cop_spot *need = &r->b->need[n * COP_MAX_IN + (cop_nid)i], *at = &r->b->at[v];
+	int32_t dim[COP_MAX_DIM];
+
+	if (need->axis < 0 || r->n == r->b->was || !memcmp(need, at, sizeof *at)) return cop__copy_value(r->out, g, r->map, v);
+	if (at->axis < 0) return repeated(r, v, need);
+	cop__spot_dims(dim, need, cop__t(g, v)->rank, cop__t(g, v)->dim, r->n);
+	return reshaped(r->out, r->map[v], cop__t(g, v)->rank, dim);
+}
+
+/* Does a reshape with 0 (copy) and -1 (infer) give these dimensions? */
+static bool spells(const cop_shape_attr *a, const cop_type *x, const cop_type *y)
+{
+	int open = 0;
+
+	for (int i = 0; i < a->rank; i++) {
+		open += a->dim[i] == -1;
+		if (a->dim[i] != -1 && (a->dim[i] ? a->dim[i] : i < x->rank ? x->dim[i] : 0) != y->dim[i]) return false;
+	}
+	return open <= 1;
+}
+
+/* Attributes that hold the number of samples. */
+static void follow(rewrite *r, cop_nid n, cop_node *d)
+{
+	const cop_graph *g = r->b->g;
+	cop_vid y = cop__res(g, n, 0);
+	const cop_spot *p = &r->b->at[y];
+	cop_type t = typed(r, y);
+
+	if (p->axis < 0) return;
+	if (d->op == OP_reshape || d->op == OP_expand || d->op == OP_sum_to) {
 		COP_ATTR(cop_shape_attr, a, g, n);
-		if (a.dim[0] == x->dim[0] && (d->op == OP_reshape || x->rank == y->rank)) a.dim[0] = batch;
+		if (d->op == OP_reshape && spells(&a, cop__t(r->out, d->in[0]), &t)) return;
+		if (d->op == OP_reshape) memcpy(a.dim, t.dim, sizeof *a.dim * (size_t)t.rank);
+		else if (a.dim[p->axis]) a.dim[p->axis] = t.dim[p->axis];
 		memcpy(d->attr, &a, sizeof a);
 	} else if (d->op == OP_slice) {
 		COP_ATTR(cop_slice_attr, a, g, n);
-		if (a.size[0] == x->dim[0]) a.size[0] = batch;
+		if (a.size[p->axis]) a.size[p->axis] = t.dim[p->axis];
 		memcpy(d->attr, &a, sizeof a);
 	}
 }
 
-/* A constant beside a value that has a batch (of int8 sums and products, and of concat) is repeated along with it. */
-static cop_status repeat_constants(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n)
+static cop_status new_node(rewrite *r, cop_nid n)
 {
-	const cop_node *d = &g->node[n];
-	cop_vid with = 0;
+	const cop_graph *g = r->b->g;
+	cop_node d = g->node[n];
 
-	if (d->op != OP_qadd && d->op != OP_qmul && d->op != OP_concat) return COP_OK;
-	for (int i = 0; i < d->n_in; i++)
-		if (g->value[d->in[i]].role != COP_CONST) with = d->in[i];
-	if (!with || cop__t(g, with)->rank < 1) return COP_OK;
-	int32_t was = cop__t(g, with)->dim[0], is = cop__t(out, map[with])->dim[0], times = is / was;
-	for (int i = 0; i < d->n_in; i++) {
-		const cop_value *k = &g->value[d->in[i]];
-		cop_type t = k->type;
-		size_t bytes = cop_type_bytes(&t);
-		if (k->role != COP_CONST || !k->data || map[d->in[i]] || is % was || times < 2 || t.rank < 1 || t.dim[0] != was) continue;
-		t.dim[0] = is;
-		if (!(map[d->in[i]] = cop__data(out, COP_CONST, k->name, &t, NULL))) return g->cx->code;
-		char *all = cop__arena_get(&out->mem, bytes * (size_t)times + 64);
-		if (!all) return COP_NOMEM;
-		for (int32_t b = 0; b < times; b++) memcpy(all + bytes * (size_t)b, k->data, bytes);
-		out->value[map[d->in[i]]].data = all;
+	for (int i = 0; i < d.n_in; i++)
+		if (d.in[i] && !(d.in[i] = operand(r, n, i))) return code(g);
+	if (d.guard && !cop__copy_value(r->out, g, r->map, d.guard)) return code(g);
+	follow(r, n, &d);
+	cop_nid m = cop__node(r->out, d.op, d.attr, d.n_in, d.in);
+	if (!m) return code(g);
+	r->out->node[m].guard = r->map[d.guard];
+	r->out->node[m].device = d.device;
+	for (int i = 0; i < COP_MAX_OUT; i++) {
+		cop_vid old = d.out[i], v = old ? cop__want_out(r->out, m, i) : 0;
+		if (!old) continue;
+		if (!v) return code(g);
+		cop_type t = typed(r, old);
+		if (!cop__same_shape(&t, cop__t(r->out, v))) return cop__fail(g, COP_SHAPE, n, "batch: another shape than expected for %d samples", r->n);
+		r->map[old] = v;
+		if (g->value[old].name) cop__name(r->out, v, g->value[old].name);
 	}
 	return COP_OK;
+}
+
+static cop_status rewritten(cop_graph **out, const cop_batching *b, int32_t n, cop_vid **map)
+{
+	rewrite r = {.b = b, .n = n};
+	const cop_graph *g = b->g;
+
+	COP_TRY(cop__copy_begin(out, g, &r.map));
+	r.out = *out;
+	cop_status st = new_inputs(&r);
+	for (cop_nid i = 1; !st && i <= (cop_nid)g->n_node; i++) st = new_node(&r, i);
+	if (!st) st = cop__copy_rest(*out, g, r.map);
+	for (int32_t i = 0; !st && i < g->n_output; i++) {
+		cop_vid v = g->output[i];
+		cop_type t = typed(&r, v);
+		if (b->at[v].axis >= 0) note(&r.out->value[r.map[v]], &b->at[v], &t, n);
+	}
+	if (map) *map = r.map; /* in the new graph's memory */
+	return cop__pass_end(out, st);
+}
+
+/* ---- which axis of which input ---- */
+
+/* The places that may be the batch of an input that g has for `was` samples. Fixed axes of length 1 come before all of it. */
+static int choices(cop_spot out[COP_MAX_DIM + 1], const cop_value *v, int32_t was)
+{
+	const cop_type *t = &v->type;
+	int n = 0;
+
+	if (v->samples > 1 && v->samples != was) return 0;
+	if (v->samples) { /* known */
+		int64_t stride = cop_type_count(t) / v->lead / v->samples;
+		return cop__spots(out, t->rank, t->dim, v->samples, stride);
+	}
+	for (int i = 0; i < t->rank; i++)
+		if (t->dim[i] == was) out[n++] = (cop_spot){i, 1, 1};
+	if (t->rank && was == 1) out[n++] = (cop_spot){0, 1, t->dim[0]};
+	return n;
+}
+
+/* Tries the choices of all inputs in turn, those of the last input first. */
+static bool find_for(cop_batching *b, int32_t was)
+{
+	enum { MOST_TRIES = 64 };
+	const cop_graph *g = b->g;
+	cop_spot place[COP_MAX_DIM + 1];
+	int32_t *now = cop__arena_get(&b->mem, sizeof *now * (size_t)(g->n_input + 1));
+	cop_nid stopped = 0;
+	const char *why = "no axis of the inputs can be the batch";
+
+	b->was = was;
+	for (int tries = 0; now && tries < MOST_TRIES; tries++) {
+		bool all = true;
+		for (int32_t i = 0; i < g->n_input && all; i++) {
+			int n = choices(place, &g->value[g->input[i]], was);
+			if ((all = now[i] < n)) b->at[g->input[i]] = place[now[i]];
+		}
+		if (!all) break;
+		if (cop__batching_carry(b)) return true;
+		if (b->stopped >= stopped) stopped = b->stopped, why = b->why; /* the way that came furthest tells why */
+		int32_t i = g->n_input - 1;
+		while (i >= 0 && ++now[i] == choices(place, &g->value[g->input[i]], was)) now[i--] = 0;
+		if (i < 0) break;
+	}
+	b->stopped = stopped;
+	b->why = why;
+	return false;
+}
+
+/* each: numbers of one sample of the first input; 0: not known. */
+static bool find(cop_batching *b, int64_t each)
+{
+	const cop_graph *g = b->g;
+	const cop_value *x = &g->value[g->input[0]];
+	int32_t known = 0, first = x->type.rank ? x->type.dim[0] : 1;
+	bool unit = false;
+
+	for (int32_t i = 0; i < g->n_input; i++) known = COP_MAX(known, g->value[g->input[i]].samples);
+	for (int i = 0; i < x->type.rank; i++) unit = unit || x->type.dim[i] == 1;
+	int32_t was[] = {known ? known : unit ? 1 : first, unit ? first : 1};
+	for (int i = 0; i < (known || was[0] == was[1] ? 1 : 2); i++)
+		if ((!each || cop_type_count(&x->type) == each * was[i]) && find_for(b, was[i])) return true;
+	return false;
+}
+
+static cop_status refuse(const cop_batching *b, int32_t n)
+{
+	if (b->stopped) return cop__fail(b->g, COP_SHAPE, b->stopped, "cannot run for %d samples at once: %s", n, b->why);
+	return cop__error(b->g->cx, COP_SHAPE, "'%s' cannot run for %d samples at once: %s", b->g->name, n, b->why ? b->why : "its inputs have another number of elements");
+}
+
+cop_status cop__batch_for(cop_graph **out, const cop_graph *g, const cop_sized_args *a, int32_t *got)
+{
+	cop_batching b;
+
+	*out = NULL;
+	if (a->n < 1) return cop__error(g->cx, COP_ARG, "batch: n=%d must be at least 1", a->n);
+	if (!g->n_input) return cop__error(g->cx, COP_ARG, "batch: '%s' has no input", g->name);
+	cop_status st = cop__batching_new(&b, g);
+	if (!st && find(&b, a->each)) {
+		st = rewritten(out, &b, a->n, a->map);
+		if (got) *got = a->n;
+	} else if (!st && !got) {
+		st = refuse(&b, a->n);
+	} else if (!st) { /* as it is: nothing has a batch, and all of an input is one sample */
+		int64_t count = cop_type_count(cop__t(g, g->input[0]));
+		for (int32_t v = 0; v <= g->n_value; v++) b.at[v].axis = -1;
+		for (size_t i = 0; i < (size_t)(g->n_node + 1) * COP_MAX_IN; i++) b.need[i].axis = -1;
+		*got = a->each && count % a->each == 0 ? (int32_t)(count / a->each) : 1;
+		st = rewritten(out, &b, b.was, a->map);
+	}
+	cop__arena_free(&b.mem);
+	return st;
 }
 
 cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n)
 {
-	cop_vid *map;
+	return cop__batch_for(out, g, &(cop_sized_args){.n = n}, NULL);
+}
 
-	*out = NULL;
-	if (n < 1) return cop__error(g->cx, COP_ARG, "batch: n=%d must be at least 1", n);
-	COP_TRY(cop__copy_begin(out, g, &map));
-	cop_status st = new_inputs(*out, g, map, n);
-	for (int32_t i = 1; !st && i <= g->n_node; i++) {
-		cop_node d = g->node[i];
-		follow(*out, g, map, (cop_nid)i, &d);
-		if ((st = repeat_constants(*out, g, map, (cop_nid)i))) break;
-		st = cop__copy_as(*out, g, map, (cop_nid)i, &d);
-	}
-	if (!st) st = cop__copy_rest(*out, g, map);
-	return cop__pass_end(out, st);
+void cop__parts_of(cop_parts *p, const cop_graph *g, cop_vid v, int32_t samples)
+{
+	const cop_value *x = &g->value[v];
+	int64_t bytes = (int64_t)cop_type_bytes(&x->type);
+
+	*p = x->samples == samples ? (cop_parts){x->lead, samples, bytes / x->lead / samples} : (cop_parts){1, samples, bytes / samples};
+}
+
+void cop__part_put(const cop_parts *p, void *all, int32_t i, const void *one)
+{
+	for (int32_t k = 0; k < p->lead; k++) memcpy((char *)all + ((int64_t)k * p->samples + i) * p->bytes, (const char *)one + k * p->bytes, (size_t)p->bytes);
+}
+
+void cop__part_take(const cop_parts *p, void *one, int32_t i, const void *all)
+{
+	for (int32_t k = 0; k < p->lead; k++) memcpy((char *)one + k * p->bytes, (const char *)all + ((int64_t)k * p->samples + i) * p->bytes, (size_t)p->bytes);
 }
 
 static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)

@@ -21,6 +21,15 @@ typedef struct cop_pass {
 /* ---- passes that the library calls itself ---- */
 cop_status cop__pass_dce(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n);
+/* The same, for data whose samples have `each` numbers in the first input (0: not known). With `got` a network whose samples
+ * cannot go side by side stays as it is, to be run for one after the other: *got says how many samples a run has. */
+typedef struct cop_sized_args { int32_t n; int64_t each; cop_vid **map; /* NULL, or receives the new value of each old one */ } cop_sized_args;
+cop_status cop__batch_for(cop_graph **out, const cop_graph *g, const cop_sized_args *a, int32_t *got);
+/* Where the samples lie in an input or output of a graph that the pass has made: for each of `lead` blocks `bytes` of each sample. */
+typedef struct cop_parts { int32_t lead, samples; int64_t bytes; } cop_parts;
+void cop__parts_of(cop_parts *p, const cop_graph *g, cop_vid v, int32_t samples);
+void cop__part_put(const cop_parts *p, void *all, int32_t i, const void *one);
+void cop__part_take(const cop_parts *p, void *one, int32_t i, const void *all);
 cop_status cop__pass_fuse(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_fold_bn(cop_graph **out, const cop_graph *g);
 /* Recurrent layers step by step, in operators that have gradients. */
