@@ -167,6 +167,8 @@ int32_t cop_graph_layers(const cop_graph *g);
 cop_status cop_graph_layer(const cop_graph *g, int32_t i, cop_layer *out);
 cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *out); /* a CONST, PARAM or STATE's data, or the type of any value */
 const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CONST, PARAM and STATE values that hold data; NULL past the end */
+/* How many samples one run takes as the graph is: the length of the axis of its first input that is the batch; 1 where none is. */
+int32_t cop_graph_batch(const cop_graph *g);
 /* The first input and the first output: what a data set has to fit. */
 cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out);
 bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out); /* of the i-th input or output; false past the end */

@@ -121,7 +121,7 @@ int64_t cli_file_size(const char *path); /* -1: none */
 void cli_beside(char *out, size_t size, const char *path,
         const char *end);                                  /* "a/net.cop", ".history.json" -> "a/net.history.json" */
 void cli_shape(char *out, size_t size, const cop_type *t); /* "1x28x28x1" */
-/* The deployed form of a model at a batch size, planned for a target; all NULL after a failure. */
+/* The deployed form of a model at a batch size (0: as the model is), planned for a target; all NULL after a failure. */
 typedef struct cli_deployed {
 	cop_graph *g;
 	cop_plan *plan;

@@ -26,7 +26,7 @@ typedef struct times {
 } times;
 
 static const struct argp_option options[] = {
-        {"batch", 'b', "N", 0, "samples a run (1)", 0},
+        {"batch", 'b', "N", 0, "samples a run (as the file has it)", 0},
         {"train", KEY_TRAIN, NULL, 0, "a training step rather than inference", 0},
         {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
         {"seconds", KEY_SECONDS, "S", 0, "how long to measure (2)", 0},
@@ -110,7 +110,7 @@ static cop_status step_of_training(cli_deployed *d, cli *c, const job *j)
 	*d = (cli_deployed){0};
 	snprintf(spec, sizeof spec, "batch:n=%d", j->batch);
 	CLI_TRY(cli_model(&model, c, j->file));
-	cop_status st = cop_graph_apply(&model, spec);
+	cop_status st = j->batch ? cop_graph_apply(&model, spec) : COP_OK;
 	if (!st) st = cop_graph_train(&d->g, model, j->update ? j->update : "sgd momentum=0.9");
 	cop_graph_free(model);
 	if (!st) st = cop_target_find(&t, c->cx, "host");
@@ -145,7 +145,7 @@ static void result(cli *c, const job *j, const times *t)
 
 cop_status cmd_bench(cli *c, int argc, char **argv)
 {
-	job j = {.batch = 1, .seconds = 2};
+	job j = {.seconds = 2};
 	const cli_line line = {options, "FILE",
 	        "Measures how long a network takes here. FILE may be a name of `coppice zoo`.\v"
 	        "Example:\n  coppice bench small.cop --batch 1 --threads 1\n"
@@ -163,6 +163,7 @@ cop_status cmd_bench(cli *c, int argc, char **argv)
 	host.threads = j.threads;
 	if (j.train) CLI_TRY(step_of_training(&d, c, &j));
 	else CLI_TRY(cli_deploy_form(&d, c, j.file, j.batch, &host, true, &j.form));
+	if (!j.batch) j.batch = cop_graph_batch(d.g);
 	t.at = malloc(sizeof *t.at * (size_t)t.cap);
 	cop_status st = t.at ? measure(&t, d.s, (double)j.seconds) : COP_NOMEM;
 	if (!st) result(c, &j, &t);

@@ -19,7 +19,7 @@ typedef struct job {
 static const struct argp_option options[] = {
         {"graph", KEY_GRAPH, NULL, 0, "print the text form, one line a node", 0},
         {"plan", KEY_PLAN, NULL, 0, "print the steps of the deployed form: kernel and live bytes", 0},
-        {"batch", 'b', "N", 0, "samples a run (1)", 0},
+        {"batch", 'b', "N", 0, "samples a run (as the file has it)", 0},
         {"target", KEY_TARGET, "NAME", 0, "machine to plan for, of `coppice targets` (host)", 0},
         {"fast-ram", KEY_FAST, "SIZE", 0, "bytes of a second, faster RAM, as in `coppice emit`", 0},
         {0},
@@ -123,16 +123,20 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 {
 	cop_figures f;
 	int64_t file = cli_file_size(j->file);
+	size_t ram = cop_plan_bytes(p, COP_TEMP) + cop_plan_fast(p) + cop_plan_bytes(p, COP_PARAM) + cop_plan_bytes(p, COP_STATE);
+	char label[64], note[128];
 
 	CLI_TRY(cop_measure(&f, g, t));
 	cli_out(c, "\n");
 	total(c, "parameters", "parameters", f.parameters, "");
 	total(c, "nonzero", "not zero", f.nonzero, "");
+	snprintf(label, sizeof label, cop_graph_batch(g) > 1 ? "RAM, %d samples" : "RAM, one sample", cop_graph_batch(g));
+	snprintf(note, sizeof note, j->plan ? "bytes on %s, with the kernels above; a stack comes on top" : "bytes on %s, with the kernels that are emitted; a stack comes on top", t->name);
 	total(c, "macs", "operations, one sample", f.macs, "MACs that the kernels do");
 	if (file >= 0) total(c, "file_bytes", "file", file, "bytes");
 	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 a parameter");
 	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as the kernels that are emitted read them");
-	total(c, "ram_bytes", "RAM, one sample", (int64_t)f.ram_bytes, "bytes with the kernels that are emitted; a stack comes on top");
+	total(c, "ram_bytes", label, (int64_t)ram, note);
 	total(c, "arena_bytes", "  arena", (int64_t)cop_plan_bytes(p, COP_TEMP),
 	        "bytes of activations, inputs and outputs, as planned");
 	if (j->fast) fast_part(c, p);
@@ -204,7 +208,7 @@ static void about(cli *c, const cop_graph *g)
 
 cop_status cmd_inspect(cli *c, int argc, char **argv)
 {
-	job j = {.target = "host", .batch = 1};
+	job j = {.target = "host"};
 	const cli_line line = {options, "FILE",
 	        "Prints the layers of a network and what it takes. FILE may be a name of `coppice zoo`.\v"
 	        "Example:\n  coppice inspect small.cop\n  coppice inspect small.cop --plan --target cortex-m4",
@@ -217,9 +221,10 @@ cop_status cmd_inspect(cli *c, int argc, char **argv)
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	CLI_TRY(cop_target_find(&t, c->cx, j.target));
 	t.fast_ram = j.fast;
+	if (!j.plan && !strcmp(j.target, "host")) t.isa = 0; /* the portable kernels, as in what is emitted */
 	CLI_TRY(cli_model(&g, c, j.file));
 	snprintf(spec, sizeof spec, "batch:n=%d", j.batch);
-	cop_status st = cop_graph_apply(&g, spec);
+	cop_status st = j.batch ? cop_graph_apply(&g, spec) : COP_OK;
 	if (!st && j.graph && !c->json) st = cop_graph_print(g, to_stdout, NULL);
 	if (!st && (!j.graph || c->json)) st = cli_deploy(&d, c, j.file, j.batch, &t, false);
 	if (!st && j.plan) steps(c, d.plan, j.fast > 0);

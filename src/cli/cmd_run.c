@@ -14,6 +14,7 @@ typedef struct job {
 	cli_samples s;
 	cop_tensor x;       /* the array */
 	int64_t each;       /* numbers of a sample */
+	bool alone;         /* the batch is not the first axis: one sample after the other goes in as the network has it */
 	cop_dataset d;      /* the array as samples ... */
 	cop_dataset *fitted;/* ... and as the network takes them */
 } job;
@@ -58,16 +59,18 @@ static cop_status samples(cli *c, job *j, const cop_graph *g)
 	char have[64], want[64];
 
 	CLI_TRY(cop_graph_io(g, &in, NULL));
-	j->each = cop_type_count(&in) / (in.dim[0] > 0 ? in.dim[0] : 1);
+	int32_t held = cop_graph_batch(g);
+	j->alone = in.rank < 1 || in.dim[0] != held;
+	j->each = cop_type_count(&in) / held;
 	int64_t all = cop_type_count(x);
 	bool one = all == j->each && (x->rank < 1 || x->dim[0] != 1);
 	cli_shape(have, sizeof have, x);
-	in.dim[0] = 1;
+	if (!j->alone) in.dim[0] = 1;
 	cli_shape(want, sizeof want, &in);
 	if (x->dtype != in.dtype && !(x->dtype == COP_F32 && in.q.scale))
 		return cli_fail(c, COP_ARG, "%s: holds %s, the network takes %s", j->arg[1],
 		        x->dtype == COP_F32 ? "reals" : "whole numbers of another kind", in.dtype == COP_F32 ? "f32" : "whole numbers");
-	if (!all || all % j->each || (!one && x->dim[0] != all / j->each) || (x->dtype != COP_F32 && !same_shape(x, one ? 0 : 1, &in, 1)))
+	if (!all || all % j->each || (!one && x->dim[0] != all / j->each) || (x->dtype != COP_F32 && !same_shape(x, one ? 0 : 1, &in, j->alone ? 0 : 1)))
 		return cli_fail(c, COP_SHAPE, "%s: has shape %s, one sample of the network is %s", j->arg[1], have, want);
 	j->d = (cop_dataset){.name = j->arg[1], .x = {.dtype = COP_F32, .q.axis = -1}, .count = (int32_t)(all / j->each), .get = get, .ud = j};
 	for (int i = one ? 0 : 1; i < x->rank; i++) j->d.x.dim[j->d.x.rank++] = x->dim[i];
@@ -82,32 +85,41 @@ static cop_status load(cli *c, const job *j, const cop_tensor *in, int64_t i, in
 	cop_tensor part = *in, from = {in->type, (char *)j->x.data + (size_t)i * (size_t)j->each};
 	int32_t label;
 
-	part.type.dim[0] = from.type.dim[0] = k;
+	if (!j->alone) part.type.dim[0] = from.type.dim[0] = k;
 	for (int32_t r = 0; room && r < k; r++) CLI_TRY(j->fitted->get(j->fitted->ud, (int32_t)i + r, room + r * j->each, &label));
 	if (room) from.type.dtype = COP_F32, from.data = room;
 	memset(in->data, 0, cop_type_bytes(&in->type));
 	return cop_tensor_copy(c->cx, &part, &from);
 }
 
+/* The shape of n results. */
+static void result_type(cop_type *y, int64_t n, bool alone)
+{
+	y->q = (cop_quant){.axis = -1}; /* lives no longer than the plan */
+	if (alone && n == 1) return;
+	if (alone && (y->rank < 1 || y->dim[0] != 1) && y->rank < COP_MAX_DIM)
+		for (int i = y->rank++; i > 0; i--) y->dim[i] = y->dim[i - 1];
+	y->dim[0] = (int32_t)n;
+}
+
 static cop_status run(cop_tensor *y, cli *c, const job *j)
 {
 	int64_t n = j->d.count;
-	int32_t batch = n > 64 ? 64 : (int32_t)n;
+	int32_t batch = j->alone ? 1 : n > 64 ? 64 : (int32_t)n;
 	cli_deployed d;
 	cop_tensor in, out;
 	cop_target host;
 
 	CLI_TRY(cop_target_find(&host, c->cx, "host"));
 	host.threads = cli_threads(c);
-	CLI_TRY(cli_deploy(&d, c, j->arg[0], batch, &host, true));
+	CLI_TRY(cli_deploy(&d, c, j->arg[0], j->alone ? 0 : batch, &host, true));
 	cop_status st = cop_session_io(d.s, 0, 0, false, &in);
 	if (!st) st = cop_session_io(d.s, 0, 0, true, &out);
 	if (st) goto done;
 	size_t ys = cop_type_bytes(&out.type) / (size_t)batch;
 	float *room = j->fitted ? malloc(sizeof *room * (size_t)batch * (size_t)j->each) : NULL;
 	y->type = out.type;
-	y->type.q = (cop_quant){.axis = -1}; /* lives no longer than the plan */
-	y->type.dim[0] = (int32_t)n;
+	result_type(&y->type, n, j->alone);
 	y->data = malloc(ys * (size_t)n);
 	if (!y->data || (j->fitted && !room)) st = cli_fail(c, COP_NOMEM, "out of memory for the results of %lld samples", (long long)n);
 	for (int64_t i = 0; !st && i < n; i += batch) {

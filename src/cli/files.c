@@ -128,7 +128,7 @@ cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t 
 	*out = (cli_deployed){0};
 	snprintf(spec, sizeof spec, "batch:n=%d", batch);
 	cop_status st = cli_model(&out->g, c, path);
-	if (!st) st = cop_graph_apply(&out->g, spec);
+	if (!st && batch) st = cop_graph_apply(&out->g, spec);
 	if (!st) st = cli_form_apply(&out->g, form);
 	if (!st) st = cop_plan_build(&out->plan, &out->g, 1, t);
 	if (!st && session) st = cop_session_new(&out->s, out->plan, t->threads);

@@ -206,20 +206,42 @@ static bool find_for(cop_batching *b, int32_t was)
 	return false;
 }
 
+/* The numbers of samples that a graph may be for, the likeliest first: one that it was made for; one, where an axis has that length;
+ * the first axis. Returns how many there are. */
+static int held(int32_t was[2], const cop_graph *g)
+{
+	const cop_type *x = cop__t(g, g->input[0]);
+	int32_t known = 0, first = x->rank ? x->dim[0] : 1;
+	bool unit = first == 1;
+
+	for (int32_t i = 0; i < g->n_input; i++) known = COP_MAX(known, g->value[g->input[i]].samples);
+	for (int i = 0; i < x->rank; i++) unit = unit || x->dim[i] == 1;
+	was[0] = known ? known : unit ? 1 : first;
+	was[1] = unit ? first : 1;
+	return known || was[0] == was[1] ? 1 : 2;
+}
+
 /* each: numbers of one sample of the first input; 0: not known. */
 static bool find(cop_batching *b, int64_t each)
 {
-	const cop_graph *g = b->g;
-	const cop_value *x = &g->value[g->input[0]];
-	int32_t known = 0, first = x->type.rank ? x->type.dim[0] : 1;
-	bool unit = false;
+	int64_t count = cop_type_count(cop__t(b->g, b->g->input[0]));
+	int32_t was[2];
+	int n = held(was, b->g);
 
-	for (int32_t i = 0; i < g->n_input; i++) known = COP_MAX(known, g->value[g->input[i]].samples);
-	for (int i = 0; i < x->type.rank; i++) unit = unit || x->type.dim[i] == 1;
-	int32_t was[] = {known ? known : unit ? 1 : first, unit ? first : 1};
-	for (int i = 0; i < (known || was[0] == was[1] ? 1 : 2); i++)
-		if ((!each || cop_type_count(&x->type) == each * was[i]) && find_for(b, was[i])) return true;
+	for (int i = 0; i < n; i++)
+		if ((!each || count == each * was[i]) && find_for(b, was[i])) return true;
 	return false;
+}
+
+int32_t cop__samples_held(const cop_graph *g, int64_t each)
+{
+	int64_t count = cop_type_count(cop__t(g, g->input[0]));
+	int32_t was[2];
+	int n = held(was, g);
+
+	for (int i = 0; i < n; i++)
+		if (!each || count == each * was[i]) return was[i];
+	return 0;
 }
 
 static cop_status refuse(const cop_batching *b, int32_t n)

@@ -25,6 +25,8 @@ cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n);
  * cannot go side by side stays as it is, to be run for one after the other: *got says how many samples a run has. */
 typedef struct cop_sized_args { int32_t n; int64_t each; cop_vid **map; /* NULL, or receives the new value of each old one */ } cop_sized_args;
 cop_status cop__batch_for(cop_graph **out, const cop_graph *g, const cop_sized_args *a, int32_t *got);
+/* How many samples the first input holds, when each has that many numbers; 0: it holds no such. each 0: as far as the shape says. */
+int32_t cop__samples_held(const cop_graph *g, int64_t each);
 /* Where the samples lie in an input or output of a graph that the pass has made: for each of `lead` blocks `bytes` of each sample. */
 typedef struct cop_parts { int32_t lead, samples; int64_t bytes; } cop_parts;
 void cop__parts_of(cop_parts *p, const cop_graph *g, cop_vid v, int32_t samples);

@@ -66,6 +66,7 @@ static bool changes_nothing(const cop_graph *g, cop_nid n)
 	case OP_reshape:
 	case OP_slice:
 	case OP_pad:
+	case OP_expand:
 	case OP_sum_to: return same; /* the same shape: nothing was cut, added or summed */
 	case OP_concat: return g->node[n].n_in == 1;
 	case OP_qlut: return same_bytes(g, n);

@@ -58,6 +58,28 @@ static int64_t nonzero(const cop_value *v)
 	return nz;
 }
 
+/* Is operand i of a node a table or a list that an importer or the quantisation made: multipliers and shifts of sums, functions of a byte,
+ * indices, weights of resizing? It takes flash, but nobody trained it. */
+static bool is_table(const cop_graph *g, cop_nid n, int i)
+{
+	switch (g->node[n].op) {
+	case OP_qlut: return i == 1;
+	case OP_qconv: return i == 3;
+	case OP_qlstm: return i == 4;
+	case OP_gather: return i == 1;
+	case OP_resample: return i > 0;
+	default: return false;
+	}
+}
+
+/* Marks what some node reads as a table. */
+static void find_tables(bool *table, const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int i = 0; i < g->node[n].n_in; i++)
+			if (is_table(g, n, i)) table[g->node[n].in[i]] = true;
+}
+
 /* A node's share of multiply-accumulates that touch a kept weight. */
 static int64_t live_macs(const cop_graph *g, cop_nid n, int64_t mac)
 {
@@ -83,7 +105,7 @@ cop_status cop_graph_layer(const cop_graph *g, int32_t i, cop_layer *out)
 		const cop_value *v = &g->value[g->node[n].in[j]];
 		if (!is_weight(v)) continue;
 		if (!out->weight_bytes) out->name = v->name;
-		if (v->role != COP_STATE) out->parameters += cop_type_count(&v->type), out->nonzero += nonzero(v);
+		if (v->role != COP_STATE && !is_table(g, n, j)) out->parameters += cop_type_count(&v->type), out->nonzero += nonzero(v);
 		out->weight_bytes += cop_type_bytes(&v->type);
 	}
 	return COP_OK;
@@ -104,6 +126,8 @@ const char *cop_graph_weight(const cop_graph *g, int32_t i)
 		if (is_weight(&g->value[v]) && i-- == 0) return g->value[v].name;
 	return NULL;
 }
+
+int32_t cop_graph_batch(const cop_graph *g) { return g->n_input ? cop__samples_held(g, 0) : 1; }
 
 cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out)
 {
@@ -141,12 +165,20 @@ static double energy_pj(const cop_graph *g, const cop_plan *p)
 	return pj;
 }
 
+/* A graph that was made for a batch, as it is for one sample; shapes of a file stay as they are. */
+static cop_status for_one(cop_graph **out, const cop_graph *g)
+{
+	int32_t samples = g->n_input ? g->value[g->input[0]].samples : 0;
+
+	return samples > 1 ? cop__pass_batch(out, g, 1) : cop__pass_strip(out, g);
+}
+
 cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_target *t)
 {
 	cop_graph *one = NULL, *g = NULL, *fused = NULL;
 	cop_plan *p = NULL;
 	cop_target open = *t;
-	cop_status st = cop__pass_batch(&one, model, 1);
+	cop_status st = for_one(&one, model);
 
 	*out = (cop_figures){0};
 	open.ram = open.flash = 0;
@@ -154,8 +186,11 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 	if (!st) st = cop__pass_to_infer(&g, one);
 	if (!st) st = cop__pass_fuse(&fused, g);
 	if (!st) st = cop_plan_build(&p, &fused, 1, &open);
+	bool *table = cop__alloc(model->cx, (size_t)model->n_value + 1);
+	if (table) find_tables(table, model);
+	else st = COP_NOMEM;
 	for (int32_t v = 1; !st && v <= model->n_value; v++)
-		if (model->value[v].role == COP_PARAM || model->value[v].role == COP_CONST) {
+		if ((model->value[v].role == COP_PARAM || model->value[v].role == COP_CONST) && !table[v]) {
 			out->parameters += cop_type_count(&model->value[v].type);
 			out->nonzero += nonzero(&model->value[v]);
 		}
@@ -169,6 +204,7 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 		out->ram_bytes = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
 		out->energy_nj = energy_pj(fused, p) / 1000;
 	}
+	cop__free(model->cx, table);
 	cop_plan_free(p);
 	cop_graph_free(fused);
 	cop_graph_free(g);

@@ -128,10 +128,39 @@ static cop_status result(const float **out, cop_ctx *cx, const cop_tensor *y, fl
 	return y->type.dtype == COP_F32 ? COP_OK : cop_tensor_copy(cx, &t, y);
 }
 
+/* A session of the model as it is deployed. free_deployed releases what was made, after a failure too. */
+typedef struct deployed { cop_graph *sized, *infer, *g; cop_plan *plan; cop_session *s; int32_t batch; } deployed;
+
+/* Numbers of samples, one after the other, as an input has them; and back. NULL room: they lie so. */
+static void *placed_in(float *room, void *x, const cop_parts *p)
+{
+	for (int32_t i = 0; room && i < p->samples; i++) cop__part_put(p, room, i, (const char *)x + i * p->lead * p->bytes);
+	return room ? room : x;
+}
+
+static const float *in_order(float *room, const float *y, const cop_parts *p)
+{
+	for (int32_t i = 0; room && i < p->samples; i++) cop__part_take(p, (char *)room + i * p->lead * p->bytes, i, y);
+	return room ? room : y;
+}
+
+/* Where samples lie in an input or output, as floats; room for them in another order, where it is another. */
+static cop_status parts_of(cop_parts *p, float **room, const cop_graph *g, cop_vid v, int32_t batch)
+{
+	cop__parts_of(p, g, v, batch);
+	p->bytes = p->bytes * 32 / cop__dtype_bits(cop__t(g, v)->dtype);
+	*room = p->lead > 1 ? cop__alloc(g->cx, sizeof **room * (size_t)cop_type_count(cop__t(g, v))) : NULL;
+	return *room || p->lead == 1 ? COP_OK : COP_NOMEM;
+}
+
 /* x holds a batch apart from the session's input, whose memory the run may use again, and which may hold integers. */
-static cop_status run_all(judge *j, cop_session *ses, int32_t batch, double *seconds)
+static cop_status run_all(judge *j, const deployed *dep, double *seconds)
 {
 	cop_ctx *cx = j->cx;
+	cop_session *ses = dep->s;
+	int32_t batch = dep->batch;
+	cop_parts from, to;
+	float *placed = NULL, *ordered = NULL;
 	cop_tensor in, y;
 
 	COP_TRY(cop_session_io(ses, 0, 0, false, &in));
@@ -143,34 +172,37 @@ static cop_status run_all(judge *j, cop_session *ses, int32_t batch, double *sec
 	const float *scores;
 	x.data = cop__alloc(cx, cop_type_bytes(&x.type));
 	cop_status st = label && room && x.data ? COP_OK : COP_NOMEM;
+	if (!st) st = parts_of(&from, &placed, dep->g, dep->g->input[0], batch);
+	if (!st) st = parts_of(&to, &ordered, dep->g, dep->g->output[0], batch);
 	for (int32_t i = 0; !st && i < cop__batch_count(j->b); i++) {
 		COP_GO(cop__batch_get(x.data, label, j->b, i, 0, 1));
-		COP_GO(cop_tensor_copy(cx, &in, &x));
+		cop_tensor as_read = {x.type, placed_in(placed, x.data, &from)};
+		COP_GO(cop_tensor_copy(cx, &in, &as_read));
 		double t0 = now();
 		COP_GO(cop_session_run(ses, 0));
 		*seconds += now() - t0;
 		COP_GO(result(&scores, cx, &y, room));
-		COP_GO(take(j, i, batch, scores, n, x.data, label));
+		COP_GO(take(j, i, batch, in_order(ordered, scores, &to), n, x.data, label));
 		if (cop__stopped(cx)) st = cop__error(cx, COP_STOPPED, "stopped while scoring");
 	}
 done:
 	cop__free(cx, label);
 	cop__free(cx, room);
+	cop__free(cx, placed);
+	cop__free(cx, ordered);
 	cop__free(cx, x.data);
 	return st;
 }
 
-/* A session of the model as it is deployed. free_deployed releases what was made, after a failure too. */
-typedef struct deployed { cop_graph *sized, *infer, *g; cop_plan *plan; cop_session *s; } deployed;
-
-static cop_status deploy(deployed *d, const cop_graph *model, int32_t batch, int threads)
+/* each: numbers of a sample; 0: not known. Where samples cannot go side by side, they go one after the other. */
+static cop_status deploy(deployed *d, const cop_graph *model, int32_t batch, int64_t each, int threads)
 {
 	cop_target t;
 
 	*d = (deployed){0};
 	COP_TRY(cop_target_find(&t, model->cx, "host"));
 	t.threads = threads;
-	COP_TRY(cop__pass_batch(&d->sized, model, batch));
+	COP_TRY(cop__batch_for(&d->sized, model, &(cop_sized_args){.n = batch, .each = each}, &d->batch));
 	COP_TRY(cop__pass_to_infer(&d->infer, d->sized));
 	COP_TRY(cop__pass_fuse(&d->g, d->infer));
 	COP_TRY(cop_plan_build(&d->plan, &d->g, 1, &t));
@@ -215,7 +247,7 @@ static void total(cop_score *out, const judge *j, double seconds)
 /* Does the network tell classes apart, as far as can be told? */
 static bool tells_classes(const cop_graph *g, const cop_dataset *d)
 {
-	int64_t out = cop_type_count(cop__t(g, g->output[0])), in = cop_type_count(cop__t(g, g->input[0])), batch = COP_MAX(cop__t(g, g->input[0])->dim[0], 1);
+	int64_t out = cop_type_count(cop__t(g, g->output[0])), in = cop_type_count(cop__t(g, g->input[0])), batch = cop__samples_held(g, 0);
 	return g->classes.count || d->classes || (!g->targets.count && !d->targets && out > batch && out != in);
 }
 
@@ -250,10 +282,10 @@ static cop_status go_through(cop_score *out, judge *j, const cop_graph *model, c
 
 	j->d = data;
 	if (!st && j->score) st = check_labels(model, data);
-	if (!st) st = deploy(&d, model, batch, threads);
-	if (!st) st = cop__batch_new(&j->b, j->cx, data, &(cop_batch_args){.size = batch, .in_order = true});
-	if (!st) st = rooms(j, model, batch, cop_type_count(cop__t(d.g, d.g->output[0])) / batch);
-	if (!st) st = run_all(j, d.s, batch, &seconds);
+	if (!st) st = deploy(&d, model, batch, cop_type_count(&data->x), threads);
+	if (!st) st = cop__batch_new(&j->b, j->cx, data, &(cop_batch_args){.size = d.batch, .in_order = true});
+	if (!st) st = rooms(j, model, d.batch, cop_type_count(cop__t(d.g, d.g->output[0])) / d.batch);
+	if (!st) st = run_all(j, &d, &seconds);
 	if (!st && j->s.count && out) total(out, j, seconds);
 	cop__free(j->cx, j->s.target);
 	cop__free(j->cx, j->truth);
@@ -290,7 +322,7 @@ cop_status cop__latency(double *microseconds, const cop_graph *model)
 	double round[ROUNDS];
 	deployed d;
 	int each = 1;
-	cop_status st = deploy(&d, model, 1, 1);
+	cop_status st = deploy(&d, model, 1, 0, 1);
 
 	if (!st) {
 		cop_session_run(d.s, 0);

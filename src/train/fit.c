@@ -3,14 +3,28 @@
  * fit - a data set for a graph: what data/fit.h has to know, read from the graph.
  */
 #include "data/fit.h"
+#include "pass/pass.h"
 #include "train/policy.h"
 
-static cop_taker taker(const cop_graph *g)
+/* The input with samples in front: where they are not the first axis, all of it is one. */
+static cop_type samples_first(const cop_type *in, int32_t held)
+{
+	cop_type t = *in;
+
+	if (t.dim[0] == held || t.rank == COP_MAX_DIM) return t;
+	for (int i = t.rank++; i > 0; i--) t.dim[i] = t.dim[i - 1];
+	t.dim[0] = held;
+	return t;
+}
+
+/* d: the data set, or NULL. */
+static cop_taker taker(const cop_graph *g, const cop_dataset *d)
 {
 	const cop_type *in = cop__t(g, g->input[0]), *out = cop__t(g, g->output[0]);
-	int32_t batch = in->rank ? COP_MAX(in->dim[0], 1) : 1;
+	int32_t batch = d ? cop__samples_held(g, cop_type_count(&d->x)) : 0;
 
-	return (cop_taker){.name = g->name, .in = *in, .outputs = COP_MAX((int32_t)(cop_type_count(out) / batch), 1), .how = g->samples, .class_name = g->classes.at,
+	if (!batch) batch = cop__samples_held(g, 0);
+	return (cop_taker){.name = g->name, .in = samples_first(in, batch), .outputs = COP_MAX((int32_t)(cop_type_count(out) / batch), 1), .how = g->samples, .class_name = g->classes.at,
 		.target_name = g->targets.at, .classes = g->classes.count, .targets = g->targets.count};
 }
 
@@ -22,7 +36,7 @@ cop_status cop_data_fit(cop_dataset **out, char *note, const cop_graph *g, cop_d
 	if (note) *note = 0;
 	if (g->n_input < 1 || g->n_output < 1) return cop__error(g->cx, COP_ARG, "'%s' has no input or no output", g->name);
 	if (!cop__t(g, g->input[0])->rank) return cop__error(g->cx, COP_SHAPE, "the input of '%s' has no axis for samples", g->name);
-	const cop_taker t = taker(g);
+	const cop_taker t = taker(g, d);
 	COP_TRY(cop__fit_new(&f, g->cx, d, &t));
 	if (note) memcpy(note, f->note, COP_NOTE);
 	*out = &f->d;
@@ -39,7 +53,7 @@ cop_status cop__fit_for(cop_dataset **use, cop_dataset **made, const cop_graph *
 
 cop_status cop__adopt_names(cop_graph *g, const cop_dataset *d)
 {
-	const int32_t outputs = taker(g).outputs;
+	const int32_t outputs = taker(g, d).outputs;
 
 	if (g->classes.count || g->targets.count) return COP_OK;
 	if (d->targets && d->target_name && d->targets == outputs) return cop_graph_targets_set(g, d->target_name, d->targets);

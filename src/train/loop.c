@@ -43,6 +43,8 @@ typedef struct loop {
 	int64_t sum_right, sum_count;
 	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done: loss, accuracy, rate */
 	bool finished;
+	cop_parts part;   /* where samples lie in x */
+	float *placed;    /* samples as they come, where they lie otherwise in x; else NULL */
 } loop;
 
 static double now(void)
@@ -54,13 +56,13 @@ static double now(void)
 
 /* ---- set up ---- */
 
-static cop_status make_graph(loop *l, int32_t classes)
+static cop_status make_graph(loop *l, int32_t classes, int64_t each)
 {
 	cop_graph *batched = NULL, *bare = NULL;
 	char spec[400];
 
 	snprintf(spec, sizeof spec, "%s loss=%s smooth=%g", l->a->update ? l->a->update : "sgd momentum=0.9", classes ? "xent" : "mse", (double)l->a->smooth);
-	cop_status st = cop__pass_batch(&batched, l->model, l->a->batch);
+	cop_status st = cop__batch_for(&batched, l->model, &(cop_sized_args){.n = l->a->batch, .each = each}, NULL);
 	if (!st) st = cop__without_units(&bare, batched);
 	if (!st) st = cop_graph_train(&l->g, bare, spec);
 	cop_graph_free(bare);
@@ -71,6 +73,8 @@ static cop_status make_graph(loop *l, int32_t classes)
 static cop_status bind_tensors(loop *l)
 {
 	COP_TRY(cop_session_io(l->s, 0, 0, false, &l->x));
+	cop__parts_of(&l->part, l->g, l->g->input[0], l->a->batch);
+	if (l->part.lead > 1 && !(l->placed = cop__alloc(l->cx, cop_type_bytes(&l->x.type)))) return COP_NOMEM;
 	COP_TRY(cop_session_io(l->s, 0, 1, false, &l->target));
 	COP_TRY(cop_session_io(l->s, 0, 0, true, &l->y));
 	COP_TRY(cop_session_tensor(l->s, 0, "loss", &l->loss));
@@ -90,7 +94,7 @@ static cop_status set_up(loop *l, cop_dataset *train)
 	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
 	COP_TRY(cop__normalise(l->model, train, l->a->augment, augment, sizeof augment));
 	if (train->targets) COP_TRY(cop__units(l->model, train));
-	COP_TRY(make_graph(l, train->classes));
+	COP_TRY(make_graph(l, train->classes, cop_type_count(&train->x)));
 	COP_TRY(cop_target_find(&t, l->cx, "host"));
 	t.threads = l->a->threads;
 	COP_TRY(cop_plan_build(&l->plan, &l->g, 1, &t));
@@ -106,6 +110,7 @@ static void tear_down(loop *l)
 {
 	cop__batch_free(l->batch);
 	cop__free(l->cx, l->label);
+	cop__free(l->cx, l->placed);
 	cop_session_free(l->s);
 	cop_plan_free(l->plan);
 	cop_graph_free(l->g);
@@ -205,7 +210,8 @@ static cop_status one_step(loop *l, int32_t epoch, int64_t i, bool *finish)
 	cop_verdict v = COP_GO_ON;
 	double t0 = now();
 
-	COP_TRY(cop__batch_get(l->x.data, l->label, l->batch, (int32_t)i, 0, 1));
+	COP_TRY(cop__batch_get(l->placed ? l->placed : l->x.data, l->label, l->batch, (int32_t)i, 0, 1));
+	for (int32_t k = 0; l->placed && k < l->a->batch; k++) cop__part_put(&l->part, l->x.data, k, (const char *)l->placed + k * l->part.lead * l->part.bytes);
 	COP_TRY(set_target(l, (int32_t)i));
 	*(float *)l->lr.data = l->a->lr * cop__schedule_at(&l->schedule, epoch + (double)i / (double)l->per_epoch, l->a->epochs);
 	COP_TRY(cop_session_run(l->s, 0));

@@ -106,6 +106,8 @@ cop_status cop_zoo_build(cop_graph **out, cop_ctx *cx, const char *name, const c
 	COP_TRY(cop__graph_new(&z.g, cx, name));
 	cop_vid y = row->build(&z);
 	COP_GO(y ? cop__output(z.g, y, "y") : cx->code ? cx->code : COP_NOMEM);
+	z.g->value[z.g->input[0]].lead = 1;
+	z.g->value[z.g->input[0]].samples = z.batch;
 	*out = z.g;
 	return COP_OK;
 done:
