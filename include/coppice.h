@@ -365,10 +365,12 @@ typedef struct cop_quantize_args {
 	int threads;
 	uint64_t seed;
 	cop_dataset *valid;  /* NULL: the calibration set */
+	cop_dataset *const *more; /* samples of the second and of further inputs, a set for each: sample i of all belongs together */
+	int n_more;
 	void (*layer)(void *ud, const cop_quantized_layer *l); /* told of each layer, when set */
 	void *ud;
 } cop_quantize_args;
-/* calib may be NULL where weights alone are quantised. Replaces *g, or leaves it and fails; COP_BUDGET: max_drop cannot be held. */
+/* calib: samples of the first input; reals for integer inputs, too. It may be NULL where weights alone are quantised. Replaces *g, or leaves it and fails; COP_BUDGET: max_drop cannot be held. */
 cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_args *a);
 
 /* ---- figures, emission, reports ---------------------------------------------------------------- */

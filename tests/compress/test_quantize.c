@@ -206,8 +206,8 @@ static void test_equalize(void **state)
 	cop_graph *g = chain(*state), *before, *after;
 	int32_t pairs;
 
-	OK(*state, cop__quantize_prepare(&before, g, 2));
-	OK(*state, cop__quantize_prepare(&after, g, 2));
+	OK(*state, cop__quantize_prepare(&before, g));
+	OK(*state, cop__quantize_prepare(&after, g));
 	OK(*state, cop__equalize(after, &pairs));
 	assert_int_equal(pairs, 3);
 	assert_true(difference(*state, before, after) < 1e-5); /* the same function */
@@ -320,16 +320,14 @@ static double worst(cop_ctx *cx, const cop_graph *a, const cop_graph *b, cop_dat
 {
 	double most = 0;
 	cop_watch w[2];
-	cop_tensor in, out[2];
-	float room[4096];
+	cop_tensor out[2];
 	int32_t got;
 
-	OK(cx, cop__watch_new(&w[0], a, 1));
-	OK(cx, cop__watch_new(&w[1], b, 1));
+	OK(cx, cop__watch_new(&w[0], a, 1, 0, 1));
+	OK(cx, cop__watch_new(&w[1], b, 1, 0, 1));
 	for (int32_t i = 0; i < n; i++) {
 		for (int k = 0; k < 2; k++) {
-			OK(cx, cop_session_io(w[k].s, 0, 0, false, &in));
-			OK(cx, cop__watch_load(&in, cx, d, i, n, room, &got));
+			OK(cx, cop__watch_load(&w[k], &d, i, n, &got));
 			OK(cx, cop_session_run(w[k].s, 0));
 			OK(cx, cop_session_io(w[k].s, 0, 0, true, &out[k]));
 		}
@@ -423,18 +421,18 @@ static void test_bias(void **state)
 		cop_graph *g = build(*state, &patterns[0]), *q;
 		const cop_quantize_args a = {.scheme = "w4a8", .bias_correct = correct, .threads = 1};
 		cop_watch w[2];
-		cop_tensor in, out;
-		float room[256];
+		cop_tensor out;
+		cop_dataset *d;
 		double mean[2][4] = {{0}};
 		int32_t got;
 		OK(*state, cop__pass_batch(&q, g, 1));
 		OK(*state, cop_quantize(&q, samples(g, 200), &a));
 		for (int k = 0; k < 2; k++) {
-			OK(*state, cop__watch_new(&w[k], k ? q : g, 1));
-			OK(*state, cop_session_io(w[k].s, 0, 0, false, &in));
+			OK(*state, cop__watch_new(&w[k], k ? q : g, 1, 0, 1));
+			d = samples(g, 200);
 			OK(*state, cop_session_io(w[k].s, 0, 0, true, &out));
 			for (int i = 0; i < 200; i++) {
-				OK(*state, cop__watch_load(&in, *state, samples(g, 200), i, 200, room, &got));
+				OK(*state, cop__watch_load(&w[k], &d, i, 200, &got));
 				OK(*state, cop_session_run(w[k].s, 0));
 				for (int64_t j = 0; j < cop_type_count(&out.type); j++) mean[k][j % 4] += (double)((float *)out.data)[j];
 			}
@@ -492,7 +490,7 @@ static void test_narrow(void **state)
 		const cop_quantize_args a = {.scheme = form[f].scheme, .threads = 1};
 		OK(*state, cop__pass_batch(&q, g, 2));
 		OK(*state, cop_quantize(&q, NULL, &a));
-		OK(*state, cop__quantize_prepare(&wide, q, 2));
+		OK(*state, cop__quantize_prepare(&wide, q));
 		assert_true(difference(*state, q, wide) < 1e-5);
 		for (const char *const *n = (const char *const[]){"a.w", "dw.w", "b.w", "f.w", NULL}; *n; n++) {
 			const cop_value *x = &g->value[cop__find(g, *n)], *y = &wide->value[cop__find(wide, *n)], *z = &q->value[cop__find(q, *n)];

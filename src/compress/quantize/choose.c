@@ -11,31 +11,32 @@ enum { SENSITIVITY_SAMPLES = 64 };
 
 /* ---- alone ---- */
 
-typedef struct pair { cop_watch exact, other; cop_tensor in[2], out[2]; } pair;
+typedef struct pair { cop_watch exact, other; cop_tensor out[2]; } pair;
 
-static cop_status open_pair(pair *p, const cop_graph *a, const cop_graph *b, int threads)
+/* Both for the same number of samples. */
+static cop_status open_pair(pair *p, const cop_quantizer *z, const cop_graph *b)
 {
-	COP_TRY(cop__watch_new(&p->exact, a, threads));
-	COP_TRY(cop__watch_new(&p->other, b, threads));
-	for (int i = 0; i < 2; i++) {
-		cop_session *s = i ? p->other.s : p->exact.s;
-		COP_TRY(cop_session_io(s, 0, 0, false, &p->in[i]));
-		COP_TRY(cop_session_io(s, 0, 0, true, &p->out[i]));
+	COP_TRY(cop__watch_new(&p->exact, z->g, z->batch, z->each, z->a->threads));
+	COP_TRY(cop__watch_new(&p->other, b, p->exact.batch, z->each, z->a->threads));
+	if (p->other.batch != p->exact.batch) {
+		cop__watch_free(&p->exact);
+		COP_TRY(cop__watch_new(&p->exact, z->g, p->other.batch, z->each, z->a->threads));
 	}
-	return COP_OK;
+	COP_TRY(cop_session_io(p->exact.s, 0, 0, true, &p->out[0]));
+	return cop_session_io(p->other.s, 0, 0, true, &p->out[1]);
 }
 
-static cop_status compare(const cop_quantizer *z, pair *p, float *room, double *signal, double *noise)
+static cop_status compare(const cop_quantizer *z, pair *p, double *signal, double *noise)
 {
 	int32_t got, end = COP_MIN(z->samples, SENSITIVITY_SAMPLES);
 
 	*signal = *noise = 0;
 	for (int32_t i = 0; i < end; i += got) {
-		for (int k = 0; k < 2; k++) COP_TRY(cop__watch_load(&p->in[k], z->cx, z->calib, i, end, room, &got));
+		for (int k = 0; k < 2; k++) COP_TRY(cop__watch_load(k ? &p->other : &p->exact, z->sets, i, end, &got));
 		COP_TRY(cop_session_run(p->exact.s, 0));
 		COP_TRY(cop_session_run(p->other.s, 0));
 		const float *a = p->out[0].data, *b = p->out[1].data;
-		int64_t n = cop_type_count(&p->out[0].type) / z->batch * got;
+		int64_t n = cop_type_count(&p->out[0].type) / p->exact.batch * got;
 		for (int64_t k = 0; k < n; k++) {
 			*signal += (double)a[k] * (double)a[k];
 			*noise += (double)(a[k] - b[k]) * (double)(a[k] - b[k]);
@@ -44,7 +45,7 @@ static cop_status compare(const cop_quantizer *z, pair *p, float *room, double *
 	return COP_OK;
 }
 
-static cop_status alone(cop_quantizer *z, cop_nid n, const int *bits, float *room)
+static cop_status alone(cop_quantizer *z, cop_nid n, const int *bits)
 {
 	cop_graph *q = NULL;
 	pair p = {0};
@@ -52,8 +53,8 @@ static cop_status alone(cop_quantizer *z, cop_nid n, const int *bits, float *roo
 
 	for (cop_nid m = 1; m <= (cop_nid)z->g->n_node; m++) z->layer[m].bits = m == n ? bits[m] : 0;
 	cop_status st = cop__lower_quantized(&q, z);
-	if (!st) st = open_pair(&p, z->g, q, z->a->threads);
-	if (!st) st = compare(z, &p, room, &signal, &noise);
+	if (!st) st = open_pair(&p, z, q);
+	if (!st) st = compare(z, &p, &signal, &noise);
 	if (!st) z->layer[n].sqnr = (float)(10 * log10((signal + 1e-30) / (noise + 1e-30)));
 	cop__watch_free(&p.exact);
 	cop__watch_free(&p.other);
@@ -65,16 +66,14 @@ cop_status cop__sensitivity(cop_quantizer *z)
 {
 	int32_t n_node = z->g->n_node;
 	int *bits = cop__alloc(z->cx, sizeof *bits * (size_t)(n_node + 1));
-	float *room = cop__alloc(z->cx, sizeof *room * (size_t)cop_type_count(cop__t(z->g, z->g->input[0])));
-	cop_status st = bits && room ? COP_OK : COP_NOMEM;
+	cop_status st = bits ? COP_OK : COP_NOMEM;
 
 	for (int32_t n = 1; !st && n <= n_node; n++) bits[n] = z->layer[n].bits;
 	for (int32_t n = 1; !st && n <= n_node; n++) {
-		if (bits[n]) st = alone(z, (cop_nid)n, bits, room);
+		if (bits[n]) st = alone(z, (cop_nid)n, bits);
 		if (!st && cop__stopped(z->cx)) st = cop__error(z->cx, COP_STOPPED, "stopped while measuring layers");
 	}
 	for (int32_t n = 1; bits && n <= n_node; n++) z->layer[n].bits = bits[n];
-	cop__free(z->cx, room);
 	cop__free(z->cx, bits);
 	return st;
 }

@@ -82,25 +82,33 @@ static cop_vid bytes_of(const cop_graph *g, cop_vid v)
 	return v;
 }
 
-static cop_status run_both(cop_moments *m, cop_quantizer *z, cop_watch *rough, cop_nid n, float *input, float *room)
+/* The input that v is, or -1. */
+static int32_t input_of(const cop_graph *g, cop_vid v)
+{
+	for (int32_t i = 0; i < g->n_input; i++)
+		if (g->input[i] == v) return i;
+	return -1;
+}
+
+/* rows: what a filter reads of a sample, counted in its first axis (steps of a sequence go through fc one by one). */
+static cop_status run_both(cop_moments *m, cop_quantizer *z, cop_watch *rough, cop_nid n, int32_t rows, float *room)
 {
 	cop_vid x = bytes_of(z->g, cop__arg(z->g, n, 0));
 	filter f = filter_of(z->g, n);
-	cop_tensor in, in_rough, a = {.data = input}, b = a;
-	int32_t got;
+	int32_t got, own = input_of(z->g, x);
+	cop_tensor a, b;
 
-	COP_TRY(cop_session_io(z->exact.s, 0, 0, false, &in));
-	COP_TRY(cop_session_io(rough->s, 0, 0, false, &in_rough));
 	for (int32_t i = 0; i < z->samples; i += got) {
-		COP_TRY(cop__watch_load(&in, z->cx, z->calib, i, z->samples, input, &got));
-		if (x != z->g->input[0]) {
-			COP_TRY(cop_tensor_copy(z->cx, &in_rough, &in));
+		COP_TRY(cop__watch_load(&z->exact, z->sets, i, z->samples, &got));
+		a.data = b.data = own < 0 ? NULL : z->exact.x[own].samples;
+		if (own < 0) {
+			COP_TRY(cop__watch_load(rough, z->sets, i, z->samples, &got));
 			COP_TRY(cop_session_run(z->exact.s, 0));
 			COP_TRY(cop_session_run(rough->s, 0));
 			COP_TRY(cop__watch_value(&z->exact, x, &a));
 			COP_TRY(cop__watch_value(rough, x, &b));
 		}
-		add_images(m, z, n, &f, a.data, b.data, i, got, room);
+		add_images(m, z, n, &f, a.data, b.data, i * rows, got * rows, room);
 		if (cop__stopped(z->cx)) return cop__error(z->cx, COP_STOPPED, "stopped while quantising");
 	}
 	return COP_OK;
@@ -121,24 +129,25 @@ cop_status cop__moments(cop_moments *m, cop_quantizer *z, cop_nid n, bool produc
 	const cop_qlayer *l = &z->layer[n];
 	size_t per = (size_t)l->groups * (size_t)l->k, nn = per * (size_t)l->k;
 	cop_watch rough = {0};
-	float *input = cop__alloc(z->cx, sizeof *input * (size_t)cop_type_count(cop__t(z->g, z->g->input[0])));
-	float *room = cop__alloc(z->cx, sizeof *room * 2 * (size_t)z->batch * POSITIONS * (size_t)l->k);
+	int32_t rows = cop__in(z->g, n, 0)->dim[0] / cop__samples_held(z->g, z->each);
+	float *room = cop__alloc(z->cx, sizeof *room * 2 * (size_t)z->batch * (size_t)COP_MAX(rows, 1) * POSITIONS * (size_t)l->k);
 	cop_status st = COP_OK;
+
+	rows = COP_MAX(rows, 1);
 
 	*m = (cop_moments){.groups = l->groups, .k = l->k};
 	m->mean = cop__alloc(z->cx, sizeof *m->mean * 2 * per);
 	m->h = products ? cop__alloc(z->cx, sizeof *m->h * 2 * nn) : NULL;
-	if (!input || !room || !m->mean || (products && !m->h)) st = COP_NOMEM;
+	if (!room || !m->mean || (products && !m->h)) st = COP_NOMEM;
 	if (!st) {
 		m->shift = m->mean + per;
 		m->m = products ? m->h + nn : NULL;
-		st = cop__watch_new(&rough, z->rough, z->a->threads);
+		st = cop__watch_new(&rough, z->rough, z->batch, z->each, z->a->threads);
 	}
-	if (!st) st = run_both(m, z, &rough, n, input, room);
+	if (!st) st = run_both(m, z, &rough, n, rows, room);
 	if (!st) finish(m);
 	cop__watch_free(&rough);
 	cop__free(z->cx, room);
-	cop__free(z->cx, input);
 	return st;
 }
 

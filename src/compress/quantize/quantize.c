@@ -44,26 +44,25 @@ const char *cop__qlayer_name(const cop_graph *g, cop_nid n) { return g->value[co
 
 static cop_status check_float(const cop_graph *g)
 {
-	if (g->n_input != 1) return cop__error(g->cx, COP_ARG, "quantize: '%s' has %d inputs, one was expected", g->name, g->n_input);
-	if (cop__t(g, g->input[0])->dtype != COP_F32 || cop__t(g, g->input[0])->rank < 2)
-		return cop__error(g->cx, COP_ARG, "quantize: the input of '%s' must be f32 with a batch axis", g->name);
+	if (g->n_input < 1 || g->n_output < 1) return cop__error(g->cx, COP_ARG, "quantize: '%s' has no input or no output", g->name);
+	for (int32_t i = 0; i < g->n_input; i++)
+		if (cop__t(g, g->input[i])->dtype != COP_F32 && cop__t(g, g->input[i])->dtype != COP_I32)
+			return cop__error(g->cx, COP_ARG, "quantize: the input '%s' of '%s' is %s; reals and i32 were expected", g->value[g->input[i]].name, g->name, cop__dtype_text(cop__t(g, g->input[i])->dtype));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize) return cop__error(g->cx, COP_ARG, "quantize: '%s' is quantised already", g->name);
 	return COP_OK;
 }
 
-cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g, int32_t batch)
+cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g)
 {
-	cop_graph *dense = NULL, *sized = NULL, *infer = NULL;
+	cop_graph *dense = NULL, *infer = NULL;
 
 	*out = NULL;
 	COP_TRY(check_float(g));
 	cop_status st = cop__pass_decode(&dense, g, COP_DENSE, cop__decode);
-	if (!st) st = cop__pass_batch(&sized, dense, batch);
-	if (!st) st = cop__pass_to_infer(&infer, sized);
+	if (!st) st = cop__pass_to_infer(&infer, dense);
 	if (!st) st = cop__pass_fuse(out, infer);
 	cop_graph_free(dense);
-	cop_graph_free(sized);
 	cop_graph_free(infer);
 	return st;
 }
@@ -97,7 +96,7 @@ static cop_status open_work(cop_quantizer *z, const cop_graph *model)
 {
 	int32_t pairs = 0;
 
-	COP_TRY(cop__quantize_prepare(&z->g, model, z->batch));
+	COP_TRY(cop__quantize_prepare(&z->g, model));
 	if (z->a->equalize) {
 		COP_TRY(cop__equalize(z->g, &pairs));
 		cop__log(z->cx, COP_LOG_INFO, "quantize: %d pairs of layers equalised", pairs);
@@ -149,22 +148,49 @@ static cop_status integers(cop_graph **out, cop_quantizer *z, const cop_graph *m
 	return COP_OK;
 }
 
+/* Samples for one input: `each` numbers of each. */
+static cop_status check_set(const cop_graph *g, int32_t i, const cop_dataset *d, int32_t samples, int32_t held)
+{
+	const cop_value *x = &g->value[g->input[i]];
+	int64_t want = cop_type_count(&x->type) / held, have = cop_type_count(&d->x);
+
+	if (want != have)
+		return cop__error(g->cx, COP_SHAPE, "quantize: samples of '%s' have %lld numbers, the input '%s' of the network '%s' takes %lld", d->name, (long long)have, x->name, g->name, (long long)want);
+	if (d->count < samples) return cop__error(g->cx, COP_SHAPE, "quantize: '%s' has %d samples for the input '%s', '%s' has %d for the first one", d->name, d->count, x->name, g->value[g->input[0]].name, samples);
+	return COP_OK;
+}
+
+/* One set for each input; of the first as the network takes them. */
+static cop_status open_sets(cop_quantizer *z, cop_dataset **fitted, const cop_graph *g, cop_dataset *calib)
+{
+	if (!calib || calib->count < 1) return cop__error(g->cx, COP_ARG, "quantize: the calibration set is empty");
+	if (z->a->n_more != g->n_input - 1)
+		return cop__error(g->cx, COP_ARG, "quantize: '%s' has %d inputs, samples were given for %d: --data takes an array for each, as x=x.npy,y=y.npy", g->name, g->n_input, 1 + z->a->n_more);
+	z->each = cop_type_count(&calib->x);
+	z->samples = z->a->limit > 0 ? COP_MIN(z->a->limit, calib->count) : calib->count;
+	z->batch = COP_MIN(16, z->samples);
+	int32_t held = cop__samples_held(g, z->each);
+	if (!(z->sets = cop__arena_get(&z->mem, sizeof *z->sets * (size_t)g->n_input))) return COP_NOMEM;
+	for (int32_t i = 1; i < g->n_input; i++) {
+		z->sets[i] = z->a->more[i - 1];
+		COP_TRY(check_set(g, i, z->sets[i], z->samples, held ? held : cop__samples_held(g, 0)));
+	}
+	COP_TRY(cop__fit_for(&z->sets[0], fitted, g, calib));
+	z->calib = z->sets[0];
+	return COP_OK;
+}
+
 /* Static quantisation at the model's own batch. */
 static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_dataset *calib, const cop_quantize_args *a, const scheme *s)
 {
-	cop_quantizer z = {.cx = model->cx, .a = a, .calib = calib, .weight_bits = s->weights, .act_bits = s->activations};
-	cop_graph *made = NULL;
+	cop_quantizer z = {.cx = model->cx, .a = a, .weight_bits = s->weights, .act_bits = s->activations};
 	cop_dataset *fitted = NULL;
 
 	COP_TRY(find_range(&z.range, z.cx, a->range ? a->range : "mse"));
-	if (!calib || calib->count < 1) return cop__error(z.cx, COP_ARG, "quantize: the calibration set is empty");
-	COP_TRY(cop__fit_for(&z.calib, &fitted, model, calib));
-	z.samples = a->limit > 0 ? COP_MIN(a->limit, calib->count) : calib->count;
-	z.batch = COP_MIN(16, z.samples);
 	cop__arena_init(&z.mem, z.cx);
-	cop_status st = integers(&made, &z, model);
-	if (!st) st = cop__pass_batch(out, made, cop__t(model, model->input[0])->dim[0]);
-	cop_graph_free(made);
+	cop_status st = check_float(model);
+	if (!st) st = open_sets(&z, &fitted, model, calib);
+	if (!st) st = integers(out, &z, model);
 	cop_graph_free(z.g);
 	cop__arena_free(&z.mem);
 	cop_data_free(fitted);
@@ -177,7 +203,7 @@ static cop_status weights_alone(cop_graph **out, const cop_graph *model, const c
 
 	if (a->adaround || a->equalize || a->bias_correct || a->bounded || a->int8_io)
 		return cop__error(model->cx, COP_ARG, "quantize: %s changes weights alone and takes no adaround, equalize, bias_correct, max_drop or int8_io", s->name);
-	COP_TRY(cop__quantize_prepare(&g, model, cop__t(model, model->input[0])->dim[0]));
+	COP_TRY(cop__quantize_prepare(&g, model));
 	cop_status st = cop__narrow_weights(out, g, s->weights, a->keep, a->per_tensor);
 	cop_graph_free(g);
 	return st;

@@ -4,7 +4,7 @@
  *
  *   prepare     the deployed form: batch norm folded, activations fused, weights dense            quantize.c
  *   equalize    ranges of neighbouring layers brought together; the function stays the same       equalize.c
- *   calibrate   histograms of every value                                                         calibrate.c
+ *   calibrate   histograms of every value                                                         watch.c, calibrate.c
  *   ranges      a histogram becomes a scale and a zero point                                      ranges.c, assign.c
  *   weights     layer by layer: scales by output channel, rounding to the nearest, or learned     weights.c, moments.c, adaround.c
  *   lower       the graph of integers                                                             pass/lower.c
@@ -23,7 +23,7 @@ typedef enum cop_range_kind { COP_RANGE_MINMAX, COP_RANGE_PERCENTILE, COP_RANGE_
  * Bins of equal width over -reach .. reach. reach doubles when a larger number comes, and pairs of bins merge: the
  * counts do not depend on the order of what is seen. */
 enum { COP_SEEN_BINS = 4096 };
-typedef struct cop_seen { float lo, hi, reach; int64_t n; int64_t *count; } cop_seen;
+typedef struct cop_seen { float lo, hi, reach; int64_t n, infinite; int64_t *count; } cop_seen; /* infinite: how many numbers were, and are not counted */
 void cop__see(cop_seen *s, const float *x, int64_t n);
 
 /* ---- ranges ---- */
@@ -46,8 +46,15 @@ cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, in
 double cop__round_cost(const int8_t *q, const float *w, float scale, int32_t k, const float *h, const float *d);
 
 /* ---- the work ---- */
-/* A session of g that hands out every value. */
-typedef struct cop_watch { cop_graph *g; cop_plan *plan; cop_session *s; int32_t *index; cop_vid *of; cop_ctx *cx; } cop_watch;
+/* A session of a network for a batch that hands out every value (watch.c). */
+typedef struct cop_watched_input {
+	cop_tensor to;
+	cop_parts part;  /* where samples lie in it */
+	int64_t each;    /* numbers of a sample */
+	float *samples;  /* [batch,each] as they were read */
+	float *placed;   /* NULL, or as they lie in the input */
+} cop_watched_input;
+typedef struct cop_watch { cop_graph *g; cop_plan *plan; cop_session *s; int32_t *index; cop_watched_input *x; int32_t batch; cop_ctx *cx; } cop_watch;
 
 typedef struct cop_quantizer {
 	cop_ctx *cx;
@@ -56,8 +63,9 @@ typedef struct cop_quantizer {
 	cop_arena mem;
 	int weight_bits, act_bits;
 	cop_range_kind range;
-	cop_dataset *calib;
-	int32_t samples, batch; /* of calibration; of g */
+	cop_dataset *calib, **sets; /* of the first input; of each */
+	int64_t each;           /* numbers of one of its samples */
+	int32_t samples, batch; /* of calibration; of a run */
 	cop_seen *seen;         /* [n_value+1] */
 	cop_qrange *act;        /* [n_value+1] */
 	cop_qlayer *layer;      /* [n_node+1]; o = 0: not a layer */
@@ -65,16 +73,17 @@ typedef struct cop_quantizer {
 	cop_watch exact;        /* of g */
 } cop_quantizer;
 
-cop_status cop__watch_new(cop_watch *w, const cop_graph *g, int threads);
+/* each: numbers of a sample of the first input; 0: not known. w->batch is 1 where samples cannot go side by side. */
+cop_status cop__watch_new(cop_watch *w, const cop_graph *g, int32_t batch, int64_t each, int threads);
 void cop__watch_free(cop_watch *w);
 cop_status cop__watch_value(cop_watch *w, cop_vid v, cop_tensor *out); /* of g; data NULL when it is not watched */
-/* Samples i .. i+batch of the set into the session's input, fewer at the end: the rest repeats the last. Returns how many. */
-cop_status cop__watch_load(cop_tensor *to, cop_ctx *cx, cop_dataset *d, int32_t i, int32_t end, float *room, int32_t *got);
+/* Samples i .. i+batch of the sets (one for each input) into the session, fewer at the end: the rest repeats the last. */
+cop_status cop__watch_load(cop_watch *w, cop_dataset *const *sets, int32_t i, int32_t end, int32_t *got);
 
 bool cop__qlayer_is(const cop_graph *g, cop_nid n); /* can be a qconv: conv or fc with constant dense weights */
 const char *cop__qlayer_name(const cop_graph *g, cop_nid n);
 
-cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g, int32_t batch);
+cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g);
 cop_status cop__equalize(cop_graph *g, int32_t *pairs); /* in place; says how many pairs there were */
 cop_status cop__calibrate(cop_quantizer *z);
 

@@ -151,13 +151,25 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 	return COP_OK;
 }
 
+/* The same graph, with weights of its own; indices stay. */
+static cop_status copy_of(cop_graph **out, const cop_graph *g)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_rest(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
 cop_status cop__quantize_weights(cop_quantizer *z)
 {
 	bool rough = z->a->adaround || z->a->bias_correct;
 	cop_status st = COP_OK;
 
-	if (rough) st = cop__pass_batch(&z->rough, z->g, z->batch);
-	if (!st && rough) st = cop__watch_new(&z->exact, z->g, z->a->threads);
+	if (rough) st = copy_of(&z->rough, z->g);
+	if (!st && rough) st = cop__watch_new(&z->exact, z->g, z->batch, z->each, z->a->threads);
 	for (cop_nid n = 1; !st && n <= (cop_nid)z->g->n_node; n++) {
 		cop_moments m = {0};
 		if (z->layer[n].bits) st = one_layer(z, n, &m);
