@@ -54,7 +54,7 @@ static int views(cop_spot out[COP_MAX_DIM + 1], const cop_batching *b, cop_vid v
 /* ---- one operator ---- */
 
 /* Which of a few ways an operator's axes go: see through(). */
-typedef enum way { ALIGNED, ROWS, ALL_BUT_LAST, BY_AXIS, BY_LINKS } way;
+typedef enum way { ALIGNED, ROWS, ALL_BUT_LAST, BY_AXIS, RECURRENT, BY_LINKS } way;
 
 static way way_of(int op)
 {
@@ -63,10 +63,11 @@ static way way_of(int op)
 	case OP_equal: case OP_less: case OP_greater: case OP_lessequal: case OP_greaterequal: case OP_and: case OP_or: case OP_xor:
 	case OP_where: case OP_expand: case OP_cast: case OP_map: case OP_clip: case OP_sigmoid: case OP_tanh: case OP_gelu: case OP_hswish:
 	case OP_dropout: case OP_qadd: case OP_qmul: case OP_qlut: case OP_quantize: case OP_dequantize: return ALIGNED;
-	case OP_conv: case OP_fc: case OP_maxpool: case OP_avgpool: case OP_qconv: case OP_qavgpool: case OP_qlstm: return ROWS;
+	case OP_conv: case OP_fc: case OP_maxpool: case OP_avgpool: case OP_qconv: case OP_qavgpool: return ROWS;
 	case OP_softmax: case OP_qsoftmax: case OP_layernorm: case OP_lrn: case OP_bn: return ALL_BUT_LAST;
 	case OP_transpose: case OP_slice: case OP_pad: case OP_concat: case OP_paste: case OP_reduce: case OP_argmax: case OP_gather: case OP_resample:
 	case OP_matmul: return BY_AXIS;
+	case OP_rnn: case OP_qrnn: return RECURRENT;
 	default: return BY_LINKS;
 	}
 }
@@ -164,12 +165,29 @@ static bool by_links(const cop_graph *g, cop_nid n, cop_vid x, cop_vid out, int3
 	return false;
 }
 
+/* The axis of samples in an operand, or (operand < 0) a result of a recurrent layer: x and y may have time first, states have samples first. */
+static int32_t of_recurrent(const cop_graph *g, cop_nid n, int operand, int result)
+{
+	int32_t time_first;
+
+	if (g->node[n].op == OP_rnn) {
+		COP_ATTR(cop_rnn_attr, a, g, n);
+		time_first = a.time_first;
+	} else {
+		COP_ATTR(cop_qrnn_attr, a, g, n);
+		time_first = a.time_first;
+	}
+	if (operand > 0) return g->node[n].op == OP_rnn && (operand == 4 || operand == 5) ? 0 : -1; /* h0, c0 */
+	return operand == 0 || result == 1 ? time_first != 0 : 0;
+}
+
 /* Where the batch of operand i, seen at p, is in result j. False: samples meet there. */
 static bool through(const cop_graph *g, cop_nid n, int i, int j, const cop_spot *p, cop_spot *y)
 {
 	way w = way_of(g->node[n].op);
 
 	*y = *p;
+	if (w == RECURRENT) return y->axis = of_recurrent(g, n, -1, j), p->axis == of_recurrent(g, n, i, 0) && whole(p);
 	if (w == BY_LINKS || j) return by_links(g, n, cop__arg(g, n, i), cop__res(g, n, j), &(int32_t){p->axis}, &y->axis);
 	if (w == ALIGNED) return (i == 0 || g->node[n].op != OP_qlut) && aligned(g, n, i, p, y);
 	if (w == ROWS) return i == 0 && p->axis == 0;
@@ -220,7 +238,9 @@ static bool repeat(cop_batching *b, cop_nid n, int i, const cop_spot *y)
 	cop_spot p = *y;
 
 	if (op == OP_matmul && (t->rank < 3 || y->axis >= cop__outt(g, n, 0)->rank - 2)) return true;
-	if (way_of(op) == BY_LINKS) { /* a state to begin with, if its axis goes with the result's */
+	if (way_of(op) == RECURRENT) {
+		p.axis = of_recurrent(g, n, i, 0);
+	} else if (way_of(op) == BY_LINKS) { /* a state to begin with, if its axis goes with the result's */
 		p.axis = -1;
 		if (!by_links(g, n, g->node[n].in[i], cop__res(g, n, 0), &p.axis, &(int32_t){y->axis})) return true;
 	} else {

@@ -133,6 +133,10 @@ static const struct net { const char *name, *text; } nets[] = {
 		"a = reshape x rank=2 dim=5,8\nq = fc a w\nb = reshape q rank=3 dim=5,2,4\nh = transpose b rank=3 dim=1,0,2\nk = transpose b rank=3 dim=1,2,0\n"
 		"s = matmul h k\nm = add s mask\nn = add m bias\np = softmax n\no = matmul p h\nt = transpose o rank=3 dim=1,0,2\nr = reshape t rank=2 dim=5,8\nv = fc r w\n"
 		"y = reshape v rank=3 dim=5,1,8\noutput y\n"},
+	{"a recurrent layer, time first, its state a constant",
+		"input x f32[3,1,4]\nparam w f32[20,4]\nparam r f32[20,5]\nparam b f32[20]\nconst h f32[1,5]\na y c = rnn x w r b h time_first=1 act=0,1,1\noutput y\noutput a\noutput c\n"},
+	{"a recurrent layer, samples first, its state an input",
+		"input x f32[1,3,4]\ninput h f32[1,5]\nparam w f32[15,4]\nparam r f32[15,5]\nparam b f32[15]\na y = rnn x w r b h cell=1 act=0,1,1 reverse=1\noutput y\noutput a\n"},
 	{"a shuffle of channels",
 		"input x f32[1,2,3,6]\na = reshape x rank=5 dim=1,2,3,2,3\nb = transpose a rank=5 dim=0,1,2,4,3\ny = reshape b rank=4 dim=1,2,3,6\noutput y\n"},
 	{"no batch at all",
