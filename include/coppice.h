@@ -171,6 +171,7 @@ const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CON
 int32_t cop_graph_batch(const cop_graph *g);
 /* The first input and the first output: what a data set has to fit. */
 cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out);
+const char *cop_graph_input_name(const cop_graph *g, int32_t i); /* NULL past the end */
 bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out); /* of the i-th input or output; false past the end */
 
 /* What a network carries beside its layers. All of it is kept by passes, by compression and quantisation, and in the .cop file. */

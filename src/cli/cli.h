@@ -187,4 +187,20 @@ extern const struct argp_option cli_train_options[];
 error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t);
 void cli_train_defaults(cli_train *t, const char *model); /* what was not given on the line, from the table of models */
 
+/* ---- samples for several inputs (arrays.c) ---- */
+typedef struct cli_array {
+	char path[512];
+	cop_tensor t;
+	int64_t each; /* numbers of a sample */
+	cop_dataset d;
+} cli_array;
+typedef struct cli_arrays {
+	cli_array a[CLI_MOST_INPUTS]; /* by input */
+	cop_dataset *more[CLI_MOST_INPUTS]; /* those of the second input and on */
+	int n_more;
+} cli_arrays;
+bool cli_is_arrays(const char *data); /* "a.npy,b.npy" or "x=a.npy", and no file of that name */
+cop_status cli_arrays_open(cli_arrays *out, cli *c, const cop_graph *g, const char *data); /* zeroed; free with cli_arrays_free, after a failure too */
+void cli_arrays_free(cli_arrays *a, cli *c);
+
 #endif

@@ -23,7 +23,7 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"data", 'd', "NAME", 0, "samples to calibrate with: a name of `coppice data list`, or a path", 0},
+        {"data", 'd', "NAME", 0, "samples to calibrate with: a name of `coppice data list`, or a path; for several inputs an array for each: a.npy,b.npy or x=a.npy,y=b.npy", 0},
         {"output", 'o', "FILE", 0, "where the result goes (.cop)", 0},
         {"scheme", KEY_SCHEME, "NAME", 0, "w8a8, w4a8 or w4a4: bits of weights and activations; w8, fp16: weights alone (w8a8)", 0},
         {"per", KEY_PER, "WHAT", 0, "weights have a scale by channel or by tensor (channel)", 0},
@@ -146,15 +146,30 @@ static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_data
 	return COP_OK;
 }
 
+/* Samples to calibrate with: of one input, or of several. */
+static cop_status calibration(cop_dataset **out, cli_arrays *arrays, cli *c, job *j, const cop_graph *g)
+{
+	if (!cli_is_arrays(j->data)) {
+		CLI_TRY(cli_data_open(out, c, &j->s, g, j->data, j->split, 0));
+		return cli_data_fits(c, g, *out);
+	}
+	if (j->a.bounded || j->eval) return cli_fail(c, COP_ARG, "--eval and --max-drop score by a data set: they cannot be had with arrays for each input");
+	CLI_TRY(cli_arrays_open(arrays, c, g, j->data));
+	j->a.more = arrays->more;
+	j->a.n_more = arrays->n_more;
+	return COP_OK;
+}
+
 static cop_status quantize(cli *c, job *j, cop_graph **g)
 {
+	static cli_arrays arrays;
 	cop_dataset *calib = NULL, *valid = NULL, *test = NULL;
 	bool weights_alone = j->a.scheme && (!strcmp(j->a.scheme, "w8") || !strcmp(j->a.scheme, "fp16"));
 	double accuracy = (double)cop_graph_accuracy(*g);
 	cop_status st = COP_OK;
 
-	if (!weights_alone || j->data) st = cli_data_open(&calib, c, &j->s, *g, j->data, j->split, 0);
-	if (!st && calib) st = cli_data_fits(c, *g, calib);
+	arrays = (cli_arrays){0};
+	if (!weights_alone || j->data) st = calibration(&calib, &arrays, c, j, *g);
 	if (!st && j->a.bounded) st = cli_data_open(&valid, c, &j->s, *g, j->data, "valid", 0);
 	if (!st && j->eval) st = cli_data_open(&test, c, &j->s, *g, j->data, "test", 0);
 	if (!st && test && !test->classes && !test->targets && cli_outputs(*g) != cop_type_count(&test->x)) {
@@ -164,7 +179,7 @@ static cop_status quantize(cli *c, job *j, cop_graph **g)
 	}
 	j->a.valid = valid;
 	if (!st) st = figures(c, "before", *g, test, &accuracy);
-	if (!st) st = cop_quantize(g, calib, &j->a);
+	if (!st) st = cop_quantize(g, calib ? calib : arrays.a[0].t.data ? &arrays.a[0].d : NULL, &j->a);
 	if (!st && !j->as_is && !weights_alone) st = cop_graph_apply(g, "shrink");
 	if (!st) layers(c, j);
 	if (!st) st = figures(c, "after", *g, test, &accuracy);
@@ -172,6 +187,7 @@ static cop_status quantize(cli *c, job *j, cop_graph **g)
 	cop_data_free(test);
 	cop_data_free(valid);
 	cop_data_free(calib);
+	cli_arrays_free(&arrays, c);
 	if (st) return st;
 	cli_put_text(c, "output", j->out);
 	cli_put_int(c, "file_bytes", cli_file_size(j->out));

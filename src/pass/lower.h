@@ -44,6 +44,8 @@ cop_vid cop__as_float(cop_lower *l, cop_vid v);
 /* i8 of one range as that of another, by a table. */
 cop_vid cop__requantised(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to);
 cop_qrange cop__range_of_bytes(float scale, int32_t zero, cop_dtype d); /* I8 or U8, as i8 */
+/* A function of one value that has an integer form, as a table (lower_table.c). False: it is none. */
+bool cop__lower_table(cop_lower *l, cop_nid n, cop_vid *made);
 /* Makes node n of integers: *made, 0 after a failure. False: it has no such form here. */
 bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made);
 

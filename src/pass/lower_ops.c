@@ -74,6 +74,19 @@ static cop_vid unary(cop_lower *l, cop_nid n)
 
 /* ---- layers ---- */
 
+/* Weights that layers share are there once; where each has rounded them in its own way, each has its own. */
+static cop_vid once(cop_lower *l, const char *name, const cop_type *t, const void *data)
+{
+	char other[128];
+	cop_vid v = cop__find(l->out, name);
+	const cop_value *x = &l->out->value[v];
+
+	if (!v) return constant(l, name, t, data);
+	if (x->data && x->type.dtype == t->dtype && cop__same_shape(&x->type, t) && !memcmp(x->data, data, cop_type_bytes(t))) return v;
+	beside(other, l, name, "w");
+	return constant(l, other, t, data);
+}
+
 /* Two to a byte along the last axis, the low half first. */
 static cop_vid weights(cop_lower *l, const char *name, const cop_qlayer *y, int32_t rank, const int32_t *dim)
 {
@@ -81,12 +94,12 @@ static cop_vid weights(cop_lower *l, const char *name, const cop_qlayer *y, int3
 	cop_type t = cop__type(y->q_bits == 4 && run > 1 ? COP_I4 : COP_I8, rank, dim); /* runs of one would take a byte all the same */
 	size_t rows = (size_t)y->o * (size_t)y->k / (size_t)run;
 
-	if (t.dtype == COP_I8) return constant(l, name, &t, y->q);
+	if (t.dtype == COP_I8) return once(l, name, &t, y->q);
 	uint8_t *packed = cop__arena_get(&l->out->mem, rows * (size_t)half + 64);
 	if (!packed) return 0;
 	for (size_t r = 0; r < rows; r++)
 		for (int32_t i = 0; i < run; i++) packed[r * (size_t)half + (size_t)(i / 2)] |= (uint8_t)((y->q[r * (size_t)run + (size_t)i] & 15) << (i % 2 * 4));
-	return cop__data_borrow(l->out, COP_CONST, name, &t, packed);
+	return once(l, name, &t, packed);
 }
 
 /* What a unit of a sum stands for: sx sw. Rows of zeros have any; theirs gives the bias 16 bits, where a tiny one would leave few to the multiplier. */
@@ -307,7 +320,9 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 	if (!g->node[n].guard && bytes(l, n, made)) return true;
 	if (g->node[n].guard || cop__outt(g, n, 0)->dtype != COP_F32 || !(range_of(l, cop__res(g, n, 0))->scale > 0)) return false;
 	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = layer(l, n), true;
-	if (l->z->layer[n].o || !integers(l, n)) return false;
+	if (l->z->layer[n].o) return false;
+	if ((op == OP_map || op == OP_pow || op == OP_div || op == OP_sub || !integers(l, n)) && cop__lower_table(l, n, made)) return true;
+	if (!integers(l, n)) return false;
 	if (op == OP_add && cop__same_shape(a, b)) return *made = add(l, n), true;
 	if (op == OP_mul && repeats(a, b)) return *made = mul(l, n, cop__arg(g, n, 0), cop__arg(g, n, 1)), true;
 	if (op == OP_mul && repeats(b, a)) return *made = mul(l, n, cop__arg(g, n, 1), cop__arg(g, n, 0)), true;

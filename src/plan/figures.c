@@ -137,6 +137,8 @@ cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out)
 	return COP_OK;
 }
 
+const char *cop_graph_input_name(const cop_graph *g, int32_t i) { return i < 0 || i >= g->n_input ? NULL : g->value[g->input[i]].name; }
+
 bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out)
 {
 	if (i < 0 || i >= (output ? g->n_output : g->n_input)) return false;

@@ -9,6 +9,8 @@
 
 enum { SENSITIVITY_SAMPLES = 64 };
 
+double cop__decibels(double signal, double noise) { return 10 * log10((signal + 1e-30) / (noise + 1e-30)); }
+
 /* ---- alone ---- */
 
 typedef struct pair { cop_watch exact, other; cop_tensor out[2]; } pair;
@@ -55,7 +57,8 @@ static cop_status alone(cop_quantizer *z, cop_nid n, const int *bits)
 	cop_status st = cop__lower_quantized(&q, z);
 	if (!st) st = open_pair(&p, z, q);
 	if (!st) st = compare(z, &p, &signal, &noise);
-	if (!st) z->layer[n].sqnr = (float)(10 * log10((signal + 1e-30) / (noise + 1e-30)));
+	if (!st) z->layer[n].sqnr = (float)cop__decibels(signal, noise);
+	if (!st && !isfinite(noise)) st = cop__error(z->cx, COP_ARG, "quantize: '%s' in integers makes the network's result infinite or not a number; --keep it", cop__qlayer_name(z->g, n));
 	cop__watch_free(&p.exact);
 	cop__watch_free(&p.other);
 	cop_graph_free(q);
@@ -75,6 +78,23 @@ cop_status cop__sensitivity(cop_quantizer *z)
 	}
 	for (int32_t n = 1; bits && n <= n_node; n++) z->layer[n].bits = bits[n];
 	cop__free(z->cx, bits);
+	return st;
+}
+
+cop_status cop__check_whole(const cop_quantizer *z, const cop_graph *q)
+{
+	enum { POOR = 3 }; /* dB: the noise is half as strong as the signal */
+	pair p = {0};
+	double signal, noise;
+	cop_status st = open_pair(&p, z, q);
+
+	bool reals = !st && p.out[0].type.dtype == COP_F32 && p.out[1].type.dtype == COP_F32;
+	if (reals) st = compare(z, &p, &signal, &noise);
+	if (reals && !st && !isfinite(noise)) st = cop__error(z->cx, COP_ARG, "quantize: results of the integer network are infinite or not a number on the calibration samples");
+	if (reals && !st && signal > 0 && cop__decibels(signal, noise) < POOR)
+		cop__log(z->cx, COP_LOG_WARN, "quantize: the results of the integer network have little to do with the float network's: signal to noise is %.1f dB", cop__decibels(signal, noise));
+	cop__watch_free(&p.exact);
+	cop__watch_free(&p.other);
 	return st;
 }
 

@@ -69,6 +69,15 @@ cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g)
 
 /* ---- the work ---- */
 
+/* How many layers have w for their weights; they may share it. */
+static int32_t layers_of(const cop_graph *g, cop_vid w)
+{
+	int32_t count = 0;
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) count += cop__arg(g, n, 1) == w && cop__arg(g, n, 0) != w && cop__arg(g, n, 2) != w && cop__qlayer_is(g, n);
+	return count;
+}
+
 static cop_status find_layers(cop_quantizer *z)
 {
 	const cop_graph *g = z->g;
@@ -77,7 +86,7 @@ static cop_status find_layers(cop_quantizer *z)
 	if (!readers) return COP_NOMEM;
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		cop_qlayer *l = &z->layer[n];
-		if (!cop__qlayer_is(g, n) || readers[cop__arg(g, n, 1)] > 1) continue;
+		if (!cop__qlayer_is(g, n) || readers[cop__arg(g, n, 1)] != layers_of(g, cop__arg(g, n, 1))) continue;
 		const cop_type *w = cop__in(g, n, 1);
 		*l = (cop_qlayer){.bits = z->weight_bits, .act_bits = z->act_bits, .o = w->dim[0], .k = (int32_t)(cop_type_count(w) / w->dim[0]), .groups = 1};
 		if (g->node[n].op == OP_conv) {
@@ -143,6 +152,8 @@ static cop_status integers(cop_graph **out, cop_quantizer *z, const cop_graph *m
 	COP_TRY(cop__quantize_weights(z));
 	if (z->a->layer || z->a->bounded) COP_TRY(cop__sensitivity(z));
 	COP_TRY(z->a->bounded ? cop__choose(out, z, model) : cop__lower_quantized(out, z));
+	cop_status st = cop__check_whole(z, *out);
+	if (st) return cop_graph_free(*out), *out = NULL, st;
 	say_floats(*out);
 	tell(z);
 	return COP_OK;
