@@ -45,6 +45,8 @@ cop_vid cop__as_float(cop_lower *l, cop_vid v);
 cop_vid cop__requantised(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to);
 cop_qrange cop__range_of_bytes(float scale, int32_t zero, cop_dtype d); /* I8 or U8, as i8 */
 /* A function of one value that has an integer form, as a table (lower_table.c). False: it is none. */
+cop_vid cop__table_leaf(const cop_graph *g, cop_nid n); /* the one value that n's result is a function of; 0: there is none */
+double cop__table_value(const cop_graph *g, cop_vid v, cop_vid leaf, double x); /* v where leaf is x */
 bool cop__lower_table(cop_lower *l, cop_nid n, cop_vid *made);
 /* Makes node n of integers: *made, 0 after a failure. False: it has no such form here. */
 bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made);

@@ -125,6 +125,16 @@ static bool constants(int32_t *b, int32_t *m, int32_t *up, double *real, const c
 	return cop__multipliers_single(m, up, real, y->o);
 }
 
+/* Does a layer that stays float read these weights, too? */
+static bool stays_float(const cop_lower *l, cop_vid w)
+{
+	const cop_graph *g = l->z->g;
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (cop__arg(g, n, 1) == w && !l->z->layer[n].bits) return true;
+	return false;
+}
+
 static cop_vid layer(cop_lower *l, cop_nid n)
 {
 	const cop_graph *g = l->z->g;
@@ -136,7 +146,7 @@ static cop_vid layer(cop_lower *l, cop_nid n)
 	cop_type t = cop__type(COP_I32, 1, &y->o);
 	int32_t *b = cop__arena_get(&l->out->mem, 8 * (size_t)y->o), *m = b + y->o;
 	double *real = cop__arena_get(&l->out->mem, sizeof *real * (size_t)y->o);
-	char bias[128], mult[128];
+	char bias[128], mult[128], shared[128];
 	float lo, hi;
 
 	if (!fc) {
@@ -151,6 +161,10 @@ static cop_vid layer(cop_lower *l, cop_nid n)
 	if (!constants(b, m, &a.up, real, y, rx, ry)) {
 		cop__fail(g, COP_ARG, n, "its result is too small beside its input and weights for int8; --keep it");
 		return 0;
+	}
+	if (stays_float(l, cop__arg(g, n, 1))) {
+		beside(shared, l, w, "q");
+		w = shared;
 	}
 	cop_vid x = cop__as_integer(l, cop__arg(g, n, 0)), wv = weights(l, w, y, 4, fc ? DIMS(y->o, 1, 1, y->k) : cop__in(g, n, 1)->dim);
 	beside(bias, l, w, "b");

@@ -75,15 +75,14 @@ static double mapped(int32_t fn, double a, double b, double x)
 	}
 }
 
-/* v where leaf is x. */
-static double value_at(const cop_graph *g, cop_vid v, cop_vid leaf, double x)
+double cop__table_value(const cop_graph *g, cop_vid v, cop_vid leaf, double x)
 {
 	cop_nid n = g->value[v].producer;
 	float lo = COP_NO_LO, hi = COP_NO_HI;
 
 	if (v == leaf) return x;
 	if (is_scalar(g, v)) return (double)*(const float *)g->value[v].data;
-	double a = value_at(g, cop__arg(g, n, 0), leaf, x), b = g->node[n].n_in > 1 ? value_at(g, cop__arg(g, n, 1), leaf, x) : 0;
+	double a = cop__table_value(g, cop__arg(g, n, 0), leaf, x), b = g->node[n].n_in > 1 ? cop__table_value(g, cop__arg(g, n, 1), leaf, x) : 0;
 	if (cop__op(g, n)->flags & COP_OP_ACT) cop__act_get(g, n, &lo, &hi);
 	switch (g->node[n].op) {
 	case OP_map: a = mapped(g->node[n].attr[0], (double)cop__float(g->node[n].attr[1]), (double)cop__float(g->node[n].attr[2]), a); break;
@@ -103,18 +102,24 @@ static double value_at(const cop_graph *g, cop_vid v, cop_vid leaf, double x)
 	return fmin(fmax(a, (double)lo), (double)hi);
 }
 
+cop_vid cop__table_leaf(const cop_graph *g, cop_nid n)
+{
+	cop_vid y = cop__res(g, n, 0), leaf = composes(g, n) ? leaf_of(g, y, 0) : y;
+	return leaf == y ? 0 : leaf;
+}
+
 bool cop__lower_table(cop_lower *l, cop_nid n, cop_vid *made)
 {
 	const cop_graph *g = l->z->g;
-	cop_vid y = cop__res(g, n, 0), leaf = composes(g, n) ? leaf_of(g, y, 0) : y;
+	cop_vid y = cop__res(g, n, 0), leaf = cop__table_leaf(g, n);
 	const cop_qrange *from = &l->z->act[leaf], *to = &l->z->act[y];
 	cop_type t = cop__type(COP_I8, 1, DIMS(256));
 	int8_t entry[256];
 	char name[32];
 
-	if (leaf == y || !l->q[leaf] || !(from->scale > 0)) return false;
+	if (!leaf || !l->q[leaf] || !(from->scale > 0)) return false;
 	for (int i = 0; i < 256; i++) {
-		double v = value_at(g, y, leaf, (double)from->scale * ((int8_t)(uint8_t)i - from->zero));
+		double v = cop__table_value(g, y, leaf, (double)from->scale * ((int8_t)(uint8_t)i - from->zero));
 		entry[i] = (int8_t)cop__quantise(isnan(v) ? 0 : (float)fmin(fmax(v, -1e30), 1e30), to); /* of the square root of what never comes */
 	}
 	for (int i = 0; snprintf(name, sizeof name, "table%d", i), cop__find(l->out, name); i++) {}

@@ -53,6 +53,58 @@ static void mark_behind(bool *behind, const cop_quantizer *z)
 	}
 }
 
+/* How much of a function is left in dB when its operand has 256 steps, over what was seen of it. */
+static double left_of(const cop_quantizer *z, cop_vid y, cop_vid leaf)
+{
+	const cop_seen *s = &z->seen[leaf];
+	const cop_qrange *r = &z->act[leaf];
+	double sum = 0, squares = 0, noise = 0, n = 0;
+
+	for (int i = 0; i < COP_SEEN_BINS; i++) {
+		if (!s->count[i]) continue;
+		double c = (double)s->count[i], x = (i - COP_SEEN_BINS / 2 + 0.5) * (double)s->reach * 2 / COP_SEEN_BINS;
+		double f = cop__table_value(z->g, y, leaf, x), e = f - cop__table_value(z->g, y, leaf, (double)r->scale * (cop__quantise((float)x, r) - r->zero));
+		if (!isfinite(f)) continue;
+		n += c, sum += c * f, squares += c * f * f, noise += c * e * e;
+	}
+	return n > 0 ? cop__decibels(squares - sum * sum / n, noise) : INFINITY;
+}
+
+/* The value that v's numbers were moved from. */
+static cop_vid origin(const cop_graph *g, cop_vid v)
+{
+	while (g->value[v].producer && cop__moves(g, g->value[v].producer)) v = cop__arg(g, g->value[v].producer, 0);
+	return v;
+}
+
+static bool a_layer_reads(const cop_quantizer *z, cop_vid from)
+{
+	for (cop_nid n = 1; n <= (cop_nid)z->g->n_node; n++)
+		if (z->layer[n].o && origin(z->g, cop__arg(z->g, n, 0)) == from) return true;
+	return false;
+}
+
+/* A logarithm or a reciprocal of what has 256 even steps can be nothing but the steps: its operand then stays float, with the layer that makes it. */
+static void keep_resolution(cop_quantizer *z)
+{
+	enum { POOR = 12 }; /* dB */
+	const cop_graph *g = z->g;
+	char label[96];
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		cop_vid y = cop__res(g, n, 0), leaf = cop__table_leaf(g, n), from = leaf ? origin(g, leaf) : 0;
+		if (!leaf || !(z->act[leaf].scale > 0) || !z->seen[from].n || g->node[n].op != OP_map) continue;
+		z->seen[leaf] = z->seen[from]; /* what was moved is the same numbers */
+		double left = left_of(z, y, leaf);
+		cop_nid by = g->value[from].producer;
+		if (left >= POOR || a_layer_reads(z, from)) continue;
+		for (int32_t v = 1; v <= g->n_value; v++)
+			if (origin(g, (cop_vid)v) == from) z->act[v] = (cop_qrange){0};
+		if (by && z->layer[by].bits) z->layer[by].bits = 0;
+		cop__log(z->cx, COP_LOG_WARN, "quantize: %s stays float: 256 steps of it leave %.1f dB of %s", by ? cop__label(g, by, label) : g->value[from].name, left, "the function behind it");
+	}
+}
+
 cop_status cop__set_ranges(cop_quantizer *z)
 {
 	const cop_graph *g = z->g;
@@ -61,7 +113,7 @@ cop_status cop__set_ranges(cop_quantizer *z)
 
 	if (!readers || !behind) return COP_NOMEM;
 	mark_behind(behind, z);
-	COP_TRY(own_range(z, g->input[0], true, 8, OP_none));
+	for (int32_t i = 0; i < g->n_input; i++) COP_TRY(own_range(z, g->input[i], true, 8, OP_none));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)], z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
@@ -71,6 +123,7 @@ cop_status cop__set_ranges(cop_quantizer *z)
 		}
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		if (cop__moves(g, n)) z->act[cop__res(g, n, 0)] = z->act[cop__arg(g, n, 0)];
+	keep_resolution(z);
 	return COP_OK;
 }
 
