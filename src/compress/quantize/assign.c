@@ -87,7 +87,7 @@ static bool a_layer_reads(const cop_quantizer *z, cop_vid from)
 /* A logarithm or a reciprocal of what has 256 even steps can be nothing but the steps: its operand then stays float, with the layer that makes it. */
 static void keep_resolution(cop_quantizer *z)
 {
-	enum { POOR = 12 }; /* dB */
+	enum { POOR = 24 }; /* dB; a layer by itself leaves 35 to 50 */
 	const cop_graph *g = z->g;
 	char label[96];
 
