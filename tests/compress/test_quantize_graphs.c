@@ -21,6 +21,9 @@ static const struct net {
 	{"words by their numbers", "input x f32[1,4]\ninput i i32[1,3]\nparam e f32[4,4]\nparam a.w f32[4,4]\nparam b.w f32[3,16]\na = fc x a.w\nb = gather e i\nc = reshape b rank=2 dim=0,12\n"
 		"d = concat a c axis=1\ny = fc d b.w\noutput y\n", 25, "qconv", false},
 	{"time first", "input x f32[5,1,4]\nparam w f32[6,4]\na = reshape x rank=2 dim=5,4\nb = fc a w lo=0\nc = reshape b rank=3 dim=5,1,6\ny = reduce c fn=1 axes=1\noutput y\n", 25, "qconv", false},
+	{"transposed convolutions", "input x f32[1,3,4,4]\nparam a.w f32[4,3,3,4]\nconst b f32[4]\nparam c.w f32[4,2,2,1]\n"
+		"a = conv_dx x a.w sh=2 sw=2 pt=1 pl=1 dh=1 dw=1 groups=1 h=6 w=8\nb2 = add a b lo=0\nc = conv_dx b2 c.w sh=1 sw=2 pt=0 pl=1 dh=1 dw=2 groups=2 h=7 w=17\n"
+		"y = reshape c rank=2 dim=0,238\noutput y\n", 25, "qconv", false},
 	{"bytes in behind a turn, and out", "input x f32[1,3,6,6]\nparam w f32[2,3,3,3]\na = transpose x rank=4 dim=0,2,3,1\nb = conv a w sh=1 sw=1 dh=1 dw=1 groups=1\ny = transpose b rank=4 dim=0,3,1,2\noutput y\n",
 		25, "input x i8[1,3,6,6]", true},
 };
