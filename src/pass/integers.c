@@ -75,6 +75,21 @@ static cop_status decode_bytes(float *w, cop_ctx *cx, const char *name, const co
 	return COP_OK;
 }
 
+/* Says of each layer between a dequantize and a quantize why it is none of integers. */
+static void say_floats(const cop_graph *g, const cop_qlayer *layer, const cop_qrange *act, const int32_t *readers)
+{
+	char label[96];
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		const cop_value *w = &g->value[cop__arg(g, n, 1)];
+		bool in = act[cop__arg(g, n, 0)].scale > 0, out = act[cop__res(g, n, 0)].scale > 0;
+		if (layer[n].o || (g->node[n].op != OP_conv && g->node[n].op != OP_fc) || (!in && !out && w->type.enc != COP_BYTES)) continue;
+		const char *why = w->type.enc != COP_BYTES ? "its weights are no int8 with a scale for each output (uint8 less its zero point must lie within -128 to 127)"
+			: !in ? "its input has no int8 or uint8 scale" : !out ? "its result has no int8 or uint8 scale" : readers[cop__arg(g, n, 1)] != 1 ? "another layer has the same weights" : "its bias is not known";
+		cop__log(g->cx, COP_LOG_WARN, "%s: %s stays float: %s", g->name, cop__label(g, n, label), why);
+	}
+}
+
 static cop_status lowered(cop_graph **out, const cop_graph *g, cop_arena *mem)
 {
 	size_t values = (size_t)g->n_value + 1;
@@ -86,6 +101,7 @@ static cop_status lowered(cop_graph **out, const cop_graph *g, cop_arena *mem)
 	stated(act, quantised, g, readers);
 	through_moves(act, g, readers);
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) layer[n] = layer_of(mem, g, n, act, readers);
+	say_floats(g, layer, act, readers);
 	return cop__lower(out, &(cop_lowering){g, act, layer});
 }
 
