@@ -48,7 +48,7 @@ static void mark_behind(bool *behind, const cop_quantizer *z)
 {
 	for (cop_nid n = 1; n <= (cop_nid)z->g->n_node; n++) {
 		bool *y = &behind[cop__res(z->g, n, 0)];
-		*y = z->layer[n].o != 0;
+		*y = z->layer[n].o != 0 && strncmp(cop__qlayer_name(z->g, n), "prepare", 7);
 		for (int i = 0; i < z->g->node[n].n_in; i++) *y = *y || behind[z->g->node[n].in[i]];
 	}
 }

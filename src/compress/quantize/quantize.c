@@ -108,6 +108,15 @@ static cop_status open_work(cop_quantizer *z, const cop_graph *model)
 	int32_t pairs = 0;
 
 	COP_TRY(cop__quantize_prepare(&z->g, model));
+	if (z->a->int8_io) { /* scaling at the input is a layer, then, and leaves nothing unread behind */
+		cop_graph *scaled = NULL, *bare = NULL;
+		cop_status st = cop__prepared_inputs(&scaled, z->g);
+		if (!st) st = cop__pass_dce(&bare, scaled);
+		cop_graph_free(scaled);
+		COP_TRY(st);
+		cop_graph_free(z->g);
+		z->g = bare;
+	}
 	if (z->a->equalize) {
 		COP_TRY(cop__equalize(z->g, &pairs));
 		cop__log(z->cx, COP_LOG_INFO, "quantize: %d pairs of layers equalised", pairs);

@@ -84,6 +84,7 @@ bool cop__qlayer_is(const cop_graph *g, cop_nid n); /* can be a qconv: conv or f
 const char *cop__qlayer_name(const cop_graph *g, cop_nid n);
 
 cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g);
+cop_status cop__prepared_inputs(cop_graph **out, const cop_graph *g); /* prepared.c */
 cop_status cop__transposed_to_conv(cop_graph **out, const cop_graph *g); /* transposed.c */
 cop_status cop__equalize(cop_graph *g, int32_t *pairs); /* in place; says how many pairs there were */
 cop_status cop__calibrate(cop_quantizer *z);
