@@ -24,6 +24,8 @@ static const struct net {
 	{"transposed convolutions", "input x f32[1,3,4,4]\nparam a.w f32[4,3,3,4]\nconst b f32[4]\nparam c.w f32[4,2,2,1]\n"
 		"a = conv_dx x a.w sh=2 sw=2 pt=1 pl=1 dh=1 dw=1 groups=1 h=6 w=8\nb2 = add a b lo=0\nc = conv_dx b2 c.w sh=1 sw=2 pt=0 pl=1 dh=1 dw=2 groups=2 h=7 w=17\n"
 		"y = reshape c rank=2 dim=0,238\noutput y\n", 25, "qconv", false},
+	{"a mask of minus a million before a softmax", "input x f32[1,4]\nparam a.w f32[6,4]\nparam b.w f32[3,6]\nconst zero f32[1]\nconst half f32[6]\n"
+		"a = fc x a.w\nr = clip zero lo=1e-6 hi=1e-6\ns = map half fn=10\nt = clip s lo=-1 hi=0\nu = div t r\nh = add a u\np = softmax h\ny = fc p b.w\noutput y\n", 20, "qconv", false},
 	{"bytes in, scaled by channel", "input x f32[1,6,6,3]\nconst m f32[3]\nconst s f32[3]\nparam w f32[2,3,3,3]\n"
 		"a = sub x m\nb = mul a s\nc = conv b w sh=1 sw=1 pt=1 pl=1 pb=1 pr=1 dh=1 dw=1 groups=1\ny = reshape c rank=2 dim=0,72\noutput y\n", 25, "input x i8[1,6,6,3]", true},
 	{"bytes in, channels first, scaled by channel", "input x f32[1,3,6,6]\nconst m f32[1,3,1,1]\nconst s f32[1,3,1,1]\nparam w f32[2,3,3,3]\n"

@@ -48,6 +48,29 @@ void cop__see(cop_seen *s, const float *x, int64_t n)
 
 /* ---- all samples ---- */
 
+/* Does a softmax read v, perhaps behind what moves its numbers? Along its last axis an element far below the largest is off: a mask has put it
+ * there, by minus infinity or a large number, and how far down it lies must not set the steps of the others. */
+static bool softened(const cop_graph *g, cop_vid v)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (cop__arg(g, n, 0) == v && (g->node[n].op == OP_softmax || (g->node[n].op == OP_reshape && cop__in(g, n, 0)->dim[cop__in(g, n, 0)->rank - 1] == cop__outt(g, n, 0)->dim[cop__outt(g, n, 0)->rank - 1] && softened(g, cop__res(g, n, 0)))))
+			return true;
+	return false;
+}
+
+/* Rows of c numbers: those that are off as far below the largest as makes no difference (exp(-16) is 1e-7). In place. */
+static void switch_off(float *x, int64_t n, int32_t c)
+{
+	const float FAR = 64, OFF = 16;
+
+	for (int64_t r = 0; r + c <= n; r += c, x += c) {
+		float most = -INFINITY;
+		for (int32_t i = 0; i < c; i++) most = fmaxf(most, x[i]);
+		for (int32_t i = 0; i < c && isfinite(most); i++)
+			if (x[i] < most - FAR) x[i] = most - OFF;
+	}
+}
+
 static cop_status see(cop_quantizer *z, cop_vid v, const float *x, int64_t n, const char *what, const char *name)
 {
 	cop_seen *s = &z->seen[v];
@@ -76,6 +99,7 @@ static cop_status look(cop_quantizer *z, cop_watch *w, int32_t got)
 		COP_TRY(cop__watch_value(w, cop__res(g, n, 0), &t));
 		if (!t.data) continue;
 		int64_t count = cop_type_count(&t.type), first = count % w->batch ? count : count / w->batch * got; /* samples that do not come first have the last one twice */
+		if (softened(g, cop__res(g, n, 0))) switch_off(t.data, first, t.type.dim[t.type.rank - 1]); /* the run is over */
 		COP_TRY(see(z, cop__res(g, n, 0), t.data, first, NULL, cop__label(g, n, label)));
 	}
 	return COP_OK;
