@@ -43,14 +43,12 @@ cop_status cli_only_over(cli *c, const char *what, const char *path, const char 
 	return ours ? COP_OK : cli_fail(c, COP_ARG, "%s: is there, and not what %s writes; it is left alone: move it away, or choose another path", path, what);
 }
 
-cop_status cli_can_resume(cli *c, cop_train_args *a, const char *model, const char *out)
+cop_status cli_can_resume(cli *c, const cop_train_args *a)
 {
 	struct stat s;
 
 	CLI_TRY(cli_can_write(c, a->checkpoint));
 	if (!a->resume || !lstat(a->checkpoint, &s)) return COP_OK;
-	if (cop_file_same(model, out))
-		return cli_fail(c, COP_IO, "%s: there is no checkpoint, and %s is written over its input: it may be done already. Leave --resume out to begin with it as it is", a->checkpoint, out);
 	cli_note(c, "%s: there is no checkpoint, so this begins at the start", a->checkpoint);
 	return COP_OK;
 }

@@ -34,6 +34,8 @@ typedef struct cli {
 	int32_t epoch;      /* of the progress line */
 	bool said_data, said_fit; /* what was decided about the data set, and its samples, is said once */
 	char stage[32];
+	void *piped; /* the bytes of a network that came by a pipe */
+	size_t piped_size;
 	char said[512]; /* a sentence of the CLI's own; else the context's */
 } cli;
 
@@ -113,7 +115,7 @@ cop_status cli_apart(cli *c, const cli_path *p, int n);
 /* A file at `path` that does not begin like what we write there is somebody else's. */
 cop_status cli_only_over(cli *c, const char *what, const char *path, const char *begins);
 /* --resume where no checkpoint is: says that the run begins at the start. */
-cop_status cli_can_resume(cli *c, cop_train_args *a, const char *model, const char *out);
+cop_status cli_can_resume(cli *c, const cop_train_args *a);
 enum { CLI_MOST_PATH = 1024 };
 cop_status cli_append(char out[CLI_MOST_PATH], cli *c, const char *path, const char *end);
 void cli_graph_name(char out[64], const cop_graph *g);

@@ -176,7 +176,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	j.t.a.checkpoint = j.checkpoint = j.checkpoint ? j.checkpoint : checkpoint;
 	const cli_path paths[] = {{"-o", j.out, true}, {"--history", j.history, true}, {"--checkpoint", j.checkpoint, true}, {"the network", file, false}, {"--recipe", j.recipe, false}, {"--data", j.t.data, false}};
 	CLI_TRY(cli_apart(c, paths, LEN(paths)));
-	CLI_TRY(cli_can_resume(c, &j.t.a, file, j.out));
+	CLI_TRY(cli_can_resume(c, &j.t.a));
 
 	cop_graph *g;
 	void *recipe;

@@ -173,7 +173,7 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	j.t.a.ud = &j;
 	const cli_path paths[] = {{"-o", j.out, true}, {"--checkpoint", j.t.a.checkpoint, true}, {"the network", model, false}, {"--data", j.t.data, false}};
 	CLI_TRY(cli_apart(c, paths, LEN(paths)));
-	CLI_TRY(cli_can_resume(c, &j.t.a, model, j.out));
+	CLI_TRY(cli_can_resume(c, &j.t.a));
 
 	return train(&j, model);
 }

@@ -18,10 +18,25 @@ bool cli_is_file_name(const char *name)
 	return strchr(name, '/') || (n > 4 && !strcmp(name + n - 4, ".cop")) || !stat(name, &s);
 }
 
+/* A pipe can be read once, and some verbs want its network twice: its bytes are kept. */
+static cop_status from_pipe(cop_graph **out, cli *c, const char *name)
+{
+	*out = NULL;
+	if (!c->piped) CLI_TRY(cop_file_read(&c->piped, &c->piped_size, c->cx, name, 0));
+	cop_status st = cop_model_read(out, c->cx, c->piped, c->piped_size);
+	return st ? cli_fail(c, st, "%s: %s", name, cop_error_text(c->cx)) : COP_OK;
+}
+
+static cop_status from_file(cop_graph **out, cli *c, const char *name)
+{
+	struct stat s;
+	return !stat(name, &s) && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode) ? from_pipe(out, c, name) : cop_model_load(out, c->cx, name);
+}
+
 cop_status cli_model(cop_graph **out, cli *c, const char *name)
 {
 	cop_zoo_args a = {.seed = c->seed};
-	return cli_is_file_name(name) ? cop_model_load(out, c->cx, name) : cop_zoo_build(out, c->cx, name, &a);
+	return cli_is_file_name(name) ? from_file(out, c, name) : cop_zoo_build(out, c->cx, name, &a);
 }
 
 cop_status cli_model_for(cop_graph **out, cli *c, const char *name, const cop_dataset *d, cop_layout layout)
@@ -29,7 +44,7 @@ cop_status cli_model_for(cop_graph **out, cli *c, const char *name, const cop_da
 	cop_zoo_args a = {.seed = c->seed, .classes = d->targets ? d->targets : d->classes};
 	const int32_t *x = d->x.dim;
 
-	if (cli_is_file_name(name)) return cop_model_load(out, c->cx, name);
+	if (cli_is_file_name(name)) return from_file(out, c, name);
 	if (d->x.rank == 3) {
 		bool first = layout == COP_LAYOUT_LAST || (!layout && (x[0] == 1 || x[0] == 3) && x[2] != 1 && x[2] != 3 && x[2] != 4); /* channels first: they are turned */
 		a.height = x[first ? 1 : 0];

@@ -80,6 +80,7 @@ static cop_status run(cli *c, const cli_verb *v, int argc, char **argv)
 		const char *text = *c->said ? c->said : c->cx ? cop_error_text(c->cx) : "";
 		fprintf(stderr, "coppice: %s\n", *text ? text : cop_status_text(st));
 	}
+	if (c->piped) cop_free(c->cx, c->piped);
 	cop_ctx_free(c->cx);
 	return st;
 }

@@ -64,12 +64,13 @@ static cop_status load(cop_resume *r, cop_graph **g, cop_history *h, int32_t n_s
 {
 	cop_number n[] = {{.name = "next"}, {.name = "history"}};
 	cop_graph *saved;
+	bool there;
 
 	COP_TRY(cop__checkpoint_load(&saved, (*g)->cx, r->base, n, LEN(n)));
 	cop_status st = COP_OK;
 	if (n[0].i < 0 || n[0].i > n_stage || !n[1].text) st = cop__error(h->cx, COP_FORMAT, "%s: is not a checkpoint of this recipe", r->base);
 	if (!st && other && !(n[0].i == n_stage && cop__same_weights(*g, saved))) /* the result may have been written over its input */
-		st = cop__error(h->cx, COP_ARG, "%s: the checkpoint was made with another network, or with other weights in it; resume with the same, or remove it", r->base);
+		st = cop__checkpoint_find(&there, &other, h->cx, r->base, r->run.data, NULL);
 	if (!st) st = cop__history_unpack(h, n[1].text, n[1].size, r->base);
 	if (st) return cop_graph_free(saved), st;
 	*stage = (int32_t)n[0].i;

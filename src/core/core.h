@@ -95,6 +95,7 @@ cop_status cop__folder_of(char folder[COP_PATH], cop_ctx *cx, const char *path);
 /* Where a write to `path` goes: through links, also one to nothing. there->st_mode is 0 where there is no file yet. Fails for a
  * folder, a disk and a socket. */
 cop_status cop__target_of(char target[COP_PATH], struct stat *there, cop_ctx *cx, const char *path);
+bool cop__sync_folder(cop_ctx *cx, const char *path); /* brings the renaming of a file to the disk; false: errno says why not */
 /* Signals that ask a program to end wait from here on for this thread, as threads of the library always let them. */
 typedef struct cop_signals { sigset_t set; } cop_signals;
 cop_signals cop__signals_wait(void);

@@ -150,7 +150,7 @@ static bool put_beside(beside *b, cop_ctx *cx, const cop_file *f)
 	return ok;
 }
 
-static bool sync_folder(cop_ctx *cx, const char *path)
+bool cop__sync_folder(cop_ctx *cx, const char *path)
 {
 	char folder[COP_PATH];
 
@@ -182,7 +182,7 @@ static cop_status write_plain(cop_ctx *cx, const cop_file *f, beside *b, int n)
 		b[i].made = false;
 	}
 	for (int i = 0; i < n; i++)
-		if (!b[i].straight && !sync_folder(cx, b[i].target)) return failed(cx, &f[i], "it is new, but may not be safe on the disk yet");
+		if (!b[i].straight && !cop__sync_folder(cx, b[i].target)) return failed(cx, &f[i], "it is new, but may not be safe on the disk yet");
 	return COP_OK;
 }
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIDE = 32, PLANE = SIDE * SIDE, EACH = 3 * PLANE, CLASSES = 10, MAX_BATCHES = 5 };
+enum { SIDE = 32, PLANE = SIDE * SIDE, EACH = 3 * PLANE, CLASSES = 10, MAX_BATCHES = 5, MOST_BYTES = 256 << 20 }; /* an archive unpacks to 185 MB */
 static const int32_t shape[3] = {SIDE, SIDE, 3};
 static const char archive[] = "cifar-10-binary.tar.gz", jpegs[] = "cifar10-jpeg.tar.xz", sub[] = "cifar-10-batches-bin";
 
@@ -54,7 +54,7 @@ static cop_status from_archive(cop_blob *tar, cop_blob batch[MAX_BATCHES], cop_c
 	bool more = true;
 
 	COP_TRY(cop__path(path, cx, folder, archive));
-	COP_TRY(cop__blob_load(tar, cx, path, 0));
+	COP_TRY(cop__blob_load(tar, cx, path, MOST_BYTES));
 	for (size_t at = 0;;) {
 		COP_TRY(cop__tar_next(&e, &more, tar, &at));
 		if (!more) return COP_OK;
@@ -72,7 +72,7 @@ static cop_status from_files(cop_blob batch[MAX_BATCHES], cop_ctx *cx, const cha
 		if (test) snprintf(name, sizeof name, "%s%stest_batch.bin", inner ? sub : "", inner ? "/" : "");
 		else snprintf(name, sizeof name, "%s%sdata_batch_%d.bin", inner ? sub : "", inner ? "/" : "", k + 1);
 		COP_TRY(cop__path(path, cx, folder, name));
-		COP_TRY(cop__blob_load(&batch[k], cx, path, 0));
+		COP_TRY(cop__blob_load(&batch[k], cx, path, MOST_BYTES));
 	}
 	return COP_OK;
 }
@@ -174,7 +174,7 @@ static cop_status open_jpeg(cop_store *s, const char *folder, const cop_want *w)
 	cop_status st;
 
 	COP_TRY(cop__path(path, s->cx, folder, jpegs));
-	COP_GO(cop__blob_load(&tar, s->cx, path, 0));
+	COP_GO(cop__blob_load(&tar, s->cx, path, MOST_BYTES));
 	COP_GO(jpeg_pass(s, &n, &tar, test, 0, 0));
 	if (!n)
 		COP_GO(cop__error(

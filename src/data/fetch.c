@@ -9,8 +9,10 @@
 #include "data/data.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +43,9 @@ static bool restart(fetch *f)
 	return true;
 }
 
+/* A mirror in a folder answers without a code, and always from where it is asked. */
+static bool heeds_range(const fetch *f, long code) { return code == 206 || !strncmp(f->url, "file:", 5); }
+
 /* The first piece tells whether the server heeded the range: 206 goes on, anything else is the whole file. */
 static size_t on_bytes(char *p, size_t size, size_t n, void *ud)
 {
@@ -50,7 +55,7 @@ static size_t on_bytes(char *p, size_t size, size_t n, void *ud)
 	(void)size; /* 1, by the interface */
 	if (!f->begun) {
 		curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &code);
-		if (f->start && code != 206 && !restart(f)) {
+		if (f->start && !heeds_range(f, code) && !restart(f)) {
 			f->failed_write = true;
 			return 0;
 		}
@@ -109,14 +114,28 @@ static void set_options(fetch *f)
 	curl_easy_setopt(c, CURLOPT_RANGE, range);
 }
 
+/* Its name is known, since a later run goes on with it: no link is followed, and one program at a time writes there. */
+static cop_status open_part(fetch *f)
+{
+	struct stat s;
+	int fd = open(f->part, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+
+	if (fd < 0) return cop__error(f->cx, COP_IO, "%s: %s", f->part, strerror(errno));
+	cop_status st = COP_OK;
+	if (fstat(fd, &s) || !S_ISREG(s.st_mode)) st = cop__error(f->cx, COP_IO, "%s: is no plain file; it is left alone", f->part);
+	else if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) st = cop__error(f->cx, COP_IO, "%s: another program is fetching it", f->part);
+	else if (!(f->out = fdopen(fd, "ab+"))) st = cop__error(f->cx, COP_IO, "%s: %s", f->part, strerror(errno));
+	if (st) close(fd);
+	return st;
+}
+
 /* One connection. *again: worth another, from where this one ended. */
 static cop_status attempt(fetch *f, bool *again)
 {
 	long code = 0;
 
 	*again = f->begun = false;
-	f->out = fopen(f->part, "ab+");
-	if (!f->out) return cop__error(f->cx, COP_IO, "%s: %s", f->part, strerror(errno));
+	COP_TRY(open_part(f));
 	fseeko(f->out, 0, SEEK_END);
 	f->start = f->have = (int64_t)ftello(f->out);
 	if (f->file->size && f->have == f->file->size) { /* all was there but the last step */
@@ -126,7 +145,8 @@ static cop_status attempt(fetch *f, bool *again)
 	set_options(f);
 	CURLcode rc = curl_easy_perform(f->curl);
 	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &code);
-	bool closed = !fclose(f->out);
+	bool closed = !fflush(f->out) && !fsync(fileno(f->out));
+	closed = !fclose(f->out) && closed;
 	if (rc == CURLE_OK && closed) return COP_OK;
 	if (cop__stopped(f->cx))
 		return cop__error(f->cx, COP_STOPPED, "%s: stopped after %lld bytes; the next try goes on from there",
@@ -138,7 +158,7 @@ static cop_status attempt(fetch *f, bool *again)
 		return cop__error(f->cx, COP_FORMAT, "%s: is longer than the %lld bytes expected", f->url,
 		        (long long)(f->file->size ? f->file->size : max_bytes));
 	}
-	if (code == 416) { /* .part is no beginning of what the server has */
+	if (code == 416 || rc == CURLE_BAD_DOWNLOAD_RESUME || rc == CURLE_RANGE_ERROR) { /* .part is no beginning of what the server has */
 		remove(f->part);
 		*again = true;
 		return COP_OK;
@@ -183,7 +203,7 @@ static cop_status one_file(fetch *f, const char *folder, const char *home)
 	}
 	if (rename(f->part, f->path))
 		return cop__error(f->cx, COP_IO, "%s: could not be renamed (%s)", f->part, strerror(errno));
-	return COP_OK;
+	return cop__sync_folder(f->cx, f->path) ? COP_OK : cop__error(f->cx, COP_IO, "%s: may not be safe on the disk yet (%s)", f->path, strerror(errno));
 }
 
 static cop_status make_folders(cop_ctx *cx, const char *folder)

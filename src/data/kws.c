@@ -14,7 +14,7 @@ static cop_status load(cop_blob *b, cop_ctx *cx, const char *folder, const char 
 	char path[COP_DATA_PATH];
 
 	COP_TRY(cop__path(path, cx, folder, name));
-	COP_TRY(cop__blob_load(b, cx, path, 0));
+	COP_TRY(cop__blob_load(b, cx, path, 1 << 20)); /* 1,000 samples of 490 bytes */
 	if (b->size != size)
 		return cop__error(cx, COP_FORMAT, "%s: is %zu bytes long, %zu is expected", path, b->size, size);
 	return COP_OK;

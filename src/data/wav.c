@@ -245,7 +245,7 @@ static cop_status open_fsdd(cop_store *s, const char *folder, const cop_want *w)
 
 	if (!cop__is_file(folder, fsdd_tar)) return fsdd_read(s, NULL, folder, w);
 	COP_TRY(cop__path(path, s->cx, folder, fsdd_tar));
-	COP_TRY(cop__blob_load(&tar, s->cx, path, 0));
+	COP_TRY(cop__blob_load(&tar, s->cx, path, (size_t)128 << 20)); /* 3,000 short recordings: 24 MB */
 	cop_status st = fsdd_read(s, &tar, folder, w);
 	cop__blob_free(&tar);
 	return st;

@@ -6,6 +6,9 @@
 
 #include "io/cop.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 enum { MOST_NUMBERS = 1 << 22 }; /* of a data set that are looked at */
 
 void cop__identity_bytes(cop_text *t, const char *label, const char *name, const void *bytes, size_t size)
@@ -64,11 +67,24 @@ cop_status cop__identity_data(cop_text *t, const char *label, cop_dataset *d)
 	return t->status;
 }
 
+/* As few digits as tell it from every other float: 0.05, not 0.0500000007. */
+static void add_real(cop_text *t, const char *label, float v)
+{
+	char text[32];
+
+	for (int digits = 6; digits <= 9; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, (double)v);
+		if (strtof(text, NULL) == v) break;
+	}
+	cop__text_add(t, "%s\t%s\n", label, text);
+}
+
 void cop__identity_args(cop_text *t, const cop_train_args *a)
 {
-	cop__text_add(t, "seed\t%lld\nepochs\t%d\nbatch\t%d\nlr\t%.9g\n", (long long)a->seed, a->epochs, a->batch, (double)a->lr);
-	cop__text_add(t, "update\t%s\nschedule\t%s\naugment\t%s\nsmooth\t%.9g\n", a->update ? a->update : "sgd momentum=0.9", a->schedule ? a->schedule : "cosine",
-		a->augment ? a->augment : "none", (double)a->smooth);
+	cop__text_add(t, "seed\t%lld\nepochs\t%d\nbatch\t%d\n", (long long)a->seed, a->epochs, a->batch);
+	add_real(t, "lr", a->lr);
+	cop__text_add(t, "update\t%s\nschedule\t%s\naugment\t%s\n", a->update ? a->update : "sgd momentum=0.9", a->schedule ? a->schedule : "cosine", a->augment ? a->augment : "none");
+	add_real(t, "smooth", a->smooth);
 }
 
 bool cop__same_weights(const cop_graph *a, const cop_graph *b)

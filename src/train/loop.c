@@ -286,11 +286,25 @@ static void tell_again(loop *l)
 	}
 }
 
+/* A result that was written over its own input is known by its weights; any other network is another run's. */
+static cop_status same_network(const loop *l)
+{
+	cop_number n[] = {{.name = "step"}, {.name = "finished"}};
+	cop_graph *from;
+	bool there, other;
+
+	COP_TRY(cop__checkpoint_load(&from, l->cx, l->a->checkpoint, n, LEN(n)));
+	bool done = (n[1].i || n[0].i == l->per_epoch * l->a->epochs) && cop__same_weights(l->model, from);
+	cop_graph_free(from);
+	return done ? COP_OK : cop__checkpoint_find(&there, &other, l->cx, l->a->checkpoint, l->run.data, NULL);
+}
+
 static cop_status resume(loop *l, bool other)
 {
 	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "right"}, {.name = "count"}, {.name = "epochs"}};
 	const char *path = l->a->checkpoint;
 
+	if (other) COP_TRY(same_network(l));
 	COP_TRY(cop__checkpoint_read(path, l->g, n, LEN(n)));
 	l->step = n[0].i;
 	l->finished = n[1].i || l->step == l->per_epoch * l->a->epochs;
@@ -300,14 +314,12 @@ static cop_status resume(loop *l, bool other)
 	cop__text_bytes(&l->epochs, n[5].text ? n[5].text : "", n[5].size);
 	COP_TRY(l->epochs.status);
 	if (l->step < 0 || l->step > l->per_epoch * l->a->epochs) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);
-	if (other && !(l->finished && cop__same_weights(l->model, l->g)))
-		return cop__error(l->cx, COP_ARG, "%s: the checkpoint was made with another network, or with other weights in it; resume with the same, or remove it", path);
 	COP_TRY(push(l));
 	tell_again(l);
 	return cop_session_pull(l->s, l->model);
 }
 
-/* Before any work: is the checkpoint's place free, or ours? An output that was written over its input is known by its weights. */
+/* Before any work: is the checkpoint's place free, or ours? */
 static cop_status look(loop *l, cop_dataset *train)
 {
 	const cop_train_args *a = l->a;
