@@ -159,7 +159,7 @@ cop_status cli_folder_write(void *folder, const char *name, const void *bytes, s
 	CLI_TRY(cli_folder_place(path, f, name));
 	FILE *out = fopen(path, "wb");
 	if (!out) return say(f);
-	bool ok = fwrite(bytes, 1, size, out) == size;
+	bool ok = fwrite(bytes, 1, size, out) == size && !fflush(out) && !fsync(fileno(out));
 	ok = !fclose(out) && ok;
 	if (!ok) return cli_fail(f->c, COP_IO, "%s/%s could not be written: %s; nothing is left of it", f->said, name, strerror(errno));
 	f->files++;

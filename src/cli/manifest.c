@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_BYTES = 1 << 20, MOST_LINE = 400 };
 
@@ -93,10 +94,10 @@ bool cli_manifest_write(const char *path, const cli_manifest *const *lists, int 
 	FILE *f = fopen(path, "wb");
 
 	if (!f) return false;
-	fputs(title, f);
+	bool ok = fputs(title, f) >= 0;
 	for (int k = 0; k < n; k++)
 		for (int i = 0; i < lists[k]->n; i++) fprintf(f, "%016llx %s\n", (unsigned long long)lists[k]->entry[i].hash, lists[k]->entry[i].name);
-	bool ok = !ferror(f);
+	ok = ok && !fflush(f) && !ferror(f) && !fsync(fileno(f));
 	return !fclose(f) && ok;
 }
 

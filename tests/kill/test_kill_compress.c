@@ -8,8 +8,8 @@
 #define OVER "compress|net.cop|--recipe|../r.yaml|--data|synth-digits|--limit|40|--threads|1"
 
 static const walk rows[] = {
-	{LINE "|-o|small.cop", "small.cop", "net.cop", "--resume", "kill fail full signal", false, "small.history.json"},
-	{OVER "|-o|net.cop", "net.cop", "net.cop", NULL, "kill", false, NULL},
+	{LINE "|-o|small.cop", "small.cop", "net.cop", "--resume", "kill fail full signal", false, false, "small.history.json"},
+	{OVER "|-o|net.cop", "net.cop", "net.cop", NULL, "kill", false, false, NULL},
 };
 
 static void write_text(const char *path, const char *text)

@@ -8,10 +8,10 @@
 #define AGAIN "train|out.cop|--data|synth-digits|--limit|60|--epochs|2|--threads|1"
 
 static const walk rows[] = {
-	{TRAIN "|-o|out.cop", "out.cop", "old.cop", "--resume", "kill fail full short eintr signal", false, NULL},
-	{TRAIN "|-o|out.cop", "out.cop", NULL, "--resume", "kill fail", false, NULL},
-	{AGAIN "|-o|out.cop", "out.cop", "old.cop", "--resume", "kill fail", false, NULL}, /* the output is the input */
-	{TRAIN "|--augment|normalise,shift=1|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, NULL},
+	{TRAIN "|-o|out.cop", "out.cop", "old.cop", "--resume", "kill fail full short eintr signal", false, false, NULL},
+	{TRAIN "|-o|out.cop", "out.cop", NULL, "--resume", "kill fail", false, false, NULL},
+	{AGAIN "|-o|out.cop", "out.cop", "old.cop", "--resume", "kill fail", false, false, NULL}, /* the output is the input */
+	{TRAIN "|--augment|normalise,shift=1|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, NULL},
 };
 
 static void at_every_call(void **state)

@@ -5,16 +5,16 @@
 #include "kill/walk.h"
 
 static const walk rows[] = {
-	{"quantize|../net.cop|--data|synth-digits|--limit|20|--threads|1|-o|q.cop", "q.cop", "old.cop", NULL, "kill fail full short eintr signal", false, NULL},
-	{"export|../net.cop|-o|x.onnx", "x.onnx", "old.cop", NULL, "kill fail full short eintr signal", false, NULL},
-	{"export|../net.cop|-o|x.safetensors", "x.safetensors", "old.cop", NULL, "kill fail", false, NULL},
-	{"apply|../net.cop|fuse|-o|a.cop", "a.cop", "old.cop", NULL, "kill fail full signal", false, NULL},
-	{"apply|net.cop|fuse|-o|net.cop", "net.cop", "net.cop", NULL, "fail full", false, NULL}, /* over its input */
-	{"report|../net.cop|-o|r.html", "r.html", "old.cop", NULL, "kill fail full signal", true, NULL},
-	{"run|../net.cop|../x.npy|-o|y.npy", "y.npy", "old.cop", NULL, "kill fail full signal", false, NULL},
-	{"emit|../net.cop|-o|c", "c", "old-c", NULL, "kill fail full signal", false, NULL},
-	{"emit|../net.cop|-o|c", "c", NULL, NULL, "kill fail full", false, NULL},
-	{"data|export|synth-digits|--limit|3|-o|d.npy", "d.npy", "old.cop", NULL, "kill fail full signal", false, NULL},
+	{"quantize|../net.cop|--data|synth-digits|--limit|20|--threads|1|-o|q.cop", "q.cop", "old.cop", NULL, "kill fail full short eintr signal", false, false, NULL},
+	{"export|../net.cop|-o|x.onnx", "x.onnx", "old.cop", NULL, "kill fail full short eintr signal", false, false, NULL},
+	{"export|../net.cop|-o|x.safetensors", "x.safetensors", "old.cop", NULL, "kill fail", false, false, NULL},
+	{"apply|../net.cop|fuse|-o|a.cop", "a.cop", "old.cop", NULL, "kill fail full signal", false, false, NULL},
+	{"apply|net.cop|fuse|-o|net.cop", "net.cop", "net.cop", NULL, "fail full", false, false, NULL}, /* over its input */
+	{"report|../net.cop|-o|r.html", "r.html", "old.cop", NULL, "kill fail full signal", true, false, NULL},
+	{"run|../net.cop|../x.npy|-o|y.npy", "y.npy", "old.cop", NULL, "kill fail full signal", false, false, NULL},
+	{"emit|../net.cop|-o|c", "c", "old-c", NULL, "kill fail full signal", false, true, NULL},
+	{"emit|../net.cop|-o|c", "c", NULL, NULL, "kill fail full", false, true, NULL},
+	{"data|export|synth-digits|--limit|3|-o|d.npy", "d.npy", "old.cop", NULL, "kill fail full signal", false, false, NULL},
 };
 
 static void at_every_call(void **state)
@@ -37,7 +37,7 @@ static void data_get(void **state)
 		skip();
 	}
 	snprintf(line, sizeof line, "data|get|kws-mfcc|--folder|.|--mirror|file://%s/kws-mfcc", data);
-	const walk w = {line, "kws-mfcc", NULL, NULL, "", false, NULL};
+	const walk w = {line, "kws-mfcc", NULL, NULL, "", false, false, NULL};
 	int n = walk_begin(&w, &old, &new);
 	assert_int_equal(system("cp -a work whole"), 0);
 	for (int h = 0; h < 3; h++) {

@@ -33,25 +33,51 @@ typedef struct walk {
 	const char *resume; /* added to the line when it is run again; NULL: nothing */
 	const char *hows;   /* "kill fail full short eintr signal" */
 	bool varies;        /* the new output holds times: it must be whole, by its end */
+	bool folder;        /* what could not be removed, or was left by a kill, goes with the next run */
 	const char *history;/* a file in work that must tell of as many stages and epochs as that of a run left alone */
 } walk;
 
 static char walk_home[64];
 
-static inline bool walk_copy(const char *from, const char *to)
+/* Everything below a folder goes; with `from`, what lies there comes in its place. */
+static inline void walk_tree(const char *path, const char *from)
 {
-	char line[1024];
-	snprintf(line, sizeof line, "cp -a '%s' '%s'", from, to);
-	return !system(line);
+	char below[512], other[512];
+	const char *list = from ? from : path;
+	struct dirent *e;
+	struct stat s;
+
+	if (lstat(list, &s)) return;
+	if (!S_ISDIR(s.st_mode)) {
+		static char bytes[1 << 20];
+		FILE *f = from ? fopen(from, "rb") : NULL, *g = f ? fopen(path, "wb") : NULL;
+		if (!from) unlink(path);
+		if (g) assert_true(fwrite(bytes, 1, fread(bytes, 1, sizeof bytes, f), g) == (size_t)s.st_size);
+		if (g) fclose(g);
+		if (f) fclose(f);
+		return;
+	}
+	DIR *d = opendir(list);
+	if (from) mkdir(path, 0777);
+	while (d && (e = readdir(d))) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+		if (snprintf(below, sizeof below, "%s/%s", path, e->d_name) >= (int)sizeof below) continue;
+		if (from && snprintf(other, sizeof other, "%s/%s", from, e->d_name) >= (int)sizeof other) continue;
+		walk_tree(below, from ? other : NULL);
+	}
+	if (d) closedir(d);
+	if (!from) rmdir(path);
 }
 
 static inline void walk_fresh(const walk *w)
 {
 	char to[256];
 
-	assert_int_equal(system("rm -rf work tmp && mkdir work tmp"), 0);
+	walk_tree("work", NULL);
+	walk_tree("tmp", NULL);
+	assert_true(!mkdir("work", 0777) && !mkdir("tmp", 0777));
 	snprintf(to, sizeof to, "work/%s", w->out);
-	if (w->old) assert_true(walk_copy(w->old, to));
+	if (w->old) walk_tree(to, w->old);
 }
 
 /* The sum over all files of a hash of name and contents; 0: nothing there. */
@@ -112,6 +138,7 @@ static inline void walk_start(const char *line, const char *more, const char *ho
 	if (err < 0 || out < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 || chdir("work")) _exit(126);
 	snprintf(number, sizeof number, "%d", at);
 	setenv("TMPDIR", "../tmp", 1);
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
 	setenv("PATH", "/nowhere", 1); /* pictures are not what is tried here */
 	if (how || count) setenv("LD_PRELOAD", COP_FAULTS, 1);
 	if (how) setenv("FAULT_HOW", how, 1), setenv("FAULT_AT", number, 1);
@@ -199,7 +226,7 @@ static inline void walk_after(const walk *w, const char *how, int at, int code, 
 	if (killed != !strcmp(how, "kill")) fail_msg("%s, %s at %d: exit %d; %s", w->line, how, at, code, text);
 	if (code == 7 && strncmp(text, "coppice: ", 9)) fail_msg("%s, %s at %d: exit 7 without a sentence: %s", w->line, how, at, text);
 	if (!code && is != new) fail_msg("%s, %s at %d: exit 0 with the old output", w->line, how, at);
-	if (!killed && (walk_left(left, sizeof left, "work") || walk_left(left, sizeof left, "tmp"))) fail_msg("%s, %s at %d left %s", w->line, how, at, left);
+	if (!killed && !(w->folder && !strcmp(how, "fail")) && (walk_left(left, sizeof left, "work") || walk_left(left, sizeof left, "tmp"))) fail_msg("%s, %s at %d left %s", w->line, how, at, left);
 }
 
 static inline void walk_all(const walk *w, int step)
@@ -211,7 +238,7 @@ static inline void walk_all(const walk *w, int step)
 
 	for (size_t h = 0; h < sizeof hows / sizeof *hows; h++) {
 		if (!strstr(w->hows, hows[h])) continue;
-		for (int at = 1; at <= n; at += h < 2 ? 1 : step) {
+		for (int at = 1; at <= n; at += h < 1 || step == 1 ? 1 : h < 2 ? 2 : step) {
 			walk_fresh(w);
 			int code = walk_run(w->line, NULL, hows[h], at, NULL);
 			walk_after(w, hows[h], at, code, old, new);
@@ -220,6 +247,7 @@ static inline void walk_all(const walk *w, int step)
 				walk_text(text, sizeof text, "err");
 				fail_msg("%s, %s at %d, then again: exit %d, %s; %s", w->line, hows[h], at, again, walk_state(w) == new ? "the bits of a whole run" : "other bits", text);
 			}
+			if (w->folder && walk_left(text, sizeof text, "work")) fail_msg("%s, %s at %d, then again: %s is left", w->line, hows[h], at, text);
 			if (walk_counts(w) != told) fail_msg("%s, %s at %d, then again: the history has %d for %d", w->line, hows[h], at, walk_counts(w), told);
 		}
 	}
@@ -228,7 +256,7 @@ static inline void walk_all(const walk *w, int step)
 static inline int walk_enter(void **state)
 {
 	(void)state;
-	snprintf(walk_home, sizeof walk_home, "/tmp/coppice-kill-XXXXXX");
+	snprintf(walk_home, sizeof walk_home, "%s/coppice-kill-XXXXXX", access("/dev/shm", W_OK | X_OK) ? "/tmp" : "/dev/shm"); /* a disk would wait for each fsync */
 	if (!mkdtemp(walk_home) || chdir(walk_home) || mkdir("work", 0777)) return -1;
 	setenv("HOME", walk_home, 1);
 	unsetenv("XDG_DATA_HOME");
