@@ -39,14 +39,17 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t n_words)
 	return h;
 }
 
+/* x: room for a sample and what belongs to it. */
 static cop_status samples(uint64_t *h, cop_dataset *d, float *x)
 {
+	float *y = x + cop_type_count(&d->x);
 	int64_t each = cop_type_count(&d->x), step = COP_MAX(1, (int64_t)d->count * each / MOST_NUMBERS);
 
 	for (int64_t i = 0; i < d->count; i += step) {
 		int32_t label = 0;
 		COP_TRY(d->get(d->ud, (int32_t)i, x, &label));
-		*h = mix(mix(*h, x, (size_t)each), &label, 1);
+		if (d->targets) COP_TRY(d->target(d->ud, (int32_t)i, y));
+		*h = mix(mix(mix(*h, x, (size_t)each), &label, 1), y, (size_t)d->targets);
 	}
 	return COP_OK;
 }
@@ -54,7 +57,7 @@ static cop_status samples(uint64_t *h, cop_dataset *d, float *x)
 cop_status cop__identity_data(cop_text *t, const char *label, cop_dataset *d)
 {
 	uint64_t h = 0xcbf29ce484222325u;
-	float *x = d ? cop__alloc(t->cx, (size_t)cop_type_count(&d->x) * sizeof *x) : NULL;
+	float *x = d ? cop__alloc(t->cx, (size_t)(cop_type_count(&d->x) + d->targets) * sizeof *x) : NULL;
 
 	if (!d) return cop__text_add(t, "%s\tnone\n", label), t->status;
 	if (!x) return COP_NOMEM;

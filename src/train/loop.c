@@ -320,7 +320,7 @@ static cop_status resume(loop *l, bool other)
 }
 
 /* Before any work: is the checkpoint's place free, or ours? */
-static cop_status look(loop *l, cop_dataset *train)
+static cop_status look(loop *l)
 {
 	const cop_train_args *a = l->a;
 	bool there, other;
@@ -328,7 +328,7 @@ static cop_status look(loop *l, cop_dataset *train)
 	if (!a->checkpoint) return COP_OK;
 	cop__text_add(&l->run, "stage\t%s\n", l->stage);
 	cop__identity_args(&l->run, a);
-	COP_TRY(cop__identity_data(&l->run, "data", train));
+	COP_TRY(cop__identity_data(&l->run, "data", l->train));
 	COP_TRY(cop__identity_graph(&l->run, "network", l->model));
 	COP_TRY(cop__checkpoint_find(&there, &other, l->cx, a->checkpoint, l->run.data, a->resume ? "network" : NULL));
 	return there && a->resume ? resume(l, other) : COP_OK;
@@ -392,7 +392,7 @@ cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, cons
 	cop__text_init(&l.run, l.cx);
 	cop__text_init(&l.epochs, l.cx);
 	cop_status st = set_up(&l, train);
-	if (!st) st = look(&l, train);
+	if (!st) st = look(&l);
 	if (!st) st = run(&l);
 	tear_down(&l);
 	return st;

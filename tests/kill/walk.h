@@ -238,7 +238,7 @@ static inline void walk_all(const walk *w, int step)
 
 	for (size_t h = 0; h < sizeof hows / sizeof *hows; h++) {
 		if (!strstr(w->hows, hows[h])) continue;
-		for (int at = 1; at <= n; at += h < 1 || step == 1 ? 1 : h < 2 ? 2 : step) {
+		for (int at = 1; at <= n; at += h < 1 || step == 1 ? 1 : h < 2 ? 3 : step) {
 			walk_fresh(w);
 			int code = walk_run(w->line, NULL, hows[h], at, NULL);
 			walk_after(w, hows[h], at, code, old, new);
