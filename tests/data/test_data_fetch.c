@@ -327,6 +327,31 @@ static void test_bad_part(void **state)
 	free(body);
 }
 
+/* A mirror that is a folder: .part is gone on with; of wrong bytes the length is right and the checksum is not. A link in its place is not followed. */
+static void test_folder(void **state)
+{
+	(void)state;
+	bool right;
+	uint8_t *body = content(&right);
+	char url[300], link[300];
+	snprintf(url, sizeof url, "file://%s/mirror", dir);
+	write_at(dir, "mirror/fsdd_recordings.tar.gz", body, length());
+	write_at(dir, "fsdd/fsdd_recordings.tar.gz.part", body, 1000000);
+	cop_status st = cop_data_get(cx, "fsdd", dir, url, NULL, NULL);
+	if (no_curl(st)) return;
+	if (!right) assert_says(cx, "its SHA-256 is ");
+	assert_int_equal(st, right ? COP_OK : COP_FORMAT);
+	cop_error_clear(cx);
+	unlink(path(""));
+	snprintf(link, sizeof link, "%s/victim", dir);
+	write_at(dir, "victim", "mine", 4);
+	assert_int_equal(symlink(link, path(".part")), 0);
+	assert_int_equal(cop_data_get(cx, "fsdd", dir, url, NULL, NULL), COP_IO);
+	assert_int_equal(unlink(path(".part")), 0);
+	struct stat s;
+	assert_true(!stat(link, &s) && s.st_size == 4);
+}
+
 static void test_refusals(void **state)
 {
 	(void)state;
@@ -379,7 +404,7 @@ static void test_stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(test_whole), T(test_resume), T(test_resume_later), T(test_no_range),
-	        T(test_wrong_sum), T(test_wrong_length), T(test_bad_part), T(test_refusals), T(test_stop)};
+	        T(test_wrong_sum), T(test_wrong_length), T(test_bad_part), T(test_folder), T(test_refusals), T(test_stop)};
 	cop_ctx_new(&cx, NULL);
 	int rc = cmocka_run_group_tests(tests, start, stop);
 	cop_ctx_free(cx);
