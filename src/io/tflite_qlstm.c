@@ -68,7 +68,7 @@ static cop_status states(cop_tfl *m, const cop_tfl_node *n, lstm *l, cop_qrnn_at
 	if (!(scale > 0) || frexpf(scale, &exponent) != 0.5f || exponent > -10 || exponent < -14)
 		return cop__tfl_fail(m, n, "the cell state '%s' must be int16 with a scale of 2^-15 to 2^-11", c->name);
 	float clip = cop__fb_float(&n->options, LSTM_CELL_CLIP, 0) / scale;
-	*a = (cop_qrnn_attr){.point = 1 - exponent, .clip = clip > 0 ? (int32_t)fminf(clip, 32767) : 0, .start = l->h_zero};
+	*a = (cop_qrnn_attr){.point = 1 - exponent, .clip = clip > 0 ? (int32_t)fminf(clip, 32767) : 0, .start = l->h_zero, .exact = 1};
 	if (!made) return cop__tfl_fail(m, n, "needs intermediate tensor %d, whose scale is that of h", LSTM_MID_HIDDEN);
 	COP_TRY(cop__tfl_scale(m, n, made, &before, &a->zero));
 	cop__multiplier_double(&a->mult, &a->shift, ldexp((double)(1 / before), -Q15));

@@ -123,7 +123,7 @@ typedef struct cop_qmul_attr { int32_t za, zb, zy, my, sy, qlo, qhi; } cop_qmul_
 typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, zy, m, s, qlo, qhi; } cop_qavgpool_attr;
 typedef struct cop_qlut_attr { int32_t to; } cop_qlut_attr;               /* the result's cop_dtype, I8 or U8 */
 typedef struct cop_qsoftmax_attr { int32_t mult, shift, least; } cop_qsoftmax_attr;
-typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, mult, shift, zero, start; } cop_qrnn_attr; /* cell: enum cop_rnn_cell */
+typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, mult, shift, zero, start, exact; } cop_qrnn_attr; /* cell: enum cop_rnn_cell */
 typedef struct cop_quantize_attr { float scale; int32_t zero, to; } cop_quantize_attr; /* to: I8 or U8 */
 typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize_attr;
 typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;

@@ -5,6 +5,7 @@
  * of those over h, zero point within. m [2,2s]: multipliers, then shifts (kernel/quant.h, double) of the s sums over x, then of those over h, to 12
  * bits behind the point; s is g, one for a gate, or g u, one for a row. point: bits of the 16-bit state behind its point; clip: its
  * bound, 0 for none; mult and shift: to h, whose zero point is zero; start: the number h has before the first step.
+ * exact: the gates' functions are TFLite's, bit by bit, else a table's.
  * GRU_AFTER: the bias b' lies in the sums over h. PLAIN: the function is tanh.
  */
 #include "op/axes.h"
@@ -48,7 +49,7 @@ static cop_status infer(cop_graph *g, cop_nid n)
 static int words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_qrnn_attr, a, g, n);
-	const int32_t own[QR_WORDS - RN_ACT] = {a.point, a.clip, a.mult, a.shift, a.zero, a.start, cop__in(g, n, 4)->dim[1]};
+	const int32_t own[QR_WORDS - RN_ACT] = {a.point, a.clip, a.mult, a.shift, a.zero, a.start, a.exact != 0, cop__in(g, n, 4)->dim[1]};
 	cop__rnn_words(g, n, k);
 	memcpy(k + RN_ACT, own, sizeof own);
 	return QR_WORDS;
@@ -57,12 +58,12 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 static cop_nid sample(cop_graph *g, int which)
 {
 	static const struct { int32_t n, steps, in, units; bool y, by_row; cop_qrnn_attr a; } form[] = {
-		{1, 3, 5, 4, true, false, {RNN_LSTM, 0, 0, 12, 0, 1073741824, -7, 0, 0}},
-		{2, 2, 7, 3, true, true, {RNN_LSTM, 1, 1, 11, 9000, 1500000000, -7, -5, -5}},
-		{1, 4, 1, 1, false, false, {RNN_LSTM, 0, 0, 15, 0, 1300000000, -8, 100, -128}},
-		{3, 5, 9, 6, true, true, {RNN_GRU, 0, 0, 15, 0, 1300000000, -8, 3, 3}},
-		{1, 4, 33, 17, false, false, {RNN_GRU_AFTER, 1, 0, 15, 0, 1200000000, -8, -1, -1}},
-		{2, 6, 12, 8, true, true, {RNN_PLAIN, 0, 1, 15, 0, 1100000000, -8, 0, 0}}};
+		{1, 3, 5, 4, true, false, {RNN_LSTM, 0, 0, 12, 0, 1073741824, -7, 0, 0, 1}},
+		{2, 2, 7, 3, true, true, {RNN_LSTM, 1, 1, 11, 9000, 1500000000, -7, -5, -5, 1}},
+		{1, 4, 1, 1, false, false, {RNN_LSTM, 0, 0, 15, 0, 1300000000, -8, 100, -128, 0}},
+		{3, 5, 9, 6, true, true, {RNN_GRU, 0, 0, 15, 0, 1300000000, -8, 3, 3, 0}},
+		{1, 4, 33, 17, false, false, {RNN_GRU_AFTER, 1, 0, 15, 0, 1200000000, -8, -1, -1, 0}},
+		{2, 6, 12, 8, true, true, {RNN_PLAIN, 0, 1, 15, 0, 1100000000, -8, 0, 0, 1}}};
 	int32_t m[2 * 2 * 4 * 6];
 
 	if (which >= LEN(form)) return 0;
@@ -78,6 +79,6 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qrnn = {
-	.name = "qrnn", .attrs = "cell:i reverse:i time_first:i point:i clip:i mult:i shift:i zero:i start:i", .min_in = 5, .max_in = 5, .n_out = 2, .must_out = 1, .flags = COP_OP_PURE,
+	.name = "qrnn", .attrs = "cell:i reverse:i time_first:i point:i clip:i mult:i shift:i zero:i start:i exact:i", .min_in = 5, .max_in = 5, .n_out = 2, .must_out = 1, .flags = COP_OP_PURE,
 	.infer = infer, .words = words, .cost = cop__rnn_cost, .sample = sample,
 };

@@ -10,8 +10,8 @@
 #include "op/qscale.h"
 #include "pass/pass.h"
 
-typedef struct cop_qlayer { /* a convolution or fully connected layer of g */
-	int bits;           /* of its weights; 0: it stays float */
+typedef struct cop_qlayer { /* a convolution, fully connected or recurrent layer of g */
+	int bits;           /* of its weights; 0: it stays float. Recurrent layers have 8, and make q and what follows themselves */
 	int act_bits;       /* of its result */
 	int32_t o, k, groups;
 	int8_t *q;          /* [o,k] */
@@ -48,6 +48,9 @@ cop_qrange cop__range_of_bytes(float scale, int32_t zero, cop_dtype d); /* I8 or
 cop_vid cop__table_leaf(const cop_graph *g, cop_nid n); /* the one value that n's result is a function of; 0: there is none */
 double cop__table_value(const cop_graph *g, cop_vid v, cop_vid leaf, double x); /* v where leaf is x */
 bool cop__lower_table(cop_lower *l, cop_nid n, cop_vid *made);
+/* Recurrent layers (lower_rnn.c): can node n be one of integers? h of it, and y put among the integer forms; 0 after a failure. */
+bool cop__rnn_lowers(const cop_graph *g, cop_nid n);
+cop_vid cop__lower_rnn(cop_lower *l, cop_nid n);
 /* Makes node n of integers: *made, 0 after a failure. False: it has no such form here. */
 bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made);
 

@@ -333,7 +333,7 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 
 	if (!g->node[n].guard && bytes(l, n, made)) return true;
 	if (g->node[n].guard || cop__outt(g, n, 0)->dtype != COP_F32 || !(range_of(l, cop__res(g, n, 0))->scale > 0)) return false;
-	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = layer(l, n), true;
+	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = op == OP_rnn ? cop__lower_rnn(l, n) : layer(l, n), true;
 	if (l->z->layer[n].o) return false;
 	if ((op == OP_map || op == OP_pow || op == OP_div || op == OP_sub || !integers(l, n)) && cop__lower_table(l, n, made)) return true;
 	if (!integers(l, n)) return false;

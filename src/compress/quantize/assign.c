@@ -40,7 +40,7 @@ static cop_status own_range(cop_quantizer *z, cop_vid v, bool input, int bits, i
 static bool can_give(const cop_graph *g, cop_nid n)
 {
 	int op = n ? g->node[n].op : OP_none;
-	return op == OP_conv || op == OP_fc || op == OP_add || op == OP_mul || op == OP_clip || op == OP_hswish || op == OP_gelu;
+	return op == OP_conv || op == OP_fc || op == OP_rnn || op == OP_add || op == OP_mul || op == OP_clip || op == OP_hswish || op == OP_gelu;
 }
 
 /* Which values are made from what a layer made. Before the first layer it is the input, prepared: 8 bits, as that. */
@@ -50,6 +50,7 @@ static void mark_behind(bool *behind, const cop_quantizer *z)
 		bool *y = &behind[cop__res(z->g, n, 0)];
 		*y = z->layer[n].o != 0 && strncmp(cop__qlayer_name(z->g, n), "prepare", 7);
 		for (int i = 0; i < z->g->node[n].n_in; i++) *y = *y || behind[z->g->node[n].in[i]];
+		if (cop__res(z->g, n, 1)) behind[cop__res(z->g, n, 1)] = *y;
 	}
 }
 
@@ -105,6 +106,17 @@ static void keep_resolution(cop_quantizer *z)
 	}
 }
 
+/* All states of a recurrent layer and the last one have one range: each is read by the next step. */
+static cop_status states(cop_quantizer *z, cop_nid n, bool own)
+{
+	cop_vid h = cop__res(z->g, n, 0), y = cop__res(z->g, n, 1);
+
+	if (z->g->node[n].op != OP_rnn) return COP_OK;
+	if (own) COP_TRY(own_range(z, y, false, 8, OP_rnn));
+	z->act[h] = z->act[y];
+	return COP_OK;
+}
+
 cop_status cop__set_ranges(cop_quantizer *z)
 {
 	const cop_graph *g = z->g;
@@ -116,11 +128,13 @@ cop_status cop__set_ranges(cop_quantizer *z)
 	for (int32_t i = 0; i < g->n_input; i++) COP_TRY(own_range(z, g->input[i], true, 8, OP_none));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)], z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) COP_TRY(states(z, n, true));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		for (int i = 0; g->node[n].op == OP_concat && i < g->node[n].n_in; i++) {
 			cop_vid v = cop__arg(g, n, i);
 			if (readers[v] == 1 && can_give(g, g->value[v].producer)) z->act[v] = z->act[cop__res(g, n, 0)];
 		}
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) COP_TRY(states(z, n, false));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		if (cop__moves(g, n)) z->act[cop__res(g, n, 0)] = z->act[cop__arg(g, n, 0)];
 	keep_resolution(z);

@@ -95,13 +95,15 @@ static cop_status look(cop_quantizer *z, cop_watch *w, int32_t got)
 	for (int32_t i = 0; i < g->n_input; i++)
 		if (cop__t(g, g->input[i])->dtype == COP_F32)
 			COP_TRY(see(z, g->input[i], w->x[i].samples, w->x[i].each * got, "the input", g->value[g->input[i]].name));
-	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
-		COP_TRY(cop__watch_value(w, cop__res(g, n, 0), &t));
-		if (!t.data) continue;
-		int64_t count = cop_type_count(&t.type), first = count % w->batch ? count : count / w->batch * got; /* samples that do not come first have the last one twice */
-		if (softened(g, cop__res(g, n, 0))) switch_off(t.data, first, t.type.dim[t.type.rank - 1]); /* the run is over */
-		COP_TRY(see(z, cop__res(g, n, 0), t.data, first, NULL, cop__label(g, n, label)));
-	}
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int i = 0; i < COP_MAX_OUT; i++) {
+			cop_vid v = cop__res(g, n, i);
+			COP_TRY(cop__watch_value(w, v, &t));
+			if (!t.data) continue;
+			int64_t count = cop_type_count(&t.type), first = count % w->batch ? count : count / w->batch * got; /* samples that do not come first have the last one twice */
+			if (softened(g, v)) switch_off(t.data, first, t.type.dim[t.type.rank - 1]); /* the run is over */
+			COP_TRY(see(z, v, t.data, first, NULL, cop__label(g, n, label)));
+		}
 	return COP_OK;
 }
 

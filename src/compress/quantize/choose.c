@@ -121,7 +121,7 @@ static cop_status raised(cop_graph **out, cop_quantizer *z, const order *o, int3
 
 	for (int32_t i = 0; i < o->count; i++) {
 		cop_qlayer *l = &z->layer[o->n[i]];
-		bool wide = narrow && i < steps, keep = steps - (narrow ? o->count : 0) > i;
+		bool wide = narrow && (i < steps || z->g->node[o->n[i]].op == OP_rnn), keep = steps - (narrow ? o->count : 0) > i;
 		l->bits = keep ? 0 : wide ? 8 : z->weight_bits;
 		l->act_bits = wide || keep ? 8 : z->act_bits;
 	}

@@ -88,7 +88,8 @@ static cop_status find_layers(cop_quantizer *z)
 	if (!readers) return COP_NOMEM;
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		cop_qlayer *l = &z->layer[n];
-		if (!cop__qlayer_is(g, n) || readers[cop__arg(g, n, 1)] != layers_of(g, cop__arg(g, n, 1))) continue;
+		bool rnn = g->node[n].op == OP_rnn && cop__rnn_lowers(g, n);
+		if (!rnn && (!cop__qlayer_is(g, n) || readers[cop__arg(g, n, 1)] != layers_of(g, cop__arg(g, n, 1)))) continue;
 		const cop_type *w = cop__in(g, n, 1);
 		*l = (cop_qlayer){.bits = z->weight_bits, .act_bits = z->act_bits, .o = w->dim[0], .k = (int32_t)(cop_type_count(w) / w->dim[0]), .groups = 1};
 		if (g->node[n].op == OP_conv) {
@@ -97,10 +98,11 @@ static cop_status find_layers(cop_quantizer *z)
 		}
 		if (z->a->keep && cop__match(z->a->keep, cop__qlayer_name(g, n))) l->bits = 0, l->act_bits = 8;
 		else found++;
-		if (z->a->adaround && l->bits && l->k > COP_MOST_PRODUCTS)
+		if (rnn && l->bits) l->bits = l->act_bits = 8;
+		if (z->a->adaround && !rnn && l->bits && l->k > COP_MOST_PRODUCTS)
 			cop__log(z->cx, COP_LOG_WARN, "quantize: '%s' has %d inputs a filter, too many for adaround: rounded to the nearest", cop__qlayer_name(g, n), l->k);
 	}
-	return found ? COP_OK : cop__error(z->cx, COP_ARG, "quantize: '%s' has no convolution or fully connected layer left to quantise", g->name);
+	return found ? COP_OK : cop__error(z->cx, COP_ARG, "quantize: '%s' has no convolution, fully connected or recurrent layer left to quantise", g->name);
 }
 
 static cop_status open_work(cop_quantizer *z, const cop_graph *model)
@@ -117,6 +119,8 @@ static cop_status open_work(cop_quantizer *z, const cop_graph *model)
 		cop_graph_free(z->g);
 		z->g = bare;
 	}
+	for (cop_nid n = 1; n <= (cop_nid)z->g->n_node; n++) /* the range of h is that of all steps */
+		if (z->g->node[n].op == OP_rnn && !cop__want_out(z->g, n, 1)) return COP_NOMEM;
 	if (z->a->equalize) {
 		COP_TRY(cop__equalize(z->g, &pairs));
 		cop__log(z->cx, COP_LOG_INFO, "quantize: %d pairs of layers equalised", pairs);

@@ -7,9 +7,10 @@
 
 #include <math.h>
 
-static bool watched(const cop_graph *g, cop_nid n)
+/* Result i of a node. */
+static bool watched(const cop_graph *g, cop_nid n, int i)
 {
-	return !(cop__op(g, n)->flags & COP_OP_VIEW) && cop__outt(g, n, 0)->dtype == COP_F32;
+	return cop__res(g, n, i) && !(cop__op(g, n)->flags & COP_OP_VIEW) && cop__outt(g, n, i)->dtype == COP_F32;
 }
 
 static bool is_output(const cop_graph *g, cop_vid v)
@@ -26,12 +27,13 @@ static cop_status hand_out(cop_watch *w, const cop_graph *g, int32_t batch, int6
 
 	COP_TRY(cop__batch_for(&w->g, g, &(cop_sized_args){.n = batch, .each = each, .map = &map}, &w->batch));
 	for (int32_t i = 0; i < g->n_output; i++) w->index[g->output[i]] = i + 1;
-	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
-		cop_vid v = cop__res(g, n, 0);
-		if (!watched(g, n) || is_output(g, v)) continue;
-		COP_TRY(cop__output(w->g, map[v], NULL));
-		w->index[v] = w->g->n_output;
-	}
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int i = 0; i < COP_MAX_OUT; i++) {
+			cop_vid v = cop__res(g, n, i);
+			if (!watched(g, n, i) || is_output(g, v)) continue;
+			COP_TRY(cop__output(w->g, map[v], NULL));
+			w->index[v] = w->g->n_output;
+		}
 	return COP_OK;
 }
 

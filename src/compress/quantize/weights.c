@@ -172,7 +172,7 @@ cop_status cop__quantize_weights(cop_quantizer *z)
 	if (!st && rough) st = cop__watch_new(&z->exact, z->g, z->batch, z->each, z->a->threads);
 	for (cop_nid n = 1; !st && n <= (cop_nid)z->g->n_node; n++) {
 		cop_moments m = {0};
-		if (z->layer[n].bits) st = one_layer(z, n, &m);
+		if (z->layer[n].bits && z->g->node[n].op != OP_rnn) st = one_layer(z, n, &m);
 		cop__moments_free(&m, z->cx);
 	}
 	cop__watch_free(&z->exact);
