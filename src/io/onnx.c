@@ -299,6 +299,14 @@ static void graph_name(char out[64], const char *file)
 	if (!*out) snprintf(out, 64, "net");
 }
 
+/* Recurrent layers read through transpositions, which may be left behind. */
+static bool is_recurrent(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (g->node[n].op == OP_rnn) return true;
+	return false;
+}
+
 /* Does it quantise, or hold weights as bytes? */
 static bool has_bytes(const cop_graph *g)
 {
@@ -326,6 +334,7 @@ cop_status cop__onnx_read(cop_graph **out, cop_ctx *cx, const char *file, const 
 	cop_status st = read_all(&m, bytes, size);
 	cop__arena_free(&m.mem);
 	for (int32_t i = 0; i < m.n_external; i++) cop_free(cx, external[i]);
+	if (!st && is_recurrent(m.g)) st = cop_graph_apply(&m.g, "dce");
 	if (!st && has_bytes(m.g)) st = cop_graph_apply(&m.g, "integers");
 	if (st) cop_graph_free(m.g);
 	else *out = m.g;

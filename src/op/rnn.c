@@ -17,6 +17,7 @@
 int32_t cop__rnn_gates(int32_t cell) { return cell == RNN_LSTM ? 4 : cell == RNN_PLAIN ? 1 : 3; }
 
 enum { IN_X, IN_W, IN_R, IN_B, IN_H, IN_C, IN_P };
+enum { MOST = 1 << 20 }; /* units: rows of all gates fit 32 bits */
 
 /* Optional input i, of count entries in all, the last axis one of units (rank 2) or of all. */
 static cop_status side(const cop_graph *g, cop_nid n, int i, int32_t rank, int32_t first, int32_t last)
@@ -46,8 +47,9 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__need(g, n, IN_X, COP_F32, 3));
 	COP_TRY(cop__need(g, n, IN_W, COP_F32, 2));
 	COP_TRY(cop__need(g, n, IN_R, COP_F32, 2));
-	const int32_t *x = cop__in(g, n, IN_X)->dim, *w = cop__in(g, n, IN_W)->dim, *r = cop__in(g, n, IN_R)->dim, u = r[1], rows = cop__rnn_gates(a.cell) * u;
-	const int32_t samples = x[a.time_first != 0], steps = x[!a.time_first];
+	const int32_t *x = cop__in(g, n, IN_X)->dim, *w = cop__in(g, n, IN_W)->dim, *r = cop__in(g, n, IN_R)->dim, u = r[1];
+	if (u < 1 || u > MOST) return cop__fail(g, COP_SHAPE, n, "%d units, 1 to %d are supported", u, (int)MOST);
+	const int32_t samples = x[a.time_first != 0], steps = x[!a.time_first], rows = cop__rnn_gates(a.cell) * u;
 	if (w[0] != rows || r[0] != rows || w[1] != x[2])
 		return cop__fail(g, COP_SHAPE, n, "weights [%d,%d] and [%d,%d] do not suit %d inputs", w[0], w[1], r[0], r[1], x[2]);
 	COP_TRY(side(g, n, IN_B, 1, 0, a.cell == RNN_GRU_AFTER ? 4 * u : rows));

@@ -102,7 +102,7 @@ static cop_status find_layers(cop_quantizer *z)
 		if (z->a->adaround && !rnn && l->bits && l->k > COP_MOST_PRODUCTS)
 			cop__log(z->cx, COP_LOG_WARN, "quantize: '%s' has %d inputs a filter, too many for adaround: rounded to the nearest", cop__qlayer_name(g, n), l->k);
 	}
-	return found ? COP_OK : cop__error(z->cx, COP_ARG, "quantize: '%s' has no convolution, fully connected or recurrent layer left to quantise", g->name);
+	return found ? COP_OK : cop__error(z->cx, COP_ARG, "quantize: '%s' has no convolution or fully connected layer left to quantise, nor a recurrent one that has a form in integers", g->name);
 }
 
 static cop_status open_work(cop_quantizer *z, const cop_graph *model)
