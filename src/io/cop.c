@@ -20,6 +20,7 @@
 
 #include "io/bits.h"
 #include "io/range.h"
+#include "io/sniff.h"
 #include "io/tflite.h"
 
 #include <errno.h>
@@ -309,8 +310,10 @@ static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const
 {
 	if (is_cop(bytes, size)) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
 	if (cop__is_tflite(bytes, size)) return cop__tflite_read(out, cx, file, bytes, size);
+	*out = NULL;
+	COP_TRY(cop__sniff(cx, file, bytes, size));
 	if (cop__is_onnx(file, bytes, size)) return cop__onnx_read(out, cx, file, folder, bytes, size, args);
-	return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL); /* says what was expected */
+	return cop__error(cx, COP_FORMAT, "%s: is no model that can be read: a .cop begins with 'coppice 1', a .tflite has 'TFL3' at byte 4, an .onnx is known by its fields", file);
 }
 
 cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size)

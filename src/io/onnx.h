@@ -13,6 +13,7 @@
 #ifndef COP_ONNX_H
 #define COP_ONNX_H
 
+#include "io/make.h"
 #include "io/onnx_read.h"
 #include "io/onnx_schema.h"
 #include "io/protobuf.h"
@@ -157,30 +158,30 @@ cop_vid cop__ox_const(cop_ox *m, const char *name, cop_role role, const cop_type
 cop_vid cop__ox_scalar(cop_ox *m, float value);
 cop_vid cop__ox_vector(cop_ox *m, cop_role role, const char *name, const float *v, int32_t count);
 
-/* ---- nodes of the graph (onnx_make.c); 0 in, 0 out ---- */
-cop_vid cop__ox_transpose(cop_ox *m, cop_vid x, const int32_t *perm);      /* cancels with one before it; free when only units move */
-cop_vid cop__ox_reshape(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim); /* keeps the batch open */
-cop_vid cop__ox_clip(cop_ox *m, cop_vid x, float lo, float hi);
-cop_vid cop__ox_slice(cop_ox *m, cop_vid x, int32_t axis, int32_t from, int32_t size, int32_t step);
-cop_vid cop__ox_concat(cop_ox *m, int32_t axis, int n, cop_vid *v);        /* v is used up */
+/* ---- nodes of the graph (onnx_make.c; make.h says what they are); 0 in, 0 out ---- */
+cop_vid cop__ox_reshape(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim);
+cop_vid cop__ox_expand(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim);
+cop_vid cop__ox_slice(cop_ox *m, cop_vid x, int32_t axis, int32_t from, int32_t size, int32_t step); /* step below 0: backwards */
 cop_vid cop__ox_pad(cop_ox *m, cop_vid x, const int32_t *before, const int32_t *after, float value, int mode);
-cop_vid cop__ox_matmul(cop_ox *m, cop_vid a, cop_vid b, int ta, int tb);
-cop_vid cop__ox_widen(cop_ox *m, cop_vid x);                               /* bytes to I32 */
-cop_vid cop__ox_two(cop_ox *m, int op, cop_vid a, cop_vid b);              /* OP_add, OP_max, OP_less ...; bytes are widened first */
-cop_vid cop__ox_two_f(cop_ox *m, int op, cop_vid a, float b);              /* a is F32 */
-cop_vid cop__ox_map(cop_ox *m, int fn, float alpha, float beta, cop_vid x);
-cop_vid cop__ox_where(cop_ox *m, cop_vid cond, cop_vid a, cop_vid b);
-cop_vid cop__ox_cast(cop_ox *m, cop_vid x, cop_dtype to);
-cop_vid cop__ox_reduce(cop_ox *m, int fn, cop_vid x, uint32_t axes, bool keep);
-cop_vid cop__ox_argmax(cop_ox *m, cop_vid x, int32_t axis, bool keep, bool last);
-cop_vid cop__ox_layernorm(cop_ox *m, cop_vid x, cop_vid gamma, cop_vid beta, float eps, bool rms); /* over the last axis; 0: absent */
-cop_vid cop__ox_lrn(cop_ox *m, cop_vid x, int32_t size, float alpha, float beta, float bias);     /* channels last */
 cop_vid cop__ox_product(cop_ox *m, const cop_ox_node *n, cop_vid a, cop_vid b);     /* matmul with broadcasting (onnx_matmul.c) */
 cop_vid cop__ox_product_any(cop_ox *m, const cop_ox_node *n, cop_vid a, cop_vid b); /* of vectors, too */
 cop_vid cop__ox_resample(cop_ox *m, cop_vid x, int32_t axis, int32_t out, int32_t taps, const int32_t *index, const float *weight);
-cop_vid cop__ox_expand(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim);
 cop_vid cop__ox_pick(cop_ox *m, cop_vid x, cop_vid index, int32_t axis, int32_t rank, const int32_t *dim); /* gather; rank, dim: of the result */
-cop_vid cop__ox_softmax(cop_ox *m, cop_vid x, int32_t axis);               /* over one axis */
+static inline cop_vid cop__ox_transpose(cop_ox *m, cop_vid x, const int32_t *perm) { return cop__make_transpose(m->g, x, perm); }
+static inline cop_vid cop__ox_clip(cop_ox *m, cop_vid x, float lo, float hi) { return cop__make_clip(m->g, x, lo, hi); }
+static inline cop_vid cop__ox_concat(cop_ox *m, int32_t axis, int n, cop_vid *v) { return cop__make_concat(m->g, axis, n, v); }
+static inline cop_vid cop__ox_matmul(cop_ox *m, cop_vid a, cop_vid b, int ta, int tb) { return cop__make_matmul(m->g, a, b, ta, tb); }
+static inline cop_vid cop__ox_widen(cop_ox *m, cop_vid x) { return cop__make_widen(m->g, x); }
+static inline cop_vid cop__ox_two(cop_ox *m, int op, cop_vid a, cop_vid b) { return cop__make_two(m->g, op, a, b); }
+static inline cop_vid cop__ox_two_f(cop_ox *m, int op, cop_vid a, float b) { return cop__make_two_f(m->g, op, a, b); }
+static inline cop_vid cop__ox_map(cop_ox *m, int fn, float alpha, float beta, cop_vid x) { return cop__make_map(m->g, fn, alpha, beta, x); }
+static inline cop_vid cop__ox_where(cop_ox *m, cop_vid cond, cop_vid a, cop_vid b) { return cop__make_where(m->g, cond, a, b); }
+static inline cop_vid cop__ox_cast(cop_ox *m, cop_vid x, cop_dtype to) { return cop__make_cast(m->g, x, to); }
+static inline cop_vid cop__ox_reduce(cop_ox *m, int fn, cop_vid x, uint32_t axes, bool keep) { return cop__make_reduce(m->g, fn, x, axes, keep); }
+static inline cop_vid cop__ox_argmax(cop_ox *m, cop_vid x, int32_t axis, bool keep, bool last) { return cop__make_argmax(m->g, x, axis, keep, last); }
+static inline cop_vid cop__ox_layernorm(cop_ox *m, cop_vid x, cop_vid gamma, cop_vid beta, float eps, bool rms) { return cop__make_layernorm(m->g, x, gamma, beta, eps, rms); }
+static inline cop_vid cop__ox_lrn(cop_ox *m, cop_vid x, int32_t size, float alpha, float beta, float bias) { return cop__make_lrn(m->g, x, size, alpha, beta, bias); }
+static inline cop_vid cop__ox_softmax(cop_ox *m, cop_vid x, int32_t axis) { return cop__make_softmax(m->g, x, axis); }
 
 #define OX(name, add, fold, least, most, must, attrs) cop_ox_add cop__ox_add_##add;
 #define FOLD(name) cop_ox_fold cop__ox_fold_##name;

@@ -96,12 +96,7 @@ cop_status cop__ox_add_gelu(cop_ox *m, cop_ox_node *n)
 	const char *how = cop__ox_s(m, n, "approximate", "none");
 
 	if (!how) return COP_NOMEM;
-	if (strcmp(how, "tanh")) return cop__ox_set(m, n, 0, cop__apply(m->g, OP_gelu, NULL, VIDS(x)), l, 0);
-	/* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
-	cop_vid cube = cop__ox_two(m, OP_mul, x, cop__ox_two(m, OP_mul, x, x));
-	cop_vid inner = cop__ox_two_f(m, OP_mul, cop__ox_two(m, OP_add, x, cop__ox_two_f(m, OP_mul, cube, 0.044715f)), 0.7978845608f);
-	cop_vid gate = cop__ox_two_f(m, OP_add, cop__apply(m->g, OP_tanh, NULL, VIDS(inner)), 1);
-	return cop__ox_set(m, n, 0, cop__ox_two(m, OP_mul, cop__ox_two_f(m, OP_mul, x, 0.5f), gate), l, 0);
+	return cop__ox_set(m, n, 0, cop__make_gelu(m->g, x, !strcmp(how, "tanh")), l, 0);
 }
 
 /* 0 within +-lambd, else moved towards 0 by bias. */

@@ -57,27 +57,12 @@ static cop_status by_weight(cop_ox *m, cop_ox_node *n, cop_ox_value *a, cop_ox_v
 /* [..,m,k] [..,k,n]: leading axes that differ are expanded to what they have in common. */
 cop_vid cop__ox_product(cop_ox *m, const cop_ox_node *n, cop_vid a, cop_vid b)
 {
-	int32_t da[6], db[6], dim[6];
-	bool differ = false;
+	int32_t rank, dim[COP_MAX_DIM];
 
 	if (!a || !b) return 0;
-	int ra = cop__t(m->g, a)->rank, rb = cop__t(m->g, b)->rank, rank = COP_MAX(ra, rb);
-	memcpy(da, cop__t(m->g, a)->dim, sizeof da);
-	memcpy(db, cop__t(m->g, b)->dim, sizeof db);
-	if (ra == 2 || rb == 2) return cop__ox_matmul(m, a, b, 0, 0);
-	for (int i = 0; i < rank - 2; i++) {
-		int32_t x = i - rank + ra < 0 ? 1 : da[i - rank + ra], y = i - rank + rb < 0 ? 1 : db[i - rank + rb];
-		if (x != y && x != 1 && y != 1) return cop__ox_fail(m, n, "axis %d has length %d on the left and %d on the right", i, x, y), 0;
-		dim[i] = COP_MAX(x, y);
-		differ |= x != y;
-	}
-	if (ra == rb && !differ) return cop__ox_matmul(m, a, b, 0, 0);
-	dim[rank - 2] = da[ra - 2];
-	dim[rank - 1] = da[ra - 1];
-	a = cop__ox_expand(m, a, rank, dim);
-	dim[rank - 2] = db[rb - 2];
-	dim[rank - 1] = db[rb - 1];
-	return cop__ox_matmul(m, a, cop__ox_expand(m, b, rank, dim), 0, 0);
+	int at = cop__make_stack(cop__t(m->g, a), cop__t(m->g, b), &rank, dim);
+	if (at >= 0) return cop__ox_fail(m, n, "axis %d of the stacks of matrices has different lengths", at), 0;
+	return cop__make_product(m->g, a, b, 0, 0);
 }
 
 /* A vector is a row on the left and a column on the right; its axis goes from the result. */

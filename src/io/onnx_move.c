@@ -265,21 +265,10 @@ cop_status cop__ox_add_tile(cop_ox *m, cop_ox_node *n)
 		return cop__ox_know(m, n, 0, x->type, count, dim, y);
 	}
 	if (!total) return cop__ox_fail(m, n, "the result is empty");
-	cop_vid v = cop__ox_get(m, n, 0);
-	for (int i = 0; v && i < count; i++) { /* [..,d,..] -> [outer,1,inner] -> [outer,times,inner] */
-		int64_t outer = 1, inner = 1;
-		if (times[i] == 1) continue;
-		const cop_type *t = cop__t(m->g, v);
-		int32_t now[OX_MAX_DIM];
-		memcpy(now, t->dim, sizeof *now * (size_t)count);
-		for (int j = 0; j < i; j++) outer *= now[j];
-		for (int j = i; j < count; j++) inner *= now[j];
-		v = cop__ox_reshape(m, v, 3, DIMS((int32_t)outer, 1, (int32_t)inner));
-		v = cop__ox_expand(m, v, 3, DIMS((int32_t)outer, (int32_t)times[i], (int32_t)inner));
-		now[i] *= (int32_t)times[i];
-		v = cop__ox_reshape(m, v, count, now);
-	}
-	return cop__ox_set(m, n, 0, v, OX_PLAIN, 0);
+	int32_t t32[OX_MAX_DIM];
+	if (count > COP_MAX_DIM) return cop__ox_fail(m, n, "of %d dimensions, at most %d are supported", count, COP_MAX_DIM);
+	for (int i = 0; i < count; i++) t32[i] = (int32_t)times[i];
+	return cop__ox_set(m, n, 0, cop__make_tile(m->g, cop__ox_get(m, n, 0), t32), OX_PLAIN, 0);
 }
 
 /* ---- gather ---- */

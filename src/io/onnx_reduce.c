@@ -82,14 +82,6 @@ cop_status cop__ox_add_argmax(cop_ox *m, cop_ox_node *n)
 
 /* ---- softmax ---- */
 
-/* x - max - log(sum(exp(x - max))) */
-static cop_vid log_softmax(cop_ox *m, cop_vid x, int32_t axis)
-{
-	cop_vid low = cop__ox_two(m, OP_sub, x, cop__ox_reduce(m, REDUCE_MAX, x, 1u << axis, true));
-	cop_vid sum = cop__ox_reduce(m, REDUCE_SUM, cop__ox_map(m, MAP_EXP, 0, 0, low), 1u << axis, true);
-	return cop__ox_two(m, OP_sub, low, cop__ox_map(m, MAP_LOG, 0, 0, sum));
-}
-
 cop_status cop__ox_add_softmax(cop_ox *m, cop_ox_node *n)
 {
 	cop_ox_value *x = cop__ox_in(m, n, 0);
@@ -102,11 +94,11 @@ cop_status cop__ox_add_softmax(cop_ox *m, cop_ox_node *n)
 	if (old && rest) {
 		for (int i = 0; i < x->rank; i++) two[i >= axis] *= x->dim[i];
 		cop_vid v = cop__ox_reshape(m, cop__ox_float(m, n, 0, OX_PLAIN), 2, two);
-		v = logs ? log_softmax(m, v, 1) : cop__ox_softmax(m, v, 1);
+		v = logs ? cop__make_log_softmax(m->g, v, 1) : cop__ox_softmax(m, v, 1);
 		return cop__ox_set(m, n, 0, cop__ox_reshape(m, v, x->rank, x->dim), OX_PLAIN, 0);
 	}
 	cop_ox_layout l = cop__ox_prefers(x);
 	cop_vid v = cop__ox_float(m, n, 0, l);
 	axis = cop__ox_axis_in(axis, x->rank, l);
-	return cop__ox_set(m, n, 0, logs ? log_softmax(m, v, axis) : cop__ox_softmax(m, v, axis), l, 0);
+	return cop__ox_set(m, n, 0, logs ? cop__make_log_softmax(m->g, v, axis) : cop__ox_softmax(m, v, axis), l, 0);
 }

@@ -96,12 +96,8 @@ cop_status cop__ox_add_depth_to_space(cop_ox *m, cop_ox_node *n)
 
 	COP_TRY(blocks(m, n, &b));
 	if (!mode) return COP_NOMEM;
-	bool crd = !strcmp(mode, "CRD");
-	int32_t h = x->dim[2], w = x->dim[3], c = x->dim[1] / (b * b);
 	if (x->dim[1] % (b * b)) return cop__ox_fail(m, n, "%d channels do not make blocks of %dx%d", x->dim[1], b, b);
-	cop_vid v = cop__ox_reshape(m, cop__ox_as(m, x, OX_LAST), 6, crd ? DIMS(x->dim[0], h, w, c, b, b) : DIMS(x->dim[0], h, w, b, b, c));
-	v = cop__ox_transpose(m, v, crd ? DIMS(0, 1, 4, 2, 5, 3) : DIMS(0, 1, 3, 2, 4, 5));
-	return cop__ox_set(m, n, 0, cop__ox_reshape(m, v, 4, DIMS(x->dim[0], h * b, w * b, c)), OX_LAST, 0);
+	return cop__ox_set(m, n, 0, cop__make_depth_to_space(m->g, cop__ox_as(m, x, OX_LAST), b, !strcmp(mode, "CRD")), OX_LAST, 0);
 }
 
 cop_status cop__ox_add_space_to_depth(cop_ox *m, cop_ox_node *n)
@@ -110,11 +106,8 @@ cop_status cop__ox_add_space_to_depth(cop_ox *m, cop_ox_node *n)
 	int32_t b;
 
 	COP_TRY(blocks(m, n, &b));
-	int32_t h = x->dim[2] / b, w = x->dim[3] / b, c = x->dim[1];
 	if (x->dim[2] % b || x->dim[3] % b) return cop__ox_fail(m, n, "%dx%d do not divide into blocks of %d", x->dim[2], x->dim[3], b);
-	cop_vid v = cop__ox_reshape(m, cop__ox_as(m, x, OX_LAST), 6, DIMS(x->dim[0], h, b, w, b, c));
-	v = cop__ox_transpose(m, v, DIMS(0, 1, 3, 2, 4, 5));
-	return cop__ox_set(m, n, 0, cop__ox_reshape(m, v, 4, DIMS(x->dim[0], h, w, b * b * c)), OX_LAST, 0);
+	return cop__ox_set(m, n, 0, cop__make_space_to_depth(m->g, cop__ox_as(m, x, OX_LAST), b), OX_LAST, 0);
 }
 
 /* ---- triangles of matrices ---- */

@@ -124,18 +124,7 @@ cop_vid cop__ox_const(cop_ox *m, const char *name, cop_role role, const cop_type
 	return role == COP_INPUT ? cop__input(m->g, full, t) : cop__data(m->g, role, full, t, data);
 }
 
-cop_vid cop__ox_scalar(cop_ox *m, float value)
-{
-	char name[32];
-	cop_type t = cop__type(COP_F32, 1, DIMS(1));
-	cop_vid v;
-
-	snprintf(name, sizeof name, "%g", (double)value);
-	if ((v = cop__find(m->g, name)) && m->g->value[v].role == COP_CONST && cop_type_count(cop__t(m->g, v)) == 1 && cop__t(m->g, v)->dtype == COP_F32 &&
-		!memcmp(m->g->value[v].data, &value, 4))
-		return v;
-	return cop__ox_const(m, name, COP_CONST, &t, &value);
-}
+cop_vid cop__ox_scalar(cop_ox *m, float value) { return cop__make_scalar(m->g, value); }
 
 cop_vid cop__ox_vector(cop_ox *m, cop_role role, const char *name, const float *v, int32_t count)
 {

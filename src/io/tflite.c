@@ -28,8 +28,7 @@ bool cop__is_tflite(const void *bytes, size_t size)
 
 /* ---- tensors ---- */
 
-/* A name without what the text form of a graph cannot hold. */
-static void get_name(char out[64], const cop_fb_vec *s)
+void cop__tfl_name(char out[64], const cop_fb_vec *s)
 {
 	uint32_t n = 0;
 
@@ -84,7 +83,7 @@ static cop_status get_tensor(cop_tfl *m, cop_tfl_tensor *t, const cop_fb_table *
 	cop_fb_vec shape = cop__fb_vec(f, TENSOR_SHAPE, 4), name = cop__fb_vec(f, TENSOR_NAME, 1);
 	cop_fb_table q = cop__fb_table(f, TENSOR_QUANTIZATION), sparsity = cop__fb_table(f, TENSOR_SPARSITY);
 
-	get_name(t->name, &name);
+	cop__tfl_name(t->name, &name);
 	t->scales = cop__fb_vec(&q, QUANT_SCALE, 4);
 	t->zeros = cop__fb_vec(&q, QUANT_ZERO_POINT, 8);
 	t->axis = cop__fb_int(&q, QUANT_DIMENSION, 4, 0);
@@ -123,20 +122,26 @@ static cop_status check_list(cop_tfl *m, const cop_fb_vec *list, int32_t least, 
 
 /* ---- operators ---- */
 
+/* What to do about an operator that nobody here computes. */
+static const char *advice(int32_t code, const char *custom)
+{
+	if (code == TFL_CUSTOM && !strncmp(custom, "Flex", 4)) return "it is one of TensorFlow's own: convert the model without SELECT_TF_OPS";
+	if (code == TFL_CUSTOM && strstr(custom, "Detection")) return "it picks boxes from what a detector gives: end the model before it and do that in your program";
+	if (code == TFL_CUSTOM) return "it is known to the program that made the model alone: replace it by operators of TensorFlow Lite";
+	if (code == TFL_IF || code == TFL_WHILE) return "a graph here has no branches and loops: convert the model with fixed shapes, and recurrent layers unrolled (unroll=True)";
+	return "replace it in the model, or end the model before it; docs/tflite.md lists what is supported";
+}
+
 static cop_status unsupported(cop_tfl *m, const cop_tfl_node *n, const cop_fb_table *code)
 {
-	char list[220] = "";
 	cop_fb_vec custom = cop__fb_vec(code, CODE_CUSTOM, 1);
-	int left = 0;
-	size_t at = 0;
+	char own[64];
 
-	for (int i = 0; i < LEN(rows); i++) {
-		if (!rows[i].add) continue;
-		if (at + strlen(rows[i].name) + 2 < sizeof list) at += (size_t)snprintf(list + at, sizeof list - at, "%s, ", rows[i].name);
-		else left++;
-	}
-	return cop__error(m->cx, COP_FORMAT, "%s: operator %d is %s%s%.*s, which is not supported; supported are %sand %d more", m->fb.file, n->index,
-		n->name, custom.n ? " " : "", (int)COP_MIN(custom.n, 40), custom.n ? (const char *)custom.p : "", list, left);
+	cop__tfl_name(own, &custom);
+	COP_TRY(check_list(m, &n->out, 0, "an operator"));
+	const cop_tfl_tensor *y = n->out.n ? cop__tfl_out(m, n, 0) : NULL;
+	return cop__error(m->cx, COP_FORMAT, "%s: operator %d is %s%s%s, which is not supported (it makes '%s'); %s", m->fb.file, n->index, n->name, *own ? " " : "", own,
+		y ? y->name : "", advice(n->code, own));
 }
 
 static cop_status add_operator(cop_tfl *m, const cop_fb_table *f, int32_t index)
@@ -155,13 +160,43 @@ static cop_status add_operator(cop_tfl *m, const cop_fb_table *f, int32_t index)
 	COP_TRY(m->fb.status);
 	if (n.code < 0 || n.code >= LEN(rows) || !rows[n.code].add) return unsupported(m, &n, &code);
 	const row *r = &rows[n.code];
-	if (n.in.n < r->least || n.in.n > r->most || !n.out.n || n.out.n > 64)
+	bool silent = n.code == TFL_CALL_ONCE || n.code == TFL_ASSIGN_VARIABLE;
+	if (n.in.n < r->least || n.in.n > r->most || (!n.out.n && !silent) || n.out.n > 64)
 		return cop__tfl_fail(m, &n, "has %u inputs and %u outputs, %u to %u inputs are supported", n.in.n, n.out.n, r->least, r->most);
 	COP_TRY(check_list(m, &n.in, -1, "an operator"));
 	COP_TRY(check_list(m, &n.out, 0, "an operator"));
 	COP_TRY(check_list(m, &n.mid, -1, "an operator"));
 	cop_status st = r->add(m, &n);
 	return st ? st : m->fb.status ? m->fb.status : m->cx->code;
+}
+
+static cop_status add_operators(cop_tfl *m, const cop_fb_vec *ops)
+{
+	for (uint32_t i = 0; i < ops->n; i++) {
+		cop_fb_table f = cop__fb_vec_table(ops, i);
+		COP_TRY(m->fb.status);
+		COP_TRY(add_operator(m, &f, (int32_t)i));
+	}
+	return m->fb.status;
+}
+
+/* The subgraph that gives variables their first contents: its tensors take the place of the network's for a while. */
+cop_status cop__tfl_call_once(cop_tfl *m, const cop_tfl_node *n)
+{
+	int32_t at = cop__fb_int(&n->options, CALL_ONCE_SUBGRAPH, 4, 0), n_tensor = m->n_tensor;
+	cop_tfl_tensor *tensor = m->tensor;
+
+	if (m->once) return cop__tfl_fail(m, n, "within what CALL_ONCE calls is not supported");
+	if (at < 1 || (uint32_t)at >= m->subgraphs.n) return cop__tfl_fail(m, n, "calls subgraph %d of %u", at, m->subgraphs.n);
+	cop_fb_table graph = cop__fb_vec_table(&m->subgraphs, (uint32_t)at);
+	cop_fb_vec ops = cop__fb_vec(&graph, SUBGRAPH_OPERATORS, 4);
+	m->once = true;
+	cop_status st = get_tensors(m, &graph);
+	if (!st) st = add_operators(m, &ops);
+	m->once = false;
+	m->tensor = tensor;
+	m->n_tensor = n_tensor;
+	return st;
 }
 
 /* ---- inputs and outputs ---- */
@@ -177,7 +212,7 @@ static cop_status keep_scale(cop_tfl *m, const cop_tfl_tensor *t, cop_vid v)
 	return cop__set_quant(m->g, v, scale, zero + (cop__t(m->g, v)->dtype == COP_U8 ? 128 : 0));
 }
 
-static void unique(cop_graph *g, char name[80], const char *want)
+void cop__tfl_unique(cop_graph *g, char name[80], const char *want)
 {
 	snprintf(name, 80, "%s", *want && strcmp(want, "_") ? want : "x");
 	for (int i = 2; cop__find(g, name); i++) snprintf(name, 80, "%s.%d", want, i);
@@ -194,23 +229,26 @@ static cop_status add_input(cop_tfl *m, cop_tfl_tensor *t)
 		if (type.dim[i] < 1) type.dim[i] = t->type.dim[i] = 1; /* open: the batch */
 	bool flip = t->file_type == TFL_UINT8 && type.dtype == COP_I8;
 	if (flip) type.dtype = COP_U8;
-	unique(m->g, name, t->name);
+	cop__tfl_unique(m->g, name, t->name);
 	if (!(t->v = cop__input(m->g, name, &type))) return m->cx->code;
 	COP_TRY(keep_scale(m, t, t->v));
 	if (flip) t->v = cop__flip_bytes(m->g, "input.table", t->v, COP_I8);
 	return t->v ? COP_OK : m->cx->code;
 }
 
-static cop_status add_output(cop_tfl *m, cop_tfl_tensor *t)
+static cop_status add_output(cop_tfl *m, const cop_tfl_node *list, int i)
 {
+	cop_tfl_tensor *t = cop__tfl_in(m, list, i);
 	char name[80];
-	cop_vid v = t->v;
+	bool made = t->v || t->apart.x || cop__tfl_data(m, t);
+	cop_vid v = made ? cop__tfl_own(m->g, cop__tfl_value(m, list, i)) : 0;
 
+	COP_TRY(m->cx->code);
 	if (!v) return cop__error(m->cx, COP_FORMAT, "%s: output '%s' is written by no operator", m->fb.file, t->name);
 	if (t->file_type == TFL_UINT8 && t->type.dtype == COP_I8) v = cop__flip_bytes(m->g, "output.table", v, COP_U8);
 	if (!v) return m->cx->code;
 	COP_TRY(keep_scale(m, t, v));
-	unique(m->g, name, t->name);
+	cop__tfl_unique(m->g, name, t->name);
 	return cop__output(m->g, v, m->g->value[v].name ? NULL : name);
 }
 
@@ -222,24 +260,21 @@ static cop_status add_all(cop_tfl *m, const cop_fb_table *graph)
 	COP_TRY(check_list(m, &in, 0, "the list of inputs"));
 	COP_TRY(check_list(m, &out, 0, "the list of outputs"));
 	for (uint32_t i = 0; i < in.n; i++) COP_TRY(add_input(m, &m->tensor[cop__fb_vec_i32(&in, i)]));
-	for (uint32_t i = 0; i < ops.n; i++) {
-		cop_fb_table f = cop__fb_vec_table(&ops, i);
-		COP_TRY(m->fb.status);
-		COP_TRY(add_operator(m, &f, (int32_t)i));
-	}
-	for (uint32_t i = 0; i < out.n; i++) COP_TRY(add_output(m, &m->tensor[cop__fb_vec_i32(&out, i)]));
+	COP_TRY(add_operators(m, &ops));
+	COP_TRY(cop__tfl_keep_variables(m));
+	const cop_tfl_node ends = {.name = "output", .in = out};
+	for (uint32_t i = 0; i < out.n; i++) COP_TRY(add_output(m, &ends, (int)i));
 	return m->fb.status;
 }
 
 static cop_status read_model(cop_tfl *m, const cop_fb_table *root)
 {
-	cop_fb_vec graphs = cop__fb_vec(root, MODEL_SUBGRAPHS, 4);
-
+	m->subgraphs = cop__fb_vec(root, MODEL_SUBGRAPHS, 4);
 	m->buffers = cop__fb_vec(root, MODEL_BUFFERS, 4);
 	m->codes = cop__fb_vec(root, MODEL_OPERATOR_CODES, 4);
-	if (!m->fb.status && graphs.n < 1) return cop__error(m->cx, COP_FORMAT, "%s: the model has no graph", m->fb.file);
+	if (!m->fb.status && m->subgraphs.n < 1) return cop__error(m->cx, COP_FORMAT, "%s: the model has no graph", m->fb.file);
 	COP_TRY(m->fb.status);
-	cop_fb_table graph = cop__fb_vec_table(&graphs, 0); /* the others are bodies of loops and branches */
+	cop_fb_table graph = cop__fb_vec_table(&m->subgraphs, 0); /* the others are bodies of loops and branches, and what CALL_ONCE calls */
 	COP_TRY(add_all(m, &graph));
 	return cop_graph_verify(m->g);
 }
@@ -250,7 +285,7 @@ static void graph_name(char out[64], const char *file)
 	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;
 	cop_fb_vec s = {NULL, (const uint8_t *)base, (uint32_t)strlen(base)};
 
-	get_name(out, &s);
+	cop__tfl_name(out, &s);
 	char *dot = strrchr(out, '.');
 	if (dot && dot > out) *dot = 0;
 }

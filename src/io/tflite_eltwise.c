@@ -12,30 +12,6 @@
 
 static bool is_extreme(const cop_tfl_node *n) { return n->code == TFL_MAXIMUM || n->code == TFL_MINIMUM; }
 
-/* Arithmetic on integers that are known. */
-static cop_status fold(cop_tfl *m, const cop_tfl_node *n, bool *done)
-{
-	float lo = COP_NO_LO, hi = COP_NO_HI;
-	cop_tfl_tensor *a = cop__tfl_in(m, n, 0), *b = cop__tfl_in(m, n, 1);
-	const int32_t *pa = a && cop__tfl_is(a, COP_I32) ? cop__tfl_data(m, a) : NULL, *pb = b && cop__tfl_is(b, COP_I32) ? cop__tfl_data(m, b) : NULL;
-
-	*done = pa && pb;
-	if (!*done || m->cx->code) return m->cx->code;
-	if (!is_extreme(n)) COP_TRY(cop__tfl_act(m, n, BINARY_ACT, &lo, &hi));
-	int32_t na = cop__count32(&a->type), nb = cop__count32(&b->type), count = COP_MAX(na, nb), *out = cop__tfl_room(m, 4 * (size_t)count);
-	if (!out) return m->cx->code;
-	if ((na != count && na != 1) || (nb != count && nb != 1)) return cop__tfl_fail(m, n, "shape arithmetic on %d and %d numbers", na, nb);
-	for (int32_t i = 0; i < count; i++) {
-		int64_t x = pa[na == 1 ? 0 : i], y = pb[nb == 1 ? 0 : i];
-		if (n->code == TFL_DIV && !y) return cop__tfl_fail(m, n, "divides a shape by zero");
-		int64_t v = n->code == TFL_ADD ? x + y : n->code == TFL_SUB ? x - y : n->code == TFL_MUL ? x * y : n->code == TFL_DIV ? x / y : n->code == TFL_MAXIMUM ? COP_MAX(x, y) : COP_MIN(x, y);
-		if (v != (int32_t)v) return cop__tfl_fail(m, n, "shape arithmetic leaves 32 bits");
-		out[i] = (float)v < lo ? (int32_t)lo : (float)v > hi ? (int32_t)hi : (int32_t)v;
-	}
-	const cop_type *t = na == count ? &a->type : &b->type;
-	return cop__tfl_know(m, n, 0, t->rank, t->dim, out);
-}
-
 /* An int8 constant repeated to shape `to`: kernels of int8 sums do not broadcast. */
 static cop_vid spread(cop_tfl *m, const cop_tfl_node *n, cop_tfl_tensor *t, const cop_type *to)
 {
@@ -114,7 +90,7 @@ cop_status cop__tfl_add(cop_tfl *m, const cop_tfl_node *n)
 	cop_vid v[2];
 	bool done;
 
-	COP_TRY(fold(m, n, &done));
+	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
 	if (!is_int8(m, n)) return plain_pair(m, n, n->code == TFL_SUB ? OP_sub : OP_add);
 	COP_TRY(same_shape(m, n, v));
@@ -143,7 +119,7 @@ cop_status cop__tfl_mul(cop_tfl *m, const cop_tfl_node *n)
 	cop_vid v[2] = {0};
 	bool done;
 
-	COP_TRY(fold(m, n, &done));
+	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
 	if (!is_int8(m, n)) return plain_pair(m, n, OP_mul);
 	cop_tfl_tensor *a = cop__tfl_in(m, n, 0), *b = cop__tfl_in(m, n, 1), *swap = a;
@@ -169,7 +145,7 @@ cop_status cop__tfl_binary(cop_tfl *m, const cop_tfl_node *n)
 {
 	bool done;
 
-	COP_TRY(fold(m, n, &done));
+	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
 	if (is_int8(m, n)) return cop__tfl_fail(m, n, "is supported for floats only");
 	return plain_pair(m, n, n->code == TFL_DIV ? OP_div : n->code == TFL_MAXIMUM ? OP_max : OP_min);
@@ -243,16 +219,6 @@ cop_status cop__tfl_dequantize(cop_tfl *m, const cop_tfl_node *n)
 
 /* ---- softmax ---- */
 
-/* x - max - log(sum(exp(x - max))) over the last axis */
-static cop_vid log_softmax(cop_graph *g, cop_vid x)
-{
-	static const cop_act_attr open = {COP_NO_LO, COP_NO_HI};
-	int32_t last = 1 << (cop__t(g, x)->rank - 1);
-	cop_vid most = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_MAX, last, 1}, VIDS(x)), d = cop__apply(g, OP_sub, &open, VIDS(x, most));
-	cop_vid sum = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_SUM, last, 1}, VIDS(cop__apply(g, OP_map, &(cop_map_attr){MAP_EXP, 0, 0}, VIDS(d))));
-	return cop__apply(g, OP_sub, &open, VIDS(d, cop__apply(g, OP_map, &(cop_map_attr){MAP_LOG, 0, 0}, VIDS(sum))));
-}
-
 cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
 {
 	float beta = n->code == TFL_LOG_SOFTMAX ? 1 : cop__fb_float(&n->options, SOFTMAX_BETA, 0), sx, sy;
@@ -266,7 +232,7 @@ cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
 	if (!is_int8(m, n)) {
 		if (beta < 1 || beta > 1) x = cop__apply(m->g, OP_mul, &open, VIDS(x, cop__tfl_weight(m, n, COP_CONST, "beta", &one, &beta)));
 		if (!x || !cop__t(m->g, x)->rank) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "the input has no dimensions");
-		return cop__tfl_set(m, n, 0, n->code == TFL_LOG_SOFTMAX ? log_softmax(m->g, x) : cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
+		return cop__tfl_set(m, n, 0, n->code == TFL_LOG_SOFTMAX ? cop__make_log_softmax(m->g, x, cop__t(m->g, x)->rank - 1) : cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
 	}
 	if (n->code == TFL_LOG_SOFTMAX) return cop__tfl_fail(m, n, "is supported for floats only");
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));

@@ -11,14 +11,7 @@
 
 #include <math.h>
 
-/* Weights of one layer: o rows of `taps` x c, and what the output asks of them. */
-typedef struct layer {
-	cop_tfl_tensor *x, *w, *b, *y;
-	int32_t o, kh, kw, c; /* OHWI; c: of one group */
-	int32_t groups;
-	bool depthwise, fc, float_product; /* float_product: TFLite multiplies the two scales as floats */
-	int axis;             /* of the file's weights along which scales may differ */
-} layer;
+typedef cop_tfl_layer layer;
 
 static float scale_at(const cop_tfl_tensor *w, int32_t o)
 {
@@ -192,7 +185,7 @@ static cop_vid repeat_channels(cop_graph *g, cop_vid x, int32_t parts)
 	return cop__apply(g, OP_reshape, &together, VIDS(v));
 }
 
-static cop_status int_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l, cop_vid x, const cop_conv_attr *a, int act, cop_vid *y)
+cop_status cop__tfl_int_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l, cop_vid x, const cop_conv_attr *a, int act, cop_vid *y)
 {
 	cop_qconv_attr q = {a->sh, a->sw, a->pt, a->pl, a->pb, a->pr, a->dh, a->dw, a->groups, 0, 0, 0, 0, 0};
 	const int8_t *data = cop__tfl_is(l->w, COP_I8) ? cop__tfl_data(m, l->w) : NULL;
@@ -215,13 +208,12 @@ static cop_status int_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l, c
 
 static cop_status add_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l, cop_vid x, const cop_conv_attr *a, int act, cop_vid *y)
 {
-	return cop__tfl_is(l->x, COP_I8) ? int_layer(m, n, l, x, a, act, y) : float_layer(m, n, l, x, a, act, y);
+	return cop__tfl_is(l->x, COP_I8) ? cop__tfl_int_layer(m, n, l, x, a, act, y) : float_layer(m, n, l, x, a, act, y);
 }
 
 /* ---- geometry ---- */
 
-/* Padding before and after along one axis; false where it cannot be. SAME gives ceil(in / stride) outputs. */
-static bool padding(int32_t kind, int64_t in, int64_t k, int64_t stride, int64_t dilation, int32_t *before, int32_t *after)
+bool cop__tfl_padding(int32_t kind, int64_t in, int64_t k, int64_t stride, int64_t dilation, int32_t *before, int32_t *after)
 {
 	int64_t reach = (k - 1) * dilation + 1;
 
@@ -232,11 +224,23 @@ static bool padding(int32_t kind, int64_t in, int64_t k, int64_t stride, int64_t
 	return in + total >= reach && total < INT32_MAX;
 }
 
+/* Is the convolution one over blocks that SPACE_TO_BATCH_ND set apart? With stride and dilation 1, and no border of its own. */
+static bool dilates(const cop_tfl_node *n, const layer *l, bool dw)
+{
+	const int one[] = {CONV_STRIDE_H, CONV_STRIDE_W, dw ? DEPTHWISE_DILATION_H : CONV_DILATION_H, dw ? DEPTHWISE_DILATION_W : CONV_DILATION_W};
+
+	if (!l->x || !l->x->apart.x || l->x->apart.axes != 2 || cop__fb_int(&n->options, CONV_PADDING, 1, TFL_SAME) != TFL_VALID) return false;
+	for (int i = 0; i < LEN(one); i++)
+		if (cop__fb_int(&n->options, one[i], 4, 1) != 1) return false;
+	return true;
+}
+
 cop_status cop__tfl_conv(cop_tfl *m, const cop_tfl_node *n)
 {
 	bool dw = n->code == TFL_DEPTHWISE_CONV_2D;
 	layer l = {cop__tfl_in(m, n, 0), cop__tfl_in(m, n, 1), cop__tfl_in(m, n, 2), cop__tfl_out(m, n, 0), .depthwise = dw, .axis = dw ? 3 : 0};
-	cop_vid x = cop__tfl_value(m, n, 0), y;
+	const cop_tfl_apart *apart = dilates(n, &l, dw) ? &l.x->apart : NULL;
+	cop_vid x = apart ? apart->x : cop__tfl_value(m, n, 0), y;
 
 	if (!x) return m->cx->code;
 	if (!l.w || l.w->type.rank != 4 || cop__t(m->g, x)->rank != 4) return cop__tfl_fail(m, n, "input and weights must have four dimensions");
@@ -250,10 +254,12 @@ cop_status cop__tfl_conv(cop_tfl *m, const cop_tfl_node *n)
 	if (l.groups < 1 || l.groups * l.c != xd[3] || l.o % l.groups || (dw && wd[0] != 1)) return cop__tfl_fail(m, n, "weights for %d channels to %d do not fit %d channels", l.c, l.o, xd[3]);
 	cop_conv_attr a = {cop__fb_int(&n->options, CONV_STRIDE_H, 4, 0), cop__fb_int(&n->options, CONV_STRIDE_W, 4, 0), .groups = l.groups,
 		.dh = cop__fb_int(&n->options, dw ? DEPTHWISE_DILATION_H : CONV_DILATION_H, 4, 1), .dw = cop__fb_int(&n->options, dw ? DEPTHWISE_DILATION_W : CONV_DILATION_W, 4, 1)};
+	if (apart) a.dh = apart->block[0], a.dw = apart->block[1];
 	int32_t kind = cop__fb_int(&n->options, CONV_PADDING, 1, TFL_SAME); /* both options begin with padding, stride_w, stride_h */
-	if (!padding(kind, xd[1], l.kh, a.sh, a.dh, &a.pt, &a.pb) || !padding(kind, xd[2], l.kw, a.sw, a.dw, &a.pl, &a.pr))
+	if (!cop__tfl_padding(kind, xd[1], l.kh, a.sh, a.dh, &a.pt, &a.pb) || !cop__tfl_padding(kind, xd[2], l.kw, a.sw, a.dw, &a.pl, &a.pr))
 		return cop__tfl_fail(m, n, "a window of %dx%d, stride %dx%d, dilation %dx%d does not fit an input of %dx%d", l.kh, l.kw, a.sh, a.sw, a.dh, a.dw, xd[1], xd[2]);
 	COP_TRY(add_layer(m, n, &l, x, &a, dw ? DEPTHWISE_ACT : CONV_ACT, &y));
+	if (apart) return cop__tfl_set_apart(m, n, &(cop_tfl_apart){y, apart->axes, {apart->block[0], apart->block[1]}});
 	return cop__tfl_set(m, n, 0, y);
 }
 
@@ -308,7 +314,7 @@ cop_status cop__tfl_pool(cop_tfl *m, const cop_tfl_node *n)
 	cop_pool_attr p = {cop__fb_int(&n->options, POOL_H, 4, 0), cop__fb_int(&n->options, POOL_W, 4, 0), cop__fb_int(&n->options, POOL_STRIDE_H, 4, 0),
 		cop__fb_int(&n->options, POOL_STRIDE_W, 4, 0), 0, 0, 0, 0, 0};
 	int32_t kind = cop__fb_int(&n->options, POOL_PADDING, 1, TFL_SAME), lo, hi;
-	if (!padding(kind, xd[1], p.kh, p.sh, 1, &p.pt, &p.pb) || !padding(kind, xd[2], p.kw, p.sw, 1, &p.pl, &p.pr))
+	if (!cop__tfl_padding(kind, xd[1], p.kh, p.sh, 1, &p.pt, &p.pb) || !cop__tfl_padding(kind, xd[2], p.kw, p.sw, 1, &p.pl, &p.pr))
 		return cop__tfl_fail(m, n, "a window of %dx%d, stride %dx%d does not fit an input of %dx%d", p.kh, p.kw, p.sh, p.sw, xd[1], xd[2]);
 	if (whole && mean) {
 		COP_TRY(int_average(m, n, x, &p, &y));

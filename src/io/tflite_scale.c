@@ -20,6 +20,19 @@ cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tenso
 	return COP_OK;
 }
 
+cop_status cop__tfl_same_scale(cop_tfl *m, const cop_tfl_node *n, int i)
+{
+	const cop_tfl_tensor *x = cop__tfl_in(m, n, i), *y = cop__tfl_out(m, n, 0);
+	int32_t zx, zy;
+	float sx, sy;
+
+	if (!x || !y || !cop__tfl_is(x, COP_I8) || !x->scales.n || !y->scales.n) return COP_OK;
+	COP_TRY(cop__tfl_scale(m, n, x, &sx, &zx));
+	COP_TRY(cop__tfl_scale(m, n, y, &sy, &zy));
+	if (!(sx < sy) && !(sx > sy) && zx == zy) return COP_OK;
+	return cop__tfl_fail(m, n, "'%s' and '%s' must have the same scale and zero point; convert the model again", x->name, y->name);
+}
+
 static cop_status bounds(cop_tfl *m, const cop_tfl_node *n, int field, float *lo, float *hi, int32_t *act)
 {
 	*act = cop__fb_int(&n->options, field, 1, ACT_NONE);

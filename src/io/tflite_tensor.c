@@ -39,11 +39,15 @@ cop_tfl_tensor *cop__tfl_mid(cop_tfl *m, const cop_tfl_node *n, int i)
 	return operand(m, &n->mid, i);
 }
 
+cop_status cop__tfl_spend(cop_tfl *m, size_t bytes)
+{
+	if ((m->budget -= (int64_t)bytes) >= 0) return COP_OK;
+	return cop__error(m->cx, COP_FORMAT, "%s: the constants together are larger than such a file can stand for", m->fb.file);
+}
+
 void *cop__tfl_room(cop_tfl *m, size_t bytes)
 {
-	if ((m->budget -= (int64_t)bytes) >= 0) return cop__arena_get(&m->mem, bytes + 64);
-	cop__error(m->cx, COP_FORMAT, "%s: the constants together are larger than such a file can stand for", m->fb.file);
-	return NULL;
+	return cop__tfl_spend(m, bytes) ? NULL : cop__arena_get(&m->mem, bytes + 64);
 }
 
 /* ---- constants ---- */
@@ -127,10 +131,7 @@ cop_vid cop__tfl_weight(cop_tfl *m, const cop_tfl_node *n, cop_role role, const 
 	for (; n->name[k] && k < 23; k++) kind[k] = (char)(n->name[k] >= 'A' && n->name[k] <= 'Z' ? n->name[k] + 32 : n->name[k]);
 	kind[k] = 0;
 	snprintf(name, sizeof name, "%s%d.%s", kind, n->index, what);
-	if ((m->budget -= (int64_t)cop_type_bytes(t)) < 0) {
-		cop__error(m->cx, COP_FORMAT, "%s: the constants together are larger than such a file can stand for", m->fb.file);
-		return 0;
-	}
+	if (cop__tfl_spend(m, cop_type_bytes(t))) return 0;
 	return cop__data(m->g, role, name, t, data);
 }
 
@@ -139,6 +140,7 @@ cop_vid cop__tfl_value(cop_tfl *m, const cop_tfl_node *n, int i)
 	cop_tfl_tensor *t = cop__tfl_in(m, n, i);
 	char what[16];
 
+	if (t && !t->v && t->apart.x) t->v = cop__tfl_to_batch(m->g, &t->apart);
 	if (t && t->v) return t->v;
 	const void *data = t ? cop__tfl_data(m, t) : NULL;
 	if (!data) {
@@ -147,6 +149,15 @@ cop_vid cop__tfl_value(cop_tfl *m, const cop_tfl_node *n, int i)
 	}
 	snprintf(what, sizeof what, "in%d", i);
 	return t->v = cop__tfl_weight(m, n, COP_CONST, what, &t->type, data);
+}
+
+cop_vid cop__tfl_own(cop_graph *g, cop_vid v)
+{
+	cop_vid base = v;
+
+	while (g->value[base].producer && (cop__op(g, g->value[base].producer)->flags & COP_OP_VIEW)) base = g->node[g->value[base].producer].in[0];
+	bool leaf = !g->value[base].producer || g->value[v].name;
+	return leaf ? cop__make_concat(g, 0, 1, &v) : v;
 }
 
 cop_status cop__tfl_set(cop_tfl *m, const cop_tfl_node *n, int i, cop_vid v)
@@ -158,7 +169,7 @@ cop_status cop__tfl_set(cop_tfl *m, const cop_tfl_node *n, int i, cop_vid v)
 	const cop_type *made = cop__t(m->g, v);
 	if (made->dtype != t->type.dtype)
 		return cop__tfl_fail(m, n, "gives %s here, tensor '%s' is %s", cop__dtype_text(made->dtype), t->name, cop__dtype_text(t->type.dtype));
-	if (t->v || t->bytes.n || t->data) return cop__tfl_fail(m, n, "writes tensor '%s', which has contents already", t->name);
+	if (t->v || t->apart.x || t->bytes.n || t->data) return cop__tfl_fail(m, n, "writes tensor '%s', which has contents already", t->name);
 	t->v = v;
 	t->type.rank = made->rank;
 	memcpy(t->type.dim, made->dim, sizeof made->dim);
@@ -171,7 +182,7 @@ cop_status cop__tfl_know(cop_tfl *m, const cop_tfl_node *n, int i, int32_t rank,
 
 	if (!data) return m->cx->code ? m->cx->code : COP_NOMEM;
 	if (!t) return cop__tfl_fail(m, n, "has no output %d", i);
-	if (t->v || t->bytes.n || t->data) return cop__tfl_fail(m, n, "writes tensor '%s', which has contents already", t->name);
+	if (t->v || t->apart.x || t->bytes.n || t->data) return cop__tfl_fail(m, n, "writes tensor '%s', which has contents already", t->name);
 	t->type.rank = rank;
 	for (int k = 0; k < rank; k++) t->type.dim[k] = dim[k];
 	t->data = data;

@@ -134,7 +134,8 @@ enum { YK_RANK, YK_DIM, YK_SX = YK_DIM + 6, YK_SY = YK_SX + 6, YK_XOFF = YK_SY +
 /* concat    y | x0 x1 ...   OUTER blocks; input j contributes LEN[j] contiguous elements to each. */
 enum { JK_OUTER, JK_N, JK_LEN, JK_WORDS = JK_LEN + 8 };
 
-/* paste     y | x part   OUTER blocks: of STRIDE bytes of x, RUN from OFF on are those of part. y may be x. */
+/* paste     y | x part   OUTER blocks: of STRIDE bytes of x, RUN from OFF on are those of part. y may be x.
+ * assign    x' | x value   the same, all of it */
 enum { ZK_OUTER, ZK_RUN, ZK_STRIDE, ZK_OFF, ZK_WORDS };
 
 /* dropout   y | x step(i32[1])   keep with probability 1-P, scaled by 1/(1-P); drawn from (SEED, step, NODE, element) */

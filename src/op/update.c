@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * update - optimisers and the step counter: nodes that write over the parameters and states they read. The results'
+ * update - optimisers, the step counter and plain assignment: nodes that write over the parameters and states they read. The results'
  * `alias` says over what; the scheduler lets every other reader go first.
  */
 #include "op/axes.h"
@@ -202,4 +202,46 @@ const cop_op cop_op_count = {
         .flags = COP_OP_UPDATE,
         .infer = count_infer,
         .sample = count_sample,
+};
+
+/* ---- assign: x value -> x', the value kept for the next run ---- */
+
+static cop_status assign_infer(cop_graph *g, cop_nid n)
+{
+	const cop_type *x = cop__in(g, n, 0);
+
+	COP_TRY(cop__need(g, n, 1, x->dtype, -1));
+	if (cop__dtype_bits(x->dtype) < 8) return cop__fail(g, COP_ARG, n, "needs whole bytes, got %s", cop__dtype_text(x->dtype));
+	if (!cop__same_shape(x, cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "the value has not the state's shape");
+	return over(g, n, 0, 0);
+}
+
+static int assign_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	k[ZK_OUTER] = 1;
+	k[ZK_RUN] = k[ZK_STRIDE] = (int32_t)cop_type_bytes(cop__in(g, n, 0));
+	k[ZK_OFF] = 0;
+	return ZK_WORDS;
+}
+
+static cop_nid assign_sample(cop_graph *g, int which)
+{
+	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8, COP_U8};
+	if (which >= LEN(format)) return 0;
+	cop_type t = cop__type(format[which], 2, DIMS(3, 5));
+	return cop__node(g, OP_assign, NULL, VIDS(state(g, "x", format[which], 2, t.dim), cop__input(g, "value", &t)));
+}
+
+const cop_op cop_op_assign = {
+        .name = "assign",
+        .attrs = "",
+        .min_in = 2,
+        .max_in = 2,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_UPDATE,
+        .infer = assign_infer,
+        .cost = cop__cost_none,
+        .words = assign_words,
+        .sample = assign_sample,
 };

@@ -118,6 +118,18 @@ cop_status cop__pass_strip(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, st);
 }
 
+/* Nobody writes statistics any more: flash, not RAM. What a run keeps for the next stays. */
+static cop_status freeze(cop_graph *g)
+{
+	bool *written = cop__arena_get(&g->mem, (size_t)g->n_value + 1);
+
+	if (!written) return COP_NOMEM;
+	for (int32_t v = 1; v <= g->n_value; v++) written[g->value[v].alias] = true;
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].role == COP_STATE && !written[v]) g->value[v].role = COP_CONST;
+	return COP_OK;
+}
+
 cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g)
 {
 	cop_graph *folded = NULL, *plain = NULL;
@@ -126,8 +138,7 @@ cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g)
 	*out = NULL;
 	if (!st) st = cop__pass_strip(&plain, folded);
 	if (!st) st = cop__pass_dce(out, plain);
-	for (int32_t v = 1; !st && v <= (*out)->n_value; v++) /* nobody writes statistics any more: flash, not RAM */
-		if ((*out)->value[v].role == COP_STATE) (*out)->value[v].role = COP_CONST;
+	if (!st) st = freeze(*out);
 	cop_graph_free(folded);
 	cop_graph_free(plain);
 	return st;

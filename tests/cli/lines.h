@@ -21,7 +21,7 @@ static const struct {
         {"eval|net.cop|--data|mnist", 7, "coppice data get mnist"},
         {"eval|absent.cop|--data|synth-digits", 7, "absent.cop"},
         {"eval|cut.cop|--data|synth-digits", 6, "cut.cop, byte"},
-        {"eval|junk.cop|--data|synth-digits", 6, "junk.cop, byte 0"},
+        {"eval|junk.cop|--data|synth-digits", 6, "junk.cop: is not a .cop file"},
         {"eval|small-input.cop|--data|synth-digits", 3, "are [28,28,1], the network 'mlp-10x4x10' takes [10]"},
         {"inspect|absent.cop", 7, "absent.cop"},
         {"inspect|net.cop|--target|pdp11", 2, "pdp11"},

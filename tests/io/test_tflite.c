@@ -246,7 +246,7 @@ static void test_far_scales(void **state)
 
 /* ---- refused, with the reason ---- */
 
-static void svdf(tfl_model *x) { x->code = TFL_SVDF; }
+static void where(tfl_model *x) { x->code = TFL_WHERE; }
 static void unknown_code(tfl_model *x) { x->code = 4711; }
 static void int16_input(tfl_model *x) { x->t[0].type = TFL_INT16; }
 static void far_input(tfl_model *x) { x->in[1] = 9; }
@@ -267,7 +267,7 @@ static void own_output(tfl_model *x) { x->out[0] = 0; }
 static void test_refused(void **state)
 {
 	static const struct { void (*spoil)(tfl_model *x); const char *says; } rows[] = {
-		{svdf, "operator 0 is SVDF, which is not supported; supported are ADD, "},
+		{where, "operator 0 is WHERE, which is not supported (it makes ''); replace it in the model"},
 		{unknown_code, "operator 0 is number 4711, which is not supported"},
 		{int16_input, "has tensor type 7; float32, int8, uint8 and int32 are supported"},
 		{far_input, "names tensor 9 of 4"},
