@@ -166,6 +166,8 @@ typedef struct cop_layer {
 int32_t cop_graph_layers(const cop_graph *g);
 cop_status cop_graph_layer(const cop_graph *g, int32_t i, cop_layer *out);
 cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *out); /* a CONST, PARAM or STATE's data, or the type of any value */
+/* Does a run write what the next one reads (a STATE)? Then samples are a sequence and go one at a time, in order. */
+bool cop_graph_keeps_state(const cop_graph *g);
 const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CONST, PARAM and STATE values that hold data; NULL past the end */
 /* How many samples one run takes as the graph is: the length of the axis of its first input that is the batch; 1 where none is. */
 int32_t cop_graph_batch(const cop_graph *g);
@@ -246,6 +248,7 @@ void cop_session_free(cop_session *s);
 cop_status cop_session_tensor(cop_session *s, int entry, const char *name, cop_tensor *out);
 cop_status cop_session_io(cop_session *s, int entry, int32_t i, bool output, cop_tensor *out); /* i-th input or output */
 cop_status cop_session_run(cop_session *s, int entry);
+void cop_session_reset(cop_session *s); /* PARAM and STATE as they were when the session was made: the next run begins a sequence */
 cop_status cop_session_pull(const cop_session *s, cop_graph *g); /* PARAM and STATE back into a graph, by name */
 
 /* ---- data ------------------------------------------------------------------------------------ */

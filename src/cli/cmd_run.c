@@ -14,7 +14,7 @@ typedef struct job {
 	cli_samples s;
 	cop_tensor x;       /* the array */
 	int64_t each;       /* numbers of a sample */
-	bool alone;         /* the batch is not the first axis: one sample after the other goes in as the network has it */
+	bool alone;         /* the batch is not the first axis, or samples are a sequence: one sample after the other goes in as the network has it */
 	cop_dataset d;      /* the array as samples ... */
 	cop_dataset *fitted;/* ... and as the network takes them */
 } job;
@@ -60,7 +60,7 @@ static cop_status samples(cli *c, job *j, const cop_graph *g)
 
 	CLI_TRY(cop_graph_io(g, &in, NULL));
 	int32_t held = cop_graph_batch(g);
-	j->alone = in.rank < 1 || in.dim[0] != held;
+	j->alone = in.rank < 1 || in.dim[0] != held || cop_graph_keeps_state(g);
 	j->each = cop_type_count(&in) / held;
 	int64_t all = cop_type_count(x);
 	bool one = all == j->each && (x->rank < 1 || x->dim[0] != 1);
@@ -160,7 +160,8 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	        "Runs a network on an array of samples (C order, channels last): f32, or the network's own integers.\v"
 	        "An integer network takes f32, too, by the scale of its input; its results are written as they are.\n"
 	        "Reals are scaled and turned as the network says or the options ask; its own integers go in as they are.\n"
-	        "Arrays are .npy, or tensors of ONNX's tests (.pb). An .onnx takes them as it was exported, channels first.\n"
+	        "A network that keeps a state from one run to the next (a streaming model) gets the samples in order.\n"
+        "Arrays are .npy, or tensors of ONNX's tests (.pb). An .onnx takes them as it was exported, channels first.\n"
 	        "Example:\n  coppice run small.cop digits.npy -o scores.npy\n  coppice run net.onnx input_0.pb input_1.npy -o out/",
 	        option, &j, j.arg, 1 + CLI_MOST_INPUTS, 2};
 	cop_tensor y = {0};

@@ -210,6 +210,13 @@ cop_vid cop__find(const cop_graph *g, const char *name)
 	return 0;
 }
 
+bool cop_graph_keeps_state(const cop_graph *g)
+{
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].alias) return true;
+	return false;
+}
+
 int32_t *cop__readers(const cop_graph *g, cop_arena *mem)
 {
 	int32_t *n = cop__arena_get(mem, sizeof *n * (size_t)(g->n_value + 1));

@@ -257,8 +257,10 @@ cop_status cop__batch_for(cop_graph **out, const cop_graph *g, const cop_sized_a
 	*out = NULL;
 	if (a->n < 1) return cop__error(g->cx, COP_ARG, "batch: n=%d must be at least 1", a->n);
 	if (!g->n_input) return cop__error(g->cx, COP_ARG, "batch: '%s' has no input", g->name);
+	bool lives = cop_graph_keeps_state(g);
+	if (lives && a->n > 1 && !got) return cop__error(g->cx, COP_ARG, "%s keeps a state from one run to the next: it takes one sample at a time, not %d", g->name, a->n);
 	cop_status st = cop__batching_new(&b, g);
-	if (!st && find(&b, a->each)) {
+	if (!st && !lives && find(&b, a->each)) {
 		st = rewritten(out, &b, a->n, a->map);
 		if (got) *got = a->n;
 	} else if (!st && !got) {

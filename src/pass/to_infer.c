@@ -76,13 +76,22 @@ static bool changes_nothing(const cop_graph *g, cop_nid n)
 	}
 }
 
+/* Is x a state that a run writes, perhaps under another shape? A copy of it is what it was before. */
+static bool overwritten(const cop_graph *g, cop_vid x)
+{
+	while (g->value[x].producer && (cop__op(g, g->value[x].producer)->flags & COP_OP_VIEW)) x = g->node[g->value[x].producer].in[0];
+	for (int32_t v = 1; v <= g->n_value && g->value[x].role == COP_STATE; v++)
+		if (g->value[v].alias == x) return true;
+	return false;
+}
+
 /* A result of the network keeps its node where the operand cannot take its name: it is an input, a weight, or has one; or its
  * scale, which a table of bytes may change. */
 static bool can_go(const cop_graph *out, const cop_graph *g, const cop_vid *map, cop_nid n)
 {
 	cop_vid x = cop__arg(g, n, 0), y = cop__res(g, n, 0);
 
-	if (g->node[n].guard || !changes_nothing(g, n)) return false;
+	if (g->node[n].guard || !changes_nothing(g, n) || (g->node[n].op == OP_concat && overwritten(g, x))) return false;
 	for (int32_t i = 0; i < g->n_output; i++)
 		if (g->output[i] == y && (!g->value[x].producer || out->value[map[x]].name || g->node[n].op == OP_qlut)) return false;
 	return true;

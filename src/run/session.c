@@ -70,6 +70,12 @@ static void load_vars(cop_session *s)
 	}
 }
 
+void cop_session_reset(cop_session *s)
+{
+	for (int seg = COP_SEG_PARAM; seg <= COP_SEG_STATE; seg++) memset(s->segment[seg], 0, s->plan->bytes[seg]);
+	load_vars(s);
+}
+
 cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads)
 {
 	cop_session *s = cop__alloc(p->cx, sizeof *s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TensorFlow Lite models of our own: each operator of the reader, in floats, int8 and uint8, its other operands known.
+ * TensorFlow Lite models of our own: each operator of the reader, in floats, int8 and uint8, its other operands known; and the
+ * sound files of tests/io/test_tflite_ops.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,9 +56,27 @@ static void one(int row, int type, int which)
 	seed("tflite", file, m.p, m.n);
 }
 
+/* Sound files of the test's, by hexadecimal digits. */
+static void sound(void)
+{
+	static char line[1 << 15];
+	FILE *f = fopen(COP_SOURCE_DIR "/tests/io/reference/tflite_ops.txt", "r");
+
+	while (f && fgets(line, sizeof line, f)) {
+		char *name = strtok(line, " "), *hex = strtok(NULL, " ");
+		unsigned byte;
+		size_t n = 0;
+		for (; hex && sscanf(hex + 2 * n, "%2x", &byte) == 1; n++) hex[n] = (char)byte;
+		if (n) seed("tflite", name, hex, n);
+	}
+	if (f) fclose(f);
+}
+
 void seeds_tflite(void)
 {
 	static const int type[] = {TFL_FLOAT32, TFL_INT8, TFL_UINT8};
+
+	sound();
 
 	for (int i = 0; i < LEN(rows); i++)
 		for (int t = 0; t < LEN(type); t++)
