@@ -170,14 +170,37 @@ static cop_status add_operator(cop_tfl *m, const cop_fb_table *f, int32_t index)
 	return st ? st : m->fb.status ? m->fb.status : m->cx->code;
 }
 
+/* Do the network's results need operator f? Then what it reads is needed, too. What has no result acts in another way. */
+static bool needs(cop_tfl *m, const cop_fb_table *f)
+{
+	cop_fb_vec list[2] = {cop__fb_vec(f, OPERATOR_INPUTS, 4), cop__fb_vec(f, OPERATOR_OUTPUTS, 4)};
+	bool any = !list[1].n;
+
+	for (uint32_t i = 0; i < list[1].n; i++) {
+		int32_t at = cop__fb_vec_i32(&list[1], i);
+		any |= at < 0 || at >= m->n_tensor || m->tensor[at].needed; /* one that is nonsense is refused later */
+	}
+	for (uint32_t i = 0; any && i < list[0].n; i++) {
+		int32_t at = cop__fb_vec_i32(&list[0], i);
+		if (at >= 0 && at < m->n_tensor) m->tensor[at].needed = true;
+	}
+	return any;
+}
+
 static cop_status add_operators(cop_tfl *m, const cop_fb_vec *ops)
 {
-	for (uint32_t i = 0; i < ops->n; i++) {
+	bool *needed = cop__tfl_room(m, ops->n);
+
+	for (uint32_t i = ops->n; needed && i-- > 0;) {
+		cop_fb_table f = cop__fb_vec_table(ops, i);
+		needed[i] = needs(m, &f);
+	}
+	for (uint32_t i = 0; needed && i < ops->n; i++) {
 		cop_fb_table f = cop__fb_vec_table(ops, i);
 		COP_TRY(m->fb.status);
-		COP_TRY(add_operator(m, &f, (int32_t)i));
+		if (needed[i]) COP_TRY(add_operator(m, &f, (int32_t)i));
 	}
-	return m->fb.status;
+	return needed ? m->fb.status : m->cx->code;
 }
 
 /* The subgraph that gives variables their first contents: its tensors take the place of the network's for a while. */
@@ -259,6 +282,7 @@ static cop_status add_all(cop_tfl *m, const cop_fb_table *graph)
 	COP_TRY(get_tensors(m, graph));
 	COP_TRY(check_list(m, &in, 0, "the list of inputs"));
 	COP_TRY(check_list(m, &out, 0, "the list of outputs"));
+	for (uint32_t i = 0; i < out.n; i++) m->tensor[cop__fb_vec_i32(&out, i)].needed = true;
 	for (uint32_t i = 0; i < in.n; i++) COP_TRY(add_input(m, &m->tensor[cop__fb_vec_i32(&in, i)]));
 	COP_TRY(add_operators(m, &ops));
 	COP_TRY(cop__tfl_keep_variables(m));

@@ -32,6 +32,7 @@ typedef struct cop_tfl_tensor {
 	cop_vid v;           /* 0: no node yet */
 	cop_tfl_apart apart; /* apart.x set: v can be made of it (tflite_space.c) */
 	int32_t variable;    /* a handle: of variable - 1 */
+	bool needed;         /* by a result of the network */
 } cop_tfl_tensor;
 
 /* What lives from run to run (tflite_state.c). */

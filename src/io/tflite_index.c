@@ -21,6 +21,19 @@ static cop_status inside(cop_tfl *m, const cop_tfl_node *n, int i, int32_t lengt
 	return COP_OK;
 }
 
+/* Of one sample, so that there may be more of them later: a product with one row of zeros and a one for each index. */
+static cop_vid gather_sample(cop_tfl *m, cop_vid x, cop_vid at, int32_t each)
+{
+	cop_graph *g = m->g;
+	const cop_type t = *cop__t(g, x);
+	int32_t *all = cop__tfl_room(m, 4 * (size_t)each), n = t.dim[0], count = (int32_t)(cop_type_count(cop__t(g, at)) / n), inner = (int32_t)(cop_type_count(&t) / n / each);
+
+	for (int32_t k = 0; all && k < each; k++) all[k] = k;
+	cop_vid hot = cop__make_two(g, OP_equal, cop__make_reshape(g, at, 3, DIMS(n, count, 1)), all ? cop__make_ints(g, "index", all, each) : 0);
+	cop_vid y = cop__make_matmul(g, cop__make_cast(g, hot, COP_F32), cop__make_reshape(g, cop__make_cast(g, x, COP_F32), 3, DIMS(n, each, inner)), 0, 0);
+	return cop__make_cast(g, y, t.dtype);
+}
+
 /* The first `batch` axes of operand and indices go together: they become one axis with the one that is picked from. */
 static cop_vid gather_batch(cop_tfl *m, cop_vid x, cop_vid at, int32_t batch)
 {
@@ -29,6 +42,7 @@ static cop_vid gather_batch(cop_tfl *m, cop_vid x, cop_vid at, int32_t batch)
 	int32_t rows = 1, dim[COP_MAX_DIM], *first, rank = 0, each = t.dim[batch];
 
 	for (int k = 0; k < batch; k++) rows *= t.dim[k];
+	if (batch == 1 && rows == 1 && t.dtype != COP_I32) return gather_sample(m, x, at, each);
 	dim[rank++] = rows * each;
 	for (int k = batch + 1; k < t.rank; k++) dim[rank++] = t.dim[k];
 	if (!(first = cop__tfl_room(m, 4 * (size_t)rows))) return 0;

@@ -4,6 +4,8 @@
  */
 #include "io/tflite.h"
 
+#include <math.h>
+
 /* One axis of a slice: size elements from `from` by `step`. */
 typedef struct cut { int32_t from[COP_MAX_DIM], size[COP_MAX_DIM], step[COP_MAX_DIM]; } cut;
 
@@ -214,7 +216,8 @@ static cop_status pad_value(cop_tfl *m, const cop_tfl_node *n, float *value)
 		if (!k) COP_TRY(cop__tfl_scale(m, n, x, &scale, &zero));
 		*value = (float)(k ? *(const int8_t *)data : zero);
 	} else {
-		*value = k && cop__tfl_is(k, COP_F32) ? *(const float *)data : 0;
+		*value = !k ? 0 : cop__tfl_is(k, COP_F32) ? *(const float *)data : cop__tfl_is(k, COP_I32) ? (float)*(const int32_t *)data : (float)*(const uint8_t *)data;
+		if (k && cop__tfl_is(k, COP_I32) && fabs((double)*(const int32_t *)data) > 1 << 24) return cop__tfl_fail(m, n, "the border of %d is beyond 2^24", *(const int32_t *)data);
 	}
 	return COP_OK;
 }
