@@ -124,6 +124,11 @@ cop_status cop__tfl_int_layer(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_l
 /* Padding before and after along one axis; false where it cannot be. SAME gives ceil(in / stride) outputs. */
 bool cop__tfl_padding(int32_t kind, int64_t in, int64_t k, int64_t stride, int64_t dilation, int32_t *before, int32_t *after);
 
+/* ---- int8 with sums of 32 bits (tflite_wide.c): output 0 ---- */
+cop_status cop__tfl_int_product(cop_tfl *m, const cop_tfl_node *n, int ta, int tb);
+cop_status cop__tfl_int_squared_difference(cop_tfl *m, const cop_tfl_node *n);
+cop_status cop__tfl_int_svdf(cop_tfl *m, const cop_tfl_node *n, int32_t rank);
+
 /* ---- known operands (tflite_known.c): done: the result is known ---- */
 bool cop__tfl_common(const cop_type *a, const cop_type *b, cop_type *y); /* the shape that two operands have in common */
 cop_status cop__tfl_fold_pair(cop_tfl *m, const cop_tfl_node *n, bool *done);

@@ -86,9 +86,11 @@ static cop_status operands(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2], bool
 
 cop_status cop__tfl_squared_difference(cop_tfl *m, const cop_tfl_node *n)
 {
+	cop_tfl_tensor *a = cop__tfl_in(m, n, 0), *b = cop__tfl_in(m, n, 1);
 	cop_vid v[2];
 	bool real;
 
+	if (a && b && cop__tfl_is(a, COP_I8) && cop__tfl_is(b, COP_I8)) return cop__tfl_int_squared_difference(m, n);
 	COP_TRY(operands(m, n, v, &real));
 	cop_vid d = cop__make_two(m->g, OP_sub, v[0], v[1]);
 	return cop__tfl_set(m, n, 0, cop__make_two(m->g, OP_mul, d, d));

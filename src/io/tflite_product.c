@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tflite_product - products of two values of the network, matrix by matrix. In int8 the right one must be a constant matrix: then
- * it is a layer.
+ * tflite_product - products of two values of the network, matrix by matrix. In int8, one with a constant matrix is a layer.
  */
 #include "io/tflite.h"
 
@@ -16,7 +15,7 @@ static cop_status int_form(cop_tfl *m, const cop_tfl_node *n, cop_vid x, bool tu
 	cop_tfl_tensor w = *l.w;
 	cop_vid y;
 
-	if (!data || cop_type_count(&w.type) != (int64_t)rows * cols) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "of two int8 values that the network computes is not supported; a constant matrix on the right is");
+	if (!data) return m->cx->code;
 	l.o = turned ? rows : cols;
 	l.c = turned ? cols : rows;
 	if (t.rank < 2 || t.dim[t.rank - 1] != l.c) return cop__tfl_fail(m, n, "sums over %d on the left and %d on the right", t.rank ? t.dim[t.rank - 1] : 1, l.c);
@@ -31,6 +30,13 @@ static cop_status int_form(cop_tfl *m, const cop_tfl_node *n, cop_vid x, bool tu
 	return cop__tfl_set(m, n, 0, cop__tfl_as(m->g, y, t.rank, t.dim));
 }
 
+/* Constant, and no stack of matrices. */
+static bool is_matrix(cop_tfl *m, cop_tfl_tensor *t)
+{
+	int32_t r = t->type.rank;
+	return r >= 2 && cop__tfl_data(m, t) && cop_type_count(&t->type) == (int64_t)t->type.dim[r - 2] * t->type.dim[r - 1];
+}
+
 cop_status cop__tfl_batch_matmul(cop_tfl *m, const cop_tfl_node *n)
 {
 	int ta = cop__fb_int(&n->options, MATMUL_ADJ_X, 1, 0) != 0, tb = cop__fb_int(&n->options, MATMUL_ADJ_Y, 1, 0) != 0;
@@ -39,7 +45,7 @@ cop_status cop__tfl_batch_matmul(cop_tfl *m, const cop_tfl_node *n)
 	int32_t rank, dim[COP_MAX_DIM];
 
 	if (!a) return m->cx->code;
-	if (right && right->type.rank >= 2 && cop__t(m->g, a)->dtype == COP_I8 && cop__tfl_is(right, COP_I8) && !ta) return int_form(m, n, a, tb);
+	if (right && cop__t(m->g, a)->dtype == COP_I8 && cop__tfl_is(right, COP_I8)) return is_matrix(m, right) && !ta ? int_form(m, n, a, tb) : cop__tfl_int_product(m, n, ta, tb);
 	if (!(b = cop__tfl_value(m, n, 1))) return m->cx->code;
 	const cop_type *x = cop__t(m->g, a), *y = cop__t(m->g, b);
 	if (x->dtype != COP_F32 || y->dtype != COP_F32) return cop__tfl_fail(m, n, "of %s and %s is not supported; of two of float32 it is", cop__dtype_text(x->dtype), cop__dtype_text(y->dtype));

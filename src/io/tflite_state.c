@@ -122,13 +122,14 @@ cop_status cop__tfl_svdf(cop_tfl *m, const cop_tfl_node *n)
 	cop_graph *g = m->g;
 
 	if (!x) return m->cx->code;
-	if (cop__t(g, x)->dtype != COP_F32) return cop__tfl_fail(m, n, "of %s is not supported; convert the model without quantisation, its float form is read", cop__dtype_text(cop__t(g, x)->dtype));
+	bool whole = cop__t(g, x)->dtype == COP_I8;
 	COP_TRY(cop__tfl_act(m, n, SVDF_ACT, &act.lo, &act.hi));
-	if (!wf || !wt || wf->type.rank != 2 || wt->type.rank != 2 || cop__t(g, x)->rank != 2 || !cop__tfl_is(wf, COP_F32) || !cop__tfl_is(wt, COP_F32))
-		return cop__tfl_fail(m, n, "input and both weights must be matrices of floats");
+	if (!wf || !wt || wf->type.rank != 2 || wt->type.rank != 2 || cop__t(g, x)->rank != 2 || (!whole && (!cop__tfl_is(wf, COP_F32) || !cop__tfl_is(wt, COP_F32))))
+		return cop__tfl_fail(m, n, "input and both weights must be matrices, of floats or of integers");
 	int32_t batch = cop__t(g, x)->dim[0], filters = wf->type.dim[0], length = wt->type.dim[1];
 	if (rank < 1 || filters < 1 || length < 1 || filters % rank || wt->type.dim[0] != filters || wf->type.dim[1] != cop__t(g, x)->dim[1])
 		return cop__tfl_fail(m, n, "weights [%d,%d] and [%d,%d] of rank %d do not fit", filters, wf->type.dim[1], wt->type.dim[0], length, rank);
+	if (whole) return cop__tfl_int_svdf(m, n, rank);
 	if (bias && (!(b = cop__tfl_value(m, n, 3)) || cop_type_count(&bias->type) != filters / rank)) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "the bias must have %d entries", filters / rank);
 	COP_TRY(memory(m, n, cop__tfl_in(m, n, 4), batch, filters, length, &state));
 	cop_vid weight = cop__tfl_value(m, n, 1), over = weight ? cop__tfl_value(m, n, 2) : 0;

@@ -191,6 +191,7 @@ enum { XK_COUNT, XK_WORDS };
  * qlut      y = table[x], x as an unsigned byte                          buffers y | x table(i8[256])
  * qsoftmax  over the last axis, scale 1/256, zero -128: TFLite's fixed-point arithmetic. buffers y | x
  * qrnn      the words of rnn, then its own; op/qrnn.c says what its operands hold   buffers h y | x w r b m
+ * qrescale  y = clamp(ZERO + MULT x), by the double rounding           buffers y | x(i32)
  * quantize  y = clamp(round(x * 1/SCALE) + ZERO), ties away from zero    dequantize  y = SCALE * (x - ZERO) */
 enum { QK_ZX = CK_WORDS, QK_ZY, QK_UP, QK_TWICE, QK_WORDS };
 enum { QA_COUNT, QA_ZA, QA_ZB, QA_ZY, QA_MA, QA_SA, QA_MB, QA_SB, QA_MY, QA_SY, QA_LO, QA_HI, QA_TWICE, QA_WORDS };
@@ -199,6 +200,7 @@ enum { QP_ZX = PK_WORDS, QP_ZY, QP_M, QP_S, QP_LO, QP_HI, QP_WORDS };
 enum { QL_COUNT, QL_WORDS };
 enum { QS_ROWS, QS_C, QS_MULT, QS_SHIFT, QS_LEAST, QS_WORDS };
 enum { QR_POINT = RN_ACT, QR_CLIP, QR_MULT, QR_SHIFT, QR_ZERO, QR_START, QR_EXACT, QR_SCALES, QR_WORDS };
+enum { QT_COUNT, QT_MULT, QT_SHIFT, QT_ZERO, QT_LO, QT_HI, QT_WORDS };
 enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 
 /* A row list: i32 {count, index...}; at most CAP indices, ascending. */

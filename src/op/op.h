@@ -121,6 +121,7 @@ typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, 
 typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;
 typedef struct cop_qmul_attr { int32_t za, zb, zy, my, sy, qlo, qhi; } cop_qmul_attr;
 typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, zy, m, s, qlo, qhi; } cop_qavgpool_attr;
+typedef struct cop_qrescale_attr { int32_t mult, shift, zero, qlo, qhi, to; } cop_qrescale_attr; /* to: the result's cop_dtype, I8 or I32 */
 typedef struct cop_qlut_attr { int32_t to; } cop_qlut_attr;               /* the result's cop_dtype, I8 or U8 */
 typedef struct cop_qsoftmax_attr { int32_t mult, shift, least; } cop_qsoftmax_attr;
 typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, mult, shift, zero, start, exact; } cop_qrnn_attr; /* cell: enum cop_rnn_cell */
