@@ -113,8 +113,44 @@ def svdf():
     return n
 
 
+def svdf_int8():
+    n = Net(np.random.default_rng(9), Q)
+    KIND[np.int16] = S.TensorType.INT16
+    t, rank, units, memory, inputs = n.m.subgraphs[0].tensors, 2, 3, 4, 5
+    x, wf = n.input([1, inputs]), n.const(n.values([rank * units, inputs], Q), Q)
+    t[wf].quantization.zeroPoint = [0]
+    wt = tensor(n.m, [rank * units, memory], np.int16, 2.0 ** -13, 0, n.r.integers(-3000, 3000, (rank * units, memory)).astype(np.int16))
+    bias = tensor(n.m, [units], I, 2.0 ** -23, 0, n.r.integers(-5000, 5000, units).astype(I))
+    state, y = tensor(n.m, [1, memory * rank * units], np.int16, 2.0 ** -10, 0), n.out([1, units])
+    t[state].isVariable, t[y].quantization.scale = True, [0.07]
+    operator(n.m, OP["SVDF"], [x, wf, wt, bias, state], [y], *options("SVDFOptions", rank=rank, fusedActivationFunction=1))
+    n.m.operatorCodes[-1].version = 3
+    return n
+
+
+def wide(name, k):
+    """int8 operators whose sums have 32 bits, with scales of their own."""
+    n = Net(np.random.default_rng(k), Q)
+    t = n.m.subgraphs[0].tensors
+    if name == "squares":
+        a, b, y = n.input([3, 5]), n.input([3, 1]), n.out([3, 5])
+        operator(n.m, OP["SQUARED_DIFFERENCE"], [a, b], [y], *options("SquaredDifferenceOptions"))
+    else:
+        a = n.input([1, 2, 3, 7])
+        b = n.const(n.values([7, 4], Q), Q) if name.endswith("constant") else n.input([1, 2, 4, 7])
+        y = n.out([1, 2, 3, 4])
+        operator(n.m, OP["BATCH_MATMUL"], [a, b], [y], *options("BatchMatMulOptions", adjY=not name.endswith("constant")))
+    n.m.operatorCodes[-1].version = 2
+    t[b].quantization.scale, t[b].quantization.zeroPoint, t[y].quantization.scale = [0.013], [-7], [0.21]
+    return n
+
+
 def living():
-    for name, n in [("stream_f32", stream(F)), ("stream_i8", stream(Q)), ("swap", swap()), ("svdf_f32", svdf())]:
+    for name in ("product", "product_constant", "squares"):
+        n = wide(name, 11)
+        data = finish(n.m, [t for t, _ in n.ins], n.outs)
+        line(name + "_i8", data, run_all(data, [[v for _, v in n.ins]]))
+    for name, n in [("stream_f32", stream(F)), ("stream_i8", stream(Q)), ("swap", swap()), ("svdf_f32", svdf()), ("svdf_i8", svdf_int8())]:
         data = finish(n.m, [t for t, _ in n.ins], n.outs)
         steps = [[np.random.default_rng(k).permutation(v.flatten()).reshape(v.shape) for _, v in n.ins] for k in range(4)]
         line(name, data, run_all(data, steps))
