@@ -184,12 +184,13 @@ cop_status cop__tfl_l2_norm(cop_tfl *m, const cop_tfl_node *n)
 /* x / (bias + alpha sum x^2)^beta over `radius` channels on both sides */
 cop_status cop__tfl_local_norm(cop_tfl *m, const cop_tfl_node *n)
 {
-	int32_t radius = cop__fb_int(&n->options, LRN_RADIUS, 4, 0), size = 2 * radius + 1;
+	int32_t radius = cop__fb_int(&n->options, LRN_RADIUS, 4, 0);
 	cop_vid x = cop__tfl_value(m, n, 0);
 
 	if (!x) return m->cx->code;
 	if (cop__t(m->g, x)->dtype != COP_F32) return cop__tfl_fail(m, n, "is supported for floats only");
 	if (radius < 0 || radius > 1 << 20) return cop__tfl_fail(m, n, "the radius is %d", radius);
+	int32_t size = 2 * radius + 1;
 	float alpha = cop__fb_float(&n->options, LRN_ALPHA, 0) * (float)size, beta = cop__fb_float(&n->options, LRN_BETA, 0), bias = cop__fb_float(&n->options, LRN_BIAS, 0);
 	return cop__tfl_set(m, n, 0, cop__make_lrn(m->g, x, size, alpha, beta, bias));
 }
