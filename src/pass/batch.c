@@ -260,16 +260,16 @@ cop_status cop__batch_for(cop_graph **out, const cop_graph *g, const cop_sized_a
 	bool lives = cop_graph_keeps_state(g);
 	if (lives && a->n > 1 && !got) return cop__error(g->cx, COP_ARG, "%s keeps a state from one run to the next: it takes one sample at a time, not %d", g->name, a->n);
 	cop_status st = cop__batching_new(&b, g);
-	if (!st && !lives && find(&b, a->each)) {
+	if (!st && find(&b, a->each) && !lives) {
 		st = rewritten(out, &b, a->n, a->map);
 		if (got) *got = a->n;
-	} else if (!st && !got) {
+	} else if (!st && !got && !lives) {
 		st = refuse(&b, a->n);
 	} else if (!st) { /* as it is: nothing has a batch, and all of an input is one sample */
 		int64_t count = cop_type_count(cop__t(g, g->input[0]));
 		for (int32_t v = 0; v <= g->n_value; v++) b.at[v].axis = -1;
 		for (size_t i = 0; i < (size_t)(g->n_node + 1) * COP_MAX_IN; i++) b.need[i].axis = -1;
-		*got = a->each && count % a->each == 0 ? (int32_t)(count / a->each) : 1;
+		if (got) *got = a->each && count % a->each == 0 ? (int32_t)(count / a->each) : 1;
 		st = rewritten(out, &b, b.was, a->map);
 	}
 	cop__arena_free(&b.mem);
