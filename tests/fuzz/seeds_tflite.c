@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * TensorFlow Lite models of our own: each operator of the reader, in floats, int8 and uint8, its other operands known; and the
- * sound files of tests/io/test_tflite_ops.c.
+ * sound files of tests/io/test_tflite_more.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +60,7 @@ static void one(int row, int type, int which)
 static void sound(void)
 {
 	static char line[1 << 15];
-	FILE *f = fopen(COP_SOURCE_DIR "/tests/io/reference/tflite_ops.txt", "r");
+	FILE *f = fopen(COP_SOURCE_DIR "/tests/io/reference/tflite_more.txt", "r");
 
 	while (f && fgets(line, sizeof line, f)) {
 		char *name = strtok(line, " "), *hex = strtok(NULL, " ");

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operators of TensorFlow Lite, one or a few in a file: small models made by make_tflite_ops_reference.py, and what TFLite's
+ * Operators of TensorFlow Lite, one or a few in a file: small models made by make_tflite_more_reference.py, and what TFLite's
  * reference kernels make of them in one run or several. Every byte of integers; floats to 1e-5 of the largest. Then files that
  * are no models.
  */
 #include "help.h"
 #include "io/cop.h"
 
-static const char path[] = COP_SOURCE_DIR "/tests/io/reference/tflite_ops.txt";
+static const char path[] = COP_SOURCE_DIR "/tests/io/reference/tflite_more.txt";
 
 /* Hexadecimal digits up to a comma or the end, in place; *p moves behind them. */
 static size_t unhex(char **p)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small networks of one or a few TensorFlow Lite operators, made here, and what TFLite's reference kernels make of them.
 
-usage: make_tflite_ops_reference.py > tests/io/reference/tflite_ops.txt
+usage: make_tflite_more_reference.py > tests/io/reference/tflite_more.txt
 needs numpy, flatbuffers and ai_edge_litert.
 
 A line a case: name, the file as hexadecimal digits, then for each run the inputs' bytes and the outputs' bytes; several are joined by commas.
