@@ -132,7 +132,8 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	total(c, "nonzero", "not zero", f.nonzero, "");
 	snprintf(label, sizeof label, cop_graph_batch(g) > 1 ? "RAM, %d samples" : "RAM, one sample", cop_graph_batch(g));
 	snprintf(note, sizeof note, j->plan ? "bytes on %s, with the kernels above; a stack comes on top" : "bytes on %s, with the kernels that are emitted; a stack comes on top", t->name);
-	total(c, "macs", "operations, one sample", f.macs, "MACs that the kernels do");
+	bool run = !j->batch && cop_graph_batch(g) > 1; /* as many as the file fixes */
+	total(c, "macs", run ? "operations, one run" : "operations, one sample", f.macs, "MACs that the kernels do");
 	if (file >= 0) total(c, "file_bytes", "file", file, "bytes");
 	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 a parameter");
 	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as the kernels that are emitted read them");

@@ -233,15 +233,26 @@ static bool find(cop_batching *b, int64_t each)
 	return false;
 }
 
+/* By the way that samples take through the network; `otherwise` where there is none. */
+static int32_t found(const cop_graph *g, int32_t otherwise)
+{
+	cop_batching b;
+	int32_t was = otherwise;
+
+	if (!cop__batching_new(&b, g) && find(&b, 0)) was = b.was;
+	cop__arena_free(&b.mem);
+	return was;
+}
+
 int32_t cop__samples_held(const cop_graph *g, int64_t each)
 {
 	int64_t count = cop_type_count(cop__t(g, g->input[0]));
 	int32_t was[2];
 	int n = held(was, g);
 
-	for (int i = 0; i < n; i++)
-		if (!each || count == each * was[i]) return was[i];
-	return 0;
+	for (int i = 0; each && i < n; i++)
+		if (count == each * was[i]) return was[i];
+	return each ? 0 : n == 1 ? was[0] : found(g, was[1]);
 }
 
 static cop_status refuse(const cop_batching *b, int32_t n)
