@@ -134,9 +134,19 @@ const char *cop_zoo_name(int i, const char **summary); /* NULL past the end */
 
 cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size); /* .cop, .tflite or .onnx */
 cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *path_or_zoo_name);
-/* A model of another program (.onnx). batch 0: 1, where the file leaves it open. given: arrays for its inputs, by position, used
- * where a shape depends on an input; dtype COP_NOTYPE: not given. args NULL: as cop_model_load. */
-typedef struct cop_import_args { int32_t batch, n_given; const cop_tensor *given; } cop_import_args;
+/* A model of another program (.onnx). batch 0: 1, where the file leaves a first dimension open. given: arrays for its inputs, by position,
+ * whose shapes fill open dimensions, and whose values are used where a shape depends on an input; dtype COP_NOTYPE: not given. dim: open
+ * dimensions by the name that the file gives them, 1 to 2^31 - 1. shape: whole shapes of inputs by name; what the file fixes stays. One that the
+ * file has no use for is an error, as are both for a model that leaves nothing open. args NULL: as cop_model_load. */
+typedef struct cop_import_dim { const char *name; int32_t size; } cop_import_dim;
+typedef struct cop_import_shape { const char *input; int32_t rank, dim[COP_MAX_DIM]; } cop_import_shape;
+typedef struct cop_import_args {
+	int32_t batch, n_given;
+	const cop_tensor *given;
+	int32_t n_dim, n_shape;
+	const cop_import_dim *dim;
+	const cop_import_shape *shape;
+} cop_import_args;
 cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args);
 cop_status cop_onnx_save(const cop_graph *g, const char *path);        /* the deployed form, floats, for other programs */
 cop_status cop_model_save(const cop_graph *g, const char *path);       /* .cop: written beside, then renamed */

@@ -30,6 +30,9 @@ typedef struct cli {
 	bool json, quiet, verbose, tty; /* tty: stderr is a terminal that wants progress */
 	uint64_t seed;
 	int threads;        /* 0: as many as there are processors */
+	cop_import_dim dim[16];     /* --dim, --shape: what an .onnx leaves open */
+	cop_import_shape shape[16];
+	int n_dim, n_shape;
 	int members, depth; /* of the JSON object being printed */
 	int32_t epoch;      /* of the progress line */
 	bool said_data, said_fit; /* what was decided about the data set, and its samples, is said once */
@@ -54,7 +57,7 @@ typedef struct cli_parse {
 	cli *c;
 	void *ud;
 } cli_parse;
-extern const struct argp cli_common; /* --json --seed --threads --quiet --verbose */
+extern const struct argp cli_common; /* --json --seed --threads --quiet --verbose --dim --shape */
 /* Parses; args gets up to n positional arguments, at least `least`. option: NULL, or handles the verb's own keys
  * and returns ARGP_ERR_UNKNOWN for others. Does not return when the line is wrong (exit 2) or asks for --help (0). */
 typedef error_t cli_option(int key, char *arg, struct argp_state *state, void *ud);
@@ -100,6 +103,7 @@ void cli_catch_signals(cli *c); /* the first SIGINT stops, the second kills */
 
 /* ---- models, data, files (files.c) ---- */
 cop_status cli_model(cop_graph **out, cli *c, const char *file_or_zoo);
+cop_import_args cli_import_args(const cli *c); /* with --dim and --shape */
 cop_status cli_model_for(
         cop_graph **out, cli *c, const char *file_or_zoo, const cop_dataset *d, cop_layout layout); /* a zoo model is built for the set */
 bool cli_is_file_name(const char *file_or_zoo);

@@ -22,36 +22,46 @@ bool cli_is_file_name(const char *name)
 static cop_status from_pipe(cop_graph **out, cli *c, const char *name)
 {
 	*out = NULL;
+	if (c->n_dim || c->n_shape) return cli_fail(c, COP_ARG, "%s: --dim and --shape need a file, this is a pipe", name);
 	if (!c->piped) CLI_TRY(cop_file_read(&c->piped, &c->piped_size, c->cx, name, 0));
 	cop_status st = cop_model_read(out, c->cx, c->piped, c->piped_size);
 	return st ? cli_fail(c, st, "%s: %s", name, cop_error_text(c->cx)) : COP_OK;
 }
 
+cop_import_args cli_import_args(const cli *c) { return (cop_import_args){.n_dim = c->n_dim, .dim = c->dim, .n_shape = c->n_shape, .shape = c->shape}; }
+
 static cop_status from_file(cop_graph **out, cli *c, const char *name)
 {
 	struct stat s;
-	return !stat(name, &s) && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode) ? from_pipe(out, c, name) : cop_model_load(out, c->cx, name);
+	const cop_import_args args = cli_import_args(c);
+
+	if (!stat(name, &s) && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode)) return from_pipe(out, c, name);
+	return args.n_dim || args.n_shape ? cop_model_import(out, c->cx, name, &args) : cop_model_load(out, c->cx, name);
 }
 
-cop_status cli_model(cop_graph **out, cli *c, const char *name)
+/* A file, or a network of the zoo, which leaves nothing open. */
+static cop_status file_or_zoo(cop_graph **out, cli *c, const char *name, const cop_zoo_args *a)
 {
-	cop_zoo_args a = {.seed = c->seed};
-	return cli_is_file_name(name) ? from_file(out, c, name) : cop_zoo_build(out, c->cx, name, &a);
+	*out = NULL;
+	if (cli_is_file_name(name)) return from_file(out, c, name);
+	if (c->n_dim || c->n_shape) return cli_fail(c, COP_ARG, "--dim and --shape are for .onnx files; '%s' is a network of the zoo", name);
+	return cop_zoo_build(out, c->cx, name, a);
 }
+
+cop_status cli_model(cop_graph **out, cli *c, const char *name) { return file_or_zoo(out, c, name, &(cop_zoo_args){.seed = c->seed}); }
 
 cop_status cli_model_for(cop_graph **out, cli *c, const char *name, const cop_dataset *d, cop_layout layout)
 {
 	cop_zoo_args a = {.seed = c->seed, .classes = d->targets ? d->targets : d->classes};
 	const int32_t *x = d->x.dim;
 
-	if (cli_is_file_name(name)) return from_file(out, c, name);
 	if (d->x.rank == 3) {
 		bool first = layout == COP_LAYOUT_LAST || (!layout && (x[0] == 1 || x[0] == 3) && x[2] != 1 && x[2] != 3 && x[2] != 4); /* channels first: they are turned */
 		a.height = x[first ? 1 : 0];
 		a.width = x[first ? 2 : 1];
 		a.channels = x[first ? 0 : 2];
 	}
-	return cop_zoo_build(out, c->cx, name, &a);
+	return file_or_zoo(out, c, name, &a);
 }
 
 /* The text form begins with "graph NAME". */

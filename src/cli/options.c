@@ -8,12 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_JSON = 0x1000, KEY_SEED, KEY_THREADS };
+enum { KEY_JSON = 0x1000, KEY_SEED, KEY_THREADS, KEY_DIM, KEY_SHAPE };
 
 static const struct argp_option common_options[] = {
         {"json", KEY_JSON, NULL, 0, "print one JSON object", 90},
         {"seed", KEY_SEED, "N", 0, "of all random numbers (1)", 90},
         {"threads", KEY_THREADS, "N", 0, "any number gives the same bits (all processors)", 90},
+        {"dim", KEY_DIM, "NAME=N", 0, "how long a dimension is that an .onnx leaves open by this name", 90},
+        {"shape", KEY_SHAPE, "INPUT=AxBx...", 0, "the shape of an input whose dimensions an .onnx leaves open", 90},
         {"quiet", 'q', NULL, 0, "errors alone", 90},
         {"verbose", 'v', NULL, 0, "say what is done", 90},
         {0},
@@ -23,6 +25,38 @@ static void on_log(void *ud, cop_level level, const char *text)
 {
 	(void)level;
 	cli_note(ud, "%s", text);
+}
+
+/* The text behind the last '=' of "NAME=...", which is cut off. */
+static char *behind(struct argp_state *state, const char *option, char *arg)
+{
+	char *equals = strrchr(arg, '=');
+
+	if (!equals || equals == arg) argp_error(state, "%s %s: NAME=... is expected", option, arg);
+	*equals = 0;
+	return equals + 1;
+}
+
+static void add_dim(cli *c, struct argp_state *state, char *arg)
+{
+	if (c->n_dim == LEN(c->dim)) argp_error(state, "--dim is given more than %d times", LEN(c->dim));
+	const char *size = behind(state, "--dim", arg);
+	c->dim[c->n_dim].name = arg;
+	c->dim[c->n_dim++].size = cli_int(state, "--dim", size, 1, INT32_MAX);
+}
+
+static void add_shape(cli *c, struct argp_state *state, char *arg)
+{
+	cop_import_shape s = {.input = arg};
+
+	if (c->n_shape == LEN(c->shape)) argp_error(state, "--shape is given more than %d times", LEN(c->shape));
+	char *list = behind(state, "--shape", arg), *save = NULL;
+	for (char *one = strtok_r(list, "x,", &save); one; one = strtok_r(NULL, "x,", &save)) {
+		if (s.rank == LEN(s.dim)) argp_error(state, "--shape %s: more than %d dimensions", arg, LEN(s.dim));
+		s.dim[s.rank++] = cli_int(state, "--shape", one, 0, INT32_MAX);
+	}
+	if (!s.rank) argp_error(state, "--shape %s: AxBx... is expected", arg);
+	c->shape[c->n_shape++] = s;
 }
 
 static error_t common(int key, char *arg, struct argp_state *state)
@@ -36,6 +70,12 @@ static error_t common(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_THREADS:
 		c->threads = cli_int(state, "--threads", arg, 1, 1024);
+		return 0;
+	case KEY_DIM:
+		add_dim(c, state, arg);
+		return 0;
+	case KEY_SHAPE:
+		add_shape(c, state, arg);
 		return 0;
 	case 'q':
 		c->quiet = true;

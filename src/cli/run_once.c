@@ -34,8 +34,9 @@ static cop_status model_for(cop_graph **g, cli *c, const char *model, const cop_
 	cop_type t;
 	char spec[40];
 	int32_t batch = x[0].type.rank ? x[0].type.dim[0] : 0;
-	cop_import_args args = {batch, n, x};
+	cop_import_args args = cli_import_args(c);
 
+	args.batch = batch, args.n_given = n, args.given = x;
 	CLI_TRY(ends(model, ".onnx") ? cop_model_import(g, c->cx, model, &args) : cli_model(g, c, model));
 	cop_status st = COP_OK;
 	if (batch > 1 && cop_graph_io_type(*g, false, 0, &t) && t.rank && t.dim[0] != batch) { /* fixed in the file */

@@ -308,9 +308,13 @@ cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const
 /* By its first bytes; folder: where an ONNX model's external data may lie. */
 static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args)
 {
-	if (is_cop(bytes, size)) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
-	if (cop__is_tflite(bytes, size)) return cop__tflite_read(out, cx, file, bytes, size);
+	bool cop = is_cop(bytes, size), tflite = !cop && cop__is_tflite(bytes, size);
+
 	*out = NULL;
+	if (args && (args->n_dim || args->n_shape) && (cop || tflite))
+		return cop__error(cx, COP_ARG, "%s: --dim and --shape are for .onnx models that leave dimensions open; this file fixes all of them", file);
+	if (cop) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
+	if (tflite) return cop__tflite_read(out, cx, file, bytes, size);
 	COP_TRY(cop__sniff(cx, file, bytes, size));
 	if (cop__is_onnx(file, bytes, size)) return cop__onnx_read(out, cx, file, folder, bytes, size, args);
 	return cop__error(cx, COP_FORMAT, "%s: is no model that can be read: a .cop begins with 'coppice 1', a .tflite has 'TFL3' at byte 4, an .onnx is known by its fields", file);

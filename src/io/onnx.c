@@ -203,7 +203,7 @@ static cop_status one_input(cop_ox *m, int32_t i)
 	const cop_tensor *given = i < m->args->n_given && m->args->given[i].type.dtype ? &m->args->given[i] : NULL;
 	cop_type t = {.dtype = cop__ox_dtype(v->type), .rank = v->rank, .q.axis = -1};
 
-	if (!t.dtype) return cop__error(m->cx, COP_FORMAT, "%s: input '%s': the number format %s is not supported", m->file, v->name, cop__ox_type_text(v->type));
+	if (!t.dtype || v->type == OX_INT4 || v->type == OX_UINT4) return cop__error(m->cx, COP_FORMAT, "%s: input '%s': the number format %s is not supported", m->file, v->name, cop__ox_type_text(v->type));
 	if (v->producer) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' is a node's result as well", m->file, v->name);
 	if (!cop__ox_count(v)) { /* nothing to feed: known, and none of the graph's inputs */
 		v->data = cop__ox_room(m, 8);

@@ -80,6 +80,7 @@ typedef struct cop_ox {
 	int32_t n_function, n_scope;
 	int32_t *input, *output;
 	int32_t n_input, n_output;
+	uint32_t dims_used, shapes_used; /* of the arguments: bit i */
 	int32_t opset;             /* of the node that is read */
 	void **external;           /* files of external data, once each */
 	const char **external_name;

@@ -111,7 +111,10 @@ static cop_status grown(cop_ox *m, const cop_ox_node *n, cop_ox_window *w)
 
 	if (!how || m->cx->code) return m->cx->code;
 	if ((count >= 0 && count != w->n) || (wanted >= 0 && wanted != w->n && wanted != w->n + 2)) return cop__ox_fail(m, n, "output_padding or output_shape has the wrong length");
+	for (int i = 0; i < wanted; i++)
+		if (want[i] < 1 || want[i] > INT32_MAX) return cop__ox_fail(m, n, "output_shape %lld is not positive, or too large", (long long)want[i]);
 	for (int i = 0; i < w->n; i++) {
+		if (extra[i] < 0 || extra[i] > INT32_MAX) return cop__ox_fail(m, n, "output_padding %lld is negative or too large", (long long)extra[i]);
 		int64_t full = (int64_t)w->stride[i] * (w->in[i] - 1) + extra[i] + (int64_t)(w->k[i] - 1) * w->dilation[i] + 1;
 		if (extra[i] < 0 || full > INT32_MAX) return cop__ox_fail(m, n, "the result is too large, or output_padding negative");
 		size = full - w->before[i] - w->after[i];

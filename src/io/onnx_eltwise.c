@@ -277,7 +277,7 @@ cop_status cop__ox_add_cast(cop_ox *m, cop_ox_node *n)
 			to = like->type;
 	}
 	cop_dtype d = cop__ox_dtype(to);
-	if (!d) return cop__ox_fail(m, n, "to %s is not supported", cop__ox_type_text(to));
+	if (!d || to == OX_INT4 || to == OX_UINT4) return cop__ox_fail(m, n, "to %s is not supported", cop__ox_type_text(to));
 	cop_vid v = cop__ox_as(m, x, l);
 	if (v && to == OX_BOOL && x->type != OX_BOOL) { /* not equal to 0 */
 		bool real = cop__t(m->g, v)->dtype == COP_F32;

@@ -214,6 +214,8 @@ static int64_t wrapped(int32_t type, int64_t v)
 	switch (type) {
 	case OX_UINT8: return (uint8_t)v;
 	case OX_INT8: return (int8_t)v;
+	case OX_UINT4: return v & 15;
+	case OX_INT4: return ((v & 15) ^ 8) - 8;
 	case OX_UINT16: return (uint16_t)v;
 	case OX_INT16: return (int16_t)v;
 	case OX_UINT32: return (uint32_t)v;

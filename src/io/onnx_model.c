@@ -11,6 +11,28 @@ static cop_status bad(cop_ox *m, const char *what) { return cop__error(m->cx, CO
 
 /* ---- types ---- */
 
+/* The size that was asked for where the file leaves one open: by input, by name, by the array, or the batch. 0: none. */
+static int64_t asked_for(const cop_ox *m, const cop_ox_value *v, const char *name)
+{
+	const cop_import_args *a = m->args;
+	const cop_tensor *given = m->n_input < a->n_given && a->given[m->n_input].type.dtype ? &a->given[m->n_input] : NULL;
+
+	for (int32_t i = 0; i < a->n_shape; i++)
+		if (!strcmp(a->shape[i].input, v->name) && v->rank < a->shape[i].rank) return a->shape[i].dim[v->rank];
+	for (int32_t i = 0; *name && i < a->n_dim; i++)
+		if (!strcmp(a->dim[i].name, name)) return a->dim[i].size;
+	if (given && v->rank < given->type.rank) return given->type.dim[v->rank];
+	return v->rank ? 0 : a->batch ? a->batch : 1;
+}
+
+static cop_status left_open(cop_ox *m, const cop_ox_value *v, const char *name)
+{
+	if (*name)
+		return cop__error(m->cx, COP_FORMAT, "%s: dimension %d of input '%s' is '%s', which is open: say how long it is with --dim %s=N, or give the whole shape with --shape %s=AxBx...",
+			m->file, v->rank, v->name, name, name, v->name);
+	return cop__error(m->cx, COP_FORMAT, "%s: dimension %d of input '%s' is open: give the whole shape with --shape %s=AxBx...", m->file, v->rank, v->name, v->name);
+}
+
 static cop_status one_dim(cop_ox *m, cop_ox_value *v, const cop_pb_field *dim)
 {
 	cop_pb p = cop__pb_in(dim);
@@ -23,12 +45,36 @@ static cop_status one_dim(cop_ox *m, cop_ox_value *v, const cop_pb_field *dim)
 		if (f.number == DIM_PARAM && f.wire == COP_PB_BYTES) snprintf(name, sizeof name, "%.*s", (int)COP_MIN(f.size, sizeof name - 1), (const char *)f.p);
 	}
 	if (v->rank == OX_MAX_DIM) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' has more than %d dimensions", m->file, v->name, OX_MAX_DIM);
-	if ((size < 0 || *name) && v->rank == 0) size = m->args->batch ? m->args->batch : 1; /* the batch */
-	if (size < 0 && (*name || size == INT64_MIN))
-		return cop__error(m->cx, COP_FORMAT, "%s: dimension %d of input '%s' is '%s'; only the first may be left open, export with fixed sizes", m->file, v->rank, v->name, *name ? name : "open");
+	bool open = *name || size == INT64_MIN || size == -1;
+	if (open && (size = asked_for(m, v, name)) < 1) return left_open(m, v, name);
 	if (size < 0 || size > INT32_MAX)
 		return cop__error(m->cx, COP_FORMAT, "%s: dimension %d of input '%s' is %lld, must be 0 to 2^31 - 1", m->file, v->rank, v->name, (long long)size);
 	v->dim[v->rank++] = (int32_t)size;
+	for (int32_t i = 0; open && *name && i < m->args->n_dim; i++) m->dims_used |= !strcmp(m->args->dim[i].name, name) ? 1u << (i & 31) : 0;
+	return COP_OK;
+}
+
+/* A shape that was given for an input has to be its shape. */
+static cop_status as_given(cop_ox *m, const cop_ox_value *v)
+{
+	for (int32_t i = 0; i < m->args->n_shape; i++) {
+		const cop_import_shape *s = &m->args->shape[i];
+		if (strcmp(s->input, v->name)) continue;
+		m->shapes_used |= 1u << (i & 31);
+		if (s->rank != v->rank) return cop__error(m->cx, COP_SHAPE, "%s: --shape gives input '%s' %d dimensions, it has %d", m->file, v->name, s->rank, v->rank);
+		for (int k = 0; k < v->rank; k++)
+			if (s->dim[k] != v->dim[k]) return cop__error(m->cx, COP_SHAPE, "%s: --shape gives dimension %d of input '%s' as %d, the file fixes it to %d", m->file, k, v->name, s->dim[k], v->dim[k]);
+	}
+	return COP_OK;
+}
+
+/* What was given and fits nothing is a mistake. */
+static cop_status all_used(cop_ox *m)
+{
+	for (int32_t i = 0; i < m->args->n_dim && i < 32; i++)
+		if (!(m->dims_used >> i & 1)) return cop__error(m->cx, COP_ARG, "%s: --dim %s=%d: no input has an open dimension of that name", m->file, m->args->dim[i].name, m->args->dim[i].size);
+	for (int32_t i = 0; i < m->args->n_shape && i < 32; i++)
+		if (!(m->shapes_used >> i & 1)) return cop__error(m->cx, COP_ARG, "%s: --shape %s=...: there is no input of that name", m->file, m->args->shape[i].input);
 	return COP_OK;
 }
 
@@ -108,6 +154,7 @@ static cop_status fill_ends(cop_ox *m, const cop_ox_scope *scope, cop_pb graph)
 		if (f.wire == COP_PB_BYTES && f.number == GRAPH_INPUT) {
 			COP_TRY(value_info(m, scope, &f, true, &v));
 			if (m->value[v].tensor) continue; /* old models list initialisers among the inputs, too */
+			COP_TRY(as_given(m, &m->value[v]));
 			if (m->value[v].is_input) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' is listed twice", m->file, m->value[v].name);
 			m->value[v].is_input = true;
 			m->input[m->n_input++] = v;
@@ -117,7 +164,8 @@ static cop_status fill_ends(cop_ox *m, const cop_ox_scope *scope, cop_pb graph)
 			m->output[m->n_output++] = v;
 		}
 	}
-	return m->n_output ? COP_OK : bad(m, "the graph has no output");
+	if (!m->n_output) return bad(m, "the graph has no output");
+	return all_used(m);
 }
 
 /* ---- the model ---- */

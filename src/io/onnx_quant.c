@@ -101,7 +101,7 @@ static cop_status dequantize_known(cop_ox *m, const cop_ox_node *n, int32_t axis
 {
 	cop_ox_value *x = cop__ox_in(m, n, 0), *scale = cop__ox_in(m, n, 1), *zero = cop__ox_in(m, n, 2);
 	int64_t total = cop__ox_count(x), block = cop__ox_i(n, "block_size", 0);
-	bool one = cop__ox_count(scale) == 1, narrow = !block && (x->type == OX_INT8 || x->type == OX_UINT8);
+	bool one = cop__ox_count(scale) == 1, narrow = !block && (x->type == OX_INT8 || x->type == OX_UINT8 || x->type == OX_INT4 || x->type == OX_UINT4);
 
 	if (cop__ox_is_float(x->type) || !cop__ox_is_float(scale->type) ||
 		(zero && (cop__ox_is_float(zero->type) || (cop__ox_count(zero) != 1 && cop__ox_count(zero) != cop__ox_count(scale)))))

@@ -6,7 +6,10 @@
  */
 #include "io/onnx.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 typedef struct tensor {
 	cop_ctx *cx;
@@ -24,14 +27,27 @@ typedef struct tensor {
 
 static cop_status bad(const tensor *t, const char *what) { return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': %s", t->file, t->name, what); }
 
+/* Bytes of an element; two of 4 bits share one. */
+static bool nibbles(int32_t type) { return type == OX_UINT4 || type == OX_INT4; }
+
 static int width(int32_t type)
 {
 	static const uint8_t bytes[] = {[OX_FLOAT] = 4, [OX_UINT8] = 1, [OX_INT8] = 1, [OX_UINT16] = 2, [OX_INT16] = 2, [OX_INT32] = 4, [OX_INT64] = 8,
-		[OX_BOOL] = 1, [OX_FLOAT16] = 2, [OX_DOUBLE] = 8, [OX_UINT32] = 4, [OX_UINT64] = 8, [OX_BFLOAT16] = 2};
+		[OX_BOOL] = 1, [OX_FLOAT16] = 2, [OX_DOUBLE] = 8, [OX_UINT32] = 4, [OX_UINT64] = 8, [OX_BFLOAT16] = 2, [OX_UINT4] = 1, [OX_INT4] = 1};
 	return type > 0 && type < LEN(bytes) ? bytes[type] : 0;
 }
 
 static void copy_text(char *to, size_t size, const cop_pb_field *f) { snprintf(to, size, "%.*s", (int)COP_MIN(f->size, size - 1), (const char *)f->p); }
+
+/* A whole number, 0 or more; -2: it is none. */
+static int64_t number_of(const char *s)
+{
+	char *end;
+
+	errno = 0;
+	long long v = strtoll(s, &end, 10);
+	return *s < '0' || *s > '9' || *end || errno || v < 0 ? -2 : v;
+}
 
 /* StringStringEntryProto: location, offset, length. */
 static void external_entry(tensor *t, const cop_pb_field *entry)
@@ -45,11 +61,9 @@ static void external_entry(tensor *t, const cop_pb_field *entry)
 		if (f.number == ENTRY_KEY) copy_text(key, sizeof key, &f);
 		if (f.number == ENTRY_VALUE) copy_text(value, sizeof value, &f);
 	}
-	long long number = -1;
 	if (!strcmp(key, "location")) snprintf(t->location, sizeof t->location, "%s", value);
-	else if (sscanf(value, "%18lld", &number) != 1) number = -1;
-	if (!strcmp(key, "offset")) t->offset = number;
-	if (!strcmp(key, "length")) t->length = number;
+	if (!strcmp(key, "offset")) t->offset = number_of(value);
+	if (!strcmp(key, "length")) t->length = number_of(value);
 }
 
 static cop_status add_dim(tensor *t, int64_t d)
@@ -129,6 +143,8 @@ static void put(const tensor *t, void *out, int64_t i, uint64_t bits)
 	case OX_BOOL: n[i] = (bits & 0xff) != 0; break;
 	case OX_UINT8: n[i] = (uint8_t)bits; break;
 	case OX_INT8: n[i] = (int8_t)bits; break;
+	case OX_UINT4: n[i] = (int64_t)(bits & 15); break;
+	case OX_INT4: n[i] = (int64_t)((bits & 15) ^ 8) - 8; break;
 	case OX_UINT16: n[i] = (uint16_t)bits; break;
 	case OX_INT16: n[i] = (int16_t)bits; break;
 	case OX_UINT32: n[i] = (uint32_t)bits; break;
@@ -142,7 +158,11 @@ static cop_status from_raw(const tensor *t, void *out)
 {
 	int w = width(t->type);
 
-	if ((uint64_t)t->count * (uint64_t)w != t->raw_size)
+	if (nibbles(t->type) && t->raw_size == ((uint64_t)t->count + 1) / 2) {
+		for (int64_t i = 0; i < t->count; i++) put(t, out, i, t->raw[i / 2] >> (i % 2 * 4) & 15);
+		return COP_OK;
+	}
+	if (nibbles(t->type) || (uint64_t)t->count * (uint64_t)w != t->raw_size)
 		return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': %lld elements of %d bytes do not make its %zu bytes", t->file, t->name, (long long)t->count, w, t->raw_size);
 	if (t->type == OX_FLOAT || t->type == OX_INT64) {
 		if (t->raw_size) memcpy(out, t->raw, t->raw_size);
@@ -183,6 +203,7 @@ static cop_status from_list(const tensor *t, void *out)
 		while (f.number == number && cop__pb_number(&f, wire, &at, &bits)) {
 			if (i == t->count) return bad(t, "has more elements than its shape");
 			put(t, out, i++, bits);
+			if (nibbles(t->type) && i < t->count) put(t, out, i++, bits >> 4);
 		}
 	}
 	return i == t->count ? COP_OK : bad(t, "has fewer elements than its shape");
@@ -192,12 +213,28 @@ static cop_status from_list(const tensor *t, void *out)
 static cop_status enough(const tensor *t)
 {
 	uint64_t have = t->has_raw ? t->raw_size : (uint64_t)(t->all.end - t->all.p);
-	return (uint64_t)t->count > have ? bad(t, "has fewer bytes than its shape asks for") : COP_OK;
+	return (uint64_t)t->count > (nibbles(t->type) ? 2 * have : have) ? bad(t, "has fewer bytes than its shape asks for") : COP_OK;
 }
 
 static cop_status elements(const tensor *t, void *out) { return t->has_raw ? from_raw(t, out) : from_list(t, out); }
 
 /* ---- external data ---- */
+
+/* A plain file, reached without links: what lies below the model's folder is then what its author put there. */
+static cop_status plain_file(cop_ox *m, const tensor *t, char *path, size_t from)
+{
+	struct stat s;
+
+	for (char *p = path + from; *p; p++) { /* every folder on the way, then the file */
+		char *end = p + strcspn(p, "/"), kept = *end;
+		*end = 0;
+		if (lstat(path, &s)) return cop__error(m->cx, COP_IO, "%s: tensor '%s': its data, %s: %s", m->file, t->name, path, strerror(errno));
+		if (S_ISLNK(s.st_mode)) return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data, %s, is a link, which is not followed: put the file itself beside the model", m->file, t->name, path);
+		*end = kept;
+		p = end - !kept;
+	}
+	return S_ISREG(s.st_mode) ? COP_OK : cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data, %s, is no plain file", m->file, t->name, path);
+}
 
 /* Only a plain path below the model's own folder. */
 static bool confined(const char *s)
@@ -217,7 +254,9 @@ static cop_status open_external(cop_ox *m, const tensor *t, int32_t *at)
 	if (!m->folder || !confined(t->location))
 		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data lies in '%s', which is not within the model's folder", t->file, t->name, t->location);
 	if (*at == 64) return bad(t, "data in more than 64 files");
-	snprintf(path, sizeof path, "%s/%s", m->folder, t->location);
+	int from = snprintf(path, sizeof path, "%s/", m->folder);
+	if (from < 0 || (size_t)snprintf(path + from, sizeof path - (size_t)from, "%s", t->location) >= sizeof path - (size_t)from) return bad(t, "the path of its data is too long");
+	COP_TRY(plain_file(m, t, path, (size_t)from));
 	COP_TRY(cop_file_read(&m->external[*at], &m->external_size[*at], m->cx, path, (size_t)1 << 32));
 	m->external_name[*at] = cop__ox_text(m, t->location, strlen(t->location));
 	m->n_external++;
@@ -228,9 +267,10 @@ static cop_status load_external(cop_ox *m, tensor *t)
 {
 	int32_t at;
 
+	if (t->offset == -2 || t->length == -2) return bad(t, "offset and length of its data must be whole numbers, 0 or more");
 	COP_TRY(open_external(m, t, &at));
-	uint64_t size = m->external_size[at], offset = (uint64_t)COP_MAX(t->offset, 0);
-	uint64_t length = t->length < 0 ? (uint64_t)t->count * (uint64_t)width(t->type) : (uint64_t)t->length;
+	uint64_t size = m->external_size[at], offset = (uint64_t)t->offset, elements = (uint64_t)t->count;
+	uint64_t length = t->length < 0 ? nibbles(t->type) ? (elements + 1) / 2 : elements * (uint64_t)width(t->type) : (uint64_t)t->length;
 	if (offset > size || length > size - offset)
 		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': bytes %llu to %llu of '%s' are asked for, which has %llu", t->file, t->name, (unsigned long long)offset,
 			(unsigned long long)(offset + length), t->location, (unsigned long long)size);

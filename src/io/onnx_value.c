@@ -37,15 +37,16 @@ const char *cop__ox_text(cop_ox *m, const void *p, size_t n) { return cop__arena
 cop_dtype cop__ox_dtype(int32_t type)
 {
 	if (cop__ox_is_float(type)) return COP_F32;
-	if (type == OX_INT8) return COP_I8;
-	if (type == OX_UINT8 || type == OX_BOOL) return COP_U8;
+	if (type == OX_INT8 || type == OX_INT4) return COP_I8;
+	if (type == OX_UINT8 || type == OX_BOOL || type == OX_UINT4) return COP_U8;
 	return (type >= OX_UINT16 && type <= OX_INT64) || type == OX_UINT32 || type == OX_UINT64 ? COP_I32 : COP_NOTYPE;
 }
 
 const char *cop__ox_type_text(int32_t type)
 {
 	static const char *const text[] = {"undefined", "float", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "double",
-		"uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1"};
+		"uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1",
+		"float8e8m0", "uint2", "int2"};
 	return type >= 0 && type < LEN(text) ? text[type] : "unknown";
 }
 
