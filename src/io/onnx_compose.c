@@ -136,7 +136,8 @@ static cop_vid table_of(cop_ox *m, const cop_ox_node *n, int i, int at, const in
 	cop_vid v = cop__ox_float(m, n, i, OX_PLAIN);
 	const int32_t full[4] = {dim[0], dim[1], 1, half};
 
-	if (!v || t->dim[t->rank - 1] != half) return v ? (cop__ox_fail(m, n, "input %d has %d entries for %d pairs", i, t->dim[t->rank - 1], half), 0) : 0;
+	if (!v) return 0;
+	if (!t->rank || t->dim[t->rank - 1] != half) return cop__ox_fail(m, n, "input %d does not have %d entries, one for each pair", i, half), 0;
 	if (p && p->data && cop__ox_count(p) == 1 && !strcmp(n->domain, "com.microsoft")) { /* where they begin */
 		int64_t from = *(const int64_t *)p->data;
 		if (t->rank != 2 || from < 0 || from + dim[1] > t->dim[0]) return cop__ox_fail(m, n, "position %lld and %d more are outside of the table", (long long)from, dim[1]), 0;
@@ -148,6 +149,8 @@ static cop_vid table_of(cop_ox *m, const cop_ox_node *n, int i, int at, const in
 	return cop__ox_reshape(m, v, 4, full);
 }
 
+static int32_t pairs_of(const cop_ox_value *t) { return t->rank && t->dim[t->rank - 1] < 1 << 24 ? t->dim[t->rank - 1] : 0; }
+
 /* x [batch,heads,length,size], or [batch,length,heads size]. ONNX's has the tables before the positions, ONNX Runtime's behind. */
 cop_status cop__ox_add_rotary(cop_ox *m, cop_ox_node *n)
 {
@@ -155,7 +158,7 @@ cop_status cop__ox_add_rotary(cop_ox *m, cop_ox_node *n)
 	bool own = !strcmp(n->domain, "com.microsoft"), near = cop__ox_i(n, "interleaved", 0) != 0;
 	int64_t heads = x->rank == 4 ? x->dim[1] : cop__ox_i(n, "num_heads", 0), turned = cop__ox_i(n, "rotary_embedding_dim", 0);
 
-	if (own && !heads && x->rank == 3 && !turned) heads = x->dim[2] / COP_MAX(2 * cop__ox_in(m, n, 2)->dim[cop__ox_in(m, n, 2)->rank - 1], 1);
+	if (own && !heads && x->rank == 3 && !turned) heads = pairs_of(cop__ox_in(m, n, 2)) ? x->dim[2] / (2 * pairs_of(cop__ox_in(m, n, 2))) : 0;
 	if (x->rank < 3 || x->rank > 4 || heads < 1 || heads > INT32_MAX || (x->rank == 3 && x->dim[2] % heads) || cop__ox_f(n, "scale", 1) < 1 || cop__ox_f(n, "scale", 1) > 1)
 		return cop__ox_fail(m, n, "%d dimensions, %lld heads, or a scale other than 1", x->rank, (long long)heads);
 	int32_t size = x->rank == 4 ? x->dim[3] : x->dim[2] / (int32_t)heads, dim[4] = {x->dim[0], x->rank == 4 ? x->dim[2] : x->dim[1], (int32_t)heads, size};

@@ -238,6 +238,8 @@ cop_status cop__ox_add_einsum(cop_ox *m, cop_ox_node *n)
 	const char *equation = cop__ox_s(m, n, "equation", NULL);
 	term t[MOST_TERMS] = {0}, out = {0}, keep;
 
+	for (int i = 0; i < n->n_in; i++)
+		if (!cop__ox_in(m, n, i)) return cop__ox_fail(m, n, "input %d is missing", i);
 	if (!equation) return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "has no equation");
 	COP_TRY(parse(m, n, equation, t, &out));
 	for (int i = 0; i < n->n_in; i++) {

@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { MOST_POINTS = 1 << 15 };
+enum { MOST_POINTS = 1 << 15, MOST_FACTORS = 1 << 24 };
 static const double two_pi = 6.283185307179586476925286766559;
 
 /* Which transform of `points`: from `in` numbers of `parts` (1: real, 2: complex) to `out` of 2, or of 1 where the result is real. */
@@ -40,19 +40,9 @@ static cop_status shape_of(cop_ox *m, const cop_ox_node *n, int64_t points, int3
 	return COP_OK;
 }
 
-/* [..] to `want` along an axis: cut, or zeros behind. */
-static cop_vid fitted(cop_ox *m, cop_vid x, int32_t axis, int32_t have, int32_t want)
-{
-	int32_t before[COP_MAX_DIM] = {0}, after[COP_MAX_DIM] = {0};
-
-	if (want <= have) return cop__ox_slice(m, x, axis, 0, want, 1);
-	after[axis] = want - have;
-	return cop__ox_pad(m, x, before, after, 0, PAD_CONSTANT);
-}
-
 static cop_vid matrix(cop_ox *m, const transform *t)
 {
-	int32_t rows = t->in * t->parts, cols = t->out * t->out_parts;
+	int32_t rows = t->in * t->parts, cols = t->out * t->out_parts; /* zeros that would stand behind the numbers have no rows */
 	cop_type type = cop__type(COP_F32, 2, DIMS(rows, cols));
 	float *w = cop__ox_room(m, 4 * (size_t)rows * (size_t)cols);
 
@@ -75,10 +65,12 @@ cop_status cop__ox_add_dft(cop_ox *m, cop_ox_node *n)
 	if (axis == x->rank - 1) return cop__ox_fail(m, n, "the last axis holds the parts of a number, it cannot be transformed");
 	t.parts = x->dim[x->rank - 1];
 	COP_TRY(shape_of(m, n, points ? *points : 0, x->dim[axis], &t));
+	t.in = COP_MIN(t.in, x->dim[axis]);
+	if ((int64_t)t.in * t.parts * t.out * t.out_parts > MOST_FACTORS) return cop__ox_fail(m, n, "from %d numbers to %d takes more than 2^24 factors", t.in, t.out);
 	for (int i = 0; i < x->rank; i++) perm[i] = i, dim[i] = x->dim[i];
 	back = x->rank - 2;
 	perm[axis] = back, perm[back] = axis, dim[axis] = x->dim[back];
-	cop_vid v = cop__ox_transpose(m, fitted(m, cop__ox_float(m, n, 0, OX_PLAIN), axis, x->dim[axis], t.in), perm);
+	cop_vid v = cop__ox_transpose(m, cop__ox_slice(m, cop__ox_float(m, n, 0, OX_PLAIN), axis, 0, t.in, 1), perm);
 	v = cop__ox_reshape(m, v, 2, DIMS((int32_t)(cop__ox_count(x) / x->dim[axis] / t.parts), t.in * t.parts));
 	v = cop__ox_matmul(m, v, matrix(m, &t), 0, 0);
 	dim[back] = t.out, dim[back + 1] = t.out_parts;
@@ -119,6 +111,7 @@ cop_status cop__ox_add_stft(cop_ox *m, cop_ox_node *n)
 	t.out = half ? t.points / 2 + 1 : t.points;
 	t.out_parts = 2;
 	t.inverse = false;
+	if (2 * (int64_t)t.out * t.in * t.parts > MOST_FACTORS) return cop__ox_fail(m, n, "frames of %d take more than 2^24 factors", t.in);
 	cop_conv_attr a = {.sh = 1, .sw = (int32_t)*step, .dh = 1, .dw = 1, .groups = 1, .lo = COP_NO_LO, .hi = COP_NO_HI};
 	cop_vid v = cop__ox_reshape(m, cop__ox_float(m, n, 0, OX_PLAIN), 4, DIMS(x->dim[0], 1, x->dim[1], t.parts)), w = kernels(m, &t, window);
 	cop_vid y = v && w ? cop__apply(m->g, OP_conv, &a, VIDS(v, w)) : 0;

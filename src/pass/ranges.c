@@ -23,7 +23,7 @@ static bool begin_value(cop_ranges *r, cop_vid v)
 	cop_range all = t->dtype == COP_I8 ? (cop_range){-128, 127} : (cop_range){-BEYOND, BEYOND};
 
 	if ((t->dtype != COP_I8 && t->dtype != COP_F32) || r->g->value[v].data) return true;
-	r->of[v] = cop__arena_get(&r->mem, sizeof *r->of[v] * (size_t)(c + 1));
+	r->of[v] = cop__arena_get(&r->mem, sizeof *r->of[v] * ((size_t)c + 1));
 	for (int32_t i = 0; r->of[v] && i < c; i++) r->of[v][i] = all;
 	return r->of[v];
 }
