@@ -123,7 +123,7 @@ cop_status cop__ox_add_affine_grid(cop_ox *m, cop_ox_node *n)
 	int d = count - 2;
 	if (d < 2 || d > 3 || theta->rank != 3 || theta->dim[1] != d || theta->dim[2] != d + 1) return cop__ox_fail(m, n, "a size of %d numbers does not fit the matrices", count);
 	for (int i = 0; i < d; i++) {
-		if (size[2 + i] < 1 || (total *= size[2 + i]) > 1 << 24) return cop__ox_fail(m, n, "axis %d of the size is not positive, or there are more than 2^24 places", 2 + i);
+		if (size[2 + i] < 1 || size[2 + i] > 1 << 24 || (total *= size[2 + i]) > 1 << 24) return cop__ox_fail(m, n, "axis %d of the size is not positive, or there are more than 2^24 places", 2 + i);
 		dim[1 + i] = (int32_t)size[2 + i];
 	}
 	float *at = cop__ox_room(m, 4 * (size_t)total * (size_t)(d + 1));
