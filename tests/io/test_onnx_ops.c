@@ -122,6 +122,25 @@ static void test_against_onnx_runtime(void **state)
 	assert_true(seen >= 60);
 }
 
+/* Of equal elements those that stand first are the largest, however many there are. */
+static void test_ties(void **state)
+{
+	(void)state;
+	static ran got;
+	cop_ctx *cx = new_ctx();
+
+	for (int64_t len = 6; len <= 206; len += 200) {
+		maker m = begin(cx);
+		info(&m, GRAPH_INPUT, "x", OX_FLOAT, D(2, len)), info(&m, GRAPH_OUTPUT, "i", OX_INT64, 0, NULL);
+		initializer(&m, "k", OX_INT64, D(1), &(int64_t){3}, 8), node(&m, "Sub", "x x", "zero", NULL, 0), node(&m, "TopK", "zero k", "v i", NULL, 0);
+		node(&m, "Identity", "v", "w", NULL, 0);
+		run_model(&got, &m, 17);
+		assert_int_equal(got.n, 6);
+		for (int k = 0; k < 6; k++) assert_float_equal(got.y[k], (float)(k % 3), 0);
+	}
+	cop_ctx_free(cx);
+}
+
 /* The labels of a classifier may be names: they are left out, the scores stay; alone, or as an operand, they are refused. */
 static void test_text_labels(void **state)
 {
@@ -154,6 +173,6 @@ static void test_text_labels(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_labels), cmocka_unit_test(test_against_onnx_runtime)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ties), cmocka_unit_test(test_text_labels), cmocka_unit_test(test_against_onnx_runtime)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
