@@ -4,7 +4,7 @@
  *
  * Kernels land beside the network under a prefix, "kernel/math.h" as "cop_math.h", so that no name of theirs hides a header of the C
  * library. Functions get the version of all kernels' text as an ending, and are weak: networks of one program share kernels
- * of the same version, and those of another have other names. <name>.mk lists the sources, and those worth compiling for speed: that multiply.
+ * of the same version, and those of another have other names. <name>.mk lists the sources, and those worth compiling for speed.
  */
 #include "emit/emit.h"
 
@@ -151,8 +151,10 @@ uint32_t cop__emit_version(void)
 	return h;
 }
 
-static bool multiplies(const cop_emission *e, const char *source)
+/* Worth compiling for speed: what multiplies, and what was written for instructions of the target. */
+static bool is_hot(const cop_emission *e, const char *source)
 {
+	if (!strncmp(source, "cortexm/", 8)) return true;
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const cop_step *st = &e->plan->entry[en].step[s];
@@ -171,7 +173,7 @@ void cop__emit_sources(cop_text *o, const cop_emission *e, char ending, bool hot
 	if (!hot) cop__text_add(o, " %s.%c", e->name, ending);
 	for (int i = 0; i < e->kernels.n; i++) {
 		const char *from = e->kernels.file[i]->path;
-		if (from[strlen(from) - 1] == 'c' && (!hot || multiplies(e, from + strlen("src/kernel/")))) cop__text_add(o, " %s", kernel_name(path, from, ending));
+		if (from[strlen(from) - 1] == 'c' && (!hot || is_hot(e, from + strlen("src/kernel/")))) cop__text_add(o, " %s", kernel_name(path, from, ending));
 	}
 }
 

@@ -40,7 +40,7 @@ static cop_status write_cmake(const cop_emission *e)
 	size_t before = o.len;
 	cop__emit_sources(&o, e, 'c', true);
 	if (o.len == before) cop__text_add(&o, " %s.c", e->name);
-	cop__text_add(&o, " APPEND PROPERTY COMPILE_OPTIONS -O2) # what multiplies\nendif()\n");
+	cop__text_add(&o, " APPEND PROPERTY COMPILE_OPTIONS -O2) # what takes the time\nendif()\n");
 	return cop__emit_text(e, "CMakeLists.txt", &o);
 }
 
