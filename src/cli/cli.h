@@ -126,6 +126,9 @@ void cli_graph_name(char out[64], const cop_graph *g);
 int64_t cli_file_size(const char *path); /* -1: none */
 void cli_beside(char *out, size_t size, const char *path,
         const char *end);                                  /* "a/net.cop", ".history.json" -> "a/net.history.json" */
+/* Do as many numbers of two shapes, their axes from those on, lie in one order for certain? They do where the shapes differ by axes of length
+ * 1 alone, and where a flat one meets one of at most two axes. */
+bool cli_same_order(const cop_type *a, int from_a, const cop_type *b, int from_b);
 void cli_shape(char *out, size_t size, const cop_type *t); /* "1x28x28x1" */
 /* The deployed form of a model at a batch size (0: as the model is), planned for a target; all NULL after a failure. */
 typedef struct cli_deployed {

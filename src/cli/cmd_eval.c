@@ -5,8 +5,10 @@
  */
 #include "cli.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { KEY_SPLIT = 0x3000, KEY_LIMIT, KEY_PER_CLASS, KEY_CONFUSION };
 enum { MOST_SHOWN = 1000 }; /* classes of which there is a matrix */
@@ -22,7 +24,7 @@ typedef struct job {
 
 static const struct argp_option options[] = {
         {"data", 'd', "NAME", 0, "data set: a name of `coppice data list`, or a path", 0},
-        {"split", KEY_SPLIT, "PART", 0, "test, valid, train, or all of a single file (test; a single file: all)", 0},
+        {"split", KEY_SPLIT, "PART", 0, "test, valid, train, or all of a set without parts (test; a single file: all)", 0},
         {"limit", KEY_LIMIT, "N", 0, "the first N samples", 0},
         {"batch", 'b', "N", 0, "samples a run (100)", 0},
         {"per-class", KEY_PER_CLASS, NULL, 0, "precision, recall and F1 of each class", 0},
@@ -140,11 +142,27 @@ static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *
 	if (s->accuracy >= 0) cli_doubt(c, "an accuracy", (double)s->accuracy, cli_outputs(g), s->count, (double)cop_graph_accuracy(g));
 }
 
+/* Which samples of a folder without parts are scored is for its owner to know. */
+static void say_split(cli *c, const job *j)
+{
+	static const char *const part[] = {"test", "val", "valid", "test.csv", "x_test.npy", "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "test_batch.bin", "cifar-10-batches-bin",
+		"cifar-10-binary.tar.gz", "cifar10-jpeg.tar.xz"};
+	char path[1024];
+
+	if (j->split || cli_file_size(j->data) >= 0 || access(j->data, F_OK)) return;
+	for (int i = 0; i < LEN(part); i++) {
+		snprintf(path, sizeof path, "%.900s/%s", j->data, part[i]);
+		if (!access(path, F_OK)) return;
+	}
+	cli_note(c, "%s has no part for tests: the sixth of it that training leaves out is scored (--split all scores every sample)", j->data);
+}
+
 static cop_status score(cli *c, job *j, const cop_graph *g, cop_dataset *d)
 {
 	cop_score s;
 
 	CLI_TRY(cli_data_fits(c, g, d));
+	say_split(c, j);
 	j->n = cli_outputs(g);
 	if (d->classes && j->n > 0 && j->n <= MOST_SHOWN && (c->json || j->per_class || j->confusion) && !(j->table = calloc((size_t)j->n * (size_t)j->n, sizeof *j->table)))
 		return cli_fail(c, COP_NOMEM, "out of memory for the table of %d classes", j->n);

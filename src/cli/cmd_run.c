@@ -38,19 +38,6 @@ static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 	return COP_OK;
 }
 
-/* Do two shapes differ in axes of length 1 only? from: where they begin. */
-static bool same_shape(const cop_type *a, int from_a, const cop_type *b, int from_b)
-{
-	int i = from_a, k = from_b;
-
-	for (;;) {
-		while (i < a->rank && a->dim[i] == 1) i++;
-		while (k < b->rank && b->dim[k] == 1) k++;
-		if (i == a->rank || k == b->rank) return i == a->rank && k == b->rank;
-		if (a->dim[i++] != b->dim[k++]) return false;
-	}
-}
-
 /* The array as samples: one by one along its first axis, or a single one without that axis. */
 static cop_status samples(cli *c, job *j, const cop_graph *g)
 {
@@ -70,7 +57,7 @@ static cop_status samples(cli *c, job *j, const cop_graph *g)
 	if (x->dtype != in.dtype && !(x->dtype == COP_F32 && in.q.scale))
 		return cli_fail(c, COP_ARG, "%s: holds %s, the network takes %s", j->arg[1],
 		        x->dtype == COP_F32 ? "reals" : "whole numbers of another kind", in.dtype == COP_F32 ? "f32" : "whole numbers");
-	if (!all || all % j->each || (!one && x->dim[0] != all / j->each) || (x->dtype != COP_F32 && !same_shape(x, one ? 0 : 1, &in, j->alone ? 0 : 1)))
+	if (!all || all % j->each || (!one && x->dim[0] != all / j->each) || (x->dtype != COP_F32 && !cli_same_order(x, one ? 0 : 1, &in, j->alone ? 0 : 1)))
 		return cli_fail(c, COP_SHAPE, "%s: has shape %s, one sample of the network is %s", j->arg[1], have, want);
 	j->d = (cop_dataset){.name = j->arg[1], .x = {.dtype = COP_F32, .q.axis = -1}, .count = (int32_t)(all / j->each), .get = get, .ud = j};
 	for (int i = one ? 0 : 1; i < x->rank; i++) j->d.x.dim[j->d.x.rank++] = x->dim[i];

@@ -168,3 +168,22 @@ void cli_deployed_free(cli_deployed *d)
 	cop_graph_free(d->g);
 	*d = (cli_deployed){0};
 }
+
+/* The axes from `from` on, those of length 1 left out. */
+static int axes(int32_t out[COP_MAX_DIM], const cop_type *t, int from)
+{
+	int n = 0;
+
+	for (int i = from; i < t->rank; i++)
+		if (t->dim[i] != 1) out[n++] = t->dim[i];
+	return n;
+}
+
+bool cli_same_order(const cop_type *a, int from_a, const cop_type *b, int from_b)
+{
+	int32_t x[COP_MAX_DIM], y[COP_MAX_DIM];
+	int n = axes(x, a, from_a), k = axes(y, b, from_b);
+
+	if (n == k) return !memcmp(x, y, sizeof *x * (size_t)n);
+	return (n <= 1 && k <= 2) || (k <= 1 && n <= 2);
+}

@@ -45,6 +45,11 @@ static cop_status read_arrays(cop_tensor *x, int32_t *sets, cli *c, const cop_gr
 		cli_shape(shape, sizeof shape, &t);
 		if (!all || all % each || all / each > 1 << 20)
 			return cli_fail(c, COP_SHAPE, "%s: holds %lld numbers, expected some times %s", in->npy[i], (long long)all, shape);
+		if (!cli_same_order(&x[i].type, all == each ? 0 : 1, &t, all == each ? 0 : 1) && !cli_same_order(&x[i].type, 1, &t, 1)) {
+			char have[64];
+			cli_shape(have, sizeof have, &x[i].type);
+			return cli_fail(c, COP_SHAPE, "%s: has shape %s, a run takes %s; `coppice data export NAME --for FILE` lays samples out so", in->npy[i], have, shape);
+		}
 		if (i && all / each != *sets)
 			return cli_fail(c, COP_SHAPE, "%s: is enough for %lld runs, %s for %d", in->npy[i], (long long)(all / each), in->npy[0], *sets);
 		*sets = (int32_t)(all / each);

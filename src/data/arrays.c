@@ -177,6 +177,18 @@ static cop_status labels(cop_store *s, const cop_npy *y, const cop_blob *b, int3
 	return regress ? targets(s, y, b, order, from) : classes(s, y, b, n, order, from);
 }
 
+/* An array that has just the numbers of one sample is one, without an axis that counts samples. */
+static void one_sample(cop_npy *x, const cop_want *w)
+{
+	int64_t all = 1;
+
+	for (int i = 0; i < x->rank; i++) all *= x->dim[i];
+	if (all != w->features || x->rank == 5 || x->dim[0] == 1 || w->split != COP_SPLIT_ALL) return;
+	memmove(x->dim + 1, x->dim, sizeof *x->dim * (size_t)x->rank);
+	x->dim[0] = 1;
+	x->rank++;
+}
+
 static cop_status samples(cop_store *s, const cop_npy *x, const int32_t *order, int32_t from, int32_t count)
 {
 	bool bytes = x->kind == 'u' && x->width == 1;
@@ -219,8 +231,10 @@ static cop_status open_npy(cop_store *s, const char *path, const cop_want *w)
 	bool test = own && w->split & COP_SPLIT_TEST;
 	cop_status st;
 
+	if (own && w->split == COP_SPLIT_ALL) return cop__no_all(s->cx, path);
 	COP_GO(load(&bx, &x, s->cx, path, single ? "" : !parts ? "x.npy" : test ? "x_test.npy" : "x_train.npy"));
 	if (!single) COP_GO(load(&by, &y, s->cx, path, !parts ? "y.npy" : test ? "y_test.npy" : "y_train.npy"));
+	if (single) one_sample(&x, w);
 	if (!(order = cop__alloc(s->cx, (size_t)x.dim[0] * sizeof *order))) {
 		st = COP_NOMEM;
 		goto done;
@@ -249,7 +263,7 @@ static bool fits(const char *path)
 
 const cop_data_row cop_data_npy = {
         .name = "npy",
-        .format = true,
+        .format = true, .may_be_whole = true,
         .summary = "a folder with x.npy and y.npy (or x_train, y_train, x_test, y_test), or one .npy without labels",
         .licence = "",
         .fits = fits,

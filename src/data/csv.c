@@ -168,8 +168,6 @@ static cop_status find_targets(table *t, const cop_want *w)
 		if (is_label(t->name.at[i])) named = i;
 	if (w->target) COP_TRY(mark_all(t, w->target));
 	else t->is_target[named >= 0 ? named : t->columns - 1] = true, t->targets = 1;
-	for (int32_t i = t->columns - 1; w->task == COP_TASK_NONE && !w->target && named < 0 && i >= 0 && t->columns - t->targets > w->features; i--)
-		t->targets += !t->is_target[i], t->is_target[i] = true;
 	if (t->targets < t->columns) return COP_OK;
 	return cop__error(t->b->cx, COP_FORMAT, "%s: line 1: has %d column%s, a label and at least one number are expected", t->b->path, t->columns, t->columns == 1 ? "" : "s");
 }
@@ -299,6 +297,7 @@ static cop_status open_csv(cop_store *s, const char *path, const cop_want *w)
 	int32_t *order = NULL, from, count;
 	cop_status st;
 
+	if (own && w->split == COP_SPLIT_ALL) return cop__no_all(s->cx, path);
 	COP_GO(load_part(&all, s->cx, path, w, test));
 	if (!(order = cop__alloc(s->cx, (size_t)all->d.count * sizeof *order))) {
 		st = COP_NOMEM;
@@ -325,6 +324,6 @@ static bool fits(const char *path)
 }
 
 const cop_data_row cop_data_csv = {
-	.name = "csv", .format = true, .summary = "x.csv with a column of labels or numbers to predict, or a folder with train.csv and test.csv",
+	.name = "csv", .format = true, .may_be_whole = true, .summary = "x.csv with a column of labels or numbers to predict, or a folder with train.csv and test.csv",
 	.licence = "", .fits = fits, .open = open_csv,
 };

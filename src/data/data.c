@@ -141,14 +141,13 @@ const cop_data_row cop_data_digits = {
 /* ---- the public calls ---- */
 
 /* A single file is all there is of a set; folders and sets with a name have parts. */
-static cop_status split_of(cop_want *w, cop_ctx *cx, const char *split, const char *path)
+static cop_status split_of(cop_want *w, cop_ctx *cx, const char *split, const char *path, const cop_data_row *row)
 {
 	bool single = *path && cop__is_file(path, "");
 
 	if (!split) return w->split = single ? COP_SPLIT_ALL : COP_SPLIT_TEST, COP_OK;
 	COP_TRY(cop__split_parse(&w->split, cx, split));
-	if (w->split != COP_SPLIT_ALL || single) return COP_OK;
-	return cop__error(cx, COP_ARG, "split 'all': only a single file is taken whole; there are train, valid, test and train+valid");
+	return w->split != COP_SPLIT_ALL || row->may_be_whole ? COP_OK : cop__no_all(cx, *path ? path : row->name);
 }
 
 cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, const cop_data_args *a)
@@ -163,7 +162,7 @@ cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, co
 	if (a->limit < 0) return cop__error(cx, COP_ARG, "limit %d: 0 (all) or more is expected", a->limit);
 	if (a->split) COP_TRY(cop__split_parse(&w.split, cx, a->split));
 	COP_TRY(resolve(&row, path, cx, name));
-	COP_TRY(split_of(&w, cx, a->split, path));
+	COP_TRY(split_of(&w, cx, a->split, path, row));
 	COP_GO(cop__store_new(&s, cx, row->format ? cop__base_name(path) : row->name));
 	COP_GO(row->open(s, path, &w));
 	if (row->classes) COP_GO(cop__store_class_list(s, row->classes));

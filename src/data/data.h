@@ -16,7 +16,7 @@
 
 #include "core/core.h"
 
-enum { COP_SPLIT_TRAIN = 1, COP_SPLIT_VALID = 2, COP_SPLIT_TEST = 4, COP_SPLIT_ALL = 7 }; /* ALL: of a single file */
+enum { COP_SPLIT_TRAIN = 1, COP_SPLIT_VALID = 2, COP_SPLIT_TEST = 4, COP_SPLIT_ALL = 7 }; /* ALL: of a set without a part for tests */
 enum {
 	COP_DATA_PATH = 1024,
 	COP_DATA_EACH = 1 << 24,    /* elements of one sample, at most */
@@ -65,7 +65,6 @@ cop_status cop__names_read(cop_names *out, cop_ctx *cx, const char *folder, cons
 cop_status cop__names_add(cop_names *n, const char *text);
 void cop__names_sort(cop_names *n);
 void cop__names_unique(cop_names *n); /* sorted before */
-bool cop__names_numbers(const cop_names *n); /* all are whole numbers, as they are printed */
 int32_t cop__names_find(const cop_names *n, const char *text); /* -1: not there */
 void cop__names_free(cop_names *n);
 
@@ -104,6 +103,7 @@ cop_status cop__store_targets(cop_store *s, const cop_names *n); /* after cop__s
 void cop__store_say(cop_store *s, const char *fmt, ...) COP_PRINTF(2, 3); /* one sentence into the note */
 
 /* ---- splits ---- */
+cop_status cop__no_all(cop_ctx *cx, const char *path); /* the set has parts of its own */
 cop_status cop__split_parse(int *out, cop_ctx *cx, const char *text);
 /* Samples [*from, *from + *count) of a training part of n, or of a test part of n. */
 void cop__split_range(int32_t *from, int32_t *count, const cop_want *w, int32_t n);
@@ -142,6 +142,7 @@ typedef struct cop_data_row {
 	bool format;               /* a kind of path, not a set with a name */
 	bool made;                 /* made by the program: needs no files */
 	bool test_only;
+	bool may_be_whole;         /* a kind of path that need not have parts of its own: split "all" takes it whole */
 	const char *classes;       /* names of a set whose files have numbers, one a word */
 	const char *home;          /* URL of the folder its files lie in; NULL: none that is public */
 	cop_data_file file[4];

@@ -86,13 +86,6 @@ static bool is_number(const char *s)
 	return !strcmp(s, again);
 }
 
-bool cop__names_numbers(const cop_names *n)
-{
-	for (int32_t i = 0; i < n->count; i++)
-		if (!is_number(n->at[i])) return false;
-	return n->count > 0;
-}
-
 void cop__names_sort(cop_names *n)
 {
 	if (n->count) qsort(n->at, (size_t)n->count, sizeof *n->at, n->by_number ? compare_numbers : compare);
@@ -247,6 +240,7 @@ cop_status cop__filed_split(cop_filed *out, int32_t **order, int32_t *from, int3
 
 	*order = NULL;
 	*out = (cop_filed){0};
+	if (part && w->split == COP_SPLIT_ALL) return cop__no_all(cx, folder);
 	if (parts) COP_TRY(cop__path(path, cx, folder, own_test ? part : "train"));
 	COP_TRY(cop__filed_read(out, cx, parts ? path : folder, ends));
 	if (own_test) COP_TRY(relabel(out, folder));

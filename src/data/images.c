@@ -144,7 +144,7 @@ static bool fits(const char *path) { return cop__ends_in(path, ends) ? cop__is_f
 
 const cop_data_row cop_data_images = {
         .name = "images",
-        .format = true,
+        .format = true, .may_be_whole = true,
         .summary = "a folder of <class>/*.png, .jpg or .ppm, or of train/<class>/ and test/<class>/; or one picture",
         .licence = "",
         .fits = fits,

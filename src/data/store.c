@@ -255,6 +255,11 @@ cop_status cop__split_parse(int *out, cop_ctx *cx, const char *text)
 	return cop__error(cx, COP_ARG, "split '%s' is not known; there are train, valid, test, train+valid and all", text);
 }
 
+cop_status cop__no_all(cop_ctx *cx, const char *path)
+{
+	return cop__error(cx, COP_ARG, "%s: split 'all' is for sets without parts of their own; this one has train, valid, test and train+valid", path);
+}
+
 static int32_t limited(const cop_want *w, int32_t n) { return w->limit > 0 ? COP_MIN(w->limit, n) : n; }
 
 void cop__split_range(int32_t *from, int32_t *count, const cop_want *w, int32_t n)

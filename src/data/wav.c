@@ -268,6 +268,6 @@ const cop_data_row cop_data_fsdd = {
 };
 
 const cop_data_row cop_data_wav = {
-	.name = "wav", .format = true, .summary = "a folder of <class>/*.wav, or one sound, as 49x10 MFCC of the first second",
+	.name = "wav", .format = true, .may_be_whole = true, .summary = "a folder of <class>/*.wav, or one sound, as 49x10 MFCC of the first second",
 	.licence = "", .fits = fits_wav, .open = open_wav,
 };

@@ -295,6 +295,29 @@ static void interrupt_and_resume(void **state)
 
 /* ---- what the tests stand on ---- */
 
+/* Three classes called 1 to 3 that the first column tells apart; two.csv lacks the second, four.csv has one more; bare.csv has no labels; a
+ * line. And networks that learnt them. */
+static bool tables(void)
+{
+	char three[1200] = "", two[1200] = "", four[1200] = "", bare[1200] = "", line[1200] = "width,length\n";
+
+	for (int i = 0; i < 30; i++) {
+		char row[40];
+		snprintf(row, sizeof row, "%d,%d,%d\n", 100 * (i % 3), i % 5, i % 3 + 1);
+		strcat(three, row);
+		if (i % 3 != 1) strcat(two, row);
+		snprintf(row, sizeof row, "%d,%d,%d\n", 100 * (i % 3), i % 5, i % 3 + 2);
+		strcat(four, row);
+		snprintf(row, sizeof row, "%d,%d\n", 100 * (i % 3), i % 5);
+		if (i % 3 == 2) strcat(bare, row);
+		snprintf(row, sizeof row, "%d,%d.5\n", i % 13, 1000 + 20 * (i % 13));
+		strcat(line, row);
+	}
+	write_text("three.csv", three), write_text("two.csv", two), write_text("four.csv", four), write_text("bare.csv", bare), write_text("line.csv", line);
+	write_text("twice.txt", "a\nb\na\n");
+	return !run("train|mlp-2x8x3|--data|three.csv|--epochs|40|--batch|4|--lr|0.1|-o|three.cop|--quiet").code && !run("train|mlp-1x8x1|--data|line.csv|--epochs|200|--batch|4|--lr|0.02|-o|line.cop|--quiet").code;
+}
+
 static int set_up(void **state)
 {
 	char part[2000];
@@ -316,6 +339,7 @@ static int set_up(void **state)
 	fclose(f);
 	fclose(g);
 	write_text("junk.cop", "no network");
+	if (!tables()) return -1;
 	write_text("key.yaml", "name: x\nstages:\n  - prune: {keep: 0.5, colour: red}\n");
 	write_text(
 	        "once.yaml", "name: once\nstages:\n  - prune: {keep: 0.3, schedule: once, epochs: 1, may_cost: 100}\n");

@@ -169,6 +169,42 @@ static void statistics(void **state)
 	cop_graph_free(g);
 }
 
+/* Pictures are moved and mirrored as they lie, then turned: what a network with channels first learns from is what one with channels
+ * last does. */
+static void augmented(void **state)
+{
+	enum { H = 6, W = 4, C = 3, N = H * W * C };
+	static const char *const options[] = {"flip,crop=2", "shift=1,erase=3", "none"};
+	cop_ctx *cx = *state;
+	float last[5 * N], first[5 * N];
+	int32_t label[5];
+	cop_batches *b;
+
+	for (int i = 0; i < LEN(options); i++) {
+		cop_dataset d = numbers((const int32_t[3]){H, W, C}, 0), *f;
+		d.ud = &d;
+		cop_graph *g = net(cx, (const int32_t[3]){C, H, W}, 2);
+		const cop_batch_args a = {.size = 5, .augment = options[i], .seed = 7};
+		OK(cx, cop_data_fit(&f, NULL, g, &d));
+		OK(cx, cop__batch_new(&b, cx, &d, &a));
+		OK(cx, cop__batch_get(last, label, b, 0, 0, 1));
+		cop__batch_free(b);
+		OK(cx, cop__batch_new(&b, cx, f, &a));
+		OK(cx, cop__batch_get(first, label, b, 0, 0, 1));
+		cop__batch_free(b);
+		for (int r = 0; r < 5; r++)
+			for (int k = 0; k < H * W; k++)
+				for (int c = 0; c < C; c++) assert_true(first[r * N + c * H * W + k] == last[r * N + k * C + c]);
+		cop_data_free(f);
+		cop_graph_free(g);
+	}
+	cop_dataset d = numbers((const int32_t[3]){3, 4, 5}, 0); /* channels first in the samples: no axis can be mirrored for certain */
+	d.ud = &d;
+	assert_int_equal(cop__batch_new(&b, cx, &d, &(cop_batch_args){.size = 5, .augment = "flip"}), COP_ARG);
+	assert_non_null(strstr(cop_error_text(cx), "channels first"));
+	cop_error_clear(cx);
+}
+
 /* net: names of the network, "": none; data: of the data set; want: the numbers that its classes get, or what is said. */
 static void classes(void **state)
 {
@@ -222,6 +258,6 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(shapes, setup, teardown), cmocka_unit_test_setup_teardown(scaled, setup, teardown),
-		cmocka_unit_test_setup_teardown(statistics, setup, teardown), cmocka_unit_test_setup_teardown(classes, setup, teardown)};
+		cmocka_unit_test_setup_teardown(statistics, setup, teardown), cmocka_unit_test_setup_teardown(augmented, setup, teardown), cmocka_unit_test_setup_teardown(classes, setup, teardown)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
