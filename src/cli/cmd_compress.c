@@ -116,6 +116,18 @@ static void result(job *j, const char *json)
 	cli_out(c, "; %d stage%s kept, %d undone\n", kept, kept == 1 ? "" : "s", undone);
 }
 
+static cop_status regression(cli *c, const cop_graph *g, cop_dataset *test)
+{
+	cop_score s;
+
+	CLI_TRY(cop_eval(&s, g, test, 100, cli_threads(c)));
+	cli_put_real(c, "mse", (double)s.mse);
+	cli_put_real(c, "mae", (double)s.mae);
+	cli_put_real(c, "r2", (double)s.r2);
+	if (!c->quiet) cli_out(c, "on the test part: MSE %.6g, MAE %.6g, R2 %.4f\n", (double)s.mse, (double)s.mae, (double)s.r2);
+	return COP_OK;
+}
+
 static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t size)
 {
 	cli *c = j->c;
@@ -135,6 +147,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cop_files_write(c->cx, both, LEN(both));
 	if (!st) st = cop_checkpoint_remove(c->cx, j->checkpoint);
 	if (!st) result(j, h.data);
+	if (!st && test->targets) st = regression(c, *g, test);
 	if (!st && test->classes) cli_doubt(c, "the accuracy of the small network", number(h.data, "after", "accuracy"), cli_outputs(*g), test->count, number(h.data, "before", "accuracy"));
 	free(h.data);
 	free(file.data);

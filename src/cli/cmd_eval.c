@@ -139,7 +139,7 @@ static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *
 	if (!strcmp(split, "all")) cli_out(c, " on all %d samples of %s, %.0f a second\n", s->count, j->data, s->images_per_second);
 	else cli_out(c, " on the %s part of %s, %.0f images/s\n", split, j->data, s->images_per_second);
 	if (j->table) per_class(c, j, g), confusion(c, j, g);
-	if (s->accuracy >= 0) cli_doubt(c, "an accuracy", (double)s->accuracy, cli_outputs(g), s->count, (double)cop_graph_accuracy(g));
+	if (s->accuracy >= 0) cli_doubt(c, "the accuracy", (double)s->accuracy, cli_outputs(g), s->count, (double)cop_graph_accuracy(g));
 }
 
 /* Which samples of a folder without parts are scored is for its owner to know. */

@@ -142,7 +142,7 @@ static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_data
 	if (test && test->targets) cli_put_real(c, "mse", (double)s.mse), cli_put_real(c, "mae", (double)s.mae), cli_put_real(c, "r2", (double)s.r2);
 	cli_put_item_end(c);
 	*accuracy = (double)s.accuracy;
-	if (test && test->classes) cli_doubt(c, before > 0 ? "the accuracy of the integers" : "an accuracy", *accuracy, cli_outputs(g), s.count, before);
+	if (test && test->classes) cli_doubt(c, !strcmp(when, "after") ? "the accuracy of the integers" : "the accuracy", *accuracy, cli_outputs(g), s.count, before);
 	return COP_OK;
 }
 
