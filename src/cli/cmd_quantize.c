@@ -160,6 +160,19 @@ static cop_status calibration(cop_dataset **out, cli_arrays *arrays, cli *c, job
 	return COP_OK;
 }
 
+/* Samples that the float network takes for noise would calibrate its ranges wrongly: a few with labels tell. */
+static cop_status doubt_samples(cli *c, const cop_graph *g, const cop_dataset *calib)
+{
+	cop_dataset few = *calib;
+	cop_score s;
+
+	if (!calib->classes) return COP_OK;
+	if (few.count > 200) few.count = 200;
+	CLI_TRY(cop_eval(&s, g, &few, few.count < 50 ? few.count : 50, cli_threads(c)));
+	cli_doubt(c, "on the samples of calibration the accuracy of the float network", (double)s.accuracy, cli_outputs(g), s.count, (double)cop_graph_accuracy(g));
+	return COP_OK;
+}
+
 static cop_status quantize(cli *c, job *j, cop_graph **g)
 {
 	static cli_arrays arrays;
@@ -170,6 +183,7 @@ static cop_status quantize(cli *c, job *j, cop_graph **g)
 
 	arrays = (cli_arrays){0};
 	if (!weights_alone || j->data) st = calibration(&calib, &arrays, c, j, *g);
+	if (!st && calib && !j->eval) st = doubt_samples(c, *g, calib);
 	if (!st && j->a.bounded) st = cli_data_open(&valid, c, &j->s, *g, j->data, "valid", 0);
 	if (!st && j->eval) st = cli_data_open(&test, c, &j->s, *g, j->data, "test", 0);
 	if (!st && test && !test->classes && !test->targets && cli_outputs(*g) != cop_type_count(&test->x)) {
