@@ -94,15 +94,19 @@ void cop__tfl_unique(cop_graph *g, char name[80], const char *want);
 cop_vid cop__tfl_weight(cop_tfl *m, const cop_tfl_node *n, cop_role role, const char *what, const cop_type *t, const void *data);
 
 /* ---- scales (tflite_scale.c) ---- */
-/* Fails unless an I8 tensor has one positive scale and a zero point within -128 to 127. */
+/* Fails unless an I8 tensor has one positive scale and a zero point within -128 to 127. The scale of an operand may be 0: all its numbers are. */
 cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tensor *t, float *scale, int32_t *zero);
 /* The fused activation as bounds: of floats, of the output's integers. */
 cop_status cop__tfl_act(cop_tfl *m, const cop_tfl_node *n, int field, float *lo, float *hi);
 cop_status cop__tfl_act_int(cop_tfl *m, const cop_tfl_node *n, int field, int32_t *lo, int32_t *hi);
 /* Fails when input i and output 0 are I8 of different scales: elements are moved, not computed. */
 cop_status cop__tfl_same_scale(cop_tfl *m, const cop_tfl_node *n, int i);
+/* Both int8 operands of a sum or product. */
+cop_status cop__tfl_bytes_pair(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2]);
 /* x through a table of 256 entries, entry by unsigned byte. */
 cop_vid cop__tfl_lut(cop_tfl *m, const cop_tfl_node *n, const char *what, cop_vid x, const int8_t *table, cop_dtype to);
+/* x within the bounds of an activation. */
+cop_vid cop__tfl_hold(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t lo, int32_t hi);
 
 /* x under another shape; the first dimension follows from the rest, so that the batch may change later. */
 cop_vid cop__tfl_as(cop_graph *g, cop_vid x, int32_t rank, const int32_t *dim);
@@ -141,6 +145,9 @@ cop_status cop__tfl_axis(cop_tfl *m, const cop_tfl_node *n, int64_t axis, int32_
 cop_vid cop__tfl_to_batch(cop_graph *g, const cop_tfl_apart *p);
 cop_status cop__tfl_set_apart(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_apart *p); /* output 0 */
 cop_status cop__tfl_keep_variables(cop_tfl *m);
+
+/* Mean, sum or extreme of int8 along a set of axes, which stay with length 1 if they are kept (tflite_qreduce.c). Sets output 0. */
+cop_status cop__tfl_int_reduce(cop_tfl *m, const cop_tfl_node *n, cop_vid x, uint32_t set, bool keep);
 
 /* The LSTM in int8 (tflite_qlstm.c), and with a projection of h, written out step by step (tflite_lstm.c). */
 cop_status cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n);

@@ -45,8 +45,9 @@ cop_status cop__tfl_reduce(cop_tfl *m, const cop_tfl_node *n)
 	cop_vid x = cop__tfl_value(m, n, 0);
 	if (!x) return m->cx->code;
 	cop_dtype d = cop__t(m->g, x)->dtype;
-	if (computes && (d == COP_I8 || d == COP_U8)) return cop__tfl_fail(m, n, "is supported for floats and int32 only");
+	if (computes && d == COP_U8) return cop__tfl_fail(m, n, "is supported for floats, int32 and quantised numbers only");
 	if (!computes) COP_TRY(cop__tfl_same_scale(m, n, 0));
+	if (d == COP_I8) return cop__tfl_int_reduce(m, n, x, axes, keep);
 	for (int i = 0; i < LEN(rows); i++)
 		if (rows[i].code == n->code) fn = rows[i].fn;
 	if (!axes) return cop__tfl_set(m, n, 0, x);

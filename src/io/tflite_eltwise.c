@@ -12,25 +12,20 @@
 
 static bool is_extreme(const cop_tfl_node *n) { return n->code == TFL_MAXIMUM || n->code == TFL_MINIMUM; }
 
-/* An int8 constant repeated to shape `to`: kernels of int8 sums do not broadcast. */
-static cop_vid spread(cop_tfl *m, const cop_tfl_node *n, cop_tfl_tensor *t, const cop_type *to)
+/* An int8 constant repeated to shape `to`: the fast kernels of sums take operands that lie alike. */
+static cop_vid spread(cop_tfl *m, const cop_tfl_node *n, const cop_type *t, const int8_t *data, const cop_type *to)
 {
-	const int8_t *data = cop__tfl_data(m, t);
-	int32_t step[COP_MAX_DIM], run = 1, off = to->rank - t->type.rank;
+	int32_t step[COP_MAX_DIM], run = 1, off = to->rank - t->rank;
 	cop_type out = cop__type(COP_I8, to->rank, to->dim);
+	int8_t *p = cop__tfl_room(m, cop_type_bytes(&out));
 
-	if (!data || off < 0) {
-		if (!m->cx->code) cop__tfl_fail(m, n, "int8 operands of different shapes, of which none is constant, are not supported");
-		return 0;
-	}
+	if (!p) return 0;
 	for (int i = to->rank - 1; i >= 0; i--) {
-		int32_t d = i < off ? 1 : t->type.dim[i - off];
+		int32_t d = i < off ? 1 : t->dim[i - off];
 		if (d != 1 && d != to->dim[i]) return cop__tfl_fail(m, n, "operands of lengths %d and %d on one axis", d, to->dim[i]), 0;
 		step[i] = d == 1 ? 0 : run;
 		run *= d;
 	}
-	int8_t *p = cop__tfl_room(m, cop_type_bytes(&out));
-	if (!p) return 0;
 	for (int64_t e = 0; e < cop_type_count(&out); e++) {
 		int64_t rest = e, at = 0;
 		for (int i = to->rank - 1; i >= 0; rest /= to->dim[i--]) at += rest % to->dim[i] * step[i];
@@ -39,19 +34,20 @@ static cop_vid spread(cop_tfl *m, const cop_tfl_node *n, cop_tfl_tensor *t, cons
 	return cop__tfl_weight(m, n, COP_CONST, "k", &out, p);
 }
 
-/* Both int8 operands in one shape. */
-static cop_status same_shape(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2])
+cop_status cop__tfl_bytes_pair(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2])
 {
 	cop_tfl_tensor *t[2] = {cop__tfl_in(m, n, 0), cop__tfl_in(m, n, 1)};
 
 	for (int i = 0; i < 2; i++)
 		if (!t[i] || !cop__tfl_is(t[i], COP_I8)) return cop__tfl_fail(m, n, "operand %d must be of the other's number format", i);
-	bool equal = cop__same_shape(&t[0]->type, &t[1]->type);
-	int flat = !equal && cop__tfl_data(m, t[0]) ? 0 : 1, full = !flat; /* the one to repeat, and the other */
-	COP_TRY(m->cx->code);
-	if (!(v[full] = cop__tfl_value(m, n, full))) return m->cx->code;
-	v[flat] = equal ? cop__tfl_value(m, n, flat) : spread(m, n, t[flat], cop__t(m->g, v[full]));
-	return v[flat] ? COP_OK : m->cx->code;
+	for (int i = 0; i < 2; i++) {
+		const cop_type *one = &t[i]->type, *other = &t[!i]->type;
+		const int8_t *data = n->code != TFL_ADD && n->code != TFL_SUB ? NULL : cop__tfl_data(m, t[i]);
+		bool flat = data && one->rank <= other->rank && cop_type_count(one) < cop_type_count(other);
+		v[i] = flat && !cop__tfl_data(m, t[!i]) ? spread(m, n, one, data, other) : cop__tfl_value(m, n, i);
+		if (!v[i]) return m->cx->code;
+	}
+	return COP_OK;
 }
 
 /* Whole numbers of 32 bits held within the bounds of an activation. */
@@ -93,7 +89,7 @@ cop_status cop__tfl_add(cop_tfl *m, const cop_tfl_node *n)
 	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
 	if (!is_int8(m, n)) return plain_pair(m, n, n->code == TFL_SUB ? OP_sub : OP_add);
-	COP_TRY(same_shape(m, n, v));
+	COP_TRY(cop__tfl_bytes_pair(m, n, v));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sa, &q.za));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 1), &sb, &q.zb));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q.zy));
@@ -103,42 +99,33 @@ cop_status cop__tfl_add(cop_tfl *m, const cop_tfl_node *n)
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qadd, &q, VIDS(v[0], v[1])));
 }
 
-/* b repeats over the pixels of a: [n,1,...,1,c] */
-static bool repeats(const cop_type *a, const cop_type *b)
-{
-	if (a->rank != b->rank || a->rank < 2) return false;
-	for (int i = 0; i < a->rank; i++)
-		if (b->dim[i] != (i == 0 || i == a->rank - 1 ? a->dim[i] : 1)) return false;
-	return true;
-}
-
 cop_status cop__tfl_mul(cop_tfl *m, const cop_tfl_node *n)
 {
 	cop_qmul_attr q = {0};
 	float sa, sb, sy;
-	cop_vid v[2] = {0};
+	cop_vid v[2];
 	bool done;
 
 	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
 	if (!is_int8(m, n)) return plain_pair(m, n, OP_mul);
-	cop_tfl_tensor *a = cop__tfl_in(m, n, 0), *b = cop__tfl_in(m, n, 1), *swap = a;
-	if (b && repeats(&b->type, &a->type)) a = b, b = swap;
-	if (b && cop__tfl_is(b, COP_I8) && repeats(&a->type, &b->type)) {
-		v[0] = cop__tfl_value(m, n, a == swap ? 0 : 1);
-		v[1] = v[0] ? cop__tfl_value(m, n, a == swap ? 1 : 0) : 0;
-		if (!v[1]) return m->cx->code;
-	} else {
-		COP_TRY(same_shape(m, n, v));
-	}
-	COP_TRY(cop__tfl_scale(m, n, a, &sa, &q.za));
-	COP_TRY(cop__tfl_scale(m, n, b, &sb, &q.zb));
+	COP_TRY(cop__tfl_bytes_pair(m, n, v));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sa, &q.za));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 1), &sb, &q.zb));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q.zy));
 	COP_TRY(cop__tfl_act_int(m, n, BINARY_ACT, &q.qlo, &q.qhi));
-	float real = sa * sb / sy;
-	if (!(real < 1 << 10)) return cop__tfl_fail(m, n, "the product's scale is %g of its operands', which is beyond what integers carry", (double)real);
-	cop__multiplier_double(&q.my, &q.sy, (double)real);
+	cop__multiplier_bytes(&q.my, &q.sy, (double)(sa * sb / sy));
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qmul, &q, VIDS(v[0], v[1])));
+}
+
+/* TFLite compares the integers as they are: all three scales are one. */
+static cop_status int_extreme(cop_tfl *m, const cop_tfl_node *n)
+{
+	cop_vid a = cop__tfl_value(m, n, 0), b = a ? cop__tfl_value(m, n, 1) : 0;
+
+	if (!b) return m->cx->code;
+	if (!is_extreme(n)) return cop__tfl_fail(m, n, "is supported for floats and whole numbers of 32 bits, not for int8 and uint8; leave it in floats when you convert");
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, n->code == TFL_MAXIMUM ? OP_max : OP_min, NULL, VIDS(a, b)));
 }
 
 cop_status cop__tfl_binary(cop_tfl *m, const cop_tfl_node *n)
@@ -147,7 +134,7 @@ cop_status cop__tfl_binary(cop_tfl *m, const cop_tfl_node *n)
 
 	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
-	if (is_int8(m, n)) return cop__tfl_fail(m, n, "is supported for floats only");
+	if (is_int8(m, n)) return int_extreme(m, n);
 	return plain_pair(m, n, n->code == TFL_DIV ? OP_div : n->code == TFL_MAXIMUM ? OP_max : OP_min);
 }
 
@@ -234,9 +221,13 @@ cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
 		if (!x || !cop__t(m->g, x)->rank) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "the input has no dimensions");
 		return cop__tfl_set(m, n, 0, n->code == TFL_LOG_SOFTMAX ? cop__make_log_softmax(m->g, x, cop__t(m->g, x)->rank - 1) : cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
 	}
-	if (n->code == TFL_LOG_SOFTMAX) return cop__tfl_fail(m, n, "is supported for floats only");
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zy));
+	if (n->code == TFL_LOG_SOFTMAX) {
+		cop_qlogsoftmax_attr l = cop__qlogsoftmax_scale((double)sx);
+		if (fabsf(sy - 1.0f / 16) > 1e-4f || zy != 127) return cop__tfl_fail(m, n, "the result must have scale 1/16 and its largest number for 0");
+		return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qlogsoftmax, &l, VIDS(x)));
+	}
 	if (fabsf(sy - 1.0f / 256) > 1e-5f || zy != -128) return cop__tfl_fail(m, n, "the result must have scale 1/256 and its least number for 0");
 	cop_qsoftmax_attr q = cop__qsoftmax_scale((double)sx, (double)beta);
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qsoftmax, &q, VIDS(x)));

@@ -10,6 +10,7 @@
 #include "op/qscale.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 typedef cop_tfl_layer layer;
 
@@ -153,6 +154,19 @@ static void all_digits(int32_t *k, int32_t *up, const double *real, int32_t n)
 	for (int32_t i = 0; i < n; i++) k[i] = (int32_t)round(ldexp(real[i], 32 - *up));
 }
 
+/* A factor of 2^10 and more: each step of the sum is beyond int8. A power of two below it does the same, with room for the largest sum. */
+static double held_factor(cop_tfl *m, const layer *l, int32_t o, double real)
+{
+	const int8_t *data = cop__tfl_data(m, l->w);
+	const int32_t *bias = l->b ? cop__tfl_data(m, l->b) : NULL;
+	double most = bias ? fabs((double)bias[o]) : 0;
+	int32_t taps = l->kh * l->kw * l->c;
+
+	if (real < 1 << 10) return real;
+	for (int32_t i = 0; i < taps; i++) most += 255 * abs(data[weight_index(l, o, i / l->c, i % l->c)] - zero_at(l->w, o));
+	return ldexp(1, COP_MAX(0, COP_MIN(9, 29 - ilogb(most + 1))));
+}
+
 /* Real factors become multipliers as TFLite's reference kernels apply them: rounded twice in convolutions, once in fully
  * connected layers, whose factor is a double there. */
 static cop_status multipliers(cop_tfl *m, const cop_tfl_node *n, const layer *l, float sx, float sy, int32_t *up, cop_vid *out)
@@ -165,8 +179,7 @@ static cop_status multipliers(cop_tfl *m, const cop_tfl_node *n, const layer *l,
 	if (!k || !real) return m->cx->code;
 	for (int32_t o = 0; o < l->o; o++) {
 		float sw = scale_at(l->w, o);
-		real[o] = l->float_product ? (double)(sx * sw) / (double)sy : (double)sx * (double)sw / (double)sy;
-		if (!(real[o] < 1 << 10)) return cop__tfl_fail(m, n, "the scale of output %d is %g of its sum, which is beyond what integers carry", o, real[o]);
+		real[o] = held_factor(m, l, o, l->float_product ? (double)(sx * sw) / (double)sy : (double)sx * (double)sw / (double)sy);
 		if (twice) cop__multiplier_double(&k[o], &k[l->o + o], real[o]);
 	}
 	if (!twice) all_digits(k, up, real, l->o);
@@ -322,8 +335,8 @@ cop_status cop__tfl_pool(cop_tfl *m, const cop_tfl_node *n)
 	}
 	if (whole) {
 		COP_TRY(cop__tfl_act_int(m, n, POOL_ACT, &lo, &hi));
-		if (lo > -128 || hi < 127) return cop__tfl_fail(m, n, "a fused activation on int8 is not supported");
-		return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_maxpool, &p, VIDS(x)));
+		y = cop__apply(m->g, OP_maxpool, &p, VIDS(x));
+		return cop__tfl_set(m, n, 0, y && (lo > -128 || hi < 127) ? cop__tfl_hold(m, n, y, lo, hi) : y);
 	}
 	COP_TRY(cop__tfl_act(m, n, POOL_ACT, &act.lo, &act.hi));
 	y = cop__apply(m->g, mean ? OP_avgpool : OP_maxpool, &p, VIDS(x));

@@ -8,13 +8,23 @@
 
 #include <math.h>
 
+static bool is_result(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tensor *t)
+{
+	for (uint32_t i = 0; i < n->out.n; i++)
+		if (cop__tfl_out(m, n, (int)i) == t) return true;
+	return n->mid.n > 0; /* of an LSTM every scale is divided by */
+}
+
 cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tensor *t, float *scale, int32_t *zero)
 {
 	int64_t z = t->zeros.n ? cop__fb_vec_i64(&t->zeros, 0) : 0, middle = t->file_type == TFL_UINT8 ? 128 : 0;
 
 	*scale = t->scales.n == 1 ? cop__fb_vec_f32(&t->scales, 0) : 0;
-	if (!(*scale >= 0x1p-60f && *scale <= 0x1p60f) || t->scales.n != 1) /* so that ratios and reciprocals are numbers */
-		return cop__tfl_fail(m, n, "tensor '%s' has %u scales, one positive number is expected, 2^-60 to 2^60", t->name, t->scales.n);
+	if (t->scales.n != 1) return cop__tfl_fail(m, n, "tensor '%s' has %u scales, one positive number is expected", t->name, t->scales.n);
+	if (!(*scale > 0) && !(*scale < 0) && is_result(m, n, t))
+		return cop__tfl_fail(m, n, "tensor '%s' has scale 0: its numbers were all 0 in calibration, and nothing else can be stored in it; calibrate with inputs that reach it, or leave this layer in floats", t->name);
+	if (!(*scale >= 0x1p-126f && *scale <= 0x1p126f) && !(*scale >= 0 && *scale <= 0)) /* so that reciprocals are numbers */
+		return cop__tfl_fail(m, n, "tensor '%s' has scale %g, one of 2^-126 to 2^126 is expected", t->name, (double)*scale);
 	if (z < middle - 128 || z > middle + 127) return cop__tfl_fail(m, n, "tensor '%s' has zero point %lld, which is outside its range", t->name, (long long)z);
 	*zero = (int32_t)(z - middle);
 	return COP_OK;
@@ -71,4 +81,12 @@ cop_vid cop__tfl_lut(cop_tfl *m, const cop_tfl_node *n, const char *what, cop_vi
 	cop_type t = cop__type(COP_I8, 1, DIMS(256));
 	cop_vid v = cop__tfl_weight(m, n, COP_CONST, what, &t, table);
 	return cop__apply(m->g, OP_qlut, &(cop_qlut_attr){(int32_t)to}, VIDS(x, v));
+}
+
+cop_vid cop__tfl_hold(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t lo, int32_t hi)
+{
+	int8_t table[256];
+
+	for (int q = -128; q < 128; q++) table[(uint8_t)q] = (int8_t)COP_MIN(hi, COP_MAX(lo, q));
+	return cop__tfl_lut(m, n, "bounds", x, table, COP_I8);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tflite_unary - functions of one number. Of int8 they are tables, filled as TFLite's reference kernels compute: in fixed
- * point where those do (relu, leaky relu, hard swish), in float where those do.
+ * point where those do (relu, leaky relu, hard swish, abs, rsqrt), in float where those do.
  */
 #include "io/tflite.h"
 #include "op/qscale.h"
@@ -78,6 +78,63 @@ static bool hard_swish_table(int8_t *table, const scales *s)
 	return true;
 }
 
+/* ---- roots ---- */
+
+/* 1 / sqrt(n) as m 2^(shift - 31), 0 < n < 2^28, by five steps of Newton in Q3 (gemmlowp's fixed-point arithmetic). */
+static void inverse_root(int32_t *m, int32_t *shift, int32_t n)
+{
+	int32_t bits = 0, x = 1 << 28; /* 1 */
+
+	*m = INT32_MAX, *shift = 0;
+	if (n == 1) return;
+	while (n << bits < 1 << 29) bits++;
+	const int32_t fours = (bits + 1) / 2 - 1, in = (n << (2 * fours)) >> 1, half = cop_round_shift(in, 1), three_halves = (1 << 28) + (1 << 27);
+	for (int i = 0; i < 5; i++) {
+		int32_t cube = cop_high_mul(cop_high_mul(x, x), x) * (1 << 6);
+		x = (cop_high_mul(three_halves, x) - cop_high_mul(half, cube)) * (1 << 3);
+	}
+	x = cop_high_mul(x, 1518500250); /* sqrt(1/2) */
+	*m = fours > 11 ? x << (fours - 11) : x;
+	*shift = COP_MIN(0, fours - 11);
+}
+
+static void rsqrt_table(int8_t *table, const scales *s)
+{
+	enum { FINE = 20 };
+	int32_t mult, shift, m, up;
+
+	cop__multiplier_double(&mult, &shift, 1 / (double)(sqrtf(s->x) * s->y));
+	for (int q = -128; q < 128; q++) {
+		int32_t d = q - s->zx;
+		table[(uint8_t)q] = (int8_t)(d ? -128 : 127); /* below 0 there is no root */
+		if (d < 1) continue;
+		inverse_root(&m, &up, d);
+		int32_t root = cop_scale_double(1, m, up + FINE);
+		table[(uint8_t)q] = (int8_t)cop_clampi(cop_wrap_add(cop_scale_double(root, mult, COP_MAX(-31, shift - FINE)), s->zy), -128, 127);
+	}
+}
+
+/* Cut, not rounded. */
+static void sqrt_table(int8_t *table, const scales *s)
+{
+	for (int q = -128; q < 128; q++) {
+		float y = q < s->zx ? -256 : sqrtf(s->x * (float)(q - s->zx)) / s->y;
+		table[(uint8_t)q] = (int8_t)cop_clampi((int32_t)fminf(y, 512) + s->zy, -128, 127);
+	}
+}
+
+static void abs_table(int8_t *table, const scales *s)
+{
+	int32_t mult, shift;
+
+	cop__multiplier_double(&mult, &shift, (double)(s->x / s->y));
+	for (int q = -128; q < 128; q++) {
+		int32_t d = q < s->zx ? s->zx - q : q - s->zx;
+		bool same = !(s->x < s->y) && !(s->x > s->y);
+		table[(uint8_t)q] = same ? (int8_t)COP_MIN(127, d + s->zy) : cop__rescale_byte(d, s->zy, mult, shift);
+	}
+}
+
 /* ---- through floats ---- */
 
 static float function(int32_t code, float x)
@@ -88,10 +145,8 @@ static float function(int32_t code, float x)
 	case TFL_ELU: return x < 0 ? expm1f(x) : x;
 	case TFL_EXP: return expf(x);
 	case TFL_LOG: return logf(x);
-	case TFL_SQRT: return sqrtf(x);
-	case TFL_RSQRT: return 1 / sqrtf(x);
 	case TFL_SQUARE: return x * x;
-	case TFL_ABS: return fabsf(x);
+	case TFL_HARD_SWISH: return x * fminf(fmaxf(x + 3, 0), 6) / 6; /* of scales that 16 bits don't carry, and TFLite doesn't take */
 	default: return -x; /* neg */
 	}
 }
@@ -114,13 +169,37 @@ static cop_status int_unary(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &s.x, &s.zx));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &s.y, &s.zy));
 	float alpha = cop__fb_float(&n->options, LEAKY_RELU_ALPHA, 0);
-	if (!(s.x / s.y < 1 << 10) || (n->code == TFL_LEAKY_RELU && !(fabsf(s.x * alpha / s.y) < 1 << 10)))
-		return cop__tfl_fail(m, n, "the input's scale is %g of the output's, which is beyond what integers carry", (double)(s.x / s.y));
 	if (is_relu(n->code)) relu_table(table, &s, n->code);
 	else if (n->code == TFL_LEAKY_RELU) leaky_table(table, &s, alpha);
-	else if (n->code != TFL_HARD_SWISH) float_table(table, &s, n->code);
-	else if (!hard_swish_table(table, &s)) return cop__tfl_fail(m, n, "scales %g and %g are not supported", (double)s.x, (double)s.y);
+	else if (n->code == TFL_ABS) abs_table(table, &s);
+	else if (n->code == TFL_SQRT) sqrt_table(table, &s);
+	else if (n->code == TFL_RSQRT) rsqrt_table(table, &s);
+	else if (n->code != TFL_HARD_SWISH || !hard_swish_table(table, &s)) float_table(table, &s, n->code);
 	return cop__tfl_set(m, n, 0, cop__tfl_lut(m, n, "table", x, table, COP_I8));
+}
+
+/* x of at least 0 by a table, below it times alpha: TFLite rescales the two by multipliers of their own. */
+static cop_status int_prelu(cop_tfl *m, const cop_tfl_node *n)
+{
+	cop_qmul_attr q = {.qlo = -128, .qhi = 127};
+	int8_t up[256], which[256];
+	int32_t mult, shift;
+	float sx, sa, sy;
+	cop_vid v[2];
+
+	COP_TRY(cop__tfl_bytes_pair(m, n, v));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &q.za));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 1), &sa, &q.zb));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q.zy));
+	cop__multiplier_double(&mult, &shift, (double)(sx / sy));
+	cop__multiplier_bytes(&q.my, &q.sy, (double)(sx * sa / sy));
+	for (int i = -128; i < 128; i++) {
+		up[(uint8_t)i] = cop__rescale_byte(i - q.za, q.zy, mult, shift);
+		which[(uint8_t)i] = i >= q.za;
+	}
+	cop_vid positive = cop__tfl_lut(m, n, "positive", v[0], up, COP_I8), first = cop__tfl_lut(m, n, "which", v[0], which, COP_U8);
+	cop_vid low = cop__apply(m->g, OP_qmul, &q, VIDS(v[0], v[1]));
+	return cop__tfl_set(m, n, 0, positive && first && low ? cop__apply(m->g, OP_where, NULL, VIDS(first, positive, low)) : 0);
 }
 
 /* max(x, 0) + alpha min(x, 0) */
@@ -130,7 +209,7 @@ cop_status cop__tfl_prelu(cop_tfl *m, const cop_tfl_node *n)
 	cop_vid x = cop__tfl_value(m, n, 0), alpha = x ? cop__tfl_value(m, n, 1) : 0;
 
 	if (!alpha) return m->cx->code;
-	if (cop__t(m->g, x)->dtype == COP_I8) return cop__tfl_fail(m, n, "is supported for floats only");
+	if (cop__t(m->g, x)->dtype == COP_I8) return int_prelu(m, n);
 	cop_vid low = cop__apply(m->g, OP_mul, &open, VIDS(cop__apply(m->g, OP_clip, &down, VIDS(x)), alpha));
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_add, &open, VIDS(cop__apply(m->g, OP_clip, &up, VIDS(x)), low)));
 }

@@ -185,20 +185,24 @@ enum { XK_COUNT, XK_WORDS };
  * qadd      y = clamp(ZY + MY(MA(a - ZA) + MB(b - ZB)))   buffers y | a b
  *           TWICE: TFLite's, each M a multiplier and a shift, operands first shifted left by 20;
  *           else (MA(a - ZA) + MB(b - ZB) + half) >> SY, |MA|, |MB| < 2^22
- * qmul      y = clamp(ZY + MY((a - ZA)(b - ZB)))   COUNT elements in rows of INNER; b repeats after BLEN   buffers y | a b
+ * qmul      y = clamp(ZY + MY((a - ZA)(b - ZB)))   buffers y | a b
+ *           Both broadcast: behind their words stand RANK, DIM and the strides of a and b, as those of add; RANK 0 ends the words of
+ *           operands that lie alike, COUNT elements
  * qavgpool  words of the pools, then ZX ZY M S LO HI: M 0: ZX + the mean of the valid x - ZX, rounded away from zero; else
  *           ZY + M(sum - cells * ZX) by the double rounding            buffers y | x
  * qlut      y = table[x], x as an unsigned byte                          buffers y | x table(i8[256])
  * qsoftmax  over the last axis, scale 1/256, zero -128: TFLite's fixed-point arithmetic. buffers y | x
+ * qlogsoftmax  its logarithm, scale 1/16, zero 127                       buffers y | x
  * qrnn      the words of rnn, then its own; op/qrnn.c says what its operands hold   buffers h y | x w r b m
  * qrescale  y = clamp(ZERO + MULT x), by the double rounding           buffers y | x(i32)
  * quantize  y = clamp(round(x * 1/SCALE) + ZERO), ties away from zero    dequantize  y = SCALE * (x - ZERO) */
 enum { QK_ZX = CK_WORDS, QK_ZY, QK_UP, QK_TWICE, QK_WORDS };
-enum { QA_COUNT, QA_ZA, QA_ZB, QA_ZY, QA_MA, QA_SA, QA_MB, QA_SB, QA_MY, QA_SY, QA_LO, QA_HI, QA_TWICE, QA_WORDS };
-enum { QM_COUNT, QM_INNER, QM_BLEN, QM_ZA, QM_ZB, QM_ZY, QM_MY, QM_SY, QM_LO, QM_HI, QM_WORDS };
+enum { QB_RANK, QB_DIM, QB_A = QB_DIM + 6, QB_B = QB_A + 6, QB_WORDS = QB_B + 6 };
+enum { QA_COUNT, QA_ZA, QA_ZB, QA_ZY, QA_MA, QA_SA, QA_MB, QA_SB, QA_MY, QA_SY, QA_LO, QA_HI, QA_TWICE, QA_SHAPE, QA_WORDS = QA_SHAPE + QB_WORDS };
+enum { QM_COUNT, QM_ZA, QM_ZB, QM_ZY, QM_MY, QM_SY, QM_LO, QM_HI, QM_SHAPE, QM_WORDS = QM_SHAPE + QB_WORDS };
 enum { QP_ZX = PK_WORDS, QP_ZY, QP_M, QP_S, QP_LO, QP_HI, QP_WORDS };
 enum { QL_COUNT, QL_WORDS };
-enum { QS_ROWS, QS_C, QS_MULT, QS_SHIFT, QS_LEAST, QS_WORDS };
+enum { QS_ROWS, QS_C, QS_MULT, QS_SHIFT, QS_LEAST, QS_WORDS, QS_BACK = QS_WORDS, QS_BACK_SHIFT, QS_LOG_WORDS };
 enum { QR_POINT = RN_ACT, QR_CLIP, QR_MULT, QR_SHIFT, QR_ZERO, QR_START, QR_EXACT, QR_SCALES, QR_WORDS };
 enum { QT_COUNT, QT_MULT, QT_SHIFT, QT_ZERO, QT_LO, QT_HI, QT_WORDS };
 enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };

@@ -124,6 +124,7 @@ typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, z
 typedef struct cop_qrescale_attr { int32_t mult, shift, zero, qlo, qhi, to; } cop_qrescale_attr; /* to: the result's cop_dtype, I8 or I32 */
 typedef struct cop_qlut_attr { int32_t to; } cop_qlut_attr;               /* the result's cop_dtype, I8 or U8 */
 typedef struct cop_qsoftmax_attr { int32_t mult, shift, least; } cop_qsoftmax_attr;
+typedef struct cop_qlogsoftmax_attr { cop_qsoftmax_attr s; int32_t back, bshift; /* from Q5 to steps of x */ } cop_qlogsoftmax_attr;
 typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, mult, shift, zero, start, exact; } cop_qrnn_attr; /* cell: enum cop_rnn_cell */
 typedef struct cop_quantize_attr { float scale; int32_t zero, to; } cop_quantize_attr; /* to: I8 or U8 */
 typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize_attr;

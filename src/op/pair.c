@@ -5,13 +5,15 @@
  */
 #include "op/axes.h"
 
-/* Fails unless inputs [from, n_in) have one format among F32, I32 and, for logic, U8. */
+static bool is_extreme(int op) { return op == OP_max || op == OP_min; }
+
+/* Fails unless the inputs have one format among F32, I32 and, for logic, U8, for extremes I8. */
 static cop_status formats(cop_graph *g, cop_nid n, bool logic)
 {
 	cop_dtype d = cop__in(g, n, 0)->dtype;
 
 	if (logic) d = COP_U8;
-	else if (d != COP_I32 || g->node[n].op == OP_pow) d = COP_F32;
+	else if (!(d == COP_I32 && g->node[n].op != OP_pow) && !(d == COP_I8 && is_extreme(g->node[n].op))) d = COP_F32;
 	COP_TRY(cop__need(g, n, 0, d, -1));
 	return cop__need(g, n, 1, d, -1);
 }
@@ -94,11 +96,12 @@ static cop_nid sample(cop_graph *g, int op, int which)
 {
 	static const struct { int32_t ra, a[4], rb, b[4]; } form[] = {
 		{2, {3, 7}, 2, {3, 7}}, {4, {2, 3, 5, 7}, 1, {7}}, {2, {5, 9}, 2, {5, 1}}, {1, {6}, 3, {2, 3, 6}}, {2, {1, 1}, 2, {3, 5}}, {1, {1}, 1, {1}}};
-	bool whole = which >= LEN(form), logic = is_logic(op);
-	int i = which % LEN(form);
+	bool logic = is_logic(op);
+	int i = which % LEN(form), formats = logic || op == OP_pow ? 1 : is_extreme(op) ? 3 : 2;
+	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8};
 
-	if (which >= 2 * LEN(form) || (whole && (logic || op == OP_pow))) return 0;
-	cop_type a = cop__type(logic ? COP_U8 : whole ? COP_I32 : COP_F32, form[i].ra, form[i].a), b = cop__type(a.dtype, form[i].rb, form[i].b);
+	if (which >= formats * LEN(form)) return 0;
+	cop_type a = cop__type(logic ? COP_U8 : format[which / LEN(form)], form[i].ra, form[i].a), b = cop__type(a.dtype, form[i].rb, form[i].b);
 	return cop__node(g, op, NULL, VIDS(cop__input(g, "a", &a), cop__input(g, "b", &b)));
 }
 

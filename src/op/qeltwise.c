@@ -17,6 +17,21 @@ static cop_vid i8_input(cop_graph *g, const char *name, int32_t rank, const int3
 	return cop__input(g, name, &t);
 }
 
+/* The words of operands that broadcast; returns how many: one where they lie alike. */
+static int shape_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	const cop_type *a = cop__in(g, n, 0), *b = cop__in(g, n, 1), *y = cop__outt(g, n, 0);
+
+	k[QB_RANK] = 0;
+	if (cop_type_count(a) == cop_type_count(y) && cop_type_count(b) == cop_type_count(y)) return QB_DIM;
+	memset(k, 0, QB_WORDS * sizeof *k);
+	memcpy(k + QB_DIM, y->dim, sizeof y->dim);
+	cop__broadcast_strides(k + QB_A, a, y->rank, y->dim);
+	cop__broadcast_strides(k + QB_B, b, y->rank, y->dim);
+	k[QB_RANK] = cop__merge_axes(y->rank, k + QB_DIM, k + QB_A, k + QB_B);
+	return QB_WORDS;
+}
+
 /* The axes of input 0 go through. */
 static int first_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
@@ -28,26 +43,38 @@ static int first_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 static cop_status add_infer(cop_graph *g, cop_nid n)
 {
 	COP_ATTR(cop_qadd_attr, a, g, n);
+	int32_t rank, dim[COP_MAX_DIM];
 
 	COP_TRY(cop__need(g, n, 0, COP_I8, -1));
 	COP_TRY(cop__need(g, n, 1, COP_I8, -1));
-	if (!cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "the operands have different shapes");
+	COP_TRY(cop__broadcast(g, n, &rank, dim));
 	COP_TRY(bounds(g, n, a.za, a.qlo, a.qhi));
 	COP_TRY(bounds(g, n, a.zb, a.qlo, a.qhi));
 	COP_TRY(bounds(g, n, a.zy, a.qlo, a.qhi));
 	int32_t most = 1 << 22;
 	if (a.exact ? a.sa > 10 || a.sa < -31 || a.sb > 10 || a.sb < -31 || a.sy > 31 || a.sy < -31 : a.sy < 1 || a.sy > 31 || a.ma >= most || a.ma <= -most || a.mb >= most || a.mb <= -most)
 		return cop__fail(g, COP_ARG, n, "multipliers %d, %d and shifts %d, %d, %d are out of range", a.ma, a.mb, a.sa, a.sb, a.sy);
-	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
+	return cop__set_out(g, n, 0, COP_I8, rank, dim);
 }
 
 static int add_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_qadd_attr, a, g, n);
-	const int32_t all[QA_WORDS] = {[QA_COUNT] = cop__count32(cop__in(g, n, 0)), [QA_ZA] = a.za, [QA_ZB] = a.zb, [QA_ZY] = a.zy, [QA_MA] = a.ma, [QA_SA] = a.sa,
+	const int32_t all[QA_WORDS] = {[QA_COUNT] = cop__count32(cop__outt(g, n, 0)), [QA_ZA] = a.za, [QA_ZB] = a.zb, [QA_ZY] = a.zy, [QA_MA] = a.ma, [QA_SA] = a.sa,
 		[QA_MB] = a.mb, [QA_SB] = a.sb, [QA_MY] = a.my, [QA_SY] = a.sy, [QA_LO] = a.qlo, [QA_HI] = a.qhi, [QA_TWICE] = a.exact};
 	memcpy(k, all, sizeof all);
-	return QA_WORDS;
+	return QA_SHAPE + shape_words(g, n, k + QA_SHAPE);
+}
+
+/* Operands that broadcast: one channel, one for each channel, one pixel in a batch, a scalar, both. */
+static const struct { int32_t ra, a[4], rb, b[4]; } broad[] = {
+	{4, {1, 4, 4, 3}, 4, {1, 4, 4, 1}}, {4, {2, 3, 5, 8}, 1, {8}}, {2, {2, 8}, 4, {3, 5, 2, 8}}, {4, {2, 1, 1, 7}, 4, {2, 3, 4, 7}}, {3, {2, 3, 70}, 1, {1}}, {3, {5, 1, 6}, 3, {1, 4, 1}},
+};
+
+static cop_nid broad_sample(cop_graph *g, int op, const void *attr, int which)
+{
+	if (which >= LEN(broad)) return 0;
+	return cop__node(g, op, attr, VIDS(i8_input(g, "a", broad[which].ra, broad[which].a), i8_input(g, "b", broad[which].rb, broad[which].b)));
 }
 
 static cop_nid add_sample(cop_graph *g, int which)
@@ -59,7 +86,7 @@ static cop_nid add_sample(cop_graph *g, int which)
 		{67, {3, -9, -128, 1073741824, 0, 1812345678, -1, 1912345678, -19, -128, 127, 1}},
 		{300, {-128, 127, 4, 1573741824, -1, 1073741824, 0, 1112345678, -18, -128, 127, 1}},
 	};
-	if (which >= LEN(form)) return 0;
+	if (which >= LEN(form)) return broad_sample(g, OP_qadd, &form[which % 2 ? 1 : 4].a, which - LEN(form));
 	return cop__node(g, OP_qadd, &form[which].a, VIDS(i8_input(g, "a", 1, &form[which].n), i8_input(g, "b", 1, &form[which].n)));
 }
 
@@ -68,39 +95,29 @@ const cop_op cop_op_qadd = {
 	.flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .links = cop__links_eltwise, .words = add_words, .sample = add_sample,
 };
 
-/* ---- qmul: b has a's shape, or [n,1,..,1,c] ---- */
+/* ---- qmul ---- */
 
 static cop_status mul_infer(cop_graph *g, cop_nid n)
 {
 	COP_ATTR(cop_qmul_attr, m, g, n);
-	const cop_type *a = cop__in(g, n, 0), *b = cop__in(g, n, 1);
+	int32_t rank, dim[COP_MAX_DIM];
 
 	COP_TRY(cop__need(g, n, 0, COP_I8, -1));
-	COP_TRY(cop__need(g, n, 1, COP_I8, a->rank));
-	for (int i = 0; i < a->rank; i++)
-		if (b->dim[i] != a->dim[i] && (b->dim[i] != 1 || i == 0 || i == a->rank - 1 || cop_type_count(b) != (int64_t)a->dim[0] * a->dim[a->rank - 1]))
-			return cop__fail(g, COP_SHAPE, n, "the second operand must have the shape of the first, or [n,1,...,1,c]");
+	COP_TRY(cop__need(g, n, 1, COP_I8, -1));
+	COP_TRY(cop__broadcast(g, n, &rank, dim));
 	if (m.sy > 10 || m.sy < -31) return cop__fail(g, COP_ARG, n, "shift %d is out of range", m.sy);
 	COP_TRY(bounds(g, n, m.za, m.qlo, m.qhi));
 	COP_TRY(bounds(g, n, m.zb, m.qlo, m.qhi));
 	COP_TRY(bounds(g, n, m.zy, m.qlo, m.qhi));
-	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
-}
-
-static int mul_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
-{
-	int at = cop__link_aligned(l, 0, max, g, cop__arg(g, n, 0), cop__res(g, n, 0));
-	return cop__link_aligned(l, at, max, g, cop__arg(g, n, 1), cop__res(g, n, 0));
+	return cop__set_out(g, n, 0, COP_I8, rank, dim);
 }
 
 static int mul_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_qmul_attr, m, g, n);
-	int32_t count = cop__count32(cop__in(g, n, 0)), images = COP_MAX(1, cop__in(g, n, 0)->dim[0]);
-	const int32_t all[QM_WORDS] = {[QM_COUNT] = count, [QM_INNER] = count / images, [QM_BLEN] = cop__count32(cop__in(g, n, 1)) / images, [QM_ZA] = m.za,
-		[QM_ZB] = m.zb, [QM_ZY] = m.zy, [QM_MY] = m.my, [QM_SY] = m.sy, [QM_LO] = m.qlo, [QM_HI] = m.qhi};
+	const int32_t all[QM_WORDS] = {[QM_COUNT] = cop__count32(cop__outt(g, n, 0)), [QM_ZA] = m.za, [QM_ZB] = m.zb, [QM_ZY] = m.zy, [QM_MY] = m.my, [QM_SY] = m.sy, [QM_LO] = m.qlo, [QM_HI] = m.qhi};
 	memcpy(k, all, sizeof all);
-	return QM_WORDS;
+	return QM_SHAPE + shape_words(g, n, k + QM_SHAPE);
 }
 
 static cop_nid mul_sample(cop_graph *g, int which)
@@ -109,13 +126,13 @@ static cop_nid mul_sample(cop_graph *g, int which)
 		{{1, 3, 5, 7}, {1, 3, 5, 7}, {3, -4, 5, 1812345678, -6, -128, 127}},
 		{{2, 3, 4, 8}, {2, 1, 1, 8}, {-128, -128, -128, 1312345678, -7, -128, 120}},
 	};
-	if (which >= LEN(form)) return 0;
+	if (which >= LEN(form)) return broad_sample(g, OP_qmul, &form[which % 2].m, which - LEN(form));
 	return cop__node(g, OP_qmul, &form[which].m, VIDS(i8_input(g, "a", 4, form[which].a), i8_input(g, "b", 4, form[which].b)));
 }
 
 const cop_op cop_op_qmul = {
 	.name = "qmul", .attrs = "za:i zb:i zy:i my:i sy:i qlo:i qhi:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_PURE | COP_OP_INPLACE, .infer = mul_infer, .links = mul_links, .words = mul_words, .sample = mul_sample,
+	.flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = mul_infer, .links = cop__links_eltwise, .words = mul_words, .sample = mul_sample,
 };
 
 /* ---- qlut: any function of one byte ---- */
@@ -151,7 +168,7 @@ const cop_op cop_op_qlut = {
 	.infer = lut_infer, .links = first_links, .words = lut_words, .sample = lut_sample,
 };
 
-/* ---- qsoftmax ---- */
+/* ---- qsoftmax, qlogsoftmax, whose attributes begin alike ---- */
 
 static cop_status softmax_infer(cop_graph *g, cop_nid n)
 {
@@ -189,6 +206,38 @@ static cop_nid softmax_sample(cop_graph *g, int which)
 const cop_op cop_op_qsoftmax = {
 	.name = "qsoftmax", .attrs = "mult:i shift:i least:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
 	.infer = softmax_infer, .words = softmax_words, .sample = softmax_sample,
+};
+
+static cop_status log_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qlogsoftmax_attr, a, g, n);
+
+	if (a.bshift > 0 || a.bshift < -31) return cop__fail(g, COP_ARG, n, "bshift=%d is out of range", a.bshift);
+	return softmax_infer(g, n);
+}
+
+static int log_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_qlogsoftmax_attr, a, g, n);
+
+	softmax_words(g, n, k);
+	k[QS_BACK] = a.back;
+	k[QS_BACK_SHIFT] = a.bshift;
+	return QS_LOG_WORDS;
+}
+
+static cop_nid log_sample(cop_graph *g, int which)
+{
+	static const struct { int32_t x[2]; cop_qlogsoftmax_attr a; } form[] = {
+		{{1, 2}, {{1717986918, 21, -248}, 1280000000, -20}}, {{3, 10}, {{1431655765, 22, -186}, 1536000000, -21}}, {{2, 12}, {{1082130432, 23, -123}, 2031746032, -22}},
+	};
+	if (which >= LEN(form)) return 0;
+	return cop__node(g, OP_qlogsoftmax, &form[which].a, VIDS(i8_input(g, "x", 2, form[which].x)));
+}
+
+const cop_op cop_op_qlogsoftmax = {
+	.name = "qlogsoftmax", .attrs = "mult:i shift:i least:i back:i bshift:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
+	.infer = log_infer, .words = log_words, .sample = log_sample,
 };
 
 /* ---- quantize, dequantize ---- */

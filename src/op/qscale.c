@@ -17,7 +17,7 @@ int32_t cop__quantise(float x, const cop_qrange *r)
 void cop__multiplier_double(int32_t *m, int32_t *shift, double real)
 {
 	int exponent;
-	int64_t q = (int64_t)round(frexp(real, &exponent) * 2147483648.0);
+	int64_t q = (int64_t)round(frexp(fmin(real, 0x1p40), &exponent) * 2147483648.0);
 
 	if (q == (int64_t)1 << 31) q /= 2, exponent++;
 	if (exponent < -31) q = exponent = 0;
@@ -25,6 +25,8 @@ void cop__multiplier_double(int32_t *m, int32_t *shift, double real)
 	*m = (int32_t)q;
 	*shift = exponent;
 }
+
+void cop__multiplier_bytes(int32_t *m, int32_t *shift, double real) { cop__multiplier_double(m, shift, fmin(real, 1023.75)); }
 
 int8_t cop__rescale_byte(int32_t d, int32_t zero, int32_t m, int32_t shift)
 {
@@ -52,10 +54,10 @@ void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double s
 {
 	a->exact = exact;
 	if (exact) {
-		double twice = 2 * fmax(scale_a, scale_b);
-		cop__multiplier_double(&a->ma, &a->sa, scale_a / twice);
-		cop__multiplier_double(&a->mb, &a->sb, scale_b / twice);
-		cop__multiplier_double(&a->my, &a->sy, twice / ((1 << 20) * scale_y));
+		double twice = 2 * fmax(scale_a, scale_b), steps = fmin(twice / scale_y, 1 << 10); /* 2^10 steps are beyond int8 as well */
+		cop__multiplier_double(&a->ma, &a->sa, twice > 0 ? scale_a / twice : 0);
+		cop__multiplier_double(&a->mb, &a->sb, twice > 0 ? scale_b / twice : 0);
+		cop__multiplier_double(&a->my, &a->sy, steps / (1 << 20));
 		return;
 	}
 	double ra = scale_a / scale_y, rb = scale_b / scale_y;
@@ -72,8 +74,17 @@ cop_qsoftmax_attr cop__qsoftmax_scale(double scale, double beta)
 	cop_qsoftmax_attr a;
 	double real = fmin(beta * scale * (1 << (31 - DIGITS)), 2147483647.0);
 
+	if (real < 1) return (cop_qsoftmax_attr){0, 0, -(1 << 30)};
 	cop__multiplier_double(&a.mult, &a.shift, real);
-	a.least = (int32_t)-fmin(floor(((1 << DIGITS) - 1) * ldexp(1, 31 - DIGITS) / ldexp(1, a.shift)), 2147483647.0); /* of a shift below 0 there is no softmax */
+	a.least = (int32_t)-fmin(floor(((1 << DIGITS) - 1) * ldexp(1, 31 - DIGITS) / ldexp(1, a.shift)), 2147483647.0);
+	return a;
+}
+
+cop_qlogsoftmax_attr cop__qlogsoftmax_scale(double scale)
+{
+	cop_qlogsoftmax_attr a = {.s = cop__qsoftmax_scale(scale, 1), .back = INT32_MAX};
+
+	if (a.s.mult) cop__multiplier_double(&a.back, &a.bshift, ldexp(1, 31 - a.s.shift) / a.s.mult);
 	return a;
 }
 

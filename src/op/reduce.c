@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * reduce - sum, mean, extreme or product along axes, named by a mask; keep: they stay, with length 1. argmax - where along
+ * reduce - sum, mean, extreme (of I8 too) or product along axes, named by a mask; keep: they stay, with length 1. argmax - where along
  * one axis the largest is, as I32.
  */
 #include "op/axes.h"
@@ -26,7 +26,8 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	int32_t full[COP_MAX_DIM], dim[COP_MAX_DIM], rank = 0;
 	COP_ATTR(cop_reduce_attr, a, g, n);
 
-	COP_TRY(cop__need(g, n, 0, x->dtype == COP_I32 && a.fn != REDUCE_MEAN ? COP_I32 : COP_F32, -1));
+	bool extreme = a.fn == REDUCE_MAX || a.fn == REDUCE_MIN, fits = (x->dtype == COP_I32 && a.fn != REDUCE_MEAN) || (x->dtype == COP_I8 && extreme);
+	COP_TRY(cop__need(g, n, 0, fits ? x->dtype : COP_F32, -1));
 	if (a.fn < REDUCE_SUM || a.fn > REDUCE_PROD) return cop__fail(g, COP_ARG, n, "function %d is unknown, 0 to %d are there", a.fn, REDUCE_PROD);
 	if (a.axes < 0 || a.axes >> x->rank) return cop__fail(g, COP_ARG, n, "the axes %d do not fit %d dimensions", a.axes, x->rank);
 	(void)reduced(x, &a, full);
@@ -83,13 +84,14 @@ static cop_nid sample(cop_graph *g, int which)
 		{4, {2, 3, 5, 4}, {REDUCE_SUM, 10, 0}}, {4, {2, 3, 5, 4}, {REDUCE_MAX, 9, 1}}, {3, {2, 3, 4}, {REDUCE_MIN, 7, 0}}, {3, {2, 3, 4}, {REDUCE_PROD, 4, 1}},
 		{3, {2, 3, 4}, {REDUCE_SUM, 0, 1}},
 	};
-	bool whole = which >= LEN(form);
+	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8};
 	int i = which % LEN(form);
 
-	if (which >= 2 * LEN(form)) return 0;
+	if (which >= LEN(format) * LEN(form)) return 0;
 	cop_reduce_attr a = form[i].a;
-	if (whole && a.fn == REDUCE_MEAN) a.fn = REDUCE_MAX;
-	cop_type t = cop__type(whole ? COP_I32 : COP_F32, form[i].rank, form[i].dim);
+	cop_type t = cop__type(format[which / LEN(form)], form[i].rank, form[i].dim);
+	if (t.dtype == COP_I32 && a.fn == REDUCE_MEAN) a.fn = REDUCE_MAX;
+	if (t.dtype == COP_I8) a.fn = i % 2 ? REDUCE_MAX : REDUCE_MIN;
 	return cop__node(g, OP_reduce, &a, VIDS(cop__input(g, "x", &t)));
 }
 

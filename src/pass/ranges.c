@@ -155,8 +155,10 @@ static void see_int_add(const cop_graph *g, cop_nid n, const cop_range *p, const
 {
 	int32_t k[COP_MAX_WORDS];
 
+	if (channels(cop__in(g, n, 0)) != c || channels(cop__in(g, n, 1)) != c) return;
 	cop__op(g, n)->words(g, n, k);
 	k[QA_COUNT] = 1;
+	k[QA_SHAPE] = 0;
 	for (int32_t i = 0; i < c; i++) {
 		if (p[i].lo != p[i].hi || q[i].lo != q[i].hi) continue;
 		int8_t a = (int8_t)p[i].lo, b = (int8_t)q[i].lo, s;

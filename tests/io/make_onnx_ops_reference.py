@@ -376,7 +376,16 @@ def ml_tree(r):
 	return m
 
 
-KINDS = [gather_nd, gather_elements, scatter_nd, scatter_nd_open, scatter_elements, one_hot, compress, non_zero, reverse_sequence, topk, hardmax, cumsum, einsum, dft, stft, grid_sample,
+def power(r):
+	"""A whole base with a real exponent is cut, with a whole one it is exact."""
+	m, s = Model(), shape(r)
+	whole, real = bool(r.integers(2)), bool(r.integers(4))
+	e = r.integers(1, 7, s[-1:]) / 2 if real else r.integers(0, 4, s[-1:])
+	m.node("Pow", [m.x(s, I) if whole else m.x(s, I if real else F), m.k(e, np.float32 if real else np.int64)])
+	return m
+
+
+KINDS = [power, gather_nd, gather_elements, scatter_nd, scatter_nd_open, scatter_elements, one_hot, compress, non_zero, reverse_sequence, topk, hardmax, cumsum, einsum, dft, stft, grid_sample,
 	affine_grid, lp_norm, formula, trilu, is_inf, rotary, branch, function, ml_simple, ml_linear, ml_tree]
 
 

@@ -8,6 +8,8 @@
 
 #include "io/tflite.h"
 
+#include <math.h>
+
 typedef struct field { int at; char kind; int32_t value; } field;
 typedef struct maker { uint8_t p[8192]; uint32_t n; } maker;
 
@@ -63,22 +65,23 @@ typedef struct tfl_model {
 static inline void make_tensor(maker *m, const tfl_tensor *t, uint32_t buffer, uint32_t from)
 {
 	uint32_t w[4], q[2];
+	bool scaled = t->scale > 0 || signbit(t->scale); /* -0 stands for a scale of 0, 0 for none */
 
-	refer(m, from, put_table(m, (const field[]){{TENSOR_SHAPE, 'R', 0}, {TENSOR_TYPE, 'B', t->type}, {TENSOR_BUFFER, 'W', (int32_t)buffer}, {TENSOR_QUANTIZATION, 'R', 0}}, t->scale > 0 ? 4 : 3, w));
+	refer(m, from, put_table(m, (const field[]){{TENSOR_SHAPE, 'R', 0}, {TENSOR_TYPE, 'B', t->type}, {TENSOR_BUFFER, 'W', (int32_t)buffer}, {TENSOR_QUANTIZATION, 'R', 0}}, scaled ? 4 : 3, w));
 	refer(m, w[0], put_bytes(m, t->dim, (uint32_t)t->rank, 4));
-	if (!(t->scale > 0)) return;
+	if (!scaled) return;
 	refer(m, w[3], put_table(m, (const field[]){{QUANT_SCALE, 'R', 0}, {QUANT_ZERO_POINT, 'R', 0}}, 2, q));
 	refer(m, q[0], put_bytes(m, &t->scale, 1, 4));
 	refer(m, q[1], put_bytes(m, &t->zero, 1, 8));
 }
 
-static inline void make_graph(maker *m, const tfl_model *x, uint32_t from)
+static inline void make_graph(maker *m, const tfl_model *x, uint32_t from, uint32_t inputs)
 {
-	static const int32_t first = 0;
+	static const int32_t first[] = {0, 1, 2, 3};
 	uint32_t w[4], o[4], list;
 
 	refer(m, from, put_table(m, (const field[]){{SUBGRAPH_TENSORS, 'R', 0}, {SUBGRAPH_INPUTS, 'R', 0}, {SUBGRAPH_OUTPUTS, 'R', 0}, {SUBGRAPH_OPERATORS, 'R', 0}}, 4, w));
-	refer(m, w[1], put_bytes(m, &first, 1, 4));
+	refer(m, w[1], put_bytes(m, first, inputs, 4));
 	refer(m, w[2], put_bytes(m, x->out, 1, 4));
 	refer(m, w[0], list = put_refs(m, (uint32_t)x->n_tensor));
 	for (int i = 0; i < x->n_tensor; i++) make_tensor(m, &x->t[i], (uint32_t)i + 1, list + 4 + 4 * (uint32_t)i);
@@ -89,8 +92,8 @@ static inline void make_graph(maker *m, const tfl_model *x, uint32_t from)
 	refer(m, o[3], put_table(m, x->option, x->n_option, NULL));
 }
 
-/* The whole file: buffer i + 1 belongs to tensor i. */
-static inline void make_model(maker *m, const tfl_model *x)
+/* The whole file: buffer i + 1 belongs to tensor i. The first tensors are the network's inputs. */
+static inline void make_model_of(maker *m, const tfl_model *x, uint32_t inputs)
 {
 	uint32_t w[4], list, b = 0;
 
@@ -100,7 +103,7 @@ static inline void make_model(maker *m, const tfl_model *x)
 	refer(m, w[1], list = put_refs(m, 1));
 	refer(m, list + 4, put_table(m, (const field[]){{CODE_BUILTIN, 'W', x->code}}, 1, NULL));
 	refer(m, w[2], list = put_refs(m, 1));
-	make_graph(m, x, list + 4);
+	make_graph(m, x, list + 4, inputs);
 	refer(m, w[3], list = put_refs(m, (uint32_t)x->n_tensor + 1));
 	refer(m, list + 4, put_table(m, NULL, 0, NULL));
 	for (int i = 0; i < x->n_tensor; i++) {
@@ -108,5 +111,7 @@ static inline void make_model(maker *m, const tfl_model *x)
 		if (x->t[i].data) refer(m, b, put_bytes(m, x->t[i].data, x->t[i].bytes, 1));
 	}
 }
+
+static inline void make_model(maker *m, const tfl_model *x) { make_model_of(m, x, 1); }
 
 #endif

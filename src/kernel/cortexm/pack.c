@@ -145,15 +145,15 @@ size_t cop_qdwconv_ahead_dsp(const int32_t *k)
 
 /* ---- sums and averages ---- */
 
-static bool all_of_int8(const int32_t *k) { return k[QA_LO] == -128 && k[QA_HI] == 127; }
+static bool plain_sum(const int32_t *k) { return k[QA_LO] == -128 && k[QA_HI] == 127 && !k[QA_SHAPE]; }
 static bool to_the_right(int32_t shift) { return shift <= 0 && shift > -31; }
 
-bool cop_qadd_fits_dsp(const int32_t *k) { return !k[QA_TWICE] && all_of_int8(k) && k[QA_SY] >= 2 && k[QA_SY] < 32; }
+bool cop_qadd_fits_dsp(const int32_t *k) { return !k[QA_TWICE] && plain_sum(k) && k[QA_SY] >= 2 && k[QA_SY] < 32; }
 
 /* Multipliers below 1 keep a sum of two operands within 30 bits. */
 bool cop_qadd_twice_fits_dsp(const int32_t *k)
 {
-	return k[QA_TWICE] && all_of_int8(k) && to_the_right(k[QA_SA]) && to_the_right(k[QA_SB]) && to_the_right(k[QA_SY]);
+	return k[QA_TWICE] && plain_sum(k) && to_the_right(k[QA_SA]) && to_the_right(k[QA_SB]) && to_the_right(k[QA_SY]);
 }
 
 bool cop_qavgpool_fits_dsp(const int32_t *k) { return k[PK_C] % 4 == 0 && k[PK_KH] * k[PK_KW] < 256; }

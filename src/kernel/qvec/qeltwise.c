@@ -74,6 +74,8 @@ static void add_job(const cop_call *c, const int32_t *k)
 	else add(c, &t, ANY);
 }
 
+bool VN(qadd_fits)(const int32_t *k) { return !k[QA_SHAPE]; } /* operands that lie alike */
+
 void VN(qadd_i8)(const cop_call *c)
 {
 	const int32_t *k = c->k;

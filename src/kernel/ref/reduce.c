@@ -8,6 +8,7 @@
 
 void cop_reduce_f32(const cop_call *c);
 void cop_reduce_i32(const cop_call *c);
+void cop_reduce_i8(const cop_call *c);
 void cop_argmax_f32(const cop_call *c);
 
 /* Where the results of row r of x begin. */
@@ -65,6 +66,21 @@ void cop_reduce_i32(const cop_call *c)
 	case REDUCE_MIN: JOIN(y[at] < x[i] ? y[at] : x[i]);
 	case REDUCE_PROD: JOIN((int32_t)((uint32_t)y[at] * (uint32_t)x[i]));
 	default: JOIN((int32_t)((uint32_t)y[at] + (uint32_t)x[i]));
+	}
+}
+
+/* Extremes. */
+void cop_reduce_i8(const cop_call *c)
+{
+	const int32_t *k = c->k, n = k[RK_DIM + k[RK_RANK] - 1], rows = rows_of(k);
+	const int8_t *x = c->buf[1];
+	int8_t *y = c->buf[0];
+	ptrdiff_t step = k[RK_SB + k[RK_RANK] - 1];
+
+	for (int32_t i = 0; i < k[RK_COUNT]; i++) y[i] = (int8_t)(k[RK_FN] == REDUCE_MAX ? -128 : 127);
+	switch (k[RK_FN]) {
+	case REDUCE_MAX: JOIN(y[at] > x[i] ? y[at] : x[i]);
+	default: JOIN(y[at] < x[i] ? y[at] : x[i]);
 	}
 }
 
