@@ -89,6 +89,9 @@ def pair(n, name):
         b = n.const(n.values(other, n.dt), n.dt)
     else:
         b = n.either(other)
+        if n.dt == Q:  # scales of their own
+            q = n.m.subgraphs[0].tensors[b].quantization
+            q.scale, q.zeroPoint = [float(F(2 ** n.r.uniform(-7, -2)))], [n.n(-100, 100)]
     kind = {"FLOOR_DIV": "FloorDivOptions", "FLOOR_MOD": "FloorModOptions", "POW": "PowOptions", "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
             "LESS": "LessOptions", "LESS_EQUAL": "LessEqualOptions", "GREATER": "GreaterOptions", "GREATER_EQUAL": "GreaterEqualOptions", "EQUAL": "EqualOptions",
             "NOT_EQUAL": "NotEqualOptions", "LOGICAL_AND": "LogicalAndOptions", "LOGICAL_OR": "LogicalOrOptions"}[name]
