@@ -80,7 +80,7 @@ static cop_vid make_palette(cop_graph *out, const cop_graph *g, cop_vid w, const
 	uint8_t *codes = cop__arena_get(&out->mem, (size_t)n + 64);
 
 	code_t.dtype = COP_U8;
-	if (!codes || cluster(g->cx, book, codes, levels, x->data, n)) return 0;
+	if (!codes || cluster(g->cx, book, codes, levels, cop__floats(g, w), n)) return 0;
 	snprintf(name, sizeof name, "%s.codebook", x->name);
 	cop_vid b = cop__data(out, COP_PARAM, name, &book_t, book);
 	snprintf(name, sizeof name, "%s.codes", x->name);
@@ -96,7 +96,7 @@ static cop_status to_shared(cop_graph **out, const cop_graph *g, const cop_stage
 	COP_TRY(cop__copy_begin(out, g, &map));
 	cop_status st = cop__copy_inputs(*out, g, map);
 	for (int32_t v = 1; !st && v <= g->n_value; v++) {
-		if (!cop__compressible(g, (cop_vid)v, s->layers) || !g->value[v].data) continue;
+		if (!cop__compressible(g, (cop_vid)v, s->layers) || !cop__floats(g, (cop_vid)v)) continue;
 		map[v] = make_palette(*out, g, (cop_vid)v, s);
 		if (!map[v]) st = g->cx->code ? g->cx->code : COP_NOMEM;
 		n++;

@@ -63,9 +63,16 @@ static cop_status check_type(cop_graph *g, const char *name, const cop_type *t)
 	return COP_OK;
 }
 
+/* What is not an element after another is a weight of reals; BYTES has a scale for each index of its first axis. */
+static cop_status check_encoding(cop_graph *g, cop_role role, const char *name, const cop_type *t)
+{
+	if (t->enc == COP_DENSE || ((role == COP_CONST || role == COP_PARAM) && t->dtype == COP_F32 && t->rank > 0)) return COP_OK;
+	return cop__error(g->cx, COP_ARG, "'%s': is encoded (%s), which only a const or param of f32 with one axis or more can be", name, cop__enc_text(t->enc));
+}
+
 static cop_vid named(cop_graph *g, cop_role role, const char *name, const cop_type *t)
 {
-	if (check_type(g, name, t)) return 0;
+	if (check_type(g, name, t) || check_encoding(g, role, name, t)) return 0;
 	if (cop__find(g, name)) {
 		cop__error(g->cx, COP_ARG, "'%s': the name is used twice", name);
 		return 0;

@@ -79,6 +79,15 @@ static inline cop_vid cop__arg(const cop_graph *g, cop_nid n, int i) { return i 
 static inline cop_vid cop__res(const cop_graph *g, cop_nid n, int i) { return g->node[n].out[i]; }
 static inline const cop_type *cop__in(const cop_graph *g, cop_nid n, int i) { return &g->value[cop__arg(g, n, i)].type; } /* of value 0: rank 0 */
 static inline const cop_type *cop__outt(const cop_graph *g, cop_nid n, int i) { return &g->value[g->node[n].out[i]].type; }
+/* The elements of a weight in order, when they lie so: the one way to read its numbers from a graph. NULL: it is computed or an input, has
+ * no contents (zeros), is of another format, or is encoded; io/encode.h expands those. */
+static inline const void *cop__dense(const cop_graph *g, cop_vid v, cop_dtype t)
+{
+	const cop_value *x = &g->value[v];
+	return x->role >= COP_CONST && x->type.enc == COP_DENSE && x->type.dtype == t ? x->data : NULL;
+}
+static inline const float *cop__floats(const cop_graph *g, cop_vid v) { return cop__dense(g, v, COP_F32); }
+static inline const int32_t *cop__ints(const cop_graph *g, cop_vid v) { return cop__dense(g, v, COP_I32); }
 cop_vid cop__find(const cop_graph *g, const char *name);
 bool cop__same_shape(const cop_type *a, const cop_type *b);
 int32_t *cop__readers(const cop_graph *g, cop_arena *mem); /* [n_value+1] how many nodes read each value (outputs and aliases count one) */
@@ -95,6 +104,10 @@ cop_status cop__copy_end(cop_graph *out, const cop_graph *g, cop_vid *map);     
 /* Records "node 7 (conv 'conv1.w'): ..." once, at the cause. */
 cop_status cop__fail(const cop_graph *g, cop_status code, cop_nid n, const char *fmt, ...) COP_PRINTF(4, 5);
 
+/* cop_graph_parse of a text whose encoded weights get their contents later: the rest of cop_graph_verify is then the reader's. */
+cop_status cop__graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size);
+/* All that cop_graph_verify asks for but contents. */
+cop_status cop__verify_form(const cop_graph *g);
 /* Weights from a file: codes and row lists, which kernels use as indices, stay inside. */
 cop_status cop__check_contents(const cop_graph *g);
 /* Gives value v the contents data[v], unless some are out of range: then the graph stays as it was. */
@@ -105,5 +118,7 @@ const char *cop__dtype_text(cop_dtype d);
 cop_dtype cop__dtype_find(const char *s, size_t len); /* COP_NOTYPE if unknown */
 const char *cop__enc_text(cop_enc e);
 int cop__dtype_bits(cop_dtype d);
+/* The rows and columns of an encoded weight: axis 0 by all the rest; one row of what has one axis. */
+void cop__matrix_of(const cop_type *t, int32_t *rows, int32_t *cols);
 
 #endif

@@ -272,7 +272,7 @@ static cop_status statement(parser *p)
 	return scale > 0 ? cop__set_quant(p->g, v, scale, zero) : COP_OK;
 }
 
-cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size)
+cop_status cop__graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size)
 {
 	parser p = {.at = text, .end = text + size};
 	cop_status st = cop__graph_new(out, cx, NULL);
@@ -282,10 +282,18 @@ cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_
 	while (!st && p.at < p.end)
 		if (!(st = next_line(&p)) && p.n && p.w[0].s[0] != '#') st = statement(&p);
 	cop__free(cx, p.temp);
-	if (!st) st = cop_graph_verify(p.g);
+	if (!st) st = cop__verify_form(p.g);
 	if (!st) st = cop__about_check(p.g);
 	if (!st) return COP_OK;
 	cop_graph_free(*out);
 	*out = NULL;
+	return st;
+}
+
+cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size)
+{
+	COP_TRY(cop__graph_parse(out, cx, text, size));
+	cop_status st = cop_graph_verify(*out);
+	if (st) cop_graph_free(*out), *out = NULL;
 	return st;
 }

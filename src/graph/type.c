@@ -44,6 +44,12 @@ size_t cop_type_bytes(const cop_type *t)
 	return (size_t)(rows * ((row * bits + 7) / 8));
 }
 
+void cop__matrix_of(const cop_type *t, int32_t *rows, int32_t *cols)
+{
+	*rows = t->rank > 1 ? t->dim[0] : 1;
+	*cols = (int32_t)(cop_type_count(t) / *rows);
+}
+
 cop_type cop__type(cop_dtype dtype, int32_t rank, const int32_t *dim)
 {
 	cop_type t = {.dtype = dtype, .rank = rank, .q.axis = -1};

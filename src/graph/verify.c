@@ -3,7 +3,7 @@
  * verify - what every graph must satisfy; names the node at fault. The rules:
  *   an input is written before it is read; an alias has the size of what it overwrites and overwrites a
  *   PARAM or STATE once; a reader of a guarded value has the same guard or none of its own that differs;
- *   row lists and codes are given, not computed; outputs exist.
+ *   row lists and codes are given, not computed; outputs exist; an encoded weight has its contents.
  */
 #include "op/op.h"
 
@@ -37,6 +37,7 @@ static cop_status check_alias(const cop_graph *g, cop_vid v, cop_vid *writer)
 {
 	const cop_value *x = &g->value[v], *over = &g->value[x->alias];
 
+	if (over->type.enc != COP_DENSE) return cop__fail(g, COP_ARG, x->producer, "overwrites '%s', which is encoded (%s): training takes weights that are not", over->name, cop__enc_text(over->type.enc));
 	if (cop_type_bytes(&x->type) != cop_type_bytes(&over->type))
 		return cop__fail(g, COP_SHAPE, x->producer, "overwrites '%s' of another size", over->name ? over->name : "a value");
 	if (over->role != COP_PARAM && over->role != COP_STATE)
@@ -111,7 +112,22 @@ cop_status cop__replace_contents(cop_graph *g, const void **data)
 	return st;
 }
 
+/* Zeros stand for dense contents that are missing; a blob has counts and offsets, which must have been checked. */
+static cop_status check_encoded(const cop_graph *g)
+{
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].type.enc != COP_DENSE && !g->value[v].data)
+			return cop__error(g->cx, COP_FORMAT, "'%s' of graph '%s' is encoded (%s) and has no contents: a text can't hold them, a .cop file does", g->value[v].name, g->name, cop__enc_text(g->value[v].type.enc));
+	return COP_OK;
+}
+
 cop_status cop_graph_verify(const cop_graph *g)
+{
+	COP_TRY(cop__verify_form(g));
+	return check_encoded(g);
+}
+
+cop_status cop__verify_form(const cop_graph *g)
 {
 	cop_vid *writer = cop__alloc(g->cx, sizeof *writer * (size_t)(g->n_value + 1));
 	cop_status st = writer ? COP_OK : COP_NOMEM;

@@ -203,7 +203,7 @@ static cop_status get_text(reader *r, uint32_t *blobs)
 		if (sscanf(line, "blobs %u %8x%c", blobs, &crc, &rest) == 2 && next[-1] == '\n') {
 			if (cop__crc32c(r->start, (size_t)(r->p - r->start), 0) != crc)
 				return bad(r, "the checksum of the text above does not match");
-			COP_TRY(cop_graph_parse(&r->g, r->cx, (const char *)text, (size_t)(r->p - text)));
+			COP_TRY(cop__graph_parse(&r->g, r->cx, (const char *)text, (size_t)(r->p - text)));
 			r->p = next;
 			return COP_OK;
 		}

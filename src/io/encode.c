@@ -7,12 +7,6 @@
 
 #include <stdlib.h>
 
-void cop__matrix_of(const cop_type *t, int32_t *rows, int32_t *cols)
-{
-	*rows = t->rank > 1 ? t->dim[0] : 1;
-	*cols = (int32_t)(cop_type_count(t) / *rows);
-}
-
 cop_status cop__codes_alloc(cop_codes *c, cop_ctx *cx, int32_t rows, int32_t cols)
 {
 	*c = (cop_codes){.rows = rows, .cols = cols};

@@ -3,7 +3,7 @@
  * encode.h - how compressed weights lie in memory: the PALETTE and SPARSE blobs of kernel/kernel.h, made from
  * dense values or from codes, checked, and expanded again.
  *
- * A weight is a matrix here: ROWS = dim 0 (output channels), COLS = all the rest.
+ * A weight is a matrix here (cop__matrix_of): ROWS = dim 0 (output channels), COLS = all the rest.
  */
 #ifndef COP_IO_ENCODE_H
 #define COP_IO_ENCODE_H
@@ -28,7 +28,6 @@ static inline int64_t cop__codes_count(const cop_codes *c)
 }
 cop_status cop__codes_alloc(cop_codes *c, cop_ctx *cx, int32_t rows, int32_t cols);
 void cop__codes_free(cop_codes *c, cop_ctx *cx);
-void cop__matrix_of(const cop_type *t, int32_t *rows, int32_t *cols);
 
 /* From dense values: entry 0 is the zero, the others ascend. Zeros of either sign become +0. */
 cop_status cop__codes_of_dense(cop_codes *out, cop_ctx *cx, const float *w, int32_t rows, int32_t cols);

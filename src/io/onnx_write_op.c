@@ -352,16 +352,17 @@ static void gather(cop_oxw *w, cop_nid n)
 static cop_status resample(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_axis_attr, a, w->g, n);
-	const cop_value *vi = &w->g->value[cop__arg(w->g, n, 1)], *vw = &w->g->value[cop__arg(w->g, n, 2)];
-	int32_t size = vi->type.dim[0], taps = vi->type.dim[1], behind = type(w, n)->rank - 1 - a.axis;
+	const int32_t *ti = cop__ints(w->g, cop__arg(w->g, n, 1)), *dim = cop__in(w->g, n, 1)->dim;
+	const float *tw = cop__floats(w->g, cop__arg(w->g, n, 2));
+	int32_t size = dim[0], taps = dim[1], behind = type(w, n)->rank - 1 - a.axis;
 	nm x = in(w, n, 0), sum = {""};
 
-	if (!vi->data || !vw->data) return cop__fail(w->g, COP_ARG, n, "its tables must be constants");
+	if (!ti || !tw) return cop__fail(w->g, COP_ARG, n, "its tables must be constants that are not encoded");
 	for (int32_t t = 0; t < taps; t++) {
 		int64_t *index = cop__alloc(w->cx, 8 * (size_t)size), shape[COP_MAX_DIM] = {size, 1, 1, 1, 1, 1};
 		float *weight = cop__alloc(w->cx, 4 * (size_t)size);
 		if (!index || !weight) return cop__free(w->cx, index), cop__free(w->cx, weight), COP_NOMEM;
-		for (int32_t i = 0; i < size; i++) index[i] = ((const int32_t *)vi->data)[i * taps + t], weight[i] = ((const float *)vw->data)[i * taps + t];
+		for (int32_t i = 0; i < size; i++) index[i] = ti[i * taps + t], weight[i] = tw[i * taps + t];
 		nm at = cop__oxw_ints(w, index, size), flat = cop__oxw_floats(w, weight, size), by = cop__oxw_fresh(w), picked = cop__oxw_fresh(w), part = cop__oxw_fresh(w);
 		cop__free(w->cx, index);
 		cop__free(w->cx, weight);

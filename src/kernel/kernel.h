@@ -207,7 +207,18 @@ enum { QR_POINT = RN_ACT, QR_CLIP, QR_MULT, QR_SHIFT, QR_ZERO, QR_START, QR_EXAC
 enum { QT_COUNT, QT_MULT, QT_SHIFT, QT_ZERO, QT_LO, QT_HI, QT_WORDS };
 enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 
-/* A row list: i32 {count, index...}; at most CAP indices, ascending. */
+/* ---- indices that may come from anywhere ----
+ * Numbers that a kernel uses as indices are checked when a file is read and where a graph holds them. Those that come as an input or are
+ * computed are not known then: each kernel keeps them inside, and no value makes it read or write beside its buffers.
+ *   row list         i32 {count, index...}, ascending. Of the count no more than CAP and no less than 0 are read. sgd leaves out a row that
+ *                    the parameter does not have; conv_dw and fc_dw take the nearest row in its place
+ *   palette codes    a code of LEVELS or more is the last one
+ *   gather, resample as said above: clamped
+ *   labels           a label that is no class counts for nothing
+ *   maxpool_grad     a position outside of its window meets no element: its gradient is lost
+ *   qlut             a byte indexes a table of 256 */
+static inline int32_t cop_listed(const int32_t *list, int32_t cap) { return list[0] < 0 ? 0 : list[0] < cap ? list[0] : cap; }
+static inline int32_t cop_inside(int32_t i, int32_t n) { return i < 0 ? 0 : i < n ? i : n - 1; }
 
 /* ---- encoded weights --------------------------------------------------------------------------
  * Both blobs are little-endian, 4-byte aligned, and read in place from flash.

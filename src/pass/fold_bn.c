@@ -37,7 +37,7 @@ static cop_nid target(const cop_graph *g, cop_nid n, const int32_t *readers)
 
 static double at(const cop_graph *g, cop_vid v, int32_t i)
 {
-	const float *d = v ? g->value[v].data : NULL;
+	const float *d = cop__floats(g, v);
 	return d ? (double)d[i] : 0;
 }
 

@@ -50,28 +50,30 @@ static void through_moves(cop_qrange *act, const cop_graph *g, const int32_t *re
 /* The layer that n is when its weights and its ends are integers; o = 0: it is none. The blob is scale[o], code[o*k] (kernel.h). */
 static cop_qlayer layer_of(cop_arena *mem, const cop_graph *g, cop_nid n, const cop_qrange *act, const int32_t *readers)
 {
-	const cop_value *w = &g->value[cop__arg(g, n, 1)], *b = &g->value[cop__arg(g, n, 2)];
+	const cop_value *w = &g->value[cop__arg(g, n, 1)];
 	cop_qlayer l = {0};
 
 	if ((g->node[n].op != OP_conv && g->node[n].op != OP_fc) || w->type.enc != COP_BYTES || !w->data || readers[cop__arg(g, n, 1)] != 1) return l;
 	if (!(act[cop__arg(g, n, 0)].scale > 0) || !(act[cop__res(g, n, 0)].scale > 0)) return l;
-	if (cop__arg(g, n, 2) && (b->role < COP_CONST || !b->data || b->type.dtype != COP_F32 || b->type.enc != COP_DENSE)) return l;
+	if (cop__arg(g, n, 2) && !cop__floats(g, cop__arg(g, n, 2))) return l;
 	int32_t o = w->type.dim[0];
 	l = (cop_qlayer){.bits = 8, .act_bits = 8, .q_bits = 8, .o = o, .k = (int32_t)(cop_type_count(&w->type) / o)};
 	l.scale = (float *)(uintptr_t)w->data;
 	l.q = (int8_t *)(uintptr_t)w->data + 4 * (size_t)o;
-	l.bias = cop__arg(g, n, 2) ? (float *)(uintptr_t)b->data : cop__arena_get(mem, sizeof(float) * (size_t)o);
+	l.bias = cop__arg(g, n, 2) ? (float *)(uintptr_t)cop__floats(g, cop__arg(g, n, 2)) : cop__arena_get(mem, sizeof(float) * (size_t)o);
 	return l.bias ? l : (cop_qlayer){0};
 }
 
 /* Of layers that stay float: every pass knows floats. */
 static cop_status decode_bytes(float *w, cop_ctx *cx, const char *name, const cop_type *t, const void *data)
 {
-	int64_t count = cop_type_count(t), row = count / t->dim[0];
-	const int8_t *code = (const int8_t *)data + 4 * (size_t)t->dim[0];
+	int64_t count = cop_type_count(t);
+	int32_t rows, cols;
 
 	(void)cx, (void)name;
-	for (int64_t i = 0; i < count; i++) w[i] = ((const float *)data)[i / row] * (float)code[i];
+	cop__matrix_of(t, &rows, &cols);
+	const int8_t *code = (const int8_t *)data + 4 * (size_t)rows;
+	for (int64_t i = 0; i < count; i++) w[i] = ((const float *)data)[i / cols] * (float)code[i];
 	return COP_OK;
 }
 

@@ -11,7 +11,7 @@
 enum { GATE_BITS = 12, CELL_BITS = 11, STATE_BITS = 15, MOST = 127 };
 enum { IN_X, IN_W, IN_R, IN_B };
 
-static bool constant(const cop_value *v) { return (v->role == COP_CONST || v->role == COP_PARAM) && v->data && v->type.enc == COP_DENSE && v->type.dtype == COP_F32; }
+static bool constant(const cop_graph *g, cop_vid v) { return g->value[v].role != COP_STATE && cop__floats(g, v); }
 
 bool cop__rnn_lowers(const cop_graph *g, cop_nid n)
 {
@@ -21,7 +21,7 @@ bool cop__rnn_lowers(const cop_graph *g, cop_nid n)
 	for (int i = IN_B + 1; i < g->node[n].n_in; i++)
 		if (g->node[n].in[i]) return false;
 	for (int i = IN_W; i <= IN_B; i++)
-		if (cop__arg(g, n, i) && !constant(&g->value[cop__arg(g, n, i)])) return false;
+		if (cop__arg(g, n, i) && !constant(g, cop__arg(g, n, i))) return false;
 	if (g->node[n].guard || cop__res(g, n, 2) || (a.clip > 0 && a.clip < 1 << (15 - GATE_BITS)) || a.act[0] != first) return false;
 	return a.cell == RNN_PLAIN || (a.act[1] == RNN_TANH && (a.cell != RNN_LSTM || a.act[2] == RNN_TANH));
 }
@@ -73,7 +73,7 @@ static bool constants(cop_lower *l, cop_nid n, cop_vid in[5])
 	const cop_graph *g = l->z->g;
 	const cop_qrange *rx = &l->z->act[cop__arg(g, n, IN_X)], *ry = &l->z->act[cop__res(g, n, 0)];
 	const cop_type *w = cop__in(g, n, IN_W), *r = cop__in(g, n, IN_R);
-	const float *bias = cop__arg(g, n, IN_B) ? g->value[cop__arg(g, n, IN_B)].data : NULL;
+	const float *bias = cop__floats(g, cop__arg(g, n, IN_B));
 	int32_t rows = w->dim[0], units = r->dim[1];
 	bool after = g->node[n].attr[0] == RNN_GRU_AFTER;
 	int32_t *b = cop__arena_get(&l->out->mem, 24 * (size_t)rows), *m = b + 2 * rows;
@@ -81,8 +81,8 @@ static bool constants(cop_lower *l, cop_nid n, cop_vid in[5])
 	cop_type qt[] = {*w, *r}, bt = cop__type(COP_I32, 1, DIMS(2 * rows)), mt = cop__type(COP_I32, 2, DIMS(2, 2 * rows));
 
 	if (!b || !q) return false;
-	const sums x = {g->value[cop__arg(g, n, IN_W)].data, rows, w->dim[1], rx->zero, rx->scale, q, b, m, m + 2 * rows};
-	const sums h = {g->value[cop__arg(g, n, IN_R)].data, rows, units, ry->zero, ry->scale, q + (size_t)rows * (size_t)w->dim[1], b + rows, m + rows, m + 3 * rows};
+	const sums x = {cop__floats(g, cop__arg(g, n, IN_W)), rows, w->dim[1], rx->zero, rx->scale, q, b, m, m + 2 * rows};
+	const sums h = {cop__floats(g, cop__arg(g, n, IN_R)), rows, units, ry->zero, ry->scale, q + (size_t)rows * (size_t)w->dim[1], b + rows, m + rows, m + 3 * rows};
 	for (int32_t o = 0; o < rows; o++) {
 		row(&x, o, bias ? bias[o] : 0);
 		row(&h, o, after && bias && o >= 2 * units ? bias[o + units] : 0);

@@ -13,8 +13,7 @@ enum { DEEPEST = 16 };
 
 static bool is_scalar(const cop_graph *g, cop_vid v)
 {
-	const cop_value *x = &g->value[v];
-	return v && !x->producer && x->data && x->type.dtype == COP_F32 && x->type.enc == COP_DENSE && cop_type_count(&x->type) == 1 && x->role >= COP_CONST;
+	return cop__floats(g, v) && cop_type_count(cop__t(g, v)) == 1;
 }
 
 static bool known_map(int32_t fn)
@@ -81,7 +80,7 @@ double cop__table_value(const cop_graph *g, cop_vid v, cop_vid leaf, double x)
 	float lo = COP_NO_LO, hi = COP_NO_HI;
 
 	if (v == leaf) return x;
-	if (is_scalar(g, v)) return (double)*(const float *)g->value[v].data;
+	if (is_scalar(g, v)) return (double)*cop__floats(g, v);
 	double a = cop__table_value(g, cop__arg(g, n, 0), leaf, x), b = g->node[n].n_in > 1 ? cop__table_value(g, cop__arg(g, n, 1), leaf, x) : 0;
 	if (cop__op(g, n)->flags & COP_OP_ACT) cop__act_get(g, n, &lo, &hi);
 	switch (g->node[n].op) {

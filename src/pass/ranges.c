@@ -43,12 +43,6 @@ bool cop__is_sums(const cop_graph *g, cop_nid n, int32_t *groups)
 	return g->node[n].op == OP_qconv || g->node[n].op == OP_conv || g->node[n].op == OP_fc;
 }
 
-static bool known(const cop_graph *g, cop_vid v, cop_dtype t)
-{
-	const cop_value *x = &g->value[v];
-	return v && x->data && !x->producer && x->type.dtype == t && x->type.enc == COP_DENSE;
-}
-
 bool cop__sums_of(cop_sums *s, const cop_graph *g, cop_nid n)
 {
 	cop_vid w = cop__arg(g, n, 1), b = cop__arg(g, n, 2);
@@ -58,9 +52,9 @@ bool cop__sums_of(cop_sums *s, const cop_graph *g, cop_nid n)
 	if (g->node[n].op == OP_qconv) {
 		COP_ATTR(cop_qconv_attr, q, g, n);
 		s->pads = q.pt || q.pl || q.pb || q.pr, s->pad = q.zx;
-		if (!known(g, w, COP_I8) || !known(g, b, COP_I32) || !known(g, cop__arg(g, n, 3), COP_I32)) return false;
+		if (!cop__dense(g, w, COP_I8) || !cop__ints(g, b) || !cop__ints(g, cop__arg(g, n, 3))) return false;
 	} else {
-		if (!known(g, w, COP_F32) || (b && !known(g, b, COP_F32))) return false;
+		if (!cop__floats(g, w) || (b && !cop__floats(g, b))) return false;
 		if (g->node[n].op == OP_conv) {
 			COP_ATTR(cop_conv_attr, f, g, n);
 			s->pads = f.pt || f.pl || f.pb || f.pr;
@@ -106,7 +100,7 @@ static int32_t scaled(const cop_graph *g, cop_nid n, int32_t acc, int32_t o)
 
 static void see_int_sums(const cop_graph *g, cop_nid n, const cop_range *x, cop_range *y)
 {
-	const int32_t *m = g->value[cop__arg(g, n, 3)].data;
+	const int32_t *m = cop__ints(g, cop__arg(g, n, 3));
 	cop_sums s;
 
 	if (!cop__sums_of(&s, g, n)) return;
@@ -140,7 +134,7 @@ static void see_float_sums(const cop_graph *g, cop_nid n, const cop_range *x, co
 
 static void see_table(const cop_graph *g, cop_nid n, const cop_range *x, cop_range *y, int32_t c)
 {
-	const int8_t *table = g->value[cop__arg(g, n, 1)].data;
+	const int8_t *table = cop__dense(g, cop__arg(g, n, 1), COP_I8);
 
 	if (!table || cop__in(g, n, 0)->dtype != COP_I8 || cop__outt(g, n, 0)->dtype != COP_I8) return;
 	for (int32_t i = 0; i < c; i++) {

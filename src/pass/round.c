@@ -14,7 +14,7 @@ static cop_status change_conv(cop_graph *out, const cop_graph *g, cop_vid *map, 
 {
 	cop_vid m = cop__arg(g, n, 3);
 	const cop_value *old = &g->value[m];
-	const int32_t *k = old->data;
+	const int32_t *k = cop__ints(g, m);
 	COP_ATTR(cop_qconv_attr, a, g, n);
 
 	if ((old->type.rank != 2 && a.up >= 0) || old->role != COP_CONST || !k) return COP_OK;

@@ -93,7 +93,7 @@ static cop_status cut_leaf(cut *c, cop_vid v)
 static cop_status cut_rows(cut *c, cop_vid v)
 {
 	const cop_value *x = &c->g->value[v];
-	const int32_t *old = x->data;
+	const int32_t *old = cop__ints(c->g, v);
 	cop_type t = x->type;
 
 	t.dim[0] = COP_MIN(t.dim[0], left(c, x->of, 0) + 1);

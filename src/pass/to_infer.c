@@ -37,10 +37,9 @@ static bool keeps_order(const cop_graph *g, cop_nid n)
 /* int8: every byte stands for itself. */
 static bool same_bytes(const cop_graph *g, cop_nid n)
 {
-	const cop_value *t = &g->value[cop__arg(g, n, 1)];
-	const int8_t *byte = t->data;
+	const int8_t *byte = cop__dense(g, cop__arg(g, n, 1), COP_I8);
 
-	if (!byte || t->producer || t->type.enc != COP_DENSE || cop__in(g, n, 0)->dtype != cop__outt(g, n, 0)->dtype) return false;
+	if (!byte || cop__in(g, n, 0)->dtype != cop__outt(g, n, 0)->dtype) return false;
 	for (int i = -128; i < 128; i++)
 		if (byte[(uint8_t)i] != (int8_t)i) return false;
 	return true;

@@ -34,10 +34,9 @@ static bool is_weight(const cop_value *v) { return v->role == COP_CONST || v->ro
 static int64_t nonzero(const cop_value *v)
 {
 	int64_t n = cop_type_count(&v->type), nz = 0;
-	const float *w = v->data;
 	const uint8_t *p = v->data;
 
-	if (!w) return 0;
+	if (!p) return 0;
 	if (v->type.enc == COP_SPARSE) { /* entries less fillers (code 0, or value 0) */
 		uint32_t rows = cop__le32(p), levels = cop__le32(p + 4), entries = cop__le32(p + 8 + 4 * levels + 4 * rows);
 		const uint8_t *gap = p + 8 + 4 * levels + 4 * (rows + 1), *code = gap + (entries + 3) / 4 * 4;
@@ -45,16 +44,18 @@ static int64_t nonzero(const cop_value *v)
 		return nz;
 	}
 	if (v->type.enc == COP_PALETTE) { /* codes whose entry is not zero; a row begins at a byte */
-		uint32_t levels = cop__le32(p), bits = cop__le32(p + 4), cols = (uint32_t)(n / v->type.dim[0]), row = (cols * bits + 7) / 8;
+		int32_t rows, cols;
+		cop__matrix_of(&v->type, &rows, &cols);
+		uint32_t levels = cop__le32(p), bits = cop__le32(p + 4), row = ((uint32_t)cols * bits + 7) / 8;
 		const uint8_t *codes = p + 8 + 4 * levels;
 		for (int64_t i = 0; i < n; i++) {
-			uint32_t bit = (uint32_t)(i % cols) * bits, code = codes[(uint32_t)(i / cols) * row + bit / 8] >> bit % 8 & ((1u << bits) - 1);
+			uint32_t bit = (uint32_t)(i % cols) * bits, code = codes[(size_t)(i / cols) * row + bit / 8] >> bit % 8 & ((1u << bits) - 1);
 			nz += cop__le32(p + 8 + 4 * COP_MIN(code, levels - 1)) << 1 != 0;
 		}
 		return nz;
 	}
 	if (v->type.enc != COP_DENSE || v->type.dtype != COP_F32) return n;
-	for (int64_t i = 0; i < n; i++) nz += w[i] != 0;
+	for (int64_t i = 0; i < n; i++) nz += ((const float *)v->data)[i] != 0;
 	return nz;
 }
 

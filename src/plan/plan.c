@@ -31,6 +31,8 @@ static cop_status add_var(cop_plan *p, const cop_graph *g, cop_vid v, bool writt
 		*old = (cop_var){.name = x->name, .type = x->type, .role = x->role, .init = x->data};
 	} else if (!cop__same_shape(&old->type, &x->type) || old->type.dtype != x->type.dtype) {
 		return cop__error(p->cx, COP_SHAPE, "'%s' has different shapes in the entries of one plan", x->name);
+	} else if (old->type.enc != x->type.enc || old->type.enc_bytes != x->type.enc_bytes) {
+		return cop__error(p->cx, COP_SHAPE, "'%s' is encoded in another way in another entry of the plan", x->name);
 	}
 	if (!old->init) old->init = x->data;
 	old->written |= written;
@@ -61,6 +63,8 @@ static cop_status place_vars(cop_plan *p)
 	for (int32_t i = 0; i < p->n_var; i++) {
 		cop_var *v = &p->var[i];
 		size_t bytes = cop_type_bytes(&v->type);
+		if (v->type.enc != COP_DENSE && (v->written || !v->init)) /* zeros are no blob */
+			return cop__error(p->cx, COP_ARG, "'%s' is encoded (%s): it needs contents, and nothing can write to it", v->name, cop__enc_text(v->type.enc));
 		if (!v->written) {
 			if (!v->init && !(v->init = cop__arena_get(&p->mem, bytes + 64))) return COP_NOMEM;
 			v->place = (cop_place){COP_SEG_FIXED, 0, v->init};

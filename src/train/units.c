@@ -104,9 +104,9 @@ cop_status cop__without_units(cop_graph **out, const cop_graph *g)
 void cop__to_units(float *y, const cop_graph *g, int32_t rows, int32_t n)
 {
 	cop_vid m = cop__find(g, mean_name), s = cop__find(g, std_name);
+	const float *mean = cop__floats(g, m), *std = cop__floats(g, s);
 
-	if (!m || !s || cop_type_count(cop__t(g, s)) != n) return;
-	const float *mean = g->value[m].data, *std = g->value[s].data;
+	if (!mean || !std || cop_type_count(cop__t(g, s)) != n || cop_type_count(cop__t(g, m)) != n) return;
 	for (int32_t i = 0; i < rows; i++, y += n)
 		for (int32_t j = 0; j < n; j++) y[j] = (y[j] - mean[j]) / std[j];
 }

@@ -31,7 +31,7 @@ static void round_trip(cop_ctx *cx, const cop_graph *g)
 
 	cop__text_init(&a, cx);
 	cop__text_init(&b, cx);
-	if (cop_graph_print(g, into, &a) || cop_graph_parse(&again, cx, a.data, a.len) || cop_graph_print(again, into, &b)) abort();
+	if (cop_graph_print(g, into, &a) || cop__graph_parse(&again, cx, a.data, a.len) || cop_graph_print(again, into, &b)) abort();
 	if (a.len != b.len || memcmp(a.data, b.data, a.len)) abort();
 	cop_graph_free(again);
 	cop__text_free(&a);
@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	cop_graph *g, *whole;
 
 	if (cop_ctx_new(&cx, NULL)) return 0;
-	if (cop_graph_parse(&g, cx, (const char *)p, text)) {
+	if (cop__graph_parse(&g, cx, (const char *)p, text)) {
 		if (g || !cop_error_text(cx)[0]) abort();
 		cop_ctx_free(cx);
 		return 0;

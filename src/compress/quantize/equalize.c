@@ -64,7 +64,7 @@ static cop_nid partner(const cop_graph *g, cop_nid n, const int32_t *readers)
 
 static float *weights_of(const cop_graph *g, cop_nid n, int i)
 {
-	return (float *)(uintptr_t)g->value[cop__arg(g, n, i)].data; /* our own copy */
+	return (float *)(uintptr_t)cop__floats(g, cop__arg(g, n, i)); /* our own copy */
 }
 
 /* The weights of m that read channel i: rows[i] of a depthwise layer, else one of every c. f 1: only the largest is asked for. */

@@ -15,7 +15,7 @@ static int32_t axis_of(const cop_graph *g, cop_vid v, const cop_type *x)
 	const cop_value *k = &g->value[v];
 	int32_t axis = x->rank - 1, skip = x->rank - k->type.rank, wide = 0;
 
-	if (!v || k->producer || !k->data || k->type.dtype != COP_F32 || k->type.enc != COP_DENSE || k->role < COP_CONST || skip < 0) return -1;
+	if (!cop__floats(g, v) || skip < 0) return -1;
 	for (int i = 0; i < k->type.rank; i++)
 		if (k->type.dim[i] != 1) wide++, axis = i + skip;
 	return wide <= 1 && (!wide || cop_type_count(&k->type) == x->dim[axis]) ? axis : -1;
@@ -46,7 +46,7 @@ static cop_nid only_reader(const work *w, cop_vid v)
 /* y = f x + b after one more step. */
 static void compose(const cop_graph *g, cop_nid n, float *f, float *b, int32_t c)
 {
-	const float *k = g->value[cop__arg(g, n, 1)].data;
+	const float *k = cop__floats(g, cop__arg(g, n, 1));
 	bool one = cop_type_count(cop__in(g, n, 1)) == 1;
 
 	for (int32_t i = 0; i < c; i++) {

@@ -33,11 +33,10 @@ static cop_status find_range(cop_range_kind *out, cop_ctx *cx, const char *name)
 bool cop__qlayer_is(const cop_graph *g, cop_nid n)
 {
 	int op = g->node[n].op;
-	const cop_value *w = &g->value[cop__arg(g, n, 1)], *b = &g->value[cop__arg(g, n, 2)];
+	cop_vid w = cop__arg(g, n, 1), b = cop__arg(g, n, 2);
 
 	if ((op != OP_conv && op != OP_fc) || g->node[n].guard) return false;
-	if ((w->role != COP_CONST && w->role != COP_PARAM) || !w->data || w->type.enc != COP_DENSE || w->type.dtype != COP_F32) return false;
-	return !cop__arg(g, n, 2) || ((b->role == COP_CONST || b->role == COP_PARAM) && b->data && b->type.dtype == COP_F32);
+	return g->value[w].role != COP_STATE && cop__floats(g, w) && (!b || (g->value[b].role != COP_STATE && cop__floats(g, b)));
 }
 
 const char *cop__qlayer_name(const cop_graph *g, cop_nid n) { return g->value[cop__arg(g, n, 1)].name; }

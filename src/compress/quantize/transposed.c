@@ -10,8 +10,7 @@ typedef struct work { const cop_graph *g; cop_graph *out; cop_vid *map; const in
 
 static bool known(const cop_graph *g, cop_vid v)
 {
-	const cop_value *x = &g->value[v];
-	return v && !x->producer && x->data && x->type.dtype == COP_F32 && x->type.enc == COP_DENSE && (x->role == COP_CONST || x->role == COP_PARAM);
+	return cop__floats(g, v) && g->value[v].role != COP_STATE;
 }
 
 /* The addition of a number for each channel that alone reads n's result, or 0. */
@@ -37,7 +36,7 @@ static cop_vid turned_weight(work *w, cop_nid n, int32_t groups)
 	int32_t in = d[0], kh = d[1], kw = d[2], og = d[3], ig = in / groups;
 	cop_type t = cop__type(COP_F32, 4, DIMS(og * groups, kh, kw, ig));
 	float *to = cop__arena_get(&w->out->mem, cop_type_bytes(&t) + 64);
-	const float *from = v->data;
+	const float *from = cop__floats(w->g, cop__arg(w->g, n, 1));
 
 	for (int32_t i = 0; to && i < in; i++)
 		for (int32_t k = 0; k < kh * kw; k++)
@@ -88,7 +87,7 @@ static cop_status rewrite(work *w, cop_nid n, cop_nid bias)
 		cop__act_get(g, bias, &lo, &hi);
 		const cop_value *b = &g->value[cop__arg(g, bias, 1)];
 		cop_type t = cop__type(COP_F32, 1, DIMS((int32_t)cop_type_count(&b->type)));
-		if (!(in[2] = w->map[cop__arg(g, bias, 1)] = cop__data(w->out, b->role, b->name, &t, b->data))) return g->cx->code ? g->cx->code : COP_NOMEM;
+		if (!(in[2] = w->map[cop__arg(g, bias, 1)] = cop__data(w->out, b->role, b->name, &t, cop__floats(g, cop__arg(g, bias, 1))))) return g->cx->code ? g->cx->code : COP_NOMEM;
 	}
 	cop_conv_attr c = {1, 1, pad[0], pad[1], pad[2], pad[3], a.c.dh, a.c.dw, a.c.groups, lo, hi};
 	v = in[0] && in[1] ? cop__apply(w->out, OP_conv, &c, bias ? 3 : 2, in) : 0;

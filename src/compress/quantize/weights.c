@@ -119,7 +119,7 @@ static cop_status room(cop_quantizer *z, cop_qlayer *l)
 static void show(const cop_quantizer *z, cop_nid n)
 {
 	const cop_qlayer *l = &z->layer[n];
-	float *w = (float *)(uintptr_t)z->rough->value[cop__arg(z->rough, n, 1)].data, *b = (float *)(uintptr_t)z->rough->value[cop__arg(z->rough, n, 2)].data;
+	float *w = (float *)(uintptr_t)cop__floats(z->rough, cop__arg(z->rough, n, 1)), *b = (float *)(uintptr_t)cop__floats(z->rough, cop__arg(z->rough, n, 2));
 
 	for (size_t i = 0; i < (size_t)l->o * (size_t)l->k; i++) w[i] = l->scale[i / (size_t)l->k] * (float)l->q[i];
 	if (cop__arg(z->rough, n, 2)) memcpy(b, l->bias, sizeof *b * (size_t)l->o); /* without one the shift stays, to be made up for later */
@@ -130,7 +130,7 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 	cop_qlayer *l = &z->layer[n];
 	const cop_graph *g = z->g;
 	cop_vid bias = cop__arg(g, n, 2);
-	const float *w = g->value[cop__arg(g, n, 1)].data, *b = bias ? g->value[bias].data : NULL;
+	const float *w = cop__floats(g, cop__arg(g, n, 1)), *b = cop__floats(g, bias);
 	int32_t most = (1 << (l->bits - 1)) - 1;
 	bool products = z->a->adaround && l->k <= COP_MOST_PRODUCTS, rough = products || z->a->bias_correct;
 	float *matters = NULL;

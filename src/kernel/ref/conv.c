@@ -128,8 +128,8 @@ void cop_conv_dw_f32(const cop_call *call)
 	float *dw = call->buf[0];
 	const float *dy = call->buf[1], *x = call->buf[2];
 	const int32_t *rows = call->buf[3];
-	int32_t n = rows ? rows[0] : g.o, from = cop_from(call, n, 1), to = cop_to(call, n, 1);
+	int32_t n = rows ? cop_listed(rows, call->k[CK_CAP]) : g.o, from = cop_from(call, n, 1), to = cop_to(call, n, 1);
 
 	for (int32_t j = from; j < to; j++)
-		filter_grad(&g, dw + (size_t)j * (size_t)(g.kh * g.kw * g.cg), dy, x, rows ? rows[1 + j] : j);
+		filter_grad(&g, dw + (size_t)j * (size_t)(g.kh * g.kw * g.cg), dy, x, rows ? cop_inside(rows[1 + j], g.o) : j);
 }

@@ -46,11 +46,11 @@ void cop_fc_dw_f32(const cop_call *c)
 	float *dw = c->buf[0];
 	const float *dy = c->buf[1], *x = c->buf[2];
 	const int32_t *rows = c->buf[3];
-	int32_t n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT], count = rows ? rows[0] : out,
+	int32_t n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT], count = rows ? cop_listed(rows, c->k[FK_CAP]) : out,
 	        from = cop_from(c, count, 1), to = cop_to(c, count, 1);
 
 	for (int32_t j = from; j < to; j++) {
-		int32_t o = rows ? rows[1 + j] : j;
+		int32_t o = rows ? cop_inside(rows[1 + j], out) : j;
 		float *d = dw + (size_t)j * (size_t)in;
 		for (int32_t i = 0; i < in; i++) d[i] = 0;
 		for (int32_t r = 0; r < n; r++) {

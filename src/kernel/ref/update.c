@@ -25,11 +25,13 @@ void cop_sgd_f32(const cop_call *c)
 	float *w = c->buf[0], *m = c->buf[1], lr = *(const float *)c->buf[4];
 	const float *dw = c->buf[3];
 	const int32_t *rows = c->buf[6];
-	int32_t cols = c->k[GK_COLS], n = rows ? rows[0] : c->k[GK_ROWS], from = cop_from(c, n, 1),
+	int32_t cols = c->k[GK_COLS], n = rows ? cop_listed(rows, c->k[GK_CAP]) : c->k[GK_ROWS], from = cop_from(c, n, 1),
 	        to = cop_to(c, n, 1);
 
 	for (int32_t j = from; j < to; j++) {
-		size_t at = (size_t)(rows ? rows[1 + j] : j) * (size_t)cols;
+		int32_t r = rows ? rows[1 + j] : j;
+		size_t at = (size_t)r * (size_t)cols;
+		if (r < 0 || r >= c->k[GK_ROWS]) continue;
 		sgd_row(w + at, m ? m + at : 0, dw + (size_t)j * (size_t)cols, cols, lr, c->k);
 	}
 }
@@ -48,7 +50,7 @@ void cop_adam_f32(const cop_call *c)
 	const int32_t *k = c->k;
 	float *w = c->buf[0], *m = c->buf[1], *v = c->buf[2], lr = *(const float *)c->buf[5];
 	const float *dw = c->buf[4];
-	int32_t t = *(const int32_t *)c->buf[6] + 1, from = cop_from(c, k[AK_COUNT], 16),
+	int32_t t = (int32_t)(*(const uint32_t *)c->buf[6] + 1), from = cop_from(c, k[AK_COUNT], 16),
 	        to = cop_to(c, k[AK_COUNT], 16);
 	float b1 = cop_f(k[AK_B1]), b2 = cop_f(k[AK_B2]), eps = cop_f(k[AK_EPS]), decay = cop_f(k[AK_DECAY]);
 	float rate = lr / (1 - power(b1, t)), root = 1 / cop_sqrtf(1 - power(b2, t));
@@ -64,5 +66,5 @@ void cop_adam_f32(const cop_call *c)
 
 void cop_count_i32(const cop_call *c)
 {
-	*(int32_t *)c->buf[0] = *(const int32_t *)c->buf[1] + 1;
+	*(uint32_t *)c->buf[0] = *(const uint32_t *)c->buf[1] + 1;
 }

@@ -244,6 +244,8 @@ static void run_block(const dw *d, const block *b, float *dw_, float *acc, const
 	else block_whole(d, b, acc, o0, o1);
 }
 
+void cop_conv_dw_f32(const cop_call *c);
+
 void VN(conv_dw_f32)(const cop_call *c)
 {
 	dw d = setup(c->k);
@@ -254,6 +256,10 @@ void VN(conv_dw_f32)(const cop_call *c)
 	float *copy = c->work, *acc = copy + copy_floats(&d), *out = c->buf[0];
 	block b = {.first = true};
 
+	if (!vrows_fit(rows, c->k[CK_CAP], c->k[CK_O])) {
+		cop_conv_dw_f32(c);
+		return;
+	}
 	if (o0 >= o1) return;
 	for (long n = 0; n < g->n; n += d.images)
 		for (b.h0 = 0; b.h0 < g->oh; b.h0 += d.rows) {

@@ -142,6 +142,8 @@ static bool listed(const int32_t *list, long from, long to)
 	return false;
 }
 
+void cop_conv_dw_f32(const cop_call *c);
+
 void VN(dwconv_dw_f32)(const cop_call *c)
 {
 	const int32_t *k = c->k;
@@ -150,6 +152,10 @@ void VN(dwconv_dw_f32)(const cop_call *c)
 	job j = {.sum = c->work, .c = C, .h = k[CK_H], .w = k[CK_W], .oh = k[CK_OH], .ow = k[CK_OW], .sh = k[CK_SH],
 		.sw = k[CK_SW], .pt = k[CK_PT], .pl = k[CK_PL]};
 
+	if (!vrows_fit(c->buf[3], k[CK_CAP], k[CK_O])) {
+		cop_conv_dw_f32(c);
+		return;
+	}
 	if (from == to) return;
 	for (long t = 0; t < k[CK_KH] * k[CK_KW]; t++) vzero(j.sum + t * C + from, to - from);
 	for (long n = 0; n < k[CK_N]; n++) {

@@ -53,13 +53,14 @@ AI v pick(const v *book, vi code)
 
 static void small_book(float *w, const float *codebook, long levels, const uint8_t *code, long from, long to)
 {
-	float t[16] = {0};
+	float t[16];
 	v book[2];
 
-	memcpy(t, codebook, (size_t)levels * 4);
+	for (int i = 0; i < 16; i++) t[i] = codebook[cop_inside(i, (int32_t)levels)];
+	const vi last = splati(15);
 	book[0] = LD(t);
 	book[1] = LD(t + 16 - VW);
-	for (long i = from; i < to; i += VW) put(w + i, pick(book, get_u8(code + i)), lmin(VW, to - i));
+	for (long i = from; i < to; i += VW) put(w + i, pick(book, imin(get_u8(code + i), last)), lmin(VW, to - i));
 }
 #endif
 
@@ -77,7 +78,7 @@ void VN(palette_f32)(const cop_call *c)
 		return;
 	}
 #endif
-	for (long i = from; i < to; i++) w[i] = book[code[i]];
+	for (long i = from; i < to; i++) w[i] = book[cop_inside(code[i], k[TK_LEVELS])];
 }
 
 size_t VN(palette_grad_work)(const int32_t *k) { return (size_t)BANKS * 4 * (size_t)k[TK_LEVELS] + 64; }
@@ -95,9 +96,9 @@ void VN(palette_grad_f32)(const cop_call *c)
 	vzero(sum, BANKS * levels);
 	for (; i + BANKS <= n; i += BANKS) {
 		UNROLL
-		for (int b = 0; b < BANKS; b++) sum[b * levels + code[i + b]] += dw[i + b];
+		for (int b = 0; b < BANKS; b++) sum[b * levels + lmin(code[i + b], levels - 1)] += dw[i + b];
 	}
-	for (; i < n; i++) sum[code[i]] += dw[i];
+	for (; i < n; i++) sum[lmin(code[i], levels - 1)] += dw[i];
 	for (long l = 0; l < levels; l++)
 		out[l] = (sum[l] + sum[levels + l]) + (sum[2 * levels + l] + sum[3 * levels + l]);
 	if (k[TK_ZERO]) out[0] = 0;

@@ -132,6 +132,8 @@ void VN(fc_dx_f32)(const cop_call *c)
 
 /* ---- dw[o,i] = sum_n dy[n,o] x[n,i], the listed o only when there is a list ---- */
 
+void cop_fc_dw_f32(const cop_call *c);
+
 void VN(fc_dw_f32)(const cop_call *c)
 {
 	long n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT];
@@ -140,6 +142,10 @@ void VN(fc_dw_f32)(const cop_call *c)
 	int32_t n_out = rows ? rows[0] : (int32_t)out;
 	long o0 = cop_from(c, n_out, 4), o1 = cop_to(c, n_out, 4);
 	float *dw = c->buf[0];
+	if (!vrows_fit(rows, c->k[FK_CAP], (int32_t)out)) {
+		cop_fc_dw_f32(c);
+		return;
+	}
 	mk_args p = {.n2 = 1, .n1 = 1, .k = n, .as = out, .ldb = in, .ldc = in};
 
 	if (n == 1) {

@@ -36,7 +36,7 @@ static void run(float *w1, float *m1, const float *w, const float *dw, const flo
 /* Row j of dw belongs to row list[1 + j]. */
 static void listed_rows(const cop_call *c, const int32_t *list, const rule *u)
 {
-	const long n = c->k[GK_COLS], count = list[0];
+	const long n = c->k[GK_COLS], count = cop_listed(list, c->k[GK_CAP]);
 	const long from = cop_from(c, c->k[GK_ROWS], 1), to = cop_to(c, c->k[GK_ROWS], 1);
 	float *w1 = c->buf[0], *m1 = c->buf[1];
 	const float *w = c->buf[2], *dw = c->buf[3], *m = c->buf[5];
@@ -75,7 +75,7 @@ static float power(float b, int32_t n)
 /* m' = B1 m + (1 - B1) d, v' = B2 v + (1 - B2) d^2, both divided by 1 - B^(step + 1) where they are used. */
 void VN(adam_f32)(const cop_call *c)
 {
-	const int32_t *k = c->k, to = cop_to(c, k[AK_COUNT], GRAIN), t = *(const int32_t *)c->buf[6] + 1;
+	const int32_t *k = c->k, to = cop_to(c, k[AK_COUNT], GRAIN), t = (int32_t)(*(const uint32_t *)c->buf[6] + 1);
 	const float b1 = cop_f(k[AK_B1]), b2 = cop_f(k[AK_B2]), lr = *(const float *)c->buf[5], decay = cop_f(k[AK_DECAY]);
 	const v step1 = splat(lr / (1.0f - power(b1, t))), scale2 = splat(1.0f / (1.0f - power(b2, t)));
 	const v eps = splat(cop_f(k[AK_EPS])), in_grad = splat(k[AK_W] ? 0.0f : decay);

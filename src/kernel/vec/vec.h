@@ -173,6 +173,23 @@ AI float vsum(v a)
 }
 
 AI long lmin(long a, long b) { return a < b ? a : b; }
+
+/* The smaller of integers. */
+AI vi imin(vi a, vi b)
+{
+	const vi m = a < b;
+	return (a & m) | (b & ~m);
+}
+
+/* Does a row list (NULL: none) count and name rows that are there? Where not, the portable kernel says what becomes of it. */
+AI bool vrows_fit(const int32_t *list, int32_t cap, int32_t rows)
+{
+	if (!list) return true;
+	if (list[0] != cop_listed(list, cap)) return false;
+	for (int32_t i = 1; i <= list[0]; i++)
+		if (list[i] != cop_inside(list[i], rows)) return false;
+	return true;
+}
 AI long lmax(long a, long b) { return a > b ? a : b; }
 
 /* Floats into floats: short runs that memcpy would call out for. */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every pass on every encoding of every weight: the result computes what the network did, or the refusal names a weight. No pass reads a
+ * blob as the numbers it stands for (run it under the address sanitizer, too). The same for exporters, figures and the training graph;
+ * and a blob that is not there is refused.
+ */
+#include "nets.h"
+#include "io/encode.h"
+
+#include <unistd.h>
+
+static const cop_enc encodings[] = {
+#define X(name, text) COP_##name,
+	COP_ENC_MAP(X)
+#undef X
+};
+
+/* A palette has room for 256 numbers, and BYTES and HALF for few: multiples of 1/8 that all of them hold. */
+static void rounded(float *w, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) w[i] = roundf(w[i] * 8) / 8;
+}
+
+static cop_graph *net(cop_ctx *cx)
+{
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "net"));
+	cop_vid x = input(g, 4, DIMS(1, 8, 8, 2));
+	x = relu(g, bn(g, conv(g, x, "c1", 6, 3, 1, 1, true), "n1"));
+	x = conv(g, x, "c2", 6, 3, 1, 6, true);
+	x = relu(g, conv(g, x, "c3", 5, 1, 1, 1, false));
+	x = cop__apply(g, OP_mul, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, weight(g, COP_CONST, "scale", 1, DIMS(5), 0.5f, 1)));
+	x = fc(g, global_pool(g, x), "f1", 7, true);
+	x = cop__apply(g, OP_map, (int32_t[]){MAP_ABS, 0, 0}, VIDS(x));
+	x = fc(g, x, "f2", 4, true);
+	OK(cx, cop__output(g, x, "y"));
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].data && cop__t(g, (cop_vid)v)->dtype == COP_F32) rounded((float *)(uintptr_t)g->value[v].data, cop_type_count(cop__t(g, (cop_vid)v)));
+	/* rows of c1 and of f1 without a weight, that something wants to take out */
+	memset((void *)(uintptr_t)cop__floats(g, cop__find(g, "c1.w")), 0, 4 * 18 * 2);
+	memset((void *)(uintptr_t)cop__floats(g, cop__find(g, "f1.w")), 0, 4 * 5);
+	return g;
+}
+
+static void encode(cop_graph *g, cop_vid v, cop_enc e)
+{
+	cop_value *x = &g->value[v];
+	int64_t count = cop_type_count(&x->type);
+	int32_t n, cols;
+	const float *w = cop__floats(g, v);
+	void *blob;
+
+	cop__matrix_of(&x->type, &n, &cols);
+	if (e == COP_DENSE) return;
+	if (e == COP_BYTES) {
+		float *scale = malloc(4 * (size_t)n);
+		int8_t *code = malloc((size_t)count);
+		for (int32_t i = 0; i < n; i++) scale[i] = 0.125f;
+		for (int64_t i = 0; i < count; i++) code[i] = (int8_t)(w[i] * 8);
+		OK(g->cx, cop__encode_narrow(&blob, &x->type.enc_bytes, g->cx, e, NULL, scale, code, n, cols));
+		free(scale);
+		free(code);
+	} else if (e == COP_HALF) {
+		OK(g->cx, cop__encode_narrow(&blob, &x->type.enc_bytes, g->cx, e, w, NULL, NULL, n, cols));
+	} else {
+		OK(g->cx, cop__encode(&blob, &x->type.enc_bytes, g->cx, e, w, n, cols));
+	}
+	x->type.enc = e;
+	x->data = malloc(x->type.enc_bytes); /* its own block, of that size: what reads on is seen */
+	memcpy((void *)(uintptr_t)x->data, blob, x->type.enc_bytes);
+	cop__free(g->cx, blob);
+}
+
+/* y of what comes out, after the weights are numbers again (not every place of a weight has kernels for blobs). */
+static void same_result(cop_ctx *cx, const cop_graph *plain, const cop_graph *g, const char *what)
+{
+	cop_graph *a = NULL, *b = NULL;
+
+	if (cop_graph_verify(g)) fail_msg("%s: %s", what, cop_error_text(cx));
+	OK(cx, cop__pass_decode(&a, plain, COP_DENSE, cop__decode));
+	OK(cx, cop__pass_decode(&b, g, COP_DENSE, cop__decode));
+	if (difference(cx, a, b) > 1e-4) fail_msg("%s: another result, off by %g", what, difference(cx, a, b));
+	cop_graph_free(a);
+	cop_graph_free(b);
+}
+
+static const char *spec_of(const char *pass)
+{
+	return !strcmp(pass, "slice") ? "slice:of=c3.w,axis=0,drop=1" : !strcmp(pass, "batch") ? "batch:n=1" : pass;
+}
+
+/* The sentence names the weight itself, or the node by its weight. */
+static void names_one(cop_ctx *cx, const char *what)
+{
+	if (!strchr(cop_error_text(cx), '\'')) fail_msg("%s: names nothing: %s", what, cop_error_text(cx));
+	cop_error_clear(cx);
+}
+
+static cop_status null_file(void *ud, const char *path, const void *bytes, size_t size) { (void)ud, (void)path, (void)bytes, (void)size; return COP_OK; }
+
+/* What else reads weights. */
+static void other_readers(cop_ctx *cx, const cop_graph *g, const char *what)
+{
+	const char *file[] = {"encodings.cop.tmp", "encodings.onnx.tmp", "encodings.safetensors.tmp"};
+	cop_target t;
+	cop_figures f;
+	cop_layer l;
+	cop_graph *train = NULL;
+
+	OK(cx, cop_target_find(&t, cx, "cortex-m4"));
+	for (int32_t i = 0; i < cop_graph_layers(g); i++) OK(cx, cop_graph_layer(g, i, &l));
+	if (cop_measure(&f, g, &t)) names_one(cx, what);
+	if (cop_model_save(g, file[0])) names_one(cx, what);
+	if (cop_onnx_save(g, file[1])) names_one(cx, what);
+	if (cop_weights_save(g, file[2])) names_one(cx, what);
+	if (cop_emit_c(g, &t, &(cop_emit_args){0}, null_file, NULL)) names_one(cx, what);
+	if (cop_graph_train(&train, g, "loss=mse update=adam")) names_one(cx, what);
+	cop_graph_free(train);
+	for (int i = 0; i < LEN(file); i++) unlink(file[i]);
+}
+
+static void on_one(cop_ctx *cx, cop_graph *g, const char *what)
+{
+	const char *pass;
+	cop_status st;
+
+	for (int i = 0; (pass = cop_pass_name(i, NULL, NULL)); i++) {
+		cop_graph *copy = NULL;
+		char full[160];
+		cop_vid *map;
+		snprintf(full, sizeof full, "%s of %s", pass, what);
+		OK(cx, cop__copy_begin(&copy, g, &map));
+		for (int32_t n = 1; n <= g->n_node; n++) OK(cx, cop__copy_node(copy, g, map, (cop_nid)n));
+		OK(cx, cop__copy_rest(copy, g, map));
+		for (int32_t v = 1; v <= g->n_value; v++) /* the blocks of their own size again */
+			if (g->value[v].data) copy->value[map[v]].data = g->value[v].data;
+		if ((st = cop_graph_apply(&copy, spec_of(pass)))) names_one(cx, full);
+		else if (strcmp(pass, "slice") && strcmp(pass, "to_train")) same_result(cx, g, copy, full);
+		cop_graph_free(copy);
+	}
+	other_readers(cx, g, what);
+}
+
+static void every_pass(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = net(cx);
+	int32_t values = g->n_value;
+	(void)state;
+
+	cop_graph_free(g);
+	for (int32_t v = 1; v <= values; v++)
+		for (int e = 0; e < LEN(encodings); e++) {
+			char what[80];
+			g = net(cx);
+			bool weight = cop__floats(g, (cop_vid)v) && g->value[v].role != COP_STATE;
+			if (weight && (encodings[e] != COP_DENSE || v == 2)) {
+				encode(g, (cop_vid)v, encodings[e]);
+				snprintf(what, sizeof what, "%s '%s'", cop__enc_text(encodings[e]), g->value[v].name);
+				on_one(cx, g, what);
+				if (encodings[e] != COP_DENSE) free((void *)(uintptr_t)g->value[v].data);
+			}
+			cop_graph_free(g);
+		}
+	cop_ctx_free(cx);
+}
+
+/* Encodings of what can't have one, and without their contents. */
+static void refused(void **state)
+{
+	static const struct { const char *leaf, *word; } bad[] = {
+		{"param w f32[3,4] half 24", "'w'"}, {"param w f32[3,4] half 1", "'w'"}, {"const w f32[3,4] bytes 400", "'w'"}, {"param w f32[3,4] sparse 20", "'w'"},
+		{"param w f32[3,4] palette 8", "'w'"}, {"state w f32[3,4] half 24", "'w'"}, {"input w f32[3,4] half 24", "'w'"}, {"param w i8[3,4] half 24", "'w'"}, {"param w f32[] half 4", "'w'"},
+	};
+	cop_ctx *cx = new_ctx();
+	char text[200];
+	(void)state;
+
+	for (int i = 0; i < LEN(bad); i++) {
+		cop_graph *g;
+		snprintf(text, sizeof text, "graph g\ninput x f32[1,4]\n%s\ny = fc x w\noutput y\n", bad[i].leaf);
+		if (!cop_graph_parse(&g, cx, text, strlen(text))) fail_msg("%s: was taken", bad[i].leaf);
+		if (!strstr(cop_error_text(cx), bad[i].word)) fail_msg("%s: %s", bad[i].leaf, cop_error_text(cx));
+		assert_null(g);
+		cop_error_clear(cx);
+	}
+	cop_ctx_free(cx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_pass), cmocka_unit_test(refused)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
