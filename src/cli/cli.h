@@ -151,6 +151,7 @@ typedef struct cli_samples {
 } cli_samples;
 extern const struct argp cli_samples_argp;
 cop_status cli_samples_set(cli *c, cop_graph *g, const cli_samples *s); /* what was given takes the place of what g says */
+cop_status cli_classes_set(cli *c, cop_graph *g, const char *path); /* names of a file, one a line */
 /* g: NULL, or the network, which decides what a table's target is and how large pictures become. Says what the reader decided. */
 cop_status cli_data_open(cop_dataset **out, cli *c, const cli_samples *s, const cop_graph *g, const char *name, const char *split, int32_t limit);
 cop_status cli_data_fits(cli *c, const cop_graph *g, cop_dataset *d); /* or why not; says how samples are turned and scaled */

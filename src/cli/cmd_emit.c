@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FAST, KEY_FLASH, KEY_INPUTS, KEY_PATCH, KEY_FORCE };
+enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FAST, KEY_FLASH, KEY_INPUTS, KEY_PATCH, KEY_FORCE, KEY_CLASSES };
 
 typedef struct job {
 	cli *c;
 	cop_emit_args a;
 	cli_inputs inputs;
-	const char *file, *target;
+	const char *file, *target, *classes;
 	size_t ram, fast, flash; /* 0: the target's; fast: none */
 	float patch;       /* more work that less RAM may cost; 0: none */
 	cop_patch patched;
@@ -31,6 +31,7 @@ static const struct argp_option options[] = {
         {"patch", KEY_PATCH, "PART", 0, "compute the first layers in bands where that needs less RAM and at most PART (0.3: 30 %) more multiply-accumulates", 0},
         {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; once for each input of the network (random numbers)", 0},
         {"name", KEY_NAME, "NAME", 0, "what the functions begin with", 0},
+        {"classes", KEY_CLASSES, "FILE", 0, "names of the network's classes, one a line, in the order of its outputs (those it has)", 0},
         {"force", KEY_FORCE, NULL, 0, "overwrite files of the same names that are not ours, or were changed since", 0},
         {"train", KEY_TRAIN, NULL, 0, "with the training step", 0},
         {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
@@ -45,6 +46,9 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	switch (key) {
 	case 'o':
 		j->out.said = arg;
+		return 0;
+	case KEY_CLASSES:
+		j->classes = arg;
 		return 0;
 	case KEY_FORCE:
 		j->out.force = true;
@@ -127,7 +131,8 @@ static cop_status emit(job *j)
 	t.fast_ram = j->fast;
 	CLI_TRY(cli_model(&g, c, j->file));
 	j->a.deployed = &deployed;
-	cop_status st = form(j, &g, &t);
+	cop_status st = j->classes ? cli_classes_set(c, g, j->classes) : COP_OK;
+	if (!st) st = form(j, &g, &t);
 	if (!st) st = cop_emit_c(g, &t, &j->a, cli_folder_write, &j->out);
 	if (!st) st = write_check(j, deployed);
 	cop_graph_free(deployed);

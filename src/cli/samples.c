@@ -75,7 +75,7 @@ const struct argp cli_samples_argp = {.options = options, .parser = option};
 
 /* ---- into the network ---- */
 
-static cop_status read_classes(cli *c, cop_graph *g, const char *path)
+cop_status cli_classes_set(cli *c, cop_graph *g, const char *path)
 {
 	static const char *name[1 << 16];
 	void *bytes;
@@ -113,7 +113,7 @@ cop_status cli_samples_set(cli *c, cop_graph *g, const cli_samples *s)
 {
 	cop_samples was, now;
 
-	if (s->classes) CLI_TRY(read_classes(c, g, s->classes));
+	if (s->classes) CLI_TRY(cli_classes_set(c, g, s->classes));
 	if (!s->times && !s->means && !s->stds && !s->layout) return COP_OK;
 	cop_graph_samples(g, &was);
 	now = was;

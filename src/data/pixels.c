@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pixels - one JPEG, PNG, PPM or PGM (P6, P5) to 8-bit pixels, told apart by their first bytes. A PNG's alpha is dropped, 16 bits
+ * pixels - one JPEG, PNG, PPM or PGM (P6, P5; P3, P2 as digits) to 8-bit pixels, told apart by their first bytes. A PNG's alpha is dropped, 16 bits
  * become 8, palettes are resolved. At most 16 Mi values are decoded.
  */
 #include "data/data.h"
@@ -124,23 +124,31 @@ static int32_t head_number(const cop_blob *b, size_t *at)
 	return digits ? v : -1;
 }
 
-/* P6 WIDTH HEIGHT MOST, one blank, the bytes; P5 has one channel. Grey is the luma of Rec. 601, as the JPEG library has it. */
+/* P6 WIDTH HEIGHT MOST, one blank, the bytes; P5 has one channel; P3 and P2 have digits with blanks between. Grey is the luma of
+ * Rec. 601, as the JPEG library has it. */
 static cop_status read_ppm(cop_pixels *out, const cop_blob *b, int32_t channels)
 {
+	const bool digits = b->bytes[1] < '5';
 	size_t at = 2;
-	int32_t have = b->bytes[1] == '6' ? 3 : 1, w = head_number(b, &at), h = head_number(b, &at), most = head_number(b, &at);
+	int32_t have = b->bytes[1] == '6' || b->bytes[1] == '3' ? 3 : 1, w = head_number(b, &at), h = head_number(b, &at), most = head_number(b, &at), v[3] = {0};
 
 	if (w < 1 || h < 1 || most < 1 || most > 255) return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: not a PPM or PGM of 8 bits", b->path, at);
 	if (!channels) channels = have;
 	COP_TRY(room(out, b, (uint32_t)h, (uint32_t)w, channels));
-	size_t n = (size_t)h * (size_t)w;
-	if (b->size - at < 1 || b->size - at - 1 < n * (size_t)have) return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: %zu bytes of pixels are expected, %zu follow", b->path, at, n * (size_t)have, b->size - at);
-	const uint8_t *p = b->bytes + at + 1;
-	for (size_t i = 0; i < n; i++, p += have)
-		for (int32_t c = 0; c < channels; c++) {
-			uint32_t v = have == 1 ? p[0] : channels == 3 ? p[c] : (19595u * p[0] + 38470u * p[1] + 7471u * p[2] + 32768u) >> 16;
-			out->data[i * (size_t)channels + (size_t)c] = (uint8_t)(COP_MIN(v, (uint32_t)most) * 255 / (uint32_t)most);
+	size_t n = (size_t)h * (size_t)w, least = n * (size_t)have * (digits ? 2 : 1); /* a blank and a digit */
+	if (b->size - at < least + !digits) return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: %zu bytes of pixels are expected, %zu follow", b->path, at, least, b->size - at);
+	at += !digits;
+	for (size_t i = 0; i < n; i++) {
+		for (int32_t c = 0; c < have; c++) {
+			v[c] = digits ? head_number(b, &at) : b->bytes[at++];
+			if (v[c] < 0) return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: a number of pixel %zu of %zu is expected", b->path, at, i + 1, n);
+			v[c] = COP_MIN(v[c], most);
 		}
+		for (int32_t c = 0; c < channels; c++) {
+			uint32_t y = (uint32_t)(have == 1 ? v[0] : channels == 3 ? v[c] : (int32_t)((19595u * (uint32_t)v[0] + 38470u * (uint32_t)v[1] + 7471u * (uint32_t)v[2] + 32768u) >> 16));
+			out->data[i * (size_t)channels + (size_t)c] = (uint8_t)(COP_MIN(y, (uint32_t)most) * 255 / (uint32_t)most);
+		}
+	}
 	return COP_OK;
 }
 
@@ -152,8 +160,8 @@ cop_status cop__pixels_parse(cop_pixels *out, const cop_blob *b, int32_t channel
 	*out = (cop_pixels){0};
 	if (b->size >= 4 && !memcmp(b->bytes, png, 4)) st = read_png(out, b, channels);
 	else if (b->size >= 2 && b->bytes[0] == 0xff && b->bytes[1] == 0xd8) st = read_jpeg(out, b, channels);
-	else if (b->size >= 2 && b->bytes[0] == 'P' && (b->bytes[1] == '5' || b->bytes[1] == '6')) st = read_ppm(out, b, channels);
-	else st = cop__error(b->cx, COP_FORMAT, "%s: byte 0: neither a PNG, a JPEG nor a PPM", b->path);
+	else if (b->size >= 2 && b->bytes[0] == 'P' && b->bytes[1] && strchr("2356", b->bytes[1])) st = read_ppm(out, b, channels);
+	else st = cop__error(b->cx, COP_FORMAT, "%s: byte 0: neither a PNG, a JPEG nor a PPM or PGM", b->path);
 	if (st) cop__pixels_free(b->cx, out);
 	return st;
 }

@@ -367,10 +367,11 @@ static void test_csv_many(void **state)
 	cop_error_clear(cx);
 }
 
-/* P6 and P5 by hand: a red, a white, a grey and a black pixel; as grey by the weights of Rec. 601. */
+/* P6 and P5, and as digits P3 and P2, by hand: a red, a white, a grey and a black pixel; as grey by the weights of Rec. 601. */
 static void test_ppm(void **state)
 {
 	static const char p6[] = "P6 # a comment\n2 2\n255\n\xff\0\0\xff\xff\xff\x80\x80\x80\0\0\0", p5[] = "P5\n2 1\n15\n\x0f\x03";
+	static const char p3[] = "P3\n2 2 255\n255 0 0\t255 255 255\n# grey\n128 128 128\n0 0 0", p2[] = "P2 2 1 15 15 3", bad[] = "P2 2 1 15 15 x3";
 	cop_blob b;
 	cop_pixels p;
 
@@ -387,6 +388,23 @@ static void test_ppm(void **state)
 	assert_int_equal(cop__pixels_parse(&p, &b, 3), COP_OK);
 	assert_memory_equal(p.data, "\xff\xff\xff\x33\x33\x33", 6);
 	cop__pixels_free(cx, &p);
+	cop__blob_view(&b, cx, "digits.ppm", p3, sizeof p3 - 1);
+	assert_int_equal(cop__pixels_parse(&p, &b, 0), COP_OK);
+	assert_true(p.h == 2 && p.w == 2 && p.channels == 3);
+	assert_memory_equal(p.data, p6 + sizeof p6 - 1 - 12, 12);
+	cop__pixels_free(cx, &p);
+	cop__blob_view(&b, cx, "digits.pgm", p2, sizeof p2 - 1);
+	assert_int_equal(cop__pixels_parse(&p, &b, 3), COP_OK);
+	assert_memory_equal(p.data, "\xff\xff\xff\x33\x33\x33", 6);
+	cop__pixels_free(cx, &p);
+	cop__blob_view(&b, cx, "bad.pgm", bad, sizeof bad - 1);
+	assert_int_equal(cop__pixels_parse(&p, &b, 1), COP_FORMAT);
+	assert_says(cx, "pixel 2 of 2");
+	for (size_t n = 0; n < sizeof p3 - 1; n++) { /* cut anywhere */
+		cop__blob_view(&b, cx, "digits.ppm", p3, n);
+		cop_error_clear(cx);
+		assert_int_equal(cop__pixels_parse(&p, &b, 0), COP_FORMAT);
+	}
 	for (size_t n = 0; n < sizeof p6 - 1; n++) { /* cut anywhere */
 		cop__blob_view(&b, cx, "p.ppm", p6, n);
 		cop_error_clear(cx);

@@ -57,7 +57,7 @@ typedef struct tfl_tensor { int type, rank; int32_t dim[4]; float scale; int64_t
 typedef struct tfl_model {
 	int n_tensor;
 	tfl_tensor t[8];
-	int32_t code, n_in, n_out, in[6], out[4]; /* of the one operator, and of the network: input 0, output out[0] */
+	int32_t code, n_in, n_out, in[6], out[4]; /* of the first operator; the network's input is 0, its output out[0] of the last */
 	int n_option;
 	field option[8];
 } tfl_model;
@@ -75,35 +75,43 @@ static inline void make_tensor(maker *m, const tfl_tensor *t, uint32_t buffer, u
 	refer(m, q[1], put_bytes(m, &t->zero, 1, 8));
 }
 
-static inline void make_graph(maker *m, const tfl_model *x, uint32_t from, uint32_t inputs)
+static inline void make_operator(maker *m, const tfl_model *x, int32_t code, uint32_t from)
 {
-	static const int32_t first[] = {0, 1, 2, 3};
-	uint32_t w[4], o[4], list;
+	uint32_t o[4];
 
-	refer(m, from, put_table(m, (const field[]){{SUBGRAPH_TENSORS, 'R', 0}, {SUBGRAPH_INPUTS, 'R', 0}, {SUBGRAPH_OUTPUTS, 'R', 0}, {SUBGRAPH_OPERATORS, 'R', 0}}, 4, w));
-	refer(m, w[1], put_bytes(m, first, inputs, 4));
-	refer(m, w[2], put_bytes(m, x->out, 1, 4));
-	refer(m, w[0], list = put_refs(m, (uint32_t)x->n_tensor));
-	for (int i = 0; i < x->n_tensor; i++) make_tensor(m, &x->t[i], (uint32_t)i + 1, list + 4 + 4 * (uint32_t)i);
-	refer(m, w[3], list = put_refs(m, 1));
-	refer(m, list + 4, put_table(m, (const field[]){{OPERATOR_CODE, 'W', 0}, {OPERATOR_INPUTS, 'R', 0}, {OPERATOR_OUTPUTS, 'R', 0}, {OPERATOR_OPTIONS, 'R', 0}}, 4, o));
+	refer(m, from, put_table(m, (const field[]){{OPERATOR_CODE, 'W', code}, {OPERATOR_INPUTS, 'R', 0}, {OPERATOR_OUTPUTS, 'R', 0}, {OPERATOR_OPTIONS, 'R', 0}}, 4, o));
 	refer(m, o[1], put_bytes(m, x->in, (uint32_t)x->n_in, 4));
 	refer(m, o[2], put_bytes(m, x->out, (uint32_t)x->n_out, 4));
 	refer(m, o[3], put_table(m, x->option, x->n_option, NULL));
 }
 
-/* The whole file: buffer i + 1 belongs to tensor i. The first tensors are the network's inputs. */
-static inline void make_model_of(maker *m, const tfl_model *x, uint32_t inputs)
+static inline void make_graph(maker *m, const tfl_model *x, int32_t operators, uint32_t from, uint32_t inputs)
+{
+	static const int32_t first[] = {0, 1, 2, 3};
+	uint32_t w[4], list;
+
+	refer(m, from, put_table(m, (const field[]){{SUBGRAPH_TENSORS, 'R', 0}, {SUBGRAPH_INPUTS, 'R', 0}, {SUBGRAPH_OUTPUTS, 'R', 0}, {SUBGRAPH_OPERATORS, 'R', 0}}, 4, w));
+	refer(m, w[1], put_bytes(m, first, inputs, 4));
+	refer(m, w[2], put_bytes(m, x[operators - 1].out, 1, 4));
+	refer(m, w[0], list = put_refs(m, (uint32_t)x->n_tensor));
+	for (int i = 0; i < x->n_tensor; i++) make_tensor(m, &x->t[i], (uint32_t)i + 1, list + 4 + 4 * (uint32_t)i);
+	refer(m, w[3], list = put_refs(m, (uint32_t)operators));
+	for (int32_t i = 0; i < operators; i++) make_operator(m, &x[i], i, list + 4 + 4 * (uint32_t)i);
+}
+
+/* The whole file, of one operator after the other; the tensors are those of the first. Buffer i + 1 belongs to tensor i; the first tensors are
+ * the network's inputs. */
+static inline void make_models(maker *m, const tfl_model *x, int32_t operators, uint32_t inputs)
 {
 	uint32_t w[4], list, b = 0;
 
 	*m = (maker){.n = 8};
 	memcpy(m->p + 4, COP_TFL_ID, 4);
 	refer(m, 0, put_table(m, (const field[]){{MODEL_VERSION, 'W', 3}, {MODEL_OPERATOR_CODES, 'R', 0}, {MODEL_SUBGRAPHS, 'R', 0}, {MODEL_BUFFERS, 'R', 0}}, 4, w));
-	refer(m, w[1], list = put_refs(m, 1));
-	refer(m, list + 4, put_table(m, (const field[]){{CODE_BUILTIN, 'W', x->code}}, 1, NULL));
+	refer(m, w[1], list = put_refs(m, (uint32_t)operators));
+	for (int32_t i = 0; i < operators; i++) refer(m, list + 4 + 4 * (uint32_t)i, put_table(m, (const field[]){{CODE_BUILTIN, 'W', x[i].code}}, 1, NULL));
 	refer(m, w[2], list = put_refs(m, 1));
-	make_graph(m, x, list + 4, inputs);
+	make_graph(m, x, operators, list + 4, inputs);
 	refer(m, w[3], list = put_refs(m, (uint32_t)x->n_tensor + 1));
 	refer(m, list + 4, put_table(m, NULL, 0, NULL));
 	for (int i = 0; i < x->n_tensor; i++) {
@@ -112,6 +120,7 @@ static inline void make_model_of(maker *m, const tfl_model *x, uint32_t inputs)
 	}
 }
 
+static inline void make_model_of(maker *m, const tfl_model *x, uint32_t inputs) { make_models(m, x, 1, inputs); }
 static inline void make_model(maker *m, const tfl_model *x) { make_model_of(m, x, 1); }
 
 #endif
