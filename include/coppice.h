@@ -63,6 +63,12 @@ typedef struct cop_ctx cop_ctx;
 cop_status cop_ctx_new(cop_ctx **out, const cop_alloc *alloc); /* alloc NULL: the C library's */
 void cop_ctx_free(cop_ctx *cx);
 void cop_ctx_log(cop_ctx *cx, cop_level upto, cop_log_fn *fn, void *ud);
+/* Text from elsewhere (a name in a model, a file's name) for people and programs: writes at most size bytes, whole characters and a zero
+ * byte, and returns the length that all of it has. Shown: control characters and bytes that are no UTF-8 become \xHH, so that nothing
+ * in it commands a terminal; errors and the log are so already. JSON: the inside of a string of RFC 8259; bytes that are no UTF-8
+ * become U+FFFD. */
+size_t cop_text_shown(char *out, size_t size, const char *text);
+size_t cop_text_json(char *out, size_t size, const char *text);
 const char *cop_error_text(const cop_ctx *cx); /* the first cause since the last cop_error_clear; "" if none */
 void cop_error_clear(cop_ctx *cx);
 const char *cop_cpu_text(const cop_ctx *cx);   /* "avx512", "avx2", "neon" or "ref", after COPPICE_ISA */

@@ -9,8 +9,19 @@
 #   io        graph, op: a file is checked against the ops' types        data  core alone
 #   compress  train, data, io, pass: a recipe drives them; op for the integers that int8 ops carry
 #   cli       coppice.h and its own
+# And is every real number formatted and parsed by core/number.c, below src/cli? Else the locale of a program that uses the library
+# decides what it writes. (cop__text_add, cop__error and cop__log format by it, too.)
 # usage: tools/layers.sh [SOURCE_DIR]
 cd "${1:-$(dirname "$0")/..}/src" || exit 2
+real=$(find . -name '*.[ch]' ! -path './cli/*' ! -path './kernel/*' ! -path './core/number.c' -print0 | xargs -0 awk '
+	{ said = said $0 }
+	/[;{}]$/ {
+		if (said ~ /[^_a-z](strtof|strtod|strtold|atof|setlocale|vsnprintf|vsprintf)\(/ ||
+			said ~ /[^_a-z](snprintf|sprintf|fprintf|printf|sscanf|fscanf)\(.*"[^"]*%[-+ #0-9.*]*l?[aefgAEFG]/)
+			print FILENAME ":" FNR ": real numbers are formatted and parsed by core/number.c"
+		said = ""
+	}' | sed 's|^\./|src/|')
+[ -z "$real" ] || { echo "$real"; exit 1; }
 grep -rn '^#include "' --include='*.c' --include='*.h' . | sed 's|^\./||' | awk '
 BEGIN {
 	may["core"] = "kernel"; may["kernel"] = ""; may["graph"] = "core op kernel"; may["op"] = "core graph kernel"

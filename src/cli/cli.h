@@ -10,6 +10,7 @@
 #include "coppice.h"
 
 #include <argp.h>
+#include <stdio.h>
 
 #define LEN(a) ((int)(sizeof(a) / sizeof((a)[0])))
 #define CLI_TRY(expr)                                                                                                  \
@@ -82,6 +83,7 @@ int cli_threads(const cli *c);
 
 /* ---- saying and failing (say.c) ---- */
 #define CLI_PRINTF(f, a) __attribute__((format(printf, f, a)))
+void cli_show(FILE *f, const char *fmt, ...) CLI_PRINTF(2, 3);      /* controls and bytes that are no UTF-8 as \xHH; \n and \t stay */
 cop_status cli_fail(cli *c, cop_status st, const char *fmt, ...) CLI_PRINTF(3, 4);
 void cli_note(const cli *c, const char *fmt, ...) CLI_PRINTF(2, 3); /* to stderr, unless --quiet */
 void cli_out(const cli *c, const char *fmt, ...) CLI_PRINTF(2, 3);  /* to stdout, unless --json */

@@ -78,7 +78,7 @@ static cop_status run(cli *c, const cli_verb *v, int argc, char **argv)
 	st = flush(c, st);
 	if (st) {
 		const char *text = *c->said ? c->said : c->cx ? cop_error_text(c->cx) : "";
-		fprintf(stderr, "coppice: %s\n", *text ? text : cop_status_text(st));
+		cli_show(stderr, "coppice: %s\n", *text ? text : cop_status_text(st));
 	}
 	if (c->piped) cop_free(c->cx, c->piped);
 	cop_ctx_free(c->cx);
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) return -version();
 	const cli_verb *v = find(argv[1]);
 	if (!v) {
-		fprintf(stderr, "coppice: there is no verb '%s'; `coppice --help` lists them\n", argv[1]);
+		cli_show(stderr, "coppice: there is no verb '%s'; `coppice --help` lists them\n", argv[1]);
 		return -COP_ARG;
 	}
 	snprintf(name, sizeof name, "coppice %s", v->name);

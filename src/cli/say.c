@@ -7,7 +7,50 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Without what would command a terminal: names and files may hold that. Lines and columns are our own. */
+static void put_shown(FILE *f, char *text, char *room, size_t size)
+{
+	for (size_t n; *text; text += n) {
+		n = strcspn(text, "\n\t");
+		if (!n) {
+			fputc(text[n++], f);
+			continue;
+		}
+		char behind = text[n];
+		text[n] = 0;
+		cop_text_shown(room, size, text);
+		fputs(room, f);
+		text[n] = behind;
+	}
+}
+
+static void vshow(FILE *f, const char *fmt, va_list ap)
+{
+	va_list again;
+
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	size_t size = n < 0 ? 1 : (size_t)n + 1;
+	char *text = malloc(5 * size + 8); /* as it is, and behind it as it is shown */
+	if (text && n >= 0) {
+		vsnprintf(text, size, fmt, ap);
+		put_shown(f, text, text + size, 4 * size + 8);
+	}
+	free(text);
+}
+
+void cli_show(FILE *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vshow(f, fmt, ap);
+	va_end(ap);
+}
 
 cop_status cli_fail(cli *c, cop_status st, const char *fmt, ...)
 {
@@ -28,7 +71,7 @@ void cli_note(const cli *c, const char *fmt, ...)
 	cli_progress_end(c);
 	va_start(ap, fmt);
 	fputs("coppice: ", stderr);
-	vfprintf(stderr, fmt, ap);
+	vshow(stderr, fmt, ap);
 	fputc('\n', stderr);
 	va_end(ap);
 }
@@ -39,20 +82,18 @@ void cli_out(const cli *c, const char *fmt, ...)
 
 	if (c->json) return;
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	vshow(stdout, fmt, ap);
 	va_end(ap);
 }
 
 static void put_string(const char *s)
 {
-	putchar('"');
-	for (; *s; s++) {
-		unsigned char b = (unsigned char)*s;
-		if (b == '"' || b == '\\') printf("\\%c", b);
-		else if (b < 32) printf("\\u%04x", b);
-		else putchar(b);
-	}
-	putchar('"');
+	size_t n = cop_text_json(NULL, 0, s) + 1;
+	char *text = malloc(n);
+
+	if (text) cop_text_json(text, n, s);
+	printf("\"%s\"", text ? text : "");
+	free(text);
 }
 
 /* The separator before a member, and its key. */

@@ -11,13 +11,16 @@
 
 enum { BINS = 65 };
 
-/* Names come from recipes and files: what JSON does not allow in a text is left out. */
+/* Names come from recipes and files. */
 static void put_text(cop_text *t, const char *s)
 {
-	cop__text_add(t, "\"");
-	for (; *s; s++)
-		if ((unsigned char)*s >= 32 && *s != '"' && *s != '\\') cop__text_add(t, "%c", *s);
-	cop__text_add(t, "\"");
+	size_t n = cop_text_json(NULL, 0, s) + 1;
+	char *text = cop__alloc(t->cx, n);
+
+	if (text) cop_text_json(text, n, s);
+	else t->status = COP_NOMEM;
+	cop__text_add(t, "\"%s\"", text ? text : "");
+	cop__free(t->cx, text);
 }
 
 static void on_progress(void *ud, const cop_epoch *e)

@@ -31,7 +31,7 @@ static cop_status number(reader *r, const yaml_node_t *n, const char *key, float
 {
 	const char *s = scalar(n);
 	char *end = NULL;
-	float f = s ? strtof(s, &end) : 0;
+	float f = s ? cop__float_parse(s, &end) : 0;
 
 	if (!s || end == s || *end || !(f >= lo && f <= hi))
 		return cop__error(r->cx, COP_ARG, "recipe, line %d: %s must be a number from %g to %g%s%s", line_of(n), key, (double)lo, (double)hi, s ? ", not " : "", s ? s : "");

@@ -82,8 +82,8 @@ static void judge(cop_verdict_text *why, const cop_stage *s, const cop_mark *bef
 	double gain = (double)before->bytes / (double)after->bytes;
 
 	why->text[0] = 0;
-	if (cost > (double)s->may_cost + 1e-9) snprintf(why->text, sizeof why->text, "it cost %.2f points, %.2f were allowed", cost, (double)s->may_cost);
-	else if (gain < (double)s->must_gain) snprintf(why->text, sizeof why->text, "the file shrank %.2f times, %.2f were asked", gain, (double)s->must_gain);
+	if (cost > (double)s->may_cost + 1e-9) cop__format(why->text, sizeof why->text, "it cost %.2f points, %.2f were allowed", cost, (double)s->may_cost);
+	else if (gain < (double)s->must_gain) cop__format(why->text, sizeof why->text, "the file shrank %.2f times, %.2f were asked", gain, (double)s->must_gain);
 }
 
 static double now(void)

@@ -170,9 +170,9 @@ void cop__text_add(cop_text *t, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	int n = cop__vformat(NULL, 0, fmt, ap);
 	if (n >= 0 && room(t, (size_t)n)) {
-		vsnprintf(t->data + t->len, (size_t)n + 1, fmt, again);
+		cop__vformat(t->data + t->len, (size_t)n + 1, fmt, again);
 		t->len += (size_t)n;
 	}
 	va_end(again);

@@ -85,7 +85,7 @@ cop_status cop__args_f(const cop_args *a, const char *key, float lo, float hi, f
 
 	if (!cop__args_has(a, key)) return COP_OK;
 	COP_TRY(cop__args_s(a, key, text, sizeof text));
-	float f = strtof(text, &end);
+	float f = cop__float_parse(text, &end);
 	if (end == text || *end || !(f >= lo && f <= hi))
 		return cop__error(a->cx, COP_ARG, "%s: '%s=%s' must be a number from %g to %g", a->what, key, text, (double)lo, (double)hi);
 	*v = f;

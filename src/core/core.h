@@ -49,6 +49,7 @@ struct cop_ctx {
  * option, and what was expected. */
 cop_status cop__error(cop_ctx *cx, cop_status code, const char *fmt, ...) COP_PRINTF(3, 4);
 cop_status cop__verror(cop_ctx *cx, cop_status code, const char *fmt, va_list ap);
+void cop__error_in(cop_ctx *cx, const char *file); /* the sentence begins with the file, where it does not name it already */
 void cop__log(cop_ctx *cx, cop_level level, const char *fmt, ...) COP_PRINTF(3, 4);
 static inline bool cop__stopped(const cop_ctx *cx) { return cx->stop && *cx->stop; }
 
@@ -76,6 +77,18 @@ void cop__text_init(cop_text *t, cop_ctx *cx);
 void cop__text_add(cop_text *t, const char *fmt, ...) COP_PRINTF(2, 3);
 void cop__text_bytes(cop_text *t, const void *bytes, size_t size);
 void cop__text_free(cop_text *t);
+
+/* ---- numbers and names in text, whatever the locale of the program ---- */
+enum { COP_FLOAT_TEXT = 24 };
+int cop__format(char *out, size_t size, const char *fmt, ...) COP_PRINTF(3, 4); /* as snprintf */
+int cop__vformat(char *out, size_t size, const char *fmt, va_list ap);
+float cop__float_parse(const char *text, char **end);                           /* as strtof */
+double cop__real_parse(const char *text, char **end);                           /* as strtod */
+const char *cop__float_print(char out[COP_FLOAT_TEXT], float v);                /* as few digits as tell v from every other float; returns out */
+/* A name as one word of a graph's text: a blank, a control, '\' or '=' becomes \xHH, so does what would make it a number, a comment
+ * or "_". cop__name_get undoes that into room for len + 1 and returns the length, -1 for a zero byte. */
+void cop__name_put(cop_text *t, const char *name);
+int cop__name_get(char *out, const char *s, int len);
 
 /* ---- "key=value" options: the words of passes, schedules, policies ---- */
 /* One item of "name:key=val,key=val" or "key=val key=val"; the text is borrowed. */

@@ -67,7 +67,10 @@ cop_status cop__verror(cop_ctx *cx, cop_status code, const char *fmt, va_list ap
 {
 	if (cx->code != COP_OK) return code; /* the first cause wins */
 	cx->code = code;
-	vsnprintf(cx->text, sizeof cx->text, fmt, ap);
+	char text[sizeof cx->text];
+
+	cop__vformat(text, sizeof text, fmt, ap);
+	cop_text_shown(cx->text, sizeof cx->text, text);
 	cop__log(cx, COP_LOG_DEBUG, "error: %s", cx->text);
 	return code;
 }
@@ -81,14 +84,25 @@ cop_status cop__error(cop_ctx *cx, cop_status code, const char *fmt, ...)
 	return code;
 }
 
+void cop__error_in(cop_ctx *cx, const char *file)
+{
+	char was[sizeof cx->text], shown[sizeof cx->text];
+
+	cop_text_shown(shown, sizeof shown, file);
+	if (!*cx->text || strstr(cx->text, shown)) return;
+	memcpy(was, cx->text, sizeof was);
+	snprintf(cx->text, sizeof cx->text, "%.150s: %.240s", shown, was);
+}
+
 void cop__log(cop_ctx *cx, cop_level level, const char *fmt, ...)
 {
-	char text[512];
+	char text[512], shown[512];
 	va_list ap;
 
 	if (!cx->log || level > cx->log_level) return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	cop__vformat(text, sizeof text, fmt, ap);
 	va_end(ap);
-	cx->log(cx->log_ud, level, text);
+	cop_text_shown(shown, sizeof shown, text);
+	cx->log(cx->log_ud, level, shown);
 }

@@ -76,7 +76,7 @@ static void skip_blank(table *t)
 static bool number(float *v, const char *text)
 {
 	char *end;
-	*v = strtof(text, &end);
+	*v = cop__float_parse(text, &end);
 	return end != text && !*end && isfinite(*v);
 }
 

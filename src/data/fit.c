@@ -87,7 +87,7 @@ static void say(cop_fit *f, const char *fmt, ...)
 	if (at + 2 >= sizeof f->note) return;
 	if (at) f->note[at++] = '\n';
 	va_start(ap, fmt);
-	vsnprintf(f->note + at, sizeof f->note - at, fmt, ap);
+	cop__vformat(f->note + at, sizeof f->note - at, fmt, ap);
 	va_end(ap);
 }
 

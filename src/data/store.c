@@ -234,7 +234,7 @@ void cop__store_say(cop_store *s, const char *fmt, ...)
 	if (at + 2 >= sizeof s->note) return;
 	if (at) s->note[at++] = '\n';
 	va_start(ap, fmt);
-	vsnprintf(s->note + at, sizeof s->note - at, fmt, ap);
+	cop__vformat(s->note + at, sizeof s->note - at, fmt, ap);
 	va_end(ap);
 	s->d.note = s->note;
 }

@@ -15,7 +15,7 @@ enum { FEW = 20, ROWS_EACH = 10 };
 static bool real(double *v, const char *text)
 {
 	char *end;
-	*v = strtod(text, &end);
+	*v = cop__real_parse(text, &end);
 	return end != text && !*end && isfinite(*v);
 }
 
@@ -35,7 +35,7 @@ static cop_status different(cop_names *out, cop_ctx *cx, const cop_names *labels
 	cop__names_init(out, cx);
 	for (int32_t i = 0; numbers && i < labels->count; i++) numbers = whole(labels->at[i]);
 	for (int32_t i = 0; i < labels->count; i++) {
-		snprintf(text, sizeof text, "%.0f", numbers ? strtod(labels->at[i], NULL) : 0);
+		cop__format(text, sizeof text, "%.0f", numbers ? cop__real_parse(labels->at[i], NULL) : 0);
 		COP_TRY(cop__names_add(out, numbers ? text : labels->at[i]));
 	}
 	out->by_number = numbers;
@@ -81,7 +81,7 @@ static cop_status set_classes(cop_store *s, const cop_names *classes, const cop_
 	COP_TRY(cop__store_classes(s, classes));
 	for (int32_t i = 0; i < labels->count; i++) {
 		bool number = classes->by_number && whole(labels->at[i]);
-		if (number) snprintf(text, sizeof text, "%.0f", strtod(labels->at[i], NULL));
+		if (number) cop__format(text, sizeof text, "%.0f", cop__real_parse(labels->at[i], NULL));
 		if ((s->label[i] = cop__names_find(&s->classes, number ? text : labels->at[i])) < 0)
 			return cop__error(s->cx, COP_FORMAT, "%s: label '%.40s' of row %d is not among the %d known", path, labels->at[i], i + 1, classes->count);
 	}

@@ -54,7 +54,7 @@ void cop__emit_float(cop_text *o, float v)
 {
 	char text[40];
 
-	snprintf(text, sizeof text, "%.9g", (double)v);
+	cop__format(text, sizeof text, "%.9g", (double)v);
 	for (char *p = text; *p; p++)
 		if (*p == ',') *p = '.';
 	cop__text_add(o, "%s%sf", text, strpbrk(text, ".en") ? "" : ".0");

@@ -120,11 +120,7 @@ static void put_names(cop_text *t, const char *role, const cop_named *n)
 {
 	for (int32_t i = 0; i < n->count; i++) {
 		cop__text_add(t, "%s ", role);
-		for (const char *p = n->at[i]; *p; p++) {
-			uint8_t b = (uint8_t)*p;
-			if (b <= ' ' || b == 127 || b == '\\' || b == '=') cop__text_add(t, "\\x%02x", b);
-			else cop__text_bytes(t, p, 1);
-		}
+		cop__name_put(t, n->at[i]);
 		cop__text_add(t, "\n");
 	}
 }
@@ -132,7 +128,8 @@ static void put_names(cop_text *t, const char *role, const cop_named *n)
 static void put_list(cop_text *t, const char *key, const float *v, int32_t n)
 {
 	cop__text_add(t, " %s=", key);
-	for (int32_t i = 0; i < n; i++) cop__text_add(t, i ? ",%.9g" : "%.9g", (double)v[i]);
+	char text[COP_FLOAT_TEXT];
+	for (int32_t i = 0; i < n; i++) cop__text_add(t, i ? ",%s" : "%s", cop__float_print(text, v[i]));
 }
 
 void cop__about_print(cop_text *t, const cop_graph *g)
@@ -148,7 +145,8 @@ void cop__about_print(cop_text *t, const cop_graph *g)
 		if (s->layout) cop__text_add(t, " layout=%s", layouts[s->layout]);
 		cop__text_add(t, "\n");
 	}
-	if (g->accuracy >= 0) cop__text_add(t, "accuracy %.9g\n", (double)g->accuracy);
+	char text[COP_FLOAT_TEXT];
+	if (g->accuracy >= 0) cop__text_add(t, "accuracy %s\n", cop__float_print(text, g->accuracy));
 }
 
 static bool is(cop_word w, const char *s) { return (size_t)w.len == strlen(s) && !memcmp(w.s, s, (size_t)w.len); }
@@ -158,22 +156,14 @@ static cop_status bad(const cop_graph *g, int line, const char *what, cop_word w
 	return cop__error(g->cx, COP_FORMAT, "graph text, line %d: %s '%.*s'", line, what, COP_MIN(w.len, 60), w.s);
 }
 
-static int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
-
 static cop_status get_name(cop_graph *g, int line, cop_named *n, cop_word w)
 {
-	char name[COP_LONGEST_NAME + 1];
-	size_t len = 0;
+	char name[4 * COP_LONGEST_NAME + 1];
+	int len = w.len < (int)sizeof name ? cop__name_get(name, w.s, w.len) : COP_LONGEST_NAME + 1;
 
-	for (int i = 0; i < w.len; i++) {
-		if (len == COP_LONGEST_NAME) return bad(g, line, "a name longer than 255 bytes:", w);
-		bool escape = w.s[i] == '\\';
-		if (escape && (i + 3 >= w.len || w.s[i + 1] != 'x' || hex(w.s[i + 2]) < 0 || hex(w.s[i + 3]) < 0 || !(hex(w.s[i + 2]) + hex(w.s[i + 3]))))
-			return bad(g, line, "expected \\x and two digits in", w);
-		name[len++] = escape ? (char)(hex(w.s[i + 2]) * 16 + hex(w.s[i + 3])) : w.s[i];
-		i += 3 * escape;
-	}
-	return add(g, n, name, len);
+	if (len < 0) return bad(g, line, "a zero byte in", w);
+	if (len > COP_LONGEST_NAME) return bad(g, line, "a name longer than 255 bytes:", w);
+	return add(g, n, name, (size_t)len);
 }
 
 /* REAL,REAL...; returns how many there are, -1 where the text is anything else. */
@@ -186,7 +176,7 @@ static int32_t get_list(float *v, cop_word w)
 	snprintf(text, sizeof text, "%.*s", w.len, w.s);
 	for (;; s = end + 1) {
 		if (n == COP_MOST_CHANNELS) return -1;
-		v[n++] = strtof(s, &end);
+		v[n++] = cop__float_parse(s, &end);
 		if (end == s || (*end && *end != ',')) return -1;
 		if (!*end) return n;
 	}

@@ -8,7 +8,7 @@
  *   samples times=255 mean=1,2,3 std=4 layout=first
  *   accuracy 0.934                           on the validation part when it was trained
  *
- * A byte of a name that is a blank, a control, '\' or '=' is written as \xHH.
+ * A byte of a name that is a blank, a control, '\' or '=' is written as \xHH, as in all names (cop__name_put).
  */
 #ifndef COP_ABOUT_H
 #define COP_ABOUT_H

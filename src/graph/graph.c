@@ -14,11 +14,12 @@ cop_status cop__graph_new(cop_graph **out, cop_ctx *cx, const char *name)
 
 	*out = NULL;
 	if (!g) return COP_NOMEM;
+	if (!name || !*name) name = "net";
 	g->cx = cx;
 	g->accuracy = -1;
 	cop__arena_init(&g->mem, cx);
 	if (cop__grow(cx, &g->value, &g->cap_value, 1, sizeof *g->value) || cop__grow(cx, &g->node, &g->cap_node, 1, sizeof *g->node)
-		|| !(g->name = cop__arena_str(&g->mem, name ? name : "net", strlen(name ? name : "net")))) {
+		|| !(g->name = cop__arena_str(&g->mem, name, strlen(name)))) {
 		cop_graph_free(g);
 		return COP_NOMEM;
 	}
@@ -72,6 +73,10 @@ static cop_status check_encoding(cop_graph *g, cop_role role, const char *name, 
 
 static cop_vid named(cop_graph *g, cop_role role, const char *name, const cop_type *t)
 {
+	if (!name || !*name) {
+		cop__error(g->cx, COP_ARG, "an input, constant, parameter or state has no name");
+		return 0;
+	}
 	if (check_type(g, name, t) || check_encoding(g, role, name, t)) return 0;
 	if (cop__find(g, name)) {
 		cop__error(g->cx, COP_ARG, "'%s': the name is used twice", name);
@@ -125,7 +130,7 @@ cop_vid cop__data(cop_graph *g, cop_role role, const char *name, const cop_type 
 
 void cop__name(cop_graph *g, cop_vid v, const char *name)
 {
-	if (v) g->value[v].name = cop__arena_str(&g->mem, name, strlen(name));
+	if (v) g->value[v].name = *name ? cop__arena_str(&g->mem, name, strlen(name)) : NULL; /* nameless values are numbered */
 }
 
 static cop_status check_arity(cop_graph *g, cop_nid n, int n_in)
@@ -268,7 +273,7 @@ cop_status cop__fail(const cop_graph *g, cop_status code, cop_nid n, const char 
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	cop__vformat(text, sizeof text, fmt, ap);
 	va_end(ap);
 	return cop__error(g->cx, code, "node %u (%s): %s", n, cop__label(g, n, label), text);
 }

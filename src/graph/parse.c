@@ -19,6 +19,8 @@ typedef struct parser {
 	int n;
 	cop_vid *temp;    /* nameless values by number */
 	int32_t cap_temp;
+	char *name;       /* the last name that was read */
+	int32_t cap_name;
 } parser;
 
 static cop_status bad(parser *p, const char *what, word w)
@@ -79,9 +81,15 @@ static cop_status type(parser *p, word w, cop_type *t)
 	return s + 1 == end ? COP_OK : bad(p, "expected ] at the end of", w);
 }
 
+/* p->name becomes the name that the word stands for. */
+static cop_status get_name(parser *p, word w)
+{
+	COP_TRY(cop__grow(p->g->cx, &p->name, &p->cap_name, w.len, 1));
+	return cop__name_get(p->name, w.s, w.len) < 0 ? bad(p, "a zero byte in", w) : COP_OK;
+}
+
 static cop_status find(parser *p, word w, cop_vid *v)
 {
-	char name[128];
 	int64_t i;
 
 	*v = 0;
@@ -91,15 +99,13 @@ static cop_status find(parser *p, word w, cop_vid *v)
 		*v = p->temp[i];
 		return COP_OK;
 	}
-	if (w.len >= (int)sizeof name) return bad(p, "name too long", w);
-	snprintf(name, sizeof name, "%.*s", w.len, w.s);
-	*v = cop__find(p->g, name);
+	COP_TRY(get_name(p, w));
+	*v = cop__find(p->g, p->name);
 	return *v ? COP_OK : bad(p, "no such value", w);
 }
 
 static cop_status set_name(parser *p, word w, cop_vid v)
 {
-	char name[128];
 	int64_t i;
 
 	if (w.s[0] == '%') {
@@ -108,21 +114,22 @@ static cop_status set_name(parser *p, word w, cop_vid v)
 		p->temp[i] = v;
 		return COP_OK;
 	}
-	if (w.len >= (int)sizeof name) return bad(p, "name too long", w);
-	snprintf(name, sizeof name, "%.*s", w.len, w.s);
-	if (cop__find(p->g, name)) return bad(p, "the name is used twice:", w);
-	cop__name(p->g, v, name);
+	COP_TRY(get_name(p, w));
+	if (cop__find(p->g, p->name)) return bad(p, "the name is used twice:", w);
+	cop__name(p->g, v, p->name);
 	return COP_OK;
 }
 
 /* scale=REAL or zero=INTEGER; false: another word */
 static bool quant_word(word w, float *scale, int32_t *zero)
 {
-	char text[40], rest;
+	char text[40], rest, *end = text;
 
 	if (w.len >= (int)sizeof text) return false;
 	snprintf(text, sizeof text, "%.*s", w.len, w.s);
-	return sscanf(text, "scale=%f%c", scale, &rest) == 1 || sscanf(text, "zero=%d%c", zero, &rest) == 1;
+	if (memcmp(text, "scale=", 6)) return sscanf(text, "zero=%d%c", zero, &rest) == 1;
+	*scale = cop__float_parse(text + 6, &end);
+	return end > text + 6 && !*end;
 }
 
 /* COP_DENSE: the word names none. */
@@ -136,20 +143,19 @@ static cop_enc encoding(word w)
 /* input|const|param|state NAME TYPE [ENC BYTES] [of=NAME] [scale=REAL zero=INTEGER] */
 static cop_status leaf(parser *p, cop_role role)
 {
-	char name[128];
 	cop_type t;
 	cop_vid of = 0;
 	int64_t v;
 	float scale = 0;
 	int32_t zero = 0;
 
-	if (p->n < 3 || p->w[1].len >= (int)sizeof name) return bad(p, "expected: role name type, got", p->w[0]);
-	snprintf(name, sizeof name, "%.*s", p->w[1].len, p->w[1].s);
+	if (p->n < 3) return bad(p, "expected: role name type, got", p->w[0]);
 	COP_TRY(type(p, p->w[2], &t));
 	for (int i = 3; i < p->n; i++) {
 		word w = p->w[i];
 		if (w.len > 3 && !memcmp(w.s, "of=", 3)) {
 			COP_TRY(find(p, (word){w.s + 3, w.len - 3}, &of));
+			if (!of || p->g->value[of].producer) return bad(p, "expected the name of an input, constant, parameter or state in", w);
 		} else if (encoding(w) && i + 1 < p->n) {
 			t.enc = encoding(w);
 			w = p->w[++i];
@@ -159,7 +165,8 @@ static cop_status leaf(parser *p, cop_role role)
 			return bad(p, "unknown word", w);
 		}
 	}
-	cop_vid id = role == COP_INPUT ? cop__input(p->g, name, &t) : cop__data_borrow(p->g, role, name, &t, NULL);
+	COP_TRY(get_name(p, p->w[1]));
+	cop_vid id = role == COP_INPUT ? cop__input(p->g, p->name, &t) : cop__data_borrow(p->g, role, p->name, &t, NULL);
 	if (!id) return p->g->cx->code;
 	p->g->value[id].of = of;
 	return scale > 0 ? cop__set_quant(p->g, id, scale, zero) : COP_OK;
@@ -173,7 +180,7 @@ static cop_status attr_words(parser *p, word val, char kind, int count, int32_t 
 	snprintf(text, sizeof text, "%.*s", val.len, val.s);
 	for (int i = 0; *s; i++, s = end + (*end == ',')) {
 		if (i == count) return bad(p, "too many values:", val);
-		if (kind == 'f') out[i] = cop__bits(strtof(s, &end));
+		if (kind == 'f') out[i] = cop__bits(cop__float_parse(s, &end));
 		else out[i] = (int32_t)strtol(s, &end, 10);
 		if (end == s || (*end && *end != ',')) return bad(p, "not a number:", val);
 	}
@@ -256,7 +263,8 @@ static cop_status statement(parser *p)
 		if (is(p->w[0], role[r])) return leaf(p, (cop_role)r);
 	if (is(p->w[0], "graph")) {
 		if (p->n != 2) return bad(p, "expected: graph name, got", p->w[0]);
-		p->g->name = cop__arena_str(&p->g->mem, p->w[1].s, (size_t)p->w[1].len);
+		COP_TRY(get_name(p, p->w[1]));
+		p->g->name = cop__arena_str(&p->g->mem, p->name, strlen(p->name));
 		return p->g->name ? COP_OK : COP_NOMEM;
 	}
 	bool about;
@@ -282,6 +290,7 @@ cop_status cop__graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size
 	while (!st && p.at < p.end)
 		if (!(st = next_line(&p)) && p.n && p.w[0].s[0] != '#') st = statement(&p);
 	cop__free(cx, p.temp);
+	cop__free(cx, p.name);
 	if (!st) st = cop__verify_form(p.g);
 	if (!st) st = cop__about_check(p.g);
 	if (!st) return COP_OK;

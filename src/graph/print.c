@@ -13,6 +13,7 @@
  *   output y
  *   input x i8[1,49,10,1] scale=0.58 zero=83      integers that stand for reals: of inputs and outputs
  *
+ * A byte of a name that would not be read back as a part of it is written as \xHH (cop__name_put).
  * Names of classes and the like stand behind the first line (graph/about.h).
  * Words at 0 are left out, so are results at the end of a list and lo=-inf hi=inf. Values without a name are
  * %N, counted in order. Nothing is written that infer will find again, so a text has no second truth.
@@ -37,7 +38,7 @@ static int32_t *number(const cop_graph *g)
 static void put_value(cop_text *t, const cop_graph *g, const int32_t *num, cop_vid v)
 {
 	if (!v) cop__text_add(t, "_");
-	else if (g->value[v].name) cop__text_add(t, "%s", g->value[v].name);
+	else if (g->value[v].name) cop__name_put(t, g->value[v].name);
 	else cop__text_add(t, "%%%d", num[v]);
 }
 
@@ -51,16 +52,19 @@ static void put_type(cop_text *t, const cop_type *ty)
 
 static void put_quant(cop_text *t, const cop_type *ty)
 {
-	if (ty->q.scale) cop__text_add(t, " scale=%.9g zero=%d", (double)*ty->q.scale, ty->q.zero ? *ty->q.zero : 0);
+	char scale[COP_FLOAT_TEXT];
+	if (ty->q.scale) cop__text_add(t, " scale=%s zero=%d", cop__float_print(scale, *ty->q.scale), ty->q.zero ? *ty->q.zero : 0);
 }
 
 static void put_leaf(cop_text *t, const cop_graph *g, cop_vid v)
 {
 	const cop_value *x = &g->value[v];
 
-	cop__text_add(t, "%s %s ", roles[x->role], x->name);
+	cop__text_add(t, "%s ", roles[x->role]);
+	cop__name_put(t, x->name);
+	cop__text_add(t, " ");
 	put_type(t, &x->type);
-	if (x->of) cop__text_add(t, " of=%s", g->value[x->of].name);
+	if (x->of) cop__text_add(t, " of="), cop__name_put(t, g->value[x->of].name);
 	if (x->role == COP_INPUT) put_quant(t, &x->type);
 	cop__text_add(t, "\n");
 }
@@ -75,7 +79,8 @@ static bool is_default(const char *name, char kind, int32_t word)
 
 static void put_word(cop_text *t, char kind, int32_t word)
 {
-	if (kind == 'f') cop__text_add(t, "%.9g", (double)cop__float(word));
+	char text[COP_FLOAT_TEXT];
+	if (kind == 'f') cop__text_add(t, "%s", cop__float_print(text, cop__float(word)));
 	else cop__text_add(t, "%d", word);
 }
 
@@ -130,7 +135,9 @@ cop_status cop_graph_print(const cop_graph *g, cop_write_fn *write, void *ud)
 
 	if (!num) return COP_NOMEM;
 	cop__text_init(&t, g->cx);
-	cop__text_add(&t, "graph %s\n", g->name);
+	cop__text_add(&t, "graph ");
+	cop__name_put(&t, g->name);
+	cop__text_add(&t, "\n");
 	cop__about_print(&t, g);
 	for (int32_t i = 0; i < g->n_input; i++) put_leaf(&t, g, g->input[i]);
 	for (int32_t v = 1; v <= g->n_value; v++)

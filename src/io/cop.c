@@ -162,7 +162,7 @@ static cop_status get_number(reader *r, cop_number *into, char name[LONGEST_LINE
 	bool text = line[0] == 't';
 
 	if (sscanf(line, "%*s %63s %63s", name, value) != 2) return bad(r, "expected: number NAME VALUE, or text NAME SIZE");
-	*into = (cop_number){.name = name, .real = !text && strpbrk(value, ".eni") != NULL, .f = strtod(value, NULL)}; /* 1.5e0, inf, nan */
+	*into = (cop_number){.name = name, .real = !text && strpbrk(value, ".eni") != NULL, .f = cop__real_parse(value, NULL)}; /* 1.5e0, inf, nan */
 	into->i = into->real ? 0 : strtoll(value, NULL, 10);
 	if (text) {
 		if (into->i < 0 || into->i >= r->end - next || next[into->i] != '\n') return bad(r, "the text has not the size that is told");
@@ -203,9 +203,10 @@ static cop_status get_text(reader *r, uint32_t *blobs)
 		if (sscanf(line, "blobs %u %8x%c", blobs, &crc, &rest) == 2 && next[-1] == '\n') {
 			if (cop__crc32c(r->start, (size_t)(r->p - r->start), 0) != crc)
 				return bad(r, "the checksum of the text above does not match");
-			COP_TRY(cop__graph_parse(&r->g, r->cx, (const char *)text, (size_t)(r->p - text)));
+			cop_status st = cop__graph_parse(&r->g, r->cx, (const char *)text, (size_t)(r->p - text));
+			if (st) cop__error_in(r->cx, r->file);
 			r->p = next;
-			return COP_OK;
+			return st;
 		}
 		r->p = next;
 	}

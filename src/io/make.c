@@ -26,7 +26,7 @@ cop_vid cop__make_scalar(cop_graph *g, float value)
 	char name[32];
 	cop_type t = cop__type(COP_F32, 1, DIMS(1));
 
-	snprintf(name, sizeof name, "%g", (double)value);
+	cop__format(name, sizeof name, "%g", (double)value);
 	cop_vid v = cop__find(g, name);
 	const cop_value *have = v ? cop__v(g, v) : NULL;
 	if (have && have->role == COP_CONST && have->type.dtype == COP_F32 && cop_type_count(&have->type) == 1 && !memcmp(have->data, &value, 4)) return v;

@@ -16,7 +16,7 @@ cop_status cop__ox_fail(cop_ox *m, const cop_ox_node *n, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	cop__vformat(text, sizeof text, fmt, ap);
 	va_end(ap);
 	if (!*n->name) return cop__error(m->cx, COP_FORMAT, "%s: node %d (%s): %s", m->file, n->index, n->type, text);
 	return cop__error(m->cx, COP_FORMAT, "%s: node '%.80s' (%s): %s", m->file, n->name, n->type, text);

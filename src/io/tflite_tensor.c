@@ -12,7 +12,7 @@ cop_status cop__tfl_fail(cop_tfl *m, const cop_tfl_node *n, const char *fmt, ...
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	cop__vformat(text, sizeof text, fmt, ap);
 	va_end(ap);
 	return cop__error(m->cx, COP_FORMAT, "%s: operator %d (%s): %s", m->fb.file, n->index, n->name, text);
 }

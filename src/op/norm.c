@@ -43,7 +43,7 @@ static cop_vid deviation(cop_graph *g, cop_vid low, float eps)
 {
 	char name[40];
 
-	snprintf(name, sizeof name, "grad.eps.%.9g", (double)eps);
+	cop__format(name, sizeof name, "grad.eps.%.9g", (double)eps);
 	return cop__apply(g, OP_map, &(cop_map_attr){MAP_SQRT, 0, 0}, VIDS(two(g, OP_add, mean(g, two(g, OP_mul, low, low)), cop__scalar(g, name, eps))));
 }
 

@@ -193,6 +193,21 @@ static void collect(cop_pictures *p, const char *folder, bool drawn)
 	}
 }
 
+/* In single quotes gnuplot expands neither backticks nor escapes; a quote is written twice. */
+static void put_path(cop_text *t, const char *folder)
+{
+	cop__text_add(t, "cd '");
+	for (const char *p = folder; *p; p++) cop__text_add(t, *p == '\'' ? "''" : "%c", *p);
+	cop__text_add(t, "'\n");
+}
+
+static bool has_control(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 32 || *s == 127) return true;
+	return false;
+}
+
 /* The whole script with its folder; nothing stays behind. */
 static cop_status draw(cop_pictures *p, const cop_text *script)
 {
@@ -200,14 +215,14 @@ static cop_status draw(cop_pictures *p, const cop_text *script)
 	char folder[200], path[300];
 	cop_text all;
 
-	if (snprintf(folder, sizeof folder, "%s/coppice-XXXXXX", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof folder ||
+	if (snprintf(folder, sizeof folder, "%s/coppice-XXXXXX", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof folder || has_control(folder) ||
 	        !mkdtemp(folder)) {
 		snprintf(p->why, sizeof p->why, "No folder for the data of the pictures could be made under TMPDIR.");
 		return COP_OK;
 	}
 	snprintf(path, sizeof path, "%s/script", folder);
 	cop__text_init(&all, p->cx);
-	cop__text_add(&all, "cd \"%s\"\n", folder);
+	put_path(&all, folder);
 	cop__text_bytes(&all, script->data, script->len);
 	cop_status st = all.status ? all.status : cop_file_write(p->cx, path, all.data, all.len);
 	cop__text_free(&all);

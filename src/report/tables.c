@@ -10,20 +10,23 @@
 
 void cop__html_text(cop_text *t, const char *s)
 {
-	for (; *s; s++) {
+	char shown[8000];
+
+	cop_text_shown(shown, sizeof shown, s);
+	for (s = shown; *s; s++) {
 		if (*s == '<') cop__text_add(t, "&lt;");
 		else if (*s == '&') cop__text_add(t, "&amp;");
 		else if (*s == '"') cop__text_add(t, "&quot;");
-		else if ((unsigned char)*s >= 32) cop__text_add(t, "%c", *s);
+		else cop__text_bytes(t, s, 1);
 	}
 }
 
 void cop__html_count(char out[32], double v)
 {
 	char plain[32];
-	int n = snprintf(plain, sizeof plain, "%.0f", v), at = 0;
+	int n = cop__format(plain, sizeof plain, "%.0f", v), at = 0;
 
-	if (n > 18 || v < 0) n = snprintf(out, 32, "%.4g", v), at = n;
+	if (n > 18 || v < 0) n = cop__format(out, 32, "%.4g", v), at = n;
 	else
 		for (int i = 0; i < n; i++) {
 			out[at++] = plain[i];
@@ -34,17 +37,17 @@ void cop__html_count(char out[32], double v)
 
 void cop__html_bytes(char out[32], double v)
 {
-	if (v < 1000) snprintf(out, 32, "%.0f B", v);
-	else if (v < 1e6) snprintf(out, 32, "%.1f kB", v / 1e3);
-	else snprintf(out, 32, "%.2f MB", v / 1e6);
+	if (v < 1000) cop__format(out, 32, "%.0f B", v);
+	else if (v < 1e6) cop__format(out, 32, "%.1f kB", v / 1e3);
+	else cop__format(out, 32, "%.2f MB", v / 1e6);
 }
 
 static void factor(char out[32], double before, double after)
 {
 	if (before <= 0 || after <= 0) snprintf(out, 32, "&ndash;");
 	else if (fabs(before / after - 1) < 0.005) snprintf(out, 32, "same");
-	else if (after < before) snprintf(out, 32, "&divide; %.*f", before / after < 100 ? 1 : 0, before / after);
-	else snprintf(out, 32, "&times; %.*f", after / before < 1.95 ? 2 : 1, after / before);
+	else if (after < before) cop__format(out, 32, "&divide; %.*f", before / after < 100 ? 1 : 0, before / after);
+	else cop__format(out, 32, "&times; %.*f", after / before < 1.95 ? 2 : 1, after / before);
 }
 
 /* ---- cards ---- */
@@ -62,15 +65,15 @@ void cop__html_cards(cop_text *t, const cop_story_side *b, const cop_story_side 
 	cop__text_add(t, "<div class=\"cards\">\n");
 	cop__html_bytes(x, dense);
 	cop__html_bytes(y, a->file_bytes);
-	snprintf(big, sizeof big, "%.1f&times; smaller", dense / a->file_bytes);
+	cop__format(big, sizeof big, "%.1f&times; smaller", dense / a->file_bytes);
 	snprintf(small, sizeof small, "file: %s &rarr; %s, from 4 bytes a parameter", x, y);
 	card(t, true, a->file_bytes > 0 ? big : y, small);
 	if (b && a->accuracy >= 0 && b->accuracy > 0) {
-		snprintf(big, sizeof big, "%.2f %%", 100 * a->accuracy);
-		snprintf(small, sizeof small, "of the test set right; before: %.2f %%", 100 * b->accuracy);
+		cop__format(big, sizeof big, "%.2f %%", 100 * a->accuracy);
+		cop__format(small, sizeof small, "of the test set right; before: %.2f %%", 100 * b->accuracy);
 		card(t, false, big, small);
 	}
-	snprintf(big, sizeof big, "%.1f %%", 100 * a->nonzero / fmax(1, a->parameters));
+	cop__format(big, sizeof big, "%.1f %%", 100 * a->nonzero / fmax(1, a->parameters));
 	cop__html_count(x, a->parameters);
 	snprintf(small, sizeof small, "of %s parameters are not zero", x);
 	card(t, false, big, small);
@@ -78,9 +81,9 @@ void cop__html_cards(cop_text *t, const cop_story_side *b, const cop_story_side 
 	card(t, false, big, "RAM for one sample, portable kernels");
 	cop__html_bytes(big, a->flash_bytes);
 	card(t, false, big, "flash for the weights");
-	snprintf(big, sizeof big, "%.3g &micro;J", a->energy_nj / 1000);
+	cop__format(big, sizeof big, "%.3g &micro;J", a->energy_nj / 1000);
 	if (b && b->energy_nj > 0)
-		snprintf(small, sizeof small, "one inference, an estimate; before: %.3g &micro;J", b->energy_nj / 1000);
+		cop__format(small, sizeof small, "one inference, an estimate; before: %.3g &micro;J", b->energy_nj / 1000);
 	else snprintf(small, sizeof small, "one inference, an estimate");
 	card(t, false, big, small);
 	cop__text_add(t, "</div>\n");

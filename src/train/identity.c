@@ -73,13 +73,8 @@ cop_status cop__identity_data(cop_text *t, const char *label, cop_dataset *d)
 /* As few digits as tell it from every other float: 0.05, not 0.0500000007. */
 static void add_real(cop_text *t, const char *label, float v)
 {
-	char text[32];
-
-	for (int digits = 6; digits <= 9; digits++) {
-		snprintf(text, sizeof text, "%.*g", digits, (double)v);
-		if (strtof(text, NULL) == v) break;
-	}
-	cop__text_add(t, "%s\t%s\n", label, text);
+	char text[COP_FLOAT_TEXT];
+	cop__text_add(t, "%s\t%s\n", label, cop__float_print(text, v));
 }
 
 void cop__identity_args(cop_text *t, const cop_train_args *a)

@@ -61,7 +61,7 @@ static cop_status make_graph(loop *l, int32_t classes, int64_t each)
 	cop_graph *batched = NULL, *bare = NULL;
 	char spec[400];
 
-	snprintf(spec, sizeof spec, "%s loss=%s smooth=%g", l->a->update ? l->a->update : "sgd momentum=0.9", classes ? "xent" : "mse", (double)l->a->smooth);
+	cop__format(spec, sizeof spec, "%s loss=%s smooth=%g", l->a->update ? l->a->update : "sgd momentum=0.9", classes ? "xent" : "mse", (double)l->a->smooth);
 	cop_status st = cop__batch_for(&batched, l->model, &(cop_sized_args){.n = l->a->batch, .each = each}, NULL);
 	if (!st) st = cop__without_units(&bare, batched);
 	if (!st) st = cop_graph_train(&l->g, bare, spec);

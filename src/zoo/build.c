@@ -23,7 +23,7 @@ cop_vid cop__zoo_fail(cop_zoo *z, const char *why)
 float cop__zoo_width(cop_zoo *z)
 {
 	char *end;
-	float width = strtof(z->rest, &end);
+	float width = cop__float_parse(z->rest, &end);
 
 	if (end != z->rest && !*end && width >= 0.05f && width <= 4) return width;
 	cop__zoo_fail(z, "must have a width of 0.05 to 4 behind its stem, as in 'mobilenet-v1-0.25'");

@@ -130,6 +130,37 @@ static void refuses(void **state)
 
 /* ---- lines that work ---- */
 
+static bool holds(const char *path, const char *what)
+{
+	static char text[1 << 20];
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+
+	text[n] = 0;
+	if (f) fclose(f);
+	return strstr(text, what) != NULL;
+}
+
+/* No shell, and not gnuplot either, runs what the name of a folder says. */
+static void pictures_in_any_folder(void **state)
+{
+	static const char folder[] = "a `touch run-by-gnuplot` 'b\" c";
+	char path[600], here[500];
+
+	(void)state;
+	if (access("small.cop", F_OK) || !holds("small.html", "<svg")) skip();
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_non_null(getcwd(here, sizeof here));
+	snprintf(path, sizeof path, "%s/%s", here, folder);
+	setenv("TMPDIR", path, 1);
+	result r = run("report|small.cop|-o|small.html");
+	unsetenv("TMPDIR");
+	assert_int_equal(r.code, 0);
+	assert_true(holds("small.html", "<svg"));
+	assert_int_equal(access("run-by-gnuplot", F_OK), -1);
+	assert_int_equal(rmdir(folder), 0); /* nothing stays in it */
+}
+
 static void works(void **state)
 {
 	(void)state;
@@ -374,7 +405,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(refuses),
-	        cmocka_unit_test(works),
+	        cmocka_unit_test(works), cmocka_unit_test(pictures_in_any_folder),
 	        cmocka_unit_test(every_verb_has_help),
 	        cmocka_unit_test(check_finds),
 	        cmocka_unit_test(check_on_boards),

@@ -4,6 +4,7 @@
  */
 #include "help.h"
 
+#include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,6 +76,92 @@ static void whole_files(void **state)
 	cop_ctx_free(cx);
 }
 
+/* ---- text ---- */
+
+/* A locale with decimal commas, if there is one; tests/cli/locale.sh makes one where it can. */
+static bool commas(void)
+{
+	static const char *const known[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE", "nl_NL.UTF-8", "es_ES.UTF-8"};
+
+	for (int i = 0; i < LEN(known); i++)
+		if (setlocale(LC_ALL, known[i])) return true;
+	return false;
+}
+
+static void numbers_in_any_locale(void **state)
+{
+	static const struct { float v; const char *text; } row[] = {{0.1f, "0.1"}, {-0.5f, "-0.5"}, {1e10f, "1e+10"}, {16777216, "16777216"}, {3.14159274f, "3.1415927"},
+		{1e-45f, "1.4013e-45"}, {INFINITY, "inf"}, {-INFINITY, "-inf"}, {0.0f, "0"}, {-0.0f, "-0"}, {1.00000012f, "1.0000001"}};
+	char text[COP_FLOAT_TEXT], sum[40], *end;
+	bool other = commas();
+
+	(void)state;
+	if (!other) print_message("no locale with decimal commas is installed: walked in C alone\n");
+	for (int i = 0; i < LEN(row); i++) {
+		assert_string_equal(cop__float_print(text, row[i].v), row[i].text);
+		float back = cop__float_parse(text, &end);
+		assert_true(!*end && !memcmp(&back, &row[i].v, sizeof back));
+	}
+	for (uint64_t i = 0; i < 20000; i++) { /* any bits */
+		uint32_t bits = cop__rand(5, 1, i);
+		float v, back;
+		memcpy(&v, &bits, sizeof v);
+		if (v != v) continue;
+		back = cop__float_parse(cop__float_print(text, v), &end);
+		if (*end || memcmp(&v, &back, sizeof v)) fail_msg("%08x is printed as %s", bits, text);
+	}
+	cop__format(sum, sizeof sum, "%.2f %d", 2.5, 7);
+	assert_string_equal(sum, "2.50 7");
+	assert_true(cop__real_parse("1.5,", &end) == 1.5 && *end == ',');
+	cop_ctx *cx = new_ctx();
+	cop_args a = {cx, "prune", "ratio=0.5", 9};
+	float ratio = 0;
+	OK(cx, cop__args_f(&a, "ratio", 0, 1, &ratio));
+	assert_true(ratio == 0.5f);
+	cop__error(cx, COP_ARG, "%g of %.1f", 0.5, 1.5);
+	assert_string_equal(cop_error_text(cx), "0.5 of 1.5");
+	cop_ctx_free(cx);
+	if (other) { /* what the program asked for is still so */
+		snprintf(sum, sizeof sum, "%.1f", 2.5);
+		assert_string_equal(sum, "2,5");
+	}
+	setlocale(LC_ALL, "C");
+}
+
+static void text_from_elsewhere(void **state)
+{
+	static const struct { const char *text, *shown, *json; } row[] = {
+		{"conv1.w", "conv1.w", "conv1.w"},
+		{"a\33[2Jb", "a\\x1b[2Jb", "a\\u001b[2Jb"},
+		{"a\nb\tc\177", "a\\x0ab\\x09c\\x7f", "a\\u000ab\\u0009c\\u007f"},
+		{"Gr\xc3\xb6\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80", "Gr\xc3\xb6\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80", "Gr\xc3\xb6\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"\x9b" "31m", "\\x9b31m", "\\ufffd31m"},         /* CSI of eight bits */
+		{"\xc2\x9b" "31m", "\\xc2\\x9b31m", "\xc2\x9b" "31m"}, /* the same in UTF-8: valid in JSON */
+		{"\xff\xc3", "\\xff\\xc3", "\\ufffd\\ufffd"},
+		{"\xc0\xaf \xed\xa0\x80", "\\xc0\\xaf \\xed\\xa0\\x80", "\\ufffd\\ufffd \\ufffd\\ufffd\\ufffd"}, /* overlong; a surrogate */
+		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\\ufffd\\ufffd\\ufffd\\ufffd"}, /* beyond U+10FFFF */
+		{"say \"a\\b\"", "say \"a\\b\"", "say \\\"a\\\\b\\\""},
+	};
+	char out[100];
+
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) {
+		assert_int_equal(cop_text_shown(out, sizeof out, row[i].text), strlen(row[i].shown));
+		assert_string_equal(out, row[i].shown);
+		assert_int_equal(cop_text_json(out, sizeof out, row[i].text), strlen(row[i].json));
+		assert_string_equal(out, row[i].json);
+		for (size_t size = 0; size < strlen(row[i].shown); size++) { /* whole pieces, within the room */
+			memset(out, 'z', sizeof out);
+			cop_text_shown(out, size, row[i].text);
+			assert_true(out[size] == 'z' && (!size || (strlen(out) < size && !strncmp(out, row[i].shown, strlen(out)))));
+		}
+	}
+	cop_ctx *cx = new_ctx();
+	cop__error(cx, COP_IO, "%s: no such file", "a\33]0;b\7");
+	assert_string_equal(cop_error_text(cx), "a\\x1b]0;b\\x07: no such file");
+	cop_ctx_free(cx);
+}
+
 static void random_numbers(void **state)
 {
 	(void)state;
@@ -96,6 +183,6 @@ static void random_numbers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(checksums), cmocka_unit_test(options), cmocka_unit_test(whole_files), cmocka_unit_test(random_numbers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(checksums), cmocka_unit_test(options), cmocka_unit_test(whole_files), cmocka_unit_test(random_numbers), cmocka_unit_test(numbers_in_any_locale), cmocka_unit_test(text_from_elsewhere)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,84 @@ static void names_of_statements(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A name of up to 40 bytes, of all that there are but zero, many of them those that mean something in the text. */
+static void any_name(char name[44], uint64_t seed, const char *unique)
+{
+	static const char special[] = "_=%# \\\n\r\tx0a\33";
+	int n = (int)(cop__rand(seed, 1, 0) % 4 ? cop__rand(seed, 1, 1) % 4 : cop__rand(seed, 1, 1) % 38);
+
+	for (int i = 0; i < n; i++) {
+		uint32_t r = cop__rand(seed, 2, (uint64_t)i);
+		name[i] = r & 1 ? special[(r >> 1) % (sizeof special - 1)] : (char)(1 + (r >> 1) % 255);
+	}
+	snprintf(name + n, 6, "%s", unique);
+}
+
+/* Whatever values are called, the text reads back as the same graph. */
+static void any_names(void **state)
+{
+	static const char *const fixed[] = {"_", "=", "%1", "#", "\\", "\\x41", "a=b", "of=w", "output", "input", "class", "graph", " ", "\n", "\33[31m", "%", "scale=1", "\xff"};
+	cop_ctx *cx = new_ctx();
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 2000; seed++) {
+		char name[5][44];
+		cop_graph *g;
+		for (int i = 0; i < 5; i++) {
+			any_name(name[i], 8 * seed + (uint64_t)i, (const char *[]){"", "y", "x", "w", "v"}[i]);
+			if (seed < LEN(fixed) && i == (int)seed % 5) snprintf(name[i], sizeof name[i], "%s", fixed[seed]);
+		}
+		bool once = *name[0] && *name[1];
+		for (int i = 0; i < 5; i++)
+			for (int k = 0; k < i; k++) once &= strcmp(name[i], name[k]) != 0;
+		if (!once) continue;
+		OK(cx, cop__graph_new(&g, cx, name[0]));
+		cop_vid x = cop__input(g, name[1], &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1});
+		cop_vid w = cop__data_borrow(g, COP_PARAM, name[2], &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1}, NULL);
+		cop_vid m = cop__data_borrow(g, COP_STATE, name[3], &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1}, NULL);
+		assert_true(x && w && m);
+		g->value[m].of = w;
+		cop_vid a = cop__apply(g, OP_add, NULL, 2, (cop_vid[]){x, w}), y = cop__apply(g, OP_add, NULL, 2, (cop_vid[]){a, m});
+		cop__name(g, y, name[4]);
+		OK(cx, cop__output(g, y, NULL));
+		round_trip(cx, g, "random names");
+		cop_text t;
+		cop_graph *again;
+		cop__text_init(&t, cx);
+		OK(cx, cop_graph_print(g, keep, &t));
+		OK(cx, cop_graph_parse(&again, cx, t.data, t.len));
+		assert_string_equal(again->name, name[0]);
+		assert_string_equal(again->value[again->input[0]].name, name[1]);
+		assert_true(cop__find(again, name[2]) && again->value[cop__find(again, name[3])].of == cop__find(again, name[2]) && cop__find(again, name[4]) == again->output[0]);
+		cop__text_free(&t);
+		cop_graph_free(again);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
+static void long_names(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	char name[3000];
+	cop_graph *g;
+
+	(void)state;
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = 0;
+	OK(cx, cop__graph_new(&g, cx, ""));
+	assert_string_equal(g->name, "net");
+	cop_vid x = cop__input(g, name, &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1});
+	assert_int_equal(cop__input(g, "", &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1}), 0);
+	cop_error_clear(cx);
+	cop_vid y = cop__apply(g, OP_add, NULL, 2, (cop_vid[]){x, x});
+	cop__name(g, y, "");
+	OK(cx, cop__output(g, y, NULL));
+	round_trip(cx, g, "a long name");
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 static void bad_texts(void **state)
 {
 	(void)state;
@@ -83,6 +161,9 @@ static void bad_texts(void **state)
 		{"y = clip %1\n", "no such value '%1'"},
 		{"output y\n", "no such value 'y'"},
 		{"graph\n", "expected: graph name"},
+		{"graph \\x00z\n", "line 1: a zero byte"},
+		{"input x f32[1,4]\n%1 = clip x lo=0\nparam w f32[1,4] of=%1\ny = add %1 w\noutput y\n", "line 3: expected the name of an input"},
+		{"input x f32[1,4]\nparam w f32[1,4] of=_\ny = add x w\noutput y\n", "line 2: expected the name of an input"},
 		{"input x f32[1,4]\nstate r i32[3,1]\ns = reshape r rank=1 dim=3\ny = fc_dw x x s\noutput y\n", "input 2 holds indices"},
 	};
 	cop_ctx *cx = new_ctx();
@@ -98,6 +179,6 @@ static void bad_texts(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(names_of_statements), cmocka_unit_test(bad_texts)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(names_of_statements), cmocka_unit_test(any_names), cmocka_unit_test(long_names), cmocka_unit_test(bad_texts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

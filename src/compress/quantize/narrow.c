@@ -6,6 +6,8 @@
 #include "compress/quantize/quantize.h"
 #include "io/encode.h"
 
+#include <math.h>
+
 static cop_status bytes(cop_type *t, void **blob, cop_ctx *cx, const float *w, bool per_tensor)
 {
 	int32_t rows = t->dim[0], cols = (int32_t)(cop_type_count(t) / rows);
@@ -32,6 +34,11 @@ static cop_status one(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid 
 	void *blob = NULL;
 	cop_status st;
 
+	for (int64_t i = 0, count = cop_type_count(&t); i < count; i++) {
+		float v = ((const float *)w->data)[i];
+		if (bits != 8 && !(fabsf(v) < 65520)) /* what rounds to more than 65504 */
+			return cop__error(g->cx, COP_ARG, "quantize: number %lld of the weights '%s' is %g, half floats end at 65504; keep that layer as it is, or choose another scheme", (long long)i, w->name, (double)v);
+	}
 	if (bits == 8) {
 		st = bytes(&t, &blob, g->cx, w->data, per_tensor);
 	} else {

@@ -6,6 +6,7 @@
 #include "compress/quantize/quantize.h"
 #include "io/encode.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* ---- options ---- */
@@ -234,12 +235,25 @@ static cop_status weights_alone(cop_graph **out, const cop_graph *model, const c
 	return st;
 }
 
+/* A weight that is infinite or no number makes a scale that is, and a file that cannot be read back. */
+static cop_status all_finite(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		const cop_value *w = &g->value[cop__qlayer_is(g, n) ? cop__arg(g, n, 1) : 0];
+		const float *v = w->type.enc == COP_DENSE && w->type.dtype == COP_F32 ? w->data : NULL;
+		for (int64_t i = 0; v && i < cop_type_count(&w->type); i++)
+			if (!isfinite(v[i])) return cop__error(g->cx, COP_ARG, "quantize: number %lld of the weights '%s' is %g; such a network has to be trained or exported anew", (long long)i, w->name, (double)v[i]);
+	}
+	return COP_OK;
+}
+
 cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_args *a)
 {
 	const scheme *s = NULL;
 	cop_graph *out = NULL;
 
 	COP_TRY(find_scheme(&s, (*g)->cx, a->scheme ? a->scheme : "w8a8"));
+	COP_TRY(all_finite(*g));
 	COP_TRY(s->activations < 32 ? with_activations(&out, *g, calib, a, s) : weights_alone(&out, *g, a, s));
 	cop_status st = a->int8_io ? cop_graph_apply(&out, "int8_io") : COP_OK;
 	if (!st) st = cop_graph_verify(out);
