@@ -172,6 +172,24 @@ static inline cop_vid draw_rows(drawn *z, cop_vid x)
 	return cop__apply(z->g, OP_layernorm, &(cop_layernorm_attr){1e-3f, (int32_t)draw(z, 2)}, VIDS(x, floats(z, COP_PARAM, 1, &c, 1, 0.5f)));
 }
 
+/* A recurrent layer over the rows of the picture, pixel after pixel; its states are the picture's channels then. */
+static inline cop_vid draw_rnn(drawn *z, cop_vid x)
+{
+	static const struct { int cell, gates, act[3]; } cells[] = {{RNN_LSTM, 4, {RNN_SIGMOID, RNN_TANH, RNN_TANH}}, {RNN_GRU, 3, {RNN_SIGMOID, RNN_TANH, 0}},
+		{RNN_GRU_AFTER, 3, {RNN_SIGMOID, RNN_TANH, 0}}, {RNN_PLAIN, 1, {RNN_TANH, 0, 0}}};
+	int kind = (int)draw(z, LEN(cells)), g = cells[kind].gates;
+	int32_t h = dims(z, x)[1], w = dims(z, x)[2], c = dims(z, x)[3], u = between(z, 1, 12), biases = (kind == 2 ? 4 : g) * u;
+	cop_rnn_attr a = {.cell = cells[kind].cell, .reverse = (int32_t)draw(z, 2)};
+
+	if (h * w > 80) return 0;
+	memcpy(a.act, cells[kind].act, sizeof a.act);
+	cop_vid s = cop__apply(z->g, OP_reshape, &(cop_shape_attr){3, {0, h * w, c}}, VIDS(x));
+	cop_vid in = floats(z, COP_PARAM, 2, DIMS(g * u, c), 0, 1.2f / sqrtf((float)c)), r = floats(z, COP_PARAM, 2, DIMS(g * u, u), 0, 1.2f / sqrtf((float)u));
+	cop_nid n = cop__node(z->g, OP_rnn, &a, VIDS(s, in, r, floats(z, COP_PARAM, 1, &biases, 0, 0.3f)));
+	cop_vid y = n ? cop__want_out(z->g, n, 1) : 0;
+	return y ? cop__apply(z->g, OP_reshape, &(cop_shape_attr){4, {0, h, w, -1}}, VIDS(y)) : 0;
+}
+
 /* ---- layers that move numbers, of either kind ---- */
 
 static inline cop_vid draw_concat(drawn *z, cop_vid x)
@@ -271,16 +289,28 @@ static inline cop_vid draw_qconv(drawn *z, cop_vid x)
 	return cop__apply(z->g, OP_qconv, &a, VIDS(x, k, bias, m));
 }
 
+/* A value of one pixel, one channel, or one row of the picture, to be repeated along the rest. */
+static inline cop_vid part_of(drawn *z, cop_vid x)
+{
+	cop_slice_attr a = {.step = {1, 1, 1, 1, 1, 1}, .size = {1}};
+	int32_t kept = between(z, 0, 7);
+
+	for (int i = 1; i < 4; i++) a.size[i] = kept >> (i - 1) & 1 ? dims(z, x)[i] : 1;
+	return cop__apply(z->g, OP_slice, &a, VIDS(partner(z, x)));
+}
+
 static inline cop_vid draw_qadd(drawn *z, cop_vid x)
 {
 	cop_qadd_attr a = {.za = between(z, -128, 127), .zb = between(z, -128, 127), .zy = between(z, -100, 100), .qlo = -128, .qhi = 127};
 
 	cop__qadd_scales(&a, 0.05, 0.01 * between(z, 1, 9), 0.06, chance(z, 50));
+	if (chance(z, 25)) return chance(z, 50) ? cop__apply(z->g, OP_qadd, &a, VIDS(x, part_of(z, x))) : cop__apply(z->g, OP_qadd, &a, VIDS(part_of(z, x), x));
 	return cop__apply(z->g, OP_qadd, &a, VIDS(x, partner(z, x)));
 }
 
 static inline cop_vid draw_qmul(drawn *z, cop_vid x)
 {
+	if (chance(z, 40)) return cop__apply(z->g, OP_qmul, &(cop_qmul_attr){between(z, -128, 127), between(z, -128, 127), between(z, -100, 100), 1431655765, -between(z, 4, 7), -128, 127}, VIDS(x, part_of(z, x)));
 	return cop__apply(z->g, OP_qmul, &(cop_qmul_attr){between(z, -128, 127), between(z, -128, 127), between(z, -100, 100), 1431655765, -between(z, 4, 7), -128, 127}, VIDS(x, partner(z, x)));
 }
 
@@ -307,7 +337,7 @@ static inline cop_vid draw_qpool(drawn *z, cop_vid x)
 /* ---- whole graphs ---- */
 
 typedef cop_vid draw_fn(drawn *z, cop_vid x);
-static draw_fn *const float_layers[] = {draw_conv, draw_conv, draw_conv, draw_binary, draw_binary, draw_unary, draw_pool, draw_bn, draw_gate, draw_rows,
+static draw_fn *const float_layers[] = {draw_conv, draw_conv, draw_conv, draw_binary, draw_binary, draw_unary, draw_pool, draw_bn, draw_gate, draw_rows, draw_rnn,
 	draw_concat, draw_slice, draw_pad, draw_turn};
 static draw_fn *const int8_layers[] = {draw_qconv, draw_qconv, draw_qconv, draw_qconv, draw_qadd, draw_qadd, draw_qmul, draw_qlut, draw_qpool,
 	draw_concat, draw_slice, draw_pad, draw_turn};
@@ -330,19 +360,22 @@ static inline void draw_inputs(drawn *z, cop_dtype dtype)
 	}
 }
 
-static inline void end_floats(drawn *z, cop_vid v, const char *name)
+static inline void end_floats(drawn *z, cop_vid v)
 {
+	char name[40];
 	cop_vid f = cop__apply(z->g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(v));
 	int32_t in = dims(z, f)[1], out = between(z, 1, 12);
 
 	if (chance(z, 60)) f = cop__apply(z->g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(f, floats(z, COP_PARAM, 2, DIMS(out, in), 0, 1.7f / sqrtf((float)in)), floats(z, COP_PARAM, 1, &out, 0, 0.3f)));
-	OK(z->g->cx, cop__output(z->g, f, name));
+	OK(z->g->cx, cop__output(z->g, f, new_name(z, name)));
 }
 
-static inline void end_bytes(drawn *z, cop_vid v, const char *name)
+static inline void end_bytes(drawn *z, cop_vid v)
 {
+	char name[40];
+
 	if (chance(z, 30)) v = cop__apply(z->g, OP_dequantize, &(cop_dequantize_attr){0.1f, between(z, -20, 20)}, VIDS(v));
-	OK(z->g->cx, cop__output(z->g, v, name));
+	OK(z->g->cx, cop__output(z->g, v, new_name(z, name)));
 }
 
 /* A graph of floats, or of int8. Values that nobody reads become outputs, four of them at most; one output may also be read within. */
@@ -368,7 +401,7 @@ static inline cop_graph *draw_graph(cop_ctx *cx, uint64_t seed, bool int8)
 	int32_t *readers = cop__readers(z.g, &z.g->mem);
 	for (int i = z.n - 1, out = 0; i >= 0 && out < 4; i--)
 		if ((!readers[z.pool[i]] && cop__v(z.g, z.pool[i])->producer) || i == z.n - 1 || chance(&z, 5)) {
-			(int8 ? end_bytes : end_floats)(&z, z.pool[i], new_name(&z, name));
+			(int8 ? end_bytes : end_floats)(&z, z.pool[i]);
 			out++;
 		}
 	if (*cop_error_text(cx)) fail_msg("seed %llu: %s", (unsigned long long)seed, cop_error_text(cx));
