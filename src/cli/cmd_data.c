@@ -23,7 +23,7 @@ static const struct argp_option options[] = {
         {"output", 'o', "FILE", 0, "export: where the samples go (.npy)", 0},
         {"labels", KEY_LABELS, "FILE", 0, "export: where their labels go (.npy)", 0},
         {"for", KEY_FOR, "NET", 0, "export: samples as this network takes them, scaled and turned, and its numbers of the classes: for emitted code", 0},
-        {"split", KEY_SPLIT, "PART", 0, "export: test, valid or train (test)", 0},
+        {"split", KEY_SPLIT, "PART", 0, "export: test, valid or train, or all of a set without parts (test; a single file: all)", 0},
         {"limit", KEY_LIMIT, "N", 0, "export: the first N samples (100)", 0},
         {0},
 };
@@ -207,7 +207,7 @@ static bool named_set(cli *c, const char *name)
 
 cop_status cmd_data(cli *c, int argc, char **argv)
 {
-	job j = {.split = "test", .limit = 100};
+	job j = {.limit = 100};
 	const cli_line line = {options, "list\ncheck NAME|FOLDER|FILE\nget NAME\nexport NAME",
 	        "Lists, checks, fetches or exports data sets. `check` of a folder or file tells what it holds: shape, parts, classes and how many of each, and what was left out.\vExample:\n"
 	        "  coppice data get mnist\n  coppice data check mnist\n  coppice data export mnist --limit 10 -o "

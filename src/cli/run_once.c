@@ -59,7 +59,7 @@ static cop_status feed(cli *c, cop_session *s, const cop_graph *g, const char *c
 		cli_shape(have, sizeof have, &x[i].type);
 		cli_shape(need, sizeof need, &want);
 		if (cop_type_count(&want) != cop_type_count(&x[i].type)) return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network %s", names[i], have, i, need);
-		if (!cli_same_order(&x[i].type, 0, &want, 0)) return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network is %s: transpose it", names[i], have, i, need);
+		if (!cli_same_order(&x[i].type, 0, &want, 0)) return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network is %s: transpose it (for samples with the channels last, `coppice data export FILE --for NET -o x.npy` does)", names[i], have, i, need);
 		CLI_TRY(cop_session_io(s, 0, at++, false, &to));
 		cop_tensor from = {to.type, x[i].data};
 		from.type.dtype = x[i].type.dtype;
