@@ -187,6 +187,9 @@ bool cop_graph_keeps_state(const cop_graph *g);
 const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CONST, PARAM and STATE values that hold data; NULL past the end */
 /* How many samples one run takes as the graph is: the length of the axis of its first input that is the batch; 1 where none is. */
 int32_t cop_graph_batch(const cop_graph *g);
+/* Writes *g for n samples a run, if each input and each output then holds them whole, one after the other. False, and *g as it was, where samples
+ * meet, where the batch lies behind another axis of a result, or where a result is the same for all samples. */
+bool cop_graph_batched(cop_graph **g, int32_t n);
 /* The first input and the first output: what a data set has to fit. */
 cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out);
 const char *cop_graph_input_name(const cop_graph *g, int32_t i); /* NULL past the end */

@@ -182,6 +182,14 @@ typedef struct cli_child {
 cop_status cli_child_run(cli_child *out, cli *c, const char *const *argv, int seconds);
 bool cli_has_program(const char *name);
 
+/* ---- more samples than a run takes (stack.c) ---- */
+
+/* The shape of the results of n samples, from that of one run, which takes `held`: its first axis grows, where that holds those; else there
+ * is a new one, for the runs. */
+void cli_stacked(cop_type *t, int32_t held, int32_t n);
+/* Writes *g, which takes `held` samples, for n at once, if the results are then those; false: *g stays. */
+bool cli_batched(cop_graph **g, int32_t held, int32_t n);
+
 /* ---- one run on several arrays (run_once.c) ---- */
 enum { CLI_MOST_INPUTS = 16 };
 /* An .onnx, several inputs, or results that go to a folder. inputs: names, NULL behind the last. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run - a network on an array of any number of samples, in batches of at most 64; the last batch is padded by
- * zeros whose results are dropped. Reals are fitted to the network as samples of a data set are; its own integers must have its shape.
+ * run - a network on an array of any number of samples. An array of the shape of its input goes in as it is; more samples go in batches of at
+ * most 64 (the last is padded by zeros whose results are dropped), or, where they have no axis to themselves, one by one. Reals are fitted to the network as samples of a data set are; its own integers must have its shape.
  * Networks of other programs, and of several inputs, are run once (run_once.c).
  */
 #include "cli.h"
@@ -14,7 +14,10 @@ typedef struct job {
 	cli_samples s;
 	cop_tensor x;       /* the array */
 	int64_t each;       /* numbers of a sample */
-	bool alone;         /* the batch is not the first axis, or samples are a sequence: one sample after the other goes in as the network has it */
+	int32_t held;       /* samples along the first axis of the network as it is; 1 where those are not its batch, or are a sequence */
+	int32_t batch;      /* samples a run */
+	bool at_once;       /* they may go through it side by side */
+	bool as_is;         /* the array is all of the network's input: there is nothing to batch */
 	cop_dataset d;      /* the array as samples ... */
 	cop_dataset *fitted;/* ... and as the network takes them */
 } job;
@@ -38,7 +41,25 @@ static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 	return COP_OK;
 }
 
-/* The array as samples: one by one along its first axis, or a single one without that axis. */
+/* How an array holds samples: as a single one, without an axis for it; along its first axis; along a first axis that the input has, but
+ * which is not the batch of the network: it is some times as long. */
+typedef enum form { SINGLE, ALONG, LONGER } form;
+
+static form form_of(job *j, const cop_type *in, bool *rows)
+{
+	const cop_type *x = &j->x.type;
+	bool like = !memcmp(x->dim + 1, in->dim + (x->rank == in->rank), sizeof *in->dim * (size_t)(x->rank > 1 ? x->rank - 1 : 0));
+
+	if (x->rank == in->rank + 1 && like) *rows = false; /* whole inputs */
+	if (!*rows) j->held = 1;
+	j->each = cop_type_count(in) / j->held;
+	int64_t n = cop_type_count(x) / j->each;
+	j->as_is = cop_type_count(x) == cop_type_count(in);
+	if (j->held == 1 && n > 1 && x->rank == in->rank && like && x->dim[0] == n * in->dim[0] && in->dim[0] > 1) return LONGER;
+	return n == 1 && (x->rank < 1 || x->dim[0] != 1 || !*rows) && cop_type_count(x) == j->each ? SINGLE : ALONG;
+}
+
+/* The array as samples of the network. */
 static cop_status samples(cli *c, job *j, const cop_graph *g)
 {
 	const cop_type *x = &j->x.type;
@@ -46,78 +67,81 @@ static cop_status samples(cli *c, job *j, const cop_graph *g)
 	char have[64], want[64];
 
 	CLI_TRY(cop_graph_io(g, &in, NULL));
-	int32_t held = cop_graph_batch(g);
-	j->alone = in.rank < 1 || in.dim[0] != held || cop_graph_keeps_state(g);
-	j->each = cop_type_count(&in) / held;
-	int64_t all = cop_type_count(x);
-	bool one = all == j->each && (x->rank < 1 || x->dim[0] != 1);
+	j->held = cop_graph_batch(g);
+	bool rows = in.rank > 0 && in.dim[0] == j->held && !cop_graph_keeps_state(g);
+	form f = form_of(j, &in, &rows);
+	int64_t all = cop_type_count(x), n = all / j->each;
+	j->at_once = rows;
 	cli_shape(have, sizeof have, x);
-	if (!j->alone) in.dim[0] = 1;
+	if (rows) in.dim[0] = 1;
 	cli_shape(want, sizeof want, &in);
 	if (x->dtype != in.dtype && !(x->dtype == COP_F32 && in.q.scale))
 		return cli_fail(c, COP_ARG, "%s: holds %s, the network takes %s", j->arg[1],
 		        x->dtype == COP_F32 ? "reals" : "whole numbers of another kind", in.dtype == COP_F32 ? "f32" : "whole numbers");
-	if (!all || all % j->each || (!one && x->dim[0] != all / j->each) || (x->dtype != COP_F32 && !cli_same_order(x, one ? 0 : 1, &in, j->alone ? 0 : 1)))
+	if (!n || n * j->each != all || (f == ALONG && x->dim[0] != n) || (x->dtype != COP_F32 && !cli_same_order(x, f != SINGLE, &in, rows || f == LONGER)))
 		return cli_fail(c, COP_SHAPE, "%s: has shape %s, one sample of the network is %s", j->arg[1], have, want);
-	j->d = (cop_dataset){.name = j->arg[1], .x = {.dtype = COP_F32, .q.axis = -1}, .count = (int32_t)(all / j->each), .get = get, .ud = j};
-	for (int i = one ? 0 : 1; i < x->rank; i++) j->d.x.dim[j->d.x.rank++] = x->dim[i];
+	j->d = (cop_dataset){.name = j->arg[1], .x = {.dtype = COP_F32, .q.axis = -1}, .count = (int32_t)n, .get = get, .ud = j};
+	for (int i = f == ALONG ? 1 : 0; i < x->rank; i++) j->d.x.dim[j->d.x.rank++] = x->dim[i];
+	if (f == LONGER) j->d.x.dim[0] = in.dim[0];
 	if (x->dtype != COP_F32) return COP_OK;
 	CLI_TRY(cli_data_fits(c, g, &j->d));
 	return cop_data_fit(&j->fitted, NULL, g, &j->d);
 }
 
-/* Samples i .. i+k into the first rows of the input. */
+/* The network for up to 64 samples at once. Where those would not come out one after the other it stays, and runs as often as it must. */
+static cop_status model_for(cop_graph **g, cli *c, job *j)
+{
+	j->batch = !j->as_is && j->d.count > 64 ? 64 : j->d.count;
+	if (j->as_is || (j->at_once && cli_batched(g, j->held, j->batch))) return COP_OK;
+	j->batch = j->held;
+	if (j->d.count % j->held)
+		return cli_fail(c, COP_SHAPE, "%s: holds %d samples, and they go through the network %d at a time; give a multiple of that", j->arg[1], j->d.count, j->held);
+	return COP_OK;
+}
+
+/* Samples i .. i+k into the first places of the input. */
 static cop_status load(cli *c, const job *j, const cop_tensor *in, int64_t i, int32_t k, float *room)
 {
 	cop_tensor part = *in, from = {in->type, (char *)j->x.data + (size_t)i * (size_t)j->each};
 	int32_t label;
 
-	if (!j->alone) part.type.dim[0] = from.type.dim[0] = k;
+	part.type.rank = from.type.rank = 1;
+	part.type.dim[0] = from.type.dim[0] = (int32_t)(k * j->each);
 	for (int32_t r = 0; room && r < k; r++) CLI_TRY(j->fitted->get(j->fitted->ud, (int32_t)i + r, room + r * j->each, &label));
 	if (room) from.type.dtype = COP_F32, from.data = room;
 	memset(in->data, 0, cop_type_bytes(&in->type));
 	return cop_tensor_copy(c->cx, &part, &from);
 }
 
-/* The shape of n results. */
-static void result_type(cop_type *y, int64_t n, bool alone)
-{
-	y->q = (cop_quant){.axis = -1}; /* lives no longer than the plan */
-	if (alone && n == 1) return;
-	if (alone && (y->rank < 1 || y->dim[0] != 1) && y->rank < COP_MAX_DIM)
-		for (int i = y->rank++; i > 0; i--) y->dim[i] = y->dim[i - 1];
-	y->dim[0] = (int32_t)n;
-}
-
-static cop_status run(cop_tensor *y, cli *c, const job *j)
+static cop_status run(cop_tensor *y, cli *c, const job *j, cop_graph *g)
 {
 	int64_t n = j->d.count;
-	int32_t batch = j->alone ? 1 : n > 64 ? 64 : (int32_t)n;
-	cli_deployed d;
+	cop_plan *p = NULL;
+	cop_session *s = NULL;
 	cop_tensor in, out;
 	cop_target host;
 
 	CLI_TRY(cop_target_find(&host, c->cx, "host"));
 	host.threads = cli_threads(c);
-	CLI_TRY(cli_deploy(&d, c, j->arg[0], j->alone ? 0 : batch, &host, true));
-	cop_status st = cop_session_io(d.s, 0, 0, false, &in);
-	if (!st) st = cop_session_io(d.s, 0, 0, true, &out);
+	cop_status st = cop_plan_build(&p, &g, 1, &host);
+	if (!st) st = cop_session_new(&s, p, host.threads);
+	if (!st) st = cop_session_io(s, 0, 0, false, &in);
+	if (!st) st = cop_session_io(s, 0, 0, true, &out);
 	if (st) goto done;
-	size_t ys = cop_type_bytes(&out.type) / (size_t)batch;
-	float *room = j->fitted ? malloc(sizeof *room * (size_t)batch * (size_t)j->each) : NULL;
-	y->type = out.type;
-	result_type(&y->type, n, j->alone);
-	y->data = malloc(ys * (size_t)n);
+	size_t bytes = cop_type_bytes(&out.type);
+	float *room = j->fitted ? malloc(sizeof *room * (size_t)j->batch * (size_t)j->each) : NULL;
+	y->data = malloc(cop_type_bytes(&y->type) + 1);
 	if (!y->data || (j->fitted && !room)) st = cli_fail(c, COP_NOMEM, "out of memory for the results of %lld samples", (long long)n);
-	for (int64_t i = 0; !st && i < n; i += batch) {
-		int32_t k = n - i < batch ? (int32_t)(n - i) : batch;
+	for (int64_t i = 0; !st && i < n; i += j->batch) {
+		int32_t k = n - i < j->batch ? (int32_t)(n - i) : j->batch;
 		st = load(c, j, &in, i, k, room);
-		if (!st) st = cop_session_run(d.s, 0);
-		memcpy((char *)y->data + (size_t)i * ys, out.data, (size_t)k * ys);
+		if (!st) st = cop_session_run(s, 0);
+		if (!st) memcpy((char *)y->data + (size_t)(i / j->batch) * bytes, out.data, k < j->batch ? bytes / (size_t)j->batch * (size_t)k : bytes);
 	}
 	free(room);
 done:
-	cli_deployed_free(&d);
+	cop_session_free(s);
+	cop_plan_free(p);
 	return st;
 }
 
@@ -127,12 +151,12 @@ static float number_at(const cop_tensor *t, int64_t i)
 }
 
 /* The class of each of the first samples, where the network knows names. */
-static void classes(cli *c, const cop_graph *g, const cop_tensor *y)
+static void classes(cli *c, const cop_graph *g, const cop_tensor *y, int32_t samples)
 {
-	int64_t n = cop_type_count(&y->type) / y->type.dim[0];
+	int64_t n = cop_type_count(&y->type) / samples;
 	char name[CLI_CLASS];
 
-	for (int32_t i = 0; cop_graph_class(g, 0) && i < y->type.dim[0] && i < 10; i++) {
+	for (int32_t i = 0; cop_graph_class(g, 0) && i < samples && i < 10; i++) {
 		int32_t best = 0;
 		for (int32_t k = 1; k < n; k++) best = number_at(y, i * n + k) > number_at(y, i * n + best) ? k : best;
 		cli_class(name, g, best);
@@ -145,6 +169,7 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	job j = {0};
 	const cli_line line = {options, "FILE INPUT...",
 	        "Runs a network on an array of samples (C order, channels last): f32, or the network's own integers.\v"
+	        "An array of the shape of the input goes in as it is; a longer first axis, or one more, holds several samples.\n"
 	        "An integer network takes f32, too, by the scale of its input; its results are written as they are.\n"
 	        "Reals are scaled and turned as the network says or the options ask; its own integers go in as they are.\n"
 	        "A network that keeps a state from one run to the next (a streaming model) gets the samples in order.\n"
@@ -162,7 +187,12 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	cop_status st = cli_model(&g, c, j.arg[0]);
 	if (!st) st = cli_samples_set(c, g, &j.s);
 	if (!st) st = samples(c, &j, g);
-	if (!st) st = run(&y, c, &j);
+	if (!st) st = cop_graph_io(g, NULL, &y.type);
+	if (!st && !j.as_is) cli_stacked(&y.type, j.held, j.d.count);
+	y.type.q = (cop_quant){.axis = -1}; /* lives no longer than the graph */
+	if (!st) st = model_for(&g, c, &j);
+	if (!st) st = cop_graph_apply(&g, "to_infer fuse");
+	if (!st) st = run(&y, c, &j, g);
 	if (!st) st = cop_npy_write(c->cx, j.out, &y);
 	if (!st) {
 		cli_shape(shape, sizeof shape, &y.type);
@@ -170,7 +200,7 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 		cli_put_int(c, "samples", j.d.count);
 		cli_put_text(c, "shape", shape);
 		if (!c->quiet) cli_out(c, "%s: %s\n", j.out, shape);
-		if (!c->quiet) classes(c, g, &y);
+		if (!c->quiet) classes(c, g, &y, j.d.count);
 	}
 	free(y.data);
 	cop_data_free(j.fitted);

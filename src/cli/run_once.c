@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_once - a network on arrays for each of its inputs, as they are: every result is written. A first dimension that a model
- * leaves open becomes that of the arrays; an input that decides about shapes takes its value from them.
+ * run_once - a network on arrays for each of its inputs: every result is written. A first dimension that a model leaves open becomes
+ * that of the arrays; an input that decides about shapes takes its value from them. Arrays of the inputs' shapes go in as they are. Where
+ * they hold more samples, those go in at once if they come out whole, one after the other; else one by one.
  */
 #include "cli.h"
 
@@ -28,56 +29,167 @@ bool cli_runs_once(const char *model, const char *const *inputs, const char *out
 	return inputs[1] || ends(model, ".onnx") || is_folder(out);
 }
 
-/* The network for these arrays. */
-static cop_status model_for(cop_graph **g, cli *c, const char *model, const cop_tensor *x, int n)
+/* How an array holds the samples of a run: all runs get the same; along the first axis; along an axis more than the input has. */
+typedef enum form { SAME, ROWS, STACKED } form;
+
+typedef struct job {
+	const char *const *name;
+	cop_tensor x[CLI_MOST_INPUTS], *y; /* what was given; the results of all runs */
+	form form[CLI_MOST_INPUTS];
+	int n_x, n_y;
+	int32_t runs; /* times that the network runs */
+	cop_graph *g;
+} job;
+
+/* The network for these arrays, as the file has it. */
+static cop_status model_for(job *j, cli *c, const char *model)
 {
-	cop_type t;
-	char spec[40];
-	int32_t batch = x[0].type.rank ? x[0].type.dim[0] : 0;
 	cop_import_args args = cli_import_args(c);
 
-	args.batch = batch, args.n_given = n, args.given = x;
-	CLI_TRY(ends(model, ".onnx") ? cop_model_import(g, c->cx, model, &args) : cli_model(g, c, model));
-	cop_status st = COP_OK;
-	if (batch > 1 && cop_graph_io_type(*g, false, 0, &t) && t.rank && t.dim[0] != batch) { /* fixed in the file */
-		snprintf(spec, sizeof spec, "batch:n=%d", batch);
-		st = cop_graph_apply(g, spec);
-	}
-	return st ? st : cop_graph_apply(g, "to_infer fuse");
+	args.batch = j->x[0].type.rank ? j->x[0].type.dim[0] : 0, args.n_given = j->n_x, args.given = j->x;
+	return ends(model, ".onnx") ? cop_model_import(&j->g, c->cx, model, &args) : cli_model(&j->g, c, model);
 }
 
-static cop_status feed(cli *c, cop_session *s, const cop_graph *g, const char *const *names, const cop_tensor *x, int n)
+/* The array at or behind *i that is for input `at`: an empty one is for none. False past the end. */
+static bool next_input(const job *j, int *i, int at, cop_type *want)
+{
+	while (*i < j->n_x && !cop_type_count(&j->x[*i].type)) ++*i;
+	return *i < j->n_x && cop_graph_io_type(j->g, false, at, want);
+}
+
+static form form_of(const cop_type *x, const cop_type *t, int32_t runs)
+{
+	if (!x->rank || cop_type_count(x) != runs * cop_type_count(t)) return SAME;
+	if (t->rank && x->rank <= t->rank && x->dim[0] == runs * t->dim[0] && cli_same_order(x, 1, t, 1)) return ROWS;
+	return x->dim[0] == runs && cli_same_order(x, 1, t, 0) ? STACKED : SAME;
+}
+
+/* For how many runs the arrays are enough: 1 where all are as the network takes them, 0 where that is no whole number for each. */
+static int32_t count_runs(job *j)
+{
+	cop_type t;
+	int64_t runs = 1;
+	bool exact = true;
+
+	for (int i = 0, at = 0; exact && next_input(j, &i, at, &t); i++, at++) {
+		exact = cop_type_count(&j->x[i].type) == cop_type_count(&t);
+		runs = cop_type_count(&j->x[i].type) / cop_type_count(&t);
+	}
+	if (exact || runs < 2 || runs > INT32_MAX) return exact;
+	for (int i = 0, at = 0; next_input(j, &i, at, &t); i++, at++)
+		if (!(j->form[i] = form_of(&j->x[i].type, &t, (int32_t)runs)) && cop_type_count(&j->x[i].type) != cop_type_count(&t)) return 0;
+	return (int32_t)runs;
+}
+
+/* The types of the results of a run. */
+static cop_status set_outputs(job *j, cli *c)
+{
+	cop_type t;
+
+	for (j->n_y = 0; cop_graph_io_type(j->g, true, j->n_y, &t);) j->n_y++;
+	if (!(j->y = calloc((size_t)j->n_y + 1, sizeof *j->y))) return cli_fail(c, COP_NOMEM, "out of memory for %d results", j->n_y);
+	for (int i = 0; i < j->n_y && cop_graph_io_type(j->g, true, i, &t); i++) {
+		j->y[i].type = t;
+		j->y[i].type.q = (cop_quant){.axis = -1}; /* lives no longer than the graph */
+	}
+	return COP_OK;
+}
+
+/* The batch lies behind another axis of some array, or they hold fewer samples than the network takes: it is written for as many. */
+static cop_status resize(job *j)
+{
+	const cop_type *x = &j->x[0].type;
+	cop_type t;
+	char spec[40];
+
+	if (!x->rank || x->dim[0] < 2 || !cop_graph_io_type(j->g, false, 0, &t) || !t.rank || t.dim[0] == x->dim[0]) return COP_OK;
+	snprintf(spec, sizeof spec, "batch:n=%d", x->dim[0]);
+	return cop_graph_apply(&j->g, spec);
+}
+
+/* How the samples of the arrays go through the network. */
+static cop_status plan_runs(job *j, cli *c)
+{
+	int32_t held = cop_graph_batch(j->g);
+	bool rows = !cop_graph_keeps_state(j->g);
+	cop_type t;
+
+	if (!(j->runs = count_runs(j))) {
+		memset(j->form, 0, sizeof j->form);
+		j->runs = 1;
+		CLI_TRY(resize(j));
+	}
+	CLI_TRY(set_outputs(j, c));
+	for (int i = 0, at = 0; next_input(j, &i, at, &t); i++, at++) rows = rows && j->form[i] == ROWS && t.dim[0] == held;
+	if (j->runs < 2) return COP_OK;
+	if (!rows) held = 1;
+	bool at_once = rows && (int64_t)j->runs * held <= 1 << 20 && cli_batched(&j->g, held, j->runs * held);
+	for (int i = 0; i < j->n_y; i++) cli_stacked(&j->y[i].type, held, j->runs * held);
+	if (at_once) memset(j->form, 0, sizeof j->form), j->runs = 1;
+	return COP_OK;
+}
+
+static cop_status check_inputs(cli *c, const job *j)
 {
 	cop_type want;
 	char have[64], need[64];
 	int at = 0;
 
-	for (int i = 0; i < n; i++) {
-		cop_tensor to;
-		if (!cop_type_count(&x[i].type)) continue; /* an empty array is none of the graph's inputs */
-		if (!cop_graph_io_type(g, false, at, &want)) return cli_fail(c, COP_ARG, "%s: the network has %d inputs only", names[i], at);
-		cli_shape(have, sizeof have, &x[i].type);
+	for (int i = 0; i < j->n_x; i++) {
+		const cop_type *x = &j->x[i].type;
+		int32_t times = j->runs > 1 && j->form[i] ? j->runs : 1;
+		if (!cop_type_count(x)) continue;
+		if (!cop_graph_io_type(j->g, false, at, &want)) return cli_fail(c, COP_ARG, "%s: the network has %d inputs only", j->name[i], at);
+		cli_shape(have, sizeof have, x);
 		cli_shape(need, sizeof need, &want);
-		if (cop_type_count(&want) != cop_type_count(&x[i].type)) return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network %s", names[i], have, i, need);
-		if (!cli_same_order(&x[i].type, 0, &want, 0)) return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network is %s: transpose it (for samples with the channels last, `coppice data export FILE --for NET -o x.npy` does)", names[i], have, i, need);
-		CLI_TRY(cop_session_io(s, 0, at++, false, &to));
-		cop_tensor from = {to.type, x[i].data};
-		from.type.dtype = x[i].type.dtype;
-		CLI_TRY(cop_tensor_copy(c->cx, &to, &from));
+		if (cop_type_count(x) != times * cop_type_count(&want)) return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network %s", j->name[i], have, at, need);
+		if (times == 1 && !cli_same_order(x, 0, &want, 0))
+			return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network is %s: transpose it (for samples with the channels last, `coppice data export FILE --for NET -o x.npy` does)",
+			        j->name[i], have, at, need);
+		at++;
 	}
-	if (cop_graph_io_type(g, false, at, &want)) return cli_fail(c, COP_ARG, "the network has more inputs than the %d arrays given", n);
+	if (cop_graph_io_type(j->g, false, at, &want)) return cli_fail(c, COP_ARG, "the network has more inputs than the %d arrays given", j->n_x);
 	return COP_OK;
 }
 
-static cop_status write_one(cli *c, cop_session *s, int i, const char *path)
+static cop_status feed(cli *c, cop_session *s, const job *j, int32_t run)
 {
-	cop_tensor y;
+	cop_type want;
+	cop_tensor to;
+
+	for (int i = 0, at = 0; next_input(j, &i, at, &want); i++, at++) {
+		CLI_TRY(cop_session_io(s, 0, at, false, &to));
+		cop_tensor from = {to.type, j->x[i].data};
+		from.type.dtype = j->x[i].type.dtype;
+		if (j->form[i]) from.data = (char *)from.data + (size_t)run * cop_type_bytes(&from.type);
+		CLI_TRY(cop_tensor_copy(c->cx, &to, &from));
+	}
+	return COP_OK;
+}
+
+static cop_status run_all(cli *c, cop_session *s, job *j)
+{
+	for (int i = 0; i < j->n_y; i++)
+		if (!(j->y[i].data = malloc(cop_type_bytes(&j->y[i].type) + 1))) return cli_fail(c, COP_NOMEM, "out of memory for the results of %d runs", j->runs);
+	for (int32_t r = 0; r < j->runs; r++) {
+		CLI_TRY(feed(c, s, j, r));
+		CLI_TRY(cop_session_run(s, 0));
+		for (int i = 0; i < j->n_y; i++) {
+			cop_tensor y;
+			CLI_TRY(cop_session_io(s, 0, i, true, &y));
+			size_t bytes = cop_type_bytes(&j->y[i].type) / (size_t)j->runs;
+			memcpy((char *)j->y[i].data + (size_t)r * bytes, y.data, bytes);
+		}
+	}
+	return COP_OK;
+}
+
+static cop_status write_one(cli *c, const cop_tensor *y, const char *path)
+{
 	char shape[64];
 
-	CLI_TRY(cop_session_io(s, 0, i, true, &y));
-	y.type.q = (cop_quant){.axis = -1};
-	CLI_TRY(cop_npy_write(c->cx, path, &y));
-	cli_shape(shape, sizeof shape, &y.type);
+	CLI_TRY(cop_npy_write(c->cx, path, y));
+	cli_shape(shape, sizeof shape, &y->type);
 	cli_put_item(c, NULL);
 	cli_put_text(c, "output", path);
 	cli_put_text(c, "shape", shape);
@@ -86,47 +198,58 @@ static cop_status write_one(cli *c, cop_session *s, int i, const char *path)
 	return COP_OK;
 }
 
-static cop_status write_all(cli *c, cop_session *s, const cop_graph *g, const char *out)
+static cop_status write_all(cli *c, const job *j, const char *out)
 {
 	char path[1024];
-	cop_type t;
-	bool many = cop_graph_io_type(g, true, 1, &t), folder = is_folder(out);
+	bool folder = is_folder(out);
 
-	if (many && !folder) return cli_fail(c, COP_ARG, "the network has several results: -o FOLDER/ says where they go");
+	if (j->n_y > 1 && !folder) return cli_fail(c, COP_ARG, "the network has several results: -o FOLDER/ says where they go");
 	if (folder && mkdir(out, 0777) && errno != EEXIST) return cli_fail(c, COP_IO, "%s: %s", out, strerror(errno));
 	cli_put_list(c, "outputs");
-	for (int i = 0; cop_graph_io_type(g, true, i, &t); i++) {
+	for (int i = 0; i < j->n_y; i++) {
 		if (folder) snprintf(path, sizeof path, "%.900s%soutput_%d.npy", out, ends(out, "/") ? "" : "/", i);
 		else snprintf(path, sizeof path, "%.1000s", out);
-		CLI_TRY(write_one(c, s, i, path));
+		CLI_TRY(write_one(c, &j->y[i], path));
 	}
 	cli_put_end(c);
 	return COP_OK;
 }
 
-cop_status cli_run_once(cli *c, const char *model, const char *const *inputs, const char *out)
+static cop_status run_job(job *j, cli *c, const char *model)
 {
-	cop_tensor x[CLI_MOST_INPUTS] = {0};
-	cop_graph *g = NULL;
 	cop_plan *p = NULL;
 	cop_session *s = NULL;
 	cop_target t;
-	cop_status st = COP_OK;
-	int n = 0;
 
-	if (!is_folder(out)) CLI_TRY(cli_can_write(c, out));
-	for (; !st && n < CLI_MOST_INPUTS && inputs[n]; n++) st = cop_tensor_read(&x[n], c->cx, inputs[n]);
-	if (!st) st = model_for(&g, c, model, x, n);
-	if (!st) st = cop_target_find(&t, c->cx, "host");
-	if (!st) t.threads = cli_threads(c);
-	if (!st) st = cop_plan_build(&p, &g, 1, &t);
-	if (!st) st = cop_session_new(&s, p, cli_threads(c));
-	if (!st) st = feed(c, s, g, inputs, x, n);
-	if (!st) st = cop_session_run(s, 0);
-	if (!st) st = write_all(c, s, g, out);
+	CLI_TRY(model_for(j, c, model));
+	CLI_TRY(plan_runs(j, c));
+	CLI_TRY(check_inputs(c, j));
+	CLI_TRY(cop_graph_apply(&j->g, "to_infer fuse"));
+	CLI_TRY(cop_target_find(&t, c->cx, "host"));
+	t.threads = cli_threads(c);
+	cop_status st = cop_plan_build(&p, &j->g, 1, &t);
+	if (!st) st = cop_session_new(&s, p, t.threads);
+	if (!st) st = run_all(c, s, j);
 	cop_session_free(s);
 	cop_plan_free(p);
-	cop_graph_free(g);
-	for (int i = 0; i < n; i++) cop_free(c->cx, x[i].data);
+	return st;
+}
+
+cop_status cli_run_once(cli *c, const char *model, const char *const *inputs, const char *out)
+{
+	job *j = calloc(1, sizeof *j);
+	cop_status st = COP_OK;
+
+	if (!j) return cli_fail(c, COP_NOMEM, "out of memory");
+	j->name = inputs;
+	if (!is_folder(out)) st = cli_can_write(c, out);
+	for (; !st && j->n_x < CLI_MOST_INPUTS && inputs[j->n_x]; j->n_x++) st = cop_tensor_read(&j->x[j->n_x], c->cx, inputs[j->n_x]);
+	if (!st) st = run_job(j, c, model);
+	if (!st) st = write_all(c, j, out);
+	cop_graph_free(j->g);
+	for (int i = 0; i < j->n_x; i++) cop_free(c->cx, j->x[i].data);
+	for (int i = 0; j->y && i < j->n_y; i++) free(j->y[i].data);
+	free(j->y);
+	free(j);
 	return st;
 }

@@ -292,6 +292,24 @@ cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n)
 	return cop__batch_for(out, g, &(cop_sized_args){.n = n}, NULL);
 }
 
+static bool one_by_one(const cop_graph *g, const cop_vid *v, int32_t count, int32_t n)
+{
+	for (int32_t i = 0; i < count; i++)
+		if (g->value[v[i]].samples != n || g->value[v[i]].lead != 1) return false;
+	return true;
+}
+
+bool cop_graph_batched(cop_graph **g, int32_t n)
+{
+	cop_graph *many;
+
+	if (cop__pass_batch(&many, *g, n)) return cop_error_clear((*g)->cx), false;
+	bool fits = one_by_one(many, many->input, many->n_input, n) && one_by_one(many, many->output, many->n_output, n);
+	cop_graph_free(fits ? *g : many);
+	if (fits) *g = many;
+	return fits;
+}
+
 void cop__parts_of(cop_parts *p, const cop_graph *g, cop_vid v, int32_t samples)
 {
 	const cop_value *x = &g->value[v];
