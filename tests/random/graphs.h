@@ -93,8 +93,8 @@ static inline int32_t draw_groups(drawn *z, int32_t c, int32_t *out)
 static inline cop_vid draw_conv(drawn *z, cop_vid x)
 {
 	const int32_t *d = dims(z, x);
-	window h = draw_window(z, d[1], 5, true), w = chance(z, 60) ? h : draw_window(z, d[2], 5, true);
-	int32_t out = between(z, 1, 20), c = d[3], groups = draw_groups(z, c, &out);
+	int32_t out = between(z, 1, 20), c = d[3], groups = draw_groups(z, c, &out), most = groups == c ? 7 : 5;
+	window h = draw_window(z, d[1], most, true), w = chance(z, 60) ? h : draw_window(z, d[2], most, true);
 	cop_act_attr act = draw_act(z);
 
 	if (d[2] + w.before + w.after < (w.k - 1) * w.dil + 1) return 0;
@@ -275,8 +275,8 @@ static inline cop_vid multipliers(drawn *z, int32_t out, int32_t taps, int32_t *
 static inline cop_vid draw_qconv(drawn *z, cop_vid x)
 {
 	const int32_t *d = dims(z, x);
-	window h = draw_window(z, d[1], 5, true), w = chance(z, 60) ? h : draw_window(z, d[2], 5, true);
-	int32_t out = between(z, 1, 24), c = d[3], groups = draw_groups(z, c, &out), up = 0, b[2 * MOST_CHANNELS];
+	int32_t out = between(z, 1, 24), c = d[3], groups = draw_groups(z, c, &out), most = groups == c ? 7 : 5, up = 0, b[2 * MOST_CHANNELS];
+	window h = draw_window(z, d[1], most, true), w = chance(z, 60) ? h : draw_window(z, d[2], most, true);
 
 	if (d[2] + w.before + w.after < (w.k - 1) * w.dil + 1) return 0;
 	int32_t taps = h.k * w.k * (c / groups);

@@ -65,6 +65,12 @@ static inline uint32_t cop_odd(uint32_t v)
 	__asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(v));
 	return r;
 }
+static inline uint32_t cop_minus(uint32_t a, uint32_t b)
+{
+	uint32_t r;
+	__asm__("ssub16 %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+	return r;
+}
 static inline int32_t cop_dual(uint32_t a, uint32_t b, int32_t s)
 {
 	__asm__("smlad %0, %1, %2, %0" : "+r"(s) : "r"(a), "r"(b));
@@ -76,6 +82,13 @@ static inline int32_t cop_scale_add(int32_t acc, int32_t m, int32_t zero)
 	__asm__("smmlar %0, %1, %2, %3" : "=r"(r) : "r"(acc), "r"(m), "r"(zero));
 	return r;
 }
+/* COP_TWICE; factor: 2^(32 - shift) */
+static inline int32_t cop_scale_twice(int32_t acc, int32_t m, int32_t factor, int32_t zero)
+{
+	int32_t r;
+	__asm__("qadd %0, %1, %1\n smmulr %0, %0, %2\n add %0, %0, %0, asr #31" : "=&r"(r) : "r"(acc), "r"(m));
+	return cop_scale_add(r, factor, zero);
+}
 static inline int32_t cop_sat8(int32_t v)
 {
 	int32_t r;
@@ -86,6 +99,7 @@ static inline int32_t cop_sat8(int32_t v)
 static inline uint32_t cop_pair(int32_t low, int32_t high) { return ((uint32_t)low & 0xffff) | (uint32_t)high << 16; }
 static inline uint32_t cop_even(uint32_t v) { return (uint32_t)__sxtb16((int8x4_t)v); }
 static inline uint32_t cop_odd(uint32_t v) { return (uint32_t)__sxtb16((int8x4_t)(v >> 8)); }
+static inline uint32_t cop_minus(uint32_t a, uint32_t b) { return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b); }
 static inline int32_t cop_dual(uint32_t a, uint32_t b, int32_t s) { return __smlad((int16x2_t)a, (int16x2_t)b, s); }
 static inline int32_t cop_scale_add(int32_t acc, int32_t m, int32_t zero) { return zero + cop_scale_single(acc, m, 0); }
 static inline int32_t cop_sat8(int32_t v) { return __ssat(v, 8); }
@@ -129,36 +143,35 @@ COP_OUT_OF_LINE int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o,
 }
 
 /* ---- dense weights in pairs of filters ----
- * Pack word 0: PACK_EXACT or 0. Then for each pair of filters (a: even, b: odd) their words, two taps each, an even number of them.
+ * Pack word 0: PACK_EXACT, PACK_PARTS or 0. Then for each pair of filters (a: even, b: odd) their words, two taps each, an even number of them.
  * A word's low half holds a's and b's weight for one tap, its high half for the next: half = 256 b + a as one int16. So the
  * word as it is multiplies 256 b + a, its even bytes a, and b's sum is the difference / 256, without taking b's bytes out.
- * That holds while b's weights are not -128 and b's sum stays within 24 bits; else the halves hold plain bytes (no PACK_EXACT).
+ * That holds while b's weights are not -128 and b's sum stays within 24 bits, as that of PART_WORDS words always does: PACK_PARTS says
+ * that only parts' sums do. With a weight of -128 the halves hold plain bytes, and word 0 is 0.
  * A run of bytes x0 x1 x2 x3 becomes the words (x0,x2) (x1,x3); of the last 1, 2 or 3: (x0,-), (x0,x1), (x0,x2) (x1,-). */
-enum { PACK_EXACT = 1 };
+enum { PACK_EXACT = 1, PACK_PARTS = 2, PART_WORDS = 256 };
 
 static inline int32_t cop_run_words(int32_t run) { return (run >> 2) * 2 + ((run & 3) + 1) / 2; }
 
 /* Adds one word's products with the taps x to the sums of both filters. */
-#if COP_ACLE
-static inline /* a few instructions */
-#else
-COP_OUT_OF_LINE
-#endif
-void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
+#if COP_DSP || COP_ACLE
+static inline void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
 {
-#if COP_ACLE
 	uint32_t even = cop_even(w);
 
 	*a = cop_dual(even, x, *a);
-	*b = cop_dual(cop_odd(exact ? (uint32_t)__ssub16((int16x2_t)w, (int16x2_t)even) : w), x, *b);
+	*b = cop_dual(cop_odd(exact ? cop_minus(w, even) : w), x, *b);
+}
 #else
+COP_OUT_OF_LINE void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int32_t *a, int32_t *b)
+{
 	for (int32_t i = 0; i < 2; i++, w >>= 16, x >>= 16) {
 		int32_t wa = (int8_t)w, wb = ((int16_t)w - (exact ? wa : 0)) >> 8;
 		*a = cop_wrap_add(*a, wa * (int16_t)x); /* wraps, as the instructions do: what the bias holds ahead comes back */
 		*b = cop_wrap_add(*b, wb * (int16_t)x);
 	}
-#endif
 }
+#endif
 
 /* n bytes to pairs, `step` words from one to the next. */
 static inline uint32_t *cop_expand(uint32_t *d, const int8_t *x, int32_t n, int32_t step)
@@ -179,17 +192,6 @@ static inline uint32_t *cop_expand(uint32_t *d, const int8_t *x, int32_t n, int3
 	if (n & 2) *d = cop_pair(x[0], x[1 + (n & 1)]), d += step;
 	if (n & 1) *d = (uint32_t)x[n >> 1 & 1], d += step;
 	return d;
-}
-
-/* ---- depthwise 3x3: planes of int16 ----
- * A row holds an even number of results' columns; a band as many rows of results as its planes' bytes allow. */
-enum { COP_DW_PLANE = 5248 };
-
-static inline int32_t cop_dw_pitch(const int32_t *k) { return ((k[CK_OW] + 1) & ~1) * k[CK_SW] + 2; }
-static inline int32_t cop_dw_rows(const int32_t *k)
-{
-	int32_t lines = COP_DW_PLANE / (2 * cop_dw_pitch(k)), rows = lines > 3 ? (lines - 3) / k[CK_SH] + 1 : 1;
-	return rows < k[CK_OH] ? rows : k[CK_OH];
 }
 
 #endif

@@ -4,7 +4,7 @@
  * lie. Runs where the plan is made; not shipped to devices.
  */
 #include "kernel/ahead.h"
-#include "kernel/cortexm/dsp.h"
+#include "kernel/cortexm/planes.h"
 
 typedef int32_t weight_of(const void *w, int32_t i);
 
@@ -20,8 +20,9 @@ static int32_t weight_i4(const void *w, int32_t i)
 enum { TILE = 3 };
 
 /* Words of a window, rounded up to what the kernel's inner loop takes: 2, fully connected 4. */
-static int32_t window_words(const int32_t *k, int32_t whole) { return (k[CK_KH] * cop_run_words(k[CK_KW] * k[CK_C]) + whole - 1) & -whole; }
+static int32_t window_words(const int32_t *k, int32_t whole) { return (k[CK_KH] * cop_run_words(k[CK_KW] * (k[CK_C] / k[CK_G])) + whole - 1) & -whole; }
 
+bool cop_qconv_apart_fits_dsp(const int32_t *k) { return k[CK_G] < k[CK_C] || k[CK_G] == 1; } /* else depthwise */
 bool cop_qconv_fits_dsp(const int32_t *k) { return k[CK_G] == 1 && (k[CK_DW] == 1 || k[CK_KW] == 1); }
 
 bool cop_qconv_point_fits_dsp(const int32_t *k)
@@ -33,30 +34,33 @@ bool cop_qfc_fits_dsp(const int32_t *k) { return cop_qconv_point_fits_dsp(k) && 
 
 size_t cop_qconv_work_dsp(const int32_t *k)
 {
-	return (size_t)window_words(k, 2) * TILE * 4 + (k[CK_KW] > 1 ? (size_t)((k[CK_KW] * k[CK_C] + 3) & ~3) : 0);
+	return (size_t)window_words(k, 2) * TILE * 4 + (k[CK_KW] > 1 ? (size_t)((k[CK_KW] * (k[CK_C] / k[CK_G]) + 3) & ~3) : 0);
 }
 
 size_t cop_qfc_work_dsp(const int32_t *k) { return (size_t)window_words(k, 4) * 4; }
 
-/* A tile is written when its windows have been read: what comes later must still be there. */
+/* A tile is written when its windows have been read, or, of several groups, between those: what comes later must still be there. */
 size_t cop_qconv_ahead_dsp(const int32_t *k)
 {
-	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW];
+	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], end = pixels, at = k[CK_G] > 1 ? 0 : TILE - 1;
 	int64_t first = (int64_t)k[CK_N] * k[CK_H] * k[CK_W], most = 0;
 
-	for (int32_t p = pixels - 1; p >= 0; p--) {
-		if (p % TILE == TILE - 1 || p == pixels - 1) { /* the last pixel of a tile; first: of the pixels that later ones read */
-			int64_t more = (int64_t)(p + 1) * k[CK_O] - first * k[CK_C];
-			most = more > most ? more : most;
-		}
+	for (int32_t p = pixels - 1; p >= 0; p--) { /* end: of a tile; first: of the pixels that p and later ones read */
+		if (p % TILE == TILE - 1) end = p + 1;
 		int32_t r = p / k[CK_OW], h = r % k[CK_OH] * k[CK_SH] - k[CK_PT], w = p % k[CK_OW] * k[CK_SW] - k[CK_PL];
-		int64_t begin = ((int64_t)(r / k[CK_OH]) * k[CK_H] + (h < 0 ? 0 : h)) * k[CK_W] + (w < 0 ? 0 : w);
+		int64_t begin = ((int64_t)(r / k[CK_OH]) * k[CK_H] + (h < 0 ? 0 : h)) * k[CK_W] + (w < 0 ? 0 : w), before = first;
 		first = begin < first ? begin : first;
+		if (p % TILE != at && (at == 0 || p != pixels - 1)) continue;
+		int64_t more = (int64_t)end * k[CK_O] - (at ? before : first) * k[CK_C];
+		most = more > most ? more : most;
 	}
 	return (size_t)most;
 }
 
-static size_t pack_bytes(const int32_t *k, int32_t whole) { return 4 + (size_t)((k[CK_O] + 1) / 2) * (size_t)window_words(k, whole) * 4; }
+static size_t pack_bytes(const int32_t *k, int32_t whole)
+{
+	return 4 + (size_t)k[CK_G] * (size_t)((k[CK_O] / k[CK_G] + 1) / 2) * (size_t)window_words(k, whole) * 4;
+}
 size_t cop_qconv_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, 2); }
 size_t cop_qfc_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, 4); }
 
@@ -69,48 +73,63 @@ static int32_t tap_of(int32_t run, int32_t word, int32_t half)
 	return odd + 2 * half < rest ? four + odd + 2 * half : -1;
 }
 
+/* o_n: of a group */
 typedef struct filters { const void *w; weight_of *get; int32_t o_n, kh, kw, c_n, c_run, run; } filters;
 
-static int32_t weight_at(const filters *f, int32_t o, int32_t line, int32_t tap)
+/* Of filter o of a group that begins with filter `first`. */
+static int32_t weight_at(const filters *f, int32_t first, int32_t o, int32_t line, int32_t tap)
 {
 	if (o >= f->o_n || tap < 0) return 0;
-	return f->get(f->w, ((o * f->kh + line) * f->kw + tap / f->c_n) * f->c_run + tap % f->c_n);
+	return f->get(f->w, (((first + o) * f->kh + line) * f->kw + tap / f->c_n) * f->c_run + tap % f->c_n);
 }
 
-/* Can every odd filter's sum be taken from differences? */
-static bool exact(const filters *f)
+/* How every second filter's sum can be taken from differences. */
+static uint32_t exactness(const filters *f, int32_t all)
 {
-	for (int32_t o = 1; o < f->o_n; o += 2) {
+	uint32_t kind = PACK_EXACT;
+
+	for (int32_t o = 0; o < all; o++) {
 		int64_t most = 0;
-		for (int32_t i = 0; i < f->kh * f->run; i++) {
-			int32_t w = weight_at(f, o, i / f->run, i % f->run);
-			if (w == -128) return false;
+		for (int32_t i = 0; o % f->o_n % 2 && i < f->kh * f->run; i++) {
+			int32_t w = weight_at(f, o, 0, i / f->run, i % f->run);
+			if (w == -128) return 0;
 			most += w < 0 ? -w : w;
 		}
-		if (most > 65535) return false; /* times 128: beyond 23 bits and a sign */
+		if (most > 65535) kind = PACK_PARTS; /* times 128: beyond 23 bits and a sign */
 	}
-	return true;
+	return kind;
+}
+
+/* Filters o and o + 1 of a group. */
+static uint32_t *pack_pair(uint32_t *to, const filters *f, int32_t first, int32_t o, bool add)
+{
+	int32_t words = cop_run_words(f->run);
+
+	for (int32_t i = 0; i < f->kh * words; i++) {
+		uint32_t word = 0;
+		for (int32_t half = 0; half < 2; half++) {
+			int32_t tap = tap_of(f->run, i % words, half), a = weight_at(f, first, o, i / words, tap), b = weight_at(f, first, o + 1, i / words, tap);
+			word |= ((uint32_t)(b * 256 + (add ? a : a & 255)) & 0xffff) << (16 * half);
+		}
+		*to++ = word;
+	}
+	return to;
 }
 
 static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole, int32_t whole)
 {
 	const int32_t *k = c->k;
-	filters f = {c->buf[2], get, k[CK_O], k[CK_KH], k[CK_KW], k[CK_C], (k[CK_C] + to_whole) & ~to_whole, k[CK_KW] * k[CK_C]};
-	uint32_t *to = c->work, add = exact(&f);
-	int32_t words = cop_run_words(f.run), rest = window_words(k, whole) - f.kh * words;
+	int32_t c_n = k[CK_C] / k[CK_G];
+	filters f = {c->buf[2], get, k[CK_O] / k[CK_G], k[CK_KH], k[CK_KW], c_n, (c_n + to_whole) & ~to_whole, k[CK_KW] * c_n};
+	uint32_t *to = c->work, kind = exactness(&f, k[CK_O]);
+	int32_t rest = window_words(k, whole) - f.kh * cop_run_words(f.run);
 
-	*to++ = add ? PACK_EXACT : 0;
-	for (int32_t o = 0; o < f.o_n; o += 2) {
-		for (int32_t i = 0; i < f.kh * words; i++) {
-			uint32_t word = 0;
-			for (int32_t half = 0; half < 2; half++) {
-				int32_t tap = tap_of(f.run, i % words, half), a = weight_at(&f, o, i / words, tap), b = weight_at(&f, o + 1, i / words, tap);
-				word |= ((uint32_t)(b * 256 + (add ? a : a & 255)) & 0xffff) << (16 * half);
-			}
-			*to++ = word;
+	*to++ = kind;
+	for (int32_t first = 0; first < k[CK_O]; first += f.o_n)
+		for (int32_t o = 0; o < f.o_n; o += 2) {
+			to = pack_pair(to, &f, first, o, kind);
+			for (int32_t i = 0; i < rest; i++) *to++ = 0;
 		}
-		for (int32_t i = 0; i < rest; i++) *to++ = 0;
-	}
 }
 
 void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 2); }
@@ -128,19 +147,40 @@ bool cop_qdwconv_fits_dsp(const int32_t *k)
 
 size_t cop_qdwconv_work_dsp(const int32_t *k) { return 2 * (size_t)cop_dw_pitch(k) * (size_t)((cop_dw_rows(k) - 1) * k[CK_SH] + 3); }
 
-/* A band is written while its channels are read, which meets no channel but itself; then what later bands read must still be there. */
-size_t cop_qdwconv_ahead_dsp(const int32_t *k)
+static size_t result_bytes(const int32_t *k) { return (size_t)k[CK_N] * (size_t)k[CK_OH] * (size_t)k[CK_OW] * (size_t)k[CK_O]; }
+
+/* A band of rows is written while its channels are read, which meets no channel but itself; then what later bands read must still be there. */
+static size_t bands_ahead(const int32_t *k, int32_t rows)
 {
-	int32_t rows = cop_dw_rows(k);
 	int64_t most = 0;
 
 	for (int32_t n = 0; n < k[CK_N]; n++)
 		for (int32_t end = rows; end < k[CK_OH] + rows; end += rows) { /* of a band's rows */
 			int32_t done = end < k[CK_OH] ? end : k[CK_OH], first = end < k[CK_OH] ? end * k[CK_SH] - k[CK_PT] : k[CK_H];
-			int64_t more = (((int64_t)n * k[CK_OH] + done) * k[CK_OW] - ((int64_t)n * k[CK_H] + (first < 0 ? 0 : first)) * k[CK_W]) * k[CK_C];
+			first = first < 0 ? 0 : first < k[CK_H] ? first : k[CK_H];
+			int64_t more = (((int64_t)n * k[CK_OH] + done) * k[CK_OW] - ((int64_t)n * k[CK_H] + first) * k[CK_W]) * k[CK_C];
 			most = more > most ? more : most;
 		}
 	return (size_t)most;
+}
+
+size_t cop_qdwconv_ahead_dsp(const int32_t *k) { return bands_ahead(k, cop_dw_rows(k)); }
+
+bool cop_qdwconv_any_fits_dsp(const int32_t *k) { return k[CK_G] == k[CK_C] && (k[CK_G] > 1 || k[CK_O] == 1); }
+
+size_t cop_qdwconv_any_work_dsp(const int32_t *k)
+{
+	cop_dw g = cop_dw_of(k);
+	return 4 * (size_t)cop_dw_words(&g) + 2 * (size_t)g.lines * (size_t)g.pitch;
+}
+
+size_t cop_qdwconv_any_ahead_dsp(const int32_t *k)
+{
+	cop_dw g = cop_dw_of(k);
+	int32_t down = k[CK_KW] == 1 && k[CK_KH] > 1, one = g.rows == g.across.y_n && g.cols == g.along.y_n;
+
+	if (k[CK_O] != k[CK_C] || g.cols < g.along.y_n || (down && !one)) return result_bytes(k); /* not in the order of rows */
+	return bands_ahead(k, down ? k[CK_OH] : g.rows);
 }
 
 /* ---- sums and averages ---- */

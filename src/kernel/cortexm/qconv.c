@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qconv - int8 convolution for Cortex-M with DSP instructions, any window, stride and padding, one group.
+ * qconv - int8 convolution for Cortex-M with DSP instructions, any window, stride, dilation and padding; groups one after the other.
  *
  * Three pixels at a time: their windows are widened to int16 in scratch, one word (two taps) of each in turn, then each pair
  * of filters runs over them: six sums in registers. Three pixels and two filters is what the register file holds; seventeen
@@ -11,8 +11,8 @@
 
 enum { TILE = 3 };
 
-/* words: of a window, rounded up to even. */
-typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; int32_t exact, scale, words, o_n; } layer;
+/* A group of the layer. words: of a window, rounded up to even; o_n: filters; step: from a pixel's results to the next one's. */
+typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; uint32_t exact; int32_t scale, words, o_n, step; } layer;
 
 #if COP_DSP
 /* Pairs of filters from y to y_end: x the windows, end what follows them, skip bytes of code not to run in a pair's first round; b, m
@@ -69,26 +69,42 @@ __attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__(
 		"5: mov r0, r1\n add sp, #48\n pop {r4-r11, pc}\n");
 }
 
-/* Sums by the fast path alone: all pairs at once, or, without y_end, one. */
-static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t n, void *y, void *y_end)
+/* Sums by the fast path alone over `words` words: all pairs at once, or, without y_end, one, whose biases lie in b. */
+static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x, int32_t words, const int32_t *b, int32_t n, void *y, void *y_end)
 {
-	int32_t skip = (-(l->words >> 1) & (UNROLL - 1)) * STEP_BYTES;
-	pairs p = {x, skip, x + TILE * l->words, l->b + o, l->m + o, l->k[QK_ZY], y_end ? l->scale : COP_SLOW, n > 1 ? l->o_n : 0, n > 2 ? 2 * l->o_n : 0, y, y_end, 4 * l->o_n};
+	int32_t skip = (-(words >> 1) & (UNROLL - 1)) * STEP_BYTES;
+	pairs p = {x, skip, x + TILE * words, b, l->m, l->k[QK_ZY], y_end ? l->scale : COP_SLOW, n > 1 ? l->step : 0, n > 2 ? 2 * l->step : 0, y, y_end, 4 * l->k[CK_O]};
 	return run_pairs(&p, w);
+}
+
+/* The same, part by part: the whole sums may be too large to be taken from differences. */
+COP_OUT_OF_LINE const uint32_t *parts(const layer *l, const uint32_t *w, const uint32_t *x, int32_t *s)
+{
+	int32_t zero[2] = {0, 0}, t[2 * TILE];
+
+	for (int32_t left = l->words, n; left; left -= n, x += TILE * n) {
+		n = left < PART_WORDS ? left : PART_WORDS;
+		w = fast(l, w, x, n, zero, 1, t, NULL);
+		for (int32_t i = 0; i < 2 * TILE; i++) s[i] = cop_wrap_add(s[i], t[i]);
+	}
+	return w;
 }
 #endif
 
 /* Sums of filters o and o + 1 (if there) over TILE windows: a's in s[0..2], b's in s[3..5]. Returns the weights after those used. */
 COP_OUT_OF_LINE const uint32_t *sums(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t *s)
 {
-	int32_t two = o + 1 < l->o_n;
+	int32_t b[2] = {l->b[o], o + 1 < l->o_n ? l->b[o + 1] : 0};
 
 #if COP_DSP
-	if (l->exact && two) return fast(l, w, x, o, 1, s, NULL);
+	if (l->exact == PACK_EXACT) return fast(l, w, x, l->words, b, 1, s, NULL);
 #endif
-	for (int32_t i = 0; i < 2 * TILE; i++) s[i] = i < TILE ? l->b[o] : two ? l->b[o + 1] : 0;
+	for (int32_t i = 0; i < 2 * TILE; i++) s[i] = b[i / TILE];
+#if COP_DSP
+	if (l->exact) return parts(l, w, x, s);
+#endif
 	for (int32_t j = 0; j < l->words; j++, w++)
-		for (int32_t i = 0; i < TILE; i++) cop_two_filters(*w, *x++, l->exact, &s[i], &s[TILE + i]);
+		for (int32_t i = 0; i < TILE; i++) cop_two_filters(*w, *x++, l->exact != 0, &s[i], &s[TILE + i]);
 	return w;
 }
 
@@ -99,17 +115,17 @@ static void tile(const layer *l, const uint32_t *x, int8_t *y, int32_t n)
 	int32_t o = 0, s[2 * TILE];
 
 #if COP_DSP
-	if (l->exact && l->scale && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
+	if (l->exact == PACK_EXACT && l->scale && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
 		o = l->o_n & ~1;
-		w = fast(l, w, x, 0, n, y, y + o);
+		w = fast(l, w, x, l->words, l->b, n, y, y + o);
 		y += o;
 	}
 #endif
 	for (; o < l->o_n; o += 2, y += 2) {
 		w = sums(l, w, x, o, s);
 		for (int32_t i = 0; i < n; i++) {
-			y[i * l->o_n] = cop_finish(l->k, l->m, o, s[i]);
-			if (o + 1 < l->o_n) y[i * l->o_n + 1] = cop_finish(l->k, l->m, o + 1, s[TILE + i]);
+			y[i * l->step] = cop_finish(l->k, l->m, o, s[i]);
+			if (o + 1 < l->o_n) y[i * l->step + 1] = cop_finish(l->k, l->m, o + 1, s[TILE + i]);
 		}
 	}
 }
@@ -162,9 +178,11 @@ COP_OUT_OF_LINE void inside(const int8_t *x, int32_t rows, int32_t n, int32_t ne
 static layer begin(const cop_call *c, int32_t words)
 {
 	const uint32_t *pack = c->pack;
-	return (layer){c->k, c->buf[3], c->buf[4], pack + 1, *pack == PACK_EXACT, cop_scale_kind(c->k, c->buf[3], c->buf[4]), words, c->k[CK_O]};
+	const int32_t *k = c->k;
+	return (layer){k, c->buf[3], c->buf[4], pack + 1, *pack, cop_scale_kind(k, c->buf[3], c->buf[4]), words, k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O], k[CK_O]};
 }
 
+/* One group, windows whose pixels of a row are neighbours. */
 void cop_qconv_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k;
@@ -177,7 +195,7 @@ void cop_qconv_dsp(const cop_call *c)
 	layer l = begin(c, words);
 
 	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
-	for (int32_t p = 0; p < pixels; p += TILE, y += TILE * l.o_n) {
+	for (int32_t p = 0; p < pixels; p += TILE, y += TILE * l.step) {
 		int32_t n = pixels - p < TILE ? pixels - p : TILE;
 		for (int32_t i = 0; i < n; i++) {
 			if (h >= 0 && h < high && w >= 0 && w < wide) inside(image + h * line + w * k[CK_C], kh, run, next, x + i);
@@ -226,5 +244,59 @@ void cop_qconv_point_dsp(const cop_call *c)
 		int32_t n = pixels - p < TILE ? pixels - p : TILE;
 		expand3(x, image, image + (n > 1 ? c_n : 0), image + (n > 2 ? 2 * c_n : 0), c_n);
 		tile(&l, x, y, n);
+	}
+}
+
+/* ---- groups, and windows whose pixels lie apart ---- */
+
+/* The window whose corner is (h0, w0), of c_n channels from where the image begins, into every TILE-th word of d. */
+COP_OUT_OF_LINE void window(const int32_t *k, const int8_t *image, int32_t c_n, int32_t h0, int32_t w0, uint32_t *d, int8_t *row)
+{
+	int32_t kw = k[CK_KW], direct = kw == 1 || !(c_n & 3), words = cop_run_words(c_n);
+
+	for (int32_t i = 0, h = h0; i < k[CK_KH]; i++, h += k[CK_DH]) {
+		const int8_t *line = image + h * k[CK_W] * k[CK_C];
+		int8_t *to = row;
+		for (int32_t j = 0, w = w0; j < kw; j++, w += k[CK_DW]) {
+			int32_t in = h >= 0 && h < k[CK_H] && w >= 0 && w < k[CK_W];
+			const int8_t *x = line + w * k[CK_C];
+			if (direct) d = in ? expand(d, x, c_n) : pad(d, words, k[QK_ZX]);
+			else for (int32_t c = 0; c < c_n; c++) *to++ = (int8_t)(in ? x[c] : k[QK_ZX]);
+		}
+		if (!direct) d = expand(d, row, kw * c_n);
+	}
+}
+
+/* The windows of results p to p + n. */
+static void windows(const cop_call *c, int32_t group, int32_t c_n, int32_t p, int32_t n, uint32_t *x, int8_t *row)
+{
+	const int32_t *k = c->k;
+	const int8_t *image = (const int8_t *)c->buf[1] + group * c_n;
+
+	for (int32_t i = 0; i < n; i++, p++) {
+		int32_t r = p / k[CK_OW], w = p % k[CK_OW], h = r % k[CK_OH];
+		window(k, image + r / k[CK_OH] * (k[CK_H] * k[CK_W] * k[CK_C]), c_n, h * k[CK_SH] - k[CK_PT], w * k[CK_SW] - k[CK_PL], x + i, row);
+	}
+}
+
+void cop_qconv_apart_dsp(const cop_call *c)
+{
+	const int32_t *k = c->k;
+	int32_t c_n = k[CK_C] / k[CK_G], words = (k[CK_KH] * cop_run_words(k[CK_KW] * c_n) + 1) & ~1, pixels = k[CK_N] * k[CK_OH] * k[CK_OW];
+	int8_t *y = c->buf[0];
+	uint32_t *x = c->work;
+	const layer all = begin(c, words);
+
+	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
+	for (int32_t p = 0; p < pixels; p += TILE, y += (TILE - 1) * all.step) {
+		int32_t n = pixels - p < TILE ? pixels - p : TILE;
+		layer l = all;
+		for (int32_t g = 0; g < k[CK_G]; g++, y += l.o_n) {
+			windows(c, g, c_n, p, n, x, (int8_t *)(x + TILE * words));
+			tile(&l, x, y, n);
+			l.b += l.o_n;
+			l.m += l.o_n;
+			l.w += ((l.o_n + 1) >> 1) * words;
+		}
 	}
 }

@@ -6,7 +6,7 @@
  * pairs of weights stay in registers while two results at a time take twelve multiplications. A result may lie on its own
  * channel's input, which has been read: in place when the plane is one band, stride 1 or 2.
  */
-#include "kernel/cortexm/dsp.h"
+#include "kernel/cortexm/planes.h"
 
 typedef struct geometry { int32_t s, c_n, w, ow, pitch, rows; } geometry; /* rows: of results in a band */
 
@@ -71,29 +71,14 @@ COP_OUT_OF_LINE void any_band(const cop_call *c, const geometry *g, const band *
 		}
 }
 
-static int32_t nibble(int32_t v) { return ((v & 15) ^ 8) - 8; }
-
 static void filter(uint32_t *to, const int8_t *w, int32_t four)
 {
 	for (int32_t j = 0; j < 3; j++, w += 3) {
 		int32_t a = w[0], b = w[1], e = w[2];
-		if (four) a = nibble(a), b = nibble(b), e = nibble(e);
+		if (four) a = cop_dw_nibble(a), b = cop_dw_nibble(b), e = cop_dw_nibble(e);
 		*to++ = cop_pair(a, b);
 		*to++ = cop_pair(b, e);
 	}
-}
-
-/* n pixels, c_n bytes from one to the next. */
-static inline void widen(int16_t *d, const int8_t *x, int32_t n, int32_t c_n)
-{
-	for (; n >= 4; n -= 4, d += 4, x += 4 * c_n) {
-		int16_t a = x[0], b = x[c_n], e = x[2 * c_n], f = x[3 * c_n];
-		d[0] = a;
-		d[1] = b;
-		d[2] = e;
-		d[3] = f;
-	}
-	for (; n; n--, x += c_n) *d++ = *x;
 }
 
 /* All channels of result rows [oh, oh + rows) of an image x. */
@@ -116,19 +101,10 @@ COP_OUT_OF_LINE void run(const cop_call *c, const geometry *g, const int8_t *x, 
 		b.y = y;
 		b.end = y + pairs;
 		filter(b.w, w, four);
-		for (int32_t h = top; h < bottom; h++) widen(plane + (h - h0) * g->pitch + k[CK_PL], x + h * g->w * g->c_n, n, g->c_n);
+		for (int32_t h = top; h < bottom; h++) cop_dw_widen(plane + (h - h0) * g->pitch + k[CK_PL], x + h * g->w * g->c_n, n, g->c_n);
 		if (fast) fast(&b);
 		else any_band(c, g, &b, ch);
 	}
-}
-
-/* An input on which results will lie, from y on: channels must meet themselves alone, so it moves down by less than a pixel. */
-COP_OUT_OF_LINE const int8_t *aligned(int8_t *x, const int8_t *y, int32_t bytes, int32_t c_n)
-{
-	int32_t by = (int32_t)((uintptr_t)x - (uintptr_t)y) % c_n;
-
-	for (int32_t i = 0; by && i < bytes; i++) x[i - by] = x[i];
-	return x - by;
 }
 
 COP_OUT_OF_LINE void depthwise(const cop_call *c, int32_t four)
@@ -137,9 +113,8 @@ COP_OUT_OF_LINE void depthwise(const cop_call *c, int32_t four)
 	geometry g = {k[CK_SH], k[CK_C], k[CK_W], k[CK_OW], cop_dw_pitch(k), cop_dw_rows(k)};
 	int32_t image = k[CK_H] * g.w * g.c_n, result = k[CK_OH] * g.ow * g.c_n;
 	int8_t *y = c->buf[0];
-	const int8_t *x = c->buf[1];
+	const int8_t *x = cop_dw_input(c);
 
-	if (x >= y && x < y + result * k[CK_N]) x = aligned(c->buf[1], y, image * k[CK_N], g.c_n); /* else it may have other readers */
 	for (int32_t i = 0; i < k[CK_N]; i++, x += image, y += result)
 		for (int32_t oh = 0; oh < k[CK_OH]; oh += g.rows)
 			run(c, &g, x, y + oh * g.ow * g.c_n, oh, k[CK_OH] - oh < g.rows ? k[CK_OH] - oh : g.rows, four);

@@ -5,12 +5,6 @@
  */
 #include "kernel/cortexm/dsp.h"
 
-COP_OUT_OF_LINE const uint32_t *any_sums(const uint32_t *w, const uint32_t *x, int32_t words, int32_t exact, int32_t *a, int32_t *b)
-{
-	for (; words; words--) cop_two_filters(*w++, *x++, exact, a, b);
-	return w;
-}
-
 #if COP_DSP
 /* Four words of weights, r4 to r7, and of the input, r8 to r11: 14 instructions of 4 bytes. Sums in r12 and lr. */
 #define WORD(w, x) "sxtb16 r3, " w "\n smlad lr, " x ", " w ", lr\n smlad r12, " x ", r3, r12\n"
@@ -31,11 +25,24 @@ __attribute__((naked, noinline)) static const uint32_t *exact_sums(__attribute__
 }
 #endif
 
+/* The same, any weights. */
+COP_OUT_OF_LINE const uint32_t *any_sums(const uint32_t *w, const uint32_t *x, int32_t words, uint32_t exact, int32_t *s)
+{
+#if COP_DSP
+	if (exact) {
+		for (; words > PART_WORDS; words -= PART_WORDS, x += PART_WORDS) w = exact_sums(w, x, PART_WORDS, s);
+		return exact_sums(w, x, words, s);
+	}
+#endif
+	for (; words; words--) cop_two_filters(*w++, *x++, exact != 0, &s[0], &s[1]);
+	return w;
+}
+
 void cop_qfc_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
-	const uint32_t *pack = c->pack, *w = pack + 1;
-	int32_t o_n = k[CK_O], once = cop_scale_kind(k, b, m) == COP_ONCE, exact = *pack == PACK_EXACT, words = (cop_run_words(k[CK_C]) + 3) & ~3;
+	const uint32_t *pack = c->pack, *w = pack + 1, exact = *pack;
+	int32_t o_n = k[CK_O], once = cop_scale_kind(k, b, m) == COP_ONCE, words = (cop_run_words(k[CK_C]) + 3) & ~3;
 	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 
@@ -43,9 +50,9 @@ void cop_qfc_dsp(const cop_call *c)
 	for (int32_t o = 0; o < o_n; o++) {
 		int32_t s[2] = {b[o], o + 1 < o_n ? b[o + 1] : 0};
 #if COP_DSP
-		w = exact ? exact_sums(w, x, words, s) : any_sums(w, x, words, 0, &s[0], &s[1]);
+		w = exact == PACK_EXACT ? exact_sums(w, x, words, s) : any_sums(w, x, words, exact, s);
 #else
-		w = any_sums(w, x, words, exact, &s[0], &s[1]);
+		w = any_sums(w, x, words, exact, s);
 #endif
 		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(s[0], m[o], k[QK_ZY])) : cop_finish(k, m, o, s[0]);
 		if (++o == o_n) break;

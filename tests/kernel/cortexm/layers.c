@@ -174,6 +174,9 @@ static layer add(int32_t n, int32_t twice)
 	if (!twice) return l;
 	l.k[QA_TWICE] = 1;
 	for (int32_t i = QA_MA; i <= QA_SY; i += 2) l.k[i] = (1 << 30) + (int32_t)draw(1 << 30), l.k[i + 1] = -(int32_t)draw(i == QA_MY ? 24 : 4);
+	if (draw(3)) l.k[QA_MA + 2 * draw(2)] = 1 << 30; /* half of the operand with the larger scale */
+	for (int32_t i = QA_MA; i < QA_MY; i += 2)
+		if (l.k[i] == 1 << 30) l.k[i + 1] = 0;
 	return l;
 }
 
@@ -215,6 +218,46 @@ static layer conv(int32_t n, int32_t h, int32_t w, int32_t c, int32_t o, int32_t
 	return l;
 }
 
+/* Other strides, dilation, groups, or filters a channel; the sizes are the input's and its padding's still. */
+static layer reshaped(layer l, int32_t sh, int32_t sw, int32_t dh, int32_t dw, int32_t groups, int32_t o)
+{
+	int32_t *k = l.k, high = k[CK_H] + 2 * k[CK_PT], wide = k[CK_W] + 2 * k[CK_PL];
+
+	k[CK_SH] = sh, k[CK_SW] = sw, k[CK_DH] = dh, k[CK_DW] = dw, k[CK_G] = groups, k[CK_O] = o;
+	k[CK_OH] = out_size(high, (k[CK_KH] - 1) * dh + 1, sh, 0), k[CK_OW] = out_size(wide, (k[CK_KW] - 1) * dw + 1, sw, 0);
+	l.out = (size_t)(k[CK_N] * k[CK_OH] * k[CK_OW] * o);
+	return l;
+}
+
+static void draw_arithmetic(layer *l)
+{
+	l->four = draw(4) == 0;
+	l->k[QK_ZX] = draw(256) - 128;
+	l->k[QK_ZY] = draw(256) - 128;
+	l->k[QK_TWICE] = draw(4) == 0;
+	if (!l->k[QK_TWICE] && draw(4) == 0) l->k[QK_UP] = draw(4);
+	if (draw(3) == 0) l->k[CK_LO] = l->k[QK_ZY], l->k[CK_HI] = l->k[QK_ZY] + draw(128 - l->k[QK_ZY]);
+}
+
+/* Groups, of one channel where `depth`, windows of up to 7 taps each way or a long line of them, dilated. */
+static layer random_groups(int32_t depth)
+{
+	int32_t line = draw(3) == 0, down = draw(2), kh = line && !down ? 1 : 1 + draw(7), kw = line && down ? 1 : 1 + draw(7), dh = draw(2) ? 1 : 1 + draw(4), dw = draw(2) ? 1 : 1 + draw(4);
+	int32_t h = (kh - 1) * dh + 1, w = (kw - 1) * dw + 1, groups = 1 + draw(depth ? 20 : 5), each = 1 + draw(3), cg = depth ? 1 : 1 + draw(9), n = 1 + draw(2);
+	int32_t more = draw(8), wider = draw(8), sh = 1 + draw(3), sw = 1 + draw(3);
+
+	if (line && draw(3) == 0) more = wider = 1500 + draw(2000), groups = 1 + draw(depth ? 4 : 2), cg = n = 1;
+	if (depth && draw(3)) each = 1;
+	if (!line || down) h += more;
+	if (!line || !down) w += wider;
+	layer l = conv(n, h, w, groups * cg, groups * each, kh, kw, 1, 0, 0, 0);
+	l.k[CK_PT] = draw(kh);
+	l.k[CK_PL] = draw(kw);
+	l = reshaped(l, sh, sw, dh, dw, groups, groups * each);
+	draw_arithmetic(&l);
+	return l;
+}
+
 static layer random_conv(int32_t depth)
 {
 	int32_t point = !depth && draw(3) == 0, c = 1 + draw(draw(2) ? 9 : 40), o = 1 + draw(draw(2) ? 9 : 40), kh = point ? 1 : depth ? 3 : 1 + draw(5);
@@ -222,12 +265,7 @@ static layer random_conv(int32_t depth)
 	int32_t n = one ? 1 : 1 + draw(2), s = point ? 1 : 1 + draw(2), pad = draw(2), after = draw(2);
 	layer l = conv(n, one ? 1 : h, one ? 1 : w, c, o, kh, kw, s, pad, after, depth);
 
-	l.four = draw(4) == 0;
-	l.k[QK_ZX] = draw(256) - 128;
-	l.k[QK_ZY] = draw(256) - 128;
-	l.k[QK_TWICE] = draw(4) == 0;
-	if (!l.k[QK_TWICE] && draw(4) == 0) l.k[QK_UP] = draw(4);
-	if (draw(3) == 0) l.k[CK_LO] = l.k[QK_ZY], l.k[CK_HI] = l.k[QK_ZY] + draw(128 - l.k[QK_ZY]);
+	draw_arithmetic(&l);
 	return l;
 }
 
@@ -282,6 +320,8 @@ int main(int argc, char **argv)
 		layer l = random_conv(0);
 		run(&l, NULL);
 		l = random_conv(1);
+		run(&l, NULL);
+		l = random_groups(i & 1);
 		run(&l, NULL);
 		l = add(1 + draw(300), i & 1);
 		run(&l, NULL);
