@@ -40,6 +40,8 @@ typedef struct cli {
 	char stage[32];
 	void *piped; /* the bytes of a network that came by a pipe */
 	size_t piped_size;
+	uint64_t told[64]; /* hashes of what the log said */
+	int n_told;
 	char said[512]; /* a sentence of the CLI's own; else the context's */
 } cli;
 

@@ -41,10 +41,23 @@ static cop_status version(void)
 	return COP_OK;
 }
 
+/* A verb may read its network more than once: what was told is not told again. */
+static bool told(cli *c, const char *text)
+{
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+
+	for (; *text; text++) h = (h ^ (uint8_t)*text) * 0x100000001b3u;
+	for (int i = 0; i < c->n_told; i++)
+		if (c->told[i] == h) return true;
+	if (c->n_told < LEN(c->told)) c->told[c->n_told++] = h;
+	return false;
+}
+
 static void on_log(void *ud, cop_level level, const char *text)
 {
-	const cli *c = ud;
+	cli *c = ud;
 
+	if (told(c, text)) return;
 	cli_progress_end(c);
 	fprintf(stderr, "coppice: %s%s\n", level == COP_LOG_WARN ? "warning: " : "", text);
 }

@@ -58,6 +58,23 @@ static bool softened(const cop_graph *g, cop_vid v)
 	return false;
 }
 
+/* Is input v a mask that is added to what a softmax reads? */
+static bool is_mask(const cop_graph *g, cop_vid v)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (g->node[n].op == OP_add && (cop__arg(g, n, 0) == v || cop__arg(g, n, 1) == v) && softened(g, cop__res(g, n, 0))) return true;
+	return false;
+}
+
+/* Minus infinity in a mask is as good as what switch_off() takes for far. In place: the run is over. */
+static void bound_mask(float *x, int64_t n)
+{
+	const float FAR = 64;
+
+	for (int64_t i = 0; i < n; i++)
+		if (isinf(x[i]) && x[i] < 0) x[i] = -FAR;
+}
+
 /* Rows of c numbers: those that are off as far below the largest as makes no difference (exp(-16) is 1e-7). In place. */
 static void switch_off(float *x, int64_t n, int32_t c)
 {
@@ -93,8 +110,10 @@ static cop_status look(cop_quantizer *z, cop_watch *w, int32_t got)
 	char label[96];
 
 	for (int32_t i = 0; i < g->n_input; i++)
-		if (cop__t(g, g->input[i])->dtype == COP_F32)
+		if (cop__t(g, g->input[i])->dtype == COP_F32) {
+			if (is_mask(g, g->input[i])) bound_mask(w->x[i].samples, w->x[i].each * got);
 			COP_TRY(see(z, g->input[i], w->x[i].samples, w->x[i].each * got, "the input", g->value[g->input[i]].name));
+		}
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		for (int i = 0; i < COP_MAX_OUT; i++) {
 			cop_vid v = cop__res(g, n, i);
