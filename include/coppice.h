@@ -48,6 +48,11 @@ typedef enum cop_status {
 
 const char *cop_status_text(cop_status code);
 
+/* Which of the known words a mistyped one was meant to be: the one that the fewest letters make of it (inserted, left out, changed or
+ * swapped with their neighbour), at most a third of its own. known gives word i, NULL behind the last. -1: none is near. */
+typedef const char *cop_word_fn(void *ud, int i);
+int cop_nearest(const char *word, cop_word_fn *known, void *ud);
+
 /* One function does it all, as in Lua: nsize 0 frees p, p NULL allocates, else resizes.
  * Returns NULL when it cannot; then p stays valid. */
 typedef struct cop_alloc {

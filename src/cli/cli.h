@@ -34,7 +34,8 @@ typedef struct cli {
 	cop_import_dim dim[16];     /* --dim, --shape: what an .onnx leaves open */
 	cop_import_shape shape[16];
 	int n_dim, n_shape;
-	int members, depth; /* of the JSON object being printed */
+	FILE *object; /* --json: the object, printed when the verb has succeeded */
+	int members, depth; /* of it */
 	int32_t epoch;      /* of the progress line */
 	bool said_data, said_fit; /* what was decided about the data set, and its samples, is said once */
 	char stage[32];
@@ -77,6 +78,11 @@ typedef struct cli_line {
 cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv);
 struct cli_samples;
 cop_status cli_parse_samples(cli *c, const cli_line *l, struct cli_samples *s, int argc, char **argv); /* those of samples.c, too */
+/* Instead of argp_error: the same, and an object with --json. */
+void cli_misuse(const struct argp_state *state, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+/* Ends the program with a sentence about the first option that is none, with the nearest; -h becomes --help. */
+void cli_check_options(const cli *c, const struct argp *a, int argc, char **argv);
+bool cli_wants_json(int argc, char **argv);
 /* Numbers of options; outside lo..hi ends with a sentence that names the option. */
 int32_t cli_int(struct argp_state *state, const char *name, const char *text, int32_t lo, int32_t hi);
 size_t cli_size(struct argp_state *state, const char *name, const char *text); /* "20000", "64K", "2M" */
@@ -88,9 +94,12 @@ int cli_threads(const cli *c);
 void cli_show(FILE *f, const char *fmt, ...) CLI_PRINTF(2, 3);      /* controls and bytes that are no UTF-8 as \xHH; \n and \t stay */
 cop_status cli_fail(cli *c, cop_status st, const char *fmt, ...) CLI_PRINTF(3, 4);
 void cli_note(const cli *c, const char *fmt, ...) CLI_PRINTF(2, 3); /* to stderr, unless --quiet */
-void cli_out(const cli *c, const char *fmt, ...) CLI_PRINTF(2, 3);  /* to stdout, unless --json */
+void cli_out(const cli *c, const char *fmt, ...) CLI_PRINTF(2, 3);  /* to stdout, unless --json or --quiet */
 /* Members of the JSON object that main opens and closes; nothing without --json. */
+enum { CLI_JSON_VERSION = 1 }; /* of the form: docs/json.md */
+void cli_put_error(const char *text, cop_status st); /* an object of its own, to stdout */
 void cli_put_text(cli *c, const char *key, const char *v);
+void cli_put_bool(cli *c, const char *key, bool v);
 void cli_put_int(cli *c, const char *key, int64_t v);
 void cli_put_real(cli *c, const char *key, double v);
 void cli_put_list(cli *c, const char *key); /* opens a list of objects ... */
@@ -126,6 +135,7 @@ cop_status cli_only_over(cli *c, const char *what, const char *path, const char 
 cop_status cli_can_resume(cli *c, const cop_train_args *a);
 enum { CLI_MOST_PATH = 1024 };
 cop_status cli_append(char out[CLI_MOST_PATH], cli *c, const char *path, const char *end);
+cop_status cli_recipe(char out[CLI_MOST_PATH], cli *c, const char *said); /* a file, or a name (recipes.c) */
 void cli_graph_name(char out[64], const cop_graph *g);
 int64_t cli_file_size(const char *path); /* -1: none */
 void cli_beside(char *out, size_t size, const char *path,

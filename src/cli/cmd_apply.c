@@ -38,7 +38,7 @@ cop_status cmd_apply(cli *c, int argc, char **argv)
 		cli_put_int(c, "nodes_before", before);
 		cli_put_int(c, "nodes", cop_graph_layers(g));
 		cli_put_int(c, "file_bytes", cli_file_size(j.out));
-		if (!c->quiet) cli_out(c, "%s: %d nodes, before %d\n", j.out, cop_graph_layers(g), before);
+		cli_out(c, "%s: %d nodes, before %d\n", j.out, cop_graph_layers(g), before);
 	}
 	cop_graph_free(g);
 	return st;

@@ -216,13 +216,13 @@ static void report(const job *j)
 	char text[32];
 
 	cli_put_text(j->c, "folder", j->folder);
-	if (!j->c->quiet) cli_out(j->c, "%s: the bits of this machine, in %lld run%s\n", j->folder, (long long)j->runs, j->runs > 1 ? "s" : "");
+	cli_out(j->c, "%s: the bits of this machine, in %lld run%s\n", j->folder, (long long)j->runs, j->runs > 1 ? "s" : "");
 	cli_put_int(j->c, "runs", j->runs);
-	cli_put_int(j->c, "equal", 1);
+	cli_put_bool(j->c, "equal", true);
 	for (int i = 0, n = figures(f, j); i < n; i++) {
 		cli_number_text(text, (double)f[i].n);
 		cli_put_int(j->c, f[i].key, f[i].n);
-		if (!j->c->quiet) cli_out(j->c, "  %-16s %14s\n", f[i].what, text);
+		cli_out(j->c, "  %-16s %14s\n", f[i].what, text);
 	}
 }
 
@@ -231,7 +231,7 @@ static cop_status store(const job *j)
 {
 	char path[PATH_SIZE], text[600];
 	figure f[9];
-	int at = snprintf(text, sizeof text, "{\"runs\":%lld,\"equal\":1", (long long)j->runs);
+	int at = snprintf(text, sizeof text, "{\"runs\":%lld,\"equal\":true", (long long)j->runs);
 
 	for (int i = 0, n = figures(f, j); i < n; i++) at += snprintf(text + at, sizeof text - (size_t)at, ",\"%s\":%lld", f[i].key, (long long)f[i].n);
 	at += snprintf(text + at, sizeof text - (size_t)at, "}\n");

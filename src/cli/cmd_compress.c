@@ -24,7 +24,7 @@ typedef struct job {
 } job;
 
 static const struct argp_option own[] = {
-        {"recipe", 'r', "FILE", 0, "stages to run, as YAML (docs/recipes.md)", 0},
+        {"recipe", 'r', "FILE", 0, "stages to run, as YAML (docs/recipes.md): a file, or the name of one that came with the program", 0},
         {"output", 'o', "FILE", 0, "where the small network goes (.cop)", 0},
         {"history", KEY_HISTORY, "FILE", 0,
                 "what was tried and what it brought, for `coppice report` (OUTPUT.history.json)", 0},
@@ -108,12 +108,29 @@ static void result(job *j, const char *json)
 	cli_put_real(c, "factor", dense / size);
 	cli_put_int(c, "stages_kept", kept);
 	cli_put_int(c, "stages_undone", undone);
-	if (c->quiet) return;
 	cli_number_text(t0, dense);
 	cli_number_text(t1, size);
 	cli_out(c, "%s: %s -> %s bytes, %.1f times smaller than 4 bytes a parameter", j->out, t0, t1, dense / size);
 	if (a0 >= 0) cli_out(c, "; test accuracy %.2f %% -> %.2f %%", 100 * a0, 100 * a1);
 	cli_out(c, "; %d stage%s kept, %d undone\n", kept, kept == 1 ? "" : "s", undone);
+}
+
+/* What was kept is no smaller network then, but the one that came in. */
+static cop_status all_undone(job *j, const char *json)
+{
+	const char *why = strstr(json, "\"kept\":false,\"why\":\"");
+
+	if (count(json, "\"kept\":true") || !why) return COP_OK;
+	why += strlen("\"kept\":false,\"why\":\"");
+	return cli_fail(j->c, COP_BUDGET, "%s: nothing was gained: every stage of %s was undone (the first: %.*s), so the network in it is the old one; %s says more, may_cost and must_gain of a stage are its terms",
+		j->out, j->recipe, (int)strcspn(why, "\""), why, j->history);
+}
+
+/* The recipe is called by its file. */
+static cop_status of_recipe(job *j, cop_status st)
+{
+	const char *said = cop_error_text(j->c->cx);
+	return st && !strncmp(said, "recipe", 6) && (said[6] == ',' || said[6] == ':') ? cli_fail(j->c, st, "%s%s", j->recipe, said + 6) : st;
 }
 
 static cop_status regression(cli *c, const cop_graph *g, cop_dataset *test)
@@ -124,7 +141,7 @@ static cop_status regression(cli *c, const cop_graph *g, cop_dataset *test)
 	cli_put_real(c, "mse", (double)s.mse);
 	cli_put_real(c, "mae", (double)s.mae);
 	cli_put_real(c, "r2", (double)s.r2);
-	if (!c->quiet) cli_out(c, "on the test part: MSE %.6g, MAE %.6g, R2 %.4f\n", (double)s.mse, (double)s.mae, (double)s.r2);
+	cli_out(c, "on the test part: MSE %.6g, MAE %.6g, R2 %.4f\n", (double)s.mse, (double)s.mae, (double)s.r2);
 	return COP_OK;
 }
 
@@ -140,6 +157,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cli_data_open(&test, c, &j->s, *g, j->t.data, "test", j->t.limit);
 	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, keep, &h);
 	cli_progress_end(c);
+	st = of_recipe(j, st);
 	if (st == COP_STOPPED && cli_file_size(j->checkpoint) >= 0)
 		st = cli_fail(c, st, "%s; the same command with --resume goes on from %s", cop_error_text(c->cx), j->checkpoint);
 	if (!st) st = cop_model_write(*g, keep, &file);
@@ -149,6 +167,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) result(j, h.data);
 	if (!st && test->targets) st = regression(c, *g, test);
 	if (!st && test->classes) cli_doubt(c, "the accuracy of the small network", number(h.data, "after", "accuracy"), cli_outputs(*g), test->count, number(h.data, "before", "accuracy"));
+	if (!st) st = all_undone(j, h.data);
 	free(h.data);
 	free(file.data);
 	cop_data_free(test);
@@ -167,7 +186,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 {
 	struct argp_option options[32];
 	const char *file = NULL;
-	char beside[CLI_MOST_PATH], checkpoint[CLI_MOST_PATH], name[64];
+	char recipe_path[CLI_MOST_PATH], beside[CLI_MOST_PATH], checkpoint[CLI_MOST_PATH], name[64];
 	job j = {.c = c};
 	int n = 0;
 
@@ -179,7 +198,9 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	        "Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop",
 	        option, &j, &file, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
-	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe FILE is missing; recipes/ has some");
+	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe FILE is missing: a file, or a name such as deep-compression");
+	CLI_TRY(cli_recipe(recipe_path, c, j.recipe));
+	j.recipe = recipe_path;
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	cli_beside(beside, sizeof beside, j.out, ".history.json");
 	if (!j.history) j.history = beside;

@@ -53,7 +53,7 @@ static void list(cli *c)
 		cli_put_text(c, "name", d.name);
 		cli_put_text(c, "summary", d.summary);
 		cli_put_text(c, "licence", d.licence ? d.licence : "");
-		cli_put_int(c, "present", d.present);
+		cli_put_bool(c, "present", d.present);
 		cli_put_text(c, "where", d.where);
 		cli_put_item_end(c);
 		cli_out(c, "%-14s %-12s %s%s%s%s\n", d.name, d.present ? "here" : "not here", d.summary,
@@ -112,7 +112,7 @@ static cop_status export(cli *c, const job *j)
 	if (!st && g) st = cop_data_fit(&fitted, NULL, g, d);
 	if (!st) st = write_samples(c, j, fitted ? fitted : d);
 	if (!st) cli_put_int(c, "samples", d->count);
-	if (!st && !c->quiet) cli_out(c, "%s: %d samples of %s\n", j->out, d->count, d->name);
+	if (!st) cli_out(c, "%s: %d samples of %s\n", j->out, d->count, d->name);
 	cop_data_free(fitted);
 	cop_data_free(d);
 	cop_graph_free(g);
@@ -205,6 +205,13 @@ static bool named_set(cli *c, const char *name)
 	return false;
 }
 
+static const char *action(void *ud, int i)
+{
+	static const char *const word[] = {"list", "check", "get", "export"};
+	(void)ud;
+	return i < LEN(word) ? word[i] : NULL;
+}
+
 cop_status cmd_data(cli *c, int argc, char **argv)
 {
 	job j = {.limit = 100};
@@ -221,8 +228,10 @@ cop_status cmd_data(cli *c, int argc, char **argv)
 		return COP_OK;
 	}
 	bool get = !strcmp(what, "get"), check = !strcmp(what, "check");
-	if (!get && !check && strcmp(what, "export"))
-		return cli_fail(c, COP_ARG, "data %s: there are list, check NAME, get NAME and export NAME", what);
+	if (!get && !check && strcmp(what, "export")) {
+		int near = cop_nearest(what, action, NULL);
+		return cli_fail(c, COP_ARG, "data %s: there are list, check NAME, get NAME and export NAME%s%s%s", what, near < 0 ? "" : "; did you mean '", near < 0 ? "" : action(NULL, near), near < 0 ? "" : "'?");
+	}
 	if (!name)
 		return cli_fail(
 		        c, COP_ARG, "data %s: the name of a set is missing; `coppice data list` shows them", what);
@@ -231,6 +240,6 @@ cop_status cmd_data(cli *c, int argc, char **argv)
 	if (get) cli_catch_signals(c);
 	if (check && !named_set(c, name)) return describe(c, &j);
 	CLI_TRY(get ? cop_data_get(c->cx, name, j.folder, j.mirror, progress, c) : cop_data_check(c->cx, name));
-	if (!c->quiet) cli_out(c, "%s: %s\n", name, get ? "fetched" : "all right");
+	cli_out(c, "%s: %s\n", name, get ? "fetched" : "all right");
 	return COP_OK;
 }

@@ -70,10 +70,10 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		return 0;
 	case KEY_PATCH:
 		j->patch = strtof(arg, &end);
-		if (end == arg || *end || !(j->patch > 0 && j->patch <= 10)) argp_error(state, "--patch=%s: must be a number above 0, at most 10", arg);
+		if (end == arg || *end || !(j->patch > 0 && j->patch <= 10)) cli_misuse(state, "--patch=%s: must be a number above 0, at most 10", arg);
 		return 0;
 	case KEY_INPUTS:
-		if (j->inputs.n_npy == LEN(j->inputs.npy)) argp_error(state, "more than %d files of inputs", LEN(j->inputs.npy));
+		if (j->inputs.n_npy == LEN(j->inputs.npy)) cli_misuse(state, "more than %d files of inputs", LEN(j->inputs.npy));
 		j->inputs.npy[j->inputs.n_npy++] = arg;
 		return 0;
 	case KEY_TRAIN:
@@ -167,12 +167,12 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 		cli_put_int(c, "bands", j.patched.bands);
 		cli_put_int(c, "arena_bytes_before", (int64_t)j.patched.bytes_before);
 		cli_put_int(c, "arena_bytes", (int64_t)j.patched.bytes);
-		if (!c->quiet) cli_out(c, "the first layers in %d bands: arena %zu -> %zu bytes, %.1f %% more multiply-accumulates\n", j.patched.bands, j.patched.bytes_before,
+		cli_out(c, "the first layers in %d bands: arena %zu -> %zu bytes, %.1f %% more multiply-accumulates\n", j.patched.bands, j.patched.bytes_before,
 			j.patched.bytes, 100 * ((double)j.patched.macs / (double)j.patched.macs_before - 1));
-	} else if (j.patch > 0 && !c->quiet) {
+	} else if (j.patch > 0) {
 		cli_out(c, "--patch: no number of bands needs less than the %zu bytes of the whole\n", j.patched.bytes_before);
 	}
 	cli_number_text(n, (double)j.out.bytes);
-	if (!c->quiet) cli_out(c, "%s: %d files, %s bytes of text, for %s\n", j.out.said, j.out.files, n, j.target);
+	cli_out(c, "%s: %d files, %s bytes of text, for %s\n", j.out.said, j.out.files, n, j.target);
 	return COP_OK;
 }

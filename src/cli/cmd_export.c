@@ -39,7 +39,7 @@ cop_status cmd_export(cli *c, int argc, char **argv)
 	if (!st) {
 		cli_put_text(c, "output", j.out);
 		cli_put_int(c, "file_bytes", cli_file_size(j.out));
-		if (!c->quiet) cli_out(c, "%s: written\n", j.out);
+		cli_out(c, "%s: written\n", j.out);
 	}
 	cop_graph_free(g);
 	return st;

@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
 
 static bool one_of(struct argp_state *state, const char *name, const char *arg, const char *no, const char *yes)
 {
-	if (strcmp(arg, no) && strcmp(arg, yes)) argp_error(state, "%s=%s: must be %s or %s", name, arg, no, yes);
+	if (strcmp(arg, no) && strcmp(arg, yes)) cli_misuse(state, "%s=%s: must be %s or %s", name, arg, no, yes);
 	return !strcmp(arg, yes);
 }
 

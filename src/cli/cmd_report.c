@@ -48,9 +48,7 @@ cop_status cmd_report(cli *c, int argc, char **argv)
 	if (!st) st = cop_report_html(j.out, g, history, size);
 	if (!st) {
 		cli_put_text(c, "output", j.out);
-		if (!c->quiet)
-			cli_out(c, "%s: %s\n", j.out,
-			        j.history ? "written" : "written; no history was found, so it shows the network alone");
+		cli_out(c, "%s: %s\n", j.out, j.history ? "written" : "written; no history was found, so it shows the network alone");
 	}
 	cop_free(c->cx, history);
 	cop_graph_free(g);

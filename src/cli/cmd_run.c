@@ -199,8 +199,8 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 		cli_put_text(c, "output", j.out);
 		cli_put_int(c, "samples", j.d.count);
 		cli_put_text(c, "shape", shape);
-		if (!c->quiet) cli_out(c, "%s: %s\n", j.out, shape);
-		if (!c->quiet) classes(c, g, &y, j.d.count);
+		cli_out(c, "%s: %s\n", j.out, shape);
+		classes(c, g, &y, j.d.count);
 	}
 	free(y.data);
 	cop_data_free(j.fitted);

@@ -45,7 +45,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		return 0;
 	case KEY_VALID:
 		j->no_valid = !strcmp(arg, "no");
-		if (!j->no_valid && strcmp(arg, "yes")) argp_error(state, "--valid=%s: must be yes or no", arg);
+		if (!j->no_valid && strcmp(arg, "yes")) cli_misuse(state, "--valid=%s: must be yes or no", arg);
 		return 0;
 	default:
 		return cli_train_option(key, arg, state, &j->t);
@@ -77,7 +77,6 @@ static void result(job *j, const char *model)
 	}
 	cli_put_real(c, "seconds", j->seconds);
 	cli_put_int(c, "file_bytes", cli_file_size(j->out));
-	if (c->quiet) return;
 	cli_out(c, "%s: %s trained for %d epochs in %.0f s, loss %.4f", j->out, model, j->t.a.epochs, j->seconds,
 	        (double)j->loss);
 	if (j->accuracy >= 0) cli_out(c, ", %.2f %% right on the validation set", 100 * (double)j->accuracy);

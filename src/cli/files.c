@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +14,9 @@
 
 bool cli_is_file_name(const char *name)
 {
-	size_t n = strlen(name);
+	const char *dot = strrchr(name, '.');
 	struct stat s;
-	return strchr(name, '/') || (n > 4 && !strcmp(name + n - 4, ".cop")) || !stat(name, &s);
+	return strchr(name, '/') || (dot && isalpha((unsigned char)dot[1])) || !stat(name, &s); /* "mobilenet-v1-0.25" has no ending */
 }
 
 /* A pipe can be read once, and some verbs want its network twice: its bytes are kept. */
@@ -35,6 +36,7 @@ static cop_status from_file(cop_graph **out, cli *c, const char *name)
 	struct stat s;
 	const cop_import_args args = cli_import_args(c);
 
+	if (stat(name, &s) && errno == ENOENT) return cli_fail(c, COP_IO, "%s: no such file", name);
 	if (!stat(name, &s) && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode)) return from_pipe(out, c, name);
 	return args.n_dim || args.n_shape ? cop_model_import(out, c->cx, name, &args) : cop_model_load(out, c->cx, name);
 }

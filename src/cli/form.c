@@ -21,7 +21,7 @@ static error_t option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_ROUNDING:
-		if (strcmp(arg, "tflite") && strcmp(arg, "single")) argp_error(state, "--rounding=%s: must be tflite or single", arg);
+		if (strcmp(arg, "tflite") && strcmp(arg, "single")) cli_misuse(state, "--rounding=%s: must be tflite or single", arg);
 		f->rounding = arg;
 		return 0;
 	case KEY_AS_IS:

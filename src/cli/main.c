@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,17 +16,19 @@ static const cli_verb verbs[] = {
 #undef VERB
 };
 
-static void help(void)
+static void help(FILE *f)
 {
-	printf("coppice trains, compresses and deploys neural networks for small devices.\n\n"
-	       "  coppice VERB ...         coppice VERB --help tells the options of a verb, with an example\n\n");
-	for (int i = 0; i < LEN(verbs); i++)
-		printf("  %-10s %-42s %s\n", verbs[i].name, verbs[i].args, verbs[i].summary);
-	printf("\nevery verb:  --json  --seed=N  --threads=N  --quiet  --verbose\n"
-	       "environment: COPPICE_DATA    folders in which data sets are looked for, separated by colons\n"
-	       "             COPPICE_ISA     ref, avx2, avx512, neon ...: the kernels to use instead of the best ones (docs/kernels.md)\n"
-	       "exit codes:  0 ok, 2 bad argument, 3 shapes, 4 no kernel, 5 over budget, 6 malformed file, 7 i/o, 8 "
-	       "diverged, 9 stopped, 10 results differ\n");
+	fputs("coppice trains, compresses and deploys neural networks for small devices.\n\n"
+	      "  coppice VERB ...         what can be done:\n\n", f);
+	for (int i = 0; i < LEN(verbs); i++) fprintf(f, "  %-10s %-42s %s\n", verbs[i].name, verbs[i].args, verbs[i].summary);
+	fputs("\n  coppice help VERB        the options of a verb, with an example (also: coppice VERB --help)\n"
+	      "  coppice --version        the version, the kernels of this machine and the optional parts\n\n"
+	      "every verb:  --json (one object, see docs/json.md)  --quiet (nothing but errors)  --verbose  --seed=N  --threads=N\n"
+	      "environment: COPPICE_DATA     folders in which data sets are looked for, separated by colons\n"
+	      "             COPPICE_RECIPES  folders in which recipes are looked for by name, likewise\n"
+	      "             COPPICE_ISA      ref, avx2, avx512, neon ...: the kernels to use instead of the best ones (docs/kernels.md)\n"
+	      "exit codes:  0 ok, 1 out of memory, 2 bad argument, 3 shapes, 4 no kernel, 5 over budget or nothing gained, 6 malformed file,\n"
+	      "             7 i/o, 8 diverged, 9 stopped, 10 results differ\n", f);
 }
 
 static cop_status version(void)
@@ -62,11 +65,29 @@ static void on_log(void *ud, cop_level level, const char *text)
 	fprintf(stderr, "coppice: %s%s\n", level == COP_LOG_WARN ? "warning: " : "", text);
 }
 
+static const char *verb_name(void *ud, int i)
+{
+	(void)ud;
+	return i < LEN(verbs) ? verbs[i].name : NULL;
+}
+
 static const cli_verb *find(const char *name)
 {
 	for (int i = 0; i < LEN(verbs); i++)
 		if (!strcmp(verbs[i].name, name)) return &verbs[i];
 	return NULL;
+}
+
+static cop_status unknown_verb(const char *name, bool json)
+{
+	char text[200];
+	int near = cop_nearest(name, verb_name, NULL);
+
+	if (near >= 0) snprintf(text, sizeof text, "there is no verb '%.60s'; did you mean '%s'?", name, verbs[near].name);
+	else snprintf(text, sizeof text, "there is no verb '%.60s'; `coppice help` lists them", name);
+	if (json) cli_put_error(text, COP_ARG);
+	cli_show(stderr, "coppice: %s\n", text);
+	return COP_ARG;
 }
 
 /* A result that could not be printed whole is a failure too. */
@@ -78,43 +99,60 @@ static cop_status flush(cli *c, cop_status st)
 	return st;
 }
 
+/* The object of a verb, or that of its failure: one of the two. */
+static void print_object(cli *c, char **text, cop_status st, const char *why)
+{
+	fclose(c->object); /* only now *text is where it stays */
+	if (st) cli_put_error(why, st);
+	else printf("%s}\n", *text);
+	free(*text);
+}
+
+static cop_status work(cli *c, const cli_verb *v, int argc, char **argv)
+{
+	CLI_TRY(cop_ctx_new(&c->cx, NULL));
+	cop_ctx_log(c->cx, COP_LOG_WARN, on_log, c);
+	if (c->object) fputc('{', c->object);
+	cli_put_int(c, "version", CLI_JSON_VERSION);
+	cli_put_text(c, "coppice", COP_VERSION);
+	return v->run(c, argc, argv);
+}
+
 static cop_status run(cli *c, const cli_verb *v, int argc, char **argv)
 {
-	cop_status st = cop_ctx_new(&c->cx, NULL);
+	char *object = NULL;
+	size_t size;
 
-	if (!st) {
-		cop_ctx_log(c->cx, COP_LOG_WARN, on_log, c);
-		st = v->run(c, argc, argv);
-	}
+	if (c->json && !(c->object = open_memstream(&object, &size))) return COP_NOMEM;
+	cop_status st = work(c, v, argc, argv);
 	cli_progress_end(c);
-	if (c->json && !st) printf("%s}\n", c->members ? "" : "{");
-	st = flush(c, st);
-	if (st) {
-		const char *text = *c->said ? c->said : c->cx ? cop_error_text(c->cx) : "";
-		cli_show(stderr, "coppice: %s\n", *text ? text : cop_status_text(st));
-	}
+	const char *text = *c->said ? c->said : c->cx ? cop_error_text(c->cx) : "";
+	if (!*text) text = cop_status_text(st);
+	if (c->object) print_object(c, &object, st, text);
+	cop_status last = flush(c, st);
+	if (last) cli_show(stderr, "coppice: %s\n", last != st ? c->said : text);
 	if (c->piped) cop_free(c->cx, c->piped);
 	cop_ctx_free(c->cx);
-	return st;
+	return last;
 }
+
+static bool is_help(const char *word) { return !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help"); }
 
 int main(int argc, char **argv)
 {
+	static char wants_help[] = "--help";
 	cli c = {.seed = 1};
 	char name[64];
 
 	argp_err_exit_status = -COP_ARG;
 	signal(SIGXFSZ, SIG_IGN); /* a write beyond `ulimit -f` fails then, as on a full disk */
-	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		help();
-		return argc < 2 ? -COP_ARG : -flush(&c, COP_OK);
-	}
+	if (argc < 2) return help(stderr), -COP_ARG;
+	if (is_help(argv[1]) && (argc == 2 || argv[2][0] == '-')) return help(stdout), -flush(&c, COP_OK);
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) return -version();
+	if (is_help(argv[1])) argv[1] = argv[2], argv[2] = wants_help, argc = 3;
+	c.json = cli_wants_json(argc, argv);
 	const cli_verb *v = find(argv[1]);
-	if (!v) {
-		cli_show(stderr, "coppice: there is no verb '%s'; `coppice --help` lists them\n", argv[1]);
-		return -COP_ARG;
-	}
+	if (!v) return -unknown_verb(argv[1], c.json);
 	snprintf(name, sizeof name, "coppice %s", v->name);
 	argv[1] = name;
 	c.tty = isatty(STDERR_FILENO);

@@ -32,14 +32,14 @@ static char *behind(struct argp_state *state, const char *option, char *arg)
 {
 	char *equals = strrchr(arg, '=');
 
-	if (!equals || equals == arg) argp_error(state, "%s %s: NAME=... is expected", option, arg);
+	if (!equals || equals == arg) cli_misuse(state, "%s %s: NAME=... is expected", option, arg);
 	*equals = 0;
 	return equals + 1;
 }
 
 static void add_dim(cli *c, struct argp_state *state, char *arg)
 {
-	if (c->n_dim == LEN(c->dim)) argp_error(state, "--dim is given more than %d times", LEN(c->dim));
+	if (c->n_dim == LEN(c->dim)) cli_misuse(state, "--dim is given more than %d times", LEN(c->dim));
 	const char *size = behind(state, "--dim", arg);
 	c->dim[c->n_dim].name = arg;
 	c->dim[c->n_dim++].size = cli_int(state, "--dim", size, 1, INT32_MAX);
@@ -49,13 +49,13 @@ static void add_shape(cli *c, struct argp_state *state, char *arg)
 {
 	cop_import_shape s = {.input = arg};
 
-	if (c->n_shape == LEN(c->shape)) argp_error(state, "--shape is given more than %d times", LEN(c->shape));
+	if (c->n_shape == LEN(c->shape)) cli_misuse(state, "--shape is given more than %d times", LEN(c->shape));
 	char *list = behind(state, "--shape", arg), *save = NULL;
 	for (char *one = strtok_r(list, "x,", &save); one; one = strtok_r(NULL, "x,", &save)) {
-		if (s.rank == LEN(s.dim)) argp_error(state, "--shape %s: more than %d dimensions", arg, LEN(s.dim));
+		if (s.rank == LEN(s.dim)) cli_misuse(state, "--shape %s: more than %d dimensions", arg, LEN(s.dim));
 		s.dim[s.rank++] = cli_int(state, "--shape", one, 0, INT32_MAX);
 	}
-	if (!s.rank) argp_error(state, "--shape %s: AxBx... is expected", arg);
+	if (!s.rank) cli_misuse(state, "--shape %s: AxBx... is expected", arg);
 	c->shape[c->n_shape++] = s;
 }
 
@@ -86,7 +86,7 @@ static error_t common(int key, char *arg, struct argp_state *state)
 	case KEY_SEED:
 		c->seed = strtoull(arg, &end, 0);
 		if (end == arg || *end || *arg == '-')
-			argp_error(state, "--seed=%s: must be a whole number, 0 or more", arg);
+			cli_misuse(state, "--seed=%s: must be a whole number, 0 or more", arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (c->verbose) cop_ctx_log(c->cx, COP_LOG_INFO, on_log, c);
@@ -117,11 +117,11 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		if (b->c->form) state->child_inputs[b->samples ? 2 : 1] = b->c->form;
 		return 0;
 	case ARGP_KEY_ARG:
-		if ((int)state->arg_num >= l->n) argp_error(state, "'%s' is one argument too many", arg);
+		if ((int)state->arg_num >= l->n) cli_misuse(state, "'%s' is one argument too many", arg);
 		l->arg[state->arg_num] = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if ((int)state->arg_num < l->least) argp_error(state, "expected %s", l->args);
+		if ((int)state->arg_num < l->least) cli_misuse(state, "expected %s", l->args);
 		return 0;
 	default:
 		return l->option ? l->option(key, arg, state, l->ud) : ARGP_ERR_UNKNOWN;
@@ -135,6 +135,7 @@ cop_status cli_parse_samples(cli *c, const cli_line *l, cli_samples *s, int argc
 	const struct argp a = {
 	        .options = l->options, .parser = parser, .args_doc = l->args, .doc = l->doc, .children = children};
 	both b = {c, l, s};
+	cli_check_options(c, &a, argc, argv);
 	error_t e = argp_parse(&a, argc, argv, 0, NULL, &b);
 
 	return e ? cli_fail(c, COP_ARG, "the command line could not be read: %s", strerror(e)) : COP_OK;
@@ -151,7 +152,7 @@ int32_t cli_int(struct argp_state *state, const char *name, const char *text, in
 	long v = strtol(text, &end, 10);
 
 	if (end == text || *end || v < lo || v > hi)
-		argp_error(state, "%s=%s: must be a whole number from %d to %d", name, text, lo, hi);
+		cli_misuse(state, "%s=%s: must be a whole number from %d to %d", name, text, lo, hi);
 	return (int32_t)v;
 }
 
@@ -161,7 +162,7 @@ float cli_real(struct argp_state *state, const char *name, const char *text, flo
 	float v = strtof(text, &end);
 
 	if (end == text || *end || !(v >= lo && v <= hi))
-		argp_error(state, "%s=%s: must be a number from %g to %g", name, text, (double)lo, (double)hi);
+		cli_misuse(state, "%s=%s: must be a number from %g to %g", name, text, (double)lo, (double)hi);
 	return v;
 }
 
@@ -178,6 +179,6 @@ size_t cli_size(struct argp_state *state, const char *name, const char *text)
 	unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
 	int shift = n && (*end == 'K' || *end == 'k') ? 10 : n && (*end == 'M' || *end == 'm') ? 20 : 0;
 
-	if (!n || n > 1ull << 40 || end[shift != 0]) argp_error(state, "%s=%s: must be a number of bytes, such as 20000, 64K or 2M", name, text);
+	if (!n || n > 1ull << 40 || end[shift != 0]) cli_misuse(state, "%s=%s: must be a number of bytes, such as 20000, 64K or 2M", name, text);
 	return (size_t)n << shift;
 }

@@ -194,7 +194,7 @@ static cop_status write_one(cli *c, const cop_tensor *y, const char *path)
 	cli_put_text(c, "output", path);
 	cli_put_text(c, "shape", shape);
 	cli_put_item_end(c);
-	if (!c->quiet) cli_out(c, "%s: %s\n", path, shape);
+	cli_out(c, "%s: %s\n", path, shape);
 	return COP_OK;
 }
 

@@ -30,9 +30,9 @@ static int32_t list(struct argp_state *state, const char *name, const char *text
 	int32_t n = 0;
 
 	for (const char *s = text;; s = end + 1) {
-		if (n == COP_MOST_CHANNELS) argp_error(state, "%s=%s: more than %d numbers", name, text, COP_MOST_CHANNELS);
+		if (n == COP_MOST_CHANNELS) cli_misuse(state, "%s=%s: more than %d numbers", name, text, COP_MOST_CHANNELS);
 		v[n++] = strtof(s, &end);
-		if (end == s || (*end && *end != ',') || !isfinite(v[n - 1])) argp_error(state, "%s=%s: must be numbers separated by commas", name, text);
+		if (end == s || (*end && *end != ',') || !isfinite(v[n - 1])) cli_misuse(state, "%s=%s: must be numbers separated by commas", name, text);
 		if (!*end) return n;
 	}
 }
@@ -41,13 +41,13 @@ static cop_layout layout(struct argp_state *state, const char *arg)
 {
 	if (!strcmp(arg, "keep")) return COP_LAYOUT_KEEP;
 	if (!strcmp(arg, "last")) return COP_LAYOUT_LAST;
-	if (strcmp(arg, "first")) argp_error(state, "--layout=%s: must be keep, first or last", arg);
+	if (strcmp(arg, "first")) cli_misuse(state, "--layout=%s: must be keep, first or last", arg);
 	return COP_LAYOUT_FIRST;
 }
 
 static cop_task task(struct argp_state *state, const char *arg)
 {
-	if (strcmp(arg, "class") && strcmp(arg, "regress")) argp_error(state, "--task=%s: must be class or regress", arg);
+	if (strcmp(arg, "class") && strcmp(arg, "regress")) cli_misuse(state, "--task=%s: must be class or regress", arg);
 	return *arg == 'c' ? COP_TASK_CLASS : COP_TASK_REGRESS;
 }
 
@@ -61,7 +61,7 @@ static error_t option(int key, char *arg, struct argp_state *state)
 	case KEY_STD:
 		s->stds = list(state, "--std", arg, s->std);
 		for (int32_t i = 0; i < s->stds; i++)
-			if (!(s->std[i] > 0)) argp_error(state, "--std=%s: must be above 0", arg);
+			if (!(s->std[i] > 0)) cli_misuse(state, "--std=%s: must be above 0", arg);
 		return 0;
 	case KEY_LAYOUT: s->layout = layout(state, arg); return 0;
 	case KEY_TASK: s->task = task(state, arg); return 0;

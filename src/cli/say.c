@@ -80,62 +80,72 @@ void cli_out(const cli *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (c->json) return;
+	if (c->json || c->quiet) return;
 	va_start(ap, fmt);
 	vshow(stdout, fmt, ap);
 	va_end(ap);
 }
 
-static void put_string(const char *s)
+static void put_string(FILE *f, const char *s)
 {
 	size_t n = cop_text_json(NULL, 0, s) + 1;
 	char *text = malloc(n);
 
 	if (text) cop_text_json(text, n, s);
-	printf("\"%s\"", text ? text : "");
+	fprintf(f, "\"%s\"", text ? text : "");
 	free(text);
+}
+
+void cli_put_error(const char *text, cop_status st)
+{
+	printf("{\"version\":%d,\"coppice\":\"%s\",\"error\":", CLI_JSON_VERSION, COP_VERSION);
+	put_string(stdout, text);
+	printf(",\"code\":%d}\n", -st);
 }
 
 /* The separator before a member, and its key. */
 static bool begin(cli *c, const char *key)
 {
-	if (!c->json) return false;
-	if (c->members) putchar(',');
-	else if (!c->depth) putchar('{');
-	c->members++;
-	if (key) put_string(key), putchar(':');
+	if (!c->object) return false;
+	if (c->members++) putc(',', c->object);
+	if (key) put_string(c->object, key), putc(':', c->object);
 	return true;
 }
 
 void cli_put_text(cli *c, const char *key, const char *v)
 {
-	if (begin(c, key)) put_string(v);
+	if (begin(c, key)) put_string(c->object, v);
+}
+
+void cli_put_bool(cli *c, const char *key, bool v)
+{
+	if (begin(c, key)) fputs(v ? "true" : "false", c->object);
 }
 
 void cli_put_int(cli *c, const char *key, int64_t v)
 {
-	if (begin(c, key)) printf("%lld", (long long)v);
+	if (begin(c, key)) fprintf(c->object, "%lld", (long long)v);
 }
 
 void cli_put_real(cli *c, const char *key, double v)
 {
 	if (!begin(c, key)) return;
-	if (isfinite(v)) printf("%.9g", v);
-	else printf("null");
+	if (isfinite(v)) fprintf(c->object, "%.9g", v);
+	else fputs("null", c->object);
 }
 
 static void open(cli *c, const char *key, char bracket)
 {
 	if (!begin(c, key)) return;
-	putchar(bracket);
+	putc(bracket, c->object);
 	c->depth++;
 	c->members = 0;
 }
 
 static void close(cli *c, char bracket)
 {
-	if (!c->json) return;
-	putchar(bracket);
+	if (!c->object) return;
+	putc(bracket, c->object);
 	c->depth--;
 	c->members = 1;
 }

@@ -15,6 +15,7 @@ enum { COP_MAX_RATES = 16, COP_MAX_STAGES = 16 };
 typedef struct cop_rate { char layers[64]; float value; } cop_rate;
 typedef struct cop_stage {
 	cop_stage_kind kind;
+	int line;                 /* of the recipe */
 	char by[16];              /* prune: magnitude, random */
 	bool global;              /* prune: one threshold for all layers */
 	bool once;                /* prune: at the first step, rather than along the cubic schedule */
@@ -37,6 +38,9 @@ typedef struct cop_recipe { char name[64]; cop_stage stage[COP_MAX_STAGES]; int3
 
 cop_status cop__recipe_parse(cop_recipe *out, cop_ctx *cx, const char *text, size_t size);
 const char *cop__stage_text(cop_stage_kind k);
+/* Fails where a pattern of the recipe, or `pattern` (where: what it is of), matches no weight. */
+cop_status cop__recipe_fits(const cop_recipe *r, const cop_graph *g);
+cop_status cop__some_weight(const cop_graph *g, const char *where, const char *pattern);
 float cop__stage_rate(const cop_stage *s, const char *weight, float otherwise);
 
 typedef struct cop_workshop { cop_dataset *train, *valid, *test; const cop_train_args *a; } cop_workshop;

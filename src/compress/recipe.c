@@ -62,7 +62,8 @@ static cop_status choice(reader *r, const yaml_node_t *n, const char *key, const
 {
 	COP_TRY(text(r, n, key, v, size));
 	if (!strpbrk(v, "*|") && cop__match(among, v)) return COP_OK;
-	return cop__error(r->cx, COP_ARG, "recipe, line %d: %s: %s must be one of %s", line_of(n), key, v, among);
+	cop_hint hint;
+	return cop__error(r->cx, COP_ARG, "recipe, line %d: %s: %s must be one of %s%s", line_of(n), key, v, among, cop__hint_in(&hint, v, strlen(v), among));
 }
 
 /* keep: 0.1, or keep: {conv*: 0.5, fc*: 0.08} */
@@ -101,6 +102,20 @@ static cop_status either(reader *r, const yaml_node_t *n, const char *key, const
 	return COP_OK;
 }
 
+/* The options of each kind of stage, for the nearest one; all have the first. */
+static const char *const options_of[] = {[COP_STAGE_PRUNE] = "by keep over every scope schedule", [COP_STAGE_SHARE] = "levels schedule", [COP_STAGE_ENCODE] = "codec schedule",
+	[COP_STAGE_TRAIN] = "schedule", [COP_STAGE_QUANTIZE] = "scheme range keep limit max_drop per round symmetric equalize bias_correct schedule"};
+
+static cop_status no_option(reader *r, const yaml_node_t *k, const cop_stage *s)
+{
+	const char *key = scalar(k);
+	char known[256];
+	cop_hint hint;
+
+	snprintf(known, sizeof known, "epochs lr update layers may_cost must_gain %s", options_of[s->kind]);
+	return cop__error(r->cx, COP_ARG, "recipe, line %d: a %s stage has no option '%s'%s", line_of(k), kinds[s->kind], key, cop__hint_in(&hint, key, strlen(key), known));
+}
+
 static cop_status quantize_option(reader *r, const yaml_node_t *k, const yaml_node_t *v, cop_stage *s)
 {
 	const char *key = scalar(k);
@@ -115,7 +130,7 @@ static cop_status quantize_option(reader *r, const yaml_node_t *k, const yaml_no
 	if (!strcmp(key, "symmetric")) return yes_or_no(r, v, key, &s->symmetric);
 	if (!strcmp(key, "equalize")) return yes_or_no(r, v, key, &s->equalize);
 	if (!strcmp(key, "bias_correct")) return yes_or_no(r, v, key, &s->bias_correct);
-	return cop__error(r->cx, COP_ARG, "recipe, line %d: a quantize stage has no option '%s'", line_of(k), key);
+	return no_option(r, k, s);
 }
 
 static cop_status option(reader *r, const yaml_node_t *k, const yaml_node_t *v, cop_stage *s)
@@ -149,7 +164,7 @@ static cop_status option(reader *r, const yaml_node_t *k, const yaml_node_t *v, 
 	if (s->kind == COP_STAGE_QUANTIZE) return quantize_option(r, k, v, s);
 	if (s->kind == COP_STAGE_SHARE && !strcmp(key, "levels")) return rates(r, v, key, 2, 256, s);
 	if (s->kind == COP_STAGE_ENCODE && !strcmp(key, "codec")) return choice(r, v, key, "smallest|huffman|range|raw", s->codec, sizeof s->codec);
-	return cop__error(r->cx, COP_ARG, "recipe, line %d: a %s stage has no option '%s'", line_of(k), kinds[s->kind], key);
+	return no_option(r, k, s);
 }
 
 static cop_status stage(reader *r, const yaml_node_t *n, cop_stage *s)
@@ -158,10 +173,12 @@ static cop_status stage(reader *r, const yaml_node_t *n, cop_stage *s)
 		return cop__error(r->cx, COP_ARG, "recipe, line %d: a stage is one of prune, share, encode, train, quantize with its options", line_of(n));
 	const yaml_node_t *k = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->key), *v = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->value);
 	const char *name = scalar(k);
+	cop_hint hint;
 	int kind = 0;
 	while (kind < LEN(kinds) && (!name || strcmp(kinds[kind], name))) kind++;
-	if (kind == LEN(kinds)) return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown stage '%s'; there are prune, share, encode, train, quantize", line_of(k), name ? name : "?");
-	*s = (cop_stage){.kind = (cop_stage_kind)kind, .by = "magnitude", .global = true, .over = 0.6f, .steps_between = 50, .codec = "smallest", .scheme = "w8a8", .range = "mse", .limit = 256, .max_drop = -1, .layers = "*",
+	if (kind == LEN(kinds)) return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown stage '%s'; there are prune, share, encode, train, quantize%s", line_of(k), name ? name : "?",
+		cop__hint_in(&hint, name ? name : "", name ? strlen(name) : 0, "prune share encode train quantize"));
+	*s = (cop_stage){.kind = (cop_stage_kind)kind, .line = line_of(k), .by = "magnitude", .global = true, .over = 0.6f, .steps_between = 50, .codec = "smallest", .scheme = "w8a8", .range = "mse", .limit = 256, .max_drop = -1, .layers = "*",
 		.may_cost = 0.5f, .must_gain = 1};
 	if (v->type != YAML_MAPPING_NODE) return cop__error(r->cx, COP_ARG, "recipe, line %d: the options of %s must be a map", line_of(v), name);
 	for (yaml_node_pair_t *p = v->data.mapping.pairs.start; p < v->data.mapping.pairs.top; p++)
@@ -185,6 +202,7 @@ static cop_status stages(reader *r, const yaml_node_t *n, cop_recipe *out)
 static cop_status document(reader *r, cop_recipe *out)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(&r->doc);
+	cop_hint hint;
 
 	if (!root || root->type != YAML_MAPPING_NODE) return cop__error(r->cx, COP_ARG, "recipe: a map with name and stages was expected");
 	for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
@@ -192,7 +210,7 @@ static cop_status document(reader *r, cop_recipe *out)
 		const char *key = scalar(k);
 		if (key && !strcmp(key, "name")) COP_TRY(text(r, v, "name", out->name, sizeof out->name));
 		else if (key && !strcmp(key, "stages")) COP_TRY(stages(r, v, out));
-		else return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; there are name and stages", line_of(k), key ? key : "?");
+		else return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; there are name and stages%s", line_of(k), key ? key : "?", cop__hint_in(&hint, key ? key : "", key ? strlen(key) : 0, "name stages"));
 	}
 	return out->n_stage ? COP_OK : cop__error(r->cx, COP_ARG, "recipe: it has no stages");
 }

@@ -182,6 +182,7 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 	int32_t from;
 
 	COP_TRY(cop__recipe_parse(&r, cx, recipe, size));
+	COP_TRY(cop__recipe_fits(&r, *g));
 	COP_TRY(clone(&first, *g));
 	cop__history_begin(&h, cx, r.name, &a);
 	cop_status st = cop__resume_begin(&keep, *g, &w, recipe, size);

@@ -42,11 +42,12 @@ static bool is_known(const char *known, const char *key, int klen)
 cop_status cop__args_check(const cop_args *a, const char *known)
 {
 	const char *key, *val;
+	cop_hint hint;
 	int klen, vlen;
 
 	for (size_t at = 0; next(a, &at, &key, &klen, &val, &vlen);)
 		if (!is_known(known, key, klen))
-			return cop__error(a->cx, COP_ARG, "%s: unknown option '%.*s'; it takes: %s", a->what, klen, key, *known ? known : "none");
+			return cop__error(a->cx, COP_ARG, "%s: unknown option '%.*s'; it takes: %s%s", a->what, klen, key, *known ? known : "none", cop__hint_in(&hint, key, (size_t)klen, known));
 	return COP_OK;
 }
 

@@ -101,6 +101,12 @@ cop_status cop__args_i(const cop_args *a, const char *key, int32_t lo, int32_t h
 cop_status cop__args_s(const cop_args *a, const char *key, char *v, size_t size);
 bool cop__match(const char *pattern, const char *name); /* '*' matches any run, '|' separates alternatives */
 
+/* "; did you mean 'lenet-5'?", or "" where no known word is near; it ends a sentence. */
+typedef struct cop_hint { char text[96]; } cop_hint;
+const char *cop__hint(cop_hint *h, const char *word, cop_word_fn *known, void *ud);
+/* The same among words that blanks or bars separate, each perhaps with ":kind"; of `word` len characters count. */
+const char *cop__hint_in(cop_hint *h, const char *word, size_t len, const char *words);
+
 /* ---- files ---- */
 enum { COP_PATH = 4096 };
 struct stat;

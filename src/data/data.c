@@ -73,16 +73,27 @@ static bool find(char out[COP_DATA_PATH], const char *name, const cop_data_row *
 	return false;
 }
 
+/* Sets, not formats. */
+static const char *set_name(void *ud, int i)
+{
+	(void)ud;
+	for (int k = 0; k < LEN(cop_data_rows); k++)
+		if (!cop_data_rows[k]->format && !i--) return cop_data_rows[k]->name;
+	return NULL;
+}
+
 static cop_status not_found(cop_ctx *cx, const char *name, const cop_data_row *row)
 {
 	const char *env = getenv("COPPICE_DATA");
 	char text[400] = "";
+	cop_hint hint;
 
 	if (!row)
 		for (int i = 0; i < LEN(cop_data_rows); i++)
 			if (!cop_data_rows[i]->format && strlen(text) < 300)
 				snprintf(text + strlen(text), 60, "%s%s", *text ? ", " : "", cop_data_rows[i]->name);
-	if (!row) return cop__error(cx, COP_ARG, "data set '%s' is neither a path nor one of: %s", name, text);
+	if (!row && strpbrk(name, "/.")) return cop__error(cx, COP_IO, "%s: no such file or folder", name);
+	if (!row) return cop__error(cx, COP_ARG, "data set '%s' is neither a path nor one of: %s%s", name, text, cop__hint(&hint, name, set_name, NULL));
 	return cop__error(cx, COP_IO, "%s: not found in COPPICE_DATA (%s) nor in the user's data folder%s%s", name,
 	        env && *env ? env : "not set", row->home ? "; it can be fetched with: coppice data get " : "",
 	        row->home ? name : "");

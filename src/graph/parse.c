@@ -215,6 +215,21 @@ static cop_status key_value(parser *p, const cop_op *op, word w, const char *eq,
 	return attr_words(p, val, kind, count, l->attr + at);
 }
 
+static const char *op_name(void *ud, int i)
+{
+	(void)ud;
+	return i + 1 < COP_N_OP ? cop_ops[i + 1]->name : NULL;
+}
+
+static cop_status unknown_op(parser *p, word w)
+{
+	char name[40];
+	cop_hint hint;
+
+	snprintf(name, sizeof name, "%.*s", COP_MIN(w.len, 39), w.s);
+	return cop__error(p->g->cx, COP_FORMAT, "graph text, line %d: unknown op '%s'%s", p->line, name, cop__hint(&hint, name, op_name, NULL));
+}
+
 /* RESULT... = OP INPUT... key=value... */
 static cop_status node(parser *p)
 {
@@ -224,7 +239,7 @@ static cop_status node(parser *p)
 	while (eq < p->n && !is(p->w[eq], "=")) eq++;
 	if (eq + 1 >= p->n || !eq || eq > COP_MAX_OUT) return bad(p, "expected: results = op inputs, got", p->w[0]);
 	int opcode = cop__op_find(p->w[eq + 1].s, (size_t)p->w[eq + 1].len);
-	if (!opcode) return bad(p, "unknown op", p->w[eq + 1]);
+	if (!opcode) return unknown_op(p, p->w[eq + 1]);
 	const cop_op *op = cop_ops[opcode];
 	default_attrs(op, l.attr);
 	for (int i = eq + 2; i < p->n; i++) {

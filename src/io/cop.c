@@ -23,6 +23,7 @@
 #include "io/sniff.h"
 #include "io/tflite.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -342,11 +343,11 @@ cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, cons
 	return st;
 }
 
-/* A name that cannot be meant for the zoo: it has a folder or ends in .cop. */
+/* A name that cannot be meant for the zoo: it has a folder or an ending ("mobilenet-v1-0.25" has none). */
 static bool is_path(const char *s)
 {
-	size_t n = strlen(s);
-	return strchr(s, '/') || (n > 4 && !strcmp(s + n - 4, ".cop"));
+	const char *dot = strrchr(s, '.');
+	return strchr(s, '/') || (dot && isalpha((unsigned char)dot[1]));
 }
 
 cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *name)

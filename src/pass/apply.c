@@ -5,6 +5,8 @@
  */
 #include "pass/pass.h"
 
+#include <stdio.h>
+
 #define PASS(name) extern const cop_pass cop_pass_##name;
 #include "pass/pass.def"
 #undef PASS
@@ -23,11 +25,21 @@ const char *cop_pass_name(int i, const char **args, const char **summary)
 	return passes[i]->name;
 }
 
+static const char *known(void *ud, int i)
+{
+	(void)ud;
+	return cop_pass_name(i, NULL, NULL);
+}
+
 static const cop_pass *find(cop_ctx *cx, const char *name, size_t len)
 {
+	cop_hint hint;
+	char word[64];
+
 	for (int i = 0; i < LEN(passes); i++)
 		if (strlen(passes[i]->name) == len && !memcmp(passes[i]->name, name, len)) return passes[i];
-	cop__error(cx, COP_ARG, "there is no pass '%.*s'", (int)len, name);
+	snprintf(word, sizeof word, "%.*s", (int)len, name);
+	cop__error(cx, COP_ARG, "there is no pass '%.60s'; `coppice passes` lists them%s", word, cop__hint(&hint, word, known, NULL));
 	return NULL;
 }
 

@@ -22,6 +22,7 @@ typedef struct spec {
 
 static cop_status parse(cop_ctx *cx, const char *text, spec *s)
 {
+	cop_hint hint;
 	cop_args a = {cx, "training", text ? text : "", text ? strlen(text) : 0};
 	const float big = 1e30f;
 
@@ -45,7 +46,7 @@ static cop_status parse(cop_ctx *cx, const char *text, spec *s)
 	COP_TRY(cop__args_i(&a, "nesterov", 0, 1, &s->nesterov));
 	if (strcmp(s->loss, "xent") && strcmp(s->loss, "mse")) return cop__error(cx, COP_ARG, "training: loss=%s: must be xent or mse", s->loss);
 	if (strcmp(s->update, "sgd") && strcmp(s->update, "adam") && strcmp(s->update, "adamw"))
-		return cop__error(cx, COP_ARG, "training: update=%s: must be sgd, adam or adamw", s->update);
+		return cop__error(cx, COP_ARG, "training: update=%s: must be sgd, adam or adamw%s", s->update, cop__hint_in(&hint, s->update, strlen(s->update), "sgd adam adamw"));
 	return COP_OK;
 }
 

@@ -17,9 +17,16 @@ const char *cop_target_name(int i, const char **summary)
 	return targets[i].name;
 }
 
+static const char *known_name(void *ud, int i)
+{
+	(void)ud;
+	return cop_target_name(i, NULL);
+}
+
 cop_status cop_target_find(cop_target *out, cop_ctx *cx, const char *name)
 {
 	cop_text known;
+	cop_hint hint;
 
 	for (int i = 0; i < LEN(targets); i++) {
 		if (strcmp(targets[i].name, name)) continue;
@@ -29,7 +36,7 @@ cop_status cop_target_find(cop_target *out, cop_ctx *cx, const char *name)
 	}
 	cop__text_init(&known, cx);
 	for (int i = 0; i < LEN(targets); i++) cop__text_add(&known, "%s%s", i ? ", " : "", targets[i].name);
-	cop_status st = cop__error(cx, COP_ARG, "target '%s' is not known; there are: %s", name, known.status ? "" : known.data);
+	cop_status st = cop__error(cx, COP_ARG, "target '%s' is not known; there are: %s%s", name, known.status ? "" : known.data, cop__hint(&hint, name, known_name, NULL));
 	cop__text_free(&known);
 	return st;
 }

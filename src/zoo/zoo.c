@@ -50,13 +50,20 @@ static const zoo_row *find(const char *name)
 	return NULL;
 }
 
+static const char *known_name(void *ud, int i)
+{
+	(void)ud;
+	return cop_zoo_name(i, NULL);
+}
+
 static cop_status unknown(cop_ctx *cx, const char *name)
 {
 	char known[300] = "";
+	cop_hint hint;
 
 	for (int i = 0, at = 0; i < LEN(rows) && at < LEN(known); i++)
 		at += snprintf(known + at, sizeof known - (size_t)at, "%s%s", i ? " " : "", rows[i].name);
-	return cop__error(cx, COP_ARG, "zoo: no model is named '%.60s'; there are: %s", name, known);
+	return cop__error(cx, COP_ARG, "there is no file and no network '%.60s'; the networks are: %s%s", name, known, cop__hint(&hint, name, known_name, NULL));
 }
 
 /* Cuts "@96" off `text` into h and w. */

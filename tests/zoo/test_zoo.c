@@ -131,7 +131,7 @@ static void test_weights(void **state)
 static void test_bad(void **state)
 {
 	static const struct { const char *name; cop_zoo_args a; const char *says; } bad[] = {
-		{"", {0}, "no model is named"},
+		{"", {0}, "there is no file and no network"},
 		{"resnet", {0}, "lenet-300-100 lenet-5"},
 		{"resnet-21", {0}, "resnet-20"},
 		{"resnet-8x", {0}, "no model"},

@@ -19,14 +19,16 @@ static cop_status find_scheme(const scheme **out, cop_ctx *cx, const char *name)
 {
 	for (int i = 0; i < LEN(schemes); i++)
 		if (!strcmp(schemes[i].name, name)) return *out = &schemes[i], COP_OK;
-	return cop__error(cx, COP_ARG, "quantize: there is no scheme '%s'; there are w8a8, w4a8, w4a4, w8 and fp16", name);
+	cop_hint hint;
+	return cop__error(cx, COP_ARG, "quantize: there is no scheme '%s'; there are w8a8, w4a8, w4a4, w8 and fp16%s", name, cop__hint_in(&hint, name, strlen(name), "w8a8 w4a8 w4a4 w8 fp16"));
 }
 
 static cop_status find_range(cop_range_kind *out, cop_ctx *cx, const char *name)
 {
 	for (int i = 0; i < LEN(ranges); i++)
 		if (!strcmp(ranges[i], name)) return *out = (cop_range_kind)i, COP_OK;
-	return cop__error(cx, COP_ARG, "quantize: there is no range '%s'; there are minmax, percentile, mse and kl", name);
+	cop_hint hint;
+	return cop__error(cx, COP_ARG, "quantize: there is no range '%s'; there are minmax, percentile, mse and kl%s", name, cop__hint_in(&hint, name, strlen(name), "minmax percentile mse kl"));
 }
 
 /* ---- the float graph ---- */
@@ -254,6 +256,7 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 
 	COP_TRY(find_scheme(&s, (*g)->cx, a->scheme ? a->scheme : "w8a8"));
 	COP_TRY(all_finite(*g));
+	if (a->keep) COP_TRY(cop__some_weight(*g, "quantize: keep:", a->keep));
 	COP_TRY(s->activations < 32 ? with_activations(&out, *g, calib, a, s) : weights_alone(&out, *g, a, s));
 	cop_status st = a->int8_io ? cop_graph_apply(&out, "int8_io") : COP_OK;
 	if (!st) st = cop_graph_verify(out);
