@@ -157,6 +157,7 @@ typedef struct cop_import_args {
 	int32_t n_dim, n_shape;
 	const cop_import_dim *dim;
 	const cop_import_shape *shape;
+	uint64_t seed; /* of the weights of a network that is written as text */
 } cop_import_args;
 cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args);
 cop_status cop_onnx_save(const cop_graph *g, const char *path);        /* the deployed form, floats, for other programs */
@@ -165,6 +166,9 @@ cop_status cop_model_write(const cop_graph *g, cop_write_fn *write, void *ud); /
 cop_status cop_weights_load(cop_graph *g, const char *path);           /* .safetensors into the values of the same names */
 cop_status cop_weights_save(const cop_graph *g, const char *path);
 cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size);
+/* A network as text, a line for each layer (docs/networks.md): shapes are inferred, weights drawn from the seed. file: for messages.
+ * cop_model_load and its like know such a text by its first word, "input", or by an ending of .txt or .net. */
+cop_status cop_network_read(cop_graph **out, cop_ctx *cx, const char *file, const void *text, size_t size, uint64_t seed);
 cop_status cop_graph_print(const cop_graph *g, cop_write_fn *write, void *ud);
 cop_status cop_graph_verify(const cop_graph *g);
 void cop_graph_free(cop_graph *g);

@@ -157,8 +157,8 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	memcpy(options + n, own, sizeof own);
 	options[n + LEN(own)] = (struct argp_option){0};
 	const cli_line line = {options, "MODEL",
-	        "Trains a network. MODEL is a name of `coppice zoo`, or a file to go on with.\v"
-	        "Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n"
+	        "Trains a network. MODEL is a name of `coppice zoo`, a network of your own as text (docs/networks.md), or a file to go on with.\v"
+	        "Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n  coppice train net.txt --data rows.csv -o net.cop\n"
 	        "Options that are left out take values that suit the model.",
 	        option, &j, &model, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));

@@ -29,7 +29,7 @@ static cop_status from_pipe(cop_graph **out, cli *c, const char *name)
 	return st ? cli_fail(c, st, "%s: %s", name, cop_error_text(c->cx)) : COP_OK;
 }
 
-cop_import_args cli_import_args(const cli *c) { return (cop_import_args){.n_dim = c->n_dim, .dim = c->dim, .n_shape = c->n_shape, .shape = c->shape}; }
+cop_import_args cli_import_args(const cli *c) { return (cop_import_args){.n_dim = c->n_dim, .dim = c->dim, .n_shape = c->n_shape, .shape = c->shape, .seed = c->seed}; }
 
 static cop_status from_file(cop_graph **out, cli *c, const char *name)
 {
@@ -38,7 +38,7 @@ static cop_status from_file(cop_graph **out, cli *c, const char *name)
 
 	if (stat(name, &s) && errno == ENOENT) return cli_fail(c, COP_IO, "%s: no such file", name);
 	if (!stat(name, &s) && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode)) return from_pipe(out, c, name);
-	return args.n_dim || args.n_shape ? cop_model_import(out, c->cx, name, &args) : cop_model_load(out, c->cx, name);
+	return cop_model_import(out, c->cx, name, &args);
 }
 
 /* A file, or a network of the zoo, which leaves nothing open. */

@@ -61,6 +61,19 @@ bool cop__ends(const char *file, const char *ending)
 	return n > k;
 }
 
+bool cop__is_network(const void *bytes, size_t size)
+{
+	const char *p = bytes, *end = p + size;
+
+	while (p < end && (isspace((unsigned char)*p) || *p == '#')) {
+		if (*p == '#')
+			while (p < end && *p != '\n') p++;
+		else p++;
+	}
+	if (end - p < 6 || memcmp(p, "input", 5)) return false;
+	return p[5] == ' ' || p[5] == '\t';
+}
+
 static bool holds(const uint8_t *p, size_t size, const char *what)
 {
 	size_t n = strlen(what);

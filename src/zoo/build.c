@@ -16,7 +16,8 @@ static const cop_act_attr no_act = {COP_NO_LO, COP_NO_HI};
 
 cop_vid cop__zoo_fail(cop_zoo *z, const char *why)
 {
-	cop__error(z->g->cx, COP_ARG, "zoo: '%s' %s", z->name, why);
+	if (z->line) cop__error(z->g->cx, COP_ARG, "%s, line %d: '%s' %s", z->file, z->line, z->word, why);
+	else cop__error(z->g->cx, COP_ARG, "zoo: '%s' %s", z->name, why);
 	return 0;
 }
 
@@ -44,20 +45,25 @@ static cop_vid leaf(cop_zoo *z, cop_role role, const char *layer, const char *wh
 	return cop__data_borrow(z->g, role, name, &t, *data);
 }
 
-static cop_vid weight(cop_zoo *z, const char *layer, int32_t rank, const int32_t *dim, float gain)
+enum { MOST_WEIGHTS = 1 << 28 }; /* of a layer */
+
+static cop_vid matrix(cop_zoo *z, const char *layer, const char *what, int32_t rank, const int32_t *dim, float gain)
 {
 	int64_t fan_in = 1, n;
 	uint32_t stream;
 	float *w;
-	cop_vid v = leaf(z, COP_PARAM, layer, "w", rank, dim, &w, &stream);
 
-	if (!v) return 0;
 	for (int i = 1; i < rank; i++) fan_in *= dim[i];
 	n = fan_in * dim[0];
+	if (n > MOST_WEIGHTS) return cop__zoo_fail(z, "is too large: a layer would have more than 268,435,456 weights");
+	cop_vid v = leaf(z, COP_PARAM, layer, what, rank, dim, &w, &stream);
+	if (!v) return 0;
 	float bound = sqrtf(3 * gain / (float)fan_in);
 	for (int64_t i = 0; i < n; i++) w[i] = bound * (2 * cop__rand_unit(z->seed, stream, (uint64_t)i) - 1);
 	return v;
 }
+
+static cop_vid weight(cop_zoo *z, const char *layer, int32_t rank, const int32_t *dim, float gain) { return matrix(z, layer, "w", rank, dim, gain); }
 
 static cop_vid vector(cop_zoo *z, cop_role role, const char *layer, const char *what, int32_t n, float value)
 {
@@ -80,6 +86,17 @@ static cop_vid batch_norm(cop_zoo *z, cop_vid x, const char *name)
 	if (!gamma || !beta || !mean || !var) return 0;
 	z->g->value[mean].of = z->g->value[var].of = gamma;
 	return cop__apply(z->g, OP_bn, &a, VIDS(x, gamma, beta, mean, var));
+}
+
+cop_vid cop__zoo_norm(cop_zoo *z, cop_vid x, const char *name) { return batch_norm(z, x, name); }
+
+cop_vid cop__zoo_rnn(cop_zoo *z, cop_vid x, const char *name, const cop_rnn_attr *a, int32_t units, bool every)
+{
+	int32_t rows = (a->cell == RNN_LSTM ? 4 : a->cell == RNN_PLAIN ? 1 : 3) * units, biases = a->cell == RNN_GRU_AFTER ? 4 * units : rows;
+	cop_vid w = matrix(z, name, "w", 2, DIMS(rows, cop__t(z->g, x)->dim[2]), 1), r = w ? matrix(z, name, "r", 2, DIMS(rows, units), 1) : 0, b = r ? vector(z, COP_PARAM, name, "b", biases, 0) : 0;
+	cop_nid n = b ? cop__node(z->g, OP_rnn, a, VIDS(x, w, r, b)) : 0;
+
+	return n ? cop__want_out(z->g, n, every) : 0;
 }
 
 /* Padding before and after one axis. */

@@ -21,6 +21,8 @@ typedef struct cop_zoo {
 	const char *name;  /* the whole name, for messages */
 	const char *rest;  /* of the name behind the row's stem: "0.35", "784x100x10", "" */
 	int32_t depth;     /* of the row */
+	const char *file, *word; /* a network as text: the line that is being read, for messages */
+	int line;          /* 0: a network of the zoo */
 } cop_zoo;
 
 /* stride 0: 1. kw 0: k. pad -1: as TensorFlow's SAME, the odd one behind. groups -1: depthwise (out is then ignored). */
@@ -37,9 +39,12 @@ cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi);
 cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x);
 cop_vid cop__zoo_add(cop_zoo *z, cop_vid a, cop_vid b);
 cop_vid cop__zoo_maxpool(cop_zoo *z, cop_vid x, int32_t k, int32_t stride, int32_t pad);
+cop_vid cop__zoo_norm(cop_zoo *z, cop_vid x, const char *name);                       /* batch norm over the last axis */
+/* A recurrent layer over x [n,t,i]: its last state [n,units], or every one [n,t,units]. Weights "<name>.w", "<name>.r", "<name>.b". */
+cop_vid cop__zoo_rnn(cop_zoo *z, cop_vid x, const char *name, const cop_rnn_attr *a, int32_t units, bool every);
 cop_vid cop__zoo_mean(cop_zoo *z, cop_vid x);                                         /* over height and width: [n,c] */
 cop_vid cop__zoo_flatten(cop_zoo *z, cop_vid x);                                      /* [n, everything else] */
-/* Records "zoo: 'name' ..." and returns 0. */
+/* Records "zoo: 'name' ...", or "FILE, line N: 'word' ..." of a text, and returns 0. */
 cop_vid cop__zoo_fail(cop_zoo *z, const char *why);
 /* A width multiplier, the whole of z->rest; 0 after a failure. */
 float cop__zoo_width(cop_zoo *z);
