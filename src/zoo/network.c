@@ -34,7 +34,7 @@ static COP_PRINTF(2, 3) cop_status wrong(text *t, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(what, sizeof what, fmt, ap);
+	cop__vformat(what, sizeof what, fmt, ap);
 	va_end(ap);
 	return cop__error(t->cx, COP_FORMAT, "%s, line %d: %s", t->z.file, t->z.line, what);
 }
