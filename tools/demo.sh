@@ -69,8 +69,8 @@ say "6/6 the page"
 
 "$bin" eval "$out/net.cop" --data $data --json >"$out/net.eval.json"
 "$bin" eval "$out/small.cop" --data $data --json >"$out/small.eval.json"
-"$bin" inspect "$out/net.cop" --json | sed 's/.*"layers":\[.*\],//' >"$out/net.json"
-"$bin" inspect "$out/small.cop" --json | sed 's/.*"layers":\[.*\],//' >"$out/small.json"
+"$bin" inspect "$out/net.cop" --json | sed 's/"layers":\[[^]]*\],//' >"$out/net.json"
+"$bin" inspect "$out/small.cop" --json | sed 's/"layers":\[[^]]*\],//' >"$out/small.json"
 "$bin" bench "$out/net.cop" --seconds 0.5 --json >"$out/net.bench.json"
 "$bin" bench "$out/small.cop" --seconds 0.5 --json >"$out/small.bench.json"
 row() { printf '%-34s %14s %14s   %s\n' "$@"; }
@@ -80,6 +80,7 @@ short() { awk -v v="$1" 'BEGIN { printf (v == int(v) || v >= 1000 ? "%.0f" : "%.
 line() {
 	a=$(field "$out/net.$3" "$2")
 	b=$(field "$out/small.$3" "$2")
+	: "${a:?the figure $2 of $out/net.$3 is missing}" "${b:?the figure $2 of $out/small.$3 is missing}"
 	row "$1" "$(short "$a")" "$(short "$b")" "$(factor "$a" "$b")"
 }
 printf '\n'
@@ -87,6 +88,7 @@ row "$data, lenet-300-100" before after change
 row "test accuracy" "$(percent "$(field "$out/net.eval.json" accuracy)")" "$(percent "$(field "$out/small.eval.json" accuracy)")" ""
 dense=$(field "$out/net.json" dense_bytes)
 file=$(field "$out/small.json" file_bytes)
+: "${dense:?a figure of inspect is missing}" "${file:?a figure of inspect is missing}"
 row "file bytes, from 4 a parameter" "$dense" "$file" "$(factor "$dense" "$file")"
 line "flash bytes (weights)" flash_bytes json
 line "RAM bytes (one sample)" ram_bytes json
