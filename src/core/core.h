@@ -129,6 +129,15 @@ uint32_t cop__rand(uint64_t seed, uint32_t stream, uint64_t index);
 float cop__rand_unit(uint64_t seed, uint32_t stream, uint64_t index);   /* [0, 1) */
 float cop__rand_normal(uint64_t seed, uint32_t stream, uint64_t index);
 uint32_t cop__hash_text(const char *s);                                 /* a stream from a name */
+
+/* ---- names to numbers ---- */
+typedef struct cop_index_slot { uint32_t hash, number; } cop_index_slot;
+typedef struct cop_index { cop_index_slot *slot; uint32_t cap, n; bool lost; } cop_index; /* begins as zeros. lost: there was no memory for it, look at every name */
+typedef struct cop_index_at { uint32_t hash, slot; bool begun; } cop_index_at;
+cop_status cop__index_put(cop_index *x, cop_ctx *cx, const char *name, uint32_t number);  /* number > 0; a name may be put again, with another */
+/* The next number (at: begins as zeros) that may have been put for the name, 0 after the last: compare the names. */
+uint32_t cop__index_next(const cop_index *x, cop_index_at *at, const char *name);
+void cop__index_free(cop_index *x, cop_ctx *cx);
 void cop__shuffle(int32_t *v, int32_t n, uint64_t seed, uint32_t stream);
 
 /* ---- bytes ---- */

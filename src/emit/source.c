@@ -97,6 +97,7 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 {
 	const cop_entry *en = &e->plan->entry[entry];
 	char label[96], plain[96];
+	uint32_t version = cop__emit_version();
 
 	cop__text_add(o, "\nvoid %s_%s(void)\n{\n", e->name, function);
 	for (int32_t s = 0; s < en->n_step; s++) {
@@ -108,7 +109,7 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 			put_place(o, e, entry, guard, false);
 			cop__text_add(o, ")) ");
 		}
-		cop__text_add(o, "%s_%08x(&c%c%d); /* %s */\n", st->kernel->symbol, cop__emit_version(), tag[entry], s, cop__emit_plain(plain, cop__label(en->g, st->node, label)));
+		cop__text_add(o, "%s_%08x(&c%c%d); /* %s */\n", st->kernel->symbol, version, tag[entry], s, cop__emit_plain(plain, cop__label(en->g, st->node, label)));
 	}
 	cop__text_add(o, "}\n");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * graph - making and walking graphs. A node's inputs always have smaller positions than the node:
- * whoever appends can only refer to what is there. Names are kept unique by their users' lookups
- * (cop__find is a walk; graphs have hundreds of values, not millions).
+ * whoever appends can only refer to what is there. Names are kept unique by their users' lookups;
+ * cop__find asks an index of them.
  */
 #include "op/op.h"
 
@@ -38,6 +38,7 @@ void cop_graph_free(cop_graph *g)
 	cop__free(cx, g->output);
 	cop__free(cx, g->classes.at);
 	cop__free(cx, g->targets.at);
+	cop__index_free(&g->names, cx);
 	cop__free(cx, g);
 }
 
@@ -131,6 +132,7 @@ cop_vid cop__data(cop_graph *g, cop_role role, const char *name, const cop_type 
 void cop__name(cop_graph *g, cop_vid v, const char *name)
 {
 	if (v) g->value[v].name = *name ? cop__arena_str(&g->mem, name, strlen(name)) : NULL; /* nameless values are numbered */
+	if (v && g->value[v].name) (void)cop__index_put(&g->names, g->cx, name, v); /* without memory for it cop__find looks at every value */
 }
 
 static cop_status check_arity(cop_graph *g, cop_nid n, int n_in)
@@ -215,11 +217,18 @@ cop_status cop__output(cop_graph *g, cop_vid v, const char *name)
 	return COP_OK;
 }
 
+static bool has_name(const cop_graph *g, cop_vid v, const char *name) { return v <= (cop_vid)g->n_value && g->value[v].name && !strcmp(g->value[v].name, name); }
+
 cop_vid cop__find(const cop_graph *g, const char *name)
 {
-	for (int32_t v = 1; v <= g->n_value; v++)
-		if (g->value[v].name && !strcmp(g->value[v].name, name)) return (cop_vid)v;
-	return 0;
+	cop_index_at at = {0};
+	cop_vid first = 0;
+
+	for (cop_vid v; (v = cop__index_next(&g->names, &at, name));)
+		if ((!first || v < first) && has_name(g, v, name)) first = v;
+	for (cop_vid v = 1; g->names.lost && !first && v <= (cop_vid)g->n_value; v++)
+		if (has_name(g, v, name)) first = v;
+	return first;
 }
 
 bool cop_graph_keeps_state(const cop_graph *g)
@@ -262,7 +271,8 @@ const char *cop__label(const cop_graph *g, cop_nid n, char buf[96])
 	const char *name = node_name(g, n), *op = cop__op(g, n)->name;
 
 	if (name) return snprintf(buf, 96, "%s '%s'", op, name), buf;
-	for (cop_nid m = n; m && !name; m = g->value[g->node[m].in[0]].producer) name = node_name(g, m); /* the nearest layer before it */
+	int far = 0; /* a chain of nameless nodes may be as long as the graph */
+	for (cop_nid m = n; m && !name && far++ < 32; m = g->value[g->node[m].in[0]].producer) name = node_name(g, m); /* the nearest layer before it */
 	snprintf(buf, 96, name ? "%s behind '%s'" : "%s", op, name);
 	return buf;
 }

@@ -49,6 +49,7 @@ struct cop_graph {
 	cop_named classes, targets;
 	cop_samples samples;
 	float accuracy;     /* -1: not known */
+	cop_index names;    /* of values, as cop__name gave them */
 };
 
 /* ---- making ---- */

@@ -7,51 +7,36 @@
  * decides how good. A few natural orders are tried, as they are and with each piece behind those that lie over it (which
  * want to begin below it); then the pieces that stick out are moved forward in the order until the arena is the largest live set (which no plan can beat) or the tries are used up.
  */
-#include "plan/plan.h"
+#include "plan/place.h"
 
 #include <stdlib.h>
 
-typedef struct packer { cop_span *span; int32_t *order, *best, n, *near_, *upper; } packer;
+typedef struct weighed { double weight; int32_t id; } weighed;
+/* upper[i]: what lies over piece i, or -1. near_, turn, sorted: scratch. */
+typedef struct packer { cop_span *span; int32_t *order, *best, n, *near_, *turn, *upper; weighed *sorted; cop_shelf placed; } packer;
 
-static bool meet(const cop_span *a, const cop_span *b) { return a->from <= b->to && b->from <= a->to; }
-
-/* Bytes from the start of a that b may not begin in, when b lies above it. */
-static size_t height(const packer *p, int32_t a, int32_t b)
+static cop_status make_packer(packer *p, cop_arena *mem, cop_span *span, int32_t n)
 {
-	return p->span[a].over == b + 1 ? COP_MIN(p->span[a].ahead, p->span[a].bytes) : p->span[a].bytes;
-}
+	size_t bytes = sizeof(int32_t) * (size_t)(n + 1);
 
-/* Lowest offset for span i among those already placed (order[0..placed)). near_ is scratch, kept sorted by offset. */
-static size_t lowest(const packer *p, int32_t i, int32_t placed)
-{
-	const cop_span *s = &p->span[i];
-	int32_t n = 0;
-	size_t at = 0;
-
-	for (int32_t k = 0; k < placed; k++) {
-		const cop_span *o = &p->span[p->order[k]];
-		if (!o->bytes || !meet(s, o)) continue;
-		int32_t j = n++;
-		while (j > 0 && p->span[p->near_[j - 1]].off > o->off) p->near_[j] = p->near_[j - 1], j--;
-		p->near_[j] = p->order[k];
-	}
-	for (int32_t k = 0; k < n; k++) {
-		const cop_span *o = &p->span[p->near_[k]];
-		size_t next = o->off + height(p, p->near_[k], i);
-		if (o->off >= at + height(p, i, p->near_[k]) || next <= at) continue;
-		at = next;
-		k = -1; /* one that was clear above may now be in the way: heights differ by who lies below */
-	}
-	return at;
+	*p = (packer){.span = span, .n = n, .order = cop__arena_get(mem, bytes), .best = cop__arena_get(mem, bytes), .near_ = cop__arena_get(mem, bytes),
+		.turn = cop__arena_get(mem, bytes), .upper = cop__arena_get(mem, bytes), .sorted = cop__arena_get(mem, sizeof *p->sorted * (size_t)(n + 1))};
+	if (!p->order || !p->best || !p->near_ || !p->turn || !p->upper || !p->sorted) return COP_NOMEM;
+	for (int32_t k = 0; k < n; k++) p->upper[k] = -1;
+	for (int32_t k = 0; k < n; k++)
+		if (span[k].over) p->upper[span[k].over - 1] = k;
+	return cop__shelf_make(&p->placed, mem, span, n);
 }
 
 static size_t place_all(packer *p)
 {
 	size_t top = 0;
 
+	cop__shelf_clear(&p->placed);
 	for (int32_t k = 0; k < p->n; k++) {
 		cop_span *s = &p->span[p->order[k]];
-		s->off = lowest(p, p->order[k], k);
+		s->off = cop__shelf_lowest(&p->placed, p->order[k], p->upper[p->order[k]]);
+		cop__shelf_put(&p->placed, p->order[k]);
 		top = COP_MAX(top, s->off + s->bytes);
 	}
 	return top;
@@ -72,46 +57,51 @@ static double weight(const cop_span *s, int rule)
 	}
 }
 
-/* Stable insertion sort, heaviest first: orders are a few hundred long. */
+static int heavier(const void *a, const void *b)
+{
+	const weighed *x = a, *y = b;
+	return x->weight != y->weight ? (x->weight < y->weight) - (x->weight > y->weight) : (x->id > y->id) - (x->id < y->id);
+}
+
+/* Heaviest first, equal ones as they come. */
 static void sort(packer *p, int rule)
 {
-	for (int32_t i = 0; i < p->n; i++) {
-		int32_t j = i;
-		double w = weight(&p->span[i], rule);
-		while (j > 0 && weight(&p->span[p->order[j - 1]], rule) < w) p->order[j] = p->order[j - 1], j--;
-		p->order[j] = i;
-	}
+	for (int32_t i = 0; i < p->n; i++) p->sorted[i] = (weighed){weight(&p->span[i], rule), i};
+	qsort(p->sorted, (size_t)p->n, sizeof *p->sorted, heavier);
+	for (int32_t i = 0; i < p->n; i++) p->order[i] = p->sorted[i].id;
 }
 
-size_t cop__live_bytes(const cop_span *s, int32_t n, int32_t t, bool fast_only)
+cop_status cop__live_bytes(size_t *live, cop_ctx *cx, const cop_span *s, int32_t n, int32_t n_step, bool fast_only)
 {
-	size_t live = 0;
+	size_t *change = cop__alloc(cx, sizeof *change * (size_t)(n_step + 2)); /* from the step before: sums of unsigned numbers that wrap */
 
+	if (!change) return COP_NOMEM;
+	memset(live, 0, sizeof *live * (size_t)(n_step + 1));
 	for (int32_t i = 0; i < n; i++) {
 		const cop_span *x = s[i].over ? &s[s[i].over - 1] : NULL;
-		if (t < s[i].from || t > s[i].to || (fast_only && !s[i].fast)) continue;
-		live += s[i].bytes;
-		if (x && s[i].from == t) live -= x->bytes + s[i].bytes - COP_MAX(x->bytes + COP_MIN(s[i].ahead, s[i].bytes), s[i].bytes);
+		if ((fast_only && !s[i].fast) || s[i].from > n_step) continue;
+		change[s[i].from] += s[i].bytes;
+		change[COP_MIN(s[i].to, n_step) + 1] -= s[i].bytes;
+		if (x) live[s[i].from] -= x->bytes + s[i].bytes - COP_MAX(x->bytes + COP_MIN(s[i].ahead, s[i].bytes), s[i].bytes);
 	}
-	return live;
+	size_t now = 0;
+	for (int32_t t = 0; t <= n_step; t++) live[t] += now += change[t];
+	cop__free(cx, change);
+	return COP_OK;
 }
 
-/* Puts what lies over a piece before it in the order. order and best are of size n; near_ is scratch. */
+/* Puts what lies over a piece before it in the order: a chain of pieces, the last one first. near_ and turn are scratch. */
 static void upper_first(packer *p)
 {
 	int32_t n = 0;
 
 	memcpy(p->near_, p->order, sizeof *p->order * (size_t)p->n);
-	for (int32_t k = 0; k < p->n; k++) p->upper[k] = -1;
-	for (int32_t k = 0; k < p->n; k++)
-		if (p->span[k].over) p->upper[p->span[k].over - 1] = k;
-	for (int32_t k = 0; k < p->n; k++) { /* a chain of pieces, the last one first */
+	memset(p->turn, 0, sizeof *p->turn * (size_t)p->n); /* 1: it has its place */
+	for (int32_t k = 0; k < p->n; k++) {
 		int32_t from = n;
-		for (int32_t i = p->near_[k]; i >= 0 && p->upper[i] != -2;) {
-			int32_t next = p->upper[i];
+		for (int32_t i = p->near_[k]; i >= 0 && !p->turn[i]; i = p->upper[i]) {
 			p->order[n++] = i;
-			p->upper[i] = -2;
-			i = next;
+			p->turn[i] = 1;
 		}
 		for (int32_t i = from, j = n - 1; i < j; i++, j--) {
 			int32_t t = p->order[i];
@@ -121,12 +111,15 @@ static void upper_first(packer *p)
 	}
 }
 
-static size_t live_peak(const cop_span *s, int32_t n, int32_t n_step)
+static cop_status live_peak(size_t *peak, cop_ctx *cx, const cop_span *s, int32_t n, int32_t n_step)
 {
-	size_t peak = 0;
+	size_t *live = cop__alloc(cx, sizeof *live * (size_t)(n_step + 1));
 
-	for (int32_t t = 0; t <= n_step; t++) peak = COP_MAX(peak, cop__live_bytes(s, n, t, false));
-	return peak;
+	*peak = 0;
+	cop_status st = live ? cop__live_bytes(live, cx, s, n, n_step, false) : COP_NOMEM;
+	for (int32_t t = 0; !st && t <= n_step; t++) *peak = COP_MAX(*peak, live[t]);
+	cop__free(cx, live);
+	return st;
 }
 
 /* Moves what is at place `from` of the order to an earlier one. */
@@ -150,22 +143,27 @@ static void nudge(packer *p, size_t top, uint32_t draw)
 	bring_forward(p, hot, draw / 7);
 }
 
+/* Tries go on while there is work left: with many pieces there are fewer of them. A network of some hundred values has all. */
+static bool again(const packer *p, int i, int orders)
+{
+	enum { TRIES = 400, WORK = 150000000 };
+	return i == 0 || (i < orders + TRIES && p->placed.steps < WORK);
+}
+
 cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step)
 {
-	enum { TRIES = 400 };
+	size_t best = SIZE_MAX;
 	cop_arena mem;
+	packer p;
 
 	cop__arena_init(&mem, cx);
-	size_t bytes = sizeof(int32_t) * (size_t)(n + 1);
-	packer p = {span, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes), n, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes)};
-	if (!p.order || !p.best || !p.near_ || !p.upper) return cop__arena_free(&mem), COP_NOMEM;
-	*live = live_peak(span, n, n_step);
-	size_t best = SIZE_MAX;
-	for (int i = 0; i < 2 * RULES + TRIES && best > *live; i++) {
+	cop_status st = make_packer(&p, &mem, span, n);
+	if (!st) st = live_peak(live, cx, span, n, n_step);
+	for (int i = 0; !st && best > *live && again(&p, i, 2 * RULES); i++) {
 		if (i < 2 * RULES) {
 			sort(&p, i / 2);
 		} else {
-			memcpy(p.order, p.best, bytes);
+			memcpy(p.order, p.best, sizeof *p.order * (size_t)n);
 			place_all(&p);
 			for (int k = 0; k <= i % 3; k++) nudge(&p, best, cop__rand(1, 2, (uint64_t)(i * 4 + k)));
 		}
@@ -173,29 +171,28 @@ cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *s
 		size_t top = place_all(&p);
 		if (top > best || (top == best && i < 2 * RULES)) continue;
 		best = top;
-		memcpy(p.best, p.order, bytes);
+		memcpy(p.best, p.order, sizeof *p.order * (size_t)n);
 	}
-	memcpy(p.order, p.best, bytes);
-	*arena = n ? place_all(&p) : 0;
+	if (!st) memcpy(p.order, p.best, sizeof *p.order * (size_t)n);
+	if (!st) *arena = n ? place_all(&p) : 0;
 	cop__arena_free(&mem);
-	return COP_OK;
+	return st;
 }
 
 /* ---- two memories ---- */
 
-/* Into the fast one goes, in the order given, each piece that finds room there for its whole life; their heat. The order is left in `upper`. */
+/* Into the fast one goes, in the order given, each piece that finds room there for its whole life; their heat. */
 static double fill_fast(packer *p, size_t limit)
 {
-	int32_t placed = 0;
 	double heat = 0;
 
-	memcpy(p->upper, p->order, sizeof *p->order * (size_t)p->n);
+	cop__shelf_clear(&p->placed);
 	for (int32_t k = 0; k < p->n; k++) {
-		cop_span *s = &p->span[p->upper[k]];
-		s->off = lowest(p, p->upper[k], placed);
+		cop_span *s = &p->span[p->order[k]];
+		s->off = cop__shelf_lowest(&p->placed, p->order[k], p->upper[p->order[k]]);
 		s->fast = s->bytes && s->off + s->bytes <= limit;
 		if (!s->fast) continue;
-		p->order[placed++] = p->upper[k];
+		cop__shelf_put(&p->placed, p->order[k]);
 		heat += s->heat;
 	}
 	return heat;
@@ -204,11 +201,11 @@ static double fill_fast(packer *p, size_t limit)
 /* Of natural orders, hottest for its size among them, the one that brings most heat; then pieces are moved forward at random. */
 static void choose_fast(packer *p, size_t limit)
 {
-	enum { ORDERS = 2 * (HEAT + 1), TRIES = 400 };
+	enum { ORDERS = 2 * (HEAT + 1) };
 	size_t bytes = sizeof *p->order * (size_t)p->n;
 	double most = -1;
 
-	for (uint32_t i = 0; i < ORDERS + TRIES; i++) {
+	for (uint32_t i = 0; again(p, (int)i, ORDERS); i++) {
 		if (i < ORDERS) {
 			sort(p, (int)i / 2);
 			if (i % 2) upper_first(p);
@@ -219,7 +216,7 @@ static void choose_fast(packer *p, size_t limit)
 		double heat = fill_fast(p, limit);
 		if (heat < most || (heat == most && i < ORDERS)) continue;
 		most = heat;
-		memcpy(p->best, p->upper, bytes);
+		memcpy(p->best, p->order, bytes);
 	}
 	memcpy(p->order, p->best, bytes);
 	fill_fast(p, limit);
@@ -274,17 +271,16 @@ cop_status cop__pack_two(size_t *arena, size_t *fast, size_t *live, cop_ctx *cx,
 	if (!limit) return COP_OK;
 	if (*arena <= limit) return move_all(arena, fast, span, n), COP_OK;
 	cop__arena_init(&mem, cx);
-	size_t bytes = sizeof(int32_t) * (size_t)(n + 1);
-	packer p = {span, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes), n, cop__arena_get(&mem, bytes), cop__arena_get(&mem, bytes)};
+	packer p;
 	cop_span *rest = cop__arena_get(&mem, sizeof *rest * (size_t)(n + 1));
-	cop_status st = p.order && p.best && p.near_ && p.upper && rest ? COP_OK : COP_NOMEM;
+	cop_status st = rest ? make_packer(&p, &mem, span, n) : COP_NOMEM;
 	if (!st) {
 		choose_fast(&p, limit);
 		*fast = top_of_fast(span, n);
 		part_overlaps(span, n);
-		*live = live_peak(span, n, n_step);
-		st = pack_rest(arena, cx, span, n, n_step, rest, p.upper);
+		st = live_peak(live, cx, span, n, n_step);
 	}
+	if (!st) st = pack_rest(arena, cx, span, n, n_step, rest, p.near_);
 	cop__arena_free(&mem);
 	return st;
 }

@@ -14,8 +14,10 @@ static size_t up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 const cop_var *cop__plan_var(const cop_plan *p, const char *name)
 {
-	for (int32_t i = 0; i < p->n_var; i++)
-		if (!strcmp(p->var[i].name, name)) return &p->var[i];
+	cop_index_at at = {0};
+
+	for (uint32_t i; (i = cop__index_next(&p->names, &at, name));)
+		if (!strcmp(p->var[i - 1].name, name)) return &p->var[i - 1];
 	return NULL;
 }
 
@@ -29,6 +31,7 @@ static cop_status add_var(cop_plan *p, const cop_graph *g, cop_vid v, bool writt
 	if (!old) {
 		old = &p->var[p->n_var++];
 		*old = (cop_var){.name = x->name, .type = x->type, .role = x->role, .init = x->data};
+		COP_TRY(cop__index_put(&p->names, p->cx, x->name, (uint32_t)p->n_var));
 	} else if (!cop__same_shape(&old->type, &x->type) || old->type.dtype != x->type.dtype) {
 		return cop__error(p->cx, COP_SHAPE, "'%s' has different shapes in the entries of one plan", x->name);
 	} else if (old->type.enc != x->type.enc || old->type.enc_bytes != x->type.enc_bytes) {
@@ -104,14 +107,7 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 }
 
 /* Values whose bytes lie in the arena have a span; `slot` maps them (through views and in-place reuse) to it. */
-typedef struct layout { int32_t *slot, *last; cop_span *span; int32_t n; } layout;
-
-static bool is_output(const cop_graph *g, cop_vid base)
-{
-	for (int32_t i = 0; i < g->n_output; i++)
-		if (cop__base(g, g->output[i]) == base) return true;
-	return false;
-}
+typedef struct layout { int32_t *slot, *last; cop_span *span; int32_t n; bool *output; /* [base] memory of an output */ } layout;
 
 static bool is_temp(const cop_graph *g, cop_vid v) { return v && cop__base(g, v) == v && g->value[v].role == COP_TEMP; }
 
@@ -121,7 +117,7 @@ static bool inplace(const cop_graph *g, const layout *l, int32_t at, cop_nid n)
 	const cop_node *d = &g->node[n];
 	cop_vid in = d->in[0] ? cop__base(g, d->in[0]) : 0, out = d->out[0];
 
-	if (!(cop__op(g, n)->flags & COP_OP_INPLACE) || !is_temp(g, out) || !is_temp(g, in) || is_output(g, in)) return false;
+	if (!(cop__op(g, n)->flags & COP_OP_INPLACE) || !is_temp(g, out) || !is_temp(g, in) || l->output[in]) return false;
 	if (cop_type_bytes(cop__t(g, in)) != cop_type_bytes(cop__t(g, out)) || l->last[in] != at) return false;
 	for (int i = 1; i < d->n_in; i++)
 		if (d->in[i] && cop__base(g, d->in[i]) == in) return false;
@@ -135,7 +131,7 @@ static bool overlaps(const cop_plan *p, const cop_graph *g, const layout *l, int
 	cop_vid in = d->in[0] ? cop__base(g, d->in[0]) : 0;
 
 	if (!s->kernel->ahead || (s->split && p->target.threads > 1) || !in || !l->slot[in] || !is_temp(g, d->out[0])) return false;
-	if (l->last[in] != at || l->span[l->slot[in]].to != at || is_output(g, in)) return false;
+	if (l->last[in] != at || l->span[l->slot[in]].to != at || l->output[in]) return false;
 	for (int i = 1; i < d->n_in; i++)
 		if (d->in[i] && cop__base(g, d->in[i]) == in) return false;
 	return true;
@@ -159,7 +155,7 @@ static void find_last_uses(const cop_entry *e, layout *l)
 			if (d->in[i]) l->last[cop__base(g, d->in[i])] = s;
 		if (d->guard) l->last[cop__base(g, d->guard)] = s;
 	}
-	for (int32_t i = 0; i < g->n_output; i++) l->last[cop__base(g, g->output[i])] = e->n_step;
+	for (int32_t i = 0; i < g->n_output; i++) l->last[cop__base(g, g->output[i])] = e->n_step, l->output[cop__base(g, g->output[i])] = true;
 }
 
 static void make_spans(const cop_plan *p, cop_entry *e, layout *l)
@@ -264,6 +260,16 @@ static void fill_places(const cop_plan *p, cop_entry *e, const layout *l)
 	}
 }
 
+static cop_status tell_live(cop_entry *e, cop_ctx *cx, const layout *l, bool fast)
+{
+	size_t *live = cop__alloc(cx, sizeof *live * (size_t)(e->n_step + 1));
+	cop_status st = live ? cop__live_bytes(live, cx, l->span + 1, l->n, e->n_step, fast) : COP_NOMEM;
+
+	for (int32_t s = 0; !st && s < e->n_step; s++) *(fast ? &e->step[s].fast : &e->step[s].live) = live[s];
+	cop__free(cx, live);
+	return st;
+}
+
 static cop_status lay_out(cop_plan *p, cop_entry *e)
 {
 	cop_arena mem;
@@ -271,9 +277,9 @@ static cop_status lay_out(cop_plan *p, cop_entry *e)
 	size_t values = (size_t)g->n_value + 1, steps = (size_t)e->n_step + 1;
 
 	cop__arena_init(&mem, p->cx);
-	layout l = {.slot = cop__arena_get(&mem, values * 4), .last = cop__arena_get(&mem, values * 4), .span = cop__arena_get(&p->mem, (values + 2 * steps) * sizeof(cop_span))};
+	layout l = {.slot = cop__arena_get(&mem, values * 4), .last = cop__arena_get(&mem, values * 4), .output = cop__arena_get(&mem, values), .span = cop__arena_get(&p->mem, (values + 2 * steps) * sizeof(cop_span))};
 	int32_t *work = cop__arena_get(&mem, steps * 4), *pack = cop__arena_get(&mem, steps * 4);
-	cop_status st = l.slot && l.last && l.span && work && pack ? COP_OK : COP_NOMEM;
+	cop_status st = l.slot && l.last && l.output && l.span && work && pack ? COP_OK : COP_NOMEM;
 	if (!st) {
 		find_last_uses(e, &l);
 		make_spans(p, e, &l);
@@ -286,9 +292,9 @@ static cop_status lay_out(cop_plan *p, cop_entry *e)
 	for (int32_t s = 0; !st && s < e->n_step; s++) {
 		if (work[s]) e->step[s].work = in_arena(&l.span[work[s]]);
 		if (pack[s]) e->step[s].pack = in_arena(&l.span[pack[s]]);
-		e->step[s].live = cop__live_bytes(l.span + 1, l.n, s, false);
-		e->step[s].fast = cop__live_bytes(l.span + 1, l.n, s, true);
 	}
+	if (!st) st = tell_live(e, p->cx, &l, false);
+	if (!st) st = tell_live(e, p->cx, &l, true);
 	e->span = l.span + 1;
 	e->n_span = l.n;
 	cop__arena_free(&mem);
@@ -389,5 +395,6 @@ void cop_plan_free(cop_plan *p)
 	if (!p) return;
 	cop_ctx *cx = p->cx;
 	cop__arena_free(&p->mem);
+	cop__index_free(&p->names, cx);
 	cop__free(cx, p);
 }

@@ -58,6 +58,7 @@ struct cop_plan {
 	int32_t n_entry;
 	cop_var *var;
 	int32_t n_var;
+	cop_index names;              /* of var, each number one more than its place */
 	size_t bytes[COP_N_SEG];
 };
 
@@ -67,7 +68,8 @@ cop_status cop__schedule(cop_nid *order, const cop_graph *g, bool late);
 /* The value whose memory v shares: through views and aliases, to a leaf or a temporary of its own. */
 cop_vid cop__base(const cop_graph *g, cop_vid v);
 
-size_t cop__live_bytes(const cop_span *span, int32_t n, int32_t step, bool fast_only); /* what no arena can be smaller than at that step */
+/* live[0..n_step]: what no arena can be smaller than at each step. */
+cop_status cop__live_bytes(size_t *live, cop_ctx *cx, const cop_span *span, int32_t n, int32_t n_step, bool fast_only);
 cop_status cop__pack_spans(size_t *arena, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step);
 /* Chooses the pieces of the fast memory, `limit` bytes, and gives both kinds addresses. */
 cop_status cop__pack_two(size_t *arena, size_t *fast, size_t *live, cop_ctx *cx, cop_span *span, int32_t n, int32_t n_step, size_t limit);

@@ -11,6 +11,30 @@
  */
 #include "plan/plan.h"
 
+/* The smallest number first; of those that have run since, pop knows nothing. */
+typedef struct cop_heap { int32_t *at, n; } cop_heap;
+
+static void push(cop_heap *h, int32_t x)
+{
+	int32_t k = h->n++;
+
+	for (; k && h->at[(k - 1) / 2] > x; k = (k - 1) / 2) h->at[k] = h->at[(k - 1) / 2];
+	h->at[k] = x;
+}
+
+static int32_t pop(cop_heap *h)
+{
+	int32_t least = h->at[0], x = h->at[--h->n], k = 0;
+
+	for (int32_t c; (c = 2 * k + 1) < h->n; k = c) {
+		c += c + 1 < h->n && h->at[c + 1] < h->at[c];
+		if (h->at[c] >= x) break;
+		h->at[k] = h->at[c];
+	}
+	h->at[k] = x;
+	return least;
+}
+
 typedef struct state {
 	const cop_graph *g;
 	int32_t *waits;      /* [n_node+1] predecessors not yet scheduled */
@@ -18,6 +42,9 @@ typedef struct state {
 	bool *done;
 	int32_t *edge, *edge_at; /* successors of n: edge[edge_at[n] .. edge_at[n+1]) */
 	cop_vid *base;       /* [n_value+1] */
+	uint32_t *left, *sum; /* [n_value+1] of the nodes that read the base value and have not run: how many, and the sum of their numbers */
+	cop_heap ready, free_; /* nodes that wait for nothing; those of them that grow by nothing */
+	bool *queued, *freed;/* [n_node+1] was put in ready, in free_ */
 } state;
 
 cop_vid cop__base(const cop_graph *g, cop_vid v)
@@ -30,23 +57,40 @@ cop_vid cop__base(const cop_graph *g, cop_vid v)
 	}
 }
 
-/* Values reached through views only: an alias is new contents, a view is not. */
-static cop_vid viewed(const cop_graph *g, cop_vid v)
+/* The value that v is when only views are followed: an alias is new contents, a view is not. */
+static void find_viewed(cop_vid *viewed, cop_vid *base, const cop_graph *g)
 {
-	while (g->value[v].producer && !g->value[v].alias && (cop__op(g, g->value[v].producer)->flags & COP_OP_VIEW)) v = g->node[g->value[v].producer].in[0];
-	return v;
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		bool view = x->producer && !x->alias && (cop__op(g, x->producer)->flags & COP_OP_VIEW);
+		cop_vid in = view ? g->node[x->producer].in[0] : 0;
+		viewed[v] = view ? viewed[in] : (cop_vid)v; /* a view comes after what it shows */
+		base[v] = view ? base[in] : cop__base(g, (cop_vid)v);
+	}
 }
 
-static bool reads(const cop_graph *g, cop_nid n, cop_vid v)
+typedef void put_edge(void *ud, cop_nid from, cop_nid to);
+
+/* Calls put for each node that reads a value that is overwritten: it comes before the writer. writer[viewed value]: who overwrites it. */
+static void each_reader(const cop_graph *g, const cop_vid *viewed, const cop_nid *writer, put_edge *put, void *ud)
 {
-	const cop_node *d = &g->node[n];
-	for (int i = 0; i < d->n_in; i++)
-		if (d->in[i] && viewed(g, d->in[i]) == v) return true;
-	return d->guard && viewed(g, d->guard) == v;
+	for (int32_t n = 1; n <= g->n_node; n++) {
+		const cop_node *d = &g->node[n];
+		cop_nid seen[COP_MAX_IN + 1];
+		int n_seen = 0;
+		for (int i = 0; i <= d->n_in; i++) {
+			cop_vid v = i < d->n_in ? d->in[i] : d->guard;
+			cop_nid w = v ? writer[viewed[v]] : 0;
+			bool twice = !w || w == (cop_nid)n;
+			for (int k = 0; k < n_seen; k++) twice |= seen[k] == w;
+			if (twice) continue;
+			seen[n_seen++] = w;
+			put(ud, (cop_nid)n, w);
+		}
+	}
 }
 
-/* Calls put(from, to) for every edge. */
-static void each_edge(const cop_graph *g, void (*put)(void *ud, cop_nid from, cop_nid to), void *ud)
+static void each_edge(const cop_graph *g, const cop_vid *viewed, const cop_nid *writer, put_edge *put, void *ud)
 {
 	for (int32_t n = 1; n <= g->n_node; n++) {
 		const cop_node *d = &g->node[n];
@@ -54,12 +98,7 @@ static void each_edge(const cop_graph *g, void (*put)(void *ud, cop_nid from, co
 			if (d->in[i] && g->value[d->in[i]].producer) put(ud, g->value[d->in[i]].producer, (cop_nid)n);
 		if (d->guard && g->value[d->guard].producer) put(ud, g->value[d->guard].producer, (cop_nid)n);
 	}
-	for (int32_t v = 1; v <= g->n_value; v++) {
-		cop_nid writer = g->value[v].producer;
-		if (!g->value[v].alias) continue;
-		for (int32_t n = 1; n <= g->n_node; n++)
-			if ((cop_nid)n != writer && reads(g, (cop_nid)n, viewed(g, g->value[v].alias))) put(ud, (cop_nid)n, writer);
-	}
+	each_reader(g, viewed, writer, put, ud);
 }
 
 static void count_edge(void *ud, cop_nid from, cop_nid to)
@@ -77,20 +116,33 @@ static void store_edge(void *ud, cop_nid from, cop_nid to)
 
 static bool in_arena(const cop_graph *g, cop_vid v) { return v && (g->value[v].role == COP_TEMP || g->value[v].role == COP_INPUT); }
 
-static cop_status init(state *s, cop_arena *mem, const cop_graph *g)
+static cop_status room(state *s, cop_arena *mem, const cop_graph *g)
 {
 	size_t nodes = (size_t)g->n_node + 3, values = (size_t)g->n_value + 1;
 
 	*s = (state){.g = g, .waits = cop__arena_get(mem, nodes * 4), .uses = cop__arena_get(mem, values * 4), .done = cop__arena_get(mem, nodes),
-		.edge_at = cop__arena_get(mem, nodes * 4), .base = cop__arena_get(mem, values * 4)};
-	if (!s->waits || !s->uses || !s->done || !s->edge_at || !s->base) return COP_NOMEM;
-	each_edge(g, count_edge, s);
+		.edge_at = cop__arena_get(mem, nodes * 4), .base = cop__arena_get(mem, values * 4), .left = cop__arena_get(mem, values * 4), .sum = cop__arena_get(mem, values * 4),
+		.ready = {cop__arena_get(mem, nodes * 4), 0}, .free_ = {cop__arena_get(mem, nodes * 4), 0}, .queued = cop__arena_get(mem, nodes), .freed = cop__arena_get(mem, nodes)};
+	return s->waits && s->uses && s->done && s->edge_at && s->base && s->left && s->sum && s->ready.at && s->free_.at && s->queued && s->freed ? COP_OK : COP_NOMEM;
+}
+
+static cop_status init(state *s, cop_arena *mem, const cop_graph *g)
+{
+	size_t values = (size_t)g->n_value + 1;
+	cop_vid *viewed = cop__arena_get(mem, values * 4);
+	cop_nid *writer = cop__arena_get(mem, values * 4);
+
+	COP_TRY(room(s, mem, g));
+	if (!viewed || !writer) return COP_NOMEM;
+	find_viewed(viewed, s->base, g);
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].alias) writer[viewed[g->value[v].alias]] = g->value[v].producer;
+	each_edge(g, viewed, writer, count_edge, s);
 	for (int32_t n = 1; n <= g->n_node + 1; n++) s->edge_at[n] += s->edge_at[n - 1];
 	s->edge = cop__arena_get(mem, (size_t)s->edge_at[g->n_node + 1] * 4 + 4);
 	if (!s->edge) return COP_NOMEM;
-	each_edge(g, store_edge, s);
+	each_edge(g, viewed, writer, store_edge, s);
 	for (int32_t n = g->n_node + 1; n > 0; n--) s->edge_at[n] = s->edge_at[n - 1]; /* storing moved each start to its end */
-	for (int32_t v = 1; v <= g->n_value; v++) s->base[v] = cop__base(g, (cop_vid)v);
 	return COP_OK;
 }
 
@@ -138,21 +190,82 @@ static void run(state *s, cop_nid n)
 	for (int32_t e = s->edge_at[n]; e < s->edge_at[n + 1]; e++) s->waits[s->edge[e]]--;
 }
 
-/* The next node: one that frees, if eager; else the first ready one, or of the first `window` the one that grows least. */
-static cop_nid pick(const state *s, cop_nid from, bool eager, int window)
+/* A node that waits for nothing and frees as much as it takes. What a node frees only grows until it runs. */
+static void consider(state *s, cop_nid n)
 {
+	if (s->done[n] || s->waits[n] || s->freed[n] || growth(s, n) > 0) return;
+	s->freed[n] = true;
+	push(&s->free_, (int32_t)n);
+}
+
+/* Is the i-th input the first that lies in its memory? */
+static bool first_of(const state *s, const cop_node *d, int i)
+{
+	for (int j = 0; j < i; j++)
+		if (s->base[d->in[j]] == s->base[d->in[i]]) return false;
+	return true;
+}
+
+static void may_run(state *s, cop_nid n)
+{
+	if (s->waits[n] || s->queued[n]) return;
+	s->queued[n] = true;
+	push(&s->ready, (int32_t)n);
+	consider(s, n);
+}
+
+static void begin(state *s)
+{
+	const cop_graph *g = s->g;
+
+	reset(s);
+	s->ready.n = s->free_.n = 0;
+	memset(s->queued, 0, (size_t)g->n_node + 1);
+	memset(s->freed, 0, (size_t)g->n_node + 1);
+	memset(s->left, 0, ((size_t)g->n_value + 1) * 4);
+	memset(s->sum, 0, ((size_t)g->n_value + 1) * 4);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int i = 0; i < g->node[n].n_in; i++)
+			if (first_of(s, &g->node[n], i)) s->left[s->base[g->node[n].in[i]]]++, s->sum[s->base[g->node[n].in[i]]] += n;
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		may_run(s, n);
+}
+
+/* Runs n and finds out who may run now, and who frees now: the last reader of a value. */
+static void advance(state *s, cop_nid n)
+{
+	const cop_node *d = &s->g->node[n];
+
+	run(s, n);
+	for (int i = 0; i < d->n_in; i++) {
+		cop_vid b = s->base[d->in[i]];
+		if (!b || !first_of(s, d, i)) continue;
+		s->sum[b] -= n;
+		if (--s->left[b] == 1) consider(s, s->sum[b]);
+	}
+	for (int32_t e = s->edge_at[n]; e < s->edge_at[n + 1]; e++) may_run(s, (cop_nid)s->edge[e]);
+}
+
+/* The next node: one that frees, if eager; else the first ready one, or of the first `window` the one that grows least. */
+static cop_nid pick(state *s, bool eager, int window)
+{
+	int32_t seen[4], n_seen = 0;
 	cop_nid best = 0;
 	int64_t least = 0;
-	int seen = 0;
 
-	for (cop_nid n = from; eager && n <= (cop_nid)s->g->n_node; n++)
-		if (!s->done[n] && !s->waits[n] && growth(s, n) <= 0) return n;
-	for (cop_nid n = from; n <= (cop_nid)s->g->n_node && seen < window; n++) {
-		if (s->done[n] || s->waits[n]) continue;
+	while (eager && s->free_.n) {
+		cop_nid n = (cop_nid)pop(&s->free_);
+		if (!s->done[n]) return n;
+	}
+	while (s->ready.n && n_seen < COP_MIN(window, LEN(seen))) {
+		cop_nid n = (cop_nid)pop(&s->ready);
+		if (s->done[n]) continue;
 		int64_t more = window > 1 ? growth(s, n) : 0;
 		if (!best || more < least) best = n, least = more;
-		seen++;
+		seen[n_seen++] = (int32_t)n;
 	}
+	for (int k = 0; k < n_seen; k++)
+		if (seen[k] != (int32_t)best) push(&s->ready, seen[k]);
 	return best;
 }
 
@@ -178,18 +291,17 @@ static int64_t during(const state *s, cop_nid n, int64_t live, int64_t more)
 static cop_status make_order(state *s, cop_nid *order, int64_t *peak, bool eager, int window)
 {
 	int64_t live = 0;
-	cop_nid from = 1;
 
-	reset(s);
+	begin(s);
 	*peak = 0;
 	for (int32_t i = 0; i < s->g->n_node; i++) {
-		while (s->done[from]) from++;
-		cop_nid n = pick(s, from, eager, window);
-		if (!n) return cop__fail(s->g, COP_ARG, from, "waits for itself: a value is overwritten before all its readers can run");
+		cop_nid n = pick(s, eager, window), stuck = 1;
+		while (!n && s->done[stuck]) stuck++;
+		if (!n) return cop__fail(s->g, COP_ARG, stuck, "waits for itself: a value is overwritten before all its readers can run");
 		int64_t more = growth(s, n);
 		*peak = COP_MAX(*peak, during(s, n, live, more));
 		live += more;
-		run(s, n);
+		advance(s, n);
 		order[i] = n;
 	}
 	return COP_OK;
