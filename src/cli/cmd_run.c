@@ -16,6 +16,7 @@ typedef struct job {
 	int64_t each;       /* numbers of a sample */
 	int32_t held;       /* samples along the first axis of the network as it is; 1 where those are not its batch, or are a sequence */
 	int32_t batch;      /* samples a run */
+	int32_t first;      /* length of the axis that grows with samples */
 	bool at_once;       /* they may go through it side by side */
 	bool as_is;         /* the array is all of the network's input: there is nothing to batch */
 	cop_dataset d;      /* the array as samples ... */
@@ -72,6 +73,7 @@ static cop_status samples(cli *c, job *j, const cop_graph *g)
 	form f = form_of(j, &in, &rows);
 	int64_t all = cop_type_count(x), n = all / j->each;
 	j->at_once = rows;
+	j->first = f == LONGER ? in.dim[0] : j->held;
 	cli_shape(have, sizeof have, x);
 	if (rows) in.dim[0] = 1;
 	cli_shape(want, sizeof want, &in);
@@ -188,7 +190,7 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	if (!st) st = cli_samples_set(c, g, &j.s);
 	if (!st) st = samples(c, &j, g);
 	if (!st) st = cop_graph_io(g, NULL, &y.type);
-	if (!st && !j.as_is) cli_stacked(&y.type, j.held, j.d.count);
+	if (!st && !j.as_is) cli_stacked(&y.type, j.first, j.held > 1 ? j.d.count : j.d.count * j.first);
 	y.type.q = (cop_quant){.axis = -1}; /* lives no longer than the graph */
 	if (!st) st = model_for(&g, c, &j);
 	if (!st) st = cop_graph_apply(&g, "to_infer fuse");

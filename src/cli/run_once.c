@@ -107,11 +107,20 @@ static cop_status resize(job *j)
 	return cop_graph_apply(&j->g, spec);
 }
 
+/* Is the first axis of every array some times one of that length? */
+static bool rows_of(const job *j, int32_t length)
+{
+	cop_type t;
+
+	for (int i = 0, at = 0; next_input(j, &i, at, &t); i++, at++)
+		if (j->form[i] != ROWS || t.dim[0] != length) return false;
+	return true;
+}
+
 /* How the samples of the arrays go through the network. */
 static cop_status plan_runs(job *j, cli *c)
 {
 	int32_t held = cop_graph_batch(j->g);
-	bool rows = !cop_graph_keeps_state(j->g);
 	cop_type t;
 
 	if (!(j->runs = count_runs(j))) {
@@ -120,11 +129,10 @@ static cop_status plan_runs(job *j, cli *c)
 		CLI_TRY(resize(j));
 	}
 	CLI_TRY(set_outputs(j, c));
-	for (int i = 0, at = 0; next_input(j, &i, at, &t); i++, at++) rows = rows && j->form[i] == ROWS && t.dim[0] == held;
 	if (j->runs < 2) return COP_OK;
-	if (!rows) held = 1;
-	bool at_once = rows && (int64_t)j->runs * held <= 1 << 20 && cli_batched(&j->g, held, j->runs * held);
-	for (int i = 0; i < j->n_y; i++) cli_stacked(&j->y[i].type, held, j->runs * held);
+	int32_t first = cop_graph_io_type(j->g, false, 0, &t) && t.rank && rows_of(j, t.dim[0]) ? t.dim[0] : 1; /* the axis that has grown; 1: a new one */
+	bool at_once = !cop_graph_keeps_state(j->g) && rows_of(j, held) && (int64_t)j->runs * held <= 1 << 20 && cli_batched(&j->g, held, j->runs * held);
+	for (int i = 0; i < j->n_y; i++) cli_stacked(&j->y[i].type, first, j->runs * first);
 	if (at_once) memset(j->form, 0, sizeof j->form), j->runs = 1;
 	return COP_OK;
 }
