@@ -173,6 +173,33 @@ static void finds_samples(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_row(&rows[i]);
 }
 
+/* Two runs of a network of three rows are six, and seven go side by side where the network can be written for them. */
+static void other_numbers(void **state)
+{
+	static const struct { const char *net; int code; } nets[] = {
+		{"graph net\ninput x f32[3,4]\ny = reduce x axes=2\noutput y\n", 0},
+		{"graph net\ninput x f32[3,4]\ny = reshape x rank=3 dim=1,3,4\noutput y\n", 1},
+	};
+	static float zeros[28];
+	const cop_tensor x = {{.dtype = COP_F32, .rank = 2, .dim = {7, 4}, .q.axis = -1}, zeros};
+	(void)state;
+
+	assert_int_equal(cop_npy_write(cx, "x.npy", &x), COP_OK);
+	for (int i = 0; i < 2; i++) {
+		cop_graph *g;
+		cop_tensor y;
+		assert_int_equal(cop_graph_parse(&g, cx, nets[i].net, strlen(nets[i].net)), COP_OK);
+		assert_int_equal(cop_model_save(g, "net.cop"), COP_OK);
+		cop_graph_free(g);
+		assert_int_equal(system(COP_BINARY " run net.cop x.npy -o y.npy -q >out 2>err") != 0, nets[i].code);
+		if (nets[i].code) continue;
+		assert_int_equal(cop_npy_read(&y, cx, "y.npy"), COP_OK);
+		assert_int_equal(y.type.rank, 1);
+		assert_int_equal(y.type.dim[0], 7);
+		cop_free(cx, y.data);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -192,6 +219,6 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(finds_samples)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(finds_samples), cmocka_unit_test(other_numbers)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
