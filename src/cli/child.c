@@ -39,11 +39,26 @@ static void keep(cli_child *o, const char *text, size_t n)
 	o->text[o->len += n] = 0;
 }
 
-/* Reads to the end or to the deadline. */
+/* Seconds since *last; fewer on a machine that more programs want than it has processors: the child had no more of them. */
+static double had(struct timespec *last)
+{
+	struct timespec now;
+	double load, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	double d = (double)(now.tv_sec - last->tv_sec) + 1e-9 * (double)(now.tv_nsec - last->tv_nsec);
+	*last = now;
+	return getloadavg(&load, 1) == 1 && cpus >= 1 && load > cpus ? d * cpus / load : d;
+}
+
+/* Reads to the end, or until the child has had its seconds. */
 static bool collect(cli_child *o, int from, int seconds)
 {
 	char part[4096];
-	time_t end = time(NULL) + seconds;
+	struct timespec last;
+	double left = seconds;
+
+	clock_gettime(CLOCK_MONOTONIC, &last);
 
 	for (;;) {
 		struct pollfd p = {from, POLLIN, 0};
@@ -55,7 +70,7 @@ static bool collect(cli_child *o, int from, int seconds)
 		} else if (ready < 0 && errno != EINTR) {
 			return true;
 		}
-		if (time(NULL) >= end) return false;
+		if ((left -= had(&last)) <= 0) return false;
 	}
 }
 

@@ -24,7 +24,7 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"timeout", KEY_TIMEOUT, "SECONDS", 0, "for building, and for running (600)", 0},
+        {"timeout", KEY_TIMEOUT, "SECONDS", 0, "for building, and for running; on a busy machine it gets longer (600)", 0},
         {0},
 };
 

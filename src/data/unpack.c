@@ -165,7 +165,7 @@ cop_status cop__blob_load(cop_blob *out, cop_ctx *cx, const char *path, size_t m
 	snprintf(out->path, sizeof out->path, "%s", path);
 	COP_TRY(cop_file_read(&out->own, &out->size, cx, path, max));
 	out->bytes = out->own;
-	cop_status st = cop__blob_unpack(out, max);
+	cop_status st = out->size ? cop__blob_unpack(out, max) : cop__error(cx, COP_FORMAT, "%s: is empty; a download or a copy was cut short; make it again", path);
 	if (st) cop__blob_free(out);
 	return st;
 }

@@ -45,11 +45,13 @@ cop_oxw_name cop__oxw_float(cop_oxw *w, float v)
 	return name;
 }
 
-cop_oxw_name cop__oxw_byte(cop_oxw *w, int32_t v, cop_dtype d)
+cop_oxw_name cop__oxw_int(cop_oxw *w, int32_t v, cop_dtype d)
 {
 	cop_oxw_name name = cop__oxw_fresh(w);
-	uint8_t byte = (uint8_t)v;
-	cop__oxw_tensor(w, name.s, onnx_type(d), 0, NULL, &byte, 1);
+	const cop_type one = {.dtype = d, .q.axis = -1};
+	uint8_t bytes[4];
+	cop__put32(bytes, (uint32_t)v);
+	cop__oxw_tensor(w, name.s, onnx_type(d), 0, NULL, bytes, cop_type_bytes(&one));
 	return name;
 }
 

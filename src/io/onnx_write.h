@@ -47,7 +47,7 @@ cop_oxw_name cop__oxw_fresh(cop_oxw *w);                                   /* us
 cop_oxw_name cop__oxw_beside(cop_oxw *w, cop_vid v, const char *end);      /* "conv1.w" and ".int", or what is left of that */
 cop_oxw_name cop__oxw_ints(cop_oxw *w, const int64_t *v, int n);  /* a constant */
 cop_oxw_name cop__oxw_float(cop_oxw *w, float v);
-cop_oxw_name cop__oxw_byte(cop_oxw *w, int32_t v, cop_dtype d);
+cop_oxw_name cop__oxw_int(cop_oxw *w, int32_t v, cop_dtype d); /* of 8, 16 or 32 bits */
 void cop__oxw_tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data, size_t bytes);
 cop_oxw_name cop__oxw_floats(cop_oxw *w, const float *v, int32_t n);
 

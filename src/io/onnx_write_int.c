@@ -111,14 +111,14 @@ void cop__oxw_scales(cop_oxw *w)
 
 static nm dequantized(cop_oxw *w, nm x, double scale, int32_t zero, cop_dtype d)
 {
-	nm y = cop__oxw_fresh(w), s = cop__oxw_float(w, (float)scale), z = cop__oxw_byte(w, zero, d);
+	nm y = cop__oxw_fresh(w), s = cop__oxw_float(w, (float)scale), z = cop__oxw_int(w, zero, d);
 	cop__oxw_node(w, "DequantizeLinear", y.s, x.s, s.s, z.s);
 	return y;
 }
 
 static void quantized(cop_oxw *w, nm y, nm x, double scale, int32_t zero, cop_dtype d)
 {
-	nm s = cop__oxw_float(w, (float)scale), z = cop__oxw_byte(w, zero, d);
+	nm s = cop__oxw_float(w, (float)scale), z = cop__oxw_int(w, zero, d);
 	cop__oxw_node(w, "QuantizeLinear", y.s, x.s, s.s, z.s);
 }
 
@@ -287,7 +287,7 @@ static void dequantize(cop_oxw *w, cop_nid n)
 		}
 		*z.s = 0;
 	} else {
-		z = cop__oxw_byte(w, a.zero, d);
+		z = cop__oxw_int(w, a.zero, d);
 	}
 	cop__oxw_node(w, "DequantizeLinear", result(w, n).s, x.s, s.s, *z.s ? z.s : NULL);
 }

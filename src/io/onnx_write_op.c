@@ -336,7 +336,7 @@ static void pad(cop_oxw *w, cop_nid n)
 
 	for (int i = 0; i < rank; i++) pads[i] = p.before[i], pads[rank + i] = p.after[i];
 	bool floats = type(w, n)->dtype == COP_F32;
-	nm x = in(w, n, 0), by = cop__oxw_ints(w, pads, 2 * rank), value = floats ? cop__oxw_float(w, p.value) : cop__oxw_byte(w, (int32_t)p.value, type(w, n)->dtype);
+	nm x = in(w, n, 0), by = cop__oxw_ints(w, pads, 2 * rank), value = floats ? cop__oxw_float(w, p.value) : cop__oxw_int(w, (int32_t)p.value, type(w, n)->dtype);
 	cop__oxw_node(w, "Pad", out(w, n).s, x.s, by.s, value.s);
 }
 
@@ -434,6 +434,7 @@ cop_status cop__oxw_op(cop_oxw *w, cop_nid n)
 {
 	int op = w->g->node[n].op;
 
+	if (op == OP_lrn && type(w, n)->rank < 2) return cop__fail(w->g, COP_ARG, n, "has no form in ONNX: it takes two dimensions or more there");
 	if (op >= OP_qconv && op <= OP_dequantize) return cop__oxw_int_op(w, n);
 	if (plain[op]) cop__oxw_node(w, plain[op], out(w, n).s, in(w, n, 0).s, NULL, NULL);
 	else if (pairs[op]) binary(w, n, pairs[op]);

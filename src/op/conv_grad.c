@@ -30,6 +30,8 @@ static cop_status dx_infer(cop_graph *g, cop_nid n)
 	if (a.h < 1 || a.w < 1 || a.c.groups < 1)
 		return cop__fail(
 		        g, COP_ARG, n, "the input's size %dx%d and groups %d must be positive", a.h, a.w, a.c.groups);
+	if ((int64_t)cop__in(g, n, 1)->dim[3] * a.c.groups > INT32_MAX)
+		return cop__fail(g, COP_SHAPE, n, "%d channels in each of %d groups are more than 2^31", cop__in(g, n, 1)->dim[3], a.c.groups);
 	dims4 x = dx_dims(g, n, &a);
 	COP_TRY(cop__conv_check(g, n, &a.c, x.d, cop__in(g, n, 1)->dim, y));
 	if (memcmp(y, cop__in(g, n, 0)->dim, sizeof y))

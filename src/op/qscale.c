@@ -60,7 +60,7 @@ void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double s
 		cop__multiplier_double(&a->my, &a->sy, steps / (1 << 20));
 		return;
 	}
-	double ra = scale_a / scale_y, rb = scale_b / scale_y;
+	double ra = fmin(scale_a / scale_y, 1 << 20), rb = fmin(scale_b / scale_y, 1 << 20); /* beyond int8 as well */
 	a->sa = a->sb = a->my = 0;
 	for (a->sy = 30; a->sy > 1 && round(ldexp(fmax(ra, rb), a->sy)) >= 1 << 22;) a->sy--;
 	a->ma = (int32_t)round(ldexp(ra, a->sy));

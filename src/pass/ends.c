@@ -94,9 +94,9 @@ static cop_nid quantizer(const cop_graph *g, cop_vid v, cop_nid *stop)
 static void say_stop(const cop_graph *g, cop_vid v, cop_nid stop)
 {
 	char label[96];
-	const char *what = cop__t(g, v)->dtype == COP_F32 ? cop__label(g, stop, label) : NULL;
 
-	if (what && stop) cop__log(g->cx, COP_LOG_WARN, "int8_io: the input '%s' stays float: %s reads it as it is", g->value[v].name, what);
+	if (stop && cop__t(g, v)->dtype == COP_F32) /* 0: nobody reads it */
+		cop__log(g->cx, COP_LOG_WARN, "int8_io: the input '%s' stays float: %s reads it as it is", g->value[v].name, cop__label(g, stop, label));
 }
 
 /* Inputs keep their names and order; one that is quantised, at once or when its numbers have been moved, is made in the type it gets there. */

@@ -538,6 +538,20 @@ static void test_refusals(void **state)
 	refuse(*state, g, &none, &plain, COP_ARG, "the calibration set is empty");
 	other.x.dim[0]++;
 	refuse(*state, g, &other, &plain, COP_SHAPE, "are [7,6,3], the network 'chain' takes [6,6,3]");
+	static const struct { float v; const char *scheme, *says; } weight[] = {{65504, NULL, NULL}, {65519, NULL, NULL}, {65520, "fp16", "number 3 of the weights 'b.w' is 65520, half floats end at 65504"},
+		{-1e9f, "fp16", "'b.w' is -1e+09"}, {INFINITY, "w8", "'b.w' is inf"}, {NAN, "w8", "'b.w'"}, {-INFINITY, "w8a8", "'b.w' is -inf"}};
+	float *w = (float *)(uintptr_t)g->value[cop__find(g, "b.w")].data, was = w[3];
+	for (int i = 0; i < LEN(weight); i++) {
+		w[3] = weight[i].v;
+		if (weight[i].scheme) {
+			refuse(*state, g, samples(g, 8), &(cop_quantize_args){.scheme = weight[i].scheme, .threads = 1}, COP_ARG, weight[i].says);
+			continue;
+		}
+		OK(*state, cop__pass_batch(&q, g, 2));
+		OK(*state, cop_quantize(&q, NULL, &(cop_quantize_args){.scheme = "fp16"}));
+		cop_graph_free(q);
+	}
+	w[3] = was;
 	OK(*state, cop__pass_batch(&q, g, 2));
 	OK(*state, cop_quantize(&q, samples(g, 8), &plain));
 	refuse(*state, q, samples(g, 8), &plain, COP_ARG, "quantised already");

@@ -7,6 +7,7 @@
 
 #include "graph/graph.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { FUZZ_MEMORY = 32 << 20 };

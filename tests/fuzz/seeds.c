@@ -187,6 +187,26 @@ static void media(void)
 	put_bytes("tar", "two", b);
 }
 
+/* As fuzz_words, fuzz_recipe and fuzz_history read them. */
+static void texts(void)
+{
+	static const char *const word[] = {"@dce:keep=fc1.w", "Abatch:n=3", "Ato_infer fuse shrink", "@slice:of=fc1.w,axis=0,drop=1|2", "Apatch:at=conv2,bands=2", "@round:mode=single", "@fold_bn fuse",
+		"Bloss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*", "Bloss=mse update=adam beta1=0.9 beta2=0.99", "Cmlp-784x100x10", "Cmobilenet-v2-0.35@128", "Cresnet-20", "Cds-cnn"};
+	static const char recipe[] = "name: all\nstages:\n  - prune: {keep: 0.1, schedule: gradual, epochs: 2, lr: 0.01, may_cost: 0.5}\n  - share: {levels: 16, epochs: 1}\n"
+		"  - train: {epochs: 1, update: 'adam'}\n  - quantize: {scheme: w8a8, range: mse, keep_float: 'fc*'}\n  - encode: {codec: smallest}\n";
+	static const char history[] = "{\"recipe\":\"r\",\"before\":{\"accuracy\":0.9,\"parameters\":10,\"nonzero\":10,\"macs\":10,\"file_bytes\":100,\"flash_bytes\":100,\"ram_bytes\":10,"
+		"\"energy_nj\":1,\"microseconds\":1},\"after\":{\"accuracy\":0.9,\"parameters\":5},\"stages\":[{\"stage\":\"prune\",\"accuracy\":[0.9,0.8],\"bytes\":[9,8],\"kept\":true,\"why\":\"w\",\"seconds\":1.5}],"
+		"\"curve\":[{\"stage\":\"prune\",\"epoch\":1,\"loss\":0.5,\"accuracy\":0.5}],\"layers\":[{\"name\":\"a\",\"count\":4,\"nonzero\":2,\"range\":1,\"bytes\":4,\"before\":[1,2],\"after\":[1,2]}]}\n";
+
+	for (int i = 0; i < LEN(word); i++) {
+		char name[8];
+		snprintf(name, sizeof name, "%d", i);
+		seed("words", name, word[i], strlen(word[i]));
+	}
+	seed("recipe", "all", recipe, sizeof recipe - 1);
+	seed("history", "all", history, sizeof history - 1);
+}
+
 int main(int argc, char **argv)
 {
 	cop_ctx *cx;
@@ -199,6 +219,7 @@ int main(int argc, char **argv)
 	tensors(cx);
 	arrays(cx);
 	media();
+	texts();
 	seeds_onnx(cx);
 	seeds_tflite();
 	cop_ctx_free(cx);

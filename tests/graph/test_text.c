@@ -161,6 +161,7 @@ static void bad_texts(void **state)
 		{"y = clip %1\n", "no such value '%1'"},
 		{"output y\n", "no such value 'y'"},
 		{"graph\n", "expected: graph name"},
+		{"input dy f32[2,9,7,19]\ninput w f32[19,3,3,9]\ny = conv_dx dy w sh=1 sw=1 pt=1 pl=1 pb=1 pr=1 dh=1 dw=1 groups=2147483647 h=9 w=7\noutput y\n", "more than 2^31"},
 		{"graph \\x00z\n", "line 1: a zero byte"},
 		{"input x f32[1,4]\n%1 = clip x lo=0\nparam w f32[1,4] of=%1\ny = add %1 w\noutput y\n", "line 3: expected the name of an input"},
 		{"input x f32[1,4]\nparam w f32[1,4] of=_\ny = add x w\noutput y\n", "line 2: expected the name of an input"},

@@ -86,8 +86,38 @@ static void test_written_twice(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A border of whole numbers of 8 and 32 bits, written and read again. */
+static void borders_of_integers(void **state)
+{
+	static const char *const type[] = {"i32", "i8", "u8"};
+	cop_ctx *cx = new_ctx();
+
+	(void)state;
+	for (int i = 0; i < LEN(type); i++) {
+		char text[200];
+		cop_graph *g, *again;
+		cop_text t;
+		snprintf(text, sizeof text, "graph g\ninput x %s[3,4]\ny = pad x before=0,1 after=0,2 value=%d\noutput y\n", type[i], i < 2 ? -7 : 7);
+		OK(cx, cop_graph_parse(&g, cx, text, strlen(text)));
+		cop__text_init(&t, cx);
+		OK(cx, cop__onnx_write(&t, g));
+		OK(cx, cop__onnx_read(&again, cx, "net", NULL, t.data, t.len, NULL));
+		bool found = false;
+		for (cop_nid n = 1; n <= (cop_nid)again->n_node; n++) {
+			if (again->node[n].op != OP_pad) continue;
+			COP_ATTR(cop_pad_attr, a, again, n);
+			found = a.value == (i < 2 ? -7.0f : 7.0f);
+		}
+		assert_true(found);
+		cop__text_free(&t);
+		cop_graph_free(again);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_again_and_again), cmocka_unit_test(test_written_twice)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_again_and_again), cmocka_unit_test(test_written_twice), cmocka_unit_test(borders_of_integers)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

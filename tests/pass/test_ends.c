@@ -90,8 +90,24 @@ static void test_int8_io(void **state)
 	cop_ctx_free(cx);
 }
 
+/* An input that is a result itself, and one that nobody reads. */
+static void test_unread_inputs(void **state)
+{
+	static const char text[] = "graph g\ninput x f32[1,4]\ninput z f32[1,4]\ny = clip x lo=0\noutput y\noutput z\n";
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+
+	(void)state;
+	OK(cx, cop_graph_parse(&g, cx, text, sizeof text - 1));
+	OK(cx, cop_graph_apply(&g, "int8_io"));
+	OK(cx, cop_graph_verify(g));
+	assert_int_equal(g->n_input, 2);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_fold_pad), cmocka_unit_test(test_drop_softmax), cmocka_unit_test(test_int8_io)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_fold_pad), cmocka_unit_test(test_drop_softmax), cmocka_unit_test(test_int8_io), cmocka_unit_test(test_unread_inputs)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
