@@ -9,6 +9,9 @@
  * Ownership: what a cop_x_new / _build / _read call hands out is freed with cop_x_free. A plan
  * refers to the weights of its graphs, a session to its plan: free them in the reverse order.
  * Threads: one context and all that hangs on it belong to one thread at a time. No globals.
+ * Arguments: what is not said to be optional must be there. NULL for a graph, plan, session, data set, name, path or result gives COP_ARG with
+ * a sentence (none where no context is left to hold it), or NULL, 0 and false from calls without a status; so does an entry, an index or a
+ * segment that is not there. x_free(NULL) is fine. That memory is as large as a type or a size says cannot be checked.
  * Layouts: activations NHWC, weights [out, kh, kw, in] (OHWI), fully connected [out, in].
  */
 #ifndef COPPICE_H

@@ -4,6 +4,7 @@
  * and the history so far, so that none of the three can be older than the others. Within a stage its training has a checkpoint
  * of its own, FILE.stageN. When all is done the first file holds the result and the whole history, until the caller has both elsewhere.
  */
+#include "core/need.h"
 #include "compress/resume.h"
 
 #include "io/checkpoint.h"
@@ -93,6 +94,7 @@ cop_status cop__resume_load(cop_resume *r, cop_graph **g, cop_history *h, const 
 /* The recipe's own last: while it is there, the others are known to be ours. */
 cop_status cop_checkpoint_remove(cop_ctx *cx, const char *base)
 {
+	COP_NEED(cx, base);
 	char path[1024];
 
 	for (int32_t i = 0; strlen(base) <= 1000 && i < COP_MAX_STAGES; i++) COP_TRY(cop__checkpoint_unlink(cx, cop__resume_stage_path(path, base, i)));

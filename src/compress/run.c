@@ -4,6 +4,7 @@
  * on the validation set by the plan that will run, and the bytes of the file as it would be written now. The
  * test set is looked at twice only: before the first stage and after the last.
  */
+#include "core/need.h"
 #include "compress/compress.h"
 #include "compress/history.h"
 #include "compress/resume.h"
@@ -172,6 +173,11 @@ static cop_status work(cop_graph **g, const cop_graph *first, const cop_recipe *
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
 	const cop_train_args *args, cop_write_fn *write, void *ud)
 {
+	COP_NEED(NULL, g);
+	COP_NEED(NULL, *g);
+	COP_NEED((*g)->cx, recipe);
+	COP_NEED((*g)->cx, train);
+	COP_NEED((*g)->cx, args);
 	cop_recipe r;
 	cop_history h;
 	cop_resume keep;

@@ -47,7 +47,7 @@ void cop__free(cop_ctx *cx, void *p)
 	cx->alloc.fn(cx->alloc.ud, h, h->size, 0);
 }
 
-void cop_free(cop_ctx *cx, void *p) { cop__free(cx, p); }
+void cop_free(cop_ctx *cx, void *p) { if (cx) cop__free(cx, p); }
 
 /* The start of the piece lies just below the aligned address. */
 void *cop__alloc_aligned(cop_ctx *cx, size_t bytes, size_t align)

@@ -18,6 +18,7 @@ static void *libc_alloc(void *ud, void *p, size_t osize, size_t nsize)
 
 cop_status cop_ctx_new(cop_ctx **out, const cop_alloc *alloc)
 {
+	if (!out) return COP_ARG;
 	const cop_alloc libc = {libc_alloc, NULL};
 	const cop_alloc *a = alloc ? alloc : &libc;
 	cop_ctx *cx = a->fn(a->ud, NULL, 0, sizeof *cx);
@@ -39,16 +40,18 @@ void cop_ctx_free(cop_ctx *cx)
 
 void cop_ctx_log(cop_ctx *cx, cop_level upto, cop_log_fn *fn, void *ud)
 {
+	if (!cx) return;
 	cx->log = fn;
 	cx->log_ud = ud;
 	cx->log_level = upto;
 }
 
-void cop_ctx_stop(cop_ctx *cx, const volatile bool *flag) { cx->stop = flag; }
-const char *cop_error_text(const cop_ctx *cx) { return cx->text; }
+void cop_ctx_stop(cop_ctx *cx, const volatile bool *flag) { if (cx) cx->stop = flag; }
+const char *cop_error_text(const cop_ctx *cx) { return cx ? cx->text : ""; }
 
 void cop_error_clear(cop_ctx *cx)
 {
+	if (!cx) return;
 	cx->code = COP_OK;
 	cx->text[0] = 0;
 }
@@ -65,7 +68,7 @@ const char *cop_status_text(cop_status code)
 
 cop_status cop__verror(cop_ctx *cx, cop_status code, const char *fmt, va_list ap)
 {
-	if (cx->code != COP_OK) return code; /* the first cause wins */
+	if (!cx || cx->code != COP_OK) return code; /* the first cause wins */
 	cx->code = code;
 	char text[sizeof cx->text];
 

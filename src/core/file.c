@@ -4,6 +4,7 @@
  * new one, and a full disk loses nothing. A link is written through, permissions stay, and the name beside cannot
  * be guessed. While it exists, signals wait: a program that is told to end leaves nothing beside.
  */
+#include "core/need.h"
 #include "core/core.h"
 
 #include <errno.h>
@@ -61,6 +62,10 @@ static cop_status read_all(void **out, size_t *size, cop_ctx *cx, const char *pa
 
 cop_status cop_file_read(void **out, size_t *size, cop_ctx *cx, const char *path, size_t max)
 {
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, size);
+	COP_NEED(cx, path);
 	int fd;
 
 	*out = NULL;
@@ -204,6 +209,7 @@ static cop_status write_all(cop_ctx *cx, const cop_file *f, beside *b, int n)
 
 cop_status cop_files_write(cop_ctx *cx, const cop_file *f, int n)
 {
+	if (!f && n > 0) return cop__error(cx, COP_ARG, "cop_files_write: file is NULL");
 	beside *b = cop__alloc(cx, sizeof *b * (size_t)COP_MAX(n, 1));
 	cop_status st = b ? write_all(cx, f, b, n) : COP_NOMEM;
 
@@ -213,6 +219,8 @@ cop_status cop_files_write(cop_ctx *cx, const cop_file *f, int n)
 
 cop_status cop_file_write(cop_ctx *cx, const char *path, const void *bytes, size_t size)
 {
+	COP_NEED(cx, path);
+	if (!bytes && size) return cop__error(cx, COP_ARG, "%s: %zu bytes at NULL", path, size);
 	return cop_files_write(cx, &(cop_file){path, bytes, size}, 1);
 }
 

@@ -3,6 +3,7 @@
  * paths - what a path leads to: through links, and also where there is no file yet. Two paths are the same file when
  * device and number say so; their texts decide nothing.
  */
+#include "core/need.h"
 #include "core/core.h"
 
 #include <errno.h>
@@ -65,6 +66,7 @@ cop_status cop__target_of(char target[COP_PATH], struct stat *there, cop_ctx *cx
 
 cop_status cop_file_can_write(cop_ctx *cx, const char *path)
 {
+	COP_NEED(cx, path);
 	char target[COP_PATH], folder[COP_PATH];
 	struct stat there, s;
 
@@ -106,6 +108,7 @@ static bool place_of(place *p, const char *path)
 
 bool cop_file_same(const char *a, const char *b)
 {
+	if (!a || !b) return false;
 	place p, q;
 
 	if (!place_of(&p, a) || !place_of(&q, b)) return !strcmp(a, b);

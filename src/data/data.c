@@ -5,6 +5,7 @@
  * A name is a row of data.def, a folder in one of the places, or a path. The places are the folders of
  * COPPICE_DATA (separated by colons), then the user's data folder.
  */
+#include "core/need.h"
 #include "data/data.h"
 
 #include <stdio.h>
@@ -163,6 +164,11 @@ static cop_status split_of(cop_want *w, cop_ctx *cx, const char *split, const ch
 
 cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, const cop_data_args *a)
 {
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, name);
+	static const cop_data_args none = {0};
+	if (!a) a = &none;
 	const cop_data_row *row;
 	char path[COP_DATA_PATH];
 	cop_want w = {.limit = a->limit, .task = a->task, .target = a->target, .h = a->height, .w = a->width, .c = a->channels, .features = a->features};
@@ -187,6 +193,7 @@ done:
 
 cop_status cop_data_open(cop_dataset **out, cop_ctx *cx, const char *name, const char *split, int32_t limit)
 {
+	COP_NEED(cx, out);
 	return cop_data_open_as(out, cx, name, &(cop_data_args){.split = split, .limit = limit});
 }
 
@@ -197,6 +204,7 @@ void cop_data_free(cop_dataset *d)
 
 bool cop_data_list(cop_ctx *cx, int i, cop_data_info *out)
 {
+	if (!out) return false;
 	char at[COP_DATA_PATH];
 
 	(void)cx;
@@ -249,6 +257,7 @@ static cop_status open_once(cop_ctx *cx, const char *name, const char *split, in
 /* Sums where they are known; then the parts are opened: whole where no sum vouches for the rest. */
 cop_status cop_data_check(cop_ctx *cx, const char *name)
 {
+	COP_NEED(cx, name);
 	const cop_data_row *row;
 	char path[COP_DATA_PATH], file[COP_DATA_PATH];
 	bool sums = true;

@@ -6,6 +6,7 @@
  * .part is always whole. A .part left by a cut connection is gone on with (Range); a server that does not know ranges
  * makes it begin again. What is there and right is not fetched twice.
  */
+#include "core/need.h"
 #include "data/data.h"
 
 #include <errno.h>
@@ -268,6 +269,8 @@ static cop_status get(
 cop_status cop_data_get(
         cop_ctx *cx, const char *name, const char *folder, const char *mirror, cop_progress_fn *fn, void *ud)
 {
+	COP_NEED(cx, name);
+	COP_NEED(cx, folder);
 	const cop_data_row *row = cop__data_row(name);
 	const char *home = mirror ? mirror : row ? row->home : NULL;
 

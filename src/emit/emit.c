@@ -6,6 +6,7 @@
  *
  * With training, batch normalisation is not folded into the weights: both entries share them.
  */
+#include "core/need.h"
 #include "emit/emit.h"
 #include "pass/pass.h"
 
@@ -117,6 +118,10 @@ done:
 
 cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_args *a, cop_file_fn *fn, void *ud)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), t);
+	COP_NEED(COP_CX(g), a);
+	COP_NEED(COP_CX(g), fn);
 	cop_emission e = {.cx = g->cx, .model = g, .fn = fn, .ud = ud};
 	cop_status st = make_name(&e, a ? a->name : NULL);
 

@@ -2,6 +2,7 @@
  *
  * about - see about.h. The text may come from anywhere: names and numbers are checked as the public calls check them.
  */
+#include "core/need.h"
 #include "graph/about.h"
 
 #include <math.h>
@@ -66,19 +67,33 @@ static cop_status set(cop_graph *g, cop_named *n, const char *const *name, int32
 	return st;
 }
 
-cop_status cop_graph_classes_set(cop_graph *g, const char *const *name, int32_t n) { return set(g, &g->classes, name, n, "classes"); }
-cop_status cop_graph_targets_set(cop_graph *g, const char *const *name, int32_t n) { return set(g, &g->targets, name, n, "targets"); }
-const char *cop_graph_class(const cop_graph *g, int32_t i) { return i >= 0 && i < g->classes.count ? g->classes.at[i] : NULL; }
-const char *cop_graph_target(const cop_graph *g, int32_t i) { return i >= 0 && i < g->targets.count ? g->targets.at[i] : NULL; }
+cop_status cop_graph_classes_set(cop_graph *g, const char *const *name, int32_t n)
+{
+	COP_NEED(COP_CX(g), g);
+	for (int32_t i = 0; i < n; i++) COP_NEED(g->cx, name && name[i]);
+	return set(g, &g->classes, name, n, "classes");
+}
+
+cop_status cop_graph_targets_set(cop_graph *g, const char *const *name, int32_t n)
+{
+	COP_NEED(COP_CX(g), g);
+	for (int32_t i = 0; i < n; i++) COP_NEED(g->cx, name && name[i]);
+	return set(g, &g->targets, name, n, "targets");
+}
+
+const char *cop_graph_class(const cop_graph *g, int32_t i) { return g && i >= 0 && i < g->classes.count ? g->classes.at[i] : NULL; }
+const char *cop_graph_target(const cop_graph *g, int32_t i) { return g && i >= 0 && i < g->targets.count ? g->targets.at[i] : NULL; }
 
 /* ---- samples ---- */
 
-void cop_graph_samples(const cop_graph *g, cop_samples *out) { *out = g->samples; }
-float cop_graph_accuracy(const cop_graph *g) { return g->accuracy; }
-void cop_graph_accuracy_set(cop_graph *g, float accuracy) { g->accuracy = accuracy >= 0 && accuracy <= 1 ? accuracy : -1; }
+void cop_graph_samples(const cop_graph *g, cop_samples *out) { if (out) *out = g ? g->samples : (cop_samples){0}; }
+float cop_graph_accuracy(const cop_graph *g) { return g ? g->accuracy : -1; }
+void cop_graph_accuracy_set(cop_graph *g, float accuracy) { if (g) g->accuracy = accuracy >= 0 && accuracy <= 1 ? accuracy : -1; }
 
 cop_status cop_graph_samples_set(cop_graph *g, const cop_samples *s)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), s);
 	if (!(s->times >= 0) || !isfinite(s->times)) return cop__error(g->cx, COP_ARG, "samples: times=%g, a positive number is expected", (double)s->times);
 	if (s->channels < 0 || s->channels > COP_MOST_CHANNELS)
 		return cop__error(g->cx, COP_ARG, "samples: mean and std for %d channels, at most %d are kept", s->channels, COP_MOST_CHANNELS);

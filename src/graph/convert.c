@@ -2,6 +2,7 @@
  *
  * convert - numbers that go into a network and come out of it: floats where integers stand for reals, and the other way.
  */
+#include "core/need.h"
 #include "graph/graph.h"
 
 #include <math.h>
@@ -37,9 +38,14 @@ static void dequantize(float *y, const cop_tensor *from, int64_t n)
 
 cop_status cop_tensor_copy(cop_ctx *cx, const cop_tensor *to, const cop_tensor *from)
 {
+	COP_NEED(cx, to);
+	COP_NEED(cx, from);
+	COP_NEED(cx, to->data);
+	COP_NEED(cx, from->data);
 	int64_t n = cop_type_count(&to->type);
 	cop_dtype a = to->type.dtype, b = from->type.dtype;
 
+	if (to->type.enc != COP_DENSE || from->type.enc != COP_DENSE) return cop__error(cx, COP_ARG, "a tensor that is encoded cannot be copied element by element");
 	if (n != cop_type_count(&from->type)) return cop__error(cx, COP_SHAPE, "%lld numbers cannot fill %lld", (long long)cop_type_count(&from->type), (long long)n);
 	if (a == b) memcpy(to->data, from->data, cop_type_bytes(&to->type));
 	else if (is_byte(&to->type) && b == COP_F32 && to->type.q.scale) quantize(to, from->data, n);

@@ -3,6 +3,7 @@
  * parse - reads the text form that print.c writes (described there). The text may come from anywhere: every
  * count is checked, names must exist before they are used, and a failure names the line.
  */
+#include "core/need.h"
 #include "graph/about.h"
 #include "op/op.h"
 
@@ -316,6 +317,9 @@ cop_status cop__graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size
 
 cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size)
 {
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, text);
 	COP_TRY(cop__graph_parse(out, cx, text, size));
 	cop_status st = cop_graph_verify(*out);
 	if (st) cop_graph_free(*out), *out = NULL;

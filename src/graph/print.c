@@ -18,6 +18,7 @@
  * Words at 0 are left out, so are results at the end of a list and lo=-inf hi=inf. Values without a name are
  * %N, counted in order. Nothing is written that infer will find again, so a text has no second truth.
  */
+#include "core/need.h"
 #include "graph/about.h"
 #include "op/op.h"
 
@@ -130,6 +131,8 @@ static void put_node(cop_text *t, const cop_graph *g, const int32_t *num, cop_ni
 
 cop_status cop_graph_print(const cop_graph *g, cop_write_fn *write, void *ud)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), write);
 	cop_text t;
 	int32_t *num = number(g);
 

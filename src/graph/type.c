@@ -29,6 +29,7 @@ cop_dtype cop__dtype_find(const char *s, size_t len)
 
 int64_t cop_type_count(const cop_type *t)
 {
+	if (!t) return 0;
 	int64_t n = 1;
 	for (int i = 0; i < t->rank; i++) n *= t->dim[i];
 	return n;
@@ -37,6 +38,7 @@ int64_t cop_type_count(const cop_type *t)
 /* Sub-byte rows begin at a byte. */
 size_t cop_type_bytes(const cop_type *t)
 {
+	if (!t) return 0;
 	if (t->enc != COP_DENSE) return t->enc_bytes;
 	int bits = cop__dtype_bits(t->dtype);
 	if (bits >= 8 || !t->rank) return (size_t)cop_type_count(t) * (size_t)COP_MAX(bits / 8, 1);

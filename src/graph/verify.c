@@ -5,6 +5,7 @@
  *   PARAM or STATE once; a reader of a guarded value has the same guard or none of its own that differs;
  *   row lists and codes are given, not computed; outputs exist; an encoded weight has its contents.
  */
+#include "core/need.h"
 #include "op/op.h"
 
 /* The input whose contents kernels use as indices, or -1. */
@@ -123,6 +124,7 @@ static cop_status check_encoded(const cop_graph *g)
 
 cop_status cop_graph_verify(const cop_graph *g)
 {
+	COP_NEED(COP_CX(g), g);
 	COP_TRY(cop__verify_form(g));
 	return check_encoded(g);
 }

@@ -14,6 +14,7 @@
  * A tensor without a blob is zero. Nothing in a file is trusted: no length is believed before the bytes are
  * there, no tensor is larger than its type, and no type larger than its bytes can stand for.
  */
+#include "core/need.h"
 #include "io/cop.h"
 #include "graph/about.h"
 #include "io/onnx_read.h"
@@ -97,6 +98,8 @@ cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number 
 
 cop_status cop_model_save(const cop_graph *g, const char *path)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), path);
 	cop_text t;
 
 	cop__text_init(&t, g->cx);
@@ -108,6 +111,8 @@ cop_status cop_model_save(const cop_graph *g, const char *path)
 
 cop_status cop_model_write(const cop_graph *g, cop_write_fn *write, void *ud)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), write);
 	cop_text t;
 
 	cop__text_init(&t, g->cx);
@@ -326,11 +331,17 @@ static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const
 
 cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size)
 {
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, bytes);
 	return read_any(out, cx, "model", NULL, bytes, size, NULL);
 }
 
 cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args)
 {
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, path);
 	char folder[1024];
 	const char *slash = strrchr(path, '/');
 	void *bytes;
@@ -354,6 +365,9 @@ static bool is_path(const char *s)
 
 cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *name)
 {
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, name);
 	struct stat s;
 	const cop_zoo_args none = {0};
 

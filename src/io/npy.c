@@ -3,6 +3,7 @@
  * npy - one array: "\x93NUMPY", version, length of the header, the header (a Python dictionary as text), the
  * elements. The header is searched for its three keys, not parsed as Python.
  */
+#include "core/need.h"
 #include "io/npy.h"
 #include "io/onnx_read.h"
 
@@ -165,11 +166,26 @@ cop_status cop__npy_write(cop_ctx *cx, const char *path, const cop_tensor *t)
 	return st;
 }
 
-cop_status cop_npy_read(cop_tensor *out, cop_ctx *cx, const char *path) { return cop__npy_read(out, cx, path); }
-cop_status cop_npy_write(cop_ctx *cx, const char *path, const cop_tensor *t) { return cop__npy_write(cx, path, t); }
+cop_status cop_npy_read(cop_tensor *out, cop_ctx *cx, const char *path)
+{
+	COP_NEED(cx, out);
+	COP_NEED(cx, path);
+	return cop__npy_read(out, cx, path);
+}
+
+cop_status cop_npy_write(cop_ctx *cx, const char *path, const cop_tensor *t)
+{
+	COP_NEED(cx, path);
+	COP_NEED(cx, t);
+	COP_NEED(cx, t->data);
+	return cop__npy_write(cx, path, t);
+}
+
 
 cop_status cop_tensor_read(cop_tensor *out, cop_ctx *cx, const char *path)
 {
+	COP_NEED(cx, out);
+	COP_NEED(cx, path);
 	size_t n = strlen(path), size;
 	void *bytes;
 

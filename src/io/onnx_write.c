@@ -3,6 +3,7 @@
  * onnx_write - a graph as an ONNX model of operator set 20: weights in the message, fixed shapes, floats and integers as the
  * graph has them. Encoded weights are written out.
  */
+#include "core/need.h"
 #include "io/onnx_read.h"
 
 #include "io/encode.h"
@@ -277,6 +278,8 @@ cop_status cop__onnx_write(cop_text *out, const cop_graph *g)
 
 cop_status cop_onnx_save(const cop_graph *g, const char *path)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), path);
 	cop_text t;
 
 	cop__text_init(&t, g->cx);

@@ -7,12 +7,15 @@
  * flattening in the order C, H, W. A file that says {"format": "coppice"} is ours; one that says "pt", or whose
  * names had to be translated, is PyTorch's; else the shape decides, ours first.
  */
+#include "core/need.h"
 #include "io/safetensors.h"
 
 #include <stdio.h>
 
 cop_status cop_weights_save(const cop_graph *g, const char *path)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), path);
 	cop_text head, data;
 	uint8_t len[8] = {0};
 	cop_status st = COP_OK;
@@ -391,6 +394,8 @@ cop_status cop__weights_parse(cop_graph *g, const char *file, const void *bytes,
 
 cop_status cop_weights_load(cop_graph *g, const char *path)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), path);
 	void *bytes;
 	size_t size;
 

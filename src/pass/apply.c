@@ -3,6 +3,7 @@
  * apply - the table of passes, and the words "fold_bn fuse batch:n=64" that run them in order.
  * The graph is replaced once all of them have succeeded, and left alone otherwise.
  */
+#include "core/need.h"
 #include "pass/pass.h"
 
 #include <stdio.h>
@@ -57,6 +58,9 @@ static cop_status run_one(cop_graph **out, const cop_graph *g, const char *word,
 
 cop_status cop_graph_apply(cop_graph **g, const char *spec)
 {
+	COP_NEED(NULL, g);
+	COP_NEED(NULL, *g);
+	COP_NEED((*g)->cx, spec);
 	static const char gap[] = " \t\n";
 	cop_graph *now = *g, *next;
 

@@ -7,6 +7,7 @@
  * momentum and decay too. One "<w>.rows" restricts the update to listed output rows. The learning rate and the
  * step are STATE "lr" and "step", so that emitted code can set them. Weight decay spares vectors (biases, batch norm).
  */
+#include "core/need.h"
 #include "pass/grad.h"
 #include "pass/pass.h"
 
@@ -162,6 +163,10 @@ static cop_status assemble(cop_graph *g, const spec *s)
 
 cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *text)
 {
+	COP_NEED(COP_CX(model), out);
+	*out = NULL;
+	COP_NEED(COP_CX(model), model);
+	COP_NEED(COP_CX(model), text);
 	cop_graph *open = NULL, *active = NULL, *fused = NULL;
 	spec s;
 	cop_status st = parse(model->cx, text, &s);

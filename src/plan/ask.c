@@ -29,14 +29,16 @@ const char *cop__plan_peak(const cop_plan *p, char buf[96])
 
 size_t cop_plan_bytes(const cop_plan *p, cop_role segment)
 {
+	if (!p || (int)segment < COP_TEMP || segment > COP_STATE) return 0;
 	static const cop_segment seg[] = {[COP_TEMP] = COP_SEG_ARENA, [COP_INPUT] = COP_SEG_PACK, [COP_CONST] = COP_SEG_FIXED, [COP_PARAM] = COP_SEG_PARAM, [COP_STATE] = COP_SEG_STATE};
 	return p->bytes[seg[segment]];
 }
 
-size_t cop_plan_fast(const cop_plan *p) { return p->bytes[COP_SEG_FAST]; }
+size_t cop_plan_fast(const cop_plan *p) { return p ? p->bytes[COP_SEG_FAST] : 0; }
 
 double cop_plan_fast_part(const cop_plan *p)
 {
+	if (!p) return 0;
 	double all = 0, fast = 0;
 
 	for (int e = 0; e < p->n_entry; e++)
@@ -49,15 +51,17 @@ double cop_plan_fast_part(const cop_plan *p)
 
 size_t cop_plan_live(const cop_plan *p)
 {
+	if (!p) return 0;
 	size_t most = 0;
 	for (int e = 0; e < p->n_entry; e++) most = COP_MAX(most, p->entry[e].live);
 	return most;
 }
 
-int32_t cop_plan_steps(const cop_plan *p, int entry) { return p->entry[entry].n_step; }
+int32_t cop_plan_steps(const cop_plan *p, int entry) { return p && entry >= 0 && entry < p->n_entry ? p->entry[entry].n_step : 0; }
 
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 {
+	if (!p || !out || entry < 0 || entry >= p->n_entry) return false;
 	const cop_entry *e = &p->entry[entry];
 	cop_cost cost = {0};
 

@@ -5,6 +5,7 @@
  * The energy of one inference is that of its arithmetic and of every byte that must move at least once: weights from
  * the memory they fit in, activations written and read in the memory the arena fits in.
  */
+#include "core/need.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 
@@ -90,10 +91,12 @@ static int64_t live_macs(const cop_graph *g, cop_nid n, int64_t mac)
 	return (int64_t)((double)mac * (double)nonzero(w) / (double)cop_type_count(&w->type));
 }
 
-int32_t cop_graph_layers(const cop_graph *g) { return g->n_node; }
+int32_t cop_graph_layers(const cop_graph *g) { return g ? g->n_node : 0; }
 
 cop_status cop_graph_layer(const cop_graph *g, int32_t i, cop_layer *out)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), out);
 	cop_cost cost = {0};
 
 	if (i < 0 || i >= g->n_node) return cop__error(g->cx, COP_ARG, "the graph has no layer %d", i);
@@ -114,6 +117,9 @@ cop_status cop_graph_layer(const cop_graph *g, int32_t i, cop_layer *out)
 
 cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *out)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), name);
+	COP_NEED(COP_CX(g), out);
 	cop_vid v = cop__find(g, name);
 
 	if (!v) return cop__error(g->cx, COP_ARG, "the graph has no value '%s'", name);
@@ -123,25 +129,28 @@ cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *ou
 
 const char *cop_graph_weight(const cop_graph *g, int32_t i)
 {
+	if (!g) return NULL;
 	for (int32_t v = 1; v <= g->n_value; v++)
 		if (is_weight(&g->value[v]) && i-- == 0) return g->value[v].name;
 	return NULL;
 }
 
-int32_t cop_graph_batch(const cop_graph *g) { return g->n_input ? cop__samples_held(g, 0) : 1; }
+int32_t cop_graph_batch(const cop_graph *g) { return g && g->n_input ? cop__samples_held(g, 0) : 1; }
 
 cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out)
 {
+	COP_NEED(COP_CX(g), g);
 	if (!g->n_input || !g->n_output) return cop__error(g->cx, COP_ARG, "graph '%s' has no input or no output", g->name);
 	if (in) *in = *cop__t(g, g->input[0]);
 	if (out) *out = *cop__t(g, g->output[0]);
 	return COP_OK;
 }
 
-const char *cop_graph_input_name(const cop_graph *g, int32_t i) { return i < 0 || i >= g->n_input ? NULL : g->value[g->input[i]].name; }
+const char *cop_graph_input_name(const cop_graph *g, int32_t i) { return !g || i < 0 || i >= g->n_input ? NULL : g->value[g->input[i]].name; }
 
 bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out)
 {
+	if (!g || !out) return false;
 	if (i < 0 || i >= (output ? g->n_output : g->n_input)) return false;
 	*out = *cop__t(g, output ? g->output[i] : g->input[i]);
 	return true;
@@ -178,6 +187,9 @@ static cop_status for_one(cop_graph **out, const cop_graph *g)
 
 cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_target *t)
 {
+	COP_NEED(COP_CX(model), out);
+	COP_NEED(COP_CX(model), model);
+	COP_NEED(COP_CX(model), t);
 	cop_graph *one = NULL, *g = NULL, *fused = NULL;
 	cop_plan *p = NULL;
 	cop_target open = *t;

@@ -4,6 +4,7 @@
  * for the target, and the least memory wins among those whose extra work the caller will pay. The graph stays as it is when
  * nothing is won.
  */
+#include "core/need.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 
@@ -59,6 +60,10 @@ static cop_status consider(choice *best, const cop_graph *g, const cop_target *t
 
 cop_status cop_graph_patch(cop_graph **gp, const cop_target *t, float most_extra, cop_patch *out)
 {
+	COP_NEED(NULL, gp);
+	COP_NEED(NULL, *gp);
+	COP_NEED((*gp)->cx, t);
+	COP_NEED((*gp)->cx, out);
 	static const int32_t bands[] = {2, 3, 4, 6, 8, 12, 16, 24};
 	enum { CUTS = 32 };
 	cop_graph *g = *gp;

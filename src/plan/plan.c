@@ -6,6 +6,7 @@
  * name; what nobody writes is FIXED and read where the graph has it (on a device: flash). The arena is shared: one
  * entry runs at a time.
  */
+#include "core/need.h"
 #include "plan/plan.h"
 
 enum { PARALLEL_WORK = 30000 }; /* multiply-accumulates or elements below which a second thread costs more than it brings */
@@ -365,6 +366,12 @@ static cop_status check_budget(const cop_plan *p)
 
 cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, const cop_target *t)
 {
+	COP_NEED(NULL, out);
+	COP_NEED(NULL, entry);
+	*out = NULL;
+	for (int i = 0; i < n_entry; i++) COP_NEED(COP_CX(entry[0]), entry[i]);
+	if (n_entry < 1) return COP_ARG; /* no graph, no context for a sentence */
+	COP_NEED(entry[0]->cx, t);
 	cop_ctx *cx = entry[0]->cx;
 	cop_plan *p = cop__alloc(cx, sizeof *p);
 	cop_status st = COP_NOMEM;

@@ -2,6 +2,7 @@
  *
  * target - the machines a plan can be made for.
  */
+#include "core/need.h"
 #include "plan/plan.h"
 
 static const struct { const char *name, *summary; cop_target t; } targets[] = {
@@ -25,6 +26,8 @@ static const char *known_name(void *ud, int i)
 
 cop_status cop_target_find(cop_target *out, cop_ctx *cx, const char *name)
 {
+	COP_NEED(cx, out);
+	COP_NEED(cx, name);
 	cop_text known;
 	cop_hint hint;
 

@@ -3,6 +3,7 @@
  * html - one self-contained page: no script, no font, no picture from elsewhere. With a history it tells what the
  * recipe did; without one it shows the network alone.
  */
+#include "core/need.h"
 #include "graph/graph.h"
 #include "io/cop.h"
 #include "report/report.h"
@@ -104,6 +105,9 @@ static cop_status present(cop_story_side *out, const cop_graph *g)
 
 cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t size)
 {
+	COP_NEED(COP_CX(g), path);
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), history);
 	cop_story s = {0};
 	cop_pictures p = {0};
 	cop_story_side now;

@@ -2,6 +2,7 @@
  *
  * session - a plan with memory. All memory is taken once, here; runs allocate nothing.
  */
+#include "core/need.h"
 #include "plan/plan.h"
 #include "run/pool.h"
 
@@ -72,12 +73,16 @@ static void load_vars(cop_session *s)
 
 void cop_session_reset(cop_session *s)
 {
+	if (!s) return;
 	for (int seg = COP_SEG_PARAM; seg <= COP_SEG_STATE; seg++) memset(s->segment[seg], 0, s->plan->bytes[seg]);
 	load_vars(s);
 }
 
 cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads)
 {
+	COP_NEED(COP_CX(p), out);
+	*out = NULL;
+	COP_NEED(COP_CX(p), p);
 	cop_session *s = cop__alloc(p->cx, sizeof *s);
 	cop_status st = COP_OK;
 
@@ -107,8 +112,17 @@ void cop_session_free(cop_session *s)
 	cop__free(cx, s);
 }
 
+static cop_status check_entry(const cop_session *s, int entry)
+{
+	return entry >= 0 && entry < s->plan->n_entry ? COP_OK : cop__error(s->cx, COP_ARG, "the plan has no entry %d", entry);
+}
+
 cop_status cop_session_tensor(cop_session *s, int entry, const char *name, cop_tensor *out)
 {
+	COP_NEED(COP_CX(s), s);
+	COP_NEED(COP_CX(s), name);
+	COP_NEED(COP_CX(s), out);
+	COP_TRY(check_entry(s, entry));
 	const cop_graph *g = s->plan->entry[entry].g;
 	cop_vid v = cop__find(g, name);
 
@@ -119,6 +133,9 @@ cop_status cop_session_tensor(cop_session *s, int entry, const char *name, cop_t
 
 cop_status cop_session_io(cop_session *s, int entry, int32_t i, bool output, cop_tensor *out)
 {
+	COP_NEED(COP_CX(s), s);
+	COP_NEED(COP_CX(s), out);
+	COP_TRY(check_entry(s, entry));
 	const cop_graph *g = s->plan->entry[entry].g;
 
 	if (i < 0 || i >= (output ? g->n_output : g->n_input))
@@ -130,13 +147,16 @@ cop_status cop_session_io(cop_session *s, int entry, int32_t i, bool output, cop
 
 cop_status cop_session_run(cop_session *s, int entry)
 {
-	if (entry < 0 || entry >= s->plan->n_entry) return cop__error(s->cx, COP_ARG, "the plan has no entry %d", entry);
+	COP_NEED(NULL, s);
+	COP_TRY(check_entry(s, entry));
 	cop__pool_run(s->pool, s->entry[entry].job, s->entry[entry].n);
 	return COP_OK;
 }
 
 cop_status cop_session_pull(const cop_session *s, cop_graph *g)
 {
+	COP_NEED(COP_CX(g), s);
+	COP_NEED(COP_CX(g), g);
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		cop_value *x = &g->value[v];
 		if (x->role != COP_PARAM && x->role != COP_STATE) continue;

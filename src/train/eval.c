@@ -2,6 +2,7 @@
  *
  * eval - the score of a model on a data set, by the plan that inference would run.
  */
+#include "core/need.h"
 #include "data/batch.h"
 #include "data/fit.h"
 #include "pass/pass.h"
@@ -298,6 +299,9 @@ static cop_status go_through(cop_score *out, judge *j, const cop_graph *model, c
 
 cop_status cop_eval_each(cop_score *out, const cop_graph *model, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud)
 {
+	COP_NEED(COP_CX(model), out);
+	COP_NEED(COP_CX(model), model);
+	COP_NEED(COP_CX(model), data);
 	judge j = {.cx = model->cx, .score = true, .probable = gives_probabilities(model), .fn = fn, .ud = ud};
 
 	*out = (cop_score){0};
@@ -306,11 +310,17 @@ cop_status cop_eval_each(cop_score *out, const cop_graph *model, cop_dataset *da
 
 cop_status cop_eval(cop_score *out, const cop_graph *model, cop_dataset *data, int32_t batch, int threads)
 {
+	COP_NEED(COP_CX(model), out);
+	COP_NEED(COP_CX(model), model);
+	COP_NEED(COP_CX(model), data);
 	return cop_eval_each(out, model, data, batch, threads, NULL, NULL);
 }
 
 cop_status cop_predict(const cop_graph *model, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud)
 {
+	COP_NEED(COP_CX(model), model);
+	COP_NEED(COP_CX(model), data);
+	COP_NEED(COP_CX(model), fn);
 	judge j = {.cx = model->cx, .probable = gives_probabilities(model), .fn = fn, .ud = ud};
 	return go_through(NULL, &j, model, data, batch, threads);
 }

@@ -2,6 +2,7 @@
  *
  * fit - a data set for a graph: what data/fit.h has to know, read from the graph.
  */
+#include "core/need.h"
 #include "data/fit.h"
 #include "pass/pass.h"
 #include "train/policy.h"
@@ -30,6 +31,13 @@ static cop_taker taker(const cop_graph *g, const cop_dataset *d)
 
 cop_status cop_data_fit(cop_dataset **out, char *note, const cop_graph *g, cop_dataset *d)
 {
+	COP_NEED(COP_CX(g), out);
+	*out = NULL;
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), d);
+	COP_NEED(COP_CX(g), d->get);
+	if (d->count < 1 || d->classes < 0 || d->targets < 0 || (d->targets && !d->target) || d->x.dtype != COP_F32 || d->x.rank < 0 || d->x.rank > COP_MAX_DIM || cop_type_count(&d->x) < 1)
+		return cop__error(g->cx, COP_ARG, "cop_data_fit: the fields of the data set do not go together (coppice.h says what each is)");
 	cop_fit *f;
 
 	*out = NULL;

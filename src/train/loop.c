@@ -8,6 +8,7 @@
  * result; whoever called removes it when that is safe elsewhere. A loss that is not finite ends the
  * run; the model then holds the weights of the last epoch's start.
  */
+#include "core/need.h"
 #include "data/batch.h"
 #include "io/checkpoint.h"
 #include "pass/pass.h"
@@ -400,5 +401,8 @@ cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, cons
 
 cop_status cop_train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a)
 {
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), train);
+	COP_NEED(COP_CX(g), a);
 	return cop__train(g, train, valid, a, "train", NULL, 0);
 }

@@ -5,6 +5,7 @@
  * A name is a row's stem, what the model makes of the rest ("0.35" of "mobilenet-v2-0.35"), and "@96" for the
  * height and width of the images. What the arguments say goes before what the name says, before the row.
  */
+#include "core/need.h"
 #include "zoo/zoo.h"
 
 #include <stdio.h>
@@ -100,6 +101,11 @@ static cop_status apply_args(cop_ctx *cx, cop_zoo *z, const cop_zoo_args *a)
 
 cop_status cop_zoo_build(cop_graph **out, cop_ctx *cx, const char *name, const cop_zoo_args *a)
 {
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, name);
+	static const cop_zoo_args none = {0};
+	if (!a) a = &none;
 	const zoo_row *row = find(name);
 	char rest[96];
 	cop_status st;

@@ -2,6 +2,7 @@
  *
  * quantize - the call, step by step, and the stage of recipes.
  */
+#include "core/need.h"
 #include "compress/compress.h"
 #include "compress/quantize/quantize.h"
 #include "io/encode.h"
@@ -251,6 +252,9 @@ static cop_status all_finite(const cop_graph *g)
 
 cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_args *a)
 {
+	COP_NEED(NULL, g);
+	COP_NEED(NULL, *g);
+	COP_NEED((*g)->cx, a);
 	const scheme *s = NULL;
 	cop_graph *out = NULL;
 
