@@ -9,37 +9,49 @@
 
 enum { FOUR = 4 };
 
-/* Four windows' products with a filter; skip: pixels from the end of a row of taps to the next. */
+/* Four windows' products with a filter; skip: bytes from the end of a row of taps to the next. */
 typedef struct taps { const uint32_t *w; int32_t rows, words, skip; } taps;
 
-COP_OUT_OF_LINE void sums(const taps *t, const int16_t *const *p, int32_t bias, int32_t *s)
+#if COP_DSP
+#define WINDOW(o, s) "ldr %[x], [%[p], " o "]\n smlad " s ", %[v], %[x], " s "\n"
+#endif
+
+/* p: the first window; off: bytes from it to the others, and room for the sums. */
+COP_OUT_OF_LINE void sums(const taps *t, const char *p, int32_t bias, int32_t *off)
 {
-	const int16_t *p0 = p[0], *p1 = p[1], *p2 = p[2], *p3 = p[3];
-	int32_t s0 = bias, s1 = bias, s2 = bias, s3 = bias, rows = t->rows;
+	int32_t s0 = bias, s1 = bias, s2 = bias, s3 = bias, o1 = off[1], o2 = off[2], o3 = off[3], rows = t->rows;
 	const uint32_t *w = t->w;
 
 	do {
 		const uint32_t *end = w + t->words;
 		do {
+#if COP_DSP
+			uint32_t v, x;
+			__asm__("ldr %[v], [%[w]], #4\n" WINDOW("%[o1]", "%[s1]") WINDOW("%[o2]", "%[s2]") WINDOW("%[o3]", "%[s3]")
+				"ldr %[x], [%[p]], #4\n smlad %[s0], %[v], %[x], %[s0]\n"
+				: [v] "=&r"(v), [x] "=&r"(x), [w] "+r"(w), [p] "+r"(p), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3)
+				: [o1] "r"(o1), [o2] "r"(o2), [o3] "r"(o3) : "memory");
+#else
 			uint32_t v = *w++;
-			s0 = cop_dual(v, cop_load4(p0), s0), p0 += 2;
-			s1 = cop_dual(v, cop_load4(p1), s1), p1 += 2;
-			s2 = cop_dual(v, cop_load4(p2), s2), p2 += 2;
-			s3 = cop_dual(v, cop_load4(p3), s3), p3 += 2;
+			s0 = cop_dual(v, cop_load4(p), s0);
+			s1 = cop_dual(v, cop_load4(p + o1), s1);
+			s2 = cop_dual(v, cop_load4(p + o2), s2);
+			s3 = cop_dual(v, cop_load4(p + o3), s3);
+			p += 4;
+#endif
 		} while (w != end);
-		p0 += t->skip, p1 += t->skip, p2 += t->skip, p3 += t->skip;
+		p += t->skip;
 	} while (--rows);
-	s[0] = s0, s[1] = s1, s[2] = s2, s[3] = s3;
+	off[0] = s0, off[1] = s1, off[2] = s2, off[3] = s3;
 }
 
-/* A channel's filter, and where its results go. */
-typedef struct filter { taps t; int32_t o, bias, m, factor, kind; int8_t *y; } filter;
+/* A channel's filter, and how its sums are scaled. */
+typedef struct filter { taps t; int32_t o, bias, m, factor, kind, zero; } filter;
 
 static inline int8_t finish(const cop_call *c, const filter *f, int32_t acc)
 {
-	if (f->kind == COP_ONCE) return (int8_t)cop_sat8(cop_scale_add(acc, f->m, c->k[QK_ZY]));
 #if COP_DSP
-	if (f->kind == COP_TWICE) return (int8_t)cop_sat8(cop_scale_twice(acc, f->m, f->factor, c->k[QK_ZY]));
+	if (f->kind == COP_TWICE) return (int8_t)cop_sat8(cop_scale_twice(acc, f->m, f->factor, f->zero));
 #endif
 	return cop_finish(c->k, c->buf[4], f->o, acc);
 }
@@ -47,19 +59,29 @@ static inline int8_t finish(const cop_call *c, const filter *f, int32_t acc)
 /* n results of a row whose windows begin in the plane's line; the last group's missing ones are its last one again. */
 COP_OUT_OF_LINE void row(const cop_call *c, const cop_dw *g, const filter *f, const int16_t *line, int8_t *y, int32_t n)
 {
-	int32_t d = g->along.d, whole = g->along.s / d, rest = g->along.s % d, u = 0, y_step = g->along.y_step, s[FOUR];
-	const int16_t *p[FOUR], *at = line;
+	int32_t d = g->along.d, s = g->along.s, y_step = g->along.y_step, u = 0, v[FOUR];
+	int32_t rest = d > 1 ? s % d : 0, step = 2 * (d > 1 ? s / d + rest * g->part : s), back = 2 * (1 - g->pitch), at = 0;
 
-	while (n > 0) {
-		for (int32_t i = 0; i < FOUR; i++) {
-			p[i] = at;
-			if (i + 1 >= n) continue;
-			at += whole + rest * g->part, u += rest;
-			if (u >= d) at += 1 - g->pitch, u -= d;
+	for (; n > 0; n -= FOUR) {
+		int32_t first = at, m = n < FOUR ? n : FOUR;
+		if (n > FOUR && !rest) {
+			v[1] = step, v[2] = 2 * step, v[3] = 3 * step;
+			at += 4 * step;
+		} else {
+			for (int32_t i = 0; i < FOUR; i++) {
+				v[i] = at - first;
+				if (i + 1 >= n) continue;
+				at += step, u += rest;
+				if (u >= d) at += back, u -= d;
+			}
 		}
-		sums(&f->t, p, f->bias, s);
-		for (int32_t i = 0; i < FOUR && i < n; i++, y += y_step) *y = finish(c, f, s[i]);
-		n -= FOUR;
+		sums(&f->t, (const char *)line + first, f->bias, v);
+		if (f->kind == COP_ONCE) {
+			int32_t by = f->m, zero = f->zero;
+			for (int32_t i = 0; i < m; i++, y += y_step) *y = (int8_t)cop_sat8(cop_scale_add(v[i], by, zero));
+		} else {
+			for (int32_t i = 0; i < m; i++, y += y_step) *y = finish(c, f, v[i]);
+		}
 	}
 }
 
@@ -94,7 +116,7 @@ COP_OUT_OF_LINE void run(const cop_call *c, const cop_dw *g, const band *b, int3
 	const int8_t *w = c->buf[2], *x = b->x;
 	uint32_t *weights = c->work;
 	int16_t *plane = (int16_t *)(weights + cop_dw_words(g));
-	filter f = {.t = {weights, g->across.k, words, between * g->pitch - 2 * words}, .kind = cop_scale_kind(k, bias, m)};
+	filter f = {.t = {weights, g->across.k, words, 2 * between * g->pitch - 4 * words}, .zero = k[QK_ZY], .kind = cop_scale_kind(k, bias, m)};
 
 	for (int32_t i = 0; i < g->lines * g->pitch; i++) plane[i] = (int16_t)k[QK_ZX];
 	for (int32_t ch = 0; ch < c_n; ch++, x++) {

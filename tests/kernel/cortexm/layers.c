@@ -5,6 +5,7 @@
  * allows; an input that lies behind the result must stay as it is. A line a layer: kernel, sum of the result's bytes, and instructions where the board counts them.
  * usage: layers N      N random layers of each kind
  *        layers        layers of known networks
+ *        layers kinds  a layer of each kind
  */
 #include "kernel/kernel.h"
 
@@ -51,7 +52,7 @@ enum { ROWS = sizeof rows / sizeof rows[0] };
 enum { ROOM = 160 << 10 };
 static uint32_t weights[ROOM / 4], packed[ROOM / 4], scratch[16 << 8], bias[1024], multiplier[2048];
 static int8_t input[ROOM], second[ROOM], both[2 * ROOM], result[ROOM], want[ROOM];
-static uint32_t seed;
+static uint32_t seed, portable_cost; /* cost: instructions of the portable kernel */
 
 static uint32_t draw(uint32_t n)
 {
@@ -112,7 +113,7 @@ static void compare(const cop_kernel *row, const layer *l, const char *name)
 	void *buf[5] = {NULL, NULL, weights, bias, multiplier};
 	size_t ahead = row->ahead ? row->ahead(l->k) : 0;
 	uint32_t sum = 0, from, to;
-	char line[160];
+	char line[200];
 
 	if (row->work && row->work(l->k) > sizeof scratch) stop("too much scratch", l, row);
 	if (row->pack_bytes && row->pack_bytes(l->k) > sizeof packed) stop("too much to pack", l, row);
@@ -137,8 +138,8 @@ static void compare(const cop_kernel *row, const layer *l, const char *name)
 		if (memcmp(both + l->out + gap, input, l->in)) stop("changes an input that lies behind its result", l, row);
 	}
 	for (size_t i = 0; i < l->out; i++) sum = sum * 31 + (uint8_t)want[i];
-	if (name) snprintf(line, sizeof line, "%-26s %-12s %08lx %lu instructions, scratch %lu, ahead %lu, packed %lu\n", name, row->symbol, (unsigned long)sum,
-		(unsigned long)board_instructions(from, to), (unsigned long)(row->work ? row->work(l->k) : 0), (unsigned long)ahead, (unsigned long)(row->pack_bytes ? row->pack_bytes(l->k) : 0));
+	if (name) snprintf(line, sizeof line, "%-26s %-12s %08lx %lu instructions, portable %lu, scratch %lu, ahead %lu, packed %lu\n", name, row->symbol, (unsigned long)sum,
+		(unsigned long)board_instructions(from, to), (unsigned long)portable_cost, (unsigned long)(row->work ? row->work(l->k) : 0), (unsigned long)ahead, (unsigned long)(row->pack_bytes ? row->pack_bytes(l->k) : 0));
 	else snprintf(line, sizeof line, "%s %08lx\n", row->symbol, (unsigned long)sum);
 	io_print(line);
 }
@@ -152,7 +153,9 @@ static void run(const layer *l, const char *name)
 	for (size_t i = 0; i < sizeof portable / sizeof portable[0]; i++)
 		if (!strcmp(portable[i].op, l->op) && (!l->four || portable[i].fn == cop_qconv_i4)) {
 			memset(scratch, 0, sizeof scratch);
+			uint32_t from = board_ticks();
 			call(&portable[i], l, want, input);
+			portable_cost = board_instructions(from, board_ticks());
 			break;
 		}
 	for (int i = 0; i < ROWS; i++) {
@@ -269,6 +272,39 @@ static layer random_conv(int32_t depth)
 	return l;
 }
 
+/* One layer of a kind: a window, its dilation, groups, and filters a group. */
+static void kinds(void)
+{
+	static const struct { const char *name; int32_t h, w, c, kh, kw, s, d, groups, each; } t[] = {
+		{"3x3", 16, 16, 16, 3, 3, 1, 1, 1, 16},
+		{"3x3, one filter", 16, 16, 16, 3, 3, 1, 1, 1, 1},
+		{"3x3, 256 channels", 6, 6, 256, 3, 3, 1, 1, 1, 16},
+		{"3x3, dilation 2", 16, 16, 16, 3, 3, 1, 2, 1, 16},
+		{"1x3, dilation 4", 1, 200, 16, 1, 3, 1, 4, 1, 16},
+		{"3x3, 4 groups", 16, 16, 16, 3, 3, 1, 1, 4, 4},
+		{"1x1, 4 groups", 16, 16, 64, 1, 1, 1, 1, 4, 16},
+		{"depthwise 3x3", 16, 16, 16, 3, 3, 1, 1, 16, 1},
+		{"depthwise 5x5", 16, 16, 16, 5, 5, 1, 1, 16, 1},
+		{"depthwise 5x5, stride 2", 16, 16, 16, 5, 5, 2, 1, 16, 1},
+		{"depthwise 7x7", 16, 16, 16, 7, 7, 1, 1, 16, 1},
+		{"depthwise 3x3, dilation 2", 16, 16, 16, 3, 3, 1, 2, 16, 1},
+		{"depthwise 3x3, 2 filters", 16, 16, 16, 3, 3, 1, 1, 16, 2},
+		{"depthwise 1x9", 1, 200, 16, 1, 9, 1, 1, 16, 1},
+		{"depthwise 9x1", 200, 1, 16, 9, 1, 1, 1, 16, 1},
+		{"depthwise 1x3", 1, 200, 16, 1, 3, 1, 1, 16, 1},
+	};
+	char name[64];
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		layer l = conv(1, t[i].h, t[i].w, t[i].c, 1, t[i].kh, t[i].kw, 1, 0, 0, 0);
+		l.k[CK_PT] = t[i].kh / 2 * t[i].d, l.k[CK_PL] = t[i].kw / 2 * t[i].d;
+		l = reshaped(l, t[i].s, t[i].s, t[i].d, t[i].d, t[i].groups, t[i].groups * t[i].each);
+		seed = 2;
+		snprintf(name, sizeof name, "%s: %ld", t[i].name, (long)l.out * t[i].kh * t[i].kw * t[i].c / t[i].groups);
+		run(&l, name);
+	}
+}
+
 static void known(void)
 {
 	static const struct { const char *name; int32_t h, w, c, o, kh, kw, s, after, depth; } t[] = {
@@ -313,7 +349,8 @@ int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 0;
 
-	if (!n) known();
+	if (!n && argc > 1) kinds();
+	else if (!n) known();
 	for (int i = 0; i < n; i++) {
 		seed = (uint32_t)i;
 		draw(1);
