@@ -12,7 +12,7 @@ enum { FOUR = 4 };
 /* Four windows' products with a filter; skip: bytes from the end of a row of taps to the next. */
 typedef struct taps { const uint32_t *w; int32_t rows, words, skip; } taps;
 
-#if COP_DSP
+#if COP_DSP && defined(__OPTIMIZE__) /* else there are too few registers */
 #define WINDOW(o, s) "ldr %[x], [%[p], " o "]\n smlad " s ", %[v], %[x], " s "\n"
 #endif
 
@@ -25,7 +25,7 @@ COP_OUT_OF_LINE void sums(const taps *t, const char *p, int32_t bias, int32_t *o
 	do {
 		const uint32_t *end = w + t->words;
 		do {
-#if COP_DSP
+#ifdef WINDOW
 			uint32_t v, x;
 			__asm__("ldr %[v], [%[w]], #4\n" WINDOW("%[o1]", "%[s1]") WINDOW("%[o2]", "%[s2]") WINDOW("%[o3]", "%[s3]")
 				"ldr %[x], [%[p]], #4\n smlad %[s0], %[v], %[x], %[s0]\n"

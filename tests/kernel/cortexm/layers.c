@@ -89,6 +89,7 @@ static void fill(const layer *l, int plain)
 	noise(second, l->in);
 	noise(weights, w_n);
 	for (size_t i = 0; i < w_n && extreme; i++) ((int8_t *)weights)[i] = draw(3) ? 127 : -127;
+	if (!plain && taps > 256 && draw(2)) memset(weights, 127, w_n), memset(input, -128, l->in); /* the largest sums */
 	if (plain || (!extreme && draw(2)))
 		for (size_t i = 0; i < w_n; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
 	for (int32_t i = 0; dense && i < k[CK_O]; i++) {
@@ -261,6 +262,15 @@ static layer random_groups(int32_t depth)
 	return l;
 }
 
+static layer random_long(void)
+{
+	int32_t w = 1 + draw(2), c = 257 + draw(900), o = 1 + draw(4);
+	layer l = conv(1, 1, w, c, o, 1, 1, 1, 0, 0, 0);
+
+	draw_arithmetic(&l);
+	return l;
+}
+
 static layer random_conv(int32_t depth)
 {
 	int32_t point = !depth && draw(3) == 0, c = 1 + draw(draw(2) ? 9 : 40), o = 1 + draw(draw(2) ? 9 : 40), kh = point ? 1 : depth ? 3 : 1 + draw(5);
@@ -359,6 +369,8 @@ int main(int argc, char **argv)
 		l = random_conv(1);
 		run(&l, NULL);
 		l = random_groups(i & 1);
+		run(&l, NULL);
+		l = random_long();
 		run(&l, NULL);
 		l = add(1 + draw(300), i & 1);
 		run(&l, NULL);
