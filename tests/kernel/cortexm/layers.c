@@ -124,6 +124,8 @@ static void compare(const cop_kernel *row, const layer *l, const char *name)
 	from = board_ticks();
 	call(row, l, result, input);
 	to = board_ticks();
+	for (size_t i = row->work ? row->work(l->k) : 0; i < sizeof scratch; i++)
+		if (((char *)scratch)[i] != 0x77) stop("writes past its scratch", l, row);
 	if (memcmp(result, want, l->out)) stop("differs from the portable kernel", l, row);
 	if (result[l->out] != 0x5a) stop("writes past its result", l, row);
 	for (size_t more = 0; row->ahead && more < 8; more += 5) {
