@@ -270,7 +270,6 @@ cop_status cop_data_get(
         cop_ctx *cx, const char *name, const char *folder, const char *mirror, cop_progress_fn *fn, void *ud)
 {
 	COP_NEED(cx, name);
-	COP_NEED(cx, folder);
 	const cop_data_row *row = cop__data_row(name);
 	const char *home = mirror ? mirror : row ? row->home : NULL;
 

@@ -107,7 +107,6 @@ cop_status cop_report_html(const char *path, const cop_graph *g, const char *his
 {
 	COP_NEED(COP_CX(g), path);
 	COP_NEED(COP_CX(g), g);
-	COP_NEED(COP_CX(g), history);
 	cop_story s = {0};
 	cop_pictures p = {0};
 	cop_story_side now;
