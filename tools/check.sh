@@ -4,7 +4,7 @@
 #   sanitize  every test under the address, leak and undefined-behaviour sanitizers
 #   gcc clang every test, warnings being errors
 #   core      every test without the optional libraries
-#   fuzz      every reader for FUZZ_SECONDS (20), beginning with small files that the program itself writes and those in
+#   fuzz      every reader, and all that what was read goes through, for FUZZ_SECONDS (20), beginning with small files that the program itself writes and those in
 #             tests/fuzz/corpus, which fuzzing made of them: each reaches code that the former do not (found by -merge=1)
 #   random    a thousand random graphs, or RANDOM_GRAPHS, each computed in every way there is
 #   arm       the kernels and the engine on 64-bit ARM, cross-compiled and emulated

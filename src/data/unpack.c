@@ -13,7 +13,7 @@
 #include <lzma.h>
 #endif
 
-enum { TAR_BLOCK = 512 };
+enum { TAR_BLOCK = 512, COP_UNPACK_FREE = 64 << 20 /* bytes that any archive may hold */ };
 
 void cop__blob_view(cop_blob *out, cop_ctx *cx, const char *path, const void *bytes, size_t size)
 {
@@ -153,7 +153,8 @@ cop_status cop__blob_unpack(cop_blob *b, size_t max)
 {
 	static const uint8_t xz[6] = {0xfd, '7', 'z', 'X', 'Z', 0};
 
-	if (!max) max = (size_t)1 << 30;
+	/* Tables, pictures and sounds shrink 2 to 20 times; a file that grows more than that was made to fill the memory. */
+	max = COP_MIN(max ? max : (size_t)1 << 30, COP_MAX((size_t)COP_UNPACK_FREE, b->size < SIZE_MAX / 100 ? 100 * b->size : SIZE_MAX));
 	if (b->size >= 2 && b->bytes[0] == 0x1f && b->bytes[1] == 0x8b) return gunzip(b, max);
 	if (b->size >= 6 && !memcmp(b->bytes, xz, 6)) return unxz(b, max);
 	return COP_OK;

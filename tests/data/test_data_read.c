@@ -515,10 +515,37 @@ static void test_mfcc(void **state)
 	drop(&f);
 }
 
+/* Half a megabyte of gzip that stands for 80 MiB of zeros: a zero, and copies of 258 bytes one back (RFC 1951, fixed codes). */
+static void bombs(void **state)
+{
+	static const uint8_t head[10] = {0x1f, 0x8b, 8};
+	static const char begin[] = "110" "00110000", copy[] = "1100010100000"; /* last block, fixed codes; literal 0; length 258, distance 1 */
+	size_t n = 80 * (1 << 20) / 258, bits = sizeof begin - 1 + 13 * n, bit = 0;
+	uint8_t *file = calloc(1, 10 + bits / 8 + 1);
+	cop_ctx *cx;
+	cop_blob b;
+
+	(void)state;
+	assert_non_null(file);
+	assert_int_equal(cop_ctx_new(&cx, NULL), COP_OK);
+	memcpy(file, head, sizeof head);
+	for (; bit < bits; bit++) {
+		char c = bit < sizeof begin - 1 ? begin[bit] : copy[(bit - sizeof begin + 1) % 13];
+		if (c == '1') file[10 + bit / 8] |= (uint8_t)(1 << bit % 8);
+	}
+	cop__blob_view(&b, cx, "bomb.gz", file, 10 + bits / 8 + 1);
+	cop_status st = cop__blob_unpack(&b, 0);
+	assert_true(st != COP_OK);
+	assert_true(strstr(cop_error_text(cx), "unpacks to more than 67108864 bytes") || strstr(cop_error_text(cx), "no zlib"));
+	cop__blob_free(&b);
+	cop_ctx_free(cx);
+	free(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_damage),
+	        cmocka_unit_test(bombs), cmocka_unit_test(test_damage),
 	        cmocka_unit_test(test_sentences),
 	        cmocka_unit_test(test_idx),
 	        cmocka_unit_test(test_npy),

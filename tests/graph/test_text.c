@@ -90,7 +90,7 @@ static void any_names(void **state)
 		cop_graph *g;
 		for (int i = 0; i < 5; i++) {
 			any_name(name[i], 8 * seed + (uint64_t)i, (const char *[]){"", "y", "x", "w", "v"}[i]);
-			if (seed < LEN(fixed) && i == (int)seed % 5) snprintf(name[i], sizeof name[i], "%s", fixed[seed]);
+			if (seed < 5 * LEN(fixed) && i == (int)seed % 5) snprintf(name[i], sizeof name[i], "%s", fixed[seed / 5]); /* each in each place */
 		}
 		bool once = *name[0] && *name[1];
 		for (int i = 0; i < 5; i++)
