@@ -31,7 +31,7 @@ int64_t cop_type_count(const cop_type *t)
 {
 	if (!t) return 0;
 	int64_t n = 1;
-	for (int i = 0; i < t->rank; i++) n *= t->dim[i];
+	for (int i = 0; i < t->rank && i < COP_MAX_DIM; i++) n *= t->dim[i]; /* a type of the caller's may claim more */
 	return n;
 }
 
