@@ -21,6 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* what is declared here is all that a shared library exports */
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -428,7 +432,9 @@ typedef struct cop_emit_args {
 } cop_emit_args;
 cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_args *a, cop_file_fn *fn, void *ud);
 
-cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t history_size);
+/* A page about g. history: what cop_compress wrote, or NULL; check: what `coppice check` left as check/result.json in an emitted folder of this
+ * network, or NULL. Both are JSON and need jansson. */
+cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t history_size, const char *check, size_t check_size);
 
 /* Optional parts found at build time, one "name version" a call; NULL past the end. */
 const char *cop_feature(int i);
@@ -455,6 +461,9 @@ cop_status cop_npy_write(cop_ctx *cx, const char *path, const cop_tensor *t);
 /* The same for an array of either kind: .npy, or a TensorProto (.pb) as ONNX's tests have them. */
 cop_status cop_tensor_read(cop_tensor *out, cop_ctx *cx, const char *path);
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

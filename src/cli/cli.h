@@ -34,6 +34,7 @@ typedef struct cli {
 	cop_import_dim dim[16];     /* --dim, --shape: what an .onnx leaves open */
 	cop_import_shape shape[16];
 	int n_dim, n_shape;
+	char command[1000]; /* the line as it was typed */
 	FILE *object; /* --json: the object, printed when the verb has succeeded */
 	int members, depth; /* of it */
 	int32_t epoch;      /* of the progress line */

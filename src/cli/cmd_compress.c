@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { KEY_HISTORY = 0x3000, KEY_RESUME, KEY_CHECKPOINT };
 
@@ -115,6 +116,46 @@ static void result(job *j, const char *json)
 	cli_out(c, "; %d stage%s kept, %d undone\n", kept, kept == 1 ? "" : "s", undone);
 }
 
+/* When it was made: SOURCE_DATE_EPOCH where that is set, so that the same run writes the same bytes. */
+static void date_text(char out[32])
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	time_t at = epoch && *epoch ? (time_t)strtoll(epoch, NULL, 10) : time(NULL);
+	struct tm day;
+
+	*out = 0;
+	if (gmtime_r(&at, &day)) strftime(out, 32, "%Y-%m-%d", &day);
+}
+
+static cop_status keep_string(text *t, const char *key, const char *v)
+{
+	size_t n = cop_text_json(NULL, 0, v) + 1;
+	char *inside = malloc(n), *all = malloc(n + 64);
+
+	if (inside && all) cop_text_json(inside, n, v), snprintf(all, n + 64, "\"%s\":\"%s\",", key, inside);
+	cop_status st = inside && all ? keep(t, all, strlen(all)) : COP_NOMEM;
+	free(inside);
+	free(all);
+	return st;
+}
+
+/* Into the history, before the brace that ends it: what the figures were made of. */
+static cop_status add_run(text *h, const job *j)
+{
+	char date[32], seed[40];
+
+	while (h->size && h->data[h->size - 1] != '}') h->size--;
+	if (!h->size) return COP_OK;
+	h->size--;
+	date_text(date);
+	snprintf(seed, sizeof seed, "\"seed\":%llu}}\n", (unsigned long long)j->c->seed);
+	CLI_TRY(keep(h, ",\"run\":{", 8));
+	CLI_TRY(keep_string(h, "data", j->t.data));
+	CLI_TRY(keep_string(h, "date", date));
+	CLI_TRY(keep_string(h, "command", j->c->command));
+	return keep(h, seed, strlen(seed));
+}
+
 /* What was kept is no smaller network then, but the one that came in. */
 static cop_status all_undone(job *j, const char *json)
 {
@@ -160,6 +201,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	st = of_recipe(j, st);
 	if (st == COP_STOPPED && cli_file_size(j->checkpoint) >= 0)
 		st = cli_fail(c, st, "%s; the same command with --resume goes on from %s", cop_error_text(c->cx), j->checkpoint);
+	if (!st) st = add_run(&h, j);
 	if (!st) st = cop_model_write(*g, keep, &file);
 	const cop_file both[] = {{j->history, h.data, h.size}, {j->out, file.data, file.size}};
 	if (!st) st = cop_files_write(c->cx, both, LEN(both));

@@ -4,16 +4,17 @@
  */
 #include "cli.h"
 
-enum { KEY_HISTORY = 0x3000 };
+enum { KEY_HISTORY = 0x3000, KEY_CHECK };
 
 typedef struct job {
-	const char *file, *out, *history;
+	const char *file, *out, *history, *check;
 } job;
 
 static const struct argp_option options[] = {
         {"output", 'o', "FILE", 0, "where the page goes (.html)", 0},
         {"history", KEY_HISTORY, "FILE", 0,
                 "what `coppice compress` wrote (FILE.history.json beside the network, if it is there)", 0},
+        {"check", KEY_CHECK, "FOLDER", 0, "what `coppice check` measured of this emitted folder", 0},
         {0},
 };
 
@@ -24,6 +25,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	(void)state;
 	if (key == 'o') j->out = arg;
 	else if (key == KEY_HISTORY) j->history = arg;
+	else if (key == KEY_CHECK) j->check = arg;
 	else return ARGP_ERR_UNKNOWN;
 	return 0;
 }
@@ -32,25 +34,29 @@ cop_status cmd_report(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE",
-	        "Draws one self-contained page about a network.\vExample:\n  coppice report small.cop -o report.html",
+	        "Draws one self-contained page about a network.\vExample:\n  coppice report small.cop -o report.html\n  coppice report small.cop --check out/ -o report.html",
 	        option, &j, &j.file, 1, 1};
-	char beside[1024];
-	void *history = NULL;
-	size_t size = 0;
+	char beside[1024], result[1024];
+	void *history = NULL, *check = NULL;
+	size_t size = 0, check_size = 0;
 	cop_graph *g = NULL;
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	CLI_TRY(cli_can_write(c, j.out));
 	cli_beside(beside, sizeof beside, j.file, ".history.json");
 	if (!j.history && cli_file_size(beside) >= 0) j.history = beside;
+	snprintf(result, sizeof result, "%.900s/check/result.json", j.check ? j.check : "");
+	if (j.check && cli_file_size(result) < 0) return cli_fail(c, COP_IO, "%s: no such file; `coppice check %s` writes it", result, j.check);
 	cop_status st = cli_model(&g, c, j.file);
 	if (!st && j.history) st = cop_file_read(&history, &size, c->cx, j.history, 64 << 20);
-	if (!st) st = cop_report_html(j.out, g, history, size);
+	if (!st && j.check) st = cop_file_read(&check, &check_size, c->cx, result, 1 << 20);
+	if (!st) st = cop_report_html(j.out, g, history, size, check, check_size);
 	if (!st) {
 		cli_put_text(c, "output", j.out);
 		cli_out(c, "%s: %s\n", j.out, j.history ? "written" : "written; no history was found, so it shows the network alone");
 	}
 	cop_free(c->cx, history);
+	cop_free(c->cx, check);
 	cop_graph_free(g);
 	return st;
 }

@@ -136,6 +136,16 @@ static cop_status run(cli *c, const cli_verb *v, int argc, char **argv)
 	return last;
 }
 
+static void note_command(cli *c, int argc, char **argv)
+{
+	size_t n = (size_t)snprintf(c->command, sizeof c->command, "coppice");
+
+	for (int i = 1; i < argc && n < sizeof c->command; i++) {
+		bool plain = *argv[i] && !strpbrk(argv[i], " \t\n\"'\\$*?;&|<>()`");
+		n += (size_t)snprintf(c->command + n, sizeof c->command - n, plain ? " %s" : " '%s'", argv[i]);
+	}
+}
+
 static bool is_help(const char *word) { return !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help"); }
 
 int main(int argc, char **argv)
@@ -151,6 +161,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) return -version();
 	if (is_help(argv[1])) argv[1] = argv[2], argv[2] = wants_help, argc = 3;
 	c.json = cli_wants_json(argc, argv);
+	note_command(&c, argc, argv);
 	const cli_verb *v = find(argv[1]);
 	if (!v) return -unknown_verb(argv[1], c.json);
 	snprintf(name, sizeof name, "coppice %s", v->name);

@@ -98,14 +98,19 @@ cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t
 	json_t *root = json_loadb(json, size, 0, &e);
 	cop_status st = COP_OK;
 
-	*out = (cop_story){.recipe = ""};
+	*out = (cop_story){.recipe = "", .data = "", .date = "", .command = "", .seed = -1};
 	cop__arena_init(&out->mem, cx);
 	if (!root) return cop__error(cx, COP_FORMAT, "history, line %d: %s", e.line, e.text);
 	if (!json_is_object(json_object_get(root, "before")) || !json_is_object(json_object_get(root, "after")))
 		st = cop__error(cx, COP_FORMAT,
 		        "history: it has no figures before and after; it is not what `coppice compress` wrote");
 	if (!st) {
+		const json_t *run = json_object_get(root, "run");
 		out->recipe = text(out, root, "recipe");
+		out->data = text(out, run, "data");
+		out->date = text(out, run, "date");
+		out->command = text(out, run, "command");
+		out->seed = json_is_number(json_object_get(run, "seed")) ? number(run, "seed") : -1;
 		out->before = side(json_object_get(root, "before"));
 		out->after = side(json_object_get(root, "after"));
 		st = stages(out, json_object_get(root, "stages"));
@@ -116,12 +121,30 @@ cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t
 	return st;
 }
 
+cop_status cop__board_read(cop_board *out, cop_ctx *cx, const char *json, size_t size)
+{
+	json_error_t e;
+	json_t *o = json_loadb(json, size, 0, &e);
+
+	if (!o) return cop__error(cx, COP_FORMAT, "the result of `coppice check`, line %d: %s", e.line, e.text);
+	*out = (cop_board){number(o, "runs"), number(o, "instructions"), number(o, "static_bytes"), number(o, "stack_bytes"), number(o, "ram_bytes"), number(o, "fast_ram_bytes"),
+		number(o, "code_bytes"), number(o, "weight_bytes"), number(o, "flash_bytes")};
+	json_decref(o);
+	return out->runs > 0 ? COP_OK : cop__error(cx, COP_FORMAT, "the result of `coppice check` names no runs");
+}
+
 #else
+
+cop_status cop__board_read(cop_board *out, cop_ctx *cx, const char *json, size_t size)
+{
+	(void)out, (void)json, (void)size;
+	return cop__error(cx, COP_ARG, "the result of `coppice check` is JSON, and this build has no jansson");
+}
 
 cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t size)
 {
 	(void)json, (void)size;
-	*out = (cop_story){.recipe = ""};
+	*out = (cop_story){.recipe = "", .data = "", .date = "", .command = "", .seed = -1};
 	cop__arena_init(&out->mem, cx);
 	return cop__error(cx, COP_ARG, "the history of a recipe is JSON, and this build has no jansson");
 }

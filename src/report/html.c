@@ -47,6 +47,20 @@ static void notes(cop_text *t)
 	        COP_VERSION);
 }
 
+/* Where the figures come from: enough to make them again. */
+static void origin(cop_text *t, const cop_story *s)
+{
+	const char *const fact[] = {"Data set ", s->data, "Made on ", s->date};
+
+	if (!*s->data && !*s->date && !*s->command) return;
+	cop__text_add(t, "<p class=\"soft\">");
+	for (int i = 0; i < LEN(fact); i += 2)
+		if (*fact[i + 1]) cop__text_add(t, "%s", fact[i]), cop__html_text(t, fact[i + 1]), cop__text_add(t, ". ");
+	if (s->seed >= 0) cop__text_add(t, "Seed %.0f.", s->seed);
+	if (*s->command) cop__text_add(t, "<br><code>"), cop__html_text(t, s->command), cop__text_add(t, "</code>");
+	cop__text_add(t, "</p>\n");
+}
+
 static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, const cop_story_side *now)
 {
 	int32_t kept = 0;
@@ -55,6 +69,7 @@ static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, c
 	cop__text_add(t, "<p class=\"soft\">Recipe ");
 	cop__html_text(t, s->recipe);
 	cop__text_add(t, ": %d of %d stages kept</p>\n", kept, s->n_stage);
+	origin(t, s);
 	cop__html_cards(t, &s->before, now);
 	cop__text_add(t, "<h2>Before and after</h2>\n");
 	cop__html_compare(t, &s->before, now);
@@ -66,7 +81,7 @@ static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, c
 	pictures(t, p, true);
 }
 
-static void page(cop_text *t, const cop_graph *g, const cop_story *s, const cop_pictures *p, const cop_story_side *now)
+static void page(cop_text *t, const cop_graph *g, const cop_story *s, const cop_pictures *p, const cop_story_side *now, const cop_board *board)
 {
 	cop__text_add(t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
 	                 "content=\"width=device-width,initial-scale=1\">\n<title>");
@@ -83,6 +98,7 @@ static void page(cop_text *t, const cop_graph *g, const cop_story *s, const cop_
 		cop__text_add(t, "<h2>Figures</h2>\n");
 		cop__html_compare(t, NULL, now);
 	}
+	if (board->runs > 0) cop__html_board(t, board);
 	cop__text_add(t, "<h2>Layers</h2>\n");
 	cop__html_layers(t, g);
 	notes(t);
@@ -103,10 +119,11 @@ static cop_status present(cop_story_side *out, const cop_graph *g)
 	return COP_OK;
 }
 
-cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t size)
+cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t size, const char *check, size_t check_size)
 {
 	COP_NEED(COP_CX(g), path);
 	COP_NEED(COP_CX(g), g);
+	cop_board board = {0};
 	cop_story s = {0};
 	cop_pictures p = {0};
 	cop_story_side now;
@@ -115,13 +132,14 @@ cop_status cop_report_html(const char *path, const cop_graph *g, const char *his
 	COP_TRY(present(&now, g));
 	cop__text_init(&t, g->cx);
 	cop_status st = history ? cop__story_read(&s, g->cx, history, size) : COP_OK;
+	if (!st && check) st = cop__board_read(&board, g->cx, check, check_size);
 	if (!st && history) {
 		st = cop__pictures_draw(&p, g->cx, &s);
 		now.accuracy = s.after.accuracy;
 		now.microseconds = s.after.microseconds;
 	}
 	if (!st) {
-		page(&t, g, history ? &s : NULL, &p, &now);
+		page(&t, g, history ? &s : NULL, &p, &now, &board);
 		st = t.status ? t.status : cop_file_write(g->cx, path, t.data, t.len);
 	}
 	cop__text_free(&t);

@@ -30,7 +30,8 @@ typedef struct cop_story_layer {
 /* What compress/history.h writes; texts and arrays hang in mem. */
 typedef struct cop_story {
 	cop_arena mem;
-	const char *recipe;
+	const char *recipe, *data, *date, *command; /* "": not told */
+	double seed;                                /* -1: not told */
 	cop_story_side before, after;
 	cop_story_stage *stage;
 	cop_story_point *point;
@@ -38,6 +39,10 @@ typedef struct cop_story {
 	int32_t n_stage, n_point, n_layer;
 } cop_story;
 
+/* What `coppice check` measured; 0: not counted there. */
+typedef struct cop_board { double runs, instructions, fixed, stack, ram, fast, code, weights, flash; } cop_board;
+cop_status cop__board_read(cop_board *out, cop_ctx *cx, const char *json, size_t size);
+void cop__html_board(cop_text *t, const cop_board *b);
 cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t size);
 void cop__story_free(cop_story *s);
 

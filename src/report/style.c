@@ -29,6 +29,7 @@ const char cop__report_style[] =
         "th,td{padding:8px 14px;text-align:right;white-space:nowrap;border-top:1px solid var(--line)}"
         "thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.82rem}"
         "th:first-child,td:first-child,.l{text-align:left!important}td.why{white-space:normal;text-align:left}"
+        ".better{color:var(--good)}.worse{color:var(--bad);font-weight:600}code{overflow-wrap:anywhere;font-size:.9em}"
         ".kept{color:var(--good);font-weight:600}.undone{color:var(--bad);font-weight:600}"
         ".pics{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:16px}"
         "figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 14px 10px}"

@@ -100,8 +100,8 @@ static void row(cop_text *t, const char *label, const double *b, double a)
 	if (b) {
 		cop__html_count(x, *b);
 		factor(f, *b, a);
-		cop__text_add(
-		        t, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n", x, y, f);
+		const char *mark = *b <= 0 || a <= 0 || fabs(*b / a - 1) < 0.005 ? "n" : a > *b ? "n worse" : "n better"; /* of every row less is better */
+		cop__text_add(t, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"%s\">%s</td></tr>\n", x, y, mark, f);
 	} else {
 		cop__text_add(t, "<td class=\"n\">%s</td></tr>\n", y);
 	}
@@ -115,9 +115,9 @@ void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_sid
 	        b ? "<th>before</th><th>after</th><th>change</th>" : "<th>now</th>");
 	if (b && b->accuracy > 0 && a->accuracy >= 0)
 		cop__text_add(t,
-		        "<tr><td>test accuracy</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.2f %%</td><td>%+.2f "
+		        "<tr><td>test accuracy</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.2f %%</td><td class=\"%s\">%+.2f "
 		        "points</td></tr>\n",
-		        100 * b->accuracy, 100 * a->accuracy, 100 * (a->accuracy - b->accuracy));
+		        100 * b->accuracy, 100 * a->accuracy, a->accuracy < b->accuracy ? "worse" : a->accuracy > b->accuracy ? "better" : "", 100 * (a->accuracy - b->accuracy));
 	if (b) dense = 4 * b->parameters;
 	if (b) row(t, "file, bytes, from 4 a parameter", &dense, a->file_bytes);
 	else row(t, "dense, bytes, at 4 a parameter", NULL, dense);
@@ -130,6 +130,26 @@ void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_sid
 	if (a->microseconds > 0)
 		row(t, "time of one sample here, one thread, &micro;s", b ? &b->microseconds : NULL, a->microseconds);
 	row(t, "energy of one inference, nJ, an estimate", b ? &b->energy_nj : NULL, a->energy_nj);
+	cop__text_add(t, "</tbody></table></div>\n");
+}
+
+/* ---- the board ---- */
+
+void cop__html_board(cop_text *t, const cop_board *b)
+{
+	const struct { const char *label; double n; } all[] = {{"instructions of one inference", b->instructions}, {"RAM, bytes, the stack included", b->ram}, {"of it .data and .bss", b->fixed}, {"of it stack, measured", b->stack},
+		{"fast RAM, bytes", b->fast}, {"flash, bytes", b->flash}, {"of it code", b->code}, {"of it weights", b->weights}};
+	char n[32];
+
+	cop__text_add(t, "<h2>Measured on the board</h2>\n<p class=\"soft\">By <code>coppice check</code>, which runs what was emitted and compares: every result has the bits of the portable kernels, in %.0f run%s.%s</p>\n", b->runs,
+		b->runs > 1 ? "s" : "", b->flash > 0 ? "" : " It ran on this machine, where nothing is counted.");
+	if (!(b->flash > 0)) return;
+	cop__text_add(t, "<div class=\"wide fit\"><table><tbody>\n");
+	for (int i = 0; i < LEN(all); i++) {
+		if (!(all[i].n > 0)) continue;
+		cop__html_count(n, all[i].n);
+		cop__text_add(t, "<tr><td>%s</td><td class=\"n\">%s</td></tr>\n", all[i].label, n);
+	}
 	cop__text_add(t, "</tbody></table></div>\n");
 }
 
