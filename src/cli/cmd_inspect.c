@@ -56,6 +56,13 @@ static cop_status to_stdout(void *ud, const void *bytes, size_t size)
 	return fwrite(bytes, 1, size, stdout) == size ? COP_OK : COP_IO;
 }
 
+/* A name within a row of a table: a line's end in it is shown as \x0a. */
+static const char *one_line(char out[120], const char *name)
+{
+	cop_text_shown(out, 120, name ? name : "");
+	return out;
+}
+
 static void layer_json(cli *c, const cop_layer *l, const char *shape)
 {
 	cli_put_item(c, NULL);
@@ -72,14 +79,14 @@ static void layer_json(cli *c, const cop_layer *l, const char *shape)
 
 static void layer_line(cli *c, const cop_layer *l, const char *shape)
 {
-	char n[4][32], kept[16] = "";
+	char n[4][32], kept[16] = "", name[120];
 
 	cli_number_text(n[0], (double)l->parameters);
 	cli_number_text(n[1], (double)l->macs);
 	cli_number_text(n[2], (double)l->weight_bytes);
 	cli_number_text(n[3], (double)l->out_bytes);
 	if (l->parameters) snprintf(kept, sizeof kept, "%.1f %%", 100 * (double)l->nonzero / (double)l->parameters);
-	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", l->op, l->name ? l->name : "", shape,
+	cli_out(c, "%-12s %-22s %-16s %12s %8s %14s %14s %12s\n", l->op, one_line(name, l->name), shape,
 	        l->parameters ? n[0] : "", kept, l->macs ? n[1] : "", l->weight_bytes ? n[2] : "", n[3]);
 }
 
@@ -152,7 +159,7 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 static void steps(cli *c, const cop_plan *p, bool two)
 {
 	cop_step_info s;
-	char live[32], fast[32], macs[32];
+	char live[32], fast[32], macs[32], name[120];
 
 	cli_put_list(c, "steps");
 	cli_out(c, "%5s %-12s %-26s %-32s %12s%s %14s\n", "step", "op", "name", "kernel", "live bytes", two ? "  in fast RAM" : "", "MACs");
@@ -168,7 +175,7 @@ static void steps(cli *c, const cop_plan *p, bool two)
 		cli_number_text(live, (double)s.live_bytes);
 		cli_number_text(fast, (double)s.fast_bytes);
 		cli_number_text(macs, (double)s.macs);
-		cli_out(c, "%5d %-12s %-26s %-32s %12s", i, s.op, s.name ? s.name : "", s.kernel ? s.kernel : "", live);
+		cli_out(c, "%5d %-12s %-26s %-32s %12s", i, s.op, one_line(name, s.name), s.kernel ? s.kernel : "", live);
 		if (two) cli_out(c, " %12s", fast);
 		cli_out(c, " %14s\n", s.macs ? macs : "");
 	}
@@ -177,11 +184,12 @@ static void steps(cli *c, const cop_plan *p, bool two)
 
 static void names(const cli *c, const char *what, const cop_graph *g, const char *(*name)(const cop_graph *, int32_t))
 {
+	char shown[120];
 	int32_t n = 0;
 
 	while (name(g, n)) n++;
 	cli_out(c, "%-26s %15d:", what, n);
-	for (int32_t i = 0; i < n && i < 12; i++) cli_out(c, " %s%s", name(g, i), i + 1 < n ? "," : "");
+	for (int32_t i = 0; i < n && i < 12; i++) cli_out(c, " %s%s", one_line(shown, name(g, i)), i + 1 < n ? "," : "");
 	cli_out(c, n > 12 ? " ...\n" : "\n");
 }
 
