@@ -19,7 +19,7 @@ typedef struct subject {
 	unsigned long long seed;
 	cop_graph *g;       /* the deployed form */
 	bool exact[MOST];   /* of each output: no arithmetic on floats leads to it, so that every way has to give the same bits */
-	bool emitted;       /* also as C: compiling takes the longest */
+	bool emitted;       /* also as C, a quarter of all: compiling takes the longest */
 	values truth;
 	const char *kind;
 } subject;
