@@ -185,7 +185,7 @@ cop_status cop_graph_apply(cop_graph **g, const char *spec);
 const char *cop_pass_name(int i, const char **args, const char **summary); /* NULL past the end */
 
 /* The training graph of a model: forward, backward and updates.
- * spec: "loss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*" */
+ * spec: "loss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*"; NULL: the defaults. */
 cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *spec);
 
 /* One line of `inspect`: a node with its weights. Bytes are as stored in memory. */
@@ -427,9 +427,10 @@ typedef cop_status cop_file_fn(void *ud, const char *path, const void *bytes, si
 typedef struct cop_emit_args {
 	const char *name;    /* what the functions begin with; NULL: the model's name */
 	bool train;
-	const char *train_spec;
+	const char *train_spec;  /* as in cop_graph_train; NULL: the defaults */
 	cop_graph **deployed; /* NULL, or receives the inference graph as it was printed, to compare with */
 } cop_emit_args;
+/* a NULL: inference alone, under the model's name. */
 cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_args *a, cop_file_fn *fn, void *ud);
 
 /* A page about g. history: what cop_compress wrote, or NULL; check: what `coppice check` left as check/result.json in an emitted folder of this

@@ -166,7 +166,6 @@ cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *
 	COP_NEED(COP_CX(model), out);
 	*out = NULL;
 	COP_NEED(COP_CX(model), model);
-	COP_NEED(COP_CX(model), text);
 	cop_graph *open = NULL, *active = NULL, *fused = NULL;
 	spec s;
 	cop_status st = parse(model->cx, text, &s);
