@@ -123,32 +123,33 @@ static void test_operators(void **state)
 
 /* ---- files that are no models ---- */
 
+#define B(text) text, sizeof text - 1 /* bytes */
 static void test_foreign(void **state)
 {
 	static const struct { const char *file, *bytes; size_t n; const char *says; } rows[] = {
-		{"a.tflite", "", 0, "is empty"},
-		{"a.onnx", "", 0, "is empty"},
-		{"a.cop", "", 0, "is empty"},
-		{"a.tflite", "\0\0\0\0\0\0\0\0\0\0", 10, "nothing but zeros"},
-		{"a.tflite", "\n <!DOCTYPE html><html>", 23, "is a page of the web"},
-		{"a.onnx", "<HTML><body>404", 15, "is a page of the web"},
-		{"a.tflite", "version https://git-lfs.github.com/spec/v1\noid", 46, "is a pointer of Git LFS"},
-		{"a.tflite", "PK\3\4....archive/data.pkl", 25, "is a PyTorch model"},
-		{"a.pt", "PK\3\4....", 8, "is a PyTorch model"},
-		{"a.keras", "PK\3\4....", 8, "is a Keras model"},
-		{"a.tflite", "PK\3\4....model.tflite", 20, "is a zip archive"},
-		{"a.h5", "\x89HDF\r\n\x1a\n....", 12, "is an HDF5 file, probably a Keras model"},
-		{"a.pth", "\x80\2}q\1", 5, "is a pickle of Python, probably a PyTorch model"},
-		{"a.tflite", "\x1f\x8b\10\0", 4, "is compressed by gzip"},
-		{"a.tflite", "\34\0\0\0TFL2....", 12, "of the schema's version 2"},
-		{"a.pte", "\34\0\0\0ET12....", 12, "is an ExecuTorch program"},
-		{"a.tflite", "hello, world", 12, "is not a TensorFlow Lite model, although its name says so"},
-		{"a.TFLITE", "hello, world", 12, "is not a TensorFlow Lite model, although its name says so"},
-		{"a.onnx", "hello, world", 12, "is a text, not an ONNX model"},
-		{"a.cop", "hello, world", 12, "is not a .cop file, although its name says so"},
-		{"a.cc", "const unsigned char model[] = {0x1c", 35, "is a model as C source"},
-		{"a.safetensors", "\100\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 52, "holds weights alone"},
-		{"a.bin", "hello, world", 12, "is no model that can be read"},
+		{"a.tflite", B(""), "is empty"},
+		{"a.onnx", B(""), "is empty"},
+		{"a.cop", B(""), "is empty"},
+		{"a.tflite", B("\0\0\0\0\0\0\0\0\0\0"), "nothing but zeros"},
+		{"a.tflite", B("\n <!DOCTYPE html><html>"), "is a page of the web"},
+		{"a.onnx", B("<HTML><body>404"), "is a page of the web"},
+		{"a.tflite", B("version https://git-lfs.github.com/spec/v1\noid"), "is a pointer of Git LFS"},
+		{"a.tflite", B("PK\3\4....archive/data.pkl"), "is a PyTorch model"},
+		{"a.pt", B("PK\3\4...."), "is a PyTorch model"},
+		{"a.keras", B("PK\3\4...."), "is a Keras model"},
+		{"a.tflite", B("PK\3\4....model.tflite"), "is a zip archive"},
+		{"a.h5", B("\x89HDF\r\n\x1a\n...."), "is an HDF5 file, probably a Keras model"},
+		{"a.pth", B("\x80\2}q\1"), "is a pickle of Python, probably a PyTorch model"},
+		{"a.tflite", B("\x1f\x8b\10\0"), "is compressed by gzip"},
+		{"a.tflite", B("\34\0\0\0TFL2...."), "of the schema's version 2"},
+		{"a.pte", B("\34\0\0\0ET12...."), "is an ExecuTorch program"},
+		{"a.tflite", B("hello, world"), "is not a TensorFlow Lite model, although its name says so"},
+		{"a.TFLITE", B("hello, world"), "is not a TensorFlow Lite model, although its name says so"},
+		{"a.onnx", B("hello, world"), "is a text, not an ONNX model"},
+		{"a.cop", B("hello, world"), "is not a .cop file, although its name says so"},
+		{"a.cc", B("const unsigned char model[] = {0x1c"), "is a model as C source"},
+		{"a.safetensors", B("\100\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}"), "holds weights alone"},
+		{"a.bin", B("hello, world"), "is no model that can be read"},
 	};
 	char folder[] = "/tmp/cop_foreign_XXXXXX", name[128];
 
