@@ -104,7 +104,8 @@ static cop_status model_for(cop_graph **g, cli *c, job *j)
 /* Samples i .. i+k into the first places of the input. */
 static cop_status load(cli *c, const job *j, const cop_tensor *in, int64_t i, int32_t k, float *room)
 {
-	cop_tensor part = *in, from = {in->type, (char *)j->x.data + (size_t)i * (size_t)j->each};
+	size_t width = cop_type_bytes(&j->x.type) / (size_t)cop_type_count(&j->x.type);
+	cop_tensor part = *in, from = {in->type, (char *)j->x.data + (size_t)i * (size_t)j->each * width};
 	int32_t label;
 
 	part.type.rank = from.type.rank = 1;
@@ -149,7 +150,7 @@ done:
 
 static float number_at(const cop_tensor *t, int64_t i)
 {
-	return t->type.dtype == COP_F32 ? ((const float *)t->data)[i] : t->type.dtype == COP_I8 ? ((const int8_t *)t->data)[i] : t->type.dtype == COP_U8 ? ((const uint8_t *)t->data)[i] : 0;
+	return t->type.dtype == COP_F32 ? ((const float *)t->data)[i] : t->type.dtype == COP_I32 ? (float)((const int32_t *)t->data)[i] : t->type.dtype == COP_I8 ? ((const int8_t *)t->data)[i] : t->type.dtype == COP_U8 ? ((const uint8_t *)t->data)[i] : 0;
 }
 
 /* The class of each of the first samples, where the network knows names. */
@@ -202,6 +203,8 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 		cli_put_int(c, "samples", j.d.count);
 		cli_put_text(c, "shape", shape);
 		cli_out(c, "%s: %s\n", j.out, shape);
+		cop_type more;
+		if (cop_graph_io_type(g, true, 1, &more)) cli_note(c, "%s holds the first result of several; `-o FOLDER/` writes them all", j.out);
 		classes(c, g, &y, j.d.count);
 	}
 	free(y.data);

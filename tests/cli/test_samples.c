@@ -81,6 +81,9 @@ static const struct row { const char *name, *net, *one, *all, *numbers, *longer;
 	{"bytes, the first axis moves", "input x i8[1,4,3]\ny = transpose x rank=3 dim=1,0,2",
 		"4x1x3", "3x4x1x3",
 		"-5 2 -2 5 1 -3 4 0 -4 3 -1 -5 0 -4 3 -1 -5 2 -2 5 1 -3 4 0 5 1 -3 4 0 -4 3 -1 -5 2 -2 5", NULL},
+	{"whole numbers, an axis goes", "input x i32[1,4,3]\ny = reshape x rank=2 dim=4,3",
+		"4x3", "3x4x3",
+		"-5 2 -2 5 1 -3 4 0 -4 3 -1 -5 0 -4 3 -1 -5 2 -2 5 1 -3 4 0 5 1 -3 4 0 -4 3 -1 -5 2 -2 5", NULL},
 	{"bytes, an axis goes", "input x i8[1,4,3]\ny = reshape x rank=2 dim=4,3",
 		"4x3", "3x4x3",
 		"-5 2 -2 5 1 -3 4 0 -4 3 -1 -5 0 -4 3 -1 -5 2 -2 5 1 -3 4 0 5 1 -3 4 0 -4 3 -1 -5 2 -2 5", NULL},
@@ -107,14 +110,15 @@ static void write_samples(const cop_graph *g, int n, bool own)
 {
 	cop_tensor x = {.data = NULL};
 	float real[512];
+	int32_t whole[512];
 	int8_t byte[512];
 
 	assert_true(cop_graph_io_type(g, false, 0, &x.type));
 	int count = (int)cop_type_count(&x.type), many = n ? n : 1;
-	for (int i = 0; i < count * many; i++) real[i] = (float)((i % count * 7 + i / count * 5) % 11 - 5), byte[i] = (int8_t)real[i];
+	for (int i = 0; i < count * many; i++) real[i] = (float)((i % count * 7 + i / count * 5) % 11 - 5), byte[i] = (int8_t)(whole[i] = (int32_t)real[i]);
 	for (int i = own ? x.type.rank++ : 0; i > 0; i--) x.type.dim[i] = x.type.dim[i - 1];
 	x.type.dim[0] = own ? many : x.type.dim[0] * many;
-	x.data = x.type.dtype == COP_F32 ? (void *)real : (void *)byte;
+	x.data = x.type.dtype == COP_F32 ? (void *)real : x.type.dtype == COP_I32 ? (void *)whole : (void *)byte;
 	assert_int_equal(cop_npy_write(cx, "x.npy", &x), COP_OK);
 }
 
