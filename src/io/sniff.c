@@ -26,7 +26,7 @@ static const row rows[] = {
 	ROW("\x80\x04", "is a pickle of Python", "a pickle can run anything when it is read; export the model as .onnx or .tflite in Python"),
 	ROW("\x80\x05", "is a pickle of Python", "a pickle can run anything when it is read; export the model as .onnx or .tflite in Python"),
 	ROW("\x93NUMPY", "is an array of NumPy, not a model", "give the model first and the array behind it"),
-	ROW("GGUF", "is a GGUF file of a language model", "such models are not supported; give a .tflite, an .onnx or a .cop"),
+	ROW("GGUF", "is a GGUF file", "such models are not supported; give a .tflite, an .onnx or a .cop"),
 	ROW("\x89PNG", "is a PNG picture, not a model", "give the model first and data behind it"),
 	ROW("\xff\xd8\xff", "is a JPEG picture, not a model", "give the model first and data behind it"),
 	ROW("RIFF", "is a sound or another RIFF file, not a model", "give the model first and data behind it"),

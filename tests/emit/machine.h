@@ -83,13 +83,13 @@ static inline recorded record(cop_ctx *cx, cop_session *s, const cop_graph *g)
 	return r;
 }
 
-static inline void check_inference(cop_ctx *cx, const cop_graph *model, const machine *m)
+/* As the portable kernels run the deployed form. */
+static inline recorded record_model(cop_ctx *cx, const cop_graph *model)
 {
 	cop_graph *plain, *g;
 	cop_plan *p;
 	cop_session *s;
 	cop_target t;
-	folder f;
 
 	OK(cx, cop__pass_to_infer(&plain, model));
 	OK(cx, cop__pass_fuse(&g, plain));
@@ -98,6 +98,18 @@ static inline void check_inference(cop_ctx *cx, const cop_graph *model, const ma
 	OK(cx, cop_plan_build(&p, &g, 1, &t));
 	OK(cx, cop_session_new(&s, p, 1));
 	recorded r = record(cx, s, g);
+	cop_session_free(s);
+	cop_plan_free(p);
+	cop_graph_free(g);
+	cop_graph_free(plain);
+	return r;
+}
+
+static inline void check_inference(cop_ctx *cx, const cop_graph *model, const machine *m)
+{
+	recorded r = record_model(cx, model);
+	folder f;
+
 	open_folder(&f);
 	emit(cx, &f, model, m, NULL);
 	write_bytes(&f, "check/x.bin", r.in, r.n_in);
@@ -109,10 +121,6 @@ static inline void check_inference(cop_ctx *cx, const cop_graph *model, const ma
 	free(got);
 	free(r.in);
 	free(r.out);
-	cop_session_free(s);
-	cop_plan_free(p);
-	cop_graph_free(g);
-	cop_graph_free(plain);
 }
 
 #endif

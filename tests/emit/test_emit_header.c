@@ -140,27 +140,6 @@ static const char both[] = "#include \"a.h\"\n#include \"b.h\"\n#include <stdio.
 	"\tfor (i = 0; i < 3; i++) {\n\t\tA_EACH_INPUT(READ) B_EACH_INPUT(READ)\n\t\ta_run(); b_run();\n\t\tA_EACH_OUTPUT(WRITE) B_EACH_OUTPUT(WRITE)\n\t}\n"
 	"\treturn fclose(out);\n}\n";
 
-static recorded record_net(cop_ctx *cx, const cop_graph *model)
-{
-	cop_graph *plain, *g;
-	cop_plan *p;
-	cop_session *s;
-	cop_target t;
-
-	OK(cx, cop__pass_to_infer(&plain, model));
-	OK(cx, cop__pass_fuse(&g, plain));
-	OK(cx, cop_target_find(&t, cx, "host"));
-	t.isa = 0;
-	OK(cx, cop_plan_build(&p, &g, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
-	recorded r = record(cx, s, g);
-	cop_session_free(s);
-	cop_plan_free(p);
-	cop_graph_free(g);
-	cop_graph_free(plain);
-	return r;
-}
-
 /* Run by run, a's and then b's. */
 static char *interleave(const char *a, size_t na, const char *b, size_t nb)
 {
@@ -185,7 +164,7 @@ static const char cmake[] = "cmake_minimum_required(VERSION 3.13)\nproject(both 
 
 static void check_pair(cop_ctx *cx, const cop_graph *ga, const cop_graph *gb)
 {
-	recorded a = record_net(cx, ga), b = record_net(cx, gb);
+	recorded a = record_model(cx, ga), b = record_model(cx, gb);
 	char *in = interleave(a.in, a.n_in, b.in, b.n_in), *want = interleave(a.out, a.n_out, b.out, b.n_out);
 	size_t n = a.n_out + b.n_out;
 	folder f;

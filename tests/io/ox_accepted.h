@@ -23,4 +23,18 @@ static inline cop_graph *accepted(maker *m)
 	return g;
 }
 
+/* Must be refused with a sentence that holds `word`. */
+static inline void refuses(maker *m, int opset, const char *word)
+{
+	cop_text t = end(m, opset);
+	cop_graph *g;
+
+	cop_status st = cop__onnx_read(&g, m->cx, "net", NULL, t.data, t.len, NULL);
+	if (!st) fail_msg("accepted, expected: %s", word);
+	assert_null(g);
+	if (!strstr(cop_error_text(m->cx), word)) fail_msg("'%s' does not say '%s'", cop_error_text(m->cx), word);
+	cop_error_clear(m->cx);
+	cop__text_free(&t);
+}
+
 #endif
