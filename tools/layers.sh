@@ -4,7 +4,7 @@
 #   core      its own; cpu.c the names of instruction sets in kernel/kernel.h
 #   kernel    its own, so that emitted C can ship it
 #   graph     core, and the op table that its verifier and its text form look names up in
-#   op        graph, kernel     pass  op, graph, core
+#   op        graph, kernel     enc   graph, core     pass  op, enc, graph, core
 #   plan      pass for figures.c, which measures the deployed form; emit and run stand on plan
 #   io        graph, op: a file is checked against the ops' types        data  core alone
 #   compress  train, data, io, pass: a recipe drives them; op for the integers that int8 ops carry
@@ -25,10 +25,10 @@ real=$(find . -name '*.[ch]' ! -path './cli/*' ! -path './kernel/*' ! -path './c
 grep -rn '^#include "' --include='*.c' --include='*.h' . | sed 's|^\./||' | awk '
 BEGIN {
 	may["core"] = "kernel"; may["kernel"] = ""; may["graph"] = "core op kernel"; may["op"] = "core graph kernel"
-	may["pass"] = "core graph op"; may["plan"] = "core graph op kernel pass"; may["run"] = "core graph kernel plan"
-	may["emit"] = "core graph op kernel pass plan"; may["io"] = "core graph op"; may["data"] = "core"
-	may["zoo"] = "core graph op"; may["train"] = "core graph op data io pass plan"
-	may["compress"] = "core data graph io op pass plan train"; may["report"] = "core graph io"; may["cli"] = ""
+	may["enc"] = "core graph"; may["pass"] = "core graph op"; may["plan"] = "core graph op kernel pass"; may["run"] = "core graph kernel plan"
+	may["emit"] = "core graph op kernel pass plan"; may["io"] = "core enc graph op"; may["data"] = "core"
+	may["zoo"] = "core graph op"; may["train"] = "core data enc graph io op pass plan"
+	may["compress"] = "core data enc graph io op pass plan train"; may["report"] = "core graph io"; may["cli"] = ""
 }
 {
 	split($0, part, ":"); file = part[1]; from = file; sub("/.*", "", from)

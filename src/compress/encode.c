@@ -4,7 +4,7 @@
  * on the kernels read the encoded form, in RAM and flash too.
  */
 #include "compress/compress.h"
-#include "io/codec.h"
+#include "io/cop/codec.h"
 #include "pass/pass.h"
 
 #include <stdio.h>

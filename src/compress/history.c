@@ -4,7 +4,7 @@
  */
 #include "compress/history.h"
 #include "compress/compress.h"
-#include "io/encode.h"
+#include "enc/enc.h"
 
 #include <math.h>
 #include <stdio.h>

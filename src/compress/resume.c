@@ -7,7 +7,7 @@
 #include "core/need.h"
 #include "compress/resume.h"
 
-#include "io/checkpoint.h"
+#include "io/cop/checkpoint.h"
 #include "train/identity.h"
 
 #include <stdio.h>

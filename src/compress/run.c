@@ -8,7 +8,7 @@
 #include "compress/compress.h"
 #include "compress/history.h"
 #include "compress/resume.h"
-#include "io/checkpoint.h"
+#include "io/cop/checkpoint.h"
 #include "pass/pass.h"
 
 #include <stdio.h>

@@ -81,7 +81,7 @@ static inline cop_vid cop__res(const cop_graph *g, cop_nid n, int i) { return g-
 static inline const cop_type *cop__in(const cop_graph *g, cop_nid n, int i) { return &g->value[cop__arg(g, n, i)].type; } /* of value 0: rank 0 */
 static inline const cop_type *cop__outt(const cop_graph *g, cop_nid n, int i) { return &g->value[g->node[n].out[i]].type; }
 /* The elements of a weight in order, when they lie so: the one way to read its numbers from a graph. NULL: it is computed or an input, has
- * no contents (zeros), is of another format, or is encoded; io/encode.h expands those. */
+ * no contents (zeros), is of another format, or is encoded; enc/enc.h expands those. */
 static inline const void *cop__dense(const cop_graph *g, cop_vid v, cop_dtype t)
 {
 	const cop_value *x = &g->value[v];

@@ -5,7 +5,7 @@
  */
 #include "core/need.h"
 #include "io/npy.h"
-#include "io/onnx_read.h"
+#include "io/onnx/read.h"
 
 #include <stdio.h>
 

@@ -8,7 +8,7 @@
  * step are STATE "lr" and "step", so that emitted code can set them. Weight decay spares vectors (biases, batch norm).
  */
 #include "core/need.h"
-#include "pass/grad.h"
+#include "op/grad.h"
 #include "pass/pass.h"
 
 #include <stdio.h>

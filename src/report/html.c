@@ -5,7 +5,7 @@
  */
 #include "core/need.h"
 #include "graph/graph.h"
-#include "io/cop.h"
+#include "io/cop/cop.h"
 #include "report/report.h"
 
 static void pictures(cop_text *t, const cop_pictures *p, bool histograms)

@@ -4,7 +4,7 @@
  */
 #include "train/identity.h"
 
-#include "io/cop.h"
+#include "io/cop/cop.h"
 
 #include <stdio.h>
 #include <stdlib.h>

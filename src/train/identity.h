@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * identity.h - all that decides the result of a run, as text, a line each: "label\tvalue\n". A checkpoint holds it, so that no run goes on from
- * another's (io/checkpoint.h). Threads and paths are not in it.
+ * another's (io/cop/checkpoint.h). Threads and paths are not in it.
  */
 #ifndef COP_IDENTITY_H
 #define COP_IDENTITY_H

@@ -10,7 +10,7 @@
  */
 #include "core/need.h"
 #include "data/batch.h"
-#include "io/checkpoint.h"
+#include "io/cop/checkpoint.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 #include "train/identity.h"

@@ -5,7 +5,7 @@
  */
 #include "../pass/nets.h"
 #include "compress/quantize/quantize.h"
-#include "io/encode.h"
+#include "enc/enc.h"
 
 /* ---- ranges ---- */
 

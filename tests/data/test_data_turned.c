@@ -3,7 +3,7 @@
  * A network that takes channels first, scored and quantised on samples with channels last: each class looks at one place of one
  * channel, so that it is found there and nowhere else.
  */
-#include "../io/ox_accepted.h"
+#include "../io/onnx/ox_accepted.h"
 
 enum { H = 4, W = 5, C = 3, CLASSES = 3, COUNT = 7 };
 static const struct { int h, w, c; } place[CLASSES] = {{0, 3, 2}, {1, 2, 0}, {3, 4, 1}}; /* 43, 7, 39 with channels first; 11, 21, 58 with channels last */

@@ -7,7 +7,7 @@
 
 #include "pass/nets.h"
 
-#include "io/encode.h"
+#include "enc/enc.h"
 
 /* Every activation, a depthwise convolution, add, mul, concat, both pools; with dropout for training. */
 static inline cop_graph *mixed_net(cop_ctx *cx)

@@ -8,8 +8,8 @@
 #define TESTS_BEHIND_H
 
 #include "fuzz.h"
-#include "io/cop.h"
-#include "io/onnx_read.h"
+#include "io/cop/cop.h"
+#include "io/onnx/read.h"
 #include "plan/plan.h"
 
 enum { FUZZ_WORK = 1 << 17, FUZZ_NODES = 200 }; /* bytes of all values, and operations of all nodes */

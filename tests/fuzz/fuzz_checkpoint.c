@@ -3,7 +3,7 @@
  * Any bytes below the first line of a checkpoint; the checksum of the text is made to fit, so that what lies
  * behind it is reached.
  */
-#include "io/cop.h"
+#include "io/cop/cop.h"
 
 #include <stdlib.h>
 

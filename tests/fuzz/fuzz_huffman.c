@@ -2,7 +2,7 @@
  *
  * Any bytes as a stored tensor, under each coder and encoding; what is accepted must be storable again.
  */
-#include "io/codec.h"
+#include "io/cop/codec.h"
 
 #include <stdlib.h>
 

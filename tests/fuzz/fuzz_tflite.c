@@ -3,7 +3,7 @@
  * Any bytes as a TensorFlow Lite model; what is read goes through all that a graph goes through.
  */
 #include "behind.h"
-#include "io/tflite.h"
+#include "io/tflite/tflite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

@@ -4,7 +4,7 @@
  * files of each kind that is read, as the program and the tests write them. FOLDER/model.dict are words of the text.
  */
 #include "../data/make.h"
-#include "io/cop.h"
+#include "io/cop/cop.h"
 #include "op/op.h"
 #include "seeds.h"
 

@@ -10,15 +10,15 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "io/onnx_read.h"
-#include "io/ox_make.h"
+#include "io/onnx/read.h"
+#include "io/onnx/ox_make.h"
 #include "op/op.h"
 #include "seeds.h"
 
 static const struct { const char *name; int least, most; uint32_t must; const char *attrs; } rows[] = {
 #define FOLD(name)
 #define OX(name, add, fold, least, most, must, attrs) {#name, least, most, must, attrs},
-#include "io/onnx.def"
+#include "io/onnx/onnx.def"
 #undef OX
 #undef FOLD
 };

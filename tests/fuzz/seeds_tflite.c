@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * TensorFlow Lite models of our own: each operator of the reader, in floats, int8 and uint8, its other operands known; and the
- * sound files of tests/io/test_tflite_more.c.
+ * sound files of tests/io/tflite/test_tflite_more.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,13 +10,13 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "io/tfl_make.h"
+#include "io/tflite/tfl_make.h"
 #include "seeds.h"
 
 static const struct { const char *name; int32_t code; int least, most; } rows[] = {
 #define TFL(name, add, least, most) {#name, TFL_##name, least, most},
 #define NO(name)
-#include "io/tflite.def"
+#include "io/tflite/tflite.def"
 #undef TFL
 #undef NO
 };
@@ -60,7 +60,7 @@ static void one(int row, int type, int which)
 static void sound(void)
 {
 	static char line[1 << 15];
-	FILE *f = fopen(COP_SOURCE_DIR "/tests/io/reference/tflite_more.txt", "r");
+	FILE *f = fopen(COP_SOURCE_DIR "/tests/io/tflite/reference/tflite_more.txt", "r");
 
 	while (f && fgets(line, sizeof line, f)) {
 		char *name = strtok(line, " "), *hex = strtok(NULL, " ");

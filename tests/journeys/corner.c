@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "io/tfl_make.h"
+#include "io/tflite/tfl_make.h"
 
 static int8_t blur[4 * 3 * 3], sums[4 * 64]; /* [4, 3, 3, 1] and [4, 4 x 4 x 4] */
 static int32_t zeros[4];

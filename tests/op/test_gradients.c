@@ -5,7 +5,7 @@
  * differences. Elements where the two one-sided differences disagree sit on a kink (relu, maxpool) and are skipped.
  */
 #include "help.h"
-#include "pass/grad.h"
+#include "op/grad.h"
 #include "pass/pass.h"
 
 enum { MAX_ELEMENTS = 40 }; /* tried for each input */

@@ -5,7 +5,7 @@
  * and a blob that is not there is refused.
  */
 #include "nets.h"
-#include "io/encode.h"
+#include "enc/enc.h"
 
 #include <unistd.h>
 

@@ -4,7 +4,7 @@
  * they lie, so that file and flash shrink alike, and nothing has to be calibrated.
  */
 #include "compress/quantize/quantize.h"
-#include "io/encode.h"
+#include "enc/enc.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
 #include "core/need.h"
 #include "compress/compress.h"
 #include "compress/quantize/quantize.h"
-#include "io/encode.h"
+#include "enc/enc.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * checkpoint - a .cop file with numbers, of which the first is a mark, and the text `run`: what the run was given, a line each. Reading goes
+ * through a second graph, so that a damaged file changes nothing.
+ */
+#include "io/cop/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char mark[] = "\nnumber checkpoint 1\n"; /* behind "coppice 1" */
+enum { MARK_AT = 9, MOST_NUMBERS = 16 };
+
+cop_status cop__checkpoint_write(const char *path, const cop_graph *g, const char *run, const cop_number *number, int n)
+{
+	cop_number all[MOST_NUMBERS + 2] = {{.name = "checkpoint", .i = 1}, {.name = "run", .text = run, .size = strlen(run)}};
+	cop_text t;
+
+	memcpy(all + 2, number, sizeof *number * (size_t)COP_MIN(n, MOST_NUMBERS));
+	cop__text_init(&t, g->cx);
+	cop_status st = cop__model_write(&t, g, all, n + 2, COP_CODEC_RAW);
+	if (!st) st = cop_file_write(g->cx, path, t.data, t.len);
+	cop__text_free(&t);
+	return st;
+}
+
+/* ---- whose file is it? ---- */
+
+/* Nothing is there, ours, or (false) something else. */
+static bool look(bool *there, const char *path)
+{
+	char head[MARK_AT + sizeof mark - 1];
+	struct stat s;
+
+	*there = !lstat(path, &s);
+	if (!*there) return true;
+	int fd = stat(path, &s) || !S_ISREG(s.st_mode) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	bool ours = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head && !memcmp(head, "coppice ", MARK_AT - 1) && !memcmp(head + MARK_AT, mark, sizeof mark - 1);
+	if (fd >= 0) close(fd);
+	return ours;
+}
+
+static size_t line_length(const char *p, const char *end)
+{
+	const char *nl = memchr(p, '\n', (size_t)(end - p));
+	return nl ? (size_t)(nl - p) : (size_t)(end - p);
+}
+
+/* The value behind "label\t", up to the line's end. */
+static const char *value_of(size_t *n, const char *text, size_t size, const char *label, size_t label_size)
+{
+	for (const char *p = text, *end = text + size; p < end; p += line_length(p, end) + 1) {
+		*n = line_length(p, end);
+		if (*n <= label_size || p[label_size] != '\t' || memcmp(p, label, label_size)) continue;
+		*n -= label_size + 1;
+		return p + label_size + 1;
+	}
+	*n = 4;
+	return "none";
+}
+
+/* The first line of `run` for which the file has another value. */
+static cop_status compare(bool *differs, cop_ctx *cx, const char *path, const char *run, const char *was, size_t size, const char *but)
+{
+	for (const char *p = run, *end = run + strlen(run); p < end; p += line_length(p, end) + 1) {
+		const char *tab = memchr(p, '\t', (size_t)(end - p));
+		if (!tab) break;
+		size_t label = (size_t)(tab - p), now = line_length(p, end) - label - 1, n;
+		const char *v = value_of(&n, was, size, p, label);
+		if (n == now && !memcmp(v, tab + 1, n)) continue;
+		*differs = but && strlen(but) == label && !memcmp(but, p, label);
+		if (*differs) continue;
+		return cop__error(cx, COP_ARG, "%s: the checkpoint was made with %.*s %.*s, this run has %.*s; resume with the same, or remove it", path, (int)label, p,
+			(int)COP_MIN(n, 120), v, (int)COP_MIN(now, 120), tab + 1);
+	}
+	return COP_OK;
+}
+
+cop_status cop__checkpoint_find(bool *there, bool *differs, cop_ctx *cx, const char *path, const char *run, const char *but)
+{
+	cop_number n = {.name = "run"};
+	cop_graph *g;
+	void *bytes;
+	size_t size;
+	int found;
+
+	*differs = false;
+	if (!look(there, path)) return cop__error(cx, COP_FORMAT, "%s: is in the checkpoint's place and is none; it is left alone: move it away, or give the checkpoint another path", path);
+	if (!*there || !run) return COP_OK;
+	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
+	cop_status st = cop__model_read(&g, cx, path, bytes, size, &n, 1, &found);
+	if (!st && (!found || !n.text)) st = cop__error(cx, COP_FORMAT, "%s: the checkpoint does not say what it was made with", path);
+	if (!st) st = compare(differs, cx, path, run, n.text, n.size, but);
+	cop_graph_free(g);
+	cop_free(cx, bytes);
+	return st;
+}
+
+cop_status cop__checkpoint_unlink(cop_ctx *cx, const char *path)
+{
+	bool there;
+
+	if (!look(&there, path) || !there || !unlink(path) || errno == ENOENT) return COP_OK;
+	return cop__error(cx, COP_IO, "%s: the checkpoint could not be removed (%s); the result is written", path, strerror(errno));
+}
+
+/* ---- back into a graph ---- */
+
+static bool kept(const cop_value *v)
+{
+	return v->role == COP_PARAM || v->role == COP_STATE;
+}
+
+static cop_status check(const cop_graph *g, const cop_graph *from, const char *path)
+{
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (!kept(x)) continue;
+		cop_vid f = cop__find(from, x->name);
+		if (!f || !kept(&from->value[f]))
+			return cop__error(g->cx, COP_FORMAT, "%s: the checkpoint has no '%s'", path, x->name);
+		const cop_type *a = &x->type, *b = cop__t(from, f);
+		if (!cop__same_shape(a, b) || a->dtype != b->dtype || a->enc != b->enc || a->enc_bytes != b->enc_bytes)
+			return cop__error(g->cx, COP_SHAPE,
+			        "%s: '%s' of the checkpoint has another type than that of graph '%s'", path, x->name,
+			        g->name);
+	}
+	return COP_OK;
+}
+
+static cop_status copy(cop_graph *g, const cop_graph *from)
+{
+	const void **data = cop__alloc(g->cx, sizeof *data * ((size_t)g->n_value + 1));
+	cop_status st = data ? COP_OK : COP_NOMEM;
+
+	for (int32_t v = 1; !st && v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		data[v] = x->data;
+		if (!kept(x)) continue;
+		const void *theirs = from->value[cop__find(from, x->name)].data;
+		size_t bytes = cop_type_bytes(&x->type);
+		void *own = theirs ? cop__arena_get(&g->mem, bytes + 64) : NULL;
+		if (theirs && !own) st = COP_NOMEM;
+		if (own) memcpy(own, theirs, bytes);
+		data[v] = own;
+	}
+	if (!st) st = cop__replace_contents(g, data);
+	cop__free(g->cx, data);
+	return st;
+}
+
+/* Texts outlive the file's bytes with the graph that they are for. */
+static cop_status keep_texts(cop_graph *g, cop_number *number, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (!number[i].text) continue;
+		number[i].text = cop__arena_str(&g->mem, number[i].text, number[i].size);
+		if (!number[i].text) return COP_NOMEM;
+	}
+	return COP_OK;
+}
+
+/* texts: the graph that keeps them; NULL: the one that is read. */
+static cop_status load(cop_graph **out, cop_ctx *cx, cop_graph *texts, const char *path, cop_number *number, int n)
+{
+	void *bytes;
+	size_t size;
+	int found;
+
+	*out = NULL;
+	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
+	cop_status st = cop__model_read(out, cx, path, bytes, size, number, n, &found);
+	if (!st && found < n)
+		st = cop__error(cx, COP_FORMAT, "%s: is no checkpoint of this kind: of %d numbers it has %d", path, n, found);
+	if (!st) st = keep_texts(texts ? texts : *out, number, n);
+	cop_free(cx, bytes);
+	if (st) cop_graph_free(*out), *out = NULL;
+	return st;
+}
+
+cop_status cop__checkpoint_load(cop_graph **out, cop_ctx *cx, const char *path, cop_number *number, int n) { return load(out, cx, NULL, path, number, n); }
+
+cop_status cop__checkpoint_read(const char *path, cop_graph *g, cop_number *number, int n)
+{
+	cop_graph *from;
+
+	COP_TRY(load(&from, g->cx, g, path, number, n));
+	cop_status st = check(g, from, path);
+	if (!st) st = copy(g, from);
+	cop_graph_free(from);
+	return st;
+}

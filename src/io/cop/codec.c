@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * codec - choosing a coder for a tensor, and what both coders share: levels, codebook, f32 values.
+ *
+ * A coded tensor: u8 flags (1 grid codebook, 2 entry 0 is 0 and left out, 4 f32 values; the rest << 3 is the
+ * coder's parameter); then u8 levels-1 and the codebook, or the number of values (variable length) and the
+ * values; then the coder's stream. A grid codebook is f32 step, i16 first multiple and the gamma codes of the
+ * distances between multiples. Each tensor is read back once before it is written; whatever a coder cannot
+ * give back exactly (a -0, a blob with spare bytes) is stored as it is.
+ */
+#include "io/cop/codec.h"
+
+#include "io/cop/bits.h"
+#include "io/cop/range.h"
+
+enum { GRID = 1, ZERO = 2, VALUES = 4, PARAMETER = 3 };
+
+const char *cop__codec_text(cop_codec c)
+{
+	static const char *const text[] = {"raw", "huffman", "range", "?", "auto"};
+	return (int)c < LEN(text) ? text[c] : "?";
+}
+
+bool cop__stored_enough(int64_t elements, size_t len)
+{
+	return elements <= 65536 + (int64_t)COP_MIN(len, (size_t)1 << 40) * COP_RANGE_MOST;
+}
+
+/* ---- codebook ---- */
+
+/* Whether every entry from `first` on is a whole multiple of a step, exactly, in ascending order. */
+static bool on_grid(int16_t *k, const float *book, int first, int n, float step)
+{
+	for (int i = first; i < n; i++) {
+		float q = book[i] / step;
+		if (!(q > -32000 && q < 32000)) return false;
+		k[i] = (int16_t)(q < 0 ? q - 0.5f : q + 0.5f);
+		if ((float)k[i] * step != book[i] || (i > first && k[i] <= k[i - 1])) return false;
+	}
+	return n - first > 2;
+}
+
+static bool find_grid(float *step, int16_t *k, const float *book, int first, int n)
+{
+	float least = 0;
+
+	for (int i = first; i < n; i++) {
+		float a = book[i] < 0 ? -book[i] : book[i];
+		if (a > 0 && (least == 0 || a < least)) least = a;
+	}
+	for (int m = 1; least > 0 && m <= 8; m++)
+		if (on_grid(k, book, first, n, *step = least / (float)m)) return true;
+	return false;
+}
+
+static int put_codebook(cop_text *t, const cop_codes *c)
+{
+	int16_t k[COP_MAX_LEVELS];
+	uint32_t zero;
+	float step;
+	uint8_t b[6] = {(uint8_t)(c->levels - 1)};
+
+	memcpy(&zero, c->codebook, 4);
+	int first = zero == 0;
+	cop__text_bytes(t, b, 1);
+	if (!find_grid(&step, k, c->codebook, first, c->levels)) {
+		cop__text_bytes(t, c->codebook + first, 4 * (size_t)(c->levels - first));
+		return first ? ZERO : 0;
+	}
+	memcpy(b, &step, 4);
+	b[4] = (uint8_t)k[first];
+	b[5] = (uint8_t)((uint16_t)k[first] >> 8);
+	cop__text_bytes(t, b, 6);
+	cop_bits_out o = {.t = t};
+	for (int i = first + 1; i < c->levels; i++) cop__gamma_put(&o, (uint32_t)(k[i] - k[i - 1]));
+	cop__bits_flush(&o);
+	return GRID | (first ? ZERO : 0);
+}
+
+static bool get_grid(cop_codes *c, int first, const uint8_t **p, const uint8_t *end)
+{
+	float step;
+
+	if (end - *p < 6) return false;
+	memcpy(&step, *p, 4);
+	int64_t k = (int16_t)((*p)[4] | (*p)[5] << 8);
+	cop_bits_in i = {.p = *p + 6, .len = (size_t)(end - *p) - 6};
+	for (int l = first; l < c->levels; l++) {
+		if (l > first) k += cop__gamma_get(&i);
+		if (k > 32767 || cop__bits_over(&i)) return false;
+		c->codebook[l] = (float)k * step;
+	}
+	*p += 6 + (i.used + 7) / 8;
+	return true;
+}
+
+static bool get_codebook(cop_codes *c, int flags, const uint8_t **p, const uint8_t *end)
+{
+	int first = flags & ZERO ? 1 : 0;
+
+	if (*p == end) return false;
+	c->levels = *(*p)++ + 1;
+	if (flags & GRID) return get_grid(c, first, p, end);
+	size_t bytes = 4 * (size_t)(c->levels - first);
+	if ((size_t)(end - *p) < bytes) return false;
+	memcpy(c->codebook + first, *p, bytes);
+	*p += bytes;
+	return true;
+}
+
+static void put_values(cop_text *t, const cop_codes *c)
+{
+	cop__var_put(t, (uint32_t)c->n_value);
+	cop__text_bytes(t, c->value, 4 * (size_t)c->n_value);
+}
+
+static cop_status get_values(cop_codes *c, cop_ctx *cx, const char *name, const uint8_t **p, const uint8_t *end)
+{
+	uint32_t n;
+
+	if (!cop__var_get(p, end, &n) || (size_t)(end - *p) / 4 < n || n > cop__codes_count(c))
+		return cop__error(cx, COP_FORMAT, "%s: the kept values are cut short", name);
+	if (!(c->value = cop__alloc(cx, 4 * (size_t)n + 1))) return COP_NOMEM;
+	memcpy(c->value, *p, 4 * (size_t)n);
+	c->n_value = n;
+	*p += 4 * (size_t)n;
+	return COP_OK;
+}
+
+/* ---- one tensor under one coder ---- */
+
+static cop_status code(cop_text *out, cop_codec codec, cop_ctx *cx, const cop_codes *c)
+{
+	size_t at = out->len;
+	int flags, parameter = 0;
+	uint8_t b = 0;
+
+	cop__text_bytes(out, &b, 1);
+	if (c->levels) flags = put_codebook(out, c);
+	else flags = VALUES, put_values(out, c);
+	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_put : cop__range_put)(out, &parameter, cx, c));
+	if (out->status) return out->status;
+	out->data[at] = (char)(flags | parameter << PARAMETER);
+	return COP_OK;
+}
+
+static cop_status uncode(cop_codes *c, cop_codec codec, cop_ctx *cx, const char *name, const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + len;
+
+	if (!len) return cop__error(cx, COP_FORMAT, "%s: nothing is stored", name);
+	int flags = *p++;
+	if (flags & VALUES) COP_TRY(get_values(c, cx, name, &p, end));
+	else if (!get_codebook(c, flags, &p, end))
+		return cop__error(cx, COP_FORMAT, "%s: the codebook is cut short", name);
+	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_get : cop__range_get)(
+	        c, cx, name, flags >> PARAMETER, p, (size_t)(end - p)));
+	if (c->levels) return COP_OK;
+	int64_t kept = 0;
+	for (int64_t i = 0; i < cop__codes_count(c); i++) kept += c->code[i];
+	if (kept == c->n_value) return COP_OK;
+	return cop__error(cx, COP_FORMAT, "%s: %lld elements are kept, but %lld values stored", name, (long long)kept,
+	        (long long)c->n_value);
+}
+
+cop_status cop__restore(
+        void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len)
+{
+	cop_codes c;
+	int32_t rows, cols;
+	uint32_t bytes = 0;
+	void *blob = NULL;
+
+	if (codec == COP_CODEC_RAW) {
+		if (len != cop_type_bytes(t))
+			return cop__error(cx, COP_FORMAT, "%s: %zu bytes are stored, its type takes %zu", name, len,
+			        cop_type_bytes(t));
+		memcpy(data, p, len);
+		return t->enc == COP_DENSE ? COP_OK : cop__blob_check(cx, name, t, data);
+	}
+	if (codec >= COP_N_CODEC || t->dtype != COP_F32 || cop__narrow(t->enc))
+		return cop__error(cx, COP_FORMAT, "%s: stored under unknown coder %u", name, codec);
+	cop__matrix_of(t, &rows, &cols);
+	if (!cop__stored_enough((int64_t)rows * cols, len))
+		return cop__error(
+		        cx, COP_FORMAT, "%s: %zu bytes cannot stand for %d x %d elements", name, len, rows, cols);
+	COP_TRY(cop__codes_alloc(&c, cx, rows, cols));
+	cop_status st = uncode(&c, (cop_codec)codec, cx, name, p, len);
+	if (!st && t->enc == COP_DENSE) cop__dense_of_codes(data, &c);
+	if (!st && t->enc != COP_DENSE) st = cop__blob_of_codes(&blob, &bytes, cx, t->enc, &c);
+	if (blob && bytes != t->enc_bytes)
+		st = cop__error(cx, COP_FORMAT, "%s: holds %u bytes, its type says %u", name, bytes, t->enc_bytes);
+	else if (blob) memcpy(data, blob, bytes);
+	cop__free(cx, blob);
+	cop__codes_free(&c, cx);
+	return st;
+}
+
+/* ---- choosing ---- */
+
+/* Whether the coder gives the tensor back; COP_NOMEM is the only failure. */
+static cop_status gives_back(
+        bool *same, cop_ctx *cx, const cop_type *t, const void *data, cop_codec codec, const cop_text *s)
+{
+	cop_ctx quiet = *cx; /* what cannot be read back is no failure: another coder takes it */
+	size_t bytes = cop_type_bytes(t);
+	void *again = cop__alloc(cx, bytes + 1);
+
+	if (!again) return COP_NOMEM;
+	quiet.log = NULL;
+	cop_status st = cop__restore(again, &quiet, "?", t, codec, (const uint8_t *)s->data, s->len);
+	*same = !st && !memcmp(again, data, bytes);
+	cop__free(cx, again);
+	return st == COP_NOMEM ? cop__error(cx, st, "%s", quiet.text) : COP_OK;
+}
+
+/* A tensor of many different values and few zeros: coding it is a waste of time. */
+static bool hopeless(const cop_codes *c)
+{
+	return !c->levels && c->n_value * 20 > cop__codes_count(c) * 19;
+}
+
+static cop_status codes_of(cop_codes *c, cop_ctx *cx, const cop_type *t, const void *data)
+{
+	int32_t rows, cols;
+
+	cop__matrix_of(t, &rows, &cols);
+	if (t->enc == COP_DENSE) return cop__codes_of_dense(c, cx, data, rows, cols);
+	return cop__codes_of_blob(c, cx, "?", t->enc, data, t->enc_bytes, rows, cols);
+}
+
+static cop_status best_of(
+        cop_text *best, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data, const cop_codes *c)
+{
+	cop_codec want = *codec;
+
+	*codec = COP_CODEC_RAW;
+	for (cop_codec k = COP_CODEC_HUFFMAN; k < COP_N_CODEC; k++) {
+		cop_text s;
+		if (want != k && want != COP_CODEC_AUTO) continue;
+		cop__text_init(&s, cx);
+		cop_status st = code(&s, k, cx, c);
+		bool same = false, better = want == k || s.len < (*codec ? best->len : cop_type_bytes(t));
+		if (!st && better) st = gives_back(&same, cx, t, data, k, &s);
+		if (!st && same) {
+			cop__text_free(best);
+			*best = s;
+			*codec = k;
+		} else {
+			cop__text_free(&s);
+		}
+		COP_TRY(st);
+	}
+	return COP_OK;
+}
+
+cop_status cop__store(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data)
+{
+	cop_text best;
+	cop_codes c;
+	cop_status st = COP_OK;
+
+	cop__text_init(&best, cx);
+	if (*codec != COP_CODEC_RAW && t->dtype == COP_F32 && !cop__narrow(t->enc)) {
+		COP_TRY(codes_of(&c, cx, t, data));
+		if (hopeless(&c)) *codec = COP_CODEC_RAW;
+		else st = best_of(&best, codec, cx, t, data, &c);
+		cop__codes_free(&c, cx);
+	} else {
+		*codec = COP_CODEC_RAW;
+	}
+	if (!st && *codec) cop__text_bytes(out, best.data, best.len);
+	else if (!st) cop__text_bytes(out, data, cop_type_bytes(t));
+	cop__text_free(&best);
+	return st ? st : out->status;
+}

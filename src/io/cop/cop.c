@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cop - the .cop file:
+ *
+ *   coppice 1                     2: the text holds names of classes and the like (graph/about.h)
+ *   number epoch 12               of checkpoints; reals carry a point or an exponent
+ *   text run 250                  of checkpoints: so many bytes and a line's end follow
+ *   graph lenet-5                 the text form, as graph/print.c writes it
+ *   ...
+ *   blobs 8 1a2b3c4d              how many follow, CRC32C of everything above this line
+ *   then for each: which constant, parameter or state (0-based, in the order of the text) and the stored length,
+ *   both of variable length, u8 coder, the stored bytes, u32 CRC32C of all these
+ *
+ * A tensor without a blob is zero. Nothing in a file is trusted: no length is believed before the bytes are
+ * there, no tensor is larger than its type, and no type larger than its bytes can stand for.
+ */
+#include "core/need.h"
+#include "io/cop/cop.h"
+#include "graph/about.h"
+#include "io/onnx/read.h"
+
+#include "io/cop/bits.h"
+#include "io/cop/range.h"
+#include "io/sniff.h"
+#include "io/tflite/tflite.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static const char magic[] = "coppice ", oldest = '1', newest = '2'; /* then one digit, the version, and the end of the line */
+enum { MAGIC = sizeof magic + 1, LONGEST_LINE = 64, MOST_FREE = 1 << 26 }; /* bytes of weights a short file may ask for */
+
+/* ---- writing ---- */
+
+static cop_status to_text(void *ud, const void *bytes, size_t size)
+{
+	cop__text_bytes(ud, bytes, size);
+	return ((cop_text *)ud)->status;
+}
+
+static bool stored(const cop_value *v)
+{
+	return v->role >= COP_CONST && v->data;
+}
+
+static cop_status put_blob(cop_text *out, const cop_value *v, uint32_t index, cop_codec codec)
+{
+	cop_text s;
+	uint8_t b[4];
+	size_t at = out->len;
+
+	cop__text_init(&s, out->cx);
+	cop_status st = cop__store(&s, &codec, out->cx, &v->type, v->data);
+	if (!st) {
+		cop__var_put(out, index);
+		cop__var_put(out, (uint32_t)s.len);
+		b[0] = (uint8_t)codec;
+		cop__text_bytes(out, b, 1);
+		cop__text_bytes(out, s.data, s.len);
+		st = out->status;
+	}
+	if (!st) {
+		cop__put32(b, cop__crc32c(out->data + at, out->len - at, 0));
+		cop__text_bytes(out, b, 4);
+		cop__log(out->cx, COP_LOG_DEBUG, "'%s': %zu bytes %s, %zu in the file as %s", v->name,
+		        cop_type_bytes(&v->type), cop__enc_text(v->type.enc), s.len, cop__codec_text(codec));
+	}
+	cop__text_free(&s);
+	return st ? st : out->status;
+}
+
+cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
+{
+	size_t start = out->len;
+	uint32_t n = 0, index = 0;
+
+	cop__text_add(out, "%s%c\n", magic, cop__about_any(g) ? newest : oldest);
+	for (int i = 0; i < n_number; i++) {
+		if (number[i].text) {
+			cop__text_add(out, "text %s %zu\n", number[i].name, number[i].size);
+			cop__text_bytes(out, number[i].text, number[i].size);
+			cop__text_add(out, "\n");
+		} else if (number[i].real) cop__text_add(out, "number %s %.17e\n", number[i].name, number[i].f);
+		else cop__text_add(out, "number %s %lld\n", number[i].name, (long long)number[i].i);
+	}
+	COP_TRY(cop_graph_print(g, to_text, out));
+	for (int32_t v = 1; v <= g->n_value; v++) n += stored(&g->value[v]);
+	cop__text_add(out, "blobs %u %08x\n", n, cop__crc32c(out->data + start, out->len - start, 0));
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		if (stored(&g->value[v])) COP_TRY(put_blob(out, &g->value[v], index, codec));
+		index += g->value[v].role >= COP_CONST;
+	}
+	return out->status;
+}
+
+cop_status cop_model_save(const cop_graph *g, const char *path)
+{
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), path);
+	cop_text t;
+
+	cop__text_init(&t, g->cx);
+	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
+	if (!st) st = cop_file_write(g->cx, path, t.data, t.len);
+	cop__text_free(&t);
+	return st;
+}
+
+cop_status cop_model_write(const cop_graph *g, cop_write_fn *write, void *ud)
+{
+	COP_NEED(COP_CX(g), g);
+	COP_NEED(COP_CX(g), write);
+	cop_text t;
+
+	cop__text_init(&t, g->cx);
+	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
+	if (!st) st = write(ud, t.data, t.len);
+	cop__text_free(&t);
+	return st;
+}
+
+cop_status cop__model_size(size_t *bytes, const cop_graph *g)
+{
+	cop_text t;
+
+	cop__text_init(&t, g->cx);
+	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
+	*bytes = t.len;
+	cop__text_free(&t);
+	return st;
+}
+
+/* ---- reading ---- */
+
+typedef struct reader {
+	cop_ctx *cx;
+	cop_graph *g;
+	const char *file;
+	const uint8_t *start, *p, *end;
+	int64_t budget; /* bytes of weights still allowed */
+} reader;
+
+static cop_status bad(const reader *r, const char *what)
+{
+	return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: %s", r->file, (size_t)(r->p - r->start), what);
+}
+
+/* The line at p without its end, if it is short, and where the next one begins. */
+static const uint8_t *line_at(char line[LONGEST_LINE], const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *nl = memchr(p, '\n', (size_t)(end - p));
+	size_t n = nl ? (size_t)(nl - p) : (size_t)(end - p);
+
+	if (n >= LONGEST_LINE) n = 0;
+	memcpy(line, p, n);
+	line[n] = 0;
+	return nl ? nl + 1 : end;
+}
+
+/* One line, or one with its text; *p moves behind it. */
+static cop_status get_number(reader *r, cop_number *into, char name[LONGEST_LINE])
+{
+	char line[LONGEST_LINE], value[LONGEST_LINE];
+	const uint8_t *next = line_at(line, r->p, r->end);
+	bool text = line[0] == 't';
+
+	if (sscanf(line, "%*s %63s %63s", name, value) != 2) return bad(r, "expected: number NAME VALUE, or text NAME SIZE");
+	*into = (cop_number){.name = name, .real = !text && strpbrk(value, ".eni") != NULL, .f = cop__real_parse(value, NULL)}; /* 1.5e0, inf, nan */
+	into->i = into->real ? 0 : strtoll(value, NULL, 10);
+	if (text) {
+		if (into->i < 0 || into->i >= r->end - next || next[into->i] != '\n') return bad(r, "the text has not the size that is told");
+		into->text = (const char *)next;
+		into->size = (size_t)into->i;
+		next += into->size + 1;
+	}
+	r->p = next;
+	return COP_OK;
+}
+
+static cop_status get_numbers(reader *r, cop_number *number, int n, int *found)
+{
+	char name[LONGEST_LINE];
+	cop_number got;
+
+	while (r->end - r->p > 7 && (!memcmp(r->p, "number ", 7) || !memcmp(r->p, "text ", 5))) {
+		COP_TRY(get_number(r, &got, name));
+		for (int i = 0; i < n; i++) {
+			if (strcmp(number[i].name, name)) continue;
+			got.name = number[i].name;
+			number[i] = got;
+			if (found) ++*found;
+		}
+	}
+	return COP_OK;
+}
+
+/* Finds the line `blobs COUNT CRC`, which ends the text. */
+static cop_status get_text(reader *r, uint32_t *blobs)
+{
+	const uint8_t *text = r->p;
+	char line[LONGEST_LINE], rest;
+	uint32_t crc;
+
+	for (; r->p < r->end;) {
+		const uint8_t *next = line_at(line, r->p, r->end);
+		if (sscanf(line, "blobs %u %8x%c", blobs, &crc, &rest) == 2 && next[-1] == '\n') {
+			if (cop__crc32c(r->start, (size_t)(r->p - r->start), 0) != crc)
+				return bad(r, "the checksum of the text above does not match");
+			cop_status st = cop__graph_parse(&r->g, r->cx, (const char *)text, (size_t)(r->p - text));
+			if (st) cop__error_in(r->cx, r->file);
+			r->p = next;
+			return st;
+		}
+		r->p = next;
+	}
+	return bad(r, "the text ends without a line 'blobs'");
+}
+
+/* The index-th constant, parameter or state. */
+static cop_vid leaf(const cop_graph *g, uint32_t index)
+{
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].role >= COP_CONST && index-- == 0) return (cop_vid)v;
+	return 0;
+}
+
+static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
+{
+	cop_value *x = &r->g->value[v];
+	char where[200];
+	size_t bytes = cop_type_bytes(&x->type);
+
+	snprintf(where, sizeof where, "%.100s, byte %zu: '%.60s'", r->file, (size_t)(r->p - r->start), x->name);
+	if (x->data) return cop__error(r->cx, COP_FORMAT, "%s is stored twice", where);
+	if (bytes > INT32_MAX || (r->budget -= (int64_t)bytes) < 0)
+		return cop__error(
+		        r->cx, COP_FORMAT, "%s: so short a file cannot hold a tensor of %zu bytes", where, bytes);
+	void *data = cop__arena_get(&r->g->mem, bytes + 64); /* slack: fast kernels may read past the end */
+	if (!data) return COP_NOMEM;
+	COP_TRY(cop__restore(data, r->cx, where, &x->type, codec, r->p, len));
+	x->data = data;
+	return COP_OK;
+}
+
+static cop_status get_blob(reader *r)
+{
+	const uint8_t *head = r->p;
+	uint32_t index, len;
+
+	if (!cop__var_get(&r->p, r->end, &index) || !cop__var_get(&r->p, r->end, &len) || r->end - r->p < 5)
+		return bad(r, "the file is cut short in the head of a tensor");
+	cop_vid v = leaf(r->g, index);
+	uint32_t codec = *r->p++;
+	if (!v) return bad(r, "a tensor is stored for which the text has no value");
+	if ((uint64_t)(r->end - r->p) < (uint64_t)len + 4)
+		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: '%s' claims %u stored bytes, the file has %zu more",
+		        r->file, (size_t)(r->p - r->start), r->g->value[v].name, len, (size_t)(r->end - r->p));
+	if (cop__crc32c(head, (size_t)(r->p - head) + len, 0) != cop__le32(r->p + len))
+		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: the checksum of '%s' does not match", r->file,
+		        (size_t)(r->p - r->start), r->g->value[v].name);
+	COP_TRY(fill(r, v, codec, len));
+	r->p += len + 4;
+	return COP_OK;
+}
+
+/* An encoded tensor cannot be zero for want of a blob: its kernels would read nonsense. */
+static cop_status all_there(const reader *r)
+{
+	for (int32_t v = 1; v <= r->g->n_value; v++) {
+		const cop_value *x = &r->g->value[v];
+		if (x->role >= COP_CONST && x->type.enc != COP_DENSE && !x->data)
+			return cop__error(r->cx, COP_FORMAT, "%s: '%s' is %s, but not stored", r->file, x->name,
+			        cop__enc_text(x->type.enc));
+	}
+	return r->p == r->end ? COP_OK : bad(r, "the file goes on behind the last tensor");
+}
+
+static bool is_cop(const uint8_t *p, size_t size)
+{
+	return size >= MAGIC && !memcmp(p, magic, sizeof magic - 1) && p[MAGIC - 2] >= '0' && p[MAGIC - 2] <= '9' && p[MAGIC - 1] == '\n';
+}
+
+static cop_status read_all(reader *r, cop_number *number, int n_number, int *found)
+{
+	uint32_t blobs;
+
+	if (!is_cop(r->p, (size_t)(r->end - r->p))) return bad(r, "no .cop file: it must begin with 'coppice 1' or 'coppice 2'");
+	if (r->p[MAGIC - 2] < oldest || r->p[MAGIC - 2] > newest)
+		return cop__error(r->cx, COP_FORMAT, "%s: a .cop file of version %c, this program reads versions %c to %c", r->file, r->p[MAGIC - 2], oldest, newest);
+	r->p += MAGIC;
+	COP_TRY(get_numbers(r, number, n_number, found));
+	COP_TRY(get_text(r, &blobs));
+	for (uint32_t i = 0; i < blobs; i++) COP_TRY(get_blob(r));
+	return all_there(r);
+}
+
+cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size,
+        cop_number *number, int n_number, int *found)
+{
+	reader r = {.cx = cx, .file = file, .start = bytes, .p = bytes, .end = (const uint8_t *)bytes + size};
+
+	r.budget = MOST_FREE +
+	           (int64_t)size * 4 * COP_RANGE_MOST; /* what cop__stored_enough allows all tensors together */
+	if (found) *found = 0;
+	cop_status st = read_all(&r, number, n_number, found);
+	if (!st) st = cop__check_contents(r.g);
+	if (st) cop_graph_free(r.g), r.g = NULL;
+	*out = r.g;
+	return st;
+}
+
+/* By its first bytes; folder: where an ONNX model's external data may lie. */
+static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args)
+{
+	bool cop = is_cop(bytes, size), tflite = !cop && cop__is_tflite(bytes, size);
+
+	*out = NULL;
+	if (args && (args->n_dim || args->n_shape) && (cop || tflite || cop__is_network(bytes, size)))
+		return cop__error(cx, COP_ARG, "%s: --dim and --shape are for .onnx models that leave dimensions open; this file fixes all of them", file);
+	if (cop) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
+	if (tflite) return cop__tflite_read(out, cx, file, bytes, size);
+	if (cop__is_network(bytes, size)) return cop_network_read(out, cx, file, bytes, size, args ? args->seed : 0);
+	COP_TRY(cop__sniff(cx, file, bytes, size));
+	if (cop__ends(file, ".txt") || cop__ends(file, ".net")) return cop_network_read(out, cx, file, bytes, size, args ? args->seed : 0);
+	if (cop__is_onnx(file, bytes, size)) return cop__onnx_read(out, cx, file, folder, bytes, size, args);
+	return cop__error(cx, COP_FORMAT, "%s: is no model that can be read: a .cop begins with 'coppice 1', a .tflite has 'TFL3' at byte 4, an .onnx is known by its fields, a network as text begins with 'input'", file);
+}
+
+cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size)
+{
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, bytes);
+	return read_any(out, cx, "model", NULL, bytes, size, NULL);
+}
+
+cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args)
+{
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, path);
+	char folder[1024];
+	const char *slash = strrchr(path, '/');
+	void *bytes;
+	size_t size;
+
+	*out = NULL;
+	if (strlen(path) >= sizeof folder) return cop__error(cx, COP_ARG, "the path of a model is longer than %zu characters", sizeof folder);
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
+	cop_status st = read_any(out, cx, path, slash == path ? "/" : folder, bytes, size, args);
+	cop_free(cx, bytes);
+	return st;
+}
+
+/* A name that cannot be meant for the zoo: it has a folder or an ending ("mobilenet-v1-0.25" has none). */
+static bool is_path(const char *s)
+{
+	const char *dot = strrchr(s, '.');
+	return strchr(s, '/') || (dot && isalpha((unsigned char)dot[1]));
+}
+
+cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *name)
+{
+	COP_NEED(cx, out);
+	*out = NULL;
+	COP_NEED(cx, name);
+	struct stat s;
+	const cop_zoo_args none = {0};
+
+	*out = NULL;
+	if (!is_path(name) && stat(name, &s) && errno == ENOENT) return cop_zoo_build(out, cx, name, &none);
+	return cop_model_import(out, cx, name, NULL);
+}

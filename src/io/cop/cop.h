@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cop.h - the .cop container, for models and checkpoints alike: numbers, the text of a graph, and its weights.
+ */
+#ifndef COP_IO_COP_H
+#define COP_IO_COP_H
+
+#include "io/cop/codec.h"
+
+/* A named number in a file: an integer, or a real; or a text of any bytes, which what was read borrows from the file's bytes. */
+typedef struct cop_number {
+	const char *name;
+	bool real;
+	int64_t i;
+	double f;
+	const char *text;
+	size_t size;
+} cop_number;
+
+/* Appends the file of g. codec: for every tensor; AUTO takes the smallest for each. */
+cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec);
+/* The bytes cop_model_save would write. */
+cop_status cop__model_size(size_t *bytes, const cop_graph *g);
+/* file is for messages. Numbers the file has are filled in by name; *found counts them (NULL: nobody asks). */
+cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size,
+        cop_number *number, int n_number, int *found);
+
+#endif

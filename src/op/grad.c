@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * grad - walks the forward nodes backwards and lets each op append its own backward nodes.
+ *
+ * A value is "wanted" when a value of `wrt` lies upstream of it; nothing is appended for the rest, so a frozen
+ * layer costs no backward node and keeps no activation. Gradients that meet are added in the order they arrive.
+ */
+#include "op/grad.h"
+
+#include <stdio.h>
+
+struct cop_grad {
+	cop_graph *g;
+	int32_t n_forward;   /* values that existed before the walk (and optional outputs asked for since are never wanted) */
+	cop_vid *grad;       /* [n_forward+1] */
+	bool *wanted;
+};
+
+cop_graph *cop__grad_graph(cop_grad *d) { return d->g; }
+bool cop__grad_wanted(cop_grad *d, cop_vid v) { return v && v <= (cop_vid)d->n_forward && d->wanted[v]; }
+cop_vid cop__grad_of(cop_grad *d, cop_vid v) { return v && v <= (cop_vid)d->n_forward ? d->grad[v] : 0; }
+
+cop_vid cop__rows_of(cop_grad *d, cop_vid w)
+{
+	const cop_graph *g = d->g;
+	char name[160];
+
+	if (!w || !g->value[w].name) return 0;
+	snprintf(name, sizeof name, "%s.rows", g->value[w].name);
+	cop_vid rows = cop__find(g, name);
+	return rows && g->value[rows].of == w ? rows : 0;
+}
+
+cop_status cop__grad_add(cop_grad *d, cop_vid v, cop_vid grad)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+
+	if (!grad) return d->g->cx->code ? d->g->cx->code : COP_NOMEM;
+	if (!cop__grad_wanted(d, v)) return COP_OK;
+	if (d->grad[v] && !(grad = cop__apply(d->g, OP_add, &none, VIDS(d->grad[v], grad)))) return d->g->cx->code;
+	d->grad[v] = grad;
+	return COP_OK;
+}
+
+cop_status cop__grad_put(cop_grad *d, cop_vid v, int op, const void *attr, int n_in, const cop_vid *in)
+{
+	if (!cop__grad_wanted(d, v)) return COP_OK;
+	return cop__grad_add(d, v, cop__apply(d->g, op, attr, n_in, in));
+}
+
+static void mark_wanted(cop_grad *d, int32_t n_node, int n, const cop_vid *wrt)
+{
+	const cop_graph *g = d->g;
+
+	for (int i = 0; i < n; i++) d->wanted[wrt[i]] = true;
+	for (int32_t m = 1; m <= n_node; m++) {
+		const cop_node *node = &g->node[m];
+		bool any = false;
+		for (int i = 0; i < node->n_in; i++) any |= d->wanted[node->in[i]];
+		if (!any || !cop_ops[node->op]->grad) continue;
+		for (int i = 0; i < COP_MAX_OUT; i++)
+			if (node->out[i] && g->value[node->out[i]].type.dtype == COP_F32) d->wanted[node->out[i]] = true;
+	}
+	d->wanted[0] = false;
+}
+
+static bool reached(const cop_grad *d, cop_nid n)
+{
+	for (int i = 0; i < COP_MAX_OUT; i++)
+		if (d->grad[d->g->node[n].out[i] <= (cop_vid)d->n_forward ? d->g->node[n].out[i] : 0]) return true;
+	return false;
+}
+
+static cop_status walk(cop_grad *d, cop_vid loss, int32_t n_node)
+{
+	static const float one = 1;
+	cop_type t = cop__type(COP_F32, 1, DIMS(1));
+	cop_vid seed = cop__data(d->g, COP_CONST, "grad.one", &t, &one);
+
+	if (!seed) return d->g->cx->code;
+	d->grad[loss] = seed;
+	for (int32_t n = n_node; n >= 1; n--) {
+		const cop_op *op = cop__op(d->g, (cop_nid)n);
+		if (op->grad && reached(d, (cop_nid)n)) COP_TRY(op->grad(d, (cop_nid)n));
+	}
+	return COP_OK;
+}
+
+cop_status cop__differentiate(cop_graph *g, cop_vid loss, int n, const cop_vid *wrt, cop_vid *out)
+{
+	cop_arena mem;
+	cop_grad d = {.g = g, .n_forward = g->n_value};
+	cop_status st = COP_NOMEM;
+
+	cop__arena_init(&mem, g->cx);
+	d.grad = cop__arena_get(&mem, sizeof *d.grad * (size_t)(g->n_value + 1));
+	d.wanted = cop__arena_get(&mem, sizeof *d.wanted * (size_t)(g->n_value + 1));
+	if (d.grad && d.wanted) {
+		mark_wanted(&d, g->n_node, n, wrt);
+		st = walk(&d, loss, g->n_node);
+		for (int i = 0; !st && i < n; i++) out[i] = d.grad[wrt[i]];
+	}
+	cop__arena_free(&mem);
+	return st;
+}
