@@ -105,20 +105,3 @@ cop_status cop__args_i(const cop_args *a, const char *key, int32_t lo, int32_t h
 	*v = (int32_t)n;
 	return COP_OK;
 }
-
-static bool match_one(const char *p, const char *end, const char *s)
-{
-	if (p == end) return !*s;
-	if (*p == '*') return match_one(p + 1, end, s) || (*s && match_one(p, end, s + 1));
-	return *s == *p && match_one(p + 1, end, s + 1);
-}
-
-bool cop__match(const char *pattern, const char *name)
-{
-	for (const char *p = pattern;; p++) {
-		const char *end = p + strcspn(p, "|");
-		if (match_one(p, end, name)) return true;
-		if (!*end) return false;
-		p = end;
-	}
-}
