@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * alloc - memory of the context, arenas, growing arrays and text.
+ * alloc - memory of the context, arenas and growing arrays.
  *
  * Every piece carries its size in a header, so that the allocator is told what it gets back.
  */
 #include "core/core.h"
-
-#include <stdio.h>
 
 typedef struct head { size_t size, pad; } head; /* 16 bytes: keeps malloc's alignment */
 
@@ -134,53 +132,4 @@ cop_status cop__grow(cop_ctx *cx, void *array, int32_t *cap, int32_t n, size_t s
 	memcpy(array, &q, sizeof q);
 	*cap = want;
 	return COP_OK;
-}
-
-/* ---- text ---- */
-
-void cop__text_init(cop_text *t, cop_ctx *cx) { *t = (cop_text){.cx = cx}; }
-
-/* Room for `more` bytes and a closing zero. */
-static bool room(cop_text *t, size_t more)
-{
-	if (t->status) return false;
-	if (t->len + more + 1 <= t->cap) return true;
-	size_t cap = COP_MAX(t->cap * 2, t->len + more + 256);
-	char *p = cop__realloc(t->cx, t->data, t->cap, cap);
-	if (!p) {
-		t->status = COP_NOMEM;
-		return false;
-	}
-	t->data = p;
-	t->cap = cap;
-	return true;
-}
-
-void cop__text_bytes(cop_text *t, const void *bytes, size_t size)
-{
-	if (!size || !room(t, size)) return;
-	memcpy(t->data + t->len, bytes, size);
-	t->len += size;
-	t->data[t->len] = 0;
-}
-
-void cop__text_add(cop_text *t, const char *fmt, ...)
-{
-	va_list ap, again;
-
-	va_start(ap, fmt);
-	va_copy(again, ap);
-	int n = cop__vformat(NULL, 0, fmt, ap);
-	if (n >= 0 && room(t, (size_t)n)) {
-		cop__vformat(t->data + t->len, (size_t)n + 1, fmt, again);
-		t->len += (size_t)n;
-	}
-	va_end(again);
-	va_end(ap);
-}
-
-void cop__text_free(cop_text *t)
-{
-	cop__free(t->cx, t->data);
-	*t = (cop_text){.cx = t->cx};
 }

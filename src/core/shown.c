@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shown - text from files and names, made harmless for where it goes: a terminal, a JSON string, the text form of a graph.
+ * shown - text from files and names, made harmless for where it goes: a terminal or a JSON string.
  */
 #include "core/core.h"
 
@@ -68,37 +68,4 @@ size_t cop_text_json(char *out, size_t size, const char *text)
 		s += n ? n : 1;
 	}
 	return at;
-}
-
-/* ---- names in the text form ---- */
-
-static bool apart(const char *name, size_t i)
-{
-	unsigned char b = (unsigned char)name[i];
-	return b <= ' ' || b == 127 || b == '\\' || b == '=' || (!i && (b == '%' || b == '#' || !strcmp(name, "_")));
-}
-
-void cop__name_put(cop_text *t, const char *name)
-{
-	for (size_t i = 0; name[i]; i++) {
-		if (apart(name, i)) cop__text_add(t, "\\x%02x", (unsigned char)name[i]);
-		else cop__text_bytes(t, name + i, 1);
-	}
-}
-
-static int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
-
-int cop__name_get(char *out, const char *s, int len)
-{
-	int n = 0;
-
-	for (int i = 0; i < len; i++) {
-		bool escape = s[i] == '\\' && i + 3 < len && s[i + 1] == 'x' && hex(s[i + 2]) >= 0 && hex(s[i + 3]) >= 0;
-		int b = escape ? hex(s[i + 2]) * 16 + hex(s[i + 3]) : (unsigned char)s[i];
-		if (!b) return -1;
-		out[n++] = (char)b;
-		i += 3 * escape;
-	}
-	out[n] = 0;
-	return n;
 }

@@ -4,7 +4,7 @@
  * Weights are copied too, so that the old graph can be freed.
  */
 #include "graph/about.h"
-#include "op/op.h"
+#include "graph/ops.h"
 
 cop_status cop__copy_begin(cop_graph **out, const cop_graph *g, cop_vid **map)
 {

@@ -4,7 +4,7 @@
  * whoever appends can only refer to what is there. Names are kept unique by their users' lookups;
  * cop__find asks an index of them.
  */
-#include "op/op.h"
+#include "graph/ops.h"
 
 #include <stdio.h>
 

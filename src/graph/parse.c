@@ -5,7 +5,7 @@
  */
 #include "core/need.h"
 #include "graph/about.h"
-#include "op/op.h"
+#include "graph/ops.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -20,7 +20,7 @@
  */
 #include "core/need.h"
 #include "graph/about.h"
-#include "op/op.h"
+#include "graph/ops.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
  *   row lists and codes are given, not computed; outputs exist; an encoded weight has its contents.
  */
 #include "core/need.h"
-#include "op/op.h"
+#include "graph/ops.h"
 
 /* The input whose contents kernels use as indices, or -1. */
 static int index_input(const cop_node *d)

@@ -8,64 +8,7 @@
  */
 #include "pass/lower.h"
 
-/* Results that are the operand's numbers, elsewhere. */
-bool cop__moves(const cop_graph *g, cop_nid n)
-{
-	switch (g->node[n].op) {
-	case OP_maxpool:
-	case OP_reshape:
-	case OP_transpose:
-	case OP_slice: return true;
-	case OP_pad: {
-		COP_ATTR(cop_pad_attr, p, g, n);
-		bool plain = p.value == 0;
-		for (int i = sizeof p / sizeof(int32_t); i < cop__attr_words(cop__op(g, n)); i++) plain = plain && !g->node[n].attr[i];
-		return plain;
-	}
-	case OP_avgpool: {
-		COP_ATTR(cop_pool_attr, p, g, n);
-		return p.pt + p.pl + p.pb + p.pr != 0 && !p.count_pads; /* the mean of the valid cells keeps the scale */
-	}
-	default: return false;
-	}
-}
-
-/* ---- the two forms of a value ---- */
-
 static cop_status code(const cop_graph *g) { return g->cx->code ? g->cx->code : COP_NOMEM; }
-
-static bool is_bytes(const cop_graph *g, cop_vid v) { return cop__t(g, v)->dtype == COP_I8 || cop__t(g, v)->dtype == COP_U8; }
-static cop_vid flipped(cop_lower *l, cop_vid v, cop_dtype to) { return cop__flip_bytes(l->out, "flip.table", v, to); }
-
-cop_vid cop__as_integer(cop_lower *l, cop_vid v)
-{
-	const cop_qrange *r = &l->z->act[v];
-	cop_quantize_attr a = {r->scale, r->zero, COP_I8};
-
-	if (l->q[v]) return l->q[v];
-	if (is_bytes(l->z->g, v)) {
-		cop_vid x = cop__as_float(l, v);
-		return l->q[v] = x && cop__t(l->z->g, v)->dtype == COP_U8 ? flipped(l, x, COP_I8) : x;
-	}
-	if (!(r->scale > 0)) return 0;
-	cop_vid f = cop__as_float(l, v);
-	l->q[v] = f ? cop__apply(l->out, OP_quantize, &a, VIDS(f)) : 0;
-	if (l->q[v] && (r->lo > -128 || r->hi < 127)) l->q[v] = cop__requantised(l, l->q[v], r, r); /* fewer levels: the operator holds at 8 bits */
-	return l->q[v];
-}
-
-cop_vid cop__as_float(cop_lower *l, cop_vid v)
-{
-	if (l->map[v]) return l->map[v];
-	if (l->q[v] && is_bytes(l->z->g, v)) return l->map[v] = cop__t(l->z->g, v)->dtype == COP_U8 ? flipped(l, l->q[v], COP_U8) : l->q[v];
-	if (l->q[v]) {
-		cop_dequantize_attr a = {l->z->act[v].scale, l->z->act[v].zero};
-		return l->map[v] = cop__apply(l->out, OP_dequantize, &a, VIDS(l->q[v]));
-	}
-	return cop__copy_value(l->out, l->z->g, l->map, v);
-}
-
-/* ---- node by node ---- */
 
 static cop_status as_float(cop_lower *l, cop_nid n)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * lower.h - a float graph whose values have ranges becomes a graph of integers. Quantisation (compress/quantize) finds the ranges, a
- * quantised model of another program brings them (integers.c). What lower.c (which values are integers) and lower_ops.c (which
- * operators they take) share.
+ * quantised model of another program brings them (integers.c). What the files lower_*.c share.
  */
 #ifndef COP_PASS_LOWER_H
 #define COP_PASS_LOWER_H
@@ -30,7 +29,7 @@ typedef struct cop_lowering {
 cop_status cop__lower(cop_graph **out, const cop_lowering *z);
 cop_status cop__pass_integers(cop_graph **out, const cop_graph *g); /* integers.c */
 
-/* ---- between lower.c and lower_ops.c ---- */
+/* ---- between lower.c, which goes through the nodes, lower_ops.c, which has their forms, and lower_ends.c, which has those of values ---- */
 typedef struct cop_lower {
 	const cop_lowering *z;
 	cop_graph *out;
@@ -41,7 +40,9 @@ typedef struct cop_lower {
 bool cop__moves(const cop_graph *g, cop_nid n); /* its results are the operand's numbers, elsewhere */
 cop_vid cop__as_integer(cop_lower *l, cop_vid v); /* 0: no range is known, or a failure was recorded */
 cop_vid cop__as_float(cop_lower *l, cop_vid v);
-/* i8 of one range as that of another, by a table. */
+/* A function of one operand (op: OP_sigmoid ...; else a clip) on i8 of one range as i8 of another, by a table. */
+cop_vid cop__by_table(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to, int op, float lo, float hi);
+/* i8 of one range as that of another. */
 cop_vid cop__requantised(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to);
 cop_qrange cop__range_of_bytes(float scale, int32_t zero, cop_dtype d); /* I8 or U8, as i8 */
 /* A function of one value that has an integer form, as a table (lower_table.c). False: it is none. */

@@ -33,35 +33,6 @@ static cop_vid constant(cop_lower *l, const char *name, const cop_type *t, const
 	return cop__data(l->out, COP_CONST, name, t, data);
 }
 
-/* ---- tables ---- */
-
-static float apply(int op, float x, float lo, float hi)
-{
-	switch (op) {
-	case OP_sigmoid: return 1 / (1 + expf(-x));
-	case OP_tanh: return tanhf(x);
-	case OP_gelu: return 0.5f * x * (1 + erff(x * 0.70710678f));
-	case OP_hswish: return x * fminf(fmaxf(x + 3, 0), 6) / 6;
-	default: return fminf(fmaxf(x, lo), hi);
-	}
-}
-
-static cop_vid table(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to, int op, float lo, float hi)
-{
-	int8_t entry[256];
-	char name[32];
-	cop_type t = cop__type(COP_I8, 1, DIMS(256));
-
-	for (int i = 0; i < 256; i++) entry[i] = (int8_t)cop__quantise(apply(op, from->scale * (float)((int8_t)(uint8_t)i - from->zero), lo, hi), to);
-	for (int i = 0; snprintf(name, sizeof name, "table%d", i), cop__find(l->out, name); i++) {}
-	return cop__apply(l->out, OP_qlut, &(cop_qlut_attr){COP_I8}, VIDS(v, constant(l, name, &t, entry)));
-}
-
-cop_vid cop__requantised(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to)
-{
-	return table(l, v, from, to, OP_none, COP_NO_LO, COP_NO_HI);
-}
-
 static cop_vid unary(cop_lower *l, cop_nid n)
 {
 	const cop_graph *g = l->z->g;
@@ -69,7 +40,7 @@ static cop_vid unary(cop_lower *l, cop_nid n)
 	float lo = COP_NO_LO, hi = COP_NO_HI;
 
 	if (cop__op(g, n)->flags & COP_OP_ACT) cop__act_get(g, n, &lo, &hi);
-	return table(l, l->q[x], range_of(l, x), range_of(l, y), g->node[n].op, lo, hi);
+	return cop__by_table(l, l->q[x], range_of(l, x), range_of(l, y), g->node[n].op, lo, hi);
 }
 
 /* ---- layers ---- */
