@@ -12,7 +12,7 @@ static void progress(void *ud, const cop_epoch *e)
 {
 	(void)ud;
 	if (e->done >= 1 && e->accuracy >= 0)
-		printf("epoch %d of %d: loss %.4f, %.1f %% right on the validation set\n", e->epoch, e->epochs,
+		printf("epoch %d of %d: loss %.4f, accuracy %.1f %% on the validation set\n", e->epoch, e->epochs,
 		        (double)e->loss, 100 * (double)e->accuracy);
 }
 
@@ -30,7 +30,7 @@ static cop_status train(cop_ctx *cx, const char *out)
 	if (!st) st = cop_zoo_build(&g, cx, "lenet-300-100", &(cop_zoo_args){.seed = 1});
 	if (!st) st = cop_train(g, data, valid, &a);
 	if (!st) st = cop_eval(&score, g, test, 100, 1);
-	if (!st) printf("test set: %.1f %% of %d right\n", 100 * (double)score.accuracy, score.count);
+	if (!st) printf("test set: accuracy %.1f %% on %d samples\n", 100 * (double)score.accuracy, score.count);
 	if (!st && out) st = cop_model_save(g, out);
 	cop_graph_free(g);
 	cop_data_free(test);

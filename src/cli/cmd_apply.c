@@ -8,7 +8,7 @@ typedef struct job {
 	const char *arg[2], *out;
 } job;
 
-static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the new network goes (.cop)", 0}, {0}};
+static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "file for the new network (.cop)", 0}, {0}};
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
@@ -22,7 +22,7 @@ cop_status cmd_apply(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE PASSES",
-	        "Runs passes over a network, in order.\vExample:\n"
+	        "Runs passes over a network, in the order you give. `coppice passes` lists them.\vExample:\n"
 	        "  coppice apply net.cop \"to_infer fuse\" -o out.cop",
 	        option, &j, j.arg, 2, 2};
 	cop_graph *g;
@@ -38,7 +38,7 @@ cop_status cmd_apply(cli *c, int argc, char **argv)
 		cli_put_int(c, "nodes_before", before);
 		cli_put_int(c, "nodes", cop_graph_layers(g));
 		cli_put_int(c, "file_bytes", cli_file_size(j.out));
-		cli_out(c, "%s: %d nodes, before %d\n", j.out, cop_graph_layers(g), before);
+		cli_out(c, "%s: %d operators, %d before\n", j.out, cop_graph_layers(g), before);
 	}
 	cop_graph_free(g);
 	return st;

@@ -26,10 +26,10 @@ typedef struct times {
 } times;
 
 static const struct argp_option options[] = {
-        {"batch", 'b', "N", 0, "samples a run (as the file has it)", 0},
-        {"train", KEY_TRAIN, NULL, 0, "a training step rather than inference", 0},
-        {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
-        {"seconds", KEY_SECONDS, "S", 0, "how long to measure (2)", 0},
+        {"batch", 'b', "N", 0, "samples in one run (default: as in the file)", 0},
+        {"train", KEY_TRAIN, NULL, 0, "measure a training step instead of inference", 0},
+        {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update rule, as in `coppice train`", 0},
+        {"seconds", KEY_SECONDS, "S", 0, "how long to measure (default 2)", 0},
         {0},
 };
 
@@ -137,8 +137,8 @@ static void result(cli *c, const job *j, const times *t)
 	cli_put_real(c, "milliseconds_least", ms[3]);
 	cli_put_real(c, "images_per_second", j->batch / ms[0] * 1e3);
 	cli_out(c,
-	        "%s, batch %d, %d thread%s, %s kernels: median %.4g ms (10 %% below %.4g, 10 %% above %.4g; %d runs), "
-	        "%.0f images/s\n",
+	        "%s, batch %d, %d thread%s, %s kernels: median %.4g ms (10 %% of runs below %.4g, 10 %% above %.4g; %d runs), "
+	        "%.0f samples/s\n",
 	        j->train ? "training step" : "inference", j->batch, j->threads, j->threads == 1 ? "" : "s",
 	        cop_cpu_text(c->cx), ms[0], ms[1], ms[2], t->n, j->batch / ms[0] * 1e3);
 }
@@ -147,9 +147,9 @@ cop_status cmd_bench(cli *c, int argc, char **argv)
 {
 	job j = {.seconds = 2};
 	const cli_line line = {options, "FILE",
-	        "Measures how long a network takes here. FILE may be a name of `coppice zoo`.\v"
+	        "Measures how long a network takes on this machine. FILE may be a name from `coppice zoo`.\v"
 	        "Example:\n  coppice bench small.cop --batch 1 --threads 1\n"
-	        "One thread is used when --threads is not given.",
+	        "Without --threads it uses one thread.",
 	        option, &j, &j.file, 1, 1};
 	cli_deployed d;
 	cop_target host;
@@ -157,7 +157,7 @@ cop_status cmd_bench(cli *c, int argc, char **argv)
 
 	c->form = &j.form;
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	if (j.train && (j.form.rounding || j.form.as_is)) return cli_fail(c, COP_ARG, "--rounding and --as-is are for inference; leave --train out");
+	if (j.train && (j.form.rounding || j.form.as_is)) return cli_fail(c, COP_ARG, "--rounding and --as-is apply to inference only; remove them, or remove --train");
 	j.threads = c->threads ? c->threads : 1;
 	CLI_TRY(cop_target_find(&host, c->cx, "host"));
 	host.threads = j.threads;

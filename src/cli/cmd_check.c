@@ -24,7 +24,7 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"timeout", KEY_TIMEOUT, "SECONDS", 0, "for building, and for running; on a busy machine it gets longer (600)", 0},
+        {"timeout", KEY_TIMEOUT, "SECONDS", 0, "time limit for the build, and again for the run; extended on a busy machine (default 600)", 0},
         {0},
 };
 
@@ -67,7 +67,7 @@ static cop_status need_tools(const job *j, cli_child *o)
 {
 	if (!cli_has_program("make")) return cli_fail(j->c, COP_IO, "make is needed to build %s and was not found in PATH", j->folder);
 	CLI_TRY(make(o, j, "tools"));
-	if (o->code) return cli_fail(j->c, COP_IO, "%s/check: its Makefile names no tools: %s", j->folder, cause(o->text));
+	if (o->code) return cli_fail(j->c, COP_IO, "%s/check: `make tools` failed: %s", j->folder, cause(o->text));
 	for (char *name = strtok(o->text, " \n"); name; name = strtok(NULL, " \n"))
 		if (!cli_has_program(name)) return cli_fail(j->c, COP_IO, "%s is needed for %s and was not found in PATH", name, j->folder);
 	return COP_OK;
@@ -105,7 +105,7 @@ static cop_status run(job *j, cli_child *o)
 	j->flash = number(o->text, "flash");
 	j->weights = number(o->text, "weights");
 	if (o->code) return cli_fail(j->c, COP_IO, "%s: the program failed when it was run: %s", j->folder, cause(o->text));
-	if (!j->runs) return cli_fail(j->c, COP_IO, "%s: the program made no run; x.bin has to hold a whole set of inputs", j->folder);
+	if (!j->runs) return cli_fail(j->c, COP_IO, "%s: the program ran nothing; check/x.bin must hold at least one whole set of inputs", j->folder);
 	return COP_OK;
 }
 
@@ -157,7 +157,7 @@ static cop_status compare(const job *j, const cop_tensor *want, const uint8_t *g
 		snprintf(a + 2 * k, 3, "%02x", got[i + each - 1 - k]);
 		snprintf(b + 2 * k, 3, "%02x", p[i + each - 1 - k]);
 	}
-	return cli_fail(j->c, COP_DIFFERS, "%s: run %lld, output %d, element %zu is 0x%s, here 0x%s", j->folder, (long long)run, output, i / each, a, b);
+	return cli_fail(j->c, COP_DIFFERS, "%s: run %lld, output %d, element %zu is 0x%s, but 0x%s on this machine", j->folder, (long long)run, output, i / each, a, b);
 }
 
 static cop_status one_run(const job *j, host *h, int64_t run)
@@ -216,7 +216,7 @@ static void report(const job *j)
 	char text[32];
 
 	cli_put_text(j->c, "folder", j->folder);
-	cli_out(j->c, "%s: the bits of this machine, in %lld run%s\n", j->folder, (long long)j->runs, j->runs > 1 ? "s" : "");
+	cli_out(j->c, "%s: same bits as on this machine, in %lld run%s\n", j->folder, (long long)j->runs, j->runs > 1 ? "s" : "");
 	cli_put_int(j->c, "runs", j->runs);
 	cli_put_bool(j->c, "equal", true);
 	for (int i = 0, n = figures(f, j); i < n; i++) {
@@ -244,8 +244,8 @@ cop_status cmd_check(cli *c, int argc, char **argv)
 	job j = {.c = c, .seconds = 600};
 	char path[PATH_SIZE];
 	const cli_line line = {options, "FOLDER",
-	        "Builds what `coppice emit` wrote, runs it on the inputs that lie there (for a board: in QEMU) and compares the results "
-	        "with this machine's, bit for bit. Counts instructions of one inference, RAM with the stack, and flash.\v"
+	        "Builds the C code that `coppice emit` wrote, runs it on the inputs in the folder (in QEMU if the target is a board) and compares "
+	        "the results with this machine's, bit by bit. For a board it also counts the instructions of one inference, the RAM with the stack, and the flash.\v"
 	        "Example:\n  coppice emit small.cop --target cortex-m4 -o out/\n  coppice check out/",
 	        option, &j, &j.folder, 1, 1};
 

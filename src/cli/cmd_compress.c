@@ -25,13 +25,13 @@ typedef struct job {
 } job;
 
 static const struct argp_option own[] = {
-        {"recipe", 'r', "FILE", 0, "stages to run, as YAML (docs/recipes.md): a file, or the name of one that came with the program", 0},
-        {"output", 'o', "FILE", 0, "where the small network goes (.cop)", 0},
+        {"recipe", 'r', "FILE", 0, "the stages to run: a YAML file (docs/recipes.md), or the name of a recipe that comes with the program", 0},
+        {"output", 'o', "FILE", 0, "file for the compressed network (.cop)", 0},
         {"history", KEY_HISTORY, "FILE", 0,
-                "what was tried and what it brought, for `coppice report` (OUTPUT.history.json)", 0},
-        {"resume", KEY_RESUME, NULL, 0, "go on from the checkpoint", 0},
+                "file for what each stage did, which `coppice report` draws (default: OUTPUT.history.json)", 0},
+        {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint", 0},
         {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
-                "written between stages, FILE.stageN within one (OUTPUT.ckpt; removed at the end)", 0},
+                "file written between stages; within a stage, FILE.stageN (default: OUTPUT.ckpt, removed at the end)", 0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -111,7 +111,7 @@ static void result(job *j, const char *json)
 	cli_put_int(c, "stages_undone", undone);
 	cli_number_text(t0, dense);
 	cli_number_text(t1, size);
-	cli_out(c, "%s: %s -> %s bytes, %.1f times smaller than 4 bytes a parameter", j->out, t0, t1, dense / size);
+	cli_out(c, "%s: %s -> %s bytes, %.1f times smaller than 4 bytes per parameter", j->out, t0, t1, dense / size);
 	if (a0 >= 0) cli_out(c, "; test accuracy %.2f %% -> %.2f %%", 100 * a0, 100 * a1);
 	cli_out(c, "; %d stage%s kept, %d undone\n", kept, kept == 1 ? "" : "s", undone);
 }
@@ -163,7 +163,7 @@ static cop_status all_undone(job *j, const char *json)
 
 	if (count(json, "\"kept\":true") || !why) return COP_OK;
 	why += strlen("\"kept\":false,\"why\":\"");
-	return cli_fail(j->c, COP_BUDGET, "%s: nothing was gained: every stage of %s was undone (the first: %.*s), so the network in it is the old one; %s says more, may_cost and must_gain of a stage are its terms",
+	return cli_fail(j->c, COP_BUDGET, "%s: nothing was gained: every stage of %s was undone (the first: %.*s), so this file holds the old network; %s has the details, and may_cost and must_gain set the limits of a stage",
 		j->out, j->recipe, (int)strcspn(why, "\""), why, j->history);
 }
 
@@ -200,7 +200,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	cli_progress_end(c);
 	st = of_recipe(j, st);
 	if (st == COP_STOPPED && cli_file_size(j->checkpoint) >= 0)
-		st = cli_fail(c, st, "%s; the same command with --resume goes on from %s", cop_error_text(c->cx), j->checkpoint);
+		st = cli_fail(c, st, "%s; run the same command with --resume to continue from %s", cop_error_text(c->cx), j->checkpoint);
 	if (!st) st = add_run(&h, j);
 	if (!st) st = cop_model_write(*g, keep, &file);
 	const cop_file both[] = {{j->history, h.data, h.size}, {j->out, file.data, file.size}};
@@ -208,7 +208,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cop_checkpoint_remove(c->cx, j->checkpoint);
 	if (!st) result(j, h.data);
 	if (!st && test->targets) st = regression(c, *g, test);
-	if (!st && test->classes) cli_doubt(c, "the accuracy of the small network", number(h.data, "after", "accuracy"), cli_outputs(*g), test->count, number(h.data, "before", "accuracy"));
+	if (!st && test->classes) cli_doubt(c, "the accuracy of the compressed network", number(h.data, "after", "accuracy"), cli_outputs(*g), test->count, number(h.data, "before", "accuracy"));
 	if (!st) st = all_undone(j, h.data);
 	free(h.data);
 	free(file.data);
@@ -236,11 +236,11 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	memcpy(options + n, own, sizeof own);
 	options[n + LEN(own)] = (struct argp_option){0};
 	const cli_line line = {options, "FILE",
-	        "Makes a network small by a recipe. Options of training hold where a stage of the recipe sets none.\v"
+	        "Compresses a network with a recipe. The training options below apply to stages that set none of their own.\v"
 	        "Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop",
 	        option, &j, &file, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
-	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe FILE is missing: a file, or a name such as deep-compression");
+	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe is missing: give a file, or a name such as deep-compression");
 	CLI_TRY(cli_recipe(recipe_path, c, j.recipe));
 	j.recipe = recipe_path;
 	CLI_TRY(cli_can_write_model(c, j.out, false));

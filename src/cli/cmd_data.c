@@ -17,14 +17,14 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"mirror", KEY_MIRROR, "URL", 0, "get: the folder in which the files lie, instead of the set's own home", 0},
+        {"mirror", KEY_MIRROR, "URL", 0, "get: URL of a folder to fetch the files from, instead of the set's own site", 0},
         {"folder", KEY_FOLDER, "DIR", 0,
-                "get: where the set goes (the first folder of COPPICE_DATA, else the user's data folder)", 0},
-        {"output", 'o', "FILE", 0, "export: where the samples go (.npy)", 0},
-        {"labels", KEY_LABELS, "FILE", 0, "export: where their labels go (.npy)", 0},
-        {"for", KEY_FOR, "NET", 0, "export: samples as this network takes them, scaled and turned, and its numbers of the classes: for emitted code", 0},
-        {"split", KEY_SPLIT, "PART", 0, "export: test, valid or train, or all of a set without parts (test; a single file: all)", 0},
-        {"limit", KEY_LIMIT, "N", 0, "export: the first N samples (100)", 0},
+                "get: folder to store the set in (default: the first folder of COPPICE_DATA, else the user's data folder)", 0},
+        {"output", 'o', "FILE", 0, "export: file for the samples (.npy)", 0},
+        {"labels", KEY_LABELS, "FILE", 0, "export: file for their labels (.npy)", 0},
+        {"for", KEY_FOR, "NET", 0, "export: write the samples as this network takes them (scaled, and in its layout), and the labels as it numbers its classes; emitted code expects them so", 0},
+        {"split", KEY_SPLIT, "PART", 0, "export: test, valid or train; or all, if the set has no parts (default: test; all of a single file)", 0},
+        {"limit", KEY_LIMIT, "N", 0, "export: only the first N samples (default 100)", 0},
         {0},
 };
 
@@ -216,7 +216,7 @@ cop_status cmd_data(cli *c, int argc, char **argv)
 {
 	job j = {.limit = 100};
 	const cli_line line = {options, "list\ncheck NAME|FOLDER|FILE\nget NAME\nexport NAME",
-	        "Lists, checks, fetches or exports data sets. `check` of a folder or file tells what it holds: shape, parts, classes and how many of each, and what was left out.\vExample:\n"
+	        "Lists, checks, fetches or exports data sets. `check` on a folder or file shows what is in it: the shape of a sample, the parts, the classes and how many samples each has, and what was left out.\vExample:\n"
 	        "  coppice data get mnist\n  coppice data check mnist\n  coppice data export mnist --limit 10 -o "
 	        "digits.npy",
 	        option, &j, j.arg, 2, 1};
@@ -230,16 +230,16 @@ cop_status cmd_data(cli *c, int argc, char **argv)
 	bool get = !strcmp(what, "get"), check = !strcmp(what, "check");
 	if (!get && !check && strcmp(what, "export")) {
 		int near = cop_nearest(what, action, NULL);
-		return cli_fail(c, COP_ARG, "data %s: there are list, check NAME, get NAME and export NAME%s%s%s", what, near < 0 ? "" : "; did you mean '", near < 0 ? "" : action(NULL, near), near < 0 ? "" : "'?");
+		return cli_fail(c, COP_ARG, "data %s: unknown action; use list, check NAME, get NAME or export NAME%s%s%s", what, near < 0 ? "" : "; did you mean '", near < 0 ? "" : action(NULL, near), near < 0 ? "" : "'?");
 	}
 	if (!name)
 		return cli_fail(
-		        c, COP_ARG, "data %s: the name of a set is missing; `coppice data list` shows them", what);
+		        c, COP_ARG, "data %s: the name of a data set is missing; `coppice data list` shows the names", what);
 	cli_put_text(c, "name", name);
 	if (!get && !check) return export(c, &j);
 	if (get) cli_catch_signals(c);
 	if (check && !named_set(c, name)) return describe(c, &j);
 	CLI_TRY(get ? cop_data_get(c->cx, name, j.folder, j.mirror, progress, c) : cop_data_check(c->cx, name));
-	cli_out(c, "%s: %s\n", name, get ? "fetched" : "all right");
+	cli_out(c, "%s: %s\n", name, get ? "fetched" : "complete, all files as expected");
 	return COP_OK;
 }

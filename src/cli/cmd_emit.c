@@ -23,18 +23,18 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"output", 'o', "FOLDER", 0, "where the C files go", 0},
-        {"target", KEY_TARGET, "NAME", 0, "a machine of `coppice targets` (host)", 0},
-        {"ram", KEY_RAM, "SIZE", 0, "bytes of RAM there are, stack included: 20000, 64K, 2M (all the target has)", 0},
-        {"fast-ram", KEY_FAST, "SIZE", 0, "bytes of a second, faster RAM: it takes what is touched most for its size, --ram the rest and the stack", 0},
-        {"flash", KEY_FLASH, "SIZE", 0, "bytes of flash there are, likewise", 0},
-        {"patch", KEY_PATCH, "PART", 0, "compute the first layers in bands where that needs less RAM and at most PART (0.3: 30 %) more multiply-accumulates", 0},
-        {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; once for each input of the network (random numbers)", 0},
-        {"name", KEY_NAME, "NAME", 0, "what the functions begin with", 0},
-        {"classes", KEY_CLASSES, "FILE", 0, "names of the network's classes, one a line, in the order of its outputs (those it has)", 0},
-        {"force", KEY_FORCE, NULL, 0, "overwrite files of the same names that are not ours, or were changed since", 0},
-        {"train", KEY_TRAIN, NULL, 0, "with the training step", 0},
-        {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update, as in `coppice train`", 0},
+        {"output", 'o', "FOLDER", 0, "folder for the C files", 0},
+        {"target", KEY_TARGET, "NAME", 0, "machine to write code for, from `coppice targets` (default: host)", 0},
+        {"ram", KEY_RAM, "SIZE", 0, "RAM available, stack included: 20000, 64K, 2M (default: all the target has)", 0},
+        {"fast-ram", KEY_FAST, "SIZE", 0, "size of a second, faster RAM. It gets the buffers that are accessed most for their size; --ram holds the rest and the stack", 0},
+        {"flash", KEY_FLASH, "SIZE", 0, "flash available, in the same form (default: all the target has)", 0},
+        {"patch", KEY_PATCH, "PART", 0, "compute the first layers band by band if that saves RAM and costs at most PART more multiply-accumulates (0.3: 30 %)", 0},
+        {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; repeat it for each input of the network (default: random numbers)", 0},
+        {"name", KEY_NAME, "NAME", 0, "prefix of the C functions (default: net)", 0},
+        {"classes", KEY_CLASSES, "FILE", 0, "names of the classes, one per line, in the order of the outputs (default: the names in the network)", 0},
+        {"force", KEY_FORCE, NULL, 0, "overwrite files of the same names even if coppice did not write them or you have changed them", 0},
+        {"train", KEY_TRAIN, NULL, 0, "also emit a training step", 0},
+        {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update rule, as in `coppice train`", 0},
         {0},
 };
 
@@ -111,8 +111,8 @@ static cop_status form(job *j, cop_graph **g, const cop_target *t)
 {
 	cop_target board = *t;
 
-	if (j->a.train && j->patch > 0) return cli_fail(j->c, COP_ARG, "--patch: a training step keeps whole activations; leave --train or --patch out");
-	if (j->a.train && j->form.rounding) return cli_fail(j->c, COP_ARG, "--rounding: int8 layers can't be trained; leave --train or --rounding out");
+	if (j->a.train && j->patch > 0) return cli_fail(j->c, COP_ARG, "--patch does not work with --train: a training step needs whole activations");
+	if (j->a.train && j->form.rounding) return cli_fail(j->c, COP_ARG, "--rounding does not work with --train: int8 layers cannot be trained");
 	if (j->a.train) return COP_OK;
 	board.threads = 1;
 	CLI_TRY(cli_form_apply(g, &j->form));
@@ -145,7 +145,7 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 	static const char *const products[] = {"check/build", "check/y.bin", "check/parameters.bin", "check/result.json", NULL};
 	job j = {.c = c, .target = "host", .a = {.name = "net"}, .inputs = {.sets = 4}, .out = {.c = c, .products = products}};
 	const cli_line line = {options, "FILE",
-	        "Writes a network as C that needs a C compiler and nothing else.\v"
+	        "Writes a network as plain C code that needs a C compiler and nothing else.\v"
 	        "Example:\n  coppice emit small.cop --target cortex-m4 -o out/\n"
 	        "  coppice emit small.cop --target cortex-m4 --ram 64K --flash 256K -o out/\n"
 	        "  coppice emit small.cop --target mps3-an547 --fast-ram 64K --ram 256K -o out/\n"
@@ -156,9 +156,9 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 
 	c->form = &j.form;
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	if (!j.out.said || !*j.out.said) return cli_fail(c, COP_ARG, "-o FOLDER is missing: where should the files go?");
-	if (j.a.train_spec && !j.a.train) return cli_fail(c, COP_ARG, "--update is an option of --train");
-	if (cli_file_size(j.out.said) >= 0) return cli_fail(c, COP_IO, "%s: is a file, a folder was expected", j.out.said);
+	if (!j.out.said || !*j.out.said) return cli_fail(c, COP_ARG, "-o FOLDER is missing: name a folder for the files");
+	if (j.a.train_spec && !j.a.train) return cli_fail(c, COP_ARG, "--update needs --train");
+	if (cli_file_size(j.out.said) >= 0) return cli_fail(c, COP_IO, "%s: this is a file; give a folder", j.out.said);
 	CLI_TRY(emit(&j));
 	cli_put_text(c, "output", j.out.said);
 	cli_put_int(c, "files", j.out.files);
@@ -167,10 +167,10 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 		cli_put_int(c, "bands", j.patched.bands);
 		cli_put_int(c, "arena_bytes_before", (int64_t)j.patched.bytes_before);
 		cli_put_int(c, "arena_bytes", (int64_t)j.patched.bytes);
-		cli_out(c, "the first layers in %d bands: arena %zu -> %zu bytes, %.1f %% more multiply-accumulates\n", j.patched.bands, j.patched.bytes_before,
+		cli_out(c, "the first layers are computed in %d bands: arena %zu -> %zu bytes, %.1f %% more multiply-accumulates\n", j.patched.bands, j.patched.bytes_before,
 			j.patched.bytes, 100 * ((double)j.patched.macs / (double)j.patched.macs_before - 1));
 	} else if (j.patch > 0) {
-		cli_out(c, "--patch: no number of bands needs less than the %zu bytes of the whole\n", j.patched.bytes_before);
+		cli_out(c, "--patch: computing in bands would not need less than the present %zu bytes\n", j.patched.bytes_before);
 	}
 	cli_number_text(n, (double)j.out.bytes);
 	cli_out(c, "%s: %d files, %s bytes of text, for %s\n", j.out.said, j.out.files, n, j.target);

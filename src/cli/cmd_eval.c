@@ -23,12 +23,12 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"data", 'd', "NAME", 0, "data set: a name of `coppice data list`, or a path", 0},
-        {"split", KEY_SPLIT, "PART", 0, "test, valid, train, or all of a set without parts (test; a single file: all)", 0},
-        {"limit", KEY_LIMIT, "N", 0, "the first N samples", 0},
-        {"batch", 'b', "N", 0, "samples a run (100)", 0},
-        {"per-class", KEY_PER_CLASS, NULL, 0, "precision, recall and F1 of each class", 0},
-        {"confusion", KEY_CONFUSION, NULL, 0, "which classes are taken for which", 0},
+        {"data", 'd', "NAME", 0, "data set: a name from `coppice data list`, or a path", 0},
+        {"split", KEY_SPLIT, "PART", 0, "part to score: test, valid or train; or all, if the set has no parts (default: test; all of a single file)", 0},
+        {"limit", KEY_LIMIT, "N", 0, "use only the first N samples", 0},
+        {"batch", 'b', "N", 0, "samples in one run (default 100)", 0},
+        {"per-class", KEY_PER_CLASS, NULL, 0, "also print precision, recall and F1 of each class", 0},
+        {"confusion", KEY_CONFUSION, NULL, 0, "also print the confusion matrix: which classes are taken for which", 0},
         {0},
 };
 
@@ -136,8 +136,8 @@ static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *
 	if (d->targets) cli_out(c, "MSE %.6g, MAE %.6g, R2 %.4f", (double)s->mse, (double)s->mae, (double)s->r2);
 	else if (s->accuracy >= 0) cli_out(c, "accuracy %.2f %% (%.0f of %d wrong), loss %.4f", 100 * (double)s->accuracy, (1 - (double)s->accuracy) * s->count, s->count, (double)s->loss);
 	else cli_out(c, "loss %.4f", (double)s->loss);
-	if (!strcmp(split, "all")) cli_out(c, " on all %d samples of %s, %.0f a second\n", s->count, j->data, s->images_per_second);
-	else cli_out(c, " on the %s part of %s, %.0f images/s\n", split, j->data, s->images_per_second);
+	if (!strcmp(split, "all")) cli_out(c, " on all %d samples of %s, %.0f samples/s\n", s->count, j->data, s->images_per_second);
+	else cli_out(c, " on the %s part of %s, %.0f samples/s\n", split, j->data, s->images_per_second);
 	if (j->table) per_class(c, j, g), confusion(c, j, g);
 	if (s->accuracy >= 0) cli_doubt(c, "the accuracy", (double)s->accuracy, cli_outputs(g), s->count, (double)cop_graph_accuracy(g));
 }
@@ -154,7 +154,7 @@ static void say_split(cli *c, const job *j)
 		snprintf(path, sizeof path, "%.900s/%s", j->data, part[i]);
 		if (!access(path, F_OK)) return;
 	}
-	cli_note(c, "%s has no part for tests: the sixth of it that training leaves out is scored (--split all scores every sample)", j->data);
+	cli_note(c, "%s has no test part, so this scores the sixth of it that training leaves out (--split all scores every sample)", j->data);
 }
 
 static cop_status score(cli *c, job *j, const cop_graph *g, cop_dataset *d)
@@ -175,7 +175,7 @@ cop_status cmd_eval(cli *c, int argc, char **argv)
 {
 	job j = {.batch = 100};
 	const cli_line line = {options, "FILE",
-	        "Scores a network on a data set. Classes are matched by name where the network has names.\v"
+	        "Scores a network on a data set. If the network has names for its classes, classes are matched by name.\v"
 	        "Example:\n  coppice eval net.cop --data mnist --per-class\n  coppice eval net.tflite --data pictures/ --times 255", option, &j, &j.file, 1, 1};
 	cop_graph *g = NULL;
 	cop_dataset *d = NULL;

@@ -10,7 +10,7 @@ typedef struct job {
 	const char *file, *out;
 } job;
 
-static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where it goes: .safetensors (weights) or .onnx (the network)", 0}, {0}};
+static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "file to write: .onnx (the network) or .safetensors (its weights)", 0}, {0}};
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
@@ -24,8 +24,7 @@ cop_status cmd_export(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE",
-	        "Writes the network as it is deployed, when the output ends in .onnx, or its weights by name, when it\n"
-	        "ends in .safetensors.\vExample:\n  coppice export net.cop -o net.safetensors\n  coppice export net.cop -o net.onnx",
+	        "Writes a network for other programs: the deployed network if the output ends in .onnx, or its weights by name if it ends in .safetensors.\vExample:\n  coppice export net.cop -o net.safetensors\n  coppice export net.cop -o net.onnx",
 	        option, &j, &j.file, 1, 1};
 	cop_graph *g;
 

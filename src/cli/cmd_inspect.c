@@ -17,11 +17,11 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"graph", KEY_GRAPH, NULL, 0, "print the text form, one line a node", 0},
-        {"plan", KEY_PLAN, NULL, 0, "print the steps of the deployed form: kernel and live bytes", 0},
-        {"batch", 'b', "N", 0, "samples a run (as the file has it)", 0},
-        {"target", KEY_TARGET, "NAME", 0, "machine to plan for, of `coppice targets` (host)", 0},
-        {"fast-ram", KEY_FAST, "SIZE", 0, "bytes of a second, faster RAM, as in `coppice emit`", 0},
+        {"graph", KEY_GRAPH, NULL, 0, "print the graph as text, one line per operator", 0},
+        {"plan", KEY_PLAN, NULL, 0, "print the steps of the plan: the kernel of each, and the bytes in use while it runs", 0},
+        {"batch", 'b', "N", 0, "samples in one run (default: as in the file)", 0},
+        {"target", KEY_TARGET, "NAME", 0, "machine to plan for, from `coppice targets` (default: host)", 0},
+        {"fast-ram", KEY_FAST, "SIZE", 0, "size of a second, faster RAM, as in `coppice emit`", 0},
         {0},
 };
 
@@ -138,15 +138,15 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	total(c, "parameters", "parameters", f.parameters, "");
 	total(c, "nonzero", "not zero", f.nonzero, "");
 	snprintf(label, sizeof label, cop_graph_batch(g) > 1 ? "RAM, %d samples" : "RAM, one sample", cop_graph_batch(g));
-	snprintf(note, sizeof note, j->plan ? "bytes on %s, with the kernels above; a stack comes on top" : "bytes on %s, with the kernels that are emitted; a stack comes on top", t->name);
+	snprintf(note, sizeof note, j->plan ? "bytes on %s, with the kernels above, without the stack" : "bytes on %s, with the kernels of emitted code, without the stack", t->name);
 	bool run = !j->batch && cop_graph_batch(g) > 1; /* as many as the file fixes */
-	total(c, "macs", run ? "operations, one run" : "operations, one sample", f.macs, "MACs that the kernels do");
+	total(c, "macs", run ? "operations, one run" : "operations, one sample", f.macs, "multiply-accumulates (MACs) that the kernels do");
 	if (file >= 0) total(c, "file_bytes", "file", file, "bytes");
-	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 a parameter");
-	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as the kernels that are emitted read them");
+	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 per parameter");
+	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as emitted code stores them");
 	total(c, "ram_bytes", label, (int64_t)ram, note);
 	total(c, "arena_bytes", "  arena", (int64_t)cop_plan_bytes(p, COP_TEMP),
-	        "bytes of activations, inputs and outputs, as planned");
+	        "bytes of activations, inputs and outputs, as the plan places them");
 	if (j->fast) fast_part(c, p);
 	total(c, "live_bytes", "  largest live set", (int64_t)cop_plan_live(p), "bytes; no arena can be smaller");
 	total(c, "param_bytes", "  parameters in RAM", (int64_t)cop_plan_bytes(p, COP_PARAM), "bytes");
@@ -212,14 +212,14 @@ static void about(cli *c, const cop_graph *g)
 	if ((s.times > 0 && s.times != 1) || s.channels || s.layout)
 		cli_out(c, "%-26s times %g%s%s\n", "samples", s.times > 0 ? (double)s.times : 1, s.channels ? ", less mean and divided by std" : "",
 		        s.layout == COP_LAYOUT_FIRST ? ", last axis first" : s.layout == COP_LAYOUT_LAST ? ", first axis last" : s.layout ? ", as they lie" : "");
-	if (cop_graph_accuracy(g) >= 0) cli_put_real(c, "accuracy", (double)cop_graph_accuracy(g)), cli_out(c, "%-26s %14.2f %% on the validation part when it was trained\n", "accuracy", 100 * (double)cop_graph_accuracy(g));
+	if (cop_graph_accuracy(g) >= 0) cli_put_real(c, "accuracy", (double)cop_graph_accuracy(g)), cli_out(c, "%-26s %14.2f %% on the validation part, when it was trained\n", "accuracy", 100 * (double)cop_graph_accuracy(g));
 }
 
 cop_status cmd_inspect(cli *c, int argc, char **argv)
 {
 	job j = {.target = "host"};
 	const cli_line line = {options, "FILE",
-	        "Prints the layers of a network and what it takes. FILE may be a name of `coppice zoo`.\v"
+	        "Prints the layers of a network and what it needs: operations, bytes of file, flash and RAM. FILE may be a name from `coppice zoo`.\v"
 	        "Example:\n  coppice inspect small.cop\n  coppice inspect small.cop --plan --target cortex-m4",
 	        option, &j, &j.file, 1, 1};
 	char spec[32];

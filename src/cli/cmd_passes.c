@@ -7,7 +7,7 @@
 cop_status cmd_passes(cli *c, int argc, char **argv)
 {
 	const cli_line line = {.args = "",
-	        .doc = "Lists the passes and their options (name:kind; i whole, f real, s text).\vExample:\n  coppice "
+	        .doc = "Lists the passes of `coppice apply` and their options, each as name:kind (i: whole number, f: real number, s: text).\vExample:\n  coppice "
 	               "passes\n"
 	               "  coppice apply net.cop \"batch:n=8 fuse\" -o out.cop"};
 	const char *name, *args = "", *summary = "";

@@ -19,7 +19,7 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"top", KEY_TOP, "K", 0, "the K best classes of each sample (1)", 0},
+        {"top", KEY_TOP, "K", 0, "print the K best classes of each sample (default 1)", 0},
         {0},
 };
 
@@ -104,8 +104,8 @@ cop_status cmd_predict(cli *c, int argc, char **argv)
 {
 	static job j;
 	const cli_line line = {options, "NET FILE...",
-	        "Says what a network makes of files: pictures (.png .jpg .ppm), sounds (.wav), rows (.csv, with or without their target), arrays (.npy).\v"
-	        "Samples are scaled and turned as the network says; the score is the probability that it gives.\n"
+	        "Prints what a network predicts for pictures (.png .jpg .ppm), sounds (.wav), rows of a table (.csv, with or without the target column) or arrays (.npy).\v"
+	        "Samples are scaled and laid out as the network says. The score of a class is the probability that the network gives it.\n"
 	        "Example:\n  coppice predict net.cop cat.png dog.jpg --top 3", option, &j, j.arg, 1 + CLI_MOST_FILES, 2};
 	cop_graph *g = NULL;
 

@@ -23,23 +23,23 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"data", 'd', "NAME", 0, "samples to calibrate with: a name of `coppice data list`, or a path; for several inputs an array for each: a.npy,b.npy or x=a.npy,y=b.npy", 0},
-        {"output", 'o', "FILE", 0, "where the result goes (.cop)", 0},
-        {"scheme", KEY_SCHEME, "NAME", 0, "w8a8, w4a8 or w4a4: bits of weights and activations; w8, fp16: weights alone (w8a8)", 0},
-        {"per", KEY_PER, "WHAT", 0, "weights have a scale by channel or by tensor (channel)", 0},
-        {"range", KEY_RANGE, "NAME", 0, "of activations: minmax, percentile, mse or kl (mse)", 0},
+        {"data", 'd', "NAME", 0, "samples for calibration: a name from `coppice data list`, or a path. A network with several inputs needs an array for each: a.npy,b.npy or x=a.npy,y=b.npy", 0},
+        {"output", 'o', "FILE", 0, "file for the result (.cop)", 0},
+        {"scheme", KEY_SCHEME, "NAME", 0, "bits of weights and activations: w8a8, w4a8 or w4a4; weights only: w8 or fp16 (default: w8a8)", 0},
+        {"per", KEY_PER, "WHAT", 0, "one scale of the weights per output channel, or one per tensor: channel or tensor (default: channel)", 0},
+        {"range", KEY_RANGE, "NAME", 0, "how the range of activations is chosen: minmax, percentile, mse or kl (default: mse)", 0},
         {"asymmetric", KEY_ASYMMETRIC, NULL, 0, "activations have a zero point (the default)", 0},
-        {"symmetric", KEY_SYMMETRIC, NULL, 0, "activations have none", 0},
-        {"round", KEY_ROUND, "NAME", 0, "weights to the nearest, or as adaround learns it (nearest)", 0},
-        {"equalize", KEY_EQUALIZE, NULL, 0, "bring the ranges of neighbouring layers together first", 0},
-        {"bias-correct", KEY_BIAS, NULL, 0, "take back what rounding shifts the outputs of a layer by", 0},
-        {"keep", KEY_KEEP, "LAYERS", 0, "layers that stay float: names of weights, * for any run, | between alternatives", 0},
-        {"max-drop", KEY_DROP, "POINTS", 0, "keep the most sensitive layers at more bits so that accuracy drops by no more, on the valid part", 0},
-        {"limit", KEY_LIMIT, "N", 0, "samples to calibrate with (256; 0: all)", 0},
-        {"split", KEY_SPLIT, "PART", 0, "the part they are taken from: train, valid or test (train)", 0},
-        {"int8-io", KEY_INT8_IO, NULL, 0, "bytes in and out; their scales stay with the network", 0},
-        {"eval", KEY_EVAL, NULL, 0, "score both networks on the test part", 0},
-        {"as-is", KEY_AS_IS, NULL, 0, "keep channels that no input can change, borders and layers that change nothing, which go otherwise", 0},
+        {"symmetric", KEY_SYMMETRIC, NULL, 0, "activations have no zero point", 0},
+        {"round", KEY_ROUND, "NAME", 0, "how weights are rounded: nearest, or adaround, which learns it (default: nearest)", 0},
+        {"equalize", KEY_EQUALIZE, NULL, 0, "first even out the ranges of neighbouring layers", 0},
+        {"bias-correct", KEY_BIAS, NULL, 0, "correct the shift that rounding causes in the outputs of a layer", 0},
+        {"keep", KEY_KEEP, "LAYERS", 0, "layers that stay float: names of their weights; * matches any text, | separates alternatives", 0},
+        {"max-drop", KEY_DROP, "POINTS", 0, "give the most sensitive layers more bits, so that accuracy on the validation part drops by no more than this", 0},
+        {"limit", KEY_LIMIT, "N", 0, "number of samples for calibration (default 256; 0: all)", 0},
+        {"split", KEY_SPLIT, "PART", 0, "the part they are taken from: train, valid or test (default: train)", 0},
+        {"int8-io", KEY_INT8_IO, NULL, 0, "inputs and outputs become int8; their scales stay with the network", 0},
+        {"eval", KEY_EVAL, NULL, 0, "score the network on the test part, before and after", 0},
+        {"as-is", KEY_AS_IS, NULL, 0, "keep channels that no input can change, borders, and layers that change nothing, which are removed otherwise", 0},
         {0},
 };
 
@@ -97,7 +97,7 @@ static void layers(cli *c, const job *j)
 {
 	char kind[16];
 
-	if (j->n) cli_out(c, "%-28s %-5s %10s  %-6s  %s\n", "layer", "op", "weights", "as", "signal to noise, alone");
+	if (j->n) cli_out(c, "%-28s %-5s %10s  %-6s  %s\n", "layer", "op", "weights", "as", "signal to noise if only this layer is quantised");
 	cli_put_list(c, "layers");
 	for (int i = 0; i < j->n; i++) {
 		const cop_quantized_layer *l = &j->layer[i];
@@ -142,7 +142,7 @@ static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_data
 	if (test && test->targets) cli_put_real(c, "mse", (double)s.mse), cli_put_real(c, "mae", (double)s.mae), cli_put_real(c, "r2", (double)s.r2);
 	cli_put_item_end(c);
 	*accuracy = (double)s.accuracy;
-	if (test && test->classes) cli_doubt(c, !strcmp(when, "after") ? "the accuracy of the integers" : "the accuracy", *accuracy, cli_outputs(g), s.count, before);
+	if (test && test->classes) cli_doubt(c, !strcmp(when, "after") ? "the accuracy of the integer network" : "the accuracy", *accuracy, cli_outputs(g), s.count, before);
 	return COP_OK;
 }
 
@@ -153,7 +153,7 @@ static cop_status calibration(cop_dataset **out, cli_arrays *arrays, cli *c, job
 		CLI_TRY(cli_data_open(out, c, &j->s, g, j->data, j->split, 0));
 		return cli_data_fits(c, g, *out);
 	}
-	if (j->a.bounded || j->eval) return cli_fail(c, COP_ARG, "--eval and --max-drop score by a data set: they cannot be had with arrays for each input");
+	if (j->a.bounded || j->eval) return cli_fail(c, COP_ARG, "--eval and --max-drop need a data set to score on; they do not work with one array for each input");
 	CLI_TRY(cli_arrays_open(arrays, c, g, j->data));
 	j->a.more = arrays->more;
 	j->a.n_more = arrays->n_more;
@@ -169,7 +169,7 @@ static cop_status doubt_samples(cli *c, const cop_graph *g, const cop_dataset *c
 	if (!calib->classes) return COP_OK;
 	if (few.count > 200) few.count = 200;
 	CLI_TRY(cop_eval(&s, g, &few, few.count < 50 ? few.count : 50, cli_threads(c)));
-	cli_doubt(c, "on the samples of calibration the accuracy of the float network", (double)s.accuracy, cli_outputs(g), s.count, (double)cop_graph_accuracy(g));
+	cli_doubt(c, "the accuracy of the float network on the calibration samples", (double)s.accuracy, cli_outputs(g), s.count, (double)cop_graph_accuracy(g));
 	return COP_OK;
 }
 
@@ -187,7 +187,7 @@ static cop_status quantize(cli *c, job *j, cop_graph **g)
 	if (!st && j->a.bounded) st = cli_data_open(&valid, c, &j->s, *g, j->data, "valid", 0);
 	if (!st && j->eval) st = cli_data_open(&test, c, &j->s, *g, j->data, "test", 0);
 	if (!st && test && !test->classes && !test->targets && cli_outputs(*g) != cop_type_count(&test->x)) {
-		cli_note(c, "%s: has no labels, so neither network is scored", test->name);
+		cli_note(c, "%s: has no labels, so the networks are not scored", test->name);
 		cop_data_free(test);
 		test = NULL;
 	}
@@ -214,8 +214,8 @@ cop_status cmd_quantize(cli *c, int argc, char **argv)
 	static job j; /* large, and main runs one verb */
 	const char *file;
 	const cli_line line = {options, "FILE",
-	        "Makes a trained float network one of integers, without training it on. Weights get 8 or 4 bits, activations 8 or 4; "
-	        "samples show how far activations reach.\vExample:\n  coppice quantize net.cop --data mnist -o net-int8.cop --eval\n"
+	        "Turns a trained float network into one of integers, without further training. Weights get 8 or 4 bits, activations 8 or 4. "
+	        "A few hundred samples are run through the network to find the ranges of its activations (calibration).\vExample:\n  coppice quantize net.cop --data mnist -o net-int8.cop --eval\n"
 	        "  coppice quantize net.cop --data mnist --scheme w4a8 --round adaround --max-drop 0.5 -o net-int4.cop",
 	        option, &j, &file, 1, 1};
 	cop_graph *g = NULL;

@@ -11,10 +11,10 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"output", 'o', "FILE", 0, "where the page goes (.html)", 0},
+        {"output", 'o', "FILE", 0, "file for the page (.html)", 0},
         {"history", KEY_HISTORY, "FILE", 0,
-                "what `coppice compress` wrote (FILE.history.json beside the network, if it is there)", 0},
-        {"check", KEY_CHECK, "FOLDER", 0, "what `coppice check` measured of this emitted folder", 0},
+                "what `coppice compress` wrote (default: FILE.history.json next to the network, if it exists)", 0},
+        {"check", KEY_CHECK, "FOLDER", 0, "emitted folder of this network; the page shows what `coppice check` measured there", 0},
         {0},
 };
 
@@ -34,7 +34,7 @@ cop_status cmd_report(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE",
-	        "Draws one self-contained page about a network.\vExample:\n  coppice report small.cop -o report.html\n  coppice report small.cop --check out/ -o report.html",
+	        "Writes one self-contained HTML page about a network.\vExample:\n  coppice report small.cop -o report.html\n  coppice report small.cop --check out/ -o report.html",
 	        option, &j, &j.file, 1, 1};
 	char beside[1024], result[1024];
 	void *history = NULL, *check = NULL;
@@ -53,7 +53,7 @@ cop_status cmd_report(cli *c, int argc, char **argv)
 	if (!st) st = cop_report_html(j.out, g, history, size, check, check_size);
 	if (!st) {
 		cli_put_text(c, "output", j.out);
-		cli_out(c, "%s: %s\n", j.out, j.history ? "written" : "written; no history was found, so it shows the network alone");
+		cli_out(c, "%s: %s\n", j.out, j.history ? "written" : "written; there is no history of a compression, so it shows only the network");
 	}
 	cop_free(c->cx, history);
 	cop_free(c->cx, check);

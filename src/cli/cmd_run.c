@@ -97,7 +97,7 @@ static cop_status model_for(cop_graph **g, cli *c, job *j)
 	if (j->as_is || (j->at_once && cli_batched(g, j->held, j->batch))) return COP_OK;
 	j->batch = j->held;
 	if (j->d.count % j->held)
-		return cli_fail(c, COP_SHAPE, "%s: holds %d samples, and they go through the network %d at a time; give a multiple of that", j->arg[1], j->d.count, j->held);
+		return cli_fail(c, COP_SHAPE, "%s: holds %d samples, but the network takes %d at a time; give a multiple of that", j->arg[1], j->d.count, j->held);
 	return COP_OK;
 }
 
@@ -171,12 +171,12 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE INPUT...",
-	        "Runs a network on an array of samples (C order, channels last): f32, or the network's own integers.\v"
-	        "An array of the shape of the input goes in as it is; a longer first axis, or one more, holds several samples.\n"
-	        "An integer network takes f32, too, by the scale of its input; its results are written as they are.\n"
-	        "Reals are scaled and turned as the network says or the options ask; its own integers go in as they are.\n"
-	        "A network that keeps a state from one run to the next (a streaming model) gets the samples in order.\n"
-        "Arrays are .npy, or tensors of ONNX's tests (.pb). An .onnx takes them as it was exported, channels first.\n"
+	        "Runs a network on an array of samples (C order, channels last), of f32 or of the network's own integer type.\v"
+	        "An array with the shape of the input is one run. With a longer first axis, or one more axis in front, it holds several samples.\n"
+	        "An integer network also takes f32, which is converted with the scale of its input. Its results are written as integers.\n"
+	        "Real numbers are scaled and laid out as the network says or the options ask; integers of the network's type are used unchanged.\n"
+	        "A network that keeps a state between runs (a streaming model) gets the samples in order.\n"
+        "Arrays are .npy files, or ONNX tensors (.pb). An .onnx model takes them as it was exported, usually channels first.\n"
 	        "Example:\n  coppice run small.cop digits.npy -o scores.npy\n  coppice run net.onnx input_0.pb input_1.npy -o out/",
 	        option, &j, j.arg, 1 + CLI_MOST_INPUTS, 2};
 	cop_tensor y = {0};
@@ -204,7 +204,7 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 		cli_put_text(c, "shape", shape);
 		cli_out(c, "%s: %s\n", j.out, shape);
 		cop_type more;
-		if (cop_graph_io_type(g, true, 1, &more)) cli_note(c, "%s holds the first result of several; `-o FOLDER/` writes them all", j.out);
+		if (cop_graph_io_type(g, true, 1, &more)) cli_note(c, "%s holds only the first of several results; `-o FOLDER/` writes all of them", j.out);
 		classes(c, g, &y, j.d.count);
 	}
 	free(y.data);

@@ -22,11 +22,11 @@ typedef struct job {
 } job;
 
 static const struct argp_option own[] = {
-        {"output", 'o', "FILE", 0, "where the trained network goes (.cop)", 0},
-        {"resume", KEY_RESUME, NULL, 0, "go on from the checkpoint", 0},
+        {"output", 'o', "FILE", 0, "file for the trained network (.cop)", 0},
+        {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint", 0},
         {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
-                "written after each epoch and when stopped (FILE.ckpt beside the output, removed at the end)", 0},
-        {"valid", KEY_VALID, "yes|no", 0, "keep a part of the training set for validation (yes)", 0},
+                "file written after each epoch and when you stop training (default: OUTPUT.ckpt, removed at the end)", 0},
+        {"valid", KEY_VALID, "yes|no", 0, "keep a part of the training set for validation (default: yes)", 0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -77,9 +77,9 @@ static void result(job *j, const char *model)
 	}
 	cli_put_real(c, "seconds", j->seconds);
 	cli_put_int(c, "file_bytes", cli_file_size(j->out));
-	cli_out(c, "%s: %s trained for %d epochs in %.0f s, loss %.4f", j->out, model, j->t.a.epochs, j->seconds,
+	cli_out(c, "%s: %s trained for %d epoch%s in %.0f s, loss %.4f", j->out, model, j->t.a.epochs, j->t.a.epochs == 1 ? "" : "s", j->seconds,
 	        (double)j->loss);
-	if (j->accuracy >= 0) cli_out(c, ", %.2f %% right on the validation set", 100 * (double)j->accuracy);
+	if (j->accuracy >= 0) cli_out(c, ", accuracy %.2f %% on the validation set", 100 * (double)j->accuracy);
 	else if (j->score.count) cli_out(c, "; on the validation set MSE %.4g, MAE %.4g, R2 %.4f", (double)j->score.mse, (double)j->score.mae, (double)j->score.r2);
 	cli_out(c, "\n");
 }
@@ -91,7 +91,7 @@ static void standardise(job *j, const cop_dataset *data)
 
 	if (data->x.rank != 1 || j->t.a.augment || s->times || s->means || s->stds) return;
 	j->t.a.augment = "normalise";
-	cli_note(j->c, "%s: columns are standardised by the training rows (--augment none leaves them as they are)", data->name);
+	cli_note(j->c, "%s: each column is standardised (mean 0, deviation 1 over the training rows); --augment none leaves columns as they are", data->name);
 }
 
 /* What a later score is compared with; of a regression, the figures that are printed. */
@@ -135,7 +135,7 @@ static cop_status train(job *j, const char *model)
 	if (!st) st = cop_train(g, data, valid, &j->t.a);
 	if (!st) st = final_score(j, g, valid);
 	cli_progress_end(c);
-	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; the same command with --resume goes on", cop_error_text(c->cx));
+	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; run the same command with --resume to continue", cop_error_text(c->cx));
 	if (!st) st = cop_model_save(g, j->out);
 	if (!st && !j->checkpoint) st = cop_checkpoint_remove(c->cx, j->t.a.checkpoint);
 	if (!st) result(j, model);
@@ -157,9 +157,9 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	memcpy(options + n, own, sizeof own);
 	options[n + LEN(own)] = (struct argp_option){0};
 	const cli_line line = {options, "MODEL",
-	        "Trains a network. MODEL is a name of `coppice zoo`, a network of your own as text (docs/networks.md), or a file to go on with.\v"
+	        "Trains a network. MODEL is a name from `coppice zoo`, a network of your own written as text (docs/networks.md), or a trained network to train further.\v"
 	        "Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n  coppice train net.txt --data rows.csv -o net.cop\n"
-	        "Options that are left out take values that suit the model.",
+	        "Options that you leave out get values that suit the model.",
 	        option, &j, &model, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	CLI_TRY(cli_can_write_model(c, j.out, false));

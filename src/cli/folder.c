@@ -134,7 +134,7 @@ static cop_status begin(cli_folder *f)
 	while (n > 1 && n < (int)sizeof f->path && f->path[n - 1] == '/') f->path[--n] = 0;
 	const char *slash = strrchr(f->path, '/'), *base = slash ? slash + 1 : f->path;
 	if (n >= (int)sizeof f->path || strlen(base) > 240) return cli_fail(f->c, COP_ARG, "%s: the path is too long", f->said);
-	if (!*base) return cli_fail(f->c, COP_ARG, "%s: is no folder of your own", f->said);
+	if (!*base) return cli_fail(f->c, COP_ARG, "%s: cannot be used as the output folder; give a folder with a name", f->said);
 	snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - f->path + 1) : 1, slash ? f->path : ".");
 	snprintf(stem, sizeof stem, ".%s.part-", base);
 	remove_left(parent, stem);
@@ -161,7 +161,7 @@ cop_status cli_folder_write(void *folder, const char *name, const void *bytes, s
 	if (!out) return say(f);
 	bool ok = fwrite(bytes, 1, size, out) == size && !fflush(out) && !fsync(fileno(out));
 	ok = !fclose(out) && ok;
-	if (!ok) return cli_fail(f->c, COP_IO, "%s/%s could not be written: %s; nothing is left of it", f->said, name, strerror(errno));
+	if (!ok) return cli_fail(f->c, COP_IO, "%s/%s could not be written: %s; the part that was written is removed", f->said, name, strerror(errno));
 	f->files++;
 	f->bytes += (int64_t)size;
 	return cli_manifest_add(&f->now, name, cli_hash(CLI_HASH_BEGIN, bytes, size)) ? COP_OK : COP_NOMEM;
@@ -205,7 +205,7 @@ static cop_status look_for_losses(const cli_folder *f)
 		}
 	}
 	if (!n || f->force) return COP_OK;
-	return cli_fail(f->c, COP_IO, "%s: %s%s there %s not as `coppice emit` left %s; choose another folder, or --force to overwrite", f->said, names,
+	return cli_fail(f->c, COP_IO, "%s: %s%s %s not as `coppice emit` left %s; choose another folder, or overwrite with --force", f->said, names,
 		n > 4 ? " and others" : "", n > 1 ? "are" : "is", n > 1 ? "them" : "it");
 }
 

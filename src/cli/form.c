@@ -10,8 +10,8 @@
 enum { KEY_ROUNDING = 0x4000, KEY_AS_IS };
 
 const struct argp_option cli_form_options[] = {
-        {"rounding", KEY_ROUNDING, "NAME", 0, "of int8 layers: tflite, the bits of TFLite, or single, which is cheaper and a unit different now and then (as the file has it: tflite for .tflite)", 0},
-        {"as-is", KEY_AS_IS, NULL, 0, "keep constant channels, borders and layers that change nothing, which go otherwise", 0},
+        {"rounding", KEY_ROUNDING, "NAME", 0, "how int8 layers round: tflite gives the bits of TFLite; single is faster and now and then differs by one unit (default: as in the file; tflite for a .tflite)", 0},
+        {"as-is", KEY_AS_IS, NULL, 0, "keep constant channels, borders, and layers that change nothing, which are removed otherwise", 0},
         {0},
 };
 

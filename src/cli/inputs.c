@@ -51,7 +51,7 @@ static cop_status read_arrays(cop_tensor *x, int32_t *sets, cli *c, const cop_gr
 			return cli_fail(c, COP_SHAPE, "%s: has shape %s, a run takes %s; `coppice data export NAME --for FILE` lays samples out so", in->npy[i], have, shape);
 		}
 		if (i && all / each != *sets)
-			return cli_fail(c, COP_SHAPE, "%s: is enough for %lld runs, %s for %d", in->npy[i], (long long)(all / each), in->npy[0], *sets);
+			return cli_fail(c, COP_SHAPE, "%s: holds inputs for %lld runs, but %s for %d", in->npy[i], (long long)(all / each), in->npy[0], *sets);
 		*sets = (int32_t)(all / each);
 	}
 	return COP_OK;

@@ -19,16 +19,16 @@ static const cli_verb verbs[] = {
 static void help(FILE *f)
 {
 	fputs("coppice trains, compresses and deploys neural networks for small devices.\n\n"
-	      "  coppice VERB ...         what can be done:\n\n", f);
+	      "usage: coppice VERB ...    with one of these verbs:\n\n", f);
 	for (int i = 0; i < LEN(verbs); i++) fprintf(f, "  %-10s %-42s %s\n", verbs[i].name, verbs[i].args, verbs[i].summary);
 	fputs("\n  coppice help VERB        the options of a verb, with an example (also: coppice VERB --help)\n"
-	      "  coppice --version        the version, the kernels of this machine and the optional parts\n\n"
-	      "every verb:  --json (one object, see docs/json.md)  --quiet (nothing but errors)  --verbose  --seed=N  --threads=N\n"
-	      "environment: COPPICE_DATA     folders in which data sets are looked for, separated by colons\n"
-	      "             COPPICE_RECIPES  folders in which recipes are looked for by name, likewise\n"
-	      "             COPPICE_ISA      ref, avx2, avx512, neon ...: the kernels to use instead of the best ones (docs/kernels.md)\n"
-	      "exit codes:  0 ok, 1 out of memory, 2 bad argument, 3 shapes, 4 no kernel, 5 over budget or nothing gained, 6 malformed file,\n"
-	      "             7 i/o, 8 diverged, 9 stopped, 10 results differ\n", f);
+	      "  coppice --version        the version, the kernels used on this machine, and the optional parts\n\n"
+	      "every verb:  --json (print one object, see docs/json.md)  --quiet (errors only)  --verbose  --seed=N  --threads=N\n"
+	      "environment: COPPICE_DATA     folders to look for data sets in, separated by colons\n"
+	      "             COPPICE_RECIPES  folders to look for recipes in, separated by colons\n"
+	      "             COPPICE_ISA      ref, avx2, avx512, neon ...: kernels to use instead of the fastest (docs/kernels.md)\n"
+	      "exit codes:  0 ok, 1 out of memory, 2 bad argument, 3 shapes do not match, 4 no kernel, 5 over budget or nothing gained, 6 malformed file,\n"
+	      "             7 cannot read or write, 8 training diverged, 9 stopped, 10 results differ\n", f);
 }
 
 static cop_status version(void)

@@ -12,12 +12,12 @@ enum { KEY_JSON = 0x1000, KEY_SEED, KEY_THREADS, KEY_DIM, KEY_SHAPE };
 
 static const struct argp_option common_options[] = {
         {"json", KEY_JSON, NULL, 0, "print one JSON object", 90},
-        {"seed", KEY_SEED, "N", 0, "of all random numbers (1)", 90},
-        {"threads", KEY_THREADS, "N", 0, "any number gives the same bits (all processors)", 90},
-        {"dim", KEY_DIM, "NAME=N", 0, "how long a dimension is that an .onnx leaves open by this name", 90},
-        {"shape", KEY_SHAPE, "INPUT=AxBx...", 0, "the shape of an input whose dimensions an .onnx leaves open", 90},
-        {"quiet", 'q', NULL, 0, "errors alone", 90},
-        {"verbose", 'v', NULL, 0, "say what is done", 90},
+        {"seed", KEY_SEED, "N", 0, "seed of all random numbers (default 1)", 90},
+        {"threads", KEY_THREADS, "N", 0, "number of threads; it does not change the result (default: all processors)", 90},
+        {"dim", KEY_DIM, "NAME=N", 0, "size of a dimension that an .onnx file leaves open under this name", 90},
+        {"shape", KEY_SHAPE, "INPUT=AxBx...", 0, "shape of an input that an .onnx file leaves open", 90},
+        {"quiet", 'q', NULL, 0, "print errors only", 90},
+        {"verbose", 'v', NULL, 0, "print what is being done", 90},
         {0},
 };
 
@@ -117,7 +117,7 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		if (b->c->form) state->child_inputs[b->samples ? 2 : 1] = b->c->form;
 		return 0;
 	case ARGP_KEY_ARG:
-		if ((int)state->arg_num >= l->n) cli_misuse(state, "'%s' is one argument too many", arg);
+		if ((int)state->arg_num >= l->n) cli_misuse(state, "unexpected argument '%s'", arg);
 		l->arg[state->arg_num] = arg;
 		return 0;
 	case ARGP_KEY_END:

@@ -211,7 +211,7 @@ static cop_status write_all(cli *c, const job *j, const char *out)
 	char path[1024];
 	bool folder = is_folder(out);
 
-	if (j->n_y > 1 && !folder) return cli_fail(c, COP_ARG, "the network has several results: -o FOLDER/ says where they go");
+	if (j->n_y > 1 && !folder) return cli_fail(c, COP_ARG, "the network has several results: give -o a folder, as in -o out/");
 	if (folder && mkdir(out, 0777) && errno != EEXIST) return cli_fail(c, COP_IO, "%s: %s", out, strerror(errno));
 	cli_put_list(c, "outputs");
 	for (int i = 0; i < j->n_y; i++) {

@@ -13,13 +13,13 @@
 enum { KEY_TIMES = 0x4000, KEY_MEAN, KEY_STD, KEY_LAYOUT, KEY_TASK, KEY_TARGET, KEY_CLASSES };
 
 static const struct argp_option options[] = {
-        {"times", KEY_TIMES, "X", 0, "multiply every number of a sample by X: data sets give pixels as 0 to 1, some networks take 0 to 255", 80},
-        {"mean", KEY_MEAN, "X,...", 0, "then take this away: one number, or one for each channel", 80},
-        {"std", KEY_STD, "X,...", 0, "then divide by this: one number, or one for each channel", 80},
-        {"layout", KEY_LAYOUT, "WORD", 0, "how a sample lies in the network's input: keep, first (its last axis, the channels, comes first) or last (its first axis goes last); where it is left out the shapes must leave one way only", 80},
-        {"task", KEY_TASK, "WORD", 0, "what the target of a table is: class or regress (regress where it holds reals or many different numbers)", 80},
-        {"target", KEY_TARGET, "COLUMN,...", 0, "columns of a table to predict, by name or number from 1 (label, class, target, y, or the last)", 80},
-        {"classes", KEY_CLASSES, "FILE", 0, "names of the network's classes, one a line, in the order of its outputs", 80},
+        {"times", KEY_TIMES, "X", 0, "multiply every number of a sample by X. Data sets give pixels as 0 to 1; some networks expect 0 to 255", 80},
+        {"mean", KEY_MEAN, "X,...", 0, "then subtract this: one number, or one per channel", 80},
+        {"std", KEY_STD, "X,...", 0, "then divide by this: one number, or one per channel", 80},
+        {"layout", KEY_LAYOUT, "WORD", 0, "order of the axes of a sample in the network's input: keep, first (move the last axis, the channels, to the front) or last (move the first axis to the end). Default: found from the shapes, if they allow only one way", 80},
+        {"task", KEY_TASK, "WORD", 0, "what the target column of a table means: class or regress (default: regress if it holds reals or many different numbers)", 80},
+        {"target", KEY_TARGET, "COLUMN,...", 0, "columns of a table to predict, by name or by number from 1 (default: label, class, target or y, else the last)", 80},
+        {"classes", KEY_CLASSES, "FILE", 0, "file with the names of the classes, one per line, in the order of the outputs", 80},
         {0},
 };
 
@@ -90,7 +90,7 @@ cop_status cli_classes_set(cli *c, cop_graph *g, const char *path)
 		if (*p && n < LEN(name)) name[n++] = p;
 		end += more;
 	}
-	cop_status st = n ? cop_graph_classes_set(g, name, n) : cli_fail(c, COP_FORMAT, "%s: holds no names of classes, one a line", path);
+	cop_status st = n ? cop_graph_classes_set(g, name, n) : cli_fail(c, COP_FORMAT, "%s: this file holds no names of classes; one per line is expected", path);
 	cop_free(c->cx, bytes);
 	return st;
 }
@@ -121,7 +121,7 @@ cop_status cli_samples_set(cli *c, cop_graph *g, const cli_samples *s)
 	if (s->layout) now.layout = s->layout;
 	if (s->means || s->stds) CLI_TRY(merge_lists(c, &now, s));
 	bool had = (was.times && was.times != 1) || was.channels || was.layout;
-	if (had && memcmp(&was, &now, sizeof was)) cli_note(c, "the options take the place of the scaling and layout that the network was made with");
+	if (had && memcmp(&was, &now, sizeof was)) cli_note(c, "your options replace the scaling and layout that are stored in the network");
 	return cop_graph_samples_set(g, &now);
 }
 
@@ -185,16 +185,16 @@ cop_status cli_data_fits(cli *c, const cop_graph *g, cop_dataset *d)
 
 /* ---- accuracies that look wrong ---- */
 
-static const char advice[] = "check how samples are scaled (--times, --mean, --std) and lie (--layout), and the classes (--classes)";
+static const char advice[] = "check the scaling of the samples (--times, --mean, --std), their layout (--layout) and the classes (--classes)";
 
 void cli_doubt(const cli *c, const char *what, double accuracy, int32_t classes, int32_t count, double before)
 {
 	double chance = classes > 1 ? 1.0 / classes : 0;
 
 	if (accuracy < 0 || count < 30) return;
-	if (before > 0 && accuracy < before / 2) cli_note(c, "warning: %s is %.2f %% where it was %.2f %%: %s", what, 100 * accuracy, 100 * before, advice);
+	if (before > 0 && accuracy < before / 2) cli_note(c, "warning: %s is %.2f %%, and it was %.2f %%: %s", what, 100 * accuracy, 100 * before, advice);
 	else if (chance > 0 && accuracy < chance + 0.02 + 2.5 * sqrt(chance * (1 - chance) / count))
-		cli_note(c, "warning: %s of %.2f %% is what guessing among %d classes gives: %s", what, 100 * accuracy, classes, advice);
+		cli_note(c, "warning: %s is %.2f %%, no better than guessing among %d classes: %s", what, 100 * accuracy, classes, advice);
 }
 
 void cli_class(char out[CLI_CLASS], const cop_graph *g, int32_t k)

@@ -10,13 +10,13 @@
 enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_LIMIT };
 
 const struct argp_option cli_train_options[] = {
-        {"data", 'd', "NAME", 0, "data set: a name of `coppice data list`, or a path", 0},
+        {"data", 'd', "NAME", 0, "data set: a name from `coppice data list`, or a path", 0},
         {"epochs", 'e', "N", 0, "passes over the training set", 0},
-        {"batch", 'b', "N", 0, "samples a step", 0},
+        {"batch", 'b', "N", 0, "samples in one step", 0},
         {"lr", KEY_LR, "RATE", 0, "learning rate", 0},
-        {"update", KEY_UPDATE, "WORDS", 0, "\"sgd momentum=0.9 decay=5e-4\", \"adam\", \"adamw decay=0.01\"", 0},
-        {"schedule", KEY_SCHEDULE, "WORDS", 0, "constant, step:every=10,by=0.1 or cosine, with warmup=EPOCHS", 0},
-        {"augment", KEY_AUGMENT, "WORDS", 0, "none, or some of flip,shift=2,crop=4,erase=8,normalise", 0},
+        {"update", KEY_UPDATE, "WORDS", 0, "update rule: \"sgd momentum=0.9 decay=5e-4\", \"adam\" or \"adamw decay=0.01\"", 0},
+        {"schedule", KEY_SCHEDULE, "WORDS", 0, "schedule of the learning rate: constant, step:every=10,by=0.1 or cosine; each also takes warmup=EPOCHS", 0},
+        {"augment", KEY_AUGMENT, "WORDS", 0, "augmentation: none, or some of flip,shift=2,crop=4,erase=8,normalise", 0},
         {"smooth", KEY_SMOOTH, "PART", 0, "label smoothing, 0 to 1", 0},
         {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each part", 0},
         {0},

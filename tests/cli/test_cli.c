@@ -207,7 +207,7 @@ static void check_finds(void **state)
 	assert_int_equal(run("apply|mlp-784x32x10|to_infer fuse|-o|broken/check/model.cop").code, 0); /* other weights */
 	check_says("check|broken", 10, "broken: run 0, output 0, element 0 is 0x");
 	write_text("broken/check/x.bin", "short");
-	check_says("check|broken", 7, "made no run");
+	check_says("check|broken", 7, "the program ran nothing");
 	write_text("broken/check/main.c", "int main(void) { return 3; }\n");
 	check_says("check|broken", 7, "failed when it was run");
 	write_text("broken/check/main.c", "int main(void) { for (;;) {} }\n");

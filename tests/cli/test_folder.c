@@ -128,7 +128,7 @@ static void what_was_changed(void **state)
 		if (i < 3) good("$c emit b.cop -o f --force"), whole("f");
 	}
 	good("rm -rf f && mkdir f && echo mine >f/net.h");
-	says("$c emit a.cop -o f", 7, "net.h there is not as `coppice emit` left it");
+	says("$c emit a.cop -o f", 7, "net.h is not as `coppice emit` left it");
 	good("grep -q mine f/net.h && test $(ls f | wc -l) = 1 && rm f/net.h && $c emit a.cop -o f"); /* an empty folder */
 	good("rm f/net.h f/check/x.bin && chmod 640 f/net.c && $c emit b.cop -o f && test $(stat -c %a f/net.c) = 640"); /* what is gone can be written again */
 	whole("f");

@@ -12,7 +12,7 @@ has arm-none-eabi-gcc qemu-system-arm || board=host
 to_board() {
 	go coppice emit "$1" --target $board -o "$2"
 	go coppice check "$2"
-	says 'the bits of this machine'
+	says 'same bits as on this machine'
 }
 
 mkdir -p pictures/cross pictures/disc pictures/square

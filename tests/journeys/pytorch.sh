@@ -21,7 +21,7 @@ whole_way() {
 	go coppice emit "$1.cop" --target "$2" ${3:-} ${4:-} ${5:-} ${6:-} -o "$1-out"
 	grep -q 'int8_t \*net_input' "$1-out/net.h" || fail "the input is not int8"
 	go coppice check "$1-out"
-	says 'the bits of this machine'
+	says 'same bits as on this machine'
 	[ "$2" = host ] || measured "$1-out"
 }
 # FOLDER: what `check` has just measured is what net.h says: all weights, and all static memory but the harness's own.
