@@ -150,7 +150,7 @@ static cop_status on_start(void *ud, const cop_moment *m)
 static cop_status on_step(void *ud, const cop_moment *m, cop_verdict *v)
 {
 	pruner *p = ud;
-	double end = (double)p->s->over * (double)m->steps;
+	double end = COP_MAX((double)p->s->over * (double)m->steps, 1.0); /* over: 0: at the first step */
 
 	(void)v;
 	if (p->s->once) return COP_OK;

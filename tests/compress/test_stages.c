@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The other stages of a recipe with known answers: the codebook of weights in heaps, the encoding of a weight that is made for one, and
+ * training and quantisation, which have calls of their own.
+ */
+#include "compress/known.h"
+#include "io/cop/codec.h"
+#include "pass/pass.h"
+
+static const int32_t four_labels[4] = {0, 1, 0, 1};
+
+/* ---- share ---- */
+
+static const float heaps[8] = {0, 1.25f, 1.5f, 1, 5, 5.5f, 4.5f, 0}, others[4] = {1, 2, -3, 4};
+
+#define THIRD ((float)(7.0 / 3))
+
+static void share(void **state)
+{
+	static const struct { const char *options; float a[8], b[4]; } rows[] = {
+		{"levels: 3", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {THIRD, THIRD, -3, THIRD}}, /* {1, 2, 4} and {-3} */
+		{"levels: 2", {0, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 0}, {1, 1, 1, 1}},
+		{"levels: {a.*: 2, b.w: 256}", {0, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 0}, {1, 2, -3, 4}},
+		{"levels: {b.w: 2}", {0, 1.25f, 1.5f, 1, 5, 5.5f, 4.5f, 0}, {1, 1, 1, 1}}, /* the others: 32 */
+		{"layers: a.w, levels: 3", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {1, 2, -3, 4}},
+		{"epochs: 2, lr: 1e-30, levels: 3, layers: a.*", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {1, 2, -3, 4}}, /* trained on, without moving */
+	};
+	char stage[200];
+	known_set s;
+	cop_dataset *d = known_samples(&s, 4, 4, 2, four_labels);
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_graph *g = known_net(*state, 4, 2, heaps, 2, others);
+		snprintf(stage, sizeof stage, "- share: {%s, may_cost: 100, must_gain: 0}", rows[i].options);
+		OK(*state, known_compress(&g, stage, d, d, d, &known_args, NULL));
+		known_is(g, "a.w", rows[i].a, 8, stage);
+		known_is(g, "b.w", rows[i].b, 4, stage);
+		cop_graph_free(g);
+	}
+}
+
+/* Centroids are trained: what was alike stays alike, zeros stay zeros, and the biases are trained along. */
+static void share_and_train(void **state)
+{
+	cop_dataset *d;
+	cop_graph *g;
+	float w[6000], was[12], bias[12];
+
+	if (!known_parts()) skip();
+	OK(*state, cop_data_open(&d, *state, "synth-digits", "train", 64));
+	OK(*state, cop_zoo_build(&g, *state, "mlp-784x6x10", &(cop_zoo_args){.seed = 3}));
+	known_weight(was, g, "fc1.b");
+	OK(*state, known_compress(&g, "- prune: {keep: 0.5, schedule: once, epochs: 1, may_cost: 100, must_gain: 0}", d, NULL, NULL, &known_args, NULL));
+	known_weight(w, g, "fc1.w");
+	int zeros = 0, still = 0, levels = 0;
+	for (int i = 0; i < 784 * 6; i++) zeros += w[i] == 0;
+	OK(*state, known_compress(&g, "- share: {levels: 5, epochs: 2, lr: 0.1, may_cost: 100, must_gain: 0}", d, NULL, NULL, &known_args, NULL));
+	known_weight(w, g, "fc1.w");
+	known_weight(bias, g, "fc1.b");
+	float seen[16];
+	for (int i = 0; i < 784 * 6; i++) {
+		int k = 0;
+		still += w[i] == 0;
+		while (k < levels && seen[k] != w[i]) k++;
+		if (k == levels) assert_true(levels < 5), seen[levels++] = w[i];
+	}
+	assert_int_equal(levels, 5);
+	assert_int_equal(still, zeros);
+	assert_memory_not_equal(bias, was, 6 * sizeof *bias);
+	cop_graph_free(g);
+	cop_data_free(d);
+}
+
+/* ---- encode ---- */
+
+enum { SIDE = 32 };
+
+/* Zero or a half; one in each row that is not zero, all of those different; all different. */
+static void made_for(float *two, float *sparse, float *dense)
+{
+	for (int i = 0; i < SIDE * SIDE; i++) {
+		two[i] = cop__rand(1, 1, (uint64_t)i) & 1 ? 0.5f : 0;
+		sparse[i] = i % SIDE == i / SIDE * 7 % SIDE ? 1 + (float)(i / SIDE) : 0;
+		dense[i] = 1 + (float)i / 65536;
+	}
+}
+
+static cop_graph *three(cop_ctx *cx, const float *a, const float *b, const float *c)
+{
+	cop_type t = cop__type(COP_F32, 2, DIMS(1, SIDE));
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "three"));
+	cop_vid y = cop__input(g, "x", &t);
+	y = known_fc(g, known_fc(g, known_fc(g, y, "a.w", SIDE, a), "b.w", SIDE, b), "c.w", SIDE, c);
+	OK(cx, cop__output(g, y, "y"));
+	return g;
+}
+
+/* PALETTE: two words, 2 reals, 32 rows of 32 bits. SPARSE: two words, 33 reals, 33 starts, 32 gaps, 32 codes (kernel/kernel.h). */
+static void encodings(void **state)
+{
+	static const struct { const char *options; cop_enc a, b, c; } rows[] = {
+		{"", COP_PALETTE, COP_SPARSE, COP_DENSE}, {"codec: smallest", COP_PALETTE, COP_SPARSE, COP_DENSE}, {"codec: raw", COP_PALETTE, COP_SPARSE, COP_DENSE},
+		{"codec: huffman", COP_PALETTE, COP_SPARSE, COP_DENSE}, {"codec: range", COP_PALETTE, COP_SPARSE, COP_DENSE},
+		{"layers: b.w", COP_DENSE, COP_SPARSE, COP_DENSE}, {"layers: '[!b]*|a.*'", COP_PALETTE, COP_DENSE, COP_DENSE},
+	};
+	static float two[SIDE * SIDE], sparse[SIDE * SIDE], dense[SIDE * SIDE];
+	int32_t label[SIDE] = {0};
+	char stage[200];
+	known_set s;
+	cop_dataset *d = known_samples(&s, SIDE, SIDE, SIDE, label);
+
+	if (!known_parts()) skip();
+	made_for(two, sparse, dense);
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_graph *g = three(*state, two, sparse, dense);
+		float w[SIDE * SIDE];
+		snprintf(stage, sizeof stage, "- encode: {%s}", rows[i].options);
+		OK(*state, known_compress(&g, stage, d, NULL, NULL, &known_args, NULL));
+		const cop_type *a = cop__t(g, cop__find(g, "a.w")), *b = cop__t(g, cop__find(g, "b.w")), *c = cop__t(g, cop__find(g, "c.w"));
+		if (a->enc != rows[i].a || b->enc != rows[i].b || c->enc != rows[i].c) fail_msg("%s: %s %s %s", stage, cop__enc_text(a->enc), cop__enc_text(b->enc), cop__enc_text(c->enc));
+		if (a->enc) assert_int_equal(cop_type_bytes(a), 8 + 2 * 4 + 32 * 4);
+		if (b->enc) assert_int_equal(cop_type_bytes(b), 8 + 33 * 4 + 33 * 4 + 32 + 32);
+		assert_int_equal(cop_type_bytes(c), 32 * 32 * 4);
+		known_weight(w, g, "a.w");
+		assert_memory_equal(w, two, sizeof w);
+		known_weight(w, g, "b.w");
+		assert_memory_equal(w, sparse, sizeof w);
+		known_weight(w, g, "c.w");
+		assert_memory_equal(w, dense, sizeof w);
+		cop_graph_free(g);
+	}
+}
+
+/* No other encoding would be smaller in the file, or as small there and smaller in memory. */
+static void smallest(void **state)
+{
+	static const struct { const char *word; cop_codec codec; } codecs[] = {{"smallest", COP_CODEC_AUTO}, {"huffman", COP_CODEC_HUFFMAN}, {"range", COP_CODEC_RANGE}, {"raw", COP_CODEC_RAW}};
+	static float w[SIDE * SIDE];
+	int32_t label[SIDE] = {0};
+	char stage[100];
+	known_set s;
+	cop_dataset *d = known_samples(&s, SIDE, SIDE, SIDE, label);
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < LEN(codecs) * 5; i++) {
+		size_t file[3], memory[3];
+		int part = 2 << i / LEN(codecs) * 2, chosen = 0, best = 0; /* one in 2, 8 ... 512 is not zero, of as many values */
+		for (int k = 0; k < SIDE * SIDE; k++) w[k] = cop__rand(2, 2, (uint64_t)k) % (uint32_t)part ? 0 : 1 + (float)(cop__rand(3, 3, (uint64_t)k) % (uint32_t)part);
+		cop_graph *g = known_net(*state, SIDE, SIDE, w, 0, NULL);
+		snprintf(stage, sizeof stage, "- encode: {codec: %s}", codecs[i % LEN(codecs)].word);
+		OK(*state, known_compress(&g, stage, d, NULL, NULL, &known_args, NULL));
+		chosen = (int)cop__t(g, cop__find(g, "a.w"))->enc;
+		for (int e = COP_DENSE; e <= COP_SPARSE; e++) {
+			cop_type t = cop__type(COP_F32, 2, DIMS(SIDE, SIDE));
+			cop_codec codec = codecs[i % LEN(codecs)].codec;
+			cop_text out;
+			void *blob = NULL;
+			t.enc = (cop_enc)e;
+			if (e) OK(*state, cop__encode(&blob, &t.enc_bytes, *state, (cop_enc)e, w, SIDE, SIDE));
+			cop__text_init(&out, *state);
+			OK(*state, cop__store(&out, &codec, *state, &t, e ? blob : w));
+			file[e] = out.len, memory[e] = cop_type_bytes(&t);
+			if (file[e] < file[best] || (file[e] == file[best] && memory[e] < memory[best])) best = e;
+			cop__text_free(&out);
+			cop__free(*state, blob);
+		}
+		if (file[chosen] != file[best] || memory[chosen] != memory[best]) fail_msg("%s, one in %d: encoding %d, but %d is smaller", stage, part, chosen, best);
+		cop_graph_free(g);
+	}
+}
+
+/* What only products can read encoded stays dense where anything else reads it: a filter of groups, a sum. A batch norm is folded first. */
+static void readers(void **state)
+{
+	static const float ones[8 * 9] = {1, 1, 0, 1}, many[64] = {2, 2, 2, 0, 2};
+	cop_type in = cop__type(COP_F32, 4, DIMS(1, 4, 4, 8)), t1 = cop__type(COP_F32, 4, DIMS(8, 1, 1, 8)), t2 = cop__type(COP_F32, 4, DIMS(8, 3, 3, 1)), t3 = cop__type(COP_F32, 2, DIMS(8, 8)), t4 = cop__type(COP_F32, 2, DIMS(4, 8));
+	cop_conv_attr plain = {1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI}, by_channel = {1, 1, 1, 1, 1, 1, 1, 1, 8, COP_NO_LO, COP_NO_HI};
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	cop_graph *g;
+	known_set s;
+
+	if (!known_parts()) skip();
+	OK(*state, cop__graph_new(&g, *state, "readers"));
+	cop_vid x = cop__apply(g, OP_conv, &plain, VIDS(cop__input(g, "x", &in), cop__data(g, COP_PARAM, "one", &t1, many)));
+	x = cop__apply(g, OP_conv, &by_channel, VIDS(x, cop__data(g, COP_PARAM, "dw", &t2, ones)));
+	cop_vid both = cop__data(g, COP_PARAM, "both", &t3, many), alone = cop__data(g, COP_PARAM, "alone", &t4, many);
+	x = cop__apply(g, OP_add, &none, VIDS(x, cop__apply(g, OP_fc, &none, VIDS(alone, both))));
+	OK(*state, cop__output(g, x, "y"));
+	known_samples(&s, 2, 8, 0, NULL);
+	s.d.x = cop__type(COP_F32, 3, DIMS(4, 4, 8));
+	OK(*state, known_compress(&g, "- encode: {must_gain: 0}", &s.d, NULL, NULL, &known_args, NULL));
+	assert_int_not_equal(cop__t(g, cop__find(g, "one"))->enc, COP_DENSE);
+	assert_int_equal(cop__t(g, cop__find(g, "dw"))->enc, COP_DENSE);
+	assert_int_equal(cop__t(g, cop__find(g, "alone"))->enc, COP_DENSE);
+	assert_int_not_equal(cop__t(g, cop__find(g, "both"))->enc, COP_DENSE);
+	cop_graph_free(g);
+}
+
+/* ---- train and quantize: the bits of cop_train and cop_quantize ---- */
+
+static cop_status into_text(void *ud, const void *bytes, size_t size)
+{
+	cop_text *t = ud;
+	return cop__text_bytes(t, bytes, size), t->status;
+}
+
+static void same_file(const cop_graph *a, const cop_graph *b, const char *what)
+{
+	cop_text x, y;
+
+	cop__text_init(&x, a->cx);
+	cop__text_init(&y, a->cx);
+	OK(a->cx, cop_model_write(a, into_text, &x));
+	OK(a->cx, cop_model_write(b, into_text, &y));
+	if (x.len != y.len || memcmp(x.data, y.data, x.len)) fail_msg("%s: another network", what);
+	cop__text_free(&x);
+	cop__text_free(&y);
+}
+
+/* Normal numbers; the class is the largest of the first three. */
+static cop_status noise_get(void *ud, int32_t i, float *x, int32_t *label)
+{
+	for (int k = 0; k < 16; k++) x[k] = cop__rand_normal(5, *(uint32_t *)ud, (uint64_t)(16 * i + k));
+	*label = x[0] > x[1] ? x[0] > x[2] ? 0 : 2 : x[1] > x[2] ? 1 : 2;
+	return COP_OK;
+}
+
+static cop_dataset noise(uint32_t *stream, int32_t n)
+{
+	return (cop_dataset){.name = "noise", .x = cop__type(COP_F32, 1, DIMS(16)), .count = n, .classes = 3, .get = noise_get, .ud = stream};
+}
+
+static cop_graph *noise_net(cop_ctx *cx)
+{
+	cop_graph *g;
+	OK(cx, cop_zoo_build(&g, cx, "mlp-16x8x3", &(cop_zoo_args){.classes = 3, .seed = 3}));
+	return g;
+}
+
+static void train(void **state)
+{
+	static const struct { const char *options; cop_train_args a; } rows[] = {
+		{"", {0}}, {"epochs: 3", {.epochs = 3}}, {"lr: 0.2", {.lr = 0.2f}}, {"update: adam", {.update = "adam"}}, {"schedule: constant", {.schedule = "constant"}},
+		{"epochs: 2, lr: 0.1, update: sgd momentum=0.5, schedule: 'step:every=1,by=0.5'", {.epochs = 2, .lr = 0.1f, .update = "sgd momentum=0.5", .schedule = "step:every=1,by=0.5"}},
+	};
+	uint32_t stream = 1;
+	char stage[200];
+	cop_dataset set = noise(&stream, 40), *d = &set;
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_graph *g = noise_net(*state), *h = noise_net(*state), *first = noise_net(*state);
+		cop_train_args a = known_args;
+		if (rows[i].a.epochs) a.epochs = rows[i].a.epochs;
+		if (rows[i].a.lr > 0) a.lr = rows[i].a.lr;
+		a.update = rows[i].a.update;
+		a.schedule = rows[i].a.schedule;
+		OK(*state, cop_train(h, d, NULL, &a));
+		snprintf(stage, sizeof stage, "- train: {%s, may_cost: 100, must_gain: 0}", rows[i].options);
+		if (!*rows[i].options) snprintf(stage, sizeof stage, "- train: {may_cost: 100, must_gain: 0}");
+		OK(*state, known_compress(&g, stage, d, NULL, NULL, &known_args, NULL));
+		assert_memory_not_equal(cop__floats(g, cop__find(g, "fc1.w")), cop__floats(first, cop__find(first, "fc1.w")), 16);
+		same_file(g, h, stage);
+		cop_graph_free(g);
+		cop_graph_free(h);
+		cop_graph_free(first);
+	}
+}
+
+static void quantize(void **state)
+{
+	static const struct { const char *options; cop_quantize_args a; } rows[] = {
+		{"", {0}}, {"scheme: w8a8, range: mse, per: channel, round: nearest, symmetric: no", {0}}, {"scheme: w4a8", {.scheme = "w4a8"}}, {"scheme: w4a4", {.scheme = "w4a4"}},
+		{"scheme: w8", {.scheme = "w8"}}, {"scheme: fp16", {.scheme = "fp16"}}, {"range: minmax", {.range = "minmax"}}, {"range: percentile", {.range = "percentile"}},
+		{"range: kl", {.range = "kl"}}, {"per: tensor", {.per_tensor = true}}, {"symmetric: yes", {.symmetric = true}}, {"symmetric: true", {.symmetric = true}},
+		{"symmetric: false", {0}}, {"equalize: yes", {.equalize = true}}, {"bias_correct: yes", {.bias_correct = true}}, {"round: adaround, limit: 4", {.adaround = true, .limit = 4}},
+		{"keep: fc1.w", {.keep = "fc1.w"}}, {"limit: 7", {.limit = 7}}, {"max_drop: 0, scheme: w4a4", {.bounded = true, .scheme = "w4a4"}},
+		{"max_drop: 100, scheme: w4a4", {.bounded = true, .max_drop = 100, .scheme = "w4a4"}},
+	};
+	char stage[200];
+	uint32_t stream[] = {1, 2};
+	cop_dataset sets[] = {noise(&stream[0], 100), noise(&stream[1], 80)}, *d = &sets[0], *valid = &sets[1];
+	int differ = 0;
+
+	if (!known_parts()) skip();
+	cop_graph *trained = noise_net(*state), *plain = NULL;
+	cop_train_args a = known_args;
+	a.epochs = 6;
+	OK(*state, cop_train(trained, d, NULL, &a));
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_graph *g, *h;
+		cop_quantize_args q = rows[i].a;
+		q.threads = 1;
+		q.seed = known_args.seed;
+		q.valid = valid;
+		OK(*state, cop__pass_strip(&g, trained));
+		OK(*state, cop__pass_strip(&h, trained));
+		OK(*state, cop_quantize(&h, d, &q));
+		snprintf(stage, sizeof stage, "- quantize: {%s%smay_cost: 100, must_gain: 0}", rows[i].options, *rows[i].options ? ", " : "");
+		OK(*state, known_compress(&g, stage, d, valid, NULL, &known_args, NULL));
+		same_file(g, h, stage);
+		if (plain) {
+			cop_text x, y;
+			cop__text_init(&x, *state), cop__text_init(&y, *state);
+			OK(*state, cop_model_write(plain, into_text, &x));
+			OK(*state, cop_model_write(g, into_text, &y));
+			differ += x.len != y.len || memcmp(x.data, y.data, x.len);
+			cop__text_free(&x), cop__text_free(&y);
+		} else {
+			plain = h, h = NULL;
+		}
+		cop_graph_free(g);
+		cop_graph_free(h);
+	}
+	assert_in_range(differ, LEN(rows) - 5, LEN(rows) - 3); /* the options do something */
+	cop_graph_free(plain);
+	cop_graph_free(trained);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {KNOWN_TEST(share), KNOWN_TEST(share_and_train), KNOWN_TEST(encodings), KNOWN_TEST(smallest), KNOWN_TEST(readers),
+		KNOWN_TEST(train), KNOWN_TEST(quantize)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
