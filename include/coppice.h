@@ -182,7 +182,7 @@ void cop_graph_free(cop_graph *g);
 
 /* Passes in order, in the words of the CLI: "fold_bn fuse prune:by=magnitude,keep=0.1". Replaces *g. */
 cop_status cop_graph_apply(cop_graph **g, const char *spec);
-const char *cop_pass_name(int i, const char **args, const char **summary); /* NULL past the end */
+const char *cop_pass_name(int i, const char **summary); /* NULL past the end */
 
 /* The training graph of a model: forward, backward and updates.
  * spec: "loss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*"; NULL: the defaults. */
@@ -436,6 +436,23 @@ cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_ar
 /* A page about g. history: what cop_compress wrote, or NULL; check: what `coppice check` left as check/result.json in an emitted folder of this
  * network, or NULL. Both are JSON and need jansson. */
 cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t history_size, const char *check, size_t check_size);
+
+/* ---- what can be named ------------------------------------------------------------------------ */
+
+/* The tables of methods: "stages", "scores", "schedules", "passes" and so on, one a call; NULL past the end. */
+const char *cop_table_name(int i, const char **summary);
+/* Row i of a table; false past the end, and where there is no such table. */
+typedef struct cop_method { const char *name, *summary, *source; /* who published it, or NULL */ } cop_method;
+bool cop_table_row(cop_method *out, const char *table, int i);
+/* Option k of that row; false past the last. */
+typedef struct cop_method_option {
+	const char *name, *meaning;
+	const char *kind;     /* "whole", "real", "flag", "word", "text", "rates" */
+	const char *fallback; /* what it is when nobody sets it; NULL: nothing */
+	bool needed;
+	char values[400];     /* "0 to 1", "cubic, once" */
+} cop_method_option;
+bool cop_table_option(cop_method_option *out, const char *table, int i, int k);
 
 /* Optional parts found at build time, one "name version" a call; NULL past the end. */
 const char *cop_feature(int i);

@@ -6,13 +6,13 @@
 #ifndef COP_COMPRESS_H
 #define COP_COMPRESS_H
 
+#include "core/options.h"
 #include "train/policy.h"
 
 typedef enum cop_stage_kind { COP_STAGE_PRUNE, COP_STAGE_SHARE, COP_STAGE_ENCODE, COP_STAGE_TRAIN, COP_STAGE_QUANTIZE } cop_stage_kind;
 
 /* One stage. Rates are per layer pattern; the first pattern that matches a weight's name counts. */
-enum { COP_MAX_RATES = 16, COP_MAX_STAGES = 16 };
-typedef struct cop_rate { char layers[64]; float value; } cop_rate;
+enum { COP_MAX_STAGES = 16 };
 typedef struct cop_stage {
 	cop_stage_kind kind;
 	int line;                 /* of the recipe */

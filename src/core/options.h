@@ -79,6 +79,8 @@ typedef struct cop_row {
 	size_t size;                /* of the struct that they fill */
 } cop_row;
 
+#define COP_ROW(n, text) {.name = n, .summary = text} /* without options */
+
 typedef struct cop_table {
 	const char *name;               /* "scores" */
 	const char *one;                /* "score" */

@@ -6,8 +6,6 @@
 #include "core/need.h"
 #include "pass/pass.h"
 
-#include <stdio.h>
-
 #define PASS(name) extern const cop_pass cop_pass_##name;
 #include "pass/pass.def"
 #undef PASS
@@ -18,42 +16,25 @@ static const cop_pass *const passes[] = {
 #undef PASS
 };
 
-const char *cop_pass_name(int i, const char **args, const char **summary)
-{
-	if (i < 0 || i >= LEN(passes)) return NULL;
-	if (args) *args = passes[i]->args;
-	if (summary) *summary = passes[i]->summary;
-	return passes[i]->name;
-}
+static const cop_row *row(int i) { return i >= 0 && i < LEN(passes) ? &passes[i]->row : NULL; }
+const cop_table cop__passes = {"passes", "pass", "graph to graph, for `coppice apply`", row};
 
-static const char *known(void *ud, int i)
+const char *cop_pass_name(int i, const char **summary)
 {
-	(void)ud;
-	return cop_pass_name(i, NULL, NULL);
-}
+	const cop_row *r = row(i);
 
-static const cop_pass *find(cop_ctx *cx, const char *name, size_t len)
-{
-	cop_hint hint;
-	char word[64];
-
-	for (int i = 0; i < LEN(passes); i++)
-		if (strlen(passes[i]->name) == len && !memcmp(passes[i]->name, name, len)) return passes[i];
-	snprintf(word, sizeof word, "%.*s", (int)len, name);
-	cop__error(cx, COP_ARG, "there is no pass '%.60s'; `coppice passes` lists them%s", word, cop__hint(&hint, word, known, NULL));
-	return NULL;
+	if (r && summary) *summary = r->summary;
+	return r ? r->name : NULL;
 }
 
 static cop_status run_one(cop_graph **out, const cop_graph *g, const char *word, size_t len)
 {
-	const char *colon = memchr(word, ':', len);
-	size_t name = colon ? (size_t)(colon - word) : len;
-	const cop_pass *p = find(g->cx, word, name);
+	union { max_align_t align; char bytes[8192]; } options;
+	int i;
 
-	if (!p) return COP_ARG;
-	cop_args a = {g->cx, p->name, colon ? colon + 1 : word + len, colon ? len - name - 1 : 0};
-	COP_TRY(cop__args_check(&a, p->args));
-	return p->run(out, g, &a);
+	memset(&options, 0, sizeof options);
+	COP_TRY(cop__row_read(&i, &options, sizeof options, g->cx, NULL, &cop__passes, word, len));
+	return passes[i]->run(out, g, &options);
 }
 
 cop_status cop_graph_apply(cop_graph **g, const char *spec)

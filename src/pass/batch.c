@@ -328,14 +328,13 @@ void cop__part_take(const cop_parts *p, void *one, int32_t i, const void *all)
 	for (int32_t k = 0; k < p->lead; k++) memcpy((char *)one + k * p->bytes, (const char *)all + ((int64_t)k * p->samples + i) * p->bytes, (size_t)p->bytes);
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
-{
-	int32_t n = 0;
+typedef struct batch_options { int32_t n; } batch_options;
+static const cop_option options[] = {{COP_OPTION_FIELD(batch_options, n, COP_WHOLE, "samples of a batch"), .lo = 1, .hi = 1 << 20, .needed = true}, COP_OPT_END};
 
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
+{
 	*out = NULL;
-	COP_TRY(cop__args_i(a, "n", 1, 1 << 20, &n));
-	if (!n) return cop__error(g->cx, COP_ARG, "batch: n=<samples> is missing");
-	return cop__pass_batch(out, g, n);
+	return cop__pass_batch(out, g, ((const batch_options *)a)->n);
 }
 
-const cop_pass cop_pass_batch = {"batch", "n:i", "the same graph for batches of n samples", run};
+const cop_pass cop_pass_batch = {{"batch", "the same graph for batches of n samples", NULL, options, sizeof(batch_options)}, run};

@@ -65,13 +65,13 @@ static cop_status dce(cop_graph **out, const cop_graph *g, const char *keep)
 
 cop_status cop__pass_dce(cop_graph **out, const cop_graph *g) { return dce(out, g, "*"); }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
-{
-	char keep[128] = "*";
+typedef struct dce_options { char keep[128]; } dce_options;
+static const cop_option options[] = {COP_OPT_TEXT(dce_options, keep, "*", "which outputs stay: names, `*` for any run, `|` between alternatives"), COP_OPT_END};
 
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
+{
 	*out = NULL;
-	COP_TRY(cop__args_s(a, "keep", keep, sizeof keep));
-	return dce(out, g, keep);
+	return dce(out, g, ((const dce_options *)a)->keep);
 }
 
-const cop_pass cop_pass_dce = {"dce", "keep:s", "drops nodes, outputs and weights that nothing needs", run};
+const cop_pass cop_pass_dce = {{"dce", "drops nodes, outputs and weights that nothing needs", NULL, options, sizeof(dce_options)}, run};

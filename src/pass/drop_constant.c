@@ -166,10 +166,10 @@ cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, bool exa
 	return COP_OK;
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *args)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *args)
 {
 	(void)args;
 	return cop__pass_drop_constant(out, g, false);
 }
 
-const cop_pass cop_pass_drop_constant = {"drop_constant", "", "takes out channels that no input can change; exact in int8", run};
+const cop_pass cop_pass_drop_constant = {COP_ROW("drop_constant", "takes out channels that no input can change; exact in int8"), run};

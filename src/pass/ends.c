@@ -56,13 +56,13 @@ static cop_status softmax_node(cop_graph *out, const cop_graph *g, cop_vid *map,
 	return cop__copy_node(out, g, map, n);
 }
 
-static cop_status run_softmax(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run_softmax(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return copy(out, g, softmax_node);
 }
 
-const cop_pass cop_pass_drop_softmax = {"drop_softmax", "", "leaves out a softmax at the end: the class is the same, the scores are not", run_softmax};
+const cop_pass cop_pass_drop_softmax = {COP_ROW("drop_softmax", "leaves out a softmax at the end: the class is the same, the scores are not"), run_softmax};
 
 /* ---- int8_io ---- */
 
@@ -168,7 +168,7 @@ static cop_status io_node(cop_graph *out, const cop_graph *g, cop_vid *map, cop_
 	return skip(out, g, map, n);
 }
 
-static cop_status run_io(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run_io(cop_graph **out, const cop_graph *g, const void *a)
 {
 	cop_vid *map;
 
@@ -180,4 +180,4 @@ static cop_status run_io(cop_graph **out, const cop_graph *g, const cop_args *a)
 	return cop__pass_end(out, st);
 }
 
-const cop_pass cop_pass_int8_io = {"int8_io", "", "bytes in and out instead of floats, where the network quantises there", run_io};
+const cop_pass cop_pass_int8_io = {COP_ROW("int8_io", "bytes in and out instead of floats, where the network quantises there"), run_io};

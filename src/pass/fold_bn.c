@@ -123,10 +123,10 @@ cop_status cop__pass_fold_bn(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, rewrite(*out, g, map));
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return cop__pass_fold_bn(out, g);
 }
 
-const cop_pass cop_pass_fold_bn = {"fold_bn", "", "folds batch normalisation into the weights before it", run};
+const cop_pass cop_pass_fold_bn = {COP_ROW("fold_bn", "folds batch normalisation into the weights before it"), run};

@@ -55,10 +55,10 @@ cop_status cop__pass_fold_pad(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, st);
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return cop__pass_fold_pad(out, g);
 }
 
-const cop_pass cop_pass_fold_pad = {"fold_pad", "", "borders of zeros become the padding of the convolutions that read them; exact", run};
+const cop_pass cop_pass_fold_pad = {COP_ROW("fold_pad", "borders of zeros become the padding of the convolutions that read them; exact"), run};

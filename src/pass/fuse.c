@@ -43,10 +43,10 @@ cop_status cop__pass_fuse(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, st);
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return cop__pass_fuse(out, g);
 }
 
-const cop_pass cop_pass_fuse = {"fuse", "", "puts activations that clip into the layer before them", run};
+const cop_pass cop_pass_fuse = {COP_ROW("fuse", "puts activations that clip into the layer before them"), run};

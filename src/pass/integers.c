@@ -124,10 +124,10 @@ cop_status cop__pass_integers(cop_graph **out, const cop_graph *g)
 	return st;
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return cop__pass_integers(out, g);
 }
 
-const cop_pass cop_pass_integers = {"integers", "", "integer operators for what stands between a dequantize and a quantize", run};
+const cop_pass cop_pass_integers = {COP_ROW("integers", "integer operators for what stands between a dequantize and a quantize"), run};

@@ -9,14 +9,14 @@
 #ifndef COP_PASS_H
 #define COP_PASS_H
 
+#include "core/options.h"
 #include "op/op.h"
 
 typedef struct cop_pass {
-	const char *name;
-	const char *args;    /* "ratio:f by:s": the options it takes, with their kinds */
-	const char *summary; /* one line for people */
-	cop_status (*run)(cop_graph **out, const cop_graph *g, const cop_args *a);
+	cop_row row;
+	cop_status (*run)(cop_graph **out, const cop_graph *g, const void *options); /* of the row's own struct */
 } cop_pass;
+extern const cop_table cop__passes;
 
 /* ---- passes that the library calls itself ---- */
 cop_status cop__pass_dce(cop_graph **out, const cop_graph *g);

@@ -190,16 +190,20 @@ static cop_vid end_named(const cop_graph *g, const char *name)
 	return 0;
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+typedef struct patch_options { char at[128]; int32_t bands; } patch_options;
+static const cop_option options[] = {
+	COP_OPT_TEXT(patch_options, at, NULL, "the last layer that is computed so, by its weight or its result"),
+	COP_OPT_WHOLE(patch_options, bands, 2, 1 << 20, "2", "how many bands"),
+	COP_OPT_END,
+};
+
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
-	char at[128] = "";
-	int32_t bands = 2;
+	const patch_options *o = a;
 
 	*out = NULL;
-	COP_TRY(cop__args_s(a, "at", at, sizeof at));
-	COP_TRY(cop__args_i(a, "bands", 2, 1 << 20, &bands));
-	if (!end_named(g, at)) return cop__error(g->cx, COP_ARG, "patch: at='%s': there is no such layer", at);
-	return cop__pass_patch(out, g, end_named(g, at), bands);
+	if (!end_named(g, o->at)) return cop__error(g->cx, COP_ARG, "patch: at='%s': there is no such layer", o->at);
+	return cop__pass_patch(out, g, end_named(g, o->at), o->bands);
 }
 
-const cop_pass cop_pass_patch = {"patch", "at:s bands:i", "computes the layers up to one band by band, so that less is in memory; same bits", run};
+const cop_pass cop_pass_patch = {{"patch", "computes the layers up to one band by band, so that less is in memory; same bits", NULL, options, sizeof(patch_options)}, run};

@@ -77,15 +77,13 @@ static cop_status as_tflite(cop_graph **out, const cop_graph *g)
 	return cop__pass_dce(out, g);
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
-{
-	char mode[16] = "single";
+typedef struct round_options { int32_t mode; } round_options;
+static const cop_option options[] = {COP_OPT_WORD(round_options, mode, "single|tflite", "single", "`tflite` only checks that nothing was changed"), COP_OPT_END};
 
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
+{
 	*out = NULL;
-	COP_TRY(cop__args_s(a, "mode", mode, sizeof mode));
-	if (!strcmp(mode, "single")) return to_single(out, g);
-	if (!strcmp(mode, "tflite")) return as_tflite(out, g);
-	return cop__error(g->cx, COP_ARG, "round: mode=%s is unknown; single and tflite are known", mode);
+	return ((const round_options *)a)->mode ? as_tflite(out, g) : to_single(out, g);
 }
 
-const cop_pass cop_pass_round = {"round", "mode:s", "int8 layers round once (mode=single) where TFLite rounds twice: cheaper, a unit different now and then", run};
+const cop_pass cop_pass_round = {{"round", "int8 layers round once (mode=single) where TFLite rounds twice: cheaper, a unit different now and then", NULL, options, sizeof(round_options)}, run};

@@ -27,10 +27,10 @@ cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g)
 	return then(out, cop__pass_dce);
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return cop__pass_shrink(out, g);
 }
 
-const cop_pass cop_pass_shrink = {"shrink", "", "takes out all that no bit of a result needs: constant channels, borders, identities", run};
+const cop_pass cop_pass_shrink = {COP_ROW("shrink", "takes out all that no bit of a result needs: constant channels, borders, identities"), run};

@@ -270,27 +270,30 @@ static cop_status parse_drop(cop_ctx *cx, const char *text, uint8_t *keep, int32
 	}
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+typedef struct slice_options { char of[128], drop[4096]; int32_t axis; } slice_options;
+static const cop_option options[] = {
+	COP_OPT_TEXT(slice_options, of, NULL, "the value that loses some"),
+	COP_OPT_WHOLE(slice_options, axis, 0, COP_MAX_DIM - 1, "0", "along which axis"),
+	COP_OPT_TEXT(slice_options, drop, NULL, "which, as in 0-3|7"),
+	COP_OPT_END,
+};
+
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
-	char of[128] = "", drop[4096] = "";
-	int32_t axis = 0;
+	const slice_options *o = a;
+	cop_vid v = cop__find(g, o->of);
 
 	*out = NULL;
-	COP_TRY(cop__args_s(a, "of", of, sizeof of));
-	COP_TRY(cop__args_s(a, "drop", drop, sizeof drop));
-	COP_TRY(cop__args_i(a, "axis", 0, COP_MAX_DIM - 1, &axis));
-	cop_vid v = cop__find(g, of);
-	if (!v) return cop__error(g->cx, COP_ARG, "slice: of='%s': there is no such value", of);
-	if (axis >= cop__t(g, v)->rank) return cop__error(g->cx, COP_ARG, "slice: '%s' has no axis %d", of, axis);
-	int32_t n = cop__t(g, v)->dim[axis];
+	if (!v) return cop__error(g->cx, COP_ARG, "slice: of='%s': there is no such value", o->of);
+	if (o->axis >= cop__t(g, v)->rank) return cop__error(g->cx, COP_ARG, "slice: '%s' has no axis %d", o->of, o->axis);
+	int32_t n = cop__t(g, v)->dim[o->axis];
 	uint8_t *keep = cop__alloc(g->cx, (size_t)n);
 	if (!keep) return COP_NOMEM;
 	memset(keep, 1, (size_t)n);
-	cop_status st = parse_drop(g->cx, drop, keep, n);
-	if (!st) st = cop__pass_slice(out, g, v, axis, keep);
+	cop_status st = parse_drop(g->cx, o->drop, keep, n);
+	if (!st) st = cop__pass_slice(out, g, v, o->axis, keep);
 	cop__free(g->cx, keep);
 	return st;
 }
 
-const cop_pass cop_pass_slice = {"slice", "of:s axis:i drop:s",
-	"removes channels or neurons and all that goes with them", run};
+const cop_pass cop_pass_slice = {{"slice", "removes channels or neurons and all that goes with them", NULL, options, sizeof(slice_options)}, run};

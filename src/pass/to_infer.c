@@ -152,11 +152,10 @@ cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g)
 	return st;
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return cop__pass_to_infer(out, g);
 }
 
-const cop_pass cop_pass_to_infer = {"to_infer", "",
-	"the form that is deployed: folded, without dropout and leftovers", run};
+const cop_pass cop_pass_to_infer = {COP_ROW("to_infer", "the form that is deployed: folded, without dropout and leftovers"), run};

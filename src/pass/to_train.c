@@ -67,10 +67,10 @@ cop_status cop__pass_to_train(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, st);
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return cop__pass_to_train(out, g);
 }
 
-const cop_pass cop_pass_to_train = {"to_train", "", "batch statistics instead of running ones, as in training", run};
+const cop_pass cop_pass_to_train = {COP_ROW("to_train", "batch statistics instead of running ones, as in training"), run};

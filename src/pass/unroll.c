@@ -167,10 +167,10 @@ cop_status cop__pass_unroll(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, st);
 }
 
-static cop_status run(cop_graph **out, const cop_graph *g, const cop_args *a)
+static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
 	return cop__pass_unroll(out, g);
 }
 
-const cop_pass cop_pass_unroll = {"unroll", "", "recurrent layers written out step by step, as training needs them", run};
+const cop_pass cop_pass_unroll = {COP_ROW("unroll", "recurrent layers written out step by step, as training needs them"), run};

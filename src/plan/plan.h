@@ -5,7 +5,10 @@
 #ifndef COP_PLAN_H
 #define COP_PLAN_H
 
+#include "core/options.h"
 #include "op/op.h"
+
+extern const cop_table cop__targets;
 
 /* FAST: the part of the arena in fast RAM. PACK: weights that never change, as their kernels want them. FIXED: contents that are read where
  * the graph has them. */

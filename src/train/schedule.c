@@ -1,37 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * schedule - see schedule.h.
+ * schedule - see schedule.h. A row: how the rate falls over the epochs.
  */
 #include "train/schedule.h"
 
 #include <math.h>
 
+typedef struct schedule_row { cop_row row; double (*at)(const cop_schedule *s, double epoch, double epochs); } schedule_row;
+
+static double constant(const cop_schedule *s, double epoch, double epochs) { return (void)s, (void)epoch, (void)epochs, 1; }
+static double step(const cop_schedule *s, double epoch, double epochs) { return (void)epochs, pow((double)s->by, floor(epoch / (double)s->every)); }
+static double cosine(const cop_schedule *s, double epoch, double epochs)
+{
+	double to = (double)s->to;
+	return to + (1 - to) * 0.5 * (1 + cos(3.141592653589793 * COP_MIN(epoch / epochs, 1.0)));
+}
+
+#define WARMUP COP_OPT_REAL(cop_schedule, warmup, 0, 1e6, "0", "epochs over which the rate first rises from 0")
+static const cop_option of_constant[] = {WARMUP, COP_OPT_END};
+static const cop_option of_step[] = {
+	COP_OPT_REAL(cop_schedule, every, 0.001, 1e6, "10", "epochs from one fall to the next"),
+	COP_OPT_REAL(cop_schedule, by, 0, 10, "0.1", "the factor of each fall"),
+	WARMUP,
+	COP_OPT_END,
+};
+static const cop_option of_cosine[] = {COP_OPT_REAL(cop_schedule, to, 0, 1, "0", "the part of the rate that is left at the end"), WARMUP, COP_OPT_END};
+
+#define SIZE sizeof(cop_schedule)
+static const schedule_row rows[] = {
+	{{"constant", "the same rate throughout", NULL, of_constant, SIZE}, constant},
+	{{"step", "falls by a factor every few epochs", NULL, of_step, SIZE}, step},
+	{{"cosine", "falls along half a period of a cosine", "Loshchilov and Hutter 2017, arXiv 1608.03983", of_cosine, SIZE}, cosine},
+};
+static const cop_row *row(int i) { return i >= 0 && i < LEN(rows) ? &rows[i].row : NULL; }
+const cop_table cop__schedules = {"schedules", "schedule", "how the learning rate falls", row};
+
 cop_status cop__schedule_parse(cop_schedule *s, cop_ctx *cx, const char *text)
 {
-	static const char *const kinds[] = {"constant", "step", "cosine"};
-	const char *t = text ? text : "cosine";
-	size_t name = strcspn(t, ":, ");
-	cop_hint hint;
-	cop_args a = {cx, "schedule", t + name + (t[name] != 0), strlen(t + name + (t[name] != 0))};
+	int i;
 
-	*s = (cop_schedule){.every = 10, .by = 0.1f};
-	int k = 0;
-	while (k < LEN(kinds) && (strlen(kinds[k]) != name || memcmp(kinds[k], t, name))) k++;
-	if (k == LEN(kinds)) return cop__error(cx, COP_ARG, "schedule '%.*s': must be constant, step or cosine%s", (int)name, t, cop__hint_in(&hint, t, name, "constant step cosine"));
-	s->kind = k == 0 ? COP_CONSTANT : k == 1 ? COP_STEP : COP_COSINE;
-	COP_TRY(cop__args_check(&a, "every by to warmup"));
-	COP_TRY(cop__args_f(&a, "every", 0.001f, 1e6f, &s->every));
-	COP_TRY(cop__args_f(&a, "by", 0, 10, &s->by));
-	COP_TRY(cop__args_f(&a, "to", 0, 1, &s->to));
-	return cop__args_f(&a, "warmup", 0, 1e6f, &s->warmup);
+	if (!text) text = "cosine";
+	*s = (cop_schedule){0};
+	COP_TRY(cop__row_read(&i, s, sizeof *s, cx, "schedule", &cop__schedules, text, strlen(text)));
+	s->kind = i;
+	return COP_OK;
 }
 
 float cop__schedule_at(const cop_schedule *s, double epoch, double epochs)
 {
 	double up = s->warmup > 0 && epoch < (double)s->warmup ? epoch / (double)s->warmup : 1;
-
-	if (s->kind == COP_CONSTANT) return (float)up;
-	if (s->kind == COP_STEP) return (float)(up * pow((double)s->by, floor(epoch / (double)s->every)));
-	double to = (double)s->to;
-	return (float)(up * (to + (1 - to) * 0.5 * (1 + cos(3.141592653589793 * COP_MIN(epoch / epochs, 1.0)))));
+	return (float)(up * rows[s->kind].at(s, epoch, epochs));
 }

@@ -35,6 +35,7 @@ static const char *const lines[] = {
         "data|export|synth-digits|--limit|5|-o|x.npy|--json",
         "zoo|--json",
         "passes|--json",
+        "schedules|--json",
         "targets|--json",
 };
 
@@ -64,7 +65,7 @@ static const struct {
         {"train|net.txt|--data|synth-digits|-o|y.cop", 7, "net.txt: no such file"},
         {"emit|net.cop|-o|out|--target|cortexm4", 2, "did you mean 'cortex-m4'?"},
         {"apply|net.cop|fusee|-o|y.cop", 2, "did you mean 'fuse'?"},
-        {"apply|net.cop|batch:m=2|-o|y.cop", 2, "unknown option 'm'; it takes: n"},
+        {"apply|net.cop|batch:m=2|-o|y.cop", 2, "batch: there is no option 'm'; it takes n"},
         {"train|mlp-784x10|--data|synth-digits|-o|y.cop|--update|adamm", 2, "did you mean 'adam'?"},
         {"train|mlp-784x10|--data|synth-digits|-o|y.cop|--schedule|cosin", 2, "did you mean 'cosine'?"},
         {"data|lst", 2, "did you mean 'list'?"},

@@ -125,7 +125,7 @@ static void on_one(cop_ctx *cx, cop_graph *g, const char *what)
 	const char *pass;
 	cop_status st;
 
-	for (int i = 0; (pass = cop_pass_name(i, NULL, NULL)); i++) {
+	for (int i = 0; (pass = cop_pass_name(i, NULL)); i++) {
 		cop_graph *copy = NULL;
 		char full[160];
 		cop_vid *map;

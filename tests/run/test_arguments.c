@@ -87,7 +87,7 @@ static void graphs(void **state)
 	assert_null(cop_graph_input_name(g, 7));
 	assert_null(cop_graph_class(g, -1));
 	assert_null(cop_graph_target(g, 5));
-	assert_null(cop_pass_name(-1, NULL, NULL));
+	assert_null(cop_pass_name(-1, NULL));
 	assert_null(cop_zoo_name(-1, NULL));
 	assert_null(cop_target_name(-1, NULL));
 	assert_null(cop_feature(-1));

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * list - what can be named: a verb for each table of methods, all of them this one.
+ */
+#include "cli.h"
+
+#include <string.h>
+
+/* {"name", "kind", "values", "default", "needed", "meaning"} */
+static void put_option(cli *c, const cop_method_option *o)
+{
+	cli_put_item(c, NULL);
+	cli_put_text(c, "name", o->name);
+	cli_put_text(c, "kind", o->kind);
+	cli_put_text(c, "values", o->values);
+	cli_put_text(c, "default", o->fallback ? o->fallback : "");
+	cli_put_bool(c, "needed", o->needed);
+	cli_put_text(c, "meaning", o->meaning);
+	cli_put_item_end(c);
+	bool text = !strcmp(o->kind, "text");
+	cli_out(c, "    %-14s %s", o->name, o->meaning);
+	if (!text) cli_out(c, "; %s", o->values);
+	if (o->needed) cli_out(c, " (needed)");
+	else if (o->fallback && *o->fallback) cli_out(c, " (%s)", o->fallback);
+	cli_out(c, "\n");
+}
+
+static void put_row(cli *c, const cop_method *m, const char *table, int i)
+{
+	cop_method_option o;
+
+	cli_put_item(c, NULL);
+	cli_put_text(c, "name", m->name);
+	cli_put_text(c, "summary", m->summary);
+	cli_put_text(c, "source", m->source ? m->source : "");
+	cli_out(c, m->source ? "%-16s %s (%s)\n" : "%-16s %s\n", m->name, m->summary, m->source);
+	cli_put_list(c, "options");
+	for (int k = 0; cop_table_option(&o, table, i, k); k++) put_option(c, &o);
+	cli_put_end(c);
+	cli_put_item_end(c);
+}
+
+static cop_status list(cli *c, int argc, char **argv, const char *table, const char *doc)
+{
+	const cli_line line = {.args = "", .doc = doc};
+	cop_method m;
+
+	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	cli_put_list(c, table);
+	for (int i = 0; cop_table_row(&m, table, i); i++) put_row(c, &m, table, i);
+	cli_put_end(c);
+	return COP_OK;
+}
+
+#define LIST(name, doc) \
+	cop_status cmd_##name(cli *c, int argc, char **argv) { return list(c, argc, argv, #name, doc); }
+LIST(passes, "Lists the passes of `coppice apply` with their options.\vExample:\n  coppice passes\n  coppice apply net.cop \"batch:n=8 fuse\" -o out.cop")
+LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\vExample:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
+LIST(targets, "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n  coppice emit small.cop --target cortex-m4 -o out/")
