@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #include "op/op.h"
-#include "plan/plan.h"
+#include "run/deploy.h"
 
 static inline cop_ctx *new_ctx(void)
 {

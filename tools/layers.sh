@@ -25,10 +25,10 @@ real=$(find . -name '*.[ch]' ! -path './cli/*' ! -path './kernel/*' ! -path './c
 grep -rn '^#include "' --include='*.c' --include='*.h' . | sed 's|^\./||' | awk '
 BEGIN {
 	may["core"] = "kernel"; may["kernel"] = ""; may["graph"] = "core"; may["op"] = "core graph kernel"
-	may["enc"] = "core graph"; may["pass"] = "core graph op"; may["plan"] = "core graph op kernel pass"; may["run"] = "core graph kernel plan"
+	may["enc"] = "core graph"; may["pass"] = "core graph op"; may["plan"] = "core graph op kernel pass"; may["run"] = "core graph kernel pass plan"
 	may["emit"] = "core graph op kernel pass plan"; may["io"] = "core enc graph op"; may["data"] = "core"
-	may["zoo"] = "core graph op"; may["train"] = "core data enc graph io op pass plan"
-	may["compress"] = "core data enc graph io op pass plan train"; may["report"] = "core graph io"; may["cli"] = ""
+	may["zoo"] = "core graph op"; may["train"] = "core data enc graph io op pass plan run"
+	may["compress"] = "core data enc graph io op pass plan run train"; may["report"] = "core graph io"; may["cli"] = ""
 }
 {
 	split($0, part, ":"); file = part[1]; from = file; sub("/.*", "", from)

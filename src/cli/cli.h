@@ -154,7 +154,9 @@ typedef struct cli_deployed {
 cop_status cli_deploy(
         cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session);
 cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session, const cli_form *form);
-void cli_deployed_free(cli_deployed *d);
+/* A plan of d->g and a session on this machine, with all its kernels or the portable ones. */
+cop_status cli_start(cli_deployed *d, cli *c, bool portable, int threads);
+void cli_deployed_free(cli_deployed *d); /* after a failure of cli_start, too */
 
 /* ---- samples for a network (samples.c) ---- */
 typedef struct cli_samples {

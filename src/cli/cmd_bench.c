@@ -105,7 +105,6 @@ static cop_status step_of_training(cli_deployed *d, cli *c, const job *j)
 {
 	char spec[256];
 	cop_graph *model;
-	cop_target t;
 
 	*d = (cli_deployed){0};
 	snprintf(spec, sizeof spec, "batch:n=%d", j->batch);
@@ -113,10 +112,7 @@ static cop_status step_of_training(cli_deployed *d, cli *c, const job *j)
 	cop_status st = j->batch ? cop_graph_apply(&model, spec) : COP_OK;
 	if (!st) st = cop_graph_train(&d->g, model, j->update ? j->update : "sgd momentum=0.9");
 	cop_graph_free(model);
-	if (!st) st = cop_target_find(&t, c->cx, "host");
-	t.threads = j->threads;
-	if (!st) st = cop_plan_build(&d->plan, &d->g, 1, &t);
-	if (!st) st = cop_session_new(&d->s, d->plan, j->threads);
+	if (!st) st = cli_start(d, c, false, j->threads);
 	if (st) cli_deployed_free(d);
 	return st;
 }

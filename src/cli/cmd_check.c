@@ -111,24 +111,15 @@ static cop_status run(job *j, cli_child *o)
 
 /* ---- the same here ---- */
 
-typedef struct host {
-	cop_graph *g;
-	cop_plan *plan;
-	cop_session *s;
-	FILE *x, *y;
-} host;
+typedef struct host { cli_deployed d; FILE *x, *y; } host;
 
 static cop_status open_host(host *h, const job *j)
 {
 	char path[PATH_SIZE];
-	cop_target t;
 
-	CLI_TRY(cop_target_find(&t, j->c->cx, "host"));
-	t.isa = 0; /* the portable kernels */
-	CLI_TRY(cop_model_load(&h->g, j->c->cx, in_folder(path, j, "model.cop")));
-	if (j->form.rounding || j->form.as_is) CLI_TRY(cli_form_apply(&h->g, &j->form));
-	CLI_TRY(cop_plan_build(&h->plan, &h->g, 1, &t));
-	CLI_TRY(cop_session_new(&h->s, h->plan, 1));
+	CLI_TRY(cop_model_load(&h->d.g, j->c->cx, in_folder(path, j, "model.cop")));
+	if (j->form.rounding || j->form.as_is) CLI_TRY(cli_form_apply(&h->d.g, &j->form));
+	CLI_TRY(cli_start(&h->d, j->c, true, 1));
 	if (!(h->x = fopen(in_folder(path, j, "x.bin"), "rb"))) return cli_fail(j->c, COP_IO, "%s: %s", path, strerror(errno));
 	if (!(h->y = fopen(in_folder(path, j, "y.bin"), "rb"))) return cli_fail(j->c, COP_IO, "%s: %s", path, strerror(errno));
 	return COP_OK;
@@ -138,9 +129,7 @@ static void close_host(host *h)
 {
 	if (h->x) fclose(h->x);
 	if (h->y) fclose(h->y);
-	cop_session_free(h->s);
-	cop_plan_free(h->plan);
-	cop_graph_free(h->g);
+	cli_deployed_free(&h->d);
 }
 
 /* Where two results of the same type part. */
@@ -165,13 +154,13 @@ static cop_status one_run(const job *j, host *h, int64_t run)
 	cop_type t;
 	cop_tensor v;
 
-	for (int32_t i = 0; cop_graph_io_type(h->g, false, i, &t); i++) {
-		CLI_TRY(cop_session_io(h->s, 0, i, false, &v));
+	for (int32_t i = 0; cop_graph_io_type(h->d.g, false, i, &t); i++) {
+		CLI_TRY(cop_session_io(h->d.s, 0, i, false, &v));
 		if (fread(v.data, 1, cop_type_bytes(&t), h->x) != cop_type_bytes(&t)) return cli_fail(j->c, COP_FORMAT, "%s/check/x.bin: ends within input %d of run %lld", j->folder, i, (long long)run);
 	}
-	CLI_TRY(cop_session_run(h->s, 0));
-	for (int32_t i = 0; cop_graph_io_type(h->g, true, i, &t); i++) {
-		CLI_TRY(cop_session_io(h->s, 0, i, true, &v));
+	CLI_TRY(cop_session_run(h->d.s, 0));
+	for (int32_t i = 0; cop_graph_io_type(h->d.g, true, i, &t); i++) {
+		CLI_TRY(cop_session_io(h->d.s, 0, i, true, &v));
 		uint8_t *got = malloc(cop_type_bytes(&t));
 		cop_status st = got ? COP_OK : cli_fail(j->c, COP_NOMEM, "out of memory for an output");
 		if (!st && fread(got, 1, cop_type_bytes(&t), h->y) != cop_type_bytes(&t))
@@ -185,7 +174,7 @@ static cop_status one_run(const job *j, host *h, int64_t run)
 
 static cop_status compare_all(const job *j)
 {
-	host h = {.g = NULL};
+	host h = {.x = NULL};
 	cop_status st = open_host(&h, j);
 
 	for (int64_t i = 0; !st && i < j->runs; i++) st = one_run(j, &h, i);

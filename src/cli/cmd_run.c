@@ -116,21 +116,15 @@ static cop_status load(cli *c, const job *j, const cop_tensor *in, int64_t i, in
 	return cop_tensor_copy(c->cx, &part, &from);
 }
 
-static cop_status run(cop_tensor *y, cli *c, const job *j, cop_graph *g)
+/* Of a session for batches. */
+static cop_status run(cop_tensor *y, cli *c, const job *j, cop_session *s)
 {
 	int64_t n = j->d.count;
-	cop_plan *p = NULL;
-	cop_session *s = NULL;
+	cop_status st = COP_OK;
 	cop_tensor in, out;
-	cop_target host;
 
-	CLI_TRY(cop_target_find(&host, c->cx, "host"));
-	host.threads = cli_threads(c);
-	cop_status st = cop_plan_build(&p, &g, 1, &host);
-	if (!st) st = cop_session_new(&s, p, host.threads);
-	if (!st) st = cop_session_io(s, 0, 0, false, &in);
-	if (!st) st = cop_session_io(s, 0, 0, true, &out);
-	if (st) goto done;
+	CLI_TRY(cop_session_io(s, 0, 0, false, &in));
+	CLI_TRY(cop_session_io(s, 0, 0, true, &out));
 	size_t bytes = cop_type_bytes(&out.type);
 	float *room = j->fitted ? malloc(sizeof *room * (size_t)j->batch * (size_t)j->each) : NULL;
 	y->data = malloc(cop_type_bytes(&y->type) + 1);
@@ -142,9 +136,6 @@ static cop_status run(cop_tensor *y, cli *c, const job *j, cop_graph *g)
 		if (!st) memcpy((char *)y->data + (size_t)(i / j->batch) * bytes, out.data, k < j->batch ? bytes / (size_t)j->batch * (size_t)k : bytes);
 	}
 	free(room);
-done:
-	cop_session_free(s);
-	cop_plan_free(p);
 	return st;
 }
 
@@ -180,22 +171,23 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	        "Example:\n  coppice run small.cop digits.npy -o scores.npy\n  coppice run net.onnx input_0.pb input_1.npy -o out/",
 	        option, &j, j.arg, 1 + CLI_MOST_INPUTS, 2};
 	cop_tensor y = {0};
-	cop_graph *g = NULL;
+	cli_deployed d = {0};
 	char shape[64];
 
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	if (cli_runs_once(j.arg[0], j.arg + 1, j.out)) return cli_run_once(c, j.arg[0], j.arg + 1, j.out);
 	CLI_TRY(cli_can_write(c, j.out));
 	CLI_TRY(cop_tensor_read(&j.x, c->cx, j.arg[1]));
-	cop_status st = cli_model(&g, c, j.arg[0]);
-	if (!st) st = cli_samples_set(c, g, &j.s);
-	if (!st) st = samples(c, &j, g);
-	if (!st) st = cop_graph_io(g, NULL, &y.type);
+	cop_status st = cli_model(&d.g, c, j.arg[0]);
+	if (!st) st = cli_samples_set(c, d.g, &j.s);
+	if (!st) st = samples(c, &j, d.g);
+	if (!st) st = cop_graph_io(d.g, NULL, &y.type);
 	if (!st && !j.as_is) cli_stacked(&y.type, j.first, j.held > 1 ? j.d.count : j.d.count * j.first);
 	y.type.q = (cop_quant){.axis = -1}; /* lives no longer than the graph */
-	if (!st) st = model_for(&g, c, &j);
-	if (!st) st = cop_graph_apply(&g, "to_infer fuse");
-	if (!st) st = run(&y, c, &j, g);
+	if (!st) st = model_for(&d.g, c, &j);
+	if (!st) st = cop_graph_apply(&d.g, "to_infer fuse");
+	if (!st) st = cli_start(&d, c, false, cli_threads(c));
+	if (!st) st = run(&y, c, &j, d.s);
 	if (!st) st = cop_npy_write(c->cx, j.out, &y);
 	if (!st) {
 		cli_shape(shape, sizeof shape, &y.type);
@@ -204,12 +196,12 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 		cli_put_text(c, "shape", shape);
 		cli_out(c, "%s: %s\n", j.out, shape);
 		cop_type more;
-		if (cop_graph_io_type(g, true, 1, &more)) cli_note(c, "%s holds only the first of several results; `-o FOLDER/` writes all of them", j.out);
-		classes(c, g, &y, j.d.count);
+		if (cop_graph_io_type(d.g, true, 1, &more)) cli_note(c, "%s holds only the first of several results; `-o FOLDER/` writes all of them", j.out);
+		classes(c, d.g, &y, j.d.count);
 	}
 	free(y.data);
 	cop_data_free(j.fitted);
-	cop_graph_free(g);
+	cli_deployed_free(&d);
 	cop_free(c->cx, j.x.data);
 	return st;
 }

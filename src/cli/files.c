@@ -163,6 +163,17 @@ cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t 
 	return st;
 }
 
+cop_status cli_start(cli_deployed *d, cli *c, bool portable, int threads)
+{
+	cop_target t;
+
+	CLI_TRY(cop_target_find(&t, c->cx, "host"));
+	t.threads = threads;
+	if (portable) t.isa = 0;
+	CLI_TRY(cop_plan_build(&d->plan, &d->g, 1, &t));
+	return cop_session_new(&d->s, d->plan, threads);
+}
+
 void cli_deployed_free(cli_deployed *d)
 {
 	cop_session_free(d->s);

@@ -38,7 +38,7 @@ typedef struct job {
 	form form[CLI_MOST_INPUTS];
 	int n_x, n_y;
 	int32_t runs; /* times that the network runs */
-	cop_graph *g;
+	cli_deployed d;
 } job;
 
 /* The network for these arrays, as the file has it. */
@@ -47,14 +47,14 @@ static cop_status model_for(job *j, cli *c, const char *model)
 	cop_import_args args = cli_import_args(c);
 
 	args.batch = j->x[0].type.rank ? j->x[0].type.dim[0] : 0, args.n_given = j->n_x, args.given = j->x;
-	return ends(model, ".onnx") ? cop_model_import(&j->g, c->cx, model, &args) : cli_model(&j->g, c, model);
+	return ends(model, ".onnx") ? cop_model_import(&j->d.g, c->cx, model, &args) : cli_model(&j->d.g, c, model);
 }
 
 /* The array at or behind *i that is for input `at`: an empty one is for none. False past the end. */
 static bool next_input(const job *j, int *i, int at, cop_type *want)
 {
 	while (*i < j->n_x && !cop_type_count(&j->x[*i].type)) ++*i;
-	return *i < j->n_x && cop_graph_io_type(j->g, false, at, want);
+	return *i < j->n_x && cop_graph_io_type(j->d.g, false, at, want);
 }
 
 static form form_of(const cop_type *x, const cop_type *t, int32_t runs)
@@ -86,9 +86,9 @@ static cop_status set_outputs(job *j, cli *c)
 {
 	cop_type t;
 
-	for (j->n_y = 0; cop_graph_io_type(j->g, true, j->n_y, &t);) j->n_y++;
+	for (j->n_y = 0; cop_graph_io_type(j->d.g, true, j->n_y, &t);) j->n_y++;
 	if (!(j->y = calloc((size_t)j->n_y + 1, sizeof *j->y))) return cli_fail(c, COP_NOMEM, "out of memory for %d results", j->n_y);
-	for (int i = 0; i < j->n_y && cop_graph_io_type(j->g, true, i, &t); i++) {
+	for (int i = 0; i < j->n_y && cop_graph_io_type(j->d.g, true, i, &t); i++) {
 		j->y[i].type = t;
 		j->y[i].type.q = (cop_quant){.axis = -1}; /* lives no longer than the graph */
 	}
@@ -102,9 +102,9 @@ static cop_status resize(job *j)
 	cop_type t;
 	char spec[40];
 
-	if (!x->rank || x->dim[0] < 2 || !cop_graph_io_type(j->g, false, 0, &t) || !t.rank || t.dim[0] == x->dim[0]) return COP_OK;
+	if (!x->rank || x->dim[0] < 2 || !cop_graph_io_type(j->d.g, false, 0, &t) || !t.rank || t.dim[0] == x->dim[0]) return COP_OK;
 	snprintf(spec, sizeof spec, "batch:n=%d", x->dim[0]);
-	return cop_graph_apply(&j->g, spec);
+	return cop_graph_apply(&j->d.g, spec);
 }
 
 /* Is the first axis of every array some times one of that length? */
@@ -120,7 +120,7 @@ static bool rows_of(const job *j, int32_t length)
 /* How the samples of the arrays go through the network. */
 static cop_status plan_runs(job *j, cli *c)
 {
-	int32_t held = cop_graph_batch(j->g);
+	int32_t held = cop_graph_batch(j->d.g);
 	cop_type t;
 
 	if (!(j->runs = count_runs(j))) {
@@ -130,8 +130,8 @@ static cop_status plan_runs(job *j, cli *c)
 	}
 	CLI_TRY(set_outputs(j, c));
 	if (j->runs < 2) return COP_OK;
-	int32_t first = cop_graph_io_type(j->g, false, 0, &t) && t.rank && rows_of(j, t.dim[0]) ? t.dim[0] : 1; /* the axis that has grown; 1: a new one */
-	bool at_once = !cop_graph_keeps_state(j->g) && rows_of(j, held) && (int64_t)j->runs * held <= 1 << 20 && cli_batched(&j->g, held, j->runs * held);
+	int32_t first = cop_graph_io_type(j->d.g, false, 0, &t) && t.rank && rows_of(j, t.dim[0]) ? t.dim[0] : 1; /* the axis that has grown; 1: a new one */
+	bool at_once = !cop_graph_keeps_state(j->d.g) && rows_of(j, held) && (int64_t)j->runs * held <= 1 << 20 && cli_batched(&j->d.g, held, j->runs * held);
 	for (int i = 0; i < j->n_y; i++) cli_stacked(&j->y[i].type, first, j->runs * first);
 	if (at_once) memset(j->form, 0, sizeof j->form), j->runs = 1;
 	return COP_OK;
@@ -147,7 +147,7 @@ static cop_status check_inputs(cli *c, const job *j)
 		const cop_type *x = &j->x[i].type;
 		int32_t times = j->runs > 1 && j->form[i] ? j->runs : 1;
 		if (!cop_type_count(x)) continue;
-		if (!cop_graph_io_type(j->g, false, at, &want)) return cli_fail(c, COP_ARG, "%s: the network has %d inputs only", j->name[i], at);
+		if (!cop_graph_io_type(j->d.g, false, at, &want)) return cli_fail(c, COP_ARG, "%s: the network has %d inputs only", j->name[i], at);
 		cli_shape(have, sizeof have, x);
 		cli_shape(need, sizeof need, &want);
 		if (cop_type_count(x) != times * cop_type_count(&want)) return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network %s", j->name[i], have, at, need);
@@ -156,7 +156,7 @@ static cop_status check_inputs(cli *c, const job *j)
 			        j->name[i], have, at, need);
 		at++;
 	}
-	if (cop_graph_io_type(j->g, false, at, &want)) return cli_fail(c, COP_ARG, "the network has more inputs than the %d arrays given", j->n_x);
+	if (cop_graph_io_type(j->d.g, false, at, &want)) return cli_fail(c, COP_ARG, "the network has more inputs than the %d arrays given", j->n_x);
 	return COP_OK;
 }
 
@@ -225,22 +225,12 @@ static cop_status write_all(cli *c, const job *j, const char *out)
 
 static cop_status run_job(job *j, cli *c, const char *model)
 {
-	cop_plan *p = NULL;
-	cop_session *s = NULL;
-	cop_target t;
-
 	CLI_TRY(model_for(j, c, model));
 	CLI_TRY(plan_runs(j, c));
 	CLI_TRY(check_inputs(c, j));
-	CLI_TRY(cop_graph_apply(&j->g, "to_infer fuse"));
-	CLI_TRY(cop_target_find(&t, c->cx, "host"));
-	t.threads = cli_threads(c);
-	cop_status st = cop_plan_build(&p, &j->g, 1, &t);
-	if (!st) st = cop_session_new(&s, p, t.threads);
-	if (!st) st = run_all(c, s, j);
-	cop_session_free(s);
-	cop_plan_free(p);
-	return st;
+	CLI_TRY(cop_graph_apply(&j->d.g, "to_infer fuse"));
+	CLI_TRY(cli_start(&j->d, c, false, cli_threads(c)));
+	return run_all(c, j->d.s, j);
 }
 
 cop_status cli_run_once(cli *c, const char *model, const char *const *inputs, const char *out)
@@ -254,7 +244,7 @@ cop_status cli_run_once(cli *c, const char *model, const char *const *inputs, co
 	for (; !st && j->n_x < CLI_MOST_INPUTS && inputs[j->n_x]; j->n_x++) st = cop_tensor_read(&j->x[j->n_x], c->cx, inputs[j->n_x]);
 	if (!st) st = run_job(j, c, model);
 	if (!st) st = write_all(c, j, out);
-	cop_graph_free(j->g);
+	cli_deployed_free(&j->d);
 	for (int i = 0; i < j->n_x; i++) cop_free(c->cx, j->x[i].data);
 	for (int i = 0; j->y && i < j->n_y; i++) free(j->y[i].data);
 	free(j->y);

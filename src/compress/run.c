@@ -10,6 +10,7 @@
 #include "compress/resume.h"
 #include "io/cop/checkpoint.h"
 #include "pass/pass.h"
+#include "run/deploy.h"
 
 #include <stdio.h>
 #include <time.h>

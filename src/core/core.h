@@ -124,6 +124,9 @@ void cop__signals_go(const cop_signals *old);
 uint32_t cop__cpu_isa(void);                        /* what the machine has */
 cop_status cop__isa_from_env(cop_ctx *cx);          /* applies COPPICE_ISA=ref|avx2|avx512|neon */
 
+/* ---- time ---- */
+double cop__seconds(void); /* since some moment; never goes back */
+
 /* ---- random numbers: counter-based, the same on every machine and in any order ---- */
 uint32_t cop__rand(uint64_t seed, uint32_t stream, uint64_t index);
 float cop__rand_unit(uint64_t seed, uint32_t stream, uint64_t index);   /* [0, 1) */

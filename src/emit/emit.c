@@ -12,7 +12,6 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdio.h>
 
 enum { STACK = 1024 }; /* bytes that are kept for it; sections.ld insists on them */
 
@@ -31,14 +30,11 @@ static cop_status make_name(cop_emission *e, const char *name)
 
 static cop_status infer_graph(cop_emission *e)
 {
-	cop_graph *plain = NULL, *fused = NULL;
-	cop_status st = e->graph[COP_EMIT_TRAIN] ? cop__pass_strip(&plain, e->model) : cop__pass_to_infer(&plain, e->model);
+	cop_graph **g = &e->graph[COP_EMIT_INFER];
 
-	if (!st) st = cop__pass_fuse(&fused, plain);
-	if (!st) st = cop__pass_dce(&e->graph[COP_EMIT_INFER], fused);
-	cop_graph_free(plain);
-	cop_graph_free(fused);
-	return st;
+	COP_TRY((e->graph[COP_EMIT_TRAIN] ? cop__pass_strip : cop__pass_to_infer)(g, e->model));
+	COP_TRY(cop__pass_then(g, cop__pass_fuse));
+	return cop__pass_then(g, cop__pass_dce);
 }
 
 /* Budgets are checked below, by what is printed. */

@@ -64,6 +64,16 @@ cop_status cop__pass_end(cop_graph **out, cop_status st)
 	return st;
 }
 
+cop_status cop__pass_then(cop_graph **g, cop_pass_fn *pass)
+{
+	cop_graph *next = NULL;
+	cop_status st = pass(&next, *g);
+
+	cop_graph_free(*g);
+	*g = next;
+	return cop__pass_end(g, st);
+}
+
 cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc, cop_decode_fn *decode)
 {
 	cop_vid *map;

@@ -19,6 +19,9 @@ typedef struct cop_pass {
 extern const cop_table cop__passes;
 
 /* ---- passes that the library calls itself ---- */
+typedef cop_status cop_pass_fn(cop_graph **out, const cop_graph *g);
+/* One more pass over *g, which it takes the place of; after a failure *g is NULL. */
+cop_status cop__pass_then(cop_graph **g, cop_pass_fn *pass);
 cop_status cop__pass_dce(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n);
 /* The same, for data whose samples have `each` numbers in the first input (0: not known). With `got` a network whose samples
@@ -38,6 +41,8 @@ cop_status cop__pass_fold_bn(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_unroll(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_to_train(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g);
+/* What is run, measured and quantised of a model: to_infer, then fuse. */
+cop_status cop__pass_deploy(cop_graph **out, const cop_graph *g);
 /* The part of the network before `end` in bands of its rows; the names of what is within are lost. */
 cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int32_t bands);
 /* exact: of f32 layers only channels that later layers multiply by 0, so that no bit changes. */

@@ -5,26 +5,15 @@
  */
 #include "pass/pass.h"
 
-/* Runs one more pass over *g, which it replaces. */
-static cop_status then(cop_graph **g, cop_status (*pass)(cop_graph **out, const cop_graph *g))
-{
-	cop_graph *next = NULL;
-	cop_status st = pass(&next, *g);
-
-	cop_graph_free(*g);
-	*g = st ? NULL : next;
-	return st;
-}
-
 static cop_status drop(cop_graph **out, const cop_graph *g) { return cop__pass_drop_constant(out, g, true); }
 
 cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g)
 {
 	*out = NULL;
 	COP_TRY(cop__pass_strip(out, g));
-	COP_TRY(then(out, cop__pass_fold_pad));
-	COP_TRY(then(out, drop));
-	return then(out, cop__pass_dce);
+	COP_TRY(cop__pass_then(out, cop__pass_fold_pad));
+	COP_TRY(cop__pass_then(out, drop));
+	return cop__pass_then(out, cop__pass_dce);
 }
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)

@@ -140,16 +140,16 @@ static cop_status freeze(cop_graph *g)
 
 cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g)
 {
-	cop_graph *folded = NULL, *plain = NULL;
-	cop_status st = cop__pass_fold_bn(&folded, g);
+	COP_TRY(cop__pass_fold_bn(out, g));
+	COP_TRY(cop__pass_then(out, cop__pass_strip));
+	COP_TRY(cop__pass_then(out, cop__pass_dce));
+	return cop__pass_end(out, freeze(*out));
+}
 
-	*out = NULL;
-	if (!st) st = cop__pass_strip(&plain, folded);
-	if (!st) st = cop__pass_dce(out, plain);
-	if (!st) st = freeze(*out);
-	cop_graph_free(folded);
-	cop_graph_free(plain);
-	return st;
+cop_status cop__pass_deploy(cop_graph **out, const cop_graph *g)
+{
+	COP_TRY(cop__pass_to_infer(out, g));
+	return cop__pass_then(out, cop__pass_fuse);
 }
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)

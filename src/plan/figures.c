@@ -177,12 +177,39 @@ static double energy_pj(const cop_graph *g, const cop_plan *p)
 	return pj;
 }
 
-/* A graph that was made for a batch, as it is for one sample; shapes of a file stay as they are. */
+/* A graph that was made for a batch, as it is deployed for one sample; shapes of a file stay as they are. */
 static cop_status for_one(cop_graph **out, const cop_graph *g)
 {
 	int32_t samples = g->n_input ? g->value[g->input[0]].samples : 0;
 
-	return samples > 1 ? cop__pass_batch(out, g, 1) : cop__pass_strip(out, g);
+	COP_TRY(samples > 1 ? cop__pass_batch(out, g, 1) : cop__pass_strip(out, g));
+	return cop__pass_then(out, cop__pass_deploy);
+}
+
+/* What was trained of a model. */
+static cop_status count_weights(cop_figures *out, const cop_graph *g)
+{
+	bool *table = cop__alloc(g->cx, (size_t)g->n_value + 1);
+
+	if (!table) return COP_NOMEM;
+	find_tables(table, g);
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if ((x->role != COP_PARAM && x->role != COP_CONST) || table[v]) continue;
+		out->parameters += cop_type_count(&x->type);
+		out->nonzero += nonzero(x);
+	}
+	cop__free(g->cx, table);
+	return COP_OK;
+}
+
+static void count_macs(cop_figures *out, const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		cop_cost cost = {0};
+		if (cop__op(g, n)->cost) cop__op(g, n)->cost(g, n, &cost);
+		out->macs += live_macs(g, n, cost.mac);
+	}
 }
 
 cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_target *t)
@@ -190,39 +217,23 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 	COP_NEED(COP_CX(model), out);
 	COP_NEED(COP_CX(model), model);
 	COP_NEED(COP_CX(model), t);
-	cop_graph *one = NULL, *g = NULL, *fused = NULL;
+	cop_graph *g = NULL;
 	cop_plan *p = NULL;
 	cop_target open = *t;
-	cop_status st = for_one(&one, model);
 
 	*out = (cop_figures){0};
 	open.ram = open.flash = 0;
 	open.isa &= COP_ISA_DSP; /* the figures of what is emitted: none of this machine's fast kernels and their scratch */
-	if (!st) st = cop__pass_to_infer(&g, one);
-	if (!st) st = cop__pass_fuse(&fused, g);
-	if (!st) st = cop_plan_build(&p, &fused, 1, &open);
-	bool *table = cop__alloc(model->cx, (size_t)model->n_value + 1);
-	if (table) find_tables(table, model);
-	else st = COP_NOMEM;
-	for (int32_t v = 1; !st && v <= model->n_value; v++)
-		if ((model->value[v].role == COP_PARAM || model->value[v].role == COP_CONST) && !table[v]) {
-			out->parameters += cop_type_count(&model->value[v].type);
-			out->nonzero += nonzero(&model->value[v]);
-		}
-	for (int32_t n = 1; !st && n <= fused->n_node; n++) {
-		cop_cost cost = {0};
-		if (cop__op(fused, (cop_nid)n)->cost) cop__op(fused, (cop_nid)n)->cost(fused, (cop_nid)n, &cost);
-		out->macs += live_macs(fused, (cop_nid)n, cost.mac);
-	}
+	cop_status st = for_one(&g, model);
+	if (!st) st = cop_plan_build(&p, &g, 1, &open);
+	if (!st) st = count_weights(out, model);
 	if (!st) {
+		count_macs(out, g);
 		out->flash_bytes = cop__plan_flash(p);
 		out->ram_bytes = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
-		out->energy_nj = energy_pj(fused, p) / 1000;
+		out->energy_nj = energy_pj(g, p) / 1000;
 	}
-	cop__free(model->cx, table);
 	cop_plan_free(p);
-	cop_graph_free(fused);
 	cop_graph_free(g);
-	cop_graph_free(one);
 	return st;
 }

@@ -6,11 +6,10 @@
 #include "data/batch.h"
 #include "data/fit.h"
 #include "pass/pass.h"
-#include "plan/plan.h"
+#include "run/deploy.h"
 #include "train/policy.h"
 
 #include <math.h>
-#include <time.h>
 
 /* Of one target: errors, and the mean of the values with the sum of their squared distances from it (Welford 1962). */
 typedef struct spread { double square, size, mean, around; } spread;
@@ -113,13 +112,6 @@ static cop_status take(judge *j, int32_t i, int32_t batch, const float *y, int64
 	return COP_OK;
 }
 
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* The results as floats: in `room` where they are integers. */
 static cop_status result(const float **out, cop_ctx *cx, const cop_tensor *y, float *room)
 {
@@ -128,9 +120,6 @@ static cop_status result(const float **out, cop_ctx *cx, const cop_tensor *y, fl
 	*out = y->type.dtype == COP_F32 ? y->data : room;
 	return y->type.dtype == COP_F32 ? COP_OK : cop_tensor_copy(cx, &t, y);
 }
-
-/* A session of the model as it is deployed. free_deployed releases what was made, after a failure too. */
-typedef struct deployed { cop_graph *sized, *infer, *g; cop_plan *plan; cop_session *s; int32_t batch; } deployed;
 
 /* Numbers of samples, one after the other, as an input has them; and back. NULL room: they lie so. */
 static void *placed_in(float *room, void *x, const cop_parts *p)
@@ -155,10 +144,10 @@ static cop_status parts_of(cop_parts *p, float **room, const cop_graph *g, cop_v
 }
 
 /* x holds a batch apart from the session's input, whose memory the run may use again, and which may hold integers. */
-static cop_status run_all(judge *j, const deployed *dep, double *seconds)
+static cop_status run_all(judge *j, const cop_deployed *dep, double *seconds)
 {
 	cop_ctx *cx = j->cx;
-	cop_session *ses = dep->s;
+	cop_session *ses = dep->host.s;
 	int32_t batch = dep->batch;
 	cop_parts from, to;
 	float *placed = NULL, *ordered = NULL;
@@ -179,9 +168,9 @@ static cop_status run_all(judge *j, const deployed *dep, double *seconds)
 		COP_GO(cop__batch_get(x.data, label, j->b, i, 0, 1));
 		cop_tensor as_read = {x.type, placed_in(placed, x.data, &from)};
 		COP_GO(cop_tensor_copy(cx, &in, &as_read));
-		double t0 = now();
+		double t0 = cop__seconds();
 		COP_GO(cop_session_run(ses, 0));
-		*seconds += now() - t0;
+		*seconds += cop__seconds() - t0;
 		COP_GO(result(&scores, cx, &y, room));
 		COP_GO(take(j, i, batch, in_order(ordered, scores, &to), n, x.data, label));
 		if (cop__stopped(cx)) st = cop__error(cx, COP_STOPPED, "stopped while scoring");
@@ -193,30 +182,6 @@ done:
 	cop__free(cx, ordered);
 	cop__free(cx, x.data);
 	return st;
-}
-
-/* each: numbers of a sample; 0: not known. Where samples cannot go side by side, they go one after the other. */
-static cop_status deploy(deployed *d, const cop_graph *model, int32_t batch, int64_t each, int threads)
-{
-	cop_target t;
-
-	*d = (deployed){0};
-	COP_TRY(cop_target_find(&t, model->cx, "host"));
-	t.threads = threads;
-	COP_TRY(cop__batch_for(&d->sized, model, &(cop_sized_args){.n = batch, .each = each}, &d->batch));
-	COP_TRY(cop__pass_to_infer(&d->infer, d->sized));
-	COP_TRY(cop__pass_fuse(&d->g, d->infer));
-	COP_TRY(cop_plan_build(&d->plan, &d->g, 1, &t));
-	return cop_session_new(&d->s, d->plan, threads);
-}
-
-static void free_deployed(deployed *d)
-{
-	cop_session_free(d->s);
-	cop_plan_free(d->plan);
-	cop_graph_free(d->g);
-	cop_graph_free(d->infer);
-	cop_graph_free(d->sized);
 }
 
 /* The figures of the header, each the mean over the targets. */
@@ -276,14 +241,14 @@ static cop_status check_labels(const cop_graph *g, const cop_dataset *d)
 
 static cop_status go_through(cop_score *out, judge *j, const cop_graph *model, cop_dataset *data, int32_t batch, int threads)
 {
-	deployed d = {0};
+	cop_deployed d = {0};
 	cop_dataset *made = NULL;
 	double seconds = 0;
 	cop_status st = cop__fit_for(&data, &made, model, data);
 
 	j->d = data;
 	if (!st && j->score) st = check_labels(model, data);
-	if (!st) st = deploy(&d, model, batch, cop_type_count(&data->x), threads);
+	if (!st) st = cop__deploy(&d, model, &(cop_deploy_args){batch, cop_type_count(&data->x), threads});
 	if (!st) st = cop__batch_new(&j->b, j->cx, data, &(cop_batch_args){.size = d.batch, .in_order = true});
 	if (!st) st = rooms(j, model, d.batch, cop_type_count(cop__t(d.g, d.g->output[0])) / d.batch);
 	if (!st) st = run_all(j, &d, &seconds);
@@ -292,7 +257,7 @@ static cop_status go_through(cop_score *out, judge *j, const cop_graph *model, c
 	cop__free(j->cx, j->truth);
 	cop__free(j->cx, j->share);
 	cop__batch_free(j->b);
-	free_deployed(&d);
+	cop__deploy_free(&d);
 	cop_data_free(made);
 	return st;
 }
@@ -323,32 +288,4 @@ cop_status cop_predict(const cop_graph *model, cop_dataset *data, int32_t batch,
 	COP_NEED(COP_CX(model), fn);
 	judge j = {.cx = model->cx, .probable = gives_probabilities(model), .fn = fn, .ud = ud};
 	return go_through(NULL, &j, model, data, batch, threads);
-}
-
-/* Rounds of about a millisecond, on zeros: the kernels' time does not depend on the values. */
-cop_status cop__latency(double *microseconds, const cop_graph *model)
-{
-	enum { ROUNDS = 31 };
-	double round[ROUNDS];
-	deployed d;
-	int each = 1;
-	cop_status st = deploy(&d, model, 1, 0, 1);
-
-	if (!st) {
-		cop_session_run(d.s, 0);
-		double t0 = now();
-		cop_session_run(d.s, 0);
-		while (each * (now() - t0) < 1e-3 && each < 1000) each *= 2;
-		for (int r = 0; r < ROUNDS; r++) {
-			t0 = now();
-			for (int i = 0; i < each; i++) cop_session_run(d.s, 0);
-			double us = 1e6 * (now() - t0) / each;
-			int j = r;
-			for (; j > 0 && round[j - 1] > us; j--) round[j] = round[j - 1];
-			round[j] = us;
-		}
-		*microseconds = round[ROUNDS / 2];
-	}
-	free_deployed(&d);
-	return st;
 }

@@ -30,9 +30,6 @@ typedef struct cop_policy {
 cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a,
 	const char *stage, const cop_policy *policy, int n_policy);
 
-/* The median time of one sample on one thread, as deployed. */
-cop_status cop__latency(double *microseconds, const cop_graph *model);
-
 /* If `augment` says normalise: makes it part of g, once, with the statistics of d. rest: the options without the word. */
 cop_status cop__normalise(cop_graph *g, cop_dataset *d, const char *augment, char *rest, size_t size);
 

@@ -328,8 +328,8 @@ static double worst(cop_ctx *cx, const cop_graph *a, const cop_graph *b, cop_dat
 	for (int32_t i = 0; i < n; i++) {
 		for (int k = 0; k < 2; k++) {
 			OK(cx, cop__watch_load(&w[k], &d, i, n, &got));
-			OK(cx, cop_session_run(w[k].s, 0));
-			OK(cx, cop_session_io(w[k].s, 0, 0, true, &out[k]));
+			OK(cx, cop_session_run(w[k].host.s, 0));
+			OK(cx, cop_session_io(w[k].host.s, 0, 0, true, &out[k]));
 		}
 		for (int64_t k = 0; k < cop_type_count(&out[0].type); k++) most = fmax(most, fabs((double)(((float *)out[0].data)[k] - ((float *)out[1].data)[k])));
 	}
@@ -430,10 +430,10 @@ static void test_bias(void **state)
 		for (int k = 0; k < 2; k++) {
 			OK(*state, cop__watch_new(&w[k], k ? q : g, 1, 0, 1));
 			d = samples(g, 200);
-			OK(*state, cop_session_io(w[k].s, 0, 0, true, &out));
+			OK(*state, cop_session_io(w[k].host.s, 0, 0, true, &out));
 			for (int i = 0; i < 200; i++) {
 				OK(*state, cop__watch_load(&w[k], &d, i, 200, &got));
-				OK(*state, cop_session_run(w[k].s, 0));
+				OK(*state, cop_session_run(w[k].host.s, 0));
 				for (int64_t j = 0; j < cop_type_count(&out.type); j++) mean[k][j % 4] += (double)((float *)out.data)[j];
 			}
 			cop__watch_free(&w[k]);

@@ -112,8 +112,8 @@ static double decibels(cop_ctx *cx, const cop_graph *a, const cop_graph *b, cop_
 	for (int32_t i = 0; i < SAMPLES; i++) {
 		for (int k = 0; k < 2; k++) {
 			OK(cx, cop__watch_load(&w[k], d, i, SAMPLES, &got));
-			OK(cx, cop_session_run(w[k].s, 0));
-			OK(cx, cop_session_io(w[k].s, 0, 0, true, &y[k]));
+			OK(cx, cop_session_run(w[k].host.s, 0));
+			OK(cx, cop_session_io(w[k].host.s, 0, 0, true, &y[k]));
 		}
 		int64_t n = cop_type_count(&y[0].type);
 		cop_tensor f = {cop__type(COP_F32, y[1].type.rank, y[1].type.dim), real};

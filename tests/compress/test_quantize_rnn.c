@@ -52,23 +52,18 @@ static int count(const cop_graph *g, int op)
 /* Output 0 on sample i by a graph of its own plan. */
 static void run(cop_ctx *cx, const cop_graph *g, int32_t i, float *y, size_t most)
 {
-	cop_plan *p;
-	cop_session *s;
-	cop_target t;
+	cop_host host;
 	cop_tensor in, out;
 	int32_t label;
 
-	OK(cx, cop_target_find(&t, cx, "host"));
-	OK(cx, cop_plan_build(&p, (cop_graph *const[]){(cop_graph *)(uintptr_t)g}, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
-	OK(cx, cop_session_io(s, 0, 0, false, &in));
-	OK(cx, cop_session_io(s, 0, 0, true, &out));
+	OK(cx, cop__host_open(&host, (cop_graph *const[]){(cop_graph *)(uintptr_t)g}, 1, COP_ISA_ALL, 1));
+	OK(cx, cop_session_io(host.s, 0, 0, false, &in));
+	OK(cx, cop_session_io(host.s, 0, 0, true, &out));
 	assert_true(cop_type_bytes(&out.type) <= most && out.type.dtype == COP_F32);
 	sample(NULL, i, in.data, &label);
-	OK(cx, cop_session_run(s, 0));
+	OK(cx, cop_session_run(host.s, 0));
 	memcpy(y, out.data, cop_type_bytes(&out.type));
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 }
 
 static double noise(cop_ctx *cx, const cop_graph *exact, const cop_graph *rounded)

@@ -86,22 +86,14 @@ static inline recorded record(cop_ctx *cx, cop_session *s, const cop_graph *g)
 /* As the portable kernels run the deployed form. */
 static inline recorded record_model(cop_ctx *cx, const cop_graph *model)
 {
-	cop_graph *plain, *g;
-	cop_plan *p;
-	cop_session *s;
-	cop_target t;
+	cop_graph *g;
+	cop_host host;
 
-	OK(cx, cop__pass_to_infer(&plain, model));
-	OK(cx, cop__pass_fuse(&g, plain));
-	OK(cx, cop_target_find(&t, cx, "host"));
-	t.isa = 0;
-	OK(cx, cop_plan_build(&p, &g, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
-	recorded r = record(cx, s, g);
-	cop_session_free(s);
-	cop_plan_free(p);
+	OK(cx, cop__pass_deploy(&g, model));
+	OK(cx, cop__host_open(&host, &g, 1, 0, 1));
+	recorded r = record(cx, host.s, g);
+	cop__host_close(&host);
 	cop_graph_free(g);
-	cop_graph_free(plain);
 	return r;
 }
 

@@ -51,34 +51,28 @@ static void check(cop_ctx *cx, uint32_t isa, int32_t n, float smooth)
 	const float unit = 1;
 	float x[ROWS * MOST];
 	cop_graph *g;
-	cop_plan *p;
-	cop_session *s;
-	cop_target host;
+	cop_host host;
 
 	OK(cx, cop__graph_new(&g, cx, "losses"));
 	cop_vid vx = cop__input(g, "x", &t), vl = cop__input(g, "label", &l), d = cop__input(g, "d", &one);
 	OK(cx, cop__output(g, cop__apply(g, OP_softmax, NULL, VIDS(vx)), "p"));
 	OK(cx, cop__output(g, cop__apply(g, OP_xent, &(cop_xent_attr){smooth}, VIDS(vx, vl)), "loss"));
 	OK(cx, cop__output(g, cop__apply(g, OP_xent_grad, &(cop_xent_attr){smooth}, VIDS(vx, vl, d)), "dx"));
-	OK(cx, cop_target_find(&host, cx, "host"));
-	host.isa = isa;
-	OK(cx, cop_plan_build(&p, &g, 1, &host));
-	OK(cx, cop_session_new(&s, p, 1));
+	OK(cx, cop__host_open(&host, &g, 1, isa, 1));
 	for (int i = 0; i < ROWS * n; i++) x[i] = (float)at(i / n, i % n);
-	set(s, "x", x);
-	set(s, "label", label);
-	set(s, "d", &unit);
-	OK(cx, cop_session_run(s, 0));
+	set(host.s, "x", x);
+	set(host.s, "label", label);
+	set(host.s, "d", &unit);
+	OK(cx, cop_session_run(host.s, 0));
 	double loss = wanted_loss(n, (double)smooth);
-	assert_true(fabs((double)*get(s, "loss") - loss) <= 2e-6 * fabs(loss));
+	assert_true(fabs((double)*get(host.s, "loss") - loss) <= 2e-6 * fabs(loss));
 	for (int i = 0; i < ROWS * n; i++) {
 		int r = i / n, j = i % n;
 		double q = exp(at(r, j) - log_sum(r, n)), dx = label[r] < 0 ? 0 : (q - (j == label[r] ? 1 - (double)smooth : 0) - (double)smooth / n) / (ROWS - 1);
-		if (!(fabs((double)get(s, "p")[i] - q) <= 1e-6)) fail_msg("%d classes: softmax of row %d, class %d is %g, not %g", n, r, j, (double)get(s, "p")[i], q);
-		if (!(fabs((double)get(s, "dx")[i] - dx) <= 1e-6)) fail_msg("%d classes: gradient of row %d, class %d is %g, not %g", n, r, j, (double)get(s, "dx")[i], dx);
+		if (!(fabs((double)get(host.s, "p")[i] - q) <= 1e-6)) fail_msg("%d classes: softmax of row %d, class %d is %g, not %g", n, r, j, (double)get(host.s, "p")[i], q);
+		if (!(fabs((double)get(host.s, "dx")[i] - dx) <= 1e-6)) fail_msg("%d classes: gradient of row %d, class %d is %g, not %g", n, r, j, (double)get(host.s, "dx")[i], dx);
 	}
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 	cop_graph_free(g);
 }
 

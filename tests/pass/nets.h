@@ -92,29 +92,23 @@ static inline cop_vid global_pool(cop_graph *g, cop_vid x)
 /* The first output for the input values that `seed` draws; the caller frees it. */
 static inline float *run_graph(cop_ctx *cx, cop_graph *g, uint32_t seed, int64_t *count)
 {
-	cop_target t;
-	cop_plan *p;
-	cop_session *s;
+	cop_host host;
 	cop_tensor x, y;
 
 	OK(cx, cop_graph_verify(g));
-	OK(cx, cop_target_find(&t, cx, "host"));
-	t.isa = 0;
-	OK(cx, cop_plan_build(&p, &g, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
+	OK(cx, cop__host_open(&host, &g, 1, 0, 1));
 	for (int i = 0; i < g->n_input; i++) {
-		OK(cx, cop_session_io(s, 0, i, false, &x));
+		OK(cx, cop_session_io(host.s, 0, i, false, &x));
 		for (int64_t j = 0, n = cop_type_count(&x.type); j < n; j++)
 			if (x.type.dtype == COP_F32)
 				((float *)x.data)[j] = cop__rand_unit(seed, (uint32_t)i, (uint64_t)j) * 2 - 1;
 	}
-	OK(cx, cop_session_run(s, 0));
-	OK(cx, cop_session_io(s, 0, 0, true, &y));
+	OK(cx, cop_session_run(host.s, 0));
+	OK(cx, cop_session_io(host.s, 0, 0, true, &y));
 	*count = cop_type_count(&y.type);
 	float *copy = malloc((size_t)*count * 4);
 	memcpy(copy, y.data, (size_t)*count * 4);
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 	return copy;
 }
 

@@ -54,26 +54,21 @@ static cop_vid begin(void)
 
 static void results(cop_graph *of, void *y, int32_t n)
 {
-	cop_target t;
-	cop_plan *p;
-	cop_session *s;
+	cop_host host;
 	cop_tensor x, out;
 
-	OK(cx, cop_target_find(&t, cx, "host"));
-	OK(cx, cop_plan_build(&p, &of, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
-	OK(cx, cop_session_io(s, 0, 0, false, &x));
+	OK(cx, cop__host_open(&host, &of, 1, COP_ISA_ALL, 1));
+	OK(cx, cop_session_io(host.s, 0, 0, false, &x));
 	for (uint32_t i = 0; i < 90; i++) {
 		int8_t v = (int8_t)cop__rand(seed, i, 5);
 		if (x.type.dtype == COP_I8) ((int8_t *)x.data)[i] = v;
 		else ((float *)x.data)[i] = (float)v / 64;
 	}
-	OK(cx, cop_session_run(s, 0));
-	OK(cx, cop_session_io(s, 0, 0, true, &out));
+	OK(cx, cop_session_run(host.s, 0));
+	OK(cx, cop_session_io(host.s, 0, 0, true, &out));
 	assert_int_equal(cop_type_count(&out.type), n);
 	memcpy(y, out.data, (size_t)n * cop_type_bytes(&out.type) / cop_type_count(&out.type));
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 }
 
 /* Ends the network, drops, compares; returns the channels of value `name` that are left. */

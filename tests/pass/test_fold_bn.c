@@ -150,9 +150,7 @@ static void test_to_train(void **state)
 {
 	cop_ctx *cx = new_ctx();
 	cop_graph *g = net(cx), *t;
-	cop_target host;
-	cop_plan *p;
-	cop_session *s;
+	cop_host host;
 	cop_tensor x, mean;
 	const float *old;
 	(void)state;
@@ -162,17 +160,14 @@ static void test_to_train(void **state)
 	OK(cx, cop_graph_verify(t));
 	assert_int_equal(count_op(t, OP_bn), 0);
 	assert_int_equal(count_op(t, OP_bn_norm), 4);
-	OK(cx, cop_target_find(&host, cx, "host"));
-	OK(cx, cop_plan_build(&p, &t, 1, &host));
-	OK(cx, cop_session_new(&s, p, 1));
-	OK(cx, cop_session_io(s, 0, 0, false, &x));
+	OK(cx, cop__host_open(&host, &t, 1, COP_ISA_ALL, 1));
+	OK(cx, cop_session_io(host.s, 0, 0, false, &x));
 	memset(x.data, 0, cop_type_bytes(&x.type)); /* c1 has no bias, so that its batch mean is 0: new = 0.9 old */
-	OK(cx, cop_session_run(s, 0));
-	OK(cx, cop_session_tensor(s, 0, "n1.mean", &mean));
+	OK(cx, cop_session_run(host.s, 0));
+	OK(cx, cop_session_tensor(host.s, 0, "n1.mean", &mean));
 	old = g->value[cop__find(g, "n1.mean")].data;
 	for (int i = 0; i < 8; i++) assert_true(fabsf(((float *)mean.data)[i] - 0.9f * old[i]) < 1e-6f);
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 	cop_graph_free(t);
 	cop_graph_free(g);
 	cop_ctx_free(cx);

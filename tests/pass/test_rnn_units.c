@@ -39,22 +39,16 @@ static cop_graph *net(cop_ctx *cx, int32_t cell, bool all)
 
 static void run_on(cop_ctx *cx, cop_graph *g, float *y)
 {
-	cop_plan *p;
-	cop_session *s;
-	cop_target t;
+	cop_host host;
 	cop_tensor x, out;
 
-	OK(cx, cop_target_find(&t, cx, "host"));
-	t.isa = COP_ISA_REF;
-	OK(cx, cop_plan_build(&p, &g, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
-	OK(cx, cop_session_io(s, 0, 0, false, &x));
+	OK(cx, cop__host_open(&host, &g, 1, 0, 1));
+	OK(cx, cop_session_io(host.s, 0, 0, false, &x));
 	fill_value(g, g->input[0], x.data, 3);
-	OK(cx, cop_session_run(s, 0));
-	OK(cx, cop_session_io(s, 0, 0, true, &out));
+	OK(cx, cop_session_run(host.s, 0));
+	OK(cx, cop_session_io(host.s, 0, 0, true, &out));
 	memcpy(y, out.data, cop_type_bytes(&out.type));
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 }
 
 static void test_units(void **state)

@@ -6,26 +6,20 @@
 
 static int8_t *results(cop_ctx *cx, cop_graph *g, int64_t *count)
 {
-	cop_target t;
-	cop_plan *p;
-	cop_session *s;
+	cop_host host;
 	cop_tensor v;
 
-	OK(cx, cop_target_find(&t, cx, "host"));
-	t.isa = 0;
-	OK(cx, cop_plan_build(&p, &g, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
+	OK(cx, cop__host_open(&host, &g, 1, 0, 1));
 	for (int32_t i = 0; i < g->n_input; i++) {
-		OK(cx, cop_session_tensor(s, 0, g->value[g->input[i]].name, &v));
+		OK(cx, cop_session_tensor(host.s, 0, g->value[g->input[i]].name, &v));
 		fill_value(g, g->input[i], v.data, (uint32_t)i + 1);
 	}
-	OK(cx, cop_session_run(s, 0));
-	OK(cx, cop_session_io(s, 0, 0, true, &v));
+	OK(cx, cop_session_run(host.s, 0));
+	OK(cx, cop_session_io(host.s, 0, 0, true, &v));
 	*count = cop_type_count(&v.type);
 	int8_t *copy = malloc((size_t)*count);
 	memcpy(copy, v.data, (size_t)*count);
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 	return copy;
 }
 

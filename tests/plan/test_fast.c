@@ -35,11 +35,7 @@ static cop_graph *build(cop_ctx *cx, const net *n)
 /* The entries: inference, and training where it is of floats. */
 static int entries(cop_graph *entry[2], cop_ctx *cx, const cop_graph *model)
 {
-	cop_graph *plain;
-
-	OK(cx, cop__pass_to_infer(&plain, model));
-	OK(cx, cop__pass_fuse(&entry[0], plain));
-	cop_graph_free(plain);
+	OK(cx, cop__pass_deploy(&entry[0], model));
 	if (cop__t(model, model->input[0])->dtype != COP_F32) return 1;
 	OK(cx, cop_graph_train(&entry[1], model, "loss=xent update=sgd"));
 	return 2;

@@ -27,15 +27,14 @@ static void check_plan(cop_ctx *cx, cop_graph *const *entry, int n, bool late, c
 
 static void check_net(cop_ctx *cx, const char *name, int batch)
 {
-	cop_graph *model, *infer, *fused, *train;
+	cop_graph *model, *fused, *train;
 	cop_type in, out;
 
 	cop_zoo_args args = {.batch = batch, .seed = 1};
 	cop_status st = cop_zoo_build(&model, cx, name, &args);
 	if (st) fail_msg("%s: %s", name, cop_error_text(cx));
 	for (int32_t v = 1; v <= model->n_value; v++) model->value[v].data = NULL; /* addresses need no weights, and vgg-16 has half a gigabyte */
-	OK(cx, cop__pass_to_infer(&infer, model));
-	OK(cx, cop__pass_fuse(&fused, infer));
+	OK(cx, cop__pass_deploy(&fused, model));
 	check_plan(cx, &fused, 1, false, name, "inference");
 	OK(cx, cop_graph_io(model, &in, &out));
 	OK(cx, cop_graph_train(&train, model, out.rank == 2 && !strstr(name, "autoencoder") ? "loss=xent" : "loss=mse"));
@@ -43,7 +42,6 @@ static void check_net(cop_ctx *cx, const char *name, int batch)
 	check_plan(cx, &train, 1, true, name, "training, updates late");
 	cop_graph_free(train);
 	cop_graph_free(fused);
-	cop_graph_free(infer);
 	cop_graph_free(model);
 }
 

@@ -134,7 +134,7 @@ cop_status cop__calibrate(cop_quantizer *z)
 
 	for (int32_t i = 0; !st && i < z->samples; i += got) {
 		if ((st = cop__watch_load(&w, z->sets, i, z->samples, &got))) break;
-		if ((st = cop_session_run(w.s, 0))) break;
+		if ((st = cop_session_run(w.host.s, 0))) break;
 		st = look(z, &w, got);
 		if (!st && cop__stopped(z->cx)) st = cop__error(z->cx, COP_STOPPED, "stopped while calibrating");
 	}

@@ -24,8 +24,8 @@ static cop_status open_pair(pair *p, const cop_quantizer *z, const cop_graph *b)
 		cop__watch_free(&p->exact);
 		COP_TRY(cop__watch_new(&p->exact, z->g, p->other.batch, z->each, z->a->threads));
 	}
-	COP_TRY(cop_session_io(p->exact.s, 0, 0, true, &p->out[0]));
-	return cop_session_io(p->other.s, 0, 0, true, &p->out[1]);
+	COP_TRY(cop_session_io(p->exact.host.s, 0, 0, true, &p->out[0]));
+	return cop_session_io(p->other.host.s, 0, 0, true, &p->out[1]);
 }
 
 static cop_status compare(const cop_quantizer *z, pair *p, double *signal, double *noise)
@@ -35,8 +35,8 @@ static cop_status compare(const cop_quantizer *z, pair *p, double *signal, doubl
 	*signal = *noise = 0;
 	for (int32_t i = 0; i < end; i += got) {
 		for (int k = 0; k < 2; k++) COP_TRY(cop__watch_load(k ? &p->other : &p->exact, z->sets, i, end, &got));
-		COP_TRY(cop_session_run(p->exact.s, 0));
-		COP_TRY(cop_session_run(p->other.s, 0));
+		COP_TRY(cop_session_run(p->exact.host.s, 0));
+		COP_TRY(cop_session_run(p->other.host.s, 0));
 		const float *a = p->out[0].data, *b = p->out[1].data;
 		int64_t n = cop_type_count(&p->out[0].type) / p->exact.batch * got;
 		for (int64_t k = 0; k < n; k++) {

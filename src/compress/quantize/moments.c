@@ -103,8 +103,8 @@ static cop_status run_both(cop_moments *m, cop_quantizer *z, cop_watch *rough, c
 		a.data = b.data = own < 0 ? NULL : z->exact.x[own].samples;
 		if (own < 0) {
 			COP_TRY(cop__watch_load(rough, z->sets, i, z->samples, &got));
-			COP_TRY(cop_session_run(z->exact.s, 0));
-			COP_TRY(cop_session_run(rough->s, 0));
+			COP_TRY(cop_session_run(z->exact.host.s, 0));
+			COP_TRY(cop_session_run(rough->host.s, 0));
 			COP_TRY(cop__watch_value(&z->exact, x, &a));
 			COP_TRY(cop__watch_value(rough, x, &b));
 		}

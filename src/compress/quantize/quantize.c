@@ -58,18 +58,11 @@ static cop_status check_float(const cop_graph *g)
 
 cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g)
 {
-	cop_graph *dense = NULL, *infer = NULL, *fused = NULL;
-
 	*out = NULL;
 	COP_TRY(check_float(g));
-	cop_status st = cop__pass_decode(&dense, g, COP_DENSE, cop__decode);
-	if (!st) st = cop__pass_to_infer(&infer, dense);
-	if (!st) st = cop__pass_fuse(&fused, infer);
-	if (!st) st = cop__transposed_to_conv(out, fused);
-	cop_graph_free(dense);
-	cop_graph_free(infer);
-	cop_graph_free(fused);
-	return st;
+	COP_TRY(cop__pass_decode(out, g, COP_DENSE, cop__decode));
+	COP_TRY(cop__pass_then(out, cop__pass_deploy));
+	return cop__pass_then(out, cop__transposed_to_conv);
 }
 
 /* ---- the work ---- */

@@ -16,6 +16,7 @@
 #define COP_COMPRESS_QUANTIZE_H
 
 #include "pass/lower.h"
+#include "run/deploy.h"
 
 typedef enum cop_range_kind { COP_RANGE_MINMAX, COP_RANGE_PERCENTILE, COP_RANGE_MSE, COP_RANGE_KL } cop_range_kind;
 
@@ -54,7 +55,7 @@ typedef struct cop_watched_input {
 	float *samples;  /* [batch,each] as they were read */
 	float *placed;   /* NULL, or as they lie in the input */
 } cop_watched_input;
-typedef struct cop_watch { cop_graph *g; cop_plan *plan; cop_session *s; int32_t *index; cop_watched_input *x; int32_t batch; cop_ctx *cx; } cop_watch;
+typedef struct cop_watch { cop_graph *g; cop_host host; int32_t *index; cop_watched_input *x; int32_t batch; cop_ctx *cx; } cop_watch;
 
 typedef struct cop_quantizer {
 	cop_ctx *cx;

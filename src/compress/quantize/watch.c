@@ -43,7 +43,7 @@ static cop_status open_inputs(cop_watch *w)
 	if (!(w->x = cop__alloc(w->cx, sizeof *w->x * (size_t)w->g->n_input))) return COP_NOMEM;
 	for (int32_t i = 0; i < w->g->n_input; i++) {
 		cop_watched_input *x = &w->x[i];
-		COP_TRY(cop_session_io(w->s, 0, i, false, &x->to));
+		COP_TRY(cop_session_io(w->host.s, 0, i, false, &x->to));
 		cop__parts_of(&x->part, w->g, w->g->input[i], w->batch);
 		x->each = cop_type_count(&x->to.type) / w->batch;
 		x->samples = cop__alloc(w->cx, sizeof *x->samples * (size_t)x->each * (size_t)w->batch);
@@ -55,15 +55,10 @@ static cop_status open_inputs(cop_watch *w)
 
 cop_status cop__watch_new(cop_watch *w, const cop_graph *g, int32_t batch, int64_t each, int threads)
 {
-	cop_target t;
-
 	*w = (cop_watch){.cx = g->cx};
-	COP_TRY(cop_target_find(&t, g->cx, "host"));
-	t.threads = threads;
 	if (!(w->index = cop__alloc(g->cx, sizeof *w->index * (size_t)(g->n_value + 1)))) return COP_NOMEM;
 	COP_TRY(hand_out(w, g, batch, each));
-	COP_TRY(cop_plan_build(&w->plan, &w->g, 1, &t));
-	COP_TRY(cop_session_new(&w->s, w->plan, threads));
+	COP_TRY(cop__host_open(&w->host, &w->g, 1, COP_ISA_ALL, threads));
 	return open_inputs(w);
 }
 
@@ -71,8 +66,7 @@ void cop__watch_free(cop_watch *w)
 {
 	for (int32_t i = 0; w->x && i < w->g->n_input; i++) cop__free(w->cx, w->x[i].samples), cop__free(w->cx, w->x[i].placed);
 	if (w->cx) cop__free(w->cx, w->x), cop__free(w->cx, w->index);
-	cop_session_free(w->s);
-	cop_plan_free(w->plan);
+	cop__host_close(&w->host);
 	cop_graph_free(w->g);
 	*w = (cop_watch){0};
 }
@@ -80,7 +74,7 @@ void cop__watch_free(cop_watch *w)
 cop_status cop__watch_value(cop_watch *w, cop_vid v, cop_tensor *out)
 {
 	*out = (cop_tensor){.data = NULL};
-	return w->index[v] ? cop_session_io(w->s, 0, w->index[v] - 1, true, out) : COP_OK;
+	return w->index[v] ? cop_session_io(w->host.s, 0, w->index[v] - 1, true, out) : COP_OK;
 }
 
 /* Numbers of samples into an input: integers without a scale are what their reals are nearest to. */

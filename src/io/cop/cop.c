@@ -17,18 +17,11 @@
 #include "core/need.h"
 #include "io/cop/cop.h"
 #include "graph/about.h"
-#include "io/onnx/read.h"
-
 #include "io/cop/bits.h"
 #include "io/cop/range.h"
-#include "io/sniff.h"
-#include "io/tflite/tflite.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 static const char magic[] = "coppice ", oldest = '1', newest = '2'; /* then one digit, the version, and the end of the line */
 enum { MAGIC = sizeof magic + 1, LONGEST_LINE = 64, MOST_FREE = 1 << 26 }; /* bytes of weights a short file may ask for */
@@ -278,7 +271,7 @@ static cop_status all_there(const reader *r)
 	return r->p == r->end ? COP_OK : bad(r, "the file goes on behind the last tensor");
 }
 
-static bool is_cop(const uint8_t *p, size_t size)
+bool cop__is_cop(const uint8_t *p, size_t size)
 {
 	return size >= MAGIC && !memcmp(p, magic, sizeof magic - 1) && p[MAGIC - 2] >= '0' && p[MAGIC - 2] <= '9' && p[MAGIC - 1] == '\n';
 }
@@ -287,7 +280,7 @@ static cop_status read_all(reader *r, cop_number *number, int n_number, int *fou
 {
 	uint32_t blobs;
 
-	if (!is_cop(r->p, (size_t)(r->end - r->p))) return bad(r, "no .cop file: it must begin with 'coppice 1' or 'coppice 2'");
+	if (!cop__is_cop(r->p, (size_t)(r->end - r->p))) return bad(r, "no .cop file: it must begin with 'coppice 1' or 'coppice 2'");
 	if (r->p[MAGIC - 2] < oldest || r->p[MAGIC - 2] > newest)
 		return cop__error(r->cx, COP_FORMAT, "%s: a .cop file of version %c, this program reads versions %c to %c", r->file, r->p[MAGIC - 2], oldest, newest);
 	r->p += MAGIC;
@@ -310,68 +303,4 @@ cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const
 	if (st) cop_graph_free(r.g), r.g = NULL;
 	*out = r.g;
 	return st;
-}
-
-/* By its first bytes; folder: where an ONNX model's external data may lie. */
-static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args)
-{
-	bool cop = is_cop(bytes, size), tflite = !cop && cop__is_tflite(bytes, size);
-
-	*out = NULL;
-	if (args && (args->n_dim || args->n_shape) && (cop || tflite || cop__is_network(bytes, size)))
-		return cop__error(cx, COP_ARG, "%s: --dim and --shape are for .onnx models that leave dimensions open; this file fixes all of them", file);
-	if (cop) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
-	if (tflite) return cop__tflite_read(out, cx, file, bytes, size);
-	if (cop__is_network(bytes, size)) return cop_network_read(out, cx, file, bytes, size, args ? args->seed : 0);
-	COP_TRY(cop__sniff(cx, file, bytes, size));
-	if (cop__ends(file, ".txt") || cop__ends(file, ".net")) return cop_network_read(out, cx, file, bytes, size, args ? args->seed : 0);
-	if (cop__is_onnx(file, bytes, size)) return cop__onnx_read(out, cx, file, folder, bytes, size, args);
-	return cop__error(cx, COP_FORMAT, "%s: is no model that can be read: a .cop begins with 'coppice 1', a .tflite has 'TFL3' at byte 4, an .onnx is known by its fields, a network as text begins with 'input'", file);
-}
-
-cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size)
-{
-	COP_NEED(cx, out);
-	*out = NULL;
-	COP_NEED(cx, bytes);
-	return read_any(out, cx, "model", NULL, bytes, size, NULL);
-}
-
-cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args)
-{
-	COP_NEED(cx, out);
-	*out = NULL;
-	COP_NEED(cx, path);
-	char folder[1024];
-	const char *slash = strrchr(path, '/');
-	void *bytes;
-	size_t size;
-
-	*out = NULL;
-	if (strlen(path) >= sizeof folder) return cop__error(cx, COP_ARG, "the path of a model is longer than %zu characters", sizeof folder);
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
-	cop_status st = read_any(out, cx, path, slash == path ? "/" : folder, bytes, size, args);
-	cop_free(cx, bytes);
-	return st;
-}
-
-/* A name that cannot be meant for the zoo: it has a folder or an ending ("mobilenet-v1-0.25" has none). */
-static bool is_path(const char *s)
-{
-	const char *dot = strrchr(s, '.');
-	return strchr(s, '/') || (dot && isalpha((unsigned char)dot[1]));
-}
-
-cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *name)
-{
-	COP_NEED(cx, out);
-	*out = NULL;
-	COP_NEED(cx, name);
-	struct stat s;
-	const cop_zoo_args none = {0};
-
-	*out = NULL;
-	if (!is_path(name) && stat(name, &s) && errno == ENOENT) return cop_zoo_build(out, cx, name, &none);
-	return cop_model_import(out, cx, name, NULL);
 }

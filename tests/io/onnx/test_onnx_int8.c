@@ -88,22 +88,17 @@ static void model(maker *m, const form *f)
 /* *g becomes a plan. */
 static void result(cop_ctx *cx, cop_graph **g, const form *f, uint8_t *out)
 {
-	cop_plan *p;
-	cop_session *s;
-	cop_target t;
+	cop_host host;
 	cop_tensor x, y;
 
-	OK(cx, cop_target_find(&t, cx, "host"));
-	OK(cx, cop_plan_build(&p, g, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
-	OK(cx, cop_session_io(s, 0, 0, false, &x));
-	OK(cx, cop_session_io(s, 0, 0, true, &y));
+	OK(cx, cop__host_open(&host, g, 1, COP_ISA_ALL, 1));
+	OK(cx, cop_session_io(host.s, 0, 0, false, &x));
+	OK(cx, cop_session_io(host.s, 0, 0, true, &y));
 	assert_int_equal(cop_type_count(&y.type), f->count);
 	for (int64_t i = 0; i < cop_type_count(&x.type); i++) ((uint8_t *)x.data)[i] = (uint8_t)(i * 73 % 256 - (f->u8 ? 0 : 128));
-	OK(cx, cop_session_run(s, 0));
+	OK(cx, cop_session_run(host.s, 0));
 	memcpy(out, y.data, (size_t)f->count);
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 }
 
 static int value_of(uint8_t b, int u8) { return u8 ? b : (int8_t)b; }

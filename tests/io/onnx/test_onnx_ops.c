@@ -58,26 +58,21 @@ static void compare(const char *name, const cop_tensor *y, const char *line)
 /* Runs g on the numbers that stand for its inputs and compares each result with its line. Frees g. */
 static void run_and_compare(cop_ctx *cx, const char *name, cop_graph *g, char (*want)[LINE], int n_want)
 {
-	cop_plan *p;
-	cop_session *s;
-	cop_target t;
+	cop_host host;
 	cop_tensor x;
 	cop_type io;
 
-	OK(cx, cop_target_find(&t, cx, "host"));
-	OK(cx, cop_plan_build(&p, &g, 1, &t));
-	OK(cx, cop_session_new(&s, p, 1));
+	OK(cx, cop__host_open(&host, &g, 1, COP_ISA_ALL, 1));
 	for (int i = 0; cop_graph_io_type(g, false, i, &io); i++) {
-		OK(cx, cop_session_io(s, 0, i, false, &x));
+		OK(cx, cop_session_io(host.s, 0, i, false, &x));
 		fill(&x, i);
 	}
-	OK(cx, cop_session_run(s, 0));
+	OK(cx, cop_session_run(host.s, 0));
 	for (int i = 0; i < n_want; i++) {
-		OK(cx, cop_session_io(s, 0, i, true, &x));
+		OK(cx, cop_session_io(host.s, 0, i, true, &x));
 		compare(name, &x, want[i]);
 	}
-	cop_session_free(s);
-	cop_plan_free(p);
+	cop__host_close(&host);
 	cop_graph_free(g);
 }
 

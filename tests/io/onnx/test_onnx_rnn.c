@@ -39,24 +39,19 @@ static reference parse(char *line)
 
 static void check(cop_ctx *cx, const reference *c, const cop_graph *g, uint32_t isa, const char *how)
 {
-	cop_plan *plan;
-	cop_session *s;
-	cop_target target;
+	cop_host host;
 	cop_tensor t;
 
-	OK(cx, cop_target_find(&target, cx, "host"));
-	target.isa &= isa;
-	OK(cx, cop_plan_build(&plan, (cop_graph *const[]){(cop_graph *)(uintptr_t)g}, 1, &target));
-	OK(cx, cop_session_new(&s, plan, 1));
+	OK(cx, cop__host_open(&host, (cop_graph *const[]){(cop_graph *)(uintptr_t)g}, 1, isa, 1));
 	for (int i = 0; i < c->n_in; i++) {
-		OK(cx, cop_session_io(s, 0, i, false, &t));
+		OK(cx, cop_session_io(host.s, 0, i, false, &t));
 		assert_int_equal(cop_type_bytes(&t.type), c->v[i].bytes);
 		memcpy(t.data, c->v[i].p, c->v[i].bytes);
 	}
-	OK(cx, cop_session_run(s, 0));
+	OK(cx, cop_session_run(host.s, 0));
 	for (int i = 0; i < c->n_out; i++) {
 		const array *want = &c->v[c->n_in + i];
-		OK(cx, cop_session_io(s, 0, i, true, &t));
+		OK(cx, cop_session_io(host.s, 0, i, true, &t));
 		assert_int_equal(cop_type_bytes(&t.type), want->bytes);
 		for (size_t k = 0; k < want->bytes / 4; k++) {
 			float have = ((float *)t.data)[k], y;
@@ -64,8 +59,7 @@ static void check(cop_ctx *cx, const reference *c, const cop_graph *g, uint32_t 
 			if (!(fabsf(have - y) <= 2e-6f)) fail_msg("%s, %s: output %d, number %zu is %g, expected %g", c->name, how, i, k, (double)have, (double)y);
 		}
 	}
-	cop_session_free(s);
-	cop_plan_free(plan);
+	cop__host_close(&host);
 }
 
 static int count(const cop_graph *g, int op)

@@ -19,22 +19,17 @@ static size_t unhex(char *p)
 static void check(cop_ctx *cx, const char *name, char *file, char *in, char *out)
 {
 	cop_graph *g;
-	cop_plan *plan;
-	cop_session *s;
-	cop_target target;
+	cop_host host;
 	cop_tensor x, y;
 	size_t size = unhex(file), given = unhex(in), made = unhex(out);
 
 	if (cop_model_read(&g, cx, file, size)) fail_msg("%s: %s", name, cop_error_text(cx));
-	OK(cx, cop_target_find(&target, cx, "host"));
-	target.isa = COP_ISA_REF;
-	OK(cx, cop_plan_build(&plan, &g, 1, &target));
-	OK(cx, cop_session_new(&s, plan, 1));
-	OK(cx, cop_session_io(s, 0, 0, false, &x));
-	OK(cx, cop_session_io(s, 0, 0, true, &y));
+	OK(cx, cop__host_open(&host, &g, 1, 0, 1));
+	OK(cx, cop_session_io(host.s, 0, 0, false, &x));
+	OK(cx, cop_session_io(host.s, 0, 0, true, &y));
 	assert_true(cop_type_bytes(&x.type) == given && cop_type_bytes(&y.type) == made);
 	memcpy(x.data, in, given);
-	OK(cx, cop_session_run(s, 0));
+	OK(cx, cop_session_run(host.s, 0));
 	for (size_t i = 0; i < made && y.type.dtype == COP_I8; i++)
 		if (((int8_t *)y.data)[i] != (int8_t)out[i]) fail_msg("%s: result %zu is %d, expected %d", name, i, ((int8_t *)y.data)[i], (int8_t)out[i]);
 	for (size_t i = 0; i < made / 4 && y.type.dtype == COP_F32; i++) {
@@ -42,8 +37,7 @@ static void check(cop_ctx *cx, const char *name, char *file, char *in, char *out
 		memcpy(&want, out + 4 * i, 4);
 		if (!(fabsf(have - want) <= 2e-6f)) fail_msg("%s: result %zu is %g, expected %g", name, i, (double)have, (double)want);
 	}
-	cop_session_free(s);
-	cop_plan_free(plan);
+	cop__host_close(&host);
 	cop_graph_free(g);
 }
 
