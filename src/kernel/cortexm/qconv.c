@@ -173,6 +173,43 @@ COP_OUT_OF_LINE void inside(const int8_t *x, int32_t rows, int32_t n, int32_t ne
 	for (; rows; rows--, x += next) d = cop_expand(d, x, n, TILE);
 }
 
+/* Four channels of a pixel, widened into the windows that have it: the first at d, the others `apart` and 2 `apart` words on. */
+static inline void spread4(uint32_t *d, uint32_t v, int32_t apart, int first, int second, int third)
+{
+	uint32_t even = cop_even(v), odd = cop_odd(v);
+
+	if (first) d[0] = even, d[TILE] = odd;
+	if (second) d[apart] = even, d[apart + TILE] = odd;
+	if (third) d[2 * apart] = even, d[2 * apart + TILE] = odd;
+}
+
+/* A pixel of n channels, a multiple of 8. Returns where the next pixel goes. */
+static inline uint32_t *spread(uint32_t *d, const int8_t *x, int32_t n, int32_t apart, int first, int second, int third)
+{
+	for (; n; n -= 8, x += 8, d += 4 * TILE) {
+		uint32_t u = cop_load4(x), v = cop_load4(x + 4);
+		spread4(d, u, apart, first, second, third);
+		spread4(d + 2 * TILE, v, apart, first, second, third);
+	}
+	return d;
+}
+
+/* Three windows side by side, each a pixel of c_n channels further and all in the image: what two or three of them have is loaded and widened
+ * once, as tap j of the first, j - 1 of the second, j - 2 of the third. kw: 2 and more. */
+COP_OUT_OF_LINE void inside3(const int8_t *x, int32_t rows, int32_t kw, int32_t c_n, int32_t next, uint32_t *d)
+{
+	const int32_t taps = TILE * (c_n >> 1), apart = 1 - taps;
+
+	for (; rows; rows--, x += next) {
+		const int8_t *p = x;
+		d = spread(d, p, c_n, apart, 1, 0, 0);
+		d = spread(d, p += c_n, c_n, apart, 1, 1, 0);
+		for (int32_t j = kw - 2; j; j--) d = spread(d, p += c_n, c_n, apart, 1, 1, 1);
+		d = spread(d, p += c_n, c_n, apart, 0, 1, 1);
+		d = spread(d, p + c_n, c_n, apart, 0, 0, 1) - 2 * taps;
+	}
+}
+
 /* ---- the layer ---- */
 
 static layer begin(const cop_call *c, int32_t words)
@@ -192,13 +229,17 @@ void cop_qconv_dsp(const cop_call *c)
 	const int8_t *image = c->buf[1];
 	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
+	int32_t share = k[CK_SW] == 1 && k[CK_KW] > 1 && !(k[CK_C] & 7); /* pixels, by windows side by side */
 	layer l = begin(c, words);
 
 	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
 	for (int32_t p = 0; p < pixels; p += TILE, y += TILE * l.step) {
 		int32_t n = pixels - p < TILE ? pixels - p : TILE;
+		int32_t three = share && n == TILE && h >= 0 && h < high && w >= 0 && w + TILE - 1 < wide && w + TILE <= w_end;
+		if (three) inside3(image + h * line + w * k[CK_C], kh, k[CK_KW], k[CK_C], next, x);
 		for (int32_t i = 0; i < n; i++) {
-			if (h >= 0 && h < high && w >= 0 && w < wide) inside(image + h * line + w * k[CK_C], kh, run, next, x + i);
+			if (three) ;
+			else if (h >= 0 && h < high && w >= 0 && w < wide) inside(image + h * line + w * k[CK_C], kh, run, next, x + i);
 			else border(k, image, h, w, x + i, (int8_t *)(x + TILE * words));
 			if ((w += k[CK_SW]) < w_end) continue;
 			w = -k[CK_PL];
