@@ -188,6 +188,8 @@ static void collect(cop_pictures *p, const char *folder, bool drawn)
 		if (drawn && !cop_file_read(&bytes, &size, p->cx, path, 8 << 20)) {
 			p->at[i].svg = clean(&p->mem, bytes, size);
 			cop_free(p->cx, bytes);
+		} else if (drawn) {
+			cop_error_clear(p->cx); /* a picture that was not drawn is left out */
 		}
 		unlink(path);
 	}
