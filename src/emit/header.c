@@ -6,41 +6,11 @@
 
 #include <stdio.h>
 
-const char *cop__emit_plain(char buf[96], const char *name)
-{
-	int n = 0;
-
-	for (; name && name[n] && n < 95; n++) {
-		char c = name[n];
-		buf[n] = c < ' ' || c > '~' || c == '*' || c == '/' || c == '\\' || c == '?' ? '_' : c;
-	}
-	buf[n] = 0;
-	return buf;
-}
-
-const char *cop__emit_ctype(const cop_type *t)
-{
-	switch (t->dtype) {
-	case COP_F32: return "float";
-	case COP_I32: return "int32_t";
-	case COP_I8: return "int8_t";
-	default: return "uint8_t";
-	}
-}
-
-/* ---- the header ---- */
-
 static void put_shape(cop_text *o, const cop_emission *e, const char *what, const cop_type *t)
 {
 	cop__text_add(o, "#define %s_%s_SIZE %lld\n#define %s_%s_SHAPE {", e->upper, what, (long long)cop_type_count(t), e->upper, what);
 	for (int d = 0; d < t->rank; d++) cop__text_add(o, "%s%d", d ? ", " : "", t->dim[d]);
 	cop__text_add(o, "}\n");
-}
-
-const char *cop__emit_numbered(char buf[24], const char *word, int i)
-{
-	snprintf(buf, 24, i ? "%s%d" : "%s", word, i + 1);
-	return buf;
 }
 
 cop_vid cop__emit_truth(const cop_graph *g)

@@ -49,17 +49,6 @@ static const char *type_text(const cop_type *t)
 	}
 }
 
-/* Nine digits bring the same float back; the point is a point in any locale. */
-void cop__emit_float(cop_text *o, float v)
-{
-	char text[40];
-
-	cop__format(text, sizeof text, "%.9g", (double)v);
-	for (char *p = text; *p; p++)
-		if (*p == ',') *p = '.';
-	cop__text_add(o, "%s%sf", text, strpbrk(text, ".en") ? "" : ".0");
-}
-
 static void put_about(cop_text *o, const cop_graph *g, cop_vid v, const char *word, const char *axes)
 {
 	const cop_type *t = cop__t(g, v);

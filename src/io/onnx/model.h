@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * model.h - between model.c and graph.c, which read a model's message, and onnx.c, which goes through its nodes.
+ * model.h - between model.c and graph.c, which read a model's message, and read.c, which goes through its nodes.
  */
 #ifndef COP_ONNX_MODEL_H
 #define COP_ONNX_MODEL_H
@@ -16,8 +16,16 @@ typedef struct cop_ox_scope {
 } cop_ox_scope;
 
 cop_status cop__ox_parse(cop_ox *m, const void *bytes, size_t size);
+/* ---- table.c ---- */
 const cop_ox_op *cop__ox_op_of(const char *type); /* NULL: not supported */
+bool cop__ox_table_sorted(void); /* for the test: names are found by halving */
+/* The operator set of a model or function, by the fields `number` of its message; it stays where none is named. */
 cop_status cop__ox_opset(cop_ox *m, cop_pb message, uint32_t number, int32_t *out);
+/* ---- branch.c ---- */
+static inline bool cop__ox_is_if(const cop_ox_node *n) { return !strcmp(n->type, "If"); }
+cop_status cop__ox_mark_guards(cop_ox *m, const int32_t *order, int32_t count); /* of nodes, readers behind those they read */
+bool cop__ox_taken(cop_ox *m, int32_t guard); /* false with a failure recorded: its condition is not known */
+cop_status cop__ox_no_such_op(cop_ox *m, const cop_ox_node *n);
 /* ---- graph.c ---- */
 cop_status cop__ox_make_room(cop_ox *m, cop_pb graph);                     /* for all values and nodes of the model */
 cop_status cop__ox_fill(cop_ox *m, const cop_ox_scope *scope, cop_pb graph); /* its initialisers and nodes */
@@ -26,6 +34,5 @@ int32_t cop__ox_name(cop_ox *m, const cop_ox_scope *scope, const uint8_t *p, siz
 /* QLinear operators whose scales are initialisers become DequantizeLinear, the plain operator, QuantizeLinear (qlinear.c). */
 enum { OX_QLINEAR_ROOM = 6 }; /* nodes for one, and values, beside one for each input */
 cop_status cop__ox_expand_qlinear(cop_ox *m);
-bool cop__ox_table_sorted(void); /* for the test: names are found by halving */
 
 #endif

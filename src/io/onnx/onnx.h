@@ -54,7 +54,7 @@ typedef struct cop_ox_node {
 	size_t size;
 	const cop_ox_call *call; /* NULL: it stands in no function */
 	int32_t opset;
-	int32_t guard;           /* the branch that alone needs it (onnx.c); 0: it is needed */
+	int32_t guard;           /* the branch that alone needs it (branch.c); 0: it is needed */
 	int32_t n_in, n_out;
 	int32_t *in, *out;       /* values; 0: absent */
 	int32_t index;
@@ -99,7 +99,7 @@ typedef struct cop_ox_op {
 	const char *attrs;  /* what is understood */
 } cop_ox_op;
 
-/* ---- failing, memory, names (value.c) ---- */
+/* ---- failing, memory, names (base.c) ---- */
 cop_status cop__ox_fail(cop_ox *m, const cop_ox_node *n, const char *fmt, ...) COP_PRINTF(3, 4);
 void *cop__ox_room(cop_ox *m, size_t bytes);                    /* out of the budget, zeroed */
 const char *cop__ox_text(cop_ox *m, const void *p, size_t n);   /* a copy that ends with 0 */
@@ -107,6 +107,10 @@ static inline bool cop__ox_is_float(int32_t type) { return type == OX_FLOAT || t
 cop_dtype cop__ox_dtype(int32_t type);                          /* COP_NOTYPE: unsupported */
 const char *cop__ox_type_text(int32_t type);
 int64_t cop__ox_count(const cop_ox_value *v);
+void cop__ox_unique(cop_ox *m, char out[128], const char *name); /* fit for a graph's text, and used by nobody */
+cop_vid cop__ox_const(cop_ox *m, const char *name, cop_role role, const cop_type *t, const void *data); /* under a name made unique */
+cop_vid cop__ox_scalar(cop_ox *m, float value);
+cop_vid cop__ox_vector(cop_ox *m, cop_role role, const char *name, const float *v, int32_t count);
 
 /* ---- attributes (attr.c) ---- */
 bool cop__ox_has(const cop_ox_node *n, const char *name);
@@ -154,10 +158,6 @@ cop_vid cop__ox_weight(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l);
 /* The same, as bytes with a scale for each row where it was dequantised so: for layers (pass/integers.c). */
 cop_vid cop__ox_rows(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l);
 cop_vid cop__ox_state(cop_ox *m, const cop_ox_node *n, int i, cop_vid of); /* a running statistic of parameter `of` */
-void cop__ox_unique(cop_ox *m, char out[128], const char *name); /* fit for a graph's text, and used by nobody */
-cop_vid cop__ox_const(cop_ox *m, const char *name, cop_role role, const cop_type *t, const void *data); /* under a name made unique */
-cop_vid cop__ox_scalar(cop_ox *m, float value);
-cop_vid cop__ox_vector(cop_ox *m, cop_role role, const char *name, const float *v, int32_t count);
 
 /* ---- nodes of the graph (make.c; make.h says what they are); 0 in, 0 out ---- */
 cop_vid cop__ox_reshape(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim);

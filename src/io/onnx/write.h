@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write.h - between write.c, which writes a model's message, and write_op.c, which has a line for each operator.
+ * write.h - between write.c, which writes a model's message, write_op.c, which has a line for each operator, and write_base.c, which
+ * has what they are made of.
  * Shapes stay as they are in the graph, channels last; an operator that wants channels first stands between two
  * transpositions, which the other program's optimizer removes.
  */
@@ -36,6 +37,7 @@ typedef struct cop_oxw {
 	int32_t next;
 } cop_oxw;
 
+int cop__oxw_type(cop_dtype d); /* OX_FLOAT ... */
 /* The name of a value; a weight is written as an initialiser when it is first named. */
 cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v);
 cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v);   /* a 4-dimensional weight, [o,h,w,c] as [o,c,h,w] */
@@ -62,16 +64,25 @@ void cop__oxw_node(cop_oxw *w, const char *op, const char *out, const char *a, c
 /* Any number of both; "": absent, at the end left out. */
 void cop__oxw_node_of(cop_oxw *w, const char *op, int n_out, const char *const *out, int n_in, const char *const *in);
 
+static inline cop_oxw_name cop__oxw_in(cop_oxw *w, cop_nid n, int i) { return cop__oxw_value(w, cop__arg(w->g, n, i)); }
+static inline cop_oxw_name cop__oxw_out(cop_oxw *w, cop_nid n) { return cop__oxw_value(w, cop__res(w->g, n, 0)); }
+static inline const cop_type *cop__oxw_in_type(cop_oxw *w, cop_nid n) { return cop__in(w->g, n, 0); }
+void cop__oxw_permute(cop_oxw *w, const char *to, const char *from, int rank, const int64_t *perm);
 /* [n,...,c] -> [n,c,...], and back. */
 cop_oxw_name cop__oxw_first(cop_oxw *w, cop_oxw_name x, int rank);
 void cop__oxw_last(cop_oxw *w, cop_oxw_name to, cop_oxw_name x, int rank);
 void cop__oxw_conv_attrs(cop_oxw *w, const cop_conv_attr *a);
 void cop__oxw_activate(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, float hi); /* y = x within bounds */
+/* Where a node writes before its activation: y itself when there is none; and from there to y. */
+cop_oxw_name cop__oxw_before_act(cop_oxw *w, cop_oxw_name y, float lo, float hi);
+void cop__oxw_after_act(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, float hi);
 
 cop_status cop__oxw_rnn(cop_oxw *w, cop_nid n); /* write_rnn.c */
 /* Contents of a weight, dense: borrowed, or in *own, which the caller frees. NULL: none, or no memory. */
 const void *cop__oxw_contents(cop_oxw *w, cop_vid v, void **own);
 
+typedef void cop_oxw_fn(cop_oxw *w, cop_nid n);
+cop_oxw_fn cop__oxw_conv, cop__oxw_conv_dx, cop__oxw_fc, cop__oxw_matmul, cop__oxw_pool, cop__oxw_bn, cop__oxw_layernorm, cop__oxw_lrn; /* write_layer.c */
 /* Nodes for node n of the graph. */
 cop_status cop__oxw_op(cop_oxw *w, cop_nid n);
 /* Of integers (write_int.c); scale[] is filled before by cop__oxw_scales. */

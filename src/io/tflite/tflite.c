@@ -28,18 +28,6 @@ bool cop__is_tflite(const void *bytes, size_t size)
 
 /* ---- tensors ---- */
 
-void cop__tfl_name(char out[64], const cop_fb_vec *s)
-{
-	uint32_t n = 0;
-
-	for (; n < s->n && n < 63 && s->p[n] > ' ' && s->p[n] < 127; n++) {
-		char c = (char)s->p[n];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '/' || c == ':' || c == '-';
-		out[n] = plain ? c : '_';
-	}
-	out[n] = 0;
-}
-
 static cop_dtype dtype_of(int32_t file_type, bool scaled)
 {
 	switch (file_type) {
@@ -254,12 +242,6 @@ static cop_status keep_scale(cop_tfl *m, const cop_tfl_tensor *t, cop_vid v)
 	COP_TRY(cop__tfl_scale(m, &none, t, &scale, &zero));
 	if (!(scale > 0)) return COP_OK; /* no number but 0 has an integer */
 	return cop__set_quant(m->g, v, scale, zero + (cop__t(m->g, v)->dtype == COP_U8 ? 128 : 0));
-}
-
-void cop__tfl_unique(cop_graph *g, char name[80], const char *want)
-{
-	snprintf(name, 80, "%s", *want && strcmp(want, "_") ? want : "x");
-	for (int i = 2; cop__find(g, name); i++) snprintf(name, 80, "%s.%d", want, i);
 }
 
 static cop_status add_input(cop_tfl *m, cop_tfl_tensor *t)

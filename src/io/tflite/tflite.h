@@ -143,6 +143,7 @@ cop_status cop__tfl_fold_gather(cop_tfl *m, const cop_tfl_node *n, int32_t axis,
 /* ---- space, batch, state ---- */
 cop_status cop__tfl_axis(cop_tfl *m, const cop_tfl_node *n, int64_t axis, int32_t rank, int32_t *out); /* negative counts from the end */
 cop_vid cop__tfl_to_batch(cop_graph *g, const cop_tfl_apart *p);
+cop_vid cop__tfl_from_batch(cop_graph *g, cop_vid x, const cop_tfl_apart *p);
 cop_status cop__tfl_set_apart(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_apart *p); /* output 0 */
 cop_status cop__tfl_keep_variables(cop_tfl *m);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * onnx - goes through the nodes that the outputs need, each behind those it reads, and makes a graph of them. Who only
+ * read - goes through the nodes that the outputs need, each behind those it reads, and makes a graph of them. Who only
  * feeds shapes is found beforehand (mark_needed), so that an input that decides about shapes may be given as an array.
  */
 #include "io/onnx/model.h"
@@ -17,17 +17,11 @@ typedef struct order {
 	int32_t *stack;
 } order;
 
-static cop_status no_such_op(cop_ox *m, const cop_ox_node *n)
-{
-	return cop__ox_fail(m, n, "this operator is not supported; docs/onnx.md lists those that are");
-}
-
 static cop_status missing(cop_ox *m, const cop_ox_node *n, const cop_ox_value *v)
 {
 	return cop__ox_fail(m, n, "reads '%.60s', which is no input, no initialiser and no node's result", v->name);
 }
 
-static bool is_if(const cop_ox_node *n) { return !strcmp(n->type, "If"); }
 static bool is_leaf(const cop_ox_value *v) { return v->tensor || v->is_input; }
 
 /* Pushes the producers of n's inputs that stand open; counts readers. */
@@ -103,77 +97,6 @@ static void mark_needed(cop_ox *m, const order *o)
 	}
 }
 
-/* ---- branches ----
- * The nodes of both branches of an If stand in the order behind its condition. A guard names a branch: 2 node + 1 or, of the other, + 2.
- * What only a branch that is not taken asks for is never looked at. */
-
-static int32_t around(const cop_ox *m, int32_t guard) { return guard ? m->node[(guard - 1) / 2].guard : 0; }
-
-static int depth(const cop_ox *m, int32_t guard)
-{
-	int d = 0;
-	for (; guard; guard = around(m, guard)) d++;
-	return d;
-}
-
-/* The innermost branch that both stand in. */
-static int32_t common(const cop_ox *m, int32_t a, int32_t b)
-{
-	int da = depth(m, a), db = depth(m, b);
-
-	for (; da > db; da--) a = around(m, a);
-	for (; db > da; db--) b = around(m, b);
-	for (; a != b; a = around(m, a)) b = around(m, b);
-	return a;
-}
-
-/* Readers come first: what they all stand in holds for who they read. */
-static cop_status mark_guards(cop_ox *m, const order *o)
-{
-	for (int32_t i = 0; i < o->n; i++) m->node[o->node[i]].guard = -1;
-	for (int32_t i = 0; i < m->n_output; i++)
-		if (m->value[m->output[i]].producer) m->node[m->value[m->output[i]].producer - 1].guard = 0;
-	for (int32_t k = o->n - 1; k >= 0; k--) {
-		const cop_ox_node *n = &m->node[o->node[k]];
-		for (int i = 0; i < n->n_in; i++) {
-			int32_t p = m->value[n->in[i]].producer, g = n->guard;
-			if (!n->in[i] || !p) continue;
-			if (is_if(n) && n->op && i) g = 2 * n->index + (i > n->n_out ? 2 : 1);
-			m->node[p - 1].guard = m->node[p - 1].guard < 0 ? g : common(m, m->node[p - 1].guard, g);
-		}
-		if (!n->op && !n->guard) return no_such_op(m, n);
-		if (is_if(n) && depth(m, n->guard) > 100) return cop__ox_fail(m, n, "depends on more than 100 conditions, one behind the other");
-	}
-	return COP_OK;
-}
-
-/* Is the branch taken? false with a failure recorded: its condition is not known. */
-static bool taken(cop_ox *m, int32_t guard)
-{
-	if (!guard) return true;
-	const cop_ox_node *n = &m->node[(guard - 1) / 2];
-	const int64_t *cond;
-	int32_t count;
-
-	if (!taken(m, n->guard) || cop__ox_known_ints(m, n, 0, &cond, &count)) return false;
-	if (count != 1) return cop__ox_fail(m, n, "its condition must be one truth value"), false;
-	return (*cond != 0) == (guard % 2 == 1);
-}
-
-/* The results of the branch that is taken. */
-cop_status cop__ox_add_branch(cop_ox *m, cop_ox_node *n)
-{
-	int first = taken(m, 2 * n->index + 1) ? 1 : 1 + n->n_out;
-
-	if (m->cx->code) return m->cx->code;
-	for (int i = 0; i < n->n_out; i++) {
-		cop_ox_value *x = cop__ox_in(m, n, first + i);
-		if (!x) return cop__ox_fail(m, n, "a result of the branch is missing");
-		COP_TRY(cop__ox_same(m, n, i, x));
-	}
-	return COP_OK;
-}
-
 /* ---- inputs ---- */
 
 /* The array given for an input, as what the reader calls known. */
@@ -225,7 +148,7 @@ static bool all_known(cop_ox *m, const cop_ox_node *n)
 {
 	bool all = true;
 
-	for (int i = 0; i < (is_if(n) ? 1 : n->n_in); i++) /* a branch that is not taken is left alone */
+	for (int i = 0; i < (cop__ox_is_if(n) ? 1 : n->n_in); i++) /* a branch that is not taken is left alone */
 		if (n->in[i]) all &= cop__ox_known(m, &m->value[n->in[i]]);
 	return all;
 }
@@ -234,8 +157,8 @@ static cop_status one_node(cop_ox *m, cop_ox_node *n)
 {
 	bool done = false;
 
-	if (!taken(m, n->guard)) return m->cx->code;
-	if (!n->op) return no_such_op(m, n);
+	if (!cop__ox_taken(m, n->guard)) return m->cx->code;
+	if (!n->op) return cop__ox_no_such_op(m, n);
 	m->opset = n->opset;
 	bool known = all_known(m, n);
 	if (m->cx->code) return m->cx->code;
@@ -278,7 +201,7 @@ static cop_status read_all(cop_ox *m, const void *bytes, size_t size)
 
 	COP_TRY(cop__ox_parse(m, bytes, size));
 	COP_TRY(make_order(m, &o));
-	COP_TRY(mark_guards(m, &o));
+	COP_TRY(cop__ox_mark_guards(m, o.node, o.n));
 	mark_needed(m, &o);
 	for (int32_t i = 0; i < m->n_input; i++) COP_TRY(one_input(m, i));
 	for (int32_t i = 0; i < o.n; i++)
