@@ -358,6 +358,11 @@ typedef struct cop_train_args {
 	void *ud;
 } cop_train_args;
 
+/* The settings that suit a network of the zoo, found by its name, and samples such as those of data (NULL: not known): fills epochs, batch, lr,
+ * update, schedule, augment and smooth where they are 0 or NULL. The texts are static. Any other name gets modest settings that suit most
+ * networks. docs/training.md lists them. */
+void cop_train_defaults(cop_train_args *a, const char *name, const cop_dataset *data);
+
 /* Trains g's weights in place. valid may be NULL. On COP_DIVERGED and COP_STOPPED g holds the last good weights.
  * A run that was stopped or killed at any moment and is resumed ends with the bits of one that was not. The checkpoint says what it was made
  * with: network, data, seed, rates and so on. COP_ARG when that differs, in a sentence that says in what; COP_FORMAT when another file lies in

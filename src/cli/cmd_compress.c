@@ -191,11 +191,14 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	cli *c = j->c;
 	cop_dataset *train = NULL, *valid = NULL, *test = NULL;
 	text h = {.cx = c->cx}, file = {.cx = c->cx};
+	char name[64];
 
+	cli_graph_name(name, *g);
 	cop_status st = cli_data_open(&train, c, &j->s, *g, j->t.data, "train", j->t.limit);
 	if (!st) st = cli_data_fits(c, *g, train);
 	if (!st) st = cli_data_open(&valid, c, &j->s, *g, j->t.data, "valid", j->t.limit);
 	if (!st) st = cli_data_open(&test, c, &j->s, *g, j->t.data, "test", j->t.limit);
+	if (!st) cli_train_defaults(&j->t, name, train);
 	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, keep, &h);
 	cli_progress_end(c);
 	st = of_recipe(j, st);
@@ -228,7 +231,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 {
 	struct argp_option options[32];
 	const char *file = NULL;
-	char recipe_path[CLI_MOST_PATH], beside[CLI_MOST_PATH], checkpoint[CLI_MOST_PATH], name[64];
+	char recipe_path[CLI_MOST_PATH], beside[CLI_MOST_PATH], checkpoint[CLI_MOST_PATH];
 	job j = {.c = c};
 	int n = 0;
 
@@ -261,8 +264,6 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	cop_status st = cli_model(&g, c, file);
 	if (!st && (st = cli_samples_set(c, g, &j.s))) cop_graph_free(g);
 	if (!st) {
-		cli_graph_name(name, g);
-		cli_train_defaults(&j.t, name);
 		j.t.a.threads = cli_threads(c);
 		j.t.a.seed = c->seed;
 		j.t.a.progress = cli_progress;

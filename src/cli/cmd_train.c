@@ -114,6 +114,7 @@ static cop_status network(cop_graph **g, job *j, const char *model, const cop_da
 static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid, job *j, const char *model)
 {
 	cli *c = j->c;
+	char name[64];
 
 	if (cli_is_file_name(model)) CLI_TRY(network(g, j, model, NULL));
 	CLI_TRY(cli_data_open(data, c, &j->s, *g, j->t.data, j->no_valid ? "train+valid" : "train", j->t.limit));
@@ -121,6 +122,9 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	if (!*g) CLI_TRY(network(g, j, model, *data));
 	CLI_TRY(cli_data_fits(c, *g, *data));
 	standardise(j, *data);
+	cli_graph_name(name, *g);
+	cli_train_defaults(&j->t, name, *data);
+	cli_train_say(c, &j->t.a);
 	return COP_OK;
 }
 
@@ -159,12 +163,11 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	const cli_line line = {options, "MODEL",
 	        "Trains a network. MODEL is a name from `coppice zoo`, a network of your own written as text (docs/networks.md), or a trained network to train further.\v"
 	        "Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n  coppice train net.txt --data rows.csv -o net.cop\n"
-	        "Options that you leave out get values that suit the model.",
+	        "Options that you leave out get values that suit the network and the data (docs/training.md); a line says which are used.",
 	        option, &j, &model, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	if (!j.checkpoint) CLI_TRY(cli_append(beside, c, j.out, ".ckpt"));
-	cli_train_defaults(&j.t, model);
 	j.t.a.checkpoint = j.checkpoint ? j.checkpoint : beside;
 	j.t.a.threads = cli_threads(c);
 	j.t.a.seed = c->seed;

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * train_options - the options of training, and what a model is trained with when they are not given.
+ * train_options - the options of training; what is not given is that of the network's row in the zoo.
  */
 #include "cli.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_LIMIT };
 
@@ -20,25 +17,6 @@ const struct argp_option cli_train_options[] = {
         {"smooth", KEY_SMOOTH, "PART", 0, "label smoothing, 0 to 1", 0},
         {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each part", 0},
         {0},
-};
-
-/* By the beginning of the model's name; the last row is for all others. */
-static const struct {
-	const char *stem;
-	int32_t epochs, batch;
-	float lr;
-	const char *update, *schedule, *augment;
-} table[] = {
-        {"lenet-300-100", 20, 64, 0.05f, "sgd momentum=0.9 decay=5e-4", "cosine", NULL},
-        {"lenet-5", 12, 64, 0.02f, "sgd momentum=0.9 decay=5e-4", "cosine", NULL},
-        {"mlp-", 20, 64, 0.05f, "sgd momentum=0.9 decay=5e-4", "cosine", NULL},
-        {"resnet-18", 90, 64, 0.05f, "sgd momentum=0.9 nesterov=1 decay=1e-4", "cosine:warmup=2", "flip"},
-        {"resnet-", 60, 128, 0.1f, "sgd momentum=0.9 nesterov=1 decay=5e-4", "cosine:warmup=1", "flip,crop=4"},
-        {"vgg-", 60, 128, 0.05f, "sgd momentum=0.9 nesterov=1 decay=5e-4", "cosine:warmup=1", "flip,crop=4"},
-        {"mobilenet-", 60, 64, 0.05f, "sgd momentum=0.9 decay=4e-5", "cosine:warmup=2", "flip"},
-        {"ds-cnn", 36, 100, 0.001f, "adam", "cosine", NULL},
-        {"autoencoder-ad", 50, 128, 0.001f, "adam", "constant", NULL},
-        {"", 10, 32, 0.01f, "sgd momentum=0.9 decay=1e-4", "cosine", NULL},
 };
 
 error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t)
@@ -68,6 +46,7 @@ error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train
 		return 0;
 	case KEY_SMOOTH:
 		t->a.smooth = cli_real(state, "--smooth", arg, 0, 0.999f);
+		t->has_smooth = true;
 		return 0;
 	case KEY_LIMIT:
 		t->limit = cli_int(state, "--limit", arg, 0, 1 << 30);
@@ -77,17 +56,24 @@ error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train
 	}
 }
 
-void cli_train_defaults(cli_train *t, const char *model)
+void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data)
 {
-	int i = 0;
-	const char *slash = strrchr(model, '/');
+	const float lr = t->a.lr, smooth = t->a.smooth;
 
-	if (slash) model = slash + 1;
-	while (strncmp(model, table[i].stem, strlen(table[i].stem))) i++;
-	if (!t->a.epochs) t->a.epochs = table[i].epochs;
-	if (!t->a.batch) t->a.batch = table[i].batch;
-	if (!t->has_lr) t->a.lr = table[i].lr;
-	if (!t->a.update) t->a.update = table[i].update;
-	if (!t->a.schedule) t->a.schedule = table[i].schedule;
-	if (!t->a.augment) t->a.augment = table[i].augment;
+	cop_train_defaults(&t->a, name, data);
+	if (t->has_lr) t->a.lr = lr;
+	if (t->has_smooth) t->a.smooth = smooth;
+}
+
+void cli_train_say(cli *c, const cop_train_args *a)
+{
+	const char *augment = a->augment ? a->augment : "none";
+
+	cli_put_int(c, "batch", a->batch);
+	cli_put_real(c, "lr", (double)a->lr);
+	cli_put_text(c, "update", a->update);
+	cli_put_text(c, "schedule", a->schedule);
+	cli_put_text(c, "augment", augment);
+	cli_put_real(c, "smooth", (double)a->smooth);
+	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g", a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth);
 }

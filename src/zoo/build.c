@@ -31,6 +31,8 @@ float cop__zoo_width(cop_zoo *z)
 	return 0;
 }
 
+bool cop__zoo_small(const cop_zoo *z) { return z->h <= 64 && z->w <= 64; }
+
 /* A value whose data lies in the graph; `data` receives it to be filled. */
 static cop_vid leaf(cop_zoo *z, cop_role role, const char *layer, const char *what, int32_t rank, const int32_t *dim, float **data, uint32_t *stream)
 {

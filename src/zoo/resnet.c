@@ -2,8 +2,9 @@
  *
  * resnet - He 2016, from basic blocks of two 3x3 convolutions.
  *
- * For CIFAR (20, 32, 56): where the width changes the shortcut is a 1x1 convolution with batch norm (option B of the
+ * For CIFAR (20, 32, 56, 110: depths of 6n + 2): where the width changes the shortcut is a 1x1 convolution with batch norm (option B of the
  * paper; option A, zero padding, has 2,752 parameters fewer and ties channels that cannot be pruned).
+ * resnet-18 is the network for ImageNet; for pictures up to 64x64 its stem is a 3x3 convolution of stride 1 without a pool, as CIFAR work has it.
  * resnet-8 is MLPerf Tiny's: its 1x1 shortcuts have a bias and no batch norm. MLPerf counts 78,666 = 77,706 weights and
  * biases + 960 of batch norm; here the 240 biases that batch norm cancels are not there: 77,946 to train + 480 running
  * means and variances, and 77,706 once batch norm is folded.
@@ -11,6 +12,7 @@
 #include "zoo/zoo.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { TINY = 1 }; /* style: MLPerf Tiny's padding and shortcut */
 
@@ -53,17 +55,31 @@ cop_vid cop__zoo_resnet8(cop_zoo *z)
 	return stages(z, cop__zoo_relu(z, x), 3, 1, 16, TINY);
 }
 
+/* "20": an even depth of 6n + 2, n blocks a stage. */
+static int blocks_of(const char *depth)
+{
+	char *end;
+	long n = strtol(depth, &end, 10);
+
+	return *depth >= '1' && *depth <= '9' && !*end && n >= 14 && n <= 1202 && n % 6 == 2 ? (int)(n - 2) / 6 : 0;
+}
+
 cop_vid cop__zoo_resnet_cifar(cop_zoo *z)
 {
+	int blocks = blocks_of(z->rest);
+
+	if (!blocks) return cop__zoo_fail(z, "has no such depth: resnet-8, resnet-18, or 6n + 2 as in resnet-20, 32, 44, 56 and 110");
 	cop_vid x = cop__zoo_conv_bn(z, cop__zoo_input(z), "conv1", (cop_zoo_conv){.out = 16, .k = 3, .pad = 1});
 
-	return stages(z, cop__zoo_relu(z, x), 3, (z->depth - 2) / 6, 16, 0);
+	return stages(z, cop__zoo_relu(z, x), 3, blocks, 16, 0);
 }
 
 cop_vid cop__zoo_resnet18(cop_zoo *z)
 {
-	cop_vid x = cop__zoo_conv_bn(z, cop__zoo_input(z), "conv1", (cop_zoo_conv){.out = 64, .k = 7, .stride = 2, .pad = 3});
+	bool small = cop__zoo_small(z);
+	cop_zoo_conv stem = small ? (cop_zoo_conv){.out = 64, .k = 3, .pad = 1} : (cop_zoo_conv){.out = 64, .k = 7, .stride = 2, .pad = 3};
 
-	x = cop__zoo_maxpool(z, cop__zoo_relu(z, x), 3, 2, 1);
-	return stages(z, x, 4, 2, 64, 0);
+	if (!z->classes) z->classes = small ? 10 : 1000;
+	cop_vid x = cop__zoo_relu(z, cop__zoo_conv_bn(z, cop__zoo_input(z), "conv1", stem));
+	return stages(z, small ? x : cop__zoo_maxpool(z, x, 3, 2, 1), 4, 2, 64, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * vgg - VGG-16 of Simonyan 2014. For images below 64 the form that CIFAR work uses: batch norm behind each of the
+ * vgg - VGG-16 of Simonyan 2014. For images up to 64x64 the form that CIFAR work uses: batch norm behind each of the
  * thirteen convolutions (which then have no bias) and one fully connected layer; else the original's three.
  */
 #include "zoo/zoo.h"
@@ -10,7 +10,7 @@
 cop_vid cop__zoo_vgg16(cop_zoo *z)
 {
 	static const struct { int32_t width, convs; } part[] = {{64, 2}, {128, 2}, {256, 3}, {512, 3}, {512, 3}};
-	bool small = z->h < 64 && z->w < 64;
+	bool small = cop__zoo_small(z);
 	cop_vid x = cop__zoo_input(z);
 	char name[16];
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zoo - the table of names, and what every model has in common: its size, its input, its output.
+ * zoo - networks by name, and what every model has in common: its size, its input, its output.
  *
  * A name is a row's stem, what the model makes of the rest ("0.35" of "mobilenet-v2-0.35"), and "@96" for the
- * height and width of the images. What the arguments say goes before what the name says, before the row.
+ * height and width of the images. What the arguments say goes before what the name says, before the row (zoo.def).
  */
 #include "core/need.h"
 #include "zoo/zoo.h"
@@ -11,44 +11,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct zoo_row {
-	const char *name, *stem, *summary;
-	cop_vid (*build)(cop_zoo *z);
-	int32_t h, w, c, classes, depth;
-	bool open;   /* something must follow the stem */
-	bool square; /* takes "@size" */
-} zoo_row;
-
-static const zoo_row rows[] = {
-	{"lenet-300-100", "lenet-300-100", "two hidden layers for MNIST, 266,610 parameters", cop__zoo_lenet300, 28, 28, 1, 10, 0, false, false},
-	{"lenet-5", "lenet-5", "Caffe's LeNet for MNIST, 431,080 parameters", cop__zoo_lenet5, 28, 28, 1, 10, 0, false, true},
-	{"mlp-784x100x10", "mlp-", "fully connected, any sizes, ReLU between them", cop__zoo_mlp, 0, 0, 0, 0, 0, true, false},
-	{"resnet-8", "resnet-8", "MLPerf Tiny's image classifier, 32x32x3, 78 k parameters", cop__zoo_resnet8, 32, 32, 3, 10, 0, false, true},
-	{"resnet-20", "resnet-20", "He 2016 for CIFAR, projection shortcuts, 0.27 M parameters", cop__zoo_resnet_cifar, 32, 32, 3, 10, 20, false, true},
-	{"resnet-32", "resnet-32", "the same, 0.47 M parameters", cop__zoo_resnet_cifar, 32, 32, 3, 10, 32, false, true},
-	{"resnet-56", "resnet-56", "the same, 0.86 M parameters", cop__zoo_resnet_cifar, 32, 32, 3, 10, 56, false, true},
-	{"resnet-18", "resnet-18", "He 2016 for ImageNet, 11.69 M parameters", cop__zoo_resnet18, 224, 224, 3, 1000, 18, false, true},
-	{"vgg-16", "vgg-16", "Simonyan 2014 for ImageNet, 138.36 M parameters; @32: the CIFAR form with batch norm, 14.7 M", cop__zoo_vgg16, 224, 224, 3, 0, 16, false, true},
-	{"mobilenet-v1-0.25@96", "mobilenet-v1-", "Howard 2017, any width and size; 0.25@96 with 2 classes is MLPerf Tiny's person detector", cop__zoo_mobilenet1, 224, 224, 3, 1000, 0, true, true},
-	{"mobilenet-v2-0.35@128", "mobilenet-v2-", "Sandler 2018, any width and size", cop__zoo_mobilenet2, 224, 224, 3, 1000, 0, true, true},
-	{"ds-cnn", "ds-cnn", "MLPerf Tiny's keyword spotter, 49x10 features, 12 words", cop__zoo_dscnn, 49, 10, 1, 12, 0, false, false},
-	{"autoencoder-ad", "autoencoder-ad", "MLPerf Tiny's anomaly detector, 640 to 8 and back", cop__zoo_autoencoder, 0, 0, 0, 0, 0, false, false},
+const cop_zoo_row cop__zoo_rows[] = {
+#define SAMPLE(h, w, c, classes) h, w, c, classes
+#define TRAIN(...) {__VA_ARGS__}
+#define NETWORK(name, stem, rest, summary, source, build, sample, train) {name, stem, rest, summary " (" source ")", cop__zoo_##build, sample, train},
+#define OTHERS(train) {"", "", OPEN, NULL, NULL, 0, 0, 0, 0, train},
+#include "zoo/zoo.def"
 };
 
 const char *cop_zoo_name(int i, const char **summary)
 {
-	if (i < 0 || i >= LEN(rows)) return NULL;
-	if (summary) *summary = rows[i].summary;
-	return rows[i].name;
+	if (i < 0 || i >= LEN(cop__zoo_rows) || !cop__zoo_rows[i].build) return NULL;
+	if (summary) *summary = cop__zoo_rows[i].summary;
+	return cop__zoo_rows[i].name;
 }
 
-static const zoo_row *find(const char *name)
+const cop_zoo_row *cop__zoo_find(const char *name)
 {
-	for (int i = 0; i < LEN(rows); i++) {
-		size_t n = strlen(rows[i].stem);
-		if (!strncmp(name, rows[i].stem, n) && (rows[i].open ? name[n] && name[n] != '@' : !name[n] || name[n] == '@')) return &rows[i];
+	const cop_zoo_row *r = cop__zoo_rows;
+
+	for (; r->build; r++) {
+		size_t n = strlen(r->stem);
+		if (!strncmp(name, r->stem, n) && (r->rest & OPEN ? name[n] && name[n] != '@' : !name[n] || name[n] == '@')) break;
 	}
-	return NULL;
+	return r;
 }
 
 static const char *known_name(void *ud, int i)
@@ -59,11 +45,12 @@ static const char *known_name(void *ud, int i)
 
 static cop_status unknown(cop_ctx *cx, const char *name)
 {
+	const char *row;
 	char known[300] = "";
 	cop_hint hint;
 
-	for (int i = 0, at = 0; i < LEN(rows) && at < LEN(known); i++)
-		at += snprintf(known + at, sizeof known - (size_t)at, "%s%s", i ? " " : "", rows[i].name);
+	for (int i = 0, at = 0; (row = cop_zoo_name(i, NULL)) && at < LEN(known); i++)
+		at += snprintf(known + at, sizeof known - (size_t)at, "%s%s", i ? " " : "", row);
 	return cop__error(cx, COP_ARG, "there is no file and no network '%.60s'; the networks are: %s%s", name, known, cop__hint(&hint, name, known_name, NULL));
 }
 
@@ -106,15 +93,15 @@ cop_status cop_zoo_build(cop_graph **out, cop_ctx *cx, const char *name, const c
 	COP_NEED(cx, name);
 	static const cop_zoo_args none = {0};
 	if (!a) a = &none;
-	const zoo_row *row = find(name);
+	const cop_zoo_row *row = cop__zoo_find(name);
 	char rest[96];
 	cop_status st;
 
 	*out = NULL;
-	if (!row || strlen(name) >= sizeof rest) return unknown(cx, name);
+	if (!row->build || strlen(name) >= sizeof rest) return unknown(cx, name);
 	snprintf(rest, sizeof rest, "%s", name + strlen(row->stem));
-	cop_zoo z = {.h = row->h, .w = row->w, .c = row->c, .classes = row->classes, .eps = 1e-5f, .name = name, .rest = rest, .depth = row->depth};
-	COP_TRY(cut_size(cx, &z, rest, row->square));
+	cop_zoo z = {.h = row->h, .w = row->w, .c = row->c, .classes = row->classes, .eps = 1e-5f, .name = name, .rest = rest};
+	COP_TRY(cut_size(cx, &z, rest, row->rest & SIZED));
 	COP_TRY(apply_args(cx, &z, a));
 	COP_TRY(cop__graph_new(&z.g, cx, name));
 	cop_vid y = row->build(&z);

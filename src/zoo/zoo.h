@@ -20,10 +20,21 @@ typedef struct cop_zoo {
 	float eps;         /* of batch norm */
 	const char *name;  /* the whole name, for messages */
 	const char *rest;  /* of the name behind the row's stem: "0.35", "784x100x10", "" */
-	int32_t depth;     /* of the row */
 	const char *file, *word; /* a network as text: the line that is being read, for messages */
 	int line;          /* 0: a network of the zoo */
 } cop_zoo;
+
+/* A row of zoo.def. The last one has no builder; it is that of every name that no other row fits. */
+typedef struct cop_zoo_row {
+	const char *name, *stem;
+	enum { EXACT = 0, SIZED = 1, OPEN = 2 } rest;
+	const char *summary;
+	cop_vid (*build)(cop_zoo *z);
+	int32_t h, w, c, classes;
+	struct { int32_t epochs, batch; float lr; const char *update, *schedule; float smooth; const char *colour, *grey; } train;
+} cop_zoo_row;
+extern const cop_zoo_row cop__zoo_rows[];
+const cop_zoo_row *cop__zoo_find(const char *name);
 
 /* stride 0: 1. kw 0: k. pad -1: as TensorFlow's SAME, the odd one behind. groups -1: depthwise (out is then ignored). */
 typedef struct cop_zoo_conv { int32_t out, k, stride, pad, groups, kw; } cop_zoo_conv;
@@ -46,6 +57,7 @@ cop_vid cop__zoo_mean(cop_zoo *z, cop_vid x);                                   
 cop_vid cop__zoo_flatten(cop_zoo *z, cop_vid x);                                      /* [n, everything else] */
 /* Records "zoo: 'name' ...", or "FILE, line N: 'word' ..." of a text, and returns 0. */
 cop_vid cop__zoo_fail(cop_zoo *z, const char *why);
+bool cop__zoo_small(const cop_zoo *z); /* pictures up to 64x64, for which CIFAR work has forms of its own */
 /* A width multiplier, the whole of z->rest; 0 after a failure. */
 float cop__zoo_width(cop_zoo *z);
 
