@@ -346,6 +346,15 @@ static void fill(float *x, const cop_batches *b, int32_t sample)
 	if (b->erase) erase(x, b, &m);
 }
 
+/* Of row r of batch i in the order; -1: none. */
+static int64_t place(const cop_batches *b, int32_t i, int32_t r)
+{
+	int64_t k = (int64_t)i * b->size + r;
+
+	if (k < b->count) return k;
+	return b->in_order ? -1 : k % b->count;
+}
+
 cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts)
 {
 	int32_t from = (int32_t)((int64_t)b->size * part / parts),
@@ -355,8 +364,8 @@ cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, i
 		return cop__error(b->cx, COP_ARG, "batch %d of %d was asked for", i, cop__batch_count(b));
 	for (int32_t r = from; r < to; r++) {
 		float *row = x + (size_t)r * b->s->each;
-		int64_t k = (int64_t)i * b->size + r;
-		if (k >= b->count) {
+		int64_t k = place(b, i, r);
+		if (k < 0) {
 			memset(row, 0, (size_t)b->s->each * sizeof *row);
 			label[r] = -1;
 			continue;
@@ -375,6 +384,6 @@ cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i)
 	const size_t n = (size_t)b->d->targets;
 
 	memset(y, 0, sizeof *y * n * (size_t)b->size);
-	for (int32_t r = 0; r < b->size && (int64_t)i * b->size + r < b->count; r++) COP_TRY(b->d->target(b->d->ud, b->order[i * b->size + r], y + (size_t)r * n));
+	for (int32_t r = 0; r < b->size && place(b, i, r) >= 0; r++) COP_TRY(b->d->target(b->d->ud, b->order[place(b, i, r)], y + (size_t)r * n));
 	return COP_OK;
 }

@@ -39,10 +39,11 @@ void cop__batch_free(cop_batches *b);
 int32_t cop__batch_count(const cop_batches *b);                     /* of an epoch, the short last one included */
 cop_status cop__batch_epoch(cop_batches *b, int32_t epoch);         /* draws the order; 0 is drawn by _new */
 /* Rows [size * part / parts, size * (part + 1) / parts) of batch i: x [size, sample], label [size]. Rows past the
- * end of the set have label -1 and x 0; where there are no labels, those of samples are 0. Parts may run at the same
+ * end of the set: in order, label -1 and x 0; else the first samples of the epoch once more, since batch norm takes its
+ * statistics from all rows. Where there are no labels, those of samples are 0. Parts may run at the same
  * time; of a set whose get is not ours, one at a time. */
 cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts);
-/* The targets of the rows of batch i: y [size, targets]; those past the end are 0. */
+/* The targets of the rows of batch i: y [size, targets]; in order, those past the end are 0. */
 cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i);
 /* mean and std in use, [*channels]; false when x is not normalised. */
 bool cop__batch_norm(const cop_batches *b, const float **mean, const float **std, int32_t *channels);

@@ -49,13 +49,9 @@ static void test_each_once(void **state)
 		for (int i = 0; i < 3; i++) {
 			assert_int_equal(cop__batch_get(x, label, b, i, 0, 1), COP_OK);
 			for (int r = 0; r < 8; r++) {
-				if (i * 8 + r >= N) {
-					assert_int_equal(label[r], -1);
-					for (int k = 0; k < EACH; k++) assert_true(x[r * EACH + k] == 0);
-					continue;
-				}
 				int s = (int)x[r * EACH];
-				seen[s]++;
+				if (i * 8 + r < N) seen[s]++;
+				else assert_int_equal(s, first[epoch]); /* 24 rows for 23 samples: the last row begins again */
 				assert_int_equal(label[r], s % 3);
 				for (int k = 0; k < EACH; k++) assert_true(x[r * EACH + k] == at(s, k));
 				if (!i && !r) first[epoch] = s;
@@ -67,6 +63,36 @@ static void test_each_once(void **state)
 	assert_int_equal(gets, N); /* read once, kept */
 	assert_int_equal(cop__batch_get(x, label, b, 3, 0, 1), COP_ARG);
 	cop_error_clear(cx);
+	cop__batch_free(b);
+}
+
+/* In order, as for scores, the rows past the end are empty. */
+static void test_empty_rows(void **state)
+{
+	(void)state;
+	float x[8 * EACH];
+	int32_t label[8];
+	cop_batches *b = open(&own, (cop_batch_args){.size = 8, .in_order = true});
+	assert_int_equal(cop__batch_get(x, label, b, 2, 0, 1), COP_OK);
+	for (int r = 0; r < 8; r++) {
+		assert_int_equal(label[r], r < 7 ? (16 + r) % 3 : -1);
+		for (int k = 0; k < EACH; k++) assert_true(x[r * EACH + k] == (r < 7 ? at(16 + r, k) : 0));
+	}
+	cop__batch_free(b);
+}
+
+/* A set that is smaller than a batch goes round in it: every sample as often as any other, give or take one. */
+static void test_small_set(void **state)
+{
+	(void)state;
+	float x[50 * EACH];
+	int32_t label[50];
+	int seen[N] = {0};
+	cop_batches *b = open(&own, (cop_batch_args){.size = 50, .seed = 2});
+	assert_int_equal(cop__batch_count(b), 1);
+	assert_int_equal(cop__batch_get(x, label, b, 0, 0, 1), COP_OK);
+	for (int r = 0; r < 50; r++) seen[(int)x[r * EACH]]++;
+	for (int s = 0; s < N; s++) assert_in_range(seen[s], 2, 3);
 	cop__batch_free(b);
 }
 
@@ -246,6 +272,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_each_once),
+	        cmocka_unit_test(test_empty_rows),
+	        cmocka_unit_test(test_small_set),
 	        cmocka_unit_test(test_parts),
 	        cmocka_unit_test(test_moves),
 	        cmocka_unit_test(test_erase),

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""ResNet-8 in PyTorch with the settings of `coppice train`: is what is learnt there and here the same, and which initialisation is better?
+
+The samples are those of `coppice data export`, the augmentation (crop with padding, mirror) is drawn here, the schedule is cosine by step,
+as in src/train/schedule.c. --init FILE.safetensors begins with weights that `coppice export` wrote; --init torch with PyTorch's own.
+
+usage: init_torch.py --coppice build/coppice --data cifar10-jpeg --epochs 10 --seeds 1 2 3 [--init torch|ours] [--limit N]
+Prints one line a seed: the accuracy on the test part.
+"""
+import argparse, json, math, os, struct, subprocess, sys, tempfile
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+def same(x, k, s):
+    """TensorFlow's SAME: the odd one behind."""
+    n = x.shape[-1]
+    total = max((-(-n // s) - 1) * s + k - n, 0)
+    return F.pad(x, (total // 2, total - total // 2) * 2)
+
+
+class Conv(nn.Conv2d):
+    def forward(self, x):
+        return F.conv2d(same(x, self.kernel_size[0], self.stride[0]), self.weight, self.bias, self.stride)
+
+
+class Block(nn.Module):
+    def __init__(self, cin, out, stride):
+        super().__init__()
+        self.conv1, self.bn1 = Conv(cin, out, 3, stride, bias=False), nn.BatchNorm2d(out)
+        self.conv2, self.bn2 = Conv(out, out, 3, bias=False), nn.BatchNorm2d(out)
+        self.shortcut = Conv(cin, out, 1, stride) if stride != 1 or cin != out else None
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (self.shortcut(x) if self.shortcut else x))
+
+
+class Resnet8(nn.Module):
+    def __init__(self, mean, std):
+        super().__init__()
+        self.mean, self.std = mean, std
+        self.conv1, self.bn1 = Conv(3, 16, 3, bias=False), nn.BatchNorm2d(16)
+        self.layer1, self.layer2, self.layer3 = Block(16, 16, 1), Block(16, 32, 2), Block(32, 64, 2)
+        self.fc = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1((x - self.mean) / self.std)))
+        return self.fc(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
+
+
+def read_safetensors(path):
+    raw = open(path, "rb").read()
+    n = struct.unpack("<Q", raw[:8])[0]
+    head = json.loads(raw[8:8 + n])
+    return {k: np.frombuffer(raw[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]], np.float32).reshape(v["shape"])
+            for k, v in head.items() if k != "__metadata__"}
+
+
+def load(net, tensors):
+    """Names of ours: conv1.w, conv1.bn.gamma, layer1.0.conv1.w, layer2.0.shortcut.b, fc.w ..."""
+    found = 0
+    for name, p in net.named_parameters():
+        part = name.split(".")
+        block = part[0] + ".0." if part[0].startswith("layer") else ""
+        layer, what = part[-2], part[-1]
+        key = block + layer.replace("bn", "conv") + (".bn.gamma" if what == "weight" else ".bn.beta") if layer.startswith("bn") \
+            else block + layer + (".w" if what == "weight" else ".b")
+        w = torch.from_numpy(tensors[key].copy())
+        p.data.copy_(w.permute(0, 3, 1, 2) if w.dim() == 4 else w)
+        found += 1
+    return found
+
+
+def export(args, folder, part, limit):
+    x, y = f"{folder}/{part}.x.npy", f"{folder}/{part}.y.npy"
+    if not os.path.exists(y):
+        subprocess.run([args.coppice, "data", "export", args.data, "--split", part, "--limit", str(limit), "-o", x, "--labels", y, "--quiet"], check=True)
+    x, y = np.load(x), np.load(y)
+    return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(y.astype(np.int64))
+
+
+def augment(x, rng, pad):
+    n, c, h, w = x.shape
+    big = F.pad(x, (pad,) * 4)
+    dy, dx, flip = (torch.from_numpy(rng.integers(0, hi, n)) for hi in (2 * pad + 1, 2 * pad + 1, 2))
+    rows = (dy[:, None] + torch.arange(h))[:, None, :, None]
+    cols = torch.arange(w)[None, :].repeat(n, 1)
+    cols = torch.where(flip[:, None] == 1, w - 1 - cols, cols) + dx[:, None]
+    return big[torch.arange(n)[:, None, None, None], torch.arange(c)[None, :, None, None], rows, cols[:, None, None, :]]
+
+
+def train(args, seed, x, y, xt, yt):
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    mean, std = x.mean((0, 2, 3), keepdim=True), x.std((0, 2, 3), keepdim=True)
+    if args.no_normalise:
+        mean, std = 0 * mean, 0 * std + 1
+    net = Resnet8(mean, std).to(memory_format=torch.channels_last)
+    if args.init != "torch":
+        with tempfile.TemporaryDirectory() as d:
+            subprocess.run([args.coppice, "export", "resnet-8", f"--seed={seed}", "-o", d + "/w.safetensors", "--quiet"], check=True)
+            load(net, read_safetensors(d + "/w.safetensors"))
+    decayed = [p for p in net.parameters() if p.dim() > 1]
+    plain = [p for p in net.parameters() if p.dim() <= 1]
+    opt = torch.optim.SGD([{"params": decayed, "weight_decay": args.decay}, {"params": plain, "weight_decay": 0}], args.lr, 0.9, nesterov=True)
+    steps = -(-len(x) // args.batch)
+    for epoch in range(args.epochs):
+        net.train()
+        order, total = torch.from_numpy(rng.permutation(len(x))), 0.0
+        for i in range(steps):
+            at = epoch + i / steps
+            rate = args.lr * min(1, at / args.warmup if args.warmup else 1) * 0.5 * (1 + math.cos(math.pi * at / args.epochs))
+            for g in opt.param_groups:
+                g["lr"] = rate
+            pick = order[i * args.batch:(i + 1) * args.batch]
+            b = x[pick] if args.pad < 0 else augment(x[pick], rng, args.pad)
+            loss = F.cross_entropy(net(b.contiguous(memory_format=torch.channels_last)), y[pick])
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            total += loss.item()
+        if args.verbose:
+            print(f"  epoch {epoch + 1}: loss {total / steps:.4f}", flush=True)
+    net.eval()
+    with torch.no_grad():
+        right = sum((net(xt[i:i + 500]).argmax(1) == yt[i:i + 500]).sum().item() for i in range(0, len(xt), 500))
+    return right / len(xt)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--coppice", default="build/coppice")
+    p.add_argument("--data", default="cifar10-jpeg")
+    p.add_argument("--epochs", type=int, default=10)
+    p.add_argument("--batch", type=int, default=128)
+    p.add_argument("--lr", type=float, default=0.1)
+    p.add_argument("--decay", type=float, default=5e-4)
+    p.add_argument("--warmup", type=float, default=1)
+    p.add_argument("--pad", type=int, default=4, help="-1: no augmentation")
+    p.add_argument("--limit", type=int, default=0)
+    p.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    p.add_argument("--init", default="ours", choices=["ours", "torch"])
+    p.add_argument("--no-normalise", action="store_true")
+    p.add_argument("--cache", default="", help="a folder that keeps the exported samples")
+    p.add_argument("--threads", type=int, default=0)
+    p.add_argument("--verbose", action="store_true")
+    args = p.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    with tempfile.TemporaryDirectory() as d:
+        folder = args.cache or d
+        os.makedirs(folder, exist_ok=True)
+        x, y = export(args, folder, "train", args.limit)
+        xt, yt = export(args, folder, "test", args.limit)
+    got = []
+    for seed in args.seeds:
+        got.append(100 * train(args, seed, x, y, xt, yt))
+        print(f"{args.init} initialisation, seed {seed}: {got[-1]:.2f} % of the test part", flush=True)
+    print(f"{args.init} initialisation, {args.epochs} epochs: mean {np.mean(got):.2f} %, deviation {np.std(got, ddof=1) if len(got) > 1 else 0:.2f}")
+
+
+main()
