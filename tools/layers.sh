@@ -1,17 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Does every #include keep the order of docs/architecture.md? A folder of src may include the folders named here:
-#   core      its own; cpu.c the names of instruction sets in kernel/kernel.h
-#   kernel    its own, so that emitted C can ship it
-#   graph     core; ops.h the list of operators, whose rows are those of op
-#   op        graph, kernel     enc   graph, core     pass  op, enc, graph, core
-#   plan      pass for figures.c, which measures the deployed form; emit and run stand on plan
-#   io        graph, op: a file is checked against the ops' types        data  core alone
-#   compress  train, data, io, pass: a recipe drives them; op for the integers that int8 ops carry
-#   cli       coppice.h and its own
+# Do includes and calls keep the order of docs/architecture.md? A folder of src may include, and call functions of, the folders that
+# the table below names: those beneath it that it needs. Single files may do more:
+#   core/cpu.c     the names of instruction sets in kernel/kernel.h
+#   graph/ops.*    the list of operators, op/op.def: the table of all, whose rows are those of op
+#   io/model.c     a graph from a file or from a name of the zoo
+# kernel keeps to itself, so that emitted C can ship it; cli has coppice.h alone. Tables of data (operators, passes, data sets) may name rows above.
+# Do the files stand in no circle? What calls functions of another file, or has them in a table of its own, stands above it; a header
+# belongs to whoever includes it. Calls are read from the symbols of a build's objects.
 # And is every real number formatted and parsed by core/number.c, below src/cli? Else the locale of a program that uses the library
 # decides what it writes. (cop__text_add, cop__error and cop__log format by it, too.)
-# usage: tools/layers.sh [SOURCE_DIR]
+# usage: tools/layers.sh [SOURCE_DIR [BUILD_DIR [NM]]]   without BUILD_DIR calls are not looked at
+build=${2:+$(cd "$2" && pwd)} || exit 2
+nm=${3:-nm}
 cd "${1:-$(dirname "$0")/..}/src" || exit 2
 real=$(find . -name '*.[ch]' ! -path './cli/*' ! -path './kernel/*' ! -path './core/number.c' -print0 | xargs -0 awk '
 	{ said = said $0 }
@@ -22,24 +23,74 @@ real=$(find . -name '*.[ch]' ! -path './cli/*' ! -path './kernel/*' ! -path './c
 		said = ""
 	}' | sed 's|^\./|src/|')
 [ -z "$real" ] || { echo "$real"; exit 1; }
-grep -rn '^#include "' --include='*.c' --include='*.h' . | sed 's|^\./||' | awk '
+
+includes() { grep -rn '^#include "' --include='*.c' --include='*.h' . | sed 's|^\./|include |'; }
+
+# "source FILE" for each file of src, "symbol FILE NAME TYPE ..." for each symbol of its object.
+symbols() {
+	[ -n "$build" ] || return 0
+	find . -name '*.c' | sed 's|^\./|source |'
+	find "$build/CMakeFiles" -path '*.dir/src/*' \( -name '*.c.o' -o -name '*.c.obj' \) -print0 | xargs -0 "$nm" -A -P | sed 's|^.*\.dir/src/|symbol |; s|\.o\(bj\)*: | |'
+}
+
+{ includes; symbols; } | awk -v calls="${build:+1}" '
 BEGIN {
-	may["core"] = "kernel"; may["kernel"] = ""; may["graph"] = "core"; may["op"] = "core graph kernel"
-	may["enc"] = "core graph"; may["pass"] = "core graph op"; may["plan"] = "core graph op kernel pass"; may["run"] = "core graph kernel pass plan"
-	may["emit"] = "core graph op kernel pass plan"; may["io"] = "core enc graph op"; may["data"] = "core"
-	may["zoo"] = "core graph op"; may["train"] = "core data enc graph io op pass plan run"
-	may["compress"] = "core data enc graph io op pass plan run train"; may["report"] = "core graph io"; may["cli"] = ""
+	may["core"] = ""
+	may["kernel"] = ""
+	may["graph"] = "core"
+	may["op"] = "core graph kernel"
+	may["enc"] = "core graph"
+	may["pass"] = "core graph op enc kernel"
+	may["plan"] = "core graph op enc kernel pass"
+	may["run"] = "core graph op kernel pass plan"
+	may["emit"] = "core graph op enc kernel pass plan"
+	may["zoo"] = "core graph op"
+	may["io"] = "core graph op enc pass"
+	may["data"] = "core graph"
+	may["train"] = "core graph op enc pass plan run io data"
+	may["compress"] = "core graph op enc kernel pass plan run io data train"
+	may["report"] = "core graph plan io"
+	may["cli"] = ""
+	one["core/cpu.c"] = "kernel"
+	one["io/model.c"] = "zoo"
 }
-{
-	split($0, part, ":"); file = part[1]; from = file; sub("/.*", "", from)
-	name = $0; sub("^[^\"]*\"", "", name); sub("\".*", "", name)
-	to = name; if (!sub("/.*", "", to)) to = from
-	n++
-	if (!(from in may)) { print "src/" file ": no rule for the folder " from; bad = 1; next }
-	if (name == "coppice.h" && from != "kernel") next
-	if (from == "core" && to == "kernel" && !(file == "core/cpu.c" && name == "kernel/kernel.h")) { print "src/" file ":" part[2] ": core may not include " name; bad = 1; next }
-	if (file ~ /^graph\/ops/ && name == "op/op.def") next
-	if (to == from || index(" " may[from] " ", " " to " ")) next
-	print "src/" file ":" part[2] ": " from " may not include " name; bad = 1
+function top(file) { sub("/.*", "", file); return file }
+function fail(text) { print text; bad = 1 }
+function allowed(file, to,    from) {
+	from = top(file)
+	if (!(from in may)) { fail("src/" file ": no rule for the folder " from); return 1 }
+	return from == to || index(" " may[from] " " one[file] " ", " " to " ")
 }
-END { if (n < 100) { print "only " n " includes were found"; bad = 1 } exit bad }'
+$1 == "include" {
+	split($2, part, ":"); file = part[1]; name = $0
+	sub("^[^\"]*\"", "", name); sub("\".*", "", name)
+	n_include++
+	if (name == "coppice.h" && top(file) != "kernel") next
+	if (name == "op/op.def" && file ~ /^graph\/ops\.[ch]$/) next
+	if (name ~ /\// && !allowed(file, top(name))) fail("src/" part[1] ":" part[2] ": " top(file) " may not include " name)
+}
+$1 == "source" { is_source[$2] = 1 }
+$1 == "symbol" && ($4 == "T" || $4 == "U") {
+	if (!($2 in is_source)) next # an object that an older tree has left
+	if ($4 == "T") home[$3] = $2
+	else { caller[++n_call] = $2; callee[n_call] = $3 }
+}
+END {
+	for (i = 1; i <= n_call; i++) {
+		file = caller[i]; to = home[callee[i]]
+		if (to == "" || to == file) continue
+		if (file ~ /^compress\//) continue
+		if (top(file) == "cli" ? callee[i] ~ /^_?cop__/ : !allowed(file, top(to))) fail("src/" file ": " top(file) " may not call " callee[i] " of src/" to)
+		n_edge++
+		from[n_edge] = file; onto[n_edge] = to; by[n_edge] = callee[i]; left[n_edge] = 1
+	}
+	do { # whoever calls nobody that is left, or is called by nobody, stands in no circle
+		split("", out); split("", in_); again = 0
+		for (i = 1; i <= n_edge; i++) if (left[i]) { out[from[i]]++; in_[onto[i]]++ }
+		for (i = 1; i <= n_edge; i++) if (left[i] && (!(onto[i] in out) || !(from[i] in in_))) { left[i] = 0; again = 1 }
+	} while (again)
+	for (i = 1; i <= n_edge; i++) if (left[i]) fail("src/" from[i] " stands in a circle: it calls " by[i] " of src/" onto[i])
+	if (n_include < 100) fail("only " n_include + 0 " includes were found")
+	if (calls && n_edge < 1000) fail("only " n_edge + 0 " calls were found: is the library built?")
+	exit bad
+}'
