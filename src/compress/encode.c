@@ -26,7 +26,7 @@ static cop_status stored(size_t *bytes, cop_ctx *cx, const cop_type *t, const vo
 	return st;
 }
 
-typedef struct choice { cop_type type; const void *data; void *own; size_t bytes; } choice; /* own: freed with the choice */
+typedef struct choice { cop_type type; void *blob; size_t bytes; } choice; /* blob: freed with the choice; NULL: the weight as it is */
 
 /* Takes encoding e where it is smaller in the file. The coders make the same of a tensor however it lies in memory: then the
  * memory decides. */
@@ -43,8 +43,8 @@ static cop_status consider(choice *c, cop_ctx *cx, const cop_value *x, cop_enc e
 	if (st && st != COP_NOMEM) return cop_error_clear(cx), COP_OK; /* too many values for a palette: not an error here */
 	if (!st) st = stored(&n, cx, &t, blob, codec);
 	if (!st && (n < c->bytes || (n == c->bytes && cop_type_bytes(&t) < cop_type_bytes(&c->type)))) {
-		cop__free(cx, c->own);
-		*c = (choice){t, blob, blob, n};
+		cop__free(cx, c->blob);
+		*c = (choice){t, blob, n};
 	} else {
 		cop__free(cx, blob);
 	}
@@ -55,15 +55,16 @@ static cop_status consider(choice *c, cop_ctx *cx, const cop_value *x, cop_enc e
 static cop_status best(cop_graph *out, const cop_graph *g, cop_vid v, cop_vid *id, cop_codec codec)
 {
 	const cop_value *x = &g->value[v];
-	choice c = {x->type, x->data, NULL, 0};
+	choice c = {x->type, NULL, 0};
 	cop_status st = stored(&c.bytes, g->cx, &x->type, x->data, codec);
 
 	for (cop_enc e = COP_PALETTE; !st && e <= COP_SPARSE; e++) st = consider(&c, g->cx, x, e, codec);
 	if (!st) {
-		*id = cop__data(out, COP_PARAM, x->name, &c.type, c.data);
+		*id = cop__data(out, COP_PARAM, x->name, &c.type, c.blob);
+		if (*id && !c.blob && cop__share(out, *id, g, v)) *id = 0;
 		st = *id ? COP_OK : g->cx->code ? g->cx->code : COP_NOMEM;
 	}
-	cop__free(g->cx, c.own);
+	cop__free(g->cx, c.blob);
 	return st;
 }
 

@@ -178,10 +178,9 @@ static cop_status add_masks(cop_graph *g, pruner *p)
 		snprintf(name, sizeof name, "%s.mask", l->name);
 		cop_vid mask = cop__find(g, name);
 		if (!mask) {
-			float *ones = cop__arena_get(&g->mem, (size_t)n * 4 + 64);
-			if (!ones) return COP_NOMEM;
+			float *ones = (mask = cop__data(g, COP_STATE, name, &t, NULL)) ? cop__own(g, mask) : NULL;
+			if (!ones) return g->cx->code;
 			for (int64_t i = 0; i < n; i++) ones[i] = 1;
-			if (!(mask = cop__data_borrow(g, COP_STATE, name, &t, ones))) return g->cx->code;
 			g->value[mask].of = (cop_vid)v;
 		}
 	}

@@ -77,14 +77,14 @@ static cop_vid make_palette(cop_graph *out, const cop_graph *g, cop_vid w, const
 	cop_type book_t = cop__type(COP_F32, 1, &levels), code_t = x->type;
 	float book[256];
 	char name[160];
-	uint8_t *codes = cop__arena_get(&out->mem, (size_t)n + 64);
 
 	code_t.dtype = COP_U8;
+	snprintf(name, sizeof name, "%s.codes", x->name);
+	cop_vid c = cop__data(out, COP_CONST, name, &code_t, NULL);
+	uint8_t *codes = c ? cop__own(out, c) : NULL;
 	if (!codes || cluster(g->cx, book, codes, levels, cop__floats(g, w), n)) return 0;
 	snprintf(name, sizeof name, "%s.codebook", x->name);
 	cop_vid b = cop__data(out, COP_PARAM, name, &book_t, book);
-	snprintf(name, sizeof name, "%s.codes", x->name);
-	cop_vid c = cop__data_borrow(out, COP_CONST, name, &code_t, codes);
 	return cop__apply(out, OP_palette, &(cop_palette_attr){1}, VIDS(b, c));
 }
 
@@ -113,16 +113,16 @@ static cop_status from_shared(cop_graph *g, const cop_graph *shared, const cop_s
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		char name[160];
 		cop_vid same = g->value[v].role == COP_PARAM ? cop__find(shared, g->value[v].name) : 0;
-		size_t bytes = cop_type_bytes(&g->value[v].type);
 		if (same && shared->value[same].data && g->value[v].data && shared->value[same].role == COP_PARAM) /* biases trained along */
-			memcpy((void *)(uintptr_t)g->value[v].data, shared->value[same].data, bytes);
+			COP_TRY(cop__share(g, (cop_vid)v, shared, same));
 		if (!cop__compressible(g, (cop_vid)v, s->layers)) continue;
 		snprintf(name, sizeof name, "%s.codebook", g->value[v].name);
 		cop_vid b = cop__find(shared, name);
 		snprintf(name, sizeof name, "%s.codes", g->value[v].name);
 		cop_vid c = cop__find(shared, name);
 		if (!b || !c) continue;
-		float *w = (float *)(uintptr_t)g->value[v].data;
+		float *w = cop__own(g, (cop_vid)v);
+		if (!w) return COP_NOMEM;
 		for (int64_t i = 0; i < cop_type_count(&g->value[v].type); i++)
 			w[i] = ((const float *)shared->value[b].data)[((const uint8_t *)shared->value[c].data)[i]];
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * copy - how passes work: a new graph is written while the old one is read. map[old] = new.
- * Weights are copied too, so that the old graph can be freed.
+ * Both graphs have the same contents of weights (contents.h); either may be freed.
  */
 #include "graph/about.h"
 #include "graph/ops.h"
@@ -10,6 +10,7 @@ cop_status cop__copy_begin(cop_graph **out, const cop_graph *g, cop_vid **map)
 {
 	COP_TRY(cop__graph_new(out, g->cx, g->name));
 	*map = cop__arena_get(&(*out)->mem, sizeof **map * (size_t)(g->n_value + 1));
+	(*out)->outline = g->outline;
 	if (*map && !cop__about_copy(*out, g)) return COP_OK;
 	cop_graph_free(*out);
 	*out = NULL;
@@ -26,8 +27,9 @@ cop_vid cop__copy_value(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vi
 		return 0;
 	}
 	cop_vid of = old->of ? cop__copy_value(out, g, map, old->of) : 0;
-	map[v] = old->role == COP_INPUT ? cop__input(out, old->name, &old->type) : cop__data(out, old->role, old->name, &old->type, old->data);
-	if (map[v]) out->value[map[v]].of = of, out->value[map[v]].lead = old->lead, out->value[map[v]].samples = old->samples;
+	map[v] = old->role == COP_INPUT ? cop__input(out, old->name, &old->type) : cop__data(out, old->role, old->name, &old->type, NULL);
+	if (!map[v] || cop__share(out, map[v], g, v)) return 0;
+	out->value[map[v]].of = of, out->value[map[v]].lead = old->lead, out->value[map[v]].samples = old->samples;
 	return map[v];
 }
 

@@ -31,6 +31,7 @@ void cop_graph_free(cop_graph *g)
 {
 	if (!g) return;
 	cop_ctx *cx = g->cx;
+	cop__drop_all(g);
 	cop__arena_free(&g->mem);
 	cop__free(cx, g->value);
 	cop__free(cx, g->node);
@@ -109,24 +110,14 @@ cop_status cop__set_quant(cop_graph *g, cop_vid v, float scale, int32_t zero)
 	return COP_OK;
 }
 
-cop_vid cop__data_borrow(cop_graph *g, cop_role role, const char *name, const cop_type *t, const void *data)
-{
-	cop_vid v = named(g, role, name, t);
-	if (v) g->value[v].data = data;
-	return v;
-}
-
 cop_vid cop__data(cop_graph *g, cop_role role, const char *name, const cop_type *t, const void *data)
 {
 	cop_vid v = named(g, role, name, t);
 
 	if (!v || !data) return v;
-	size_t bytes = cop_type_bytes(t);
-	void *own = cop__arena_get(&g->mem, bytes + 64); /* slack: fast kernels may read past the end */
-	if (!own) return 0;
-	memcpy(own, data, bytes);
-	g->value[v].data = own;
-	return v;
+	void *own = cop__own(g, v);
+	if (own) memcpy(own, data, cop_type_bytes(t));
+	return own ? v : 0;
 }
 
 void cop__name(cop_graph *g, cop_vid v, const char *name)

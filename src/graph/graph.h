@@ -10,7 +10,7 @@
 #ifndef COP_GRAPH_H
 #define COP_GRAPH_H
 
-#include "core/core.h"
+#include "graph/contents.h"
 
 enum { COP_MAX_IN = 8, COP_MAX_OUT = 4, COP_MAX_ATTR = 28 };
 
@@ -20,7 +20,8 @@ typedef struct cop_value {
 	cop_vid alias;     /* written over that value: update, running mean, paste */
 	cop_vid of;        /* state that follows a parameter: momentum, mask, row list */
 	cop_nid producer;  /* 0 for INPUT, CONST, PARAM, STATE */
-	const void *data;  /* CONST, PARAM, STATE: initial contents, borrowed or in the arena; NULL: zeros */
+	const void *data;  /* CONST, PARAM, STATE: initial contents, to be read only (cop__own makes them writable); NULL: zeros */
+	cop_contents *held;/* whose bytes data is; NULL: borrowed, or zeros */
 	const char *name;  /* always set for INPUT, CONST, PARAM, STATE and outputs; NULL on plain temporaries */
 	int32_t lead, samples; /* of inputs and outputs: `lead` blocks, each of one part for each of `samples`; 0: not known (pass/batch.h) */
 } cop_value;
@@ -50,6 +51,8 @@ struct cop_graph {
 	cop_samples samples;
 	float accuracy;     /* -1: not known */
 	cop_index names;    /* of values, as cop__name gave them */
+	bool spent;         /* cop__spend */
+	bool outline;       /* for counting and planning: weights that a pass computes may be left zeros (cop_graph_outline) */
 };
 
 /* ---- making ---- */
@@ -61,7 +64,6 @@ cop_type cop__type(cop_dtype dtype, int32_t rank, const int32_t *dim);
  * so a builder may check once at its end. Names must be unique among named values. */
 cop_vid cop__input(cop_graph *g, const char *name, const cop_type *t);
 cop_vid cop__data(cop_graph *g, cop_role role, const char *name, const cop_type *t, const void *data); /* data is copied; NULL: zeros */
-cop_vid cop__data_borrow(cop_graph *g, cop_role role, const char *name, const cop_type *t, const void *data);
 cop_nid cop__node(cop_graph *g, int op, const void *attr, int n_in, const cop_vid *in); /* infers; makes the required outputs */
 /* Convenience: the first result of a new node. */
 cop_vid cop__apply(cop_graph *g, int op, const void *attr, int n_in, const cop_vid *in);
@@ -72,6 +74,20 @@ cop_status cop__output(cop_graph *g, cop_vid v, const char *name); /* name NULL:
 cop_status cop__set_quant(cop_graph *g, cop_vid v, float scale, int32_t zero);
 /* Makes optional output i of a node (0-based), if it is not there; the op's infer is run again to type it. */
 cop_vid cop__want_out(cop_graph *g, cop_nid n, int i);
+
+/* ---- contents of constants, parameters and states (contents.h) ---- */
+/* The contents of v to be written: zeros if there are none yet, a copy if others have them too. NULL: no memory. What was read from the
+ * value before may be gone: ask for the address again. */
+void *cop__own(cop_graph *g, cop_vid v);
+/* Value `to` of out has the contents of g's value `from`, which must be of as many bytes; none are copied. */
+cop_status cop__share(cop_graph *out, cop_vid to, const cop_graph *g, cop_vid from);
+/* The same for a pass that changes them: to be written, and copied unless only spent graphs have them. Do not read g's value after it. */
+void *cop__take(cop_graph *out, cop_vid to, const cop_graph *g, cop_vid from);
+/* Nobody will read g after the pass that runs on it now: its weights may be changed where they lie. */
+void cop__spend(cop_graph *g);
+/* Gives v the contents c, and with them the caller's reference; NULL: zeros. */
+void cop__put_contents(cop_graph *g, cop_vid v, cop_contents *c);
+void cop__drop_all(cop_graph *g); /* for cop_graph_free */
 
 /* ---- walking ---- */
 static inline const cop_value *cop__v(const cop_graph *g, cop_vid v) { return &g->value[v]; }
@@ -97,7 +113,7 @@ const char *cop__label(const cop_graph *g, cop_nid n, char buf[96]); /* "conv 'c
 /* ---- copying, for passes ----
  * map[old vid] = new vid, [n_value+1], zeroed by cop__copy_begin. */
 cop_status cop__copy_begin(cop_graph **out, const cop_graph *g, cop_vid **map);
-cop_vid cop__copy_value(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v); /* a leaf; data is borrowed from g's text unless own: it is copied */
+cop_vid cop__copy_value(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v); /* a leaf; its contents are shared */
 cop_status cop__copy_node(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n);
 cop_status cop__copy_end(cop_graph *out, const cop_graph *g, cop_vid *map);          /* outputs and aliases */
 
@@ -111,8 +127,9 @@ cop_status cop__graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size
 cop_status cop__verify_form(const cop_graph *g);
 /* Weights from a file: codes and row lists, which kernels use as indices, stay inside. */
 cop_status cop__check_contents(const cop_graph *g);
-/* Gives value v the contents data[v], unless some are out of range: then the graph stays as it was. */
-cop_status cop__replace_contents(cop_graph *g, const void **data);
+/* Gives each value v the contents c[v] and takes over the references (NULL: v keeps what it has), unless some are out of range: then the
+ * graph and the references stay as they were. */
+cop_status cop__replace_contents(cop_graph *g, cop_contents **c);
 
 /* ---- dtype tables ---- */
 const char *cop__dtype_text(cop_dtype d);

@@ -167,7 +167,7 @@ static cop_status leaf(parser *p, cop_role role)
 		}
 	}
 	COP_TRY(get_name(p, p->w[1]));
-	cop_vid id = role == COP_INPUT ? cop__input(p->g, p->name, &t) : cop__data_borrow(p->g, role, p->name, &t, NULL);
+	cop_vid id = role == COP_INPUT ? cop__input(p->g, p->name, &t) : cop__data(p->g, role, p->name, &t, NULL);
 	if (!id) return p->g->cx->code;
 	p->g->value[id].of = of;
 	return scale > 0 ? cop__set_quant(p->g, id, scale, zero) : COP_OK;

@@ -96,20 +96,21 @@ cop_status cop__check_contents(const cop_graph *g)
 	return COP_OK;
 }
 
-static void swap_contents(cop_graph *g, const void **data)
+cop_status cop__replace_contents(cop_graph *g, cop_contents **c)
 {
-	for (int32_t v = 1; v <= g->n_value; v++) {
-		const void *old = g->value[v].data;
-		g->value[v].data = data[v];
-		data[v] = old;
-	}
-}
+	const void **old = cop__alloc(g->cx, sizeof *old * ((size_t)g->n_value + 1));
 
-cop_status cop__replace_contents(cop_graph *g, const void **data)
-{
-	swap_contents(g, data);
+	if (!old) return COP_NOMEM;
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		old[v] = g->value[v].data;
+		if (c[v]) g->value[v].data = c[v]->bytes;
+	}
 	cop_status st = cop__check_contents(g);
-	if (st) swap_contents(g, data);
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		if (st) g->value[v].data = old[v];
+		else if (c[v]) cop__put_contents(g, (cop_vid)v, c[v]);
+	}
+	cop__free(g->cx, old);
 	return st;
 }
 

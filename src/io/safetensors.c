@@ -295,11 +295,11 @@ static cop_status check(const reader *r, cop_vid v, const match *m)
 	        x->name, m->e->dim[0], x->type.dim[0], m->e->rank, x->type.rank);
 }
 
-static cop_status fill(const void **out, const reader *r, cop_vid v, const match *m)
+static cop_status fill(cop_contents **out, const reader *r, cop_vid v, const match *m)
 {
 	const cop_value *x = &r->g->value[v];
 	size_t bytes = cop_type_bytes(&x->type), size = bytes / (size_t)cop_type_count(&x->type);
-	char *data = cop__arena_get(&r->g->mem, bytes + 64);
+	char *data = (*out = cop__contents_new(r->g->cx, bytes)) ? (*out)->bytes : NULL;
 	int32_t p[3];
 	const int32_t *d = x->type.dim;
 	bool conv = is_oihw(m->e, &x->type) && (m->torch || !has_shape(m->e, d, x->type.rank));
@@ -318,7 +318,6 @@ static cop_status fill(const void **out, const reader *r, cop_vid v, const match
 	} else {
 		convert(data, m->e, x->type.dtype);
 	}
-	*out = data;
 	return COP_OK;
 }
 
@@ -372,19 +371,18 @@ cop_status cop__weights_parse(cop_graph *g, const char *file, const void *bytes,
 	reader r = {.g = g, .file = file};
 	size_t values = (size_t)g->n_value + 1;
 	match *of = cop__alloc(g->cx, sizeof *of * values);
-	const void **data = cop__alloc(g->cx, sizeof *data * values);
-	cop_status st = of && data ? get_header(&r, bytes, size) : COP_NOMEM;
+	cop_contents **read = cop__alloc(g->cx, sizeof *read * values);
+	cop_status st = of && read ? get_header(&r, bytes, size) : COP_NOMEM;
 
 	if (!st) st = get_entries(&r);
 	if (!st) st = match_all(&r, of);
-	for (int32_t v = 1; !st && v <= g->n_value; v++) {
-		data[v] = g->value[v].data;
-		if (of[v].e) st = fill(&data[v], &r, (cop_vid)v, &of[v]);
-	}
-	if (!st) st = cop__replace_contents(g, data);
+	for (int32_t v = 1; !st && v <= g->n_value; v++)
+		if (of[v].e) st = fill(&read[v], &r, (cop_vid)v, &of[v]);
+	if (!st) st = cop__replace_contents(g, read);
 	if (!st) tell_unused(&r);
+	for (int32_t v = 1; st && read && v <= g->n_value; v++) cop__contents_drop(read[v]);
 	cop__free(g->cx, r.entry);
-	cop__free(g->cx, data);
+	cop__free(g->cx, read);
 	cop__free(g->cx, of);
 	json_decref(r.root);
 	return st;

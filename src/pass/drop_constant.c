@@ -79,14 +79,16 @@ static void keep_one(const cop_ranges *a, const cop_groups *s, uint8_t *drop)
 		}
 }
 
-/* What the channels that go add to sums becomes part of the biases. The graph owns its biases. */
-static void fold_into(const cop_ranges *a, const cop_groups *s, const uint8_t *drop, cop_nid n)
+/* What the channels that go add to sums becomes part of the biases. g: a's graph. */
+static cop_status fold_into(cop_graph *g, const cop_ranges *a, const cop_groups *s, const uint8_t *drop, cop_nid n)
 {
 	cop_sums l;
 	int32_t axis;
 	cop_vid x = input_of(a->g, n, &axis);
 
-	if (!cop__sums_of(&l, a->g, n) || !l.b) return;
+	if (!cop__sums_of(&l, a->g, n) || !l.b) return COP_OK;
+	void *b = cop__own(g, cop__arg(g, n, 2));
+	if (!b) return COP_NOMEM;
 	for (int32_t o = 0; o < l.o; o++) {
 		double more = 0;
 		for (int32_t c = 0; c < l.c; c++) {
@@ -94,32 +96,24 @@ static void fold_into(const cop_ranges *a, const cop_groups *s, const uint8_t *d
 			double sum = drop[cop__group_of(s, x, axis, c)] ? weight_sum(&l, o, c, &zero) : 0;
 			if (!zero) more += a->of[x][c].lo * sum;
 		}
-		if (l.b->type.dtype == COP_I32) ((int32_t *)(uintptr_t)l.b->data)[o] += (int32_t)more;
-		else ((float *)(uintptr_t)l.b->data)[o] = (float)((double)((const float *)l.b->data)[o] + more);
+		if (l.b->type.dtype == COP_I32) ((int32_t *)b)[o] += (int32_t)more;
+		else ((float *)b)[o] = (float)((double)((const float *)b)[o] + more);
 	}
+	return COP_OK;
 }
 
-static void fold(const cop_ranges *a, const cop_groups *s, const uint8_t *drop)
+static cop_status fold(cop_graph *g, const cop_ranges *a, const cop_groups *s, const uint8_t *drop)
 {
-	for (int32_t n = 1; n <= a->g->n_node; n++)
-		if (dense(a->g, (cop_nid)n)) fold_into(a, s, drop, (cop_nid)n);
+	for (int32_t n = 1; n <= g->n_node; n++)
+		if (dense(g, (cop_nid)n)) COP_TRY(fold_into(g, a, s, drop, (cop_nid)n));
+	return COP_OK;
 }
 
-static cop_status clone(cop_graph **out, const cop_graph *g)
-{
-	cop_vid *map;
-
-	COP_TRY(cop__copy_begin(out, g, &map));
-	cop_status st = cop__copy_inputs(*out, g, map);
-	for (int32_t n = 1; !st && n <= g->n_node; n++) st = cop__copy_node(*out, g, map, (cop_nid)n);
-	if (!st) st = cop__copy_rest(*out, g, map);
-	return cop__pass_end(out, st);
-}
-
-static cop_status reduce(cop_graph **out, const cop_ranges *a, bool exact, int32_t *gone)
+/* g: a's graph, whose biases change. */
+static cop_status reduce(cop_graph **out, cop_graph *g, const cop_ranges *a, bool exact, int32_t *gone)
 {
 	cop_groups s;
-	cop_status st = cop__groups(&s, a->g);
+	cop_status st = cop__groups(&s, g);
 	uint8_t *drop = st ? NULL : cop__arena_get(&s.mem, (size_t)s.n_group + 1);
 
 	*gone = 0;
@@ -127,9 +121,9 @@ static cop_status reduce(cop_graph **out, const cop_ranges *a, bool exact, int32
 	if (!st) {
 		choose(a, &s, drop, exact);
 		keep_one(a, &s, drop);
-		fold(a, &s, drop);
 		for (int32_t k = 0; k < s.n_group; k++) *gone += drop[k];
-		st = cop__pass_slice_groups(out, &s, drop);
+		st = fold(g, a, &s, drop);
+		if (!st) st = cop__pass_slice_groups(out, &s, drop);
 	}
 	cop__groups_free(&s);
 	return st;
@@ -141,9 +135,9 @@ static cop_status once(cop_graph **out, const cop_graph *g, bool exact, int32_t 
 	cop_ranges a;
 
 	*out = NULL;
-	COP_TRY(clone(&own, g));
+	COP_TRY(cop__pass_copy(&own, g));
 	cop_status st = cop__ranges(&a, own);
-	if (!st) st = reduce(out, &a, exact, gone);
+	if (!st) st = reduce(out, own, &a, exact, gone);
 	cop__ranges_free(&a);
 	cop_graph_free(own);
 	return st;

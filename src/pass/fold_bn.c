@@ -52,18 +52,18 @@ static void bias_name(const cop_graph *out, const cop_graph *g, const char *w, c
 		snprintf(name, 128, "%.*s.b%d", stem > 100 ? 100 : stem, w, i);
 }
 
-/* Writes the folded data to fw [out, rest] and fb [out]. */
+/* Scales the weights fw [out, rest] and writes the folded bias to fb [out]. */
 static void compute(const cop_graph *g, cop_nid p, cop_nid n, float *fw, float *fb)
 {
 	char kind;
-	cop_vid w = cop__arg(g, p, 1), b = cop__arg(g, p, 2);
+	cop_vid w = cop__arg(g, p, 1);
 	int32_t rows = cop__t(g, w)->dim[0], cols = (int32_t)(cop_type_count(cop__t(g, w)) / rows);
 	double eps = (double)cop__float(g->node[n].attr[cop__attr_find(cop__op(g, n), "eps", &kind, NULL)]);
 
 	for (int32_t o = 0; o < rows; o++) {
 		double s = at(g, cop__arg(g, n, 1), o) / sqrt(at(g, cop__arg(g, n, 4), o) + eps);
-		for (int32_t i = 0; i < cols; i++) fw[o * cols + i] = (float)(at(g, w, o * cols + i) * s);
-		fb[o] = (float)((at(g, b, o) - at(g, cop__arg(g, n, 3), o)) * s + at(g, cop__arg(g, n, 2), o));
+		for (int32_t i = 0; i < cols; i++) fw[o * cols + i] = (float)((double)fw[o * cols + i] * s);
+		fb[o] = (float)(((double)fb[o] - at(g, cop__arg(g, n, 3), o)) * s + at(g, cop__arg(g, n, 2), o));
 	}
 }
 
@@ -77,19 +77,20 @@ static cop_status fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 	if (!dense(g, w))
 		return cop__fail(g, COP_ARG, p,
 			"its weights are encoded (%s): fold_bn must come before the encoding", cop__enc_text(tw.enc));
-	float *fw = cop__arena_get(&out->mem, cop_type_bytes(&tw) + 64);
-	float *fb = cop__arena_get(&out->mem, cop_type_bytes(&tb) + 64);
-	if (!fw || !fb) return COP_NOMEM;
-	compute(g, p, n, fw, fb);
 	if (b) snprintf(name, sizeof name, "%s", g->value[b].name);
 	else bias_name(out, g, g->value[w].name, name);
 
 	cop_node d = g->node[p];
 	cop_vid x = cop__copy_value(out, g, map, d.in[0]);
-	cop_vid nw = cop__data_borrow(out, g->value[w].role, g->value[w].name, &tw, fw);
-	cop_vid nb = cop__data_borrow(out, b ? g->value[b].role : g->value[w].role, name, &tb, fb);
+	cop_vid nw = cop__data(out, g->value[w].role, g->value[w].name, &tw, NULL);
+	cop_vid nb = cop__data(out, b ? g->value[b].role : g->value[w].role, name, &tb, NULL);
 	cop_nid m = x && nw && nb ? cop__node(out, d.op, d.attr, VIDS(x, nw, nb)) : 0;
 	if (!m) return g->cx->code ? g->cx->code : COP_NOMEM;
+	if (!out->outline) {
+		float *fw = cop__take(out, nw, g, w), *fb = b ? cop__take(out, nb, g, b) : cop__own(out, nb);
+		if (!fw || !fb) return COP_NOMEM;
+		compute(g, p, n, fw, fb);
+	}
 	out->node[m].device = d.device;
 	cop__act_get(g, n, &lo, &hi);
 	cop__act_set(out, m, lo, hi);

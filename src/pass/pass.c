@@ -27,6 +27,17 @@ cop_status cop__copy_rest(cop_graph *out, const cop_graph *g, cop_vid *map)
 	return cop__copy_end(out, g, map);
 }
 
+cop_status cop__pass_copy(cop_graph **out, const cop_graph *g)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_rest(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
 static cop_status copy_inputs_of(cop_graph *out, const cop_graph *g, cop_vid *map, const cop_node *d, cop_vid *in)
 {
 	for (int i = 0; i < d->n_in; i++)
@@ -84,10 +95,8 @@ cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc, co
 		const cop_value *x = &g->value[v];
 		if (x->type.enc == COP_DENSE || (enc != COP_DENSE && x->type.enc != enc) || !x->data) continue;
 		cop_type t = cop__type(COP_F32, x->type.rank, x->type.dim);
-		float *w = cop__arena_get(&(*out)->mem, cop_type_bytes(&t) + 64);
-		if (!w) st = COP_NOMEM;
-		if (!st) st = decode(w, g->cx, x->name, &x->type, x->data);
-		if (!st && !(map[v] = cop__data_borrow(*out, x->role, x->name, &t, w))) st = g->cx->code;
+		float *w = (map[v] = cop__data(*out, x->role, x->name, &t, NULL)) ? cop__own(*out, map[v]) : NULL;
+		st = w ? decode(w, g->cx, x->name, &x->type, x->data) : g->cx->code;
 	}
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
 	if (!st) st = cop__copy_rest(*out, g, map);

@@ -22,6 +22,7 @@ extern const cop_table cop__passes;
 typedef cop_status cop_pass_fn(cop_graph **out, const cop_graph *g);
 /* One more pass over *g, which it takes the place of; after a failure *g is NULL. */
 cop_status cop__pass_then(cop_graph **g, cop_pass_fn *pass);
+cop_status cop__pass_copy(cop_graph **out, const cop_graph *g); /* the same graph, weights shared */
 cop_status cop__pass_dce(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_batch(cop_graph **out, const cop_graph *g, int32_t n);
 /* The same, for data whose samples have `each` numbers in the first input (0: not known). With `got` a network whose samples

@@ -71,22 +71,20 @@ static cop_status cut_leaf(cut *c, cop_vid v)
 {
 	const cop_value *x = &c->g->value[v];
 	cop_type t = new_type(c, v);
-	char *data = NULL;
 
 	if (cop__same_shape(&t, &x->type)) {
 		if (cop__copy_value(c->out, c->g, c->map, v)) return COP_OK;
 		return c->g->cx->code ? c->g->cx->code : COP_NOMEM;
 	}
-	if (x->data) {
-		const char *from = x->data;
-		if (!(data = cop__arena_get(&c->out->mem, cop_type_bytes(&t) + 64))) return COP_NOMEM;
-		char *to = data;
-		int last = t.rank - 1;
-		while (last && t.dim[last] == x->type.dim[last]) last--;
-		gather(c, v, 0, last, (size_t)cop__dtype_bits(t.dtype) / 8, &from, &to);
-	}
-	c->map[v] = cop__data_borrow(c->out, x->role, x->name, &t, data);
-	return c->map[v] ? COP_OK : c->g->cx->code;
+	if (!(c->map[v] = cop__data(c->out, x->role, x->name, &t, NULL))) return c->g->cx->code;
+	if (!x->data) return COP_OK;
+	const char *from = x->data;
+	char *to = cop__own(c->out, c->map[v]);
+	int last = t.rank - 1;
+	if (!to) return COP_NOMEM;
+	while (last && t.dim[last] == x->type.dim[last]) last--;
+	gather(c, v, 0, last, (size_t)cop__dtype_bits(t.dtype) / 8, &from, &to);
+	return COP_OK;
 }
 
 /* A row list {count, index...} follows axis 0 of its parameter: rows that went are struck, the others renumbered. */
@@ -97,16 +95,17 @@ static cop_status cut_rows(cut *c, cop_vid v)
 	cop_type t = x->type;
 
 	t.dim[0] = COP_MIN(t.dim[0], left(c, x->of, 0) + 1);
-	int32_t *rows = cop__arena_get(&c->out->mem, cop_type_bytes(&t) + 64), n = 0;
+	if (!(c->map[v] = cop__data(c->out, x->role, x->name, &t, NULL))) return c->g->cx->code;
+	if (!old) return COP_OK;
+	int32_t *rows = cop__own(c->out, c->map[v]), n = 0;
 	if (!rows) return COP_NOMEM;
-	for (int32_t i = 1; old && i <= old[0] && i < x->type.dim[0]; i++) {
+	for (int32_t i = 1; i <= old[0] && i < x->type.dim[0]; i++) {
 		if (old[i] < 0 || old[i] >= cop__t(c->g, x->of)->dim[0])
 			return cop__error(c->g->cx, COP_ARG, "'%s' lists row %d, which does not exist", x->name, old[i]);
 		if (!gone(c, x->of, 0, old[i])) rows[++n] = new_index(c, x->of, 0, old[i]);
 	}
 	rows[0] = n;
-	c->map[v] = cop__data_borrow(c->out, x->role, x->name, &t, old ? rows : NULL);
-	return c->map[v] ? COP_OK : c->g->cx->code;
+	return COP_OK;
 }
 
 static bool is_rows(const cop_graph *g, const cop_value *x)

@@ -127,6 +127,26 @@ cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *ou
 	return COP_OK;
 }
 
+cop_status cop_graph_edit(cop_graph *g, const char *name, cop_tensor *out)
+{
+	COP_TRY(cop_graph_tensor(g, name, out));
+	cop_vid v = cop__find(g, name);
+
+	if (!is_weight(&g->value[v])) return cop__error(g->cx, COP_ARG, "'%s' is no constant, parameter or state: it has no contents that could be changed", name);
+	if (out->type.enc != COP_DENSE) return cop__error(g->cx, COP_ARG, "'%s' is encoded (%s): it can't be changed where it lies", name, cop__enc_text(out->type.enc));
+	return (out->data = cop__own(g, v)) ? COP_OK : COP_NOMEM;
+}
+
+cop_status cop_graph_outline(cop_graph **out, const cop_graph *g)
+{
+	COP_NEED(COP_CX(g), out);
+	*out = NULL;
+	COP_NEED(COP_CX(g), g);
+	COP_TRY(cop__pass_copy(out, g));
+	(*out)->outline = true;
+	return COP_OK;
+}
+
 const char *cop_graph_weight(const cop_graph *g, int32_t i)
 {
 	if (!g) return NULL;
@@ -222,6 +242,7 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 	cop_target open = *t;
 
 	*out = (cop_figures){0};
+	if (!st) one->outline = true;
 	open.ram = open.flash = 0;
 	open.isa &= COP_ISA_DSP; /* the figures of what is emitted: none of this machine's fast kernels and their scratch */
 	cop_status st = for_one(&g, model);

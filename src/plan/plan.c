@@ -31,14 +31,14 @@ static cop_status add_var(cop_plan *p, const cop_graph *g, cop_vid v, bool writt
 
 	if (!old) {
 		old = &p->var[p->n_var++];
-		*old = (cop_var){.name = x->name, .type = x->type, .role = x->role, .init = x->data};
+		*old = (cop_var){.name = x->name, .type = x->type, .role = x->role};
 		COP_TRY(cop__index_put(&p->names, p->cx, x->name, (uint32_t)p->n_var));
 	} else if (!cop__same_shape(&old->type, &x->type) || old->type.dtype != x->type.dtype) {
 		return cop__error(p->cx, COP_SHAPE, "'%s' has different shapes in the entries of one plan", x->name);
 	} else if (old->type.enc != x->type.enc || old->type.enc_bytes != x->type.enc_bytes) {
 		return cop__error(p->cx, COP_SHAPE, "'%s' is encoded in another way in another entry of the plan", x->name);
 	}
-	if (!old->init) old->init = x->data;
+	if (!old->init && x->data) old->init = x->data, old->held = cop__contents_hold(x->held);
 	old->written |= written;
 	return COP_OK;
 }
@@ -70,7 +70,7 @@ static cop_status place_vars(cop_plan *p)
 		if (v->type.enc != COP_DENSE && (v->written || !v->init)) /* zeros are no blob */
 			return cop__error(p->cx, COP_ARG, "'%s' is encoded (%s): it needs contents, and nothing can write to it", v->name, cop__enc_text(v->type.enc));
 		if (!v->written) {
-			if (!v->init && !(v->init = cop__arena_get(&p->mem, bytes + 64))) return COP_NOMEM;
+			if (!v->init && !p->outline && !(v->init = cop__arena_get(&p->mem, bytes + 64))) return COP_NOMEM;
 			v->place = (cop_place){COP_SEG_FIXED, 0, v->init};
 			p->bytes[COP_SEG_FIXED] += up(bytes, align);
 			continue;
@@ -385,7 +385,7 @@ cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, 
 	p->target.align = COP_MAX(4, t->align);
 	cop__arena_init(&p->mem, cx);
 	if ((p->entry = cop__arena_get(&p->mem, sizeof *p->entry * (size_t)n_entry))) {
-		for (int e = 0; e < n_entry; e++) p->entry[e].g = entry[e];
+		for (int e = 0; e < n_entry; e++) p->entry[e].g = entry[e], p->outline |= entry[e]->outline;
 		st = check_fast(p);
 		if (!st) st = collect_vars(p);
 		if (!st) st = place_vars(p);
@@ -401,6 +401,7 @@ void cop_plan_free(cop_plan *p)
 {
 	if (!p) return;
 	cop_ctx *cx = p->cx;
+	for (int32_t i = 0; i < p->n_var; i++) cop__contents_drop(p->var[i].held);
 	cop__arena_free(&p->mem);
 	cop__index_free(&p->names, cx);
 	cop__free(cx, p);

@@ -50,11 +50,12 @@ typedef struct cop_entry {
 } cop_entry;
 
 /* A leaf of some entry, by name. written: by a step, or (STATE) by whoever runs the plan. used: some step touches it
- * where it lies, or it is a result; not so when only its rearranged copy is read. */
-typedef struct cop_var { const char *name; cop_type type; cop_role role; cop_place place; const void *init; bool written, used; } cop_var;
+ * where it lies, or it is a result; not so when only its rearranged copy is read. held: whose bytes init is, kept as long as the plan. */
+typedef struct cop_var { const char *name; cop_type type; cop_role role; cop_place place; const void *init; cop_contents *held; bool written, used; } cop_var;
 
 struct cop_plan {
 	cop_ctx *cx;
+	bool outline;                 /* of some entry: weights may be missing, so that it can't be run */
 	cop_arena mem;
 	cop_target target;
 	cop_entry *entry;

@@ -83,6 +83,7 @@ cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads)
 	COP_NEED(COP_CX(p), out);
 	*out = NULL;
 	COP_NEED(COP_CX(p), p);
+	if (p->outline) return cop__error(p->cx, COP_ARG, "a plan of an outline can be counted, not run: its weights were not computed");
 	cop_session *s = cop__alloc(p->cx, sizeof *s);
 	cop_status st = COP_OK;
 
@@ -158,15 +159,14 @@ cop_status cop_session_pull(const cop_session *s, cop_graph *g)
 	COP_NEED(COP_CX(g), s);
 	COP_NEED(COP_CX(g), g);
 	for (int32_t v = 1; v <= g->n_value; v++) {
-		cop_value *x = &g->value[v];
+		const cop_value *x = &g->value[v];
 		if (x->role != COP_PARAM && x->role != COP_STATE) continue;
 		const cop_var *var = cop__plan_var(s->plan, x->name);
 		size_t bytes = cop_type_bytes(&x->type);
 		if (!var || !var->written || cop_type_bytes(&var->type) != bytes) continue;
-		void *own = (void *)(uintptr_t)x->data;
-		if (!own && !(own = cop__arena_get(&g->mem, bytes + 64))) return COP_NOMEM;
+		void *own = cop__own(g, (cop_vid)v);
+		if (!own) return COP_NOMEM;
 		memcpy(own, address(s, var->place), bytes);
-		x->data = own;
 	}
 	return COP_OK;
 }

@@ -43,8 +43,8 @@ static cop_vid leaf(cop_zoo *z, cop_role role, const char *layer, const char *wh
 	if (stream) *stream = cop__hash_text(name);
 	for (int i = 0; i < rank; i++)
 		if (dim[i] <= 0) return cop__zoo_fail(z, "is too small: a layer would have no width");
-	if (!(*data = cop__arena_get(&z->g->mem, cop_type_bytes(&t) + 64))) return 0; /* slack: fast kernels may read past the end */
-	return cop__data_borrow(z->g, role, name, &t, *data);
+	cop_vid v = cop__data(z->g, role, name, &t, NULL);
+	return v && (*data = cop__own(z->g, v)) ? v : 0;
 }
 
 enum { MOST_WEIGHTS = 1 << 28 }; /* of a layer */

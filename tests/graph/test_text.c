@@ -98,8 +98,8 @@ static void any_names(void **state)
 		if (!once) continue;
 		OK(cx, cop__graph_new(&g, cx, name[0]));
 		cop_vid x = cop__input(g, name[1], &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1});
-		cop_vid w = cop__data_borrow(g, COP_PARAM, name[2], &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1}, NULL);
-		cop_vid m = cop__data_borrow(g, COP_STATE, name[3], &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1}, NULL);
+		cop_vid w = cop__data(g, COP_PARAM, name[2], &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1}, NULL);
+		cop_vid m = cop__data(g, COP_STATE, name[3], &(cop_type){.dtype = COP_F32, .rank = 2, .dim = {1, 4}, .q.axis = -1}, NULL);
 		assert_true(x && w && m);
 		g->value[m].of = w;
 		cop_vid a = cop__apply(g, OP_add, NULL, 2, (cop_vid[]){x, w}), y = cop__apply(g, OP_add, NULL, 2, (cop_vid[]){a, m});

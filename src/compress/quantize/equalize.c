@@ -64,7 +64,7 @@ static cop_nid partner(const cop_graph *g, cop_nid n, const int32_t *readers)
 
 static float *weights_of(const cop_graph *g, cop_nid n, int i)
 {
-	return (float *)(uintptr_t)cop__floats(g, cop__arg(g, n, i)); /* our own copy */
+	return (float *)(uintptr_t)cop__floats(g, cop__arg(g, n, i)); /* the graph's own: see own_pair */
 }
 
 /* The weights of m that read channel i: rows[i] of a depthwise layer, else one of every c. f 1: only the largest is asked for. */
@@ -106,6 +106,15 @@ static float equalize_pair(const cop_graph *g, pair p)
 	return far;
 }
 
+static cop_status own_pair(cop_graph *g, pair p)
+{
+	const cop_vid v[] = {cop__arg(g, p.first, 1), cop__arg(g, p.first, 2), cop__arg(g, p.second, 1)};
+
+	for (int i = 0; i < LEN(v); i++)
+		if (v[i] && !cop__own(g, v[i])) return COP_NOMEM;
+	return COP_OK;
+}
+
 cop_status cop__equalize(cop_graph *g, int32_t *pairs)
 {
 	enum { ROUNDS = 40 };
@@ -117,6 +126,7 @@ cop_status cop__equalize(cop_graph *g, int32_t *pairs)
 	if (!readers || !p) return COP_NOMEM;
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		if ((p[*pairs].second = partner(g, n, readers))) p[(*pairs)++].first = n;
+	for (int32_t i = 0; i < *pairs; i++) COP_TRY(own_pair(g, p[i]));
 	for (int round = 0; round < ROUNDS && far > 1e-3f; round++) {
 		far = 0;
 		for (int32_t i = 0; i < *pairs; i++) far = fmaxf(far, equalize_pair(g, p[i]));

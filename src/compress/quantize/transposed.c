@@ -35,7 +35,8 @@ static cop_vid turned_weight(work *w, cop_nid n, int32_t groups)
 	const int32_t *d = v->type.dim;
 	int32_t in = d[0], kh = d[1], kw = d[2], og = d[3], ig = in / groups;
 	cop_type t = cop__type(COP_F32, 4, DIMS(og * groups, kh, kw, ig));
-	float *to = cop__arena_get(&w->out->mem, cop_type_bytes(&t) + 64);
+	cop_vid made = cop__data(w->out, COP_PARAM, v->name, &t, NULL);
+	float *to = made ? cop__own(w->out, made) : NULL;
 	const float *from = cop__floats(w->g, cop__arg(w->g, n, 1));
 
 	for (int32_t i = 0; to && i < in; i++)
@@ -44,7 +45,7 @@ static cop_vid turned_weight(work *w, cop_nid n, int32_t groups)
 				int32_t row = i / ig * og + o, back = kh * kw - 1 - k;
 				to[((size_t)row * (size_t)(kh * kw) + (size_t)back) * (size_t)ig + (size_t)(i % ig)] = from[((size_t)i * (size_t)(kh * kw) + (size_t)k) * (size_t)og + (size_t)o];
 			}
-	return to ? cop__data_borrow(w->out, COP_PARAM, v->name, &t, to) : 0;
+	return to ? made : 0;
 }
 
 /* x with stride - 1 zeros behind each row and column. */

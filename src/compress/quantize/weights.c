@@ -116,13 +116,16 @@ static cop_status room(cop_quantizer *z, cop_qlayer *l)
 }
 
 /* The weights as they are now, into the rough network. */
-static void show(const cop_quantizer *z, cop_nid n)
+static cop_status show(const cop_quantizer *z, cop_nid n)
 {
 	const cop_qlayer *l = &z->layer[n];
-	float *w = (float *)(uintptr_t)cop__floats(z->rough, cop__arg(z->rough, n, 1)), *b = (float *)(uintptr_t)cop__floats(z->rough, cop__arg(z->rough, n, 2));
+	cop_vid bias = cop__arg(z->rough, n, 2);
+	float *w = cop__own(z->rough, cop__arg(z->rough, n, 1)), *b = bias ? cop__own(z->rough, bias) : NULL;
 
+	if (!w || (bias && !b)) return COP_NOMEM;
 	for (size_t i = 0; i < (size_t)l->o * (size_t)l->k; i++) w[i] = l->scale[i / (size_t)l->k] * (float)l->q[i];
-	if (cop__arg(z->rough, n, 2)) memcpy(b, l->bias, sizeof *b * (size_t)l->o); /* without one the shift stays, to be made up for later */
+	if (bias) memcpy(b, l->bias, sizeof *b * (size_t)l->o); /* without one the shift stays, to be made up for later */
+	return COP_OK;
 }
 
 static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
@@ -147,20 +150,7 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 	for (int32_t o = 0; o < l->o; o++) l->bias[o] = b ? b[o] : 0;
 	if (z->a->bias_correct) correct(l, w, m);
 	l->q_bits = l->bits;
-	if (rough) show(z, n);
-	return COP_OK;
-}
-
-/* The same graph, with weights of its own; indices stay. */
-static cop_status copy_of(cop_graph **out, const cop_graph *g)
-{
-	cop_vid *map;
-
-	COP_TRY(cop__copy_begin(out, g, &map));
-	cop_status st = cop__copy_inputs(*out, g, map);
-	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
-	if (!st) st = cop__copy_rest(*out, g, map);
-	return cop__pass_end(out, st);
+	return rough ? show(z, n) : COP_OK;
 }
 
 cop_status cop__quantize_weights(cop_quantizer *z)
@@ -168,7 +158,7 @@ cop_status cop__quantize_weights(cop_quantizer *z)
 	bool rough = z->a->adaround || z->a->bias_correct;
 	cop_status st = COP_OK;
 
-	if (rough) st = copy_of(&z->rough, z->g);
+	if (rough) st = cop__pass_copy(&z->rough, z->g);
 	if (!st && rough) st = cop__watch_new(&z->exact, z->g, z->batch, z->each, z->a->threads);
 	for (cop_nid n = 1; !st && n <= (cop_nid)z->g->n_node; n++) {
 		cop_moments m = {0};

@@ -133,22 +133,18 @@ static cop_status check(const cop_graph *g, const cop_graph *from, const char *p
 
 static cop_status copy(cop_graph *g, const cop_graph *from)
 {
-	const void **data = cop__alloc(g->cx, sizeof *data * ((size_t)g->n_value + 1));
-	cop_status st = data ? COP_OK : COP_NOMEM;
+	cop_contents **theirs = cop__alloc(g->cx, sizeof *theirs * ((size_t)g->n_value + 1));
+	cop_status st = theirs ? COP_OK : COP_NOMEM;
 
 	for (int32_t v = 1; !st && v <= g->n_value; v++) {
 		const cop_value *x = &g->value[v];
-		data[v] = x->data;
 		if (!kept(x)) continue;
-		const void *theirs = from->value[cop__find(from, x->name)].data;
-		size_t bytes = cop_type_bytes(&x->type);
-		void *own = theirs ? cop__arena_get(&g->mem, bytes + 64) : NULL;
-		if (theirs && !own) st = COP_NOMEM;
-		if (own) memcpy(own, theirs, bytes);
-		data[v] = own;
+		theirs[v] = cop__contents_hold(from->value[cop__find(from, x->name)].held);
+		if (!theirs[v] && x->data && !(theirs[v] = cop__contents_new(g->cx, cop_type_bytes(&x->type)))) st = COP_NOMEM; /* not stored: zeros */
 	}
-	if (!st) st = cop__replace_contents(g, data);
-	cop__free(g->cx, data);
+	if (!st) st = cop__replace_contents(g, theirs);
+	for (int32_t v = 1; st && theirs && v <= g->n_value; v++) cop__contents_drop(theirs[v]);
+	cop__free(g->cx, theirs);
 	return st;
 }
 

@@ -222,7 +222,7 @@ static cop_vid leaf(const cop_graph *g, uint32_t index)
 
 static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
 {
-	cop_value *x = &r->g->value[v];
+	const cop_value *x = &r->g->value[v];
 	char where[200];
 	size_t bytes = cop_type_bytes(&x->type);
 
@@ -231,11 +231,8 @@ static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
 	if (bytes > INT32_MAX || (r->budget -= (int64_t)bytes) < 0)
 		return cop__error(
 		        r->cx, COP_FORMAT, "%s: so short a file cannot hold a tensor of %zu bytes", where, bytes);
-	void *data = cop__arena_get(&r->g->mem, bytes + 64); /* slack: fast kernels may read past the end */
-	if (!data) return COP_NOMEM;
-	COP_TRY(cop__restore(data, r->cx, where, &x->type, codec, r->p, len));
-	x->data = data;
-	return COP_OK;
+	void *data = cop__own(r->g, v);
+	return data ? cop__restore(data, r->cx, where, &x->type, codec, r->p, len) : COP_NOMEM;
 }
 
 static cop_status get_blob(reader *r)
