@@ -8,7 +8,7 @@
  *
  * Ownership: what a cop_x_new / _build / _read call hands out is freed with cop_x_free. A plan
  * refers to the weights of its graphs, a session to its plan: free them in the reverse order.
- * Threads: one context and all that hangs on it belong to one thread at a time. No globals.
+ * Threads: one context and all that hangs on it belong to one thread at a time: graphs of a context share weights, which are counted. No globals.
  * Arguments: what is not said to be optional must be there. NULL for a graph, plan, session, data set, name, path or result gives COP_ARG with
  * a sentence (none where no context is left to hold it), or NULL, 0 and false from calls without a status; so does an entry, an index or a
  * segment that is not there. x_free(NULL) is fine. That memory is as large as a type or a size says cannot be checked.
@@ -180,8 +180,14 @@ cop_status cop_graph_print(const cop_graph *g, cop_write_fn *write, void *ud);
 cop_status cop_graph_verify(const cop_graph *g);
 void cop_graph_free(cop_graph *g);
 
-/* Passes in order, in the words of the CLI: "fold_bn fuse prune:by=magnitude,keep=0.1". Replaces *g. */
+/* Passes in order, in the words of the CLI: "to_infer fuse batch:n=8". Replaces *g; after a failure *g is as it was. */
 cop_status cop_graph_apply(cop_graph **g, const char *spec);
+/* The same for a graph that is not needed as it was: weights that a pass changes are changed where they lie, which saves a second
+ * copy of them. After a failure *g is NULL. Other graphs that share weights with it, and plans, keep theirs. */
+cop_status cop_graph_apply_in_place(cop_graph **g, const char *spec);
+/* A copy of g to be counted and planned, never run: it has the weights of g, and passes over it leave the weights that they would have to
+ * compute as zeros. So what a deployed form takes is known without its weights. A session, C code, or a file of it is refused with COP_ARG. */
+cop_status cop_graph_outline(cop_graph **out, const cop_graph *g);
 const char *cop_pass_name(int i, const char **summary); /* NULL past the end */
 
 /* The training graph of a model: forward, backward and updates.
@@ -197,7 +203,12 @@ typedef struct cop_layer {
 } cop_layer;
 int32_t cop_graph_layers(const cop_graph *g);
 cop_status cop_graph_layer(const cop_graph *g, int32_t i, cop_layer *out);
-cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *out); /* a CONST, PARAM or STATE's data, or the type of any value */
+/* The contents of a CONST, PARAM or STATE (data NULL: zeros), or the type of any value. Contents are to be read only, since other graphs may
+ * share them, and until g is changed or freed: by cop_graph_edit, cop_session_pull, cop_weights_load, training, passes. */
+cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *out);
+/* The contents of a CONST, PARAM or STATE to be written, until the same. They are g's alone: copied first where others share them.
+ * COP_ARG: another value, or encoded contents. What kernels take for indices (row lists, codes) must stay in range. */
+cop_status cop_graph_edit(cop_graph *g, const char *name, cop_tensor *out);
 /* Does a run write what the next one reads (a STATE)? Then samples are a sequence and go one at a time, in order. */
 bool cop_graph_keeps_state(const cop_graph *g);
 const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CONST, PARAM and STATE values that hold data; NULL past the end */

@@ -31,7 +31,7 @@ cop_status cmd_apply(cli *c, int argc, char **argv)
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	CLI_TRY(cli_model(&g, c, j.arg[0]));
 	int32_t before = cop_graph_layers(g);
-	cop_status st = cop_graph_apply(&g, j.arg[1]);
+	cop_status st = cop_graph_apply_in_place(&g, j.arg[1]);
 	if (!st) st = cop_model_save(g, j.out);
 	if (!st) {
 		cli_put_text(c, "output", j.out);

@@ -33,7 +33,7 @@ cop_status cmd_export(cli *c, int argc, char **argv)
 	CLI_TRY(cli_model(&g, c, j.file));
 	size_t n = strlen(j.out);
 	bool onnx = n > 5 && !strcmp(j.out + n - 5, ".onnx");
-	cop_status st = onnx ? cop_graph_apply(&g, "to_infer fuse") : COP_OK;
+	cop_status st = onnx ? cop_graph_apply_in_place(&g, "to_infer fuse") : COP_OK;
 	if (!st) st = onnx ? cop_onnx_save(g, j.out) : cop_weights_save(g, j.out);
 	if (!st) {
 		cli_put_text(c, "output", j.out);

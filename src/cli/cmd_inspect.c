@@ -233,9 +233,9 @@ cop_status cmd_inspect(cli *c, int argc, char **argv)
 	if (!j.plan && !strcmp(j.target, "host")) t.isa = 0; /* the portable kernels, as in what is emitted */
 	CLI_TRY(cli_model(&g, c, j.file));
 	snprintf(spec, sizeof spec, "batch:n=%d", j.batch);
-	cop_status st = j.batch ? cop_graph_apply(&g, spec) : COP_OK;
+	cop_status st = j.batch ? cop_graph_apply_in_place(&g, spec) : COP_OK;
 	if (!st && j.graph && !c->json && !c->quiet) st = cop_graph_print(g, to_stdout, NULL);
-	if (!st && (!j.graph || c->json)) st = cli_deploy(&d, c, j.file, j.batch, &t, false);
+	if (!st && (!j.graph || c->json)) st = cli_plan(&d, g, &t);
 	if (!st && j.plan) steps(c, d.plan, j.fast > 0);
 	if (!st && !j.plan && d.plan) st = layers(c, g);
 	if (!st && d.plan) st = totals(c, &j, g, d.plan, &t);

@@ -185,7 +185,7 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	if (!st && !j.as_is) cli_stacked(&y.type, j.first, j.held > 1 ? j.d.count : j.d.count * j.first);
 	y.type.q = (cop_quant){.axis = -1}; /* lives no longer than the graph */
 	if (!st) st = model_for(&d.g, c, &j);
-	if (!st) st = cop_graph_apply(&d.g, "to_infer fuse");
+	if (!st) st = cop_graph_apply_in_place(&d.g, "to_infer fuse");
 	if (!st) st = cli_start(&d, c, false, cli_threads(c));
 	if (!st) st = run(&y, c, &j, d.s);
 	if (!st) st = cop_npy_write(c->cx, j.out, &y);

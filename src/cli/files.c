@@ -142,10 +142,14 @@ void cli_shape(char *out, size_t size, const cop_type *t)
 		at += snprintf(out + at, size - (size_t)at, i ? "x%d" : "%d", t->dim[i]);
 }
 
-cop_status cli_deploy(
-        cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session)
+cop_status cli_plan(cli_deployed *out, const cop_graph *g, const cop_target *t)
 {
-	return cli_deploy_form(out, c, path, batch, t, session, &(cli_form){.as_is = true});
+	*out = (cli_deployed){0};
+	cop_status st = cop_graph_outline(&out->g, g);
+	if (!st) st = cli_form_apply(&out->g, &(cli_form){.as_is = true});
+	if (!st) st = cop_plan_build(&out->plan, &out->g, 1, t);
+	if (st) cli_deployed_free(out);
+	return st;
 }
 
 cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session, const cli_form *form)

@@ -39,5 +39,5 @@ cop_status cli_form_apply(cop_graph **g, const cli_form *f)
 	char passes[64];
 
 	snprintf(passes, sizeof passes, "to_infer fuse%s%s%s", f->rounding ? " round:mode=" : "", f->rounding ? f->rounding : "", f->as_is ? "" : " shrink");
-	return cop_graph_apply(g, passes);
+	return cop_graph_apply_in_place(g, passes);
 }

@@ -228,7 +228,7 @@ static cop_status run_job(job *j, cli *c, const char *model)
 	CLI_TRY(model_for(j, c, model));
 	CLI_TRY(plan_runs(j, c));
 	CLI_TRY(check_inputs(c, j));
-	CLI_TRY(cop_graph_apply(&j->d.g, "to_infer fuse"));
+	CLI_TRY(cop_graph_apply_in_place(&j->d.g, "to_infer fuse"));
 	CLI_TRY(cli_start(&j->d, c, false, cli_threads(c)));
 	return run_all(c, j->d.s, j);
 }

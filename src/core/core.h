@@ -78,6 +78,16 @@ void cop__text_add(cop_text *t, const char *fmt, ...) COP_PRINTF(2, 3);
 void cop__text_bytes(cop_text *t, const void *bytes, size_t size);
 void cop__text_free(cop_text *t);
 
+/* ---- a file from text and from bytes that lie elsewhere ---- */
+typedef struct cop_rope_part { size_t at; const void *bytes; size_t size; } cop_rope_part; /* comes before byte `at` of the text */
+typedef struct cop_rope { cop_text text; cop_rope_part *part; int32_t n, cap; size_t size; } cop_rope; /* size: of all parts */
+void cop__rope_init(cop_rope *r, cop_ctx *cx);
+void cop__rope_refer(cop_rope *r, const void *bytes, size_t size); /* not copied unless they are few: they must stay until the rope is written. A failure is in text.status */
+size_t cop__rope_size(const cop_rope *r);
+cop_status cop__rope_write(const cop_rope *r, cop_write_fn *write, void *ud); /* piece by piece */
+cop_status cop__rope_save(cop_ctx *cx, const char *path, const cop_rope *r); /* as cop_file_write */
+void cop__rope_free(cop_rope *r);
+
 /* ---- numbers and names in text, whatever the locale of the program ---- */
 enum { COP_FLOAT_TEXT = 24 };
 int cop__format(char *out, size_t size, const char *fmt, ...) COP_PRINTF(3, 4); /* as snprintf */

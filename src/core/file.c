@@ -80,6 +80,8 @@ cop_status cop_file_read(void **out, size_t *size, cop_ctx *cx, const char *path
 
 /* ---- writing ---- */
 
+/* What goes into a file: a rope, or bytes. */
+typedef struct source { const char *path; const cop_rope *rope; const void *bytes; size_t size; } source;
 typedef struct beside { char target[COP_PATH], path[COP_PATH]; struct stat there; bool straight, made; } beside;
 
 static bool write_out(int fd, const void *bytes, size_t size)
@@ -94,6 +96,10 @@ static bool write_out(int fd, const void *bytes, size_t size)
 	return true;
 }
 
+static cop_status write_part(void *fd, const void *bytes, size_t size) { return write_out(*(int *)fd, bytes, size) ? COP_OK : COP_IO; }
+
+static bool write_source(int fd, const source *f) { return f->rope ? !cop__rope_write(f->rope, write_part, &fd) : write_out(fd, f->bytes, f->size); }
+
 /* Some file systems know no fsync, of folders above all; that is no failure of the file. */
 static bool to_disk(int fd)
 {
@@ -105,12 +111,12 @@ static bool to_disk(int fd)
 }
 
 /* A device or a pipe: the bytes go there as they are. */
-static cop_status write_straight(cop_ctx *cx, const cop_file *f)
+static cop_status write_straight(cop_ctx *cx, const source *f)
 {
 	int fd = open(f->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0) return cop__error(cx, COP_IO, "%s: %s", f->path, strerror(errno));
-	bool ok = write_out(fd, f->bytes, f->size);
+	bool ok = write_source(fd, f);
 	int why = errno;
 	if (close(fd) && ok) ok = false, why = errno;
 	return ok ? COP_OK : cop__error(cx, COP_IO, "%s: could not be written (%s)", f->path, strerror(why));
@@ -143,12 +149,12 @@ static bool keep_mode(const beside *b, int fd)
 	return !fchmod(fd, b->there.st_mode & 07777);
 }
 
-static bool put_beside(beside *b, cop_ctx *cx, const cop_file *f)
+static bool put_beside(beside *b, cop_ctx *cx, const source *f)
 {
 	int fd = open_beside(b, cx);
 
 	if (fd < 0) return false;
-	bool ok = keep_mode(b, fd) && write_out(fd, f->bytes, f->size) && to_disk(fd);
+	bool ok = keep_mode(b, fd) && write_source(fd, f) && to_disk(fd);
 	int why = errno;
 	if (close(fd) && ok) return false;
 	errno = why;
@@ -169,13 +175,13 @@ bool cop__sync_folder(cop_ctx *cx, const char *path)
 	return ok;
 }
 
-static cop_status failed(cop_ctx *cx, const cop_file *f, const char *how)
+static cop_status failed(cop_ctx *cx, const source *f, const char *how)
 {
 	return cop__error(cx, COP_IO, "%s: could not be written (%s); %s", f->path, strerror(errno), how);
 }
 
 /* All beside, then one rename after the other. */
-static cop_status write_plain(cop_ctx *cx, const cop_file *f, beside *b, int n)
+static cop_status write_plain(cop_ctx *cx, const source *f, beside *b, int n)
 {
 	static const char unchanged[] = "what was there before is unchanged";
 
@@ -191,7 +197,7 @@ static cop_status write_plain(cop_ctx *cx, const cop_file *f, beside *b, int n)
 	return COP_OK;
 }
 
-static cop_status write_all(cop_ctx *cx, const cop_file *f, beside *b, int n)
+static cop_status write_all(cop_ctx *cx, const source *f, beside *b, int n)
 {
 	for (int i = 0; i < n; i++) {
 		COP_TRY(cop__target_of(b[i].target, &b[i].there, cx, f[i].path));
@@ -211,7 +217,20 @@ cop_status cop_files_write(cop_ctx *cx, const cop_file *f, int n)
 {
 	if (!f && n > 0) return cop__error(cx, COP_ARG, "cop_files_write: file is NULL");
 	beside *b = cop__alloc(cx, sizeof *b * (size_t)COP_MAX(n, 1));
-	cop_status st = b ? write_all(cx, f, b, n) : COP_NOMEM;
+	source *s = cop__alloc(cx, sizeof *s * (size_t)COP_MAX(n, 1));
+
+	for (int i = 0; s && i < n; i++) s[i] = (source){f[i].path, NULL, f[i].bytes, f[i].size};
+	cop_status st = b && s ? write_all(cx, s, b, n) : COP_NOMEM;
+	cop__free(cx, s);
+	cop__free(cx, b);
+	return st;
+}
+
+cop_status cop__rope_save(cop_ctx *cx, const char *path, const cop_rope *r)
+{
+	COP_TRY(r->text.status);
+	beside *b = cop__alloc(cx, sizeof *b);
+	cop_status st = b ? write_all(cx, &(source){path, r, NULL, 0}, b, 1) : COP_NOMEM;
 
 	cop__free(cx, b);
 	return st;

@@ -117,6 +117,7 @@ cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_ar
 	COP_NEED(COP_CX(g), g);
 	COP_NEED(COP_CX(g), t);
 	COP_NEED(COP_CX(g), fn);
+	COP_TRY(cop__not_outline(g, "emitted"));
 	cop_emission e = {.cx = g->cx, .model = g, .fn = fn, .ud = ud};
 	cop_status st = make_name(&e, a ? a->name : NULL);
 

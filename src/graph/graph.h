@@ -125,6 +125,8 @@ cop_status cop__fail(const cop_graph *g, cop_status code, cop_nid n, const char 
 cop_status cop__graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size);
 /* All that cop_graph_verify asks for but contents. */
 cop_status cop__verify_form(const cop_graph *g);
+/* COP_ARG if g is an outline: "an outline can't be WHAT". */
+cop_status cop__not_outline(const cop_graph *g, const char *what);
 /* Weights from a file: codes and row lists, which kernels use as indices, stay inside. */
 cop_status cop__check_contents(const cop_graph *g);
 /* Gives each value v the contents c[v] and takes over the references (NULL: v keeps what it has), unless some are out of range: then the

@@ -114,6 +114,11 @@ cop_status cop__replace_contents(cop_graph *g, cop_contents **c)
 	return st;
 }
 
+cop_status cop__not_outline(const cop_graph *g, const char *what)
+{
+	return g->outline ? cop__error(g->cx, COP_ARG, "graph '%s' is an outline, which can be counted and planned, but not %s: its weights were not computed", g->name, what) : COP_OK;
+}
+
 /* Zeros stand for dense contents that are missing; a blob has counts and offsets, which must have been checked. */
 static cop_status check_encoded(const cop_graph *g)
 {

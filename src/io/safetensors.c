@@ -16,6 +16,7 @@ cop_status cop_weights_save(const cop_graph *g, const char *path)
 {
 	COP_NEED(COP_CX(g), g);
 	COP_NEED(COP_CX(g), path);
+	COP_TRY(cop__not_outline(g, "written"));
 	cop_text head, data;
 	uint8_t len[8] = {0};
 	cop_status st = COP_OK;

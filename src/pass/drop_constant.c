@@ -149,6 +149,8 @@ cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, bool exa
 	cop_graph *next;
 	int32_t gone, all = 0;
 
+	*out = NULL;
+	COP_TRY(cop__not_outline(g, "reduced by its weights"));
 	COP_TRY(once(out, g, exact, &gone));
 	for (all = gone; gone; all += gone) {
 		cop_status st = once(&next, *out, exact, &gone);

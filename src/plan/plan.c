@@ -62,6 +62,7 @@ static cop_status collect_vars(cop_plan *p)
 
 static cop_status place_vars(cop_plan *p)
 {
+	bool outline = p->entry[0].g->outline;
 	size_t align = (size_t)p->target.align;
 
 	for (int32_t i = 0; i < p->n_var; i++) {
@@ -70,7 +71,7 @@ static cop_status place_vars(cop_plan *p)
 		if (v->type.enc != COP_DENSE && (v->written || !v->init)) /* zeros are no blob */
 			return cop__error(p->cx, COP_ARG, "'%s' is encoded (%s): it needs contents, and nothing can write to it", v->name, cop__enc_text(v->type.enc));
 		if (!v->written) {
-			if (!v->init && !p->outline && !(v->init = cop__arena_get(&p->mem, bytes + 64))) return COP_NOMEM;
+			if (!v->init && !outline && !(v->init = cop__arena_get(&p->mem, bytes + 64))) return COP_NOMEM;
 			v->place = (cop_place){COP_SEG_FIXED, 0, v->init};
 			p->bytes[COP_SEG_FIXED] += up(bytes, align);
 			continue;
@@ -385,7 +386,7 @@ cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, 
 	p->target.align = COP_MAX(4, t->align);
 	cop__arena_init(&p->mem, cx);
 	if ((p->entry = cop__arena_get(&p->mem, sizeof *p->entry * (size_t)n_entry))) {
-		for (int e = 0; e < n_entry; e++) p->entry[e].g = entry[e], p->outline |= entry[e]->outline;
+		for (int e = 0; e < n_entry; e++) p->entry[e].g = entry[e];
 		st = check_fast(p);
 		if (!st) st = collect_vars(p);
 		if (!st) st = place_vars(p);

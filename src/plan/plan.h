@@ -55,7 +55,6 @@ typedef struct cop_var { const char *name; cop_type type; cop_role role; cop_pla
 
 struct cop_plan {
 	cop_ctx *cx;
-	bool outline;                 /* of some entry: weights may be missing, so that it can't be run */
 	cop_arena mem;
 	cop_target target;
 	cop_entry *entry;

@@ -83,7 +83,7 @@ cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads)
 	COP_NEED(COP_CX(p), out);
 	*out = NULL;
 	COP_NEED(COP_CX(p), p);
-	if (p->outline) return cop__error(p->cx, COP_ARG, "a plan of an outline can be counted, not run: its weights were not computed");
+	for (int e = 0; e < p->n_entry; e++) COP_TRY(cop__not_outline(p->entry[e].g, "run"));
 	cop_session *s = cop__alloc(p->cx, sizeof *s);
 	cop_status st = COP_OK;
 

@@ -195,8 +195,9 @@ static cop_graph *chain(cop_ctx *cx)
 	OK(cx, cop__output(g, fc(g, x, "f", 4, true), "y"));
 	for (const char *const *n = (const char *const[]){"a.w", "dw.w", "b.w", NULL}; *n; n++) { /* ranges far apart */
 		const cop_value *v = &g->value[cop__find(g, *n)];
+		float *w = cop__own(g, cop__find(g, *n));
 		int64_t k = cop_type_count(&v->type) / v->type.dim[0];
-		for (int64_t i = 0; i < cop_type_count(&v->type); i++) ((float *)(uintptr_t)v->data)[i] *= powf(3, (float)(i / k % 4) - 2);
+		for (int64_t i = 0; i < cop_type_count(&v->type); i++) w[i] *= powf(3, (float)(i / k % 4) - 2);
 	}
 	return g;
 }
@@ -540,7 +541,7 @@ static void test_refusals(void **state)
 	refuse(*state, g, &other, &plain, COP_SHAPE, "are [7,6,3], the network 'chain' takes [6,6,3]");
 	static const struct { float v; const char *scheme, *says; } weight[] = {{65504, NULL, NULL}, {65519, NULL, NULL}, {65520, "fp16", "number 3 of the weights 'b.w' is 65520, half floats end at 65504"},
 		{-1e9f, "fp16", "'b.w' is -1e+09"}, {INFINITY, "w8", "'b.w' is inf"}, {NAN, "w8", "'b.w'"}, {-INFINITY, "w8a8", "'b.w' is -inf"}};
-	float *w = (float *)(uintptr_t)g->value[cop__find(g, "b.w")].data, was = w[3];
+	float *w = cop__own(g, cop__find(g, "b.w")), was = w[3];
 	for (int i = 0; i < LEN(weight); i++) {
 		w[3] = weight[i].v;
 		if (weight[i].scheme) {

@@ -168,7 +168,7 @@ static void test_refused(void **state)
 	assert_int_equal(cop_quantize(&g, d[0], &(cop_quantize_args){.threads = 1}), COP_ARG);
 	assert_non_null(strstr(cop_error_text(cx), "2 inputs"));
 	cop_error_clear(cx);
-	((float *)(uintptr_t)g->value[cop__find(g, "a.w")].data)[0] = NAN;
+	*(float *)cop__own(g, cop__find(g, "a.w")) = NAN;
 	assert_int_equal(cop_quantize(&g, d[0], &(cop_quantize_args){.threads = 1, .more = d + 1, .n_more = 1}), COP_ARG);
 	assert_non_null(strstr(cop_error_text(cx), "of the weights 'a.w' is "));
 	cop_graph_free(g);

@@ -4,73 +4,9 @@
  * blob as the numbers it stands for (run it under the address sanitizer, too). The same for exporters, figures and the training graph;
  * and a blob that is not there is refused.
  */
-#include "nets.h"
-#include "enc/enc.h"
+#include "encoded.h"
 
 #include <unistd.h>
-
-static const cop_enc encodings[] = {
-#define X(name, text) COP_##name,
-	COP_ENC_MAP(X)
-#undef X
-};
-
-/* A palette has room for 256 numbers, and BYTES and HALF for few: multiples of 1/8 that all of them hold. */
-static void rounded(float *w, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++) w[i] = roundf(w[i] * 8) / 8;
-}
-
-static cop_graph *net(cop_ctx *cx)
-{
-	cop_graph *g;
-
-	OK(cx, cop__graph_new(&g, cx, "net"));
-	cop_vid x = input(g, 4, DIMS(1, 8, 8, 2));
-	x = relu(g, bn(g, conv(g, x, "c1", 6, 3, 1, 1, true), "n1"));
-	x = conv(g, x, "c2", 6, 3, 1, 6, true);
-	x = relu(g, conv(g, x, "c3", 5, 1, 1, 1, false));
-	x = cop__apply(g, OP_mul, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, weight(g, COP_CONST, "scale", 1, DIMS(5), 0.5f, 1)));
-	x = fc(g, global_pool(g, x), "f1", 7, true);
-	x = cop__apply(g, OP_map, (int32_t[]){MAP_ABS, 0, 0}, VIDS(x));
-	x = fc(g, x, "f2", 4, true);
-	OK(cx, cop__output(g, x, "y"));
-	for (int32_t v = 1; v <= g->n_value; v++)
-		if (g->value[v].data && cop__t(g, (cop_vid)v)->dtype == COP_F32) rounded((float *)(uintptr_t)g->value[v].data, cop_type_count(cop__t(g, (cop_vid)v)));
-	/* rows of c1 and of f1 without a weight, that something wants to take out */
-	memset((void *)(uintptr_t)cop__floats(g, cop__find(g, "c1.w")), 0, 4 * 18 * 2);
-	memset((void *)(uintptr_t)cop__floats(g, cop__find(g, "f1.w")), 0, 4 * 5);
-	return g;
-}
-
-static void encode(cop_graph *g, cop_vid v, cop_enc e)
-{
-	cop_value *x = &g->value[v];
-	int64_t count = cop_type_count(&x->type);
-	int32_t n, cols;
-	const float *w = cop__floats(g, v);
-	void *blob;
-
-	cop__matrix_of(&x->type, &n, &cols);
-	if (e == COP_DENSE) return;
-	if (e == COP_BYTES) {
-		float *scale = malloc(4 * (size_t)n);
-		int8_t *code = malloc((size_t)count);
-		for (int32_t i = 0; i < n; i++) scale[i] = 0.125f;
-		for (int64_t i = 0; i < count; i++) code[i] = (int8_t)(w[i] * 8);
-		OK(g->cx, cop__encode_narrow(&blob, &x->type.enc_bytes, g->cx, e, NULL, scale, code, n, cols));
-		free(scale);
-		free(code);
-	} else if (e == COP_HALF) {
-		OK(g->cx, cop__encode_narrow(&blob, &x->type.enc_bytes, g->cx, e, w, NULL, NULL, n, cols));
-	} else {
-		OK(g->cx, cop__encode(&blob, &x->type.enc_bytes, g->cx, e, w, n, cols));
-	}
-	x->type.enc = e;
-	x->data = malloc(x->type.enc_bytes); /* its own block, of that size: what reads on is seen */
-	memcpy((void *)(uintptr_t)x->data, blob, x->type.enc_bytes);
-	cop__free(g->cx, blob);
-}
 
 /* y of what comes out, after the weights are numbers again (not every place of a weight has kernels for blobs). */
 static void same_result(cop_ctx *cx, const cop_graph *plain, const cop_graph *g, const char *what)
@@ -83,11 +19,6 @@ static void same_result(cop_ctx *cx, const cop_graph *plain, const cop_graph *g,
 	if (difference(cx, a, b) > 1e-4) fail_msg("%s: another result, off by %g", what, difference(cx, a, b));
 	cop_graph_free(a);
 	cop_graph_free(b);
-}
-
-static const char *spec_of(const char *pass)
-{
-	return !strcmp(pass, "slice") ? "slice:of=c3.w,axis=0,drop=1" : !strcmp(pass, "batch") ? "batch:n=1" : pass;
 }
 
 /* The sentence names the weight itself, or the node by its weight. */
@@ -145,7 +76,7 @@ static void on_one(cop_ctx *cx, cop_graph *g, const char *what)
 static void every_pass(void **state)
 {
 	cop_ctx *cx = new_ctx();
-	cop_graph *g = net(cx);
+	cop_graph *g = encoded_net(cx);
 	int32_t values = g->n_value;
 	(void)state;
 
@@ -153,13 +84,17 @@ static void every_pass(void **state)
 	for (int32_t v = 1; v <= values; v++)
 		for (int e = 0; e < LEN(encodings); e++) {
 			char what[80];
-			g = net(cx);
+			g = encoded_net(cx);
 			bool weight = cop__floats(g, (cop_vid)v) && g->value[v].role != COP_STATE;
 			if (weight && (encodings[e] != COP_DENSE || v == 2)) {
 				encode(g, (cop_vid)v, encodings[e]);
+				void *own = malloc(cop_type_bytes(cop__t(g, (cop_vid)v))); /* its own block, of that size: what reads on is seen */
+				g->value[v].data = memcpy(own, g->value[v].data, cop_type_bytes(cop__t(g, (cop_vid)v)));
 				snprintf(what, sizeof what, "%s '%s'", cop__enc_text(encodings[e]), g->value[v].name);
 				on_one(cx, g, what);
-				if (encodings[e] != COP_DENSE) free((void *)(uintptr_t)g->value[v].data);
+				cop_graph_free(g);
+				free(own);
+				continue;
 			}
 			cop_graph_free(g);
 		}

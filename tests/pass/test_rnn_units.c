@@ -11,7 +11,7 @@ static void zero_rows(cop_graph *g, cop_vid v, int32_t gates)
 {
 	const cop_type *t = cop__t(g, v);
 	int32_t cols = t->rank == 2 ? t->dim[1] : 1;
-	float *w = (float *)(uintptr_t)g->value[v].data;
+	float *w = cop__own(g, v);
 
 	for (int32_t k = 0; k < gates; k++) memset(w + (k * UNITS + GONE) * cols, 0, 4 * (size_t)cols);
 }

@@ -27,7 +27,7 @@ static void zero_items(cop_graph *g, const cop_groups *s, const uint8_t *drop)
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		cop_value *x = &g->value[v];
 		if (x->producer || !x->data || x->role < COP_CONST || x->type.dtype != COP_F32) continue;
-		float *d = (float *)(uintptr_t)x->data;
+		float *d = cop__own(g, (cop_vid)v);
 		for (int64_t i = 0, n = cop_type_count(&x->type); i < n; i++) {
 			int64_t rest = i;
 			for (int a = x->type.rank - 1; a >= 0; a--) {
@@ -81,8 +81,9 @@ static int compare_group(cop_ctx *cx, cop_graph *g, const cop_groups *s, int32_t
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		cop_value *x = &zero->value[map[v]];
 		if (g->value[v].producer || !map[v] || x->type.dtype != COP_F32) continue;
+		float *d = cop__own(zero, map[v]);
 		for (int64_t i = 0, c = cop_type_count(&x->type); i < c; i++)
-			if (!kept(s, drop, (cop_vid)v, i)) ((float *)(uintptr_t)x->data)[i] = 0;
+			if (!kept(s, drop, (cop_vid)v, i)) d[i] = 0;
 	}
 	float *a = run_graph(cx, zero, 1, &n), *b = run_graph(cx, cut, 1, &m);
 	for (int64_t i = 0; i < n; i++) {

@@ -17,13 +17,13 @@ enum { MARK_AT = 9, MOST_NUMBERS = 16 };
 cop_status cop__checkpoint_write(const char *path, const cop_graph *g, const char *run, const cop_number *number, int n)
 {
 	cop_number all[MOST_NUMBERS + 2] = {{.name = "checkpoint", .i = 1}, {.name = "run", .text = run, .size = strlen(run)}};
-	cop_text t;
+	cop_rope r;
 
 	memcpy(all + 2, number, sizeof *number * (size_t)COP_MIN(n, MOST_NUMBERS));
-	cop__text_init(&t, g->cx);
-	cop_status st = cop__model_write(&t, g, all, n + 2, COP_CODEC_RAW);
-	if (!st) st = cop_file_write(g->cx, path, t.data, t.len);
-	cop__text_free(&t);
+	cop__rope_init(&r, g->cx);
+	cop_status st = cop__model_rope(&r, g, all, n + 2, COP_CODEC_RAW);
+	if (!st) st = cop__rope_save(g->cx, path, &r);
+	cop__rope_free(&r);
 	return st;
 }
 

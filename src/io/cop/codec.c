@@ -220,6 +220,24 @@ static bool hopeless(const cop_codes *c)
 	return !c->levels && c->n_value * 20 > cop__codes_count(c) * 19;
 }
 
+/* The same of dense numbers, before there are codes of them: more than a codebook has room for, and few zeros. */
+static bool all_differ(const float *w, int64_t count)
+{
+	uint32_t seen[4 * COP_MAX_LEVELS] = {0}, u;
+	int64_t zeros = 0;
+	int levels = 0;
+
+	for (int64_t i = 0; i < count; i++) {
+		memcpy(&u, &w[i], 4);
+		zeros += !u;
+		if (!u || levels == COP_MAX_LEVELS) continue;
+		uint32_t s = u * 2654435761u >> 22;
+		while (seen[s] && seen[s] != u) s = (s + 1) % LEN(seen);
+		if (!seen[s]) seen[s] = u, levels++;
+	}
+	return levels == COP_MAX_LEVELS && (count - zeros) * 20 > count * 19;
+}
+
 static cop_status codes_of(cop_codes *c, cop_ctx *cx, const cop_type *t, const void *data)
 {
 	int32_t rows, cols;
@@ -254,23 +272,27 @@ static cop_status best_of(
 	return COP_OK;
 }
 
-cop_status cop__store(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data)
+cop_status cop__code(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data)
 {
-	cop_text best;
 	cop_codes c;
-	cop_status st = COP_OK;
 
+	if (*codec == COP_CODEC_RAW || t->dtype != COP_F32 || cop__narrow(t->enc) || (t->enc == COP_DENSE && all_differ(data, cop_type_count(t))))
+		return *codec = COP_CODEC_RAW, COP_OK;
+	COP_TRY(codes_of(&c, cx, t, data));
+	cop_text best;
 	cop__text_init(&best, cx);
-	if (*codec != COP_CODEC_RAW && t->dtype == COP_F32 && !cop__narrow(t->enc)) {
-		COP_TRY(codes_of(&c, cx, t, data));
-		if (hopeless(&c)) *codec = COP_CODEC_RAW;
-		else st = best_of(&best, codec, cx, t, data, &c);
-		cop__codes_free(&c, cx);
-	} else {
-		*codec = COP_CODEC_RAW;
-	}
+	cop_status st = COP_OK;
+	if (hopeless(&c)) *codec = COP_CODEC_RAW;
+	else st = best_of(&best, codec, cx, t, data, &c);
+	cop__codes_free(&c, cx);
 	if (!st && *codec) cop__text_bytes(out, best.data, best.len);
-	else if (!st) cop__text_bytes(out, data, cop_type_bytes(t));
 	cop__text_free(&best);
 	return st ? st : out->status;
+}
+
+cop_status cop__store(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data)
+{
+	COP_TRY(cop__code(out, codec, cx, t, data));
+	if (!*codec) cop__text_bytes(out, data, cop_type_bytes(t));
+	return out->status;
 }

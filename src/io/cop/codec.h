@@ -14,6 +14,8 @@ const char *cop__codec_text(cop_codec c);
 /* Appends a tensor to `out`. *codec: the one wanted, or AUTO for the smallest; then the one used (RAW where
  * the wanted one does not fit the tensor). */
 cop_status cop__store(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data);
+/* The same, but with COP_CODEC_RAW nothing is appended: what is stored are the bytes of data. */
+cop_status cop__code(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data);
 /* Fills data[cop_type_bytes(t)] from p[len], which nobody has checked, and checks encoded tensors on the way. */
 cop_status cop__restore(
         void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len);

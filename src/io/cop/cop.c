@@ -39,37 +39,41 @@ static bool stored(const cop_value *v)
 	return v->role >= COP_CONST && v->data;
 }
 
-static cop_status put_blob(cop_text *out, const cop_value *v, uint32_t index, cop_codec codec)
+static cop_status put_blob(cop_rope *out, const cop_value *v, uint32_t index, cop_codec codec)
 {
-	cop_text s;
+	cop_text *t = &out->text, coded;
 	uint8_t b[4];
-	size_t at = out->len;
+	size_t at = t->len;
 
-	cop__text_init(&s, out->cx);
-	cop_status st = cop__store(&s, &codec, out->cx, &v->type, v->data);
+	cop__text_init(&coded, t->cx);
+	cop_status st = cop__code(&coded, &codec, t->cx, &v->type, v->data);
+	const void *bytes = codec ? (const void *)coded.data : v->data;
+	size_t size = codec ? coded.len : cop_type_bytes(&v->type);
 	if (!st) {
-		cop__var_put(out, index);
-		cop__var_put(out, (uint32_t)s.len);
+		cop__var_put(t, index);
+		cop__var_put(t, (uint32_t)size);
 		b[0] = (uint8_t)codec;
-		cop__text_bytes(out, b, 1);
-		cop__text_bytes(out, s.data, s.len);
-		st = out->status;
+		cop__text_bytes(t, b, 1);
+		st = t->status;
 	}
 	if (!st) {
-		cop__put32(b, cop__crc32c(out->data + at, out->len - at, 0));
-		cop__text_bytes(out, b, 4);
-		cop__log(out->cx, COP_LOG_DEBUG, "'%s': %zu bytes %s, %zu in the file as %s", v->name,
-		        cop_type_bytes(&v->type), cop__enc_text(v->type.enc), s.len, cop__codec_text(codec));
+		cop__put32(b, cop__crc32c(bytes, size, cop__crc32c(t->data + at, t->len - at, 0)));
+		if (codec) cop__text_bytes(t, bytes, size);
+		else cop__rope_refer(out, bytes, size);
+		cop__text_bytes(t, b, 4);
+		cop__log(t->cx, COP_LOG_DEBUG, "'%s': %zu bytes %s, %zu in the file as %s", v->name, cop_type_bytes(&v->type), cop__enc_text(v->type.enc), size, cop__codec_text(codec));
 	}
-	cop__text_free(&s);
-	return st ? st : out->status;
+	cop__text_free(&coded);
+	return st ? st : t->status;
 }
 
-cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
+cop_status cop__model_rope(cop_rope *rope, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
 {
+	cop_text *out = &rope->text;
 	size_t start = out->len;
 	uint32_t n = 0, index = 0;
 
+	COP_TRY(cop__not_outline(g, "written"));
 	cop__text_add(out, "%s%c\n", magic, cop__about_any(g) ? newest : oldest);
 	for (int i = 0; i < n_number; i++) {
 		if (number[i].text) {
@@ -83,22 +87,33 @@ cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number 
 	for (int32_t v = 1; v <= g->n_value; v++) n += stored(&g->value[v]);
 	cop__text_add(out, "blobs %u %08x\n", n, cop__crc32c(out->data + start, out->len - start, 0));
 	for (int32_t v = 1; v <= g->n_value; v++) {
-		if (stored(&g->value[v])) COP_TRY(put_blob(out, &g->value[v], index, codec));
+		if (stored(&g->value[v])) COP_TRY(put_blob(rope, &g->value[v], index, codec));
 		index += g->value[v].role >= COP_CONST;
 	}
 	return out->status;
+}
+
+cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
+{
+	cop_rope r;
+
+	cop__rope_init(&r, g->cx);
+	cop_status st = cop__model_rope(&r, g, number, n_number, codec);
+	if (!st) st = cop__rope_write(&r, to_text, out);
+	cop__rope_free(&r);
+	return st;
 }
 
 cop_status cop_model_save(const cop_graph *g, const char *path)
 {
 	COP_NEED(COP_CX(g), g);
 	COP_NEED(COP_CX(g), path);
-	cop_text t;
+	cop_rope r;
 
-	cop__text_init(&t, g->cx);
-	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
-	if (!st) st = cop_file_write(g->cx, path, t.data, t.len);
-	cop__text_free(&t);
+	cop__rope_init(&r, g->cx);
+	cop_status st = cop__model_rope(&r, g, NULL, 0, COP_CODEC_AUTO);
+	if (!st) st = cop__rope_save(g->cx, path, &r);
+	cop__rope_free(&r);
 	return st;
 }
 
@@ -117,12 +132,12 @@ cop_status cop_model_write(const cop_graph *g, cop_write_fn *write, void *ud)
 
 cop_status cop__model_size(size_t *bytes, const cop_graph *g)
 {
-	cop_text t;
+	cop_rope r;
 
-	cop__text_init(&t, g->cx);
-	cop_status st = cop__model_write(&t, g, NULL, 0, COP_CODEC_AUTO);
-	*bytes = t.len;
-	cop__text_free(&t);
+	cop__rope_init(&r, g->cx);
+	cop_status st = cop__model_rope(&r, g, NULL, 0, COP_CODEC_AUTO);
+	*bytes = cop__rope_size(&r);
+	cop__rope_free(&r);
 	return st;
 }
 

@@ -17,7 +17,10 @@ typedef struct cop_number {
 	size_t size;
 } cop_number;
 
-/* Appends the file of g. codec: for every tensor; AUTO takes the smallest for each. */
+/* Appends the file of g. codec: for every tensor; AUTO takes the smallest for each. Tensors that are stored as they are are not copied:
+ * g must stay until the rope is written. */
+cop_status cop__model_rope(cop_rope *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec);
+/* The same in one piece. */
 cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec);
 /* The bytes cop_model_save would write. */
 cop_status cop__model_size(size_t *bytes, const cop_graph *g);

@@ -88,6 +88,7 @@ cop_status cop_onnx_save(const cop_graph *g, const char *path)
 {
 	COP_NEED(COP_CX(g), g);
 	COP_NEED(COP_CX(g), path);
+	COP_TRY(cop__not_outline(g, "written"));
 	cop_text t;
 
 	cop__text_init(&t, g->cx);
