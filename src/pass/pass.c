@@ -78,6 +78,8 @@ cop_status cop__pass_end(cop_graph **out, cop_status st)
 cop_status cop__pass_then(cop_graph **g, cop_pass_fn *pass)
 {
 	cop_graph *next = NULL;
+
+	cop__spend(*g);
 	cop_status st = pass(&next, *g);
 
 	cop_graph_free(*g);

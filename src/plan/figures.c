@@ -203,6 +203,7 @@ static cop_status for_one(cop_graph **out, const cop_graph *g)
 	int32_t samples = g->n_input ? g->value[g->input[0]].samples : 0;
 
 	COP_TRY(samples > 1 ? cop__pass_batch(out, g, 1) : cop__pass_strip(out, g));
+	(*out)->outline = true; /* nobody asks for the folded weights */
 	return cop__pass_then(out, cop__pass_deploy);
 }
 
@@ -242,7 +243,6 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 	cop_target open = *t;
 
 	*out = (cop_figures){0};
-	if (!st) one->outline = true;
 	open.ram = open.flash = 0;
 	open.isa &= COP_ISA_DSP; /* the figures of what is emitted: none of this machine's fast kernels and their scratch */
 	cop_status st = for_one(&g, model);

@@ -192,7 +192,7 @@ static void all_passes(cop_ctx *cx, const cop_graph *g, const char *encoding)
 	char *want = bytes_of(g, &n), what[160];
 	const char *pass;
 
-	for (int i = 0; (pass = cop_pass_name(i, NULL, NULL)); i++) {
+	for (int i = 0; (pass = cop_pass_name(i, NULL)); i++) {
 		const char *spec = spec_of(pass);
 		snprintf(what, sizeof what, "%s of %s", spec, encoding);
 		one_pass(cx, g, want, spec, what);
@@ -438,7 +438,7 @@ static void costs(void **state)
 	OK(cx, cop_measure(&f, g, &t));
 	assert_true(f.parameters > WEIGHTS / 4);
 	OK(cx, cop_plan_build(&p, &copy, 1, &t));
-	if (times(before) > 0.1) fail_msg("copying, measuring and planning took %.2f times the weights", times(before));
+	if (times(before) > 0.3) fail_msg("copying, measuring and planning took %.2f times the weights", times(before));
 	cop_plan_free(p);
 	cop_graph_free(copy);
 	assert_int_equal(now, before);

@@ -59,13 +59,10 @@ static void on_one(cop_ctx *cx, cop_graph *g, const char *what)
 	for (int i = 0; (pass = cop_pass_name(i, NULL)); i++) {
 		cop_graph *copy = NULL;
 		char full[160];
-		cop_vid *map;
 		snprintf(full, sizeof full, "%s of %s", pass, what);
-		OK(cx, cop__copy_begin(&copy, g, &map));
-		for (int32_t n = 1; n <= g->n_node; n++) OK(cx, cop__copy_node(copy, g, map, (cop_nid)n));
-		OK(cx, cop__copy_rest(copy, g, map));
+		OK(cx, cop__pass_copy(&copy, g));
 		for (int32_t v = 1; v <= g->n_value; v++) /* the blocks of their own size again */
-			if (g->value[v].data) copy->value[map[v]].data = g->value[v].data;
+			if (g->value[v].data) copy->value[cop__find(copy, g->value[v].name)].data = g->value[v].data;
 		if ((st = cop_graph_apply(&copy, spec_of(pass)))) names_one(cx, full);
 		else if (strcmp(pass, "slice") && strcmp(pass, "to_train")) same_result(cx, g, copy, full);
 		cop_graph_free(copy);
