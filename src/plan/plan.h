@@ -10,7 +10,26 @@
 
 extern const cop_table cop__targets;
 
-/* FAST: the part of the arena in fast RAM. PACK: weights that never change, as their kernels want them. FIXED: contents that are read where
+/* The memory of a plan. On a board the first row is flash, the second RAM:
+ *
+ *   flash   | FIXED: contents of the graph, read in place | PACK: weights as their kernels want them |
+ *
+ *   RAM     | PARAM: weights that are trained | STATE: momentum, streaming | ARENA: inputs, outputs, temporaries |     | FAST |
+ *             kept from run to run ---------------------------------------->  one run                                  one run
+ *
+ * In the arena, values that are never needed at the same time share bytes. A network of three layers, time going down:
+ *
+ *   step    offset 0                          arena bytes
+ *   0       | x (input)      | a              |            a = layer 1 of x
+ *   1       | b      |       | a              |            b = layer 2 of a: x is no longer needed, so b takes its place
+ *   2       | b      | y     |                             y = layer 3 of b
+ *
+ * A result may even overlap the operand that its kernel still reads, when the kernel says how far ahead of it it writes (cop_kernel.ahead):
+ *
+ *           |<- ahead ->| x ....................|
+ *           | y ....................|                      y begins `ahead` bytes before x and ends over it
+ *
+ * FAST: the part of the arena in fast RAM. PACK: weights that never change, as their kernels want them. FIXED: contents that are read where
  * the graph has them. */
 typedef enum cop_segment { COP_SEG_NONE, COP_SEG_FIXED, COP_SEG_PARAM, COP_SEG_STATE, COP_SEG_ARENA, COP_SEG_FAST, COP_SEG_PACK, COP_N_SEG } cop_segment;
 

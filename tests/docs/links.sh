@@ -35,6 +35,14 @@ for page in README.md docs/*.md bench/README.md src/README.md src/*/README.md; d
 		[ -e "$file" ] || [ -e "src/$file" ] || [ -e "$folder/$file" ] || complain "$page: names $file, which does not exist"
 	done <"$work/files"
 done
+# Every folder of src has a README, which says what the folder may use as tools/layers.sh does.
+for folder in src/*/; do
+	page=${folder}README.md name=$(basename "$folder")
+	[ -f "$page" ] || { complain "$page: is missing"; continue; }
+	says=$(sed -n 's/^May use: //p' "$page" | grep -o '`[a-z]*`' | tr -d '`' | tr '\n' ' ')
+	may=$(sed -n 's/.*may\["'"$name"'"\] = "\([^"]*\)".*/\1/p' tools/layers.sh)
+	[ "${says% }" = "$may" ] || complain "$page: may use '$may' by tools/layers.sh, the page says '${says% }'"
+done
 # Every page can be reached from the README.
 for page in docs/*.md; do grep -q "$page" README.md || complain "README.md does not name $page"; done
 echo "$count links and files"
