@@ -2,16 +2,17 @@
  *
  * coppice.h - the public interface: models, passes, plans, sessions, training, data, emission.
  *
- * A model is a graph; a training step is another graph; a plan of a graph is run here or
- * printed as C. Every call that can fail returns a cop_status and leaves one sentence in the
- * context (cop_error_text). Results go out through the first parameter and are NULL after a failure.
+ * A model is a graph, and a training step is another graph. A plan of a graph is run here or printed as C. Every call that can fail
+ * returns a cop_status and leaves one sentence in the context (cop_error_text). Results are returned through the first parameter, and
+ * are NULL after a failure. docs/walk.md shows the calls at work; docs/glossary.md explains the terms.
  *
- * Ownership: what a cop_x_new / _build / _read call hands out is freed with cop_x_free. A plan
- * refers to the weights of its graphs, a session to its plan: free them in the reverse order.
+ * Ownership: what you get from a cop_x_new, _build or _read call you free with cop_x_free. A plan refers to the weights of its
+ * graphs, and a session to its plan, so free them in reverse order.
  * Threads: one context and all that hangs on it belong to one thread at a time: graphs of a context share weights, which are counted. No globals.
- * Arguments: what is not said to be optional must be there. NULL for a graph, plan, session, data set, name, path or result gives COP_ARG with
- * a sentence (none where no context is left to hold it), or NULL, 0 and false from calls without a status; so does an entry, an index or a
- * segment that is not there. x_free(NULL) is fine. That memory is as large as a type or a size says cannot be checked.
+ * Arguments are required unless a comment says that they are optional. If you pass NULL for a graph, plan, session, data set, name, path or
+ * result, or an entry, index or segment that does not exist, you get COP_ARG and a sentence (no sentence if there is no context to hold
+ * it). Calls without a status then return NULL, 0 or false. x_free(NULL) does nothing. Whether memory is as large as its type or size
+ * says cannot be checked.
  * Layouts: activations NHWC, weights [out, kh, kw, in] (OHWI), fully connected [out, in].
  */
 #ifndef COPPICE_H
@@ -33,7 +34,7 @@ extern "C" {
 
 /* ---- status and context ------------------------------------------------------------------ */
 
-/* The CLI exits with the negated code. */
+/* The command-line program exits with the negated code. */
 #define COP_STATUS_MAP(X)                                                                          \
 	X(OK, 0, "ok")                                                                             \
 	X(NOMEM, -1, "out of memory")                                                              \
@@ -55,13 +56,13 @@ typedef enum cop_status {
 
 const char *cop_status_text(cop_status code);
 
-/* Which of the known words a mistyped one was meant to be: the one that the fewest letters make of it (inserted, left out, changed or
- * swapped with their neighbour), at most a third of its own. known gives word i, NULL behind the last. -1: none is near. */
+/* The index of the known word that a mistyped word was probably meant to be: the one that needs the fewest edits (letters inserted, omitted,
+ * changed, or swapped with a neighbour), at most a third of its letters. known returns word i, and NULL after the last. -1: no word is near. */
 typedef const char *cop_word_fn(void *ud, int i);
 int cop_nearest(const char *word, cop_word_fn *known, void *ud);
 
-/* One function does it all, as in Lua: nsize 0 frees p, p NULL allocates, else resizes.
- * Returns NULL when it cannot; then p stays valid. */
+/* One function does everything, as in Lua: with nsize 0 it frees p, with p NULL it allocates, otherwise it resizes.
+ * It returns NULL on failure; p then stays valid. */
 typedef struct cop_alloc {
 	void *(*fn)(void *ud, void *p, size_t osize, size_t nsize);
 	void *ud;
@@ -75,17 +76,17 @@ typedef struct cop_ctx cop_ctx;
 cop_status cop_ctx_new(cop_ctx **out, const cop_alloc *alloc); /* alloc NULL: the C library's */
 void cop_ctx_free(cop_ctx *cx);
 void cop_ctx_log(cop_ctx *cx, cop_level upto, cop_log_fn *fn, void *ud);
-/* Text from elsewhere (a name in a model, a file's name) for people and programs: writes at most size bytes, whole characters and a zero
- * byte, and returns the length that all of it has. Shown: control characters and bytes that are no UTF-8 become \xHH, so that nothing
- * in it commands a terminal; errors and the log are so already. JSON: the inside of a string of RFC 8259; bytes that are no UTF-8
- * become U+FFFD. */
+/* Make text of unknown origin (a name in a model, the name of a file) safe for people and for programs. Both write whole characters and
+ * a zero byte, at most size bytes, and return the length of the whole. Shown: control characters and bytes that are not UTF-8 become
+ * \xHH, so that the text cannot control a terminal; errors and the log are treated this way already. JSON: the inside of a string as in RFC
+ * 8259; bytes that are not UTF-8 become U+FFFD. */
 size_t cop_text_shown(char *out, size_t size, const char *text);
 size_t cop_text_json(char *out, size_t size, const char *text);
-const char *cop_error_text(const cop_ctx *cx); /* the first cause since the last cop_error_clear; "" if none */
+const char *cop_error_text(const cop_ctx *cx); /* the first failure since the last cop_error_clear, or "" */
 void cop_error_clear(cop_ctx *cx);
 const char *cop_cpu_text(const cop_ctx *cx);   /* "avx512", "avx2", "neon" or "ref", after COPPICE_ISA */
 
-/* Set to true from a signal handler or a log sink: long calls end with COP_STOPPED at the next step. */
+/* When *flag becomes true, long calls end with COP_STOPPED at their next step. You may set it in a signal handler or a log function. */
 void cop_ctx_stop(cop_ctx *cx, const volatile bool *flag);
 
 /* ---- tensors ------------------------------------------------------------------------------ */
@@ -102,7 +103,7 @@ typedef enum cop_dtype {
 #undef X
 } cop_dtype;
 
-/* How a constant lies in memory; the blob layouts are in kernel/kernel.h.
+/* How a constant is stored in memory; docs/formats.md draws the layouts.
  *   DENSE    the elements in order
  *   PALETTE  a codebook and one packed code for each element
  *   SPARSE   by output row: gaps between kept elements and their codes (or f32 values)
@@ -125,37 +126,38 @@ typedef struct cop_type {
 	cop_quant q;
 } cop_type;
 
-typedef struct cop_tensor { cop_type type; void *data; } cop_tensor; /* a view; owns nothing */
+typedef struct cop_tensor { cop_type type; void *data; } cop_tensor; /* a view: it does not own the data */
 
-/* Elements of `from` into `to`, as many as `to` has. Between f32 and integers that carry a scale (cop_type.q) they are
- * converted: real = scale * (q - zero), rounded to the nearest, ties away from zero, and clamped. */
+/* Copies elements of `from` to `to`, as many as `to` has. Between f32 and integers with a scale (cop_type.q) it converts:
+ * real = scale * (q - zero), rounded to the nearest, ties away from zero, and clamped. */
 cop_status cop_tensor_copy(cop_ctx *cx, const cop_tensor *to, const cop_tensor *from);
 int64_t cop_type_count(const cop_type *t); /* elements */
-size_t cop_type_bytes(const cop_type *t);  /* as it lies in memory */
+size_t cop_type_bytes(const cop_type *t);  /* in memory */
 
 /* ---- graphs -------------------------------------------------------------------------------- */
 
 typedef struct cop_graph cop_graph;
 typedef uint32_t cop_vid, cop_nid; /* 1-based indices; 0 = none */
 
-/* The role is the memory segment: CONST lies in flash, PARAM and STATE in persistent RAM,
- * INPUT and TEMP in the arena. */
+/* The role decides the memory: CONST is in flash, PARAM and STATE are in RAM that persists from run to run, INPUT and TEMP are in the
+ * arena. */
 typedef enum cop_role { COP_TEMP, COP_INPUT, COP_CONST, COP_PARAM, COP_STATE } cop_role;
 
 typedef cop_status cop_write_fn(void *ud, const void *bytes, size_t size);
 
-/* A name of the zoo ("lenet-5", "mlp-784x100x10", "mobilenet-v2-0.35@128"), weights drawn from seed.
- * classes and channels/height/width 0: the model's own default. */
+/* Builds a network of the zoo by its name ("lenet-5", "mlp-784x100x10", "mobilenet-v2-0.35@128"), with random weights from seed.
+ * classes, channels, height or width 0: the default of the network. */
 typedef struct cop_zoo_args { int32_t batch, classes, height, width, channels; uint64_t seed; } cop_zoo_args;
 cop_status cop_zoo_build(cop_graph **out, cop_ctx *cx, const char *name, const cop_zoo_args *a);
 const char *cop_zoo_name(int i, const char **summary); /* NULL past the end */
 
 cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size); /* .cop, .tflite or .onnx */
 cop_status cop_model_load(cop_graph **out, cop_ctx *cx, const char *path_or_zoo_name);
-/* A model of another program (.onnx). batch 0: 1, where the file leaves a first dimension open. given: arrays for its inputs, by position,
- * whose shapes fill open dimensions, and whose values are used where a shape depends on an input; dtype COP_NOTYPE: not given. dim: open
- * dimensions by the name that the file gives them, 1 to 2^31 - 1. shape: whole shapes of inputs by name; what the file fixes stays. One that the
- * file has no use for is an error, as are both for a model that leaves nothing open. args NULL: as cop_model_load. */
+/* Reads a model of another program (.onnx). batch: the size of a first dimension that the file leaves open (0: 1). given: arrays for its inputs,
+ * by position; their shapes fill open dimensions, and their values are used if a shape depends on an input; dtype COP_NOTYPE: not given.
+ * dim: sizes of open dimensions by their name in the file, 1 to 2^31 - 1. shape: whole shapes of inputs by name; dimensions that the file
+ * fixes must agree. A dim or shape that the file does not use is an error, and so are both if the file leaves nothing open. args NULL: as
+ * cop_model_load. */
 typedef struct cop_import_dim { const char *name; int32_t size; } cop_import_dim;
 typedef struct cop_import_shape { const char *input; int32_t rank, dim[COP_MAX_DIM]; } cop_import_shape;
 typedef struct cop_import_args {
@@ -164,17 +166,17 @@ typedef struct cop_import_args {
 	int32_t n_dim, n_shape;
 	const cop_import_dim *dim;
 	const cop_import_shape *shape;
-	uint64_t seed; /* of the weights of a network that is written as text */
+	uint64_t seed; /* for the weights of a network that is written as text */
 } cop_import_args;
 cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args);
 cop_status cop_onnx_save(const cop_graph *g, const char *path);        /* the deployed form, floats, for other programs */
-cop_status cop_model_save(const cop_graph *g, const char *path);       /* .cop: written beside, then renamed */
-cop_status cop_model_write(const cop_graph *g, cop_write_fn *write, void *ud); /* the bytes of that file, in one call */
+cop_status cop_model_save(const cop_graph *g, const char *path);       /* .cop: written to a temporary file, then renamed */
+cop_status cop_model_write(const cop_graph *g, cop_write_fn *write, void *ud); /* the bytes of such a file, in one call of write */
 cop_status cop_weights_load(cop_graph *g, const char *path);           /* .safetensors into the values of the same names */
 cop_status cop_weights_save(const cop_graph *g, const char *path);
 cop_status cop_graph_parse(cop_graph **out, cop_ctx *cx, const char *text, size_t size);
-/* A network as text, a line for each layer (docs/networks.md): shapes are inferred, weights drawn from the seed. file: for messages.
- * cop_model_load and its like know such a text by its first word, "input", or by an ending of .txt or .net. */
+/* Reads a network written as text, one line per layer (docs/networks.md). Shapes are inferred, weights drawn from the seed. file: a name for
+ * messages. cop_model_load and similar calls recognise such a text by its first word, "input", or by the ending .txt or .net. */
 cop_status cop_network_read(cop_graph **out, cop_ctx *cx, const char *file, const void *text, size_t size, uint64_t seed);
 cop_status cop_graph_print(const cop_graph *g, cop_write_fn *write, void *ud);
 cop_status cop_graph_verify(const cop_graph *g);
@@ -194,7 +196,7 @@ const char *cop_pass_name(int i, const char **summary); /* NULL past the end */
  * spec: "loss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*"; NULL: the defaults. */
 cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *spec);
 
-/* One line of `inspect`: a node with its weights. Bytes are as stored in memory. */
+/* One line of `coppice inspect`: a node with its weights. Bytes are those in memory. */
 typedef struct cop_layer {
 	const char *op, *name;           /* name: of its first parameter, or of its first result */
 	cop_type out;
@@ -209,33 +211,33 @@ cop_status cop_graph_tensor(const cop_graph *g, const char *name, cop_tensor *ou
 /* The contents of a CONST, PARAM or STATE to be written, until the same. They are g's alone: copied first where others share them.
  * COP_ARG: another value, or encoded contents. What kernels take for indices (row lists, codes) must stay in range. */
 cop_status cop_graph_edit(cop_graph *g, const char *name, cop_tensor *out);
-/* Does a run write what the next one reads (a STATE)? Then samples are a sequence and go one at a time, in order. */
+/* Does a run write a STATE that the next one reads? Then samples form a sequence and must be run one at a time, in order. */
 bool cop_graph_keeps_state(const cop_graph *g);
 const char *cop_graph_weight(const cop_graph *g, int32_t i); /* names of the CONST, PARAM and STATE values that hold data; NULL past the end */
-/* How many samples one run takes as the graph is: the length of the axis of its first input that is the batch; 1 where none is. */
+/* How many samples one run of the graph takes: the length of the batch axis of its first input; 1 if it has none. */
 int32_t cop_graph_batch(const cop_graph *g);
-/* Writes *g for n samples a run, if each input and each output then holds them whole, one after the other. False, and *g as it was, where samples
- * meet, where the batch lies behind another axis of a result, or where a result is the same for all samples. */
+/* Rewrites *g for n samples per run, if each input and output can then hold them whole, one after the other. Returns false and leaves *g unchanged
+ * if samples would mix, if the batch is not the outermost axis of a result, or if a result is the same for all samples. */
 bool cop_graph_batched(cop_graph **g, int32_t n);
-/* The first input and the first output: what a data set has to fit. */
+/* The types of the first input and the first output, which a data set has to fit. */
 cop_status cop_graph_io(const cop_graph *g, cop_type *in, cop_type *out);
 const char *cop_graph_input_name(const cop_graph *g, int32_t i); /* NULL past the end */
 bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out); /* of the i-th input or output; false past the end */
 
-/* What a network carries beside its layers. All of it is kept by passes, by compression and quantisation, and in the .cop file. */
+/* What a network carries besides its layers. Passes, compression, quantisation and .cop files keep all of it. */
 
-/* The names of the classes, in the order of the numbers of the first output; NULL past the end, or where there are none. */
+/* The names of the classes, in the order of the numbers of the first output; NULL past the end, or if there are none. */
 const char *cop_graph_class(const cop_graph *g, int32_t i);
-/* Copies n names (1 to 255 bytes, no two alike, no more than the first output has numbers); 0 takes them away. */
+/* Copies n names (1 to 255 bytes each, no two equal, at most as many as the first output has numbers); n 0 removes the names. */
 cop_status cop_graph_classes_set(cop_graph *g, const char *const *name, int32_t n);
-/* The same for what a network of regression predicts: one name for each number of the first output. */
+/* The same for the numbers that a regression network predicts: one name for each number of the first output. */
 const char *cop_graph_target(const cop_graph *g, int32_t i);
 cop_status cop_graph_targets_set(cop_graph *g, const char *const *name, int32_t n);
 
 /* How a sample of a data set becomes the first input: x = (times * x - mean[c]) / std[c], then the axes in the order of layout. */
 typedef enum cop_layout {
-	COP_LAYOUT_FIT,   /* found from the shapes, where they leave one way only */
-	COP_LAYOUT_KEEP,  /* as the numbers lie */
+	COP_LAYOUT_FIT,   /* found from the shapes, if they allow only one way */
+	COP_LAYOUT_KEEP,  /* the order of the numbers stays */
 	COP_LAYOUT_FIRST, /* the last axis of a sample becomes the first: [h,w,c] for a network that takes [c,h,w] */
 	COP_LAYOUT_LAST   /* the first axis becomes the last */
 } cop_layout;
@@ -248,19 +250,19 @@ typedef struct cop_samples {
 } cop_samples;
 void cop_graph_samples(const cop_graph *g, cop_samples *out);
 cop_status cop_graph_samples_set(cop_graph *g, const cop_samples *s); /* COP_ARG: times or a std that is not positive, more channels than there is room for */
-/* The accuracy on the validation part when it was trained, 0 to 1; -1: not known. */
+/* The accuracy on the validation part when the network was trained, 0 to 1; -1: not known. */
 float cop_graph_accuracy(const cop_graph *g);
 void cop_graph_accuracy_set(cop_graph *g, float accuracy);
 
 /* ---- plans and sessions --------------------------------------------------------------------- */
 
-/* A machine to plan for. ram and flash in bytes, 0 = unlimited. With fast_ram there are two memories: what is touched most for
- * its size lies in that one, as far as it goes, the rest in ram. */
+/* A machine to plan for. ram and flash are in bytes; 0 means unlimited. With fast_ram there are two memories: it gets the temporaries that are
+ * accessed most for their size, as far as they fit, and ram gets the rest. */
 typedef struct cop_target {
 	const char *name;
-	uint32_t isa;       /* COP_ISA_ bits of kernel/kernel.h that may be used beside the portable kernels */
+	uint32_t isa;       /* COP_ISA_ bits of kernel/kernel.h that may be used besides the portable kernels */
 	size_t ram, flash;
-	size_t fast_ram, fast_most; /* bytes of a fast RAM beside ram to use (as found: 0), and how many there are */
+	size_t fast_ram, fast_most; /* bytes of a second, fast RAM to use (cop_target_find sets 0), and how many the machine has */
 	int32_t align;      /* of every buffer, a power of two */
 	int32_t threads;
 	bool late_updates;  /* keep the updates at the end, as frameworks do; for comparison */
@@ -269,33 +271,33 @@ cop_status cop_target_find(cop_target *out, cop_ctx *cx, const char *name); /* "
 const char *cop_target_name(int i, const char **summary);
 
 typedef struct cop_plan cop_plan;
-/* The entries (inference, training ...) share PARAM and STATE by name. */
+/* Entries are graphs that are run separately (inference, training ...) and share PARAM and STATE values by name. */
 cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, const cop_target *t);
 void cop_plan_free(cop_plan *p);
-size_t cop_plan_bytes(const cop_plan *p, cop_role segment); /* TEMP: the arena, inputs and outputs within */
-size_t cop_plan_fast(const cop_plan *p);                    /* what of the temporary lies in fast RAM; not in the bytes of TEMP */
-double cop_plan_fast_part(const cop_plan *p);               /* 0 to 1: of the bytes of temporaries that a run reads and writes, those in fast RAM */
+size_t cop_plan_bytes(const cop_plan *p, cop_role segment); /* TEMP: the arena, inputs and outputs included */
+size_t cop_plan_fast(const cop_plan *p);                    /* bytes of temporaries in fast RAM; not included in TEMP */
+double cop_plan_fast_part(const cop_plan *p);               /* 0 to 1: the part of the bytes of temporaries that a run reads and writes which is in fast RAM */
 size_t cop_plan_live(const cop_plan *p);                    /* the largest live set: no arena can be smaller */
 int32_t cop_plan_steps(const cop_plan *p, int entry);
 /* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; false past the end */
 typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs; } cop_step_info;
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 
-/* Computes the first layers of a model in bands of rows where that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352,
- * section 3): replaces *g by the cheapest such graph, same bits, if its multiply-accumulates grow by no more than the part
- * most_extra (0.3: by 30 %). bands 0: nothing was won and *g is as it was. */
+/* Computes the first layers of a model in bands of rows, if that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352, section 3).
+ * Replaces *g by the cheapest such graph, with the same bits, if it needs at most the part most_extra more multiply-accumulates (0.3: 30 %
+ * more). bands 0: there was no gain, and *g is unchanged. */
 typedef struct cop_patch { int32_t bands; size_t bytes_before, bytes; int64_t macs_before, macs; } cop_patch;
 cop_status cop_graph_patch(cop_graph **g, const cop_target *t, float most_extra, cop_patch *out);
 
 typedef struct cop_session cop_session;
 cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads); /* the only allocation; runs allocate nothing */
 void cop_session_free(cop_session *s);
-/* A view of a named value, valid until the session dies. Inputs and outputs: of that entry. */
+/* A view of a named value, valid until the session is freed. Inputs and outputs are those of the entry. */
 cop_status cop_session_tensor(cop_session *s, int entry, const char *name, cop_tensor *out);
 cop_status cop_session_io(cop_session *s, int entry, int32_t i, bool output, cop_tensor *out); /* i-th input or output */
 cop_status cop_session_run(cop_session *s, int entry);
-void cop_session_reset(cop_session *s); /* PARAM and STATE as they were when the session was made: the next run begins a sequence */
-cop_status cop_session_pull(const cop_session *s, cop_graph *g); /* PARAM and STATE back into a graph, by name */
+void cop_session_reset(cop_session *s); /* gives PARAM and STATE their first contents again: the next run begins a new sequence */
+cop_status cop_session_pull(const cop_session *s, cop_graph *g); /* copies PARAM and STATE back into a graph, by name */
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
@@ -314,39 +316,39 @@ struct cop_dataset {
 	int32_t targets;                /* numbers that belong to a sample, for regression; classes is then 0 */
 	const char *const *target_name; /* [targets], or NULL */
 	cop_status (*target)(void *ud, int32_t i, float *y /* [targets] */);
-	const char *note;               /* what the reader decided, sentences separated by line ends; NULL: nothing to tell */
+	const char *note;               /* what the reader decided, one sentence per line; NULL: nothing to report */
 };
 /* name: a row of data.def or a path; split "train", "valid", "test", "train+valid" or, of a single file, "all".
  * limit 0: all. COPPICE_DATA is a colon-separated list of folders to look in. */
 cop_status cop_data_open(cop_dataset **out, cop_ctx *cx, const char *name, const char *split, int32_t limit);
-/* What the last columns of a table are. AUTO: classes, unless a column holds reals, or whole numbers of which more than 20 differ with fewer
- * than 10 rows to each. NONE: there are none, all columns are the sample. */
+/* What the target columns of a table mean. AUTO: classes, unless a column holds reals, or whole numbers of which more than 20 differ with fewer
+ * than 10 rows each. NONE: there are no targets; all columns belong to the sample. */
 typedef enum cop_task { COP_TASK_AUTO, COP_TASK_CLASS, COP_TASK_REGRESS, COP_TASK_NONE } cop_task;
 typedef struct cop_data_args {
 	const char *split;      /* NULL: "test", or all of a single file */
 	int32_t limit;
 	cop_task task;
 	const char *target;     /* columns of a table by name or number (from 1), separated by commas; NULL: label, class, target, y, or the last */
-	int32_t height, width, channels; /* to which the pictures of a folder are resized; 0: as the first one is */
-	int32_t features;       /* numbers of a sample, where a table may have its target or not; 0: not known */
+	int32_t height, width, channels; /* size to which the pictures of a folder are resized; 0: that of the first picture */
+	int32_t features;       /* numbers of a sample, if a table may or may not have its target; 0: not known */
 } cop_data_args;
 cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, const cop_data_args *a);
-/* d as the first input of g takes it: scaled and turned as g says (cop_graph_samples), classes numbered by g's names. Only shapes that are
- * the same but for axes of length 1, or one of which is the other with its channels (the last axis) first or last, fit by themselves;
- * COP_SHAPE names both shapes, COP_ARG the class that g does not know. A network without names takes classes by number.
- * note [COP_NOTE], unless NULL: what was done, or "". *out refers to d, which must live longer; free it with cop_data_free. */
+/* The data set d as the first input of g takes it: scaled and laid out as g says (cop_graph_samples), with classes numbered by g's names. Shapes fit
+ * by themselves only if they are equal but for axes of length 1, or if they differ in whether the channels come first or last. COP_SHAPE: they do
+ * not fit; the message names both. COP_ARG: g does not know a class; the message names it. A network without names takes classes by number.
+ * note [COP_NOTE], unless NULL, receives what was done, or "". *out refers to d, which must outlive it; free it with cop_data_free. */
 enum { COP_NOTE = 400 };
 cop_status cop_data_fit(cop_dataset **out, char *note, const cop_graph *g, cop_dataset *d);
 void cop_data_free(cop_dataset *d);
 typedef struct cop_data_info { const char *name, *summary, *licence; bool present; char where[512]; } cop_data_info;
 bool cop_data_list(cop_ctx *cx, int i, cop_data_info *out);         /* false past the end */
-cop_status cop_data_check(cop_ctx *cx, const char *name);           /* files there, lengths and checksums right */
+cop_status cop_data_check(cop_ctx *cx, const char *name);           /* are all files there, with the right lengths and checksums? */
 typedef void cop_progress_fn(void *ud, int64_t done, int64_t total);
 cop_status cop_data_get(cop_ctx *cx, const char *name, const char *folder, const char *mirror, cop_progress_fn *fn, void *ud);
 
 /* ---- training -------------------------------------------------------------------------------- */
 
-typedef struct cop_epoch { /* what is known after an epoch, or within one (done < 1) */
+typedef struct cop_epoch { /* progress after an epoch, or within one (done < 1) */
 	int32_t epoch, epochs;
 	float done;                 /* part of the epoch */
 	float loss, accuracy;       /* means over the epoch; accuracy of the valid set at its end, -1 before */
@@ -374,24 +376,24 @@ typedef struct cop_train_args {
  * networks. docs/training.md lists them. */
 void cop_train_defaults(cop_train_args *a, const char *name, const cop_dataset *data);
 
-/* Trains g's weights in place. valid may be NULL. On COP_DIVERGED and COP_STOPPED g holds the last good weights.
- * A run that was stopped or killed at any moment and is resumed ends with the bits of one that was not. The checkpoint says what it was made
- * with: network, data, seed, rates and so on. COP_ARG when that differs, in a sentence that says in what; COP_FORMAT when another file lies in
- * its place, which is left alone. Threads and paths may differ. */
+/* Trains the weights of g in place. valid may be NULL. After COP_DIVERGED and COP_STOPPED g holds the last good weights.
+ * A run that was stopped or killed at any moment and is resumed ends with the same bits as one that was not. The checkpoint records its
+ * settings: network, data, seed, rates and so on. COP_ARG: a setting differs; the message names it. COP_FORMAT: there is another kind of file
+ * in the checkpoint's place; it is left alone. Threads and paths may differ. */
 cop_status cop_train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a);
-/* Removes what cop_train or cop_compress left at a->checkpoint, and files of other origin never: call it when the result is safe. */
+/* Removes the checkpoint that cop_train or cop_compress left at a->checkpoint; it never removes other files. Call it when the result is safe. */
 cop_status cop_checkpoint_remove(cop_ctx *cx, const char *path);
 
-/* accuracy: -1 where there are no classes. loss: the mean cross-entropy; without classes the mean square.
+/* accuracy: -1 if there are no classes. loss: the mean cross-entropy; without classes the mean square.
  * Regression, over n samples with targets t and predictions y, each figure the mean of those of the targets:
  * mse = sum (y-t)^2 / n, mae = sum |y-t| / n, r2 = 1 - sum (y-t)^2 / sum (t - mean t)^2 (a target that is always the same: 1 if it is met
- * exactly, else 0); in the units of the data. 0 otherwise. */
+ * exactly, else 0); in the units of the data. 0 if it is not a regression. */
 typedef struct cop_score { float accuracy, loss; int32_t count; double images_per_second; float mse, mae, r2; } cop_score;
 cop_status cop_eval(cop_score *out, const cop_graph *g, cop_dataset *data, int32_t batch, int threads);
-/* The same, and tells fn of every sample: y [n], with classes their probabilities, and label, its class by the network's number (-1: none). */
+/* The same, and calls fn for every sample with y [n] (probabilities, if there are classes) and label, its class as the network numbers it (-1: none). */
 typedef cop_status cop_answer_fn(void *ud, int32_t i, const float *y, int32_t n, int32_t label);
 cop_status cop_eval_each(cop_score *out, const cop_graph *g, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud);
-/* The answers alone: the set needs no labels. */
+/* Only the answers; the data set needs no labels. */
 cop_status cop_predict(const cop_graph *g, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud);
 
 /* ---- compression ------------------------------------------------------------------------------ */
@@ -414,18 +416,19 @@ typedef struct cop_quantize_args {
 	const char *range;   /* of activations: "mse" (default), "minmax", "percentile", "kl" */
 	const char *keep;    /* layers that stay float: names of weights, as "conv1.w|fc*" */
 	bool per_tensor, symmetric, adaround, equalize, bias_correct, int8_io;
-	bool bounded;        /* keep the most sensitive layers at more bits or in float, so that max_drop is held */
-	float max_drop;      /* points of accuracy on `valid`; percent of the loss where there are no labels */
+	bool bounded;        /* give the most sensitive layers more bits, or leave them in float, so that max_drop is kept */
+	float max_drop;      /* points of accuracy on `valid`; per cent of the loss if there are no labels */
 	int32_t limit;       /* samples of calibration; 0: all of the set */
 	int threads;
 	uint64_t seed;
 	cop_dataset *valid;  /* NULL: the calibration set */
-	cop_dataset *const *more; /* samples of the second and of further inputs, a set for each: sample i of all belongs together */
+	cop_dataset *const *more; /* samples of the second and further inputs, one set each; sample i of all sets belongs together */
 	int n_more;
-	void (*layer)(void *ud, const cop_quantized_layer *l); /* told of each layer, when set */
+	void (*layer)(void *ud, const cop_quantized_layer *l); /* called for each layer, unless NULL */
 	void *ud;
 } cop_quantize_args;
-/* calib: samples of the first input; reals for integer inputs, too. It may be NULL where weights alone are quantised. Replaces *g, or leaves it and fails; COP_BUDGET: max_drop cannot be held. */
+/* calib: samples of the first input, as reals even if the input is an integer. It may be NULL if only weights are quantised. Replaces *g, or fails and
+ * leaves it unchanged. COP_BUDGET: max_drop cannot be kept. */
 cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_args *a);
 
 /* ---- figures, emission, reports ---------------------------------------------------------------- */
@@ -437,16 +440,17 @@ typedef struct cop_figures {
 } cop_figures;
 cop_status cop_measure(cop_figures *out, const cop_graph *g, const cop_target *t);
 
-/* Texts go through fn, by a path relative to the output folder: the network and its kernels at the top, README.md, CMakeLists.txt, and below
- * "check/" a program that runs it on files. cop_graph_apply(&g, "to_infer fuse shrink") before takes out what no bit of a result needs. */
+/* Files of C code are handed to fn, each with a path relative to the output folder: the network and its kernels, README.md and CMakeLists.txt at the
+ * top, and below "check/" a program that runs the network on files. Call cop_graph_apply(&g, "to_infer fuse shrink") first to remove what has no
+ * effect on any bit of a result. */
 typedef cop_status cop_file_fn(void *ud, const char *path, const void *bytes, size_t size);
 typedef struct cop_emit_args {
-	const char *name;    /* what the functions begin with; NULL: the model's name */
+	const char *name;    /* prefix of the functions; NULL: the name of the model */
 	bool train;
 	const char *train_spec;  /* as in cop_graph_train; NULL: the defaults */
-	cop_graph **deployed; /* NULL, or receives the inference graph as it was printed, to compare with */
+	cop_graph **deployed; /* NULL, or receives the inference graph as it was printed, for comparison */
 } cop_emit_args;
-/* a NULL: inference alone, under the model's name. */
+/* a NULL: inference only, under the name of the model. */
 cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_args *a, cop_file_fn *fn, void *ud);
 
 /* A page about g. history: what cop_compress wrote, or NULL; check: what `coppice check` left as check/result.json in an emitted folder of this
@@ -473,16 +477,16 @@ bool cop_table_option(cop_method_option *out, const char *table, int i, int k);
 /* Optional parts found at build time, one "name version" a call; NULL past the end. */
 const char *cop_feature(int i);
 
-/* Reads a whole file or pipe (at most max bytes; 0: 1 GiB) into memory of the context; free with cop_free. A zero stands behind
- * the last byte, so that a text can be read as one. */
+/* Reads a whole file or pipe (at most max bytes; 0: 1 GiB) into memory of the context; free it with cop_free. A zero byte follows the last one, so a
+ * text can be used as a string. */
 cop_status cop_file_read(void **out, size_t *size, cop_ctx *cx, const char *path, size_t max);
-/* Replaces a file, or makes it: written beside, brought to the disk, renamed. A link is written through, the permissions of what was
- * there are kept; a pipe or a character device is written straight. COP_IO: what was there is unchanged. */
+/* Replaces or creates a file: it is written under a temporary name, brought to the disk, and renamed. A link is written through, and the permissions of
+ * an old file are kept; a pipe or a character device is written directly. COP_IO: an old file is unchanged. */
 cop_status cop_file_write(cop_ctx *cx, const char *path, const void *bytes, size_t size);
-/* Files that belong together: all of them are whole beside before the first is renamed. */
+/* The same for files that belong together: all are complete before the first is renamed. */
 typedef struct cop_file { const char *path; const void *bytes; size_t size; } cop_file;
 cop_status cop_files_write(cop_ctx *cx, const cop_file *file, int n);
-/* Refuses now what cop_file_write would refuse after hours of work: no such folder, read-only, a folder in the file's place. */
+/* Fails now if cop_file_write would fail after hours of work: no such folder, read-only, or the path is a folder. */
 cop_status cop_file_can_write(cop_ctx *cx, const char *path);
 /* Do both paths lead to one file, also through links, or to one name in one folder where there is no file yet? */
 bool cop_file_same(const char *a, const char *b);
