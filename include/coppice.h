@@ -384,6 +384,35 @@ cop_status cop_train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const
 /* Removes the checkpoint that cop_train or cop_compress left at a->checkpoint; it never removes other files. Call it when the result is safe. */
 cop_status cop_checkpoint_remove(cop_ctx *cx, const char *path);
 
+/* One step at a time, for who has the samples elsewhere or puts something between gradients and updates: the ranks of a cluster, the clients
+ * of a federation. The model is copied; what it learns comes back with cop_trainer_pull. */
+typedef struct cop_trainer cop_trainer;
+typedef struct cop_trainer_args {
+	int32_t batch;    /* samples of one step, at least 1 */
+	int threads;
+	const char *spec; /* loss, rule of updates and their options as in cop_graph_train; NULL: the defaults. Its lr is not used. */
+	bool apart;       /* cop_trainer_gradients and _update work as well; takes memory for a copy of every gradient and of the inputs */
+} cop_trainer_args;
+/* COP_ARG: an option that is not there, no weight to train. COP_SHAPE: a network that can't take that many samples at once. */
+cop_status cop_trainer_new(cop_trainer **out, const cop_graph *model, const cop_trainer_args *a);
+/* Where a step reads its samples: the inputs of the model with `batch` samples, then what its answers are compared with: "label" i32[batch],
+ * a class each, below 0 for none, or "target", of the shape of the first output. A view of the trainer's memory, to be filled before a step. */
+cop_status cop_trainer_input(cop_trainer *t, int32_t i, cop_tensor *out);
+/* The i-th output of the last step, before its updates. */
+cop_status cop_trainer_output(cop_trainer *t, int32_t i, cop_tensor *out);
+/* Forward, backward and updates. loss: of this batch, before the updates; NULL: not wanted. It may not be finite: then so are the weights. */
+cop_status cop_trainer_step(cop_trainer *t, float lr, float *loss);
+/* The two halves of a step, with `apart`: together they give the bits of cop_trainer_step. Between them the gradients may be read and written
+ * (an average over ranks, say); the bound on their norm (clip) is applied after that. */
+cop_status cop_trainer_gradients(cop_trainer *t, float *loss);
+cop_status cop_trainer_update(cop_trainer *t, float lr);
+/* The name of the i-th parameter that is trained, and its gradient: f32, of the parameter's shape, the derivative of the mean loss of the batch.
+ * NULL past the last, and without `apart`. */
+const char *cop_trainer_gradient(cop_trainer *t, int32_t i, cop_tensor *out);
+/* The weights, and the running means of batch norm, into a model of the same network. */
+cop_status cop_trainer_pull(cop_trainer *t, cop_graph *model);
+void cop_trainer_free(cop_trainer *t);
+
 /* accuracy: -1 if there are no classes. loss: the mean cross-entropy; without classes the mean square.
  * Regression, over n samples with targets t and predictions y, each figure the mean of those of the targets:
  * mse = sum (y-t)^2 / n, mae = sum |y-t| / n, r2 = 1 - sum (y-t)^2 / sum (t - mean t)^2 (a target that is always the same: 1 if it is met

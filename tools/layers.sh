@@ -43,7 +43,7 @@ BEGIN {
 	may["pass"] = "core graph op enc kernel"
 	may["plan"] = "core graph op enc kernel pass"
 	may["run"] = "core graph op kernel pass plan"
-	may["emit"] = "core graph op enc kernel pass plan"
+	may["emit"] = "core graph op enc kernel pass plan train"
 	may["zoo"] = "core graph op"
 	may["io"] = "core graph op enc pass"
 	may["data"] = "core graph"

@@ -68,15 +68,15 @@ typedef struct pruner {
 	float *score, *mask, *scratch; /* [count], the layers one after the other */
 } pruner;
 
-static cop_status view(const cop_moment *m, const layer *l, const char *suffix, cop_tensor *t)
+static cop_status view(const cop_progress *m, const layer *l, const char *suffix, cop_tensor *t)
 {
 	char name[160];
 	snprintf(name, sizeof name, "%s%s", l->name, suffix);
-	return cop_session_tensor(m->s, 0, name, t);
+	return cop__trainer_named(m->t, name, t);
 }
 
 /* Scores and masks out of the session. */
-static cop_status gather(pruner *p, const cop_moment *m)
+static cop_status gather(pruner *p, const cop_progress *m)
 {
 	cop_tensor w, mask;
 
@@ -91,21 +91,21 @@ static cop_status gather(pruner *p, const cop_moment *m)
 	return COP_OK;
 }
 
-/* Masks back, and zeros under them: weight and momentum. */
-static cop_status scatter(pruner *p, const cop_moment *m)
+/* Masks back, and zeros under them: of the weight and of what the rule of updates keeps for it. */
+static cop_status scatter(pruner *p, const cop_progress *m)
 {
-	static const char *const zeroed[] = {"", ".m", ".v"};
 	cop_tensor mask, t;
 
 	for (int32_t i = 0; i < p->n_layer; i++) {
 		const layer *l = &p->layer[i];
 		COP_TRY(view(m, l, ".mask", &mask));
 		memcpy(mask.data, p->mask + l->offset, (size_t)l->count * 4);
-		for (int z = 0; z < LEN(zeroed); z++) {
-			char name[160];
-			snprintf(name, sizeof name, "%s%s", l->name, zeroed[z]);
-			if (!cop__find(m->g, name)) continue;
-			COP_TRY(cop_session_tensor(m->s, 0, name, &t));
+		for (int k = -1; k < 0 || cop__build_kept(cop__trainer_build(m->t), k); k++) {
+			char name[COP_FOLLOWER];
+			if (k < 0) snprintf(name, sizeof name, "%s", l->name);
+			else COP_TRY(cop__follower_name(name, p->cx, l->name, cop__build_kept(cop__trainer_build(m->t), k)));
+			if (!cop__find(cop__trainer_graph(m->t), name)) continue;
+			COP_TRY(cop__trainer_named(m->t, name, &t));
 			for (int64_t j = 0; j < l->count; j++)
 				if (((float *)mask.data)[j] == 0) ((float *)t.data)[j] = 0;
 		}
@@ -114,7 +114,7 @@ static cop_status scatter(pruner *p, const cop_moment *m)
 }
 
 /* Cuts down to what the schedule says at t (0..1). */
-static cop_status cut(pruner *p, const cop_moment *m, double t)
+static cop_status cut(pruner *p, const cop_progress *m, double t)
 {
 	COP_TRY(gather(p, m));
 	if (p->s->global) {
@@ -141,13 +141,13 @@ static cop_status cut(pruner *p, const cop_moment *m, double t)
 	return scatter(p, m);
 }
 
-static cop_status on_start(void *ud, const cop_moment *m)
+static cop_status before(void *ud, const cop_progress *m)
 {
 	pruner *p = ud;
 	return p->s->once && !m->step ? cut(p, m, 1) : COP_OK;
 }
 
-static cop_status on_step(void *ud, const cop_moment *m, cop_verdict *v)
+static cop_status after(void *ud, const cop_progress *m, cop_verdict *v)
 {
 	pruner *p = ud;
 	double end = COP_MAX((double)p->s->over * (double)m->steps, 1.0); /* over: 0: at the first step */
@@ -204,7 +204,7 @@ cop_status cop__stage_prune(cop_graph **gp, const cop_stage *s, const cop_worksh
 		p.scratch = cop__arena_get(&mem, (size_t)p.count * 4);
 		if (!p.score || !p.mask || !p.scratch) st = COP_NOMEM;
 	}
-	const cop_policy policy = {.name = "prune", .ud = &p, .on_start = on_start, .on_step = on_step};
+	const cop_policy policy = {.name = "prune", .ud = &p, .before = before, .after = after};
 	if (!st) st = cop__train(g, w->train, w->valid, &a, "prune", &policy, 1);
 	cop__arena_free(&mem);
 	return st;

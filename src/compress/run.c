@@ -166,6 +166,7 @@ static cop_status work(cop_graph **g, const cop_graph *first, const cop_recipe *
 {
 	if (from < 0) COP_TRY(whole(h, "before", *g, w));
 	COP_TRY(all_stages(g, r, from, w, a, h, keep));
+	COP_TRY(cop__carry_nothing(*g));
 	COP_TRY(whole(h, "after", *g, w));
 	COP_TRY(cop__history_layers(h, first, *g));
 	return cop__resume_save(keep, *g, h, r->n_stage);

@@ -89,6 +89,13 @@ void cop__spend(cop_graph *g);
 void cop__put_contents(cop_graph *g, cop_vid v, cop_contents *c);
 void cop__drop_all(cop_graph *g); /* for cop_graph_free */
 
+/* ---- values that belong to a weight (`of`) and go with it: "conv1.w.mask" ---- */
+enum { COP_FOLLOWER = 256 };
+cop_status cop__follower_name(char name[COP_FOLLOWER], cop_ctx *cx, const char *weight, const char *what);
+cop_vid cop__follower(const cop_graph *g, cop_vid w, const char *what); /* 0: it has none */
+/* The same, made when it is not there; data is copied, NULL: zeros. */
+cop_vid cop__follow(cop_graph *g, cop_vid w, cop_role role, const char *what, const cop_type *t, const void *data);
+
 /* ---- walking ---- */
 static inline const cop_value *cop__v(const cop_graph *g, cop_vid v) { return &g->value[v]; }
 static inline const cop_type *cop__t(const cop_graph *g, cop_vid v) { return &g->value[v].type; }

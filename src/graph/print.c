@@ -6,7 +6,7 @@
  *   input x f32[1,28,28,1]
  *   param conv1.w f32[20,5,5,1]
  *   param fc1.w f32[500,800] sparse 41232         the encoding and its bytes
- *   state conv1.w.m f32[20,5,5,1] of=conv1.w
+ *   state conv1.w.momentum f32[20,5,5,1] of=conv1.w
  *   %5 = conv x conv1.w conv1.b sh=1 sw=1
  *   y _ = maxpool %5 kh=2 ...                      "_": an optional result or input that is absent
  *   w' = sgd w dw lr guard=g                       aliases follow from the op

@@ -7,8 +7,6 @@
  */
 #include "op/grad.h"
 
-#include <stdio.h>
-
 struct cop_grad {
 	cop_graph *g;
 	int32_t n_forward;   /* values that existed before the walk (and optional outputs asked for since are never wanted) */
@@ -20,16 +18,7 @@ cop_graph *cop__grad_graph(cop_grad *d) { return d->g; }
 bool cop__grad_wanted(cop_grad *d, cop_vid v) { return v && v <= (cop_vid)d->n_forward && d->wanted[v]; }
 cop_vid cop__grad_of(cop_grad *d, cop_vid v) { return v && v <= (cop_vid)d->n_forward ? d->grad[v] : 0; }
 
-cop_vid cop__rows_of(cop_grad *d, cop_vid w)
-{
-	const cop_graph *g = d->g;
-	char name[160];
-
-	if (!w || !g->value[w].name) return 0;
-	snprintf(name, sizeof name, "%s.rows", g->value[w].name);
-	cop_vid rows = cop__find(g, name);
-	return rows && g->value[rows].of == w ? rows : 0;
-}
+cop_vid cop__rows_of(cop_grad *d, cop_vid w) { return cop__follower(d->g, w, "rows"); }
 
 cop_status cop__grad_add(cop_grad *d, cop_vid v, cop_vid grad)
 {

@@ -1,32 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * policy.h - what acts over training time: gradual pruning, freezing, stopping early. The loop itself is short;
- * everything else is one of these. A policy sees the session between steps and may write to its PARAM and STATE.
+ * policy.h - what acts over training time: gradual pruning, averages of weights, stopping early. The loop itself is short; everything else is one
+ * of these. A policy says before the training what it needs in the training graph (build), and gets handles for it; then it is called around each
+ * step and after each epoch, and may read and write what its handles lead to.
  */
 #ifndef COP_POLICY_H
 #define COP_POLICY_H
 
-#include "graph/graph.h"
+#include "train/trainer.h"
 
-typedef enum cop_verdict { COP_GO_ON, COP_FINISH } cop_verdict;
+/* FINISH: the training ends after this epoch's scoring. REBUILD: the structure of the network is to change. The strongest of several counts. */
+typedef enum cop_verdict { COP_GO_ON, COP_REBUILD, COP_FINISH } cop_verdict;
 
-typedef struct cop_moment { /* where training is */
-	cop_session *s;
-	const cop_graph *g;       /* the training graph: entry 0 of the session */
+typedef struct cop_progress { /* how far training is */
+	cop_trainer *t;
 	int64_t step, steps;      /* done, and in all */
-	int32_t epoch, epochs;
-	float loss, accuracy;     /* on_epoch: of the epoch; accuracy of the valid set, -1 without one */
-} cop_moment;
+	int32_t epoch, epochs;    /* from 0 */
+	float loss, accuracy;     /* after: of the step. epoch: of the epoch; accuracy of the valid set, -1 without one */
+} cop_progress;
 
+/* Any of the functions may be NULL. *v is COP_GO_ON when they are called. */
 typedef struct cop_policy {
 	const char *name;
 	void *ud;
-	cop_status (*on_start)(void *ud, const cop_moment *m);                    /* also after a resume */
-	cop_status (*on_step)(void *ud, const cop_moment *m, cop_verdict *v);     /* after the step's updates */
-	cop_status (*on_epoch)(void *ud, const cop_moment *m, cop_verdict *v);
+	cop_status (*build)(void *ud, cop_build *b);               /* forms, terms of the loss, states, gradients to keep, a teacher; again after a REBUILD */
+	cop_status (*before)(void *ud, const cop_progress *p);     /* the batch is in its place and the rate is set */
+	cop_status (*after)(void *ud, const cop_progress *p, cop_verdict *v); /* after the step's updates */
+	cop_status (*epoch)(void *ud, const cop_progress *p, cop_verdict *v);
+	cop_status (*rebuild)(void *ud, cop_graph *model);         /* after REBUILD: the model with its weights and the states of updates; change it in place */
+	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model); /* at the end: the model has the weights of the last step */
 } cop_policy;
 
-/* cop_train with policies; stage names the run in progress lines. */
+/* cop_train with policies; stage names the run in progress lines. What the rule of updates keeps stays in g, for the next training;
+ * cop__carry_nothing takes it away. */
 cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a,
 	const char *stage, const cop_policy *policy, int n_policy);
 

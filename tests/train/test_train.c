@@ -19,7 +19,7 @@ typedef struct trap {
 	volatile bool stop;
 } trap;
 
-static cop_status on_step(void *ud, const cop_moment *m, cop_verdict *v)
+static cop_status after(void *ud, const cop_progress *m, cop_verdict *v)
 {
 	trap *t = ud;
 	(void)v;
@@ -44,7 +44,7 @@ static cop_graph *make(cop_ctx *cx, const char *name)
 
 static cop_status train(cop_graph *g, trap *t, const cop_train_args *a)
 {
-	const cop_policy p = {.name = "trap", .ud = t, .on_step = on_step};
+	const cop_policy p = {.name = "trap", .ud = t, .after = after};
 	cop_ctx_stop(g->cx, &t->stop);
 	return cop__train(g, t->data, NULL, a, "train", &p, 1);
 }

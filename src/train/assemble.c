@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * assemble - puts a training graph together: the model with each formed weight as the expression over its latents, batch statistics, fused;
+ * a teacher beside it; the loss; its gradients with respect to latents; updates.
+ *
+ * What updates write over (`alias`) may be read by nobody after them; the schedule sees to that. The learning rate and the step are
+ * STATE "lr" and "step", so that emitted code can set them.
+ */
+#include "op/axes.h"
+#include "op/grad.h"
+#include "pass/pass.h"
+#include "train/build_record.h"
+
+static const cop_act_attr no_act = {COP_NO_LO, COP_NO_HI};
+
+static cop_status code(const cop_graph *g) { return g->cx->code ? g->cx->code : COP_NOMEM; }
+
+/* ---- forms ---- */
+
+static cop_formed formed(const cop_build *b, int32_t i)
+{
+	return (cop_formed){b->form[i].form, b->form[i].options, b->model, cop__find(b->model, b->form[i].weight)};
+}
+
+static cop_status express_all(cop_graph *out, const cop_build *b, cop_vid *map)
+{
+	for (int32_t i = 0; i < b->n_form; i++) {
+		cop_formed f = formed(b, i);
+		if (!f.form->express) continue;
+		if (!(map[f.w] = f.form->express(&f, out))) return code(out);
+		if (!cop__same_shape(cop__t(out, map[f.w]), cop__t(b->model, f.w))) return cop__error(b->cx, COP_SHAPE, "the form '%s' gives '%s' another shape", f.form->row.name, b->form[i].weight);
+		cop__name(out, map[f.w], b->form[i].weight);
+	}
+	return COP_OK;
+}
+
+/* The model with the expressions in it, made once: a form may have looked for its latents for a while. */
+static cop_status express(cop_build *b)
+{
+	cop_vid *map;
+
+	if (b->formed || !cop__build_has_forms(b)) return COP_OK;
+	COP_TRY(cop__copy_begin(&b->formed, b->model, &map));
+	cop_status st = cop__copy_inputs(b->formed, b->model, map);
+	if (!st) st = express_all(b->formed, b, map);
+	for (cop_nid n = 1; !st && n <= (cop_nid)b->model->n_node; n++) st = cop__copy_node(b->formed, b->model, map, n);
+	if (!st) st = cop__copy_rest(b->formed, b->model, map);
+	return cop__pass_end(&b->formed, st);
+}
+
+/* The expressions alone, with the weights as outputs. */
+static cop_status expressions(cop_graph **out, const cop_build *b)
+{
+	const cop_graph *g = b->formed;
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	bool *need = cop__arena_get(&(*out)->mem, (size_t)g->n_value + 1);
+	cop_status st = need ? COP_OK : COP_NOMEM;
+	for (int32_t i = 0; !st && i < b->n_form; i++)
+		if (b->form[i].form->express) need[cop__find(g, b->form[i].weight)] = true;
+	for (cop_nid n = (cop_nid)g->n_node; !st && n > 0; n--)
+		for (int i = 0; need[g->node[n].out[0]] && i < g->node[n].n_in; i++) need[g->node[n].in[i]] = true;
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++)
+		if (need[g->node[n].out[0]]) st = cop__copy_node(*out, g, map, n);
+	for (int32_t i = 0; !st && i < b->n_form; i++)
+		if (b->form[i].form->express) st = cop__output(*out, map[cop__find(g, b->form[i].weight)], NULL);
+	return cop__pass_end(out, st);
+}
+
+/* ---- forward ---- */
+
+/* The teacher's nodes on the same inputs; its weights never change. */
+static cop_status graft(cop_graph *g, const cop_graph *t)
+{
+	char name[COP_FOLLOWER];
+	cop_vid *map = cop__arena_get(&g->mem, sizeof *map * (size_t)(t->n_value + 1));
+
+	if (!map) return COP_NOMEM;
+	for (int32_t i = 0; i < t->n_input; i++) map[t->input[i]] = g->input[i];
+	for (int32_t v = 1; v <= t->n_value; v++) {
+		const cop_value *x = &t->value[v];
+		if (x->role < COP_CONST) continue;
+		COP_TRY(cop__follower_name(name, g->cx, "teacher", x->name));
+		if (!(map[v] = cop__data(g, COP_CONST, name, &x->type, NULL)) || cop__share(g, map[v], t, (cop_vid)v)) return code(g);
+	}
+	for (cop_nid n = 1; n <= (cop_nid)t->n_node; n++) {
+		COP_TRY(cop__copy_node(g, t, map, n));
+		for (int i = 0; i < COP_MAX_OUT; i++)
+			if (t->node[n].out[i]) cop__name(g, map[t->node[n].out[i]], ""); /* theirs are the student's, too */
+	}
+	for (int32_t i = 0; i < t->n_output; i++) {
+		COP_TRY(cop__follower_name(name, g->cx, "teacher", t->value[t->output[i]].name));
+		cop__name(g, map[t->output[i]], name);
+	}
+	return COP_OK;
+}
+
+static cop_status forward(cop_graph **out, cop_build *b)
+{
+	cop_graph *active = NULL;
+
+	COP_TRY(express(b));
+	cop_status st = cop__pass_to_train(&active, b->formed ? b->formed : b->model);
+	if (!st) st = cop__pass_fuse(out, active);
+	if (!st && b->teacher) st = graft(*out, b->teacher);
+	cop_graph_free(active);
+	for (int32_t i = 0; !st && i < b->n_state; i++) {
+		const cop_made_state *s = &b->state[i];
+		cop_vid old = cop__find(*out, s->name), v = old ? old : cop__data(*out, COP_STATE, s->name, &s->type, s->init);
+		if (!v) st = code(*out);
+		else if (s->of) (*out)->value[v].of = cop__find(*out, s->of);
+	}
+	return st;
+}
+
+/* ---- the loss ---- */
+
+static cop_vid truth(cop_graph *g, const cop_term *t, cop_vid y)
+{
+	const char *name = t->loss->labels ? "label" : "target";
+	const cop_type *like = cop__t(g, y);
+	cop_type type = t->loss->labels ? cop__type(COP_I32, 1, like->dim) : cop__type(COP_F32, like->rank, like->dim);
+	cop_vid v = cop__find(g, name);
+
+	return v ? v : cop__input(g, name, &type);
+}
+
+static cop_vid one_term(cop_graph *g, const cop_build *b, int32_t i)
+{
+	const cop_term *t = &b->term[i];
+	cop_vid y = t->y ? cop__find(g, b->name[t->y]) : g->n_output ? g->output[0] : 0, target = t->target ? cop__find(g, b->name[t->target]) : 0;
+	char name[32];
+
+	if (!y || (t->target && !target)) return cop__error(g->cx, COP_ARG, "loss=%s: the training graph has no value '%s'", t->loss->row.name, b->name[y ? t->target : t->y]), 0;
+	if (t->loss->labels && cop__t(g, y)->rank != 2)
+		return cop__error(g->cx, COP_SHAPE, "loss=%s needs logits [batch, classes] as the first output, got %d dimensions", t->loss->row.name, cop__t(g, y)->rank), 0;
+	cop_vid v = t->loss->build(g, t->options, y, target ? target : truth(g, t, y));
+	if (!v || t->weight == 1) return v;
+	cop__format(name, sizeof name, "loss.weight%d", i);
+	return cop__apply(g, OP_mul, &no_act, VIDS(v, cop__scalar(g, name, t->weight)));
+}
+
+static cop_vid loss_of(cop_graph *g, const cop_build *b)
+{
+	cop_vid sum = 0;
+
+	if (!b->n_term) return cop__error(g->cx, COP_ARG, "training: there is no loss"), 0;
+	for (int32_t i = 0; i < b->n_term; i++) {
+		cop_vid v = one_term(g, b, i);
+		if (!v) return 0;
+		sum = sum ? cop__apply(g, OP_add, &no_act, VIDS(sum, v)) : v;
+	}
+	return sum;
+}
+
+/* ---- gradients and updates ---- */
+
+/* What the loss is differentiated for: parameters that are trained, then weights whose gradient is kept alone. */
+typedef struct wrt { cop_vid *w, *dw; int n, trained; } wrt;
+
+/* A latent is chosen by the name of its weight. */
+static bool chosen(const cop_build *b, const char *name)
+{
+	char weight[COP_FOLLOWER];
+	const char *dot = strrchr(name, '.');
+
+	if (cop__find(b->model, name) || !dot || (size_t)(dot - name) >= sizeof weight) return cop__match(b->all.layers, name);
+	memcpy(weight, name, (size_t)(dot - name));
+	weight[dot - name] = 0;
+	return cop__match(b->all.layers, weight);
+}
+
+static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop_build *b)
+{
+	size_t bytes = sizeof *x->w * (size_t)(g->n_value + b->n_gradient + 1);
+
+	*x = (wrt){.w = cop__arena_get(mem, bytes), .dw = cop__arena_get(mem, bytes)};
+	if (!x->w || !x->dw) return COP_NOMEM;
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *p = &g->value[v];
+		if (p->role == COP_PARAM && p->type.dtype == COP_F32 && p->type.enc == COP_DENSE && chosen(b, p->name)) x->w[x->n++] = (cop_vid)v;
+	}
+	x->trained = x->n;
+	for (int32_t i = 0; i < b->n_gradient; i++) x->w[x->n++] = cop__find(g, b->gradient[i]);
+	return x->trained ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);
+}
+
+/* Scales every gradient by min(1, clip / norm of them all); updates then wait for the last gradient. */
+static cop_status clip_all(cop_graph *g, float max, int n, cop_vid *dw)
+{
+	cop_vid sum = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (!dw[i]) continue;
+		cop_vid s = cop__apply(g, OP_sumsq, NULL, VIDS(dw[i]));
+		sum = sum ? cop__apply(g, OP_add, &no_act, VIDS(sum, s)) : s;
+	}
+	cop_vid scale = sum ? cop__apply(g, OP_clip_norm, &(cop_clip_norm_attr){max}, VIDS(sum)) : 0;
+	for (int i = 0; scale && i < n; i++)
+		if (dw[i]) dw[i] = cop__apply(g, OP_mul, &no_act, VIDS(dw[i], scale));
+	return g->cx->code;
+}
+
+/* The gradient as the weight's form lets it through: the form that was asked for, or one that a follower of the weight speaks of. */
+static cop_vid let_through(cop_graph *g, const cop_build *b, cop_vid w, cop_vid dw)
+{
+	for (int i = 0; cop_forms.row(i) && dw; i++) {
+		const cop_form *form = (const cop_form *)(const void *)cop_forms.row(i);
+		cop_formed f = {form, NULL, b->model, cop__find(b->model, g->value[w].name)};
+		if (form->gradient && form->follower && cop__follower(g, w, form->follower)) dw = form->gradient(&f, g, w, dw);
+	}
+	return dw;
+}
+
+static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
+{
+	for (int i = 0; i < x->trained; i++)
+		if (x->dw[i] && !(x->dw[i] = let_through(g, b, x->w[i], x->dw[i]))) return code(g);
+	if (b->all.clip > 0) COP_TRY(clip_all(g, b->all.clip, x->trained, x->dw));
+	for (int i = 0; i < x->trained; i++) {
+		cop_param p = {g, x->w[i], x->dw[i], b->rule, b->all.lr};
+		if (p.dw && !b->rule->build(&p, b->rule_options)) return code(g);
+	}
+	cop_vid step = cop__find(g, "step");
+	return step && !cop__apply(g, OP_count, NULL, VIDS(step)) ? code(g) : COP_OK;
+}
+
+/* Gradients into the states that keep them: of those trained, or of those alone that somebody asked for. */
+static cop_status keep(cop_graph *g, const wrt *x, int from)
+{
+	for (int i = from; i < x->n; i++) {
+		bool twice = false;
+		for (int j = from; j < i; j++) twice |= x->w[j] == x->w[i];
+		if (twice || !x->dw[i]) continue;
+		cop_type t = *cop__t(g, x->dw[i]);
+		cop_vid v = cop__follow(g, x->w[i], COP_STATE, COP_GRADIENT, &t, NULL);
+		if (!v || !cop__apply(g, OP_assign, NULL, VIDS(v, x->dw[i]))) return code(g);
+	}
+	return COP_OK;
+}
+
+/* A graph of updates alone: parameters, their followers, and the gradients as GRADIENTS left them. */
+static cop_status updates(cop_graph **out, const cop_graph *g, const cop_build *b, const wrt *x)
+{
+	cop_vid *map, step = cop__find(g, "step");
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	wrt y = {.w = cop__arena_get(&(*out)->mem, sizeof *y.w * (size_t)(x->trained + 1)), .dw = cop__arena_get(&(*out)->mem, sizeof *y.w * (size_t)(x->trained + 1)), .n = x->trained, .trained = x->trained};
+	cop_status st = y.w && y.dw ? COP_OK : COP_NOMEM;
+	for (int32_t v = 1; !st && v <= g->n_value; v++)
+		if (g->value[v].of && !g->value[v].producer && !g->value[g->value[v].of].producer && !cop__copy_value(*out, g, map, (cop_vid)v)) st = code(g);
+	for (int i = 0; !st && i < x->trained; i++) {
+		if (!(y.w[i] = cop__copy_value(*out, g, map, x->w[i]))) st = code(g);
+		else if (x->dw[i] && !(y.dw[i] = cop__follow(*out, y.w[i], COP_STATE, COP_GRADIENT, cop__t(g, x->dw[i]), NULL))) st = code(g);
+	}
+	if (!st && step && !cop__copy_value(*out, g, map, step)) st = code(g);
+	if (!st) st = update_all(*out, b, &y);
+	if (!st) st = cop__output(*out, cop__find(*out, "lr"), NULL);
+	return cop__pass_end(out, st);
+}
+
+/* ---- all of it ---- */
+
+static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const wrt *x, cop_vid loss)
+{
+	if (part == COP_PART_UPDATE) return updates(out, g, b, x);
+	COP_TRY(keep(g, x, part == COP_PART_STEP ? x->trained : 0));
+	if (part == COP_PART_STEP) COP_TRY(update_all(g, b, x));
+	COP_TRY(cop__output(g, loss, "loss"));
+	return cop__pass_dce(out, g);
+}
+
+cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
+{
+	cop_graph *g = NULL;
+	cop_arena mem;
+	cop_vid loss = 0;
+	wrt x = {0};
+
+	*out = NULL;
+	if (!b->rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
+	if (part == COP_PART_EXPRESS) return express(b) ? b->cx->code : expressions(out, b);
+	cop__arena_init(&mem, b->cx);
+	cop_status st = forward(&g, b);
+	if (!st && !(loss = loss_of(g, b))) st = code(g);
+	if (!st) st = find_wrt(&x, &mem, g, b);
+	if (!st) st = cop__differentiate(g, loss, x.n, x.w, x.dw);
+	if (!st) st = finish(out, g, b, part, &x, loss);
+	if (!st) st = cop_graph_verify(*out);
+	cop__arena_free(&mem);
+	cop_graph_free(g);
+	return cop__pass_end(out, st);
+}

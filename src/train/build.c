@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * build - the record that a training graph is put together from; see build.h. assemble.c does that.
+ */
+#include "train/build_record.h"
+
+#include "core/need.h"
+#include "pass/pass.h"
+#include "train/policy.h"
+
+#include <stdio.h>
+
+cop_status cop__build_new(cop_build **out, const cop_graph *model, int32_t batch, int64_t each)
+{
+	cop_build *b = cop__alloc(model->cx, sizeof *b);
+	cop_graph *batched = NULL, *bare = NULL;
+	cop_status st = COP_OK;
+
+	*out = NULL;
+	if (!b) return COP_NOMEM;
+	*b = (cop_build){.cx = model->cx, .n_name = 1};
+	cop__arena_init(&b->mem, b->cx);
+	if (batch) st = cop__batch_for(&batched, model, &(cop_sized_args){.n = batch, .each = each}, NULL);
+	if (!st && batch) st = cop__without_units(&bare, batched);
+	if (!st) st = cop__pass_unroll(&b->model, bare ? bare : model);
+	cop_graph_free(batched);
+	cop_graph_free(bare);
+	*out = b;
+	if (st) cop__build_free(b), *out = NULL;
+	return st;
+}
+
+void cop__build_free(cop_build *b)
+{
+	if (!b) return;
+	void *list[] = {b->term, b->form, b->state, b->name, b->gradient};
+
+	for (int i = 0; i < LEN(list); i++) cop__free(b->cx, list[i]);
+	cop_graph_free(b->model);
+	cop_graph_free(b->formed);
+	cop_graph_free(b->teacher);
+	cop__arena_free(&b->mem);
+	cop__free(b->cx, b);
+}
+
+const cop_graph *cop__build_model(const cop_build *b) { return b->model; }
+bool cop__build_has_forms(const cop_build *b)
+{
+	for (int32_t i = 0; i < b->n_form; i++)
+		if (b->form[i].form->express) return true;
+	return false;
+}
+void cop__build_no_terms(cop_build *b) { b->n_term = 0; }
+const char *cop__build_name(const cop_build *b, cop_handle h) { return h > 0 && h < b->n_name ? b->name[h] : NULL; }
+const char *cop__build_kept(const cop_build *b, int i) { return i < LEN(b->rule->state) ? b->rule->state[i] : NULL; }
+
+/* options of the row, or its defaults, where they stay as long as the record. */
+static cop_status keep_options(const void **kept, cop_build *b, const cop_row *row, const void *options)
+{
+	void *own = cop__arena_get(&b->mem, row->size + 8);
+
+	if (!own) return COP_NOMEM;
+	if (options) memcpy(own, options, row->size);
+	else cop__options_default(row->options, own);
+	*kept = own;
+	return COP_OK;
+}
+
+cop_status cop__build_term(cop_build *b, const cop_term *t)
+{
+	cop_term own = *t;
+
+	if (own.weight == 0) own.weight = 1;
+	COP_TRY(keep_options(&own.options, b, &t->loss->row, t->options));
+	COP_TRY(cop__grow(b->cx, &b->term, &b->cap_term, b->n_term, sizeof *b->term));
+	b->term[b->n_term++] = own;
+	return COP_OK;
+}
+
+cop_status cop__build_form(cop_build *b, const char *weight, const cop_form *form, const void *options)
+{
+	cop_named_form own = {.form = form};
+	cop_vid w = cop__find(b->model, weight);
+	const cop_type *t = cop__t(b->model, w);
+
+	if (!w || b->model->value[w].role != COP_PARAM || t->dtype != COP_F32 || t->enc != COP_DENSE)
+		return cop__error(b->cx, COP_ARG, "the form '%s' is for weights of reals that are trained; '%s' is none of '%s'", form->row.name, weight, b->model->name);
+	for (int32_t i = 0; i < b->n_form; i++)
+		if (!strcmp(b->form[i].weight, weight)) return cop__error(b->cx, COP_ARG, "'%s' has the form '%s' already and can't take '%s' as well", weight, b->form[i].form->row.name, form->row.name);
+	own.weight = b->model->value[w].name;
+	COP_TRY(keep_options(&own.options, b, &form->row, options));
+	COP_TRY(cop__grow(b->cx, &b->form, &b->cap_form, b->n_form, sizeof *b->form));
+	b->form[b->n_form++] = own;
+	return COP_OK;
+}
+
+/* ---- handles ---- */
+
+cop_handle cop__build_value(cop_build *b, const char *name)
+{
+	for (int32_t i = 1; i < b->n_name; i++)
+		if (!strcmp(b->name[i], name)) return i;
+	if (cop__grow(b->cx, &b->name, &b->cap_name, b->n_name, sizeof *b->name)) return 0;
+	if (!(b->name[b->n_name] = cop__arena_str(&b->mem, name, strlen(name)))) return 0;
+	return b->n_name++;
+}
+
+cop_handle cop__build_follower(cop_build *b, const char *weight, const char *what)
+{
+	char name[COP_FOLLOWER];
+	return cop__follower_name(name, b->cx, weight, what) ? 0 : cop__build_value(b, name);
+}
+
+cop_handle cop__build_state(cop_build *b, const char *name, const cop_type *t, const void *init, const char *of)
+{
+	cop_handle h = cop__build_value(b, name);
+	size_t bytes = cop_type_bytes(t);
+	void *own = init ? cop__arena_get(&b->mem, bytes + 64) : NULL;
+
+	if (!h || (init && !own) || cop__grow(b->cx, &b->state, &b->cap_state, b->n_state, sizeof *b->state)) return 0;
+	if (own) memcpy(own, init, bytes);
+	b->state[b->n_state] = (cop_made_state){.name = b->name[h], .type = *t, .init = own};
+	if (of && !(b->state[b->n_state].of = cop__arena_str(&b->mem, of, strlen(of)))) return 0;
+	b->n_state++;
+	return h;
+}
+
+cop_handle cop__build_gradient(cop_build *b, const char *weight)
+{
+	cop_vid w = cop__find(b->model, weight);
+	cop_handle h = cop__build_follower(b, weight, COP_GRADIENT);
+
+	if (!w) return cop__error(b->cx, COP_ARG, "'%s' has no weight '%s' whose gradient could be kept", b->model->name, weight), 0;
+	for (int32_t i = 0; i < b->n_gradient; i++)
+		if (!strcmp(b->gradient[i], weight)) return h;
+	if (!h || cop__grow(b->cx, &b->gradient, &b->cap_gradient, b->n_gradient, sizeof *b->gradient)) return 0;
+	b->gradient[b->n_gradient++] = b->model->value[w].name;
+	return h;
+}
+
+/* ---- a teacher ---- */
+
+typedef struct shape_text { char text[96]; } shape_text;
+
+static const char *shape(shape_text *out, const cop_type *t)
+{
+	int at = snprintf(out->text, sizeof out->text, "%s", cop__dtype_text(t->dtype));
+
+	for (int i = 0; i < t->rank; i++) at += snprintf(out->text + at, sizeof out->text - (size_t)at, "%s%d", i ? "," : "[", t->dim[i]);
+	snprintf(out->text + at, sizeof out->text - (size_t)at, "%s", t->rank ? "]" : "");
+	return out->text;
+}
+
+static cop_status fits(const cop_build *b, const cop_graph *t)
+{
+	const cop_graph *s = b->model;
+
+	if (t->n_input != s->n_input) return cop__error(b->cx, COP_SHAPE, "the teacher '%s' takes %d inputs, the network %d", t->name, t->n_input, s->n_input);
+	for (int32_t i = 0; i < t->n_input; i++) {
+		const cop_value *x = &t->value[t->input[i]], *y = &s->value[s->input[i]];
+		shape_text a, c;
+		if (x->type.dtype == y->type.dtype && cop__same_shape(&x->type, &y->type)) continue;
+		return cop__error(b->cx, COP_SHAPE, "the teacher '%s' takes %s as its input '%s', the network %s", t->name, shape(&a, &x->type), x->name, shape(&c, &y->type));
+	}
+	return cop_graph_keeps_state(t) ? cop__error(b->cx, COP_ARG, "the teacher '%s' keeps a state from run to run, so its answers depend on more than the sample", t->name) : COP_OK;
+}
+
+static cop_status deployed(cop_graph **out, const cop_build *b, const cop_graph *teacher)
+{
+	cop_graph *batched, *plain = NULL;
+
+	COP_TRY(cop__batch_for(&batched, teacher, &(cop_sized_args){.n = cop__samples_held(b->model, 0)}, NULL));
+	cop_status st = cop__pass_to_infer(&plain, batched);
+	if (!st) st = cop__pass_fuse(out, plain);
+	cop_graph_free(batched);
+	cop_graph_free(plain);
+	return st;
+}
+
+cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, cop_handle *answer, int n)
+{
+	char name[COP_FOLLOWER];
+
+	if (b->teacher) return cop__error(b->cx, COP_ARG, "a network can have one teacher at a time; '%s' is there already", b->teacher->name);
+	if (teacher->n_input < 1 || b->model->n_input < 1) return cop__error(b->cx, COP_ARG, "the teacher or the network has no input");
+	COP_TRY(deployed(&b->teacher, b, teacher));
+	COP_TRY(fits(b, b->teacher));
+	for (int i = 0; i < n; i++) {
+		if (i >= b->teacher->n_output) return cop__error(b->cx, COP_SHAPE, "the teacher '%s' has %d outputs, %d are asked for", teacher->name, b->teacher->n_output, n);
+		COP_TRY(cop__follower_name(name, b->cx, "teacher", b->teacher->value[b->teacher->output[i]].name));
+		if (!(answer[i] = cop__build_value(b, name))) return COP_NOMEM;
+	}
+	return COP_OK;
+}

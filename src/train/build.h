@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * build.h - what a training graph is made of, as a record that policies add to before it is put together: the rule of updates, terms of
+ * the loss, forms of weights, a teacher, further states, gradients to keep.
+ *
+ * Tensors are named by handles: small numbers that the trainer resolves, before and after each step. A handle may be had before the graph is there.
+ */
+#ifndef COP_BUILD_H
+#define COP_BUILD_H
+
+#include "core/options.h"
+#include "graph/graph.h"
+
+typedef struct cop_build cop_build;
+typedef int32_t cop_handle; /* of a tensor of the training; 0: none */
+
+/* ---- rows of the tables: each begins with its name, options and so on ---- */
+
+/* A term of the loss: one number from the network's answer y and what it is to be. */
+typedef struct cop_loss {
+	cop_row row;
+	bool labels; /* the target is the number of a class for each sample; else it has the shape of y */
+	cop_vid (*build)(cop_graph *g, const void *options, cop_vid y, cop_vid target);
+} cop_loss;
+
+/* One parameter, its gradient, and the rule's states, in the training graph. */
+typedef struct cop_param { cop_graph *g; cop_vid w, dw; const struct cop_update *rule; float lr; } cop_param;
+
+/* A rule that changes a parameter by its gradient. */
+typedef struct cop_update {
+	cop_row row;
+	const char *state[3]; /* what it keeps for each parameter, of its shape, zero at first: "momentum" */
+	cop_vid (*build)(const cop_param *p, const void *options); /* the new parameter, written over the old */
+} cop_update;
+cop_vid cop__param_state(const cop_param *p, int i);
+cop_vid cop__param_lr(const cop_param *p);
+cop_vid cop__param_step(const cop_param *p); /* steps done, i32[1] */
+/* Weight decay spares vectors: biases and batch norm. */
+float cop__param_decay(const cop_param *p, float decay);
+
+/* A weight as an expression over latent values, which are what is trained. */
+typedef struct cop_formed { const struct cop_form *form; const void *options; const cop_graph *model; cop_vid w; /* in the model */ } cop_formed;
+typedef struct cop_form {
+	cop_row row;
+	/* The weight in g, computed from latents that it makes there with cop__latent. NULL: the weight is its own latent. */
+	cop_vid (*express)(const cop_formed *f, cop_graph *g);
+	/* What becomes of the gradient of the weight, where it is its own latent; NULL: nothing. */
+	cop_vid (*gradient)(const cop_formed *f, cop_graph *g, cop_vid w, cop_vid dw);
+	const char *follower; /* a weight of the model that has this follower takes this form by itself; NULL: none does */
+} cop_form;
+/* A PARAM (trained), STATE or CONST that belongs to the weight; init is copied. */
+cop_vid cop__latent(const cop_formed *f, cop_graph *g, cop_role role, const char *what, const cop_type *t, const void *init);
+
+extern const cop_table cop_losses, cop_updates, cop_forms;
+const cop_loss *cop__loss(const char *name);
+const cop_update *cop__update(const char *name);
+const cop_form *cop__form(const char *name);
+
+/* ---- the record ---- */
+
+/* batch 0: the model as it is; else for that many samples a run, of `each` numbers, and without the units of a regression. The model is copied. */
+cop_status cop__build_new(cop_build **out, const cop_graph *model, int32_t batch, int64_t each);
+void cop__build_free(cop_build *b);
+/* The network that will be trained, for policies that look for weights and layers in it. */
+const cop_graph *cop__build_model(const cop_build *b);
+
+/* "loss=xent smooth=0.1 update=sgd momentum=0.9 clip=1 layers=fc*", as in cop_graph_train; "": the defaults. It comes first: it says the rule of
+ * updates and the first term of the loss. */
+cop_status cop__build_spec(cop_build *b, const char *text);
+/* One more term. y 0: the first output. target 0: an input of the training graph, "label" or "target". options NULL: the row's defaults. */
+typedef struct cop_term { const cop_loss *loss; const void *options; float weight; cop_handle y, target; } cop_term;
+cop_status cop__build_term(cop_build *b, const cop_term *t);
+void cop__build_no_terms(cop_build *b); /* for a policy that has its own in their place */
+/* options NULL: the row's defaults; they are copied. */
+cop_status cop__build_form(cop_build *b, const char *weight, const cop_form *form, const void *options);
+/* A teacher: run on the same samples, never changed. Refused where its inputs are not those of the network. answer[n]: its outputs. */
+cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, cop_handle *answer, int n);
+/* A named tensor of the training graph: a weight, an output, a state. */
+cop_handle cop__build_value(cop_build *b, const char *name);
+/* One more STATE; init NULL: zeros. of: the weight that it follows, or NULL. */
+cop_handle cop__build_state(cop_build *b, const char *name, const cop_type *t, const void *init, const char *of);
+/* What belongs to a weight: "mask", a state of the rule of updates, a latent of its form. */
+cop_handle cop__build_follower(cop_build *b, const char *weight, const char *what);
+/* The gradient of a weight of the model, readable after each step. */
+cop_handle cop__build_gradient(cop_build *b, const char *weight);
+
+/* ---- the graphs ---- */
+
+/* STEP does all of it. GRADIENTS leaves every gradient in a STATE, UPDATE goes on from there. EXPRESS computes the formed weights. */
+typedef enum cop_part { COP_PART_STEP, COP_PART_GRADIENTS, COP_PART_UPDATE, COP_PART_EXPRESS, COP_PARTS } cop_part;
+cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part);
+bool cop__build_has_forms(const cop_build *b); /* is there anything for EXPRESS? */
+const char *cop__build_name(const cop_build *b, cop_handle h); /* of the tensor */
+/* The i-th state that the rule of updates keeps for a weight; NULL past the last. */
+const char *cop__build_kept(const cop_build *b, int i);
+
+#endif

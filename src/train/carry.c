@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * carry - what the rule of updates keeps (momentum, and the step that it counts) from one training of a network to the next: states that follow
+ * their weight, so that every pass between slices and copies them with it. Files do not hold them.
+ */
+#include "pass/pass.h"
+#include "train/trainer.h"
+
+static cop_status carry_one(cop_graph *model, const cop_trainer *t, cop_vid w, const char *what)
+{
+	const cop_graph *g = cop__trainer_graph(t);
+	cop_vid there = cop__find(g, model->value[w].name), kept = there ? cop__follower(g, there, what) : 0;
+
+	return kept && !cop__follow(model, w, COP_STATE, what, cop__t(g, kept), NULL) ? (model->cx->code ? model->cx->code : COP_NOMEM) : COP_OK;
+}
+
+/* States of rules that did not run are of older weights. */
+static void forget(cop_graph *model, cop_vid w)
+{
+	for (int i = 0; cop_updates.row(i); i++) {
+		const cop_update *u = (const cop_update *)(const void *)cop_updates.row(i);
+		for (int k = 0; k < LEN(u->state) && u->state[k]; k++) {
+			cop_vid v = cop__follower(model, w, u->state[k]);
+			if (v) cop__put_contents(model, v, NULL);
+		}
+	}
+}
+
+cop_status cop__trainer_carry(cop_trainer *t, cop_graph *model)
+{
+	const cop_graph *g = cop__trainer_graph(t);
+	const cop_build *b = cop__trainer_build(t);
+	const int32_t n = model->n_value;
+	cop_type one = cop__type(COP_I32, 1, DIMS(1));
+
+	for (int32_t w = 1; w <= n; w++) {
+		if (model->value[w].role != COP_PARAM) continue;
+		forget(model, (cop_vid)w);
+		for (int k = 0; cop__build_kept(b, k); k++) COP_TRY(carry_one(model, t, (cop_vid)w, cop__build_kept(b, k)));
+	}
+	if (cop__find(g, "step") && !cop__find(model, "step") && !cop__data(model, COP_STATE, "step", &one, NULL)) return COP_NOMEM;
+	return cop_trainer_pull(t, model);
+}
+
+static bool is_kept(const cop_graph *g, cop_vid v)
+{
+	for (int i = 0; g->value[v].of && cop_updates.row(i); i++) {
+		const cop_update *u = (const cop_update *)(const void *)cop_updates.row(i);
+		for (int k = 0; k < LEN(u->state) && u->state[k]; k++)
+			if (cop__follower(g, g->value[v].of, u->state[k]) == v) return true;
+	}
+	return false;
+}
+
+/* The rest of the graph, weights in their order. */
+static cop_status without(cop_graph **out, const cop_graph *g)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	int32_t *readers = cop__readers(g, &(*out)->mem);
+	cop_status st = readers ? cop__copy_inputs(*out, g, map) : COP_NOMEM;
+	for (int32_t v = 1; !st && v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (x->role < COP_CONST || is_kept(g, (cop_vid)v) || (!readers[v] && !strcmp(x->name, "step"))) continue;
+		if (!cop__copy_value(*out, g, map, (cop_vid)v)) st = g->cx->code ? g->cx->code : COP_NOMEM;
+	}
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_end(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
+cop_status cop__carry_nothing(cop_graph *model)
+{
+	cop_graph *made;
+	bool any = false;
+
+	for (int32_t v = 1; v <= model->n_value; v++) any |= is_kept(model, (cop_vid)v);
+	if (!any) return COP_OK;
+	COP_TRY(without(&made, model));
+	cop_graph old = *model;
+	*model = *made;
+	*made = old;
+	cop_graph_free(made);
+	return COP_OK;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * loop.h - a run over a data set, for the files that it is made of: start.c sets it up, loop.c goes through epochs, saved.c keeps checkpoints, told.c tells how far it is.
+ */
+#ifndef COP_LOOP_H
+#define COP_LOOP_H
+
+#include "data/batch.h"
+#include "pass/pass.h"
+#include "train/policy.h"
+#include "train/schedule.h"
+
+typedef struct cop_loop {
+	cop_ctx *cx;
+	cop_graph *model;
+	cop_trainer *t;
+	cop_batches *batch;
+	cop_dataset *train, *valid; /* as the network takes them */
+	cop_dataset *fitted, *fitted_valid;
+	const cop_train_args *a;
+	const char *stage;
+	const cop_policy *policy;
+	int n_policy;
+	cop_schedule schedule;
+	cop_tensor x, target, y; /* target: labels, or the values to reproduce */
+	int64_t per_epoch, step;
+	bool labels, finished;
+	bool rebuilt;            /* the network is not that of the start any more */
+	bool carry;              /* what the rule of updates keeps stays in the model */
+	int32_t *label;
+	double began, reported, trained; /* seconds */
+	int64_t images;
+	double sum_loss;
+	int64_t sum_right, sum_count;
+	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done: loss, accuracy, rate */
+	cop_parts part;          /* where samples lie in x */
+	float *placed;           /* samples as they come, where they lie otherwise in x; else NULL */
+} cop_loop;
+
+static inline int64_t cop__loop_steps(const cop_loop *l) { return l->per_epoch * l->a->epochs; }
+
+/* ---- start.c ---- */
+cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train);
+cop_status cop__loop_rebuild(cop_loop *l); /* a trainer of the model as it is now */
+void cop__loop_tear_down(cop_loop *l);
+
+/* ---- saved.c ---- */
+cop_status cop__loop_look(cop_loop *l); /* before any work: is the checkpoint's place free, or ours? Goes on from there if it should */
+cop_status cop__loop_save(cop_loop *l);
+void cop__loop_note_epoch(cop_loop *l, float accuracy);
+
+/* ---- told.c ---- */
+void cop__loop_report(cop_loop *l, float accuracy, bool force);
+cop_status cop__loop_diverged(const cop_loop *l, float loss);
+
+#endif

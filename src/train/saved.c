@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * saved - checkpoints of a run. The order of samples, their augmentation and the dropout masks are functions of (seed, epoch, step), so a run that
+ * is stopped anywhere and resumed from its checkpoint ends with the same bits. The checkpoint of a run that is done holds its result;
+ * whoever called removes it when that is safe elsewhere.
+ *
+ * It is the training graph, with all of its states. Where the structure of the network changed on the way it is the network itself, with what the
+ * rule of updates keeps.
+ */
+#include "io/cop/checkpoint.h"
+#include "train/identity.h"
+#include "train/loop.h"
+
+#include <stdio.h>
+
+/* Numbers are written by their bits: what is read back is what was there, in any locale. */
+static int64_t bits_of(double v)
+{
+	int64_t b;
+	memcpy(&b, &v, sizeof b);
+	return b;
+}
+
+static double of_bits(int64_t b)
+{
+	double v;
+	memcpy(&v, &b, sizeof v);
+	return v;
+}
+
+cop_status cop__loop_save(cop_loop *l)
+{
+	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished}, {.name = "rebuilt", .i = l->rebuilt}, {.name = "loss", .i = bits_of(l->sum_loss)}, {.name = "right", .i = l->sum_right},
+		{.name = "count", .i = l->sum_count}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len}};
+
+	if (!l->a->checkpoint) return COP_OK;
+	COP_TRY(l->epochs.status);
+	if (l->rebuilt) COP_TRY(cop__trainer_carry(l->t, l->model));
+	const cop_graph *g = l->rebuilt ? l->model : cop__trainer_hold(l->t);
+	return g ? cop__checkpoint_write(l->a->checkpoint, g, l->run.data, n, LEN(n)) : COP_NOMEM;
+}
+
+/* Tells of the epochs that an earlier process has done, as it did. */
+static void tell_again(cop_loop *l)
+{
+	long long loss, accuracy, lr;
+	int used = 0;
+	int32_t n = 0;
+
+	for (const char *p = l->epochs.len ? l->epochs.data : ""; sscanf(p, "%lld %lld %lld\n%n", &loss, &accuracy, &lr, &used) == 3; p += used) {
+		cop_epoch e = {.epoch = ++n, .epochs = l->a->epochs, .done = 1, .loss = (float)of_bits(loss), .accuracy = (float)of_bits(accuracy), .lr = (float)of_bits(lr), .stage = l->stage};
+		if (l->a->progress) l->a->progress(l->a->ud, &e);
+	}
+}
+
+/* A result that was written over its own input is known by its weights; any other network is another run's. */
+static cop_status same_network(const cop_loop *l)
+{
+	cop_number n[] = {{.name = "step"}, {.name = "finished"}};
+	cop_graph *from;
+	bool there, other;
+
+	COP_TRY(cop__checkpoint_load(&from, l->cx, l->a->checkpoint, n, LEN(n)));
+	bool done = (n[1].i || n[0].i == cop__loop_steps(l)) && cop__same_weights(l->model, from);
+	cop_graph_free(from);
+	return done ? COP_OK : cop__checkpoint_find(&there, &other, l->cx, l->a->checkpoint, l->run.data, NULL);
+}
+
+/* A network that is not that of the start any more takes its place. */
+static cop_status changed_network(cop_loop *l)
+{
+	cop_number n = {.name = "rebuilt"};
+	cop_graph *from;
+
+	COP_TRY(cop__checkpoint_load(&from, l->cx, l->a->checkpoint, &n, 1));
+	l->rebuilt = n.i != 0;
+	if (l->rebuilt) {
+		cop_graph old = *l->model;
+		*l->model = *from;
+		*from = old;
+	}
+	cop_graph_free(from);
+	return l->rebuilt ? cop__loop_rebuild(l) : COP_OK;
+}
+
+static cop_status resume(cop_loop *l, bool other)
+{
+	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "right"}, {.name = "count"}, {.name = "epochs"}};
+	const char *path = l->a->checkpoint;
+
+	if (other) COP_TRY(same_network(l));
+	COP_TRY(changed_network(l));
+	cop_graph *g = cop__trainer_hold(l->t);
+	if (!g) return COP_NOMEM;
+	COP_TRY(cop__checkpoint_read(path, l->rebuilt ? l->model : g, n, LEN(n)));
+	l->step = n[0].i;
+	l->finished = n[1].i || l->step == cop__loop_steps(l);
+	l->sum_loss = of_bits(n[2].i);
+	l->sum_right = n[3].i;
+	l->sum_count = n[4].i;
+	cop__text_bytes(&l->epochs, n[5].text ? n[5].text : "", n[5].size);
+	COP_TRY(l->epochs.status);
+	if (l->step < 0 || l->step > cop__loop_steps(l)) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);
+	if (!l->rebuilt) COP_TRY(cop__trainer_push(l->t));
+	tell_again(l);
+	return cop_trainer_pull(l->t, l->model);
+}
+
+cop_status cop__loop_look(cop_loop *l)
+{
+	const cop_train_args *a = l->a;
+	bool there, other;
+
+	if (!a->checkpoint) return COP_OK;
+	cop__text_add(&l->run, "stage\t%s\n", l->stage);
+	cop__identity_args(&l->run, a);
+	COP_TRY(cop__identity_data(&l->run, "data", l->train));
+	COP_TRY(cop__identity_graph(&l->run, "network", l->model));
+	COP_TRY(cop__checkpoint_find(&there, &other, l->cx, a->checkpoint, l->run.data, a->resume ? "network" : NULL));
+	return there && a->resume ? resume(l, other) : COP_OK;
+}
+
+void cop__loop_note_epoch(cop_loop *l, float accuracy)
+{
+	cop__text_add(&l->epochs, "%lld %lld %lld\n", (long long)bits_of(l->sum_loss / (double)l->per_epoch), (long long)bits_of((double)accuracy),
+		(long long)bits_of((double)cop__trainer_rate(l->t)));
+}

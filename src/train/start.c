@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * start - what a run over a data set needs before its first step, and the trainer of a network that has changed on the way.
+ */
+#include "train/loop.h"
+
+/* What the caller says of updates, and the loss that belongs to the data, unless the caller says that, too. */
+static cop_status spec(cop_build *b, const cop_loop *l)
+{
+	const char *update = l->a->update ? l->a->update : "";
+	cop_text t;
+
+	cop__text_init(&t, l->cx);
+	cop__text_add(&t, "%s", update);
+	if (!strstr(update, "loss=") && l->labels) cop__text_add(&t, " loss=xent smooth=%g", (double)l->a->smooth);
+	else if (!strstr(update, "loss=")) cop__text_add(&t, " loss=mse");
+	cop_status st = t.status ? t.status : cop__build_spec(b, t.data);
+	cop__text_free(&t);
+	return st;
+}
+
+static cop_status make_trainer(cop_loop *l)
+{
+	cop_build *b;
+
+	COP_TRY(cop__build_new(&b, l->model, l->a->batch, cop_type_count(&l->train->x)));
+	cop_status st = spec(b, l);
+	for (int p = 0; !st && p < l->n_policy; p++)
+		if (l->policy[p].build) st = l->policy[p].build(l->policy[p].ud, b);
+	if (st) return cop__build_free(b), st;
+	return cop__trainer_new(&l->t, b, l->a->threads, false);
+}
+
+static cop_status bind_tensors(cop_loop *l)
+{
+	const cop_graph *g = cop__trainer_graph(l->t);
+
+	COP_TRY(cop_trainer_input(l->t, 0, &l->x));
+	cop__parts_of(&l->part, g, g->input[0], l->a->batch);
+	if (l->part.lead > 1 && !l->placed && !(l->placed = cop__alloc(l->cx, cop_type_bytes(&l->x.type)))) return COP_NOMEM;
+	COP_TRY(cop_trainer_input(l->t, g->n_input - 1, &l->target));
+	return cop_trainer_output(l->t, 0, &l->y);
+}
+
+cop_status cop__loop_rebuild(cop_loop *l)
+{
+	cop_trainer_free(l->t);
+	l->t = NULL;
+	COP_TRY(make_trainer(l));
+	return bind_tensors(l);
+}
+
+cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
+{
+	char augment[200];
+
+	COP_TRY(cop__adopt_names(l->model, train));
+	COP_TRY(cop__fit_for(&l->train, &l->fitted, l->model, train));
+	if (l->valid) COP_TRY(cop__fit_for(&l->valid, &l->fitted_valid, l->model, l->valid));
+	train = l->train;
+	if (train->count < 1) return cop__error(l->cx, COP_ARG, "data set '%s' is empty", train->name);
+	l->labels = train->classes > 0;
+	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
+	COP_TRY(cop__normalise(l->model, train, l->a->augment, augment, sizeof augment));
+	if (train->targets) COP_TRY(cop__units(l->model, train));
+	COP_TRY(make_trainer(l));
+	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed}));
+	l->per_epoch = cop__batch_count(l->batch);
+	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;
+	return bind_tensors(l);
+}
+
+void cop__loop_tear_down(cop_loop *l)
+{
+	cop__batch_free(l->batch);
+	cop__free(l->cx, l->label);
+	cop__free(l->cx, l->placed);
+	cop_trainer_free(l->t);
+	cop__text_free(&l->run);
+	cop__text_free(&l->epochs);
+	cop_data_free(l->fitted_valid);
+	cop_data_free(l->fitted);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * trainer - a plan and a session of the graphs that a cop_build makes. The whole step is one entry, as fast as it can be; with `apart`
+ * there are two more, for who puts something between gradients and updates, and their gradients have memory of their own.
+ */
+#include "core/need.h"
+#include "run/deploy.h"
+#include "train/trainer.h"
+
+enum { MOST_INPUTS = 16 };
+
+struct cop_trainer {
+	cop_ctx *cx;
+	cop_build *b;
+	cop_graph *graph[COP_PARTS];
+	int entry[COP_PARTS];       /* of each part in the plan; -1: none */
+	cop_host host;
+	cop_tensor lr;              /* one rate for all entries: a state */
+	cop_part ran;               /* whose loss and outputs are the last */
+	void *input[MOST_INPUTS];   /* with `apart`: what the entries are given; each has its inputs elsewhere */
+};
+
+static bool apart(const cop_trainer *t) { return t->entry[COP_PART_UPDATE] >= 0; }
+
+static cop_status make_graphs(cop_trainer *t, bool separate)
+{
+	const bool made[COP_PARTS] = {true, separate, separate, cop__build_has_forms(t->b)};
+
+	for (int p = 0; p < COP_PARTS; p++)
+		if (made[p]) COP_TRY(cop__build_graph(&t->graph[p], t->b, (cop_part)p));
+	return COP_OK;
+}
+
+static cop_status make_session(cop_trainer *t, int threads)
+{
+	cop_graph *entry[COP_PARTS];
+	int n = 0;
+
+	for (int p = 0; p < COP_PARTS; p++) {
+		t->entry[p] = t->graph[p] ? n : -1;
+		if (t->graph[p]) entry[n++] = t->graph[p];
+	}
+	COP_TRY(cop__host_open(&t->host, entry, n, COP_ISA_ALL, threads));
+	return cop_session_tensor(t->host.s, 0, "lr", &t->lr);
+}
+
+static cop_status make_inputs(cop_trainer *t)
+{
+	const cop_graph *g = t->graph[COP_PART_STEP];
+
+	if (g->n_input > MOST_INPUTS) return cop__error(t->cx, COP_ARG, "'%s' has more than %d inputs, so gradients and updates can't be run apart", g->name, MOST_INPUTS);
+	for (int32_t i = 0; apart(t) && i < g->n_input; i++)
+		if (!(t->input[i] = cop__alloc(t->cx, cop_type_bytes(cop__t(g, g->input[i]))))) return COP_NOMEM;
+	return COP_OK;
+}
+
+cop_status cop__trainer_new(cop_trainer **out, cop_build *b, int threads, bool separate)
+{
+	cop_ctx *cx = cop__build_model(b)->cx;
+	cop_trainer *t = cop__alloc(cx, sizeof *t);
+
+	*out = NULL;
+	if (!t) return cop__build_free(b), COP_NOMEM;
+	t->cx = cx;
+	t->b = b;
+	cop_status st = make_graphs(t, separate);
+	if (!st) st = make_session(t, threads);
+	if (!st && separate) st = make_inputs(t);
+	if (st) return cop_trainer_free(t), st;
+	*out = t;
+	return COP_OK;
+}
+
+void cop_trainer_free(cop_trainer *t)
+{
+	if (!t) return;
+	cop__host_close(&t->host);
+	for (int p = 0; p < COP_PARTS; p++) cop_graph_free(t->graph[p]);
+	for (int i = 0; i < MOST_INPUTS; i++) cop__free(t->cx, t->input[i]);
+	cop__build_free(t->b);
+	cop__free(t->cx, t);
+}
+
+cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *text)
+{
+	COP_NEED(COP_CX(model), out);
+	*out = NULL;
+	COP_NEED(COP_CX(model), model);
+	cop_build *b;
+
+	COP_TRY(cop__build_new(&b, model, 0, 0));
+	cop_status st = cop__build_spec(b, text ? text : "");
+	if (!st) st = cop__build_graph(out, b, COP_PART_STEP);
+	cop__build_free(b);
+	return st;
+}
+
+cop_status cop_trainer_new(cop_trainer **out, const cop_graph *model, const cop_trainer_args *a)
+{
+	COP_NEED(COP_CX(model), out);
+	*out = NULL;
+	COP_NEED(COP_CX(model), model);
+	COP_NEED(COP_CX(model), a);
+	cop_build *b;
+
+	if (a->batch < 1) return cop__error(model->cx, COP_ARG, "a trainer for batches of %d samples; it must be at least 1", a->batch);
+	COP_TRY(cop__build_new(&b, model, a->batch, 0));
+	cop_status st = cop__build_spec(b, a->spec ? a->spec : "");
+	if (st) return cop__build_free(b), st;
+	return cop__trainer_new(out, b, a->threads, a->apart);
+}
+
+/* ---- tensors ---- */
+
+const cop_graph *cop__trainer_graph(const cop_trainer *t) { return t->graph[COP_PART_STEP]; }
+const cop_build *cop__trainer_build(const cop_trainer *t) { return t->b; }
+
+cop_status cop__trainer_named(const cop_trainer *t, const char *name, cop_tensor *out) { return cop_session_tensor(t->host.s, 0, name, out); }
+
+cop_status cop__trainer_tensor(const cop_trainer *t, cop_handle h, cop_tensor *out)
+{
+	const char *name = cop__build_name(t->b, h);
+	return name ? cop__trainer_named(t, name, out) : cop__error(t->cx, COP_ARG, "the training has no tensor %d", h);
+}
+
+cop_status cop_trainer_input(cop_trainer *t, int32_t i, cop_tensor *out)
+{
+	COP_NEED(NULL, t);
+	COP_NEED(t->cx, out);
+	COP_TRY(cop_session_io(t->host.s, 0, i, false, out));
+	if (apart(t)) out->data = t->input[i];
+	return COP_OK;
+}
+
+cop_status cop_trainer_output(cop_trainer *t, int32_t i, cop_tensor *out)
+{
+	COP_NEED(NULL, t);
+	COP_NEED(t->cx, out);
+	return cop_session_io(t->host.s, t->entry[t->ran], i, true, out);
+}
+
+const char *cop_trainer_gradient(cop_trainer *t, int32_t i, cop_tensor *out)
+{
+	const cop_graph *g = t ? t->graph[COP_PART_GRADIENTS] : NULL;
+
+	for (int32_t v = 1; g && v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (!x->of || cop__follower(g, x->of, "grad") != (cop_vid)v || i--) continue;
+		return out && cop_session_tensor(t->host.s, t->entry[COP_PART_GRADIENTS], x->name, out) ? NULL : g->value[x->of].name;
+	}
+	return NULL;
+}
+
+/* ---- running ---- */
+
+void cop__trainer_set_rate(cop_trainer *t, float lr) { *(float *)t->lr.data = lr; }
+float cop__trainer_rate(const cop_trainer *t) { return *(const float *)t->lr.data; }
+
+/* The loss is the last output. */
+float cop__trainer_loss(const cop_trainer *t)
+{
+	cop_tensor loss = {0};
+	const cop_graph *g = t->graph[t->ran];
+
+	return cop_session_io(t->host.s, t->entry[t->ran], g->n_output - 1, true, &loss) ? 0 : *(const float *)loss.data;
+}
+
+static cop_status run(cop_trainer *t, cop_part part)
+{
+	const cop_graph *g = t->graph[part];
+	cop_tensor x;
+
+	for (int32_t i = 0; apart(t) && i < g->n_input; i++) {
+		COP_TRY(cop_session_io(t->host.s, t->entry[part], i, false, &x));
+		memcpy(x.data, t->input[i], cop_type_bytes(&x.type));
+	}
+	if (part != COP_PART_UPDATE) t->ran = part;
+	return cop_session_run(t->host.s, t->entry[part]);
+}
+
+cop_status cop__trainer_run(cop_trainer *t) { return run(t, COP_PART_STEP); }
+
+static cop_status need_apart(const cop_trainer *t, const char *call)
+{
+	return apart(t) ? COP_OK : cop__error(t->cx, COP_ARG, "%s: the trainer was made without `apart`", call);
+}
+
+cop_status cop_trainer_step(cop_trainer *t, float lr, float *loss)
+{
+	COP_NEED(NULL, t);
+	cop__trainer_set_rate(t, lr);
+	COP_TRY(run(t, COP_PART_STEP));
+	if (loss) *loss = cop__trainer_loss(t);
+	return COP_OK;
+}
+
+cop_status cop_trainer_gradients(cop_trainer *t, float *loss)
+{
+	COP_NEED(NULL, t);
+	COP_TRY(need_apart(t, __func__));
+	COP_TRY(run(t, COP_PART_GRADIENTS));
+	if (loss) *loss = cop__trainer_loss(t);
+	return COP_OK;
+}
+
+cop_status cop_trainer_update(cop_trainer *t, float lr)
+{
+	COP_NEED(NULL, t);
+	COP_TRY(need_apart(t, __func__));
+	cop__trainer_set_rate(t, lr);
+	return run(t, COP_PART_UPDATE);
+}
+
+/* ---- weights ---- */
+
+/* Runs the expressions of formed weights into the plain ones. */
+static cop_status bake(cop_trainer *t, cop_graph *model)
+{
+	const cop_graph *g = t->graph[COP_PART_EXPRESS];
+	cop_tensor w;
+
+	if (!g) return COP_OK;
+	COP_TRY(cop_session_run(t->host.s, t->entry[COP_PART_EXPRESS]));
+	for (int32_t i = 0; i < g->n_output; i++) {
+		cop_vid v = cop__find(model, g->value[g->output[i]].name);
+		COP_TRY(cop_session_io(t->host.s, t->entry[COP_PART_EXPRESS], i, true, &w));
+		size_t bytes = cop_type_bytes(&w.type);
+		if (!v || cop_type_bytes(cop__t(model, v)) != bytes) continue;
+		void *own = cop__own(model, v);
+		if (!own) return COP_NOMEM;
+		memcpy(own, w.data, bytes);
+	}
+	return COP_OK;
+}
+
+cop_status cop_trainer_pull(cop_trainer *t, cop_graph *model)
+{
+	COP_NEED(COP_CX(model), t);
+	COP_NEED(t->cx, model);
+	COP_TRY(cop_session_pull(t->host.s, model));
+	return bake(t, model);
+}
+
+cop_graph *cop__trainer_hold(cop_trainer *t)
+{
+	return cop_session_pull(t->host.s, t->graph[COP_PART_STEP]) ? NULL : t->graph[COP_PART_STEP];
+}
+
+cop_status cop__trainer_push(cop_trainer *t)
+{
+	const cop_graph *g = t->graph[COP_PART_STEP];
+	cop_tensor to;
+
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if ((x->role != COP_PARAM && x->role != COP_STATE) || !x->data) continue;
+		COP_TRY(cop__trainer_named(t, x->name, &to));
+		const cop_var *var = cop__plan_var(t->host.plan, x->name);
+		if (var && var->written) memcpy(to.data, x->data, cop_type_bytes(&x->type));
+	}
+	return COP_OK;
+}
