@@ -10,15 +10,6 @@
 
 /* ---- a step ---- */
 
-/* The rows that fill up the last batch would count as samples of 0: they become copies of those that are there. */
-static void repeat(float *rows, const int32_t *label, int32_t n, int64_t each)
-{
-	int32_t there = 0;
-
-	while (there < n && label[there] >= 0) there++;
-	for (int32_t r = there; there && r < n; r++) memcpy(rows + (size_t)r * (size_t)each, rows + (size_t)(r % there) * (size_t)each, sizeof *rows * (size_t)each);
-}
-
 /* Labels, or numbers to predict in units of their deviation, or the samples themselves. */
 static cop_status set_target(cop_loop *l, int32_t i)
 {
@@ -28,8 +19,6 @@ static cop_status set_target(cop_loop *l, int32_t i)
 	if (!n) return memcpy(l->target.data, l->x.data, cop_type_bytes(&l->x.type)), COP_OK;
 	COP_TRY(cop__batch_targets(l->target.data, l->batch, i));
 	cop__to_units(l->target.data, l->model, batch, n);
-	repeat(l->target.data, l->label, batch, n);
-	repeat(l->x.data, l->label, batch, cop_type_count(&l->x.type) / batch);
 	return COP_OK;
 }
 
