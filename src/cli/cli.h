@@ -216,10 +216,12 @@ typedef struct cli_train {
 	const char *data;
 	int32_t limit;
 	bool has_lr, has_smooth;
+	char augment[64]; /* where a.augment may point */
 } cli_train;
 extern const struct argp_option cli_train_options[];
 error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t);
-void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data); /* what was not given on the line: cop_train_defaults */
+/* What was not given on the line: cop_train_defaults. fresh: the network is not trained yet. */
+void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data, bool fresh);
 void cli_train_say(cli *c, const cop_train_args *a); /* what is used, in one line and as members of the object */
 
 /* ---- samples for several inputs (arrays.c) ---- */

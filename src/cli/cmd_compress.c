@@ -198,7 +198,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cli_data_fits(c, *g, train);
 	if (!st) st = cli_data_open(&valid, c, &j->s, *g, j->t.data, "valid", j->t.limit);
 	if (!st) st = cli_data_open(&test, c, &j->s, *g, j->t.data, "test", j->t.limit);
-	if (!st) cli_train_defaults(&j->t, name, train);
+	if (!st) cli_train_defaults(&j->t, name, train, false);
 	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, keep, &h);
 	cli_progress_end(c);
 	st = of_recipe(j, st);

@@ -84,12 +84,12 @@ static void result(job *j, const char *model)
 	cli_out(c, "\n");
 }
 
+static bool scaled(const cli_samples *s) { return s->times || s->means || s->stds; }
+
 /* The columns of a table come in all sizes: they are standardised, unless something else was asked for. */
 static void standardise(job *j, const cop_dataset *data)
 {
-	const cli_samples *s = &j->s;
-
-	if (data->x.rank != 1 || j->t.a.augment || s->times || s->means || s->stds) return;
+	if (data->x.rank != 1 || j->t.a.augment || scaled(&j->s)) return;
 	j->t.a.augment = "normalise";
 	cli_note(j->c, "%s: each column is standardised (mean 0, deviation 1 over the training rows); --augment none leaves columns as they are", data->name);
 }
@@ -123,7 +123,7 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	CLI_TRY(cli_data_fits(c, *g, *data));
 	standardise(j, *data);
 	cli_graph_name(name, *g);
-	cli_train_defaults(&j->t, name, *data);
+	cli_train_defaults(&j->t, name, *data, !cli_is_file_name(model) && !scaled(&j->s));
 	cli_train_say(c, &j->t.a);
 	return COP_OK;
 }

@@ -4,6 +4,9 @@
  */
 #include "cli.h"
 
+#include <stdio.h>
+#include <string.h>
+
 enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_LIMIT };
 
 const struct argp_option cli_train_options[] = {
@@ -13,7 +16,7 @@ const struct argp_option cli_train_options[] = {
         {"lr", KEY_LR, "RATE", 0, "learning rate", 0},
         {"update", KEY_UPDATE, "WORDS", 0, "update rule: \"sgd momentum=0.9 decay=5e-4\", \"adam\" or \"adamw decay=0.01\"", 0},
         {"schedule", KEY_SCHEDULE, "WORDS", 0, "schedule of the learning rate: constant, step:every=10,by=0.1 or cosine; each also takes warmup=EPOCHS", 0},
-        {"augment", KEY_AUGMENT, "WORDS", 0, "augmentation: none, or some of flip,shift=2,crop=4,erase=8,normalise", 0},
+        {"augment", KEY_AUGMENT, "WORDS", 0, "augmentation: none, or some of flip,alternate,shift=2,crop=4,erase=8,mix=0.2,balance,normalise (docs/training.md)", 0},
         {"smooth", KEY_SMOOTH, "PART", 0, "label smoothing, 0 to 1", 0},
         {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each part", 0},
         {0},
@@ -56,13 +59,25 @@ error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train
 	}
 }
 
-void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data)
+/* A network that is trained already has the scaling that it needs. */
+static void leave_out_normalise(cli_train *t)
+{
+	const char *at = strstr(t->a.augment, ",normalise");
+
+	if (!at) return;
+	snprintf(t->augment, sizeof t->augment, "%.*s", (int)(at - t->a.augment), t->a.augment);
+	t->a.augment = t->augment;
+}
+
+void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data, bool fresh)
 {
 	const float lr = t->a.lr, smooth = t->a.smooth;
+	const bool given = t->a.augment;
 
 	cop_train_defaults(&t->a, name, data);
 	if (t->has_lr) t->a.lr = lr;
 	if (t->has_smooth) t->a.smooth = smooth;
+	if (!given && !fresh) leave_out_normalise(t);
 }
 
 void cli_train_say(cli *c, const cop_train_args *a)

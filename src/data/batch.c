@@ -3,11 +3,10 @@
  * batch - order, augmentation and normalisation of samples (batch.h has the rules). After cop__batch_new nothing is
  * allocated. An 8-bit sample becomes f32 by one look-up, in which scaling and normalising are folded.
  */
+#include "data/augment.h"
 #include "data/batch.h"
 #include "data/data.h"
 #include "data/fit.h"
-
-#include <math.h>
 
 struct cop_batches {
 	cop_ctx *cx;
@@ -17,151 +16,81 @@ struct cop_batches {
 	float *raw;               /* [size, each] rows before they are scaled and turned; NULL: they are not */
 	int32_t size, epoch, count, h, w, c; /* count: samples; c: channels, the last axis */
 	uint64_t seed;
-	bool in_order, flip, norm;
-	int32_t reach, erase;     /* shift + crop */
+	bool in_order, moves, norm;
+	cop_augment how;
 	int32_t *order;
+	float *other;             /* [size, each] samples to mix with; NULL: they are not mixed */
+	float *weight;            /* [classes]; NULL: all count the same */
 	float *mean, *std, *inv, *zero; /* [c]; zero: what 0 becomes */
 	float *table;             /* [c, 256] for 8-bit sets */
 };
 
-/* ---- a caller's set ---- */
-
-static cop_status copy_one(cop_store *s, int32_t i, uint8_t *code, float *value, int32_t *label)
-{
-	cop_dataset *d = s->make_ud;
-
-	(void)code;
-	return d->get(d->ud, i, value, label);
-}
-
-static cop_status wrap(cop_store **out, cop_ctx *cx, cop_dataset *d)
-{
-	COP_TRY(cop__store_new(out, cx, d->name ? d->name : "data"));
-	cop_store *s = *out;
-	COP_TRY(cop__store_shape(s, d->x.rank, d->x.dim, true));
-	COP_TRY(cop__store_room(s, d->count));
-	s->make = copy_one;
-	s->make_ud = d;
-	s->have = cop__alloc(cx, (size_t)COP_MAX(d->count, 1));
-	return s->have ? COP_OK : COP_NOMEM;
-}
-
-/* ---- statistics ---- */
-
-/* The set under a fit, or d itself. */
-static cop_dataset *bare(const cop_dataset *d)
-{
-	cop_fit *f = cop__fit_of((cop_dataset *)d);
-	return f ? f->of : (cop_dataset *)d;
-}
-
-int32_t cop__batch_channels(const cop_dataset *d)
-{
-	const cop_type *x = &bare(d)->x;
-	return x->rank > 0 ? x->dim[cop__channel_axis(x)] : 1;
-}
-
-/* sum: [2, c]. Of an 8-bit set the codes are counted first, which is exact and quick. inner: neighbours of one channel. */
-static cop_status sums(double *sum, int64_t *n, uint32_t (*seen)[256], cop_store *s, int32_t c, int32_t inner)
-{
-	for (int32_t i = 0; i < s->d.count; i++) {
-		COP_TRY(cop__store_fill(s, i));
-		size_t at = (size_t)i * s->each;
-		for (int32_t k = 0, ch = 0, left = inner; k < s->each; k++) {
-			if (s->code) {
-				seen[ch][s->code[at + k]]++;
-			} else {
-				double v = (double)s->value[at + k];
-				sum[ch] += v;
-				sum[c + ch] += v * v;
-			}
-			if (!--left) ch = ch + 1 == c ? 0 : ch + 1, left = inner;
-		}
-		if (s->code && (i + 1) % 128 && i + 1 < s->d.count)
-			continue; /* 128 * 2^24: a counter cannot overflow */
-		for (int32_t ch = 0; s->code && ch < c; ch++)
-			for (int v = 0; v < 256; v++) {
-				double x = (double)s->lut[v];
-				sum[ch] += seen[ch][v] * x;
-				sum[c + ch] += seen[ch][v] * x * x;
-				seen[ch][v] = 0;
-			}
-	}
-	*n = (int64_t)s->d.count * (s->each / c);
-	return COP_OK;
-}
-
-static cop_status stats(float *mean, float *std, cop_store *s, int32_t c)
-{
-	int64_t n;
-	int32_t inner = 1;
-
-	for (int32_t i = cop__channel_axis(&s->d.x) + 1; i < s->d.x.rank; i++) inner *= s->d.x.dim[i];
-	double *sum = cop__alloc(s->cx, (size_t)c * 2 * sizeof *sum);
-	uint32_t (*seen)[256] = s->code ? cop__alloc(s->cx, (size_t)c * sizeof *seen) : NULL;
-	cop_status st = sum && (seen || !s->code) ? sums(sum, &n, seen, s, c, inner) : COP_NOMEM;
-
-	for (int32_t k = 0; !st && k < c; k++) {
-		double m = sum[k] / (double)n, var = sum[c + k] / (double)n - m * m;
-		mean[k] = (float)m;
-		std[k] = var > 1e-12 ? (float)sqrt(var) : 1.0f;
-	}
-	cop__free(s->cx, sum);
-	cop__free(s->cx, seen);
-	return st;
-}
-
-cop_status cop__batch_stats(float *mean, float *std, cop_ctx *cx, cop_dataset *d)
-{
-	const cop_fit *f = cop__fit_of(d);
-	cop_store *s = cop__store_of(bare(d)), *own = NULL;
-	int32_t c = cop__batch_channels(d);
-	cop_status st = COP_OK;
-
-	if (d->count < 1)
-		return cop__error(cx, COP_ARG, "%s: mean and deviation of no samples were asked for", d->name);
-	if (!s) COP_GO(wrap(&own, cx, bare(d)));
-	COP_GO(stats(mean, std, s ? s : own, c));
-	for (int32_t k = 0; f && f->channels && k < c; k++) {
-		mean[k] = (mean[k] - f->off[f->channels > 1 ? k : 0]) * f->mult[f->channels > 1 ? k : 0];
-		std[k] *= f->mult[f->channels > 1 ? k : 0];
-	}
-done:
-	cop__store_free(own);
-	return st;
-}
-
 /* ---- making ---- */
 
-static cop_status options(cop_batches *b, const char *text, bool *normalise)
+/* Augmentation looks at a sample as [h, w, c]. */
+static cop_status suits(const cop_batches *b, const char *text)
 {
-	cop_args o = {.cx = b->cx, .what = "augment", .text = text, .len = strlen(text)};
-	int32_t shift = 0, crop = 0;
+	const cop_type *x = &b->s->d.x;
 
-	COP_TRY(cop__args_check(&o, "none flip shift crop erase normalise"));
-	COP_TRY(cop__args_i(&o, "shift", 0, 1024, &shift));
-	COP_TRY(cop__args_i(&o, "crop", 0, 1024, &crop));
-	COP_TRY(cop__args_i(&o, "erase", 0, 1024, &b->erase));
-	*normalise = cop__args_has(&o, "normalise");
-	b->flip = cop__args_has(&o, "flip");
-	b->reach = shift + crop;
-	if ((b->flip || b->reach || b->erase) && b->s->d.x.rank < 2)
-		return cop__error(b->cx, COP_ARG, "augment '%s': needs images, the samples of %s have one axis", text,
-		        b->d->name);
-	if ((b->flip || b->reach || b->erase || *normalise) && cop__channel_axis(&b->s->d.x) != b->s->d.x.rank - 1)
+	if (b->moves && x->rank < 2) return cop__error(b->cx, COP_ARG, "augment '%s': needs images, the samples of %s have one axis", text, b->d->name);
+	if ((b->moves || b->how.normalise) && cop__channel_axis(x) != x->rank - 1)
 		return cop__error(b->cx, COP_ARG, "augment '%s': the samples of %s have their channels first; it needs them last", text, b->d->name);
-	if (b->in_order) b->flip = false, b->reach = b->erase = 0;
+	if ((b->how.mix > 0 || b->how.balance) && !b->d->classes)
+		return cop__error(b->cx, COP_ARG, "augment '%s': mix and balance need classes, %s has none", text, b->d->name);
 	return COP_OK;
 }
 
-static cop_status norms(cop_batches *b, const cop_batch_args *a, bool normalise)
+static cop_status options(cop_batches *b, const cop_batch_args *a)
+{
+	const char *text = a->augment ? a->augment : "none";
+	cop_augment *how = &b->how;
+
+	COP_TRY(cop__augment_parse(how, b->cx, text));
+	b->moves = cop__augment_moves(how);
+	COP_TRY(suits(b, text));
+	if (a->in_order) *how = (cop_augment){.normalise = how->normalise}, b->moves = false;
+	if ((how->mix > 0 || how->balance) && !a->soft) return cop__error(b->cx, COP_ARG, "augment '%s': mix and balance need a loss against parts of classes, and this one is against one class", text);
+	return COP_OK;
+}
+
+/* By the network's number; -1: none of its classes. */
+static int32_t class_of(const cop_batches *b, int32_t sample)
+{
+	int32_t k = cop__fit_label(b->fit, b->s->label[sample]);
+	return k < b->d->classes ? k : -1;
+}
+
+static cop_status no_class(const cop_batches *b, int32_t sample)
+{
+	return cop__error(b->cx, COP_ARG, "%s: the label of sample %d is %d, which is none of %d classes", b->d->name, sample, b->s->label[sample], b->d->classes);
+}
+
+/* count / (classes * samples of the class), so that the mean over all samples is 1 (King and Zeng 2001). */
+static cop_status weights(cop_batches *b)
+{
+	int32_t there = 0, k;
+
+	if (!b->how.balance) return COP_OK;
+	if (!(b->weight = cop__alloc(b->cx, sizeof *b->weight * (size_t)b->d->classes))) return COP_NOMEM;
+	for (int32_t i = 0; i < b->count; i++) {
+		COP_TRY(cop__store_fill(b->s, i));
+		if ((k = class_of(b, i)) < 0) return no_class(b, i);
+		b->weight[k]++;
+	}
+	for (k = 0; k < b->d->classes; k++) there += b->weight[k] > 0;
+	for (k = 0; k < b->d->classes; k++)
+		if (b->weight[k] > 0) b->weight[k] = (float)b->count / ((float)there * b->weight[k]);
+	return COP_OK;
+}
+
+static cop_status norms(cop_batches *b, const cop_batch_args *a)
 {
 	size_t n = (size_t)b->c;
 	float *m = cop__alloc(b->cx, n * 4 * sizeof *m);
 
 	if (!m) return COP_NOMEM;
 	b->mean = m, b->std = m + n, b->inv = m + 2 * n, b->zero = m + 3 * n;
-	b->norm = normalise || a->mean;
+	b->norm = b->how.normalise || a->mean;
 	for (size_t k = 0; k < n; k++) {
 		b->mean[k] = a->mean ? a->mean[k] : 0;
 		b->std[k] = a->mean && a->std ? a->std[k] : 1;
@@ -170,7 +99,7 @@ static cop_status norms(cop_batches *b, const cop_batch_args *a, bool normalise)
 			        "normalise: the deviation of channel %zu is %g, it must be positive", k,
 			        (double)b->std[k]);
 	}
-	if (normalise && !a->mean) COP_TRY(stats(b->mean, b->std, b->s, b->c));
+	if (b->how.normalise && !a->mean) COP_TRY(cop__store_stats(b->mean, b->std, b->s, b->c));
 	for (size_t k = 0; k < n; k++) {
 		b->inv[k] = 1 / b->std[k];
 		b->zero[k] = (0 - b->mean[k]) * b->inv[k];
@@ -198,25 +127,34 @@ static void sides(cop_batches *b)
 	b->h = x->rank >= 2 ? x->dim[0] : 1;
 }
 
+/* Rows before they are scaled and turned, and those that are mixed in. */
+static cop_status room(cop_batches *b)
+{
+	const size_t bytes = sizeof *b->raw * (size_t)b->size * (size_t)b->s->each;
+
+	if (b->fit && cop__fit_changes(b->fit) && !(b->raw = cop__alloc(b->cx, bytes))) return COP_NOMEM;
+	if (b->how.mix > 0 && !(b->other = cop__alloc(b->cx, bytes))) return COP_NOMEM;
+	b->order = cop__alloc(b->cx, (size_t)b->count * sizeof *b->order);
+	return b->order ? COP_OK : COP_NOMEM;
+}
+
 static cop_status build(cop_batches *b, const cop_batch_args *a)
 {
-	bool normalise;
-
 	if (b->d->count < 1) return cop__error(b->cx, COP_ARG, "%s: has no samples", b->d->name);
 	if (a->size < 1)
 		return cop__error(b->cx, COP_ARG, "a batch of %d was asked for, 1 or more is expected", a->size);
 	b->fit = cop__fit_of(b->d);
-	if (!(b->s = cop__store_of(bare(b->d)))) {
-		COP_TRY(wrap(&b->own, b->cx, bare(b->d)));
+	if (!(b->s = cop__store_of(cop__fit_under(b->d)))) {
+		COP_TRY(cop__store_wrap(&b->own, b->cx, cop__fit_under(b->d)));
 		b->s = b->own;
 	}
-	if (b->fit && cop__fit_changes(b->fit) && !(b->raw = cop__alloc(b->cx, sizeof *b->raw * (size_t)b->size * (size_t)b->s->each))) return COP_NOMEM;
 	sides(b);
-	COP_TRY(options(b, a->augment ? a->augment : "none", &normalise));
-	COP_TRY(norms(b, a, normalise));
+	COP_TRY(options(b, a));
+	COP_TRY(room(b));
+	COP_TRY(weights(b));
+	COP_TRY(norms(b, a));
 	COP_TRY(table(b));
-	b->order = cop__alloc(b->cx, (size_t)b->count * sizeof *b->order);
-	return b->order ? cop__batch_epoch(b, 0) : COP_NOMEM;
+	return cop__batch_epoch(b, 0);
 }
 
 cop_status cop__batch_new(cop_batches **out, cop_ctx *cx, cop_dataset *d, const cop_batch_args *a)
@@ -240,6 +178,8 @@ void cop__batch_free(cop_batches *b)
 	cop__store_free(b->own);
 	cop__free(b->cx, b->order);
 	cop__free(b->cx, b->raw);
+	cop__free(b->cx, b->other);
+	cop__free(b->cx, b->weight);
 	cop__free(b->cx, b->mean);
 	cop__free(b->cx, b->table);
 	cop__free(b->cx, b);
@@ -265,24 +205,6 @@ bool cop__batch_norm(const cop_batches *b, const float **mean, const float **std
 }
 
 /* ---- filling ---- */
-
-typedef struct move { int32_t dy, dx, ey, ex; bool flip; } move; /* source = place + d; the erased square begins at e */
-
-/* Four random numbers of (epoch, sample). */
-static move draw(const cop_batches *b, int32_t sample)
-{
-	uint32_t stream = cop__hash_text("batch.augment"), span = 2 * (uint32_t)b->reach + 1;
-	uint64_t at = ((uint64_t)b->epoch << 32 | (uint32_t)sample) * 4;
-	uint32_t r = cop__rand(b->seed, stream, at);
-	move m = {.flip = b->flip && r & 1};
-
-	m.dy = (int32_t)((uint64_t)cop__rand(b->seed, stream, at + 1) * span >> 32) - b->reach;
-	if (b->w > 1) m.dx = (int32_t)((uint64_t)cop__rand(b->seed, stream, at + 2) * span >> 32) - b->reach;
-	r = cop__rand(b->seed, stream, at + 3);
-	m.ey = (int32_t)((r >> 16) * (uint32_t)b->h >> 16) - b->erase / 2;
-	m.ex = (int32_t)((r & 0xffff) * (uint32_t)b->w >> 16) - b->erase / 2;
-	return m;
-}
 
 /* n pixels from element `at` of the store; step -c reads them backwards. */
 static void convert(float *x, const cop_batches *b, size_t at, int32_t n, bool back)
@@ -311,7 +233,7 @@ static void blank(float *x, const cop_batches *b, int32_t n)
 }
 
 /* Row y of a moved image: zeros, pixels, zeros. */
-static void moved_row(float *x, const cop_batches *b, size_t at, int32_t y, const move *m)
+static void moved_row(float *x, const cop_batches *b, size_t at, int32_t y, const cop_move *m)
 {
 	int32_t sy = y + m->dy, w = b->w, lo = COP_MIN(COP_MAX(-m->dx, 0), w), hi = COP_MAX(COP_MIN(w - m->dx, w), lo);
 
@@ -325,11 +247,11 @@ static void moved_row(float *x, const cop_batches *b, size_t at, int32_t y, cons
 	blank(x + (size_t)hi * b->c, b, w - hi);
 }
 
-static void erase(float *x, const cop_batches *b, const move *m)
+static void erase(float *x, const cop_batches *b, const cop_move *m)
 {
-	int32_t x0 = COP_MAX(m->ex, 0), x1 = COP_MIN(m->ex + b->erase, b->w);
+	int32_t x0 = COP_MAX(m->ex, 0), x1 = COP_MIN(m->ex + b->how.erase, b->w);
 
-	for (int32_t y = COP_MAX(m->ey, 0); y < COP_MIN(m->ey + b->erase, b->h); y++)
+	for (int32_t y = COP_MAX(m->ey, 0); y < COP_MIN(m->ey + b->how.erase, b->h); y++)
 		if (x1 > x0) blank(x + ((size_t)y * b->w + x0) * b->c, b, x1 - x0);
 }
 
@@ -337,13 +259,27 @@ static void fill(float *x, const cop_batches *b, int32_t sample)
 {
 	size_t at = (size_t)sample * b->s->each;
 
-	if (!b->flip && !b->reach && !b->erase) {
+	if (!b->moves) {
 		convert(x, b, at, b->s->each / b->c, false);
 		return;
 	}
-	move m = draw(b, sample);
+	cop_move m = cop__augment_move(&b->how, b->seed, b->epoch, sample, b->h, b->w);
 	for (int32_t y = 0; y < b->h; y++) moved_row(x + (size_t)y * b->w * b->c, b, at, y, &m);
-	if (b->erase) erase(x, b, &m);
+	if (b->how.erase) erase(x, b, &m);
+}
+
+/* Both samples are moved, each in its own way, before they are mixed. */
+static cop_status mixed(float *x, float *other, const cop_batches *b, int32_t sample)
+{
+	const cop_mix m = cop__augment_mix(&b->how, b->seed, b->epoch, sample, b->count);
+
+	COP_TRY(cop__store_fill(b->s, sample));
+	fill(x, b, sample);
+	if (!other || m.other == sample) return COP_OK;
+	COP_TRY(cop__store_fill(b->s, m.other));
+	fill(other, b, m.other);
+	for (int32_t k = 0; k < b->s->each; k++) x[k] = m.share * x[k] + (1 - m.share) * other[k];
+	return COP_OK;
 }
 
 /* Of row r of batch i in the order; -1: none. */
@@ -370,9 +306,9 @@ cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, i
 			label[r] = -1;
 			continue;
 		}
-		COP_TRY(cop__store_fill(b->s, b->order[k]));
-		float *raw = b->raw ? b->raw + (size_t)r * (size_t)b->s->each : row;
-		fill(raw, b, b->order[k]);
+		const size_t here = (size_t)r * (size_t)b->s->each;
+		float *raw = b->raw ? b->raw + here : row;
+		COP_TRY(mixed(raw, b->other ? b->other + here : NULL, b, b->order[k]));
 		if (raw != row) cop__fit_row(row, b->fit, raw);
 		label[r] = b->d->classes ? cop__fit_label(b->fit, b->s->label[b->order[k]]) : 0;
 	}
@@ -385,5 +321,25 @@ cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i)
 
 	memset(y, 0, sizeof *y * n * (size_t)b->size);
 	for (int32_t r = 0; r < b->size && place(b, i, r) >= 0; r++) COP_TRY(b->d->target(b->d->ud, b->order[place(b, i, r)], y + (size_t)r * n));
+	return COP_OK;
+}
+
+bool cop__batch_is_soft(const cop_batches *b) { return b->how.mix > 0 || b->how.balance; }
+
+cop_status cop__batch_soft(float *y, cop_batches *b, int32_t i)
+{
+	const int32_t n = b->d->classes;
+
+	memset(y, 0, sizeof *y * (size_t)n * (size_t)b->size);
+	for (int32_t r = 0; r < b->size && place(b, i, r) >= 0; r++, y += n) {
+		int32_t sample = b->order[place(b, i, r)];
+		const cop_mix m = cop__augment_mix(&b->how, b->seed, b->epoch, sample, b->count);
+		COP_TRY(cop__store_fill(b->s, sample));
+		COP_TRY(cop__store_fill(b->s, m.other));
+		int32_t own = class_of(b, sample), other = class_of(b, m.other);
+		if (own < 0 || other < 0) return no_class(b, own < 0 ? sample : m.other);
+		y[own] += m.share * (b->weight ? b->weight[own] : 1);
+		y[other] += (1 - m.share) * (b->weight ? b->weight[other] : 1);
+	}
 	return COP_OK;
 }

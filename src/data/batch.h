@@ -7,13 +7,8 @@
  * A batch is a function of (seed, epoch, number), whatever is asked for first and by how many threads. Samples are
  * held decoded (8 bits where the set has 8 bits; a caller's own data set is copied once into f32, when touched).
  *
- * Options, on x as the set gives it (0..1 for images):
- *   flip          a horizontal mirror image for every second sample
- *   shift=N       moved by -N..N pixels along each axis, zeros come in
- *   crop=N        padded by N zeros, cut at a random place: the same as shift=N, and adds to it
- *   erase=N       a square of N x N pixels at a random place set to zero (DeVries and Taylor 2017)
- *   normalise     x = (x - mean) / std by channel (by last axis), after all of the above
- *   none          nothing
+ * The options are those of augment.h, on x as the set gives it (0..1 for images); [h,w,c] is moved along h and w, [steps,c] along its steps.
+ * normalise, x = (x - mean) / std by channel, comes after all of them.
  *
  * normalise is the one option that evaluation needs too. mean and std belong to the model, not to the set: whoever
  * trains takes them from the training batches (cop__batch_norm), keeps them with the weights, and gives the same
@@ -30,6 +25,7 @@ typedef struct cop_batch_args {
 	const char *augment;         /* NULL: none */
 	uint64_t seed;
 	bool in_order;               /* evaluation: no shuffling, no augmentation but normalise */
+	bool soft;                   /* the caller takes cop__batch_soft; else mix and balance are refused */
 	const float *mean, *std;     /* [channels], copied; NULL: computed from the set if normalise is asked for */
 } cop_batch_args;
 
@@ -45,6 +41,9 @@ cop_status cop__batch_epoch(cop_batches *b, int32_t epoch);         /* draws the
 cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts);
 /* The targets of the rows of batch i: y [size, targets]; in order, those past the end are 0. */
 cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i);
+/* Do labels alone not say what is to be learnt? Then: y [size, classes], the parts of each class, times its weight; with weights the sums of the rows have mean 1. */
+bool cop__batch_is_soft(const cop_batches *b);
+cop_status cop__batch_soft(float *y, cop_batches *b, int32_t i);
 /* mean and std in use, [*channels]; false when x is not normalised. */
 bool cop__batch_norm(const cop_batches *b, const float **mean, const float **std, int32_t *channels);
 

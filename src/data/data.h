@@ -95,6 +95,8 @@ cop_status cop__store_shape(cop_store *s, int32_t rank, const int32_t *dim, bool
 cop_status cop__store_room(cop_store *s, int32_t count); /* zeroed; count becomes d.count */
 cop_status cop__store_fill(cop_store *s, int32_t i);     /* makes sample i if it is lazy */
 cop_store *cop__store_of(cop_dataset *d);                /* NULL when the caller wrote the dataset */
+cop_status cop__store_wrap(cop_store **out, cop_ctx *cx, cop_dataset *d); /* then: a store that copies it, sample by sample, when touched */
+cop_status cop__store_stats(float *mean, float *std, cop_store *s, int32_t c); /* [c] by channel, over all samples */
 cop_status cop__store_classes(cop_store *s, const cop_names *n);                       /* copies them */
 cop_status cop__store_class_list(cop_store *s, const char *words); /* "cat dog": one a word; classes that are numbers so far get the word of that number */
 /* Labels that are whole numbers: classes are the n different ones of seen [all], and label[] becomes their places. */

@@ -190,6 +190,12 @@ static cop_status scale(cop_fit *f, const cop_taker *t)
 	return COP_OK;
 }
 
+cop_dataset *cop__fit_under(cop_dataset *d)
+{
+	cop_fit *f = cop__fit_of(d);
+	return f ? f->of : d;
+}
+
 bool cop__fit_changes(const cop_fit *f) { return f->channels || (f->rows > 1 && f->cols > 1); }
 
 void cop__fit_row(float *to, const cop_fit *f, const float *from)

@@ -38,6 +38,7 @@ typedef struct cop_fit {
 
 cop_status cop__fit_new(cop_fit **out, cop_ctx *cx, cop_dataset *d, const cop_taker *t);
 cop_fit *cop__fit_of(cop_dataset *d);    /* NULL: d was not fitted */
+cop_dataset *cop__fit_under(cop_dataset *d); /* the set that was fitted, or d itself */
 bool cop__fit_changes(const cop_fit *f); /* are samples scaled or turned at all? */
 void cop__fit_row(float *to, const cop_fit *f, const float *from);
 static inline int32_t cop__fit_label(const cop_fit *f, int32_t label) { return f && f->label && label >= 0 ? f->label[label] : label; }

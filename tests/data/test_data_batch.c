@@ -230,8 +230,8 @@ static void test_refusals(void **state)
 {
 	(void)state;
 	const struct { const char *augment; int32_t size; const char *says;
-	} rows[] = {{"flop", 1, "'flop'"}, {"shift=-1", 1, "shift=-1"}, {"shift=x", 1, "shift=x"},
-	        {"none", 0, "batch of 0"}};
+	} rows[] = {{"flop", 1, "'flop'"}, {"shift=-1", 1, "shift must be a whole number from 0 to 1024, not -1"}, {"shift=x", 1, "not x"},
+	        {"none", 0, "batch of 0"}, {"mix=0.2", 1, "need a loss against parts of classes"}, {"balance", 1, "need a loss against parts of classes"}};
 	for (int i = 0; i < LEN(rows); i++) {
 		cop_batches *b;
 		cop_error_clear(cx);
