@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_LIMIT };
@@ -80,15 +81,24 @@ void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data,
 	if (!given && !fresh) leave_out_normalise(t);
 }
 
+/* 0.02f is 0.0199999996; people have written 0.02. */
+static double as_written(float v)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%.7g", (double)v);
+	return strtod(text, NULL);
+}
+
 void cli_train_say(cli *c, const cop_train_args *a)
 {
 	const char *augment = a->augment ? a->augment : "none";
 
 	cli_put_int(c, "batch", a->batch);
-	cli_put_real(c, "lr", (double)a->lr);
+	cli_put_real(c, "lr", as_written(a->lr));
 	cli_put_text(c, "update", a->update);
 	cli_put_text(c, "schedule", a->schedule);
 	cli_put_text(c, "augment", augment);
-	cli_put_real(c, "smooth", (double)a->smooth);
+	cli_put_real(c, "smooth", as_written(a->smooth));
 	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g", a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth);
 }

@@ -296,6 +296,22 @@ static void help_is_there(void **state)
 	assert_non_null(strstr(err, "did you mean 'eval'?"));
 }
 
+/* What is not given is the network's default, which the object says; what is given stays. */
+static void training_says_its_settings(void **state)
+{
+	(void)state;
+	assert_int_equal(run("train|lenet-5|--data|synth-digits|--limit|40|--epochs|1|-o|d.cop|--json"), 0);
+	assert_non_null(strstr(out, "\"batch\":64,\"lr\":0.02"));
+	assert_non_null(strstr(out, "\"augment\":\"shift=2\",\"smooth\":0,"));
+	assert_non_null(strstr(err, "--batch 64 --lr 0.02"));
+	assert_int_equal(run("train|lenet-5|--data|synth-digits|--limit|40|--epochs|1|--batch|8|--lr|0|--update|adam|--schedule|constant|--augment|none|--smooth|0.25|-o|d.cop|--json"), 0);
+	assert_non_null(strstr(out, "\"batch\":8,\"lr\":0,\"update\":\"adam\",\"schedule\":\"constant\",\"augment\":\"none\",\"smooth\":0.25,"));
+	assert_int_equal(run("train|ds-cnn|--data|synth-digits|--limit|40|--epochs|1|-o|d.cop|--json"), 0);
+	assert_non_null(strstr(out, "\"augment\":\"shift=2,normalise\""));
+	assert_int_equal(run("train|d.cop|--data|synth-digits|--limit|40|--epochs|1|-o|d.cop|--json"), 0);
+	assert_non_null(strstr(out, "\"augment\":\"shift=2\"")); /* the network has it */
+}
+
 static void write_text(const char *path, const char *bytes)
 {
 	FILE *f = fopen(path, "wb");
@@ -348,6 +364,7 @@ int main(void)
 	        cmocka_unit_test(fields_are_documented),
 	        cmocka_unit_test(failures_are_objects),
 	        cmocka_unit_test(names_are_utf8),
+	        cmocka_unit_test(training_says_its_settings),
 	        cmocka_unit_test(quiet_is_quiet),
 	        cmocka_unit_test(help_is_there),
 	};

@@ -126,8 +126,8 @@ static void examples_are_trained(void **state)
 	int n = 0;
 
 	read_page();
-	for (char *p = strstr(page, "```\ninput"); p; p = strstr(p, "```\ninput"), n++) {
-		char *text = p + 4, *end = strstr(text, "```");
+	for (char *p = strstr(page, "```text file="); p; p = strstr(p, "```text file="), n++) {
+		char *text = strchr(p, '\n') + 1, *end = strstr(text, "```");
 		assert_non_null(end);
 		train(*state, text, (size_t)(end - text));
 		p = end + 3;

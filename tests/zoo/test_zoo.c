@@ -132,6 +132,29 @@ static void test_weights(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Uniform in +-sqrt(1 / fan in), of variance 1 / (3 fan in), where batch norm or nothing follows. */
+static void test_weights_of_batch_norm(void **state)
+{
+	static const struct { const char *name; double fan_in; } layer[] = {{"layer3.0.conv2.w", 576}, {"layer2.0.conv2.w", 288}, {"layer3.0.shortcut.w", 32}};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+
+	(void)state;
+	OK(cx, cop_zoo_build(&g, cx, "resnet-8", &(cop_zoo_args){.seed = 1}));
+	for (int i = 0; i < LEN(layer); i++) {
+		double square = 0;
+		int64_t n;
+		const float *w = weights(g, layer[i].name, &n);
+		for (int64_t k = 0; k < n; k++) {
+			assert_true(fabs((double)w[k]) <= sqrt(1 / layer[i].fan_in) * (1 + 1e-6));
+			square += (double)(w[k] * w[k]);
+		}
+		assert_true(fabs(square / (double)n * 3 * layer[i].fan_in - 1) < 0.1);
+	}
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 static void test_bad(void **state)
 {
 	static const struct { const char *name; cop_zoo_args a; const char *says; } bad[] = {
@@ -177,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_models),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_weights_of_batch_norm),
 		cmocka_unit_test(test_bad),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""ResNet-8 in PyTorch with the settings of `coppice train`: is what is learnt there and here the same, and which initialisation is better?
+"""ResNet-8 trained by `coppice train` and by PyTorch with the same settings: is as much learnt, and which initialisation is better?
 
-The samples are those of `coppice data export`, the augmentation (crop with padding, mirror) is drawn here, the schedule is cosine by step,
-as in src/train/schedule.c. --init FILE.safetensors begins with weights that `coppice export` wrote; --init torch with PyTorch's own.
+Three sides: `here` is Coppice; `ours` is PyTorch, beginning with the weights that Coppice draws; `torch` is PyTorch with its own. The samples are
+those of `coppice data export`; PyTorch's augmentation (crop with padding, mirror) is drawn here; the schedule goes by step, as in Coppice.
 
-usage: init_torch.py --coppice build/coppice --data cifar10-jpeg --epochs 10 --seeds 1 2 3 [--init torch|ours] [--limit N]
-Prints one line a seed: the accuracy on the test part.
+usage: train_torch.py --coppice build/coppice [--epochs 10] [--seeds 1 2 3 4 5] [--sides here ours torch] [--results FILE]
+With --results it can be stopped and goes on: what is in the file is not done again. cifar10-jpeg is a lossy copy of CIFAR-10.
 """
 import argparse, json, math, os, struct, subprocess, sys, tempfile
 import numpy as np
@@ -131,8 +131,19 @@ def train(args, seed, x, y, xt, yt):
     return right / len(xt)
 
 
+def here(args, seed):
+    """Coppice with the same settings."""
+    with tempfile.TemporaryDirectory() as d:
+        augment = ([f"flip,crop={args.pad}"] if args.pad >= 0 else []) + ([] if args.no_normalise else ["normalise"])
+        subprocess.run([args.coppice, "train", "resnet-8", "--data", args.data, f"--seed={seed}", "--epochs", str(args.epochs), "--batch", str(args.batch), "--lr", str(args.lr),
+                        "--update", f"sgd momentum=0.9 nesterov=1 decay={args.decay}", "--schedule", f"cosine:warmup={args.warmup}", "--augment", ",".join(augment) or "none",
+                        "--limit", str(args.limit), "-o", d + "/net.cop", "--quiet"] + ([f"--threads={args.threads}"] if args.threads else []), check=True)
+        out = subprocess.run([args.coppice, "eval", d + "/net.cop", "--data", args.data, "--limit", str(args.limit), "--json"], check=True, capture_output=True, text=True)
+        return json.loads(out.stdout)["accuracy"]
+
+
 def main():
-    p = argparse.ArgumentParser()
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--coppice", default="build/coppice")
     p.add_argument("--data", default="cifar10-jpeg")
     p.add_argument("--epochs", type=int, default=10)
@@ -143,24 +154,42 @@ def main():
     p.add_argument("--pad", type=int, default=4, help="-1: no augmentation")
     p.add_argument("--limit", type=int, default=0)
     p.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    p.add_argument("--init", default="ours", choices=["ours", "torch"])
+    p.add_argument("--sides", nargs="+", default=["here", "ours", "torch"], choices=["here", "ours", "torch"])
     p.add_argument("--no-normalise", action="store_true")
     p.add_argument("--cache", default="", help="a folder that keeps the exported samples")
+    p.add_argument("--results", default="", help="a file of what is done, one line of JSON each")
     p.add_argument("--threads", type=int, default=0)
     p.add_argument("--verbose", action="store_true")
     args = p.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    with tempfile.TemporaryDirectory() as d:
-        folder = args.cache or d
-        os.makedirs(folder, exist_ok=True)
-        x, y = export(args, folder, "train", args.limit)
-        xt, yt = export(args, folder, "test", args.limit)
-    got = []
+    settings = f"{args.data} {args.epochs} {args.batch} {args.lr} {args.decay} {args.warmup} {args.pad} {args.limit} {args.no_normalise}"
+    done = {}
+    if args.results and os.path.exists(args.results):
+        for line in open(args.results):
+            r = json.loads(line)
+            done[r["settings"], r["side"], r["seed"]] = r["accuracy"]
+    samples = None
     for seed in args.seeds:
-        got.append(100 * train(args, seed, x, y, xt, yt))
-        print(f"{args.init} initialisation, seed {seed}: {got[-1]:.2f} % of the test part", flush=True)
-    print(f"{args.init} initialisation, {args.epochs} epochs: mean {np.mean(got):.2f} %, deviation {np.std(got, ddof=1) if len(got) > 1 else 0:.2f}")
+        for side in args.sides:
+            if (settings, side, seed) in done:
+                continue
+            if side != "here" and samples is None:
+                with tempfile.TemporaryDirectory() as d:
+                    folder = args.cache or d
+                    os.makedirs(folder, exist_ok=True)
+                    samples = export(args, folder, "train", args.limit) + export(args, folder, "test", args.limit)
+            args.init = side
+            right = here(args, seed) if side == "here" else train(args, seed, *samples)
+            done[settings, side, seed] = right
+            print(f"{side}, seed {seed}: {100 * right:.2f} % of the test part", flush=True)
+            if args.results:
+                with open(args.results, "a") as f:
+                    f.write(json.dumps({"settings": settings, "side": side, "seed": seed, "accuracy": right}) + "\n")
+    print(f"resnet-8 on {args.data}, {args.epochs} epochs, test accuracy")
+    for side in args.sides:
+        v = [100 * done[settings, side, seed] for seed in args.seeds]
+        print(f"  {side:5}  mean {np.mean(v):.2f} %  deviation {np.std(v, ddof=1) if len(v) > 1 else 0:.2f}  ({len(v)} seeds)")
 
 
 main()
