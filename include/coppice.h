@@ -103,18 +103,10 @@ typedef enum cop_dtype {
 #undef X
 } cop_dtype;
 
-/* How a constant is stored in memory; docs/formats.md draws the layouts.
- *   DENSE    the elements in order
- *   PALETTE  a codebook and one packed code for each element
- *   SPARSE   by output row: gaps between kept elements and their codes (or f32 values)
- *   BYTES    a scale for each output row, and int8 codes
- *   HALF     16-bit floats */
-#define COP_ENC_MAP(X) X(DENSE, "dense") X(PALETTE, "palette") X(SPARSE, "sparse") X(BYTES, "bytes") X(HALF, "half")
-typedef enum cop_enc {
-#define X(name, text) COP_##name,
-	COP_ENC_MAP(X)
-#undef X
-} cop_enc;
+/* How a constant is stored in memory: COP_DENSE, the elements in order, or one of the compressed forms of docs/formats.md, by number. */
+typedef int32_t cop_enc;
+enum { COP_DENSE = 0 };
+const char *cop_enc_name(cop_enc e); /* "dense", "palette", ...; NULL past the last */
 
 typedef struct cop_quant { const float *scale; const int32_t *zero; int8_t axis; } cop_quant; /* axis -1: per tensor */
 

@@ -51,6 +51,15 @@ static cop_status consider(choice *c, cop_ctx *cx, const cop_value *x, cop_enc e
 	return st;
 }
 
+/* Only products read encoded weights; a weight that anything else reads stays dense. */
+static bool readers_can(cop_enc e, const cop_graph *g, cop_vid v)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int j = 0; j < g->node[n].n_in; j++)
+			if (g->node[n].in[j] == v && !cop__enc_reads(e, g, n, j)) return false;
+	return true;
+}
+
 /* The smallest encoding of one weight becomes a value of `out`. */
 static cop_status best(cop_graph *out, const cop_graph *g, cop_vid v, cop_vid *id, cop_codec codec)
 {
@@ -58,7 +67,8 @@ static cop_status best(cop_graph *out, const cop_graph *g, cop_vid v, cop_vid *i
 	choice c = {x->type, NULL, 0};
 	cop_status st = stored(&c.bytes, g->cx, &x->type, x->data, codec);
 
-	for (cop_enc e = COP_PALETTE; !st && e <= COP_SPARSE; e++) st = consider(&c, g->cx, x, e, codec);
+	for (cop_enc e = COP_DENSE + 1; !st && e < COP_N_ENC; e++)
+		if ((cop__enc(e)->flags & COP_ENC_EXACT) && readers_can(e, g, v)) st = consider(&c, g->cx, x, e, codec);
 	if (!st) {
 		*id = cop__data(out, COP_PARAM, x->name, &c.type, c.blob);
 		if (*id && !c.blob && cop__share(out, *id, g, v)) *id = 0;
@@ -68,20 +78,6 @@ static cop_status best(cop_graph *out, const cop_graph *g, cop_vid v, cop_vid *i
 	return st;
 }
 
-/* Only products read encoded weights; a weight that anything else reads stays dense. */
-static bool readers_can(const cop_graph *g, cop_vid v)
-{
-	for (int32_t i = 1; i <= g->n_node; i++) {
-		const cop_node *n = &g->node[i];
-		for (int j = 0; j < n->n_in; j++) {
-			if (n->in[j] != v) continue;
-			bool conv = n->op == OP_conv && n->attr[8] == 1; /* groups: see cop_conv_attr */
-			if (j != 1 || !(conv || n->op == OP_fc)) return false;
-		}
-	}
-	return true;
-}
-
 static cop_status encode(cop_graph **out, const cop_graph *g, const cop_stage *s)
 {
 	cop_vid *map;
@@ -89,7 +85,7 @@ static cop_status encode(cop_graph **out, const cop_graph *g, const cop_stage *s
 	COP_TRY(cop__copy_begin(out, g, &map));
 	cop_status st = cop__copy_inputs(*out, g, map);
 	for (int32_t v = 1; !st && v <= g->n_value; v++)
-		if (cop__compressible(g, (cop_vid)v, s->layers) && g->value[v].data && readers_can(g, (cop_vid)v)) st = best(*out, g, (cop_vid)v, &map[v], codec_of(s));
+		if (cop__compressible(g, (cop_vid)v, s->layers) && g->value[v].data) st = best(*out, g, (cop_vid)v, &map[v], codec_of(s));
 	for (int32_t i = 1; !st && i <= g->n_node; i++) st = cop__copy_node(*out, g, map, (cop_nid)i);
 	if (!st) st = cop__copy_end(*out, g, map); /* masks and momentum have no reader and stay behind */
 	return cop__pass_end(out, st);

@@ -14,6 +14,15 @@
 
 enum { COP_MAX_IN = 8, COP_MAX_OUT = 4, COP_MAX_ATTR = 28 };
 
+/* Behind COP_DENSE, the compressed forms of weights (enc/enc.h). */
+enum cop_encs {
+	COP__DENSE = COP_DENSE,
+#define ENC(NAME, name) COP_##NAME,
+#include "enc/enc.def"
+#undef ENC
+	COP_N_ENC
+};
+
 typedef struct cop_value {
 	cop_type type;
 	cop_role role;

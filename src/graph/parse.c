@@ -136,7 +136,7 @@ static bool quant_word(word w, float *scale, int32_t *zero)
 /* COP_DENSE: the word names none. */
 static cop_enc encoding(word w)
 {
-	for (cop_enc e = COP_DENSE + 1; e <= COP_HALF; e++)
+	for (cop_enc e = COP_DENSE + 1; e < COP_N_ENC; e++)
 		if (is(w, cop__enc_text(e))) return e;
 	return COP_DENSE;
 }

@@ -11,14 +11,16 @@ static const struct { const char *text; int bits; } dtypes[] = {
 #undef X
 };
 static const char *const encs[] = {
-#define X(name, text) [COP_##name] = text,
-	COP_ENC_MAP(X)
-#undef X
+	[COP_DENSE] = "dense",
+#define ENC(NAME, name) [COP_##NAME] = #name,
+#include "enc/enc.def"
+#undef ENC
 };
 
 const char *cop__dtype_text(cop_dtype d) { return (int)d < LEN(dtypes) ? dtypes[d].text : "?"; }
 int cop__dtype_bits(cop_dtype d) { return (int)d < LEN(dtypes) ? dtypes[d].bits : 0; }
-const char *cop__enc_text(cop_enc e) { return (int)e < LEN(encs) ? encs[e] : "?"; }
+const char *cop_enc_name(cop_enc e) { return e >= 0 && e < LEN(encs) ? encs[e] : NULL; }
+const char *cop__enc_text(cop_enc e) { return cop_enc_name(e) ? cop_enc_name(e) : "?"; }
 
 cop_dtype cop__dtype_find(const char *s, size_t len)
 {

@@ -220,15 +220,4 @@ enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 static inline int32_t cop_listed(const int32_t *list, int32_t cap) { return list[0] < 0 ? 0 : list[0] < cap ? list[0] : cap; }
 static inline int32_t cop_inside(int32_t i, int32_t n) { return i < 0 ? 0 : i < n ? i : n - 1; }
 
-/* ---- encoded weights --------------------------------------------------------------------------
- * Both blobs are little-endian, 4-byte aligned, and read in place from flash.
- * PALETTE  u32 levels, u32 bits (1, 2, 4, 8); f32 codebook[levels]; codes packed from the low bits up,
- *          each output row starting at a byte.
- * SPARSE   u32 rows, u32 levels (0: f32 values); f32 codebook[levels] with entry 0 = 0 (the filler);
- *          u32 start[rows+1]: entry index at which each row begins;
- *          u8 gap[entries], padded to 4: distance to the previous kept element of the row, less one (first: from -1);
- *          u8 code[entries] padded to 4, or f32 value[entries]. A gap over 255 is bridged by a filler entry.
- * BYTES    f32 scale[rows]; i8 code[rows*cols], padded to 4: w = scale * code
- * HALF     u16[rows*cols], IEEE binary16, padded to 4 */
-
 #endif

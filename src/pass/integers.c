@@ -5,6 +5,7 @@
  * taken as they are. What does not fit (a result without a scale, an operator without an integer form) stays float between a
  * dequantize and a quantize.
  */
+#include "kernel/blob.h"
 #include "pass/lower.h"
 
 /* Whether an operator's result is made of its operand's numbers alone, in any range. */
@@ -47,7 +48,7 @@ static void through_moves(cop_qrange *act, const cop_graph *g, const int32_t *re
 		if (moves(g, n) && !(act[cop__res(g, n, 0)].scale > 0)) act[cop__res(g, n, 0)] = act[cop__arg(g, n, 0)];
 }
 
-/* The layer that n is when its weights and its ends are integers; o = 0: it is none. The blob is scale[o], code[o*k] (kernel.h). */
+/* The layer that n is when its weights and its ends are integers; o = 0: it is none. */
 static cop_qlayer layer_of(cop_arena *mem, const cop_graph *g, cop_nid n, const cop_qrange *act, const int32_t *readers)
 {
 	const cop_value *w = &g->value[cop__arg(g, n, 1)];
@@ -58,23 +59,11 @@ static cop_qlayer layer_of(cop_arena *mem, const cop_graph *g, cop_nid n, const 
 	if (cop__arg(g, n, 2) && !cop__floats(g, cop__arg(g, n, 2))) return l;
 	int32_t o = w->type.dim[0];
 	l = (cop_qlayer){.bits = 8, .act_bits = 8, .q_bits = 8, .o = o, .k = (int32_t)(cop_type_count(&w->type) / o)};
-	l.scale = (float *)(uintptr_t)w->data;
-	l.q = (int8_t *)(uintptr_t)w->data + 4 * (size_t)o;
+	cop_bytes_blob b = cop_bytes_of(w->data, o);
+	l.scale = (float *)(uintptr_t)b.scale;
+	l.q = (int8_t *)(uintptr_t)b.code;
 	l.bias = cop__arg(g, n, 2) ? (float *)(uintptr_t)cop__floats(g, cop__arg(g, n, 2)) : cop__arena_get(mem, sizeof(float) * (size_t)o);
 	return l.bias ? l : (cop_qlayer){0};
-}
-
-/* Of layers that stay float: every pass knows floats. */
-static cop_status decode_bytes(float *w, cop_ctx *cx, const char *name, const cop_type *t, const void *data)
-{
-	int64_t count = cop_type_count(t);
-	int32_t rows, cols;
-
-	(void)cx, (void)name;
-	cop__matrix_of(t, &rows, &cols);
-	const int8_t *code = (const int8_t *)data + 4 * (size_t)rows;
-	for (int64_t i = 0; i < count; i++) w[i] = ((const float *)data)[i / cols] * (float)code[i];
-	return COP_OK;
 }
 
 /* Says of each layer between a dequantize and a quantize why it is none of integers. */
@@ -119,7 +108,7 @@ cop_status cop__pass_integers(cop_graph **out, const cop_graph *g)
 	cop__arena_free(&mem);
 	cop_graph_free(fused);
 	COP_TRY(st);
-	st = cop__pass_decode(out, whole, COP_BYTES, decode_bytes);
+	st = cop__pass_decode(out, whole, COP_BYTES); /* of layers that stay float: every pass knows floats */
 	cop_graph_free(whole);
 	return st;
 }

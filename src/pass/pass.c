@@ -4,6 +4,7 @@
  * The plain copying is graph/copy.c.
  */
 #include "pass/pass.h"
+#include "enc/enc.h"
 
 cop_status cop__copy_inputs(cop_graph *out, const cop_graph *g, cop_vid *map)
 {
@@ -87,7 +88,7 @@ cop_status cop__pass_then(cop_graph **g, cop_pass_fn *pass)
 	return cop__pass_end(g, st);
 }
 
-cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc, cop_decode_fn *decode)
+cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc)
 {
 	cop_vid *map;
 
@@ -98,7 +99,7 @@ cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc, co
 		if (x->type.enc == COP_DENSE || (enc != COP_DENSE && x->type.enc != enc) || !x->data) continue;
 		cop_type t = cop__type(COP_F32, x->type.rank, x->type.dim);
 		float *w = (map[v] = cop__data(*out, x->role, x->name, &t, NULL)) ? cop__own(*out, map[v]) : NULL;
-		st = w ? decode(w, g->cx, x->name, &x->type, x->data) : g->cx->code;
+		st = w ? cop__decode(w, g->cx, x->name, &x->type, x->data) : g->cx->code;
 	}
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
 	if (!st) st = cop__copy_rest(*out, g, map);

@@ -54,8 +54,7 @@ cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_strip(cop_graph **out, const cop_graph *g);
 
 /* Encoded weights as numbers: those of one encoding, or of any (DENSE). */
-typedef cop_status cop_decode_fn(float *w, cop_ctx *cx, const char *name, const cop_type *t, const void *data);
-cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc, cop_decode_fn *decode);
+cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc);
 
 /* ---- structured removal ----
  * An item is one index of one axis of one value. Items that can only go together form a group: the closure of the

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ahead - for the portable kernels that walk windows one pixel after the other.
+ * ahead - what rows of portable kernels ask of words: how far those that walk windows one pixel after the other write ahead, and which
+ * convolutions they know.
  */
 #include "kernel/ahead.h"
 
@@ -8,8 +9,10 @@ size_t cop_conv_ahead_i8(const int32_t *k);
 size_t cop_conv_ahead_f32(const int32_t *k);
 size_t cop_pool_ahead_i8(const int32_t *k);
 size_t cop_pool_ahead_f32(const int32_t *k);
+bool cop_conv_one_group(const int32_t *k);
 
 size_t cop_conv_ahead_i8(const int32_t *k) { return cop_ahead_conv(k, 1, 1); }
 size_t cop_conv_ahead_f32(const int32_t *k) { return cop_ahead_conv(k, 1, 4); }
 size_t cop_pool_ahead_i8(const int32_t *k) { return cop_ahead_pool(k, 1); }
 size_t cop_pool_ahead_f32(const int32_t *k) { return cop_ahead_pool(k, 4); }
+bool cop_conv_one_group(const int32_t *k) { return k[CK_G] == 1; }

@@ -6,6 +6,7 @@
  * the memory they fit in, activations written and read in the memory the arena fits in.
  */
 #include "core/need.h"
+#include "enc/enc.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 
@@ -31,33 +32,11 @@ static double per_byte(size_t bytes)
 
 static bool is_weight(const cop_value *v) { return v->role == COP_CONST || v->role == COP_PARAM || v->role == COP_STATE; }
 
-/* Elements that are not zero; what is encoded knows its own entries. */
+/* Elements that are not zero; integers count all. */
 static int64_t nonzero(const cop_value *v)
 {
-	int64_t n = cop_type_count(&v->type), nz = 0;
-	const uint8_t *p = v->data;
-
-	if (!p) return 0;
-	if (v->type.enc == COP_SPARSE) { /* entries less fillers (code 0, or value 0) */
-		uint32_t rows = cop__le32(p), levels = cop__le32(p + 4), entries = cop__le32(p + 8 + 4 * levels + 4 * rows);
-		const uint8_t *gap = p + 8 + 4 * levels + 4 * (rows + 1), *code = gap + (entries + 3) / 4 * 4;
-		for (uint32_t i = 0; i < entries; i++) nz += levels ? code[i] != 0 : cop__le32(code + 4 * i) << 1 != 0;
-		return nz;
-	}
-	if (v->type.enc == COP_PALETTE) { /* codes whose entry is not zero; a row begins at a byte */
-		int32_t rows, cols;
-		cop__matrix_of(&v->type, &rows, &cols);
-		uint32_t levels = cop__le32(p), bits = cop__le32(p + 4), row = ((uint32_t)cols * bits + 7) / 8;
-		const uint8_t *codes = p + 8 + 4 * levels;
-		for (int64_t i = 0; i < n; i++) {
-			uint32_t bit = (uint32_t)(i % cols) * bits, code = codes[(size_t)(i / cols) * row + bit / 8] >> bit % 8 & ((1u << bits) - 1);
-			nz += cop__le32(p + 8 + 4 * COP_MIN(code, levels - 1)) << 1 != 0;
-		}
-		return nz;
-	}
-	if (v->type.enc != COP_DENSE || v->type.dtype != COP_F32) return n;
-	for (int64_t i = 0; i < n; i++) nz += ((const float *)v->data)[i] != 0;
-	return nz;
+	if (!v->data) return 0;
+	return v->type.dtype == COP_F32 ? cop__enc_kept(&v->type, v->data) : cop_type_count(&v->type);
 }
 
 /* Is operand i of a node a table or a list that an importer or the quantisation made: multipliers and shifts of sums, functions of a byte,
@@ -87,7 +66,7 @@ static int64_t live_macs(const cop_graph *g, cop_nid n, int64_t mac)
 {
 	const cop_value *w = g->node[n].n_in > 1 ? &g->value[g->node[n].in[1]] : &g->value[0];
 
-	if (!is_weight(w) || w->type.enc != COP_SPARSE) return mac;
+	if (!is_weight(w) || !(cop__enc(w->type.enc)->flags & COP_ENC_SKIPS)) return mac;
 	return (int64_t)((double)mac * (double)nonzero(w) / (double)cop_type_count(&w->type));
 }
 

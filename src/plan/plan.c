@@ -85,6 +85,14 @@ static cop_status place_vars(cop_plan *p)
 
 /* ---- steps ---- */
 
+static cop_status no_kernel(const cop_plan *p, const cop_graph *g, cop_nid n)
+{
+	for (int i = 0; i < g->node[n].n_in; i++)
+		if (cop__in(g, n, i)->enc != COP_DENSE)
+			return cop__fail(g, COP_NOKERNEL, n, "no kernel on target %s reads its input %d as it is encoded (%s)", p->target.name, i, cop__enc_text(cop__in(g, n, i)->enc));
+	return cop__fail(g, COP_NOKERNEL, n, "no kernel for its number formats on target %s", p->target.name);
+}
+
 static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 {
 	cop_graph *g = e->g;
@@ -98,7 +106,7 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	if (!word) return COP_NOMEM;
 	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in, /* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
 	if (!(s->kernel = cop__select(g, n, word, p->target.isa)))
-		return cop__fail(g, COP_NOKERNEL, n, "no kernel for its number formats on target %s", p->target.name);
+		return no_kernel(p, g, n);
 	if (op->cost) op->cost(g, n, &cost);
 	int64_t work = COP_MAX(cost.mac, COP_MAX(cost.flop, cop_type_count(cop__outt(g, n, 0))));
 	s->split = s->kernel->split && work >= PARALLEL_WORK;

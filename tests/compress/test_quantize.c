@@ -478,7 +478,7 @@ static void test_half(void **state)
 	(void)state;
 	for (int i = 0; i < LEN(row); i++) assert_int_equal(cop__to_half(row[i].f), row[i].h);
 	for (uint32_t h = 0; h < 65536; h++)
-		if ((h >> 10 & 31) != 31) assert_int_equal(cop__to_half(cop__from_half((uint16_t)h)), h);
+		if ((h >> 10 & 31) != 31) assert_int_equal(cop__to_half(cop_from_half(h)), h);
 }
 
 /* The narrow network is the float network on the weights it decodes to, and they are near. */

@@ -130,8 +130,8 @@ static void tensors(cop_ctx *cx)
 			cop_text s;
 			char name[8];
 			t.enc = (cop_enc)enc;
-			if (enc == COP_PALETTE) assert_int_equal(cop__encode_palette(&blob, &t.enc_bytes, cx, codebook, 4, code, 6, 8), COP_OK);
-			if (enc == COP_SPARSE) assert_int_equal(cop__encode_sparse(&blob, &t.enc_bytes, cx, codebook, 4, code, 6, 8), COP_OK);
+			if (enc == COP_PALETTE) assert_int_equal(cop__encode_codes(&blob, &t.enc_bytes, cx, COP_PALETTE, codebook, 4, code, 6, 8), COP_OK);
+			if (enc == COP_SPARSE) assert_int_equal(cop__encode_codes(&blob, &t.enc_bytes, cx, COP_SPARSE, codebook, 4, code, 6, 8), COP_OK);
 			cop__text_init(&s, cx);
 			assert_int_equal(cop__store(&s, &c, cx, &t, blob), COP_OK);
 			uint8_t head[6] = {(uint8_t)(enc * 4 + c), 5, 7, 0, (uint8_t)t.enc_bytes, (uint8_t)(t.enc_bytes >> 8)};

@@ -211,13 +211,13 @@ static void passes_leave_weights(void **state)
 	cop_ctx *cx = counting();
 	(void)state;
 
-	for (int e = 0; e < LEN(encodings); e++) {
+	for (cop_enc e = 0; e < COP_N_ENC; e++) {
 		static const char *const weights[] = {"c1.w", "c3.w", "f1.w"};
 		for (int i = 0; i < LEN(weights); i++) {
 			char what[64];
 			cop_graph *g = encoded_net(cx);
-			encode(g, cop__find(g, weights[i]), encodings[e]);
-			snprintf(what, sizeof what, "%s '%s'", cop__enc_text(encodings[e]), weights[i]);
+			encode(g, cop__find(g, weights[i]), e);
+			snprintf(what, sizeof what, "%s '%s'", cop__enc_text(e), weights[i]);
 			all_passes(cx, g, what);
 			cop_graph_free(g);
 		}

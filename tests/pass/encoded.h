@@ -8,12 +8,6 @@
 #include "nets.h"
 #include "enc/enc.h"
 
-static const cop_enc encodings[] = {
-#define X(name, text) COP_##name,
-	COP_ENC_MAP(X)
-#undef X
-};
-
 /* A palette has room for 256 numbers, and BYTES and HALF for few: multiples of 1/8 that all of them hold. */
 static inline void rounded(float *w, int64_t n)
 {
@@ -57,11 +51,9 @@ static inline void encode(cop_graph *g, cop_vid v, cop_enc e)
 		int8_t *code = malloc((size_t)count);
 		for (int32_t i = 0; i < n; i++) scale[i] = 0.125f;
 		for (int64_t i = 0; i < count; i++) code[i] = (int8_t)(w[i] * 8);
-		OK(g->cx, cop__encode_narrow(&blob, &x->type.enc_bytes, g->cx, e, NULL, scale, code, n, cols));
+		OK(g->cx, cop__encode_bytes(&blob, &x->type.enc_bytes, g->cx, scale, code, n, cols));
 		free(scale);
 		free(code);
-	} else if (e == COP_HALF) {
-		OK(g->cx, cop__encode_narrow(&blob, &x->type.enc_bytes, g->cx, e, w, NULL, NULL, n, cols));
 	} else {
 		OK(g->cx, cop__encode(&blob, &x->type.enc_bytes, g->cx, e, w, n, cols));
 	}

@@ -14,8 +14,8 @@ static void same_result(cop_ctx *cx, const cop_graph *plain, const cop_graph *g,
 	cop_graph *a = NULL, *b = NULL;
 
 	if (cop_graph_verify(g)) fail_msg("%s: %s", what, cop_error_text(cx));
-	OK(cx, cop__pass_decode(&a, plain, COP_DENSE, cop__decode));
-	OK(cx, cop__pass_decode(&b, g, COP_DENSE, cop__decode));
+	OK(cx, cop__pass_decode(&a, plain, COP_DENSE));
+	OK(cx, cop__pass_decode(&b, g, COP_DENSE));
 	if (difference(cx, a, b) > 1e-4) fail_msg("%s: another result, off by %g", what, difference(cx, a, b));
 	cop_graph_free(a);
 	cop_graph_free(b);
@@ -79,15 +79,15 @@ static void every_pass(void **state)
 
 	cop_graph_free(g);
 	for (int32_t v = 1; v <= values; v++)
-		for (int e = 0; e < LEN(encodings); e++) {
+		for (cop_enc e = 0; e < COP_N_ENC; e++) {
 			char what[80];
 			g = encoded_net(cx);
 			bool weight = cop__floats(g, (cop_vid)v) && g->value[v].role != COP_STATE;
-			if (weight && (encodings[e] != COP_DENSE || v == 2)) {
-				encode(g, (cop_vid)v, encodings[e]);
+			if (weight && (e != COP_DENSE || v == 2)) {
+				encode(g, (cop_vid)v, e);
 				void *own = malloc(cop_type_bytes(cop__t(g, (cop_vid)v))); /* its own block, of that size: what reads on is seen */
 				g->value[v].data = memcpy(own, g->value[v].data, cop_type_bytes(cop__t(g, (cop_vid)v)));
-				snprintf(what, sizeof what, "%s '%s'", cop__enc_text(encodings[e]), g->value[v].name);
+				snprintf(what, sizeof what, "%s '%s'", cop__enc_text(e), g->value[v].name);
 				on_one(cx, g, what);
 				cop_graph_free(g);
 				free(own);

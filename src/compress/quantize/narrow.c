@@ -21,7 +21,7 @@ static cop_status bytes(cop_type *t, void **blob, cop_ctx *cx, const float *w, b
 		for (int32_t i = 0; i < cols; i++) code[(size_t)r * (size_t)cols + (size_t)i] = (int8_t)cop__round_weight(w[(size_t)r * (size_t)cols + (size_t)i], scale[r], 127);
 	}
 	t->enc = COP_BYTES;
-	if (!st) st = cop__encode_narrow(blob, &t->enc_bytes, cx, COP_BYTES, NULL, scale, code, rows, cols);
+	if (!st) st = cop__encode_bytes(blob, &t->enc_bytes, cx, scale, code, rows, cols);
 	cop__free(cx, scale);
 	cop__free(cx, code);
 	return st;
@@ -43,7 +43,7 @@ static cop_status one(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid 
 		st = bytes(&t, &blob, g->cx, w->data, per_tensor);
 	} else {
 		t.enc = COP_HALF;
-		st = cop__encode_narrow(&blob, &t.enc_bytes, g->cx, COP_HALF, w->data, NULL, NULL, t.dim[0], (int32_t)(cop_type_count(&t) / t.dim[0]));
+		st = cop__encode(&blob, &t.enc_bytes, g->cx, COP_HALF, w->data, t.dim[0], (int32_t)(cop_type_count(&t) / t.dim[0]));
 	}
 	if (!st && !(map[cop__arg(g, n, 1)] = cop__data(out, w->role, w->name, &t, blob))) st = g->cx->code ? g->cx->code : COP_NOMEM;
 	cop__free(g->cx, blob);

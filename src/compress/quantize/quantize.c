@@ -60,7 +60,7 @@ cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g)
 {
 	*out = NULL;
 	COP_TRY(check_float(g));
-	COP_TRY(cop__pass_decode(out, g, COP_DENSE, cop__decode));
+	COP_TRY(cop__pass_decode(out, g, COP_DENSE));
 	COP_TRY(cop__pass_then(out, cop__pass_deploy));
 	return cop__pass_then(out, cop__transposed_to_conv);
 }

@@ -178,7 +178,7 @@ cop_status cop__restore(
 		memcpy(data, p, len);
 		return t->enc == COP_DENSE ? COP_OK : cop__blob_check(cx, name, t, data);
 	}
-	if (codec >= COP_N_CODEC || t->dtype != COP_F32 || cop__narrow(t->enc))
+	if (codec >= COP_N_CODEC || t->dtype != COP_F32 || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)))
 		return cop__error(cx, COP_FORMAT, "%s: stored under unknown coder %u", name, codec);
 	cop__matrix_of(t, &rows, &cols);
 	if (!cop__stored_enough((int64_t)rows * cols, len))
@@ -276,7 +276,7 @@ cop_status cop__code(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_typ
 {
 	cop_codes c;
 
-	if (*codec == COP_CODEC_RAW || t->dtype != COP_F32 || cop__narrow(t->enc) || (t->enc == COP_DENSE && all_differ(data, cop_type_count(t))))
+	if (*codec == COP_CODEC_RAW || t->dtype != COP_F32 || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)) || (t->enc == COP_DENSE && all_differ(data, cop_type_count(t))))
 		return *codec = COP_CODEC_RAW, COP_OK;
 	COP_TRY(codes_of(&c, cx, t, data));
 	cop_text best;

@@ -4,6 +4,7 @@
  * or in a file beside the model. Floats become float, all else int64_t. Counts are checked against the bytes before
  * anything is allocated.
  */
+#include "enc/enc.h"
 #include "io/onnx/onnx.h"
 
 #include <errno.h>
@@ -112,15 +113,6 @@ static cop_status parse(tensor *t, const void *proto, size_t size)
 
 /* ---- elements ---- */
 
-static float half(uint32_t h)
-{
-	uint32_t e = h >> 10 & 31, f = h & 1023;
-	float v = e == 0 ? (float)f * 0x1p-24f : e == 31 ? (f ? __builtin_nanf("") : __builtin_inff()) : 0;
-
-	if (e && e < 31) v = cop__pb_float((e + 112) << 23 | f << 13);
-	return h >> 15 ? -v : v;
-}
-
 static float narrow(uint64_t bits)
 {
 	double d;
@@ -137,7 +129,7 @@ static void put(const tensor *t, void *out, int64_t i, uint64_t bits)
 
 	switch (t->type) {
 	case OX_FLOAT: f[i] = cop__pb_float(bits); break;
-	case OX_FLOAT16: f[i] = half((uint32_t)bits & 0xffff); break;
+	case OX_FLOAT16: f[i] = cop_from_half((uint32_t)bits & 0xffff); break;
 	case OX_BFLOAT16: f[i] = cop__pb_float(bits << 16); break;
 	case OX_DOUBLE: f[i] = narrow(bits); break;
 	case OX_BOOL: n[i] = (bits & 0xff) != 0; break;

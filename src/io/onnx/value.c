@@ -3,6 +3,7 @@
  * value - operands and results of ONNX nodes: known arrays become constants of the graph when they are first read
  * there, and a value is turned from one layout to the other when it is first asked for in it.
  */
+#include "enc/enc.h"
 #include "io/onnx/onnx.h"
 
 #include <math.h>
@@ -207,25 +208,26 @@ static cop_vid must_be_float(cop_ox *m, const cop_ox_node *n, int i, cop_vid v)
 cop_vid cop__ox_float(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l) { return must_be_float(m, n, i, operand(m, n, i, l, COP_CONST)); }
 cop_vid cop__ox_weight(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l) { return must_be_float(m, n, i, operand(m, n, i, l, COP_PARAM)); }
 
-/* scale[rows], code[rows * cols]: the blob of kernel.h. */
+/* In steps of each row: as bytes. */
 static cop_vid rows_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l)
 {
 	int32_t perm[OX_MAX_DIM];
 	int64_t count = cop__ox_count(v);
 	cop_type t = type_in(v, l, perm);
+	void *blob;
 
-	int64_t rows = t.dim[0], cols = count / rows;
-	t.enc = COP_BYTES;
-	t.enc_bytes = (uint32_t)(4 * rows + (count + 3) / 4 * 4);
-	float *turned = cop__ox_room(m, 4 * (size_t)count), *scale = cop__ox_room(m, t.enc_bytes);
-	if (!turned || !scale) return 0;
+	int32_t rows = t.dim[0], cols = (int32_t)(count / rows);
+	float *turned = cop__ox_room(m, 4 * (size_t)count), *scale = cop__ox_room(m, 4 * (size_t)rows);
+	int8_t *code = cop__ox_room(m, (size_t)count);
+	if (!turned || !scale || !code) return 0;
 	permute(turned, v->data, 4, v->rank, v->dim, perm);
-	int8_t *code = (int8_t *)(scale + rows);
-	for (int64_t r = 0; r < rows; r++) {
-		scale[r] = v->step[v->n_step > 1 ? r : 0];
-		for (int64_t i = r * cols; i < (r + 1) * cols; i++) code[i] = (int8_t)lrintf(turned[i] / scale[r]);
-	}
-	return cop__ox_const(m, v->name, COP_PARAM, &t, scale);
+	for (int32_t r = 0; r < rows; r++) scale[r] = v->step[v->n_step > 1 ? r : 0];
+	for (int64_t i = 0; i < count; i++) code[i] = (int8_t)lrintf(turned[i] / scale[i / cols]);
+	t.enc = COP_BYTES;
+	if (cop__encode_bytes(&blob, &t.enc_bytes, m->cx, scale, code, rows, cols)) return 0;
+	cop_vid x = cop__ox_const(m, v->name, COP_PARAM, &t, blob);
+	cop__free(m->cx, blob);
+	return x;
 }
 
 cop_vid cop__ox_rows(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l)

@@ -2,6 +2,7 @@
  *
  * tensor - operands of an operator: constants read and converted, results remembered.
  */
+#include "enc/enc.h"
 #include "io/tflite/tflite.h"
 
 #include <stdio.h>
@@ -52,16 +53,6 @@ void *cop__tfl_room(cop_tfl *m, size_t bytes)
 
 /* ---- constants ---- */
 
-static float from_half(uint32_t h)
-{
-	uint32_t sign = (h & 0x8000) << 16, e = h >> 10 & 31, mant = h & 1023, bits = sign | (e == 31 ? 0x7f800000u : (e + 112) << 23) | mant << 13;
-	float f = (float)mant * 0x1p-24f;
-
-	if (!e) return sign ? -f : f;
-	memcpy(&f, &bits, 4);
-	return f;
-}
-
 static cop_status convert(cop_tfl *m, const cop_tfl_tensor *t, void *out, int64_t n)
 {
 	const uint8_t *p = t->bytes.p;
@@ -73,7 +64,7 @@ static cop_status convert(cop_tfl *m, const cop_tfl_tensor *t, void *out, int64_
 			if (v != (int32_t)v) return cop__error(m->cx, COP_FORMAT, "%s: element %lld of tensor '%s' is %lld, beyond 32 bits", m->fb.file, (long long)i, t->name, (long long)v);
 			((int32_t *)out)[i] = (int32_t)v;
 		} else if (t->file_type == TFL_FLOAT16) {
-			((float *)out)[i] = from_half((uint32_t)p[2 * i] | (uint32_t)p[2 * i + 1] << 8);
+			((float *)out)[i] = cop_from_half((uint32_t)p[2 * i] | (uint32_t)p[2 * i + 1] << 8);
 		} else if (t->file_type == TFL_INT4) { /* the low half first */
 			int32_t v = p[i / 2] >> (i % 2 * 4) & 15;
 			((int8_t *)out)[i] = (int8_t)(v < 8 ? v : v - 16);

@@ -1,50 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * encoded - fc and conv that read their weights in place from a PALETTE or SPARSE blob (layouts in kernel.h).
+ * encoded - fc and conv that read their weights in place from a PALETTE or SPARSE blob (layouts in blob.h).
  *
  * Each sum starts at the bias and runs over ascending indices: the result is that of the dense kernels of fc.c
  * and conv.c, where a product with a zero weight changes nothing (as long as the input is finite).
  * Speed comes from several sums at a time: four output rows for fc, a tile of output columns for conv.
- * The blob was checked when it was loaded; conv takes one group only, which the encoder sees to.
+ * The blob was checked when it was loaded; conv takes one group only (its rows say so).
  */
+#include "kernel/blob.h"
 #include "kernel/kernel.h"
 #include "kernel/math.h"
 
 enum { ROWS = 4, TILE = 16 };
-
-typedef struct palette {
-	const float *book;
-	const uint8_t *codes;
-	int32_t bits, stride;
-} palette; /* stride: bytes of a row */
-typedef struct sparse {
-	const float *book;
-	const uint32_t *start;
-	const uint8_t *gap, *code;
-	const float *value;
-} sparse;
-
-static palette palette_of(const void *blob, int32_t cols)
-{
-	const uint32_t *head = blob;
-	palette p = {(const float *)(head + 2), (const uint8_t *)(head + 2 + head[0]), (int32_t)head[1], 0};
-
-	p.stride = (cols * p.bits + 7) / 8;
-	return p;
-}
-
-static sparse sparse_of(const void *blob)
-{
-	const uint32_t *head = blob;
-	uint32_t rows = head[0], levels = head[1], entries;
-	sparse s = {.book = (const float *)(head + 2), .start = head + 2 + levels};
-
-	entries = s.start[rows];
-	s.gap = (const uint8_t *)(s.start + rows + 1);
-	s.code = s.gap + ((entries + 3) & ~3u);
-	s.value = levels ? 0 : (const float *)(const void *)s.code;
-	return s;
-}
 
 static float start(const float *bias, int32_t o)
 {
@@ -77,7 +44,7 @@ static inline void four_rows(
 
 /* y[o .. o+3] of one sample; rows past the last repeat it and are not written. */
 static void palette_rows(
-        float *y, const float *x, const palette *p, const float *bias, int32_t o, int32_t to, const int32_t *k)
+        float *y, const float *x, const cop_palette_blob *p, const float *bias, int32_t o, int32_t to, const int32_t *k)
 {
 	const uint8_t *c[ROWS];
 	float s[ROWS];
@@ -109,7 +76,7 @@ void cop_fc_palette(const cop_call *c)
 	float *y = c->buf[0];
 	const float *x = c->buf[1], *bias = c->buf[3];
 	const int32_t *k = c->k;
-	palette p = palette_of(c->buf[2], k[FK_IN]);
+	cop_palette_blob p = cop_palette_of(c->buf[2], k[FK_IN]);
 	int32_t out = k[FK_OUT], from = cop_from(c, out, ROWS), to = cop_to(c, out, ROWS), n, o;
 
 	for (n = 0; n < k[FK_N]; n++)
@@ -117,7 +84,7 @@ void cop_fc_palette(const cop_call *c)
 }
 
 /* s and the entries [e, to) of a row whose last position was pos. */
-static float sparse_sum(float s, const sparse *w, const float *x, uint32_t e, uint32_t to, int32_t pos)
+static float sparse_sum(float s, const cop_sparse_blob *w, const float *x, uint32_t e, uint32_t to, int32_t pos)
 {
 	if (w->value) {
 		for (; e < to; e++) {
@@ -135,7 +102,7 @@ static float sparse_sum(float s, const sparse *w, const float *x, uint32_t e, ui
 
 /* Two rows at a time as far as the shorter reaches: each addition waits for the one before it, the other row fills the
  * wait. */
-static void sparse_pair(float s[2], const sparse *w, const float *x, int32_t o)
+static void sparse_pair(float s[2], const cop_sparse_blob *w, const float *x, int32_t o)
 {
 	uint32_t a = w->start[o], b = w->start[o + 1], na = b - a, nb = w->start[o + 2] - b, n = na < nb ? na : nb, e;
 	const uint8_t *ga = w->gap + a, *gb = w->gap + b, *ca = w->code + a, *cb = w->code + b;
@@ -159,7 +126,7 @@ void cop_fc_sparse(const cop_call *c)
 	float *y = c->buf[0], s[2];
 	const float *x = c->buf[1], *bias = c->buf[3];
 	const int32_t *k = c->k;
-	sparse w = sparse_of(c->buf[2]);
+	cop_sparse_blob w = cop_sparse_of(c->buf[2]);
 	float lo = cop_f(k[FK_LO]), hi = cop_f(k[FK_HI]);
 	int32_t out = k[FK_OUT], in = k[FK_IN], from = cop_from(c, out, 2), to = cop_to(c, out, 2), n, o;
 
@@ -212,7 +179,7 @@ static void tile_add(tile *t, float w, int32_t ch)
 	for (j = t->from; j < t->to; j++, x += step) t->sum[j] += w * *x;
 }
 
-static void palette_channel(tile *t, const palette *p, int32_t o)
+static void palette_channel(tile *t, const cop_palette_blob *p, int32_t o)
 {
 	const int32_t *k = t->k;
 	const uint8_t *c = p->codes + o * p->stride;
@@ -230,7 +197,7 @@ static void palette_channel(tile *t, const palette *p, int32_t o)
 		}
 }
 
-static void sparse_channel(tile *t, const sparse *s, int32_t o)
+static void sparse_channel(tile *t, const cop_sparse_blob *s, int32_t o)
 {
 	const int32_t *k = t->k;
 	int32_t ch = -1, kw = 0, kh = 0;
@@ -249,7 +216,7 @@ static void sparse_channel(tile *t, const sparse *s, int32_t o)
 }
 
 /* One row of the output; either weight is given. */
-static void conv_row(float *y, tile *t, const palette *p, const sparse *s, const float *bias)
+static void conv_row(float *y, tile *t, const cop_palette_blob *p, const cop_sparse_blob *s, const float *bias)
 {
 	const int32_t *k = t->k;
 	int32_t o, j;
@@ -266,7 +233,7 @@ static void conv_row(float *y, tile *t, const palette *p, const sparse *s, const
 	}
 }
 
-static void conv(const cop_call *c, const palette *p, const sparse *s)
+static void conv(const cop_call *c, const cop_palette_blob *p, const cop_sparse_blob *s)
 {
 	const int32_t *k = c->k;
 	int32_t rows = k[CK_N] * k[CK_OH], r, to = cop_to(c, rows, 1);
@@ -281,12 +248,12 @@ static void conv(const cop_call *c, const palette *p, const sparse *s)
 
 void cop_conv_palette(const cop_call *c)
 {
-	palette p = palette_of(c->buf[2], c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C]);
+	cop_palette_blob p = cop_palette_of(c->buf[2], c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C]);
 	conv(c, &p, 0);
 }
 
 void cop_conv_sparse(const cop_call *c)
 {
-	sparse s = sparse_of(c->buf[2]);
+	cop_sparse_blob s = cop_sparse_of(c->buf[2]);
 	conv(c, 0, &s);
 }

@@ -1,48 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * narrow - fc and conv that read their weights in place from a BYTES or HALF blob (layouts in kernel.h). Sums run as in fc.c and
+ * narrow - fc and conv that read their weights in place from a BYTES or HALF blob (layouts in blob.h). Sums run as in fc.c and
  * conv.c, so that the result is that of the dense kernels on the same weights.
  */
+#include "kernel/blob.h"
 #include "kernel/kernel.h"
 #include "kernel/math.h"
 
 typedef struct narrow {
-	const float *scale; /* by row; 0: half floats */
-	const int8_t *code;
+	cop_bytes_blob bytes; /* scale 0: half floats */
 	const uint16_t *half;
 } narrow;
 
-static narrow bytes_of(const void *blob, int32_t rows)
+static narrow narrow_of(const void *blob, int32_t rows)
 {
-	narrow w = {blob, (const int8_t *)((const float *)blob + rows), 0};
+	narrow w = {cop_bytes_of(blob, rows), 0};
 	return w;
 }
 
-static narrow half_of(const void *blob)
+static narrow halves_of(const void *blob)
 {
-	narrow w = {0, 0, blob};
+	narrow w = {{0, 0}, blob};
 	return w;
-}
-
-/* IEEE 754 binary16, subnormals included. */
-static float from_half(uint32_t h)
-{
-	uint32_t sign = h << 16 & 0x80000000u, exponent = h >> 10 & 31, part = h & 1023;
-	union { uint32_t u; float f; } v;
-
-	if (!exponent) {
-		v.f = (float)(int32_t)part / 16777216.0f;
-		v.u |= sign;
-	} else {
-		v.u = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | part << 13;
-	}
-	return v.f;
 }
 
 /* Weight i of all, in row o. */
 static inline float weight(const narrow *w, int32_t o, int32_t i)
 {
-	return w->scale ? w->scale[o] * (float)w->code[i] : from_half(w->half[i]);
+	return w->bytes.scale ? w->bytes.scale[o] * (float)w->bytes.code[i] : cop_from_half(w->half[i]);
 }
 
 static void fc(const cop_call *c, narrow w)
@@ -89,7 +74,7 @@ static void conv(const cop_call *call, narrow w)
 			}
 }
 
-void cop_fc_bytes(const cop_call *c) { fc(c, bytes_of(c->buf[2], c->k[FK_OUT])); }
-void cop_fc_half(const cop_call *c) { fc(c, half_of(c->buf[2])); }
-void cop_conv_bytes(const cop_call *c) { conv(c, bytes_of(c->buf[2], c->k[CK_O])); }
-void cop_conv_half(const cop_call *c) { conv(c, half_of(c->buf[2])); }
+void cop_fc_bytes(const cop_call *c) { fc(c, narrow_of(c->buf[2], c->k[FK_OUT])); }
+void cop_fc_half(const cop_call *c) { fc(c, halves_of(c->buf[2])); }
+void cop_conv_bytes(const cop_call *c) { conv(c, narrow_of(c->buf[2], c->k[CK_O])); }
+void cop_conv_half(const cop_call *c) { conv(c, halves_of(c->buf[2])); }

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * blob.h - where the parts of an encoded weight lie, for the kernels that read it in place and for whoever makes, checks and counts it.
+ * A blob is little-endian, 4-byte aligned, and may lie in flash; it was checked when it was loaded. A weight is a matrix here: rows are
+ * output channels, cols all the rest.
+ *
+ * palette  u32 levels, u32 bits (1, 2, 4, 8); f32 codebook[levels]; codes packed from the low bits up, each row starting at a byte
+ * sparse   u32 rows, u32 levels (0: f32 values); f32 codebook[levels] with entry 0 = 0 (the filler);
+ *          u32 start[rows+1]: entry index at which each row begins;
+ *          u8 gap[entries], padded to 4: distance to the previous kept element of the row, less one (first: from -1);
+ *          u8 code[entries] padded to 4, or f32 value[entries]. A gap over 255 is bridged by a filler entry.
+ * bytes    f32 scale[rows]; i8 code[rows*cols], padded to 4: w = scale * code
+ * half     u16[rows*cols], IEEE binary16, padded to 4
+ */
+#ifndef COP_BLOB_H
+#define COP_BLOB_H
+
+#include "kernel/kernel.h"
+
+typedef struct cop_palette_blob { const float *book; const uint8_t *codes; int32_t levels, bits, stride; } cop_palette_blob; /* stride: bytes of a row */
+typedef struct cop_sparse_blob {
+	const float *book;
+	const uint32_t *start;      /* [rows+1] */
+	const uint8_t *gap, *code;  /* [start[rows]] */
+	const float *value;         /* the same without a codebook; else 0 */
+	int32_t levels;
+} cop_sparse_blob;
+typedef struct cop_bytes_blob { const float *scale; const int8_t *code; } cop_bytes_blob;
+
+static inline int32_t cop_palette_stride(int32_t cols, int32_t bits) { return (int32_t)(((int64_t)cols * bits + 7) / 8); }
+
+static inline cop_palette_blob cop_palette_of(const void *blob, int32_t cols)
+{
+	const uint32_t *head = blob;
+	cop_palette_blob p = {(const float *)(head + 2), (const uint8_t *)(head + 2 + head[0]), (int32_t)head[0], (int32_t)head[1], 0};
+
+	p.stride = cop_palette_stride(cols, p.bits);
+	return p;
+}
+
+static inline int32_t cop_palette_code(const cop_palette_blob *p, int32_t row, int32_t col)
+{
+	int32_t bit = col * p->bits;
+	return p->codes[(int64_t)row * p->stride + (bit >> 3)] >> (bit & 7) & ((1 << p->bits) - 1);
+}
+
+static inline cop_sparse_blob cop_sparse_of(const void *blob)
+{
+	const uint32_t *head = blob;
+	uint32_t rows = head[0], levels = head[1];
+	cop_sparse_blob s = {(const float *)(head + 2), head + 2 + levels, 0, 0, 0, (int32_t)levels};
+
+	s.gap = (const uint8_t *)(s.start + rows + 1);
+	s.code = s.gap + ((s.start[rows] + 3) & ~3u);
+	s.value = levels ? 0 : (const float *)(const void *)s.code;
+	return s;
+}
+
+static inline cop_bytes_blob cop_bytes_of(const void *blob, int32_t rows)
+{
+	cop_bytes_blob b = {blob, (const int8_t *)((const float *)blob + rows)};
+	return b;
+}
+
+/* IEEE 754 binary16, subnormals included. */
+static inline float cop_from_half(uint32_t h)
+{
+	uint32_t sign = h << 16 & 0x80000000u, exponent = h >> 10 & 31, part = h & 1023;
+	union { uint32_t u; float f; } v;
+
+	if (!exponent) {
+		v.f = (float)(int32_t)part / 16777216.0f;
+		v.u |= sign;
+	} else {
+		v.u = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | part << 13;
+	}
+	return v.f;
+}
+
+#endif
