@@ -135,7 +135,8 @@ static cop_graph *net(cop_ctx *cx, const reader *r, const cop_type *t, const voi
 
 	for (int i = 0; i < LEN(bias); i++) bias[i] = 0.125f * (float)i;
 	OK(cx, cop__graph_new(&g, cx, "net"));
-	cop_vid x = cop__input(g, "x", &xt), v = cop__data_borrow(g, COP_PARAM, "w", t, w), b = cop__data(g, COP_PARAM, "b", &bt, bias);
+	cop_vid x = cop__input(g, "x", &xt), v = cop__data(g, COP_PARAM, "w", t, w), b = cop__data(g, COP_PARAM, "b", &bt, bias);
+	g->value[v].data = w; /* where it lies: what reads on is seen */
 	*n = cop__node(g, r->op, r->op == OP_fc ? (const void *)&fc : &conv, 3, (const cop_vid[]){x, v, b});
 	OK(cx, cop__output(g, cop__res(g, *n, 0), "y"));
 	return g;
