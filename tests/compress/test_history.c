@@ -140,6 +140,7 @@ static void pieces(void **state)
 	OK(*state, cop__history_end(&h, known_keep, &one));
 	OK(*state, cop__history_end(&back, known_keep, &two_runs));
 	assert_string_equal(one.json, two_runs.json);
+	assert_null(strstr(strstr(one.json, "\"epoch\":") + 1, "\"epoch\":")); /* within an epoch nothing is noted */
 	OK(*state, cop__story_read(&one.story, *state, one.json, strlen(one.json)));
 	const cop_story *s = &one.story;
 	assert_string_equal(s->recipe, "na\"me");

@@ -245,7 +245,8 @@ static const char history[] = "{\"recipe\":\"re<c>ipe\",\"run\":{\"data\":\"digi
 	"\"before\":{\"accuracy\":0.95,\"parameters\":21,\"nonzero\":21,\"macs\":18,\"file_bytes\":300,\"flash_bytes\":84,\"ram_bytes\":40,\"energy_nj\":3,\"microseconds\":4},"
 	"\"after\":{\"accuracy\":0.925,\"parameters\":999,\"microseconds\":2},"
 	"\"stages\":[{\"stage\":\"prune\",\"accuracy\":[0.9,0.8],\"bytes\":[300,200],\"kept\":true,\"why\":\"\",\"seconds\":1.5},"
-	"{\"stage\":\"share\",\"accuracy\":[0.8,0.7],\"bytes\":[200,100],\"kept\":false,\"why\":\"it cost too much\",\"seconds\":2}],"
+	"{\"stage\":\"share\",\"accuracy\":[0.8,0.7],\"bytes\":[200,100],\"kept\":false,\"why\":\"it cost too much\",\"seconds\":2},"
+	"{\"stage\":\"encode\",\"accuracy\":[0.8,0.8],\"bytes\":[200,50],\"kept\":true,\"why\":\"\",\"seconds\":0}],"
 	"\"curve\":[{\"stage\":\"prune\",\"epoch\":1,\"loss\":2.5,\"accuracy\":-1},{\"stage\":\"prune\",\"epoch\":1,\"loss\":2,\"accuracy\":0.5},{\"stage\":\"prune\",\"epoch\":2,\"loss\":1,\"accuracy\":-1},"
 	"{\"stage\":\"prune\",\"epoch\":3,\"loss\":0.5,\"accuracy\":0.75},{\"stage\":\"share\",\"epoch\":4,\"loss\":0.25,\"accuracy\":0.8},{\"stage\":\"share\",\"epoch\":1,\"loss\":0.125,\"accuracy\":0.85}],"
 	"\"layers\":[{\"name\":\"a'\\\"b;c\",\"count\":12,\"nonzero\":6,\"range\":6.5,\"bytes\":20,\"before\":[3,2],\"after\":[1]},{\"name\":\"b.w\",\"count\":6,\"nonzero\":6,\"range\":1,\"bytes\":24,\"before\":[],\"after\":[]},"
@@ -295,7 +296,7 @@ static const char *report(cop_ctx *cx, const char *json, const char *check)
 
 static void whole_page(void **state)
 {
-	static const char *const want[] = {"<!doctype html>", "<title>two &lt;layers></title>", "<h1>two &lt;layers></h1>", "Recipe re&lt;c>ipe: 1 of 2 stages kept</p>",
+	static const char *const want[] = {"<!doctype html>", "<title>two &lt;layers></title>", "<h1>two &lt;layers></h1>", "Recipe re&lt;c>ipe: 2 of 3 stages kept</p>",
 		"Data set digits &amp; co. Made on 2026-01-02. Seed 0.<br><code>coppice compress --x &quot;y&quot;</code></p>", "<b>92.50 %</b><span>of the test set right; before: 95.00 %",
 		"<b>66.7 %</b><span>of 21 parameters", "<h2>Before and after</h2>", "<td class=\"worse\">-2.50 points</td>", "not zero</td><td class=\"n\">21</td><td class=\"n\">14</td>",
 		"&micro;s</td><td class=\"n\">4</td><td class=\"n\">2</td>", "<h2>What was tried</h2>", "1. prune", "2. share", "it cost too much", "<h2>Where it went</h2>",
