@@ -13,14 +13,17 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* By its first bytes; folder: where an ONNX model's external data may lie. */
-static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args)
+/* By its first bytes; folder: where an ONNX model's external data may lie. ours: the same bytes if a reader may take them over, and then
+ * becomes NULL. */
+static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args, void **ours)
 {
 	bool cop = cop__is_cop(bytes, size), tflite = !cop && cop__is_tflite(bytes, size);
+	void *given = ours ? *ours : NULL;
 
 	*out = NULL;
 	if (args && (args->n_dim || args->n_shape) && (cop || tflite || cop__is_network(bytes, size)))
 		return cop__error(cx, COP_ARG, "%s: --dim and --shape are for .onnx models that leave dimensions open; this file fixes all of them", file);
+	if (cop && ours) return *ours = NULL, cop__model_take(out, cx, file, given, size);
 	if (cop) return cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
 	if (tflite) return cop__tflite_read(out, cx, file, bytes, size);
 	if (cop__is_network(bytes, size)) return cop_network_read(out, cx, file, bytes, size, args ? args->seed : 0);
@@ -35,7 +38,7 @@ cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_
 	COP_NEED(cx, out);
 	*out = NULL;
 	COP_NEED(cx, bytes);
-	return read_any(out, cx, "model", NULL, bytes, size, NULL);
+	return read_any(out, cx, "model", NULL, bytes, size, NULL, NULL);
 }
 
 cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, const cop_import_args *args)
@@ -52,7 +55,7 @@ cop_status cop_model_import(cop_graph **out, cop_ctx *cx, const char *path, cons
 	if (strlen(path) >= sizeof folder) return cop__error(cx, COP_ARG, "the path of a model is longer than %zu characters", sizeof folder);
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
 	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
-	cop_status st = read_any(out, cx, path, slash == path ? "/" : folder, bytes, size, args);
+	cop_status st = read_any(out, cx, path, slash == path ? "/" : folder, bytes, size, args, &bytes);
 	cop_free(cx, bytes);
 	return st;
 }

@@ -149,6 +149,11 @@ typedef struct reader {
 	const char *file;
 	const uint8_t *start, *p, *end;
 	int64_t budget; /* bytes of weights still allowed */
+	cop_contents *whole; /* the file's bytes, if weights may stay in them */
+	uint8_t *to;         /* from here to p they are not needed any more */
+	size_t kept;         /* how many of them are weights now */
+	cop_vid last;        /* the value of the last blob, and its index */
+	uint32_t last_index;
 } reader;
 
 static cop_status bad(const reader *r, const char *what)
@@ -227,12 +232,55 @@ static cop_status get_text(reader *r, uint32_t *blobs)
 	return bad(r, "the text ends without a line 'blobs'");
 }
 
-/* The index-th constant, parameter or state. */
-static cop_vid leaf(const cop_graph *g, uint32_t index)
+/* The index-th constant, parameter or state: from the last one on, where they come in order. */
+static cop_vid leaf(reader *r, uint32_t index)
 {
-	for (int32_t v = 1; v <= g->n_value; v++)
-		if (g->value[v].role >= COP_CONST && index-- == 0) return (cop_vid)v;
+	cop_vid v = r->last && index > r->last_index ? r->last : 0;
+	uint32_t left = v ? index - r->last_index - 1 : index;
+
+	for (v++; v <= (cop_vid)r->g->n_value; v++)
+		if (r->g->value[v].role >= COP_CONST && left-- == 0) return r->last_index = index, r->last = v;
 	return 0;
+}
+
+enum { ALIGN = 64, SLACK = 64, SHORT = 4096 }; /* SHORT: what is not worth a place in the file's bytes */
+
+/* Where a weight that is stored as it is may stay: moved towards the file's beginning, to a multiple of 64 bytes, over the text and the
+ * heads that have been read. NULL: it has to be copied. */
+static uint8_t *place_of(const reader *r, uint32_t codec, size_t bytes, size_t len)
+{
+	if (!r->whole || codec != COP_CODEC_RAW || bytes != len || len < SHORT) return NULL;
+	size_t skip = (size_t)-(uintptr_t)r->to & (ALIGN - 1);
+	return skip <= (size_t)(r->p - r->to) && (size_t)(r->end - r->to) >= skip + len + SLACK ? r->to + skip : NULL;
+}
+
+static cop_status keep(reader *r, cop_vid v, const char *where, uint8_t *place, size_t len)
+{
+	const cop_type *t = cop__t(r->g, v);
+
+	memmove(place, r->p, len);
+	if (t->enc != COP_DENSE) COP_TRY(cop__blob_check(r->cx, where, t, place));
+	cop_contents *c = cop__contents_part(r->whole, place);
+	if (!c) return COP_NOMEM;
+	cop__put_contents(r->g, v, c);
+	r->to = place + len;
+	r->kept += len;
+	return COP_OK;
+}
+
+/* Of a file that is coded for the most part, the few weights that are not are copied after all, so that the rest of it goes. */
+static cop_status copy_few(reader *r, size_t size)
+{
+	for (cop_vid v = 1; r->kept < size / 2 && v <= (cop_vid)r->g->n_value; v++) {
+		const cop_value *x = &r->g->value[v];
+		size_t bytes = cop_type_bytes(&x->type);
+		if (!x->held || x->held->whole != r->whole) continue;
+		cop_contents *c = cop__contents_new(r->cx, bytes);
+		if (!c) return COP_NOMEM;
+		memcpy(c->bytes, x->data, bytes);
+		cop__put_contents(r->g, v, c);
+	}
+	return COP_OK;
 }
 
 static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
@@ -246,6 +294,8 @@ static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
 	if (bytes > INT32_MAX || (r->budget -= (int64_t)bytes) < 0)
 		return cop__error(
 		        r->cx, COP_FORMAT, "%s: so short a file cannot hold a tensor of %zu bytes", where, bytes);
+	uint8_t *place = place_of(r, codec, bytes, len);
+	if (place) return keep(r, v, where, place, len);
 	void *data = cop__own(r->g, v);
 	return data ? cop__restore(data, r->cx, where, &x->type, codec, r->p, len) : COP_NOMEM;
 }
@@ -257,7 +307,7 @@ static cop_status get_blob(reader *r)
 
 	if (!cop__var_get(&r->p, r->end, &index) || !cop__var_get(&r->p, r->end, &len) || r->end - r->p < 5)
 		return bad(r, "the file is cut short in the head of a tensor");
-	cop_vid v = leaf(r->g, index);
+	cop_vid v = leaf(r, index);
 	uint32_t codec = *r->p++;
 	if (!v) return bad(r, "a tensor is stored for which the text has no value");
 	if ((uint64_t)(r->end - r->p) < (uint64_t)len + 4)
@@ -302,17 +352,36 @@ static cop_status read_all(reader *r, cop_number *number, int n_number, int *fou
 	return all_there(r);
 }
 
+static reader reader_of(cop_ctx *cx, const char *file, const void *bytes, size_t size)
+{
+	return (reader){.cx = cx, .file = file, .start = bytes, .p = bytes, .end = (const uint8_t *)bytes + size,
+		.budget = MOST_FREE + (int64_t)size * 4 * COP_RANGE_MOST}; /* what cop__stored_enough allows all tensors together */
+}
+
 cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size,
         cop_number *number, int n_number, int *found)
 {
-	reader r = {.cx = cx, .file = file, .start = bytes, .p = bytes, .end = (const uint8_t *)bytes + size};
+	reader r = reader_of(cx, file, bytes, size);
 
-	r.budget = MOST_FREE +
-	           (int64_t)size * 4 * COP_RANGE_MOST; /* what cop__stored_enough allows all tensors together */
 	if (found) *found = 0;
 	cop_status st = read_all(&r, number, n_number, found);
 	if (!st) st = cop__check_contents(r.g);
 	if (st) cop_graph_free(r.g), r.g = NULL;
+	*out = r.g;
+	return st;
+}
+
+cop_status cop__model_take(cop_graph **out, cop_ctx *cx, const char *file, void *bytes, size_t size)
+{
+	reader r = reader_of(cx, file, bytes, size);
+	cop_status st = (r.whole = cop__contents_adopt(cx, r.to = bytes)) ? COP_OK : COP_NOMEM;
+
+	if (st) cop__free(cx, bytes);
+	else st = read_all(&r, NULL, 0, NULL);
+	if (!st) st = copy_few(&r, size);
+	if (!st) st = cop__check_contents(r.g);
+	if (st) cop_graph_free(r.g), r.g = NULL;
+	cop__contents_drop(r.whole);
 	*out = r.g;
 	return st;
 }

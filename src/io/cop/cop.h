@@ -28,5 +28,7 @@ bool cop__is_cop(const uint8_t *bytes, size_t size); /* by its first bytes, of w
 /* file is for messages. Numbers the file has are filled in by name; *found counts them (NULL: nobody asks). */
 cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size,
         cop_number *number, int n_number, int *found);
+/* The same of bytes of cop__alloc, which are taken over, after a failure too: weights that are stored as they are stay in them, uncopied. */
+cop_status cop__model_take(cop_graph **out, cop_ctx *cx, const char *file, void *bytes, size_t size);
 
 #endif
