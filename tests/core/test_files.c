@@ -122,6 +122,57 @@ static void can_write(void **state)
 	leave();
 }
 
+static cop_status put(void *ud, const void *bytes, size_t size)
+{
+	cop__text_bytes(ud, bytes, size);
+	cop__text_add(ud, "|");
+	return COP_OK;
+}
+
+/* Text and large pieces in their order; few bytes are copied into the text. */
+static void ropes(void **state)
+{
+	enum { LARGE = 5000 };
+	char x[LARGE + 1] = {0}, y[LARGE + 1] = {0}, want[4 * LARGE];
+	cop_ctx *cx = new_ctx();
+	cop_rope r;
+	cop_text got;
+	(void)state;
+
+	memset(x, 'x', LARGE);
+	memset(y, 'y', LARGE);
+	enter();
+	cop__text_init(&got, cx);
+	for (int first = 0; first < 2; first++) {
+		got.len = 0;
+		cop__rope_init(&r, cx);
+		if (!first) cop__text_add(&r.text, "head");
+		cop__rope_refer(&r, x, LARGE);
+		cop__rope_refer(&r, y, LARGE);
+		cop__rope_refer(&r, "few", 3);
+		cop__text_add(&r.text, "text");
+		if (first) cop__rope_refer(&r, x, LARGE);
+		OK(cx, cop__rope_write(&r, put, &got));
+		snprintf(want, sizeof want, first ? "%s|%s|fewtext|%s|" : "head|%s|%s|fewtext|", x, y, x);
+		assert_string_equal(got.data, want);
+		assert_int_equal(cop__rope_size(&r), got.len - 4);
+		OK(cx, cop__rope_save(cx, "rope", &r));
+		snprintf(want, sizeof want, first ? "%s%sfewtext%s" : "head%s%sfewtext", x, y, x);
+		holds(cx, "rope", want);
+		assert_int_equal(cop__rope_save(cx, "nowhere/rope", &r), COP_IO);
+		assert_non_null(strstr(cop_error_text(cx), "nowhere/rope"));
+		cop_error_clear(cx);
+		r.text.status = COP_NOMEM; /* what failed before is not written */
+		assert_int_equal(cop__rope_save(cx, "rope", &r), COP_NOMEM);
+		holds(cx, "rope", want);
+		cop__rope_free(&r);
+	}
+	assert_int_equal(files_here(), 1);
+	cop__text_free(&got);
+	cop_ctx_free(cx);
+	leave();
+}
+
 /* One of them fails: none is replaced, and nothing stays beside. */
 static void files_together(void **state)
 {
@@ -175,7 +226,7 @@ static void pipes(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(links_and_modes), cmocka_unit_test(same_file), cmocka_unit_test(can_write), cmocka_unit_test(files_together),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(links_and_modes), cmocka_unit_test(same_file), cmocka_unit_test(can_write), cmocka_unit_test(files_together), cmocka_unit_test(ropes),
 		cmocka_unit_test(pipes)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

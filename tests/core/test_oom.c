@@ -123,6 +123,25 @@ static cop_status passes(cop_ctx *cx)
 	return st;
 }
 
+/* Weights that graphs share, written in one of them. */
+static cop_status shared(cop_ctx *cx)
+{
+	cop_graph *g, *line = NULL, *train = NULL;
+	cop_zoo_args z = {.batch = 1, .seed = 1, .classes = 3, .height = 4, .width = 4, .channels = 1};
+	cop_tensor t;
+
+	COP_TRY(cop_zoo_build(&g, cx, "mlp-16x5x3", &z));
+	cop_status st = cop_graph_outline(&line, g);
+	if (!st) st = cop_graph_train(&train, g, "update=adam");
+	if (!st) st = cop_graph_edit(train, cop_graph_weight(train, 0), &t);
+	if (!st) st = cop_graph_apply_in_place(&line, "to_infer fuse");
+	if (!st) st = cop_graph_apply_in_place(&g, "batch:n=2 to_infer fold_bn fuse dce");
+	cop_graph_free(train);
+	cop_graph_free(line);
+	cop_graph_free(g);
+	return st;
+}
+
 static cop_status score(cop_ctx *cx)
 {
 	cop_graph *g;
@@ -194,7 +213,7 @@ static cop_status emit(cop_ctx *cx)
 
 /* stride: the recipe allocates thousands of times. */
 static const struct { const char *name; cop_status (*run)(cop_ctx *cx); int stride; const char *part; } ways[] = { /* part: what it needs of the optional ones */
-	{"zoo", zoo, 1, NULL}, {"text", text, 1, NULL}, {"step", step, 1, NULL}, {"passes", passes, 1, NULL}, {"eval", score, 1, NULL}, {"file", file, 1, "jansson"}, {"train", train, 1, NULL},
+	{"zoo", zoo, 1, NULL}, {"text", text, 1, NULL}, {"step", step, 1, NULL}, {"passes", passes, 1, NULL}, {"shared", shared, 1, NULL}, {"eval", score, 1, NULL}, {"file", file, 1, "jansson"}, {"train", train, 1, NULL},
 	{"emit", emit, 1, NULL}, {"recipe", recipe, 7, "yaml"},
 };
 
