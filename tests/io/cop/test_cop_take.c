@@ -85,12 +85,14 @@ static cop_graph *mixed(cop_ctx *cx)
 }
 
 /* So many, with so short names, that there is not room for each at a multiple of 64. */
+static int how_many = 60;
+
 static cop_graph *many(cop_ctx *cx)
 {
 	cop_graph *g = empty(cx);
-	char name[8];
+	char name[16];
 
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < how_many; i++) {
 		snprintf(name, sizeof name, "%c%d", 'a' + i % 26, i);
 		add(g, name, 1025, 0);
 	}
@@ -171,6 +173,24 @@ static void stay(void **state)
 	}
 }
 
+/* However many there are: at some number the room ends where the file does. */
+static void to_the_end(void **state)
+{
+	(void)state;
+	for (how_many = 1; how_many < 60; how_many++) {
+		cop_ctx *cx = counting();
+		size_t size;
+		char *file = file_of(&size, many, cx);
+		cop_graph *want, *g;
+		OK(cx, cop__model_read(&want, cx, "f", file, size, NULL, 0, NULL));
+		OK(cx, cop__model_take(&g, cx, "f", file, size));
+		same(want, g, file, size);
+		cop_graph_free(want);
+		cop_graph_free(g);
+		all_given_back(cx);
+	}
+}
+
 /* One byte other, or the end missing: the same sentence, whichever way it is read. */
 static void damage(void **state)
 {
@@ -221,6 +241,6 @@ static void no_memory(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(stay), cmocka_unit_test(damage), cmocka_unit_test(no_memory)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(stay), cmocka_unit_test(to_the_end), cmocka_unit_test(damage), cmocka_unit_test(no_memory)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
