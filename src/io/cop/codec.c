@@ -223,12 +223,12 @@ static bool hopeless(const cop_codes *c)
 /* The same of dense numbers, before there are codes of them: more than a codebook has room for, and few zeros. */
 static bool all_differ(const float *w, int64_t count)
 {
-	uint32_t seen[4 * COP_MAX_LEVELS] = {0}, u;
+	uint32_t seen[4 * COP_MAX_LEVELS] = {0};
 	int64_t zeros = 0;
 	int levels = 0;
 
 	for (int64_t i = 0; i < count; i++) {
-		memcpy(&u, &w[i], 4);
+		uint32_t u = cop__bits_of(w[i]);
 		zeros += !u;
 		if (!u || levels == COP_MAX_LEVELS) continue;
 		uint32_t s = u * 2654435761u >> 22;

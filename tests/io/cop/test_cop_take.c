@@ -53,7 +53,7 @@ static void add_half(cop_graph *g, const char *name, int32_t n)
 	float *w = calloc((size_t)n, sizeof *w);
 	void *blob;
 
-	OK(g->cx, cop__encode_narrow(&blob, &t.enc_bytes, g->cx, COP_HALF, w, NULL, NULL, 1, n));
+	OK(g->cx, cop__encode(&blob, &t.enc_bytes, g->cx, COP_HALF, w, 1, n));
 	t.enc = COP_HALF;
 	assert_true(cop__data(g, COP_PARAM, name, &t, blob));
 	cop__free(g->cx, blob);
