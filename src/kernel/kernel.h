@@ -117,7 +117,9 @@ enum { NK_ROWS, NK_C, NK_CHUNKS, NK_EPS, NK_MOM, NK_LO, NK_HI, NK_WORDS };
 
 /* softmax, softmax_grad   y | x;  dx | dy y                          over the last axis
  * xent      loss[1] | logits labels(i32[n])   mean over rows whose label is >= 0; SMOOTH: label smoothing
- * xent_grad dlogits | logits labels dloss[1] */
+ * xent_grad dlogits | logits labels dloss[1]
+ * softxent  loss[1] | logits target   -sum t log softmax(logits), mean over rows whose target is not all 0; target has their shape
+ * softxent_grad dlogits | logits target dloss[1] */
 enum { SK_ROWS, SK_C, SK_SMOOTH, SK_WORDS };
 
 /* mse       loss[1] | x target  mean over COUNT;   mse_grad  dx | x target dloss[1]

@@ -202,6 +202,80 @@ const cop_op cop_op_xent_grad = {
         .sample = xent_grad_sample,
 };
 
+/* ---- softxent: logits target, a distribution for each row ---- */
+
+static cop_status need_target(const cop_graph *g, cop_nid n)
+{
+	COP_TRY(cop__need(g, n, 0, COP_F32, 2));
+	COP_TRY(cop__need(g, n, 1, COP_F32, 2));
+	return cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1)) ? COP_OK : cop__fail(g, COP_SHAPE, n, "logits and target have different shapes");
+}
+
+static cop_status softxent_infer(cop_graph *g, cop_nid n)
+{
+	COP_TRY(need_target(g, n));
+	return cop__set_out(g, n, 0, COP_F32, 1, DIMS(1));
+}
+
+/* The target is given: nothing is learnt of it. */
+static cop_status softxent_grad(cop_grad *d, cop_nid n)
+{
+	cop_graph *g = cop__grad_graph(d);
+	return cop__grad_put(d, cop__arg(g, n, 0), OP_softxent_grad, NULL,
+	        VIDS(cop__arg(g, n, 0), cop__arg(g, n, 1), cop__grad_of(d, cop__res(g, n, 0))));
+}
+
+static cop_nid softxent_sample(cop_graph *g, int which)
+{
+	if (which >= LEN(shape)) return 0;
+	return cop__node(g, OP_softxent, NULL,
+	        VIDS(cop__sample_input(g, "x", 2, shape[which]), cop__sample_input(g, "t", 2, shape[which])));
+}
+
+const cop_op cop_op_softxent = {
+        .name = "softxent",
+        .attrs = "",
+        .min_in = 2,
+        .max_in = 2,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = softxent_infer,
+        .grad = softxent_grad,
+        .cost = cost,
+        .words = softmax_words,
+        .sample = softxent_sample,
+};
+
+static cop_status softxent_grad_infer(cop_graph *g, cop_nid n)
+{
+	COP_TRY(need_target(g, n));
+	COP_TRY(need_scalar(g, n, 2));
+	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
+}
+
+static cop_nid softxent_grad_sample(cop_graph *g, int which)
+{
+	if (which >= LEN(shape)) return 0;
+	return cop__node(g, OP_softxent_grad, NULL,
+	        VIDS(cop__sample_input(g, "x", 2, shape[which]), cop__sample_input(g, "t", 2, shape[which]),
+	                cop__sample_input(g, "dloss", 1, DIMS(1))));
+}
+
+const cop_op cop_op_softxent_grad = {
+        .name = "softxent_grad",
+        .attrs = "",
+        .min_in = 3,
+        .max_in = 3,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = softxent_grad_infer,
+        .cost = cost,
+        .words = softmax_words,
+        .sample = softxent_grad_sample,
+};
+
 /* ---- mse: x target ---- */
 
 static cop_status mse_infer(cop_graph *g, cop_nid n)

@@ -31,6 +31,15 @@ typedef struct cop_policy {
 	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model); /* at the end: the model has the weights of the last step */
 } cop_policy;
 
+/* A row of policy.def: a policy that is asked for by name, as "ema:decay=0.999". ud lies in mem. */
+typedef struct cop_policy_row {
+	cop_row row;
+	cop_status (*make)(cop_policy *out, cop_arena *mem, const void *options);
+} cop_policy_row;
+extern const cop_table cop_policies;
+/* "ema:decay=0.999; early:patience=3", at most `most` of them; NULL: none. */
+cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem, const char *text);
+
 /* cop_train with policies; stage names the run in progress lines. What the rule of updates keeps stays in g, for the next training;
  * cop__carry_nothing takes it away. */
 cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a,

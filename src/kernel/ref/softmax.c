@@ -87,3 +87,49 @@ void cop_xent_grad_f32(const cop_call *c)
 			               : scale * (d[j] / sum - (j == label[r] ? 1 - smooth : 0) - smooth / (float)n);
 	}
 }
+
+static float sum_of(const float *t, int32_t n)
+{
+	float sum = 0;
+	for (int32_t j = 0; j < n; j++) sum += t[j];
+	return sum;
+}
+
+/* A row whose target is all 0 does not count, like a sample without a label. */
+static int32_t targeted(const float *t, int32_t rows, int32_t classes)
+{
+	int32_t n = 0;
+	for (int32_t r = 0; r < rows; r++) n += sum_of(t + (size_t)r * (size_t)classes, classes) != 0;
+	return n;
+}
+
+void cop_softxent_f32(const cop_call *c)
+{
+	int32_t n = c->k[SK_C], rows = c->k[SK_ROWS], count = targeted(c->buf[2], rows, n);
+	float loss = 0;
+
+	for (int32_t r = 0; r < rows; r++) {
+		const float *x = (const float *)c->buf[1] + (size_t)r * (size_t)n, *t = (const float *)c->buf[2] + (size_t)r * (size_t)n;
+		float m = largest(x, n), sum = 0, dot = 0;
+		for (int32_t j = 0; j < n; j++) {
+			sum += cop_expf(x[j] - m);
+			if (t[j] != 0) dot += t[j] * (x[j] - m); /* else a class ruled out, a logit of -inf, makes 0 * inf */
+		}
+		loss += sum_of(t, n) * cop_logf(sum) - dot;
+	}
+	*(float *)c->buf[0] = count ? loss / (float)count : 0;
+}
+
+void cop_softxent_grad_f32(const cop_call *c)
+{
+	int32_t n = c->k[SK_C], rows = c->k[SK_ROWS], count = targeted(c->buf[2], rows, n);
+	float scale = count ? *(const float *)c->buf[3] / (float)count : 0;
+
+	for (int32_t r = 0; r < rows; r++) {
+		float *d = (float *)c->buf[0] + (size_t)r * (size_t)n, sum = 0;
+		const float *x = (const float *)c->buf[1] + (size_t)r * (size_t)n, *t = (const float *)c->buf[2] + (size_t)r * (size_t)n;
+		float m = largest(x, n), all = sum_of(t, n);
+		for (int32_t j = 0; j < n; j++) sum += d[j] = cop_expf(x[j] - m);
+		for (int32_t j = 0; j < n; j++) d[j] = scale * (d[j] / sum * all - t[j]);
+	}
+}

@@ -131,3 +131,63 @@ void VN(xent_grad_f32)(const cop_call *c)
 		dx[label[r]] -= (1.0f - smooth) * scale;
 	}
 }
+
+static float row_sum(const float *t, long n)
+{
+	v sum = {0};
+	long i = 0;
+
+	for (; i + VW <= n; i += VW) sum += LD(t + i);
+	if (i < n) sum += ldn(t + i, n - i);
+	return vsum(sum);
+}
+
+/* log sum e^x sum t - sum t x, measured from the largest x; where t is 0 its x does not count, not even -inf */
+static float row_soft(const float *x, const float *t, long n)
+{
+	const float top = row_max(x, n);
+	const v shift = splat(top);
+	v sum = {0}, dot = {0};
+
+	for (long i = 0; i < n; i += VW) {
+		const long left = lmin(VW, n - i);
+		const v w = ldn(t + i, left);
+		sum += exp_lanes(x + i, shift, left);
+		dot += (v)((vi)(w * (ldn(x + i, left) - shift)) & (w != (v){0}));
+	}
+	return cop_logf(vsum(sum)) * row_sum(t, n) - vsum(dot);
+}
+
+static int32_t targeted(const float *t, const int32_t *k)
+{
+	int32_t n = 0;
+
+	for (long r = 0; r < k[SK_ROWS]; r++) n += row_sum(t + r * k[SK_C], k[SK_C]) != 0;
+	return n ? n : 1;
+}
+
+void VN(softxent_f32)(const cop_call *c)
+{
+	const int32_t *k = c->k;
+	const float *x = c->buf[1], *t = c->buf[2];
+	float sum = 0;
+
+	for (long r = 0; r < k[SK_ROWS]; r++) sum += row_soft(x + r * k[SK_C], t + r * k[SK_C], k[SK_C]);
+	*(float *)c->buf[0] = sum / (float)targeted(t, k);
+}
+
+void VN(softxent_grad_f32)(const cop_call *c)
+{
+	const int32_t *k = c->k, to = cop_to(c, k[SK_ROWS], 1);
+	const float *all = c->buf[2], scale = *(const float *)c->buf[3] / (float)targeted(all, k);
+	const long n = k[SK_C];
+
+	for (long r = cop_from(c, k[SK_ROWS], 1); r < to; r++) {
+		const float *t = all + r * n;
+		float *dx = (float *)c->buf[0] + r * n;
+		const v part = splat(row_sum(t, n)), each = splat(scale);
+
+		softmax_row(dx, (const float *)c->buf[1] + r * n, n);
+		for (long i = 0; i < n; i += VW) put(dx + i, (ldn(dx + i, lmin(VW, n - i)) * part - ldn(t + i, lmin(VW, n - i))) * each, lmin(VW, n - i));
+	}
+}

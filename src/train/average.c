@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * average - see policy/average.h.
+ */
+#include "train/policy/average.h"
+
+static bool changes(const cop_graph *g, int32_t v, bool means)
+{
+	const cop_value *x = &g->value[v];
+	bool written = false;
+
+	if (x->type.dtype != COP_F32 || x->type.enc != COP_DENSE) return false;
+	if (x->role == COP_PARAM) return true;
+	for (int32_t n = 1; means && x->role == COP_STATE && !x->of && n <= g->n_node; n++)
+		for (int i = 0; i < g->node[n].n_in; i++) written |= g->node[n].in[i] == (cop_vid)v; /* bn reads its running mean and variance */
+	return written;
+}
+
+cop_status cop__averages_build(cop_averages *a, cop_arena *mem, cop_build *b, const char *what, bool means)
+{
+	const cop_graph *g = cop__build_model(b);
+	char name[COP_FOLLOWER];
+
+	*a = (cop_averages){.at = cop__arena_get(mem, sizeof *a->at * (size_t)(g->n_value + 1))};
+	if (!a->at) return COP_NOMEM;
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (!changes(g, v, means)) continue;
+		COP_TRY(cop__follower_name(name, mem->cx, x->name, what));
+		cop_average one = {.name = cop__arena_str(mem, x->name, strlen(x->name)), .w = cop__build_value(b, x->name), .mean = cop__build_state(b, name, &x->type, x->data, x->name)};
+		if (!one.name || !one.w || !one.mean) return COP_NOMEM;
+		a->at[a->n++] = one;
+	}
+	return COP_OK;
+}
+
+/* Both tensors of one; false where the weight is computed: then there is nothing to average. */
+static bool pair(const cop_average *a, const cop_trainer *t, float **w, float **mean, int64_t *n)
+{
+	const cop_graph *g = cop__trainer_graph(t);
+	cop_vid v = cop__find(g, a->name);
+	cop_tensor x, m;
+
+	if (!v || g->value[v].producer || cop__trainer_tensor(t, a->w, &x) || cop__trainer_tensor(t, a->mean, &m)) return false;
+	*w = x.data;
+	*mean = m.data;
+	*n = cop_type_count(&x.type);
+	return true;
+}
+
+cop_status cop__averages_move(const cop_averages *a, const cop_trainer *t, float part)
+{
+	float *w, *mean;
+	int64_t n;
+
+	for (int32_t i = 0; i < a->n; i++)
+		for (int64_t j = 0; pair(&a->at[i], t, &w, &mean, &n) && j < n;)
+			for (; j < n; j++) mean[j] += part * (w[j] - mean[j]);
+	return COP_OK;
+}
+
+cop_status cop__averages_back(const cop_averages *a, const cop_trainer *t)
+{
+	float *w, *mean;
+	int64_t n;
+
+	for (int32_t i = 0; i < a->n; i++)
+		if (pair(&a->at[i], t, &w, &mean, &n)) memcpy(w, mean, sizeof *w * (size_t)n);
+	return COP_OK;
+}
+
+cop_status cop__averages_bake(const cop_averages *a, const cop_trainer *t, cop_graph *model)
+{
+	float *w, *mean;
+	int64_t n;
+
+	for (int32_t i = 0; i < a->n; i++) {
+		cop_vid v = cop__find(model, a->at[i].name);
+		if (!v || !pair(&a->at[i], t, &w, &mean, &n) || cop_type_count(cop__t(model, v)) != n) continue;
+		float *own = cop__own(model, v);
+		if (!own) return COP_NOMEM;
+		memcpy(own, mean, sizeof *own * (size_t)n);
+	}
+	return COP_OK;
+}

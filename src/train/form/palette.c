@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * palette - weight sharing (arXiv 1510.00149, section 3): the weights of a layer that are not zero are clustered, each then is its cluster's
+ * centroid, and the centroids are trained on. Code 0 is the zero of pruned weights and never moves.
+ *
+ * The weight is the result of a `palette` node over the PARAM "<weight>.codebook" and the CONST "<weight>.codes", so its gradient is summed by code.
+ */
+#include "train/form/palette.h"
+#include "op/op.h"
+#include "train/build.h"
+
+#include <math.h>
+
+static const cop_option table[] = {
+	COP_OPT_WHOLE(cop_palette_options, levels, 2, 256, "32", "different values, the zero among them"),
+	COP_OPT_END,
+};
+
+/* Nearest of k ascending centroids. */
+static int nearest(const float *c, int32_t k, float v)
+{
+	int lo = 0, hi = k - 1;
+
+	while (hi - lo > 1) {
+		int mid = (lo + hi) / 2;
+		if (c[mid] <= v) lo = mid;
+		else hi = mid;
+	}
+	return lo < hi && fabsf(v - c[hi]) < fabsf(v - c[lo]) ? hi : lo;
+}
+
+int cop__kmeans(float *c, uint8_t *code, int32_t k, const float *v, int64_t n)
+{
+	float lo = INFINITY, hi = -INFINITY;
+	int round = 0;
+
+	for (int64_t i = 0; i < n; i++) lo = fminf(lo, v[i]), hi = fmaxf(hi, v[i]);
+	for (int32_t j = 0; j < k; j++) c[j] = k > 1 ? lo + (hi - lo) * (float)j / (float)(k - 1) : (lo + hi) / 2;
+	for (bool moved = true; moved && round < 200; round++) {
+		double sum[256] = {0};
+		int64_t count[256] = {0};
+		moved = round == 0;
+		for (int64_t i = 0; i < n; i++) {
+			int j = nearest(c, k, v[i]);
+			moved |= code[i] != j;
+			code[i] = (uint8_t)j;
+			sum[j] += (double)v[i];
+			count[j]++;
+		}
+		for (int32_t j = 0; j < k; j++)
+			if (count[j]) c[j] = (float)(sum[j] / (double)count[j]); /* stays ascending: clusters are intervals */
+	}
+	return round;
+}
+
+/* codebook[levels] with entry 0 = 0, and codes of all n weights. */
+static cop_status cluster(cop_ctx *cx, float *book, uint8_t *codes, int32_t levels, const float *w, int64_t n)
+{
+	float *kept = cop__alloc(cx, (size_t)n * 4 + 4);
+	uint8_t *code = cop__alloc(cx, (size_t)n + 1);
+	int64_t m = 0;
+
+	if (!kept || !code) return cop__free(cx, kept), cop__free(cx, code), COP_NOMEM;
+	for (int64_t i = 0; i < n; i++)
+		if (w[i] != 0) kept[m++] = w[i];
+	book[0] = 0;
+	if (m) cop__kmeans(book + 1, code, levels - 1, kept, m);
+	m = 0;
+	for (int64_t i = 0; i < n; i++) codes[i] = w[i] != 0 ? (uint8_t)(1 + code[m++]) : 0;
+	cop__free(cx, kept);
+	cop__free(cx, code);
+	return COP_OK;
+}
+
+static cop_vid express(const cop_formed *f, cop_graph *g)
+{
+	const cop_palette_options *a = f->options;
+	const float *w = cop__floats(f->model, f->w);
+	cop_type book_t = cop__type(COP_F32, 1, &a->levels), code_t = *cop__t(f->model, f->w);
+	float book[256];
+
+	code_t.dtype = COP_U8;
+	if (!w) return cop__error(g->cx, COP_ARG, "'%s' has no contents that could be clustered", f->model->value[f->w].name), 0;
+	cop_vid c = cop__latent(f, g, COP_CONST, "codes", &code_t, NULL);
+	uint8_t *codes = c ? cop__own(g, c) : NULL;
+	if (!codes || cluster(g->cx, book, codes, a->levels, w, cop_type_count(&code_t))) return 0;
+	cop_vid b = cop__latent(f, g, COP_PARAM, "codebook", &book_t, book);
+	return cop__apply(g, OP_palette, &(cop_palette_attr){1}, VIDS(b, c));
+}
+
+const cop_form cop_form_palette = {
+	.row = {"palette", "a few values, each shared by many weights", "Han et al. 2016, arXiv 1510.00149", table, sizeof(cop_palette_options)}, .express = express};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * average.h - a second copy of everything that training changes, as states of the training graph, so that checkpoints hold it.
+ */
+#ifndef COP_POLICY_AVERAGE_H
+#define COP_POLICY_AVERAGE_H
+
+#include "train/policy.h"
+
+typedef struct cop_average { const char *name; cop_handle w, mean; } cop_average;
+typedef struct cop_averages { cop_average *at; int32_t n; } cop_averages;
+
+/* States "<weight>.<what>" of all real parameters and, with `means`, of the running means of batch norm; at first their values. */
+cop_status cop__averages_build(cop_averages *a, cop_arena *mem, cop_build *b, const char *what, bool means);
+/* mean += part (w - mean) */
+cop_status cop__averages_move(const cop_averages *a, const cop_trainer *t, float part);
+cop_status cop__averages_back(const cop_averages *a, const cop_trainer *t); /* w = mean */
+cop_status cop__averages_bake(const cop_averages *a, const cop_trainer *t, cop_graph *model); /* the same in the model */
+
+#endif
