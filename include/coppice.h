@@ -355,6 +355,7 @@ typedef struct cop_train_args {
 	const char *update;     /* "sgd momentum=0.9 decay=5e-4" as in cop_graph_train; NULL: sgd momentum 0.9 */
 	const char *schedule;   /* "constant", "step:every=10,by=0.1", "cosine", with "warmup=2" epochs; NULL: cosine */
 	const char *augment;    /* "none", "flip,shift=2,crop=4,normalise"; NULL: none */
+	const char *policies;   /* what acts on the way: "ema:decay=0.998", "lookahead; early:patience=5"; NULL: nothing */
 	float smooth;           /* label smoothing, 0..1 */
 	uint64_t seed;
 	const char *checkpoint; /* path, or NULL: none; written after each epoch and when stopped, and left there at the end */

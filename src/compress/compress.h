@@ -7,6 +7,7 @@
 #define COP_COMPRESS_H
 
 #include "core/options.h"
+#include "train/form/palette.h"
 #include "train/policy.h"
 
 typedef enum cop_stage_kind { COP_STAGE_PRUNE, COP_STAGE_SHARE, COP_STAGE_ENCODE, COP_STAGE_TRAIN, COP_STAGE_QUANTIZE } cop_stage_kind;
@@ -62,9 +63,5 @@ cop_train_args cop__stage_args(const cop_stage *s, const cop_workshop *w);
 int64_t cop__prune_mask(float *mask, const float *score, int64_t n, double keep, int64_t least, float *scratch);
 /* s_t of Zhu and Gupta 2017 (arXiv 1710.01878): from + (to - from) (1 - (1 - t)^3), t in 0..1. */
 double cop__cubic(double from, double to, double t);
-
-/* One-dimensional k-means with linear initialisation (arXiv 1510.00149, section 3.2). Fills codebook[k] and code[n].
- * An empty cluster keeps its centroid. Returns the number of rounds. */
-int cop__kmeans(float *codebook, uint8_t *code, int32_t k, const float *v, int64_t n);
 
 #endif

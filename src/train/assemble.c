@@ -96,6 +96,18 @@ static cop_status graft(cop_graph *g, const cop_graph *t)
 	return COP_OK;
 }
 
+/* What policies asked for: nothing in the graph may read it. */
+static cop_status more_states(cop_graph *g, const cop_build *b)
+{
+	for (int32_t i = 0; i < b->n_state; i++) {
+		const cop_made_state *s = &b->state[i];
+		cop_vid v = cop__find(g, s->name);
+		if (!v && !(v = cop__data(g, COP_STATE, s->name, &s->type, s->init))) return code(g);
+		if (s->of) g->value[v].of = cop__find(g, s->of);
+	}
+	return COP_OK;
+}
+
 static cop_status forward(cop_graph **out, cop_build *b)
 {
 	cop_graph *active = NULL;
@@ -104,13 +116,8 @@ static cop_status forward(cop_graph **out, cop_build *b)
 	cop_status st = cop__pass_to_train(&active, b->formed ? b->formed : b->model);
 	if (!st) st = cop__pass_fuse(out, active);
 	if (!st && b->teacher) st = graft(*out, b->teacher);
+	if (!st) st = more_states(*out, b);
 	cop_graph_free(active);
-	for (int32_t i = 0; !st && i < b->n_state; i++) {
-		const cop_made_state *s = &b->state[i];
-		cop_vid old = cop__find(*out, s->name), v = old ? old : cop__data(*out, COP_STATE, s->name, &s->type, s->init);
-		if (!v) st = code(*out);
-		else if (s->of) (*out)->value[v].of = cop__find(*out, s->of);
-	}
 	return st;
 }
 
@@ -268,7 +275,8 @@ static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_
 	COP_TRY(keep(g, x, part == COP_PART_STEP ? x->trained : 0));
 	if (part == COP_PART_STEP) COP_TRY(update_all(g, b, x));
 	COP_TRY(cop__output(g, loss, "loss"));
-	return cop__pass_dce(out, g);
+	COP_TRY(cop__pass_dce(out, g));
+	return more_states(*out, b);
 }
 
 cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
@@ -279,8 +287,8 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	wrt x = {0};
 
 	*out = NULL;
-	if (!b->rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
 	if (part == COP_PART_EXPRESS) return express(b) ? b->cx->code : expressions(out, b);
+	if (!b->rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
 	cop__arena_init(&mem, b->cx);
 	cop_status st = forward(&g, b);
 	if (!st && !(loss = loss_of(g, b))) st = code(g);

@@ -8,13 +8,32 @@
 
 #include <math.h>
 
+enum { MOST_POLICIES = 16 };
+
 /* ---- a step ---- */
+
+/* Shares of the classes, smoothed as a label would be. */
+static cop_status set_soft(cop_loop *l, int32_t i)
+{
+	const int32_t c = l->target.type.dim[1];
+	const float smooth = l->a->smooth;
+	float *t = l->target.data;
+
+	COP_TRY(cop__batch_soft(t, l->batch, i));
+	for (int32_t r = 0; r < l->a->batch && smooth > 0; r++, t += c) {
+		float sum = 0;
+		for (int32_t j = 0; j < c; j++) sum += t[j];
+		for (int32_t j = 0; j < c; j++) t[j] = (1 - smooth) * t[j] + smooth * sum / (float)c;
+	}
+	return COP_OK;
+}
 
 /* Labels, or numbers to predict in units of their deviation, or the samples themselves. */
 static cop_status set_target(cop_loop *l, int32_t i)
 {
 	int32_t batch = l->a->batch, n = l->train->targets;
 
+	if (l->soft) return set_soft(l, i);
 	if (l->labels) return memcpy(l->target.data, l->label, sizeof *l->label * (size_t)batch), COP_OK;
 	if (!n) return memcpy(l->target.data, l->x.data, cop_type_bytes(&l->x.type)), COP_OK;
 	COP_TRY(cop__batch_targets(l->target.data, l->batch, i));
@@ -161,6 +180,20 @@ static cop_status end(cop_loop *l)
 	return COP_OK;
 }
 
+/* The caller's, then those that have a name in the options. */
+static cop_status all_policies(cop_loop *l)
+{
+	cop_policy *all = cop__arena_get(&l->mem, sizeof *all * (size_t)(l->n_policy + MOST_POLICIES));
+	int named;
+
+	if (!all) return COP_NOMEM;
+	memcpy(all, l->policy, sizeof *all * (size_t)l->n_policy);
+	COP_TRY(cop__policies_read(all + l->n_policy, &named, MOST_POLICIES, &l->mem, l->a->policies));
+	l->policy = all;
+	l->n_policy += named;
+	return COP_OK;
+}
+
 static cop_status train_all(cop_loop *l, cop_dataset *train)
 {
 	const cop_train_args *a = l->a;
@@ -168,8 +201,10 @@ static cop_status train_all(cop_loop *l, cop_dataset *train)
 	if (a->epochs < 1 || a->batch < 1) return cop__error(l->cx, COP_ARG, "training: %d epochs of batches of %d; both must be at least 1", a->epochs, a->batch);
 	cop__text_init(&l->run, l->cx);
 	cop__text_init(&l->epochs, l->cx);
+	cop__arena_init(&l->mem, l->cx);
 	l->began = cop__seconds();
-	cop_status st = cop__loop_set_up(l, train);
+	cop_status st = all_policies(l);
+	if (!st) st = cop__loop_set_up(l, train);
 	if (!st) st = cop__loop_look(l);
 	if (!st) st = epochs(l);
 	if (!st) st = end(l);

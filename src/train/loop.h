@@ -12,6 +12,7 @@
 
 typedef struct cop_loop {
 	cop_ctx *cx;
+	cop_arena mem;
 	cop_graph *model;
 	cop_trainer *t;
 	cop_batches *batch;
@@ -25,6 +26,7 @@ typedef struct cop_loop {
 	cop_tensor x, target, y; /* target: labels, or the values to reproduce */
 	int64_t per_epoch, step;
 	bool labels, finished;
+	bool soft;               /* the target is a distribution over the classes, not a label */
 	bool rebuilt;            /* the network is not that of the start any more */
 	bool carry;              /* what the rule of updates keeps stays in the model */
 	int32_t *label;

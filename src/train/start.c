@@ -12,7 +12,8 @@ static cop_status spec(cop_build *b, const cop_loop *l)
 
 	cop__text_init(&t, l->cx);
 	cop__text_add(&t, "%s", update);
-	if (!strstr(update, "loss=") && l->labels) cop__text_add(&t, " loss=xent smooth=%g", (double)l->a->smooth);
+	if (!strstr(update, "loss=") && l->soft) cop__text_add(&t, " loss=soft");
+	else if (!strstr(update, "loss=") && l->labels) cop__text_add(&t, " loss=xent smooth=%g", (double)l->a->smooth);
 	else if (!strstr(update, "loss=")) cop__text_add(&t, " loss=mse");
 	cop_status st = t.status ? t.status : cop__build_spec(b, t.data);
 	cop__text_free(&t);
@@ -63,8 +64,9 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
 	COP_TRY(cop__normalise(l->model, train, l->a->augment, augment, sizeof augment));
 	if (train->targets) COP_TRY(cop__units(l->model, train));
+	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed, .soft = l->labels}));
+	l->soft = cop__batch_is_soft(l->batch);
 	COP_TRY(make_trainer(l));
-	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed}));
 	l->per_epoch = cop__batch_count(l->batch);
 	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;
 	return bind_tensors(l);
@@ -78,6 +80,7 @@ void cop__loop_tear_down(cop_loop *l)
 	cop_trainer_free(l->t);
 	cop__text_free(&l->run);
 	cop__text_free(&l->epochs);
+	cop__arena_free(&l->mem);
 	cop_data_free(l->fitted_valid);
 	cop_data_free(l->fitted);
 }

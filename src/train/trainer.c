@@ -145,7 +145,7 @@ const char *cop_trainer_gradient(cop_trainer *t, int32_t i, cop_tensor *out)
 
 	for (int32_t v = 1; g && v <= g->n_value; v++) {
 		const cop_value *x = &g->value[v];
-		if (!x->of || cop__follower(g, x->of, "grad") != (cop_vid)v || i--) continue;
+		if (!x->of || g->value[x->of].role != COP_PARAM || cop__follower(g, x->of, "grad") != (cop_vid)v || i--) continue;
 		return out && cop_session_tensor(t->host.s, t->entry[COP_PART_GRADIENTS], x->name, out) ? NULL : g->value[x->of].name;
 	}
 	return NULL;
@@ -214,16 +214,14 @@ cop_status cop_trainer_update(cop_trainer *t, float lr)
 /* ---- weights ---- */
 
 /* Runs the expressions of formed weights into the plain ones. */
-static cop_status bake(cop_trainer *t, cop_graph *model)
+static cop_status bake(cop_session *s, int entry, const cop_graph *g, cop_graph *model)
 {
-	const cop_graph *g = t->graph[COP_PART_EXPRESS];
 	cop_tensor w;
 
-	if (!g) return COP_OK;
-	COP_TRY(cop_session_run(t->host.s, t->entry[COP_PART_EXPRESS]));
+	COP_TRY(cop_session_run(s, entry));
 	for (int32_t i = 0; i < g->n_output; i++) {
 		cop_vid v = cop__find(model, g->value[g->output[i]].name);
-		COP_TRY(cop_session_io(t->host.s, t->entry[COP_PART_EXPRESS], i, true, &w));
+		COP_TRY(cop_session_io(s, entry, i, true, &w));
 		size_t bytes = cop_type_bytes(&w.type);
 		if (!v || cop_type_bytes(cop__t(model, v)) != bytes) continue;
 		void *own = cop__own(model, v);
@@ -233,12 +231,27 @@ static cop_status bake(cop_trainer *t, cop_graph *model)
 	return COP_OK;
 }
 
+cop_status cop__forms_apply(cop_graph *model, cop_build *b)
+{
+	cop_graph *g = NULL;
+	cop_host host = {0};
+	cop_status st = cop__build_graph(&g, b, COP_PART_EXPRESS);
+
+	if (!st) st = cop__host_open(&host, &g, 1, COP_ISA_ALL, 1);
+	if (!st) st = bake(host.s, 0, g, model);
+	cop__host_close(&host);
+	cop_graph_free(g);
+	cop__build_free(b);
+	return st;
+}
+
 cop_status cop_trainer_pull(cop_trainer *t, cop_graph *model)
 {
 	COP_NEED(COP_CX(model), t);
 	COP_NEED(t->cx, model);
 	COP_TRY(cop_session_pull(t->host.s, model));
-	return bake(t, model);
+	const cop_graph *g = t->graph[COP_PART_EXPRESS];
+	return g ? bake(t->host.s, t->entry[COP_PART_EXPRESS], g, model) : COP_OK;
 }
 
 cop_graph *cop__trainer_hold(cop_trainer *t)

@@ -19,6 +19,9 @@ float cop__trainer_rate(const cop_trainer *t);
 cop_status cop__trainer_run(cop_trainer *t); /* a whole step at the rate that is set */
 float cop__trainer_loss(const cop_trainer *t);
 
+/* Gives the model the weights that its forms begin with, without training: as if no step had been taken. Takes the record over. */
+cop_status cop__forms_apply(cop_graph *model, cop_build *b);
+
 /* What the session holds into the training graph, for a checkpoint; and back, after one was read into the graph. */
 cop_graph *cop__trainer_hold(cop_trainer *t);
 cop_status cop__trainer_push(cop_trainer *t);

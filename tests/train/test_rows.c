@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every row of the tables of training: gradients of losses and forms against finite differences, rules of updates against their formulas,
+ * policies against what they are defined by; and what is refused. A row without a case here fails.
+ */
+#include "help.h"
+#include "train/form/palette.h"
+#include "train/policy.h"
+
+enum { BATCH = 3, IN = 4, HIDDEN = 5, OUT = 3 };
+
+/* x [3,4] -> fc -> tanh -> fc -> y [3,3]: smooth, so that finite differences are exact enough. */
+static cop_graph *small_net(cop_ctx *cx, uint32_t seed)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	const int32_t dim[4][2] = {{HIDDEN, IN}, {HIDDEN}, {OUT, HIDDEN}, {OUT}};
+	static const char *const name[] = {"a.w", "a.b", "b.w", "b.b"};
+	cop_type x = cop__type(COP_F32, 2, DIMS(BATCH, IN));
+	cop_vid v[4];
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "small"));
+	cop_vid in = cop__input(g, "x", &x);
+	for (int i = 0; i < 4; i++) {
+		float w[64];
+		cop_type t = cop__type(COP_F32, i % 2 ? 1 : 2, dim[i]);
+		for (int k = 0; k < 64; k++) w[k] = cop__rand_normal(seed, (uint32_t)i, (uint64_t)k) / 2;
+		v[i] = cop__data(g, COP_PARAM, name[i], &t, w);
+	}
+	cop_vid h = cop__apply(g, OP_tanh, NULL, VIDS(cop__apply(g, OP_fc, &none, VIDS(in, v[0], v[1]))));
+	OK(cx, cop__output(g, cop__apply(g, OP_fc, &none, VIDS(h, v[2], v[3])), "y"));
+	return g;
+}
+
+static cop_build *record(cop_ctx *cx, const cop_graph *g, const char *spec)
+{
+	cop_build *b;
+	OK(cx, cop__build_new(&b, g, 0, 0));
+	OK(cx, cop__build_spec(b, spec));
+	return b;
+}
+
+static void set_batch(cop_trainer *t, uint32_t seed)
+{
+	const cop_graph *g = cop__trainer_graph(t);
+
+	for (int32_t i = 0; i < g->n_input; i++) {
+		cop_tensor x;
+		assert_int_equal(cop_trainer_input(t, i, &x), COP_OK);
+		int64_t n = cop_type_count(&x.type);
+		for (int64_t k = 0; k < n; k++) {
+			if (x.type.dtype == COP_I32) ((int32_t *)x.data)[k] = (int32_t)(cop__rand(seed, 5, (uint64_t)k) % OUT);
+			else ((float *)x.data)[k] = i ? cop__rand_unit(seed, 6, (uint64_t)k) : cop__rand_normal(seed, 7, (uint64_t)k);
+		}
+	}
+}
+
+static float *tensor(const cop_trainer *t, const char *name, int64_t *n)
+{
+	cop_tensor x;
+
+	if (cop__trainer_named(t, name, &x)) fail_msg("no tensor '%s'", name);
+	if (n) *n = cop_type_count(&x.type);
+	return x.data;
+}
+
+static double loss_at(cop_trainer *t, float *w, float value)
+{
+	float old = *w, loss;
+
+	*w = value;
+	assert_int_equal(cop_trainer_gradients(t, &loss), COP_OK);
+	*w = old;
+	return (double)loss;
+}
+
+/* Every gradient that the trainer has against central differences. */
+static int check_gradients(cop_trainer *t, const char *what)
+{
+	const char *name;
+	cop_tensor grad;
+	int n = 0;
+
+	set_batch(t, 3);
+	for (; (name = cop_trainer_gradient(t, n, &grad)); n++) {
+		float *w = tensor(t, name, NULL), found[64];
+		int64_t count = cop_type_count(&grad.type);
+		assert_int_equal(cop_trainer_gradients(t, NULL), COP_OK);
+		memcpy(found, grad.data, (size_t)count * 4);
+		for (int64_t k = 0; k < count; k++) {
+			const float step = 0.01f;
+			double want = (loss_at(t, w + k, w[k] + step) - loss_at(t, w + k, w[k] - step)) / 0.02;
+			if (fabs(want - (double)found[k]) > 2e-3 * fmax(1, fabs(want))) fail_msg("%s: gradient %d of '%s' is %g, not %g", what, (int)k, name, (double)found[k], want);
+		}
+	}
+	return n;
+}
+
+/* ---- losses ---- */
+
+static double log_sum(const float *y)
+{
+	double sum = 0;
+	for (int j = 0; j < OUT; j++) sum += exp((double)y[j]);
+	return log(sum);
+}
+
+/* By the definition, of the network's answers y and the target. */
+static double loss_by_hand(const char *name, const float *y, const void *target)
+{
+	const int32_t *label = target;
+	const float *t = target;
+	double sum = 0;
+
+	for (int r = 0; r < BATCH; r++, y += OUT, t += OUT) {
+		float soft[OUT], cool[OUT];
+		for (int j = 0; j < OUT; j++) soft[j] = t[j] / 4, cool[j] = y[j] / 4;
+		for (int j = 0; j < OUT; j++) {
+			double p = (double)y[j] - log_sum(y);
+			if (!strcmp(name, "xent")) sum -= j == label[r] ? p / BATCH : 0;
+			else if (!strcmp(name, "soft")) sum -= (double)t[j] * p / BATCH;
+			else if (!strcmp(name, "mse")) sum += pow((double)y[j] - (double)t[j], 2) / (BATCH * OUT);
+			else if (!strcmp(name, "distill")) sum -= 16 * exp((double)soft[j] - log_sum(soft)) * ((double)cool[j] - log_sum(cool)) / BATCH;
+			else fail_msg("the loss '%s' has no formula here", name);
+		}
+	}
+	return sum;
+}
+
+static void losses(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	for (int i = 0; cop_losses.row(i); i++) {
+		const char *name = cop_losses.row(i)->name;
+		char spec[64];
+		cop_graph *g = small_net(cx, 1);
+		cop_trainer *t;
+		cop_tensor y, target;
+		float loss;
+		snprintf(spec, sizeof spec, "loss=%s", name);
+		OK(cx, cop__trainer_new(&t, record(cx, g, spec), 1, true));
+		assert_int_equal(check_gradients(t, name), 4);
+		OK(cx, cop_trainer_gradients(t, &loss));
+		OK(cx, cop_trainer_output(t, 0, &y));
+		OK(cx, cop_trainer_input(t, 1, &target));
+		double want = loss_by_hand(name, y.data, target.data);
+		if (fabs(want - (double)loss) > 1e-5 * fmax(1, fabs(want))) fail_msg("%s is %g, not %g", name, (double)loss, want);
+		cop_trainer_free(t);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
+/* Two terms with weights, one of them from a value in the middle: gradients of the sum. */
+static void several_terms(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = small_net(cx, 1);
+	cop_build *b = record(cx, g, "loss=xent");
+	cop_trainer *t, *alone;
+	float both, first, second = 0;
+	cop_type like = cop__type(COP_F32, 2, DIMS(BATCH, OUT));
+	float zeros[BATCH * OUT] = {0};
+	cop_handle still = cop__build_state(b, "still", &like, zeros, NULL);
+	OK(cx, cop__build_term(b, &(cop_term){.loss = cop__loss("mse"), .weight = 0.25f, .target = still}));
+	OK(cx, cop__trainer_new(&t, b, 1, true));
+	check_gradients(t, "xent and a quarter of mse");
+	OK(cx, cop_trainer_gradients(t, &both));
+	OK(cx, cop__trainer_new(&alone, record(cx, g, "loss=xent"), 1, true));
+	set_batch(alone, 3);
+	OK(cx, cop_trainer_gradients(alone, &first));
+	cop_tensor y;
+	OK(cx, cop_trainer_output(alone, 0, &y));
+	for (int i = 0; i < BATCH * OUT; i++) second += ((float *)y.data)[i] * ((float *)y.data)[i] / (BATCH * OUT);
+	assert_true(fabsf(both - first - 0.25f * second) < 1e-5f);
+	cop_trainer_free(t);
+	cop_trainer_free(alone);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
+/* ---- rules of updates: one number, its gradient, and what it becomes after a few steps ---- */
+
+typedef struct one { double w, m, v; } one;
+
+/* The formulas of the papers, in double. t: from 1. d: the gradient. */
+static void by_hand(const char *name, one *x, double d, double lr, int t)
+{
+	const double decay = 0.01;
+
+	if (!strcmp(name, "sgd")) {
+		x->m = 0.8 * x->m + d + decay * x->w;
+		x->w -= lr * x->m;
+	} else if (!strcmp(name, "adam") || !strcmp(name, "adamw")) {
+		bool apart = !strcmp(name, "adamw");
+		double e = d + (apart ? 0 : decay * x->w);
+		x->m = 0.9 * x->m + 0.1 * e;
+		x->v = 0.999 * x->v + 0.001 * e * e;
+		if (apart) x->w -= lr * decay * x->w;
+		x->w -= lr * (x->m / (1 - pow(0.9, t))) / (sqrt(x->v / (1 - pow(0.999, t))) + 1e-8);
+	} else if (!strcmp(name, "rmsprop")) {
+		double e = d + decay * x->w;
+		x->v = 0.99 * x->v + 0.01 * e * e;
+		x->m = 0.8 * x->m + e / (sqrt(x->v) + 1e-8);
+		x->w -= lr * x->m;
+	} else if (!strcmp(name, "lion")) {
+		double move = 0.9 * x->m + 0.1 * d;
+		x->w -= lr * ((move > 0) - (move < 0) + decay * x->w);
+		x->m = 0.99 * x->m + 0.01 * d;
+	} else {
+		fail_msg("the rule '%s' has no formula here", name);
+	}
+}
+
+static void updates(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	for (int i = 0; cop_updates.row(i); i++) {
+		const char *name = cop_updates.row(i)->name;
+		bool momentum = !strcmp(name, "sgd") || !strcmp(name, "rmsprop");
+		char spec[96];
+		cop_graph *g = small_net(cx, 2);
+		cop_trainer *t;
+		cop_tensor grad;
+		int64_t n;
+		one x[64] = {{0}};
+		snprintf(spec, sizeof spec, "loss=mse update=%s decay=0.01%s", name, momentum ? " momentum=0.8" : "");
+		OK(cx, cop__trainer_new(&t, record(cx, g, spec), 1, true));
+		set_batch(t, 4);
+		const char *weight = cop_trainer_gradient(t, 0, &grad);
+		float *w = tensor(t, weight, &n);
+		for (int64_t k = 0; k < n; k++) x[k].w = (double)w[k];
+		for (int step = 1; step <= 4; step++) {
+			OK(cx, cop_trainer_gradients(t, NULL));
+			for (int64_t k = 0; k < n; k++) by_hand(name, &x[k], (double)((float *)grad.data)[k], 0.02, step);
+			OK(cx, cop_trainer_update(t, 0.02f));
+			for (int64_t k = 0; k < n; k++)
+				if (fabs(x[k].w - (double)w[k]) > 3e-5) fail_msg("%s, step %d: weight %d is %.7g, not %.7g", name, step, (int)k, (double)w[k], x[k].w);
+		}
+		cop_trainer_free(t);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
+/* The two halves of a step are the step, bit for bit, with a bound on the norm, too. */
+static void halves(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	for (int i = 0; cop_updates.row(i); i++) {
+		char spec[64];
+		cop_graph *g = small_net(cx, 2);
+		cop_trainer *whole, *split;
+		snprintf(spec, sizeof spec, "update=%s clip=0.5", cop_updates.row(i)->name);
+		OK(cx, cop__trainer_new(&whole, record(cx, g, spec), 1, false));
+		OK(cx, cop__trainer_new(&split, record(cx, g, spec), 1, true));
+		for (uint32_t step = 0; step < 4; step++) {
+			float a, b;
+			set_batch(whole, step);
+			set_batch(split, step);
+			OK(cx, cop_trainer_step(whole, 0.05f, &a));
+			if (step % 2) OK(cx, cop_trainer_step(split, 0.05f, &b));
+			else OK(cx, cop_trainer_gradients(split, &b));
+			if (!(step % 2)) OK(cx, cop_trainer_update(split, 0.05f));
+			assert_true(a == b);
+		}
+		cop_graph *one = small_net(cx, 9), *two = small_net(cx, 8);
+		OK(cx, cop_trainer_pull(whole, one));
+		OK(cx, cop_trainer_pull(split, two));
+		for (int32_t v = 1; v <= one->n_value; v++)
+			if (one->value[v].role == COP_PARAM && memcmp(one->value[v].data, two->value[v].data, cop_type_bytes(cop__t(one, v)))) fail_msg("%s: '%s' has other bits", spec, one->value[v].name);
+		assert_int_equal(cop_trainer_gradients(whole, NULL), COP_ARG);
+		assert_non_null(strstr(cop_error_text(cx), "apart"));
+		cop_error_clear(cx);
+		assert_null(cop_trainer_gradient(whole, 0, NULL));
+		cop_trainer_free(whole);
+		cop_trainer_free(split);
+		cop_graph_free(g);
+		cop_graph_free(one);
+		cop_graph_free(two);
+	}
+	cop_ctx_free(cx);
+}
+
+/* ---- forms ---- */
+
+static const void *form_options(const char *name)
+{
+	static const cop_palette_options few = {4};
+	static const struct { int32_t rank; bool adapter; } two = {2, false};
+
+	if (!strcmp(name, "palette")) return &few;
+	return !strcmp(name, "lowrank") ? (const void *)&two : NULL;
+}
+
+/* What the plain weight must be when it comes back. */
+static void check_baked(const char *name, const float *w, const float *before)
+{
+	int different = 0;
+
+	for (int i = 0; i < HIDDEN * IN; i++) {
+		int same = 0;
+		for (int j = 0; j < i; j++) same |= w[j] == w[i];
+		different += !same;
+	}
+	if (!strcmp(name, "palette")) assert_true(different <= 3);
+	else if (!strcmp(name, "masked"))
+		for (int i = 0; i < HIDDEN * IN; i++) assert_true((w[i] == 0) == (i % 2 == 0) && (i % 2 == 0 || w[i] != before[i]));
+	else if (!strcmp(name, "lowrank")) /* rank 2: every 3 x 3 determinant vanishes */
+		for (int i = 0; i + 2 < HIDDEN; i++) {
+			const float *a = w + i * IN, *b = a + IN, *c = b + IN;
+			assert_true(fabsf(a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0])) < 1e-4f);
+		}
+	else fail_msg("the form '%s' has no case here", name);
+}
+
+static void forms(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	for (int i = 0; cop_forms.row(i); i++) {
+		const cop_form *form = (const cop_form *)(const void *)cop_forms.row(i);
+		const char *name = form->row.name;
+		cop_graph *g = small_net(cx, 1), *before = small_net(cx, 1);
+		cop_vid w = cop__find(g, "a.w");
+		if (form->follower) { /* the weight is its own latent */
+			cop_type t = *cop__t(g, w);
+			float *mask = cop__own(g, cop__follow(g, w, COP_STATE, form->follower, &t, NULL)), *to = cop__own(g, w);
+			for (int k = 0; k < HIDDEN * IN; k++) to[k] *= mask[k] = (float)(k % 2);
+		}
+		cop_build *b = record(cx, g, "loss=xent momentum=0.9 decay=0.01");
+		cop_handle kept = cop__build_gradient(b, "a.w");
+		if (form->express) OK(cx, cop__build_form(b, "a.w", form, form_options(name)));
+		cop_trainer *t;
+		OK(cx, cop__trainer_new(&t, b, 1, true));
+		if (form->express) assert_int_equal(check_gradients(t, name), strcmp(name, "lowrank") ? 4 : 5);
+		for (uint32_t step = 0; step < 3; step++) {
+			set_batch(t, step);
+			OK(cx, cop_trainer_step(t, 0.5f, NULL));
+		}
+		cop_tensor grad;
+		OK(cx, cop__trainer_tensor(t, kept, &grad));
+		assert_int_equal(cop_type_count(&grad.type), HIDDEN * IN); /* of the weight, whatever it is made of */
+		OK(cx, cop_trainer_pull(t, g));
+		check_baked(name, cop__floats(g, w), cop__floats(before, cop__find(before, "a.w")));
+		cop_trainer_free(t);
+		cop_graph_free(g);
+		cop_graph_free(before);
+	}
+	cop_ctx_free(cx);
+}
+
+/* Of full rank the product is the weight; of less the nearest one: no better than what is left of it after its largest direction. */
+static void nearest_product(void **state)
+{
+	static const float w[HIDDEN * IN] = {3, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0.5f, 0, 0, 0, 0};
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	for (int32_t rank = 1; rank <= 4; rank++) {
+		const struct { int32_t rank; bool adapter; } o = {rank, false};
+		cop_graph *g = small_net(cx, 1);
+		cop_vid v = cop__find(g, "a.w");
+		memcpy(cop__own(g, v), w, sizeof w);
+		cop_build *b = record(cx, g, "");
+		OK(cx, cop__build_form(b, "a.w", cop__form("lowrank"), &o));
+		OK(cx, cop__forms_apply(g, b));
+		for (int i = 0; i < HIDDEN * IN; i++) {
+			float want = i / IN < rank ? w[i] : 0;
+			if (!(fabsf(cop__floats(g, v)[i] - want) < 1e-3f)) fail_msg("rank %d: element %d is %g, not %g", (int)rank, i, (double)cop__floats(g, v)[i], (double)want);
+		}
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(several_terms), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms),
+		cmocka_unit_test(nearest_product)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
