@@ -12,16 +12,15 @@ FOLDER: where mistakes are made (src/compress src/train src/report), in turn in 
   a condition      if (x) becomes if (!(x)), !x becomes x, && becomes ||
 A mistake that does not compile is drawn again. One that changes nothing (an equivalent one) counts as missed, as nobody can tell.
 
-One line a mistake: place, what became what, the test that failed, or MISSED; the last line is the rate. The copy is in TMPDIR, or in --keep
+Run are the tests of the folders of the same names (tests/compress for src/compress), which are quick, or those whose names fit --tests: more of them
+catch more. One line a mistake: place, what became what, the test that failed, or MISSED; the last line is the rate. The copy is in TMPDIR, or in --keep
 DIR, which is left there and makes the next call quicker. tools/mutants.sh makes the mistakes that were found worth keeping.
 """
 import argparse, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDERS = ["src/compress", "src/train", "src/report"]
-# What could notice, and is quick; --tests for others. More tests catch more, never less.
-TESTS = ["tests/compress", "tests/report", "tests/train", "tests/data", "tests/run/test_arguments.c"]
-SLOW = {"test_data_real", "test_data_fetch", "test_reference"}
+SLOW = {"test_data_real", "test_data_fetch", "test_reference"}  # with --tests only
 NEIGHBOUR = {"<": ["<=", ">="], "<=": ["<", ">"], ">": [">=", "<="], ">=": [">", "<"], "==": ["!="], "!=": ["=="]}
 SIGN = {"+": "-", "-": "+", "+=": "-=", "-=": "+="}
 
@@ -131,21 +130,19 @@ class Tree:
             return False, time.time() - began
 
 
-def tests_of(tree, regex):
+def tests_of(folders, regex):
+    """The tests in the folders that mirror those of the mistakes, or those whose names fit."""
     files = subprocess.run(["git", "ls-files", "--", "tests"], cwd=TOP, capture_output=True, text=True, check=True).stdout.split("\n")
-    files = [f for f in files if re.search(r"/test_\w+\.c$", f)]
-    if regex:
-        return [os.path.basename(f)[:-2] for f in files if re.search(regex, os.path.basename(f)[:-2])]
-    rank = lambda f: next((i for i, t in enumerate(TESTS) if f.startswith(t)), None)
-    return [os.path.basename(f)[:-2] for f in sorted((f for f in files if rank(f) is not None), key=rank) if os.path.basename(f)[:-2] not in SLOW]
+    near = tuple("/".join(["tests"] + f.split("/")[1:2]) + "/" for f in folders)
+    names = [(f, os.path.basename(f)[:-2]) for f in files if re.search(r"/test_\w+\.c$", f)]
+    return [n for f, n in names if (re.search(regex, n) if regex else f.startswith(near) and n not in SLOW)]
 
 
 def in_order(tests, seconds, f):
     """Those of the file's own folder first, then the quick ones."""
-    own = os.path.basename(os.path.dirname(f)).rstrip("s")
-    near = set(os.path.basename(t)[:-2] for folder in (os.path.dirname(f).replace("src/", "tests/", 1),) for t in
-               (os.listdir(os.path.join(TOP, folder)) if os.path.isdir(os.path.join(TOP, folder)) else []))
-    return sorted(tests, key=lambda t: (t not in near and own not in t, seconds[t]))
+    own = os.path.join(TOP, "tests", f.split("/")[1])
+    near = os.listdir(own) if os.path.isdir(own) else []
+    return sorted(tests, key=lambda t: (t + ".c" not in near, seconds[t]))
 
 
 def main():
@@ -177,7 +174,7 @@ def session(a, work):
     tree = Tree(work)
     draw = random.Random(a.seed)
     every = all_places(tree.src, a.folder, draw)
-    tests = tests_of(tree, a.tests)
+    tests = tests_of(a.folder, a.tests)
     built = tree.make(tests, a.jobs)
     if built.returncode:
         sys.exit("mistakes: the tree does not build\n" + built.stdout[-2000:])
