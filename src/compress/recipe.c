@@ -210,7 +210,7 @@ static cop_status document(reader *r, cop_recipe *out)
 		const char *key = scalar(k);
 		if (key && !strcmp(key, "name")) COP_TRY(text(r, v, "name", out->name, sizeof out->name));
 		else if (key && !strcmp(key, "stages")) COP_TRY(stages(r, v, out));
-		else return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; there are name and stages%s", line_of(k), key ? key : "?", cop__hint_in(&hint, key ? key : "", key ? strlen(key) : 0, "name stages"));
+		else return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; the keys are name and stages%s", line_of(k), key ? key : "?", cop__hint_in(&hint, key ? key : "", key ? strlen(key) : 0, "name stages"));
 	}
 	return out->n_stage ? COP_OK : cop__error(r->cx, COP_ARG, "recipe: it has no stages");
 }

@@ -75,7 +75,7 @@ cop_status cop_file_can_write(cop_ctx *cx, const char *path)
 	if (there.st_mode && !S_ISREG(there.st_mode))
 		return access(path, W_OK) ? cop__error(cx, COP_IO, "%s: cannot be written: %s", path, strerror(errno)) : COP_OK;
 	if (there.st_mode && (!(there.st_mode & 0222) || access(target, W_OK)))
-		return cop__error(cx, COP_IO, "%s: is there and may not be changed (it is read-only)", path);
+		return cop__error(cx, COP_IO, "%s: exists and is read-only, so it cannot be replaced", path);
 	if (target[strlen(target) - 1] == '/') return cop__error(cx, COP_IO, "%s: is the name of a folder, a file was expected", path);
 	COP_TRY(cop__folder_of(folder, cx, target));
 	if (stat(folder, &s) || access(folder, W_OK | X_OK))

@@ -141,7 +141,7 @@ static cop_status open_digits(cop_store *s, const char *path, const cop_want *w)
 
 	(void)path;
 	snprintf(s->name, sizeof s->name, "%s", row->name);
-	if (!real) cop__log(s->cx, COP_LOG_INFO, "digits: MNIST is not there, synth-digits takes its place");
+	if (!real) cop__log(s->cx, COP_LOG_INFO, "digits: MNIST is not installed, so synth-digits is used instead");
 	return row->open(s, at, w);
 }
 

@@ -123,7 +123,7 @@ static cop_status open_part(fetch *f)
 
 	if (fd < 0) return cop__error(f->cx, COP_IO, "%s: %s", f->part, strerror(errno));
 	cop_status st = COP_OK;
-	if (fstat(fd, &s) || !S_ISREG(s.st_mode)) st = cop__error(f->cx, COP_IO, "%s: is no plain file; it is left alone", f->part);
+	if (fstat(fd, &s) || !S_ISREG(s.st_mode)) st = cop__error(f->cx, COP_IO, "%s: is not a plain file, so it is left alone", f->part);
 	else if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) st = cop__error(f->cx, COP_IO, "%s: another program is fetching it", f->part);
 	else if (!(f->out = fdopen(fd, "ab+"))) st = cop__error(f->cx, COP_IO, "%s: %s", f->part, strerror(errno));
 	if (st) close(fd);
@@ -262,7 +262,7 @@ static cop_status get(
         cop_ctx *cx, const cop_data_row *row, const char *folder, const char *home, cop_progress_fn *fn, void *ud)
 {
 	(void)folder, (void)fn, (void)ud;
-	return cop__error(cx, COP_IO, "%s lies at %s, but this build has no libcurl to fetch it", row->name, home);
+	return cop__error(cx, COP_IO, "%s is available at %s, but this build has no libcurl to fetch it", row->name, home);
 }
 #endif
 
@@ -274,7 +274,7 @@ cop_status cop_data_get(
 	const char *home = mirror ? mirror : row ? row->home : NULL;
 
 	if (!row)
-		return cop__error(cx, COP_ARG, "data set '%s' is not in the table; `coppice data list` shows it", name);
+		return cop__error(cx, COP_ARG, "there is no data set '%s'; `coppice data list` shows those that can be fetched", name);
 	if (row->made) return cop__error(cx, COP_ARG, "%s is made by this program, there is nothing to fetch", name);
 	if (!home || !*home)
 		return cop__error(

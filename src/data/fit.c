@@ -234,7 +234,7 @@ static cop_status unknown_class(const cop_fit *f, const cop_taker *t, const char
 	size_t at = 0;
 
 	for (int32_t i = 0; i < t->classes && at < 100; i++) at += (size_t)snprintf(known + at, sizeof known - at, "%s%.40s", i ? ", " : "", t->class_name[i]);
-	return cop__error(f->cx, COP_ARG, "class '%.60s' of '%s' is none of the %d that the network '%s' knows: %s%s", name, f->of->name, t->classes, t->name, known,
+	return cop__error(f->cx, COP_ARG, "class '%.60s' of '%s' is not one of the %d classes that the network '%s' knows: %s%s", name, f->of->name, t->classes, t->name, known,
 		at >= 100 ? " ..." : "");
 }
 
@@ -243,11 +243,11 @@ static cop_status classes(cop_fit *f, const cop_taker *t)
 	const cop_dataset *d = f->of;
 	bool numbers = !t->classes && d->class_name;
 
-	if (t->classes == 0 && t->targets) return cop__error(f->cx, COP_ARG, "data set '%s' has classes, the network '%s' predicts numbers (--task regress takes the labels as numbers)", d->name, t->name);
+	if (t->classes == 0 && t->targets) return cop__error(f->cx, COP_ARG, "data set '%s' has classes, but the network '%s' predicts numbers (--task regress uses the labels as numbers)", d->name, t->name);
 	for (int32_t i = 0; numbers && i < d->classes; i++) numbers = number_of(d->class_name[i], t->outputs) >= 0;
 	bool by_name = t->classes && d->class_name;
 	if (!by_name && !numbers && d->classes > t->outputs)
-		return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d classes, the network '%s' tells %d apart", d->name, d->classes, t->name, t->outputs);
+		return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d classes, but the network '%s' distinguishes %d", d->name, d->classes, t->name, t->outputs);
 	if (!by_name && !numbers && d->class_name && d->classes < t->outputs)
 		say(f, "the network '%s' has no names of classes: the %d of '%s' are taken for the first of its %d outputs (--classes FILE gives it names)", t->name, d->classes, d->name, t->outputs);
 	if (!(f->label = cop__alloc(f->cx, sizeof *f->label * (size_t)d->classes))) return COP_NOMEM;
@@ -264,8 +264,8 @@ static cop_status targets(const cop_fit *f, const cop_taker *t)
 {
 	const cop_dataset *d = f->of;
 
-	if (t->classes) return cop__error(f->cx, COP_ARG, "data set '%s' has numbers to predict, the network '%s' tells classes apart (--task class makes classes of them)", d->name, t->name);
-	if (d->targets != t->outputs) return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d numbers to predict, the network '%s' gives %d", d->name, d->targets, t->name, t->outputs);
+	if (t->classes) return cop__error(f->cx, COP_ARG, "data set '%s' has numbers to predict, but the network '%s' distinguishes classes (--task class turns the numbers into classes)", d->name, t->name);
+	if (d->targets != t->outputs) return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d numbers to predict, but the network '%s' gives %d", d->name, d->targets, t->name, t->outputs);
 	for (int32_t i = 0; t->targets == d->targets && d->target_name && i < d->targets; i++) {
 		int32_t at = find_name(t->target_name, t->targets, d->target_name[i]);
 		if (at >= 0 && at != i) return cop__error(f->cx, COP_ARG, "target '%.60s' of '%s' is number %d, the network '%s' has it as number %d", d->target_name[i], d->name, i + 1, t->name, at + 1);

@@ -66,7 +66,7 @@ static cop_status set_shape(cop_store *s, const char *folder, const cop_want *w)
 	if (parts) COP_TRY(cop__path(path, s->cx, folder, "train"));
 	COP_GO(cop__filed_read(&f, s->cx, parts ? path : folder, ends));
 	if (!f.file.count)
-		COP_GO(cop__error(s->cx, COP_FORMAT, "%s: holds no <class>/*.png or .jpg", parts ? path : folder));
+		COP_GO(cop__error(s->cx, COP_FORMAT, "%s: holds no pictures in class folders (<class>/*.png or .jpg)", parts ? path : folder));
 	COP_GO(read_one(&p, s->cx, f.file.at[0], 0));
 	COP_GO(shape_of(s, &p, w));
 done:

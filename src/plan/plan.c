@@ -354,8 +354,8 @@ static cop_status check_fast(const cop_plan *p)
 	const cop_target *t = &p->target;
 
 	if (t->fast_ram <= t->fast_most) return COP_OK;
-	if (!t->fast_most) return cop__error(p->cx, COP_ARG, "target %s has no fast RAM beside its RAM, %zu bytes are asked for", t->name, t->fast_ram);
-	return cop__error(p->cx, COP_ARG, "target %s has %zu bytes of fast RAM, %zu are asked for", t->name, t->fast_most, t->fast_ram);
+	if (!t->fast_most) return cop__error(p->cx, COP_ARG, "target %s has no second, fast RAM, but %zu bytes of it were requested", t->name, t->fast_ram);
+	return cop__error(p->cx, COP_ARG, "target %s has %zu bytes of fast RAM, but %zu were requested", t->name, t->fast_most, t->fast_ram);
 }
 
 static cop_status check_budget(const cop_plan *p)

@@ -236,7 +236,7 @@ static cop_status check_labels(const cop_graph *g, const cop_dataset *d)
 	const cop_type *out = cop__t(g, g->output[0]), *in = cop__t(g, g->input[0]);
 
 	if (d->classes || d->targets || (!g->classes.count && !g->targets.count && cop_type_count(out) == cop_type_count(in))) return COP_OK;
-	return cop__error(g->cx, COP_ARG, "data set '%s' has no labels, so there is nothing to score '%s' by", d->name, g->name);
+	return cop__error(g->cx, COP_ARG, "data set '%s' has no labels, so '%s' cannot be scored on it", d->name, g->name);
 }
 
 static cop_status go_through(cop_score *out, judge *j, const cop_graph *model, cop_dataset *data, int32_t batch, int threads)

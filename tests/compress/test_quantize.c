@@ -534,7 +534,7 @@ static void test_refusals(void **state)
 	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.range = "wide"}, COP_ARG, "'wide'");
 	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.keep = "*", .threads = 1}, COP_ARG, "no convolution or fully connected layer left");
 	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "w8", .keep = "*"}, COP_ARG, "no convolution or fully connected layer left");
-	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "fp16", .adaround = true}, COP_ARG, "weights alone");
+	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "fp16", .adaround = true}, COP_ARG, "changes only weights");
 	refuse(*state, g, NULL, &plain, COP_ARG, "the calibration set is empty");
 	refuse(*state, g, &none, &plain, COP_ARG, "the calibration set is empty");
 	other.x.dim[0]++;
@@ -555,7 +555,7 @@ static void test_refusals(void **state)
 	w[3] = was;
 	OK(*state, cop__pass_batch(&q, g, 2));
 	OK(*state, cop_quantize(&q, samples(g, 8), &plain));
-	refuse(*state, q, samples(g, 8), &plain, COP_ARG, "quantised already");
+	refuse(*state, q, samples(g, 8), &plain, COP_ARG, "an integer network already");
 	cop_graph_free(q);
 	cop_graph_free(g);
 }

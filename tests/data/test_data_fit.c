@@ -212,10 +212,10 @@ static void classes(void **state)
 		{"cat dog owl", "cat dog owl", 3, "012", ""},
 		{"cat dog owl", "cat owl", 3, "02", ""},            /* one class is missing */
 		{"owl cat dog", "cat dog owl", 3, "120", ""},
-		{"cat dog owl", "cat emu", 3, NULL, "class 'emu' of 'numbers' is none of the 3 that the network 'net' knows: cat, dog, owl"},
+		{"cat dog owl", "cat emu", 3, NULL, "class 'emu' of 'numbers' is not one of the 3 classes that the network 'net' knows: cat, dog, owl"},
 		{"", "cat dog owl", 3, "012", ""},
 		{"", "cat dog", 3, "01", "has no names of classes"},
-		{"", "cat dog owl emu", 3, NULL, "has 4 classes, the network 'net' tells 3 apart"},
+		{"", "cat dog owl emu", 3, NULL, "has 4 classes, but the network 'net' distinguishes 3"},
 		{"", "0 2", 3, "02", ""},                           /* numbers are themselves ... */
 		{"", "1 2 3", 3, "012", ""},                        /* ... where the network has such outputs */
 		{"1 2 3", "2 3", 3, "12", ""},

@@ -84,9 +84,9 @@ static void foreign_files(void **state)
 	assert_int_equal(system("cd work; echo mine >notes; echo mine >a.ckpt; echo mine >b.history.json; echo mine >c.ckpt.stage1; cp ../r.yaml ../net.cop ."), 0);
 	refused(LINE "|-o|new.cop|--history|notes", "left alone");
 	refused(LINE "|-o|new.cop|--checkpoint|notes", "left alone");
-	refused(LINE "|-o|a.cop", "a.ckpt: is in the checkpoint's place");
-	refused(LINE "|-o|b.cop", "b.history.json: is there");
-	refused(LINE "|-o|c.cop", "c.ckpt.stage1: is in the checkpoint's place");
+	refused(LINE "|-o|a.cop", "a.ckpt: this file is not a checkpoint");
+	refused(LINE "|-o|b.cop", "b.history.json: this file exists");
+	refused(LINE "|-o|c.cop", "c.ckpt.stage1: this file is not a checkpoint");
 	refused(LINE "|-o|new.cop|--history|new.cop", "at once");
 	refused(LINE "|-o|new.cop|--checkpoint|new.history.json", "at once");
 	refused(LINE "|-o|../r.yaml", "r.yaml");

@@ -43,7 +43,7 @@ static void other_runs(void **state)
 		{TRAIN "|--batch|16|-o|out.cop|--resume", "made with batch 64"},
 		{TRAIN "|--update|adam|-o|out.cop|--resume", "made with update sgd momentum=0.9"},
 		{TRAIN "|--schedule|constant|-o|out.cop|--resume", "made with schedule cosine"},
-		{TRAIN "|--augment|shift=1|-o|out.cop|--resume", "made with augment none"},
+		{TRAIN "|--augment|shift=2|-o|out.cop|--resume", "made with augment shift=1"},
 		{TRAIN "|--smooth|0.1|-o|out.cop|--resume", "made with smooth 0"},
 		{"train|mlp-784x8x10|--data|synth-digits|--limit|60|--epochs|3|-o|out.cop|--resume", "made with epochs 2, this run has 3"},
 		{"train|mlp-784x8x10|--data|synth-digits|--limit|61|--epochs|2|-o|out.cop|--resume", "made with data 60 samples"},
@@ -69,7 +69,7 @@ static void foreign_files(void **state)
 		{TRAIN "|-o|new.cop|--checkpoint|notes", "left alone"},
 		{TRAIN "|-o|new.cop|--checkpoint|notes|--resume", "left alone"},
 		{TRAIN "|-o|new.cop|--checkpoint|out.cop", "left alone"}, /* a network is no checkpoint */
-		{TRAIN "|-o|foreign", "foreign.ckpt: is in the checkpoint's place"},
+		{TRAIN "|-o|foreign", "foreign.ckpt: this file is not a checkpoint"},
 		{AGAIN "|-o|new.cop|--checkpoint|out.cop", "at once"},
 		{"train|mlp-784x8x10|--data|notes|-o|notes", "at once"},
 		{TRAIN "|-o|nowhere/x.cop", "No such file"},

@@ -274,8 +274,8 @@ static void parted(void **state)
 static void refused(void **state)
 {
 	static const struct { const char *target, *text; size_t fast; } row[] = {
-		{"microbit", "target microbit has no fast RAM beside its RAM, 1024 bytes are asked for", KB},
-		{"mps3-an547", "target mps3-an547 has 524288 bytes of fast RAM, 1048576 are asked for", KB * KB}};
+		{"microbit", "target microbit has no second, fast RAM, but 1024 bytes of it were requested", KB},
+		{"mps3-an547", "target mps3-an547 has 524288 bytes of fast RAM, but 1048576 were requested", KB * KB}};
 
 	(void)state;
 	for (int i = 0; i < LEN(row); i++) {

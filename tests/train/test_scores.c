@@ -73,7 +73,7 @@ static void regression(void **state)
 	cop_dataset three = table;
 	three.targets = 3;
 	assert_int_equal(cop_eval(&s, g, &three, 2, 1), COP_SHAPE);
-	assert_non_null(strstr(cop_error_text(*state), "has 3 numbers to predict, the network 'copies' gives 2"));
+	assert_non_null(strstr(cop_error_text(*state), "has 3 numbers to predict, but the network 'copies' gives 2"));
 	cop_error_clear(*state);
 	OK(*state, cop_graph_classes_set(g, (const char *const[]){"a", "b"}, 2));
 	assert_int_equal(cop_eval(&s, g, &table, 2, 1), COP_ARG);

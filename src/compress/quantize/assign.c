@@ -102,7 +102,7 @@ static void keep_resolution(cop_quantizer *z)
 		for (int32_t v = 1; v <= g->n_value; v++)
 			if (origin(g, (cop_vid)v) == from) z->act[v] = (cop_qrange){0};
 		if (by && z->layer[by].bits) z->layer[by].bits = 0;
-		cop__log(z->cx, COP_LOG_WARN, "quantize: %s stays float: 256 steps of it leave %.1f dB of %s", by ? cop__label(g, by, label) : g->value[from].name, left, "the function behind it");
+		cop__log(z->cx, COP_LOG_WARN, "quantize: %s stays float: 256 steps would keep only %.1f dB of %s", by ? cop__label(g, by, label) : g->value[from].name, left, "the function behind it");
 	}
 }
 

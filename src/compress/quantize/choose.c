@@ -157,7 +157,7 @@ cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model
 		cop_status st = raised(&try, z, &o, at);
 		if (!st) st = drop_of(&drop, try, z, &before);
 		if (st) return cop_graph_free(try), cop_graph_free(*out), *out = NULL, st;
-		cop__log(z->cx, COP_LOG_INFO, "quantize: %d layers raised: a drop of %.2f points", at, (double)drop);
+		cop__log(z->cx, COP_LOG_INFO, "quantize: %d layers got more bits; the accuracy drops by %.2f points", at, (double)drop);
 		least = fminf(least, drop);
 		if (drop <= z->a->max_drop + 1e-4f) {
 			cop_graph_free(*out);

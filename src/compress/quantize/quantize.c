@@ -52,7 +52,7 @@ static cop_status check_float(const cop_graph *g)
 		if (cop__t(g, g->input[i])->dtype != COP_F32 && cop__t(g, g->input[i])->dtype != COP_I32)
 			return cop__error(g->cx, COP_ARG, "quantize: the input '%s' of '%s' is %s; reals and i32 were expected", g->value[g->input[i]].name, g->name, cop__dtype_text(cop__t(g, g->input[i])->dtype));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize) return cop__error(g->cx, COP_ARG, "quantize: '%s' is quantised already", g->name);
+		if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize) return cop__error(g->cx, COP_ARG, "quantize: '%s' is an integer network already", g->name);
 	return COP_OK;
 }
 
@@ -140,7 +140,7 @@ static void say_floats(const cop_graph *g)
 		if (seen || g->node[n].op >= OP_qconv || cop__outt(g, n, 0)->dtype != COP_F32 || cop__op(g, n)->flags & COP_OP_VIEW) continue;
 		cop__text_add(&t, "%s%s", t.len ? ", " : "", op);
 	}
-	if (t.len) cop__log(g->cx, COP_LOG_INFO, "quantize: in float stay: %.*s", (int)t.len, t.data);
+	if (t.len) cop__log(g->cx, COP_LOG_INFO, "quantize: these stay float: %.*s", (int)t.len, t.data);
 	cop__text_free(&t);
 }
 
@@ -224,7 +224,7 @@ static cop_status weights_alone(cop_graph **out, const cop_graph *model, const c
 	cop_graph *g = NULL;
 
 	if (a->adaround || a->equalize || a->bias_correct || a->bounded || a->int8_io)
-		return cop__error(model->cx, COP_ARG, "quantize: %s changes weights alone and takes no adaround, equalize, bias_correct, max_drop or int8_io", s->name);
+		return cop__error(model->cx, COP_ARG, "quantize: %s changes only weights, so adaround, equalize, bias_correct, max_drop and int8_io do not apply", s->name);
 	COP_TRY(cop__quantize_prepare(&g, model));
 	cop_status st = cop__narrow_weights(out, g, s->weights, a->keep, a->per_tensor);
 	cop_graph_free(g);

@@ -88,7 +88,7 @@ cop_status cop__checkpoint_find(bool *there, bool *differs, cop_ctx *cx, const c
 	int found;
 
 	*differs = false;
-	if (!look(there, path)) return cop__error(cx, COP_FORMAT, "%s: is in the checkpoint's place and is none; it is left alone: move it away, or give the checkpoint another path", path);
+	if (!look(there, path)) return cop__error(cx, COP_FORMAT, "%s: this file is not a checkpoint, so it is left alone; move it away, or give the checkpoint another path", path);
 	if (!*there || !run) return COP_OK;
 	COP_TRY(cop_file_read(&bytes, &size, cx, path, 0));
 	cop_status st = cop__model_read(&g, cx, path, bytes, size, &n, 1, &found);

@@ -344,7 +344,7 @@ static cop_status read_all(reader *r, cop_number *number, int n_number, int *fou
 
 	if (!cop__is_cop(r->p, (size_t)(r->end - r->p))) return bad(r, "no .cop file: it must begin with 'coppice 1' or 'coppice 2'");
 	if (r->p[MAGIC - 2] < oldest || r->p[MAGIC - 2] > newest)
-		return cop__error(r->cx, COP_FORMAT, "%s: a .cop file of version %c, this program reads versions %c to %c", r->file, r->p[MAGIC - 2], oldest, newest);
+		return cop__error(r->cx, COP_FORMAT, "%s: this is a .cop file of version %c, but this program reads versions %c to %c", r->file, r->p[MAGIC - 2], oldest, newest);
 	r->p += MAGIC;
 	COP_TRY(get_numbers(r, number, n_number, found));
 	COP_TRY(get_text(r, &blobs));

@@ -149,7 +149,7 @@ static void test_foreign(void **state)
 		{"a.cop", B("hello, world"), "is not a .cop file, although its name says so"},
 		{"a.cc", B("const unsigned char model[] = {0x1c"), "is a model as C source"},
 		{"a.safetensors", B("\100\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}"), "holds weights alone"},
-		{"a.bin", B("hello, world"), "is no model that can be read"},
+		{"a.bin", B("hello, world"), "Coppice cannot read this as a model"},
 	};
 	char folder[] = "/tmp/cop_foreign_XXXXXX", name[128];
 
