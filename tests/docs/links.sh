@@ -35,6 +35,13 @@ for page in README.md docs/*.md bench/README.md src/README.md src/*/README.md; d
 		[ -e "$file" ] || [ -e "src/$file" ] || [ -e "$folder/$file" ] || complain "$page: names $file, which does not exist"
 	done <"$work/files"
 done
+# A README of a folder names files of that folder.
+for page in src/*/README.md; do
+	grep -o '`[a-z0-9_]*\.[a-z]*`' "$page" | tr -d '`' | grep -E '\.(c|h|def)$' | while read -r file; do
+		[ -n "$(find "${page%README.md}" -name "$file" | head -1)" ] || [ -e "include/$file" ] || echo "$page: names $file, which is not in its folder"
+	done
+done >"$work/wrong"
+[ ! -s "$work/wrong" ] || { cat "$work/wrong"; bad=1; }
 # Every folder of src has a README, which says what the folder may use as tools/layers.sh does.
 for folder in src/*/; do
 	page=${folder}README.md name=$(basename "$folder")
