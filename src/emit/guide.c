@@ -49,14 +49,14 @@ static cop_status write_cmake(const cop_emission *e)
 static void put_files(cop_text *o, const cop_emission *e)
 {
 	put_named(o, e, "## What to copy\n\n"
-		"Everything but the folder `check`. Nothing here needs a library, an operating system or memory that is allocated.\n\n"
+		"Everything except the folder `check`. The code needs no library, no operating system, and no allocated memory.\n\n"
 		"| file | what it is |\n|---|---|\n"
 		"| `@.h` | the interface: sizes, scales, functions. The only file that your program includes |\n"
-		"| `@.c` | the network: its weights, its memory, and the calls of its layers |\n"
-		"| `cop_*.c`, `cop_*.h` | the kernels that it calls |\n"
-		"| `CMakeLists.txt` | a static library `@` of these, for `add_subdirectory` |\n"
-		"| `@.mk` | the same list for make |\n"
-		"| `coppice.manifest` | what `coppice emit` wrote, so that the next time it replaces that and nothing else |\n"
+		"| `@.c` | the network: its weights, its memory, and the calls of the kernels |\n"
+		"| `cop_*.c`, `cop_*.h` | the kernels |\n"
+		"| `CMakeLists.txt` | makes a static library `@` of these files, for `add_subdirectory` |\n"
+		"| `@.mk` | the same for make |\n"
+		"| `coppice.manifest` | the list of files that `coppice emit` wrote; the next time it replaces only these |\n"
 		"| `check/` | a program that runs the network on files, here or in an emulator, for `coppice check`; not for your program |\n\n");
 }
 
@@ -64,9 +64,9 @@ static void put_memory(cop_text *o, const cop_emission *e)
 {
 	const size_t *bytes = e->plan->bytes;
 
-	cop__text_add(o, "## Memory\n\n| | bytes |\n|---|---:|\n| flash: weights | %zu |\n| RAM: static arrays, inputs and outputs within | %zu |\n", e->flash, e->ram);
-	if (bytes[COP_SEG_FAST]) cop__text_add(o, "| of it in a second, fast RAM (section `.bss.fast`) | %zu |\n", bytes[COP_SEG_FAST]);
-	cop__text_add(o, "\nCode comes on top, and the stack. `coppice check FOLDER` builds all of it, measures both, and counts instructions where the\n"
+	cop__text_add(o, "## Memory\n\n| | bytes |\n|---|---:|\n| flash: weights | %zu |\n| RAM: static arrays, including inputs and outputs | %zu |\n", e->flash, e->ram);
+	if (bytes[COP_SEG_FAST]) cop__text_add(o, "| thereof in a second, fast RAM (section `.bss.fast`) | %zu |\n", bytes[COP_SEG_FAST]);
+	cop__text_add(o, "\nCode and stack are not included. `coppice check FOLDER` builds everything, measures both, and counts instructions if the\n"
 		"target is an emulated board.\n\n");
 }
 
@@ -77,17 +77,17 @@ static void put_example(cop_text *o, const cop_emission *e)
 	const cop_type *x = cop__t(g, g->input[0]), *y = cop__t(g, g->output[0]);
 	bool xq = cop__emit_has_scale(x), yq = cop__emit_has_scale(y);
 
-	put_named(o, e, "## How it is called\n\n```c\n#include \"@.h\"\n\n");
+	put_named(o, e, "## How to call it\n\n```c\n#include \"@.h\"\n\n");
 	cop__text_add(o, "void example(const %s *sample, %s *result) /* %lld numbers, and %lld */\n{\n", xq ? "float" : cop__emit_ctype(x), yq ? "float" : cop__emit_ctype(y),
 		(long long)cop_type_count(x), (long long)cop_type_count(y));
 	put_named(o, e, "\t@_init(); /* once, before the first run */\n");
-	cop__text_add(o, xq ? "\t%s_input_set(sample); /* reals become integers by the input's scale */\n" : "\tfor (int i = 0; i < %s_INPUT_SIZE; i++) ", xq ? e->name : e->upper);
+	cop__text_add(o, xq ? "\t%s_input_set(sample); /* converts real numbers with the scale of the input */\n" : "\tfor (int i = 0; i < %s_INPUT_SIZE; i++) ", xq ? e->name : e->upper);
 	if (!xq) put_named(o, e, "@_input()[i] = sample[i];\n");
 	put_named(o, e, "\t@_run();\n");
 	cop__text_add(o, yq ? "\t%s_output_get(result);\n" : "\tfor (int i = 0; i < %s_OUTPUT_SIZE; i++) ", yq ? e->name : e->upper);
 	if (!yq) put_named(o, e, "result[i] = @_output()[i];\n");
-	put_named(o, e, "}\n```\n\nInputs and outputs lie in memory that a run uses for other things too: fill every input before each run, and read the outputs before\n"
-		"the next one. One run at a time; functions of other networks may run in between.\n\n");
+	put_named(o, e, "}\n```\n\nA run also uses the memory of inputs and outputs for other values. So fill every input before each run, and read the outputs before the next\n"
+		"one. Only one run of this network at a time; functions of other networks may run in between.\n\n");
 }
 
 static cop_status write_readme(const cop_emission *e)
@@ -100,10 +100,10 @@ static cop_status write_readme(const cop_emission *e)
 	put_files(&o, e);
 	put_example(&o, e);
 	put_memory(&o, e);
-	put_named(&o, e, "## Building it\n\nWith CMake: `add_subdirectory(this/folder)`, then `target_link_libraries(your_program PRIVATE @)`.\n"
-		"Without: compile all `.c` files here, not those in `check/`, with `-O2` (or `-Os`; what `HOT` in `@.mk` lists with `-O2`) and `-ffp-contract=off`.\n"
-		"Any C99 compiler will do; C++ programs include `@.h` as it is.\n\n"
-		"Several networks in one program: give each its own `--name` when it is emitted, and its own folder. Kernels that two of them share are linked once.\n");
+	put_named(&o, e, "## How to build it\n\nWith CMake: `add_subdirectory(this/folder)`, then `target_link_libraries(your_program PRIVATE @)`.\n"
+		"Without CMake: compile all `.c` files here, but not those in `check/`, with `-O2` and `-ffp-contract=off`. To save flash, use `-Os` except for the files that `HOT` in `@.mk` lists.\n"
+		"Any C99 compiler will do. C++ programs can include `@.h` directly.\n\n"
+		"To use several networks in one program, emit each with its own `--name` into its own folder. Kernels that they share are linked once.\n");
 	return cop__emit_text(e, "README.md", &o);
 }
 

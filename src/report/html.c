@@ -16,9 +16,8 @@ static void pictures(cop_text *t, const cop_pictures *p, bool histograms)
 		const cop_picture *pic = &p->at[i];
 		if (!pic->svg || !pic->note != histograms) continue;
 		if (!n++ && histograms)
-			cop__text_add(t, "<h2>Weights before and after</h2>\n<p class=\"soft\">How often a weight of a "
-			                 "size occurs, counted on a "
-			                 "logarithmic scale; zeros are left out. Of large networks the layers with the "
+			cop__text_add(t, "<h2>Weights before and after</h2>\n<p class=\"soft\">How many weights have which value, on a "
+			                 "logarithmic scale; zeros are left out. Of large networks, only the layers with the "
 			                 "most weights are shown.</p>\n");
 		if (n == 1) cop__text_add(t, "<div class=\"pics\">\n");
 		cop__text_add(t, "<figure><h3>");
@@ -35,14 +34,14 @@ static void notes(cop_text *t)
 {
 	cop__text_add(t,
 	        "<footer><h2>How these figures are made</h2><ul>\n"
-	        "<li>Factors of the file start from 4 bytes a parameter, a network stored dense in f32. The file holds "
-	        "graph, codebooks and checksums too.</li>\n"
-	        "<li>Accuracy before and after is that of the test set, which no stage looks at; a stage is judged on "
+	        "<li>Factors of the file are compared with 4 bytes per parameter, a network stored dense in f32. The file also holds "
+	        "the graph, codebooks and checksums.</li>\n"
+	        "<li>Accuracy before and after is measured on the test set, which no stage looks at. Stages are judged on "
 	        "the validation set.</li>\n"
-	        "<li>Flash and RAM are those of the plan for one sample with the portable kernels, as they are emitted "
-	        "as C; the code itself is not counted.</li>\n"
+	        "<li>Flash and RAM are those of the plan for one sample with the portable kernels that emitted C uses. "
+	        "The code itself is not counted.</li>\n"
 	        "<li>Energy is an estimate from operations and bytes moved, with the 45 nm figures of Horowitz (ISSCC "
-	        "2014); it compares, it does not measure.</li>\n"
+	        "2014). Use it for comparison only.</li>\n"
 	        "</ul><p>coppice %s</p></footer>\n",
 	        COP_VERSION);
 }
@@ -75,7 +74,7 @@ static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, c
 	cop__html_compare(t, &s->before, now);
 	cop__text_add(t, "<h2>What was tried</h2>\n");
 	cop__html_stages(t, s);
-	cop__text_add(t, "<h2>Where it went</h2>\n");
+	cop__text_add(t, "<h2>Where the bytes went</h2>\n");
 	if (*p->why) cop__text_add(t, "<p class=\"note\">%s</p>\n", p->why);
 	pictures(t, p, false);
 	pictures(t, p, true);

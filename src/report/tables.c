@@ -66,11 +66,11 @@ void cop__html_cards(cop_text *t, const cop_story_side *b, const cop_story_side 
 	cop__html_bytes(x, dense);
 	cop__html_bytes(y, a->file_bytes);
 	cop__format(big, sizeof big, "%.1f&times; smaller", dense / a->file_bytes);
-	snprintf(small, sizeof small, "file: %s &rarr; %s, from 4 bytes a parameter", x, y);
+	snprintf(small, sizeof small, "file: %s &rarr; %s, compared with 4 bytes per parameter", x, y);
 	card(t, true, a->file_bytes > 0 ? big : y, small);
 	if (b && a->accuracy >= 0 && b->accuracy > 0) {
 		cop__format(big, sizeof big, "%.2f %%", 100 * a->accuracy);
-		cop__format(small, sizeof small, "of the test set right; before: %.2f %%", 100 * b->accuracy);
+		cop__format(small, sizeof small, "test accuracy; before: %.2f %%", 100 * b->accuracy);
 		card(t, false, big, small);
 	}
 	cop__format(big, sizeof big, "%.1f %%", 100 * a->nonzero / fmax(1, a->parameters));
@@ -119,16 +119,16 @@ void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_sid
 		        "points</td></tr>\n",
 		        100 * b->accuracy, 100 * a->accuracy, a->accuracy < b->accuracy ? "worse" : a->accuracy > b->accuracy ? "better" : "", 100 * (a->accuracy - b->accuracy));
 	if (b) dense = 4 * b->parameters;
-	if (b) row(t, "file, bytes, from 4 a parameter", &dense, a->file_bytes);
-	else row(t, "dense, bytes, at 4 a parameter", NULL, dense);
-	row(t, b ? "file, bytes, as written before and after" : "file, bytes", b ? &b->file_bytes : NULL,
+	if (b) row(t, "file, bytes (before: 4 per parameter)", &dense, a->file_bytes);
+	else row(t, "dense, bytes (4 per parameter)", NULL, dense);
+	row(t, b ? "file, bytes (the files before and after)" : "file, bytes", b ? &b->file_bytes : NULL,
 	        a->file_bytes);
 	row(t, "flash for the weights, bytes", b ? &b->flash_bytes : NULL, a->flash_bytes);
 	row(t, "RAM for one sample, bytes", b ? &b->ram_bytes : NULL, a->ram_bytes);
 	row(t, "parameters that are not zero", b ? &b->nonzero : NULL, a->nonzero);
-	row(t, "multiply-accumulates that are done", b ? &b->macs : NULL, a->macs);
+	row(t, "multiply-accumulates of the kernels", b ? &b->macs : NULL, a->macs);
 	if (a->microseconds > 0)
-		row(t, "time of one sample here, one thread, &micro;s", b ? &b->microseconds : NULL, a->microseconds);
+		row(t, "time for one sample on this machine, one thread, &micro;s", b ? &b->microseconds : NULL, a->microseconds);
 	row(t, "energy of one inference, nJ, an estimate", b ? &b->energy_nj : NULL, a->energy_nj);
 	cop__text_add(t, "</tbody></table></div>\n");
 }
@@ -137,11 +137,11 @@ void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_sid
 
 void cop__html_board(cop_text *t, const cop_board *b)
 {
-	const struct { const char *label; double n; } all[] = {{"instructions of one inference", b->instructions}, {"RAM, bytes, the stack included", b->ram}, {"of it .data and .bss", b->fixed}, {"of it stack, measured", b->stack},
+	const struct { const char *label; double n; } all[] = {{"instructions of one inference", b->instructions}, {"RAM, bytes, including the stack", b->ram}, {"of it .data and .bss", b->fixed}, {"of it stack, measured", b->stack},
 		{"fast RAM, bytes", b->fast}, {"flash, bytes", b->flash}, {"of it code", b->code}, {"of it weights", b->weights}};
 	char n[32];
 
-	cop__text_add(t, "<h2>Measured on the board</h2>\n<p class=\"soft\">By <code>coppice check</code>, which runs what was emitted and compares: every result has the bits of the portable kernels, in %.0f run%s.%s</p>\n", b->runs,
+	cop__text_add(t, "<h2>Measured on the board</h2>\n<p class=\"soft\"><code>coppice check</code> ran the emitted code and compared: every result has the bits of the portable kernels, in %.0f run%s.%s</p>\n", b->runs,
 		b->runs > 1 ? "s" : "", b->flash > 0 ? "" : " It ran on this machine, where nothing is counted.");
 	if (!(b->flash > 0)) return;
 	cop__text_add(t, "<div class=\"wide fit\"><table><tbody>\n");

@@ -81,17 +81,17 @@ static void compare(void **state)
 	static const char *const both[] = {
 		"<th>before</th><th>after</th><th>change</th>",
 		"<tr><td>test accuracy</td><td class=\"n\">91.25 %</td><td class=\"n\">90.00 %</td><td class=\"worse\">-1.25 points</td></tr>",
-		"from 4 a parameter</td><td class=\"n\">4,000</td><td class=\"n\">20</td><td class=\"n better\">&divide; 200</td></tr>",
-		"as written before and after</td><td class=\"n\">4,200</td><td class=\"n\">20</td><td class=\"n better\">&divide; 210</td></tr>",
+		"file, bytes (before: 4 per parameter)</td><td class=\"n\">4,000</td><td class=\"n\">20</td><td class=\"n better\">&divide; 200</td></tr>",
+		"the files before and after)</td><td class=\"n\">4,200</td><td class=\"n\">20</td><td class=\"n better\">&divide; 210</td></tr>",
 		"flash for the weights, bytes</td><td class=\"n\">4,000</td><td class=\"n\">8,000</td><td class=\"n worse\">&times; 2.0</td></tr>",
 		"RAM for one sample, bytes</td><td class=\"n\">300</td><td class=\"n\">450</td><td class=\"n worse\">&times; 1.50</td></tr>",
 		"not zero</td><td class=\"n\">1,000</td><td class=\"n\">250</td><td class=\"n better\">&divide; 4.0</td></tr>",
-		"multiply-accumulates that are done</td><td class=\"n\">50,000</td><td class=\"n\">50,100</td><td class=\"n\">same</td></tr>",
+		"multiply-accumulates of the kernels</td><td class=\"n\">50,000</td><td class=\"n\">50,100</td><td class=\"n\">same</td></tr>",
 		"one thread, &micro;s</td><td class=\"n\">10</td><td class=\"n\">5</td><td class=\"n better\">&divide; 2.0</td></tr>",
 		"nJ, an estimate</td><td class=\"n\">1,500</td><td class=\"n\">750</td><td class=\"n better\">&divide; 2.0</td></tr>", "</tbody></table></div>\n", NULL};
-	static const char *const alone[] = {"<th></th><th>now</th>", "dense, bytes, at 4 a parameter</td><td class=\"n\">4,000</td></tr>", "file, bytes</td><td class=\"n\">20</td></tr>",
+	static const char *const alone[] = {"<th></th><th>now</th>", "dense, bytes (4 per parameter)</td><td class=\"n\">4,000</td></tr>", "file, bytes</td><td class=\"n\">20</td></tr>",
 		"flash for the weights, bytes</td><td class=\"n\">8,000</td></tr>", "sample, bytes</td><td class=\"n\">450</td></tr>", "not zero</td><td class=\"n\">250</td></tr>",
-		"are done</td><td class=\"n\">50,100</td></tr>", "&micro;s</td><td class=\"n\">5</td></tr>", "an estimate</td><td class=\"n\">750</td></tr>", NULL};
+		"of the kernels</td><td class=\"n\">50,100</td></tr>", "&micro;s</td><td class=\"n\">5</td></tr>", "an estimate</td><td class=\"n\">750</td></tr>", NULL};
 	cop_story_side b = before, a = after;
 	cop_text t;
 
@@ -108,7 +108,7 @@ static void compare(void **state)
 	has(of(&t), "<td class=\"better\">+25.00 points</td>");
 	has_not(page_text, "one thread");
 	has(page_text, "an estimate</td><td class=\"n\">1,500</td><td class=\"n\">0</td><td class=\"n\">&ndash;</td>");
-	has(page_text, "are done</td><td class=\"n\">0</td><td class=\"n\">50,100</td><td class=\"n\">&ndash;</td>");
+	has(page_text, "of the kernels</td><td class=\"n\">0</td><td class=\"n\">50,100</td><td class=\"n\">&ndash;</td>");
 	a.accuracy = b.accuracy;
 	cop__html_compare(&t, &b, &a);
 	has(of(&t), "<td class=\"\">+0.00 points</td>");
@@ -144,8 +144,8 @@ static void factors(void **state)
 static void cards(void **state)
 {
 	static const char *const both[] = {
-		"<div class=\"card main\"><b>200.0&times; smaller</b><span>file: 4.0 kB &rarr; 20 B, from 4 bytes a parameter</span></div>",
-		"<div class=\"card\"><b>90.00 %</b><span>of the test set right; before: 91.25 %</span></div>",
+		"<div class=\"card main\"><b>200.0&times; smaller</b><span>file: 4.0 kB &rarr; 20 B, compared with 4 bytes per parameter</span></div>",
+		"<div class=\"card\"><b>90.00 %</b><span>test accuracy; before: 91.25 %</span></div>",
 		"<div class=\"card\"><b>25.0 %</b><span>of 1,000 parameters are not zero</span></div>", "<b>450 B</b><span>RAM for one sample", "<b>8.0 kB</b><span>flash for the weights",
 		"<b>0.75 &micro;J</b><span>one inference, an estimate; before: 1.5 &micro;J</span></div>\n</div>\n", NULL};
 	cop_story_side a = after, b = before;
@@ -163,7 +163,7 @@ static void cards(void **state)
 	has_not(page_text, "before:");
 	a.accuracy = 0; /* nothing is right: that is known */
 	cop__html_cards(&t, &b, &a);
-	has(of(&t), "<b>0.00 %</b><span>of the test set right");
+	has(of(&t), "<b>0.00 %</b><span>test accuracy");
 	a.parameters = a.nonzero = 0, b.accuracy = 0;
 	cop__html_cards(&t, &b, &a);
 	has(of(&t), "<b>0.0 %</b><span>of 0 parameters");
@@ -297,9 +297,9 @@ static const char *report(cop_ctx *cx, const char *json, const char *check)
 static void whole_page(void **state)
 {
 	static const char *const want[] = {"<!doctype html>", "<title>two &lt;layers></title>", "<h1>two &lt;layers></h1>", "Recipe re&lt;c>ipe: 2 of 3 stages kept</p>",
-		"Data set digits &amp; co. Made on 2026-01-02. Seed 0.<br><code>coppice compress --x &quot;y&quot;</code></p>", "<b>92.50 %</b><span>of the test set right; before: 95.00 %",
+		"Data set digits &amp; co. Made on 2026-01-02. Seed 0.<br><code>coppice compress --x &quot;y&quot;</code></p>", "<b>92.50 %</b><span>test accuracy; before: 95.00 %",
 		"<b>66.7 %</b><span>of 21 parameters", "<h2>Before and after</h2>", "<td class=\"worse\">-2.50 points</td>", "not zero</td><td class=\"n\">21</td><td class=\"n\">14</td>",
-		"&micro;s</td><td class=\"n\">4</td><td class=\"n\">2</td>", "<h2>What was tried</h2>", "1. prune", "2. share", "it cost too much", "<h2>Where it went</h2>",
+		"&micro;s</td><td class=\"n\">4</td><td class=\"n\">2</td>", "<h2>What was tried</h2>", "1. prune", "2. share", "it cost too much", "<h2>Where the bytes went</h2>",
 		"<figure><h3>Bytes by layer</h3><svg>PICTURE 0</svg>", "<figcaption>Weights in memory", "<figure><h3>Weights kept by layer</h3><svg>PICTURE 1</svg>", "<figure><h3>Learning curves</h3><svg>PICTURE 2</svg>",
 		"</div>\n<h2>Weights before and after</h2>", "<figure><h3>a'&quot;b;c</h3><svg>PICTURE 3</svg></figure>", "<figure><h3>b.w</h3><svg>PICTURE 4</svg></figure>", "<figure><h3>empty</h3>", "</div>\n",
 		"<h2>Measured on the board</h2>", "in 2 runs", "<h2>Layers</h2>", "a&amp;.w", "<footer>", "</main></body></html>\n", NULL};
@@ -343,7 +343,7 @@ static void little(void **state)
 	has(report(*state, "{\"before\":{},\"after\":{}}", NULL), "Recipe : 0 of 0 stages kept</p>\n<div");
 	has_not(page_text, "Seed");
 	has_not(page_text, "Data set ");
-	has_not(page_text, "of the test set right");
+	has_not(page_text, "test accuracy");
 	report(*state, "{\"before\":{},\"after\":{},\"run\":{\"date\":\"today\"}}", NULL);
 	has(page_text, "<p class=\"soft\">Made on today. </p>");
 	report(*state, "{\"before\":{},\"after\":{},\"run\":{\"command\":\"do\"}}", NULL);
