@@ -94,7 +94,7 @@ static bool is_stdout(const char *path)
 
 cop_status cli_can_write(cli *c, const char *path)
 {
-	if (!path || !*path) return cli_fail(c, COP_ARG, "-o FILE is missing: where should the result go?");
+	if (!path || !*path) return cli_fail(c, COP_ARG, "-o FILE is missing: name a file for the result");
 	if (strlen(path) > 900) return cli_fail(c, COP_ARG, "%.60s...: the path is longer than 900 characters", path);
 	if (is_stdout(path)) return cli_fail(c, COP_IO, "%s: is standard output, where the figures go; give a file, or a pipe of its own", path);
 	return cop_file_can_write(c->cx, path);

@@ -329,7 +329,7 @@ void cop__part_take(const cop_parts *p, void *one, int32_t i, const void *all)
 }
 
 typedef struct batch_options { int32_t n; } batch_options;
-static const cop_option options[] = {{COP_OPTION_FIELD(batch_options, n, COP_WHOLE, "samples of a batch"), .lo = 1, .hi = 1 << 20, .needed = true}, COP_OPT_END};
+static const cop_option options[] = {{COP_OPTION_FIELD(batch_options, n, COP_WHOLE, "samples in a batch"), .lo = 1, .hi = 1 << 20, .needed = true}, COP_OPT_END};
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
@@ -337,4 +337,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_batch(out, g, ((const batch_options *)a)->n);
 }
 
-const cop_pass cop_pass_batch = {{"batch", "the same graph for batches of n samples", NULL, options, sizeof(batch_options)}, run};
+const cop_pass cop_pass_batch = {{"batch", "rewrites the graph for batches of n samples", NULL, options, sizeof(batch_options)}, run};

@@ -74,4 +74,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return dce(out, g, ((const dce_options *)a)->keep);
 }
 
-const cop_pass cop_pass_dce = {{"dce", "drops nodes, outputs and weights that nothing needs", NULL, options, sizeof(dce_options)}, run};
+const cop_pass cop_pass_dce = {{"dce", "removes nodes, outputs and weights that nothing needs", NULL, options, sizeof(dce_options)}, run};

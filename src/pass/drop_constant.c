@@ -168,4 +168,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *args)
 	return cop__pass_drop_constant(out, g, false);
 }
 
-const cop_pass cop_pass_drop_constant = {COP_ROW("drop_constant", "takes out channels that no input can change; exact in int8"), run};
+const cop_pass cop_pass_drop_constant = {COP_ROW("drop_constant", "removes channels that no input can change; exact in int8"), run};

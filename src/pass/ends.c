@@ -62,7 +62,7 @@ static cop_status run_softmax(cop_graph **out, const cop_graph *g, const void *a
 	return copy(out, g, softmax_node);
 }
 
-const cop_pass cop_pass_drop_softmax = {COP_ROW("drop_softmax", "leaves out a softmax at the end: the class is the same, the scores are not"), run_softmax};
+const cop_pass cop_pass_drop_softmax = {COP_ROW("drop_softmax", "removes a softmax at the end: the class stays the same, the scores do not"), run_softmax};
 
 /* ---- int8_io ---- */
 
@@ -180,4 +180,4 @@ static cop_status run_io(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_end(out, st);
 }
 
-const cop_pass cop_pass_int8_io = {COP_ROW("int8_io", "bytes in and out instead of floats, where the network quantises there"), run_io};
+const cop_pass cop_pass_int8_io = {COP_ROW("int8_io", "makes inputs and outputs bytes instead of floats, if the network quantises there"), run_io};

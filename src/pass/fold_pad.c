@@ -61,4 +61,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_fold_pad(out, g);
 }
 
-const cop_pass cop_pass_fold_pad = {COP_ROW("fold_pad", "borders of zeros become the padding of the convolutions that read them; exact"), run};
+const cop_pass cop_pass_fold_pad = {COP_ROW("fold_pad", "turns borders of zeros into the padding of the convolutions that read them; exact"), run};

@@ -49,4 +49,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_fuse(out, g);
 }
 
-const cop_pass cop_pass_fuse = {COP_ROW("fuse", "puts activations that clip into the layer before them"), run};
+const cop_pass cop_pass_fuse = {COP_ROW("fuse", "puts activations that clip, such as ReLU, into the layer before them"), run};

@@ -119,4 +119,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_integers(out, g);
 }
 
-const cop_pass cop_pass_integers = {COP_ROW("integers", "integer operators for what stands between a dequantize and a quantize"), run};
+const cop_pass cop_pass_integers = {COP_ROW("integers", "turns what is between a dequantize and a quantize into integer operators"), run};

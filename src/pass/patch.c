@@ -192,7 +192,7 @@ static cop_vid end_named(const cop_graph *g, const char *name)
 
 typedef struct patch_options { char at[128]; int32_t bands; } patch_options;
 static const cop_option options[] = {
-	COP_OPT_TEXT(patch_options, at, NULL, "the last layer that is computed so, by its weight or its result"),
+	COP_OPT_TEXT(patch_options, at, NULL, "the last layer that is computed in bands: the name of its weight or its result"),
 	COP_OPT_WHOLE(patch_options, bands, 2, 1 << 20, "2", "how many bands"),
 	COP_OPT_END,
 };
@@ -206,4 +206,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_patch(out, g, end_named(g, o->at), o->bands);
 }
 
-const cop_pass cop_pass_patch = {{"patch", "computes the layers up to one band by band, so that less is in memory; same bits", NULL, options, sizeof(patch_options)}, run};
+const cop_pass cop_pass_patch = {{"patch", "computes the first layers band by band, so that less memory is in use; same bits", NULL, options, sizeof(patch_options)}, run};

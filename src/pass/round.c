@@ -86,4 +86,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return ((const round_options *)a)->mode ? as_tflite(out, g) : to_single(out, g);
 }
 
-const cop_pass cop_pass_round = {{"round", "int8 layers round once (mode=single) where TFLite rounds twice: cheaper, a unit different now and then", NULL, options, sizeof(round_options)}, run};
+const cop_pass cop_pass_round = {{"round", "makes int8 layers round once where TFLite rounds twice: faster, and one unit different now and then", NULL, options, sizeof(round_options)}, run};

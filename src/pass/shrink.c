@@ -22,4 +22,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_shrink(out, g);
 }
 
-const cop_pass cop_pass_shrink = {COP_ROW("shrink", "takes out all that no bit of a result needs: constant channels, borders, identities"), run};
+const cop_pass cop_pass_shrink = {COP_ROW("shrink", "removes what no bit of a result needs: constant channels, borders, layers that change nothing"), run};

@@ -271,9 +271,9 @@ static cop_status parse_drop(cop_ctx *cx, const char *text, uint8_t *keep, int32
 
 typedef struct slice_options { char of[128], drop[4096]; int32_t axis; } slice_options;
 static const cop_option options[] = {
-	COP_OPT_TEXT(slice_options, of, NULL, "the value that loses some"),
+	COP_OPT_TEXT(slice_options, of, NULL, "the value from which something is removed"),
 	COP_OPT_WHOLE(slice_options, axis, 0, COP_MAX_DIM - 1, "0", "along which axis"),
-	COP_OPT_TEXT(slice_options, drop, NULL, "which, as in 0-3|7"),
+	COP_OPT_TEXT(slice_options, drop, NULL, "which indices, as in 0-3|7"),
 	COP_OPT_END,
 };
 

@@ -158,4 +158,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_to_infer(out, g);
 }
 
-const cop_pass cop_pass_to_infer = {COP_ROW("to_infer", "the form that is deployed: folded, without dropout and leftovers"), run};
+const cop_pass cop_pass_to_infer = {COP_ROW("to_infer", "makes the form that is deployed: batch norm folded, dropout and leftovers removed"), run};

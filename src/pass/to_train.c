@@ -73,4 +73,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_to_train(out, g);
 }
 
-const cop_pass cop_pass_to_train = {COP_ROW("to_train", "batch statistics instead of running ones, as in training"), run};
+const cop_pass cop_pass_to_train = {COP_ROW("to_train", "uses batch statistics instead of running ones, as in training"), run};

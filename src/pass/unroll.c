@@ -173,4 +173,4 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_unroll(out, g);
 }
 
-const cop_pass cop_pass_unroll = {COP_ROW("unroll", "recurrent layers written out step by step, as training needs them"), run};
+const cop_pass cop_pass_unroll = {COP_ROW("unroll", "writes recurrent layers out step by step, as training needs them"), run};

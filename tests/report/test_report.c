@@ -192,7 +192,7 @@ static void stages(void **state)
 static void board(void **state)
 {
 	const cop_board b = {.runs = 3, .instructions = 1234567, .ram = 5000, .fixed = 4000, .stack = 1000, .fast = 0, .flash = 20000, .code = 12000, .weights = 8000}, host = {.runs = 1, .ram = 5000};
-	static const char *const want[] = {"in 3 runs.</p>", "instructions of one inference</td><td class=\"n\">1,234,567</td>", "the stack included</td><td class=\"n\">5,000</td>", ".bss</td><td class=\"n\">4,000</td>",
+	static const char *const want[] = {"in 3 runs.</p>", "instructions of one inference</td><td class=\"n\">1,234,567</td>", "including the stack</td><td class=\"n\">5,000</td>", ".bss</td><td class=\"n\">4,000</td>",
 		"measured</td><td class=\"n\">1,000</td>", "flash, bytes</td><td class=\"n\">20,000</td>", "code</td><td class=\"n\">12,000</td>", "weights</td><td class=\"n\">8,000</td>", "</table>", NULL};
 	cop_text t;
 
