@@ -3,7 +3,7 @@
 #   make demo     installs what is missing, builds, runs the main job, says where the page is
 #   make test     installs what is missing, builds, runs the tests
 #   make check    the slower checks: sanitizers, clang, the core alone, fuzzers
-#   make bench    measurements beside other engines (see bench/README.md)
+#   make bench    measurements compared with other engines (see bench/README.md)
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 export CTEST_OUTPUT_ON_FAILURE = 1

@@ -22,14 +22,14 @@ began=$(date +%s)
 data=mnist
 if ! "$bin" data check mnist >/dev/null 2>&1; then
 	data=synth-digits
-	echo "MNIST is not here (COPPICE_DATA, or \`$bin data get mnist\`): drawn digits take its place."
+	echo "MNIST is not installed (set COPPICE_DATA, or run \`$bin data get mnist\`), so this uses drawn digits."
 fi
 
 say "1/6 training lenet-300-100 on $data, $epochs epochs"
 "$bin" train lenet-300-100 --data $data --epochs "$epochs" -o "$out/net.cop"
 "$bin" eval "$out/net.cop" --data $data
 
-say "2/6 compressing by $recipe"
+say "2/6 compressing with $recipe"
 "$bin" compress "$out/net.cop" --recipe "$recipe" --data $data -o "$out/small.cop" --verbose
 "$bin" eval "$out/small.cop" --data $data
 
@@ -49,7 +49,7 @@ tail -c $values "$out/x.npy" >"$out/host/check/x.bin"
 make -s -C "$out/host/check" run
 host=different
 if cmp -s "$out/host/check/y.bin" "$out/y.expected"; then host="same bits"; fi
-echo "100 samples by the emitted program and by coppice run with the portable kernels: $host"
+echo "100 samples, emitted program compared with coppice run (portable kernels): $host"
 
 say "5/6 as C on an emulated Cortex-M4"
 board="not run: arm-none-eabi-gcc or qemu-system-arm is not installed"
@@ -89,11 +89,11 @@ row "test accuracy" "$(percent "$(field "$out/net.eval.json" accuracy)")" "$(per
 dense=$(field "$out/net.json" dense_bytes)
 file=$(field "$out/small.json" file_bytes)
 : "${dense:?a figure of inspect is missing}" "${file:?a figure of inspect is missing}"
-row "file bytes, from 4 a parameter" "$dense" "$file" "$(factor "$dense" "$file")"
+row "file bytes (before: 4/parameter)" "$dense" "$file" "$(factor "$dense" "$file")"
 line "flash bytes (weights)" flash_bytes json
 line "RAM bytes (one sample)" ram_bytes json
-line "MACs that are done" macs json
-line "energy, nJ (an estimate)" energy_nj_estimate json
+line "multiply-accumulates" macs json
+line "energy, nJ (estimate)" energy_nj_estimate json
 line "milliseconds here, one sample" milliseconds bench.json
 row "emitted C on this machine" "" "$host" ""
 row "emitted C on a Cortex-M4 (QEMU)" "" "$board" "${instructions:+$instructions instructions}"
