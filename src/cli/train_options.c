@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_LIMIT };
+enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_POLICIES, KEY_LIMIT };
 
 const struct argp_option cli_train_options[] = {
         {"data", 'd', "NAME", 0, "data set: a name from `coppice data list`, or a path", 0},
@@ -19,6 +19,7 @@ const struct argp_option cli_train_options[] = {
         {"schedule", KEY_SCHEDULE, "WORDS", 0, "schedule of the learning rate: constant, step:every=10,by=0.1 or cosine; each also takes warmup=EPOCHS", 0},
         {"augment", KEY_AUGMENT, "WORDS", 0, "augmentation: none, or some of flip,alternate,shift=2,crop=4,erase=8,mix=0.2,balance,normalise (docs/training.md)", 0},
         {"smooth", KEY_SMOOTH, "PART", 0, "label smoothing, 0 to 1", 0},
+        {"policies", KEY_POLICIES, "WORDS", 0, "what acts while training, separated by ';': \"ema:decay=0.998\" or \"lookahead\" (averages of weights), \"early:patience=5\"", 0},
         {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each part", 0},
         {0},
 };
@@ -51,6 +52,9 @@ error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train
 	case KEY_SMOOTH:
 		t->a.smooth = cli_real(state, "--smooth", arg, 0, 0.999f);
 		t->has_smooth = true;
+		return 0;
+	case KEY_POLICIES:
+		t->a.policies = arg;
 		return 0;
 	case KEY_LIMIT:
 		t->limit = cli_int(state, "--limit", arg, 0, 1 << 30);
@@ -100,5 +104,6 @@ void cli_train_say(cli *c, const cop_train_args *a)
 	cli_put_text(c, "schedule", a->schedule);
 	cli_put_text(c, "augment", augment);
 	cli_put_real(c, "smooth", as_written(a->smooth));
-	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g", a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth);
+	cli_put_text(c, "policies", a->policies ? a->policies : "none");
+	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g%s%s%s", a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth, a->policies ? " --policies \"" : "", a->policies ? a->policies : "", a->policies ? "\"" : "");
 }

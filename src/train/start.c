@@ -64,8 +64,10 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
 	COP_TRY(cop__normalise(l->model, train, l->a->augment, augment, sizeof augment));
 	if (train->targets) COP_TRY(cop__units(l->model, train));
-	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed, .soft = l->labels}));
-	l->soft = cop__batch_is_soft(l->batch);
+	const char *update = l->a->update ? l->a->update : "";
+	const bool soft = strstr(update, "loss=soft"), own_loss = strstr(update, "loss=");
+	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed, .soft = l->labels && (soft || !own_loss)}));
+	l->soft = l->labels && (soft || cop__batch_is_soft(l->batch));
 	COP_TRY(make_trainer(l));
 	l->per_epoch = cop__batch_count(l->batch);
 	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;

@@ -306,6 +306,10 @@ static void training_says_its_settings(void **state)
 	assert_non_null(strstr(err, "--batch 64 --lr 0.02"));
 	assert_int_equal(run("train|lenet-5|--data|synth-digits|--limit|40|--epochs|1|--batch|8|--lr|0|--update|adam|--schedule|constant|--augment|none|--smooth|0.25|-o|d.cop|--json"), 0);
 	assert_non_null(strstr(out, "\"batch\":8,\"lr\":0,\"update\":\"adam\",\"schedule\":\"constant\",\"augment\":\"none\",\"smooth\":0.25,"));
+	assert_int_equal(run("train|mlp-784x10|--data|synth-digits|--limit|40|--epochs|1|--policies|ema:decay=0.5|--augment|mix=0.2|-o|d.cop|--json"), 0);
+	assert_non_null(strstr(out, "\"policies\":\"ema:decay=0.5\""));
+	assert_int_equal(run("train|mlp-784x10|--data|synth-digits|--limit|40|--epochs|1|--policies|emma|-o|d.cop|--json"), 2);
+	assert_non_null(strstr(err, "did you mean 'ema'"));
 	assert_int_equal(run("train|ds-cnn|--data|synth-digits|--limit|40|--epochs|1|-o|d.cop|--json"), 0);
 	assert_non_null(strstr(out, "\"augment\":\"shift=2,normalise\""));
 	assert_int_equal(run("train|d.cop|--data|synth-digits|--limit|40|--epochs|1|-o|d.cop|--json"), 0);
