@@ -252,7 +252,7 @@ void cop_graph_accuracy_set(cop_graph *g, float accuracy);
  * accessed most for their size, as far as they fit, and ram gets the rest. */
 typedef struct cop_target {
 	const char *name;
-	uint32_t isa;       /* COP_ISA_ bits of kernel/kernel.h that may be used besides the portable kernels */
+	uint32_t isa;       /* instruction sets that may be used besides the portable kernels, as cop_target_find gives them; 0: none */
 	size_t ram, flash;
 	size_t fast_ram, fast_most; /* bytes of a second, fast RAM to use (cop_target_find sets 0), and how many the machine has */
 	int32_t align;      /* of every buffer, a power of two */

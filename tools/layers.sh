@@ -5,7 +5,7 @@
 #   core/cpu.c     the names of instruction sets in kernel/kernel.h
 #   graph          the lists op/op.def and enc/enc.def: it numbers operators and encodings, whose rows are those of op and enc
 #   io/model.c     a graph from a file or from a name of the zoo
-# kernel keeps to itself, so that emitted C can ship it; cli has coppice.h alone. Tables of data (operators, passes, data sets) may name rows above.
+# The README.md of each folder says the same. kernel keeps to itself, so that emitted C can ship it; cli has coppice.h alone. Tables of data (operators, passes, data sets) may name rows above.
 # Do the files stand in no circle? What calls functions of another file, or has them in a table of its own, stands above it; a header
 # belongs to whoever includes it. Calls are read from the symbols of a build's objects.
 # And is every real number formatted and parsed by core/number.c, below src/cli? Else the locale of a program that uses the library
@@ -33,7 +33,9 @@ symbols() {
 	find "$build/CMakeFiles" -path '*.dir/src/*' \( -name '*.c.o' -o -name '*.c.obj' \) -print0 | xargs -0 "$nm" -A -P | sed 's|^.*\.dir/src/|symbol |; s|\.o\(bj\)*: | |'
 }
 
-{ includes; symbols; } | awk -v calls="${build:+1}" '
+readmes() { grep '^May use: ' */README.md | sed 's|/README.md:| |; s|^|readme |'; }
+
+{ includes; symbols; readmes; } | awk -v calls="${build:+1}" '
 BEGIN {
 	may["core"] = ""
 	may["kernel"] = ""
@@ -69,6 +71,13 @@ $1 == "include" {
 	if (top(file) == "graph" && (name == "op/op.def" || name == "enc/enc.def")) next
 	if (name ~ /\// && !allowed(file, top(name))) fail("src/" part[1] ":" part[2] ": " top(file) " may not include " name)
 }
+$1 == "readme" { # of a folder: names in backquotes, as many as the table has and each of them
+	said = 0
+	for (i = 5; i <= NF; i++)
+		if ($i ~ /^`[a-z]+`/) { name = $i; gsub(/[`.,]/, "", name); said++; if (!index(" " may[$2] " ", " " name " ")) fail("src/" $2 "/README.md: it may not use " name) }
+	if ($2 != "cli" && said != split(may[$2], part, " ")) fail("src/" $2 "/README.md: it may use: " may[$2])
+	n_readme++
+}
 $1 == "source" { is_source[$2] = 1 }
 $1 == "symbol" && ($4 == "T" || $4 == "U") {
 	if (!($2 in is_source)) next # an object that an older tree has left
@@ -90,6 +99,8 @@ END {
 		for (i = 1; i <= n_edge; i++) if (left[i] && (!(onto[i] in out) || !(from[i] in in_))) { left[i] = 0; again = 1 }
 	} while (again)
 	for (i = 1; i <= n_edge; i++) if (left[i]) fail("src/" from[i] " stands in a circle: it calls " by[i] " of src/" onto[i])
+	for (name in may) n_may++
+	if (n_readme != n_may) fail("of " n_may " folders " n_readme + 0 " have a README.md that says what they may use")
 	if (n_include < 100) fail("only " n_include + 0 " includes were found")
 	if (calls && n_edge < 1000) fail("only " n_edge + 0 " calls were found: is the library built?")
 	exit bad

@@ -19,8 +19,9 @@ enum cop_opcode {
 /* PURE: the result depends on the inputs alone, so the node may be cloned, folded or dropped.
  * INPLACE: output 0 may lie on input 0 (same bytes; every kernel of the op allows it).
  * VIEW: output 0 is input 0 under another shape; no kernel, no bytes. ELTWISE: element by element.
- * ACT: has attrs lo and hi, the fused activation. UPDATE: writes a parameter or state. */
-enum { COP_OP_PURE = 1, COP_OP_INPLACE = 2, COP_OP_VIEW = 4, COP_OP_ELTWISE = 8, COP_OP_ACT = 16, COP_OP_UPDATE = 32 };
+ * ACT: has attrs lo and hi, the fused activation. UPDATE: writes a parameter or state.
+ * QUANT: of a quantised network: computes on integers that stand for reals, or leads there or back. */
+enum { COP_OP_PURE = 1, COP_OP_INPLACE = 2, COP_OP_VIEW = 4, COP_OP_ELTWISE = 8, COP_OP_ACT = 16, COP_OP_UPDATE = 32, COP_OP_QUANT = 64 };
 
 typedef struct cop_cost { int64_t mac, flop; } cop_cost; /* multiply-accumulates; other arithmetic. Bytes follow from the types. */
 

@@ -92,7 +92,7 @@ static cop_nid add_sample(cop_graph *g, int which)
 
 const cop_op cop_op_qadd = {
 	.name = "qadd", .attrs = "za:i zb:i zy:i ma:i sa:i mb:i sb:i my:i sy:i qlo:i qhi:i exact:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .links = cop__links_eltwise, .words = add_words, .sample = add_sample,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .links = cop__links_eltwise, .words = add_words, .sample = add_sample,
 };
 
 /* ---- qmul ---- */
@@ -132,7 +132,7 @@ static cop_nid mul_sample(cop_graph *g, int which)
 
 const cop_op cop_op_qmul = {
 	.name = "qmul", .attrs = "za:i zb:i zy:i my:i sy:i qlo:i qhi:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = mul_infer, .links = cop__links_eltwise, .words = mul_words, .sample = mul_sample,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = mul_infer, .links = cop__links_eltwise, .words = mul_words, .sample = mul_sample,
 };
 
 /* ---- qlut: any function of one byte ---- */
@@ -164,7 +164,7 @@ static cop_nid lut_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qlut = {
-	.name = "qlut", .attrs = "to:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE,
+	.name = "qlut", .attrs = "to:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE,
 	.infer = lut_infer, .links = first_links, .words = lut_words, .sample = lut_sample,
 };
 
@@ -204,7 +204,7 @@ static cop_nid softmax_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qsoftmax = {
-	.name = "qsoftmax", .attrs = "mult:i shift:i least:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
+	.name = "qsoftmax", .attrs = "mult:i shift:i least:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_INPLACE,
 	.infer = softmax_infer, .words = softmax_words, .sample = softmax_sample,
 };
 
@@ -236,7 +236,7 @@ static cop_nid log_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qlogsoftmax = {
-	.name = "qlogsoftmax", .attrs = "mult:i shift:i least:i back:i bshift:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
+	.name = "qlogsoftmax", .attrs = "mult:i shift:i least:i back:i bshift:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_INPLACE,
 	.infer = log_infer, .words = log_words, .sample = log_sample,
 };
 
@@ -270,7 +270,7 @@ static cop_nid quantize_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_quantize = {
-	.name = "quantize", .attrs = "scale:f zero:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
+	.name = "quantize", .attrs = "scale:f zero:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
 	.infer = quantize_infer, .links = first_links, .words = quantize_words, .sample = quantize_sample,
 };
 
@@ -291,6 +291,6 @@ static cop_nid dequantize_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_dequantize = {
-	.name = "dequantize", .attrs = "scale:f zero:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
+	.name = "dequantize", .attrs = "scale:f zero:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
 	.infer = dequantize_infer, .links = first_links, .words = quantize_words, .sample = dequantize_sample,
 };

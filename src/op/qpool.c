@@ -59,5 +59,5 @@ static cop_nid sample(cop_graph *g, int which)
 
 const cop_op cop_op_qavgpool = {
 	.name = "qavgpool", .attrs = "kh:i kw:i sh:i sw:i pt:i pl:i pb:i pr:i zx:i zy:i m:i s:i qlo:i qhi:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_PURE, .infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
+	.flags = COP_OP_QUANT | COP_OP_PURE, .infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
 };

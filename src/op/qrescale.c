@@ -33,6 +33,6 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qrescale = {
-	.name = "qrescale", .attrs = "mult:i shift:i zero:i qlo:i qhi:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
+	.name = "qrescale", .attrs = "mult:i shift:i zero:i qlo:i qhi:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
 	.infer = infer, .links = cop__links_eltwise, .words = words, .sample = sample,
 };

@@ -79,6 +79,6 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qrnn = {
-	.name = "qrnn", .attrs = "cell:i reverse:i time_first:i point:i clip:i mult:i shift:i zero:i start:i exact:i", .min_in = 5, .max_in = 5, .n_out = 2, .must_out = 1, .flags = COP_OP_PURE,
+	.name = "qrnn", .attrs = "cell:i reverse:i time_first:i point:i clip:i mult:i shift:i zero:i start:i exact:i", .min_in = 5, .max_in = 5, .n_out = 2, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE,
 	.infer = infer, .words = words, .cost = cop__rnn_cost, .sample = sample,
 };

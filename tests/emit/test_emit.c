@@ -118,8 +118,8 @@ static long counted(const folder *f, int turns)
 
 static void counts_are_exact(void **state)
 {
-	static const machine *const board[] = {&m4, &netduino, &m0, &m3, &m55};
 	enum { TURNS = 12345678 };
+	const char *name;
 
 	(void)state;
 	if (!have_arm()) {
@@ -128,15 +128,17 @@ static void counts_are_exact(void **state)
 	}
 	cop_ctx *cx = new_ctx();
 	cop_graph *g = zoo(cx, "mlp-4x3", 1, 0);
-	for (int i = 0; i < LEN(board); i++) {
+	for (int i = 0; (name = cop_target_name(i, NULL)); i++) {
+		const machine board = {name, build_arm, "make -s -C check run", NULL, 0};
 		const float x[4] = {0};
 		folder f;
+		if (!strcmp(name, "host")) continue;
 		open_folder(&f);
-		emit(cx, &f, g, board[i], NULL);
+		emit(cx, &f, g, &board, NULL);
 		write_bytes(&f, "check/x.bin", x, sizeof x);
 		long few = counted(&f, 1), many = counted(&f, 1 + TURNS);
 		assert_true(few > 0 && few < 40);
-		if (many - few != 3l * TURNS) fail_msg("%s: %ld instructions were counted, %ld made", board[i]->target, many - few, 3l * TURNS);
+		if (many - few != 3l * TURNS) fail_msg("%s: %ld instructions were counted, %ld made", name, many - few, 3l * TURNS);
 		close_folder(&f);
 	}
 	cop_graph_free(g);

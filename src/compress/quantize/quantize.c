@@ -52,7 +52,7 @@ static cop_status check_float(const cop_graph *g)
 		if (cop__t(g, g->input[i])->dtype != COP_F32 && cop__t(g, g->input[i])->dtype != COP_I32)
 			return cop__error(g->cx, COP_ARG, "quantize: the input '%s' of '%s' is %s; reals and i32 were expected", g->value[g->input[i]].name, g->name, cop__dtype_text(cop__t(g, g->input[i])->dtype));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize) return cop__error(g->cx, COP_ARG, "quantize: '%s' is an integer network already", g->name);
+		if (cop__op(g, n)->flags & COP_OP_QUANT) return cop__error(g->cx, COP_ARG, "quantize: '%s' is an integer network already", g->name);
 	return COP_OK;
 }
 
@@ -137,7 +137,7 @@ static void say_floats(const cop_graph *g)
 		const char *op = cop__op(g, n)->name;
 		bool seen = false;
 		for (cop_nid m = 1; m < n; m++) seen = seen || g->node[m].op == g->node[n].op;
-		if (seen || g->node[n].op >= OP_qconv || cop__outt(g, n, 0)->dtype != COP_F32 || cop__op(g, n)->flags & COP_OP_VIEW) continue;
+		if (seen || (cop__op(g, n)->flags & (COP_OP_QUANT | COP_OP_VIEW)) || cop__outt(g, n, 0)->dtype != COP_F32) continue;
 		cop__text_add(&t, "%s%s", t.len ? ", " : "", op);
 	}
 	if (t.len) cop__log(g->cx, COP_LOG_INFO, "quantize: these stay float: %.*s", (int)t.len, t.data);

@@ -48,7 +48,7 @@ static bool relate(cop_oxw *w, cop_nid n)
 		COP_ATTR(cop_qavgpool_attr, p, g, n);
 		return link(w, cop__arg(g, n, 0), y, p.m ? cop__real_double(p.m, p.s) * cells(&p) : 1);
 	}
-	if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize) return false;
+	if (cop__op(g, n)->flags & COP_OP_QUANT) return false;
 	for (int i = 0; i < g->node[n].n_in; i++) /* moved */
 		if (is_bytes(cop__outt(g, n, 0)) && is_bytes(cop__in(g, n, i))) any = link(w, cop__arg(g, n, i), y, 1) || any;
 	return any;

@@ -236,7 +236,7 @@ cop_status cop__oxw_op(cop_oxw *w, cop_nid n)
 	int op = w->g->node[n].op;
 
 	if (op == OP_lrn && cop__oxw_in_type(w, n)->rank < 2) return cop__fail(w->g, COP_ARG, n, "has no form in ONNX: it takes two dimensions or more there");
-	if (op >= OP_qconv && op <= OP_dequantize) return cop__oxw_int_op(w, n);
+	if (cop_ops[op]->flags & COP_OP_QUANT) return cop__oxw_int_op(w, n);
 	if (plain[op]) cop__oxw_node(w, plain[op], cop__oxw_out(w, n).s, cop__oxw_in(w, n, 0).s, NULL, NULL);
 	else if (pairs[op]) binary(w, n, pairs[op]);
 	else if (truths[op]) truth(w, n, truths[op], op == OP_and || op == OP_or || op == OP_xor);

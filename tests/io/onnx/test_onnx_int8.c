@@ -120,7 +120,7 @@ static void integers(const cop_graph *g, const form *f)
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		int op = g->node[n].op;
 		layers += op == OP_qconv;
-		ops += op >= OP_qconv && op <= OP_dequantize;
+		ops += (cop_ops[op]->flags & COP_OP_QUANT) != 0;
 		if (cop__outt(g, n, 0)->dtype == COP_F32) fail_msg("%s: %s is left in floats", f->op, cop__op(g, n)->name);
 		if (op == OP_qconv) assert_int_equal(cop__in(g, n, 1)->dtype, COP_I8);
 	}
