@@ -1,9 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Can the tests fail? Each mistake of tests/mutants.txt is made in a copy of the tree, what depends on it is built again, and
-# the test that it names has to notice. usage: tools/mutants.sh [WORD]   WORD: only those whose paragraph has it
+# the test that it names has to notice. usage: tools/mutants.sh [--check] [WORD]   WORD: only those whose paragraph has it
+# --check: nothing is built; says which mistakes no longer have their line. tools/mistakes.py makes random ones.
 # The copy lies in TMPDIR and is removed. JOBS: how many compilers.
 set -u
+check=
+if [ "${1:-}" = --check ]; then
+	check=1
+	shift
+fi
 cd "$(dirname "$0")/.." || exit 2
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 work=$(mktemp -d) || exit 2
@@ -22,6 +28,19 @@ awk -v RS= -v FS='\n' -v word="${1:-}" '
 ' tests/mutants.txt >"$work/table" || exit 2
 [ -s "$work/table" ] || { echo "mutants: none in tests/mutants.txt fits '${1:-}'"; exit 2; }
 tests=$(cut -f 5 "$work/table" | sort -u | tr '\n' ' ')
+tab=$(printf '\t')
+
+if [ "$check" ]; then
+	stale=0
+	while IFS=$tab read -r what file from to test; do
+		times=$(grep -cF -- "$from" "$file" 2>/dev/null)
+		[ "${times:-0}" = 1 ] && find tests -name "$test.c" | grep -q . && continue
+		stale=$((stale + 1))
+		echo "$file: '$from' ($what; $test): ${times:-0} times"
+	done <"$work/table"
+	echo "$stale of $(wc -l <"$work/table") mistakes have no line or no test"
+	exit $((stale > 0))
+fi
 
 # Runs a test up to its first failure; says how it went.
 run() {
@@ -48,7 +67,6 @@ done
 
 total=0
 survived=0
-tab=$(printf '\t')
 while IFS=$tab read -r what file from to test; do
 	total=$((total + 1))
 	cp "$src/$file" "$work/kept"
