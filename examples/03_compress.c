@@ -29,20 +29,17 @@ static cop_status compress(cop_ctx *cx, const char *out)
 	const cop_train_args a = {.epochs = 3, .batch = 50, .threads = 1, .lr = 0.05f, .seed = 1};
 	cop_dataset *data = NULL, *valid = NULL, *test = NULL;
 	cop_graph *g = NULL;
-	cop_target host;
-	cop_figures f;
+	cop_compress_result r;
 
 	cop_status st = cop_data_open(&data, cx, "synth-digits", "train", 4000);
 	if (!st) st = cop_data_open(&valid, cx, "synth-digits", "valid", 1000);
 	if (!st) st = cop_data_open(&test, cx, "synth-digits", "test", 1000);
 	if (!st) st = cop_zoo_build(&g, cx, "lenet-300-100", &(cop_zoo_args){.seed = 1});
 	if (!st) st = cop_train(g, data, valid, &a);
-	if (!st) st = cop_compress(&g, recipe, strlen(recipe), data, valid, test, &a, NULL, NULL); /* replaces g */
-	if (!st) st = cop_target_find(&host, cx, "host");
-	if (!st) st = cop_measure(&f, g, &host);
+	if (!st) st = cop_compress(&g, recipe, strlen(recipe), data, valid, test, &a, &r, NULL, NULL); /* replaces g */
 	if (!st)
-		printf("%lld of %lld parameters are not zero; %zu bytes of flash\n", (long long)f.nonzero,
-		        (long long)f.parameters, f.flash_bytes);
+		printf("%lld of %lld parameters are not zero; %zu bytes of flash; accuracy %.1f %% before, %.1f %% after\n", (long long)r.after.figures.nonzero,
+		        (long long)r.after.figures.parameters, r.after.figures.flash_bytes, 100 * (double)r.before.accuracy, 100 * (double)r.after.accuracy);
 	if (!st && out) st = cop_model_save(g, out);
 	cop_graph_free(g);
 	cop_data_free(test);

@@ -420,11 +420,42 @@ cop_status cop_predict(const cop_graph *g, cop_dataset *data, int32_t batch, int
 
 /* ---- compression ------------------------------------------------------------------------------ */
 
+typedef struct cop_figures {
+	int64_t parameters, nonzero, macs;
+	size_t file_bytes, flash_bytes, ram_bytes;
+	double energy_nj;    /* one inference, an estimate: Horowitz 2014, 45 nm */
+} cop_figures;
+
+/* What a recipe did. */
+enum { COP_MAX_STAGES = 16 };
+typedef struct cop_stage_result {
+	char stage[16];       /* its name */
+	float accuracy[2];    /* before and after it, on the validation set, a fraction; -1 where there are no labels */
+	float loss[2];
+	size_t bytes[2];      /* of the file as it would be written, each weight in its smallest encoding */
+	bool kept;            /* else it was undone ... */
+	char why[120];        /* ... because of this */
+	double seconds;
+} cop_stage_result;
+typedef struct cop_compress_side {
+	float accuracy;       /* of the test set, a fraction; -1 where there is none or it has no labels */
+	cop_figures figures;  /* on the host */
+	double microseconds;  /* one sample on one thread of this machine */
+} cop_compress_side;
+typedef struct cop_compress_result {
+	char recipe[64];
+	cop_compress_side before, after;
+	cop_stage_result stage[COP_MAX_STAGES];
+	int32_t n_stage;
+	int32_t weights;      /* that could be encoded ... */
+	int32_t encoded;      /* ... and how often the encodings of one of them were tried, in this process */
+} cop_compress_result;
+
 /* Runs a recipe (YAML text): stages, each with what it may cost and what it must gain; a stage that
- * does not pay is undone. Replaces *g. history, if given, receives one JSON object (see docs/recipes.md). a->checkpoint is written
+ * does not pay is undone. Replaces *g. result may be NULL. history, if given, receives one JSON object (see docs/recipes.md). a->checkpoint is written
  * between stages, with a.stageN beside within one; it holds the result at the end, until cop_checkpoint_remove. */
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
-	const cop_train_args *a, cop_write_fn *history, void *ud);
+	const cop_train_args *a, cop_compress_result *result, cop_write_fn *history, void *ud);
 
 /* Post-training quantisation: a float model becomes one of integers (docs/quantization.md). NULL and 0 are the defaults. */
 typedef struct cop_quantized_layer {
@@ -455,11 +486,6 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 
 /* ---- figures, emission, reports ---------------------------------------------------------------- */
 
-typedef struct cop_figures {
-	int64_t parameters, nonzero, macs;
-	size_t file_bytes, flash_bytes, ram_bytes;
-	double energy_nj;    /* one inference, an estimate: Horowitz 2014, 45 nm */
-} cop_figures;
 cop_status cop_measure(cop_figures *out, const cop_graph *g, const cop_target *t);
 
 /* Files of C code are handed to fn, each with a path relative to the output folder: the network and its kernels, README.md and CMakeLists.txt at the
@@ -489,7 +515,8 @@ bool cop_table_row(cop_method *out, const char *table, int i);
 /* Option k of that row; false past the last. */
 typedef struct cop_method_option {
 	const char *name, *meaning;
-	const char *kind;     /* "whole", "real", "flag", "word", "text", "rates" */
+	const char *kind;     /* "whole", "real", "flag", "word", "text", "names", "rates", "choice" */
+	const char *among;    /* of a choice: the table whose rows it takes; the options of the row are written beside it */
 	const char *fallback; /* what it is when nobody sets it; NULL: nothing */
 	bool needed;
 	char values[400];     /* "0 to 1", "cubic, once" */

@@ -72,38 +72,29 @@ static cop_status keep(void *ud, const void *bytes, size_t size)
 	return COP_OK;
 }
 
-/* A number of "before":{...} or "after":{...}; the form of the text is the library's own. */
-static double number(const char *json, const char *when, const char *key)
-{
-	char want[64];
-
-	snprintf(want, sizeof want, "\"%s\":{", when);
-	const char *p = strstr(json, want);
-	snprintf(want, sizeof want, "\"%s\":", key);
-	p = p ? strstr(p, want) : NULL;
-	return p ? strtod(p + strlen(want), NULL) : -1;
-}
-
-static int count(const char *json, const char *what)
+static int count(const cop_compress_result *r, bool kept)
 {
 	int n = 0;
-	for (const char *p = json; (p = strstr(p, what)); p++) n++;
+	for (int32_t i = 0; i < r->n_stage; i++) n += r->stage[i].kept == kept;
 	return n;
 }
 
-static void result(job *j, const char *json)
+static void result(job *j, const cop_compress_result *r)
 {
-	static const char *const keys[] = {"parameters", "nonzero", "macs", "flash_bytes", "ram_bytes"};
 	cli *c = j->c;
-	double a0 = number(json, "before", "accuracy"), a1 = number(json, "after", "accuracy");
-	double dense = 4 * number(json, "before", "parameters"), size = (double)cli_file_size(j->out);
+	const cop_figures *f = &r->after.figures;
+	double a0 = (double)r->before.accuracy, a1 = (double)r->after.accuracy, dense = 4 * (double)r->before.figures.parameters, size = (double)cli_file_size(j->out);
 	char t0[32], t1[32];
-	int kept = count(json, "\"kept\":true"), undone = count(json, "\"kept\":false");
+	int kept = count(r, true), undone = count(r, false);
 
 	cli_put_text(c, "output", j->out);
 	cli_put_text(c, "history", j->history);
 	if (a0 >= 0) cli_put_real(c, "accuracy_before", a0), cli_put_real(c, "accuracy", a1);
-	for (int i = 0; i < LEN(keys); i++) cli_put_int(c, keys[i], (int64_t)number(json, "after", keys[i]));
+	cli_put_int(c, "parameters", f->parameters);
+	cli_put_int(c, "nonzero", f->nonzero);
+	cli_put_int(c, "macs", f->macs);
+	cli_put_int(c, "flash_bytes", (int64_t)f->flash_bytes);
+	cli_put_int(c, "ram_bytes", (int64_t)f->ram_bytes);
 	cli_put_int(c, "dense_bytes", (int64_t)dense);
 	cli_put_int(c, "file_bytes", (int64_t)size);
 	cli_put_real(c, "factor", dense / size);
@@ -157,14 +148,11 @@ static cop_status add_run(text *h, const job *j)
 }
 
 /* What was kept is no smaller network then, but the one that came in. */
-static cop_status all_undone(job *j, const char *json)
+static cop_status all_undone(job *j, const cop_compress_result *r)
 {
-	const char *why = strstr(json, "\"kept\":false,\"why\":\"");
-
-	if (count(json, "\"kept\":true") || !why) return COP_OK;
-	why += strlen("\"kept\":false,\"why\":\"");
-	return cli_fail(j->c, COP_BUDGET, "%s: nothing was gained: every stage of %s was undone (the first: %.*s), so this file holds the old network; %s has the details, and may_cost and must_gain set the limits of a stage",
-		j->out, j->recipe, (int)strcspn(why, "\""), why, j->history);
+	if (!r->n_stage || count(r, true)) return COP_OK;
+	return cli_fail(j->c, COP_BUDGET, "%s: nothing was gained: every stage of %s was undone (the first: %s), so this file holds the old network; %s has the details, and may_cost and must_gain set the limits of a stage",
+		j->out, j->recipe, r->stage[0].why, j->history);
 }
 
 /* The recipe is called by its file. */
@@ -191,6 +179,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	cli *c = j->c;
 	cop_dataset *train = NULL, *valid = NULL, *test = NULL;
 	text h = {.cx = c->cx}, file = {.cx = c->cx};
+	cop_compress_result r;
 	char name[64];
 
 	cli_graph_name(name, *g);
@@ -199,7 +188,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cli_data_open(&valid, c, &j->s, *g, j->t.data, "valid", j->t.limit);
 	if (!st) st = cli_data_open(&test, c, &j->s, *g, j->t.data, "test", j->t.limit);
 	if (!st) cli_train_defaults(&j->t, name, train, false);
-	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, keep, &h);
+	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, &r, keep, &h);
 	cli_progress_end(c);
 	st = of_recipe(j, st);
 	if (st == COP_STOPPED && cli_file_size(j->checkpoint) >= 0)
@@ -209,10 +198,10 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	const cop_file both[] = {{j->history, h.data, h.size}, {j->out, file.data, file.size}};
 	if (!st) st = cop_files_write(c->cx, both, LEN(both));
 	if (!st) st = cop_checkpoint_remove(c->cx, j->checkpoint);
-	if (!st) result(j, h.data);
+	if (!st) result(j, &r);
 	if (!st && test->targets) st = regression(c, *g, test);
-	if (!st && test->classes) cli_doubt(c, "the accuracy of the compressed network", number(h.data, "after", "accuracy"), cli_outputs(*g), test->count, number(h.data, "before", "accuracy"));
-	if (!st) st = all_undone(j, h.data);
+	if (!st && test->classes) cli_doubt(c, "the accuracy of the compressed network", (double)r.after.accuracy, cli_outputs(*g), test->count, (double)r.before.accuracy);
+	if (!st) st = all_undone(j, &r);
 	free(h.data);
 	free(file.data);
 	cop_data_free(test);

@@ -17,12 +17,27 @@ static void put_option(cli *c, const cop_method_option *o)
 	cli_put_bool(c, "needed", o->needed);
 	cli_put_text(c, "meaning", o->meaning);
 	cli_put_item_end(c);
-	bool text = !strcmp(o->kind, "text");
-	cli_out(c, "    %-14s %s", o->name, o->meaning);
-	if (!text) cli_out(c, "; %s", o->values);
+}
+
+static void say_option(cli *c, const cop_method_option *o, const char *indent)
+{
+	cli_out(c, "%s%-14s %s", indent, o->name, o->meaning);
+	if (!o->among && strcmp(o->kind, "text") && strcmp(o->kind, "names")) cli_out(c, "; %s", o->values);
 	if (o->needed) cli_out(c, " (needed)");
 	else if (o->fallback && *o->fallback) cli_out(c, " (%s)", o->fallback);
 	cli_out(c, "\n");
+}
+
+/* The rows of a choice, with what each adds to the options. */
+static void say_rows(cli *c, const char *table)
+{
+	cop_method m;
+	cop_method_option o;
+
+	for (int i = 0; cop_table_row(&m, table, i); i++) {
+		cli_out(c, "        %-14s %s\n", m.name, m.summary);
+		for (int k = 0; cop_table_option(&o, table, i, k); k++) say_option(c, &o, "            ");
+	}
 }
 
 static void put_row(cli *c, const cop_method *m, const char *table, int i)
@@ -35,9 +50,25 @@ static void put_row(cli *c, const cop_method *m, const char *table, int i)
 	cli_put_text(c, "source", m->source ? m->source : "");
 	cli_out(c, m->source ? "%-16s %s (%s)\n" : "%-16s %s\n", m->name, m->summary, m->source);
 	cli_put_list(c, "options");
-	for (int k = 0; cop_table_option(&o, table, i, k); k++) put_option(c, &o);
+	for (int k = 0; cop_table_option(&o, table, i, k); k++) {
+		put_option(c, &o);
+		say_option(c, &o, "    ");
+		if (o.among) say_rows(c, o.among);
+	}
 	cli_put_end(c);
 	cli_put_item_end(c);
+}
+
+/* What all stages have, too, for people. */
+static void say_common(cli *c)
+{
+	cop_method m;
+	cop_method_option o;
+
+	for (int i = 0; cop_table_row(&m, "common", i); i++) {
+		cli_out(c, "%s: %s\n", m.name, m.summary);
+		for (int k = 0; cop_table_option(&o, "common", i, k); k++) say_option(c, &o, "    ");
+	}
 }
 
 static cop_status list(cli *c, int argc, char **argv, const char *table, const char *doc)
@@ -49,11 +80,14 @@ static cop_status list(cli *c, int argc, char **argv, const char *table, const c
 	cli_put_list(c, table);
 	for (int i = 0; cop_table_row(&m, table, i); i++) put_row(c, &m, table, i);
 	cli_put_end(c);
+	if (!strcmp(table, "stages")) say_common(c);
 	return COP_OK;
 }
 
 #define LIST(name, doc) \
 	cop_status cmd_##name(cli *c, int argc, char **argv) { return list(c, argc, argv, #name, doc); }
 LIST(passes, "Lists the passes of `coppice apply` with their options.\vExample:\n  coppice passes\n  coppice apply net.cop \"batch:n=8 fuse\" -o out.cop")
+LIST(stages, "Lists the stages of recipes with their options, and what these take.\vExample:\n  coppice stages\n  coppice compress net.cop --recipe my.yaml --data mnist -o small.cop")
+LIST(scores, "Lists the scores by which pruning decides what goes: the word behind `by` in a recipe.\vExample:\n  coppice scores")
 LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\vExample:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
 LIST(targets, "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n  coppice emit small.cop --target cortex-m4 -o out/")

@@ -1,67 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * compress.h - recipes and their stages. A stage takes a model and hands back another one; the runner measures
- * both and undoes a stage that does not pay.
+ * both and undoes a stage that does not pay. The runner knows the rows of stage.def alone.
  */
 #ifndef COP_COMPRESS_H
 #define COP_COMPRESS_H
 
 #include "core/options.h"
-#include "train/form/palette.h"
 #include "train/policy.h"
 
-typedef enum cop_stage_kind { COP_STAGE_PRUNE, COP_STAGE_SHARE, COP_STAGE_ENCODE, COP_STAGE_TRAIN, COP_STAGE_QUANTIZE } cop_stage_kind;
-
-/* One stage. Rates are per layer pattern; the first pattern that matches a weight's name counts. */
-enum { COP_MAX_STAGES = 16 };
-typedef struct cop_stage {
-	cop_stage_kind kind;
-	int line;                 /* of the recipe */
-	char by[16];              /* prune: magnitude, random */
-	bool global;              /* prune: one threshold for all layers */
-	bool once;                /* prune: at the first step, rather than along the cubic schedule */
-	float over;               /* prune: part of the epochs over which the schedule runs, 0..1 */
-	int32_t steps_between;    /* prune: steps from one cut to the next */
-	cop_rate rate[COP_MAX_RATES]; /* prune: part to keep, 0..1; share: levels, the zero included */
-	int32_t n_rate;
-	char codec[16];           /* encode: smallest, huffman, range, raw */
-	char scheme[16], range[16], keep_float[128]; /* quantize: see cop_quantize_args */
-	bool per_tensor, symmetric, adaround, equalize, bias_correct;
-	int32_t limit;
-	float max_drop;           /* quantize: negative: no bound */
-	int32_t epochs;           /* of retraining */
+/* ---- what every stage may be told ---- */
+typedef struct cop_terms {
+	char layers[128];
+	float may_cost, must_gain; /* points of percent on the validation set; factor on the file */
+} cop_terms;
+typedef struct cop_training { /* 0 and "": the caller's */
+	char schedule[128], update[256];
+	int32_t epochs;
 	float lr;
-	char update[64], schedule[64], layers[128];
-	float may_cost, must_gain;/* points of percent on the validation set; factor on the file */
-} cop_stage;
+} cop_training;
+extern const cop_option cop__terms[], cop__terms_whole[];          /* the second without `layers`: of stages for the whole network */
+extern const cop_option cop__training[], cop__training_unscheduled[]; /* the second without `schedule`: of stages that have another one */
 
+/* ---- a row ---- */
+/* What a network has. */
+enum {
+	COP_HAS_FLOATS = 1 << 0,   /* dense floats for some of its weights */
+	COP_HAS_MASKS = 1 << 1,    /* of pruning: what is zero under them stays so while it trains */
+	COP_HAS_CODES = 1 << 2,    /* encoded weights: palettes, sparse rows */
+	COP_HAS_INTEGERS = 1 << 3, /* integer operators, or weights in bytes and halves */
+	COP_N_HAS = 4,
+};
+uint32_t cop__has(const cop_graph *g);
+
+struct cop_stage;
+struct cop_encodings;
+typedef struct cop_means { /* what a recipe works with */
+	cop_dataset *train, *valid, *test;
+	const cop_train_args *a;
+	struct cop_encodings *encodings; /* NULL: nothing is remembered */
+} cop_means;
+
+/* Why something can't be done with a weight, for the end of a sentence: "'w' is read by matmul". */
+typedef struct cop_why { char text[160]; } cop_why;
+
+typedef struct cop_stage_row {
+	cop_row row;                          /* its options: the stage's own */
+	const cop_option *terms, *training;   /* NULL: it takes none of those */
+	uint32_t needs, never;                /* COP_HAS_: what a network must have before it, and may not have */
+	uint32_t gives, takes;                /* what it has afterwards, and has not */
+	uint32_t (*spares)(const void *own);  /* NULL, or what is not taken after all with such options */
+	cop_status (*check)(cop_ctx *cx, const char *where, const void *own); /* NULL, or what no single option can say */
+	bool (*can)(const cop_graph *g, cop_vid weight, cop_why *why);        /* NULL: it works on the network as a whole */
+	cop_status (*run)(cop_graph **g, const struct cop_stage *s, const cop_means *m); /* replaces *g, or leaves it and fails */
+} cop_stage_row;
+extern const cop_table cop__stages;
+
+/* ---- a recipe ---- */
+enum { COP_STAGE_ROOM = 2048 };
+typedef struct cop_stage {
+	const cop_stage_row *row;
+	int line; /* of the recipe */
+	cop_terms terms;
+	cop_training training;
+	uint64_t given; /* which of the row's options the recipe has set */
+	union { max_align_t align; char bytes[COP_STAGE_ROOM]; } own; /* the row's options */
+} cop_stage;
 typedef struct cop_recipe { char name[64]; cop_stage stage[COP_MAX_STAGES]; int32_t n_stage; } cop_recipe;
 
+bool cop__stage_given(const cop_stage *s, const char *option);
+/* A stage with all its options at their defaults. */
+void cop__stage_default(cop_stage *s, const cop_stage_row *row);
 cop_status cop__recipe_parse(cop_recipe *out, cop_ctx *cx, const char *text, size_t size);
-const char *cop__stage_text(cop_stage_kind k);
-/* Fails where a pattern of the recipe, or `pattern` (where: what it is of), matches no weight. */
+/* Before any work: fails where a pattern of the recipe matches no weight, where a stage can work on none of those that it matches, and
+ * where a stage can't follow those before it. */
 cop_status cop__recipe_fits(const cop_recipe *r, const cop_graph *g);
-cop_status cop__some_weight(const cop_graph *g, const char *where, const char *pattern);
-float cop__stage_rate(const cop_stage *s, const char *weight, float otherwise);
 
-typedef struct cop_workshop { cop_dataset *train, *valid, *test; const cop_train_args *a; } cop_workshop;
-
-/* Each replaces *g, or leaves it and fails. */
-cop_status cop__stage_prune(cop_graph **g, const cop_stage *s, const cop_workshop *w);
-cop_status cop__stage_share(cop_graph **g, const cop_stage *s, const cop_workshop *w);
-cop_status cop__stage_encode(cop_graph **g, const cop_stage *s, const cop_workshop *w);
-cop_status cop__stage_train(cop_graph **g, const cop_stage *s, const cop_workshop *w);
-cop_status cop__stage_quantize(cop_graph **g, const cop_stage *s, const cop_workshop *w);
-
-/* Is value v a weight that may be compressed: a dense f32 parameter of two or more dimensions that matches? */
-bool cop__compressible(const cop_graph *g, cop_vid v, const char *layers);
 /* The training options of a stage: the caller's, with what the stage sets in its place. */
-cop_train_args cop__stage_args(const cop_stage *s, const cop_workshop *w);
-
-/* Pruning to `keep`: the k-th largest score decides, ties by index. mask[i] stays 0 where it is 0.
- * Returns how many are kept; at least `least`. */
-int64_t cop__prune_mask(float *mask, const float *score, int64_t n, double keep, int64_t least, float *scratch);
-/* s_t of Zhu and Gupta 2017 (arXiv 1710.01878): from + (to - from) (1 - (1 - t)^3), t in 0..1. */
-double cop__cubic(double from, double to, double t);
+cop_train_args cop__stage_args(const cop_stage *s, const cop_means *m);
 
 #endif

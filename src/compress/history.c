@@ -3,7 +3,7 @@
  * history - see history.h.
  */
 #include "compress/history.h"
-#include "compress/compress.h"
+#include "compress/layers.h"
 #include "enc/enc.h"
 
 #include <math.h>
@@ -38,30 +38,26 @@ static void on_progress(void *ud, const cop_epoch *e)
 void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_train_args *a)
 {
 	*h = (cop_history){.cx = cx, .progress = a->progress, .ud = a->ud};
-	cop__text_init(&h->head, cx);
-	cop__text_init(&h->stages, cx);
+	snprintf(h->result.recipe, sizeof h->result.recipe, "%s", recipe);
 	cop__text_init(&h->curve, cx);
 	cop__text_init(&h->layers, cx);
 	a->progress = on_progress;
 	a->ud = h;
-	cop__text_add(&h->head, "{\"recipe\":");
-	put_text(&h->head, recipe);
 }
 
-void cop__history_stage(cop_history *h, const char *stage, const cop_mark *before, const cop_mark *after, const char *why, double seconds)
+static void put_stage(cop_text *t, const cop_stage_result *s, bool first)
 {
-	cop_text *t = &h->stages;
-
-	cop__text_add(t, "%s{\"stage\":\"%s\",\"accuracy\":[%.6g,%.6g],\"bytes\":[%zu,%zu],\"kept\":%s,\"why\":", t->len ? "," : "", stage,
-		(double)before->accuracy, (double)after->accuracy, before->bytes, after->bytes, *why ? "false" : "true");
-	put_text(t, why);
-	cop__text_add(t, ",\"seconds\":%.1f}", seconds);
+	cop__text_add(t, "%s{\"stage\":\"%s\",\"accuracy\":[%.6g,%.6g],\"bytes\":[%zu,%zu],\"kept\":%s,\"why\":", first ? "" : ",", s->stage,
+		(double)s->accuracy[0], (double)s->accuracy[1], s->bytes[0], s->bytes[1], s->kept ? "true" : "false");
+	put_text(t, s->why);
+	cop__text_add(t, ",\"seconds\":%.1f}", s->seconds);
 }
 
-void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f, double microseconds)
+static void put_side(cop_text *t, const char *key, const cop_compress_side *s)
 {
-	cop__text_add(&h->head, ",\"%s\":{\"accuracy\":%.6g,\"parameters\":%lld,\"nonzero\":%lld,\"macs\":%lld,\"file_bytes\":%zu,\"flash_bytes\":%zu,\"ram_bytes\":%zu,\"energy_nj\":%.6g,\"microseconds\":%.4g}",
-		key, (double)test->accuracy, (long long)f->parameters, (long long)f->nonzero, (long long)f->macs, f->file_bytes, f->flash_bytes, f->ram_bytes, f->energy_nj, microseconds);
+	const cop_figures *f = &s->figures;
+	cop__text_add(t, ",\"%s\":{\"accuracy\":%.6g,\"parameters\":%lld,\"nonzero\":%lld,\"macs\":%lld,\"file_bytes\":%zu,\"flash_bytes\":%zu,\"ram_bytes\":%zu,\"energy_nj\":%.6g,\"microseconds\":%.4g}",
+		key, (double)s->accuracy, (long long)f->parameters, (long long)f->nonzero, (long long)f->macs, f->file_bytes, f->flash_bytes, f->ram_bytes, f->energy_nj, s->microseconds);
 }
 
 static void histogram(cop_text *t, const float *w, int64_t n, float range)
@@ -119,53 +115,29 @@ cop_status cop__history_layers(cop_history *h, const cop_graph *before, const co
 	return st;
 }
 
-cop_status cop__history_pack(cop_text *t, const cop_history *h)
-{
-	const cop_text *part[] = {&h->head, &h->stages, &h->curve, &h->layers};
-
-	for (int i = 0; i < LEN(part); i++) cop__text_add(t, i ? " %zu" : "%zu", part[i]->len);
-	cop__text_add(t, "\n");
-	for (int i = 0; i < LEN(part); i++) {
-		COP_TRY(part[i]->status);
-		cop__text_bytes(t, part[i]->data, part[i]->len);
-	}
-	return t->status;
-}
-
-cop_status cop__history_unpack(cop_history *h, const char *text, size_t size, const char *file)
-{
-	cop_text *part[] = {&h->head, &h->stages, &h->curve, &h->layers};
-	size_t len[LEN(part)], at;
-	int head = 0;
-
-	bool ok = sscanf(text, "%zu %zu %zu %zu\n%n", &len[0], &len[1], &len[2], &len[3], &head) == LEN(part) && head > 0;
-	at = (size_t)head;
-	for (int i = 0; ok && i < LEN(part); i++) {
-		ok = len[i] <= size - at;
-		if (!ok) break;
-		cop__text_free(part[i]);
-		cop__text_bytes(part[i], text + at, len[i]);
-		at += len[i];
-	}
-	return ok ? COP_OK : cop__error(h->cx, COP_FORMAT, "%s: its history is damaged", file);
-}
-
 cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud)
 {
-	cop_text *t = &h->head;
+	const cop_compress_result *r = &h->result;
+	cop_text t;
 
-	cop__text_add(t, ",\"stages\":[%s],\"curve\":[%s],\"layers\":[%s]}\n", h->stages.len ? h->stages.data : "", h->curve.len ? h->curve.data : "", h->layers.len ? h->layers.data : "");
-	COP_TRY(h->stages.status);
 	COP_TRY(h->curve.status);
 	COP_TRY(h->layers.status);
-	COP_TRY(t->status);
-	return write ? write(ud, t->data, t->len) : COP_OK;
+	cop__text_init(&t, h->cx);
+	cop__text_add(&t, "{\"recipe\":");
+	put_text(&t, r->recipe);
+	put_side(&t, "before", &r->before);
+	put_side(&t, "after", &r->after);
+	cop__text_add(&t, ",\"stages\":[");
+	for (int32_t i = 0; i < r->n_stage; i++) put_stage(&t, &r->stage[i], i == 0);
+	cop__text_add(&t, "],\"curve\":[%s],\"layers\":[%s]}\n", h->curve.len ? h->curve.data : "", h->layers.len ? h->layers.data : "");
+	cop_status st = t.status;
+	if (!st && write) st = write(ud, t.data, t.len);
+	cop__text_free(&t);
+	return st;
 }
 
 void cop__history_free(cop_history *h)
 {
-	cop__text_free(&h->head);
-	cop__text_free(&h->stages);
 	cop__text_free(&h->curve);
 	cop__text_free(&h->layers);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * history.h - what a run of a recipe writes down: one JSON object that the report draws from.
+ * history.h - what a run of a recipe writes down: the typed result, the curve of its training and its layers. At the end they are one JSON
+ * object that the report draws from.
  *
  *   {"recipe", "before": F, "after": F, "stages": [{"stage", "accuracy": [a, b], "bytes": [a, b], "kept", "why", "seconds"}],
  *    "curve": [{"stage", "epoch", "loss", "accuracy"}], "layers": [{"name", "count", "nonzero", "range", "before": [H], "after": [H]}]}
@@ -13,20 +14,16 @@
 
 #include "graph/graph.h"
 
-typedef struct cop_mark { float accuracy, loss; size_t bytes; } cop_mark;
-typedef struct cop_verdict_text { char text[120]; } cop_verdict_text;
-
 typedef struct cop_history {
 	cop_ctx *cx;
-	cop_text head, stages, curve, layers;
+	cop_compress_result result;
+	cop_text curve, layers;
 	void (*progress)(void *ud, const cop_epoch *e); /* the caller's, called on */
 	void *ud;
 } cop_history;
 
 /* Puts itself between a->progress and its caller, to note the curve; *a must live as long. */
 void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_train_args *a);
-void cop__history_stage(cop_history *h, const char *stage, const cop_mark *before, const cop_mark *after, const char *why, double seconds);
-void cop__history_figures(cop_history *h, const char *key, const cop_score *test, const cop_figures *f, double microseconds);
 cop_status cop__history_layers(cop_history *h, const cop_graph *before, const cop_graph *after);
 /* All that is known so far as one text, and back: it travels in the checkpoint, so that a stage is in it once. */
 cop_status cop__history_pack(cop_text *t, const cop_history *h);

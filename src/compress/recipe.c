@@ -1,21 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * recipe - reads a recipe: YAML, a list of stages, each a map of options. What is not known is refused by name and
- * line, so is what is out of range; docs/recipes.md lists the options.
+ * line, so is what is out of range. The options are those of the rows of stage.def; docs/recipes.md lists them.
  */
 #include "compress/compress.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-static const char *const kinds[] = {"prune", "share", "encode", "train", "quantize"};
-const char *cop__stage_text(cop_stage_kind k) { return kinds[k]; }
+#define STAGE(name) extern const cop_stage_row cop_stage_##name;
+#include "compress/stage.def"
+#undef STAGE
+static const cop_stage_row *const rows[] = {
+#define STAGE(name) &cop_stage_##name,
+#include "compress/stage.def"
+#undef STAGE
+};
+static const cop_row *row(int i) { return i >= 0 && i < LEN(rows) ? &rows[i]->row : NULL; }
+const cop_table cop__stages = {"stages", "stage", "steps of a recipe that makes a network smaller", row};
 
-float cop__stage_rate(const cop_stage *s, const char *weight, float otherwise)
+/* ---- what stages have in common ---- */
+
+#define TERMS \
+	COP_OPT_REAL(cop_terms, may_cost, -100, 100, "0.5", "points of accuracy that the stage may lose on the validation set; without labels, percent of the loss"), \
+	COP_OPT_REAL(cop_terms, must_gain, 0, 1e6, "1", "factor by which the file must shrink"), \
+	COP_OPT_END
+const cop_option cop__terms[] = {COP_OPT_NAMES(cop_terms, layers, "*", "which weights: names, `*` for any run, `|` between alternatives"), TERMS};
+const cop_option cop__terms_whole[] = {TERMS};
+
+#define TRAINING \
+	COP_OPT_WHOLE(cop_training, epochs, 0, 100000, NULL, "of training; 0: as many as the command line says"), \
+	COP_OPT_REAL(cop_training, lr, 0, 1000, NULL, "the learning rate; 0: the command line's"), \
+	COP_OPT_TEXT(cop_training, update, NULL, "the rule of updates, else the command line's"), \
+	COP_OPT_END
+const cop_option cop__training[] = {COP_OPT_TEXT(cop_training, schedule, NULL, "of the learning rate, else the command line's"), TRAINING};
+const cop_option cop__training_unscheduled[] = {TRAINING};
+
+static const cop_row common[] = {
+	{"every stage", "what a stage may cost and must gain, and which weights it works on", NULL, cop__terms, sizeof(cop_terms)},
+	{"stages that train", "how a stage trains, where it is not as the command line says", NULL, cop__training, sizeof(cop_training)},
+};
+static const cop_row *common_row(int i) { return i >= 0 && i < LEN(common) ? &common[i] : NULL; }
+const cop_table cop__common = {"common", "group of options", "what stages have in common", common_row};
+
+void cop__stage_default(cop_stage *s, const cop_stage_row *row)
 {
-	for (int32_t i = 0; i < s->n_rate; i++)
-		if (cop__match(s->rate[i].layers, weight)) return s->rate[i].value;
-	return otherwise;
+	*s = (cop_stage){.row = row};
+	cop__options_default(cop__terms, &s->terms);
+	cop__options_default(row->row.options, s->own.bytes);
+}
+
+bool cop__stage_given(const cop_stage *s, const char *option)
+{
+	for (const cop_option *o = s->row->row.options; o && o->name; o++)
+		if (!strcmp(o->name, option)) return s->given >> (o - s->row->row.options) & 1;
+	return false;
 }
 
 #if COP_HAVE_YAML
@@ -27,166 +65,75 @@ static int line_of(const yaml_node_t *n) { return (int)n->start_mark.line + 1; }
 
 static const char *scalar(const yaml_node_t *n) { return n && n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL; }
 
-static cop_status number(reader *r, const yaml_node_t *n, const char *key, float lo, float hi, float *v)
-{
-	const char *s = scalar(n);
-	char *end = NULL;
-	float f = s ? cop__float_parse(s, &end) : 0;
+/* ---- options ---- */
 
-	if (!s || end == s || *end || !(f >= lo && f <= hi))
-		return cop__error(r->cx, COP_ARG, "recipe, line %d: %s must be a number from %g to %g%s%s", line_of(n), key, (double)lo, (double)hi, s ? ", not " : "", s ? s : "");
-	*v = f;
-	return COP_OK;
+static const char *place(char where[80], const cop_stage *s, int line)
+{
+	snprintf(where, 80, "recipe, line %d: %s", line, s->row->row.name);
+	return where;
 }
 
-static cop_status whole(reader *r, const yaml_node_t *n, const char *key, float lo, float hi, int32_t *v)
+/* keep: {conv*: 0.5, fc*: 0.08} */
+static cop_status rates(reader *r, const cop_stage *s, cop_options *o, const char *key, const yaml_node_t *n)
 {
-	float f = 0;
-	COP_TRY(number(r, n, key, lo, hi, &f));
-	if (f != (float)(int32_t)f) return cop__error(r->cx, COP_ARG, "recipe, line %d: %s must be a whole number", line_of(n), key);
-	*v = (int32_t)f;
-	return COP_OK;
-}
+	char where[80];
 
-static cop_status text(reader *r, const yaml_node_t *n, const char *key, char *v, size_t size)
-{
-	const char *s = scalar(n);
-
-	if (!s || strlen(s) >= size) return cop__error(r->cx, COP_ARG, "recipe, line %d: %s must be a text of fewer than %zu characters", line_of(n), key, size);
-	memcpy(v, s, strlen(s) + 1);
-	return COP_OK;
-}
-
-/* "a|b|c" */
-static cop_status choice(reader *r, const yaml_node_t *n, const char *key, const char *among, char *v, size_t size)
-{
-	COP_TRY(text(r, n, key, v, size));
-	if (!strpbrk(v, "*|") && cop__match(among, v)) return COP_OK;
-	cop_hint hint;
-	return cop__error(r->cx, COP_ARG, "recipe, line %d: %s: %s must be one of %s%s", line_of(n), key, v, among, cop__hint_in(&hint, v, strlen(v), among));
-}
-
-/* keep: 0.1, or keep: {conv*: 0.5, fc*: 0.08} */
-static cop_status rates(reader *r, const yaml_node_t *n, const char *key, float lo, float hi, cop_stage *s)
-{
-	if (n->type != YAML_MAPPING_NODE) {
-		s->n_rate = 1;
-		snprintf(s->rate[0].layers, sizeof s->rate[0].layers, "*");
-		return number(r, n, key, lo, hi, &s->rate[0].value);
-	}
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
-		if (s->n_rate == COP_MAX_RATES) return cop__error(r->cx, COP_ARG, "recipe, line %d: more than %d rates", line_of(n), COP_MAX_RATES);
-		cop_rate *rate = &s->rate[s->n_rate++];
-		COP_TRY(text(r, yaml_document_get_node(&r->doc, p->key), key, rate->layers, sizeof rate->layers));
-		COP_TRY(number(r, yaml_document_get_node(&r->doc, p->value), rate->layers, lo, hi, &rate->value));
+		const char *pattern = scalar(yaml_document_get_node(&r->doc, p->key)), *value = scalar(yaml_document_get_node(&r->doc, p->value));
+		o->where = place(where, s, line_of(yaml_document_get_node(&r->doc, p->key)));
+		if (!pattern || !value) return cop__error(r->cx, COP_ARG, "%s: %s: a pattern and a number were expected", o->where, key);
+		COP_TRY(cop__option_rate(o, key, pattern, value));
 	}
-	return COP_OK;
+	return n->data.mapping.pairs.start < n->data.mapping.pairs.top ? COP_OK : cop__error(r->cx, COP_ARG, "%s: %s: the map is empty", o->where, key);
 }
 
-static cop_status yes_or_no(reader *r, const yaml_node_t *n, const char *key, bool *v)
+static cop_status option(reader *r, const cop_stage *s, cop_options *o, const yaml_node_t *k, const yaml_node_t *v)
 {
-	char word[8];
+	const char *key = scalar(k), *value = scalar(v);
 
-	COP_TRY(choice(r, n, key, "yes|no|true|false", word, sizeof word));
-	*v = word[0] == 'y' || word[0] == 't';
-	return COP_OK;
+	if (v->type == YAML_MAPPING_NODE) return rates(r, s, o, key, v);
+	if (!value) return cop__error(r->cx, COP_ARG, "%s: %s takes one value, not a list", o->where, key);
+	return cop__option_set(o, key, strlen(key), value, strlen(value));
 }
 
-/* "a" or "b": *v says whether it is b. */
-static cop_status either(reader *r, const yaml_node_t *n, const char *key, const char *among, const char *b, bool *v)
+/* Choices first: they say which other options there are. */
+static cop_status options(reader *r, const yaml_node_t *map, cop_stage *s)
 {
-	char word[16];
+	char where[80];
+	cop_options o = {.cx = r->cx, .part = {{.option = s->row->row.options, .to = s->own.bytes}, {.option = s->row->training, .to = &s->training}, {.option = s->row->terms, .to = &s->terms}}};
 
-	COP_TRY(choice(r, n, key, among, word, sizeof word));
-	*v = !strcmp(word, b);
-	return COP_OK;
+	for (int others = 0; others < 2; others++)
+		for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+			const yaml_node_t *k = yaml_document_get_node(&r->doc, p->key), *v = yaml_document_get_node(&r->doc, p->value);
+			const char *key = scalar(k);
+			o.where = place(where, s, line_of(k));
+			if (!key) return cop__error(r->cx, COP_ARG, "%s: an option's name was expected", where);
+			if (cop__option_is_choice(&o, key, strlen(key)) == !others) COP_TRY(option(r, s, &o, k, v));
+		}
+	o.where = place(where, s, s->line);
+	COP_TRY(cop__options_end(&o));
+	s->given = o.part[0].given;
+	return s->row->check ? s->row->check(r->cx, where, s->own.bytes) : COP_OK;
 }
 
-/* The options of each kind of stage, for the nearest one; all have the first. */
-static const char *const options_of[] = {[COP_STAGE_PRUNE] = "by keep over every scope schedule", [COP_STAGE_SHARE] = "levels schedule", [COP_STAGE_ENCODE] = "codec schedule",
-	[COP_STAGE_TRAIN] = "schedule", [COP_STAGE_QUANTIZE] = "scheme range keep limit max_drop per round symmetric equalize bias_correct schedule"};
-
-static cop_status no_option(reader *r, const yaml_node_t *k, const cop_stage *s)
-{
-	const char *key = scalar(k);
-	char known[256];
-	cop_hint hint;
-
-	snprintf(known, sizeof known, "epochs lr update layers may_cost must_gain %s", options_of[s->kind]);
-	return cop__error(r->cx, COP_ARG, "recipe, line %d: a %s stage has no option '%s'%s", line_of(k), kinds[s->kind], key, cop__hint_in(&hint, key, strlen(key), known));
-}
-
-static cop_status quantize_option(reader *r, const yaml_node_t *k, const yaml_node_t *v, cop_stage *s)
-{
-	const char *key = scalar(k);
-
-	if (!strcmp(key, "scheme")) return choice(r, v, key, "w8a8|w4a8|w4a4|w8|fp16", s->scheme, sizeof s->scheme);
-	if (!strcmp(key, "range")) return choice(r, v, key, "minmax|percentile|mse|kl", s->range, sizeof s->range);
-	if (!strcmp(key, "keep")) return text(r, v, key, s->keep_float, sizeof s->keep_float);
-	if (!strcmp(key, "limit")) return whole(r, v, key, 0, 1e6f, &s->limit);
-	if (!strcmp(key, "max_drop")) return number(r, v, key, 0, 100, &s->max_drop);
-	if (!strcmp(key, "per")) return either(r, v, key, "channel|tensor", "tensor", &s->per_tensor);
-	if (!strcmp(key, "round")) return either(r, v, key, "nearest|adaround", "adaround", &s->adaround);
-	if (!strcmp(key, "symmetric")) return yes_or_no(r, v, key, &s->symmetric);
-	if (!strcmp(key, "equalize")) return yes_or_no(r, v, key, &s->equalize);
-	if (!strcmp(key, "bias_correct")) return yes_or_no(r, v, key, &s->bias_correct);
-	return no_option(r, k, s);
-}
-
-static cop_status option(reader *r, const yaml_node_t *k, const yaml_node_t *v, cop_stage *s)
-{
-	const char *key = scalar(k);
-	char word[16];
-	bool prune = s->kind == COP_STAGE_PRUNE;
-
-	if (!key) return cop__error(r->cx, COP_ARG, "recipe, line %d: an option's name was expected", line_of(k));
-	if (!strcmp(key, "epochs")) return whole(r, v, key, 0, 100000, &s->epochs);
-	if (!strcmp(key, "lr")) return number(r, v, key, 0, 1000, &s->lr);
-	if (!strcmp(key, "update")) return text(r, v, key, s->update, sizeof s->update);
-	if (!strcmp(key, "schedule") && !prune) return text(r, v, key, s->schedule, sizeof s->schedule);
-	if (!strcmp(key, "layers")) return text(r, v, key, s->layers, sizeof s->layers);
-	if (!strcmp(key, "may_cost")) return number(r, v, key, -100, 100, &s->may_cost);
-	if (!strcmp(key, "must_gain")) return number(r, v, key, 0, 1e6f, &s->must_gain);
-	if (prune && !strcmp(key, "by")) return choice(r, v, key, "magnitude|random", s->by, sizeof s->by);
-	if (prune && !strcmp(key, "keep")) return rates(r, v, key, 0.0001f, 1, s);
-	if (prune && !strcmp(key, "over")) return number(r, v, key, 0, 1, &s->over);
-	if (prune && !strcmp(key, "every")) return whole(r, v, key, 1, 1e6f, &s->steps_between);
-	if (prune && !strcmp(key, "scope")) {
-		COP_TRY(choice(r, v, key, "global|layer", word, sizeof word));
-		s->global = !strcmp(word, "global");
-		return COP_OK;
-	}
-	if (prune && !strcmp(key, "schedule")) {
-		COP_TRY(choice(r, v, key, "cubic|once", word, sizeof word));
-		s->once = !strcmp(word, "once");
-		return COP_OK;
-	}
-	if (s->kind == COP_STAGE_QUANTIZE) return quantize_option(r, k, v, s);
-	if (s->kind == COP_STAGE_SHARE && !strcmp(key, "levels")) return rates(r, v, key, 2, 256, s);
-	if (s->kind == COP_STAGE_ENCODE && !strcmp(key, "codec")) return choice(r, v, key, "smallest|huffman|range|raw", s->codec, sizeof s->codec);
-	return no_option(r, k, s);
-}
+/* ---- stages ---- */
 
 static cop_status stage(reader *r, const yaml_node_t *n, cop_stage *s)
 {
+	char where[40];
+
+	snprintf(where, sizeof where, "recipe, line %d", line_of(n));
 	if (n->type != YAML_MAPPING_NODE || n->data.mapping.pairs.top - n->data.mapping.pairs.start != 1)
-		return cop__error(r->cx, COP_ARG, "recipe, line %d: a stage is one of prune, share, encode, train, quantize with its options", line_of(n));
+		return cop__error(r->cx, COP_ARG, "%s: a stage is one name with its options, as prune: {keep: 0.1}", where);
 	const yaml_node_t *k = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->key), *v = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->value);
-	const char *name = scalar(k);
-	cop_hint hint;
-	int kind = 0;
-	while (kind < LEN(kinds) && (!name || strcmp(kinds[kind], name))) kind++;
-	if (kind == LEN(kinds)) return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown stage '%s'; there are prune, share, encode, train, quantize%s", line_of(k), name ? name : "?",
-		cop__hint_in(&hint, name ? name : "", name ? strlen(name) : 0, "prune share encode train quantize"));
-	*s = (cop_stage){.kind = (cop_stage_kind)kind, .line = line_of(k), .by = "magnitude", .global = true, .over = 0.6f, .steps_between = 50, .codec = "smallest", .scheme = "w8a8", .range = "mse", .limit = 256, .max_drop = -1, .layers = "*",
-		.may_cost = 0.5f, .must_gain = 1};
+	const char *name = scalar(k) ? scalar(k) : "?";
+	int i = cop__row_index(&cop__stages, name, strlen(name));
+	snprintf(where, sizeof where, "recipe, line %d", line_of(k));
+	if (i < 0) return cop__no_row(r->cx, where, &cop__stages, name, strlen(name));
 	if (v->type != YAML_MAPPING_NODE) return cop__error(r->cx, COP_ARG, "recipe, line %d: the options of %s must be a map", line_of(v), name);
-	for (yaml_node_pair_t *p = v->data.mapping.pairs.start; p < v->data.mapping.pairs.top; p++)
-		COP_TRY(option(r, yaml_document_get_node(&r->doc, p->key), yaml_document_get_node(&r->doc, p->value), s));
-	if (s->kind == COP_STAGE_PRUNE && !s->n_rate) return cop__error(r->cx, COP_ARG, "recipe, line %d: prune needs keep: the part of the weights that stays", line_of(k));
-	if (s->kind == COP_STAGE_PRUNE && s->global && (s->n_rate > 1 || strcmp(s->rate[0].layers, "*")))
-		return cop__error(r->cx, COP_ARG, "recipe, line %d: scope: global has one keep for all; give scope: layer for several", line_of(k));
-	return COP_OK;
+	cop__stage_default(s, rows[i]);
+	s->line = line_of(k);
+	return options(r, v, s);
 }
 
 static cop_status stages(reader *r, const yaml_node_t *n, cop_recipe *out)
@@ -199,6 +146,15 @@ static cop_status stages(reader *r, const yaml_node_t *n, cop_recipe *out)
 	return COP_OK;
 }
 
+static cop_status name_of(reader *r, const yaml_node_t *n, cop_recipe *out)
+{
+	const char *s = scalar(n);
+
+	if (!s || strlen(s) >= sizeof out->name) return cop__error(r->cx, COP_ARG, "recipe, line %d: name must be a text of fewer than %zu characters", line_of(n), sizeof out->name);
+	memcpy(out->name, s, strlen(s) + 1);
+	return COP_OK;
+}
+
 static cop_status document(reader *r, cop_recipe *out)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(&r->doc);
@@ -208,7 +164,7 @@ static cop_status document(reader *r, cop_recipe *out)
 	for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
 		const yaml_node_t *k = yaml_document_get_node(&r->doc, p->key), *v = yaml_document_get_node(&r->doc, p->value);
 		const char *key = scalar(k);
-		if (key && !strcmp(key, "name")) COP_TRY(text(r, v, "name", out->name, sizeof out->name));
+		if (key && !strcmp(key, "name")) COP_TRY(name_of(r, v, out));
 		else if (key && !strcmp(key, "stages")) COP_TRY(stages(r, v, out));
 		else return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; the keys are name and stages%s", line_of(k), key ? key : "?", cop__hint_in(&hint, key ? key : "", key ? strlen(key) : 0, "name stages"));
 	}

@@ -18,18 +18,18 @@ const char *cop__resume_stage_path(char out[1024], const char *base, int32_t sta
 	return out;
 }
 
-cop_status cop__resume_begin(cop_resume *r, const cop_graph *g, const cop_workshop *w, const char *recipe, size_t size)
+cop_status cop__resume_begin(cop_resume *r, const cop_graph *g, const cop_means *m, const char *recipe, size_t size)
 {
-	*r = (cop_resume){.base = w->a->checkpoint};
+	*r = (cop_resume){.base = m->a->checkpoint};
 	cop__text_init(&r->run, g->cx);
 	if (!r->base) return COP_OK;
 	if (strlen(r->base) > 1000) return cop__error(g->cx, COP_ARG, "%.60s...: the path of the checkpoint is longer than 1000 characters", r->base);
 	cop__text_add(&r->run, "stage\trecipe\n");
-	cop__identity_args(&r->run, w->a);
+	cop__identity_args(&r->run, m->a);
 	cop__identity_bytes(&r->run, "recipe", "text", recipe, size);
-	COP_TRY(cop__identity_data(&r->run, "data", w->train));
-	COP_TRY(cop__identity_data(&r->run, "validation data", w->valid));
-	COP_TRY(cop__identity_data(&r->run, "test data", w->test));
+	COP_TRY(cop__identity_data(&r->run, "data", m->train));
+	COP_TRY(cop__identity_data(&r->run, "validation data", m->valid));
+	COP_TRY(cop__identity_data(&r->run, "test data", m->test));
 	return cop__identity_graph(&r->run, "network", g);
 }
 
@@ -80,9 +80,9 @@ static cop_status load(cop_resume *r, cop_graph **g, cop_history *h, int32_t n_s
 	return COP_OK;
 }
 
-cop_status cop__resume_load(cop_resume *r, cop_graph **g, cop_history *h, const cop_workshop *w, int32_t n_stage, int32_t *stage)
+cop_status cop__resume_load(cop_resume *r, cop_graph **g, cop_history *h, const cop_means *m, int32_t n_stage, int32_t *stage)
 {
-	bool there, other, resume = w->a->resume;
+	bool there, other, resume = m->a->resume;
 
 	*stage = -1;
 	if (!r->base) return COP_OK;

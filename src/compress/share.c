@@ -3,21 +3,29 @@
  * share - weight sharing (arXiv 1510.00149, section 3): weights take the form `palette`, and their values are trained on. Afterwards they are plain
  * weights again; the encoder finds their equal values.
  */
-#include "compress/compress.h"
+#include "compress/layers.h"
+#include "train/form/palette.h"
+
+typedef struct share_options { cop_rates levels; } share_options;
+static const cop_option options[] = {
+	COP_OPT_RATES(share_options, levels, 2, 256, "32", "how many values a layer has, the zero of pruned weights included: a number, or a map of patterns to numbers"),
+	COP_OPT_END,
+};
 
 static cop_status build(void *ud, cop_build *b)
 {
 	const cop_stage *s = ud;
+	const share_options *o = (const void *)s->own.bytes;
 	const cop_graph *g = cop__build_model(b);
 	int n = 0;
 
 	for (int32_t v = 1; v <= g->n_value; v++) {
-		if (!cop__compressible(g, (cop_vid)v, s->layers) || !cop__floats(g, (cop_vid)v)) continue;
-		cop_palette_options o = {(int32_t)cop__stage_rate(s, g->value[v].name, 32)};
-		COP_TRY(cop__build_form(b, g->value[v].name, cop__form("palette"), &o));
+		if (!cop__compressible(g, (cop_vid)v, s->terms.layers) || !cop__floats(g, (cop_vid)v)) continue;
+		cop_palette_options p = {(int32_t)cop__rate_of(&o->levels, g->value[v].name, 32)};
+		COP_TRY(cop__build_form(b, g->value[v].name, cop__form("palette"), &p));
 		n++;
 	}
-	return n ? COP_OK : cop__error(g->cx, COP_ARG, "share: no weight matches layers: %s", s->layers);
+	return n ? COP_OK : cop__error(g->cx, COP_ARG, "share: no weight matches layers: %s", s->terms.layers);
 }
 
 /* Without a step of training. */
@@ -31,10 +39,15 @@ static cop_status once(cop_graph *g, const cop_stage *s)
 	return cop__forms_apply(g, b);
 }
 
-cop_status cop__stage_share(cop_graph **gp, const cop_stage *s, const cop_workshop *w)
+static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
-	cop_train_args a = cop__stage_args(s, w);
+	cop_train_args a = cop__stage_args(s, m);
 	const cop_policy policy = {.name = "share", .ud = (void *)(uintptr_t)s, .build = build};
 
-	return s->epochs > 0 ? cop__train(*gp, w->train, w->valid, &a, "share", &policy, 1) : once(*gp, s);
+	return s->training.epochs > 0 ? cop__train(*g, m->train, m->valid, &a, "share", &policy, 1) : once(*g, s);
 }
+
+const cop_stage_row cop_stage_share = {
+	.row = {"share", "gives the weights of a layer a few common values, by k-means, and trains these on", "Han et al. 2016, arXiv 1510.00149", options, sizeof(share_options)},
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .can = cop__can_change, .run = run,
+};

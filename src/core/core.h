@@ -51,6 +51,9 @@ cop_status cop__error(cop_ctx *cx, cop_status code, const char *fmt, ...) COP_PR
 cop_status cop__verror(cop_ctx *cx, cop_status code, const char *fmt, va_list ap);
 void cop__error_in(cop_ctx *cx, const char *file); /* the sentence begins with the file, where it does not name it already */
 void cop__log(cop_ctx *cx, cop_level level, const char *fmt, ...) COP_PRINTF(3, 4);
+/* Of a call that has failed: what was recorded; where nothing was, memory was short. */
+static inline cop_status cop__failed(const cop_ctx *cx) { return cx->code ? cx->code : COP_NOMEM; }
+double cop__now(void); /* seconds by a clock that is never set back */
 static inline bool cop__stopped(const cop_ctx *cx) { return cx->stop && *cx->stop; }
 
 /* ---- memory ---- */

@@ -6,6 +6,14 @@
 #include "core/core.h"
 
 #include <stdlib.h>
+#include <time.h>
+
+double cop__now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static void *libc_alloc(void *ud, void *p, size_t osize, size_t nsize)
 {

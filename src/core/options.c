@@ -107,6 +107,16 @@ static bool rates(cop_rates *r, const cop_option *o, const char *s, size_t len)
 	return true;
 }
 
+static bool choice(cop_choice *c, const cop_option *o, const char *s, size_t len)
+{
+	int i = cop__row_index(o->among, s, len);
+
+	if (i < 0 || o->among->row(i)->size > COP_CHOICE_ROOM) return false;
+	*c = (cop_choice){.row = i};
+	cop__options_default(o->among->row(i)->options, c->o.bytes);
+	return true;
+}
+
 static bool put(const cop_option *o, void *field, const char *s, size_t len)
 {
 	if (o->kind == COP_FLAG) return flag(field, s, len);
@@ -115,7 +125,9 @@ static bool put(const cop_option *o, void *field, const char *s, size_t len)
 	case COP_WHOLE: return whole(field, o, s, len);
 	case COP_REAL: return number(field, o, s, len);
 	case COP_WORD: return word(field, o, s, len);
-	case COP_TEXT: return text(field, o, s, len);
+	case COP_TEXT:
+	case COP_NAMES: return text(field, o, s, len);
+	case COP_CHOICE: return choice(field, o, s, len);
 	default: return rates(field, o, s, len);
 	}
 }
@@ -147,8 +159,8 @@ const char *cop__option_values(cop_values *v, const cop_option *o)
 {
 	v->text[0] = 0;
 	if (o->kind == COP_FLAG) snprintf(v->text, sizeof v->text, "yes or no");
-	else if (o->kind == COP_TEXT) snprintf(v->text, sizeof v->text, "text");
-	else if (o->kind == COP_WORD) list(v, o);
+	else if (o->kind == COP_TEXT || o->kind == COP_NAMES) snprintf(v->text, sizeof v->text, "%s", o->kind == COP_TEXT ? "text" : "names of weights");
+	else if (o->kind == COP_WORD || o->kind == COP_CHOICE) list(v, o);
 	else if (o->hi >= 1e30) cop__format(v->text, sizeof v->text, "%g or more", o->lo);
 	else cop__format(v->text, sizeof v->text, "%.10g to %.10g", o->lo, o->hi);
 	return v->text;
@@ -170,7 +182,7 @@ static const char *row_name(void *ud, int i)
 	return r ? r->name : NULL;
 }
 
-static const char *const kinds[] = {[COP_WHOLE] = "a whole number from ", [COP_REAL] = "a number from ", [COP_FLAG] = "", [COP_WORD] = "one of ", [COP_TEXT] = "",
+static const char *const kinds[] = {[COP_WHOLE] = "a whole number from ", [COP_REAL] = "a number from ", [COP_FLAG] = "", [COP_WORD] = "one of ", [COP_CHOICE] = "one of ", [COP_TEXT] = "", [COP_NAMES] = "",
 	[COP_RATES] = "a number, or patterns with a number each, from "};
 
 /* v: what was given, NULL for nothing. */
@@ -181,7 +193,7 @@ static cop_status bad_value(const cop_options *o, const cop_option *at, const ch
 	const char *not = v ? ", not " : "";
 
 	cop__option_values(&values, at);
-	if (at->kind == COP_TEXT) return cop__error(o->cx, COP_ARG, "%s: %s must be a text of fewer than %zu characters%s", o->where, at->name, at->size, v ? "" : "; it has none");
+	if (at->kind == COP_TEXT || at->kind == COP_NAMES) return cop__error(o->cx, COP_ARG, "%s: %s must be a text of fewer than %zu characters%s", o->where, at->name, at->size, v ? "" : "; it has none");
 	char word[64];
 	snprintf(word, sizeof word, "%.*s", (int)COP_MIN(len, sizeof word), v ? v : "");
 	if (at->among) cop__hint(&hint, word, row_name, (void *)(uintptr_t)at->among);
@@ -189,12 +201,46 @@ static cop_status bad_value(const cop_options *o, const cop_option *at, const ch
 	return cop__error(o->cx, COP_ARG, "%s: %s must be %s%s%s%.*s%s", o->where, at->name, kinds[at->kind], values.text, not, (int)COP_MIN(len, 60), v ? v : "", hint.text);
 }
 
+/* ---- finding ---- */
+
+/* A place where options are: a part, or the row that a choice of it stands for. */
+typedef struct group { const cop_option *option; char *to; uint64_t *given; } group;
+
+/* The k-th; false past the last. */
+static bool group_at(cop_options *o, int k, group *g)
+{
+	for (int p = 0; p < LEN(o->part); p++) {
+		if (!o->part[p].option) continue;
+		*g = (group){o->part[p].option, o->part[p].to, &o->part[p].given};
+		if (!k--) return true;
+		for (const cop_option *at = o->part[p].option; at->name && o->part[p].to; at++) {
+			if (at->kind != COP_CHOICE) continue;
+			cop_choice *c = (cop_choice *)((char *)o->part[p].to + at->offset);
+			const cop_option *own = at->among->row(c->row)->options;
+			*g = (group){own, c->o.bytes, &c->given};
+			if (own && !k--) return true;
+		}
+	}
+	return false;
+}
+
+/* NULL: there is no such option. */
+static const cop_option *find(const cop_options *o, const char *key, size_t len, group *g)
+{
+	for (int k = 0; group_at((cop_options *)(uintptr_t)o, k, g); k++)
+		for (const cop_option *at = g->option; at->name; at++)
+			if (is_word(at->name, key, len)) return at;
+	return NULL;
+}
+
+static uint64_t bit(const group *g, const cop_option *at) { return (uint64_t)1 << (at - g->option); }
+
 static const char *known(void *ud, int i)
 {
-	const cop_options *o = ud;
+	group g;
 
-	for (int p = 0; p < LEN(o->part); p++)
-		for (const cop_option *at = o->part[p].option; at && at->name; at++)
+	for (int k = 0; group_at(ud, k, &g); k++)
+		for (const cop_option *at = g.option; at->name; at++)
 			if (!i--) return at->name;
 	return NULL;
 }
@@ -211,46 +257,52 @@ static cop_status unknown(cop_options *o, const char *key, size_t len)
 	return cop__error(o->cx, COP_ARG, "%s: there is no option '%s'; it takes %s%s", o->where, word, *all.text ? all.text : "none", cop__hint(&hint, word, known, o));
 }
 
-/* ---- reading ---- */
-
-/* The option of that name; NULL: none. */
-static const cop_option *find(const cop_options *o, const char *key, size_t len, int *part)
+bool cop__option_is_choice(const cop_options *o, const char *key, size_t len)
 {
-	for (*part = 0; *part < LEN(o->part); ++*part)
-		for (const cop_option *at = o->part[*part].option; at && at->name; at++)
-			if (is_word(at->name, key, len)) return at;
-	return NULL;
+	group g;
+	const cop_option *at = find(o, key, len, &g);
+	return at && at->kind == COP_CHOICE;
 }
 
-static uint64_t bit(const cop_options *o, int part, const cop_option *at) { return (uint64_t)1 << (at - o->part[part].option); }
+bool cop__option_given(const cop_options *o, const char *key)
+{
+	group g;
+	const cop_option *at = find(o, key, strlen(key), &g);
+	return at && *g.given & bit(&g, at);
+}
+
+/* ---- reading ---- */
 
 cop_status cop__option_set(cop_options *o, const char *key, size_t key_len, const char *value, size_t value_len)
 {
-	int p;
-	const cop_option *at = find(o, key, key_len, &p);
+	group g;
+	const cop_option *at = find(o, key, key_len, &g);
 
 	if (!at) return unknown(o, key, key_len);
-	if (o->part[p].given & bit(o, p, at)) return cop__error(o->cx, COP_ARG, "%s: %s is given twice", o->where, at->name);
-	o->part[p].given |= bit(o, p, at);
-	return put(at, (char *)o->part[p].to + at->offset, value, value_len) ? COP_OK : bad_value(o, at, value, value_len);
+	if (*g.given & bit(&g, at)) return cop__error(o->cx, COP_ARG, "%s: %s is given twice", o->where, at->name);
+	*g.given |= bit(&g, at);
+	return put(at, g.to + at->offset, value, value_len) ? COP_OK : bad_value(o, at, value, value_len);
 }
 
 cop_status cop__option_rate(cop_options *o, const char *key, const char *pattern, const char *value)
 {
-	int p;
-	const cop_option *at = find(o, key, strlen(key), &p);
+	group g;
+	const cop_option *at = find(o, key, strlen(key), &g);
 
 	if (!at) return unknown(o, key, strlen(key));
 	if (at->kind != COP_RATES) return cop__error(o->cx, COP_ARG, "%s: %s takes one value, not one for each pattern", o->where, at->name);
-	cop_rates *r = (cop_rates *)((char *)o->part[p].to + at->offset);
-	if (!(o->part[p].given & bit(o, p, at))) r->n = 0;
-	o->part[p].given |= bit(o, p, at);
+	cop_rates *r = (cop_rates *)(g.to + at->offset);
+	if (!(*g.given & bit(&g, at))) r->n = 0;
+	*g.given |= bit(&g, at);
 	if (r->n == COP_MAX_RATES) return cop__error(o->cx, COP_ARG, "%s: %s has more than %d patterns", o->where, at->name, COP_MAX_RATES);
 	if (strlen(pattern) >= sizeof r->at->layers) return cop__error(o->cx, COP_ARG, "%s: %s: the pattern %.60s... is longer than %zu characters", o->where, at->name, pattern, sizeof r->at->layers - 1);
-	return rate(r, at, pattern, strlen(pattern), value, strlen(value)) ? COP_OK : bad_value(o, at, value, strlen(value));
+	if (rate(r, at, pattern, strlen(pattern), value, strlen(value))) return COP_OK;
+	cop_values values;
+	return cop__error(o->cx, COP_ARG, "%s: %s: %s must be a number from %s, not %.60s", o->where, at->name, pattern, cop__option_values(&values, at), value);
 }
 
-cop_status cop__options_read(cop_options *o, const char *s, size_t len)
+/* The options that choose a row, or the others. */
+static cop_status read_some(cop_options *o, const char *s, size_t len, bool choices)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (is_gap(s[i])) continue;
@@ -258,24 +310,25 @@ cop_status cop__options_read(cop_options *o, const char *s, size_t len)
 		for (; i < len && !is_gap(s[i]); i++)
 			if ((s[i] == '=' || s[i] == ':') && !key) key = i - from;
 		size_t n = key ? key : i - from;
-		COP_TRY(cop__option_set(o, s + from, n, key ? s + from + n + 1 : NULL, key ? i - from - n - 1 : 0));
+		if (cop__option_is_choice(o, s + from, n) == choices) COP_TRY(cop__option_set(o, s + from, n, key ? s + from + n + 1 : NULL, key ? i - from - n - 1 : 0));
 	}
 	return COP_OK;
 }
 
-cop_status cop__options_end(const cop_options *o)
+cop_status cop__options_read(cop_options *o, const char *s, size_t len)
 {
-	for (int p = 0; p < LEN(o->part); p++)
-		for (const cop_option *at = o->part[p].option; at && at->name; at++)
-			if (at->needed && !(o->part[p].given & bit(o, p, at))) return cop__error(o->cx, COP_ARG, "%s: %s is missing: %s", o->where, at->name, at->help);
-	return COP_OK;
+	COP_TRY(read_some(o, s, len, true));
+	return read_some(o, s, len, false);
 }
 
-bool cop__option_given(const cop_options *o, const char *key)
+cop_status cop__options_end(const cop_options *o)
 {
-	int p;
-	const cop_option *at = find(o, key, strlen(key), &p);
-	return at && o->part[p].given & bit(o, p, at);
+	group g;
+
+	for (int k = 0; group_at((cop_options *)(uintptr_t)o, k, &g); k++)
+		for (const cop_option *at = g.option; at->name; at++)
+			if (at->needed && !(*g.given & bit(&g, at))) return cop__error(o->cx, COP_ARG, "%s: %s is missing: %s", o->where, at->name, at->help);
+	return COP_OK;
 }
 
 /* ---- rows ---- */

@@ -21,7 +21,9 @@ typedef enum cop_option_kind {
 	COP_FLAG,  /* bool: the name alone, or yes, no, true, false, 1, 0 */
 	COP_WORD,  /* int32_t: which of the words, or which row of a table */
 	COP_TEXT,  /* char[] */
+	COP_NAMES, /* char[]: which weights, by name: `*` for any run, `|` between alternatives */
 	COP_RATES, /* cop_rates: a number, or a pattern of names with a number each: conv*:0.5;fc*:0.1 */
+	COP_CHOICE, /* cop_choice: a row of a table; its options are written beside the name, in any order */
 } cop_option_kind;
 
 enum { COP_MAX_RATES = 16 };
@@ -29,13 +31,20 @@ typedef struct cop_rate { char layers[64]; float value; } cop_rate;
 typedef struct cop_rates { cop_rate at[COP_MAX_RATES]; int32_t n; } cop_rates; /* the first pattern that matches counts */
 float cop__rate_of(const cop_rates *r, const char *name, float otherwise);
 
+enum { COP_CHOICE_ROOM = 64 };
+typedef struct cop_choice {
+	int32_t row;
+	uint64_t given;                                              /* of the row's options */
+	union { max_align_t align; char bytes[COP_CHOICE_ROOM]; } o; /* the row's struct */
+} cop_choice;
+
 typedef struct cop_option {
 	const char *name, *help;
 	cop_option_kind kind;
-	size_t offset, size;           /* of the field; COP_TEXT holds size - 1 bytes */
+	size_t offset, size;           /* of the field; texts hold size - 1 bytes */
 	double lo, hi;                 /* of numbers, both allowed */
 	const char *words;             /* of a COP_WORD: "cubic|once" */
-	const struct cop_table *among; /* or the names of its rows */
+	const struct cop_table *among; /* or the names of its rows; of a COP_CHOICE the rows */
 	const char *value;             /* what it is when nobody sets it, as one would write it; NULL: zeros */
 	bool needed;                   /* has to be set */
 } cop_option;
@@ -48,7 +57,9 @@ typedef struct cop_option {
 #define COP_OPT_WORD(T, field, list, def, text) {COP_OPTION_FIELD(T, field, COP_WORD, text), .words = list, .value = def}
 #define COP_OPT_AMONG(T, field, table, def, text) {COP_OPTION_FIELD(T, field, COP_WORD, text), .among = table, .value = def}
 #define COP_OPT_TEXT(T, field, def, text) {COP_OPTION_FIELD(T, field, COP_TEXT, text), .value = def}
+#define COP_OPT_NAMES(T, field, def, text) {COP_OPTION_FIELD(T, field, COP_NAMES, text), .value = def}
 #define COP_OPT_RATES(T, field, from, to, def, text) {COP_OPTION_FIELD(T, field, COP_RATES, text), .lo = from, .hi = to, .value = def}
+#define COP_OPT_CHOICE(T, field, table, def, text) {COP_OPTION_FIELD(T, field, COP_CHOICE, text), .among = table, .value = def}
 #define COP_OPT_END {.name = NULL}
 
 /* Options that are read together, into a struct each. where: what a sentence about them begins with ("--augment", "recipe, line 3: prune"). */
@@ -59,7 +70,9 @@ typedef struct cop_options {
 } cop_options;
 
 void cop__options_default(const cop_option *o, void *to);
-/* One option; value NULL: the name stands alone. Twice is once too often. */
+/* One option; value NULL: the name stands alone. Twice is once too often. Choices have to be set before what belongs to their rows:
+ * cop__options_read sees to that, others ask cop__option_is_choice first. */
+bool cop__option_is_choice(const cop_options *o, const char *key, size_t len);
 cop_status cop__option_set(cop_options *o, const char *key, size_t key_len, const char *value, size_t value_len);
 cop_status cop__option_rate(cop_options *o, const char *key, const char *pattern, const char *value); /* adds one to a COP_RATES */
 cop_status cop__options_read(cop_options *o, const char *text, size_t len);

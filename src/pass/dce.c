@@ -66,7 +66,7 @@ static cop_status dce(cop_graph **out, const cop_graph *g, const char *keep)
 cop_status cop__pass_dce(cop_graph **out, const cop_graph *g) { return dce(out, g, "*"); }
 
 typedef struct dce_options { char keep[128]; } dce_options;
-static const cop_option options[] = {COP_OPT_TEXT(dce_options, keep, "*", "which outputs stay: names, `*` for any run, `|` between alternatives"), COP_OPT_END};
+static const cop_option options[] = {COP_OPT_TEXT(dce_options, keep, "*", "which outputs stay, by name"), COP_OPT_END};
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {

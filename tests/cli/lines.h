@@ -54,7 +54,7 @@ static const struct {
         {"compress|net.cop|--data|synth-digits|-o|x.cop", 2, "--recipe is missing"},
         {"compress|net.cop|--data|synth-digits|-o|x.cop|--recipe|absent.yaml", 7, "absent.yaml"},
         {"compress|net.cop|--data|synth-digits|-o|x.cop|--limit|64|--recipe|key.yaml", 2,
-                "line 3: a prune stage has no option 'colour'"},
+                "line 3: prune: there is no option 'colour'"},
         {"quantize|net.cop|--data|synth-digits", 2, "-o FILE is missing"},
         {"quantize|net.cop|-o|q.cop", 2, "--data NAME is missing"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--scheme|w3a8", 2, "no scheme 'w3a8'"},

@@ -84,7 +84,7 @@ static inline cop_status known_compress(cop_graph **g, const char *stages, cop_d
 	int n = snprintf(text, sizeof text, "name: known\nstages:\n%s\n", stages);
 
 	assert_true(n < (int)sizeof text);
-	return cop_compress(g, text, (size_t)n, train, valid, test, a, r ? known_keep : NULL, r);
+	return cop_compress(g, text, (size_t)n, train, valid, test, a, NULL, r ? known_keep : NULL, r);
 }
 
 /* The same, which must succeed, and its history read by the reader of reports: free it with cop__story_free. */

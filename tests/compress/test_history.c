@@ -106,16 +106,14 @@ static void fewer_sets(void **state)
 
 static void fill(cop_history *h, cop_ctx *cx, cop_train_args *a, const char *name)
 {
-	const cop_mark before = {0.5f, 1, 1000}, after = {0.25f, 2, 100};
-	const cop_score test = {.accuracy = 0.125f};
-	const cop_figures f = {.parameters = 5000000000, .nonzero = 6, .macs = 7, .file_bytes = 8, .flash_bytes = 9, .ram_bytes = 10, .energy_nj = 11.5};
 	const cop_epoch within = {.epoch = 1, .done = 0.5f, .loss = 9, .accuracy = -1, .stage = "a\"b"}, end = {.epoch = 1, .done = 1, .loss = 1.5f, .accuracy = 0.75f, .stage = "a\"b"};
 
 	*a = (cop_train_args){0};
 	cop__history_begin(h, cx, name, a);
-	cop__history_figures(h, "before", &test, &f, 12.5);
-	cop__history_stage(h, "prune", &before, &after, "", 1.25);
-	cop__history_stage(h, "share", &after, &before, "it \\ \"cost\"\n", 0);
+	h->result.before = (cop_compress_side){0.125f, {.parameters = 5000000000, .nonzero = 6, .macs = 7, .file_bytes = 8, .flash_bytes = 9, .ram_bytes = 10, .energy_nj = 11.5}, 12.5};
+	h->result.stage[0] = (cop_stage_result){.stage = "prune", .accuracy = {0.5f, 0.25f}, .loss = {1, 2}, .bytes = {1000, 100}, .kept = true, .seconds = 1.25};
+	h->result.stage[1] = (cop_stage_result){.stage = "share", .accuracy = {0.25f, 0.5f}, .loss = {2, 1}, .bytes = {100, 1000}, .why = "it \\ \"cost\"\n"};
+	h->result.n_stage = 2;
 	a->progress(a->ud, &within);
 	a->progress(a->ud, &end);
 }
@@ -131,12 +129,11 @@ static void pieces(void **state)
 	fill(&h, *state, &a, "na\"me");
 	cop__text_init(&t, *state);
 	OK(*state, cop__history_pack(&t, &h));
-	cop__history_begin(&back, *state, "another", &a);
+	cop__history_begin(&back, *state, "na\"me", &a);
 	OK(*state, cop__history_unpack(&back, t.data, t.len, "x.ckpt"));
-	const cop_score test = {.accuracy = -1};
-	const cop_figures f = {.parameters = 1};
-	cop__history_figures(&h, "after", &test, &f, 0);
-	cop__history_figures(&back, "after", &test, &f, 0);
+	assert_memory_equal(&h.result.before, &back.result.before, sizeof h.result.before);
+	assert_memory_equal(h.result.stage, back.result.stage, 2 * sizeof *h.result.stage);
+	h.result.after = back.result.after = (cop_compress_side){-1, {.parameters = 1}, 0};
 	OK(*state, cop__history_end(&h, known_keep, &one));
 	OK(*state, cop__history_end(&back, known_keep, &two_runs));
 	assert_string_equal(one.json, two_runs.json);
@@ -161,7 +158,10 @@ static void pieces(void **state)
 		cop_error_clear(*state);
 		free(cut);
 	}
-	static const char *const damaged[] = {"", "1 2 3\n", "a b c d\n", "99 0 0 0\nshort", "0 0 0 99999999999999\n", "1 1 1 18446744073709551615\nabc"};
+	static const char *const damaged[] = {"", "1 2\n", "a b c\n", "0 0 0\n", "0 0 17\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n", "0 0 -1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n",
+		"99 0 0\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nshort", "0 18446744073709551615 0\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n",
+		"0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 120\n\n", "0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 -1\n\n",
+		"0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nastagewithalongname 0 0 0 0 0 0 1 0 0\n\n"};
 	for (int i = 0; i < LEN(damaged); i++) {
 		assert_int_equal(cop__history_unpack(&back, damaged[i], strlen(damaged[i]), "x.ckpt"), COP_FORMAT);
 		cop_error_clear(*state);

@@ -3,7 +3,7 @@
  * The arithmetic under the stages, by hand: which weights a mask keeps, where a gradual schedule stands, and where k-means ends.
  */
 #include "help.h"
-#include "compress/compress.h"
+#include "compress/prune/prune.h"
 
 /* ---- masks ---- */
 

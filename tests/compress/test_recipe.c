@@ -10,6 +10,7 @@ static const int32_t labels[4] = {0, 1, 1, 1};
 static const char head[] = "name: r\nstages:\n";
 
 /* text: of the stages, from line 3 on, or with a line end in front the whole recipe. */
+#define W "01234567890123456789012345678901234567890123456789012345678901"
 static const struct { const char *text, *says; } bad[] = {
 	/* the document */
 	{"\n", "recipe"},
@@ -25,66 +26,66 @@ static const struct { const char *text, *says; } bad[] = {
 	{"- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n"
 	 "- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n", "more than 16 stages"},
 	/* a stage */
-	{"- prun: {keep: 0.5}\n", "line 3: unknown stage 'prun'"},
+	{"- prun: {keep: 0.5}\n", "line 3: there is no stage 'prun'; there are prune, share, encode, train, quantize; did you mean 'prune'?"},
 	{"- encode: {}\n- prun: {keep: 0.5}\n", "did you mean 'prune'?"},
 	{"- encode: {}\n\n- prun: {keep: 0.5}\n", "line 5"},
-	{"- encode\n", "line 3: a stage is one of"},
-	{"- {encode: {}, train: {}}\n", "line 3: a stage is one of"},
+	{"- encode\n", "line 3: a stage is one name with its options"},
+	{"- {encode: {}, train: {}}\n", "line 3: a stage is one name with its options"},
 	{"- encode: raw\n", "line 3: the options of encode must be a map"},
-	{"- prune: {every: 3}\n", "line 3: prune needs keep"},
-	{"- prune:\n    every: 3\n    keep: {a.w: 0.5, b.w: 0.25}\n", "line 3: scope: global has one keep for all"},
-	{"- prune: {keep: {a.w: 0.5}}\n", "line 3: scope: global has one keep for all"},
+	{"- prune: {every: 3}\n", "line 3: prune: keep is missing: the part that stays"},
+	{"- prune:\n    every: 3\n    keep: {a.w: 0.5, b.w: 0.25}\n", "line 3: prune: scope: global has one keep for all"},
+	{"- prune: {keep: {a.w: 0.5}}\n", "line 3: prune: scope: global has one keep for all"},
 	/* an option of another stage, or of none */
-	{"- prune:\n    keep: 0.5\n    colour: red\n", "line 5: a prune stage has no option 'colour'"},
+	{"- prune:\n    keep: 0.5\n    colour: red\n", "line 5: prune: there is no option 'colour'; it takes keep, what, by, scope, schedule, over, every, epochs, lr, update, layers, may_cost, must_gain"},
 	{"- prune:\n    keep: 0.5\n    evry: 3\n", "did you mean 'every'?"},
-	{"- prune: {keep: 0.5, levels: 3}\n", "line 3: a prune stage has no option 'levels'"},
-	{"- share: {keep: 0.5}\n", "line 3: a share stage has no option 'keep'"},
-	{"- train: {codec: raw}\n", "line 3: a train stage has no option 'codec'"},
-	{"- encode: {scheme: w8}\n", "line 3: a encode stage has no option 'scheme'"},
-	{"- quantize: {by: random}\n", "line 3: a quantize stage has no option 'by'"},
-	{"- quantize: {levels: 3}\n", "line 3: a quantize stage has no option 'levels'"},
-	{"- train: {[a]: 1}\n", "line 3: an option's name was expected"},
+	{"- prune: {keep: 0.5, levels: 3}\n", "line 3: prune: there is no option 'levels'"},
+	{"- share: {keep: 0.5}\n", "line 3: share: there is no option 'keep'"},
+	{"- train: {codec: raw}\n", "line 3: train: there is no option 'codec'"},
+	{"- encode: {scheme: w8}\n", "line 3: encode: there is no option 'scheme'"},
+	{"- quantize: {by: random}\n", "line 3: quantize: there is no option 'by'"},
+	{"- quantize: {levels: 3}\n", "line 3: quantize: there is no option 'levels'"},
+	{"- train: {[a]: 1}\n", "line 3: train: an option's name was expected"},
 	/* values */
-	{"- prune: {keep: half}\n", "line 3: keep must be a number from 0.0001 to 1, not half"},
-	{"- prune: {keep: 0}\n", "line 3: keep must be a number from 0.0001 to 1, not 0"},
-	{"- prune: {keep: 1.5}\n", "line 3: keep must be a number from 0.0001 to 1, not 1.5"},
-	{"- prune: {keep: nan}\n", "line 3: keep must be a number"},
-	{"- prune: {keep: 0.5x}\n", "line 3: keep must be a number"},
-	{"- prune: {keep: ''}\n", "line 3: keep must be a number"},
-	{"- prune: {keep: [0.5]}\n", "line 3: keep must be a number"},
-	{"- prune:\n    scope: layer\n    keep:\n      a.w: 0.5\n      b.w: 2\n", "line 7: b.w must be a number from 0.0001 to 1, not 2"},
-	{"- prune: {keep: 0.5, over: 1.1}\n", "line 3: over must be a number from 0 to 1, not 1.1"},
-	{"- prune: {keep: 0.5, over: -0.1}\n", "line 3: over must be"},
-	{"- prune: {keep: 0.5, every: 0}\n", "line 3: every must be a number from 1 to 1e+06, not 0"},
-	{"- prune: {keep: 0.5, every: 1.5}\n", "line 3: every must be a whole number"},
-	{"- prune: {keep: 0.5, by: size}\n", "line 3: by: size must be one of magnitude|random"},
-	{"- prune: {keep: 0.5, by: 'a|random'}\n", "line 3: by: a|random must be one of"},
-	{"- prune: {keep: 0.5, scope: '*'}\n", "line 3: scope: * must be one of global|layer"},
-	{"- prune: {keep: 0.5, schedule: cosine}\n", "line 3: schedule: cosine must be one of cubic|once"},
-	{"- share: {levels: 1}\n", "line 3: levels must be a number from 2 to 256, not 1"},
-	{"- share: {levels: 257}\n", "line 3: levels must be a number from 2 to 256, not 257"},
-	{"- share:\n    levels:\n      a.w: 300\n", "line 5: a.w must be a number from 2 to 256, not 300"},
-	{"- encode: {codec: zip}\n", "line 3: codec: zip must be one of smallest|huffman|range|raw"},
-	{"- train: {epochs: -1}\n", "line 3: epochs must be a number from 0 to 100000, not -1"},
-	{"- train: {epochs: 100001}\n", "line 3: epochs must be"},
-	{"- train: {epochs: 0.5}\n", "line 3: epochs must be a whole number"},
-	{"- train: {lr: -0.1}\n", "line 3: lr must be a number from 0 to 1000, not -0.1"},
-	{"- train: {lr: 1001}\n", "line 3: lr must be"},
-	{"- train: {may_cost: 101}\n", "line 3: may_cost must be a number from -100 to 100, not 101"},
-	{"- train: {must_gain: -1}\n", "line 3: must_gain must be a number from 0 to 1e+06, not -1"},
-	{"- train: {update: [sgd]}\n", "line 3: update must be a text"},
-	{"- train: {update: 0123456789012345678901234567890123456789012345678901234567890123}\n", "line 3: update must be a text of fewer than 64 characters"},
-	{"- quantize: {scheme: w3a8}\n", "line 3: scheme: w3a8 must be one of w8a8|w4a8|w4a4|w8|fp16"},
-	{"- quantize: {range: wide}\n", "line 3: range: wide must be one of"},
-	{"- quantize: {per: row}\n", "line 3: per: row must be one of channel|tensor"},
-	{"- quantize: {round: up}\n", "line 3: round: up must be one of nearest|adaround"},
-	{"- quantize: {symmetric: perhaps}\n", "line 3: symmetric: perhaps must be one of yes|no"},
-	{"- quantize: {limit: -1}\n", "line 3: limit must be"},
-	{"- quantize: {max_drop: -1}\n", "line 3: max_drop must be a number from 0 to 100, not -1"},
-	{"- quantize: {max_drop: 101}\n", "line 3: max_drop must be"},
+	{"- prune: {keep: half}\n", "line 3: prune: keep must be a number, or patterns with a number each, from 0.0001 to 1, not half"},
+	{"- prune: {keep: 0}\n", "line 3: prune: keep must be a number, or patterns with a number each, from 0.0001 to 1, not 0"},
+	{"- prune: {keep: 1.5}\n", "line 3: prune: keep must be a number, or patterns with a number each, from 0.0001 to 1, not 1.5"},
+	{"- prune: {keep: nan}\n", "line 3: prune: keep must be a number, or"},
+	{"- prune: {keep: 0.5x}\n", "line 3: prune: keep must be a number, or"},
+	{"- prune: {keep: ''}\n", "line 3: prune: keep must be a number, or"},
+	{"- prune: {keep: [0.5]}\n", "line 3: prune: keep takes one value, not a list"},
+	{"- prune:\n    scope: layer\n    keep:\n      a.w: 0.5\n      b.w: 2\n", "line 7: prune: keep: b.w must be a number from 0.0001 to 1, not 2"},
+	{"- prune: {keep: 0.5, over: 1.1}\n", "line 3: prune: over must be a number from 0 to 1, not 1.1"},
+	{"- prune: {keep: 0.5, over: -0.1}\n", "line 3: prune: over must be"},
+	{"- prune: {keep: 0.5, every: 0}\n", "line 3: prune: every must be a whole number from 1 to 1000000, not 0"},
+	{"- prune: {keep: 0.5, every: 1.5}\n", "line 3: prune: every must be a whole number"},
+	{"- prune: {keep: 0.5, by: size}\n", "line 3: prune: by must be one of magnitude, l2, random"},
+	{"- prune: {keep: 0.5, by: 'a|random'}\n", "line 3: prune: by must be one of"},
+	{"- prune: {keep: 0.5, scope: '*'}\n", "line 3: prune: scope must be one of global, layer"},
+	{"- prune: {keep: 0.5, schedule: cosine}\n", "line 3: prune: schedule must be one of cubic, once, iterative"},
+	{"- share: {levels: 1}\n", "line 3: share: levels must be a number, or patterns with a number each, from 2 to 256, not 1"},
+	{"- share: {levels: 257}\n", "line 3: share: levels must be a number, or patterns with a number each, from 2 to 256, not 257"},
+	{"- share:\n    levels:\n      a.w: 300\n", "line 5: share: levels: a.w must be a number from 2 to 256, not 300"},
+	{"- encode: {codec: zip}\n", "line 3: encode: codec must be one of smallest, huffman, range, raw"},
+	{"- train: {epochs: -1}\n", "line 3: train: epochs must be a whole number from 0 to 100000, not -1"},
+	{"- train: {epochs: 100001}\n", "line 3: train: epochs must be"},
+	{"- train: {epochs: 0.5}\n", "line 3: train: epochs must be a whole number"},
+	{"- train: {lr: -0.1}\n", "line 3: train: lr must be a number from 0 to 1000, not -0.1"},
+	{"- train: {lr: 1001}\n", "line 3: train: lr must be"},
+	{"- train: {may_cost: 101}\n", "line 3: train: may_cost must be a number from -100 to 100, not 101"},
+	{"- train: {must_gain: -1}\n", "line 3: train: must_gain must be a number from 0 to 1000000, not -1"},
+	{"- train: {update: [sgd]}\n", "line 3: train: update takes one value, not a list"},
+	{"- train: {update: '" W W W W W "'}\n", "line 3: train: update must be a text of fewer than 256 characters"},
+	{"- quantize: {scheme: w3a8}\n", "line 3: quantize: scheme must be one of w8a8, w4a8, w4a4, w8, fp16"},
+	{"- quantize: {range: wide}\n", "line 3: quantize: range must be one of"},
+	{"- quantize: {per: row}\n", "line 3: quantize: per must be one of channel, tensor"},
+	{"- quantize: {round: up}\n", "line 3: quantize: round must be one of nearest, adaround"},
+	{"- quantize: {symmetric: perhaps}\n", "line 3: quantize: symmetric must be yes or no, not perhaps"},
+	{"- quantize: {limit: -1}\n", "line 3: quantize: limit must be"},
+	{"- quantize: {max_drop: -1}\n", "line 3: quantize: max_drop must be a number from 0 to 100, not -1"},
+	{"- quantize: {max_drop: 101}\n", "line 3: quantize: max_drop must be"},
 	/* patterns */
 	{"- train: {}\n- prune: {keep: 0.5, layers: conv*}\n", "line 4: prune: layers: 'conv*' matches no weight of the network; they are called: a.w b.w"},
-	{"- share:\n    levels: {a.w: 3, c.w: 4}\n", "line 3: share: the rate of 'c.w' matches no weight"},
+	{"- share:\n    levels: {a.w: 3, c.w: 4}\n", "line 3: share: levels: the rate of 'c.w' matches no weight"},
 	{"- quantize: {keep: fc1.w}\n", "line 3: quantize: keep: 'fc1.w' matches no weight"},
 	{"- encode: {layers: a.x}\n", "did you mean 'a.w'?"},
 };
@@ -100,7 +101,7 @@ static void sentences(void **state)
 		cop_graph *g = known_net(*state, 4, 2, weights, 2, more), *was = g;
 		const char *t = bad[i].text;
 		int n = snprintf(text, sizeof text, "%s%s", *t == '\n' ? "" : head, t);
-		cop_status st = cop_compress(&g, text, (size_t)n, d, d, d, &known_args, NULL, NULL);
+		cop_status st = cop_compress(&g, text, (size_t)n, d, d, d, &known_args, NULL, NULL, NULL);
 		if (st != COP_ARG || !strstr(cop_error_text(*state), bad[i].says)) fail_msg("%s: %s, %s", text, cop_status_text(st), cop_error_text(*state));
 		assert_true(g == was && !s.gets);
 		known_is(g, "a.w", weights, 8, text);
@@ -157,7 +158,7 @@ static void names_told(void **state)
 		x = cop__apply(g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, v, cop__data(g, COP_PARAM, name, &bias, w)));
 	}
 	OK(*state, cop__output(g, x, "y"));
-	assert_int_equal(known_compress(&g, "- train: {layers: 'layer*.bias'}", d, NULL, NULL, &known_args, NULL), COP_ARG);
+	assert_int_equal(known_compress(&g, "- share: {layers: 'layer*.bias'}", d, NULL, NULL, &known_args, NULL), COP_ARG);
 	const char *told = cop_error_text(*state);
 	if (!strstr(told, "they are called: layer00.weight layer01.weight ") || !strstr(told, "layer07.weight") || strstr(told, "layer12.weight") || !strstr(told, " ...") || strstr(told, "... ..."))
 		fail_msg("%s", told);

@@ -6,16 +6,16 @@
 #include "core/options.h"
 #include "help.h"
 
-#define TABLE(name) extern const cop_table cop__##name;
+#define TABLE(symbol) extern const cop_table symbol;
 #include "compress/tables.def"
 #undef TABLE
 static const cop_table *const tables[] = {
-#define TABLE(name) &cop__##name,
+#define TABLE(symbol) &symbol,
 #include "compress/tables.def"
 #undef TABLE
 };
 
-static const size_t size_of[] = {[COP_WHOLE] = 4, [COP_REAL] = 4, [COP_FLAG] = sizeof(bool), [COP_WORD] = 4, [COP_RATES] = sizeof(cop_rates)};
+static const size_t size_of[] = {[COP_WHOLE] = 4, [COP_REAL] = 4, [COP_FLAG] = sizeof(bool), [COP_WORD] = 4, [COP_RATES] = sizeof(cop_rates), [COP_CHOICE] = sizeof(cop_choice)};
 
 static void one_option(cop_ctx *cx, const cop_table *t, const cop_row *r, const cop_option *o)
 {
@@ -24,7 +24,8 @@ static void one_option(cop_ctx *cx, const cop_table *t, const cop_row *r, const 
 	if (!o->help || !*o->help) fail_msg("%s: %s: '%s' has no help", t->name, r->name, o->name);
 	if (strcspn(o->name, " ,:=|;") != strlen(o->name)) fail_msg("%s: %s: '%s' can't be written", t->name, r->name, o->name);
 	if (o->offset + o->size > r->size) fail_msg("%s: %s: '%s' lies outside of its struct", t->name, r->name, o->name);
-	if (o->kind != COP_TEXT && o->size != size_of[o->kind]) fail_msg("%s: %s: the field of '%s' has another type", t->name, r->name, o->name);
+	if (o->kind != COP_TEXT && o->kind != COP_NAMES && o->size != size_of[o->kind]) fail_msg("%s: %s: the field of '%s' has another type", t->name, r->name, o->name);
+	if (o->kind == COP_CHOICE && (!o->among || o->words || !o->value)) fail_msg("%s: %s: '%s' has no table, or no row by default", t->name, r->name, o->name);
 	if (o->kind == COP_WORD && !o->words == !o->among) fail_msg("%s: %s: '%s' has words or a table, one of the two", t->name, r->name, o->name);
 	if ((o->kind == COP_WHOLE || o->kind == COP_REAL || o->kind == COP_RATES) && !(o->lo < o->hi)) fail_msg("%s: %s: '%s' has no range", t->name, r->name, o->name);
 	if (!*cop__option_values(&v, o)) fail_msg("%s: %s: '%s' takes no value", t->name, r->name, o->name);
@@ -35,7 +36,7 @@ static void one_option(cop_ctx *cx, const cop_table *t, const cop_row *r, const 
 	cop_options set = {.cx = cx, .where = r->name, .part = {{.option = r->options, .to = to}}};
 	cop__options_default(r->options, same);
 	if (o->value) OK(cx, cop__option_set(&set, o->name, strlen(o->name), o->value, strlen(o->value))); /* a default can be written, and is what it says */
-	if (o->value) assert_memory_equal((char *)to + o->offset, (char *)same + o->offset, o->kind == COP_TEXT ? strlen(o->value) + 1 : o->size);
+	if (o->value) assert_memory_equal((char *)to + o->offset, (char *)same + o->offset, o->kind == COP_TEXT || o->kind == COP_NAMES ? strlen(o->value) + 1 : o->size);
 	set.part[0].given = 0;
 	if (o->kind == COP_WHOLE || o->kind == COP_REAL || o->kind == COP_RATES || o->kind == COP_WORD) {
 		assert_int_equal(cop__option_set(&set, o->name, strlen(o->name), "no such thing", 13), COP_ARG);

@@ -193,7 +193,7 @@ static cop_status recipe(cop_ctx *cx)
 	size_t bytes = 0;
 
 	COP_TRY(cop_zoo_build(&g, cx, "mlp-16x5x3", &z));
-	cop_status st = cop_compress(&g, yaml, sizeof yaml - 1, &points, &points, NULL, &a, forget, &bytes);
+	cop_status st = cop_compress(&g, yaml, sizeof yaml - 1, &points, &points, NULL, &a, NULL, forget, &bytes);
 	cop_graph_free(g);
 	return st;
 }

@@ -17,6 +17,7 @@ typedef struct all {
 	bool quick;
 	char name[8];
 	cop_rates keep;
+	cop_choice kind;
 } all;
 static const cop_option options[] = {
 	COP_OPT_WHOLE(all, n, -2, 100, "50", "how many"),
@@ -26,6 +27,7 @@ static const cop_option options[] = {
 	COP_OPT_FLAG(all, quick, "no", "without waiting"),
 	COP_OPT_TEXT(all, name, NULL, "what it is called"),
 	COP_OPT_RATES(all, keep, 0, 1, NULL, "what stays"),
+	COP_OPT_CHOICE(all, kind, &sizes, "plain", "of which kind"),
 	COP_OPT_END,
 };
 
@@ -78,8 +80,8 @@ static void every_kind(void **state)
 static void mistakes(void **state)
 {
 	static const struct { const char *text, *says; } bad[] = {
-		{"m=3", "here: there is no option 'm'; it takes n, by, size, part, quick, name, keep"},
-		{"kep=3", "here: there is no option 'kep'; it takes n, by, size, part, quick, name, keep; did you mean 'keep'?"},
+		{"m=3", "here: there is no option 'm'; it takes n, by, size, part, quick, name, keep, kind"},
+		{"kep=3", "here: there is no option 'kep'; it takes n, by, size, part, quick, name, keep, kind; did you mean 'keep'?"},
 		{"n=101", "here: n must be a whole number from -2 to 100, not 101"},
 		{"n=-3", "here: n must be a whole number from -2 to 100, not -3"},
 		{"n=2.5", "here: n must be a whole number from -2 to 100, not 2.5"},
@@ -101,11 +103,39 @@ static void mistakes(void **state)
 		{"keep=a:0.5;b", "here: keep must be a number, or patterns with a number each, from 0 to 1, not a:0.5;b"},
 		{"keep=a:", "here: keep must be a number, or patterns with a number each, from 0 to 1, not a:"},
 		{"keep=:1", "here: keep must be a number, or patterns with a number each, from 0 to 1, not :1"},
-		{"=1", "here: there is no option '=1'; it takes n, by, size, part, quick, name, keep"},
+		{"=1", "here: there is no option '=1'; it takes n, by, size, part, quick, name, keep, kind"},
 	};
 	cop_ctx *cx = *state;
 	all a;
 
+	for (int i = 0; i < LEN(bad); i++) {
+		assert_int_equal(read_in(&a, cx, bad[i].text), COP_ARG);
+		assert_string_equal(cop_error_text(cx), bad[i].says);
+		cop_error_clear(cx);
+	}
+}
+
+/* The options of the row that is chosen are there beside its name, before it or after; those of other rows are not. */
+static void choices(void **state)
+{
+	static const struct { const char *text, *says; } bad[] = {
+		{"x=1", "here: there is no option 'x'; it takes n, by, size, part, quick, name, keep, kind"},
+		{"kind=plain,x=1", "here: there is no option 'x'; it takes n, by, size, part, quick, name, keep, kind"},
+		{"kind=small,zzz=1", "here: there is no option 'zzz'; it takes n, by, size, part, quick, name, keep, kind, x"},
+		{"x=10,kind=small", "here: x must be a whole number from 1 to 9, not 10"},
+		{"x=4,x=4,kind=small", "here: x is given twice"},
+		{"kind=large", "here: kind must be one of plain, small, not large"},
+		{"kind=small,kind=small", "here: kind is given twice"},
+	};
+	cop_ctx *cx = *state;
+	all a;
+
+	OK(cx, read_in(&a, cx, ""));
+	assert_int_equal(a.kind.row, 0);
+	OK(cx, read_in(&a, cx, "kind=small"));
+	assert_true(a.kind.row == 1 && ((small *)a.kind.o.bytes)->x == 3);
+	OK(cx, read_in(&a, cx, "x=4,n=1,kind=small"));
+	assert_true(a.kind.row == 1 && ((small *)a.kind.o.bytes)->x == 4);
 	for (int i = 0; i < LEN(bad); i++) {
 		assert_int_equal(read_in(&a, cx, bad[i].text), COP_ARG);
 		assert_string_equal(cop_error_text(cx), bad[i].says);
@@ -199,7 +229,7 @@ static int down(void **state) { return cop_ctx_free(*state), 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(defaults), cmocka_unit_test(every_kind), cmocka_unit_test(mistakes), cmocka_unit_test(rates_one_by_one),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(defaults), cmocka_unit_test(every_kind), cmocka_unit_test(mistakes), cmocka_unit_test(choices), cmocka_unit_test(rates_one_by_one),
 		cmocka_unit_test(needed), cmocka_unit_test(rows_by_name), cmocka_unit_test(page), cmocka_unit_test(patterns)};
 	return cmocka_run_group_tests(tests, up, down);
 }

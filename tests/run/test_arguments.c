@@ -78,8 +78,8 @@ static void graphs(void **state)
 	BAD(1, cop_quantize(&g, NULL, NULL));
 	BAD(0, cop_quantize(NULL, NULL, NULL));
 	BAD(1, cop_train(g, NULL, NULL, &train));
-	BAD(0, cop_compress(NULL, "x", 1, NULL, NULL, NULL, &train, NULL, NULL));
-	BAD(1, cop_compress(&g, NULL, 1, NULL, NULL, NULL, &train, NULL, NULL));
+	BAD(0, cop_compress(NULL, "x", 1, NULL, NULL, NULL, &train, NULL, NULL, NULL));
+	BAD(1, cop_compress(&g, NULL, 1, NULL, NULL, NULL, &train, NULL, NULL, NULL));
 	assert_int_equal(cop_graph_layers(NULL), 0);
 	assert_null(cop_graph_weight(g, -1));
 	assert_null(cop_graph_weight(g, 1000));

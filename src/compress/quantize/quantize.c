@@ -3,7 +3,6 @@
  * quantize - the call, step by step, and the stage of recipes.
  */
 #include "core/need.h"
-#include "compress/compress.h"
 #include "compress/quantize/quantize.h"
 #include "enc/enc.h"
 
@@ -33,17 +32,6 @@ static cop_status find_range(cop_range_kind *out, cop_ctx *cx, const char *name)
 }
 
 /* ---- the float graph ---- */
-
-bool cop__qlayer_is(const cop_graph *g, cop_nid n)
-{
-	int op = g->node[n].op;
-	cop_vid w = cop__arg(g, n, 1), b = cop__arg(g, n, 2);
-
-	if ((op != OP_conv && op != OP_fc) || g->node[n].guard) return false;
-	return g->value[w].role != COP_STATE && cop__floats(g, w) && (!b || (g->value[b].role != COP_STATE && cop__floats(g, b)));
-}
-
-const char *cop__qlayer_name(const cop_graph *g, cop_nid n) { return g->value[cop__arg(g, n, 1)].name; }
 
 static cop_status check_float(const cop_graph *g)
 {
@@ -263,11 +251,43 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 	return COP_OK;
 }
 
-/* Calibrated on the training set, bounded on the validation set. */
-cop_status cop__stage_quantize(cop_graph **g, const cop_stage *s, const cop_workshop *w)
+/* ---- the stage: calibrated on the training set, bounded on the validation set ---- */
+
+typedef struct quantize_options {
+	int32_t scheme, range, per, round, limit;
+	bool symmetric, equalize, bias_correct;
+	char keep[128];
+	float max_drop;
+} quantize_options;
+#define SCHEMES "w8a8|w4a8|w4a4|w8|fp16"
+#define RANGES "minmax|percentile|mse|kl"
+static const cop_option options[] = {
+	COP_OPT_WORD(quantize_options, scheme, SCHEMES, "w8a8", "bits of weights and activations"),
+	COP_OPT_WORD(quantize_options, range, RANGES, "mse", "how ranges of activations are found"),
+	COP_OPT_WORD(quantize_options, per, "channel|tensor", "channel", "what has a scale of its own"),
+	COP_OPT_WORD(quantize_options, round, "nearest|adaround", "nearest", "how weights are rounded"),
+	COP_OPT_FLAG(quantize_options, symmetric, "no", "ranges of activations with zero in the middle"),
+	COP_OPT_FLAG(quantize_options, equalize, "no", "ranges of layers that follow each other are brought together first"),
+	COP_OPT_FLAG(quantize_options, bias_correct, "no", "biases make good for the mean error of the weights"),
+	COP_OPT_NAMES(quantize_options, keep, NULL, "layers that stay float"),
+	COP_OPT_WHOLE(quantize_options, limit, 0, 1e6, "256", "samples to calibrate on; 0: all"),
+	COP_OPT_REAL(quantize_options, max_drop, 0, 100, NULL, "points that may be lost on the validation set; the most sensitive layers then keep more bits"),
+	COP_OPT_END,
+};
+
+static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
-	const cop_quantize_args a = {.scheme = s->scheme, .range = s->range, .keep = *s->keep_float ? s->keep_float : NULL, .per_tensor = s->per_tensor, .symmetric = s->symmetric,
-		.adaround = s->adaround, .equalize = s->equalize, .bias_correct = s->bias_correct, .bounded = s->max_drop >= 0, .max_drop = s->max_drop, .limit = s->limit,
-		.threads = w->a->threads, .seed = w->a->seed, .valid = w->valid};
-	return cop_quantize(g, w->train, &a);
+	const quantize_options *o = (const void *)s->own.bytes;
+	const cop_quantize_args a = {.scheme = schemes[o->scheme].name, .range = ranges[o->range], .keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric,
+		.adaround = o->round == 1, .equalize = o->equalize, .bias_correct = o->bias_correct, .bounded = cop__stage_given(s, "max_drop"), .max_drop = o->max_drop, .limit = o->limit,
+		.threads = m->a->threads, .seed = m->a->seed, .valid = m->valid};
+	return cop_quantize(g, m->train, &a);
 }
+
+/* What is kept in float can be worked on. */
+static uint32_t spares(const void *own) { return *((const quantize_options *)own)->keep ? COP_HAS_FLOATS : 0; }
+
+const cop_stage_row cop_stage_quantize = {
+	.row = {"quantize", "makes the network one of integers, calibrated on the training set", NULL, options, sizeof(quantize_options)},
+	.terms = cop__terms_whole, .never = COP_HAS_INTEGERS, .gives = COP_HAS_INTEGERS, .takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_CODES, .spares = spares, .can = cop__can_quantize, .run = run,
+};

@@ -15,6 +15,7 @@
 #ifndef COP_COMPRESS_QUANTIZE_H
 #define COP_COMPRESS_QUANTIZE_H
 
+#include "compress/layers.h"
 #include "pass/lower.h"
 #include "run/deploy.h"
 
@@ -81,8 +82,6 @@ cop_status cop__watch_value(cop_watch *w, cop_vid v, cop_tensor *out); /* of g; 
 /* Samples i .. i+batch of the sets (one for each input) into the session, fewer at the end: the rest repeats the last. */
 cop_status cop__watch_load(cop_watch *w, cop_dataset *const *sets, int32_t i, int32_t end, int32_t *got);
 
-bool cop__qlayer_is(const cop_graph *g, cop_nid n); /* can be a qconv: conv or fc with constant dense weights */
-const char *cop__qlayer_name(const cop_graph *g, cop_nid n);
 
 cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g);
 cop_status cop__prepared_inputs(cop_graph **out, const cop_graph *g); /* prepared.c */

@@ -220,8 +220,7 @@ static bool hopeless(const cop_codes *c)
 	return !c->levels && c->n_value * 20 > cop__codes_count(c) * 19;
 }
 
-/* The same of dense numbers, before there are codes of them: more than a codebook has room for, and few zeros. */
-static bool all_differ(const float *w, int64_t count)
+bool cop__all_differ(const float *w, int64_t count)
 {
 	uint32_t seen[4 * COP_MAX_LEVELS] = {0};
 	int64_t zeros = 0;
@@ -276,7 +275,7 @@ cop_status cop__code(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_typ
 {
 	cop_codes c;
 
-	if (*codec == COP_CODEC_RAW || t->dtype != COP_F32 || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)) || (t->enc == COP_DENSE && all_differ(data, cop_type_count(t))))
+	if (*codec == COP_CODEC_RAW || t->dtype != COP_F32 || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)) || (t->enc == COP_DENSE && cop__all_differ(data, cop_type_count(t))))
 		return *codec = COP_CODEC_RAW, COP_OK;
 	COP_TRY(codes_of(&c, cx, t, data));
 	cop_text best;

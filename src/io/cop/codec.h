@@ -16,6 +16,8 @@ const char *cop__codec_text(cop_codec c);
 cop_status cop__store(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data);
 /* The same, but with COP_CODEC_RAW nothing is appended: what is stored are the bytes of data. */
 cop_status cop__code(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data);
+/* Of dense numbers: more different ones than a codebook has room for, and few zeros. Coding them is a waste of time; they are stored as they are. */
+bool cop__all_differ(const float *w, int64_t count);
 /* Fills data[cop_type_bytes(t)] from p[len], which nobody has checked, and checks encoded tensors on the way. */
 cop_status cop__restore(
         void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len);

@@ -67,11 +67,11 @@ static cop_status put_blob(cop_rope *out, const cop_value *v, uint32_t index, co
 	return st ? st : t->status;
 }
 
-cop_status cop__model_rope(cop_rope *rope, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
+/* All above the blobs. */
+static cop_status put_head(cop_text *out, const cop_graph *g, const cop_number *number, int n_number)
 {
-	cop_text *out = &rope->text;
 	size_t start = out->len;
-	uint32_t n = 0, index = 0;
+	uint32_t n = 0;
 
 	COP_TRY(cop__not_outline(g, "written"));
 	cop__text_add(out, "%s%c\n", magic, cop__about_any(g) ? newest : oldest);
@@ -86,11 +86,41 @@ cop_status cop__model_rope(cop_rope *rope, const cop_graph *g, const cop_number 
 	COP_TRY(cop_graph_print(g, to_text, out));
 	for (int32_t v = 1; v <= g->n_value; v++) n += stored(&g->value[v]);
 	cop__text_add(out, "blobs %u %08x\n", n, cop__crc32c(out->data + start, out->len - start, 0));
+	return out->status;
+}
+
+cop_status cop__model_rope(cop_rope *rope, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
+{
+	uint32_t index = 0;
+
+	COP_TRY(put_head(&rope->text, g, number, n_number));
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		if (stored(&g->value[v])) COP_TRY(put_blob(rope, &g->value[v], index, codec));
 		index += g->value[v].role >= COP_CONST;
 	}
-	return out->status;
+	return rope->text.status;
+}
+
+cop_status cop__model_size_by(size_t *bytes, const cop_graph *g, cop_stored_fn *fn, void *ud)
+{
+	uint32_t index = 0;
+	size_t blobs = 0, n;
+	cop_text head;
+
+	cop__text_init(&head, g->cx);
+	cop_status st = put_head(&head, g, NULL, 0);
+	for (int32_t v = 1; !st && v <= g->n_value; v++) {
+		if (stored(&g->value[v]) && !(st = fn(ud, &n, &g->value[v]))) {
+			cop__var_put(&head, index);
+			cop__var_put(&head, (uint32_t)n);
+			blobs += 1 + n + 4; /* the coder, the bytes, their sum */
+		}
+		index += g->value[v].role >= COP_CONST;
+	}
+	if (!st) st = head.status;
+	*bytes = head.len + blobs;
+	cop__text_free(&head);
+	return st;
 }
 
 cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)

@@ -24,6 +24,9 @@ cop_status cop__model_rope(cop_rope *out, const cop_graph *g, const cop_number *
 cop_status cop__model_write(cop_text *out, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec);
 /* The bytes cop_model_save would write. */
 cop_status cop__model_size(size_t *bytes, const cop_graph *g);
+/* The same, when fn says what each tensor takes. */
+typedef cop_status cop_stored_fn(void *ud, size_t *bytes, const cop_value *x);
+cop_status cop__model_size_by(size_t *bytes, const cop_graph *g, cop_stored_fn *fn, void *ud);
 bool cop__is_cop(const uint8_t *bytes, size_t size); /* by its first bytes, of whatever version */
 /* file is for messages. Numbers the file has are filled in by name; *found counts them (NULL: nobody asks). */
 cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const void *bytes, size_t size,

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fits - is a recipe sensible for a network? Asked before any work: a pattern that matches no weight is a mistake of writing, and a stage
+ * that needs what an earlier one took away would fail after hours.
+ */
+#include "compress/layers.h"
+
+#include <stdio.h>
+
+/* ---- patterns ---- */
+
+static cop_status patterns_of(const cop_graph *g, const cop_stage *s, const cop_option *o, const char *to)
+{
+	char where[120];
+
+	for (; o && o->name; o++) {
+		const char *names = to + o->offset;
+		const cop_rates *r = (const cop_rates *)(const void *)(to + o->offset);
+		snprintf(where, sizeof where, "recipe, line %d: %s: %s:", s->line, s->row->row.name, o->name);
+		if (o->kind == COP_NAMES && *names) COP_TRY(cop__some_weight(g, where, names));
+		snprintf(where, sizeof where, "recipe, line %d: %s: %s: the rate of", s->line, s->row->row.name, o->name);
+		for (int32_t k = 0; o->kind == COP_RATES && k < r->n; k++) COP_TRY(cop__some_weight(g, where, r->at[k].layers));
+	}
+	return COP_OK;
+}
+
+static cop_status all_patterns(const cop_graph *g, const cop_stage *s)
+{
+	COP_TRY(patterns_of(g, s, s->row->terms, (const char *)&s->terms));
+	return patterns_of(g, s, s->row->row.options, s->own.bytes);
+}
+
+static cop_status some_work(const cop_graph *g, const cop_stage *s)
+{
+	char where[120];
+
+	snprintf(where, sizeof where, "recipe, line %d: %s: layers:", s->line, s->row->row.name);
+	return s->row->can ? cop__some_usable(g, where, s->terms.layers, s->row->can) : COP_OK;
+}
+
+/* ---- order ---- */
+
+static const char *const have[COP_N_HAS] = {"weights made of floats", "masks of pruned weights", "encoded weights", "integers"};
+
+/* at[b]: the stage that has last changed bit b; NULL: the network came so. */
+static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool never, const cop_stage *at)
+{
+	char when[60] = "already";
+
+	if (at) snprintf(when, sizeof when, "after %s in line %d", at->row->row.name, at->line);
+	if (never) return cop__error(g->cx, COP_ARG, "recipe, line %d: %s can't work on a network with %s, which it has %s%s", s->line, s->row->row.name, have[b], when, at ? "; put it before" : "");
+	return cop__error(g->cx, COP_ARG, "recipe, line %d: %s needs %s, which the network does not have%s%s%s", s->line, s->row->row.name, have[b], at ? " " : "", at ? when : "", at ? "; put it before" : "");
+}
+
+static uint32_t after(uint32_t has, const cop_stage *s)
+{
+	uint32_t spared = s->row->spares ? s->row->spares(s->own.bytes) : 0;
+	return (has & ~(s->row->takes & ~spared)) | s->row->gives;
+}
+
+static cop_status in_order(const cop_graph *g, const cop_recipe *r)
+{
+	uint32_t has = cop__has(g);
+	const cop_stage *at[COP_N_HAS] = {NULL};
+
+	for (int32_t i = 0; i < r->n_stage; i++) {
+		const cop_stage *s = &r->stage[i];
+		uint32_t next = after(has, s);
+		for (int b = 0; b < COP_N_HAS; b++) {
+			if (s->row->never & has & 1u << b) return senseless(g, s, b, true, at[b]);
+			if (s->row->needs & ~has & 1u << b) return senseless(g, s, b, false, at[b]);
+		}
+		for (int b = 0; b < COP_N_HAS; b++)
+			if ((has ^ next) & 1u << b) at[b] = s;
+		has = next;
+	}
+	return COP_OK;
+}
+
+cop_status cop__recipe_fits(const cop_recipe *r, const cop_graph *g)
+{
+	for (int32_t i = 0; i < r->n_stage; i++) COP_TRY(all_patterns(g, &r->stage[i]));
+	COP_TRY(in_order(g, r));
+	for (int32_t i = 0; i < r->n_stage; i++) COP_TRY(some_work(g, &r->stage[i]));
+	return COP_OK;
+}

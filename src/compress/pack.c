@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pack - a history as a text of a checkpoint, and back. Numbers are written by their bits, so that what is read is what was there; the file
+ * may have been edited by anybody, so every length is checked where it is used.
+ *
+ *   curve bytes, layer bytes, stages; then both sides, 9 numbers each; then for each stage its name, 8 numbers, the length of why, and why;
+ *   then the curve and the layers.
+ */
+#include "compress/history.h"
+
+#include <stdio.h>
+
+static long long bits(double v)
+{
+	int64_t b;
+	memcpy(&b, &v, sizeof b);
+	return b;
+}
+
+static double of_bits(long long b)
+{
+	int64_t i = b;
+	double v;
+	memcpy(&v, &i, sizeof v);
+	return v;
+}
+
+/* ---- the way there ---- */
+
+static void put_side(cop_text *t, const cop_compress_side *s)
+{
+	const cop_figures *f = &s->figures;
+	cop__text_add(t, "%lld %lld %lld %lld %zu %zu %zu %lld %lld\n", bits((double)s->accuracy), (long long)f->parameters, (long long)f->nonzero, (long long)f->macs,
+		f->file_bytes, f->flash_bytes, f->ram_bytes, bits(f->energy_nj), bits(s->microseconds));
+}
+
+static void put_stage(cop_text *t, const cop_stage_result *s)
+{
+	cop__text_add(t, "%s %lld %lld %lld %lld %zu %zu %d %lld %zu\n%s\n", s->stage, bits((double)s->accuracy[0]), bits((double)s->accuracy[1]), bits((double)s->loss[0]),
+		bits((double)s->loss[1]), s->bytes[0], s->bytes[1], s->kept, bits(s->seconds), strlen(s->why), s->why);
+}
+
+cop_status cop__history_pack(cop_text *t, const cop_history *h)
+{
+	const cop_compress_result *r = &h->result;
+
+	COP_TRY(h->curve.status);
+	COP_TRY(h->layers.status);
+	cop__text_add(t, "%zu %zu %d\n", h->curve.len, h->layers.len, r->n_stage);
+	put_side(t, &r->before);
+	put_side(t, &r->after);
+	for (int32_t i = 0; i < r->n_stage; i++) put_stage(t, &r->stage[i]);
+	cop__text_bytes(t, h->curve.data, h->curve.len);
+	cop__text_bytes(t, h->layers.data, h->layers.len);
+	return t->status;
+}
+
+/* ---- and back: *p moves on, end is a zero byte ---- */
+
+static bool get_side(cop_compress_side *s, const char **p)
+{
+	long long n[9];
+	int used = 0;
+
+	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &used) != 9 || (*p)[used] != '\n') return false;
+	*s = (cop_compress_side){(float)of_bits(n[0]), {n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], of_bits(n[7])}, of_bits(n[8])};
+	*p += used + 1;
+	return true;
+}
+
+static bool get_stage(cop_stage_result *s, const char **p, const char *end)
+{
+	long long n[9];
+	int used = 0;
+
+	*s = (cop_stage_result){.kept = false};
+	if (sscanf(*p, "%15s %lld %lld %lld %lld %lld %lld %lld %lld %lld%n", s->stage, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &used) != 10 || (*p)[used] != '\n') return false;
+	*p += used + 1;
+	if (n[8] < 0 || n[8] >= (long long)sizeof s->why || n[8] >= end - *p || (*p)[n[8]] != '\n') return false;
+	memcpy(s->why, *p, (size_t)n[8]);
+	*p += n[8] + 1;
+	for (int i = 0; i < 2; i++) s->accuracy[i] = (float)of_bits(n[i]), s->loss[i] = (float)of_bits(n[2 + i]), s->bytes[i] = (size_t)n[4 + i];
+	s->kept = n[6] != 0;
+	s->seconds = of_bits(n[7]);
+	return true;
+}
+
+static bool get_text(cop_text *t, const char **p, const char *end, size_t len)
+{
+	if (len > (size_t)(end - *p)) return false;
+	cop__text_free(t);
+	cop__text_bytes(t, *p, len);
+	*p += len;
+	return true;
+}
+
+static bool get_all(cop_history *h, const char *p, const char *end)
+{
+	cop_compress_result *r = &h->result;
+	size_t curve, layers;
+	int n, used = 0;
+
+	if (sscanf(p, "%zu %zu %d%n", &curve, &layers, &n, &used) != 3 || p[used] != '\n' || n < 0 || n > COP_MAX_STAGES) return false;
+	p += used + 1;
+	if (!get_side(&r->before, &p) || !get_side(&r->after, &p)) return false;
+	for (r->n_stage = 0; r->n_stage < n; r->n_stage++)
+		if (!get_stage(&r->stage[r->n_stage], &p, end)) return false;
+	return get_text(&h->curve, &p, end, curve) && get_text(&h->layers, &p, end, layers);
+}
+
+cop_status cop__history_unpack(cop_history *h, const char *text, size_t size, const char *file)
+{
+	cop_text copy; /* ends in a zero byte, whatever the file holds */
+
+	cop__text_init(&copy, h->cx);
+	cop__text_bytes(&copy, text, size);
+	cop__text_bytes(&copy, "", 1);
+	cop_status st = copy.status;
+	if (!st && !get_all(h, copy.data, copy.data + size)) st = cop__error(h->cx, COP_FORMAT, "%s: its history is damaged", file);
+	if (!st) st = h->curve.status ? h->curve.status : h->layers.status;
+	cop__text_free(&copy);
+	return st;
+}
