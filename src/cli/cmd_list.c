@@ -89,5 +89,7 @@ static cop_status list(cli *c, int argc, char **argv, const char *table, const c
 LIST(passes, "Lists the passes of `coppice apply` with their options.\vExample:\n  coppice passes\n  coppice apply net.cop \"batch:n=8 fuse\" -o out.cop")
 LIST(stages, "Lists the stages of recipes with their options, and what these take.\vExample:\n  coppice stages\n  coppice compress net.cop --recipe my.yaml --data mnist -o small.cop")
 LIST(scores, "Lists the scores by which pruning decides what goes: the word behind `by` in a recipe.\vExample:\n  coppice scores")
+LIST(losses, "Lists what training can make small.\vExample:\n  coppice losses")
+LIST(updates, "Lists the rules by which training updates weights, for --update and recipes.\vExample:\n  coppice updates\n  coppice train lenet-5 --data mnist --update \"adam decay=1e-4\" -o net.cop")
 LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\vExample:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
 LIST(targets, "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n  coppice emit small.cop --target cortex-m4 -o out/")

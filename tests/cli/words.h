@@ -38,6 +38,8 @@ static const char *const lines[] = {
         "schedules|--json",
         "stages|--json",
         "scores|--json",
+        "losses|--json",
+        "updates|--json",
         "targets|--json",
 };
 
