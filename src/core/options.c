@@ -257,6 +257,12 @@ static cop_status unknown(cop_options *o, const char *key, size_t len)
 	return cop__error(o->cx, COP_ARG, "%s: there is no option '%s'; it takes %s%s", o->where, word, *all.text ? all.text : "none", cop__hint(&hint, word, known, o));
 }
 
+bool cop__option_known(const cop_options *o, const char *key, size_t len)
+{
+	group g;
+	return find(o, key, len, &g) != NULL;
+}
+
 bool cop__option_is_choice(const cop_options *o, const char *key, size_t len)
 {
 	group g;

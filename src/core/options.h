@@ -72,6 +72,7 @@ typedef struct cop_options {
 void cop__options_default(const cop_option *o, void *to);
 /* One option; value NULL: the name stands alone. Twice is once too often. Choices have to be set before what belongs to their rows:
  * cop__options_read sees to that, others ask cop__option_is_choice first. */
+bool cop__option_known(const cop_options *o, const char *key, size_t len);
 bool cop__option_is_choice(const cop_options *o, const char *key, size_t len);
 cop_status cop__option_set(cop_options *o, const char *key, size_t key_len, const char *value, size_t value_len);
 cop_status cop__option_rate(cop_options *o, const char *key, const char *pattern, const char *value); /* adds one to a COP_RATES */
