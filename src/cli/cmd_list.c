@@ -91,5 +91,6 @@ LIST(stages, "Lists the stages of recipes with their options, and what these tak
 LIST(scores, "Lists the scores by which pruning decides what goes: the word behind `by` in a recipe.\vExample:\n  coppice scores")
 LIST(losses, "Lists what training can make small.\vExample:\n  coppice losses")
 LIST(updates, "Lists the rules by which training updates weights, for --update and recipes.\vExample:\n  coppice updates\n  coppice train lenet-5 --data mnist --update \"adam decay=1e-4\" -o net.cop")
+LIST(policies, "Lists what can act while a network is trained.\vExample:\n  coppice policies")
 LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\vExample:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
 LIST(targets, "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n  coppice emit small.cop --target cortex-m4 -o out/")

@@ -40,6 +40,7 @@ static const char *const lines[] = {
         "scores|--json",
         "losses|--json",
         "updates|--json",
+        "policies|--json",
         "targets|--json",
 };
 

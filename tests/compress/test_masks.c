@@ -4,6 +4,7 @@
  */
 #include "help.h"
 #include "compress/prune/prune.h"
+#include "train/form/palette.h"
 
 /* ---- masks ---- */
 
