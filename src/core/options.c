@@ -166,14 +166,24 @@ const char *cop__option_values(cop_values *v, const cop_option *o)
 	return v->text;
 }
 
+/* A bar would end the cell. */
+static void cell(cop_text *t, const char *s)
+{
+	for (; *s; s++) cop__text_add(t, *s == '|' ? "\\%c" : "%c", *s);
+}
+
 void cop__options_page(cop_text *t, const cop_option *o)
 {
 	cop_values v;
 
 	cop__text_add(t, "| option | meaning | values | default |\n|---|---|---|---|\n");
-	for (; o && o->name; o++)
-		cop__text_add(t, "| `%s` | %s | %s | %s%s%s |\n", o->name, o->help, cop__option_values(&v, o), o->value && *o->value ? "`" : "",
-			o->needed ? "needed" : o->value ? o->value : "", o->value && *o->value ? "`" : "");
+	for (; o && o->name; o++) {
+		cop__text_add(t, "| `%s` | ", o->name);
+		cell(t, o->help);
+		cop__text_add(t, " | %s | ", cop__option_values(&v, o));
+		if (o->needed) cop__text_add(t, "needed |\n");
+		else cop__text_add(t, o->value && *o->value ? "`%s` |\n" : "%s |\n", o->value ? o->value : "");
+	}
 }
 
 static const char *row_name(void *ud, int i)

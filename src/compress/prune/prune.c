@@ -12,7 +12,7 @@
 
 typedef struct prune_options { cop_rates keep; cop_choice what, by, scope, schedule; } prune_options;
 static const cop_option options[] = {
-	{COP_OPTION_FIELD(prune_options, keep, COP_RATES, "the part that stays: a number, or a map of patterns to numbers, as {conv*: 0.5, fc*: 0.08} (then scope: layer)"), .lo = 0.0001, .hi = 1, .needed = true},
+	{COP_OPTION_FIELD(prune_options, keep, COP_RATES, "the part that stays: a number, or a map of patterns to numbers, as `{conv*: 0.5, fc*: 0.08}` (then `scope: layer`)"), .lo = 0.0001, .hi = 1, .needed = true},
 	COP_OPT_CHOICE(prune_options, what, &cop__grains, "weight", "what goes as a whole"),
 	COP_OPT_CHOICE(prune_options, by, &cop__scores, "magnitude", "the score that decides"),
 	COP_OPT_CHOICE(prune_options, scope, &cop__scopes, "global", "how the cut is divided among the layers"),

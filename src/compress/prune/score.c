@@ -22,7 +22,6 @@ float cop__score_magnitude(const cop_scored *x)
 {
 	double sum = 0;
 
-	if (x->n == 1) return fabsf(*x->weight);
 	for (int64_t i = 0; i < x->n; i++) sum += fabs((double)x->weight[i]);
 	return (float)(sum / (double)x->n);
 }
@@ -31,7 +30,6 @@ float cop__score_l2(const cop_scored *x)
 {
 	double sum = 0;
 
-	if (x->n == 1) return fabsf(*x->weight);
 	for (int64_t i = 0; i < x->n; i++) sum += (double)x->weight[i] * (double)x->weight[i];
 	return (float)sqrt(sum / (double)x->n);
 }
