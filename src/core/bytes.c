@@ -4,21 +4,41 @@
  */
 #include "core/core.h"
 
+static const uint32_t nibble[16] = { /* crc of each low nibble under the reflected polynomial 82f63b78 */
+	0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+	0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
+
+static uint32_t crc_byte(uint32_t crc) { return crc = crc >> 4 ^ nibble[crc & 15], crc >> 4 ^ nibble[crc & 15]; }
+
+/* Eight bytes at a time: ahead[k][b] is what byte b does to the crc k bytes later (Kounavis and Berry 2005, "slicing by 8"). */
+static uint32_t crc_long(uint32_t crc, const uint8_t *p, size_t size)
+{
+	uint32_t ahead[8][256];
+
+	for (uint32_t b = 0; b < 256; b++) {
+		ahead[0][b] = crc_byte(b);
+		for (int k = 1; k < 8; k++) ahead[k][b] = crc_byte(ahead[k - 1][b] & 255) ^ ahead[k - 1][b] >> 8;
+	}
+	for (size_t i = 0; i < size; i += 8) {
+		uint32_t a = crc ^ cop__le32(p + i), b = cop__le32(p + i + 4);
+		crc = ahead[7][a & 255] ^ ahead[6][a >> 8 & 255] ^ ahead[5][a >> 16 & 255] ^ ahead[4][a >> 24]
+			^ ahead[3][b & 255] ^ ahead[2][b >> 8 & 255] ^ ahead[1][b >> 16 & 255] ^ ahead[0][b >> 24];
+	}
+	return crc;
+}
+
 uint32_t cop__crc32c(const void *bytes, size_t size, uint32_t crc)
 {
-	static const uint32_t nibble[16] = { /* crc of each low nibble under the reflected polynomial 82f63b78 */
-		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-		0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
+	enum { LONG = 16384 }; /* from here on the tables pay */
 	const uint8_t *p = bytes;
+	size_t first = size < LONG ? 0 : size / 8 * 8;
 
-	crc = ~crc;
-	for (size_t i = 0; i < size; i++) {
-		crc ^= p[i];
-		crc = crc >> 4 ^ nibble[crc & 15];
-		crc = crc >> 4 ^ nibble[crc & 15];
-	}
+	crc = first ? crc_long(~crc, p, first) : ~crc;
+	for (size_t i = first; i < size; i++) crc = crc >> 8 ^ crc_byte((crc ^ p[i]) & 255);
 	return ~crc;
 }
+
+/* ---- SHA-256 ---- */
 
 static uint32_t ror(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
@@ -52,16 +72,40 @@ static void sha_block(uint32_t h[8], const uint8_t *p)
 	for (int i = 0; i < 8; i++) h[i] += v[i];
 }
 
+void cop__sha256_begin(cop_sha256 *s)
+{
+	*s = (cop_sha256){.h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+}
+
+void cop__sha256_more(cop_sha256 *s, const void *bytes, size_t size)
+{
+	const uint8_t *p = bytes;
+
+	while (size) {
+		size_t used = s->size % 64, n = COP_MIN(size, 64 - used);
+		if (n < 64) memcpy(s->block + used, p, n); /* a whole block is read where it is */
+		if (used + n == 64) sha_block(s->h, n < 64 ? s->block : p);
+		s->size += n, p += n, size -= n;
+	}
+}
+
+void cop__sha256_end(cop_sha256 *s, uint8_t out[32])
+{
+	static const uint8_t pad[64] = {0x80};
+	uint64_t bits = s->size * 8;
+	uint8_t length[8];
+
+	for (int i = 0; i < 8; i++) length[i] = (uint8_t)(bits >> (56 - 8 * i));
+	cop__sha256_more(s, pad, (size_t)(s->size % 64 < 56 ? 56 - s->size % 64 : 120 - s->size % 64));
+	cop__sha256_more(s, length, 8);
+	for (int i = 0; i < 32; i++) out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
 void cop__sha256(uint8_t out[32], const void *bytes, size_t size)
 {
-	uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-	uint8_t tail[128] = {0};
-	size_t whole = size / 64 * 64, rest = size - whole, end = rest < 56 ? 64 : 128;
+	cop_sha256 s;
 
-	for (size_t i = 0; i < whole; i += 64) sha_block(h, (const uint8_t *)bytes + i);
-	if (rest) memcpy(tail, (const uint8_t *)bytes + whole, rest);
-	tail[rest] = 0x80;
-	for (int i = 0; i < 8; i++) tail[end - 1 - (size_t)i] = (uint8_t)((uint64_t)size * 8 >> (8 * i));
-	for (size_t i = 0; i < end; i += 64) sha_block(h, tail + i);
-	for (int i = 0; i < 32; i++) out[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
+	cop__sha256_begin(&s);
+	cop__sha256_more(&s, bytes, size);
+	cop__sha256_end(&s, out);
 }

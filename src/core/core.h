@@ -159,6 +159,10 @@ void cop__shuffle(int32_t *v, int32_t n, uint64_t seed, uint32_t stream);
 /* ---- bytes ---- */
 uint32_t cop__crc32c(const void *bytes, size_t size, uint32_t crc);      /* start with 0 */
 void cop__sha256(uint8_t out[32], const void *bytes, size_t size);
+typedef struct cop_sha256 { uint32_t h[8]; uint64_t size; uint8_t block[64]; } cop_sha256; /* the same piece by piece */
+void cop__sha256_begin(cop_sha256 *s);
+void cop__sha256_more(cop_sha256 *s, const void *bytes, size_t size);
+void cop__sha256_end(cop_sha256 *s, uint8_t out[32]);
 static inline uint32_t cop__le32(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
 static inline uint64_t cop__le64(const uint8_t *p) { return cop__le32(p) | (uint64_t)cop__le32(p + 4) << 32; }
 static inline uint32_t cop__be32(const uint8_t *p) { return (uint32_t)p[3] | (uint32_t)p[2] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[0] << 24; }

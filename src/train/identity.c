@@ -11,22 +11,37 @@
 
 enum { MOST_NUMBERS = 1 << 22 }; /* of a data set that are looked at */
 
-void cop__identity_bytes(cop_text *t, const char *label, const char *name, const void *bytes, size_t size)
+static void add_hash(cop_text *t, const char *label, const char *name, cop_sha256 *s)
 {
 	uint8_t h[32];
 
-	cop__sha256(h, bytes, size);
+	cop__sha256_end(s, h);
 	cop__text_add(t, "%s\t%s, contents %08x%08x\n", label, name, cop__be32(h), cop__be32(h + 4));
 }
 
+static cop_status more(void *sha, const void *bytes, size_t size) { return cop__sha256_more(sha, bytes, size), COP_OK; }
+
+void cop__identity_bytes(cop_text *t, const char *label, const char *name, const void *bytes, size_t size)
+{
+	cop_sha256 s;
+
+	cop__sha256_begin(&s);
+	cop__sha256_more(&s, bytes, size);
+	add_hash(t, label, name, &s);
+}
+
+/* Of its file, which is never there in one piece. */
 cop_status cop__identity_graph(cop_text *t, const char *label, const cop_graph *g)
 {
-	cop_text file;
+	cop_rope file;
+	cop_sha256 s;
 
-	cop__text_init(&file, g->cx);
-	cop_status st = cop__model_write(&file, g, NULL, 0, COP_CODEC_RAW);
-	if (!st) cop__identity_bytes(t, label, g->name, file.data, file.len);
-	cop__text_free(&file);
+	cop__rope_init(&file, g->cx);
+	cop__sha256_begin(&s);
+	cop_status st = cop__model_rope(&file, g, NULL, 0, COP_CODEC_RAW);
+	if (!st) st = cop__rope_write(&file, more, &s);
+	if (!st) add_hash(t, label, g->name, &s);
+	cop__rope_free(&file);
 	return st ? st : t->status;
 }
 

@@ -16,6 +16,15 @@ static void checksums(void **state)
 	assert_int_equal(cop__crc32c("123456789", 9, 0), 0xe3069283u);
 	uint8_t zero[32] = {0};
 	assert_int_equal(cop__crc32c(zero, 32, 0), 0x8a9136aau);
+	/* in one piece, eight bytes at a time, as in many short ones */
+	static uint8_t many[1000003];
+	for (size_t i = 0; i < sizeof many; i++) many[i] = (uint8_t)(i * i >> 3);
+	for (size_t n = 16380; n < sizeof many; n += n < 16400 ? 1 : 200001)
+		for (size_t from = 0; from < 2; from++) {
+			uint32_t c = cop__crc32c("head", 4, 0);
+			for (size_t i = from; i < n; i += 999) c = cop__crc32c(many + i, COP_MIN(n - i, 999), c);
+			assert_int_equal(cop__crc32c(many + from, n - from, cop__crc32c("head", 4, 0)), c);
+		}
 	/* FIPS 180-4 examples */
 	static const uint8_t abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea};
 	static const uint8_t two[] = {0x24, 0x8d, 0x6a, 0x61, 0xd2, 0x06, 0x38, 0xb8};
@@ -23,6 +32,15 @@ static void checksums(void **state)
 	assert_memory_equal(d, abc, 8);
 	cop__sha256(d, "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56);
 	assert_memory_equal(d, two, 8);
+	static const uint8_t million[] = {0xcd, 0xc7, 0x6e, 0x5c, 0x99, 0x14, 0xfb, 0x92};
+	memset(many, 'a', sizeof many);
+	for (size_t piece = 1; piece < 200; piece += 21) {
+		cop_sha256 s;
+		cop__sha256_begin(&s);
+		for (size_t i = 0; i < 1000000; i += piece) cop__sha256_more(&s, many, COP_MIN(piece, 1000000 - i));
+		cop__sha256_end(&s, d);
+		assert_memory_equal(d, million, 8);
+	}
 }
 
 static void options(void **state)

@@ -146,13 +146,12 @@ static cop_vid const_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l, cop_role ro
 		return 0;
 	}
 	if (t.dtype != COP_F32 && !(data = narrowed(m, v, t.dtype))) return 0;
-	if (l != OX_PLAIN) {
-		void *turned = cop__ox_room(m, size * (size_t)cop__ox_count(v));
-		if (!turned) return 0;
-		permute(turned, data, size, v->rank, v->dim, perm);
-		data = turned;
-	}
-	return cop__ox_const(m, v->name, t.dtype == COP_F32 ? role : COP_CONST, &t, data);
+	cop_vid made = cop__ox_const(m, v->name, t.dtype == COP_F32 ? role : COP_CONST, &t, l == OX_PLAIN ? data : NULL);
+	if (l == OX_PLAIN || !made) return made;
+	void *turned = cop__own(m->g, made); /* straight to where it stays */
+	if (!turned) return 0;
+	permute(turned, data, size, v->rank, v->dim, perm);
+	return made;
 }
 
 /* ---- layouts ---- */
