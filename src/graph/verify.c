@@ -2,7 +2,7 @@
  *
  * verify - what every graph must satisfy; names the node at fault. The rules:
  *   an input is written before it is read; an alias has the size of what it overwrites and overwrites a
- *   PARAM or STATE once; a reader of a guarded value has the same guard or none of its own that differs;
+ *   PARAM or STATE once; a reader of a guarded value has the same guard, but for `gate`, which has it as an input;
  *   row lists and codes are given, not computed; outputs exist; an encoded weight has its contents.
  */
 #include "core/need.h"
@@ -26,7 +26,8 @@ static cop_status check_node(const cop_graph *g, cop_nid n)
 		if (!d->in[i]) continue;
 		if (v->producer >= n) return cop__fail(g, COP_ARG, n, "reads input %d before it is written", i);
 		cop_vid need = v->producer ? g->node[v->producer].guard : 0;
-		if (need && d->guard != need && !(cop__op(g, n)->flags & COP_OP_UPDATE))
+		bool gate = d->op == OP_gate && i == 0 && d->in[1] == need;
+		if (need && d->guard != need && !gate && !(cop__op(g, n)->flags & COP_OP_UPDATE))
 			return cop__fail(g, COP_ARG, n, "reads a value that may be skipped, but has not its guard");
 	}
 	if (d->guard && g->value[d->guard].type.dtype != COP_I32) return cop__fail(g, COP_ARG, n, "its guard must be i32");

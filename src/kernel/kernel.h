@@ -140,6 +140,9 @@ enum { JK_OUTER, JK_N, JK_LEN, JK_WORDS = JK_LEN + 8 };
  * assign    x' | x value   the same, all of it */
 enum { ZK_OUTER, ZK_RUN, ZK_STRIDE, ZK_OFF, ZK_WORDS };
 
+/* gate      y | x open(i32[1])   y = x; -0, which a sum does not feel, while open reads 0: x, whose guard that is, was not computed then */
+enum { EK_COUNT, EK_WORDS };
+
 /* dropout   y | x step(i32[1])   keep with probability 1-P, scaled by 1/(1-P); drawn from (SEED, step, NODE, element) */
 enum { DK_COUNT, DK_P, DK_SEED, DK_NODE, DK_WORDS };
 

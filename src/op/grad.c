@@ -4,6 +4,10 @@
  *
  * A value is "wanted" when a value of `wrt` lies upstream of it; nothing is appended for the rest, so a frozen
  * layer costs no backward node and keeps no activation. Gradients that meet are added in the order they arrive.
+ *
+ * What a guarded node appends has its guard. Where its gradient meets another one, or goes on to a node without the guard, a `gate` stands
+ * between: skipped, it is -0, and the sum is what it would be without the node. A gradient that came by guarded nodes alone stays guarded, and so
+ * does the update that reads it.
  */
 #include "op/grad.h"
 
@@ -12,6 +16,8 @@ struct cop_grad {
 	int32_t n_forward;   /* values that existed before the walk (and optional outputs asked for since are never wanted) */
 	cop_vid *grad;       /* [n_forward+1] */
 	bool *wanted;
+	cop_vid guard;       /* of the node whose gradient is taken */
+	cop_nid last;        /* nodes behind it have no guard yet */
 };
 
 cop_graph *cop__grad_graph(cop_grad *d) { return d->g; }
@@ -20,13 +26,57 @@ cop_vid cop__grad_of(cop_grad *d, cop_vid v) { return v && v <= (cop_vid)d->n_fo
 
 cop_vid cop__rows_of(cop_grad *d, cop_vid w) { return cop__follower(d->g, w, "rows"); }
 
-cop_status cop__grad_add(cop_grad *d, cop_vid v, cop_vid grad)
+static cop_vid guard_of(const cop_graph *g, cop_vid v) { return g->value[v].producer ? g->node[g->value[v].producer].guard : 0; }
+
+void cop__guard_since(cop_graph *g, cop_nid last, cop_vid guard)
+{
+	for (cop_nid n = last + 1; n <= (cop_nid)g->n_node; n++) g->node[n].guard = guard;
+}
+
+static void settle(cop_grad *d)
+{
+	cop__guard_since(d->g, d->last, d->guard);
+	d->last = (cop_nid)d->g->n_node;
+}
+
+cop_vid cop__unskipped(cop_graph *g, cop_vid v)
+{
+	cop_vid guard = v ? guard_of(g, v) : 0;
+	return guard ? cop__apply(g, OP_gate, NULL, VIDS(v, guard)) : v;
+}
+
+/* The sum of two gradients of v. Those who read it have v's own guard; what has another one may be missing. */
+static cop_vid sum(cop_grad *d, cop_vid v, cop_vid a, cop_vid b)
 {
 	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	cop_graph *g = d->g;
+	cop_vid ga = guard_of(g, a), gb = guard_of(g, b), home = guard_of(g, v), guard = ga == gb ? ga : home;
 
+	if (ga && ga != guard) a = cop__unskipped(g, a);
+	if (gb && gb != guard) b = cop__unskipped(g, b);
+	d->last = (cop_nid)g->n_node;
+	cop_vid y = a && b ? cop__apply(g, OP_add, &none, VIDS(a, b)) : 0;
+	if (y) cop__guard_since(g, d->last, guard);
+	d->last = (cop_nid)g->n_node;
+	return y;
+}
+
+/* A gradient that a skipped node hands on as it came would count although the node did not run. */
+static cop_vid only_if_run(cop_grad *d, cop_vid v, cop_vid grad)
+{
+	if (!d->guard || guard_of(d->g, v) == d->guard || guard_of(d->g, grad) == d->guard) return grad;
+	cop_vid y = cop__apply(d->g, OP_gate, NULL, VIDS(grad, d->guard));
+	settle(d);
+	return y;
+}
+
+cop_status cop__grad_add(cop_grad *d, cop_vid v, cop_vid grad)
+{
 	if (!grad) return d->g->cx->code ? d->g->cx->code : COP_NOMEM;
 	if (!cop__grad_wanted(d, v)) return COP_OK;
-	if (d->grad[v] && !(grad = cop__apply(d->g, OP_add, &none, VIDS(d->grad[v], grad)))) return d->g->cx->code;
+	settle(d);
+	if (!(grad = only_if_run(d, v, grad))) return d->g->cx->code;
+	if (d->grad[v] && !(grad = sum(d, v, d->grad[v], grad))) return d->g->cx->code;
 	d->grad[v] = grad;
 	return COP_OK;
 }
@@ -60,6 +110,23 @@ static bool reached(const cop_grad *d, cop_nid n)
 	return false;
 }
 
+/* Node n's own part; its results' gradients first become such that it may read them. */
+static cop_status one_node(cop_grad *d, cop_nid n)
+{
+	const cop_node *node = &d->g->node[n];
+	const cop_op *op = cop__op(d->g, n);
+
+	d->guard = node->guard;
+	for (int i = 0; i < COP_MAX_OUT; i++) {
+		cop_vid y = d->g->node[n].out[i], *grad = y && y <= (cop_vid)d->n_forward ? &d->grad[y] : NULL;
+		if (grad && *grad && guard_of(d->g, *grad) && guard_of(d->g, *grad) != d->guard && !(*grad = cop__unskipped(d->g, *grad))) return d->g->cx->code;
+	}
+	d->last = (cop_nid)d->g->n_node;
+	COP_TRY(op->grad(d, n));
+	settle(d);
+	return COP_OK;
+}
+
 static cop_status walk(cop_grad *d, cop_vid loss, int32_t n_node)
 {
 	static const float one = 1;
@@ -70,7 +137,7 @@ static cop_status walk(cop_grad *d, cop_vid loss, int32_t n_node)
 	d->grad[loss] = seed;
 	for (int32_t n = n_node; n >= 1; n--) {
 		const cop_op *op = cop__op(d->g, (cop_nid)n);
-		if (op->grad && reached(d, (cop_nid)n)) COP_TRY(op->grad(d, (cop_nid)n));
+		if (op->grad && reached(d, (cop_nid)n)) COP_TRY(one_node(d, (cop_nid)n));
 	}
 	return COP_OK;
 }

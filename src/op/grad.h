@@ -7,8 +7,12 @@
 
 #include "op/op.h"
 
+/* v, or what reads as -0 while the node that computes it is skipped. */
+cop_vid cop__unskipped(cop_graph *g, cop_vid v);
+void cop__guard_since(cop_graph *g, cop_nid last, cop_vid guard); /* the guard of nodes behind `last` */
+
 /* Differentiates the scalar `loss` of g for the values in `wrt` and appends the backward nodes.
- * out[i] is the gradient of wrt[i], or 0 where the loss does not depend on it. */
+ * out[i] is the gradient of wrt[i], or 0 where the loss does not depend on it. It is guarded where guarded nodes alone lead to wrt[i]. */
 cop_status cop__differentiate(cop_graph *g, cop_vid loss, int n, const cop_vid *wrt, cop_vid *out);
 
 #endif

@@ -4,7 +4,7 @@
  *     part = bn_sum(x);  mean rstd run_mean' run_var' = bn_stat(part, x, run_mean, run_var);
  *     y = bn_norm(x, mean, rstd, gamma, beta)
  * where run_mean' and run_var' are written over the running values. A bound fused into bn goes to bn_norm. Dropout
- * already draws from its STATE "step"; updates count it.
+ * already draws from its STATE "step"; updates count it. A guard goes to all three: skipped, the running values stay as they are.
  */
 #include "pass/pass.h"
 
@@ -21,13 +21,13 @@ static void carry(int32_t *attr, int to, const cop_node *from)
 	}
 }
 
-static cop_nid step(cop_graph *out, const cop_node *bn, int op, int n_in, const cop_vid *in)
+static cop_nid step(cop_graph *out, const cop_node *bn, cop_vid guard, int op, int n_in, const cop_vid *in)
 {
 	int32_t attr[COP_MAX_ATTR] = {0};
 
 	carry(attr, op, bn);
 	cop_nid n = cop__node(out, op, attr, n_in, in);
-	if (n) out->node[n].guard = 0, out->node[n].device = bn->device;
+	if (n) out->node[n].guard = guard, out->node[n].device = bn->device;
 	return n;
 }
 
@@ -36,20 +36,21 @@ static cop_status open_bn(cop_graph *out, const cop_graph *g, cop_vid *map, cop_
 	const cop_node *bn = &g->node[n];
 	cop_vid in[5];
 
-	if (bn->guard) return cop__fail(g, COP_ARG, n, "a guarded bn cannot be trained");
+	cop_vid guard = cop__copy_value(out, g, map, bn->guard);
+	if (bn->guard && !guard) return g->cx->code ? g->cx->code : COP_NOMEM;
 	for (int i = 0; i < 5; i++)
 		if (!(in[i] = cop__copy_value(out, g, map, bn->in[i]))) return g->cx->code ? g->cx->code : COP_NOMEM;
 	for (int i = 3; i < 5; i++)
 		if (out->value[in[i]].role != COP_STATE && out->value[in[i]].role != COP_PARAM)
 			return cop__fail(g, COP_ARG, n, "its running mean and variance must be STATE to be trained");
 
-	cop_nid sum = step(out, bn, OP_bn_sum, VIDS(in[0]));
-	cop_nid stat = sum ? step(out, bn, OP_bn_stat, VIDS(cop__res(out, sum, 0), in[0], in[3], in[4])) : 0;
+	cop_nid sum = step(out, bn, guard, OP_bn_sum, VIDS(in[0]));
+	cop_nid stat = sum ? step(out, bn, guard, OP_bn_stat, VIDS(cop__res(out, sum, 0), in[0], in[3], in[4])) : 0;
 	cop_vid mean = stat ? cop__want_out(out, stat, 2) : 0, var = stat ? cop__want_out(out, stat, 3) : 0;
 	if (!mean || !var) return g->cx->code ? g->cx->code : COP_NOMEM;
 	out->value[mean].alias = in[3];
 	out->value[var].alias = in[4];
-	cop_nid norm = step(out, bn, OP_bn_norm, VIDS(in[0], cop__res(out, stat, 0), cop__res(out, stat, 1), in[1], in[2]));
+	cop_nid norm = step(out, bn, guard, OP_bn_norm, VIDS(in[0], cop__res(out, stat, 0), cop__res(out, stat, 1), in[1], in[2]));
 	if (!norm) return g->cx->code ? g->cx->code : COP_NOMEM;
 	cop__map_to(out, g, map, bn->out[0], cop__res(out, norm, 0));
 	return COP_OK;

@@ -34,16 +34,46 @@ static cop_status express_all(cop_graph *out, const cop_build *b, cop_vid *map)
 	return COP_OK;
 }
 
-/* The model with the expressions in it, made once: a form may have looked for its latents for a while. */
+/* The guard of a node of the model, as a value of out; *gate: the value that is to be had behind a gate. */
+static cop_vid guard_of_node(cop_graph *out, const cop_build *b, cop_nid n, cop_vid *gated)
+{
+	static const int32_t open = 1;
+	const cop_type t = cop__type(COP_I32, 1, DIMS(1));
+
+	for (int32_t i = 0; i < b->n_guarded; i++) {
+		const cop_guarded *d = &b->guarded[i];
+		if (!d->node[n]) continue;
+		if (b->model->value[d->v].producer == n) *gated = d->v;
+		cop_vid v = cop__find(out, b->name[d->guard]);
+		return v ? v : cop__data(out, COP_STATE, b->name[d->guard], &t, &open);
+	}
+	return 0;
+}
+
+static cop_status copy_guarded(cop_graph *out, const cop_build *b, cop_vid *map, cop_nid n)
+{
+	cop_vid gated = 0, guard = guard_of_node(out, b, n, &gated);
+
+	COP_TRY(cop__copy_node(out, b->model, map, n));
+	if (guard) out->node[out->n_node].guard = guard;
+	if (!gated) return COP_OK;
+	cop_vid y = cop__apply(out, OP_gate, NULL, VIDS(map[gated], guard));
+	if (!y) return code(out);
+	if (b->model->value[gated].name) cop__name(out, map[gated], ""), cop__name(out, y, b->model->value[gated].name);
+	map[gated] = y;
+	return COP_OK;
+}
+
+/* The model with the expressions and the guards in it, made once: a form may have looked for its latents for a while. */
 static cop_status express(cop_build *b)
 {
 	cop_vid *map;
 
-	if (b->formed || !cop__build_has_forms(b)) return COP_OK;
+	if (b->formed || (!cop__build_has_forms(b) && !b->n_guarded)) return COP_OK;
 	COP_TRY(cop__copy_begin(&b->formed, b->model, &map));
 	cop_status st = cop__copy_inputs(b->formed, b->model, map);
 	if (!st) st = express_all(b->formed, b, map);
-	for (cop_nid n = 1; !st && n <= (cop_nid)b->model->n_node; n++) st = cop__copy_node(b->formed, b->model, map, n);
+	for (cop_nid n = 1; !st && n <= (cop_nid)b->model->n_node; n++) st = copy_guarded(b->formed, b, map, n);
 	if (!st) st = cop__copy_rest(b->formed, b->model, map);
 	return cop__pass_end(&b->formed, st);
 }
@@ -164,7 +194,7 @@ static cop_vid loss_of(cop_graph *g, const cop_build *b)
 /* ---- gradients and updates ---- */
 
 /* What the loss is differentiated for: parameters that are trained, then weights whose gradient is kept alone. */
-typedef struct wrt { cop_vid *w, *dw; int n, trained; } wrt;
+typedef struct wrt { cop_vid *w, *dw, *guard; int n, trained; } wrt; /* guard: of dw, which is missing while it reads 0; 0: none */
 
 /* A latent is chosen by the name of its weight. */
 static bool chosen(const cop_build *b, const char *name)
@@ -182,8 +212,8 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 {
 	size_t bytes = sizeof *x->w * (size_t)(g->n_value + b->n_gradient + 1);
 
-	*x = (wrt){.w = cop__arena_get(mem, bytes), .dw = cop__arena_get(mem, bytes)};
-	if (!x->w || !x->dw) return COP_NOMEM;
+	*x = (wrt){.w = cop__arena_get(mem, bytes), .dw = cop__arena_get(mem, bytes), .guard = cop__arena_get(mem, bytes)};
+	if (!x->w || !x->dw || !x->guard) return COP_NOMEM;
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		const cop_value *p = &g->value[v];
 		if (p->role == COP_PARAM && p->type.dtype == COP_F32 && p->type.enc == COP_DENSE && chosen(b, p->name)) x->w[x->n++] = (cop_vid)v;
@@ -194,18 +224,24 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 }
 
 /* Scales every gradient by min(1, clip / norm of them all); updates then wait for the last gradient. */
-static cop_status clip_all(cop_graph *g, float max, int n, cop_vid *dw)
+static cop_status clip_all(cop_graph *g, float max, const wrt *x)
 {
 	cop_vid sum = 0;
 
-	for (int i = 0; i < n; i++) {
-		if (!dw[i]) continue;
-		cop_vid s = cop__apply(g, OP_sumsq, NULL, VIDS(dw[i]));
+	for (int i = 0; i < x->trained; i++) {
+		if (!x->dw[i]) continue;
+		cop_nid last = (cop_nid)g->n_node;
+		cop_vid s = cop__apply(g, OP_sumsq, NULL, VIDS(x->dw[i]));
+		cop__guard_since(g, last, x->guard[i]);
+		s = cop__unskipped(g, s);
 		sum = sum ? cop__apply(g, OP_add, &no_act, VIDS(sum, s)) : s;
 	}
 	cop_vid scale = sum ? cop__apply(g, OP_clip_norm, &(cop_clip_norm_attr){max}, VIDS(sum)) : 0;
-	for (int i = 0; scale && i < n; i++)
-		if (dw[i]) dw[i] = cop__apply(g, OP_mul, &no_act, VIDS(dw[i], scale));
+	for (int i = 0; scale && i < x->trained; i++) {
+		cop_nid last = (cop_nid)g->n_node;
+		if (x->dw[i]) x->dw[i] = cop__apply(g, OP_mul, &no_act, VIDS(x->dw[i], scale));
+		cop__guard_since(g, last, x->guard[i]);
+	}
 	return g->cx->code;
 }
 
@@ -220,14 +256,20 @@ static cop_vid let_through(cop_graph *g, const cop_build *b, cop_vid w, cop_vid 
 	return dw;
 }
 
+/* What is not computed in this step changes nothing. */
 static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 {
-	for (int i = 0; i < x->trained; i++)
-		if (x->dw[i] && !(x->dw[i] = let_through(g, b, x->w[i], x->dw[i]))) return code(g);
-	if (b->all.clip > 0) COP_TRY(clip_all(g, b->all.clip, x->trained, x->dw));
 	for (int i = 0; i < x->trained; i++) {
+		cop_nid last = (cop_nid)g->n_node;
+		if (x->dw[i] && !(x->dw[i] = let_through(g, b, x->w[i], x->dw[i]))) return code(g);
+		cop__guard_since(g, last, x->guard[i]);
+	}
+	if (b->all.clip > 0) COP_TRY(clip_all(g, b->all.clip, x));
+	for (int i = 0; i < x->trained; i++) {
+		cop_nid last = (cop_nid)g->n_node;
 		cop_param p = {g, x->w[i], x->dw[i], b->rule, b->all.lr};
 		if (p.dw && !b->rule->build(&p, b->rule_options)) return code(g);
+		cop__guard_since(g, last, x->guard[i]);
 	}
 	cop_vid step = cop__find(g, "step");
 	return step && !cop__apply(g, OP_count, NULL, VIDS(step)) ? code(g) : COP_OK;
@@ -241,8 +283,8 @@ static cop_status keep(cop_graph *g, const wrt *x, int from)
 		for (int j = from; j < i; j++) twice |= x->w[j] == x->w[i];
 		if (twice || !x->dw[i]) continue;
 		cop_type t = *cop__t(g, x->dw[i]);
-		cop_vid v = cop__follow(g, x->w[i], COP_STATE, COP_GRADIENT, &t, NULL);
-		if (!v || !cop__apply(g, OP_assign, NULL, VIDS(v, x->dw[i]))) return code(g);
+		cop_vid v = cop__follow(g, x->w[i], COP_STATE, COP_GRADIENT, &t, NULL), dw = cop__unskipped(g, x->dw[i]);
+		if (!v || !dw || !cop__apply(g, OP_assign, NULL, VIDS(v, dw))) return code(g);
 	}
 	return COP_OK;
 }
@@ -253,13 +295,15 @@ static cop_status updates(cop_graph **out, const cop_graph *g, const cop_build *
 	cop_vid *map, step = cop__find(g, "step");
 
 	COP_TRY(cop__copy_begin(out, g, &map));
-	wrt y = {.w = cop__arena_get(&(*out)->mem, sizeof *y.w * (size_t)(x->trained + 1)), .dw = cop__arena_get(&(*out)->mem, sizeof *y.w * (size_t)(x->trained + 1)), .n = x->trained, .trained = x->trained};
-	cop_status st = y.w && y.dw ? COP_OK : COP_NOMEM;
+	const size_t bytes = sizeof *map * (size_t)(x->trained + 1);
+	wrt y = {.w = cop__arena_get(&(*out)->mem, bytes), .dw = cop__arena_get(&(*out)->mem, bytes), .guard = cop__arena_get(&(*out)->mem, bytes), .n = x->trained, .trained = x->trained};
+	cop_status st = y.w && y.dw && y.guard ? COP_OK : COP_NOMEM;
 	for (int32_t v = 1; !st && v <= g->n_value; v++)
 		if (g->value[v].of && !g->value[v].producer && !g->value[g->value[v].of].producer && !cop__copy_value(*out, g, map, (cop_vid)v)) st = code(g);
 	for (int i = 0; !st && i < x->trained; i++) {
 		if (!(y.w[i] = cop__copy_value(*out, g, map, x->w[i]))) st = code(g);
 		else if (x->dw[i] && !(y.dw[i] = cop__follow(*out, y.w[i], COP_STATE, COP_GRADIENT, cop__t(g, x->dw[i]), NULL))) st = code(g);
+		else if (x->guard[i] && !(y.guard[i] = cop__copy_value(*out, g, map, x->guard[i]))) st = code(g);
 	}
 	if (!st && step && !cop__copy_value(*out, g, map, step)) st = code(g);
 	if (!st) st = update_all(*out, b, &y);
@@ -294,6 +338,7 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (!st && !(loss = loss_of(g, b))) st = code(g);
 	if (!st) st = find_wrt(&x, &mem, g, b);
 	if (!st) st = cop__differentiate(g, loss, x.n, x.w, x.dw);
+	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
 	if (!st) st = finish(out, g, b, part, &x, loss);
 	if (!st) st = cop_graph_verify(*out);
 	cop__arena_free(&mem);

@@ -33,7 +33,7 @@ cop_status cop__build_new(cop_build **out, const cop_graph *model, int32_t batch
 void cop__build_free(cop_build *b)
 {
 	if (!b) return;
-	void *list[] = {b->term, b->form, b->state, b->name, b->gradient};
+	void *list[] = {b->term, b->form, b->state, b->name, b->gradient, b->guarded};
 
 	for (int i = 0; i < LEN(list); i++) cop__free(b->cx, list[i]);
 	cop_graph_free(b->model);
@@ -136,6 +136,42 @@ cop_handle cop__build_gradient(cop_build *b, const char *weight)
 	if (!h || cop__grow(b->cx, &b->gradient, &b->cap_gradient, b->n_gradient, sizeof *b->gradient)) return 0;
 	b->gradient[b->n_gradient++] = b->model->value[w].name;
 	return h;
+}
+
+/* ---- guards ---- */
+
+/* The nodes of which nothing but v comes: all that reads their results is among them. */
+static void mark_feeding(bool *node, bool *outside, const cop_graph *g, cop_vid v)
+{
+	for (int32_t i = 0; i < g->n_output; i++) outside[g->output[i]] = true;
+	for (cop_nid n = (cop_nid)g->n_node; n > 0; n--) {
+		const cop_node *d = &g->node[n];
+		bool read = false, stays = false;
+		for (int i = 0; i < COP_MAX_OUT; i++) stays |= d->out[i] && d->out[i] != v && outside[d->out[i]];
+		for (int i = 0; i < COP_MAX_OUT; i++) read |= d->out[i] == v || (d->out[i] && node[0] && !outside[d->out[i]]);
+		node[n] = read && !stays && !d->guard;
+		node[0] |= node[n]; /* nothing behind v can feed it */
+		for (int i = 0; !node[n] && i < d->n_in; i++) outside[d->in[i]] = true;
+	}
+}
+
+cop_handle cop__build_guard(cop_build *b, cop_vid v)
+{
+	static const int32_t open = 1;
+	const cop_graph *g = b->model;
+	cop_type t = cop__type(COP_I32, 1, DIMS(1));
+	char name[24];
+
+	if (!v || v > (cop_vid)g->n_value || !g->value[v].producer || g->value[v].type.dtype != COP_F32) return cop__error(b->cx, COP_ARG, "a guard is for a value that '%s' computes", g->name), 0;
+	for (int32_t i = 0; i < b->n_guarded; i++)
+		if (b->guarded[i].node[g->value[v].producer]) return cop__error(b->cx, COP_ARG, "guards of '%s' lie within each other", g->name), 0;
+	snprintf(name, sizeof name, "guard%d", b->n_guarded);
+	cop_guarded own = {.v = v, .guard = cop__build_state(b, name, &t, &open, NULL), .node = cop__arena_get(&b->mem, (size_t)g->n_node + 1)};
+	bool *outside = cop__arena_get(&b->mem, (size_t)g->n_value + 1);
+	if (!own.guard || !own.node || !outside || cop__grow(b->cx, &b->guarded, &b->cap_guarded, b->n_guarded, sizeof *b->guarded)) return 0;
+	mark_feeding(own.node, outside, g, v);
+	b->guarded[b->n_guarded++] = own;
+	return own.guard;
 }
 
 /* ---- a teacher ---- */

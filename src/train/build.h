@@ -81,6 +81,9 @@ cop_handle cop__build_value(cop_build *b, const char *name);
 cop_handle cop__build_state(cop_build *b, const char *name, const cop_type *t, const void *init, const char *of);
 /* What belongs to a weight: "mask", a state of the rule of updates, a latent of its form. */
 cop_handle cop__build_follower(cop_build *b, const char *weight, const char *what);
+/* A value of cop__build_model that may be left out, and reads as 0 then: it and the nodes that it alone needs are skipped, forward and backward,
+ * while the tensor (i32[1], 1 at first) is 0; their weights and running means then stay as they are. */
+cop_handle cop__build_guard(cop_build *b, cop_vid v);
 /* The gradient of a weight of the model, readable after each step. */
 cop_handle cop__build_gradient(cop_build *b, const char *weight);
 

@@ -11,13 +11,14 @@
 typedef struct cop_general { int32_t update, loss; char layers[128]; float clip, lr; } cop_general;
 
 typedef struct cop_made_state { const char *name, *of; cop_type type; const void *init; } cop_made_state;
+typedef struct cop_guarded { cop_vid v; cop_handle guard; bool *node; /* of the model: those that v alone needs */ } cop_guarded;
 typedef struct cop_named_form { const char *weight; const cop_form *form; const void *options; } cop_named_form;
 
 struct cop_build {
 	cop_ctx *cx;
 	cop_arena mem;
 	cop_graph *model;   /* for the batch, recurrent layers written out */
-	cop_graph *formed;  /* the same with each formed weight as its expression, once it is made; NULL: no form has one */
+	cop_graph *formed;  /* the same with each formed weight as its expression, and with guards, once it is made; NULL: there are none */
 	cop_graph *teacher; /* as it runs, for the same batch; NULL: none */
 	cop_general all;
 	const cop_update *rule;
@@ -28,6 +29,8 @@ struct cop_build {
 	int32_t n_form, cap_form;
 	cop_made_state *state;
 	int32_t n_state, cap_state;
+	cop_guarded *guarded;
+	int32_t n_guarded, cap_guarded;
 	const char **name;    /* of handles, from 1 */
 	int32_t n_name, cap_name;
 	const char **gradient; /* weights whose gradient is kept */
