@@ -196,6 +196,12 @@ static void schedule(void **state)
 		{"over: 0.1, every: 1", {4, 4, 4, 4, 4, 4, 4, 4}},
 		{"over: 0, every: 3", {4, 4, 4, 4, 4, 4, 4, 4}},
 		{"schedule: once", {4, 4, 4, 4, 4, 4, 4, 4}},
+		{"schedule: iterative, rounds: 3, over: 0.75", {32, 16, 16, 8, 8, 4, 4, 4}}, /* every two steps half of what is left */
+		{"schedule: iterative, rounds: 3, over: 0.375", {16, 8, 4, 4, 4, 4, 4, 4}},
+		{"schedule: iterative, rounds: 1000, over: 0.25", {11, 4, 4, 4, 4, 4, 4, 4}}, /* after 500 of 1000 rounds: 32 / 8^(1/2) */
+		{"schedule: iterative, rounds: 1, over: 1", {32, 32, 32, 32, 32, 32, 32, 4}},
+		{"schedule: iterative, rounds: 2, over: 0", {4, 4, 4, 4, 4, 4, 4, 4}},
+		{"schedule: iterative", {21, 14, 9, 6, 4, 4, 4, 4}}, /* 5 rounds over 4.8 steps: one after each step, each keeps 0.66 */
 		{"every: 1", {18, 10, 5, 4, 4, 4, 4, 4}}, /* over is 0.6: the end is 4.8; 4 + 28 (3.8/4.8)^3 = 17.9, 9.6, 5.5, 4.1 */
 	};
 	float w[32];
