@@ -169,6 +169,46 @@ static void classes(void **state)
 	cop_graph_free(g);
 }
 
+/* Logits as they are, and a network that ends in a softmax: the same loss. Of equal answers the first counts. A probability of 0 counts as 1e-7. */
+static cop_status row_of(void *ud, int32_t i, float *x, int32_t *label)
+{
+	static const float rows[4][3] = {{2, 0, 0}, {0, 3, 1}, {1, 1, 0}, {0, 0, 40}};
+	static const int32_t labels[2][4] = {{0, 2, 0, 2}, {1, 1, 1, 0}};
+
+	memcpy(x, rows[i], sizeof rows[i]);
+	*label = labels[*(int *)ud][i];
+	return COP_OK;
+}
+
+static void losses(void **state)
+{
+	const double e = exp(1);
+	const double first = log(e * e + 2) - 2 + log(e * e * e + e + 1) - 1 + log(2 * e + 1) - 1, second = log(e * e + 2) + log(e * e * e + e + 1) - 3 + log(2 * e + 1) - 1;
+
+	for (int k = 0; k < 8; k++) {
+		int labels = k % 2;
+		bool soft = k & 2, reshaped = k & 4;
+		cop_type t = cop__type(COP_F32, 2, DIMS(1, 3));
+		cop_dataset d = {.name = "rows", .x = {.dtype = COP_F32, .rank = 1, .dim = {3}, .q.axis = -1}, .count = 4, .classes = 3, .get = row_of, .ud = &labels};
+		cop_graph *g;
+		cop_score s;
+		OK(*state, cop__graph_new(&g, *state, "rows"));
+		cop_vid x = cop__apply(g, OP_add, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(cop__input(g, "x", &t), cop__data(g, COP_CONST, "zero", &(cop_type){.dtype = COP_F32, .rank = 1, .dim = {3}, .q.axis = -1}, NULL)));
+		if (soft) x = cop__apply(g, OP_softmax, NULL, VIDS(x));
+		if (reshaped) x = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(x));
+		OK(*state, cop__output(g, x, "y"));
+		for (int32_t batch = 1; batch <= 5; batch++) {
+			OK(*state, cop_eval(&s, g, &d, batch, 1));
+			assert_int_equal(s.count, 4);
+			assert_float_equal(s.accuracy, labels ? 0.25 : 0.75, 0);
+			double last = labels ? soft ? -log(1e-7) : 40 : 0; /* 40 is too far off for a probability */
+			assert_float_equal(s.loss, ((labels ? second : first) + last) / 4, 1e-5);
+			assert_true(s.images_per_second > 0 && s.mse == 0 && s.mae == 0 && s.r2 == 0);
+		}
+		cop_graph_free(g);
+	}
+}
+
 /* Training gives the names to a network that has none, and none to one whose outputs they do not fill. */
 static void names_kept(void **state)
 {
@@ -213,7 +253,7 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(regression, setup, teardown), cmocka_unit_test_setup_teardown(learns_units, setup, teardown),
-		cmocka_unit_test_setup_teardown(classes, setup, teardown), cmocka_unit_test_setup_teardown(names_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(classes, setup, teardown), cmocka_unit_test_setup_teardown(losses, setup, teardown), cmocka_unit_test_setup_teardown(names_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_labels, setup, teardown)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
