@@ -305,6 +305,45 @@ static void limits(void **state)
 	}
 }
 
+/* ---- masks ---- */
+
+/* Minus infinity in every third place. */
+static cop_status masked(void *ud, int32_t i, float *x, int32_t *label)
+{
+	(void)ud;
+	for (int k = 0; k < 4; k++) x[k] = (i + k) % 3 ? 0 : -INFINITY;
+	*label = 0;
+	return COP_OK;
+}
+
+/* Infinite numbers are a mask where they are added to what a softmax reads, and a mistake anywhere else. */
+static void masks(void **state)
+{
+	static const float w[16] = {1, 0.5f, -0.25f, 0.75f, 0.5f, -1, 0.25f, 0.5f, 0.75f, 1, -0.5f, 0.25f, 1, -0.75f, 0.5f, 1};
+	static const struct { const char *what; int op, first, softmax, reshape; bool good; } row[] = {
+		{"added behind", OP_add, 0, 1, 0, true}, {"added in front", OP_add, 1, 1, 0, true}, {"behind a change of form", OP_add, 0, 1, 1, true}, {"no softmax", OP_add, 0, 0, 0, false}, {"no softmax, in front", OP_add, 1, 0, 0, false},
+		{"multiplied", OP_mul, 0, 1, 0, false}, {"another row length", OP_add, 0, 1, 2, false},
+	};
+
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *g;
+		cop_type t = cop__type(COP_F32, 2, DIMS(1, 4));
+		cop_dataset d = {.name = "drawn", .x = cop__type(COP_F32, 1, DIMS(4)), .count = 30, .get = draw, .ud = &d}, m = d, *more[] = {&m};
+		m.get = masked;
+		OK(*state, cop__graph_new(&g, *state, "attention"));
+		cop_vid x = layer(g, cop__input(g, "x", &t), "w", 4, w, NULL, &none), mask = cop__input(g, "mask", &t);
+		x = cop__apply(g, row[i].op, &none, 2, row[i].first ? (cop_vid[]){mask, x} : (cop_vid[]){x, mask});
+		if (row[i].reshape) x = cop__apply(g, OP_reshape, &(cop_shape_attr){3, {0, row[i].reshape, 4 / row[i].reshape}}, VIDS(x));
+		if (row[i].softmax) x = cop__apply(g, OP_softmax, NULL, VIDS(x));
+		OK(*state, cop__output(g, x, "y"));
+		cop_status st = cop_quantize(&g, &d, &(cop_quantize_args){.threads = 1, .more = more, .n_more = 1});
+		if ((st == COP_OK) != row[i].good) fail_msg("%s: %s", row[i].what, cop_error_text(*state));
+		if (st && !strstr(cop_error_text(*state), "'mask' is infinite")) fail_msg("%s: %s", row[i].what, cop_error_text(*state));
+		cop_error_clear(*state);
+		cop_graph_free(g);
+	}
+}
+
 /* Layers are told with their bits and weights; what is lost at the output when one alone is quantised is told in decibels. */
 typedef struct told { int n; cop_quantized_layer l[4]; char name[4][16]; } told;
 static void on_layer(void *ud, const cop_quantized_layer *l)
@@ -346,6 +385,6 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(scales), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(layers_told)};
+	const struct CMUnitTest tests[] = {TEST(scales), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(layers_told)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

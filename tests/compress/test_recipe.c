@@ -118,6 +118,7 @@ static void limits(void **state)
 		"- prune: {keep: 0.5, by: magnitude, scope: global, schedule: cubic, epochs: 1}", "- share: {levels: 2, epochs: 0}", "- share: {levels: 256}",
 		"- train: {update: sgd}", "- quantize: {limit: 0, max_drop: 100}", "- quantize: {limit: 1000000, max_drop: 0}",
 		"- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}",
+		"- prune: {rounds: 3, block: 2, schedule: iterative, what: block, keep: 0.5, epochs: 1, must_gain: 0}", /* an option in front of what it belongs to */
 		"- share: {levels: {a: 2, b: 2, c: 2, d: 2, e: 2, f: 2, g: 2, h: 2, i: 2, j: 2, k: 2, l: 2, m: 2, n: 2, o: 2, p: 2}}",
 	};
 	known_set s;
