@@ -35,18 +35,18 @@ static void put_figures(cop_text *o, const cop_emission *e)
 
 	cop__text_add(o, "/* %s.h - the network '%s' for %s, written by Coppice %s.\n *\n", e->name,
 		cop__emit_plain(plain, e->model->name), p->target.name, COP_VERSION);
-	cop__text_add(o, " * flash  %10zu bytes of weights and first contents; code comes on top\n", e->flash);
-	cop__text_add(o, " * RAM    %10zu bytes in static arrays; the stack comes on top\n", e->ram);
+	cop__text_add(o, " * flash  %10zu bytes of weights and first contents, without code\n", e->flash);
+	cop__text_add(o, " * RAM    %10zu bytes in static arrays, without the stack\n", e->ram);
 	cop__text_add(o, " *        %10zu arena: all that is temporary, one block for %s\n", p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST],
-		p->n_entry > 1 ? "inference and training" : "inputs, outputs and what lies between");
+		p->n_entry > 1 ? "inference and training" : "inputs, outputs and values in between");
 	if (p->bytes[COP_SEG_FAST]) cop__text_add(o, " *        %10zu of it in the fast RAM, which is touched most\n", p->bytes[COP_SEG_FAST]);
 	if (p->bytes[COP_SEG_PARAM]) cop__text_add(o, " *        %10zu parameters that change\n", p->bytes[COP_SEG_PARAM]);
 	if (p->bytes[COP_SEG_STATE]) cop__text_add(o, " *        %10zu state that changes\n", p->bytes[COP_SEG_STATE]);
 	cop__text_add(o, " * One inference: %lld multiply-accumulates", (long long)macs(p, COP_EMIT_INFER));
 	if (p->n_entry > 1) cop__text_add(o, "; one training step: %lld", (long long)macs(p, COP_EMIT_TRAIN));
 	cop__text_add(o, ".\n *\n"
-		" * Call %s_init() once. Before each call of %s_run()%s%s fill the inputs: they lie in the arena and do not\n"
-		" * outlive a run, nor does an output outlive the next run. No allocation, no library, no other thread.\n"
+		" * Call %s_init() once. Before each call of %s_run()%s%s fill the inputs: a run overwrites them, and\n"
+		" * the next run overwrites the outputs. No allocation, no library, only one thread at a time.\n"
 		" * With -ffp-contract=off every IEEE machine computes the same bits.\n */\n", e->name, e->name,
 		p->n_entry > 1 ? " and of " : "", p->n_entry > 1 ? "the training step" : "");
 }
@@ -109,8 +109,8 @@ static void put_sizes(cop_text *o, const cop_emission *e)
 		{"TRAIN", e->graph[COP_EMIT_TRAIN] != NULL, "1: with a training step"},
 		{"FLASH_BYTES", e->flash, "weights and first contents"},
 		{"RAM_BYTES", e->ram, "static arrays: the arena, parameters and state"},
-		{"ARENA_BYTES", bytes[COP_SEG_ARENA] + bytes[COP_SEG_FAST], "inputs, outputs and what lies between"},
-		{"FAST_BYTES", bytes[COP_SEG_FAST], "of the arena, what lies in a second, fast RAM"},
+		{"ARENA_BYTES", bytes[COP_SEG_ARENA] + bytes[COP_SEG_FAST], "inputs, outputs and values in between"},
+		{"FAST_BYTES", bytes[COP_SEG_FAST], "the part of the arena in a second, fast RAM"},
 		{"PARAMETER_BYTES", bytes[COP_SEG_PARAM], "what training changes"},
 		{"STATE_BYTES", bytes[COP_SEG_STATE], "what else lives from run to run"}};
 
