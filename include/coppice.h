@@ -323,6 +323,7 @@ typedef struct cop_data_args {
 	const char *target;     /* columns of a table by name or number (from 1), separated by commas; NULL: label, class, target, y, or the last */
 	int32_t height, width, channels; /* size to which the pictures of a folder are resized; 0: that of the first picture */
 	int32_t features;       /* numbers of a sample, if a table may or may not have its target; 0: not known */
+	float valid;            /* above 0, below 1: the part of the training samples that is "valid" and not in "train"; 0: 1/12 */
 } cop_data_args;
 cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, const cop_data_args *a);
 /* The data set d as the first input of g takes it: scaled and laid out as g says (cop_graph_samples), with classes numbered by g's names. Shapes fit
@@ -345,9 +346,16 @@ typedef struct cop_epoch { /* progress after an epoch, or within one (done < 1) 
 	float done;                 /* part of the epoch */
 	float loss, accuracy;       /* means over the epoch; accuracy of the valid set at its end, -1 before */
 	float lr;
-	double images_per_second, seconds, seconds_left;
+	double images_per_second, seconds, seconds_left; /* seconds: since the run began, those of a run that was resumed included */
 	const char *stage;          /* "train", or the stage of a recipe */
+	float mse;                  /* without classes: mean square error on the valid set at the end of the epoch; -1 before, and with classes */
+	int32_t best;               /* epoch with the best score on the valid set so far, from 1; 0: none yet */
 } cop_epoch;
+
+typedef enum cop_keep { /* the epoch whose weights a training ends with */
+	COP_KEEP_LAST,
+	COP_KEEP_BEST, /* highest accuracy on the valid set, or without classes lowest mean square error; the first of equals */
+} cop_keep;
 
 typedef struct cop_train_args {
 	int32_t epochs, batch, threads;
@@ -360,8 +368,10 @@ typedef struct cop_train_args {
 	uint64_t seed;
 	const char *checkpoint; /* path, or NULL: none; written after each epoch and when stopped, and left there at the end */
 	bool resume;            /* go on from the checkpoint, if it is there */
-	void (*progress)(void *ud, const cop_epoch *e);
+	void (*progress)(void *ud, const cop_epoch *e); /* a resumed run tells again of the epochs that were done before */
 	void *ud;
+	float checkpoint_every; /* seconds after which the checkpoint is written within an epoch, too; 0: 600 */
+	cop_keep keep;          /* BEST needs a valid set, and memory for one more copy of the weights; not with policies that make the result themselves (ema) */
 } cop_train_args;
 
 /* The settings that suit a network of the zoo, found by its name, and samples such as those of data (NULL: not known): fills epochs, batch, lr,
@@ -372,7 +382,8 @@ void cop_train_defaults(cop_train_args *a, const char *name, const cop_dataset *
 /* Trains the weights of g in place. valid may be NULL. After COP_DIVERGED and COP_STOPPED g holds the last good weights.
  * A run that was stopped or killed at any moment and is resumed ends with the same bits as one that was not. The checkpoint records its
  * settings: network, data, seed, rates and so on. COP_ARG: a setting differs; the message names it. COP_FORMAT: there is another kind of file
- * in the checkpoint's place; it is left alone. Threads and paths may differ. */
+ * in the checkpoint's place; it is left alone. Threads and paths may differ. COP_ARG as well: COP_KEEP_BEST
+ * without a valid set. */
 cop_status cop_train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a);
 /* Removes the checkpoint that cop_train or cop_compress left at a->checkpoint; it never removes other files. Call it when the result is safe. */
 cop_status cop_checkpoint_remove(cop_ctx *cx, const char *path);
@@ -501,9 +512,17 @@ typedef struct cop_emit_args {
 /* a NULL: inference only, under the name of the model. */
 cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_args *a, cop_file_fn *fn, void *ud);
 
-/* A page about g. history: what cop_compress wrote, or NULL; check: what `coppice check` left as check/result.json in an emitted folder of this
- * network, or NULL. Both are JSON and need jansson. */
-cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t history_size, const char *check, size_t check_size);
+/* What a page tells beside the network; NULL: it is left out. */
+typedef struct cop_report_args {
+	const char *history; /* what cop_compress wrote: JSON, needs jansson */
+	size_t history_size;
+	const char *check;   /* what `coppice check` left as check/result.json in an emitted folder of this network: likewise */
+	size_t check_size;
+	const char *log;     /* what `coppice train --log` wrote: a table with a line for each epoch */
+	size_t log_size;
+} cop_report_args;
+/* Writes a page about g. a NULL: the network alone. COP_FORMAT: one of the texts is none of its kind. */
+cop_status cop_report_html(const char *path, const cop_graph *g, const cop_report_args *a);
 
 /* ---- what can be named ------------------------------------------------------------------------ */
 

@@ -32,7 +32,7 @@ cop_status cli_apart(cli *c, const cli_path *p, int n)
 
 cop_status cli_only_over(cli *c, const char *what, const char *path, const char *begins)
 {
-	char head[16];
+	char head[64];
 	struct stat s;
 	size_t n = strlen(begins);
 

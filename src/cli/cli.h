@@ -114,6 +114,7 @@ void cli_number_text(char out[32], double v); /* 1234567 -> "1,234,567" */
 void cli_progress(void *ud, const cop_epoch *e); /* ud: cli; one line that is written over */
 void cli_progress_end(const cli *c);
 void cli_catch_signals(cli *c); /* the first SIGINT stops, the second kills */
+void cli_stop(void); /* as that first one does */
 
 /* ---- models, data, files (files.c) ---- */
 cop_status cli_model(cop_graph **out, cli *c, const char *file_or_zoo);
@@ -164,6 +165,7 @@ typedef struct cli_samples {
 	cop_layout layout;
 	cop_task task;
 	const char *target, *classes;
+	float valid; /* of cop_data_args */
 } cli_samples;
 extern const struct argp cli_samples_argp;
 cop_status cli_samples_set(cli *c, cop_graph *g, const cli_samples *s); /* what was given takes the place of what g says */
@@ -213,16 +215,37 @@ cop_status cli_run_once(cli *c, const char *model, const char *const *inputs, co
 /* ---- training options, shared by train and compress (train_options.c) ---- */
 typedef struct cli_train {
 	cop_train_args a;
-	const char *data;
+	const char *data, *valid, *log;
 	int32_t limit;
-	bool has_lr, has_smooth;
+	int32_t stop_after;
+	bool has_lr, has_smooth, has_keep;
+	char policies[512]; /* where a.policies may point */
 	char augment[64]; /* where a.augment may point */
 } cli_train;
 extern const struct argp_option cli_train_options[];
 error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t);
+cop_status cli_train_settle(cli *c, cli_train *t); /* once all are read: --stop-after becomes a policy, and keeps the best epoch */
 /* What was not given on the line: cop_train_defaults. fresh: the network is not trained yet. */
 void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data, bool fresh);
 void cli_train_say(cli *c, const cop_train_args *a); /* what is used, in one line and as members of the object */
+
+/* ---- what is trained with, and scored on after each epoch (valid.c) ---- */
+cop_status cli_train_open(cop_dataset **out, cli *c, const cli_samples *samples, const cop_graph *g, const cli_train *t);
+/* train: what cli_train_open gave. *out NULL: nothing. */
+cop_status cli_valid_open(cop_dataset **out, cli *c, const cli_samples *samples, const cop_graph *g, const cli_train *t, const cop_dataset *train);
+
+/* ---- a line for each epoch (train_log.c) ---- */
+typedef struct cli_log {
+	cli *c;
+	const char *path;
+	FILE *f; /* NULL: no log */
+	char *text;
+	size_t size;
+	cop_status st; /* of writing it */
+} cli_log;
+cop_status cli_log_begin(cli_log *l, cli *c, const char *path); /* before any work: may it be written? path NULL: there is none */
+void cli_log_epoch(cli_log *l, const cop_epoch *e);             /* stops the training when it can't be written */
+cop_status cli_log_end(cli_log *l, cop_status st);              /* st of the training, or why the log made it stop */
 
 /* ---- samples for several inputs (arrays.c) ---- */
 typedef struct cli_array {

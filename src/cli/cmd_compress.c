@@ -22,6 +22,7 @@ typedef struct job {
 	cli_train t;
 	cli_samples s;
 	const char *out, *recipe, *history, *checkpoint;
+	cli_log log;
 } job;
 
 static const struct argp_option own[] = {
@@ -57,6 +58,14 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	default:
 		return cli_train_option(key, arg, state, &j->t);
 	}
+}
+
+static void progress(void *ud, const cop_epoch *e)
+{
+	job *j = ud;
+
+	cli_progress(j->c, e);
+	cli_log_epoch(&j->log, e);
 }
 
 static cop_status keep(void *ud, const void *bytes, size_t size)
@@ -105,6 +114,8 @@ static void result(job *j, const cop_compress_result *r)
 	cli_out(c, "%s: %s -> %s bytes, %.1f times smaller than 4 bytes per parameter", j->out, t0, t1, dense / size);
 	if (a0 >= 0) cli_out(c, "; test accuracy %.2f %% -> %.2f %%", 100 * a0, 100 * a1);
 	cli_out(c, "; %d stage%s kept, %d undone\n", kept, kept == 1 ? "" : "s", undone);
+	if (j->t.log) cli_put_text(c, "log", j->t.log);
+	if (j->t.log) cli_out(c, "%s: a line for each epoch; its curves on a page: coppice report %s --log %s -o report.html\n", j->t.log, j->out, j->t.log);
 }
 
 /* When it was made: SOURCE_DATE_EPOCH where that is set, so that the same run writes the same bytes. */
@@ -183,12 +194,13 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	char name[64];
 
 	cli_graph_name(name, *g);
-	cop_status st = cli_data_open(&train, c, &j->s, *g, j->t.data, "train", j->t.limit);
+	cop_status st = cli_train_open(&train, c, &j->s, *g, &j->t);
 	if (!st) st = cli_data_fits(c, *g, train);
-	if (!st) st = cli_data_open(&valid, c, &j->s, *g, j->t.data, "valid", j->t.limit);
+	if (!st) st = cli_valid_open(&valid, c, &j->s, *g, &j->t, train);
 	if (!st) st = cli_data_open(&test, c, &j->s, *g, j->t.data, "test", j->t.limit);
 	if (!st) cli_train_defaults(&j->t, name, train, false);
 	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, &r, keep, &h);
+	st = cli_log_end(&j->log, st);
 	cli_progress_end(c);
 	st = of_recipe(j, st);
 	if (st == COP_STOPPED && cli_file_size(j->checkpoint) >= 0)
@@ -232,6 +244,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	        "Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop",
 	        option, &j, &file, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
+	CLI_TRY(cli_train_settle(c, &j.t));
 	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe is missing: give a file, or a name such as deep-compression");
 	CLI_TRY(cli_recipe(recipe_path, c, j.recipe));
 	j.recipe = recipe_path;
@@ -242,9 +255,11 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	CLI_TRY(cli_only_over(c, "--history", j.history, "{\"recipe\":"));
 	cli_beside(checkpoint, sizeof checkpoint, j.out, ".ckpt");
 	j.t.a.checkpoint = j.checkpoint = j.checkpoint ? j.checkpoint : checkpoint;
-	const cli_path paths[] = {{"-o", j.out, true}, {"--history", j.history, true}, {"--checkpoint", j.checkpoint, true}, {"the network", file, false}, {"--recipe", j.recipe, false}, {"--data", j.t.data, false}};
+	const cli_path paths[] = {{"-o", j.out, true}, {"--history", j.history, true}, {"--checkpoint", j.checkpoint, true}, {"--log", j.t.log, true}, {"the network", file, false}, {"--recipe", j.recipe, false}, {"--data", j.t.data, false},
+		{"--valid", j.t.valid, false}};
 	CLI_TRY(cli_apart(c, paths, LEN(paths)));
 	CLI_TRY(cli_can_resume(c, &j.t.a));
+	CLI_TRY(cli_log_begin(&j.log, c, j.t.log));
 
 	cop_graph *g;
 	void *recipe;
@@ -255,8 +270,8 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	if (!st) {
 		j.t.a.threads = cli_threads(c);
 		j.t.a.seed = c->seed;
-		j.t.a.progress = cli_progress;
-		j.t.a.ud = c;
+		j.t.a.progress = progress;
+		j.t.a.ud = &j;
 		if (!c->quiet && (c->tty || c->verbose)) cop_ctx_log(c->cx, COP_LOG_INFO, on_log, c);
 		cli_catch_signals(c);
 		st = compress(&j, &g, recipe, size);

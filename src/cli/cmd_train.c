@@ -8,17 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_RESUME = 0x3000, KEY_CHECKPOINT, KEY_VALID };
+enum { KEY_RESUME = 0x3000, KEY_CHECKPOINT };
 
 typedef struct job {
 	cli_train t;
 	const char *out, *checkpoint;
-	bool no_valid;
 	cli_samples s;
 	cli *c;
-	float loss, accuracy; /* of the last epoch */
-	cop_score score;      /* of a regression, on the validation set */
-	double seconds;
+	cli_log log;
+	cop_epoch last, best;
+	cop_score score; /* of the result on the validation set: all that epochs do not tell */
 } job;
 
 static const struct argp_option own[] = {
@@ -26,7 +25,6 @@ static const struct argp_option own[] = {
         {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint", 0},
         {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
                 "file written after each epoch and when you stop training (default: OUTPUT.ckpt, removed at the end)", 0},
-        {"valid", KEY_VALID, "yes|no", 0, "keep a part of the training set for validation (default: yes)", 0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -43,10 +41,6 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	case KEY_CHECKPOINT:
 		j->checkpoint = arg;
 		return 0;
-	case KEY_VALID:
-		j->no_valid = !strcmp(arg, "no");
-		if (!j->no_valid && strcmp(arg, "yes")) cli_misuse(state, "--valid=%s: must be yes or no", arg);
-		return 0;
 	default:
 		return cli_train_option(key, arg, state, &j->t);
 	}
@@ -56,32 +50,72 @@ static void progress(void *ud, const cop_epoch *e)
 {
 	job *j = ud;
 
-	j->loss = e->loss;
-	j->accuracy = e->accuracy;
-	j->seconds = e->seconds;
+	if (e->done >= 1) {
+		j->last = *e;
+		if (e->best == e->epoch) j->best = *e;
+	}
 	cli_progress(j->c, e);
+	cli_log_epoch(&j->log, e);
+}
+
+/* The epoch whose weights are the result. */
+static const cop_epoch *kept(const job *j)
+{
+	return j->t.a.keep == COP_KEEP_BEST && j->best.epoch ? &j->best : &j->last;
+}
+
+static void say_figures(const job *j, const cop_epoch *e)
+{
+	cli *c = j->c;
+
+	if (e->accuracy >= 0) cli_out(c, ", accuracy %.2f %% on the validation set", 100 * (double)e->accuracy);
+	else if (j->score.count) cli_out(c, "; on the validation set MSE %.4g, MAE %.4g, R2 %.4f", (double)j->score.mse, (double)j->score.mae, (double)j->score.r2);
+}
+
+/* Which epoch the figures are of, where that is not simply the last. */
+static void say_kept(const job *j, const cop_epoch *e)
+{
+	const int32_t n = j->t.stop_after;
+	cli *c = j->c;
+
+	if (e->epoch != j->last.epoch) cli_out(c, "; epoch %d is kept, the best", e->epoch);
+	if (j->last.epoch == j->t.a.epochs) return;
+	cli_out(c, "; stopped early");
+	if (n) cli_out(c, ": %d epoch%s without a better score", n, n == 1 ? "" : "s");
+}
+
+static void say(const job *j, const char *model, const cop_epoch *e)
+{
+	cli *c = j->c;
+	char page[CLI_MOST_PATH];
+
+	cli_out(c, "%s: %s trained for %d epoch%s in %.0f s, loss %.4f", j->out, model, j->last.epoch, j->last.epoch == 1 ? "" : "s", j->last.seconds, (double)e->loss);
+	say_figures(j, e);
+	say_kept(j, e);
+	cli_out(c, "\n");
+	cli_beside(page, sizeof page, j->out, ".html");
+	if (j->t.log) cli_out(c, "%s: a line for each epoch; its curves on a page: coppice report %s --log %s -o %s\n", j->t.log, j->out, j->t.log, page);
 }
 
 static void result(job *j, const char *model)
 {
 	cli *c = j->c;
+	const cop_epoch *e = kept(j);
 
 	cli_put_text(c, "output", j->out);
-	cli_put_int(c, "epochs", j->t.a.epochs);
-	cli_put_real(c, "loss", (double)j->loss);
-	if (j->accuracy >= 0) cli_put_real(c, "accuracy", (double)j->accuracy);
-	if (j->score.count && j->accuracy < 0) {
+	cli_put_int(c, "epochs", j->last.epoch);
+	cli_put_int(c, "kept_epoch", e->epoch);
+	cli_put_real(c, "loss", (double)e->loss);
+	if (e->accuracy >= 0) cli_put_real(c, "accuracy", (double)e->accuracy);
+	if (j->score.count && e->accuracy < 0) {
 		cli_put_real(c, "mse", (double)j->score.mse);
 		cli_put_real(c, "mae", (double)j->score.mae);
 		cli_put_real(c, "r2", (double)j->score.r2);
 	}
-	cli_put_real(c, "seconds", j->seconds);
+	cli_put_real(c, "seconds", j->last.seconds);
 	cli_put_int(c, "file_bytes", cli_file_size(j->out));
-	cli_out(c, "%s: %s trained for %d epoch%s in %.0f s, loss %.4f", j->out, model, j->t.a.epochs, j->t.a.epochs == 1 ? "" : "s", j->seconds,
-	        (double)j->loss);
-	if (j->accuracy >= 0) cli_out(c, ", accuracy %.2f %% on the validation set", 100 * (double)j->accuracy);
-	else if (j->score.count) cli_out(c, "; on the validation set MSE %.4g, MAE %.4g, R2 %.4f", (double)j->score.mse, (double)j->score.mae, (double)j->score.r2);
-	cli_out(c, "\n");
+	if (j->t.log) cli_put_text(c, "log", j->t.log);
+	say(j, model, e);
 }
 
 static bool scaled(const cli_samples *s) { return s->times || s->means || s->stds; }
@@ -98,9 +132,9 @@ static void standardise(job *j, const cop_dataset *data)
 static cop_status final_score(job *j, cop_graph *g, cop_dataset *valid)
 {
 	if (!valid) return COP_OK;
-	if (valid->targets || (valid->classes && j->accuracy < 0)) CLI_TRY(cop_eval(&j->score, g, valid, 64, cli_threads(j->c)));
-	if (valid->classes && j->accuracy < 0) j->accuracy = j->score.accuracy;
-	cop_graph_accuracy_set(g, j->accuracy);
+	if (valid->targets || j->t.a.policies) CLI_TRY(cop_eval(&j->score, g, valid, 64, cli_threads(j->c))); /* a mean of weights is none of the epochs */
+	if (j->t.a.policies && valid->classes) j->last.accuracy = j->best.accuracy = j->score.accuracy;
+	cop_graph_accuracy_set(g, kept(j)->accuracy);
 	return COP_OK;
 }
 
@@ -117,9 +151,9 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	char name[64];
 
 	if (cli_is_file_name(model)) CLI_TRY(network(g, j, model, NULL));
-	CLI_TRY(cli_data_open(data, c, &j->s, *g, j->t.data, j->no_valid ? "train+valid" : "train", j->t.limit));
-	if (!j->no_valid) CLI_TRY(cli_data_open(valid, c, &j->s, *g, j->t.data, "valid", j->t.limit));
+	CLI_TRY(cli_train_open(data, c, &j->s, *g, &j->t));
 	if (!*g) CLI_TRY(network(g, j, model, *data));
+	CLI_TRY(cli_valid_open(valid, c, &j->s, *g, &j->t, *data));
 	CLI_TRY(cli_data_fits(c, *g, *data));
 	standardise(j, *data);
 	cli_graph_name(name, *g);
@@ -137,6 +171,7 @@ static cop_status train(job *j, const char *model)
 	cop_status st = prepare(&g, &data, &valid, j, model);
 	cli_catch_signals(c);
 	if (!st) st = cop_train(g, data, valid, &j->t.a);
+	st = cli_log_end(&j->log, st);
 	if (!st) st = final_score(j, g, valid);
 	cli_progress_end(c);
 	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; run the same command with --resume to continue", cop_error_text(c->cx));
@@ -154,7 +189,7 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	struct argp_option options[32];
 	const char *model = NULL;
 	char beside[CLI_MOST_PATH];
-	job j = {.c = c, .accuracy = -1};
+	job j = {.c = c, .last.accuracy = -1};
 	int n = 0;
 
 	while (cli_train_options[n].name) options[n] = cli_train_options[n], n++;
@@ -166,6 +201,7 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	        "Options that you leave out get values that suit the network and the data (docs/training.md); a line says which are used.",
 	        option, &j, &model, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
+	CLI_TRY(cli_train_settle(c, &j.t));
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	if (!j.checkpoint) CLI_TRY(cli_append(beside, c, j.out, ".ckpt"));
 	j.t.a.checkpoint = j.checkpoint ? j.checkpoint : beside;
@@ -173,9 +209,9 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	j.t.a.seed = c->seed;
 	j.t.a.progress = progress;
 	j.t.a.ud = &j;
-	const cli_path paths[] = {{"-o", j.out, true}, {"--checkpoint", j.t.a.checkpoint, true}, {"the network", model, false}, {"--data", j.t.data, false}};
+	const cli_path paths[] = {{"-o", j.out, true}, {"--checkpoint", j.t.a.checkpoint, true}, {"--log", j.t.log, true}, {"the network", model, false}, {"--data", j.t.data, false}, {"--valid", j.t.valid, false}};
 	CLI_TRY(cli_apart(c, paths, LEN(paths)));
 	CLI_TRY(cli_can_resume(c, &j.t.a));
-
+	CLI_TRY(cli_log_begin(&j.log, c, j.t.log));
 	return train(&j, model);
 }

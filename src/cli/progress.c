@@ -18,6 +18,8 @@ static void on_signal(int sig)
 	stop_wanted = true;
 }
 
+void cli_stop(void) { stop_wanted = true; }
+
 void cli_catch_signals(cli *c)
 {
 	static const int asking[] = {SIGINT, SIGTERM, SIGHUP};
@@ -53,6 +55,7 @@ void cli_progress(void *ud, const cop_epoch *e)
 	snprintf(c->stage, sizeof c->stage, "%s", e->stage);
 	time_text(left, e->seconds_left);
 	if (e->accuracy >= 0) snprintf(right, sizeof right, "  valid %.2f %%", 100 * (double)e->accuracy);
+	else if (e->mse >= 0) snprintf(right, sizeof right, "  valid MSE %.4g", (double)e->mse);
 	fprintf(stderr, "\r\033[K%s  epoch %d/%d  %3.0f %%  loss %.4f%s  lr %.2g  %.0f images/s  %s left", e->stage,
 	        e->epoch, e->epochs, 100 * (double)e->done, (double)e->loss, right, (double)e->lr, e->images_per_second,
 	        left);

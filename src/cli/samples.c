@@ -161,7 +161,7 @@ static void of_network(cop_data_args *a, const cop_graph *g)
 
 cop_status cli_data_open(cop_dataset **out, cli *c, const cli_samples *s, const cop_graph *g, const char *name, const char *split, int32_t limit)
 {
-	cop_data_args a = {.split = split, .limit = limit, .task = s->task, .target = s->target};
+	cop_data_args a = {.split = split, .limit = limit, .task = s->task, .target = s->target, .valid = s->valid};
 
 	if (!name) return cli_fail(c, COP_ARG, "--data NAME is missing; `coppice data list` shows the data sets");
 	if (g) of_network(&a, g);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_POLICIES, KEY_LIMIT };
+enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_POLICIES, KEY_LIMIT, KEY_VALID, KEY_STOP_AFTER, KEY_KEEP, KEY_LOG, KEY_EVERY };
 
 const struct argp_option cli_train_options[] = {
         {"data", 'd', "NAME", 0, "data set: a name from `coppice data list`, or a path", 0},
@@ -21,8 +21,26 @@ const struct argp_option cli_train_options[] = {
         {"smooth", KEY_SMOOTH, "PART", 0, "label smoothing, 0 to 1", 0},
         {"policies", KEY_POLICIES, "WORDS", 0, "what acts while training, separated by ';': \"ema:decay=0.998\" or \"lookahead\" (averages of weights), \"early:patience=5\"", 0},
         {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each part", 0},
+        {"valid", KEY_VALID, "SET", 0,
+                "what the network is scored on after each epoch: valid or test (a part of the data set), a fraction such as 0.1 (held out of the training part), a data set or path of its own, or no (default: valid)", 0},
+        {"stop-after", KEY_STOP_AFTER, "N", 0, "stop early: when N epochs in a row brought no better score on the validation set (the policy early:patience=N), and keep the best", 0},
+        {"keep", KEY_KEEP, "best|last", 0, "the epoch whose weights are the result (default: last; with --stop-after, best)", 0},
+        {"log", KEY_LOG, "FILE", 0, "table (CSV) that gets a line after each epoch; `coppice report --log` draws it. With --json, an object for each epoch is printed, too", 0},
+        {"checkpoint-every", KEY_EVERY, "TIME", 0, "write the checkpoint at least so often, within an epoch, too: 90s, 10m or 1h (default: 10m)", 0},
         {0},
 };
+
+/* "90s", "10m", "1h" */
+static float duration(struct argp_state *state, const char *name, const char *text)
+{
+	static const struct { char unit; float seconds; } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+	char *end;
+	float v = strtof(text, &end);
+
+	for (int i = 0; i < LEN(units); i++)
+		if (end != text && *end == units[i].unit && !end[1] && v > 0 && v <= 1e6f) return v * units[i].seconds;
+	cli_misuse(state, "%s=%s: must be a time, such as 90s, 10m or 1h", name, text);
+}
 
 error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t)
 {
@@ -59,9 +77,39 @@ error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train
 	case KEY_LIMIT:
 		t->limit = cli_int(state, "--limit", arg, 0, 1 << 30);
 		return 0;
+	case KEY_VALID:
+		t->valid = arg;
+		return 0;
+	case KEY_STOP_AFTER:
+		t->stop_after = cli_int(state, "--stop-after", arg, 1, 100000);
+		return 0;
+	case KEY_KEEP:
+		if (strcmp(arg, "best") && strcmp(arg, "last")) cli_misuse(state, "--keep=%s: must be best or last", arg);
+		t->has_keep = true;
+		t->a.keep = *arg == 'b' ? COP_KEEP_BEST : COP_KEEP_LAST;
+		return 0;
+	case KEY_LOG:
+		t->log = arg;
+		return 0;
+	case KEY_EVERY:
+		t->a.checkpoint_every = duration(state, "--checkpoint-every", arg);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+cop_status cli_train_settle(cli *c, cli_train *t)
+{
+	const char *p = t->a.policies;
+
+	if (!t->stop_after) return COP_OK;
+	if (p && strstr(p, "early")) return cli_fail(c, COP_ARG, "--stop-after %d is the policy early, which --policies has, too; give one of the two", t->stop_after);
+	if (snprintf(t->policies, sizeof t->policies, "%s%searly:patience=%d", p ? p : "", p ? "; " : "", t->stop_after) >= (int)sizeof t->policies)
+		return cli_fail(c, COP_ARG, "--policies %.60s...: the text is too long", p);
+	t->a.policies = t->policies;
+	if (!t->has_keep) t->a.keep = COP_KEEP_BEST;
+	return COP_OK;
 }
 
 /* A network that is trained already has the scaling that it needs. */

@@ -4,6 +4,8 @@
  */
 #include "compress/compress.h"
 
+extern const cop_stage_row cop_stage_train;
+
 cop_train_args cop__stage_args(const cop_stage *s, const cop_means *m)
 {
 	cop_train_args a = *m->a;
@@ -12,6 +14,7 @@ cop_train_args cop__stage_args(const cop_stage *s, const cop_means *m)
 	if (s->training.lr > 0) a.lr = s->training.lr;
 	if (*s->training.update) a.update = s->training.update;
 	if (*s->training.schedule) a.schedule = s->training.schedule;
+	if (s->row != &cop_stage_train) a.policies = NULL, a.keep = COP_KEEP_LAST; /* a mean of epochs, or an earlier one, has other weights removed or shared */
 	return a;
 }
 

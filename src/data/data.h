@@ -7,7 +7,7 @@
  * limits, batches) sees the store alone. Public calls are in data.c.
  *
  * Splits: "test" is the set's own test part. "valid" is the last 1/12 of its training part in the order of
- * the files (5,000 of 60,000), "train" is the rest, "train+valid" is all of it. A set that is sorted by
+ * the files (5,000 of 60,000), or the part that is asked for, "train" is the rest, "train+valid" is all of it. A set that is sorted by
  * class on disk (folders, tables) is first shuffled by a fixed seed; one without a test part gives its last
  * 1/6 to "test".
  */
@@ -31,6 +31,7 @@ typedef struct cop_want {
 	cop_task task;
 	const char *target;
 	int32_t h, w, c, features;
+	float valid;
 } cop_want;
 
 /* ---- bytes with the name that error sentences give ---- */

@@ -263,9 +263,16 @@ cop_status cop__no_all(cop_ctx *cx, const char *path)
 
 static int32_t limited(const cop_want *w, int32_t n) { return w->limit > 0 ? COP_MIN(w->limit, n) : n; }
 
+/* Of n training samples; at least one on either side, where a part is asked for. */
+static int32_t held_out(const cop_want *w, int32_t n)
+{
+	if (!(w->valid > 0)) return n / 12;
+	return COP_MAX(COP_MIN((int32_t)((double)w->valid * n + 0.5), n - 1), COP_MIN(1, n));
+}
+
 void cop__split_range(int32_t *from, int32_t *count, const cop_want *w, int32_t n)
 {
-	int32_t valid = w->split & COP_SPLIT_TEST ? 0 : n / 12;
+	int32_t valid = w->split & COP_SPLIT_TEST ? 0 : held_out(w, n);
 
 	*from = w->split == COP_SPLIT_VALID ? n - valid : 0;
 	*count = limited(w, w->split == COP_SPLIT_VALID ? valid : w->split == COP_SPLIT_TRAIN ? n - valid : n);

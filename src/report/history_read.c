@@ -63,8 +63,7 @@ static cop_status points(cop_story *s, const json_t *list)
 		/* an epoch may be noted before it is scored, and again after */
 		if (last && last->epoch == number(o, "epoch") && !strcmp(last->stage, text(s, o, "stage")))
 			s->n_point--;
-		s->point[s->n_point++] = (cop_story_point){
-		        text(s, o, "stage"), number(o, "epoch"), number(o, "loss"), number(o, "accuracy")};
+		s->point[s->n_point++] = (cop_story_point){.stage = text(s, o, "stage"), .epoch = number(o, "epoch"), .loss = number(o, "loss"), .accuracy = number(o, "accuracy"), .mse = -1};
 	}
 	return COP_OK;
 }
@@ -98,8 +97,7 @@ cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t
 	json_t *root = json_loadb(json, size, 0, &e);
 	cop_status st = COP_OK;
 
-	*out = (cop_story){.recipe = "", .data = "", .date = "", .command = "", .seed = -1};
-	cop__arena_init(&out->mem, cx);
+	cop__story_none(out, cx);
 	if (!root) return cop__error(cx, COP_FORMAT, "history, line %d: %s", e.line, e.text);
 	if (!json_is_object(json_object_get(root, "before")) || !json_is_object(json_object_get(root, "after")))
 		st = cop__error(cx, COP_FORMAT,
@@ -144,8 +142,7 @@ cop_status cop__board_read(cop_board *out, cop_ctx *cx, const char *json, size_t
 cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t size)
 {
 	(void)json, (void)size;
-	*out = (cop_story){.recipe = "", .data = "", .date = "", .command = "", .seed = -1};
-	cop__arena_init(&out->mem, cx);
+	cop__story_none(out, cx);
 	return cop__error(cx, COP_ARG, "the history of a recipe is JSON, and this build has no jansson");
 }
 

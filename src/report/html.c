@@ -80,7 +80,16 @@ static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, c
 	pictures(t, p, true);
 }
 
-static void page(cop_text *t, const cop_graph *g, const cop_story *s, const cop_pictures *p, const cop_story_side *now, const cop_board *board)
+static void with_log(cop_text *t, const cop_story *s, const cop_pictures *p)
+{
+	cop__text_add(t, "<h2>Training</h2>\n");
+	cop__html_training(t, s);
+	if (*p->why) cop__text_add(t, "<p class=\"note\">%s</p>\n", p->why);
+	pictures(t, p, false);
+}
+
+/* story: s has a history; else it may have a training log. */
+static void page(cop_text *t, const cop_graph *g, const cop_story *s, bool story, const cop_pictures *p, const cop_story_side *now, const cop_board *board)
 {
 	cop__text_add(t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
 	                 "content=\"width=device-width,initial-scale=1\">\n<title>");
@@ -90,12 +99,14 @@ static void page(cop_text *t, const cop_graph *g, const cop_story *s, const cop_
 	cop__text_add(t, "</style></head><body><main>\n<h1>");
 	cop__html_text(t, g->name);
 	cop__text_add(t, "</h1>\n");
-	if (s) {
+	if (story) {
 		with_story(t, s, p, now);
+		if (s->logged) cop__text_add(t, "<h2>Training</h2>\n"), cop__html_training(t, s);
 	} else {
 		cop__html_cards(t, NULL, now);
 		cop__text_add(t, "<h2>Figures</h2>\n");
 		cop__html_compare(t, NULL, now);
+		if (s->logged) with_log(t, s, p);
 	}
 	if (board->runs > 0) cop__html_board(t, board);
 	cop__text_add(t, "<h2>Layers</h2>\n");
@@ -118,33 +129,37 @@ static cop_status present(cop_story_side *out, const cop_graph *g)
 	return COP_OK;
 }
 
-cop_status cop_report_html(const char *path, const cop_graph *g, const char *history, size_t size, const char *check, size_t check_size)
+static cop_status read_all(cop_story *s, cop_board *board, cop_ctx *cx, const cop_report_args *a)
+{
+	if (a->history) COP_TRY(cop__story_read(s, cx, a->history, a->history_size));
+	if (a->check) COP_TRY(cop__board_read(board, cx, a->check, a->check_size));
+	return a->log ? cop__log_read(s, a->log, a->log_size) : COP_OK;
+}
+
+cop_status cop_report_html(const char *path, const cop_graph *g, const cop_report_args *args)
 {
 	COP_NEED(COP_CX(g), path);
 	COP_NEED(COP_CX(g), g);
+	static const cop_report_args none = {0};
+	const cop_report_args *a = args ? args : &none;
 	cop_board board = {0};
-	cop_story s = {0};
+	cop_story s;
 	cop_pictures p = {0};
 	cop_story_side now;
 	cop_text t;
 
 	COP_TRY(present(&now, g));
 	cop__text_init(&t, g->cx);
-	cop_status st = history ? cop__story_read(&s, g->cx, history, size) : COP_OK;
-	if (!st && check) st = cop__board_read(&board, g->cx, check, check_size);
-	if (!st && history) {
-		st = cop__pictures_draw(&p, g->cx, &s);
-		now.accuracy = s.after.accuracy;
-		now.microseconds = s.after.microseconds;
-	}
+	cop__story_none(&s, g->cx);
+	cop_status st = read_all(&s, &board, g->cx, a);
+	if (!st && (a->history || a->log)) st = cop__pictures_draw(&p, g->cx, &s);
+	if (a->history) now.accuracy = s.after.accuracy, now.microseconds = s.after.microseconds;
 	if (!st) {
-		page(&t, g, history ? &s : NULL, &p, &now, &board);
+		page(&t, g, &s, a->history != NULL, &p, &now, &board);
 		st = t.status ? t.status : cop_file_write(g->cx, path, t.data, t.len);
 	}
 	cop__text_free(&t);
-	if (history) {
-		cop__pictures_free(&p);
-		cop__story_free(&s);
-	}
+	if (p.cx) cop__pictures_free(&p);
+	cop__story_free(&s);
 	return st;
 }

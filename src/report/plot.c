@@ -81,34 +81,55 @@ static void by_layer(cop_pictures *p, cop_text *t, const cop_story *s)
 	                 "offset 0,0.6 notitle\n");
 }
 
-/* Epochs of all stages one behind the other; a line where one begins. */
-static void curves(cop_pictures *p, cop_text *t, const cop_story *s)
-{
-	bool accuracy = false;
+/* What of its epochs a story knows. */
+typedef struct known { bool accuracy, mse, rate; } known;
 
-	if (s->n_point < 2) return;
-	for (int32_t i = 0; i < s->n_point; i++) accuracy |= s->point[i].accuracy >= 0;
-	next(p, t, "Learning curves",
-	        "Loss on the training set and accuracy on the validation set after each epoch of the recipe; an "
-	        "upright line where a stage begins.");
+static known known_of(const cop_story *s)
+{
+	known k = {0};
+
+	for (int32_t i = 0; i < s->n_point; i++) k.accuracy |= s->point[i].accuracy >= 0, k.mse |= s->point[i].mse >= 0, k.rate |= s->point[i].rate > 0;
+	return k;
+}
+
+/* One row an epoch: its number in all, loss, accuracy in percent (or mse), rate. A line where a stage begins. */
+static void epoch_table(cop_text *t, const cop_story *s, known k)
+{
 	cop__text_add(t, "$curve << END\n");
 	for (int32_t i = 0; i < s->n_point; i++) {
-		cop__text_add(t, "%d %.6g ", i + 1, s->point[i].loss);
-		if (s->point[i].accuracy >= 0) cop__text_add(t, "%.6g\n", 100 * s->point[i].accuracy);
-		else cop__text_add(t, "NaN\n");
+		const cop_story_point *o = &s->point[i];
+		const double score = k.accuracy ? 100 * o->accuracy : o->mse;
+		cop__text_add(t, "%d %.6g ", i + 1, o->loss);
+		if (score >= 0) cop__text_add(t, "%.6g", score);
+		else cop__text_add(t, "NaN");
+		if (k.rate) cop__text_add(t, " %.6g", o->rate);
+		cop__text_add(t, "\n");
 	}
 	cop__text_add(t, "END\n");
 	for (int32_t i = 1; i < s->n_point; i++)
-		if (s->point[i].epoch <= s->point[i - 1].epoch || strcmp(s->point[i].stage, s->point[i - 1].stage))
-			cop__text_add(
-			        t, "set arrow from %d.5, graph 0 to %d.5, graph 1 nohead dt (5,5) lw 0.7\n", i, i);
-	cop__text_add(t,
-	        "set xlabel 'epoch'\nset ylabel 'loss'\nset logscale y\nset format y '%%g'\nset xrange [0.5:%d.5]\n",
-	        s->n_point);
-	if (accuracy) cop__text_add(t, "set y2tics nomirror\nset border 11\nset format y2 '%%g %%%%'\n");
+		if (cop__story_stage_begins(s, i)) cop__text_add(t, "set arrow from %d.5, graph 0 to %d.5, graph 1 nohead dt (5,5) lw 0.7\n", i, i);
+	cop__text_add(t, "set xlabel 'epoch'\nset format y '%%g'\nset xrange [0.5:%d.5]\n", s->n_point);
+}
+
+/* Epochs of all stages one behind the other. */
+static void curves(cop_pictures *p, cop_text *t, const cop_story *s)
+{
+	const known k = known_of(s);
+
+	if (s->n_point < 2) return;
+	next(p, t, "Learning curves",
+	        k.accuracy || !k.mse ? "Loss on the training set and accuracy on the validation set after each epoch; an upright line where a stage begins."
+	                             : "Loss on the training set and mean square error on the validation set after each epoch; an upright line where a stage begins.");
+	epoch_table(t, s, k);
+	cop__text_add(t, "set ylabel 'loss'\nset logscale y\n");
+	if (k.accuracy || k.mse) cop__text_add(t, "set y2tics nomirror\nset border 11\nset format y2 '%s'\n", k.accuracy ? "%g %%" : "%g");
 	cop__text_add(t, "plot $curve using 1:2 with lines lw 2 lc rgb other title 'loss'");
-	if (accuracy) cop__text_add(t, ", '' using 1:3 axes x1y2 with lines lw 2 lc rgb after title 'accuracy'");
+	if (k.accuracy || k.mse) cop__text_add(t, ", '' using 1:3 axes x1y2 with lines lw 2 lc rgb after title '%s'", k.accuracy ? "accuracy" : "MSE");
 	cop__text_add(t, "\n");
+	if (!k.rate) return;
+	next(p, t, "Learning rate", "The rate at the end of each epoch.");
+	epoch_table(t, s, k);
+	cop__text_add(t, "unset key\nset yrange [0:*]\nplot $curve using 1:4 with lines lw 2 lc rgb before\n");
 }
 
 /* The layers with the most weights, in the order of the network. */

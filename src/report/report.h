@@ -17,9 +17,9 @@ typedef struct cop_story_stage {
 	double accuracy[2], bytes[2], seconds;
 	bool kept;
 } cop_story_stage;
-typedef struct cop_story_point {
+typedef struct cop_story_point { /* an epoch */
 	const char *stage;
-	double epoch, loss, accuracy;
+	double epoch, loss, accuracy, mse, rate, seconds; /* accuracy, mse: -1 not known; rate, seconds: 0 */
 } cop_story_point;
 typedef struct cop_story_layer {
 	const char *name;
@@ -37,6 +37,7 @@ typedef struct cop_story {
 	cop_story_point *point;
 	cop_story_layer *layer;
 	int32_t n_stage, n_point, n_layer;
+	bool logged; /* the points are those of a training log */
 } cop_story;
 
 /* What `coppice check` measured; 0: not counted there. */
@@ -45,6 +46,12 @@ cop_status cop__board_read(cop_board *out, cop_ctx *cx, const char *json, size_t
 void cop__html_board(cop_text *t, const cop_board *b);
 cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t size);
 void cop__story_free(cop_story *s);
+
+/* The table of `coppice train --log` as the points of a story (log_read.c); they replace those of a history, which has less. */
+cop_status cop__log_read(cop_story *out, const char *text, size_t size);
+void cop__story_none(cop_story *out, cop_ctx *cx); /* of a network that was only trained */
+bool cop__story_stage_begins(const cop_story *s, int32_t i); /* with point i? */
+int32_t cop__story_best(const cop_story *s); /* the point of the best score; -1: none has one */
 
 /* Pictures of a story as SVG elements to be put into a page, drawn by gnuplot. why: the sentence that stands in their
  * place when there are none. */
@@ -70,6 +77,7 @@ void cop__html_stages(cop_text *t, const cop_story *s);
 void cop__html_compare(
         cop_text *t, const cop_story_side *before, const cop_story_side *after); /* before NULL: one column */
 void cop__html_cards(cop_text *t, const cop_story_side *before, const cop_story_side *after);
+void cop__html_training(cop_text *t, const cop_story *s);
 void cop__html_layers(cop_text *t, const cop_graph *g);
 /* 1234567 -> "1,234,567"; 1.2 kB and the like */
 void cop__html_count(char out[32], double v);

@@ -59,7 +59,7 @@ static void count_right(cop_loop *l)
 
 static cop_progress progress(const cop_loop *l, int32_t epoch, float loss, float accuracy)
 {
-	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy};
+	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1};
 }
 
 typedef cop_status policy_fn(void *ud, const cop_progress *p, cop_verdict *v);
@@ -100,7 +100,7 @@ static cop_status one_step(cop_loop *l, int32_t epoch, int64_t i, cop_verdict *v
 	if (l->labels) count_right(l);
 	now = progress(l, epoch, loss, -1);
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].after, l->policy[p].ud, &now));
-	if (l->step % l->per_epoch) cop__loop_report(l, -1, false); /* the end of an epoch is reported with its accuracy */
+	if (l->step % l->per_epoch) cop__loop_report(l, NULL); /* the end of an epoch is reported with its score */
 	return COP_OK;
 }
 
@@ -108,19 +108,16 @@ static cop_status one_step(cop_loop *l, int32_t epoch, int64_t i, cop_verdict *v
 
 static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 {
-	float accuracy = -1;
+	cop_judged judged;
 
 	COP_TRY(cop_trainer_pull(l->t, l->model));
-	if (l->valid && l->labels) {
-		cop_score score;
-		COP_TRY(cop_eval(&score, l->model, l->valid, 64, l->a->threads));
-		accuracy = score.accuracy;
-	}
-	cop__loop_report(l, accuracy, true);
-	const cop_progress now = progress(l, epoch, (float)(l->sum_loss / (double)l->per_epoch), accuracy);
+	COP_TRY(cop__best_judge(l, &judged, epoch + 1));
+	cop__loop_report(l, &judged);
+	cop_progress now = progress(l, epoch, (float)(l->sum_loss / (double)l->per_epoch), judged.accuracy);
+	now.mse = judged.mse;
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].epoch, l->policy[p].ud, &now));
 	l->finished = *v == COP_FINISH;
-	cop__loop_note_epoch(l, accuracy);
+	cop__loop_note_epoch(l, &judged);
 	l->sum_loss = 0;
 	l->sum_right = l->sum_count = 0;
 	return *v == COP_REBUILD ? COP_OK : cop__loop_save(l); /* it is saved as it will be */
@@ -135,6 +132,7 @@ static cop_status rebuild(cop_loop *l)
 	for (int p = 0; p < l->n_policy; p++)
 		if (l->policy[p].rebuild) COP_TRY(l->policy[p].rebuild(l->policy[p].ud, l->model));
 	l->rebuilt = true;
+	cop__best_forget(l);
 	COP_TRY(cop__loop_rebuild(l));
 	cop__trainer_set_rate(l->t, rate);
 	return COP_OK;
@@ -160,7 +158,10 @@ static cop_status epochs(cop_loop *l)
 		fresh = false;
 		COP_TRY(one_step(l, epoch, l->step % l->per_epoch, &v));
 		if (v == COP_REBUILD) COP_TRY(rebuild(l));
-		if (v != COP_FINISH && l->step % l->per_epoch) continue;
+		if (v != COP_FINISH && l->step % l->per_epoch) {
+			COP_TRY(cop__loop_save_in_time(l));
+			continue;
+		}
 		if (v == COP_FINISH) of_epoch = v;
 		COP_TRY(end_epoch(l, epoch, &of_epoch));
 		if (of_epoch != COP_REBUILD) continue;
@@ -174,7 +175,8 @@ static cop_status end(cop_loop *l)
 {
 	const cop_progress now = progress(l, l->a->epochs, 0, -1);
 
-	if (l->carry) COP_TRY(cop__trainer_carry(l->t, l->model));
+	if (cop__best_is_earlier(l)) COP_TRY(cop__best_take(l)); /* what the rule of updates keeps is of the last step */
+	else if (l->carry) COP_TRY(cop__trainer_carry(l->t, l->model));
 	for (int p = 0; p < l->n_policy; p++)
 		if (l->policy[p].finish) COP_TRY(l->policy[p].finish(l->policy[p].ud, &now, l->model));
 	return COP_OK;
@@ -202,8 +204,9 @@ static cop_status train_all(cop_loop *l, cop_dataset *train)
 	cop__text_init(&l->run, l->cx);
 	cop__text_init(&l->epochs, l->cx);
 	cop__arena_init(&l->mem, l->cx);
-	l->began = cop__seconds();
+	l->began = l->saved = cop__seconds();
 	cop_status st = all_policies(l);
+	if (!st) st = cop__best_begin(l);
 	if (!st) st = cop__loop_set_up(l, train);
 	if (!st) st = cop__loop_look(l);
 	if (!st) st = epochs(l);

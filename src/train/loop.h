@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * loop.h - a run over a data set, for the files that it is made of: start.c sets it up, loop.c goes through epochs, saved.c keeps checkpoints, told.c tells how far it is.
+ * loop.h - a run over a data set, for the files that it is made of: start.c sets it up, loop.c goes through epochs, best.c compares them, saved.c keeps checkpoints, told.c tells
+ * how far it is.
  */
 #ifndef COP_LOOP_H
 #define COP_LOOP_H
@@ -9,6 +10,17 @@
 #include "pass/pass.h"
 #include "train/policy.h"
 #include "train/schedule.h"
+
+/* Of the network on the validation set: accuracy with classes, else mse; -1: not known. */
+typedef struct cop_judged { float accuracy, mse; } cop_judged;
+
+/* The epoch with the best score so far. */
+typedef struct cop_best {
+	int32_t epoch; /* from 1; 0: none yet */
+	float score;   /* the higher the better */
+	bool keep;     /* its weights are those of the result */
+	cop_text file; /* with keep: the network as it was then, a .cop */
+} cop_best;
 
 typedef struct cop_loop {
 	cop_ctx *cx;
@@ -30,11 +42,13 @@ typedef struct cop_loop {
 	bool rebuilt;            /* the network is not that of the start any more */
 	bool carry;              /* what the rule of updates keeps stays in the model */
 	int32_t *label;
-	double began, reported, trained; /* seconds */
+	double began, reported, trained, saved; /* seconds */
+	double earlier;          /* seconds that processes before this one have spent on the run */
 	int64_t images;
 	double sum_loss;
 	int64_t sum_right, sum_count;
-	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done: loss, accuracy, rate */
+	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done (saved.c) */
+	cop_best best;
 	cop_parts part;          /* where samples lie in x */
 	float *placed;           /* samples as they come, where they lie otherwise in x; else NULL */
 } cop_loop;
@@ -46,13 +60,23 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train);
 cop_status cop__loop_rebuild(cop_loop *l); /* a trainer of the model as it is now */
 void cop__loop_tear_down(cop_loop *l);
 
+/* ---- best.c ---- */
+cop_status cop__best_begin(cop_loop *l);
+cop_status cop__best_judge(cop_loop *l, cop_judged *j, int32_t epoch); /* scores the model after that epoch, from 1 */
+void cop__best_forget(cop_loop *l); /* the network has changed: its next epoch counts as better than those before */
+bool cop__best_is_earlier(const cop_loop *l); /* is the result that of an epoch before the last? */
+cop_status cop__best_take(cop_loop *l);       /* its weights into the model */
+static inline float cop__score_of(const cop_judged *j) { return j->accuracy >= 0 ? j->accuracy : -j->mse; }
+
 /* ---- saved.c ---- */
 cop_status cop__loop_look(cop_loop *l); /* before any work: is the checkpoint's place free, or ours? Goes on from there if it should */
 cop_status cop__loop_save(cop_loop *l);
-void cop__loop_note_epoch(cop_loop *l, float accuracy);
+cop_status cop__loop_save_in_time(cop_loop *l); /* within an epoch, where the last time is long ago */
+void cop__loop_note_epoch(cop_loop *l, const cop_judged *j);
 
 /* ---- told.c ---- */
-void cop__loop_report(cop_loop *l, float accuracy, bool force);
+double cop__loop_seconds(const cop_loop *l);
+void cop__loop_report(cop_loop *l, const cop_judged *j); /* j NULL: within an epoch, now and then */
 cop_status cop__loop_diverged(const cop_loop *l, float loss);
 
 #endif

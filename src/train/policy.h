@@ -17,6 +17,7 @@ typedef struct cop_progress { /* how far training is */
 	int64_t step, steps;      /* done, and in all */
 	int32_t epoch, epochs;    /* from 0 */
 	float loss, accuracy;     /* after: of the step. epoch: of the epoch; accuracy of the valid set, -1 without one */
+	float mse;                /* epoch: of the valid set without classes; else -1 */
 } cop_progress;
 
 /* Any of the functions may be NULL. *v is COP_GO_ON when they are called. */
@@ -28,7 +29,7 @@ typedef struct cop_policy {
 	cop_status (*after)(void *ud, const cop_progress *p, cop_verdict *v); /* after the step's updates */
 	cop_status (*epoch)(void *ud, const cop_progress *p, cop_verdict *v);
 	cop_status (*rebuild)(void *ud, cop_graph *model);         /* after REBUILD: the model with its weights and the states of updates; change it in place */
-	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model); /* at the end: the model has the weights of the last step */
+	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model); /* at the end: the model has the weights of the last step; the result is what this makes of it */
 } cop_policy;
 
 /* A row of policy.def: a policy that is asked for by name, as "ema:decay=0.999". ud lies in mem. */

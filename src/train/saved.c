@@ -4,6 +4,8 @@
  * is stopped anywhere and resumed from its checkpoint ends with the same bits. The checkpoint of a run that is done holds its result;
  * whoever called removes it when that is safe elsewhere.
  *
+ * A line for each epoch that is done: loss, accuracy, mse, rate and seconds by their bits, and the best epoch so far.
+ *
  * It is the training graph, with all of its states. Where the structure of the network changed on the way it is the network itself, with what the
  * rule of updates keeps.
  */
@@ -31,38 +33,62 @@ static double of_bits(int64_t b)
 cop_status cop__loop_save(cop_loop *l)
 {
 	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished}, {.name = "rebuilt", .i = l->rebuilt}, {.name = "loss", .i = bits_of(l->sum_loss)}, {.name = "right", .i = l->sum_right},
-		{.name = "count", .i = l->sum_count}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len}};
+		{.name = "count", .i = l->sum_count}, {.name = "seconds", .i = bits_of(cop__loop_seconds(l))}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len},
+		{.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = bits_of((double)l->best.score)}, {.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}};
 
 	if (!l->a->checkpoint) return COP_OK;
 	COP_TRY(l->epochs.status);
+	l->saved = cop__seconds();
 	if (l->rebuilt) COP_TRY(cop__trainer_carry(l->t, l->model));
 	const cop_graph *g = l->rebuilt ? l->model : cop__trainer_hold(l->t);
 	return g ? cop__checkpoint_write(l->a->checkpoint, g, l->run.data, n, LEN(n)) : COP_NOMEM;
 }
 
+cop_status cop__loop_save_in_time(cop_loop *l)
+{
+	const float every = l->a->checkpoint_every > 0 ? l->a->checkpoint_every : 600;
+	return cop__seconds() - l->saved < (double)every ? COP_OK : cop__loop_save(l);
+}
+
 /* Tells of the epochs that an earlier process has done, as it did. */
 static void tell_again(cop_loop *l)
 {
-	long long loss, accuracy, lr;
-	int used = 0;
+	long long loss, accuracy, mse, lr, seconds;
+	int used = 0, best;
 	int32_t n = 0;
 
-	for (const char *p = l->epochs.len ? l->epochs.data : ""; sscanf(p, "%lld %lld %lld\n%n", &loss, &accuracy, &lr, &used) == 3; p += used) {
-		cop_epoch e = {.epoch = ++n, .epochs = l->a->epochs, .done = 1, .loss = (float)of_bits(loss), .accuracy = (float)of_bits(accuracy), .lr = (float)of_bits(lr), .stage = l->stage};
+	for (const char *p = l->epochs.len ? l->epochs.data : ""; sscanf(p, "%lld %lld %lld %lld %lld %d\n%n", &loss, &accuracy, &mse, &lr, &seconds, &best, &used) == 6; p += used) {
+		cop_epoch e = {.epoch = ++n, .epochs = l->a->epochs, .done = 1, .loss = (float)of_bits(loss), .accuracy = (float)of_bits(accuracy), .mse = (float)of_bits(mse),
+			.lr = (float)of_bits(lr), .seconds = of_bits(seconds), .best = best, .stage = l->stage};
 		if (l->a->progress) l->a->progress(l->a->ud, &e);
 	}
+}
+
+/* Is the model the result of this checkpoint? */
+static cop_status is_result(bool *is, const cop_loop *l, const cop_graph *from, const cop_number *best)
+{
+	cop_graph *kept;
+
+	*is = !best->size && cop__same_weights(l->model, from);
+	if (!best->size) return COP_OK;
+	COP_TRY(cop__model_read(&kept, l->cx, l->a->checkpoint, best->text, best->size, NULL, 0, NULL));
+	*is = cop__same_weights(l->model, kept);
+	cop_graph_free(kept);
+	return COP_OK;
 }
 
 /* A result that was written over its own input is known by its weights; any other network is another run's. */
 static cop_status same_network(const cop_loop *l)
 {
-	cop_number n[] = {{.name = "step"}, {.name = "finished"}};
+	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "best"}};
 	cop_graph *from;
-	bool there, other;
+	bool there, other, is;
 
 	COP_TRY(cop__checkpoint_load(&from, l->cx, l->a->checkpoint, n, LEN(n)));
-	bool done = (n[1].i || n[0].i == cop__loop_steps(l)) && cop__same_weights(l->model, from);
+	cop_status st = is_result(&is, l, from, &n[2]);
 	cop_graph_free(from);
+	if (st) return st;
+	bool done = (n[1].i || n[0].i == cop__loop_steps(l)) && is;
 	return done ? COP_OK : cop__checkpoint_find(&there, &other, l->cx, l->a->checkpoint, l->run.data, NULL);
 }
 
@@ -85,7 +111,7 @@ static cop_status changed_network(cop_loop *l)
 
 static cop_status resume(cop_loop *l, bool other)
 {
-	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "right"}, {.name = "count"}, {.name = "epochs"}};
+	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "right"}, {.name = "count"}, {.name = "epochs"}, {.name = "seconds"}, {.name = "best_epoch"}, {.name = "best_score"}, {.name = "best"}};
 	const char *path = l->a->checkpoint;
 
 	if (other) COP_TRY(same_network(l));
@@ -99,7 +125,12 @@ static cop_status resume(cop_loop *l, bool other)
 	l->sum_right = n[3].i;
 	l->sum_count = n[4].i;
 	cop__text_bytes(&l->epochs, n[5].text ? n[5].text : "", n[5].size);
+	l->earlier = of_bits(n[6].i);
+	l->best.epoch = (int32_t)n[7].i;
+	l->best.score = (float)of_bits(n[8].i);
+	cop__text_bytes(&l->best.file, n[9].text ? n[9].text : "", n[9].size);
 	COP_TRY(l->epochs.status);
+	COP_TRY(l->best.file.status);
 	if (l->step < 0 || l->step > cop__loop_steps(l)) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);
 	if (!l->rebuilt) COP_TRY(cop__trainer_push(l->t));
 	tell_again(l);
@@ -115,13 +146,17 @@ cop_status cop__loop_look(cop_loop *l)
 	cop__text_add(&l->run, "stage\t%s\n", l->stage);
 	cop__identity_args(&l->run, a);
 	COP_TRY(cop__identity_data(&l->run, "data", l->train));
+	if (a->policies || l->best.keep) COP_TRY(cop__identity_data(&l->run, "validation data", l->valid)); /* it decides when to stop, or what is kept */
 	COP_TRY(cop__identity_graph(&l->run, "network", l->model));
 	COP_TRY(cop__checkpoint_find(&there, &other, l->cx, a->checkpoint, l->run.data, a->resume ? "network" : NULL));
 	return there && a->resume ? resume(l, other) : COP_OK;
 }
 
-void cop__loop_note_epoch(cop_loop *l, float accuracy)
+void cop__loop_note_epoch(cop_loop *l, const cop_judged *j)
 {
-	cop__text_add(&l->epochs, "%lld %lld %lld\n", (long long)bits_of(l->sum_loss / (double)l->per_epoch), (long long)bits_of((double)accuracy),
-		(long long)bits_of((double)cop__trainer_rate(l->t)));
+	int64_t steps = (l->step - 1) % l->per_epoch + 1; /* fewer, where a policy has ended it */
+	const double of[] = {l->sum_loss / (double)steps, (double)j->accuracy, (double)j->mse, (double)cop__trainer_rate(l->t), cop__loop_seconds(l)};
+
+	for (int i = 0; i < LEN(of); i++) cop__text_add(&l->epochs, "%lld ", (long long)bits_of(of[i]));
+	cop__text_add(&l->epochs, "%d\n", l->best.epoch);
 }

@@ -6,19 +6,21 @@
 
 #include <math.h>
 
-void cop__loop_report(cop_loop *l, float accuracy, bool force)
+double cop__loop_seconds(const cop_loop *l) { return l->earlier + cop__seconds() - l->began; }
+
+void cop__loop_report(cop_loop *l, const cop_judged *j)
 {
 	double t = cop__seconds();
 	int64_t steps = cop__loop_steps(l);
 
-	if (!l->a->progress || (!force && t - l->reported < 0.1)) return;
+	if (!l->a->progress || (!j && t - l->reported < 0.1)) return;
 	l->reported = t;
 	int32_t epoch = (int32_t)((l->step - 1) / l->per_epoch);
 	double seconds = t - l->began, rate = seconds > 0 ? (double)l->images / seconds : 0;
-	cop_epoch e = {.epoch = epoch + 1, .epochs = l->a->epochs, .done = (float)(l->step - epoch * l->per_epoch) / (float)l->per_epoch,
-		.loss = (float)(l->sum_loss / (double)COP_MAX(1, l->step - epoch * l->per_epoch)), .accuracy = accuracy, .lr = cop__trainer_rate(l->t),
-		.images_per_second = l->trained > 0 ? (double)l->images / l->trained : rate, .seconds = seconds,
-		.seconds_left = rate > 0 ? (double)(steps - l->step) * l->a->batch / rate : 0, .stage = l->stage};
+	cop_epoch e = {.epoch = epoch + 1, .epochs = l->a->epochs, .done = j ? 1 : (float)(l->step - epoch * l->per_epoch) / (float)l->per_epoch,
+		.loss = (float)(l->sum_loss / (double)COP_MAX(1, l->step - epoch * l->per_epoch)), .accuracy = j ? j->accuracy : -1, .mse = j ? j->mse : -1,
+		.best = l->best.epoch, .lr = cop__trainer_rate(l->t), .images_per_second = l->trained > 0 ? (double)l->images / l->trained : rate,
+		.seconds = l->earlier + seconds, .seconds_left = rate > 0 ? (double)(steps - l->step) * l->a->batch / rate : 0, .stage = l->stage};
 	l->a->progress(l->a->ud, &e);
 }
 

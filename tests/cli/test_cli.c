@@ -168,7 +168,8 @@ static void works(void **state)
 		result r = run(good[i].line);
 		bool made = !strstr(good[i].line, "report|small.cop") || !access("small.cop", F_OK); /* by a recipe */
 		if (left_out(&r) || !made) continue;
-		if (r.code || !strstr(r.out, good[i].says) || *r.err)
+		bool tells = !strncmp(good[i].line, "train|", 6); /* its settings, on stderr */
+		if (r.code || !strstr(r.out, good[i].says) || (*r.err && !tells))
 			fail_msg("%s: exit %d; %s%s", good[i].line, r.code, r.out, r.err);
 		if (good[i].file) assert_int_equal(access(good[i].file, F_OK), 0);
 		no_parts(good[i].line);

@@ -226,11 +226,34 @@ static void fields_are_documented(void **state)
 			else if (!strncmp(row[k].when, "always", 6) && !strchr(row[k].field, '.')) fail_msg("%s does not print '%s'", lines[i], row[k].field);
 		}
 	}
-	static const char *const rare[] = {"fast_ram_bytes", "times", "mse", "mae", "r2", "sqnr_db", "instructions", "_bytes", "code", "before.", "after.", "history"};
+	static const char *const rare[] = {"fast_ram_bytes", "times", "mse", "mae", "r2", "sqnr_db", "instructions", "_bytes", "code", "before.", "after.", "history", "log"};
 	for (int k = 0; k < rows; k++) { /* what no line printed needs a board, a regression or a recipe */
 		bool is_rare = false;
 		for (size_t r = 0; r < sizeof rare / sizeof *rare; r++) is_rare |= strstr(row[k].field, rare[r]) != NULL;
-		if (!seen[k] && !is_rare && strcmp(row[k].verb, "compress")) fail_msg("no line prints '%s' of %s", row[k].field, row[k].verb);
+		if (!seen[k] && !is_rare && strcmp(row[k].verb, "compress") && strcmp(row[k].verb, "epoch")) fail_msg("no line prints '%s' of %s", row[k].field, row[k].verb);
+	}
+}
+
+/* Each on a line of its own, flushed when its epoch ends; with the fields of the page's rows "epoch". */
+static void epochs_are_objects(void **state)
+{
+	char *save;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof logged / sizeof *logged; i++) {
+		int code = run(logged[i].line), n = 0;
+		if (left_out(code)) continue;
+		if (code) fail_msg("%s: exit %d; %s", logged[i].line, code, err);
+		for (char *p = strtok_r(out, "\n", &save); p; p = strtok_r(NULL, "\n", &save), n++) {
+			json *j = parse(p);
+			assert_false(j->bad);
+			assert_int_equal(has(j, "version"), n == logged[i].epochs);
+			for (int k = 0; n < logged[i].epochs && k < j->n; k++)
+				if (!documented("epoch", j->key[k])) fail_msg("%s prints '%s' of an epoch, which docs/json.md does not name", logged[i].line, j->key[k]);
+			for (int k = 0; n < logged[i].epochs && k < rows; k++)
+				if (!strcmp(row[k].verb, "epoch") && !strncmp(row[k].when, "always", 6) && !has(j, row[k].field)) fail_msg("%s does not print '%s' of an epoch", logged[i].line, row[k].field);
+		}
+		assert_int_equal(n, logged[i].epochs + 1);
 	}
 }
 
@@ -366,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(fields_are_documented),
+	        cmocka_unit_test(epochs_are_objects),
 	        cmocka_unit_test(failures_are_objects),
 	        cmocka_unit_test(names_are_utf8),
 	        cmocka_unit_test(training_says_its_settings),

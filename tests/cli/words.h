@@ -44,6 +44,14 @@ static const char *const lines[] = {
         "targets|--json",
 };
 
+/* With --log an object for each epoch goes before that of the verb: this many. */
+static const struct { const char *line; int epochs; } logged[] = {
+        {"train|mlp-784x32x10|--data|synth-digits|--limit|300|--epochs|3|-o|other.cop|--log|other.csv|--json", 3},
+        {"train|mlp-784x32x10|--data|synth-digits|--limit|300|--epochs|3|-o|other.cop|--log|other.csv|--json|--quiet", 3},
+        {"train|mlp-1x8x1|--data|line.csv|--epochs|2|-o|other.cop|--log|other.csv|--json", 2},
+        {"compress|net.cop|--recipe|once.yaml|--data|synth-digits|--limit|300|-o|small.cop|--log|small.csv|--json", 1},
+};
+
 static const struct {
 	const char *line;
 	int code;

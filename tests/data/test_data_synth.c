@@ -5,6 +5,7 @@
  */
 #include "data/make.h"
 
+#include <math.h>
 #include <time.h>
 
 static cop_ctx *cx;
@@ -59,6 +60,29 @@ static void test_order(void **state)
 	cop_data_free(all), cop_data_free(valid), cop_data_free(train), cop_data_free(test);
 }
 
+/* Another part held out: the last samples of the training part, and those alone are not trained with. */
+static void test_fraction(void **state)
+{
+	static const struct { float valid; int32_t count; } row[] = {{0.1f, 6000}, {0.25f, 15000}, {0.00001f, 1}, {0.99999994f, 59999}, {1.0f / 12, 5000}};
+	float x[784], y[784];
+	int32_t a, b;
+
+	(void)state;
+	cop_dataset *all = open("train+valid", 0), *d[2];
+	for (int i = 0; i < LEN(row); i++) {
+		for (int k = 0; k < 2; k++) assert_int_equal(cop_data_open_as(&d[k], cx, "synth-digits", &(cop_data_args){.split = k ? "valid" : "train", .valid = row[i].valid}), COP_OK);
+		assert_int_equal(d[1]->count, row[i].count);
+		assert_int_equal(d[0]->count, 60000 - row[i].count);
+		assert_int_equal(d[1]->get(d[1]->ud, 0, x, &a), COP_OK);
+		assert_int_equal(all->get(all->ud, d[0]->count, y, &b), COP_OK);
+		assert_memory_equal(x, y, sizeof x);
+		cop_data_free(d[0]), cop_data_free(d[1]);
+	}
+	static const float wrong[] = {-0.1f, 1, 2, NAN};
+	for (int i = 0; i < LEN(wrong); i++) assert_int_equal(cop_data_open_as(&d[0], cx, "synth-digits", &(cop_data_args){.split = "valid", .valid = wrong[i]}), COP_ARG);
+	cop_data_free(all);
+}
+
 static void test_hardness(void **state)
 {
 	(void)state;
@@ -102,7 +126,7 @@ static void test_hardness(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_golden), cmocka_unit_test(test_order), cmocka_unit_test(test_hardness)};
+	        cmocka_unit_test(test_golden), cmocka_unit_test(test_order), cmocka_unit_test(test_fraction), cmocka_unit_test(test_hardness)};
 	cop_ctx_new(&cx, NULL);
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	cop_ctx_free(cx);

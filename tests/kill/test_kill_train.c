@@ -12,6 +12,9 @@ static const walk rows[] = {
 	{TRAIN "|-o|out.cop", "out.cop", NULL, "--resume", "kill fail", false, false, NULL},
 	{AGAIN "|-o|out.cop", "out.cop", "old.cop", "--resume", "kill fail", false, false, NULL}, /* the output is the input */
 	{TRAIN "|--augment|normalise,shift=1|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, NULL},
+	{TRAIN "|--log|run.csv|-o|out.cop", "out.cop", "old.cop", "--resume", "kill fail full short", false, false, "run.csv"},
+	{TRAIN "|--batch|16|--checkpoint-every|0.000001s|--lr|1|--keep|best|--log|run.csv|-o|out.cop", "out.cop", "old.cop", "--resume", "kill signal", false, false, "run.csv"}, /* a checkpoint after each step */
+	{AGAIN "|--lr|10|--stop-after|1|--log|run.csv|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, "run.csv"}, /* the first epoch is the best: the result is not the last weights */
 };
 
 static void at_every_call(void **state)
@@ -45,6 +48,8 @@ static void other_runs(void **state)
 		{TRAIN "|--schedule|constant|-o|out.cop|--resume", "made with schedule cosine"},
 		{TRAIN "|--augment|shift=2|-o|out.cop|--resume", "made with augment shift=1"},
 		{TRAIN "|--smooth|0.1|-o|out.cop|--resume", "made with smooth 0"},
+		{TRAIN "|--keep|best|-o|out.cop|--resume", "made with kept epoch the last, this run has the best"},
+		{TRAIN "|--stop-after|3|-o|out.cop|--resume", "made with policies none, this run has early:patience=3"},
 		{"train|mlp-784x8x10|--data|synth-digits|--limit|60|--epochs|3|-o|out.cop|--resume", "made with epochs 2, this run has 3"},
 		{"train|mlp-784x8x10|--data|synth-digits|--limit|61|--epochs|2|-o|out.cop|--resume", "made with data 60 samples"},
 		{"train|mlp-784x8x10|--data|../other.npy|--limit|60|--epochs|2|-o|out.cop|--resume", ""},

@@ -34,7 +34,7 @@ typedef struct walk {
 	const char *hows;   /* "kill fail full short eintr signal" */
 	bool varies;        /* the new output holds times: it must be whole, by its end */
 	bool folder;        /* what could not be removed, or was left by a kill, goes with the next run */
-	const char *history;/* a file in work that must tell of as many stages and epochs as that of a run left alone */
+	const char *history;/* a file in work that must tell of as many stages and epochs as that of a run left alone; a training log (.csv): the same but for seconds */
 } walk;
 
 static char walk_home[64];
@@ -181,6 +181,22 @@ static inline uint64_t walk_state(const walk *w)
 	return strstr(text, "\"layers\"") || strstr(text, "</html>") ? 4 : h;
 }
 
+/* A hash of a training log without its last column; 0: it is not there; -1: it does not consist of whole lines. */
+static inline int walk_log(const char *text)
+{
+	uint32_t h = 5381;
+
+	if (!*text) return 0;
+	if (strncmp(text, "stage,epoch,", 12) || text[strlen(text) - 1] != '\n') return -1;
+	for (const char *p = text, *end; *p; p = end + 1) {
+		end = strchr(p, '\n');
+		const char *last = end;
+		while (last > p && *last != ',') last--;
+		for (; p < last; p++) h = h * 33 + (unsigned char)*p;
+	}
+	return (int)(h >> 1 | 1);
+}
+
 static inline int walk_counts(const walk *w)
 {
 	static char text[1 << 20];
@@ -190,6 +206,7 @@ static inline int walk_counts(const walk *w)
 	if (!w->history) return 0;
 	snprintf(path, sizeof path, "work/%s", w->history);
 	walk_text(text, sizeof text, path);
+	if (strstr(w->history, ".csv")) return walk_log(text);
 	for (const char *p = text; (p = strstr(p, "\"kept\":")); p++) n += 1000;
 	for (const char *p = text; (p = strstr(p, "\"epoch\":")); p++) n++;
 	return n;
@@ -221,6 +238,7 @@ static inline void walk_after(const walk *w, const char *how, int at, int code, 
 	bool killed = code == 128 + 9, asked = code == 9 || code == 128 + 15, failed = !strcmp(how, "fail") || !strcmp(how, "full");
 
 	walk_text(text, sizeof text, "err");
+	if (walk_counts(w) == -1) fail_msg("%s, %s at %d: %s has a line that is not whole", w->line, how, at, w->history);
 	if (is != old && is != new) fail_msg("%s, %s at %d: the output is %s; %s", w->line, how, at, is ? "neither the old nor the new one" : "gone", text);
 	if (code && !killed && !(asked && !strcmp(how, "signal")) && !(failed && code == 7)) fail_msg("%s, %s at %d: exit %d; %s", w->line, how, at, code, text);
 	if (killed != !strcmp(how, "kill")) fail_msg("%s, %s at %d: exit %d; %s", w->line, how, at, code, text);

@@ -288,7 +288,7 @@ static const char *report(cop_ctx *cx, const char *json, const char *check)
 	cop_graph *g = net(cx);
 
 	snprintf(path, sizeof path, "%s/page.html", folder);
-	OK(cx, cop_report_html(path, g, json, json ? strlen(json) : 0, check, check ? strlen(check) : 0));
+	OK(cx, cop_report_html(path, g, &(cop_report_args){.history = json, .history_size = json ? strlen(json) : 0, .check = check, .check_size = check ? strlen(check) : 0}));
 	assert_int_equal(*cop_error_text(cx), 0);
 	cop_graph_free(g);
 	return read_text(path);
@@ -364,12 +364,12 @@ static void refused(void **state)
 	if (!has_part("jansson")) skip();
 	snprintf(path, sizeof path, "%s/none.html", folder);
 	for (int i = 0; i < LEN(row); i++) {
-		assert_int_equal(cop_report_html(path, g, row[i].history, row[i].history ? strlen(row[i].history) : 0, row[i].check, row[i].check ? strlen(row[i].check) : 0), COP_FORMAT);
+		assert_int_equal(cop_report_html(path, g, &(cop_report_args){.history = row[i].history, .history_size = row[i].history ? strlen(row[i].history) : 0, .check = row[i].check, .check_size = row[i].check ? strlen(row[i].check) : 0}), COP_FORMAT);
 		has(cop_error_text(*state), row[i].says);
 		cop_error_clear(*state);
 		assert_int_equal(access(path, F_OK), -1);
 	}
-	assert_int_equal(cop_report_html("nowhere/x.html", g, NULL, 0, NULL, 0), COP_IO);
+	assert_int_equal(cop_report_html("nowhere/x.html", g, NULL), COP_IO);
 	cop_error_clear(*state);
 	cop_graph_free(g);
 }

@@ -74,7 +74,7 @@ static void graphs(void **state)
 	BAD(1, cop_measure(&(cop_figures){0}, g, NULL));
 	BAD(1, cop_emit_c(g, &host, &(cop_emit_args){0}, NULL, NULL));
 	BAD(1, cop_emit_c(g, NULL, &(cop_emit_args){0}, file, NULL));
-	BAD(1, cop_report_html(NULL, g, "{}", 2, NULL, 0));
+	BAD(1, cop_report_html(NULL, g, &(cop_report_args){.history = "{}", .history_size = 2}));
 	BAD(1, cop_quantize(&g, NULL, NULL));
 	BAD(0, cop_quantize(NULL, NULL, NULL));
 	BAD(1, cop_train(g, NULL, NULL, &train));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * early - ends the training when the accuracy on the validation set (without one: the loss) has not become better for a number of epochs. What it
- * has seen is a state of the training graph, so that a run that is resumed ends where it would have ended.
+ * early - ends the training when the score on the validation set (accuracy, or without classes the mean square error; without a set: the loss of
+ * the training) has not become better for a number of epochs. What it has seen is a state of the training graph, so that a run that is resumed ends where it would have ended.
  */
 #include "train/policy.h"
 
@@ -11,7 +11,7 @@ enum { BEST, SINCE, BEGUN, SEEN };
 
 static const cop_option table[] = {
 	COP_OPT_WHOLE(options, patience, 1, 1000000, "5", "epochs without a better one"),
-	COP_OPT_REAL(options, least, 0, 1e30, "0", "by how much an epoch has to be better: points of accuracy, 0 to 1, or loss"),
+	COP_OPT_REAL(options, least, 0, 1e30, "0", "by how much an epoch has to be better: accuracy, 0 to 1, or error"),
 	COP_OPT_END,
 };
 
@@ -25,7 +25,7 @@ static cop_status build(void *ud, cop_build *b)
 static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 {
 	early *e = ud;
-	float score = p->accuracy >= 0 ? p->accuracy : -p->loss;
+	float score = p->accuracy >= 0 ? p->accuracy : p->mse >= 0 ? -p->mse : -p->loss;
 	cop_tensor t;
 
 	COP_TRY(cop__trainer_tensor(p->t, e->seen, &t));
