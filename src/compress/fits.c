@@ -66,9 +66,10 @@ static cop_status in_order(const cop_graph *g, const cop_recipe *r)
 	for (int32_t i = 0; i < r->n_stage; i++) {
 		const cop_stage *s = &r->stage[i];
 		uint32_t next = after(has, s);
-		for (int b = 0; b < COP_N_HAS; b++) {
-			if (s->row->never & has & 1u << b) return senseless(g, s, b, true, at[b]);
-			if (s->row->needs & ~has & 1u << b) return senseless(g, s, b, false, at[b]);
+		for (int b = 0; b < 2 * COP_N_HAS; b++) { /* what is in the way is said before what is missing */
+			bool never = b < COP_N_HAS;
+			uint32_t bit = 1u << b % COP_N_HAS;
+			if (never ? s->row->never & has & bit : s->row->needs & ~has & bit) return senseless(g, s, b % COP_N_HAS, never, at[b % COP_N_HAS]);
 		}
 		for (int b = 0; b < COP_N_HAS; b++)
 			if ((has ^ next) & 1u << b) at[b] = s;
