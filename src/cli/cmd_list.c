@@ -48,7 +48,7 @@ static void put_row(cli *c, const cop_method *m, const char *table, int i)
 	cli_put_text(c, "name", m->name);
 	cli_put_text(c, "summary", m->summary);
 	cli_put_text(c, "source", m->source ? m->source : "");
-	cli_out(c, m->source ? "%-16s %s (%s)\n" : "%-16s %s\n", m->name, m->summary, m->source);
+	cli_out(c, m->source ? "%-22s %s (%s)\n" : "%-22s %s\n", m->name, m->summary, m->source);
 	cli_put_list(c, "options");
 	for (int k = 0; cop_table_option(&o, table, i, k); k++) {
 		put_option(c, &o);
@@ -71,13 +71,14 @@ static void say_common(cli *c)
 	}
 }
 
-static cop_status list(cli *c, int argc, char **argv, const char *table, const char *doc)
+/* key: of the list in JSON. */
+static cop_status list(cli *c, int argc, char **argv, const char *table, const char *key, const char *doc)
 {
 	const cli_line line = {.args = "", .doc = doc};
 	cop_method m;
 
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	cli_put_list(c, table);
+	cli_put_list(c, key);
 	for (int i = 0; cop_table_row(&m, table, i); i++) put_row(c, &m, table, i);
 	cli_put_end(c);
 	if (!strcmp(table, "stages")) say_common(c);
@@ -85,7 +86,7 @@ static cop_status list(cli *c, int argc, char **argv, const char *table, const c
 }
 
 #define LIST(name, doc) \
-	cop_status cmd_##name(cli *c, int argc, char **argv) { return list(c, argc, argv, #name, doc); }
+	cop_status cmd_##name(cli *c, int argc, char **argv) { return list(c, argc, argv, #name, #name, doc); }
 LIST(passes, "Lists the passes of `coppice apply` with their options.\vExample:\n  coppice passes\n  coppice apply net.cop \"batch:n=8 fuse\" -o out.cop")
 LIST(stages, "Lists the stages of recipes with their options, and what these take.\vExample:\n  coppice stages\n  coppice compress net.cop --recipe my.yaml --data mnist -o small.cop")
 LIST(scores, "Lists the scores by which pruning decides what goes: the word behind `by` in a recipe.\vExample:\n  coppice scores")
@@ -94,3 +95,7 @@ LIST(updates, "Lists the rules by which training updates weights, for --update a
 LIST(policies, "Lists what can act while a network is trained.\vExample:\n  coppice policies")
 LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\vExample:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
 LIST(targets, "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n  coppice emit small.cop --target cortex-m4 -o out/")
+cop_status cmd_zoo(cli *c, int argc, char **argv)
+{
+	return list(c, argc, argv, "zoo", "models", "Lists the networks that can be built by name.\vExample:\n  coppice zoo\n  coppice inspect mobilenet-v2-0.35@96");
+}

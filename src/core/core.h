@@ -103,15 +103,7 @@ const char *cop__float_print(char out[COP_FLOAT_TEXT], float v);                
 void cop__name_put(cop_text *t, const char *name);
 int cop__name_get(char *out, const char *s, int len);
 
-/* ---- "key=value" options: the words of passes, schedules, policies ---- */
-/* One item of "name:key=val,key=val" or "key=val key=val"; the text is borrowed. */
-typedef struct cop_args { cop_ctx *cx; const char *what; const char *text; size_t len; } cop_args;
-/* Fails on a key that is not in `known` ("ratio by keep"), naming it and what is known. */
-cop_status cop__args_check(const cop_args *a, const char *known);
-bool cop__args_has(const cop_args *a, const char *key);
-cop_status cop__args_f(const cop_args *a, const char *key, float lo, float hi, float *v);     /* leaves v when absent */
-cop_status cop__args_i(const cop_args *a, const char *key, int32_t lo, int32_t hi, int32_t *v);
-cop_status cop__args_s(const cop_args *a, const char *key, char *v, size_t size);
+/* ---- names ---- */
 bool cop__match(const char *pattern, const char *name); /* '*' matches any run, '|' separates alternatives */
 
 /* "; did you mean 'lenet-5'?", or "" where no known word is near; it ends a sentence. */

@@ -14,16 +14,20 @@
 const cop_zoo_row cop__zoo_rows[] = {
 #define SAMPLE(h, w, c, classes) h, w, c, classes
 #define TRAIN(...) {__VA_ARGS__}
-#define NETWORK(name, stem, rest, summary, source, build, sample, train) {name, stem, rest, summary " (" source ")", cop__zoo_##build, sample, train},
-#define OTHERS(train) {"", "", OPEN, NULL, NULL, 0, 0, 0, 0, train},
+#define NETWORK(name, stem, rest, summary, source, build, sample, train) {{name, summary, source, NULL, 0}, stem, rest, cop__zoo_##build, sample, train},
+#define OTHERS(train) {COP_ROW("", ""), "", OPEN, NULL, 0, 0, 0, 0, train},
 #include "zoo/zoo.def"
 };
 
+static const cop_row *row_at(int i) { return i >= 0 && i < LEN(cop__zoo_rows) && cop__zoo_rows[i].build ? &cop__zoo_rows[i].row : NULL; }
+const cop_table cop__zoo = {"zoo", "network", "networks by name", row_at};
+
 const char *cop_zoo_name(int i, const char **summary)
 {
-	if (i < 0 || i >= LEN(cop__zoo_rows) || !cop__zoo_rows[i].build) return NULL;
-	if (summary) *summary = cop__zoo_rows[i].summary;
-	return cop__zoo_rows[i].name;
+	const cop_row *r = row_at(i);
+
+	if (r && summary) *summary = r->summary;
+	return r ? r->name : NULL;
 }
 
 const cop_zoo_row *cop__zoo_find(const char *name)

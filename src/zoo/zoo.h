@@ -10,6 +10,7 @@
 #ifndef COP_ZOO_H
 #define COP_ZOO_H
 
+#include "core/options.h"
 #include "op/op.h"
 
 typedef struct cop_zoo {
@@ -26,9 +27,9 @@ typedef struct cop_zoo {
 
 /* A row of zoo.def. The last one has no builder; it is that of every name that no other row fits. */
 typedef struct cop_zoo_row {
-	const char *name, *stem;
+	cop_row row; /* its name is that of an example */
+	const char *stem;
 	enum { EXACT = 0, SIZED = 1, OPEN = 2 } rest;
-	const char *summary;
 	cop_vid (*build)(cop_zoo *z);
 	int32_t h, w, c, classes;
 	struct { int32_t epochs, batch; float lr; const char *update, *schedule; float smooth; const char *colour, *grey; } train;

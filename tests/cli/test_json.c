@@ -181,7 +181,7 @@ static bool is_list(const char *verb)
 {
 	const char *name;
 	for (int i = 0; (name = cop_table_name(i, NULL)); i++)
-		if (!strcmp(name, verb)) return true;
+		if (!strcmp(name, verb) && strcmp(name, "zoo")) return true; /* its list has another name */
 	return false;
 }
 

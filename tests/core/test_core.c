@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * core: checksums against published vectors, options, files, the context without memory.
+ * core: checksums against published vectors, files, the context without memory.
  */
+#include "core/options.h"
 #include "help.h"
 
 #include <locale.h>
@@ -41,30 +42,6 @@ static void checksums(void **state)
 		cop__sha256_end(&s, d);
 		assert_memory_equal(d, million, 8);
 	}
-}
-
-static void options(void **state)
-{
-	(void)state;
-	cop_ctx *cx = new_ctx();
-	const char *text = "ratio=0.5,by=l1 n=3";
-	cop_args a = {cx, "prune", text, strlen(text)};
-	float ratio = 0;
-	int32_t n = 0;
-	char by[8] = "";
-
-	OK(cx, cop__args_check(&a, "ratio:f by:s n:i"));
-	OK(cx, cop__args_f(&a, "ratio", 0, 1, &ratio));
-	OK(cx, cop__args_i(&a, "n", 0, 10, &n));
-	OK(cx, cop__args_s(&a, "by", by, sizeof by));
-	assert_true(ratio == 0.5f && n == 3 && !strcmp(by, "l1"));
-	assert_int_equal(cop__args_check(&a, "ratio by"), COP_ARG);
-	assert_string_equal(cop_error_text(cx), "prune: unknown option 'n'; it takes: ratio by");
-	cop_error_clear(cx);
-	assert_int_equal(cop__args_i(&a, "n", 4, 10, &n), COP_ARG);
-	assert_string_equal(cop_error_text(cx), "prune: 'n=3' must be a whole number from 4 to 10");
-	assert_true(cop__match("conv*|fc", "conv1.w") && cop__match("conv*|fc", "fc") && !cop__match("conv*|fc", "fc1"));
-	cop_ctx_free(cx);
 }
 
 static void whole_files(void **state)
@@ -132,10 +109,13 @@ static void numbers_in_any_locale(void **state)
 	assert_string_equal(sum, "2.50 7");
 	assert_true(cop__real_parse("1.5,", &end) == 1.5 && *end == ',');
 	cop_ctx *cx = new_ctx();
-	cop_args a = {cx, "prune", "ratio=0.5", 9};
-	float ratio = 0;
-	OK(cx, cop__args_f(&a, "ratio", 0, 1, &ratio));
-	assert_true(ratio == 0.5f);
+	struct { float ratio; } a;
+	const cop_option option[] = {{.name = "ratio", .kind = COP_REAL, .size = 4, .hi = 1, .value = "0.25"}, COP_OPT_END};
+	cop_options o = {.cx = cx, .where = "prune", .part = {{.option = option, .to = &a}}};
+	cop__options_default(option, &a);
+	assert_true(a.ratio == 0.25f);
+	OK(cx, cop__options_read(&o, "ratio=0.5", 9));
+	assert_true(a.ratio == 0.5f);
 	cop__error(cx, COP_ARG, "%g of %.1f", 0.5, 1.5);
 	assert_string_equal(cop_error_text(cx), "0.5 of 1.5");
 	cop_ctx_free(cx);
@@ -201,6 +181,6 @@ static void random_numbers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(checksums), cmocka_unit_test(options), cmocka_unit_test(whole_files), cmocka_unit_test(random_numbers), cmocka_unit_test(numbers_in_any_locale), cmocka_unit_test(text_from_elsewhere)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(checksums), cmocka_unit_test(whole_files), cmocka_unit_test(random_numbers), cmocka_unit_test(numbers_in_any_locale), cmocka_unit_test(text_from_elsewhere)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
