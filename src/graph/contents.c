@@ -49,7 +49,7 @@ void cop__contents_drop(cop_contents *c)
 
 /* ---- of values ---- */
 
-/* The contents of a value, if they are counted: a pointer that was put there by hand is borrowed. */
+/* The contents of a value, if they are counted and not borrowed. */
 static cop_contents *counted(const cop_value *x) { return x->held && x->data == x->held->bytes ? x->held : NULL; }
 
 void cop__put_contents(cop_graph *g, cop_vid v, cop_contents *c)
@@ -60,6 +60,12 @@ void cop__put_contents(cop_graph *g, cop_vid v, cop_contents *c)
 	x->held = c;
 	x->data = c ? c->bytes : NULL;
 	cop__contents_drop(old);
+}
+
+void cop__borrow(cop_graph *g, cop_vid v, const void *data)
+{
+	cop__put_contents(g, v, NULL);
+	g->value[v].data = data;
 }
 
 cop_status cop__share(cop_graph *out, cop_vid to, const cop_graph *g, cop_vid from)

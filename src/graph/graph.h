@@ -96,6 +96,8 @@ void *cop__take(cop_graph *out, cop_vid to, const cop_graph *g, cop_vid from);
 void cop__spend(cop_graph *g);
 /* Gives v the contents c, and with them the caller's reference; NULL: zeros. */
 void cop__put_contents(cop_graph *g, cop_vid v, cop_contents *c);
+/* The contents of v are someone else's, who keeps them as long as g reads them; whoever writes to v gets a copy. */
+void cop__borrow(cop_graph *g, cop_vid v, const void *data);
 void cop__drop_all(cop_graph *g); /* for cop_graph_free */
 
 /* ---- values that belong to a weight (`of`) and go with it: "conv1.w.mask" ---- */

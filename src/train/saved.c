@@ -41,7 +41,7 @@ cop_status cop__loop_save(cop_loop *l)
 	l->saved = cop__seconds();
 	if (l->rebuilt) COP_TRY(cop__trainer_carry(l->t, l->model));
 	const cop_graph *g = l->rebuilt ? l->model : cop__trainer_hold(l->t);
-	return g ? cop__checkpoint_write(l->a->checkpoint, g, l->run.data, n, LEN(n)) : COP_NOMEM;
+	return cop__checkpoint_write(l->a->checkpoint, g, l->run.data, n, LEN(n));
 }
 
 cop_status cop__loop_save_in_time(cop_loop *l)
@@ -116,9 +116,7 @@ static cop_status resume(cop_loop *l, bool other)
 
 	if (other) COP_TRY(same_network(l));
 	COP_TRY(changed_network(l));
-	cop_graph *g = cop__trainer_hold(l->t);
-	if (!g) return COP_NOMEM;
-	COP_TRY(cop__checkpoint_read(path, l->rebuilt ? l->model : g, n, LEN(n)));
+	COP_TRY(cop__checkpoint_read(path, l->rebuilt ? l->model : cop__trainer_hold(l->t), n, LEN(n)));
 	l->step = n[0].i;
 	l->finished = n[1].i || l->step == cop__loop_steps(l);
 	l->sum_loss = of_bits(n[2].i);
@@ -132,7 +130,7 @@ static cop_status resume(cop_loop *l, bool other)
 	COP_TRY(l->epochs.status);
 	COP_TRY(l->best.file.status);
 	if (l->step < 0 || l->step > cop__loop_steps(l)) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);
-	if (!l->rebuilt) COP_TRY(cop__trainer_push(l->t));
+	if (!l->rebuilt) cop__trainer_push(l->t);
 	tell_again(l);
 	return cop_trainer_pull(l->t, l->model);
 }

@@ -254,22 +254,33 @@ cop_status cop_trainer_pull(cop_trainer *t, cop_graph *model)
 	return g ? bake(t->host.s, t->entry[COP_PART_EXPRESS], g, model) : COP_OK;
 }
 
-cop_graph *cop__trainer_hold(cop_trainer *t)
+/* Where the session has what a step writes of value v; NULL: nothing is written there. */
+static void *written(const cop_trainer *t, cop_vid v)
 {
-	return cop_session_pull(t->host.s, t->graph[COP_PART_STEP]) ? NULL : t->graph[COP_PART_STEP];
+	const cop_value *x = &t->graph[COP_PART_STEP]->value[v];
+	const cop_var *var = x->role == COP_PARAM || x->role == COP_STATE ? cop__plan_var(t->host.plan, x->name) : NULL;
+	cop_tensor w;
+
+	return var && var->written && !cop__trainer_named(t, x->name, &w) ? w.data : NULL;
 }
 
-cop_status cop__trainer_push(cop_trainer *t)
+cop_graph *cop__trainer_hold(cop_trainer *t)
 {
-	const cop_graph *g = t->graph[COP_PART_STEP];
-	cop_tensor to;
+	cop_graph *g = t->graph[COP_PART_STEP];
 
 	for (int32_t v = 1; v <= g->n_value; v++) {
-		const cop_value *x = &g->value[v];
-		if ((x->role != COP_PARAM && x->role != COP_STATE) || !x->data) continue;
-		COP_TRY(cop__trainer_named(t, x->name, &to));
-		const cop_var *var = cop__plan_var(t->host.plan, x->name);
-		if (var && var->written) memcpy(to.data, x->data, cop_type_bytes(&x->type));
+		const void *now = written(t, (cop_vid)v);
+		if (now) cop__borrow(g, (cop_vid)v, now);
 	}
-	return COP_OK;
+	return g;
+}
+
+void cop__trainer_push(cop_trainer *t)
+{
+	const cop_graph *g = t->graph[COP_PART_STEP];
+
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		void *to = written(t, (cop_vid)v);
+		if (to && g->value[v].data && to != g->value[v].data) memcpy(to, g->value[v].data, cop_type_bytes(cop__t(g, (cop_vid)v)));
+	}
 }

@@ -22,9 +22,10 @@ float cop__trainer_loss(const cop_trainer *t);
 /* Gives the model the weights that its forms begin with, without training: as if no step had been taken. Takes the record over. */
 cop_status cop__forms_apply(cop_graph *model, cop_build *b);
 
-/* What the session holds into the training graph, for a checkpoint; and back, after one was read into the graph. */
+/* The training graph with what the session holds now, for a checkpoint: its contents are borrowed from the session, not copied, and are those
+ * of this moment until the next step. And back, after a checkpoint was read into that graph. */
 cop_graph *cop__trainer_hold(cop_trainer *t);
-cop_status cop__trainer_push(cop_trainer *t);
+void cop__trainer_push(cop_trainer *t);
 /* cop_trainer_pull, and with the weights what the rule of updates keeps for each of them: the next training goes on from there. */
 cop_status cop__trainer_carry(cop_trainer *t, cop_graph *model);
 /* Takes that away again, in place. */

@@ -101,6 +101,33 @@ static void edit_what(void **state)
 	all_given_back(cx);
 }
 
+/* Someone else's: neither shared, nor written, nor freed. */
+static void borrowed(void **state)
+{
+	cop_ctx *cx = counting();
+	cop_graph *g = encoded_net(cx), *copy;
+	float b[7] = {1, 2, 3, 4, 5, 6, 7};
+	cop_vid v = cop__find(g, "f1.b");
+	cop_tensor t;
+	(void)state;
+
+	cop__borrow(g, v, b);
+	copy = copy_of(g);
+	assert_ptr_equal(floats(g, "f1.b"), b);
+	assert_ptr_not_equal(floats(copy, "f1.b"), b);
+	assert_memory_equal(floats(copy, "f1.b"), b, sizeof b);
+	OK(cx, cop_graph_edit(g, "f1.b", &t));
+	assert_memory_equal(t.data, b, sizeof b);
+	((float *)t.data)[0] = 100;
+	assert_true(b[0] == 1 && floats(copy, "f1.b")[0] == 1); /* lint: exact */
+	cop__borrow(g, v, b);
+	OK(cx, cop_graph_apply_in_place(&g, "batch:n=1 to_infer fuse"));
+	assert_true(b[0] == 1); /* lint: exact */
+	cop_graph_free(g);
+	cop_graph_free(copy);
+	all_given_back(cx);
+}
+
 /* ---- every pass ---- */
 
 /* The bytes of all weights, one after the other. */
@@ -451,7 +478,7 @@ static void costs(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(one_is_written), cmocka_unit_test(edit_what), cmocka_unit_test(passes_leave_weights), cmocka_unit_test(in_place),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(one_is_written), cmocka_unit_test(edit_what), cmocka_unit_test(borrowed), cmocka_unit_test(passes_leave_weights), cmocka_unit_test(in_place),
 		cmocka_unit_test(plan_keeps), cmocka_unit_test(pull_and_reset), cmocka_unit_test(outline), cmocka_unit_test(costs)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
