@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_weights [NET] - how often a network's weights are in memory while something is done with it: the most bytes that the context's
- * allocator held during each job, and the same in units of the weights (resnet-18: 47 MB). Exact: nothing is timed, and the program's own
- * code and tables, about 10 MB, do not count.
+ * bench_weights [NET] - how often a network's weights are in memory while something is done with it: the most bytes
+ * that the context's allocator held during each job, and the same in units of the weights (resnet-18: 47 MB). Exact:
+ * nothing is timed, and the program's own code and tables, about 10 MB, do not count.
  */
 #include "coppice.h"
 
@@ -77,7 +77,9 @@ static cop_status job(int i, cop_graph **g, cop_ctx *cx)
 	}
 }
 
-static const char *const what[] = {"built, or read", "layers, plan and figures (coppice inspect)", "training graph, plan, session, and back", "written as .cop", "read", "to_infer, the network kept until the end", "read again", "to_infer in place (coppice apply)", "written as .cop"};
+static const char *const what[] = {"built, or read", "plan and figures (coppice inspect)",
+	"training graph, plan, session, and back", "written as .cop", "read", "to_infer, the network kept until the end",
+	"read again", "to_infer in place (coppice apply)", "written as .cop"};
 
 int main(int argc, char **argv)
 {
@@ -95,7 +97,8 @@ int main(int argc, char **argv)
 	if (!st) printf("%s: %.0f bytes of weights\n", net, weights);
 	for (int i = 0; !st && i < (int)(sizeof what / sizeof *what); i++) {
 		if (i) peak = now;
-		if (!(st = job(i, &g, cx))) printf("  %-44s %11zu bytes %5.2f times the weights\n", what[i], peak, (double)peak / weights);
+		st = job(i, &g, cx);
+		if (!st) printf("  %-44s %11zu bytes %5.2f times the weights\n", what[i], peak, (double)peak / weights);
 	}
 	if (st) fprintf(stderr, "bench_weights: %s\n", cx ? cop_error_text(cx) : cop_status_text(st));
 	remove(path);

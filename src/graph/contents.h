@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * contents.h - the bytes of constants, parameters and states. Graphs share them: a copy of a graph takes a reference to the contents
- * of each weight, and whoever wants to change a weight asks for contents of its own (cop__own), which copies them if anyone else has
- * them. A plan has references too, so that what it was built for neither goes away nor changes beneath it.
+ * contents.h - the bytes of constants, parameters and states. Graphs share them: a copy of a graph takes a reference
+ * to the contents of each weight. Whoever wants to change a weight asks for contents of its own (cop__own), which
+ * copies them if anyone else has them. A plan has references too, so that what it was built for stays as it was.
  *
  *   graph a   "conv1.w" --+
  *                         +--> contents, 2 references
@@ -26,11 +26,13 @@ typedef struct cop_contents {
 	bool twice;                 /* it has them in two values */
 } cop_contents;
 
-/* All make contents with one reference, which is the caller's; NULL: no memory. */
-cop_contents *cop__contents_new(cop_ctx *cx, size_t bytes);                 /* zeros, 64-byte aligned */
-cop_contents *cop__contents_adopt(cop_ctx *cx, void *bytes);                /* bytes of cop__alloc, which are freed with them; after a failure they are still the caller's */
-cop_contents *cop__contents_part(cop_contents *whole, void *bytes);         /* has a reference to `whole`; parts do not overlap */
-cop_contents *cop__contents_hold(cop_contents *c);                          /* one reference more; NULL is none */
-void cop__contents_drop(cop_contents *c);                                   /* one less: the last one frees them */
+/* These make contents with one reference, which is the caller's; NULL: no memory.
+ * new: zeros, 64-byte aligned. adopt: bytes of cop__alloc, which are freed with the contents; after a failure they are
+ * still the caller's. part: some bytes of `whole`, to which it has a reference; parts do not overlap. */
+cop_contents *cop__contents_new(cop_ctx *cx, size_t bytes);
+cop_contents *cop__contents_adopt(cop_ctx *cx, void *bytes);
+cop_contents *cop__contents_part(cop_contents *whole, void *bytes);
+cop_contents *cop__contents_hold(cop_contents *c); /* one reference more; NULL is none */
+void cop__contents_drop(cop_contents *c);          /* one less: the last one frees them */
 
 #endif

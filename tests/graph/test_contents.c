@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights that graphs share: nobody's change is seen by others, whatever made the copy; what nobody has any more is given back; and a copy
- * costs no second set of weights. Counted by the context's allocator, so that a figure is the same on every machine.
+ * Weights that graphs share: nobody's change is seen by others, whatever made the copy; what nobody has any more is
+ * given back; and a copy costs no second set of weights. Counted by the context's allocator, so that a figure is the
+ * same on every machine.
  */
 #include "pass/encoded.h"
 
@@ -160,8 +161,8 @@ static void overwrite(cop_graph *g)
 		if (g->value[v].data) memset(cop__own(g, (cop_vid)v), 0xa5, cop_type_bytes(cop__t(g, (cop_vid)v)));
 }
 
-/* A pass, all that it made overwritten: its input has the weights that it had. In place it makes the same; a copy of the graph that it took
- * has its weights still, and so has a plan. */
+/* A pass, all that it made overwritten: its input has the weights that it had. In place it makes the same; a copy of
+ * the graph that it took has its weights still. */
 static void one_pass(cop_ctx *cx, const cop_graph *g, const char *want, const char *spec, const char *what)
 {
 	cop_graph *made = copy_of(g), *given = copy_of(g), *other = copy_of(g);
@@ -478,7 +479,8 @@ static void costs(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(one_is_written), cmocka_unit_test(edit_what), cmocka_unit_test(borrowed), cmocka_unit_test(passes_leave_weights), cmocka_unit_test(in_place),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(one_is_written), cmocka_unit_test(edit_what),
+		cmocka_unit_test(borrowed), cmocka_unit_test(passes_leave_weights), cmocka_unit_test(in_place),
 		cmocka_unit_test(plan_keeps), cmocka_unit_test(pull_and_reset), cmocka_unit_test(outline), cmocka_unit_test(costs)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

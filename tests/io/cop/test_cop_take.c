@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A .cop file that is read from a path: its weights stay in the bytes that were read, where the file has them as they are. They are the same
- * as when they are copied, lie at multiples of 64 bytes with 64 more to read behind them, and damage is found as before.
+ * A .cop file that is read from a path: its weights stay in the bytes that were read, where the file has them as they
+ * are. They are the same as when they are copied, lie at multiples of 64 bytes with 64 more to read behind them, and
+ * damage is found as before.
  */
 #include "help.h"
 #include "enc/enc.h"
