@@ -21,6 +21,8 @@ programs() {
 	go "$1/05_emit_c" "$1/out" "$1/net.cop" cortex-m4
 	go "$1/06_own_data"
 	go "$1/07_graph_from_text"
+	go "$1/09_two_clients"
+	says "accuracy on samples that no client has"
 }
 
 go cmake --install "$build" --prefix "$usr"
