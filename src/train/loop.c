@@ -189,7 +189,7 @@ static cop_status all_policies(cop_loop *l)
 	int named;
 
 	if (!all) return COP_NOMEM;
-	memcpy(all, l->policy, sizeof *all * (size_t)l->n_policy);
+	if (l->n_policy) memcpy(all, l->policy, sizeof *all * (size_t)l->n_policy);
 	COP_TRY(cop__policies_read(all + l->n_policy, &named, MOST_POLICIES, &l->mem, l->a->policies));
 	l->policy = all;
 	l->n_policy += named;

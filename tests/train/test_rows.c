@@ -114,7 +114,7 @@ static double loss_by_hand(const char *name, const float *y, const void *target)
 
 	for (int r = 0; r < BATCH; r++, y += OUT, t += OUT) {
 		float soft[OUT], cool[OUT];
-		for (int j = 0; j < OUT; j++) soft[j] = t[j] / 4, cool[j] = y[j] / 4;
+		for (int j = 0; j < OUT && !strcmp(name, "distill"); j++) soft[j] = t[j] / 4, cool[j] = y[j] / 4;
 		for (int j = 0; j < OUT; j++) {
 			double p = (double)y[j] - log_sum(y);
 			if (!strcmp(name, "xent")) sum -= j == label[r] ? p / BATCH : 0;
