@@ -142,6 +142,18 @@ static void senseless(void **state)
 		OK(*state, known_compress(&g, good[i], d, d, d, &known_args, NULL));
 		cop_graph_free(g);
 	}
+	/* a product of two values has no form in integers */
+	cop_graph *product;
+	cop_type square = cop__type(COP_F32, 2, DIMS(4, 4)), in = cop__type(COP_F32, 2, DIMS(1, 4));
+	cop_dataset *places = known_samples(&s, 4, 4, 0, NULL);
+	OK(*state, cop__graph_new(&product, *state, "product"));
+	OK(*state, cop__output(product, cop__apply(product, OP_matmul, &(cop_matmul_attr){0, 0}, VIDS(cop__input(product, "x", &in), cop__data(product, COP_PARAM, "m", &square, a))), "y"));
+	assert_int_equal(known_compress(&product, "- quantize: {}", places, NULL, NULL, &known_args, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "line 3: quantize"));
+	assert_non_null(strstr(cop_error_text(*state), "'m' is read by no layer that has a form in integers"));
+	assert_int_equal(s.gets, 0);
+	cop_error_clear(*state);
+	cop_graph_free(product);
 	/* so it came */
 	cop_dataset *d = known_samples(&s, 4, 4, 2, zeros);
 	cop_graph *g = known_net(*state, 4, 4, a, 2, b);

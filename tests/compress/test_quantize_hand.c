@@ -344,6 +344,37 @@ static void masks(void **state)
 	}
 }
 
+/* ---- operands of a concat ---- */
+
+/* What layers make for a concat alone has the concat's range, so that nothing is rounded twice; what anything else reads keeps its own. The first
+ * layer makes at most 1, the second 100 times that. */
+static void concats(void **state)
+{
+	static const float a[4] = {0.5f, 0.25f, 0.25f, 0.5f}, b[4] = {50, 25, 25, 50}, c[4] = {1, 0.5f, -0.5f, 1};
+
+	for (int other = 0; other < 2; other++) {
+		cop_graph *g;
+		cop_type t = cop__type(COP_F32, 2, DIMS(1, 2));
+		cop_dataset d = {.name = "drawn", .x = cop__type(COP_F32, 1, DIMS(2)), .count = 30, .get = draw, .ud = &d};
+		float least = INFINITY;
+		int rescaled = 0;
+		OK(*state, cop__graph_new(&g, *state, "concat"));
+		cop_vid x = cop__input(g, "x", &t), u = layer(g, x, "a", 2, a, NULL, &none), v = layer(g, x, "b", 2, b, NULL, &none);
+		OK(*state, cop__output(g, cop__apply(g, OP_concat, &(cop_concat_attr){1}, VIDS(u, v)), "y"));
+		if (other) OK(*state, cop__output(g, layer(g, u, "c", 2, c, NULL, &none), "z"));
+		OK(*state, cop_quantize(&g, &d, &(cop_quantize_args){.range = "minmax", .threads = 1}));
+		for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+			rescaled += g->node[n].op == OP_qrescale;
+			if (g->node[n].op != OP_dequantize) continue;
+			COP_ATTR(cop_quantize_attr, q, g, n);
+			least = fminf(least, q.scale);
+		}
+		assert_true(least < INFINITY);
+		if (rescaled != other) fail_msg("%d of the concat's operands are rounded twice, not %d", rescaled, other);
+		cop_graph_free(g);
+	}
+}
+
 /* Layers are told with their bits and weights; what is lost at the output when one alone is quantised is told in decibels. */
 typedef struct told { int n; cop_quantized_layer l[4]; char name[4][16]; } told;
 static void on_layer(void *ud, const cop_quantized_layer *l)
@@ -385,6 +416,6 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(scales), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(layers_told)};
+	const struct CMUnitTest tests[] = {TEST(scales), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(concats), TEST(layers_told)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
