@@ -20,12 +20,12 @@ build=$work/build
 log=$work/log
 
 # The paragraphs as lines: what, file, from, to, test, with tabs between.
-awk -v RS= -v FS='\n' -v word="${1:-}" '
+awk '/^what / { print "" } { print }' tests/mutants.txt | awk -v RS= -v FS='\n' -v word="${1:-}" '
 	{ n = 0; split("", v) }
 	{ for (i = 1; i <= NF; i++) if ($i ~ /^(what|file|from|to|test) /) { key = $i; sub(/ .*/, "", key); sub(/^[a-z]+ +/, "", $i); v[key] = $i; n++ } }
 	n == 5 && index($0, word) { print v["what"] "\t" v["file"] "\t" v["from"] "\t" v["to"] "\t" v["test"] }
 	n && n != 5 { print "mutants: a paragraph is not complete: " $0 >"/dev/stderr"; exit 1 }
-' tests/mutants.txt >"$work/table" || exit 2
+' >"$work/table" || exit 2
 [ -s "$work/table" ] || { echo "mutants: none in tests/mutants.txt fits '${1:-}'"; exit 2; }
 tests=$(cut -f 5 "$work/table" | sort -u | tr '\n' ' ')
 tab=$(printf '\t')
