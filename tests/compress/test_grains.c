@@ -113,9 +113,9 @@ static void senseless(void **state)
 		{"- encode: {}\n- train: {epochs: 1}", "line 4: train can't work on a network with encoded weights, which it has after encode in line 3; put it before"},
 		{"- encode: {}\n- prune: {keep: 0.5}", "line 4: prune can't work on a network with encoded weights"},
 		{"- encode: {}\n- share: {levels: 3}", "line 4: share can't work on a network with encoded weights"},
-		{"- quantize: {}\n- train: {epochs: 1}", "line 4: train needs weights made of floats, which the network does not have after quantize in line 3; put it before"},
-		{"- quantize: {}\n- prune: {keep: 0.5}", "line 4: prune needs weights made of floats"},
-		{"- quantize: {}\n- share: {levels: 3}", "line 4: share needs weights made of floats"},
+		{"- quantize: {}\n- train: {epochs: 1}", "line 4: train can't work on a network with integers, which it has after quantize in line 3; put it before"},
+		{"- quantize: {}\n- prune: {keep: 0.5}", "line 4: prune can't work on a network with integers"},
+		{"- quantize: {}\n- share: {levels: 3}", "line 4: share can't work on a network with integers"},
 		{"- quantize: {}\n- quantize: {}", "line 4: quantize can't work on a network with integers"},
 		{"- quantize: {}\n- encode: {}", "line 4: encode needs weights made of floats, which the network does not have after quantize in line 3; put it before"},
 		{"- train: {epochs: 1}\n- prune: {keep: 0.5}\n- encode: {}\n- train: {}", "line 6: train can't work on a network with encoded weights, which it has after encode in line 5"},
@@ -159,7 +159,7 @@ static void senseless(void **state)
 	cop_graph *g = known_net(*state, 4, 4, a, 2, b);
 	OK(*state, cop_quantize(&g, d, &(cop_quantize_args){.threads = 1}));
 	assert_int_equal(known_compress(&g, "- train: {}", d, d, d, &known_args, NULL), COP_ARG);
-	assert_non_null(strstr(cop_error_text(*state), "line 3: train needs weights made of floats, which the network does not have"));
+	assert_non_null(strstr(cop_error_text(*state), "line 3: train can't work on a network with integers, which it has already"));
 	assert_null(strstr(cop_error_text(*state), "after"));
 	cop_error_clear(*state);
 	cop_graph_free(g);
