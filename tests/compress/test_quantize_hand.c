@@ -369,6 +369,37 @@ static void concats(void **state)
 	}
 }
 
+/* ---- 4 bits ---- */
+
+/* What layers make has 16 levels, but for the network's result: that has 256, also where it is moved or made into probabilities on the way. */
+static void last_has_more(void **state)
+{
+	static const float w[16] = {1, 0.5f, -0.25f, 0.75f, 0.5f, -1, 0.25f, 0.5f, 0.75f, 1, -0.5f, 0.25f, 1, -0.75f, 0.5f, 1};
+
+	for (int form = 0; form < 4; form++) {
+		cop_graph *g;
+		cop_type t = cop__type(COP_F32, 2, DIMS(1, 4));
+		cop_dataset d = {.name = "drawn", .x = cop__type(COP_F32, 1, DIMS(4)), .count = 30, .get = draw, .ud = &d};
+		int32_t levels[2] = {0}, n_layers = 0;
+		OK(*state, cop__graph_new(&g, *state, "four"));
+		cop_vid x = layer(g, layer(g, cop__input(g, "x", &t), "a", 4, w, NULL, &relu_act), "b", 4, w, NULL, &none);
+		if (form & 1) x = cop__apply(g, OP_reshape, &(cop_shape_attr){3, {0, 2, 2}}, VIDS(x));
+		if (form & 2) x = cop__apply(g, OP_softmax, NULL, VIDS(x));
+		OK(*state, cop__output(g, x, "y"));
+		OK(*state, cop_quantize(&g, &d, &(cop_quantize_args){.scheme = "w4a4", .range = "minmax", .threads = 1}));
+		for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+			if (g->node[n].op != OP_qconv) continue;
+			COP_ATTR(cop_qconv_attr, c, g, n);
+			if (n_layers < 2) levels[n_layers] = c.qhi - c.qlo + 1;
+			n_layers++;
+		}
+		assert_int_equal(n_layers, 2);
+		assert_in_range(levels[0], 8, 16); /* a rectifier may leave out those below zero */
+		assert_int_equal(levels[1], 256);
+		cop_graph_free(g);
+	}
+}
+
 /* Layers are told with their bits and weights; what is lost at the output when one alone is quantised is told in decibels. */
 typedef struct told { int n; cop_quantized_layer l[4]; char name[4][16]; } told;
 static void on_layer(void *ud, const cop_quantized_layer *l)
@@ -410,6 +441,6 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(scales), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(concats), TEST(layers_told)};
+	const struct CMUnitTest tests[] = {TEST(scales), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(concats), TEST(last_has_more), TEST(layers_told)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
