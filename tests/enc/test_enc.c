@@ -297,6 +297,20 @@ static void refused_or_harmless(void **state)
 	}
 }
 
+/* ---- half floats ---- */
+
+/* To the nearest, ties to even; every half float is its own. */
+static void halves(void **state)
+{
+	/* IEEE 754-2008: ties to even, subnormals, the largest */
+	static const struct { float f; uint16_t h; } row[] = {{0, 0}, {-0.0f, 0x8000}, {1, 0x3c00}, {-2, 0xc000}, {65504, 0x7bff}, {0.1f, 0x2e66}, {1.0f / 3, 0x3555}, {2049, 0x6800}, {2051, 0x6802},
+		{5.9604645e-8f, 1}, {2.9e-8f, 0}, {6.1035156e-5f, 0x0400}, {6.0975552e-5f, 0x03ff}, {1e9f, 0x7bff}};
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) assert_int_equal(cop__to_half(row[i].f), row[i].h);
+	for (uint32_t h = 0; h < 65536; h++)
+		if ((h >> 10 & 31) != 31) assert_int_equal(cop__to_half(cop_from_half(h)), h);
+}
+
 /* ---- the page ---- */
 
 static void stands_on_the_page(void **state)
@@ -329,7 +343,7 @@ static int teardown(void **state) { return cop_ctx_free(*state), 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back), cmocka_unit_test(kernels_read_it), cmocka_unit_test(refused_or_harmless), cmocka_unit_test(scales_are_numbers),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back), cmocka_unit_test(kernels_read_it), cmocka_unit_test(refused_or_harmless), cmocka_unit_test(scales_are_numbers), cmocka_unit_test(halves),
 		cmocka_unit_test(stands_on_the_page)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

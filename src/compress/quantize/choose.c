@@ -9,8 +9,6 @@
 
 enum { SENSITIVITY_SAMPLES = 64 };
 
-double cop__decibels(double signal, double noise) { return 10 * log10((signal + 1e-30) / (noise + 1e-30)); }
-
 /* ---- alone ---- */
 
 typedef struct pair { cop_watch exact, other; cop_tensor out[2]; } pair;

@@ -19,6 +19,8 @@
 #include "pass/lower.h"
 #include "run/deploy.h"
 
+#include <math.h>
+
 typedef enum cop_range_kind { COP_RANGE_MINMAX, COP_RANGE_PERCENTILE, COP_RANGE_MSE, COP_RANGE_KL } cop_range_kind;
 
 /* ---- what is seen of a value while samples run ----
@@ -106,7 +108,7 @@ void cop__moments_center(cop_moments *m); /* about the means: what a bias cannot
 cop_status cop__quantize_weights(cop_quantizer *z); /* of all layers, in order, for their bits: q, scale, bias */
 cop_status cop__set_ranges(cop_quantizer *z);                  /* act[] from seen[] and layer[].act_bits (assign.c) */
 cop_status cop__lower_quantized(cop_graph **out, const cop_quantizer *z);
-double cop__decibels(double signal, double noise);
+static inline double cop__decibels(double signal, double noise) { return 10 * log10((signal + 1e-30) / (noise + 1e-30)); }
 cop_status cop__sensitivity(cop_quantizer *z);
 cop_status cop__check_whole(const cop_quantizer *z, const cop_graph *q); /* fails where results are not finite, warns where little of them is left */
 cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model);
