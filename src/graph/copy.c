@@ -44,7 +44,6 @@ cop_status cop__copy_node(cop_graph *out, const cop_graph *g, cop_vid *map, cop_
 	cop_nid m = cop__node(out, old->op, old->attr, old->n_in, in);
 	if (!m) return g->cx->code ? g->cx->code : COP_NOMEM;
 	out->node[m].guard = guard;
-	out->node[m].device = old->device;
 	for (int i = 0; i < COP_MAX_OUT; i++) {
 		if (!old->out[i]) continue;
 		cop_vid v = cop__want_out(out, m, i);

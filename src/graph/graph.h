@@ -37,7 +37,7 @@ typedef struct cop_value {
 
 typedef struct cop_node {
 	uint16_t op;
-	uint8_t n_in, device;
+	uint8_t n_in;
 	cop_vid in[COP_MAX_IN];    /* 0: an optional input that is absent */
 	cop_vid out[COP_MAX_OUT];  /* 0: an optional output nobody asked for */
 	cop_vid guard;             /* i32 value: the step is skipped while it reads 0; 0 = always runs */

@@ -196,21 +196,15 @@ static void default_attrs(const cop_op *op, int32_t *attr)
 	if ((at = cop__attr_find(op, "hi", &kind, NULL)) >= 0) attr[at] = cop__bits(COP_NO_HI);
 }
 
-typedef struct line { int32_t attr[COP_MAX_ATTR]; cop_vid in[COP_MAX_IN], guard; int n_in, device; } line;
+typedef struct line { int32_t attr[COP_MAX_ATTR]; cop_vid in[COP_MAX_IN], guard; int n_in; } line;
 
 static cop_status key_value(parser *p, const cop_op *op, word w, const char *eq, line *l)
 {
 	char name[24], kind;
 	word val = {eq + 1, (int)(w.s + w.len - eq - 1)};
-	int64_t v;
 
 	snprintf(name, sizeof name, "%.*s", COP_MIN((int)(eq - w.s), 23), w.s);
 	if (!strcmp(name, "guard")) return find(p, val, &l->guard);
-	if (!strcmp(name, "device")) {
-		if (number(val.s, val.len, &v) != val.len || v < 0 || v > 255) return bad(p, "bad device", val);
-		l->device = (int)v;
-		return COP_OK;
-	}
 	int count, at = cop__attr_find(op, name, &kind, &count);
 	if (at < 0) return bad(p, "the op has no such attribute:", w);
 	return attr_words(p, val, kind, count, l->attr + at);
@@ -255,7 +249,6 @@ static cop_status node(parser *p)
 	cop_nid n = cop__node(p->g, opcode, l.attr, l.n_in, l.in);
 	if (!n) return p->g->cx->code;
 	p->g->node[n].guard = l.guard;
-	p->g->node[n].device = (uint8_t)l.device;
 	if (eq > op->n_out) return bad(p, "more results than the op has:", p->w[eq + 1]);
 	for (int i = 0; i < eq; i++) {
 		if (is(p->w[i], "_")) continue;

@@ -124,7 +124,6 @@ static void put_node(cop_text *t, const cop_graph *g, const int32_t *num, cop_ni
 		put_value(t, g, num, d->in[i]);
 	}
 	put_attrs(t, g, n);
-	if (d->device) cop__text_add(t, " device=%d", d->device);
 	if (d->guard) cop__text_add(t, " guard="), put_value(t, g, num, d->guard);
 	cop__text_add(t, "\n");
 }

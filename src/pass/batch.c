@@ -126,7 +126,6 @@ static cop_status new_node(rewrite *r, cop_nid n)
 	cop_nid m = cop__node(r->out, d.op, d.attr, d.n_in, d.in);
 	if (!m) return code(g);
 	r->out->node[m].guard = r->map[d.guard];
-	r->out->node[m].device = d.device;
 	for (int i = 0; i < COP_MAX_OUT; i++) {
 		cop_vid old = d.out[i], v = old ? cop__want_out(r->out, m, i) : 0;
 		if (!old) continue;

@@ -32,7 +32,7 @@ static cop_nid target(const cop_graph *g, cop_nid n, const int32_t *readers)
 	if (!(isinf(lo) && lo < 0 && isinf(hi) && hi > 0)) return 0;
 	cop_vid w = cop__arg(g, p, 1), b = cop__arg(g, p, 2);
 	if (!is_leaf(g, w) || readers[w] != 1 || (b && (!dense(g, b) || readers[b] != 1))) return 0;
-	return g->node[n].guard || g->node[p].guard || g->node[n].device != g->node[p].device ? 0 : p;
+	return g->node[n].guard || g->node[p].guard ? 0 : p;
 }
 
 static double at(const cop_graph *g, cop_vid v, int32_t i)
@@ -91,7 +91,6 @@ static cop_status fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 		if (!fw || !fb) return COP_NOMEM;
 		compute(g, p, n, fw, fb);
 	}
-	out->node[m].device = d.device;
 	cop__act_get(g, n, &lo, &hi);
 	cop__act_set(out, m, lo, hi);
 	map[w] = nw;

@@ -15,7 +15,7 @@ static cop_nid taker(const cop_graph *out, const cop_graph *g, const cop_vid *ma
 
 	if (!g->value[x].producer || readers[x] != 1 || !m) return 0;
 	if (!(cop__op(out, m)->flags & COP_OP_ACT) || out->node[m].out[0] != map[x]) return 0;
-	return g->node[n].guard || out->node[m].guard || g->node[n].device != out->node[m].device ? 0 : m;
+	return g->node[n].guard || out->node[m].guard ? 0 : m;
 }
 
 static cop_status fuse_node(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n, const int32_t *readers)

@@ -55,7 +55,6 @@ cop_status cop__copy_as(cop_graph *out, const cop_graph *g, cop_vid *map, cop_ni
 	cop_nid m = cop__node(out, changed->op, changed->attr, changed->n_in, in);
 	if (!m) return g->cx->code ? g->cx->code : COP_NOMEM;
 	out->node[m].guard = map[changed->guard];
-	out->node[m].device = changed->device;
 	for (int i = 0; i < COP_MAX_OUT; i++) {
 		cop_vid old = g->node[n].out[i];
 		if (!old || !changed->out[i]) continue;

@@ -27,7 +27,7 @@ static cop_nid step(cop_graph *out, const cop_node *bn, cop_vid guard, int op, i
 
 	carry(attr, op, bn);
 	cop_nid n = cop__node(out, op, attr, n_in, in);
-	if (n) out->node[n].guard = guard, out->node[n].device = bn->device;
+	if (n) out->node[n].guard = guard;
 	return n;
 }
 

@@ -61,7 +61,7 @@ static void models(cop_ctx *cx)
 /* The words of the text form, for the mutator. */
 static void words(void)
 {
-	static const char *const word[] = {"input", "const", "param", "state", "output", "palette", "sparse", "of=", "guard=", "device=", " = ", " _ ",
+	static const char *const word[] = {"input", "const", "param", "state", "output", "palette", "sparse", "of=", "guard=", " = ", " _ ",
 		"f32[", "i32[", "i8[", "u8[", "0", "-1", "2147483647", "-2147483648", "inf", "nan"};
 	bytes b = {0};
 	char line[80];

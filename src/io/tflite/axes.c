@@ -64,16 +64,24 @@ static cop_vid where_largest(cop_graph *g, cop_vid x, int32_t axis, bool keep)
 	return cop__make_argmax(g, cop__make_cast(g, x, COP_F32), axis, keep, false);
 }
 
-cop_status cop__tfl_arg(cop_tfl *m, const cop_tfl_node *n)
+/* The axis that input 1 names. */
+static cop_status one_axis(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t *a)
 {
 	const int32_t *axis;
-	int32_t count, a;
+	int32_t count;
+
+	COP_TRY(cop__tfl_ints(m, n, 1, &axis, &count));
+	if (count != 1) return cop__tfl_fail(m, n, "%d axes, one is expected", count);
+	return cop__tfl_axis(m, n, *axis, cop__t(m->g, x)->rank, a);
+}
+
+cop_status cop__tfl_arg(cop_tfl *m, const cop_tfl_node *n)
+{
+	int32_t a;
 	cop_vid x = cop__tfl_value(m, n, 0);
 
 	if (!x) return m->cx->code;
-	COP_TRY(cop__tfl_ints(m, n, 1, &axis, &count));
-	if (count != 1) return cop__tfl_fail(m, n, "%d axes, one is expected", count);
-	COP_TRY(cop__tfl_axis(m, n, *axis, cop__t(m->g, x)->rank, &a));
+	COP_TRY(one_axis(m, n, x, &a));
 	if (n->code == TFL_ARG_MIN) {
 		bool bytes = cop__t(m->g, x)->dtype != COP_F32 && cop__t(m->g, x)->dtype != COP_I32;
 		x = cop__make_map(m->g, MAP_NEG, 0, 0, bytes ? cop__make_cast(m->g, x, COP_F32) : x);
@@ -137,14 +145,11 @@ static cop_vid shifted(cop_graph *g, cop_vid x, int32_t axis, int32_t step)
 cop_status cop__tfl_cumsum(cop_tfl *m, const cop_tfl_node *n)
 {
 	bool exclusive = cop__fb_int(&n->options, CUMSUM_EXCLUSIVE, 1, 0), reverse = cop__fb_int(&n->options, CUMSUM_REVERSE, 1, 0);
-	const int32_t *axis;
-	int32_t count, a;
+	int32_t a;
 	cop_vid x = cop__tfl_value(m, n, 0);
 
 	if (!x) return m->cx->code;
-	COP_TRY(cop__tfl_ints(m, n, 1, &axis, &count));
-	if (count != 1) return cop__tfl_fail(m, n, "%d axes, one is expected", count);
-	COP_TRY(cop__tfl_axis(m, n, *axis, cop__t(m->g, x)->rank, &a));
+	COP_TRY(one_axis(m, n, x, &a));
 	if (cop__t(m->g, x)->dtype == COP_I8) return cop__tfl_fail(m, n, "is supported for floats and int32 only");
 	int32_t d = cop__t(m->g, x)->dim[a];
 	if (reverse) x = reversed(m, x, a);
