@@ -88,7 +88,6 @@ END {
 	for (i = 1; i <= n_call; i++) {
 		file = caller[i]; to = home[callee[i]]
 		if (to == "" || to == file) continue
-		if (file ~ /^compress\//) continue
 		if (top(file) == "cli" ? callee[i] ~ /^_?cop__/ : !allowed(file, top(to))) fail("src/" file ": " top(file) " may not call " callee[i] " of src/" to)
 		n_edge++
 		from[n_edge] = file; onto[n_edge] = to; by[n_edge] = callee[i]; left[n_edge] = 1

@@ -21,7 +21,8 @@ static size_t bytes(const void *blob, int32_t rows, int32_t cols)
 	return 4 * (size_t)rows + cop__pad4((size_t)rows * (size_t)cols);
 }
 
-cop_status cop__encode_bytes(void **blob, uint32_t *size, cop_ctx *cx, const float *scale, const int8_t *code, int32_t rows, int32_t cols)
+cop_status cop__encode_bytes(void **blob, uint32_t *size, cop_ctx *cx, const float *scale, const int8_t *code,
+	int32_t rows, int32_t cols)
 {
 	COP_TRY(cop__blob_alloc(blob, size, cx, bytes(NULL, rows, cols)));
 	memcpy(*blob, scale, 4 * (size_t)rows);
@@ -43,10 +44,12 @@ static void one_row(float *scale, int8_t *code, const float *w, int32_t cols)
 static cop_status encode(void **blob, uint32_t *size, cop_ctx *cx, const float *w, int32_t rows, int32_t cols)
 {
 	for (int64_t i = 0; i < (int64_t)rows * cols; i++)
-		if (!isfinite(w[i])) return cop__error(cx, COP_ARG, "number %lld is %g, which bytes cannot hold", (long long)i, (double)w[i]);
+		if (!isfinite(w[i]))
+			return cop__error(cx, COP_ARG, "number %lld is %g, which bytes cannot hold", (long long)i, (double)w[i]);
 	COP_TRY(cop__blob_alloc(blob, size, cx, bytes(NULL, rows, cols)));
-	for (int32_t r = 0; r < rows; r++)
-		one_row((float *)*blob + r, (int8_t *)*blob + 4 * (size_t)rows + (size_t)r * (size_t)cols, w + (size_t)r * (size_t)cols, cols);
+	float *scale = *blob;
+	int8_t *code = (int8_t *)*blob + 4 * (size_t)rows;
+	for (int32_t r = 0; r < rows; r++, code += cols, w += cols) one_row(&scale[r], code, w, cols);
 	return COP_OK;
 }
 
@@ -56,7 +59,8 @@ static cop_status check(cop_ctx *cx, const char *name, const void *blob, int32_t
 
 	(void)cols;
 	for (int32_t r = 0; r < rows; r++)
-		if (!isfinite(scale[r])) return cop__error(cx, COP_FORMAT, "%s: the scale of row %d is not a number", name, r);
+		if (!isfinite(scale[r]))
+			return cop__error(cx, COP_FORMAT, "%s: the scale of row %d is not a number", name, r);
 	return COP_OK;
 }
 
@@ -76,5 +80,6 @@ static int64_t kept(const void *blob, int32_t rows, int32_t cols)
 	return n;
 }
 
-const cop_encoding cop_enc_bytes = {.layout = "f32 scale[rows], i8 code[rows*cols] padded to 4: a weight is scale * code", .flags = COP_ENC_GROUPS,
+const cop_encoding cop_enc_bytes = {
+	.layout = "f32 scale[rows], i8 code[rows*cols] padded to 4: a weight is scale * code", .flags = COP_ENC_GROUPS,
 	.encode = encode, .check = check, .decode = decode, .bytes = bytes, .kept = kept};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * codes - every encoding seen alike: one code for each element, and what the codes stand for.
+ * codes - from numbers to codes and back.
  */
-#include "enc/enc.h"
+#include "enc/codes.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dense - the elements in order. No blob needs it; it is a row so that a weight can be looked at without asking how it lies.
+ * dense - the elements in order. No blob needs it; it is a row so that a weight can be looked at without asking how it
+ * lies.
  */
 #include "enc/enc.h"
 
@@ -11,7 +12,10 @@ static cop_status encode(void **blob, uint32_t *bytes, cop_ctx *cx, const float 
 	return COP_OK;
 }
 
-static void decode(float *w, const void *blob, int32_t rows, int32_t cols) { memcpy(w, blob, 4 * (size_t)rows * (size_t)cols); }
+static void decode(float *w, const void *blob, int32_t rows, int32_t cols)
+{
+	memcpy(w, blob, 4 * (size_t)rows * (size_t)cols);
+}
 
 static size_t bytes(const void *blob, int32_t rows, int32_t cols)
 {
@@ -28,4 +32,6 @@ static int64_t kept(const void *blob, int32_t rows, int32_t cols)
 	return n;
 }
 
-const cop_encoding cop_enc_dense = {.layout = "the elements in order", .flags = COP_ENC_EXACT | COP_ENC_GROUPS, .encode = encode, .decode = decode, .bytes = bytes, .kept = kept};
+const cop_encoding cop_enc_dense = {
+	.layout = "the elements in order", .flags = COP_ENC_EXACT | COP_ENC_GROUPS,
+	.encode = encode, .decode = decode, .bytes = bytes, .kept = kept};

@@ -25,7 +25,8 @@ cop_status cop__blob_alloc(void **blob, uint32_t *bytes, cop_ctx *cx, size_t siz
 
 /* ---- through codes ---- */
 
-cop_status cop__codes_of_blob(cop_codes *out, cop_ctx *cx, const char *name, cop_enc enc, const void *blob, size_t bytes, int32_t rows, int32_t cols)
+cop_status cop__codes_of_blob(cop_codes *out, cop_ctx *cx, const char *name, cop_enc enc, const void *blob, size_t bytes,
+	int32_t rows, int32_t cols)
 {
 	cop_status st = cop__codes_alloc(out, cx, rows, cols);
 
@@ -41,21 +42,25 @@ cop_status cop__blob_of_codes(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc
 	return cop__enc(enc)->put(blob, bytes, cx, c);
 }
 
-cop_status cop__encode_codes(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *codebook, int32_t n, const uint8_t *codes, int32_t rows, int32_t cols)
+cop_status cop__encode_codes(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *codebook, int32_t n,
+	const uint8_t *codes, int32_t rows, int32_t cols)
 {
 	cop_codes c = {.rows = rows, .cols = cols, .levels = n, .code = (uint8_t *)(uintptr_t)codes};
 
 	*blob = NULL;
-	if (n < 1 || n > COP_MAX_LEVELS) return cop__error(cx, COP_ARG, "a codebook has 1 to %d levels, not %d", COP_MAX_LEVELS, n);
+	if (n < 1 || n > COP_MAX_LEVELS)
+		return cop__error(cx, COP_ARG, "a codebook has 1 to %d levels, not %d", COP_MAX_LEVELS, n);
 	for (int64_t i = 0; i < cop__codes_count(&c); i++)
-		if (codes[i] >= n) return cop__error(cx, COP_ARG, "element %lld has code %d of %d levels", (long long)i, codes[i], n);
+		if (codes[i] >= n)
+			return cop__error(cx, COP_ARG, "element %lld has code %d of %d levels", (long long)i, codes[i], n);
 	memcpy(c.codebook, codebook, sizeof *codebook * (size_t)n);
 	return cop__blob_of_codes(blob, bytes, cx, enc, &c);
 }
 
 /* ---- any ---- */
 
-cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *w, int32_t rows, int32_t cols)
+cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *w,
+	int32_t rows, int32_t cols)
 {
 	const cop_encoding *e = cop__enc(enc);
 	cop_codes c;
@@ -69,19 +74,22 @@ cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, c
 }
 
 /* Of an encoding without codes: its length follows from rows and columns alone. */
-static cop_status check_plain(cop_ctx *cx, const char *name, const cop_type *t, const void *blob, int32_t rows, int32_t cols)
+static cop_status check_plain(cop_ctx *cx, const char *name, const cop_type *t, const void *blob,
+	int32_t rows, int32_t cols)
 {
 	const cop_encoding *e = cop__enc(t->enc);
 
 	if (cop_type_bytes(t) != e->bytes(NULL, rows, cols))
-		return cop__error(cx, COP_FORMAT, "%s: %zu bytes are not the %s form of %d x %d numbers", name, cop_type_bytes(t), cop__enc_text(t->enc), rows, cols);
+		return cop__error(cx, COP_FORMAT, "%s: %zu bytes are not the %s form of %d x %d numbers", name,
+			cop_type_bytes(t), cop__enc_text(t->enc), rows, cols);
 	return e->check ? e->check(cx, name, blob, rows, cols) : COP_OK;
 }
 
 /* The rows and columns of a type whose encoding is known. */
 static cop_status matrix(cop_ctx *cx, const char *name, const cop_type *t, int32_t *rows, int32_t *cols)
 {
-	if (t->dtype != COP_F32 || !cop__enc(t->enc)) return cop__error(cx, COP_ARG, "%s is %s, f32 was expected", name, cop__dtype_text(t->dtype));
+	if (t->dtype != COP_F32 || !cop__enc(t->enc))
+		return cop__error(cx, COP_ARG, "%s is %s, f32 was expected", name, cop__dtype_text(t->dtype));
 	cop__matrix_of(t, rows, cols);
 	return COP_OK;
 }
@@ -130,5 +138,6 @@ bool cop__enc_reads(cop_enc e, const cop_graph *g, cop_nid n, int i)
 
 	if (e == COP_DENSE) return true;
 	if (i != 1 || (d->op != OP_conv && d->op != OP_fc)) return false;
-	return d->op == OP_fc || (cop__enc(e)->flags & COP_ENC_GROUPS) || d->attr[cop__attr_find(cop__op(g, n), "groups", &kind, NULL)] == 1;
+	if (d->op == OP_fc || (cop__enc(e)->flags & COP_ENC_GROUPS)) return true;
+	return d->attr[cop__attr_find(cop__op(g, n), "groups", &kind, NULL)] == 1;
 }

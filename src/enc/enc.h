@@ -1,45 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * enc.h - how weights lie in memory. One row an encoding, all facts in it; enc.def lists the rows, each has a file. Kernels read a blob in
- * place and trust it; so whatever comes from outside goes through cop__blob_check, or through codes, which check every count and index.
+ * enc.h - how weights lie in memory. One row an encoding, all facts in it; enc.def lists the rows, each has a file.
+ * Kernels read a blob in place and trust it; so whatever comes from outside goes through cop__blob_check, or through
+ * codes, which check every count and index.
  *
  * A weight is a matrix here (cop__matrix_of): ROWS = dim 0 (output channels), COLS = all the rest.
  */
 #ifndef COP_ENC_H
 #define COP_ENC_H
 
+#include "enc/codes.h"
 #include "graph/ops.h"
 #include "kernel/blob.h"
 
-enum { COP_MAX_LEVELS = 256, COP_MAX_GAP = 255 };
-
-/* ---- codes ----
- * One code for each element, row by row. levels 0: too many different values; code is 1 for a kept element and value lists those in order. */
-typedef struct cop_codes {
-	int32_t rows, cols, levels;
-	float codebook[COP_MAX_LEVELS];
-	uint8_t *code; /* [rows*cols]; in a SPARSE tensor 0 is the zero */
-	float *value;
-	int64_t n_value;
-} cop_codes;
-
-static inline int64_t cop__codes_count(const cop_codes *c) { return (int64_t)c->rows * c->cols; }
-cop_status cop__codes_alloc(cop_codes *c, cop_ctx *cx, int32_t rows, int32_t cols);
-void cop__codes_free(cop_codes *c, cop_ctx *cx);
-/* From dense values: entry 0 is the zero, the others ascend. Zeros of either sign become +0. */
-cop_status cop__codes_of_dense(cop_codes *out, cop_ctx *cx, const float *w, int32_t rows, int32_t cols);
-void cop__dense_of_codes(float *w, const cop_codes *c);
-/* The bits of a number; those of +0 for a zero of either sign. */
-static inline uint32_t cop__bits_of(float f)
-{
-	uint32_t u;
-	memcpy(&u, &f, 4);
-	return u << 1 ? u : 0;
-}
-
 /* ---- rows ----
- * EXACT: gives back the numbers it was made of, or refuses them. GROUPS: its kernels read the weights of convolutions of groups, too.
- * SKIPS: they take no time for elements that are zero. */
+ * EXACT: gives back the numbers it was made of, or refuses them. GROUPS: its kernels read the weights of convolutions of
+ * groups, too. SKIPS: they take no time for elements that are zero. */
 enum { COP_ENC_EXACT = 1, COP_ENC_GROUPS = 2, COP_ENC_SKIPS = 4 };
 
 typedef struct cop_encoding {
@@ -47,13 +23,16 @@ typedef struct cop_encoding {
 	uint32_t flags;
 	/* Through codes, which the coders of files store as well: */
 	cop_status (*put)(void **blob, uint32_t *bytes, cop_ctx *cx, const cop_codes *c);
-	cop_status (*get)(cop_codes *c, cop_ctx *cx, const char *name, const uint8_t *blob, size_t bytes); /* a blob that nobody has checked; c has its room */
+	/* of a blob that nobody has checked; c has its room */
+	cop_status (*get)(cop_codes *c, cop_ctx *cx, const char *name, const uint8_t *blob, size_t bytes);
 	/* or, where put is NULL, straight from the numbers: */
 	cop_status (*encode)(void **blob, uint32_t *bytes, cop_ctx *cx, const float *w, int32_t rows, int32_t cols);
-	cop_status (*check)(cop_ctx *cx, const char *name, const void *blob, int32_t rows, int32_t cols); /* its length is right; NULL: nothing is left to check */
+	/* its length is right; NULL: nothing is left to check */
+	cop_status (*check)(cop_ctx *cx, const char *name, const void *blob, int32_t rows, int32_t cols);
 	void (*decode)(float *w, const void *blob, int32_t rows, int32_t cols);
 	/* Of a blob that was checked: */
-	size_t (*bytes)(const void *blob, int32_t rows, int32_t cols); /* as long as it has to be. Without put, by rows and cols alone */
+	/* as long as it has to be. Without put, by rows and cols alone */
+	size_t (*bytes)(const void *blob, int32_t rows, int32_t cols);
 	int64_t (*kept)(const void *blob, int32_t rows, int32_t cols); /* elements that are not zero */
 } cop_encoding;
 
@@ -65,11 +44,14 @@ const cop_encoding *cop__enc(cop_enc e); /* NULL: there is no such */
 
 /* ---- any encoding; a blob is freed with cop__free ---- */
 /* Of dense values. PALETTE fails when there are more than 256 different ones; SPARSE then keeps f32 values. */
-cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *w, int32_t rows, int32_t cols);
+cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *w,
+	int32_t rows, int32_t cols);
 /* The same from codes[rows*cols] into codebook[levels]; for SPARSE code 0 is dropped and codebook[0] must be 0. */
-cop_status cop__encode_codes(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *codebook, int32_t levels, const uint8_t *codes, int32_t rows, int32_t cols);
+cop_status cop__encode_codes(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *codebook, int32_t levels,
+	const uint8_t *codes, int32_t rows, int32_t cols);
 /* BYTES of given scale[rows] and code[rows*cols]. */
-cop_status cop__encode_bytes(void **blob, uint32_t *bytes, cop_ctx *cx, const float *scale, const int8_t *code, int32_t rows, int32_t cols);
+cop_status cop__encode_bytes(void **blob, uint32_t *bytes, cop_ctx *cx, const float *scale, const int8_t *code,
+	int32_t rows, int32_t cols);
 /* w[rows*cols] of a value of any encoding; `name` begins the message ("m.cop, byte 90: 'fc1.w'"). */
 cop_status cop__decode(float *w, cop_ctx *cx, const char *name, const cop_type *t, const void *data);
 /* Whether the kernels may run from this blob: every index stays inside. */
@@ -80,7 +62,8 @@ bool cop__enc_reads(cop_enc e, const cop_graph *g, cop_nid n, int i);
 
 /* From a blob that nobody has checked, and back: equal codes give equal bytes. Of encodings that have codes. */
 static inline bool cop__enc_has_codes(cop_enc e) { return cop__enc(e) && cop__enc(e)->put; }
-cop_status cop__codes_of_blob(cop_codes *out, cop_ctx *cx, const char *name, cop_enc enc, const void *blob, size_t bytes, int32_t rows, int32_t cols);
+cop_status cop__codes_of_blob(cop_codes *out, cop_ctx *cx, const char *name, cop_enc enc, const void *blob, size_t bytes,
+	int32_t rows, int32_t cols);
 cop_status cop__blob_of_codes(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const cop_codes *c);
 
 /* ---- for the files of this folder ---- */

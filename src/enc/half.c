@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * half - dense weights as 16-bit floats (IEEE 754 binary16). Any bits are a number, or none that a sum would hide: nothing is left to check.
+ * half - dense weights as 16-bit floats (IEEE 754 binary16). Any bits are a number, or none that a sum would hide:
+ * nothing is left to check.
  *
  *   0                        2 rows cols
  *   +------------------------+--------+
@@ -54,4 +55,6 @@ static int64_t kept(const void *blob, int32_t rows, int32_t cols)
 	return n;
 }
 
-const cop_encoding cop_enc_half = {.layout = "u16 half[rows*cols] padded to 4: IEEE 754 binary16", .flags = COP_ENC_GROUPS, .encode = encode, .decode = decode, .bytes = bytes, .kept = kept};
+const cop_encoding cop_enc_half = {
+	.layout = "u16 half[rows*cols] padded to 4: IEEE 754 binary16", .flags = COP_ENC_GROUPS,
+	.encode = encode, .decode = decode, .bytes = bytes, .kept = kept};

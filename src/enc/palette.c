@@ -22,7 +22,8 @@ static cop_status put(void **blob, uint32_t *bytes, cop_ctx *cx, const cop_codes
 	uint32_t bits = bits_for(c->levels);
 	size_t stride = ((size_t)c->cols * bits + 7) / 8;
 
-	if (!c->levels) return cop__error(cx, COP_ARG, "a palette has at most %d values, the tensor has more", COP_MAX_LEVELS);
+	if (!c->levels)
+		return cop__error(cx, COP_ARG, "a palette has at most %d values, the tensor has more", COP_MAX_LEVELS);
 	COP_TRY(cop__blob_alloc(blob, bytes, cx, cop__pad4(size_of(c->levels, bits, c->rows, c->cols))));
 	uint8_t *b = *blob, *row = b + 8 + 4 * (size_t)c->levels;
 	const uint8_t *code = c->code;
@@ -45,7 +46,8 @@ static cop_status check_head(cop_ctx *cx, const char *name, const uint8_t *b, si
 	if (n < 1 || n > COP_MAX_LEVELS || (bits != 1 && bits != 2 && bits != 4 && bits != 8) || n > 1u << bits)
 		return cop__error(cx, COP_FORMAT, "%s: the palette claims %u levels of %u bits", name, n, bits);
 	if (bytes < size_of((int32_t)n, bits, rows, cols))
-		return cop__error(cx, COP_FORMAT, "%s: the palette is %zu bytes long, too short for %d x %d codes", name, bytes, rows, cols);
+		return cop__error(cx, COP_FORMAT, "%s: the palette is %zu bytes long, too short for %d x %d codes", name, bytes,
+			rows, cols);
 	return COP_OK;
 }
 
@@ -59,7 +61,8 @@ static cop_status get(cop_codes *c, cop_ctx *cx, const char *name, const uint8_t
 	for (int32_t r = 0; r < c->rows; r++)
 		for (int32_t i = 0; i < c->cols; i++) {
 			int32_t v = cop_palette_code(&p, r, i);
-			if (v >= p.levels) return cop__error(cx, COP_FORMAT, "%s: row %d has code %d of %d levels", name, r, v, p.levels);
+			if (v >= p.levels)
+				return cop__error(cx, COP_FORMAT, "%s: row %d has code %d of %d levels", name, r, v, p.levels);
 			*code++ = (uint8_t)v;
 		}
 	return COP_OK;
@@ -82,5 +85,6 @@ static int64_t kept(const void *blob, int32_t rows, int32_t cols)
 }
 
 const cop_encoding cop_enc_palette = {
-	.layout = "u32 levels, u32 bits (1, 2, 4, 8), f32 codebook[levels], codes packed from the low bits up, each row from a new byte",
+	.layout = "u32 levels, u32 bits (1, 2, 4, 8), f32 codebook[levels], codes packed from the low bits up, "
+		"each row from a new byte",
 	.flags = COP_ENC_EXACT, .put = put, .get = get, .bytes = bytes, .kept = kept};

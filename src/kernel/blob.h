@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * blob.h - where the parts of an encoded weight lie, for the kernels that read it in place and for whoever makes, checks and counts it.
- * A blob is little-endian, 4-byte aligned, and may lie in flash; it was checked when it was loaded. A weight is a matrix here: rows are
- * output channels, cols all the rest.
+ * blob.h - where the parts of an encoded weight lie, for the kernels that read it in place and for whoever makes, checks
+ * and counts it. A blob is little-endian, 4-byte aligned, and may lie in flash; it was checked when it was loaded. A
+ * weight is a matrix here: rows are output channels, cols all the rest.
  *
- * palette  u32 levels, u32 bits (1, 2, 4, 8); f32 codebook[levels]; codes packed from the low bits up, each row starting at a byte
+ * palette  u32 levels, u32 bits (1, 2, 4, 8); f32 codebook[levels]; codes packed from the low bits up, each row starting
+ *          at a byte
  * sparse   u32 rows, u32 levels (0: f32 values); f32 codebook[levels] with entry 0 = 0 (the filler);
  *          u32 start[rows+1]: entry index at which each row begins;
  *          u8 gap[entries], padded to 4: distance to the previous kept element of the row, less one (first: from -1);
@@ -17,7 +18,11 @@
 
 #include "kernel/kernel.h"
 
-typedef struct cop_palette_blob { const float *book; const uint8_t *codes; int32_t levels, bits, stride; } cop_palette_blob; /* stride: bytes of a row */
+typedef struct cop_palette_blob {
+	const float *book;
+	const uint8_t *codes;
+	int32_t levels, bits, stride; /* stride: bytes of a row */
+} cop_palette_blob;
 typedef struct cop_sparse_blob {
 	const float *book;
 	const uint32_t *start;      /* [rows+1] */
@@ -27,14 +32,14 @@ typedef struct cop_sparse_blob {
 } cop_sparse_blob;
 typedef struct cop_bytes_blob { const float *scale; const int8_t *code; } cop_bytes_blob;
 
-static inline int32_t cop_palette_stride(int32_t cols, int32_t bits) { return (int32_t)(((int64_t)cols * bits + 7) / 8); }
-
 static inline cop_palette_blob cop_palette_of(const void *blob, int32_t cols)
 {
 	const uint32_t *head = blob;
-	cop_palette_blob p = {(const float *)(head + 2), (const uint8_t *)(head + 2 + head[0]), (int32_t)head[0], (int32_t)head[1], 0};
+	cop_palette_blob p = {(const float *)(head + 2), (const uint8_t *)(head + 2 + head[0]), 0, 0, 0};
 
-	p.stride = cop_palette_stride(cols, p.bits);
+	p.levels = (int32_t)head[0];
+	p.bits = (int32_t)head[1];
+	p.stride = (int32_t)(((int64_t)cols * p.bits + 7) / 8);
 	return p;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * deploy.h - a model as it is run on this machine: the form that inference takes, planned, with a session. Written once, for scoring, timing,
- * calibration and training.
+ * deploy.h - a model as it is run on this machine: the form that inference takes, planned, with a session. Written once,
+ * for scoring, timing, calibration and training.
  */
 #ifndef COP_DEPLOY_H
 #define COP_DEPLOY_H
@@ -18,8 +18,8 @@ void cop__host_close(cop_host *h);
 typedef struct cop_deployed { cop_graph *g; cop_host host; int32_t batch; } cop_deployed;
 /* each: numbers of a sample; 0: not known. Where samples cannot go side by side, they go one after the other. */
 typedef struct cop_deploy_args { int32_t batch; int64_t each; int threads; } cop_deploy_args;
-cop_status cop__deploy(cop_deployed *d, const cop_graph *model, const cop_deploy_args *a); /* cop__deploy_free, after a failure too */
-void cop__deploy_free(cop_deployed *d);
+cop_status cop__deploy(cop_deployed *d, const cop_graph *model, const cop_deploy_args *a);
+void cop__deploy_free(cop_deployed *d); /* after a failure, too */
 
 /* The median time of one sample on one thread, as deployed. */
 cop_status cop__latency(double *microseconds, const cop_graph *model);

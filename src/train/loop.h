@@ -53,7 +53,7 @@ typedef struct cop_loop {
 	float *placed;           /* samples as they come, where they lie otherwise in x; else NULL */
 } cop_loop;
 
-static inline int64_t cop__loop_steps(const cop_loop *l) { return l->per_epoch * l->a->epochs; }
+int64_t cop__loop_steps(const cop_loop *l); /* of the whole run */
 
 /* ---- start.c ---- */
 cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train);

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+int64_t cop__loop_steps(const cop_loop *l) { return l->per_epoch * l->a->epochs; }
 double cop__loop_seconds(const cop_loop *l) { return l->earlier + cop__seconds() - l->began; }
 
 void cop__loop_report(cop_loop *l, const cop_judged *j)

@@ -108,7 +108,7 @@ void cop__moments_center(cop_moments *m); /* about the means: what a bias cannot
 cop_status cop__quantize_weights(cop_quantizer *z); /* of all layers, in order, for their bits: q, scale, bias */
 cop_status cop__set_ranges(cop_quantizer *z);                  /* act[] from seen[] and layer[].act_bits (assign.c) */
 cop_status cop__lower_quantized(cop_graph **out, const cop_quantizer *z);
-static inline double cop__decibels(double signal, double noise) { return 10 * log10((signal + 1e-30) / (noise + 1e-30)); }
+double cop__decibels(double signal, double noise); /* ranges.c */
 cop_status cop__sensitivity(cop_quantizer *z);
 cop_status cop__check_whole(const cop_quantizer *z, const cop_graph *q); /* fails where results are not finite, warns where little of them is left */
 cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model);

@@ -133,3 +133,5 @@ cop_status cop__qrange_of(cop_qrange *out, cop_ctx *cx, const cop_seen *s, cop_r
 	*out = cop__qrange(lo, hi, bits, symmetric);
 	return COP_OK;
 }
+
+double cop__decibels(double signal, double noise) { return 10 * log10((signal + 1e-30) / (noise + 1e-30)); }

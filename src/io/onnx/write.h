@@ -64,9 +64,9 @@ void cop__oxw_node(cop_oxw *w, const char *op, const char *out, const char *a, c
 /* Any number of both; "": absent, at the end left out. */
 void cop__oxw_node_of(cop_oxw *w, const char *op, int n_out, const char *const *out, int n_in, const char *const *in);
 
-static inline cop_oxw_name cop__oxw_in(cop_oxw *w, cop_nid n, int i) { return cop__oxw_value(w, cop__arg(w->g, n, i)); }
-static inline cop_oxw_name cop__oxw_out(cop_oxw *w, cop_nid n) { return cop__oxw_value(w, cop__res(w->g, n, 0)); }
-static inline const cop_type *cop__oxw_in_type(cop_oxw *w, cop_nid n) { return cop__in(w->g, n, 0); }
+cop_oxw_name cop__oxw_in(cop_oxw *w, cop_nid n, int i); /* of node n: operand i, its result, the type of operand 0 */
+cop_oxw_name cop__oxw_out(cop_oxw *w, cop_nid n);
+const cop_type *cop__oxw_in_type(cop_oxw *w, cop_nid n);
 void cop__oxw_permute(cop_oxw *w, const char *to, const char *from, int rank, const int64_t *perm);
 /* [n,...,c] -> [n,c,...], and back. */
 cop_oxw_name cop__oxw_first(cop_oxw *w, cop_oxw_name x, int rank);
@@ -82,7 +82,15 @@ cop_status cop__oxw_rnn(cop_oxw *w, cop_nid n); /* write_rnn.c */
 const void *cop__oxw_contents(cop_oxw *w, cop_vid v, void **own);
 
 typedef void cop_oxw_fn(cop_oxw *w, cop_nid n);
-cop_oxw_fn cop__oxw_conv, cop__oxw_conv_dx, cop__oxw_fc, cop__oxw_matmul, cop__oxw_pool, cop__oxw_bn, cop__oxw_layernorm, cop__oxw_lrn; /* write_layer.c */
+/* Layers (write_layer.c). */
+void cop__oxw_conv(cop_oxw *w, cop_nid n);
+void cop__oxw_conv_dx(cop_oxw *w, cop_nid n);
+void cop__oxw_fc(cop_oxw *w, cop_nid n);
+void cop__oxw_matmul(cop_oxw *w, cop_nid n);
+void cop__oxw_pool(cop_oxw *w, cop_nid n);
+void cop__oxw_bn(cop_oxw *w, cop_nid n);
+void cop__oxw_layernorm(cop_oxw *w, cop_nid n);
+void cop__oxw_lrn(cop_oxw *w, cop_nid n);
 /* Nodes for node n of the graph. */
 cop_status cop__oxw_op(cop_oxw *w, cop_nid n);
 /* Of integers (write_int.c); scale[] is filled before by cop__oxw_scales. */

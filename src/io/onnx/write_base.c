@@ -89,6 +89,10 @@ cop_oxw_name cop__oxw_value(cop_oxw *w, cop_vid v)
 	return n;
 }
 
+cop_oxw_name cop__oxw_in(cop_oxw *w, cop_nid n, int i) { return cop__oxw_value(w, cop__arg(w->g, n, i)); }
+cop_oxw_name cop__oxw_out(cop_oxw *w, cop_nid n) { return cop__oxw_value(w, cop__res(w->g, n, 0)); }
+const cop_type *cop__oxw_in_type(cop_oxw *w, cop_nid n) { return cop__in(w->g, n, 0); }
+
 cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v)
 {
 	cop_oxw_name n = cop__oxw_label(w, v), to;

@@ -18,6 +18,8 @@ cop_status cop__tfl_fail(cop_tfl *m, const cop_tfl_node *n, const char *fmt, ...
 	return cop__error(m->cx, COP_FORMAT, "%s: operator %d (%s): %s", m->fb.file, n->index, n->name, text);
 }
 
+bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d) { return t->type.dtype == d; }
+
 static cop_tfl_tensor *operand(cop_tfl *m, const cop_fb_vec *list, int i)
 {
 	if ((uint32_t)i >= list->n) return NULL;

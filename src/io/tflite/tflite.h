@@ -154,7 +154,7 @@ cop_status cop__tfl_int_reduce(cop_tfl *m, const cop_tfl_node *n, cop_vid x, uin
 cop_status cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n);
 cop_status cop__tfl_projected_lstm(cop_tfl *m, const cop_tfl_node *n);
 
-static inline bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d) { return t->type.dtype == d; }
+bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d);
 
 /* ---- operators ---- */
 #define TFL(name, add, least, most) cop_status cop__tfl_##add(cop_tfl *m, const cop_tfl_node *n);
