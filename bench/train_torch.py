@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """ResNet-8 trained by `coppice train` and by PyTorch with the same settings: is as much learnt, and which initialisation is better?
 
-Three sides: `here` is Coppice; `ours` is PyTorch, beginning with the weights that Coppice draws; `torch` is PyTorch with its own. The samples are
+Sides: `here` is Coppice; `ours` is PyTorch, beginning with the weights that Coppice draws; `torch` is PyTorch with its own; `he` is PyTorch with
+uniform weights of variance 2 / fan in everywhere (He 2015), which Coppice draws in front of a ReLU without batch norm. The samples are
 those of `coppice data export`; PyTorch's augmentation (crop with padding, mirror) is drawn here; the schedule goes by step, as in Coppice.
 
-usage: train_torch.py --coppice build/coppice [--epochs 10] [--seeds 1 2 3 4 5] [--sides here ours torch] [--results FILE]
+usage: train_torch.py --coppice build/coppice [--epochs 10] [--seeds 1 2 3 4 5] [--sides here ours torch he] [--results FILE]
 With --results it can be stopped and goes on: what is in the file is not done again. cifar10-jpeg is a lossy copy of CIFAR-10.
 """
 import argparse, json, math, os, struct, subprocess, sys, tempfile
@@ -100,7 +101,13 @@ def train(args, seed, x, y, xt, yt):
     if args.no_normalise:
         mean, std = 0 * mean, 0 * std + 1
     net = Resnet8(mean, std).to(memory_format=torch.channels_last)
-    if args.init != "torch":
+    if args.init == "he":
+        for m in net.modules():
+            if isinstance(m, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_uniform_(m.weight, nonlinearity="relu")
+                if m.bias is not None:
+                    nn.init.zeros_(m.bias)
+    if args.init == "ours":
         with tempfile.TemporaryDirectory() as d:
             subprocess.run([args.coppice, "export", "resnet-8", f"--seed={seed}", "-o", d + "/w.safetensors", "--quiet"], check=True)
             load(net, read_safetensors(d + "/w.safetensors"))
@@ -154,7 +161,7 @@ def main():
     p.add_argument("--pad", type=int, default=4, help="-1: no augmentation")
     p.add_argument("--limit", type=int, default=0)
     p.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    p.add_argument("--sides", nargs="+", default=["here", "ours", "torch"], choices=["here", "ours", "torch"])
+    p.add_argument("--sides", nargs="+", default=["here", "ours", "torch"], choices=["here", "ours", "torch", "he"])
     p.add_argument("--no-normalise", action="store_true")
     p.add_argument("--cache", default="", help="a folder that keeps the exported samples")
     p.add_argument("--results", default="", help="a file of what is done, one line of JSON each")
