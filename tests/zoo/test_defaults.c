@@ -27,7 +27,7 @@ static void test_rows(void **state)
 
 	(void)state;
 	for (const cop_zoo_row *r = cop__zoo_rows;; r++) {
-		const cop_train_args a = of(r->name, &colour), b = of(r->name, &grey);
+		const cop_train_args a = of(r->row.name, &colour), b = of(r->row.name, &grey);
 		cop_augment in_colour, in_grey;
 		cop_schedule s;
 		cop_graph *g, *train;
@@ -108,8 +108,8 @@ static void test_page(void **state)
 
 	(void)state;
 	for (const cop_zoo_row *r = cop__zoo_rows;; r++) {
-		const cop_train_args a = of(r->name, NULL);
-		snprintf(line, sizeof line, "| %s%s%s | %d | %d | %g | `%s` | `%s` | `%s` | `%s` |\n", *r->name ? "`" : "", *r->name ? r->name : "any other", *r->name ? "`" : "", a.epochs, a.batch, (double)a.lr,
+		const cop_train_args a = of(r->row.name, NULL);
+		snprintf(line, sizeof line, "| %s%s%s | %d | %d | %g | `%s` | `%s` | `%s` | `%s` |\n", *r->row.name ? "`" : "", *r->row.name ? r->row.name : "any other", *r->row.name ? "`" : "", a.epochs, a.batch, (double)a.lr,
 			a.update, a.schedule, r->train.colour, r->train.grey);
 		if (!strstr(page(), line)) fail_msg("docs/training.md lacks this row of zoo.def:\n%s", line);
 		if (!r->build) break;
