@@ -3,8 +3,7 @@
  * build - the layers of the zoo (see zoo.h) and how their weights begin.
  *
  * Weights are uniform in +-sqrt(3 gain / fan_in). Gain 2 keeps the variance behind a ReLU (He 2015); where batch norm sets it anyhow, or
- * nothing follows, it is 1/3, as PyTorch draws all its weights: smaller weights turn faster under batch norm, and it learns more in the same
- * time (docs/training.md has figures). Element i of a parameter is drawn from (seed, its name, i), so that it depends on no other layer.
+ * nothing follows, it is 1/3, as PyTorch draws all its weights: smaller weights turn faster under batch norm. Element i of a parameter is drawn from (seed, its name, i), so that it depends on no other layer.
  * Biases and means 0, scales and variances 1.
  */
 #include "zoo/zoo.h"
