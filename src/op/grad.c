@@ -72,7 +72,7 @@ static cop_vid only_if_run(cop_grad *d, cop_vid v, cop_vid grad)
 
 cop_status cop__grad_add(cop_grad *d, cop_vid v, cop_vid grad)
 {
-	if (!grad) return d->g->cx->code ? d->g->cx->code : COP_NOMEM;
+	if (!grad) return cop__failed(d->g->cx);
 	if (!cop__grad_wanted(d, v)) return COP_OK;
 	settle(d);
 	if (!(grad = only_if_run(d, v, grad))) return d->g->cx->code;

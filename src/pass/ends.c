@@ -107,14 +107,14 @@ static cop_status put_inputs(cop_graph *out, const cop_graph *g, cop_vid *map)
 		cop_nid stop = 0, q = quantizer(g, v, &stop);
 		if (!q) {
 			say_stop(g, v, stop);
-			if (!cop__copy_value(out, g, map, v)) return g->cx->code ? g->cx->code : COP_NOMEM;
+			if (!cop__copy_value(out, g, map, v)) return cop__failed(g->cx);
 			continue;
 		}
 		COP_ATTR(cop_quantize_attr, a, g, q);
 		cop_type t = *cop__t(g, v);
 		t.dtype = cop__outt(g, q, 0)->dtype;
 		t.q = (cop_quant){&a.scale, &a.zero, -1};
-		if (!(map[v] = cop__input(out, g->value[v].name, &t))) return g->cx->code ? g->cx->code : COP_NOMEM;
+		if (!(map[v] = cop__input(out, g->value[v].name, &t))) return cop__failed(g->cx);
 		out->value[map[v]].lead = g->value[v].lead;
 		out->value[map[v]].samples = g->value[v].samples;
 		if (cop__arg(g, q, 0) == v) map[cop__res(g, q, 0)] = map[v];

@@ -8,7 +8,7 @@
  */
 #include "pass/lower.h"
 
-static cop_status code(const cop_graph *g) { return g->cx->code ? g->cx->code : COP_NOMEM; }
+static cop_status code(const cop_graph *g) { return cop__failed(g->cx); }
 
 static cop_status as_float(cop_lower *l, cop_nid n)
 {

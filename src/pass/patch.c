@@ -126,7 +126,7 @@ static cop_status band_node(patch *p, cop_nid n)
 		if (!v) continue;
 		bool picture = cop__t(g, v)->rank == 4 && g->value[v].role < COP_CONST;
 		d.in[i] = picture ? take(p, v, x) : cop__copy_value(p->out, g, p->map, v);
-		if (!d.in[i]) return g->cx->code ? g->cx->code : COP_NOMEM;
+		if (!d.in[i]) return cop__failed(g->cx);
 	}
 	p->now[d.out[0]] = cop__apply(p->out, d.op, d.attr, d.n_in, d.in);
 	return p->now[d.out[0]] ? COP_OK : g->cx->code;

@@ -25,7 +25,7 @@ static cop_status change_conv(cop_graph *out, const cop_graph *g, cop_vid *map, 
 	for (int32_t i = 0; i < o; i++) real[i] = cop__qconv_real(&a, old, i);
 	if (!cop__multipliers_single(single, &a.up, real, o)) return COP_OK;
 	cop_type t = cop__type(COP_I32, 1, &o);
-	if (!map[m] && !(map[m] = cop__data(out, COP_CONST, old->name, &t, single))) return g->cx->code ? g->cx->code : COP_NOMEM;
+	if (!map[m] && !(map[m] = cop__data(out, COP_CONST, old->name, &t, single))) return cop__failed(g->cx);
 	memcpy(d->attr, &a, sizeof a);
 	return COP_OK;
 }

@@ -74,7 +74,7 @@ static cop_status cut_leaf(cut *c, cop_vid v)
 
 	if (cop__same_shape(&t, &x->type)) {
 		if (cop__copy_value(c->out, c->g, c->map, v)) return COP_OK;
-		return c->g->cx->code ? c->g->cx->code : COP_NOMEM;
+		return cop__failed(c->g->cx);
 	}
 	if (!(c->map[v] = cop__data(c->out, x->role, x->name, &t, NULL))) return c->g->cx->code;
 	if (!x->data) return COP_OK;

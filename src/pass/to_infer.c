@@ -119,7 +119,7 @@ cop_status cop__pass_strip(cop_graph **out, const cop_graph *g)
 	for (int32_t n = 1; !st && n <= g->n_node; n++) {
 		cop_vid x = cop__arg(g, (cop_nid)n, 0);
 		if (!can_go(*out, g, map, (cop_nid)n)) st = keep(*out, g, map, (cop_nid)n);
-		else if (!cop__copy_value(*out, g, map, x)) st = g->cx->code ? g->cx->code : COP_NOMEM;
+		else if (!cop__copy_value(*out, g, map, x)) st = cop__failed(g->cx);
 		else cop__map_to(*out, g, map, g->node[n].out[0], map[x]);
 	}
 	if (!st) st = cop__copy_rest(*out, g, map);

@@ -13,7 +13,7 @@
 
 static const cop_act_attr no_act = {COP_NO_LO, COP_NO_HI};
 
-static cop_status code(const cop_graph *g) { return g->cx->code ? g->cx->code : COP_NOMEM; }
+static cop_status code(const cop_graph *g) { return cop__failed(g->cx); }
 
 /* ---- forms ---- */
 

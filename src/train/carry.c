@@ -11,7 +11,7 @@ static cop_status carry_one(cop_graph *model, const cop_trainer *t, cop_vid w, c
 	const cop_graph *g = cop__trainer_graph(t);
 	cop_vid there = cop__find(g, model->value[w].name), kept = there ? cop__follower(g, there, what) : 0;
 
-	return kept && !cop__follow(model, w, COP_STATE, what, cop__t(g, kept), NULL) ? (model->cx->code ? model->cx->code : COP_NOMEM) : COP_OK;
+	return kept && !cop__follow(model, w, COP_STATE, what, cop__t(g, kept), NULL) ? (cop__failed(model->cx)) : COP_OK;
 }
 
 /* States of rules that did not run are of older weights. */
@@ -63,7 +63,7 @@ static cop_status without(cop_graph **out, const cop_graph *g)
 	for (int32_t v = 1; !st && v <= g->n_value; v++) {
 		const cop_value *x = &g->value[v];
 		if (x->role < COP_CONST || is_kept(g, (cop_vid)v) || (!readers[v] && !strcmp(x->name, "step"))) continue;
-		if (!cop__copy_value(*out, g, map, (cop_vid)v)) st = g->cx->code ? g->cx->code : COP_NOMEM;
+		if (!cop__copy_value(*out, g, map, (cop_vid)v)) st = cop__failed(g->cx);
 	}
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
 	if (!st) st = cop__copy_end(*out, g, map);

@@ -38,7 +38,7 @@ static cop_status prepend(cop_graph **out, const cop_graph *g, const float *mean
 	if (!st) {
 		cop_vid m = cop__data(*out, COP_CONST, "input.mean", t, mean), s = cop__data(*out, COP_CONST, "input.scale", t, scale);
 		cop_vid d = cop__apply(*out, OP_sub, &none, VIDS(map[g->input[0]], m)), y = cop__apply(*out, OP_mul, &none, VIDS(d, s));
-		if (!y) st = g->cx->code ? g->cx->code : COP_NOMEM;
+		if (!y) st = cop__failed(g->cx);
 		map[g->input[0]] = y;
 	}
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);

@@ -51,7 +51,7 @@ static cop_status append(cop_graph **out, const cop_graph *g, const float *mean,
 	if (!st) {
 		cop_vid s = cop__data(*out, COP_CONST, std_name, &t, std), m = cop__data(*out, COP_CONST, mean_name, &t, mean);
 		cop_vid z = cop__apply(*out, OP_mul, &none, VIDS(map[y], s)), v = cop__apply(*out, OP_add, &none, VIDS(z, m));
-		if (!v) st = g->cx->code ? g->cx->code : COP_NOMEM;
+		if (!v) st = cop__failed(g->cx);
 		map[y] = v;
 	}
 	if (!st) st = cop__copy_rest(*out, g, map);

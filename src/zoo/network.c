@@ -222,7 +222,7 @@ static cop_status layer(text *t, int i, const char *name)
 	t->z.word = word;
 	t->last = row->add(&t->z, &l);
 	t->made++;
-	if (!t->last) return t->cx->code ? t->cx->code : COP_NOMEM;
+	if (!t->last) return cop__failed(t->cx);
 	return name ? remember(t, name, t->last) : COP_OK;
 }
 

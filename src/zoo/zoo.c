@@ -109,7 +109,7 @@ cop_status cop_zoo_build(cop_graph **out, cop_ctx *cx, const char *name, const c
 	COP_TRY(apply_args(cx, &z, a));
 	COP_TRY(cop__graph_new(&z.g, cx, name));
 	cop_vid y = row->build(&z);
-	COP_GO(y ? cop__output(z.g, y, "y") : cx->code ? cx->code : COP_NOMEM);
+	COP_GO(y ? cop__output(z.g, y, "y") : cop__failed(cx));
 	z.g->value[z.g->input[0]].lead = 1;
 	z.g->value[z.g->input[0]].samples = z.batch;
 	*out = z.g;

@@ -45,7 +45,7 @@ static cop_status one(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid 
 		t.enc = COP_HALF;
 		st = cop__encode(&blob, &t.enc_bytes, g->cx, COP_HALF, w->data, t.dim[0], (int32_t)(cop_type_count(&t) / t.dim[0]));
 	}
-	if (!st && !(map[cop__arg(g, n, 1)] = cop__data(out, w->role, w->name, &t, blob))) st = g->cx->code ? g->cx->code : COP_NOMEM;
+	if (!st && !(map[cop__arg(g, n, 1)] = cop__data(out, w->role, w->name, &t, blob))) st = cop__failed(g->cx);
 	cop__free(g->cx, blob);
 	return st;
 }

@@ -104,7 +104,7 @@ static cop_status prepare(work *w, cop_vid x)
 		at = cop__res(g, n, 0);
 	}
 	cop_vid y = layer(w, w->map[x], axis, f, b);
-	if (!y) return g->cx->code ? g->cx->code : COP_NOMEM;
+	if (!y) return cop__failed(g->cx);
 	cop__map_to(w->out, g, w->map, v, y);
 	return COP_OK;
 }

@@ -88,11 +88,11 @@ static cop_status rewrite(work *w, cop_nid n, cop_nid bias)
 		cop__act_get(g, bias, &lo, &hi);
 		const cop_value *b = &g->value[cop__arg(g, bias, 1)];
 		cop_type t = cop__type(COP_F32, 1, DIMS((int32_t)cop_type_count(&b->type)));
-		if (!(in[2] = w->map[cop__arg(g, bias, 1)] = cop__data(w->out, b->role, b->name, &t, cop__floats(g, cop__arg(g, bias, 1))))) return g->cx->code ? g->cx->code : COP_NOMEM;
+		if (!(in[2] = w->map[cop__arg(g, bias, 1)] = cop__data(w->out, b->role, b->name, &t, cop__floats(g, cop__arg(g, bias, 1))))) return cop__failed(g->cx);
 	}
 	cop_conv_attr c = {1, 1, pad[0], pad[1], pad[2], pad[3], a.c.dh, a.c.dw, a.c.groups, lo, hi};
 	v = in[0] && in[1] ? cop__apply(w->out, OP_conv, &c, bias ? 3 : 2, in) : 0;
-	if (!v) return g->cx->code ? g->cx->code : COP_NOMEM;
+	if (!v) return cop__failed(g->cx);
 	cop__map_to(w->out, g, w->map, cop__res(g, bias ? bias : n, 0), v);
 	return COP_OK;
 }

@@ -202,7 +202,7 @@ static cop_status recurrent(cop_ox *m, cop_ox_node *n, int32_t cell, int gates, 
 	COP_TRY(setup(&u, dir));
 	COP_TRY(functions(&u, n_act));
 	for (int i = 0; i < u.dirs; i++)
-		if (!(made[i] = layer(&u, i, i == 1 || !strcmp(dir, "reverse")))) return m->cx->code ? m->cx->code : COP_NOMEM;
+		if (!(made[i] = layer(&u, i, i == 1 || !strcmp(dir, "reverse")))) return cop__failed(m->cx);
 	if (cop__ox_out(m, n, 1)) COP_TRY(cop__ox_set(m, n, 1, final_state(&u, made, 0), OX_PLAIN, OX_FLOAT));
 	if (cop__ox_out(m, n, 2) && gates == 4) COP_TRY(cop__ox_set(m, n, 2, final_state(&u, made, 2), OX_PLAIN, OX_FLOAT));
 	return cop__ox_out(m, n, 0) ? cop__ox_set(m, n, 0, all_states(&u, made), OX_PLAIN, OX_FLOAT) : COP_OK;

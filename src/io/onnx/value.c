@@ -258,7 +258,7 @@ cop_status cop__ox_know(cop_ox *m, const cop_ox_node *n, int i, int32_t type, in
 	cop_ox_value *v = cop__ox_out(m, n, i);
 
 	if (!v) return COP_OK;
-	if (!data) return m->cx->code ? m->cx->code : COP_NOMEM;
+	if (!data) return cop__failed(m->cx);
 	v->type = type;
 	v->rank = rank;
 	if (rank) memcpy(v->dim, dim, sizeof *dim * (size_t)rank);

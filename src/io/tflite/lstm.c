@@ -109,6 +109,6 @@ cop_status cop__tfl_projected_lstm(cop_tfl *m, const cop_tfl_node *n)
 		step(m->g, &s, cop__tfl_as(m->g, one, 2, DIMS(-1, 4 * units)));
 		if (!(h[t] = s.h)) break;
 	}
-	if (m->cx->code || !gates) return m->cx->code ? m->cx->code : COP_NOMEM;
+	if (m->cx->code || !gates) return cop__failed(m->cx);
 	return cop__tfl_set(m, n, 0, turned(m->g, join_steps(m->g, h, steps, out), turn));
 }

@@ -91,7 +91,7 @@ static cop_status both(cop_tfl *m, const cop_tfl_node *n, cop_rnn_attr a, const 
 
 	a.reverse = 1;
 	cop_vid z = y ? layer(m, n, x, &a, back) : 0;
-	if (!z) return m->cx->code ? m->cx->code : COP_NOMEM;
+	if (!z) return cop__failed(m->cx);
 	if (merged) return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_concat, &(cop_concat_attr){2}, VIDS(y, z)));
 	COP_TRY(cop__tfl_set(m, n, 0, y));
 	return cop__tfl_set(m, n, 1, z);
@@ -104,7 +104,7 @@ cop_status cop__tfl_lstm(cop_tfl *m, const cop_tfl_node *n)
 	if (cop__tfl_in(m, n, LSTM_IN_PROJECTION)) return cop__tfl_projected_lstm(m, n);
 	cop_rnn_attr a = lstm_attr(n, LSTM_TIME_MAJOR, 0);
 	cop_vid x = sequence(m, n), y = x ? layer(m, n, x, &a, &lstm_forth) : 0;
-	return y ? cop__tfl_set(m, n, 0, y) : m->cx->code ? m->cx->code : COP_NOMEM;
+	return y ? cop__tfl_set(m, n, 0, y) : cop__failed(m->cx);
 }
 
 cop_status cop__tfl_bilstm(cop_tfl *m, const cop_tfl_node *n)
@@ -121,7 +121,7 @@ cop_status cop__tfl_rnn(cop_tfl *m, const cop_tfl_node *n)
 
 	COP_TRY(plain_attr(&a, m, n));
 	cop_vid x = sequence(m, n), y = x ? layer(m, n, x, &a, &rnn_forth) : 0;
-	return y ? cop__tfl_set(m, n, 0, y) : m->cx->code ? m->cx->code : COP_NOMEM;
+	return y ? cop__tfl_set(m, n, 0, y) : cop__failed(m->cx);
 }
 
 cop_status cop__tfl_birnn(cop_tfl *m, const cop_tfl_node *n)
