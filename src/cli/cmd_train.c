@@ -159,6 +159,8 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	cli_graph_name(name, *g);
 	cli_train_defaults(&j->t, name, *data, !cli_is_file_name(model) && !scaled(&j->s));
 	cli_train_say(c, &j->t.a);
+	cli_put_int(c, "train_samples", (*data)->count);
+	cli_put_int(c, "valid_samples", *valid ? (*valid)->count : 0);
 	return COP_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "compress/history.h"
 #include "compress/layers.h"
 #include "enc/enc.h"
+#include "train/policy.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static void on_progress(void *ud, const cop_epoch *e)
 	if (e->done >= 1) {
 		cop__text_add(&h->curve, "%s{\"stage\":", h->curve.len ? "," : "");
 		put_text(&h->curve, e->stage);
+		cop__epoch_note(&h->epochs, e);
 		cop__text_add(&h->curve, ",\"epoch\":%d,\"loss\":%.6g,\"accuracy\":%.6g}", e->epoch, (double)e->loss, (double)e->accuracy);
 	}
 	if (h->progress) h->progress(h->ud, e);
@@ -40,6 +42,7 @@ void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_tra
 	*h = (cop_history){.cx = cx, .progress = a->progress, .ud = a->ud};
 	snprintf(h->result.recipe, sizeof h->result.recipe, "%s", recipe);
 	cop__text_init(&h->curve, cx);
+	cop__text_init(&h->epochs, cx);
 	cop__text_init(&h->layers, cx);
 	a->progress = on_progress;
 	a->ud = h;
@@ -121,6 +124,7 @@ cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud)
 	cop_text t;
 
 	COP_TRY(h->curve.status);
+	COP_TRY(h->epochs.status);
 	COP_TRY(h->layers.status);
 	cop__text_init(&t, h->cx);
 	cop__text_add(&t, "{\"recipe\":");
@@ -139,5 +143,6 @@ cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud)
 void cop__history_free(cop_history *h)
 {
 	cop__text_free(&h->curve);
+	cop__text_free(&h->epochs);
 	cop__text_free(&h->layers);
 }

@@ -18,6 +18,7 @@ typedef struct cop_history {
 	cop_ctx *cx;
 	cop_compress_result result;
 	cop_text curve, layers;
+	cop_text epochs; /* those of the curve as they were told */
 	void (*progress)(void *ud, const cop_epoch *e); /* the caller's, called on */
 	void *ud;
 } cop_history;

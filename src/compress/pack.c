@@ -3,8 +3,8 @@
  * pack - a history as a text of a checkpoint, and back. Numbers are written by their bits, so that what is read is what was there; the file
  * may have been edited by anybody, so every length is checked where it is used.
  *
- *   curve bytes, layer bytes, stages; then both sides, 9 numbers each; then for each stage its name, 8 numbers, the length of why, and why;
- *   then the curve and the layers.
+ *   curve bytes, epoch bytes, layer bytes, stages; then both sides, 9 numbers each; then for each stage its name, 8 numbers, the length of why, and why;
+ *   then the curve, the epochs and the layers.
  */
 #include "compress/history.h"
 
@@ -45,12 +45,14 @@ cop_status cop__history_pack(cop_text *t, const cop_history *h)
 	const cop_compress_result *r = &h->result;
 
 	COP_TRY(h->curve.status);
+	COP_TRY(h->epochs.status);
 	COP_TRY(h->layers.status);
-	cop__text_add(t, "%zu %zu %d\n", h->curve.len, h->layers.len, r->n_stage);
+	cop__text_add(t, "%zu %zu %zu %d\n", h->curve.len, h->epochs.len, h->layers.len, r->n_stage);
 	put_side(t, &r->before);
 	put_side(t, &r->after);
 	for (int32_t i = 0; i < r->n_stage; i++) put_stage(t, &r->stage[i]);
 	cop__text_bytes(t, h->curve.data, h->curve.len);
+	cop__text_bytes(t, h->epochs.data, h->epochs.len);
 	cop__text_bytes(t, h->layers.data, h->layers.len);
 	return t->status;
 }
@@ -97,15 +99,15 @@ static bool get_text(cop_text *t, const char **p, const char *end, size_t len)
 static bool get_all(cop_history *h, const char *p, const char *end)
 {
 	cop_compress_result *r = &h->result;
-	size_t curve, layers;
+	size_t curve, epochs, layers;
 	int n, used = 0;
 
-	if (sscanf(p, "%zu %zu %d%n", &curve, &layers, &n, &used) != 3 || p[used] != '\n' || n < 0 || n > COP_MAX_STAGES) return false;
+	if (sscanf(p, "%zu %zu %zu %d%n", &curve, &epochs, &layers, &n, &used) != 4 || p[used] != '\n' || n < 0 || n > COP_MAX_STAGES) return false;
 	p += used + 1;
 	if (!get_side(&r->before, &p) || !get_side(&r->after, &p)) return false;
 	for (r->n_stage = 0; r->n_stage < n; r->n_stage++)
 		if (!get_stage(&r->stage[r->n_stage], &p, end)) return false;
-	return get_text(&h->curve, &p, end, curve) && get_text(&h->layers, &p, end, layers);
+	return get_text(&h->curve, &p, end, curve) && get_text(&h->epochs, &p, end, epochs) && get_text(&h->layers, &p, end, layers);
 }
 
 cop_status cop__history_unpack(cop_history *h, const char *text, size_t size, const char *file)
@@ -117,7 +119,7 @@ cop_status cop__history_unpack(cop_history *h, const char *text, size_t size, co
 	cop__text_bytes(&copy, "", 1);
 	cop_status st = copy.status;
 	if (!st && !get_all(h, copy.data, copy.data + size)) st = cop__error(h->cx, COP_FORMAT, "%s: its history is damaged", file);
-	if (!st) st = h->curve.status ? h->curve.status : h->layers.status;
+	if (!st) st = h->curve.status ? h->curve.status : h->epochs.status ? h->epochs.status : h->layers.status;
 	cop__text_free(&copy);
 	return st;
 }

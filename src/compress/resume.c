@@ -77,6 +77,7 @@ static cop_status load(cop_resume *r, cop_graph **g, cop_history *h, int32_t n_s
 	*stage = (int32_t)n[0].i;
 	cop_graph_free(*g);
 	*g = saved;
+	cop__epochs_tell(&h->epochs, h->progress, h->ud);
 	return COP_OK;
 }
 

@@ -22,7 +22,7 @@ static void split(line *l, const char **p, const char *end)
 	for (const char *at = *p, *next; at <= stop; at = next + 1, l->n++) {
 		next = memchr(at, ',', (size_t)(stop - at));
 		if (!next) next = stop;
-		if (l->n == FIELDS) break; /* too many */
+		if (l->n >= FIELDS) continue; /* too many: they are only counted */
 		l->at[l->n] = at;
 		l->len[l->n] = (size_t)(next - at) - (next == stop && next > at && next[-1] == '\r');
 	}

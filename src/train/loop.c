@@ -100,7 +100,7 @@ static cop_status one_step(cop_loop *l, int32_t epoch, int64_t i, cop_verdict *v
 	if (l->labels) count_right(l);
 	now = progress(l, epoch, loss, -1);
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].after, l->policy[p].ud, &now));
-	if (l->step % l->per_epoch) cop__loop_report(l, NULL); /* the end of an epoch is reported with its score */
+	if (l->step % l->per_epoch) cop__loop_tell(l); /* the end of an epoch is reported with its score */
 	return COP_OK;
 }
 
@@ -112,12 +112,11 @@ static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 
 	COP_TRY(cop_trainer_pull(l->t, l->model));
 	COP_TRY(cop__best_judge(l, &judged, epoch + 1));
-	cop__loop_report(l, &judged);
+	cop__loop_tell_epoch(l, &judged);
 	cop_progress now = progress(l, epoch, (float)(l->sum_loss / (double)l->per_epoch), judged.accuracy);
 	now.mse = judged.mse;
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].epoch, l->policy[p].ud, &now));
 	l->finished = *v == COP_FINISH;
-	cop__loop_note_epoch(l, &judged);
 	l->sum_loss = 0;
 	l->sum_right = l->sum_count = 0;
 	return *v == COP_REBUILD ? COP_OK : cop__loop_save(l); /* it is saved as it will be */

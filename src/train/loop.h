@@ -72,11 +72,11 @@ static inline float cop__score_of(const cop_judged *j) { return j->accuracy >= 0
 cop_status cop__loop_look(cop_loop *l); /* before any work: is the checkpoint's place free, or ours? Goes on from there if it should */
 cop_status cop__loop_save(cop_loop *l);
 cop_status cop__loop_save_in_time(cop_loop *l); /* within an epoch, where the last time is long ago */
-void cop__loop_note_epoch(cop_loop *l, const cop_judged *j);
 
 /* ---- told.c ---- */
 double cop__loop_seconds(const cop_loop *l);
-void cop__loop_report(cop_loop *l, const cop_judged *j); /* j NULL: within an epoch, now and then */
+void cop__loop_tell(cop_loop *l); /* within an epoch, now and then */
+void cop__loop_tell_epoch(cop_loop *l, const cop_judged *j); /* at its end; it is noted for a checkpoint, too */
 cop_status cop__loop_diverged(const cop_loop *l, float loss);
 
 #endif

@@ -46,6 +46,10 @@ cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem,
 cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a,
 	const char *stage, const cop_policy *policy, int n_policy);
 
+/* An epoch that is done as a line of a text, for checkpoints; and such lines told again. The stage is a word. */
+void cop__epoch_note(cop_text *t, const cop_epoch *e);
+void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_epoch *e), void *ud);
+
 /* If `augment` says normalise: makes it part of g, once, with the statistics of d. rest: the options without the word. */
 cop_status cop__normalise(cop_graph *g, cop_dataset *d, const char *augment, char *rest, size_t size);
 

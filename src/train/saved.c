@@ -4,8 +4,6 @@
  * is stopped anywhere and resumed from its checkpoint ends with the same bits. The checkpoint of a run that is done holds its result;
  * whoever called removes it when that is safe elsewhere.
  *
- * A line for each epoch that is done: loss, accuracy, mse, rate and seconds by their bits, and the best epoch so far.
- *
  * It is the training graph, with all of its states. Where the structure of the network changed on the way it is the network itself, with what the
  * rule of updates keeps.
  */
@@ -13,7 +11,6 @@
 #include "train/identity.h"
 #include "train/loop.h"
 
-#include <stdio.h>
 
 /* Numbers are written by their bits: what is read back is what was there, in any locale. */
 static int64_t bits_of(double v)
@@ -48,20 +45,6 @@ cop_status cop__loop_save_in_time(cop_loop *l)
 {
 	const float every = l->a->checkpoint_every > 0 ? l->a->checkpoint_every : 600;
 	return cop__seconds() - l->saved < (double)every ? COP_OK : cop__loop_save(l);
-}
-
-/* Tells of the epochs that an earlier process has done, as it did. */
-static void tell_again(cop_loop *l)
-{
-	long long loss, accuracy, mse, lr, seconds;
-	int used = 0, best;
-	int32_t n = 0;
-
-	for (const char *p = l->epochs.len ? l->epochs.data : ""; sscanf(p, "%lld %lld %lld %lld %lld %d\n%n", &loss, &accuracy, &mse, &lr, &seconds, &best, &used) == 6; p += used) {
-		cop_epoch e = {.epoch = ++n, .epochs = l->a->epochs, .done = 1, .loss = (float)of_bits(loss), .accuracy = (float)of_bits(accuracy), .mse = (float)of_bits(mse),
-			.lr = (float)of_bits(lr), .seconds = of_bits(seconds), .best = best, .stage = l->stage};
-		if (l->a->progress) l->a->progress(l->a->ud, &e);
-	}
 }
 
 /* Is the model the result of this checkpoint? */
@@ -131,7 +114,7 @@ static cop_status resume(cop_loop *l, bool other)
 	COP_TRY(l->best.file.status);
 	if (l->step < 0 || l->step > cop__loop_steps(l)) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);
 	if (!l->rebuilt) cop__trainer_push(l->t);
-	tell_again(l);
+	cop__epochs_tell(&l->epochs, l->a->progress, l->a->ud);
 	return cop_trainer_pull(l->t, l->model);
 }
 
@@ -148,13 +131,4 @@ cop_status cop__loop_look(cop_loop *l)
 	COP_TRY(cop__identity_graph(&l->run, "network", l->model));
 	COP_TRY(cop__checkpoint_find(&there, &other, l->cx, a->checkpoint, l->run.data, a->resume ? "network" : NULL));
 	return there && a->resume ? resume(l, other) : COP_OK;
-}
-
-void cop__loop_note_epoch(cop_loop *l, const cop_judged *j)
-{
-	int64_t steps = (l->step - 1) % l->per_epoch + 1; /* fewer, where a policy has ended it */
-	const double of[] = {l->sum_loss / (double)steps, (double)j->accuracy, (double)j->mse, (double)cop__trainer_rate(l->t), cop__loop_seconds(l)};
-
-	for (int i = 0; i < LEN(of); i++) cop__text_add(&l->epochs, "%lld ", (long long)bits_of(of[i]));
-	cop__text_add(&l->epochs, "%d\n", l->best.epoch);
 }

@@ -5,25 +5,84 @@
 #include "train/loop.h"
 
 #include <math.h>
+#include <stdio.h>
 
 int64_t cop__loop_steps(const cop_loop *l) { return l->per_epoch * l->a->epochs; }
 double cop__loop_seconds(const cop_loop *l) { return l->earlier + cop__seconds() - l->began; }
 
-void cop__loop_report(cop_loop *l, const cop_judged *j)
+/* What there is to be told now. j NULL: within an epoch. */
+static cop_epoch epoch_now(const cop_loop *l, const cop_judged *j)
+{
+	double seconds = cop__seconds() - l->began, rate = seconds > 0 ? (double)l->images / seconds : 0;
+	int32_t epoch = (int32_t)((l->step - 1) / l->per_epoch);
+
+	return (cop_epoch){.epoch = epoch + 1, .epochs = l->a->epochs, .done = j ? 1 : (float)(l->step - epoch * l->per_epoch) / (float)l->per_epoch,
+		.loss = (float)(l->sum_loss / (double)COP_MAX(1, l->step - epoch * l->per_epoch)), .accuracy = j ? j->accuracy : -1, .mse = j ? j->mse : -1,
+		.best = l->best.epoch, .lr = cop__trainer_rate(l->t), .images_per_second = l->trained > 0 ? (double)l->images / l->trained : rate, .seconds = l->earlier + seconds,
+		.seconds_left = rate > 0 ? (double)(cop__loop_steps(l) - l->step) * l->a->batch / rate : 0, .stage = l->stage};
+}
+
+void cop__loop_tell(cop_loop *l)
 {
 	double t = cop__seconds();
-	int64_t steps = cop__loop_steps(l);
 
-	if (!l->a->progress || (!j && t - l->reported < 0.1)) return;
+	if (!l->a->progress || t - l->reported < 0.1) return;
 	l->reported = t;
-	int32_t epoch = (int32_t)((l->step - 1) / l->per_epoch);
-	double seconds = t - l->began, rate = seconds > 0 ? (double)l->images / seconds : 0;
-	cop_epoch e = {.epoch = epoch + 1, .epochs = l->a->epochs, .done = j ? 1 : (float)(l->step - epoch * l->per_epoch) / (float)l->per_epoch,
-		.loss = (float)(l->sum_loss / (double)COP_MAX(1, l->step - epoch * l->per_epoch)), .accuracy = j ? j->accuracy : -1, .mse = j ? j->mse : -1,
-		.best = l->best.epoch, .lr = cop__trainer_rate(l->t), .images_per_second = l->trained > 0 ? (double)l->images / l->trained : rate,
-		.seconds = l->earlier + seconds, .seconds_left = rate > 0 ? (double)(steps - l->step) * l->a->batch / rate : 0, .stage = l->stage};
+	const cop_epoch e = epoch_now(l, NULL);
 	l->a->progress(l->a->ud, &e);
 }
+
+void cop__loop_tell_epoch(cop_loop *l, const cop_judged *j)
+{
+	const cop_epoch e = epoch_now(l, j);
+
+	l->reported = cop__seconds();
+	cop__epoch_note(&l->epochs, &e);
+	if (l->a->progress) l->a->progress(l->a->ud, &e);
+}
+
+/* ---- an epoch that is done, as a line ---- */
+
+/* Numbers by their bits: what is read back is what was there, in any locale. */
+static long long bits_of(double v)
+{
+	int64_t b;
+	memcpy(&b, &v, sizeof b);
+	return b;
+}
+
+static double of_bits(long long b)
+{
+	int64_t i = b;
+	double v;
+	memcpy(&v, &i, sizeof v);
+	return v;
+}
+
+void cop__epoch_note(cop_text *t, const cop_epoch *e)
+{
+	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best, bits_of((double)e->loss), bits_of((double)e->accuracy), bits_of((double)e->mse),
+		bits_of((double)e->lr), bits_of(e->seconds));
+}
+
+void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_epoch *e), void *ud)
+{
+	long long n[5];
+	char stage[16];
+	int used = 0;
+	cop_epoch e = {.done = 1, .stage = stage};
+
+	for (const char *p = t->len ? t->data : ""; progress && sscanf(p, "%15s %d %d %d %lld %lld %lld %lld %lld\n%n", stage, &e.epoch, &e.epochs, &e.best, &n[0], &n[1], &n[2], &n[3], &n[4], &used) == 9; p += used) {
+		e.loss = (float)of_bits(n[0]);
+		e.accuracy = (float)of_bits(n[1]);
+		e.mse = (float)of_bits(n[2]);
+		e.lr = (float)of_bits(n[3]);
+		e.seconds = of_bits(n[4]);
+		progress(ud, &e);
+	}
+}
+
+/* ---- why it can't go on ---- */
 
 /* The first parameter in graph order that holds a NaN or an infinity. */
 static const char *first_bad(const cop_loop *l)

@@ -5,6 +5,7 @@
  */
 #include "compress/known.h"
 #include "compress/history.h"
+#include "train/policy.h"
 
 /* Trained on samples of class 0, judged on four that are right, tested with four of which one is wrong before and three are after. */
 static const float two[8] = {8, -7, 1, 2, -6, 5, 4, 3};
@@ -118,6 +119,11 @@ static void fill(cop_history *h, cop_ctx *cx, cop_train_args *a, const char *nam
 	a->progress(a->ud, &end);
 }
 
+static void keep_epoch(void *ud, const cop_epoch *e)
+{
+	*(cop_epoch *)ud = *e;
+}
+
 static void pieces(void **state)
 {
 	cop_train_args a;
@@ -131,6 +137,9 @@ static void pieces(void **state)
 	OK(*state, cop__history_pack(&t, &h));
 	cop__history_begin(&back, *state, "na\"me", &a);
 	OK(*state, cop__history_unpack(&back, t.data, t.len, "x.ckpt"));
+	cop_epoch again = {.epoch = 0};
+	cop__epochs_tell(&back.epochs, keep_epoch, &again);
+	assert_true(again.epoch == 1 && again.done == 1 && again.loss == 1.5f && again.accuracy == 0.75f);
 	assert_memory_equal(&h.result.before, &back.result.before, sizeof h.result.before);
 	assert_memory_equal(h.result.stage, back.result.stage, 2 * sizeof *h.result.stage);
 	h.result.after = back.result.after = (cop_compress_side){-1, {.parameters = 1}, 0};
@@ -158,10 +167,10 @@ static void pieces(void **state)
 		cop_error_clear(*state);
 		free(cut);
 	}
-	static const char *const damaged[] = {"", "1 2\n", "a b c\n", "0 0 0\n", "0 0 17\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n", "0 0 -1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n",
-		"99 0 0\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nshort", "0 18446744073709551615 0\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n",
-		"0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 120\n\n", "0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 -1\n\n",
-		"0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nastagewithalongname 0 0 0 0 0 0 1 0 0\n\n"};
+	static const char *const damaged[] = {"", "1 2 3\n", "a b c d\n", "0 0 0 0\n", "0 0 0 17\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n", "0 0 0 -1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n",
+		"99 0 0 0\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nshort", "0 0 18446744073709551615 0\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n",
+		"0 0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 120\n\n", "0 0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 -1\n\n",
+		"0 0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nastagewithalongname 0 0 0 0 0 0 1 0 0\n\n"};
 	for (int i = 0; i < LEN(damaged); i++) {
 		assert_int_equal(cop__history_unpack(&back, damaged[i], strlen(damaged[i]), "x.ckpt"), COP_FORMAT);
 		cop_error_clear(*state);

@@ -33,6 +33,25 @@ static void at_every_call(void **state)
 	walk_all(&rows[0], 7);
 }
 
+/* The log has the epochs of all stages once, those of earlier processes too. */
+static void log_goes_on(void **state)
+{
+	const walk w = {LINE "|--log|run.csv|-o|small.cop", "small.cop", NULL, "--resume", "kill", false, false, "run.csv"};
+	uint64_t old, new;
+
+	(void)state;
+	if (!has_recipes()) skip();
+	int n = walk_begin(&w, &old, &new), told = walk_counts(&w);
+	assert_true(told > 0);
+	for (int at = 3; at < n; at += 7) {
+		walk_fresh(&w);
+		assert_int_equal(walk_run(w.line, NULL, "kill", at, NULL), 128 + 9);
+		if (walk_counts(&w) == -1) fail_msg("killed at %d: the log has a line that is not whole", at);
+		assert_int_equal(walk_run(w.line, w.resume, NULL, 0, NULL), 0);
+		if (walk_counts(&w) != told) fail_msg("killed at %d, then again: the log is another one", at);
+	}
+}
+
 /* The output over the input: what was written is known again by its weights. */
 static void over_the_input(void **state)
 {
@@ -107,6 +126,6 @@ static int set_up(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(at_every_call), cmocka_unit_test(over_the_input), cmocka_unit_test(other_runs), cmocka_unit_test(foreign_files)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(at_every_call), cmocka_unit_test(log_goes_on), cmocka_unit_test(over_the_input), cmocka_unit_test(other_runs), cmocka_unit_test(foreign_files)};
 	return cmocka_run_group_tests(tests, set_up, walk_leave);
 }

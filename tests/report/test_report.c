@@ -374,6 +374,79 @@ static void refused(void **state)
 	cop_graph_free(g);
 }
 
+/* ---- a training log ---- */
+
+#define HEAD "stage,epoch,loss,accuracy,mse,rate,seconds\n"
+
+static const char *report_log(cop_ctx *cx, const char *log, const char *json)
+{
+	char path[128];
+	cop_graph *g = net(cx);
+
+	snprintf(path, sizeof path, "%s/page.html", folder);
+	OK(cx, cop_report_html(path, g, &(cop_report_args){.log = log, .log_size = strlen(log), .history = json, .history_size = json ? strlen(json) : 0}));
+	cop_graph_free(g);
+	return read_text(path);
+}
+
+/* What the page says, and what gnuplot is given. */
+static void training_logs(void **state)
+{
+	static const struct { const char *log, *page[8], *script[8], *not; } row[] = {
+		{HEAD "train,1,2,0.5,,0.1,10\ntrain,2,1,0.75,,0.05,20\ntrain,3,0.5,0.625,,0.025,30\n",
+			{"<h2>Training</h2>", "3 epochs in 30 s; the mean loss went from 2 to 0.5. The best score on the validation set is that of epoch 2: 75.00 % right.", "<th>accuracy</th>", "<b>75.00 %</b>", ">0.025<"},
+			{"$curve << END\n1 2 50 0.1\n2 1 75 0.05\n3 0.5 62.5 0.025\nEND\n", "using 1:3 axes x1y2", "title 'accuracy'", "set output '1.svg'", "using 1:4"}, "set arrow"},
+		{HEAD "train,1,2,,3,0.1,10\r\ntrain,2,1,,2.5,0.1,20.5\r\ntrain,3,1,,2.5,0.1,30", /* of equal ones the first; the last line may lack its end */
+			{"3 epochs in 30 s", "that of epoch 2: a mean square error of 2.5.", "<th>MSE</th>"}, {"$curve << END\n1 2 3 0.1\n2 1 2.5 0.1\n3 1 2.5 0.1\nEND\n", "title 'MSE'"}, "accuracy"},
+		{HEAD "train,1,2,0.5,,0.1,10\npr<ne,1,3,0.25,,0.1,5\npr<ne,2,1,0.6,,0.1,7\n", /* each stage has its own seconds */
+			{"3 epochs in 17 s", "epoch 2 of stage pr&lt;ne: 60.00 % right", "<td>pr&lt;ne</td>"}, {"set arrow from 1.5, graph 0"}, "from 2.5"},
+		{HEAD "train,1,2,,,0.1,10\ntrain,2,1,,,0.1,20\n", {"2 epochs in 20 s; the mean loss went from 2 to 1.</p>"}, {"$curve << END\n1 2 NaN 0.1\n2 1 NaN 0.1\nEND\n"}, "y2tics"},
+		{HEAD "train,1,,0.5,,,\n", {"1 epoch in 0 s", "that of epoch 1: 50.00 %"}, {NULL}, "$curve"}, /* one point is no curve */
+		{HEAD, {"The log has no epoch yet."}, {NULL}, "$curve"},
+	};
+	char path[128];
+
+	in_place_of_gnuplot("true");
+	snprintf(path, sizeof path, "%s/script", folder);
+	for (int i = 0; i < LEN(row); i++) {
+		unlink(path);
+		in_order(report_log(*state, row[i].log, NULL), row[i].page);
+		if (access(path, F_OK)) continue;
+		in_order(read_text(path), row[i].script);
+		has_not(page_text, row[i].not);
+	}
+	if (!has_part("jansson")) return;
+	report_log(*state, row[0].log, history); /* the log tells more than the curve of the history */
+	has(page_text, "<h2>Before and after</h2>");
+	has(page_text, "3 epochs in 30 s");
+	has(read_text(path), "$curve << END\n1 2 50 0.1\n");
+}
+
+static void no_logs(void **state)
+{
+	static const struct { const char *log, *says; } row[] = {
+		{"", "log: is no training log"}, {"stage,epoch,loss\n", "log: is no training log"}, {"stage,epoch,loss,accuracy,mse,rate,secondss\n", "log: is no training log"}, {"\n" HEAD, "log: is no training log"},
+		{HEAD "train,1,2,0.5,,0.1\n", "log, line 2"}, {HEAD "train,1,2,0.5,,0.1,10\ntrain,2,2,0.5,,0.1,10,7\n", "log, line 3"}, {HEAD "train,1,2,0.5,,0.1,10\n\n", "log, line 3"}, {HEAD "train,,2,0.5,,0.1,10\n", "line 2"},
+		{HEAD "train,1,two,0.5,,0.1,10\n", "line 2"}, {HEAD "train,1,2,0.5x,,0.1,10\n", "line 2"}, {HEAD "train,1,inf,0.5,,0.1,10\n", "line 2"}, {HEAD "train,1,nan,0.5,,0.1,10\n", "line 2"}, {HEAD "train,1,2,-0.5,,0.1,10\n", "line 2"},
+		{HEAD "train,1,2,0.5,,0.1,100000000000000000000000000000000000000000000000000000000000000000000\n", "line 2"},
+		{HEAD "a-stage-with-a-name-of-more-than-sixty-four-letters-in-all-that-is-none,1,2,0.5,,0.1,10\n", "line 2"},
+	};
+	char path[128];
+	cop_graph *g = net(*state);
+
+	snprintf(path, sizeof path, "%s/none.html", folder);
+	for (int i = 0; i < LEN(row); i++) {
+		char *log = malloc(strlen(row[i].log) + 1); /* without a byte behind it that might be read */
+		memcpy(log, row[i].log, strlen(row[i].log) + 1);
+		if (cop_report_html(path, g, &(cop_report_args){.log = log, .log_size = strlen(log)}) != COP_FORMAT) fail_msg("taken: %s", log);
+		has(cop_error_text(*state), row[i].says);
+		cop_error_clear(*state);
+		assert_int_equal(access(path, F_OK), -1);
+		free(log);
+	}
+	cop_graph_free(g);
+}
+
 /* ---- the points of the plots ---- */
 
 static void points(void **state)
@@ -464,7 +537,7 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(numbers), TEST(texts), TEST(compare), TEST(factors), TEST(cards), TEST(stages), TEST(board), TEST(layers), TEST(whole_page), TEST(little), TEST(refused), TEST(points),
+	const struct CMUnitTest tests[] = {TEST(numbers), TEST(texts), TEST(compare), TEST(factors), TEST(cards), TEST(stages), TEST(board), TEST(layers), TEST(whole_page), TEST(little), TEST(training_logs), TEST(no_logs), TEST(refused), TEST(points),
 		TEST(many_layers), TEST(odd_folders)};
 	char path[8192], name[128];
 

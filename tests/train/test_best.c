@@ -143,6 +143,22 @@ static void lowest_error(void **state)
 	OK(cx, cop_eval(&s, g, &set[1], 16, 1));
 	assert_float_equal(s.mse, t.e[best].mse, 1e-7);
 
+	int stop = 0; /* the first epoch that is the third without a better one */
+	for (int k = 1, low = 0; k < 30 && !stop; k++) {
+		if (t.e[k].mse < t.e[low].mse) low = k;
+		else if (k - low == 3) stop = k + 1;
+	}
+	assert_in_range(stop, 5, 29);
+	a.policies = "early:patience=3";
+	a.ud = &fewer;
+	own(h, "fc1.w")[0] = own(h, "fc1.b")[0] = 0;
+	OK(cx, cop_train(h, &set[0], &set[1], &a));
+	assert_int_equal(fewer.n, stop);
+	a.policies = NULL;
+	cop_graph_free(h);
+	OK(cx, cop_zoo_build(&h, cx, "mlp-1x1", &(cop_zoo_args){.batch = 1, .seed = 4}));
+	own(h, "fc1.w")[0] = own(h, "fc1.b")[0] = 0;
+
 	a.epochs = best + 1; /* a run that ends there: at a constant rate it is the beginning of the other */
 	a.keep = COP_KEEP_LAST;
 	a.ud = &fewer;
