@@ -22,6 +22,7 @@ typedef struct job {
 	cli_train t;
 	cli_samples s;
 	const char *out, *recipe, *history, *checkpoint;
+	char history_beside[CLI_MOST_PATH], checkpoint_beside[CLI_MOST_PATH]; /* where they are by default */
 	cli_log log;
 } job;
 
@@ -228,11 +229,31 @@ static void on_log(void *ud, cop_level level, const char *line)
 	cli_note(ud, "%s", line);
 }
 
+/* Before any work: may every file be written, and is each one by itself? */
+static cop_status claim_files(job *j, const char *network)
+{
+	cli *c = j->c;
+
+	CLI_TRY(cli_can_write_model(c, j->out, false));
+	cli_beside(j->history_beside, sizeof j->history_beside, j->out, ".history.json");
+	if (!j->history) j->history = j->history_beside;
+	CLI_TRY(cli_can_write(c, j->history));
+	CLI_TRY(cli_only_over(c, "--history", j->history, "{\"recipe\":"));
+	cli_beside(j->checkpoint_beside, sizeof j->checkpoint_beside, j->out, ".ckpt");
+	if (!j->checkpoint) j->checkpoint = j->checkpoint_beside;
+	j->t.a.checkpoint = j->checkpoint;
+	const cli_path paths[] = {{"-o", j->out, true}, {"--history", j->history, true}, {"--checkpoint", j->checkpoint, true}, {"--log", j->t.log, true},
+	        {"the network", network, false}, {"--recipe", j->recipe, false}, {"--data", j->t.data, false}, {"--valid", j->t.valid, false}};
+	CLI_TRY(cli_apart(c, paths, LEN(paths)));
+	CLI_TRY(cli_can_resume(c, &j->t.a));
+	return cli_log_begin(&j->log, c, j->t.log);
+}
+
 cop_status cmd_compress(cli *c, int argc, char **argv)
 {
 	struct argp_option options[32];
 	const char *file = NULL;
-	char recipe_path[CLI_MOST_PATH], beside[CLI_MOST_PATH], checkpoint[CLI_MOST_PATH];
+	char recipe_path[CLI_MOST_PATH];
 	job j = {.c = c};
 	int n = 0;
 
@@ -248,18 +269,7 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe is missing: give a file, or a name such as deep-compression");
 	CLI_TRY(cli_recipe(recipe_path, c, j.recipe));
 	j.recipe = recipe_path;
-	CLI_TRY(cli_can_write_model(c, j.out, false));
-	cli_beside(beside, sizeof beside, j.out, ".history.json");
-	if (!j.history) j.history = beside;
-	CLI_TRY(cli_can_write(c, j.history));
-	CLI_TRY(cli_only_over(c, "--history", j.history, "{\"recipe\":"));
-	cli_beside(checkpoint, sizeof checkpoint, j.out, ".ckpt");
-	j.t.a.checkpoint = j.checkpoint = j.checkpoint ? j.checkpoint : checkpoint;
-	const cli_path paths[] = {{"-o", j.out, true}, {"--history", j.history, true}, {"--checkpoint", j.checkpoint, true}, {"--log", j.t.log, true}, {"the network", file, false}, {"--recipe", j.recipe, false}, {"--data", j.t.data, false},
-		{"--valid", j.t.valid, false}};
-	CLI_TRY(cli_apart(c, paths, LEN(paths)));
-	CLI_TRY(cli_can_resume(c, &j.t.a));
-	CLI_TRY(cli_log_begin(&j.log, c, j.t.log));
+	CLI_TRY(claim_files(&j, file));
 
 	cop_graph *g;
 	void *recipe;

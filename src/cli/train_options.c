@@ -42,12 +42,27 @@ static float duration(struct argp_state *state, const char *name, const char *te
 	cli_misuse(state, "%s=%s: must be a time, such as 90s, 10m or 1h", name, text);
 }
 
-error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t)
+/* The options that are texts, taken as they are. */
+static const char **text_of(cli_train *t, int key)
 {
 	switch (key) {
-	case 'd':
-		t->data = arg;
-		return 0;
+	case 'd': return &t->data;
+	case KEY_UPDATE: return &t->a.update;
+	case KEY_SCHEDULE: return &t->a.schedule;
+	case KEY_AUGMENT: return &t->a.augment;
+	case KEY_POLICIES: return &t->a.policies;
+	case KEY_VALID: return &t->valid;
+	case KEY_LOG: return &t->log;
+	default: return NULL;
+	}
+}
+
+error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t)
+{
+	const char **text = text_of(t, key);
+
+	if (text) return *text = arg, 0;
+	switch (key) {
 	case 'e':
 		t->a.epochs = cli_int(state, "--epochs", arg, 1, 100000);
 		return 0;
@@ -58,27 +73,12 @@ error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train
 		t->a.lr = cli_real(state, "--lr", arg, 0, 1000);
 		t->has_lr = true;
 		return 0;
-	case KEY_UPDATE:
-		t->a.update = arg;
-		return 0;
-	case KEY_SCHEDULE:
-		t->a.schedule = arg;
-		return 0;
-	case KEY_AUGMENT:
-		t->a.augment = arg;
-		return 0;
 	case KEY_SMOOTH:
 		t->a.smooth = cli_real(state, "--smooth", arg, 0, 0.999f);
 		t->has_smooth = true;
 		return 0;
-	case KEY_POLICIES:
-		t->a.policies = arg;
-		return 0;
 	case KEY_LIMIT:
 		t->limit = cli_int(state, "--limit", arg, 0, 1 << 30);
-		return 0;
-	case KEY_VALID:
-		t->valid = arg;
 		return 0;
 	case KEY_STOP_AFTER:
 		t->stop_after = cli_int(state, "--stop-after", arg, 1, 100000);
@@ -87,9 +87,6 @@ error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train
 		if (strcmp(arg, "best") && strcmp(arg, "last")) cli_misuse(state, "--keep=%s: must be best or last", arg);
 		t->has_keep = true;
 		t->a.keep = *arg == 'b' ? COP_KEEP_BEST : COP_KEEP_LAST;
-		return 0;
-	case KEY_LOG:
-		t->log = arg;
 		return 0;
 	case KEY_EVERY:
 		t->a.checkpoint_every = duration(state, "--checkpoint-every", arg);
