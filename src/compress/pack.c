@@ -10,34 +10,19 @@
 
 #include <stdio.h>
 
-static long long bits(double v)
-{
-	int64_t b;
-	memcpy(&b, &v, sizeof b);
-	return b;
-}
-
-static double of_bits(long long b)
-{
-	int64_t i = b;
-	double v;
-	memcpy(&v, &i, sizeof v);
-	return v;
-}
-
 /* ---- the way there ---- */
 
 static void put_side(cop_text *t, const cop_compress_side *s)
 {
 	const cop_figures *f = &s->figures;
-	cop__text_add(t, "%lld %lld %lld %lld %zu %zu %zu %lld %lld\n", bits((double)s->accuracy), (long long)f->parameters, (long long)f->nonzero, (long long)f->macs,
-		f->file_bytes, f->flash_bytes, f->ram_bytes, bits(f->energy_nj), bits(s->microseconds));
+	cop__text_add(t, "%lld %lld %lld %lld %zu %zu %zu %lld %lld\n", cop__real_bits((double)s->accuracy), (long long)f->parameters, (long long)f->nonzero, (long long)f->macs,
+		f->file_bytes, f->flash_bytes, f->ram_bytes, cop__real_bits(f->energy_nj), cop__real_bits(s->microseconds));
 }
 
 static void put_stage(cop_text *t, const cop_stage_result *s)
 {
-	cop__text_add(t, "%s %lld %lld %lld %lld %zu %zu %d %lld %zu\n%s\n", s->stage, bits((double)s->accuracy[0]), bits((double)s->accuracy[1]), bits((double)s->loss[0]),
-		bits((double)s->loss[1]), s->bytes[0], s->bytes[1], s->kept, bits(s->seconds), strlen(s->why), s->why);
+	cop__text_add(t, "%s %lld %lld %lld %lld %zu %zu %d %lld %zu\n%s\n", s->stage, cop__real_bits((double)s->accuracy[0]), cop__real_bits((double)s->accuracy[1]), cop__real_bits((double)s->loss[0]),
+		cop__real_bits((double)s->loss[1]), s->bytes[0], s->bytes[1], s->kept, cop__real_bits(s->seconds), strlen(s->why), s->why);
 }
 
 cop_status cop__history_pack(cop_text *t, const cop_history *h)
@@ -65,7 +50,7 @@ static bool get_side(cop_compress_side *s, const char **p)
 	int used = 0;
 
 	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &used) != 9 || (*p)[used] != '\n') return false;
-	*s = (cop_compress_side){(float)of_bits(n[0]), {n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], of_bits(n[7])}, of_bits(n[8])};
+	*s = (cop_compress_side){(float)cop__real_of_bits(n[0]), {n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], cop__real_of_bits(n[7])}, cop__real_of_bits(n[8])};
 	*p += used + 1;
 	return true;
 }
@@ -81,9 +66,9 @@ static bool get_stage(cop_stage_result *s, const char **p, const char *end)
 	if (n[8] < 0 || n[8] >= (long long)sizeof s->why || n[8] >= end - *p || (*p)[n[8]] != '\n') return false;
 	memcpy(s->why, *p, (size_t)n[8]);
 	*p += n[8] + 1;
-	for (int i = 0; i < 2; i++) s->accuracy[i] = (float)of_bits(n[i]), s->loss[i] = (float)of_bits(n[2 + i]), s->bytes[i] = (size_t)n[4 + i];
+	for (int i = 0; i < 2; i++) s->accuracy[i] = (float)cop__real_of_bits(n[i]), s->loss[i] = (float)cop__real_of_bits(n[2 + i]), s->bytes[i] = (size_t)n[4 + i];
 	s->kept = n[6] != 0;
-	s->seconds = of_bits(n[7]);
+	s->seconds = cop__real_of_bits(n[7]);
 	return true;
 }
 

@@ -97,6 +97,9 @@ int cop__format(char *out, size_t size, const char *fmt, ...) COP_PRINTF(3, 4); 
 int cop__vformat(char *out, size_t size, const char *fmt, va_list ap);
 float cop__float_parse(const char *text, char **end);                           /* as strtof */
 double cop__real_parse(const char *text, char **end);                           /* as strtod */
+/* A number by its bits: what is read back is what was there, in any locale. */
+long long cop__real_bits(double v);
+double cop__real_of_bits(long long bits);
 const char *cop__float_print(char out[COP_FLOAT_TEXT], float v);                /* as few digits as tell v from every other float; returns out */
 /* A name as one word of a graph's text: a blank, a control, '\' or '=' becomes \xHH, so does what would make it a number, a comment
  * or "_". cop__name_get undoes that into room for len + 1 and returns the length, -1 for a zero byte. */

@@ -72,3 +72,18 @@ const char *cop__float_print(char out[COP_FLOAT_TEXT], float v)
 	}
 	return out;
 }
+
+long long cop__real_bits(double v)
+{
+	int64_t b;
+	memcpy(&b, &v, sizeof b);
+	return b;
+}
+
+double cop__real_of_bits(long long bits)
+{
+	int64_t b = bits;
+	double v;
+	memcpy(&v, &b, sizeof v);
+	return v;
+}

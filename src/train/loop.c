@@ -41,22 +41,6 @@ static cop_status set_target(cop_loop *l, int32_t i)
 	return COP_OK;
 }
 
-static void count_right(cop_loop *l)
-{
-	const float *y = l->y.data;
-	const int32_t *label = l->label;
-	int32_t c = l->y.type.dim[l->y.type.rank - 1];
-
-	for (int32_t i = 0; i < l->a->batch; i++, y += c) {
-		int32_t best = 0;
-		if (label[i] < 0) continue;
-		for (int32_t j = 1; j < c; j++)
-			if (y[j] > y[best]) best = j;
-		l->sum_right += best == label[i];
-		l->sum_count++;
-	}
-}
-
 static cop_progress progress(const cop_loop *l, int32_t epoch, float loss, float accuracy)
 {
 	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1};
@@ -97,7 +81,6 @@ static cop_status one_step(cop_loop *l, int32_t epoch, int64_t i, cop_verdict *v
 	float loss = cop__trainer_loss(l->t);
 	if (!isfinite(loss)) return cop__loop_diverged(l, loss);
 	l->sum_loss += (double)loss;
-	if (l->labels) count_right(l);
 	now = progress(l, epoch, loss, -1);
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].after, l->policy[p].ud, &now));
 	if (l->step % l->per_epoch) cop__loop_tell(l); /* the end of an epoch is reported with its score */
@@ -118,7 +101,6 @@ static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].epoch, l->policy[p].ud, &now));
 	l->finished = *v == COP_FINISH;
 	l->sum_loss = 0;
-	l->sum_right = l->sum_count = 0;
 	return *v == COP_REBUILD ? COP_OK : cop__loop_save(l); /* it is saved as it will be */
 }
 

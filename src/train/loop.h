@@ -35,7 +35,7 @@ typedef struct cop_loop {
 	const cop_policy *policy;
 	int n_policy;
 	cop_schedule schedule;
-	cop_tensor x, target, y; /* target: labels, or the values to reproduce */
+	cop_tensor x, target; /* target: labels, or the values to reproduce */
 	int64_t per_epoch, step;
 	bool labels, finished;
 	bool soft;               /* the target is a distribution over the classes, not a label */
@@ -46,7 +46,6 @@ typedef struct cop_loop {
 	double earlier;          /* seconds that processes before this one have spent on the run */
 	int64_t images;
 	double sum_loss;
-	int64_t sum_right, sum_count;
 	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done (saved.c) */
 	cop_best best;
 	cop_parts part;          /* where samples lie in x */

@@ -11,27 +11,11 @@
 #include "train/identity.h"
 #include "train/loop.h"
 
-
-/* Numbers are written by their bits: what is read back is what was there, in any locale. */
-static int64_t bits_of(double v)
-{
-	int64_t b;
-	memcpy(&b, &v, sizeof b);
-	return b;
-}
-
-static double of_bits(int64_t b)
-{
-	double v;
-	memcpy(&v, &b, sizeof v);
-	return v;
-}
-
 cop_status cop__loop_save(cop_loop *l)
 {
-	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished}, {.name = "rebuilt", .i = l->rebuilt}, {.name = "loss", .i = bits_of(l->sum_loss)}, {.name = "right", .i = l->sum_right},
-		{.name = "count", .i = l->sum_count}, {.name = "seconds", .i = bits_of(cop__loop_seconds(l))}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len},
-		{.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = bits_of((double)l->best.score)}, {.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}};
+	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished}, {.name = "rebuilt", .i = l->rebuilt}, {.name = "loss", .i = cop__real_bits(l->sum_loss)},
+		{.name = "seconds", .i = cop__real_bits(cop__loop_seconds(l))}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len},
+		{.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = cop__real_bits((double)l->best.score)}, {.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}};
 
 	if (!l->a->checkpoint) return COP_OK;
 	COP_TRY(l->epochs.status);
@@ -94,7 +78,7 @@ static cop_status changed_network(cop_loop *l)
 
 static cop_status resume(cop_loop *l, bool other)
 {
-	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "right"}, {.name = "count"}, {.name = "epochs"}, {.name = "seconds"}, {.name = "best_epoch"}, {.name = "best_score"}, {.name = "best"}};
+	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "epochs"}, {.name = "seconds"}, {.name = "best_epoch"}, {.name = "best_score"}, {.name = "best"}};
 	const char *path = l->a->checkpoint;
 
 	if (other) COP_TRY(same_network(l));
@@ -102,14 +86,12 @@ static cop_status resume(cop_loop *l, bool other)
 	COP_TRY(cop__checkpoint_read(path, l->rebuilt ? l->model : cop__trainer_hold(l->t), n, LEN(n)));
 	l->step = n[0].i;
 	l->finished = n[1].i || l->step == cop__loop_steps(l);
-	l->sum_loss = of_bits(n[2].i);
-	l->sum_right = n[3].i;
-	l->sum_count = n[4].i;
-	cop__text_bytes(&l->epochs, n[5].text ? n[5].text : "", n[5].size);
-	l->earlier = of_bits(n[6].i);
-	l->best.epoch = (int32_t)n[7].i;
-	l->best.score = (float)of_bits(n[8].i);
-	cop__text_bytes(&l->best.file, n[9].text ? n[9].text : "", n[9].size);
+	l->sum_loss = cop__real_of_bits(n[2].i);
+	cop__text_bytes(&l->epochs, n[3].text ? n[3].text : "", n[3].size);
+	l->earlier = cop__real_of_bits(n[4].i);
+	l->best.epoch = (int32_t)n[5].i;
+	l->best.score = (float)cop__real_of_bits(n[6].i);
+	cop__text_bytes(&l->best.file, n[7].text ? n[7].text : "", n[7].size);
 	COP_TRY(l->epochs.status);
 	COP_TRY(l->best.file.status);
 	if (l->step < 0 || l->step > cop__loop_steps(l)) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);

@@ -39,8 +39,7 @@ static cop_status bind_tensors(cop_loop *l)
 	COP_TRY(cop_trainer_input(l->t, 0, &l->x));
 	cop__parts_of(&l->part, g, g->input[0], l->a->batch);
 	if (l->part.lead > 1 && !l->placed && !(l->placed = cop__alloc(l->cx, cop_type_bytes(&l->x.type)))) return COP_NOMEM;
-	COP_TRY(cop_trainer_input(l->t, g->n_input - 1, &l->target));
-	return cop_trainer_output(l->t, 0, &l->y);
+	return cop_trainer_input(l->t, g->n_input - 1, &l->target);
 }
 
 cop_status cop__loop_rebuild(cop_loop *l)

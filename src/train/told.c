@@ -43,26 +43,10 @@ void cop__loop_tell_epoch(cop_loop *l, const cop_judged *j)
 
 /* ---- an epoch that is done, as a line ---- */
 
-/* Numbers by their bits: what is read back is what was there, in any locale. */
-static long long bits_of(double v)
-{
-	int64_t b;
-	memcpy(&b, &v, sizeof b);
-	return b;
-}
-
-static double of_bits(long long b)
-{
-	int64_t i = b;
-	double v;
-	memcpy(&v, &i, sizeof v);
-	return v;
-}
-
 void cop__epoch_note(cop_text *t, const cop_epoch *e)
 {
-	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best, bits_of((double)e->loss), bits_of((double)e->accuracy), bits_of((double)e->mse),
-		bits_of((double)e->lr), bits_of(e->seconds));
+	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best, cop__real_bits((double)e->loss), cop__real_bits((double)e->accuracy), cop__real_bits((double)e->mse),
+		cop__real_bits((double)e->lr), cop__real_bits(e->seconds));
 }
 
 void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_epoch *e), void *ud)
@@ -73,11 +57,11 @@ void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_ep
 	cop_epoch e = {.done = 1, .stage = stage};
 
 	for (const char *p = t->len ? t->data : ""; progress && sscanf(p, "%15s %d %d %d %lld %lld %lld %lld %lld\n%n", stage, &e.epoch, &e.epochs, &e.best, &n[0], &n[1], &n[2], &n[3], &n[4], &used) == 9; p += used) {
-		e.loss = (float)of_bits(n[0]);
-		e.accuracy = (float)of_bits(n[1]);
-		e.mse = (float)of_bits(n[2]);
-		e.lr = (float)of_bits(n[3]);
-		e.seconds = of_bits(n[4]);
+		e.loss = (float)cop__real_of_bits(n[0]);
+		e.accuracy = (float)cop__real_of_bits(n[1]);
+		e.mse = (float)cop__real_of_bits(n[2]);
+		e.lr = (float)cop__real_of_bits(n[3]);
+		e.seconds = cop__real_of_bits(n[4]);
 		progress(ud, &e);
 	}
 }
