@@ -14,7 +14,7 @@ anchors() {
 }
 complain() { echo "$*"; bad=1; }
 
-for page in README.md docs/*.md bench/README.md src/README.md src/*/README.md; do
+for page in README.md docs/*.md docs/results/*.md bench/README.md src/README.md src/*/README.md; do
 	[ -f "$page" ] || continue
 	folder=$(dirname "$page")
 	# text outside blocks of code
