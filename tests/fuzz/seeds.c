@@ -187,7 +187,7 @@ static void media(void)
 	put_bytes("tar", "two", b);
 }
 
-/* As fuzz_words, fuzz_recipe and fuzz_history read them. */
+/* As fuzz_words, fuzz_recipe, fuzz_history and fuzz_log read them. */
 static void texts(void)
 {
 	static const char *const word[] = {"@dce:keep=fc1.w", "Abatch:n=3", "Ato_infer fuse shrink", "@slice:of=fc1.w,axis=0,drop=1|2", "Apatch:at=conv2,bands=2", "@round:mode=single", "@fold_bn fuse",
@@ -198,6 +198,8 @@ static void texts(void)
 		"\"energy_nj\":1,\"microseconds\":1},\"after\":{\"accuracy\":0.9,\"parameters\":5},\"stages\":[{\"stage\":\"prune\",\"accuracy\":[0.9,0.8],\"bytes\":[9,8],\"kept\":true,\"why\":\"w\",\"seconds\":1.5}],"
 		"\"curve\":[{\"stage\":\"prune\",\"epoch\":1,\"loss\":0.5,\"accuracy\":0.5}],\"layers\":[{\"name\":\"a\",\"count\":4,\"nonzero\":2,\"range\":1,\"bytes\":4,\"before\":[1,2],\"after\":[1,2]}]}\n";
 
+	static const char log[] = "stage,epoch,loss,accuracy,mse,rate,seconds\ntrain,1,0.5,0.9,,0.1,2.5\r\ntrain,2,0.25,0.95,,1e-3,2\nprune,1,0.5,,0.125,0.01,3\n";
+
 	for (int i = 0; i < LEN(word); i++) {
 		char name[8];
 		snprintf(name, sizeof name, "%d", i);
@@ -205,6 +207,7 @@ static void texts(void)
 	}
 	seed("recipe", "all", recipe, sizeof recipe - 1);
 	seed("history", "all", history, sizeof history - 1);
+	seed("log", "all", log, sizeof log - 1);
 }
 
 int main(int argc, char **argv)
