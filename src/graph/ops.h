@@ -26,10 +26,13 @@ enum { COP_OP_PURE = 1, COP_OP_INPLACE = 2, COP_OP_VIEW = 4, COP_OP_ELTWISE = 8,
 typedef struct cop_cost { int64_t mac, flop; } cop_cost; /* multiply-accumulates; other arithmetic. Bytes follow from the types. */
 
 /* index j of axis b_ax of b goes with index ((j-off)/div)%mod of axis a_ax of a, lo <= j < hi.
+ * b 0: indices lo .. hi of a's axis pass, and nothing goes with them.
+ * alt: one of several ways to see the same axes, of which only one can hold; those of a node with the same number exclude each other, and the
+ * first comes first.
  * win > 1: a window (stride, pad) rather than equality; such an axis can be cut into patches, not pruned. */
 typedef struct cop_link {
 	cop_vid a, b;
-	int8_t a_ax, b_ax;
+	int8_t a_ax, b_ax, alt;
 	int32_t off, div, mod, lo, hi, win, stride, pad;
 } cop_link;
 

@@ -157,12 +157,12 @@ static int link_groups(cop_link *l, int at, const cop_graph *g, cop_vid x, cop_v
 /* Output channel o runs through w, b and y; input channel c through x and the last axis of w. Depthwise: w's rows in
  * runs of o / c belong to one channel of x. Other groups go whole; where they are too many to list, the channels must
  * stay. */
-int cop__conv_links(const cop_graph *g, cop_nid n, int32_t groups, cop_link *l, int max)
+int cop__conv_links(const cop_graph *g, const cop_conv_ends *e, int32_t groups, cop_link *l, int max)
 {
-	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1), b = cop__arg(g, n, 2), y = cop__res(g, n, 0);
-	cop_conv_shape s = shape(g, n);
+	cop_vid x = e->x, w = e->w, b = e->b, y = e->y;
+	int32_t c = cop__t(g, x)->dim[3], o = cop__t(g, w)->dim[0];
 	int at = cop__link_axis(l, 0, max, g, x, 0, y, 0);
-	bool dense = groups == 1, depthwise = groups == s.x[3];
+	bool dense = groups == 1, depthwise = groups == c;
 
 	if (!dense && !depthwise && groups > (max - at - 3) / 2) return at;
 	at += cop__link_axis(l, at, max, g, w, 0, y, 3);
@@ -171,14 +171,14 @@ int cop__conv_links(const cop_graph *g, cop_nid n, int32_t groups, cop_link *l, 
 	if (!depthwise) return link_groups(l, at, g, x, w, groups);
 	if (at < max)
 		l[at++] = (cop_link){
-		        .a = x, .b = w, .a_ax = 3, .b_ax = 0, .div = s.w[0] / s.x[3], .mod = s.x[3], .hi = s.w[0]};
+		        .a = x, .b = w, .a_ax = 3, .b_ax = 0, .div = o / c, .mod = c, .hi = o};
 	return at;
 }
 
 static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	COP_ATTR(cop_conv_attr, a, g, n);
-	return cop__conv_links(g, n, a.groups, l, max);
+	return cop__conv_links(g, &(cop_conv_ends){cop__arg(g, n, 0), cop__arg(g, n, 1), cop__arg(g, n, 2), cop__res(g, n, 0)}, a.groups, l, max);
 }
 
 static cop_nid sample(cop_graph *g, int which)

@@ -15,8 +15,9 @@ typedef struct cop_conv_shape { const int32_t *x, *w, *y; } cop_conv_shape; /* d
 /* Checks attributes and sizes; y receives the output's dims. */
 cop_status cop__conv_check(const cop_graph *g, cop_nid n, const cop_conv_attr *a, const int32_t *x, const int32_t *w, int32_t y[4]);
 int cop__conv_words(int32_t *k, const cop_conv_attr *a, cop_conv_shape s, int32_t rows);
-/* The links of x, w, the bias and y; there must be room for one more. */
-int cop__conv_links(const cop_graph *g, cop_nid n, int32_t groups, cop_link *l, int max);
+/* The links of x, w, the bias (or 0) and y, of a convolution of x to y; there must be room for one more. */
+typedef struct cop_conv_ends { cop_vid x, w, b, y; } cop_conv_ends;
+int cop__conv_links(const cop_graph *g, const cop_conv_ends *e, int32_t groups, cop_link *l, int max);
 int64_t cop__conv_macs(cop_conv_shape s);
 
 #endif

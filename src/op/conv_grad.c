@@ -59,6 +59,13 @@ static cop_status dx_grad(cop_grad *d, cop_nid n)
 	return cop__grad_put(d, w, OP_conv_dw, &to_w, rows ? 3 : 2, (const cop_vid[]){a, dx, rows});
 }
 
+/* A convolution from the result to the first operand. */
+static int dx_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	COP_ATTR(cop_conv_dx_attr, a, g, n);
+	return cop__conv_links(g, &(cop_conv_ends){.x = cop__res(g, n, 0), .w = cop__arg(g, n, 1), .y = cop__arg(g, n, 0)}, a.c.groups, l, max);
+}
+
 static void dx_cost(const cop_graph *g, cop_nid n, cop_cost *c)
 {
 	c->mac = cop__conv_macs(dx_shape(g, n));
@@ -112,6 +119,7 @@ const cop_op cop_op_conv_dx = {
         .infer = dx_infer,
         .grad = dx_grad,
         .cost = dx_cost,
+        .links = dx_links,
         .words = dx_words,
         .sample = dx_sample,
 };

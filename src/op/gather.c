@@ -39,6 +39,17 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 	return OK_WORDS;
 }
 
+/* All axes but the one that is gathered along. */
+static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	int more = cop__outt(g, n, 0)->rank - cop__in(g, n, 0)->rank, at = 0;
+	COP_ATTR(cop_axis_attr, a, g, n);
+
+	for (int i = 0; i < cop__in(g, n, 0)->rank; i++)
+		if (i != a.axis) at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), i < a.axis ? i : i + more);
+	return at;
+}
+
 static cop_nid sample(cop_graph *g, int which)
 {
 	static const int32_t list[] = {2, -1, 0, 1, 1, 4};
@@ -51,7 +62,7 @@ static cop_nid sample(cop_graph *g, int which)
 
 const cop_op cop_op_gather = {
 	.name = "gather", .attrs = "axis:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = infer, .cost = cop__cost_none, .words = words, .sample = sample,
+	.infer = infer, .cost = cop__cost_none, .links = links, .words = words, .sample = sample,
 };
 
 /* ---- resample: index and weight [out,taps] ---- */
@@ -93,7 +104,7 @@ static cop_nid resample_sample(cop_graph *g, int which)
 
 const cop_op cop_op_resample = {
 	.name = "resample", .attrs = "axis:i", .min_in = 3, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = resample_infer, .cost = resample_cost, .words = resample_words, .sample = resample_sample,
+	.infer = resample_infer, .cost = resample_cost, .links = links, .words = resample_words, .sample = resample_sample,
 };
 
 /* ---- expand ---- */

@@ -100,6 +100,10 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	int at = cop__link_axis(l, 0, max, g, a, ra - 2 + t.ta, y, ry - 2);
 
 	at += cop__link_axis(l, at, max, g, b, rb - 1 - t.tb, y, ry - 1);
+	for (int i = 0; i < ry - 2; i++) { /* products side by side, as heads are */
+		if (ra == ry) at += cop__link_axis(l, at, max, g, a, i, y, i);
+		if (rb == ry) at += cop__link_axis(l, at, max, g, b, i, y, i);
+	}
 	return at + cop__link_axis(l, at, max, g, a, ra - 1 - t.ta, b, rb - 2 + t.tb);
 }
 

@@ -180,20 +180,42 @@ static cop_status grad_slice(cop_grad *d, cop_nid n)
 	return dy ? cop__grad_put(d, x, OP_unslice, &back, VIDS(dy)) : g->cx->code;
 }
 
-/* Axes that keep their length are not touched, unless they are turned round. */
+/* The part lies in the whole from index `from` of axis i on; loose: what of the whole is beside it may go alone. */
+static int link_within(cop_link *l, int at, int max, const cop_graph *g, cop_vid whole, cop_vid part, int i, int32_t from, bool loose)
+{
+	int32_t len = cop__t(g, part)->dim[i], all = cop__t(g, whole)->dim[i];
+
+	if (at + 3 > max || !cop__link_axis(l, at, max, g, whole, i, part, i)) return at;
+	l[at].off = -from;
+	l[at++].mod = all;
+	if (loose && from) l[at++] = (cop_link){.a = whole, .a_ax = (int8_t)i, .hi = from};
+	if (loose && from + len < all) l[at++] = (cop_link){.a = whole, .a_ax = (int8_t)i, .lo = from + len, .hi = all};
+	return at;
+}
+
+/* Of axes that are stepped along nothing can be said. */
 static int links_slice(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
-	cop_vid x = cop__arg(g, n, 0), y = cop__res(g, n, 0);
+	bool back = g->node[n].op == OP_unslice;
+	cop_vid whole = back ? cop__res(g, n, 0) : cop__arg(g, n, 0), part = back ? cop__arg(g, n, 0) : cop__res(g, n, 0);
 	int at = 0;
 	COP_ATTR(cop_slice_attr, s, g, n);
 
-	for (int i = 0; i < cop__t(g, x)->rank; i++)
-		if (cop__t(g, x)->dim[i] == cop__t(g, y)->dim[i] && s.step[i] >= 0) at += cop__link_axis(l, at, max, g, x, i, y, i);
+	for (int i = 0; i < cop__t(g, whole)->rank; i++) {
+		bool same = cop__t(g, whole)->dim[i] == cop__t(g, part)->dim[i];
+		if (same ? s.step[i] >= 0 : s.step[i] == 0 || s.step[i] == 1) at = link_within(l, at, max, g, whole, part, i, same ? 0 : s.from[i], true);
+	}
 	return at;
 }
+
 static int links_pad(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
-	return cop__link_aligned(l, 0, max, g, cop__arg(g, n, 0), cop__res(g, n, 0));
+	int at = 0;
+	COP_ATTR(cop_pad_attr, p, g, n);
+
+	for (int i = 0; i < cop__in(g, n, 0)->rank; i++)
+		if (p.before[i] >= 0 && p.after[i] >= 0) at = link_within(l, at, max, g, cop__res(g, n, 0), cop__arg(g, n, 0), i, p.before[i], p.value == 0);
+	return at;
 }
 
 static cop_status infer_unslice(cop_graph *g, cop_nid n)

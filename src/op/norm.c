@@ -33,6 +33,15 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 	return LN_WORDS;
 }
 
+/* The last axis is one thing; the others are many of it. */
+static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	int at = 0;
+
+	for (int i = 0; i + 1 < cop__in(g, n, 0)->rank; i++) at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), i);
+	return at;
+}
+
 static const cop_act_attr plain = {COP_NO_LO, COP_NO_HI};
 static cop_vid two(cop_graph *g, int op, cop_vid a, cop_vid b) { return cop__apply(g, op, &plain, VIDS(a, b)); }
 
@@ -79,7 +88,7 @@ static cop_nid sample(cop_graph *g, int which)
 
 const cop_op cop_op_layernorm = {
 	.name = "layernorm", .attrs = "eps:f rms:i", .min_in = 1, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
-	.infer = infer, .grad = grad, .words = words, .sample = sample,
+	.infer = infer, .grad = grad, .links = links, .words = words, .sample = sample,
 };
 
 static cop_status lrn_infer(cop_graph *g, cop_nid n)
@@ -110,5 +119,5 @@ static cop_nid lrn_sample(cop_graph *g, int which)
 
 const cop_op cop_op_lrn = {
 	.name = "lrn", .attrs = "size:i alpha:f beta:f k:f", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = lrn_infer, .words = lrn_words, .sample = lrn_sample,
+	.infer = lrn_infer, .links = links, .words = lrn_words, .sample = lrn_sample,
 };

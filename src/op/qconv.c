@@ -66,7 +66,7 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	COP_ATTR(cop_qconv_attr, a, g, n);
-	int at = cop__conv_links(g, n, a.groups, l, max - 1);
+	int at = cop__conv_links(g, &(cop_conv_ends){cop__arg(g, n, 0), cop__arg(g, n, 1), cop__arg(g, n, 2), cop__res(g, n, 0)}, a.groups, l, max - 1);
 	return at + cop__link_axis(l, at, max, g, cop__arg(g, n, 3), cop__in(g, n, 3)->rank - 1, cop__res(g, n, 0), 3);
 }
 

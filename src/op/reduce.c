@@ -75,6 +75,19 @@ static cop_status grad(cop_grad *d, cop_nid n)
 	return cop__grad_put(d, x, OP_expand, &to, VIDS(dy));
 }
 
+static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	int at = 0;
+	COP_ATTR(cop_reduce_attr, a, g, n);
+
+	for (int i = 0, to = 0; i < cop__in(g, n, 0)->rank; i++) {
+		bool gone = a.axes >> i & 1;
+		if (!gone) at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), to);
+		to += !gone || a.keep;
+	}
+	return at;
+}
+
 static void cost(const cop_graph *g, cop_nid n, cop_cost *c) { c->flop = cop_type_count(cop__in(g, n, 0)); }
 
 static cop_nid sample(cop_graph *g, int which)
@@ -97,7 +110,7 @@ static cop_nid sample(cop_graph *g, int which)
 
 const cop_op cop_op_reduce = {
 	.name = "reduce", .attrs = "fn:i axes:i keep:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = infer, .grad = grad, .cost = cost, .words = words, .sample = sample,
+	.infer = infer, .grad = grad, .links = links, .cost = cost, .words = words, .sample = sample,
 };
 
 /* ---- argmax ---- */

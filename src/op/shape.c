@@ -42,17 +42,25 @@ static cop_status grad_reshape(cop_grad *d, cop_nid n)
 	return dy ? cop__grad_put(d, x, OP_reshape, &back, VIDS(dy)) : g->cx->code;
 }
 
-/* Axes [from, to) of `many` are one axis of `one`. Only the innermost factor is linked: it is the one that holds
- * channels (index p C + c of a flattened [h,w,c] goes with c), and linking all would tie all indices together. */
-static int link_factor(cop_link *l, int at, int max, const cop_graph *g, cop_vid many, int from, int to, cop_vid one, int ax)
+/* Several axes on one side, one on the other: index j of that is (j / inner) mod length of one of them, where inner is the product of the
+ * lengths behind it. A flattened picture [h,w,c] is cut by channels, which are the last, [c,h,w] by the first, and heads side by side [head,d] by
+ * either; what else there is in the network decides. */
+static int link_factors(cop_link *l, int at, int max, const cop_graph *g, cop_vid many, int from, int to, cop_vid one, int ax)
 {
 	const cop_type *t = cop__t(g, many);
-	int last = to - 1;
+	int32_t inner = cop__t(g, one)->dim[ax];
+	int first = at, sole = from, n = 0;
 
-	while (last > from && t->dim[last] == 1) last--;
-	if (!cop__link_axis(l, at, max, g, many, last, one, ax)) return 0;
-	l[at].mod = t->dim[last];
-	return 1;
+	for (int i = from; i < to; i++)
+		if (t->dim[i] > 1) sole = i, n++;
+	for (int i = from; i < to; i++) {
+		inner /= t->dim[i];
+		if ((i != sole && t->dim[i] == 1) || !cop__link_axis(l, at, max, g, many, i, one, ax)) continue;
+		l[at].div = inner;
+		l[at].mod = t->dim[i];
+		l[at++].alt = (int8_t)(n > 1 ? first + 1 : 0);
+	}
+	return at;
 }
 
 /* Walks both shapes at once, in the smallest groups of axes with equal products. */
@@ -77,8 +85,8 @@ static int links_reshape(const cop_graph *g, cop_nid n, cop_link *l, int max)
 			if (tx->dim[k] > 1) sole_x = k, nx++;
 		for (int k = j0; k < j; k++)
 			if (ty->dim[k] > 1) sole_y = k, ny++;
-		if (ny <= 1) at += link_factor(l, at, max, g, x, i0, i, y, sole_y);
-		else if (nx == 1) at += link_factor(l, at, max, g, y, j0, j, x, sole_x);
+		if (ny <= 1) at = link_factors(l, at, max, g, x, i0, i, y, sole_y);
+		else if (nx == 1) at = link_factors(l, at, max, g, y, j0, j, x, sole_x);
 	}
 	return at;
 }

@@ -5,6 +5,8 @@
  * Items (value, axis, index) are united where a link joins them; what is united is a group, and the closure over a
  * whole network of residual sums, concatenations and flattenings is nothing but that. A group may go when every
  * node it touches lets it through on every value it touches, and neither an input nor an output of the graph is in it.
+ *
+ * Of alternative links (the axes that a reshape has made one) one is chosen before, by whole axes: the first whose axis nothing else stops.
  */
 #include "pass/pass.h"
 
@@ -57,6 +59,90 @@ static int links_of(const cop_graph *g, cop_nid n, cop_link *l)
 	return COP_MIN(count, MAX_LINK);
 }
 
+/* ---- alternatives ---- */
+
+static bool lost(const cop_groups *s, cop_nid n, int i) { return i < 64 && s->lost[n] >> i & 1; }
+
+typedef struct axes { int32_t *up; uint8_t *stop; } axes; /* by v * COP_MAX_DIM + axis: what is joined, and whether that must stay */
+
+static int32_t axis_at(cop_vid v, int axis) { return v * COP_MAX_DIM + axis; }
+
+static void join_axes(axes *x, const cop_link *l)
+{
+	int32_t a = root(x->up, axis_at(l->a, l->a_ax)), b = root(x->up, axis_at(l->b, l->b_ax));
+	uint8_t stop = x->stop[a] | x->stop[b];
+
+	unite(x->up, a, b);
+	x->stop[COP_MIN(a, b)] = stop;
+}
+
+static void stop_axes(axes *x, const cop_graph *g, cop_vid v, uint32_t but)
+{
+	for (int i = 0; v && i < cop__t(g, v)->rank; i++)
+		if (cop__t(g, v)->dim[i] > 1 && !(but >> i & 1)) x->stop[root(x->up, axis_at(v, i))] = 1;
+}
+
+/* Axes of v, as a mask, that the node says something of. */
+static uint32_t spoken_of(const cop_link *l, int count, cop_vid v)
+{
+	uint32_t mask = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (l[i].win > 1) continue;
+		if (l[i].a == v) mask |= 1u << l[i].a_ax;
+		if (l[i].b == v) mask |= 1u << l[i].b_ax;
+	}
+	return mask;
+}
+
+static void stop_axes_at(axes *x, const cop_graph *g, cop_nid n)
+{
+	cop_link l[MAX_LINK];
+	int count = links_of(g, n, l);
+
+	for (int i = 0; i < g->node[n].n_in; i++) stop_axes(x, g, g->node[n].in[i], spoken_of(l, count, g->node[n].in[i]));
+	for (int i = 0; i < COP_MAX_OUT; i++) stop_axes(x, g, g->node[n].out[i], spoken_of(l, count, g->node[n].out[i]));
+}
+
+/* Of each set of alternatives of node n the first that may go; if none may, the last. */
+static void choose_at(cop_groups *s, axes *x, cop_nid n)
+{
+	cop_link l[MAX_LINK];
+	int count = links_of(s->g, n, l);
+
+	for (int i = 0, end; i < COP_MIN(count, 64); i = end) {
+		int take = -1;
+		for (end = i; end < COP_MIN(count, 64) && l[end].alt == l[i].alt && (l[i].alt || end == i); end++)
+			if (l[i].alt && take < 0 && !x->stop[root(x->up, axis_at(l[end].a, l[end].a_ax))]) take = end;
+		if (!l[i].alt) continue;
+		if (take < 0) take = end - 1;
+		join_axes(x, &l[take]);
+		for (int k = i; k < end; k++)
+			if (k != take) s->lost[n] |= UINT64_C(1) << k, x->stop[root(x->up, axis_at(l[k].a, l[k].a_ax))] = 1;
+	}
+}
+
+static cop_status choose(cop_groups *s)
+{
+	const cop_graph *g = s->g;
+	size_t most = (size_t)(g->n_value + 1) * COP_MAX_DIM;
+	axes x = {cop__arena_get(&s->mem, sizeof *x.up * most), cop__arena_get(&s->mem, most)};
+	cop_link l[MAX_LINK];
+
+	if (!(s->lost = cop__arena_get(&s->mem, sizeof *s->lost * (size_t)(g->n_node + 1))) || !x.up || !x.stop) return COP_NOMEM;
+	for (size_t i = 0; i < most; i++) x.up[i] = (int32_t)i;
+	for (int32_t n = 1; n <= g->n_node; n++)
+		for (int i = 0, count = links_of(g, (cop_nid)n, l); i < count; i++)
+			if (l[i].a && l[i].b && l[i].win <= 1 && !l[i].alt) join_axes(&x, &l[i]);
+	for (int32_t i = 0; i < g->n_input; i++) stop_axes(&x, g, g->input[i], 0);
+	for (int32_t i = 0; i < g->n_output; i++) stop_axes(&x, g, g->output[i], 0);
+	for (int32_t n = 1; n <= g->n_node; n++) stop_axes_at(&x, g, (cop_nid)n);
+	for (int32_t n = 1; n <= g->n_node; n++) choose_at(s, &x, (cop_nid)n);
+	return COP_OK;
+}
+
+/* ---- groups ---- */
+
 /* Calls each joined pair of items of node n. mark[i] = n says that the node lets item i through. */
 static void walk_links(const cop_groups *s, cop_nid n, int32_t *up, cop_nid *mark)
 {
@@ -65,9 +151,10 @@ static void walk_links(const cop_groups *s, cop_nid n, int32_t *up, cop_nid *mar
 
 	for (int i = 0; i < count; i++) {
 		const cop_link *l = &all[i];
-		if (!l->a || !l->b || l->win > 1) continue;
+		if (!l->a || l->win > 1 || lost(s, n, i)) continue;
 		for (int32_t j = l->lo; j < l->hi; j++) {
-			int32_t b = item_at(s, l->b, l->b_ax, j), a = item_at(s, l->a, l->a_ax, (j - l->off) / l->div % l->mod);
+			int32_t b = l->b ? item_at(s, l->b, l->b_ax, j) : item_at(s, l->a, l->a_ax, j);
+			int32_t a = l->b ? item_at(s, l->a, l->a_ax, (j - l->off) / l->div % l->mod) : b;
 			if (up) unite(up, a, b);
 			if (mark) mark[a] = mark[b] = n;
 		}
@@ -165,6 +252,7 @@ cop_status cop__groups(cop_groups *s, const cop_graph *g)
 	*s = (cop_groups){.g = g};
 	cop__arena_init(&s->mem, g->cx);
 	COP_TRY(list_items(s));
+	COP_TRY(choose(s));
 	int32_t *up = cop__arena_get(&s->mem, sizeof *up * (size_t)(s->n_item + 1));
 	if (!up) return COP_NOMEM;
 	for (int32_t i = 0; i < s->n_item; i++) up[i] = i;

@@ -72,6 +72,7 @@ typedef struct cop_groups {
 	int32_t *start;   /* [n_group+1] where a group's members begin */
 	int32_t *member;  /* [n_item] items by group, ascending */
 	cop_stop *stop;   /* [n_group] */
+	uint64_t *lost;   /* [n_node+1] a bit for each of the node's first 64 links: an alternative that does not hold */
 } cop_groups;
 
 cop_status cop__groups(cop_groups *s, const cop_graph *g); /* free with cop__groups_free, after a failure too */

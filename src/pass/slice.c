@@ -125,11 +125,11 @@ static cop_status cut_leaves(cut *c)
 
 /* ---- attributes ---- */
 
-/* A grouped convolution is still one when each output kept meets, in its new group, the channels it met before. */
-static cop_status check_conv(const cut *c, cop_nid n, int32_t old_groups, int32_t groups)
+/* A grouped convolution is still one when each output kept meets, in its new group, the channels it met before. x: of which w takes the channels. */
+static cop_status check_conv(const cut *c, cop_nid n, cop_vid x, int32_t old_groups, int32_t groups)
 {
 	const cop_graph *g = c->g;
-	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1);
+	cop_vid w = cop__arg(g, n, 1);
 	int32_t in = cop__t(g, w)->dim[3], outs = cop__t(g, w)->dim[0] / old_groups, no = 0;
 	int32_t new_in = left(c, w, 3), new_outs = left(c, w, 0);
 
@@ -148,29 +148,56 @@ static cop_status check_conv(const cut *c, cop_nid n, int32_t old_groups, int32_
 	return COP_OK;
 }
 
+static cop_status adjust_conv(const cut *c, cop_nid n, cop_node *d)
+{
+	int32_t *groups = &d->attr[offsetof(cop_conv_attr, groups) / sizeof(int32_t)], old = *groups; /* at the same place in all three */
+	cop_vid x = d->op == OP_conv_dx ? d->out[0] : d->in[0];
+
+	if (old == 1) return COP_OK;
+	*groups = left(c, x, 3) / left(c, d->in[1], 3);
+	return check_conv(c, n, x, old, *groups);
+}
+
+/* from and size within the whole, of which `part` is what the slice takes; what is stepped along is whole. */
+static void adjust_slice(const cut *c, cop_slice_attr *s, cop_vid whole, cop_vid part)
+{
+	for (int i = 0; i < cop__t(c->g, whole)->rank; i++) {
+		if (s->step[i] == 0 || s->step[i] == 1) s->from[i] = new_index(c, whole, i, s->from[i]);
+		if (s->size[i] > 0) s->size[i] = left(c, part, i);
+	}
+}
+
+static void adjust_pad(const cut *c, cop_pad_attr *p, cop_vid x, cop_vid y)
+{
+	for (int i = 0; i < cop__t(c->g, x)->rank; i++) {
+		if (p->before[i] < 0 || p->after[i] < 0) continue;
+		int32_t begin = new_index(c, y, i, p->before[i]), end = new_index(c, y, i, p->before[i] + cop__t(c->g, x)->dim[i]);
+		p->before[i] = begin;
+		p->after[i] = left(c, y, i) - end;
+	}
+}
+
 static cop_status adjust(const cut *c, cop_nid n, cop_node *d)
 {
 	cop_type y = new_type(c, cop__res(c->g, n, 0));
 
-	if (d->op == OP_conv || d->op == OP_qconv) {
-		int32_t *groups = &d->attr[offsetof(cop_conv_attr, groups) / sizeof(int32_t)], old = *groups; /* at the same place in both */
-		if (old == 1) return COP_OK;
-		*groups = left(c, d->in[0], 3) / left(c, d->in[1], 3);
-		return check_conv(c, n, old, *groups);
-	}
+	if (d->op == OP_conv || d->op == OP_conv_dx || d->op == OP_qconv) return adjust_conv(c, n, d);
 	if (d->op == OP_reshape || d->op == OP_sum_to || d->op == OP_expand) {
 		COP_ATTR(cop_shape_attr, a, c->g, n);
 		for (int i = 0; i < a.rank && i < y.rank; i++)
 			if (a.dim[i] > 0) a.dim[i] = y.dim[i];
 		memcpy(d->attr, &a, sizeof a);
 	}
-	if (d->op == OP_slice || d->op == OP_unslice) { /* only axes that are kept whole are linked */
+	if (d->op == OP_slice || d->op == OP_unslice) {
 		COP_ATTR(cop_unslice_attr, a, c->g, n);
-		cop_type part = d->op == OP_slice ? y : new_type(c, d->in[0]);
-		for (int i = 0; i < y.rank; i++) {
-			if (a.s.size[i] > 0) a.s.size[i] = part.dim[i];
-			if (d->op == OP_unslice) a.dim[i] = y.dim[i];
-		}
+		if (d->op == OP_slice) adjust_slice(c, &a.s, d->in[0], d->out[0]);
+		else adjust_slice(c, &a.s, d->out[0], d->in[0]);
+		for (int i = 0; d->op == OP_unslice && i < y.rank; i++) a.dim[i] = y.dim[i];
+		memcpy(d->attr, &a, sizeof a);
+	}
+	if (d->op == OP_pad) {
+		COP_ATTR(cop_pad_attr, a, c->g, n);
+		adjust_pad(c, &a, d->in[0], d->out[0]);
 		memcpy(d->attr, &a, sizeof a);
 	}
 	return COP_OK;
