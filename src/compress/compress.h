@@ -29,7 +29,8 @@ enum {
 	COP_HAS_MASKS = 1 << 1,    /* of pruning: what is zero under them stays so while it trains */
 	COP_HAS_CODES = 1 << 2,    /* encoded weights: palettes, sparse rows */
 	COP_HAS_INTEGERS = 1 << 3, /* integer operators, or weights in bytes and halves */
-	COP_N_HAS = 4,
+	COP_HAS_SHARED = 1 << 4,   /* values that a stage has made few: training takes each weight its own way again. Not seen in a network, only in a recipe */
+	COP_N_HAS = 5,
 };
 uint32_t cop__has(const cop_graph *g);
 

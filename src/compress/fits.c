@@ -40,7 +40,7 @@ static cop_status some_work(const cop_graph *g, const cop_stage *s)
 
 /* ---- order ---- */
 
-static const char *const have[COP_N_HAS] = {"weights made of floats", "masks of pruned weights", "encoded weights", "integers"};
+static const char *const have[COP_N_HAS] = {"weights made of floats", "masks of pruned weights", "encoded weights", "integers", "shared weights"};
 
 /* at[b]: the stage that has last changed bit b; NULL: the network came so. */
 static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool never, const cop_stage *at)

@@ -116,12 +116,13 @@ static void senseless(void **state)
 		{"- quantize: {}\n- train: {epochs: 1}", "line 4: train can't work on a network with integers, which it has after quantize in line 3; put it before"},
 		{"- quantize: {}\n- prune: {keep: 0.5}", "line 4: prune can't work on a network with integers"},
 		{"- quantize: {}\n- share: {levels: 3}", "line 4: share can't work on a network with integers"},
+		{"- share: {levels: 3}\n- train: {}", "line 4: train can't work on a network with shared weights, which it has after share in line 3; put it before"},
 		{"- quantize: {}\n- quantize: {}", "line 4: quantize can't work on a network with integers"},
 		{"- quantize: {}\n- encode: {}", "line 4: encode needs weights made of floats, which the network does not have after quantize in line 3; put it before"},
 		{"- train: {epochs: 1}\n- prune: {keep: 0.5}\n- encode: {}\n- train: {}", "line 6: train can't work on a network with encoded weights, which it has after encode in line 5"},
 		{"- prune: {keep: 0.5, what: kernel}", "prune: what: kernel: 'a.w' is no filter of a convolution"},
 	};
-	static const char *const good[] = {"- prune: {keep: 0.5}\n- share: {levels: 3}\n- encode: {}\n- encode: {}", "- share: {levels: 3}\n- prune: {keep: 0.5}\n- train: {}\n- quantize: {}", "- encode: {}\n- quantize: {}", "- quantize: {keep: b.w}\n- encode: {layers: b.w}"};
+	static const char *const good[] = {"- prune: {keep: 0.5}\n- share: {levels: 3}\n- encode: {}\n- encode: {}", "- prune: {keep: 0.5}\n- train: {}\n- share: {levels: 3}\n- quantize: {}", "- encode: {}\n- quantize: {}", "- quantize: {keep: b.w}\n- encode: {layers: b.w}"};
 	static const float a[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, b[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 	known_set s;
 
