@@ -208,6 +208,19 @@ static bool chosen(const cop_build *b, const char *name)
 	return cop__match(b->all.layers, weight);
 }
 
+/* A weight that was asked for and can't be trained, or none: why. */
+static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
+{
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *p = &g->value[v];
+		if (p->role == COP_PARAM && p->type.enc != COP_DENSE && chosen(b, p->name))
+			return cop__error(g->cx, COP_ARG, "training: '%s' is encoded (%s) and can't be trained; train the network before it is encoded", p->name, cop__enc_text(p->type.enc));
+		if (!n && p->type.dtype == COP_I8 && !p->producer && p->role != COP_INPUT)
+			return cop__error(g->cx, COP_ARG, "training: this is a network of integers, which can't be trained; train the float network and quantize it again");
+	}
+	return n ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);
+}
+
 static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop_build *b)
 {
 	size_t bytes = sizeof *x->w * (size_t)(g->n_value + b->n_gradient + 1);
@@ -220,7 +233,7 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 	}
 	x->trained = x->n;
 	for (int32_t i = 0; i < b->n_gradient; i++) x->w[x->n++] = cop__find(g, b->gradient[i]);
-	return x->trained ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);
+	return untrainable(g, b, x->trained);
 }
 
 /* Scales every gradient by min(1, clip / norm of them all); updates then wait for the last gradient. */

@@ -109,6 +109,26 @@ static void every_pair(void **state)
 		}
 }
 
+/* What can't be trained on says which weight it is and what to do. */
+static void never_trained_on(void **state)
+{
+	static const struct { const char *stage, *says; } rows[] = {
+		{"- encode: {may_cost: 100, must_gain: 0}", "training: 'a.w' is encoded ("},
+		{"- quantize: {may_cost: 100, must_gain: 0}", "training: this is a network of integers, which can't be trained; train the float network"},
+	};
+	known_set s;
+	cop_dataset *d = samples(&s);
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_graph *g = net(*state);
+		OK(*state, run(&g, rows[i].stage, d, NULL));
+		if (cop_train(g, d, d, &known_args) != COP_ARG || !strstr(cop_error_text(*state), rows[i].says)) fail_msg("%s: %s", rows[i].stage, cop_error_text(*state));
+		cop_error_clear(*state);
+		cop_graph_free(g);
+	}
+}
+
 static void senseless(void **state)
 {
 	static const struct { const char *stages, *says; } rows[] = {
@@ -214,6 +234,6 @@ static void encoded_twice(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(every_stage), KNOWN_TEST(every_pair), KNOWN_TEST(senseless), KNOWN_TEST(as_it_comes), KNOWN_TEST(why_not), KNOWN_TEST(encoded_twice)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(every_stage), KNOWN_TEST(every_pair), KNOWN_TEST(senseless), KNOWN_TEST(never_trained_on), KNOWN_TEST(as_it_comes), KNOWN_TEST(why_not), KNOWN_TEST(encoded_twice)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
