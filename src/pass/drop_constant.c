@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * drop_constant - takes out of a network the channels that do not depend on the input: exactly in int8, and in f32 but for the
- * rounding of the sums that become part of a bias (`exact` leaves those alone).
+ * rounding of the sums that become part of a bias (COP_DROP_EXACT leaves those alone).
  *
- * A channel whose range (ranges.c) is one number is a constant: what it adds to a later layer goes into that one's bias,
- * and the channel goes with all that is linked to it (slice.c). So does a channel that later layers meet with
+ * A channel whose range (ranges.c) is one number is a constant: what it adds to a later layer goes into that one's bias, or into the mean of
+ * the batch norm behind it, and the channel goes with all that is linked to it (slice.c). So does a channel that later layers meet with
  * weights of zero only. Padding reads zx, or 0: another constant stays where the reader pads.
  * Networks that were trained with weight decay have many such channels: MLPerf Tiny's visual wake words loses half its work.
  */
@@ -28,8 +28,28 @@ static double weight_sum(const cop_sums *s, int32_t o, int32_t c, bool *zero)
 	return sum;
 }
 
+/* The batch norm that alone reads node n, whose mean can take what a bias would: the mean's value, or 0. */
+static cop_vid mean_behind(const cop_graph *g, cop_nid n)
+{
+	cop_vid y = cop__res(g, n, 0), mean = 0;
+	int readers = 0, others = 0;
+	float lo, hi;
+
+	cop__act_get(g, n, &lo, &hi);
+	for (int32_t m = 1; m <= g->n_node; m++)
+		for (int i = 0; i < g->node[m].n_in; i++) {
+			if (g->node[m].in[i] != y) continue;
+			readers++;
+			if (g->node[m].op == OP_bn && !i) mean = cop__arg(g, (cop_nid)m, 3);
+		}
+	for (int32_t i = 0; i < g->n_output; i++) readers += g->output[i] == y;
+	for (int32_t m = 1; mean && m <= g->n_node; m++)
+		for (int i = 0; i < g->node[m].n_in; i++) others += g->node[m].in[i] == mean;
+	return readers == 1 && others == 1 && lo == COP_NO_LO && hi == COP_NO_HI && cop__floats(g, mean) ? mean : 0;
+}
+
 /* May channel c of a dense layer's input go, its part of the sums put into the bias? */
-static bool foldable(const cop_ranges *a, cop_nid n, int32_t c, bool exact)
+static bool foldable(const cop_ranges *a, cop_nid n, int32_t c, cop_drop how)
 {
 	const cop_range *x = a->of[cop__arg(a->g, n, 0)];
 	cop_sums s;
@@ -38,8 +58,9 @@ static bool foldable(const cop_ranges *a, cop_nid n, int32_t c, bool exact)
 	if (!cop__sums_of(&s, a->g, n)) return false;
 	for (int32_t o = 0; o < s.o; o++) weight_sum(&s, o, c, &zero);
 	if (zero) return true;
-	if (exact && s.w->type.dtype == COP_F32) return false;
-	return x && x[c].lo == x[c].hi && (x[c].lo == 0 || s.b) && (!s.pads || x[c].lo == s.pad);
+	if (how == COP_DROP_EXACT && s.w->type.dtype == COP_F32) return false;
+	if (!x || x[c].lo != x[c].hi || (s.pads && x[c].lo != s.pad && how != COP_DROP_BORDERS)) return false;
+	return x[c].lo == 0 || s.b || mean_behind(a->g, n);
 }
 
 static cop_vid input_of(const cop_graph *g, cop_nid n, int32_t *axis)
@@ -50,7 +71,7 @@ static cop_vid input_of(const cop_graph *g, cop_nid n, int32_t *axis)
 }
 
 /* Groups that end in foldable inputs of dense convolutions only. A group without any reader is a whole dead branch: it stays. */
-static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop, bool exact)
+static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop, cop_drop how)
 {
 	const cop_graph *g = a->g;
 	int32_t axis;
@@ -60,7 +81,7 @@ static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop, bool
 		cop_vid x = input_of(g, (cop_nid)n, &axis);
 		for (int32_t c = 0; c < cop__t(g, x)->dim[axis]; c++) {
 			int32_t k = cop__group_of(s, x, axis, c);
-			if (drop[k] != 2) drop[k] = foldable(a, (cop_nid)n, c, exact) ? 1 : 2;
+			if (drop[k] != 2) drop[k] = foldable(a, (cop_nid)n, c, how) ? 1 : 2;
 		}
 	}
 	for (int32_t k = 0; k < s->n_group; k++) drop[k] = drop[k] == 1 && !s->stop[k].why;
@@ -86,8 +107,9 @@ static cop_status fold_into(cop_graph *g, const cop_ranges *a, const cop_groups 
 	int32_t axis;
 	cop_vid x = input_of(a->g, n, &axis);
 
-	if (!cop__sums_of(&l, a->g, n) || !l.b) return COP_OK;
-	void *b = cop__own(g, cop__arg(g, n, 2));
+	cop_vid to = cop__arg(g, n, 2) ? cop__arg(g, n, 2) : mean_behind(a->g, n);
+	if (!to || !cop__sums_of(&l, a->g, n)) return COP_OK;
+	void *b = cop__own(g, to);
 	if (!b) return COP_NOMEM;
 	for (int32_t o = 0; o < l.o; o++) {
 		double more = 0;
@@ -96,7 +118,8 @@ static cop_status fold_into(cop_graph *g, const cop_ranges *a, const cop_groups 
 			double sum = drop[cop__group_of(s, x, axis, c)] ? weight_sum(&l, o, c, &zero) : 0;
 			if (!zero) more += a->of[x][c].lo * sum;
 		}
-		if (l.b->type.dtype == COP_I32) ((int32_t *)b)[o] += (int32_t)more;
+		if (!l.b) more = -more; /* of a mean, which is taken away */
+		if (l.b && l.b->type.dtype == COP_I32) ((int32_t *)b)[o] += (int32_t)more;
 		else ((float *)b)[o] = (float)((double)((const float *)b)[o] + more);
 	}
 	return COP_OK;
@@ -110,7 +133,7 @@ static cop_status fold(cop_graph *g, const cop_ranges *a, const cop_groups *s, c
 }
 
 /* g: a's graph, whose biases change. */
-static cop_status reduce(cop_graph **out, cop_graph *g, const cop_ranges *a, bool exact, int32_t *gone)
+static cop_status reduce(cop_graph **out, cop_graph *g, const cop_ranges *a, cop_drop how, int32_t *gone)
 {
 	cop_groups s;
 	cop_status st = cop__groups(&s, g);
@@ -119,7 +142,7 @@ static cop_status reduce(cop_graph **out, cop_graph *g, const cop_ranges *a, boo
 	*gone = 0;
 	if (!st && !drop) st = COP_NOMEM;
 	if (!st) {
-		choose(a, &s, drop, exact);
+		choose(a, &s, drop, how);
 		keep_one(a, &s, drop);
 		for (int32_t k = 0; k < s.n_group; k++) *gone += drop[k];
 		st = fold(g, a, &s, drop);
@@ -129,7 +152,7 @@ static cop_status reduce(cop_graph **out, cop_graph *g, const cop_ranges *a, boo
 	return st;
 }
 
-static cop_status once(cop_graph **out, const cop_graph *g, bool exact, int32_t *gone)
+static cop_status once(cop_graph **out, const cop_graph *g, cop_drop how, int32_t *gone)
 {
 	cop_graph *own;
 	cop_ranges a;
@@ -137,23 +160,23 @@ static cop_status once(cop_graph **out, const cop_graph *g, bool exact, int32_t 
 	*out = NULL;
 	COP_TRY(cop__pass_copy(&own, g));
 	cop_status st = cop__ranges(&a, own);
-	if (!st) st = reduce(out, own, &a, exact, gone);
+	if (!st) st = reduce(out, own, &a, how, gone);
 	cop__ranges_free(&a);
 	cop_graph_free(own);
 	return st;
 }
 
 /* A filter that went may have been the last one to look at a channel: again, until nothing goes. */
-cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, bool exact)
+cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, cop_drop how)
 {
 	cop_graph *next;
 	int32_t gone, all = 0;
 
 	*out = NULL;
 	COP_TRY(cop__not_outline(g, "reduced by its weights"));
-	COP_TRY(once(out, g, exact, &gone));
+	COP_TRY(once(out, g, how, &gone));
 	for (all = gone; gone; all += gone) {
-		cop_status st = once(&next, *out, exact, &gone);
+		cop_status st = once(&next, *out, how, &gone);
 		cop_graph_free(*out);
 		*out = next;
 		if (st) return st;
@@ -165,7 +188,7 @@ cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, bool exa
 static cop_status run(cop_graph **out, const cop_graph *g, const void *args)
 {
 	(void)args;
-	return cop__pass_drop_constant(out, g, false);
+	return cop__pass_drop_constant(out, g, COP_DROP_ROUNDED);
 }
 
 const cop_pass cop_pass_drop_constant = {COP_ROW("drop_constant", "removes channels that no input can change; exact in int8"), run};

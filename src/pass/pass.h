@@ -46,8 +46,10 @@ cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_deploy(cop_graph **out, const cop_graph *g);
 /* The part of the network before `end` in bands of its rows; the names of what is within are lost. */
 cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int32_t bands);
-/* exact: of f32 layers only channels that later layers multiply by 0, so that no bit changes. */
-cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, bool exact);
+/* EXACT: of f32 layers only channels that later layers multiply by 0, so that no bit changes. ROUNDED: but for the rounding of sums. BORDERS: as if
+ * padding read the constant, too; what is trained on makes up for it. */
+typedef enum cop_drop { COP_DROP_EXACT, COP_DROP_ROUNDED, COP_DROP_BORDERS } cop_drop;
+cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, cop_drop how);
 cop_status cop__pass_fold_pad(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g);
 /* Of to_infer only what leaves every weight as it is: no dropout, no node that changes nothing. */

@@ -177,6 +177,24 @@ static void see_clip(const cop_graph *g, cop_nid n, const cop_range *x, cop_rang
 	for (int32_t i = 0; i < c; i++) y[i] = (cop_range){held(x[i].lo, a.lo, a.hi), held(x[i].hi, a.lo, a.hi)};
 }
 
+/* Between the ends, which rounding may carry a little further; a scale of 0 leaves the shift alone. */
+static void see_bn(const cop_graph *g, cop_nid n, const cop_range *x, cop_range *y, int32_t c)
+{
+	const float *p[5];
+	COP_ATTR(cop_bn_attr, a, g, n);
+
+	for (int i = 1; i < 5; i++)
+		if (!(p[i] = cop__floats(g, cop__arg(g, n, i)))) return;
+	for (int32_t i = 0; i < c; i++) {
+		double scale = (double)p[1][i] / sqrt((double)p[4][i] + (double)a.eps), shift = (double)p[2][i], mean = (double)p[3][i];
+		double lo = scale * ((scale > 0 ? x[i].lo : x[i].hi) - mean) + shift, hi = scale * ((scale > 0 ? x[i].hi : x[i].lo) - mean) + shift;
+		double far = hi > lo ? LOOSE * (fabs(shift) + fabs(scale) * (fabs(mean) + COP_MAX(fabs(x[i].lo), fabs(x[i].hi)))) : 0;
+		if (!isfinite(lo) || !isfinite(hi)) continue;
+		if (hi <= lo) lo = hi = (double)(float)lo;
+		y[i] = (cop_range){held(lo - far, a.lo, a.hi), held(hi + far, a.lo, a.hi)};
+	}
+}
+
 static void see_int_pool(const cop_graph *g, cop_nid n, const cop_range *x, cop_range *y, int32_t c)
 {
 	COP_ATTR(cop_qavgpool_attr, p, g, n);
@@ -215,6 +233,7 @@ static void see(cop_ranges *r, cop_nid n)
 	case OP_qlut: see_table(g, n, x, y, c); break;
 	case OP_qadd: if (z) see_int_add(g, n, x, z, y, c); break;
 	case OP_add: if (z) see_float_add(g, n, x, z, y, c); break;
+	case OP_bn: see_bn(g, n, x, y, c); break;
 	case OP_clip: see_clip(g, n, x, y, c); break;
 	case OP_qavgpool: see_int_pool(g, n, x, y, c); break;
 	case OP_avgpool: see_float_pool(g, n, x, y, c); break;

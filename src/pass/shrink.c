@@ -5,7 +5,7 @@
  */
 #include "pass/pass.h"
 
-static cop_status drop(cop_graph **out, const cop_graph *g) { return cop__pass_drop_constant(out, g, true); }
+static cop_status drop(cop_graph **out, const cop_graph *g) { return cop__pass_drop_constant(out, g, COP_DROP_EXACT); }
 
 cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g)
 {

@@ -80,7 +80,7 @@ static int32_t finish(cop_vid y, const char *name)
 	OK(cx, cop__output(g, y, "y"));
 	int32_t n = (int32_t)cop_type_count(cop__t(g, y));
 	results(g, before, n);
-	OK(cx, cop__pass_drop_constant(&f, g, false));
+	OK(cx, cop__pass_drop_constant(&f, g, COP_DROP_ROUNDED));
 	OK(cx, cop_graph_verify(f));
 	results(f, after, n);
 	assert_memory_equal(before, after, (size_t)n);
@@ -173,7 +173,7 @@ static int32_t ffinish(cop_vid y, const char *name)
 	OK(cx, cop__output(g, y, "y"));
 	int32_t n = (int32_t)cop_type_count(cop__t(g, y));
 	results(g, before, n);
-	OK(cx, cop__pass_drop_constant(&f, g, false));
+	OK(cx, cop__pass_drop_constant(&f, g, COP_DROP_ROUNDED));
 	OK(cx, cop_graph_verify(f));
 	results(f, after, n);
 	for (int32_t i = 0; i < n; i++) most = COP_MAX(most, fabsf(before[i]));

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * slim - the stage: whole channels leave the network with all that is coupled to them, and what is left is dense and narrower for every kernel.
+ * First goes what is zero already, then the least important until `macs` are left; then the network trains on.
+ */
+#include "compress/slim/slim.h"
+#include "run/deploy.h"
+
+#include <stdio.h>
+
+static const cop_option options[] = {
+	COP_OPT_REAL(cop_slim_options, macs, 0.001, 1, "1", "the part of the multiply-accumulates that stays; 1: only channels that are zero go, and nothing is trained"),
+	COP_OPT_AMONG(cop_slim_options, by, &cop__scores, "l2", "the score of a channel in one tensor"),
+	COP_OPT_WORD(cop_slim_options, over, "mean|l2", "mean", "how the scores of all tensors that a channel runs through become one"),
+	COP_OPT_WORD(cop_slim_options, scope, "global|layer", "global", "one ranking of all channels, or the same part of each layer"),
+	COP_OPT_REAL(cop_slim_options, least, 0, 1, "0.1", "the part of the channels that each layer keeps"),
+	COP_OPT_WHOLE(cop_slim_options, round, 0, 1024, "0", "widths are multiples of this many, after the ranking; 1: of any; 0: what the kernels of the target like"),
+	COP_OPT_TEXT(cop_slim_options, target, "host", "the machine that it is for, from `coppice targets`"),
+	COP_OPT_END,
+};
+
+/* One more pass, which takes the place of *g. */
+static cop_status dead_out(cop_graph **g)
+{
+	cop_graph *next;
+
+	COP_TRY(cop__pass_drop_constant(&next, *g, COP_DROP_BORDERS));
+	cop_graph_free(*g);
+	*g = next;
+	return COP_OK;
+}
+
+/* ---- what rounding gained ---- */
+
+static void say_widths(const cop_pools *p)
+{
+	const cop_graph *g = p->groups.g;
+
+	for (int32_t i = 0; i < p->n_pool; i++) {
+		const cop_groups *s = &p->groups;
+		const cop_item *it = NULL;
+		int32_t k = p->rank[p->pool[i].first].group;
+		for (int32_t m = s->start[k]; m < s->start[k + 1] && (!it || g->value[it->v].role != COP_PARAM); m++) it = &s->item[s->member[m]];
+		cop__log(g->cx, COP_LOG_INFO, "slim: %s: %d of %d", g->value[it->v].name ? g->value[it->v].name : "a layer", p->width[i], p->pool[i].n);
+	}
+}
+
+/* On the machine itself the two are timed; what another one takes is for `coppice check` to count. */
+static cop_status say_rounding(const cop_graph *plain, int64_t macs, const cop_graph *even, int64_t even_macs, int32_t round, bool here)
+{
+	double a, b;
+
+	if (!here) {
+		cop__log(plain->cx, COP_LOG_INFO, "slim: widths of multiples of %d: %lld multiply-accumulates, %lld without rounding", round, (long long)even_macs, (long long)macs);
+		return COP_OK;
+	}
+	COP_TRY(cop__latency(&a, plain));
+	COP_TRY(cop__latency(&b, even));
+	cop__log(plain->cx, COP_LOG_INFO, "slim: widths of multiples of %d: %.1f us a sample and %lld multiply-accumulates, %.1f us and %lld without rounding", round, b, (long long)even_macs,
+		a, (long long)macs);
+	return COP_OK;
+}
+
+/* ---- the stage ---- */
+
+static cop_status cut(cop_graph **g, const cop_slim_options *o, const char *layers, uint64_t seed, const cop_target *t)
+{
+	int32_t round = o->round ? o->round : cop__lanes_of(t->isa);
+	int64_t macs = cop__macs_of(*g), plain_macs = 0, even_macs = 0, most = (int64_t)((double)macs * (double)o->macs);
+	cop_graph *plain = NULL, *even = NULL;
+	cop_pools p;
+
+	cop_status st = cop__pools(&p, *g, layers, o, seed);
+	if (!st && !p.n_rank) st = cop__error((*g)->cx, COP_ARG, "slim: no channel of the layers that match '%s' may go", layers);
+	if (!st && round > 1) st = cop__pools_cut(&p, o, 1, most, &plain_macs);
+	if (!st && round > 1) st = cop__pass_slice_groups(&plain, &p.groups, p.drop);
+	if (!st) st = cop__pools_cut(&p, o, round, most, &even_macs);
+	if (!st) say_widths(&p);
+	if (!st) st = cop__pass_slice_groups(&even, &p.groups, p.drop);
+	if (!st && round > 1) st = say_rounding(plain, plain_macs, even, even_macs, round, !strcmp(t->name, "host"));
+	cop__pools_free(&p);
+	cop_graph_free(plain);
+	if (st) return cop_graph_free(even), st;
+	cop__log((*g)->cx, COP_LOG_INFO, "slim: %lld multiply-accumulates instead of %lld", (long long)even_macs, (long long)macs);
+	cop_graph_free(*g);
+	*g = even;
+	return COP_OK;
+}
+
+static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
+{
+	const cop_slim_options *o = (const void *)s->own.bytes;
+	cop_train_args a = cop__stage_args(s, m);
+	cop_target t;
+
+	COP_TRY(cop_target_find(&t, (*g)->cx, o->target));
+	COP_TRY(dead_out(g));
+	if (o->macs >= 1) return COP_OK;
+	COP_TRY(cut(g, o, s->terms.layers, m->a->seed, &t));
+	return cop__train(*g, m->train, m->valid, &a, "slim", NULL, 0);
+}
+
+static cop_status check(cop_ctx *cx, const char *where, const void *own)
+{
+	const cop_slim_options *o = own;
+	const cop_score_row *by = cop__score(o->by);
+
+	if (by->needs & ~(uint32_t)COP_SCORE_WEIGHT)
+		return cop__error(cx, COP_ARG, "%s: by: %s needs more than weights; use prune: {what: channel, by: %s, ...} and then slim: {}", where, by->row.name, by->row.name);
+	return COP_OK;
+}
+
+static bool can(const cop_graph *g, cop_vid weight, cop_why *why)
+{
+	(void)why;
+	return cop__t(g, weight)->dtype == COP_F32 && cop__t(g, weight)->enc == COP_DENSE;
+}
+
+const cop_stage_row cop_stage_slim = {
+	.row = {"slim", "takes out whole channels with all that is coupled to them; what is left is dense and narrower", "Fang et al. 2023, arXiv 2301.12900", options, sizeof(cop_slim_options)},
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .check = check, .can = can, .run = run,
+};
