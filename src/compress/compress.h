@@ -53,6 +53,7 @@ typedef struct cop_stage_row {
 	uint32_t (*spares)(const void *own);  /* NULL, or what is not taken after all with such options */
 	cop_status (*check)(cop_ctx *cx, const char *where, const void *own); /* NULL, or what no single option can say */
 	bool (*can)(const cop_graph *g, cop_vid weight, cop_why *why);        /* NULL: it works on the network as a whole */
+	cop_status (*fits)(const cop_graph *g, const struct cop_stage *s);    /* NULL, or what the network must be for it, asked before any work */
 	cop_status (*run)(cop_graph **g, const struct cop_stage *s, const cop_means *m); /* replaces *g, or leaves it and fails */
 } cop_stage_row;
 extern const cop_table cop__stages;

@@ -83,5 +83,7 @@ cop_status cop__recipe_fits(const cop_recipe *r, const cop_graph *g)
 	for (int32_t i = 0; i < r->n_stage; i++) COP_TRY(all_patterns(g, &r->stage[i]));
 	COP_TRY(in_order(g, r));
 	for (int32_t i = 0; i < r->n_stage; i++) COP_TRY(some_work(g, &r->stage[i]));
+	for (int32_t i = 0; i < r->n_stage; i++)
+		if (r->stage[i].row->fits) COP_TRY(r->stage[i].row->fits(g, &r->stage[i]));
 	return COP_OK;
 }

@@ -9,19 +9,23 @@
  * between: skipped, it is -0, and the sum is what it would be without the node. A gradient that came by guarded nodes alone stays guarded, and so
  * does the update that reads it.
  */
-#include "op/grad.h"
-
-struct cop_grad {
-	cop_graph *g;
-	int32_t n_forward;   /* values that existed before the walk (and optional outputs asked for since are never wanted) */
-	cop_vid *grad;       /* [n_forward+1] */
-	bool *wanted;
-	cop_vid guard;       /* of the node whose gradient is taken */
-	cop_nid last;        /* nodes behind it have no guard yet */
-};
+#include "op/grad_walk.h"
 
 cop_graph *cop__grad_graph(cop_grad *d) { return d->g; }
-bool cop__grad_wanted(cop_grad *d, cop_vid v) { return v && v <= (cop_vid)d->n_forward && d->wanted[v]; }
+
+static cop_vid real(const cop_grad *d, cop_vid v)
+{
+	for (int i = 0; i < d->n_stand; i++)
+		if (d->stand[i] == v) return d->real[i];
+	return v;
+}
+
+bool cop__grad_wanted(cop_grad *d, cop_vid v)
+{
+	v = real(d, v);
+	return v && v <= (cop_vid)d->n_forward && d->wanted[v];
+}
+
 cop_vid cop__grad_of(cop_grad *d, cop_vid v) { return v && v <= (cop_vid)d->n_forward ? d->grad[v] : 0; }
 
 cop_vid cop__rows_of(cop_grad *d, cop_vid w) { return cop__follower(d->g, w, "rows"); }
@@ -74,6 +78,7 @@ cop_status cop__grad_add(cop_grad *d, cop_vid v, cop_vid grad)
 {
 	if (!grad) return cop__failed(d->g->cx);
 	if (!cop__grad_wanted(d, v)) return COP_OK;
+	v = real(d, v);
 	settle(d);
 	if (!(grad = only_if_run(d, v, grad))) return d->g->cx->code;
 	if (d->grad[v] && !(grad = sum(d, v, d->grad[v], grad))) return d->g->cx->code;
@@ -103,7 +108,7 @@ static void mark_wanted(cop_grad *d, int32_t n_node, int n, const cop_vid *wrt)
 	d->wanted[0] = false;
 }
 
-static bool reached(const cop_grad *d, cop_nid n)
+bool cop__walk_reached(const cop_grad *d, cop_nid n)
 {
 	for (int i = 0; i < COP_MAX_OUT; i++)
 		if (d->grad[d->g->node[n].out[i] <= (cop_vid)d->n_forward ? d->g->node[n].out[i] : 0]) return true;
@@ -137,25 +142,30 @@ static cop_status walk(cop_grad *d, cop_vid loss, int32_t n_node)
 	d->grad[loss] = seed;
 	for (int32_t n = n_node; n >= 1; n--) {
 		const cop_op *op = cop__op(d->g, (cop_nid)n);
-		if (op->grad && reached(d, (cop_nid)n)) COP_TRY(one_node(d, (cop_nid)n));
+		if (op->grad && cop__walk_reached(d, (cop_nid)n)) COP_TRY(one_node(d, (cop_nid)n));
 	}
+	return COP_OK;
+}
+
+cop_status cop__walk_begin(cop_grad *d, cop_arena *mem, cop_graph *g, int n, const cop_vid *wrt)
+{
+	*d = (cop_grad){.g = g, .n_forward = g->n_value};
+	d->grad = cop__arena_get(mem, sizeof *d->grad * (size_t)(g->n_value + 1));
+	d->wanted = cop__arena_get(mem, sizeof *d->wanted * (size_t)(g->n_value + 1));
+	if (!d->grad || !d->wanted) return COP_NOMEM;
+	mark_wanted(d, g->n_node, n, wrt);
 	return COP_OK;
 }
 
 cop_status cop__differentiate(cop_graph *g, cop_vid loss, int n, const cop_vid *wrt, cop_vid *out)
 {
 	cop_arena mem;
-	cop_grad d = {.g = g, .n_forward = g->n_value};
-	cop_status st = COP_NOMEM;
+	cop_grad d;
 
 	cop__arena_init(&mem, g->cx);
-	d.grad = cop__arena_get(&mem, sizeof *d.grad * (size_t)(g->n_value + 1));
-	d.wanted = cop__arena_get(&mem, sizeof *d.wanted * (size_t)(g->n_value + 1));
-	if (d.grad && d.wanted) {
-		mark_wanted(&d, g->n_node, n, wrt);
-		st = walk(&d, loss, g->n_node);
-		for (int i = 0; !st && i < n; i++) out[i] = d.grad[wrt[i]];
-	}
+	cop_status st = cop__walk_begin(&d, &mem, g, n, wrt);
+	if (!st) st = walk(&d, loss, g->n_node);
+	for (int i = 0; !st && i < n; i++) out[i] = d.grad[wrt[i]];
 	cop__arena_free(&mem);
 	return st;
 }

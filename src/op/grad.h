@@ -15,4 +15,9 @@ void cop__guard_since(cop_graph *g, cop_nid last, cop_vid guard); /* the guard o
  * out[i] is the gradient of wrt[i], or 0 where the loss does not depend on it. It is guarded where guarded nodes alone lead to wrt[i]. */
 cop_status cop__differentiate(cop_graph *g, cop_vid loss, int n, const cop_vid *wrt, cop_vid *out);
 
+/* The diagonal of the Hessian, passed back as gradients are (LeCun et al. 1990, Optimal brain damage): h is that of value y, and out[i] becomes that of
+ * wrt[i]. Cross terms are left out, and of an activation f only f'^2 is taken (Gauss-Newton), so that nothing is negative where h is not. Fails,
+ * naming the node, where one has no such rule. */
+cop_status cop__curvature(cop_graph *g, cop_vid y, cop_vid h, int n, const cop_vid *wrt, cop_vid *out);
+
 #endif

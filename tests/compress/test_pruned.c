@@ -4,7 +4,7 @@
  * and by what holds for every row.
  */
 #include "compress/known.h"
-#include "compress/prune/prune.h"
+#include "compress/prune/score.h"
 #include "pass/pass.h"
 
 /* ---- scores ---- */
@@ -19,41 +19,8 @@ static void scores(void **state)
 	for (int i = 0; i < LEN(rows); i++) {
 		const cop_score_row *r = cop__score(cop__row_index(&cop__scores, rows[i].name, strlen(rows[i].name)));
 		cop_scored x = {.weight = rows[i].w, .n = rows[i].n};
-		assert_float_equal(r->of(&x), rows[i].want, 0);
+		assert_float_equal(r->of(&x, NULL), rows[i].want, 0);
 	}
-	for (int i = 0; cop__scores.row(i); i++) { /* a number, and the same for the same */
-		const float w[3] = {0.5f, -0.25f, 2}, g[3] = {1, 2, -1}, a[3] = {1, 0, 1}, c[3] = {1, 1, 2};
-		cop_scored x = {w, g, a, c, 3, .seed = 5, .index = 7, .stream = 9};
-		float one = cop__score(i)->of(&x);
-		assert_true(isfinite(one) && one == cop__score(i)->of(&x));
-	}
-}
-
-/* By every score a recipe keeps exactly the part that it is told to, the same one on one thread and on two. */
-static void by_every_score(void **state)
-{
-	float w[32], now[2][32];
-	int32_t label[16] = {0};
-	char stage[200];
-	known_set s;
-	cop_dataset *d = known_samples(&s, 16, 16, 2, label);
-
-	if (!known_parts()) skip();
-	for (int i = 0; i < 32; i++) w[i] = (float)(i * 7 % 32 + 1) * (i & 1 ? -1 : 1);
-	for (int i = 0; cop__scores.row(i); i++)
-		for (int k = 0; k < 2; k++) {
-			cop_train_args a = known_args;
-			cop_graph *g = known_net(*state, 16, 2, w, 0, NULL);
-			int kept = 0;
-			a.threads = k + 1;
-			snprintf(stage, sizeof stage, "- prune: {by: %s, keep: 0.375, may_cost: 100, must_gain: 0, schedule: once" STILL "}", cop__scores.row(i)->name);
-			OK(*state, known_compress(&g, stage, d, d, d, &a, NULL));
-			known_weight(now[k], g, "a.w");
-			for (int j = 0; j < 32; j++) kept += now[k][j] != 0;
-			assert_int_equal(kept, 12);
-			if (k) assert_memory_equal(now[0], now[1], sizeof now[0]);
-			cop_graph_free(g);
-		}
 }
 
 /* ---- what goes as a whole ---- */
@@ -318,7 +285,7 @@ static void every_scope(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(scores), KNOWN_TEST(by_every_score), KNOWN_TEST(grains), KNOWN_TEST(every_grain), KNOWN_TEST(by_every_grain), KNOWN_TEST(cuts), KNOWN_TEST(every_cut),
+	const struct CMUnitTest tests[] = {KNOWN_TEST(scores), KNOWN_TEST(grains), KNOWN_TEST(every_grain), KNOWN_TEST(by_every_grain), KNOWN_TEST(cuts), KNOWN_TEST(every_cut),
 		KNOWN_TEST(every_scope)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

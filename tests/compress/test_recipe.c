@@ -36,7 +36,7 @@ static const struct { const char *text, *says; } bad[] = {
 	{"- prune:\n    every: 3\n    keep: {a.w: 0.5, b.w: 0.25}\n", "line 3: prune: scope: global has one keep for all"},
 	{"- prune: {keep: {a.w: 0.5}}\n", "line 3: prune: scope: global has one keep for all"},
 	/* an option of another stage, or of none */
-	{"- prune:\n    keep: 0.5\n    colour: red\n", "line 5: prune: there is no option 'colour'; it takes keep, what, by, scope, schedule, over, every, epochs, lr, update, layers, may_cost, must_gain"},
+	{"- prune:\n    keep: 0.5\n    colour: red\n", "line 5: prune: there is no option 'colour'; it takes keep, what, by, scope, schedule, samples, train, over, every, epochs, lr, update, layers, may_cost, must_gain"},
 	{"- prune:\n    keep: 0.5\n    evry: 3\n", "did you mean 'every'?"},
 	{"- prune: {keep: 0.5, levels: 3}\n", "line 3: prune: there is no option 'levels'"},
 	{"- share: {keep: 0.5}\n", "line 3: share: there is no option 'keep'"},
@@ -58,7 +58,7 @@ static const struct { const char *text, *says; } bad[] = {
 	{"- prune: {keep: 0.5, over: -0.1}\n", "line 3: prune: over must be"},
 	{"- prune: {keep: 0.5, every: 0}\n", "line 3: prune: every must be a whole number from 1 to 1000000, not 0"},
 	{"- prune: {keep: 0.5, every: 1.5}\n", "line 3: prune: every must be a whole number"},
-	{"- prune: {keep: 0.5, by: size}\n", "line 3: prune: by must be one of magnitude, l2, random"},
+	{"- prune: {keep: 0.5, by: size}\n", "line 3: prune: by must be one of magnitude, l2, lamp, random, movement"},
 	{"- prune: {keep: 0.5, by: 'a|random'}\n", "line 3: prune: by must be one of"},
 	{"- prune: {keep: 0.5, scope: '*'}\n", "line 3: prune: scope must be one of global, layer"},
 	{"- prune: {keep: 0.5, schedule: cosine}\n", "line 3: prune: schedule must be one of cubic, once, iterative"},

@@ -138,7 +138,7 @@ static void senseless(void **state)
 		{"- quantize: {}\n- quantize: {}", "line 4: quantize can't work on a network with integers"},
 		{"- quantize: {}\n- encode: {}", "line 4: encode needs weights made of floats, which the network does not have after quantize in line 3; put it before"},
 		{"- train: {}\n- encode: {}\n- share: {}", "line 5: share can't work on a network with encoded weights, which it has after encode in line 4"},
-		{"- prune: {keep: 0.5, schedule: once, every: 3}", "line 3: prune: there is no option 'every'; it takes keep, what, by, scope, schedule, epochs"},
+		{"- prune: {keep: 0.5, schedule: once, every: 3}", "line 3: prune: there is no option 'every'; it takes keep, what, by, scope, schedule, samples, train, epochs"},
 		{"- prune: {keep: 0.5, block: 3}", "there is no option 'block'"},
 		{"- prune: {keep: 0.5, what: block, block: 1}", "line 3: prune: block must be a whole number from 2 to 4096, not 1"},
 		{"- prune: {keep: 0.5, rounds: 3}", "there is no option 'rounds'"},

@@ -43,3 +43,29 @@ int64_t cop__prune_mask(float *mask, const float *score, int64_t n, double keep,
 		if (mask[i] != 0 && score[i] <= at && !(score[i] == at && ties-- > 0)) mask[i] = 0;
 	return k;
 }
+
+static bool before(const float *v, int32_t a, int32_t b) { return v[a] > v[b] || (v[a] == v[b] && a < b); }
+
+/* The heap's root is what comes last. */
+static void sift(int32_t *heap, const float *v, int64_t at, int64_t n)
+{
+	for (int64_t child; (child = 2 * at + 1) < n; at = child) {
+		if (child + 1 < n && before(v, heap[child], heap[child + 1])) child++;
+		if (!before(v, heap[at], heap[child])) return;
+		int32_t t = heap[at];
+		heap[at] = heap[child];
+		heap[child] = t;
+	}
+}
+
+void cop__order_of(int32_t *order, const float *v, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) order[i] = (int32_t)i;
+	for (int64_t i = n / 2; i-- > 0;) sift(order, v, i, n);
+	for (int64_t i = n - 1; i > 0; i--) {
+		int32_t t = order[0];
+		order[0] = order[i];
+		order[i] = t;
+		sift(order, v, 0, i);
+	}
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * prune.h - what is removed (grain.def), by which score (score.def), how much of it where (allot.def), and when (when.def): four tables that
+ * prune.h - what is removed (grain.def), by which score (score.h, score.def), how much of it where (allot.def), and when (when.def): four tables that
  * do not know each other. Between them stand items: what is kept or goes as a whole.
  */
 #ifndef COP_PRUNE_H
@@ -32,21 +32,6 @@ cop_status cop__items_begin(cop_items *it, const cop_graph *g, const char *layer
 void cop__items_free(cop_items *it);
 cop_status cop__items_add(cop_items *it, const cop_graph *g, cop_vid v, bool follows);
 
-/* ---- scores ---- */
-enum { COP_SCORE_WEIGHT = 1, COP_SCORE_GRADIENT = 2, COP_SCORE_ACTIVATION = 4, COP_SCORE_CURVATURE = 8 };
-typedef struct cop_scored {
-	const float *weight;                           /* [n] the item's numbers */
-	const float *gradient, *activation, *curvature; /* [n], where the row needs them */
-	int64_t n;
-	uint64_t seed, index;                          /* index: of the item in its layer */
-	uint32_t stream;                               /* of the layer, for random numbers */
-} cop_scored;
-typedef struct cop_score_row {
-	cop_row row;
-	uint32_t needs;
-	float (*of)(const cop_scored *x); /* the smallest go */
-} cop_score_row;
-
 /* ---- granularity ---- */
 typedef struct cop_grain_row {
 	cop_row row;
@@ -75,12 +60,12 @@ typedef struct cop_when_row {
 	/* Is there a cut after this step (0: before the first), and where does it stand? */
 	bool (*due)(double *t, const void *options, int64_t step, int64_t steps);
 	double (*part)(double keep, double t); /* that stays at t */
+	bool at_once;                          /* the only cut is before the first step */
 } cop_when_row;
 typedef struct cop_over_options { float over; int32_t every; } cop_over_options;
 typedef struct cop_rounds_options { float over; int32_t rounds; } cop_rounds_options;
 
-extern const cop_table cop__scores, cop__grains, cop__scopes, cop__cuts;
-const cop_score_row *cop__score(int32_t i);
+extern const cop_table cop__grains, cop__scopes, cop__cuts;
 const cop_grain_row *cop__grain(int32_t i);
 const cop_allot_row *cop__allot(int32_t i);
 const cop_when_row *cop__when(int32_t i);
@@ -91,6 +76,8 @@ float cop__kth_largest(float *v, int64_t n, int64_t k);
 /* Pruning to `keep`: the k-th largest score decides, ties by index. mask[i] stays 0 where it is 0.
  * Returns how many are kept; at least `least`. */
 int64_t cop__prune_mask(float *mask, const float *score, int64_t n, double keep, int64_t least, float *scratch);
+/* order[n]: places from the largest of v to the smallest, of equal ones the first first. */
+void cop__order_of(int32_t *order, const float *v, int64_t n);
 /* s_t of Zhu and Gupta 2017 (arXiv 1710.01878): from + (to - from) (1 - (1 - t)^3), t in 0..1. */
 double cop__cubic(double from, double to, double t);
 

@@ -18,11 +18,11 @@ static const cop_option cop__rounds_options[] = {
 	COP_OPT_END,
 };
 
-#define WHEN(name, options, size, summary, source) static bool due_##name(double *t, const void *options_, int64_t step, int64_t steps); static double part_##name(double keep, double t);
+#define WHEN(name, options, size, at_once, summary, source) static bool due_##name(double *t, const void *options_, int64_t step, int64_t steps); static double part_##name(double keep, double t);
 #include "compress/prune/when.def"
 #undef WHEN
 static const cop_when_row rows[] = {
-#define WHEN(name, options, size, summary, source) {{#name, summary, source, options, size}, due_##name, part_##name},
+#define WHEN(name, options, size, at_once, summary, source) {{#name, summary, source, options, size}, due_##name, part_##name, at_once},
 #include "compress/prune/when.def"
 #undef WHEN
 };

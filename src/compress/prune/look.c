@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * look - the scores of all items: gathers the numbers of each, from the weights, from derivatives batch by batch, or from what channels put out, and asks
+ * the row.
+ */
+#include "compress/prune/score.h"
+
+#include <math.h>
+#include <stdio.h>
+
+typedef struct looking {
+	const cop_look *l;
+	cop_arena mem;
+	double *sum;                                     /* [items] of what the row has said */
+	float *derived;                                  /* [count] gradients or curvature of a run */
+	float *weight, *gradient, *curvature, *moved;    /* the numbers of one item */
+} looking;
+
+/* ---- items of weights ---- */
+
+static void pick(float *to, const float *from, const int32_t *member, int64_t n)
+{
+	for (int64_t i = 0; from && i < n; i++) to[i] = from[member[i]];
+}
+
+/* What the row says of item k, the i-th of layer p. */
+static float one(const looking *w, const cop_pruned *p, int64_t k, uint64_t i)
+{
+	const cop_look *l = w->l;
+	const uint32_t reads = l->row->reads;
+	const float *g = reads & (COP_READS_BATCHES | COP_READS_SAMPLES) ? w->derived : NULL, *h = reads & COP_READS_CURVATURE ? w->derived : NULL, *m = reads & COP_READS_MOVED ? l->moved : NULL;
+	cop_scored x = {.seed = l->a->seed, .stream = cop__hash_text(p->name), .index = i, .n = 1};
+
+	if (l->it->of) {
+		const int64_t *at = &l->it->start[k];
+		const int32_t *member = l->it->member + at[0];
+		x.n = at[1] - at[0];
+		pick(w->weight, l->weight, member, x.n);
+		pick(w->gradient, g, member, x.n);
+		pick(w->curvature, h, member, x.n);
+		pick(w->moved, m, member, x.n);
+		x.weight = w->weight, x.gradient = g ? w->gradient : NULL, x.curvature = h ? w->curvature : NULL, x.moved = m ? w->moved : NULL;
+	} else {
+		x.weight = l->weight + k, x.gradient = g ? g + k : NULL, x.curvature = h ? h + k : NULL, x.moved = m ? m + k : NULL;
+	}
+	return l->row->of(&x, l->options);
+}
+
+static void add_all(const looking *w)
+{
+	const cop_items *it = w->l->it;
+
+	for (int32_t i = 0; i < it->n_layer; i++)
+		for (int64_t k = 0; k < it->layer[i].items; k++) w->sum[it->layer[i].first + k] += (double)one(w, &it->layer[i], it->layer[i].first + k, (uint64_t)k);
+}
+
+/* ---- derivatives ---- */
+
+static void take_derivatives(const looking *w, cop_probe *p)
+{
+	for (int32_t i = 0; i < w->l->it->n_layer; i++) {
+		const cop_pruned *l = &w->l->it->layer[i];
+		const float *d = cop__probe_output(p, p->derived[i], NULL);
+		if (d) memcpy(w->derived + l->offset, d, sizeof *d * (size_t)l->count);
+		else memset(w->derived + l->offset, 0, sizeof *d * (size_t)l->count);
+	}
+}
+
+static cop_status look_at_derivatives(const looking *w)
+{
+	cop_probe p;
+	bool more = true;
+
+	cop_status st = cop__probe_open(&p, w->l);
+	while (!st && !(st = cop__probe_next(&p, &more)) && more) {
+		take_derivatives(w, &p);
+		add_all(w);
+	}
+	for (int64_t k = 0; k < w->l->it->n; k++) w->sum[k] /= COP_MAX(p.runs, 1);
+	cop__probe_close(&p);
+	return st;
+}
+
+/* ---- what channels put out ---- */
+
+typedef struct series { float *mean, *size, *live, *pull; int32_t channels; } series; /* [channels, samples] of a layer */
+
+/* One sample of a map [places, channels]. */
+static void see(series *s, const float *a, const float *d, int64_t places, int32_t sample, int32_t samples, float batch)
+{
+	for (int32_t c = 0; c < s->channels; c++) {
+		double mean = 0, size = 0, live = 0, pull = 0;
+		for (int64_t p = 0; p < places; p++) {
+			double v = (double)a[p * s->channels + c];
+			mean += v;
+			size += fabs(v);
+			live += v != 0;
+			pull += d ? v * (double)d[p * s->channels + c] : 0;
+		}
+		int64_t at = (int64_t)c * samples + sample;
+		s->mean[at] = (float)(mean / (double)places);
+		s->size[at] = (float)(size / (double)places);
+		s->live[at] = (float)(live / (double)places);
+		s->pull[at] = (float)(pull * (double)batch / (double)places); /* the loss is the mean over the batch */
+	}
+}
+
+static cop_status take_channels(const looking *w, cop_probe *p, series *s)
+{
+	const int32_t samples = p->runs * p->batch;
+
+	for (int32_t i = 0; i < w->l->it->n_layer; i++) {
+		const cop_type *t;
+		const float *a = cop__probe_output(p, p->out[i], &t), *d = cop__probe_output(p, p->pull[i], NULL);
+		if (!a) continue;
+		int64_t each = cop_type_count(t) / p->batch;
+		for (int32_t b = 0; b < p->batch; b++)
+			see(&s[i], a + b * each, d ? d + b * each : NULL, each / s[i].channels, (p->done - 1) * p->batch + b, samples, (float)p->batch);
+	}
+	return COP_OK;
+}
+
+static cop_status make_series(looking *w, series *s, int32_t samples)
+{
+	for (int32_t i = 0; i < w->l->it->n_layer; i++) {
+		const cop_pruned *l = &w->l->it->layer[i];
+		if (l->follows) continue;
+		s[i].channels = cop__t(w->l->model, cop__find(w->l->model, l->name))->dim[0];
+		size_t n = (size_t)s[i].channels * (size_t)samples;
+		float *room = cop__arena_get(&w->mem, sizeof *room * 4 * (n + 1));
+		if (!room) return COP_NOMEM;
+		s[i] = (series){room, room + n, room + 2 * n, room + 3 * n, s[i].channels};
+	}
+	return COP_OK;
+}
+
+/* The gammas of the batch norm behind a layer; NULL: none. */
+static const float *scale_of(const looking *w, const cop_pruned *l)
+{
+	const cop_graph *g = w->l->model;
+	cop_nid bn = cop__channel_of(g, cop__find(g, l->name)).bn;
+	return bn ? cop__floats(g, cop__arg(g, bn, 1)) : NULL;
+}
+
+/* Each channel of each layer into the mean of its item. */
+static cop_status add_channels(looking *w, const series *s, int32_t samples)
+{
+	const cop_items *it = w->l->it;
+	int32_t *times = cop__arena_get(&w->mem, sizeof *times * (size_t)(it->n + 1));
+
+	if (!times) return COP_NOMEM;
+	for (int32_t i = 0; i < it->n_layer; i++) {
+		const cop_pruned *l = &it->layer[i];
+		const float *scale = l->follows || s ? NULL : scale_of(w, l);
+		int32_t rows = l->follows ? 0 : cop__t(w->l->model, cop__find(w->l->model, l->name))->dim[0];
+		for (int32_t c = 0; c < rows; c++) {
+			int32_t k = it->of[l->offset + c * (l->count / rows)];
+			cop_scored x = {.samples = samples, .scale = scale ? scale[c] : 0};
+			if (s) x.mean = s[i].mean + (size_t)c * (size_t)samples, x.size = s[i].size + (size_t)c * (size_t)samples, x.live = s[i].live + (size_t)c * (size_t)samples, x.pull = s[i].pull + (size_t)c * (size_t)samples;
+			if (k < 0 || (!s && !scale)) continue;
+			w->sum[k] += (double)w->l->row->of(&x, w->l->options);
+			times[k]++;
+		}
+	}
+	for (int64_t k = 0; k < it->n; k++) w->sum[k] /= COP_MAX(times[k], 1);
+	return COP_OK;
+}
+
+static cop_status look_at_channels(looking *w)
+{
+	cop_probe p;
+	bool more = true;
+	series *s = cop__arena_get(&w->mem, sizeof *s * (size_t)(w->l->it->n_layer + 1));
+
+	if (w->l->row->reads & COP_READS_SCALE) return add_channels(w, NULL, 0);
+	if (!s) return COP_NOMEM;
+	cop_status st = cop__probe_open(&p, w->l);
+	if (!st) st = make_series(w, s, p.runs * p.batch);
+	while (!st && !(st = cop__probe_next(&p, &more)) && more) st = take_channels(w, &p, s);
+	if (!st) st = add_channels(w, s, p.runs * p.batch);
+	cop__probe_close(&p);
+	return st;
+}
+
+/* ---- all of it ---- */
+
+static cop_status begin(looking *w)
+{
+	const cop_items *it = w->l->it;
+	size_t each = it->of ? (size_t)it->count * 4 : 4;
+
+	cop__arena_init(&w->mem, it->cx);
+	w->sum = cop__arena_get(&w->mem, sizeof *w->sum * (size_t)(it->n + 1));
+	w->derived = cop__arena_get(&w->mem, (size_t)it->count * 4);
+	w->weight = cop__arena_get(&w->mem, each);
+	w->gradient = cop__arena_get(&w->mem, each);
+	w->curvature = cop__arena_get(&w->mem, each);
+	w->moved = cop__arena_get(&w->mem, each);
+	return w->sum && w->derived && w->weight && w->gradient && w->curvature && w->moved ? COP_OK : COP_NOMEM;
+}
+
+static cop_status settle(looking *w)
+{
+	const cop_look *l = w->l;
+	int32_t *order = l->row->settle ? cop__arena_get(&w->mem, sizeof *order * (size_t)(l->it->n + 1)) : NULL;
+
+	if (l->row->settle && !order) return COP_NOMEM;
+	for (int64_t k = 0; k < l->it->n; k++) l->score[k] = (float)w->sum[k];
+	for (int32_t i = 0; l->row->settle && i < l->it->n_layer; i++)
+		if (l->it->layer[i].items) l->row->settle(l->score + l->it->layer[i].first, l->mask + l->it->layer[i].first, l->it->layer[i].items, order);
+	return COP_OK;
+}
+
+cop_status cop__look(const cop_look *l)
+{
+	looking w = {.l = l};
+	const uint32_t reads = l->row->reads;
+
+	if (l->row->all) return l->row->all(l);
+	cop_status st = begin(&w);
+	if (!st && reads & COP_READS_OUTPUTS) st = look_at_channels(&w);
+	else if (!st && reads & (COP_READS_BATCHES | COP_READS_SAMPLES | COP_READS_CURVATURE)) st = look_at_derivatives(&w);
+	else if (!st) add_all(&w);
+	if (!st) st = settle(&w);
+	cop__arena_free(&w.mem);
+	return st;
+}
+
+/* ---- what a network must have ---- */
+
+static cop_status channels_fit(const cop_graph *g, const cop_items *it, const cop_score_row *row)
+{
+	for (int32_t i = 0; i < it->n_layer; i++) {
+		const cop_pruned *l = &it->layer[i];
+		cop_channel c = l->follows ? (cop_channel){0, 0} : cop__channel_of(g, l->v);
+		bool goes = false;
+		for (int64_t j = 0; !l->follows && j < l->count; j++) goes |= it->of[l->offset + j] >= 0;
+		if (!goes) continue;
+		if (!c.out) return cop__error(g->cx, COP_ARG, "prune: by: %s looks at what channels put out, which is known of convolutions and fully connected layers alone; '%s' is read by none", row->row.name, l->name);
+		if (row->reads & COP_READS_SCALE && !c.bn) return cop__error(g->cx, COP_ARG, "prune: by: %s needs batch norm behind every layer that loses channels, and '%s' has none", row->row.name, l->name);
+	}
+	return COP_OK;
+}
+
+/* Curvature may stop at a node: that is known before any sample is read. */
+static cop_status curvature_fits(const cop_graph *g, const cop_items *it, const cop_score_row *row)
+{
+	cop_probe p = {.cx = g->cx, .model = g, .batch = cop__samples_held(g, 0)};
+	cop_graph *made;
+
+	cop__arena_init(&p.mem, g->cx);
+	cop_status st = cop__probe_graph(&made, &p, g, it, row->reads, false, 0);
+	cop_graph_free(made);
+	cop__arena_free(&p.mem);
+	return st;
+}
+
+cop_status cop__look_fits(const cop_graph *g, const cop_items *it, const cop_score_row *row, const char *grain)
+{
+	if (row->reads & COP_READS_OUTPUTS && strcmp(grain, "channel"))
+		return cop__error(g->cx, COP_ARG, "prune: by: %s tells of whole channels, not of what: %s; give what: channel, or another score", row->row.name, grain);
+	if (row->reads & COP_READS_OUTPUTS) return channels_fit(g, it, row);
+	return row->reads & COP_READS_CURVATURE ? curvature_fits(g, it, row) : COP_OK;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * probe - the network as it answers, not as it trains: batch norm by its running statistics, no dropout. Behind it the loss, and the derivatives that a
+ * score reads: gradients of weights, their curvature, gradients of what channels put out. It runs over samples of the training set, drawn by the seed.
+ */
+#include "compress/prune/score.h"
+#include "data/batch.h"
+#include "op/grad.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { AT_ONCE = 64 }; /* samples of a run */
+
+static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+
+/* ---- batch norm as it answers: y = x s + t ---- */
+
+static double at(const cop_graph *g, cop_vid v, int32_t i)
+{
+	const float *d = cop__floats(g, v);
+	return d ? (double)d[i] : 0;
+}
+
+static cop_status scale(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n)
+{
+	const cop_type *t = cop__in(g, n, 1);
+	COP_ATTR(cop_bn_attr, a, g, n);
+	char name[2][40];
+
+	for (int i = 0; i < 2; i++) snprintf(name[i], sizeof name[i], "probe.%s%u", i ? "t" : "s", (unsigned)n);
+	cop_vid x = cop__copy_value(out, g, map, cop__arg(g, n, 0)), s = cop__data(out, COP_CONST, name[0], t, NULL), b = cop__data(out, COP_CONST, name[1], t, NULL);
+	float *to_s = s && b ? cop__own(out, s) : NULL, *to_b = to_s ? cop__own(out, b) : NULL;
+	if (!x || !to_s || !to_b) return cop__failed(g->cx);
+	for (int32_t i = 0; i < t->dim[0]; i++) {
+		double k = at(g, cop__arg(g, n, 1), i) / sqrt(at(g, cop__arg(g, n, 4), i) + (double)a.eps);
+		to_s[i] = (float)k;
+		to_b[i] = (float)(at(g, cop__arg(g, n, 2), i) - at(g, cop__arg(g, n, 3), i) * k);
+	}
+	cop_vid y = cop__apply(out, OP_add, &(cop_act_attr){a.lo, a.hi}, VIDS(cop__apply(out, OP_mul, &none, VIDS(x, s)), b));
+	if (!y) return cop__failed(g->cx);
+	cop__map_to(out, g, map, cop__res(g, n, 0), y);
+	return COP_OK;
+}
+
+static cop_status answering(cop_graph **out, const cop_graph *g)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	cop_status st = cop__copy_inputs(*out, g, map);
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = g->node[n].op == OP_bn ? scale(*out, g, map, n) : cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_rest(*out, g, map);
+	return cop__pass_end(out, st);
+}
+
+/* ---- derivatives ---- */
+
+static cop_vid loss_of(cop_graph *g, cop_vid y, bool labels)
+{
+	const cop_type *like = cop__t(g, y);
+	cop_type t = labels ? cop__type(COP_I32, 1, like->dim) : cop__type(COP_F32, like->rank, like->dim);
+	const cop_loss *loss = cop__loss(labels ? "xent" : "mse");
+	union { max_align_t align; char bytes[64]; } o = {.bytes = {0}};
+
+	if (labels && like->rank != 2) return cop__error(g->cx, COP_SHAPE, "the loss needs logits [batch, classes] as the first output, got %d dimensions", like->rank), 0;
+	cop__options_default(loss->row.options, o.bytes);
+	return loss->build(g, &o, y, cop__input(g, labels ? "label" : "target", &t));
+}
+
+/* The diagonal of the Hessian of the loss at the output: p (1 - p) of the softmax, a constant of a square; the mean over the batch as the loss is. */
+static cop_vid curvature_of(cop_graph *g, cop_vid y, bool labels, int32_t batch)
+{
+	cop_type t = *cop__t(g, y);
+	float *all;
+
+	if (labels) {
+		cop_vid p = cop__apply(g, OP_softmax, NULL, VIDS(y)), q = cop__apply(g, OP_sub, &none, VIDS(p, cop__apply(g, OP_mul, &none, VIDS(p, p))));
+		cop_type one = cop__type(COP_F32, 1, DIMS(1));
+		return cop__apply(g, OP_mul, &none, VIDS(q, cop__data(g, COP_CONST, "probe.share", &one, &(float){1.0f / (float)batch})));
+	}
+	cop_vid h = cop__data(g, COP_CONST, "probe.two", &t, NULL);
+	if (!h || !(all = cop__own(g, h))) return 0;
+	for (int64_t i = 0, n = cop_type_count(&t); i < n; i++) all[i] = 2.0f / (float)n;
+	return h;
+}
+
+static int32_t hand_out(cop_graph *g, cop_vid v)
+{
+	for (int32_t i = 0; i < g->n_output; i++)
+		if (g->output[i] == v) return i + 1;
+	return v && !cop__output(g, v, NULL) ? g->n_output : 0;
+}
+
+/* What is differentiated for: the weights, or what their channels put out. */
+static void find_values(cop_vid *v, cop_probe *p, cop_graph *g, const cop_graph *model, const cop_items *it, uint32_t reads)
+{
+	for (int32_t i = 0; i < it->n_layer; i++) {
+		const cop_pruned *l = &it->layer[i];
+		v[i] = l->follows ? 0 : cop__find(g, model->value[l->v].name);
+		if (!(reads & (COP_READS_CHANNEL | COP_READS_PULL)) || !v[i]) continue;
+		v[i] = cop__channel_of(g, v[i]).out;
+		p->out[i] = v[i];
+	}
+}
+
+static cop_status derive(cop_graph *g, cop_probe *p, const cop_items *it, const cop_vid *v, uint32_t reads, bool labels)
+{
+	cop_vid *wrt = cop__arena_get(&p->mem, sizeof *wrt * (size_t)(2 * it->n_layer + 2)), *d = wrt + it->n_layer + 1, y = g->output[0];
+	int32_t *to = reads & COP_READS_PULL ? p->pull : p->derived;
+	int n = 0;
+
+	if (!wrt) return COP_NOMEM;
+	for (int32_t i = 0; i < it->n_layer; i++)
+		if (v[i]) wrt[n++] = v[i];
+	cop_vid from = reads & COP_READS_CURVATURE ? curvature_of(g, y, labels, p->batch) : loss_of(g, y, labels);
+	if (!from) return cop__failed(g->cx);
+	COP_TRY(reads & COP_READS_CURVATURE ? cop__curvature(g, y, from, n, wrt, d) : cop__differentiate(g, from, n, wrt, d));
+	for (int32_t i = 0, k = 0; i < it->n_layer; i++)
+		if (v[i]) to[i] = hand_out(g, d[k++]);
+	return COP_OK;
+}
+
+static cop_status with_derivatives(cop_graph *g, cop_probe *p, const cop_graph *model, const cop_items *it, uint32_t reads, bool labels)
+{
+	size_t bytes = sizeof(int32_t) * (size_t)(it->n_layer + 1);
+	cop_vid *v = cop__arena_get(&p->mem, bytes);
+
+	p->derived = cop__arena_get(&p->mem, bytes);
+	p->out = cop__arena_get(&p->mem, bytes);
+	p->pull = cop__arena_get(&p->mem, bytes);
+	if (!v || !p->derived || !p->out || !p->pull) return COP_NOMEM;
+	find_values(v, p, g, model, it, reads);
+	if (reads & (COP_READS_BATCHES | COP_READS_SAMPLES | COP_READS_CURVATURE | COP_READS_PULL)) COP_TRY(derive(g, p, it, v, reads, labels));
+	for (int32_t i = 0; i < it->n_layer; i++) p->out[i] = hand_out(g, (cop_vid)p->out[i]);
+	return g->cx->code;
+}
+
+cop_status cop__probe_graph(cop_graph **g, cop_probe *p, const cop_graph *model, const cop_items *it, uint32_t reads, bool labels, int64_t each)
+{
+	cop_graph *plain = NULL;
+	cop_build *b;
+
+	*g = NULL;
+	COP_TRY(cop__build_new(&b, model, p->batch, each));
+	cop_status st = cop__pass_strip(&plain, cop__build_model(b));
+	if (!st) st = answering(g, plain);
+	if (!st) st = with_derivatives(*g, p, model, it, reads, labels);
+	cop_graph_free(plain);
+	cop__build_free(b);
+	return cop__pass_end(g, st);
+}
+
+/* ---- running it ---- */
+
+static cop_status open_data(cop_probe *p, const cop_look *l)
+{
+	COP_TRY(cop__fit_for(&p->train, &p->made, l->model, l->train));
+	p->batch = l->row->reads & COP_READS_SAMPLES ? 1 : COP_MIN(AT_ONCE, COP_MIN(l->samples, p->train->count));
+	p->runs = COP_MAX(COP_MIN(l->samples, p->train->count) / p->batch, 1);
+	if (!(p->label = cop__arena_get(&p->mem, sizeof *p->label * (size_t)p->batch))) return COP_NOMEM;
+	return cop__batch_new(&p->batches, p->cx, p->train, &(cop_batch_args){.size = p->batch, .seed = l->a->seed});
+}
+
+cop_status cop__probe_open(cop_probe *p, const cop_look *l)
+{
+	*p = (cop_probe){.cx = l->model->cx, .model = l->model};
+	cop__arena_init(&p->mem, p->cx);
+	COP_TRY(open_data(p, l));
+	COP_TRY(cop__probe_graph(&p->g, p, l->model, l->it, l->row->reads, p->train->classes > 0, cop_type_count(&p->train->x)));
+	COP_TRY(cop__host_open(&p->host, &p->g, 1, COP_ISA_ALL, l->a->threads));
+	COP_TRY(cop_session_io(p->host.s, 0, 0, false, &p->x));
+	COP_TRY(cop_session_io(p->host.s, 0, p->g->n_input - 1, false, &p->target));
+	cop__parts_of(&p->part, p->g, p->g->input[0], p->batch);
+	if (p->part.lead > 1 && !(p->placed = cop__arena_get(&p->mem, cop_type_bytes(&p->x.type)))) return COP_NOMEM;
+	return COP_OK;
+}
+
+/* As in training (train/loop.c): labels, numbers to predict, or the samples themselves. */
+static cop_status place(cop_probe *p)
+{
+	COP_TRY(cop__batch_get(p->placed ? p->placed : p->x.data, p->label, p->batches, p->done, 0, 1));
+	for (int32_t k = 0; p->placed && k < p->batch; k++) cop__part_put(&p->part, p->x.data, k, (const char *)p->placed + k * p->part.lead * p->part.bytes);
+	if (p->target.data == p->x.data) return COP_OK; /* there is no loss */
+	if (p->train->classes > 0) return memcpy(p->target.data, p->label, sizeof *p->label * (size_t)p->batch), COP_OK;
+	if (!p->train->targets) return memcpy(p->target.data, p->x.data, cop_type_bytes(&p->x.type)), COP_OK;
+	COP_TRY(cop__batch_targets(p->target.data, p->batches, p->done));
+	cop__to_units(p->target.data, p->model, p->batch, p->train->targets);
+	return COP_OK;
+}
+
+cop_status cop__probe_next(cop_probe *p, bool *more)
+{
+	*more = p->done < p->runs;
+	if (!*more) return COP_OK;
+	if (cop__stopped(p->cx)) return cop__error(p->cx, COP_STOPPED, "stopped while pruning looked at samples");
+	COP_TRY(place(p));
+	COP_TRY(cop_session_run(p->host.s, 0));
+	p->done++;
+	return COP_OK;
+}
+
+const float *cop__probe_output(cop_probe *p, int32_t output, const cop_type **t)
+{
+	cop_tensor x;
+
+	if (output < 1 || cop_session_io(p->host.s, 0, output - 1, true, &x)) return NULL;
+	if (t) *t = cop__t(p->g, p->g->output[output - 1]);
+	return x.data;
+}
+
+void cop__probe_close(cop_probe *p)
+{
+	cop__host_close(&p->host);
+	cop_graph_free(p->g);
+	cop__batch_free(p->batches);
+	cop_data_free(p->made);
+	cop__arena_free(&p->mem);
+}
