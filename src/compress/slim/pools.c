@@ -113,7 +113,7 @@ static void add_tensor(cop_pools *p, const cop_pool *q, const cop_slim_options *
 	for (int32_t i = 0; i < q->n; i++) {
 		int32_t group = p->rank[q->first + i].group;
 		cop_scored x = {.weight = buf, .n = numbers(&p->groups, group, tensor_at(&p->groups, group, which), buf), .seed = seed, .index = (uint64_t)group};
-		sum += (double)(one[i] = by->of(&x));
+		sum += (double)(one[i] = by->of(&x, NULL));
 	}
 	for (int32_t i = 0; i < q->n; i++) {
 		double part = sum > 0 ? (double)one[i] * q->n / sum : 0;

@@ -105,7 +105,7 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 	const cop_slim_options *o = own;
 	const cop_score_row *by = cop__score(o->by);
 
-	if (by->needs & ~(uint32_t)COP_SCORE_WEIGHT)
+	if (!by->of || by->reads & ~(uint32_t)COP_READS_WEIGHT)
 		return cop__error(cx, COP_ARG, "%s: by: %s needs more than weights; use prune: {what: channel, by: %s, ...} and then slim: {}", where, by->row.name, by->row.name);
 	return COP_OK;
 }

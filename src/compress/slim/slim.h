@@ -6,7 +6,7 @@
 #ifndef COP_SLIM_H
 #define COP_SLIM_H
 
-#include "compress/prune/prune.h"
+#include "compress/prune/score.h"
 #include "pass/pass.h"
 
 typedef struct cop_slim_options {
