@@ -71,6 +71,8 @@ const cop_allot_row *cop__allot(int32_t i);
 const cop_when_row *cop__when(int32_t i);
 
 /* ---- masks ---- */
+/* A STATE "<w>.mask" of ones for every tensor; one that is there already (an earlier stage) goes on. */
+cop_status cop__masks_add(cop_graph *g, const cop_items *it);
 /* The k-th largest of v[n], 1-based; v is reordered. */
 float cop__kth_largest(float *v, int64_t n, int64_t k);
 /* Pruning to `keep`: the k-th largest score decides, ties by index. mask[i] stays 0 where it is 0.

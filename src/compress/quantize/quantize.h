@@ -4,7 +4,7 @@
  *
  *   prepare     the deployed form: batch norm folded, activations fused, weights dense            quantize.c
  *   equalize    ranges of neighbouring layers brought together; the function stays the same       equalize.c
- *   calibrate   histograms of every value                                                         watch.c, calibrate.c
+ *   calibrate   histograms of every value                                                         calibrate.c
  *   ranges      a histogram becomes a scale and a zero point                                      ranges.c, assign.c
  *   weights     layer by layer: scales by output channel, rounding to the nearest, or learned     weights.c, moments.c, adaround.c
  *   lower       the graph of integers                                                             pass/lower.c
@@ -16,8 +16,8 @@
 #define COP_COMPRESS_QUANTIZE_H
 
 #include "compress/layers.h"
+#include "compress/watch.h"
 #include "pass/lower.h"
-#include "run/deploy.h"
 
 #include <math.h>
 
@@ -50,16 +50,6 @@ cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, in
 double cop__round_cost(const int8_t *q, const float *w, float scale, int32_t k, const float *h, const float *d);
 
 /* ---- the work ---- */
-/* A session of a network for a batch that hands out every value (watch.c). */
-typedef struct cop_watched_input {
-	cop_tensor to;
-	cop_parts part;  /* where samples lie in it */
-	int64_t each;    /* numbers of a sample */
-	float *samples;  /* [batch,each] as they were read */
-	float *placed;   /* NULL, or as they lie in the input */
-} cop_watched_input;
-typedef struct cop_watch { cop_graph *g; cop_host host; int32_t *index; cop_watched_input *x; int32_t batch; cop_ctx *cx; } cop_watch;
-
 typedef struct cop_quantizer {
 	cop_ctx *cx;
 	const cop_quantize_args *a;
@@ -76,14 +66,6 @@ typedef struct cop_quantizer {
 	cop_graph *rough;       /* g with the weights that the layers quantised so far have; same indices */
 	cop_watch exact;        /* of g */
 } cop_quantizer;
-
-/* each: numbers of a sample of the first input; 0: not known. w->batch is 1 where samples cannot go side by side. */
-cop_status cop__watch_new(cop_watch *w, const cop_graph *g, int32_t batch, int64_t each, int threads);
-void cop__watch_free(cop_watch *w);
-cop_status cop__watch_value(cop_watch *w, cop_vid v, cop_tensor *out); /* of g; data NULL when it is not watched */
-/* Samples i .. i+batch of the sets (one for each input) into the session, fewer at the end: the rest repeats the last. */
-cop_status cop__watch_load(cop_watch *w, cop_dataset *const *sets, int32_t i, int32_t end, int32_t *got);
-
 
 cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g);
 cop_status cop__prepared_inputs(cop_graph **out, const cop_graph *g); /* prepared.c */

@@ -3,7 +3,7 @@
  * watch - a session of a network for a batch of samples that hands out every value. Where samples cannot go side by side (pass/batch.h),
  * one goes after the other.
  */
-#include "compress/quantize/quantize.h"
+#include "compress/watch.h"
 
 #include <math.h>
 
