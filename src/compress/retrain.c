@@ -18,13 +18,22 @@ cop_train_args cop__stage_args(const cop_stage *s, const cop_means *m)
 	return a;
 }
 
+typedef struct train_options { char policies[256]; } train_options;
+static const cop_option options[] = {
+	COP_OPT_TEXT(train_options, policies, NULL, "what acts on the way, from `coppice policies`, else the command line's: `\"lasso:coupled=0.01\"`"),
+	COP_OPT_END,
+};
+
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
+	const train_options *o = (const void *)s->own.bytes;
 	cop_train_args a = cop__stage_args(s, m);
+
+	if (*o->policies) a.policies = o->policies;
 	return cop__train(*g, m->train, m->valid, &a, "train", NULL, 0);
 }
 
 const cop_stage_row cop_stage_train = {
-	.row = COP_ROW("train", "trains on; nothing is removed"),
+	.row = {"train", "trains on; nothing is removed", NULL, options, sizeof(train_options)},
 	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .run = run,
 };

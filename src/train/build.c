@@ -105,6 +105,8 @@ cop_handle cop__build_value(cop_build *b, const char *name)
 	return b->n_name++;
 }
 
+bool cop__build_trains(const cop_build *b, const char *weight) { return cop__match(b->all.layers, weight); }
+
 cop_handle cop__build_follower(cop_build *b, const char *weight, const char *what)
 {
 	char name[COP_FOLLOWER];

@@ -75,6 +75,7 @@ void cop__build_no_terms(cop_build *b); /* for a policy that has its own in thei
 cop_status cop__build_form(cop_build *b, const char *weight, const cop_form *form, const void *options);
 /* A teacher: run on the same samples, never changed. Refused where its inputs are not those of the network. answer[n]: its outputs. */
 cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, cop_handle *answer, int n);
+bool cop__build_trains(const cop_build *b, const char *weight); /* or is it frozen? After cop__build_spec */
 /* A named tensor of the training graph: a weight, an output, a state. */
 cop_handle cop__build_value(cop_build *b, const char *name);
 /* One more STATE; init NULL: zeros. of: the weight that it follows, or NULL. */
