@@ -283,21 +283,23 @@ static double far(const cop_graph *g, const cop_graph *was, int r)
 	return sum;
 }
 
-static void stage(void **state)
+#define ONCE ", schedule: once, train: no, may_cost: 100, must_gain: 0"
+
+static void pruned(void **state)
 {
 	static const struct { const char *options; int kept, of_four; } rows[] = {
-		{"keep: 0.5, scope: layer", 48, 0}, {"keep: {a.w: 0.25}, scope: layer", 24, 0}, {"keep: 0.5, scope: layer, what: block, block: 4", 48, 0},
-		{"m: 4", 48, 2}, {"n: 1, m: 4", 24, 1}, {"n: 1, m: 4, damp: 0.1, samples: 32", 24, 1},
+		{"keep: 0.5, scope: layer, layers: a.w", 48, 0}, {"keep: {a.w: 0.25}, scope: layer, layers: a.w", 24, 0}, {"keep: 0.5, scope: layer, layers: a.w, what: block, block: 4", 48, 0},
+		{"keep: 0.5, layers: a.w, m: 4", 48, 2}, {"keep: 0.25, layers: a.w, n: 1, m: 4", 24, 1}, {"keep: 0.25, layers: a.w, n: 1, m: 4, damp: 0.1, samples: 32", 24, 1},
 	};
 	cop_dataset d = {.name = "mixed", .x = cop__type(COP_F32, 1, DIMS(IN)), .count = MANY, .classes = 2, .get = mixed};
-	char text[200];
+	char text[300];
 
 	if (!known_parts()) skip();
 	for (int i = 0; i < LEN(rows); i++) {
 		cop_graph *g = made(*state), *h = made(*state), *was = made(*state);
 		int kept = 0, better = 0;
 		double of = 0, without = 0;
-		snprintf(text, sizeof text, "- obc: {%s, layers: a.w, may_cost: 100, must_gain: 0}", rows[i].options);
+		snprintf(text, sizeof text, "- prune: {by: obc, %s%s}", rows[i].options, ONCE);
 		OK(*state, known_compress(&g, text, &d, NULL, NULL, &known_args, NULL));
 		const float *w = cop__floats(g, cop__find(g, "a.w")), *mask = cop__floats(g, cop__find(g, "a.w.mask"));
 		assert_non_null(mask);
@@ -328,9 +330,9 @@ static void twice(void **state)
 
 	if (!known_parts()) skip();
 	cop_graph *g = made(*state);
-	OK(*state, known_compress(&g, "- obc: {keep: 0.5, may_cost: 100, must_gain: 0}", &d, NULL, NULL, &known_args, NULL));
+	OK(*state, known_compress(&g, "- prune: {by: obc, keep: 0.5" ONCE "}", &d, NULL, NULL, &known_args, NULL));
 	known_weight(first, g, "a.w");
-	OK(*state, known_compress(&g, "- obc: {keep: 0.25, scope: layer, may_cost: 100, must_gain: 0}\n- train: {lr: 0.01, may_cost: 100, must_gain: 0}", &d, NULL, NULL, &known_args, NULL));
+	OK(*state, known_compress(&g, "- prune: {by: obc, keep: 0.25, scope: layer" ONCE "}\n- train: {lr: 0.01, may_cost: 100, must_gain: 0}", &d, NULL, NULL, &known_args, NULL));
 	const float *w = cop__floats(g, cop__find(g, "a.w"));
 	int left = 0;
 	for (int k = 0; k < ROWS * IN; k++) {
@@ -341,31 +343,71 @@ static void twice(void **state)
 	cop_graph_free(g);
 }
 
+/* Inputs 0 .. 3 of norms 2, 1, 0 and 3: sizes times norms decide, in each row by itself. */
+static cop_status norms(void *ud, int32_t i, float *x, int32_t *label)
+{
+	static const float of[4] = {2, 1, 0, 3};
+	(void)ud;
+	for (int k = 0; k < 4; k++) x[k] = i % 2 ? -of[k] : of[k];
+	*label = 0;
+	return COP_OK;
+}
+
+static void wanda(void **state)
+{
+	static const float w[8] = {3, 5, 100, -2.5f, 0.3f, 0.5f, 90, 0.25f}, by_row[8] = {3, 0, 0, -2.5f, 0.3f, 0, 0, 0.25f}, by_layer[8] = {3, 5, 0, -2.5f, 0, 0, 0, 0.25f};
+	cop_dataset d = {.name = "norms", .x = cop__type(COP_F32, 1, DIMS(4)), .count = 10, .classes = 2, .get = norms};
+
+	if (!known_parts()) skip();
+	cop_graph *g = known_net(*state, 4, 2, w, 0, NULL), *h = known_net(*state, 4, 2, w, 0, NULL);
+	OK(*state, known_compress(&g, "- prune: {by: wanda, scope: row, keep: 0.5" ONCE "}", &d, NULL, NULL, &known_args, NULL));
+	known_is(g, "a.w", by_row, 8, "by row");
+	OK(*state, known_compress(&h, "- prune: {by: wanda, scope: layer, keep: 0.5" ONCE "}", &d, NULL, NULL, &known_args, NULL));
+	known_is(h, "a.w", by_layer, 8, "by layer");
+	cop_graph_free(g), cop_graph_free(h);
+}
+
+static cop_graph *no_layer(cop_ctx *cx)
+{
+	static const float w[16] = {1, 2, 3};
+	cop_type t = cop__type(COP_F32, 2, DIMS(4, 4)), x = cop__type(COP_F32, 2, DIMS(1, 4));
+	cop_graph *g;
+	OK(cx, cop__graph_new(&g, cx, "none"));
+	cop_vid y = cop__apply(g, OP_matmul, &(cop_matmul_attr){0}, VIDS(cop__input(g, "x", &x), cop__data(g, COP_PARAM, "a.w", &t, w)));
+	OK(cx, cop__output(g, y, "y"));
+	return g;
+}
+
 static void refused(void **state)
 {
 	static const struct { const char *options, *says; } rows[] = {
-		{"keep: 0.5, m: 4", "line 3: obc: m says how many stay, so keep can't"}, {"n: 4, m: 4", "line 3: obc: n: 4 of each m: 4 would stay, so nothing would go"},
-		{"what: channel", "obc: what: channel: nothing of a row is left"}, {"what: block, block: 4, m: 4", "m counts single weights; leave what out"},
-		{"keep: {a.w: 0.5}", "scope: global has one keep for all"}, {"layers: c.w", "matches no weight of the network"},
+		{"keep: 0.5, by: obc, what: channel", "prune: by: obc compares weights of a row"}, {"keep: 0.5, by: wanda, what: channel", "prune: by: wanda compares weights of a row"},
+		{"keep: 0.5, by: obc, what: block, block: 80", "what: block makes it"}, {"keep: 0.5, by: obc, m: 65", "m must be a whole number from 0 to 64"}, {"keep: 0.5, by: obc, layers: c.w", "matches no weight"},
+		{"keep: 0.5, by: obc, n: 4, m: 4", "n: 4 of each m: 4 would stay, so nothing would go"}, {"keep: 0.5, by: obc, damp: 0", "damp must be a number from 1e-06 to 10"},
 	};
-	cop_dataset d = {.name = "mixed", .x = cop__type(COP_F32, 1, DIMS(IN)), .count = MANY, .classes = 2, .get = mixed};
-	char text[200];
+	cop_dataset d = {.name = "mixed", .x = cop__type(COP_F32, 1, DIMS(IN)), .count = MANY, .classes = 2, .get = mixed}, four_numbers = {.name = "norms", .x = cop__type(COP_F32, 1, DIMS(4)), .count = 10, .classes = 2, .get = norms};
+	static float w[2 * 100];
+	char text[300];
 
 	if (!known_parts()) skip();
 	for (int i = 0; i < LEN(rows); i++) {
-		cop_graph *g = made(*state), *was = made(*state);
-		snprintf(text, sizeof text, "- obc: {%s}", rows[i].options);
+		cop_graph *g = i == 2 ? known_net(*state, 100, 2, w, 0, NULL) : made(*state);
+		snprintf(text, sizeof text, "- prune: {%s}", rows[i].options);
 		assert_int_equal(known_compress(&g, text, &d, NULL, NULL, &known_args, NULL), COP_ARG);
 		if (!strstr(cop_error_text(*state), rows[i].says)) fail_msg("%s: %s", text, cop_error_text(*state));
-		known_is(g, "a.w", cop__floats(was, cop__find(was, "a.w")), ROWS * IN, text);
 		cop_error_clear(*state);
-		cop_graph_free(g), cop_graph_free(was);
+		cop_graph_free(g);
 	}
+	cop_graph *g = no_layer(*state);
+	assert_int_equal(known_compress(&g, "- prune: {by: obc, keep: 0.5}", &four_numbers, NULL, NULL, &known_args, NULL), COP_ARG);
+	if (!strstr(cop_error_text(*state), "'a.w' is read by matmul; name the others as layers")) fail_msg("%s", cop_error_text(*state));
+	cop_error_clear(*state);
+	cop_graph_free(g);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {KNOWN_TEST(factors), KNOWN_TEST(by_numpy), KNOWN_TEST(by_size), KNOWN_TEST(what_holds), KNOWN_TEST(together), KNOWN_TEST(of_a_convolution),
-		KNOWN_TEST(stage), KNOWN_TEST(twice), KNOWN_TEST(refused)};
+		KNOWN_TEST(pruned), KNOWN_TEST(twice), KNOWN_TEST(wanda), KNOWN_TEST(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -293,7 +293,10 @@ static bool combination(cop_ctx *cx, int what, int by, int scope, int when)
 	for (int64_t k = 0; k < it.n; k++) kept += alive(g[0], &it, k);
 	if (!strcmp(cop__scopes.row(scope)->name, "global")) want = (int64_t)(0.5 * (double)it.n + 0.5);
 	else
-		for (int32_t i = 0; i < it.n_layer; i++) want += (int64_t)(0.5 * (double)it.layer[i].items + 0.5);
+		for (int32_t i = 0; i < it.n_layer; i++) {
+			int64_t items = it.layer[i].items, rows = strcmp(cop__scopes.row(scope)->name, "row") || items <= it.layer[i].rows ? 1 : it.layer[i].rows;
+			want += rows * (int64_t)(0.5 * (double)(items / rows) + 0.5);
+		}
 	if (kept != want) fail_msg("%s: %d of %d items are kept", stage, (int)kept, (int)it.n);
 	for (int32_t i = 0; i < it.n_layer; i++) assert_memory_equal(cop__floats(g[0], cop__find(g[0], it.layer[i].name)), cop__floats(g[1], cop__find(g[1], it.layer[i].name)), sizeof(float) * (size_t)it.layer[i].count);
 	cop__items_free(&it);

@@ -8,7 +8,7 @@
  *   gram.c     the matrices of many layers, from one run over the data
  *   factor.c   damping, Cholesky, the inverse
  *   obs.c      a row: in which order its weights go, what each costs, and what the rest becomes
- *   obc.c      the stage of recipes
+ *   obc.c      scores of pruning
  *
  * Whoever rounds weights one after the other (GPTQ, arXiv 2210.17323) takes cop__damped, cop__invert, and cop__cholesky of the inverse, whose
  * transpose is the upper factor U with U'U = the inverse of H.

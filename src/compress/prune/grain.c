@@ -30,7 +30,7 @@ cop_status cop__items_add(cop_items *it, const cop_graph *g, cop_vid v, bool fol
 {
 	cop_pruned *l = &it->layer[it->n_layer++];
 
-	*l = (cop_pruned){.v = v, .count = cop_type_count(cop__t(g, v)), .offset = it->count, .follows = follows};
+	*l = (cop_pruned){.v = v, .count = cop_type_count(cop__t(g, v)), .rows = cop__t(g, v)->dim[0], .offset = it->count, .follows = follows};
 	if (snprintf(l->name, sizeof l->name, "%s", g->value[v].name) >= (int)sizeof l->name) return cop__error(g->cx, COP_ARG, "'%s': the name is too long", g->value[v].name);
 	it->count += l->count;
 	return it->count < INT32_MAX ? COP_OK : cop__error(g->cx, COP_ARG, "prune: '%s' has too many weights", g->name);

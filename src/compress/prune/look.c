@@ -257,6 +257,7 @@ static cop_status curvature_fits(const cop_graph *g, const cop_items *it, const 
 
 cop_status cop__look_fits(const cop_graph *g, const cop_items *it, const cop_score_row *row, const char *grain)
 {
+	if (row->fits) return row->fits(g, it, row, grain);
 	if (row->reads & COP_READS_OUTPUTS && strcmp(grain, "channel"))
 		return cop__error(g->cx, COP_ARG, "prune: by: %s tells of whole channels, not of what: %s; give what: channel, or another score", row->row.name, grain);
 	if (row->reads & COP_READS_OUTPUTS) return channels_fit(g, it, row);

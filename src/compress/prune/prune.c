@@ -149,7 +149,8 @@ static cop_status after(void *ud, const cop_progress *m, cop_verdict *v)
 
 /* ---- the stage ---- */
 
-cop_status cop__masks_add(cop_graph *g, const cop_items *it)
+/* A mask for every tensor; one that is there already (an earlier stage) goes on. */
+static cop_status add_masks(cop_graph *g, const cop_items *it)
 {
 	for (int32_t i = 0; i < it->n_layer; i++) {
 		const cop_pruned *l = &it->layer[i];
@@ -206,7 +207,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	const cop_policy policy = {.name = "prune", .ud = &p, .build = build, .before = before, .after = after};
 
 	cop_status st = cop__items_begin(&p.it, *g, s->terms.layers, &o->what);
-	if (!st) st = cop__masks_add(*g, &p.it);
+	if (!st) st = add_masks(*g, &p.it);
 	if (!st) st = room(&p);
 	if (!st && !o->train) st = cut_alone(&p, &a);
 	else if (!st) st = cop__train(*g, m->train, m->valid, &a, "prune", &policy, 1);

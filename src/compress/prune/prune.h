@@ -14,6 +14,7 @@ typedef struct cop_pruned { /* a tensor that is masked */
 	cop_vid v;             /* in the model */
 	int64_t count, offset; /* its numbers, in the arrays of all tensors one after the other */
 	int64_t first, items;  /* its items; those that a tensor shares with an earlier one belong to that */
+	int64_t rows;          /* along its first axis: outputs */
 	int64_t least;         /* items that stay whatever the others have */
 	bool follows;          /* a bias or the like: it goes with its items and has no say */
 } cop_pruned;
@@ -31,6 +32,8 @@ typedef struct cop_items {
 cop_status cop__items_begin(cop_items *it, const cop_graph *g, const char *layers, const cop_choice *grain); /* cop__items_free, after a failure too */
 void cop__items_free(cop_items *it);
 cop_status cop__items_add(cop_items *it, const cop_graph *g, cop_vid v, bool follows);
+/* The item of the j-th number of l, or -1. */
+static inline int64_t cop__item_of(const cop_items *it, const cop_pruned *l, int64_t j) { return it->of ? it->of[l->offset + j] : l->offset + j; }
 
 /* ---- granularity ---- */
 typedef struct cop_grain_row {
@@ -71,8 +74,6 @@ const cop_allot_row *cop__allot(int32_t i);
 const cop_when_row *cop__when(int32_t i);
 
 /* ---- masks ---- */
-/* A STATE "<w>.mask" of ones for every tensor; one that is there already (an earlier stage) goes on. */
-cop_status cop__masks_add(cop_graph *g, const cop_items *it);
 /* The k-th largest of v[n], 1-based; v is reordered. */
 float cop__kth_largest(float *v, int64_t n, int64_t k);
 /* Pruning to `keep`: the k-th largest score decides, ties by index. mask[i] stays 0 where it is 0.

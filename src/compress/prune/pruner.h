@@ -29,8 +29,6 @@ typedef struct cop_pruner {
 
 /* The numbers of a tensor of the training (moved.c). */
 cop_status cop__held(float **x, const cop_progress *p, cop_handle h);
-/* The item of the j-th number of l, or -1. */
-static inline int64_t cop__item_of(const cop_items *it, const cop_pruned *l, int64_t j) { return it->of ? it->of[l->offset + j] : l->offset + j; }
 
 /* ---- moved.c: for scores that add up over the training ---- */
 cop_status cop__moved_build(cop_pruner *p, cop_build *b, int32_t layer);

@@ -58,6 +58,7 @@ typedef struct cop_score_row {
 	void (*settle)(float *score, const float *mask, int64_t n, int32_t *order); /* NULL, or what is done then with the scores of a layer; order: [n], room */
 	cop_status (*all)(const cop_look *l);                                 /* in place of `of`: fills score by itself */
 	cop_status (*mend)(const cop_look *l, float *weight);                 /* after the cut (mask is new): changes weights that stay, [count] */
+	cop_status (*fits)(const cop_graph *g, const cop_items *it, const struct cop_score_row *row, const char *grain); /* NULL, or before any work: can it? */
 } cop_score_row;
 
 /* ---- what scores look at ---- */
