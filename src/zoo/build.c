@@ -91,6 +91,23 @@ static cop_vid batch_norm(cop_zoo *z, cop_vid x, const char *name)
 	return cop__apply(z->g, OP_bn, &a, VIDS(x, gamma, beta, mean, var));
 }
 
+cop_vid cop__zoo_layernorm(cop_zoo *z, cop_vid x, const char *name)
+{
+	if (!x) return 0;
+	int32_t c = cop__t(z->g, x)->dim[cop__t(z->g, x)->rank - 1];
+	cop_vid gamma = vector(z, COP_PARAM, name, "gamma", c, 1), beta = gamma ? vector(z, COP_PARAM, name, "beta", c, 0) : 0;
+	return beta ? cop__apply(z->g, OP_layernorm, &(cop_layernorm_attr){z->eps, 0}, VIDS(x, gamma, beta)) : 0;
+}
+
+/* Of deviation 0.02, as transformers draw theirs. */
+cop_vid cop__zoo_small_weight(cop_zoo *z, const char *name, const char *what, int32_t rank, const int32_t *dim)
+{
+	int64_t n = 1;
+
+	for (int i = 1; i < rank; i++) n *= dim[i];
+	return matrix(z, name, what, rank, dim, 0.02f * 0.02f * (float)n);
+}
+
 cop_vid cop__zoo_norm(cop_zoo *z, cop_vid x, const char *name) { return batch_norm(z, x, name); }
 
 cop_vid cop__zoo_rnn(cop_zoo *z, cop_vid x, const char *name, const cop_rnn_attr *a, int32_t units, bool every)

@@ -52,6 +52,9 @@ cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x);
 cop_vid cop__zoo_add(cop_zoo *z, cop_vid a, cop_vid b);
 cop_vid cop__zoo_maxpool(cop_zoo *z, cop_vid x, int32_t k, int32_t stride, int32_t pad);
 cop_vid cop__zoo_norm(cop_zoo *z, cop_vid x, const char *name);                       /* batch norm over the last axis */
+cop_vid cop__zoo_layernorm(cop_zoo *z, cop_vid x, const char *name);                  /* over the last axis; "<name>.gamma", ".beta" */
+/* "<name>.<what>": a parameter that is added, so it begins near zero. */
+cop_vid cop__zoo_small_weight(cop_zoo *z, const char *name, const char *what, int32_t rank, const int32_t *dim);
 /* A recurrent layer over x [n,t,i]: its last state [n,units], or every one [n,t,units]. Weights "<name>.w", "<name>.r", "<name>.b". */
 cop_vid cop__zoo_rnn(cop_zoo *z, cop_vid x, const char *name, const cop_rnn_attr *a, int32_t units, bool every);
 cop_vid cop__zoo_mean(cop_zoo *z, cop_vid x);                                         /* over height and width: [n,c] */
@@ -74,5 +77,7 @@ cop_vid cop__zoo_mobilenet1(cop_zoo *z);
 cop_vid cop__zoo_mobilenet2(cop_zoo *z);
 cop_vid cop__zoo_dscnn(cop_zoo *z);
 cop_vid cop__zoo_autoencoder(cop_zoo *z);
+cop_vid cop__zoo_vit(cop_zoo *z);
+cop_vid cop__zoo_swin(cop_zoo *z);
 
 #endif

@@ -35,6 +35,9 @@ static const model models[] = {
 	{"mobilenet-v2-1.0", {0}, 3504872, false, 2, {1, 1000}},
 	{"mobilenet-v2-0.35@128", {0}, 1677128, false, 2, {1, 1000}},
 	{"ds-cnn", {.batch = 5}, 24908, true, 2, {5, 12}},
+	/* as the layers of the papers add up: embedding, positions or biases of pairs, blocks, merging, head */
+	{"vit-64x4", {0}, 48 * 64 + 64 + 64 * 64 + 4 * (4 * 64 + 65 * 192 + 65 * 64 + 65 * 128 + 129 * 64) + 128 + 650, false, 2, {1, 10}},
+	{"swin-32x2", {.batch = 2}, 12 * 32 + 32 + 64 + 2 * (4 * 32 + 33 * 96 + 33 * 32 + 2 * 256 + 33 * 64 + 65 * 32) + 256 + 128 * 64 + 64 + 2 * (4 * 64 + 65 * 192 + 65 * 64 + 4 * 256 + 65 * 128 + 129 * 64) + 128 + 650, false, 2, {2, 10}},
 	{"autoencoder-ad", {0}, 269992, true, 2, {1, 640}},
 };
 
