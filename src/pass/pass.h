@@ -50,6 +50,9 @@ cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int
  * padding read the constant, too; what is trained on makes up for it. */
 typedef enum cop_drop { COP_DROP_EXACT, COP_DROP_ROUNDED, COP_DROP_BORDERS } cop_drop;
 cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, cop_drop how);
+/* One layer for two without an activation between them; loose: also where the border of the result changes. */
+cop_status cop__pass_merge(cop_graph **out, const cop_graph *g, bool loose);
+cop_status cop__pass_known(cop_graph **out, const cop_graph *g); /* without layers whose result no input can change */
 cop_status cop__pass_fold_pad(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g);
 /* Of to_infer only what leaves every weight as it is: no dropout, no node that changes nothing. */

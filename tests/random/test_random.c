@@ -65,7 +65,7 @@ static void by_bands(subject *s)
 
 static void by_passes(subject *s)
 {
-	static const struct { const char *spec; double tolerance; } rows[] = {{"dce", 0}, {"fuse", 0}, {"fold_bn fuse", 1e-4}, {"fold_pad", 0}, {"drop_constant", 1e-5}};
+	static const struct { const char *spec; double tolerance; } rows[] = {{"dce", 0}, {"fuse", 0}, {"fold_bn fuse", 1e-4}, {"fold_pad", 0}, {"drop_constant", 1e-5}, {"known merge", 1e-4}};
 
 	for (int i = 0; i < LEN(rows); i++) {
 		cop_graph *g = applied(s, rows[i].spec);
