@@ -148,7 +148,7 @@ static const cop_kernel *choose(const char *op, const int32_t *k, uint32_t isa)
 	for (int i = cop_n_kernels - 1; i >= 0; i--) {
 		const cop_kernel *r = &cop_kernels[i];
 		if ((r->isa & isa) == r->isa && !strcmp(r->op, op) && !strncmp(r->types, "f32 f32 f32", 11) &&
-			!strchr(r->types, ':') && (!r->fits || r->fits(k)))
+			!strchr(r->types, ':') && !r->steps && (!r->fits || r->fits(k)))
 			return r;
 	}
 	return NULL;

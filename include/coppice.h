@@ -179,6 +179,7 @@ cop_status cop_graph_apply(cop_graph **g, const char *spec);
 /* The same for a graph that is not needed as it was: weights that a pass changes are changed where they lie, which saves a second
  * copy of them. After a failure *g is NULL. Other graphs that share weights with it, and plans, keep theirs. */
 cop_status cop_graph_apply_in_place(cop_graph **g, const char *spec);
+cop_status cop_graph_copy(cop_graph **out, const cop_graph *g); /* the same graph; weights are shared until one of the two changes them */
 /* A copy of g to be counted and planned, never run: it has the weights of g, and passes over it leave the weights that they would have to
  * compute as zeros. So what a deployed form takes is known without its weights. A session, C code, or a file of it is refused with COP_ARG. */
 cop_status cop_graph_outline(cop_graph **out, const cop_graph *g);

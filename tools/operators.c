@@ -22,6 +22,7 @@
 #define COP_HAVE_AVX512 1
 #define COP_HAVE_AVXVNNI 1
 #define COP_HAVE_AVX512VNNI 1
+#define COP_HAVE_AVX512VBMI 1
 
 typedef struct kernel { const char *op, *types, *more; uint32_t isa; } kernel;
 
@@ -31,6 +32,7 @@ typedef struct kernel { const char *op, *types, *more; uint32_t isa; } kernel;
 #define P(base)
 #define B(base)
 #define S(base)
+#define T(base)
 #define K(op, types, symbol, ...) {#op, types, TEXT(__VA_ARGS__), COP_ISA_REF},
 #define V(op, types, base, ...) {#op, types, TEXT(__VA_ARGS__), ISA1(ISA)},
 static const kernel kernels[] = {

@@ -152,7 +152,8 @@ typedef struct cli_deployed {
 	cop_plan *plan;
 	cop_session *s;
 } cli_deployed;
-cop_status cli_plan(cli_deployed *out, const cop_graph *g, const cop_target *t); /* of g as it is, without its weights: to be counted, not run */
+/* Of g as it is, to be counted, not run: without the weights that folding changes, unless kernels are to be chosen by them. */
+cop_status cli_plan(cli_deployed *out, const cop_graph *g, const cop_target *t, bool weights);
 cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t batch, const cop_target *t, bool session, const cli_form *form);
 /* A plan of d->g and a session on this machine, with all its kernels or the portable ones. */
 cop_status cli_start(cli_deployed *d, cli *c, bool portable, int threads);

@@ -235,7 +235,7 @@ cop_status cmd_inspect(cli *c, int argc, char **argv)
 	snprintf(spec, sizeof spec, "batch:n=%d", j.batch);
 	cop_status st = j.batch ? cop_graph_apply_in_place(&g, spec) : COP_OK;
 	if (!st && j.graph && !c->json && !c->quiet) st = cop_graph_print(g, to_stdout, NULL);
-	if (!st && (!j.graph || c->json)) st = cli_plan(&d, g, &t);
+	if (!st && (!j.graph || c->json)) st = cli_plan(&d, g, &t, j.plan);
 	if (!st && j.plan) steps(c, d.plan, j.fast > 0);
 	if (!st && !j.plan && d.plan) st = layers(c, g);
 	if (!st && d.plan) st = totals(c, &j, g, d.plan, &t);

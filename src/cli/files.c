@@ -142,10 +142,10 @@ void cli_shape(char *out, size_t size, const cop_type *t)
 		at += snprintf(out + at, size - (size_t)at, i ? "x%d" : "%d", t->dim[i]);
 }
 
-cop_status cli_plan(cli_deployed *out, const cop_graph *g, const cop_target *t)
+cop_status cli_plan(cli_deployed *out, const cop_graph *g, const cop_target *t, bool weights)
 {
 	*out = (cli_deployed){0};
-	cop_status st = cop_graph_outline(&out->g, g);
+	cop_status st = weights ? cop_graph_copy(&out->g, g) : cop_graph_outline(&out->g, g);
 	if (!st) st = cli_form_apply(&out->g, &(cli_form){.as_is = true});
 	if (!st) st = cop_plan_build(&out->plan, &out->g, 1, t);
 	if (st) cli_deployed_free(out);

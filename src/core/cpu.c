@@ -36,6 +36,7 @@ uint32_t cop__cpu_isa(void)
 	if (isa && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
 		&& __builtin_cpu_supports("avx512vl")) isa |= COP_ISA_AVX512;
 	if ((isa & COP_ISA_AVX512) && __builtin_cpu_supports("avx512vnni")) isa |= COP_ISA_AVX512VNNI;
+	if ((isa & COP_ISA_AVX512VNNI) && __builtin_cpu_supports("avx512vbmi")) isa |= COP_ISA_AVX512VBMI;
 	if ((isa & COP_ISA_AVX2) && avxvnni()) isa |= COP_ISA_AVXVNNI;
 	return isa;
 #elif defined(__aarch64__)
@@ -53,6 +54,7 @@ static const struct { const char *name; uint32_t bit, mask; } isas[] = {
 	{"avxvnni", COP_ISA_AVXVNNI, COP_ISA_AVX2 | COP_ISA_AVXVNNI},
 	{"avx512", COP_ISA_AVX512, COP_ISA_AVX2 | COP_ISA_AVX512},
 	{"avx512vnni", COP_ISA_AVX512VNNI, COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI},
+	{"avx512vbmi", COP_ISA_AVX512VBMI, COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI | COP_ISA_AVX512VBMI},
 	{"neon", COP_ISA_NEON, COP_ISA_NEON},
 	{"dotprod", COP_ISA_DOTPROD, COP_ISA_NEON | COP_ISA_DOTPROD},
 	{"i8mm", COP_ISA_I8MM, COP_ISA_NEON | COP_ISA_DOTPROD | COP_ISA_I8MM},
@@ -71,7 +73,7 @@ cop_status cop__isa_from_env(cop_ctx *cx)
 		cx->isa = have & isas[i].mask;
 		return COP_OK;
 	}
-	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, dsp, avx2, avxvnni, avx512, avx512vnni, neon, dotprod or i8mm", want);
+	return cop__error(cx, COP_ARG, "COPPICE_ISA=%s: must be ref, dsp, avx2, avxvnni, avx512, avx512vnni, avx512vbmi, neon, dotprod or i8mm", want);
 }
 
 const char *cop_cpu_text(const cop_ctx *cx)

@@ -37,6 +37,17 @@ static cop_status infer_graph(cop_emission *e)
 	return cop__pass_then(g, cop__pass_dce);
 }
 
+static cop_status choose_forms(cop_graph **g, uint32_t isa)
+{
+	cop_graph *formed;
+
+	COP_TRY(cop__plan_forms(&formed, *g, isa));
+	if (!formed) return COP_OK;
+	cop_graph_free(*g);
+	*g = formed;
+	return COP_OK;
+}
+
 /* Budgets are checked below, by what is printed. */
 static cop_status make_plan(cop_emission *e, const cop_target *t)
 {
@@ -45,6 +56,7 @@ static cop_status make_plan(cop_emission *e, const cop_target *t)
 	own.isa &= COP_ISA_DSP;
 	own.threads = 1;
 	own.ram = own.flash = 0;
+	if (!e->graph[COP_EMIT_TRAIN]) COP_TRY(choose_forms(&e->graph[COP_EMIT_INFER], own.isa));
 	return cop_plan_build(&e->plan, e->graph, e->graph[COP_EMIT_TRAIN] ? 2 : 1, &own);
 }
 

@@ -25,13 +25,15 @@ typedef struct cop_call {
 	int32_t part, parts;
 } cop_call;
 
-enum { COP_MAX_WORDS = 40 };
+/* The last word is no operator's: what a row for sparse weights counted (cop_kernel.steps), for its pack_bytes. */
+enum { COP_MAX_WORDS = 40, COP_STEPS = COP_MAX_WORDS - 1 };
 
 enum {
 	COP_ISA_REF = 0, COP_ISA_AVX2 = 1, COP_ISA_AVX512 = 2, COP_ISA_NEON = 4, COP_ISA_DSP = 8,
 	COP_ISA_AVXVNNI = 16, COP_ISA_AVX512VNNI = 32, COP_ISA_DOTPROD = 64 /* dot products of bytes: int8 kernels only */,
 	COP_ISA_I8MM = 128 /* products of matrices of bytes */,
-	COP_ISA_ALL = 255
+	COP_ISA_AVX512VBMI = 256 /* permutations of bytes: sparse int8 kernels only */,
+	COP_ISA_ALL = 511
 };
 
 /* One row of kernel.def. Of the rows that match op, types, ISA and fits, the last one wins. */
@@ -49,6 +51,9 @@ typedef struct cop_kernel {
 	void (*pack)(const cop_call *c);
 	size_t (*pack_bytes)(const int32_t *k);
 	int8_t pack_in;                       /* which input is packed */
+	/* A row for sparse weights packs what is not zero of a weight that never changes: the steps its kernel takes for that, which become
+	 * word COP_STEPS. It is chosen where that many pay (plan/breakeven.def). NULL: any weight. */
+	int64_t (*steps)(const int32_t *k, const void *w);
 	/* Run in one part, the kernel reads input 0 no later than it needs to: output 0 may begin this many bytes (or more) before
 	 * input 0 and lie over the rest of it. 0: in place. NULL: they may not share a byte. */
 	size_t (*ahead)(const int32_t *k);

@@ -116,12 +116,17 @@ cop_status cop_graph_edit(cop_graph *g, const char *name, cop_tensor *out)
 	return (out->data = cop__own(g, v)) ? COP_OK : COP_NOMEM;
 }
 
-cop_status cop_graph_outline(cop_graph **out, const cop_graph *g)
+cop_status cop_graph_copy(cop_graph **out, const cop_graph *g)
 {
 	COP_NEED(COP_CX(g), out);
 	*out = NULL;
 	COP_NEED(COP_CX(g), g);
-	COP_TRY(cop__pass_copy(out, g));
+	return cop__pass_copy(out, g);
+}
+
+cop_status cop_graph_outline(cop_graph **out, const cop_graph *g)
+{
+	COP_TRY(cop_graph_copy(out, g));
 	(*out)->outline = true;
 	return COP_OK;
 }

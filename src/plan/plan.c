@@ -93,6 +93,15 @@ static cop_status no_kernel(const cop_plan *p, const cop_graph *g, cop_nid n)
 	return cop__fail(g, COP_NOKERNEL, n, "no kernel for its number formats on target %s", p->target.name);
 }
 
+/* The contents of input 1 that nothing changes; NULL where they are not known. */
+static const void *fixed_weight(const cop_plan *p, const cop_graph *g, cop_nid n)
+{
+	cop_vid v = cop__arg(g, n, 1) ? cop__base(g, cop__arg(g, n, 1)) : 0;
+	const cop_var *var = v && g->value[v].role >= COP_CONST ? cop__plan_var(p, g->value[v].name) : NULL;
+
+	return var && !var->written ? g->value[v].data : NULL;
+}
+
 static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 {
 	cop_graph *g = e->g;
@@ -105,7 +114,7 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	int32_t *word = cop__arena_get(&p->mem, COP_MAX_WORDS * sizeof *word);
 	if (!word) return COP_NOMEM;
 	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in, /* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
-	if (!(s->kernel = cop__select(g, n, word, p->target.isa)))
+	if (!(s->kernel = cop__select_for(g, n, word, p->target.isa, fixed_weight(p, g, n))))
 		return no_kernel(p, g, n);
 	if (op->cost) op->cost(g, n, &cost);
 	int64_t work = COP_MAX(cost.mac, COP_MAX(cost.flop, cop_type_count(cop__outt(g, n, 0))));
@@ -373,6 +382,14 @@ static cop_status check_budget(const cop_plan *p)
 	return COP_OK;
 }
 
+/* Weights that are encoded in the graph and used as plain numbers. */
+static cop_status choose_forms(cop_entry *e, uint32_t isa)
+{
+	COP_TRY(cop__plan_forms(&e->own, e->g, isa));
+	if (e->own) e->g = e->own;
+	return COP_OK;
+}
+
 cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, const cop_target *t)
 {
 	COP_NEED(NULL, out);
@@ -396,6 +413,7 @@ cop_status cop_plan_build(cop_plan **out, cop_graph *const *entry, int n_entry, 
 	if ((p->entry = cop__arena_get(&p->mem, sizeof *p->entry * (size_t)n_entry))) {
 		for (int e = 0; e < n_entry; e++) p->entry[e].g = entry[e];
 		st = check_fast(p);
+		if (!st && n_entry == 1) st = choose_forms(&p->entry[0], t->isa);
 		if (!st) st = collect_vars(p);
 		if (!st) st = place_vars(p);
 		for (int e = 0; !st && e < n_entry; e++) st = build_entry(p, &p->entry[e]);
@@ -411,6 +429,7 @@ void cop_plan_free(cop_plan *p)
 	if (!p) return;
 	cop_ctx *cx = p->cx;
 	for (int32_t i = 0; i < p->n_var; i++) cop__contents_drop(p->var[i].held);
+	for (int e = 0; p->entry && e < p->n_entry; e++) cop_graph_free(p->entry[e].own);
 	cop__arena_free(&p->mem);
 	cop__index_free(&p->names, cx);
 	cop__free(cx, p);

@@ -59,7 +59,7 @@ typedef struct cop_step {
 typedef struct cop_span { size_t bytes, off; int32_t from, to, over; size_t ahead; double heat; bool fast; } cop_span;
 
 typedef struct cop_entry {
-	cop_graph *g;
+	cop_graph *g, *own;           /* own: g, where it is not the one that was given */
 	cop_step *step;
 	int32_t n_step;
 	cop_place *place;             /* [n_value+1] */
@@ -98,6 +98,12 @@ cop_status cop__pack_two(size_t *arena, size_t *fast, size_t *live, cop_ctx *cx,
 
 /* The kernel row for a node, or NULL. word: the node's words. */
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa);
+/* The same where the contents of the weight are known (NULL: they are not) and never change: rows for sparse weights, too. Counts word COP_STEPS. */
+const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, int32_t *word, uint32_t isa, const void *weight);
+/* The same graph with plain numbers for the encoded weights that a plan with those kernels uses so; NULL: for none. */
+cop_status cop__plan_forms(cop_graph **out, const cop_graph *g, uint32_t isa);
+/* Is row k, which has steps, faster than the dense row (sparse.c)? Sets word COP_STEPS. */
+bool cop__sparse_pays(const cop_graph *g, cop_nid n, const cop_kernel *k, int32_t *word, uint32_t isa, const void *weight);
 /* Do a row's types describe the values of node n? */
 bool cop__types_fit(const char *types, const cop_graph *g, cop_nid n);
 extern const cop_kernel cop_kernels[];

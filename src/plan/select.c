@@ -21,16 +21,19 @@ size_t cop_rnn_work(const int32_t *k);      /* kernel/ref/rnn.c */
 #define P(base) void N(base)(const cop_call *c);
 #define B(base) bool N(base)(const int32_t *k);
 #define S(base) size_t N(base)(const int32_t *k);
+#define T(base) int64_t N(base)(const int32_t *k, const void *w);
 #include "kernel/kernel.def"
 #undef K
 #undef V
 #undef P
 #undef B
 #undef S
+#undef T
 
 #define P(base)
 #define B(base)
 #define S(base)
+#define T(base)
 #define K(opname, ty, sym, ...) {.op = #opname, .types = ty, .fn = sym, .symbol = #sym, .source = __VA_ARGS__},
 #define ISA2(x) COP_ISA_##x
 #define ISA1(x) ISA2(x)
@@ -75,13 +78,19 @@ bool cop__types_fit(const char *types, const cop_graph *g, cop_nid n)
 	return true;
 }
 
-const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa)
+const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, int32_t *word, uint32_t isa, const void *weight)
 {
 	const char *name = cop__op(g, n)->name;
 
 	for (int i = cop_n_kernels - 1; i >= 0; i--) {
 		const cop_kernel *k = &cop_kernels[i];
-		if ((k->isa & isa) == k->isa && !strcmp(k->op, name) && cop__types_fit(k->types, g, n) && (!k->fits || k->fits(word))) return k;
+		if ((k->isa & isa) != k->isa || strcmp(k->op, name) || !cop__types_fit(k->types, g, n) || (k->fits && !k->fits(word))) continue;
+		if (!k->steps || (weight && cop__sparse_pays(g, n, k, word, isa, weight))) return k;
 	}
 	return NULL;
+}
+
+const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa)
+{
+	return cop__select_for(g, n, (int32_t *)(uintptr_t)word, isa, NULL);
 }

@@ -14,8 +14,11 @@ enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
 #define P(base) void N(base)(const cop_call *c);
 #define B(base) bool N(base)(const int32_t *k);
 #define S(base) size_t N(base)(const int32_t *k);
+#define T(base) int64_t N(base)(const int32_t *k, const void *w);
 #define V(opname, ty, base, ...) void N(base)(const cop_call *c);
 #include "kernel/qvec/qvec.def"
+#include "kernel/qvec/qsparse.def"
+#undef T
 #undef P
 #undef B
 #undef S
@@ -23,9 +26,11 @@ enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
 #define P(base)
 #define B(base)
 #define S(base)
+#define T(base)
 #define V(opname, ty, base, ...) {.op = #opname, .types = ty, .fn = N(base), .symbol = "plain " #base, .source = __VA_ARGS__},
 static const cop_kernel plain_kernels[] = {
 #include "kernel/qvec/qvec.def"
+#include "kernel/qvec/qsparse.def"
 };
 
 typedef struct bufs { void *p[MAX_BUF]; size_t bytes[MAX_BUF]; int n, n_out; } bufs;
@@ -38,9 +43,9 @@ static cop_vid value_at(const cop_graph *g, cop_nid n, int i)
 	return i < n_out ? g->node[n].out[i] : g->node[n].in[i - n_out];
 }
 
-/* What bytes that are no constants hold: anything, the least, the least and the largest in turns that only chance orders, or the
- * least and weights of 127 or -127. */
-typedef enum content { ANY, LEAST, ENDS, SYMMETRIC, CONTENTS } content;
+/* What is no constant holds: anything, or that and weights of which three of four are zero; bytes: the least, the least and the largest in
+ * turns that only chance orders, or the least and weights of 127 or -127. */
+typedef enum content { ANY, SPARSE, LEAST, ENDS, SYMMETRIC, CONTENTS } content;
 
 static void fill_bytes(int8_t *p, size_t n, content how, bool weight, uint32_t stream)
 {
@@ -48,6 +53,12 @@ static void fill_bytes(int8_t *p, size_t n, content how, bool weight, uint32_t s
 		bool low = how == LEAST || cop__rand(2, stream, i) % 2;
 		p[i] = how == SYMMETRIC ? !weight ? -128 : low ? -127 : 127 : low ? -128 : 127;
 	}
+}
+
+static void fill_zeros(char *p, size_t n, size_t size, uint32_t stream)
+{
+	for (size_t i = 0; i + size <= n; i += size)
+		if (cop__rand(3, stream, i) % 4) memset(p + i, 0, size);
 }
 
 /* Fresh buffers; results start as rubbish, except that an update writes over the value it names. */
@@ -62,7 +73,8 @@ static bufs make(const cop_graph *g, cop_nid n, content how)
 		b.p[i] = room(b.bytes[i]);
 		memset(b.p[i], 0x5a, b.bytes[i] + SLACK);
 		if (i >= b.n_out) fill_value(g, v, b.p[i], v);
-		if (how != ANY && i >= b.n_out && cop__t(g, v)->dtype == COP_I8 && !g->value[v].data) fill_bytes(b.p[i], b.bytes[i], how, i > b.n_out, v);
+		if (how == SPARSE && i == b.n_out + 1) fill_zeros(b.p[i], b.bytes[i], cop__t(g, v)->dtype == COP_F32 ? 4 : 1, v);
+		if (how > SPARSE && i >= b.n_out && cop__t(g, v)->dtype == COP_I8 && !g->value[v].data) fill_bytes(b.p[i], b.bytes[i], how, i > b.n_out, v);
 	}
 	for (int i = 0; i < b.n_out; i++)
 		for (int j = b.n_out; j < b.n; j++)
@@ -79,8 +91,12 @@ static void release(bufs *b)
 	}
 }
 
-static void call(const cop_kernel *k, const int32_t *word, bufs *b, int parts)
+static void call(const cop_kernel *k, const int32_t *words, bufs *b, int parts)
 {
+	int32_t word[COP_MAX_WORDS];
+
+	memcpy(word, words, sizeof word);
+	if (k->steps) word[COP_STEPS] = (int32_t)k->steps(word, b->p[b->n_out + k->pack_in]);
 	size_t work = k->work ? k->work(word) : 0, pack = k->pack ? k->pack_bytes(word) : 0;
 	char *w = room(work), *p = room(pack);
 	int n = k->split ? parts : 1;
@@ -163,7 +179,7 @@ static void check(const cop_graph *g, cop_nid n, const cop_kernel *ref, const co
 /* All rows that could run this node, not only the one that would be chosen. */
 static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
 {
-	int32_t word[COP_MAX_WORDS];
+	int32_t word[COP_MAX_WORDS] = {0};
 	cop_graph *g;
 	uint32_t isa = cop__cpu_isa() | COP_ISA_DSP; /* written out in C too */
 
@@ -178,7 +194,8 @@ static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
 	for (int i = 0; i < cop_n_kernels + LEN(plain_kernels); i++) {
 		const cop_kernel *k = i < cop_n_kernels ? &cop_kernels[i] : &plain_kernels[i - cop_n_kernels];
 		if (strcmp(k->op, op->name) || (k->isa & isa) != k->isa || (k->fits && !k->fits(word)) || !cop__types_fit(k->types, g, n)) continue;
-		for (content how = ANY; how < (strncmp(op->name, "qconv", 5) ? ANY + 1 : CONTENTS); how++) check(g, n, ref, k, word, which, how);
+		int contents = !strncmp(op->name, "qconv", 5) ? CONTENTS : !strcmp(op->name, "conv") || !strcmp(op->name, "fc") ? SPARSE + 1 : ANY + 1;
+		for (content how = ANY; how < (content)contents; how++) check(g, n, ref, k, word, which, how);
 		++*rows;
 	}
 	cop_graph_free(g);

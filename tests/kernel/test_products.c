@@ -43,13 +43,17 @@ static const cop_kernel *portable(const char *op)
 {
 	for (int i = 0; i < cop_n_kernels; i++)
 		if (cop_kernels[i].isa == COP_ISA_REF && !strcmp(cop_kernels[i].op, op) &&
-			!strchr(cop_kernels[i].types, ':'))
+			!strchr(cop_kernels[i].types, ':') && !cop_kernels[i].steps)
 			return &cop_kernels[i];
 	return NULL;
 }
 
-static void run(const cop_kernel *k, void *const *buf, const int32_t *word, int32_t parts)
+static void run(const cop_kernel *k, void *const *buf, const int32_t *words, int32_t parts)
 {
+	int32_t word[COP_MAX_WORDS] = {0};
+
+	memcpy(word, words, COP_STEPS * sizeof *word);
+	if (k->steps) word[COP_STEPS] = (int32_t)k->steps(word, buf[1 + k->pack_in]);
 	size_t pack_floats = k->pack_bytes ? k->pack_bytes(word) / 4 : 0, work_floats = k->work ? k->work(word) / 4 : 0;
 	float *pack = room(pack_floats, false);
 

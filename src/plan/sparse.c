@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sparse - in which form a plan uses weights of which many are zero: does a kernel for them pay, and do encoded ones stay as they are?
+ * breakeven.def has what the steps of those kernels cost, measured beside the dense ones.
+ */
+#include "enc/enc.h"
+#include "pass/pass.h"
+#include "plan/plan.h"
+
+enum { COP_NEAR_BYTES = 1 << 20 };
+
+static const struct { const char *symbol; int32_t near_by, far_off, many, window; } breaks[] = {
+#define BREAK(kernel, near_, far_, many, window) {"cop_" #kernel, near_, far_, many, window},
+#include "plan/breakeven.def"
+#undef BREAK
+};
+
+/* Tenths of a dense weight that a step of row k may cost; 0: never. */
+static int32_t price(const cop_graph *g, cop_nid n, const cop_kernel *k, const int32_t *word)
+{
+	const cop_type *y = cop__outt(g, n, 0), *w = cop__in(g, n, 1);
+	bool conv = g->node[n].op != OP_fc, one = cop_type_count(y) == y->dim[y->rank - 1];
+
+	for (int i = 0; i < LEN(breaks); i++) {
+		if (strcmp(breaks[i].symbol, k->symbol)) continue;
+		if (one) return cop_type_bytes(w) <= COP_NEAR_BYTES ? breaks[i].near_by : breaks[i].far_off;
+		return conv && word[CK_KH] == 3 && word[CK_KW] == 3 && word[CK_SH] == 1 && word[CK_SW] == 1 ? breaks[i].window : breaks[i].many;
+	}
+	return 0;
+}
+
+/* A row for a narrower ISA was measured beside the dense row of that ISA. */
+static bool widest(const cop_kernel *k, uint32_t isa)
+{
+	if (k->isa != COP_ISA_AVX2) return true;
+	return !(isa & (strcmp(k->op, "qconv") ? COP_ISA_AVX512 : COP_ISA_AVX512 | COP_ISA_AVXVNNI));
+}
+
+bool cop__sparse_pays(const cop_graph *g, cop_nid n, const cop_kernel *k, int32_t *word, uint32_t isa, const void *weight)
+{
+	int32_t each = widest(k, isa) ? price(g, n, k, word) : 0;
+
+	if (!each) return false;
+	int64_t steps = k->steps(word, weight); /* 0: no weight at all, or one that nobody computed (cop_graph_outline) */
+	word[COP_STEPS] = (int32_t)steps;
+	return steps && steps * each < 10 * cop_type_count(cop__in(g, n, 1));
+}
+
+/* ---- encoded weights ---- */
+
+/* Kernels of encoded weights are portable, and read them where they lie. Vectors make more of plain numbers; and so do portable kernels of a
+ * sparse weight that keeps more than this part, in per mille. */
+enum { SPARSE_MOST = 450 };
+
+static bool better_plain(const cop_value *x, uint32_t isa)
+{
+	if (isa & ~(uint32_t)COP_ISA_DSP) return true;
+	return x->type.enc == COP_SPARSE && 1000 * cop__enc_kept(&x->type, x->data) > SPARSE_MOST * cop_type_count(&x->type);
+}
+
+cop_status cop__plan_forms(cop_graph **out, const cop_graph *g, uint32_t isa)
+{
+	*out = NULL;
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].type.enc != COP_DENSE && g->value[v].data && better_plain(&g->value[v], isa)) return cop__pass_decode_if(out, g, better_plain, isa);
+	return COP_OK;
+}
