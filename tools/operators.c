@@ -40,7 +40,7 @@ static const kernel kernels[] = {
 };
 
 static const struct { const char *name; uint32_t isa; } columns[] = {{"portable C", COP_ISA_REF}, {"Cortex-M DSP", COP_ISA_DSP}, {"NEON", COP_ISA_NEON},
-	{"dotprod", COP_ISA_DOTPROD}, {"i8mm", COP_ISA_I8MM}, {"AVX2", COP_ISA_AVX2}, {"AVX-512", COP_ISA_AVX512}, {"AVX-VNNI", COP_ISA_AVXVNNI}, {"AVX-512-VNNI", COP_ISA_AVX512VNNI}};
+	{"dotprod", COP_ISA_DOTPROD}, {"i8mm", COP_ISA_I8MM}, {"AVX2", COP_ISA_AVX2}, {"AVX-512", COP_ISA_AVX512}, {"AVX-VNNI", COP_ISA_AVXVNNI}, {"AVX-512-VNNI", COP_ISA_AVX512VNNI}, {"AVX-512-VBMI", COP_ISA_AVX512VBMI}};
 
 static cop_status print(void *ud, const void *bytes, size_t size)
 {
@@ -54,7 +54,7 @@ static const char *has(const kernel *like, uint32_t isa)
 
 	for (const kernel *k = kernels; k < kernels + LEN(kernels); k++) {
 		if (strcmp(k->op, like->op) || strcmp(k->types, like->types) || k->isa != isa) continue;
-		bool some = strstr(k->more, ".fits") || strstr(k->more, "DENSE(") || strstr(k->more, "PACKED(");
+		bool some = strstr(k->more, ".fits") || strstr(k->more, "DENSE(") || strstr(k->more, "PACKED(") || strstr(k->more, ".steps") || strstr(k->more, "SPARSE(");
 		if (!some || !*found) found = some ? "some" : "yes";
 	}
 	return found;
@@ -91,7 +91,7 @@ static void put_page(cop_text *o)
 		"([formats.md](formats.md)), `i4` is a weight of 4 bits, `*` is any format, and `+` means one or more.\n\n"
 		"*Gradient* means that training can go through the operator; encoded weights are not trained. *some* means that there are kernels for certain shapes only. Other shapes use a kernel of a "
 		"column further to the left, at last the portable one.\n\n`coppice emit` prints portable C and the Cortex-M kernels. An instruction set also uses the kernels of those that it "
-		"contains: dotprod those of NEON, i8mm those of dotprod, AVX-VNNI those of AVX2, and AVX-512-VNNI all of x86.\n\n| operator | number formats | gradient |");
+		"contains: dotprod those of NEON, i8mm those of dotprod, AVX-VNNI those of AVX2, AVX-512-VNNI all of x86, and AVX-512-VBMI, which has kernels for sparse weights alone, those of AVX-512-VNNI.\n\n| operator | number formats | gradient |");
 	for (int c = 0; c < LEN(columns); c++) cop__text_add(o, " %s |", columns[c].name);
 	cop__text_add(o, "\n|---|---|---|");
 	for (int c = 0; c < LEN(columns); c++) cop__text_add(o, "---|");

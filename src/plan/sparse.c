@@ -52,16 +52,27 @@ bool cop__sparse_pays(const cop_graph *g, cop_nid n, const cop_kernel *k, int32_
  * sparse weight that keeps more than this part, in per mille. */
 enum { SPARSE_MOST = 450 };
 
-static bool better_plain(const cop_value *x, uint32_t isa)
+/* Does every node that has v for an operand read it as it is encoded? */
+static bool is_read(const cop_graph *g, cop_vid v)
 {
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int i = 0; i < g->node[n].n_in; i++)
+			if (g->node[n].in[i] == v && !cop__enc_reads(cop__t(g, v)->enc, g, n, i)) return false;
+	return true;
+}
+
+static bool better_plain(const cop_graph *g, cop_vid v, uint32_t isa)
+{
+	const cop_value *x = &g->value[v];
+
 	if (isa & ~(uint32_t)COP_ISA_DSP) return true;
-	return x->type.enc == COP_SPARSE && 1000 * cop__enc_kept(&x->type, x->data) > SPARSE_MOST * cop_type_count(&x->type);
+	return (x->type.enc == COP_SPARSE && 1000 * cop__enc_kept(&x->type, x->data) > SPARSE_MOST * cop_type_count(&x->type)) || !is_read(g, v);
 }
 
 cop_status cop__plan_forms(cop_graph **out, const cop_graph *g, uint32_t isa)
 {
 	*out = NULL;
 	for (int32_t v = 1; v <= g->n_value; v++)
-		if (g->value[v].type.enc != COP_DENSE && g->value[v].data && better_plain(&g->value[v], isa)) return cop__pass_decode_if(out, g, better_plain, isa);
+		if (g->value[v].type.enc != COP_DENSE && g->value[v].data && better_plain(g, (cop_vid)v, isa)) return cop__pass_decode_if(out, g, better_plain, isa);
 	return COP_OK;
 }
