@@ -88,6 +88,7 @@ static float eliminate(obs *x, int32_t p)
 	if (p != last) x->place[x->at[p]] = p;
 	for (int32_t i = 0; i < last; i++) {
 		float *to = x->a + (size_t)i * k, by = x->column[i] / d;
+		if (by == 0) continue; /* neighbours of what is never seen */
 		x->w[i] -= f * x->column[i];
 		for (int32_t j = 0; j <= i; j++) to[j] -= by * x->column[j];
 	}

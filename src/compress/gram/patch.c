@@ -41,8 +41,9 @@ void cop__add_products(float *to, const float *p, const float *q, int32_t n, int
 			a[i] = p + at, b[i] = q + at, use[i] = r + i < n;
 		}
 		for (int32_t i = 0; i < k; i++) {
-			float f0 = a[0][i] * use[0], f1 = a[1][i] * use[1], f2 = a[2][i] * use[2], f3 = a[3][i] * use[3], *row = to + (size_t)i * (size_t)k;
-			for (int32_t j = 0; j < k; j++) row[j] += f0 * b[0][j] + f1 * b[1][j] + f2 * b[2][j] + f3 * b[3][j];
+			float f0 = a[0][i] * use[0], f1 = a[1][i] * use[1], f2 = a[2][i] * use[2], f3 = a[3][i] * use[3], *restrict row = to + (size_t)i * (size_t)k;
+			const float *restrict b0 = b[0], *restrict b1 = b[1], *restrict b2 = b[2], *restrict b3 = b[3];
+			for (int32_t j = 0; j < k; j++) row[j] += f0 * b0[j] + f1 * b1[j] + f2 * b2[j] + f3 * b3[j];
 		}
 	}
 }
