@@ -10,11 +10,11 @@ scores="random magnitude obd obc"
 
 # NET SCORE SPARSITY SEED: the accuracy in percent into a file of its own
 run() {
-	net=$folder/$1-$4 at=$folder/$1-$2-$3-$4
-	[ -s "$net.cop" ] || "$bin" train "$1" --data mnist --seed="$4" --threads 1 --resume --quiet -o "$net.cop" >&2 || return 1
+	from=$folder/$1-$4 at=$folder/$1-$2-$3-$4
+	[ -s "$from.cop" ] || "$bin" train "$1" --data mnist --seed="$4" --threads 1 --resume --quiet -o "$from.cop" >&2 || return 1
 	[ ! -s "$at" ] || return 0
 	printf 'name: curvature\nstages:\n  - prune: {by: %s, keep: 0.%02d, schedule: once, train: no, samples: 1024, may_cost: 100, must_gain: 0}\n' "$2" $((100 - $3)) >"$at.yaml"
-	"$bin" compress "$net.cop" --recipe "$at.yaml" --data mnist --seed="$4" --threads 1 --json -o "$at.cop" >"$at.json" || return 1
+	"$bin" compress "$from.cop" --recipe "$at.yaml" --data mnist --seed="$4" --threads 1 --json -o "$at.cop" >"$at.json" || return 1
 	sed -n 's/.*"accuracy_before":\([0-9.e-]*\).*"accuracy":\([0-9.e-]*\).*/\1 \2/p; t
 		s/.*"accuracy":\([0-9.e-]*\).*"accuracy_before":\([0-9.e-]*\).*/\2 \1/p' "$at.json" >"$at.part" && [ -s "$at.part" ] && mv "$at.part" "$at"
 	rm -f "$at.cop" "$at.history.json" "$at.yaml" "$at.json"
