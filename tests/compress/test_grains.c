@@ -47,6 +47,20 @@ static void blocks(void **state)
 
 /* ---- kernels: [2,1,2,3]: of each filter and input channel the two numbers along the row ---- */
 
+/* Two of every four side by side; of the two that are left at the end of a row both. */
+static void two_of_four(void **state)
+{
+	static const float w[12] = {5, -1, 3, 2, 4, 1, 0.5f, -0.6f, 0.1f, 0.2f, 7, -8}, want[12] = {5, 0, 3, 0, 4, 1, 0.5f, -0.6f, 0, 0, 7, -8}, one[12] = {5, 0, 0, 0, 4, 0, 0, -0.6f, 0, 0, 0, -8};
+	cop_graph *g = known_net(*state, 6, 2, w, 0, NULL);
+
+	if (!known_parts()) skip();
+	after(&g, PRUNE("what: nm"), 6);
+	known_is(g, "a.w", want, 12, "2:4");
+	after(&g, "- prune: {what: nm, n: 1, schedule: iterative, rounds: 2, over: 1, may_cost: 100, must_gain: 0, lr: 1e-30, epochs: 2}", 6);
+	known_is(g, "a.w", one, 12, "1:4");
+	cop_graph_free(g);
+}
+
 static void kernels(void **state)
 {
 	static const float w[12] = {1, 5, -2, 1, -4, 2, 3, 0.25f, 6, 3, 0.25f, -6}; /* means 1 4.5 2, 3 0.25 6 */
@@ -168,6 +182,6 @@ static void senseless(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(blocks), KNOWN_TEST(kernels), KNOWN_TEST(channels), KNOWN_TEST(senseless)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(blocks), KNOWN_TEST(two_of_four), KNOWN_TEST(kernels), KNOWN_TEST(channels), KNOWN_TEST(senseless)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 static const cop_option options[] = {
-	{COP_OPTION_FIELD(cop_prune_options, keep, COP_RATES, "the part that stays: a number, or a map of patterns to numbers, as `{conv*: 0.5, fc*: 0.08}` (then `scope: layer`)"), .lo = 0.0001, .hi = 1, .needed = true},
+	{COP_OPTION_FIELD(cop_prune_options, keep, COP_RATES, "the part that stays: a number, or a map of patterns to numbers, as `{conv*: 0.5, fc*: 0.08}` (then `scope: layer`); not with `what: nm`"), .lo = 0.0001, .hi = 1},
 	COP_OPT_CHOICE(cop_prune_options, what, &cop__grains, "weight", "what goes as a whole"),
 	COP_OPT_CHOICE(cop_prune_options, by, &cop__scores, "magnitude", "the score that decides"),
 	COP_OPT_CHOICE(cop_prune_options, scope, &cop__scopes, "global", "how the cut is divided among the layers"),
@@ -108,7 +108,7 @@ static cop_status model_of(cop_graph **out, const cop_pruner *p, const cop_progr
 
 static cop_status cut(cop_pruner *p, const cop_progress *m, double t)
 {
-	const cop_cut c = {&p->it, p->score, p->mask, p->scratch, &p->o->keep, t, p->when->part};
+	const cop_cut c = {.it = &p->it, .score = p->score, .mask = p->mask, .scratch = p->scratch, .room = p->room, .order = p->order, .keep = &p->o->keep, .options = p->o->scope.o.bytes, .t = t, .part = p->when->part};
 	cop_look l = {.it = &p->it, .row = p->by, .options = p->o->by.o.bytes, .train = p->m->train, .a = p->m->a, .samples = p->o->samples, .weight = p->weight, .moved = p->moved, .mask = p->mask, .score = p->score};
 	bool more = p->by->all || p->by->mend || p->by->reads & ~(uint32_t)(COP_READS_WEIGHT | COP_READS_MOVED);
 	cop_graph *model = NULL;
@@ -117,7 +117,8 @@ static cop_status cut(cop_pruner *p, const cop_progress *m, double t)
 	cop_status st = more ? model_of(&model, p, m) : COP_OK;
 	l.model = model;
 	if (!st) st = cop__look(&l);
-	if (!st) cop__allot(p->o->scope.row)->cut(&c);
+	if (!st && p->it.bundle) cop__cut_bundles(&c);
+	else if (!st) cop__allot(p->o->scope.row)->cut(&c);
 	if (!st) st = scatter(p, m);
 	if (!st) st = mend(p, m, &l);
 	cop_graph_free(model);
@@ -177,7 +178,9 @@ static cop_status room(cop_pruner *p)
 	p->score = cop__arena_get(mem, (size_t)p->it.n * 4);
 	p->mask = cop__arena_get(mem, (size_t)p->it.n * 4);
 	p->scratch = cop__arena_get(mem, (size_t)p->it.n * 4);
-	return p->held && p->weight && p->moved && p->score && p->mask && p->scratch ? COP_OK : COP_NOMEM;
+	p->room = cop__arena_get(mem, (size_t)p->it.n * 8);
+	p->order = cop__arena_get(mem, (size_t)p->it.n * 4);
+	return p->room && p->order && p->held && p->weight && p->moved && p->score && p->mask && p->scratch ? COP_OK : COP_NOMEM;
 }
 
 /* One cut and no step: a trainer holds the tensors all the same. */
@@ -219,8 +222,11 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 {
 	const cop_prune_options *o = own;
 	const cop_allot_row *scope = cop__allot(o->scope.row);
+	const bool nm = !strcmp(cop__grain(o->what.row)->row.name, "nm");
 
-	if (!scope->by_layer && (o->keep.n > 1 || strcmp(o->keep.at[0].layers, "*")))
+	if (nm && o->keep.n) return cop__error(cx, COP_ARG, "%s: what: nm keeps n of every m; leave keep out", where);
+	if (!nm && !o->keep.n) return cop__error(cx, COP_ARG, "%s: keep is missing: the part that stays", where);
+	if (!nm && !scope->by_layer && (o->keep.n > 1 || strcmp(o->keep.at[0].layers, "*")))
 		return cop__error(cx, COP_ARG, "%s: scope: %s has one keep for all; give scope: layer for several", where, scope->row.name);
 	if (!o->train && !cop__when(o->schedule.row)->at_once)
 		return cop__error(cx, COP_ARG, "%s: train: no leaves one moment for cuts; give schedule: once", where);
@@ -237,6 +243,8 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 	cop_items it;
 
 	cop_status st = cop__items_begin(&it, g, s->terms.layers, &o->what);
+	if (!st && it.bundle && cop__stage_given(s, "scope")) st = cop__error(g->cx, COP_ARG, "prune: what: nm cuts every m weights for themselves, so that nothing is left to divide; leave scope out");
+	if (!st && it.may_close && cop__allot(o->scope.row)->by_layer) st = cop__error(g->cx, COP_ARG, "prune: what: layer has one item in each layer, so a part of each can't stay; give another scope than layer");
 	if (!st) st = cop__look_fits(g, &it, cop__score(o->by.row), cop__grain(o->what.row)->row.name);
 	cop__items_free(&it);
 	return st;

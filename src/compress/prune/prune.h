@@ -16,6 +16,9 @@ typedef struct cop_pruned { /* a tensor that is masked */
 	int64_t first, items;  /* its items; those that a tensor shares with an earlier one belong to that */
 	int64_t rows;          /* along its first axis: outputs */
 	int64_t least;         /* items that stay whatever the others have */
+	int32_t inner;         /* numbers side by side along the last axis: input channels of one tap, inputs of a neuron */
+	double macs;           /* multiply-accumulates of each of its numbers, for one sample */
+	uint64_t form;         /* layers of one form are of one kind: the same operators, windows and couplings */
 	bool follows;          /* a bias or the like: it goes with its items and has no say */
 } cop_pruned;
 typedef struct cop_items {
@@ -27,6 +30,8 @@ typedef struct cop_items {
 	int32_t *of;           /* [count] the item of each number, -1: it stays; NULL: each is one */
 	int64_t *start;        /* [n+1] and ... */
 	int32_t *member;       /* ... the numbers of each item that have a say; NULL with `of` */
+	int32_t bundle, stay;  /* not 0: of each `bundle` items side by side along `inner`, `stay` stay, and there is no choice where */
+	bool may_close;        /* an item is all of a layer, which may go */
 } cop_items;
 /* Of the weights of g that match; fails where there is nothing to remove. where: for the sentence. */
 cop_status cop__items_begin(cop_items *it, const cop_graph *g, const char *layers, const cop_choice *grain); /* cop__items_free, after a failure too */
@@ -34,6 +39,9 @@ void cop__items_free(cop_items *it);
 cop_status cop__items_add(cop_items *it, const cop_graph *g, cop_vid v, bool follows);
 /* The item of the j-th number of l, or -1. */
 static inline int64_t cop__item_of(const cop_items *it, const cop_pruned *l, int64_t j) { return it->of ? it->of[l->offset + j] : l->offset + j; }
+cop_status cop__items_of(cop_items *it); /* makes `of`, when all tensors have been added */
+/* What reads v, and how; equal for layers of one kind. axis: of v. */
+uint64_t cop__form_of(const cop_graph *g, cop_vid v, int32_t axis);
 
 /* ---- granularity ---- */
 typedef struct cop_grain_row {
@@ -41,13 +49,19 @@ typedef struct cop_grain_row {
 	const char *(*why_not)(const cop_graph *g, cop_vid v);                          /* NULL: it can split every weight */
 	cop_status (*split)(cop_items *it, const cop_graph *g, const void *options);  /* fills `of` and the items of the layers */
 } cop_grain_row;
+const char *cop__no_filter(const cop_graph *g, cop_vid v), *cop__no_heads(const cop_graph *g, cop_vid v), *cop__no_way_around(const cop_graph *g, cop_vid v);
 typedef struct cop_block_options { int32_t block; } cop_block_options;
+typedef struct cop_group_options { int32_t width; } cop_group_options;
+typedef struct cop_nm_options { int32_t n, m; } cop_nm_options;
 
 /* ---- allotment ---- */
 typedef struct cop_cut {
 	const cop_items *it;
 	float *score, *mask, *scratch; /* [items]; what the mask has taken stays taken */
+	float *room;                   /* [2 items] */
+	int32_t *order;                /* [items] room, too */
 	const cop_rates *keep;
+	const void *options;           /* of the row */
 	double t;                      /* how far the schedule is, 0 .. 1 */
 	double (*part)(double keep, double t);
 } cop_cut;
@@ -72,6 +86,8 @@ extern const cop_table cop__grains, cop__scopes, cop__cuts;
 const cop_grain_row *cop__grain(int32_t i);
 const cop_allot_row *cop__allot(int32_t i);
 const cop_when_row *cop__when(int32_t i);
+/* The cut of items in bundles, in place of an allotment. */
+void cop__cut_bundles(const cop_cut *c);
 
 /* ---- masks ---- */
 /* The k-th largest of v[n], 1-based; v is reordered. */

@@ -24,7 +24,8 @@ typedef struct cop_pruner {
 	cop_items it;
 	cop_held *held;                /* [n_layer] */
 	float *weight, *moved;         /* [count] */
-	float *score, *mask, *scratch; /* [items] */
+	float *score, *mask, *scratch, *room; /* [items], room twice that */
+	int32_t *order;                /* [items] */
 } cop_pruner;
 
 /* The numbers of a tensor of the training (moved.c). */
