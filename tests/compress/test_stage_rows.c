@@ -34,7 +34,7 @@ static void line_of(char *text, size_t size, const cop_stage_row *r, const char 
 	int n = snprintf(text, size, "- %s: {", r->row.name);
 
 	for (const cop_option *o = r->row.options; o && o->name; o++)
-		if (o->needed) n += snprintf(text + n, size - (size_t)n, "%s: %g, ", o->name, (o->lo + o->hi) / 2);
+		if (o->needed || (o->kind == COP_RATES && !o->value)) n += snprintf(text + n, size - (size_t)n, "%s: %g, ", o->name, (o->lo + o->hi) / 2);
 	if (r->training) n += snprintf(text + n, size - (size_t)n, "epochs: 1, lr: 0.001, ");
 	snprintf(text + n, size - (size_t)n, "%s}", terms);
 }
