@@ -10,10 +10,8 @@
 #include <math.h>
 #include <stdio.h>
 
-typedef struct obc_options { int32_t n, m; float damp; } obc_options;
+typedef struct obc_options { float damp; } obc_options;
 static const cop_option options[] = {
-	COP_OPT_WHOLE(obc_options, n, 1, 63, "2", "with m: how many of each m stay"),
-	COP_OPT_WHOLE(obc_options, m, 0, 64, "0", "of each m weights side by side no more than m - n go, in every row; then keep is n/m; 0: any may go"),
 	COP_OPT_REAL(obc_options, damp, 1e-6, 10, "0.01", "what is added to the diagonal of the products of inputs, as a part of its mean"),
 	COP_OPT_END,
 };
@@ -95,12 +93,12 @@ static cop_status all_rows(work *z, cop_status (*layer)(work *z, int32_t i, void
 
 /* ---- obc: scores ---- */
 
-/* The items of a row, counted from 0. */
+/* The items of a row, counted from 0, and the bundles of which some stay. */
 static cop_obs_rule rule_of(work *z, int32_t layer, int32_t row)
 {
 	const cop_items *it = z->l->it;
 	const cop_type *t = cop__t(z->l->model, z->gram[layer].weight);
-	const int32_t k = z->gram[layer].k, depth = t->dim[t->rank - 1], m = z->o->m, of_depth = m ? (depth + m - 1) / m : 0;
+	const int32_t k = z->gram[layer].k, depth = t->dim[t->rank - 1], m = it->bundle, of_depth = m ? (depth + m - 1) / m : 0;
 	cop_obs_rule r = {.k = k, .item = z->item, .most = 1};
 	int32_t *count = z->order; /* free as yet */
 
@@ -113,7 +111,7 @@ static cop_obs_rule rule_of(work *z, int32_t layer, int32_t row)
 		r.most = COP_MAX(r.most, ++count[i]);
 		if (m) z->bucket[i] = j / depth * of_depth + j % depth / m;
 	}
-	if (m) r.bucket = z->bucket, r.buckets = k / depth * of_depth, r.full = m - z->o->n;
+	if (m) r.bucket = z->bucket, r.buckets = k / depth * of_depth, r.full = m - it->stay;
 	return r;
 }
 
@@ -160,13 +158,7 @@ static cop_status trace_layer(work *z, int32_t i, void *ud)
 	return for_rows(z, i, trace_row, &(double){all > 0 ? 1 / all : 1});
 }
 
-static cop_status obc(const cop_look *l)
-{
-	const obc_options *o = l->options;
-
-	if (o->m && o->n >= o->m) return cop__error(l->it->cx, COP_ARG, "prune: by: obc: n: %d of each m: %d would stay, so nothing would go", o->n, o->m);
-	return all_rows(&(work){.l = l, .o = o}, trace_layer, NULL);
-}
+static cop_status obc(const cop_look *l) { return all_rows(&(work){.l = l, .o = l->options}, trace_layer, NULL); }
 
 /* ---- obc: what the rest becomes ---- */
 
@@ -213,16 +205,28 @@ static cop_status wanda(const cop_look *l)
 
 /* ---- rows ---- */
 
-/* Layers with a matrix, and items that lie in one row each. */
+static bool in_a_row(const cop_items *it, const cop_pruned *l, int64_t item)
+{
+	for (int64_t m = it->start[item]; m < it->start[item + 1]; m++)
+		if ((it->member[m] - l->offset) / (l->count / l->rows) != (it->member[it->start[item]] - l->offset) / (l->count / l->rows)) return false;
+	return true;
+}
+
+/* Layers with a matrix, and items that lie in one row each and are not too large. */
 static cop_status fits(const cop_graph *g, const cop_items *it, const cop_score_row *row, const char *grain)
 {
 	cop_why why;
 
-	for (int32_t i = 0; i < it->n_layer; i++)
-		if (!cop__can_gram(g, it->layer[i].v, &why)) return cop__error(g->cx, COP_ARG, "prune: by: %s: %s; name the others as layers", row->row.name, why.text);
-	if (!strcmp(grain, "channel")) return cop__error(g->cx, COP_ARG, "prune: by: %s compares weights of a row, and of what: channel a row is one; give another score", row->row.name);
-	for (int64_t k = 0; it->of && k < it->n; k++)
-		if (it->start[k + 1] - it->start[k] > COP_MOST_TOGETHER) return cop__error(g->cx, COP_ARG, "prune: by: %s can have %d weights go as a whole, and what: %s makes it %lld", row->row.name, COP_MOST_TOGETHER, grain, (long long)(it->start[k + 1] - it->start[k]));
+	for (int32_t i = 0; i < it->n_layer; i++) {
+		const cop_pruned *l = &it->layer[i];
+		if (l->follows) continue;
+		if (!cop__can_gram(g, l->v, &why)) return cop__error(g->cx, COP_ARG, "prune: by: %s: %s; name the others as layers", row->row.name, why.text);
+		for (int64_t k = l->first; it->of && k < l->first + l->items; k++) {
+			int64_t n = it->start[k + 1] - it->start[k];
+			if (n == l->count / l->rows || !in_a_row(it, l, k)) return cop__error(g->cx, COP_ARG, "prune: by: %s compares weights of a row, and what: %s takes whole ones; give another score", row->row.name, grain);
+			if (n > COP_MOST_TOGETHER) return cop__error(g->cx, COP_ARG, "prune: by: %s can have %d weights go as a whole, and what: %s makes it %lld", row->row.name, COP_MOST_TOGETHER, grain, (long long)n);
+		}
+	}
 	return COP_OK;
 }
 

@@ -36,7 +36,7 @@ static cop_status build(void *ud, cop_build *b)
 		if (!h->weight || !h->mask) return cop__failed(p->it.cx);
 		if (moves(p)) COP_TRY(cop__moved_build(p, b, i));
 	}
-	return COP_OK;
+	return p->when->returns ? cop__rewind_build(p, b) : COP_OK;
 }
 
 /* Weights, and which items are there still: those of which any number is. */
@@ -119,6 +119,7 @@ static cop_status cut(cop_pruner *p, const cop_progress *m, double t)
 	if (!st) st = cop__look(&l);
 	if (!st && p->it.bundle) cop__cut_bundles(&c);
 	else if (!st) cop__allot(p->o->scope.row)->cut(&c);
+	if (!st && p->rewind) st = cop__rewind_return(p, m, t >= 1);
 	if (!st) st = scatter(p, m);
 	if (!st) st = mend(p, m, &l);
 	cop_graph_free(model);
@@ -136,6 +137,7 @@ static cop_status before(void *ud, const cop_progress *m)
 	cop_pruner *p = ud;
 
 	if (!m->step) COP_TRY(at(p, m));
+	if (p->rewind) cop__rewind_rate(p, m);
 	return moves(p) ? cop__moved_before(p, m) : COP_OK;
 }
 
@@ -145,6 +147,7 @@ static cop_status after(void *ud, const cop_progress *m, cop_verdict *v)
 
 	(void)v;
 	if (moves(p)) COP_TRY(cop__moved_after(p, m));
+	if (p->rewind) COP_TRY(cop__rewind_note(p, m));
 	return at(p, m);
 }
 
@@ -205,8 +208,8 @@ static cop_status cut_alone(cop_pruner *p, const cop_train_args *a)
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const cop_prune_options *o = (const void *)s->own.bytes;
-	cop_pruner p = {.o = o, .when = cop__when(o->schedule.row), .by = cop__score(o->by.row), .m = m, .g = *g};
 	cop_train_args a = cop__stage_args(s, m);
+	cop_pruner p = {.o = o, .when = cop__when(o->schedule.row), .by = cop__score(o->by.row), .m = m, .g = *g, .a = &a};
 	const cop_policy policy = {.name = "prune", .ud = &p, .build = build, .before = before, .after = after};
 
 	cop_status st = cop__items_begin(&p.it, *g, s->terms.layers, &o->what);
@@ -230,6 +233,9 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 		return cop__error(cx, COP_ARG, "%s: scope: %s has one keep for all; give scope: layer for several", where, scope->row.name);
 	if (!o->train && !cop__when(o->schedule.row)->at_once)
 		return cop__error(cx, COP_ARG, "%s: train: no leaves one moment for cuts; give schedule: once", where);
+	if (cop__when(o->schedule.row)->returns && (cop__score(o->by.row)->returns || cop__score(o->by.row)->mend))
+		return cop__error(cx, COP_ARG, "%s: by: %s changes or brings back weights, and schedule: %s has them return to what they were; choose another of the two", where, cop__score(o->by.row)->row.name,
+			cop__when(o->schedule.row)->row.name);
 	if (cop__score(o->by.row)->reads & COP_READS_MOVED && cop__when(o->schedule.row)->at_once)
 		return cop__error(cx, COP_ARG, "%s: by: %s adds up while the network trains, and schedule: %s cuts before that; give schedule: cubic or iterative", where, cop__score(o->by.row)->row.name,
 			cop__when(o->schedule.row)->row.name);

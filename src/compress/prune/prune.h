@@ -78,9 +78,11 @@ typedef struct cop_when_row {
 	bool (*due)(double *t, const void *options, int64_t step, int64_t steps);
 	double (*part)(double keep, double t); /* that stays at t */
 	bool at_once;                          /* the only cut is before the first step */
+	bool returns;                          /* after each cut the rest returns to what it was (rewind.c) */
 } cop_when_row;
 typedef struct cop_over_options { float over; int32_t every; } cop_over_options;
 typedef struct cop_rounds_options { float over; int32_t rounds; } cop_rounds_options;
+typedef struct cop_tickets_options { int32_t rounds; float rewind; bool redraw; } cop_tickets_options;
 
 extern const cop_table cop__grains, cop__scopes, cop__cuts;
 const cop_grain_row *cop__grain(int32_t i);

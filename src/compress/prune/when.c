@@ -17,12 +17,18 @@ static const cop_option cop__rounds_options[] = {
 	COP_OPT_WHOLE(cop_rounds_options, rounds, 1, 1000, "5", "how many cuts"),
 	COP_OPT_END,
 };
+static const cop_option cop__tickets_options[] = {
+	COP_OPT_WHOLE(cop_tickets_options, rounds, 1, 1000, "5", "how many cuts; the epochs are divided among one round more"),
+	COP_OPT_REAL(cop_tickets_options, rewind, 0, 1e6, "0", "epochs of the first round after which the weights are noted, to which they return; 0: before the first step"),
+	COP_OPT_FLAG(cop_tickets_options, redraw, "no", "whether the last round begins with weights drawn anew, as a control"),
+	COP_OPT_END,
+};
 
-#define WHEN(name, options, size, at_once, summary, source) static bool due_##name(double *t, const void *options_, int64_t step, int64_t steps); static double part_##name(double keep, double t);
+#define WHEN(name, options, size, at_once, returns, summary, source) static bool due_##name(double *t, const void *options_, int64_t step, int64_t steps); static double part_##name(double keep, double t);
 #include "compress/prune/when.def"
 #undef WHEN
 static const cop_when_row rows[] = {
-#define WHEN(name, options, size, at_once, summary, source) {{#name, summary, source, options, size}, due_##name, part_##name, at_once},
+#define WHEN(name, options, size, at_once, returns, summary, source) {{#name, summary, source, options, size}, due_##name, part_##name, at_once, returns},
 #include "compress/prune/when.def"
 #undef WHEN
 };
@@ -67,6 +73,20 @@ static bool due_iterative(double *t, const void *options, int64_t step, int64_t 
 	const cop_rounds_options *o = options;
 	double each = end_of(o->over, steps) / (double)o->rounds;
 	int64_t now = (int64_t)((double)step / each + 1e-9), before = (int64_t)((double)(step - 1) / each + 1e-9); /* rounds that are over */
+
+	*t = COP_MIN((double)now / (double)o->rounds, 1.0);
+	return step && now > before && before < o->rounds;
+}
+
+/* ---- tickets: the same, with a round more than cuts ---- */
+
+static double part_tickets(double keep, double t) { return pow(keep, t); }
+
+static bool due_tickets(double *t, const void *options, int64_t step, int64_t steps)
+{
+	const cop_tickets_options *o = options;
+	double each = COP_MAX((double)steps / (o->rounds + 1), 1e-9);
+	int64_t now = (int64_t)((double)step / each + 1e-9), before = (int64_t)((double)(step - 1) / each + 1e-9);
 
 	*t = COP_MIN((double)now / (double)o->rounds, 1.0);
 	return step && now > before && before < o->rounds;
