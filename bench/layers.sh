@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # What kinds of int8 layers cost on an emulated Cortex-M4: instructions (exact) a multiplication, by the kernel that a plan
 # would choose and by the portable one. Needs arm-none-eabi-gcc and qemu-system-arm.
-# usage: bench/layers.sh [known]     known: layers of MLPerf Tiny's networks
+# usage: bench/layers.sh [known|sparse]     known: layers of MLPerf Tiny's networks; sparse: with more and more weights that are zero
 cd "$(dirname "$0")/.." || exit 1
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
 which=kinds
 [ "$1" = known ] && which=
+[ "$1" = sparse ] && which=sparse
 sed 's/BOARD_FLASH/4M/;s/BOARD_RAM/4M/;s/BOARD_FAST/0/g' port/cortex-m4/board.ld >"$out/board.ld"
 arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -O2 -Isrc -Iport/common -Iport/cortex-m4 -ffunction-sections -fdata-sections \
 	tests/kernel/cortexm/layers.c src/kernel/cortexm/*.c src/kernel/ref/qconv.c src/kernel/ref/qeltwise.c src/kernel/ref/qpool.c port/cortex-m/io.c port/cortex-m/start.c \

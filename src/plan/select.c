@@ -13,6 +13,10 @@ bool cop_conv_one_group(const int32_t *k);
 size_t cop_pool_ahead_i8(const int32_t *k);
 size_t cop_pool_ahead_f32(const int32_t *k);
 size_t cop_qrnn_work(const int32_t *k);     /* kernel/ref/qrnn.c */
+int64_t cop_qsparse_steps(const int32_t *k, const void *w); /* kernel/ref/pack_sparse.c */
+size_t cop_qsparse_pack_bytes(const int32_t *k);
+size_t cop_qsparse_work(const int32_t *k);
+void cop_qsparse_pack(const cop_call *c);
 size_t cop_rnn_work(const int32_t *k);      /* kernel/ref/rnn.c */
 
 /* Prototypes of everything kernel.def names. Rows of one file list some functions twice; C allows that. */

@@ -163,6 +163,42 @@ static cop_status uncode(cop_codes *c, cop_codec codec, cop_ctx *cx, const char 
 	        (long long)c->n_value);
 }
 
+/* ---- bytes: weights of int8, as whole numbers ---- */
+
+static bool is_bytes(const cop_type *t) { return t->dtype == COP_I8 && t->enc == COP_DENSE; }
+
+/* Has a coder something to gain? Of bytes where at least a quarter is zero: others are read faster as they are. */
+static bool codable(const cop_type *t, const void *data)
+{
+	int64_t zeros = 0, n = cop_type_count(t);
+
+	if (t->dtype == COP_F32) return t->enc == COP_DENSE ? !cop__all_differ(data, n) : cop__enc_has_codes(t->enc);
+	for (int64_t i = 0; is_bytes(t) && i < n; i++) zeros += !((const int8_t *)data)[i];
+	return is_bytes(t) && n >= 64 && 4 * zeros >= n;
+}
+
+static cop_status codes_of_bytes(cop_codes *c, cop_ctx *cx, const int8_t *q, int32_t rows, int32_t cols)
+{
+	int64_t n = (int64_t)rows * cols;
+	float *w = cop__alloc(cx, sizeof *w * (size_t)n);
+
+	if (!w) return COP_NOMEM;
+	for (int64_t i = 0; i < n; i++) w[i] = q[i];
+	cop_status st = cop__codes_of_dense(c, cx, w, rows, cols);
+	cop__free(cx, w);
+	return st;
+}
+
+/* Of codes that nobody has checked: what is no int8 is refused. */
+static cop_status bytes_of_codes(int8_t *q, cop_ctx *cx, const char *name, const cop_codes *c)
+{
+	for (int i = 0; i < c->levels; i++)
+		if (!(c->codebook[i] >= -128 && c->codebook[i] <= 127)) return cop__error(cx, COP_FORMAT, "%s: entry %d of the codebook is no int8", name, i);
+	if (!c->levels) return cop__error(cx, COP_FORMAT, "%s: bytes are stored with a codebook, and there is none", name);
+	for (int64_t i = 0; i < cop__codes_count(c); i++) q[i] = (int8_t)c->codebook[c->code[i]];
+	return COP_OK;
+}
+
 cop_status cop__restore(
         void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len)
 {
@@ -178,7 +214,7 @@ cop_status cop__restore(
 		memcpy(data, p, len);
 		return t->enc == COP_DENSE ? COP_OK : cop__blob_check(cx, name, t, data);
 	}
-	if (codec >= COP_N_CODEC || t->dtype != COP_F32 || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)))
+	if (codec >= COP_N_CODEC || (t->dtype != COP_F32 && !is_bytes(t)) || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)))
 		return cop__error(cx, COP_FORMAT, "%s: stored under unknown coder %u", name, codec);
 	cop__matrix_of(t, &rows, &cols);
 	if (!cop__stored_enough((int64_t)rows * cols, len))
@@ -186,7 +222,8 @@ cop_status cop__restore(
 		        cx, COP_FORMAT, "%s: %zu bytes cannot stand for %d x %d elements", name, len, rows, cols);
 	COP_TRY(cop__codes_alloc(&c, cx, rows, cols));
 	cop_status st = uncode(&c, (cop_codec)codec, cx, name, p, len);
-	if (!st && t->enc == COP_DENSE) cop__dense_of_codes(data, &c);
+	if (!st && is_bytes(t)) st = bytes_of_codes(data, cx, name, &c);
+	else if (!st && t->enc == COP_DENSE) cop__dense_of_codes(data, &c);
 	if (!st && t->enc != COP_DENSE) st = cop__blob_of_codes(&blob, &bytes, cx, t->enc, &c);
 	if (blob && bytes != t->enc_bytes)
 		st = cop__error(cx, COP_FORMAT, "%s: holds %u bytes, its type says %u", name, bytes, t->enc_bytes);
@@ -242,6 +279,7 @@ static cop_status codes_of(cop_codes *c, cop_ctx *cx, const cop_type *t, const v
 	int32_t rows, cols;
 
 	cop__matrix_of(t, &rows, &cols);
+	if (is_bytes(t)) return codes_of_bytes(c, cx, data, rows, cols);
 	if (t->enc == COP_DENSE) return cop__codes_of_dense(c, cx, data, rows, cols);
 	return cop__codes_of_blob(c, cx, "?", t->enc, data, t->enc_bytes, rows, cols);
 }
@@ -275,7 +313,7 @@ cop_status cop__code(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_typ
 {
 	cop_codes c;
 
-	if (*codec == COP_CODEC_RAW || t->dtype != COP_F32 || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)) || (t->enc == COP_DENSE && cop__all_differ(data, cop_type_count(t))))
+	if (*codec == COP_CODEC_RAW || !codable(t, data))
 		return *codec = COP_CODEC_RAW, COP_OK;
 	COP_TRY(codes_of(&c, cx, t, data));
 	cop_text best;

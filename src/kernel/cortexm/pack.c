@@ -40,22 +40,25 @@ size_t cop_qconv_work_dsp(const int32_t *k)
 size_t cop_qfc_work_dsp(const int32_t *k) { return (size_t)window_words(k, 4) * 4; }
 
 /* A tile is written when its windows have been read, or, of several groups, between those: what comes later must still be there. */
-size_t cop_qconv_ahead_dsp(const int32_t *k)
+static size_t tiles_ahead(const int32_t *k, int32_t tile)
 {
-	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], end = pixels, at = k[CK_G] > 1 ? 0 : TILE - 1;
+	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], end = pixels, at = k[CK_G] > 1 ? 0 : tile - 1;
 	int64_t first = (int64_t)k[CK_N] * k[CK_H] * k[CK_W], most = 0;
 
 	for (int32_t p = pixels - 1; p >= 0; p--) { /* end: of a tile; first: of the pixels that p and later ones read */
-		if (p % TILE == TILE - 1) end = p + 1;
+		if (p % tile == tile - 1) end = p + 1;
 		int32_t r = p / k[CK_OW], h = r % k[CK_OH] * k[CK_SH] - k[CK_PT], w = p % k[CK_OW] * k[CK_SW] - k[CK_PL];
 		int64_t begin = ((int64_t)(r / k[CK_OH]) * k[CK_H] + (h < 0 ? 0 : h)) * k[CK_W] + (w < 0 ? 0 : w), before = first;
 		first = begin < first ? begin : first;
-		if (p % TILE != at && (at == 0 || p != pixels - 1)) continue;
+		if (p % tile != at && (at == 0 || p != pixels - 1)) continue;
 		int64_t more = (int64_t)end * k[CK_O] - (at ? before : first) * k[CK_C];
 		most = more > most ? more : most;
 	}
 	return (size_t)most;
 }
+
+size_t cop_qconv_ahead_dsp(const int32_t *k) { return tiles_ahead(k, TILE); }
+size_t cop_qsparse_ahead_dsp(const int32_t *k) { return tiles_ahead(k, 4); } /* qsparse.c */
 
 static size_t pack_bytes(const int32_t *k, int32_t whole)
 {

@@ -176,25 +176,6 @@ static void test_round_trip(void **state)
 	}
 }
 
-/* A blob that our encoder would not have written is kept as it is. */
-static void test_foreign_blob(void **state)
-{
-	/* palette of 2 levels in 8-bit codes */
-	uint8_t blob[8 + 8 + 4] = {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 63, 0, 1, 1, 0}, again[20];
-	cop_type t = cop__type(COP_F32, 2, DIMS(2, 2));
-	cop_codec used = COP_CODEC_RANGE;
-	cop_text s;
-
-	t.enc = COP_PALETTE;
-	t.enc_bytes = sizeof blob;
-	cop__text_init(&s, *state);
-	assert_int_equal(cop__store(&s, &used, *state, &t, blob), COP_OK);
-	assert_int_equal(used, COP_CODEC_RAW);
-	assert_int_equal(cop__restore(again, *state, "w", &t, used, (uint8_t *)s.data, s.len), COP_OK);
-	assert_memory_equal(again, blob, sizeof blob);
-	cop__text_free(&s);
-}
-
 /* Cut at every byte, every bit turned, and random bytes: an answer, whatever it is, within the memory allowed. */
 static void attack(cop_ctx *cx, const cop_type *t, cop_codec codec, const uint8_t *p, size_t len)
 {
@@ -222,6 +203,71 @@ static void attack(cop_ctx *cx, const cop_type *t, cop_codec codec, const uint8_
 	}
 	free(copy);
 	free(out);
+}
+
+/* Int8 weights of which a part is zero; the file of half of them is smaller than the file of all. */
+static void test_bytes(void **state)
+{
+	static const int percent[] = {100, 90, 70, 50, 9, 0};
+	cop_ctx *cx = *state;
+	cop_type t = cop__type(COP_I8, 4, DIMS(30, 3, 3, 16)), few = cop__type(COP_I8, 2, DIMS(9, 31));
+	int8_t q[30 * 9 * 16], again[sizeof q];
+	size_t last = sizeof q + 1;
+
+	for (int i = 0; i < LEN(percent); i++) {
+		for (size_t j = 0; j < sizeof q; j++) q[j] = (int8_t)(cop__rand(5, 1, j) % 100 < (uint32_t)percent[i] ? cop__rand(5, 2, j) % 256 : 0);
+		for (int k = 0; k <= COP_CODEC_AUTO; k++) {
+			cop_text s;
+			cop_codec used = (cop_codec)k;
+			if (k == COP_N_CODEC) continue;
+			cop__text_init(&s, cx);
+			assert_int_equal(cop__store(&s, &used, cx, &t, q), COP_OK);
+			if (percent[i] > 80) assert_int_equal(used, COP_CODEC_RAW); /* nothing to gain */
+			assert_int_equal(cop__restore(again, cx, "w", &t, used, (uint8_t *)s.data, s.len), COP_OK);
+			assert_memory_equal(again, q, sizeof q);
+			if (k == COP_CODEC_AUTO) {
+				assert_true(percent[i] > 80 || s.len < last);
+				last = s.len;
+			}
+			cop__text_free(&s);
+			cop__text_init(&s, cx);
+			used = (cop_codec)k;
+			assert_int_equal(cop__store(&s, &used, cx, &few, q), COP_OK);
+			if (i > 2 && k < COP_N_CODEC) attack(cx, &few, used, (uint8_t *)s.data, s.len);
+			cop__text_free(&s);
+		}
+	}
+	/* a codebook of other numbers than int8 */
+	float w[64] = {1000, 0, 1000, -1000};
+	cop_type real = cop__type(COP_F32, 1, DIMS(64)), bytes = cop__type(COP_I8, 1, DIMS(64));
+	cop_codec used = COP_CODEC_RANGE;
+	cop_text s;
+	cop__text_init(&s, cx);
+	assert_int_equal(cop__store(&s, &used, cx, &real, w), COP_OK);
+	assert_int_equal(used, COP_CODEC_RANGE);
+	assert_int_equal(cop__restore(again, cx, "w", &bytes, used, (uint8_t *)s.data, s.len), COP_FORMAT);
+	assert_non_null(strstr(cop_error_text(cx), "is no int8"));
+	cop_error_clear(cx);
+	cop__text_free(&s);
+}
+
+/* A blob that our encoder would not have written is kept as it is. */
+static void test_foreign_blob(void **state)
+{
+	/* palette of 2 levels in 8-bit codes */
+	uint8_t blob[8 + 8 + 4] = {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 63, 0, 1, 1, 0}, again[20];
+	cop_type t = cop__type(COP_F32, 2, DIMS(2, 2));
+	cop_codec used = COP_CODEC_RANGE;
+	cop_text s;
+
+	t.enc = COP_PALETTE;
+	t.enc_bytes = sizeof blob;
+	cop__text_init(&s, *state);
+	assert_int_equal(cop__store(&s, &used, *state, &t, blob), COP_OK);
+	assert_int_equal(used, COP_CODEC_RAW);
+	assert_int_equal(cop__restore(again, *state, "w", &t, used, (uint8_t *)s.data, s.len), COP_OK);
+	assert_memory_equal(again, blob, sizeof blob);
+	cop__text_free(&s);
 }
 
 static void test_damage(void **state)
@@ -345,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_blobs, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_foreign_blob, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_cap, setup, teardown),

@@ -6,6 +6,7 @@
  * usage: layers N      N random layers of each kind
  *        layers        layers of known networks
  *        layers kinds  a layer of each kind
+ *        layers sparse  layers of which more and more weights are zero, by the kernels for those and by the dense ones
  */
 #include "kernel/kernel.h"
 
@@ -27,9 +28,11 @@ static uint32_t board_instructions(uint32_t from, uint32_t to) { return from - t
 #define P(base) void N(base)(const cop_call *c);
 #define B(base) bool N(base)(const int32_t *k);
 #define S(base) size_t N(base)(const int32_t *k);
+#define T(base) int64_t N(base)(const int32_t *k, const void *w);
 #define V(opname, ty, base, ...) void N(base)(const cop_call *c);
 #define K(opname, ty, sym, ...) void sym(const cop_call *c);
 #include "kernel/cortexm/cortexm.def"
+#include "kernel/cortexm/sparse.def"
 K(,, cop_qconv_i8)
 K(,, cop_qconv_i4)
 K(,, cop_qadd_i8)
@@ -37,22 +40,25 @@ K(,, cop_qavgpool_i8)
 #undef P
 #undef B
 #undef S
+#undef T
 #undef V
 #define P(base)
 #define B(base)
 #define S(base)
+#define T(base)
 #define V(opname, ty, base, ...) {.op = #opname, .types = ty, .fn = N(base), .symbol = #base, .source = __VA_ARGS__},
 static const cop_kernel rows[] = {
 #include "kernel/cortexm/cortexm.def"
+#include "kernel/cortexm/sparse.def"
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
 /* ---- room and contents ---- */
 
-enum { ROOM = 160 << 10 };
+enum { ROOM = 240 << 10 };
 static uint32_t weights[ROOM / 4], packed[ROOM / 4], scratch[16 << 8], bias[1024], multiplier[2048];
 static int8_t input[ROOM], second[ROOM], both[2 * ROOM], result[ROOM], want[ROOM];
-static uint32_t seed, portable_cost; /* cost: instructions of the portable kernel */
+static uint32_t seed, portable_cost, zeros; /* cost: instructions of the portable kernel; zeros: of a hundred weights of each kind */
 
 static uint32_t draw(uint32_t n)
 {
@@ -92,6 +98,8 @@ static void fill(const layer *l, int plain)
 	if (!plain && taps > 256 && draw(2)) memset(weights, 127, w_n), memset(input, -128, l->in); /* the largest sums */
 	if (plain || (!extreme && draw(2)))
 		for (size_t i = 0; i < w_n; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
+	for (size_t i = 0; i < w_n && zeros; i++)
+		if (draw(100) < zeros) ((int8_t *)weights)[i] = 0;
 	for (int32_t i = 0; dense && i < k[CK_O]; i++) {
 		int32_t scale = 2 + (int32_t)(draw(1 << 20) / (uint32_t)(1 + taps / 8));
 		bias[i] = draw(65536) - 32768u;
@@ -109,13 +117,14 @@ static void call(const cop_kernel *row, const layer *l, void *y, const void *x)
 
 static const cop_kernel portable[] = {{.op = "qconv", .fn = cop_qconv_i8}, {.op = "qconv", .fn = cop_qconv_i4}, {.op = "qadd", .fn = cop_qadd_i8}, {.op = "qavgpool", .fn = cop_qavgpool_i8}};
 
-static void compare(const cop_kernel *row, const layer *l, const char *name)
+static void compare(const cop_kernel *row, layer *l, const char *name)
 {
 	void *buf[5] = {NULL, NULL, weights, bias, multiplier};
 	size_t ahead = row->ahead ? row->ahead(l->k) : 0;
 	uint32_t sum = 0, from, to;
 	char line[200];
 
+	if (row->steps) l->k[COP_STEPS] = (int32_t)row->steps(l->k, weights);
 	if (row->work && row->work(l->k) > sizeof scratch) stop("too much scratch", l, row);
 	if (row->pack_bytes && row->pack_bytes(l->k) > sizeof packed) stop("too much to pack", l, row);
 	if (row->pack) row->pack(&(cop_call){buf, l->k, packed, NULL, 0, 1});
@@ -148,7 +157,7 @@ static void compare(const cop_kernel *row, const layer *l, const char *name)
 }
 
 /* By every row that takes it, or by the one that would be chosen. */
-static void run(const layer *l, const char *name)
+static void run(layer *l, const char *name)
 {
 	int last = 0;
 
@@ -164,6 +173,7 @@ static void run(const layer *l, const char *name)
 	for (int i = 0; i < ROWS; i++) {
 		const cop_kernel *r = &rows[i];
 		if (strcmp(r->op, l->op) || (r->fits && !r->fits(l->k)) || (!strcmp(r->op, "qconv") && (r->types[7] == '4') != l->four)) continue;
+		if (name && !r->steps != !zeros) continue; /* with a name: those for sparse weights where there are zeros, else the dense ones */
 		last = i + 1;
 		if (!name) compare(r, l, NULL);
 	}
@@ -357,15 +367,36 @@ static void known(void)
 	run(&mean, "resnet average: 4096");
 }
 
+/* Every layer dense, then with more and more zeros. */
+static void sparse(void)
+{
+	static const struct { const char *name; int32_t h, w, c, o, k; } t[] = {
+		{"fc 784->300", 1, 1, 784, 300, 1}, {"fc 300->100", 1, 1, 300, 100, 1}, {"fc 64->32", 1, 1, 64, 32, 1}, {"1x1 25x5x64->64", 25, 5, 64, 64, 1}, {"1x1 6x6x128->128", 6, 6, 128, 128, 1},
+		{"3x3 16x16x32->32", 16, 16, 32, 32, 3}, {"3x3 8x8x64->64", 8, 8, 64, 64, 3}};
+	static const uint32_t part[] = {0, 50, 60, 70, 75, 80, 91, 95};
+	char name[64];
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+		for (size_t j = 0; j < sizeof part / sizeof part[0]; j++) {
+			layer l = conv(1, t[i].h, t[i].w, t[i].c, t[i].o, t[i].k, t[i].k, 1, 1, 0, 0);
+			zeros = part[j];
+			seed = 2;
+			snprintf(name, sizeof name, "%s, %lu %%: %ld", t[i].name, (unsigned long)part[j], (long)l.out * t[i].k * t[i].k * t[i].c);
+			run(&l, name);
+		}
+}
+
 int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 0;
 
-	if (!n && argc > 1) kinds();
+	if (!n && argc > 1 && !strcmp(argv[1], "sparse")) sparse();
+	else if (!n && argc > 1) kinds();
 	else if (!n) known();
 	for (int i = 0; i < n; i++) {
 		seed = (uint32_t)i;
 		draw(1);
+		zeros = i % 3 ? draw(100) : 0;
 		layer l = random_conv(0);
 		run(&l, NULL);
 		l = random_conv(1);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qsparse - int8 convolution whose weights are mostly zero, from rows of weights and gaps (kernel/gaps.h): the bits of qconv.c, as a product with a
+ * zero adds nothing. The window of a pixel is put side by side in scratch first, unless it is one tap.
+ */
+#include "kernel/gaps.h"
+#include "kernel/quant.h"
+
+/* The taps of output pixel (oh, ow) of image x. */
+static const int8_t *window(int8_t *d, const int32_t *k, const int8_t *x, int32_t oh, int32_t ow)
+{
+	const int8_t *first = d;
+
+	for (int32_t tap = 0; tap < k[CK_KH] * k[CK_KW]; tap++) {
+		int32_t h = oh * k[CK_SH] - k[CK_PT] + tap / k[CK_KW] * k[CK_DH], v = ow * k[CK_SW] - k[CK_PL] + tap % k[CK_KW] * k[CK_DW];
+		int32_t inside = h >= 0 && h < k[CK_H] && v >= 0 && v < k[CK_W];
+		const int8_t *a = inside ? x + (size_t)(h * k[CK_W] + v) * (size_t)k[CK_C] : x;
+		if (inside && k[CK_KH] * k[CK_KW] == 1) return a;
+		for (int32_t c = 0; c < k[CK_C]; c++) *d++ = inside ? a[c] : (int8_t)k[QK_ZX];
+	}
+	return first;
+}
+
+void cop_qsparse_i8(const cop_call *c)
+{
+	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
+	const uint16_t *steps = c->pack;
+	int32_t o_n = k[CK_O], rows = k[CK_N] * k[CK_OH], from = cop_from(c, rows, 1), to = cop_to(c, rows, 1);
+	int8_t *y = (int8_t *)c->buf[0] + (size_t)from * (size_t)k[CK_OW] * (size_t)o_n;
+
+	for (int32_t i = from * k[CK_OW]; i < to * k[CK_OW]; i++) {
+		int32_t r = i / k[CK_OW];
+		const int8_t *image = (const int8_t *)c->buf[1] + (size_t)(r / k[CK_OH]) * (size_t)(k[CK_H] * k[CK_W] * k[CK_C]);
+		const int8_t *x = window(c->work, k, image, r % k[CK_OH], i % k[CK_OW]);
+		const uint32_t *w = cop_gap_words(steps, o_n);
+		for (int32_t o = 0; o < o_n; o++) {
+			const uint32_t *end = w + COP_GAP_WORDS * steps[o];
+			const int8_t *at = x;
+			int32_t s = b[o];
+			for (; w < end; w++) {
+				uint32_t two = *w;
+				at += two >> 8 & 255;
+				s = cop_wrap_add(s, (int8_t)two * *at);
+				at += two >> 24;
+				s = cop_wrap_add(s, (int8_t)(two >> 16) * *at);
+			}
+			*y++ = (int8_t)cop_clampi(cop_wrap_add(k[QK_ZY], cop_requant(s, m, o, o_n, k[QK_TWICE], k[QK_UP])), k[CK_LO], k[CK_HI]);
+		}
+	}
+}
