@@ -15,10 +15,10 @@ rate() { case $1 in lenet-5) echo 0.002 ;; *) echo 0.005 ;; esac; }
 
 # NET SEED NAME OPTIONS: the accuracy of the result, in a file NET-SEED-NAME.json
 cell() {
-	at=$folder/$1-$2-$3 net=$folder/$1-$2.cop
+	at=$folder/$1-$2-$3
 	[ -s "$at.json" ] && return
 	printf 'name: cell\nstages:\n  - prune: {%s, samples: 1024, may_cost: 100, must_gain: 0}\n' "$4" >"$at.yaml"
-	"$bin" compress "$net" --recipe "$at.yaml" --data mnist --seed="$2" --threads 1 --quiet --json -o "$at.cop" >"$at.part" 2>"$at.err" || { cat "$at.err" >&2; return 1; }
+	"$bin" compress "$folder/$1-$2.cop" --recipe "$at.yaml" --data mnist --seed="$2" --threads 1 --quiet --json -o "$at.cop" >"$at.part" 2>"$at.err" || { cat "$at.err" >&2; return 1; }
 	mv "$at.part" "$at.json"
 	rm -f "$at.cop" "$at.history.json" "$at.yaml" "$at.err"
 }
@@ -26,8 +26,8 @@ cell() {
 # NET WHAT SCOPE SCORES PARTS
 run() {
 	for seed in $SEEDS; do
-		net=$folder/$1-$seed.cop
-		[ -s "$net" ] || "$bin" train "$1" --data mnist --seed="$seed" --threads 1 --resume --quiet -o "$net" >&2 || return 1
+		dense=$folder/$1-$seed.cop
+		[ -s "$dense" ] || "$bin" train "$1" --data mnist --seed="$seed" --threads 1 --resume --quiet -o "$dense" >&2 || return 1
 		for keep in $5; do
 			for by in $4; do
 				cell "$1" "$seed" "$2-$by-$keep-no" "what: $2, by: $by, scope: $3, keep: $keep, schedule: once, train: no" || return 1

@@ -7,6 +7,7 @@
 #define TESTS_COMPRESS_KNOWN_H
 
 #include "help.h"
+#include "compress/compress.h"
 #include "enc/enc.h"
 #include "report/report.h"
 
@@ -94,6 +95,21 @@ static inline void known_story(known_run *r, cop_graph **g, const char *stages, 
 
 	OK(cx, known_compress(g, stages, d, d, d, a, r));
 	OK(cx, cop__story_read(&r->story, cx, r->json, strlen(r->json)));
+}
+
+/* The stage alone, without what a recipe measures around it. */
+static inline cop_status known_stage(cop_graph **g, const char *stage, cop_dataset *d, int threads)
+{
+	static cop_recipe r;
+	cop_train_args a = known_args;
+	cop_means m = {.train = d, .a = &a};
+	char text[400];
+	int n = snprintf(text, sizeof text, "name: grid\nstages:\n%s\n", stage);
+
+	a.threads = threads;
+	COP_TRY(cop__recipe_parse(&r, (*g)->cx, text, (size_t)n));
+	COP_TRY(cop__recipe_fits(&r, *g));
+	return r.stage[0].row->run(g, &r.stage[0], &m);
 }
 
 /* ---- weights ---- */

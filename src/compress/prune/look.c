@@ -228,17 +228,31 @@ cop_status cop__look(const cop_look *l)
 
 /* ---- what a network must have ---- */
 
-static cop_status channels_fit(const cop_graph *g, const cop_items *it, const cop_score_row *row)
+/* Marks the items that have the channels of l: there is batch norm behind them. False: none of l may go. */
+static bool mark(uint8_t *with, const cop_items *it, const cop_pruned *l, bool bn)
 {
+	bool goes = false;
+
+	for (int64_t j = 0; j < l->count; j++) {
+		int32_t k = it->of[l->offset + j];
+		goes |= k >= 0;
+		if (k >= 0 && bn) with[k] = 1;
+	}
+	return goes;
+}
+
+static cop_status channels_fit(const cop_graph *g, const cop_items *it, const cop_score_row *row, uint8_t *with)
+{
+	if (!with) return COP_NOMEM;
 	for (int32_t i = 0; i < it->n_layer; i++) {
 		const cop_pruned *l = &it->layer[i];
 		cop_channel c = l->follows ? (cop_channel){0, 0} : cop__channel_of(g, l->v);
-		bool goes = false;
-		for (int64_t j = 0; !l->follows && j < l->count; j++) goes |= it->of[l->offset + j] >= 0;
-		if (!goes) continue;
-		if (!c.out) return cop__error(g->cx, COP_ARG, "prune: by: %s looks at what channels put out, which is known of convolutions and fully connected layers alone; '%s' is read by none", row->row.name, l->name);
-		if (row->reads & COP_READS_SCALE && !c.bn) return cop__error(g->cx, COP_ARG, "prune: by: %s needs batch norm behind every layer that loses channels, and '%s' has none", row->row.name, l->name);
+		if (!l->follows && mark(with, it, l, c.bn != 0) && !c.out)
+			return cop__error(g->cx, COP_ARG, "prune: by: %s looks at what channels put out, which is known of convolutions and fully connected layers alone; '%s' is read by none", row->row.name, l->name);
 	}
+	for (int32_t i = 0; row->reads & COP_READS_SCALE && i < it->n_layer; i++)
+		for (int64_t k = it->layer[i].first; k < it->layer[i].first + it->layer[i].items; k++)
+			if (!with[k]) return cop__error(g->cx, COP_ARG, "prune: by: %s needs batch norm behind every layer that loses channels, and '%s' has none", row->row.name, it->layer[i].name);
 	return COP_OK;
 }
 
@@ -249,7 +263,7 @@ static cop_status curvature_fits(const cop_graph *g, const cop_items *it, const 
 	cop_graph *made;
 
 	cop__arena_init(&p.mem, g->cx);
-	cop_status st = cop__probe_graph(&made, &p, g, it, row->reads, false, 0);
+	cop_status st = cop__probe_graph(&made, &p, g, it, row->reads, cop__t(g, g->output[0])->rank == 2, 0); /* of classes, as far as the network tells */
 	cop_graph_free(made);
 	cop__arena_free(&p.mem);
 	return st;
@@ -258,8 +272,13 @@ static cop_status curvature_fits(const cop_graph *g, const cop_items *it, const 
 cop_status cop__look_fits(const cop_graph *g, const cop_items *it, const cop_score_row *row, const char *grain)
 {
 	if (row->fits) return row->fits(g, it, row, grain);
-	if (row->reads & COP_READS_OUTPUTS && strcmp(grain, "channel"))
+	if (row->reads & COP_READS_OUTPUTS && strcmp(grain, "channel") && strcmp(grain, "head"))
 		return cop__error(g->cx, COP_ARG, "prune: by: %s tells of whole channels, not of what: %s; give what: channel, or another score", row->row.name, grain);
-	if (row->reads & COP_READS_OUTPUTS) return channels_fit(g, it, row);
+	if (row->reads & COP_READS_OUTPUTS) {
+		uint8_t *with = cop__alloc(g->cx, (size_t)it->n + 1);
+		cop_status st = channels_fit(g, it, row, with);
+		cop__free(g->cx, with);
+		return st;
+	}
 	return row->reads & COP_READS_CURVATURE ? curvature_fits(g, it, row) : COP_OK;
 }

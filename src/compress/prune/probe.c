@@ -56,6 +56,16 @@ static cop_status answering(cop_graph **out, const cop_graph *g)
 
 /* ---- derivatives ---- */
 
+/* What the loss is of: the logits, where classes are told by a softmax behind them. */
+static cop_vid answer_of(const cop_graph *g, bool labels)
+{
+	cop_vid y = g->output[0];
+	cop_nid n = g->value[y].producer;
+
+	while (n && g->node[n].op == OP_reshape && cop__same_shape(cop__in(g, n, 0), cop__outt(g, n, 0))) n = g->value[cop__arg(g, n, 0)].producer;
+	return labels && n && g->node[n].op == OP_softmax ? cop__arg(g, n, 0) : y;
+}
+
 static cop_vid loss_of(cop_graph *g, cop_vid y, bool labels)
 {
 	const cop_type *like = cop__t(g, y);
@@ -106,7 +116,7 @@ static void find_values(cop_vid *v, cop_probe *p, cop_graph *g, const cop_graph 
 
 static cop_status derive(cop_graph *g, cop_probe *p, const cop_items *it, const cop_vid *v, uint32_t reads, bool labels)
 {
-	cop_vid *wrt = cop__arena_get(&p->mem, sizeof *wrt * (size_t)(2 * it->n_layer + 2)), *d = wrt + it->n_layer + 1, y = g->output[0];
+	cop_vid *wrt = cop__arena_get(&p->mem, sizeof *wrt * (size_t)(2 * it->n_layer + 2)), *d = wrt + it->n_layer + 1, y = answer_of(g, labels);
 	int32_t *to = reads & COP_READS_PULL ? p->pull : p->derived;
 	int n = 0;
 
