@@ -75,7 +75,7 @@ static void all_tensors_count(void **state)
 static void widths(void **state)
 {
 	static const struct { int scope, round; double macs; int32_t a, b; } rows[] = {
-		{COP_SLIM_LAYER, 1, 0.3, 4, 9}, {COP_SLIM_LAYER, 4, 0.3, 4, 8}, {COP_SLIM_LAYER, 1, 1, 10, 20}, {COP_SLIM_LAYER, 16, 1, 10, 16}};
+		{COP_SLIM_LAYER, 1, 0.3, 4, 9}, {COP_SLIM_LAYER, 4, 0.3, 4, 8}, {COP_SLIM_LAYER, 1, 1, 10, 20}, {COP_SLIM_LAYER, 16, 0.9, 10, 16}, {COP_SLIM_LAYER, 16, 0.4, 4, 8}};
 	cop_ctx *cx = *state;
 	cop_slim_options o = defaults();
 

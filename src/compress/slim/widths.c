@@ -29,9 +29,11 @@ int32_t cop__lanes_of(uint32_t isa)
 
 static int32_t least_of(const cop_pool *q, const cop_slim_options *o) { return COP_MAX(1, (int32_t)ceilf(o->least * (float)q->n)); }
 
-/* A pool that is narrower than one multiple stays as the ranking has it. */
+/* What is narrower than one multiple: of half of it, and so on, down to 4. A pool that is whole stays. */
 static int32_t rounded(int32_t width, int32_t n, int32_t round)
 {
+	if (width == n) return n;
+	while (width < round && round > 4 && round % 2 == 0) round /= 2;
 	int32_t to = COP_MAX((width + round / 2) / round, 1) * round;
 	return to > n ? COP_MAX(width, n / round * round) : to;
 }
