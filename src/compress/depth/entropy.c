@@ -62,7 +62,7 @@ void cop__entropy_budget(int64_t *gone, int32_t n, const double *entropy, const 
 
 typedef struct layer { cop_vid weight, mask; const cop_rectifier *r; } layer;
 
-/* A mask of ones, if there is none yet. */
+/* The weight's mask; where there is none yet, what is 0 has gone before. */
 static cop_vid mask_of(cop_graph *g, cop_vid w)
 {
 	cop_type t = *cop__t(g, w);
@@ -73,7 +73,8 @@ static cop_vid mask_of(cop_graph *g, cop_vid w)
 	if (mask) return mask;
 	mask = cop__data(g, COP_STATE, name, &t, NULL);
 	float *one = mask ? cop__own(g, mask) : NULL;
-	for (int64_t i = 0, n = cop_type_count(&t); one && i < n; i++) one[i] = 1;
+	const float *x = cop__floats(g, w);
+	for (int64_t i = 0, n = cop_type_count(&t); one && i < n; i++) one[i] = x[i] != 0;
 	if (one) g->value[mask].of = w;
 	return one ? mask : 0;
 }
