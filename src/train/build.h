@@ -71,6 +71,7 @@ cop_status cop__build_spec(cop_build *b, const char *text);
 typedef struct cop_term { const cop_loss *loss; const void *options; float weight; cop_handle y, target; } cop_term;
 cop_status cop__build_term(cop_build *b, const cop_term *t);
 void cop__build_no_terms(cop_build *b); /* for a policy that has its own in their place */
+void cop__build_weigh_terms(cop_build *b, float by); /* those that are there count so much less beside what is added */
 /* options NULL: the row's defaults; they are copied. */
 cop_status cop__build_form(cop_build *b, const char *weight, const cop_form *form, const void *options);
 /* A teacher: run on the same samples, never changed. Refused where its inputs are not those of the network. answer[n]: its outputs. */

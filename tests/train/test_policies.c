@@ -5,7 +5,7 @@
  */
 #include "help.h"
 #include "pass/pass.h"
-#include "train/policy.h"
+#include "train/policy/drr.h"
 
 #include <unistd.h>
 
@@ -248,7 +248,8 @@ static void by_name(void **state)
 {
 	static const struct { const char *name, *text; float lr; int32_t epochs, ends; } row[] = {
 		{"ema", "ema:decay=0.7", 0.05f, 3, 3}, {"lookahead", "lookahead:steps=3,part=0.5", 0.05f, 3, 3}, {"early", "early:patience=2", 0, 9, 3}, {"early", "early patience=4", 0, 9, 5},
-		{"l1", "l1:strength=0.01", 0.05f, 3, 3}, {"lasso", "lasso:coupled=0.01", 0.05f, 3, 3}, {"grow", "grow:every=3", 0.05f, 3, 3}};
+		{"l1", "l1:strength=0.01", 0.05f, 3, 3}, {"lasso", "lasso:coupled=0.01", 0.05f, 3, 3}, {"grow", "grow:every=3", 0.05f, 3, 3},
+		{"drr", "drr:alpha=0.001,over=0.5", 0.05f, 4, 4}, {"self", "self:part=0.5", 0.05f, 3, 3}};
 	(void)state;
 	cop_ctx *cx = new_ctx();
 	cop_dataset d = alike(16);
@@ -276,10 +277,53 @@ static void by_name(void **state)
 	cop_ctx_free(cx);
 }
 
+/* The penalty grows over the first half of its time, and is gone after it; while it is there, it alone pulls weights that no sample needs to zero. */
+static void penalty(void **state)
+{
+	const cop_drr_options o = {.alpha = 8, .over = 0.5f};
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+
+	static const float want[] = {0, 4, 8, 8, 8, 0, 0};
+	static const int at[] = {0, 125, 250, 400, 499, 500, 999};
+	for (int i = 0; i < LEN(at); i++) assert_true(fabsf(cop__drr_alpha(&o, at[i], 1000) - want[i]) < 0.01f);
+	cop_graph *with = net(cx), *without = net(cx);
+	cop_train_args a = base;
+	a.lr = 0.01f;
+	a.epochs = 8;
+	OK(cx, cop__train(without, &d, NULL, &a, "train", NULL, 0));
+	a.policies = "drr:alpha=0.05,beta=30,over=1";
+	OK(cx, cop__train(with, &d, NULL, &a, "train", NULL, 0));
+	double sum[2] = {0};
+	for (int i = 0; i < 784 * 12; i++) sum[0] += fabs((double)cop__floats(with, cop__find(with, "fc1.w"))[i]), sum[1] += fabs((double)cop__floats(without, cop__find(without, "fc1.w"))[i]);
+	if (!(sum[0] < 0.9 * sum[1])) fail_msg("the weights sum up to %g, without the penalty to %g", sum[0], sum[1]);
+	cop_graph_free(with);
+	cop_graph_free(without);
+	cop_ctx_free(cx);
+}
+
+/* A network that has nothing but itself to learn from does not move. */
+static void own_teacher(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+	cop_graph *g = net(cx), *was = net(cx);
+	cop_train_args a = base;
+
+	a.policies = "self:part=1";
+	OK(cx, cop__train(g, &d, NULL, &a, "train", NULL, 0));
+	for (int i = 0; i < 784 * 12; i++) assert_true(fabsf(cop__floats(g, cop__find(g, "fc1.w"))[i] - cop__floats(was, cop__find(was, "fc1.w"))[i]) < 1e-5f);
+	cop_graph_free(g);
+	cop_graph_free(was);
+	cop_ctx_free(cx);
+}
+
 /* What a policy has seen goes on with the run. */
 static void stopped_and_resumed(void **state)
 {
-	static const char *const text[] = {"early:patience=3", "ema:decay=0.9", "lookahead:steps=3", "lasso:filters=0.1; l1", "grow:every=7,strength=0.01"};
+	static const char *const text[] = {"early:patience=3", "ema:decay=0.9", "lookahead:steps=3", "lasso:filters=0.1; l1", "grow:every=7,strength=0.01", "drr:alpha=0.001", "self:part=0.5"};
 	char ckpt[64];
 	(void)state;
 	cop_ctx *cx = new_ctx();
@@ -417,6 +461,6 @@ static void refused_forms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(carried), cmocka_unit_test(other_rule), cmocka_unit_test(sliced), cmocka_unit_test(rebuilt), cmocka_unit_test(by_name),
-		cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(teacher), cmocka_unit_test(refused), cmocka_unit_test(refused_forms)};
+		cmocka_unit_test(penalty), cmocka_unit_test(own_teacher), cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(teacher), cmocka_unit_test(refused), cmocka_unit_test(refused_forms)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
  */
 #include "help.h"
 #include "train/form/palette.h"
+#include "train/form/steps.h"
+#include "train/policy/drr.h"
 #include "train/policy.h"
 
 enum { BATCH = 3, IN = 4, HIDDEN = 5, OUT = 3 };
@@ -181,6 +183,59 @@ static void several_terms(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Terms that policies and stages add, of a weight: against finite differences, and by their formulas. */
+static void weight_terms(void **state)
+{
+	static const cop_drr_options drr = {.beta = 3};
+	static const cop_rate_options rate = {0.4f};
+	static const float number[2] = {0.25f, -1.5f}; /* alpha; the logarithm of the step */
+	static const struct { const cop_loss *loss; const void *options; } row[] = {{&cop_loss_drr, &drr}, {&cop_loss_rate, &rate}};
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_type one = cop__type(COP_F32, 1, DIMS(1));
+
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *g = small_net(cx, 1);
+		cop_build *b = record(cx, g, "loss=xent");
+		cop_trainer *t;
+		cop_handle of = cop__build_state(b, "of", &one, &number[i], NULL);
+		double want = 0;
+		float loss;
+		int64_t n;
+		cop__build_no_terms(b);
+		OK(cx, cop__build_term(b, &(cop_term){.loss = row[i].loss, .options = row[i].options, .y = cop__build_value(b, "a.w"), .target = of}));
+		OK(cx, cop__trainer_new(&t, b, 1, true));
+		assert_int_equal(check_gradients(t, row[i].loss->row.name), 1);
+		OK(cx, cop_trainer_gradients(t, &loss));
+		const float *w = tensor(t, "a.w", &n);
+		for (int64_t k = 0; k < n; k++) want += i ? log(1 + fabs((double)w[k]) / exp(-1.5) / 0.4) : 0.25 * (1 - exp(-3 * fabs((double)w[k])));
+		if (fabs(want - (double)loss) > 1e-5 * want) fail_msg("%s is %g, not %g", row[i].loss->row.name, (double)loss, want);
+		cop_trainer_free(t);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
+/* The rate falls by the step as it rises by the number: gradient of the term of a formed weight by the logarithm of its step. */
+static void rate_of_a_step(void **state)
+{
+	static const cop_rate_options rate = {0.4f};
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = small_net(cx, 1);
+	cop_build *b = record(cx, g, "loss=xent");
+	cop_trainer *t;
+
+	cop__build_no_terms(b);
+	OK(cx, cop__build_form(b, "a.w", cop__form("steps"), NULL));
+	OK(cx, cop__build_term(b, &(cop_term){.loss = &cop_loss_rate, .options = &rate, .y = cop__build_follower(b, "a.w", COP_STEPS_LATENT), .target = cop__build_follower(b, "a.w", COP_STEPS_STEP)}));
+	OK(cx, cop__trainer_new(&t, b, 1, true));
+	assert_int_equal(check_gradients(t, "rate"), 2);
+	cop_trainer_free(t);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 /* ---- rules of updates: one number, its gradient, and what it becomes after a few steps ---- */
 
 typedef struct one { double w, m, v; } one;
@@ -308,7 +363,11 @@ static void check_baked(const char *name, const float *w, const float *before)
 		different += !same;
 	}
 	if (!strcmp(name, "palette")) assert_true(different <= 3);
-	else if (!strcmp(name, "masked"))
+	else if (!strcmp(name, "steps")) {
+		float step = INFINITY;
+		for (int i = 0; i < HIDDEN * IN; i++) step = w[i] != 0 ? fminf(step, fabsf(w[i])) : step;
+		for (int i = 0; i < HIDDEN * IN; i++) assert_true(w[i] == step * roundf(w[i] / step));
+	} else if (!strcmp(name, "masked"))
 		for (int i = 0; i < HIDDEN * IN; i++) assert_true((w[i] == 0) == (i % 2 == 0) && (i % 2 == 0 || w[i] != before[i]));
 	else if (!strcmp(name, "lowrank")) /* rank 2: every 3 x 3 determinant vanishes */
 		for (int i = 0; i + 2 < HIDDEN; i++) {
@@ -316,6 +375,26 @@ static void check_baked(const char *name, const float *w, const float *before)
 			assert_true(fabsf(a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0])) < 1e-4f);
 		}
 	else fail_msg("the form '%s' has no case here", name);
+}
+
+/* Straight through: the slope by the number is that of the weight; by the step, the weight's times what rounding moved. */
+static void check_steps(cop_trainer *t, cop_handle of_weight)
+{
+	int64_t n;
+	cop_tensor dw, grad;
+	const char *name;
+	double want = 0, found = NAN;
+
+	set_batch(t, 3);
+	assert_int_equal(cop_trainer_gradients(t, NULL), COP_OK);
+	assert_int_equal(cop__trainer_tensor(t, of_weight, &dw), COP_OK);
+	const float *v = tensor(t, "a.w.latent", &n), step = expf(*tensor(t, "a.w.logstep", NULL));
+	for (int64_t i = 0; i < n; i++) want += (double)((float *)dw.data)[i] * (double)(step * nearbyintf(v[i] / step) - v[i]);
+	for (int k = 0; (name = cop_trainer_gradient(t, k, &grad)); k++) {
+		if (!strcmp(name, "a.w.logstep")) found = (double)*(float *)grad.data;
+		for (int64_t i = 0; i < n && !strcmp(name, "a.w.latent"); i++) assert_true(fabsf(((float *)grad.data)[i] - ((float *)dw.data)[i]) < 1e-6f);
+	}
+	if (!(fabs(found - want) < 1e-5)) fail_msg("steps: the slope by the step is %g, not %g", found, want);
 }
 
 static void forms(void **state)
@@ -337,7 +416,8 @@ static void forms(void **state)
 		if (form->express) OK(cx, cop__build_form(b, "a.w", form, form_options(name)));
 		cop_trainer *t;
 		OK(cx, cop__trainer_new(&t, b, 1, true));
-		if (form->express) assert_int_equal(check_gradients(t, name), strcmp(name, "lowrank") ? 4 : 5);
+		if (!strcmp(name, "steps")) check_steps(t, kept); /* no finite difference sees through a staircase */
+		else if (form->express) assert_int_equal(check_gradients(t, name), strcmp(name, "lowrank") ? 4 : 5);
 		for (uint32_t step = 0; step < 3; step++) {
 			set_batch(t, step);
 			OK(cx, cop_trainer_step(t, 0.5f, NULL));
@@ -379,7 +459,7 @@ static void nearest_product(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(several_terms), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms),
 		cmocka_unit_test(nearest_product)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,33 @@ static cop_status code(cop_text *out, cop_codec codec, cop_ctx *cx, const cop_co
 	return COP_OK;
 }
 
+/* The head of a tensor under the range coder, as a text of its own: what `code` writes before the coder's bytes. */
+static cop_status head_of(cop_text *out, cop_ctx *cx, const cop_codes *c, const cop_range_how *h)
+{
+	uint8_t b = 0;
+	int flags;
+
+	(void)cx;
+	cop__text_bytes(out, &b, 1);
+	if (c->levels) flags = put_codebook(out, c);
+	else flags = VALUES, put_values(out, c);
+	cop__range_put_how(out, h);
+	if (out->status) return out->status;
+	out->data[0] = (char)(flags | h->parameter << PARAMETER);
+	return COP_OK;
+}
+
+/* Values that are listed: one for each element that is kept. */
+static cop_status all_valued(const cop_codes *c, cop_ctx *cx, const char *name)
+{
+	int64_t kept = 0;
+
+	if (c->levels) return COP_OK;
+	for (int64_t i = 0; i < cop__codes_count(c); i++) kept += c->code[i];
+	if (kept == c->n_value) return COP_OK;
+	return cop__error(cx, COP_FORMAT, "%s: %lld elements are kept, but %lld values stored", name, (long long)kept, (long long)c->n_value);
+}
+
 static cop_status uncode(cop_codes *c, cop_codec codec, cop_ctx *cx, const char *name, const uint8_t *p, size_t len)
 {
 	const uint8_t *end = p + len;
@@ -155,12 +182,7 @@ static cop_status uncode(cop_codes *c, cop_codec codec, cop_ctx *cx, const char 
 		return cop__error(cx, COP_FORMAT, "%s: the codebook is cut short", name);
 	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_get : cop__range_get)(
 	        c, cx, name, flags >> PARAMETER, p, (size_t)(end - p)));
-	if (c->levels) return COP_OK;
-	int64_t kept = 0;
-	for (int64_t i = 0; i < cop__codes_count(c); i++) kept += c->code[i];
-	if (kept == c->n_value) return COP_OK;
-	return cop__error(cx, COP_FORMAT, "%s: %lld elements are kept, but %lld values stored", name, (long long)kept,
-	        (long long)c->n_value);
+	return all_valued(c, cx, name);
 }
 
 /* ---- bytes: weights of int8, as whole numbers ---- */
@@ -199,13 +221,25 @@ static cop_status bytes_of_codes(int8_t *q, cop_ctx *cx, const char *name, const
 	return COP_OK;
 }
 
+static cop_status from_codes(void *data, cop_ctx *cx, const char *name, const cop_type *t, const cop_codes *c)
+{
+	uint32_t bytes = 0;
+	void *blob = NULL;
+
+	if (is_bytes(t)) return bytes_of_codes(data, cx, name, c);
+	if (t->enc == COP_DENSE) return cop__dense_of_codes(data, c), COP_OK;
+	cop_status st = cop__blob_of_codes(&blob, &bytes, cx, t->enc, c);
+	if (!st && bytes != t->enc_bytes) st = cop__error(cx, COP_FORMAT, "%s: holds %u bytes, its type says %u", name, bytes, t->enc_bytes);
+	if (!st) memcpy(data, blob, bytes);
+	cop__free(cx, blob);
+	return st;
+}
+
 cop_status cop__restore(
         void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len)
 {
 	cop_codes c;
 	int32_t rows, cols;
-	uint32_t bytes = 0;
-	void *blob = NULL;
 
 	if (codec == COP_CODEC_RAW) {
 		if (len != cop_type_bytes(t))
@@ -222,13 +256,7 @@ cop_status cop__restore(
 		        cx, COP_FORMAT, "%s: %zu bytes cannot stand for %d x %d elements", name, len, rows, cols);
 	COP_TRY(cop__codes_alloc(&c, cx, rows, cols));
 	cop_status st = uncode(&c, (cop_codec)codec, cx, name, p, len);
-	if (!st && is_bytes(t)) st = bytes_of_codes(data, cx, name, &c);
-	else if (!st && t->enc == COP_DENSE) cop__dense_of_codes(data, &c);
-	if (!st && t->enc != COP_DENSE) st = cop__blob_of_codes(&blob, &bytes, cx, t->enc, &c);
-	if (blob && bytes != t->enc_bytes)
-		st = cop__error(cx, COP_FORMAT, "%s: holds %u bytes, its type says %u", name, bytes, t->enc_bytes);
-	else if (blob) memcpy(data, blob, bytes);
-	cop__free(cx, blob);
+	if (!st) st = from_codes(data, cx, name, t, &c);
 	cop__codes_free(&c, cx);
 	return st;
 }
@@ -332,4 +360,94 @@ cop_status cop__store(cop_text *out, cop_codec *codec, cop_ctx *cx, const cop_ty
 	COP_TRY(cop__code(out, codec, cx, t, data));
 	if (!*codec) cop__text_bytes(out, data, cop_type_bytes(t));
 	return out->status;
+}
+
+/* ---- within a stream ----
+ * One bit: coded? Then the length of the head (variable length), the head as above, its bytes as they are, and the elements; or else the bytes. */
+
+static cop_status code_within(cop_range *r, cop_ctx *cx, cop_codes *c)
+{
+	cop_range_how h;
+	cop_text head;
+
+	COP_TRY(cop__range_choose(&h, cx, c));
+	cop__text_init(&head, cx);
+	cop_status st = head_of(&head, cx, c, &h);
+	if (!st) {
+		cop__range_code(r, 32768, 1);
+		cop__range_var(r, (uint32_t)head.len);
+		for (size_t i = 0; i < head.len; i++) cop__range_byte(r, (uint8_t)head.data[i]);
+		st = cop__range_walk(r, cx, c, &h);
+	}
+	cop__text_free(&head);
+	return st;
+}
+
+cop_status cop__code_into(cop_range *r, cop_ctx *cx, const cop_type *t, const void *data)
+{
+	cop_codec codec = COP_CODEC_RANGE; /* whether it gives the tensor back */
+	cop_codes c;
+	cop_text s;
+
+	cop__text_init(&s, cx);
+	cop_status st = cop__code(&s, &codec, cx, t, data);
+	bool coded = codec && s.len < cop_type_bytes(t);
+	cop__text_free(&s);
+	if (!st && !coded) {
+		cop__range_code(r, 32768, 0);
+		for (size_t i = 0; i < cop_type_bytes(t); i++) cop__range_byte(r, ((const uint8_t *)data)[i]);
+	}
+	if (st || !coded) return st;
+	COP_TRY(codes_of(&c, cx, t, data));
+	st = code_within(r, cx, &c);
+	cop__codes_free(&c, cx);
+	return st;
+}
+
+/* The head as `uncode` reads it. */
+static cop_status head_within(cop_codes *c, cop_range_how *h, cop_ctx *cx, const char *name, cop_range *r)
+{
+	uint32_t n = cop__range_var(r, 0);
+
+	if (n < 1 || (int64_t)n > 4 * cop__codes_count(c) + 2048) return cop__error(cx, COP_FORMAT, "%s: the head of %u bytes is longer than it can be", name, n);
+	uint8_t *head = cop__alloc(cx, n);
+	if (!head) return COP_NOMEM;
+	for (uint32_t i = 0; i < n; i++) head[i] = cop__range_byte(r, 0);
+	const uint8_t *p = head + 1, *end = head + n;
+	cop_status st = COP_OK;
+	if (head[0] & VALUES) st = get_values(c, cx, name, &p, end);
+	else if (!get_codebook(c, head[0], &p, end)) st = cop__error(cx, COP_FORMAT, "%s: the codebook is cut short", name);
+	if (!st && (!cop__range_get_how(h, head[0] >> PARAMETER, &p, end) || p != end)) st = cop__error(cx, COP_FORMAT, "%s: the head of the stream is cut short", name);
+	cop__free(cx, head);
+	return st;
+}
+
+static cop_status uncode_within(cop_codes *c, cop_ctx *cx, const char *name, cop_range *r)
+{
+	cop_range_how h;
+
+	memset(c->code, 0, (size_t)cop__codes_count(c));
+	COP_TRY(head_within(c, &h, cx, name, r));
+	COP_TRY(cop__range_walk(r, cx, c, &h));
+	if (cop__range_over(r)) return cop__error(cx, COP_FORMAT, "%s: the stream ends too early", name);
+	return all_valued(c, cx, name);
+}
+
+cop_status cop__restore_from(void *data, cop_ctx *cx, const char *name, const cop_type *t, cop_range *r)
+{
+	cop_codes c;
+	int32_t rows, cols;
+
+	if (!cop__range_code(r, 32768, 0)) {
+		for (size_t i = 0; i < cop_type_bytes(t) && !cop__range_over(r); i++) ((uint8_t *)data)[i] = cop__range_byte(r, 0);
+		if (cop__range_over(r)) return cop__error(cx, COP_FORMAT, "%s: the stream ends too early", name);
+		return t->enc == COP_DENSE ? COP_OK : cop__blob_check(cx, name, t, data);
+	}
+	if ((t->dtype != COP_F32 && !is_bytes(t)) || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc))) return cop__error(cx, COP_FORMAT, "%s: it can't be coded so", name);
+	cop__matrix_of(t, &rows, &cols);
+	COP_TRY(cop__codes_alloc(&c, cx, rows, cols));
+	cop_status st = uncode_within(&c, cx, name, r);
+	if (!st) st = from_codes(data, cx, name, t, &c);
+	cop__codes_free(&c, cx);
+	return st;
 }

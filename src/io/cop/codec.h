@@ -35,4 +35,17 @@ cop_status cop__huffman_get(cop_codes *c, cop_ctx *cx, const char *name, int par
 cop_status cop__range_put(cop_text *out, int *parameter, cop_ctx *cx, const cop_codes *c);
 cop_status cop__range_get(cop_codes *c, cop_ctx *cx, const char *name, int parameter, const uint8_t *p, size_t len);
 
+/* How the range coder goes through a tensor. near, far: distances of neighbours along a row; 0: none. */
+typedef struct cop_range_how { int parameter; uint32_t share; int32_t near, far; } cop_range_how;
+cop_status cop__range_choose(cop_range_how *h, cop_ctx *cx, const cop_codes *c);
+void cop__range_put_how(cop_text *out, const cop_range_how *h);
+bool cop__range_get_how(cop_range_how *h, int parameter, const uint8_t **p, const uint8_t *end);
+/* The elements alone, both ways: within a stream that has other things, too. */
+struct cop_range;
+cop_status cop__range_walk(struct cop_range *r, cop_ctx *cx, cop_codes *c, const cop_range_how *h);
+
+/* A whole tensor within such a stream, in whatever form is shortest; and back, into data[cop_type_bytes(t)]. */
+cop_status cop__code_into(struct cop_range *r, cop_ctx *cx, const cop_type *t, const void *data);
+cop_status cop__restore_from(void *data, cop_ctx *cx, const char *name, const cop_type *t, struct cop_range *r);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cop - the .cop file:
+ * cop - the .cop file; small networks of encoded weights have a shorter form (pack.c):
  *
  *   coppice 1                     2: the text holds names of classes and the like (graph/about.h)
  *   number epoch 12               of checkpoints; reals carry a point or an exponent
@@ -18,6 +18,7 @@
 #include "io/cop/cop.h"
 #include "graph/about.h"
 #include "io/cop/bits.h"
+#include "io/cop/pack.h"
 #include "io/cop/range.h"
 
 #include <stdio.h>
@@ -25,6 +26,16 @@
 
 static const char magic[] = "coppice ", oldest = '1', newest = '2'; /* then one digit, the version, and the end of the line */
 enum { MAGIC = sizeof magic + 1, LONGEST_LINE = 64, MOST_FREE = 1 << 26 }; /* bytes of weights a short file may ask for */
+
+/* What a coder is called in a file. 2 was another range coder, before the first release. */
+static const uint8_t codec_number[COP_N_CODEC] = {[COP_CODEC_RAW] = 0, [COP_CODEC_HUFFMAN] = 1, [COP_CODEC_RANGE] = 3};
+
+static cop_codec codec_of(uint32_t number)
+{
+	cop_codec c = COP_CODEC_RAW;
+	while (c < COP_N_CODEC && codec_number[c] != number) c++;
+	return c;
+}
 
 /* ---- writing ---- */
 
@@ -52,7 +63,7 @@ static cop_status put_blob(cop_rope *out, const cop_value *v, uint32_t index, co
 	if (!st) {
 		cop__var_put(t, index);
 		cop__var_put(t, (uint32_t)size);
-		b[0] = (uint8_t)codec;
+		b[0] = codec_number[codec];
 		cop__text_bytes(t, b, 1);
 		st = t->status;
 	}
@@ -89,7 +100,7 @@ static cop_status put_head(cop_text *out, const cop_graph *g, const cop_number *
 	return out->status;
 }
 
-cop_status cop__model_rope(cop_rope *rope, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
+static cop_status in_blobs(cop_rope *rope, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
 {
 	uint32_t index = 0;
 
@@ -99,6 +110,38 @@ cop_status cop__model_rope(cop_rope *rope, const cop_graph *g, const cop_number 
 		index += g->value[v].role >= COP_CONST;
 	}
 	return rope->text.status;
+}
+
+/* Appended to `packed`, which stays empty where this form does not suit the graph, or is not shorter than so many bytes. */
+static cop_status packed_below(cop_text *packed, const cop_graph *g, size_t bytes)
+{
+	cop_text head;
+
+	if (!cop__pack_suits(g, bytes)) return COP_OK;
+	cop__text_init(&head, g->cx);
+	cop_status st = cop_graph_print(g, to_text, &head);
+	if (!st) st = cop__pack_write(packed, g, head.data, head.len);
+	if (packed->len >= bytes) cop__text_free(packed), cop__text_init(packed, g->cx);
+	cop__text_free(&head);
+	return st;
+}
+
+cop_status cop__model_rope(cop_rope *rope, const cop_graph *g, const cop_number *number, int n_number, cop_codec codec)
+{
+	cop_text packed;
+
+	COP_TRY(in_blobs(rope, g, number, n_number, codec));
+	if (codec != COP_CODEC_AUTO || n_number) return COP_OK;
+	cop__text_init(&packed, g->cx);
+	cop_status st = packed_below(&packed, g, cop__rope_size(rope));
+	if (!st && packed.len) {
+		cop__rope_free(rope);
+		cop__rope_init(rope, g->cx);
+		cop__text_bytes(&rope->text, packed.data, packed.len);
+		st = rope->text.status;
+	}
+	cop__text_free(&packed);
+	return st;
 }
 
 cop_status cop__model_size_by(size_t *bytes, const cop_graph *g, cop_stored_fn *fn, void *ud)
@@ -119,6 +162,10 @@ cop_status cop__model_size_by(size_t *bytes, const cop_graph *g, cop_stored_fn *
 	}
 	if (!st) st = head.status;
 	*bytes = head.len + blobs;
+	cop__text_free(&head);
+	cop__text_init(&head, g->cx);
+	if (!st) st = packed_below(&head, g, *bytes);
+	if (!st && head.len) *bytes = head.len;
 	cop__text_free(&head);
 	return st;
 }
@@ -277,7 +324,7 @@ enum { ALIGN = 64, SLACK = 64, SHORT = 4096 }; /* SHORT: what is not worth a pla
 
 /* Where a weight that is stored as it is may stay: moved towards the file's beginning, to a multiple of 64 bytes, over the text and the
  * heads that have been read. NULL: it has to be copied. */
-static uint8_t *place_of(const reader *r, uint32_t codec, size_t bytes, size_t len)
+static uint8_t *place_of(const reader *r, cop_codec codec, size_t bytes, size_t len)
 {
 	if (!r->whole || codec != COP_CODEC_RAW || bytes != len || len < SHORT) return NULL;
 	size_t skip = (size_t)-(uintptr_t)r->to & (ALIGN - 1);
@@ -313,7 +360,7 @@ static cop_status copy_few(reader *r, size_t size)
 	return COP_OK;
 }
 
-static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
+static cop_status fill(reader *r, cop_vid v, cop_codec codec, uint32_t len)
 {
 	const cop_value *x = &r->g->value[v];
 	char where[200];
@@ -327,6 +374,7 @@ static cop_status fill(reader *r, cop_vid v, uint32_t codec, uint32_t len)
 	uint8_t *place = place_of(r, codec, bytes, len);
 	if (place) return keep(r, v, where, place, len);
 	void *data = cop__own(r->g, v);
+	if (codec == COP_N_CODEC) return cop__error(r->cx, COP_FORMAT, "%s: stored under unknown coder %u", where, r->p[-1]);
 	return data ? cop__restore(data, r->cx, where, &x->type, codec, r->p, len) : COP_NOMEM;
 }
 
@@ -338,7 +386,7 @@ static cop_status get_blob(reader *r)
 	if (!cop__var_get(&r->p, r->end, &index) || !cop__var_get(&r->p, r->end, &len) || r->end - r->p < 5)
 		return bad(r, "the file is cut short in the head of a tensor");
 	cop_vid v = leaf(r, index);
-	uint32_t codec = *r->p++;
+	cop_codec codec = codec_of(*r->p++);
 	if (!v) return bad(r, "a tensor is stored for which the text has no value");
 	if ((uint64_t)(r->end - r->p) < (uint64_t)len + 4)
 		return cop__error(r->cx, COP_FORMAT, "%s, byte %zu: '%s' claims %u stored bytes, the file has %zu more",
@@ -394,7 +442,7 @@ cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const
 	reader r = reader_of(cx, file, bytes, size);
 
 	if (found) *found = 0;
-	cop_status st = read_all(&r, number, n_number, found);
+	cop_status st = cop__is_packed(bytes, size) ? cop__pack_read(&r.g, cx, file, bytes, size) : read_all(&r, number, n_number, found);
 	if (!st) st = cop__check_contents(r.g);
 	if (st) cop_graph_free(r.g), r.g = NULL;
 	*out = r.g;
@@ -403,6 +451,11 @@ cop_status cop__model_read(cop_graph **out, cop_ctx *cx, const char *file, const
 
 cop_status cop__model_take(cop_graph **out, cop_ctx *cx, const char *file, void *bytes, size_t size)
 {
+	if (cop__is_packed(bytes, size)) {
+		cop_status st = cop__model_read(out, cx, file, bytes, size, NULL, 0, NULL);
+		cop__free(cx, bytes);
+		return st;
+	}
 	reader r = reader_of(cx, file, bytes, size);
 	cop_status st = (r.whole = cop__contents_adopt(cx, r.to = bytes)) ? COP_OK : COP_NOMEM;
 

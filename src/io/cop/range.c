@@ -4,9 +4,9 @@
  */
 #include "io/cop/range.h"
 
-void cop__range_encoder(cop_range *r, cop_text *out, int fast, int slow)
+void cop__range_encoder(cop_range *r, cop_text *out)
 {
-	*r = (cop_range){.out = out, .range = UINT32_MAX, .fast = (uint8_t)fast, .slow = (uint8_t)slow};
+	*r = (cop_range){.out = out, .range = UINT32_MAX};
 }
 
 static uint32_t next_byte(cop_range *r)
@@ -16,9 +16,9 @@ static uint32_t next_byte(cop_range *r)
 	return 0;
 }
 
-void cop__range_decoder(cop_range *r, const uint8_t *p, size_t len, int fast, int slow)
+void cop__range_decoder(cop_range *r, const uint8_t *p, size_t len)
 {
-	*r = (cop_range){.p = p, .end = p + len, .range = UINT32_MAX, .fast = (uint8_t)fast, .slow = (uint8_t)slow};
+	*r = (cop_range){.p = p, .end = p + len, .range = UINT32_MAX};
 	for (int i = 0; i < 4; i++) r->code = r->code << 8 | next_byte(r);
 }
 

@@ -32,6 +32,9 @@ AI void each(const cop_call *c, fn1 *f)
 FN(negative, -x)
 FN(magnitude, vabs(x))
 FN(exponential, vexp(x))
+FN(logarithm, vlog(x))
+FN(rounded, vround(x))
+FN(sign, choose(x == 0.0f, x, choose(x != x, x, vsign(splat(1.0f), x))))
 FN(root, vsqrt(x))
 FN(reciprocal, 1.0f / x)
 FN(error, verf(x))
@@ -51,7 +54,7 @@ AI v mish(v x, v alpha, v beta)
 bool VN(map_fits)(const int32_t *k)
 {
 	switch (k[FN_FN]) {
-	case MAP_NEG: case MAP_ABS: case MAP_EXP: case MAP_SQRT: case MAP_RECIPROCAL: case MAP_ERF: case MAP_SOFTSIGN: case MAP_LEAKYRELU:
+	case MAP_NEG: case MAP_ABS: case MAP_EXP: case MAP_LOG: case MAP_ROUND: case MAP_SIGN: case MAP_SQRT: case MAP_RECIPROCAL: case MAP_ERF: case MAP_SOFTSIGN: case MAP_LEAKYRELU:
 	case MAP_HARDSIGMOID: case MAP_MISH: return true;
 	default: return false;
 	}
@@ -63,6 +66,9 @@ void VN(map_f32)(const cop_call *c)
 	case MAP_NEG: each(c, negative); break;
 	case MAP_ABS: each(c, magnitude); break;
 	case MAP_EXP: each(c, exponential); break;
+	case MAP_LOG: each(c, logarithm); break;
+	case MAP_ROUND: each(c, rounded); break;
+	case MAP_SIGN: each(c, sign); break;
 	case MAP_SQRT: each(c, root); break;
 	case MAP_RECIPROCAL: each(c, reciprocal); break;
 	case MAP_ERF: each(c, error); break;
@@ -70,5 +76,34 @@ void VN(map_f32)(const cop_call *c)
 	case MAP_LEAKYRELU: each(c, leakyrelu); break;
 	case MAP_HARDSIGMOID: each(c, hardsigmoid); break;
 	default: each(c, mish);
+	}
+}
+
+/* ---- gradients: dy times the slope at x ---- */
+
+AI void each_slope(const cop_call *c, v (*f)(v dy, v x))
+{
+	const long to = cop_to(c, c->k[FN_COUNT], GRAIN);
+	float *out = c->buf[0];
+	const float *dy = c->buf[1], *x = c->buf[2];
+
+	for (long i = cop_from(c, c->k[FN_COUNT], GRAIN); i < to; i += VW) {
+		const long n = lmin(to - i, VW);
+		put(out + i, f(n == VW ? LD(dy + i) : ldn(dy + i, n), n == VW ? LD(x + i) : ldn(x + i, n)), n);
+	}
+}
+
+AI v slope_abs(v dy, v x) { return dy * sign(x, x, x); }
+AI v slope_exp(v dy, v x) { return dy * vexp(x); }
+AI v slope_log(v dy, v x) { return dy / x; }
+
+bool VN(map_grad_fits)(const int32_t *k) { return k[FN_FN] == MAP_ABS || k[FN_FN] == MAP_EXP || k[FN_FN] == MAP_LOG; }
+
+void VN(map_grad_f32)(const cop_call *c)
+{
+	switch (c->k[FN_FN]) {
+	case MAP_ABS: each_slope(c, slope_abs); break;
+	case MAP_EXP: each_slope(c, slope_exp); break;
+	default: each_slope(c, slope_log);
 	}
 }

@@ -3,7 +3,7 @@
  * vmath.h - the functions of kernel/math.h on vectors, and stores of whole or partial vectors.
  *
  * The same polynomials; with fused multiply-adds the last bit may differ from the portable ones. Errors in ulp
- * over the whole range: exp 1.1, tanh 1.3, sigmoid 2.2, erf 1.8. NaN goes through, infinities give the limits.
+ * over the whole range: exp 1.1, log 1.1, tanh 1.3, sigmoid 2.2, erf 1.8. NaN goes through, infinities give the limits.
  */
 #ifndef COP_VMATH_H
 #define COP_VMATH_H
@@ -111,6 +111,29 @@ AI v vexp(v x)
 	i = __builtin_convertvector(n, vi);
 	/* 2^n in two factors, so that the last denormals and infinity come out right */
 	return p * (v)(((i >> 1) + 127) << 23) * (v)((i - (i >> 1) + 127) << 23);
+}
+
+AI v vlog(v x)
+{
+	const vi small = x < 1.17549435e-38f; /* denormals */
+	v y = choose(small, x * 8388608.0f, x), f, s, z, r, n;
+	vi e = ((vi)y - 0x3f3504f3) >> 23; /* rounded down */
+
+	f = (v)((vi)y - (e << 23)) - 1.0f;
+	s = f / (2.0f + f);
+	z = s * s;
+	r = z * (2.0f / 3 + z * (2.0f / 5 + z * (2.0f / 7 + z * (2.0f / 9))));
+	n = __builtin_convertvector(e, v) - choose(small, splat(23.0f), splat(0.0f));
+	r = n * 0.693145752f + (f - (s * (f - r) - n * 1.42860677e-6f));
+	r = choose(x == COP_INFF, x, choose(x == 0.0f, splat(-COP_INFF), r));
+	return choose(x < 0.0f, splat(__builtin_nanf("")), choose(x != x, x, r));
+}
+
+/* Half to even: beyond 2^22 every number is whole already. */
+AI v vround(v x)
+{
+	v a = vabs(x);
+	return vsign(choose(a < 4194304.0f, (a + 8388608.0f) - 8388608.0f, a), x);
 }
 
 AI v vtanh(v x)

@@ -153,11 +153,12 @@ static void test_lies(void **state)
 	static const struct {
 		const char *text, *blobs, *says;
 	} lies[] = {
-	        {"param w f32[40000,50000] sparse 90\n", "\x00\x01\x02\x00", "cannot stand for"},
+	        {"param w f32[40000,50000] sparse 90\n", "\x00\x01\x03\x00", "cannot stand for"},
 	        {"param w f32[40000,50000]\n", "\x00\x01\x00\x00", "cannot hold"},
 	        {"param w f32[2,2]\n", "\x00\x01\x00\x00", "1 bytes are stored, its type takes 16"},
 	        {"param w f32[2,2]\n", "\x01\x01\x00\x00", "has no value"},
 	        {"param w f32[2,2]\n", "\x00\x01\x09\x00", "unknown coder 9"},
+	        {"param w f32[2,2]\n", "\x00\x01\x02\x00", "unknown coder 2"}, /* of before the first release */
 	        {"param w f32[2,2] sparse 50\n", NULL, "is sparse, but not stored"},
 	};
 	for (int i = 0; i < LEN(lies); i++) {
