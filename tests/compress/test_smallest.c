@@ -79,7 +79,7 @@ static void unreachable(void **state)
 	bias[3] = 0.75f, bias[7] = -0.5f;
 	for (int o = 0; o < 12; o++) b[o * 16 + 1] = b[o * 16 + 9] = 0;
 	for (int i = 0; i < 16; i++) b[4 * 16 + i] = i == 3 || i == 7 ? 0.5f : 0;
-	OK(cx, cop__pass_drop_constant(&less, g, false));
+	OK(cx, cop__pass_drop_constant(&less, g, COP_DROP_ROUNDED));
 	assert_int_equal(cop__t(less, cop__find(less, "fc1.w"))->dim[0], 12);
 	assert_int_equal(cop__t(less, cop__find(less, "fc2.w"))->dim[0], 11);
 	for (uint32_t k = 0; k < 20; k++) {

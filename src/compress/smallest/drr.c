@@ -142,7 +142,7 @@ static cop_status reach(cop_graph **g)
 {
 	cop_graph *less;
 
-	COP_TRY(cop__pass_drop_constant(&less, *g, false));
+	COP_TRY(cop__pass_drop_constant(&less, *g, COP_DROP_ROUNDED));
 	cop_graph_free(*g);
 	*g = less;
 	return COP_OK;
