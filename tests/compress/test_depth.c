@@ -208,6 +208,47 @@ static void one_round(void **state)
 	cop_graph_free(g);
 }
 
+/* ---- straight ---- */
+
+/* Phi(-3) = .00135: .0148 bit; a shift of 0: on and off alike. */
+static void bits_of_norms(void **state)
+{
+	(void)state;
+	assert_true(fabs(cop__norm_bits(1, 0) - 1) < 1e-12 && fabs(cop__norm_bits(-2, 0) - 1) < 1e-12);
+	assert_true(fabs(cop__norm_bits(1, 3) - 0.0148) < 5e-5 && fabs(cop__norm_bits(1, -3) - 0.0148) < 5e-5 && fabs(cop__norm_bits(-0.5f, 1.5f) - 0.0148) < 5e-5);
+	assert_true(cop__norm_bits(0, 1) == 0);
+}
+
+/* Of two layers the second is on or off for good: both ways of choosing find it, and fold makes one layer of it and the next. tlc may take the other, too. */
+static void straightened(void **state)
+{
+	static const char *const by[] = {"tlc", "easier"};
+	cop_ctx *cx = *state;
+	cop_dataset d = {.name = "noise", .x = cop__type(COP_F32, 3, DIMS(6, 6, 2)), .count = 9, .classes = 3, .get = picture};
+	char stages[200];
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < LEN(by); i++)
+		for (int fold = 0; fold < 2; fold++) {
+			cop_graph *g;
+			OK(cx, cop__graph_new(&g, cx, "net"));
+			cop_vid x = relu(g, bn(g, conv(g, input(g, 4, DIMS(1, 6, 6, 2)), "a", 5, 3, 1, 1, false), "bna"));
+			x = relu(g, bn(g, conv(g, x, "b", 8, 1, 1, 1, false), "bnb"));
+			OK(cx, cop__output(g, fc(g, flatten(g, conv(g, x, "c", 3, 3, 1, 1, true)), "head", 3, true), "y"));
+			float *beta = cop__own(g, cop__find(g, "bnb.beta"));
+			for (int k = 0; k < 8; k++) beta[k] = k % 2 ? 100 : -100;
+			snprintf(stages, sizeof stages, "- straight: {by: %s, must_gain: 0, may_cost: 100" STILL "}%s", by[i], fold ? "\n- fold: {loose: yes, must_gain: 0, may_cost: 100}" : "");
+			cop_train_args a = known_args;
+			a.batch = 9;
+			OK(cx, known_compress(&g, stages, &d, &d, NULL, &a, NULL));
+			for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+				if (g->node[n].op == OP_clip) assert_int_equal(cop__outt(g, n, 0)->dim[3], 5);
+			assert_true(count_op(g, OP_clip) == 1 || (!i && !count_op(g, OP_clip)));
+			assert_true(fold ? layers(g) < 4 : layers(g) == 4);
+			cop_graph_free(g);
+		}
+}
+
 static void refused(void **state)
 {
 	cop_ctx *cx = *state;
@@ -218,11 +259,19 @@ static void refused(void **state)
 	assert_int_equal(known_compress(&g, "- entropy: {epochs: 1}", known_samples(&s, 4, 4, 4, labels), NULL, NULL, &known_args, NULL), COP_ARG);
 	assert_non_null(strstr(cop_error_text(cx), "no rectifier"));
 	cop_error_clear(cx);
+	assert_int_equal(known_compress(&g, "- straight: {epochs: 1}", &s.d, NULL, NULL, &known_args, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(cx), "no rectifier"));
+	cop_error_clear(cx);
+	cop_graph *r = rectified(cx, a4, b4);
+	assert_int_equal(known_compress(&r, "- straight: {by: tlc, epochs: 1}", &s.d, NULL, NULL, &known_args, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(cx), "batch norm"));
+	cop_error_clear(cx);
+	cop_graph_free(r);
 	cop_graph_free(g);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(budget), KNOWN_TEST(states), KNOWN_TEST(whose), KNOWN_TEST(folded), KNOWN_TEST(blocks), KNOWN_TEST(one_round), KNOWN_TEST(refused)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(budget), KNOWN_TEST(states), KNOWN_TEST(whose), KNOWN_TEST(folded), KNOWN_TEST(blocks), KNOWN_TEST(one_round), KNOWN_TEST(bits_of_norms), KNOWN_TEST(straightened), KNOWN_TEST(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static cop_graph *net(cop_ctx *cx)
 	cop_graph *g;
 	OK(cx, cop__graph_new(&g, cx, "rows")); /* no sum is negative, so that the ReLU changes nothing */
 	cop_vid x = cop__apply(g, OP_clip, &(cop_act_attr){0, COP_NO_HI}, VIDS(known_fc(g, cop__input(g, "x", &t), "a.w", SIDE, a)));
-	OK(cx, cop__output(g, known_fc(g, x, "b.w", SIDE, b), "y"));
+	OK(cx, cop__output(g, cop__apply(g, OP_clip, &(cop_act_attr){0, COP_NO_HI}, VIDS(known_fc(g, x, "b.w", SIDE, b))), "y"));
 	return g;
 }
 

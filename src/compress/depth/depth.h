@@ -26,6 +26,9 @@ void cop__rectifiers_free(cop_rectifiers *r);
 cop_status cop__states_count(cop_rectifiers *r, const cop_graph *g, cop_dataset *d, int32_t limit, int threads);
 /* Is every neuron always on or always off? */
 bool cop__never_switches(const cop_rectifier *r);
+/* Without the rectifiers that go: what is on as it is, what is off (on 0) as zeros, for which weights of g change. */
+cop_status cop__straighten(cop_graph **out, cop_graph *g, const cop_rectifiers *r, const bool *goes);
+double cop__norm_bits(float gamma, float beta); /* of a channel behind batch norm, whose values are about normal */
 double cop__state_bits(double p); /* -p log2 p - (1-p) log2 (1-p) */
 
 /* How many weights of each of n layers go, `cut` of all: most where entropy * mean is least; a layer whose entropy is 0 keeps what it has.
