@@ -33,7 +33,7 @@ run() {
 				cell "$1" "$seed" "$2-$by-$keep-no" "what: $2, by: $by, scope: $3, keep: $keep, schedule: once, train: no" || return 1
 				cell "$1" "$seed" "$2-$by-$keep-short" "what: $2, by: $by, scope: $3, keep: $keep, schedule: once, epochs: 1, lr: $(rate "$1")" || return 1
 			done
-			cell "$1" "$seed" "$2-movement-$keep-short" "what: $2, by: movement, scope: $3, keep: $keep, schedule: cubic, every: 20, epochs: 1, lr: $(rate "$1")" || return 1
+			cell "$1" "$seed" "$2-movement-$keep-short" "what: $2, by: movement, scope: $3, keep: $keep, schedule: cubic, every: 1, over: 0.7, epochs: 1, lr: $(rate "$1")" || return 1
 		done
 	done
 }

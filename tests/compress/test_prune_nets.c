@@ -80,7 +80,7 @@ static bool among(const char *words, const char *word)
 /* Scores of channels say nothing of anything smaller, nor of layers; those of weights alone say nothing of groups. */
 static bool sensible(const net *n, const char *grain, const char *score)
 {
-	if (among(n->cannot, grain) || among(n->cannot, score) || !strcmp(score, "movement")) return false;
+	if (among(n->cannot, grain) || among(n->cannot, score) || !strncmp(score, "movement", 8)) return false;
 	if (among(OUTPUTS, score)) return !strcmp(grain, "channel");
 	return !among("obc wanda", score) || !strcmp(grain, "weight");
 }

@@ -162,13 +162,14 @@ static void gammas(void **state)
 }
 
 /* Sample i of known.h has a 1 at place i: logits w[.][i], gradient (softmax - label) / 4 of column i. */
-static void descend(double *w, double *moved, const double *mask, const int32_t *label, double rate)
+static void descend(double *w, double *moved, const double *mask, const int32_t *label, double rate, double speed, double price)
 {
 	for (int i = 0; i < 4; i++) {
 		double z[2] = {mask[i] * w[i], mask[4 + i] * w[4 + i]}, p = 1 / (1 + exp(z[1] - z[0])), q[2] = {p, 1 - p};
 		for (int o = 0; o < 2; o++) {
 			double d = (q[o] - (label[i] == o)) / 4;
-			moved[4 * o + i] -= d * w[4 * o + i];
+			double s = 1 / (1 + exp(-moved[4 * o + i]));
+			moved[4 * o + i] -= speed * (d * w[4 * o + i] + price * s * (1 - s));
 			if (mask[4 * o + i] != 0) w[4 * o + i] -= rate * d;
 		}
 	}
@@ -199,7 +200,7 @@ static void movement(void **state)
 	if (!known_parts()) skip();
 	for (int i = 0; i < 8; i++) w[i] = (double)start[i];
 	for (int step = 1; step <= 6; step++) {
-		descend(w, moved, mask, label, 8);
+		descend(w, moved, mask, label, 8, 1, 0);
 		memcpy(was, mask, sizeof was);
 		if (step % 2 == 0) cut(mask, moved, (int[]){6, 4, 3}[step / 2 - 1]);
 		for (int i = 0; i < 8; i++) back += mask[i] > was[i];
@@ -214,6 +215,57 @@ static void movement(void **state)
 	cop_graph_free(g);
 }
 
+/* Four steps, a cut after each second: what has a sigmoid under 0.25 goes, as long as an eighth stays. */
+static void soft_movement(void **state)
+{
+	static const float start[8] = {0.3f, -0.8f, 0.02f, 0.5f, -0.4f, 0.7f, 1.5f, -0.1f};
+	static const int32_t label[4] = {0, 0, 1, 1};
+	double w[8], moved[8] = {0}, mask[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+	float now[8];
+	known_set s;
+	cop_dataset *d = known_samples(&s, 4, 4, 2, label);
+	cop_train_args a = known_args;
+	cop_graph *g = known_net(*state, 4, 2, start, 0, NULL);
+	int gone = 0;
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < 8; i++) w[i] = (double)start[i];
+	for (int step = 1; step <= 4; step++) {
+		descend(w, moved, mask, label, 1, 5, 0.1);
+		for (int i = 0; step % 2 == 0 && i < 8; i++) mask[i] = 1 / (1 + exp(-moved[i])) >= 0.25;
+	}
+	for (int i = 0; i < 8; i++) gone += mask[i] == 0;
+	assert_in_range(gone, 1, 6);
+	a.schedule = "constant";
+	OK(*state, known_compress(&g, "- prune: {by: movement-soft, rate: 5, price: 0.1, scope: threshold, at: 0.25, keep: 0.125, schedule: iterative, rounds: 2, over: 1, epochs: 4, lr: 1, update: sgd momentum=0, may_cost: 100, must_gain: 0}", d, d, NULL, &a, NULL));
+	known_weight(now, g, "a.w");
+	for (int i = 0; i < 8; i++)
+		if (fabs((double)now[i] - (mask[i] != 0 ? w[i] : 0)) > 1e-4) fail_msg("weight %d is %g, not %g; its sigmoid is %g", i, (double)now[i], mask[i] * w[i], 1 / (1 + exp(-moved[i])));
+	cop_graph_free(g);
+}
+
+/* A weight that two layers share has no channels of its own. */
+static void shared(void **state)
+{
+	static const cop_act_attr relu = {0, COP_NO_HI};
+	static const float many[16] = {1, 2, 3, 4, 5, 6, 7, 8};
+	cop_type t = cop__type(COP_F32, 2, DIMS(4, 4)), in = cop__type(COP_F32, 2, DIMS(1, 4)), to = cop__type(COP_F32, 2, DIMS(2, 4));
+	cop_choice c = {.row = cop__row_index(&cop__grains, "channel", 7)};
+	cop_graph *g;
+	cop_items it;
+
+	OK(*state, cop__graph_new(&g, *state, "shared"));
+	cop_vid x = cop__input(g, "x", &in), w = cop__data(g, COP_PARAM, "w", &t, many);
+	x = cop__apply(g, OP_fc, &relu, VIDS(cop__apply(g, OP_fc, &relu, VIDS(cop__apply(g, OP_fc, &relu, VIDS(x, cop__data(g, COP_PARAM, "v", &t, many))), w)), w));
+	OK(*state, cop__output(g, cop__apply(g, OP_fc, &relu, VIDS(x, cop__data(g, COP_PARAM, "o", &to, many))), "y"));
+	OK(*state, cop__items_begin(&it, g, "*", &c));
+	assert_int_equal(cop__look_fits(g, &it, cop__score(cop__row_index(&cop__scores, "zeros", 5)), "channel"), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "'w' is read by none, or is shared by several"));
+	cop_error_clear(*state);
+	cop__items_free(&it);
+	cop_graph_free(g);
+}
+
 static void refused(void **state)
 {
 	static const struct { const char *stage, *says; } rows[] = {
@@ -224,6 +276,7 @@ static void refused(void **state)
 		{"- prune: {what: nm, n: 4}", "prune: what: nm: n is 4, which has to be less than m, 4"},
 		{"- prune: {what: layer, keep: 0.5}", "prune: what: layer: 'a.w' is a layer that the network can't do without: no sum leads around it"},
 		{"- prune: {what: head, keep: 0.5}", "prune: what: head: 'a.w' makes no heads of attention"},
+		{"- prune: {keep: 0.5, update: sgd layers=b*}", "prune: 'a.w' is frozen: update trains layers=b* alone; leave it out with layers, or give train: no"},
 		{"- prune: {by: magnitude}", "line 3: prune: keep is missing: the part that stays"},
 		{"- prune: {keep: 0.5, train: no}", "train: no leaves one moment for cuts; give schedule: once"},
 	};
@@ -328,6 +381,6 @@ static void grid(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(reference), KNOWN_TEST(lamp), KNOWN_TEST(gammas), KNOWN_TEST(movement), KNOWN_TEST(refused), KNOWN_TEST(grid)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(reference), KNOWN_TEST(lamp), KNOWN_TEST(gammas), KNOWN_TEST(movement), KNOWN_TEST(soft_movement), KNOWN_TEST(shared), KNOWN_TEST(refused), KNOWN_TEST(grid)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static const struct { const char *text, *says; } bad[] = {
 	{"- prune: {keep: 0.5, over: -0.1}\n", "line 3: prune: over must be"},
 	{"- prune: {keep: 0.5, every: 0}\n", "line 3: prune: every must be a whole number from 1 to 1000000, not 0"},
 	{"- prune: {keep: 0.5, every: 1.5}\n", "line 3: prune: every must be a whole number"},
-	{"- prune: {keep: 0.5, by: size}\n", "line 3: prune: by must be one of magnitude, l2, lamp, random, movement"},
+	{"- prune: {keep: 0.5, by: size}\n", "line 3: prune: by must be one of magnitude, l2, lamp, random, movement, movement-soft"},
 	{"- prune: {keep: 0.5, by: 'a|random'}\n", "line 3: prune: by must be one of"},
 	{"- prune: {keep: 0.5, scope: '*'}\n", "line 3: prune: scope must be one of global, layer"},
 	{"- prune: {keep: 0.5, schedule: cosine}\n", "line 3: prune: schedule must be one of cubic, once, iterative"},

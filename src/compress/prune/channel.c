@@ -4,6 +4,7 @@
  */
 #include "compress/prune/score.h"
 
+/* The only one. */
 static cop_nid reader_of(const cop_graph *g, cop_vid v)
 {
 	cop_nid found = 0;
@@ -39,10 +40,9 @@ static bool by_channel(const cop_graph *g, cop_nid n)
 cop_channel cop__channel_of(const cop_graph *g, cop_vid weight)
 {
 	cop_channel c = {0, 0};
-	cop_nid n = 0;
+	cop_nid n = reader_of(g, weight);
 
-	for (cop_nid k = 1; k <= (cop_nid)g->n_node && !n; k++)
-		if ((g->node[k].op == OP_conv || g->node[k].op == OP_fc) && cop__arg(g, k, 1) == weight) n = k;
+	if (n && ((g->node[n].op != OP_conv && g->node[n].op != OP_fc) || cop__arg(g, n, 1) != weight)) n = 0;
 	while (n) {
 		c.out = cop__res(g, n, 0);
 		if (g->node[n].op == OP_bn) c.bn = n;

@@ -126,9 +126,10 @@ const char *cop__no_way_around(const cop_graph *g, cop_vid v)
 	cop_nid n = only_reader(g, v);
 	cop_arena mem;
 
+	if (!n) return "is shared by several layers";
 	cop__arena_init(&mem, g->cx);
 	bool *without = cop__arena_get(&mem, (size_t)g->n_node + 1), may = false;
-	if (without && n) without[n] = true, may = leads_around(g, without, &mem);
+	if (without) without[n] = true, may = leads_around(g, without, &mem);
 	cop__arena_free(&mem);
 	return may ? NULL : "is a layer that the network can't do without: no sum leads around it";
 }

@@ -248,7 +248,7 @@ static cop_status channels_fit(const cop_graph *g, const cop_items *it, const co
 		const cop_pruned *l = &it->layer[i];
 		cop_channel c = l->follows ? (cop_channel){0, 0} : cop__channel_of(g, l->v);
 		if (!l->follows && mark(with, it, l, c.bn != 0) && !c.out)
-			return cop__error(g->cx, COP_ARG, "prune: by: %s looks at what channels put out, which is known of convolutions and fully connected layers alone; '%s' is read by none", row->row.name, l->name);
+			return cop__error(g->cx, COP_ARG, "prune: by: %s looks at what channels put out, which is known of convolutions and fully connected layers alone; '%s' is read by none, or is shared by several", row->row.name, l->name);
 	}
 	for (int32_t i = 0; row->reads & COP_READS_SCALE && i < it->n_layer; i++)
 		for (int64_t k = it->layer[i].first; k < it->layer[i].first + it->layer[i].items; k++)

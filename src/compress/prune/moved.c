@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * moved - adds up - gradient times weight over the steps of a training (Sanh et al. 2020, arXiv 2005.07683). The gradient is that of the weight before
+ * moved - lets a score add up gradients and weights over the steps of a training (Sanh et al. 2020, arXiv 2005.07683). The gradient is that of the weight before
  * the mask, and the weight of what has gone is the value that it went with, put aside: so its sum goes on, and it can come back.
  */
 #include "compress/prune/pruner.h"
@@ -51,7 +51,7 @@ cop_status cop__moved_after(cop_pruner *p, const cop_progress *m)
 		if (l->follows) continue;
 		COP_TRY(cop__held(&moved, m, p->held[i].moved));
 		COP_TRY(cop__held(&d, m, p->held[i].gradient));
-		for (int64_t j = 0; j < l->count; j++) moved[j] -= d[j] * p->weight[l->offset + j];
+		p->by->move(moved, d, p->weight + l->offset, l->count, p->o->by.o.bytes);
 	}
 	return COP_OK;
 }

@@ -186,6 +186,20 @@ static cop_status room(cop_pruner *p)
 	return p->room && p->order && p->held && p->weight && p->moved && p->score && p->mask && p->scratch ? COP_OK : COP_NOMEM;
 }
 
+/* A weight that the rule of updates leaves as it is can't make good for what goes. */
+static cop_status none_frozen(const cop_items *it, const char *update)
+{
+	const char *at = update ? strstr(update, "layers=") : NULL;
+	char only[128];
+
+	if (!at) return COP_OK;
+	snprintf(only, sizeof only, "%.*s", (int)strcspn(at + 7, " ,"), at + 7);
+	for (int32_t i = 0; i < it->n_layer; i++)
+		if (!it->layer[i].follows && !cop__match(only, it->layer[i].name))
+			return cop__error(it->cx, COP_ARG, "prune: '%s' is frozen: update trains layers=%s alone; leave it out with layers, or give train: no", it->layer[i].name, only);
+	return COP_OK;
+}
+
 /* One cut and no step: a trainer holds the tensors all the same. */
 static cop_status cut_alone(cop_pruner *p, const cop_train_args *a)
 {
@@ -213,6 +227,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	const cop_policy policy = {.name = "prune", .ud = &p, .build = build, .before = before, .after = after};
 
 	cop_status st = cop__items_begin(&p.it, *g, s->terms.layers, &o->what);
+	if (!st && o->train) st = none_frozen(&p.it, a.update);
 	if (!st) st = add_masks(*g, &p.it);
 	if (!st) st = room(&p);
 	if (!st && !o->train) st = cut_alone(&p, &a);
@@ -251,6 +266,7 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 	cop_status st = cop__items_begin(&it, g, s->terms.layers, &o->what);
 	if (!st && it.bundle && cop__stage_given(s, "scope")) st = cop__error(g->cx, COP_ARG, "prune: what: nm cuts every m weights for themselves, so that nothing is left to divide; leave scope out");
 	if (!st && it.may_close && cop__allot(o->scope.row)->by_layer) st = cop__error(g->cx, COP_ARG, "prune: what: layer has one item in each layer, so a part of each can't stay; give another scope than layer");
+	if (!st && o->train) st = none_frozen(&it, s->training.update);
 	if (!st) st = cop__look_fits(g, &it, cop__score(o->by.row), cop__grain(o->what.row)->row.name);
 	cop__items_free(&it);
 	return st;

@@ -56,6 +56,7 @@ typedef struct cop_score_row {
 	bool returns;                                                         /* what has gone may come back */
 	float (*of)(const cop_scored *x, const void *options);                /* the smallest go */
 	void (*settle)(float *score, const float *mask, int64_t n, int32_t *order); /* NULL, or what is done then with the scores of a layer; order: [n], room */
+	void (*move)(float *moved, const float *d, const float *w, int64_t n, const void *options); /* with COP_READS_MOVED: adds a step's gradients and weights */
 	cop_status (*all)(const cop_look *l);                                 /* in place of `of`: fills score by itself */
 	cop_status (*mend)(const cop_look *l, float *weight);                 /* after the cut (mask is new): changes weights that stay, [count] */
 	cop_status (*fits)(const cop_graph *g, const cop_items *it, const struct cop_score_row *row, const char *grain); /* NULL, or before any work: can it? */
@@ -63,7 +64,8 @@ typedef struct cop_score_row {
 
 /* ---- what scores look at ---- */
 
-/* What a layer puts out: the value behind its batch norm and activation, the batch norm, both 0 where there is none. Of conv and fc. */
+/* What a layer puts out: the value behind its batch norm and activation, the batch norm, both 0 where there is none. Of conv and fc, and of a weight
+ * that no other layer shares. */
 typedef struct cop_channel { cop_vid out; cop_nid bn; } cop_channel;
 cop_channel cop__channel_of(const cop_graph *g, cop_vid weight);
 

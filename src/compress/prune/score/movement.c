@@ -15,6 +15,12 @@ static float of(const cop_scored *x, const void *options)
 	return (float)(sum / (double)x->n);
 }
 
+static void move(float *moved, const float *d, const float *w, int64_t n, const void *options)
+{
+	(void)options;
+	for (int64_t i = 0; i < n; i++) moved[i] -= d[i] * w[i];
+}
+
 const cop_score_row cop_score_movement = {
 	.row = {"movement", "how far training has moved its numbers away from zero: for a network that is trained on for another task", "Sanh et al. 2020, arXiv 2005.07683", NULL, 0},
-	.reads = COP_READS_MOVED, .returns = true, .of = of};
+	.reads = COP_READS_MOVED, .returns = true, .of = of, .move = move};
