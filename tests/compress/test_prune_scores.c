@@ -227,7 +227,11 @@ static void soft_movement(void **state)
 	cop_train_args a = known_args;
 	cop_graph *g = known_net(*state, 4, 2, start, 0, NULL);
 	int gone = 0;
+	const cop_score_row *row = cop__score(cop__row_index(&cop__scores, "movement-soft", 13));
+	float sums[2] = {0, 2};
 
+	row->move(sums, (float[]){0.1f, 0.2f}, (float[]){1, -1}, 2, (float[]){5, 0.1f}); /* sigmoid'(0) = 1/4, sigmoid'(2) = 0.1049936 */
+	are(sums, (float[]){-0.625f, 2.9475032f}, 2, "soft movement");
 	if (!known_parts()) skip();
 	for (int i = 0; i < 8; i++) w[i] = (double)start[i];
 	for (int step = 1; step <= 4; step++) {
