@@ -272,8 +272,11 @@ size_t cop_plan_fast(const cop_plan *p);                    /* bytes of temporar
 double cop_plan_fast_part(const cop_plan *p);               /* 0 to 1: the part of the bytes of temporaries that a run reads and writes which is in fast RAM */
 size_t cop_plan_live(const cop_plan *p);                    /* the largest live set: no arena can be smaller */
 int32_t cop_plan_steps(const cop_plan *p, int entry);
-/* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; false past the end */
-typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs; } cop_step_info;
+/* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; false past the end.
+ * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", or an encoding; else NULL); kept, the
+ * part of them that is not zero; sparse_time, how long the kernel for sparse weights is expected to take, as a part of the time of the dense one (0:
+ * there is none for such a layer). The plan uses that kernel where sparse_time is below 1. */
+typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs; const char *form; double kept, sparse_time; } cop_step_info;
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 
 /* Computes the first layers of a model in bands of rows, if that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352, section 3).

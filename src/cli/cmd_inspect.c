@@ -156,13 +156,23 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	return COP_OK;
 }
 
+/* In which form the weights of a step are used, and why: "sparse: 9 % kept, 0.31 of the dense time". */
+static const char *form_text(char buf[96], const cop_step_info *s)
+{
+	int n = snprintf(buf, 96, "%s", s->form ? s->form : "");
+
+	if (s->form && s->kept < 0.9) n += snprintf(buf + n, 96 - (size_t)n, ": %.0f %% kept", 100 * s->kept);
+	if (s->form && s->kept < 0.9 && s->sparse_time > 0) snprintf(buf + n, 96 - (size_t)n, s->sparse_time < 1 ? ", %.2f of the dense time" : "; sparse it would take %.2f times as long", s->sparse_time);
+	return buf;
+}
+
 static void steps(cli *c, const cop_plan *p, bool two)
 {
 	cop_step_info s;
-	char live[32], fast[32], macs[32], name[120];
+	char live[32], fast[32], macs[32], name[120], form[96];
 
 	cli_put_list(c, "steps");
-	cli_out(c, "%5s %-12s %-26s %-32s %12s%s %14s\n", "step", "op", "name", "kernel", "live bytes", two ? "  in fast RAM" : "", "MACs");
+	cli_out(c, "%5s %-12s %-26s %-32s %12s%s %14s  %s\n", "step", "op", "name", "kernel", "live bytes", two ? "  in fast RAM" : "", "MACs", "weights");
 	for (int32_t i = 0; cop_plan_step(p, 0, i, &s); i++) {
 		cli_put_item(c, NULL);
 		cli_put_text(c, "op", s.op);
@@ -171,13 +181,14 @@ static void steps(cli *c, const cop_plan *p, bool two)
 		cli_put_int(c, "live_bytes", (int64_t)s.live_bytes);
 		if (two) cli_put_int(c, "fast_bytes", (int64_t)s.fast_bytes);
 		cli_put_int(c, "macs", s.macs);
+		if (s.form) cli_put_text(c, "form", s.form), cli_put_real(c, "kept", s.kept), cli_put_real(c, "sparse_time", s.sparse_time);
 		cli_put_item_end(c);
 		cli_number_text(live, (double)s.live_bytes);
 		cli_number_text(fast, (double)s.fast_bytes);
 		cli_number_text(macs, (double)s.macs);
 		cli_out(c, "%5d %-12s %-26s %-32s %12s", i, s.op, one_line(name, s.name), s.kernel ? s.kernel : "", live);
 		if (two) cli_out(c, " %12s", fast);
-		cli_out(c, " %14s\n", s.macs ? macs : "");
+		cli_out(c, s.form ? " %14s  %s\n" : " %14s\n", s.macs ? macs : "", form_text(form, &s));
 	}
 	cli_put_end(c);
 }

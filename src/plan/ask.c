@@ -2,6 +2,7 @@
  *
  * ask - what a plan says of itself: bytes of each segment, steps, the peak.
  */
+#include "enc/enc.h"
 #include "plan/plan.h"
 
 size_t cop__plan_flash(const cop_plan *p)
@@ -59,6 +60,19 @@ size_t cop_plan_live(const cop_plan *p)
 
 int32_t cop_plan_steps(const cop_plan *p, int entry) { return p && entry >= 0 && entry < p->n_entry ? p->entry[entry].n_step : 0; }
 
+/* Of a layer: has weights that multiply-accumulates read. */
+static void tell_form(cop_step_info *out, const cop_graph *g, const cop_step *s)
+{
+	const cop_type *t = s->weight ? cop__in(g, s->node, 1) : NULL;
+
+	if (!t || !out->macs || (t->dtype != COP_F32 && t->dtype != COP_I8)) return;
+	int64_t n = cop_type_count(t), kept = t->enc != COP_DENSE ? cop__enc_kept(t, s->weight) : 0;
+	for (int64_t i = 0; t->enc == COP_DENSE && i < n; i++) kept += t->dtype == COP_F32 ? ((const float *)s->weight)[i] < 0 || ((const float *)s->weight)[i] > 0 : ((const int8_t *)s->weight)[i] != 0;
+	out->form = s->kernel->steps ? "sparse" : cop__enc_text(t->enc);
+	out->kept = (double)kept / (double)n;
+	out->sparse_time = s->sparse_time;
+}
+
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 {
 	if (!p || !out || entry < 0 || entry >= p->n_entry) return false;
@@ -70,6 +84,7 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 	const cop_op *op = cop__op(e->g, s->node);
 	if (op->cost) op->cost(e->g, s->node, &cost);
 	cop_vid named = cop__arg(e->g, s->node, 1) ? cop__arg(e->g, s->node, 1) : cop__res(e->g, s->node, 0);
-	*out = (cop_step_info){op->name, s->kernel->symbol, e->g->value[named].name, s->live, s->fast, cost.mac};
+	*out = (cop_step_info){.op = op->name, .kernel = s->kernel->symbol, .name = e->g->value[named].name, .live_bytes = s->live, .fast_bytes = s->fast, .macs = cost.mac};
+	tell_form(out, e->g, s);
 	return true;
 }

@@ -114,8 +114,10 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	int32_t *word = cop__arena_get(&p->mem, COP_MAX_WORDS * sizeof *word);
 	if (!word) return COP_NOMEM;
 	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in, /* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
-	if (!(s->kernel = cop__select_for(g, n, word, p->target.isa, fixed_weight(p, g, n))))
-		return no_kernel(p, g, n);
+	cop_choosing c = {word, p->target.isa, fixed_weight(p, g, n), 0};
+	if (!(s->kernel = cop__select_for(g, n, &c))) return no_kernel(p, g, n);
+	s->weight = c.weight;
+	s->sparse_time = c.sparse_time;
 	if (op->cost) op->cost(g, n, &cost);
 	int64_t work = COP_MAX(cost.mac, COP_MAX(cost.flop, cop_type_count(cop__outt(g, n, 0))));
 	s->split = s->kernel->split && work >= PARALLEL_WORK;

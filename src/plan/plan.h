@@ -51,6 +51,8 @@ typedef struct cop_step {
 	size_t work_bytes;            /* of one part */
 	bool pack_once;               /* the weight never changes: packed when the session is made */
 	bool split;                   /* worth more than one thread */
+	const void *weight;           /* contents of input 1 that nothing changes; NULL: not known */
+	double sparse_time;           /* of the kernel for sparse weights beside the dense one; 0: none */
 	size_t live, fast;            /* bytes of both arenas in use; of the fast one */
 } cop_step;
 
@@ -99,11 +101,12 @@ cop_status cop__pack_two(size_t *arena, size_t *fast, size_t *live, cop_ctx *cx,
 /* The kernel row for a node, or NULL. word: the node's words. */
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa);
 /* The same where the contents of the weight are known (NULL: they are not) and never change: rows for sparse weights, too. Counts word COP_STEPS. */
-const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, int32_t *word, uint32_t isa, const void *weight);
+typedef struct cop_choosing { int32_t *word; uint32_t isa; const void *weight; double sparse_time; } cop_choosing; /* sparse_time: of the best row for sparse weights; 0: none */
+const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, cop_choosing *c);
 /* The same graph with plain numbers for the encoded weights that a plan with those kernels uses so; NULL: for none. */
 cop_status cop__plan_forms(cop_graph **out, const cop_graph *g, uint32_t isa);
 /* Is row k, which has steps, faster than the dense row (sparse.c)? Sets word COP_STEPS. */
-bool cop__sparse_pays(const cop_graph *g, cop_nid n, const cop_kernel *k, int32_t *word, uint32_t isa, const void *weight);
+bool cop__sparse_pays(const cop_graph *g, cop_nid n, const cop_kernel *k, cop_choosing *c);
 /* Do a row's types describe the values of node n? */
 bool cop__types_fit(const char *types, const cop_graph *g, cop_nid n);
 extern const cop_kernel cop_kernels[];

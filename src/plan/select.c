@@ -13,6 +13,12 @@ bool cop_conv_one_group(const int32_t *k);
 size_t cop_pool_ahead_i8(const int32_t *k);
 size_t cop_pool_ahead_f32(const int32_t *k);
 size_t cop_qrnn_work(const int32_t *k);     /* kernel/ref/qrnn.c */
+int64_t cop_fc_sparse_steps(const int32_t *k, const void *w);
+size_t cop_fc_sparse_pack_bytes(const int32_t *k);
+void cop_fc_sparse_pack(const cop_call *c);
+int64_t cop_conv_sparse_steps(const int32_t *k, const void *w);
+size_t cop_conv_sparse_pack_bytes(const int32_t *k);
+void cop_conv_sparse_pack(const cop_call *c);
 int64_t cop_qsparse_steps(const int32_t *k, const void *w); /* kernel/ref/pack_sparse.c */
 size_t cop_qsparse_pack_bytes(const int32_t *k);
 size_t cop_qsparse_work(const int32_t *k);
@@ -82,19 +88,19 @@ bool cop__types_fit(const char *types, const cop_graph *g, cop_nid n)
 	return true;
 }
 
-const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, int32_t *word, uint32_t isa, const void *weight)
+const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, cop_choosing *c)
 {
 	const char *name = cop__op(g, n)->name;
 
 	for (int i = cop_n_kernels - 1; i >= 0; i--) {
 		const cop_kernel *k = &cop_kernels[i];
-		if ((k->isa & isa) != k->isa || strcmp(k->op, name) || !cop__types_fit(k->types, g, n) || (k->fits && !k->fits(word))) continue;
-		if (!k->steps || (weight && cop__sparse_pays(g, n, k, word, isa, weight))) return k;
+		if ((k->isa & c->isa) != k->isa || strcmp(k->op, name) || !cop__types_fit(k->types, g, n) || (k->fits && !k->fits(c->word))) continue;
+		if (!k->steps || (c->weight && cop__sparse_pays(g, n, k, c))) return k;
 	}
 	return NULL;
 }
 
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa)
 {
-	return cop__select_for(g, n, (int32_t *)(uintptr_t)word, isa, NULL);
+	return cop__select_for(g, n, &(cop_choosing){(int32_t *)(uintptr_t)word, isa, NULL, 0}); /* no weight: no word is written */
 }

@@ -9,6 +9,9 @@
 
 #include "op/qscale.h"
 
+/* Of a hundred weights of the nets that are made next, so many are zero. */
+static int int8_zeros;
+
 /* k x k, padded to keep the size at stride 1; multipliers bring the sums to about the range of a byte. */
 static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t out, int32_t k, int32_t stride, int32_t groups, bool twice)
 {
@@ -20,7 +23,7 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	cop_type wt = cop__type(COP_I8, 4, DIMS(out, k, k, cg)), bt = cop__type(COP_I32, 1, &out), mt = twice ? cop__type(COP_I32, 2, DIMS(2, out)) : bt;
 
 	for (int i = 0; i < 3; i++) text_write(n[i], sizeof n[i], name, (const char *[]){".w", ".b", ".m"}[i]);
-	for (int32_t i = 0; i < out * taps; i++) w[i] = (int8_t)cop__rand(5, cop__hash_text(name), (uint64_t)i);
+	for (int32_t i = 0; i < out * taps; i++) w[i] = (int8_t)(cop__rand(7, cop__hash_text(name), (uint64_t)i) % 100 < (uint32_t)int8_zeros ? 0 : cop__rand(5, cop__hash_text(name), (uint64_t)i));
 	for (int32_t o = 0; o < out; o++) {
 		b[o] = (int32_t)(cop__rand(6, cop__hash_text(name), (uint64_t)o) % 4001) - 2000;
 		real[o] = (0.5 + 0.03 * (o % 11)) / (50 * sqrt(taps));

@@ -71,13 +71,15 @@ static void int8_on_host(void **state)
 	for (int isa = 0; isa < 2; isa++) {
 		setenv("COPPICE_ISA", isa ? "dsp" : "ref", 1);
 		cop_ctx *cx = new_ctx();
-		for (int twice = 0; twice < 2; twice++) {
-			cop_graph *g = int8_net(cx, twice);
+		for (int i = 0; i < 3; i++) {
+			int8_zeros = i < 2 ? 0 : 92; /* kernels for sparse weights */
+			cop_graph *g = int8_net(cx, i % 2);
 			check_inference(cx, g, &host);
 			cop_graph_free(g);
 		}
 		cop_ctx_free(cx);
 	}
+	int8_zeros = 0;
 	unsetenv("COPPICE_ISA");
 }
 
@@ -95,6 +97,12 @@ static void int8_on_boards(void **state)
 	check_inference(cx, twice, &m4);
 	check_inference(cx, twice, &m3);
 	check_inference(cx, single, &m0);
+	int8_zeros = 92;
+	cop_graph *sparse = int8_net(cx, true);
+	check_inference(cx, sparse, &m4);
+	check_inference(cx, sparse, &m0);
+	int8_zeros = 0;
+	cop_graph_free(sparse);
 	cop_graph_free(single);
 	cop_graph_free(twice);
 	cop_ctx_free(cx);

@@ -28,6 +28,9 @@ static inline const char *new_name(drawn *z, char buf[40])
 	return buf;
 }
 
+/* How many of a hundred weights are zero. */
+static inline int32_t draw_zeros(drawn *z) { return chance(z, 30) ? between(z, 40, 99) : 0; }
+
 static inline cop_vid floats(drawn *z, cop_role role, int32_t rank, const int32_t *dim, float middle, float spread)
 {
 	cop_type t = cop__type(COP_F32, rank, dim);
@@ -36,6 +39,8 @@ static inline cop_vid floats(drawn *z, cop_role role, int32_t rank, const int32_
 	char name[40];
 
 	for (int64_t i = 0; i < n; i++) data[i] = middle + spread * unit(z);
+	for (int64_t i = 0, zeros = rank > 1 && middle == 0 ? draw_zeros(z) : 0; i < n; i++)
+		if (between(z, 0, 99) < zeros) data[i] = 0;
 	cop_vid v = cop__data(z->g, role, new_name(z, name), &t, data);
 	free(data);
 	return v;
@@ -281,7 +286,8 @@ static inline cop_vid draw_qconv(drawn *z, cop_vid x)
 	if (d[2] + w.before + w.after < (w.k - 1) * w.dil + 1) return 0;
 	int32_t taps = h.k * w.k * (c / groups);
 	int8_t *weight = malloc((size_t)(out * taps));
-	for (int32_t i = 0; i < out * taps; i++) weight[i] = (int8_t)between(z, -127, 127);
+	int32_t zeros = draw_zeros(z);
+	for (int32_t i = 0; i < out * taps; i++) weight[i] = (int8_t)(between(z, 0, 99) < zeros ? 0 : between(z, -127, 127));
 	for (int32_t o = 0; o < out; o++) b[o] = between(z, -2000, 2000);
 	cop_vid k = ints(z, COP_I8, 4, DIMS(out, h.k, w.k, c / groups), weight), bias = ints(z, COP_I32, 1, &out, b), m = multipliers(z, out, taps, &up);
 	free(weight);

@@ -19,7 +19,8 @@ static void by_every_isa(subject *s)
 {
 	static const struct { const char *name; uint32_t isa; double tolerance; } isas[] = {{"ref", 0, 0}, {"dsp", COP_ISA_DSP, 0}, {"avx2", COP_ISA_AVX2, 1e-4},
 		{"avxvnni", COP_ISA_AVX2 | COP_ISA_AVXVNNI, 1e-4}, {"avx512", COP_ISA_AVX2 | COP_ISA_AVX512, 1e-4},
-		{"avx512vnni", COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI, 1e-4}, {"neon", COP_ISA_NEON, 1e-4},
+		{"avx512vnni", COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI, 1e-4},
+		{"avx512vbmi", COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI | COP_ISA_AVX512VBMI, 1e-4}, {"neon", COP_ISA_NEON, 1e-4},
 		{"dotprod", COP_ISA_NEON | COP_ISA_DOTPROD, 1e-4}, {"i8mm", COP_ISA_NEON | COP_ISA_DOTPROD | COP_ISA_I8MM, 1e-4}};
 
 	for (int i = 0; i < LEN(isas); i++) {

@@ -135,7 +135,7 @@ static bool pointwise(const int32_t *k)
 static long padded(const int32_t *k) { return ((long)(k[CK_OW] - 1) * k[CK_SW] + k[CK_KW]) * k[CK_C]; }
 
 bool VN(qsparse_fits)(const int32_t *k) { return k[CK_G] == 1 && (k[CK_DW] == 1 || k[CK_KW] == 1); }
-size_t VN(qsparse_work)(const int32_t *k) { return (size_t)(pointwise(k) ? (long)CHUNK * k[CK_C] : padded(k) * k[CK_KH]) + STAGED; }
+size_t VN(qsparse_work)(const int32_t *k) { return (size_t)(pointwise(k) ? lmin(CHUNK, (long)k[CK_N] * k[CK_OH] * k[CK_OW]) * k[CK_C] : padded(k) * k[CK_KH]) + STAGED; }
 
 int64_t VN(qsparse_steps)(const int32_t *k, const void *w)
 {

@@ -4,6 +4,7 @@
  *
  * Each sum starts at the bias and runs over ascending indices: the result is that of the dense kernels of fc.c
  * and conv.c, where a product with a zero weight changes nothing (as long as the input is finite).
+ * The sparse ones also read dense weights that were packed so, because most of them are zero (pack_sparse.c).
  * Speed comes from several sums at a time: four output rows for fc, a tile of output columns for conv.
  * The blob was checked when it was loaded; conv takes one group only (its rows say so).
  */
@@ -126,7 +127,7 @@ void cop_fc_sparse(const cop_call *c)
 	float *y = c->buf[0], s[2];
 	const float *x = c->buf[1], *bias = c->buf[3];
 	const int32_t *k = c->k;
-	cop_sparse_blob w = cop_sparse_of(c->buf[2]);
+	cop_sparse_blob w = cop_sparse_of(c->pack ? c->pack : c->buf[2]);
 	float lo = cop_f(k[FK_LO]), hi = cop_f(k[FK_HI]);
 	int32_t out = k[FK_OUT], in = k[FK_IN], from = cop_from(c, out, 2), to = cop_to(c, out, 2), n, o;
 
@@ -254,6 +255,6 @@ void cop_conv_palette(const cop_call *c)
 
 void cop_conv_sparse(const cop_call *c)
 {
-	cop_sparse_blob s = cop_sparse_of(c->buf[2]);
+	cop_sparse_blob s = cop_sparse_of(c->pack ? c->pack : c->buf[2]);
 	conv(c, 0, &s);
 }
