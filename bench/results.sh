@@ -41,7 +41,7 @@ machine() {
 # NAME PROGRAM, the table on stdin
 page() {
 	given=
-	for v in SEEDS EPOCHS ONLY LIMIT; do
+	for v in SEEDS EPOCHS ONLY LIMIT PRINT; do
 		eval "said=\${given_$v}"
 		[ -z "$said" ] || given="$given$v=\"$said\" "
 	done
@@ -63,7 +63,7 @@ program=${2:-build/coppice}
 [ -x "$program" ] || { echo "bench/results.sh: $program is not there: build it, or name the program" >&2; exit 2; }
 folder=${3:-build/results/$1}
 mkdir -p "$folder" || exit 2
-given_SEEDS=${SEEDS:-} given_EPOCHS=${EPOCHS:-} given_ONLY=${ONLY:-} given_LIMIT=${LIMIT:-}
+given_SEEDS=${SEEDS:-} given_EPOCHS=${EPOCHS:-} given_ONLY=${ONLY:-} given_LIMIT=${LIMIT:-} given_PRINT=
 [ -n "${SEEDS:-}" ] || SEEDS=$(sed -n 's/^# seeds: //p' "$script")
 SEEDS=${SEEDS:-1 2 3}
 export SEEDS

@@ -272,11 +272,12 @@ size_t cop_plan_fast(const cop_plan *p);                    /* bytes of temporar
 double cop_plan_fast_part(const cop_plan *p);               /* 0 to 1: the part of the bytes of temporaries that a run reads and writes which is in fast RAM */
 size_t cop_plan_live(const cop_plan *p);                    /* the largest live set: no arena can be smaller */
 int32_t cop_plan_steps(const cop_plan *p, int entry);
-/* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; false past the end.
+/* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; outputs, inputs: numbers of its first result and
+ * operand; channels: of the result; false past the end.
  * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", or an encoding; else NULL); kept, the
  * part of them that is not zero; sparse_time, how long the kernel for sparse weights is expected to take, as a part of the time of the dense one (0:
  * there is none for such a layer). The plan uses that kernel where sparse_time is below 1. */
-typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs; const char *form; double kept, sparse_time; } cop_step_info;
+typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs, outputs, inputs, channels; const char *form; double kept, sparse_time; } cop_step_info;
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 
 /* Computes the first layers of a model in bands of rows, if that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352, section 3).
@@ -439,6 +440,8 @@ typedef struct cop_figures {
 	int64_t parameters, nonzero, macs;
 	size_t file_bytes, flash_bytes, ram_bytes;
 	double energy_nj;    /* one inference, an estimate: Horowitz 2014, 45 nm */
+	int64_t instructions; /* one inference on the target, from a table of prices that were counted in an emulator; 0: there is none for it */
+	float guessed;        /* the part of the work for whose kernels the table has no row */
 } cop_figures;
 
 /* What a recipe did. */
@@ -451,10 +454,14 @@ typedef struct cop_stage_result {
 	bool kept;            /* else it was undone ... */
 	char why[120];        /* ... because of this */
 	double seconds;
+	/* Of cop_compress_to alone, on its target; recipes leave them 0. */
+	size_t flash[2], ram[2];
+	int64_t macs[2], instructions[2];
+	char what[160];       /* which layers, and what stayed of each: "conv1.w 0.75, conv2.w 0.5" */
 } cop_stage_result;
 typedef struct cop_compress_side {
 	float accuracy;       /* of the test set, a fraction; -1 where there is none or it has no labels */
-	cop_figures figures;  /* on the host */
+	cop_figures figures;  /* on the host; of cop_compress_to on its target */
 	double microseconds;  /* one sample on one thread of this machine */
 } cop_compress_side;
 typedef struct cop_compress_result {
@@ -464,12 +471,29 @@ typedef struct cop_compress_result {
 	int32_t n_stage;
 	int32_t weights;      /* that could be encoded ... */
 	int32_t encoded;      /* ... and how often the encodings of one of them were tried, in this process */
+	char lacks[200];      /* of cop_compress_to: what could not be reached, "" if nothing */
 } cop_compress_result;
 
 /* Runs a recipe (YAML text): stages, each with what it may cost and what it must gain; a stage that
  * does not pay is undone. Replaces *g. result may be NULL. history, if given, receives one JSON object (see docs/recipes.md). a->checkpoint is written
  * between stages, with a.stageN beside within one; it holds the result at the end, until cop_checkpoint_remove. */
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
+	const cop_train_args *a, cop_compress_result *result, cop_write_fn *history, void *ud);
+
+/* Compresses without a recipe, towards aims: finds out on the validation set what each layer can do without and what that saves on the target, takes what a knapsack
+ * chooses, trains on (a->epochs a round), checks the whole in the form in which it is deployed, and goes on from there, or undoes it and tries less. With limits on
+ * resources it stops when they are reached; with max_drop alone it makes the network as small and quick as that allows. */
+typedef struct cop_aims {
+	const char *target;   /* NULL: "host" */
+	bool bounded;         /* max_drop counts */
+	float max_drop;       /* points of accuracy on the validation set; without labels, percent of the loss */
+	size_t file, ram, flash; /* bytes; 0 each: no limit */
+	int64_t macs, instructions;
+	float milliseconds;
+} cop_aims;
+/* Replaces *g by the best that was found; result->lacks says which aims it misses. The other arguments are those of cop_compress. COP_ARG: nothing is asked for, a
+ * resource that the target has no prices for, a limit above what the target has, a network that is encoded or of integers. */
+cop_status cop_compress_to(cop_graph **g, const cop_aims *aims, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
 	const cop_train_args *a, cop_compress_result *result, cop_write_fn *history, void *ud);
 
 /* Post-training quantisation: a float model becomes one of integers (docs/quantization.md). NULL and 0 are the defaults. */

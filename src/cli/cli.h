@@ -230,6 +230,14 @@ cop_status cli_train_settle(cli *c, cli_train *t); /* once all are read: --stop-
 void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data, bool fresh);
 void cli_train_say(cli *c, const cop_train_args *a); /* what is used, in one line and as members of the object */
 
+/* ---- what compress is asked for without a recipe (aims.c) ---- */
+typedef struct cli_aim { cop_aims a; bool given; } cli_aim;
+extern const struct argp_option cli_aim_options[];
+error_t cli_aim_option(int key, char *arg, struct argp_state *state, cli_aim *a);
+cop_status cli_aim_settle(cli *c, const cli_aim *a, const char *recipe, const char *data); /* a recipe, or aims and data */
+void cli_aim_defaults(const cli_train *given, cop_train_args *a); /* after cli_train_defaults; given: the options before it */
+void cli_aim_table(cli *c, const cli_aim *a, const cop_compress_result *r);
+
 /* ---- what is trained with, and scored on after each epoch (valid.c) ---- */
 cop_status cli_train_open(cop_dataset **out, cli *c, const cli_samples *samples, const cop_graph *g, const cli_train *t);
 /* train: what cli_train_open gave. *out NULL: nothing. */

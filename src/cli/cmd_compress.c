@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * compress - runs a recipe over a network. The small network and the history of the run are written when all of it
+ * compress - runs a recipe over a network, or makes it small without one (aims.c). The small network and the history of the run are written when all of it
  * is done; stopped before that, there is a checkpoint from which --resume goes on.
  */
 #include "cli.h"
@@ -21,6 +21,7 @@ typedef struct job {
 	cli *c;
 	cli_train t;
 	cli_samples s;
+	cli_aim aim;
 	const char *out, *recipe, *history, *checkpoint;
 	char history_beside[CLI_MOST_PATH], checkpoint_beside[CLI_MOST_PATH]; /* where they are by default */
 	cli_log log;
@@ -57,6 +58,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		j->checkpoint = arg;
 		return 0;
 	default:
+		if (cli_aim_option(key, arg, state, &j->aim) != ARGP_ERR_UNKNOWN) return 0;
 		return cli_train_option(key, arg, state, &j->t);
 	}
 }
@@ -115,6 +117,7 @@ static void result(job *j, const cop_compress_result *r)
 	cli_out(c, "%s: %s -> %s bytes, %.1f times smaller than 4 bytes per parameter", j->out, t0, t1, dense / size);
 	if (a0 >= 0) cli_out(c, "; test accuracy %.2f %% -> %.2f %%", 100 * a0, 100 * a1);
 	cli_out(c, "; %d stage%s kept, %d undone\n", kept, kept == 1 ? "" : "s", undone);
+	if (j->aim.given) cli_aim_table(c, &j->aim, r);
 	if (j->t.log) cli_put_text(c, "log", j->t.log);
 	if (j->t.log) cli_out(c, "%s: a line for each epoch; its curves on a page: coppice report %s --log %s -o report.html\n", j->t.log, j->out, j->t.log);
 }
@@ -167,6 +170,12 @@ static cop_status all_undone(job *j, const cop_compress_result *r)
 		j->out, j->recipe, r->stage[0].why, j->history);
 }
 
+/* Aims that were not reached: the file has the best that was found. */
+static cop_status short_of(job *j, const cop_compress_result *r)
+{
+	return *r->lacks ? cli_fail(j->c, COP_BUDGET, "%s: the aims were not reached: %s; the file holds the best that was found", j->out, r->lacks) : COP_OK;
+}
+
 /* The recipe is called by its file. */
 static cop_status of_recipe(job *j, cop_status st)
 {
@@ -199,8 +208,10 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cli_data_fits(c, *g, train);
 	if (!st) st = cli_valid_open(&valid, c, &j->s, *g, &j->t, train);
 	if (!st) st = cli_data_open(&test, c, &j->s, *g, j->t.data, "test", j->t.limit);
+	const cli_train given = j->t;
 	if (!st) cli_train_defaults(&j->t, name, train, false);
-	if (!st) st = cop_compress(g, recipe, size, train, valid, test, &j->t.a, &r, keep, &h);
+	if (!st && j->aim.given) cli_aim_defaults(&given, &j->t.a);
+	if (!st) st = j->aim.given ? cop_compress_to(g, &j->aim.a, train, valid, test, &j->t.a, &r, keep, &h) : cop_compress(g, recipe, size, train, valid, test, &j->t.a, &r, keep, &h);
 	st = cli_log_end(&j->log, st);
 	cli_progress_end(c);
 	st = of_recipe(j, st);
@@ -214,7 +225,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) result(j, &r);
 	if (!st && test->targets) st = regression(c, *g, test);
 	if (!st && test->classes) cli_doubt(c, "the accuracy of the compressed network", (double)r.after.accuracy, cli_outputs(*g), test->count, (double)r.before.accuracy);
-	if (!st) st = all_undone(j, &r);
+	if (!st) st = j->aim.given ? short_of(j, &r) : all_undone(j, &r);
 	free(h.data);
 	free(file.data);
 	cop_data_free(test);
@@ -251,30 +262,33 @@ static cop_status claim_files(job *j, const char *network)
 
 cop_status cmd_compress(cli *c, int argc, char **argv)
 {
-	struct argp_option options[32];
+	struct argp_option options[48];
 	const char *file = NULL;
 	char recipe_path[CLI_MOST_PATH];
 	job j = {.c = c};
 	int n = 0;
 
 	while (cli_train_options[n].name) options[n] = cli_train_options[n], n++;
+	for (int i = 0; cli_aim_options[i].name; i++) options[n++] = cli_aim_options[i];
 	memcpy(options + n, own, sizeof own);
 	options[n + LEN(own)] = (struct argp_option){0};
 	const cli_line line = {options, "FILE",
-	        "Compresses a network with a recipe. The training options below apply to stages that set none of their own.\v"
-	        "Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop",
+	        "Compresses a network with a recipe, or without one towards what you ask for: accuracy that may be lost, bytes, multiply-accumulates, instructions. "
+	        "The training options below apply to stages that set none of their own.\v"
+	        "Example:\n  coppice compress net.cop --recipe recipes/deep-compression.yaml --data mnist -o small.cop\n"
+	        "  coppice compress net.onnx --data mnist --target cortex-m4 --max-drop 0.5 --ram 32K --flash 128K -o small.cop",
 	        option, &j, &file, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	CLI_TRY(cli_train_settle(c, &j.t));
-	if (!j.recipe) return cli_fail(c, COP_ARG, "--recipe is missing: give a file, or a name such as deep-compression");
-	CLI_TRY(cli_recipe(recipe_path, c, j.recipe));
-	j.recipe = recipe_path;
+	CLI_TRY(cli_aim_settle(c, &j.aim, j.recipe, j.t.data));
+	if (j.recipe) CLI_TRY(cli_recipe(recipe_path, c, j.recipe));
+	if (j.recipe) j.recipe = recipe_path;
 	CLI_TRY(claim_files(&j, file));
 
 	cop_graph *g;
-	void *recipe;
+	void *recipe = NULL;
 	size_t size;
-	CLI_TRY(cop_file_read(&recipe, &size, c->cx, j.recipe, 1 << 20));
+	if (j.recipe) CLI_TRY(cop_file_read(&recipe, &size, c->cx, j.recipe, 1 << 20));
 	cop_status st = cli_model(&g, c, file);
 	if (!st && (st = cli_samples_set(c, g, &j.s))) cop_graph_free(g);
 	if (!st) {

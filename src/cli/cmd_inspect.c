@@ -181,6 +181,9 @@ static void steps(cli *c, const cop_plan *p, bool two)
 		cli_put_int(c, "live_bytes", (int64_t)s.live_bytes);
 		if (two) cli_put_int(c, "fast_bytes", (int64_t)s.fast_bytes);
 		cli_put_int(c, "macs", s.macs);
+		cli_put_int(c, "outputs", s.outputs);
+		cli_put_int(c, "inputs", s.inputs);
+		cli_put_int(c, "channels", s.channels);
 		if (s.form) cli_put_text(c, "form", s.form), cli_put_real(c, "kept", s.kept), cli_put_real(c, "sparse_time", s.sparse_time);
 		cli_put_item_end(c);
 		cli_number_text(live, (double)s.live_bytes);

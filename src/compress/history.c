@@ -48,12 +48,22 @@ void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_tra
 	a->ud = h;
 }
 
+static void put_costs(cop_text *t, const cop_stage_result *s)
+{
+	cop__text_add(t, ",\"what\":");
+	put_text(t, s->what);
+	cop__text_add(t, ",\"flash\":[%zu,%zu],\"ram\":[%zu,%zu],\"macs\":[%lld,%lld]", s->flash[0], s->flash[1], s->ram[0], s->ram[1], (long long)s->macs[0], (long long)s->macs[1]);
+	if (s->instructions[0]) cop__text_add(t, ",\"instructions\":[%lld,%lld]", (long long)s->instructions[0], (long long)s->instructions[1]);
+}
+
 static void put_stage(cop_text *t, const cop_stage_result *s, bool first)
 {
 	cop__text_add(t, "%s{\"stage\":\"%s\",\"accuracy\":[%.6g,%.6g],\"bytes\":[%zu,%zu],\"kept\":%s,\"why\":", first ? "" : ",", s->stage,
 		(double)s->accuracy[0], (double)s->accuracy[1], s->bytes[0], s->bytes[1], s->kept ? "true" : "false");
 	put_text(t, s->why);
-	cop__text_add(t, ",\"seconds\":%.1f}", s->seconds);
+	cop__text_add(t, ",\"seconds\":%.1f", s->seconds);
+	if (s->flash[0]) put_costs(t, s);
+	cop__text_add(t, "}");
 }
 
 static void put_side(cop_text *t, const char *key, const cop_compress_side *s)

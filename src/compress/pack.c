@@ -3,7 +3,8 @@
  * pack - a history as a text of a checkpoint, and back. Numbers are written by their bits, so that what is read is what was there; the file
  * may have been edited by anybody, so every length is checked where it is used.
  *
- *   curve bytes, epoch bytes, layer bytes, stages; then both sides, 9 numbers each; then for each stage its name, 8 numbers, the length of why, and why;
+ *   curve bytes, epoch bytes, layer bytes, stages; then both sides, 10 numbers each; then for each stage its name, 8 numbers, the length of why, and why, and
+ *   8 numbers, the length of what, and what;
  *   then the curve, the epochs and the layers.
  */
 #include "compress/history.h"
@@ -15,14 +16,16 @@
 static void put_side(cop_text *t, const cop_compress_side *s)
 {
 	const cop_figures *f = &s->figures;
-	cop__text_add(t, "%lld %lld %lld %lld %zu %zu %zu %lld %lld\n", cop__real_bits((double)s->accuracy), (long long)f->parameters, (long long)f->nonzero, (long long)f->macs,
-		f->file_bytes, f->flash_bytes, f->ram_bytes, cop__real_bits(f->energy_nj), cop__real_bits(s->microseconds));
+	cop__text_add(t, "%lld %lld %lld %lld %zu %zu %zu %lld %lld %lld\n", cop__real_bits((double)s->accuracy), (long long)f->parameters, (long long)f->nonzero, (long long)f->macs,
+		f->file_bytes, f->flash_bytes, f->ram_bytes, cop__real_bits(f->energy_nj), cop__real_bits(s->microseconds), (long long)f->instructions);
 }
 
 static void put_stage(cop_text *t, const cop_stage_result *s)
 {
 	cop__text_add(t, "%s %lld %lld %lld %lld %zu %zu %d %lld %zu\n%s\n", s->stage, cop__real_bits((double)s->accuracy[0]), cop__real_bits((double)s->accuracy[1]), cop__real_bits((double)s->loss[0]),
 		cop__real_bits((double)s->loss[1]), s->bytes[0], s->bytes[1], s->kept, cop__real_bits(s->seconds), strlen(s->why), s->why);
+	cop__text_add(t, "%zu %zu %zu %zu %lld %lld %lld %lld %zu\n%s\n", s->flash[0], s->flash[1], s->ram[0], s->ram[1], (long long)s->macs[0], (long long)s->macs[1],
+		(long long)s->instructions[0], (long long)s->instructions[1], strlen(s->what), s->what);
 }
 
 cop_status cop__history_pack(cop_text *t, const cop_history *h)
@@ -46,12 +49,26 @@ cop_status cop__history_pack(cop_text *t, const cop_history *h)
 
 static bool get_side(cop_compress_side *s, const char **p)
 {
+	long long n[10];
+	int used = 0;
+
+	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &n[9], &used) != 10 || (*p)[used] != '\n') return false;
+	*s = (cop_compress_side){(float)cop__real_of_bits(n[0]), {n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], cop__real_of_bits(n[7]), n[9], 0}, cop__real_of_bits(n[8])};
+	*p += used + 1;
+	return true;
+}
+
+static bool get_costs(cop_stage_result *s, const char **p, const char *end)
+{
 	long long n[9];
 	int used = 0;
 
 	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &used) != 9 || (*p)[used] != '\n') return false;
-	*s = (cop_compress_side){(float)cop__real_of_bits(n[0]), {n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], cop__real_of_bits(n[7])}, cop__real_of_bits(n[8])};
 	*p += used + 1;
+	if (n[8] < 0 || n[8] >= (long long)sizeof s->what || n[8] >= end - *p || (*p)[n[8]] != '\n') return false;
+	memcpy(s->what, *p, (size_t)n[8]);
+	*p += n[8] + 1;
+	for (int i = 0; i < 2; i++) s->flash[i] = (size_t)n[i], s->ram[i] = (size_t)n[2 + i], s->macs[i] = n[4 + i], s->instructions[i] = n[6 + i];
 	return true;
 }
 
@@ -69,7 +86,7 @@ static bool get_stage(cop_stage_result *s, const char **p, const char *end)
 	for (int i = 0; i < 2; i++) s->accuracy[i] = (float)cop__real_of_bits(n[i]), s->loss[i] = (float)cop__real_of_bits(n[2 + i]), s->bytes[i] = (size_t)n[4 + i];
 	s->kept = n[6] != 0;
 	s->seconds = cop__real_of_bits(n[7]);
-	return true;
+	return get_costs(s, p, end);
 }
 
 static bool get_text(cop_text *t, const char **p, const char *end, size_t len)

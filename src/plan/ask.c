@@ -84,7 +84,10 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 	const cop_op *op = cop__op(e->g, s->node);
 	if (op->cost) op->cost(e->g, s->node, &cost);
 	cop_vid named = cop__arg(e->g, s->node, 1) ? cop__arg(e->g, s->node, 1) : cop__res(e->g, s->node, 0);
-	*out = (cop_step_info){.op = op->name, .kernel = s->kernel->symbol, .name = e->g->value[named].name, .live_bytes = s->live, .fast_bytes = s->fast, .macs = cost.mac};
+	const cop_type *y = cop__outt(e->g, s->node, 0);
+	cop_vid x = cop__arg(e->g, s->node, 0);
+	*out = (cop_step_info){.op = op->name, .kernel = s->kernel->symbol, .name = e->g->value[named].name, .live_bytes = s->live, .fast_bytes = s->fast, .macs = cost.mac,
+		.outputs = cop_type_count(y), .inputs = x ? cop_type_count(cop__t(e->g, x)) : 0, .channels = y->rank ? y->dim[y->rank - 1] : 1};
 	tell_form(out, e->g, s);
 	return true;
 }

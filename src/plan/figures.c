@@ -237,6 +237,10 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 		out->flash_bytes = cop__plan_flash(p);
 		out->ram_bytes = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
 		out->energy_nj = energy_pj(g, p) / 1000;
+		cop_priced price;
+		(void)cop__plan_price(&price, p, t);
+		out->instructions = price.instructions;
+		out->guessed = price.guessed;
 	}
 	cop_plan_free(p);
 	cop_graph_free(g);

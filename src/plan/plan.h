@@ -115,6 +115,12 @@ extern const int cop_n_kernels;
 /* Is the entry's value an INPUT, by index; helpers for run and emit */
 const cop_var *cop__plan_var(const cop_plan *p, const char *name);
 
+/* Instructions of one run of a plan's first entry on t, by the table of prices; guessed: the part of its work for whose kernels there is no row. false:
+ * t has no table. */
+typedef struct cop_priced { int64_t instructions; float guessed; } cop_priced;
+bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t);
+bool cop__has_prices(const cop_target *t);
+
 /* Bytes in flash of what never changes: values that are used, and rearranged weights. */
 size_t cop__plan_flash(const cop_plan *p);
 /* The step with the most live bytes, for the message when a budget is missed. */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * aim.h - compression towards aims, without a recipe: at most so much accuracy lost, at most so many bytes, multiply-accumulates, instructions or milliseconds
+ * on a machine. In rounds:
+ *
+ *   curves    what each layer costs in validation loss when a part of it goes, and what that saves on the machine     curves.c, lever.c
+ *   choose    which part of which layer goes: a knapsack over what was measured                                       choose.c, ../knapsack.c
+ *   work      it goes, and what is left trains                                                                        aim.c
+ *   check     the whole, in the form in which it will be deployed: kept, or undone and tried again with less           point.c
+ */
+#ifndef COP_AIM_H
+#define COP_AIM_H
+
+#include "compress/compress.h"
+#include "compress/encodings.h"
+#include "compress/history.h"
+#include "compress/knapsack.h"
+#include "compress/prune/prune.h"
+#include "compress/resume.h"
+#include "io/cop/checkpoint.h"
+
+/* What is bounded, in the order of the options. */
+typedef enum cop_resource { COP_R_FILE, COP_R_RAM, COP_R_FLASH, COP_R_MACS, COP_R_INSTRUCTIONS, COP_R_MS, COP_N_RESOURCE } cop_resource;
+extern const char *const cop__resource_name[COP_N_RESOURCE];
+
+/* A network in its deployed form: what it is worth and what it takes. */
+typedef struct cop_point { float accuracy, loss; double of[COP_N_RESOURCE]; cop_figures figures; } cop_point;
+
+/* The form in which the network is deployed at the end. */
+typedef enum cop_final { COP_FINAL_FLOATS, COP_FINAL_INTEGERS, COP_FINAL_CODES } cop_final;
+
+enum { COP_MOST_LEVELS = 8 };
+/* What can go of one layer, and how much of it: level 0 is nothing. */
+typedef struct cop_lever {
+	char name[128];
+	int32_t n;
+	float keep[COP_MOST_LEVELS];      /* the part of its items that stays */
+	cop_pick pick[COP_MOST_LEVELS]; /* what that costs in loss, and in the resources that are looked at */
+} cop_lever;
+
+typedef struct cop_aimer {
+	cop_ctx *cx;
+	const cop_aims *aims;
+	cop_target t;
+	cop_means m;
+	cop_train_args *a;
+	cop_history *h;
+	double limit[COP_N_RESOURCE];     /* 0: none */
+	bool watched[COP_N_RESOURCE];     /* looked at when levels are chosen */
+	cop_final final;
+	cop_graph *g;                     /* floats that can be trained */
+	cop_point first, now;             /* as it came; of g */
+	double allowed[COP_N_RESOURCE];   /* of this round */
+	cop_lever *lever;
+	int32_t n_lever;
+} cop_aimer;
+
+/* ---- point.c ---- */
+/* g as it is deployed. samples: to calibrate on; 0: the usual number. */
+cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop_final final, int32_t samples);
+/* What the deployed form q takes. */
+cop_status cop__aim_price(cop_point *p, cop_aimer *z, const cop_graph *q);
+/* Accuracy and loss on at most `samples` of the validation set (0: all). */
+cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples);
+/* Points of accuracy that p has less than the first one; without labels, percent of its loss. */
+double cop__aim_drop(const cop_aimer *z, const cop_point *p);
+
+/* ---- lever.c ---- */
+const char *cop__aim_grain(const cop_aimer *z); /* what goes as a whole */
+cop_status cop__levers_find(cop_aimer *z);      /* z->lever, without prices */
+/* g with what the levels choice[n_lever] leave of it, and smaller where whole channels went. what: NULL, or says it. */
+cop_status cop__levers_pull(cop_graph **out, const cop_aimer *z, const int32_t *choice, char *what, size_t size);
+cop_status cop__remove_zeroed(cop_graph **g); /* channels that nothing but zeros makes */
+
+/* ---- curves.c, choose.c ---- */
+cop_status cop__aim_curves(cop_aimer *z);
+/* choice[n_lever], so that the whole fits z->allowed. COP_BUDGET, without a sentence: nothing does. */
+cop_status cop__aim_choose(cop_aimer *z, int32_t *choice);
+/* By how many bytes the RAM of a run is above `most`, summed over its steps: unlike the peak it falls with every layer that shrinks. */
+cop_status cop__aim_excess(double *sum, const cop_aimer *z, const cop_graph *q, double most);
+
+#endif

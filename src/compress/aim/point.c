@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * point - a network in its deployed form, scored and priced.
+ */
+#include "compress/aim/aim.h"
+#include "compress/encode.h"
+#include "io/cop/cop.h"
+#include "pass/pass.h"
+#include "run/deploy.h"
+
+enum { CALIBRATED = 256 };
+
+const char *const cop__resource_name[COP_N_RESOURCE] = {"bytes of the file", "bytes of RAM", "bytes of flash", "multiply-accumulates", "instructions", "milliseconds"};
+
+cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop_final final, int32_t samples)
+{
+	const cop_quantize_args q = {.limit = samples ? samples : CALIBRATED, .threads = z->a->threads, .seed = z->a->seed};
+
+	if (final == COP_FINAL_CODES) return cop__encode_weights(out, g, "*", COP_CODEC_AUTO, z->m.encodings);
+	COP_TRY(cop__pass_copy(out, g));
+	if (final == COP_FINAL_FLOATS) return COP_OK;
+	cop_status st = cop_quantize(out, z->m.train, &q);
+	if (!st) st = cop__pass_then(out, cop__pass_shrink);
+	if (st) cop_graph_free(*out), *out = NULL;
+	return st;
+}
+
+cop_status cop__aim_price(cop_point *p, cop_aimer *z, const cop_graph *q)
+{
+	const cop_figures *f = &p->figures;
+	size_t bytes;
+	double us = 0;
+
+	COP_TRY(cop_measure(&p->figures, q, &z->t));
+	COP_TRY(z->final == COP_FINAL_CODES ? cop__model_size_by(&bytes, q, cop__encodings_stored, z->m.encodings) : cop__model_size(&bytes, q));
+	p->figures.file_bytes = bytes;
+	if (z->watched[COP_R_MS]) COP_TRY(cop__latency(&us, q));
+	const double of[] = {(double)bytes, (double)f->ram_bytes, (double)f->flash_bytes, (double)f->macs, (double)f->instructions, us / 1000};
+	memcpy(p->of, of, sizeof of);
+	return COP_OK;
+}
+
+cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples)
+{
+	cop_dataset some = *(z->m.valid ? z->m.valid : z->m.train);
+	cop_score s;
+
+	if (samples && some.count > samples) some.count = samples;
+	COP_TRY(cop_eval(&s, g, &some, 100, z->a->threads));
+	p->accuracy = s.accuracy;
+	p->loss = s.loss;
+	return COP_OK;
+}
+
+double cop__aim_drop(const cop_aimer *z, const cop_point *p)
+{
+	if (p->accuracy >= 0) return 100 * ((double)z->first.accuracy - (double)p->accuracy);
+	return z->first.loss > 0 ? 100 * ((double)p->loss / (double)z->first.loss - 1) : 0;
+}
+
+cop_status cop__aim_excess(double *sum, const cop_aimer *z, const cop_graph *q, double most)
+{
+	cop_graph *g = NULL;
+	cop_plan *p = NULL;
+	cop_target open = z->t;
+	cop_step_info s;
+
+	*sum = 0;
+	open.ram = open.flash = 0;
+	cop_status st = cop__pass_copy(&g, q);
+	if (!st) g->outline = true;
+	if (!st) st = cop__pass_then(&g, cop__pass_deploy);
+	if (!st) st = cop_plan_build(&p, &g, 1, &open);
+	for (int32_t i = 0; !st && cop_plan_step(p, 0, i, &s); i++)
+		if ((double)s.live_bytes > most) *sum += (double)s.live_bytes - most;
+	cop_plan_free(p);
+	cop_graph_free(g);
+	return st;
+}

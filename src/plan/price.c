@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * price - how many instructions a plan takes on a board, without a board: the sum over its steps of what their kernels were measured to take, by the size of
+ * their work. bench/prices.py makes the table and compares it with whole networks in the emulator.
+ */
+#include "plan/plan.h"
+
+typedef struct price { const char *kernel; double each, out, read, mac; } price;
+static const price m4[] = {
+#define M4(kernel, each, out, read, mac) {kernel, each, out, read, mac},
+#include "plan/price.def"
+#undef M4
+	{NULL, 0, 0, 0, 0},
+};
+/* Machines with the same instructions and compiler flags. */
+static const struct { const char *target; const price *of; } tables[] = {{"cortex-m4", m4}, {"netduinoplus2", m4}};
+
+static const price *table_of(const cop_target *t)
+{
+	for (int i = 0; i < LEN(tables); i++)
+		if (t->name && !strcmp(t->name, tables[i].target)) return tables[i].of;
+	return NULL;
+}
+
+bool cop__has_prices(const cop_target *t) { return table_of(t) != NULL; }
+
+/* What is known of no kernel costs what a multiplication costs in the dearest one that is. */
+static double guess(const price *p, int64_t macs, double out)
+{
+	double most = 0;
+
+	for (; p->kernel; p++) most = COP_MAX(most, p->mac);
+	return most * (double)macs + 10 * out;
+}
+
+/* Numbers that are read for one channel of the result: windows of convolutions overlap. */
+static double numbers_read(const cop_step_info *s) { return s->macs ? (double)s->macs / (double)s->channels : (double)s->inputs; }
+
+static double step_price(const price *p, const cop_step_info *s, int64_t *guessed)
+{
+	const price *of = p;
+
+	while (of->kernel && strcmp(of->kernel, s->kernel)) of++;
+	if (of->kernel) return of->each + of->out * (double)s->outputs + of->read * numbers_read(s) + of->mac * (double)s->macs;
+	*guessed += s->macs + s->outputs;
+	return guess(p, s->macs, (double)s->outputs);
+}
+
+bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t)
+{
+	const price *of = table_of(t);
+	cop_step_info s;
+	int64_t guessed = 0, all = 0;
+	double sum = 0;
+
+	*out = (cop_priced){0};
+	if (!of) return false;
+	for (int32_t i = 0; cop_plan_step(p, 0, i, &s); i++) {
+		sum += step_price(of, &s, &guessed);
+		all += s.macs + s.outputs;
+	}
+	*out = (cop_priced){(int64_t)(sum + 0.5), all ? (float)((double)guessed / (double)all) : 0};
+	return true;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Compression towards aims: limits that can be reached are, with what they cost told step by step; those that can't leave the best point and say what is missing; a
+ * run that is stopped and resumed ends with the same network; requests that make no sense are refused. And channels of zeros leave a network without a change.
+ */
+#include "compress/aim/aim.h"
+#include "compress/known.h"
+#include "io/cop/cop.h"
+#include "pass/pass.h"
+
+#include <unistd.h>
+
+typedef struct world { cop_ctx *cx; cop_dataset *train, *valid; cop_graph *net; } world;
+static char base[64];
+
+static cop_train_args args(void) { return (cop_train_args){.epochs = 1, .batch = 32, .threads = 1, .lr = 0.05f, .seed = 5}; }
+
+static int open_world(void **state)
+{
+	static world w;
+	const cop_zoo_args z = {.batch = 1, .seed = 3};
+	cop_train_args a = args();
+
+	w.cx = new_ctx();
+	OK(w.cx, cop_data_open(&w.train, w.cx, "synth-digits", "train", 400));
+	OK(w.cx, cop_data_open(&w.valid, w.cx, "synth-digits", "valid", 150));
+	OK(w.cx, cop_zoo_build(&w.net, w.cx, "mlp-784x32x16x10", &z));
+	a.epochs = 4;
+	OK(w.cx, cop_train(w.net, w.train, NULL, &a));
+	snprintf(base, sizeof base, "%s/coppice-aim-%d.ckpt", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm", (int)getpid());
+	*state = &w;
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	world *w = *state;
+
+	cop_graph_free(w->net);
+	cop_data_free(w->train);
+	cop_data_free(w->valid);
+	cop_ctx_free(w->cx);
+	return 0;
+}
+
+static cop_status run(cop_graph **g, cop_compress_result *r, const world *w, const cop_aims *aims, const cop_train_args *a)
+{
+	OK(w->cx, cop__pass_copy(g, w->net));
+	return cop_compress_to(g, aims, w->train, w->valid, w->valid, a, r, NULL, NULL);
+}
+
+/* Each step begins where the last one that was kept ended, and what is left at the end is the last one kept. */
+static void check_steps(const cop_compress_result *r, const cop_aims *aims)
+{
+	const cop_stage_result *at = NULL;
+
+	assert_true(r->n_stage > 0);
+	for (int i = 0; i < r->n_stage; i++) {
+		const cop_stage_result *s = &r->stage[i];
+		double drop = 100 * (double)(r->stage[0].accuracy[0] - s->accuracy[1]);
+		if (at) assert_true(s->flash[0] == at->flash[1] && s->macs[0] == at->macs[1] && s->accuracy[0] == at->accuracy[1]);
+		assert_true(!aims->bounded || s->kept == (drop <= (double)aims->max_drop + 1e-9));
+		assert_true(s->kept == !*s->why);
+		if (s->kept) at = s;
+	}
+	assert_non_null(at);
+	assert_int_equal(r->after.figures.flash_bytes, at->flash[1]);
+	assert_int_equal(r->after.figures.macs, at->macs[1]);
+	assert_int_equal(r->after.figures.file_bytes, at->bytes[1]);
+}
+
+/* What the result says of itself is what is measured of it. */
+static void check_figures(const cop_graph *g, const cop_compress_result *r, const char *target)
+{
+	cop_target t;
+	cop_figures f;
+	size_t bytes;
+
+	OK(g->cx, cop_target_find(&t, g->cx, target));
+	OK(g->cx, cop_measure(&f, g, &t));
+	OK(g->cx, cop__model_size(&bytes, g));
+	assert_int_equal(f.flash_bytes, r->after.figures.flash_bytes);
+	assert_int_equal(f.ram_bytes, r->after.figures.ram_bytes);
+	assert_int_equal(bytes, r->after.figures.file_bytes);
+}
+
+static void reached(void **state)
+{
+	static const cop_aims row[] = {
+		{.target = "cortex-m4", .flash = 14000}, {.target = "cortex-m4", .flash = 18000, .ram = 4000}, {.target = "lm3s6965evb", .macs = 12000}, {.file = 24000},
+		{.target = "cortex-m4", .bounded = true, .max_drop = 60, .flash = 16000},
+	};
+	const world *w = *state;
+
+	for (int i = 0; i < LEN(row); i++) {
+		const cop_aims *a = &row[i];
+		const cop_train_args t = args();
+		cop_compress_result r;
+		cop_graph *g;
+		OK(w->cx, run(&g, &r, w, a, &t));
+		if (*r.lacks) fail_msg("row %d: %s", i, r.lacks);
+		const cop_figures *f = &r.after.figures;
+		assert_true((!a->flash || f->flash_bytes <= a->flash) && (!a->ram || f->ram_bytes <= a->ram) && (!a->macs || f->macs <= a->macs) && (!a->file || f->file_bytes <= a->file));
+		check_steps(&r, a);
+		check_figures(g, &r, a->target ? a->target : "host");
+		cop_graph_free(g);
+	}
+}
+
+/* RAM is a peak: it falls only when every layer at the peak shrinks. */
+static void ram(void **state)
+{
+	static const char text[] = "input 28 28 1\nconv 12 3x3 relu\nconv 12 3x3 stride 2 relu\nconv 8 3x3 stride 2\nmean\nfc 10\n";
+	world w = *(const world *)*state;
+	const cop_aims a = {.target = "cortex-m4", .ram = 8000};
+	cop_train_args t = args();
+	cop_compress_result r;
+	cop_graph *g;
+
+	t.lr = 0.01f;
+	OK(w.cx, cop_network_read(&w.net, w.cx, "net", text, strlen(text), 4));
+	OK(w.cx, run(&g, &r, &w, &a, &t));
+	assert_string_equal(r.lacks, "");
+	assert_true(r.stage[0].ram[1] > 8000 && r.after.figures.ram_bytes <= 8000);
+	check_steps(&r, &a);
+	cop_graph_free(g);
+	cop_graph_free(w.net);
+}
+
+static void not_reached(void **state)
+{
+	const world *w = *state;
+	const cop_aims a = {.target = "cortex-m4", .bounded = true, .max_drop = 2, .flash = 600};
+	const cop_train_args t = args();
+	cop_compress_result r;
+	cop_graph *g;
+
+	OK(w->cx, run(&g, &r, w, &a, &t));
+	assert_non_null(strstr(r.lacks, "bytes of flash, 600 are allowed"));
+	assert_true(r.after.figures.flash_bytes > 600);
+	check_steps(&r, &a);
+	check_figures(g, &r, "cortex-m4");
+	cop_graph_free(g);
+}
+
+static void refused(void **state)
+{
+	static const struct { cop_aims a; const char *says; } row[] = {
+		{{.target = "cortex-m4"}, "nothing is asked for"},
+		{{.target = "cortex-m5", .flash = 1000}, "cortex-m5"},
+		{{.target = "microbit", .ram = 20000}, "microbit has only 16384"},
+		{{.target = "microbit", .flash = 1 << 20}, "has only 262144"},
+		{{.target = "cortex-m4", .milliseconds = 5}, "on this machine only"},
+		{{.target = "microbit", .instructions = 5000}, "no prices"},
+		{{.bounded = true, .max_drop = -1}, "from 0 to 100"},
+		{{.bounded = true, .max_drop = NAN}, "from 0 to 100"},
+	};
+	const world *w = *state;
+	const cop_train_args t = args();
+	const cop_aims sane = {.flash = 1000};
+	const cop_quantize_args q = {.limit = 20, .threads = 1};
+	cop_compress_result r;
+	cop_graph *g;
+
+	for (int i = 0; i < LEN(row); i++) {
+		assert_int_equal(run(&g, &r, w, &row[i].a, &t), COP_ARG);
+		if (!strstr(cop_error_text(w->cx), row[i].says)) fail_msg("row %d: %s", i, cop_error_text(w->cx));
+		cop_error_clear(w->cx);
+		cop_graph_free(g);
+	}
+	OK(w->cx, cop__pass_copy(&g, w->net));
+	OK(w->cx, cop_quantize(&g, w->train, &q));
+	assert_int_equal(cop_compress_to(&g, &sane, w->train, w->valid, NULL, &t, &r, NULL, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(w->cx), "integers already"));
+	cop_error_clear(w->cx);
+	cop_graph_free(g);
+}
+
+/* ---- stopped and resumed ---- */
+
+static volatile bool stop;
+static int epochs_left;
+static void count_down(void *ud, const cop_epoch *e)
+{
+	(void)ud;
+	if (e->done >= 1 && !--epochs_left) stop = true;
+}
+
+static void resumed(void **state)
+{
+	const world *w = *state;
+	const cop_aims a = {.target = "cortex-m4", .flash = 15000};
+	cop_train_args t = args();
+	cop_compress_result r, s;
+	cop_graph *g, *part;
+	size_t n, m;
+
+	t.epochs = 2;
+	OK(w->cx, run(&g, &r, w, &a, &t));
+	OK(w->cx, cop__model_size(&n, g));
+	t.checkpoint = base;
+	t.progress = count_down;
+	for (int at = 1; at <= 3; at++) {
+		stop = false, epochs_left = at;
+		t.resume = false;
+		cop_ctx_stop(w->cx, &stop);
+		assert_int_equal(run(&part, &s, w, &a, &t), COP_STOPPED);
+		cop_error_clear(w->cx);
+		cop_graph_free(part);
+		stop = false, epochs_left = -1;
+		t.resume = true;
+		for (int again = 0; again < 2; again++) { /* the second time all is done */
+			OK(w->cx, run(&part, &s, w, &a, &t));
+			OK(w->cx, cop__model_size(&m, part));
+			assert_int_equal(n, m);
+			assert_int_equal(s.n_stage, r.n_stage);
+			for (int i = 0; i < r.n_stage; i++) assert_true(s.stage[i].accuracy[1] == r.stage[i].accuracy[1] && s.stage[i].flash[1] == r.stage[i].flash[1] && !strcmp(s.stage[i].what, r.stage[i].what));
+			for (int i = 0; cop_graph_weight(g, i); i++) {
+				cop_tensor x, y;
+				OK(w->cx, cop_graph_tensor(g, cop_graph_weight(g, i), &x));
+				OK(w->cx, cop_graph_tensor(part, cop_graph_weight(g, i), &y));
+				assert_memory_equal(x.data, y.data, cop_type_bytes(&x.type));
+			}
+			cop_graph_free(part);
+		}
+		OK(w->cx, cop_checkpoint_remove(w->cx, base));
+	}
+	cop_ctx_stop(w->cx, NULL);
+	cop_graph_free(g);
+}
+
+/* ---- channels of zeros ---- */
+
+static void zero_rows(cop_graph *g, const char *name, int32_t from, int32_t to)
+{
+	cop_tensor t;
+
+	OK(g->cx, cop_graph_edit(g, name, &t));
+	int64_t row = cop_type_count(&t.type) / t.type.dim[0];
+	for (int64_t j = from * row; j < to * row; j++) ((float *)t.data)[j] = 0;
+}
+
+static void answers(float *y, const cop_graph *g)
+{
+	cop_deployed d;
+	cop_tensor x, out;
+
+	OK(g->cx, cop__deploy(&d, g, &(cop_deploy_args){.batch = 1, .threads = 1}));
+	OK(g->cx, cop_session_io(d.host.s, 0, 0, false, &x));
+	for (int64_t i = 0; i < cop_type_count(&x.type); i++) ((float *)x.data)[i] = cop__rand_normal(9, 1, (uint64_t)i);
+	OK(g->cx, cop_session_run(d.host.s, 0));
+	OK(g->cx, cop_session_io(d.host.s, 0, 0, true, &out));
+	memcpy(y, out.data, 3 * sizeof *y);
+	cop__deploy_free(&d);
+}
+
+static void zeroed(void **state)
+{
+	static const char text[] = "input 6 6 2\na = conv 8 3x3 norm relu\nb = depthwise 3x3 norm relu\nc = conv 4 1x1 norm relu\nd = conv 4 3x3\nadd c\nmean\nfc 3\n";
+	static const char *const of_first[] = {"a.w", "a.bn.gamma", "a.bn.beta", "b.w", "b.bn.gamma", "b.bn.beta"};
+	const world *w = *state;
+	float want[3], got[3];
+	cop_graph *g;
+	cop_tensor t;
+
+	OK(w->cx, cop_network_read(&g, w->cx, "net", text, strlen(text), 4));
+	for (int i = 0; i < LEN(of_first); i++) zero_rows(g, of_first[i], 2, 5);
+	zero_rows(g, "c.w", 1, 2); /* is added to d, which stays: so it stays */
+	answers(want, g);
+	OK(w->cx, cop__remove_zeroed(&g));
+	answers(got, g);
+	for (int i = 0; i < 3; i++) assert_float_equal(got[i], want[i], 1e-6);
+	OK(w->cx, cop_graph_tensor(g, "a.w", &t));
+	assert_int_equal(t.type.dim[0], 5);
+	OK(w->cx, cop_graph_tensor(g, "c.w", &t));
+	assert_int_equal(t.type.dim[0], 4);
+	assert_int_equal(t.type.dim[3], 5);
+	cop_graph_free(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(reached), cmocka_unit_test(ram), cmocka_unit_test(not_reached), cmocka_unit_test(refused), cmocka_unit_test(resumed), cmocka_unit_test(zeroed)};
+	return cmocka_run_group_tests(tests, open_world, close_world);
+}
