@@ -43,7 +43,8 @@ static double step_price(const price *p, const cop_step_info *s, int64_t *guesse
 	while (of->kernel && strcmp(of->kernel, s->kernel)) of++;
 	if (of->kernel) return of->each + of->out * (double)s->outputs + of->read * numbers_read(s) + of->mac * (double)s->macs;
 	*guessed += s->macs + s->outputs;
-	return guess(p, s->macs, (double)s->outputs);
+	double less = s->sparse_time > 0 && s->sparse_time < 1 ? s->sparse_time : 1; /* kernels for sparse weights: what the plan expects of them */
+	return less * guess(p, s->macs, (double)s->outputs);
 }
 
 bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t)
