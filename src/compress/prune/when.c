@@ -68,26 +68,27 @@ static bool due_once(double *t, const void *options, int64_t step, int64_t steps
 
 static double part_iterative(double keep, double t) { return pow(keep, t); }
 
+/* Is a round of `each` steps over after this one, and how many of `rounds` are? */
+static bool round_over(double *t, double each, int32_t rounds, int64_t step)
+{
+	int64_t now = (int64_t)((double)step / each + 1e-9), before = (int64_t)((double)(step - 1) / each + 1e-9); /* rounds that are over */
+
+	*t = COP_MIN((double)now / (double)rounds, 1.0);
+	return step && now > before && before < rounds;
+}
+
 static bool due_iterative(double *t, const void *options, int64_t step, int64_t steps)
 {
 	const cop_rounds_options *o = options;
-	double each = end_of(o->over, steps) / (double)o->rounds;
-	int64_t now = (int64_t)((double)step / each + 1e-9), before = (int64_t)((double)(step - 1) / each + 1e-9); /* rounds that are over */
-
-	*t = COP_MIN((double)now / (double)o->rounds, 1.0);
-	return step && now > before && before < o->rounds;
+	return round_over(t, end_of(o->over, steps) / (double)o->rounds, o->rounds, step);
 }
 
 /* ---- tickets: the same, with a round more than cuts ---- */
 
-static double part_tickets(double keep, double t) { return pow(keep, t); }
+static double part_tickets(double keep, double t) { return part_iterative(keep, t); }
 
 static bool due_tickets(double *t, const void *options, int64_t step, int64_t steps)
 {
 	const cop_tickets_options *o = options;
-	double each = COP_MAX((double)steps / (o->rounds + 1), 1e-9);
-	int64_t now = (int64_t)((double)step / each + 1e-9), before = (int64_t)((double)(step - 1) / each + 1e-9);
-
-	*t = COP_MIN((double)now / (double)o->rounds, 1.0);
-	return step && now > before && before < o->rounds;
+	return round_over(t, COP_MAX((double)steps, 1.0) / (o->rounds + 1), o->rounds, step);
 }
