@@ -95,18 +95,20 @@ static cop_status expand(float **w, const cop_graph *g, cop_vid v)
 	return *w ? cop__decode(*w, g->cx, x->name, &x->type, x->data) : COP_NOMEM;
 }
 
-static void put_layer(cop_text *t, const cop_value *x, const float *old, const float *new, size_t bytes)
+/* A weight that lost channels has fewer numbers than it had. */
+static void put_layer(cop_text *t, const cop_value *x, const float *old, const cop_value *y, const float *new)
 {
-	int64_t n = cop_type_count(&x->type), nonzero = 0;
+	int64_t n = cop_type_count(&x->type), m = cop_type_count(&y->type), nonzero = 0;
 	float range = 1e-9f;
 
-	for (int64_t i = 0; i < n; i++) range = fmaxf(range, fmaxf(fabsf(old[i]), fabsf(new[i]))), nonzero += new[i] != 0;
+	for (int64_t i = 0; i < n; i++) range = fmaxf(range, fabsf(old[i]));
+	for (int64_t i = 0; i < m; i++) range = fmaxf(range, fabsf(new[i])), nonzero += new[i] != 0;
 	cop__text_add(t, "%s{\"name\":", t->len ? "," : "");
 	put_text(t, x->name);
-	cop__text_add(t, ",\"count\":%lld,\"nonzero\":%lld,\"range\":%.6g,\"bytes\":%zu,\"before\":", (long long)n, (long long)nonzero, (double)range, bytes);
+	cop__text_add(t, ",\"count\":%lld,\"nonzero\":%lld,\"range\":%.6g,\"bytes\":%zu,\"before\":", (long long)n, (long long)nonzero, (double)range, cop_type_bytes(&y->type));
 	histogram(t, old, n, range);
 	cop__text_add(t, ",\"after\":");
-	histogram(t, new, n, range);
+	histogram(t, new, m, range);
 	cop__text_add(t, "}");
 }
 
@@ -121,7 +123,7 @@ cop_status cop__history_layers(cop_history *h, const cop_graph *before, const co
 		if (!same || !after->value[same].data || cop__t(after, same)->dtype != COP_F32) continue; /* integers have their scales elsewhere */
 		st = expand(&old, before, (cop_vid)v);
 		if (!st) st = expand(&new, after, same);
-		if (!st) put_layer(&h->layers, x, old, new, cop_type_bytes(&after->value[same].type));
+		if (!st) put_layer(&h->layers, x, old, &after->value[same], new);
 		cop__free(h->cx, old);
 		cop__free(h->cx, new);
 	}

@@ -11,6 +11,7 @@
 static char base[64];
 static const char all[] =
 	"- train: {epochs: 2, lr: 0.01, may_cost: 100}\n"
+	"- early-bird: {keep: 0.75, epochs: 4, window: 2, distance: 1, lr: 0.01, may_cost: 100, must_gain: 0}\n"
 	"- prune: {keep: 0.5, epochs: 3, lr: 0.01, every: 1, may_cost: 100, must_gain: 0}\n"
 	"- prune: {keep: 0.4, epochs: 4, lr: 0.01, schedule: tickets, rounds: 1, rewind: 1, may_cost: 100, must_gain: 0}\n"
 	"- prune: {keep: 0.25, epochs: 1, schedule: once, may_cost: -100}\n" /* undone */

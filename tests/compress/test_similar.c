@@ -16,12 +16,16 @@ static void distances(void **state)
 	const cop_neurons x = {.n = 4, .in = 2, .out = 0, .w = w, .b = b}, bare = {.n = 4, .in = 2, .out = 0, .w = w};
 
 	(void)state;
-	assert_float_equal((float)cop__neuron_distance(&x, 0, 1), 0, 1e-12f);
-	assert_float_equal((float)cop__neuron_distance(&bare, 0, 3), 1, 1e-6f);     /* |a - b| = |a + b| */
-	assert_float_equal((float)cop__neuron_distance(&x, 0, 3), 4, 1e-6f);        /* and |0.2 - 0| / |0.2 + 0| = 1: (1 + 1)^2 */
-	assert_true(cop__neuron_distance(&x, 0, 2) > 1e12);                         /* the sum is 0 */
+	assert_float_equal((float)cop__neuron_distance(&x, 0, 1, true), 0, 1e-12f);
+	assert_float_equal((float)cop__neuron_distance(&x, 0, 1, false), 0, 1e-12f);
+	assert_float_equal((float)cop__neuron_distance(&bare, 0, 3, true), 1, 1e-6f);  /* |a - b| = |a + b| */
+	assert_float_equal((float)cop__neuron_distance(&x, 0, 3, true), 4, 1e-6f);     /* and |0.2 - 0| / |0.2 + 0| = 1: (1 + 1)^2 */
+	assert_float_equal((float)cop__neuron_distance(&x, 0, 3, false), 2.04f, 1e-6f); /* (3/5 - 4/5)^2 + (4/5 + 3/5)^2 + (1/5 - 0)^2 */
+	assert_float_equal((float)cop__neuron_distance(&x, 0, 2, false), 4, 1e-6f);
+	assert_true(cop__neuron_distance(&x, 0, 2, true) > 1e12);                      /* the sum is 0 */
 	for (int i = 0; i < 4; i++)
-		for (int j = 0; j < 4; j++) assert_true(cop__neuron_distance(&x, i, j) == cop__neuron_distance(&x, j, i));
+		for (int j = 0; j < 4; j++)
+			for (int r = 0; r < 2; r++) assert_true(cop__neuron_distance(&x, i, j, r) == cop__neuron_distance(&x, j, i, r));
 }
 
 static void mode(void **state)
@@ -44,19 +48,49 @@ static void surgery(void **state)
 	uint8_t stays[4];
 	int32_t gone;
 
-	OK(*state, cop__similar(stays, &gone, saliency, *state, &x, &(cop_similar_args){.keep = 3, .part = 1}));
+	OK(*state, cop__similar(stays, &gone, saliency, *state, &x, &(cop_similar_args){.by = COP_BY_SIMILAR, .keep = 3, .part = 1}));
 	assert_int_equal(gone, 1);
 	assert_true(stays[2] && stays[3] && stays[0] != stays[1] && saliency[0] == 0);
 	for (int o = 0; o < 2; o++) assert_float_equal(next[4 * o + !stays[0]], stays[0] ? of_0[o] : of_1[o], 1e-5f);
 	assert_true(next[2] == 5 && next[3] == 7);
-	/* the saliency is that of what reads j, at the scale of its weights: (5 b)^2, b the distance */
+	/* the saliency is what reads j, at the scale of its weights, times the distance */
 	float read[4] = {3, 0, 0.1f, 1}, two[4] = {3, 0, 0, 4};
 	cop_neurons y = {.n = 2, .in = 2, .out = 2, .w = two, .next = read};
-	OK(*state, cop__similar(stays, &gone, saliency, *state, &y, &(cop_similar_args){.keep = 1, .part = 1}));
-	assert_true(!stays[0] == (3 * 3 * (9 + 0.01) / 2 < 4 * 4 * 1 / 2.0));
-	assert_float_equal(saliency[0], 4 * 4 * 1 / 2.0f, 1e-4f);
-	assert_float_equal(read[0], 3 + 4.0f / 3 * 0, 1e-5f);
+	OK(*state, cop__similar(stays, &gone, saliency, *state, &y, &(cop_similar_args){.by = COP_BY_SIMILAR, .keep = 1, .part = 1}));
+	assert_true(stays[0] && !stays[1]); /* 2 x 4 x 4 x 1 / 2, and of the other one 2 x 3 x 3 x 9.01 / 2 */
+	assert_float_equal(saliency[0], 16, 1e-4f);
+	assert_float_equal(read[0], 3, 1e-5f);
 	assert_float_equal(read[2], 0.1f + 4.0f / 3, 1e-5f);
+}
+
+/* Against many inputs of normal numbers: the mean product of two rectified neurons. And one that is a sum of two others goes without a trace where
+ * nothing is rectified, which no single other one could stand for. */
+static void products(void **state)
+{
+	enum { D = 3, MANY = 200000 };
+	static const float v[2 * D] = {1, -0.5f, 2, 0.25f, 1.5f, 1};
+	const cop_neurons x = {.n = 2, .in = D, .w = v, .rectified = true};
+	double sum[3] = {0};
+
+	for (int s = 0; s < MANY; s++) {
+		double y[2] = {0};
+		for (int k = 0; k < D; k++)
+			for (int i = 0; i < 2; i++) y[i] += (double)v[i * D + k] * (double)cop__rand_normal(2, 2, (uint64_t)(s * D + k));
+		for (int i = 0; i < 2; i++) y[i] = y[i] > 0 ? y[i] : 0;
+		sum[0] += y[0] * y[0] / MANY, sum[1] += y[0] * y[1] / MANY, sum[2] += y[1] * y[1] / MANY;
+	}
+	for (int k = 0; k < 3; k++) assert_float_equal((float)cop__neuron_product(&x, k / 2, (k + 1) / 2), (float)sum[k], 0.02f);
+	static const float linear[6] = {1, 0, 0, 1, 2, -3};
+	float next[3] = {5, 7, 1};
+	cop_neurons y = {.n = 3, .in = 2, .out = 1, .w = linear, .next = next};
+	uint8_t stays[3];
+	int32_t gone;
+	OK(*state, cop__similar(stays, &gone, NULL, *state, &y, &(cop_similar_args){.by = COP_BY_SHARED, .keep = 2, .part = 1}));
+	double sees[2] = {0};
+	for (int i = 0; i < 3; i++)
+		for (int k = 0; k < 2; k++) sees[k] += stays[i] ? (double)next[i] * (double)linear[2 * i + k] : 0;
+	assert_float_equal((float)sees[0], 7, 0.1f);
+	assert_float_equal((float)sees[1], 4, 0.1f);
 }
 
 static void controls(void **state)
@@ -124,7 +158,8 @@ static cop_status note(void *ud, int32_t i, const float *y, int32_t n, int32_t l
 static void stage(void **state)
 {
 	static const struct { const char *options; int left; bool same; } rows[] = {
-		{"keep: 0", KINDS, true}, {"keep: 0.8", 24, true}, {"keep: 0.6667", KINDS, true}, {"keep: 0.6333", KINDS - 1, false}, {"part: 0.5", KINDS + 5, true}, {"keep: 0.5, by: naive", 15, false}, {"keep: 0.5, by: random", 15, false},
+		{"keep: 0, by: similar", KINDS, true}, {"keep: 0.8, by: similar", 24, true}, {"keep: 0.6667, by: similar", KINDS, true}, {"keep: 0.6667, by: ratio", KINDS, true}, {"keep: 0.6333, by: similar", KINDS - 1, false},
+		{"part: 0.5, by: similar", KINDS + 5, true}, {"keep: 0.6667", KINDS, true}, {"keep: 0.5", 15, false}, {"keep: 0.5, by: naive", 15, false}, {"keep: 0.5, by: random", 15, false},
 	};
 	cop_dataset d = {.name = "noise", .x = cop__type(COP_F32, 1, DIMS(IN)), .count = 20, .classes = OUT, .get = noise};
 	char text[200];
@@ -141,9 +176,28 @@ static void stage(void **state)
 		if (cop__t(g, cop__find(g, "a.w"))->dim[0] != rows[i].left) fail_msg("%s: %d are left", rows[i].options, cop__t(g, cop__find(g, "a.w"))->dim[0]);
 		assert_true(cop__t(g, cop__find(g, "a.b"))->dim[0] == rows[i].left && cop__t(g, cop__find(g, "b.w"))->dim[1] == rows[i].left);
 		for (int k = 0; k < 20 * OUT; k++) far = fmax(far, fabs((double)(was.y[k / OUT][k % OUT] - now.y[k / OUT][k % OUT])));
-		if (rows[i].same != (far < 1e-4)) fail_msg("%s: answers are %g apart", rows[i].options, far);
+		if (rows[i].same != (far < 1e-3)) fail_msg("%s: answers are %g apart", rows[i].options, far);
 		cop_graph_free(g);
 	}
+}
+
+/* The history counts the numbers that there are: fewer than before. */
+static void history(void **state)
+{
+	cop_dataset d = {.name = "noise", .x = cop__type(COP_F32, 1, DIMS(IN)), .count = 20, .classes = OUT, .get = noise};
+	static known_run r;
+
+	if (!known_parts()) skip();
+	cop_graph *g = alike(*state, OP_clip, false);
+	known_story(&r, &g, "- similar: {keep: 0.5, may_cost: 100, must_gain: 0}", &d, &known_args);
+	for (int i = 0; i < r.story.n_layer; i++) {
+		int64_t now = 0;
+		for (int k = 0; k < 65; k++) now += r.story.layer[i].bin[1][k];
+		assert_int_equal(now, cop_type_count(cop__t(g, cop__find(g, r.story.layer[i].name))));
+	}
+	assert_int_equal(r.story.n_layer, 2);
+	cop__story_free(&r.story);
+	cop_graph_free(g);
 }
 
 static void refused(void **state)
@@ -151,7 +205,7 @@ static void refused(void **state)
 	static const struct { int act; bool branch; const char *options, *says; } rows[] = {
 		{OP_sigmoid, false, "keep: 0.5", "'a.w' makes neurons that go through something other than a rectifier"}, {OP_add, false, "keep: 0.5", "'a.w' makes neurons that go through something other than a rectifier"},
 		{OP_clip, true, "keep: 0.5", "'a.w' makes neurons that are read more than once"}, {OP_clip, false, "layers: b.w", "'b.w' makes neurons that are read more than once, or are the answer"},
-		{OP_clip, false, "by: naive", "line 3: similar: only by: similar has a rule for how many go; give keep"}, {OP_clip, false, "keep: 0.5, part: 0.5", "keep says how many stay, so part can't"},
+		{OP_clip, false, "by: naive", "line 3: similar: a control has no rule for how many go; give keep"}, {OP_clip, false, "keep: 0.5, part: 0.5", "keep says how many stay, so part can't"},
 		{OP_clip, false, "layers: c.w", "matches no weight of the network"},
 	};
 	cop_dataset d = {.name = "noise", .x = cop__type(COP_F32, 1, DIMS(IN)), .count = 20, .classes = OUT, .get = noise};
@@ -171,6 +225,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(distances), KNOWN_TEST(mode), KNOWN_TEST(surgery), KNOWN_TEST(controls), KNOWN_TEST(stage), KNOWN_TEST(refused)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(distances), KNOWN_TEST(mode), KNOWN_TEST(surgery), KNOWN_TEST(products), KNOWN_TEST(controls), KNOWN_TEST(stage), KNOWN_TEST(history), KNOWN_TEST(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,12 +3,11 @@
  * similar - see similar.h. The saliency of j in favour of i is the mean square of the weights that read j, times their distance squared. For a given
  * j the nearest i is the best, whatever the weights that read it: so one number for each neuron is enough, and a removal changes few of them.
  */
-#include "compress/prune/prune.h"
 #include "compress/similar/similar.h"
 
 #include <math.h>
 
-enum { MOST_NEURONS = 8192, BINS = 100 };
+enum { MOST_NEURONS = 8192, MOST_PAIRS = 1 << 20 };
 
 /* ---- distances ---- */
 
@@ -27,33 +26,17 @@ static double alpha_of(const cop_neurons *x, int32_t i)
 	return a > 0 ? a : 1;
 }
 
-static double ratio(double of, double to) { return of == 0 ? 0 : of / COP_MAX(to, 1e-30); }
+static double over(double of, double by) { return of == 0 ? 0 : of / COP_MAX(by, 1e-30); }
 
-double cop__neuron_distance(const cop_neurons *x, int32_t i, int32_t j)
+double cop__neuron_distance(const cop_neurons *x, int32_t i, int32_t j, bool ratio)
 {
 	const float *wi = x->w + (size_t)i * (size_t)x->in, *wj = x->w + (size_t)j * (size_t)x->in;
 	const double ai = alpha_of(x, i), aj = alpha_of(x, j), bi = x->b ? (double)x->b[i] / ai : 0, bj = x->b ? (double)x->b[j] / aj : 0;
 	const double squares = dot(wi, wi, x->in) / (ai * ai) + dot(wj, wj, x->in) / (aj * aj), twice = 2 * dot(wi, wj, x->in) / (ai * aj);
-	const double d = sqrt(ratio(COP_MAX(squares - twice, 0), squares + twice)) + ratio(fabs(bi - bj), fabs(bi + bj));
 
+	if (!ratio) return COP_MAX(squares - twice, 0) + (bi - bj) * (bi - bj);
+	double d = sqrt(over(COP_MAX(squares - twice, 0), squares + twice)) + over(fabs(bi - bj), fabs(bi + bj));
 	return d * d;
-}
-
-/* ---- the mode ---- */
-
-double cop__mode(float *v, int64_t n)
-{
-	int32_t count[BINS] = {0}, best = 0;
-	int64_t most = COP_MAX(n - n / 20, 1);
-	float hi = cop__kth_largest(v, n, n - most + 1), lo = cop__kth_largest(v, n, n);
-
-	for (int64_t i = 0; i < n && hi > lo; i++) {
-		int32_t bin = (int32_t)((double)(v[i] - lo) / (double)(hi - lo) * BINS);
-		if (v[i] <= hi) count[COP_MIN(bin, BINS - 1)]++;
-	}
-	for (int32_t k = 1; k < BINS; k++)
-		if (count[k] > count[best]) best = k;
-	return (double)lo + (best + 0.5) / BINS * (double)(hi - lo);
 }
 
 /* ---- removal ---- */
@@ -105,7 +88,7 @@ static void operate(removal *r, int32_t j)
 		if (r->stays[k] && r->nearest[k] == j) find_nearest(r, k);
 }
 
-static cop_status begin(removal *r, cop_arena *mem)
+static cop_status begin(removal *r, cop_arena *mem, bool ratio)
 {
 	const int32_t n = r->x->n;
 
@@ -116,19 +99,22 @@ static cop_status begin(removal *r, cop_arena *mem)
 	if (!r->apart || !r->nearest || !r->read || !r->alpha) return COP_NOMEM;
 	for (int32_t j = 0; j < n; j++) r->alpha[j] = alpha_of(r->x, j);
 	for (int32_t j = 0; j < n; j++)
-		for (int32_t i = 0; i < j; i++) r->apart[(size_t)j * (size_t)n + (size_t)i] = r->apart[(size_t)i * (size_t)n + (size_t)j] = (float)COP_MIN(cop__neuron_distance(r->x, i, j), 1e30);
+		for (int32_t i = 0; i < j; i++) r->apart[(size_t)j * (size_t)n + (size_t)i] = r->apart[(size_t)i * (size_t)n + (size_t)j] = (float)COP_MIN(cop__neuron_distance(r->x, i, j, ratio), 1e30);
 	for (int32_t j = 0; j < n; j++) find_nearest(r, j), find_read(r, j);
 	return COP_OK;
 }
 
+/* Of the saliencies of all pairs, or of some of them where there are very many. */
 static cop_status mode_of(double *mode, const removal *r, cop_arena *mem)
 {
-	const int32_t n = r->x->n;
-	float *v = cop__arena_get(mem, sizeof *v * (size_t)n);
+	const int64_t n = r->x->n, all = n * n, by = all / MOST_PAIRS + 1;
+	float *v = cop__arena_get(mem, sizeof *v * (size_t)(all / by + 1));
+	int64_t m = 0;
 
 	if (!v) return COP_NOMEM;
-	for (int32_t j = 0; j < n; j++) v[j] = saliency_of(r, j);
-	*mode = cop__mode(v, n);
+	for (int64_t k = 0; k < all; k += by)
+		if (k / n != k % n) v[m++] = r->read[k / n] * r->apart[k];
+	*mode = m ? cop__mode(v, m) : 0;
 	return COP_OK;
 }
 
@@ -174,43 +160,45 @@ static void remove_by_value(uint8_t *stays, float *saliency, const cop_neurons *
 
 /* ---- the call ---- */
 
-/* With the rule the number is found first, on a copy of what reads the neurons, where only a part of it is asked for. */
-static cop_status by_rule(int32_t *gone, removal *r, float *saliency, cop_arena *mem, double part)
+static cop_status remove_by(uint8_t *stays, int32_t *gone, float *saliency, cop_arena *mem, const cop_neurons *x, const cop_similar_args *a, int32_t most, bool rule)
 {
-	const size_t all = (size_t)r->x->n * (size_t)r->x->out;
+	removal r = {.x = x, .stays = stays};
+	double until = -1;
+
+	*gone = most;
+	memset(stays, 1, (size_t)x->n);
+	if (a->by == COP_BY_SHARED) return cop__shared(stays, gone, saliency, mem, x, most, rule);
+	if (a->by == COP_BY_NAIVE || a->by == COP_BY_RANDOM) {
+		float *value = cop__arena_get(mem, sizeof *value * (size_t)x->n);
+		return value ? remove_by_value(stays, saliency, x, a, most, value), COP_OK : COP_NOMEM;
+	}
+	COP_TRY(begin(&r, mem, a->by == COP_BY_RATIO));
+	if (rule) COP_TRY(mode_of(&until, &r, mem));
+	*gone = remove_similar(&r, most, until, saliency);
+	return COP_OK;
+}
+
+/* A part of what the rule finds: the number is found first, and what reads the neurons put back. */
+static cop_status part_of_rule(uint8_t *stays, int32_t *gone, float *saliency, cop_arena *mem, const cop_neurons *x, const cop_similar_args *a)
+{
+	const size_t all = (size_t)x->n * (size_t)x->out;
 	float *was = cop__arena_get(mem, sizeof *was * all);
-	double mode;
 
 	if (!was) return COP_NOMEM;
-	COP_TRY(mode_of(&mode, r, mem));
-	memcpy(was, r->x->next, sizeof *was * all);
-	*gone = remove_similar(r, r->x->n - 1, mode, saliency);
-	if (part >= 1) return COP_OK;
-	memcpy(r->x->next, was, sizeof *was * all);
-	memset(r->stays, 1, (size_t)r->x->n);
-	for (int32_t j = 0; j < r->x->n; j++) find_nearest(r, j), find_read(r, j);
-	*gone = remove_similar(r, (int32_t)(part * *gone + 0.5), -1, saliency);
-	return COP_OK;
+	memcpy(was, x->next, sizeof *was * all);
+	COP_TRY(remove_by(stays, gone, saliency, mem, x, a, x->n - 1, true));
+	memcpy(x->next, was, sizeof *was * all);
+	return remove_by(stays, gone, saliency, mem, x, a, (int32_t)(a->part * *gone + 0.5), false);
 }
 
 cop_status cop__similar(uint8_t *stays, int32_t *gone, float *saliency, cop_ctx *cx, const cop_neurons *x, const cop_similar_args *a)
 {
-	removal r = {.x = x, .stays = stays};
 	cop_arena mem;
-	float *value;
 
 	if (x->n > MOST_NEURONS) return cop__error(cx, COP_ARG, "similar: a layer of %d neurons; %d are the most", x->n, MOST_NEURONS);
-	memset(stays, 1, (size_t)x->n);
 	cop__arena_init(&mem, cx);
-	cop_status st = a->by == COP_BY_SIMILAR ? begin(&r, &mem) : COP_OK;
-	*gone = a->keep ? COP_MAX(x->n - a->keep, 0) : 0;
-	if (!st && a->by == COP_BY_SIMILAR) {
-		if (a->keep) remove_similar(&r, *gone, -1, saliency);
-		else st = by_rule(gone, &r, saliency, &mem, a->part);
-	} else if (!st) {
-		if ((value = cop__arena_get(&mem, sizeof *value * (size_t)x->n))) remove_by_value(stays, saliency, x, a, *gone, value);
-		else st = COP_NOMEM;
-	}
+	cop_status st = !a->keep && a->part < 1 ? part_of_rule(stays, gone, saliency, &mem, x, a)
+		: remove_by(stays, gone, saliency, &mem, x, a, a->keep ? COP_MAX(x->n - a->keep, 0) : x->n - 1, !a->keep);
 	cop__arena_free(&mem);
 	return st;
 }

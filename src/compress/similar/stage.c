@@ -13,13 +13,13 @@ typedef struct similar_options { float keep, part; int32_t by; } similar_options
 static const cop_option options[] = {
 	COP_OPT_REAL(similar_options, keep, 0, 1, "0", "the part of the neurons of each layer that stays; 0: they go until the least saliency is above the mode of all"),
 	COP_OPT_REAL(similar_options, part, 0, 1, "1", "with keep: 0, the part that goes of the neurons that the rule finds"),
-	COP_OPT_WORD(similar_options, by, "similar|naive|random", "similar", "which go: those that another one can stand for; as controls those of the smallest weights, or any, and nobody stands for them"),
+	COP_OPT_WORD(similar_options, by, "shared|similar|ratio|naive|random", "shared", "which go: those that all others together, or one other, can stand for; ratio: with the published distance; as controls those of the smallest weights, or any, and nobody stands for them"),
 	COP_OPT_END,
 };
 
 /* ---- pairs of layers ---- */
 
-typedef struct pair { cop_nid first, second; } pair;
+typedef struct pair { cop_nid first, second; bool rectified; } pair;
 
 static bool no(cop_why *why, const cop_graph *g, cop_vid v, const char *what)
 {
@@ -51,6 +51,15 @@ static bool scales_through(const cop_graph *g, cop_nid n)
 	return (lo == 0 || (isinf(lo) && lo < 0)) && isinf(hi) && hi > 0;
 }
 
+static bool rectifies(const cop_graph *g, cop_nid n)
+{
+	float lo, hi;
+
+	if (g->node[n].op != OP_clip) return false;
+	cop__act_get(g, n, &lo, &hi);
+	return lo == 0;
+}
+
 static bool fc_alone(const cop_graph *g, cop_nid n)
 {
 	cop_nid by;
@@ -63,14 +72,16 @@ static bool pair_of(pair *p, const cop_graph *g, cop_vid v, cop_why *why)
 {
 	float lo, hi;
 
-	*p = (pair){0, 0};
+	*p = (pair){.rectified = false};
 	if (readers(g, v, &p->first) != 1 || !fc_alone(g, p->first) || cop__arg(g, p->first, 1) != v) return no(why, g, v, "is not read by one fully connected layer alone");
 	cop__act_get(g, p->first, &lo, &hi);
 	if ((lo > COP_NO_LO && lo != 0) || hi < COP_NO_HI) return no(why, g, v, "has an activation behind it through which a scale does not go");
+	p->rectified = lo == 0;
 	for (cop_vid y = cop__res(g, p->first, 0);; y = cop__res(g, p->second, 0)) {
 		if (readers(g, y, &p->second) != 1 || !p->second) return no(why, g, v, "makes neurons that are read more than once, or are the answer of the network");
 		if (g->node[p->second].op == OP_fc) break;
 		if (!scales_through(g, p->second)) return no(why, g, v, "makes neurons that go through something other than a rectifier");
+		p->rectified |= rectifies(g, p->second);
 	}
 	return fc_alone(g, p->second) || no(why, g, v, "makes neurons that no fully connected layer with weights of its own reads");
 }
@@ -92,7 +103,7 @@ static cop_status one_layer(cop_graph **g, cop_vid v, const similar_options *o, 
 
 	pair_of(&p, *g, v, NULL);
 	const cop_type *t = cop__t(*g, v);
-	cop_neurons x = {.n = t->dim[0], .in = t->dim[1], .out = cop__in(*g, p.second, 1)->dim[0]};
+	cop_neurons x = {.n = t->dim[0], .in = t->dim[1], .out = cop__in(*g, p.second, 1)->dim[0], .rectified = p.rectified};
 	const cop_similar_args a = {.by = (cop_similar_by)o->by, .keep = o->keep > 0 ? COP_MAX((int32_t)(o->keep * (float)x.n + 0.5f), 1) : 0, .part = (double)o->part, .seed = seed, .stream = cop__hash_text((*g)->value[v].name)};
 	uint8_t *stays = cop__alloc(cx, (size_t)x.n);
 	int32_t gone;
@@ -130,7 +141,7 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 {
 	const similar_options *o = own;
 
-	if (o->by != COP_BY_SIMILAR && o->keep <= 0) return cop__error(cx, COP_ARG, "%s: only by: similar has a rule for how many go; give keep", where);
+	if ((o->by == COP_BY_NAIVE || o->by == COP_BY_RANDOM) && o->keep <= 0) return cop__error(cx, COP_ARG, "%s: a control has no rule for how many go; give keep", where);
 	if (o->keep > 0 && o->part < 1) return cop__error(cx, COP_ARG, "%s: keep says how many stay, so part can't", where);
 	return COP_OK;
 }
