@@ -91,13 +91,15 @@ bool cop__types_fit(const char *types, const cop_graph *g, cop_nid n)
 const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, cop_choosing *c)
 {
 	const char *name = cop__op(g, n)->name;
+	const cop_kernel *sparse = NULL;
 
 	for (int i = cop_n_kernels - 1; i >= 0; i--) {
 		const cop_kernel *k = &cop_kernels[i];
 		if ((k->isa & c->isa) != k->isa || strcmp(k->op, name) || !cop__types_fit(k->types, g, n) || (k->fits && !k->fits(c->word))) continue;
-		if (!k->steps || (c->weight && cop__sparse_pays(g, n, k, c))) return k;
+		if (!k->steps) return sparse ? sparse : k;
+		if (c->weight && cop__sparse_pays(g, n, k, c)) sparse = k; /* the best of them; their own order says nothing */
 	}
-	return NULL;
+	return sparse;
 }
 
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa)

@@ -36,6 +36,7 @@ static bool widest(const cop_kernel *k, uint32_t isa)
 	return !(isa & (strcmp(k->op, "qconv") ? COP_ISA_AVX512 : COP_ISA_AVX512 | COP_ISA_AVXVNNI));
 }
 
+/* Better than those that were asked before, too. */
 bool cop__sparse_pays(const cop_graph *g, cop_nid n, const cop_kernel *k, cop_choosing *c)
 {
 	int32_t each = widest(k, c->isa) ? price(g, n, k, c->word) : 0;
@@ -43,9 +44,10 @@ bool cop__sparse_pays(const cop_graph *g, cop_nid n, const cop_kernel *k, cop_ch
 	if (!each) return false;
 	int64_t steps = k->steps(c->word, c->weight); /* 0: no weight at all, or one that nobody computed (cop_graph_outline) */
 	double time = (double)steps * each / 10 / (double)cop_type_count(cop__in(g, n, 1));
+	if (!steps || (c->sparse_time > 0 && time >= c->sparse_time)) return false;
 	c->word[COP_STEPS] = (int32_t)steps;
-	if (steps && (c->sparse_time <= 0 || time < c->sparse_time)) c->sparse_time = time;
-	return steps && time < 1;
+	c->sparse_time = time;
+	return time < 1;
 }
 
 /* ---- encoded weights ---- */

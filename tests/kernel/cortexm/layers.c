@@ -58,7 +58,7 @@ enum { ROWS = sizeof rows / sizeof rows[0] };
 enum { ROOM = 240 << 10 };
 static uint32_t weights[ROOM / 4], packed[ROOM / 4], scratch[16 << 8], bias[1024], multiplier[2048];
 static int8_t input[ROOM], second[ROOM], both[2 * ROOM], result[ROOM], want[ROOM];
-static uint32_t seed, portable_cost, zeros; /* cost: instructions of the portable kernel; zeros: of a hundred weights of each kind */
+static uint32_t seed, portable_cost, zeros, grouped; /* grouped: zeros stand in aligned groups of four; cost: instructions of the portable kernel; zeros: of a hundred weights of each kind */
 
 static uint32_t draw(uint32_t n)
 {
@@ -98,8 +98,10 @@ static void fill(const layer *l, int plain)
 	if (!plain && taps > 256 && draw(2)) memset(weights, 127, w_n), memset(input, -128, l->in); /* the largest sums */
 	if (plain || (!extreme && draw(2)))
 		for (size_t i = 0; i < w_n; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
-	for (size_t i = 0; i < w_n && zeros; i++)
-		if (draw(100) < zeros) ((int8_t *)weights)[i] = 0;
+	for (size_t i = 0, gone = 0; i < w_n && zeros; i++) {
+		if (!grouped || i % 4 == 0) gone = draw(100) < zeros;
+		if (gone) ((int8_t *)weights)[i] = 0;
+	}
 	for (int32_t i = 0; dense && i < k[CK_O]; i++) {
 		int32_t scale = 2 + (int32_t)(draw(1 << 20) / (uint32_t)(1 + taps / 8));
 		bias[i] = draw(65536) - 32768u;
@@ -173,7 +175,7 @@ static void run(layer *l, const char *name)
 	for (int i = 0; i < ROWS; i++) {
 		const cop_kernel *r = &rows[i];
 		if (strcmp(r->op, l->op) || (r->fits && !r->fits(l->k)) || (!strcmp(r->op, "qconv") && (r->types[7] == '4') != l->four)) continue;
-		if (name && !r->steps != !zeros) continue; /* with a name: those for sparse weights where there are zeros, else the dense ones */
+		if (name && (!r->steps != !zeros || (r->steps && !strncmp(r->symbol, "qgroups", 7) != !!grouped))) continue; /* with a name: those for sparse weights where there are zeros, else the dense ones */
 		last = i + 1;
 		if (!name) compare(r, l, NULL);
 	}
@@ -377,13 +379,15 @@ static void sparse(void)
 	char name[64];
 
 	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
-		for (size_t j = 0; j < sizeof part / sizeof part[0]; j++) {
-			layer l = conv(1, t[i].h, t[i].w, t[i].c, t[i].o, t[i].k, t[i].k, 1, 1, 0, 0);
-			zeros = part[j];
-			seed = 2;
-			snprintf(name, sizeof name, "%s, %lu %%: %ld", t[i].name, (unsigned long)part[j], (long)l.out * t[i].k * t[i].k * t[i].c);
-			run(&l, name);
-		}
+		for (grouped = 0; grouped < 2; grouped++)
+			for (size_t j = grouped; j < sizeof part / sizeof part[0]; j++) {
+				layer l = conv(1, t[i].h, t[i].w, t[i].c, t[i].o, t[i].k, t[i].k, 1, 1, 0, 0);
+				zeros = part[j];
+				seed = 2;
+				snprintf(name, sizeof name, "%s, %lu %%%s: %ld", t[i].name, (unsigned long)part[j], grouped ? " in fours" : "", (long)l.out * t[i].k * t[i].k * t[i].c);
+				run(&l, name);
+			}
+	grouped = 0;
 }
 
 int main(int argc, char **argv)
@@ -397,6 +401,7 @@ int main(int argc, char **argv)
 		seed = (uint32_t)i;
 		draw(1);
 		zeros = i % 3 ? draw(100) : 0;
+		grouped = draw(2);
 		layer l = random_conv(0);
 		run(&l, NULL);
 		l = random_conv(1);
