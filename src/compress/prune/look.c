@@ -125,7 +125,7 @@ static cop_status make_series(looking *w, series *s, int32_t samples)
 	for (int32_t i = 0; i < w->l->it->n_layer; i++) {
 		const cop_pruned *l = &w->l->it->layer[i];
 		if (l->follows) continue;
-		s[i].channels = cop__t(w->l->model, cop__find(w->l->model, l->name))->dim[0];
+		s[i].channels = (int32_t)l->rows;
 		size_t n = (size_t)s[i].channels * (size_t)samples;
 		float *room = cop__arena_get(&w->mem, sizeof *room * 4 * (n + 1));
 		if (!room) return COP_NOMEM;
@@ -142,7 +142,16 @@ static const float *scale_of(const looking *w, const cop_pruned *l)
 	return bn ? cop__floats(g, cop__arg(g, bn, 1)) : NULL;
 }
 
-/* Each channel of each layer into the mean of its item. */
+/* What is known of channel c of a layer: its series, or its gamma. */
+static cop_scored channel_of(const series *s, const float *scale, int32_t c, int32_t samples)
+{
+	const size_t at = (size_t)c * (size_t)samples;
+
+	if (!s) return (cop_scored){.scale = scale[c]};
+	return (cop_scored){.mean = s->mean + at, .size = s->size + at, .live = s->live + at, .pull = s->pull + at, .samples = samples};
+}
+
+/* Each channel of each layer into the mean of its item. s NULL: by the scales of batch norm, where there is one. */
 static cop_status add_channels(looking *w, const series *s, int32_t samples)
 {
 	const cop_items *it = w->l->it;
@@ -152,12 +161,11 @@ static cop_status add_channels(looking *w, const series *s, int32_t samples)
 	for (int32_t i = 0; i < it->n_layer; i++) {
 		const cop_pruned *l = &it->layer[i];
 		const float *scale = l->follows || s ? NULL : scale_of(w, l);
-		int32_t rows = l->follows ? 0 : cop__t(w->l->model, cop__find(w->l->model, l->name))->dim[0];
-		for (int32_t c = 0; c < rows; c++) {
-			int32_t k = it->of[l->offset + c * (l->count / rows)];
-			cop_scored x = {.samples = samples, .scale = scale ? scale[c] : 0};
-			if (s) x.mean = s[i].mean + (size_t)c * (size_t)samples, x.size = s[i].size + (size_t)c * (size_t)samples, x.live = s[i].live + (size_t)c * (size_t)samples, x.pull = s[i].pull + (size_t)c * (size_t)samples;
-			if (k < 0 || (!s && !scale)) continue;
+		if (l->follows || (!s && !scale)) continue;
+		for (int32_t c = 0; c < l->rows; c++) {
+			int32_t k = it->of[l->offset + c * (l->count / l->rows)];
+			if (k < 0) continue;
+			cop_scored x = channel_of(s ? &s[i] : NULL, scale, c, samples);
 			w->sum[k] += (double)w->l->row->of(&x, w->l->options);
 			times[k]++;
 		}

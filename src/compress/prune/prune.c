@@ -108,8 +108,11 @@ static cop_status model_of(cop_graph **out, const cop_pruner *p, const cop_progr
 
 static cop_status cut(cop_pruner *p, const cop_progress *m, double t)
 {
-	const cop_cut c = {.it = &p->it, .score = p->score, .mask = p->mask, .scratch = p->scratch, .room = p->room, .order = p->order, .keep = &p->o->keep, .options = p->o->scope.o.bytes, .t = t, .part = p->when->part};
-	cop_look l = {.it = &p->it, .row = p->by, .options = p->o->by.o.bytes, .train = p->m->train, .a = p->m->a, .samples = p->o->samples, .weight = p->weight, .moved = p->moved, .mask = p->mask, .score = p->score};
+	const cop_prune_options *o = p->o;
+	const cop_cut c = {.it = &p->it, .score = p->score, .mask = p->mask, .scratch = p->scratch, .room = p->room, .order = p->order,
+		.keep = &o->keep, .options = o->scope.o.bytes, .t = t, .part = p->when->part};
+	cop_look l = {.it = &p->it, .row = p->by, .options = o->by.o.bytes, .train = p->m->train, .a = p->m->a, .samples = o->samples,
+		.weight = p->weight, .moved = p->moved, .mask = p->mask, .score = p->score};
 	bool more = p->by->all || p->by->mend || p->by->reads & ~(uint32_t)(COP_READS_WEIGHT | COP_READS_MOVED);
 	cop_graph *model = NULL;
 
@@ -118,7 +121,7 @@ static cop_status cut(cop_pruner *p, const cop_progress *m, double t)
 	l.model = model;
 	if (!st) st = cop__look(&l);
 	if (!st && p->it.bundle) cop__cut_bundles(&c);
-	else if (!st) cop__allot(p->o->scope.row)->cut(&c);
+	else if (!st) cop__allot(o->scope.row)->cut(&c);
 	if (!st && p->rewind) st = cop__rewind_return(p, m, t >= 1);
 	if (!st) st = scatter(p, m);
 	if (!st) st = mend(p, m, &l);
