@@ -103,6 +103,29 @@ static void redrawn(void **state)
 	cop_graph_free(g[0]), cop_graph_free(g[1]), cop_graph_free(was);
 }
 
+/* The last epoch of a round is scored with the weights of its end, not with those that the next one begins with. */
+static void note_accuracy(void *ud, const cop_epoch *e)
+{
+	float *accuracy = ud;
+	if (e->done >= 1) accuracy[e->epoch - 1] = e->accuracy;
+}
+
+static void rounds_are_scored(void **state)
+{
+	cop_dataset d = samples();
+	float two[20], one[10];
+	cop_train_args a = {.epochs = 20, .batch = N, .threads = 1, .lr = 0.3f, .seed = 7, .update = "sgd momentum=0.9", .schedule = "constant", .progress = note_accuracy, .ud = two};
+
+	if (!known_parts()) skip();
+	cop_graph *g = net(*state), *h = net(*state);
+	OK(*state, known_compress(&g, "- prune: {keep: 0.1, schedule: tickets, rounds: 1, may_cost: 100, must_gain: 0}", &d, &d, NULL, &a, NULL));
+	a.epochs = 10, a.ud = one;
+	OK(*state, cop_train(h, &d, &d, &a));
+	for (int i = 0; i < 10; i++) assert_float_equal(two[i], one[i], 1e-6f);
+	assert_true(one[9] > one[0]);
+	cop_graph_free(g), cop_graph_free(h);
+}
+
 static void refused(void **state)
 {
 	static const struct { const char *options, *says; } rows[] = {
@@ -126,6 +149,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(is_a_training_of_its_own), KNOWN_TEST(redrawn), KNOWN_TEST(refused)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(is_a_training_of_its_own), KNOWN_TEST(redrawn), KNOWN_TEST(rounds_are_scored), KNOWN_TEST(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

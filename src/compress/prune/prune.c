@@ -139,7 +139,7 @@ static cop_status before(void *ud, const cop_progress *m)
 {
 	cop_pruner *p = ud;
 
-	if (!m->step) COP_TRY(at(p, m));
+	if (!m->step || p->rewind) COP_TRY(at(p, m)); /* a round that is over is scored with its own weights, so the next one begins with the cut */
 	if (p->rewind) cop__rewind_rate(p, m);
 	return moves(p) ? cop__moved_before(p, m) : COP_OK;
 }
@@ -151,7 +151,7 @@ static cop_status after(void *ud, const cop_progress *m, cop_verdict *v)
 	(void)v;
 	if (moves(p)) COP_TRY(cop__moved_after(p, m));
 	if (p->rewind) COP_TRY(cop__rewind_note(p, m));
-	return at(p, m);
+	return p->rewind && m->step < m->steps ? COP_OK : at(p, m);
 }
 
 /* ---- the stage ---- */

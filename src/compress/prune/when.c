@@ -90,5 +90,6 @@ static double part_tickets(double keep, double t) { return part_iterative(keep, 
 static bool due_tickets(double *t, const void *options, int64_t step, int64_t steps)
 {
 	const cop_tickets_options *o = options;
-	return round_over(t, COP_MAX((double)steps, 1.0) / (o->rounds + 1), o->rounds, step);
+	double each = COP_MIN((double)steps / (o->rounds + 1), (double)(steps - 1) / o->rounds); /* where there are fewer steps than rounds, all are over before the last one */
+	return round_over(t, COP_MAX(each, 1e-9), o->rounds, step);
 }
