@@ -46,7 +46,7 @@ static bool scales_through(const cop_graph *g, cop_nid n)
 	float lo, hi;
 
 	if (g->node[n].op == OP_dropout || g->node[n].op == OP_reshape) return cop__same_shape(cop__in(g, n, 0), cop__outt(g, n, 0));
-	if (g->node[n].op != OP_clip) return false;
+	if (g->node[n].op != OP_clip) return false; /* a sigmoid, say */
 	cop__act_get(g, n, &lo, &hi);
 	return (lo == 0 || (isinf(lo) && lo < 0)) && isinf(hi) && hi > 0;
 }
