@@ -170,7 +170,7 @@ static void after_prune(void **state)
 static void refusals(void **state)
 {
 	static const struct { const char *stage, *says; } rows[] = {
-		{"slim: {macs: 0.0011, epochs: 1}", "are asked"}, {"slim: {macs: 0.5, target: nowhere}", "nowhere"}, {"slim: {macs: 0.5, layers: b.w}", "no channel"}, {"slim: {macs: 2}", "macs"}};
+		{"slim: {macs: 0.0011, epochs: 1}", "are asked"}, {"slim: {macs: 0.5, target: nowhere}", "nowhere"}, {"slim: {macs: 0.5, layers: b.w}", "must stay: this node's result is an output"}, {"slim: {macs: 2}", "macs"}};
 	cop_ctx *cx = *state;
 	known_set s;
 	static int32_t label[4];

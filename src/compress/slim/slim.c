@@ -3,6 +3,7 @@
  * slim - the stage: whole channels leave the network with all that is coupled to them, and what is left is dense and narrower for every kernel.
  * First goes what is zero already, then the least important until `macs` are left; then the network trains on.
  */
+#include "compress/layers.h"
 #include "compress/slim/slim.h"
 #include "run/deploy.h"
 
@@ -61,6 +62,26 @@ static cop_status say_rounding(const cop_graph *plain, int64_t macs, const cop_g
 	return COP_OK;
 }
 
+/* ---- what stays whole ---- */
+
+/* Of layers of which no row may go it is said why; with `fail` the first of them is the reason. */
+static cop_status say_whole(const cop_groups *s, const char *layers, bool fail)
+{
+	const cop_graph *g = s->g;
+
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		bool whole = true;
+		if (!cop__compressible(g, (cop_vid)v, layers)) continue;
+		for (int32_t j = 0; whole && j < cop__t(g, (cop_vid)v)->dim[0]; j++) whole = s->stop[cop__group_of(s, (cop_vid)v, 0, j)].why;
+		int32_t k = cop__group_of(s, (cop_vid)v, 0, 0);
+		if (whole && fail) return cop__group_check(s, k);
+		if (!whole) continue;
+		cop_nid n = s->stop[k].node;
+		cop__log(g->cx, COP_LOG_INFO, "slim: %s stays whole: %s%s%s", g->value[v].name, n ? "the node " : "its result ", n ? cop__op(g, n)->name : "", n ? " behind it ties its channels together, or does not say which belong together" : s->stop[k].why);
+	}
+	return fail ? cop__error(g->cx, COP_ARG, "slim: no weight that matches '%s' has channels that may go", layers) : COP_OK;
+}
+
 /* ---- the stage ---- */
 
 static cop_status cut(cop_graph **g, const cop_slim_options *o, const char *layers, uint64_t seed, const cop_target *t)
@@ -71,7 +92,7 @@ static cop_status cut(cop_graph **g, const cop_slim_options *o, const char *laye
 	cop_pools p;
 
 	cop_status st = cop__pools(&p, *g, layers, o, seed);
-	if (!st && !p.n_rank) st = cop__error((*g)->cx, COP_ARG, "slim: no channel of the layers that match '%s' may go", layers);
+	if (!st) st = say_whole(&p.groups, layers, !p.n_rank);
 	if (!st && round > 1) st = cop__pools_cut(&p, o, 1, most, &plain_macs);
 	if (!st && round > 1) st = cop__pass_slice_groups(&plain, &p.groups, p.drop);
 	if (!st) st = cop__pools_cut(&p, o, round, most, &even_macs);
