@@ -552,6 +552,20 @@ typedef struct cop_report_args {
 /* Writes a page about g. a NULL: the network alone. COP_FORMAT: one of the texts is none of its kind. */
 cop_status cop_report_html(const char *path, const cop_graph *g, const cop_report_args *a);
 
+/* Several networks side by side. */
+typedef struct cop_compared {
+	const char *name;
+	float accuracy, loss;  /* accuracy: 0 to 1; -1: not known */
+	double microseconds;   /* of one sample; 0: not measured */
+	cop_figures figures;   /* file_bytes as well */
+	bool front;            /* no other one has at least its accuracy in at most its bytes of the file, and more of one of the two */
+} cop_compared;
+void cop_compare_front(cop_compared *p, int n); /* sets front; networks without an accuracy are not on it */
+/* A page with a table of them, and a picture of accuracy over bytes. target: whose figures they are, NULL: the host's. */
+cop_status cop_report_front_html(const char *path, cop_ctx *cx, const cop_compared *p, int n, const char *target);
+/* The median time of one sample on one thread of this machine, as deployed. */
+cop_status cop_latency(double *microseconds, const cop_graph *g);
+
 /* ---- what can be named ------------------------------------------------------------------------ */
 
 /* The tables of methods: "stages", "scores", "schedules", "passes" and so on, one a call; NULL past the end. */

@@ -230,6 +230,9 @@ cop_status cli_train_settle(cli *c, cli_train *t); /* once all are read: --stop-
 void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data, bool fresh);
 void cli_train_say(cli *c, const cop_train_args *a); /* what is used, in one line and as members of the object */
 
+/* ---- a recipe with each combination of some options (sweep.c) ---- */
+cop_status cli_sweep(cli *c, const char *text, const char *recipe, const char *out, int argc, char **argv);
+
 /* ---- what compress is asked for without a recipe (aims.c) ---- */
 typedef struct cli_aim { cop_aims a; bool given; } cli_aim;
 extern const struct argp_option cli_aim_options[];

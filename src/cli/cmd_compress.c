@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { KEY_HISTORY = 0x3000, KEY_RESUME, KEY_CHECKPOINT };
+enum { KEY_HISTORY = 0x3000, KEY_RESUME, KEY_CHECKPOINT, KEY_SWEEP };
 
 typedef struct text {
 	cop_ctx *cx;
@@ -22,7 +22,7 @@ typedef struct job {
 	cli_train t;
 	cli_samples s;
 	cli_aim aim;
-	const char *out, *recipe, *history, *checkpoint;
+	const char *out, *recipe, *history, *checkpoint, *sweep;
 	char history_beside[CLI_MOST_PATH], checkpoint_beside[CLI_MOST_PATH]; /* where they are by default */
 	cli_log log;
 } job;
@@ -33,6 +33,7 @@ static const struct argp_option own[] = {
         {"history", KEY_HISTORY, "FILE", 0,
                 "file for what each stage did, which `coppice report` draws (default: OUTPUT.history.json)", 0},
         {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint", 0},
+        {"sweep", KEY_SWEEP, "WORDS", 0, "run the recipe with each combination of some of its options and seeds, as \"keep=0.5,0.2 seed=1..3\"; OUTPUT is then a table (.csv) with a row for each, and OUTPUT.N.cop the networks", 0},
         {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
                 "file written between stages; within a stage, FILE.stageN (default: OUTPUT.ckpt, removed at the end)", 0},
 };
@@ -56,6 +57,9 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		return 0;
 	case KEY_CHECKPOINT:
 		j->checkpoint = arg;
+		return 0;
+	case KEY_SWEEP:
+		j->sweep = arg;
 		return 0;
 	default:
 		if (cli_aim_option(key, arg, state, &j->aim) != ARGP_ERR_UNKNOWN) return 0;
@@ -283,6 +287,8 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	CLI_TRY(cli_aim_settle(c, &j.aim, j.recipe, j.t.data));
 	if (j.recipe) CLI_TRY(cli_recipe(recipe_path, c, j.recipe));
 	if (j.recipe) j.recipe = recipe_path;
+	if (j.sweep && (!j.recipe || j.t.log || j.history || j.checkpoint)) return cli_fail(c, COP_ARG, "--sweep needs --recipe, and takes no --log, --history or --checkpoint: each run has its own");
+	if (j.sweep) return cli_sweep(c, j.sweep, j.recipe, j.out, argc, argv);
 	CLI_TRY(claim_files(&j, file));
 
 	cop_graph *g;

@@ -2,15 +2,16 @@
  *
  * report - a page about a network, with what the recipe did when its history is there.
  */
-#include "cli.h"
+#include "compared.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_HISTORY = 0x3000, KEY_CHECK, KEY_LOG };
+enum { KEY_HISTORY = 0x3000, KEY_CHECK, KEY_LOG, KEY_TARGET };
 
 typedef struct job {
-	const char *file, *out, *history, *check, *log;
+	const char *out, *history, *check, *log;
+	cli_compared all; /* of several files, side by side */
 } job;
 
 static const struct argp_option options[] = {
@@ -20,6 +21,8 @@ static const struct argp_option options[] = {
         {"log", KEY_LOG, "FILE", 0,
                 "what `coppice train --log` wrote: the page shows the curves of loss, score and learning rate (default: FILE.log.csv next to the network, if it exists)", 0},
         {"check", KEY_CHECK, "FOLDER", 0, "emitted folder of this network; the page shows what `coppice check` measured there", 0},
+        {"data", 'd', "NAME", 0, "of several networks: data set to score them on (default: the accuracy that each file was saved with)", 0},
+        {"target", KEY_TARGET, "NAME", 0, "of several networks: machine that the figures are for (default: host)", 0},
         {0},
 };
 
@@ -32,6 +35,8 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	else if (key == KEY_HISTORY) j->history = arg;
 	else if (key == KEY_CHECK) j->check = arg;
 	else if (key == KEY_LOG) j->log = arg;
+	else if (key == 'd') j->all.data = arg;
+	else if (key == KEY_TARGET) j->all.target = arg;
 	else return ARGP_ERR_UNKNOWN;
 	return 0;
 }
@@ -58,7 +63,7 @@ static cop_status report(const job *j, cli *c, const char *check)
 	cop_report_args a = {0};
 	cop_graph *g = NULL;
 
-	cop_status st = cli_model(&g, c, j->file);
+	cop_status st = cli_model(&g, c, j->all.file[0]);
 	if (!st && j->history) st = cop_file_read(&history, &a.history_size, c->cx, j->history, 64 << 20);
 	if (!st && check) st = cop_file_read(&checked, &a.check_size, c->cx, check, 1 << 20);
 	if (!st && j->log) st = cop_file_read(&log, &a.log_size, c->cx, j->log, 64 << 20);
@@ -74,19 +79,32 @@ static cop_status report(const job *j, cli *c, const char *check)
 	return st;
 }
 
+/* A page with all of them. */
+static cop_status side_by_side(job *j, cli *c)
+{
+	if (j->history || j->check || j->log) return cli_fail(c, COP_ARG, "--history, --check and --log belong to one network; leave them out to see several side by side");
+	CLI_TRY(cli_compared_measure(&j->all, c));
+	CLI_TRY(cop_report_front_html(j->out, c->cx, j->all.of, j->all.n, j->all.target));
+	cli_put_text(c, "output", j->out);
+	cli_out(c, "%s: written, %d networks\n", j->out, j->all.n);
+	return COP_OK;
+}
+
 cop_status cmd_report(cli *c, int argc, char **argv)
 {
-	job j = {0};
-	const cli_line line = {options, "FILE",
-	        "Writes one self-contained HTML page about a network.\vExample:\n  coppice report net.cop --log run.csv -o net.html\n  coppice report small.cop --check out/ -o report.html",
-	        option, &j, &j.file, 1, 1};
+	static job j;
+	const cli_line line = {options, "FILE...",
+	        "Writes one self-contained HTML page about a network, or about several side by side.\vExample:\n  coppice report net.cop --log run.csv -o net.html\n  coppice report small.cop --check out/ -o report.html\n  coppice report net.cop small.cop smaller.cop --data mnist -o front.html",
+	        option, &j, j.all.file, CLI_MOST_COMPARED, 1};
 	char beside[1024], log[1024], result[1024];
 
-	CLI_TRY(cli_parse_line(c, &line, argc, argv));
+	j = (job){0};
+	CLI_TRY(cli_parse_samples(c, &line, &j.all.s, argc, argv));
 	CLI_TRY(cli_can_write(c, j.out));
-	cli_beside(beside, sizeof beside, j.file, ".history.json");
+	if (j.all.file[1]) return side_by_side(&j, c);
+	cli_beside(beside, sizeof beside, j.all.file[0], ".history.json");
 	if (!j.history && cli_file_size(beside) >= 0) j.history = beside;
-	cli_beside(log, sizeof log, j.file, ".log.csv");
+	cli_beside(log, sizeof log, j.all.file[0], ".log.csv");
 	if (!j.log && cli_file_size(log) >= 0) j.log = log;
 	const cli_path paths[] = {{"-o", j.out, true}, {"--log", j.log, false}, {"--history", j.history, false}};
 	CLI_TRY(cli_apart(c, paths, LEN(paths)));

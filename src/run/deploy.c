@@ -2,6 +2,7 @@
  *
  * deploy - from a model to a session of this machine, and how long a run of it takes.
  */
+#include "core/need.h"
 #include "run/deploy.h"
 #include "pass/pass.h"
 
@@ -77,4 +78,11 @@ cop_status cop__latency(double *microseconds, const cop_graph *model)
 	if (!st) *microseconds = median(d.host.s);
 	cop__deploy_free(&d);
 	return st;
+}
+
+cop_status cop_latency(double *microseconds, const cop_graph *g)
+{
+	COP_NEED(COP_CX(g), microseconds);
+	COP_NEED(COP_CX(g), g);
+	return cop__latency(microseconds, g);
 }

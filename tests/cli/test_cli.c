@@ -178,7 +178,7 @@ static void works(void **state)
 
 static void every_verb_has_help(void **state)
 {
-	static const char *const verbs[] = {"train", "eval", "compress", "quantize", "inspect", "run", "bench", "emit", "check", "report",
+	static const char *const verbs[] = {"train", "eval", "compress", "quantize", "inspect", "run", "bench", "emit", "check", "report", "compare",
 	        "apply", "export", "data", "zoo", "passes", "targets"};
 	char line[64];
 

@@ -25,6 +25,7 @@ static const char *const lines[] = {
         "emit|resnet-8|-o|banded|--patch|0.5|--target|cortex-m4|--json",
         "check|emitted|--json",
         "report|net.cop|-o|net.html|--json",
+        "compare|net.cop|net.cop|--data|synth-digits|--limit|100|--json",
         "apply|net.cop|fuse|-o|fused.cop|--json",
         "export|net.cop|-o|net.onnx|--json",
         "data|list|--json",
