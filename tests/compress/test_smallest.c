@@ -116,6 +116,23 @@ static void cuts(void **state)
 	OK(*state, known_compress(&g, "- drr: {alpha: 1e-30, cuts: 1, over: 0.5, tolerance: 0.5, epochs: 4, lr: 1e-30, update: sgd momentum=0.9, may_cost: 100, must_gain: 0}", d, d, d, &known_args, NULL));
 	static const float want[16] = {4, -4, 4, -4, 0, 0, 0, 0, -4, 4, -4, 4, 0, 0, 0, 0};
 	known_is(g, "a.w", want, 16, "drr");
+	for (int i = 0; i < 16; i++) assert_true(cop__floats(g, cop__follower(g, cop__find(g, "a.w"), "mask"))[i] == (want[i] != 0));
+	cop_graph_free(g);
+}
+
+/* A unit whose inputs are all cut goes, and so do the weights that read it. */
+static void cut_off(void **state)
+{
+	static const int32_t label[4] = {0, 1, 0, 1};
+	static const float a[12] = {4, -4, 4, -4, -4, 4, -4, 4, 0.01f, 0.01f, -0.01f, 0.01f}, b[6] = {4, -4, 3, -4, 4, 2};
+	known_set s;
+	cop_dataset *d = known_samples(&s, 4, 4, 2, label);
+	cop_graph *g = known_net(*state, 4, 3, a, 2, b);
+
+	if (!known_parts()) skip();
+	OK(*state, known_compress(&g, "- drr: {alpha: 1e-30, cuts: 1, over: 0.5, tolerance: 0.01, epochs: 4, lr: 1e-30, update: sgd momentum=0.9, may_cost: 100, must_gain: 0}", d, d, d, &known_args, NULL));
+	assert_int_equal(cop__t(g, cop__find(g, "a.w"))->dim[0], 2);
+	assert_int_equal(cop__t(g, cop__find(g, "b.w"))->dim[1], 2);
 	cop_graph_free(g);
 }
 
@@ -159,6 +176,6 @@ static void small(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(threshold), KNOWN_TEST(unreachable), KNOWN_TEST(cuts), KNOWN_TEST(small)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(threshold), KNOWN_TEST(unreachable), KNOWN_TEST(cuts), KNOWN_TEST(cut_off), KNOWN_TEST(small)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

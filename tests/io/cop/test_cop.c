@@ -117,10 +117,10 @@ static void test_file(void **state)
 	cop_error_clear(*state);
 }
 
-static void test_damage(void **state)
+static void damage(void **state, cop_codec codec)
 {
 	cop_graph *g = model(*state, 1), *again;
-	cop_text t = bytes_of(g, NULL, 0, COP_CODEC_AUTO);
+	cop_text t = bytes_of(g, NULL, 0, codec);
 
 	for (size_t n = 0; n < t.len; n++) {
 		char *cut = malloc(n + 1);
@@ -143,6 +143,48 @@ static void test_damage(void **state)
 	cop__text_add(&t, "x");
 	assert_int_equal(cop_model_read(&again, *state, t.data, t.len), COP_FORMAT);
 	cop_error_clear(*state);
+	cop__text_free(&t);
+	cop_graph_free(g);
+}
+
+/* In blobs, and packed. */
+static void test_damage(void **state)
+{
+	damage(state, COP_CODEC_RANGE);
+	damage(state, COP_CODEC_AUTO);
+}
+
+/* A packed file with a right checksum and wrong contents: an answer, whatever it is; one that is longer is refused. */
+static void test_packed_lies(void **state)
+{
+	enum { HEAD = 14 };
+	cop_graph *g = model(*state, 1), *again;
+	cop_text t = bytes_of(g, NULL, 0, COP_CODEC_AUTO);
+	int refused = 0;
+
+	assert_memory_equal(t.data, "coppice 3\n", 10);
+	cop__text_add(&t, "x");
+	uint8_t *p = (uint8_t *)t.data;
+	cop__put32(p + 10, cop__crc32c(p + HEAD, t.len - HEAD, 0));
+	assert_int_equal(cop_model_read(&again, *state, p, t.len), COP_FORMAT);
+	assert_non_null(strstr(cop_error_text(*state), "goes on behind the last tensor"));
+	cop_error_clear(*state);
+	for (size_t b = HEAD * 8; b < (t.len - 1) * 8; b++) {
+		p[b / 8] ^= (uint8_t)(1 << b % 8);
+		cop__put32(p + 10, cop__crc32c(p + HEAD, t.len - 1 - HEAD, 0));
+		cop_status st = cop_model_read(&again, *state, p, t.len - 1);
+		refused += st != COP_OK;
+		if (!st) cop_graph_free(again);
+		else assert_string_not_equal(cop_error_text(*state), "");
+		cop_error_clear(*state);
+		p[b / 8] ^= (uint8_t)(1 << b % 8);
+	}
+	for (size_t n = HEAD + 1; n < t.len - 4; n++) { /* cut short */
+		cop__put32(p + 10, cop__crc32c(p + HEAD, n - HEAD, 0));
+		if (!cop_model_read(&again, *state, p, n)) fail_msg("%zu of %zu bytes are enough", n, t.len);
+		cop_error_clear(*state);
+	}
+	assert_true(refused > 0);
 	cop__text_free(&t);
 	cop_graph_free(g);
 }
@@ -299,6 +341,6 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_file),
-	        cmocka_unit_test(test_damage), cmocka_unit_test(test_lies), cmocka_unit_test(test_codes), cmocka_unit_test(test_shifts), cmocka_unit_test(test_checkpoint)};
+	        cmocka_unit_test(test_damage), cmocka_unit_test(test_packed_lies), cmocka_unit_test(test_lies), cmocka_unit_test(test_codes), cmocka_unit_test(test_shifts), cmocka_unit_test(test_checkpoint)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
