@@ -110,6 +110,7 @@ cop_status cop__pack_read(cop_graph **out, cop_ctx *cx, const char *file, const 
 	cop__range_decoder(&r, p + BEGIN, size - BEGIN);
 	cop_status st = get_text(&g, cx, file, &r);
 	if (!st) st = get_tensors(g, file, &r, 65536 + (int64_t)COP_MIN(size, (size_t)1 << 30) * COP_RANGE_MOST);
+	if (!st && cop__range_over(&r)) st = cop__error(cx, COP_FORMAT, "%s: the file is cut short", file);
 	if (!st && r.p != r.end) st = cop__error(cx, COP_FORMAT, "%s, byte %zu: the file goes on behind the last tensor", file, (size_t)(r.p - p));
 	if (st) cop_graph_free(g), g = NULL;
 	*out = g;
