@@ -217,8 +217,28 @@ static void written(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A row without a price would never run. */
+static void priced(void **state)
+{
+	static const char *const line[] = {
+#define BREAK(kernel, ...) "cop_" #kernel,
+#include "plan/breakeven.def"
+#undef BREAK
+	};
+	int rows = 0;
+
+	(void)state;
+	for (int i = 0; i < cop_n_kernels; i++) {
+		bool found = !cop_kernels[i].steps;
+		for (int j = 0; j < LEN(line); j++) found |= !strcmp(line[j], cop_kernels[i].symbol);
+		if (!found) fail_msg("%s has no line in plan/breakeven.def", cop_kernels[i].symbol);
+		rows += cop_kernels[i].steps != NULL;
+	}
+	assert_true(rows >= 7); /* portable ones and those for Cortex-M are always there */
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind), cmocka_unit_test(the_best), cmocka_unit_test(written)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind), cmocka_unit_test(the_best), cmocka_unit_test(written), cmocka_unit_test(priced)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
