@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_sparse - kernels for sparse weights beside the dense ones on this machine: microseconds of a layer with one thread, medians over
- * interleaved rounds, and what plan/breakeven.def says of it.
+ * bench_sparse - kernels for sparse weights beside the dense ones on this machine: microseconds of a layer with one thread, the least of
+ * several rounds in which the two take turns, and what plan/breakeven.def says of it.
  *
  *   bench_sparse [--rounds=N] [--only=TEXT] [--markdown]
  *
@@ -46,18 +46,11 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int by_size(const void *a, const void *b)
+static double least(const double *v, int n)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double median(const double *v, int n)
-{
-	double t[MAX_ROUNDS];
-	memcpy(t, v, (size_t)n * sizeof *t);
-	qsort(t, (size_t)n, sizeof *t, by_size);
-	return t[n / 2];
+	double t = v[0];
+	for (int i = 1; i < n; i++) t = COP_MIN(t, v[i]);
+	return t;
 }
 
 static void *room(size_t bytes)
@@ -165,7 +158,7 @@ static void compare(const layer *l, bool q, const pattern *p, int rounds, bool m
 			double once = run(j, 1);
 			j->seconds[r] = run(j, (long)(0.001 / once) + 1);
 		}
-	double d = 1e6 * median(dense.seconds, rounds), s = 1e6 * median(sparse.seconds, rounds), bytes = (double)sparse.kernel->pack_bytes(sparse.k);
+	double d = 1e6 * least(dense.seconds, rounds), s = 1e6 * least(sparse.seconds, rounds), bytes = (double)sparse.kernel->pack_bytes(sparse.k);
 	printf(markdown ? "| %s | %s | %s | %.2f | %.2f | %.2f | %.2f | %.0f |\n" : "%-16s %-5s %-11s %9.2f %9.2f %6.2f %6.2f %6.0f  %s\n", l->name, q ? "int8" : "f32", p->name, d, s, d / s,
 		bytes / (double)(weights(l) * (q ? 1 : 4)), 10 * s / sparse.k[COP_STEPS] / (d / (double)weights(l)), sparse.kernel->symbol);
 	release(&dense);

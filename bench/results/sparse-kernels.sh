@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Kernels for sparse weights beside the dense ones, layer by layer: milliseconds in f32 and int8 on this machine, instructions on a Cortex-M4
+# Kernels for sparse weights beside the dense ones, layer by layer: microseconds in f32 and int8 on this machine, instructions on a Cortex-M4
 # Nothing is trained, and weights are random, so there is one seed. The dense kernel of a row has weights without a zero. ISAS: instruction sets to
 # measure on this machine (all that it has and AVX2), as COPPICE_ISA names them; ROUNDS (9). The break-even is the part of zeros, in per cent, from which on
 # plan/breakeven.def has a layer of random zeros run sparse.
@@ -11,7 +11,7 @@ bench=$(dirname "$bin")/bench_sparse
 [ -x "$bench" ] || { echo "sparse-kernels: $bench is missing: build all targets" >&2; exit 1; }
 isas=${ISAS:-all avx2}
 cat <<'TEXT'
-A row compares one layer at batch 1 on one thread: the dense kernel that a plan would use, on weights without zeros, and the kernel for sparse weights, whether or not a plan would take it. *faster* above 1 is a gain.
+A row compares one layer at batch 1 on one thread, the least of ROUNDS (9) times that take turns: the dense kernel that a plan would use, on weights without zeros, and the kernel for sparse weights, whether or not a plan would take it. *faster* above 1 is a gain.
 *bytes* are those of the packed weights, as a part of the dense ones. *step* is what `src/plan/breakeven.def` holds: the cost of a step of the sparse kernel in tenths of a dense weight.
 "2:4" keeps two of four neighbours; "50 % in 4s" keeps half of the aligned groups of four, at random.
 TEXT
