@@ -51,7 +51,7 @@ row() {
 	printf '| %s |' "$1"
 	for keep in $3; do
 		for seed in $SEEDS; do cat "$folder/$2-$keep-$seed.json"; done |
-			awk '{ s = $0; sub(/.*"accuracy":/, "", s); v = 100 * s; sum += v; if (!n || v < lo) lo = v; if (!n || v > hi) hi = v; n++ } END { printf " %.2f (%.2f to %.2f) |", sum / n, lo, hi }'
+			awk '{ s = $0; sub(/.*"accuracy":/, "", s); v = 100 * s; sum += v; if (!n || v < lo) lo = v; if (!n || v > hi) hi = v; n++ } END { if (n == 1) printf " %.2f |", sum; else printf " %.2f (%.2f to %.2f) |", sum / n, lo, hi }'
 	done
 	echo
 }
