@@ -43,7 +43,7 @@ all_of() {
 
 # LABEL NET ROW
 line() {
-	cat "$folder/$2-$3"-[0-9]*.json 2>/dev/null | awk -v label="$1" '
+	for seed in $SEEDS; do cat "$folder/$2-$3-$seed.json" 2>/dev/null; done | awk -v label="$1" '
 		function field(name,    s) { s = $0; sub(".*\"" name "\":", "", s); sub("[,}].*", "", s); return s + 0 }
 		function note(k, v) { sum[k] += v; if (n == 1 || v < lo[k]) lo[k] = v; if (n == 1 || v > hi[k]) hi[k] = v }
 		{ n++; note(1, 100 * (1 - field("accuracy_before"))); note(2, 100 * (1 - field("accuracy"))); note(3, field("file_bytes")); note(4, field("factor")); note(5, field("nonzero")) }
