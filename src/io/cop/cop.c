@@ -374,6 +374,7 @@ static cop_status fill(reader *r, cop_vid v, cop_codec codec, uint32_t len)
 	uint8_t *place = place_of(r, codec, bytes, len);
 	if (place) return keep(r, v, where, place, len);
 	void *data = cop__own(r->g, v);
+	if (codec == COP_N_CODEC && r->p[-1] == 2) return cop__error(r->cx, COP_FORMAT, "%s: stored by a version before the first release, under a coder that is gone; make the file again", where);
 	if (codec == COP_N_CODEC) return cop__error(r->cx, COP_FORMAT, "%s: stored under unknown coder %u", where, r->p[-1]);
 	return data ? cop__restore(data, r->cx, where, &x->type, codec, r->p, len) : COP_NOMEM;
 }
