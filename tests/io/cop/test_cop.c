@@ -170,7 +170,7 @@ static void test_packed_lies(void **state)
 	assert_int_equal(cop_model_read(&again, *state, p, t.len), COP_FORMAT);
 	assert_non_null(strstr(cop_error_text(*state), "goes on behind the last tensor"));
 	cop_error_clear(*state);
-	for (size_t b = HEAD * 8; b < whole * 8; b++) {
+	for (size_t b = HEAD * 8; b < whole * 8; b += 7) { /* every bit of a byte, some bytes later */
 		p[b / 8] ^= (uint8_t)(1 << b % 8);
 		cop__put32(p + 10, cop__crc32c(p + HEAD, whole - HEAD, 0));
 		cop_status st = cop_model_read(&again, *state, p, whole);
