@@ -355,7 +355,7 @@ static cop_status norms(void *ud, int32_t i, float *x, int32_t *label)
 
 static void wanda(void **state)
 {
-	static const float w[8] = {3, 5, 100, -2.5f, 0.3f, 0.5f, 90, 0.25f}, by_row[8] = {3, 0, 0, -2.5f, 0.3f, 0, 0, 0.25f}, by_layer[8] = {3, 5, 0, -2.5f, 0, 0, 0, 0.25f};
+	static const float w[8] = {3, 7, 100, -2.5f, 0.3f, 0.5f, 90, 0.25f}, by_row[8] = {0, 7, 0, -2.5f, 0.3f, 0, 0, 0.25f}, by_layer[8] = {3, 7, 0, -2.5f, 0, 0, 0, 0.25f};
 	cop_dataset d = {.name = "norms", .x = cop__type(COP_F32, 1, DIMS(4)), .count = 10, .classes = 2, .get = norms};
 
 	if (!known_parts()) skip();
