@@ -223,15 +223,18 @@ static cop_status fits(const cop_graph *g, const cop_items *it, const cop_score_
 		if (!cop__can_gram(g, l->v, &why)) return cop__error(g->cx, COP_ARG, "prune: by: %s: %s; name the others as layers", row->row.name, why.text);
 		for (int64_t k = l->first; it->of && k < l->first + l->items; k++) {
 			int64_t n = it->start[k + 1] - it->start[k];
-			if (n == l->count / l->rows || !in_a_row(it, l, k)) return cop__error(g->cx, COP_ARG, "prune: by: %s compares weights of a row, and what: %s takes whole ones; give another score", row->row.name, grain);
-			if (n > COP_MOST_TOGETHER) return cop__error(g->cx, COP_ARG, "prune: by: %s can have %d weights go as a whole, and what: %s makes it %lld", row->row.name, COP_MOST_TOGETHER, grain, (long long)n);
+			if (n == l->count / l->rows || !in_a_row(it, l, k))
+				return cop__error(g->cx, COP_ARG, "prune: by: %s compares weights of a row, and what: %s takes whole ones; give another score", row->row.name, grain);
+			if (n > COP_MOST_TOGETHER)
+				return cop__error(g->cx, COP_ARG, "prune: by: %s can have %d weights go as a whole, and what: %s makes it %lld", row->row.name, COP_MOST_TOGETHER, grain, (long long)n);
 		}
 	}
 	return COP_OK;
 }
 
 const cop_score_row cop_score_obc = {
-	.row = {"obc", "what it costs once the others of its row make good for it, which they then do: optimal brain compression", "Frantar and Alistarh 2022, arXiv 2208.11580", options, sizeof(obc_options)},
+	.row = {"obc", "what it costs once the others of its row make good for it, which they then do: optimal brain compression", "Frantar and Alistarh 2022, arXiv 2208.11580",
+		options, sizeof(obc_options)},
 	.reads = COP_READS_WEIGHT, .all = obc, .mend = mend, .fits = fits};
 
 const cop_score_row cop_score_wanda = {

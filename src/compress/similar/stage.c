@@ -104,7 +104,8 @@ static cop_status one_layer(cop_graph **g, cop_vid v, const similar_options *o, 
 	pair_of(&p, *g, v, NULL);
 	const cop_type *t = cop__t(*g, v);
 	cop_neurons x = {.n = t->dim[0], .in = t->dim[1], .out = cop__in(*g, p.second, 1)->dim[0], .rectified = p.rectified};
-	const cop_similar_args a = {.by = (cop_similar_by)o->by, .keep = o->keep > 0 ? COP_MAX((int32_t)(o->keep * (float)x.n + 0.5f), 1) : 0, .part = (double)o->part, .seed = seed, .stream = cop__hash_text((*g)->value[v].name)};
+	const cop_similar_args a = {.by = (cop_similar_by)o->by, .part = (double)o->part, .seed = seed, .stream = cop__hash_text((*g)->value[v].name),
+		.keep = o->keep > 0 ? COP_MAX((int32_t)(o->keep * (float)x.n + 0.5f), 1) : 0};
 	uint8_t *stays = cop__alloc(cx, (size_t)x.n);
 	int32_t gone;
 

@@ -43,8 +43,10 @@ static double at_once(double keep, double t) { return (void)t, keep; }
 
 static cop_status ask(bird *e)
 {
-	const cop_look l = {.it = &e->it, .row = cop__score(e->o->by.row), .options = e->o->by.o.bytes, .model = e->g, .train = e->m->train, .a = e->m->a, .samples = e->o->samples, .weight = e->weight, .mask = e->mask, .score = e->score};
-	const cop_cut c = {.it = &e->it, .score = e->score, .mask = e->mask, .scratch = e->scratch, .room = e->room, .order = e->order, .keep = &e->o->keep, .options = e->o->scope.o.bytes, .t = 1, .part = at_once};
+	const cop_look l = {.it = &e->it, .row = cop__score(e->o->by.row), .options = e->o->by.o.bytes, .model = e->g,
+		.train = e->m->train, .a = e->m->a, .samples = e->o->samples, .weight = e->weight, .mask = e->mask, .score = e->score};
+	const cop_cut c = {.it = &e->it, .score = e->score, .mask = e->mask, .scratch = e->scratch, .room = e->room,
+		.order = e->order, .keep = &e->o->keep, .options = e->o->scope.o.bytes, .t = 1, .part = at_once};
 
 	for (int32_t i = 0; i < e->it.n_layer; i++) {
 		const cop_pruned *p = &e->it.layer[i];
