@@ -111,7 +111,7 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	COP_TRY(ask(e));
 	COP_TRY(settled(&yes, e, p));
 	if (e->o->after) yes = p->epoch + 1 >= e->o->after;
-	if (!yes) return COP_OK;
+	if (!yes || p->epoch + 1 >= p->epochs) return COP_OK; /* nothing would train what is left */
 	cop__log(e->g->cx, COP_LOG_INFO, "early-bird: after epoch %d of %d, at a rate of %g, the masks differ in %.3f of the channels", p->epoch + 1, p->epochs, (double)cop__trainer_rate(p->t), (double)e->far);
 	*v = COP_REBUILD;
 	return COP_OK;
@@ -156,7 +156,7 @@ static cop_status finish(void *ud, const cop_progress *p, cop_graph *model)
 {
 	const bird *e = ud;
 
-	if (!e->cut) cop__log(model->cx, COP_LOG_WARN, "early-bird: nothing was cut: in %d epochs the masks of %d did not come to agree (%.3f of the channels differ, %g may)", p->epochs, e->o->window,
+	if (!e->cut) cop__log(model->cx, COP_LOG_WARN, "early-bird: nothing was cut: in %d epochs the masks of %d did not come to agree before the last (%.3f of the channels differ, %g may)", p->epochs, e->o->window,
 		(double)e->far, (double)e->o->distance);
 	return COP_OK;
 }

@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char magic[] = "coppice ", oldest = '1', newest = '2'; /* then one digit, the version, and the end of the line */
+static const char magic[] = "coppice ", oldest = '1', newest = '2'; /* then one digit, the version, and the end of the line; 3 is packed (pack.c) */
 enum { MAGIC = sizeof magic + 1, LONGEST_LINE = 64, MOST_FREE = 1 << 26 }; /* bytes of weights a short file may ask for */
 
 /* What a coder is called in a file. 2 was another range coder, before the first release. */
@@ -423,7 +423,7 @@ static cop_status read_all(reader *r, cop_number *number, int n_number, int *fou
 
 	if (!cop__is_cop(r->p, (size_t)(r->end - r->p))) return bad(r, "no .cop file: it must begin with 'coppice 1' or 'coppice 2'");
 	if (r->p[MAGIC - 2] < oldest || r->p[MAGIC - 2] > newest)
-		return cop__error(r->cx, COP_FORMAT, "%s: this is a .cop file of version %c, but this program reads versions %c to %c", r->file, r->p[MAGIC - 2], oldest, newest);
+		return cop__error(r->cx, COP_FORMAT, "%s: this is a .cop file of version %c, but this program reads versions %c to %c", r->file, r->p[MAGIC - 2], oldest, '3');
 	r->p += MAGIC;
 	COP_TRY(get_numbers(r, number, n_number, found));
 	COP_TRY(get_text(r, &blobs));
