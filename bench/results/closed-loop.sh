@@ -76,5 +76,5 @@ Accuracy is that of the test part. Each cell of a resource goes from int8 alone 
 |---|---|---|---|---|---|---|---|
 TEXT
 row "keywords, MLPerf Tiny's file" kws
-row "resnet-8, trained here, cifar10-jpeg" resnet-8
+row "resnet-8, trained here on cifar10-jpeg, a lossy copy" resnet-8
 echo "| visual wake words; anomaly detection | 0 | no data here | | | | | |"

@@ -180,8 +180,7 @@ static cop_status uncode(cop_codes *c, cop_codec codec, cop_ctx *cx, const char 
 	if (flags & VALUES) COP_TRY(get_values(c, cx, name, &p, end));
 	else if (!get_codebook(c, flags, &p, end))
 		return cop__error(cx, COP_FORMAT, "%s: the codebook is cut short", name);
-	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_get : cop__range_get)(
-	        c, cx, name, flags >> PARAMETER, p, (size_t)(end - p)));
+	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_get : cop__range_get)(c, cx, name, flags >> PARAMETER, p, (size_t)(end - p)));
 	return all_valued(c, cx, name);
 }
 
@@ -235,8 +234,7 @@ static cop_status from_codes(void *data, cop_ctx *cx, const char *name, const co
 	return st;
 }
 
-cop_status cop__restore(
-        void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len)
+cop_status cop__restore(void *data, cop_ctx *cx, const char *name, const cop_type *t, uint32_t codec, const uint8_t *p, size_t len)
 {
 	cop_codes c;
 	int32_t rows, cols;
@@ -252,8 +250,7 @@ cop_status cop__restore(
 		return cop__error(cx, COP_FORMAT, "%s: stored under unknown coder %u", name, codec);
 	cop__matrix_of(t, &rows, &cols);
 	if (!cop__stored_enough((int64_t)rows * cols, len))
-		return cop__error(
-		        cx, COP_FORMAT, "%s: %zu bytes cannot stand for %d x %d elements", name, len, rows, cols);
+		return cop__error(cx, COP_FORMAT, "%s: %zu bytes cannot stand for %d x %d elements", name, len, rows, cols);
 	COP_TRY(cop__codes_alloc(&c, cx, rows, cols));
 	cop_status st = uncode(&c, (cop_codec)codec, cx, name, p, len);
 	if (!st) st = from_codes(data, cx, name, t, &c);
@@ -264,8 +261,7 @@ cop_status cop__restore(
 /* ---- choosing ---- */
 
 /* Whether the coder gives the tensor back; COP_NOMEM is the only failure. */
-static cop_status gives_back(
-        bool *same, cop_ctx *cx, const cop_type *t, const void *data, cop_codec codec, const cop_text *s)
+static cop_status gives_back(bool *same, cop_ctx *cx, const cop_type *t, const void *data, cop_codec codec, const cop_text *s)
 {
 	cop_ctx quiet = *cx; /* what cannot be read back is no failure: another coder takes it */
 	size_t bytes = cop_type_bytes(t);
@@ -312,8 +308,7 @@ static cop_status codes_of(cop_codes *c, cop_ctx *cx, const cop_type *t, const v
 	return cop__codes_of_blob(c, cx, "?", t->enc, data, t->enc_bytes, rows, cols);
 }
 
-static cop_status best_of(
-        cop_text *best, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data, const cop_codes *c)
+static cop_status best_of(cop_text *best, cop_codec *codec, cop_ctx *cx, const cop_type *t, const void *data, const cop_codes *c)
 {
 	cop_codec want = *codec;
 
