@@ -70,8 +70,33 @@ static cop_vid input_of(const cop_graph *g, cop_nid n, int32_t *axis)
 	return x;
 }
 
+/* Each group that has an item of v. */
+static void mark_groups(const cop_groups *s, cop_vid v, cop_nid *mark, cop_nid n)
+{
+	for (int i = 0; v && i < cop__t(s->g, v)->rank; i++)
+		for (int32_t c = 0; c < cop__t(s->g, v)->dim[i]; c++) mark[cop__group_of(s, v, i, c)] = n;
+}
+
+/* What a node other than a dense layer reads and does not pass on is summed up in it: products, reductions. Units of a recurrent layer are read by its next step. */
+static void stay(const cop_groups *s, uint8_t *drop, cop_nid *mark)
+{
+	const cop_graph *g = s->g;
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		const cop_node *d = &g->node[n];
+		if (dense(g, n)) continue;
+		for (int i = 0; i < COP_MAX_OUT && d->op != OP_rnn && d->op != OP_qrnn; i++) mark_groups(s, d->out[i], mark, n);
+		for (int i = 0; i < d->n_in; i++)
+			for (int axis = 0; d->in[i] && axis < cop__t(g, d->in[i])->rank; axis++)
+				for (int32_t c = 0; c < cop__t(g, d->in[i])->dim[axis]; c++) {
+					int32_t k = cop__group_of(s, d->in[i], axis, c);
+					if (mark[k] != n) drop[k] = 2;
+				}
+	}
+}
+
 /* Groups that end in foldable inputs of dense convolutions only. A group without any reader is a whole dead branch: it stays. */
-static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop, cop_drop how)
+static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop, cop_nid *mark, cop_drop how)
 {
 	const cop_graph *g = a->g;
 	int32_t axis;
@@ -84,6 +109,7 @@ static void choose(const cop_ranges *a, const cop_groups *s, uint8_t *drop, cop_
 			if (drop[k] != 2) drop[k] = foldable(a, (cop_nid)n, c, how) ? 1 : 2;
 		}
 	}
+	stay(s, drop, mark);
 	for (int32_t k = 0; k < s->n_group; k++) drop[k] = drop[k] == 1 && !s->stop[k].why;
 }
 
@@ -138,11 +164,12 @@ static cop_status reduce(cop_graph **out, cop_graph *g, const cop_ranges *a, cop
 	cop_groups s;
 	cop_status st = cop__groups(&s, g);
 	uint8_t *drop = st ? NULL : cop__arena_get(&s.mem, (size_t)s.n_group + 1);
+	cop_nid *mark = st ? NULL : cop__arena_get(&s.mem, sizeof *mark * (size_t)(s.n_group + 1));
 
 	*gone = 0;
-	if (!st && !drop) st = COP_NOMEM;
+	if (!st && !(drop && mark)) st = COP_NOMEM;
 	if (!st) {
-		choose(a, &s, drop, how);
+		choose(a, &s, drop, mark, how);
 		keep_one(a, &s, drop);
 		for (int32_t k = 0; k < s.n_group; k++) *gone += drop[k];
 		st = fold(g, a, &s, drop);

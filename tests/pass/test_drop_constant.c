@@ -217,6 +217,34 @@ static void floating(void **state)
 /* ---- shrink: all that goes without being asked ---- */
 
 /* A border, dead channels, and layers that hand on what they get; after it the two convolutions alone are left. */
+/* Units of a recurrent layer that no later weight reads are read by its own next step: they stay. */
+static void recurrent(void **state)
+{
+	enum { STEPS = 4, IN = 3, UNITS = 6, OUT = 2 };
+	const cop_rnn_attr a = {.cell = RNN_PLAIN, .act = {1, 1, 1}};
+	float w[UNITS * IN], r[UNITS * UNITS], b[UNITS] = {0}, last[OUT * UNITS];
+
+	(void)state;
+	cx = new_ctx();
+	seed = 9;
+	fbegin();
+	for (int i = 0; i < LEN(w); i++) w[i] = (float)(draw((uint32_t)i) % 100) / 50 - 1;
+	for (int i = 0; i < LEN(r); i++) r[i] = (float)(draw((uint32_t)i + 500) % 100) / 50 - 1;
+	for (int i = 0; i < LEN(last); i++) last[i] = i % UNITS < 3 ? 0 : 1; /* three are never looked at */
+	cop_type t = cop__type(COP_F32, 3, DIMS(1, STEPS, IN));
+	cop_vid x = cop__input(g, "sequence", &t);
+	cop_nid n = cop__node(g, OP_rnn, &a, VIDS(x, floats("rnn", "w", 2, DIMS(UNITS, IN), w), floats("rnn", "r", 2, DIMS(UNITS, UNITS), r), floats("rnn", "b", 1, DIMS(UNITS), b)));
+	cop_vid y = cop__apply(g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(cop__want_out(g, n, 0), floats("fc", "w", 2, DIMS(OUT, UNITS), last)));
+	assert_true(y && !cop__output(g, y, "y"));
+	cop_graph *out;
+	OK(cx, cop__pass_drop_constant(&out, g, COP_DROP_ROUNDED));
+	cop_vid kept = cop__find(out, "rnn.r");
+	assert_true(kept && cop__t(out, kept)->dim[1] == UNITS);
+	cop_graph_free(out);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 static void shrink_int8(void **state)
 {
 	const cop_type table = cop__type(COP_I8, 1, DIMS(256));
@@ -264,6 +292,6 @@ static void shrink_f32(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(chains), cmocka_unit_test(padding), cmocka_unit_test(sums), cmocka_unit_test(floating), cmocka_unit_test(shrink_int8), cmocka_unit_test(shrink_f32)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(chains), cmocka_unit_test(padding), cmocka_unit_test(sums), cmocka_unit_test(floating), cmocka_unit_test(recurrent), cmocka_unit_test(shrink_int8), cmocka_unit_test(shrink_f32)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
