@@ -212,6 +212,16 @@ cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, cop_drop
 	return COP_OK;
 }
 
+cop_status cop__drop_constant_of(cop_graph **g, cop_drop how)
+{
+	cop_graph *less;
+
+	COP_TRY(cop__pass_drop_constant(&less, *g, how));
+	cop_graph_free(*g);
+	*g = less;
+	return COP_OK;
+}
+
 static cop_status run(cop_graph **out, const cop_graph *g, const void *args)
 {
 	(void)args;

@@ -50,6 +50,7 @@ cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int
  * padding read the constant, too; what is trained on makes up for it. */
 typedef enum cop_drop { COP_DROP_EXACT, COP_DROP_ROUNDED, COP_DROP_BORDERS } cop_drop;
 cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, cop_drop how);
+cop_status cop__drop_constant_of(cop_graph **g, cop_drop how); /* the same, in the place of *g */
 /* One layer for two without an activation between them; loose: also where the border of the result changes. */
 cop_status cop__pass_merge(cop_graph **out, const cop_graph *g, bool loose);
 cop_status cop__pass_known(cop_graph **out, const cop_graph *g); /* without layers whose result no input can change */

@@ -20,17 +20,6 @@ static const cop_option options[] = {
 	COP_OPT_END,
 };
 
-/* One more pass, which takes the place of *g. */
-static cop_status dead_out(cop_graph **g)
-{
-	cop_graph *next;
-
-	COP_TRY(cop__pass_drop_constant(&next, *g, COP_DROP_BORDERS));
-	cop_graph_free(*g);
-	*g = next;
-	return COP_OK;
-}
-
 /* ---- what rounding gained ---- */
 
 static void say_widths(const cop_pools *p)
@@ -115,7 +104,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	cop_target t;
 
 	COP_TRY(cop_target_find(&t, (*g)->cx, o->target));
-	COP_TRY(dead_out(g));
+	COP_TRY(cop__drop_constant_of(g, COP_DROP_BORDERS));
 	if (o->macs >= 1) return COP_OK;
 	COP_TRY(cut(g, o, s->terms.layers, m->a->seed, &t));
 	return cop__train(*g, m->train, m->valid, &a, "slim", NULL, 0);

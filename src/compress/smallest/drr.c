@@ -138,16 +138,6 @@ static cop_status add_masks(const cutter *c, cop_graph *g)
 	return COP_OK;
 }
 
-static cop_status reach(cop_graph **g)
-{
-	cop_graph *less;
-
-	COP_TRY(cop__pass_drop_constant(&less, *g, COP_DROP_ROUNDED));
-	cop_graph_free(*g);
-	*g = less;
-	return COP_OK;
-}
-
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const drr_options *o = (const void *)s->own.bytes;
@@ -171,7 +161,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	if (more) policy[2].name = "self", n = 3;
 	cop_policy ordered[3] = {policy[more ? 2 : 0], policy[more ? 0 : 1], policy[1]};
 	if (!st) st = cop__train(*g, m->train, m->valid, &a, "drr", ordered, n);
-	if (!st) st = reach(g);
+	if (!st) st = cop__drop_constant_of(g, COP_DROP_ROUNDED); /* what no longer reaches the output */
 	cop_graph_free(c.was);
 	cop_graph_free(c.probe);
 	cop__arena_free(&mem);

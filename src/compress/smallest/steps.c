@@ -45,17 +45,6 @@ static cop_status build(void *ud, cop_build *b)
 	return COP_OK;
 }
 
-/* Channels that rounding has left without a reader; no bit of a result changes, and biases stay whole steps. */
-static cop_status tidy(cop_graph **g)
-{
-	cop_graph *less;
-
-	COP_TRY(cop__pass_drop_constant(&less, *g, COP_DROP_EXACT));
-	cop_graph_free(*g);
-	*g = less;
-	return COP_OK;
-}
-
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const steps_options *o = (const void *)s->own.bytes;
@@ -70,7 +59,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	cop_status st = o->self > 0 ? cop__policies_read(policy, &n, 1, &mem, self) : COP_OK;
 	policy[n] = (cop_policy){.name = "steps", .ud = (void *)(uintptr_t)s, .build = build};
 	if (!st) st = cop__train(*g, m->train, m->valid, &a, "steps", policy, n + 1);
-	if (!st) st = tidy(g);
+	if (!st) st = cop__drop_constant_of(g, COP_DROP_EXACT); /* what rounding has left without a reader; biases stay whole steps */
 	cop__arena_free(&mem);
 	return st;
 }
