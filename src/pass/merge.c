@@ -4,13 +4,14 @@
  * multiply-accumulates. W = W2 W1, b = W2 b1 + b2; of convolutions the kernels are convolved, so K = k1 + (k2 - 1) s1.
  *
  * Borders: where the second layer pads, it reads zeros beside the result of the first; the merged one would read what the first makes of a padded input.
- * The two are the same only if the first looks at one pixel and has no bias. `loose` merges all the same.
+ * The two are the same only if the first looks at one pixel and has no bias. `loose` merges all the same. Padding that is all before the first layer, for
+ * both (cop__conv_compose says how much), is another way to have them the same.
  */
 #include "pass/pass.h"
 
 #include <stdio.h>
 
-typedef struct merging { const cop_graph *g; cop_graph *out; cop_vid *map; const int32_t *readers; bool loose; } merging;
+typedef struct merging { const cop_graph *g; cop_graph *out; cop_vid *map; const int32_t *readers; cop_merging how; } merging;
 typedef struct kernel { int32_t o, h, w, c; const float *at, *bias; } kernel; /* [o,h,w,c] */
 
 static bool linear(const cop_graph *g, cop_nid n)
@@ -47,15 +48,35 @@ static bool exact(const kernel *one, const cop_conv_attr *a, const cop_conv_attr
 	return one->h == 1 && one->w == 1 && !(a->pt | a->pl | a->pb | a->pr);
 }
 
-/* The attributes of both in one; false where paddings do not come out. h, w: of the input; oh, ow: of the first result. */
-static bool compose(cop_conv_attr *c, const cop_conv_attr *a, const cop_conv_attr *b, const int32_t *x, const int32_t *y, const kernel *one)
+bool cop__conv_compose(cop_conv_attr *c, const cop_conv_attr *a, const cop_conv_attr *b, const int32_t *x, const int32_t *y, int32_t kh, int32_t kw)
 {
 	*c = *b;
 	c->sh = a->sh * b->sh, c->sw = a->sw * b->sw;
 	c->pt = a->pt + a->sh * b->pt, c->pl = a->pl + a->sw * b->pl;
-	c->pb = b->pb ? a->sh * (y[1] - 1 + b->pb) + one->h - a->pt - x[1] : a->pb;
-	c->pr = b->pr ? a->sw * (y[2] - 1 + b->pr) + one->w - a->pl - x[2] : a->pr;
+	c->pb = b->pb ? a->sh * (y[1] - 1 + b->pb) + kh - a->pt - x[1] : a->pb;
+	c->pr = b->pr ? a->sw * (y[2] - 1 + b->pr) + kw - a->pl - x[2] : a->pr;
 	return c->pb >= 0 && c->pr >= 0;
+}
+
+/* Does one layer for p and n cost no more multiply-accumulates than both? */
+static bool pays(const merging *m, cop_nid p, cop_nid n, const kernel *one, const kernel *two)
+{
+	const cop_graph *g = m->g;
+
+	if (g->node[n].op == OP_fc) return (int64_t)one->c * two->o <= (int64_t)one->o * (one->c + two->o);
+	COP_ATTR(cop_conv_attr, a, g, p);
+	const int32_t *y = cop__outt(g, n, 0)->dim, *x = cop__outt(g, p, 0)->dim;
+	int64_t here = (int64_t)y[1] * y[2], there = (int64_t)x[1] * x[2];
+	int64_t h = one->h + (two->h - 1) * a.sh, w = one->w + (two->w - 1) * a.sw;
+	return here * two->o * h * w * one->c <= here * two->o * two->h * two->w * two->c + there * one->o * one->h * one->w * one->c;
+}
+
+static bool wanted(const merging *m, cop_nid p, cop_nid n, const kernel *one, const kernel *two)
+{
+	const cop_value *v = m->g->value;
+
+	if (!m->how.together) return pays(m, p, n, one, two);
+	return m->how.together(m->how.ud, v[cop__arg(m->g, p, 1)].name, v[cop__arg(m->g, n, 1)].name);
 }
 
 /* The layer before n that n can take in, or 0. c: the attributes of the two, of convolutions. */
@@ -68,14 +89,12 @@ static cop_nid before(const merging *m, cop_nid n, cop_conv_attr *c)
 
 	if ((g->node[n].op != OP_conv && g->node[n].op != OP_fc) || g->node[n].guard || !p || m->readers[x] != 1 || g->node[p].op != g->node[n].op || !linear(g, p)) return 0;
 	if (!kernel_of(&one, m, p) || !kernel_of(&two, m, n)) return 0;
-	if (g->node[n].op == OP_fc) return (int64_t)one.c * two.o <= (int64_t)one.o * (one.c + two.o) ? p : 0;
+	if (!wanted(m, p, n, &one, &two)) return 0;
+	if (g->node[n].op == OP_fc) return p;
 	COP_ATTR(cop_conv_attr, a, g, p);
 	COP_ATTR(cop_conv_attr, b, g, n);
-	if (!plain(&a) || !plain(&b) || (!m->loose && !exact(&one, &a, &b))) return 0;
-	if (!compose(c, &a, &b, cop__in(g, p, 0)->dim, cop__t(g, x)->dim, &one)) return 0;
-	int64_t here = (int64_t)cop__outt(g, n, 0)->dim[1] * cop__outt(g, n, 0)->dim[2], there = (int64_t)cop__t(g, x)->dim[1] * cop__t(g, x)->dim[2];
-	int64_t h = one.h + (two.h - 1) * a.sh, w = one.w + (two.w - 1) * a.sw;
-	return here * two.o * h * w * one.c <= here * two.o * two.h * two.w * two.c + there * one.o * one.h * one.w * one.c ? p : 0;
+	if (!plain(&a) || !plain(&b) || (!m->how.loose && !exact(&one, &a, &b))) return 0;
+	return cop__conv_compose(c, &a, &b, cop__in(g, p, 0)->dim, cop__t(g, x)->dim, one.h, one.w) ? p : 0;
 }
 
 /* w [o,H,W,c] and b [o] of both; sums in double. */
@@ -154,9 +173,9 @@ static cop_status rewrite(merging *m, int32_t *merged)
 	return cop__copy_rest(m->out, g, m->map);
 }
 
-static cop_status once(cop_graph **out, const cop_graph *g, bool loose, int32_t *merged)
+static cop_status once(cop_graph **out, const cop_graph *g, const cop_merging *how, int32_t *merged)
 {
-	merging m = {.g = g, .loose = loose};
+	merging m = {.g = g, .how = *how};
 
 	*merged = 0;
 	COP_TRY(cop__copy_begin(out, g, &m.map));
@@ -164,16 +183,16 @@ static cop_status once(cop_graph **out, const cop_graph *g, bool loose, int32_t 
 	return cop__pass_end(out, rewrite(&m, merged));
 }
 
-cop_status cop__pass_merge(cop_graph **out, const cop_graph *g, bool loose)
+cop_status cop__pass_merge_by(cop_graph **out, const cop_graph *g, const cop_merging *how)
 {
 	cop_graph *next;
 	int32_t merged, all;
 
 	*out = NULL;
 	COP_TRY(cop__not_outline(g, "merged by its weights"));
-	COP_TRY(once(out, g, loose, &merged));
+	COP_TRY(once(out, g, how, &merged));
 	for (all = merged; merged; all += merged) {
-		cop_status st = once(&next, *out, loose, &merged);
+		cop_status st = once(&next, *out, how, &merged);
 		cop_graph_free(*out);
 		*out = next;
 		if (st) return st;
@@ -181,6 +200,8 @@ cop_status cop__pass_merge(cop_graph **out, const cop_graph *g, bool loose)
 	cop__log(g->cx, COP_LOG_INFO, "merge: %d layers went into the next one", all);
 	return COP_OK;
 }
+
+cop_status cop__pass_merge(cop_graph **out, const cop_graph *g, bool loose) { return cop__pass_merge_by(out, g, &(cop_merging){.loose = loose}); }
 
 typedef struct merge_options { bool loose; } merge_options;
 static const cop_option options[] = {COP_OPT_FLAG(merge_options, loose, "no", "also where the border of the result changes"), COP_OPT_END};

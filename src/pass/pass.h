@@ -53,6 +53,12 @@ cop_status cop__pass_drop_constant(cop_graph **out, const cop_graph *g, cop_drop
 cop_status cop__drop_constant_of(cop_graph **g, cop_drop how); /* the same, in the place of *g */
 /* One layer for two without an activation between them; loose: also where the border of the result changes. */
 cop_status cop__pass_merge(cop_graph **out, const cop_graph *g, bool loose);
+/* The same for those alone whose weights' names belong together, whatever that costs; together NULL: where it costs no more. */
+typedef struct cop_merging { bool loose; bool (*together)(const void *ud, const char *first, const char *second); const void *ud; } cop_merging;
+cop_status cop__pass_merge_by(cop_graph **out, const cop_graph *g, const cop_merging *how);
+/* The attributes of one layer for a and then b; false where its padding does not come out. x, y: dimensions of what a reads and makes; kh, kw: of a's
+ * kernel. Where a has all that padding and b none, the two are that layer everywhere. */
+bool cop__conv_compose(cop_conv_attr *c, const cop_conv_attr *a, const cop_conv_attr *b, const int32_t *x, const int32_t *y, int32_t kh, int32_t kw);
 cop_status cop__pass_known(cop_graph **out, const cop_graph *g); /* without layers whose result no input can change */
 cop_status cop__pass_fold_pad(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g);

@@ -13,18 +13,26 @@ static void fill(float *w, uint32_t stream) /* zero or a half: worth a palette, 
 	for (int i = 0; i < SIDE * SIDE; i++) w[i] = cop__rand(9, stream, (uint64_t)i) & 1 ? 0.5f : 0.001f * (float)(cop__rand(8, stream, (uint64_t)i) % 3);
 }
 
-static cop_graph *net(cop_ctx *cx)
+static cop_vid rectified(cop_graph *g, cop_vid x, const char *name, uint32_t stream)
 {
-	static float a[SIDE * SIDE], b[SIDE * SIDE];
-	fill(a, 1);
-	fill(b, 2);
+	float w[SIDE * SIDE];
+	fill(w, stream);
+	return cop__apply(g, OP_clip, &(cop_act_attr){0, COP_NO_HI}, VIDS(known_fc(g, x, name, SIDE, w)));
+}
+
+/* Two layers; no sum is negative, so that rectifiers change nothing. more: another layer behind a fork, so that two are left when a stage has made one of two. */
+static cop_graph *net_of(cop_ctx *cx, bool more)
+{
 	cop_type t = cop__type(COP_F32, 2, DIMS(1, SIDE));
 	cop_graph *g;
-	OK(cx, cop__graph_new(&g, cx, "rows")); /* no sum is negative, so that the ReLU changes nothing */
-	cop_vid x = cop__apply(g, OP_clip, &(cop_act_attr){0, COP_NO_HI}, VIDS(known_fc(g, cop__input(g, "x", &t), "a.w", SIDE, a)));
-	OK(cx, cop__output(g, cop__apply(g, OP_clip, &(cop_act_attr){0, COP_NO_HI}, VIDS(known_fc(g, x, "b.w", SIDE, b))), "y"));
+	OK(cx, cop__graph_new(&g, cx, "rows"));
+	cop_vid x = rectified(g, rectified(g, cop__input(g, "x", &t), "a.w", 1), "b.w", 2);
+	if (more) x = rectified(g, cop__apply(g, OP_add, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, x)), "c.w", 3);
+	OK(cx, cop__output(g, x, "y"));
 	return g;
 }
+
+static cop_graph *net(cop_ctx *cx) { return net_of(cx, false); }
 
 static cop_dataset *samples(known_set *s)
 {
@@ -98,7 +106,7 @@ static void every_pair(void **state)
 			const cop_stage_row *a = (const void *)cop__stages.row(i), *b = (const void *)cop__stages.row(k);
 			uint32_t has = (COP_HAS_FLOATS & ~a->takes) | a->gives;
 			bool senseless = (b->never & has) || (b->needs & ~has);
-			cop_graph *g = net(*state), *was = g;
+			cop_graph *g = net_of(*state, true), *was = g;
 			line_of(one, sizeof one, a, "may_cost: 100, must_gain: 0");
 			line_of(two, sizeof two, b, "may_cost: 100, must_gain: 0");
 			snprintf(both, sizeof both, "%s\n%s", one, two);
