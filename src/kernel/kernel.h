@@ -162,10 +162,8 @@ enum { AK_COUNT, AK_B1, AK_B2, AK_EPS, AK_DECAY, AK_W, AK_WORDS };
  * palette_grad  dcodebook | dw codes     sums; entry 0 stays 0 when ZERO (the code of pruned weights) */
 enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
 
-/* map       y = FN(x), COUNT elements; ALPHA, BETA: of the functions that have them           buffers y | x;  map_grad  dx | dy x */
+/* map       y = FN(x), COUNT elements; ALPHA, BETA: of the functions that have them (map.def)  buffers y | x;  map_grad  dx | dy x */
 enum { FN_COUNT, FN_FN, FN_ALPHA, FN_BETA, FN_WORDS };
-enum cop_map_fn { MAP_NEG, MAP_ABS, MAP_EXP, MAP_LOG, MAP_SQRT, MAP_RECIPROCAL, MAP_ERF, MAP_FLOOR, MAP_CEIL, MAP_ROUND /* half to even */, MAP_SIGN, MAP_SOFTPLUS,
-	MAP_SOFTSIGN, MAP_ELU, MAP_CELU, MAP_LEAKYRELU, MAP_HARDSIGMOID, MAP_MISH, MAP_THRESHOLDEDRELU, MAP_SIN, MAP_COS, MAP_ATAN, MAP_NOT, MAP_FNS };
 /* max min pow mod, equal less greater lessequal greaterequal, and or xor   words of add; LO and HI are not read */
 /* where     y = c ? a : b with broadcasting; strides in elements, 0 where an operand repeats   buffers y | c a b */
 enum { WK_RANK, WK_DIM, WK_SC = WK_DIM + 6, WK_SA = WK_SC + 6, WK_SB = WK_SA + 6, WK_WORDS = WK_SB + 6 };

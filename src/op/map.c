@@ -1,20 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * map - a function of one element, by number (enum cop_map_fn in kernel.h), and map_grad, dy times its slope at x. Those that
+ * map - a function of one element, by number (kernel/map.def), and map_grad, dy times its slope at x. Those that
  * networks train with often (sigmoid, tanh, gelu, clip, hswish) are operators of their own. cast - the same numbers in another
  * format.
  */
 #include "op/axes.h"
 
+const cop_function cop_functions[MAP_FNS] = {
+#define FN(name, kind, onnx, n, alpha, beta, value, gradient) [MAP_##name] = {#onnx, MAP_IS_##kind, n, alpha, beta},
+#include "kernel/map.def"
+#undef FN
+};
+
+int cop__function_find(const char *onnx)
+{
+	int fn = MAP_FNS - 1;
+
+	while (fn >= 0 && strcmp(cop_functions[fn].onnx, onnx)) fn--;
+	return fn;
+}
+
+static bool is_known(int32_t fn) { return fn >= 0 && fn < MAP_FNS; }
+static bool is_step(int32_t fn) { return cop_functions[fn].kind & MAP_IS_STEP; }
+static bool is_whole(int32_t fn) { return cop_functions[fn].kind & MAP_IS_WHOLE; }
+static bool is_truth(int32_t fn) { return cop_functions[fn].kind == MAP_IS_TRUTH; }
+
 static cop_status map_infer(cop_graph *g, cop_nid n)
 {
 	COP_ATTR(cop_map_attr, a, g, n);
 	cop_dtype d = cop__in(g, n, 0)->dtype;
-	bool whole = a.fn == MAP_NEG || a.fn == MAP_ABS || a.fn == MAP_SIGN;
 
-	if (a.fn < 0 || a.fn >= MAP_FNS) return cop__fail(g, COP_ARG, n, "function %d is unknown, 0 to %d are there", a.fn, MAP_FNS - 1);
+	if (!is_known(a.fn)) return cop__fail(g, COP_ARG, n, "function %d is unknown, 0 to %d are there", a.fn, MAP_FNS - 1);
 	if (a.fn == MAP_CELU && a.alpha == 0) return cop__fail(g, COP_ARG, n, "celu divides by alpha, which is 0");
-	COP_TRY(cop__need(g, n, 0, a.fn == MAP_NOT ? COP_U8 : whole && d == COP_I32 ? COP_I32 : COP_F32, -1));
+	COP_TRY(cop__need(g, n, 0, is_truth(a.fn) ? COP_U8 : is_whole(a.fn) && d == COP_I32 ? COP_I32 : COP_F32, -1));
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
 }
 
@@ -28,8 +46,6 @@ static int map_words(const cop_graph *g, cop_nid n, int32_t *k)
 	return FN_WORDS;
 }
 
-static bool is_step(int32_t fn) { return fn == MAP_FLOOR || fn == MAP_CEIL || fn == MAP_ROUND || fn == MAP_SIGN || fn == MAP_NOT; }
-
 static cop_status map_grad(cop_grad *d, cop_nid n)
 {
 	cop_graph *g = cop__grad_graph(d);
@@ -42,10 +58,14 @@ static cop_status map_grad(cop_grad *d, cop_nid n)
 static cop_nid map_sample(cop_graph *g, int which)
 {
 	cop_map_attr a = {which, 0.3f, 0.6f};
-	cop_type t = cop__type(which == MAP_NOT ? COP_U8 : which >= MAP_FNS ? COP_I32 : COP_F32, 2, DIMS(5, 19));
+	cop_dtype d = which < MAP_FNS && is_truth(which) ? COP_U8 : COP_F32;
 
-	if (which >= MAP_FNS + 3) return 0;
-	if (which >= MAP_FNS) a.fn = ((const int32_t[]){MAP_NEG, MAP_ABS, MAP_SIGN})[which - MAP_FNS];
+	if (which >= MAP_FNS) { /* those of whole numbers once more */
+		d = COP_I32;
+		for (a.fn = 0, which -= MAP_FNS; a.fn < MAP_FNS && !(is_whole(a.fn) && !which--);) a.fn++;
+		if (a.fn == MAP_FNS) return 0;
+	}
+	cop_type t = cop__type(d, 2, DIMS(5, 19));
 	return cop__node(g, OP_map, &a, VIDS(cop__input(g, "x", &t)));
 }
 
@@ -58,7 +78,7 @@ static cop_status map_grad_infer(cop_graph *g, cop_nid n)
 {
 	COP_ATTR(cop_map_attr, a, g, n);
 
-	if (a.fn < 0 || a.fn >= MAP_FNS || is_step(a.fn)) return cop__fail(g, COP_ARG, n, "function %d has no slope", a.fn);
+	if (!is_known(a.fn) || is_step(a.fn)) return cop__fail(g, COP_ARG, n, "function %d has no slope", a.fn);
 	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
 	COP_TRY(cop__need(g, n, 1, COP_F32, -1));
 	if (!cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "the gradient and the operand differ in shape");

@@ -6,7 +6,18 @@
 #define COP_OP_H
 
 #include "graph/ops.h"
-#include "kernel/kernel.h"
+#include "kernel/map.h"
+
+/* A function of one element (kernel/map.def). */
+enum { MAP_IS_REAL = 0, MAP_IS_STEP = 1, MAP_IS_WHOLE = 2, MAP_IS_WHOLE_STEP = 3, MAP_IS_TRUTH = 5 };
+typedef struct cop_function {
+	const char *onnx;
+	int kind;          /* bits: 1, no gradient goes through; 2, takes whole numbers, too; 4, takes bytes */
+	int n;             /* how many of alpha and beta it has */
+	float alpha, beta; /* what ONNX takes for them where they are absent */
+} cop_function;
+extern const cop_function cop_functions[MAP_FNS];
+int cop__function_find(const char *onnx); /* enum cop_map_fn; -1: unknown */
 
 /* ---- for infer ---- */
 cop_status cop__set_out(cop_graph *g, cop_nid n, int i, cop_dtype dtype, int32_t rank, const int32_t *dim);

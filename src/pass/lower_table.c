@@ -16,16 +16,11 @@ static bool is_scalar(const cop_graph *g, cop_vid v)
 	return cop__floats(g, v) && cop_type_count(cop__t(g, v)) == 1;
 }
 
-static bool known_map(int32_t fn)
-{
-	return fn != MAP_NOT && fn != MAP_ROUND && fn != MAP_CELU && fn != MAP_THRESHOLDEDRELU && fn >= MAP_NEG && fn < MAP_FNS;
-}
-
 /* Is node n computed element by element from numbers of its own place? */
 static bool composes(const cop_graph *g, cop_nid n)
 {
 	switch (g->node[n].op) {
-	case OP_map: return known_map(g->node[n].attr[0]);
+	case OP_map: return cop__outt(g, n, 0)->dtype == COP_F32;
 	case OP_clip: case OP_sigmoid: case OP_tanh: case OP_gelu: case OP_hswish:
 	case OP_add: case OP_sub: case OP_mul: case OP_div: case OP_pow: case OP_max: case OP_min: return cop__outt(g, n, 0)->dtype == COP_F32 && !g->node[n].guard;
 	default: return false;
@@ -49,6 +44,15 @@ static cop_vid leaf_of(const cop_graph *g, cop_vid v, int depth)
 	return leaf ? leaf : v;
 }
 
+/* As the portable kernel computes it. */
+static double by_kernel(int32_t fn, double a, double b, double x)
+{
+	float in = (float)x, out = 0;
+
+	cop_map_f32(&(cop_call){(void *[]){&out, &in}, (int32_t[FN_WORDS]){1, fn, cop__bits((float)a), cop__bits((float)b)}, NULL, NULL, 0, 1});
+	return (double)out;
+}
+
 static double mapped(int32_t fn, double a, double b, double x)
 {
 	switch (fn) {
@@ -70,7 +74,8 @@ static double mapped(int32_t fn, double a, double b, double x)
 	case MAP_MISH: return x * tanh(fmax(x, 0) + log1p(exp(-fabs(x))));
 	case MAP_SIN: return sin(x);
 	case MAP_COS: return cos(x);
-	default: return atan(x);
+	case MAP_ATAN: return atan(x);
+	default: return by_kernel(fn, a, b, x);
 	}
 }
 

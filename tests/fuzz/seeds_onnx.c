@@ -18,9 +18,14 @@
 static const struct { const char *name; int least, most; uint32_t must; const char *attrs; } rows[] = {
 #define FOLD(name)
 #define OX(name, add, fold, least, most, must, attrs) {#name, least, most, must, attrs},
+#define RW(name, op, add, write, fold, least, most, must, attrs) {#name, least, most, must, attrs},
 #include "io/onnx/onnx.def"
+#undef RW
 #undef OX
 #undef FOLD
+#define FN(name, kind, onnx, n, alpha, beta, value, gradient) {#onnx, 1, 1, 0, "alpha beta"},
+#include "kernel/map.def"
+#undef FN
 };
 
 /* Every attribute as each kind of number at once: the reader takes the one it wants. */

@@ -39,15 +39,6 @@ static cop_ox_layout layout_of(cop_ox *m, const cop_ox_node *n, int32_t *rank)
 
 /* ---- one operand ---- */
 
-typedef struct function { const char *name; int fn; float alpha, beta; } function;
-
-static const function functions[] = {
-	{"Abs", MAP_ABS, 0, 0}, {"Atan", MAP_ATAN, 0, 0}, {"Ceil", MAP_CEIL, 0, 0}, {"Celu", MAP_CELU, 1, 0}, {"Cos", MAP_COS, 0, 0}, {"Elu", MAP_ELU, 1, 0}, {"Erf", MAP_ERF, 0, 0}, {"Exp", MAP_EXP, 0, 0},
-	{"Floor", MAP_FLOOR, 0, 0}, {"HardSigmoid", MAP_HARDSIGMOID, 0.2f, 0.5f}, {"LeakyRelu", MAP_LEAKYRELU, 0.01f, 0}, {"Log", MAP_LOG, 0, 0}, {"Mish", MAP_MISH, 0, 0},
-	{"Neg", MAP_NEG, 0, 0}, {"Not", MAP_NOT, 0, 0}, {"Reciprocal", MAP_RECIPROCAL, 0, 0}, {"Round", MAP_ROUND, 0, 0}, {"Sign", MAP_SIGN, 0, 0}, {"Sin", MAP_SIN, 0, 0},
-	{"Softplus", MAP_SOFTPLUS, 0, 0}, {"Softsign", MAP_SOFTSIGN, 0, 0}, {"Sqrt", MAP_SQRT, 0, 0}, {"ThresholdedRelu", MAP_THRESHOLDEDRELU, 1, 0},
-};
-
 static cop_vid selu(cop_ox *m, const cop_ox_node *n, cop_vid x)
 {
 	float gamma = cop__ox_f(n, "gamma", 1.05070102214813232421875f);
@@ -61,20 +52,13 @@ static cop_vid swish(cop_ox *m, const cop_ox_node *n, cop_vid x)
 	return cop__ox_two(m, OP_mul, x, cop__apply(m->g, OP_sigmoid, NULL, VIDS(s)));
 }
 
-static cop_vid function_of(cop_ox *m, const cop_ox_node *n, cop_vid x)
+static cop_vid function_of(cop_ox *m, const cop_ox_node *n, int fn, cop_vid x)
 {
-	const char *t = n->type;
-
-	if (!strcmp(t, "Relu")) return cop__ox_clip(m, x, 0, COP_NO_HI);
-	if (!strcmp(t, "Sigmoid")) return cop__apply(m->g, OP_sigmoid, NULL, VIDS(x));
-	if (!strcmp(t, "Tanh")) return cop__apply(m->g, OP_tanh, NULL, VIDS(x));
-	if (!strcmp(t, "HardSwish")) return cop__apply(m->g, OP_hswish, NULL, VIDS(x));
-	if (!strcmp(t, "Selu")) return selu(m, n, x);
-	if (!strcmp(t, "Swish")) return swish(m, n, x);
-	for (int i = 0; i < LEN(functions); i++)
-		if (!strcmp(t, functions[i].name))
-			return cop__ox_map(m, functions[i].fn, cop__ox_f(n, "alpha", functions[i].alpha), cop__ox_f(n, "beta", functions[i].beta), x);
-	return 0;
+	if (fn >= 0) return cop__ox_map(m, fn, cop__ox_f(n, "alpha", cop_functions[fn].alpha), cop__ox_f(n, "beta", cop_functions[fn].beta), x);
+	if (!strcmp(n->type, "Relu")) return cop__ox_clip(m, x, 0, COP_NO_HI);
+	if (!strcmp(n->type, "Selu")) return selu(m, n, x);
+	if (!strcmp(n->type, "Swish")) return swish(m, n, x);
+	return cop__apply(m->g, n->op->op, NULL, VIDS(x));
 }
 
 cop_status cop__ox_add_unary(cop_ox *m, cop_ox_node *n)
@@ -82,11 +66,13 @@ cop_status cop__ox_add_unary(cop_ox *m, cop_ox_node *n)
 	cop_ox_value *x = cop__ox_in(m, n, 0);
 	cop_ox_layout l = cop__ox_prefers(x);
 	cop_vid v = cop__ox_as(m, x, l);
-	bool whole = v && cop__t(m->g, v)->dtype != COP_F32, may = !strcmp(n->type, "Abs") || !strcmp(n->type, "Neg") || !strcmp(n->type, "Sign") || !strcmp(n->type, "Not");
+	int fn = cop__function_find(n->type);
+	bool whole = v && cop__t(m->g, v)->dtype != COP_F32, relu = !strcmp(n->type, "Relu");
 
-	if (whole && !may && strcmp(n->type, "Relu")) return cop__ox_fail(m, n, "of whole numbers (%s) is not supported", cop__ox_type_text(x->type));
-	if (whole && strcmp(n->type, "Not")) v = cop__ox_widen(m, v);
-	return cop__ox_set(m, n, 0, function_of(m, n, v), l, 0);
+	if (whole && !relu && (fn < 0 || !(cop_functions[fn].kind & (MAP_IS_WHOLE | MAP_IS_TRUTH))))
+		return cop__ox_fail(m, n, "of whole numbers (%s) is not supported", cop__ox_type_text(x->type));
+	if (whole && fn != MAP_NOT) v = cop__ox_widen(m, v);
+	return cop__ox_set(m, n, 0, function_of(m, n, fn, v), l, 0);
 }
 
 cop_status cop__ox_add_gelu(cop_ox *m, cop_ox_node *n)
@@ -145,19 +131,6 @@ cop_status cop__ox_add_clip(cop_ox *m, cop_ox_node *n)
 
 /* ---- two operands ---- */
 
-static const struct { const char *name; int op; bool truth; } binaries[] = {
-	{"Add", OP_add, 0}, {"Sub", OP_sub, 0}, {"Mul", OP_mul, 0}, {"Div", OP_div, 0}, {"Pow", OP_pow, 0}, {"Mod", OP_mod, 0}, {"Equal", OP_equal, 1}, {"Less", OP_less, 1},
-	{"Greater", OP_greater, 1}, {"LessOrEqual", OP_lessequal, 1}, {"GreaterOrEqual", OP_greaterequal, 1}, {"And", OP_and, 1}, {"Or", OP_or, 1}, {"Xor", OP_xor, 1},
-	{"Max", OP_max, 0}, {"Min", OP_min, 0}, {"Sum", OP_add, 0}, {"Mean", OP_add, 0},
-};
-
-static int binary_of(const char *name, bool *truth)
-{
-	for (int i = 0; i < LEN(binaries); i++)
-		if (!strcmp(binaries[i].name, name)) return *truth = binaries[i].truth, binaries[i].op;
-	return 0;
-}
-
 /* Before operator set 7 an operand was aligned by an attribute: units behind it do that. */
 static cop_status old_broadcast(cop_ox *m, const cop_ox_node *n, cop_ox_value **second, cop_ox_value *wide)
 {
@@ -203,9 +176,8 @@ static cop_vid as_divisor(cop_ox *m, cop_vid r, cop_vid b)
 cop_status cop__ox_add_binary(cop_ox *m, cop_ox_node *n)
 {
 	cop_ox_value *a = cop__ox_in(m, n, 0), *b = cop__ox_in(m, n, 1), wide;
-	bool truth = false;
 	int32_t rank;
-	int op = binary_of(n->type, &truth);
+	int op = n->op->op;
 	cop_ox_layout l = layout_of(m, n, &rank);
 
 	COP_TRY(old_broadcast(m, n, &b, &wide));
@@ -213,16 +185,15 @@ cop_status cop__ox_add_binary(cop_ox *m, cop_ox_node *n)
 	cop_vid va = operand(m, a, rank, l), vb = operand(m, b, rank, l);
 	cop_vid y = op == OP_pow ? power(m, b, va, vb) : cop__ox_two(m, op, va, vb);
 	if (op == OP_mod && cop__ox_is_float(a->type) && !cop__ox_i(n, "fmod", 0)) y = as_divisor(m, y, vb);
-	return cop__ox_set(m, n, 0, y, l, truth ? OX_BOOL : 0);
+	return cop__ox_set(m, n, 0, y, l, y && cop__t(m->g, y)->dtype == COP_U8 ? OX_BOOL : 0);
 }
 
 cop_status cop__ox_add_bitwise(cop_ox *m, cop_ox_node *n) { return cop__ox_fail(m, n, "is computed of known whole numbers alone"); }
 
 cop_status cop__ox_add_variadic(cop_ox *m, cop_ox_node *n)
 {
-	bool truth;
 	int32_t rank;
-	int op = binary_of(n->type, &truth);
+	int op = n->op->op ? n->op->op : OP_add; /* Sum, Mean */
 	cop_ox_layout l = layout_of(m, n, &rank);
 	cop_vid y = 0;
 
@@ -273,9 +244,7 @@ cop_status cop__ox_add_cast(cop_ox *m, cop_ox_node *n)
 	int32_t to = like ? 0 : (int32_t)cop__ox_i(n, "to", 0);
 	cop_ox_layout l = cop__ox_prefers(x);
 
-	if (like) {
-			to = like->type;
-	}
+	if (like) to = like->type;
 	cop_dtype d = cop__ox_dtype(to);
 	if (!d || to == OX_INT4 || to == OX_UINT4) return cop__ox_fail(m, n, "to %s is not supported", cop__ox_type_text(to));
 	cop_vid v = cop__ox_as(m, x, l);

@@ -97,6 +97,7 @@ typedef struct cop_ox_op {
 	int least, most;    /* inputs */
 	uint32_t must;      /* bit i: input i must be known while reading */
 	const char *attrs;  /* what is understood */
+	int op;             /* the graph's that it becomes, where one row both reads and writes; else OP_none */
 } cop_ox_op;
 
 /* ---- failing, memory, names (base.c) ---- */
@@ -184,10 +185,12 @@ static inline cop_vid cop__ox_layernorm(cop_ox *m, cop_vid x, cop_vid gamma, cop
 static inline cop_vid cop__ox_lrn(cop_ox *m, cop_vid x, int32_t size, float alpha, float beta, float bias) { return cop__make_lrn(m->g, x, size, alpha, beta, bias); }
 static inline cop_vid cop__ox_softmax(cop_ox *m, cop_vid x, int32_t axis) { return cop__make_softmax(m->g, x, axis); }
 
-#define OX(name, add, fold, least, most, must, attrs) cop_ox_add cop__ox_add_##add;
+#define OX(name, add, ...) cop_ox_add cop__ox_add_##add;
+#define RW(name, op, add, ...) cop_ox_add cop__ox_add_##add;
 #define FOLD(name) cop_ox_fold cop__ox_fold_##name;
 #include "io/onnx/onnx.def"
 #undef OX
+#undef RW
 #undef FOLD
 
 #endif

@@ -6,14 +6,23 @@
 
 static const cop_ox_op table[] = {
 #define NONE NULL
-#define OX(name, add, fold, least, most, must, attrs) {#name, cop__ox_add_##add, fold, least, most, must, attrs},
+#define OX(name, add, fold, least, most, must, attrs) {#name, cop__ox_add_##add, fold, least, most, must, attrs, OP_none},
+#define RW(name, op, add, write, fold, least, most, must, attrs) {#name, cop__ox_add_##add, fold, least, most, must, attrs, OP_##op},
 #define F(name) cop__ox_fold_##name
 #define FOLD(name)
 #include "io/onnx/onnx.def"
 #undef OX
+#undef RW
 #undef F
 #undef FOLD
 #undef NONE
+};
+
+/* Functions of one element, by how many of alpha and beta they have. */
+static const cop_ox_op function[] = {
+	{"", cop__ox_add_unary, cop__ox_fold_unary, 1, 1, 0, "consumed_inputs", OP_map},
+	{"", cop__ox_add_unary, cop__ox_fold_unary, 1, 1, 0, "alpha consumed_inputs", OP_map},
+	{"", cop__ox_add_unary, cop__ox_fold_unary, 1, 1, 0, "alpha beta consumed_inputs", OP_map},
 };
 
 const cop_ox_op *cop__ox_op_of(const char *type)
@@ -26,7 +35,8 @@ const cop_ox_op *cop__ox_op_of(const char *type)
 		if (c < 0) hi = mid - 1;
 		else lo = mid + 1;
 	}
-	return NULL;
+	int fn = cop__function_find(type);
+	return fn < 0 ? NULL : &function[cop_functions[fn].n];
 }
 
 bool cop__ox_table_sorted(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write.h - between write.c, which writes a model's message, write_op.c, which has a line for each operator, and write_base.c, which
+ * write.h - between write.c, which writes a model's message, what writes the operators by the rows of onnx.def, and write_base.c, which
  * has what they are made of.
  * Shapes stay as they are in the graph, channels last; an operator that wants channels first stands between two
  * transpositions, which the other program's optimizer removes.
@@ -77,20 +77,18 @@ void cop__oxw_activate(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, flo
 cop_oxw_name cop__oxw_before_act(cop_oxw *w, cop_oxw_name y, float lo, float hi);
 void cop__oxw_after_act(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, float hi);
 
-cop_status cop__oxw_rnn(cop_oxw *w, cop_nid n); /* write_rnn.c */
 /* Contents of a weight, dense: borrowed, or in *own, which the caller frees. NULL: none, or no memory. */
 const void *cop__oxw_contents(cop_oxw *w, cop_vid v, void **own);
 
+/* Nodes for a node of one operator; a failure is recorded in the context. Layers are in write_layer.c, rnn in write_rnn.c, the rest in write_op.c. */
 typedef void cop_oxw_fn(cop_oxw *w, cop_nid n);
-/* Layers (write_layer.c). */
-void cop__oxw_conv(cop_oxw *w, cop_nid n);
-void cop__oxw_conv_dx(cop_oxw *w, cop_nid n);
-void cop__oxw_fc(cop_oxw *w, cop_nid n);
-void cop__oxw_matmul(cop_oxw *w, cop_nid n);
-void cop__oxw_pool(cop_oxw *w, cop_nid n);
-void cop__oxw_bn(cop_oxw *w, cop_nid n);
-void cop__oxw_layernorm(cop_oxw *w, cop_nid n);
-void cop__oxw_lrn(cop_oxw *w, cop_nid n);
+#define FOLD(name)
+#define OX(...)
+#define RW(name, op, add, write, ...) cop_oxw_fn cop__oxw_##write;
+#include "io/onnx/onnx.def"
+#undef RW
+#undef OX
+#undef FOLD
 /* Nodes for node n of the graph. */
 cop_status cop__oxw_op(cop_oxw *w, cop_nid n);
 /* Of integers (write_int.c); scale[] is filled before by cop__oxw_scales. */

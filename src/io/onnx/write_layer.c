@@ -126,8 +126,12 @@ void cop__oxw_lrn(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_lrn_attr, a, w->g, n);
 	int rank = cop__oxw_in_type(w, n)->rank;
-	nm x = cop__oxw_first(w, cop__oxw_in(w, n, 0), rank), y = cop__oxw_fresh(w);
 
+	if (rank < 2) {
+		cop__fail(w->g, COP_ARG, n, "has no form in ONNX: it takes two dimensions or more there");
+		return;
+	}
+	nm x = cop__oxw_first(w, cop__oxw_in(w, n, 0), rank), y = cop__oxw_fresh(w);
 	cop__oxw_attr_i(w, "size", a.size);
 	cop__oxw_attr_f(w, "alpha", a.alpha);
 	cop__oxw_attr_f(w, "beta", a.beta);

@@ -78,7 +78,7 @@ static void attributes(cop_oxw *w, const cop_rnn_attr *a)
 	if (a->cell == RNN_GRU_AFTER) cop__oxw_attr_i(w, "linear_before_reset", 1);
 }
 
-cop_status cop__oxw_rnn(cop_oxw *w, cop_nid n)
+void cop__oxw_rnn(cop_oxw *w, cop_nid n)
 {
 	static const char *const op[RNN_CELLS] = {"LSTM", "GRU", "GRU", "RNN"};
 	const cop_graph *g = w->g;
@@ -87,7 +87,14 @@ cop_status cop__oxw_rnn(cop_oxw *w, cop_nid n)
 	const int32_t *order = a.cell == RNN_LSTM ? lstm_rows : NULL;
 	nm made[3] = {{""}, {""}, {""}};
 
-	if (a.cell_clip > 0) return cop__fail(g, COP_ARG, n, "has no form in ONNX: its cell state is clipped");
+	bool known = true;
+
+	for (int i = IN_W; i <= IN_P; i++)
+		if (i != IN_H && i != IN_C && cop__arg(g, n, i)) known &= g->value[cop__arg(g, n, i)].role >= COP_CONST;
+	if (a.cell_clip > 0 || !known) {
+		cop__fail(g, COP_ARG, n, "has no form in ONNX: %s", known ? "its cell state is clipped" : "its weights are computed, and must be constants");
+		return;
+	}
 	nm x = cop__oxw_value(w, cop__arg(g, n, IN_X));
 	if (!a.time_first) x = turned(w, x, NULL);
 	nm wn = weight(w, cop__arg(g, n, IN_W), (block){order, gates, (int64_t)u * in}, (const int64_t[]){1, rows, in}, 3, 0);
@@ -103,9 +110,8 @@ cop_status cop__oxw_rnn(cop_oxw *w, cop_nid n)
 		(const char *const[]){x.s, wn.s, rn.s, bn.s, "", h0.s, c0.s, pn.s});
 	squeezed(w, made[0], cop__oxw_value(w, cop__res(g, n, 0)).s, 0);
 	if (cop__res(g, n, 2)) squeezed(w, made[2], cop__oxw_value(w, cop__res(g, n, 2)).s, 0);
-	if (!cop__res(g, n, 1)) return COP_OK;
+	if (!cop__res(g, n, 1)) return;
 	nm y = cop__oxw_value(w, cop__res(g, n, 1)), first = a.time_first ? y : cop__oxw_fresh(w);
 	squeezed(w, made[1], first.s, 1);
 	if (!a.time_first) turned(w, first, y.s);
-	return COP_OK;
 }

@@ -2,6 +2,7 @@
  *
  * map - those functions of one element that networks spend time in. As in eltwise.c the result may lie on the operand.
  */
+#include "kernel/map.h"
 #include "kernel/vec/vmath.h"
 
 enum { GRAIN = 64, RUN = 4 };
