@@ -4,6 +4,7 @@
  * that runs them here.
  */
 #include "help.h"
+#include "pass/lower.h"
 
 enum { N = 257 }; /* no multiple of a vector */
 
@@ -89,8 +90,61 @@ static void two(void **state)
 	}
 }
 
+/* By the portable kernel: function fn of x. */
+static float portable(int32_t fn, float x, float a, float b)
+{
+	const int32_t word[FN_WORDS] = {1, fn, cop__bits(a), cop__bits(b)};
+	float y = 0;
+
+	cop_map_f32(&(cop_call){(void *[]){&y, &x}, word, NULL, NULL, 0, 1});
+	return y;
+}
+
+static bool differ(float a, float b) { return a < b || a > b; }
+
+/* What a line of map.def says of its function is so: a step has no slope, others have one; it feels as many of alpha and beta as it has. */
+static void lines(void **state)
+{
+	(void)state;
+	for (int fn = 0; fn < MAP_FNS; fn++) {
+		int slopes = 0, by_alpha = 0, by_beta = 0;
+		const cop_function *f = &cop_functions[fn];
+		if (f->kind == MAP_IS_TRUTH) continue;
+		for (float x = -2.03f; x < 2; x += 0.09f) {
+			float y = portable(fn, x, 0.3f, 0.6f);
+			slopes += differ(y, portable(fn, x + 0.001f, 0.3f, 0.6f));
+			by_alpha += differ(y, portable(fn, x, 0.7f, 0.6f));
+			by_beta += differ(y, portable(fn, x, 0.3f, 0.9f));
+		}
+		if ((slopes > 2) == (f->kind & MAP_IS_STEP)) fail_msg("%s: %d of 45 places have a slope", f->onnx, slopes);
+		if ((by_alpha > 0) + (by_beta > 0) != f->n) fail_msg("%s: has %d of alpha and beta, feels %d", f->onnx, f->n, (by_alpha > 0) + (by_beta > 0));
+	}
+}
+
+/* A table of int8 holds what the kernel computes. */
+static void tables(void **state)
+{
+	(void)state;
+	for (int fn = 0; fn < MAP_FNS; fn++) {
+		if (cop_functions[fn].kind == MAP_IS_TRUTH) continue;
+		cop_ctx *cx = new_ctx();
+		cop_graph *g;
+		cop_type t = cop__type(COP_F32, 1, DIMS(4));
+		OK(cx, cop__graph_new(&g, cx, "one"));
+		cop_vid x = cop__input(g, "x", &t), y = cop__apply(g, OP_map, &(cop_map_attr){fn, 0.3f, 0.6f}, VIDS(x));
+		OK(cx, cx->code);
+		assert_int_equal(cop__table_leaf(g, g->value[y].producer), x);
+		for (float v = -2.03f; v < 2; v += 0.09f) {
+			double want = (double)portable(fn, v, 0.3f, 0.6f), got = cop__table_value(g, y, x, (double)v);
+			if (isnan(want) ? !isnan(got) : !(fabs(got - want) <= 1e-5 * fmax(1, fabs(want)))) fail_msg("%s of %g: %g in a table, not %g", cop_functions[fn].onnx, (double)v, got, want);
+		}
+		cop_graph_free(g);
+		cop_ctx_free(cx);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(one), cmocka_unit_test(two)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(one), cmocka_unit_test(two), cmocka_unit_test(lines), cmocka_unit_test(tables)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
