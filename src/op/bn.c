@@ -121,18 +121,9 @@ static cop_nid bn_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_bn = {
-        .name = "bn",
-        .attrs = BN_ATTRS,
-        .min_in = 5,
-        .max_in = 5,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE | COP_OP_INPLACE | COP_OP_ACT,
-        .infer = bn_infer,
-        .cost = cost,
-        .links = links,
-        .words = words,
-        .sample = bn_sample,
+	.name = "bn", .attrs = BN_ATTRS, .min_in = 5, .max_in = 5, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE | COP_OP_ACT,
+	.infer = bn_infer, .cost = cost, .links = links, .words = words, .sample = bn_sample,
 };
 
 /* ---- bn_sum: x ---- */
@@ -150,17 +141,8 @@ static cop_nid sum_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_bn_sum = {
-        .name = "bn_sum",
-        .attrs = BN_ATTRS,
-        .min_in = 1,
-        .max_in = 1,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = sum_infer,
-        .cost = cost,
-        .words = words,
-        .sample = sum_sample,
+	.name = "bn_sum", .attrs = BN_ATTRS, .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.infer = sum_infer, .cost = cost, .words = words, .sample = sum_sample,
 };
 
 /* ---- bn_stat: part x run_mean run_var -> mean rstd run_mean' run_var' ---- */
@@ -191,16 +173,9 @@ static cop_nid stat_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_bn_stat = {
-        .name = "bn_stat",
-        .attrs = BN_ATTRS,
-        .min_in = 4,
-        .max_in = 4,
-        .n_out = 4,
-        .must_out = 4,
-        .flags = COP_OP_UPDATE,
-        .infer = stat_infer,
-        .words = stat_words,
-        .sample = stat_sample,
+	.name = "bn_stat", .attrs = BN_ATTRS, .min_in = 4, .max_in = 4, .n_out = 4, .must_out = 4,
+	.flags = COP_OP_UPDATE,
+	.infer = stat_infer, .words = stat_words, .sample = stat_sample,
 };
 
 /* ---- bn_norm: x mean rstd gamma beta. Its gradient is that of the whole normalisation: mean and rstd are x's own ----
@@ -231,19 +206,9 @@ static cop_nid norm_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_bn_norm = {
-        .name = "bn_norm",
-        .attrs = BN_ATTRS,
-        .min_in = 5,
-        .max_in = 5,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE | COP_OP_INPLACE | COP_OP_ACT,
-        .infer = bn_infer,
-        .grad = norm_grad,
-        .cost = cost,
-        .links = links,
-        .words = words,
-        .sample = norm_sample,
+	.name = "bn_norm", .attrs = BN_ATTRS, .min_in = 5, .max_in = 5, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE | COP_OP_ACT,
+	.infer = bn_infer, .grad = norm_grad, .cost = cost, .links = links, .words = words, .sample = norm_sample,
 };
 
 /* ---- bn_gsum: dy x mean rstd gamma beta;  bn_grad: the same and part ---- */
@@ -273,17 +238,9 @@ static cop_nid gsum_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_bn_gsum = {
-        .name = "bn_gsum",
-        .attrs = BN_ATTRS,
-        .min_in = 6,
-        .max_in = 6,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = gsum_infer,
-        .cost = cost,
-        .words = words,
-        .sample = gsum_sample,
+	.name = "bn_gsum", .attrs = BN_ATTRS, .min_in = 6, .max_in = 6, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = gsum_infer, .cost = cost, .words = words, .sample = gsum_sample,
 };
 
 static cop_status grad_infer(cop_graph *g, cop_nid n)
@@ -309,15 +266,7 @@ static cop_nid grad_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_bn_grad = {
-        .name = "bn_grad",
-        .attrs = BN_ATTRS,
-        .min_in = 7,
-        .max_in = 7,
-        .n_out = 3,
-        .must_out = 1,
-        .flags = COP_OP_PURE | COP_OP_INPLACE,
-        .infer = grad_infer,
-        .cost = cost,
-        .words = grad_words,
-        .sample = grad_sample,
+	.name = "bn_grad", .attrs = BN_ATTRS, .min_in = 7, .max_in = 7, .n_out = 3, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE,
+	.infer = grad_infer, .cost = cost, .words = grad_words, .sample = grad_sample,
 };

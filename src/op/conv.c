@@ -220,17 +220,7 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_conv = {
-        .name = "conv",
-        .attrs = COP_CONV_ATTRS,
-        .min_in = 2,
-        .max_in = 3,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE | COP_OP_ACT,
-        .infer = infer,
-        .grad = grad,
-        .cost = cost,
-        .links = links,
-        .words = words,
-        .sample = sample,
+	.name = "conv", .attrs = COP_CONV_ATTRS, .min_in = 2, .max_in = 3, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_ACT,
+	.infer = infer, .grad = grad, .cost = cost, .links = links, .words = words, .sample = sample,
 };

@@ -109,19 +109,9 @@ static cop_nid dx_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_conv_dx = {
-        .name = "conv_dx",
-        .attrs = COP_CONV_ATTRS " h:i w:i",
-        .min_in = 2,
-        .max_in = 2,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = dx_infer,
-        .grad = dx_grad,
-        .cost = dx_cost,
-        .links = dx_links,
-        .words = dx_words,
-        .sample = dx_sample,
+	.name = "conv_dx", .attrs = COP_CONV_ATTRS " h:i w:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = dx_infer, .grad = dx_grad, .cost = dx_cost, .links = dx_links, .words = dx_words, .sample = dx_sample,
 };
 
 /* ---- conv_dw ---- */
@@ -193,15 +183,7 @@ static cop_nid dw_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_conv_dw = {
-        .name = "conv_dw",
-        .attrs = COP_CONV_ATTRS " kh:i kw:i",
-        .min_in = 2,
-        .max_in = 3,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = dw_infer,
-        .cost = dw_cost,
-        .words = dw_words,
-        .sample = dw_sample,
+	.name = "conv_dw", .attrs = COP_CONV_ATTRS " kh:i kw:i", .min_in = 2, .max_in = 3, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = dw_infer, .cost = dw_cost, .words = dw_words, .sample = dw_sample,
 };

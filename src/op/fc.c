@@ -100,19 +100,9 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_fc = {
-        .name = "fc",
-        .attrs = "lo:f hi:f",
-        .min_in = 2,
-        .max_in = 3,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE | COP_OP_ACT,
-        .infer = infer,
-        .grad = grad,
-        .cost = cost,
-        .links = links,
-        .words = words,
-        .sample = sample,
+	.name = "fc", .attrs = "lo:f hi:f", .min_in = 2, .max_in = 3, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_ACT,
+	.infer = infer, .grad = grad, .cost = cost, .links = links, .words = words, .sample = sample,
 };
 
 /* ---- fc_dx ---- */
@@ -143,17 +133,8 @@ static cop_nid dx_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_fc_dx = {
-        .name = "fc_dx",
-        .attrs = "",
-        .min_in = 2,
-        .max_in = 2,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = dx_infer,
-        .cost = cost,
-        .words = dx_words,
-        .sample = dx_sample,
+	.name = "fc_dx", .attrs = "", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.infer = dx_infer, .cost = cost, .words = dx_words, .sample = dx_sample,
 };
 
 /* ---- fc_dw ---- */
@@ -205,15 +186,6 @@ static cop_nid dw_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_fc_dw = {
-        .name = "fc_dw",
-        .attrs = "",
-        .min_in = 2,
-        .max_in = 3,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = dw_infer,
-        .cost = dw_cost,
-        .words = dw_words,
-        .sample = dw_sample,
+	.name = "fc_dw", .attrs = "", .min_in = 2, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.infer = dw_infer, .cost = dw_cost, .words = dw_words, .sample = dw_sample,
 };

@@ -130,17 +130,7 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_matmul = {
-        .name = "matmul",
-        .attrs = "ta:i tb:i",
-        .min_in = 2,
-        .max_in = 2,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = infer,
-        .grad = grad,
-        .cost = cost,
-        .links = links,
-        .words = words,
-        .sample = sample,
+	.name = "matmul", .attrs = "ta:i tb:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = infer, .grad = grad, .cost = cost, .links = links, .words = words, .sample = sample,
 };

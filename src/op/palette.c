@@ -53,17 +53,9 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_palette = {
-        .name = "palette",
-        .attrs = "zero:i",
-        .min_in = 2,
-        .max_in = 2,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = infer,
-        .grad = grad,
-        .words = words,
-        .sample = sample,
+	.name = "palette", .attrs = "zero:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = infer, .grad = grad, .words = words, .sample = sample,
 };
 
 static cop_status grad_infer(cop_graph *g, cop_nid n)
@@ -87,14 +79,7 @@ static cop_nid grad_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_palette_grad = {
-        .name = "palette_grad",
-        .attrs = "zero:i levels:i",
-        .min_in = 2,
-        .max_in = 2,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = grad_infer,
-        .words = words,
-        .sample = grad_sample,
+	.name = "palette_grad", .attrs = "zero:i levels:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = grad_infer, .words = words, .sample = grad_sample,
 };

@@ -138,34 +138,14 @@ static cop_nid avg_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_maxpool = {
-        .name = "maxpool",
-        .attrs = POOL_ATTRS,
-        .min_in = 1,
-        .max_in = 1,
-        .n_out = 2,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = infer,
-        .grad = max_grad,
-        .cost = cost,
-        .links = links,
-        .words = words,
-        .sample = max_sample,
+	.name = "maxpool", .attrs = POOL_ATTRS, .min_in = 1, .max_in = 1, .n_out = 2, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = infer, .grad = max_grad, .cost = cost, .links = links, .words = words, .sample = max_sample,
 };
 const cop_op cop_op_avgpool = {
-        .name = "avgpool",
-        .attrs = POOL_ATTRS,
-        .min_in = 1,
-        .max_in = 1,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = infer,
-        .grad = avg_grad,
-        .cost = cost,
-        .links = links,
-        .words = words,
-        .sample = avg_sample,
+	.name = "avgpool", .attrs = POOL_ATTRS, .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = infer, .grad = avg_grad, .cost = cost, .links = links, .words = words, .sample = avg_sample,
 };
 
 /* ---- gradients: dy, and for maxpool where the maximum was ---- */
@@ -224,28 +204,12 @@ static cop_nid avg_grad_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_maxpool_grad = {
-        .name = "maxpool_grad",
-        .attrs = POOL_ATTRS " h:i w:i",
-        .min_in = 2,
-        .max_in = 2,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = grad_infer,
-        .cost = grad_cost,
-        .words = grad_words,
-        .sample = max_grad_sample,
+	.name = "maxpool_grad", .attrs = POOL_ATTRS " h:i w:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = grad_infer, .cost = grad_cost, .words = grad_words, .sample = max_grad_sample,
 };
 const cop_op cop_op_avgpool_grad = {
-        .name = "avgpool_grad",
-        .attrs = POOL_ATTRS " h:i w:i",
-        .min_in = 1,
-        .max_in = 1,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = grad_infer,
-        .cost = grad_cost,
-        .words = grad_words,
-        .sample = avg_grad_sample,
+	.name = "avgpool_grad", .attrs = POOL_ATTRS " h:i w:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = grad_infer, .cost = grad_cost, .words = grad_words, .sample = avg_grad_sample,
 };

@@ -134,16 +134,7 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qconv = {
-        .name = "qconv",
-        .attrs = "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i zx:i zy:i qlo:i qhi:i up:i",
-        .min_in = 4,
-        .max_in = 4,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_QUANT | COP_OP_PURE,
-        .infer = infer,
-        .cost = cost,
-        .links = links,
-        .words = words,
-        .sample = sample,
+	.name = "qconv", .attrs = "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i zx:i zy:i qlo:i qhi:i up:i",
+	.min_in = 4, .max_in = 4, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE,
+	.infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
 };

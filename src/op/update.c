@@ -105,17 +105,9 @@ static cop_nid sgd_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_sgd = {
-        .name = "sgd",
-        .attrs = "momentum:f nesterov:i decay:f",
-        .min_in = 3,
-        .max_in = 5,
-        .n_out = 2,
-        .must_out = 1,
-        .flags = COP_OP_UPDATE,
-        .infer = sgd_infer,
-        .cost = cost,
-        .words = sgd_words,
-        .sample = sgd_sample,
+	.name = "sgd", .attrs = "momentum:f nesterov:i decay:f", .min_in = 3, .max_in = 5, .n_out = 2, .must_out = 1,
+	.flags = COP_OP_UPDATE,
+	.infer = sgd_infer, .cost = cost, .words = sgd_words, .sample = sgd_sample,
 };
 
 /* ---- adam: w dw lr step m v -> w' m' v' ---- */
@@ -166,17 +158,9 @@ static cop_nid adam_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_adam = {
-        .name = "adam",
-        .attrs = "b1:f b2:f eps:f decay:f decoupled:i",
-        .min_in = 6,
-        .max_in = 6,
-        .n_out = 3,
-        .must_out = 3,
-        .flags = COP_OP_UPDATE,
-        .infer = adam_infer,
-        .cost = cost,
-        .words = adam_words,
-        .sample = adam_sample,
+	.name = "adam", .attrs = "b1:f b2:f eps:f decay:f decoupled:i", .min_in = 6, .max_in = 6, .n_out = 3,
+	.must_out = 3, .flags = COP_OP_UPDATE,
+	.infer = adam_infer, .cost = cost, .words = adam_words, .sample = adam_sample,
 };
 
 /* ---- count: step -> step + 1 ---- */
@@ -193,15 +177,8 @@ static cop_nid count_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_count = {
-        .name = "count",
-        .attrs = "",
-        .min_in = 1,
-        .max_in = 1,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_UPDATE,
-        .infer = count_infer,
-        .sample = count_sample,
+	.name = "count", .attrs = "", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_UPDATE,
+	.infer = count_infer, .sample = count_sample,
 };
 
 /* ---- assign: x value -> x', the value kept for the next run ---- */
@@ -233,15 +210,6 @@ static cop_nid assign_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_assign = {
-        .name = "assign",
-        .attrs = "",
-        .min_in = 2,
-        .max_in = 2,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_UPDATE,
-        .infer = assign_infer,
-        .cost = cop__cost_none,
-        .words = assign_words,
-        .sample = assign_sample,
+	.name = "assign", .attrs = "", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_UPDATE,
+	.infer = assign_infer, .cost = cop__cost_none, .words = assign_words, .sample = assign_sample,
 };

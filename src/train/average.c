@@ -16,21 +16,32 @@ static bool changes(const cop_graph *g, int32_t v, bool means)
 	return written;
 }
 
-cop_status cop__averages_build(cop_averages *a, cop_arena *mem, cop_build *b, const char *what, bool means)
+static cop_status build(void *ud, cop_build *b)
 {
+	cop_averages *a = ud;
 	const cop_graph *g = cop__build_model(b);
 	char name[COP_FOLLOWER];
 
-	*a = (cop_averages){.at = cop__arena_get(mem, sizeof *a->at * (size_t)(g->n_value + 1))};
-	if (!a->at) return COP_NOMEM;
+	a->n = 0;
+	if (!(a->at = cop__arena_get(a->mem, sizeof *a->at * (size_t)(g->n_value + 1)))) return COP_NOMEM;
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		const cop_value *x = &g->value[v];
-		if (!changes(g, v, means)) continue;
-		COP_TRY(cop__follower_name(name, mem->cx, x->name, what));
-		cop_average one = {.name = cop__arena_str(mem, x->name, strlen(x->name)), .w = cop__build_value(b, x->name), .mean = cop__build_state(b, name, &x->type, x->data, x->name)};
+		if (!changes(g, v, a->means)) continue;
+		COP_TRY(cop__follower_name(name, a->mem->cx, x->name, a->what));
+		cop_average one = {cop__arena_str(a->mem, x->name, strlen(x->name)), cop__build_value(b, x->name), cop__build_state(b, name, &x->type, x->data, x->name)};
 		if (!one.name || !one.w || !one.mean) return COP_NOMEM;
 		a->at[a->n++] = one;
 	}
+	return COP_OK;
+}
+
+cop_status cop__averages_make(cop_policy *out, cop_arena *mem, const void *o, const char *what, bool means)
+{
+	cop_averages *a = cop__arena_get(mem, sizeof *a);
+
+	if (!a) return COP_NOMEM;
+	*a = (cop_averages){.o = o, .mem = mem, .what = what, .means = means};
+	*out = (cop_policy){.name = what, .ud = a, .build = build};
 	return COP_OK;
 }
 
@@ -69,14 +80,15 @@ cop_status cop__averages_back(const cop_averages *a, const cop_trainer *t)
 	return COP_OK;
 }
 
-cop_status cop__averages_bake(const cop_averages *a, const cop_trainer *t, cop_graph *model)
+cop_status cop__averages_bake(void *ud, const cop_progress *p, cop_graph *model)
 {
+	const cop_averages *a = ud;
 	float *w, *mean;
 	int64_t n;
 
 	for (int32_t i = 0; i < a->n; i++) {
 		cop_vid v = cop__find(model, a->at[i].name);
-		if (!v || !pair(&a->at[i], t, &w, &mean, &n) || cop_type_count(cop__t(model, v)) != n) continue;
+		if (!v || !pair(&a->at[i], p->t, &w, &mean, &n) || cop_type_count(cop__t(model, v)) != n) continue;
 		float *own = cop__own(model, v);
 		if (!own) return COP_NOMEM;
 		memcpy(own, mean, sizeof *own * (size_t)n);

@@ -3,6 +3,7 @@
  * slice and links: a network without some channels computes what the whole one computes with them at zero.
  * First for every op alone, through its samples; then for networks in which groups reach far.
  */
+#include "pass/cut.h"
 #include "pass/nets.h"
 
 /* ---- every op's links against zeroed indices ---- */
@@ -19,23 +20,6 @@ static void inputs_to_weights(cop_graph *g)
 		x->data = data;
 	}
 	g->n_input = 0;
-}
-
-/* Sets what the groups in drop hold to zero in all f32 weights. */
-static void zero_items(cop_graph *g, const cop_groups *s, const uint8_t *drop)
-{
-	for (int32_t v = 1; v <= g->n_value; v++) {
-		cop_value *x = &g->value[v];
-		if (x->producer || !x->data || x->role < COP_CONST || x->type.dtype != COP_F32) continue;
-		float *d = cop__own(g, (cop_vid)v);
-		for (int64_t i = 0, n = cop_type_count(&x->type); i < n; i++) {
-			int64_t rest = i;
-			for (int a = x->type.rank - 1; a >= 0; a--) {
-				if (drop[cop__group_of(s, (cop_vid)v, a, (int32_t)(rest % x->type.dim[a]))]) d[i] = 0;
-				rest /= x->type.dim[a];
-			}
-		}
-	}
 }
 
 static bool kept(const cop_groups *s, const uint8_t *drop, cop_vid v, int64_t i)

@@ -5,7 +5,6 @@
 #include "train/policy/average.h"
 
 typedef struct options { int32_t steps; float part; } options;
-typedef struct lookahead { const options *o; cop_arena *mem; cop_averages a; } lookahead;
 
 static const cop_option table[] = {
 	COP_OPT_WHOLE(options, steps, 1, 1000000, "5", "steps ahead"),
@@ -13,31 +12,25 @@ static const cop_option table[] = {
 	COP_OPT_END,
 };
 
-static cop_status build(void *ud, cop_build *b)
-{
-	lookahead *l = ud;
-	return cop__averages_build(&l->a, l->mem, b, "slow", false);
-}
-
 static cop_status after(void *ud, const cop_progress *p, cop_verdict *v)
 {
-	lookahead *l = ud;
+	const cop_averages *a = ud;
+	const options *o = a->o;
 
 	(void)v;
-	if (p->step % l->o->steps && p->step < p->steps) return COP_OK; /* the last steps count, however many they are */
-	COP_TRY(cop__averages_move(&l->a, p->t, l->o->part));
-	return cop__averages_back(&l->a, p->t);
+	if (p->step % o->steps && p->step < p->steps) return COP_OK; /* the last steps count, however many they are */
+	COP_TRY(cop__averages_move(a, p->t, o->part));
+	return cop__averages_back(a, p->t);
 }
 
 static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 {
-	lookahead *l = cop__arena_get(mem, sizeof *l);
-
-	if (!l) return COP_NOMEM;
-	*l = (lookahead){.o = o, .mem = mem};
-	*out = (cop_policy){.name = "lookahead", .ud = l, .build = build, .after = after};
+	COP_TRY(cop__averages_make(out, mem, o, "slow", false));
+	out->name = "lookahead";
+	out->after = after;
 	return COP_OK;
 }
 
 const cop_policy_row cop_policy_lookahead = {
-	.row = {"lookahead", "slow weights follow the fast ones every few steps", "Zhang et al. 2019, arXiv 1907.08610", table, sizeof(options)}, .make = make};
+	.row = {"lookahead", "slow weights follow the fast ones every few steps", "Zhang et al. 2019, arXiv 1907.08610",
+		table, sizeof(options)}, .make = make};
