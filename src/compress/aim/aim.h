@@ -70,7 +70,6 @@ const char *cop__aim_grain(const cop_aimer *z); /* what goes as a whole */
 cop_status cop__levers_find(cop_aimer *z);      /* z->lever, without prices */
 /* g with what the levels choice[n_lever] leave of it, and smaller where whole channels went. what: NULL, or says it. */
 cop_status cop__levers_pull(cop_graph **out, const cop_aimer *z, const int32_t *choice, char *what, size_t size);
-cop_status cop__remove_zeroed(cop_graph **g); /* channels that nothing but zeros makes */
 
 /* ---- curves.c, choose.c ---- */
 cop_status cop__aim_curves(cop_aimer *z);

@@ -158,7 +158,7 @@ cop_status cop__levers_pull(cop_graph **out, const cop_aimer *z, const int32_t *
 		if (level && what) say(what, size, v, v->keep[level]);
 	}
 	if (!st) st = clear(*out, &it, gone);
-	if (!st) st = it.of ? cop__remove_zeroed(out) : mask(*out, &it);
+	if (!st) st = it.of ? cop__drop_constant_of(out, COP_DROP_ROUNDED) : mask(*out, &it);
 	cop__free(z->cx, gone);
 	cop__items_free(&it);
 	if (st) cop_graph_free(*out), *out = NULL;
