@@ -113,11 +113,12 @@ h = curvature()
 p = weights()
 y, _ = forward(p, x)
 loss = F.cross_entropy(y, label)
-first = torch.autograd.grad(loss, p[2], create_graph=True)[0]
-exact = [torch.autograd.grad(first.flatten()[i], p[2], retain_graph=True)[0].flatten()[i].item() for i in range(w3.size)]
-assert np.allclose(h[2].ravel(), exact), "the last layer has its exact second derivatives"
+first = torch.autograd.grad(loss, p, create_graph=True)
+exact = [np.array([torch.autograd.grad(f.flatten()[i], q, retain_graph=True)[0].flatten()[i].item() for i in range(q.numel())]).reshape(q.shape) for f, q in zip(first, p)]
+assert np.allclose(h[2], exact[2]), "the last layer has its exact second derivatives"
 for i, w in enumerate((w1, w2, w3)):
-    show("obd_%d" % (i + 1), 0.5 * h[i] * w ** 2)
+    show("obd_1990_%d" % (i + 1), 0.5 * h[i] * w ** 2)
+    show("obd_%d" % (i + 1), 0.5 * exact[i] * w ** 2)
 for i in (0, 1):
     v = a[i].detach()
     show("activation_%d" % (i + 1), v.abs().mean((0, 2, 3)))

@@ -28,7 +28,7 @@ static float one(const looking *w, const cop_pruned *p, int64_t k, uint64_t i)
 {
 	const cop_look *l = w->l;
 	const uint32_t reads = l->row->reads;
-	const float *g = reads & (COP_READS_BATCHES | COP_READS_SAMPLES) ? w->derived : NULL, *h = reads & COP_READS_CURVATURE ? w->derived : NULL, *m = reads & COP_READS_MOVED ? l->moved : NULL;
+	const float *g = reads & COP_READS_BATCHES ? w->derived : NULL, *h = reads & COP_READS_CURVATURE ? w->derived : NULL, *m = reads & COP_READS_MOVED ? l->moved : NULL;
 	cop_scored x = {.seed = l->a->seed, .stream = cop__hash_text(p->name), .index = i, .n = 1};
 
 	if (l->it->of) {
@@ -219,6 +219,13 @@ static cop_status settle(looking *w)
 	return COP_OK;
 }
 
+int32_t cop__score_samples(const cop_score_row *row, int32_t asked)
+{
+	enum { USUAL = 256 };
+
+	return asked ? asked : row->samples ? row->samples : USUAL;
+}
+
 cop_status cop__look(const cop_look *l)
 {
 	looking w = {.l = l};
@@ -227,7 +234,7 @@ cop_status cop__look(const cop_look *l)
 	if (l->row->all) return l->row->all(l);
 	cop_status st = begin(&w);
 	if (!st && reads & COP_READS_OUTPUTS) st = look_at_channels(&w);
-	else if (!st && reads & (COP_READS_BATCHES | COP_READS_SAMPLES | COP_READS_CURVATURE)) st = look_at_derivatives(&w);
+	else if (!st && reads & (COP_READS_BATCHES | COP_READS_CURVATURE)) st = look_at_derivatives(&w);
 	else if (!st) add_all(&w);
 	if (!st) st = settle(&w);
 	cop__arena_free(&w.mem);
@@ -288,5 +295,5 @@ cop_status cop__look_fits(const cop_graph *g, const cop_items *it, const cop_sco
 		cop__free(g->cx, with);
 		return st;
 	}
-	return row->reads & COP_READS_CURVATURE ? curvature_fits(g, it, row) : COP_OK;
+	return row->reads & COP_READS_PASSED ? curvature_fits(g, it, row) : COP_OK;
 }

@@ -95,6 +95,34 @@ static cop_vid curvature_of(cop_graph *g, cop_vid y, bool labels, int32_t batch)
 	return h;
 }
 
+/* A gradient at the output whose square has the Hessian of the loss for its mean over signs: of a softmax r - p sum r with r = +-sqrt(p), of squares the signs
+ * themselves. Divided so that the sum over the batch is a mean. */
+static cop_vid direction_of(cop_graph *g, cop_vid y, bool labels, int32_t batch)
+{
+	const cop_type *t = cop__t(g, y);
+	const cop_type one = cop__type(COP_F32, 1, DIMS(1));
+	const float size = labels ? 1 / sqrtf((float)batch) : sqrtf(2 / (float)cop_type_count(t));
+	cop_vid signs = cop__input(g, "signs", t), by = cop__data(g, COP_CONST, "probe.size", &one, &size);
+
+	if (labels) {
+		cop_vid p = cop__apply(g, OP_softmax, NULL, VIDS(y)), r = cop__apply(g, OP_mul, &none, VIDS(signs, cop__apply(g, OP_map, &(cop_map_attr){.fn = MAP_SQRT}, VIDS(p))));
+		cop_vid sum = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_SUM, 1 << (t->rank - 1), 1}, VIDS(r));
+		signs = cop__apply(g, OP_sub, &none, VIDS(r, cop__apply(g, OP_mul, &none, VIDS(p, sum))));
+	}
+	return cop__apply(g, OP_mul, &none, VIDS(signs, by));
+}
+
+/* The gradient of the loss of each sample at the output; the loss is a mean over the batch, and so is to be the sum of its squares. */
+static cop_vid pull_of(cop_graph *g, cop_vid y, bool labels, int32_t batch)
+{
+	const cop_type one = cop__type(COP_F32, 1, DIMS(1));
+	const float size = sqrtf((float)batch);
+	cop_vid d = 0, loss = loss_of(g, y, labels);
+
+	if (!loss || cop__differentiate(g, loss, 1, &y, &d)) return 0;
+	return cop__apply(g, OP_mul, &none, VIDS(d, cop__data(g, COP_CONST, "probe.size", &one, &size)));
+}
+
 static int32_t hand_out(cop_graph *g, cop_vid v)
 {
 	for (int32_t i = 0; i < g->n_output; i++)
@@ -123,9 +151,12 @@ static cop_status derive(cop_graph *g, cop_probe *p, const cop_items *it, const 
 	if (!wrt) return COP_NOMEM;
 	for (int32_t i = 0; i < it->n_layer; i++)
 		if (v[i]) wrt[n++] = v[i];
-	cop_vid from = reads & COP_READS_CURVATURE ? curvature_of(g, y, labels, p->batch) : loss_of(g, y, labels);
+	cop_vid from = reads & COP_READS_PASSED ? curvature_of(g, y, labels, p->batch) : reads & COP_READS_HESSIAN ? direction_of(g, y, labels, p->batch) :
+		reads & COP_READS_SAMPLES ? pull_of(g, y, labels, p->batch) : loss_of(g, y, labels);
 	if (!from) return cop__failed(g->cx);
-	COP_TRY(reads & COP_READS_CURVATURE ? cop__curvature(g, y, from, n, wrt, d) : cop__differentiate(g, from, n, wrt, d));
+	if (reads & COP_READS_PASSED) COP_TRY(cop__curvature(g, y, from, n, wrt, d));
+	else if (reads & COP_READS_CURVATURE) COP_TRY(cop__square_gradients(g, y, from, n, wrt, d));
+	else COP_TRY(cop__differentiate(g, from, n, wrt, d));
 	for (int32_t i = 0, k = 0; i < it->n_layer; i++)
 		if (v[i]) to[i] = hand_out(g, d[k++]);
 	return COP_OK;
@@ -141,7 +172,7 @@ static cop_status with_derivatives(cop_graph *g, cop_probe *p, const cop_graph *
 	p->pull = cop__arena_get(&p->mem, bytes);
 	if (!v || !p->derived || !p->out || !p->pull) return COP_NOMEM;
 	find_values(v, p, g, model, it, reads);
-	if (reads & (COP_READS_BATCHES | COP_READS_SAMPLES | COP_READS_CURVATURE | COP_READS_PULL)) COP_TRY(derive(g, p, it, v, reads, labels));
+	if (reads & (COP_READS_BATCHES | COP_READS_CURVATURE | COP_READS_PULL)) COP_TRY(derive(g, p, it, v, reads, labels));
 	for (int32_t i = 0; i < it->n_layer; i++) p->out[i] = hand_out(g, (cop_vid)p->out[i]);
 	return g->cx->code;
 }
@@ -163,11 +194,36 @@ cop_status cop__probe_graph(cop_graph **g, cop_probe *p, const cop_graph *model,
 
 /* ---- running it ---- */
 
+/* May the squares of several samples be made at once? */
+static cop_status samples_apart(bool *apart, const cop_look *l, int32_t batch, int64_t each)
+{
+	cop_build *b;
+
+	COP_TRY(cop__build_new(&b, l->model, batch, each));
+	const cop_graph *g = cop__build_model(b);
+	*apart = true;
+	for (int32_t i = 0; i < l->it->n_layer; i++) {
+		cop_vid w = l->it->layer[i].follows ? 0 : cop__find(g, l->it->layer[i].name);
+		*apart &= !w || cop__squares_apart(g, batch, w);
+	}
+	cop__build_free(b);
+	return COP_OK;
+}
+
 static cop_status open_data(cop_probe *p, const cop_look *l)
 {
 	COP_TRY(cop__fit_for(&p->train, &p->made, l->model, l->train));
-	p->batch = l->row->reads & COP_READS_SAMPLES ? 1 : COP_MIN(AT_ONCE, COP_MIN(l->samples, p->train->count));
-	p->runs = COP_MAX(COP_MIN(l->samples, p->train->count) / p->batch, 1);
+	const int32_t n = COP_MIN(l->samples, p->train->count);
+	p->batch = COP_MIN(AT_ONCE, n);
+	if (l->row->reads & (COP_READS_SAMPLES | COP_READS_HESSIAN)) { /* of all samples, as far as that goes */
+		bool apart;
+		p->batch = n / ((n + AT_ONCE - 1) / AT_ONCE);
+		COP_TRY(samples_apart(&apart, l, p->batch, cop_type_count(&p->train->x)));
+		if (!apart) p->batch = 1;
+	}
+	p->runs = COP_MAX(n / p->batch, 1);
+	p->seed = l->a->seed;
+	p->signs = l->row->reads & COP_READS_HESSIAN;
 	if (!(p->label = cop__arena_get(&p->mem, sizeof *p->label * (size_t)p->batch))) return COP_NOMEM;
 	return cop__batch_new(&p->batches, p->cx, p->train, &(cop_batch_args){.size = p->batch, .seed = l->a->seed});
 }
@@ -186,11 +242,20 @@ cop_status cop__probe_open(cop_probe *p, const cop_look *l)
 	return COP_OK;
 }
 
+static void draw_signs(const cop_probe *p)
+{
+	float *x = p->target.data;
+	const uint64_t n = (uint64_t)cop_type_count(&p->target.type), from = (uint64_t)p->done * n;
+
+	for (uint64_t i = 0; i < n; i++) x[i] = cop__rand(p->seed, cop__hash_text("signs"), from + i) & 1 ? 1 : -1;
+}
+
 /* As in training (train/loop.c): labels, numbers to predict, or the samples themselves. */
 static cop_status place(cop_probe *p)
 {
 	COP_TRY(cop__batch_get(p->placed ? p->placed : p->x.data, p->label, p->batches, p->done, 0, 1));
 	for (int32_t k = 0; p->placed && k < p->batch; k++) cop__part_put(&p->part, p->x.data, k, (const char *)p->placed + k * p->part.lead * p->part.bytes);
+	if (p->signs) return draw_signs(p), COP_OK;
 	if (p->target.data == p->x.data) return COP_OK; /* there is no loss */
 	if (p->train->classes > 0) return memcpy(p->target.data, p->label, sizeof *p->label * (size_t)p->batch), COP_OK;
 	if (!p->train->targets) return memcpy(p->target.data, p->x.data, cop_type_bytes(&p->x.type)), COP_OK;

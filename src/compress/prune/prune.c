@@ -15,7 +15,7 @@ static const cop_option options[] = {
 	COP_OPT_CHOICE(cop_prune_options, by, &cop__scores, "magnitude", "the score that decides"),
 	COP_OPT_CHOICE(cop_prune_options, scope, &cop__scopes, "global", "how the cut is divided among the layers"),
 	COP_OPT_CHOICE(cop_prune_options, schedule, &cop__cuts, "cubic", "when there are cuts"),
-	COP_OPT_WHOLE(cop_prune_options, samples, 1, 1e6, "256", "samples of the training set that a score looks at, where it needs any"),
+	COP_OPT_WHOLE(cop_prune_options, samples, 0, 1e6, "0", "samples of the training set that a score looks at, where it needs any; 0: 4096 for obd and fisher, else 256"),
 	COP_OPT_FLAG(cop_prune_options, train, "yes", "whether the network trains on; no: it is cut, and that is all (then `schedule: once`)"),
 	COP_OPT_END,
 };
@@ -111,7 +111,7 @@ static cop_status cut(cop_pruner *p, const cop_progress *m, double t)
 	const cop_prune_options *o = p->o;
 	const cop_cut c = {.it = &p->it, .score = p->score, .mask = p->mask, .scratch = p->scratch, .room = p->room, .order = p->order,
 		.keep = &o->keep, .options = o->scope.o.bytes, .t = t, .part = p->when->part};
-	cop_look l = {.it = &p->it, .row = p->by, .options = o->by.o.bytes, .train = p->m->train, .a = p->m->a, .samples = o->samples,
+	cop_look l = {.it = &p->it, .row = p->by, .options = o->by.o.bytes, .train = p->m->train, .a = p->m->a, .samples = cop__score_samples(p->by, o->samples),
 		.weight = p->weight, .moved = p->moved, .mask = p->mask, .score = p->score};
 	bool more = p->by->all || p->by->mend || p->by->reads & ~(uint32_t)(COP_READS_WEIGHT | COP_READS_MOVED);
 	cop_graph *model = NULL;

@@ -18,7 +18,7 @@ static const cop_option options[] = {
 	COP_OPT_WHOLE(bird_options, window, 2, MOST_KEPT, "5", "epochs whose masks have to agree"),
 	COP_OPT_REAL(bird_options, distance, 0, 1, "0.1", "the part of the channels in which the mask of an epoch may differ from each of those before it"),
 	COP_OPT_WHOLE(bird_options, after, 0, 1e6, "0", "cuts after this epoch whatever the masks say, as a control; 0: when they agree"),
-	COP_OPT_WHOLE(bird_options, samples, 1, 1e6, "256", "samples of the training set that a score looks at, where it needs any"),
+	COP_OPT_WHOLE(bird_options, samples, 0, 1e6, "0", "samples of the training set that a score looks at, where it needs any; 0: 4096 for obd and fisher, else 256"),
 	COP_OPT_TEXT(bird_options, policies, NULL, "what acts besides, as in --policies: slimming makes scales of batch norm that matter little small"),
 	COP_OPT_END,
 };
@@ -44,7 +44,7 @@ static double at_once(double keep, double t) { return (void)t, keep; }
 static cop_status ask(bird *e)
 {
 	const cop_look l = {.it = &e->it, .row = cop__score(e->o->by.row), .options = e->o->by.o.bytes, .model = e->g,
-		.train = e->m->train, .a = e->m->a, .samples = e->o->samples, .weight = e->weight, .mask = e->mask, .score = e->score};
+		.train = e->m->train, .a = e->m->a, .samples = cop__score_samples(cop__score(e->o->by.row), e->o->samples), .weight = e->weight, .mask = e->mask, .score = e->score};
 	const cop_cut c = {.it = &e->it, .score = e->score, .mask = e->mask, .scratch = e->scratch, .room = e->room,
 		.order = e->order, .keep = &e->o->keep, .options = e->o->scope.o.bytes, .t = 1, .part = at_once};
 
