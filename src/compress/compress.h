@@ -29,7 +29,7 @@ enum {
 	COP_HAS_MASKS = 1 << 1,    /* of pruning: what is zero under them stays so while it trains */
 	COP_HAS_CODES = 1 << 2,    /* encoded weights: palettes, sparse rows */
 	COP_HAS_INTEGERS = 1 << 3, /* integer operators, or weights in bytes and halves */
-	COP_HAS_SHARED = 1 << 4,   /* values that a stage has made few: training takes each weight its own way again. Not seen in a network, only in a recipe */
+	COP_HAS_SHARED = 1 << 4,   /* few values, made by a stage: training takes each weight its own way again. Seen in a recipe alone */
 	COP_N_HAS = 5,
 };
 uint32_t cop__has(const cop_graph *g);
@@ -39,7 +39,7 @@ struct cop_encodings;
 typedef struct cop_means { /* what a recipe works with */
 	cop_dataset *train, *valid, *test;
 	const cop_train_args *a;
-	struct cop_encodings *encodings; /* NULL: nothing is remembered */
+	struct cop_encodings *encodings; /* what was encoded before; encode needs it */
 } cop_means;
 
 /* Why something can't be done with a weight, for the end of a sentence: "'w' is read by matmul". */
@@ -50,6 +50,7 @@ typedef struct cop_stage_row {
 	const cop_option *terms, *training;   /* NULL: it takes none of those */
 	uint32_t needs, never;                /* COP_HAS_: what a network must have before it, and may not have */
 	uint32_t gives, takes;                /* what it has afterwards, and has not */
+	uint32_t (*allows)(const struct cop_stage *s); /* NULL, or what of `never` does no harm with such options */
 	uint32_t (*spares)(const void *own);  /* NULL, or what is not taken after all with such options */
 	cop_status (*check)(cop_ctx *cx, const char *where, const void *own); /* NULL, or what no single option can say */
 	bool (*can)(const cop_graph *g, cop_vid weight, cop_why *why);        /* NULL: it works on the network as a whole */
@@ -71,6 +72,7 @@ typedef struct cop_stage {
 typedef struct cop_recipe { char name[64]; cop_stage stage[COP_MAX_STAGES]; int32_t n_stage; } cop_recipe;
 
 bool cop__stage_given(const cop_stage *s, const char *option);
+uint32_t cop__stage_never(const cop_stage *s); /* COP_HAS_: what the network may not have, with the stage's options */
 /* A stage with all its options at their defaults. */
 void cop__stage_default(cop_stage *s, const cop_stage_row *row);
 cop_status cop__recipe_parse(cop_recipe *out, cop_ctx *cx, const char *text, size_t size);
@@ -78,6 +80,8 @@ cop_status cop__recipe_parse(cop_recipe *out, cop_ctx *cx, const char *text, siz
  * where a stage can't follow those before it. */
 cop_status cop__recipe_fits(const cop_recipe *r, const cop_graph *g);
 
+/* For `allows` of a stage that trains and makes values few: those of an earlier one are safe where it takes all weights. */
+uint32_t cop__allows_whole(const cop_stage *s);
 /* The training options of a stage: the caller's, with what the stage sets in its place. */
 cop_train_args cop__stage_args(const cop_stage *s, const cop_means *m);
 

@@ -52,6 +52,10 @@ static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool 
 	return cop__error(g->cx, COP_ARG, "recipe, line %d: %s needs %s, which the network does not have%s%s%s", s->line, s->row->row.name, have[b], at ? " " : "", at ? when : "", at ? "; put it before" : "");
 }
 
+uint32_t cop__stage_never(const cop_stage *s) { return s->row->never & ~(s->row->allows ? s->row->allows(s) : 0); }
+
+uint32_t cop__allows_whole(const cop_stage *s) { return strcmp(s->terms.layers, "*") ? 0 : COP_HAS_SHARED; }
+
 static uint32_t after(uint32_t has, const cop_stage *s)
 {
 	uint32_t spared = s->row->spares ? s->row->spares(s->own.bytes) : 0;
@@ -69,7 +73,7 @@ static cop_status in_order(const cop_graph *g, const cop_recipe *r)
 		for (int b = 0; b < 2 * COP_N_HAS; b++) { /* what is in the way is said before what is missing */
 			bool never = b < COP_N_HAS;
 			uint32_t bit = 1u << b % COP_N_HAS;
-			if (never ? s->row->never & has & bit : s->row->needs & ~has & bit) return senseless(g, s, b % COP_N_HAS, never, at[b % COP_N_HAS]);
+			if (never ? cop__stage_never(s) & has & bit : s->row->needs & ~has & bit) return senseless(g, s, b % COP_N_HAS, never, at[b % COP_N_HAS]);
 		}
 		for (int b = 0; b < COP_N_HAS; b++)
 			if ((has ^ next) & 1u << b) at[b] = s;

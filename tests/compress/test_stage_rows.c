@@ -96,6 +96,7 @@ static void every_stage(void **state)
 /* After each stage come those that its row lets come, and no others: told before a sample is looked at. */
 static void every_pair(void **state)
 {
+	static cop_recipe recipe;
 	known_set s;
 	cop_dataset *d = samples(&s);
 	char one[400], two[400], both[900];
@@ -105,10 +106,12 @@ static void every_pair(void **state)
 		for (int k = 0; cop__stages.row(k); k++) {
 			const cop_stage_row *a = (const void *)cop__stages.row(i), *b = (const void *)cop__stages.row(k);
 			uint32_t has = (COP_HAS_FLOATS & ~a->takes) | a->gives;
-			bool senseless = (b->never & has) || (b->needs & ~has);
 			cop_graph *g = net_of(*state, true), *was = g;
 			line_of(one, sizeof one, a, "may_cost: 100, must_gain: 0");
 			line_of(two, sizeof two, b, "may_cost: 100, must_gain: 0");
+			int n = snprintf(both, sizeof both, "stages:\n%s", two);
+			OK(*state, cop__recipe_parse(&recipe, *state, both, (size_t)n));
+			bool senseless = (cop__stage_never(&recipe.stage[0]) & has) || (b->needs & ~has);
 			snprintf(both, sizeof both, "%s\n%s", one, two);
 			s.gets = 0;
 			cop_status st = run(&g, both, d, NULL);

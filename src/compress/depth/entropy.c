@@ -176,5 +176,5 @@ static bool can(const cop_graph *g, cop_vid weight, cop_why *why)
 
 const cop_stage_row cop_stage_entropy = {
 	.row = {"entropy", "prunes most where rectifiers switch least, so that layers become linear and can be folded", "Liao et al. 2023, arXiv 2308.06619", options, sizeof(entropy_options)},
-	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .gives = COP_HAS_MASKS, .can = can, .run = run,
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_MASKS, .can = can, .run = run,
 };

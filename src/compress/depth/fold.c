@@ -113,5 +113,5 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 
 const cop_stage_row cop_stage_fold = {
 	.row = {"fold", "removes rectifiers that never switch, and makes one layer of those that are left side by side", "Liao et al. 2023, arXiv 2308.06619", options, sizeof(fold_options)},
-	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .run = run,
+	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .run = run,
 };

@@ -271,5 +271,5 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 
 const cop_stage_row cop_stage_shorten = {
 	.row = {"shorten", "merges layers and leaves some out, for a part of the time on a machine, by dynamic programming", "Kim et al. 2023, arXiv 2301.12187; LayerMerge, Kim et al. 2024, arXiv 2406.12837", options, sizeof(shorten_options)},
-	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS, .check = check, .fits = fits, .run = run,
+	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS | COP_HAS_SHARED, .check = check, .fits = fits, .run = run,
 };

@@ -156,5 +156,5 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 
 const cop_stage_row cop_stage_straight = {
 	.row = {"straight", "takes away the rectifier that is needed least, for fold to merge the layers around it", "Liao et al. 2025, TLC; Quetu et al. 2024, EASIER", options, sizeof(straight_options)},
-	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .run = run,
+	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .run = run,
 };

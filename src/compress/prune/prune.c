@@ -260,6 +260,13 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 	return COP_OK;
 }
 
+/* Weights that stay as they are stay alike. */
+static uint32_t allows(const cop_stage *s)
+{
+	const cop_prune_options *o = (const void *)s->own.bytes;
+	return o->train || cop__score(o->by.row)->mend ? 0 : COP_HAS_SHARED;
+}
+
 /* Before any work: has the network what the score reads? */
 static cop_status fits(const cop_graph *g, const cop_stage *s)
 {
@@ -277,6 +284,6 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 
 const cop_stage_row cop_stage_prune = {
 	.row = {"prune", "removes weights while the network keeps training", "Han et al. 2015, arXiv 1506.02626", options, sizeof(cop_prune_options)},
-	.terms = cop__terms, .training = cop__training_unscheduled, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .gives = COP_HAS_MASKS,
-	.check = check, .fits = fits, .can = cop__can_change, .run = run,
+	.terms = cop__terms, .training = cop__training_unscheduled, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_MASKS,
+	.allows = allows, .check = check, .fits = fits, .can = cop__can_change, .run = run,
 };

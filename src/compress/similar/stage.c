@@ -149,5 +149,5 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 
 const cop_stage_row cop_stage_similar = {
 	.row = {"similar", "takes out neurons that another one can stand for, without data and without training", "Srinivas and Babu 2015, arXiv 1507.06149", options, sizeof(similar_options)},
-	.terms = cop__terms, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .check = check, .can = can, .run = run,
+	.terms = cop__terms, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS | COP_HAS_SHARED, .check = check, .can = can, .run = run,
 };

@@ -120,6 +120,9 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 	return COP_OK;
 }
 
+/* Where nothing is trained, rows and columns go, and no weight changes. */
+static uint32_t allows(const cop_stage *s) { return ((const cop_slim_options *)(const void *)s->own.bytes)->macs >= 1 ? COP_HAS_SHARED : 0; }
+
 static bool can(const cop_graph *g, cop_vid weight, cop_why *why)
 {
 	(void)why;
@@ -128,5 +131,6 @@ static bool can(const cop_graph *g, cop_vid weight, cop_why *why)
 
 const cop_stage_row cop_stage_slim = {
 	.row = {"slim", "takes out whole channels with all that is coupled to them; what is left is dense and narrower", "Fang et al. 2023, arXiv 2301.12900", options, sizeof(cop_slim_options)},
-	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .check = check, .can = can, .run = run,
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED,
+	.allows = allows, .check = check, .can = can, .run = run,
 };

@@ -170,6 +170,6 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 
 const cop_stage_row cop_stage_drr = {
 	.row = {"drr", "trains with a penalty on weights that are not zero, cuts what the validation set does not miss, and removes what has no say any more", COP_DRR_SOURCE, options, sizeof(drr_options)},
-	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .gives = COP_HAS_MASKS,
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_MASKS,
 	.can = cop__can_change, .run = run,
 };

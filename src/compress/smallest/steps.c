@@ -66,5 +66,6 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 
 const cop_stage_row cop_stage_steps = {
 	.row = {"steps", "makes every weight and bias a whole multiple of a step that is trained with it, and pays for the length of its code", COP_STEPS_SOURCE, options, sizeof(steps_options)},
-	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS, .can = cop__can_change, .run = run,
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_SHARED,
+	.allows = cop__allows_whole, .can = cop__can_change, .run = run,
 };

@@ -213,5 +213,5 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 
 const cop_stage_row cop_stage_early_bird = {
 	.row = {"early-bird", "trains, cuts the network to the channels that will stay as soon as it is known which, and trains the rest of the epochs on the small one", "You et al. 2020, arXiv 1909.11957", options, sizeof(bird_options)},
-	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS, .check = check, .fits = fits, .can = cop__can_change, .run = run,
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS | COP_HAS_SHARED, .check = check, .fits = fits, .can = cop__can_change, .run = run,
 };
