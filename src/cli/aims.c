@@ -12,7 +12,9 @@ enum { KEY_TARGET = 0x4000, KEY_DROP, KEY_FILE, KEY_RAM, KEY_FLASH, KEY_MACS, KE
 
 const struct argp_option cli_aim_options[] = {
         {"target", KEY_TARGET, "NAME", 0, "without a recipe: the machine that the network is for, from `coppice targets` (default: host)", 0},
-        {"max-drop", KEY_DROP, "POINTS", 0, "without a recipe: points of accuracy on the validation set that may be lost in all; without labels, percent of the loss", 0},
+	{"max-drop", KEY_DROP, "POINTS", 0,
+		"without a recipe: points of accuracy on the validation set that may be lost in all; "
+		"without labels, percent of the loss", 0},
         {"file", KEY_FILE, "SIZE", 0, "without a recipe: the file may have this many bytes, such as 20000 or 20K", 0},
         {"ram", KEY_RAM, "SIZE", 0, "the same for the RAM of one inference", 0},
         {"flash", KEY_FLASH, "SIZE", 0, "the same for the weights in flash", 0},
@@ -61,8 +63,12 @@ cop_status cli_aim_settle(cli *c, const cli_aim *a, const char *recipe, const ch
 {
 	cop_target t;
 
-	if (a->given && recipe) return cli_fail(c, COP_ARG, "--recipe and aims such as --max-drop were given together: a recipe says itself what it does; leave one of them out");
-	if (!a->given && !recipe) return cli_fail(c, COP_ARG, "--recipe is missing: give a file, or a name such as deep-compression; or say what is wanted, as --max-drop 0.5 --flash 128K");
+	if (a->given && recipe)
+		return cli_fail(c, COP_ARG, "--recipe and aims such as --max-drop were given together: a recipe says itself what it "
+			"does; leave one of them out");
+	if (!a->given && !recipe)
+		return cli_fail(c, COP_ARG, "--recipe is missing: give a file, or a name such as deep-compression; or say what is "
+			"wanted, as --max-drop 0.5 --flash 128K");
 	if (a->given && !data) return cli_fail(c, COP_ARG, "--data NAME is missing: what may be removed, and what that costs, is measured on samples");
 	return a->a.target ? cop_target_find(&t, c->cx, a->a.target) : COP_OK;
 }
@@ -105,7 +111,8 @@ void cli_aim_table(cli *c, const cli_aim *a, const cop_compress_result *r)
 {
 	cli_put_text(c, "target", a->a.target ? a->a.target : "host");
 	cli_put_list(c, "steps");
-	cli_out(c, "%-10s %10s %11s %11s %10s %13s%s\n", "step", "validation", "file", "flash", "RAM", "MACs", r->n_stage && r->stage[0].instructions[1] ? "  instructions" : "");
+	cli_out(c, "%-10s %10s %11s %11s %10s %13s%s\n", "step", "validation", "file", "flash", "RAM", "MACs",
+		r->n_stage && r->stage[0].instructions[1] ? "  instructions" : "");
 	for (int32_t i = -1; i < r->n_stage; i++) {
 		const cop_stage_result *s = &r->stage[i < 0 ? 0 : i];
 		cli_put_item(c, NULL);
@@ -119,5 +126,7 @@ void cli_aim_table(cli *c, const cli_aim *a, const cop_compress_result *r)
 	cli_put_end(c);
 	cli_put_text(c, "lacks", r->lacks);
 	if (!r->after.figures.instructions) cli_out(c, "there are no prices in instructions for this machine, so MACs stand for its time\n");
-	else if (r->after.figures.guessed > 0.05f) cli_out(c, "for %.0f %% of the work the table of prices has no kernel; its instructions are guessed from MACs\n", 100 * (double)r->after.figures.guessed);
+	else if (r->after.figures.guessed > 0.05f)
+		cli_out(c, "for %.0f %% of the work the table of prices has no kernel; its instructions are guessed from MACs\n",
+			100 * (double)r->after.figures.guessed);
 }

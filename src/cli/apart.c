@@ -40,7 +40,9 @@ cop_status cli_only_over(cli *c, const char *what, const char *path, const char 
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool ours = fd >= 0 && read(fd, head, n) == (ssize_t)n && !memcmp(head, begins, n);
 	if (fd >= 0) close(fd);
-	return ours ? COP_OK : cli_fail(c, COP_ARG, "%s: this file exists and is not what %s writes, so it is left alone; move it away, or choose another path", path, what);
+	return ours ? COP_OK : cli_fail(c, COP_ARG,
+		"%s: this file exists and is not what %s writes, so it is left alone; move it away, or choose another path", path,
+		what);
 }
 
 cop_status cli_can_resume(cli *c, const cop_train_args *a)

@@ -153,7 +153,8 @@ cop_status cmd_bench(cli *c, int argc, char **argv)
 
 	c->form = &j.form;
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	if (j.train && (j.form.rounding || j.form.as_is)) return cli_fail(c, COP_ARG, "--rounding and --as-is apply to inference only; remove them, or remove --train");
+	if (j.train && (j.form.rounding || j.form.as_is))
+		return cli_fail(c, COP_ARG, "--rounding and --as-is apply to inference only; remove them, or remove --train");
 	j.threads = c->threads ? c->threads : 1;
 	CLI_TRY(cop_target_find(&host, c->cx, "host"));
 	host.threads = j.threads;

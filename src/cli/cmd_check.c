@@ -146,7 +146,8 @@ static cop_status compare(const job *j, const cop_tensor *want, const uint8_t *g
 		snprintf(a + 2 * k, 3, "%02x", got[i + each - 1 - k]);
 		snprintf(b + 2 * k, 3, "%02x", p[i + each - 1 - k]);
 	}
-	return cli_fail(j->c, COP_DIFFERS, "%s: run %lld, output %d, element %zu is 0x%s, but 0x%s on this machine", j->folder, (long long)run, output, i / each, a, b);
+	return cli_fail(j->c, COP_DIFFERS, "%s: run %lld, output %d, element %zu is 0x%s, but 0x%s on this machine", j->folder,
+		(long long)run, output, i / each, a, b);
 }
 
 static cop_status one_run(const job *j, host *h, int64_t run)
@@ -156,7 +157,8 @@ static cop_status one_run(const job *j, host *h, int64_t run)
 
 	for (int32_t i = 0; cop_graph_io_type(h->d.g, false, i, &t); i++) {
 		CLI_TRY(cop_session_io(h->d.s, 0, i, false, &v));
-		if (fread(v.data, 1, cop_type_bytes(&t), h->x) != cop_type_bytes(&t)) return cli_fail(j->c, COP_FORMAT, "%s/check/x.bin: ends within input %d of run %lld", j->folder, i, (long long)run);
+		if (fread(v.data, 1, cop_type_bytes(&t), h->x) != cop_type_bytes(&t))
+			return cli_fail(j->c, COP_FORMAT, "%s/check/x.bin: ends within input %d of run %lld", j->folder, i, (long long)run);
 	}
 	CLI_TRY(cop_session_run(h->d.s, 0));
 	for (int32_t i = 0; cop_graph_io_type(h->d.g, true, i, &t); i++) {
@@ -189,7 +191,8 @@ typedef struct figure { const char *key, *what; int64_t n; } figure;
 
 static int figures(figure f[9], const job *j)
 {
-	const figure all[] = {{"instructions", "instructions", j->instructions}, {"static_bytes", ".data + .bss", j->fixed}, {"stack_bytes", "stack, measured", j->stack},
+	const figure all[] = {{"instructions", "instructions", j->instructions}, {"static_bytes", ".data + .bss", j->fixed},
+		{"stack_bytes", "stack, measured", j->stack},
 		{"ram_bytes", "RAM", j->fixed + j->stack}, {"fast_ram_bytes", "fast RAM", j->fast}, {"code_bytes", "code", j->flash - j->weights},
 		{"weight_bytes", "weights", j->weights}, {"flash_bytes", "flash", j->flash}};
 	int n = 0;

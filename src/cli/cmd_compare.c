@@ -61,7 +61,8 @@ cop_status cmd_compare(cli *c, int argc, char **argv)
 {
 	static cli_compared all;
 	const cli_line line = {options, "FILE...",
-	        "Prints accuracy, bytes, RAM, flash, multiply-accumulates and time of several networks side by side. A star marks those that no other one beats in accuracy and in the bytes of the file at once.\v"
+		"Prints accuracy, bytes, RAM, flash, multiply-accumulates and time of several networks "
+		"side by side. A star marks those that no other one beats in accuracy and in the bytes of the file at once.\v"
 	        "Example:\n  coppice compare net.cop small.cop smaller.cop --data mnist --target cortex-m4",
 	        option, &all, all.file, CLI_MOST_COMPARED, 2};
 
@@ -70,7 +71,8 @@ cop_status cmd_compare(cli *c, int argc, char **argv)
 	CLI_TRY(cli_compared_measure(&all, c));
 	const bool counted = all.of[0].figures.instructions > 0;
 	cli_put_text(c, "target", all.target ? all.target : "host");
-	cli_out(c, "%-28s %9s %11s %11s %10s %13s %13s\n", "network", "accuracy", "file", "flash", "RAM", "MACs", counted ? "instructions" : all.of[0].microseconds > 0 ? "time" : "");
+	cli_out(c, "%-28s %9s %11s %11s %10s %13s %13s\n", "network", "accuracy", "file", "flash", "RAM", "MACs",
+		counted ? "instructions" : all.of[0].microseconds > 0 ? "time" : "");
 	cli_put_list(c, "networks");
 	for (int i = 0; i < all.n; i++) row(c, &all.of[i]);
 	cli_put_end(c);

@@ -33,7 +33,9 @@ static const struct argp_option own[] = {
         {"history", KEY_HISTORY, "FILE", 0,
                 "file for what each stage did, which `coppice report` draws (default: OUTPUT.history.json)", 0},
         {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint", 0},
-        {"sweep", KEY_SWEEP, "WORDS", 0, "run the recipe with each combination of some of its options and seeds, as \"keep=0.5,0.2 seed=1..3\"; OUTPUT is then a table (.csv) with a row for each, and OUTPUT.N.cop the networks", 0},
+	{"sweep", KEY_SWEEP, "WORDS", 0, "run the recipe with each combination of some of its options and seeds, as "
+		"\"keep=0.5,0.2 seed=1..3\"; OUTPUT is then a table (.csv) with a row for each, and OUTPUT.N.cop the networks",
+		0},
         {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
                 "file written between stages; within a stage, FILE.stageN (default: OUTPUT.ckpt, removed at the end)", 0},
 };
@@ -170,7 +172,9 @@ static cop_status add_run(text *h, const job *j)
 static cop_status all_undone(job *j, const cop_compress_result *r)
 {
 	if (!r->n_stage || count(r, true)) return COP_OK;
-	return cli_fail(j->c, COP_BUDGET, "%s: nothing was gained: every stage of %s was undone (the first: %s), so this file holds the old network; %s has the details, and may_cost and must_gain set the limits of a stage",
+	return cli_fail(j->c, COP_BUDGET,
+		"%s: nothing was gained: every stage of %s was undone (the first: %s), so this file "
+		"holds the old network; %s has the details, and may_cost and must_gain set the limits of a stage",
 		j->out, j->recipe, r->stage[0].why, j->history);
 }
 
@@ -215,7 +219,9 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	const cli_train given = j->t;
 	if (!st) cli_train_defaults(&j->t, name, train, false);
 	if (!st && j->aim.given) cli_aim_defaults(&given, &j->t.a);
-	if (!st) st = j->aim.given ? cop_compress_to(g, &j->aim.a, train, valid, test, &j->t.a, &r, keep, &h) : cop_compress(g, recipe, size, train, valid, test, &j->t.a, &r, keep, &h);
+	if (!st)
+		st = j->aim.given ? cop_compress_to(g, &j->aim.a, train, valid, test, &j->t.a, &r, keep, &h)
+			: cop_compress(g, recipe, size, train, valid, test, &j->t.a, &r, keep, &h);
 	st = cli_log_end(&j->log, st);
 	cli_progress_end(c);
 	st = of_recipe(j, st);
@@ -228,7 +234,9 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	if (!st) st = cop_checkpoint_remove(c->cx, j->checkpoint);
 	if (!st) result(j, &r);
 	if (!st && test->targets) st = regression(c, *g, test);
-	if (!st && test->classes) cli_doubt(c, "the accuracy of the compressed network", (double)r.after.accuracy, cli_outputs(*g), test->count, (double)r.before.accuracy);
+	if (!st && test->classes)
+		cli_doubt(c, "the accuracy of the compressed network", (double)r.after.accuracy, cli_outputs(*g), test->count,
+			(double)r.before.accuracy);
 	if (!st) st = j->aim.given ? short_of(j, &r) : all_undone(j, &r);
 	free(h.data);
 	free(file.data);
@@ -287,7 +295,9 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	CLI_TRY(cli_aim_settle(c, &j.aim, j.recipe, j.t.data));
 	if (j.recipe) CLI_TRY(cli_recipe(recipe_path, c, j.recipe));
 	if (j.recipe) j.recipe = recipe_path;
-	if (j.sweep && (!j.recipe || j.t.log || j.history || j.checkpoint)) return cli_fail(c, COP_ARG, "--sweep needs --recipe, and takes no --log, --history or --checkpoint: each run has its own");
+	if (j.sweep && (!j.recipe || j.t.log || j.history || j.checkpoint))
+		return cli_fail(c, COP_ARG,
+			"--sweep needs --recipe, and takes no --log, --history or --checkpoint: each run has its own");
 	if (j.sweep) return cli_sweep(c, j.sweep, j.recipe, j.out, argc, argv);
 	CLI_TRY(claim_files(&j, file));
 

@@ -22,7 +22,8 @@ static const struct argp_option options[] = {
                 "get: folder to store the set in (default: the first folder of COPPICE_DATA, else the user's data folder)", 0},
         {"output", 'o', "FILE", 0, "export: file for the samples (.npy)", 0},
         {"labels", KEY_LABELS, "FILE", 0, "export: file for their labels (.npy)", 0},
-        {"for", KEY_FOR, "NET", 0, "export: write the samples as this network takes them (scaled, and in its layout), and the labels as it numbers its classes; emitted code expects them so", 0},
+	{"for", KEY_FOR, "NET", 0, "export: write the samples as this network takes them (scaled, and in its layout), and "
+		"the labels as it numbers its classes; emitted code expects them so", 0},
         {"split", KEY_SPLIT, "PART", 0, "export: test, valid or train; or all, if the set has no parts (default: test; all of a single file)", 0},
         {"limit", KEY_LIMIT, "N", 0, "export: only the first N samples (default 100)", 0},
         {0},
@@ -216,7 +217,9 @@ cop_status cmd_data(cli *c, int argc, char **argv)
 {
 	job j = {.limit = 100};
 	const cli_line line = {options, "list\ncheck NAME|FOLDER|FILE\nget NAME\nexport NAME",
-	        "Lists, checks, fetches or exports data sets. `check` on a folder or file shows what is in it: the shape of a sample, the parts, the classes and how many samples each has, and what was left out.\vExample:\n"
+		"Lists, checks, fetches or exports data sets. `check` on a folder or file shows what is "
+		"in it: the shape of a sample, the parts, the classes and how many samples each has, and "
+		"what was left out.\vExample:\n"
 	        "  coppice data get mnist\n  coppice data check mnist\n  coppice data export mnist --limit 10 -o "
 	        "digits.npy",
 	        option, &j, j.arg, 2, 1};
@@ -230,7 +233,8 @@ cop_status cmd_data(cli *c, int argc, char **argv)
 	bool get = !strcmp(what, "get"), check = !strcmp(what, "check");
 	if (!get && !check && strcmp(what, "export")) {
 		int near = cop_nearest(what, action, NULL);
-		return cli_fail(c, COP_ARG, "data %s: unknown action; use list, check NAME, get NAME or export NAME%s%s%s", what, near < 0 ? "" : "; did you mean '", near < 0 ? "" : action(NULL, near), near < 0 ? "" : "'?");
+		return cli_fail(c, COP_ARG, "data %s: unknown action; use list, check NAME, get NAME or export NAME%s%s%s", what,
+			near < 0 ? "" : "; did you mean '", near < 0 ? "" : action(NULL, near), near < 0 ? "" : "'?");
 	}
 	if (!name)
 		return cli_fail(

@@ -26,9 +26,12 @@ static const struct argp_option options[] = {
         {"output", 'o', "FOLDER", 0, "folder for the C files", 0},
         {"target", KEY_TARGET, "NAME", 0, "machine to write code for, from `coppice targets` (default: host)", 0},
         {"ram", KEY_RAM, "SIZE", 0, "RAM available, stack included: 20000, 64K, 2M (default: all the target has)", 0},
-        {"fast-ram", KEY_FAST, "SIZE", 0, "size of a second, faster RAM. It gets the buffers that are accessed most for their size; --ram holds the rest and the stack", 0},
+	{"fast-ram", KEY_FAST, "SIZE", 0,
+		"size of a second, faster RAM. It gets the buffers that are accessed most for their "
+		"size; --ram holds the rest and the stack", 0},
         {"flash", KEY_FLASH, "SIZE", 0, "flash available, in the same form (default: all the target has)", 0},
-        {"patch", KEY_PATCH, "PART", 0, "compute the first layers band by band if that saves RAM and costs at most PART more multiply-accumulates (0.3: 30 %)", 0},
+	{"patch", KEY_PATCH, "PART", 0, "compute the first layers band by band if that saves RAM and costs at most PART more "
+		"multiply-accumulates (0.3: 30 %)", 0},
         {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; repeat it for each input of the network (default: random numbers)", 0},
         {"name", KEY_NAME, "NAME", 0, "prefix of the C functions (default: net)", 0},
         {"classes", KEY_CLASSES, "FILE", 0, "names of the classes, one per line, in the order of the outputs (default: the names in the network)", 0},

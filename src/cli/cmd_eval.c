@@ -134,7 +134,9 @@ static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *
 	cli_put_real(c, "images_per_second", s->images_per_second);
 	cli_put_int(c, "file_bytes", cli_file_size(j->file));
 	if (d->targets) cli_out(c, "MSE %.6g, MAE %.6g, R2 %.4f", (double)s->mse, (double)s->mae, (double)s->r2);
-	else if (s->accuracy >= 0) cli_out(c, "accuracy %.2f %% (%.0f of %d wrong), loss %.4f", 100 * (double)s->accuracy, (1 - (double)s->accuracy) * s->count, s->count, (double)s->loss);
+	else if (s->accuracy >= 0)
+		cli_out(c, "accuracy %.2f %% (%.0f of %d wrong), loss %.4f", 100 * (double)s->accuracy,
+			(1 - (double)s->accuracy) * s->count, s->count, (double)s->loss);
 	else cli_out(c, "loss %.4f", (double)s->loss);
 	if (!strcmp(split, "all")) cli_out(c, " on all %d samples of %s, %.0f samples/s\n", s->count, j->data, s->images_per_second);
 	else cli_out(c, " on the %s part of %s, %.0f samples/s\n", split, j->data, s->images_per_second);
@@ -145,7 +147,8 @@ static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *
 /* Which samples of a folder without parts are scored is for its owner to know. */
 static void say_split(cli *c, const job *j)
 {
-	static const char *const part[] = {"test", "val", "valid", "test.csv", "x_test.npy", "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "test_batch.bin", "cifar-10-batches-bin",
+	static const char *const part[] = {"test", "val", "valid", "test.csv", "x_test.npy", "t10k-images-idx3-ubyte",
+		"t10k-images-idx3-ubyte.gz", "test_batch.bin", "cifar-10-batches-bin",
 		"cifar-10-binary.tar.gz", "cifar10-jpeg.tar.xz"};
 	char path[1024];
 
@@ -164,7 +167,8 @@ static cop_status score(cli *c, job *j, const cop_graph *g, cop_dataset *d)
 	CLI_TRY(cli_data_fits(c, g, d));
 	say_split(c, j);
 	j->n = cli_outputs(g);
-	if (d->classes && j->n > 0 && j->n <= MOST_SHOWN && (c->json || j->per_class || j->confusion) && !(j->table = calloc((size_t)j->n * (size_t)j->n, sizeof *j->table)))
+	if (d->classes && j->n > 0 && j->n <= MOST_SHOWN && (c->json || j->per_class || j->confusion) &&
+		!(j->table = calloc((size_t)j->n * (size_t)j->n, sizeof *j->table)))
 		return cli_fail(c, COP_NOMEM, "out of memory for the table of %d classes", j->n);
 	CLI_TRY(cop_eval_each(&s, g, d, j->batch, cli_threads(c), j->table ? count : NULL, j));
 	result(c, j, g, d, &s);

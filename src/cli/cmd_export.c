@@ -24,7 +24,9 @@ cop_status cmd_export(cli *c, int argc, char **argv)
 {
 	job j = {0};
 	const cli_line line = {options, "FILE",
-	        "Writes a network for other programs: the deployed network if the output ends in .onnx, or its weights by name if it ends in .safetensors.\vExample:\n  coppice export net.cop -o net.safetensors\n  coppice export net.cop -o net.onnx",
+		"Writes a network for other programs: the deployed network if the output ends in .onnx, "
+		"or its weights by name if it ends in .safetensors.\vExample:\n  coppice export net.cop -o net.safetensors\n"
+		"  coppice export net.cop -o net.onnx",
 	        option, &j, &j.file, 1, 1};
 	cop_graph *g;
 

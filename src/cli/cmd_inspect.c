@@ -138,7 +138,8 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	total(c, "parameters", "parameters", f.parameters, "");
 	total(c, "nonzero", "not zero", f.nonzero, "");
 	snprintf(label, sizeof label, cop_graph_batch(g) > 1 ? "RAM, %d samples" : "RAM, one sample", cop_graph_batch(g));
-	snprintf(note, sizeof note, j->plan ? "bytes on %s, with the kernels above, without the stack" : "bytes on %s, with the kernels of emitted code, without the stack", t->name);
+	snprintf(note, sizeof note, j->plan ? "bytes on %s, with the kernels above, without the stack"
+		: "bytes on %s, with the kernels of emitted code, without the stack", t->name);
 	bool run = !j->batch && cop_graph_batch(g) > 1; /* as many as the file fixes */
 	total(c, "macs", run ? "operations, one run" : "operations, one sample", f.macs, "multiply-accumulates (MACs) that the kernels do");
 	if (file >= 0) total(c, "file_bytes", "file", file, "bytes");
@@ -162,7 +163,9 @@ static const char *form_text(char buf[96], const cop_step_info *s)
 	int n = snprintf(buf, 96, "%s", s->form ? s->form : "");
 
 	if (s->form && s->kept < 0.9) n += snprintf(buf + n, 96 - (size_t)n, ": %.0f %% kept", 100 * s->kept);
-	if (s->form && s->kept < 0.9 && s->sparse_time > 0) snprintf(buf + n, 96 - (size_t)n, s->sparse_time < 1 ? ", %.2f of the dense time" : "; sparse it would take %.2f times as long", s->sparse_time);
+	if (s->form && s->kept < 0.9 && s->sparse_time > 0)
+		snprintf(buf + n, 96 - (size_t)n, s->sparse_time < 1 ? ", %.2f of the dense time"
+			: "; sparse it would take %.2f times as long", s->sparse_time);
 	return buf;
 }
 
@@ -226,7 +229,10 @@ static void about(cli *c, const cop_graph *g)
 	if ((s.times > 0 && s.times != 1) || s.channels || s.layout)
 		cli_out(c, "%-26s times %g%s%s\n", "samples", s.times > 0 ? (double)s.times : 1, s.channels ? ", less mean and divided by std" : "",
 		        s.layout == COP_LAYOUT_FIRST ? ", last axis first" : s.layout == COP_LAYOUT_LAST ? ", first axis last" : s.layout ? ", as they lie" : "");
-	if (cop_graph_accuracy(g) >= 0) cli_put_real(c, "accuracy", (double)cop_graph_accuracy(g)), cli_out(c, "%-26s %14.2f %% on the validation part, when it was trained\n", "accuracy", 100 * (double)cop_graph_accuracy(g));
+	if (cop_graph_accuracy(g) >= 0)
+		cli_put_real(c, "accuracy", (double)cop_graph_accuracy(g)),
+			cli_out(c, "%-26s %14.2f %% on the validation part, when it was trained\n", "accuracy",
+			100 * (double)cop_graph_accuracy(g));
 }
 
 cop_status cmd_inspect(cli *c, int argc, char **argv)

@@ -88,16 +88,19 @@ static cop_status list(cli *c, int argc, char **argv, const char *table, const c
 #define LIST(name, doc) \
 	cop_status cmd_##name(cli *c, int argc, char **argv) { return list(c, argc, argv, #name, #name, doc); }
 LIST(passes, "Lists the passes of `coppice apply` with their options.\vExample:\n  coppice passes\n  coppice apply net.cop \"batch:n=8 fuse\" -o out.cop")
-LIST(stages, "Lists the stages of recipes with their options, and what these take.\vExample:\n  coppice stages\n  coppice compress net.cop --recipe my.yaml --data mnist -o small.cop")
+LIST(stages, "Lists the stages of recipes with their options, and what these take.\v"
+	"Example:\n  coppice stages\n  coppice compress net.cop --recipe my.yaml --data mnist -o small.cop")
 LIST(scores, "Lists the scores by which pruning decides what goes: the word behind `by` in a recipe.\vExample:\n  coppice scores")
 LIST(grains, "Lists what pruning can remove as a whole: the word behind `what` in a recipe, with its options.\vExample:\n  coppice grains")
 LIST(scopes, "Lists how a cut can be divided among the layers: the word behind `scope` in a recipe.\vExample:\n  coppice scopes")
 LIST(cuts, "Lists when pruning can cut: the word behind `schedule` of prune in a recipe, with its options.\vExample:\n  coppice cuts")
 LIST(forms, "Lists the forms that weights can have while they are trained.\vExample:\n  coppice forms")
 LIST(losses, "Lists what training can make small.\vExample:\n  coppice losses")
-LIST(updates, "Lists the rules by which training updates weights, for --update and recipes.\vExample:\n  coppice updates\n  coppice train lenet-5 --data mnist --update \"adam decay=1e-4\" -o net.cop")
+LIST(updates, "Lists the rules by which training updates weights, for --update and recipes.\v"
+	"Example:\n  coppice updates\n  coppice train lenet-5 --data mnist --update \"adam decay=1e-4\" -o net.cop")
 LIST(policies, "Lists what can act while a network is trained.\vExample:\n  coppice policies")
-LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\vExample:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
+LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\v"
+	"Example:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
 LIST(targets, "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n  coppice emit small.cop --target cortex-m4 -o out/")
 cop_status cmd_zoo(cli *c, int argc, char **argv)
 {

@@ -104,7 +104,8 @@ cop_status cmd_predict(cli *c, int argc, char **argv)
 {
 	static job j;
 	const cli_line line = {options, "NET FILE...",
-	        "Prints what a network predicts for pictures (.png .jpg .ppm), sounds (.wav), rows of a table (.csv, with or without the target column) or arrays (.npy).\v"
+		"Prints what a network predicts for pictures (.png .jpg .ppm), sounds (.wav), rows of a "
+		"table (.csv, with or without the target column) or arrays (.npy).\v"
 	        "Samples are scaled and laid out as the network says. The score of a class is the probability that the network gives it.\n"
 	        "Example:\n  coppice predict net.cop cat.png dog.jpg --top 3", option, &j, j.arg, 1 + CLI_MOST_FILES, 2};
 	cop_graph *g = NULL;

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS, KEY_KEEP, KEY_DROP, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL, KEY_AS_IS };
+enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS,
+	KEY_KEEP, KEY_DROP, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL, KEY_AS_IS };
 
 enum { MOST_LAYERS = 512 };
 
@@ -23,7 +24,8 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {
-        {"data", 'd', "NAME", 0, "samples for calibration: a name from `coppice data list`, or a path. A network with several inputs needs an array for each: a.npy,b.npy or x=a.npy,y=b.npy", 0},
+	{"data", 'd', "NAME", 0, "samples for calibration: a name from `coppice data list`, or a path. A network with "
+		"several inputs needs an array for each: a.npy,b.npy or x=a.npy,y=b.npy", 0},
         {"output", 'o', "FILE", 0, "file for the result (.cop)", 0},
         {"scheme", KEY_SCHEME, "NAME", 0, "bits of weights and activations: w8a8, w4a8 or w4a4; weights only: w8 or fp16 (default: w8a8)", 0},
         {"per", KEY_PER, "WHAT", 0, "one scale of the weights per output channel, or one per tensor: channel or tensor (default: channel)", 0},
@@ -142,7 +144,9 @@ static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_data
 	if (test && test->targets) cli_put_real(c, "mse", (double)s.mse), cli_put_real(c, "mae", (double)s.mae), cli_put_real(c, "r2", (double)s.r2);
 	cli_put_item_end(c);
 	*accuracy = (double)s.accuracy;
-	if (test && test->classes) cli_doubt(c, !strcmp(when, "after") ? "the accuracy of the integer network" : "the accuracy", *accuracy, cli_outputs(g), s.count, before);
+	if (test && test->classes)
+		cli_doubt(c, !strcmp(when, "after") ? "the accuracy of the integer network" : "the accuracy", *accuracy,
+			cli_outputs(g), s.count, before);
 	return COP_OK;
 }
 
@@ -215,7 +219,8 @@ cop_status cmd_quantize(cli *c, int argc, char **argv)
 	const char *file;
 	const cli_line line = {options, "FILE",
 	        "Turns a trained float network into one of integers, without further training. Weights get 8 or 4 bits, activations 8 or 4. "
-	        "A few hundred samples are run through the network to find the ranges of its activations (calibration).\vExample:\n  coppice quantize net.cop --data mnist -o net-int8.cop --eval\n"
+		"A few hundred samples are run through the network to find the ranges of its activations "
+		"(calibration).\vExample:\n  coppice quantize net.cop --data mnist -o net-int8.cop --eval\n"
 	        "  coppice quantize net.cop --data mnist --scheme w4a8 --round adaround --max-drop 0.5 -o net-int4.cop",
 	        option, &j, &file, 1, 1};
 	cop_graph *g = NULL;

@@ -19,7 +19,8 @@ static const struct argp_option options[] = {
         {"history", KEY_HISTORY, "FILE", 0,
                 "what `coppice compress` wrote (default: FILE.history.json next to the network, if it exists)", 0},
         {"log", KEY_LOG, "FILE", 0,
-                "what `coppice train --log` wrote: the page shows the curves of loss, score and learning rate (default: FILE.log.csv next to the network, if it exists)", 0},
+		"what `coppice train --log` wrote: the page shows the curves of loss, score and learning "
+		"rate (default: FILE.log.csv next to the network, if it exists)", 0},
         {"check", KEY_CHECK, "FOLDER", 0, "emitted folder of this network; the page shows what `coppice check` measured there", 0},
         {"data", 'd', "NAME", 0, "of several networks: data set to score them on (default: the accuracy that each file was saved with)", 0},
         {"target", KEY_TARGET, "NAME", 0, "of several networks: machine that the figures are for (default: host)", 0},
@@ -53,7 +54,9 @@ static void result(const job *j, cli *c)
 	cli_put_text(c, "output", j->out);
 	cli_out(c, "%s: written", j->out);
 	if (j->log) cli_out(c, ", with the training of %s", j->log);
-	if (!j->history) cli_out(c, j->log ? "; there is no history of a compression" : "; there is no history of a compression and no log of a training, so it shows only the network");
+	if (!j->history)
+		cli_out(c, j->log ? "; there is no history of a compression"
+			: "; there is no history of a compression and no log of a training, so it shows only the network");
 	cli_out(c, "\n");
 }
 
@@ -82,7 +85,9 @@ static cop_status report(const job *j, cli *c, const char *check)
 /* A page with all of them. */
 static cop_status side_by_side(job *j, cli *c)
 {
-	if (j->history || j->check || j->log) return cli_fail(c, COP_ARG, "--history, --check and --log belong to one network; leave them out to see several side by side");
+	if (j->history || j->check || j->log)
+		return cli_fail(c, COP_ARG,
+			"--history, --check and --log belong to one network; leave them out to see several side by side");
 	CLI_TRY(cli_compared_measure(&j->all, c));
 	CLI_TRY(cop_report_front_html(j->out, c->cx, j->all.of, j->all.n, j->all.target));
 	cli_put_text(c, "output", j->out);
@@ -94,7 +99,10 @@ cop_status cmd_report(cli *c, int argc, char **argv)
 {
 	static job j;
 	const cli_line line = {options, "FILE...",
-	        "Writes one self-contained HTML page about a network, or about several side by side.\vExample:\n  coppice report net.cop --log run.csv -o net.html\n  coppice report small.cop --check out/ -o report.html\n  coppice report net.cop small.cop smaller.cop --data mnist -o front.html",
+		"Writes one self-contained HTML page about a network, or about several side by side.\v"
+		"Example:\n  coppice report net.cop --log run.csv -o net.html\n"
+		"  coppice report small.cop --check out/ -o report.html\n"
+		"  coppice report net.cop small.cop smaller.cop --data mnist -o front.html",
 	        option, &j, j.all.file, CLI_MOST_COMPARED, 1};
 	char beside[1024], log[1024], result[1024];
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run - a network on an array of any number of samples. An array of the shape of its input goes in as it is; more samples go in batches of at
- * most 64 (the last is padded by zeros whose results are dropped), or, where they have no axis to themselves, one by one. Reals are fitted to the network as samples of a data set are; its own integers must have its shape.
- * Networks of other programs, and of several inputs, are run once (run_once.c).
+ * most 64 (the last is padded by zeros whose results are dropped), or, where they have no axis to themselves, one by
+ * one. Reals are fitted to the network as samples of a data set are; its own integers must have its shape. Networks of
+ * other programs, and of several inputs, are run once (run_once.c).
  */
 #include "cli.h"
 
@@ -23,7 +24,8 @@ typedef struct job {
 	cop_dataset *fitted;/* ... and as the network takes them */
 } job;
 
-static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "where the results go: a .npy, or a folder for output_0.npy, output_1.npy ...", 0}, {0}};
+static const struct argp_option options[] = {{"output", 'o', "FILE", 0,
+	"where the results go: a .npy, or a folder for output_0.npy, output_1.npy ...", 0}, {0}};
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
@@ -141,7 +143,9 @@ static cop_status run(cop_tensor *y, cli *c, const job *j, cop_session *s)
 
 static float number_at(const cop_tensor *t, int64_t i)
 {
-	return t->type.dtype == COP_F32 ? ((const float *)t->data)[i] : t->type.dtype == COP_I32 ? (float)((const int32_t *)t->data)[i] : t->type.dtype == COP_I8 ? ((const int8_t *)t->data)[i] : t->type.dtype == COP_U8 ? ((const uint8_t *)t->data)[i] : 0;
+	return t->type.dtype == COP_F32 ? ((const float *)t->data)[i] : t->type.dtype == COP_I32
+		? (float)((const int32_t *)t->data)[i] : t->type.dtype == COP_I8 ? ((const int8_t *)t->data)[i]
+		: t->type.dtype == COP_U8 ? ((const uint8_t *)t->data)[i] : 0;
 }
 
 /* The class of each of the first samples, where the network knows names. */

@@ -89,7 +89,8 @@ static void say(const job *j, const char *model, const cop_epoch *e)
 	cli *c = j->c;
 	char page[CLI_MOST_PATH];
 
-	cli_out(c, "%s: %s trained for %d epoch%s in %.0f s, loss %.4f", j->out, model, j->last.epoch, j->last.epoch == 1 ? "" : "s", j->last.seconds, (double)e->loss);
+	cli_out(c, "%s: %s trained for %d epoch%s in %.0f s, loss %.4f", j->out, model, j->last.epoch,
+		j->last.epoch == 1 ? "" : "s", j->last.seconds, (double)e->loss);
 	say_figures(j, e);
 	say_kept(j, e);
 	cli_out(c, "\n");
@@ -198,7 +199,8 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	memcpy(options + n, own, sizeof own);
 	options[n + LEN(own)] = (struct argp_option){0};
 	const cli_line line = {options, "MODEL",
-	        "Trains a network. MODEL is a name from `coppice zoo`, a network of your own written as text (docs/networks.md), or a trained network to train further.\v"
+		"Trains a network. MODEL is a name from `coppice zoo`, a network of your own written as "
+		"text (docs/networks.md), or a trained network to train further.\v"
 	        "Example:\n  coppice train lenet-300-100 --data mnist -o net.cop\n  coppice train net.txt --data rows.csv -o net.cop\n"
 	        "Options that you leave out get values that suit the network and the data (docs/training.md); a line says which are used.",
 	        option, &j, &model, 1, 1};
@@ -211,7 +213,8 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	j.t.a.seed = c->seed;
 	j.t.a.progress = progress;
 	j.t.a.ud = &j;
-	const cli_path paths[] = {{"-o", j.out, true}, {"--checkpoint", j.t.a.checkpoint, true}, {"--log", j.t.log, true}, {"the network", model, false}, {"--data", j.t.data, false}, {"--valid", j.t.valid, false}};
+	const cli_path paths[] = {{"-o", j.out, true}, {"--checkpoint", j.t.a.checkpoint, true}, {"--log", j.t.log, true},
+		{"the network", model, false}, {"--data", j.t.data, false}, {"--valid", j.t.valid, false}};
 	CLI_TRY(cli_apart(c, paths, LEN(paths)));
 	CLI_TRY(cli_can_resume(c, &j.t.a));
 	CLI_TRY(cli_log_begin(&j.log, c, j.t.log));

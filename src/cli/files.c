@@ -29,7 +29,10 @@ static cop_status from_pipe(cop_graph **out, cli *c, const char *name)
 	return st ? cli_fail(c, st, "%s: %s", name, cop_error_text(c->cx)) : COP_OK;
 }
 
-cop_import_args cli_import_args(const cli *c) { return (cop_import_args){.n_dim = c->n_dim, .dim = c->dim, .n_shape = c->n_shape, .shape = c->shape, .seed = c->seed}; }
+cop_import_args cli_import_args(const cli *c)
+{
+	return (cop_import_args){.n_dim = c->n_dim, .dim = c->dim, .n_shape = c->n_shape, .shape = c->shape, .seed = c->seed};
+}
 
 static cop_status from_file(cop_graph **out, cli *c, const char *name)
 {
@@ -115,8 +118,10 @@ cop_status cli_can_write_model(cli *c, const char *path, bool exports)
 	CLI_TRY(cli_can_write(c, path));
 	if (exports ? other : cop) return COP_OK;
 	if (exports)
-		return cli_fail(c, COP_ARG, "%s: `coppice export` writes .onnx (the network) and .safetensors (its weights)%s", path, cop ? "; a .cop is written by train, apply, quantize and compress" : "");
-	return cli_fail(c, COP_ARG, "%s: this verb writes a .cop; `coppice export net.cop -o FILE` makes an .onnx (the network) or a .safetensors (its weights) of it", path);
+		return cli_fail(c, COP_ARG, "%s: `coppice export` writes .onnx (the network) and .safetensors (its weights)%s", path,
+			cop ? "; a .cop is written by train, apply, quantize and compress" : "");
+	return cli_fail(c, COP_ARG, "%s: this verb writes a .cop; `coppice export net.cop -o FILE` makes an .onnx (the "
+		"network) or a .safetensors (its weights) of it", path);
 }
 
 int64_t cli_file_size(const char *path)

@@ -10,7 +10,9 @@
 enum { KEY_ROUNDING = 0x4000, KEY_AS_IS };
 
 const struct argp_option cli_form_options[] = {
-        {"rounding", KEY_ROUNDING, "NAME", 0, "how int8 layers round: tflite gives the bits of TFLite; single is faster and now and then differs by one unit (default: as in the file; tflite for a .tflite)", 0},
+	{"rounding", KEY_ROUNDING, "NAME", 0,
+		"how int8 layers round: tflite gives the bits of TFLite; single is faster and now and "
+		"then differs by one unit (default: as in the file; tflite for a .tflite)", 0},
         {"as-is", KEY_AS_IS, NULL, 0, "keep constant channels, borders, and layers that change nothing, which are removed otherwise", 0},
         {0},
 };

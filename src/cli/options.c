@@ -131,7 +131,8 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 cop_status cli_parse_samples(cli *c, const cli_line *l, cli_samples *s, int argc, char **argv)
 {
 	const struct argp_child form = {c->form ? &cli_form_argp : NULL, 0, NULL, 0};
-	const struct argp_child children[] = {{&cli_common, 0, "Every verb:", 90}, s ? (struct argp_child){&cli_samples_argp, 0, "Samples:", 80} : form, s ? form : (struct argp_child){0}, {0}};
+	const struct argp_child children[] = {{&cli_common, 0, "Every verb:", 90},
+		s ? (struct argp_child){&cli_samples_argp, 0, "Samples:", 80} : form, s ? form : (struct argp_child){0}, {0}};
 	const struct argp a = {
 	        .options = l->options, .parser = parser, .args_doc = l->args, .doc = l->doc, .children = children};
 	both b = {c, l, s};

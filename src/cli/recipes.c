@@ -67,5 +67,6 @@ cop_status cli_recipe(char out[CLI_MOST_PATH], cli *c, const char *said)
 		add_names(&all, folder);
 	}
 	int near = cop_nearest(said, name_at, &all);
-	return cli_fail(c, COP_ARG, "--recipe %s: there is no such file and no recipe of that name%s%s%s", said, near < 0 ? "" : "; did you mean '", near < 0 ? "" : all.at[near], near < 0 ? "" : "'?");
+	return cli_fail(c, COP_ARG, "--recipe %s: there is no such file and no recipe of that name%s%s%s", said,
+		near < 0 ? "" : "; did you mean '", near < 0 ? "" : all.at[near], near < 0 ? "" : "'?");
 }

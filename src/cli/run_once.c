@@ -150,9 +150,11 @@ static cop_status check_inputs(cli *c, const job *j)
 		if (!cop_graph_io_type(j->d.g, false, at, &want)) return cli_fail(c, COP_ARG, "%s: the network has %d inputs only", j->name[i], at);
 		cli_shape(have, sizeof have, x);
 		cli_shape(need, sizeof need, &want);
-		if (cop_type_count(x) != times * cop_type_count(&want)) return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network %s", j->name[i], have, at, need);
+		if (cop_type_count(x) != times * cop_type_count(&want))
+			return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network %s", j->name[i], have, at, need);
 		if (times == 1 && !cli_same_order(x, 0, &want, 0))
-			return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network is %s: transpose it (for samples with the channels last, `coppice data export FILE --for NET -o x.npy` does)",
+			return cli_fail(c, COP_SHAPE, "%s: has shape %s, input %d of the network is %s: transpose it (for samples with the "
+				"channels last, `coppice data export FILE --for NET -o x.npy` does)",
 			        j->name[i], have, at, need);
 		at++;
 	}

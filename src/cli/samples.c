@@ -16,9 +16,15 @@ static const struct argp_option options[] = {
         {"times", KEY_TIMES, "X", 0, "multiply every number of a sample by X. Data sets give pixels as 0 to 1; some networks expect 0 to 255", 80},
         {"mean", KEY_MEAN, "X,...", 0, "then subtract this: one number, or one per channel", 80},
         {"std", KEY_STD, "X,...", 0, "then divide by this: one number, or one per channel", 80},
-        {"layout", KEY_LAYOUT, "WORD", 0, "order of the axes of a sample in the network's input: keep, first (move the last axis, the channels, to the front) or last (move the first axis to the end). Default: found from the shapes, if they allow only one way", 80},
-        {"task", KEY_TASK, "WORD", 0, "what the target column of a table means: class or regress (default: regress if it holds reals or many different numbers)", 80},
-        {"target", KEY_TARGET, "COLUMN,...", 0, "columns of a table to predict, by name or by number from 1 (default: label, class, target or y, else the last)", 80},
+	{"layout", KEY_LAYOUT, "WORD", 0,
+		"order of the axes of a sample in the network's input: keep, first (move the last axis, "
+		"the channels, to the front) or last (move the first axis to the end). Default: found "
+		"from the shapes, if they allow only one way", 80},
+	{"task", KEY_TASK, "WORD", 0,
+		"what the target column of a table means: class or regress (default: regress if it holds "
+		"reals or many different numbers)", 80},
+	{"target", KEY_TARGET, "COLUMN,...", 0,
+		"columns of a table to predict, by name or by number from 1 (default: label, class, target or y, else the last)", 80},
         {"classes", KEY_CLASSES, "FILE", 0, "file with the names of the classes, one per line, in the order of the outputs", 80},
         {0},
 };
@@ -100,7 +106,9 @@ static cop_status merge_lists(cli *c, cop_samples *to, const cli_samples *s)
 {
 	int32_t n = s->means > s->stds ? s->means : s->stds;
 
-	if (s->means > 1 && s->stds > 1 && s->means != s->stds) return cli_fail(c, COP_ARG, "--mean has %d numbers, --std %d; give one, or as many as there are channels", s->means, s->stds);
+	if (s->means > 1 && s->stds > 1 && s->means != s->stds)
+		return cli_fail(c, COP_ARG, "--mean has %d numbers, --std %d; give one, or as many as there are channels", s->means,
+			s->stds);
 	for (int32_t i = 0; i < n; i++) {
 		to->mean[i] = !s->means ? 0 : s->mean[s->means > 1 ? i : 0];
 		to->std[i] = !s->stds ? 1 : s->std[s->stds > 1 ? i : 0];

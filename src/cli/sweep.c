@@ -21,7 +21,8 @@ typedef struct sweep {
 	const char *out;
 } sweep;
 
-static const char *const columns[] = {"accuracy_before", "accuracy", "parameters", "nonzero", "macs", "flash_bytes", "ram_bytes", "file_bytes", "factor", "stages_kept"};
+static const char *const columns[] = {"accuracy_before", "accuracy", "parameters", "nonzero", "macs", "flash_bytes",
+	"ram_bytes", "file_bytes", "factor", "stages_kept"};
 
 /* ---- "keep=0.5,0.2 seed=1..3" ---- */
 
@@ -38,7 +39,8 @@ static cop_status add_value(cli *c, axis *a, const char *text, size_t len)
 		from = strtol(v, &end, 10);
 		bool good = end == dots && end != v;
 		to = strtol(dots + 2, &end, 10);
-		if (!good || *end || end == dots + 2 || to < from) return cli_fail(c, COP_ARG, "--sweep: %s=%s: whole numbers from one to another were expected, as 1..3", a->name, v);
+		if (!good || *end || end == dots + 2 || to < from)
+			return cli_fail(c, COP_ARG, "--sweep: %s=%s: whole numbers from one to another were expected, as 1..3", a->name, v);
 	}
 	for (long i = from; i <= to; i++) {
 		if (a->n == MOST_VALUES) return cli_fail(c, COP_ARG, "--sweep: %s has more than %d values", a->name, MOST_VALUES);
@@ -54,7 +56,9 @@ static cop_status add_axis(sweep *s, const char *p, size_t len)
 	axis *a = &s->axis[s->n];
 
 	if (s->n == MOST_AXES) return cli_fail(s->c, COP_ARG, "--sweep: more than %d options", MOST_AXES);
-	if (!eq || eq == p || eq - p >= (long)sizeof a->name) return cli_fail(s->c, COP_ARG, "--sweep: '%.*s': an option with values was expected, as keep=0.5,0.2 or seed=1..3", (int)len, p);
+	if (!eq || eq == p || eq - p >= (long)sizeof a->name)
+		return cli_fail(s->c, COP_ARG, "--sweep: '%.*s': an option with values was expected, as keep=0.5,0.2 or seed=1..3",
+			(int)len, p);
 	snprintf(a->name, sizeof a->name, "%.*s", (int)(eq - p), p);
 	for (int i = 0; i < s->n; i++)
 		if (!strcmp(a->name, s->axis[i].name)) return cli_fail(s->c, COP_ARG, "--sweep: %s stands there twice", a->name);

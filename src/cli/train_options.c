@@ -16,16 +16,26 @@ const struct argp_option cli_train_options[] = {
         {"batch", 'b', "N", 0, "samples in one step", 0},
         {"lr", KEY_LR, "RATE", 0, "learning rate", 0},
         {"update", KEY_UPDATE, "WORDS", 0, "update rule, from `coppice updates`: \"sgd momentum=0.9 decay=5e-4\", \"adam\", \"adamw decay=0.01\"", 0},
-        {"schedule", KEY_SCHEDULE, "WORDS", 0, "schedule of the learning rate, from `coppice schedules`: constant, step:every=10,by=0.1 or cosine; each also takes warmup=EPOCHS", 0},
-        {"augment", KEY_AUGMENT, "WORDS", 0, "augmentation: none, or some of flip,alternate,shift=2,crop=4,erase=8,mix=0.2,balance,normalise (docs/training.md)", 0},
+	{"schedule", KEY_SCHEDULE, "WORDS", 0,
+		"schedule of the learning rate, from `coppice schedules`: constant, step:every=10,by=0.1 "
+		"or cosine; each also takes warmup=EPOCHS", 0},
+	{"augment", KEY_AUGMENT, "WORDS", 0,
+		"augmentation: none, or some of flip,alternate,shift=2,crop=4,erase=8,mix=0.2,balance,normalise (docs/training.md)",
+		0},
         {"smooth", KEY_SMOOTH, "PART", 0, "label smoothing, 0 to 1", 0},
-        {"policies", KEY_POLICIES, "WORDS", 0, "what acts during training, from `coppice policies`, separated by ';': \"ema:decay=0.998\" or \"lookahead\" (averages of weights), \"early:patience=5\"", 0},
+	{"policies", KEY_POLICIES, "WORDS", 0, "what acts during training, from `coppice policies`, separated by ';': "
+		"\"ema:decay=0.998\" or \"lookahead\" (averages of weights), \"early:patience=5\"", 0},
         {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each part", 0},
         {"valid", KEY_VALID, "SET", 0,
-                "what the network is scored on after each epoch: valid or test (a part of the data set), a fraction such as 0.1 (held out of the training part), a data set or path of its own, or no (default: valid)", 0},
-        {"stop-after", KEY_STOP_AFTER, "N", 0, "stop early, when the score on the validation set has not improved for N epochs in a row (the policy early:patience=N), and keep the best epoch", 0},
+		"what the network is scored on after each epoch: valid or test (a part of the data set), "
+		"a fraction such as 0.1 (held out of the training part), a data set or path of its own, or no (default: valid)",
+		0},
+	{"stop-after", KEY_STOP_AFTER, "N", 0,
+		"stop early, when the score on the validation set has not improved for N epochs in a row "
+		"(the policy early:patience=N), and keep the best epoch", 0},
         {"keep", KEY_KEEP, "best|last", 0, "which epoch's weights are the result (default: last; with --stop-after, best)", 0},
-        {"log", KEY_LOG, "FILE", 0, "file (CSV) that gets a line after each epoch; `coppice report --log` draws it. With --json, an object for each epoch is also printed", 0},
+	{"log", KEY_LOG, "FILE", 0, "file (CSV) that gets a line after each epoch; `coppice report --log` draws it. With "
+		"--json, an object for each epoch is also printed", 0},
         {"checkpoint-every", KEY_EVERY, "TIME", 0, "write the checkpoint at least this often, also within an epoch: 90s, 10m or 1h (default: 10m)", 0},
         {0},
 };
@@ -150,5 +160,7 @@ void cli_train_say(cli *c, const cop_train_args *a)
 	cli_put_text(c, "augment", augment);
 	cli_put_real(c, "smooth", as_written(a->smooth));
 	cli_put_text(c, "policies", a->policies ? a->policies : "none");
-	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g%s%s%s", a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth, a->policies ? " --policies \"" : "", a->policies ? a->policies : "", a->policies ? "\"" : "");
+	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g%s%s%s",
+		a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth,
+		a->policies ? " --policies \"" : "", a->policies ? a->policies : "", a->policies ? "\"" : "");
 }

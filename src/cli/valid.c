@@ -45,7 +45,8 @@ static cop_status open_other(cop_dataset **out, cli *c, const cli_samples *sampl
 {
 	cli_samples s = *samples;
 
-	if (cop_file_same(t->valid, t->data) || !strcmp(t->valid, t->data)) return cli_fail(c, COP_ARG, "%s: is --data and --valid at once; --valid 0.1 holds a tenth of it out", t->valid);
+	if (cop_file_same(t->valid, t->data) || !strcmp(t->valid, t->data))
+		return cli_fail(c, COP_ARG, "%s: is --data and --valid at once; --valid 0.1 holds a tenth of it out", t->valid);
 	if (!s.task) s.task = train->classes ? COP_TASK_CLASS : train->targets ? COP_TASK_REGRESS : COP_TASK_NONE;
 	cop_status st = cli_data_open(out, c, &s, g, t->valid, "all", t->limit);
 	if (st == COP_ARG) cop_error_clear(c->cx), st = cli_data_open(out, c, &s, g, t->valid, "test", t->limit);

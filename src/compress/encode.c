@@ -8,7 +8,8 @@
 #include "pass/pass.h"
 
 typedef struct encode_options { int32_t codec; } encode_options;
-static const cop_option options[] = {COP_OPT_WORD(encode_options, codec, "smallest|huffman|range|raw", "smallest", "which coder the sizes are compared under: the one that is smallest for each weight, or this one"), COP_OPT_END};
+static const cop_option options[] = {COP_OPT_WORD(encode_options, codec, "smallest|huffman|range|raw", "smallest",
+	"which coder the sizes are compared under: the one that is smallest for each weight, or this one"), COP_OPT_END};
 static const cop_codec codecs[] = {COP_CODEC_AUTO, COP_CODEC_HUFFMAN, COP_CODEC_RANGE, COP_CODEC_RAW};
 
 static cop_status encode(cop_graph **out, const cop_graph *g, const char *layers, cop_codec codec, cop_encodings *e)
@@ -53,6 +54,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 }
 
 const cop_stage_row cop_stage_encode = {
-	.row = {"encode", "gives each weight the encoding that is smallest in the file: dense, a palette, or sparse rows; kernels run straight from it", NULL, options, sizeof(encode_options)},
+	.row = {"encode", "gives each weight the encoding that is smallest in the file: dense, a palette, or "
+		"sparse rows; kernels run straight from it", NULL, options, sizeof(encode_options)},
 	.terms = cop__terms, .needs = COP_HAS_FLOATS, .gives = COP_HAS_CODES, .takes = COP_HAS_MASKS, .can = cop__can_encode, .run = run,
 };

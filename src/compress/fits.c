@@ -48,8 +48,11 @@ static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool 
 	char when[60] = "already";
 
 	if (at) snprintf(when, sizeof when, "after %s in line %d", at->row->row.name, at->line);
-	if (never) return cop__error(g->cx, COP_ARG, "recipe, line %d: %s can't work on a network with %s, which it has %s%s", s->line, s->row->row.name, have[b], when, at ? "; put it before" : "");
-	return cop__error(g->cx, COP_ARG, "recipe, line %d: %s needs %s, which the network does not have%s%s%s", s->line, s->row->row.name, have[b], at ? " " : "", at ? when : "", at ? "; put it before" : "");
+	if (never)
+		return cop__error(g->cx, COP_ARG, "recipe, line %d: %s can't work on a network with %s, which it has %s%s", s->line,
+			s->row->row.name, have[b], when, at ? "; put it before" : "");
+	return cop__error(g->cx, COP_ARG, "recipe, line %d: %s needs %s, which the network does not have%s%s%s", s->line,
+		s->row->row.name, have[b], at ? " " : "", at ? when : "", at ? "; put it before" : "");
 }
 
 uint32_t cop__stage_never(const cop_stage *s) { return s->row->never & ~(s->row->allows ? s->row->allows(s) : 0); }

@@ -52,7 +52,8 @@ static void put_costs(cop_text *t, const cop_stage_result *s)
 {
 	cop__text_add(t, ",\"what\":");
 	put_text(t, s->what);
-	cop__text_add(t, ",\"flash\":[%zu,%zu],\"ram\":[%zu,%zu],\"macs\":[%lld,%lld]", s->flash[0], s->flash[1], s->ram[0], s->ram[1], (long long)s->macs[0], (long long)s->macs[1]);
+	cop__text_add(t, ",\"flash\":[%zu,%zu],\"ram\":[%zu,%zu],\"macs\":[%lld,%lld]", s->flash[0], s->flash[1], s->ram[0],
+		s->ram[1], (long long)s->macs[0], (long long)s->macs[1]);
 	if (s->instructions[0]) cop__text_add(t, ",\"instructions\":[%lld,%lld]", (long long)s->instructions[0], (long long)s->instructions[1]);
 }
 
@@ -70,7 +71,8 @@ static void put_side(cop_text *t, const char *key, const cop_compress_side *s)
 {
 	const cop_figures *f = &s->figures;
 	cop__text_add(t, ",\"%s\":{\"accuracy\":%.6g,\"parameters\":%lld,\"nonzero\":%lld,\"macs\":%lld,\"file_bytes\":%zu,\"flash_bytes\":%zu,\"ram_bytes\":%zu,\"energy_nj\":%.6g,\"microseconds\":%.4g}",
-		key, (double)s->accuracy, (long long)f->parameters, (long long)f->nonzero, (long long)f->macs, f->file_bytes, f->flash_bytes, f->ram_bytes, f->energy_nj, s->microseconds);
+		key, (double)s->accuracy, (long long)f->parameters, (long long)f->nonzero, (long long)f->macs, f->file_bytes,
+			f->flash_bytes, f->ram_bytes, f->energy_nj, s->microseconds);
 }
 
 static void histogram(cop_text *t, const float *w, int64_t n, float range)
@@ -105,7 +107,8 @@ static void put_layer(cop_text *t, const cop_value *x, const float *old, const c
 	for (int64_t i = 0; i < m; i++) range = fmaxf(range, fabsf(new[i])), nonzero += new[i] != 0;
 	cop__text_add(t, "%s{\"name\":", t->len ? "," : "");
 	put_text(t, x->name);
-	cop__text_add(t, ",\"count\":%lld,\"nonzero\":%lld,\"range\":%.6g,\"bytes\":%zu,\"before\":", (long long)n, (long long)nonzero, (double)range, cop_type_bytes(&y->type));
+	cop__text_add(t, ",\"count\":%lld,\"nonzero\":%lld,\"range\":%.6g,\"bytes\":%zu,\"before\":", (long long)n,
+		(long long)nonzero, (double)range, cop_type_bytes(&y->type));
 	histogram(t, old, n, range);
 	cop__text_add(t, ",\"after\":");
 	histogram(t, new, m, range);

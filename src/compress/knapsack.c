@@ -146,7 +146,8 @@ cop_status cop__knapsack(int32_t *choice, double *damage, cop_ctx *cx, const cop
 	int32_t from;
 	cop_status st = fill(&t, &from);
 
-	for (int32_t i = s->n_lot - 1, at = from; !st && i >= 0; at = t.all[at].before, i--) choice[i] = t.all[at].level; /* the first of the last lot has the least damage */
+	/* the first of the last lot has the least damage */
+	for (int32_t i = s->n_lot - 1, at = from; !st && i >= 0; at = t.all[at].before, i--) choice[i] = t.all[at].level;
 	if (!st) *damage = t.all[from].damage;
 	cop__free(cx, t.all);
 	return st;

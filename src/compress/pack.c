@@ -16,13 +16,15 @@
 static void put_side(cop_text *t, const cop_compress_side *s)
 {
 	const cop_figures *f = &s->figures;
-	cop__text_add(t, "%lld %lld %lld %lld %zu %zu %zu %lld %lld %lld\n", cop__real_bits((double)s->accuracy), (long long)f->parameters, (long long)f->nonzero, (long long)f->macs,
+	cop__text_add(t, "%lld %lld %lld %lld %zu %zu %zu %lld %lld %lld\n", cop__real_bits((double)s->accuracy),
+		(long long)f->parameters, (long long)f->nonzero, (long long)f->macs,
 		f->file_bytes, f->flash_bytes, f->ram_bytes, cop__real_bits(f->energy_nj), cop__real_bits(s->microseconds), (long long)f->instructions);
 }
 
 static void put_stage(cop_text *t, const cop_stage_result *s)
 {
-	cop__text_add(t, "%s %lld %lld %lld %lld %zu %zu %d %lld %zu\n%s\n", s->stage, cop__real_bits((double)s->accuracy[0]), cop__real_bits((double)s->accuracy[1]), cop__real_bits((double)s->loss[0]),
+	cop__text_add(t, "%s %lld %lld %lld %lld %zu %zu %d %lld %zu\n%s\n", s->stage, cop__real_bits((double)s->accuracy[0]),
+		cop__real_bits((double)s->accuracy[1]), cop__real_bits((double)s->loss[0]),
 		cop__real_bits((double)s->loss[1]), s->bytes[0], s->bytes[1], s->kept, cop__real_bits(s->seconds), strlen(s->why), s->why);
 	cop__text_add(t, "%zu %zu %zu %zu %lld %lld %lld %lld %zu\n%s\n", s->flash[0], s->flash[1], s->ram[0], s->ram[1], (long long)s->macs[0], (long long)s->macs[1],
 		(long long)s->instructions[0], (long long)s->instructions[1], strlen(s->what), s->what);
@@ -52,8 +54,11 @@ static bool get_side(cop_compress_side *s, const char **p)
 	long long n[10];
 	int used = 0;
 
-	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &n[9], &used) != 10 || (*p)[used] != '\n') return false;
-	*s = (cop_compress_side){(float)cop__real_of_bits(n[0]), {n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], cop__real_of_bits(n[7]), n[9], 0}, cop__real_of_bits(n[8])};
+	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6],
+		&n[7], &n[8], &n[9], &used) != 10 || (*p)[used] != '\n') return false;
+	*s = (cop_compress_side){(float)cop__real_of_bits(n[0]),
+		{n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], cop__real_of_bits(n[7]), n[9], 0},
+		cop__real_of_bits(n[8])};
 	*p += used + 1;
 	return true;
 }
@@ -63,7 +68,8 @@ static bool get_costs(cop_stage_result *s, const char **p, const char *end)
 	long long n[9];
 	int used = 0;
 
-	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &used) != 9 || (*p)[used] != '\n') return false;
+	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6],
+		&n[7], &n[8], &used) != 9 || (*p)[used] != '\n') return false;
 	*p += used + 1;
 	if (n[8] < 0 || n[8] >= (long long)sizeof s->what || n[8] >= end - *p || (*p)[n[8]] != '\n') return false;
 	memcpy(s->what, *p, (size_t)n[8]);
@@ -78,7 +84,8 @@ static bool get_stage(cop_stage_result *s, const char **p, const char *end)
 	int used = 0;
 
 	*s = (cop_stage_result){.kept = false};
-	if (sscanf(*p, "%15s %lld %lld %lld %lld %lld %lld %lld %lld %lld%n", s->stage, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &used) != 10 || (*p)[used] != '\n') return false;
+	if (sscanf(*p, "%15s %lld %lld %lld %lld %lld %lld %lld %lld %lld%n", s->stage, &n[0], &n[1], &n[2], &n[3], &n[4],
+		&n[5], &n[6], &n[7], &n[8], &used) != 10 || (*p)[used] != '\n') return false;
 	*p += used + 1;
 	if (n[8] < 0 || n[8] >= (long long)sizeof s->why || n[8] >= end - *p || (*p)[n[8]] != '\n') return false;
 	memcpy(s->why, *p, (size_t)n[8]);

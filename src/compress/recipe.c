@@ -100,7 +100,9 @@ static cop_status option(reader *r, const cop_stage *s, cop_options *o, const ya
 static cop_status options(reader *r, const yaml_node_t *map, cop_stage *s)
 {
 	char where[80];
-	cop_options o = {.cx = r->cx, .part = {{.option = s->row->row.options, .to = s->own.bytes}, {.option = s->row->training, .to = &s->training}, {.option = s->row->terms, .to = &s->terms}}};
+	cop_options o = {.cx = r->cx,
+		.part = {{.option = s->row->row.options, .to = s->own.bytes}, {.option = s->row->training, .to = &s->training},
+		{.option = s->row->terms, .to = &s->terms}}};
 
 	for (int others = 0; others < 2; others++)
 		for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
@@ -125,7 +127,8 @@ static cop_status stage(reader *r, const yaml_node_t *n, cop_stage *s)
 	snprintf(where, sizeof where, "recipe, line %d", line_of(n));
 	if (n->type != YAML_MAPPING_NODE || n->data.mapping.pairs.top - n->data.mapping.pairs.start != 1)
 		return cop__error(r->cx, COP_ARG, "%s: a stage is one name with its options, as prune: {keep: 0.1}", where);
-	const yaml_node_t *k = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->key), *v = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->value);
+	const yaml_node_t *k = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->key),
+		*v = yaml_document_get_node(&r->doc, n->data.mapping.pairs.start->value);
 	const char *name = scalar(k) ? scalar(k) : "?";
 	int i = cop__row_index(&cop__stages, name, strlen(name));
 	snprintf(where, sizeof where, "recipe, line %d", line_of(k));
@@ -150,7 +153,9 @@ static cop_status name_of(reader *r, const yaml_node_t *n, cop_recipe *out)
 {
 	const char *s = scalar(n);
 
-	if (!s || strlen(s) >= sizeof out->name) return cop__error(r->cx, COP_ARG, "recipe, line %d: name must be a text of fewer than %zu characters", line_of(n), sizeof out->name);
+	if (!s || strlen(s) >= sizeof out->name)
+		return cop__error(r->cx, COP_ARG, "recipe, line %d: name must be a text of fewer than %zu characters", line_of(n),
+			sizeof out->name);
 	memcpy(out->name, s, strlen(s) + 1);
 	return COP_OK;
 }
@@ -166,7 +171,9 @@ static cop_status document(reader *r, cop_recipe *out)
 		const char *key = scalar(k);
 		if (key && !strcmp(key, "name")) COP_TRY(name_of(r, v, out));
 		else if (key && !strcmp(key, "stages")) COP_TRY(stages(r, v, out));
-		else return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; the keys are name and stages%s", line_of(k), key ? key : "?", cop__hint_in(&hint, key ? key : "", key ? strlen(key) : 0, "name stages"));
+		else
+			return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; the keys are name and stages%s", line_of(k),
+				key ? key : "?", cop__hint_in(&hint, key ? key : "", key ? strlen(key) : 0, "name stages"));
 	}
 	return out->n_stage ? COP_OK : cop__error(r->cx, COP_ARG, "recipe: it has no stages");
 }

@@ -82,10 +82,12 @@ static void judge(cop_stage_result *r, const cop_terms *t)
 
 static void say(cop_ctx *cx, const cop_stage_result *r)
 {
-	cop__log(cx, COP_LOG_INFO, "%s: accuracy %.2f %% -> %.2f %%, file %zu -> %zu bytes; %s%s", r->stage, 100 * (double)r->accuracy[0], 100 * (double)r->accuracy[1],
+	cop__log(cx, COP_LOG_INFO, "%s: accuracy %.2f %% -> %.2f %%, file %zu -> %zu bytes; %s%s", r->stage,
+		100 * (double)r->accuracy[0], 100 * (double)r->accuracy[1],
 		r->bytes[0], r->bytes[1], r->kept ? "kept" : "undone: ", r->why);
 	if (r->kept && r->accuracy[1] >= 0 && r->accuracy[1] < r->accuracy[0] / 2)
-		cop__log(cx, COP_LOG_WARN, "%s: the accuracy fell to %.2f %% from %.2f %%, and may_cost allows it", r->stage, 100 * (double)r->accuracy[1], 100 * (double)r->accuracy[0]);
+		cop__log(cx, COP_LOG_WARN, "%s: the accuracy fell to %.2f %% from %.2f %%, and may_cost allows it", r->stage,
+			100 * (double)r->accuracy[1], 100 * (double)r->accuracy[0]);
 }
 
 /* One stage; a failure to meet its terms is no failure of the call. */
@@ -100,7 +102,8 @@ static cop_status try_stage(job *j, const cop_stage *s)
 	cop_status st = s->row->run(&work, s, &j->m);
 	if (!st) st = measure(&after, work, &j->m);
 	if (st) return cop_graph_free(work), st;
-	*r = (cop_stage_result){.accuracy = {j->now.accuracy, after.accuracy}, .loss = {j->now.loss, after.loss}, .bytes = {j->now.bytes, after.bytes}, .seconds = cop__now() - began};
+	*r = (cop_stage_result){.accuracy = {j->now.accuracy, after.accuracy}, .loss = {j->now.loss, after.loss},
+		.bytes = {j->now.bytes, after.bytes}, .seconds = cop__now() - began};
 	snprintf(r->stage, sizeof r->stage, "%s", s->row->row.name);
 	judge(r, &s->terms);
 	j->h->result.n_stage++;

@@ -8,7 +8,8 @@
 
 typedef struct share_options { cop_rates levels; } share_options;
 static const cop_option options[] = {
-	COP_OPT_RATES(share_options, levels, 2, 256, "32", "how many values a layer has, the zero of pruned weights included: a number, or a map of patterns to numbers"),
+	COP_OPT_RATES(share_options, levels, 2, 256, "32",
+		"how many values a layer has, the zero of pruned weights included: a number, or a map of patterns to numbers"),
 	COP_OPT_END,
 };
 
@@ -50,7 +51,8 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 static uint32_t allows(const cop_stage *s) { return s->training.epochs > 0 ? cop__allows_whole(s) : COP_HAS_SHARED; }
 
 const cop_stage_row cop_stage_share = {
-	.row = {"share", "gives the weights of a layer a few common values, by k-means, and trains these on", "Han et al. 2016, arXiv 1510.00149", options, sizeof(share_options)},
+	.row = {"share", "gives the weights of a layer a few common values, by k-means, and trains these on",
+		"Han et al. 2016, arXiv 1510.00149", options, sizeof(share_options)},
 	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_SHARED,
 	.allows = allows, .can = cop__can_change, .run = run,
 };

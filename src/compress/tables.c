@@ -38,14 +38,16 @@ bool cop_table_row(cop_method *out, const char *table, int i)
 
 bool cop_table_option(cop_method_option *out, const char *table, int i, int k)
 {
-	static const char *const kinds[] = {[COP_WHOLE] = "whole", [COP_REAL] = "real", [COP_FLAG] = "flag", [COP_WORD] = "word", [COP_TEXT] = "text", [COP_NAMES] = "names", [COP_RATES] = "rates", [COP_CHOICE] = "choice"};
+	static const char *const kinds[] = {[COP_WHOLE] = "whole", [COP_REAL] = "real", [COP_FLAG] = "flag",
+		[COP_WORD] = "word", [COP_TEXT] = "text", [COP_NAMES] = "names", [COP_RATES] = "rates", [COP_CHOICE] = "choice"};
 	const cop_row *r = row_of(table, i);
 	const cop_option *o = r ? r->options : NULL;
 	cop_values values;
 
 	for (; o && o->name && k > 0; k--) o++;
 	if (!o || !o->name || k < 0 || !out) return false;
-	*out = (cop_method_option){.name = o->name, .meaning = o->help, .kind = kinds[o->kind], .fallback = o->value, .needed = o->needed, .among = o->kind == COP_CHOICE ? o->among->name : NULL};
+	*out = (cop_method_option){.name = o->name, .meaning = o->help, .kind = kinds[o->kind], .fallback = o->value,
+		.needed = o->needed, .among = o->kind == COP_CHOICE ? o->among->name : NULL};
 	memcpy(out->values, cop__option_values(&values, o), sizeof values);
 	return true;
 }

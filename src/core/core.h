@@ -85,7 +85,8 @@ void cop__text_free(cop_text *t);
 typedef struct cop_rope_part { size_t at; const void *bytes; size_t size; } cop_rope_part; /* comes before byte `at` of the text */
 typedef struct cop_rope { cop_text text; cop_rope_part *part; int32_t n, cap; size_t size; } cop_rope; /* size: of all parts */
 void cop__rope_init(cop_rope *r, cop_ctx *cx);
-void cop__rope_refer(cop_rope *r, const void *bytes, size_t size); /* not copied unless they are few: they must stay until the rope is written. A failure is in text.status */
+/* not copied unless they are few: they must stay until the rope is written. A failure is in text.status */
+void cop__rope_refer(cop_rope *r, const void *bytes, size_t size);
 size_t cop__rope_size(const cop_rope *r);
 cop_status cop__rope_write(const cop_rope *r, cop_write_fn *write, void *ud); /* piece by piece */
 cop_status cop__rope_save(cop_ctx *cx, const char *path, const cop_rope *r); /* as cop_file_write */
@@ -143,7 +144,8 @@ uint32_t cop__hash_text(const char *s);                                 /* a str
 
 /* ---- names to numbers ---- */
 typedef struct cop_index_slot { uint32_t hash, number; } cop_index_slot;
-typedef struct cop_index { cop_index_slot *slot; uint32_t cap, n; bool lost; } cop_index; /* begins as zeros. lost: there was no memory for it, look at every name */
+/* begins as zeros. lost: there was no memory for it, look at every name */
+typedef struct cop_index { cop_index_slot *slot; uint32_t cap, n; bool lost; } cop_index;
 typedef struct cop_index_at { uint32_t hash, slot; bool begun; } cop_index_at;
 cop_status cop__index_put(cop_index *x, cop_ctx *cx, const char *name, uint32_t number);  /* number > 0; a name may be put again, with another */
 /* The next number (at: begins as zeros) that may have been put for the name, 0 after the last: compare the names. */

@@ -131,7 +131,8 @@ static int open_beside(beside *b, cop_ctx *cx)
 	if (cop__folder_of(folder, cx, b->target)) return -1;
 	for (int tries = 0; fd < 0 && tries < 100; tries++) {
 		if (getentropy(&word, sizeof word)) return -1;
-		if (snprintf(b->path, sizeof b->path, "%.*s.coppice-%016llx.part", COP_PATH - 64, strchr(b->target, '/') ? folder : "", (unsigned long long)word) >= COP_PATH) return -1;
+		if (snprintf(b->path, sizeof b->path, "%.*s.coppice-%016llx.part", COP_PATH - 64,
+			strchr(b->target, '/') ? folder : "", (unsigned long long)word) >= COP_PATH) return -1;
 		fd = open(b->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 		if (fd < 0 && errno != EEXIST && errno != EINTR) return -1;
 	}

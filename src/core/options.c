@@ -192,7 +192,8 @@ static const char *row_name(void *ud, int i)
 	return r ? r->name : NULL;
 }
 
-static const char *const kinds[] = {[COP_WHOLE] = "a whole number from ", [COP_REAL] = "a number from ", [COP_FLAG] = "", [COP_WORD] = "one of ", [COP_CHOICE] = "one of ", [COP_TEXT] = "", [COP_NAMES] = "",
+static const char *const kinds[] = {[COP_WHOLE] = "a whole number from ", [COP_REAL] = "a number from ",
+	[COP_FLAG] = "", [COP_WORD] = "one of ", [COP_CHOICE] = "one of ", [COP_TEXT] = "", [COP_NAMES] = "",
 	[COP_RATES] = "a number, or patterns with a number each, from "};
 
 /* v: what was given, NULL for nothing. */
@@ -203,12 +204,15 @@ static cop_status bad_value(const cop_options *o, const cop_option *at, const ch
 	const char *not = v ? ", not " : "";
 
 	cop__option_values(&values, at);
-	if (at->kind == COP_TEXT || at->kind == COP_NAMES) return cop__error(o->cx, COP_ARG, "%s: %s must be a text of fewer than %zu characters%s", o->where, at->name, at->size, v ? "" : "; it has none");
+	if (at->kind == COP_TEXT || at->kind == COP_NAMES)
+		return cop__error(o->cx, COP_ARG, "%s: %s must be a text of fewer than %zu characters%s", o->where, at->name,
+			at->size, v ? "" : "; it has none");
 	char word[64];
 	snprintf(word, sizeof word, "%.*s", (int)COP_MIN(len, sizeof word), v ? v : "");
 	if (at->among) cop__hint(&hint, word, row_name, (void *)(uintptr_t)at->among);
 	else if (at->words) cop__hint_in(&hint, v ? v : "", len, at->words);
-	return cop__error(o->cx, COP_ARG, "%s: %s must be %s%s%s%.*s%s", o->where, at->name, kinds[at->kind], values.text, not, (int)COP_MIN(len, 60), v ? v : "", hint.text);
+	return cop__error(o->cx, COP_ARG, "%s: %s must be %s%s%s%.*s%s", o->where, at->name, kinds[at->kind], values.text, not,
+		(int)COP_MIN(len, 60), v ? v : "", hint.text);
 }
 
 /* ---- finding ---- */
@@ -264,7 +268,8 @@ static cop_status unknown(cop_options *o, const char *key, size_t len)
 
 	for (int i = 0; (name = known(o, i)); i++) add(&all, name, strlen(name));
 	snprintf(word, sizeof word, "%.*s", (int)COP_MIN(len, sizeof word), key);
-	return cop__error(o->cx, COP_ARG, "%s: there is no option '%s'; it takes %s%s", o->where, word, *all.text ? all.text : "none", cop__hint(&hint, word, known, o));
+	return cop__error(o->cx, COP_ARG, "%s: there is no option '%s'; it takes %s%s", o->where, word,
+		*all.text ? all.text : "none", cop__hint(&hint, word, known, o));
 }
 
 bool cop__option_known(const cop_options *o, const char *key, size_t len)
@@ -311,7 +316,9 @@ cop_status cop__option_rate(cop_options *o, const char *key, const char *pattern
 	if (!(*g.given & bit(&g, at))) r->n = 0;
 	*g.given |= bit(&g, at);
 	if (r->n == COP_MAX_RATES) return cop__error(o->cx, COP_ARG, "%s: %s has more than %d patterns", o->where, at->name, COP_MAX_RATES);
-	if (strlen(pattern) >= sizeof r->at->layers) return cop__error(o->cx, COP_ARG, "%s: %s: the pattern %.60s... is longer than %zu characters", o->where, at->name, pattern, sizeof r->at->layers - 1);
+	if (strlen(pattern) >= sizeof r->at->layers)
+		return cop__error(o->cx, COP_ARG, "%s: %s: the pattern %.60s... is longer than %zu characters", o->where, at->name,
+			pattern, sizeof r->at->layers - 1);
 	if (rate(r, at, pattern, strlen(pattern), value, strlen(value))) return COP_OK;
 	cop_values values;
 	return cop__error(o->cx, COP_ARG, "%s: %s: %s must be a number from %s, not %.60s", o->where, at->name, pattern, cop__option_values(&values, at), value);

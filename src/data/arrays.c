@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * arrays - NumPy arrays (format 1 to 3): a folder with x.npy and y.npy, or x_train, y_train, x_test, y_test, or one
- * file without labels (the target is then x itself). Labels are whole numbers, or reals for regression. The first axis counts samples. Unsigned bytes are taken for
- * images and scaled to 0..1; everything else is taken as it is. Samples of two axes become [h, w, 1].
+ * file without labels (the target is then x itself). Labels are whole numbers, or reals for regression. The first axis
+ * counts samples. Unsigned bytes are taken for images and scaled to 0..1; everything else is taken as it is. Samples of
+ * two axes become [h, w, 1].
  */
 #include "data/data.h"
 
@@ -161,14 +162,17 @@ static cop_status targets(cop_store *s, const cop_npy *y, const cop_blob *b, con
 		s->target[i] = (float)cop__npy_at(y, (int64_t)order[from + i / k] * k + i % k);
 		if (!isfinite(s->target[i])) st = cop__error(b->cx, COP_FORMAT, "%s: a target of sample %d is not finite", b->path, order[from + i / k]);
 	}
-	if (!st) cop__store_say(s, "%s: %s of %s, so this is regression (--task class makes classes of whole numbers)", s->name, k > 1 ? "several numbers a sample" : "reals", cop__base_name(b->path));
+	if (!st)
+		cop__store_say(s, "%s: %s of %s, so this is regression (--task class makes classes of whole numbers)", s->name,
+			k > 1 ? "several numbers a sample" : "reals", cop__base_name(b->path));
 	return st;
 }
 
 /* Reals, or several numbers a sample, are targets of a regression. */
 static cop_status labels(cop_store *s, const cop_npy *y, const cop_blob *b, int32_t n, const int32_t *order, int32_t from, cop_task task)
 {
-	bool column = y->rank == 1 || (y->rank == 2 && y->dim[1] == 1), regress = task == COP_TASK_REGRESS || (task == COP_TASK_AUTO && (y->kind == 'f' || (y->rank == 2 && !column)));
+	bool column = y->rank == 1 || (y->rank == 2 && y->dim[1] == 1),
+		regress = task == COP_TASK_REGRESS || (task == COP_TASK_AUTO && (y->kind == 'f' || (y->rank == 2 && !column)));
 
 	if ((y->rank != 1 && y->rank != 2) || (!regress && (!column || y->kind == 'f')))
 		return cop__error(b->cx, COP_FORMAT, "%s: whole numbers of shape [n] are expected for classes, numbers of shape [n] or [n,targets] for regression", b->path);

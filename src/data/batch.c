@@ -49,7 +49,9 @@ static cop_status options(cop_batches *b, const cop_batch_args *a)
 	b->moves = cop__augment_moves(how);
 	COP_TRY(suits(b, text));
 	if (a->in_order) *how = (cop_augment){.normalise = how->normalise}, b->moves = false;
-	if ((how->mix > 0 || how->balance) && !a->soft) return cop__error(b->cx, COP_ARG, "augment '%s': mix and balance need a loss against parts of classes, and this one is against one class", text);
+	if ((how->mix > 0 || how->balance) && !a->soft)
+		return cop__error(b->cx, COP_ARG,
+			"augment '%s': mix and balance need a loss against parts of classes, and this one is against one class", text);
 	return COP_OK;
 }
 

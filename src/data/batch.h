@@ -41,7 +41,8 @@ cop_status cop__batch_epoch(cop_batches *b, int32_t epoch);         /* draws the
 cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts);
 /* The targets of the rows of batch i: y [size, targets]; in order, those past the end are 0. */
 cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i);
-/* Do labels alone not say what is to be learnt? Then: y [size, classes], the parts of each class, times its weight; with weights the sums of the rows have mean 1. */
+/* Do labels alone not say what is to be learnt? Then: y [size, classes], the parts of each class, times its weight;
+ * with weights the sums of the rows have mean 1. */
 bool cop__batch_is_soft(const cop_batches *b);
 cop_status cop__batch_soft(float *y, cop_batches *b, int32_t i);
 /* mean and std in use, [*channels]; false when x is not normalised. */

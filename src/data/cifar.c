@@ -211,7 +211,8 @@ const cop_data_row cop_data_cifar10 = {
 };
 
 const cop_data_row cop_data_cifar10_jpeg = {
-	.name = "cifar10-jpeg", .classes = "airplane automobile bird cat deer dog frog horse ship truck", .summary = "CIFAR-10 as JPEGs of quality 75: compare only within it",
+	.name = "cifar10-jpeg", .classes = "airplane automobile bird cat deer dog frog horse ship truck",
+	.summary = "CIFAR-10 as JPEGs of quality 75: compare only within it",
 	.licence = "research use, cite A. Krizhevsky 2009",
 	.file = {{"cifar10-jpeg.tar.xz", 18425452, "59275c7d9ed73cb1b3e79e0db7b405ae4ced95db938a5e01c2f2ca1c0b34ee2e"}},
 	.fits = fits_jpeg, .open = open_jpeg,

@@ -169,7 +169,8 @@ static cop_status find_targets(table *t, const cop_want *w)
 	if (w->target) COP_TRY(mark_all(t, w->target));
 	else t->is_target[named >= 0 ? named : t->columns - 1] = true, t->targets = 1;
 	if (t->targets < t->columns) return COP_OK;
-	return cop__error(t->b->cx, COP_FORMAT, "%s: line 1: has %d column%s, a label and at least one number are expected", t->b->path, t->columns, t->columns == 1 ? "" : "s");
+	return cop__error(t->b->cx, COP_FORMAT, "%s: line 1: has %d column%s, a label and at least one number are expected",
+		t->b->path, t->columns, t->columns == 1 ? "" : "s");
 }
 
 /* ---- rows ---- */

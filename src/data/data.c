@@ -171,13 +171,16 @@ cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, co
 	if (!a) a = &none;
 	const cop_data_row *row;
 	char path[COP_DATA_PATH];
-	cop_want w = {.limit = a->limit, .task = a->task, .target = a->target, .h = a->height, .w = a->width, .c = a->channels, .features = a->features, .valid = a->valid};
+	cop_want w = {.limit = a->limit, .task = a->task, .target = a->target, .h = a->height, .w = a->width, .c = a->channels,
+		.features = a->features, .valid = a->valid};
 	cop_store *s = NULL;
 	cop_status st;
 
 	*out = NULL;
 	if (a->limit < 0) return cop__error(cx, COP_ARG, "limit %d: 0 (all) or more is expected", a->limit);
-	if (!(a->valid >= 0 && a->valid < 1)) return cop__error(cx, COP_ARG, "valid %g: the part of the training samples that is held out must be above 0 and below 1", (double)a->valid);
+	if (!(a->valid >= 0 && a->valid < 1))
+		return cop__error(cx, COP_ARG,
+			"valid %g: the part of the training samples that is held out must be above 0 and below 1", (double)a->valid);
 	if (a->split) COP_TRY(cop__split_parse(&w.split, cx, a->split));
 	COP_TRY(resolve(&row, path, cx, name));
 	COP_TRY(split_of(&w, cx, a->split, path, row));

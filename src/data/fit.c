@@ -101,7 +101,8 @@ static cop_status refuse(const cop_fit *f, const cop_taker *t, const char *why)
 	return cop__error(f->cx, COP_SHAPE, "samples of '%s' are %s, the network '%s' takes %s%s", f->of->name, have, t->name, want, why);
 }
 
-static const char open_order[] = ": how the numbers lie is not certain; say --layout keep, first (the last axis comes first) or last (the first axis goes last)";
+static const char open_order[] = ": how the numbers lie is not certain; say --layout keep, first (the last axis comes "
+	"first) or last (the first axis goes last)";
 
 /* The two as they are compared: pictures with their channels, so that height and width are not taken for each other; a sample of two axes
  * that has a third of length 1 is one of two. */
@@ -123,7 +124,9 @@ static cop_status as_told(cop_fit *f, const cop_taker *t, const shape *s, const 
 	if (t->how.layout == COP_LAYOUT_KEEP) return COP_OK;
 	compared(&a, &b, s, n);
 	shape r = rotated(&a, first), was = rotated(&b, !first);
-	if (a.rank > 1 && b.rank > 1 && !same(&r, &b)) return refuse(f, t, first ? "; --layout first makes it no shape that fits" : "; --layout last makes it no shape that fits");
+	if (a.rank > 1 && b.rank > 1 && !same(&r, &b))
+		return refuse(f, t, first ? "; --layout first makes it no shape that fits"
+			: "; --layout last makes it no shape that fits");
 	if (a.rank > 1) turn(f, &a, first);
 	else if (b.rank > 1) turn(f, &was, first);
 	return COP_OK;
@@ -185,7 +188,9 @@ static cop_status scale(cop_fit *f, const cop_taker *t)
 		f->mult[c] = h->channels ? times / h->std[c] : times;
 	}
 	if (!h->channels) say(f, "samples are multiplied by %g", (double)times);
-	else if (times != 1) say(f, "samples are multiplied by %g, then less mean and divided by std (the first: %g and %g)", (double)times, (double)h->mean[0], (double)h->std[0]);
+	else if (times != 1)
+		say(f, "samples are multiplied by %g, then less mean and divided by std (the first: %g and %g)", (double)times,
+			(double)h->mean[0], (double)h->std[0]);
 	else say(f, "samples are taken less mean and divided by std (the first: %g and %g)", (double)h->mean[0], (double)h->std[0]);
 	return COP_OK;
 }
@@ -234,7 +239,9 @@ static cop_status unknown_class(const cop_fit *f, const cop_taker *t, const char
 	size_t at = 0;
 
 	for (int32_t i = 0; i < t->classes && at < 100; i++) at += (size_t)snprintf(known + at, sizeof known - at, "%s%.40s", i ? ", " : "", t->class_name[i]);
-	return cop__error(f->cx, COP_ARG, "class '%.60s' of '%s' is not one of the %d classes that the network '%s' knows: %s%s", name, f->of->name, t->classes, t->name, known,
+	return cop__error(f->cx, COP_ARG,
+		"class '%.60s' of '%s' is not one of the %d classes that the network '%s' knows: %s%s", name, f->of->name, t->classes,
+		t->name, known,
 		at >= 100 ? " ..." : "");
 }
 
@@ -243,13 +250,17 @@ static cop_status classes(cop_fit *f, const cop_taker *t)
 	const cop_dataset *d = f->of;
 	bool numbers = !t->classes && d->class_name;
 
-	if (t->classes == 0 && t->targets) return cop__error(f->cx, COP_ARG, "data set '%s' has classes, but the network '%s' predicts numbers (--task regress uses the labels as numbers)", d->name, t->name);
+	if (t->classes == 0 && t->targets)
+		return cop__error(f->cx, COP_ARG,
+			"data set '%s' has classes, but the network '%s' predicts numbers (--task regress uses the labels as numbers)",
+			d->name, t->name);
 	for (int32_t i = 0; numbers && i < d->classes; i++) numbers = number_of(d->class_name[i], t->outputs) >= 0;
 	bool by_name = t->classes && d->class_name;
 	if (!by_name && !numbers && d->classes > t->outputs)
 		return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d classes, but the network '%s' distinguishes %d", d->name, d->classes, t->name, t->outputs);
 	if (!by_name && !numbers && d->class_name && d->classes < t->outputs)
-		say(f, "the network '%s' has no names of classes: the %d of '%s' are taken for the first of its %d outputs (--classes FILE gives it names)", t->name, d->classes, d->name, t->outputs);
+		say(f, "the network '%s' has no names of classes: the %d of '%s' are taken for the first of its "
+			"%d outputs (--classes FILE gives it names)", t->name, d->classes, d->name, t->outputs);
 	if (!(f->label = cop__alloc(f->cx, sizeof *f->label * (size_t)d->classes))) return COP_NOMEM;
 	for (int32_t i = 0; i < d->classes; i++) {
 		f->label[i] = by_name ? find_name(t->class_name, t->classes, d->class_name[i]) : numbers ? number_of(d->class_name[i], t->outputs) : i;
@@ -264,11 +275,17 @@ static cop_status targets(const cop_fit *f, const cop_taker *t)
 {
 	const cop_dataset *d = f->of;
 
-	if (t->classes) return cop__error(f->cx, COP_ARG, "data set '%s' has numbers to predict, but the network '%s' distinguishes classes (--task class turns the numbers into classes)", d->name, t->name);
-	if (d->targets != t->outputs) return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d numbers to predict, but the network '%s' gives %d", d->name, d->targets, t->name, t->outputs);
+	if (t->classes)
+		return cop__error(f->cx, COP_ARG, "data set '%s' has numbers to predict, but the network '%s' distinguishes classes "
+			"(--task class turns the numbers into classes)", d->name, t->name);
+	if (d->targets != t->outputs)
+		return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d numbers to predict, but the network '%s' gives %d", d->name,
+			d->targets, t->name, t->outputs);
 	for (int32_t i = 0; t->targets == d->targets && d->target_name && i < d->targets; i++) {
 		int32_t at = find_name(t->target_name, t->targets, d->target_name[i]);
-		if (at >= 0 && at != i) return cop__error(f->cx, COP_ARG, "target '%.60s' of '%s' is number %d, the network '%s' has it as number %d", d->target_name[i], d->name, i + 1, t->name, at + 1);
+		if (at >= 0 && at != i)
+			return cop__error(f->cx, COP_ARG, "target '%.60s' of '%s' is number %d, the network '%s' has it as number %d",
+				d->target_name[i], d->name, i + 1, t->name, at + 1);
 	}
 	return COP_OK;
 }

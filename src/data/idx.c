@@ -133,7 +133,8 @@ const cop_data_row cop_data_mnist = {
 
 const cop_data_row cop_data_fashion_mnist = {
         .name = "fashion-mnist",
-        .classes = "T-shirt Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle-boot", .summary = "articles of clothing, 28x28 grey, 60,000 + 10,000, 10 classes",
+	.classes = "T-shirt Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle-boot",
+	.summary = "articles of clothing, 28x28 grey, 60,000 + 10,000, 10 classes",
         .licence = "MIT (Zalando SE)",
         .home = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion",
         .file = {{"train-images-idx3-ubyte.gz", 26421880,

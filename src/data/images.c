@@ -96,9 +96,12 @@ static void say(cop_store *s, const sizes *z, int32_t skipped)
 {
 	const int32_t *d = s->d.x.dim;
 
-	if (z->resized && z->h[0] == z->h[1] && z->w[0] == z->w[1]) cop__store_say(s, "%s: pictures of %dx%d (height x width) are resized to %dx%d", s->name, z->h[0], z->w[0], d[0], d[1]);
+	if (z->resized && z->h[0] == z->h[1] && z->w[0] == z->w[1])
+		cop__store_say(s, "%s: pictures of %dx%d (height x width) are resized to %dx%d", s->name, z->h[0], z->w[0], d[0],
+			d[1]);
 	else if (z->resized)
-		cop__store_say(s, "%s: %d of %d pictures are resized to %dx%d (height x width); in the files they are %dx%d to %dx%d", s->name, z->resized, s->d.count, d[0], d[1],
+		cop__store_say(s, "%s: %d of %d pictures are resized to %dx%d (height x width); in the files they are %dx%d to %dx%d",
+			s->name, z->resized, s->d.count, d[0], d[1],
 			z->h[0], z->w[0], z->h[1], z->w[1]);
 	if (skipped) cop__store_say(s, "%s: %d files in class folders are no pictures (%s) and were left out", s->name, skipped, ends);
 }

@@ -74,6 +74,7 @@ void cop__names_unique(cop_names *n)
 
 int32_t cop__names_find(const cop_names *n, const char *text)
 {
-	char *const *at = n->count && (!n->by_number || is_number(text)) ? bsearch(&text, n->at, (size_t)n->count, sizeof *n->at, n->by_number ? compare_numbers : compare) : NULL;
+	char *const *at = n->count && (!n->by_number || is_number(text))
+		? bsearch(&text, n->at, (size_t)n->count, sizeof *n->at, n->by_number ? compare_numbers : compare) : NULL;
 	return at ? (int32_t)(at - n->at) : -1;
 }

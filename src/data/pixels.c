@@ -136,7 +136,9 @@ static cop_status read_ppm(cop_pixels *out, const cop_blob *b, int32_t channels)
 	if (!channels) channels = have;
 	COP_TRY(room(out, b, (uint32_t)h, (uint32_t)w, channels));
 	size_t n = (size_t)h * (size_t)w, least = n * (size_t)have * (digits ? 2 : 1); /* a blank and a digit */
-	if (b->size - at < least + !digits) return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: %zu bytes of pixels are expected, %zu follow", b->path, at, least, b->size - at);
+	if (b->size - at < least + !digits)
+		return cop__error(b->cx, COP_FORMAT, "%s: byte %zu: %zu bytes of pixels are expected, %zu follow", b->path, at, least,
+			b->size - at);
 	at += !digits;
 	for (size_t i = 0; i < n; i++) {
 		for (int32_t c = 0; c < have; c++) {
@@ -145,7 +147,8 @@ static cop_status read_ppm(cop_pixels *out, const cop_blob *b, int32_t channels)
 			v[c] = COP_MIN(v[c], most);
 		}
 		for (int32_t c = 0; c < channels; c++) {
-			uint32_t y = (uint32_t)(have == 1 ? v[0] : channels == 3 ? v[c] : (int32_t)((19595u * (uint32_t)v[0] + 38470u * (uint32_t)v[1] + 7471u * (uint32_t)v[2] + 32768u) >> 16));
+			uint32_t y = (uint32_t)(have == 1 ? v[0] : channels == 3 ? v[c]
+				: (int32_t)((19595u * (uint32_t)v[0] + 38470u * (uint32_t)v[1] + 7471u * (uint32_t)v[2] + 32768u) >> 16));
 			out->data[i * (size_t)channels + (size_t)c] = (uint8_t)(COP_MIN(y, (uint32_t)most) * 255 / (uint32_t)most);
 		}
 	}

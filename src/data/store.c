@@ -253,7 +253,8 @@ cop_status cop__split_parse(int *out, cop_ctx *cx, const char *text)
 			return COP_OK;
 		}
 	cop_hint hint;
-	return cop__error(cx, COP_ARG, "split '%s' is not known; there are train, valid, test, train+valid and all%s", text, cop__hint_in(&hint, text, strlen(text), "train valid test train+valid all"));
+	return cop__error(cx, COP_ARG, "split '%s' is not known; there are train, valid, test, train+valid and all%s", text,
+		cop__hint_in(&hint, text, strlen(text), "train valid test train+valid all"));
 }
 
 cop_status cop__no_all(cop_ctx *cx, const char *path)

@@ -77,7 +77,9 @@ static cop_status set_classes(cop_store *s, const cop_names *classes, const cop_
 	char text[32];
 
 	if (classes->count > COP_DATA_CLASSES)
-		return cop__error(s->cx, COP_FORMAT, "%s: has %d different labels, at most %d are read (is the label the right column?)", path, classes->count, COP_DATA_CLASSES);
+		return cop__error(s->cx, COP_FORMAT,
+			"%s: has %d different labels, at most %d are read (is the label the right column?)", path, classes->count,
+			COP_DATA_CLASSES);
 	COP_TRY(cop__store_classes(s, classes));
 	for (int32_t i = 0; i < labels->count; i++) {
 		bool number = classes->by_number && whole(labels->at[i]);

@@ -15,7 +15,9 @@ static const char *const layouts[] = {[COP_LAYOUT_FIT] = "fit", [COP_LAYOUT_KEEP
 
 static cop_status add(cop_graph *g, cop_named *n, const char *name, size_t len)
 {
-	if (!len || len > COP_LONGEST_NAME) return cop__error(g->cx, COP_ARG, "the name of a class or target has %zu bytes, 1 to %d are expected", len, COP_LONGEST_NAME);
+	if (!len || len > COP_LONGEST_NAME)
+		return cop__error(g->cx, COP_ARG, "the name of a class or target has %zu bytes, 1 to %d are expected", len,
+			COP_LONGEST_NAME);
 	if (memchr(name, 0, len)) return cop__error(g->cx, COP_ARG, "the name of a class or target holds a zero byte");
 	if (n->count == COP_MOST_CLASSES) return cop__error(g->cx, COP_ARG, "more than %d names of classes", COP_MOST_CLASSES);
 	COP_TRY(cop__grow(g->cx, &n->at, &n->cap, n->count, sizeof *n->at));

@@ -10,7 +10,8 @@
 cop_status cop__follower_name(char name[COP_FOLLOWER], cop_ctx *cx, const char *weight, const char *what)
 {
 	int n = snprintf(name, COP_FOLLOWER, "%s.%s", weight, what);
-	return n < COP_FOLLOWER ? COP_OK : cop__error(cx, COP_ARG, "'%.60s...': the name is longer than %d characters", weight, COP_FOLLOWER - 1 - (int)strlen(what) - 1);
+	return n < COP_FOLLOWER ? COP_OK : cop__error(cx, COP_ARG, "'%.60s...': the name is longer than %d characters", weight,
+		COP_FOLLOWER - 1 - (int)strlen(what) - 1);
 }
 
 cop_vid cop__follower(const cop_graph *g, cop_vid w, const char *what)

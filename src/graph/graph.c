@@ -208,7 +208,10 @@ cop_status cop__output(cop_graph *g, cop_vid v, const char *name)
 	return COP_OK;
 }
 
-static bool has_name(const cop_graph *g, cop_vid v, const char *name) { return v <= (cop_vid)g->n_value && g->value[v].name && !strcmp(g->value[v].name, name); }
+static bool has_name(const cop_graph *g, cop_vid v, const char *name)
+{
+	return v <= (cop_vid)g->n_value && g->value[v].name && !strcmp(g->value[v].name, name);
+}
 
 cop_vid cop__find(const cop_graph *g, const char *name)
 {

@@ -20,7 +20,8 @@ static cop_status check_node(const cop_graph *g, cop_nid n)
 	const cop_node *d = &g->node[n];
 	int index = index_input(d);
 
-	if (index >= 0 && g->value[d->in[index]].producer) return cop__fail(g, COP_ARG, n, "input %d holds indices: it must be an input, a constant or a state itself", index);
+	if (index >= 0 && g->value[d->in[index]].producer)
+		return cop__fail(g, COP_ARG, n, "input %d holds indices: it must be an input, a constant or a state itself", index);
 	for (int i = 0; i < d->n_in; i++) {
 		const cop_value *v = &g->value[d->in[i]];
 		if (!d->in[i]) continue;
@@ -39,7 +40,10 @@ static cop_status check_alias(const cop_graph *g, cop_vid v, cop_vid *writer)
 {
 	const cop_value *x = &g->value[v], *over = &g->value[x->alias];
 
-	if (over->type.enc != COP_DENSE) return cop__fail(g, COP_ARG, x->producer, "overwrites '%s', which is encoded (%s): training takes weights that are not", over->name, cop__enc_text(over->type.enc));
+	if (over->type.enc != COP_DENSE)
+		return cop__fail(g, COP_ARG, x->producer,
+			"overwrites '%s', which is encoded (%s): training takes weights that are not", over->name,
+			cop__enc_text(over->type.enc));
 	if (cop_type_bytes(&x->type) != cop_type_bytes(&over->type))
 		return cop__fail(g, COP_SHAPE, x->producer, "overwrites '%s' of another size", over->name ? over->name : "a value");
 	if (over->role != COP_PARAM && over->role != COP_STATE)
@@ -117,7 +121,9 @@ cop_status cop__replace_contents(cop_graph *g, cop_contents **c)
 
 cop_status cop__not_outline(const cop_graph *g, const char *what)
 {
-	return g->outline ? cop__error(g->cx, COP_ARG, "graph '%s' is an outline, which can be counted and planned, but not %s: its weights were not computed", g->name, what) : COP_OK;
+	return g->outline ? cop__error(g->cx, COP_ARG,
+		"graph '%s' is an outline, which can be counted and planned, but not %s: its weights were not computed", g->name,
+		what) : COP_OK;
 }
 
 /* Zeros stand for dense contents that are missing; a blob has counts and offsets, which must have been checked. */
@@ -125,7 +131,9 @@ static cop_status check_encoded(const cop_graph *g)
 {
 	for (int32_t v = 1; v <= g->n_value; v++)
 		if (g->value[v].type.enc != COP_DENSE && !g->value[v].data)
-			return cop__error(g->cx, COP_FORMAT, "'%s' of graph '%s' is encoded (%s) and has no contents: a text can't hold them, a .cop file does", g->value[v].name, g->name, cop__enc_text(g->value[v].type.enc));
+			return cop__error(g->cx, COP_FORMAT,
+				"'%s' of graph '%s' is encoded (%s) and has no contents: a text can't hold them, a .cop file does",
+				g->value[v].name, g->name, cop__enc_text(g->value[v].type.enc));
 	return COP_OK;
 }
 

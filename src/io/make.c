@@ -8,7 +8,11 @@
 
 static const cop_act_attr no_act = {COP_NO_LO, COP_NO_HI};
 
-static cop_status too_many(const cop_graph *g, int32_t rank) { return cop__error(g->cx, COP_FORMAT, "%s: a value has %d dimensions, at most %d are supported in a graph", g->name, rank, COP_MAX_DIM); }
+static cop_status too_many(const cop_graph *g, int32_t rank)
+{
+	return cop__error(g->cx, COP_FORMAT, "%s: a value has %d dimensions, at most %d are supported in a graph", g->name,
+		rank, COP_MAX_DIM);
+}
 
 /* ---- constants ---- */
 

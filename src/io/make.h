@@ -39,7 +39,8 @@ cop_vid cop__make_softmax(cop_graph *g, cop_vid x, int32_t axis);               
 int cop__make_stack(const cop_type *a, const cop_type *b, int32_t *rank, int32_t *dim);
 cop_vid cop__make_product(cop_graph *g, cop_vid a, cop_vid b, int ta, int tb);       /* [..,m,k] [..,k,n]; ta, tb: the last two axes of a, b swapped */
 cop_vid cop__make_tile(cop_graph *g, cop_vid x, const int32_t *times);               /* one for each axis, at least 1 */
-cop_vid cop__make_depth_to_space(cop_graph *g, cop_vid x, int32_t block, bool channel_first); /* [n,h,w,c b b]; the channel's index before the block's: CRD of ONNX */
+/* [n,h,w,c b b]; the channel's index before the block's: CRD of ONNX */
+cop_vid cop__make_depth_to_space(cop_graph *g, cop_vid x, int32_t block, bool channel_first);
 cop_vid cop__make_space_to_depth(cop_graph *g, cop_vid x, int32_t block);            /* [n,h b,w b,c] */
 cop_vid cop__make_log_softmax(cop_graph *g, cop_vid x, int32_t axis);
 cop_vid cop__make_gelu(cop_graph *g, cop_vid x, bool by_tanh);                       /* Hendrycks, Gimpel 2016 (arXiv:1606.08415) */

@@ -15,7 +15,8 @@
 
 /* By its first bytes; folder: where an ONNX model's external data may lie. ours: the same bytes if a reader may take them over, and then
  * becomes NULL. */
-static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args, void **ours)
+static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes,
+	size_t size, const cop_import_args *args, void **ours)
 {
 	bool cop = cop__is_cop(bytes, size), tflite = !cop && cop__is_tflite(bytes, size);
 	void *given = ours ? *ours : NULL;
@@ -30,7 +31,9 @@ static cop_status read_any(cop_graph **out, cop_ctx *cx, const char *file, const
 	COP_TRY(cop__sniff(cx, file, bytes, size));
 	if (cop__ends(file, ".txt") || cop__ends(file, ".net")) return cop_network_read(out, cx, file, bytes, size, args ? args->seed : 0);
 	if (cop__is_onnx(file, bytes, size)) return cop__onnx_read(out, cx, file, folder, bytes, size, args);
-	return cop__error(cx, COP_FORMAT, "%s: Coppice cannot read this as a model: a .cop begins with 'coppice 1', a .tflite has 'TFL3' at byte 4, an .onnx is known by its fields, a network as text begins with 'input'", file);
+	return cop__error(cx, COP_FORMAT,
+		"%s: Coppice cannot read this as a model: a .cop begins with 'coppice 1', a .tflite has "
+		"'TFL3' at byte 4, an .onnx is known by its fields, a network as text begins with 'input'", file);
 }
 
 cop_status cop_model_read(cop_graph **out, cop_ctx *cx, const void *bytes, size_t size)

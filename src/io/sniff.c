@@ -87,7 +87,8 @@ static cop_status zip(cop_ctx *cx, const char *file, const uint8_t *p, size_t si
 {
 	size_t head = COP_MIN(size, (size_t)4096); /* the names of the first entries */
 
-	if (holds(p, head, "data.pkl") || holds(p, head, "constants.pkl") || cop__ends(file, ".pt") || cop__ends(file, ".pth")) return is(cx, file, "is a PyTorch model", EXPORT_TORCH);
+	if (holds(p, head, "data.pkl") || holds(p, head, "constants.pkl") || cop__ends(file, ".pt") || cop__ends(file, ".pth"))
+		return is(cx, file, "is a PyTorch model", EXPORT_TORCH);
 	if (holds(p, head, "metadata.json") || holds(p, head, "config.json") || cop__ends(file, ".keras")) return is(cx, file, "is a Keras model", EXPORT_KERAS);
 	if (holds(p, head, ".npy")) return is(cx, file, "holds arrays of NumPy (.npz), not a model", "give the model first and arrays as .npy behind it");
 	return is(cx, file, "is a zip archive", "unpack it and give the model inside");
@@ -125,9 +126,12 @@ static cop_status against_ending(cop_ctx *cx, const char *file, const uint8_t *p
 	static const char *const advice = "download or convert it again";
 	bool tflite = cop__ends(file, ".tflite") || cop__ends(file, ".lite");
 
-	if (tflite && (size < 8 || memcmp(p + 4, "TFL3", 4))) return is(cx, file, "is not a TensorFlow Lite model, although its name says so: it has no 'TFL3' at byte 4", advice);
+	if (tflite && (size < 8 || memcmp(p + 4, "TFL3", 4)))
+		return is(cx, file, "is not a TensorFlow Lite model, although its name says so: it has no 'TFL3' at byte 4", advice);
 	if (cop__ends(file, ".onnx") && is_text(p, size)) return is(cx, file, "is a text, not an ONNX model, although its name says so", advice);
-	if (cop__ends(file, ".cop") && (size < 7 || memcmp(p, "coppice", 7))) return is(cx, file, "is not a .cop file, although its name says so: it does not begin with 'coppice 1'", "write it again with 'coppice train', 'apply' or 'compress', or give the model that it is by its own ending");
+	if (cop__ends(file, ".cop") && (size < 7 || memcmp(p, "coppice", 7)))
+		return is(cx, file, "is not a .cop file, although its name says so: it does not begin with 'coppice 1'",
+			"write it again with 'coppice train', 'apply' or 'compress', or give the model that it is by its own ending");
 	if (cop__ends(file, ".pb")) return is(cx, file, "is a TensorFlow graph", "convert it with tf.lite.TFLiteConverter and read the .tflite");
 	if (cop__ends(file, ".safetensors") || (size > 9 && p[8] == '{' && holds(p, COP_MIN(size, (size_t)4096), "data_offsets")))
 		return is(cx, file, "holds weights alone (safetensors), without the network they belong to", "give the network itself as an .onnx, .tflite or .cop");

@@ -54,7 +54,8 @@ static cop_nid sample(cop_graph *g, int which)
 {
 	static const int32_t list[] = {2, -1, 0, 1, 1, 4};
 	static const struct { int32_t axis, rank, dim[3], ir, id[2]; cop_dtype d; } form[] = {
-		{0, 2, {5, 7}, 1, {6}, COP_F32}, {1, 3, {2, 5, 3}, 2, {2, 3}, COP_F32}, {2, 3, {2, 3, 5}, 1, {6}, COP_I32}, {1, 2, {3, 5}, 0, {0}, COP_U8}, {0, 1, {5}, 1, {6}, COP_I8}};
+		{0, 2, {5, 7}, 1, {6}, COP_F32}, {1, 3, {2, 5, 3}, 2, {2, 3}, COP_F32}, {2, 3, {2, 3, 5}, 1, {6}, COP_I32},
+		{1, 2, {3, 5}, 0, {0}, COP_U8}, {0, 1, {5}, 1, {6}, COP_I8}};
 	if (which >= LEN(form)) return 0;
 	cop_type x = cop__type(form[which].d, form[which].rank, form[which].dim), at = cop__type(COP_I32, form[which].ir, form[which].id);
 	return cop__node(g, OP_gather, &(cop_axis_attr){form[which].axis}, VIDS(cop__input(g, "x", &x), cop__data(g, COP_CONST, "index", &at, list)));
@@ -99,7 +100,8 @@ static cop_nid resample_sample(cop_graph *g, int which)
 	if (which >= LEN(form)) return 0;
 	cop_type i = cop__type(COP_I32, 2, DIMS(form[which].out, form[which].taps)), w = cop__type(COP_F32, 2, i.dim);
 	cop_vid x = cop__sample_input(g, "x", form[which].rank, form[which].dim);
-	return cop__node(g, OP_resample, &(cop_axis_attr){form[which].axis}, VIDS(x, cop__data(g, COP_CONST, "index", &i, index), cop__data(g, COP_CONST, "weight", &w, weight)));
+	return cop__node(g, OP_resample, &(cop_axis_attr){form[which].axis},
+		VIDS(x, cop__data(g, COP_CONST, "index", &i, index), cop__data(g, COP_CONST, "weight", &w, weight)));
 }
 
 const cop_op cop_op_resample = {
@@ -149,7 +151,8 @@ static cop_status expand_grad(cop_grad *d, cop_nid n)
 static cop_nid expand_sample(cop_graph *g, int which)
 {
 	static const struct { int32_t rank, dim[4]; cop_shape_attr to; cop_dtype d; } form[] = {
-		{2, {3, 1}, {2, {3, 7}}, COP_F32}, {3, {1, 5, 1}, {4, {2, 3, 5, 4}}, COP_F32}, {1, {1}, {1, {6}}, COP_I32}, {2, {2, 3}, {3, {2, 2, 3}}, COP_U8}, {2, {1, 3}, {2, {4, 3}}, COP_I8}};
+		{2, {3, 1}, {2, {3, 7}}, COP_F32}, {3, {1, 5, 1}, {4, {2, 3, 5, 4}}, COP_F32}, {1, {1}, {1, {6}}, COP_I32},
+		{2, {2, 3}, {3, {2, 2, 3}}, COP_U8}, {2, {1, 3}, {2, {4, 3}}, COP_I8}};
 	if (which >= LEN(form)) return 0;
 	cop_type t = cop__type(form[which].d, form[which].rank, form[which].dim);
 	return cop__node(g, OP_expand, &form[which].to, VIDS(cop__input(g, "x", &t)));

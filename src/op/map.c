@@ -90,12 +90,15 @@ static cop_nid map_grad_sample(cop_graph *g, int which)
 	cop_map_attr a = {0, 0.3f, 0.6f};
 
 	for (; a.fn < MAP_FNS; a.fn++)
-		if (!is_step(a.fn) && !which--) return cop__node(g, OP_map_grad, &a, VIDS(cop__sample_input(g, "dy", 2, DIMS(5, 19)), cop__sample_input(g, "x", 2, DIMS(5, 19))));
+		if (!is_step(a.fn) && !which--)
+			return cop__node(g, OP_map_grad, &a,
+				VIDS(cop__sample_input(g, "dy", 2, DIMS(5, 19)), cop__sample_input(g, "x", 2, DIMS(5, 19))));
 	return 0;
 }
 
 const cop_op cop_op_map_grad = {
-	.name = "map_grad", .attrs = "fn:i alpha:f beta:f", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE | COP_OP_ELTWISE,
+	.name = "map_grad", .attrs = "fn:i alpha:f beta:f", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE | COP_OP_ELTWISE,
 	.infer = map_grad_infer, .links = cop__links_eltwise, .words = map_words, .sample = map_grad_sample,
 };
 

@@ -16,7 +16,9 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	for (int i = 1; i < 3; i++) {
 		if (!cop__arg(g, n, i)) continue;
 		COP_TRY(cop__need(g, n, i, COP_F32, 1));
-		if (cop__in(g, n, i)->dim[0] != x->dim[x->rank - 1]) return cop__fail(g, COP_SHAPE, n, "input %d has %d entries for rows of %d", i, cop__in(g, n, i)->dim[0], x->dim[x->rank - 1]);
+		if (cop__in(g, n, i)->dim[0] != x->dim[x->rank - 1])
+			return cop__fail(g, COP_SHAPE, n, "input %d has %d entries for rows of %d", i, cop__in(g, n, i)->dim[0],
+				x->dim[x->rank - 1]);
 	}
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
 }
@@ -104,7 +106,8 @@ static int lrn_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	const cop_type *x = cop__in(g, n, 0);
 	COP_ATTR(cop_lrn_attr, a, g, n);
-	const int32_t all[LR_WORDS] = {[LR_ROWS] = cop__count32(x) / x->dim[x->rank - 1], [LR_C] = x->dim[x->rank - 1], [LR_SIZE] = a.size, [LR_ALPHA] = cop__bits(a.alpha),
+	const int32_t all[LR_WORDS] = {[LR_ROWS] = cop__count32(x) / x->dim[x->rank - 1], [LR_C] = x->dim[x->rank - 1],
+		[LR_SIZE] = a.size, [LR_ALPHA] = cop__bits(a.alpha),
 		[LR_BETA] = cop__bits(a.beta), [LR_K] = cop__bits(a.k)};
 	memcpy(k, all, sizeof all);
 	return LR_WORDS;
@@ -112,7 +115,8 @@ static int lrn_words(const cop_graph *g, cop_nid n, int32_t *k)
 
 static cop_nid lrn_sample(cop_graph *g, int which)
 {
-	static const struct { int32_t dim[4]; cop_lrn_attr a; } form[] = {{{1, 2, 3, 7}, {3, 0.1f, 0.75f, 1}}, {{2, 1, 1, 4}, {5, 0.2f, 0.5f, 2}}, {{1, 1, 2, 1}, {2, 0.1f, 0.75f, 1}}};
+	static const struct { int32_t dim[4]; cop_lrn_attr a; } form[] = {{{1, 2, 3, 7}, {3, 0.1f, 0.75f, 1}},
+		{{2, 1, 1, 4}, {5, 0.2f, 0.5f, 2}}, {{1, 1, 2, 1}, {2, 0.1f, 0.75f, 1}}};
 	if (which >= LEN(form)) return 0;
 	return cop__node(g, OP_lrn, &form[which].a, VIDS(cop__sample_input(g, "x", 4, form[which].dim)));
 }

@@ -52,7 +52,8 @@ static cop_status add_infer(cop_graph *g, cop_nid n)
 	COP_TRY(bounds(g, n, a.zb, a.qlo, a.qhi));
 	COP_TRY(bounds(g, n, a.zy, a.qlo, a.qhi));
 	int32_t most = 1 << 22;
-	if (a.exact ? a.sa > 10 || a.sa < -31 || a.sb > 10 || a.sb < -31 || a.sy > 31 || a.sy < -31 : a.sy < 1 || a.sy > 31 || a.ma >= most || a.ma <= -most || a.mb >= most || a.mb <= -most)
+	if (a.exact ? a.sa > 10 || a.sa < -31 || a.sb > 10 || a.sb < -31 || a.sy > 31 || a.sy < -31 : a.sy < 1 || a.sy > 31 ||
+		a.ma >= most || a.ma <= -most || a.mb >= most || a.mb <= -most)
 		return cop__fail(g, COP_ARG, n, "multipliers %d, %d and shifts %d, %d, %d are out of range", a.ma, a.mb, a.sa, a.sb, a.sy);
 	return cop__set_out(g, n, 0, COP_I8, rank, dim);
 }
@@ -68,7 +69,8 @@ static int add_words(const cop_graph *g, cop_nid n, int32_t *k)
 
 /* Operands that broadcast: one channel, one for each channel, one pixel in a batch, a scalar, both. */
 static const struct { int32_t ra, a[4], rb, b[4]; } broad[] = {
-	{4, {1, 4, 4, 3}, 4, {1, 4, 4, 1}}, {4, {2, 3, 5, 8}, 1, {8}}, {2, {2, 8}, 4, {3, 5, 2, 8}}, {4, {2, 1, 1, 7}, 4, {2, 3, 4, 7}}, {3, {2, 3, 70}, 1, {1}}, {3, {5, 1, 6}, 3, {1, 4, 1}},
+	{4, {1, 4, 4, 3}, 4, {1, 4, 4, 1}}, {4, {2, 3, 5, 8}, 1, {8}}, {2, {2, 8}, 4, {3, 5, 2, 8}},
+	{4, {2, 1, 1, 7}, 4, {2, 3, 4, 7}}, {3, {2, 3, 70}, 1, {1}}, {3, {5, 1, 6}, 3, {1, 4, 1}},
 };
 
 static cop_nid broad_sample(cop_graph *g, int op, const void *attr, int which)
@@ -92,7 +94,8 @@ static cop_nid add_sample(cop_graph *g, int which)
 
 const cop_op cop_op_qadd = {
 	.name = "qadd", .attrs = "za:i zb:i zy:i ma:i sa:i mb:i sb:i my:i sy:i qlo:i qhi:i exact:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .links = cop__links_eltwise, .words = add_words, .sample = add_sample,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .links = cop__links_eltwise,
+	.words = add_words, .sample = add_sample,
 };
 
 /* ---- qmul ---- */
@@ -115,7 +118,8 @@ static cop_status mul_infer(cop_graph *g, cop_nid n)
 static int mul_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_qmul_attr, m, g, n);
-	const int32_t all[QM_WORDS] = {[QM_COUNT] = cop__count32(cop__outt(g, n, 0)), [QM_ZA] = m.za, [QM_ZB] = m.zb, [QM_ZY] = m.zy, [QM_MY] = m.my, [QM_SY] = m.sy, [QM_LO] = m.qlo, [QM_HI] = m.qhi};
+	const int32_t all[QM_WORDS] = {[QM_COUNT] = cop__count32(cop__outt(g, n, 0)), [QM_ZA] = m.za, [QM_ZB] = m.zb,
+		[QM_ZY] = m.zy, [QM_MY] = m.my, [QM_SY] = m.sy, [QM_LO] = m.qlo, [QM_HI] = m.qhi};
 	memcpy(k, all, sizeof all);
 	return QM_SHAPE + shape_words(g, n, k + QM_SHAPE);
 }
@@ -132,7 +136,8 @@ static cop_nid mul_sample(cop_graph *g, int which)
 
 const cop_op cop_op_qmul = {
 	.name = "qmul", .attrs = "za:i zb:i zy:i my:i sy:i qlo:i qhi:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = mul_infer, .links = cop__links_eltwise, .words = mul_words, .sample = mul_sample,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = mul_infer, .links = cop__links_eltwise,
+	.words = mul_words, .sample = mul_sample,
 };
 
 /* ---- qlut: any function of one byte ---- */
@@ -204,7 +209,8 @@ static cop_nid softmax_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qsoftmax = {
-	.name = "qsoftmax", .attrs = "mult:i shift:i least:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_INPLACE,
+	.name = "qsoftmax", .attrs = "mult:i shift:i least:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_INPLACE,
 	.infer = softmax_infer, .words = softmax_words, .sample = softmax_sample,
 };
 
@@ -229,14 +235,16 @@ static int log_words(const cop_graph *g, cop_nid n, int32_t *k)
 static cop_nid log_sample(cop_graph *g, int which)
 {
 	static const struct { int32_t x[2]; cop_qlogsoftmax_attr a; } form[] = {
-		{{1, 2}, {{1717986918, 21, -248}, 1280000000, -20}}, {{3, 10}, {{1431655765, 22, -186}, 1536000000, -21}}, {{2, 12}, {{1082130432, 23, -123}, 2031746032, -22}},
+		{{1, 2}, {{1717986918, 21, -248}, 1280000000, -20}}, {{3, 10}, {{1431655765, 22, -186}, 1536000000, -21}},
+		{{2, 12}, {{1082130432, 23, -123}, 2031746032, -22}},
 	};
 	if (which >= LEN(form)) return 0;
 	return cop__node(g, OP_qlogsoftmax, &form[which].a, VIDS(i8_input(g, "x", 2, form[which].x)));
 }
 
 const cop_op cop_op_qlogsoftmax = {
-	.name = "qlogsoftmax", .attrs = "mult:i shift:i least:i back:i bshift:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_INPLACE,
+	.name = "qlogsoftmax", .attrs = "mult:i shift:i least:i back:i bshift:i", .min_in = 1, .max_in = 1, .n_out = 1,
+	.must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_INPLACE,
 	.infer = log_infer, .words = log_words, .sample = log_sample,
 };
 

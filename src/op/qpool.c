@@ -11,7 +11,8 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	const int32_t *x = cop__in(g, n, 0)->dim;
 
 	COP_TRY(cop__need(g, n, 0, COP_I8, 4));
-	if (p.kh < 1 || p.kw < 1 || p.sh < 1 || p.sw < 1 || p.kh > 65535 || p.kw > 65535 || p.pt < 0 || p.pl < 0 || p.pb < 0 || p.pr < 0 || COP_MAX(p.pt, p.pb) >= p.kh || COP_MAX(p.pl, p.pr) >= p.kw)
+	if (p.kh < 1 || p.kw < 1 || p.sh < 1 || p.sw < 1 || p.kh > 65535 || p.kw > 65535 || p.pt < 0 || p.pl < 0 || p.pb < 0 ||
+		p.pr < 0 || COP_MAX(p.pt, p.pb) >= p.kh || COP_MAX(p.pl, p.pr) >= p.kw)
 		return cop__fail(g, COP_ARG, n, "window %dx%d and strides %dx%d must be positive and larger than the padding", p.kh, p.kw, p.sh, p.sw);
 	if (p.m && p.pt + p.pl + p.pb + p.pr) return cop__fail(g, COP_ARG, n, "a rescaled mean has no padding");
 	if (p.zy < -128 || p.zy > 127 || p.qlo < -128 || p.qhi > 127 || p.qlo > p.qhi || p.s > 10 || p.s < -31)

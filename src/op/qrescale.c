@@ -19,20 +19,23 @@ static cop_status infer(cop_graph *g, cop_nid n)
 static int words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_qrescale_attr, a, g, n);
-	const int32_t all[QT_WORDS] = {[QT_COUNT] = cop__count32(cop__in(g, n, 0)), [QT_MULT] = a.mult, [QT_SHIFT] = a.shift, [QT_ZERO] = a.zero, [QT_LO] = a.qlo, [QT_HI] = a.qhi};
+	const int32_t all[QT_WORDS] = {[QT_COUNT] = cop__count32(cop__in(g, n, 0)), [QT_MULT] = a.mult, [QT_SHIFT] = a.shift,
+		[QT_ZERO] = a.zero, [QT_LO] = a.qlo, [QT_HI] = a.qhi};
 	memcpy(k, all, sizeof all);
 	return QT_WORDS;
 }
 
 static cop_nid sample(cop_graph *g, int which)
 {
-	static const cop_qrescale_attr form[] = {{1374389535, -5, -3, -128, 127, COP_I8}, {1073741824, 2, 0, -32768, 32767, COP_I32}, {2147483647, 0, 100, -20, 90, COP_I8}};
+	static const cop_qrescale_attr form[] = {{1374389535, -5, -3, -128, 127, COP_I8},
+		{1073741824, 2, 0, -32768, 32767, COP_I32}, {2147483647, 0, 100, -20, 90, COP_I8}};
 	if (which >= LEN(form)) return 0;
 	cop_type x = cop__type(COP_I32, 2, DIMS(3, 37));
 	return cop__node(g, OP_qrescale, &form[which], VIDS(cop__input(g, "x", &x)));
 }
 
 const cop_op cop_op_qrescale = {
-	.name = "qrescale", .attrs = "mult:i shift:i zero:i qlo:i qhi:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
+	.name = "qrescale", .attrs = "mult:i shift:i zero:i qlo:i qhi:i to:i", .min_in = 1, .max_in = 1, .n_out = 1,
+	.must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
 	.infer = infer, .links = cop__links_eltwise, .words = words, .sample = sample,
 };

@@ -69,7 +69,8 @@ static cop_nid sample(cop_graph *g, int which)
 	if (which >= LEN(form)) return 0;
 	int32_t n = form[which].n, t = form[which].steps, in = form[which].in, u = form[which].units, gates = cop__rnn_gates(form[which].a.cell), rows = gates * u;
 	int32_t scales = 2 * (form[which].by_row ? rows : gates);
-	cop_type x = cop__type(COP_I8, 3, form[which].a.time_first ? DIMS(t, n, in) : DIMS(n, t, in)), w = cop__type(COP_I8, 2, DIMS(rows, in)), r = cop__type(COP_I8, 2, DIMS(rows, u)),
+	cop_type x = cop__type(COP_I8, 3, form[which].a.time_first ? DIMS(t, n, in) : DIMS(n, t, in)),
+		w = cop__type(COP_I8, 2, DIMS(rows, in)), r = cop__type(COP_I8, 2, DIMS(rows, u)),
 		b = cop__type(COP_I32, 1, DIMS(2 * rows)), mt = cop__type(COP_I32, 2, DIMS(2, scales));
 	for (int32_t i = 0; i < 2 * scales; i++) m[i] = i < scales ? 1100000000 + 50000000 * (i % 8) : i % 3;
 	cop_nid made = cop__node(g, OP_qrnn, &form[which].a, VIDS(cop__input(g, "x", &x), cop__input(g, "w", &w), cop__input(g, "r", &r), cop__input(g, "b", &b),
@@ -79,6 +80,7 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qrnn = {
-	.name = "qrnn", .attrs = "cell:i reverse:i time_first:i point:i clip:i mult:i shift:i zero:i start:i exact:i", .min_in = 5, .max_in = 5, .n_out = 2, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE,
+	.name = "qrnn", .attrs = "cell:i reverse:i time_first:i point:i clip:i mult:i shift:i zero:i start:i exact:i",
+	.min_in = 5, .max_in = 5, .n_out = 2, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE,
 	.infer = infer, .words = words, .cost = cop__rnn_cost, .sample = sample,
 };

@@ -136,7 +136,8 @@ static cop_nid sample(cop_graph *g, int which)
 	int32_t n = form[which].n, t = form[which].t, i = form[which].i, u = form[which].u;
 	cop_rnn_attr a = form[which].a;
 	int32_t rows = cop__rnn_gates(a.cell) * u;
-	const cop_vid in[] = {cop__sample_input(g, "x", 3, a.time_first ? DIMS(t, n, i) : DIMS(n, t, i)), cop__sample_input(g, "w", 2, DIMS(rows, i)), cop__sample_input(g, "r", 2, DIMS(rows, u)),
+	const cop_vid in[] = {cop__sample_input(g, "x", 3, a.time_first ? DIMS(t, n, i) : DIMS(n, t, i)),
+		cop__sample_input(g, "w", 2, DIMS(rows, i)), cop__sample_input(g, "r", 2, DIMS(rows, u)),
 		form[which].b ? cop__sample_input(g, "b", 1, DIMS(a.cell == RNN_GRU_AFTER ? 4 * u : rows)) : 0, form[which].h ? cop__sample_input(g, "h0", 2, DIMS(n, u)) : 0,
 		form[which].c ? cop__sample_input(g, "c0", 2, DIMS(n, u)) : 0, form[which].p ? cop__sample_input(g, "p", 1, DIMS(3 * u)) : 0};
 	cop_nid made = cop__node(g, OP_rnn, &a, LEN(in), in);

@@ -32,7 +32,8 @@ static cop_nid reader_of(const cop_graph *g, cop_vid w)
 bool cop__squares_apart(const cop_graph *g, int32_t batch, cop_vid w)
 {
 	cop_nid n = reader_of(g, w);
-	return n && (g->node[n].op == OP_fc || g->node[n].op == OP_conv) && cop__arg(g, n, 1) == w && cop__in(g, n, 0)->dim[0] == batch && !g->node[n].guard && !cop__follower(g, w, "rows");
+	return n && (g->node[n].op == OP_fc || g->node[n].op == OP_conv) && cop__arg(g, n, 1) == w &&
+		cop__in(g, n, 0)->dim[0] == batch && !g->node[n].guard && !cop__follower(g, w, "rows");
 }
 
 /* ---- the last step ---- */

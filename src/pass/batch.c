@@ -257,7 +257,8 @@ int32_t cop__samples_held(const cop_graph *g, int64_t each)
 static cop_status refuse(const cop_batching *b, int32_t n)
 {
 	if (b->stopped) return cop__fail(b->g, COP_SHAPE, b->stopped, "cannot run for %d samples at once: %s", n, b->why);
-	return cop__error(b->g->cx, COP_SHAPE, "'%s' cannot run for %d samples at once: %s", b->g->name, n, b->why ? b->why : "its inputs have another number of elements");
+	return cop__error(b->g->cx, COP_SHAPE, "'%s' cannot run for %d samples at once: %s", b->g->name, n,
+		b->why ? b->why : "its inputs have another number of elements");
 }
 
 cop_status cop__batch_for(cop_graph **out, const cop_graph *g, const cop_sized_args *a, int32_t *got)
@@ -268,7 +269,9 @@ cop_status cop__batch_for(cop_graph **out, const cop_graph *g, const cop_sized_a
 	if (a->n < 1) return cop__error(g->cx, COP_ARG, "batch: n=%d must be at least 1", a->n);
 	if (!g->n_input) return cop__error(g->cx, COP_ARG, "batch: '%s' has no input", g->name);
 	bool lives = cop_graph_keeps_state(g);
-	if (lives && a->n > 1 && !got) return cop__error(g->cx, COP_ARG, "%s keeps a state from one run to the next: it takes one sample at a time, not %d", g->name, a->n);
+	if (lives && a->n > 1 && !got)
+		return cop__error(g->cx, COP_ARG, "%s keeps a state from one run to the next: it takes one sample at a time, not %d",
+			g->name, a->n);
 	cop_status st = cop__batching_new(&b, g);
 	if (!st && find(&b, a->each) && !lives) {
 		st = rewritten(out, &b, a->n, a->map);
@@ -328,7 +331,8 @@ void cop__part_take(const cop_parts *p, void *one, int32_t i, const void *all)
 }
 
 typedef struct batch_options { int32_t n; } batch_options;
-static const cop_option options[] = {{COP_OPTION_FIELD(batch_options, n, COP_WHOLE, "samples in a batch"), .lo = 1, .hi = 1 << 20, .needed = true}, COP_OPT_END};
+static const cop_option options[] = {{COP_OPTION_FIELD(batch_options, n, COP_WHOLE, "samples in a batch"), .lo = 1,
+	.hi = 1 << 20, .needed = true}, COP_OPT_END};
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {

@@ -77,7 +77,8 @@ static void mark_groups(const cop_groups *s, cop_vid v, cop_nid *mark, cop_nid n
 		for (int32_t c = 0; c < cop__t(s->g, v)->dim[i]; c++) mark[cop__group_of(s, v, i, c)] = n;
 }
 
-/* What a node other than a dense layer reads and does not pass on is summed up in it: products, reductions. Units of a recurrent layer are read by its next step. */
+/* What a node other than a dense layer reads and does not pass on is summed up in it: products, reductions. Units of a
+ * recurrent layer are read by its next step. */
 static void stay(const cop_groups *s, uint8_t *drop, cop_nid *mark)
 {
 	const cop_graph *g = s->g;

@@ -76,7 +76,8 @@ static void say_floats(const cop_graph *g, const cop_qlayer *layer, const cop_qr
 		bool in = act[cop__arg(g, n, 0)].scale > 0, out = act[cop__res(g, n, 0)].scale > 0;
 		if (layer[n].o || (g->node[n].op != OP_conv && g->node[n].op != OP_fc) || (!in && !out && w->type.enc != COP_BYTES)) continue;
 		const char *why = w->type.enc != COP_BYTES ? "its weights are no int8 with a scale for each output (uint8 less its zero point must lie within -128 to 127)"
-			: !in ? "its input has no int8 or uint8 scale" : !out ? "its result has no int8 or uint8 scale" : readers[cop__arg(g, n, 1)] != 1 ? "another layer has the same weights" : "its bias is not known";
+			: !in ? "its input has no int8 or uint8 scale" : !out ? "its result has no int8 or uint8 scale"
+				: readers[cop__arg(g, n, 1)] != 1 ? "another layer has the same weights" : "its bias is not known";
 		cop__log(g->cx, COP_LOG_WARN, "%s: %s stays float: %s", g->name, cop__label(g, n, label), why);
 	}
 }

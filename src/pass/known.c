@@ -54,7 +54,9 @@ static bool know_bn(const knowing *k, cop_nid n, float *y, int32_t c)
 
 	for (int i = 1; i < 5; i++)
 		if (!(p[i] = cop__floats(k->g, cop__arg(k->g, n, i)))) return false;
-	for (int32_t i = 0; x && i < c; i++) y[i] = held((double)(x[i] - p[3][i]) / __builtin_sqrt((double)p[4][i] + (double)a.eps) * (double)p[1][i] + (double)p[2][i], a.lo, a.hi);
+	for (int32_t i = 0; x && i < c; i++)
+		y[i] = held((double)(x[i] - p[3][i]) / __builtin_sqrt((double)p[4][i] + (double)a.eps) * (double)p[1][i] +
+			(double)p[2][i], a.lo, a.hi);
 	return x;
 }
 

@@ -82,7 +82,8 @@ static bool constants(cop_lower *l, cop_nid n, cop_vid in[5])
 
 	if (!b || !q) return false;
 	const sums x = {cop__floats(g, cop__arg(g, n, IN_W)), rows, w->dim[1], rx->zero, rx->scale, q, b, m, m + 2 * rows};
-	const sums h = {cop__floats(g, cop__arg(g, n, IN_R)), rows, units, ry->zero, ry->scale, q + (size_t)rows * (size_t)w->dim[1], b + rows, m + rows, m + 3 * rows};
+	const sums h = {cop__floats(g, cop__arg(g, n, IN_R)), rows, units, ry->zero, ry->scale,
+		q + (size_t)rows * (size_t)w->dim[1], b + rows, m + rows, m + 3 * rows};
 	for (int32_t o = 0; o < rows; o++) {
 		row(&x, o, bias ? bias[o] : 0);
 		row(&h, o, after && bias && o >= 2 * units ? bias[o + units] : 0);
@@ -98,7 +99,8 @@ cop_vid cop__lower_rnn(cop_lower *l, cop_nid n)
 	const cop_graph *g = l->z->g;
 	const cop_qrange *ry = &l->z->act[cop__res(g, n, 0)];
 	COP_ATTR(cop_rnn_attr, a, g, n);
-	cop_qrnn_attr q = {.cell = a.cell, .reverse = a.reverse, .time_first = a.time_first, .point = a.cell == RNN_LSTM ? CELL_BITS : STATE_BITS, .zero = ry->zero, .start = ry->zero};
+	cop_qrnn_attr q = {.cell = a.cell, .reverse = a.reverse, .time_first = a.time_first,
+		.point = a.cell == RNN_LSTM ? CELL_BITS : STATE_BITS, .zero = ry->zero, .start = ry->zero};
 	cop_vid in[5] = {cop__as_integer(l, cop__arg(g, n, IN_X))};
 
 	if (a.cell == RNN_LSTM && a.cell_clip > 0) q.clip = (int32_t)fminf(fmaxf(roundf(ldexpf(a.cell_clip, q.point)), 1), INT16_MAX);

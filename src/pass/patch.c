@@ -166,7 +166,8 @@ cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int
 	patch p = {.g = g, .end = end};
 
 	*out = NULL;
-	if (!end || !g->value[end].producer || cop__t(g, end)->rank != 4) return cop__error(g->cx, COP_ARG, "patch: the part must end at the result of a layer on pictures");
+	if (!end || !g->value[end].producer || cop__t(g, end)->rank != 4)
+		return cop__error(g->cx, COP_ARG, "patch: the part must end at the result of a layer on pictures");
 	if (bands < 2 || bands > cop__t(g, end)->dim[1]) return cop__error(g->cx, COP_ARG, "patch: bands=%d must lie within 2 to %d", bands, cop__t(g, end)->dim[1]);
 	COP_TRY(cop__copy_begin(out, g, &p.map));
 	p.out = *out;
@@ -206,4 +207,6 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_patch(out, g, end_named(g, o->at), o->bands);
 }
 
-const cop_pass cop_pass_patch = {{"patch", "computes the first layers band by band, so that less memory is in use; same bits", NULL, options, sizeof(patch_options)}, run};
+const cop_pass cop_pass_patch = {{"patch",
+	"computes the first layers band by band, so that less memory is in use; same bits", NULL, options,
+	sizeof(patch_options)}, run};

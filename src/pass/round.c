@@ -73,12 +73,15 @@ static bool rounds_once(const cop_graph *g, cop_nid n)
 static cop_status as_tflite(cop_graph **out, const cop_graph *g)
 {
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (rounds_once(g, n)) return cop__fail(g, COP_ARG, n, "it rounds once, and TFLite's two roundings can't be brought back: take the .tflite file itself, or mode=single");
+		if (rounds_once(g, n))
+			return cop__fail(g, COP_ARG, n,
+				"it rounds once, and TFLite's two roundings can't be brought back: take the .tflite file itself, or mode=single");
 	return cop__pass_dce(out, g);
 }
 
 typedef struct round_options { int32_t mode; } round_options;
-static const cop_option options[] = {COP_OPT_WORD(round_options, mode, "single|tflite", "single", "`tflite` only checks that nothing was changed"), COP_OPT_END};
+static const cop_option options[] = {COP_OPT_WORD(round_options, mode, "single|tflite", "single",
+	"`tflite` only checks that nothing was changed"), COP_OPT_END};
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
@@ -86,4 +89,6 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return ((const round_options *)a)->mode ? as_tflite(out, g) : to_single(out, g);
 }
 
-const cop_pass cop_pass_round = {{"round", "makes int8 layers round once where TFLite rounds twice: faster, and one unit different now and then", NULL, options, sizeof(round_options)}, run};
+const cop_pass cop_pass_round = {{"round",
+	"makes int8 layers round once where TFLite rounds twice: faster, and one unit different now and then", NULL, options,
+	sizeof(round_options)}, run};

@@ -31,7 +31,8 @@ const char *cop__plan_peak(const cop_plan *p, char buf[96])
 size_t cop_plan_bytes(const cop_plan *p, cop_role segment)
 {
 	if (!p || (int)segment < COP_TEMP || segment > COP_STATE) return 0;
-	static const cop_segment seg[] = {[COP_TEMP] = COP_SEG_ARENA, [COP_INPUT] = COP_SEG_PACK, [COP_CONST] = COP_SEG_FIXED, [COP_PARAM] = COP_SEG_PARAM, [COP_STATE] = COP_SEG_STATE};
+	static const cop_segment seg[] = {[COP_TEMP] = COP_SEG_ARENA, [COP_INPUT] = COP_SEG_PACK, [COP_CONST] = COP_SEG_FIXED,
+		[COP_PARAM] = COP_SEG_PARAM, [COP_STATE] = COP_SEG_STATE};
 	return p->bytes[seg[segment]];
 }
 
@@ -67,7 +68,9 @@ static void tell_form(cop_step_info *out, const cop_graph *g, const cop_step *s)
 
 	if (!t || !out->macs || (t->dtype != COP_F32 && t->dtype != COP_I8)) return;
 	int64_t n = cop_type_count(t), kept = t->enc != COP_DENSE ? cop__enc_kept(t, s->weight) : 0;
-	for (int64_t i = 0; t->enc == COP_DENSE && i < n; i++) kept += t->dtype == COP_F32 ? ((const float *)s->weight)[i] < 0 || ((const float *)s->weight)[i] > 0 : ((const int8_t *)s->weight)[i] != 0;
+	for (int64_t i = 0; t->enc == COP_DENSE && i < n; i++)
+		kept += t->dtype == COP_F32 ? ((const float *)s->weight)[i] < 0 || ((const float *)s->weight)[i] > 0
+			: ((const int8_t *)s->weight)[i] != 0;
 	out->form = s->kernel->steps ? "sparse" : cop__enc_text(t->enc);
 	out->kept = (double)kept / (double)n;
 	out->sparse_time = s->sparse_time;
@@ -86,7 +89,8 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 	cop_vid named = cop__arg(e->g, s->node, 1) ? cop__arg(e->g, s->node, 1) : cop__res(e->g, s->node, 0);
 	const cop_type *y = cop__outt(e->g, s->node, 0);
 	cop_vid x = cop__arg(e->g, s->node, 0);
-	*out = (cop_step_info){.op = op->name, .kernel = s->kernel->symbol, .name = e->g->value[named].name, .live_bytes = s->live, .fast_bytes = s->fast, .macs = cost.mac,
+	*out = (cop_step_info){.op = op->name, .kernel = s->kernel->symbol, .name = e->g->value[named].name,
+		.live_bytes = s->live, .fast_bytes = s->fast, .macs = cost.mac,
 		.outputs = cop_type_count(y), .inputs = x ? cop_type_count(cop__t(e->g, x)) : 0, .channels = y->rank ? y->dim[y->rank - 1] : 1};
 	tell_form(out, e->g, s);
 	return true;

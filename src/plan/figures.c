@@ -112,7 +112,9 @@ cop_status cop_graph_edit(cop_graph *g, const char *name, cop_tensor *out)
 	cop_vid v = cop__find(g, name);
 
 	if (!is_weight(&g->value[v])) return cop__error(g->cx, COP_ARG, "'%s' is no constant, parameter or state: it has no contents that could be changed", name);
-	if (out->type.enc != COP_DENSE) return cop__error(g->cx, COP_ARG, "'%s' is encoded (%s): it can't be changed where it lies", name, cop__enc_text(out->type.enc));
+	if (out->type.enc != COP_DENSE)
+		return cop__error(g->cx, COP_ARG, "'%s' is encoded (%s): it can't be changed where it lies", name,
+			cop__enc_text(out->type.enc));
 	return (out->data = cop__own(g, v)) ? COP_OK : COP_NOMEM;
 }
 

@@ -5,7 +5,8 @@
  *
  * Placing them in some order, each at the lowest offset that is free for its whole life, gives a plan; the order
  * decides how good. A few natural orders are tried, as they are and with each piece behind those that lie over it (which
- * want to begin below it); then the pieces that stick out are moved forward in the order until the arena is the largest live set (which no plan can beat) or the tries are used up.
+ * want to begin below it); then the pieces that stick out are moved forward in the order until the arena is the largest
+ * live set (which no plan can beat) or the tries are used up.
  */
 #include "plan/place.h"
 

@@ -8,7 +8,8 @@ cop_status cop__shelf_make(cop_shelf *s, cop_arena *mem, const cop_span *span, i
 {
 	size_t runs = (size_t)n / (COP_RUN / 2) + 2; /* a run that is full is cut in halves */
 
-	*s = (cop_shelf){.span = span, .n = n, .run = cop__arena_get(mem, sizeof *s->run * runs), .order = cop__arena_get(mem, 4 * runs), .of = cop__arena_get(mem, 4 * ((size_t)n + 1))};
+	*s = (cop_shelf){.span = span, .n = n, .run = cop__arena_get(mem, sizeof *s->run * runs),
+		.order = cop__arena_get(mem, 4 * runs), .of = cop__arena_get(mem, 4 * ((size_t)n + 1))};
 	if (!s->run || !s->order || !s->of) return COP_NOMEM;
 	cop__shelf_clear(s);
 	return COP_OK;

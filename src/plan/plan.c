@@ -89,7 +89,8 @@ static cop_status no_kernel(const cop_plan *p, const cop_graph *g, cop_nid n)
 {
 	for (int i = 0; i < g->node[n].n_in; i++)
 		if (cop__in(g, n, i)->enc != COP_DENSE)
-			return cop__fail(g, COP_NOKERNEL, n, "no kernel on target %s reads its input %d as it is encoded (%s)", p->target.name, i, cop__enc_text(cop__in(g, n, i)->enc));
+			return cop__fail(g, COP_NOKERNEL, n, "no kernel on target %s reads its input %d as it is encoded (%s)",
+				p->target.name, i, cop__enc_text(cop__in(g, n, i)->enc));
 	return cop__fail(g, COP_NOKERNEL, n, "no kernel for its number formats on target %s", p->target.name);
 }
 
@@ -113,7 +114,8 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	if (op->flags & COP_OP_VIEW) return COP_OK;
 	int32_t *word = cop__arena_get(&p->mem, COP_MAX_WORDS * sizeof *word);
 	if (!word) return COP_NOMEM;
-	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in, /* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
+	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in,
+		/* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
 	cop_choosing c = {word, p->target.isa, fixed_weight(p, g, n), 0};
 	if (!(s->kernel = cop__select_for(g, n, &c))) return no_kernel(p, g, n);
 	s->weight = c.weight;
@@ -298,7 +300,8 @@ static cop_status lay_out(cop_plan *p, cop_entry *e)
 	size_t values = (size_t)g->n_value + 1, steps = (size_t)e->n_step + 1;
 
 	cop__arena_init(&mem, p->cx);
-	layout l = {.slot = cop__arena_get(&mem, values * 4), .last = cop__arena_get(&mem, values * 4), .output = cop__arena_get(&mem, values), .span = cop__arena_get(&p->mem, (values + 2 * steps) * sizeof(cop_span))};
+	layout l = {.slot = cop__arena_get(&mem, values * 4), .last = cop__arena_get(&mem, values * 4),
+		.output = cop__arena_get(&mem, values), .span = cop__arena_get(&p->mem, (values + 2 * steps) * sizeof(cop_span))};
 	int32_t *work = cop__arena_get(&mem, steps * 4), *pack = cop__arena_get(&mem, steps * 4);
 	cop_status st = l.slot && l.last && l.output && l.span && work && pack ? COP_OK : COP_NOMEM;
 	if (!st) {
@@ -376,8 +379,10 @@ static cop_status check_budget(const cop_plan *p)
 	size_t flash = p->bytes[COP_SEG_FIXED] + p->bytes[COP_SEG_PARAM];
 
 	if (p->target.ram && ram > p->target.ram) /* fast RAM was filled as far as it goes */
-		return cop__error(p->cx, COP_BUDGET, "target %s has %zu bytes of RAM, the plan needs %zu (%zu too many): arena %zu, parameters %zu, state %zu; the arena's peak is at %s",
-			p->target.name, p->target.ram, ram, ram - p->target.ram, p->bytes[COP_SEG_ARENA], p->bytes[COP_SEG_PARAM], p->bytes[COP_SEG_STATE], cop__plan_peak(p, label));
+		return cop__error(p->cx, COP_BUDGET, "target %s has %zu bytes of RAM, the plan needs %zu (%zu too many): arena %zu, "
+			"parameters %zu, state %zu; the arena's peak is at %s",
+			p->target.name, p->target.ram, ram, ram - p->target.ram, p->bytes[COP_SEG_ARENA], p->bytes[COP_SEG_PARAM],
+				p->bytes[COP_SEG_STATE], cop__plan_peak(p, label));
 	if (p->target.flash && flash > p->target.flash)
 		return cop__error(p->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many)",
 			p->target.name, p->target.flash, flash, flash - p->target.flash);

@@ -101,7 +101,8 @@ cop_status cop__pack_two(size_t *arena, size_t *fast, size_t *live, cop_ctx *cx,
 /* The kernel row for a node, or NULL. word: the node's words. */
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa);
 /* The same where the contents of the weight are known (NULL: they are not) and never change: rows for sparse weights, too. Counts word COP_STEPS. */
-typedef struct cop_choosing { int32_t *word; uint32_t isa; const void *weight; double sparse_time; } cop_choosing; /* sparse_time: of the best row for sparse weights; 0: none */
+/* sparse_time: of the best row for sparse weights; 0: none */
+typedef struct cop_choosing { int32_t *word; uint32_t isa; const void *weight; double sparse_time; } cop_choosing;
 const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, cop_choosing *c);
 /* The same graph with plain numbers for the encoded weights that a plan with those kernels uses so; NULL: for none. */
 cop_status cop__plan_forms(cop_graph **out, const cop_graph *g, uint32_t isa);

@@ -121,9 +121,12 @@ static cop_status room(state *s, cop_arena *mem, const cop_graph *g)
 	size_t nodes = (size_t)g->n_node + 3, values = (size_t)g->n_value + 1;
 
 	*s = (state){.g = g, .waits = cop__arena_get(mem, nodes * 4), .uses = cop__arena_get(mem, values * 4), .done = cop__arena_get(mem, nodes),
-		.edge_at = cop__arena_get(mem, nodes * 4), .base = cop__arena_get(mem, values * 4), .left = cop__arena_get(mem, values * 4), .sum = cop__arena_get(mem, values * 4),
-		.ready = {cop__arena_get(mem, nodes * 4), 0}, .free_ = {cop__arena_get(mem, nodes * 4), 0}, .queued = cop__arena_get(mem, nodes), .freed = cop__arena_get(mem, nodes)};
-	return s->waits && s->uses && s->done && s->edge_at && s->base && s->left && s->sum && s->ready.at && s->free_.at && s->queued && s->freed ? COP_OK : COP_NOMEM;
+		.edge_at = cop__arena_get(mem, nodes * 4), .base = cop__arena_get(mem, values * 4),
+		.left = cop__arena_get(mem, values * 4), .sum = cop__arena_get(mem, values * 4),
+		.ready = {cop__arena_get(mem, nodes * 4), 0}, .free_ = {cop__arena_get(mem, nodes * 4), 0},
+		.queued = cop__arena_get(mem, nodes), .freed = cop__arena_get(mem, nodes)};
+	return s->waits && s->uses && s->done && s->edge_at && s->base && s->left && s->sum && s->ready.at && s->free_.at &&
+		s->queued && s->freed ? COP_OK : COP_NOMEM;
 }
 
 static cop_status init(state *s, cop_arena *mem, const cop_graph *g)

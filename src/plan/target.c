@@ -42,7 +42,8 @@ cop_status cop_target_find(cop_target *out, cop_ctx *cx, const char *name)
 	}
 	cop__text_init(&known, cx);
 	for (int i = 0; i < LEN(targets); i++) cop__text_add(&known, "%s%s", i ? ", " : "", targets[i].row.name);
-	cop_status st = cop__error(cx, COP_ARG, "target '%s' is not known; there are: %s%s", name, known.status ? "" : known.data, cop__hint(&hint, name, known_name, NULL));
+	cop_status st = cop__error(cx, COP_ARG, "target '%s' is not known; there are: %s%s", name,
+		known.status ? "" : known.data, cop__hint(&hint, name, known_name, NULL));
 	cop__text_free(&known);
 	return st;
 }

@@ -54,15 +54,20 @@ static void axes(cop_text *t, const scale *x, const scale *y)
 
 	if ((y->hi - y->lo) / step > 8) step *= 2.5;
 	for (double v = ceil(y->lo / step) * step; v <= y->hi; v += step)
-		cop__text_add(t, "<path d=\"M%d %.1fH%d\" stroke=\"#88888888\" stroke-dasharray=\"2 4\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g %%</text>\n", LEFT, down(y, v), WIDTH - RIGHT, LEFT - 6, down(y, v) + 4, v);
+		cop__text_add(t, "<path d=\"M%d %.1fH%d\" stroke=\"#88888888\" stroke-dasharray=\"2 4\"/><text x=\"%d\" "
+			"y=\"%.1f\" text-anchor=\"end\">%.4g %%</text>\n", LEFT, down(y, v), WIDTH - RIGHT, LEFT - 6, down(y, v) + 4, v);
 	for (int k = (int)floor(x->lo); k <= (int)ceil(x->hi); k++)
 		for (int m = 1; m <= 5; m += m == 1 ? 1 : 3) { /* 1, 2, 5 */
 			double b = m * pow(10, k);
 			if (log10(b) < x->lo || log10(b) > x->hi || (m > 1 && x->hi - x->lo > 1.5)) continue; /* no two labels over each other */
 			cop__html_bytes(text, b);
-			cop__text_add(t, "<path d=\"M%.1f %dv5\" stroke=\"currentColor\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", right(x, b), HEIGHT - BOTTOM, right(x, b), HEIGHT - BOTTOM + 19, text);
+			cop__text_add(t,
+				"<path d=\"M%.1f %dv5\" stroke=\"currentColor\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
+				right(x, b), HEIGHT - BOTTOM, right(x, b), HEIGHT - BOTTOM + 19, text);
 		}
-	cop__text_add(t, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"currentColor\"/><text x=\"%d\" y=\"%d\" text-anchor=\"end\">bytes of the file</text>\n", LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT, WIDTH - RIGHT, HEIGHT - 8);
+	cop__text_add(t, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"currentColor\"/><text x=\"%d\" y=\"%d\" "
+		"text-anchor=\"end\">bytes of the file</text>\n", LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT, WIDTH - RIGHT,
+		HEIGHT - 8);
 }
 
 /* Steps from each point of the front to the next larger one. */
@@ -74,7 +79,8 @@ static void line(cop_text *t, const scale *x, const scale *y, const cop_compared
 	for (;;) {
 		int next = -1;
 		for (int i = 0; i < n; i++)
-			if (p[i].front && p[i].figures.file_bytes && (double)p[i].figures.file_bytes > at && (next < 0 || p[i].figures.file_bytes < p[next].figures.file_bytes)) next = i;
+			if (p[i].front && p[i].figures.file_bytes && (double)p[i].figures.file_bytes > at &&
+				(next < 0 || p[i].figures.file_bytes < p[next].figures.file_bytes)) next = i;
 		if (next < 0) break;
 		double px = right(x, (double)p[next].figures.file_bytes), py = down(y, 100 * (double)p[next].accuracy);
 		if (at < 0) cop__text_add(t, "M%.1f %.1f", px, py);
@@ -96,13 +102,15 @@ static void picture(cop_text *t, const cop_compared *p, int n)
 
 	scales(&x, &y, p, n);
 	if (!(x.hi > x.lo) || !(y.hi > y.lo)) return;
-	cop__text_add(t, "<h2>Accuracy and bytes</h2>\n<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" style=\"max-width:640px\" font-family=\"sans-serif\" font-size=\"14\" fill=\"currentColor\">\n", WIDTH, HEIGHT);
+	cop__text_add(t, "<h2>Accuracy and bytes</h2>\n<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" "
+		"style=\"max-width:640px\" font-family=\"sans-serif\" font-size=\"14\" fill=\"currentColor\">\n", WIDTH, HEIGHT);
 	axes(t, &x, &y);
 	line(t, &x, &y, p, n);
 	for (int i = 0; i < n; i++) {
 		if (p[i].accuracy < 0 || !p[i].figures.file_bytes) continue;
 		double px = right(&x, (double)p[i].figures.file_bytes), py = down(&y, 100 * (double)p[i].accuracy);
-		cop__text_add(t, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"%s\"/><text x=\"%.1f\" y=\"%.1f\">", px, py, p[i].front ? "#12a089" : "#8c96a8", px + 8, py - 7);
+		cop__text_add(t, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"%s\"/><text x=\"%.1f\" y=\"%.1f\">", px, py,
+			p[i].front ? "#12a089" : "#8c96a8", px + 8, py - 7);
 		cop__html_text(t, short_name(p[i].name));
 		cop__text_add(t, "</text>\n");
 	}
@@ -146,7 +154,8 @@ cop_status cop_report_front_html(const char *path, cop_ctx *cx, const cop_compar
 	cop_text t;
 
 	cop__text_init(&t, cx);
-	cop__text_add(&t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>%d networks</title>\n<style>", n);
+	cop__text_add(&t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
+		"name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>%d networks</title>\n<style>", n);
 	cop__text_bytes(&t, cop__report_style, strlen(cop__report_style));
 	cop__text_add(&t, "</style></head><body><main>\n<h1>%d networks</h1>\n<p class=\"soft\">Flash, RAM and time are those on ", n);
 	cop__html_text(&t, target ? target : "host");

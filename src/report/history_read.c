@@ -63,7 +63,8 @@ static cop_status points(cop_story *s, const json_t *list)
 		/* an epoch may be noted before it is scored, and again after */
 		if (last && last->epoch == number(o, "epoch") && !strcmp(last->stage, text(s, o, "stage")))
 			s->n_point--;
-		s->point[s->n_point++] = (cop_story_point){.stage = text(s, o, "stage"), .epoch = number(o, "epoch"), .loss = number(o, "loss"), .accuracy = number(o, "accuracy"), .mse = -1};
+		s->point[s->n_point++] = (cop_story_point){.stage = text(s, o, "stage"), .epoch = number(o, "epoch"),
+			.loss = number(o, "loss"), .accuracy = number(o, "accuracy"), .mse = -1};
 	}
 	return COP_OK;
 }
@@ -125,7 +126,8 @@ cop_status cop__board_read(cop_board *out, cop_ctx *cx, const char *json, size_t
 	json_t *o = json_loadb(json, size, 0, &e);
 
 	if (!o) return cop__error(cx, COP_FORMAT, "the result of `coppice check`, line %d: %s", e.line, e.text);
-	*out = (cop_board){number(o, "runs"), number(o, "instructions"), number(o, "static_bytes"), number(o, "stack_bytes"), number(o, "ram_bytes"), number(o, "fast_ram_bytes"),
+	*out = (cop_board){number(o, "runs"), number(o, "instructions"), number(o, "static_bytes"), number(o, "stack_bytes"),
+		number(o, "ram_bytes"), number(o, "fast_ram_bytes"),
 		number(o, "code_bytes"), number(o, "weight_bytes"), number(o, "flash_bytes")};
 	json_decref(o);
 	return out->runs > 0 ? COP_OK : cop__error(cx, COP_FORMAT, "the result of `coppice check` names no runs");

@@ -45,7 +45,8 @@ static bool number(double *v, const line *l, int i, double none)
 
 static cop_status point(cop_story_point *o, cop_story *s, const line *l, int32_t n)
 {
-	bool ok = l->n == FIELDS && l->len[0] < LONGEST && l->len[1] && number(&o->epoch, l, 1, 0) && number(&o->loss, l, 2, 0) && number(&o->accuracy, l, 3, -1) && number(&o->mse, l, 4, -1) &&
+	bool ok = l->n == FIELDS && l->len[0] < LONGEST && l->len[1] && number(&o->epoch, l, 1, 0) &&
+		number(&o->loss, l, 2, 0) && number(&o->accuracy, l, 3, -1) && number(&o->mse, l, 4, -1) &&
 		number(&o->rate, l, 5, 0) && number(&o->seconds, l, 6, 0);
 
 	if (!ok) return cop__error(s->mem.cx, COP_FORMAT, "log, line %d: is no line of a training log, which has " HEADER, n);

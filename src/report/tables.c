@@ -117,7 +117,8 @@ void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_sid
 		cop__text_add(t,
 		        "<tr><td>test accuracy</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.2f %%</td><td class=\"%s\">%+.2f "
 		        "points</td></tr>\n",
-		        100 * b->accuracy, 100 * a->accuracy, a->accuracy < b->accuracy ? "worse" : a->accuracy > b->accuracy ? "better" : "", 100 * (a->accuracy - b->accuracy));
+			100 * b->accuracy, 100 * a->accuracy, a->accuracy < b->accuracy ? "worse" : a->accuracy > b->accuracy ? "better"
+				: "", 100 * (a->accuracy - b->accuracy));
 	if (b) dense = 4 * b->parameters;
 	if (b) row(t, "file, bytes (before: 4 per parameter)", &dense, a->file_bytes);
 	else row(t, "dense, bytes (4 per parameter)", NULL, dense);
@@ -137,11 +138,14 @@ void cop__html_compare(cop_text *t, const cop_story_side *b, const cop_story_sid
 
 void cop__html_board(cop_text *t, const cop_board *b)
 {
-	const struct { const char *label; double n; } all[] = {{"instructions of one inference", b->instructions}, {"RAM, bytes, including the stack", b->ram}, {"of it .data and .bss", b->fixed}, {"of it stack, measured", b->stack},
+	const struct { const char *label; double n; } all[] = {{"instructions of one inference", b->instructions},
+		{"RAM, bytes, including the stack", b->ram}, {"of it .data and .bss", b->fixed}, {"of it stack, measured", b->stack},
 		{"fast RAM, bytes", b->fast}, {"flash, bytes", b->flash}, {"of it code", b->code}, {"of it weights", b->weights}};
 	char n[32];
 
-	cop__text_add(t, "<h2>Measured on the board</h2>\n<p class=\"soft\"><code>coppice check</code> ran the emitted code and compared: every result has the bits of the portable kernels, in %.0f run%s.%s</p>\n", b->runs,
+	cop__text_add(t, "<h2>Measured on the board</h2>\n"
+		"<p class=\"soft\"><code>coppice check</code> ran the emitted code and compared: every "
+		"result has the bits of the portable kernels, in %.0f run%s.%s</p>\n", b->runs,
 		b->runs > 1 ? "s" : "", b->flash > 0 ? "" : " It ran on this machine, where nothing is counted.");
 	if (!(b->flash > 0)) return;
 	cop__text_add(t, "<div class=\"wide fit\"><table><tbody>\n");

@@ -33,7 +33,9 @@ static void table(cop_text *t, const cop_story *s)
 	int32_t best = cop__story_best(s);
 	bool classes = best >= 0 && s->point[best].accuracy >= 0;
 
-	cop__text_add(t, "<details><summary>All epochs</summary>\n<div class=\"wide\"><table><thead><tr><th>stage</th><th>epoch</th><th>loss</th><th>%s</th><th>learning rate</th><th>seconds</th></tr></thead><tbody>\n",
+	cop__text_add(t, "<details><summary>All epochs</summary>\n<div "
+		"class=\"wide\"><table><thead><tr><th>stage</th><th>epoch</th><th>loss</th><th>%s</th><th>learning "
+		"rate</th><th>seconds</th></tr></thead><tbody>\n",
 		classes ? "accuracy" : "MSE");
 	for (int32_t i = 0; i < s->n_point; i++) {
 		const cop_story_point *p = &s->point[i];
@@ -58,7 +60,8 @@ void cop__html_training(cop_text *t, const cop_story *s)
 		cop__text_add(t, "<p>The log has no epoch yet.</p>\n");
 		return;
 	}
-	cop__text_add(t, "<p>%d epoch%s in %.0f s; the mean loss went from %.4g to %.4g.", s->n_point, s->n_point == 1 ? "" : "s", seconds(s), s->point[0].loss, s->point[s->n_point - 1].loss);
+	cop__text_add(t, "<p>%d epoch%s in %.0f s; the mean loss went from %.4g to %.4g.", s->n_point,
+		s->n_point == 1 ? "" : "s", seconds(s), s->point[0].loss, s->point[s->n_point - 1].loss);
 	if (best >= 0) {
 		const cop_story_point *p = &s->point[best];
 		cop__text_add(t, " The best score on the validation set is that of epoch %.0f", p->epoch);

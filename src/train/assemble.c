@@ -28,7 +28,8 @@ static cop_status express_all(cop_graph *out, const cop_build *b, cop_vid *map)
 		cop_formed f = formed(b, i);
 		if (!f.form->express) continue;
 		if (!(map[f.w] = f.form->express(&f, out))) return code(out);
-		if (!cop__same_shape(cop__t(out, map[f.w]), cop__t(b->model, f.w))) return cop__error(b->cx, COP_SHAPE, "the form '%s' gives '%s' another shape", f.form->row.name, b->form[i].weight);
+		if (!cop__same_shape(cop__t(out, map[f.w]), cop__t(b->model, f.w)))
+			return cop__error(b->cx, COP_SHAPE, "the form '%s' gives '%s' another shape", f.form->row.name, b->form[i].weight);
 		cop__name(out, map[f.w], b->form[i].weight);
 	}
 	return COP_OK;
@@ -169,7 +170,9 @@ static cop_vid one_term(cop_graph *g, const cop_build *b, int32_t i)
 	cop_vid y = t->y ? cop__find(g, b->name[t->y]) : g->n_output ? g->output[0] : 0, target = t->target ? cop__find(g, b->name[t->target]) : 0;
 	char name[32];
 
-	if (!y || (t->target && !target)) return cop__error(g->cx, COP_ARG, "loss=%s: the training graph has no value '%s'", t->loss->row.name, b->name[y ? t->target : t->y]), 0;
+	if (!y || (t->target && !target))
+		return cop__error(g->cx, COP_ARG, "loss=%s: the training graph has no value '%s'", t->loss->row.name,
+			b->name[y ? t->target : t->y]), 0;
 	if (t->loss->labels && cop__t(g, y)->rank != 2)
 		return cop__error(g->cx, COP_SHAPE, "loss=%s needs logits [batch, classes] as the first output, got %d dimensions", t->loss->row.name, cop__t(g, y)->rank), 0;
 	cop_vid v = t->loss->build(g, t->options, y, target ? target : truth(g, t, y));
@@ -214,7 +217,9 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		const cop_value *p = &g->value[v];
 		if (p->role == COP_PARAM && p->type.enc != COP_DENSE && chosen(b, p->name))
-			return cop__error(g->cx, COP_ARG, "training: '%s' is encoded (%s) and can't be trained; train the network before it is encoded", p->name, cop__enc_text(p->type.enc));
+			return cop__error(g->cx, COP_ARG,
+				"training: '%s' is encoded (%s) and can't be trained; train the network before it is encoded", p->name,
+				cop__enc_text(p->type.enc));
 		if (!n && p->type.dtype == COP_I8 && !p->producer && p->role != COP_INPUT)
 			return cop__error(g->cx, COP_ARG, "training: this is a network of integers, which can't be trained; train the float network and quantize it again");
 	}
@@ -309,7 +314,8 @@ static cop_status updates(cop_graph **out, const cop_graph *g, const cop_build *
 
 	COP_TRY(cop__copy_begin(out, g, &map));
 	const size_t bytes = sizeof *map * (size_t)(x->trained + 1);
-	wrt y = {.w = cop__arena_get(&(*out)->mem, bytes), .dw = cop__arena_get(&(*out)->mem, bytes), .guard = cop__arena_get(&(*out)->mem, bytes), .n = x->trained, .trained = x->trained};
+	wrt y = {.w = cop__arena_get(&(*out)->mem, bytes), .dw = cop__arena_get(&(*out)->mem, bytes),
+		.guard = cop__arena_get(&(*out)->mem, bytes), .n = x->trained, .trained = x->trained};
 	cop_status st = y.w && y.dw && y.guard ? COP_OK : COP_NOMEM;
 	for (int32_t v = 1; !st && v <= g->n_value; v++)
 		if (g->value[v].of && !g->value[v].producer && !g->value[g->value[v].of].producer && !cop__copy_value(*out, g, map, (cop_vid)v)) st = code(g);

@@ -17,7 +17,10 @@ cop_status cop__best_begin(cop_loop *l)
 	if (!b->keep) return COP_OK;
 	if (!l->valid) return cop__error(l->cx, COP_ARG, "training: to keep the best epoch needs a validation set, whose score says which that is");
 	for (int p = 0; p < l->n_policy; p++)
-		if (l->policy[p].finish) return cop__error(l->cx, COP_ARG, "training: policy '%s' makes the result from all epochs, so the best one can't be kept; keep the last", l->policy[p].name);
+		if (l->policy[p].finish)
+			return cop__error(l->cx, COP_ARG,
+				"training: policy '%s' makes the result from all epochs, so the best one can't be kept; keep the last",
+				l->policy[p].name);
 	return COP_OK;
 }
 

@@ -90,7 +90,9 @@ cop_status cop__build_form(cop_build *b, const char *weight, const cop_form *for
 	if (!w || b->model->value[w].role != COP_PARAM || t->dtype != COP_F32 || t->enc != COP_DENSE)
 		return cop__error(b->cx, COP_ARG, "the form '%s' is for weights of reals that are trained; '%s' is none of '%s'", form->row.name, weight, b->model->name);
 	for (int32_t i = 0; i < b->n_form; i++)
-		if (!strcmp(b->form[i].weight, weight)) return cop__error(b->cx, COP_ARG, "'%s' has the form '%s' already and can't take '%s' as well", weight, b->form[i].form->row.name, form->row.name);
+		if (!strcmp(b->form[i].weight, weight))
+			return cop__error(b->cx, COP_ARG, "'%s' has the form '%s' already and can't take '%s' as well", weight,
+				b->form[i].form->row.name, form->row.name);
 	own.weight = b->model->value[w].name;
 	COP_TRY(keep_options(&own.options, b, &form->row, options));
 	COP_TRY(cop__grow(b->cx, &b->form, &b->cap_form, b->n_form, sizeof *b->form));
@@ -168,7 +170,8 @@ cop_handle cop__build_guard(cop_build *b, cop_vid v)
 	cop_type t = cop__type(COP_I32, 1, DIMS(1));
 	char name[24];
 
-	if (!v || v > (cop_vid)g->n_value || !g->value[v].producer || g->value[v].type.dtype != COP_F32) return cop__error(b->cx, COP_ARG, "a guard is for a value that '%s' computes", g->name), 0;
+	if (!v || v > (cop_vid)g->n_value || !g->value[v].producer || g->value[v].type.dtype != COP_F32)
+		return cop__error(b->cx, COP_ARG, "a guard is for a value that '%s' computes", g->name), 0;
 	for (int32_t i = 0; i < b->n_guarded; i++)
 		if (b->guarded[i].node[g->value[v].producer]) return cop__error(b->cx, COP_ARG, "guards of '%s' lie within each other", g->name), 0;
 	snprintf(name, sizeof name, "guard%d", b->n_guarded);
@@ -202,9 +205,11 @@ static cop_status fits(const cop_build *b, const cop_graph *t)
 		const cop_value *x = &t->value[t->input[i]], *y = &s->value[s->input[i]];
 		shape_text a, c;
 		if (x->type.dtype == y->type.dtype && cop__same_shape(&x->type, &y->type)) continue;
-		return cop__error(b->cx, COP_SHAPE, "the teacher '%s' takes %s as its input '%s', the network %s", t->name, shape(&a, &x->type), x->name, shape(&c, &y->type));
+		return cop__error(b->cx, COP_SHAPE, "the teacher '%s' takes %s as its input '%s', the network %s", t->name,
+			shape(&a, &x->type), x->name, shape(&c, &y->type));
 	}
-	return cop_graph_keeps_state(t) ? cop__error(b->cx, COP_ARG, "the teacher '%s' keeps a state from run to run, so its answers depend on more than the sample", t->name) : COP_OK;
+	return cop_graph_keeps_state(t) ? cop__error(b->cx, COP_ARG,
+		"the teacher '%s' keeps a state from run to run, so its answers depend on more than the sample", t->name) : COP_OK;
 }
 
 static cop_status deployed(cop_graph **out, const cop_build *b, const cop_graph *teacher)
@@ -228,7 +233,9 @@ cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, cop_handle
 	COP_TRY(deployed(&b->teacher, b, teacher));
 	COP_TRY(fits(b, b->teacher));
 	for (int i = 0; i < n; i++) {
-		if (i >= b->teacher->n_output) return cop__error(b->cx, COP_SHAPE, "the teacher '%s' has %d outputs, %d are asked for", teacher->name, b->teacher->n_output, n);
+		if (i >= b->teacher->n_output)
+			return cop__error(b->cx, COP_SHAPE, "the teacher '%s' has %d outputs, %d are asked for", teacher->name,
+				b->teacher->n_output, n);
 		COP_TRY(cop__follower_name(name, b->cx, "teacher", b->teacher->value[b->teacher->output[i]].name));
 		if (!(answer[i] = cop__build_value(b, name))) return COP_NOMEM;
 	}

@@ -25,7 +25,8 @@ static cop_taker taker(const cop_graph *g, const cop_dataset *d)
 	int32_t batch = d ? cop__samples_held(g, cop_type_count(&d->x)) : 0;
 
 	if (!batch) batch = cop__samples_held(g, 0);
-	return (cop_taker){.name = g->name, .in = samples_first(in, batch), .outputs = COP_MAX((int32_t)(cop_type_count(out) / batch), 1), .how = g->samples, .class_name = g->classes.at,
+	return (cop_taker){.name = g->name, .in = samples_first(in, batch),
+		.outputs = COP_MAX((int32_t)(cop_type_count(out) / batch), 1), .how = g->samples, .class_name = g->classes.at,
 		.target_name = g->targets.at, .classes = g->classes.count, .targets = g->targets.count};
 }
 

@@ -96,7 +96,8 @@ void cop__identity_args(cop_text *t, const cop_train_args *a)
 {
 	cop__text_add(t, "seed\t%lld\nepochs\t%d\nbatch\t%d\n", (long long)a->seed, a->epochs, a->batch);
 	add_real(t, "lr", a->lr);
-	cop__text_add(t, "update\t%s\nschedule\t%s\naugment\t%s\n", a->update ? a->update : "sgd momentum=0.9", a->schedule ? a->schedule : "cosine", a->augment ? a->augment : "none");
+	cop__text_add(t, "update\t%s\nschedule\t%s\naugment\t%s\n", a->update ? a->update : "sgd momentum=0.9",
+		a->schedule ? a->schedule : "cosine", a->augment ? a->augment : "none");
 	add_real(t, "smooth", a->smooth);
 	cop__text_add(t, "policies\t%s\n", a->policies ? a->policies : "none");
 	cop__text_add(t, "kept epoch\t%s\n", a->keep == COP_KEEP_BEST ? "the best" : "the last");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * loop.h - a run over a data set, for the files that it is made of: start.c sets it up, loop.c goes through epochs, best.c compares them, saved.c keeps checkpoints, told.c tells
- * how far it is.
+ * loop.h - a run over a data set, for the files that it is made of: start.c sets it up, loop.c goes through epochs,
+ * best.c compares them, saved.c keeps checkpoints, told.c tells how far it is.
  */
 #ifndef COP_LOOP_H
 #define COP_LOOP_H

@@ -56,7 +56,8 @@ static cop_status broadcast(cop_type *out, const cop_graph *g, cop_dataset *d, i
 
 	*out = cop__type(COP_F32, 1, &channels);
 	if (channels == 1) return COP_OK;
-	if (in->rank < 2 || in->dim[axis] != channels) return cop__error(g->cx, COP_SHAPE, "normalise: the data have %d channels, the network's input has not", channels);
+	if (in->rank < 2 || in->dim[axis] != channels)
+		return cop__error(g->cx, COP_SHAPE, "normalise: the data have %d channels, the network's input has not", channels);
 	for (int32_t i = axis + 1; i < in->rank; i++) out->dim[out->rank++] = 1;
 	return COP_OK;
 }

@@ -29,7 +29,8 @@ typedef struct cop_policy {
 	cop_status (*after)(void *ud, const cop_progress *p, cop_verdict *v); /* after the step's updates */
 	cop_status (*epoch)(void *ud, const cop_progress *p, cop_verdict *v);
 	cop_status (*rebuild)(void *ud, cop_graph *model);         /* after REBUILD: the model with its weights and the states of updates; change it in place */
-	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model); /* at the end: the model has the weights of the last step; the result is what this makes of it */
+	/* at the end: the model has the weights of the last step; the result is what this makes of it */
+	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model);
 } cop_policy;
 
 /* A row of policy.def: a policy that is asked for by name, as "ema:decay=0.999". ud lies in mem. */

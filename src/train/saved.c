@@ -13,9 +13,11 @@
 
 cop_status cop__loop_save(cop_loop *l)
 {
-	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished}, {.name = "rebuilt", .i = l->rebuilt}, {.name = "loss", .i = cop__real_bits(l->sum_loss)},
+	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished},
+		{.name = "rebuilt", .i = l->rebuilt}, {.name = "loss", .i = cop__real_bits(l->sum_loss)},
 		{.name = "seconds", .i = cop__real_bits(cop__loop_seconds(l))}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len},
-		{.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = cop__real_bits((double)l->best.score)}, {.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}};
+		{.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = cop__real_bits((double)l->best.score)},
+		{.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}};
 
 	if (!l->a->checkpoint) return COP_OK;
 	COP_TRY(l->epochs.status);
@@ -78,7 +80,8 @@ static cop_status changed_network(cop_loop *l)
 
 static cop_status resume(cop_loop *l, bool other)
 {
-	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "epochs"}, {.name = "seconds"}, {.name = "best_epoch"}, {.name = "best_score"}, {.name = "best"}};
+	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "epochs"}, {.name = "seconds"},
+		{.name = "best_epoch"}, {.name = "best_score"}, {.name = "best"}};
 	const char *path = l->a->checkpoint;
 
 	if (other) COP_TRY(same_network(l));

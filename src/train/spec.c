@@ -63,7 +63,9 @@ cop_status cop__build_spec(cop_build *b, const char *text)
 	if (!rule_options || !loss_options) return COP_NOMEM;
 	cop__options_default(rule->options, rule_options);
 	cop__options_default(loss->options, loss_options);
-	cop_options o = {.cx = b->cx, .where = "training", .part = {{.option = general, .to = &b->all}, {.option = rule->options, .to = rule_options}, {.option = loss->options, .to = loss_options}}};
+	cop_options o = {.cx = b->cx, .where = "training",
+		.part = {{.option = general, .to = &b->all}, {.option = rule->options, .to = rule_options},
+		{.option = loss->options, .to = loss_options}}};
 	while (next(&it, &at)) {
 		if (!it.value && !is_rule(&it) && !cop__option_known(&o, it.key, it.key_len)) return cop__no_row(b->cx, "training", &cop_updates, it.key, it.key_len);
 		if (!is_rule(&it)) COP_TRY(cop__option_set(&o, it.key, it.key_len, it.value, it.value_len));

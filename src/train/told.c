@@ -18,7 +18,8 @@ static cop_epoch epoch_now(const cop_loop *l, const cop_judged *j)
 
 	return (cop_epoch){.epoch = epoch + 1, .epochs = l->a->epochs, .done = j ? 1 : (float)(l->step - epoch * l->per_epoch) / (float)l->per_epoch,
 		.loss = (float)(l->sum_loss / (double)COP_MAX(1, l->step - epoch * l->per_epoch)), .accuracy = j ? j->accuracy : -1, .mse = j ? j->mse : -1,
-		.best = l->best.epoch, .lr = cop__trainer_rate(l->t), .images_per_second = l->trained > 0 ? (double)l->images / l->trained : rate, .seconds = l->earlier + seconds,
+		.best = l->best.epoch, .lr = cop__trainer_rate(l->t), .images_per_second = l->trained > 0
+		? (double)l->images / l->trained : rate, .seconds = l->earlier + seconds,
 		.seconds_left = rate > 0 ? (double)(cop__loop_steps(l) - l->step) * l->a->batch / rate : 0, .stage = l->stage};
 }
 
@@ -45,7 +46,8 @@ void cop__loop_tell_epoch(cop_loop *l, const cop_judged *j)
 
 void cop__epoch_note(cop_text *t, const cop_epoch *e)
 {
-	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best, cop__real_bits((double)e->loss), cop__real_bits((double)e->accuracy), cop__real_bits((double)e->mse),
+	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best,
+		cop__real_bits((double)e->loss), cop__real_bits((double)e->accuracy), cop__real_bits((double)e->mse),
 		cop__real_bits((double)e->lr), cop__real_bits(e->seconds));
 }
 
@@ -56,7 +58,9 @@ void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_ep
 	int used = 0;
 	cop_epoch e = {.done = 1, .stage = stage};
 
-	for (const char *p = t->len ? t->data : ""; progress && sscanf(p, "%15s %d %d %d %lld %lld %lld %lld %lld\n%n", stage, &e.epoch, &e.epochs, &e.best, &n[0], &n[1], &n[2], &n[3], &n[4], &used) == 9; p += used) {
+	for (const char *p = t->len ? t->data : "";
+		progress && sscanf(p, "%15s %d %d %d %lld %lld %lld %lld %lld\n%n", stage, &e.epoch, &e.epochs, &e.best, &n[0], &n[1],
+		&n[2], &n[3], &n[4], &used) == 9; p += used) {
 		e.loss = (float)cop__real_of_bits(n[0]);
 		e.accuracy = (float)cop__real_of_bits(n[1]);
 		e.mse = (float)cop__real_of_bits(n[2]);
@@ -87,7 +91,10 @@ cop_status cop__loop_diverged(const cop_loop *l, float loss)
 {
 	const char *bad = first_bad(l);
 
-	return cop__error(l->cx, COP_DIVERGED, "the loss became %g in epoch %d, step %lld; %s%s%s; the weights of the start of that epoch are kept; a smaller learning rate than %g may help",
-		(double)loss, (int)((l->step - 1) / l->per_epoch) + 1, (long long)l->step, bad ? "the first parameter that is not finite is '" : "the parameters are still finite",
+	return cop__error(l->cx, COP_DIVERGED,
+		"the loss became %g in epoch %d, step %lld; %s%s%s; the weights of the start of that "
+		"epoch are kept; a smaller learning rate than %g may help",
+		(double)loss, (int)((l->step - 1) / l->per_epoch) + 1, (long long)l->step,
+			bad ? "the first parameter that is not finite is '" : "the parameters are still finite",
 		bad ? bad : "", bad ? "'" : "", (double)l->a->lr);
 }

@@ -48,7 +48,9 @@ static cop_status make_inputs(cop_trainer *t)
 {
 	const cop_graph *g = t->graph[COP_PART_STEP];
 
-	if (g->n_input > MOST_INPUTS) return cop__error(t->cx, COP_ARG, "'%s' has more than %d inputs, so gradients and updates can't be run apart", g->name, MOST_INPUTS);
+	if (g->n_input > MOST_INPUTS)
+		return cop__error(t->cx, COP_ARG, "'%s' has more than %d inputs, so gradients and updates can't be run apart",
+			g->name, MOST_INPUTS);
 	for (int32_t i = 0; apart(t) && i < g->n_input; i++)
 		if (!(t->input[i] = cop__alloc(t->cx, cop_type_bytes(cop__t(g, g->input[i]))))) return COP_NOMEM;
 	return COP_OK;

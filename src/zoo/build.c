@@ -3,8 +3,9 @@
  * build - the layers of the zoo (see zoo.h) and how their weights begin.
  *
  * Weights are uniform in +-sqrt(3 gain / fan_in). Gain 2 keeps the variance behind a ReLU (He 2015); where batch norm sets it anyhow, or
- * nothing follows, it is 1/3, as PyTorch draws all its weights: smaller weights turn faster under batch norm. Element i of a parameter is drawn from (seed, its name, i), so that it depends on no other layer.
- * Biases and means 0, scales and variances 1.
+ * nothing follows, it is 1/3, as PyTorch draws all its weights: smaller weights turn faster under batch norm. Element i
+ * of a parameter is drawn from (seed, its name, i), so that it depends on no other layer. Biases and means 0, scales
+ * and variances 1.
  */
 #include "zoo/zoo.h"
 
@@ -113,7 +114,9 @@ cop_vid cop__zoo_norm(cop_zoo *z, cop_vid x, const char *name) { return batch_no
 cop_vid cop__zoo_rnn(cop_zoo *z, cop_vid x, const char *name, const cop_rnn_attr *a, int32_t units, bool every)
 {
 	int32_t rows = (a->cell == RNN_LSTM ? 4 : a->cell == RNN_PLAIN ? 1 : 3) * units, biases = a->cell == RNN_GRU_AFTER ? 4 * units : rows;
-	cop_vid w = matrix(z, name, "w", 2, DIMS(rows, cop__t(z->g, x)->dim[2]), recurrent), r = w ? matrix(z, name, "r", 2, DIMS(rows, units), recurrent) : 0, b = r ? vector(z, COP_PARAM, name, "b", biases, 0) : 0;
+	cop_vid w = matrix(z, name, "w", 2, DIMS(rows, cop__t(z->g, x)->dim[2]), recurrent),
+		r = w ? matrix(z, name, "r", 2, DIMS(rows, units), recurrent) : 0,
+		b = r ? vector(z, COP_PARAM, name, "b", biases, 0) : 0;
 	cop_nid n = b ? cop__node(z->g, OP_rnn, a, VIDS(x, w, r, b)) : 0;
 
 	return n ? cop__want_out(z->g, n, every) : 0;

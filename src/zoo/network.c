@@ -157,7 +157,8 @@ static cop_status details(text *t, int i, const cop_layer_row *row, cop_layer_li
 /* What the options say and the layer does not have. */
 static cop_status suits(text *t, const cop_layer_row *row, const cop_layer_line *l)
 {
-	const struct { bool given; const char *word, *text; } all[] = {{l->stride > 0, "stride", "stride"}, {l->valid, "pad", "pad"}, {l->norm, "norm", "norm"}, {l->every, "every", "every"},
+	const struct { bool given; const char *word, *text; } all[] = {{l->stride > 0, "stride", "stride"},
+		{l->valid, "pad", "pad"}, {l->norm, "norm", "norm"}, {l->every, "every", "every"},
 		{l->act, "ACTIVATION", l->act}};
 
 	for (int i = 0; i < LEN(all); i++)
@@ -254,7 +255,9 @@ static void graph_name(char out[64], const char *file)
 	const char *slash = strrchr(file, '/'), *s = slash ? slash + 1 : file, *dot = strrchr(s, '.');
 	int n = 0;
 
-	for (; *s && s != dot && n < 63; s++) out[n++] = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '-' || *s == '.' ? *s : '_';
+	for (; *s && s != dot && n < 63; s++)
+		out[n++] = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '-' || *s == '.'
+			? *s : '_';
 	if (!n) out[n++] = 'x';
 	out[n] = 0;
 }

@@ -10,8 +10,11 @@ typedef struct cop_threshold_options { float at; } cop_threshold_options;
 #define LEAST(T) COP_OPT_REAL(T, least, 0, 1, "0.01", "the part that each layer keeps whatever the others have")
 static const cop_option cop__least_options[] = {LEAST(cop_least_options), COP_OPT_END};
 static const cop_option cop__budget_options[] = {
-	LEAST(cop_budget_options), COP_OPT_WORD(cop_budget_options, of, "weights|macs", "macs", "what `keep` is a part of: weights, or multiply-accumulates of a sample"), COP_OPT_END};
-static const cop_option cop__threshold_options[] = {COP_OPT_REAL(cop_threshold_options, at, -1e30, 1e30, "0", "the score below which an item goes"), COP_OPT_END};
+	LEAST(cop_budget_options),
+		COP_OPT_WORD(cop_budget_options, of, "weights|macs", "macs",
+		"what `keep` is a part of: weights, or multiply-accumulates of a sample"), COP_OPT_END};
+static const cop_option cop__threshold_options[] = {COP_OPT_REAL(cop_threshold_options, at, -1e30, 1e30, "0",
+	"the score below which an item goes"), COP_OPT_END};
 
 #define ALLOT(name, by_layer, options, size, summary, source) static void name(const cop_cut *c);
 #include "compress/prune/allot.def"

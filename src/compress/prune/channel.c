@@ -47,7 +47,8 @@ cop_channel cop__channel_of(const cop_graph *g, cop_vid weight)
 		c.out = cop__res(g, n, 0);
 		if (g->node[n].op == OP_bn) c.bn = n;
 		cop_nid next = bounded(g, n) || activates(g->node[n].op) ? 0 : reader_of(g, c.out);
-		n = next && cop__arg(g, next, 0) == c.out && (by_channel(g, next) || activates(g->node[next].op)) && cop__same_shape(cop__t(g, c.out), cop__outt(g, next, 0)) ? next : 0;
+		n = next && cop__arg(g, next, 0) == c.out && (by_channel(g, next) || activates(g->node[next].op)) &&
+			cop__same_shape(cop__t(g, c.out), cop__outt(g, next, 0)) ? next : 0;
 	}
 	return c;
 }

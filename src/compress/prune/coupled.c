@@ -57,7 +57,9 @@ static cop_status split_groups(cop_items *it, const cop_graph *g, const char *wh
 	if (!st && !item) st = COP_NOMEM;
 	if (!st) {
 		number_items(it, g, &s, item);
-		if (!it->n) st = cop__error(g->cx, COP_ARG, "prune: what: %s: no %s of '%s' may go: %s", what, what, it->layer[0].name, s.stop[cop__group_of(&s, it->layer[0].v, 0, 0)].why);
+		if (!it->n)
+			st = cop__error(g->cx, COP_ARG, "prune: what: %s: no %s of '%s' may go: %s", what, what, it->layer[0].name,
+				s.stop[cop__group_of(&s, it->layer[0].v, 0, 0)].why);
 	}
 	for (int32_t i = 0; !st && i < it->n_layer; i++) it->layer[i].form = form_of(&s, &it->layer[i]);
 	if (!st) st = add_followers(it, g, &s, item);
@@ -141,7 +143,8 @@ static cop_status add_vectors(cop_items *it, const cop_graph *g, const cop_prune
 	cop_vid y = cop__res(g, n, 0);
 	cop_nid next = only_reader(g, y);
 
-	if (cop__arg(g, n, 2) && cop__t(g, cop__arg(g, n, 2))->rank == 1 && g->value[cop__arg(g, n, 2)].role == COP_PARAM) COP_TRY(cop__items_add(it, g, cop__arg(g, n, 2), true));
+	if (cop__arg(g, n, 2) && cop__t(g, cop__arg(g, n, 2))->rank == 1 && g->value[cop__arg(g, n, 2)].role == COP_PARAM)
+		COP_TRY(cop__items_add(it, g, cop__arg(g, n, 2), true));
 	if (!next || g->node[next].op != OP_bn) return COP_OK;
 	for (int i = 1; i <= 2; i++)
 		if (g->value[cop__arg(g, next, i)].role == COP_PARAM) COP_TRY(cop__items_add(it, g, cop__arg(g, next, i), true));

@@ -6,7 +6,8 @@
 #include "compress/prune/prune.h"
 
 static const cop_option cop__nm_options[] = {
-	COP_OPT_WHOLE(cop_nm_options, n, 1, 32, "2", "weights that stay of every m"), COP_OPT_WHOLE(cop_nm_options, m, 2, 32, "4", "weights side by side"), COP_OPT_END};
+	COP_OPT_WHOLE(cop_nm_options, n, 1, 32, "2", "weights that stay of every m"),
+		COP_OPT_WHOLE(cop_nm_options, m, 2, 32, "4", "weights side by side"), COP_OPT_END};
 static const cop_option cop__group_options[] = {COP_OPT_WHOLE(cop_group_options, width, 2, 64, "4", "weights of a group"), COP_OPT_END};
 static const cop_option cop__block_options[] = {COP_OPT_WHOLE(cop_block_options, block, 2, 4096, "4", "weights of a block"), COP_OPT_END};
 

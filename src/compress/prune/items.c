@@ -44,7 +44,8 @@ cop_status cop__items_add(cop_items *it, const cop_graph *g, cop_vid v, bool fol
 	const cop_type *t = cop__t(g, v);
 
 	*l = (cop_pruned){.v = v, .count = cop_type_count(t), .rows = t->dim[0], .offset = it->count, .follows = follows, .inner = t->dim[t->rank - 1]};
-	if (snprintf(l->name, sizeof l->name, "%s", g->value[v].name) >= (int)sizeof l->name) return cop__error(g->cx, COP_ARG, "'%s': the name is too long", g->value[v].name);
+	if (snprintf(l->name, sizeof l->name, "%s", g->value[v].name) >= (int)sizeof l->name)
+		return cop__error(g->cx, COP_ARG, "'%s': the name is too long", g->value[v].name);
 	if (!follows) l->macs = macs_of(g, v), l->form = cop__form_of(g, v, 0);
 	it->count += l->count;
 	return it->count < INT32_MAX ? COP_OK : cop__error(g->cx, COP_ARG, "prune: '%s' has too many weights", g->name);

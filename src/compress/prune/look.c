@@ -28,7 +28,8 @@ static float one(const looking *w, const cop_pruned *p, int64_t k, uint64_t i)
 {
 	const cop_look *l = w->l;
 	const uint32_t reads = l->row->reads;
-	const float *g = reads & COP_READS_BATCHES ? w->derived : NULL, *h = reads & COP_READS_CURVATURE ? w->derived : NULL, *m = reads & COP_READS_MOVED ? l->moved : NULL;
+	const float *g = reads & COP_READS_BATCHES ? w->derived : NULL, *h = reads & COP_READS_CURVATURE ? w->derived : NULL,
+		*m = reads & COP_READS_MOVED ? l->moved : NULL;
 	cop_scored x = {.seed = l->a->seed, .stream = cop__hash_text(p->name), .index = i, .n = 1};
 
 	if (l->it->of) {
@@ -263,11 +264,16 @@ static cop_status channels_fit(const cop_graph *g, const cop_items *it, const co
 		const cop_pruned *l = &it->layer[i];
 		cop_channel c = l->follows ? (cop_channel){0, 0} : cop__channel_of(g, l->v);
 		if (!l->follows && mark(with, it, l, c.bn != 0) && !c.out)
-			return cop__error(g->cx, COP_ARG, "prune: by: %s looks at what channels put out, which is known of convolutions and fully connected layers alone; '%s' is read by none, or is shared by several", row->row.name, l->name);
+			return cop__error(g->cx, COP_ARG,
+				"prune: by: %s looks at what channels put out, which is known of convolutions and fully "
+				"connected layers alone; '%s' is read by none, or is shared by several", row->row.name, l->name);
 	}
 	for (int32_t i = 0; row->reads & COP_READS_SCALE && i < it->n_layer; i++)
 		for (int64_t k = it->layer[i].first; k < it->layer[i].first + it->layer[i].items; k++)
-			if (!with[k]) return cop__error(g->cx, COP_ARG, "prune: by: %s needs batch norm behind every layer that loses channels, and '%s' has none", row->row.name, it->layer[i].name);
+			if (!with[k])
+				return cop__error(g->cx, COP_ARG,
+					"prune: by: %s needs batch norm behind every layer that loses channels, and '%s' has none", row->row.name,
+					it->layer[i].name);
 	return COP_OK;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * moved - lets a score add up gradients and weights over the steps of a training (Sanh et al. 2020, arXiv 2005.07683). The gradient is that of the weight before
- * the mask, and the weight of what has gone is the value that it went with, put aside: so its sum goes on, and it can come back.
+ * moved - lets a score add up gradients and weights over the steps of a training (Sanh et al. 2020, arXiv 2005.07683).
+ * The gradient is that of the weight before the mask, and the weight of what has gone is the value that it went with,
+ * put aside: so its sum goes on, and it can come back.
  */
 #include "compress/prune/pruner.h"
 

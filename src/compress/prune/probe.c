@@ -73,7 +73,9 @@ static cop_vid loss_of(cop_graph *g, cop_vid y, bool labels)
 	const cop_loss *loss = cop__loss(labels ? "xent" : "mse");
 	union { max_align_t align; char bytes[64]; } o = {.bytes = {0}};
 
-	if (labels && like->rank != 2) return cop__error(g->cx, COP_SHAPE, "the loss needs logits [batch, classes] as the first output, got %d dimensions", like->rank), 0;
+	if (labels && like->rank != 2)
+		return cop__error(g->cx, COP_SHAPE, "the loss needs logits [batch, classes] as the first output, got %d dimensions",
+			like->rank), 0;
 	cop__options_default(loss->row.options, o.bytes);
 	return loss->build(g, &o, y, cop__input(g, labels ? "label" : "target", &t));
 }
@@ -105,7 +107,8 @@ static cop_vid direction_of(cop_graph *g, cop_vid y, bool labels, int32_t batch)
 	cop_vid signs = cop__input(g, "signs", t), by = cop__data(g, COP_CONST, "probe.size", &one, &size);
 
 	if (labels) {
-		cop_vid p = cop__apply(g, OP_softmax, NULL, VIDS(y)), r = cop__apply(g, OP_mul, &none, VIDS(signs, cop__apply(g, OP_map, &(cop_map_attr){.fn = MAP_SQRT}, VIDS(p))));
+		cop_vid p = cop__apply(g, OP_softmax, NULL, VIDS(y)),
+			r = cop__apply(g, OP_mul, &none, VIDS(signs, cop__apply(g, OP_map, &(cop_map_attr){.fn = MAP_SQRT}, VIDS(p))));
 		cop_vid sum = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_SUM, 1 << (t->rank - 1), 1}, VIDS(r));
 		signs = cop__apply(g, OP_sub, &none, VIDS(r, cop__apply(g, OP_mul, &none, VIDS(p, sum))));
 	}

@@ -10,12 +10,15 @@
 #include <stdio.h>
 
 static const cop_option options[] = {
-	{COP_OPTION_FIELD(cop_prune_options, keep, COP_RATES, "the part that stays: a number, or a map of patterns to numbers, as `{conv*: 0.5, fc*: 0.08}` (then `scope: layer`); not with `what: nm`"), .lo = 0.0001, .hi = 1},
+	{COP_OPTION_FIELD(cop_prune_options, keep, COP_RATES,
+		"the part that stays: a number, or a map of patterns to numbers, as `{conv*: 0.5, fc*: "
+		"0.08}` (then `scope: layer`); not with `what: nm`"), .lo = 0.0001, .hi = 1},
 	COP_OPT_CHOICE(cop_prune_options, what, &cop__grains, "weight", "what goes as a whole"),
 	COP_OPT_CHOICE(cop_prune_options, by, &cop__scores, "magnitude", "the score that decides"),
 	COP_OPT_CHOICE(cop_prune_options, scope, &cop__scopes, "global", "how the cut is divided among the layers"),
 	COP_OPT_CHOICE(cop_prune_options, schedule, &cop__cuts, "cubic", "when there are cuts"),
-	COP_OPT_WHOLE(cop_prune_options, samples, 0, 1e6, "0", "samples of the training set that a score looks at, where it needs any; 0: 4096 for obd and fisher, else 256"),
+	COP_OPT_WHOLE(cop_prune_options, samples, 0, 1e6, "0",
+		"samples of the training set that a score looks at, where it needs any; 0: 4096 for obd and fisher, else 256"),
 	COP_OPT_FLAG(cop_prune_options, train, "yes", "whether the network trains on; no: it is cut, and that is all (then `schedule: once`)"),
 	COP_OPT_END,
 };
@@ -199,7 +202,9 @@ static cop_status none_frozen(const cop_items *it, const char *update)
 	snprintf(only, sizeof only, "%.*s", (int)strcspn(at + 7, " ,"), at + 7);
 	for (int32_t i = 0; i < it->n_layer; i++)
 		if (!it->layer[i].follows && !cop__match(only, it->layer[i].name))
-			return cop__error(it->cx, COP_ARG, "prune: '%s' is frozen: update trains layers=%s alone; leave it out with layers, or give train: no", it->layer[i].name, only);
+			return cop__error(it->cx, COP_ARG,
+				"prune: '%s' is frozen: update trains layers=%s alone; leave it out with layers, or give train: no",
+				it->layer[i].name, only);
 	return COP_OK;
 }
 
@@ -252,10 +257,13 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 	if (!o->train && !cop__when(o->schedule.row)->at_once)
 		return cop__error(cx, COP_ARG, "%s: train: no leaves one moment for cuts; give schedule: once", where);
 	if (cop__when(o->schedule.row)->returns && (cop__score(o->by.row)->returns || cop__score(o->by.row)->mend))
-		return cop__error(cx, COP_ARG, "%s: by: %s changes or brings back weights, and schedule: %s has them return to what they were; choose another of the two", where, cop__score(o->by.row)->row.name,
+		return cop__error(cx, COP_ARG, "%s: by: %s changes or brings back weights, and schedule: %s has them return to what "
+			"they were; choose another of the two", where, cop__score(o->by.row)->row.name,
 			cop__when(o->schedule.row)->row.name);
 	if (cop__score(o->by.row)->reads & COP_READS_MOVED && cop__when(o->schedule.row)->at_once)
-		return cop__error(cx, COP_ARG, "%s: by: %s adds up while the network trains, and schedule: %s cuts before that; give schedule: cubic or iterative", where, cop__score(o->by.row)->row.name,
+		return cop__error(cx, COP_ARG,
+			"%s: by: %s adds up while the network trains, and schedule: %s cuts before that; give schedule: cubic or iterative",
+			where, cop__score(o->by.row)->row.name,
 			cop__when(o->schedule.row)->row.name);
 	return COP_OK;
 }
@@ -274,8 +282,12 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 	cop_items it;
 
 	cop_status st = cop__items_begin(&it, g, s->terms.layers, &o->what);
-	if (!st && it.bundle && cop__stage_given(s, "scope")) st = cop__error(g->cx, COP_ARG, "prune: what: nm cuts every m weights for themselves, so that nothing is left to divide; leave scope out");
-	if (!st && it.may_close && cop__allot(o->scope.row)->by_layer) st = cop__error(g->cx, COP_ARG, "prune: what: layer has one item in each layer, so a part of each can't stay; give another scope than layer");
+	if (!st && it.bundle && cop__stage_given(s, "scope"))
+		st = cop__error(g->cx, COP_ARG,
+			"prune: what: nm cuts every m weights for themselves, so that nothing is left to divide; leave scope out");
+	if (!st && it.may_close && cop__allot(o->scope.row)->by_layer)
+		st = cop__error(g->cx, COP_ARG,
+			"prune: what: layer has one item in each layer, so a part of each can't stay; give another scope than layer");
 	if (!st && o->train) st = none_frozen(&it, s->training.update);
 	if (!st) st = cop__look_fits(g, &it, cop__score(o->by.row), cop__grain(o->what.row)->row.name);
 	cop__items_free(&it);
@@ -284,6 +296,7 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 
 const cop_stage_row cop_stage_prune = {
 	.row = {"prune", "removes weights while the network keeps training", "Han et al. 2015, arXiv 1506.02626", options, sizeof(cop_prune_options)},
-	.terms = cop__terms, .training = cop__training_unscheduled, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_MASKS,
+	.terms = cop__terms, .training = cop__training_unscheduled, .needs = COP_HAS_FLOATS,
+	.never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_MASKS,
 	.allows = allows, .check = check, .fits = fits, .can = cop__can_change, .run = run,
 };

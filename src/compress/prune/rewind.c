@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * rewind - lottery tickets: rounds of training; after each some of what is left goes, and the rest returns to what it was at the beginning, or a little
- * later. What it was lies in states of the training, so that a run that is resumed ends with the same bits. The rate of learning goes through its schedule in every round.
+ * later. What it was lies in states of the training, so that a run that is resumed ends with the same bits. The rate of
+ * learning goes through its schedule in every round.
  */
 #include "compress/prune/pruner.h"
 #include "train/schedule.h"
@@ -49,7 +50,10 @@ cop_status cop__rewind_build(cop_pruner *p, cop_build *b)
 	COP_TRY(cop__schedule_parse(&r->schedule, p->it.cx, a->schedule));
 	r->round = (double)a->epochs / (told(p)->rounds + 1);
 	r->at = (double)told(p)->rewind;
-	if (r->at > r->round) return cop__error(p->it.cx, COP_ARG, "prune: schedule: tickets: rewind: %g: a round has %g epochs, of %d in %d rounds", r->at, r->round, a->epochs, told(p)->rounds + 1);
+	if (r->at > r->round)
+		return cop__error(p->it.cx, COP_ARG,
+			"prune: schedule: tickets: rewind: %g: a round has %g epochs, of %d in %d rounds", r->at, r->round, a->epochs,
+			told(p)->rounds + 1);
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		const cop_value *x = &g->value[v];
 		if ((x->role != COP_PARAM && x->role != COP_STATE) || x->type.dtype != COP_F32 || x->type.enc != COP_DENSE || !readers[v]) continue;

@@ -19,7 +19,8 @@ static const cop_option cop__rounds_options[] = {
 };
 static const cop_option cop__tickets_options[] = {
 	COP_OPT_WHOLE(cop_tickets_options, rounds, 1, 1000, "5", "how many cuts; the epochs are divided among one round more"),
-	COP_OPT_REAL(cop_tickets_options, rewind, 0, 1e6, "0", "epochs of the first round after which the weights are noted, to which they return; 0: before the first step"),
+	COP_OPT_REAL(cop_tickets_options, rewind, 0, 1e6, "0",
+		"epochs of the first round after which the weights are noted, to which they return; 0: before the first step"),
 	COP_OPT_FLAG(cop_tickets_options, redraw, "no", "whether the last round begins with weights drawn anew, as a control"),
 	COP_OPT_END,
 };
@@ -90,6 +91,7 @@ static double part_tickets(double keep, double t) { return part_iterative(keep, 
 static bool due_tickets(double *t, const void *options, int64_t step, int64_t steps)
 {
 	const cop_tickets_options *o = options;
-	double each = COP_MIN((double)steps / (o->rounds + 1), (double)(steps - 1) / o->rounds); /* where there are fewer steps than rounds, all are over before the last one */
+	/* where there are fewer steps than rounds, all are over before the last one */
+	double each = COP_MIN((double)steps / (o->rounds + 1), (double)(steps - 1) / o->rounds);
 	return round_over(t, COP_MAX(each, 1e-9), o->rounds, step);
 }

@@ -99,7 +99,9 @@ static cop_status begin(removal *r, cop_arena *mem, bool ratio)
 	if (!r->apart || !r->nearest || !r->read || !r->alpha) return COP_NOMEM;
 	for (int32_t j = 0; j < n; j++) r->alpha[j] = alpha_of(r->x, j);
 	for (int32_t j = 0; j < n; j++)
-		for (int32_t i = 0; i < j; i++) r->apart[(size_t)j * (size_t)n + (size_t)i] = r->apart[(size_t)i * (size_t)n + (size_t)j] = (float)COP_MIN(cop__neuron_distance(r->x, i, j, ratio), 1e30);
+		for (int32_t i = 0; i < j; i++)
+			r->apart[(size_t)j * (size_t)n + (size_t)i] = r->apart[(size_t)i * (size_t)n + (size_t)j] =
+				(float)COP_MIN(cop__neuron_distance(r->x, i, j, ratio), 1e30);
 	for (int32_t j = 0; j < n; j++) find_nearest(r, j), find_read(r, j);
 	return COP_OK;
 }
@@ -160,7 +162,8 @@ static void remove_by_value(uint8_t *stays, float *saliency, const cop_neurons *
 
 /* ---- the call ---- */
 
-static cop_status remove_by(uint8_t *stays, int32_t *gone, float *saliency, cop_arena *mem, const cop_neurons *x, const cop_similar_args *a, int32_t most, bool rule)
+static cop_status remove_by(uint8_t *stays, int32_t *gone, float *saliency, cop_arena *mem, const cop_neurons *x,
+	const cop_similar_args *a, int32_t most, bool rule)
 {
 	removal r = {.x = x, .stays = stays};
 	double until = -1;

@@ -11,9 +11,12 @@
 
 typedef struct similar_options { float keep, part; int32_t by; } similar_options;
 static const cop_option options[] = {
-	COP_OPT_REAL(similar_options, keep, 0, 1, "0", "the part of the neurons of each layer that stays; 0: they go until the least saliency is above the mode of all"),
+	COP_OPT_REAL(similar_options, keep, 0, 1, "0",
+		"the part of the neurons of each layer that stays; 0: they go until the least saliency is above the mode of all"),
 	COP_OPT_REAL(similar_options, part, 0, 1, "1", "with keep: 0, the part that goes of the neurons that the rule finds"),
-	COP_OPT_WORD(similar_options, by, "shared|similar|ratio|naive|random", "shared", "which go: those that all others together, or one other, can stand for; ratio: with the published distance; as controls those of the smallest weights, or any, and nobody stands for them"),
+	COP_OPT_WORD(similar_options, by, "shared|similar|ratio|naive|random", "shared",
+		"which go: those that all others together, or one other, can stand for; ratio: with the "
+		"published distance; as controls those of the smallest weights, or any, and nobody stands for them"),
 	COP_OPT_END,
 };
 
@@ -73,7 +76,8 @@ static bool pair_of(pair *p, const cop_graph *g, cop_vid v, cop_why *why)
 	float lo, hi;
 
 	*p = (pair){.rectified = false};
-	if (readers(g, v, &p->first) != 1 || !fc_alone(g, p->first) || cop__arg(g, p->first, 1) != v) return no(why, g, v, "is not read by one fully connected layer alone");
+	if (readers(g, v, &p->first) != 1 || !fc_alone(g, p->first) || cop__arg(g, p->first, 1) != v)
+		return no(why, g, v, "is not read by one fully connected layer alone");
 	cop__act_get(g, p->first, &lo, &hi);
 	if ((lo > COP_NO_LO && lo != 0) || hi < COP_NO_HI) return no(why, g, v, "has an activation behind it through which a scale does not go");
 	p->rectified = lo == 0;
@@ -142,12 +146,14 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 {
 	const similar_options *o = own;
 
-	if ((o->by == COP_BY_NAIVE || o->by == COP_BY_RANDOM) && o->keep <= 0) return cop__error(cx, COP_ARG, "%s: a control has no rule for how many go; give keep", where);
+	if ((o->by == COP_BY_NAIVE || o->by == COP_BY_RANDOM) && o->keep <= 0)
+		return cop__error(cx, COP_ARG, "%s: a control has no rule for how many go; give keep", where);
 	if (o->keep > 0 && o->part < 1) return cop__error(cx, COP_ARG, "%s: keep says how many stay, so part can't", where);
 	return COP_OK;
 }
 
 const cop_stage_row cop_stage_similar = {
-	.row = {"similar", "takes out neurons that another one can stand for, without data and without training", "Srinivas and Babu 2015, arXiv 1507.06149", options, sizeof(similar_options)},
+	.row = {"similar", "takes out neurons that another one can stand for, without data and without training",
+		"Srinivas and Babu 2015, arXiv 1507.06149", options, sizeof(similar_options)},
 	.terms = cop__terms, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS | COP_HAS_SHARED, .check = check, .can = can, .run = run,
 };

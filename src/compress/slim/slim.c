@@ -10,12 +10,14 @@
 #include <stdio.h>
 
 static const cop_option options[] = {
-	COP_OPT_REAL(cop_slim_options, macs, 0.001, 1, "1", "the part of the multiply-accumulates that stays; 1: only channels that are zero go, and nothing is trained"),
+	COP_OPT_REAL(cop_slim_options, macs, 0.001, 1, "1",
+		"the part of the multiply-accumulates that stays; 1: only channels that are zero go, and nothing is trained"),
 	COP_OPT_AMONG(cop_slim_options, by, &cop__scores, "l2", "the score of a channel in one tensor"),
 	COP_OPT_WORD(cop_slim_options, over, "mean|l2", "mean", "how the scores of all tensors that a channel runs through become one"),
 	COP_OPT_WORD(cop_slim_options, scope, "global|layer", "global", "one ranking of all channels, or the same part of each layer"),
 	COP_OPT_REAL(cop_slim_options, least, 0, 1, "0.1", "the part of the channels that each layer keeps"),
-	COP_OPT_WHOLE(cop_slim_options, round, 0, 1024, "0", "widths are multiples of this many, after the ranking; 1: of any; 0: what the kernels of the target like"),
+	COP_OPT_WHOLE(cop_slim_options, round, 0, 1024, "0",
+		"widths are multiples of this many, after the ranking; 1: of any; 0: what the kernels of the target like"),
 	COP_OPT_TEXT(cop_slim_options, target, "host", "the machine that it is for, from `coppice targets`"),
 	COP_OPT_END,
 };
@@ -41,12 +43,15 @@ static cop_status say_rounding(const cop_graph *plain, int64_t macs, const cop_g
 	double a, b;
 
 	if (!here) {
-		cop__log(plain->cx, COP_LOG_INFO, "slim: widths of multiples of %d: %lld multiply-accumulates, %lld without rounding", round, (long long)even_macs, (long long)macs);
+		cop__log(plain->cx, COP_LOG_INFO, "slim: widths of multiples of %d: %lld multiply-accumulates, %lld without rounding",
+			round, (long long)even_macs, (long long)macs);
 		return COP_OK;
 	}
 	COP_TRY(cop__latency(&a, plain));
 	COP_TRY(cop__latency(&b, even));
-	cop__log(plain->cx, COP_LOG_INFO, "slim: widths of multiples of %d: %.1f us a sample and %lld multiply-accumulates, %.1f us and %lld without rounding", round, b, (long long)even_macs,
+	cop__log(plain->cx, COP_LOG_INFO,
+		"slim: widths of multiples of %d: %.1f us a sample and %lld multiply-accumulates, %.1f us and %lld without rounding",
+		round, b, (long long)even_macs,
 		a, (long long)macs);
 	return COP_OK;
 }
@@ -66,7 +71,9 @@ static cop_status say_whole(const cop_groups *s, const char *layers, bool fail)
 		if (whole && fail) return cop__group_check(s, k);
 		if (!whole) continue;
 		cop_nid n = s->stop[k].node;
-		cop__log(g->cx, COP_LOG_INFO, "slim: %s stays whole: %s%s%s", g->value[v].name, n ? "the node " : "its result ", n ? cop__op(g, n)->name : "", n ? " behind it ties its channels together, or does not say which belong together" : s->stop[k].why);
+		cop__log(g->cx, COP_LOG_INFO, "slim: %s stays whole: %s%s%s", g->value[v].name, n ? "the node " : "its result ",
+			n ? cop__op(g, n)->name : "", n ? " behind it ties its channels together, or does not say which belong together"
+			: s->stop[k].why);
 	}
 	return fail ? cop__error(g->cx, COP_ARG, "slim: no weight that matches '%s' has channels that may go", layers) : COP_OK;
 }
@@ -116,7 +123,9 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 	const cop_score_row *by = cop__score(o->by);
 
 	if (!by->of || by->reads & ~(uint32_t)COP_READS_WEIGHT)
-		return cop__error(cx, COP_ARG, "%s: by: %s needs more than weights; use prune: {what: channel, by: %s, ...} and then slim: {}", where, by->row.name, by->row.name);
+		return cop__error(cx, COP_ARG,
+			"%s: by: %s needs more than weights; use prune: {what: channel, by: %s, ...} and then slim: {}", where, by->row.name,
+			by->row.name);
 	return COP_OK;
 }
 
@@ -130,7 +139,8 @@ static bool can(const cop_graph *g, cop_vid weight, cop_why *why)
 }
 
 const cop_stage_row cop_stage_slim = {
-	.row = {"slim", "takes out whole channels with all that is coupled to them; what is left is dense and narrower", "Fang et al. 2023, arXiv 2301.12900", options, sizeof(cop_slim_options)},
+	.row = {"slim", "takes out whole channels with all that is coupled to them; what is left is dense and narrower",
+		"Fang et al. 2023, arXiv 2301.12900", options, sizeof(cop_slim_options)},
 	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED,
 	.allows = allows, .check = check, .can = can, .run = run,
 };

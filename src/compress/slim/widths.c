@@ -88,7 +88,9 @@ cop_status cop__pools_cut(cop_pools *p, const cop_slim_options *o, int32_t round
 	set_widths(p, o, round, at[0]);
 	COP_TRY(count(got, p));
 	if (*got > macs)
-		return cop__error(p->groups.g->cx, COP_ARG, "slim: at the least width of its layers '%s' has %lld multiply-accumulates, and %lld are asked; give a smaller least, or less to remove",
+		return cop__error(p->groups.g->cx, COP_ARG,
+			"slim: at the least width of its layers '%s' has %lld multiply-accumulates, and %lld are "
+			"asked; give a smaller least, or less to remove",
 			p->groups.g->name, (long long)*got, (long long)macs);
 	for (high = n; high - low > 1;) { /* low fits, high does not */
 		int32_t mid = low + (high - low) / 2;

@@ -31,7 +31,10 @@ typedef struct cutter {
 	cop_graph *was, *probe; /* the network at the start, and what is scored */
 } cutter;
 
-static bool cut_here(const cutter *c, const cop_graph *g, int32_t v) { return cop__compressible(g, (cop_vid)v, c->s->terms.layers) && cop__floats(g, (cop_vid)v); }
+static bool cut_here(const cutter *c, const cop_graph *g, int32_t v)
+{
+	return cop__compressible(g, (cop_vid)v, c->s->terms.layers) && cop__floats(g, (cop_vid)v);
+}
 
 /* ---- the threshold ---- */
 
@@ -169,7 +172,8 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 }
 
 const cop_stage_row cop_stage_drr = {
-	.row = {"drr", "trains with a penalty on weights that are not zero, cuts what the validation set does not miss, and removes what has no say any more", COP_DRR_SOURCE, options, sizeof(drr_options)},
+	.row = {"drr", "trains with a penalty on weights that are not zero, cuts what the validation set does "
+		"not miss, and removes what has no say any more", COP_DRR_SOURCE, options, sizeof(drr_options)},
 	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_MASKS,
 	.can = cop__can_change, .run = run,
 };

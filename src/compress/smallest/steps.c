@@ -38,7 +38,8 @@ static cop_status build(void *ud, cop_build *b)
 		if (!rounds(g, v, s->terms.layers)) continue;
 		cop_steps_options form = {cop__t(g, (cop_vid)v)->rank > 1 ? o->start : o->bias_start};
 		COP_TRY(cop__build_form(b, name, cop__form("steps"), &form));
-		cop_term t = {.loss = &cop_loss_rate, .options = &(cop_rate_options){o->prior}, .weight = o->rate, .y = cop__build_follower(b, name, COP_STEPS_LATENT), .target = cop__build_follower(b, name, COP_STEPS_STEP)};
+		cop_term t = {.loss = &cop_loss_rate, .options = &(cop_rate_options){o->prior}, .weight = o->rate,
+			.y = cop__build_follower(b, name, COP_STEPS_LATENT), .target = cop__build_follower(b, name, COP_STEPS_STEP)};
 		if (!t.y || !t.target) return COP_NOMEM;
 		if (o->rate > 0) COP_TRY(cop__build_term(b, &t));
 	}
@@ -65,7 +66,9 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 }
 
 const cop_stage_row cop_stage_steps = {
-	.row = {"steps", "makes every weight and bias a whole multiple of a step that is trained with it, and pays for the length of its code", COP_STEPS_SOURCE, options, sizeof(steps_options)},
+	.row = {"steps",
+		"makes every weight and bias a whole multiple of a step that is trained with it, and pays for the length of its code",
+		COP_STEPS_SOURCE, options, sizeof(steps_options)},
 	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_SHARED,
 	.allows = cop__allows_whole, .can = cop__can_change, .run = run,
 };

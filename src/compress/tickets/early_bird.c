@@ -12,13 +12,16 @@ enum { MOST_KEPT = 32 };
 
 typedef struct bird_options { cop_rates keep; cop_choice by, scope; int32_t window, after, samples; float distance; char policies[128]; } bird_options;
 static const cop_option options[] = {
-	{COP_OPTION_FIELD(bird_options, keep, COP_RATES, "the part of the channels that stays: a number, or a map of patterns to numbers (then `scope: layer`)"), .lo = 0.0001, .hi = 1, .needed = true},
+	{COP_OPTION_FIELD(bird_options, keep, COP_RATES,
+		"the part of the channels that stays: a number, or a map of patterns to numbers (then `scope: layer`)"), .lo = 0.0001,
+		.hi = 1, .needed = true},
 	COP_OPT_CHOICE(bird_options, by, &cop__scores, "l2", "the score of a channel; bn-scale where batch norm follows every layer"),
 	COP_OPT_CHOICE(bird_options, scope, &cop__scopes, "global", "how the cut is divided among the layers"),
 	COP_OPT_WHOLE(bird_options, window, 2, MOST_KEPT, "5", "epochs whose masks have to agree"),
 	COP_OPT_REAL(bird_options, distance, 0, 1, "0.1", "the part of the channels in which the mask of an epoch may differ from each of those before it"),
 	COP_OPT_WHOLE(bird_options, after, 0, 1e6, "0", "cuts after this epoch whatever the masks say, as a control; 0: when they agree"),
-	COP_OPT_WHOLE(bird_options, samples, 0, 1e6, "0", "samples of the training set that a score looks at, where it needs any; 0: 4096 for obd and fisher, else 256"),
+	COP_OPT_WHOLE(bird_options, samples, 0, 1e6, "0",
+		"samples of the training set that a score looks at, where it needs any; 0: 4096 for obd and fisher, else 256"),
 	COP_OPT_TEXT(bird_options, policies, NULL, "what acts besides, as in --policies: slimming makes scales of batch norm that matter little small"),
 	COP_OPT_END,
 };
@@ -44,7 +47,8 @@ static double at_once(double keep, double t) { return (void)t, keep; }
 static cop_status ask(bird *e)
 {
 	const cop_look l = {.it = &e->it, .row = cop__score(e->o->by.row), .options = e->o->by.o.bytes, .model = e->g,
-		.train = e->m->train, .a = e->m->a, .samples = cop__score_samples(cop__score(e->o->by.row), e->o->samples), .weight = e->weight, .mask = e->mask, .score = e->score};
+		.train = e->m->train, .a = e->m->a, .samples = cop__score_samples(cop__score(e->o->by.row), e->o->samples),
+		.weight = e->weight, .mask = e->mask, .score = e->score};
 	const cop_cut c = {.it = &e->it, .score = e->score, .mask = e->mask, .scratch = e->scratch, .room = e->room,
 		.order = e->order, .keep = &e->o->keep, .options = e->o->scope.o.bytes, .t = 1, .part = at_once};
 
@@ -112,7 +116,9 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	COP_TRY(settled(&yes, e, p));
 	if (e->o->after) yes = p->epoch + 1 >= e->o->after;
 	if (!yes || p->epoch + 1 >= p->epochs) return COP_OK; /* nothing would train what is left */
-	cop__log(e->g->cx, COP_LOG_INFO, "early-bird: after epoch %d of %d, at a rate of %g, the masks differ in %.3f of the channels", p->epoch + 1, p->epochs, (double)cop__trainer_rate(p->t), (double)e->far);
+	cop__log(e->g->cx, COP_LOG_INFO,
+		"early-bird: after epoch %d of %d, at a rate of %g, the masks differ in %.3f of the channels", p->epoch + 1,
+		p->epochs, (double)cop__trainer_rate(p->t), (double)e->far);
 	*v = COP_REBUILD;
 	return COP_OK;
 }
@@ -156,7 +162,10 @@ static cop_status finish(void *ud, const cop_progress *p, cop_graph *model)
 {
 	const bird *e = ud;
 
-	if (!e->cut) cop__log(model->cx, COP_LOG_WARN, "early-bird: nothing was cut: in %d epochs the masks of %d did not come to agree before the last (%.3f of the channels differ, %g may)", p->epochs, e->o->window,
+	if (!e->cut)
+		cop__log(model->cx, COP_LOG_WARN,
+			"early-bird: nothing was cut: in %d epochs the masks of %d did not come to agree before "
+			"the last (%.3f of the channels differ, %g may)", p->epochs, e->o->window,
 		(double)e->far, (double)e->o->distance);
 	return COP_OK;
 }
@@ -169,7 +178,8 @@ static cop_status room(bird *e)
 	size_t n = (size_t)e->it.n * 4;
 
 	e->weight = cop__arena_get(mem, (size_t)e->it.count * 4);
-	e->score = cop__arena_get(mem, n), e->mask = cop__arena_get(mem, n), e->scratch = cop__arena_get(mem, n), e->room = cop__arena_get(mem, 2 * n), e->order = cop__arena_get(mem, n);
+	e->score = cop__arena_get(mem, n), e->mask = cop__arena_get(mem, n), e->scratch = cop__arena_get(mem, n),
+		e->room = cop__arena_get(mem, 2 * n), e->order = cop__arena_get(mem, n);
 	return e->weight && e->score && e->mask && e->scratch && e->room && e->order ? COP_OK : COP_NOMEM;
 }
 
@@ -194,8 +204,12 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 	const cop_allot_row *scope = cop__allot(o->scope.row);
 	const cop_score_row *by = cop__score(o->by.row);
 
-	if (!scope->by_layer && (o->keep.n > 1 || strcmp(o->keep.at[0].layers, "*"))) return cop__error(cx, COP_ARG, "%s: scope: %s has one keep for all; give scope: layer for several", where, scope->row.name);
-	if (by->reads & COP_READS_MOVED) return cop__error(cx, COP_ARG, "%s: by: %s adds up over a training, and masks are compared on the way; choose another score", where, by->row.name);
+	if (!scope->by_layer && (o->keep.n > 1 || strcmp(o->keep.at[0].layers, "*")))
+		return cop__error(cx, COP_ARG, "%s: scope: %s has one keep for all; give scope: layer for several", where,
+			scope->row.name);
+	if (by->reads & COP_READS_MOVED)
+		return cop__error(cx, COP_ARG,
+			"%s: by: %s adds up over a training, and masks are compared on the way; choose another score", where, by->row.name);
 	return COP_OK;
 }
 
@@ -212,6 +226,10 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 }
 
 const cop_stage_row cop_stage_early_bird = {
-	.row = {"early-bird", "trains, cuts the network to the channels that will stay as soon as it is known which, and trains the rest of the epochs on the small one", "You et al. 2020, arXiv 1909.11957", options, sizeof(bird_options)},
-	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS | COP_HAS_SHARED, .check = check, .fits = fits, .can = cop__can_change, .run = run,
+	.row = {"early-bird", "trains, cuts the network to the channels that will stay as soon as it is known which, "
+		"and trains the rest of the epochs on the small one", "You et al. 2020, arXiv 1909.11957", options,
+		sizeof(bird_options)},
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS,
+	.never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS | COP_HAS_SHARED, .check = check, .fits = fits,
+	.can = cop__can_change, .run = run,
 };

@@ -14,7 +14,8 @@ static cop_vid heads_of(cop_ox *m, const cop_ox_node *n, int i, const char *attr
 	int64_t heads = cop__ox_i(n, attr, 0);
 
 	if (!x || v->rank == 4) return x;
-	if (v->rank != 3 || heads < 1 || heads > v->dim[2] || v->dim[2] % heads) return cop__ox_fail(m, n, "input %d: %d dimensions and %lld heads do not fit", i, v->rank, (long long)heads), 0;
+	if (v->rank != 3 || heads < 1 || heads > v->dim[2] || v->dim[2] % heads)
+		return cop__ox_fail(m, n, "input %d: %d dimensions and %lld heads do not fit", i, v->rank, (long long)heads), 0;
 	x = cop__ox_reshape(m, x, 4, DIMS(v->dim[0], v->dim[1], (int32_t)heads, v->dim[2] / (int32_t)heads));
 	return cop__ox_transpose(m, x, DIMS(0, 2, 1, 3));
 }
@@ -62,7 +63,8 @@ cop_status cop__ox_add_attention(cop_ox *m, cop_ox_node *n)
 	cop_vid q = heads_of(m, n, 0, "q_num_heads"), k = heads_of(m, n, 1, "kv_num_heads"), v = heads_of(m, n, 2, "kv_num_heads");
 	if (!q || !k || !v) return m->cx->code;
 	cop_type tq = *cop__t(m->g, q), tk = *cop__t(m->g, k), tv = *cop__t(m->g, v);
-	if (tq.dim[3] != tk.dim[3] || tk.dim[2] != tv.dim[2] || tq.dim[1] % tk.dim[1] || tk.dim[1] != tv.dim[1]) return cop__ox_fail(m, n, "the shapes of queries, keys and values do not fit");
+	if (tq.dim[3] != tk.dim[3] || tk.dim[2] != tv.dim[2] || tq.dim[1] % tk.dim[1] || tk.dim[1] != tv.dim[1])
+		return cop__ox_fail(m, n, "the shapes of queries, keys and values do not fit");
 	k = repeat_heads(m, k, tq.dim[1]);
 	v = repeat_heads(m, v, tq.dim[1]);
 	q = cop__ox_two_f(m, OP_mul, q, cop__ox_f(n, "scale", 1 / __builtin_sqrtf((float)tq.dim[3])));

@@ -19,7 +19,10 @@ static cop_vid square(cop_ox *m, cop_vid x) { return two(m, OP_mul, x, x); }
 static cop_vid asin_of(cop_ox *m, cop_vid x) { return fn(m, MAP_ATAN, two(m, OP_div, x, fn(m, MAP_SQRT, by(m, OP_add, negative(m, square(m, x)), 1)))); }
 static cop_vid acos_of(cop_ox *m, cop_vid x) { return by(m, OP_add, negative(m, asin_of(m, x)), 1.57079632679f); }
 static cop_vid acosh_of(cop_ox *m, cop_vid x) { return fn(m, MAP_LOG, two(m, OP_add, x, fn(m, MAP_SQRT, by(m, OP_add, square(m, x), -1)))); }
-static cop_vid atanh_of(cop_ox *m, cop_vid x) { return by(m, OP_mul, fn(m, MAP_LOG, two(m, OP_div, by(m, OP_add, x, 1), by(m, OP_add, negative(m, x), 1))), 0.5f); }
+static cop_vid atanh_of(cop_ox *m, cop_vid x)
+{
+	return by(m, OP_mul, fn(m, MAP_LOG, two(m, OP_div, by(m, OP_add, x, 1), by(m, OP_add, negative(m, x), 1))), 0.5f);
+}
 
 static cop_vid asinh_of(cop_ox *m, cop_vid x)
 {
@@ -27,7 +30,8 @@ static cop_vid asinh_of(cop_ox *m, cop_vid x)
 	return two(m, OP_mul, fn(m, MAP_SIGN, x), fn(m, MAP_LOG, two(m, OP_add, a, fn(m, MAP_SQRT, by(m, OP_add, square(m, x), 1)))));
 }
 
-static const struct { const char *name; cop_vid (*of)(cop_ox *m, cop_vid x); } formulas[] = {{"Acos", acos_of}, {"Acosh", acosh_of}, {"Asin", asin_of}, {"Asinh", asinh_of},
+static const struct { const char *name; cop_vid (*of)(cop_ox *m, cop_vid x);
+	} formulas[] = {{"Acos", acos_of}, {"Acosh", acosh_of}, {"Asin", asin_of}, {"Asinh", asinh_of},
 	{"Atanh", atanh_of}, {"Cosh", cosh_of}, {"Sinh", sinh_of}, {"Tan", tangent}};
 
 cop_status cop__ox_add_formula(cop_ox *m, cop_ox_node *n)
@@ -140,7 +144,8 @@ static cop_vid table_of(cop_ox *m, const cop_ox_node *n, int i, int at, const in
 	if (!t->rank || t->dim[t->rank - 1] != half) return cop__ox_fail(m, n, "input %d does not have %d entries, one for each pair", i, half), 0;
 	if (p && p->data && cop__ox_count(p) == 1 && !strcmp(n->domain, "com.microsoft")) { /* where they begin */
 		int64_t from = *(const int64_t *)p->data;
-		if (t->rank != 2 || from < 0 || from + dim[1] > t->dim[0]) return cop__ox_fail(m, n, "position %lld and %d more are outside of the table", (long long)from, dim[1]), 0;
+		if (t->rank != 2 || from < 0 || from + dim[1] > t->dim[0])
+			return cop__ox_fail(m, n, "position %lld and %d more are outside of the table", (long long)from, dim[1]), 0;
 		v = cop__ox_reshape(m, cop__ox_slice(m, v, 0, (int32_t)from, dim[1], 1), 4, DIMS(1, dim[1], 1, half));
 		return cop__ox_expand(m, v, 4, full);
 	}
@@ -159,7 +164,8 @@ cop_status cop__ox_add_rotary(cop_ox *m, cop_ox_node *n)
 	int64_t heads = x->rank == 4 ? x->dim[1] : cop__ox_i(n, "num_heads", 0), turned = cop__ox_i(n, "rotary_embedding_dim", 0);
 
 	if (own && !heads && x->rank == 3 && !turned) heads = pairs_of(cop__ox_in(m, n, 2)) ? x->dim[2] / (2 * pairs_of(cop__ox_in(m, n, 2))) : 0;
-	if (x->rank < 3 || x->rank > 4 || heads < 1 || heads > INT32_MAX || (x->rank == 3 && x->dim[2] % heads) || cop__ox_f(n, "scale", 1) < 1 || cop__ox_f(n, "scale", 1) > 1)
+	if (x->rank < 3 || x->rank > 4 || heads < 1 || heads > INT32_MAX || (x->rank == 3 && x->dim[2] % heads) ||
+		cop__ox_f(n, "scale", 1) < 1 || cop__ox_f(n, "scale", 1) > 1)
 		return cop__ox_fail(m, n, "%d dimensions, %lld heads, or a scale other than 1", x->rank, (long long)heads);
 	int32_t size = x->rank == 4 ? x->dim[3] : x->dim[2] / (int32_t)heads, dim[4] = {x->dim[0], x->rank == 4 ? x->dim[2] : x->dim[1], (int32_t)heads, size};
 	if (!turned) turned = size;

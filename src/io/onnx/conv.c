@@ -10,7 +10,8 @@
 static cop_conv_attr conv_attr(const cop_ox_window *w, int32_t groups)
 {
 	int i = w->n - 2, j = w->n - 1;
-	cop_conv_attr a = {.sh = 1, .sw = w->stride[j], .pl = w->before[j], .pr = w->after[j], .dh = 1, .dw = w->dilation[j], .groups = groups, .lo = COP_NO_LO, .hi = COP_NO_HI};
+	cop_conv_attr a = {.sh = 1, .sw = w->stride[j], .pl = w->before[j], .pr = w->after[j], .dh = 1, .dw = w->dilation[j],
+		.groups = groups, .lo = COP_NO_LO, .hi = COP_NO_HI};
 
 	if (i < 0) return a;
 	a.sh = w->stride[i];
@@ -73,7 +74,9 @@ static cop_status groups_of(cop_ox *m, const cop_ox_node *n, int32_t channels, i
 /* Ranks of operand and weight, before their sizes are used. */
 static cop_status operands(cop_ox *m, const cop_ox_node *n, cop_ox_value *x, cop_ox_value *k)
 {
-	if (x->rank != k->rank || x->rank < 3 || x->rank > 5) return cop__ox_fail(m, n, "operand and weight have %d and %d dimensions; 3 to 5, the same, are supported", x->rank, k->rank);
+	if (x->rank != k->rank || x->rank < 3 || x->rank > 5)
+		return cop__ox_fail(m, n, "operand and weight have %d and %d dimensions; 3 to 5, the same, are supported", x->rank,
+			k->rank);
 	if (!cop__ox_count(k)) return cop__ox_fail(m, n, "the weight is empty");
 	return COP_OK;
 }
@@ -110,7 +113,8 @@ static cop_status grown(cop_ox *m, const cop_ox_node *n, cop_ox_window *w)
 	int count = cop__ox_ints(m, n, "output_padding", extra, 3), wanted = cop__ox_ints(m, n, "output_shape", want, 5);
 
 	if (!how || m->cx->code) return m->cx->code;
-	if ((count >= 0 && count != w->n) || (wanted >= 0 && wanted != w->n && wanted != w->n + 2)) return cop__ox_fail(m, n, "output_padding or output_shape has the wrong length");
+	if ((count >= 0 && count != w->n) || (wanted >= 0 && wanted != w->n && wanted != w->n + 2))
+		return cop__ox_fail(m, n, "output_padding or output_shape has the wrong length");
 	for (int i = 0; i < wanted; i++)
 		if (want[i] < 1 || want[i] > INT32_MAX) return cop__ox_fail(m, n, "output_shape %lld is not positive, or too large", (long long)want[i]);
 	for (int i = 0; i < w->n; i++) {

@@ -115,7 +115,8 @@ cop_status cop__ox_fold_binary(cop_ox *m, cop_ox_node *n, bool *done)
 	int64_t total;
 	bool f = real(x), compare = gives_truth(n->type);
 
-	if (f != real(y) || cop__ox_i(n, "broadcast", 0) || (f && !strcmp(n->type, "Mod") && !cop__ox_i(n, "fmod", 0)) || !common(m, n, &rank, dim, &total)) return COP_OK;
+	if (f != real(y) || cop__ox_i(n, "broadcast", 0) || (f && !strcmp(n->type, "Mod") && !cop__ox_i(n, "fmod", 0)) ||
+		!common(m, n, &rank, dim, &total)) return COP_OK;
 	const void *a = repeated(m, n, 0, rank, dim, total), *b = repeated(m, n, 1, rank, dim, total);
 	void *out = cop__ox_room(m, (f && !compare ? 4 : 8) * (size_t)total);
 	if (!a || !b || !out) return m->cx->code;
@@ -161,7 +162,9 @@ cop_status cop__ox_fold_variadic(cop_ox *m, cop_ox_node *n, bool *done)
 			float *f = (float *)out + i;
 			int64_t *w = (int64_t *)out + i;
 			if (real(x)) *f = k ? (float)step_of(how, (double)*f, (double)((const float *)v)[i]) : ((const float *)v)[i];
-			else *w = !k ? ((const int64_t *)v)[i] : !strcmp(how, "Max") ? COP_MAX(*w, ((const int64_t *)v)[i]) : !strcmp(how, "Min") ? COP_MIN(*w, ((const int64_t *)v)[i]) : two_i("Add", *w, ((const int64_t *)v)[i]);
+			else
+				*w = !k ? ((const int64_t *)v)[i] : !strcmp(how, "Max") ? COP_MAX(*w, ((const int64_t *)v)[i]) : !strcmp(how, "Min")
+					? COP_MIN(*w, ((const int64_t *)v)[i]) : two_i("Add", *w, ((const int64_t *)v)[i]);
 			if (real(x) && !strcmp(how, "Mean") && k == n->n_in - 1) *f /= (float)n->n_in;
 		}
 	}
@@ -178,7 +181,8 @@ static double negative(double x) { return -x; }
 static double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static const struct { const char *name; one_d *fn; } ones[] = {
-	{"Abs", fabs}, {"Atan", atan}, {"Ceil", ceil}, {"Cos", cos}, {"Erf", erf}, {"Exp", exp}, {"Floor", floor}, {"Log", log}, {"Neg", negative}, {"Reciprocal", reciprocal}, {"Relu", relu},
+	{"Abs", fabs}, {"Atan", atan}, {"Ceil", ceil}, {"Cos", cos}, {"Erf", erf}, {"Exp", exp}, {"Floor", floor},
+	{"Log", log}, {"Neg", negative}, {"Reciprocal", reciprocal}, {"Relu", relu},
 	{"Round", rint}, {"Sigmoid", sigmoid}, {"Sign", sign}, {"Sin", sin}, {"Sqrt", sqrt}, {"Tanh", tanh},
 };
 
@@ -270,7 +274,10 @@ cop_status cop__ox_fold_where(cop_ox *m, cop_ox_node *n, bool *done)
 
 /* ---- along axes ---- */
 
-static double start_of(const char *how) { return !strcmp(how, "Prod") ? 1 : !strcmp(how, "Max") ? -(double)INFINITY : !strcmp(how, "Min") ? (double)INFINITY : 0; }
+static double start_of(const char *how)
+{
+	return !strcmp(how, "Prod") ? 1 : !strcmp(how, "Max") ? -(double)INFINITY : !strcmp(how, "Min") ? (double)INFINITY : 0;
+}
 
 /* In doubles: exact for integers below 2^53, which shapes are. */
 cop_status cop__ox_fold_reduce(cop_ox *m, cop_ox_node *n, bool *done)

@@ -230,7 +230,9 @@ static cop_status written(cop_ox *m, cop_ox_node *n)
 		cop_ox_value *v = &m->value[n->out[i]];
 		if (!n->out[i]) continue;
 		if (v->tensor) return cop__ox_fail(m, n, "writes '%.60s', which is an initialiser: a name must stand for one value", v->name);
-		if (v->producer) return cop__ox_fail(m, n, "writes '%.60s', which node %d ('%.60s') writes already: a name must stand for one value", v->name, v->producer - 1, m->node[v->producer - 1].name);
+		if (v->producer)
+			return cop__ox_fail(m, n, "writes '%.60s', which node %d ('%.60s') writes already: a name must stand for one value",
+				v->name, v->producer - 1, m->node[v->producer - 1].name);
 		v->producer = n->index + 1;
 	}
 	return COP_OK;

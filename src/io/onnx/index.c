@@ -100,7 +100,8 @@ static cop_status nd_of(cop_ox *m, const cop_ox_node *n, int64_t batch, nd *p)
 {
 	cop_ox_value *x = cop__ox_in(m, n, 0), *at = cop__ox_in(m, n, 1);
 
-	if (!at->rank || batch < 0 || batch >= at->rank || batch >= x->rank || !cop__ox_count(x) || !cop__ox_count(at)) return cop__ox_fail(m, n, "indices of %d dimensions, %lld of them batches, do not fit", at->rank, (long long)batch);
+	if (!at->rank || batch < 0 || batch >= at->rank || batch >= x->rank || !cop__ox_count(x) || !cop__ox_count(at))
+		return cop__ox_fail(m, n, "indices of %d dimensions, %lld of them batches, do not fit", at->rank, (long long)batch);
 	p->b = (int)batch;
 	p->q = at->dim[at->rank - 1];
 	if (p->q < 1 || p->q > x->rank - p->b) return cop__ox_fail(m, n, "an index of %d numbers for %d dimensions", p->q, x->rank - p->b);
@@ -199,7 +200,8 @@ static cop_vid joined_any(cop_ox *m, cop_vid meet, cop_vid up, const rows *r, in
 
 	if (!up) return 0;
 	int32_t inner = cop__t(m->g, up)->dim[1];
-	cop_vid each = cop__ox_where(m, cop__ox_reshape(m, meet, 3, DIMS(n_row, r->count, 1)), cop__ox_reshape(m, up, 3, DIMS(1, r->count, inner)), cop__ox_scalar(m, table[i].nothing));
+	cop_vid each = cop__ox_where(m, cop__ox_reshape(m, meet, 3, DIMS(n_row, r->count, 1)),
+		cop__ox_reshape(m, up, 3, DIMS(1, r->count, inner)), cop__ox_scalar(m, table[i].nothing));
 	return cop__ox_reduce(m, table[i].fn, each, 2, false);
 }
 
@@ -210,7 +212,9 @@ static cop_vid scatter_any(cop_ox *m, const cop_ox_node *n, cop_vid x, cop_vid u
 
 	for (int32_t i = 0; all && i < n_row; i++) all[i] = i;
 	if ((int64_t)n_row * r->count > MOST_PAIRS || (real_join && cop__t(m->g, x)->dtype != COP_F32))
-		return cop__ox_fail(m, n, "with indices that the network computes: %d places and %d updates are too many, or whole numbers that are joined", n_row, r->count), 0;
+		return cop__ox_fail(m, n,
+			"with indices that the network computes: %d places and %d updates are too many, or whole numbers that are joined",
+			n_row, r->count), 0;
 	cop_vid meet = cop__ox_two(m, OP_equal, ints(m, "place", 2, DIMS(n_row, 1), all), cop__ox_reshape(m, r->v, 2, DIMS(1, r->count)));
 	cop_vid real = cop__ox_cast(m, meet, COP_F32);
 	if (real_join) return cop__ox_two(m, op, x, joined_any(m, meet, up, r, n_row, op));
@@ -228,7 +232,8 @@ static cop_status scattered(cop_ox *m, cop_ox_node *n, const rows *r, int32_t n_
 
 	if (op < 0) return cop__ox_fail(m, n, "reduction '%s' is unknown; none, add, mul, max and min are supported", how ? how : "");
 	if (cop__ox_count(u) != (int64_t)r->count * inner) return cop__ox_fail(m, n, "%lld updates for %d places of %d", (long long)cop__ox_count(u), r->count, inner);
-	cop_vid v = cop__ox_widen(m, cop__ox_reshape(m, cop__ox_get(m, n, 0), 2, DIMS(n_row, inner))), up = cop__ox_widen(m, cop__ox_reshape(m, cop__ox_get(m, n, 2), 2, DIMS(r->count, inner)));
+	cop_vid v = cop__ox_widen(m, cop__ox_reshape(m, cop__ox_get(m, n, 0), 2, DIMS(n_row, inner))),
+		up = cop__ox_widen(m, cop__ox_reshape(m, cop__ox_get(m, n, 2), 2, DIMS(r->count, inner)));
 	v = r->known ? scatter_known(m, v, up, r, n_row, op) : scatter_any(m, n, v, up, r, n_row, op);
 	return cop__ox_set(m, n, 0, cop__ox_reshape(m, v, x->rank, x->dim), OX_PLAIN, 0);
 }
@@ -259,7 +264,8 @@ cop_status cop__ox_add_one_hot(cop_ox *m, cop_ox_node *n)
 	cop_ox_value *at = cop__ox_in(m, n, 0), *depth = cop__ox_in(m, n, 1), *values = cop__ox_in(m, n, 2);
 	int32_t dim[OX_MAX_DIM] = {0}, axis, along[OX_MAX_DIM];
 
-	if (!depth->data || cop__ox_count(depth) != 1 || cop__ox_count(values) != 2 || at->rank >= COP_MAX_DIM) return cop__ox_fail(m, n, "needs a known depth, two values and at most 5 dimensions");
+	if (!depth->data || cop__ox_count(depth) != 1 || cop__ox_count(values) != 2 || at->rank >= COP_MAX_DIM)
+		return cop__ox_fail(m, n, "needs a known depth, two values and at most 5 dimensions");
 	double d = cop__ox_is_float(depth->type) ? (double)*(const float *)depth->data : (double)*(const int64_t *)depth->data;
 	if (!(d >= 1 && d <= 1 << 24)) return cop__ox_fail(m, n, "a depth of %g", d);
 	COP_TRY(cop__ox_axis(m, n, cop__ox_i(n, "axis", -1), at->rank + 1, &axis));
@@ -300,7 +306,8 @@ cop_status cop__ox_add_reverse_sequence(cop_ox *m, cop_ox_node *n)
 	int32_t count;
 
 	COP_TRY(cop__ox_known_ints(m, n, 1, &len, &count));
-	if (x->rank < 2 || batch + time != 1 || (batch != 0 && time != 0) || count != x->dim[batch]) return cop__ox_fail(m, n, "axes %lld and %lld, %d lengths", (long long)batch, (long long)time, count);
+	if (x->rank < 2 || batch + time != 1 || (batch != 0 && time != 0) || count != x->dim[batch])
+		return cop__ox_fail(m, n, "axes %lld and %lld, %d lengths", (long long)batch, (long long)time, count);
 	int32_t steps = x->dim[time], *at = cop__ox_room(m, 4 * (size_t)(steps * count));
 	for (int32_t b = 0; at && b < count; b++) {
 		if (len[b] < 0 || len[b] > steps) return cop__ox_fail(m, n, "length %lld of %d", (long long)len[b], steps);
@@ -322,7 +329,8 @@ cop_status cop__ox_add_non_zero(cop_ox *m, cop_ox_node *n)
 	if (!x->data) return cop__ox_fail(m, n, "the length of the result depends on what the network computes: only known operands are supported");
 	int32_t *hit = cop__ox_room(m, 4 * (size_t)total + 4);
 	for (int64_t i = 0; hit && i < total; i++)
-		if (cop__ox_is_float(x->type) ? ((const float *)x->data)[i] < 0 || ((const float *)x->data)[i] > 0 : ((const int64_t *)x->data)[i] != 0) hit[dim[1]++] = (int32_t)i;
+		if (cop__ox_is_float(x->type) ? ((const float *)x->data)[i] < 0 || ((const float *)x->data)[i] > 0
+			: ((const int64_t *)x->data)[i] != 0) hit[dim[1]++] = (int32_t)i;
 	int64_t *y = cop__ox_room(m, 8 * (size_t)x->rank * (size_t)dim[1] + 8);
 	for (int k = x->rank - 1; hit && y && k >= 0; stride *= x->dim[k--])
 		for (int32_t i = 0; i < dim[1]; i++) y[(int64_t)k * dim[1] + i] = hit[i] / stride % x->dim[k];

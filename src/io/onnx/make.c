@@ -4,10 +4,20 @@
  */
 #include "io/onnx/onnx.h"
 
-static cop_status too_many(cop_ox *m, int32_t rank) { return cop__error(m->cx, COP_FORMAT, "%s: a value has %d dimensions, at most %d are supported in a graph", m->file, rank, COP_MAX_DIM); }
+static cop_status too_many(cop_ox *m, int32_t rank)
+{
+	return cop__error(m->cx, COP_FORMAT, "%s: a value has %d dimensions, at most %d are supported in a graph", m->file,
+		rank, COP_MAX_DIM);
+}
 
-cop_vid cop__ox_reshape(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim) { return rank > COP_MAX_DIM ? too_many(m, rank), 0 : cop__make_reshape(m->g, x, rank, dim); }
-cop_vid cop__ox_expand(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim) { return rank > COP_MAX_DIM ? too_many(m, rank), 0 : cop__make_expand(m->g, x, rank, dim); }
+cop_vid cop__ox_reshape(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim)
+{
+	return rank > COP_MAX_DIM ? too_many(m, rank), 0 : cop__make_reshape(m->g, x, rank, dim);
+}
+cop_vid cop__ox_expand(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim)
+{
+	return rank > COP_MAX_DIM ? too_many(m, rank), 0 : cop__make_expand(m->g, x, rank, dim);
+}
 
 /* Along an axis by indices that are known. */
 static cop_vid pick_known(cop_ox *m, cop_vid x, int32_t axis, const int32_t *index, int32_t count)

@@ -19,7 +19,8 @@ cop_status cop__ox_add_gemm(cop_ox *m, cop_ox_node *n)
 	bool plain = !(alpha < 1 || alpha > 1 || beta < 1 || beta > 1);
 	cop_vid bias = 0, y;
 
-	if (a->rank != 2 || b->rank != 2 || a->dim[!ta] != b->dim[tb]) return cop__ox_fail(m, n, "matrices of %dx%d and %dx%d do not fit", a->dim[0], a->dim[1], b->dim[0], b->dim[1]);
+	if (a->rank != 2 || b->rank != 2 || a->dim[!ta] != b->dim[tb])
+		return cop__ox_fail(m, n, "matrices of %dx%d and %dx%d do not fit", a->dim[0], a->dim[1], b->dim[0], b->dim[1]);
 	int32_t out = b->dim[!tb];
 	if (!a->data && b->data && plain && !ta) {
 		bool row = c && c->data && cop__ox_count(c) == out && c->dim[c->rank - 1] == out;

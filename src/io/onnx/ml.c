@@ -61,7 +61,9 @@ static cop_vid whole(cop_ox *m, const char *name, const int64_t *v, int32_t coun
 	cop_type t = cop__type(COP_I32, 1, &count);
 
 	for (int32_t i = 0; to && i < count; i++) {
-		if (v[i] < INT32_MIN || v[i] > INT32_MAX) return cop__error(m->cx, COP_FORMAT, "%s: element %d of '%s' is %lld, which does not fit 32 bits", m->file, i, name, (long long)v[i]), 0;
+		if (v[i] < INT32_MIN || v[i] > INT32_MAX)
+			return cop__error(m->cx, COP_FORMAT, "%s: element %d of '%s' is %lld, which does not fit 32 bits", m->file, i, name,
+				(long long)v[i]), 0;
 		to[i] = (int32_t)v[i];
 	}
 	return to ? cop__ox_const(m, name, COP_CONST, &t, to) : 0;
@@ -203,7 +205,8 @@ cop_status cop__ox_add_ml_label_encoder(cop_ox *m, cop_ox_node *n)
 	cop_vid keys = listed(m, n, "keys_int64s", "keys_floats", &n_key, &key), values = listed(m, n, "values_int64s", "values_floats", &n_value, &value);
 
 	if (m->cx->code) return m->cx->code;
-	if (!keys || !values || n_key != n_value) return cop__ox_fail(m, n, "maps text, or %d keys to %d values; whole and real numbers are supported", n_key, n_value);
+	if (!keys || !values || n_key != n_value)
+		return cop__ox_fail(m, n, "maps text, or %d keys to %d values; whole and real numbers are supported", n_key, n_value);
 	cop_vid hit = cop__ox_cast(m, met(m, cop__ox_cast(m, cop__ox_get(m, n, 0), key == OX_FLOAT ? COP_F32 : COP_I32), keys), COP_F32);
 	cop_vid index = cop__ox_argmax(m, hit, rank, false, false), any = cop__ox_cast(m, cop__ox_reduce(m, REDUCE_MAX, hit, 1u << rank, false), COP_U8);
 	cop_vid other = value == OX_FLOAT ? cop__ox_scalar(m, cop__ox_f(n, "default_float", 0)) : whole(m, "default", &absent, 1);

@@ -28,9 +28,13 @@ static int64_t asked_for(const cop_ox *m, const cop_ox_value *v, const char *nam
 static cop_status left_open(cop_ox *m, const cop_ox_value *v, const char *name)
 {
 	if (*name)
-		return cop__error(m->cx, COP_FORMAT, "%s: dimension %d of input '%s' is '%s', which is open: say how long it is with --dim %s=N, or give the whole shape with --shape %s=AxBx...",
+		return cop__error(m->cx, COP_FORMAT,
+			"%s: dimension %d of input '%s' is '%s', which is open: say how long it is with --dim "
+			"%s=N, or give the whole shape with --shape %s=AxBx...",
 			m->file, v->rank, v->name, name, name, v->name);
-	return cop__error(m->cx, COP_FORMAT, "%s: dimension %d of input '%s' is open: give the whole shape with --shape %s=AxBx...", m->file, v->rank, v->name, v->name);
+	return cop__error(m->cx, COP_FORMAT,
+		"%s: dimension %d of input '%s' is open: give the whole shape with --shape %s=AxBx...", m->file, v->rank, v->name,
+		v->name);
 }
 
 static cop_status one_dim(cop_ox *m, cop_ox_value *v, const cop_pb_field *dim)
@@ -63,7 +67,9 @@ static cop_status as_given(cop_ox *m, const cop_ox_value *v)
 		m->shapes_used |= 1u << (i & 31);
 		if (s->rank != v->rank) return cop__error(m->cx, COP_SHAPE, "%s: --shape gives input '%s' %d dimensions, it has %d", m->file, v->name, s->rank, v->rank);
 		for (int k = 0; k < v->rank; k++)
-			if (s->dim[k] != v->dim[k]) return cop__error(m->cx, COP_SHAPE, "%s: --shape gives dimension %d of input '%s' as %d, the file fixes it to %d", m->file, k, v->name, s->dim[k], v->dim[k]);
+			if (s->dim[k] != v->dim[k])
+				return cop__error(m->cx, COP_SHAPE, "%s: --shape gives dimension %d of input '%s' as %d, the file fixes it to %d",
+					m->file, k, v->name, s->dim[k], v->dim[k]);
 	}
 	return COP_OK;
 }
@@ -72,7 +78,9 @@ static cop_status as_given(cop_ox *m, const cop_ox_value *v)
 static cop_status all_used(cop_ox *m)
 {
 	for (int32_t i = 0; i < m->args->n_dim && i < 32; i++)
-		if (!(m->dims_used >> i & 1)) return cop__error(m->cx, COP_ARG, "%s: --dim %s=%d: no input has an open dimension of that name", m->file, m->args->dim[i].name, m->args->dim[i].size);
+		if (!(m->dims_used >> i & 1))
+			return cop__error(m->cx, COP_ARG, "%s: --dim %s=%d: no input has an open dimension of that name", m->file,
+				m->args->dim[i].name, m->args->dim[i].size);
 	for (int32_t i = 0; i < m->args->n_shape && i < 32; i++)
 		if (!(m->shapes_used >> i & 1)) return cop__error(m->cx, COP_ARG, "%s: --shape %s=...: there is no input of that name", m->file, m->args->shape[i].input);
 	return COP_OK;

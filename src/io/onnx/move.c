@@ -26,7 +26,8 @@ static int64_t count_of(int rank, const int32_t *dim)
 }
 
 /* Output `out` is known: x seen through strides. */
-static cop_status know_strided(cop_ox *m, const cop_ox_node *n, int out, const cop_ox_value *x, int rank, const int32_t *dim, const int64_t *stride, int64_t offset)
+static cop_status know_strided(cop_ox *m, const cop_ox_node *n, int out, const cop_ox_value *x, int rank,
+	const int32_t *dim, const int64_t *stride, int64_t offset)
 {
 	void *y = cop__ox_room(m, cop__ox_size(x) * (size_t)count_of(rank, dim));
 
@@ -121,7 +122,8 @@ cop_status cop__ox_add_slice(cop_ox *m, cop_ox_node *n)
 	COP_TRY(ints_either(m, n, 2, "ends", room[1], &to, &count));
 	COP_TRY(ints_either(m, n, 3, "axes", room[2], &axes, &n_axes));
 	COP_TRY(cop__ox_known_ints(m, n, 4, &steps, &n_steps));
-	if (k != count || (axes && n_axes != k) || (steps && n_steps != k) || k > x->rank) return cop__ox_fail(m, n, "starts, ends, axes and steps must have the same length");
+	if (k != count || (axes && n_axes != k) || (steps && n_steps != k) || k > x->rank)
+		return cop__ox_fail(m, n, "starts, ends, axes and steps must have the same length");
 	for (int i = 0; i < x->rank; i++) c.from[i] = 0, c.step[i] = 1, c.size[i] = x->dim[i];
 	for (int i = 0; i < k; i++) {
 		int64_t step = steps ? steps[i] : 1;
@@ -198,7 +200,8 @@ cop_status cop__ox_add_concat(cop_ox *m, cop_ox_node *n)
 	memcpy(dim, x->dim, sizeof dim);
 	for (int i = 0; i < n->n_in; i++) {
 		const cop_ox_value *v = cop__ox_in(m, n, i);
-		if (v->rank != x->rank || cop__ox_is_float(v->type) != cop__ox_is_float(x->type)) return cop__ox_fail(m, n, "input %d has another rank or format than the first", i);
+		if (v->rank != x->rank || cop__ox_is_float(v->type) != cop__ox_is_float(x->type))
+			return cop__ox_fail(m, n, "input %d has another rank or format than the first", i);
 		for (int j = 0; j < x->rank; j++)
 			if (j != axis && v->dim[j] != dim[j]) return cop__ox_fail(m, n, "axis %d has length %d in input %d and %d in the first", j, v->dim[j], i, dim[j]);
 		if ((total += v->dim[axis]) > INT32_MAX) return cop__ox_fail(m, n, "axis %d gets too long", axis);
@@ -211,7 +214,8 @@ cop_status cop__ox_add_concat(cop_ox *m, cop_ox_node *n)
 	for (int i = 0; i < n->n_in; i++) {
 		if (!cop__ox_in(m, n, i)->dim[axis]) continue;
 		if (!(v[k] = cop__ox_as(m, cop__ox_in(m, n, i), l))) return m->cx->code;
-		if (cop__t(m->g, v[k])->dtype != COP_F32 && cop__t(m->g, v[k])->dtype != cop__t(m->g, v[0])->dtype) v[0] = cop__ox_widen(m, v[0]), v[k] = cop__ox_widen(m, v[k]);
+		if (cop__t(m->g, v[k])->dtype != COP_F32 && cop__t(m->g, v[k])->dtype != cop__t(m->g, v[0])->dtype)
+			v[0] = cop__ox_widen(m, v[0]), v[k] = cop__ox_widen(m, v[k]);
 		k++;
 	}
 	return cop__ox_set(m, n, 0, cop__ox_concat(m, cop__ox_axis_in(axis, x->rank, l), k, v), l, 0);

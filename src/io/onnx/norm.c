@@ -43,7 +43,9 @@ static cop_vid entries(cop_ox *m, const cop_ox_node *n, int i, int64_t count)
 	cop_ox_value *v = cop__ox_in(m, n, i);
 
 	if (!v) return 0;
-	if (cop__ox_count(v) != count) return cop__ox_fail(m, n, "input %d has %lld entries, %lld are normalised together", i, (long long)cop__ox_count(v), (long long)count), 0;
+	if (cop__ox_count(v) != count)
+		return cop__ox_fail(m, n, "input %d has %lld entries, %lld are normalised together", i, (long long)cop__ox_count(v),
+			(long long)count), 0;
 	return cop__ox_bias(m, v, (int32_t)count);
 }
 

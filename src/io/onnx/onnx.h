@@ -181,8 +181,14 @@ static inline cop_vid cop__ox_where(cop_ox *m, cop_vid cond, cop_vid a, cop_vid 
 static inline cop_vid cop__ox_cast(cop_ox *m, cop_vid x, cop_dtype to) { return cop__make_cast(m->g, x, to); }
 static inline cop_vid cop__ox_reduce(cop_ox *m, int fn, cop_vid x, uint32_t axes, bool keep) { return cop__make_reduce(m->g, fn, x, axes, keep); }
 static inline cop_vid cop__ox_argmax(cop_ox *m, cop_vid x, int32_t axis, bool keep, bool last) { return cop__make_argmax(m->g, x, axis, keep, last); }
-static inline cop_vid cop__ox_layernorm(cop_ox *m, cop_vid x, cop_vid gamma, cop_vid beta, float eps, bool rms) { return cop__make_layernorm(m->g, x, gamma, beta, eps, rms); }
-static inline cop_vid cop__ox_lrn(cop_ox *m, cop_vid x, int32_t size, float alpha, float beta, float bias) { return cop__make_lrn(m->g, x, size, alpha, beta, bias); }
+static inline cop_vid cop__ox_layernorm(cop_ox *m, cop_vid x, cop_vid gamma, cop_vid beta, float eps, bool rms)
+{
+	return cop__make_layernorm(m->g, x, gamma, beta, eps, rms);
+}
+static inline cop_vid cop__ox_lrn(cop_ox *m, cop_vid x, int32_t size, float alpha, float beta, float bias)
+{
+	return cop__make_lrn(m->g, x, size, alpha, beta, bias);
+}
 static inline cop_vid cop__ox_softmax(cop_ox *m, cop_vid x, int32_t axis) { return cop__make_softmax(m->g, x, axis); }
 
 #define OX(name, add, ...) cop_ox_add cop__ox_add_##add;

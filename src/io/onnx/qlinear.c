@@ -58,7 +58,8 @@ static int32_t append(cop_ox *m, const cop_ox_node *n, const char *type, const u
 	}
 	memcpy(list, in, sizeof *in * (size_t)n_in);
 	list[n_in] = out;
-	*to = (cop_ox_node){.op = cop__ox_op_of(type), .name = n->name, .type = type, .proto = proto, .size = size, .n_in = n_in, .n_out = 1, .in = list, .out = list + n_in, .index = m->n_node,
+	*to = (cop_ox_node){.op = cop__ox_op_of(type), .name = n->name, .type = type, .proto = proto, .size = size,
+		.n_in = n_in, .n_out = 1, .in = list, .out = list + n_in, .index = m->n_node,
 		.domain = "", .call = proto == n->proto ? n->call : NULL, .opset = n->opset};
 	m->value[out].producer = ++m->n_node;
 	return out;

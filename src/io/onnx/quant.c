@@ -26,7 +26,8 @@ static cop_vid spread(cop_ox *m, const cop_ox_node *n, cop_ox_value *p, const co
 	if (cop__ox_count(p) == 1) return p->rank ? cop__ox_reshape(m, v, 0, dim) : v;
 	if (cop__ox_axis(m, n, cop__ox_i(n, "axis", 1), x->rank, &axis)) return 0;
 	if (!block) {
-		if (p->rank != 1 || p->dim[0] != x->dim[axis]) return cop__ox_fail(m, n, "a scale or zero point must be one number, or one for each index of axis %d", axis), 0;
+		if (p->rank != 1 || p->dim[0] != x->dim[axis])
+			return cop__ox_fail(m, n, "a scale or zero point must be one number, or one for each index of axis %d", axis), 0;
 		for (int i = 0; i < x->rank; i++) dim[i] = i == axis ? x->dim[i] : 1;
 		return cop__ox_reshape(m, v, x->rank, dim);
 	}
@@ -106,7 +107,8 @@ static cop_status dequantize_known(cop_ox *m, const cop_ox_node *n, int32_t axis
 	if (cop__ox_is_float(x->type) || !cop__ox_is_float(scale->type) ||
 		(zero && (cop__ox_is_float(zero->type) || (cop__ox_count(zero) != 1 && cop__ox_count(zero) != cop__ox_count(scale)))))
 		return cop__ox_fail(m, n, "needs whole numbers, real scales, and one zero point or as many");
-	if (!one && (block ? block < 1 || scale->rank != x->rank || scale->dim[axis] * block != x->dim[axis] || cop__ox_count(scale) * block != total : cop__ox_count(scale) != x->dim[axis]))
+	if (!one && (block ? block < 1 || scale->rank != x->rank || scale->dim[axis] * block != x->dim[axis] ||
+		cop__ox_count(scale) * block != total : cop__ox_count(scale) != x->dim[axis]))
 		return cop__ox_fail(m, n, "a scale must be one number, or one for each index or block of axis %d", axis);
 	float *y = cop__ox_room(m, 4 * (size_t)total);
 	for (int64_t i = 0; y && i < total; i++) {
@@ -147,7 +149,8 @@ cop_status cop__ox_add_dynamic_quantize(cop_ox *m, cop_ox_node *n)
 
 	uint32_t all = (1u << x->rank) - 1;
 	cop_vid v = cop__ox_float(m, n, 0, OX_PLAIN);
-	cop_vid lo = cop__ox_clip(m, cop__ox_reduce(m, REDUCE_MIN, v, all, false), COP_NO_LO, 0), hi = cop__ox_clip(m, cop__ox_reduce(m, REDUCE_MAX, v, all, false), 0, COP_NO_HI);
+	cop_vid lo = cop__ox_clip(m, cop__ox_reduce(m, REDUCE_MIN, v, all, false), COP_NO_LO, 0),
+		hi = cop__ox_clip(m, cop__ox_reduce(m, REDUCE_MAX, v, all, false), 0, COP_NO_HI);
 	cop_vid scale = cop__ox_reshape(m, cop__ox_two_f(m, OP_div, cop__ox_two(m, OP_sub, hi, lo), 255), 0, NULL);
 	cop_vid zero = cop__ox_clip(m, cop__ox_map(m, MAP_ROUND, 0, 0, cop__ox_map(m, MAP_NEG, 0, 0, cop__ox_two(m, OP_div, lo, scale))), 0, 255);
 	zero = cop__ox_reshape(m, zero, 0, NULL);
@@ -215,7 +218,8 @@ static cop_vid conv_sums(cop_ox *m, cop_ox_node *n, int x, int zx, int w, int zw
 	if (vx->rank != vw->rank || vx->rank < 3 || vx->rank > 4) return cop__ox_fail(m, n, "operand and weight must have 3 or 4 dimensions"), 0;
 	for (int i = 0; i < vx->rank - 2; i++) size[i] = vw->dim[2 + i];
 	int64_t groups = cop__ox_i(n, "group", 1);
-	if (groups < 1 || groups > vx->dim[1] || cop__ox_window(m, n, vx, size, &win)) return m->cx->code ? 0 : (cop__ox_fail(m, n, "%lld groups", (long long)groups), 0);
+	if (groups < 1 || groups > vx->dim[1] || cop__ox_window(m, n, vx, size, &win))
+		return m->cx->code ? 0 : (cop__ox_fail(m, n, "%lld groups", (long long)groups), 0);
 	cop_vid kernel = cop__ox_image(m, cop__ox_as(m, vw, OX_LAST)), sum = 0;
 	if (bias) {
 			sum = cop__ox_cast(m, cop__ox_as(m, bias, OX_PLAIN), COP_F32);
@@ -229,7 +233,8 @@ cop_status cop__ox_add_conv_integer(cop_ox *m, cop_ox_node *n)
 }
 
 /* sums * (sx sw / sy), stored in y's format. Operands: scales by number; axis: where sw's entries lie in the result. */
-static cop_vid requantised(cop_ox *m, const cop_ox_node *n, cop_vid sums, int sx, int sw, int sy, int zy, int32_t axis_x, int32_t axis_w, int32_t rank, int32_t *type)
+static cop_vid requantised(cop_ox *m, const cop_ox_node *n, cop_vid sums, int sx, int sw, int sy, int zy,
+	int32_t axis_x, int32_t axis_w, int32_t rank, int32_t *type)
 {
 	cop_ox_value *zero = cop__ox_in(m, n, zy);
 

@@ -108,7 +108,8 @@ static cop_status take_given(cop_ox *m, cop_ox_value *v, const cop_tensor *t)
 	if (t->type.rank != v->rank || memcmp(t->type.dim, v->dim, sizeof *v->dim * (size_t)v->rank))
 		return cop__error(m->cx, COP_SHAPE, "%s: the array given for input '%s' has another shape", m->file, v->name);
 	if (t->type.dtype != cop__ox_dtype(v->type))
-		return cop__error(m->cx, COP_ARG, "%s: input '%s' is %s, the array given for it %s", m->file, v->name, cop__ox_type_text(v->type), cop__dtype_text(t->type.dtype));
+		return cop__error(m->cx, COP_ARG, "%s: input '%s' is %s, the array given for it %s", m->file, v->name,
+			cop__ox_type_text(v->type), cop__dtype_text(t->type.dtype));
 	if (t->type.dtype == COP_F32) {
 		v->data = t->data;
 		return COP_OK;
@@ -126,7 +127,9 @@ static cop_status one_input(cop_ox *m, int32_t i)
 	const cop_tensor *given = i < m->args->n_given && m->args->given[i].type.dtype ? &m->args->given[i] : NULL;
 	cop_type t = {.dtype = cop__ox_dtype(v->type), .rank = v->rank, .q.axis = -1};
 
-	if (!t.dtype || v->type == OX_INT4 || v->type == OX_UINT4) return cop__error(m->cx, COP_FORMAT, "%s: input '%s': the number format %s is not supported", m->file, v->name, cop__ox_type_text(v->type));
+	if (!t.dtype || v->type == OX_INT4 || v->type == OX_UINT4)
+		return cop__error(m->cx, COP_FORMAT, "%s: input '%s': the number format %s is not supported", m->file, v->name,
+			cop__ox_type_text(v->type));
 	if (v->producer) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' is a node's result as well", m->file, v->name);
 	if (!cop__ox_count(v)) { /* nothing to feed: known, and none of the graph's inputs */
 		v->data = cop__ox_room(m, 8);

@@ -56,7 +56,8 @@ cop_status cop__ox_add_reduce(cop_ox *m, cop_ox_node *n)
 	cop_vid v = cop__ox_as(m, x, l);
 	bool whole = v && cop__t(m->g, v)->dtype != COP_F32;
 	if (whole) v = cop__ox_widen(m, v);
-	if (whole && (!strncmp(how, "Log", 3) || !strcmp(how, "L2") || !strcmp(how, "Mean"))) return cop__ox_fail(m, n, "of whole numbers (%s) is not supported", cop__ox_type_text(x->type));
+	if (whole && (!strncmp(how, "Log", 3) || !strcmp(how, "L2") || !strcmp(how, "Mean")))
+		return cop__ox_fail(m, n, "of whole numbers (%s) is not supported", cop__ox_type_text(x->type));
 	if (!strcmp(how, "L1")) v = cop__ox_map(m, MAP_ABS, 0, 0, v);
 	if (!strcmp(how, "L2") || !strcmp(how, "SumSquare")) v = cop__ox_two(m, OP_mul, v, v);
 	if (!strcmp(how, "LogSumExp")) v = none ? v : log_sum_exp(m, v, there, keep);

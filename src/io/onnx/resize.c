@@ -134,7 +134,8 @@ static cop_vid fill_outside(cop_ox *m, const how *h, const axis *a, int32_t rank
 
 static cop_status read_how(cop_ox *m, const cop_ox_node *n, how *h)
 {
-	static const char *const known[] = {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "tf_half_pixel_for_nn", "half_pixel_symmetric", "tf_crop_and_resize"};
+	static const char *const known[] = {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel",
+		"tf_half_pixel_for_nn", "half_pixel_symmetric", "tf_crop_and_resize"};
 	bool old = m->opset < 11, ok = false;
 
 	h->mode = cop__ox_s(m, n, "mode", "nearest");
@@ -148,7 +149,8 @@ static cop_status read_how(cop_ox *m, const cop_ox_node *n, how *h)
 	if (!strcmp(h->mode, "bilinear")) h->mode = "linear";
 	for (int i = 0; i < LEN(known); i++) ok |= !strcmp(known[i], h->coordinate);
 	if (!ok) return cop__ox_fail(m, n, "coordinate_transformation_mode '%s' is not supported", h->coordinate);
-	if (strcmp(h->mode, "nearest") && strcmp(h->mode, "linear") && strcmp(h->mode, "cubic")) return cop__ox_fail(m, n, "mode '%s' is not supported; nearest, linear and cubic are", h->mode);
+	if (strcmp(h->mode, "nearest") && strcmp(h->mode, "linear") && strcmp(h->mode, "cubic"))
+		return cop__ox_fail(m, n, "mode '%s' is not supported; nearest, linear and cubic are", h->mode);
 	return COP_OK;
 }
 

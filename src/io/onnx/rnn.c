@@ -54,7 +54,8 @@ static cop_vid stack(rnn *u, int i, int dir, const float *from, const cop_type *
 	char name[128];
 
 	if (!to) return 0;
-	for (int32_t k = 0; k * (int64_t)each < cop_type_count(t); k++) memcpy(to + k * (size_t)each, from + (order ? order[k] : k) * (size_t)each, sizeof *to * (size_t)each);
+	for (int32_t k = 0; k * (int64_t)each < cop_type_count(t); k++)
+		memcpy(to + k * (size_t)each, from + (order ? order[k] : k) * (size_t)each, sizeof *to * (size_t)each);
 	snprintf(name, sizeof name, "%.100s%s", cop__ox_in(u->m, u->n, i)->name, u->dirs == 1 ? "" : dir ? ".back" : ".forth");
 	return cop__ox_const(u->m, name, COP_PARAM, t, to);
 }
@@ -81,7 +82,8 @@ static cop_vid initial(rnn *u, int i, int dir)
 	int32_t zeros = 0;
 
 	if (!v) return 0;
-	if (v->rank != 3 || cop__ox_count(v) != (int64_t)u->dirs * u->batch * u->h) return cop__ox_fail(m, u->n, "input %d, an initial state, has the wrong shape", i), 0;
+	if (v->rank != 3 || cop__ox_count(v) != (int64_t)u->dirs * u->batch * u->h)
+		return cop__ox_fail(m, u->n, "input %d, an initial state, has the wrong shape", i), 0;
 	while (v->data && cop__ox_is_float(v->type) && zeros < cop__ox_count(v) && ((const float *)v->data)[zeros] == 0) zeros++; /* lint: exact */
 	if (v->data && zeros == cop__ox_count(v)) return 0;
 	cop_vid all = cop__ox_as(m, v, OX_PLAIN);
@@ -97,7 +99,8 @@ static cop_nid layer(rnn *u, int dir, bool backwards)
 
 	u->a.reverse = backwards;
 	memcpy(u->a.act, u->act[dir], sizeof u->a.act);
-	cop_vid w = stack(u, 1, dir, direction(u, 1, dir, (int64_t)rows * u->in), &wt, order, h * u->in), r = w ? stack(u, 2, dir, direction(u, 2, dir, (int64_t)rows * h), &rt, order, h * h) : 0;
+	cop_vid w = stack(u, 1, dir, direction(u, 1, dir, (int64_t)rows * u->in), &wt, order, h * u->in),
+		r = w ? stack(u, 2, dir, direction(u, 2, dir, (int64_t)rows * h), &rt, order, h * h) : 0;
 	const cop_vid in[] = {u->x, w, r, biases(u, dir), initial(u, 5, dir), initial(u, 6, dir), stack(u, 7, dir, p, &pt, lstm_peeps, h)};
 	return r && !u->m->cx->code ? cop__node(u->m->g, OP_rnn, &u->a, LEN(in), in) : 0;
 }
@@ -165,9 +168,13 @@ static cop_status lengths(rnn *u)
 	cop_ox_value *lens = cop__ox_in(u->m, u->n, 4);
 	const int64_t *len = lens ? lens->data : NULL;
 
-	if (lens && !len) return cop__ox_fail(u->m, u->n, "sequence_lens that are known only at run time are not supported; every sequence must have all %d steps", u->steps);
+	if (lens && !len)
+		return cop__ox_fail(u->m, u->n,
+			"sequence_lens that are known only at run time are not supported; every sequence must have all %d steps", u->steps);
 	for (int64_t i = 0; len && i < cop__ox_count(lens); i++)
-		if (len[i] != u->steps) return cop__ox_fail(u->m, u->n, "sequence_lens below the whole length are not supported; every sequence must have all %d steps", u->steps);
+		if (len[i] != u->steps)
+			return cop__ox_fail(u->m, u->n,
+				"sequence_lens below the whole length are not supported; every sequence must have all %d steps", u->steps);
 	return COP_OK;
 }
 
@@ -181,8 +188,10 @@ static cop_status setup(rnn *u, const char *dir)
 	u->batch_first = cop__ox_i(n, "layout", 0) != 0;
 	u->a.clip = cop__ox_f(n, "clip", 0);
 	if (cop__ox_i(n, "input_forget", 0)) return cop__ox_fail(m, n, "input_forget=1 is not supported");
-	if (cop__ox_has(n, "activation_alpha") || cop__ox_has(n, "activation_beta")) return cop__ox_fail(m, n, "activation_alpha and activation_beta are not supported");
-	if (x->rank != 3 || w->rank != 3 || w->dim[0] != u->dirs || w->dim[1] % u->gates || w->dim[2] != x->dim[2]) return cop__ox_fail(m, n, "input and weight have the wrong shapes");
+	if (cop__ox_has(n, "activation_alpha") || cop__ox_has(n, "activation_beta"))
+		return cop__ox_fail(m, n, "activation_alpha and activation_beta are not supported");
+	if (x->rank != 3 || w->rank != 3 || w->dim[0] != u->dirs || w->dim[1] % u->gates || w->dim[2] != x->dim[2])
+		return cop__ox_fail(m, n, "input and weight have the wrong shapes");
 	u->steps = x->dim[u->batch_first];
 	u->batch = x->dim[!u->batch_first];
 	u->in = x->dim[2];

@@ -95,10 +95,12 @@ cop_status cop__ox_add_grid_sample(cop_ox *m, cop_ox_node *n)
 	sampling s;
 
 	COP_TRY(sampling_of(m, n, &s));
-	if (x->rank != 4 || g->rank != 4 || g->dim[3] != 2 || g->dim[0] != x->dim[0] || !cop__ox_count(x) || !cop__ox_count(g) || (int64_t)x->dim[2] * x->dim[3] > 1 << 24)
+	if (x->rank != 4 || g->rank != 4 || g->dim[3] != 2 || g->dim[0] != x->dim[0] || !cop__ox_count(x) ||
+		!cop__ox_count(g) || (int64_t)x->dim[2] * x->dim[3] > 1 << 24)
 		return cop__ox_fail(m, n, "pictures [n,c,h,w] of at most 2^24 pixels and a grid [n,h,w,2] are supported");
 	int32_t count = (int32_t)(cop__ox_count(g) / 2);
-	cop_vid grid = cop__ox_reshape(m, cop__ox_float(m, n, 1, OX_PLAIN), 2, DIMS(count, 2)), rows = cop__ox_reshape(m, cop__ox_float(m, n, 0, OX_LAST), 2, DIMS(x->dim[0] * x->dim[2] * x->dim[3], x->dim[1]));
+	cop_vid grid = cop__ox_reshape(m, cop__ox_float(m, n, 1, OX_PLAIN), 2, DIMS(count, 2)),
+		rows = cop__ox_reshape(m, cop__ox_float(m, n, 0, OX_LAST), 2, DIMS(x->dim[0] * x->dim[2] * x->dim[3], x->dim[1]));
 	taps across = axis_of(m, &s, cop__ox_slice(m, grid, 1, 0, 1, 1), x->dim[3]), down = axis_of(m, &s, cop__ox_slice(m, grid, 1, 1, 1, 1), x->dim[2]);
 	for (int i = 0; i < s.taps * s.taps; i++) {
 		int ty = i / s.taps, tx = i % s.taps;
@@ -121,9 +123,11 @@ cop_status cop__ox_add_affine_grid(cop_ox *m, cop_ox_node *n)
 
 	COP_TRY(cop__ox_known_ints(m, n, 1, &size, &count));
 	int d = count - 2;
-	if (d < 2 || d > 3 || theta->rank != 3 || theta->dim[1] != d || theta->dim[2] != d + 1) return cop__ox_fail(m, n, "a size of %d numbers does not fit the matrices", count);
+	if (d < 2 || d > 3 || theta->rank != 3 || theta->dim[1] != d || theta->dim[2] != d + 1)
+		return cop__ox_fail(m, n, "a size of %d numbers does not fit the matrices", count);
 	for (int i = 0; i < d; i++) {
-		if (size[2 + i] < 1 || size[2 + i] > 1 << 24 || (total *= size[2 + i]) > 1 << 24) return cop__ox_fail(m, n, "axis %d of the size is not positive, or there are more than 2^24 places", 2 + i);
+		if (size[2 + i] < 1 || size[2 + i] > 1 << 24 || (total *= size[2 + i]) > 1 << 24)
+			return cop__ox_fail(m, n, "axis %d of the size is not positive, or there are more than 2^24 places", 2 + i);
 		dim[1 + i] = (int32_t)size[2 + i];
 	}
 	float *at = cop__ox_room(m, 4 * (size_t)total * (size_t)(d + 1));
@@ -139,7 +143,9 @@ cop_status cop__ox_add_affine_grid(cop_ox *m, cop_ox_node *n)
 	cop_type t = cop__type(COP_F32, 2, DIMS((int32_t)total, d + 1));
 	cop_vid turn = cop__ox_transpose(m, cop__ox_float(m, n, 0, OX_PLAIN), DIMS(0, 2, 1)), places = at ? cop__ox_const(m, "places", COP_CONST, &t, at) : 0;
 	if (!turn || !places) return m->cx->code;
-	cop_vid y = cop__ox_product(m, n, cop__ox_expand(m, cop__ox_reshape(m, places, 3, DIMS(1, (int32_t)total, d + 1)), 3, DIMS(theta->dim[0], (int32_t)total, d + 1)), turn);
+	cop_vid y = cop__ox_product(m, n,
+		cop__ox_expand(m, cop__ox_reshape(m, places, 3, DIMS(1, (int32_t)total, d + 1)), 3,
+		DIMS(theta->dim[0], (int32_t)total, d + 1)), turn);
 	dim[0] = theta->dim[0], dim[d + 1] = d;
 	return cop__ox_set(m, n, 0, cop__ox_reshape(m, y, d + 2, dim), OX_PLAIN, 0);
 }

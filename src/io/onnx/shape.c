@@ -38,7 +38,8 @@ static cop_status shape_of(cop_ox *m, const cop_ox_node *n, const int64_t *v, in
 	*total = 1;
 	if (count > OX_MAX_DIM) return cop__ox_fail(m, n, "a shape of %d dimensions, at most %d are supported", count, OX_MAX_DIM);
 	for (int i = 0; i < count; i++) {
-		if (v[i] < 0 || v[i] > INT32_MAX || (*total *= v[i]) > INT32_MAX) return cop__ox_fail(m, n, "dimension %d of the shape is %lld: too large or negative", i, (long long)v[i]);
+		if (v[i] < 0 || v[i] > INT32_MAX || (*total *= v[i]) > INT32_MAX)
+			return cop__ox_fail(m, n, "dimension %d of the shape is %lld: too large or negative", i, (long long)v[i]);
 		dim[i] = (int32_t)v[i];
 	}
 	return COP_OK;

@@ -60,7 +60,8 @@ cop_status cop__ox_add_dft(cop_ox *m, cop_ox_node *n)
 
 	COP_TRY(cop__ox_known_ints(m, n, 1, &points, &count));
 	COP_TRY(cop__ox_known_ints(m, n, 2, &at, &n_at));
-	if (x->rank < 2 || x->rank > COP_MAX_DIM || !cop__ox_count(x) || (points && count != 1) || (at && n_at != 1)) return cop__ox_fail(m, n, "%d dimensions", x->rank);
+	if (x->rank < 2 || x->rank > COP_MAX_DIM || !cop__ox_count(x) || (points && count != 1) || (at && n_at != 1))
+		return cop__ox_fail(m, n, "%d dimensions", x->rank);
 	COP_TRY(cop__ox_axis(m, n, at ? *at : cop__ox_i(n, "axis", m->opset < 20 ? 1 : -2), x->rank, &axis));
 	if (axis == x->rank - 1) return cop__ox_fail(m, n, "the last axis holds the parts of a number, it cannot be transformed");
 	t.parts = x->dim[x->rank - 1];
@@ -104,7 +105,8 @@ cop_status cop__ox_add_stft(cop_ox *m, cop_ox_node *n)
 	COP_TRY(cop__ox_known_ints(m, n, 3, &points, &n_points));
 	int64_t size = points ? *points : n_window;
 	bool half = cop__ox_i(n, "onesided", 1) != 0;
-	if (x->rank < 2 || x->rank > 3 || count != 1 || *step < 1 || *step > 1 << 20 || (points && n_points != 1)) return cop__ox_fail(m, n, "needs a signal [n,length] or [n,length,1 or 2] and one positive step");
+	if (x->rank < 2 || x->rank > 3 || count != 1 || *step < 1 || *step > 1 << 20 || (points && n_points != 1))
+		return cop__ox_fail(m, n, "needs a signal [n,length] or [n,length,1 or 2] and one positive step");
 	if (size < 1 || size > MOST_POINTS || size > x->dim[1] || (window && n_window != size) || (t.parts != 1 && (half || t.parts != 2)))
 		return cop__ox_fail(m, n, "frames of %lld with a window of %d over %d numbers of %d parts are not supported", (long long)size, n_window, x->dim[1], t.parts);
 	t.points = t.in = (int32_t)size;
@@ -123,7 +125,8 @@ cop_status cop__ox_add_stft(cop_ox *m, cop_ox_node *n)
 
 cop_status cop__ox_add_window(cop_ox *m, cop_ox_node *n)
 {
-	static const struct { const char *name; double a[3]; } kinds[] = {{"HannWindow", {0.5, 0.5, 0}}, {"HammingWindow", {25.0 / 46, 21.0 / 46, 0}}, {"BlackmanWindow", {0.42, 0.5, 0.08}}};
+	static const struct { const char *name; double a[3]; } kinds[] = {{"HannWindow", {0.5, 0.5, 0}},
+		{"HammingWindow", {25.0 / 46, 21.0 / 46, 0}}, {"BlackmanWindow", {0.42, 0.5, 0.08}}};
 	const int64_t *size;
 	int32_t count, len;
 	int kind = 0;

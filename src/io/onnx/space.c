@@ -24,7 +24,8 @@ static cop_status margins_of(cop_ox *m, const cop_ox_node *n, int32_t rank, marg
 	if (count != 2 * named || named > rank) return cop__ox_fail(m, n, "%d paddings for %d axes", count, named);
 	for (int i = 0; i < named; i++) {
 		COP_TRY(cop__ox_axis(m, n, axes ? axes[i] : i, rank, &a));
-		if (v[i] > INT32_MAX / 2 || v[i] < -INT32_MAX / 2 || v[named + i] > INT32_MAX / 2 || v[named + i] < -INT32_MAX / 2) return cop__ox_fail(m, n, "padding %d is too large", i);
+		if (v[i] > INT32_MAX / 2 || v[i] < -INT32_MAX / 2 || v[named + i] > INT32_MAX / 2 || v[named + i] < -INT32_MAX / 2)
+			return cop__ox_fail(m, n, "padding %d is too large", i);
 		p->before[a] = (int32_t)v[i];
 		p->after[a] = (int32_t)v[named + i];
 		p->any |= v[i] > 0 || v[named + i] > 0;
@@ -141,6 +142,7 @@ cop_status cop__ox_add_trilu(cop_ox *m, cop_ox_node *n)
 	uint8_t *mask = cop__ox_room(m, (size_t)(rows * cols));
 	for (int64_t i = 0; mask && i < rows * cols; i++) mask[i] = kept(i, rows, cols, upper, shift);
 	if (!mask) return m->cx->code;
-	cop_vid v = cop__ox_widen(m, cop__ox_get(m, n, 0)), zero = v && cop__t(m->g, v)->dtype == COP_F32 ? cop__ox_scalar(m, 0) : cop__ox_const(m, "zero", COP_CONST, &none, &(int32_t){0});
+	cop_vid v = cop__ox_widen(m, cop__ox_get(m, n, 0)), zero = v && cop__t(m->g, v)->dtype == COP_F32
+		? cop__ox_scalar(m, 0) : cop__ox_const(m, "zero", COP_CONST, &none, &(int32_t){0});
 	return cop__ox_set(m, n, 0, cop__ox_where(m, cop__ox_const(m, "triangle", COP_CONST, &t, mask), v, zero), OX_PLAIN, 0);
 }

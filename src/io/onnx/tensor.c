@@ -70,7 +70,9 @@ static void external_entry(tensor *t, const cop_pb_field *entry)
 static cop_status add_dim(tensor *t, int64_t d)
 {
 	if (t->rank == OX_MAX_DIM) return bad(t, "has more than 8 dimensions");
-	if (d < 0 || d > INT32_MAX) return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': dimension %d is %lld, must be 0 to 2^31 - 1", t->file, t->name, t->rank, (long long)d);
+	if (d < 0 || d > INT32_MAX)
+		return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': dimension %d is %lld, must be 0 to 2^31 - 1", t->file, t->name,
+			t->rank, (long long)d);
 	t->dim[t->rank++] = (int32_t)d;
 	t->count *= d;
 	return t->count > INT32_MAX ? bad(t, "has 2^31 elements or more") : COP_OK;
@@ -107,7 +109,9 @@ static cop_status parse(tensor *t, const void *proto, size_t size)
 		if (f.number == TENSOR_NAME && f.wire == COP_PB_BYTES) copy_text(t->name, sizeof t->name, &f);
 	for (m = t->all; cop__pb_next(&m, &f);) COP_TRY(one_field(t, &f));
 	if (m.bad) return bad(t, "is cut short or damaged");
-	if (!width(t->type)) return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': the number format %s is not supported", t->file, t->name, cop__ox_type_text(t->type));
+	if (!width(t->type))
+		return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': the number format %s is not supported", t->file, t->name,
+			cop__ox_type_text(t->type));
 	return COP_OK;
 }
 
@@ -155,7 +159,8 @@ static cop_status from_raw(const tensor *t, void *out)
 		return COP_OK;
 	}
 	if (nibbles(t->type) || (uint64_t)t->count * (uint64_t)w != t->raw_size)
-		return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': %lld elements of %d bytes do not make its %zu bytes", t->file, t->name, (long long)t->count, w, t->raw_size);
+		return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': %lld elements of %d bytes do not make its %zu bytes", t->file,
+			t->name, (long long)t->count, w, t->raw_size);
 	if (t->type == OX_FLOAT || t->type == OX_INT64) {
 		if (t->raw_size) memcpy(out, t->raw, t->raw_size);
 		return COP_OK;
@@ -247,7 +252,8 @@ static cop_status open_external(cop_ox *m, const tensor *t, int32_t *at)
 		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data lies in '%s', which is not within the model's folder", t->file, t->name, t->location);
 	if (*at == 64) return bad(t, "data in more than 64 files");
 	int from = snprintf(path, sizeof path, "%s/", m->folder);
-	if (from < 0 || (size_t)snprintf(path + from, sizeof path - (size_t)from, "%s", t->location) >= sizeof path - (size_t)from) return bad(t, "the path of its data is too long");
+	if (from < 0 || (size_t)snprintf(path + from, sizeof path - (size_t)from, "%s",
+		t->location) >= sizeof path - (size_t)from) return bad(t, "the path of its data is too long");
 	COP_TRY(plain_file(m, t, path, (size_t)from));
 	COP_TRY(cop_file_read(&m->external[*at], &m->external_size[*at], m->cx, path, (size_t)1 << 32));
 	m->external_name[*at] = cop__ox_text(m, t->location, strlen(t->location));
@@ -264,7 +270,8 @@ static cop_status load_external(cop_ox *m, tensor *t)
 	uint64_t size = m->external_size[at], offset = (uint64_t)t->offset, elements = (uint64_t)t->count;
 	uint64_t length = t->length < 0 ? nibbles(t->type) ? (elements + 1) / 2 : elements * (uint64_t)width(t->type) : (uint64_t)t->length;
 	if (offset > size || length > size - offset)
-		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': bytes %llu to %llu of '%s' are asked for, which has %llu", t->file, t->name, (unsigned long long)offset,
+		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': bytes %llu to %llu of '%s' are asked for, which has %llu",
+			t->file, t->name, (unsigned long long)offset,
 			(unsigned long long)(offset + length), t->location, (unsigned long long)size);
 	t->raw = (const uint8_t *)m->external[at] + offset;
 	t->raw_size = (size_t)length;

@@ -36,7 +36,9 @@ static cop_status sorted(cop_ox *m, const cop_ox_node *n, forest *f)
 	for (int32_t i = 0; i < f->n; i++) f->key[i] = (key){f->tree[i], f->node[i], i};
 	qsort(f->key, (size_t)f->n, sizeof *f->key, by_key);
 	for (int32_t i = 1; i < f->n; i++)
-		if (!by_key(&f->key[i - 1], &f->key[i])) return cop__ox_fail(m, n, "node %lld of tree %lld is listed twice", (long long)f->key[i].node, (long long)f->key[i].tree);
+		if (!by_key(&f->key[i - 1], &f->key[i]))
+			return cop__ox_fail(m, n, "node %lld of tree %lld is listed twice", (long long)f->key[i].node,
+				(long long)f->key[i].tree);
 	return COP_OK;
 }
 
@@ -54,7 +56,8 @@ static cop_status modes_of(cop_ox *m, const cop_ox_node *n, forest *f, uint8_t *
 	const char **text = cop__ox_room(m, sizeof *text * (size_t)f->n + 8);
 	int32_t order = 0, equal = 0;
 
-	if (!text || cop__ox_strings(m, n, "nodes_modes", text, f->n) != f->n) return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "the lists of nodes differ in length");
+	if (!text || cop__ox_strings(m, n, "nodes_modes", text, f->n) != f->n)
+		return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "the lists of nodes differ in length");
 	for (int32_t i = 0; i < f->n; i++) {
 		while (mode[i] < LEN(modes) && strcmp(modes[mode[i]], text[i])) mode[i]++;
 		if (mode[i] == LEN(modes)) return cop__ox_fail(m, n, "node mode '%.20s' is not supported", text[i]);
@@ -95,7 +98,8 @@ static cop_status nodes_of(cop_ox *m, const cop_ox_node *n, forest *f)
 	COP_TRY(modes_of(m, n, f, mode));
 	COP_TRY(sorted(m, n, f));
 	size_t bytes = 4 * (size_t)f->n;
-	f->root = cop__ox_room(m, bytes), f->feature = cop__ox_room(m, bytes), f->yes = cop__ox_room(m, bytes), f->no = cop__ox_room(m, bytes), f->threshold = cop__ox_room(m, bytes);
+	f->root = cop__ox_room(m, bytes), f->feature = cop__ox_room(m, bytes), f->yes = cop__ox_room(m, bytes),
+		f->no = cop__ox_room(m, bytes), f->threshold = cop__ox_room(m, bytes);
 	f->missing = cop__ox_room(m, (size_t)f->n);
 	if (!f->root || !f->feature || !f->yes || !f->no || !f->threshold || !f->missing) return m->cx->code;
 	int32_t columns = cop__ox_in(m, n, 0)->rank ? cop__ox_in(m, n, 0)->dim[cop__ox_in(m, n, 0)->rank - 1] : 0;
@@ -104,7 +108,8 @@ static cop_status nodes_of(cop_ox *m, const cop_ox_node *n, forest *f)
 		f->yes[i] = find(f, f->tree[i], yes[i]), f->no[i] = find(f, f->tree[i], no[i]);
 		COP_TRY(one_mode(m, n, f, i, mode[i]));
 		if (f->yes[i] < 0 || f->no[i] < 0 || f->feature[i] < 0 || f->feature[i] >= columns)
-			return cop__ox_fail(m, n, "node %lld of tree %lld leads nowhere, or asks for feature %lld of %d", (long long)f->node[i], (long long)f->tree[i], (long long)feature[i], columns);
+			return cop__ox_fail(m, n, "node %lld of tree %lld leads nowhere, or asks for feature %lld of %d",
+				(long long)f->node[i], (long long)f->tree[i], (long long)feature[i], columns);
 		f->any_missing |= f->missing[i];
 	}
 	return COP_OK;
@@ -152,9 +157,11 @@ static cop_vid leaves(cop_ox *m, const forest *f, cop_vid x)
 	if (!begin || !start) return 0;
 	for (int32_t i = 0; i < rows; i++) begin[i] = i * c, memcpy(start + (size_t)i * (size_t)f->trees, f->root, 4 * (size_t)f->trees);
 	cop_type all = cop__type(COP_I32, 2, DIMS(rows, f->trees)), one = cop__type(COP_I32, 2, DIMS(rows, 1));
-	cop_vid at = cop__ox_const(m, "tree.root", COP_CONST, &all, start), row = cop__ox_const(m, "tree.row", COP_CONST, &one, begin), flat = cop__ox_reshape(m, x, 1, DIMS(rows * c));
+	cop_vid at = cop__ox_const(m, "tree.root", COP_CONST, &all, start),
+		row = cop__ox_const(m, "tree.row", COP_CONST, &one, begin), flat = cop__ox_reshape(m, x, 1, DIMS(rows * c));
 	cop_vid feature = table(m, "tree.feature", COP_I32, f->n, f->feature), threshold = table(m, "tree.threshold", COP_F32, f->n, f->threshold);
-	cop_vid yes = table(m, "tree.yes", COP_I32, f->n, f->yes), no = table(m, "tree.no", COP_I32, f->n, f->no), missing = f->any_missing ? table(m, "tree.missing", COP_U8, f->n, f->missing) : 0;
+	cop_vid yes = table(m, "tree.yes", COP_I32, f->n, f->yes), no = table(m, "tree.no", COP_I32, f->n, f->no),
+		missing = f->any_missing ? table(m, "tree.missing", COP_U8, f->n, f->missing) : 0;
 	for (int32_t d = 0; d < f->depth; d++) {
 		cop_vid v = pick(m, flat, cop__ox_two(m, OP_add, pick(m, feature, at), row));
 		cop_vid is = cop__ox_two(m, f->equal ? OP_equal : OP_lessequal, v, pick(m, threshold, at));
@@ -173,13 +180,15 @@ static cop_status held_of(cop_ox *m, const cop_ox_node *n, const char *kind, hel
 	char name[4][32];
 	int32_t c[3];
 
-	snprintf(name[0], 32, "%s_treeids", kind), snprintf(name[1], 32, "%s_nodeids", kind), snprintf(name[2], 32, "%s_ids", kind), snprintf(name[3], 32, "%s_weights", kind);
+	snprintf(name[0], 32, "%s_treeids", kind), snprintf(name[1], 32, "%s_nodeids", kind),
+		snprintf(name[2], 32, "%s_ids", kind), snprintf(name[3], 32, "%s_weights", kind);
 	COP_TRY(cop__ox_ml_ints(m, n, name[0], &h->tree, &h->count));
 	COP_TRY(cop__ox_ml_ints(m, n, name[1], &h->node, &c[0]));
 	COP_TRY(cop__ox_ml_ints(m, n, name[2], &h->id, &c[1]));
 	COP_TRY(cop__ox_ml_floats(m, n, name[3], &h->weight, &c[2]));
 	COP_TRY(cop__ox_ml_floats(m, n, "base_values", &h->base, &h->n_base));
-	return h->count && c[0] == h->count && c[1] == h->count && c[2] == h->count ? COP_OK : cop__ox_fail(m, n, "the lists of leaves differ in length, or are empty");
+	return h->count && c[0] == h->count && c[1] == h->count && c[2] == h->count ? COP_OK
+		: cop__ox_fail(m, n, "the lists of leaves differ in length, or are empty");
 }
 
 /* Sums of weights over all trees, [n,outs]. */
@@ -227,7 +236,8 @@ static cop_status one_of_two(cop_ox *m, const cop_ox_node *n, const held *h, cop
 	if (second && h->base) return cop__ox_fail(m, n, "base values of the second of two classes are not supported");
 	*index = cop__ox_cast(m, cop__ox_two(m, OP_greater, s, cop__ox_scalar(m, votes ? 0.5f : 0)), COP_I32);
 	*index = cop__ox_reshape(m, *index, 1, DIMS(cop__t(m->g, s)->dim[0]));
-	cop_vid minus = cop__ox_map(m, MAP_NEG, 0, 0, s), other = second ? cop__ox_two_f(m, OP_mul, s, 0) : votes && !logistic ? cop__ox_two_f(m, OP_add, minus, 1) : minus;
+	cop_vid minus = cop__ox_map(m, MAP_NEG, 0, 0, s), other = second ? cop__ox_two_f(m, OP_mul, s, 0) : votes && !logistic
+		? cop__ox_two_f(m, OP_add, minus, 1) : minus;
 	*y = cop__ox_concat(m, 1, 2, (cop_vid[]){other, s});
 	if (second || logistic) *y = cop__ox_ml_transformed(m, n, *y);
 	return m->cx->code;

@@ -11,7 +11,10 @@
 /* ---- operands ---- */
 
 cop_ox_value *cop__ox_in(cop_ox *m, const cop_ox_node *n, int i) { return i < n->n_in && n->in[i] ? &m->value[n->in[i]] : NULL; }
-cop_ox_value *cop__ox_out(cop_ox *m, const cop_ox_node *n, int i) { return i < n->n_out && n->out[i] && m->value[n->out[i]].readers ? &m->value[n->out[i]] : NULL; }
+cop_ox_value *cop__ox_out(cop_ox *m, const cop_ox_node *n, int i)
+{
+	return i < n->n_out && n->out[i] && m->value[n->out[i]].readers ? &m->value[n->out[i]] : NULL;
+}
 
 bool cop__ox_known(cop_ox *m, cop_ox_value *v)
 {
@@ -30,7 +33,9 @@ static cop_status known(cop_ox *m, const cop_ox_node *n, int i, bool is_float, c
 		if (m->cx->code) return m->cx->code;
 		return cop__ox_fail(m, n, "input %d ('%.60s') must be known when the model is read, but depends on the network's inputs", i, v->name);
 	}
-	if (cop__ox_is_float(v->type) != is_float) return cop__ox_fail(m, n, "input %d must be %s numbers, is %s", i, is_float ? "real" : "whole", cop__ox_type_text(v->type));
+	if (cop__ox_is_float(v->type) != is_float)
+		return cop__ox_fail(m, n, "input %d must be %s numbers, is %s", i, is_float ? "real" : "whole",
+			cop__ox_type_text(v->type));
 	*data = v->data;
 	*count = (int32_t)cop__ox_count(v);
 	return COP_OK;
@@ -170,7 +175,10 @@ static cop_vid in_layout(cop_ox *m, cop_ox_value *v, cop_ox_layout l, cop_role r
 
 	l = meant(l, v->rank);
 	if (m->cx->code || v->v[l]) return m->cx->code ? 0 : v->v[l];
-	if (v->type == OX_STRING) return cop__error(m->cx, COP_FORMAT, "%s: '%s' is text, which is not supported; leave it out of the model, or use whole numbers for labels", m->file, v->name), 0;
+	if (v->type == OX_STRING)
+		return cop__error(m->cx, COP_FORMAT,
+			"%s: '%s' is text, which is not supported; leave it out of the model, or use whole numbers for labels", m->file,
+			v->name), 0;
 	if (cop__ox_known(m, v)) return v->v[l] = const_in(m, v, l, role);
 	if (m->cx->code) return 0;
 	layout_perm(perm, v->rank, l == OX_PLAIN ? OX_LAST : l);

@@ -79,14 +79,19 @@ cop_vid cop__ox_from_image(cop_ox *m, cop_vid y, int32_t rank)
 	return cop__ox_reshape(m, y, 3, DIMS(t->dim[0], t->dim[2], t->dim[3]));
 }
 
-cop_vid cop__ox_kernel(cop_ox *m, const cop_ox_node *n, int i, bool rows) { return rows ? cop__ox_rows(m, n, i, OX_KERNEL) : cop__ox_weight(m, n, i, OX_KERNEL); }
+cop_vid cop__ox_kernel(cop_ox *m, const cop_ox_node *n, int i, bool rows)
+{
+	return rows ? cop__ox_rows(m, n, i, OX_KERNEL) : cop__ox_weight(m, n, i, OX_KERNEL);
+}
 
 cop_vid cop__ox_bias(cop_ox *m, cop_ox_value *b, int32_t count)
 {
 	cop_vid v = b->v[OX_PLAIN];
 
 	if (v && cop__t(m->g, v)->rank == 1) return v;
-	if (!cop__ox_is_float(b->type)) return cop__error(m->cx, COP_FORMAT, "%s: '%s' is %s, only real numbers are supported as a bias", m->file, b->name, cop__ox_type_text(b->type)), 0;
+	if (!cop__ox_is_float(b->type))
+		return cop__error(m->cx, COP_FORMAT, "%s: '%s' is %s, only real numbers are supported as a bias", m->file, b->name,
+			cop__ox_type_text(b->type)), 0;
 	if (!b->data) return cop__ox_reshape(m, cop__ox_as(m, b, OX_PLAIN), 1, &count);
 	v = cop__ox_vector(m, COP_PARAM, b->name, b->data, count);
 	if (b->rank == 1) b->v[OX_PLAIN] = v;

@@ -158,7 +158,8 @@ static void turned(int8_t *to, int32_t *sum, const cop_value *w)
 /* "conv1.w.int" with scales by output, dequantised as "conv1.w"; of what others read, too, as "conv1.w.real", as two layers need not scale it alike. */
 static nm by_row(cop_oxw *w, cop_vid v, int type, int rank, const int64_t *dim, const void *data, size_t bytes, const float *scale)
 {
-	nm stored = cop__oxw_beside(w, v, ".int"), name = w->names.readers[v] == 1 ? cop__oxw_label(w, v) : cop__oxw_beside(w, v, ".real"), s = cop__oxw_floats(w, scale, (int32_t)dim[0]);
+	nm stored = cop__oxw_beside(w, v, ".int"), name = w->names.readers[v] == 1 ? cop__oxw_label(w, v)
+		: cop__oxw_beside(w, v, ".real"), s = cop__oxw_floats(w, scale, (int32_t)dim[0]);
 
 	cop__oxw_tensor(w, stored.s, type, rank, dim, data, bytes);
 	cop__oxw_attr_i(w, "axis", 0);
@@ -196,7 +197,8 @@ static cop_status qconv(cop_oxw *w, cop_nid n)
 
 	for (int i = 1; i < 4; i++)
 		if (!value_in(w, n, i)->data) return cop__fail(g, COP_ARG, n, "its weights and multipliers must be constants");
-	held h = {cop__alloc(w->cx, (size_t)cop_type_count(cop__in(g, n, 1))), cop__alloc(w->cx, 4 * o), cop__alloc(w->cx, 4 * o), cop__alloc(w->cx, 4 * o), {""}, {""}};
+	held h = {cop__alloc(w->cx, (size_t)cop_type_count(cop__in(g, n, 1))), cop__alloc(w->cx, 4 * o),
+		cop__alloc(w->cx, 4 * o), cop__alloc(w->cx, 4 * o), {""}, {""}};
 	bool room = h.q && h.bias && h.scale && h.bias_scale;
 	if (room) fill(w, n, &a, sx, sy, &h);
 	cop__free(w->cx, h.q), cop__free(w->cx, h.bias), cop__free(w->cx, h.scale), cop__free(w->cx, h.bias_scale);

@@ -9,7 +9,8 @@ typedef cop_oxw_name nm;
 void cop__oxw_conv(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_conv_attr, a, w->g, n);
-	nm x = cop__oxw_first(w, cop__oxw_in(w, n, 0), 4), k = cop__oxw_kernel(w, cop__arg(w->g, n, 1)), b = {""}, raw = cop__oxw_fresh(w), y = cop__oxw_before_act(w, raw, a.lo, a.hi);
+	nm x = cop__oxw_first(w, cop__oxw_in(w, n, 0), 4), k = cop__oxw_kernel(w, cop__arg(w->g, n, 1)), b = {""},
+		raw = cop__oxw_fresh(w), y = cop__oxw_before_act(w, raw, a.lo, a.hi);
 
 	if (cop__arg(w->g, n, 2)) b = cop__oxw_in(w, n, 2);
 	cop__oxw_conv_attrs(w, &a);
@@ -82,8 +83,10 @@ void cop__oxw_pool(cop_oxw *w, cop_nid n)
 void cop__oxw_bn(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_bn_attr, a, w->g, n);
-	nm x = cop__oxw_in(w, n, 0), gamma = cop__oxw_in(w, n, 1), beta = cop__oxw_in(w, n, 2), mean = cop__oxw_in(w, n, 3), var = cop__oxw_in(w, n, 4), eps = cop__oxw_float(w, a.eps);
-	nm low = cop__oxw_fresh(w), sum = cop__oxw_fresh(w), dev = cop__oxw_fresh(w), scale = cop__oxw_fresh(w), scaled = cop__oxw_fresh(w), y = cop__oxw_out(w, n), raw = cop__oxw_before_act(w, y, a.lo, a.hi);
+	nm x = cop__oxw_in(w, n, 0), gamma = cop__oxw_in(w, n, 1), beta = cop__oxw_in(w, n, 2), mean = cop__oxw_in(w, n, 3),
+		var = cop__oxw_in(w, n, 4), eps = cop__oxw_float(w, a.eps);
+	nm low = cop__oxw_fresh(w), sum = cop__oxw_fresh(w), dev = cop__oxw_fresh(w), scale = cop__oxw_fresh(w),
+		scaled = cop__oxw_fresh(w), y = cop__oxw_out(w, n), raw = cop__oxw_before_act(w, y, a.lo, a.hi);
 
 	cop__oxw_node(w, "Add", sum.s, var.s, eps.s, NULL);
 	cop__oxw_node(w, "Sqrt", dev.s, sum.s, NULL, NULL);

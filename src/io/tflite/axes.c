@@ -31,7 +31,8 @@ static cop_status axes_of(cop_tfl *m, const cop_tfl_node *n, int i, int32_t rank
 
 cop_status cop__tfl_reduce(cop_tfl *m, const cop_tfl_node *n)
 {
-	static const struct { int32_t code; int fn; } rows[] = {{TFL_SUM, REDUCE_SUM}, {TFL_REDUCE_PROD, REDUCE_PROD}, {TFL_REDUCE_MAX, REDUCE_MAX}, {TFL_REDUCE_MIN, REDUCE_MIN},
+	static const struct { int32_t code; int fn; } rows[] = {{TFL_SUM, REDUCE_SUM}, {TFL_REDUCE_PROD, REDUCE_PROD},
+		{TFL_REDUCE_MAX, REDUCE_MAX}, {TFL_REDUCE_MIN, REDUCE_MIN},
 		{TFL_REDUCE_ANY, REDUCE_MAX}, {TFL_REDUCE_ALL, REDUCE_MIN}};
 	cop_tfl_tensor *in = cop__tfl_in(m, n, 0);
 	bool keep = cop__fb_int(&n->options, REDUCER_KEEP_DIMS, 1, 0), done = false, computes = n->code == TFL_SUM || n->code == TFL_REDUCE_PROD;
@@ -103,7 +104,8 @@ cop_status cop__tfl_top_k(cop_tfl *m, const cop_tfl_node *n)
 	if (!x) return m->cx->code;
 	COP_TRY(cop__tfl_ints(m, n, 1, &k, &count));
 	cop_type t = *cop__t(g, x);
-	if (t.rank < 1 || count != 1 || *k < 1 || *k > t.dim[t.rank - 1] || *k > MOST_TOP) return cop__tfl_fail(m, n, "k must be between 1 and the length of the last axis, at most %d", MOST_TOP);
+	if (t.rank < 1 || count != 1 || *k < 1 || *k > t.dim[t.rank - 1] || *k > MOST_TOP)
+		return cop__tfl_fail(m, n, "k must be between 1 and the length of the last axis, at most %d", MOST_TOP);
 	if (t.dtype == COP_I32 || t.dtype == COP_U8) return cop__tfl_fail(m, n, "of %s is not supported; of floats and int8 it is", cop__dtype_text(t.dtype));
 	COP_TRY(cop__tfl_same_scale(m, n, 0));
 	last = t.rank - 1;
@@ -197,6 +199,7 @@ cop_status cop__tfl_local_norm(cop_tfl *m, const cop_tfl_node *n)
 	if (cop__t(m->g, x)->dtype != COP_F32) return cop__tfl_fail(m, n, "is supported for floats only");
 	if (radius < 0 || radius > 1 << 20) return cop__tfl_fail(m, n, "the radius is %d", radius);
 	int32_t size = 2 * radius + 1;
-	float alpha = cop__fb_float(&n->options, LRN_ALPHA, 0) * (float)size, beta = cop__fb_float(&n->options, LRN_BETA, 0), bias = cop__fb_float(&n->options, LRN_BIAS, 0);
+	float alpha = cop__fb_float(&n->options, LRN_ALPHA, 0) * (float)size, beta = cop__fb_float(&n->options, LRN_BETA, 0),
+		bias = cop__fb_float(&n->options, LRN_BIAS, 0);
 	return cop__tfl_set(m, n, 0, cop__make_lrn(m->g, x, size, alpha, beta, bias));
 }

@@ -25,7 +25,8 @@ static cop_vid turned_weights(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_l
 	float *w = cop__tfl_room(m, cop_type_bytes(&t));
 	for (int32_t o = 0; w && o < l->o; o++) {
 		float scale = scaled ? cop__fb_vec_f32(&l->w->scales, per > 1 ? (uint32_t)o : 0) : 1;
-		int32_t zero = scaled && l->w->zeros.n ? (int32_t)cop__fb_vec_i64(&l->w->zeros, l->w->zeros.n > 1 ? (uint32_t)o : 0) - (l->w->file_type == TFL_UINT8 ? 128 : 0) : 0;
+		int32_t zero = scaled && l->w->zeros.n ? (int32_t)cop__fb_vec_i64(&l->w->zeros,
+			l->w->zeros.n > 1 ? (uint32_t)o : 0) - (l->w->file_type == TFL_UINT8 ? 128 : 0) : 0;
 		for (int32_t k = 0; k < taps; k++)
 			for (int32_t i = 0; i < l->c; i++) {
 				int64_t at = ((int64_t)o * taps + k) * l->c + i;
@@ -45,7 +46,8 @@ static cop_status float_form(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_la
 	d.c.hi = COP_NO_HI;
 	COP_TRY(cop__tfl_act(m, n, TRANSPOSE_CONV_ACT, &act.lo, &act.hi));
 	if (!(w = turned_weights(m, n, l))) return m->cx->code;
-	if (l->b && (!(b = cop__tfl_value(m, n, 3)) || cop_type_count(&l->b->type) != l->o)) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "bias '%s' must hold %d floats", l->b->name, l->o);
+	if (l->b && (!(b = cop__tfl_value(m, n, 3)) || cop_type_count(&l->b->type) != l->o))
+		return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "bias '%s' must hold %d floats", l->b->name, l->o);
 	cop_vid y = cop__apply(m->g, OP_conv_dx, &d, VIDS(x, w));
 	if (b) y = cop__make_two(m->g, OP_add, y, b);
 	return cop__tfl_set(m, n, 0, act.lo != COP_NO_LO || act.hi != COP_NO_HI ? cop__make_clip(m->g, y, act.lo, act.hi) : y);
@@ -70,7 +72,8 @@ static cop_vid spread_out(cop_graph *g, cop_vid x, int32_t sh, int32_t sw, int32
 /* Border before and behind along one axis so that `out` results come; what would be negative is cut off. */
 static cop_vid border(cop_graph *g, cop_vid x, int32_t axis, int32_t k, int32_t before, int32_t out, int32_t *first, int32_t *last)
 {
-	int32_t len = x ? cop__t(g, x)->dim[axis] : 1, lead = k - 1 - before, tail = out - (len + lead) + k - 1, from = COP_MAX(0, -lead), to = len - COP_MAX(0, -tail);
+	int32_t len = x ? cop__t(g, x)->dim[axis] : 1, lead = k - 1 - before, tail = out - (len + lead) + k - 1,
+		from = COP_MAX(0, -lead), to = len - COP_MAX(0, -tail);
 
 	*first = COP_MAX(0, lead);
 	*last = COP_MAX(0, tail);
@@ -108,7 +111,8 @@ static cop_status int_form(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_laye
 cop_status cop__tfl_transpose_conv(cop_tfl *m, const cop_tfl_node *n)
 {
 	cop_tfl_layer l = {cop__tfl_in(m, n, 2), cop__tfl_in(m, n, 1), cop__tfl_in(m, n, 3), cop__tfl_out(m, n, 0), .groups = 1};
-	cop_conv_attr a = {cop__fb_int(&n->options, TRANSPOSE_CONV_STRIDE_H, 4, 0), cop__fb_int(&n->options, TRANSPOSE_CONV_STRIDE_W, 4, 0), .dh = 1, .dw = 1, .groups = 1};
+	cop_conv_attr a = {cop__fb_int(&n->options, TRANSPOSE_CONV_STRIDE_H, 4, 0),
+		cop__fb_int(&n->options, TRANSPOSE_CONV_STRIDE_W, 4, 0), .dh = 1, .dw = 1, .groups = 1};
 	int32_t kind = cop__fb_int(&n->options, TRANSPOSE_CONV_PADDING, 1, TFL_SAME), count;
 	cop_vid x = cop__tfl_value(m, n, 2);
 	const int32_t *size;
@@ -116,11 +120,14 @@ cop_status cop__tfl_transpose_conv(cop_tfl *m, const cop_tfl_node *n)
 	if (!x) return m->cx->code;
 	COP_TRY(cop__tfl_ints(m, n, 0, &size, &count));
 	const int32_t *xd = cop__t(m->g, x)->dim, *wd = l.w ? l.w->type.dim : NULL;
-	if (!l.w || l.w->type.rank != 4 || cop__t(m->g, x)->rank != 4 || count != 4 || wd[3] != xd[3] || wd[0] < 1 || wd[1] < 1 || wd[2] < 1) return cop__tfl_fail(m, n, "input, weights and result must have four dimensions that fit");
+	if (!l.w || l.w->type.rank != 4 || cop__t(m->g, x)->rank != 4 || count != 4 || wd[3] != xd[3] || wd[0] < 1 ||
+		wd[1] < 1 || wd[2] < 1) return cop__tfl_fail(m, n, "input, weights and result must have four dimensions that fit");
 	l.o = wd[0], l.kh = wd[1], l.kw = wd[2], l.c = wd[3];
 	l.float_product = l.x->file_type == TFL_UINT8;
-	bool fits = size[1] > 0 && size[2] > 0 && cop__tfl_padding(kind, size[1], l.kh, a.sh, 1, &a.pt, &a.pb) && cop__tfl_padding(kind, size[2], l.kw, a.sw, 1, &a.pl, &a.pr);
-	if (!fits || a.sh > 1 << 12 || a.sw > 1 << 12 || l.kh > 1 << 12 || l.kw > 1 << 12 || size[1] > 1 << 16 || size[2] > 1 << 16 || (int64_t)xd[1] * a.sh > 1 << 17 || (int64_t)xd[2] * a.sw > 1 << 17)
+	bool fits = size[1] > 0 && size[2] > 0 && cop__tfl_padding(kind, size[1], l.kh, a.sh, 1, &a.pt, &a.pb) &&
+		cop__tfl_padding(kind, size[2], l.kw, a.sw, 1, &a.pl, &a.pr);
+	if (!fits || a.sh > 1 << 12 || a.sw > 1 << 12 || l.kh > 1 << 12 || l.kw > 1 << 12 || size[1] > 1 << 16 ||
+		size[2] > 1 << 16 || (int64_t)xd[1] * a.sh > 1 << 17 || (int64_t)xd[2] * a.sw > 1 << 17)
 		return cop__tfl_fail(m, n, "a window of %dx%d, stride %dx%d does not grow %dx%d to %dx%d", l.kh, l.kw, a.sh, a.sw, xd[1], xd[2], size[1], size[2]);
 	return cop__tfl_is(l.x, COP_I8) ? int_form(m, n, &l, x, &a, size) : float_form(m, n, &l, x, &a, size);
 }

@@ -124,7 +124,9 @@ static cop_status int_extreme(cop_tfl *m, const cop_tfl_node *n)
 	cop_vid a = cop__tfl_value(m, n, 0), b = a ? cop__tfl_value(m, n, 1) : 0;
 
 	if (!b) return m->cx->code;
-	if (!is_extreme(n)) return cop__tfl_fail(m, n, "is supported for floats and whole numbers of 32 bits, not for int8 and uint8; leave it in floats when you convert");
+	if (!is_extreme(n))
+		return cop__tfl_fail(m, n,
+			"is supported for floats and whole numbers of 32 bits, not for int8 and uint8; leave it in floats when you convert");
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, n->code == TFL_MAXIMUM ? OP_max : OP_min, NULL, VIDS(a, b)));
 }
 
@@ -175,7 +177,9 @@ static cop_status dequantize_constant(cop_tfl *m, const cop_tfl_node *n, cop_tfl
 	int64_t inner = 1;
 
 	if (cop__tfl_is(x, COP_F32)) return cop__tfl_know(m, n, 0, x->type.rank, x->type.dim, data);
-	if (!cop__tfl_is(x, COP_I8) || x->axis < 0 || (per > 1 && (x->axis >= x->type.rank || x->type.dim[x->axis] != (int32_t)per)) || !per || (x->zeros.n > 1 && x->zeros.n != per))
+	if (!cop__tfl_is(x,
+		COP_I8) || x->axis < 0 || (per > 1 && (x->axis >= x->type.rank || x->type.dim[x->axis] != (int32_t)per)) || !per ||
+		(x->zeros.n > 1 && x->zeros.n != per))
 		return cop__tfl_fail(m, n, "the scales of '%s' do not fit its shape", x->name);
 	for (int i = x->axis + 1; i < x->type.rank; i++) inner *= x->type.dim[i];
 	float *out = cop__tfl_room(m, 4 * (size_t)count);
@@ -219,7 +223,8 @@ cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
 	if (!is_int8(m, n)) {
 		if (beta < 1 || beta > 1) x = cop__apply(m->g, OP_mul, &open, VIDS(x, cop__tfl_weight(m, n, COP_CONST, "beta", &one, &beta)));
 		if (!x || !cop__t(m->g, x)->rank) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "the input has no dimensions");
-		return cop__tfl_set(m, n, 0, n->code == TFL_LOG_SOFTMAX ? cop__make_log_softmax(m->g, x, cop__t(m->g, x)->rank - 1) : cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
+		return cop__tfl_set(m, n, 0, n->code == TFL_LOG_SOFTMAX ? cop__make_log_softmax(m->g, x, cop__t(m->g, x)->rank - 1)
+			: cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
 	}
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zy));

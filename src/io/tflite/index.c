@@ -26,7 +26,8 @@ static cop_vid gather_sample(cop_tfl *m, cop_vid x, cop_vid at, int32_t each)
 {
 	cop_graph *g = m->g;
 	const cop_type t = *cop__t(g, x);
-	int32_t *all = cop__tfl_room(m, 4 * (size_t)each), n = t.dim[0], count = (int32_t)(cop_type_count(cop__t(g, at)) / n), inner = (int32_t)(cop_type_count(&t) / n / each);
+	int32_t *all = cop__tfl_room(m, 4 * (size_t)each), n = t.dim[0], count = (int32_t)(cop_type_count(cop__t(g, at)) / n),
+		inner = (int32_t)(cop_type_count(&t) / n / each);
 
 	for (int32_t k = 0; all && k < each; k++) all[k] = k;
 	cop_vid hot = cop__make_two(g, OP_equal, cop__make_reshape(g, at, 3, DIMS(n, count, 1)), all ? cop__make_ints(g, "index", all, each) : 0);
@@ -61,9 +62,12 @@ cop_status cop__tfl_gather(cop_tfl *m, const cop_tfl_node *n)
 	if (!x || !at) return cop__tfl_fail(m, n, "an input is missing");
 	COP_TRY(cop__tfl_axis(m, n, cop__fb_int(&n->options, GATHER_AXIS, 4, 0), x->type.rank, &axis));
 	batch += batch < 0 ? at->type.rank : 0;
-	if (batch < 0 || batch > at->type.rank || batch > axis || (batch && batch != axis)) return cop__tfl_fail(m, n, "batch_dims %d with axis %d is not supported; 0, or the axis itself, is", batch, axis);
+	if (batch < 0 || batch > at->type.rank || batch > axis || (batch && batch != axis))
+		return cop__tfl_fail(m, n, "batch_dims %d with axis %d is not supported; 0, or the axis itself, is", batch, axis);
 	for (int i = 0; i < batch; i++)
-		if (x->type.dim[i] != at->type.dim[i]) return cop__tfl_fail(m, n, "axis %d has length %d in the operand and %d in the indices", i, x->type.dim[i], at->type.dim[i]);
+		if (x->type.dim[i] != at->type.dim[i])
+			return cop__tfl_fail(m, n, "axis %d has length %d in the operand and %d in the indices", i, x->type.dim[i],
+				at->type.dim[i]);
 	COP_TRY(inside(m, n, 1, 1, &x->type.dim[axis]));
 	for (int i = 0; i < axis; i++) dim[rank++] = x->type.dim[i];
 	for (int i = batch; i < at->type.rank; i++) dim[rank++] = at->type.dim[i];
@@ -112,7 +116,8 @@ cop_status cop__tfl_one_hot(cop_tfl *m, const cop_tfl_node *n)
 	if (!off) return m->cx->code;
 	COP_TRY(cop__tfl_ints(m, n, 1, &depth, &count));
 	const cop_type t = *cop__t(g, at);
-	if (t.dtype != COP_I32 || t.rank >= COP_MAX_DIM || count != 1 || *depth < 1) return cop__tfl_fail(m, n, "needs whole numbers of at most %d dimensions and a positive depth", COP_MAX_DIM - 1);
+	if (t.dtype != COP_I32 || t.rank >= COP_MAX_DIM || count != 1 || *depth < 1)
+		return cop__tfl_fail(m, n, "needs whole numbers of at most %d dimensions and a positive depth", COP_MAX_DIM - 1);
 	COP_TRY(cop__tfl_axis(m, n, axis, t.rank + 1, &axis));
 	for (int i = 0; i <= t.rank; i++) dim[i] = i < axis ? t.dim[i] : i == axis ? 1 : t.dim[i - 1], lane[i] = i == axis ? *depth : 1;
 	if (!(index = cop__tfl_room(m, 4 * (size_t)*depth))) return m->cx->code;
@@ -153,6 +158,7 @@ cop_status cop__tfl_broadcast_to(cop_tfl *m, const cop_tfl_node *n)
 	to = cop__type(COP_I32, rank, dim);
 	for (int i = 0; i < rank; i++)
 		if (dim[i] < 1) return cop__tfl_fail(m, n, "dimension %d is %d", i, dim[i]);
-	if (!cop__tfl_common(cop__t(m->g, x), &to, &both) || both.rank != rank || memcmp(both.dim, dim, sizeof *dim * (size_t)rank)) return cop__tfl_fail(m, n, "the input does not fit the new shape");
+	if (!cop__tfl_common(cop__t(m->g, x), &to, &both) || both.rank != rank ||
+		memcmp(both.dim, dim, sizeof *dim * (size_t)rank)) return cop__tfl_fail(m, n, "the input does not fit the new shape");
 	return cop__tfl_set(m, n, 0, cop__make_expand(m->g, x, rank, dim));
 }

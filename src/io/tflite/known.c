@@ -83,7 +83,9 @@ cop_status cop__tfl_fold_pair(cop_tfl *m, const cop_tfl_node *n, bool *done)
 	void *out = cop__tfl_room(m, (truth ? 1 : 4) * (size_t)count);
 	for (int64_t i = 0; out && i < count; i++) {
 		int64_t x = pa[element(&a->type, &t, i)], y = pb[element(&b->type, &t, i)];
-		if (!pair(n->code, x, y, &v) || v != (int32_t)v) return cop__tfl_fail(m, n, "of the known numbers %lld and %lld has no result of 32 bits", (long long)x, (long long)y);
+		if (!pair(n->code, x, y, &v) || v != (int32_t)v)
+			return cop__tfl_fail(m, n, "of the known numbers %lld and %lld has no result of 32 bits", (long long)x,
+				(long long)y);
 		if (truth) ((uint8_t *)out)[i] = (uint8_t)v;
 		else ((int32_t *)out)[i] = (float)v < lo ? (int32_t)lo : (float)v > hi ? (int32_t)hi : (int32_t)v;
 	}

@@ -54,7 +54,9 @@ static cop_status float_weights(cop_tfl *m, const cop_tfl_node *n, const layer *
 	bool scaled = cop__tfl_is(l->w, COP_I8);
 
 	if (!data) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "weights '%s' must be constant", l->w->name);
-	if (!scaled && !cop__tfl_is(l->w, COP_F32)) return cop__tfl_fail(m, n, "weights '%s' have tensor type %d; float32, float16 and int8 are supported", l->w->name, l->w->file_type);
+	if (!scaled && !cop__tfl_is(l->w, COP_F32))
+		return cop__tfl_fail(m, n, "weights '%s' have tensor type %d; float32, float16 and int8 are supported", l->w->name,
+			l->w->file_type);
 	if (scaled) COP_TRY(check_weight_scales(m, n, l));
 	float *w = cop__tfl_room(m, cop_type_bytes(&t)), *at = w;
 	if (!w) return m->cx->code;
@@ -264,13 +266,16 @@ cop_status cop__tfl_conv(cop_tfl *m, const cop_tfl_node *n)
 	l.c = dw ? 1 : wd[3];
 	l.groups = l.o > 0 && l.c > 0 ? xd[3] / l.c : 0;
 	l.float_product = l.x->file_type == TFL_UINT8;
-	if (l.groups < 1 || l.groups * l.c != xd[3] || l.o % l.groups || (dw && wd[0] != 1)) return cop__tfl_fail(m, n, "weights for %d channels to %d do not fit %d channels", l.c, l.o, xd[3]);
+	if (l.groups < 1 || l.groups * l.c != xd[3] || l.o % l.groups || (dw && wd[0] != 1))
+		return cop__tfl_fail(m, n, "weights for %d channels to %d do not fit %d channels", l.c, l.o, xd[3]);
 	cop_conv_attr a = {cop__fb_int(&n->options, CONV_STRIDE_H, 4, 0), cop__fb_int(&n->options, CONV_STRIDE_W, 4, 0), .groups = l.groups,
-		.dh = cop__fb_int(&n->options, dw ? DEPTHWISE_DILATION_H : CONV_DILATION_H, 4, 1), .dw = cop__fb_int(&n->options, dw ? DEPTHWISE_DILATION_W : CONV_DILATION_W, 4, 1)};
+		.dh = cop__fb_int(&n->options, dw ? DEPTHWISE_DILATION_H : CONV_DILATION_H, 4, 1),
+		.dw = cop__fb_int(&n->options, dw ? DEPTHWISE_DILATION_W : CONV_DILATION_W, 4, 1)};
 	if (apart) a.dh = apart->block[0], a.dw = apart->block[1];
 	int32_t kind = cop__fb_int(&n->options, CONV_PADDING, 1, TFL_SAME); /* both options begin with padding, stride_w, stride_h */
 	if (!cop__tfl_padding(kind, xd[1], l.kh, a.sh, a.dh, &a.pt, &a.pb) || !cop__tfl_padding(kind, xd[2], l.kw, a.sw, a.dw, &a.pl, &a.pr))
-		return cop__tfl_fail(m, n, "a window of %dx%d, stride %dx%d, dilation %dx%d does not fit an input of %dx%d", l.kh, l.kw, a.sh, a.sw, a.dh, a.dw, xd[1], xd[2]);
+		return cop__tfl_fail(m, n, "a window of %dx%d, stride %dx%d, dilation %dx%d does not fit an input of %dx%d", l.kh,
+			l.kw, a.sh, a.sw, a.dh, a.dw, xd[1], xd[2]);
 	COP_TRY(add_layer(m, n, &l, x, &a, dw ? DEPTHWISE_ACT : CONV_ACT, &y));
 	if (apart) return cop__tfl_set_apart(m, n, &(cop_tfl_apart){y, apart->axes, {apart->block[0], apart->block[1]}});
 	return cop__tfl_set(m, n, 0, y);

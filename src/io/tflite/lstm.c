@@ -94,12 +94,14 @@ cop_status cop__tfl_projected_lstm(cop_tfl *m, const cop_tfl_node *n)
 	int32_t steps = cop__t(m->g, x)->dim[1], cols = cop__t(m->g, x)->dim[2], units = cop__tfl_in(m, n, LSTM_IN_WX)->type.dim[0], out = units;
 	cop_tfl_tensor *wp = cop__tfl_in(m, n, LSTM_IN_PROJECTION), *bp = cop__tfl_in(m, n, LSTM_IN_PROJECTION_BIAS);
 	cell s = {.units = units, .clip = clip_of(cop__fb_float(&n->options, LSTM_CELL_CLIP, 0)), .clip_out = clip_of(cop__fb_float(&n->options, LSTM_PROJ_CLIP, 0))};
-	if (steps > MOST_STEPS || units < 1 || units > 1 << 20) return cop__tfl_fail(m, n, "%d steps of %d units, at most %d steps are supported", steps, units, MOST_STEPS);
+	if (steps > MOST_STEPS || units < 1 || units > 1 << 20)
+		return cop__tfl_fail(m, n, "%d steps of %d units, at most %d steps are supported", steps, units, MOST_STEPS);
 	if (wp) {
 		out = wp->type.dim[0];
 		if (!(s.wp = cop__tfl_value(m, n, LSTM_IN_PROJECTION)) || (bp && !(s.bp = cop__tfl_value(m, n, LSTM_IN_PROJECTION_BIAS)))) return m->cx->code;
 	}
-	cop_vid wx = stack(m, n, LSTM_IN_WX, "wx", units, cols), b = wx ? stack(m, n, LSTM_IN_BIAS, "b", units, 0) : 0, *h = cop__tfl_room(m, sizeof *h * (size_t)steps);
+	cop_vid wx = stack(m, n, LSTM_IN_WX, "wx", units, cols), b = wx ? stack(m, n, LSTM_IN_BIAS, "b", units, 0) : 0,
+		*h = cop__tfl_room(m, sizeof *h * (size_t)steps);
 	if (!b || !h || out < 1 || !(s.wh = stack(m, n, LSTM_IN_WH, "wh", units, out))) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "has no units");
 	cop_vid rows = cop__apply(m->g, OP_fc, &open_act, VIDS(cop__tfl_as(m->g, x, 2, DIMS(-1, cols)), wx, b));
 	cop_vid gates = rows ? cop__tfl_as(m->g, rows, 3, DIMS(-1, steps, 4 * units)) : 0;

@@ -167,7 +167,8 @@ cop_status cop__tfl_split(cop_tfl *m, const cop_tfl_node *n)
 	if (given) COP_TRY(cop__tfl_ints(m, n, 1, &sizes, &n_sizes));
 	COP_TRY(shape_of(m, n, !given, &t));
 	int32_t a = axis[0] + (axis[0] < 0 ? t.rank : 0);
-	if (a < 0 || a >= t.rank || n_sizes != parts || (!given && t.dim[a] % parts)) return cop__tfl_fail(m, n, "%d parts along axis %d do not fit the input", parts, axis[0]);
+	if (a < 0 || a >= t.rank || n_sizes != parts || (!given && t.dim[a] % parts))
+		return cop__tfl_fail(m, n, "%d parts along axis %d do not fit the input", parts, axis[0]);
 	whole(&c, &t);
 	for (int i = 0; given && i < parts; i++) {
 		if (sizes[i] < -1 || sizes[i] > t.dim[a]) return cop__tfl_fail(m, n, "part %d has %d elements of %d", i, sizes[i], t.dim[a]);
@@ -176,7 +177,8 @@ cop_status cop__tfl_split(cop_tfl *m, const cop_tfl_node *n)
 	}
 	for (int i = 0; i < parts; i++) {
 		c.size[a] = !given ? t.dim[a] / parts : sizes[i] == -1 ? t.dim[a] - sum : sizes[i];
-		if (open > 1 || c.size[a] < 1 || c.size[a] > t.dim[a] - c.from[a]) return cop__tfl_fail(m, n, "part %d has %d elements from %d in a length of %d", i, c.size[a], c.from[a], t.dim[a]);
+		if (open > 1 || c.size[a] < 1 || c.size[a] > t.dim[a] - c.from[a])
+			return cop__tfl_fail(m, n, "part %d has %d elements from %d in a length of %d", i, c.size[a], c.from[a], t.dim[a]);
 		COP_TRY(put_cut(m, n, !given, i, &c, t.rank, c.size));
 		c.from[a] += c.size[a];
 	}
@@ -217,7 +219,8 @@ static cop_status pad_value(cop_tfl *m, const cop_tfl_node *n, float *value)
 		*value = (float)(k ? *(const int8_t *)data : zero);
 	} else {
 		*value = !k ? 0 : cop__tfl_is(k, COP_F32) ? *(const float *)data : cop__tfl_is(k, COP_I32) ? (float)*(const int32_t *)data : (float)*(const uint8_t *)data;
-		if (k && cop__tfl_is(k, COP_I32) && fabs((double)*(const int32_t *)data) > 1 << 24) return cop__tfl_fail(m, n, "the border of %d is beyond 2^24", *(const int32_t *)data);
+		if (k && cop__tfl_is(k, COP_I32) && fabs((double)*(const int32_t *)data) > 1 << 24)
+			return cop__tfl_fail(m, n, "the border of %d is beyond 2^24", *(const int32_t *)data);
 	}
 	return COP_OK;
 }

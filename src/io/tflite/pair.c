@@ -186,14 +186,16 @@ cop_status cop__tfl_gelu(cop_tfl *m, const cop_tfl_node *n)
 /* Functions that are one node. */
 cop_status cop__tfl_function(cop_tfl *m, const cop_tfl_node *n)
 {
-	static const struct { int32_t code; int fn; } rows[] = {{TFL_FLOOR, MAP_FLOOR}, {TFL_CEIL, MAP_CEIL}, {TFL_ROUND, MAP_ROUND}, {TFL_SIN, MAP_SIN}, {TFL_COS, MAP_COS},
+	static const struct { int32_t code; int fn; } rows[] = {{TFL_FLOOR, MAP_FLOOR}, {TFL_CEIL, MAP_CEIL},
+		{TFL_ROUND, MAP_ROUND}, {TFL_SIN, MAP_SIN}, {TFL_COS, MAP_COS},
 		{TFL_SIGN, MAP_SIGN}, {TFL_LOGICAL_NOT, MAP_NOT}};
 	cop_vid x = cop__tfl_value(m, n, 0);
 
 	if (!x) return m->cx->code;
 	cop_dtype d = cop__t(m->g, x)->dtype, want = n->code == TFL_LOGICAL_NOT ? COP_U8 : COP_F32;
 	if (n->code == TFL_ZEROS_LIKE && d == COP_I32) return cop__tfl_set(m, n, 0, cop__make_two(m->g, OP_sub, x, x));
-	if (d != want && !(n->code == TFL_SIGN && d == COP_I32)) return cop__tfl_fail(m, n, "of %s is not supported, of %s it is", cop__dtype_text(d), cop__dtype_text(want));
+	if (d != want && !(n->code == TFL_SIGN && d == COP_I32))
+		return cop__tfl_fail(m, n, "of %s is not supported, of %s it is", cop__dtype_text(d), cop__dtype_text(want));
 	if (n->code == TFL_ZEROS_LIKE || n->code == TFL_RELU_0_TO_1) return cop__tfl_set(m, n, 0, cop__make_clip(m->g, x, 0, n->code == TFL_RELU_0_TO_1));
 	for (int i = 0; i < LEN(rows); i++)
 		if (rows[i].code == n->code) return cop__tfl_set(m, n, 0, cop__make_map(m->g, rows[i].fn, 0, 0, x));

@@ -45,10 +45,13 @@ cop_status cop__tfl_batch_matmul(cop_tfl *m, const cop_tfl_node *n)
 	int32_t rank, dim[COP_MAX_DIM];
 
 	if (!a) return m->cx->code;
-	if (right && cop__t(m->g, a)->dtype == COP_I8 && cop__tfl_is(right, COP_I8)) return is_matrix(m, right) && !ta ? int_form(m, n, a, tb) : cop__tfl_int_product(m, n, ta, tb);
+	if (right && cop__t(m->g, a)->dtype == COP_I8 && cop__tfl_is(right, COP_I8))
+		return is_matrix(m, right) && !ta ? int_form(m, n, a, tb) : cop__tfl_int_product(m, n, ta, tb);
 	if (!(b = cop__tfl_value(m, n, 1))) return m->cx->code;
 	const cop_type *x = cop__t(m->g, a), *y = cop__t(m->g, b);
-	if (x->dtype != COP_F32 || y->dtype != COP_F32) return cop__tfl_fail(m, n, "of %s and %s is not supported; of two of float32 it is", cop__dtype_text(x->dtype), cop__dtype_text(y->dtype));
+	if (x->dtype != COP_F32 || y->dtype != COP_F32)
+		return cop__tfl_fail(m, n, "of %s and %s is not supported; of two of float32 it is", cop__dtype_text(x->dtype),
+			cop__dtype_text(y->dtype));
 	if (x->rank < 2 || y->rank < 2) return cop__tfl_fail(m, n, "needs matrices, '%s' or '%s' is none", cop__tfl_in(m, n, 0)->name, cop__tfl_in(m, n, 1)->name);
 	int32_t over = x->dim[x->rank - 1 - ta], under = y->dim[y->rank - 2 + tb];
 	if (over != under) return cop__tfl_fail(m, n, "sums over %d on the left and %d on the right", over, under);

@@ -83,7 +83,8 @@ cop_status cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n)
 
 	if (!x) return m->cx->code;
 	if (cop__t(m->g, x)->rank != 3) return cop__tfl_fail(m, n, "the input must have three dimensions");
-	if (cop__tfl_in(m, n, LSTM_IN_PROJECTION) || cop__tfl_in(m, n, LSTM_IN_PEEPHOLE)) return cop__tfl_fail(m, n, "a projection and peepholes are not supported in int8");
+	if (cop__tfl_in(m, n, LSTM_IN_PROJECTION) || cop__tfl_in(m, n, LSTM_IN_PEEPHOLE))
+		return cop__tfl_fail(m, n, "a projection and peepholes are not supported in int8");
 	if (l.units < 1 || l.units > 1 << 14 || l.cols > 1 << 14) return cop__tfl_fail(m, n, "%d units of %d inputs, at most 16384 are supported", l.units, l.cols);
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &l.x, &l.zero));
 	COP_TRY(states(m, n, &l, &a));

@@ -27,7 +27,8 @@ cop_status cop__tfl_mirror(cop_tfl *m, const cop_tfl_node *n, cop_vid x, const i
 	for (int a = 0; a < rank && x; a++) {
 		int32_t d = cop__t(m->g, x)->dim[a], before = pads[2 * a], count = d + before + pads[2 * a + 1];
 		if (count == d) continue;
-		if (before > d - !symmetric || pads[2 * a + 1] > d - !symmetric) return cop__tfl_fail(m, n, "a mirrored border of %d and %d on %d elements", before, pads[2 * a + 1], d);
+		if (before > d - !symmetric || pads[2 * a + 1] > d - !symmetric)
+			return cop__tfl_fail(m, n, "a mirrored border of %d and %d on %d elements", before, pads[2 * a + 1], d);
 		int32_t *index = cop__tfl_room(m, 4 * (size_t)count);
 		for (int32_t i = 0; index && i < count; i++) {
 			int32_t at = i - before;
@@ -99,7 +100,9 @@ static cop_vid mix_linear(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t 
 
 cop_status cop__tfl_resize(cop_tfl *m, const cop_tfl_node *n)
 {
-	bool mix = n->code == TFL_RESIZE_BILINEAR, align = cop__fb_int(&n->options, mix ? BILINEAR_ALIGN : NEAREST_ALIGN, 1, 0), half = cop__fb_int(&n->options, mix ? BILINEAR_HALF : NEAREST_HALF, 1, 0);
+	bool mix = n->code == TFL_RESIZE_BILINEAR,
+		align = cop__fb_int(&n->options, mix ? BILINEAR_ALIGN : NEAREST_ALIGN, 1, 0),
+		half = cop__fb_int(&n->options, mix ? BILINEAR_HALF : NEAREST_HALF, 1, 0);
 	const int32_t *size;
 	int32_t count;
 	cop_vid x = cop__tfl_value(m, n, 0);

@@ -36,7 +36,8 @@ static cop_vid layer(cop_tfl *m, const cop_tfl_node *n, cop_vid x, const cop_rnn
 	cop_tfl_tensor *first = cop__tfl_in(m, n, p->w);
 
 	if (!first) return cop__tfl_fail(m, n, "a coupled input gate is not supported"), 0;
-	if (cop__t(m->g, x)->rank != 3 || first->type.rank != 2 || first->type.dim[0] < 1 || first->type.dim[0] > 1 << 20) return cop__tfl_fail(m, n, "input and weights have the wrong shapes"), 0;
+	if (cop__t(m->g, x)->rank != 3 || first->type.rank != 2 || first->type.dim[0] < 1 || first->type.dim[0] > 1 << 20)
+		return cop__tfl_fail(m, n, "input and weights have the wrong shapes"), 0;
 	int32_t units = first->type.dim[0];
 	cop_vid w = stack(m, n, p->w, gates, p->name[0], units, cop__t(m->g, x)->dim[2]), r = w ? stack(m, n, p->r, gates, p->name[1], units, units) : 0;
 	cop_vid b = r ? stack(m, n, p->bias, gates, p->name[2], units, 0) : 0, peep = 0;
@@ -60,13 +61,16 @@ static cop_vid sequence(cop_tfl *m, const cop_tfl_node *n)
 static cop_status check_lstm(cop_tfl *m, const cop_tfl_node *n, int from, int to)
 {
 	for (int i = from; i < to; i++)
-		if (cop__tfl_in(m, n, i)) return cop__tfl_fail(m, n, "input %d is not supported: no projection in two directions, auxiliary input or layer normalisation is", i);
+		if (cop__tfl_in(m, n, i))
+			return cop__tfl_fail(m, n,
+				"input %d is not supported: no projection in two directions, auxiliary input or layer normalisation is", i);
 	if (cop__fb_int(&n->options, LSTM_ACT, 1, ACT_NONE) != ACT_TANH) return cop__tfl_fail(m, n, "the activation must be tanh");
 	return COP_OK;
 }
 
 static const place lstm_forth = {LSTM_IN_WX, LSTM_IN_WH, LSTM_IN_PEEPHOLE, LSTM_IN_BIAS, LSTM_IN_PROJECTION, {"wx", "wh", "b", "p"}};
-static const place lstm_back = {BILSTM_IN_BACK, BILSTM_IN_BACK + 4, BILSTM_IN_BACK + 8, BILSTM_IN_BACK + 11, BILSTM_IN_BACK + 15, {"wx.back", "wh.back", "b.back", "p.back"}};
+static const place lstm_back = {BILSTM_IN_BACK, BILSTM_IN_BACK + 4, BILSTM_IN_BACK + 8, BILSTM_IN_BACK + 11,
+	BILSTM_IN_BACK + 15, {"wx.back", "wh.back", "b.back", "p.back"}};
 static const place rnn_forth = {1, 2, -1, 3, -1, {"wx", "wh", "b", ""}}, rnn_back = {5, 6, -1, 7, -1, {"wx.back", "wh.back", "b.back", ""}};
 
 /* usual: what the schema says where the file leaves it out. */
@@ -80,7 +84,8 @@ static cop_status plain_attr(cop_rnn_attr *a, cop_tfl *m, const cop_tfl_node *n)
 {
 	int32_t act = cop__fb_int(&n->options, RNN_ACT_FIELD, 1, ACT_NONE);
 
-	*a = (cop_rnn_attr){.cell = RNN_PLAIN, .time_first = cop__fb_int(&n->options, RNN_TIME_MAJOR, 1, 0), .act = {act == ACT_RELU ? RNN_RELU : RNN_TANH, RNN_TANH, RNN_TANH}};
+	*a = (cop_rnn_attr){.cell = RNN_PLAIN, .time_first = cop__fb_int(&n->options, RNN_TIME_MAJOR, 1, 0),
+		.act = {act == ACT_RELU ? RNN_RELU : RNN_TANH, RNN_TANH, RNN_TANH}};
 	return act == ACT_TANH || act == ACT_RELU ? COP_OK : cop__tfl_fail(m, n, "the activation must be tanh or relu");
 }
 

@@ -22,7 +22,8 @@ cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tenso
 	*scale = t->scales.n == 1 ? cop__fb_vec_f32(&t->scales, 0) : 0;
 	if (t->scales.n != 1) return cop__tfl_fail(m, n, "tensor '%s' has %u scales, one positive number is expected", t->name, t->scales.n);
 	if (!(*scale > 0) && !(*scale < 0) && is_result(m, n, t))
-		return cop__tfl_fail(m, n, "tensor '%s' has scale 0: its numbers were all 0 in calibration, and nothing else can be stored in it; calibrate with inputs that reach it, or leave this layer in floats", t->name);
+		return cop__tfl_fail(m, n, "tensor '%s' has scale 0: its numbers were all 0 in calibration, and nothing else can be "
+			"stored in it; calibrate with inputs that reach it, or leave this layer in floats", t->name);
 	if (!(*scale >= 0x1p-126f && *scale <= 0x1p126f) && !(*scale >= 0 && *scale <= 0)) /* so that reciprocals are numbers */
 		return cop__tfl_fail(m, n, "tensor '%s' has scale %g, one of 2^-126 to 2^126 is expected", t->name, (double)*scale);
 	if (z < middle - 128 || z > middle + 127) return cop__tfl_fail(m, n, "tensor '%s' has zero point %lld, which is outside its range", t->name, (long long)z);

@@ -15,7 +15,9 @@ cop_status cop__tfl_depth(cop_tfl *m, const cop_tfl_node *n)
 	const cop_type *t = cop__t(m->g, x);
 	if (t->rank != 4 || b < 1 || b > 1 << 12) return cop__tfl_fail(m, n, "%d dimensions in blocks of %d; 4 are expected", t->rank, b);
 	bool apart = n->code == TFL_DEPTH_TO_SPACE;
-	if (apart ? t->dim[3] % (b * b) : t->dim[1] % b || t->dim[2] % b) return cop__tfl_fail(m, n, "[%d,%d,%d,%d] does not divide into blocks of %d", t->dim[0], t->dim[1], t->dim[2], t->dim[3], b);
+	if (apart ? t->dim[3] % (b * b) : t->dim[1] % b || t->dim[2] % b)
+		return cop__tfl_fail(m, n, "[%d,%d,%d,%d] does not divide into blocks of %d", t->dim[0], t->dim[1], t->dim[2],
+			t->dim[3], b);
 	COP_TRY(cop__tfl_same_scale(m, n, 0));
 	return cop__tfl_set(m, n, 0, apart ? cop__make_depth_to_space(m->g, x, b, false) : cop__make_space_to_depth(m->g, x, b));
 }
@@ -30,7 +32,10 @@ static cop_status blocks(cop_tfl *m, const cop_tfl_node *n, int32_t rank, cop_tf
 
 	COP_TRY(cop__tfl_ints(m, n, 1, &b, &axes));
 	COP_TRY(cop__tfl_ints(m, n, 2, border, &count));
-	if ((rank != 3 && rank != 4) || axes != rank - 2 || count != 2 * axes) return cop__tfl_fail(m, n, "%d dimensions in blocks along %d axes; 3 and 4 are supported, with a block for each but the first and the last", rank, axes);
+	if ((rank != 3 && rank != 4) || axes != rank - 2 || count != 2 * axes)
+		return cop__tfl_fail(m, n,
+			"%d dimensions in blocks along %d axes; 3 and 4 are supported, with a block for each but the first and the last",
+			rank, axes);
 	*p = (cop_tfl_apart){.axes = axes};
 	for (int i = 0; i < axes; i++) {
 		if (b[i] < 1 || b[i] > 1 << 12 || (*border)[2 * i] < 0 || (*border)[2 * i + 1] < 0 || (*border)[2 * i] > 1 << 20 || (*border)[2 * i + 1] > 1 << 20)
@@ -45,7 +50,8 @@ cop_status cop__tfl_set_apart(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_a
 	cop_tfl_tensor *y = cop__tfl_out(m, n, 0);
 	const cop_type *t = cop__t(m->g, p->x);
 
-	if (y->v || y->apart.x || y->bytes.n || y->data || y->type.dtype != t->dtype) return cop__tfl_fail(m, n, "tensor '%s' has contents or another number format already", y->name);
+	if (y->v || y->apart.x || y->bytes.n || y->data || y->type.dtype != t->dtype)
+		return cop__tfl_fail(m, n, "tensor '%s' has contents or another number format already", y->name);
 	y->apart = *p;
 	y->type.rank = t->rank;
 	y->type.dim[0] = t->dim[0];

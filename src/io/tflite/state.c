@@ -130,11 +130,13 @@ cop_status cop__tfl_svdf(cop_tfl *m, const cop_tfl_node *n)
 	if (rank < 1 || filters < 1 || length < 1 || filters % rank || wt->type.dim[0] != filters || wf->type.dim[1] != cop__t(g, x)->dim[1])
 		return cop__tfl_fail(m, n, "weights [%d,%d] and [%d,%d] of rank %d do not fit", filters, wf->type.dim[1], wt->type.dim[0], length, rank);
 	if (whole) return cop__tfl_int_svdf(m, n, rank);
-	if (bias && (!(b = cop__tfl_value(m, n, 3)) || cop_type_count(&bias->type) != filters / rank)) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "the bias must have %d entries", filters / rank);
+	if (bias && (!(b = cop__tfl_value(m, n, 3)) || cop_type_count(&bias->type) != filters / rank))
+		return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "the bias must have %d entries", filters / rank);
 	COP_TRY(memory(m, n, cop__tfl_in(m, n, 4), batch, filters, length, &state));
 	cop_vid weight = cop__tfl_value(m, n, 1), over = weight ? cop__tfl_value(m, n, 2) : 0;
 	if (!over) return m->cx->code;
-	cop_vid parts[2] = {length > 1 ? cop__make_slice(g, state, 2, 1, length - 1, 1) : 0, cop__make_reshape(g, cop__apply(g, OP_fc, &open, VIDS(x, weight)), 3, DIMS(batch, filters, 1))};
+	cop_vid parts[2] = {length > 1 ? cop__make_slice(g, state, 2, 1, length - 1, 1) : 0,
+		cop__make_reshape(g, cop__apply(g, OP_fc, &open, VIDS(x, weight)), 3, DIMS(batch, filters, 1))};
 	cop_vid now = length > 1 ? cop__make_concat(g, 2, 2, parts) : parts[1];
 	if (!now || !cop__apply(g, OP_assign, NULL, VIDS(state, now))) return m->cx->code;
 	cop_vid y = cop__make_reduce(g, REDUCE_SUM, cop__make_two(g, OP_mul, now, over), 4, false);

@@ -63,7 +63,9 @@ static cop_status convert(cop_tfl *m, const cop_tfl_tensor *t, void *out, int64_
 		if (t->file_type == TFL_INT64) {
 			int64_t v = (int64_t)cop__le64(p + 8 * i);
 			if (v > INT32_MAX && v == INT64_MAX) v = INT32_MAX; /* "to the end" */
-			if (v != (int32_t)v) return cop__error(m->cx, COP_FORMAT, "%s: element %lld of tensor '%s' is %lld, beyond 32 bits", m->fb.file, (long long)i, t->name, (long long)v);
+			if (v != (int32_t)v)
+				return cop__error(m->cx, COP_FORMAT, "%s: element %lld of tensor '%s' is %lld, beyond 32 bits", m->fb.file,
+					(long long)i, t->name, (long long)v);
 			((int32_t *)out)[i] = (int32_t)v;
 		} else if (t->file_type == TFL_FLOAT16) {
 			((float *)out)[i] = cop_from_half((uint32_t)p[2 * i] | (uint32_t)p[2 * i + 1] << 8);
@@ -79,7 +81,8 @@ static cop_status convert(cop_tfl *m, const cop_tfl_tensor *t, void *out, int64_
 
 static size_t file_bytes(int32_t type, int64_t n)
 {
-	static const uint8_t bits[] = {[TFL_FLOAT32] = 32, [TFL_FLOAT16] = 16, [TFL_INT32] = 32, [TFL_UINT8] = 8, [TFL_INT64] = 64, [TFL_BOOL] = 8, [TFL_INT8] = 8, [TFL_INT4] = 4};
+	static const uint8_t bits[] = {[TFL_FLOAT32] = 32, [TFL_FLOAT16] = 16, [TFL_INT32] = 32, [TFL_UINT8] = 8,
+		[TFL_INT64] = 64, [TFL_BOOL] = 8, [TFL_INT8] = 8, [TFL_INT4] = 4};
 	return type >= 0 && type < LEN(bits) ? ((size_t)n * bits[type] + 7) / 8 : 0;
 }
 
@@ -91,7 +94,8 @@ const void *cop__tfl_data(cop_tfl *m, cop_tfl_tensor *t)
 	for (int i = 0; i < t->type.rank; i++)
 		if (t->type.dim[i] < 1) n = -1;
 	if (n < 1 || !t->type.dtype || file_bytes(t->file_type, n) != t->bytes.n) {
-		cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' has %u bytes, its shape and type (%d) ask for %zu", m->fb.file, t->name, t->bytes.n, t->file_type, n < 1 ? 0 : file_bytes(t->file_type, n));
+		cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' has %u bytes, its shape and type (%d) ask for %zu", m->fb.file,
+			t->name, t->bytes.n, t->file_type, n < 1 ? 0 : file_bytes(t->file_type, n));
 		return NULL;
 	}
 	void *out = cop__tfl_room(m, cop_type_bytes(&t->type));

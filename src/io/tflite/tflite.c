@@ -42,12 +42,16 @@ static cop_dtype dtype_of(int32_t file_type, bool scaled)
 
 static cop_status get_bytes(cop_tfl *m, cop_tfl_tensor *t, uint32_t buffer)
 {
-	if (buffer >= m->buffers.n) return buffer ? cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' names buffer %u of %u", m->fb.file, t->name, buffer, m->buffers.n) : COP_OK;
+	if (buffer >= m->buffers.n)
+		return buffer ? cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' names buffer %u of %u", m->fb.file, t->name, buffer,
+			m->buffers.n) : COP_OK;
 	cop_fb_table b = cop__fb_vec_table(&m->buffers, buffer);
 	uint64_t at = cop__fb_u64(&b, BUFFER_OFFSET, 0), size = cop__fb_u64(&b, BUFFER_SIZE, 0);
 	t->bytes = cop__fb_vec(&b, BUFFER_DATA, 1);
 	if (at < 2) return m->fb.status; /* 0 and 1: the bytes are in the table */
-	if (size > m->fb.size || at > m->fb.size - size) return cop__error(m->cx, COP_FORMAT, "%s: the bytes of tensor '%s' lie beyond the end of the file", m->fb.file, t->name);
+	if (size > m->fb.size || at > m->fb.size - size)
+		return cop__error(m->cx, COP_FORMAT, "%s: the bytes of tensor '%s' lie beyond the end of the file", m->fb.file,
+			t->name);
 	t->bytes = (cop_fb_vec){&m->fb, m->fb.p + at, (uint32_t)size};
 	return m->fb.status;
 }
@@ -56,11 +60,15 @@ static cop_status get_shape(cop_tfl *m, cop_tfl_tensor *t, const cop_fb_vec *sha
 {
 	int64_t count = 1;
 
-	if (shape->n > COP_MAX_DIM) return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' has %u dimensions, at most %d are supported", m->fb.file, t->name, shape->n, COP_MAX_DIM);
+	if (shape->n > COP_MAX_DIM)
+		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' has %u dimensions, at most %d are supported", m->fb.file,
+			t->name, shape->n, COP_MAX_DIM);
 	t->type.rank = (int32_t)shape->n;
 	for (uint32_t i = 0; i < shape->n; i++) {
 		int32_t d = cop__fb_vec_i32(shape, i);
-		if (d < -1 || (count *= d < 1 ? 1 : d) > INT32_MAX) return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': dimension %u is %d, or there are 2^31 elements", m->fb.file, t->name, i, d);
+		if (d < -1 || (count *= d < 1 ? 1 : d) > INT32_MAX)
+			return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': dimension %u is %d, or there are 2^31 elements", m->fb.file,
+				t->name, i, d);
 		t->type.dim[i] = d;
 	}
 	return COP_OK;
@@ -116,7 +124,9 @@ static const char *advice(int32_t code, const char *custom)
 	if (code == TFL_CUSTOM && !strncmp(custom, "Flex", 4)) return "it is one of TensorFlow's own: convert the model without SELECT_TF_OPS";
 	if (code == TFL_CUSTOM && strstr(custom, "Detection")) return "it picks boxes from what a detector gives: end the model before it and do that in your program";
 	if (code == TFL_CUSTOM) return "it is known to the program that made the model alone: replace it by operators of TensorFlow Lite";
-	if (code == TFL_IF || code == TFL_WHILE) return "a graph here has no branches and loops: convert the model with fixed shapes, and recurrent layers unrolled (unroll=True)";
+	if (code == TFL_IF || code == TFL_WHILE)
+		return "a graph here has no branches and loops: convert the model with fixed shapes, and "
+			"recurrent layers unrolled (unroll=True)";
 	return "replace it in the model, or end the model before it; docs/tflite.md lists what is supported";
 }
 
@@ -128,7 +138,8 @@ static cop_status unsupported(cop_tfl *m, const cop_tfl_node *n, const cop_fb_ta
 	cop__tfl_name(own, &custom);
 	COP_TRY(check_list(m, &n->out, 0, "an operator"));
 	const cop_tfl_tensor *y = n->out.n ? cop__tfl_out(m, n, 0) : NULL;
-	return cop__error(m->cx, COP_FORMAT, "%s: operator %d is %s%s%s, which is not supported (it makes '%s'); %s", m->fb.file, n->index, n->name, *own ? " " : "", own,
+	return cop__error(m->cx, COP_FORMAT, "%s: operator %d is %s%s%s, which is not supported (it makes '%s'); %s",
+		m->fb.file, n->index, n->name, *own ? " " : "", own,
 		y ? y->name : "", advice(n->code, own));
 }
 
@@ -136,7 +147,9 @@ static cop_status unsupported(cop_tfl *m, const cop_tfl_node *n, const cop_fb_ta
 static cop_status refuse_int16(cop_tfl *m, const cop_tfl_tensor *t)
 {
 	if (t->file_type != TFL_INT16) return COP_OK;
-	return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' is int16: activations of 16 bits (16x8) are not supported; convert the model with int8 activations, or in floats and let `coppice quantize` make it int8", m->fb.file, t->name);
+	return cop__error(m->cx, COP_FORMAT,
+		"%s: tensor '%s' is int16: activations of 16 bits (16x8) are not supported; convert the "
+		"model with int8 activations, or in floats and let `coppice quantize` make it int8", m->fb.file, t->name);
 }
 
 static cop_status refuse_int16_of(cop_tfl *m, const cop_fb_vec *list)
@@ -251,7 +264,10 @@ static cop_status add_input(cop_tfl *m, cop_tfl_tensor *t)
 
 	if (t->v) return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' is an input twice", m->fb.file, t->name);
 	COP_TRY(refuse_int16(m, t));
-	if (!type.dtype) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' has tensor type %d; float32, int8, uint8 and int32 are supported", m->fb.file, t->name, t->file_type);
+	if (!type.dtype)
+		return cop__error(m->cx, COP_FORMAT,
+			"%s: input '%s' has tensor type %d; float32, int8, uint8 and int32 are supported", m->fb.file, t->name,
+			t->file_type);
 	for (int i = 0; i < type.rank; i++)
 		if (type.dim[i] < 1) type.dim[i] = t->type.dim[i] = 1; /* open: the batch */
 	bool flip = t->file_type == TFL_UINT8 && type.dtype == COP_I8;

@@ -40,7 +40,9 @@ cop_status cop__tfl_int_product(cop_tfl *m, const cop_tfl_node *n, int ta, int t
 	if (x->rank < 2 || y->rank < 2) return cop__tfl_fail(m, n, "needs matrices");
 	int32_t over = x->dim[x->rank - 1 - ta], under = y->dim[y->rank - 2 + tb];
 	if (over != under) return cop__tfl_fail(m, n, "sums over %d on the left and %d on the right", over, under);
-	if (over > MOST_TERMS) return cop__tfl_fail(m, n, "of two int8 values that the network computes sums over %d, at most %d are supported; a constant matrix on the right may have more", over, MOST_TERMS);
+	if (over > MOST_TERMS)
+		return cop__tfl_fail(m, n, "of two int8 values that the network computes sums over %d, at most %d are supported; a "
+			"constant matrix on the right may have more", over, MOST_TERMS);
 	if (cop__make_stack(x, y, &rank, dim) >= 0) return cop__tfl_fail(m, n, "the stacks of matrices have different lengths");
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zero));
 	cop_vid sum = cop__make_cast(m->g, cop__make_product(m->g, a, b, ta, tb), COP_I32);
@@ -75,7 +77,8 @@ static cop_vid time_weights(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_ten
 	cop_type t = cop__type(COP_I32, 2, w->type.dim);
 	int32_t *out;
 
-	if (w->file_type != TFL_INT16 || w->scales.n != 1 || w->bytes.n != 2 * (uint64_t)count) return cop__tfl_fail(m, n, "weights '%s' must be constant int16 with one scale", w->name), 0;
+	if (w->file_type != TFL_INT16 || w->scales.n != 1 || w->bytes.n != 2 * (uint64_t)count)
+		return cop__tfl_fail(m, n, "weights '%s' must be constant int16 with one scale", w->name), 0;
 	if (!(out = cop__tfl_room(m, cop_type_bytes(&t)))) return 0;
 	for (int64_t i = 0; i < count; i++) out[i] = (int16_t)(w->bytes.p[2 * i] | w->bytes.p[2 * i + 1] << 8);
 	return cop__tfl_weight(m, n, COP_CONST, "over", &t, out);
@@ -108,7 +111,8 @@ cop_status cop__tfl_int_svdf(cop_tfl *m, const cop_tfl_node *n, int32_t rank)
 	int32_t batch = cop__t(g, x)->dim[0];
 	cop_type t = cop__type(COP_I32, 3, DIMS(batch, filters, length));
 	if (wf->type.dim[1] > 2 * MOST_TERMS) return cop__tfl_fail(m, n, "sums over %d inputs, at most %d are supported in int8", wf->type.dim[1], 2 * MOST_TERMS);
-	if (!kept || kept->file_type != TFL_INT16 || kept->scales.n != 1 || cop_type_count(&kept->type) != cop_type_count(&t)) return cop__tfl_fail(m, n, "input 4 must be a variable of int16 with one scale");
+	if (!kept || kept->file_type != TFL_INT16 || kept->scales.n != 1 || cop_type_count(&kept->type) != cop_type_count(&t))
+		return cop__tfl_fail(m, n, "input 4 must be a variable of int16 with one scale");
 	ss = cop__fb_vec_f32(&kept->scales, 0);
 	st = cop__fb_vec_f32(&wt->scales, 0);
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zero));

@@ -49,7 +49,9 @@ static void orthonormal(const factors *f)
 static void project(const factors *f)
 {
 	for (int32_t i = 0; i < f->o; i++)
-		for (int32_t j = 0; j < f->r; j++) f->a[(size_t)i * (size_t)f->r + (size_t)j] = (float)dot(f->w + (size_t)i * (size_t)f->k, f->b + (size_t)j * (size_t)f->k, f->k);
+		for (int32_t j = 0; j < f->r; j++)
+			f->a[(size_t)i * (size_t)f->r + (size_t)j] = (float)dot(f->w + (size_t)i * (size_t)f->k,
+				f->b + (size_t)j * (size_t)f->k, f->k);
 }
 
 /* b = a' w */
@@ -121,5 +123,6 @@ static cop_vid express(const cop_formed *f, cop_graph *g)
 }
 
 const cop_form cop_form_lowrank = {
-	.row = {"lowrank", "a product of two thin matrices, or a weight with such a product added", "Halko et al. 2011, arXiv 0909.4061; Hu et al. 2021, arXiv 2106.09685", table, sizeof(options)},
+	.row = {"lowrank", "a product of two thin matrices, or a weight with such a product added",
+		"Halko et al. 2011, arXiv 0909.4061; Hu et al. 2021, arXiv 2106.09685", table, sizeof(options)},
 	.express = express};

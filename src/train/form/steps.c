@@ -55,7 +55,8 @@ const cop_form cop_form_steps = {
 
 /* ---- what the multiples take in a file: sum ln(1 + |y / step| / prior). y: what is rounded ---- */
 
-static const cop_option rate_table[] = {COP_OPT_REAL(cop_rate_options, prior, 0.001, 1000, "0.3", "the multiple at which the code begins to grow"), COP_OPT_END};
+static const cop_option rate_table[] = {COP_OPT_REAL(cop_rate_options, prior, 0.001, 1000, "0.3",
+	"the multiple at which the code begins to grow"), COP_OPT_END};
 
 static cop_vid rate(cop_graph *g, const void *given, cop_vid y, cop_vid log_step)
 {
@@ -74,4 +75,5 @@ static cop_vid rate(cop_graph *g, const void *given, cop_vid y, cop_vid log_step
 	return cop__apply(g, OP_mul, &none, VIDS(sum, cop__scalar(g, by, count)));
 }
 
-const cop_loss cop_loss_rate = {.row = {"rate", "the code length of whole multiples of a step", COP_STEPS_SOURCE, rate_table, sizeof(cop_rate_options)}, .build = rate};
+const cop_loss cop_loss_rate = {.row = {"rate", "the code length of whole multiples of a step", COP_STEPS_SOURCE,
+	rate_table, sizeof(cop_rate_options)}, .build = rate};

@@ -33,7 +33,8 @@ static cop_vid penalty(cop_graph *g, const void *options, cop_vid y, cop_vid alp
 	return cop__apply(g, OP_mul, &none, VIDS(cop__apply(g, OP_mul, &none, VIDS(left, cop__scalar(g, name, count))), alpha));
 }
 
-const cop_loss cop_loss_drr = {.row = {"drr", "a smooth count of the weights that are not zero", COP_DRR_SOURCE, table, sizeof(cop_drr_options)}, .build = penalty};
+const cop_loss cop_loss_drr = {.row = {"drr", "a smooth count of the weights that are not zero", COP_DRR_SOURCE, table,
+	sizeof(cop_drr_options)}, .build = penalty};
 
 typedef struct drr { const cop_drr_options *o; cop_handle alpha; } drr;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * early - ends the training when the score on the validation set (accuracy, or without classes the mean square error; without a set: the loss of
- * the training) has not become better for a number of epochs. What it has seen is a state of the training graph, so that a run that is resumed ends where it would have ended.
+ * the training) has not become better for a number of epochs. What it has seen is a state of the training graph, so
+ * that a run that is resumed ends where it would have ended.
  */
 #include "train/policy.h"
 

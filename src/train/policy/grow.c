@@ -70,4 +70,5 @@ static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 }
 
 const cop_policy_row cop_policy_grow = {
-	.row = {"grow", "a decay that grows, strongest for channels that matter least", "Fang et al. 2023, arXiv 2301.12900; Wang et al. 2021, arXiv 2012.09243", table, sizeof(options)}, .make = make};
+	.row = {"grow", "a decay that grows, strongest for channels that matter least",
+		"Fang et al. 2023, arXiv 2301.12900; Wang et al. 2021, arXiv 2012.09243", table, sizeof(options)}, .make = make};

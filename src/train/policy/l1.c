@@ -41,7 +41,9 @@ static cop_status build(void *ud, cop_build *b)
 		if (!(s->w[s->n++] = cop__build_value(b, x->name))) return COP_NOMEM;
 	}
 	if (s->n) return COP_OK;
-	return cop__error(g->cx, COP_ARG, s->scales ? "slimming: '%s' has no batch norm whose scale is trained and matches '%s'; lasso:coupled=... needs none" : "l1: '%s' has no weight that is trained and matches '%s'",
+	return cop__error(g->cx, COP_ARG,
+		s->scales ? "slimming: '%s' has no batch norm whose scale is trained and matches '%s'; lasso:coupled=... needs none"
+		: "l1: '%s' has no weight that is trained and matches '%s'",
 		g->name, s->o->layers);
 }
 
@@ -73,6 +75,8 @@ static cop_status make(cop_policy *out, cop_arena *mem, const void *o, const cha
 static cop_status make_l1(cop_policy *out, cop_arena *mem, const void *o) { return make(out, mem, o, "l1", false); }
 static cop_status make_slimming(cop_policy *out, cop_arena *mem, const void *o) { return make(out, mem, o, "slimming", true); }
 
-const cop_policy_row cop_policy_l1 = {.row = {"l1", "single weights are trained to zero", "Tibshirani 1996, J. R. Stat. Soc. B 58(1)", weights, sizeof(options)}, .make = make_l1};
+const cop_policy_row cop_policy_l1 = {.row = {"l1", "single weights are trained to zero",
+	"Tibshirani 1996, J. R. Stat. Soc. B 58(1)", weights, sizeof(options)}, .make = make_l1};
 const cop_policy_row cop_policy_slimming = {
-	.row = {"slimming", "scales of batch norm are trained to zero, so that channels close", "Liu et al. 2017, arXiv 1708.06519", scales, sizeof(options)}, .make = make_slimming};
+	.row = {"slimming", "scales of batch norm are trained to zero, so that channels close",
+		"Liu et al. 2017, arXiv 1708.06519", scales, sizeof(options)}, .make = make_slimming};

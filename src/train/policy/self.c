@@ -31,4 +31,5 @@ static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 }
 
 const cop_policy_row cop_policy_self = {
-	.row = {"self", "the network as it was at the start teaches the one that it becomes", "Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .make = make};
+	.row = {"self", "the network as it was at the start teaches the one that it becomes",
+		"Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .make = make};

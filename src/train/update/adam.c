@@ -12,8 +12,12 @@ typedef struct options { float b1, b2, eps, decay; } options;
 	COP_OPT_REAL(options, b2, 0, 0.9999999, "0.999", "part of the mean square that is kept"),                  \
 	COP_OPT_REAL(options, eps, 0, 1, "1e-8", "added to the root, so that nothing is divided by 0")
 
-static const cop_option adam_table[] = {BETAS, COP_OPT_REAL(options, decay, 0, 1e30, "0", "weight decay, added to the gradient; not for biases and batch norm"), COP_OPT_END};
-static const cop_option adamw_table[] = {BETAS, COP_OPT_REAL(options, decay, 0, 1e30, "0", "weight decay, apart from the gradient; not for biases and batch norm"), COP_OPT_END};
+static const cop_option adam_table[] = {BETAS,
+	COP_OPT_REAL(options, decay, 0, 1e30, "0", "weight decay, added to the gradient; not for biases and batch norm"),
+	COP_OPT_END};
+static const cop_option adamw_table[] = {BETAS,
+	COP_OPT_REAL(options, decay, 0, 1e30, "0", "weight decay, apart from the gradient; not for biases and batch norm"),
+	COP_OPT_END};
 
 static cop_vid apply(const cop_param *p, const options *a, bool decoupled)
 {

@@ -33,5 +33,6 @@ static cop_vid build(const cop_param *p, const void *o)
 }
 
 const cop_update cop_update_rmsprop = {
-	.row = {"rmsprop", "the gradient over the root of its mean square", "Tieleman and Hinton 2012, lecture 6.5 of Neural networks for machine learning", table, sizeof(options)},
+	.row = {"rmsprop", "the gradient over the root of its mean square",
+		"Tieleman and Hinton 2012, lecture 6.5 of Neural networks for machine learning", table, sizeof(options)},
 	.state = {"rmsprop.v", "rmsprop.m"}, .build = build};
