@@ -26,7 +26,7 @@ if command -v qemu-system-arm >/dev/null && command -v arm-none-eabi-gcc >/dev/n
 	[ -s "$folder/m4" ] || { bench/layers.sh sparse >"$folder/m4.part" && mv "$folder/m4.part" "$folder/m4"; } || exit 1
 	printf 'Zeros are at random. Instructions are exact, and counted for each multiplication of the dense layer.\n\n'
 	awk -F' *[|] *' '/^\| layer/ { print "| layer | zeros | kernel | instructions a multiplication | dense / sparse | portable dense kernel | scratch, bytes |\n|---|---:|---|---:|---:|---:|---:|"; next } /^\|--/ { next }
-		{ split($2, p, ", "); if ($3 !~ /sparse|groups/) dense = $4; printf "| %s | %s | %s | %s | %.2f | %s | %s |\n", p[1], p[2], $3, $4, dense / $4, $5, $6 }' "$folder/m4"
+		{ split($2, p, ", "); if (p[3] != "") p[2] = p[3]; if ($3 !~ /sparse|groups|pairs/) dense = $4; printf "| %s | %s | %s | %s | %.2f | %s | %s |\n", p[1], p[2], $3, $4, dense / $4, $5, $6 }' "$folder/m4"
 else
 	printf 'Not measured: needs arm-none-eabi-gcc and qemu-system-arm.\n'
 fi

@@ -15,7 +15,7 @@ static const struct { const char *symbol; int32_t near_by, far_off, many, window
 #undef BREAK
 };
 
-/* Tenths of a dense weight that a step of row k may cost; 0: never. */
+/* Tenths of a dense weight that a step of row k, or one of what it spends, may cost; 0: never. */
 static int32_t price(const cop_graph *g, cop_nid n, const cop_kernel *k, const int32_t *word)
 {
 	const cop_type *y = cop__outt(g, n, 0), *w = cop__in(g, n, 1);
@@ -43,8 +43,8 @@ bool cop__sparse_pays(const cop_graph *g, cop_nid n, const cop_kernel *k, cop_ch
 
 	if (!each) return false;
 	int64_t steps = k->steps(c->word, c->weight); /* 0: no weight at all, or one that nobody computed (cop_graph_outline) */
-	double time = (double)steps * each / 10 / (double)cop_type_count(cop__in(g, n, 1));
-	if (!steps || (c->sparse_time > 0 && time >= c->sparse_time)) return false;
+	double time = (double)(k->spent ? k->spent(c->word, c->weight) : steps) * each / 10 / (double)cop_type_count(cop__in(g, n, 1));
+	if (steps <= 0 || (c->sparse_time > 0 && time >= c->sparse_time)) return false;
 	c->word[COP_STEPS] = (int32_t)steps;
 	c->sparse_time = time;
 	return time < 1;

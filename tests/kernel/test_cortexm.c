@@ -28,22 +28,57 @@ static const char build[] =
 	" -nostartfiles --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections,--no-warnings,--defsym=end=ld_bss_end -Lport/cortex-m -T '%s/board.ld' -o '%s/layers.elf'\n";
 static const char emulate[] =
 	"timeout 100 qemu-system-arm -M mps2-an386 -nographic -monitor none -serial none -icount shift=7,align=off,sleep=off"
-	" -semihosting-config enable=on,target=native,arg=layers,arg=%d -kernel '%s/layers.elf' 2>&1";
+	" -semihosting-config enable=on,target=native,arg=layers,arg=%s -kernel '%s/layers.elf' 2>&1";
 
-static void run_on_board(const char *folder, const char *level)
+static void build_for_board(const char *folder, const char *level)
+{
+	char command[2048];
+
+	snprintf(command, sizeof command, build, COP_SOURCE_DIR, folder, level, folder, folder);
+	assert_int_equal(system(command), 0);
+}
+
+/* What it says lies there. */
+static void run_on_board(const char *folder, const char *which)
 {
 	char command[2048];
 	size_t n;
 
-	snprintf(command, sizeof command, build, COP_SOURCE_DIR, folder, level, folder, folder);
-	assert_int_equal(system(command), 0);
-	snprintf(command, sizeof command, emulate, LAYERS, folder);
+	snprintf(command, sizeof command, emulate, which, folder);
 	FILE *f = popen(command, "r");
 	assert_non_null(f);
 	n = fread(there, 1, sizeof there - 1, f);
 	there[n] = 0;
-	if (pclose(f)) fail_msg("%s: %s", level, there);
-	assert_string_equal(there, here);
+	if (pclose(f)) fail_msg("layers %s: %s", which, there);
+}
+
+/* No sparse form that a plan prefers by its price may take more instructions than the dense one. */
+static void prices_hold(void)
+{
+	static const struct { const char *kernel; int near_by, many; } price[] = {
+#define BREAK(kernel, near_, far_, many, window) {#kernel, near_, many},
+#include "plan/breakeven.def"
+#undef BREAK
+	};
+	unsigned long dense = 0, took, spent, macs, weights;
+	char kernel[32], name[64];
+	int rows = 0, gains = 0;
+
+	for (char *line = strtok(there, "\n"); line; line = strtok(NULL, "\n")) {
+		const char *said = strstr(line, ", spent ");
+		if (!said || sscanf(line, "%63[^:]: %lu %27s %*x %lu", name, &macs, kernel, &took) != 4 || sscanf(said, ", spent %lu, weights %lu", &spent, &weights) != 2) continue;
+		if (!spent) dense = took;
+		strcat(kernel, "_dsp");
+		for (int i = 0; spent && i < LEN(price); i++) {
+			if (strcmp(price[i].kernel, kernel)) continue;
+			double time = (double)spent * (macs == weights ? price[i].near_by : price[i].many) / 10 / (double)weights;
+			if (time < 1 && took > dense) fail_msg("%s: %s takes %lu instructions, the dense kernel %lu", name, kernel, took, dense);
+			gains += time < 1;
+			rows++;
+		}
+	}
+	print_message("%d sparse layers, of %d the sparse form is worth its price\n", rows, gains);
+	assert_true(rows > 100 && gains > 50);
 }
 
 static void equal_everywhere(void **state)
@@ -59,8 +94,13 @@ static void equal_everywhere(void **state)
 		skip();
 	}
 	assert_non_null(mkdtemp(folder));
-	run_on_board(folder, "-O2");
-	run_on_board(folder, "-O0"); /* without the instructions */
+	for (int i = 0; i < 2; i++) {
+		build_for_board(folder, i ? "-O2" : "-O0" /* without the instructions */);
+		run_on_board(folder, number);
+		assert_string_equal(there, here);
+	}
+	run_on_board(folder, "prices");
+	prices_hold();
 	snprintf(command, sizeof command, "rm -rf '%s'", folder);
 	assert_int_equal(system(command), 0);
 }

@@ -45,12 +45,33 @@ static inline uint32_t cop_load4(const void *p)
 #endif
 	return v;
 }
+static inline void cop_store4(void *p, uint32_t v)
+{
+#if defined(__GNUC__)
+	__builtin_memcpy(p, &v, 4);
+#else
+	memcpy(p, &v, 4);
+#endif
+}
 
 #if COP_DSP
 static inline uint32_t cop_pair(int32_t low, int32_t high)
 {
 	uint32_t r;
 	__asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(r) : "r"(low), "r"(high));
+	return r;
+}
+/* The low half of one and the high half of another. */
+static inline uint32_t cop_halves(uint32_t low, uint32_t high)
+{
+	uint32_t r;
+	__asm__("pkhbt %0, %1, %2" : "=r"(r) : "r"(low), "r"(high));
+	return r;
+}
+static inline uint32_t cop_high_pair(uint32_t low, uint32_t high)
+{
+	uint32_t r;
+	__asm__("pkhtb %0, %1, %2, asr #16" : "=r"(r) : "r"(high), "r"(low));
 	return r;
 }
 static inline uint32_t cop_even(uint32_t v)
@@ -95,6 +116,13 @@ static inline int32_t cop_sat8(int32_t v)
 	__asm__("ssat %0, #8, %1" : "=r"(r) : "r"(v));
 	return r;
 }
+#endif
+
+#if !COP_DSP
+static inline uint32_t cop_halves(uint32_t low, uint32_t high) { return (low & 0xffff) | (high & 0xffff0000); }
+static inline uint32_t cop_high_pair(uint32_t low, uint32_t high) { return low >> 16 | (high & 0xffff0000); }
+#endif
+#if COP_DSP
 #elif COP_ACLE
 static inline uint32_t cop_pair(int32_t low, int32_t high) { return ((uint32_t)low & 0xffff) | (uint32_t)high << 16; }
 static inline uint32_t cop_even(uint32_t v) { return (uint32_t)__sxtb16((int8x4_t)v); }
@@ -108,6 +136,7 @@ static inline uint32_t cop_pair(int32_t low, int32_t high) { return ((uint32_t)l
 /* Bytes 0 and 2, 1 and 3, as a pair of int16. */
 static inline uint32_t cop_even(uint32_t v) { return cop_pair((int8_t)v, (int8_t)(v >> 16)); }
 static inline uint32_t cop_odd(uint32_t v) { return cop_pair((int8_t)(v >> 8), (int8_t)(v >> 24)); }
+static inline uint32_t cop_minus(uint32_t a, uint32_t b) { return ((a - b) & 0xffff) | ((a >> 16) - (b >> 16)) << 16; }
 /* s + the products of both halves */
 static inline int32_t cop_dual(uint32_t a, uint32_t b, int32_t s)
 {
@@ -172,6 +201,20 @@ COP_OUT_OF_LINE void cop_two_filters(uint32_t w, uint32_t x, int32_t exact, int3
 	}
 }
 #endif
+
+/* n numbers, step bytes from one to the next, to int16. */
+static inline int16_t *cop_widen(int16_t *d, const int8_t *x, int32_t n, int32_t step)
+{
+	for (; n >= 4; n -= 4, d += 4, x += 4 * step) {
+		int16_t a = x[0], b = x[step], e = x[2 * step], f = x[3 * step];
+		d[0] = a;
+		d[1] = b;
+		d[2] = e;
+		d[3] = f;
+	}
+	for (; n; n--, x += step) *d++ = *x;
+	return d;
+}
 
 /* n bytes to pairs, `step` words from one to the next. */
 static inline uint32_t *cop_expand(uint32_t *d, const int8_t *x, int32_t n, int32_t step)

@@ -67,19 +67,6 @@ static inline int32_t cop_dw_words(const cop_dw *g) { return g->across.k * ((g->
 /* An i4 weight of a channel: each has a byte of its own. */
 static inline int32_t cop_dw_nibble(int32_t v) { return ((v & 15) ^ 8) - 8; }
 
-/* n pixels, step bytes from one to the next. */
-static inline void cop_dw_widen(int16_t *d, const int8_t *x, int32_t n, int32_t step)
-{
-	for (; n >= 4; n -= 4, d += 4, x += 4 * step) {
-		int16_t a = x[0], b = x[step], e = x[2 * step], f = x[3 * step];
-		d[0] = a;
-		d[1] = b;
-		d[2] = e;
-		d[3] = f;
-	}
-	for (; n; n--, x += step) *d++ = *x;
-}
-
 /* The input. Where results will lie on it, from y on, channels must meet themselves alone: it moves down by less than a pixel. */
 COP_OUT_OF_LINE const int8_t *cop_dw_input(const cop_call *c)
 {

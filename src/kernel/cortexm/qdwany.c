@@ -103,7 +103,7 @@ COP_OUT_OF_LINE void line(const cop_dw *g, int16_t *to, const int8_t *x, int32_t
 	for (int32_t i = 0; i < a->d; i++, w0++, to += g->part) {
 		int32_t skip = w0 < 0 ? (a->d - 1 - w0) / a->d : 0, w = w0 + skip * a->d, n = (a->x_n - w + a->d - 1) / a->d, room = g->part - skip;
 		if (n > room) n = room;
-		if (n > 0) cop_dw_widen(to + skip, x + w * a->x_step, n, a->d * a->x_step);
+		if (n > 0) cop_widen(to + skip, x + w * a->x_step, n, a->d * a->x_step);
 	}
 }
 

@@ -101,7 +101,7 @@ COP_OUT_OF_LINE void run(const cop_call *c, const geometry *g, const int8_t *x, 
 		b.y = y;
 		b.end = y + pairs;
 		filter(b.w, w, four);
-		for (int32_t h = top; h < bottom; h++) cop_dw_widen(plane + (h - h0) * g->pitch + k[CK_PL], x + h * g->w * g->c_n, n, g->c_n);
+		for (int32_t h = top; h < bottom; h++) cop_widen(plane + (h - h0) * g->pitch + k[CK_PL], x + h * g->w * g->c_n, n, g->c_n);
 		if (fast) fast(&b);
 		else any_band(c, g, &b, ch);
 	}

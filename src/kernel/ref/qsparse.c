@@ -24,7 +24,6 @@ static const int8_t *window(int8_t *d, const int32_t *k, const int8_t *x, int32_
 void cop_qsparse_i8(const cop_call *c)
 {
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
-	const uint16_t *steps = c->pack;
 	int32_t o_n = k[CK_O], rows = k[CK_N] * k[CK_OH], from = cop_from(c, rows, 1), to = cop_to(c, rows, 1);
 	int8_t *y = (int8_t *)c->buf[0] + (size_t)from * (size_t)k[CK_OW] * (size_t)o_n;
 
@@ -32,12 +31,12 @@ void cop_qsparse_i8(const cop_call *c)
 		int32_t r = i / k[CK_OW];
 		const int8_t *image = (const int8_t *)c->buf[1] + (size_t)(r / k[CK_OH]) * (size_t)(k[CK_H] * k[CK_W] * k[CK_C]);
 		const int8_t *x = window(c->work, k, image, r % k[CK_OH], i % k[CK_OW]);
-		const uint32_t *w = cop_gap_words(steps, o_n);
+		const uint32_t *w = c->pack;
 		for (int32_t o = 0; o < o_n; o++) {
-			const uint32_t *end = w + COP_GAP_WORDS * steps[o];
+			const uint32_t *end = w + 1 + COP_GAP_WORDS * (*w >> 16);
 			const int8_t *at = x;
 			int32_t s = b[o];
-			for (; w < end; w++) {
+			for (w++; w < end; w++) {
 				uint32_t two = *w;
 				at += two >> 8 & 255;
 				s = cop_wrap_add(s, (int8_t)two * *at);

@@ -7,6 +7,7 @@
  *        layers        layers of known networks
  *        layers kinds  a layer of each kind
  *        layers sparse  layers of which more and more weights are zero, by the kernels for those and by the dense ones
+ *        layers prices  the same of small layers
  */
 #include "kernel/kernel.h"
 
@@ -58,7 +59,8 @@ enum { ROWS = sizeof rows / sizeof rows[0] };
 enum { ROOM = 240 << 10 };
 static uint32_t weights[ROOM / 4], packed[ROOM / 4], scratch[16 << 8], bias[1024], multiplier[2048];
 static int8_t input[ROOM], second[ROOM], both[2 * ROOM], result[ROOM], want[ROOM];
-static uint32_t seed, portable_cost, zeros, grouped; /* grouped: zeros stand in aligned groups of four; cost: instructions of the portable kernel; zeros: of a hundred weights of each kind */
+static uint32_t seed, portable_cost, zeros; /* cost: instructions of the portable kernel; zeros: of a hundred weights of each kind */
+static enum { RANDOM, FOURS, TWO_OF_FOUR, PATTERNS } pattern; /* which weights are zeros: any, aligned groups of four, two of each of those */
 
 static uint32_t draw(uint32_t n)
 {
@@ -98,8 +100,9 @@ static void fill(const layer *l, int plain)
 	if (!plain && taps > 256 && draw(2)) memset(weights, 127, w_n), memset(input, -128, l->in); /* the largest sums */
 	if (plain || (!extreme && draw(2)))
 		for (size_t i = 0; i < w_n; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
-	for (size_t i = 0, gone = 0; i < w_n && zeros; i++) {
-		if (!grouped || i % 4 == 0) gone = draw(100) < zeros;
+	for (uint32_t i = 0, gone = 0, left = 2; i < w_n && zeros; i++) {
+		if (pattern == RANDOM || (pattern == FOURS && i % 4 == 0)) gone = draw(100) < zeros;
+		if (pattern == TWO_OF_FOUR) left = i % 4 ? left - gone : 2, gone = draw(4 - i % 4) < left;
 		if (gone) ((int8_t *)weights)[i] = 0;
 	}
 	for (int32_t i = 0; dense && i < k[CK_O]; i++) {
@@ -127,6 +130,7 @@ static void compare(const cop_kernel *row, layer *l, const char *name)
 	char line[200];
 
 	if (row->steps) l->k[COP_STEPS] = (int32_t)row->steps(l->k, weights);
+	if (l->k[COP_STEPS] < 0) return; /* not these weights */
 	if (row->work && row->work(l->k) > sizeof scratch) stop("too much scratch", l, row);
 	if (row->pack_bytes && row->pack_bytes(l->k) > sizeof packed) stop("too much to pack", l, row);
 	if (row->pack) row->pack(&(cop_call){buf, l->k, packed, NULL, 0, 1});
@@ -152,13 +156,23 @@ static void compare(const cop_kernel *row, layer *l, const char *name)
 		if (memcmp(both + l->out + gap, input, l->in)) stop("changes an input that lies behind its result", l, row);
 	}
 	for (size_t i = 0; i < l->out; i++) sum = sum * 31 + (uint8_t)want[i];
-	if (name) snprintf(line, sizeof line, "%-26s %-12s %08lx %lu instructions, portable %lu, scratch %lu, ahead %lu, packed %lu\n", name, row->symbol, (unsigned long)sum,
-		(unsigned long)board_instructions(from, to), (unsigned long)portable_cost, (unsigned long)(row->work ? row->work(l->k) : 0), (unsigned long)ahead, (unsigned long)(row->pack_bytes ? row->pack_bytes(l->k) : 0));
+	if (name) snprintf(line, sizeof line, "%-26s %-12s %08lx %lu instructions, portable %lu, scratch %lu, ahead %lu, packed %lu, spent %lu, weights %lu\n", name, row->symbol, (unsigned long)sum,
+		(unsigned long)board_instructions(from, to), (unsigned long)portable_cost, (unsigned long)(row->work ? row->work(l->k) : 0), (unsigned long)ahead, (unsigned long)(row->pack_bytes ? row->pack_bytes(l->k) : 0), (unsigned long)(row->spent ? row->spent(l->k, weights) : 0),
+		(unsigned long)(l->k[CK_O] * l->k[CK_KH] * l->k[CK_KW] * l->k[CK_C]));
 	else snprintf(line, sizeof line, "%s %08lx\n", row->symbol, (unsigned long)sum);
 	io_print(line);
 }
 
-/* By every row that takes it, or by the one that would be chosen. */
+/* Is row r, which takes layer l, one to measure: of those for sparse weights the ones for its pattern, where there are zeros? Of dense ones the last counts. */
+static bool measured(const cop_kernel *r, const layer *l)
+{
+	bool one = l->out == (size_t)l->k[CK_O];
+
+	if (!r->steps || !zeros) return !r->steps && !zeros;
+	return !strncmp(r->symbol, "qgroups", 7) == (pattern == FOURS) && (strstr(r->symbol, "_fc") != NULL) == one;
+}
+
+/* By every row that takes it, or, with a name, by those to measure. */
 static void run(layer *l, const char *name)
 {
 	int last = 0;
@@ -175,11 +189,11 @@ static void run(layer *l, const char *name)
 	for (int i = 0; i < ROWS; i++) {
 		const cop_kernel *r = &rows[i];
 		if (strcmp(r->op, l->op) || (r->fits && !r->fits(l->k)) || (!strcmp(r->op, "qconv") && (r->types[7] == '4') != l->four)) continue;
-		if (name && (!r->steps != !zeros || (r->steps && !strncmp(r->symbol, "qgroups", 7) != !!grouped))) continue; /* with a name: those for sparse weights where there are zeros, else the dense ones */
+		if (name && !measured(r, l)) continue;
 		last = i + 1;
-		if (!name) compare(r, l, NULL);
+		if (!name || r->steps) compare(r, l, name);
 	}
-	if (name && last) compare(&rows[last - 1], l, name);
+	if (name && last && !rows[last - 1].steps) compare(&rows[last - 1], l, name);
 }
 
 static layer add(int32_t n, int32_t twice)
@@ -278,7 +292,7 @@ static layer random_groups(int32_t depth)
 
 static layer random_long(void)
 {
-	int32_t w = 1 + draw(2), c = 257 + draw(900), o = 1 + draw(4);
+	int32_t w = 1 + draw(4) / 3, whole = draw(2) ? 3 : 0, c = (257 + draw(900)) & ~whole, o = 1 + draw(4);
 	layer l = conv(1, 1, w, c, o, 1, 1, 1, 0, 0, 0);
 
 	draw_arithmetic(&l);
@@ -369,39 +383,45 @@ static void known(void)
 	run(&mean, "resnet average: 4096");
 }
 
+typedef struct shape { const char *name; int32_t h, w, c, o, k; } shape;
+static const shape shapes[] = {
+	{"fc 784->300", 1, 1, 784, 300, 1}, {"fc 300->100", 1, 1, 300, 100, 1}, {"fc 64->32", 1, 1, 64, 32, 1}, {"1x1 25x5x64->64", 25, 5, 64, 64, 1}, {"1x1 6x6x128->128", 6, 6, 128, 128, 1},
+	{"3x3 16x16x32->32", 16, 16, 32, 32, 3}, {"3x3 8x8x64->64", 8, 8, 64, 64, 3}, {NULL, 0, 0, 0, 0, 0}};
+static const shape small_shapes[] = {
+	{"fc 300->50", 1, 1, 300, 50, 1}, {"fc 64->32", 1, 1, 64, 32, 1}, {"fc 100->10", 1, 1, 100, 10, 1}, {"fc 32->100", 1, 1, 32, 100, 1}, {"1x1 5x5x64->16", 5, 5, 64, 16, 1},
+	{"1x1 5x5x24->4", 5, 5, 24, 4, 1}, {"3x3 6x6x16->8", 6, 6, 16, 8, 3}, {"3x3 5x5x15->30", 5, 5, 15, 30, 3}, {NULL, 0, 0, 0, 0, 0}};
+
 /* Every layer dense, then with more and more zeros. */
-static void sparse(void)
+static void sparse(const shape *t)
 {
-	static const struct { const char *name; int32_t h, w, c, o, k; } t[] = {
-		{"fc 784->300", 1, 1, 784, 300, 1}, {"fc 300->100", 1, 1, 300, 100, 1}, {"fc 64->32", 1, 1, 64, 32, 1}, {"1x1 25x5x64->64", 25, 5, 64, 64, 1}, {"1x1 6x6x128->128", 6, 6, 128, 128, 1},
-		{"3x3 16x16x32->32", 16, 16, 32, 32, 3}, {"3x3 8x8x64->64", 8, 8, 64, 64, 3}};
 	static const uint32_t part[] = {0, 50, 60, 70, 75, 80, 91, 95};
 	char name[64];
 
-	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
-		for (grouped = 0; grouped < 2; grouped++)
-			for (size_t j = grouped; j < sizeof part / sizeof part[0]; j++) {
-				layer l = conv(1, t[i].h, t[i].w, t[i].c, t[i].o, t[i].k, t[i].k, 1, 1, 0, 0);
+	for (; t->name; t++)
+		for (pattern = RANDOM; pattern < PATTERNS; pattern++)
+			for (size_t j = pattern != RANDOM; j < (pattern == TWO_OF_FOUR ? 2 : sizeof part / sizeof part[0]); j++) {
+				layer l = conv(1, t->h, t->w, t->c, t->o, t->k, t->k, 1, 1, 0, 0);
 				zeros = part[j];
 				seed = 2;
-				snprintf(name, sizeof name, "%s, %lu %%%s: %ld", t[i].name, (unsigned long)part[j], grouped ? " in fours" : "", (long)l.out * t[i].k * t[i].k * t[i].c);
+				snprintf(name, sizeof name, "%s, %lu %%%s: %ld", t->name, (unsigned long)part[j], (const char *[]){"", " in fours", ", 2:4"}[pattern], (long)l.out * t->k * t->k * t->c);
 				run(&l, name);
 			}
-	grouped = 0;
+	pattern = RANDOM;
 }
 
 int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 0;
 
-	if (!n && argc > 1 && !strcmp(argv[1], "sparse")) sparse();
+	if (!n && argc > 1 && !strcmp(argv[1], "sparse")) sparse(shapes);
+	else if (!n && argc > 1 && !strcmp(argv[1], "prices")) sparse(small_shapes);
 	else if (!n && argc > 1) kinds();
 	else if (!n) known();
 	for (int i = 0; i < n; i++) {
 		seed = (uint32_t)i;
 		draw(1);
 		zeros = i % 3 ? draw(100) : 0;
-		grouped = draw(2);
+		pattern = draw(PATTERNS);
 		layer l = random_conv(0);
 		run(&l, NULL);
 		l = random_conv(1);
