@@ -32,10 +32,48 @@ static cop_status encode(cop_graph **out, const cop_graph *g, const char *layers
 	return cop__pass_end(out, st);
 }
 
+/* ---- batch norm ---- */
+
+enum { MANY = 256 }; /* values: more than a palette holds */
+
+/* The place of x among n ascending values, where it is put if it is new and there is room; -1: there is none. */
+static int place_of(float *value, int *n, float x)
+{
+	int lo = 0, hi = *n;
+
+	while (lo < hi) {
+		int mid = (lo + hi) / 2;
+		if (value[mid] < x) lo = mid + 1;
+		else hi = mid;
+	}
+	if (lo < *n && value[lo] <= x) return lo;
+	if (*n == MANY) return -1;
+	memmove(value + lo + 1, value + lo, sizeof *value * (size_t)(*n - lo));
+	value[lo] = x;
+	++*n;
+	return lo;
+}
+
+/* Do the rows of a weight share a few values? Folded, each row has a scale of its own: then it has values of its own. */
+static bool rows_share(const cop_graph *g, cop_vid v)
+{
+	const float *w = cop__floats(g, v);
+	const int64_t rows = cop__t(g, v)->dim[0], cols = cop_type_count(cop__t(g, v)) / rows;
+	float all[MANY], row[MANY];
+	int64_t sum = 0;
+	int n = 0, m = 0;
+
+	for (int64_t i = 0; w && i < rows * cols; i++) {
+		if (i % cols == 0) sum += m, m = 0;
+		if (w[i] != 0 && (place_of(all, &n, w[i]) < 0 || place_of(row, &m, w[i]) < 0)) return false;
+	}
+	return w && sum + m > 2 * n;
+}
+
 cop_status cop__encode_weights(cop_graph **out, const cop_graph *g, const char *layers, cop_codec codec, cop_encodings *e)
 {
 	cop_graph *folded = NULL;
-	cop_status st = cop__pass_fold_bn(&folded, g);
+	cop_status st = cop__pass_fold_bn_but(&folded, g, rows_share);
 
 	if (!st) st = encode(out, folded, layers, codec, e);
 	cop_graph_free(folded);

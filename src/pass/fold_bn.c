@@ -3,7 +3,7 @@
  * fold_bn - a batch normalisation after a convolution or a fully connected layer becomes part of its weights:
  *     w' = w s,  b' = (b - mean) s + beta,  s = gamma / sqrt(var + eps),  per output channel.
  * Computed here, in double, from the data of the leaves; names are kept, so w' is still "conv1.w".
- * A bn that cannot be folded (another reader, an activation between, shared weights) stays.
+ * A bn that cannot be folded (another reader, an activation between, a weight that is encoded or read elsewhere, too) stays.
  */
 #include "pass/pass.h"
 
@@ -18,7 +18,7 @@ static bool dense(const cop_graph *g, cop_vid v)
 }
 
 /* The producer that bn node n can be folded into, or 0. */
-static cop_nid target(const cop_graph *g, cop_nid n, const int32_t *readers)
+static cop_nid target(const cop_graph *g, cop_nid n, const int32_t *readers, cop_stays *stays)
 {
 	cop_vid x = cop__arg(g, n, 0);
 	cop_nid p = g->value[x].producer;
@@ -31,7 +31,7 @@ static cop_nid target(const cop_graph *g, cop_nid n, const int32_t *readers)
 	cop__act_get(g, p, &lo, &hi);
 	if (!(isinf(lo) && lo < 0 && isinf(hi) && hi > 0)) return 0;
 	cop_vid w = cop__arg(g, p, 1), b = cop__arg(g, p, 2);
-	if (!is_leaf(g, w) || readers[w] != 1 || (b && (!dense(g, b) || readers[b] != 1))) return 0;
+	if (!dense(g, w) || readers[w] != 1 || (stays && stays(g, w)) || (b && (!dense(g, b) || readers[b] != 1))) return 0;
 	return g->node[n].guard || g->node[p].guard ? 0 : p;
 }
 
@@ -74,9 +74,6 @@ static cop_status fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 	char name[128];
 	float lo, hi;
 
-	if (!dense(g, w))
-		return cop__fail(g, COP_ARG, p,
-			"its weights are encoded (%s): fold_bn must come before the encoding", cop__enc_text(tw.enc));
 	if (b) snprintf(name, sizeof name, "%s", g->value[b].name);
 	else bias_name(out, g, g->value[w].name, name);
 
@@ -100,28 +97,30 @@ static cop_status fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 	return COP_OK;
 }
 
-static cop_status rewrite(cop_graph *out, const cop_graph *g, cop_vid *map)
+static cop_status rewrite(cop_graph *out, const cop_graph *g, cop_vid *map, cop_stays *stays)
 {
 	int32_t *readers = cop__readers(g, &out->mem);
 	cop_nid *by = cop__arena_get(&out->mem, sizeof *by * (size_t)(g->n_node + 1)); /* by[p]: the bn folded into p */
 
 	if (!readers || !by) return COP_NOMEM;
 	COP_TRY(cop__copy_inputs(out, g, map));
-	for (int32_t n = 1; n <= g->n_node; n++) by[target(g, (cop_nid)n, readers)] = (cop_nid)n;
+	for (int32_t n = 1; n <= g->n_node; n++) by[target(g, (cop_nid)n, readers, stays)] = (cop_nid)n;
 	for (int32_t n = 1; n <= g->n_node; n++) {
 		if (by[n]) COP_TRY(fold(out, g, map, (cop_nid)n, by[n]));
-		else if (!target(g, (cop_nid)n, readers)) COP_TRY(cop__copy_node(out, g, map, (cop_nid)n));
+		else if (!target(g, (cop_nid)n, readers, stays)) COP_TRY(cop__copy_node(out, g, map, (cop_nid)n));
 	}
 	return cop__copy_rest(out, g, map);
 }
 
-cop_status cop__pass_fold_bn(cop_graph **out, const cop_graph *g)
+cop_status cop__pass_fold_bn_but(cop_graph **out, const cop_graph *g, cop_stays *stays)
 {
 	cop_vid *map;
 
 	COP_TRY(cop__copy_begin(out, g, &map));
-	return cop__pass_end(out, rewrite(*out, g, map));
+	return cop__pass_end(out, rewrite(*out, g, map, stays));
 }
+
+cop_status cop__pass_fold_bn(cop_graph **out, const cop_graph *g) { return cop__pass_fold_bn_but(out, g, NULL); }
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {

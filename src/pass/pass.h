@@ -38,6 +38,8 @@ void cop__part_put(const cop_parts *p, void *all, int32_t i, const void *one);
 void cop__part_take(const cop_parts *p, void *one, int32_t i, const void *all);
 cop_status cop__pass_fuse(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_fold_bn(cop_graph **out, const cop_graph *g);
+typedef bool cop_stays(const cop_graph *g, cop_vid weight); /* should the batch norm behind this weight's layer stay? */
+cop_status cop__pass_fold_bn_but(cop_graph **out, const cop_graph *g, cop_stays *stays);
 /* Recurrent layers step by step, in operators that have gradients. */
 cop_status cop__pass_unroll(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_to_train(cop_graph **out, const cop_graph *g);
