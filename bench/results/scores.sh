@@ -7,8 +7,8 @@
 set -u
 bin=$1 folder=$2
 parts="0.5 0.2 0.1 0.05 0.02" channel_parts="0.8 0.5 0.3"
-weight_scores="magnitude lamp obc obd taylor fisher wanda random"
-channel_scores="magnitude l2 obd taylor taylor-activation activation zeros entropy random"
+weight_scores="magnitude lamp obc obd obd-1990 taylor fisher wanda random"
+channel_scores="magnitude l2 obd obd-1990 taylor taylor-activation activation zeros entropy random"
 picture=$(cd "$(dirname "$0")/../.." && pwd)/docs/results/scores.svg
 
 rate() { case $1 in lenet-5) echo 0.002 ;; *) echo 0.005 ;; esac; }
@@ -85,7 +85,7 @@ draw() {
 		done
 	done | awk -v net="$1" '
 		BEGIN {
-			split("#1b6ca8 #d1495b #111111 #2e8b57 #8e6bbf #e09f3e #17a2b8 #999999", colour, " ")
+			split("#1b6ca8 #d1495b #111111 #2e8b57 #8e6bbf #e09f3e #17a2b8 #999999 #6b4226", colour, " ")
 			print "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 360\" font-family=\"sans-serif\" font-size=\"12\">"
 			print "<rect width=\"640\" height=\"360\" fill=\"white\"/><text x=\"60\" y=\"20\">" net " on MNIST, single weights, without retraining</text>"
 			for (v = 0; v <= 100; v += 20) printf "<line x1=\"60\" x2=\"500\" y1=\"%d\" y2=\"%d\" stroke=\"#ddd\"/><text x=\"54\" y=\"%d\" text-anchor=\"end\">%d %%</text>\n", 320 - 2.8 * v, 320 - 2.8 * v, 324 - 2.8 * v, v

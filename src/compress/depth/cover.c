@@ -48,7 +48,7 @@ static cop_status extend(table *t, const cop_stretch *s, int32_t n, int32_t to, 
 			t->next[t->n_next++] = x;
 		}
 	}
-	qsort(t->next, (size_t)t->n_next, sizeof *t->next, by_damage);
+	if (t->n_next) qsort(t->next, (size_t)t->n_next, sizeof *t->next, by_damage);
 	return COP_OK;
 }
 
