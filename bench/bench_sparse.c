@@ -60,11 +60,16 @@ static void *room(size_t bytes)
 	return memset(p, 0, (bytes + 255) / 64 * 64);
 }
 
-static const cop_kernel *choose(const job *j, const char *op, const char *types, uint32_t isa, bool sparse)
+/* The last row, of those for sparse weights the last one that takes these. */
+static const cop_kernel *choose(job *j, const char *op, const char *types, uint32_t isa, bool sparse)
 {
 	for (int i = cop_n_kernels - 1; i >= 0; i--) {
 		const cop_kernel *r = &cop_kernels[i];
-		if ((r->isa & isa) == r->isa && !strcmp(r->op, op) && !strcmp(r->types, types) && !r->steps == !sparse && (!r->fits || r->fits(j->k))) return r;
+		if ((r->isa & isa) != r->isa || strcmp(r->op, op) || strcmp(r->types, types) || !r->steps != !sparse || (r->fits && !r->fits(j->k))) continue;
+		int64_t steps = r->steps ? r->steps(j->k, j->buf[2]) : 0;
+		if (steps < 0) continue;
+		j->k[COP_STEPS] = (int32_t)steps;
+		return r;
 	}
 	return NULL;
 }
@@ -116,10 +121,9 @@ static bool make(job *j, const layer *l, bool q, const pattern *p, uint32_t isa)
 {
 	*j = (job){0};
 	words(l, q, j->k);
+	fill(j, l, q, p);
 	j->kernel = choose(j, q ? "qconv" : l->h ? "conv" : "fc", q ? "i8 i8 i8 i32 i32" : "f32 f32 f32 f32", isa, p != NULL);
 	if (!j->kernel) return false;
-	fill(j, l, q, p);
-	if (j->kernel->steps) j->k[COP_STEPS] = (int32_t)j->kernel->steps(j->k, j->buf[2]);
 	if (j->kernel->work) j->work = room(j->kernel->work(j->k));
 	if (!j->kernel->pack) return true;
 	j->pack = room(j->kernel->pack_bytes(j->k));

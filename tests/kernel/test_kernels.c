@@ -18,6 +18,7 @@ enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
 #define V(opname, ty, base, ...) void N(base)(const cop_call *c);
 #include "kernel/qvec/qvec.def"
 #include "kernel/qvec/qsparse.def"
+#include "kernel/qvec/q24.def"
 #undef T
 #undef P
 #undef B
@@ -31,6 +32,7 @@ enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
 static const cop_kernel plain_kernels[] = {
 #include "kernel/qvec/qvec.def"
 #include "kernel/qvec/qsparse.def"
+#include "kernel/qvec/q24.def"
 };
 
 typedef struct bufs { void *p[MAX_BUF]; size_t bytes[MAX_BUF]; int n, n_out; } bufs;
@@ -43,9 +45,9 @@ static cop_vid value_at(const cop_graph *g, cop_nid n, int i)
 	return i < n_out ? g->node[n].out[i] : g->node[n].in[i - n_out];
 }
 
-/* What is no constant holds: anything, or that and weights of which three of four are zero; bytes: the least, the least and the largest in
+/* What is no constant holds: anything, or that and weights of which three of four are zero, by chance, or two of each four; bytes: the least, the least and the largest in
  * turns that only chance orders, or the least and weights of 127 or -127. */
-typedef enum content { ANY, SPARSE, LEAST, ENDS, SYMMETRIC, CONTENTS } content;
+typedef enum content { ANY, SPARSE, TWO_OF_FOUR, LEAST, ENDS, SYMMETRIC, CONTENTS } content;
 
 static void fill_bytes(int8_t *p, size_t n, content how, bool weight, uint32_t stream)
 {
@@ -61,6 +63,15 @@ static void fill_zeros(char *p, size_t n, size_t size, uint32_t stream)
 		if (cop__rand(3, stream, i) % 4) memset(p + i, 0, size);
 }
 
+static void fill_fours(char *p, size_t n, uint32_t stream)
+{
+	for (size_t i = 0; i < n; i += 4) {
+		uint32_t one = (uint32_t)(cop__rand(3, stream, i) % 4), other = (one + 1 + (uint32_t)(cop__rand(3, stream, i + 1) % 3)) % 4;
+		for (size_t j = 0; j < 4 && i + j < n; j++)
+			if (j == one || j == other) p[i + j] = 0;
+	}
+}
+
 /* Fresh buffers; results start as rubbish, except that an update writes over the value it names. */
 static bufs make(const cop_graph *g, cop_nid n, content how)
 {
@@ -74,7 +85,8 @@ static bufs make(const cop_graph *g, cop_nid n, content how)
 		memset(b.p[i], 0x5a, b.bytes[i] + SLACK);
 		if (i >= b.n_out) fill_value(g, v, b.p[i], v);
 		if (how == SPARSE && i == b.n_out + 1) fill_zeros(b.p[i], b.bytes[i], cop__t(g, v)->dtype == COP_F32 ? 4 : 1, v);
-		if (how > SPARSE && i >= b.n_out && cop__t(g, v)->dtype == COP_I8 && !g->value[v].data) fill_bytes(b.p[i], b.bytes[i], how, i > b.n_out, v);
+		if (how == TWO_OF_FOUR && i == b.n_out + 1) fill_fours(b.p[i], b.bytes[i], v);
+		if (how > TWO_OF_FOUR && i >= b.n_out && cop__t(g, v)->dtype == COP_I8 && !g->value[v].data) fill_bytes(b.p[i], b.bytes[i], how, i > b.n_out, v);
 	}
 	for (int i = 0; i < b.n_out; i++)
 		for (int j = b.n_out; j < b.n; j++)

@@ -173,23 +173,26 @@ static void every_kind(void **state)
 	cop_ctx_free(cx);
 }
 
-/* On a Cortex-M4 the pattern of a weight decides which kernel runs. */
+/* The pattern of a weight decides which kernel runs. */
 static void the_best(void **state)
 {
 	static const struct { const char *kind; pattern p; const char *kernel; } t[] = {
 		{"3x3, 64 channels", FOURS, "cop_qgroups_dsp"}, {"3x3", TENTH, "cop_qpairs_dsp"}, {"3x3", TWO_OF_FOUR, "cop_qpairs_dsp"}, {"5x3, dilated, no padding", TENTH, "cop_qsparse_dsp"} /* 17 channels */,
 		{"fc", FOURS, "cop_qgroups_fc_dsp"}, {"fc", TENTH, "cop_qsparse_fc_dsp"}, {"fc", TWO_OF_FOUR, "cop_qfc_dsp"}, {"fc", FIFTH, "cop_qpairs_fc_dsp"},
+		{"fc", TWO_OF_FOUR, "cop_q24_i8_avx512vbmi"}, {"fc", TENTH, "cop_qsparse_i8_avx512vbmi"},
 	};
 	cop_ctx *cx = new_ctx();
 
 	(void)state;
 	for (int i = 0; i < LEN(t); i++) {
 		const kind *k = kinds;
+		uint32_t isa = strstr(t[i].kernel, "_dsp") ? COP_ISA_DSP : COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI | COP_ISA_AVX512VBMI;
+		if (isa & ~(cop__cpu_isa() | COP_ISA_DSP)) continue;
 		while (strcmp(k->name, t[i].kind)) k++;
 		int8_t *w = malloc((size_t)(k->w[0] * k->w[1] * k->w[2] * k->w[3]));
 		fill(w, k, true, t[i].p);
 		cop_graph *g = net(cx, k, true, w);
-		ran r = run(cx, g, w, COP_ISA_DSP, 1);
+		ran r = run(cx, g, w, isa, 1);
 		if (strcmp(r.step.kernel, t[i].kernel)) fail_msg("%s, pattern %d: %s, not %s", k->name, t[i].p, r.step.kernel, t[i].kernel);
 		free(r.y);
 		free(w);
