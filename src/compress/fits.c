@@ -87,8 +87,8 @@ static cop_status in_order(const cop_graph *g, const cop_recipe *r)
 
 cop_status cop__recipe_fits(const cop_recipe *r, const cop_graph *g)
 {
+	COP_TRY(in_order(g, r)); /* first: a network of integers has no weight that a pattern could match */
 	for (int32_t i = 0; i < r->n_stage; i++) COP_TRY(all_patterns(g, &r->stage[i]));
-	COP_TRY(in_order(g, r));
 	for (int32_t i = 0; i < r->n_stage; i++) COP_TRY(some_work(g, &r->stage[i]));
 	for (int32_t i = 0; i < r->n_stage; i++)
 		if (r->stage[i].row->fits) COP_TRY(r->stage[i].row->fits(g, &r->stage[i]));

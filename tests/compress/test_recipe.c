@@ -168,6 +168,9 @@ static void names_told(void **state)
 	OK(*state, cop__graph_new(&g, *state, "none"));
 	OK(*state, cop__output(g, cop__apply(g, OP_clip, &(cop_act_attr){0, 1}, VIDS(cop__input(g, "x", &t))), "y"));
 	assert_int_equal(known_compress(&g, "- encode: {}", d, NULL, NULL, &known_args, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "encode needs weights made of floats, which the network does not have"));
+	cop_error_clear(*state);
+	assert_int_equal(known_compress(&g, "- quantize: {keep: a}", d, NULL, NULL, &known_args, NULL), COP_ARG);
 	assert_non_null(strstr(cop_error_text(*state), "(it has none)"));
 	cop_error_clear(*state);
 	cop_graph_free(g);

@@ -203,6 +203,12 @@ static void as_it_comes(void **state)
 	assert_string_equal(cop_error_text(*state), "recipe, line 3: encode needs weights made of floats, which the network does not have");
 	cop_error_clear(*state);
 	cop_graph_free(g);
+	g = net(*state);
+	OK(*state, run(&g, "- quantize: {may_cost: 100, must_gain: 0}", d, NULL));
+	assert_int_equal(run(&g, "- prune: {keep: 0.5}", d, NULL), COP_ARG);
+	assert_string_equal(cop_error_text(*state), "recipe, line 3: prune can't work on a network with integers, which it has already");
+	cop_error_clear(*state);
+	cop_graph_free(g);
 }
 
 /* A weight that only a product of two results reads: it can be pruned, not encoded, and not quantised; the sentences say so. */

@@ -294,10 +294,20 @@ static void dequantize(cop_oxw *w, cop_nid n)
 	cop__oxw_node(w, "DequantizeLinear", result(w, n).s, x.s, s.s, *z.s ? z.s : NULL);
 }
 
+/* A zero point has the format of the bytes there. */
+static cop_status zero_fits(const cop_oxw *w, cop_nid n, int32_t zero, cop_dtype d)
+{
+	if (d == COP_I32 || (d == COP_U8 ? zero >= 0 && zero <= 255 : zero >= -128 && zero <= 127)) return COP_OK;
+	return cop__fail(w->g, COP_ARG, n, "has no form in ONNX: its zero point %d is no number of its bytes", zero);
+}
+
 cop_status cop__oxw_int_op(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_quantize_attr, a, w->g, n);
+	COP_ATTR(cop_dequantize_attr, d, w->g, n);
 
+	if (w->g->node[n].op == OP_quantize) COP_TRY(zero_fits(w, n, a.zero, (cop_dtype)a.to));
+	if (w->g->node[n].op == OP_dequantize) COP_TRY(zero_fits(w, n, d.zero, cop__in(w->g, n, 0)->dtype));
 	switch (w->g->node[n].op) {
 	case OP_qconv: return qconv(w, n);
 	case OP_qlut: return qlut(w, n);
@@ -306,7 +316,8 @@ cop_status cop__oxw_int_op(cop_oxw *w, cop_nid n)
 	case OP_qavgpool: qavgpool(w, n); break;
 	case OP_qsoftmax: qsoftmax(w, n); break;
 	case OP_quantize: quantized(w, result(w, n), operand(w, n, 0), (double)a.scale, a.zero, (cop_dtype)a.to); break;
-	default: dequantize(w, n);
+	case OP_dequantize: dequantize(w, n); break;
+	default: return cop__fail(w->g, COP_ARG, n, "has no form in ONNX as integers; export the network of floats");
 	}
 	return COP_OK;
 }
