@@ -102,6 +102,7 @@ LIST(policies, "Lists what can act while a network is trained.\vExample:\n  copp
 LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\v"
 	"Example:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
 LIST(targets, "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n  coppice emit small.cop --target cortex-m4 -o out/")
+
 cop_status cmd_zoo(cli *c, int argc, char **argv)
 {
 	return list(c, argc, argv, "zoo", "models", "Lists the networks that can be built by name.\vExample:\n  coppice zoo\n  coppice inspect mobilenet-v2-0.35@96");

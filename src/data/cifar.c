@@ -196,6 +196,7 @@ static bool fits_binary(const char *path)
 	       (cop__is_folder(path, sub) && (cop__is_file(path, "cifar-10-batches-bin/data_batch_1.bin") ||
 	                                             cop__is_file(path, "cifar-10-batches-bin/test_batch.bin")));
 }
+
 static bool fits_jpeg(const char *path) { return cop__is_file(path, jpegs); }
 
 /* The length and sum of the archive are those its users publish; it was not at hand to be checked. */

@@ -79,6 +79,7 @@ static void turn(cop_fit *f, const shape *s, bool first)
 }
 
 static void say(cop_fit *f, const char *fmt, ...) COP_PRINTF(2, 3);
+
 static void say(cop_fit *f, const char *fmt, ...)
 {
 	size_t at = strlen(f->note);

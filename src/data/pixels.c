@@ -38,6 +38,7 @@ static void jpeg_stop(j_common_ptr j)
 	f->mgr.format_message(j, f->text);
 	longjmp(f->back, 1);
 }
+
 static void jpeg_say_nothing(j_common_ptr j) { (void)j; }
 
 /* A warning means that the data are damaged: no picture is better than half of one. */

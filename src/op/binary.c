@@ -15,7 +15,8 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__need(g, n, 0, d, -1));
 	COP_TRY(cop__need(g, n, 1, d, -1));
 	if (!(act.lo <= act.hi)) return cop__fail(g, COP_ARG, n, "lo is %g, must be at most hi, which is %g", act.lo, act.hi);
-	if (d == COP_I32 && (act.lo != COP_NO_LO || act.hi != COP_NO_HI)) return cop__fail(g, COP_ARG, n, "lo and hi are of reals, integers are held by max and min");
+	if (d == COP_I32 && (act.lo != COP_NO_LO || act.hi != COP_NO_HI))
+		return cop__fail(g, COP_ARG, n, "lo and hi are of reals, integers are held by max and min");
 	COP_TRY(cop__broadcast(g, n, &rank, dim));
 	return cop__set_out(g, n, 0, d, rank, dim);
 }

@@ -178,7 +178,8 @@ int cop__conv_links(const cop_graph *g, const cop_conv_ends *e, int32_t groups, 
 static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	COP_ATTR(cop_conv_attr, a, g, n);
-	return cop__conv_links(g, &(cop_conv_ends){cop__arg(g, n, 0), cop__arg(g, n, 1), cop__arg(g, n, 2), cop__res(g, n, 0)}, a.groups, l, max);
+	return cop__conv_links(g, &(cop_conv_ends){cop__arg(g, n, 0), cop__arg(g, n, 1), cop__arg(g, n, 2), cop__res(g, n, 0)},
+		a.groups, l, max);
 }
 
 static cop_nid sample(cop_graph *g, int which)

@@ -10,10 +10,12 @@
 #define COP_CONV_ATTRS "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i lo:f hi:f"
 
 /* The three tensors of a convolution, whichever of them is the result. */
-typedef struct cop_conv_shape { const int32_t *x, *w, *y; } cop_conv_shape; /* dims of [n,h,w,c], [o,kh,kw,c/g], [n,oh,ow,o] */
+/* dims of [n,h,w,c], [o,kh,kw,c/g], [n,oh,ow,o] */
+typedef struct cop_conv_shape { const int32_t *x, *w, *y; } cop_conv_shape;
 
 /* Checks attributes and sizes; y receives the output's dims. */
-cop_status cop__conv_check(const cop_graph *g, cop_nid n, const cop_conv_attr *a, const int32_t *x, const int32_t *w, int32_t y[4]);
+cop_status cop__conv_check(const cop_graph *g, cop_nid n, const cop_conv_attr *a, const int32_t *x, const int32_t *w,
+	int32_t y[4]);
 int cop__conv_words(int32_t *k, const cop_conv_attr *a, cop_conv_shape s, int32_t rows);
 /* The links of x, w, the bias (or 0) and y, of a convolution of x to y; there must be room for one more. */
 typedef struct cop_conv_ends { cop_vid x, w, b, y; } cop_conv_ends;

@@ -2,8 +2,8 @@
  *
  * conv_grad - conv_dx(dy, w) and conv_dw(dy, x, rows?): the gradients of a convolution. Their attributes are the
  * forward's and the size that the inputs do not tell. With a row list, dw has CAP rows: row j is output channel
- * rows[j]. conv_dx is also the transposed convolution, of dy to h x w: w is [in,KH,KW,out/groups], and the paddings are those
- * cut off the result; an output padding is what is left when h is larger than the strides reach.
+ * rows[j]. conv_dx is also the transposed convolution, of dy to h x w: w is [in,KH,KW,out/groups], and the paddings are
+ * those cut off the result; an output padding is what is left when h is larger than the strides reach.
  */
 #include "op/conv.h"
 
@@ -31,7 +31,8 @@ static cop_status dx_infer(cop_graph *g, cop_nid n)
 		return cop__fail(
 		        g, COP_ARG, n, "the input's size %dx%d and groups %d must be positive", a.h, a.w, a.c.groups);
 	if ((int64_t)cop__in(g, n, 1)->dim[3] * a.c.groups > INT32_MAX)
-		return cop__fail(g, COP_SHAPE, n, "%d channels in each of %d groups are more than 2^31", cop__in(g, n, 1)->dim[3], a.c.groups);
+		return cop__fail(g, COP_SHAPE, n, "%d channels in each of %d groups are more than 2^31", cop__in(g, n, 1)->dim[3],
+			a.c.groups);
 	dims4 x = dx_dims(g, n, &a);
 	COP_TRY(cop__conv_check(g, n, &a.c, x.d, cop__in(g, n, 1)->dim, y));
 	if (memcmp(y, cop__in(g, n, 0)->dim, sizeof y))
@@ -48,7 +49,8 @@ static cop_conv_shape dx_shape(const cop_graph *g, cop_nid n)
 static cop_status dx_grad(cop_grad *d, cop_nid n)
 {
 	cop_graph *g = cop__grad_graph(d);
-	cop_vid a = cop__arg(g, n, 0), w = cop__arg(g, n, 1), dx = cop__grad_of(d, cop__res(g, n, 0)), rows = cop__rows_of(d, w);
+	cop_vid a = cop__arg(g, n, 0), w = cop__arg(g, n, 1), dx = cop__grad_of(d, cop__res(g, n, 0)),
+		rows = cop__rows_of(d, w);
 	COP_ATTR(cop_conv_dx_attr, at, g, n);
 	cop_conv_dw_attr to_w = {at.c, cop__t(g, w)->dim[1], cop__t(g, w)->dim[2]};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gate - where a part of a network that may be skipped meets the rest: y = x, or -0 while its guard reads 0. It is the one operator that may read a
- * guarded value without having the guard. x + -0 is x, bit for bit.
+ * gate - where a part of a network that may be skipped meets the rest: y = x, or -0 while its guard reads 0. It is the
+ * one operator that may read a guarded value without having the guard. x + -0 is x, bit for bit.
  */
 #include "op/axes.h"
 
@@ -27,7 +27,10 @@ static cop_status grad(cop_grad *d, cop_nid n)
 	return dy ? cop__grad_add(d, cop__arg(g, n, 0), dy) : g->cx->code;
 }
 
-static int links(const cop_graph *g, cop_nid n, cop_link *l, int max) { return cop__link_aligned(l, 0, max, g, cop__arg(g, n, 0), cop__res(g, n, 0)); }
+static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	return cop__link_aligned(l, 0, max, g, cop__arg(g, n, 0), cop__res(g, n, 0));
+}
 
 static cop_nid sample(cop_graph *g, int which)
 {
@@ -36,10 +39,12 @@ static cop_nid sample(cop_graph *g, int which)
 	const int32_t one = 1;
 
 	if (which >= LEN(form)) return 0;
-	return cop__node(g, OP_gate, NULL, VIDS(cop__sample_input(g, "x", 2, form[which]), cop__data(g, COP_CONST, "open", &t, &one)));
+	return cop__node(g, OP_gate, NULL,
+		VIDS(cop__sample_input(g, "x", 2, form[which]), cop__data(g, COP_CONST, "open", &t, &one)));
 }
 
 const cop_op cop_op_gate = {
-	.name = "gate", .attrs = "", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
+	.name = "gate", .attrs = "", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE,
 	.infer = infer, .grad = grad, .cost = cop__cost_none, .links = links, .words = words, .sample = sample,
 };

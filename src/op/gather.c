@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gather - elements along one axis by a list of indices, which takes the axis's place. resample - weighted sums of a few
- * elements along one axis, by tables: every way of resizing. expand - what has length 1 is repeated.
+ * gather - elements along one axis by a list of indices, which takes the axis's place. resample - weighted sums of a
+ * few elements along one axis, by tables: every way of resizing. expand - what has length 1 is repeated.
  */
 #include "op/axes.h"
 
@@ -25,7 +25,8 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	for (int i = 0; i < axis; i++) dim[rank++] = x->dim[i];
 	for (int i = 0; i < at->rank; i++) dim[rank++] = at->dim[i];
 	for (int i = axis + 1; i < x->rank; i++) dim[rank++] = x->dim[i];
-	if (rank > COP_MAX_DIM) return cop__fail(g, COP_SHAPE, n, "the result has %d dimensions, at most %d are supported", rank, COP_MAX_DIM);
+	if (rank > COP_MAX_DIM)
+		return cop__fail(g, COP_SHAPE, n, "the result has %d dimensions, at most %d are supported", rank, COP_MAX_DIM);
 	return cop__set_out(g, n, 0, x->dtype, rank, dim);
 }
 
@@ -46,7 +47,8 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	COP_ATTR(cop_axis_attr, a, g, n);
 
 	for (int i = 0; i < cop__in(g, n, 0)->rank; i++)
-		if (i != a.axis) at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), i < a.axis ? i : i + more);
+		if (i != a.axis)
+			at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), i < a.axis ? i : i + more);
 	return at;
 }
 
@@ -57,8 +59,10 @@ static cop_nid sample(cop_graph *g, int which)
 		{0, 2, {5, 7}, 1, {6}, COP_F32}, {1, 3, {2, 5, 3}, 2, {2, 3}, COP_F32}, {2, 3, {2, 3, 5}, 1, {6}, COP_I32},
 		{1, 2, {3, 5}, 0, {0}, COP_U8}, {0, 1, {5}, 1, {6}, COP_I8}};
 	if (which >= LEN(form)) return 0;
-	cop_type x = cop__type(form[which].d, form[which].rank, form[which].dim), at = cop__type(COP_I32, form[which].ir, form[which].id);
-	return cop__node(g, OP_gather, &(cop_axis_attr){form[which].axis}, VIDS(cop__input(g, "x", &x), cop__data(g, COP_CONST, "index", &at, list)));
+	cop_type x = cop__type(form[which].d, form[which].rank, form[which].dim),
+		at = cop__type(COP_I32, form[which].ir, form[which].id);
+	return cop__node(g, OP_gather, &(cop_axis_attr){form[which].axis},
+		VIDS(cop__input(g, "x", &x), cop__data(g, COP_CONST, "index", &at, list)));
 }
 
 const cop_op cop_op_gather = {
@@ -77,7 +81,8 @@ static cop_status resample_infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__need(g, n, 1, COP_I32, 2));
 	COP_TRY(cop__need(g, n, 2, COP_F32, 2));
 	COP_TRY(axis_of(g, n, &axis));
-	if (!cop__same_shape(cop__in(g, n, 1), cop__in(g, n, 2))) return cop__fail(g, COP_SHAPE, n, "indices and weights have different shapes");
+	if (!cop__same_shape(cop__in(g, n, 1), cop__in(g, n, 2)))
+		return cop__fail(g, COP_SHAPE, n, "indices and weights have different shapes");
 	y.dim[axis] = cop__in(g, n, 1)->dim[0];
 	return cop__set_out(g, n, 0, COP_F32, y.rank, y.dim);
 }
@@ -90,13 +95,17 @@ static int resample_words(const cop_graph *g, cop_nid n, int32_t *k)
 	return OK_WORDS;
 }
 
-static void resample_cost(const cop_graph *g, cop_nid n, cop_cost *c) { c->mac = cop_type_count(cop__outt(g, n, 0)) * cop__in(g, n, 1)->dim[1]; }
+static void resample_cost(const cop_graph *g, cop_nid n, cop_cost *c)
+{
+	c->mac = cop_type_count(cop__outt(g, n, 0)) * cop__in(g, n, 1)->dim[1];
+}
 
 static cop_nid resample_sample(cop_graph *g, int which)
 {
 	static const int32_t index[] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 0, 0};
 	static const float weight[] = {0.25f, 0.75f, 0.5f, 0.5f, 1, 0, 0.1f, 0.9f, -0.5f, 1.5f, 2, 0};
-	static const struct { int32_t axis, rank, dim[4], out, taps; } form[] = {{1, 4, {2, 5, 3, 4}, 6, 2}, {2, 3, {1, 2, 5}, 3, 4}, {0, 1, {5}, 12, 1}};
+	static const struct { int32_t axis, rank, dim[4], out, taps;
+		} form[] = {{1, 4, {2, 5, 3, 4}, 6, 2}, {2, 3, {1, 2, 5}, 3, 4}, {0, 1, {5}, 12, 1}};
 	if (which >= LEN(form)) return 0;
 	cop_type i = cop__type(COP_I32, 2, DIMS(form[which].out, form[which].taps)), w = cop__type(COP_F32, 2, i.dim);
 	cop_vid x = cop__sample_input(g, "x", form[which].rank, form[which].dim);
@@ -116,11 +125,13 @@ static cop_status expand_infer(cop_graph *g, cop_nid n)
 	const cop_type *x = cop__in(g, n, 0);
 	COP_ATTR(cop_shape_attr, to, g, n);
 
-	if (x->dtype > COP_U8 || to.rank < x->rank || to.rank > COP_MAX_DIM) return cop__fail(g, COP_SHAPE, n, "cannot expand %d dimensions to %d", x->rank, to.rank);
+	if (x->dtype > COP_U8 || to.rank < x->rank || to.rank > COP_MAX_DIM)
+		return cop__fail(g, COP_SHAPE, n, "cannot expand %d dimensions to %d", x->rank, to.rank);
 	for (int i = 0; i < to.rank; i++) {
 		int32_t have = i < to.rank - x->rank ? 1 : x->dim[i - to.rank + x->rank];
 		if (to.dim[i] == 0) to.dim[i] = have; /* as it is */
-		if (to.dim[i] < 1 || (have != 1 && have != to.dim[i])) return cop__fail(g, COP_SHAPE, n, "axis %d of length %d cannot be expanded to %d", i, have, to.dim[i]);
+		if (to.dim[i] < 1 || (have != 1 && have != to.dim[i]))
+			return cop__fail(g, COP_SHAPE, n, "axis %d of length %d cannot be expanded to %d", i, have, to.dim[i]);
 	}
 	return cop__set_out(g, n, 0, x->dtype, to.rank, to.dim);
 }
@@ -160,5 +171,6 @@ static cop_nid expand_sample(cop_graph *g, int which)
 
 const cop_op cop_op_expand = {
 	.name = "expand", .attrs = "rank:i dim:i6", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = expand_infer, .grad = expand_grad, .cost = cop__cost_none, .links = cop__links_eltwise, .words = expand_words, .sample = expand_sample,
+	.infer = expand_infer, .grad = expand_grad, .cost = cop__cost_none, .links = cop__links_eltwise, .words = expand_words,
+	.sample = expand_sample,
 };

@@ -5,9 +5,9 @@
  * A value is "wanted" when a value of `wrt` lies upstream of it; nothing is appended for the rest, so a frozen
  * layer costs no backward node and keeps no activation. Gradients that meet are added in the order they arrive.
  *
- * What a guarded node appends has its guard. Where its gradient meets another one, or goes on to a node without the guard, a `gate` stands
- * between: skipped, it is -0, and the sum is what it would be without the node. A gradient that came by guarded nodes alone stays guarded, and so
- * does the update that reads it.
+ * What a guarded node appends has its guard. Where its gradient meets another one, or goes on to a node without the
+ * guard, a `gate` stands between: skipped, it is -0, and the sum is what it would be without the node. A gradient that
+ * came by guarded nodes alone stays guarded, and so does the update that reads it.
  */
 #include "op/grad_walk.h"
 
@@ -30,7 +30,10 @@ cop_vid cop__grad_of(cop_grad *d, cop_vid v) { return v && v <= (cop_vid)d->n_fo
 
 cop_vid cop__rows_of(cop_grad *d, cop_vid w) { return cop__follower(d->g, w, "rows"); }
 
-static cop_vid guard_of(const cop_graph *g, cop_vid v) { return g->value[v].producer ? g->node[g->value[v].producer].guard : 0; }
+static cop_vid guard_of(const cop_graph *g, cop_vid v)
+{
+	return g->value[v].producer ? g->node[g->value[v].producer].guard : 0;
+}
 
 void cop__guard_since(cop_graph *g, cop_nid last, cop_vid guard)
 {
@@ -124,7 +127,8 @@ static cop_status one_node(cop_grad *d, cop_nid n)
 	d->guard = node->guard;
 	for (int i = 0; i < COP_MAX_OUT; i++) {
 		cop_vid y = d->g->node[n].out[i], *grad = y && y <= (cop_vid)d->n_forward ? &d->grad[y] : NULL;
-		if (grad && *grad && guard_of(d->g, *grad) && guard_of(d->g, *grad) != d->guard && !(*grad = cop__unskipped(d->g, *grad))) return d->g->cx->code;
+		if (grad && *grad && guard_of(d->g, *grad) && guard_of(d->g, *grad) != d->guard &&
+			!(*grad = cop__unskipped(d->g, *grad))) return d->g->cx->code;
 	}
 	d->last = (cop_nid)d->g->n_node;
 	COP_TRY(op->grad(d, n));

@@ -14,7 +14,8 @@ struct cop_grad {
 	bool *wanted;
 	cop_vid guard;       /* of the node whose gradient is taken */
 	cop_nid last;        /* nodes behind it have no guard yet */
-	cop_vid stand[COP_MAX_IN], real[COP_MAX_IN]; /* curvature: a square stands for the operand; what it gets goes to that */
+	/* curvature: a square stands for the operand; what it gets goes to that */
+	cop_vid stand[COP_MAX_IN], real[COP_MAX_IN];
 	int n_stand;
 };
 

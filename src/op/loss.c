@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * loss - softmax, cross-entropy, mean squared error, and the norm of gradients that clipping needs. A loss reads an answer
- * and a target and gives one number; its gradient reads the same two and the gradient of that number.
+ * loss - softmax, cross-entropy, mean squared error, and the norm of gradients that clipping needs. A loss reads an
+ * answer and a target and gives one number; its gradient reads the same two and the gradient of that number.
  */
 #include "op/axes.h"
 

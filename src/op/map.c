@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * map - a function of one element, by number (kernel/map.def), and map_grad, dy times its slope at x. Those that
- * networks train with often (sigmoid, tanh, gelu, clip, hswish) are operators of their own. cast - the same numbers in another
- * format.
+ * networks train with often (sigmoid, tanh, gelu, clip, hswish) are operators of their own. cast - the same numbers in
+ * another format.
  */
 #include "op/axes.h"
 
@@ -70,7 +70,8 @@ static cop_nid map_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_map = {
-	.name = "map", .attrs = "fn:i alpha:f beta:f", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE | COP_OP_ELTWISE,
+	.name = "map", .attrs = "fn:i alpha:f beta:f", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE | COP_OP_ELTWISE,
 	.infer = map_infer, .grad = map_grad, .links = cop__links_eltwise, .words = map_words, .sample = map_sample,
 };
 
@@ -81,7 +82,8 @@ static cop_status map_grad_infer(cop_graph *g, cop_nid n)
 	if (!is_known(a.fn) || is_step(a.fn)) return cop__fail(g, COP_ARG, n, "function %d has no slope", a.fn);
 	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
 	COP_TRY(cop__need(g, n, 1, COP_F32, -1));
-	if (!cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "the gradient and the operand differ in shape");
+	if (!cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1)))
+		return cop__fail(g, COP_SHAPE, n, "the gradient and the operand differ in shape");
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
 }
 
@@ -109,7 +111,8 @@ static cop_status cast_infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_cast_attr, a, g, n);
 	cop_dtype from = cop__in(g, n, 0)->dtype;
 
-	if (a.to < COP_F32 || a.to > COP_U8 || from > COP_U8 || a.to == (int32_t)from || (from != COP_F32 && from != COP_I32 && a.to != COP_F32 && a.to != COP_I32))
+	if (a.to < COP_F32 || a.to > COP_U8 || from > COP_U8 || a.to == (int32_t)from ||
+		(from != COP_F32 && from != COP_I32 && a.to != COP_F32 && a.to != COP_I32))
 		return cop__fail(g, COP_ARG, n, "from %s to format %d is not supported", cop__dtype_text(from), a.to);
 	return cop__set_out(g, n, 0, (cop_dtype)a.to, cop__in(g, n, 0)->rank, cop__in(g, n, 0)->dim);
 }
@@ -122,7 +125,8 @@ static int cast_words(const cop_graph *g, cop_nid n, int32_t *k)
 
 static cop_nid cast_sample(cop_graph *g, int which)
 {
-	static const cop_dtype form[][2] = {{COP_F32, COP_I32}, {COP_F32, COP_I8}, {COP_F32, COP_U8}, {COP_I32, COP_F32}, {COP_U8, COP_F32}, {COP_I8, COP_F32},
+	static const cop_dtype form[][2] = {{COP_F32, COP_I32}, {COP_F32, COP_I8}, {COP_F32, COP_U8}, {COP_I32, COP_F32},
+		{COP_U8, COP_F32}, {COP_I8, COP_F32},
 		{COP_I32, COP_U8}, {COP_I32, COP_I8}, {COP_U8, COP_I32}, {COP_I8, COP_I32}};
 	if (which >= LEN(form)) return 0;
 	cop_type t = cop__type(form[which][0], 2, DIMS(3, 41));
@@ -130,6 +134,7 @@ static cop_nid cast_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_cast = {
-	.name = "cast", .attrs = "to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
+	.name = "cast", .attrs = "to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_ELTWISE,
 	.infer = cast_infer, .links = cop__links_eltwise, .words = cast_words, .sample = cast_sample,
 };

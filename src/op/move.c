@@ -8,7 +8,8 @@
 /* ---- the strided copy ------------------------------------------------------------------------ */
 
 /* Writes the words of a copy over `rank` axes. */
-static int copy_words(int32_t *k, int32_t rank, const int32_t *dim, const int32_t *sx, const int32_t *sy, int32_t xoff, int32_t yoff)
+static int copy_words(int32_t *k, int32_t rank, const int32_t *dim, const int32_t *sx, const int32_t *sy, int32_t xoff,
+	int32_t yoff)
 {
 	memset(k, 0, YK_WORDS * sizeof *k);
 	for (int i = 0; i < rank; i++) {
@@ -54,10 +55,12 @@ static cop_status infer_transpose(cop_graph *g, cop_nid n)
 	unsigned seen = 0;
 
 	COP_TRY(cop__movable(g, n));
-	if (p.rank != x->rank) return cop__fail(g, COP_SHAPE, n, "a permutation of %d axes for %d dimensions", p.rank, x->rank);
+	if (p.rank != x->rank)
+		return cop__fail(g, COP_SHAPE, n, "a permutation of %d axes for %d dimensions", p.rank, x->rank);
 	for (int i = 0; i < p.rank; i++) {
 		if (p.dim[i] < 0 || p.dim[i] >= p.rank || (seen >> p.dim[i] & 1))
-			return cop__fail(g, COP_ARG, n, "axis %d of the permutation is %d: each of 0 to %d must stand once", i, p.dim[i], p.rank - 1);
+			return cop__fail(g, COP_ARG, n, "axis %d of the permutation is %d: each of 0 to %d must stand once", i, p.dim[i],
+				p.rank - 1);
 		seen |= 1u << p.dim[i];
 		dim[i] = x->dim[p.dim[i]];
 	}
@@ -92,7 +95,8 @@ static int links_transpose(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	int at = 0;
 	COP_ATTR(cop_shape_attr, p, g, n);
 
-	for (int i = 0; i < p.rank; i++) at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), p.dim[i], cop__res(g, n, 0), i);
+	for (int i = 0; i < p.rank; i++)
+		at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), p.dim[i], cop__res(g, n, 0), i);
 	return at;
 }
 
@@ -111,25 +115,29 @@ static cop_nid sample_transpose(cop_graph *g, int which)
 }
 
 const cop_op cop_op_transpose = {
-	.name = "transpose", .attrs = "rank:i dim:i6", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.name = "transpose", .attrs = "rank:i dim:i6", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
 	.infer = infer_transpose, .grad = grad_transpose, .cost = cop__cost_none, .links = links_transpose,
 	.words = words_transpose, .sample = sample_transpose,
 };
 
 /* ---- slice and unslice --------------------------------------------------------------------------- */
 
-/* Makes the attribute explicit for a tensor of shape dim: size 0 goes to the end (back to the start where step < 0), step 0 is 1. */
+/* Makes the attribute explicit for a tensor of shape dim: size 0 goes to the end (back to the start where step < 0),
+ * step 0 is 1. */
 static cop_status slice_of(const cop_graph *g, cop_nid n, cop_slice_attr *s, int32_t rank, const int32_t *dim)
 {
 	for (int i = 0; i < rank; i++) {
 		if (s->step[i] == 0) s->step[i] = 1;
 		if (s->from[i] < 0 || s->from[i] >= dim[i] || s->size[i] < 0 || s->step[i] == INT32_MIN)
-			return cop__fail(g, COP_ARG, n, "axis %d: from %d, size %d, step %d in a length of %d", i, s->from[i], s->size[i], s->step[i], dim[i]);
+			return cop__fail(g, COP_ARG, n, "axis %d: from %d, size %d, step %d in a length of %d", i, s->from[i], s->size[i],
+				s->step[i], dim[i]);
 		if (s->size[i] == 0) s->size[i] = (s->step[i] > 0 ? dim[i] - s->from[i] - 1 : -s->from[i]) / s->step[i] + 1;
 		if (s->size[i] == 1) s->step[i] = 1;
 		int64_t last = s->from[i] + ((int64_t)s->size[i] - 1) * s->step[i];
 		if (last < 0 || last >= dim[i])
-			return cop__fail(g, COP_SHAPE, n, "axis %d: %d elements from %d by %d reach beyond a length of %d", i, s->size[i], s->from[i], s->step[i], dim[i]);
+			return cop__fail(g, COP_SHAPE, n, "axis %d: %d elements from %d by %d reach beyond a length of %d", i, s->size[i],
+				s->from[i], s->step[i], dim[i]);
 	}
 	return COP_OK;
 }
@@ -181,7 +189,8 @@ static cop_status grad_slice(cop_grad *d, cop_nid n)
 }
 
 /* The part lies in the whole from index `from` of axis i on; loose: what of the whole is beside it may go alone. */
-static int link_within(cop_link *l, int at, int max, const cop_graph *g, cop_vid whole, cop_vid part, int i, int32_t from, bool loose)
+static int link_within(cop_link *l, int at, int max, const cop_graph *g, cop_vid whole, cop_vid part, int i,
+	int32_t from, bool loose)
 {
 	int32_t len = cop__t(g, part)->dim[i], all = cop__t(g, whole)->dim[i];
 
@@ -203,7 +212,8 @@ static int links_slice(const cop_graph *g, cop_nid n, cop_link *l, int max)
 
 	for (int i = 0; i < cop__t(g, whole)->rank; i++) {
 		bool same = cop__t(g, whole)->dim[i] == cop__t(g, part)->dim[i];
-		if (same ? s.step[i] >= 0 : s.step[i] == 0 || s.step[i] == 1) at = link_within(l, at, max, g, whole, part, i, same ? 0 : s.from[i], true);
+		if (same ? s.step[i] >= 0 : s.step[i] == 0 || s.step[i] == 1)
+			at = link_within(l, at, max, g, whole, part, i, same ? 0 : s.from[i], true);
 	}
 	return at;
 }
@@ -214,7 +224,8 @@ static int links_pad(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	COP_ATTR(cop_pad_attr, p, g, n);
 
 	for (int i = 0; i < cop__in(g, n, 0)->rank; i++)
-		if (p.before[i] >= 0 && p.after[i] >= 0) at = link_within(l, at, max, g, cop__res(g, n, 0), cop__arg(g, n, 0), i, p.before[i], p.value == 0);
+		if (p.before[i] >= 0 && p.after[i] >= 0)
+			at = link_within(l, at, max, g, cop__res(g, n, 0), cop__arg(g, n, 0), i, p.before[i], p.value == 0);
 	return at;
 }
 
@@ -225,7 +236,8 @@ static cop_status infer_unslice(cop_graph *g, cop_nid n)
 
 	COP_TRY(cop__movable(g, n));
 	for (int i = 0; i < x->rank; i++)
-		if (u.dim[i] <= 0) return cop__fail(g, COP_SHAPE, n, "axis %d of the result has length %d, must be positive", i, u.dim[i]);
+		if (u.dim[i] <= 0)
+			return cop__fail(g, COP_SHAPE, n, "axis %d of the result has length %d, must be positive", i, u.dim[i]);
 	COP_TRY(slice_of(g, n, &u.s, x->rank, u.dim));
 	for (int i = 0; i < x->rank; i++)
 		if (u.s.size[i] != x->dim[i])
@@ -287,8 +299,10 @@ static cop_nid sample_unslice(cop_graph *g, int which)
 }
 
 const cop_op cop_op_slice = {
-	.name = "slice", .attrs = "from:i6 size:i6 step:i6", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = infer_slice, .grad = grad_slice, .cost = cop__cost_none, .links = links_slice, .words = words_slice, .sample = sample_slice,
+	.name = "slice", .attrs = "from:i6 size:i6 step:i6", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = infer_slice, .grad = grad_slice, .cost = cop__cost_none, .links = links_slice, .words = words_slice,
+	.sample = sample_slice,
 };
 const cop_op cop_op_unslice = {
 	.name = "unslice", .attrs = "from:i6 size:i6 step:i6 dim:i6", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
@@ -301,7 +315,8 @@ const cop_op cop_op_unslice = {
 
 static bool fits(cop_dtype d, float v)
 {
-	float lo = d == COP_I8 ? -128 : d == COP_U8 ? 0 : -2147483648.0f, hi = d == COP_I8 ? 127 : d == COP_U8 ? 255 : 2147483520.0f;
+	float lo = d == COP_I8 ? -128 : d == COP_U8 ? 0 : -2147483648.0f,
+		hi = d == COP_I8 ? 127 : d == COP_U8 ? 255 : 2147483520.0f;
 	return v >= lo && v <= hi && v == (float)(int32_t)v;
 }
 
@@ -312,11 +327,13 @@ static cop_status infer_pad(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_pad_attr, p, g, n);
 
 	COP_TRY(cop__movable(g, n));
-	if (x->dtype != COP_F32 && !fits(x->dtype, p.value)) return cop__fail(g, COP_ARG, n, "%g is no value of %s", p.value, cop__dtype_text(x->dtype));
+	if (x->dtype != COP_F32 && !fits(x->dtype, p.value))
+		return cop__fail(g, COP_ARG, n, "%g is no value of %s", p.value, cop__dtype_text(x->dtype));
 	for (int i = 0; i < x->rank; i++) {
 		int64_t size = (int64_t)x->dim[i] + p.before[i] + p.after[i];
 		if (p.before[i] < 0 || p.after[i] < 0 || size > INT32_MAX)
-			return cop__fail(g, COP_ARG, n, "axis %d is padded by %d and %d, must not be negative or too long", i, p.before[i], p.after[i]);
+			return cop__fail(g, COP_ARG, n, "axis %d is padded by %d and %d, must not be negative or too long", i, p.before[i],
+				p.after[i]);
 		dim[i] = (int32_t)size;
 	}
 	return cop__set_out(g, n, 0, x->dtype, x->rank, dim);
@@ -360,10 +377,13 @@ static cop_nid sample_pad(cop_graph *g, int which)
 
 	if (which >= COPIES * LEN(form)) return 0;
 	if (which >= LEN(form)) p.value = which / LEN(form) == 2 ? 200 : -7; /* u8 after i8 and before i32 */
-	return cop__node(g, OP_pad, &p, VIDS(copied(g, which / LEN(form), form[which % LEN(form)].rank, form[which % LEN(form)].dim)));
+	return cop__node(g, OP_pad, &p,
+		VIDS(copied(g, which / LEN(form), form[which % LEN(form)].rank, form[which % LEN(form)].dim)));
 }
 
 const cop_op cop_op_pad = {
-	.name = "pad", .attrs = "before:i6 after:i6 value:f", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = infer_pad, .grad = grad_pad, .cost = cop__cost_none, .links = links_pad, .words = words_pad, .sample = sample_pad,
+	.name = "pad", .attrs = "before:i6 after:i6 value:f", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
+	.infer = infer_pad, .grad = grad_pad, .cost = cop__cost_none, .links = links_pad, .words = words_pad,
+	.sample = sample_pad,
 };

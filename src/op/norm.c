@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * layernorm - rows of the last axis with mean 0 and variance 1, scaled and shifted; rms: only scaled. Group and instance
- * normalisation are this one on another shape. lrn - each channel against its neighbours, channels last.
+ * layernorm - rows of the last axis with mean 0 and variance 1, scaled and shifted; rms: only scaled. Group and
+ * instance normalisation are this one on another shape. lrn - each channel against its neighbours, channels last.
  */
 #include "op/axes.h"
 
@@ -40,7 +40,8 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	int at = 0;
 
-	for (int i = 0; i + 1 < cop__in(g, n, 0)->rank; i++) at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), i);
+	for (int i = 0; i + 1 < cop__in(g, n, 0)->rank; i++)
+		at += cop__link_axis(l, at, max, g, cop__arg(g, n, 0), i, cop__res(g, n, 0), i);
 	return at;
 }
 
@@ -48,17 +49,22 @@ static const cop_act_attr plain = {COP_NO_LO, COP_NO_HI};
 static cop_vid two(cop_graph *g, int op, cop_vid a, cop_vid b) { return cop__apply(g, op, &plain, VIDS(a, b)); }
 
 /* The mean over the last axis, which stays. */
-static cop_vid mean(cop_graph *g, cop_vid x) { return cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_MEAN, 1 << (cop__t(g, x)->rank - 1), 1}, VIDS(x)); }
+static cop_vid mean(cop_graph *g, cop_vid x)
+{
+	return cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_MEAN, 1 << (cop__t(g, x)->rank - 1), 1}, VIDS(x));
+}
 
 static cop_vid deviation(cop_graph *g, cop_vid low, float eps)
 {
 	char name[40];
 
 	cop__format(name, sizeof name, "grad.eps.%.9g", (double)eps);
-	return cop__apply(g, OP_map, &(cop_map_attr){MAP_SQRT, 0, 0}, VIDS(two(g, OP_add, mean(g, two(g, OP_mul, low, low)), cop__scalar(g, name, eps))));
+	return cop__apply(g, OP_map, &(cop_map_attr){MAP_SQRT, 0, 0},
+		VIDS(two(g, OP_add, mean(g, two(g, OP_mul, low, low)), cop__scalar(g, name, eps))));
 }
 
-/* With s the deviation, n = (x - mean) / s and d = dy gamma: dx = (d - mean d - n mean(d n)) / s, without mean d for rms. */
+/* With s the deviation, n = (x - mean) / s and d = dy gamma: dx = (d - mean d - n mean(d n)) / s, without mean d for
+ * rms. */
 static cop_status grad(cop_grad *d, cop_nid n)
 {
 	cop_graph *g = cop__grad_graph(d);
@@ -80,16 +86,19 @@ static cop_status grad(cop_grad *d, cop_nid n)
 static cop_nid sample(cop_graph *g, int which)
 {
 	static const struct { int32_t rank, dim[3], n; cop_layernorm_attr a; } form[] = {
-		{2, {3, 7}, 3, {1e-5f, 0}}, {3, {2, 3, 33}, 1, {1e-5f, 0}}, {2, {5, 64}, 2, {1e-3f, 1}}, {1, {9}, 1, {1e-5f, 1}}, {2, {4, 17}, 3, {1e-5f, 1}}};
+		{2, {3, 7}, 3, {1e-5f, 0}}, {3, {2, 3, 33}, 1, {1e-5f, 0}}, {2, {5, 64}, 2, {1e-3f, 1}}, {1, {9}, 1, {1e-5f, 1}},
+		{2, {4, 17}, 3, {1e-5f, 1}}};
 	if (which >= LEN(form)) return 0;
 	const int32_t *c = &form[which].dim[form[which].rank - 1];
-	cop_vid x = cop__sample_input(g, "x", form[which].rank, form[which].dim), gamma = form[which].n > 1 ? cop__sample_input(g, "gamma", 1, c) : 0;
+	cop_vid x = cop__sample_input(g, "x", form[which].rank, form[which].dim),
+		gamma = form[which].n > 1 ? cop__sample_input(g, "gamma", 1, c) : 0;
 	cop_vid beta = form[which].n > 2 ? cop__sample_input(g, "beta", 1, c) : 0;
 	return cop__node(g, OP_layernorm, &form[which].a, form[which].n, (const cop_vid[]){x, gamma, beta});
 }
 
 const cop_op cop_op_layernorm = {
-	.name = "layernorm", .attrs = "eps:f rms:i", .min_in = 1, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
+	.name = "layernorm", .attrs = "eps:f rms:i", .min_in = 1, .max_in = 3, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE,
 	.infer = infer, .grad = grad, .links = links, .words = words, .sample = sample,
 };
 
@@ -122,6 +131,7 @@ static cop_nid lrn_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_lrn = {
-	.name = "lrn", .attrs = "size:i alpha:f beta:f k:f", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.name = "lrn", .attrs = "size:i alpha:f beta:f k:f", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
 	.infer = lrn_infer, .links = links, .words = lrn_words, .sample = lrn_sample,
 };

@@ -22,7 +22,9 @@ cop_status cop__need(const cop_graph *g, cop_nid n, int i, cop_dtype dtype, int3
 	const cop_type *t = cop__in(g, n, i);
 
 	if (!cop__arg(g, n, i)) return cop__fail(g, COP_ARG, n, "input %d is missing", i);
-	if (t->dtype != dtype) return cop__fail(g, COP_ARG, n, "input %d must be %s, got %s", i, cop__dtype_text(dtype), cop__dtype_text(t->dtype));
-	if (rank >= 0 && t->rank != rank) return cop__fail(g, COP_SHAPE, n, "input %d must have %d dimensions, got %d", i, rank, t->rank);
+	if (t->dtype != dtype)
+		return cop__fail(g, COP_ARG, n, "input %d must be %s, got %s", i, cop__dtype_text(dtype), cop__dtype_text(t->dtype));
+	if (rank >= 0 && t->rank != rank)
+		return cop__fail(g, COP_SHAPE, n, "input %d must have %d dimensions, got %d", i, rank, t->rank);
 	return COP_OK;
 }

@@ -47,7 +47,8 @@ typedef struct cop_matmul_attr { int32_t ta, tb; } cop_matmul_attr;
 typedef struct cop_pool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, count_pads; } cop_pool_attr;
 typedef struct cop_pool_grad_attr { cop_pool_attr p; int32_t h, w; } cop_pool_grad_attr;
 typedef struct cop_bn_attr { float eps, momentum, lo, hi; } cop_bn_attr;
-typedef struct cop_shape_attr { int32_t rank, dim[6]; } cop_shape_attr;  /* reshape: 0 copies the input's, -1 is inferred; sum_to; transpose: a permutation */
+/* reshape: 0 copies the input's, -1 is inferred; sum_to; transpose: a permutation */
+typedef struct cop_shape_attr { int32_t rank, dim[6]; } cop_shape_attr;
 typedef struct cop_slice_attr { int32_t from[6], size[6], step[6]; } cop_slice_attr;  /* size 0: to the end */
 typedef struct cop_unslice_attr { cop_slice_attr s; int32_t dim[6]; } cop_unslice_attr; /* dim: of the forward input */
 typedef struct cop_pad_attr { int32_t before[6], after[6]; float value; } cop_pad_attr;
@@ -58,24 +59,31 @@ typedef struct cop_dropout_attr { float p; int32_t seed, node; } cop_dropout_att
 typedef struct cop_clip_norm_attr { float max; } cop_clip_norm_attr;
 typedef struct cop_sgd_attr { float momentum; int32_t nesterov; float decay; } cop_sgd_attr;
 typedef struct cop_adam_attr { float b1, b2, eps, decay; int32_t decoupled; } cop_adam_attr;
-typedef struct cop_map_attr { int32_t fn; float alpha, beta; } cop_map_attr;                    /* fn: enum cop_map_fn */
-typedef struct cop_reduce_attr { int32_t fn, axes, keep; } cop_reduce_attr;                     /* fn: enum cop_reduce_fn; axes: a mask */
+/* fn: enum cop_map_fn */
+typedef struct cop_map_attr { int32_t fn; float alpha, beta; } cop_map_attr;
+/* fn: enum cop_reduce_fn; axes: a mask */
+typedef struct cop_reduce_attr { int32_t fn, axes, keep; } cop_reduce_attr;
 typedef struct cop_argmax_attr { int32_t axis, keep, last; } cop_argmax_attr;
 typedef struct cop_axis_attr { int32_t axis; } cop_axis_attr;                                   /* gather, resample */
 typedef struct cop_cast_attr { int32_t to; } cop_cast_attr;                                     /* a cop_dtype */
 typedef struct cop_layernorm_attr { float eps; int32_t rms; } cop_layernorm_attr;
-typedef struct cop_rnn_attr { int32_t cell, reverse, time_first, act[3]; float clip, cell_clip; } cop_rnn_attr;  /* cell: enum cop_rnn_cell; act: cop_rnn_act */
+/* cell: enum cop_rnn_cell; act: cop_rnn_act */
+typedef struct cop_rnn_attr { int32_t cell, reverse, time_first, act[3]; float clip, cell_clip; } cop_rnn_attr;
 typedef struct cop_lrn_attr { int32_t size; float alpha, beta, k; } cop_lrn_attr;
 /* int8: lo and hi bound the result as integers. twice is not an attribute: m says it, [o] or [2,o]. */
 typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, zx, zy, qlo, qhi, up; } cop_qconv_attr;
 typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;
 typedef struct cop_qmul_attr { int32_t za, zb, zy, my, sy, qlo, qhi; } cop_qmul_attr;
 typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, zy, m, s, qlo, qhi; } cop_qavgpool_attr;
-typedef struct cop_qrescale_attr { int32_t mult, shift, zero, qlo, qhi, to; } cop_qrescale_attr; /* to: the result's cop_dtype, I8 or I32 */
+/* to: the result's cop_dtype, I8 or I32 */
+typedef struct cop_qrescale_attr { int32_t mult, shift, zero, qlo, qhi, to; } cop_qrescale_attr;
 typedef struct cop_qlut_attr { int32_t to; } cop_qlut_attr;               /* the result's cop_dtype, I8 or U8 */
 typedef struct cop_qsoftmax_attr { int32_t mult, shift, least; } cop_qsoftmax_attr;
-typedef struct cop_qlogsoftmax_attr { cop_qsoftmax_attr s; int32_t back, bshift; /* from Q5 to steps of x */ } cop_qlogsoftmax_attr;
-typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, mult, shift, zero, start, exact; } cop_qrnn_attr; /* cell: enum cop_rnn_cell */
+typedef struct cop_qlogsoftmax_attr { cop_qsoftmax_attr s; int32_t back, bshift;
+	/* from Q5 to steps of x */ } cop_qlogsoftmax_attr;
+/* cell: enum cop_rnn_cell */
+typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, mult, shift, zero, start, exact;
+	} cop_qrnn_attr;
 typedef struct cop_quantize_attr { float scale; int32_t zero, to; } cop_quantize_attr; /* to: I8 or U8 */
 typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize_attr;
 typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * max, min, pow, mod, comparisons and logic - two operands with broadcasting, as add. Comparisons and logic give U8 of 0 and 1.
- * where - a choice between two by a third. Trained through are max, min, pow and where.
+ * max, min, pow, mod, comparisons and logic - two operands with broadcasting, as add. Comparisons and logic give U8 of
+ * 0 and 1. where - a choice between two by a third. Trained through are max, min, pow and where.
  */
 #include "op/axes.h"
 
@@ -19,7 +19,12 @@ static cop_status formats(cop_graph *g, cop_nid n, bool logic)
 }
 
 static bool is_logic(int op) { return op == OP_and || op == OP_or || op == OP_xor; }
-static bool is_truth(int op) { return is_logic(op) || op == OP_equal || op == OP_less || op == OP_greater || op == OP_lessequal || op == OP_greaterequal; }
+
+static bool is_truth(int op)
+{
+	return is_logic(op) || op == OP_equal || op == OP_less || op == OP_greater || op == OP_lessequal ||
+		op == OP_greaterequal;
+}
 
 static cop_status infer(cop_graph *g, cop_nid n)
 {
@@ -95,13 +100,15 @@ static cop_status grad_extreme(cop_grad *d, cop_nid n)
 static cop_nid sample(cop_graph *g, int op, int which)
 {
 	static const struct { int32_t ra, a[4], rb, b[4]; } form[] = {
-		{2, {3, 7}, 2, {3, 7}}, {4, {2, 3, 5, 7}, 1, {7}}, {2, {5, 9}, 2, {5, 1}}, {1, {6}, 3, {2, 3, 6}}, {2, {1, 1}, 2, {3, 5}}, {1, {1}, 1, {1}}};
+		{2, {3, 7}, 2, {3, 7}}, {4, {2, 3, 5, 7}, 1, {7}}, {2, {5, 9}, 2, {5, 1}}, {1, {6}, 3, {2, 3, 6}},
+		{2, {1, 1}, 2, {3, 5}}, {1, {1}, 1, {1}}};
 	bool logic = is_logic(op);
 	int i = which % LEN(form), formats = logic || op == OP_pow ? 1 : is_extreme(op) ? 3 : 2;
 	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8};
 
 	if (which >= formats * LEN(form)) return 0;
-	cop_type a = cop__type(logic ? COP_U8 : format[which / LEN(form)], form[i].ra, form[i].a), b = cop__type(a.dtype, form[i].rb, form[i].b);
+	cop_type a = cop__type(logic ? COP_U8 : format[which / LEN(form)], form[i].ra, form[i].a),
+		b = cop__type(a.dtype, form[i].rb, form[i].b);
 	return cop__node(g, op, NULL, VIDS(cop__input(g, "a", &a), cop__input(g, "b", &b)));
 }
 
@@ -131,7 +138,8 @@ static cop_status where_infer(cop_graph *g, cop_nid n)
 	int32_t rank, dim[COP_MAX_DIM];
 
 	COP_TRY(cop__need(g, n, 0, COP_U8, -1));
-	if (cop__in(g, n, 1)->dtype > COP_U8) return cop__fail(g, COP_ARG, n, "of %s is not supported", cop__dtype_text(cop__in(g, n, 1)->dtype));
+	if (cop__in(g, n, 1)->dtype > COP_U8)
+		return cop__fail(g, COP_ARG, n, "of %s is not supported", cop__dtype_text(cop__in(g, n, 1)->dtype));
 	COP_TRY(cop__need(g, n, 2, cop__in(g, n, 1)->dtype, -1));
 	COP_TRY(cop__broadcast(g, n, &rank, dim));
 	return cop__set_out(g, n, 0, cop__in(g, n, 1)->dtype, rank, dim);
@@ -174,7 +182,8 @@ static cop_status where_grad(cop_grad *d, cop_nid n)
 static cop_nid where_sample(cop_graph *g, int which)
 {
 	static const struct { int32_t rank[3], dim[3][4]; cop_dtype d; } form[] = {
-		{{2, 2, 2}, {{3, 7}, {3, 7}, {3, 7}}, COP_F32}, {{1, 3, 3}, {{7}, {2, 3, 1}, {1, 3, 7}}, COP_F32}, {{2, 1, 1}, {{5, 1}, {9}, {1}}, COP_I32},
+		{{2, 2, 2}, {{3, 7}, {3, 7}, {3, 7}}, COP_F32}, {{1, 3, 3}, {{7}, {2, 3, 1}, {1, 3, 7}}, COP_F32},
+		{{2, 1, 1}, {{5, 1}, {9}, {1}}, COP_I32},
 		{{3, 1, 2}, {{2, 1, 4}, {1}, {3, 4}}, COP_U8}, {{2, 2, 2}, {{3, 7}, {3, 7}, {1, 7}}, COP_I8}};
 	static const char *const name[] = {"c", "a", "b"};
 	cop_vid v[3];
@@ -190,6 +199,7 @@ static cop_nid where_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_where = {
-	.name = "where", .attrs = "", .min_in = 3, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_ELTWISE,
+	.name = "where", .attrs = "", .min_in = 3, .max_in = 3, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_ELTWISE,
 	.infer = where_infer, .grad = where_grad, .links = cop__links_eltwise, .words = where_words, .sample = where_sample,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * paste - y is the canvas with `part` written over it from index `at` of an axis on. In place when the canvas ends here, so
- * that a result made band by band (pass/patch.c) lies in memory once.
+ * paste - y is the canvas with `part` written over it from index `at` of an axis on. In place when the canvas ends
+ * here, so that a result made band by band (pass/patch.c) lies in memory once.
  */
 #include "op/axes.h"
 
@@ -12,11 +12,13 @@ static cop_status infer(cop_graph *g, cop_nid n)
 
 	COP_TRY(cop__need(g, n, 0, x->dtype, -1));
 	COP_TRY(cop__need(g, n, 1, x->dtype, x->rank));
-	if (cop__dtype_bits(x->dtype) < 8) return cop__fail(g, COP_ARG, n, "needs whole bytes, got %s", cop__dtype_text(x->dtype));
+	if (cop__dtype_bits(x->dtype) < 8)
+		return cop__fail(g, COP_ARG, n, "needs whole bytes, got %s", cop__dtype_text(x->dtype));
 	if (a.axis < 0 || a.axis >= x->rank) return cop__fail(g, COP_ARG, n, "there is no axis %d", a.axis);
 	for (int i = 0; i < x->rank; i++)
 		if (i == a.axis ? a.at < 0 || a.at > x->dim[i] - part->dim[i] : part->dim[i] != x->dim[i])
-			return cop__fail(g, COP_SHAPE, n, "axis %d: %d from %d on do not fit %d", i, part->dim[i], i == a.axis ? a.at : 0, x->dim[i]);
+			return cop__fail(g, COP_SHAPE, n, "axis %d: %d from %d on do not fit %d", i, part->dim[i], i == a.axis ? a.at : 0,
+				x->dim[i]);
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
 }
 
@@ -48,6 +50,7 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_paste = {
-	.name = "paste", .attrs = "axis:i at:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE | COP_OP_INPLACE,
+	.name = "paste", .attrs = "axis:i at:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE | COP_OP_INPLACE,
 	.infer = infer, .cost = cop__cost_none, .words = words, .sample = sample,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pool - maximum (also of I8) and average over windows, NHWC, and their gradients. maxpool's second result, which only its gradient
- * asks for, is where in the window the maximum was: one byte, so that the input need not be kept.
+ * pool - maximum (also of I8) and average over windows, NHWC, and their gradients. maxpool's second result, which only
+ * its gradient asks for, is where in the window the maximum was: one byte, so that the input need not be kept.
  */
 #include "op/axes.h"
 
@@ -132,6 +132,7 @@ static cop_nid max_sample(cop_graph *g, int which)
 {
 	return forward_sample(g, which, OP_maxpool);
 }
+
 static cop_nid avg_sample(cop_graph *g, int which)
 {
 	return forward_sample(g, which, OP_avgpool);
@@ -198,6 +199,7 @@ static cop_nid max_grad_sample(cop_graph *g, int which)
 {
 	return grad_sample(g, which, OP_maxpool_grad);
 }
+
 static cop_nid avg_grad_sample(cop_graph *g, int which)
 {
 	return grad_sample(g, which, OP_avgpool_grad);

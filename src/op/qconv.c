@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qconv - int8 convolution: y = clamp(zy + requant(b[o] + sum w x)). Weights are symmetric (i8 or i4), b holds -zx * sum w
- * already, so that no kernel subtracts a zero point; taps in the padding read zx. m: multipliers by output channel,
+ * qconv - int8 convolution: y = clamp(zy + requant(b[o] + sum w x)). Weights are symmetric (i8 or i4), b holds -zx *
+ * sum w already, so that no kernel subtracts a zero point; taps in the padding read zx. m: multipliers by output
+ * channel,
  * [o] rounded once, [2,o] as TFLite rounds (kernel/quant.h). Fully connected: an input of 1 x 1 pixels.
  */
 #include "op/conv.h"
@@ -25,7 +26,8 @@ static cop_status check_rest(const cop_graph *g, cop_nid n, const cop_qconv_attr
 	if (m->dtype != COP_I32 || m->rank < 1 || m->rank > 2 || m->dim[m->rank - 1] != o || (m->rank == 2 && m->dim[0] != 2))
 		return cop__fail(g, COP_SHAPE, n, "the multipliers must be i32[%d] or i32[2,%d]", o, o);
 	if (a->zx < -128 || a->zx > 127 || a->zy < -128 || a->zy > 127 || a->qlo < -128 || a->qhi > 127 || a->qlo > a->qhi)
-		return cop__fail(g, COP_ARG, n, "zero points %d and %d and bounds %d to %d must lie within -128 to 127", a->zx, a->zy, a->qlo, a->qhi);
+		return cop__fail(g, COP_ARG, n, "zero points %d and %d and bounds %d to %d must lie within -128 to 127", a->zx, a->zy,
+			a->qlo, a->qhi);
 	if (a->up < -20 || a->up > 31) return cop__fail(g, COP_ARG, n, "up=%d must lie within -20 to 31", a->up);
 	return COP_OK;
 }
@@ -66,7 +68,8 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	COP_ATTR(cop_qconv_attr, a, g, n);
-	int at = cop__conv_links(g, &(cop_conv_ends){cop__arg(g, n, 0), cop__arg(g, n, 1), cop__arg(g, n, 2), cop__res(g, n, 0)}, a.groups, l, max - 1);
+	int at = cop__conv_links(g,
+		&(cop_conv_ends){cop__arg(g, n, 0), cop__arg(g, n, 1), cop__arg(g, n, 2), cop__res(g, n, 0)}, a.groups, l, max - 1);
 	return at + cop__link_axis(l, at, max, g, cop__arg(g, n, 3), cop__in(g, n, 3)->rank - 1, cop__res(g, n, 0), 3);
 }
 
@@ -126,11 +129,13 @@ static cop_nid sample(cop_graph *g, int which)
 	};
 	if (which / 4 >= LEN(form)) return 0;
 	const int32_t *w = form[which / 4].w;
-	cop_type wt = cop__type(which % 4 > 1 ? COP_I4 : COP_I8, 4, w), xt = cop__type(COP_I8, 4, form[which / 4].x), bt = cop__type(COP_I32, 1, w);
+	cop_type wt = cop__type(which % 4 > 1 ? COP_I4 : COP_I8, 4, w), xt = cop__type(COP_I8, 4, form[which / 4].x),
+		bt = cop__type(COP_I32, 1, w);
 	int32_t bias[128];
 	for (int32_t i = 0; i < w[0]; i++) bias[i] = i * 7919 % 2001 - 1000;
 	cop_vid x = cop__input(g, "x", &xt), wv = cop__input(g, "w", &wt), b = cop__data(g, COP_CONST, "b", &bt, bias);
-	return cop__node(g, OP_qconv, &form[which / 4].a, VIDS(x, wv, b, sample_scale(g, w[0], w[1] * w[2] * w[3], which % 2)));
+	return cop__node(g, OP_qconv, &form[which / 4].a,
+		VIDS(x, wv, b, sample_scale(g, w[0], w[1] * w[2] * w[3], which % 2)));
 }
 
 const cop_op cop_op_qconv = {

@@ -54,15 +54,18 @@ static cop_status add_infer(cop_graph *g, cop_nid n)
 	int32_t most = 1 << 22;
 	if (a.exact ? a.sa > 10 || a.sa < -31 || a.sb > 10 || a.sb < -31 || a.sy > 31 || a.sy < -31 : a.sy < 1 || a.sy > 31 ||
 		a.ma >= most || a.ma <= -most || a.mb >= most || a.mb <= -most)
-		return cop__fail(g, COP_ARG, n, "multipliers %d, %d and shifts %d, %d, %d are out of range", a.ma, a.mb, a.sa, a.sb, a.sy);
+		return cop__fail(g, COP_ARG, n, "multipliers %d, %d and shifts %d, %d, %d are out of range", a.ma, a.mb, a.sa, a.sb,
+			a.sy);
 	return cop__set_out(g, n, 0, COP_I8, rank, dim);
 }
 
 static int add_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_qadd_attr, a, g, n);
-	const int32_t all[QA_WORDS] = {[QA_COUNT] = cop__count32(cop__outt(g, n, 0)), [QA_ZA] = a.za, [QA_ZB] = a.zb, [QA_ZY] = a.zy, [QA_MA] = a.ma, [QA_SA] = a.sa,
-		[QA_MB] = a.mb, [QA_SB] = a.sb, [QA_MY] = a.my, [QA_SY] = a.sy, [QA_LO] = a.qlo, [QA_HI] = a.qhi, [QA_TWICE] = a.exact};
+	const int32_t all[QA_WORDS] = {[QA_COUNT] = cop__count32(cop__outt(g, n, 0)), [QA_ZA] = a.za, [QA_ZB] = a.zb,
+		[QA_ZY] = a.zy, [QA_MA] = a.ma, [QA_SA] = a.sa,
+		[QA_MB] = a.mb, [QA_SB] = a.sb, [QA_MY] = a.my, [QA_SY] = a.sy, [QA_LO] = a.qlo, [QA_HI] = a.qhi,
+		[QA_TWICE] = a.exact};
 	memcpy(k, all, sizeof all);
 	return QA_SHAPE + shape_words(g, n, k + QA_SHAPE);
 }
@@ -76,7 +79,8 @@ static const struct { int32_t ra, a[4], rb, b[4]; } broad[] = {
 static cop_nid broad_sample(cop_graph *g, int op, const void *attr, int which)
 {
 	if (which >= LEN(broad)) return 0;
-	return cop__node(g, op, attr, VIDS(i8_input(g, "a", broad[which].ra, broad[which].a), i8_input(g, "b", broad[which].rb, broad[which].b)));
+	return cop__node(g, op, attr,
+		VIDS(i8_input(g, "a", broad[which].ra, broad[which].a), i8_input(g, "b", broad[which].rb, broad[which].b)));
 }
 
 static cop_nid add_sample(cop_graph *g, int which)
@@ -89,11 +93,13 @@ static cop_nid add_sample(cop_graph *g, int which)
 		{300, {-128, 127, 4, 1573741824, -1, 1073741824, 0, 1112345678, -18, -128, 127, 1}},
 	};
 	if (which >= LEN(form)) return broad_sample(g, OP_qadd, &form[which % 2 ? 1 : 4].a, which - LEN(form));
-	return cop__node(g, OP_qadd, &form[which].a, VIDS(i8_input(g, "a", 1, &form[which].n), i8_input(g, "b", 1, &form[which].n)));
+	return cop__node(g, OP_qadd, &form[which].a,
+		VIDS(i8_input(g, "a", 1, &form[which].n), i8_input(g, "b", 1, &form[which].n)));
 }
 
 const cop_op cop_op_qadd = {
-	.name = "qadd", .attrs = "za:i zb:i zy:i ma:i sa:i mb:i sb:i my:i sy:i qlo:i qhi:i exact:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.name = "qadd", .attrs = "za:i zb:i zy:i ma:i sa:i mb:i sb:i my:i sy:i qlo:i qhi:i exact:i", .min_in = 2, .max_in = 2,
+	.n_out = 1, .must_out = 1,
 	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .links = cop__links_eltwise,
 	.words = add_words, .sample = add_sample,
 };
@@ -131,7 +137,8 @@ static cop_nid mul_sample(cop_graph *g, int which)
 		{{2, 3, 4, 8}, {2, 1, 1, 8}, {-128, -128, -128, 1312345678, -7, -128, 120}},
 	};
 	if (which >= LEN(form)) return broad_sample(g, OP_qmul, &form[which % 2].m, which - LEN(form));
-	return cop__node(g, OP_qmul, &form[which].m, VIDS(i8_input(g, "a", 4, form[which].a), i8_input(g, "b", 4, form[which].b)));
+	return cop__node(g, OP_qmul, &form[which].m,
+		VIDS(i8_input(g, "a", 4, form[which].a), i8_input(g, "b", 4, form[which].b)));
 }
 
 const cop_op cop_op_qmul = {
@@ -149,8 +156,10 @@ static cop_status lut_infer(cop_graph *g, cop_nid n)
 
 	COP_TRY(cop__need(g, n, 0, x->dtype == COP_U8 ? COP_U8 : COP_I8, -1));
 	COP_TRY(cop__need(g, n, 1, COP_I8, 1));
-	if (cop__in(g, n, 1)->dim[0] != 256) return cop__fail(g, COP_SHAPE, n, "the table must have 256 entries, it has %d", cop__in(g, n, 1)->dim[0]);
-	if (a.to != COP_I8 && a.to != COP_U8) return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or u8 (%d)", a.to, COP_I8, COP_U8);
+	if (cop__in(g, n, 1)->dim[0] != 256)
+		return cop__fail(g, COP_SHAPE, n, "the table must have 256 entries, it has %d", cop__in(g, n, 1)->dim[0]);
+	if (a.to != COP_I8 && a.to != COP_U8)
+		return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or u8 (%d)", a.to, COP_I8, COP_U8);
 	return cop__set_out(g, n, 0, (cop_dtype)a.to, x->rank, x->dim);
 }
 
@@ -162,14 +171,17 @@ static int lut_words(const cop_graph *g, cop_nid n, int32_t *k)
 
 static cop_nid lut_sample(cop_graph *g, int which)
 {
-	static const struct { int32_t n; cop_dtype from, to; } form[] = {{1, COP_I8, COP_I8}, {300, COP_I8, COP_I8}, {77, COP_U8, COP_I8}, {77, COP_I8, COP_U8}};
+	static const struct { int32_t n; cop_dtype from, to; } form[] = {{1, COP_I8, COP_I8}, {300, COP_I8, COP_I8},
+		{77, COP_U8, COP_I8}, {77, COP_I8, COP_U8}};
 	if (which >= LEN(form)) return 0;
 	cop_type x = cop__type(form[which].from, 1, &form[which].n);
-	return cop__node(g, OP_qlut, &(cop_qlut_attr){(int32_t)form[which].to}, VIDS(cop__input(g, "x", &x), i8_input(g, "table", 1, DIMS(256))));
+	return cop__node(g, OP_qlut, &(cop_qlut_attr){(int32_t)form[which].to},
+		VIDS(cop__input(g, "x", &x), i8_input(g, "table", 1, DIMS(256))));
 }
 
 const cop_op cop_op_qlut = {
-	.name = "qlut", .attrs = "to:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE,
+	.name = "qlut", .attrs = "to:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE,
 	.infer = lut_infer, .links = first_links, .words = lut_words, .sample = lut_sample,
 };
 
@@ -255,7 +267,8 @@ static cop_status quantize_infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_quantize_attr, a, g, n);
 
 	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
-	if (a.to != COP_I8 && a.to != COP_U8) return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or u8 (%d)", a.to, COP_I8, COP_U8);
+	if (a.to != COP_I8 && a.to != COP_U8)
+		return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or u8 (%d)", a.to, COP_I8, COP_U8);
 	if (!(a.scale > 0)) return cop__fail(g, COP_ARG, n, "the scale must be positive");
 	return cop__set_out(g, n, 0, (cop_dtype)a.to, cop__in(g, n, 0)->rank, cop__in(g, n, 0)->dim);
 }
@@ -278,7 +291,8 @@ static cop_nid quantize_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_quantize = {
-	.name = "quantize", .attrs = "scale:f zero:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
+	.name = "quantize", .attrs = "scale:f zero:i to:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
 	.infer = quantize_infer, .links = first_links, .words = quantize_words, .sample = quantize_sample,
 };
 
@@ -286,7 +300,8 @@ static cop_status dequantize_infer(cop_graph *g, cop_nid n)
 {
 	cop_dtype d = cop__in(g, n, 0)->dtype;
 
-	if (d != COP_I8 && d != COP_U8 && d != COP_I32) return cop__fail(g, COP_ARG, n, "needs i8, u8 or i32, got %s", cop__dtype_text(d));
+	if (d != COP_I8 && d != COP_U8 && d != COP_I32)
+		return cop__fail(g, COP_ARG, n, "needs i8, u8 or i32, got %s", cop__dtype_text(d));
 	return cop__set_out(g, n, 0, COP_F32, cop__in(g, n, 0)->rank, cop__in(g, n, 0)->dim);
 }
 
@@ -299,6 +314,7 @@ static cop_nid dequantize_sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_dequantize = {
-	.name = "dequantize", .attrs = "scale:f zero:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
+	.name = "dequantize", .attrs = "scale:f zero:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
 	.infer = dequantize_infer, .links = first_links, .words = quantize_words, .sample = dequantize_sample,
 };

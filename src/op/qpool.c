@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qpool - int8 averages over windows. m = 0: the input's scale is kept and the mean is rounded away from zx; else the sum
- * is rescaled by (m, s), which holds the number of cells too (so then there is no padding).
+ * qpool - int8 averages over windows. m = 0: the input's scale is kept and the mean is rounded away from zx; else the
+ * sum is rescaled by (m, s), which holds the number of cells too (so then there is no padding).
  */
 #include "op/axes.h"
 
@@ -13,12 +13,15 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__need(g, n, 0, COP_I8, 4));
 	if (p.kh < 1 || p.kw < 1 || p.sh < 1 || p.sw < 1 || p.kh > 65535 || p.kw > 65535 || p.pt < 0 || p.pl < 0 || p.pb < 0 ||
 		p.pr < 0 || COP_MAX(p.pt, p.pb) >= p.kh || COP_MAX(p.pl, p.pr) >= p.kw)
-		return cop__fail(g, COP_ARG, n, "window %dx%d and strides %dx%d must be positive and larger than the padding", p.kh, p.kw, p.sh, p.sw);
+		return cop__fail(g, COP_ARG, n, "window %dx%d and strides %dx%d must be positive and larger than the padding", p.kh,
+			p.kw, p.sh, p.sw);
 	if (p.m && p.pt + p.pl + p.pb + p.pr) return cop__fail(g, COP_ARG, n, "a rescaled mean has no padding");
 	if (p.zy < -128 || p.zy > 127 || p.qlo < -128 || p.qhi > 127 || p.qlo > p.qhi || p.s > 10 || p.s < -31)
-		return cop__fail(g, COP_ARG, n, "zero point %d, bounds %d to %d or shift %d is out of range", p.zy, p.qlo, p.qhi, p.s);
+		return cop__fail(g, COP_ARG, n, "zero point %d, bounds %d to %d or shift %d is out of range", p.zy, p.qlo, p.qhi,
+			p.s);
 	int64_t h = (int64_t)x[1] + p.pt + p.pb - p.kh, w = (int64_t)x[2] + p.pl + p.pr - p.kw;
-	if (h < 0 || w < 0) return cop__fail(g, COP_SHAPE, n, "a window of %dx%d does not fit the input of %dx%d", p.kh, p.kw, x[1], x[2]);
+	if (h < 0 || w < 0)
+		return cop__fail(g, COP_SHAPE, n, "a window of %dx%d does not fit the input of %dx%d", p.kh, p.kw, x[1], x[2]);
 	return cop__set_out(g, n, 0, COP_I8, 4, DIMS(x[0], (int32_t)(h / p.sh) + 1, (int32_t)(w / p.sw) + 1, x[3]));
 }
 
@@ -26,8 +29,10 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 {
 	COP_ATTR(cop_qavgpool_attr, p, g, n);
 	const int32_t *x = cop__in(g, n, 0)->dim, *y = cop__outt(g, n, 0)->dim;
-	const int32_t all[QP_WORDS] = {[PK_N] = x[0], [PK_H] = x[1], [PK_W] = x[2], [PK_C] = x[3], [PK_OH] = y[1], [PK_OW] = y[2], [PK_KH] = p.kh, [PK_KW] = p.kw,
-		[PK_SH] = p.sh, [PK_SW] = p.sw, [PK_PT] = p.pt, [PK_PL] = p.pl, [QP_ZX] = p.zx, [QP_ZY] = p.zy, [QP_M] = p.m, [QP_S] = p.s, [QP_LO] = p.qlo, [QP_HI] = p.qhi};
+	const int32_t all[QP_WORDS] = {[PK_N] = x[0], [PK_H] = x[1], [PK_W] = x[2], [PK_C] = x[3], [PK_OH] = y[1],
+		[PK_OW] = y[2], [PK_KH] = p.kh, [PK_KW] = p.kw,
+		[PK_SH] = p.sh, [PK_SW] = p.sw, [PK_PT] = p.pt, [PK_PL] = p.pl, [QP_ZX] = p.zx, [QP_ZY] = p.zy, [QP_M] = p.m,
+		[QP_S] = p.s, [QP_LO] = p.qlo, [QP_HI] = p.qhi};
 	memcpy(k, all, sizeof all);
 	return QP_WORDS;
 }
@@ -49,7 +54,8 @@ static cop_nid sample(cop_graph *g, int which)
 	static const struct { int32_t x[4]; cop_qavgpool_attr p; } form[] = {
 		{{1, 8, 8, 64}, {8, 8, 8, 8, 0, 0, 0, 0, 0, 0, 0, 0, -128, 127}},
 		{{2, 7, 5, 3}, {3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0, -100, 90}},
-		{{1, 5, 6, 21}, {2, 3, 1, 2, 0, 0, 0, 0, -128, -128, 0, 0, -128, 127}}, /* ties on either side of a zero that is not 0 */
+		/* ties on either side of a zero that is not 0 */
+		{{1, 5, 6, 21}, {2, 3, 1, 2, 0, 0, 0, 0, -128, -128, 0, 0, -128, 127}},
 		{{1, 6, 4, 4}, {2, 2, 2, 1, 1, 0, 0, 1, 77, 77, 0, 0, -128, 127}},
 		{{1, 25, 5, 64}, {25, 5, 1, 1, 0, 0, 0, 0, -128, -3, 1374389535, -6, -128, 127}},
 	};
@@ -59,6 +65,7 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_qavgpool = {
-	.name = "qavgpool", .attrs = "kh:i kw:i sh:i sw:i pt:i pl:i pb:i pr:i zx:i zy:i m:i s:i qlo:i qhi:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.name = "qavgpool", .attrs = "kh:i kw:i sh:i sw:i pt:i pl:i pb:i pr:i zx:i zy:i m:i s:i qlo:i qhi:i", .min_in = 1,
+	.max_in = 1, .n_out = 1, .must_out = 1,
 	.flags = COP_OP_QUANT | COP_OP_PURE, .infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
 };

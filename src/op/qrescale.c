@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qrescale - sums of 32 bits on another scale: as bytes, or as sums within bounds (the 16 bits that some operators keep).
+ * qrescale - sums of 32 bits on another scale: as bytes, or as sums within bounds (the 16 bits that some operators
+ * keep).
  */
 #include "op/axes.h"
 
@@ -10,7 +11,8 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	bool bytes = a.to == COP_I8;
 
 	COP_TRY(cop__need(g, n, 0, COP_I32, -1));
-	if (!bytes && a.to != COP_I32) return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or i32 (%d)", a.to, COP_I8, COP_I32);
+	if (!bytes && a.to != COP_I32)
+		return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or i32 (%d)", a.to, COP_I8, COP_I32);
 	if (a.shift < -31 || a.shift > 31 || a.qlo > a.qhi || (bytes && (a.qlo < -128 || a.qhi > 127)))
 		return cop__fail(g, COP_ARG, n, "shift %d or bounds %d to %d are out of range", a.shift, a.qlo, a.qhi);
 	return cop__set_out(g, n, 0, (cop_dtype)a.to, cop__in(g, n, 0)->rank, cop__in(g, n, 0)->dim);

@@ -26,13 +26,17 @@ void cop__multiplier_double(int32_t *m, int32_t *shift, double real)
 	*shift = exponent;
 }
 
-void cop__multiplier_bytes(int32_t *m, int32_t *shift, double real) { cop__multiplier_double(m, shift, fmin(real, 1023.75)); }
+void cop__multiplier_bytes(int32_t *m, int32_t *shift, double real)
+{
+	cop__multiplier_double(m, shift, fmin(real, 1023.75));
+}
 
 int8_t cop__rescale_byte(int32_t d, int32_t zero, int32_t m, int32_t shift)
 {
 	int64_t v = (int64_t)d * m;
 
-	v = shift <= 20 ? cop_scale_double(d, m, shift) : v > 0 ? 1000 : v < 0 ? -1000 : 0; /* one step is more than all bytes */
+	/* one step is more than all bytes */
+	v = shift <= 20 ? cop_scale_double(d, m, shift) : v > 0 ? 1000 : v < 0 ? -1000 : 0;
 	return (int8_t)COP_MAX(-128, COP_MIN(127, zero + v));
 }
 
@@ -54,7 +58,8 @@ void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double s
 {
 	a->exact = exact;
 	if (exact) {
-		double twice = 2 * fmax(scale_a, scale_b), steps = fmin(twice / scale_y, 1 << 10); /* 2^10 steps are beyond int8 as well */
+		/* 2^10 steps are beyond int8 as well */
+		double twice = 2 * fmax(scale_a, scale_b), steps = fmin(twice / scale_y, 1 << 10);
 		cop__multiplier_double(&a->ma, &a->sa, twice > 0 ? scale_a / twice : 0);
 		cop__multiplier_double(&a->mb, &a->sb, twice > 0 ? scale_b / twice : 0);
 		cop__multiplier_double(&a->my, &a->sy, steps / (1 << 20));
@@ -104,13 +109,17 @@ double cop__qconv_real(const cop_qconv_attr *a, const cop_value *m, int32_t o)
 	return m->type.rank == 2 ? cop__real_double(k[o], k[m->type.dim[1] + o]) : ldexp(k[o], a->up - 32);
 }
 
-double cop__qsoftmax_real(const cop_qsoftmax_attr *a) { return ldexp(cop__real_double(a->mult, a->shift), DIGITS - 31); }
+double cop__qsoftmax_real(const cop_qsoftmax_attr *a)
+{
+	return ldexp(cop__real_double(a->mult, a->shift), DIGITS - 31);
+}
 
 /* Is v such a table? Another value may have its name. */
 static bool is_flip(const cop_graph *g, cop_vid v, const int8_t *flip)
 {
 	const cop_value *x = &g->value[v];
-	return x->role == COP_CONST && x->data && x->type.dtype == COP_I8 && cop_type_count(&x->type) == 256 && !memcmp(x->data, flip, 256);
+	return x->role == COP_CONST && x->data && x->type.dtype == COP_I8 && cop_type_count(&x->type) == 256 &&
+		!memcmp(x->data, flip, 256);
 }
 
 cop_vid cop__flip_bytes(cop_graph *g, const char *name, cop_vid x, cop_dtype to)
@@ -122,7 +131,8 @@ cop_vid cop__flip_bytes(cop_graph *g, const char *name, cop_vid x, cop_dtype to)
 
 	for (int i = 0; i < 256; i++) flip[i] = (int8_t)(uint8_t)(i ^ 0x80);
 	snprintf(free_name, sizeof free_name, "%.20s", name);
-	for (int i = 2; (table = cop__find(g, free_name)) && !is_flip(g, table, flip); i++) snprintf(free_name, sizeof free_name, "%.20s.%d", name, i);
+	for (int i = 2; (table = cop__find(g, free_name)) && !is_flip(g, table, flip); i++)
+		snprintf(free_name, sizeof free_name, "%.20s.%d", name, i);
 	if (!table) table = cop__data(g, COP_CONST, free_name, &t, flip);
 	return x && table ? cop__apply(g, OP_qlut, &(cop_qlut_attr){(int32_t)to}, VIDS(x, table)) : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * reduce - sum, mean, extreme (of I8 too) or product along axes, named by a mask; keep: they stay, with length 1. argmax - where along
- * one axis the largest is, as I32.
+ * reduce - sum, mean, extreme (of I8 too) or product along axes, named by a mask; keep: they stay, with length 1.
+ * argmax - where along one axis the largest is, as I32.
  */
 #include "op/axes.h"
 
@@ -26,10 +26,13 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	int32_t full[COP_MAX_DIM], dim[COP_MAX_DIM], rank = 0;
 	COP_ATTR(cop_reduce_attr, a, g, n);
 
-	bool extreme = a.fn == REDUCE_MAX || a.fn == REDUCE_MIN, fits = (x->dtype == COP_I32 && a.fn != REDUCE_MEAN) || (x->dtype == COP_I8 && extreme);
+	bool extreme = a.fn == REDUCE_MAX || a.fn == REDUCE_MIN, fits = (x->dtype == COP_I32 && a.fn != REDUCE_MEAN) ||
+		(x->dtype == COP_I8 && extreme);
 	COP_TRY(cop__need(g, n, 0, fits ? x->dtype : COP_F32, -1));
-	if (a.fn < REDUCE_SUM || a.fn > REDUCE_PROD) return cop__fail(g, COP_ARG, n, "function %d is unknown, 0 to %d are there", a.fn, REDUCE_PROD);
-	if (a.axes < 0 || a.axes >> x->rank) return cop__fail(g, COP_ARG, n, "the axes %d do not fit %d dimensions", a.axes, x->rank);
+	if (a.fn < REDUCE_SUM || a.fn > REDUCE_PROD)
+		return cop__fail(g, COP_ARG, n, "function %d is unknown, 0 to %d are there", a.fn, REDUCE_PROD);
+	if (a.axes < 0 || a.axes >> x->rank)
+		return cop__fail(g, COP_ARG, n, "the axes %d do not fit %d dimensions", a.axes, x->rank);
 	(void)reduced(x, &a, full);
 	for (int i = 0; i < x->rank; i++)
 		if (a.keep || !(a.axes >> i & 1)) dim[rank++] = full[i];
@@ -93,8 +96,10 @@ static void cost(const cop_graph *g, cop_nid n, cop_cost *c) { c->flop = cop_typ
 static cop_nid sample(cop_graph *g, int which)
 {
 	static const struct { int32_t rank, dim[4]; cop_reduce_attr a; } form[] = {
-		{1, {5}, {REDUCE_SUM, 1, 0}}, {2, {7, 33}, {REDUCE_MEAN, 1, 1}}, {2, {7, 33}, {REDUCE_MEAN, 2, 0}}, {4, {2, 3, 5, 4}, {REDUCE_MEAN, 6, 1}},
-		{4, {2, 3, 5, 4}, {REDUCE_SUM, 10, 0}}, {4, {2, 3, 5, 4}, {REDUCE_MAX, 9, 1}}, {3, {2, 3, 4}, {REDUCE_MIN, 7, 0}}, {3, {2, 3, 4}, {REDUCE_PROD, 4, 1}},
+		{1, {5}, {REDUCE_SUM, 1, 0}}, {2, {7, 33}, {REDUCE_MEAN, 1, 1}}, {2, {7, 33}, {REDUCE_MEAN, 2, 0}},
+		{4, {2, 3, 5, 4}, {REDUCE_MEAN, 6, 1}},
+		{4, {2, 3, 5, 4}, {REDUCE_SUM, 10, 0}}, {4, {2, 3, 5, 4}, {REDUCE_MAX, 9, 1}}, {3, {2, 3, 4}, {REDUCE_MIN, 7, 0}},
+		{3, {2, 3, 4}, {REDUCE_PROD, 4, 1}},
 		{3, {2, 3, 4}, {REDUCE_SUM, 0, 1}},
 	};
 	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8};
@@ -109,7 +114,8 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_reduce = {
-	.name = "reduce", .attrs = "fn:i axes:i keep:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.name = "reduce", .attrs = "fn:i axes:i keep:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
 	.infer = infer, .grad = grad, .links = links, .cost = cost, .words = words, .sample = sample,
 };
 
@@ -139,12 +145,14 @@ static int argmax_words(const cop_graph *g, cop_nid n, int32_t *k)
 
 static cop_nid argmax_sample(cop_graph *g, int which)
 {
-	static const struct { int32_t rank, dim[3]; cop_argmax_attr a; } form[] = {{1, {9}, {0, 0, 0}}, {2, {5, 10}, {1, 1, 0}}, {3, {2, 7, 3}, {1, 0, 1}}};
+	static const struct { int32_t rank, dim[3]; cop_argmax_attr a;
+		} form[] = {{1, {9}, {0, 0, 0}}, {2, {5, 10}, {1, 1, 0}}, {3, {2, 7, 3}, {1, 0, 1}}};
 	if (which >= LEN(form)) return 0;
 	return cop__node(g, OP_argmax, &form[which].a, VIDS(cop__sample_input(g, "x", form[which].rank, form[which].dim)));
 }
 
 const cop_op cop_op_argmax = {
-	.name = "argmax", .attrs = "axis:i keep:i last:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.name = "argmax", .attrs = "axis:i keep:i last:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
 	.infer = argmax_infer, .cost = cost, .words = argmax_words, .sample = argmax_sample,
 };

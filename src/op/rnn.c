@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rnn - a recurrent layer over a sequence: h [n,u], the last state, y [n,t,u], every state (optional), c [n,u], the last cell state of
- * an LSTM (optional; of others 0), from x [n,t,i]. w [g u,i], r [g u,u], b [g u]? and what follows lie by gate; h0, c0 [n,u]? are zero when absent.
- * time_first: x and y are [t,n,.]. reverse: from the last step to the first; y stands where its x does.
+ * rnn - a recurrent layer over a sequence: h [n,u], the last state, y [n,t,u], every state (optional), c [n,u], the
+ * last cell state of an LSTM (optional; of others 0), from x [n,t,i]. w [g u,i], r [g u,u], b [g u]? and what follows
+ * lie by gate; h0, c0 [n,u]? are zero when absent. time_first: x and y are [t,n,.]. reverse: from the last step to the
+ * first; y stands where its x does.
  *
  *   a = w x + b, s = r h; f, g, k the functions act (of what is first held within -clip .. clip, where clip is not 0)
  *   LSTM       gates i f g o: c = f(a+s+p c) c + f(a+s+p c) g(a+s), held within cell_clip; h = f(a+s+p c) k(c); p [3u]?: i f o
@@ -33,10 +34,13 @@ static cop_status side(const cop_graph *g, cop_nid n, int i, int32_t rank, int32
 
 static cop_status check_attr(const cop_graph *g, cop_nid n, const cop_rnn_attr *a)
 {
-	if (a->cell < 0 || a->cell >= RNN_CELLS) return cop__fail(g, COP_ARG, n, "cell %d is unknown, 0 to %d are there", a->cell, RNN_CELLS - 1);
+	if (a->cell < 0 || a->cell >= RNN_CELLS)
+		return cop__fail(g, COP_ARG, n, "cell %d is unknown, 0 to %d are there", a->cell, RNN_CELLS - 1);
 	for (int i = 0; i < 3; i++)
-		if (a->act[i] < 0 || a->act[i] >= RNN_ACTS) return cop__fail(g, COP_ARG, n, "function %d is unknown, 0 to %d are there", a->act[i], RNN_ACTS - 1);
-	if (a->cell != RNN_LSTM && (cop__arg(g, n, IN_C) || cop__arg(g, n, IN_P))) return cop__fail(g, COP_ARG, n, "only an LSTM has a cell state and peepholes");
+		if (a->act[i] < 0 || a->act[i] >= RNN_ACTS)
+			return cop__fail(g, COP_ARG, n, "function %d is unknown, 0 to %d are there", a->act[i], RNN_ACTS - 1);
+	if (a->cell != RNN_LSTM && (cop__arg(g, n, IN_C) || cop__arg(g, n, IN_P)))
+		return cop__fail(g, COP_ARG, n, "only an LSTM has a cell state and peepholes");
 	return COP_OK;
 }
 
@@ -63,9 +67,12 @@ static cop_status infer(cop_graph *g, cop_nid n)
 
 void cop__rnn_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
-	const int32_t *a = g->node[n].attr, *x = cop__in(g, n, IN_X)->dim, u = cop__outt(g, n, 0)->dim[1], samples = x[a[2] != 0], steps = x[!a[2]];
-	const int32_t all[RN_ACT] = {[RN_N] = samples, [RN_STEPS] = steps, [RN_IN] = x[2], [RN_UNITS] = u, [RN_CELL] = a[0], [RN_BACK] = a[1] != 0,
-		[RN_XN] = a[2] ? x[2] : steps * x[2], [RN_XT] = a[2] ? samples * x[2] : x[2], [RN_YN] = a[2] ? u : steps * u, [RN_YT] = a[2] ? samples * u : u};
+	const int32_t *a = g->node[n].attr, *x = cop__in(g, n, IN_X)->dim, u = cop__outt(g, n, 0)->dim[1],
+		samples = x[a[2] != 0], steps = x[!a[2]];
+	const int32_t all[RN_ACT] = {[RN_N] = samples, [RN_STEPS] = steps, [RN_IN] = x[2], [RN_UNITS] = u, [RN_CELL] = a[0],
+		[RN_BACK] = a[1] != 0,
+		[RN_XN] = a[2] ? x[2] : steps * x[2], [RN_XT] = a[2] ? samples * x[2] : x[2], [RN_YN] = a[2] ? u : steps * u,
+		[RN_YT] = a[2] ? samples * u : u};
 	memcpy(k, all, sizeof all);
 }
 
@@ -107,7 +114,8 @@ static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 	for (int i = 0; i < LEN(inputs); i++) at = by_gate(l, at, max, g, n, inputs[i]);
 	at += cop__link_axis(l, at, max, g, h, 1, cop__arg(g, n, IN_R), 1);
 	at += cop__link_axis(l, at, max, g, x, a.time_first != 0, h, 0);
-	if (y) at += cop__link_axis(l, at, max, g, h, 1, y, 2), at += cop__link_axis(l, at, max, g, h, 0, y, a.time_first != 0);
+	if (y)
+		at += cop__link_axis(l, at, max, g, h, 1, y, 2), at += cop__link_axis(l, at, max, g, h, 0, y, a.time_first != 0);
 	if (c) at = cop__link_aligned(l, at, max, g, h, c);
 	for (int i = 0; i < LEN(states); i++)
 		if (cop__arg(g, n, states[i])) at = cop__link_aligned(l, at, max, g, h, cop__arg(g, n, states[i]));
@@ -121,11 +129,13 @@ static const struct {
 } form[] = {
 	{1, 5, 3, 4, true, false, false, false, true, false, {RNN_LSTM, 0, 0, {RNN_SIGMOID, RNN_TANH, RNN_TANH}, 0, 0}},
 	{3, 4, 19, 17, true, true, true, true, true, true, {RNN_LSTM, 1, 1, {RNN_SIGMOID, RNN_TANH, RNN_TANH}, 0, 0}},
-	{2, 37, 8, 33, false, false, true, false, true, true, {RNN_LSTM, 0, 0, {RNN_HARDSIGMOID, RNN_SOFTSIGN, RNN_TANH}, 0.7f, 0.3f}},
+	{2, 37, 8, 33, false, false, true, false, true, true,
+		{RNN_LSTM, 0, 0, {RNN_HARDSIGMOID, RNN_SOFTSIGN, RNN_TANH}, 0.7f, 0.3f}},
 	{1, 6, 5, 20, true, false, false, false, false, false, {RNN_GRU, 0, 1, {RNN_SIGMOID, RNN_TANH, RNN_TANH}, 0, 0}},
 	{5, 18, 4, 7, false, true, false, false, true, false, {RNN_GRU, 1, 0, {RNN_SIGMOID, RNN_TANH, RNN_TANH}, 0, 0}},
 	{2, 17, 16, 16, true, true, false, false, true, false, {RNN_GRU_AFTER, 0, 0, {RNN_SIGMOID, RNN_TANH, RNN_TANH}, 0, 0}},
-	{1, 3, 2, 5, false, false, false, false, true, false, {RNN_GRU_AFTER, 1, 1, {RNN_SIGMOID, RNN_SOFTPLUS, RNN_TANH}, 1.5f, 0}},
+	{1, 3, 2, 5, false, false, false, false, true, false,
+		{RNN_GRU_AFTER, 1, 1, {RNN_SIGMOID, RNN_SOFTPLUS, RNN_TANH}, 1.5f, 0}},
 	{4, 9, 10, 12, true, false, false, false, true, false, {RNN_PLAIN, 0, 0, {RNN_TANH, RNN_TANH, RNN_TANH}, 0, 0}},
 	{1, 1, 1, 1, true, true, false, false, true, false, {RNN_PLAIN, 1, 0, {RNN_RELU, RNN_TANH, RNN_TANH}, 0, 0}},
 };
@@ -138,8 +148,10 @@ static cop_nid sample(cop_graph *g, int which)
 	int32_t rows = cop__rnn_gates(a.cell) * u;
 	const cop_vid in[] = {cop__sample_input(g, "x", 3, a.time_first ? DIMS(t, n, i) : DIMS(n, t, i)),
 		cop__sample_input(g, "w", 2, DIMS(rows, i)), cop__sample_input(g, "r", 2, DIMS(rows, u)),
-		form[which].b ? cop__sample_input(g, "b", 1, DIMS(a.cell == RNN_GRU_AFTER ? 4 * u : rows)) : 0, form[which].h ? cop__sample_input(g, "h0", 2, DIMS(n, u)) : 0,
-		form[which].c ? cop__sample_input(g, "c0", 2, DIMS(n, u)) : 0, form[which].p ? cop__sample_input(g, "p", 1, DIMS(3 * u)) : 0};
+		form[which].b ? cop__sample_input(g, "b", 1, DIMS(a.cell == RNN_GRU_AFTER ? 4 * u : rows)) : 0,
+			form[which].h ? cop__sample_input(g, "h0", 2, DIMS(n, u)) : 0,
+		form[which].c ? cop__sample_input(g, "c0", 2, DIMS(n, u)) : 0,
+			form[which].p ? cop__sample_input(g, "p", 1, DIMS(3 * u)) : 0};
 	cop_nid made = cop__node(g, OP_rnn, &a, LEN(in), in);
 	if (made && form[which].y) cop__want_out(g, made, 1);
 	if (made && form[which].last_c) cop__want_out(g, made, 2);
@@ -147,6 +159,7 @@ static cop_nid sample(cop_graph *g, int which)
 }
 
 const cop_op cop_op_rnn = {
-	.name = "rnn", .attrs = "cell:i reverse:i time_first:i act:i3 clip:f cell_clip:f", .min_in = 3, .max_in = 7, .n_out = 3, .must_out = 1, .flags = COP_OP_PURE,
+	.name = "rnn", .attrs = "cell:i reverse:i time_first:i act:i3 clip:f cell_clip:f", .min_in = 3, .max_in = 7,
+	.n_out = 3, .must_out = 1, .flags = COP_OP_PURE,
 	.infer = infer, .words = words, .cost = cop__rnn_cost, .links = links, .sample = sample,
 };

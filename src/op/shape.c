@@ -42,10 +42,11 @@ static cop_status grad_reshape(cop_grad *d, cop_nid n)
 	return dy ? cop__grad_put(d, x, OP_reshape, &back, VIDS(dy)) : g->cx->code;
 }
 
-/* Several axes on one side, one on the other: index j of that is (j / inner) mod length of one of them, where inner is the product of the
- * lengths behind it. A flattened picture [h,w,c] is cut by channels, which are the last, [c,h,w] by the first, and heads side by side [head,d] by
- * either; what else there is in the network decides. */
-static int link_factors(cop_link *l, int at, int max, const cop_graph *g, cop_vid many, int from, int to, cop_vid one, int ax)
+/* Several axes on one side, one on the other: index j of that is (j / inner) mod length of one of them, where inner is
+ * the product of the lengths behind it. A flattened picture [h,w,c] is cut by channels, which are the last, [c,h,w] by
+ * the first, and heads side by side [head,d] by either; what else there is in the network decides. */
+static int link_factors(cop_link *l, int at, int max, const cop_graph *g, cop_vid many, int from, int to, cop_vid one,
+	int ax)
 {
 	const cop_type *t = cop__t(g, many);
 	int32_t inner = cop__t(g, one)->dim[ax];
@@ -128,7 +129,8 @@ static cop_status infer_concat(cop_graph *g, cop_nid n)
 		total += cop__in(g, n, j)->dim[c.axis];
 		for (int i = 0; i < x->rank; i++)
 			if (i != c.axis && cop__in(g, n, j)->dim[i] != dim[i])
-				return cop__fail(g, COP_SHAPE, n, "axis %d has length %d in input %d and %d in the first", i, cop__in(g, n, j)->dim[i], j, dim[i]);
+				return cop__fail(g, COP_SHAPE, n, "axis %d has length %d in input %d and %d in the first", i,
+					cop__in(g, n, j)->dim[i], j, dim[i]);
 	}
 	if (total > INT32_MAX) return cop__fail(g, COP_SHAPE, n, "axis %d gets too long", c.axis);
 	dim[c.axis] = (int32_t)total;
@@ -212,7 +214,8 @@ static cop_nid sample_concat(cop_graph *g, int which)
 }
 
 const cop_op cop_op_concat = {
-	.name = "concat", .attrs = "axis:i", .min_in = 1, .max_in = COP_MAX_IN, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.name = "concat", .attrs = "axis:i", .min_in = 1, .max_in = COP_MAX_IN, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_PURE,
 	.infer = infer_concat, .grad = grad_concat, .cost = cop__cost_none, .links = links_concat, .words = words_concat,
 	.sample = sample_concat,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * squares - squares of the gradients of single samples, summed over a batch. The gradient of a batch is a sum over its samples, so that of one is lost in it;
- * but it goes back to each layer's result sample by sample, and only the last step, to the weight, adds up. That step is done here instead:
+ * squares - squares of the gradients of single samples, summed over a batch. The gradient of a batch is a sum over its
+ * samples, so that of one is lost in it; but it goes back to each layer's result sample by sample, and only the last
+ * step, to the weight, adds up. That step is done here instead:
  *
  *   fully connected   a sample's gradient is d x', and the sum of squares is that of d^2 (x^2)'
  *   convolution       each sample's gradient is made by itself, from its part of d and x
@@ -103,7 +104,8 @@ cop_status cop__square_gradients(cop_graph *g, cop_vid y, cop_vid dy, int n, con
 
 	cop__arena_init(&mem, g->cx);
 	for (int i = 0; i < n; i++) apart &= cop__squares_apart(g, cop__t(g, y)->dim[0], wrt[i]), out[i] = 0;
-	if (!apart && cop__t(g, y)->dim[0] != 1) return cop__arena_free(&mem), cop__error(g->cx, COP_ARG, "gradients of several samples can't be told apart here");
+	if (!apart && cop__t(g, y)->dim[0] != 1)
+		return cop__arena_free(&mem), cop__error(g->cx, COP_ARG, "gradients of several samples can't be told apart here");
 	cop_status st = cop__walk_begin(&d, &mem, g, n, wrt);
 	if (!st) d.grad[y] = dy;
 	if (!st) st = go_back(&d, n_node, apart ? n : 0, wrt, out);

@@ -17,7 +17,8 @@ static cop_status infer(cop_graph *g, cop_nid n)
 		return cop__fail(g, COP_SHAPE, n, "cannot sum %d dimensions to %d", x->rank, to.rank);
 	for (int i = 0, skip = x->rank - to.rank; i < to.rank; i++)
 		if (to.dim[i] != 1 && to.dim[i] != x->dim[i + skip])
-			return cop__fail(g, COP_SHAPE, n, "axis %d has length %d and cannot be summed to %d", i + skip, x->dim[i + skip], to.dim[i]);
+			return cop__fail(g, COP_SHAPE, n, "axis %d has length %d and cannot be summed to %d", i + skip, x->dim[i + skip],
+				to.dim[i]);
 	return cop__set_out(g, n, 0, COP_F32, to.rank, to.dim);
 }
 

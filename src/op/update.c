@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * update - optimisers, the step counter and plain assignment: nodes that write over the parameters and states they read. The results'
- * `alias` says over what; the scheduler lets every other reader go first.
+ * update - optimisers, the step counter and plain assignment: nodes that write over the parameters and states they
+ * read. The results' `alias` says over what; the scheduler lets every other reader go first.
  */
 #include "op/axes.h"
 
@@ -188,7 +188,8 @@ static cop_status assign_infer(cop_graph *g, cop_nid n)
 	const cop_type *x = cop__in(g, n, 0);
 
 	COP_TRY(cop__need(g, n, 1, x->dtype, -1));
-	if (cop__dtype_bits(x->dtype) < 8) return cop__fail(g, COP_ARG, n, "needs whole bytes, got %s", cop__dtype_text(x->dtype));
+	if (cop__dtype_bits(x->dtype) < 8)
+		return cop__fail(g, COP_ARG, n, "needs whole bytes, got %s", cop__dtype_text(x->dtype));
 	if (!cop__same_shape(x, cop__in(g, n, 1))) return cop__fail(g, COP_SHAPE, n, "the value has not the state's shape");
 	return over(g, n, 0, 0);
 }

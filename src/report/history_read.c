@@ -12,6 +12,7 @@ static double number(const json_t *o, const char *key)
 {
 	return json_number_value(json_object_get(o, key));
 }
+
 static double item(const json_t *o, const char *key, size_t i)
 {
 	return json_number_value(json_array_get(json_object_get(o, key), i));

@@ -44,17 +44,21 @@ void cop__build_free(cop_build *b)
 }
 
 const cop_graph *cop__build_model(const cop_build *b) { return b->model; }
+
 bool cop__build_has_forms(const cop_build *b)
 {
 	for (int32_t i = 0; i < b->n_form; i++)
 		if (b->form[i].form->express) return true;
 	return false;
 }
+
 void cop__build_no_terms(cop_build *b) { b->n_term = 0; }
+
 void cop__build_weigh_terms(cop_build *b, float by)
 {
 	for (int32_t i = 0; i < b->n_term; i++) b->term[i].weight *= by;
 }
+
 const char *cop__build_name(const cop_build *b, cop_handle h) { return h > 0 && h < b->n_name ? b->name[h] : NULL; }
 const char *cop__build_kept(const cop_build *b, int i) { return i < LEN(b->rule->state) ? b->rule->state[i] : NULL; }
 

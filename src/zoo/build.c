@@ -164,19 +164,24 @@ cop_vid cop__zoo_input(cop_zoo *z)
 }
 
 cop_vid cop__zoo_conv_bias(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c) { return conv(z, x, name, c, true, otherwise); }
+
 cop_vid cop__zoo_conv_bn(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c)
 {
 	return batch_norm(z, conv(z, x, name, c, false, otherwise), name);
 }
+
 cop_vid cop__zoo_conv_relu(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c)
 {
 	return cop__zoo_relu(z, conv(z, x, name, c, true, before_relu));
 }
+
 cop_vid cop__zoo_fc(cop_zoo *z, cop_vid x, const char *name, int32_t out) { return fc(z, x, name, out, true, otherwise); }
+
 cop_vid cop__zoo_fc_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out)
 {
 	return cop__zoo_relu(z, fc(z, x, name, out, true, before_relu));
 }
+
 cop_vid cop__zoo_fc_bn_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out)
 {
 	return cop__zoo_relu(z, batch_norm(z, fc(z, x, name, out, false, otherwise), name));
@@ -187,6 +192,7 @@ cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi)
 	cop_act_attr a = {lo, hi};
 	return x ? cop__apply(z->g, OP_clip, &a, VIDS(x)) : 0;
 }
+
 cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x) { return cop__zoo_clip(z, x, 0, COP_NO_HI); }
 cop_vid cop__zoo_add(cop_zoo *z, cop_vid a, cop_vid b) { return a && b ? cop__apply(z->g, OP_add, &no_act, VIDS(a, b)) : 0; }
 

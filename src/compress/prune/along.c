@@ -47,6 +47,7 @@ cop_status cop__split_block(cop_items *it, const cop_graph *g, const void *optio
 {
 	return split_runs(it, g, ((const cop_block_options *)options)->block, true);
 }
+
 cop_status cop__split_group(cop_items *it, const cop_graph *g, const void *options) { return split_runs(it, g, ((const cop_group_options *)options)->width, false); }
 
 /* ---- kernel: of [o, kh, kw, i] all of one o and one i ---- */

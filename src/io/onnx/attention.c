@@ -60,7 +60,8 @@ cop_status cop__ox_add_attention(cop_ox *m, cop_ox_node *n)
 
 	if (cop__ox_in(m, n, 4) || cop__ox_in(m, n, 5) || cop__ox_out(m, n, 1) || cop__ox_out(m, n, 2) || cop__ox_out(m, n, 3))
 		return cop__ox_fail(m, n, "past keys and values, and results beside the first, are not supported");
-	cop_vid q = heads_of(m, n, 0, "q_num_heads"), k = heads_of(m, n, 1, "kv_num_heads"), v = heads_of(m, n, 2, "kv_num_heads");
+	cop_vid q = heads_of(m, n, 0, "q_num_heads"), k = heads_of(m, n, 1, "kv_num_heads"),
+		v = heads_of(m, n, 2, "kv_num_heads");
 	if (!q || !k || !v) return m->cx->code;
 	cop_type tq = *cop__t(m->g, q), tk = *cop__t(m->g, k), tv = *cop__t(m->g, v);
 	if (tq.dim[3] != tk.dim[3] || tk.dim[2] != tv.dim[2] || tq.dim[1] % tk.dim[1] || tk.dim[1] != tv.dim[1])
@@ -70,13 +71,17 @@ cop_status cop__ox_add_attention(cop_ox *m, cop_ox_node *n)
 	q = cop__ox_two_f(m, OP_mul, q, cop__ox_f(n, "scale", 1 / __builtin_sqrtf((float)tq.dim[3])));
 	cop_vid score = cop__ox_matmul(m, q, k, 0, 1);
 	float cap = cop__ox_f(n, "softcap", 0);
-	if (cap > 0) score = cop__ox_two_f(m, OP_mul, cop__apply(m->g, OP_tanh, NULL, VIDS(cop__ox_two_f(m, OP_div, score, cap))), cap);
+	if (cap > 0)
+		score = cop__ox_two_f(m, OP_mul, cop__apply(m->g, OP_tanh, NULL, VIDS(cop__ox_two_f(m, OP_div, score, cap))), cap);
 	score = masked(m, n, score);
 	if (cop__ox_i(n, "is_causal", 0)) score = cop__ox_two(m, OP_add, score, causal(m, tq.dim[2], tk.dim[2]));
 	cop_vid share = cop__ox_softmax(m, score, 3);
 	if (cop__ox_in(m, n, 3) && cop__ox_in(m, n, 3)->type == OX_BOOL) /* who may see nothing gets 0 */
-		share = cop__ox_two(m, OP_mul, share, cop__ox_cast(m, cop__ox_two(m, OP_greater, score, cop__ox_scalar(m, -1e29f)), COP_F32));
+		share = cop__ox_two(m, OP_mul, share,
+			cop__ox_cast(m, cop__ox_two(m, OP_greater, score, cop__ox_scalar(m, -1e29f)), COP_F32));
 	cop_vid y = cop__ox_matmul(m, share, v, 0, 0);
-	if (in->rank == 3) y = cop__ox_reshape(m, cop__ox_transpose(m, y, DIMS(0, 2, 1, 3)), 3, DIMS(tq.dim[0], tq.dim[2], tq.dim[1] * tv.dim[3]));
+	if (in->rank == 3)
+		y = cop__ox_reshape(m, cop__ox_transpose(m, y, DIMS(0, 2, 1, 3)), 3,
+			DIMS(tq.dim[0], tq.dim[2], tq.dim[1] * tv.dim[3]));
 	return cop__ox_set(m, n, 0, y, OX_PLAIN, 0);
 }

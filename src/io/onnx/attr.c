@@ -21,12 +21,14 @@ static bool find(const uint8_t *proto, size_t size, uint32_t number, const char 
 	cop_pb_field text;
 
 	while (cop__pb_next(&m, body))
-		if (body->number == number && body->wire == COP_PB_BYTES && text_of(body, ATTR_NAME, &text) && text.size == len && !memcmp(text.p, name, len)) return true;
+		if (body->number == number && body->wire == COP_PB_BYTES && text_of(body, ATTR_NAME, &text) && text.size == len &&
+			!memcmp(text.p, name, len)) return true;
 	return false;
 }
 
 /* In a function an attribute may be that of the call, or else the function's default. */
-static bool attribute(const uint8_t *proto, size_t size, const cop_ox_call *call, const char *name, size_t len, cop_pb_field *body)
+static bool attribute(const uint8_t *proto, size_t size, const cop_ox_call *call, const char *name, size_t len,
+	cop_pb_field *body)
 {
 	cop_pb_field ref;
 
@@ -37,7 +39,10 @@ static bool attribute(const uint8_t *proto, size_t size, const cop_ox_call *call
 		find(call->function, call->function_size, FUNCTION_ATTRIBUTE, (const char *)ref.p, ref.size, body);
 }
 
-bool cop__ox_attr(const cop_ox_node *n, const char *name, cop_pb_field *body) { return attribute(n->proto, n->size, n->call, name, strlen(name), body); }
+bool cop__ox_attr(const cop_ox_node *n, const char *name, cop_pb_field *body)
+{
+	return attribute(n->proto, n->size, n->call, name, strlen(name), body);
+}
 
 bool cop__ox_has(const cop_ox_node *n, const char *name)
 {
@@ -124,7 +129,8 @@ int cop__ox_strings(cop_ox *m, const cop_ox_node *n, const char *name, const cha
 	if (!cop__ox_attr(n, name, &body)) return -1;
 	cop_pb p = cop__pb_in(&body);
 	while (cop__pb_next(&p, &f))
-		if (f.number == ATTR_STRINGS && f.wire == COP_PB_BYTES && count < max && !(v[count++] = cop__ox_text(m, f.p, f.size))) return -1;
+		if (f.number == ATTR_STRINGS && f.wire == COP_PB_BYTES && count < max && !(v[count++] = cop__ox_text(m, f.p, f.size)))
+			return -1;
 	return count;
 }
 
@@ -150,7 +156,8 @@ cop_status cop__ox_attrs_check(cop_ox *m, const cop_ox_node *n)
 		cop_pb a = cop__pb_in(&body);
 		while (cop__pb_next(&a, &f)) {
 			if (f.number == ATTR_NAME && f.wire == COP_PB_BYTES && !word_of(n->op->attrs, &f))
-				return cop__ox_fail(m, n, "attribute '%.*s' is not supported; supported: %s", (int)COP_MIN(f.size, 60), (const char *)f.p,
+				return cop__ox_fail(m, n, "attribute '%.*s' is not supported; supported: %s", (int)COP_MIN(f.size, 60),
+					(const char *)f.p,
 					*n->op->attrs ? n->op->attrs : "none");
 		}
 		if (a.bad) return cop__ox_fail(m, n, "an attribute is damaged");

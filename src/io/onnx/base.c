@@ -40,8 +40,10 @@ cop_dtype cop__ox_dtype(int32_t type)
 
 const char *cop__ox_type_text(int32_t type)
 {
-	static const char *const text[] = {"undefined", "float", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "double",
-		"uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1",
+	static const char *const text[] = {"undefined", "float", "uint8", "int8", "uint16", "int16", "int32", "int64",
+		"string", "bool", "float16", "double",
+		"uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
+		"float8e5m2fnuz", "uint4", "int4", "float4e2m1",
 		"float8e8m0", "uint2", "int2"};
 	return type >= 0 && type < LEN(text) ? text[type] : "unknown";
 }

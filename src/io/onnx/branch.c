@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * branch - the nodes of both branches of an If stand in the order behind its condition. A guard names a branch: 2 node + 1 or, of the
- * other, + 2. What only a branch that is not taken asks for is never looked at.
+ * branch - the nodes of both branches of an If stand in the order behind its condition. A guard names a branch: 2 node
+ * + 1 or, of the other, + 2. What only a branch that is not taken asks for is never looked at.
  */
 #include "io/onnx/model.h"
 
@@ -45,7 +45,8 @@ cop_status cop__ox_mark_guards(cop_ox *m, const int32_t *order, int32_t count)
 			m->node[p - 1].guard = m->node[p - 1].guard < 0 ? g : common(m, m->node[p - 1].guard, g);
 		}
 		if (!n->op && !n->guard) return cop__ox_no_such_op(m, n);
-		if (cop__ox_is_if(n) && depth(m, n->guard) > 100) return cop__ox_fail(m, n, "depends on more than 100 conditions, one behind the other");
+		if (cop__ox_is_if(n) && depth(m, n->guard) > 100)
+			return cop__ox_fail(m, n, "depends on more than 100 conditions, one behind the other");
 	}
 	return COP_OK;
 }

@@ -53,7 +53,8 @@ static cop_vid conv3(cop_ox *m, const cop_ox_window *w, const cop_conv_attr *a, 
 	return cop__ox_reshape(m, y, 5, DIMS(cop__t(m->g, x)->dim[0], w->out[0], d[1], d[2], d[3]));
 }
 
-cop_vid cop__ox_conv(cop_ox *m, const cop_ox_node *n, const cop_ox_window *w, cop_vid x, cop_vid kernel, cop_vid bias, int32_t rank, int32_t groups)
+cop_vid cop__ox_conv(cop_ox *m, const cop_ox_node *n, const cop_ox_window *w, cop_vid x, cop_vid kernel, cop_vid bias,
+	int32_t rank, int32_t groups)
 {
 	cop_conv_attr a = conv_attr(w, groups);
 
@@ -68,7 +69,8 @@ static cop_status groups_of(cop_ox *m, const cop_ox_node *n, int32_t channels, i
 	int64_t g = cop__ox_i(n, "group", 1);
 
 	*groups = (int32_t)g;
-	return g < 1 || g > channels || channels % g ? cop__ox_fail(m, n, "%d channels in %lld groups", channels, (long long)g) : COP_OK;
+	return g < 1 || g > channels || channels % g ? cop__ox_fail(m, n, "%d channels in %lld groups", channels, (long long)g)
+		: COP_OK;
 }
 
 /* Ranks of operand and weight, before their sizes are used. */
@@ -95,11 +97,13 @@ cop_status cop__ox_add_conv(cop_ox *m, cop_ox_node *n)
 	for (int i = 0; i < rank - 2; i++) size[i] = k->dim[2 + i];
 	COP_TRY(cop__ox_window(m, n, x, size, &w));
 	COP_TRY(groups_of(m, n, x->dim[1], &groups));
-	if (b && cop__ox_count(b) != out) return cop__ox_fail(m, n, "the bias has %lld entries for %d outputs", (long long)cop__ox_count(b), out);
+	if (b && cop__ox_count(b) != out)
+		return cop__ox_fail(m, n, "the bias has %lld entries for %d outputs", (long long)cop__ox_count(b), out);
 	if (b) bias = cop__ox_bias(m, b, out);
 	else behind = cop__ox_bias_behind(m, n, rank, 1, out, &bias);
 	if (b && !bias) return m->cx->code;
-	cop_vid kernel = cop__ox_kernel(m, n, 1, rank < 5), y = cop__ox_conv(m, n, &w, cop__ox_float(m, n, 0, OX_LAST), kernel, bias, rank, groups);
+	cop_vid kernel = cop__ox_kernel(m, n, 1, rank < 5),
+		y = cop__ox_conv(m, n, &w, cop__ox_float(m, n, 0, OX_LAST), kernel, bias, rank, groups);
 	return cop__ox_finish(m, n, behind, y, OX_LAST);
 }
 
@@ -116,11 +120,14 @@ static cop_status grown(cop_ox *m, const cop_ox_node *n, cop_ox_window *w)
 	if ((count >= 0 && count != w->n) || (wanted >= 0 && wanted != w->n && wanted != w->n + 2))
 		return cop__ox_fail(m, n, "output_padding or output_shape has the wrong length");
 	for (int i = 0; i < wanted; i++)
-		if (want[i] < 1 || want[i] > INT32_MAX) return cop__ox_fail(m, n, "output_shape %lld is not positive, or too large", (long long)want[i]);
+		if (want[i] < 1 || want[i] > INT32_MAX)
+			return cop__ox_fail(m, n, "output_shape %lld is not positive, or too large", (long long)want[i]);
 	for (int i = 0; i < w->n; i++) {
-		if (extra[i] < 0 || extra[i] > INT32_MAX) return cop__ox_fail(m, n, "output_padding %lld is negative or too large", (long long)extra[i]);
+		if (extra[i] < 0 || extra[i] > INT32_MAX)
+			return cop__ox_fail(m, n, "output_padding %lld is negative or too large", (long long)extra[i]);
 		int64_t full = (int64_t)w->stride[i] * (w->in[i] - 1) + extra[i] + (int64_t)(w->k[i] - 1) * w->dilation[i] + 1;
-		if (extra[i] < 0 || full > INT32_MAX) return cop__ox_fail(m, n, "the result is too large, or output_padding negative");
+		if (extra[i] < 0 || full > INT32_MAX)
+			return cop__ox_fail(m, n, "the result is too large, or output_padding negative");
 		size = full - w->before[i] - w->after[i];
 		if (wanted >= 0 || !w->given) {
 			size = wanted >= 0 ? want[wanted - w->n + i] : (int64_t)w->in[i] * w->stride[i];
@@ -130,7 +137,8 @@ static cop_status grown(cop_ox *m, const cop_ox_node *n, cop_ox_window *w)
 			w->before[i] = (int32_t)(upper ? small : total - small);
 			w->after[i] = (int32_t)(total - w->before[i]);
 		}
-		if (size < 1 || size > INT32_MAX) return cop__ox_fail(m, n, "axis %d of the result has length %lld", i + 2, (long long)size);
+		if (size < 1 || size > INT32_MAX)
+			return cop__ox_fail(m, n, "axis %d of the result has length %lld", i + 2, (long long)size);
 		w->out[i] = (int32_t)size;
 	}
 	return COP_OK;

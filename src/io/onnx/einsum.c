@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * einsum - Einsum of one or more operands, two at a time: letters that stand twice in an operand take its diagonal, letters that nobody
- * asks for any more are summed, and the rest is one product of matrices: [both and the result, left alone, summed] times [.., summed, right alone].
+ * einsum - Einsum of one or more operands, two at a time: letters that stand twice in an operand take its diagonal,
+ * letters that nobody asks for any more are summed, and the rest is one product of matrices: [both and the result, left
+ * alone, summed] times [.., summed, right alone].
  * "..." stands for the axes that the letters leave, and broadcasts.
  */
 #include "io/onnx/onnx.h"
@@ -40,8 +41,10 @@ static cop_status letters(cop_ox *m, const cop_ox_node *n, const char *s, size_t
 		i += dot ? 2 : 0;
 	}
 	int extra = rank < 0 ? dots : rank - plain;
-	if (extra < 0 || (extra && !has && rank >= 0)) return cop__ox_fail(m, n, "a term of %d letters for %d dimensions", plain, rank);
-	if (plain + (has ? extra : 0) > COP_MAX_DIM) return cop__ox_fail(m, n, "a term of more than %d dimensions", COP_MAX_DIM);
+	if (extra < 0 || (extra && !has && rank >= 0))
+		return cop__ox_fail(m, n, "a term of %d letters for %d dimensions", plain, rank);
+	if (plain + (has ? extra : 0) > COP_MAX_DIM)
+		return cop__ox_fail(m, n, "a term of more than %d dimensions", COP_MAX_DIM);
 	for (size_t i = 0; i < len; i++) {
 		if (s[i] == ' ') continue;
 		if (s[i] != '.') {
@@ -68,12 +71,14 @@ static cop_status diagonals(cop_ox *m, const cop_ox_node *n, term *t)
 			if (t->letter[i] != t->letter[j]) continue;
 			cop_type x = *cop__t(m->g, t->v);
 			int32_t d = x.dim[i], dim[COP_MAX_DIM];
-			if (x.dim[j] != d) return cop__ox_fail(m, n, "a letter that stands twice in a term has lengths %d and %d", d, x.dim[j]);
+			if (x.dim[j] != d)
+				return cop__ox_fail(m, n, "a letter that stands twice in a term has lengths %d and %d", d, x.dim[j]);
 			float *eye = cop__ox_room(m, 4 * (size_t)d * (size_t)d);
 			for (int32_t k = 0; eye && k < d; k++) eye[(int64_t)k * d + k] = 1;
 			for (int k = 0; k < x.rank; k++) dim[k] = k == i || k == j ? d : 1;
 			cop_type te = cop__type(COP_F32, x.rank, dim);
-			t->v = eye ? cop__ox_reduce(m, REDUCE_SUM, cop__ox_two(m, OP_mul, t->v, cop__ox_const(m, "diagonal", COP_CONST, &te, eye)), 1u << j, false) : 0;
+			t->v = eye ? cop__ox_reduce(m, REDUCE_SUM,
+				cop__ox_two(m, OP_mul, t->v, cop__ox_const(m, "diagonal", COP_CONST, &te, eye)), 1u << j, false) : 0;
 			drop(t, j--);
 			t->known = NULL;
 		}
@@ -107,6 +112,7 @@ static cop_vid ordered(cop_ox *m, const term *t, const term *to)
 }
 
 static void add(term *t, uint8_t letter) { t->letter[t->rank++] = letter; }
+
 static int64_t size_of(const int32_t *dim, int from, int to)
 {
 	int64_t n = 1;
@@ -114,10 +120,14 @@ static int64_t size_of(const int32_t *dim, int from, int to)
 	return n;
 }
 
-/* How two terms meet: l = [shared..,left..,summed..], r = [shared..,summed..,right..], out = [shared..,left..,right..]. */
+/* How two terms meet: l = [shared..,left..,summed..], r = [shared..,summed..,right..], out =
+ * [shared..,left..,right..]. */
 typedef struct meeting { term l, r, out; int shared, left, summed; } meeting;
 
-static cop_status too_many(cop_ox *m, const cop_ox_node *n) { return cop__ox_fail(m, n, "has more than %d dimensions on the way", COP_MAX_DIM); }
+static cop_status too_many(cop_ox *m, const cop_ox_node *n)
+{
+	return cop__ox_fail(m, n, "has more than %d dimensions on the way", COP_MAX_DIM);
+}
 
 static bool push(term *t, uint8_t letter)
 {
@@ -138,7 +148,8 @@ static cop_status arrange(cop_ox *m, const cop_ox_node *n, const term *a, const 
 		int32_t x = length(m, a, c), y = length(m, b, c);
 		if (place(b, c) < 0) continue;
 		bool kept = place(keep, c) >= 0;
-		if (x != y && ((x != 1 && y != 1) || c < ELLIPSIS || !kept)) return cop__ox_fail(m, n, "a letter has lengths %d and %d", x, y);
+		if (x != y && ((x != 1 && y != 1) || c < ELLIPSIS || !kept))
+			return cop__ox_fail(m, n, "a letter has lengths %d and %d", x, y);
 		fits &= push(kept ? &p->out : &summed, c);
 	}
 	p->shared = p->out.rank, p->summed = summed.rank;
@@ -223,7 +234,8 @@ static cop_status parse(cop_ox *m, const cop_ox_node *n, const char *s, term *t,
 
 	for (int i = 0; i < n->n_in; i++) {
 		size_t len = strcspn(s, ",-");
-		if (i == n->n_in - 1 ? len != left : len >= left) return cop__ox_fail(m, n, "the equation has another number of terms than the node has inputs");
+		if (i == n->n_in - 1 ? len != left : len >= left)
+			return cop__ox_fail(m, n, "the equation has another number of terms than the node has inputs");
 		COP_TRY(letters(m, n, s, len, cop__ox_in(m, n, i)->rank, 0, &t[i]));
 		for (int k = 0; k < t[i].rank; k++) dots = COP_MAX(dots, t[i].letter[k] - ELLIPSIS + 1);
 		s += len + 1, left -= COP_MIN(left, len + 1);
@@ -251,7 +263,8 @@ cop_status cop__ox_add_einsum(cop_ox *m, cop_ox_node *n)
 	for (int i = 0; i < out.rank; i++) {
 		bool there = false;
 		for (int k = 0; k < n->n_in; k++) there |= place(&t[k], out.letter[i]) >= 0;
-		if (!there || place(&out, out.letter[i]) != i) return cop__ox_fail(m, n, "a letter of the result is in no term, or stands twice");
+		if (!there || place(&out, out.letter[i]) != i)
+			return cop__ox_fail(m, n, "a letter of the result is in no term, or stands twice");
 	}
 	for (int i = 1; i < n->n_in; i++) {
 		if (t[0].known && !t[i].known) { /* what is known stands on the right */

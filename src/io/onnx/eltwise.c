@@ -5,12 +5,14 @@
  */
 #include "io/onnx/onnx.h"
 
-/* Operand i for a result of `rank` axes in layout l: what has fewer axes, and more than one element, is given units first. */
+/* Operand i for a result of `rank` axes in layout l: what has fewer axes, and more than one element, is given units
+ * first. */
 static cop_vid operand(cop_ox *m, cop_ox_value *v, int32_t rank, cop_ox_layout l)
 {
 	cop_ox_value wide = *v;
 
-	if (v->rank >= rank || l == OX_PLAIN || cop__ox_count(v) == 1) return cop__ox_as(m, v, cop__ox_count(v) == 1 && v->rank < rank ? OX_PLAIN : l);
+	if (v->rank >= rank || l == OX_PLAIN || cop__ox_count(v) == 1)
+		return cop__ox_as(m, v, cop__ox_count(v) == 1 && v->rank < rank ? OX_PLAIN : l);
 	int32_t extra = rank - v->rank;
 	wide = *v;
 	wide.rank = rank;
@@ -42,7 +44,8 @@ static cop_ox_layout layout_of(cop_ox *m, const cop_ox_node *n, int32_t *rank)
 static cop_vid selu(cop_ox *m, const cop_ox_node *n, cop_vid x)
 {
 	float gamma = cop__ox_f(n, "gamma", 1.05070102214813232421875f);
-	return cop__ox_two_f(m, OP_mul, cop__ox_map(m, MAP_ELU, cop__ox_f(n, "alpha", 1.67326319217681884765625f), 0, x), gamma);
+	return cop__ox_two_f(m, OP_mul, cop__ox_map(m, MAP_ELU, cop__ox_f(n, "alpha", 1.67326319217681884765625f), 0, x),
+		gamma);
 }
 
 static cop_vid swish(cop_ox *m, const cop_ox_node *n, cop_vid x)
@@ -54,7 +57,9 @@ static cop_vid swish(cop_ox *m, const cop_ox_node *n, cop_vid x)
 
 static cop_vid function_of(cop_ox *m, const cop_ox_node *n, int fn, cop_vid x)
 {
-	if (fn >= 0) return cop__ox_map(m, fn, cop__ox_f(n, "alpha", cop_functions[fn].alpha), cop__ox_f(n, "beta", cop_functions[fn].beta), x);
+	if (fn >= 0)
+		return cop__ox_map(m, fn, cop__ox_f(n, "alpha", cop_functions[fn].alpha),
+			cop__ox_f(n, "beta", cop_functions[fn].beta), x);
 	if (!strcmp(n->type, "Relu")) return cop__ox_clip(m, x, 0, COP_NO_HI);
 	if (!strcmp(n->type, "Selu")) return selu(m, n, x);
 	if (!strcmp(n->type, "Swish")) return swish(m, n, x);
@@ -91,9 +96,11 @@ cop_status cop__ox_add_shrink(cop_ox *m, cop_ox_node *n)
 	cop_ox_layout l = cop__ox_prefers(cop__ox_in(m, n, 0));
 	cop_vid x = cop__ox_float(m, n, 0, l);
 	float lambd = cop__ox_f(n, "lambd", 0.5f), bias = cop__ox_f(n, "bias", 0);
-	cop_vid up = cop__ox_two(m, OP_less, x, cop__ox_scalar(m, -lambd)), down = cop__ox_two(m, OP_greater, x, cop__ox_scalar(m, lambd));
+	cop_vid up = cop__ox_two(m, OP_less, x, cop__ox_scalar(m, -lambd)),
+		down = cop__ox_two(m, OP_greater, x, cop__ox_scalar(m, lambd));
 	cop_vid zero = cop__ox_two_f(m, OP_mul, x, 0);
-	cop_vid y = cop__ox_where(m, up, cop__ox_two_f(m, OP_add, x, bias), cop__ox_where(m, down, cop__ox_two_f(m, OP_sub, x, bias), zero));
+	cop_vid y = cop__ox_where(m, up, cop__ox_two_f(m, OP_add, x, bias),
+		cop__ox_where(m, down, cop__ox_two_f(m, OP_sub, x, bias), zero));
 	return cop__ox_set(m, n, 0, y, l, 0);
 }
 
@@ -122,7 +129,8 @@ cop_status cop__ox_add_clip(cop_ox *m, cop_ox_node *n)
 	cop_ox_layout l = cop__ox_prefers(x);
 	cop_vid v = cop__ox_as(m, x, l);
 	if (!v) return m->cx->code;
-	if (fixed && cop__t(m->g, v)->dtype == COP_F32) return cop__ox_set(m, n, 0, cop__ox_clip(m, v, COP_MIN(lo, hi), hi), l, 0);
+	if (fixed && cop__t(m->g, v)->dtype == COP_F32)
+		return cop__ox_set(m, n, 0, cop__ox_clip(m, v, COP_MIN(lo, hi), hi), l, 0);
 	if (!cop__ox_in(m, n, 1) && !cop__ox_in(m, n, 2)) return cop__ox_same(m, n, 0, x);
 	if (cop__ox_in(m, n, 1)) v = cop__ox_two(m, OP_max, v, cop__ox_get(m, n, 1));
 	if (cop__ox_in(m, n, 2)) v = cop__ox_two(m, OP_min, v, cop__ox_get(m, n, 2));
@@ -141,7 +149,8 @@ static cop_status old_broadcast(cop_ox *m, const cop_ox_node *n, cop_ox_value **
 	if (!cop__ox_i(n, "broadcast", 0) || cop__ox_count(b) == 1) return COP_OK;
 	axis += axis < 0 ? a->rank : 0;
 	int64_t behind = a->rank - axis - b->rank;
-	if (axis < 0 || behind < 0) return cop__ox_fail(m, n, "the second operand does not fit the first from axis %lld on", (long long)axis);
+	if (axis < 0 || behind < 0)
+		return cop__ox_fail(m, n, "the second operand does not fit the first from axis %lld on", (long long)axis);
 	if (!behind) return COP_OK;
 	*wide = *b;
 	for (int64_t i = 0; i < behind; i++) wide->dim[wide->rank++] = 1;
@@ -151,12 +160,13 @@ static cop_status old_broadcast(cop_ox *m, const cop_ox_node *n, cop_ox_value **
 	return COP_OK;
 }
 
-/* x^n with whole n are products, of bases below 0 too. A whole base gives whole numbers: of a real exponent the power is cut, of a whole one
- * it is whole but for rounding. */
+/* x^n with whole n are products, of bases below 0 too. A whole base gives whole numbers: of a real exponent the power
+ * is cut, of a whole one it is whole but for rounding. */
 static cop_vid power(cop_ox *m, cop_ox_value *e, cop_vid a, cop_vid b)
 {
 	bool whole = a && cop__t(m->g, a)->dtype != COP_F32;
-	float k = e->data && cop__ox_count(e) == 1 ? (cop__ox_is_float(e->type) ? *(const float *)e->data : (float)*(const int64_t *)e->data) : 0;
+	float k = e->data && cop__ox_count(e) == 1 ? (cop__ox_is_float(e->type) ? *(const float *)e->data
+		: (float)*(const int64_t *)e->data) : 0;
 
 	if (!whole && k == 2.0f) return cop__ox_two(m, OP_mul, a, a);
 	if (!whole && k == 0.5f) return cop__ox_map(m, MAP_SQRT, 0, 0, a);
@@ -169,7 +179,8 @@ static cop_vid power(cop_ox *m, cop_ox_value *e, cop_vid a, cop_vid b)
 /* The remainder r of a division by b with the sign of b. */
 static cop_vid as_divisor(cop_ox *m, cop_vid r, cop_vid b)
 {
-	cop_vid other = cop__ox_two(m, OP_less, cop__ox_two(m, OP_mul, cop__ox_map(m, MAP_SIGN, 0, 0, r), cop__ox_map(m, MAP_SIGN, 0, 0, b)), cop__ox_scalar(m, 0));
+	cop_vid other = cop__ox_two(m, OP_less,
+		cop__ox_two(m, OP_mul, cop__ox_map(m, MAP_SIGN, 0, 0, r), cop__ox_map(m, MAP_SIGN, 0, 0, b)), cop__ox_scalar(m, 0));
 	return cop__ox_where(m, other, cop__ox_two(m, OP_add, r, b), r);
 }
 
@@ -181,14 +192,18 @@ cop_status cop__ox_add_binary(cop_ox *m, cop_ox_node *n)
 	cop_ox_layout l = layout_of(m, n, &rank);
 
 	COP_TRY(old_broadcast(m, n, &b, &wide));
-	if (op == OP_mod && !cop__ox_is_float(a->type) && cop__ox_i(n, "fmod", 0)) return cop__ox_fail(m, n, "fmod=1 of whole numbers is not supported");
+	if (op == OP_mod && !cop__ox_is_float(a->type) && cop__ox_i(n, "fmod", 0))
+		return cop__ox_fail(m, n, "fmod=1 of whole numbers is not supported");
 	cop_vid va = operand(m, a, rank, l), vb = operand(m, b, rank, l);
 	cop_vid y = op == OP_pow ? power(m, b, va, vb) : cop__ox_two(m, op, va, vb);
 	if (op == OP_mod && cop__ox_is_float(a->type) && !cop__ox_i(n, "fmod", 0)) y = as_divisor(m, y, vb);
 	return cop__ox_set(m, n, 0, y, l, y && cop__t(m->g, y)->dtype == COP_U8 ? OX_BOOL : 0);
 }
 
-cop_status cop__ox_add_bitwise(cop_ox *m, cop_ox_node *n) { return cop__ox_fail(m, n, "is computed of known whole numbers alone"); }
+cop_status cop__ox_add_bitwise(cop_ox *m, cop_ox_node *n)
+{
+	return cop__ox_fail(m, n, "is computed of known whole numbers alone");
+}
 
 cop_status cop__ox_add_variadic(cop_ox *m, cop_ox_node *n)
 {
@@ -226,7 +241,8 @@ cop_status cop__ox_add_prelu(cop_ox *m, cop_ox_node *n)
 	if (m->cx->code) return m->cx->code;
 	s = *cop__ox_in(m, n, 1);
 	cop_vid v = cop__ox_float(m, n, 0, l);
-	if (s.data && cop__ox_count(&s) == 1) return cop__ox_set(m, n, 0, cop__ox_map(m, MAP_LEAKYRELU, *(const float *)s.data, 0, v), l, 0);
+	if (s.data && cop__ox_count(&s) == 1)
+		return cop__ox_set(m, n, 0, cop__ox_map(m, MAP_LEAKYRELU, *(const float *)s.data, 0, v), l, 0);
 	if (m->opset < 7 && s.rank == 1 && x->rank > 2) { /* one a channel */
 		memset(s.v, 0, sizeof s.v);
 		if (!s.data) s.v[OX_PLAIN] = cop__ox_reshape(m, cop__ox_get(m, n, 1), x->rank - 1, DIMS(s.dim[0], 1, 1, 1, 1));

@@ -303,7 +303,8 @@ cop_status cop__ox_fold_reduce(cop_ox *m, cop_ox_node *n, bool *done)
 	for (int64_t i = 0; i < total; i++) {
 		int64_t rest = i, at = 0;
 		for (int a = x->rank - 1; a >= 0; a--) at += rest % x->dim[a] * to[a], rest /= x->dim[a];
-		sum[at] = step_of(how, sum[at], real(x) ? (double)((const float *)x->data)[i] : (double)((const int64_t *)x->data)[i]);
+		sum[at] = step_of(how, sum[at], real(x) ? (double)((const float *)x->data)[i]
+			: (double)((const int64_t *)x->data)[i]);
 	}
 	for (int64_t i = 0; i < outs; i++) {
 		double v = !strcmp(how, "Mean") ? sum[i] * (double)outs / (double)total : sum[i];

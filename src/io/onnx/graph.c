@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * graph - GraphProto and FunctionProto: initialisers, nodes and the names of values. The branches of an If and the bodies of
- * functions are written out: their nodes stand beside all others, and names that are their own get values of their own. Two walks: one
- * counts, one fills. Names are found by a hash table, once each; from then on values are numbers.
+ * graph - GraphProto and FunctionProto: initialisers, nodes and the names of values. The branches of an If and the
+ * bodies of functions are written out: their nodes stand beside all others, and names that are their own get values of
+ * their own. Two walks: one counts, one fills. Names are found by a hash table, once each; from then on values are
+ * numbers.
  */
 #include "io/onnx/model.h"
 
@@ -47,7 +48,8 @@ static int32_t declare(cop_ox *m, int32_t scope, const uint8_t *p, size_t n, int
 
 	if (!n) return 0;
 	if (*(at = slot(m, scope, p, n))) return m->name[*at].value;
-	if (m->n_name >= m->cap_value || (!value && m->n_value >= m->cap_value)) return bad(m, "names more values than it has nodes, inputs and outputs for"), 0;
+	if (m->n_name >= m->cap_value || (!value && m->n_value >= m->cap_value))
+		return bad(m, "names more values than it has nodes, inputs and outputs for"), 0;
 	if (!value) {
 		const char *text = cop__arena_str(&m->mem, (const char *)p, n);
 		if (!text) return 0;
@@ -87,13 +89,18 @@ static head head_of(const cop_pb_field *node)
 }
 
 static bool is_text(const cop_pb_field *f, const char *s) { return f->size == strlen(s) && !memcmp(f->p, s, f->size); }
-static bool same_text(const cop_pb_field *a, const cop_pb_field *b) { return a->size == b->size && !memcmp(a->p, b->p, a->size); }
+
+static bool same_text(const cop_pb_field *a, const cop_pb_field *b)
+{
+	return a->size == b->size && !memcmp(a->p, b->p, a->size);
+}
 
 /* The function of the model that a node calls; NULL: it is an operator. */
 static const cop_pb_field *function_of(const cop_ox *m, const head *h)
 {
 	for (int32_t i = 0; i < m->n_function; i++)
-		if (same_text(&m->function[i].name, &h->type) && same_text(&m->function[i].domain, &h->domain)) return &m->function[i].proto;
+		if (same_text(&m->function[i].name, &h->type) && same_text(&m->function[i].domain, &h->domain))
+			return &m->function[i].proto;
 	return NULL;
 }
 
@@ -242,8 +249,10 @@ static cop_ox_node *append(cop_ox *m, const cop_ox_scope *scope, const char *typ
 {
 	cop_ox_node *n = &m->node[m->n_node];
 
-	if (m->n_node >= m->cap_node) return bad(m, "has more nodes than were counted: a branch stands in an attribute by reference"), NULL;
-	*n = (cop_ox_node){.name = "", .type = type, .domain = "", .call = scope->call, .opset = scope->opset, .index = m->n_node};
+	if (m->n_node >= m->cap_node)
+		return bad(m, "has more nodes than were counted: a branch stands in an attribute by reference"), NULL;
+	*n = (cop_ox_node){.name = "", .type = type, .domain = "", .call = scope->call, .opset = scope->opset,
+		.index = m->n_node};
 	m->n_node++;
 	return n;
 }
@@ -265,7 +274,8 @@ static cop_status same(cop_ox *m, const cop_ox_scope *scope, int32_t y, int32_t 
 
 /* ---- branches ---- */
 
-/* Names that a graph or function makes, before others read them: field `node` is its nodes', `tensor` its initialisers'. */
+/* Names that a graph or function makes, before others read them: field `node` is its nodes', `tensor` its
+ * initialisers'. */
 static cop_status declare_all(cop_ox *m, const cop_ox_scope *scope, cop_pb body, uint32_t node, uint32_t tensor)
 {
 	cop_pb_field f, name;
@@ -274,7 +284,8 @@ static cop_status declare_all(cop_ox *m, const cop_ox_scope *scope, cop_pb body,
 		if (f.wire != COP_PB_BYTES || (f.number != node && f.number != tensor)) continue;
 		cop_pb p = cop__pb_in(&f);
 		while (cop__pb_next(&p, &name))
-			if (name.wire == COP_PB_BYTES && name.number == (f.number == node ? NODE_OUTPUT : TENSOR_NAME)) (void)declare(m, scope->id, name.p, name.size, 0);
+			if (name.wire == COP_PB_BYTES && name.number == (f.number == node ? NODE_OUTPUT : TENSOR_NAME))
+				(void)declare(m, scope->id, name.p, name.size, 0);
 	}
 	return m->cx->code;
 }
@@ -285,10 +296,12 @@ static cop_status fill_branches(cop_ox *m, const cop_ox_scope *scope, const cop_
 	int32_t *in = cop__ox_room(m, sizeof *in * (size_t)(1 + 2 * n->n_out)), k = 1;
 	cop_pb_field graph, f, name;
 
-	if (!in || n->n_in != 1) return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "has %d inputs, 1 is expected", n->n_in);
+	if (!in || n->n_in != 1)
+		return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "has %d inputs, 1 is expected", n->n_in);
 	in[0] = n->in[0];
 	for (int i = 0; i < LEN(branches); i++) {
-		if (!branch_of(proto, scope->call, branches[i], &graph)) return cop__ox_fail(m, n, "attribute '%s' is missing", branches[i]);
+		if (!branch_of(proto, scope->call, branches[i], &graph))
+			return cop__ox_fail(m, n, "attribute '%s' is missing", branches[i]);
 		const cop_ox_scope inner = {scope, scope->call, ++m->n_scope, scope->depth + 1, scope->opset};
 		COP_TRY(declare_all(m, &inner, cop__pb_in(&graph), GRAPH_NODE, GRAPH_INITIALIZER));
 		COP_TRY(cop__ox_fill(m, &inner, cop__pb_in(&graph)));
@@ -299,7 +312,8 @@ static cop_status fill_branches(cop_ox *m, const cop_ox_scope *scope, const cop_
 				if (name.number == INFO_NAME && name.wire == COP_PB_BYTES) in[k] = cop__ox_name(m, &inner, name.p, name.size);
 			k++;
 		}
-		if (count != n->n_out) return cop__ox_fail(m, n, "attribute '%s' has %d results, the node %d", branches[i], count, n->n_out);
+		if (count != n->n_out)
+			return cop__ox_fail(m, n, "attribute '%s' has %d results, the node %d", branches[i], count, n->n_out);
 	}
 	n->in = in;
 	n->n_in = k;
@@ -337,7 +351,8 @@ static cop_status bind(cop_ox *m, const cop_ox_scope *scope, const cop_pb_field 
 
 static cop_status fill_node(cop_ox *m, const cop_ox_scope *scope, const cop_pb_field *proto);
 
-static cop_status fill_function(cop_ox *m, const cop_ox_scope *scope, const cop_pb_field *proto, const cop_pb_field *function)
+static cop_status fill_function(cop_ox *m, const cop_ox_scope *scope, const cop_pb_field *proto,
+	const cop_pb_field *function)
 {
 	cop_ox_node n = {.type = "call of a function", .domain = "", .name = "", .index = m->n_node};
 	cop_ox_call *call = cop__ox_room(m, sizeof *call);
@@ -391,7 +406,8 @@ static cop_status fill_tensor(cop_ox *m, const cop_ox_scope *scope, const cop_pb
 		if (f.number == TENSOR_NAME && f.wire == COP_PB_BYTES) name = f;
 	int32_t v = cop__ox_name(m, scope, name.p, name.size);
 	if (p.bad || !v) return bad(m, "an initialiser is damaged or has no name");
-	if (m->value[v].tensor) return cop__error(m->cx, COP_FORMAT, "%s: initialiser '%s' stands in the file twice", m->file, m->value[v].name);
+	if (m->value[v].tensor)
+		return cop__error(m->cx, COP_FORMAT, "%s: initialiser '%s' stands in the file twice", m->file, m->value[v].name);
 	m->value[v].tensor = proto->p;
 	m->value[v].tensor_size = proto->size;
 	return COP_OK;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * index - elements by their indices: GatherND, GatherElements, ScatterND, ScatterElements, OneHot, Compress, ReverseSequence. An
- * operand is seen as rows [n,inner], and indices become positions among these: numbers when the model holds them, else computed by the graph.
+ * index - elements by their indices: GatherND, GatherElements, ScatterND, ScatterElements, OneHot, Compress,
+ * ReverseSequence. An operand is seen as rows [n,inner], and indices become positions among these: numbers when the
+ * model holds them, else computed by the graph.
  */
 #include "io/onnx/onnx.h"
 
@@ -10,7 +11,8 @@ enum { MOST_PAIRS = 1 << 22 }; /* of rows and updates that are compared, where t
 /* Which rows: known, or a value [count]. */
 typedef struct rows { const int32_t *known; cop_vid v; int32_t count; } rows;
 
-/* How an index of q numbers becomes a position: dim and stride of each, and what is added for each element (NULL: nothing). */
+/* How an index of q numbers becomes a position: dim and stride of each, and what is added for each element (NULL:
+ * nothing). */
 typedef struct places { int q; const int32_t *dim; const int64_t *stride; const int32_t *base; } places;
 
 static cop_vid ints(cop_ox *m, const char *name, int32_t rank, const int32_t *dim, const int32_t *v)
@@ -73,7 +75,11 @@ static cop_status positions(cop_ox *m, const cop_ox_node *n, int i, const places
 }
 
 static cop_vid index_of(cop_ox *m, const rows *r) { return r->v ? r->v : ints(m, "index", 1, &r->count, r->known); }
-static cop_vid pick(cop_ox *m, cop_vid x, cop_vid index) { return x && index ? cop__apply(m->g, OP_gather, &(cop_axis_attr){0}, VIDS(x, index)) : 0; }
+
+static cop_vid pick(cop_ox *m, cop_vid x, cop_vid index)
+{
+	return x && index ? cop__apply(m->g, OP_gather, &(cop_axis_attr){0}, VIDS(x, index)) : 0;
+}
 
 /* ---- gather ---- */
 
@@ -86,7 +92,8 @@ static cop_status gathered(cop_ox *m, const cop_ox_node *n, const rows *r, int32
 
 	if (x->data && r->known) {
 		char *y = cop__ox_room(m, bytes * (size_t)r->count);
-		for (int32_t i = 0; y && i < r->count; i++) memcpy(y + (size_t)i * bytes, (const char *)x->data + (size_t)r->known[i] * bytes, bytes);
+		for (int32_t i = 0; y && i < r->count; i++)
+			memcpy(y + (size_t)i * bytes, (const char *)x->data + (size_t)r->known[i] * bytes, bytes);
 		return cop__ox_know(m, n, 0, x->type, rank, dim, y);
 	}
 	cop_vid y = pick(m, cop__ox_reshape(m, cop__ox_get(m, n, 0), 2, DIMS(n_row, inner)), index_of(m, r));
@@ -104,13 +111,16 @@ static cop_status nd_of(cop_ox *m, const cop_ox_node *n, int64_t batch, nd *p)
 		return cop__ox_fail(m, n, "indices of %d dimensions, %lld of them batches, do not fit", at->rank, (long long)batch);
 	p->b = (int)batch;
 	p->q = at->dim[at->rank - 1];
-	if (p->q < 1 || p->q > x->rank - p->b) return cop__ox_fail(m, n, "an index of %d numbers for %d dimensions", p->q, x->rank - p->b);
+	if (p->q < 1 || p->q > x->rank - p->b)
+		return cop__ox_fail(m, n, "an index of %d numbers for %d dimensions", p->q, x->rank - p->b);
 	p->n_row = (int32_t)count_of(p->b + p->q, x->dim);
 	p->inner = cop__ox_count(x) / p->n_row;
 	int64_t s = 1, outer = count_of(p->b, x->dim), each = cop__ox_count(at) / p->q / outer;
 	for (int k = p->q - 1; k >= 0; k--) p->dim[k] = x->dim[p->b + k], p->stride[k] = s, s *= p->dim[k];
 	for (int i = 0; i < p->b; i++)
-		if (at->dim[i] != x->dim[i]) return cop__ox_fail(m, n, "batch axis %d has length %d in the indices and %d in the operand", i, at->dim[i], x->dim[i]);
+		if (at->dim[i] != x->dim[i])
+			return cop__ox_fail(m, n, "batch axis %d has length %d in the indices and %d in the operand", i, at->dim[i],
+				x->dim[i]);
 	p->base = p->b ? cop__ox_room(m, 4 * (size_t)(outer * each)) : NULL;
 	for (int64_t i = 0; p->base && i < outer * each; i++) p->base[i] = (int32_t)(i / each * s);
 	return m->cx->code;
@@ -139,10 +149,12 @@ static cop_status elements(cop_ox *m, const cop_ox_node *n, rows *r)
 	int32_t axis, *base;
 
 	COP_TRY(cop__ox_axis(m, n, cop__ox_i(n, "axis", 0), x->rank, &axis));
-	if (at->rank != x->rank || !count) return cop__ox_fail(m, n, "the indices have %d dimensions, the operand %d", at->rank, x->rank);
+	if (at->rank != x->rank || !count)
+		return cop__ox_fail(m, n, "the indices have %d dimensions, the operand %d", at->rank, x->rank);
 	for (int i = x->rank - 1; i >= 0; i--) stride[i] = s, s *= x->dim[i];
 	for (int i = 0; i < x->rank; i++)
-		if (i != axis && at->dim[i] > x->dim[i]) return cop__ox_fail(m, n, "axis %d has length %d in the indices and %d in the operand", i, at->dim[i], x->dim[i]);
+		if (i != axis && at->dim[i] > x->dim[i])
+			return cop__ox_fail(m, n, "axis %d has length %d in the indices and %d in the operand", i, at->dim[i], x->dim[i]);
 	if (!(base = cop__ox_room(m, 4 * (size_t)count))) return m->cx->code;
 	for (int64_t i = 0; i < count; i++) {
 		int64_t rest = i, row = 0;
@@ -166,14 +178,16 @@ cop_status cop__ox_add_gather_elements(cop_ox *m, cop_ox_node *n)
 /* The operator that joins an update to what is there; 0: it takes its place. -1: unknown. */
 static int joins(const char *how)
 {
-	static const struct { const char *name; int op; } table[] = {{"none", 0}, {"add", OP_add}, {"mul", OP_mul}, {"max", OP_max}, {"min", OP_min}};
+	static const struct { const char *name; int op; } table[] = {{"none", 0}, {"add", OP_add}, {"mul", OP_mul},
+		{"max", OP_max}, {"min", OP_min}};
 
 	for (int i = 0; i < LEN(table); i++)
 		if (!strcmp(table[i].name, how)) return table[i].op;
 	return -1;
 }
 
-/* Round by round, as a row may be named more than once: of each round, the update that a row gets and whether it gets one. */
+/* Round by round, as a row may be named more than once: of each round, the update that a row gets and whether it gets
+ * one. */
 static cop_vid scatter_known(cop_ox *m, cop_vid x, cop_vid up, const rows *r, int32_t n_row, int op)
 {
 	int32_t *from = cop__ox_room(m, 4 * (size_t)n_row), left = r->count;
@@ -195,7 +209,8 @@ static cop_vid scatter_known(cop_ox *m, cop_vid x, cop_vid up, const rows *r, in
 /* Every row with every update: what meets none keeps the number that changes nothing. */
 static cop_vid joined_any(cop_ox *m, cop_vid meet, cop_vid up, const rows *r, int32_t n_row, int op)
 {
-	static const struct { int op, fn; float nothing; } table[] = {{OP_mul, REDUCE_PROD, 1}, {OP_max, REDUCE_MAX, COP_NO_LO}, {OP_min, REDUCE_MIN, COP_NO_HI}};
+	static const struct { int op, fn; float nothing; } table[] = {{OP_mul, REDUCE_PROD, 1},
+		{OP_max, REDUCE_MAX, COP_NO_LO}, {OP_min, REDUCE_MIN, COP_NO_HI}};
 	int i = op == OP_mul ? 0 : op == OP_max ? 1 : 2;
 
 	if (!up) return 0;
@@ -215,10 +230,13 @@ static cop_vid scatter_any(cop_ox *m, const cop_ox_node *n, cop_vid x, cop_vid u
 		return cop__ox_fail(m, n,
 			"with indices that the network computes: %d places and %d updates are too many, or whole numbers that are joined",
 			n_row, r->count), 0;
-	cop_vid meet = cop__ox_two(m, OP_equal, ints(m, "place", 2, DIMS(n_row, 1), all), cop__ox_reshape(m, r->v, 2, DIMS(1, r->count)));
+	cop_vid meet = cop__ox_two(m, OP_equal, ints(m, "place", 2, DIMS(n_row, 1), all),
+		cop__ox_reshape(m, r->v, 2, DIMS(1, r->count)));
 	cop_vid real = cop__ox_cast(m, meet, COP_F32);
 	if (real_join) return cop__ox_two(m, op, x, joined_any(m, meet, up, r, n_row, op));
-	if (op) return cop__ox_two(m, OP_add, x, cop__ox_cast(m, cop__ox_matmul(m, real, cop__ox_cast(m, up, COP_F32), 0, 0), x ? cop__t(m->g, x)->dtype : COP_F32));
+	if (op)
+		return cop__ox_two(m, OP_add, x,
+			cop__ox_cast(m, cop__ox_matmul(m, real, cop__ox_cast(m, up, COP_F32), 0, 0), x ? cop__t(m->g, x)->dtype : COP_F32));
 	cop_vid any = cop__ox_cast(m, cop__ox_reduce(m, REDUCE_MAX, real, 2, true), COP_U8);
 	return cop__ox_where(m, any, pick(m, up, cop__ox_argmax(m, real, 1, false, true)), x);
 }
@@ -230,8 +248,10 @@ static cop_status scattered(cop_ox *m, cop_ox_node *n, const rows *r, int32_t n_
 	const char *how = cop__ox_s(m, n, "reduction", "none");
 	int op = how ? joins(how) : -1;
 
-	if (op < 0) return cop__ox_fail(m, n, "reduction '%s' is unknown; none, add, mul, max and min are supported", how ? how : "");
-	if (cop__ox_count(u) != (int64_t)r->count * inner) return cop__ox_fail(m, n, "%lld updates for %d places of %d", (long long)cop__ox_count(u), r->count, inner);
+	if (op < 0)
+		return cop__ox_fail(m, n, "reduction '%s' is unknown; none, add, mul, max and min are supported", how ? how : "");
+	if (cop__ox_count(u) != (int64_t)r->count * inner)
+		return cop__ox_fail(m, n, "%lld updates for %d places of %d", (long long)cop__ox_count(u), r->count, inner);
 	cop_vid v = cop__ox_widen(m, cop__ox_reshape(m, cop__ox_get(m, n, 0), 2, DIMS(n_row, inner))),
 		up = cop__ox_widen(m, cop__ox_reshape(m, cop__ox_get(m, n, 2), 2, DIMS(r->count, inner)));
 	v = r->known ? scatter_known(m, v, up, r, n_row, op) : scatter_any(m, n, v, up, r, n_row, op);
@@ -269,12 +289,16 @@ cop_status cop__ox_add_one_hot(cop_ox *m, cop_ox_node *n)
 	double d = cop__ox_is_float(depth->type) ? (double)*(const float *)depth->data : (double)*(const int64_t *)depth->data;
 	if (!(d >= 1 && d <= 1 << 24)) return cop__ox_fail(m, n, "a depth of %g", d);
 	COP_TRY(cop__ox_axis(m, n, cop__ox_i(n, "axis", -1), at->rank + 1, &axis));
-	for (int i = 0, k = 0; i <= at->rank; i++) dim[i] = i == axis ? 1 : at->dim[k++], along[i] = i == axis ? (int32_t)d : 1;
+	for (int i = 0, k = 0; i <= at->rank; i++)
+		dim[i] = i == axis ? 1 : at->dim[k++], along[i] = i == axis ? (int32_t)d : 1;
 	int32_t *all = cop__ox_room(m, 4 * (size_t)d);
 	for (int32_t i = 0; all && i < (int32_t)d; i++) all[i] = i;
-	cop_vid index = wrapped(m, cop__ox_reshape(m, cop__ox_cast(m, cop__ox_get(m, n, 0), COP_I32), at->rank + 1, dim), (int32_t)d);
-	cop_vid hot = cop__ox_two(m, OP_equal, index, ints(m, "depth", at->rank + 1, along, all)), v = cop__ox_reshape(m, cop__ox_get(m, n, 2), 1, DIMS(2));
-	return cop__ox_set(m, n, 0, cop__ox_where(m, hot, cop__ox_slice(m, v, 0, 1, 1, 1), cop__ox_slice(m, v, 0, 0, 1, 1)), OX_PLAIN, values->type);
+	cop_vid index = wrapped(m, cop__ox_reshape(m, cop__ox_cast(m, cop__ox_get(m, n, 0), COP_I32), at->rank + 1, dim),
+		(int32_t)d);
+	cop_vid hot = cop__ox_two(m, OP_equal, index, ints(m, "depth", at->rank + 1, along, all)),
+		v = cop__ox_reshape(m, cop__ox_get(m, n, 2), 1, DIMS(2));
+	return cop__ox_set(m, n, 0, cop__ox_where(m, hot, cop__ox_slice(m, v, 0, 1, 1, 1), cop__ox_slice(m, v, 0, 0, 1, 1)),
+		OX_PLAIN, values->type);
 }
 
 /* The indices along an axis, or of all elements, where a known condition holds. */
@@ -294,7 +318,8 @@ cop_status cop__ox_add_compress(cop_ox *m, cop_ox_node *n)
 	if (!list || !k) return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "nothing is left");
 	cop_vid v = cop__ox_get(m, n, 0);
 	if (flat) v = cop__ox_reshape(m, v, 1, DIMS((int32_t)len));
-	return cop__ox_set(m, n, 0, v ? cop__apply(m->g, OP_gather, &(cop_axis_attr){axis}, VIDS(v, ints(m, "index", 1, &k, list))) : 0, OX_PLAIN, 0);
+	return cop__ox_set(m, n, 0,
+		v ? cop__apply(m->g, OP_gather, &(cop_axis_attr){axis}, VIDS(v, ints(m, "index", 1, &k, list))) : 0, OX_PLAIN, 0);
 }
 
 /* [time,batch,..] or [batch,time,..]: the first len[b] of a sequence the other way round. */
@@ -326,7 +351,9 @@ cop_status cop__ox_add_non_zero(cop_ox *m, cop_ox_node *n)
 	int64_t total = cop__ox_count(x), stride = 1;
 	int32_t dim[2] = {x->rank, 0};
 
-	if (!x->data) return cop__ox_fail(m, n, "the length of the result depends on what the network computes: only known operands are supported");
+	if (!x->data)
+		return cop__ox_fail(m, n,
+			"the length of the result depends on what the network computes: only known operands are supported");
 	int32_t *hit = cop__ox_room(m, 4 * (size_t)total + 4);
 	for (int64_t i = 0; hit && i < total; i++)
 		if (cop__ox_is_float(x->type) ? ((const float *)x->data)[i] < 0 || ((const float *)x->data)[i] > 0

@@ -14,6 +14,7 @@ cop_vid cop__ox_reshape(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim)
 {
 	return rank > COP_MAX_DIM ? too_many(m, rank), 0 : cop__make_reshape(m->g, x, rank, dim);
 }
+
 cop_vid cop__ox_expand(cop_ox *m, cop_vid x, int32_t rank, const int32_t *dim)
 {
 	return rank > COP_MAX_DIM ? too_many(m, rank), 0 : cop__make_expand(m->g, x, rank, dim);
@@ -72,10 +73,12 @@ cop_vid cop__ox_pick(cop_ox *m, cop_vid x, cop_vid index, int32_t axis, int32_t 
 	return cop__make_gather(m->g, x, index, axis);
 }
 
-cop_vid cop__ox_resample(cop_ox *m, cop_vid x, int32_t axis, int32_t out, int32_t taps, const int32_t *index, const float *weight)
+cop_vid cop__ox_resample(cop_ox *m, cop_vid x, int32_t axis, int32_t out, int32_t taps, const int32_t *index,
+	const float *weight)
 {
 	cop_type ti = cop__type(COP_I32, 2, DIMS(out, taps)), tw = cop__type(COP_F32, 2, ti.dim);
-	cop_vid i = cop__ox_const(m, "resize.index", COP_CONST, &ti, index), w = cop__ox_const(m, "resize.weight", COP_CONST, &tw, weight);
+	cop_vid i = cop__ox_const(m, "resize.index", COP_CONST, &ti, index),
+		w = cop__ox_const(m, "resize.weight", COP_CONST, &tw, weight);
 	return x && i && w ? cop__apply(m->g, OP_resample, &(cop_axis_attr){axis}, VIDS(x, i, w)) : 0;
 }
 

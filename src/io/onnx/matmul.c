@@ -8,7 +8,10 @@
 static const cop_act_attr no_act = {COP_NO_LO, COP_NO_HI};
 
 /* x [n,in], w [out,in] */
-static cop_vid fc(cop_ox *m, cop_vid x, cop_vid w, cop_vid b) { return x && w ? cop__apply(m->g, OP_fc, &no_act, b ? 3 : 2, (const cop_vid[]){x, w, b}) : 0; }
+static cop_vid fc(cop_ox *m, cop_vid x, cop_vid w, cop_vid b)
+{
+	return x && w ? cop__apply(m->g, OP_fc, &no_act, b ? 3 : 2, (const cop_vid[]){x, w, b}) : 0;
+}
 
 /* y = alpha a b + beta c, c broadcast over rows. */
 cop_status cop__ox_add_gemm(cop_ox *m, cop_ox_node *n)
@@ -90,7 +93,10 @@ cop_status cop__ox_add_matmul(cop_ox *m, cop_ox_node *n)
 	cop_ox_value *a = cop__ox_in(m, n, 0), *b = cop__ox_in(m, n, 1);
 
 	if (a->rank && b->rank && a->dim[a->rank - 1] != b->dim[b->rank < 2 ? 0 : b->rank - 2])
-		return cop__ox_fail(m, n, "sums over %d on the left and %d on the right", a->dim[a->rank - 1], b->dim[b->rank < 2 ? 0 : b->rank - 2]);
-	if (!a->data && b->data && b->rank == 2 && a->rank >= 2 && cop__ox_count(a) && cop__ox_count(b)) return by_weight(m, n, a, b);
-	return cop__ox_set(m, n, 0, cop__ox_product_any(m, n, cop__ox_float(m, n, 0, OX_PLAIN), cop__ox_float(m, n, 1, OX_PLAIN)), OX_PLAIN, 0);
+		return cop__ox_fail(m, n, "sums over %d on the left and %d on the right", a->dim[a->rank - 1],
+			b->dim[b->rank < 2 ? 0 : b->rank - 2]);
+	if (!a->data && b->data && b->rank == 2 && a->rank >= 2 && cop__ox_count(a) && cop__ox_count(b))
+		return by_weight(m, n, a, b);
+	return cop__ox_set(m, n, 0,
+		cop__ox_product_any(m, n, cop__ox_float(m, n, 0, OX_PLAIN), cop__ox_float(m, n, 1, OX_PLAIN)), OX_PLAIN, 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ml - operators of ai.onnx.ml on numbers: scaling, encoding, linear models. Trees are in tree.c. Rows [n,c] are samples.
+ * ml - operators of ai.onnx.ml on numbers: scaling, encoding, linear models. Trees are in tree.c. Rows [n,c] are
+ * samples.
  */
 #include "io/onnx/ml.h"
 
@@ -39,7 +40,8 @@ cop_vid cop__ox_ml_rows(cop_ox *m, const cop_ox_node *n, int i)
 {
 	cop_ox_value *x = cop__ox_in(m, n, i);
 
-	if (x->rank < 1 || x->rank > 2) return cop__ox_fail(m, n, "input %d has %d dimensions, rows [n,c] are expected", i, x->rank), 0;
+	if (x->rank < 1 || x->rank > 2)
+		return cop__ox_fail(m, n, "input %d has %d dimensions, rows [n,c] are expected", i, x->rank), 0;
 	cop_vid v = cop__ox_cast(m, cop__ox_get(m, n, i), COP_F32);
 	return x->rank == 1 ? cop__ox_reshape(m, v, 2, DIMS(1, x->dim[0])) : v;
 }
@@ -69,7 +71,10 @@ static cop_vid whole(cop_ox *m, const char *name, const int64_t *v, int32_t coun
 	return to ? cop__ox_const(m, name, COP_CONST, &t, to) : 0;
 }
 
-static cop_vid pick(cop_ox *m, cop_vid x, cop_vid index) { return x && index ? cop__apply(m->g, OP_gather, &(cop_axis_attr){0}, VIDS(x, index)) : 0; }
+static cop_vid pick(cop_ox *m, cop_vid x, cop_vid index)
+{
+	return x && index ? cop__apply(m->g, OP_gather, &(cop_axis_attr){0}, VIDS(x, index)) : 0;
+}
 
 cop_status cop__ox_ml_label(cop_ox *m, const cop_ox_node *n, cop_vid index, const char *ints, int32_t classes)
 {
@@ -97,7 +102,8 @@ static cop_vid columns(cop_ox *m, const cop_ox_node *n, const char *name, int32_
 
 	if (cop__ox_ml_floats(m, n, name, &v, &count)) return 0;
 	if (!v) return cop__ox_scalar(m, absent);
-	if (count != 1 && count != c) return cop__ox_fail(m, n, "attribute '%s' has %d numbers for %d columns", name, count, c), 0;
+	if (count != 1 && count != c)
+		return cop__ox_fail(m, n, "attribute '%s' has %d numbers for %d columns", name, count, c), 0;
 	return cop__ox_vector(m, COP_CONST, name, v, count);
 }
 
@@ -106,7 +112,8 @@ static int32_t width(const cop_ox_value *x) { return x->rank ? x->dim[x->rank - 
 cop_status cop__ox_add_ml_scaler(cop_ox *m, cop_ox_node *n)
 {
 	cop_ox_value *x = cop__ox_in(m, n, 0);
-	cop_vid v = cop__ox_cast(m, cop__ox_get(m, n, 0), COP_F32), off = columns(m, n, "offset", width(x), 0), by = columns(m, n, "scale", width(x), 1);
+	cop_vid v = cop__ox_cast(m, cop__ox_get(m, n, 0), COP_F32), off = columns(m, n, "offset", width(x), 0),
+		by = columns(m, n, "scale", width(x), 1);
 
 	return cop__ox_set(m, n, 0, cop__ox_two(m, OP_mul, cop__ox_two(m, OP_sub, v, off), by), OX_PLAIN, OX_FLOAT);
 }
@@ -120,16 +127,21 @@ cop_status cop__ox_add_ml_normalizer(cop_ox *m, cop_ox_node *n)
 	if (!norm) return COP_NOMEM;
 	if (!strcmp(norm, "MAX")) by = cop__ox_reduce(m, REDUCE_MAX, v, 2, true);
 	if (!strcmp(norm, "L1")) by = cop__ox_reduce(m, REDUCE_SUM, cop__ox_map(m, MAP_ABS, 0, 0, v), 2, true);
-	if (!strcmp(norm, "L2")) by = cop__ox_map(m, MAP_SQRT, 0, 0, cop__ox_reduce(m, REDUCE_SUM, cop__ox_two(m, OP_mul, v, v), 2, true));
+	if (!strcmp(norm, "L2"))
+		by = cop__ox_map(m, MAP_SQRT, 0, 0, cop__ox_reduce(m, REDUCE_SUM, cop__ox_two(m, OP_mul, v, v), 2, true));
 	if (!by) return cop__ox_fail(m, n, "norm '%s' is unknown; MAX, L1 and L2 are supported", norm);
 	by = cop__ox_where(m, cop__ox_two(m, OP_equal, by, cop__ox_scalar(m, 0)), cop__ox_scalar(m, 1), by);
-	return cop__ox_set(m, n, 0, cop__ox_reshape(m, cop__ox_two(m, OP_div, v, by), cop__ox_in(m, n, 0)->rank, cop__ox_in(m, n, 0)->dim), OX_PLAIN, OX_FLOAT);
+	return cop__ox_set(m, n, 0,
+		cop__ox_reshape(m, cop__ox_two(m, OP_div, v, by), cop__ox_in(m, n, 0)->rank, cop__ox_in(m, n, 0)->dim), OX_PLAIN,
+		OX_FLOAT);
 }
 
 cop_status cop__ox_add_ml_binarizer(cop_ox *m, cop_ox_node *n)
 {
 	cop_vid v = cop__ox_cast(m, cop__ox_get(m, n, 0), COP_F32);
-	return cop__ox_set(m, n, 0, cop__ox_cast(m, cop__ox_two(m, OP_greater, v, cop__ox_scalar(m, cop__ox_f(n, "threshold", 0))), COP_F32), OX_PLAIN, OX_FLOAT);
+	return cop__ox_set(m, n, 0,
+		cop__ox_cast(m, cop__ox_two(m, OP_greater, v, cop__ox_scalar(m, cop__ox_f(n, "threshold", 0))), COP_F32), OX_PLAIN,
+		OX_FLOAT);
 }
 
 /* What is no number, or the one that is named, becomes that of its column. */
@@ -140,7 +152,8 @@ cop_status cop__ox_add_ml_imputer(cop_ox *m, cop_ox_node *n)
 
 	if (!cop__ox_is_float(x->type)) return cop__ox_fail(m, n, "of whole numbers is not supported");
 	cop_vid v = cop__ox_get(m, n, 0), by = columns(m, n, "imputed_value_floats", width(x), 0);
-	cop_vid there = gone < 0 || gone >= 0 ? cop__ox_map(m, MAP_NOT, 0, 0, cop__ox_two(m, OP_equal, v, cop__ox_scalar(m, gone))) : cop__ox_two(m, OP_equal, v, v);
+	cop_vid there = gone < 0 || gone >= 0 ? cop__ox_map(m, MAP_NOT, 0, 0,
+		cop__ox_two(m, OP_equal, v, cop__ox_scalar(m, gone))) : cop__ox_two(m, OP_equal, v, v);
 	return cop__ox_set(m, n, 0, cop__ox_where(m, there, v, by), OX_PLAIN, 0);
 }
 
@@ -166,7 +179,8 @@ cop_status cop__ox_add_ml_extractor(cop_ox *m, cop_ox_node *n)
 		if (at[i] < 0 || at[i] >= width(x)) return cop__ox_fail(m, n, "entry %lld of %d", (long long)at[i], width(x));
 	cop_vid v = cop__ox_get(m, n, 0), index = whole(m, "entries", at, count);
 	if (x->rank == 1) v = cop__ox_reshape(m, v, 2, DIMS(1, x->dim[0]));
-	return cop__ox_set(m, n, 0, v && index ? cop__apply(m->g, OP_gather, &(cop_axis_attr){COP_MAX(x->rank, 2) - 1}, VIDS(v, index)) : 0, OX_PLAIN, 0);
+	return cop__ox_set(m, n, 0,
+		v && index ? cop__apply(m->g, OP_gather, &(cop_axis_attr){COP_MAX(x->rank, 2) - 1}, VIDS(v, index)) : 0, OX_PLAIN, 0);
 }
 
 /* A map of class to score for each sample is the scores as they are. */
@@ -185,7 +199,8 @@ static cop_vid met(cop_ox *m, cop_vid x, cop_vid keys)
 }
 
 /* Keys or values of whole or real numbers; their format. 0: there are none. */
-static cop_vid listed(cop_ox *m, const cop_ox_node *n, const char *ints, const char *reals, int32_t *count, int32_t *type)
+static cop_vid listed(cop_ox *m, const cop_ox_node *n, const char *ints, const char *reals, int32_t *count,
+	int32_t *type)
 {
 	const int64_t *whole_v;
 	const float *real_v;
@@ -202,14 +217,18 @@ cop_status cop__ox_add_ml_label_encoder(cop_ox *m, cop_ox_node *n)
 {
 	int32_t n_key, n_value, key, value, rank = cop__ox_in(m, n, 0)->rank;
 	int64_t absent = cop__ox_i(n, "default_int64", -1);
-	cop_vid keys = listed(m, n, "keys_int64s", "keys_floats", &n_key, &key), values = listed(m, n, "values_int64s", "values_floats", &n_value, &value);
+	cop_vid keys = listed(m, n, "keys_int64s", "keys_floats", &n_key, &key),
+		values = listed(m, n, "values_int64s", "values_floats", &n_value, &value);
 
 	if (m->cx->code) return m->cx->code;
 	if (!keys || !values || n_key != n_value)
 		return cop__ox_fail(m, n, "maps text, or %d keys to %d values; whole and real numbers are supported", n_key, n_value);
-	cop_vid hit = cop__ox_cast(m, met(m, cop__ox_cast(m, cop__ox_get(m, n, 0), key == OX_FLOAT ? COP_F32 : COP_I32), keys), COP_F32);
-	cop_vid index = cop__ox_argmax(m, hit, rank, false, false), any = cop__ox_cast(m, cop__ox_reduce(m, REDUCE_MAX, hit, 1u << rank, false), COP_U8);
-	cop_vid other = value == OX_FLOAT ? cop__ox_scalar(m, cop__ox_f(n, "default_float", 0)) : whole(m, "default", &absent, 1);
+	cop_vid hit = cop__ox_cast(m, met(m, cop__ox_cast(m, cop__ox_get(m, n, 0), key == OX_FLOAT ? COP_F32 : COP_I32), keys),
+		COP_F32);
+	cop_vid index = cop__ox_argmax(m, hit, rank, false, false),
+		any = cop__ox_cast(m, cop__ox_reduce(m, REDUCE_MAX, hit, 1u << rank, false), COP_U8);
+	cop_vid other = value == OX_FLOAT ? cop__ox_scalar(m, cop__ox_f(n, "default_float", 0))
+		: whole(m, "default", &absent, 1);
 	return cop__ox_set(m, n, 0, cop__ox_where(m, any, pick(m, values, index), other), OX_PLAIN, value);
 }
 
@@ -233,10 +252,12 @@ static cop_vid layer(cop_ox *m, const cop_ox_node *n, int32_t *out)
 	int32_t count, n_bias, c;
 	cop_vid x = cop__ox_ml_rows(m, n, 0), bias = 0;
 
-	if (!x || cop__ox_ml_floats(m, n, "coefficients", &w, &count) || cop__ox_ml_floats(m, n, "intercepts", &b, &n_bias)) return 0;
+	if (!x || cop__ox_ml_floats(m, n, "coefficients", &w, &count) || cop__ox_ml_floats(m, n, "intercepts", &b, &n_bias))
+		return 0;
 	c = cop__t(m->g, x)->dim[1];
 	*out = count / c;
-	if (!w || count % c || (b && n_bias != *out)) return cop__ox_fail(m, n, "%d coefficients and %d intercepts do not fit %d columns", count, n_bias, c), 0;
+	if (!w || count % c || (b && n_bias != *out))
+		return cop__ox_fail(m, n, "%d coefficients and %d intercepts do not fit %d columns", count, n_bias, c), 0;
 	cop_type t = cop__type(COP_F32, 2, DIMS(*out, c));
 	if (b) bias = cop__ox_vector(m, COP_PARAM, "intercepts", b, n_bias);
 	cop_vid weight = cop__ox_const(m, "coefficients", COP_PARAM, &t, w);
@@ -251,7 +272,8 @@ cop_status cop__ox_add_ml_linear_regressor(cop_ox *m, cop_ox_node *n)
 	return cop__ox_set(m, n, 0, y, OX_PLAIN, OX_FLOAT);
 }
 
-/* One row of coefficients decides between two classes: by the sign of its score s; the other's is 1 - s or, of LOGISTIC, that of -s. */
+/* One row of coefficients decides between two classes: by the sign of its score s; the other's is 1 - s or, of
+ * LOGISTIC, that of -s. */
 static cop_vid two_classes(cop_ox *m, const cop_ox_node *n, cop_vid s)
 {
 	const char *how = cop__ox_s(m, n, "post_transform", "NONE");

@@ -14,7 +14,8 @@ cop_status cop__ox_ml_floats(cop_ox *m, const cop_ox_node *n, const char *name, 
 cop_vid cop__ox_ml_rows(cop_ox *m, const cop_ox_node *n, int i);
 /* post_transform of scores [n,e]. */
 cop_vid cop__ox_ml_transformed(cop_ox *m, const cop_ox_node *n, cop_vid score);
-/* Output 0 of a classifier: the label by number of class [n], I32. Labels that are text are no output of the graph. `ints`: the attribute. */
+/* Output 0 of a classifier: the label by number of class [n], I32. Labels that are text are no output of the graph.
+ * `ints`: the attribute. */
 cop_status cop__ox_ml_label(cop_ox *m, const cop_ox_node *n, cop_vid index, const char *ints, int32_t classes);
 
 #endif

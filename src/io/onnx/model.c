@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * model - ModelProto: operator sets, functions, the table of operators, and the types of inputs. The nodes of its graph are
- * read by graph.c.
+ * model - ModelProto: operator sets, functions, the table of operators, and the types of inputs. The nodes of its graph
+ * are read by graph.c.
  */
 #include "io/onnx/model.h"
 
@@ -11,7 +11,8 @@ static cop_status bad(cop_ox *m, const char *what) { return cop__error(m->cx, CO
 
 /* ---- types ---- */
 
-/* The size that was asked for where the file leaves one open: by input, by name, by the array, or the batch. 0: none. */
+/* The size that was asked for where the file leaves one open: by input, by name, by the array, or the batch. 0:
+ * none. */
 static int64_t asked_for(const cop_ox *m, const cop_ox_value *v, const char *name)
 {
 	const cop_import_args *a = m->args;
@@ -46,15 +47,19 @@ static cop_status one_dim(cop_ox *m, cop_ox_value *v, const cop_pb_field *dim)
 
 	while (cop__pb_next(&p, &f)) {
 		if (f.number == DIM_VALUE && f.wire == COP_PB_VARINT) size = (int64_t)f.u;
-		if (f.number == DIM_PARAM && f.wire == COP_PB_BYTES) snprintf(name, sizeof name, "%.*s", (int)COP_MIN(f.size, sizeof name - 1), (const char *)f.p);
+		if (f.number == DIM_PARAM && f.wire == COP_PB_BYTES)
+			snprintf(name, sizeof name, "%.*s", (int)COP_MIN(f.size, sizeof name - 1), (const char *)f.p);
 	}
-	if (v->rank == OX_MAX_DIM) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' has more than %d dimensions", m->file, v->name, OX_MAX_DIM);
+	if (v->rank == OX_MAX_DIM)
+		return cop__error(m->cx, COP_FORMAT, "%s: input '%s' has more than %d dimensions", m->file, v->name, OX_MAX_DIM);
 	bool open = *name || size == INT64_MIN || size == -1;
 	if (open && (size = asked_for(m, v, name)) < 1) return left_open(m, v, name);
 	if (size < 0 || size > INT32_MAX)
-		return cop__error(m->cx, COP_FORMAT, "%s: dimension %d of input '%s' is %lld, must be 0 to 2^31 - 1", m->file, v->rank, v->name, (long long)size);
+		return cop__error(m->cx, COP_FORMAT, "%s: dimension %d of input '%s' is %lld, must be 0 to 2^31 - 1", m->file,
+			v->rank, v->name, (long long)size);
 	v->dim[v->rank++] = (int32_t)size;
-	for (int32_t i = 0; open && *name && i < m->args->n_dim; i++) m->dims_used |= !strcmp(m->args->dim[i].name, name) ? 1u << (i & 31) : 0;
+	for (int32_t i = 0; open && *name && i < m->args->n_dim; i++)
+		m->dims_used |= !strcmp(m->args->dim[i].name, name) ? 1u << (i & 31) : 0;
 	return COP_OK;
 }
 
@@ -65,7 +70,9 @@ static cop_status as_given(cop_ox *m, const cop_ox_value *v)
 		const cop_import_shape *s = &m->args->shape[i];
 		if (strcmp(s->input, v->name)) continue;
 		m->shapes_used |= 1u << (i & 31);
-		if (s->rank != v->rank) return cop__error(m->cx, COP_SHAPE, "%s: --shape gives input '%s' %d dimensions, it has %d", m->file, v->name, s->rank, v->rank);
+		if (s->rank != v->rank)
+			return cop__error(m->cx, COP_SHAPE, "%s: --shape gives input '%s' %d dimensions, it has %d", m->file, v->name,
+				s->rank, v->rank);
 		for (int k = 0; k < v->rank; k++)
 			if (s->dim[k] != v->dim[k])
 				return cop__error(m->cx, COP_SHAPE, "%s: --shape gives dimension %d of input '%s' as %d, the file fixes it to %d",
@@ -82,7 +89,9 @@ static cop_status all_used(cop_ox *m)
 			return cop__error(m->cx, COP_ARG, "%s: --dim %s=%d: no input has an open dimension of that name", m->file,
 				m->args->dim[i].name, m->args->dim[i].size);
 	for (int32_t i = 0; i < m->args->n_shape && i < 32; i++)
-		if (!(m->shapes_used >> i & 1)) return cop__error(m->cx, COP_ARG, "%s: --shape %s=...: there is no input of that name", m->file, m->args->shape[i].input);
+		if (!(m->shapes_used >> i & 1))
+			return cop__error(m->cx, COP_ARG, "%s: --shape %s=...: there is no input of that name", m->file,
+				m->args->shape[i].input);
 	return COP_OK;
 }
 
@@ -95,7 +104,8 @@ static cop_status value_type(cop_ox *m, cop_ox_value *v, const cop_pb_field *typ
 	v->rank = 0;
 	while (cop__pb_next(&p, &f)) {
 		if (f.number != TYPE_TENSOR || f.wire != COP_PB_BYTES)
-			return cop__error(m->cx, COP_FORMAT, "%s: '%s' is no tensor; sequences, maps and optional values are not supported", m->file, v->name);
+			return cop__error(m->cx, COP_FORMAT, "%s: '%s' is no tensor; sequences, maps and optional values are not supported",
+				m->file, v->name);
 		for (q = cop__pb_in(&f); cop__pb_next(&q, &f);) {
 			if (f.number == TENSOR_TYPE_ELEM && f.wire == COP_PB_VARINT) v->type = f.u > 100 ? 100 : (int32_t)f.u;
 			if (f.number != TENSOR_TYPE_SHAPE || f.wire != COP_PB_BYTES) continue;
@@ -136,7 +146,8 @@ static cop_status fill_ends(cop_ox *m, const cop_ox_scope *scope, cop_pb graph)
 			COP_TRY(value_info(m, scope, &f, true, &v));
 			if (m->value[v].tensor) continue; /* old models list initialisers among the inputs, too */
 			COP_TRY(as_given(m, &m->value[v]));
-			if (m->value[v].is_input) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' is listed twice", m->file, m->value[v].name);
+			if (m->value[v].is_input)
+				return cop__error(m->cx, COP_FORMAT, "%s: input '%s' is listed twice", m->file, m->value[v].name);
 			m->value[v].is_input = true;
 			m->input[m->n_input++] = v;
 		}

@@ -7,8 +7,9 @@
 
 #include "io/onnx/onnx.h"
 
-/* Where a name is looked up: the model's graph, a branch of an If (which sees what is around it), or the body of a function at one
- * call of it. All their nodes become nodes of the reader, side by side; the names of each are its own. */
+/* Where a name is looked up: the model's graph, a branch of an If (which sees what is around it), or the body of a
+ * function at one call of it. All their nodes become nodes of the reader, side by side; the names of each are its
+ * own. */
 typedef struct cop_ox_scope {
 	const struct cop_ox_scope *outer; /* of a branch; NULL: it sees nothing around it */
 	const cop_ox_call *call;          /* of a function's body, and of branches in it */
@@ -23,7 +24,8 @@ bool cop__ox_table_sorted(void); /* for the test: names are found by halving */
 cop_status cop__ox_opset(cop_ox *m, cop_pb message, uint32_t number, int32_t *out);
 /* ---- branch.c ---- */
 static inline bool cop__ox_is_if(const cop_ox_node *n) { return !strcmp(n->type, "If"); }
-cop_status cop__ox_mark_guards(cop_ox *m, const int32_t *order, int32_t count); /* of nodes, readers behind those they read */
+/* of nodes, readers behind those they read */
+cop_status cop__ox_mark_guards(cop_ox *m, const int32_t *order, int32_t count);
 bool cop__ox_taken(cop_ox *m, int32_t guard); /* false with a failure recorded: its condition is not known */
 cop_status cop__ox_no_such_op(cop_ox *m, const cop_ox_node *n);
 /* ---- graph.c ---- */
@@ -31,7 +33,8 @@ cop_status cop__ox_make_room(cop_ox *m, cop_pb graph);                     /* fo
 cop_status cop__ox_fill(cop_ox *m, const cop_ox_scope *scope, cop_pb graph); /* its initialisers and nodes */
 /* The value of that name, made where it is new; 0: the empty name, which stands for "absent", or a failure. */
 int32_t cop__ox_name(cop_ox *m, const cop_ox_scope *scope, const uint8_t *p, size_t n);
-/* QLinear operators whose scales are initialisers become DequantizeLinear, the plain operator, QuantizeLinear (qlinear.c). */
+/* QLinear operators whose scales are initialisers become DequantizeLinear, the plain operator, QuantizeLinear
+ * (qlinear.c). */
 enum { OX_QLINEAR_ROOM = 6 }; /* nodes for one, and values, beside one for each input */
 cop_status cop__ox_expand_qlinear(cop_ox *m);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * move - Transpose, Slice, Split, Concat, Expand, Tile, Gather: elements moved, none computed. What is known is moved at
- * once; the graph's operators take the rest, in the layout it comes in where that is a matter of renaming axes.
+ * move - Transpose, Slice, Split, Concat, Expand, Tile, Gather: elements moved, none computed. What is known is moved
+ * at once; the graph's operators take the rest, in the layout it comes in where that is a matter of renaming axes.
  */
 #include "io/onnx/onnx.h"
 
@@ -47,7 +47,8 @@ cop_status cop__ox_add_transpose(cop_ox *m, cop_ox_node *n)
 
 	int count = cop__ox_ints(m, n, "perm", v, OX_MAX_DIM);
 	for (int i = 0; count < 0 && i < x->rank; i++) v[i] = x->rank - 1 - i;
-	if (count >= 0 && count != x->rank) return cop__ox_fail(m, n, "a permutation of %d axes for %d dimensions", count, x->rank);
+	if (count >= 0 && count != x->rank)
+		return cop__ox_fail(m, n, "a permutation of %d axes for %d dimensions", count, x->rank);
 	for (int i = 0; i < x->rank; i++) {
 		COP_TRY(cop__ox_axis(m, n, v[i], x->rank, &perm[i]));
 		if (seen >> perm[i] & 1) return cop__ox_fail(m, n, "axis %d stands twice in the permutation", perm[i]);
@@ -61,7 +62,9 @@ cop_status cop__ox_add_transpose(cop_ox *m, cop_ox_node *n)
 	}
 	cop_ox_layout l = cop__ox_prefers(x);
 	for (int i = 0; i < x->rank; i++) perm[i] = cop__ox_axis_in(perm[i], x->rank, l);
-	if (x->rank == 4 && !memcmp(perm, (const int32_t[]){0, 3, 1, 2}, sizeof *perm * 4)) return cop__ox_set(m, n, 0, x->v[l], OX_LAST, 0); /* as it lies */
+	/* as it lies */
+	if (x->rank == 4 && !memcmp(perm, (const int32_t[]){0, 3, 1, 2}, sizeof *perm * 4))
+		return cop__ox_set(m, n, 0, x->v[l], OX_LAST, 0);
 	return cop__ox_set(m, n, 0, cop__ox_transpose(m, x->v[l], perm), OX_PLAIN, 0);
 }
 
@@ -102,7 +105,8 @@ static cop_status apply_cut(cop_ox *m, const cop_ox_node *n, int out, cop_ox_val
 }
 
 /* Input i or the attribute of that name. */
-static cop_status ints_either(cop_ox *m, const cop_ox_node *n, int i, const char *name, int64_t *room, const int64_t **v, int32_t *count)
+static cop_status ints_either(cop_ox *m, const cop_ox_node *n, int i, const char *name, int64_t *room,
+	const int64_t **v, int32_t *count)
 {
 	*v = room;
 	*count = cop__ox_ints(m, n, name, room, OX_MAX_DIM);
@@ -152,7 +156,9 @@ cop_status cop__ox_add_split(cop_ox *m, cop_ox_node *n)
 	for (int i = 0; i < n->n_out; i++) {
 		int32_t even = (x->dim[axis] + n->n_out - 1) / n->n_out, left = x->dim[axis] - at;
 		int64_t len = parts ? parts[i] : COP_MIN(even, left);
-		if (len < 0 || len > left) return cop__ox_fail(m, n, "part %d of length %lld does not fit axis %d of %d", i, (long long)len, axis, x->dim[axis]);
+		if (len < 0 || len > left)
+			return cop__ox_fail(m, n, "part %d of length %lld does not fit axis %d of %d", i, (long long)len, axis,
+				x->dim[axis]);
 		c.from[axis] = at;
 		c.size[axis] = (int32_t)len;
 		if (cop__ox_out(m, n, i)) COP_TRY(apply_cut(m, n, i, x, &c));
@@ -203,7 +209,8 @@ cop_status cop__ox_add_concat(cop_ox *m, cop_ox_node *n)
 		if (v->rank != x->rank || cop__ox_is_float(v->type) != cop__ox_is_float(x->type))
 			return cop__ox_fail(m, n, "input %d has another rank or format than the first", i);
 		for (int j = 0; j < x->rank; j++)
-			if (j != axis && v->dim[j] != dim[j]) return cop__ox_fail(m, n, "axis %d has length %d in input %d and %d in the first", j, v->dim[j], i, dim[j]);
+			if (j != axis && v->dim[j] != dim[j])
+				return cop__ox_fail(m, n, "axis %d has length %d in input %d and %d in the first", j, v->dim[j], i, dim[j]);
 		if ((total += v->dim[axis]) > INT32_MAX) return cop__ox_fail(m, n, "axis %d gets too long", axis);
 	}
 	dim[axis] = (int32_t)total;
@@ -258,7 +265,8 @@ cop_status cop__ox_add_tile(cop_ox *m, cop_ox_node *n)
 	if (count != x->rank) return cop__ox_fail(m, n, "%d repeats for %d dimensions", count, x->rank);
 	dense_strides(own, x);
 	for (int i = 0; i < count; i++) {
-		if (times[i] < 0 || times[i] > INT32_MAX || (total *= times[i] * x->dim[i]) > INT32_MAX) return cop__ox_fail(m, n, "repeat %d is negative or too large", i);
+		if (times[i] < 0 || times[i] > INT32_MAX || (total *= times[i] * x->dim[i]) > INT32_MAX)
+			return cop__ox_fail(m, n, "repeat %d is negative or too large", i);
 		both[2 * i] = (int32_t)times[i], both[2 * i + 1] = x->dim[i];
 		stride[2 * i] = 0, stride[2 * i + 1] = own[i];
 		dim[i] = (int32_t)times[i] * x->dim[i];
@@ -290,7 +298,8 @@ static cop_status gather_known(cop_ox *m, const cop_ox_node *n, int32_t axis, in
 	for (int64_t o = 0; o < outer; o++) {
 		for (int64_t i = 0; i < count; i++, out += run) {
 			int64_t k = index[i] + (index[i] < 0 ? x->dim[axis] : 0);
-			if (k < 0 || k >= x->dim[axis]) return cop__ox_fail(m, n, "index %lld is outside of %d", (long long)index[i], x->dim[axis]);
+			if (k < 0 || k >= x->dim[axis])
+				return cop__ox_fail(m, n, "index %lld is outside of %d", (long long)index[i], x->dim[axis]);
 			memcpy(y + out, (const char *)x->data + (size_t)(o * x->dim[axis] + k) * run, run);
 		}
 	}

@@ -11,11 +11,13 @@ cop_status cop__ox_add_bn(cop_ox *m, cop_ox_node *n)
 	cop_bn_attr a = {.eps = cop__ox_f(n, "epsilon", 1e-5f), .momentum = 0.1f, .lo = COP_NO_LO, .hi = COP_NO_HI};
 	cop_vid v[5];
 
-	if (cop__ox_i(n, "training_mode", 0)) return cop__ox_fail(m, n, "in training mode is not supported; export the model for inference");
+	if (cop__ox_i(n, "training_mode", 0))
+		return cop__ox_fail(m, n, "in training mode is not supported; export the model for inference");
 	if (!cop__ox_i(n, "spatial", 1)) return cop__ox_fail(m, n, "spatial=0 is not supported");
 	for (int i = 1; i < 5; i++) {
 		cop_ox_value *p = cop__ox_in(m, n, i);
-			if (x->rank < 2 || p->rank != 1 || p->dim[0] != x->dim[1]) return cop__ox_fail(m, n, "input %d must have one entry for each channel", i);
+			if (x->rank < 2 || p->rank != 1 || p->dim[0] != x->dim[1])
+				return cop__ox_fail(m, n, "input %d must have one entry for each channel", i);
 		v[i] = i < 3 ? cop__ox_weight(m, n, i, OX_PLAIN) : cop__ox_state(m, n, i, v[1]);
 	}
 	v[0] = cop__ox_float(m, n, 0, OX_LAST);
@@ -80,7 +82,8 @@ static cop_vid per_channel(cop_ox *m, const cop_ox_node *n, int i, int32_t group
 	cop_vid p = cop__ox_weight(m, n, i, OX_PLAIN);
 
 	if (!p) return 0;
-	if (v->rank != 1 || (v->dim[0] != x->dim[1] && v->dim[0] != groups)) return cop__ox_fail(m, n, "input %d must have one entry for each channel", i), 0;
+	if (v->rank != 1 || (v->dim[0] != x->dim[1] && v->dim[0] != groups))
+		return cop__ox_fail(m, n, "input %d must have one entry for each channel", i), 0;
 	if (v->dim[0] != x->dim[1]) {
 		p = cop__ox_reshape(m, p, 2, DIMS(groups, 1));
 		p = cop__ox_expand(m, p, 2, DIMS(groups, x->dim[1] / groups));
@@ -94,7 +97,8 @@ cop_status cop__ox_add_group_norm(cop_ox *m, cop_ox_node *n)
 
 	if (x->rank < 3) return cop__ox_fail(m, n, "%d dimensions, at least 3 are expected", x->rank);
 	int64_t groups = strcmp(n->type, "GroupNormalization") ? x->dim[1] : cop__ox_i(n, "num_groups", 0);
-	if (groups < 1 || groups > x->dim[1] || x->dim[1] % groups) return cop__ox_fail(m, n, "%d channels in %lld groups", x->dim[1], (long long)groups);
+	if (groups < 1 || groups > x->dim[1] || x->dim[1] % groups)
+		return cop__ox_fail(m, n, "%d channels in %lld groups", x->dim[1], (long long)groups);
 	int32_t rows = x->dim[0] * (int32_t)groups;
 	cop_vid v = cop__ox_reshape(m, cop__ox_float(m, n, 0, OX_PLAIN), 2, DIMS(rows, (int32_t)(cop__ox_count(x) / rows)));
 	v = cop__ox_reshape(m, cop__ox_layernorm(m, v, 0, 0, cop__ox_f(n, "epsilon", 1e-5f), false), x->rank, x->dim);
@@ -116,8 +120,10 @@ cop_status cop__ox_add_mvn(cop_ox *m, cop_ox_node *n)
 		COP_TRY(cop__ox_axis(m, n, v[i], x->rank, &a));
 		axes |= 1u << a;
 	}
-	cop_vid in = cop__ox_float(m, n, 0, OX_PLAIN), low = cop__ox_two(m, OP_sub, in, cop__ox_reduce(m, REDUCE_MEAN, in, axes, true));
-	cop_vid dev = cop__ox_map(m, MAP_SQRT, 0, 0, cop__ox_reduce(m, REDUCE_MEAN, cop__ox_two(m, OP_mul, low, low), axes, true));
+	cop_vid in = cop__ox_float(m, n, 0, OX_PLAIN),
+		low = cop__ox_two(m, OP_sub, in, cop__ox_reduce(m, REDUCE_MEAN, in, axes, true));
+	cop_vid dev = cop__ox_map(m, MAP_SQRT, 0, 0,
+		cop__ox_reduce(m, REDUCE_MEAN, cop__ox_two(m, OP_mul, low, low), axes, true));
 	return cop__ox_set(m, n, 0, cop__ox_two(m, OP_div, low, cop__ox_two_f(m, OP_add, dev, 1e-9f)), OX_PLAIN, 0);
 }
 
@@ -126,7 +132,9 @@ cop_status cop__ox_add_lrn(cop_ox *m, cop_ox_node *n)
 	cop_ox_value *x = cop__ox_in(m, n, 0);
 	int64_t size = cop__ox_i(n, "size", 0);
 
-	if (x->rank < 3 || size < 1 || size > 1 << 20) return cop__ox_fail(m, n, "size %lld of %d dimensions", (long long)size, x->rank);
-	cop_vid v = cop__ox_lrn(m, cop__ox_float(m, n, 0, OX_LAST), (int32_t)size, cop__ox_f(n, "alpha", 1e-4f), cop__ox_f(n, "beta", 0.75f), cop__ox_f(n, "bias", 1));
+	if (x->rank < 3 || size < 1 || size > 1 << 20)
+		return cop__ox_fail(m, n, "size %lld of %d dimensions", (long long)size, x->rank);
+	cop_vid v = cop__ox_lrn(m, cop__ox_float(m, n, 0, OX_LAST), (int32_t)size, cop__ox_f(n, "alpha", 1e-4f),
+		cop__ox_f(n, "beta", 0.75f), cop__ox_f(n, "bias", 1));
 	return cop__ox_set(m, n, 0, v, OX_LAST, 0);
 }

@@ -9,7 +9,8 @@
 static void round_up(cop_ox_window *w)
 {
 	for (int i = 0; i < w->n; i++) {
-		int64_t span = (int64_t)(w->k[i] - 1) * w->dilation[i] + 1, room = (int64_t)w->in[i] + w->before[i] + w->after[i] - span;
+		int64_t span = (int64_t)(w->k[i] - 1) * w->dilation[i] + 1,
+			room = (int64_t)w->in[i] + w->before[i] + w->after[i] - span;
 		int64_t out = (room + w->stride[i] - 1) / w->stride[i] + 1;
 		if ((out - 1) * w->stride[i] >= (int64_t)w->in[i] + w->before[i]) out--;
 		if (room >= 0) w->out[i] = (int32_t)out;
@@ -19,7 +20,8 @@ static void round_up(cop_ox_window *w)
 /* The padding behind that makes a window end exactly where the last one does, at least the given one's share. */
 static int32_t needed_after(const cop_ox_window *w, int i)
 {
-	int64_t need = (int64_t)(w->out[i] - 1) * w->stride[i] + (int64_t)(w->k[i] - 1) * w->dilation[i] + 1 - w->in[i] - w->before[i];
+	int64_t need = (int64_t)(w->out[i] - 1) * w->stride[i] + (int64_t)(w->k[i] - 1) * w->dilation[i] +
+		1 - w->in[i] - w->before[i];
 	return (int32_t)COP_MAX(need, 0);
 }
 
@@ -36,7 +38,8 @@ static bool native(const cop_ox_window *w, bool average, bool count_pads)
 static cop_vid pool2(cop_ox *m, const cop_ox_window *w, bool average, bool count_pads, cop_vid x)
 {
 	int i = w->n - 2, j = w->n - 1;
-	cop_pool_attr a = {.kh = 1, .kw = w->k[j], .sh = 1, .sw = w->stride[j], .pl = w->before[j], .pr = needed_after(w, j), .count_pads = average && count_pads};
+	cop_pool_attr a = {.kh = 1, .kw = w->k[j], .sh = 1, .sw = w->stride[j], .pl = w->before[j], .pr = needed_after(w, j),
+		.count_pads = average && count_pads};
 
 	if (i >= 0) a.kh = w->k[i], a.sh = w->stride[i], a.pt = w->before[i], a.pb = needed_after(w, i);
 	cop_vid v = cop__ox_image(m, x);
@@ -48,7 +51,8 @@ static cop_vid pool2(cop_ox *m, const cop_ox_window *w, bool average, bool count
 /* 1 / how many taps of each window count, along axis i of `rank` (channels last). */
 static cop_vid shares(cop_ox *m, const cop_ox_window *w, int i, bool count_pads, int32_t rank)
 {
-	int32_t dim[6] = {1, 1, 1, 1, 1, 1}, from = count_pads ? -w->before[i] : 0, to = w->in[i] + (count_pads ? w->after[i] : 0);
+	int32_t dim[6] = {1, 1, 1, 1, 1, 1}, from = count_pads ? -w->before[i] : 0,
+		to = w->in[i] + (count_pads ? w->after[i] : 0);
 	float *share = cop__ox_room(m, 4 * (size_t)w->out[i]);
 
 	for (int32_t o = 0; share && o < w->out[i]; o++) {
@@ -85,7 +89,8 @@ cop_status cop__ox_add_pool(cop_ox *m, cop_ox_node *n)
 	bool average = !strcmp(n->type, "AveragePool"), count_pads = cop__ox_i(n, "count_include_pad", 0) != 0;
 	cop_ox_window w;
 
-	if (cop__ox_out(m, n, 1)) return cop__ox_fail(m, n, "its second result, the positions of the maxima, is not supported");
+	if (cop__ox_out(m, n, 1))
+		return cop__ox_fail(m, n, "its second result, the positions of the maxima, is not supported");
 	COP_TRY(cop__ox_window(m, n, x, NULL, &w));
 	if (cop__ox_i(n, "ceil_mode", 0)) round_up(&w);
 	for (int i = 0; i < w.n; i++)

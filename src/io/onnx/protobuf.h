@@ -28,13 +28,16 @@ static inline cop_pb cop__pb(const void *bytes, size_t size)
 	const uint8_t *p = bytes ? bytes : (const uint8_t *)""; /* a field that is not there is an empty message */
 	return (cop_pb){p, p + size, false};
 }
-static inline cop_pb cop__pb_in(const cop_pb_field *f) { return cop__pb(f->p, f->size); } /* the message within a BYTES field */
+
+/* the message within a BYTES field */
+static inline cop_pb cop__pb_in(const cop_pb_field *f) { return cop__pb(f->p, f->size); }
 
 /* The next field; false at the end of the message or at a fault. */
 bool cop__pb_next(cop_pb *m, cop_pb_field *f);
 bool cop__pb_varint(cop_pb *m, uint64_t *v);
 
-/* Elements of a repeated number, packed or one by one: calls cop__pb_number for each field and takes what it yields. *at starts at 0. */
+/* Elements of a repeated number, packed or one by one: calls cop__pb_number for each field and takes what it yields.
+ * *at starts at 0. */
 bool cop__pb_number(const cop_pb_field *f, uint32_t wire, size_t *at, uint64_t *v);
 float cop__pb_float(uint64_t bits);
 

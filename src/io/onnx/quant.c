@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * quant - quantised forms. Integers travel as bytes; between DequantizeLinear and QuantizeLinear the network computes
- * in floats, and QLinear operators do the same within: whole numbers in floats are exact up to 2^24. Rounding is ONNX's, to
- * even. What is known (weights, most scales) is computed while reading.
+ * in floats, and QLinear operators do the same within: whole numbers in floats are exact up to 2^24. Rounding is
+ * ONNX's, to even. What is known (weights, most scales) is computed while reading.
  */
 #include "io/onnx/window.h"
 
@@ -14,9 +14,13 @@ static void limits(int32_t type, float *lo, float *hi)
 	*hi = type == OX_INT8 ? 127 : type == OX_UINT8 ? 255 : type == OX_INT16 ? 32767 : 65535;
 }
 
-static bool storable(int32_t type) { return type == OX_INT8 || type == OX_UINT8 || type == OX_INT16 || type == OX_UINT16; }
+static bool storable(int32_t type)
+{
+	return type == OX_INT8 || type == OX_UINT8 || type == OX_INT16 || type == OX_UINT16;
+}
 
-/* A scale or zero point p as F32 that broadcasts with x [..]: one number, one an index of `axis`, or one a block along it. */
+/* A scale or zero point p as F32 that broadcasts with x [..]: one number, one an index of `axis`, or one a block along
+ * it. */
 static cop_vid spread(cop_ox *m, const cop_ox_node *n, cop_ox_value *p, const cop_ox_value *x)
 {
 	int32_t dim[OX_MAX_DIM], axis = 0;
@@ -31,7 +35,8 @@ static cop_vid spread(cop_ox *m, const cop_ox_node *n, cop_ox_value *p, const co
 		for (int i = 0; i < x->rank; i++) dim[i] = i == axis ? x->dim[i] : 1;
 		return cop__ox_reshape(m, v, x->rank, dim);
 	}
-	if (p->rank != x->rank || block < 1 || block > INT32_MAX || x->rank == COP_MAX_DIM || (int64_t)p->dim[axis] * block != x->dim[axis])
+	if (p->rank != x->rank || block < 1 || block > INT32_MAX || x->rank == COP_MAX_DIM ||
+		(int64_t)p->dim[axis] * block != x->dim[axis])
 		return cop__ox_fail(m, n, "blocks of %lld do not divide axis %d", (long long)block, axis), 0;
 	for (int i = 0, at = 0; i < p->rank; i++) {
 		dim[at++] = p->dim[i];
@@ -60,7 +65,8 @@ static bool one_step(cop_ox *m, const cop_ox_node *n, int32_t type, cop_quantize
 	cop_ox_value *scale = cop__ox_in(m, n, 1), *zero = cop__ox_in(m, n, 2);
 	float lo, hi;
 
-	if ((type != OX_INT8 && type != OX_UINT8) || !cop__ox_known(m, scale) || !cop__ox_is_float(scale->type) || cop__ox_count(scale) != 1) return false;
+	if ((type != OX_INT8 && type != OX_UINT8) || !cop__ox_known(m, scale) || !cop__ox_is_float(scale->type) ||
+		cop__ox_count(scale) != 1) return false;
 	if (zero && (!cop__ox_known(m, zero) || cop__ox_is_float(zero->type) || cop__ox_count(zero) != 1)) return false;
 	limits(type, &lo, &hi);
 	int64_t z = zero ? *(const int64_t *)zero->data : 0;
@@ -74,14 +80,16 @@ cop_status cop__ox_add_quantize(cop_ox *m, cop_ox_node *n)
 	int32_t type = (int32_t)cop__ox_i(n, "output_dtype", 0);
 
 	if (!type) type = zero ? zero->type : OX_UINT8;
-	if (!storable(type)) return cop__ox_fail(m, n, "to %s is not supported; int8, uint8, int16 and uint16 are", cop__ox_type_text(type));
+	if (!storable(type))
+		return cop__ox_fail(m, n, "to %s is not supported; int8, uint8, int16 and uint16 are", cop__ox_type_text(type));
 	cop_quantize_attr a;
 	if (one_step(m, n, type, &a)) {
 		cop_ox_layout l = cop__ox_prefers(x);
 		cop_vid f = cop__ox_float(m, n, 0, l);
 		return cop__ox_set(m, n, 0, f ? cop__apply(m->g, OP_quantize, &a, VIDS(f)) : 0, l, type);
 	}
-	cop_vid v = cop__ox_float(m, n, 0, OX_PLAIN), s = spread(m, n, cop__ox_in(m, n, 1), x), z = zero ? spread(m, n, zero, x) : 0;
+	cop_vid v = cop__ox_float(m, n, 0, OX_PLAIN), s = spread(m, n, cop__ox_in(m, n, 1), x),
+		z = zero ? spread(m, n, zero, x) : 0;
 	return cop__ox_set(m, n, 0, store(m, cop__ox_two(m, OP_div, v, s), z, type), OX_PLAIN, type);
 }
 
@@ -102,7 +110,8 @@ static cop_status dequantize_known(cop_ox *m, const cop_ox_node *n, int32_t axis
 {
 	cop_ox_value *x = cop__ox_in(m, n, 0), *scale = cop__ox_in(m, n, 1), *zero = cop__ox_in(m, n, 2);
 	int64_t total = cop__ox_count(x), block = cop__ox_i(n, "block_size", 0);
-	bool one = cop__ox_count(scale) == 1, narrow = !block && (x->type == OX_INT8 || x->type == OX_UINT8 || x->type == OX_INT4 || x->type == OX_UINT4);
+	bool one = cop__ox_count(scale) == 1,
+		narrow = !block && (x->type == OX_INT8 || x->type == OX_UINT8 || x->type == OX_INT4 || x->type == OX_UINT4);
 
 	if (cop__ox_is_float(x->type) || !cop__ox_is_float(scale->type) ||
 		(zero && (cop__ox_is_float(zero->type) || (cop__ox_count(zero) != 1 && cop__ox_count(zero) != cop__ox_count(scale)))))
@@ -113,7 +122,8 @@ static cop_status dequantize_known(cop_ox *m, const cop_ox_node *n, int32_t axis
 	float *y = cop__ox_room(m, 4 * (size_t)total);
 	for (int64_t i = 0; y && i < total; i++) {
 		int64_t e = entry(scale, x, axis, block, i);
-		int64_t q = ((const int64_t *)x->data)[i] - (zero ? ((const int64_t *)zero->data)[cop__ox_count(zero) == 1 ? 0 : e] : 0);
+		int64_t q = ((const int64_t *)x->data)[i] - (zero ? ((const int64_t *)zero->data)[cop__ox_count(zero) == 1 ? 0 : e]
+			: 0);
 		y[i] = (float)q * ((const float *)scale->data)[e];
 		narrow = narrow && q >= -128 && q <= 127 && ((const float *)scale->data)[e] > 0;
 	}
@@ -152,7 +162,8 @@ cop_status cop__ox_add_dynamic_quantize(cop_ox *m, cop_ox_node *n)
 	cop_vid lo = cop__ox_clip(m, cop__ox_reduce(m, REDUCE_MIN, v, all, false), COP_NO_LO, 0),
 		hi = cop__ox_clip(m, cop__ox_reduce(m, REDUCE_MAX, v, all, false), 0, COP_NO_HI);
 	cop_vid scale = cop__ox_reshape(m, cop__ox_two_f(m, OP_div, cop__ox_two(m, OP_sub, hi, lo), 255), 0, NULL);
-	cop_vid zero = cop__ox_clip(m, cop__ox_map(m, MAP_ROUND, 0, 0, cop__ox_map(m, MAP_NEG, 0, 0, cop__ox_two(m, OP_div, lo, scale))), 0, 255);
+	cop_vid zero = cop__ox_clip(m,
+		cop__ox_map(m, MAP_ROUND, 0, 0, cop__ox_map(m, MAP_NEG, 0, 0, cop__ox_two(m, OP_div, lo, scale))), 0, 255);
 	zero = cop__ox_reshape(m, zero, 0, NULL);
 	COP_TRY(cop__ox_set(m, n, 0, store(m, cop__ox_two(m, OP_div, v, scale), zero, OX_UINT8), OX_PLAIN, OX_UINT8));
 	COP_TRY(cop__ox_set(m, n, 1, scale, OX_PLAIN, OX_FLOAT));
@@ -161,13 +172,15 @@ cop_status cop__ox_add_dynamic_quantize(cop_ox *m, cop_ox_node *n)
 
 /* ---- integer products, and the QLinear forms ---- */
 
-/* Input i less its zero point (input z; one number, or one along `axis`), as floats. The operand becomes a value of the reader. */
+/* Input i less its zero point (input z; one number, or one along `axis`), as floats. The operand becomes a value of the
+ * reader. */
 static cop_status centred(cop_ox *m, const cop_ox_node *n, int i, int z, int32_t axis, cop_ox_value *out)
 {
 	cop_ox_value *x = cop__ox_in(m, n, i), *zero = cop__ox_in(m, n, z);
 	int32_t dim[OX_MAX_DIM];
 
-	if (cop__ox_is_float(x->type) || (zero && cop__ox_is_float(zero->type))) return cop__ox_fail(m, n, "input %d and its zero point must be whole numbers", i);
+	if (cop__ox_is_float(x->type) || (zero && cop__ox_is_float(zero->type)))
+		return cop__ox_fail(m, n, "input %d and its zero point must be whole numbers", i);
 	*out = *x;
 	memset(out->v, 0, sizeof out->v);
 	out->type = OX_FLOAT;
@@ -215,7 +228,8 @@ static cop_vid conv_sums(cop_ox *m, cop_ox_node *n, int x, int zx, int w, int zw
 
 	if (centred(m, n, x, zx, 0, &operand[0]) || centred(m, n, w, zw, 0, &operand[1])) return 0;
 	cop_ox_value *vx = &operand[0], *vw = &operand[1];
-	if (vx->rank != vw->rank || vx->rank < 3 || vx->rank > 4) return cop__ox_fail(m, n, "operand and weight must have 3 or 4 dimensions"), 0;
+	if (vx->rank != vw->rank || vx->rank < 3 || vx->rank > 4)
+		return cop__ox_fail(m, n, "operand and weight must have 3 or 4 dimensions"), 0;
 	for (int i = 0; i < vx->rank - 2; i++) size[i] = vw->dim[2 + i];
 	int64_t groups = cop__ox_i(n, "group", 1);
 	if (groups < 1 || groups > vx->dim[1] || cop__ox_window(m, n, vx, size, &win))
@@ -240,7 +254,8 @@ static cop_vid requantised(cop_ox *m, const cop_ox_node *n, cop_vid sums, int sx
 
 	if (!sums) return 0;
 	*type = zero->type;
-	if (!storable(*type)) return cop__ox_fail(m, n, "to %s is not supported; int8 and uint8 are", cop__ox_type_text(*type)), 0;
+	if (!storable(*type))
+		return cop__ox_fail(m, n, "to %s is not supported; int8 and uint8 are", cop__ox_type_text(*type)), 0;
 	cop_vid s = cop__ox_two(m, OP_mul, scale_along(m, n, sx, axis_x, rank), scale_along(m, n, sw, axis_w, rank));
 	s = cop__ox_two(m, OP_div, s, scale_along(m, n, sy, axis_x, rank));
 	cop_vid z = cop__ox_cast(m, cop__ox_get(m, n, zy), COP_F32);
@@ -261,7 +276,8 @@ static cop_vid product_sums(cop_ox *m, const cop_ox_node *n, int a, int za, int 
 {
 	cop_ox_value x, y;
 
-	if (centred(m, n, a, za, cop__ox_in(m, n, a)->rank - 2, &x) || centred(m, n, b, zb, cop__ox_in(m, n, b)->rank - 1, &y)) return 0;
+	if (centred(m, n, a, za, cop__ox_in(m, n, a)->rank - 2, &x) || centred(m, n, b, zb, cop__ox_in(m, n, b)->rank - 1, &y))
+		return 0;
 	return cop__ox_product_any(m, n, cop__ox_as(m, &x, OX_PLAIN), cop__ox_as(m, &y, OX_PLAIN));
 }
 

@@ -37,7 +37,8 @@ static cop_status push_inputs(cop_ox *m, cop_ox_node *n, int32_t *stack, int32_t
 			continue;
 		}
 		cop_ox_node *p = &m->node[v->producer - 1];
-		if (p->state == OPEN) return cop__ox_fail(m, n, "reads '%.60s', which depends on its own result: the graph has a cycle", v->name);
+		if (p->state == OPEN)
+			return cop__ox_fail(m, n, "reads '%.60s', which depends on its own result: the graph has a cycle", v->name);
 		if (p->state == UNSEEN) stack[(*top)++] = p->index;
 	}
 	return COP_OK;
@@ -76,7 +77,8 @@ static cop_status make_order(cop_ox *m, order *o)
 		cop_ox_value *v = &m->value[m->output[i]];
 		v->readers++;
 		v->reader = -1;
-		if (!v->producer && !is_leaf(v)) return cop__error(m->cx, COP_FORMAT, "%s: output '%s' is nobody's result", m->file, v->name);
+		if (!v->producer && !is_leaf(v))
+			return cop__error(m->cx, COP_FORMAT, "%s: output '%s' is nobody's result", m->file, v->name);
 		if (v->producer && m->node[v->producer - 1].state == UNSEEN) COP_TRY(visit(m, o, v->producer - 1));
 	}
 	return COP_OK;
@@ -93,7 +95,8 @@ static void mark_needed(cop_ox *m, const order *o)
 		bool all = false;
 		for (int i = 0; i < n->n_out; i++) all |= n->out[i] && m->value[n->out[i]].needed;
 		for (int i = 0; i < n->n_in; i++)
-			if (n->in[i] && ((all && !only_shape(n)) || (n->op && i < 32 && n->op->must >> i & 1))) m->value[n->in[i]].needed = true;
+			if (n->in[i] && ((all && !only_shape(n)) || (n->op && i < 32 && n->op->must >> i & 1)))
+				m->value[n->in[i]].needed = true;
 	}
 }
 
@@ -116,7 +119,8 @@ static cop_status take_given(cop_ox *m, cop_ox_value *v, const cop_tensor *t)
 	}
 	if (!(to = cop__ox_room(m, 8 * (size_t)n))) return m->cx->code;
 	for (int64_t i = 0; i < n; i++)
-		to[i] = t->type.dtype == COP_I32 ? ((const int32_t *)t->data)[i] : t->type.dtype == COP_I8 ? ((const int8_t *)t->data)[i] : ((const uint8_t *)t->data)[i];
+		to[i] = t->type.dtype == COP_I32 ? ((const int32_t *)t->data)[i] : t->type.dtype == COP_I8
+			? ((const int8_t *)t->data)[i] : ((const uint8_t *)t->data)[i];
 	v->data = to;
 	return COP_OK;
 }
@@ -135,7 +139,8 @@ static cop_status one_input(cop_ox *m, int32_t i)
 		v->data = cop__ox_room(m, 8);
 		return m->cx->code;
 	}
-	if (v->rank > COP_MAX_DIM) return cop__error(m->cx, COP_FORMAT, "%s: input '%s' has more than %d dimensions", m->file, v->name, COP_MAX_DIM);
+	if (v->rank > COP_MAX_DIM)
+		return cop__error(m->cx, COP_FORMAT, "%s: input '%s' has more than %d dimensions", m->file, v->name, COP_MAX_DIM);
 	memcpy(t.dim, v->dim, sizeof t.dim);
 	cop_vid x = cop__ox_const(m, v->name, COP_INPUT, &t, NULL);
 	if (!x) return m->cx->code;
@@ -193,7 +198,8 @@ static cop_status one_output(cop_ox *m, int32_t i)
 	if (x) x = cop__ox_cast(m, x, cop__ox_dtype(v->type));
 	bool own = x && m->g->value[x].producer && !m->g->value[x].name;
 	if (x && !own) x = cop__ox_concat(m, 0, 1, &x);
-	if (!x) return m->cx->code ? m->cx->code : cop__error(m->cx, COP_FORMAT, "%s: output '%s' is not made", m->file, v->name);
+	if (!x)
+		return m->cx->code ? m->cx->code : cop__error(m->cx, COP_FORMAT, "%s: output '%s' is not made", m->file, v->name);
 	cop__ox_unique(m, name, v->name);
 	return cop__output(m->g, x, name);
 }
@@ -243,14 +249,16 @@ static bool has_bytes(const cop_graph *g)
 	return false;
 }
 
-cop_status cop__onnx_read(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes, size_t size, const cop_import_args *args)
+cop_status cop__onnx_read(cop_graph **out, cop_ctx *cx, const char *file, const char *folder, const void *bytes,
+	size_t size, const cop_import_args *args)
 {
 	static const cop_import_args none;
 	void *external[64] = {0};
 	const char *external_name[64];
 	size_t external_size[64];
 	char name[64];
-	cop_ox m = {.cx = cx, .file = file, .folder = folder, .args = args ? args : &none, .budget = (int64_t)1 << 31, .external = external,
+	cop_ox m = {.cx = cx, .file = file, .folder = folder, .args = args ? args : &none, .budget = (int64_t)1 << 31,
+		.external = external,
 		.external_name = external_name, .external_size = external_size};
 
 	*out = NULL;

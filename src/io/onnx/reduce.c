@@ -26,7 +26,8 @@ cop_status cop__ox_reduce_axes(cop_ox *m, const cop_ox_node *n, uint32_t *axes, 
 
 static int reducer(const char *how)
 {
-	static const struct { const char *name; int fn; } table[] = {{"Max", REDUCE_MAX}, {"Mean", REDUCE_MEAN}, {"Min", REDUCE_MIN}, {"Prod", REDUCE_PROD}};
+	static const struct { const char *name; int fn; } table[] = {{"Max", REDUCE_MAX}, {"Mean", REDUCE_MEAN},
+		{"Min", REDUCE_MIN}, {"Prod", REDUCE_PROD}};
 
 	for (int i = 0; i < LEN(table); i++)
 		if (!strcmp(table[i].name, how)) return table[i].fn;
@@ -37,8 +38,10 @@ static int reducer(const char *how)
 static cop_vid log_sum_exp(cop_ox *m, cop_vid x, uint32_t axes, bool keep)
 {
 	cop_vid most = cop__ox_reduce(m, REDUCE_MAX, x, axes, true);
-	cop_vid sum = cop__ox_reduce(m, REDUCE_SUM, cop__ox_map(m, MAP_EXP, 0, 0, cop__ox_two(m, OP_sub, x, most)), axes, keep);
-	return cop__ox_two(m, OP_add, cop__ox_map(m, MAP_LOG, 0, 0, sum), keep ? most : cop__ox_reduce(m, REDUCE_MAX, x, axes, false));
+	cop_vid sum = cop__ox_reduce(m, REDUCE_SUM, cop__ox_map(m, MAP_EXP, 0, 0, cop__ox_two(m, OP_sub, x, most)), axes,
+		keep);
+	return cop__ox_two(m, OP_add, cop__ox_map(m, MAP_LOG, 0, 0, sum),
+		keep ? most : cop__ox_reduce(m, REDUCE_MAX, x, axes, false));
 }
 
 cop_status cop__ox_add_reduce(cop_ox *m, cop_ox_node *n)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * resize - every mode of Resize and Upsample as tables: along one axis, element i of the result is a weighted sum of a
- * few elements of the operand. Which, and the weights, is computed here in doubles; the graph's `resample` does the rest.
+ * few elements of the operand. Which, and the weights, is computed here in doubles; the graph's `resample` does the
+ * rest.
  */
 #include "io/onnx/onnx.h"
 
@@ -28,7 +29,8 @@ static double coordinate(const how *h, const axis *a, int32_t i)
 	if (!strcmp(h->coordinate, "asymmetric")) return x / a->scale;
 	if (!strcmp(h->coordinate, "pytorch_half_pixel")) return out > 1 ? (x + 0.5) / a->scale - 0.5 : 0;
 	if (!strcmp(h->coordinate, "tf_half_pixel_for_nn")) return (x + 0.5) / a->scale;
-	if (!strcmp(h->coordinate, "half_pixel_symmetric")) return a->in / 2.0 * (1 - a->out / out) + (x + 0.5) / a->scale - 0.5;
+	if (!strcmp(h->coordinate, "half_pixel_symmetric"))
+		return a->in / 2.0 * (1 - a->out / out) + (x + 0.5) / a->scale - 0.5;
 	if (!strcmp(h->coordinate, "tf_crop_and_resize")) {
 		if (a->out == 1) return 0.5 * (a->from + a->to) * (a->in - 1);
 		return a->from * (a->in - 1) + x * (a->to - a->from) * (a->in - 1) / (a->out - 1);
@@ -126,7 +128,8 @@ static cop_vid fill_outside(cop_ox *m, const how *h, const axis *a, int32_t rank
 		inside = inside ? cop__ox_two(m, OP_mul, inside, v) : v;
 	}
 	if (!inside || !(h->outside < 0 || h->outside > 0)) return x;
-	cop_vid add = cop__ox_two(m, OP_sub, cop__ox_scalar(m, (float)h->outside), cop__ox_two_f(m, OP_mul, inside, (float)h->outside));
+	cop_vid add = cop__ox_two(m, OP_sub, cop__ox_scalar(m, (float)h->outside),
+		cop__ox_two_f(m, OP_mul, inside, (float)h->outside));
 	return cop__ox_two(m, OP_add, x, add);
 }
 
@@ -203,7 +206,8 @@ static cop_status sizes_of(cop_ox *m, const cop_ox_node *n, const cop_ox_value *
 	if (!old) COP_TRY(cop__ox_known_floats(m, n, 1, &roi, &n_roi));
 	if (!old) COP_TRY(cop__ox_known_ints(m, n, 3, &sizes, &n_sizes));
 	bool by_size = n_sizes > 0;
-	if (m->cx->code || (by_size ? n_sizes : n_scales) != count) return cop__ox_fail(m, n, "%d sizes or scales for %d axes", by_size ? n_sizes : n_scales, count);
+	if (m->cx->code || (by_size ? n_sizes : n_scales) != count)
+		return cop__ox_fail(m, n, "%d sizes or scales for %d axes", by_size ? n_sizes : n_scales, count);
 	for (int i = 0; i < x->rank; i++) a[i] = (axis){.in = x->dim[i], .out = x->dim[i], .scale = 1, .to = 1};
 	for (int i = 0; i < count; i++) {
 		axis *k = &a[which[i]];

@@ -5,7 +5,8 @@
  *   X [steps,batch,in]   W [d,g h,in]   R [d,g h,h]   B [d,2 g h]   initial_h, initial_c [d,batch,h]   P [d,3 h]
  *   Y [steps,d,batch,h]  Y_h, Y_c [d,batch,h];   layout 1 puts the batch first everywhere
  *
- * Weights must be known: they are cut by direction while reading, and the gates of an LSTM (i o f c there) come into our order.
+ * Weights must be known: they are cut by direction while reading, and the gates of an LSTM (i o f c there) come into
+ * our order.
  */
 #include "io/onnx/onnx.h"
 
@@ -25,12 +26,14 @@ static const int32_t lstm_rows[] = {0, 2, 3, 1}, lstm_peeps[] = {0, 2, 1}, as_th
 
 static cop_status function(const rnn *u, const char *name, int32_t *fn)
 {
-	static const char *const known[RNN_ACTS] = {[RNN_SIGMOID] = "Sigmoid", [RNN_TANH] = "Tanh", [RNN_RELU] = "Relu", [RNN_HARDSIGMOID] = "HardSigmoid",
+	static const char *const known[RNN_ACTS] = {[RNN_SIGMOID] = "Sigmoid", [RNN_TANH] = "Tanh", [RNN_RELU] = "Relu",
+		[RNN_HARDSIGMOID] = "HardSigmoid",
 		[RNN_SOFTSIGN] = "Softsign", [RNN_SOFTPLUS] = "Softplus"};
 
 	for (*fn = 0; *fn < RNN_ACTS; ++*fn)
 		if (!strcmp(name, known[*fn])) return COP_OK;
-	return cop__ox_fail(u->m, u->n, "activation '%s' is not supported; Sigmoid, Tanh, Relu, HardSigmoid, Softsign and Softplus are", name);
+	return cop__ox_fail(u->m, u->n,
+		"activation '%s' is not supported; Sigmoid, Tanh, Relu, HardSigmoid, Softsign and Softplus are", name);
 }
 
 /* ---- weights ---- */
@@ -43,7 +46,8 @@ static const float *direction(rnn *u, int i, int dir, int64_t whole)
 	if (!v || u->m->cx->code) return NULL;
 	if (!v->data) return cop__ox_fail(u->m, u->n, "input %d, a weight, must be known when the model is read", i), NULL;
 	if (!cop__ox_is_float(v->type) || cop__ox_count(v) != u->dirs * whole)
-		return cop__ox_fail(u->m, u->n, "input %d has %lld entries, %lld are expected", i, (long long)cop__ox_count(v), (long long)(u->dirs * whole)), NULL;
+		return cop__ox_fail(u->m, u->n, "input %d has %lld entries, %lld are expected", i, (long long)cop__ox_count(v),
+			(long long)(u->dirs * whole)), NULL;
 	return (const float *)v->data + dir * whole;
 }
 
@@ -84,7 +88,9 @@ static cop_vid initial(rnn *u, int i, int dir)
 	if (!v) return 0;
 	if (v->rank != 3 || cop__ox_count(v) != (int64_t)u->dirs * u->batch * u->h)
 		return cop__ox_fail(m, u->n, "input %d, an initial state, has the wrong shape", i), 0;
-	while (v->data && cop__ox_is_float(v->type) && zeros < cop__ox_count(v) && ((const float *)v->data)[zeros] == 0) zeros++; /* lint: exact */
+	/* lint: exact */
+	while (v->data && cop__ox_is_float(v->type) && zeros < cop__ox_count(v) && ((const float *)v->data)[zeros] == 0)
+		zeros++;
 	if (v->data && zeros == cop__ox_count(v)) return 0;
 	cop_vid all = cop__ox_as(m, v, OX_PLAIN);
 	return cop__ox_reshape(m, cop__ox_slice(m, all, u->batch_first, dir, 1, 1), 2, DIMS(u->batch, u->h));
@@ -93,7 +99,8 @@ static cop_vid initial(rnn *u, int i, int dir)
 static cop_nid layer(rnn *u, int dir, bool backwards)
 {
 	int32_t h = u->h, rows = u->gates * h;
-	cop_type wt = cop__type(COP_F32, 2, DIMS(rows, u->in)), rt = cop__type(COP_F32, 2, DIMS(rows, h)), pt = cop__type(COP_F32, 1, DIMS(3 * h));
+	cop_type wt = cop__type(COP_F32, 2, DIMS(rows, u->in)), rt = cop__type(COP_F32, 2, DIMS(rows, h)),
+		pt = cop__type(COP_F32, 1, DIMS(3 * h));
 	const int32_t *order = u->gates == 4 ? lstm_rows : as_they_are;
 	const float *p = u->gates == 4 ? direction(u, 7, dir, 3 * (int64_t)h) : NULL;
 
@@ -101,7 +108,8 @@ static cop_nid layer(rnn *u, int dir, bool backwards)
 	memcpy(u->a.act, u->act[dir], sizeof u->a.act);
 	cop_vid w = stack(u, 1, dir, direction(u, 1, dir, (int64_t)rows * u->in), &wt, order, h * u->in),
 		r = w ? stack(u, 2, dir, direction(u, 2, dir, (int64_t)rows * h), &rt, order, h * h) : 0;
-	const cop_vid in[] = {u->x, w, r, biases(u, dir), initial(u, 5, dir), initial(u, 6, dir), stack(u, 7, dir, p, &pt, lstm_peeps, h)};
+	const cop_vid in[] = {u->x, w, r, biases(u, dir), initial(u, 5, dir), initial(u, 6, dir),
+		stack(u, 7, dir, p, &pt, lstm_peeps, h)};
 	return r && !u->m->cx->code ? cop__node(u->m->g, OP_rnn, &u->a, LEN(in), in) : 0;
 }
 
@@ -113,7 +121,9 @@ static cop_vid final_state(rnn *u, const cop_nid *made, int which)
 	cop_vid part[2] = {0};
 	int32_t b = u->batch, h = u->h;
 
-	for (int i = 0; i < u->dirs; i++) part[i] = cop__ox_reshape(u->m, cop__want_out(u->m->g, made[i], which), 3, u->batch_first ? DIMS(b, 1, h) : DIMS(1, b, h));
+	for (int i = 0; i < u->dirs; i++)
+		part[i] = cop__ox_reshape(u->m, cop__want_out(u->m->g, made[i], which), 3,
+			u->batch_first ? DIMS(b, 1, h) : DIMS(1, b, h));
 	return u->dirs == 1 ? part[0] : cop__ox_concat(u->m, u->batch_first, u->dirs, part);
 }
 
@@ -145,7 +155,8 @@ static cop_vid input(rnn *u)
 	const cop_type *from = cop__in(g, n, 0), *to = cop__t(g, x);
 	const int32_t *perm = g->node[n].attr + 1;
 	bool turns = g->node[n].op == OP_transpose && perm[0] == 1 && perm[1] == 0;
-	bool unit = g->node[n].op == OP_reshape && from->rank == 3 && from->dim[0] == 1 && to->dim[1] == 1 && from->dim[1] == to->dim[0];
+	bool unit = g->node[n].op == OP_reshape && from->rank == 3 && from->dim[0] == 1 && to->dim[1] == 1 &&
+		from->dim[1] == to->dim[0];
 	if (!turns && !unit) return x;
 	u->a.time_first = 0;
 	return cop__arg(g, n, 0);
@@ -157,7 +168,8 @@ static cop_status functions(rnn *u, int n_act)
 	static const int32_t usual[3] = {RNN_SIGMOID, RNN_TANH, RNN_TANH};
 	int got = cop__ox_strings(u->m, u->n, "activations", name, 6);
 
-	if (u->m->cx->code || (got >= 0 && got != u->dirs * n_act)) return cop__ox_fail(u->m, u->n, "%d activations, %d are expected", got, u->dirs * n_act);
+	if (u->m->cx->code || (got >= 0 && got != u->dirs * n_act))
+		return cop__ox_fail(u->m, u->n, "%d activations, %d are expected", got, u->dirs * n_act);
 	for (int i = 0; i < 6; i++) u->act[i / 3][i % 3] = u->gates == 1 ? RNN_TANH : usual[i % 3];
 	for (int i = 0; i < got; i++) COP_TRY(function(u, name[i], &u->act[i / n_act][i % n_act]));
 	return COP_OK;
@@ -196,7 +208,8 @@ static cop_status setup(rnn *u, const char *dir)
 	u->batch = x->dim[!u->batch_first];
 	u->in = x->dim[2];
 	u->h = w->dim[1] / u->gates;
-	if (!u->h || !u->steps) return cop__ox_fail(m, n, "has %d units and %d steps; there must be one at least", u->h, u->steps);
+	if (!u->h || !u->steps)
+		return cop__ox_fail(m, n, "has %d units and %d steps; there must be one at least", u->h, u->steps);
 	COP_TRY(lengths(u));
 	return (u->x = input(u)) ? COP_OK : m->cx->code;
 }
@@ -218,5 +231,10 @@ static cop_status recurrent(cop_ox *m, cop_ox_node *n, int32_t cell, int gates, 
 }
 
 cop_status cop__ox_add_rnn(cop_ox *m, cop_ox_node *n) { return recurrent(m, n, RNN_PLAIN, 1, 1); }
-cop_status cop__ox_add_gru(cop_ox *m, cop_ox_node *n) { return recurrent(m, n, cop__ox_i(n, "linear_before_reset", 0) ? RNN_GRU_AFTER : RNN_GRU, 3, 2); }
+
+cop_status cop__ox_add_gru(cop_ox *m, cop_ox_node *n)
+{
+	return recurrent(m, n, cop__ox_i(n, "linear_before_reset", 0) ? RNN_GRU_AFTER : RNN_GRU, 3, 2);
+}
+
 cop_status cop__ox_add_lstm(cop_ox *m, cop_ox_node *n) { return recurrent(m, n, RNN_LSTM, 4, 3); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sample - GridSample of pictures and AffineGrid. Between pixels each axis has its taps (1, 2 or 4), an index and a weight for each; a
- * result is the sum over pairs of them, of pixels that are picked as rows [n h w,c].
+ * sample - GridSample of pictures and AffineGrid. Between pixels each axis has its taps (1, 2 or 4), an index and a
+ * weight for each; a result is the sum over pairs of them, of pixels that are picked as rows [n h w,c].
  */
 #include "io/onnx/onnx.h"
 
@@ -36,7 +36,8 @@ static cop_vid cubic(cop_ox *m, cop_vid t, float a, float b, float c, float d)
 /* Keys' kernel with -0.75: of the pixels at -1, 0, 1 and 2 from where t is 0. */
 static void weights_of(cop_ox *m, taps *p, cop_vid t)
 {
-	static const float keys[4][4] = {{-0.75f, 1.5f, -0.75f, 0}, {1.25f, -2.25f, 0, 1}, {-1.25f, 1.5f, 0.75f, 0}, {0.75f, -0.75f, 0, 0}};
+	static const float keys[4][4] = {{-0.75f, 1.5f, -0.75f, 0}, {1.25f, -2.25f, 0, 1}, {-1.25f, 1.5f, 0.75f, 0},
+		{0.75f, -0.75f, 0, 0}};
 
 	if (p->n == 2) p->weight[0] = add(m, times(m, t, -1), 1), p->weight[1] = t;
 	for (int i = 0; p->n == 4 && i < 4; i++) p->weight[i] = cubic(m, t, keys[i][0], keys[i][1], keys[i][2], keys[i][3]);
@@ -46,7 +47,8 @@ static void weights_of(cop_ox *m, taps *p, cop_vid t)
 static taps axis_of(cop_ox *m, const sampling *s, cop_vid at, int32_t size)
 {
 	taps p = {.n = s->taps};
-	cop_vid x = s->corners ? times(m, add(m, at, 1), (float)(size - 1) / 2) : add(m, times(m, add(m, at, 1), (float)size / 2), -0.5f), from = x;
+	cop_vid x = s->corners ? times(m, add(m, at, 1), (float)(size - 1) / 2)
+		: add(m, times(m, add(m, at, 1), (float)size / 2), -0.5f), from = x;
 
 	if (s->taps < 4 && s->beyond == REFLECTION) x = reflected(m, x, size, s->corners);
 	if (s->taps < 4 && s->beyond != ZEROS) x = cop__ox_clip(m, x, 0, (float)(size - 1));
@@ -65,7 +67,8 @@ static taps axis_of(cop_ox *m, const sampling *s, cop_vid at, int32_t size)
 
 static cop_status sampling_of(cop_ox *m, const cop_ox_node *n, sampling *s)
 {
-	static const struct { const char *name; int taps; } modes[] = {{"nearest", 1}, {"linear", 2}, {"bilinear", 2}, {"cubic", 4}, {"bicubic", 4}};
+	static const struct { const char *name; int taps; } modes[] = {{"nearest", 1}, {"linear", 2}, {"bilinear", 2},
+		{"cubic", 4}, {"bicubic", 4}};
 	static const char *const beyond[] = {"zeros", "border", "reflection"};
 	const char *mode = cop__ox_s(m, n, "mode", "linear"), *pad = cop__ox_s(m, n, "padding_mode", "zeros");
 
@@ -74,7 +77,8 @@ static cop_status sampling_of(cop_ox *m, const cop_ox_node *n, sampling *s)
 		if (!strcmp(mode, modes[i].name)) s->taps = modes[i].taps;
 	for (int i = 0; pad && i < LEN(beyond); i++)
 		if (!strcmp(pad, beyond[i])) s->beyond = i;
-	return s->taps && s->beyond >= 0 ? COP_OK : cop__ox_fail(m, n, "mode '%s' or padding_mode '%s' is not supported", mode ? mode : "", pad ? pad : "");
+	return s->taps && s->beyond >= 0 ? COP_OK : cop__ox_fail(m, n, "mode '%s' or padding_mode '%s' is not supported",
+		mode ? mode : "", pad ? pad : "");
 }
 
 /* Rows n h w of picture n, by index: [count]. */
@@ -85,7 +89,8 @@ static cop_vid rows_at(cop_ox *m, cop_vid y, cop_vid x, const int32_t *dim, int3
 
 	for (int32_t i = 0; base && i < count; i++) base[i] = (int32_t)((int64_t)i / (count / dim[0]) * dim[2] * dim[3]);
 	cop_vid at = cop__ox_cast(m, cop__ox_two(m, OP_add, times(m, y, (float)dim[3]), x), COP_I32);
-	return base ? cop__ox_reshape(m, cop__ox_two(m, OP_add, at, cop__ox_const(m, "picture", COP_CONST, &t, base)), 1, &count) : 0;
+	return base ? cop__ox_reshape(m, cop__ox_two(m, OP_add, at, cop__ox_const(m, "picture", COP_CONST, &t, base)), 1,
+		&count) : 0;
 }
 
 cop_status cop__ox_add_grid_sample(cop_ox *m, cop_ox_node *n)
@@ -101,7 +106,8 @@ cop_status cop__ox_add_grid_sample(cop_ox *m, cop_ox_node *n)
 	int32_t count = (int32_t)(cop__ox_count(g) / 2);
 	cop_vid grid = cop__ox_reshape(m, cop__ox_float(m, n, 1, OX_PLAIN), 2, DIMS(count, 2)),
 		rows = cop__ox_reshape(m, cop__ox_float(m, n, 0, OX_LAST), 2, DIMS(x->dim[0] * x->dim[2] * x->dim[3], x->dim[1]));
-	taps across = axis_of(m, &s, cop__ox_slice(m, grid, 1, 0, 1, 1), x->dim[3]), down = axis_of(m, &s, cop__ox_slice(m, grid, 1, 1, 1, 1), x->dim[2]);
+	taps across = axis_of(m, &s, cop__ox_slice(m, grid, 1, 0, 1, 1), x->dim[3]),
+		down = axis_of(m, &s, cop__ox_slice(m, grid, 1, 1, 1, 1), x->dim[2]);
 	for (int i = 0; i < s.taps * s.taps; i++) {
 		int ty = i / s.taps, tx = i % s.taps;
 		cop_vid at = rows_at(m, down.index[ty], across.index[tx], x->dim, count), w = down.weight[ty];
@@ -136,12 +142,14 @@ cop_status cop__ox_add_affine_grid(cop_ox *m, cop_ox_node *n)
 		at[i * (d + 1) + d] = 1;
 		for (int k = d - 1; k >= 0; k--) { /* the last axis comes first */
 			int64_t len = dim[1 + k], p = rest % len;
-			at[i * (d + 1) + d - 1 - k] = corners ? (len > 1 ? -1 + 2 * (float)p / (float)(len - 1) : 0) : (float)(2 * p + 1) / (float)len - 1;
+			at[i * (d + 1) + d - 1 - k] = corners ? (len > 1 ? -1 + 2 * (float)p / (float)(len - 1) : 0)
+				: (float)(2 * p + 1) / (float)len - 1;
 			rest /= len;
 		}
 	}
 	cop_type t = cop__type(COP_F32, 2, DIMS((int32_t)total, d + 1));
-	cop_vid turn = cop__ox_transpose(m, cop__ox_float(m, n, 0, OX_PLAIN), DIMS(0, 2, 1)), places = at ? cop__ox_const(m, "places", COP_CONST, &t, at) : 0;
+	cop_vid turn = cop__ox_transpose(m, cop__ox_float(m, n, 0, OX_PLAIN), DIMS(0, 2, 1)),
+		places = at ? cop__ox_const(m, "places", COP_CONST, &t, at) : 0;
 	if (!turn || !places) return m->cx->code;
 	cop_vid y = cop__ox_product(m, n,
 		cop__ox_expand(m, cop__ox_reshape(m, places, 3, DIMS(1, (int32_t)total, d + 1)), 3,

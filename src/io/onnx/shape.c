@@ -27,16 +27,20 @@ cop_status cop__ox_add_constant(cop_ox *m, cop_ox_node *n)
 	*real = cop__ox_f(n, "value_float", 0);
 	if (cop__ox_has(n, "value_int")) return cop__ox_know(m, n, 0, OX_INT64, 0, NULL, one);
 	if (cop__ox_has(n, "value_float")) return cop__ox_know(m, n, 0, OX_FLOAT, 0, NULL, real);
-	if ((count = cop__ox_ints(m, n, "value_ints", one, LEN(ints))) >= 0) return cop__ox_know(m, n, 0, OX_INT64, 1, &count, one);
-	if ((count = cop__ox_floats(m, n, "value_floats", real, LEN(ints))) >= 0) return cop__ox_know(m, n, 0, OX_FLOAT, 1, &count, real);
+	if ((count = cop__ox_ints(m, n, "value_ints", one, LEN(ints))) >= 0)
+		return cop__ox_know(m, n, 0, OX_INT64, 1, &count, one);
+	if ((count = cop__ox_floats(m, n, "value_floats", real, LEN(ints))) >= 0)
+		return cop__ox_know(m, n, 0, OX_FLOAT, 1, &count, real);
 	return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "has no value");
 }
 
 /* A shape from known integers: 0 to 2^31 - 1 each, less than 2^31 elements. */
-static cop_status shape_of(cop_ox *m, const cop_ox_node *n, const int64_t *v, int32_t count, int32_t *dim, int64_t *total)
+static cop_status shape_of(cop_ox *m, const cop_ox_node *n, const int64_t *v, int32_t count, int32_t *dim,
+	int64_t *total)
 {
 	*total = 1;
-	if (count > OX_MAX_DIM) return cop__ox_fail(m, n, "a shape of %d dimensions, at most %d are supported", count, OX_MAX_DIM);
+	if (count > OX_MAX_DIM)
+		return cop__ox_fail(m, n, "a shape of %d dimensions, at most %d are supported", count, OX_MAX_DIM);
 	for (int i = 0; i < count; i++) {
 		if (v[i] < 0 || v[i] > INT32_MAX || (*total *= v[i]) > INT32_MAX)
 			return cop__ox_fail(m, n, "dimension %d of the shape is %lld: too large or negative", i, (long long)v[i]);
@@ -80,9 +84,11 @@ cop_status cop__ox_add_range(cop_ox *m, cop_ox_node *n)
 		COP_TRY(real ? cop__ox_known_floats(m, n, i, &f[i], &count[i]) : cop__ox_known_ints(m, n, i, &v[i], &count[i]));
 		if (count[i] != 1) return cop__ox_fail(m, n, "start, limit and delta must be one number each");
 	}
-	double from = real ? (double)*f[0] : (double)*v[0], to = real ? (double)*f[1] : (double)*v[1], by = real ? (double)*f[2] : (double)*v[2];
+	double from = real ? (double)*f[0] : (double)*v[0], to = real ? (double)*f[1] : (double)*v[1],
+		by = real ? (double)*f[2] : (double)*v[2];
 	double steps = by > 0 || by < 0 ? __builtin_ceil((to - from) / by) : -1;
-	if (!(steps < 1e8) || (steps < 0 && !(by > 0 || by < 0))) return cop__ox_fail(m, n, "has no end, or more than 10^8 elements");
+	if (!(steps < 1e8) || (steps < 0 && !(by > 0 || by < 0)))
+		return cop__ox_fail(m, n, "has no end, or more than 10^8 elements");
 	int32_t total = steps < 0 ? 0 : (int32_t)steps;
 	void *out = cop__ox_room(m, cop__ox_size(first) * (size_t)total);
 	for (int32_t i = 0; out && i < total; i++) {

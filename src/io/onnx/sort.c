@@ -51,7 +51,8 @@ static cop_vid lowest(cop_ox *m, cop_dtype d)
 	return d == COP_F32 ? cop__ox_scalar(m, COP_NO_LO) : cop__ox_const(m, "least", COP_CONST, &t, &least);
 }
 
-/* The place of each among all: how many are better, or as good and stand before it. Then, for each place, who has it. */
+/* The place of each among all: how many are better, or as good and stand before it. Then, for each place, who has
+ * it. */
 static best ranked(cop_ox *m, cop_vid x, int32_t len, int32_t k, bool largest)
 {
 	if (!x) return (best){0, 0};
@@ -59,7 +60,8 @@ static best ranked(cop_ox *m, cop_vid x, int32_t len, int32_t k, bool largest)
 	const cop_dtype d = cop__t(m->g, x)->dtype;
 	cop_vid a = with_unit(m, x, false), b = with_unit(m, x, true); /* for each a all b */
 	cop_vid better = cop__ox_two(m, largest ? OP_less : OP_greater, a, b), before = cop__ox_two(m, OP_less, counted(m, len, false), counted(m, len, true));
-	cop_vid tie = cop__ox_two(m, OP_and, cop__ox_two(m, OP_equal, a, b), before), ahead = cop__ox_two(m, OP_or, better, tie);
+	cop_vid tie = cop__ox_two(m, OP_and, cop__ox_two(m, OP_equal, a, b), before),
+		ahead = cop__ox_two(m, OP_or, better, tie);
 	cop_vid place = cop__ox_reduce(m, REDUCE_SUM, cop__ox_cast(m, ahead, COP_I32), 1u << rank, false);
 	cop_vid has = cop__ox_two(m, OP_equal, with_unit(m, place, true), counted(m, k, true)); /* [..,k,len] */
 	cop_vid value = cop__ox_reduce(m, REDUCE_MAX, cop__ox_where(m, has, b, lowest(m, d)), 1u << rank, false);
@@ -70,7 +72,8 @@ static best ranked(cop_ox *m, cop_vid x, int32_t len, int32_t k, bool largest)
 static best drawn(cop_ox *m, cop_vid x, int32_t k, bool largest)
 {
 	int32_t axis = x ? cop__t(m->g, x)->rank - 1 : 0, len = x ? cop__t(m->g, x)->dim[axis] : 0;
-	cop_vid *value = cop__ox_room(m, sizeof *value * (size_t)k), *index = cop__ox_room(m, sizeof *index * (size_t)k), all = counted(m, len, false);
+	cop_vid *value = cop__ox_room(m, sizeof *value * (size_t)k), *index = cop__ox_room(m, sizeof *index * (size_t)k),
+		all = counted(m, len, false);
 	cop_vid left = largest ? x : cop__ox_map(m, MAP_NEG, 0, 0, x);
 
 	if (!value || !index) return (best){0, 0};
@@ -100,8 +103,10 @@ cop_status cop__ox_add_topk(cop_ox *m, cop_ox_node *n)
 	int32_t k = (int32_t)*given;
 	cop_vid v = at_end(m, cop__ox_widen(m, cop__ox_get(m, n, 0)), axis);
 	if (!v) return m->cx->code;
-	bool real = cop__t(m->g, v)->dtype == COP_F32, rank = len <= (real ? MOST_RANKED : 8 * MOST_RANKED) && x->rank < COP_MAX_DIM;
-	if (!rank && (!real || k > MOST_DRAWN)) return cop__ox_fail(m, n, "%d of %d %s numbers is not supported", k, len, real ? "real" : "whole");
+	bool real = cop__t(m->g, v)->dtype == COP_F32, rank = len <= (real ? MOST_RANKED : 8 * MOST_RANKED) &&
+		x->rank < COP_MAX_DIM;
+	if (!rank && (!real || k > MOST_DRAWN))
+		return cop__ox_fail(m, n, "%d of %d %s numbers is not supported", k, len, real ? "real" : "whole");
 	b = rank ? ranked(m, v, len, k, largest) : drawn(m, v, k, largest);
 	COP_TRY(cop__ox_set(m, n, 0, at_end(m, b.value, axis), OX_PLAIN, x->type));
 	return cop__ox_out(m, n, 1) ? cop__ox_set(m, n, 1, at_end(m, b.index, axis), OX_PLAIN, OX_INT64) : COP_OK;
@@ -121,7 +126,8 @@ cop_status cop__ox_add_hardmax(cop_ox *m, cop_ox_node *n)
 	if (old) v = cop__ox_reshape(m, v, 2, two), axis = 1;
 	v = at_end(m, v, axis);
 	int32_t last = v ? cop__t(m->g, v)->rank - 1 : 0;
-	cop_vid hot = cop__ox_two(m, OP_equal, cop__ox_argmax(m, v, last, true, false), v ? counted(m, cop__t(m->g, v)->dim[last], false) : 0);
+	cop_vid hot = cop__ox_two(m, OP_equal, cop__ox_argmax(m, v, last, true, false),
+		v ? counted(m, cop__t(m->g, v)->dim[last], false) : 0);
 	v = at_end(m, cop__ox_cast(m, hot, COP_F32), axis);
 	return cop__ox_set(m, n, 0, old ? cop__ox_reshape(m, v, x->rank, x->dim) : v, OX_PLAIN, 0);
 }

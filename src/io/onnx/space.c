@@ -35,7 +35,8 @@ static cop_status margins_of(cop_ox *m, const cop_ox_node *n, int32_t rank, marg
 }
 
 /* Negative paddings cut off. */
-static cop_vid crop(cop_ox *m, const cop_ox_node *n, cop_vid v, margins *p, const int32_t *dim, int32_t rank, cop_ox_layout l)
+static cop_vid crop(cop_ox *m, const cop_ox_node *n, cop_vid v, margins *p, const int32_t *dim, int32_t rank,
+	cop_ox_layout l)
 {
 	for (int i = 0; i < rank; i++) {
 		int32_t from = COP_MAX(-p->before[i], 0), size = dim[i] - from - COP_MAX(-p->after[i], 0);
@@ -49,7 +50,8 @@ static cop_vid crop(cop_ox *m, const cop_ox_node *n, cop_vid v, margins *p, cons
 
 cop_status cop__ox_add_pad(cop_ox *m, cop_ox_node *n)
 {
-	static const struct { const char *name; int mode; } modes[] = {{"constant", PAD_CONSTANT}, {"reflect", PAD_REFLECT}, {"edge", PAD_EDGE}, {"wrap", PAD_WRAP}};
+	static const struct { const char *name; int mode; } modes[] = {{"constant", PAD_CONSTANT}, {"reflect", PAD_REFLECT},
+		{"edge", PAD_EDGE}, {"wrap", PAD_WRAP}};
 	cop_ox_value *x = cop__ox_in(m, n, 0), *fill = cop__ox_in(m, n, 2);
 	const char *how = cop__ox_s(m, n, "mode", "constant");
 	float value = cop__ox_f(n, "value", 0);
@@ -85,7 +87,8 @@ static cop_status blocks(cop_ox *m, const cop_ox_node *n, int32_t *b)
 	int64_t size = cop__ox_i(n, "blocksize", 0);
 
 	*b = (int32_t)size;
-	return x->rank != 4 || size < 1 || size > 1 << 15 ? cop__ox_fail(m, n, "%d dimensions in blocks of %lld; 4 are expected", x->rank, (long long)size) : COP_OK;
+	return x->rank != 4 || size < 1 || size > 1 << 15 ? cop__ox_fail(m, n,
+		"%d dimensions in blocks of %lld; 4 are expected", x->rank, (long long)size) : COP_OK;
 }
 
 /* [n,h,w,c b b] -> [n,h b,w b,c]; DCR: the block's indices come before the channel's, CRD: behind it. */
@@ -98,7 +101,8 @@ cop_status cop__ox_add_depth_to_space(cop_ox *m, cop_ox_node *n)
 	COP_TRY(blocks(m, n, &b));
 	if (!mode) return COP_NOMEM;
 	if (x->dim[1] % (b * b)) return cop__ox_fail(m, n, "%d channels do not make blocks of %dx%d", x->dim[1], b, b);
-	return cop__ox_set(m, n, 0, cop__make_depth_to_space(m->g, cop__ox_as(m, x, OX_LAST), b, !strcmp(mode, "CRD")), OX_LAST, 0);
+	return cop__ox_set(m, n, 0, cop__make_depth_to_space(m->g, cop__ox_as(m, x, OX_LAST), b, !strcmp(mode, "CRD")),
+		OX_LAST, 0);
 }
 
 cop_status cop__ox_add_space_to_depth(cop_ox *m, cop_ox_node *n)
@@ -107,7 +111,8 @@ cop_status cop__ox_add_space_to_depth(cop_ox *m, cop_ox_node *n)
 	int32_t b;
 
 	COP_TRY(blocks(m, n, &b));
-	if (x->dim[2] % b || x->dim[3] % b) return cop__ox_fail(m, n, "%dx%d do not divide into blocks of %d", x->dim[2], x->dim[3], b);
+	if (x->dim[2] % b || x->dim[3] % b)
+		return cop__ox_fail(m, n, "%dx%d do not divide into blocks of %d", x->dim[2], x->dim[3], b);
 	return cop__ox_set(m, n, 0, cop__make_space_to_depth(m->g, cop__ox_as(m, x, OX_LAST), b), OX_LAST, 0);
 }
 

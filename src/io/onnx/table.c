@@ -54,12 +54,14 @@ static cop_status opset(cop_ox *m, const cop_pb_field *proto, int32_t *out)
 	int64_t version = 1;
 
 	while (cop__pb_next(&p, &f)) {
-		if (f.number == OPSET_DOMAIN && f.wire == COP_PB_BYTES) standard = !f.size || (f.size == 7 && !memcmp(f.p, "ai.onnx", 7));
+		if (f.number == OPSET_DOMAIN && f.wire == COP_PB_BYTES)
+			standard = !f.size || (f.size == 7 && !memcmp(f.p, "ai.onnx", 7));
 		if (f.number == OPSET_VERSION && f.wire == COP_PB_VARINT) version = (int64_t)f.u;
 	}
 	if (!standard) return COP_OK;
 	if (version < OX_OLDEST || version > OX_NEWEST)
-		return cop__error(m->cx, COP_FORMAT, "%s: operator set %lld; %d to %d are supported", m->file, (long long)version, OX_OLDEST, OX_NEWEST);
+		return cop__error(m->cx, COP_FORMAT, "%s: operator set %lld; %d to %d are supported", m->file, (long long)version,
+			OX_OLDEST, OX_NEWEST);
 	*out = (int32_t)version;
 	return COP_OK;
 }

@@ -26,19 +26,27 @@ typedef struct tensor {
 	int64_t offset, length;
 } tensor;
 
-static cop_status bad(const tensor *t, const char *what) { return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': %s", t->file, t->name, what); }
+static cop_status bad(const tensor *t, const char *what)
+{
+	return cop__error(t->cx, COP_FORMAT, "%s: tensor '%s': %s", t->file, t->name, what);
+}
 
 /* Bytes of an element; two of 4 bits share one. */
 static bool nibbles(int32_t type) { return type == OX_UINT4 || type == OX_INT4; }
 
 static int width(int32_t type)
 {
-	static const uint8_t bytes[] = {[OX_FLOAT] = 4, [OX_UINT8] = 1, [OX_INT8] = 1, [OX_UINT16] = 2, [OX_INT16] = 2, [OX_INT32] = 4, [OX_INT64] = 8,
-		[OX_BOOL] = 1, [OX_FLOAT16] = 2, [OX_DOUBLE] = 8, [OX_UINT32] = 4, [OX_UINT64] = 8, [OX_BFLOAT16] = 2, [OX_UINT4] = 1, [OX_INT4] = 1};
+	static const uint8_t bytes[] = {[OX_FLOAT] = 4, [OX_UINT8] = 1, [OX_INT8] = 1, [OX_UINT16] = 2, [OX_INT16] = 2,
+		[OX_INT32] = 4, [OX_INT64] = 8,
+		[OX_BOOL] = 1, [OX_FLOAT16] = 2, [OX_DOUBLE] = 8, [OX_UINT32] = 4, [OX_UINT64] = 8, [OX_BFLOAT16] = 2, [OX_UINT4] = 1,
+		[OX_INT4] = 1};
 	return type > 0 && type < LEN(bytes) ? bytes[type] : 0;
 }
 
-static void copy_text(char *to, size_t size, const cop_pb_field *f) { snprintf(to, size, "%.*s", (int)COP_MIN(f->size, size - 1), (const char *)f->p); }
+static void copy_text(char *to, size_t size, const cop_pb_field *f)
+{
+	snprintf(to, size, "%.*s", (int)COP_MIN(f->size, size - 1), (const char *)f->p);
+}
 
 /* A whole number, 0 or more; -2: it is none. */
 static int64_t number_of(const char *s)
@@ -210,7 +218,8 @@ static cop_status from_list(const tensor *t, void *out)
 static cop_status enough(const tensor *t)
 {
 	uint64_t have = t->has_raw ? t->raw_size : (uint64_t)(t->all.end - t->all.p);
-	return (uint64_t)t->count > (nibbles(t->type) ? 2 * have : have) ? bad(t, "has fewer bytes than its shape asks for") : COP_OK;
+	return (uint64_t)t->count > (nibbles(t->type) ? 2 * have : have) ? bad(t, "has fewer bytes than its shape asks for")
+		: COP_OK;
 }
 
 static cop_status elements(const tensor *t, void *out) { return t->has_raw ? from_raw(t, out) : from_list(t, out); }
@@ -225,12 +234,14 @@ static cop_status plain_file(cop_ox *m, const tensor *t, char *path, size_t from
 	for (char *p = path + from; *p; p++) { /* every folder on the way, then the file */
 		char *end = p + strcspn(p, "/"), kept = *end;
 		*end = 0;
-		if (lstat(path, &s)) return cop__error(m->cx, COP_IO, "%s: tensor '%s': its data, %s: %s", m->file, t->name, path, strerror(errno));
+		if (lstat(path, &s))
+			return cop__error(m->cx, COP_IO, "%s: tensor '%s': its data, %s: %s", m->file, t->name, path, strerror(errno));
 		if (S_ISLNK(s.st_mode)) return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data, %s, is a link, which is not followed: put the file itself beside the model", m->file, t->name, path);
 		*end = kept;
 		p = end - !kept;
 	}
-	return S_ISREG(s.st_mode) ? COP_OK : cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data, %s, is no plain file", m->file, t->name, path);
+	return S_ISREG(s.st_mode) ? COP_OK : cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data, %s, is no plain file",
+		m->file, t->name, path);
 }
 
 /* Only a plain path below the model's own folder. */
@@ -249,7 +260,8 @@ static cop_status open_external(cop_ox *m, const tensor *t, int32_t *at)
 	for (*at = 0; *at < m->n_external; ++*at)
 		if (!strcmp(m->external_name[*at], t->location)) return COP_OK;
 	if (!m->folder || !confined(t->location))
-		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data lies in '%s', which is not within the model's folder", t->file, t->name, t->location);
+		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': its data lies in '%s', which is not within the model's folder",
+			t->file, t->name, t->location);
 	if (*at == 64) return bad(t, "data in more than 64 files");
 	int from = snprintf(path, sizeof path, "%s/", m->folder);
 	if (from < 0 || (size_t)snprintf(path + from, sizeof path - (size_t)from, "%s",
@@ -265,10 +277,12 @@ static cop_status load_external(cop_ox *m, tensor *t)
 {
 	int32_t at;
 
-	if (t->offset == -2 || t->length == -2) return bad(t, "offset and length of its data must be whole numbers, 0 or more");
+	if (t->offset == -2 || t->length == -2)
+		return bad(t, "offset and length of its data must be whole numbers, 0 or more");
 	COP_TRY(open_external(m, t, &at));
 	uint64_t size = m->external_size[at], offset = (uint64_t)t->offset, elements = (uint64_t)t->count;
-	uint64_t length = t->length < 0 ? nibbles(t->type) ? (elements + 1) / 2 : elements * (uint64_t)width(t->type) : (uint64_t)t->length;
+	uint64_t length = t->length < 0 ? nibbles(t->type) ? (elements + 1) / 2 : elements * (uint64_t)width(t->type)
+		: (uint64_t)t->length;
 	if (offset > size || length > size - offset)
 		return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s': bytes %llu to %llu of '%s' are asked for, which has %llu",
 			t->file, t->name, (unsigned long long)offset,
@@ -309,7 +323,8 @@ static cop_status to_graph(const tensor *t, cop_dtype d, const int64_t *from, vo
 		if (d == COP_I8) ((int8_t *)to)[i] = (int8_t)from[i];
 		else if (d == COP_U8) ((uint8_t *)to)[i] = (uint8_t)from[i];
 		else if (from[i] < INT32_MIN || from[i] > INT32_MAX)
-			return cop__error(t->cx, COP_FORMAT, "%s: element %lld is %lld, which does not fit 32 bits", t->file, (long long)i, (long long)from[i]);
+			return cop__error(t->cx, COP_FORMAT, "%s: element %lld is %lld, which does not fit 32 bits", t->file, (long long)i,
+				(long long)from[i]);
 		else ((int32_t *)to)[i] = (int32_t)from[i];
 	}
 	return COP_OK;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tree - TreeEnsembleClassifier and TreeEnsembleRegressor. All trees go down one step at a time, side by side: [n,trees] numbers of
- * nodes, which pick the feature, the threshold and the next node from tables; leaves lead to themselves. This is TreeTraversal of
- * Nakandala et al., "A Tensor Compiler for Unified Machine Learning Prediction Serving", OSDI 2020.
+ * tree - TreeEnsembleClassifier and TreeEnsembleRegressor. All trees go down one step at a time, side by side:
+ * [n,trees] numbers of nodes, which pick the feature, the threshold and the next node from tables; leaves lead to
+ * themselves. This is TreeTraversal of Nakandala et al., "A Tensor Compiler for Unified Machine Learning Prediction
+ * Serving", OSDI 2020.
  */
 #include "io/onnx/ml.h"
 
@@ -48,7 +49,8 @@ static int32_t find(const forest *f, int64_t tree, int64_t node)
 	return k ? k->i : -1;
 }
 
-static const char *const modes[] = {"BRANCH_LEQ", "BRANCH_GT", "BRANCH_LT", "BRANCH_GTE", "BRANCH_EQ", "BRANCH_NEQ", "LEAF"};
+static const char *const modes[] = {"BRANCH_LEQ", "BRANCH_GT", "BRANCH_LT", "BRANCH_GTE", "BRANCH_EQ", "BRANCH_NEQ",
+	"LEAF"};
 
 /* Either order or equality is asked for by all branches. */
 static cop_status modes_of(cop_ox *m, const cop_ox_node *n, forest *f, uint8_t *mode)
@@ -64,7 +66,8 @@ static cop_status modes_of(cop_ox *m, const cop_ox_node *n, forest *f, uint8_t *
 		order += mode[i] < 4, equal += mode[i] == 4 || mode[i] == 5;
 	}
 	f->equal = equal > 0;
-	return order && equal ? cop__ox_fail(m, n, "comparisons for order and for equality in one model are not supported") : COP_OK;
+	return order && equal ? cop__ox_fail(m, n, "comparisons for order and for equality in one model are not supported")
+		: COP_OK;
 }
 
 /* x > t is not x <= t, and x < t is x <= the float before t. */
@@ -94,7 +97,8 @@ static cop_status nodes_of(cop_ox *m, const cop_ox_node *n, forest *f)
 	uint8_t *mode = cop__ox_room(m, (size_t)f->n + 1);
 	for (int i = 0; i < 5; i++)
 		if (c[i] != f->n || !f->n) return cop__ox_fail(m, n, "the lists of nodes differ in length, or are empty");
-	if ((missing && c[5] != f->n) || !mode) return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "the lists of nodes differ in length");
+	if ((missing && c[5] != f->n) || !mode)
+		return m->cx->code ? m->cx->code : cop__ox_fail(m, n, "the lists of nodes differ in length");
 	COP_TRY(modes_of(m, n, f, mode));
 	COP_TRY(sorted(m, n, f));
 	size_t bytes = 4 * (size_t)f->n;
@@ -115,10 +119,12 @@ static cop_status nodes_of(cop_ox *m, const cop_ox_node *n, forest *f)
 	return COP_OK;
 }
 
-/* Nobody leads to a root. How many steps the deepest leaf is away: all at once, as long as anything moves; a cycle moves for ever. */
+/* Nobody leads to a root. How many steps the deepest leaf is away: all at once, as long as anything moves; a cycle
+ * moves for ever. */
 static cop_status roots_of(cop_ox *m, const cop_ox_node *n, forest *f)
 {
-	uint8_t *child = cop__ox_room(m, (size_t)f->n), *now = cop__ox_room(m, (size_t)f->n), *next = cop__ox_room(m, (size_t)f->n);
+	uint8_t *child = cop__ox_room(m, (size_t)f->n), *now = cop__ox_room(m, (size_t)f->n),
+		*next = cop__ox_room(m, (size_t)f->n);
 	bool moved = true;
 
 	if (!child || !now || !next) return m->cx->code;
@@ -146,7 +152,10 @@ static cop_vid table(cop_ox *m, const char *name, cop_dtype d, int32_t count, co
 	return cop__ox_const(m, name, COP_CONST, &t, v);
 }
 
-static cop_vid pick(cop_ox *m, cop_vid x, cop_vid index) { return x && index ? cop__apply(m->g, OP_gather, &(cop_axis_attr){0}, VIDS(x, index)) : 0; }
+static cop_vid pick(cop_ox *m, cop_vid x, cop_vid index)
+{
+	return x && index ? cop__apply(m->g, OP_gather, &(cop_axis_attr){0}, VIDS(x, index)) : 0;
+}
 
 /* x [n,c] -> the leaf of each tree, [n,trees]. */
 static cop_vid leaves(cop_ox *m, const forest *f, cop_vid x)
@@ -155,17 +164,21 @@ static cop_vid leaves(cop_ox *m, const forest *f, cop_vid x)
 	const int32_t rows = cop__t(m->g, x)->dim[0], c = cop__t(m->g, x)->dim[1];
 	int32_t *begin = cop__ox_room(m, 4 * (size_t)rows), *start = cop__ox_room(m, 4 * (size_t)rows * (size_t)f->trees);
 	if (!begin || !start) return 0;
-	for (int32_t i = 0; i < rows; i++) begin[i] = i * c, memcpy(start + (size_t)i * (size_t)f->trees, f->root, 4 * (size_t)f->trees);
+	for (int32_t i = 0; i < rows; i++)
+		begin[i] = i * c, memcpy(start + (size_t)i * (size_t)f->trees, f->root, 4 * (size_t)f->trees);
 	cop_type all = cop__type(COP_I32, 2, DIMS(rows, f->trees)), one = cop__type(COP_I32, 2, DIMS(rows, 1));
 	cop_vid at = cop__ox_const(m, "tree.root", COP_CONST, &all, start),
 		row = cop__ox_const(m, "tree.row", COP_CONST, &one, begin), flat = cop__ox_reshape(m, x, 1, DIMS(rows * c));
-	cop_vid feature = table(m, "tree.feature", COP_I32, f->n, f->feature), threshold = table(m, "tree.threshold", COP_F32, f->n, f->threshold);
+	cop_vid feature = table(m, "tree.feature", COP_I32, f->n, f->feature),
+		threshold = table(m, "tree.threshold", COP_F32, f->n, f->threshold);
 	cop_vid yes = table(m, "tree.yes", COP_I32, f->n, f->yes), no = table(m, "tree.no", COP_I32, f->n, f->no),
 		missing = f->any_missing ? table(m, "tree.missing", COP_U8, f->n, f->missing) : 0;
 	for (int32_t d = 0; d < f->depth; d++) {
 		cop_vid v = pick(m, flat, cop__ox_two(m, OP_add, pick(m, feature, at), row));
 		cop_vid is = cop__ox_two(m, f->equal ? OP_equal : OP_lessequal, v, pick(m, threshold, at));
-		if (missing) is = cop__ox_two(m, OP_or, is, cop__ox_two(m, OP_and, cop__ox_map(m, MAP_NOT, 0, 0, cop__ox_two(m, OP_equal, v, v)), pick(m, missing, at)));
+		if (missing)
+			is = cop__ox_two(m, OP_or, is,
+				cop__ox_two(m, OP_and, cop__ox_map(m, MAP_NOT, 0, 0, cop__ox_two(m, OP_equal, v, v)), pick(m, missing, at)));
 		at = cop__ox_where(m, is, pick(m, yes, at), pick(m, no, at));
 	}
 	return at;
@@ -199,13 +212,16 @@ static cop_vid sums(cop_ox *m, const cop_ox_node *n, const forest *f, const held
 	const char *how = cop__ox_s(m, n, "aggregate_function", "SUM");
 
 	if (!w || !how || !leaf) return 0;
-	if (strcmp(how, "SUM") && strcmp(how, "AVERAGE")) return cop__ox_fail(m, n, "aggregate_function %s is not supported; SUM and AVERAGE are", how), 0;
+	if (strcmp(how, "SUM") && strcmp(how, "AVERAGE"))
+		return cop__ox_fail(m, n, "aggregate_function %s is not supported; SUM and AVERAGE are", how), 0;
 	for (int32_t i = 0; i < h->count; i++) {
 		int32_t at = find(f, h->tree[i], h->node[i]);
-		if (at < 0 || h->id[i] < 0 || h->id[i] >= outs) return cop__ox_fail(m, n, "a leaf holds number %lld of %d, or is no node", (long long)h->id[i], outs), 0;
+		if (at < 0 || h->id[i] < 0 || h->id[i] >= outs)
+			return cop__ox_fail(m, n, "a leaf holds number %lld of %d, or is no node", (long long)h->id[i], outs), 0;
 		w[(int64_t)at * outs + h->id[i]] += h->weight[i];
 	}
-	cop_vid y = cop__ox_reduce(m, *how == 'A' ? REDUCE_MEAN : REDUCE_SUM, pick(m, cop__ox_const(m, "tree.leaf", COP_CONST, &t, w), leaf), 2, false);
+	cop_vid y = cop__ox_reduce(m, *how == 'A' ? REDUCE_MEAN : REDUCE_SUM,
+		pick(m, cop__ox_const(m, "tree.leaf", COP_CONST, &t, w), leaf), 2, false);
 	if (!h->base) return y;
 	if (h->n_base != outs) return cop__ox_fail(m, n, "%d base values for %d results", h->n_base, outs), 0;
 	return cop__ox_two(m, OP_add, y, cop__ox_vector(m, COP_CONST, "tree.base", h->base, outs));
@@ -225,7 +241,8 @@ cop_status cop__ox_add_ml_tree_regressor(cop_ox *m, cop_ox_node *n)
 	return cop__ox_set(m, n, 0, cop__ox_ml_transformed(m, n, y), OX_PLAIN, OX_FLOAT);
 }
 
-/* Two classes of which the leaves speak of one: s is its score. Of votes (no weight below 0) the other's is 1 - s, else -s. */
+/* Two classes of which the leaves speak of one: s is its score. Of votes (no weight below 0) the other's is 1 - s, else
+ * -s. */
 static cop_status one_of_two(cop_ox *m, const cop_ox_node *n, const held *h, cop_vid s, cop_vid *index, cop_vid *y)
 {
 	const char *how = cop__ox_s(m, n, "post_transform", "NONE");

@@ -10,7 +10,11 @@
 
 /* ---- operands ---- */
 
-cop_ox_value *cop__ox_in(cop_ox *m, const cop_ox_node *n, int i) { return i < n->n_in && n->in[i] ? &m->value[n->in[i]] : NULL; }
+cop_ox_value *cop__ox_in(cop_ox *m, const cop_ox_node *n, int i)
+{
+	return i < n->n_in && n->in[i] ? &m->value[n->in[i]] : NULL;
+}
+
 cop_ox_value *cop__ox_out(cop_ox *m, const cop_ox_node *n, int i)
 {
 	return i < n->n_out && n->out[i] && m->value[n->out[i]].readers ? &m->value[n->out[i]] : NULL;
@@ -31,7 +35,8 @@ static cop_status known(cop_ox *m, const cop_ox_node *n, int i, bool is_float, c
 	if (!v) return COP_OK;
 	if (!cop__ox_known(m, v)) {
 		if (m->cx->code) return m->cx->code;
-		return cop__ox_fail(m, n, "input %d ('%.60s') must be known when the model is read, but depends on the network's inputs", i, v->name);
+		return cop__ox_fail(m, n,
+			"input %d ('%.60s') must be known when the model is read, but depends on the network's inputs", i, v->name);
 	}
 	if (cop__ox_is_float(v->type) != is_float)
 		return cop__ox_fail(m, n, "input %d must be %s numbers, is %s", i, is_float ? "real" : "whole",
@@ -70,7 +75,8 @@ static void layout_perm(int32_t *perm, int32_t rank, cop_ox_layout l)
 }
 
 /* y[k] = x[offset + sum index * stride] for every index of dim, elements of `size` bytes. */
-static void strided(void *y, const void *x, size_t size, int rank, const int32_t *dim, const int64_t *stride, int64_t at)
+static void strided(void *y, const void *x, size_t size, int rank, const int32_t *dim, const int64_t *stride,
+	int64_t at)
 {
 	int32_t idx[2 * OX_MAX_DIM] = {0};
 	int64_t n = 1;
@@ -116,7 +122,8 @@ static const void *narrowed(cop_ox *m, const cop_ox_value *v, cop_dtype d)
 		} else {
 			int64_t x = from[i] == INT64_MAX ? INT32_MAX : from[i] == INT64_MIN ? INT32_MIN : from[i]; /* "to the end" */
 			if (x < INT32_MIN || x > INT32_MAX) {
-				cop__error(m->cx, COP_FORMAT, "%s: element %lld of '%s' is %lld, which does not fit 32 bits", m->file, (long long)i, v->name, (long long)x);
+				cop__error(m->cx, COP_FORMAT, "%s: element %lld of '%s' is %lld, which does not fit 32 bits", m->file, (long long)i,
+					v->name, (long long)x);
 				return NULL;
 			}
 			((int32_t *)to)[i] = (int32_t)x;
@@ -146,7 +153,9 @@ static cop_vid const_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l, cop_role ro
 	size_t size = t.dtype == COP_F32 || t.dtype == COP_I32 ? 4 : 1;
 
 	if (v->rank > COP_MAX_DIM || !cop__ox_count(v)) {
-		cop__error(m->cx, COP_FORMAT, "%s: '%s' has %d dimensions and %lld elements; 1 to 6 dimensions and at least one element are supported", m->file, v->name,
+		cop__error(m->cx, COP_FORMAT,
+			"%s: '%s' has %d dimensions and %lld elements; 1 to 6 dimensions and at least one element are supported", m->file,
+			v->name,
 			v->rank, (long long)cop__ox_count(v));
 		return 0;
 	}
@@ -208,12 +217,20 @@ cop_vid cop__ox_get(cop_ox *m, const cop_ox_node *n, int i) { return operand(m, 
 static cop_vid must_be_float(cop_ox *m, const cop_ox_node *n, int i, cop_vid v)
 {
 	if (!v || cop__t(m->g, v)->dtype == COP_F32) return v;
-	cop__ox_fail(m, n, "input %d is %s, only real numbers are supported here", i, cop__ox_type_text(cop__ox_in(m, n, i)->type));
+	cop__ox_fail(m, n, "input %d is %s, only real numbers are supported here", i,
+		cop__ox_type_text(cop__ox_in(m, n, i)->type));
 	return 0;
 }
 
-cop_vid cop__ox_float(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l) { return must_be_float(m, n, i, operand(m, n, i, l, COP_CONST)); }
-cop_vid cop__ox_weight(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l) { return must_be_float(m, n, i, operand(m, n, i, l, COP_PARAM)); }
+cop_vid cop__ox_float(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l)
+{
+	return must_be_float(m, n, i, operand(m, n, i, l, COP_CONST));
+}
+
+cop_vid cop__ox_weight(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l)
+{
+	return must_be_float(m, n, i, operand(m, n, i, l, COP_PARAM));
+}
 
 /* In steps of each row: as bytes. */
 static cop_vid rows_in(cop_ox *m, cop_ox_value *v, cop_ox_layout l)
@@ -242,18 +259,21 @@ cop_vid cop__ox_rows(cop_ox *m, const cop_ox_node *n, int i, cop_ox_layout l)
 	cop_ox_value *v = cop__ox_in(m, n, i);
 	int32_t row = l == OX_TURNED ? 1 : 0;
 
-	if (!v || !v->data || !v->step || !cop__ox_count(v) || cop__ox_count(v) > INT32_MAX / 8 || v->rank > COP_MAX_DIM || (v->n_step > 1 && v->step_axis != row))
+	if (!v || !v->data || !v->step || !cop__ox_count(v) || cop__ox_count(v) > INT32_MAX / 8 || v->rank > COP_MAX_DIM ||
+		(v->n_step > 1 && v->step_axis != row))
 		return cop__ox_weight(m, n, i, l);
 	l = meant(l, v->rank);
 	if (!v->rows[l]) v->rows[l] = rows_in(m, v, l);
 	return v->rows[l];
 }
 
-/* One of its own for each layer: an array that several share is a running statistic of one alone, and may be another's factor. */
+/* One of its own for each layer: an array that several share is a running statistic of one alone, and may be another's
+ * factor. */
 cop_vid cop__ox_state(cop_ox *m, const cop_ox_node *n, int i, cop_vid of)
 {
 	cop_ox_value *x = cop__ox_in(m, n, i);
-	cop_vid v = must_be_float(m, n, i, x && x->data ? const_in(m, x, OX_PLAIN, COP_STATE) : operand(m, n, i, OX_PLAIN, COP_STATE));
+	cop_vid v = must_be_float(m, n, i, x && x->data ? const_in(m, x, OX_PLAIN, COP_STATE)
+		: operand(m, n, i, OX_PLAIN, COP_STATE));
 
 	if (v && m->g->value[v].role == COP_STATE && m->g->value[of].role == COP_PARAM) m->g->value[v].of = of;
 	return v;
@@ -261,7 +281,8 @@ cop_vid cop__ox_state(cop_ox *m, const cop_ox_node *n, int i, cop_vid of)
 
 /* ---- results ---- */
 
-cop_status cop__ox_know(cop_ox *m, const cop_ox_node *n, int i, int32_t type, int32_t rank, const int32_t *dim, const void *data)
+cop_status cop__ox_know(cop_ox *m, const cop_ox_node *n, int i, int32_t type, int32_t rank, const int32_t *dim,
+	const void *data)
 {
 	cop_ox_value *v = cop__ox_out(m, n, i);
 

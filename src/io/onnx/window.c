@@ -12,10 +12,12 @@ static cop_status numbers(cop_ox *m, const cop_ox_node *n, const char *name, int
 	int got = cop__ox_ints(m, n, name, have, 6);
 
 	if (m->cx->code) return m->cx->code;
-	if (got >= 0 && got != count) return cop__ox_fail(m, n, "attribute '%s' has %d elements, %d are expected", name, got, count);
+	if (got >= 0 && got != count)
+		return cop__ox_fail(m, n, "attribute '%s' has %d elements, %d are expected", name, got, count);
 	for (int i = 0; i < count; i++) {
 		int64_t x = got < 0 ? absent : have[i];
-		if (x < 0 || x > MOST) return cop__ox_fail(m, n, "attribute '%s': element %d is %lld; 0 to %d are supported", name, i, (long long)x, MOST);
+		if (x < 0 || x > MOST)
+			return cop__ox_fail(m, n, "attribute '%s': element %d is %lld; 0 to %d are supported", name, i, (long long)x, MOST);
 		v[i] = (int32_t)x;
 	}
 	return COP_OK;
@@ -28,11 +30,13 @@ static cop_status paddings(cop_ox *m, const cop_ox_node *n, cop_ox_window *w)
 
 	if (!how) return COP_NOMEM;
 	w->given = !strcmp(how, "NOTSET") || !strcmp(how, "VALID") || !*how;
-	if (!w->given && strcmp(how, "SAME_UPPER") && strcmp(how, "SAME_LOWER")) return cop__ox_fail(m, n, "auto_pad '%s' is unknown", how);
+	if (!w->given && strcmp(how, "SAME_UPPER") && strcmp(how, "SAME_LOWER"))
+		return cop__ox_fail(m, n, "auto_pad '%s' is unknown", how);
 	COP_TRY(numbers(m, n, "pads", 2 * w->n, pads, 0));
 	for (int i = 0; i < w->n; i++) {
 		int32_t out = (w->in[i] + w->stride[i] - 1) / w->stride[i];
-		int64_t total = COP_MAX((int64_t)(out - 1) * w->stride[i] + (int64_t)(w->k[i] - 1) * w->dilation[i] + 1 - w->in[i], 0);
+		int64_t total = COP_MAX((int64_t)(out - 1) * w->stride[i] + (int64_t)(w->k[i] - 1) * w->dilation[i] + 1 - w->in[i],
+			0);
 		int32_t small = (int32_t)(total / 2), large = (int32_t)(total - small);
 		bool same = !w->given, valid = !strcmp(how, "VALID");
 		w->before[i] = same ? (!strcmp(how, "SAME_UPPER") ? small : large) : valid ? 0 : pads[i];
@@ -48,13 +52,15 @@ cop_status cop__ox_window(cop_ox *m, const cop_ox_node *n, const cop_ox_value *x
 	for (int i = 0; i < w->n; i++) w->in[i] = x->dim[2 + i];
 	COP_TRY(numbers(m, n, "kernel_shape", w->n, w->k, 0));
 	for (int i = 0; k && i < w->n; i++) {
-		if (w->k[i] && w->k[i] != k[i]) return cop__ox_fail(m, n, "kernel_shape says %d where the weight has %d", w->k[i], k[i]);
+		if (w->k[i] && w->k[i] != k[i])
+			return cop__ox_fail(m, n, "kernel_shape says %d where the weight has %d", w->k[i], k[i]);
 		w->k[i] = k[i];
 	}
 	COP_TRY(numbers(m, n, "strides", w->n, w->stride, 1));
 	COP_TRY(numbers(m, n, "dilations", w->n, w->dilation, 1));
 	for (int i = 0; i < w->n; i++)
-		if (w->k[i] < 1 || w->stride[i] < 1 || w->dilation[i] < 1 || w->k[i] > MOST) return cop__ox_fail(m, n, "kernel, strides and dilations must be positive");
+		if (w->k[i] < 1 || w->stride[i] < 1 || w->dilation[i] < 1 || w->k[i] > MOST)
+			return cop__ox_fail(m, n, "kernel, strides and dilations must be positive");
 	COP_TRY(paddings(m, n, w));
 	for (int i = 0; i < w->n; i++) {
 		int64_t room = (int64_t)w->in[i] + w->before[i] + w->after[i] - (int64_t)(w->k[i] - 1) * w->dilation[i] - 1;
@@ -98,7 +104,8 @@ cop_vid cop__ox_bias(cop_ox *m, cop_ox_value *b, int32_t count)
 	return v;
 }
 
-cop_ox_node *cop__ox_bias_behind(cop_ox *m, const cop_ox_node *n, int32_t rank, int32_t axis, int32_t count, cop_vid *bias)
+cop_ox_node *cop__ox_bias_behind(cop_ox *m, const cop_ox_node *n, int32_t rank, int32_t axis, int32_t count,
+	cop_vid *bias)
 {
 	const cop_ox_value *y = cop__ox_out(m, n, 0);
 

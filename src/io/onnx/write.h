@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write.h - between write.c, which writes a model's message, what writes the operators by the rows of onnx.def, and write_base.c, which
- * has what they are made of.
- * Shapes stay as they are in the graph, channels last; an operator that wants channels first stands between two
- * transpositions, which the other program's optimizer removes.
+ * write.h - between write.c, which writes a model's message, what writes the operators by the rows of onnx.def, and
+ * write_base.c, which has what they are made of. Shapes stay as they are in the graph, channels last; an operator that
+ * wants channels first stands between two transpositions, which the other program's optimizer removes.
  */
 #ifndef COP_ONNX_WRITE_H
 #define COP_ONNX_WRITE_H
@@ -14,8 +13,8 @@
 
 typedef struct cop_oxw_name { char s[128]; } cop_oxw_name;
 
-/* Names that are taken. Those of the graph come first, so that its inputs and outputs keep theirs; what the writer makes up, for values
- * without a name, between nodes, of weights that lie otherwise, gets what is left. */
+/* Names that are taken. Those of the graph come first, so that its inputs and outputs keep theirs; what the writer
+ * makes up, for values without a name, between nodes, of weights that lie otherwise, gets what is left. */
 typedef struct cop_oxw_names {
 	cop_arena mem;
 	const char **slot;   /* a hash table */
@@ -46,11 +45,13 @@ cop_oxw_name cop__oxw_label(const cop_oxw *w, cop_vid v);  /* the same, and noth
 cop_status cop__oxw_names(cop_oxw *w);
 void cop__oxw_names_free(cop_oxw *w);
 cop_oxw_name cop__oxw_fresh(cop_oxw *w);                                   /* used by nobody */
-cop_oxw_name cop__oxw_beside(cop_oxw *w, cop_vid v, const char *end);      /* "conv1.w" and ".int", or what is left of that */
+/* "conv1.w" and ".int", or what is left of that */
+cop_oxw_name cop__oxw_beside(cop_oxw *w, cop_vid v, const char *end);
 cop_oxw_name cop__oxw_ints(cop_oxw *w, const int64_t *v, int n);  /* a constant */
 cop_oxw_name cop__oxw_float(cop_oxw *w, float v);
 cop_oxw_name cop__oxw_int(cop_oxw *w, int32_t v, cop_dtype d); /* of 8, 16 or 32 bits */
-void cop__oxw_tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data, size_t bytes);
+void cop__oxw_tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data,
+	size_t bytes);
 cop_oxw_name cop__oxw_floats(cop_oxw *w, const float *v, int32_t n);
 
 /* Attributes of the node that comes next. */
@@ -80,7 +81,8 @@ void cop__oxw_after_act(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, fl
 /* Contents of a weight, dense: borrowed, or in *own, which the caller frees. NULL: none, or no memory. */
 const void *cop__oxw_contents(cop_oxw *w, cop_vid v, void **own);
 
-/* Nodes for a node of one operator; a failure is recorded in the context. Layers are in write_layer.c, rnn in write_rnn.c, the rest in write_op.c. */
+/* Nodes for a node of one operator; a failure is recorded in the context. Layers are in write_layer.c, rnn in
+ * write_rnn.c, the rest in write_op.c. */
 typedef void cop_oxw_fn(cop_oxw *w, cop_nid n);
 #define FOLD(name)
 #define OX(...)

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write_base - what the operators of an ONNX model are made of: constants, weights, nodes and their attributes; layouts turned, activations apart.
+ * write_base - what the operators of an ONNX model are made of: constants, weights, nodes and their attributes; layouts
+ * turned, activations apart.
  */
 #include "enc/enc.h"
 #include "io/onnx/write.h"
 
 #include <stdio.h>
 
-int cop__oxw_type(cop_dtype d) { return d == COP_F32 ? OX_FLOAT : d == COP_I32 ? OX_INT32 : d == COP_I8 ? OX_INT8 : OX_UINT8; }
+int cop__oxw_type(cop_dtype d)
+{
+	return d == COP_F32 ? OX_FLOAT : d == COP_I32 ? OX_INT32 : d == COP_I8 ? OX_INT8 : OX_UINT8;
+}
 
 /* ---- constants ---- */
 
-void cop__oxw_tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data, size_t bytes)
+void cop__oxw_tensor(cop_oxw *w, const char *name, int type, int rank, const int64_t *dim, const void *data,
+	size_t bytes)
 {
 	cop_text t;
 
@@ -97,7 +102,8 @@ cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v)
 {
 	cop_oxw_name n = cop__oxw_label(w, v), to;
 	const cop_type *t = cop__t(w->g, v);
-	const int64_t o = t->dim[0], h = t->dim[1], wd = t->dim[2], c = t->dim[3], dim[4] = {o, c, h, wd}, perm[4] = {0, 3, 1, 2};
+	const int64_t o = t->dim[0], h = t->dim[1], wd = t->dim[2], c = t->dim[3], dim[4] = {o, c, h, wd},
+		perm[4] = {0, 3, 1, 2};
 	void *own;
 
 	if (w->g->value[v].role < COP_CONST) { /* made by the network */
@@ -111,7 +117,8 @@ cop_oxw_name cop__oxw_kernel(cop_oxw *w, cop_vid v)
 	w->names.kernel[v] = cop__arena_str(&w->names.mem, n.s, strlen(n.s));
 	const float *data = cop__oxw_contents(w, v, &own);
 	float *y = data ? cop__alloc(w->cx, 4 * (size_t)(o * c * h * wd) + 4) : NULL;
-	for (int64_t i = 0; y && i < o * c * h * wd; i++) y[i] = data[((i / (c * h * wd)) * h * wd + i % (h * wd)) * c + i / (h * wd) % c];
+	for (int64_t i = 0; y && i < o * c * h * wd; i++)
+		y[i] = data[((i / (c * h * wd)) * h * wd + i % (h * wd)) * c + i / (h * wd) % c];
 	if (y) cop__oxw_tensor(w, n.s, OX_FLOAT, 4, dim, y, 4 * (size_t)(o * c * h * wd));
 	cop__free(w->cx, y);
 	cop__free(w->cx, own);
@@ -248,7 +255,11 @@ void cop__oxw_activate(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, flo
 }
 
 /* Where a node writes before its activation: the result itself when there is none. */
-cop_oxw_name cop__oxw_before_act(cop_oxw *w, cop_oxw_name y, float lo, float hi) { return lo == COP_NO_LO && hi == COP_NO_HI ? y : cop__oxw_fresh(w); }
+cop_oxw_name cop__oxw_before_act(cop_oxw *w, cop_oxw_name y, float lo, float hi)
+{
+	return lo == COP_NO_LO && hi == COP_NO_HI ? y : cop__oxw_fresh(w);
+}
+
 void cop__oxw_after_act(cop_oxw *w, cop_oxw_name y, cop_oxw_name x, float lo, float hi)
 {
 	if (lo != COP_NO_LO || hi != COP_NO_HI) cop__oxw_activate(w, y, x, lo, hi);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write_int - operators of integers as ONNX has them: DequantizeLinear, the operator on floats, QuantizeLinear. The graph carries
- * multipliers, sx sw / sy for a layer, where ONNX wants scales. Scales are known at the ends, and go through sums, means and moves
- * by their ratios (cop__oxw_scales). Where nothing says one, behind a layer, it is chosen, and the layer's weights take it up.
+ * write_int - operators of integers as ONNX has them: DequantizeLinear, the operator on floats, QuantizeLinear. The
+ * graph carries multipliers, sx sw / sy for a layer, where ONNX wants scales. Scales are known at the ends, and go
+ * through sums, means and moves by their ratios (cop__oxw_scales). Where nothing says one, behind a layer, it is
+ * chosen, and the layer's weights take it up.
  */
 #include "io/onnx/write.h"
 
@@ -125,7 +126,8 @@ static void quantized(cop_oxw *w, nm y, nm x, double scale, int32_t zero, cop_dt
 /* x within the integers lo .. hi, as y. */
 static void bounded(cop_oxw *w, nm y, nm x, double scale, int32_t zero, int32_t lo, int32_t hi)
 {
-	float low = lo > -128 ? (float)scale * (float)(lo - zero) : COP_NO_LO, high = hi < 127 ? (float)scale * (float)(hi - zero) : COP_NO_HI;
+	float low = lo > -128 ? (float)scale * (float)(lo - zero) : COP_NO_LO,
+		high = hi < 127 ? (float)scale * (float)(hi - zero) : COP_NO_HI;
 	nm inside = x;
 
 	if (lo > -128 || hi < 127) cop__oxw_activate(w, inside = cop__oxw_fresh(w), x, low, high);
@@ -155,8 +157,10 @@ static void turned(int8_t *to, int32_t *sum, const cop_value *w)
 			}
 }
 
-/* "conv1.w.int" with scales by output, dequantised as "conv1.w"; of what others read, too, as "conv1.w.real", as two layers need not scale it alike. */
-static nm by_row(cop_oxw *w, cop_vid v, int type, int rank, const int64_t *dim, const void *data, size_t bytes, const float *scale)
+/* "conv1.w.int" with scales by output, dequantised as "conv1.w"; of what others read, too, as "conv1.w.real", as two
+ * layers need not scale it alike. */
+static nm by_row(cop_oxw *w, cop_vid v, int type, int rank, const int64_t *dim, const void *data, size_t bytes,
+	const float *scale)
 {
 	nm stored = cop__oxw_beside(w, v, ".int"), name = w->names.readers[v] == 1 ? cop__oxw_label(w, v)
 		: cop__oxw_beside(w, v, ".real"), s = cop__oxw_floats(w, scale, (int32_t)dim[0]);
@@ -203,7 +207,8 @@ static cop_status qconv(cop_oxw *w, cop_nid n)
 	if (room) fill(w, n, &a, sx, sy, &h);
 	cop__free(w->cx, h.q), cop__free(w->cx, h.bias), cop__free(w->cx, h.scale), cop__free(w->cx, h.bias_scale);
 	if (!room) return COP_NOMEM;
-	nm x = dequantized(w, cop__oxw_first(w, operand(w, n, 0), 4), sx, a.zx, COP_I8), y = cop__oxw_fresh(w), q = cop__oxw_fresh(w);
+	nm x = dequantized(w, cop__oxw_first(w, operand(w, n, 0), 4), sx, a.zx, COP_I8), y = cop__oxw_fresh(w),
+		q = cop__oxw_fresh(w);
 	cop__oxw_conv_attrs(w, &c);
 	cop__oxw_node(w, "Conv", y.s, x.s, h.w.s, h.b.s);
 	bounded(w, q, y, sy, a.zy, a.qlo, a.qhi);
@@ -219,7 +224,8 @@ static void qadd(cop_oxw *w, cop_nid n)
 	double sy = scale_of(w, cop__res(w->g, n, 0)), ra, rb;
 
 	cop__qadd_real(&a, &ra, &rb);
-	nm x = dequantized(w, operand(w, n, 0), fabs(ra) * sy, a.za, COP_I8), b = dequantized(w, operand(w, n, 1), fabs(rb) * sy, a.zb, COP_I8), y = cop__oxw_fresh(w);
+	nm x = dequantized(w, operand(w, n, 0), fabs(ra) * sy, a.za, COP_I8),
+		b = dequantized(w, operand(w, n, 1), fabs(rb) * sy, a.zb, COP_I8), y = cop__oxw_fresh(w);
 	cop__oxw_node(w, rb < 0 ? "Sub" : "Add", y.s, x.s, b.s, NULL);
 	bounded(w, result(w, n), y, sy, a.zy, a.qlo, a.qhi);
 }
@@ -227,8 +233,10 @@ static void qadd(cop_oxw *w, cop_nid n)
 static void qmul(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_qmul_attr, m, w->g, n);
-	double sa = scale_of(w, cop__arg(w->g, n, 0)), sy = scale_of(w, cop__res(w->g, n, 0)), sb = cop__real_double(m.my, m.sy) * sy / sa;
-	nm a = dequantized(w, operand(w, n, 0), sa, m.za, COP_I8), b = dequantized(w, operand(w, n, 1), sb, m.zb, COP_I8), y = cop__oxw_fresh(w);
+	double sa = scale_of(w, cop__arg(w->g, n, 0)), sy = scale_of(w, cop__res(w->g, n, 0)),
+		sb = cop__real_double(m.my, m.sy) * sy / sa;
+	nm a = dequantized(w, operand(w, n, 0), sa, m.za, COP_I8), b = dequantized(w, operand(w, n, 1), sb, m.zb, COP_I8),
+		y = cop__oxw_fresh(w);
 
 	cop__oxw_node(w, "Mul", y.s, a.s, b.s, NULL);
 	bounded(w, result(w, n), y, sy, m.zy, m.qlo, m.qhi);
@@ -239,7 +247,8 @@ static void qavgpool(cop_oxw *w, cop_nid n)
 	COP_ATTR(cop_qavgpool_attr, p, w->g, n);
 	double sy = scale_of(w, cop__res(w->g, n, 0)), sx = p.m ? cop__real_double(p.m, p.s) * cells(&p) * sy : sy;
 	int32_t zy = p.m ? p.zy : p.zx;
-	nm x = dequantized(w, cop__oxw_first(w, operand(w, n, 0), 4), sx, p.zx, COP_I8), y = cop__oxw_fresh(w), q = cop__oxw_fresh(w);
+	nm x = dequantized(w, cop__oxw_first(w, operand(w, n, 0), 4), sx, p.zx, COP_I8), y = cop__oxw_fresh(w),
+		q = cop__oxw_fresh(w);
 
 	cop__oxw_attr_ints(w, "kernel_shape", (const int64_t[]){p.kh, p.kw}, 2);
 	cop__oxw_attr_ints(w, "strides", (const int64_t[]){p.sh, p.sw}, 2);

@@ -26,7 +26,8 @@ void cop__oxw_conv_dx(cop_oxw *w, cop_nid n)
 	const cop_type *x = cop__oxw_in_type(w, n), *k = cop__in(w->g, n, 1);
 	int64_t more[2] = {a.h - ((int64_t)(x->dim[1] - 1) * a.c.sh + (k->dim[1] - 1) * a.c.dh + 1 - a.c.pt - a.c.pb),
 		a.w - ((int64_t)(x->dim[2] - 1) * a.c.sw + (k->dim[2] - 1) * a.c.dw + 1 - a.c.pl - a.c.pr)};
-	nm first = cop__oxw_first(w, cop__oxw_in(w, n, 0), 4), kernel = cop__oxw_kernel(w, cop__arg(w->g, n, 1)), y = cop__oxw_fresh(w);
+	nm first = cop__oxw_first(w, cop__oxw_in(w, n, 0), 4), kernel = cop__oxw_kernel(w, cop__arg(w->g, n, 1)),
+		y = cop__oxw_fresh(w);
 
 	cop__oxw_conv_attrs(w, &a.c);
 	cop__oxw_attr_ints(w, "output_padding", more, 2);
@@ -37,7 +38,8 @@ void cop__oxw_conv_dx(cop_oxw *w, cop_nid n)
 void cop__oxw_fc(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_act_attr, a, w->g, n);
-	nm x = cop__oxw_in(w, n, 0), k = cop__oxw_in(w, n, 1), b = {""}, y = cop__oxw_out(w, n), raw = cop__oxw_before_act(w, y, a.lo, a.hi);
+	nm x = cop__oxw_in(w, n, 0), k = cop__oxw_in(w, n, 1), b = {""}, y = cop__oxw_out(w, n),
+		raw = cop__oxw_before_act(w, y, a.lo, a.hi);
 
 	if (cop__arg(w->g, n, 2)) b = cop__oxw_in(w, n, 2);
 	cop__oxw_attr_i(w, "transB", 1);
@@ -100,7 +102,8 @@ void cop__oxw_bn(cop_oxw *w, cop_nid n)
 void cop__oxw_layernorm(cop_oxw *w, cop_nid n)
 {
 	COP_ATTR(cop_layernorm_attr, a, w->g, n);
-	nm x = cop__oxw_in(w, n, 0), eps = cop__oxw_float(w, a.eps), low = x, y = cop__oxw_out(w, n), last = cop__oxw_ints(w, (const int64_t[]){-1}, 1), part[6];
+	nm x = cop__oxw_in(w, n, 0), eps = cop__oxw_float(w, a.eps), low = x, y = cop__oxw_out(w, n),
+		last = cop__oxw_ints(w, (const int64_t[]){-1}, 1), part[6];
 	int parts = 0;
 
 	for (int i = 0; i < LEN(part); i++) part[i] = cop__oxw_fresh(w);
@@ -110,7 +113,8 @@ void cop__oxw_layernorm(cop_oxw *w, cop_nid n)
 		low = part[parts++];
 		cop__oxw_node(w, "Sub", low.s, x.s, mean.s, NULL);
 	}
-	nm square = part[parts++], var = cop__oxw_fresh(w), dev = cop__oxw_fresh(w), sum = cop__oxw_fresh(w), now = cop__oxw_fresh(w);
+	nm square = part[parts++], var = cop__oxw_fresh(w), dev = cop__oxw_fresh(w), sum = cop__oxw_fresh(w),
+		now = cop__oxw_fresh(w);
 	cop__oxw_node(w, "Mul", square.s, low.s, low.s, NULL);
 	cop__oxw_node(w, "ReduceMean", var.s, square.s, last.s, NULL);
 	cop__oxw_node(w, "Add", sum.s, var.s, eps.s, NULL);

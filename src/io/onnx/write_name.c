@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write_name - names of values in the file, each of them once. Those of the graph stay as they are, where they are text that
- * ONNX allows and not too long.
+ * write_name - names of values in the file, each of them once. Those of the graph stay as they are, where they are text
+ * that ONNX allows and not too long.
  */
 #include "io/onnx/write.h"
 
@@ -54,11 +54,13 @@ static const char *take(cop_oxw *w, const char *want)
 /* How many bytes the character at s has in UTF-8; 0: it is none. */
 static int utf8(const uint8_t *s)
 {
-	int n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 && s[0] > 0xc1 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 && s[0] < 0xf5 ? 4 : 0;
+	int n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 && s[0] > 0xc1 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 && s[0] < 0xf5 ? 4
+		: 0;
 
 	for (int i = 1; i < n; i++)
 		if (s[i] >> 6 != 2) return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+		(s[0] == 0xf4 && s[1] > 0x8f)) return 0;
 	return n;
 }
 

@@ -35,7 +35,8 @@ void cop__oxw_pair(cop_oxw *w, cop_nid n)
 {
 	bool clamps = cop__op(w->g, n)->flags & COP_OP_ACT;
 	COP_ATTR(cop_act_attr, a, w->g, n);
-	nm x = cop__oxw_in(w, n, 0), b = cop__oxw_in(w, n, 1), y = cop__oxw_out(w, n), raw = clamps ? cop__oxw_before_act(w, y, a.lo, a.hi) : y;
+	nm x = cop__oxw_in(w, n, 0), b = cop__oxw_in(w, n, 1), y = cop__oxw_out(w, n),
+		raw = clamps ? cop__oxw_before_act(w, y, a.lo, a.hi) : y;
 
 	if (w->g->node[n].op == OP_mod && cop__oxw_in_type(w, n)->dtype == COP_F32) cop__oxw_attr_i(w, "fmod", 1);
 	cop__oxw_node(w, name_of(w, n), raw.s, x.s, b.s, NULL);
@@ -254,7 +255,8 @@ cop_status cop__oxw_op(cop_oxw *w, cop_nid n)
 	cop_oxw_fn *write = rows[w->g->node[n].op].write;
 
 	if (cop__op(w->g, n)->flags & COP_OP_QUANT) return cop__oxw_int_op(w, n);
-	if (!write) return cop__fail(w->g, COP_ARG, n, "has no form in ONNX here; a deployed network of floats or int8 can be exported");
+	if (!write)
+		return cop__fail(w->g, COP_ARG, n, "has no form in ONNX here; a deployed network of floats or int8 can be exported");
 	write(w, n);
 	return w->cx->code;
 }

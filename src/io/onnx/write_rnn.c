@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write_rnn - a recurrent layer as LSTM, GRU or RNN of ONNX: time first, the gates in the order they have there, one direction, and
- * the second half of the biases where a GRU keeps its own.
+ * write_rnn - a recurrent layer as LSTM, GRU or RNN of ONNX: time first, the gates in the order they have there, one
+ * direction, and the second half of the biases where a GRU keeps its own.
  */
 #include "io/onnx/write.h"
 
@@ -12,7 +12,8 @@ typedef cop_oxw_name nm;
 enum { IN_X, IN_W, IN_R, IN_B, IN_H, IN_C, IN_P };
 static const int32_t lstm_rows[] = {0, 3, 1, 2}, lstm_peeps[] = {0, 2, 1}; /* input, output, forget, cell; of ours */
 
-/* Weight v as [1,rows,cols] or [1,count], blocks of `each` numbers in that order, behind them those of `tail` from number `from` on or zeros. */
+/* Weight v as [1,rows,cols] or [1,count], blocks of `each` numbers in that order, behind them those of `tail` from
+ * number `from` on or zeros. */
 typedef struct block { const int32_t *order; int32_t blocks; int64_t each; } block;
 
 static nm weight(cop_oxw *w, cop_vid v, block b, const int64_t *dim, int rank, int64_t skip)
@@ -28,7 +29,8 @@ static nm weight(cop_oxw *w, cop_vid v, block b, const int64_t *dim, int rank, i
 	name = cop__oxw_beside(w, v, ".onnx");
 	if (to) {
 		memset(to, 0, 4 * (size_t)all);
-		for (int32_t i = 0; i < b.blocks; i++) memcpy(to + i * b.each, from + (b.order ? b.order[i] : i) * b.each, 4 * (size_t)b.each);
+		for (int32_t i = 0; i < b.blocks; i++)
+			memcpy(to + i * b.each, from + (b.order ? b.order[i] : i) * b.each, 4 * (size_t)b.each);
 		if (skip) memcpy(to + 2 * count - skip, from + count, 4 * (size_t)skip); /* b' of a GRU stands in the second half */
 		cop__oxw_tensor(w, name.s, OX_FLOAT, rank, dim, to, 4 * (size_t)all);
 	}
@@ -66,7 +68,8 @@ static void squeezed(cop_oxw *w, nm from, const char *to, int64_t axis)
 
 static void attributes(cop_oxw *w, const cop_rnn_attr *a)
 {
-	static const char *const name[RNN_ACTS] = {[RNN_SIGMOID] = "Sigmoid", [RNN_TANH] = "Tanh", [RNN_RELU] = "Relu", [RNN_HARDSIGMOID] = "HardSigmoid",
+	static const char *const name[RNN_ACTS] = {[RNN_SIGMOID] = "Sigmoid", [RNN_TANH] = "Tanh", [RNN_RELU] = "Relu",
+		[RNN_HARDSIGMOID] = "HardSigmoid",
 		[RNN_SOFTSIGN] = "Softsign", [RNN_SOFTPLUS] = "Softplus"};
 	const char *act[3];
 	int count = a->cell == RNN_LSTM ? 3 : a->cell == RNN_PLAIN ? 1 : 2;
@@ -83,7 +86,8 @@ void cop__oxw_rnn(cop_oxw *w, cop_nid n)
 	static const char *const op[RNN_CELLS] = {"LSTM", "GRU", "GRU", "RNN"};
 	const cop_graph *g = w->g;
 	COP_ATTR(cop_rnn_attr, a, g, n);
-	int32_t rows = cop__in(g, n, IN_W)->dim[0], in = cop__in(g, n, IN_W)->dim[1], u = cop__in(g, n, IN_R)->dim[1], gates = rows / u;
+	int32_t rows = cop__in(g, n, IN_W)->dim[0], in = cop__in(g, n, IN_W)->dim[1], u = cop__in(g, n, IN_R)->dim[1],
+		gates = rows / u;
 	const int32_t *order = a.cell == RNN_LSTM ? lstm_rows : NULL;
 	nm made[3] = {{""}, {""}, {""}};
 
@@ -92,7 +96,8 @@ void cop__oxw_rnn(cop_oxw *w, cop_nid n)
 	for (int i = IN_W; i <= IN_P; i++)
 		if (i != IN_H && i != IN_C && cop__arg(g, n, i)) known &= g->value[cop__arg(g, n, i)].role >= COP_CONST;
 	if (a.cell_clip > 0 || !known) {
-		cop__fail(g, COP_ARG, n, "has no form in ONNX: %s", known ? "its cell state is clipped" : "its weights are computed, and must be constants");
+		cop__fail(g, COP_ARG, n, "has no form in ONNX: %s", known ? "its cell state is clipped"
+			: "its weights are computed, and must be constants");
 		return;
 	}
 	nm x = cop__oxw_value(w, cop__arg(g, n, IN_X));
@@ -106,7 +111,8 @@ void cop__oxw_rnn(cop_oxw *w, cop_nid n)
 		if (cop__res(g, n, i)) made[i] = cop__oxw_fresh(w);
 	attributes(w, &a);
 	cop__oxw_attr_i(w, "hidden_size", u);
-	cop__oxw_node_of(w, op[a.cell], a.cell == RNN_LSTM ? 3 : 2, (const char *const[]){made[1].s, made[0].s, made[2].s}, a.cell == RNN_LSTM ? 8 : 6,
+	cop__oxw_node_of(w, op[a.cell], a.cell == RNN_LSTM ? 3 : 2, (const char *const[]){made[1].s, made[0].s, made[2].s},
+		a.cell == RNN_LSTM ? 8 : 6,
 		(const char *const[]){x.s, wn.s, rn.s, bn.s, "", h0.s, c0.s, pn.s});
 	squeezed(w, made[0], cop__oxw_value(w, cop__res(g, n, 0)).s, 0);
 	if (cop__res(g, n, 2)) squeezed(w, made[2], cop__oxw_value(w, cop__res(g, n, 2)).s, 0);

@@ -17,6 +17,7 @@ typedef struct shrinking { const options *o; cop_arena *mem; bool scales; cop_ha
 	COP_OPT_NAMES(options, layers, "*", text), \
 	COP_OPT_END, \
 }
+
 static const cop_option weights[] = OPTIONS("1e-4", "which weights: names, `*` for any run, `|` between alternatives");
 static const cop_option scales[] = OPTIONS("1e-4", "which scales: names, `*` for any run, `|` between alternatives");
 
