@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Accuracy of LeNet-300-100 and LeNet-5 on MNIST cut without any training: by magnitude, optimal brain damage, optimal brain compression and at random
-# All weights compete (scope: global). OBC looks at 1024 samples of the training set, OBD at 4096. ONLY: one of the networks.
+# All weights compete (scope: global). OBC looks at 1024 samples of the training set, OBD at 4096. lenet-300-100-plain is trained without weight decay.
+# ONLY: some of the networks.
 set -u
 bin=$1 folder=$2
-nets=${ONLY:-lenet-300-100 lenet-5}
+nets=${ONLY:-lenet-300-100 lenet-300-100-plain lenet-5}
 sparsities="10 20 30 40 50 60 70 80 90 95"
 ways="random magnitude obd-1990 obd obd-5 obc"
 
@@ -23,7 +24,8 @@ field() { sed 's/.*"'"$1"'":\([-0-9.e]*\).*/\1/'; }
 # NET WAY SPARSITY SEED: accuracies before and after, and the loss on the training set, into a file of its own
 run() {
 	from=$folder/$1-$4 at=$folder/$1-$2-$3-$4-loss
-	[ -s "$from.cop" ] || "$bin" train "$1" --data mnist --seed="$4" --threads 1 --resume --quiet -o "$from.cop" >&2 || return 1
+	case $1 in *-plain) update="--update=sgd momentum=0.9" ;; *) update="--update=sgd momentum=0.9 decay=5e-4" ;; esac
+	[ -s "$from.cop" ] || "$bin" train "${1%-plain}" --data mnist "$update" --seed="$4" --threads 1 --resume --quiet -o "$from.cop" >&2 || return 1
 	[ ! -s "$at" ] || return 0
 	{ printf 'name: curvature\nstages:\n'; stages "$2" "$3"; } >"$at.yaml"
 	"$bin" compress "$from.cop" --recipe "$at.yaml" --data mnist --seed="$4" --threads 1 --json -o "$at.cop" >"$at.json" || return 1

@@ -75,7 +75,7 @@ static void merged(cop_graph *out[2], const cop_chains *c, const cop_stretch *s,
 	out[1] = done;
 }
 
-typedef struct window_row { int32_t k[3], stride[3], pad[3]; bool norm; int32_t kernel; } window_row;
+typedef struct window_row { int32_t k[3], stride[3], pad[3], below[3]; bool norm; int32_t kernel; } window_row; /* below: more padding there, and on the right */
 
 /* Three layers of kernels k, with rectifiers between them or without. */
 static cop_graph *three(cop_ctx *cx, const window_row *r, bool rectified)
@@ -87,7 +87,7 @@ static cop_graph *three(cop_ctx *cx, const window_row *r, bool rectified)
 	cop_vid x = input(g, 4, DIMS(2, 13, 12, 2));
 	for (int i = 0; i < 3; i++) {
 		char w[8], b[8];
-		cop_conv_attr a = {r->stride[i], r->stride[i], r->pad[i], r->pad[i], r->pad[i], r->pad[i], 1, 1, 1, COP_NO_LO, COP_NO_HI};
+		cop_conv_attr a = {r->stride[i], r->stride[i], r->pad[i], r->pad[i], r->pad[i] + r->below[i], r->pad[i] + r->below[i], 1, 1, 1, COP_NO_LO, COP_NO_HI};
 		text_write(w, sizeof w, name[i], ".w");
 		text_write(b, sizeof b, name[i], ".b");
 		cop_vid vw = weight(g, COP_PARAM, w, 4, DIMS(3 + i, r->k[i], r->k[i], cop__t(g, x)->dim[3]), -0.6f, 0.6f);
@@ -103,8 +103,9 @@ static cop_graph *three(cop_ctx *cx, const window_row *r, bool rectified)
 static void one_layer(void **state)
 {
 	static const window_row rows[] = {
-		{{3, 3, 1}, {1, 1, 1}, {1, 1, 0}, false, 5}, {{3, 3, 3}, {1, 1, 1}, {1, 1, 1}, true, 7}, {{1, 3, 3}, {1, 1, 1}, {0, 1, 1}, true, 5},
-		{{3, 3, 1}, {2, 1, 1}, {1, 1, 0}, false, 7}, {{3, 2, 3}, {1, 2, 1}, {1, 0, 1}, true, 8}, {{2, 1, 3}, {2, 1, 2}, {0, 0, 1}, false, 6},
+		{{3, 3, 1}, {1, 1, 1}, {1, 1, 0}, {0, 0, 0}, false, 5}, {{3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, true, 7}, {{1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {0, 0, 0}, true, 5},
+		{{3, 3, 1}, {2, 1, 1}, {1, 1, 0}, {0, 0, 0}, false, 7}, {{3, 2, 3}, {1, 2, 1}, {1, 0, 1}, {0, 0, 0}, true, 8}, {{2, 1, 3}, {2, 1, 2}, {0, 0, 1}, {0, 0, 0}, false, 6},
+		{{3, 3, 1}, {2, 1, 1}, {0, 1, 0}, {1, 0, 0}, true, 7}, {{3, 3, 3}, {2, 2, 1}, {0, 0, 1}, {1, 1, 0}, true, 15},
 	};
 	cop_ctx *cx = *state;
 

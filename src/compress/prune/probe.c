@@ -213,14 +213,22 @@ static cop_status samples_apart(bool *apart, const cop_look *l, int32_t batch, i
 	return COP_OK;
 }
 
+/* Samples of a run, so that n of them are seen, or nearly. */
+static int32_t even_batch(int32_t n)
+{
+	for (int32_t b = COP_MIN(AT_ONCE, n); b > AT_ONCE / 2; b--)
+		if (n % b == 0) return b;
+	return n / ((n + AT_ONCE - 1) / AT_ONCE);
+}
+
 static cop_status open_data(cop_probe *p, const cop_look *l)
 {
 	COP_TRY(cop__fit_for(&p->train, &p->made, l->model, l->train));
 	const int32_t n = COP_MIN(l->samples, p->train->count);
 	p->batch = COP_MIN(AT_ONCE, n);
-	if (l->row->reads & (COP_READS_SAMPLES | COP_READS_HESSIAN)) { /* of all samples, as far as that goes */
+	if (l->row->reads & (COP_READS_SAMPLES | COP_READS_HESSIAN)) {
 		bool apart;
-		p->batch = n / ((n + AT_ONCE - 1) / AT_ONCE);
+		p->batch = even_batch(n);
 		COP_TRY(samples_apart(&apart, l, p->batch, cop_type_count(&p->train->x)));
 		if (!apart) p->batch = 1;
 	}
