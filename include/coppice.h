@@ -259,6 +259,7 @@ typedef struct cop_target {
 	int32_t align;      /* of every buffer, a power of two */
 	int32_t threads;
 	bool late_updates;  /* keep the updates at the end, as frameworks do; for comparison */
+	bool coded;         /* weights that the pass `code` marked lie coded in flash, and are decoded into RAM before their layer runs */
 } cop_target;
 cop_status cop_target_find(cop_target *out, cop_ctx *cx, const char *name); /* "host", "cortex-m4", ... */
 const char *cop_target_name(int i, const char **summary);
@@ -285,6 +286,13 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
  * more). bands 0: there was no gain, and *g is unchanged. */
 typedef struct cop_patch { int32_t bands; size_t bytes_before, bytes; int64_t macs_before, macs; } cop_patch;
 cop_status cop_graph_patch(cop_graph **g, const cop_target *t, float most_extra, cop_patch *out);
+
+/* Lets weights of int8 layers lie coded in flash, decoded before their layer runs, by tANS (Duda 2013, arXiv 1311.2540). Replaces *g by a network with the same bits:
+ * marked (the pass `code`), and with layers in parts where their weights take too much RAM at once. RAM stays within t->ram, less a stack of 1024 bytes, or, where the
+ * target has no limit, within what the network takes anyway; a layer that can't keep to that is not coded. layers 0: nothing would be smaller, and *g is
+ * unchanged. Instructions: about ten more for each weight in each run, and for a layer in parts what reading its input again takes. COP_ARG: no int8 layer. */
+typedef struct cop_coded { int32_t layers; size_t flash_before, flash, ram_before, ram; } cop_coded;
+cop_status cop_graph_code(cop_graph **g, const cop_target *t, cop_coded *out);
 
 typedef struct cop_session cop_session;
 cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads); /* the only allocation; runs allocate nothing */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FAST, KEY_FLASH, KEY_INPUTS, KEY_PATCH, KEY_FORCE, KEY_CLASSES };
+enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FAST, KEY_FLASH, KEY_INPUTS, KEY_PATCH, KEY_FORCE, KEY_CLASSES, KEY_CODE };
 
 typedef struct job {
 	cli *c;
@@ -18,6 +18,8 @@ typedef struct job {
 	size_t ram, fast, flash; /* 0: the target's; fast: none */
 	float patch;       /* more work that less RAM may cost; 0: none */
 	cop_patch patched;
+	bool code;
+	cop_coded coded;
 	cli_form form;
 	cli_folder out;
 } job;
@@ -32,6 +34,8 @@ static const struct argp_option options[] = {
         {"flash", KEY_FLASH, "SIZE", 0, "flash available, in the same form (default: all the target has)", 0},
 	{"patch", KEY_PATCH, "PART", 0, "compute the first layers band by band if that saves RAM and costs at most PART more "
 		"multiply-accumulates (0.3: 30 %)", 0},
+	{"code", KEY_CODE, NULL, 0, "keep weights of int8 layers coded in flash where that makes them smaller, and decode them "
+		"before their layer runs: less flash, for more RAM and instructions. The results stay the same", 0},
         {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; repeat it for each input of the network (default: random numbers)", 0},
         {"name", KEY_NAME, "NAME", 0, "prefix of the C functions (default: net)", 0},
         {"classes", KEY_CLASSES, "FILE", 0, "names of the classes, one per line, in the order of the outputs (default: the names in the network)", 0},
@@ -75,6 +79,9 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		j->patch = strtof(arg, &end);
 		if (end == arg || *end || !(j->patch > 0 && j->patch <= 10)) cli_misuse(state, "--patch=%s: must be a number above 0, at most 10", arg);
 		return 0;
+	case KEY_CODE:
+		j->code = true;
+		return 0;
 	case KEY_INPUTS:
 		if (j->inputs.n_npy == LEN(j->inputs.npy)) cli_misuse(state, "more than %d files of inputs", LEN(j->inputs.npy));
 		j->inputs.npy[j->inputs.n_npy++] = arg;
@@ -115,11 +122,15 @@ static cop_status form(job *j, cop_graph **g, const cop_target *t)
 	cop_target board = *t;
 
 	if (j->a.train && j->patch > 0) return cli_fail(j->c, COP_ARG, "--patch does not work with --train: a training step needs whole activations");
+	if (j->a.train && j->code) return cli_fail(j->c, COP_ARG, "--code does not work with --train: only weights that never change can be coded");
 	if (j->a.train && j->form.rounding) return cli_fail(j->c, COP_ARG, "--rounding does not work with --train: int8 layers cannot be trained");
 	if (j->a.train) return COP_OK;
 	board.threads = 1;
 	CLI_TRY(cli_form_apply(g, &j->form));
-	return j->patch > 0 ? cop_graph_patch(g, &board, j->patch, &j->patched) : COP_OK;
+	if (j->patch > 0) CLI_TRY(cop_graph_patch(g, &board, j->patch, &j->patched));
+	if (!j->code) return COP_OK;
+	board.ram = j->ram; /* what the user allows; else no more than without codes */
+	return cop_graph_code(g, &board, &j->coded);
 }
 
 static cop_status emit(job *j)
@@ -141,6 +152,18 @@ static cop_status emit(job *j)
 	cop_graph_free(deployed);
 	cop_graph_free(g);
 	return cli_folder_end(&j->out, st);
+}
+
+static void say_coded(cli *c, const cop_coded *d)
+{
+	cli_put_int(c, "coded_layers", d->layers);
+	if (!d->layers) {
+		cli_out(c, "--code: no weights would take less flash\n");
+		return;
+	}
+	cli_put_int(c, "flash_bytes_before", (int64_t)d->flash_before);
+	cli_put_int(c, "flash_bytes", (int64_t)d->flash);
+	cli_out(c, "the weights of %d layers are coded: flash %zu -> %zu bytes, RAM %zu -> %zu bytes\n", d->layers, d->flash_before, d->flash, d->ram_before, d->ram);
 }
 
 cop_status cmd_emit(cli *c, int argc, char **argv)
@@ -175,6 +198,7 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 	} else if (j.patch > 0) {
 		cli_out(c, "--patch: computing in bands would not need less than the present %zu bytes\n", j.patched.bytes_before);
 	}
+	if (j.code) say_coded(c, &j.coded);
 	cli_number_text(n, (double)j.out.bytes);
 	cli_out(c, "%s: %d files, %s bytes of text, for %s\n", j.out.said, j.out.files, n, j.target);
 	return COP_OK;

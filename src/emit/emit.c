@@ -56,6 +56,7 @@ static cop_status make_plan(cop_emission *e, const cop_target *t)
 	own.isa &= COP_ISA_DSP;
 	own.threads = 1;
 	own.ram = own.flash = 0;
+	own.coded = true;
 	if (!e->graph[COP_EMIT_TRAIN]) COP_TRY(choose_forms(&e->graph[COP_EMIT_INFER], own.isa));
 	return cop_plan_build(&e->plan, e->graph, e->graph[COP_EMIT_TRAIN] ? 2 : 1, &own);
 }

@@ -63,12 +63,13 @@ static void put_buffers(cop_text *o, const cop_emission *e, int entry, int32_t s
 {
 	const cop_entry *en = &e->plan->entry[entry];
 	const cop_step *st = &en->step[s];
-	int packed = st->pack_once ? cop__op(en->g, st->node)->n_out + st->kernel->pack_in : -1;
+	int weight = cop__op(en->g, st->node)->n_out + (st->code ? 1 : st->kernel->pack_in), packed = st->kernel->pack ? weight : -1;
 
 	cop__text_add(o, "static void *const b%c%d[] = {", tag[entry], s);
 	for (int i = 0; i < st->n_buf; i++) {
 		cop__text_add(o, "%s", i ? ", " : "");
-		put_place(o, e, entry, i == packed ? 0 : buffer(en->g, st->node, i), true);
+		if (st->code && i == weight && i != packed) cop__text_add(o, "%s.b + %zu", segment[st->pack.seg], st->pack.off);
+		else put_place(o, e, entry, i == packed ? 0 : buffer(en->g, st->node, i), true);
 	}
 	cop__text_add(o, "};\n");
 }
@@ -89,8 +90,18 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 		if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
 		else cop__text_add(o, "0, ");
 		if (st->pack_once) cop__text_add(o, "p%c%d, 0, 1};\n", tag[entry], s);
+		else if (st->code && st->kernel->pack) cop__text_add(o, "%s.b + %zu, 0, 1};\n", segment[st->pack.seg], st->pack.off);
 		else cop__text_add(o, "0, 0, 1};\n");
 	}
+}
+
+/* Which decoder stands before a kernel. */
+static const char *decoder(const cop_emission *e) { return e->plan->target.isa & COP_ISA_DSP ? "cop_uncode_dsp" : "cop_uncode"; }
+
+static void put_decoding(cop_text *o, const cop_emission *e, int entry, int32_t s)
+{
+	const cop_step *st = &e->plan->entry[entry].step[s];
+	cop__text_add(o, "\t%s_%08x(z%c%d, %s.b + %zu, %s.b + %zu);\n", decoder(e), cop__emit_version(), tag[entry], cop__plan_coded(&e->plan->entry[entry], s), segment[st->pack.seg], st->pack.off, segment[st->work.seg], st->work.off);
 }
 
 static void put_calls(cop_text *o, const cop_emission *e, int entry, const char *function)
@@ -103,6 +114,7 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 	for (int32_t s = 0; s < en->n_step; s++) {
 		const cop_step *st = &en->step[s];
 		cop_vid guard = en->g->node[st->node].guard;
+		if (st->code) put_decoding(o, e, entry, s);
 		cop__text_add(o, "\t");
 		if (guard) {
 			cop__text_add(o, "if (*(");
@@ -163,6 +175,7 @@ static void put_prototypes(cop_text *o, const cop_emission *e)
 		for (int j = 0; j < i; j++) before |= cop_kernels[j].fn == cop_kernels[i].fn;
 		if (called && !before) cop__text_add(o, "void %s_%08x(const cop_call *c);\n", cop_kernels[i].symbol, cop__emit_version());
 	}
+	if (cop__emit_codes(e)) cop__text_add(o, "void %s_%08x(const void *code, void *to, void *work);\n", decoder(e), cop__emit_version());
 }
 
 static cop_status check_steps(const cop_emission *e)
@@ -170,7 +183,7 @@ static cop_status check_steps(const cop_emission *e)
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const cop_step *st = &e->plan->entry[en].step[s];
-			if ((st->kernel->isa & ~(uint32_t)COP_ISA_DSP) || (st->kernel->pack && !st->pack_once))
+			if ((st->kernel->isa & ~(uint32_t)COP_ISA_DSP) || (st->kernel->pack && !st->pack_once && !st->code))
 				return cop__fail(e->plan->entry[en].g, COP_NOKERNEL, st->node, "kernel %s is not for devices, it cannot be emitted", st->kernel->symbol);
 		}
 	return COP_OK;

@@ -36,6 +36,14 @@ static bool has_image(const cop_emission *e, int32_t i)
 	return v->used && (!v->written || !all_zero(v));
 }
 
+bool cop__emit_codes(const cop_emission *e)
+{
+	for (int en = 0; en < e->plan->n_entry; en++)
+		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++)
+			if (e->plan->entry[en].step[s].code) return true;
+	return false;
+}
+
 size_t cop__emit_flash_bytes(const cop_emission *e)
 {
 	size_t sum = 0;
@@ -45,6 +53,7 @@ size_t cop__emit_flash_bytes(const cop_emission *e)
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const cop_step *st = &e->plan->entry[en].step[s];
+			if (cop__plan_coded(&e->plan->entry[en], s) == s) sum += (st->code_bytes + 3) / 4 * 4;
 			if (st->pack_once) sum += (st->kernel->pack_bytes(st->word) + 3) / 4 * 4;
 		}
 	return sum;
@@ -122,6 +131,18 @@ static cop_status put_packed(cop_text *o, const cop_emission *e, int entry, int3
 	return COP_OK;
 }
 
+/* A weight that is decoded before its step runs. */
+static void put_coded(cop_text *o, const cop_emission *e, int entry, int32_t s)
+{
+	const cop_entry *en = &e->plan->entry[entry];
+	const cop_step *st = &en->step[s];
+	char plain[96];
+
+	cop__text_add(o, "/* %s, coded */\nstatic const uint32_t z%c%d[] = {\n", cop__emit_plain(plain, en->g->value[cop__arg(en->g, st->node, 1)].name), cop__emit_tag[entry], s);
+	put_data(o, st->code, st->code_bytes);
+	cop__text_add(o, "};\n");
+}
+
 static void put_segment(cop_text *o, const cop_emission *e, cop_segment seg, const char *name, const char *what)
 {
 	size_t bytes = e->plan->bytes[seg], words = bytes / 4;
@@ -136,8 +157,10 @@ cop_status cop__emit_weights(cop_text *o, const cop_emission *e)
 	for (int32_t i = 0; i < e->plan->n_var; i++)
 		if (has_image(e, i)) put_var(o, e, i);
 	for (int en = 0; en < e->plan->n_entry; en++)
-		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++)
+		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			if (e->plan->entry[en].step[s].pack_once) COP_TRY(put_packed(o, e, en, s));
+			if (cop__plan_coded(&e->plan->entry[en], s) == s) put_coded(o, e, en, s);
+		}
 	put_segment(o, e, COP_SEG_PARAM, "parameters", "Parameters that training changes, one block.");
 	put_segment(o, e, COP_SEG_STATE, "state", "What else lives from step to step.");
 	bool two = e->plan->bytes[COP_SEG_FAST];

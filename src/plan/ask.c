@@ -5,12 +5,24 @@
 #include "enc/enc.h"
 #include "plan/plan.h"
 
+int32_t cop__plan_coded(const cop_entry *e, int32_t s)
+{
+	int32_t i = 0;
+
+	if (!e->step[s].code) return -1;
+	while (e->step[i].code != e->step[s].code) i++;
+	return i;
+}
+
 size_t cop__plan_flash(const cop_plan *p)
 {
 	size_t sum = p->bytes[COP_SEG_PACK], align = (size_t)p->target.align;
 
 	for (int32_t i = 0; i < p->n_var; i++)
 		if (p->var[i].used && !p->var[i].written) sum += (cop_type_bytes(&p->var[i].type) + align - 1) / align * align;
+	for (int e = 0; e < p->n_entry; e++)
+		for (int32_t s = 0; s < p->entry[e].n_step; s++)
+			if (cop__plan_coded(&p->entry[e], s) == s) sum += (p->entry[e].step[s].code_bytes + align - 1) / align * align;
 	return sum;
 }
 

@@ -230,6 +230,7 @@ cop_status cop_measure(cop_figures *out, const cop_graph *model, const cop_targe
 
 	*out = (cop_figures){0};
 	open.ram = open.flash = 0;
+	open.coded = true;
 	open.isa &= COP_ISA_DSP; /* the figures of what is emitted: none of this machine's fast kernels and their scratch */
 	cop_status st = for_one(&g, model);
 	if (!st) st = cop_plan_build(&p, &g, 1, &open);

@@ -7,6 +7,8 @@
  * entry runs at a time.
  */
 #include "core/need.h"
+#include "kernel/coded.h"
+#include "enc/code.h"
 #include "plan/plan.h"
 
 enum { PARALLEL_WORK = 30000 }; /* multiply-accumulates or elements below which a second thread costs more than it brings */
@@ -211,18 +213,69 @@ static void make_spans(const cop_plan *p, cop_entry *e, layout *l)
 	}
 }
 
+/* Which buffer of a step its kernel reads rearranged, if it does. */
+static int packed_buf(const cop_entry *e, const cop_step *st) { return cop__op(e->g, st->node)->n_out + st->kernel->pack_in; }
+
+static bool is_coded(const cop_plan *p, const cop_entry *e, const cop_step *st)
+{
+	if (!p->target.coded || e->g->node[st->node].op != OP_qconv || !st->weight || st->kernel->steps) return false;
+	COP_ATTR(cop_qconv_attr, a, e->g, st->node);
+	return a.coded;
+}
+
+/* Layers with the same weights have one code. */
+static cop_status keep_code(cop_plan *p, const cop_entry *e, cop_step *st, const void *code, size_t size)
+{
+	st->code_bytes = size;
+	for (const cop_step *s = e->step; s < st && !st->code; s++)
+		if (s->code_bytes == size && !memcmp(s->code, code, size)) st->code = s->code;
+	if (st->code) return COP_OK;
+	void *own = cop__arena_get(&p->mem, size);
+	if (!own) return COP_NOMEM;
+	st->code = memcpy(own, code, size);
+	return COP_OK;
+}
+
+/* The weight as the kernel reads it, or its copy rearranged. */
+static cop_status code_weight(cop_plan *p, cop_entry *e, cop_step *st)
+{
+	const bool packs = st->kernel->pack;
+	const cop_place w = st->buf[packs ? packed_buf(e, st) : cop__op(e->g, st->node)->n_out + 1];
+	void *buf[COP_MAX_BUF] = {0}, *image = NULL, *code = NULL;
+	cop_status st_ = COP_OK;
+
+	if (!is_coded(p, e, st) || w.seg != COP_SEG_FIXED) return COP_OK;
+	size_t bytes = packs ? st->kernel->pack_bytes(st->word) : cop_type_bytes(cop__in(e->g, st->node, 1)), size = 0;
+	if (packs) {
+		if (!(image = cop__alloc(p->cx, bytes + 64))) return COP_NOMEM;
+		for (int i = 0; i < st->n_buf; i++)
+			if (st->buf[i].seg == COP_SEG_FIXED) buf[i] = (void *)(uintptr_t)st->buf[i].data;
+		st->kernel->pack(&(cop_call){.buf = buf, .k = st->word, .work = image, .part = 0, .parts = 1});
+	}
+	st_ = cop__code_image(&code, &size, p->cx, packs ? image : w.data, bytes);
+	if (!st_ && size < bytes) st_ = keep_code(p, e, st, code, size); /* else it stays as it is */
+	cop__free(p->cx, image);
+	cop__free(p->cx, code);
+	return st_;
+}
+
 /* Scratch and repacked weights live for one step, or for ever when the weight never changes. */
-static void make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *work, int32_t *pack)
+static cop_status make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *work, int32_t *pack)
 {
 	size_t align = (size_t)p->target.align;
 
 	for (int32_t s = 0; s < e->n_step; s++) {
 		cop_step *st = &e->step[s];
 		size_t parts = st->split ? (size_t)p->target.threads : 1;
+		COP_TRY(code_weight(p, e, st));
+		if (st->code) {
+			st->work_bytes = COP_MAX(st->work_bytes, up(cop_coded_work(((const cop_coded_head *)st->code)->log), align));
+			pack[s] = new_span(l, st->kernel->pack ? st->kernel->pack_bytes(st->word) : cop_type_bytes(cop__in(e->g, st->node, 1)), align, s, s);
+		}
 		if (st->work_bytes) work[s] = new_span(l, st->work_bytes * parts, align, s, s);
-		if (!st->kernel->pack) continue;
+		if (!st->kernel->pack || st->code) continue;
 		size_t bytes = up(st->kernel->pack_bytes(st->word), align);
-		cop_place w = st->buf[cop__op(e->g, st->node)->n_out + st->kernel->pack_in];
+		cop_place w = st->buf[packed_buf(e, st)];
 		st->pack_once = w.seg == COP_SEG_FIXED;
 		if (st->pack_once) {
 			st->pack = (cop_place){COP_SEG_PACK, p->bytes[COP_SEG_PACK], NULL};
@@ -231,6 +284,7 @@ static void make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *work, in
 			pack[s] = new_span(l, bytes, align, s, s);
 		}
 	}
+	return COP_OK;
 }
 
 static cop_place leaf_place(const cop_plan *p, const cop_graph *g, cop_vid base)
@@ -308,14 +362,18 @@ static cop_status lay_out(cop_plan *p, cop_entry *e)
 		find_last_uses(e, &l);
 		make_spans(p, e, &l);
 		fill_places(p, e, &(layout){.slot = NULL, .span = NULL}); /* FIXED or not decides what is packed once */
-		make_scratch(p, e, &l, work, pack);
+		st = make_scratch(p, e, &l, work, pack);
+	}
+	if (!st) {
 		add_heat(e, &l, work, pack);
 		st = cop__pack_two(&e->arena, &e->fast, &e->live, p->cx, l.span + 1, l.n, e->n_step, p->target.fast_ram);
 	}
 	if (!st) fill_places(p, e, &l);
 	for (int32_t s = 0; !st && s < e->n_step; s++) {
 		if (work[s]) e->step[s].work = in_arena(&l.span[work[s]]);
-		if (pack[s]) e->step[s].pack = in_arena(&l.span[pack[s]]);
+		if (!pack[s]) continue;
+		e->step[s].pack = in_arena(&l.span[pack[s]]);
+		if (!e->step[s].kernel->pack) e->step[s].buf[cop__op(g, e->step[s].node)->n_out + 1] = e->step[s].pack; /* decoded weights */
 	}
 	if (!st) st = tell_live(e, p->cx, &l, false);
 	if (!st) st = tell_live(e, p->cx, &l, true);
@@ -338,7 +396,7 @@ static void find_used(cop_plan *p, const cop_entry *e)
 		const cop_step *s = &e->step[i];
 		const cop_node *d = &e->g->node[s->node];
 		for (int k = 0; k < d->n_in; k++)
-			if (!s->pack_once || k != s->kernel->pack_in) use(p, e->g, d->in[k]);
+			if (!(s->pack_once && k == s->kernel->pack_in) && !(s->code && k == 1)) use(p, e->g, d->in[k]);
 		for (int k = 0; k < COP_MAX_OUT; k++) use(p, e->g, d->out[k]);
 		use(p, e->g, d->guard);
 	}

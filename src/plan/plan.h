@@ -50,6 +50,8 @@ typedef struct cop_step {
 	cop_place guard, work, pack;
 	size_t work_bytes;            /* of one part */
 	bool pack_once;               /* the weight never changes: packed when the session is made */
+	const void *code;             /* of the weight as the kernel reads it, which is decoded to `pack` before the step runs (kernel/coded.h); NULL: it is not coded */
+	size_t code_bytes;
 	bool split;                   /* worth more than one thread */
 	const void *weight;           /* contents of input 1 that nothing changes; NULL: not known */
 	double sparse_time;           /* of the kernel for sparse weights beside the dense one; 0: none */
@@ -122,6 +124,8 @@ typedef struct cop_priced { int64_t instructions; float guessed; } cop_priced;
 bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t);
 bool cop__has_prices(const cop_target *t);
 
+/* The first step whose weight is decoded from the same code as that of step s; -1: it has none. */
+int32_t cop__plan_coded(const cop_entry *e, int32_t s);
 /* Bytes in flash of what never changes: values that are used, and rearranged weights. */
 size_t cop__plan_flash(const cop_plan *p);
 /* The step with the most live bytes, for the message when a budget is missed. */

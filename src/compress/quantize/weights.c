@@ -25,13 +25,36 @@ static double squared_error(const float *w, int64_t n, int32_t k, float scale, i
 	return sum;
 }
 
+/* Weights that are whole multiples of one step, as the stage `steps` leaves them: the step, so that they keep their few values. 0: they are not, or it takes more than
+ * `most` multiples. Multiples of the step that batch norm was folded into are off by the rounding of floats. */
+static float common_step(const float *w, int64_t n, int32_t most)
+{
+	enum { LEAST_MULTIPLE = 4 };
+	float least = INFINITY;
+
+	for (int64_t i = 0; i < n; i++)
+		if (w[i] != 0) least = fminf(least, fabsf(w[i]));
+	for (int m = 1; m <= LEAST_MULTIPLE && isfinite(least); m++) {
+		double step = (double)least / m, with = 0, squares = 0;
+		int64_t i = 0;
+		for (; i < n; i++) {
+			double q = round((double)w[i] / step);
+			if (fabs(q) > most || fabs((double)w[i] / step - q) > 1e-3) break;
+			with += (double)w[i] * q, squares += q * q;
+		}
+		if (i == n) return (float)(with / squares);
+	}
+	return 0;
+}
+
 float cop__weight_scale(const float *w, int32_t rows, int32_t k, int32_t most, bool least_squares, const float *matters)
 {
 	enum { STEPS = 80 };
 	int64_t n = (int64_t)rows * k;
-	float max = 0, best;
+	float max = 0, best = common_step(w, n, most);
 	double least = INFINITY;
 
+	if (best > 0) return best;
 	for (int64_t i = 0; i < n; i++) max = fmaxf(max, fabsf(w[i]));
 	best = max / (float)most;
 	if (!least_squares || max <= 0) return best;
