@@ -9,8 +9,8 @@
 
 #include "op/qscale.h"
 
-/* Of a hundred weights of the nets that are made next, so many are zero. */
-static int int8_zeros;
+/* Of a hundred weights of the nets that are made next, so many are zero; the others take so many values, or, 0, any. */
+static int int8_zeros, int8_values;
 
 /* k x k, padded to keep the size at stride 1; multipliers bring the sums to about the range of a byte. */
 static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t out, int32_t k, int32_t stride, int32_t groups, bool twice)
@@ -23,7 +23,10 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	cop_type wt = cop__type(COP_I8, 4, DIMS(out, k, k, cg)), bt = cop__type(COP_I32, 1, &out), mt = twice ? cop__type(COP_I32, 2, DIMS(2, out)) : bt;
 
 	for (int i = 0; i < 3; i++) text_write(n[i], sizeof n[i], name, (const char *[]){".w", ".b", ".m"}[i]);
-	for (int32_t i = 0; i < out * taps; i++) w[i] = (int8_t)(cop__rand(7, cop__hash_text(name), (uint64_t)i) % 100 < (uint32_t)int8_zeros ? 0 : cop__rand(5, cop__hash_text(name), (uint64_t)i));
+	for (int32_t i = 0; i < out * taps; i++) {
+		uint32_t draw = cop__rand(5, cop__hash_text(name), (uint64_t)i);
+		w[i] = (int8_t)(cop__rand(7, cop__hash_text(name), (uint64_t)i) % 100 < (uint32_t)int8_zeros ? 0 : int8_values ? (int)(draw % (uint32_t)int8_values) - int8_values / 2 : (int)draw);
+	}
 	for (int32_t o = 0; o < out; o++) {
 		b[o] = (int32_t)(cop__rand(6, cop__hash_text(name), (uint64_t)o) % 4001) - 2000;
 		real[o] = (0.5 + 0.03 * (o % 11)) / (50 * sqrt(taps));
@@ -33,7 +36,7 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	if (!twice) assert_true(cop__multipliers_single(m, &up, real, out));
 	cop_vid vw = cop__data(g, COP_CONST, n[0], &wt, w), vb = cop__data(g, COP_CONST, n[1], &bt, b), vm = cop__data(g, COP_CONST, n[2], &mt, m);
 	free(w);
-	return cop__apply(g, OP_qconv, &(cop_qconv_attr){stride, stride, p, p, p, p, 1, 1, groups, 3, -7, -128, 120, up}, VIDS(x, vw, vb, vm));
+	return cop__apply(g, OP_qconv, &(cop_qconv_attr){stride, stride, p, p, p, p, 1, 1, groups, 3, -7, -128, 120, up, 0}, VIDS(x, vw, vb, vm));
 }
 
 static inline cop_graph *int8_net(cop_ctx *cx, bool twice)

@@ -64,6 +64,43 @@ static void on_cortex_m4(void **state)
 	cop_ctx_free(cx);
 }
 
+/* How many steps have their weight decoded. */
+static int32_t coded_steps(cop_ctx *cx, cop_graph *g, const char *machine)
+{
+	cop_target t;
+	cop_plan *p;
+	int32_t n = 0;
+
+	OK(cx, cop_target_find(&t, cx, machine));
+	t.ram = t.flash = 0;
+	t.isa &= COP_ISA_DSP;
+	t.coded = true;
+	OK(cx, cop_plan_build(&p, &g, 1, &t));
+	for (int32_t s = 0; s < p->entry[0].n_step; s++) n += p->entry[0].step[s].code != NULL;
+	cop_plan_free(p);
+	return n;
+}
+
+/* The same bits where weights are coded (of few values, of seven bits, one of -128 among them), and where layers are computed in parts of a few filters besides. */
+static void check_coded(cop_ctx *cx, const machine *m)
+{
+	static const char *const how[] = {"code:most=1", "code:most=1,buffer=300"};
+	static const int values[] = {5, 128, 256};
+
+	for (int v = 0; v < LEN(values); v++) {
+		int8_values = values[v];
+		int8_zeros = v ? 60 : 0;
+		for (int i = 0; i < LEN(how); i++) {
+			cop_graph *g = int8_net(cx, v % 2);
+			OK(cx, cop_graph_apply(&g, how[i]));
+			assert_true(coded_steps(cx, g, m->target) >= (v ? 1 : 3));
+			check_inference(cx, g, m);
+			cop_graph_free(g);
+		}
+	}
+	int8_values = int8_zeros = 0;
+}
+
 /* Kernels for DSP instructions are C on machines without them: their packed weights lie in flash, the others are gone. */
 static void int8_on_host(void **state)
 {
@@ -83,6 +120,18 @@ static void int8_on_host(void **state)
 	unsetenv("COPPICE_ISA");
 }
 
+static void coded_on_host(void **state)
+{
+	(void)state;
+	for (int isa = 0; isa < 2; isa++) {
+		setenv("COPPICE_ISA", isa ? "dsp" : "ref", 1);
+		cop_ctx *cx = new_ctx();
+		check_coded(cx, &host);
+		cop_ctx_free(cx);
+	}
+	unsetenv("COPPICE_ISA");
+}
+
 static void int8_on_boards(void **state)
 {
 	(void)state;
@@ -97,6 +146,8 @@ static void int8_on_boards(void **state)
 	check_inference(cx, twice, &m4);
 	check_inference(cx, twice, &m3);
 	check_inference(cx, single, &m0);
+	check_coded(cx, &m4);
+	check_coded(cx, &m0);
 	int8_zeros = 92;
 	cop_graph *sparse = int8_net(cx, true);
 	check_inference(cx, sparse, &m4);
@@ -255,7 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(on_cortex_m4),
-		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
+		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(coded_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,12 +286,12 @@ static inline cop_vid draw_qconv(drawn *z, cop_vid x)
 	if (d[2] + w.before + w.after < (w.k - 1) * w.dil + 1) return 0;
 	int32_t taps = h.k * w.k * (c / groups);
 	int8_t *weight = malloc((size_t)(out * taps));
-	int32_t zeros = draw_zeros(z);
-	for (int32_t i = 0; i < out * taps; i++) weight[i] = (int8_t)(between(z, 0, 99) < zeros ? 0 : between(z, -127, 127));
+	int32_t zeros = draw_zeros(z), largest = chance(z, 30) ? between(z, 1, 6) : 127; /* few values: their code pays */
+	for (int32_t i = 0; i < out * taps; i++) weight[i] = (int8_t)(between(z, 0, 99) < zeros ? 0 : between(z, -largest, largest));
 	for (int32_t o = 0; o < out; o++) b[o] = between(z, -2000, 2000);
 	cop_vid k = ints(z, COP_I8, 4, DIMS(out, h.k, w.k, c / groups), weight), bias = ints(z, COP_I32, 1, &out, b), m = multipliers(z, out, taps, &up);
 	free(weight);
-	cop_qconv_attr a = {h.s, w.s, h.before, w.before, h.after, w.after, h.dil, w.dil, groups, between(z, -128, 127), between(z, -20, 20), -128, between(z, 90, 127), up};
+	cop_qconv_attr a = {h.s, w.s, h.before, w.before, h.after, w.after, h.dil, w.dil, groups, between(z, -128, 127), between(z, -20, 20), -128, between(z, 90, 127), up, 0};
 	return cop__apply(z->g, OP_qconv, &a, VIDS(x, k, bias, m));
 }
 

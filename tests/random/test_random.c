@@ -186,8 +186,25 @@ static cop_status put_network(void *ud, const char *path, const void *bytes, siz
 	return put_file(ud, path, bytes, size);
 }
 
+static bool has_int8_weights(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (g->node[n].op == OP_qconv && g->value[cop__arg(g, n, 1)].role == COP_CONST && g->value[cop__arg(g, n, 1)].data) return true;
+	return false;
+}
+
+/* Half of those that have int8 weights have them coded, and larger layers in parts. */
+static cop_graph *for_emission(subject *s)
+{
+	char spec[48];
+
+	text_write(spec, sizeof spec, "code:most=1,buffer=", s->seed % 4 < 2 ? "24" : "200");
+	return applied(s, s->seed % 2 && has_int8_weights(s->g) ? spec : "dce");
+}
+
 static void as_c(subject *s, const char *machine)
 {
+	cop_graph *g = for_emission(s);
 	cop_target t = target(s, machine, strcmp(machine, "host") ? COP_ISA_DSP : 0);
 	values got = {.n = s->truth.n};
 	size_t in = 0, out = 0;
@@ -196,7 +213,7 @@ static void as_c(subject *s, const char *machine)
 	folder f;
 
 	open_folder(&f);
-	GOES(s, cop_emit_c(s->g, &t, &(cop_emit_args){.name = "net", .deployed = &deployed}, put_network, &f));
+	GOES(s, cop_emit_c(g, &t, &(cop_emit_args){.name = "net", .deployed = &deployed}, put_network, &f));
 	write_bytes(&f, "shim.c", shim, sizeof shim - 1);
 	shell(&f, "cc -O0 -w -ffp-contract=off -shared -fPIC -o net.so *.c", false);
 	snprintf(path, sizeof path, "%s/net.so", f.path);
@@ -213,6 +230,7 @@ static void as_c(subject *s, const char *machine)
 		at += cop_type_bytes(&v.type);
 		free(v.data);
 	}
+	cop_graph_free(g);
 	call(x, y);
 	at = y;
 	for (int i = 0; i < got.n; i++) {
