@@ -89,11 +89,11 @@ static void check_coded(cop_ctx *cx, const machine *m)
 
 	for (int v = 0; v < LEN(values); v++) {
 		int8_values = values[v];
-		int8_zeros = v ? 60 : 0;
+		int8_zeros = v ? 35 : 0; /* fewer than kernels for sparse weights pay for: those are left as they are */
 		for (int i = 0; i < LEN(how); i++) {
 			cop_graph *g = int8_net(cx, v % 2);
 			OK(cx, cop_graph_apply(&g, how[i]));
-			assert_true(coded_steps(cx, g, m->target) >= (v ? 1 : 3));
+			if (coded_steps(cx, g, m->target) < (v ? 1 : 3)) fail_msg("%s, %d values, %s: %d steps are coded", m->target, values[v], how[i], coded_steps(cx, g, m->target));
 			check_inference(cx, g, m);
 			cop_graph_free(g);
 		}
