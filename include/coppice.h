@@ -277,8 +277,9 @@ int32_t cop_plan_steps(const cop_plan *p, int entry);
  * operand; channels: of the result; false past the end.
  * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", or an encoding; else NULL); kept, the
  * part of them that is not zero; sparse_time, how long the kernel for sparse weights is expected to take, as a part of the time of the dense one (0:
- * there is none for such a layer). The plan uses that kernel where sparse_time is below 1. */
-typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs, outputs, inputs, channels; const char *form; double kept, sparse_time; } cop_step_info;
+ * there is none for such a layer). The plan uses that kernel where sparse_time is below 1. code_bytes: what the weight takes coded, decoded_bytes: as it is
+ * decoded before the step; 0: it is not coded. */
+typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs, outputs, inputs, channels; const char *form; double kept, sparse_time; size_t code_bytes, decoded_bytes; } cop_step_info;
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 
 /* Computes the first layers of a model in bands of rows, if that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352, section 3).
@@ -289,9 +290,10 @@ cop_status cop_graph_patch(cop_graph **g, const cop_target *t, float most_extra,
 
 /* Lets weights of int8 layers lie coded in flash, decoded before their layer runs, by tANS (Duda 2013, arXiv 1311.2540). Replaces *g by a network with the same bits:
  * marked (the pass `code`), and with layers in parts where their weights take too much RAM at once. RAM stays within t->ram, less a stack of 1024 bytes, or, where the
- * target has no limit, within what the network takes anyway; a layer that can't keep to that is not coded. layers 0: nothing would be smaller, and *g is
+ * target has no limit, within five quarters of what the network takes anyway; a layer that can't keep to that is not coded. Small parts take more instructions:
+ * of the ways that remain, that with the least product of flash and instructions is taken. layers 0: nothing would be smaller, and *g is
  * unchanged. Instructions: about ten more for each weight in each run, and for a layer in parts what reading its input again takes. COP_ARG: no int8 layer. */
-typedef struct cop_coded { int32_t layers; size_t flash_before, flash, ram_before, ram; } cop_coded;
+typedef struct cop_coded { int32_t layers; size_t flash_before, flash, ram_before, ram; int64_t instructions_before, instructions; /* foretold; 1: there are no prices */ } cop_coded;
 cop_status cop_graph_code(cop_graph **g, const cop_target *t, cop_coded *out);
 
 typedef struct cop_session cop_session;

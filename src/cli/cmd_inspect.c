@@ -162,6 +162,7 @@ static const char *form_text(char buf[96], const cop_step_info *s)
 {
 	int n = snprintf(buf, 96, "%s", s->form ? s->form : "");
 
+	if (s->code_bytes) return snprintf(buf, 96, "coded in %zu bytes, decoded to %zu", s->code_bytes, s->decoded_bytes), buf;
 	if (s->form && s->kept < 0.9) n += snprintf(buf + n, 96 - (size_t)n, ": %.0f %% kept", 100 * s->kept);
 	if (s->form && s->kept < 0.9 && s->sparse_time > 0)
 		snprintf(buf + n, 96 - (size_t)n, s->sparse_time < 1 ? ", %.2f of the dense time"
@@ -187,6 +188,7 @@ static void steps(cli *c, const cop_plan *p, bool two)
 		cli_put_int(c, "outputs", s.outputs);
 		cli_put_int(c, "inputs", s.inputs);
 		cli_put_int(c, "channels", s.channels);
+		if (s.code_bytes) cli_put_int(c, "code_bytes", (int64_t)s.code_bytes), cli_put_int(c, "decoded_bytes", (int64_t)s.decoded_bytes);
 		if (s.form) cli_put_text(c, "form", s.form), cli_put_real(c, "kept", s.kept), cli_put_real(c, "sparse_time", s.sparse_time);
 		cli_put_item_end(c);
 		cli_number_text(live, (double)s.live_bytes);
@@ -250,6 +252,7 @@ cop_status cmd_inspect(cli *c, int argc, char **argv)
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	CLI_TRY(cop_target_find(&t, c->cx, j.target));
 	t.fast_ram = j.fast;
+	t.coded = strcmp(j.target, "host");
 	if (!j.plan && !strcmp(j.target, "host")) t.isa = 0; /* the portable kernels, as in what is emitted */
 	CLI_TRY(cli_model(&g, c, j.file));
 	snprintf(spec, sizeof spec, "batch:n=%d", j.batch);

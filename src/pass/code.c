@@ -115,6 +115,13 @@ static cop_status code(cop_graph **out, const cop_graph *g, const code_options *
 	return cop__pass_end(out, st);
 }
 
+bool cop__can_code(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (could(g, n, "*")) return true;
+	return false;
+}
+
 cop_status cop__pass_code(cop_graph **out, const cop_graph *g, int32_t buffer, const bool *skip)
 {
 	return code(out, g, &(code_options){.layers = "*", .most = MOST, .buffer = buffer}, skip);

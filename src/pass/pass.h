@@ -51,6 +51,7 @@ cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int
 /* Marks int8 layers whose weights are coded in flash, where the code is that much smaller. A layer of more bytes than `buffer` (0: any) is computed in parts; one
  * that is set in skip[n_node+1] (NULL: none) is left as it is. */
 cop_status cop__pass_code(cop_graph **out, const cop_graph *g, int32_t buffer, const bool *skip);
+bool cop__can_code(const cop_graph *g); /* has it such a layer? */
 /* EXACT: of f32 layers only channels that later layers multiply by 0, so that no bit changes. ROUNDED: but for the rounding of sums. BORDERS: as if
  * padding read the constant, too; what is trained on makes up for it. */
 typedef enum cop_drop { COP_DROP_EXACT, COP_DROP_ROUNDED, COP_DROP_BORDERS } cop_drop;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * fit_code - choosing which layers are coded in flash (pass/code.c), so that the RAM that decoded weights take stays within bounds: layers in which it does not are
- * left out, for several sizes of the parts that large layers are computed in. The least flash wins; of about the same, the largest parts, which cost the
- * fewest instructions.
+ * left out, for several sizes of the parts that large layers are computed in. Small parts cost instructions, since each reads the input again: the least product of flash
+ * and instructions wins.
  */
 #include "core/need.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 
 enum { STACK = 1024 }; /* as emit.c keeps */
-static const double SAME = 0.99;
+static const double MORE = 1.25; /* of the RAM without codes, where there is no limit */
 
-typedef struct trial { cop_graph *g; size_t flash, ram; int32_t coded; } trial;
+typedef struct trial { cop_graph *g; size_t flash, ram; int32_t coded; double instructions; } trial; /* instructions: where kernels have prices; else 1 */
 
 static cop_status plan_of(cop_plan **p, cop_graph *g, const cop_target *t)
 {
@@ -23,8 +23,11 @@ static cop_status plan_of(cop_plan **p, cop_graph *g, const cop_target *t)
 	return cop_plan_build(p, &g, 1, &open);
 }
 
-static void figures_of(trial *x, const cop_plan *p)
+static void figures_of(trial *x, const cop_plan *p, const cop_target *t)
 {
+	cop_priced price;
+
+	x->instructions = cop__plan_price(&price, p, t) ? (double)price.instructions : 1;
 	x->flash = cop__plan_flash(p);
 	x->ram = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
 	x->coded = 0;
@@ -70,7 +73,7 @@ static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, int
 		cop_graph_free(x->g);
 		x->g = NULL;
 		if (!(st = cop__pass_code(&x->g, g, buffer, skip))) st = plan_of(&p, x->g, t);
-		if (!st) figures_of(x, p);
+		if (!st) figures_of(x, p, t);
 		again = !st && x->ram > most && leave_out(skip, g, p, most);
 		cop_plan_free(p);
 	}
@@ -79,25 +82,28 @@ static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, int
 	return st;
 }
 
+static double cost(const trial *x) { return (double)x->flash * x->instructions; }
+
 cop_status cop_graph_code(cop_graph **gp, const cop_target *t, cop_coded *out)
 {
 	COP_NEED(NULL, gp);
 	COP_NEED(NULL, *gp);
 	COP_NEED((*gp)->cx, t);
 	COP_NEED((*gp)->cx, out);
-	static const int32_t buffer[] = {0, 32 << 10, 24 << 10, 16 << 10, 12 << 10, 8 << 10, 6 << 10, 4 << 10, 3 << 10, 2 << 10};
-	trial best = {.g = NULL}, x;
+	static const int32_t buffer[] = {0, 32 << 10, 24 << 10, 16 << 10, 12 << 10, 8 << 10, 6 << 10, 4 << 10, 3 << 10, 2 << 10, 1 << 10};
+	trial best = {.g = NULL}, plain, x;
 	cop_plan *p;
 
 	COP_TRY(plan_of(&p, *gp, t));
-	figures_of(&best, p);
+	figures_of(&best, p, t);
 	cop_plan_free(p);
-	*out = (cop_coded){.flash_before = best.flash, .ram_before = best.ram};
-	const size_t most = t->ram > STACK ? t->ram - STACK : t->ram ? t->ram : best.ram;
+	plain = best;
+	*out = (cop_coded){.flash_before = best.flash, .ram_before = best.ram, .instructions_before = (int64_t)best.instructions};
+	const size_t most = t->ram > STACK ? t->ram - STACK : t->ram ? t->ram : (size_t)(MORE * (double)best.ram);
 	cop_status st = COP_OK;
 	for (int i = 0; !st && i < LEN(buffer); i++) {
 		st = attempt(&x, *gp, t, buffer[i], most);
-		if (!st && x.g && x.coded && (double)x.flash < (best.g ? SAME : 1) * (double)best.flash) {
+		if (!st && x.g && x.coded && x.flash < plain.flash && (!best.g || cost(&x) < cost(&best))) {
 			cop_graph_free(best.g);
 			best = x;
 		} else {
@@ -105,7 +111,7 @@ cop_status cop_graph_code(cop_graph **gp, const cop_target *t, cop_coded *out)
 		}
 	}
 	if (st) return cop_graph_free(best.g), st;
-	out->flash = best.flash, out->ram = best.ram;
+	out->flash = best.flash, out->ram = best.ram, out->instructions = (int64_t)best.instructions;
 	if (!best.g) return COP_OK;
 	out->layers = best.coded;
 	cop_graph_free(*gp);

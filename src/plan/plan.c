@@ -224,9 +224,10 @@ static bool is_coded(const cop_plan *p, const cop_entry *e, const cop_step *st)
 }
 
 /* Layers with the same weights have one code. */
-static cop_status keep_code(cop_plan *p, const cop_entry *e, cop_step *st, const void *code, size_t size)
+static cop_status keep_code(cop_plan *p, const cop_entry *e, cop_step *st, const void *code, size_t size, size_t bytes)
 {
 	st->code_bytes = size;
+	st->image_bytes = bytes;
 	for (const cop_step *s = e->step; s < st && !st->code; s++)
 		if (s->code_bytes == size && !memcmp(s->code, code, size)) st->code = s->code;
 	if (st->code) return COP_OK;
@@ -253,7 +254,7 @@ static cop_status code_weight(cop_plan *p, cop_entry *e, cop_step *st)
 		st->kernel->pack(&(cop_call){.buf = buf, .k = st->word, .work = image, .part = 0, .parts = 1});
 	}
 	st_ = cop__code_image(&code, &size, p->cx, packs ? image : w.data, bytes);
-	if (!st_ && size < bytes) st_ = keep_code(p, e, st, code, size); /* else it stays as it is */
+	if (!st_ && size < bytes) st_ = keep_code(p, e, st, code, size, bytes); /* else it stays as it is */
 	cop__free(p->cx, image);
 	cop__free(p->cx, code);
 	return st_;
@@ -270,7 +271,7 @@ static cop_status make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *wo
 		COP_TRY(code_weight(p, e, st));
 		if (st->code) {
 			st->work_bytes = COP_MAX(st->work_bytes, up(cop_coded_work(((const cop_coded_head *)st->code)->log), align));
-			pack[s] = new_span(l, st->kernel->pack ? st->kernel->pack_bytes(st->word) : cop_type_bytes(cop__in(e->g, st->node, 1)), align, s, s);
+			pack[s] = new_span(l, st->image_bytes, align, s, s);
 		}
 		if (st->work_bytes) work[s] = new_span(l, st->work_bytes * parts, align, s, s);
 		if (!st->kernel->pack || st->code) continue;

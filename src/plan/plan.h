@@ -51,7 +51,7 @@ typedef struct cop_step {
 	size_t work_bytes;            /* of one part */
 	bool pack_once;               /* the weight never changes: packed when the session is made */
 	const void *code;             /* of the weight as the kernel reads it, which is decoded to `pack` before the step runs (kernel/coded.h); NULL: it is not coded */
-	size_t code_bytes;
+	size_t code_bytes, image_bytes; /* coded, and decoded */
 	bool split;                   /* worth more than one thread */
 	const void *weight;           /* contents of input 1 that nothing changes; NULL: not known */
 	double sparse_time;           /* of the kernel for sparse weights beside the dense one; 0: none */

@@ -36,6 +36,9 @@ static double guess(const price *p, int64_t macs, double out)
 /* Numbers that are read for one channel of the result: windows of convolutions overlap. */
 static double numbers_read(const cop_step_info *s) { return s->macs ? (double)s->macs / (double)s->channels : (double)s->inputs; }
 
+/* Of decoding a weight: each byte, and the table. Counted on four networks in the emulator. */
+static double decoding(const cop_step_info *s) { return s->decoded_bytes ? 10.2 * (double)s->decoded_bytes + 9000 : 0; }
+
 static double step_price(const price *p, const cop_step_info *s, int64_t *guessed)
 {
 	const price *of = p;
@@ -57,7 +60,7 @@ bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t)
 	*out = (cop_priced){0};
 	if (!of) return false;
 	for (int32_t i = 0; cop_plan_step(p, 0, i, &s); i++) {
-		sum += step_price(of, &s, &guessed);
+		sum += step_price(of, &s, &guessed) + decoding(&s);
 		all += s.macs + s.outputs;
 	}
 	*out = (cop_priced){(int64_t)(sum + 0.5), all ? (float)((double)guessed / (double)all) : 0};

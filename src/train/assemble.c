@@ -164,6 +164,13 @@ static cop_vid truth(cop_graph *g, const cop_term *t, cop_vid y)
 	return v ? v : cop__input(g, name, &type);
 }
 
+/* What goes into a softmax that v comes from; else v. */
+static cop_vid logits(const cop_graph *g, cop_vid v)
+{
+	cop_nid n = g->value[v].producer;
+	return n && g->node[n].op == OP_softmax ? g->node[n].in[0] : v;
+}
+
 static cop_vid one_term(cop_graph *g, const cop_build *b, int32_t i)
 {
 	const cop_term *t = &b->term[i];
@@ -175,6 +182,7 @@ static cop_vid one_term(cop_graph *g, const cop_build *b, int32_t i)
 			b->name[y ? t->target : t->y]), 0;
 	if (t->loss->labels && cop__t(g, y)->rank != 2)
 		return cop__error(g->cx, COP_SHAPE, "loss=%s needs logits [batch, classes] as the first output, got %d dimensions", t->loss->row.name, cop__t(g, y)->rank), 0;
+	if (t->loss->logits) y = logits(g, y), target = logits(g, target);
 	cop_vid v = t->loss->build(g, t->options, y, target ? target : truth(g, t, y));
 	if (!v || t->weight == 1) return v;
 	cop__format(name, sizeof name, "loss.weight%d", i);

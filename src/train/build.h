@@ -20,6 +20,7 @@ typedef int32_t cop_handle; /* of a tensor of the training; 0: none */
 typedef struct cop_loss {
 	cop_row row;
 	bool labels; /* the target is the number of a class for each sample; else it has the shape of y */
+	bool logits; /* y is logits, and so is a teacher's target: of a network that ends in softmax what goes into that */
 	cop_vid (*build)(cop_graph *g, const void *options, cop_vid y, cop_vid target);
 } cop_loss;
 

@@ -42,6 +42,10 @@ extern const cop_table cop_policies;
 /* "ema:decay=0.999; early:patience=3", at most `most` of them; NULL: none. */
 cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem, const char *text);
 
+/* A teacher's softened answers are a part of the loss (loss=distill). by NULL: the network as it is when the training begins. */
+typedef struct cop_taught { float part, temperature; const cop_graph *by; } cop_taught;
+cop_policy cop__taught(cop_taught *t);
+
 /* cop_train with policies; stage names the run in progress lines. What the rule of updates keeps stays in g, for the next training;
  * cop__carry_nothing takes it away. */
 cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a,

@@ -10,7 +10,7 @@
 
 static void scales(void **state)
 {
-	static const float w[2][4] = {{1, -7, 3, 2}, {0, 14, -3, 1}}, zeros[4] = {0};
+	static const float w[2][4] = {{1, -7, 3, 2}, {0, 14, -3, 1}}, uneven[4] = {0, 14, -3.3f, 1}, zeros[4] = {0};
 	static const struct { float w, scale; int32_t most, q; } row[] = {
 		{0.5f, 1, 7, 1}, {-0.5f, 1, 7, -1}, {0.49f, 1, 7, 0}, {1.5f, 1, 7, 2}, {7.4f, 1, 7, 7}, {7.6f, 1, 7, 7}, {-100, 1, 7, -7}, {100, 1, 127, 100}, {1, 0.25f, 127, 4}, {-200, 1, 127, -127}, {128, 1, 127, 127},
 	};
@@ -19,7 +19,7 @@ static void scales(void **state)
 	for (int i = 0; i < LEN(row); i++) assert_int_equal(cop__round_weight(row[i].w, row[i].scale, row[i].most), row[i].q);
 	assert_float_equal(cop__weight_scale(w[0], 1, 4, 7, false, NULL), 1, 0);
 	assert_float_equal(cop__weight_scale(w[0], 2, 4, 7, false, NULL), 2, 0);
-	assert_float_equal(cop__weight_scale(w[1], 1, 4, 127, false, NULL), 14.0f / 127, 1e-9);
+	assert_float_equal(cop__weight_scale(uneven, 1, 4, 127, false, NULL), 14.0f / 127, 1e-9);
 	assert_float_equal(cop__weight_scale(zeros, 1, 4, 7, true, NULL), 0, 0);
 	assert_float_equal(cop__weight_scale(w[0], 1, 4, 7, true, NULL), 1, 0); /* all are whole already */
 	/* one large and many small: cutting the large one is worth it, unless it alone matters */
@@ -30,6 +30,22 @@ static void scales(void **state)
 	for (int i = 0; i < 41; i++) all[i] = 1, first[i] = i ? 1e-9f : 1;
 	assert_float_equal(cop__weight_scale(many, 1, 41, 7, true, all), cut, 0);
 	assert_true(fabsf(7 * cop__weight_scale(many, 1, 41, 7, true, first) - 10) < 0.2f);
+}
+
+/* Whole multiples of a step keep it: the step is 1 of 14, -3 and 1 although the largest weight could be 127 of something, and 0.07 of what a factor has multiplied; but 128
+ * multiples are too many, and so is what is a tenth off. The least of them may be two to four steps. */
+static void steps_stay(void **state)
+{
+	static const struct { float w[5]; int32_t most; float scale; } row[] = {
+		{{0, 14, -3, 1, 2}, 127, 1}, {{0.07f, -0.21f, 0.63f, 0, 0.14f}, 127, 0.07f}, {{2, 3, -5, 0, 7}, 127, 1}, {{-6, 9, 15, 6, 0}, 7, 3}, {{4, 7, -9, 0, 5}, 127, 1}, {{1, 127, 0, 0, -3}, 127, 1},
+		{{1, 128, 0, 0, -3}, 127, 128.0f / 127}, {{1, 8, 2, 0, -3}, 7, 8.0f / 7}, {{1, 2, 3.1f, 0, -7}, 127, 7.0f / 127}, {{5, 7, -11, 0, 13}, 127, 13.0f / 127},
+	};
+
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) {
+		float s = cop__weight_scale(row[i].w, 1, 5, row[i].most, false, NULL);
+		if (fabsf(s - row[i].scale) > 1e-6f * row[i].scale) fail_msg("row %d: the scale is %g, %g is right", i, (double)s, (double)row[i].scale);
+	}
 }
 
 /* The scale by least squares has the least error of all that are tried: 20/80 to 80/80 of the largest. */
@@ -441,6 +457,6 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(scales), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(concats), TEST(last_has_more), TEST(layers_told)};
+	const struct CMUnitTest tests[] = {TEST(scales), TEST(steps_stay), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(concats), TEST(last_has_more), TEST(layers_told)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "help.h"
 #include "kernel/coded.h"
 #include "enc/code.h"
+#include "pass/pass.h"
 
 #include <math.h>
 
@@ -103,8 +104,115 @@ static void close_to_the_entropy(void **state)
 	cop_ctx_free(cx);
 }
 
+/* ---- in a plan ---- */
+
+/* n layers of 8 x 8 3x3 filters, each weight one of three values, of the i-th layer drawn by `seed` + i % kinds. */
+static cop_graph *chain(cop_ctx *cx, int n, int kinds)
+{
+	cop_type t = cop__type(COP_I8, 4, DIMS(1, 4, 4, 8)), tw = cop__type(COP_I8, 4, DIMS(8, 3, 3, 8)), tb = cop__type(COP_I32, 1, DIMS(8));
+	const int32_t b[8] = {0}, m[8] = {1 << 27, 1 << 27, 1 << 27, 1 << 27, 1 << 27, 1 << 27, 1 << 27, 1 << 27};
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "chain"));
+	cop_vid y = cop__input(g, "x", &t);
+	for (int i = 0; i < n; i++) {
+		int8_t w[8 * 3 * 3 * 8];
+		char name[3][16];
+		for (int k = 0; k < LEN(w); k++) w[k] = (int8_t)(cop__rand(20, (uint64_t)(i % kinds), (uint64_t)k) % 3) - 1;
+		for (int k = 0; k < 3; k++) snprintf(name[k], sizeof name[k], "c%d.%c", i, "wbm"[k]);
+		y = cop__apply(g, OP_qconv, &(cop_qconv_attr){1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, -128, 127, 0, 0},
+			VIDS(y, cop__data(g, COP_CONST, name[0], &tw, w), cop__data(g, COP_CONST, name[1], &tb, b), cop__data(g, COP_CONST, name[2], &tb, m)));
+	}
+	OK(cx, cop__output(g, y, "y"));
+	return g;
+}
+
+static size_t flash(cop_ctx *cx, const cop_graph *g, const char *spec)
+{
+	cop_graph *c;
+	cop_target t;
+	cop_figures f;
+
+	OK(cx, cop_graph_copy(&c, g));
+	OK(cx, cop_graph_apply(&c, spec));
+	OK(cx, cop_target_find(&t, cx, "cortex-m4"));
+	OK(cx, cop_measure(&f, c, &t));
+	cop_graph_free(c);
+	return f.flash_bytes;
+}
+
+/* Layers of equal weights have one code, others their own; three values take about 1.6 bits. */
+static void codes_are_shared(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *same = chain(cx, 4, 1), *other = chain(cx, 4, 4);
+	const size_t rest = 4 * 2 * 8 * 4, one = 8 * 3 * 3 * 8;
+	(void)state;
+
+	assert_true(flash(cx, other, "dce") >= 4 * one + rest && flash(cx, same, "dce") >= 4 * one + rest);
+	assert_in_range(flash(cx, other, "code") - rest, 4 * (one * 16 / 80), 4 * (one * 16 / 80 + 40));
+	assert_in_range(flash(cx, same, "code") - rest, one * 16 / 80, one * 16 / 80 + 40);
+	cop_graph_free(same);
+	cop_graph_free(other);
+	cop_ctx_free(cx);
+}
+
+/* RAM stays within what is allowed, whatever that is; and with all of it, all layers are coded. */
+static void ram_is_kept(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *whole = chain(cx, 4, 4);
+	cop_target t;
+	cop_coded is;
+	int32_t least = 99, most = 0;
+	(void)state;
+
+	OK(cx, cop_target_find(&t, cx, "cortex-m4"));
+	for (size_t ram = 0; ram < 8000; ram += ram ? 250 : 1500) {
+		cop_graph *g;
+		cop_figures f;
+		OK(cx, cop_graph_copy(&g, whole));
+		t.ram = ram;
+		OK(cx, cop_graph_code(&g, &t, &is));
+		t.ram = 0;
+		OK(cx, cop_measure(&f, g, &t));
+		assert_int_equal(f.flash_bytes, is.flash);
+		assert_int_equal(f.ram_bytes, is.ram);
+		if (is.layers) assert_true(is.ram <= (ram ? ram - 1024 : is.ram_before * 5 / 4) && is.flash < is.flash_before);
+		else assert_int_equal(is.flash, is.flash_before);
+		least = COP_MIN(least, is.layers), most = COP_MAX(most, is.layers);
+		cop_graph_free(g);
+	}
+	assert_true(least == 0 && most >= 4);
+	cop_graph_free(whole);
+	cop_ctx_free(cx);
+}
+
+/* What can't be coded is told. */
+static void refusals(void **state)
+{
+	static const struct { const char *spec, *text; } row[] = {
+		{"code:layers=conv*", "no weight of an int8 layer is named 'conv*'"}, {"code:most=2", "most must be a number from 0 to 1"}, {"code:buffer=-1", "buffer must be a whole number"}};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = chain(cx, 1, 1), *f;
+	(void)state;
+
+	for (int i = 0; i < LEN(row); i++) {
+		assert_int_equal(cop_graph_apply(&g, row[i].spec), COP_ARG);
+		if (!strstr(cop_error_text(cx), row[i].text)) fail_msg("%s: %s", row[i].spec, cop_error_text(cx));
+		cop_error_clear(cx);
+	}
+	OK(cx, cop_zoo_build(&f, cx, "mlp-4x2", &(cop_zoo_args){.height = 2, .width = 2, .channels = 1}));
+	assert_int_equal(cop_graph_apply(&f, "code"), COP_ARG);
+	assert_non_null(strstr(cop_error_text(cx), "quantize the network first"));
+	cop_graph_free(f);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {cmocka_unit_test(every_image_comes_back), cmocka_unit_test(close_to_the_entropy)};
+	static const struct CMUnitTest tests[] = {cmocka_unit_test(every_image_comes_back), cmocka_unit_test(close_to_the_entropy), cmocka_unit_test(codes_are_shared), cmocka_unit_test(ram_is_kept),
+		cmocka_unit_test(refusals)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,8 +75,37 @@ static void test_own_loss(void **state)
 	}
 }
 
+/* Of a network that ends in softmax, the loss is that of its logits: it trains as if it did not, with a teacher too. */
+static void test_softmax_at_the_end(void **state)
+{
+	static const char *const policies[] = {NULL, "self:part=0.7"};
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+
+	(void)state;
+	for (int i = 0; i < LEN(policies); i++) {
+		float w[2][CLASSES * 4];
+		for (int soft = 0; soft < 2; soft++) {
+			cop_ctx *cx = new_ctx();
+			cop_type tx = cop__type(COP_F32, 4, DIMS(1, 2, 2, 1)), tw = cop__type(COP_F32, 2, DIMS(CLASSES, 4)), tb = cop__type(COP_F32, 1, DIMS(CLASSES));
+			const float first[CLASSES * 4] = {0.5f, -0.25f, 1, 0.125f, -1, 0.75f, 0.25f, -0.5f}, bias[CLASSES] = {0.25f, -0.5f};
+			cop_train_args a = {.epochs = 3, .batch = 4, .threads = 1, .lr = 0.5f, .update = "sgd momentum=0", .seed = 2, .policies = policies[i]};
+			cop_graph *g;
+			OK(cx, cop__graph_new(&g, cx, "soft"));
+			cop_vid x = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {1, 4}}, VIDS(cop__input(g, "x", &tx)));
+			cop_vid y = cop__apply(g, OP_fc, &none, VIDS(x, cop__data(g, COP_PARAM, "w", &tw, first), cop__data(g, COP_PARAM, "b", &tb, bias)));
+			OK(cx, cop__output(g, soft ? cop__apply(g, OP_softmax, NULL, VIDS(y)) : y, "y"));
+			OK(cx, cop_train(g, &set, NULL, &a));
+			memcpy(w[soft], cop__floats(g, cop__find(g, "b")), sizeof bias);
+			assert_true(w[soft][0] != bias[0]);
+			cop_graph_free(g);
+			cop_ctx_free(cx);
+		}
+		assert_memory_equal(w[0], w[1], sizeof(float) * CLASSES);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts), cmocka_unit_test(test_own_loss)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts), cmocka_unit_test(test_own_loss), cmocka_unit_test(test_softmax_at_the_end)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

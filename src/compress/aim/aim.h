@@ -5,8 +5,10 @@
  *
  *   curves    what each layer costs in validation loss when a part of it goes, and what that saves on the machine     curves.c, lever.c
  *   choose    which part of which layer goes: a knapsack over what was measured                                       choose.c, ../knapsack.c
- *   work      it goes, and what is left trains                                                                        aim.c
+ *   work      it goes, and what is left trains, with the network as it came for a teacher                              rounds.c
  *   check     the whole, in the form in which it will be deployed: kept, or undone and tried again with less           point.c
+ *
+ * Where flash counts, the last training brings weights to few values, so that their code is short (the stage `steps`); on the device they are decoded layer by layer.
  */
 #ifndef COP_AIM_H
 #define COP_AIM_H
@@ -26,8 +28,8 @@ extern const char *const cop__resource_name[COP_N_RESOURCE];
 /* A network in its deployed form: what it is worth and what it takes. */
 typedef struct cop_point { float accuracy, loss; double of[COP_N_RESOURCE]; cop_figures figures; } cop_point;
 
-/* The form in which the network is deployed at the end. */
-typedef enum cop_final { COP_FINAL_FLOATS, COP_FINAL_INTEGERS, COP_FINAL_CODES } cop_final;
+/* The form in which the network is deployed at the end: floats; integers; integers of which weights lie coded in flash; floats, encoded in the file. */
+typedef enum cop_final { COP_FINAL_FLOATS, COP_FINAL_INTEGERS, COP_FINAL_CODED, COP_FINAL_CODES } cop_final;
 
 enum { COP_MOST_LEVELS = 8 };
 /* What can go of one layer, and how much of it: level 0 is nothing. */
@@ -48,6 +50,10 @@ typedef struct cop_aimer {
 	double limit[COP_N_RESOURCE];     /* 0: none */
 	bool watched[COP_N_RESOURCE];     /* looked at when levels are chosen */
 	cop_final final;
+	const cop_graph *teacher;         /* the network as it came; NULL: it gives no classes */
+	bool coding;                      /* flash counts: weights are to be coded at the end */
+	double coded_part;                /* of the flash that integers take: what coded ones are expected to take, or took last */
+	bool stuck;                       /* no level of any layer brings the network nearer */
 	cop_graph *g;                     /* floats that can be trained */
 	cop_point first, now;             /* as it came; of g */
 	double allowed[COP_N_RESOURCE];   /* of this round */
@@ -62,8 +68,18 @@ cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop
 cop_status cop__aim_price(cop_point *p, cop_aimer *z, const cop_graph *q);
 /* Accuracy and loss on at most `samples` of the validation set (0: all). */
 cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples);
+/* Would coded weights of few values take less than this part of the flash, within the RAM that there is and at a price in instructions that is worth it? */
+#define COP_CODED_MOST 0.8
+cop_status cop__aim_could_code(bool *yes, cop_aimer *z);
 /* Points of accuracy that p has less than the first one; without labels, percent of its loss. */
 double cop__aim_drop(const cop_aimer *z, const cop_point *p);
+
+/* ---- rounds.c ---- */
+/* The first stage, or, from > 0, what went on there; then rounds, until nothing is left to be done. */
+cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from);
+bool cop__aim_only_file(const cop_aims *a); /* is nothing limited but the file? */
+bool cop__aim_missed(const cop_aimer *z, int r); /* the limit of a resource */
+cop_final cop__aim_last_form(const cop_aimer *z); /* of what is given back */
 
 /* ---- lever.c ---- */
 const char *cop__aim_grain(const cop_aimer *z); /* what goes as a whole */

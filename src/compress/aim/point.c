@@ -12,6 +12,26 @@ enum { CALIBRATED = 256 };
 
 const char *const cop__resource_name[COP_N_RESOURCE] = {"bytes of the file", "bytes of RAM", "bytes of flash", "multiply-accumulates", "instructions", "milliseconds"};
 
+/* Within the RAM that is allowed; without a limit, with a quarter more than integers take anyway. Flash that is not missing is not bought with more instructions than it is worth:
+ * a fully connected layer decodes each weight for one multiplication. */
+static cop_status code(cop_graph **g, const cop_aimer *z)
+{
+	cop_target t = z->t;
+	cop_graph *plain;
+	cop_coded is;
+
+	t.ram = (size_t)z->limit[COP_R_RAM];
+	COP_TRY(cop__pass_copy(&plain, *g));
+	cop_status st = cop_graph_code(g, &t, &is);
+	bool wanted = z->limit[COP_R_FLASH] > 0 && (double)is.flash_before > z->limit[COP_R_FLASH];
+	if (!st && !wanted && (double)is.flash * (double)is.instructions > (double)is.flash_before * (double)is.instructions_before) {
+		cop_graph_free(*g);
+		*g = plain, plain = NULL;
+	}
+	cop_graph_free(plain);
+	return st;
+}
+
 cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop_final final, int32_t samples)
 {
 	const cop_quantize_args q = {.limit = samples ? samples : CALIBRATED, .threads = z->a->threads, .seed = z->a->seed};
@@ -21,6 +41,7 @@ cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop
 	if (final == COP_FINAL_FLOATS) return COP_OK;
 	cop_status st = cop_quantize(out, z->m.train, &q);
 	if (!st) st = cop__pass_then(out, cop__pass_shrink);
+	if (!st && final == COP_FINAL_CODED && cop__can_code(*out)) st = code(out, z);
 	if (st) cop_graph_free(*out), *out = NULL;
 	return st;
 }
@@ -50,6 +71,28 @@ cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, 
 	p->accuracy = s.accuracy;
 	p->loss = s.loss;
 	return COP_OK;
+}
+
+cop_status cop__aim_could_code(bool *yes, cop_aimer *z)
+{
+	enum { COARSE = 24 }; /* of 255 values about eleven are left, as that training leaves them */
+	cop_graph *q;
+	size_t before = 0;
+	cop_point p;
+
+	COP_TRY(cop__aim_final(&q, z, z->g, COP_FINAL_INTEGERS, 8));
+	cop_status st = cop__aim_price(&p, z, q);
+	before = (size_t)p.of[COP_R_FLASH];
+	for (cop_nid n = 1; !st && n <= (cop_nid)q->n_node; n++) {
+		cop_vid w = q->node[n].op == OP_qconv ? cop__arg(q, n, 1) : 0;
+		int8_t *x = w && q->value[w].role == COP_CONST && q->value[w].type.dtype == COP_I8 ? cop__own(q, w) : NULL;
+		for (int64_t i = 0; x && i < cop_type_count(cop__t(q, w)); i++) x[i] = (int8_t)(x[i] / COARSE);
+	}
+	if (!st && cop__can_code(q)) st = code(&q, z);
+	if (!st) st = cop__aim_price(&p, z, q);
+	cop_graph_free(q);
+	*yes = !st && p.of[COP_R_FLASH] < COP_CODED_MOST * (double)before;
+	return st;
 }
 
 double cop__aim_drop(const cop_aimer *z, const cop_point *p)

@@ -12,7 +12,7 @@ static cop_vid soft(cop_graph *g, const void *o, cop_vid y, cop_vid target)
 	return cop__apply(g, OP_softxent, NULL, VIDS(y, target));
 }
 
-const cop_loss cop_loss_soft = {.row = {"soft", "cross-entropy of logits with a distribution over the classes", NULL, NULL, 0}, .build = soft};
+const cop_loss cop_loss_soft = {.row = {"soft", "cross-entropy of logits with a distribution over the classes", NULL, NULL, 0}, .logits = true, .build = soft};
 
 typedef struct options { float temperature; } options;
 
@@ -40,4 +40,4 @@ static cop_vid distill(cop_graph *g, const void *o, cop_vid y, cop_vid target)
 }
 
 const cop_loss cop_loss_distill = {
-	.row = {"distill", "cross-entropy with a teacher's softened answers", "Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .build = distill};
+	.row = {"distill", "cross-entropy with a teacher's softened answers", "Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .logits = true, .build = distill};

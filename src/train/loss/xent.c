@@ -20,4 +20,4 @@ static cop_vid build(cop_graph *g, const void *o, cop_vid y, cop_vid target)
 
 const cop_loss cop_loss_xent = {
 	.row = {"xent", "cross-entropy of logits with the number of a class", "label smoothing: Szegedy et al. 2016, arXiv 1512.00567", table, sizeof(options)},
-	.labels = true, .build = build};
+	.labels = true, .logits = true, .build = build};

@@ -15,18 +15,24 @@ static const cop_option table[] = {
 
 static cop_status build(void *ud, cop_build *b)
 {
-	const options *o = ud;
+	const cop_taught *o = ud;
 	cop_handle answer;
 
-	COP_TRY(cop__build_teacher(b, cop__build_model(b), &answer, 1));
+	COP_TRY(cop__build_teacher(b, o->by ? o->by : cop__build_model(b), &answer, 1));
 	cop__build_weigh_terms(b, 1 - o->part);
 	return cop__build_term(b, &(cop_term){.loss = cop__loss("distill"), .options = &o->temperature, .weight = o->part, .target = answer});
 }
 
+cop_policy cop__taught(cop_taught *t) { return (cop_policy){.name = "self", .ud = t, .build = build}; }
+
 static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 {
-	(void)mem;
-	*out = (cop_policy){.name = "self", .ud = (void *)(uintptr_t)o, .build = build};
+	const options *read = o;
+	cop_taught *t = cop__arena_get(mem, sizeof *t);
+
+	if (!t) return COP_NOMEM;
+	*t = (cop_taught){read->part, read->temperature, NULL};
+	*out = cop__taught(t);
 	return COP_OK;
 }
 

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rounds - what is done, one stage after the other: integers (or encoded weights) first, then rounds in which channels or weights go, then, where flash counts, a
+ * training that makes the code of weights short. Each is measured in the form in which the network will be deployed, and kept or undone.
+ *
+ * What comes next follows from the stages that are written down, so a run that is stopped needs nothing else to go on. Between stages a checkpoint is written as
+ * between those of a recipe (resume.h).
+ */
+#include "compress/aim/aim.h"
+#include "compress/layers.h"
+#include "compress/smallest/steps.h"
+#include "pass/pass.h"
+#include "train/policy.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const double STEP = 0.7, LAST_STEP = 0.93; /* what a round leaves of each resource; a round that would leave more than the second is not worth its training */
+static const double EXPECTED = 0.5;               /* of the flash of integers, what coded ones take */
+static const double PART = 0.6;                   /* of the points that may be lost, what the rounds may take where the code of weights is trained after them */
+static const float rates[] = {2e-5f, 1e-5f, 3e-6f}; /* of that training: from the shortest code on, until it is good enough */
+
+/* ---- a stage is written down ---- */
+
+static void note(cop_aimer *z, const char *name, const char *what, const cop_point *from, const cop_point *to, double part, double began)
+{
+	cop_stage_result *r = &z->h->result.stage[z->h->result.n_stage++];
+	const cop_figures *a = &from->figures, *b = &to->figures;
+	double drop = cop__aim_drop(z, to), most = part * (double)z->aims->max_drop;
+
+	*r = (cop_stage_result){.accuracy = {from->accuracy, to->accuracy}, .loss = {from->loss, to->loss}, .bytes = {a->file_bytes, b->file_bytes}, .seconds = cop__now() - began,
+		.flash = {a->flash_bytes, b->flash_bytes}, .ram = {a->ram_bytes, b->ram_bytes}, .macs = {a->macs, b->macs}, .instructions = {a->instructions, b->instructions}};
+	snprintf(r->stage, sizeof r->stage, "%s", name);
+	snprintf(r->what, sizeof r->what, "%s", what);
+	if (!isfinite(to->loss) || (z->aims->bounded && drop > most + 1e-9))
+		cop__format(r->why, sizeof r->why, "%.2f points would be lost in all, %.2f are allowed%s", drop, most, part < 1 ? " here: the last training needs the rest" : "");
+	r->kept = !r->why[0];
+	cop__log(z->cx, COP_LOG_INFO, "%s%s%s: accuracy %.2f %% -> %.2f %%, file %zu -> %zu, flash %zu -> %zu, RAM %zu -> %zu bytes; %s%s", name, *what ? ": " : "", what, 100 * (double)from->accuracy,
+		100 * (double)to->accuracy, a->file_bytes, b->file_bytes, a->flash_bytes, b->flash_bytes, a->ram_bytes, b->ram_bytes, r->kept ? "kept" : "undone: ", r->why);
+}
+
+static const cop_stage_result *stage(const cop_aimer *z, int32_t i) { return &z->h->result.stage[i]; }
+static bool is_called(const cop_aimer *z, int32_t i, const char *name) { return !strcmp(stage(z, i)->stage, name); }
+
+/* The last stage that was kept; 0: the first one, or none. */
+static int32_t last_kept(const cop_aimer *z)
+{
+	int32_t i = z->h->result.n_stage - 1;
+	while (i > 0 && !stage(z, i)->kept) i--;
+	return COP_MAX(i, 0);
+}
+
+static bool has_codes(const cop_aimer *z) { return last_kept(z) > 0 && is_called(z, last_kept(z), "code"); }
+
+static bool gained_nothing(const cop_stage_result *s) { return (double)s->flash[1] > 0.9 * (double)s->flash[0]; }
+
+/* How often the training for codes was tried since then; one that gained nothing need not be tried again. */
+static int code_tries(const cop_aimer *z)
+{
+	int n = 0;
+	for (int32_t i = last_kept(z) + 1; i < z->h->result.n_stage; i++)
+		if (is_called(z, i, "code")) n += gained_nothing(stage(z, i)) ? LEN(rates) : 1;
+	return n;
+}
+
+static cop_status point_of(cop_point *p, cop_aimer *z, const cop_graph *g, cop_final final)
+{
+	cop_graph *q;
+
+	COP_TRY(cop__aim_final(&q, z, g, final, 0));
+	cop_status st = cop__aim_score(p, z, q, 0);
+	if (!st) st = cop__aim_price(p, z, q);
+	cop_graph_free(q);
+	return st;
+}
+
+/* What a stage has made takes the place of what was, if it was kept. */
+static void settle(cop_aimer *z, cop_graph *made, const cop_point *now)
+{
+	if (stage(z, z->h->result.n_stage - 1)->kept) {
+		cop_graph *old = z->g;
+		z->g = made, made = old;
+		z->now = *now;
+	}
+	cop_graph_free(made);
+}
+
+/* ---- the form at the end ---- */
+
+bool cop__aim_only_file(const cop_aims *a) { return !a->ram && !a->flash && !a->macs && !a->instructions && !(a->milliseconds > 0); }
+
+/* A file alone is smallest when floats are coded; everything else falls with integers. */
+static cop_final best_final(const cop_aimer *z) { return cop__aim_only_file(z->aims) && (z->aims->file || !strcmp(z->t.name, "host")) ? COP_FINAL_CODES : COP_FINAL_INTEGERS; }
+
+static cop_status first_stage(cop_aimer *z)
+{
+	double began = cop__now();
+
+	z->final = best_final(z);
+	COP_TRY(point_of(&z->now, z, z->g, z->final));
+	note(z, z->final == COP_FINAL_CODES ? "encode" : "quantize", "", &z->first, &z->now, 1, began);
+	return COP_OK;
+}
+
+cop_final cop__aim_last_form(const cop_aimer *z) { return z->coding && z->final == COP_FINAL_INTEGERS ? COP_FINAL_CODED : z->final; }
+
+/* ---- what is missing ---- */
+
+bool cop__aim_missed(const cop_aimer *z, int r) { return z->limit[r] > 0 && z->now.of[r] > z->limit[r]; }
+
+/* Of flash what codes will leave. */
+static double will_be(const cop_aimer *z, int r) { return z->now.of[r] * (r == COP_R_FLASH && z->coding && !has_codes(z) ? z->coded_part : 1); }
+
+static bool any_missed(const cop_aimer *z)
+{
+	for (int r = 0; r < COP_N_RESOURCE; r++)
+		if (z->limit[r] > 0 && will_be(z, r) > z->limit[r]) return true;
+	return false;
+}
+
+static bool any_limit(const cop_aimer *z)
+{
+	for (int r = 0; r < COP_N_RESOURCE; r++)
+		if (z->limit[r] > 0) return true;
+	return false;
+}
+
+/* What a target has bounds the network, too, where that is not small enough anyway. */
+static void machine_limits(cop_aimer *z)
+{
+	if (!z->limit[COP_R_RAM] && z->t.ram && z->now.of[COP_R_RAM] > (double)z->t.ram) z->limit[COP_R_RAM] = (double)z->t.ram;
+	if (!z->limit[COP_R_FLASH] && z->t.flash && z->now.of[COP_R_FLASH] > (double)z->t.flash) z->limit[COP_R_FLASH] = (double)z->t.flash;
+}
+
+/* What this round may leave: a step towards the limits that are missed; without limits, a step down of what counts on such a machine. Where weights are coded afterwards,
+ * the rounds look at integers as they are. */
+static void allow(cop_aimer *z, double step)
+{
+	const bool counted = z->now.of[COP_R_INSTRUCTIONS] > 0, free = !any_limit(z), integers = z->final != COP_FINAL_CODES;
+	const bool down[COP_N_RESOURCE] = {[COP_R_FILE] = free && !integers, [COP_R_FLASH] = free && integers && !z->coding, [COP_R_INSTRUCTIONS] = free && counted && integers,
+		[COP_R_MACS] = free && !counted && integers};
+
+	for (int r = 0; r < COP_N_RESOURCE; r++) {
+		double now = z->now.of[r], limit = z->limit[r];
+		if (r == COP_R_FLASH && z->coding) limit /= z->coded_part, now /= has_codes(z) ? z->coded_part : 1;
+		z->watched[r] = down[r] || z->limit[r] > 0;
+		z->allowed[r] = down[r] ? step * now : fmax(limit, fmin(step * now, now));
+	}
+}
+
+/* The size of the next step, from what became of those before. */
+static double step_now(const cop_aimer *z)
+{
+	double step = STEP;
+
+	for (int32_t i = 1; i < z->h->result.n_stage; i++)
+		if (!stage(z, i)->kept && is_called(z, i, "prune")) step = sqrt(step);
+	return step;
+}
+
+/* ---- rounds ---- */
+
+/* Where there are classes, the network as it came is the teacher. */
+static cop_status retrain(cop_aimer *z, cop_graph *g)
+{
+	cop_train_args a = *z->a;
+	cop_taught taught = {0.7f, 3, z->teacher};
+	cop_policy policy = cop__taught(&taught);
+
+	a.policies = NULL;
+	a.keep = COP_KEEP_LAST;
+	return cop__train(g, z->m.train, z->m.valid, &a, "prune", &policy, z->teacher ? 1 : 0);
+}
+
+/* Which levels, into choice; COP_BUDGET: none bring it nearer. */
+static cop_status choose(cop_aimer *z, int32_t **choice)
+{
+	const cop_level said = z->cx->log_level;
+
+	if (said == COP_LOG_INFO) z->cx->log_level = COP_LOG_WARN; /* nobody wants to hear of the networks that are only tried */
+	cop_status st = cop__aim_curves(z);
+	if (!st && !(*choice = cop__alloc(z->cx, sizeof **choice * (size_t)(z->n_lever + 1)))) st = COP_NOMEM;
+	if (!st) st = cop__aim_choose(z, *choice);
+	z->cx->log_level = said;
+	return st;
+}
+
+static cop_status prune(cop_aimer *z)
+{
+	cop_graph *work = NULL;
+	cop_point after = {0};
+	double began = cop__now();
+	char what[160] = "";
+	int32_t *choice = NULL;
+
+	allow(z, step_now(z));
+	cop_status st = choose(z, &choice);
+	if (st == COP_BUDGET) z->stuck = true, st = COP_OK;
+	else if (!st) st = cop__levers_pull(&work, z, choice, what, sizeof what);
+	cop__free(z->cx, choice);
+	z->stuck |= !*what;
+	if (st || z->stuck) return cop_graph_free(work), st;
+	st = cop__carry_nothing(work); /* momentum would bring back what went */
+	if (!st) st = retrain(z, work);
+	if (!st) st = point_of(&after, z, work, z->final);
+	if (st) return cop_graph_free(work), st;
+	note(z, "prune", what, &z->now, &after, z->coding ? PART : 1, began);
+	settle(z, work, &after);
+	return COP_OK;
+}
+
+/* Few values for each weight, under a price for the length of their code; as recipes/smallest.yaml does it. */
+static cop_status code(cop_aimer *z)
+{
+	const cop_steps_stage how = {.rate = rates[code_tries(z)], .prior = 0.3f, .start = 0.5f, .self = z->teacher ? 0.7f : 0, .temperature = 3};
+	cop_train_args a = *z->a;
+	cop_graph *work = NULL;
+	cop_point after = {0};
+	double began = cop__now(), plain = z->now.of[COP_R_FLASH];
+	char what[40];
+
+	a.policies = NULL;
+	a.keep = COP_KEEP_LAST;
+	a.update = "adam";
+	a.lr = 0.0005f;
+	a.schedule = "cosine";
+	COP_TRY(cop__pass_copy(&work, z->g));
+	cop_status st = cop__carry_nothing(work);
+	if (!st) st = cop__train_steps(&work, &z->m, &a, &how, "*", z->teacher);
+	if (!st) st = point_of(&after, z, work, COP_FINAL_CODED);
+	if (st) return cop_graph_free(work), st;
+	cop__format(what, sizeof what, "rate %g", (double)how.rate);
+	note(z, "code", what, &z->now, &after, 1, began);
+	cop_stage_result *s = &z->h->result.stage[z->h->result.n_stage - 1];
+	if (gained_nothing(s)) {
+		cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu", s->flash[0], s->flash[1]);
+		s->kept = false;
+	}
+	if (s->kept) z->coded_part = after.of[COP_R_FLASH] / plain;
+	else if (code_tries(z) >= LEN(rates)) z->coded_part = 1;
+	settle(z, work, &after);
+	return COP_OK;
+}
+
+/* NULL: nothing is left to be done. Without limits channels go before the training for codes, with limits also after it, if flash is still missing. */
+static cop_status (*next(const cop_aimer *z))(cop_aimer *z)
+{
+	bool small_enough = any_limit(z) ? !any_missed(z) : has_codes(z) || code_tries(z);
+
+	if (z->h->result.n_stage >= COP_MAX_STAGES) return NULL;
+	if (!z->stuck && !small_enough && step_now(z) <= LAST_STEP) return prune;
+	return z->coding && !has_codes(z) && code_tries(z) < LEN(rates) ? code : NULL;
+}
+
+/* What the stages so far say of codes. */
+static void recall(cop_aimer *z)
+{
+	z->coded_part = EXPECTED;
+	for (int32_t i = 1; i < z->h->result.n_stage; i++)
+		if (is_called(z, i, "code") && stage(z, i)->kept) z->coded_part = (double)stage(z, i)->flash[1] / (double)stage(z, i)->flash[0];
+	if (code_tries(z) >= LEN(rates)) z->coded_part = 1;
+}
+
+cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
+{
+	const bool resume = z->a->resume;
+	char path[1024], done[1024];
+	cop_status (*what)(cop_aimer *);
+
+	if (from < 0) COP_TRY(first_stage(z));
+	z->final = stage(z, 0)->kept ? best_final(z) : COP_FINAL_FLOATS;
+	recall(z);
+	if (from >= 0 || z->final == COP_FINAL_FLOATS) COP_TRY(point_of(&z->now, z, z->g, has_codes(z) ? COP_FINAL_CODED : z->final));
+	machine_limits(z);
+	z->coding = z->final == COP_FINAL_INTEGERS && strcmp(z->t.name, "host") && (z->limit[COP_R_FLASH] > 0 || !any_limit(z));
+	cop_status st = z->coding ? cop__aim_could_code(&z->coding, z) : COP_OK;
+	while (!st && (what = next(z))) {
+		const int32_t i = z->h->result.n_stage;
+		st = cop__resume_save(keep, z->g, z->h, i);
+		if (!st && keep->base) st = cop__checkpoint_unlink(z->cx, cop__resume_stage_path(done, keep->base, i - 1));
+		if (keep->base) z->a->checkpoint = cop__resume_stage_path(path, keep->base, i);
+		z->a->resume = resume && i == from;
+		if (!st) st = what(z);
+	}
+	z->a->checkpoint = keep->base;
+	z->a->resume = resume;
+	return st;
+}
