@@ -75,7 +75,8 @@ static cop_vid of_layer(cop_grad *d, cop_nid n)
 	}
 	if (lo != COP_NO_LO || hi != COP_NO_HI) dy = cop__apply(g, OP_clip_grad, &(cop_act_attr){lo, hi}, VIDS(dy, y));
 	if (!dy) return 0;
-	return g->node[n].op == OP_fc ? cop__apply(g, OP_fc_dw, NULL, VIDS(square(g, dy), square(g, cop__arg(g, n, 0)))) : of_convolution(g, n, dy);
+	if (g->node[n].op == OP_conv) return of_convolution(g, n, dy);
+	return cop__apply(g, OP_fc_dw, NULL, VIDS(square(g, dy), square(g, cop__arg(g, n, 0))));
 }
 
 /* ---- the walk ---- */
@@ -105,7 +106,8 @@ cop_status cop__square_gradients(cop_graph *g, cop_vid y, cop_vid dy, int n, con
 	cop__arena_init(&mem, g->cx);
 	for (int i = 0; i < n; i++) apart &= cop__squares_apart(g, cop__t(g, y)->dim[0], wrt[i]), out[i] = 0;
 	if (!apart && cop__t(g, y)->dim[0] != 1)
-		return cop__arena_free(&mem), cop__error(g->cx, COP_ARG, "gradients of several samples can't be told apart here");
+		return cop__arena_free(&mem),
+			cop__error(g->cx, COP_ARG, "gradients of several samples can't be told apart here");
 	cop_status st = cop__walk_begin(&d, &mem, g, n, wrt);
 	if (!st) d.grad[y] = dy;
 	if (!st) st = go_back(&d, n_node, apart ? n : 0, wrt, out);

@@ -7,7 +7,8 @@
 
 #include <math.h>
 
-typedef struct finding { const cop_graph *g; cop_nid *reader; } finding; /* reader[v]: the one node that reads v; 0: none, or several */
+/* reader[v]: the one node that reads v; 0: none, or several */
+typedef struct finding { const cop_graph *g; cop_nid *reader; } finding;
 
 static bool bounded(const cop_graph *g, cop_nid n)
 {
@@ -50,12 +51,13 @@ static double mean_size(const cop_graph *g, cop_vid w)
 static cop_chained link_of(const finding *f, cop_nid n)
 {
 	const cop_graph *g = f->g;
-	cop_chained l = {.layer = n, .in = cop__arg(g, n, 0), .out = cop__res(g, n, 0), .plain = true, .size = mean_size(g, cop__arg(g, n, 1))};
+	cop_chained l = {.layer = n, .in = cop__arg(g, n, 0), .out = cop__res(g, n, 0), .plain = true};
 
 	if (g->node[n].op == OP_conv) {
 		COP_ATTR(cop_conv_attr, a, g, n);
 		l.plain = a.groups == 1 && a.dh == 1 && a.dw == 1;
 	}
+	l.size = mean_size(g, cop__arg(g, n, 1));
 	l.leaves = cop__same_shape(cop__t(g, l.in), cop__t(g, l.out));
 	if (!bounded(g, n) && (l.norm = next_of(f, l.out, OP_bn))) l.out = cop__res(g, l.norm, 0);
 	if (!bounded(g, l.norm ? l.norm : n) && (l.act = next_of(f, l.out, OP_clip))) l.out = cop__res(g, l.act, 0);
@@ -68,7 +70,8 @@ static cop_nid sum_of(const finding *f, const cop_chained *first, const cop_chai
 	const cop_graph *g = f->g;
 	cop_nid n = f->reader[last->out];
 
-	if (!n || g->node[n].op != OP_add || g->node[n].guard || !cop__same_shape(cop__t(g, first->in), cop__t(g, last->out))) return 0;
+	if (!n || g->node[n].op != OP_add || g->node[n].guard) return 0;
+	if (!cop__same_shape(cop__t(g, first->in), cop__t(g, last->out))) return 0;
 	if (last->act || bounded(g, last->norm ? last->norm : last->layer)) return 0;
 	return cop__arg(g, n, 0) == first->in || cop__arg(g, n, 1) == first->in ? n : 0;
 }
@@ -107,7 +110,10 @@ cop_status cop__chains_find(cop_chains *c, const cop_graph *g)
 
 void cop__chains_free(cop_chains *c) { cop__arena_free(&c->mem); }
 
-void cop__chained_bounds(float *lo, float *hi, const cop_graph *g, const cop_chained *l) { cop__act_get(g, l->act ? l->act : l->norm ? l->norm : l->layer, lo, hi); }
+void cop__chained_bounds(float *lo, float *hi, const cop_graph *g, const cop_chained *l)
+{
+	cop__act_get(g, l->act ? l->act : l->norm ? l->norm : l->layer, lo, hi);
+}
 
 /* ---- stretches ---- */
 

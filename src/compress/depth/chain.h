@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * chain.h - layers that follow each other, cut into stretches. A chain is convolutions, or fully connected layers, each of which is read by the next one
- * alone, behind batch norm and a bound (ReLU) at most; sums, pools and forks end it, so that blocks with a shortcut stay blocks. A stretch is a run of
- * layers of one chain that becomes one layer: its bounds but the last go, and so do some of its layers.
+ * chain.h - layers that follow each other, cut into stretches. A chain is convolutions, or fully connected layers,
+ * each of which is read by the next one alone, behind batch norm and a bound (ReLU) at most; sums, pools and forks end
+ * it, so that blocks with a shortcut stay blocks. A stretch is a run of layers of one chain that becomes one layer:
+ * its bounds but the last go, and so do some of its layers.
  *
  *   conv norm relu   conv norm relu   conv norm relu        a chain of three links
  *   [-------------- stretch -------------] [ stretch ]      the first relu goes, the two convolutions become one
@@ -44,15 +45,23 @@ bool cop__stretch_fit(cop_stretch *s, const cop_chains *c);
 /* Does it take a whole block, around which its input goes? Then the block becomes its shortcut. */
 bool cop__stretch_is_block(const cop_stretch *s, const cop_chains *c);
 
-/* g with these stretches, which do not overlap; the layers of each are still apart, but all padding is before the first, so that they are one layer exactly. */
+/* g with these stretches, which do not overlap; the layers of each are still apart, but all padding is before the
+ * first, so that they are one layer exactly. */
 cop_status cop__rewire(cop_graph **out, const cop_chains *c, const cop_stretch *s, int32_t n);
 
-/* choice[0..*n_choice): of the n stretches those that cover the links 0 .. links-1 at the least damage within `limit` of time. *least: the time below which
- * there is nothing. COP_BUDGET, without a sentence: nothing fits. */
-cop_status cop__cover(int32_t *choice, int32_t *n_choice, double *least, cop_ctx *cx, const cop_stretch *s, int32_t n, int32_t links, double limit);
+/* choice[0..*n_choice): of the n stretches those that cover the links 0 .. links-1 at the least damage within
+ * `limit` of time. *least: the time below which there is nothing. COP_BUDGET, without a sentence: nothing fits. */
+cop_status cop__cover(int32_t *choice, int32_t *n_choice, double *least, cop_ctx *cx, const cop_stretch *s, int32_t n,
+	int32_t links, double limit);
 
 /* ---- what a stretch takes on a machine ---- */
-typedef struct cop_pricer { cop_ctx *cx; cop_target t; bool int8, host; struct cop_piece *known; int32_t n, cap; } cop_pricer; /* zeroed but for the first */
+typedef struct cop_pricer { /* zeroed but for the first */
+	cop_ctx *cx;
+	cop_target t;
+	bool int8, host;
+	struct cop_piece *known;
+	int32_t n, cap;
+} cop_pricer;
 cop_status cop__price_begin(cop_pricer *p, const char *target, bool int8);
 cop_status cop__price_stretch(double *time, cop_pricer *p, const cop_chains *c, const cop_stretch *s);
 cop_status cop__price_graph(double *time, cop_pricer *p, const cop_graph *g, cop_dataset *calib);

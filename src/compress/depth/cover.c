@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cover - which stretches a network is made of: dynamic programming over its links (Kim et al. 2023, arXiv 2301.12187; LayerMerge, arXiv 2406.12837). At each
- * link the states are the ways to get there, of which only those stay that no other one beats in time and damage at once. The papers round times to a
- * grid; real times need none, as long as there are not too many states.
+ * cover - which stretches a network is made of: dynamic programming over its links (Kim et al. 2023, arXiv 2301.12187;
+ * LayerMerge, arXiv 2406.12837). At each link the states are the ways to get there, of which only those stay that no
+ * other one beats in time and damage at once. The papers round times to a grid; real times need none, as long as there
+ * are not too many states.
  */
 #include "compress/depth/chain.h"
 
@@ -11,8 +12,17 @@
 
 enum { MOST_STATES = 4000 };
 
-typedef struct state { double damage, time; int32_t before, stretch; } state; /* before: the state that it goes on from */
-typedef struct table { cop_ctx *cx; state *all; int32_t n, cap; state *next; int32_t n_next, next_cap; int32_t *start; double *rest; } table;
+/* before: the state that it goes on from */
+typedef struct state { double damage, time; int32_t before, stretch; } state;
+typedef struct table {
+	cop_ctx *cx;
+	state *all;     /* of link after link */
+	int32_t n, cap;
+	state *next;    /* of the present link */
+	int32_t n_next, next_cap;
+	int32_t *start; /* [links+2] the first state of each link */
+	double *rest;   /* [links+1] */
+} table;
 
 static int by_damage(const void *a, const void *b)
 {
@@ -52,7 +62,8 @@ static cop_status extend(table *t, const cop_stretch *s, int32_t n, int32_t to, 
 	return COP_OK;
 }
 
-/* Of those, the ones that are faster than all with less damage, by more than `step`; and the fastest. Returns how many. */
+/* Of those, the ones that are faster than all with less damage, by more than `step`; and the fastest. Returns how
+ * many. */
 static int32_t best(state *out, const table *t, double step)
 {
 	double least = INFINITY, quickest = INFINITY;
@@ -74,7 +85,8 @@ static cop_status keep(table *t, int32_t to)
 	double step = 0;
 	int32_t n;
 
-	while ((n = best(NULL, t, step)) > MOST_STATES) step = step > 0 ? 2 * step : t->next[0].time / (4 * MOST_STATES);
+	while ((n = best(NULL, t, step)) > MOST_STATES)
+		step = step > 0 ? 2 * step : t->next[0].time / (4 * MOST_STATES);
 	for (int32_t i = 0; i < n; i++, t->n++) COP_TRY(cop__grow(t->cx, &t->all, &t->cap, t->n, sizeof *t->all));
 	best(t->all + t->n - n, t, step);
 	t->start[to + 1] = t->n;
@@ -93,7 +105,8 @@ static cop_status fill(table *t, const cop_stretch *s, int32_t n, int32_t links,
 	return COP_OK;
 }
 
-cop_status cop__cover(int32_t *choice, int32_t *n_choice, double *least, cop_ctx *cx, const cop_stretch *s, int32_t n, int32_t links, double limit)
+cop_status cop__cover(int32_t *choice, int32_t *n_choice, double *least, cop_ctx *cx, const cop_stretch *s, int32_t n,
+	int32_t links, double limit)
 {
 	table t = {.cx = cx};
 
@@ -108,7 +121,8 @@ cop_status cop__cover(int32_t *choice, int32_t *n_choice, double *least, cop_ctx
 		st = fill(&t, s, n, links, limit + 1e-9 * fabs(limit));
 	}
 	if (!st && t.start[links] == t.start[links + 1]) st = COP_BUDGET;
-	for (int32_t at = st ? -1 : t.start[links]; at >= 0 && t.all[at].stretch >= 0; at = t.all[at].before) choice[(*n_choice)++] = t.all[at].stretch;
+	for (int32_t at = st ? -1 : t.start[links]; at >= 0 && t.all[at].stretch >= 0; at = t.all[at].before)
+		choice[(*n_choice)++] = t.all[at].stretch;
 	for (int32_t i = 0, k = *n_choice - 1; i < k; i++, k--) {
 		int32_t swap = choice[i];
 		choice[i] = choice[k], choice[k] = swap;

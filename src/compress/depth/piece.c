@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * piece - what the layer that a stretch becomes takes on a machine: the median of measured times on this one, instructions by the table of prices on a
- * board. The layer is put into a network of its own, with weights at random; layers of one shape are looked at once.
+ * piece - what the layer that a stretch becomes takes on a machine: the median of measured times on this one,
+ * instructions by the table of prices on a board. The layer is put into a network of its own, with weights at random;
+ * layers of one shape are looked at once.
  */
 #include "compress/depth/chain.h"
 #include "data/fit.h"
@@ -61,16 +62,20 @@ static cop_vid filled(cop_graph *g, const char *name, const cop_type *t)
 
 static cop_status measure(double *time, cop_pricer *p, const shape *s)
 {
-	const cop_type x = s->conv ? cop__type(COP_F32, 4, DIMS(1, s->h, s->w, s->c)) : cop__type(COP_F32, 2, DIMS(1, s->c));
-	const cop_type w = s->conv ? cop__type(COP_F32, 4, DIMS(s->o, s->kh, s->kw, s->c / s->a.groups)) : cop__type(COP_F32, 2, DIMS(s->o, s->c)), b = cop__type(COP_F32, 1, &s->o);
-	cop_dataset d = {.name = "noise", .x = s->conv ? cop__type(COP_F32, 3, DIMS(s->h, s->w, s->c)) : cop__type(COP_F32, 1, &s->c), .count = 1, .get = noise};
+	const bool conv = s->conv;
+	const int32_t x_dim[] = {1, s->h, s->w, s->c}, w_dim[] = {s->o, s->kh, s->kw, s->c / s->a.groups};
+	const cop_type x = conv ? cop__type(COP_F32, 4, x_dim) : cop__type(COP_F32, 2, DIMS(1, s->c));
+	const cop_type w = conv ? cop__type(COP_F32, 4, w_dim) : cop__type(COP_F32, 2, DIMS(s->o, s->c));
+	const cop_type b = cop__type(COP_F32, 1, &s->o);
+	cop_dataset d = {.name = "noise", .x = cop__type(COP_F32, x.rank - 1, x.dim + 1), .count = 1, .get = noise};
 	const cop_act_attr act = {s->a.lo, s->a.hi};
+	const void *attr = conv ? (const void *)&s->a : (const void *)&act;
 	cop_graph *g;
 
 	d.ud = &d.x;
 	COP_TRY(cop__graph_new(&g, p->cx, "piece"));
 	cop_vid in = cop__input(g, "x", &x);
-	cop_vid y = cop__apply(g, s->conv ? OP_conv : OP_fc, s->conv ? (const void *)&s->a : (const void *)&act, VIDS(in, filled(g, "w", &w), filled(g, "b", &b)));
+	cop_vid y = cop__apply(g, conv ? OP_conv : OP_fc, attr, VIDS(in, filled(g, "w", &w), filled(g, "b", &b)));
 	cop_status st = y ? cop__output(g, y, "y") : cop__failed(p->cx);
 	if (!st) st = cop__price_graph(time, p, g, &d);
 	cop_graph_free(g);
@@ -81,9 +86,9 @@ static shape shape_of(const cop_chains *c, const cop_stretch *s)
 {
 	const cop_chained *first = &c->link[s->from], *last = &c->link[s->to - 1];
 	const cop_type *x = cop__t(c->g, first->in);
-	shape of = {.conv = x->rank == 4, .h = x->dim[1], .w = x->dim[2], .c = x->dim[x->rank - 1], .kh = s->kh, .kw = s->kw, .a = s->a};
+	shape of = {.conv = x->rank == 4, .c = x->dim[x->rank - 1], .kh = s->kh, .kw = s->kw, .a = s->a};
 
-	if (!of.conv) of.h = of.w = 0;
+	if (of.conv) of.h = x->dim[1], of.w = x->dim[2];
 	of.o = cop__outt(c->g, last->layer, 0)->dim[x->rank - 1];
 	cop__chained_bounds(&of.a.lo, &of.a.hi, c->g, last);
 	return of;

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rewire - a network cut into stretches, as it is trained before its layers are merged: without the bounds within each stretch and without the layers that
- * it drops, and with all padding of a stretch before its first layer.
+ * rewire - a network cut into stretches, as it is trained before its layers are merged: without the bounds within each
+ * stretch and without the layers that it drops, and with all padding of a stretch before its first layer.
  */
 #include "compress/depth/chain.h"
 #include "pass/pass.h"
 
-/* What becomes of a node. */
-typedef enum fate { AS_IT_IS, STRAIGHT, LEFT_OUT, LEFT_OUT_BOUNDED } fate; /* without its bounds; not at all; not at all but for its bounds */
-typedef struct wiring { const cop_graph *g; cop_graph *out; cop_vid *map; fate *fate; const cop_conv_attr **pads; cop_vid *shortcut; } wiring; /* by node */
+/* What becomes of a node: it stays, without its bounds; it goes, all but its bounds. */
+typedef enum fate { AS_IT_IS, STRAIGHT, LEFT_OUT, LEFT_OUT_BOUNDED } fate;
+typedef struct wiring {
+	const cop_graph *g;
+	cop_graph *out;
+	cop_vid *map;
+	fate *fate;                 /* [n_node+1], and so are the next two */
+	const cop_conv_attr **pads; /* NULL: as they are */
+	cop_vid *shortcut;          /* what stands for a sum; 0: itself */
+} wiring;
 
 static bool bounded(const cop_graph *g, cop_nid n)
 {
@@ -75,7 +82,8 @@ static cop_status rewire_node(wiring *w, cop_nid n)
 		memcpy(d.attr, &a, sizeof a);
 	}
 	COP_TRY(cop__copy_as(w->out, g, w->map, n, &d));
-	if (w->fate[n] == STRAIGHT) cop__act_set(w->out, w->out->value[w->map[cop__res(g, n, 0)]].producer, COP_NO_LO, COP_NO_HI);
+	cop_nid made = w->out->value[w->map[cop__res(g, n, 0)]].producer;
+	if (w->fate[n] == STRAIGHT) cop__act_set(w->out, made, COP_NO_LO, COP_NO_HI);
 	return COP_OK;
 }
 

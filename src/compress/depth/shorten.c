@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shorten - the stage: fewer layers for a part of the time. It cuts the chains of a network into stretches, each of which becomes one layer (chain.h), so that
- * the stretches take at most the time that is given, and the network is hurt least; trains on; and merges.
+ * shorten - the stage: fewer layers for a part of the time. It cuts the chains of a network into stretches, each of
+ * which becomes one layer (chain.h), so that the stretches take at most the time that is given, and the network is
+ * hurt least; trains on; and merges.
  *
- * Kim et al. 2023 (arXiv 2301.12187) choose which bounds go by dynamic programming over two tables, the time of each stretch and what it costs. LayerMerge
- * (Kim et al. 2024, arXiv 2406.12837) lets layers go, too, since a merged kernel grows: 3x3 and 3x3 are 5x5. As there, those with the smallest weights go
- * first. The time is what the merged layer takes on the target; what it costs is the rise of the loss on samples, at once or after a short training. All
+ * Kim et al. 2023 (arXiv 2301.12187) choose which bounds go by dynamic programming over two tables, the time of each
+ * stretch and what it costs. LayerMerge (Kim et al. 2024, arXiv 2406.12837) lets layers go, too, since a merged kernel
+ * grows: 3x3 and 3x3 are 5x5. As there, those with the smallest weights go first. The time is what the merged layer
+ * takes on the target; what it costs is the rise of the loss on samples, at once or after a short training. All
  * padding of a stretch is moved before its first layer before the training, so that merging changes nothing after it.
  */
 #include "compress/depth/chain.h"
@@ -16,14 +18,26 @@
 #include <stdlib.h>
 
 enum { LOSS, RANDOM, FLOATS = 0, INT8 };
-typedef struct shorten_options { float latency; char target[64]; int32_t as, by, samples, tune, kernel; } shorten_options;
+typedef struct shorten_options {
+	float latency;
+	char target[64];
+	int32_t as, by, samples, tune, kernel;
+} shorten_options;
 static const cop_option options[] = {
-	COP_OPT_REAL(shorten_options, latency, 0.01, 1, "1", "the part of the time of the whole network that may stay; 1: only what does not raise the loss goes"),
-	COP_OPT_TEXT(shorten_options, target, "host", "the machine whose time counts, from `coppice targets`: host, where layers are measured, or one for whose kernels there are prices"),
-	COP_OPT_WORD(shorten_options, as, "floats|int8", "floats", "in which form the network will run there; int8: quantize comes after this stage"),
-	COP_OPT_WORD(shorten_options, by, "loss|random", "loss", "what a stretch costs: the rise of the loss, or drawn from the seed as a control"),
-	COP_OPT_WHOLE(shorten_options, samples, 1, 100000000, "256", "on how many samples of the validation set the loss is measured"),
-	COP_OPT_WHOLE(shorten_options, tune, 0, 100000, "0", "epochs of training before the loss of each is measured, as in the papers: better, and as many trainings as there are candidates"),
+	COP_OPT_REAL(shorten_options, latency, 0.01, 1, "1",
+		"the part of the time of the whole network that may stay; 1: only what does not raise the loss goes"),
+	COP_OPT_TEXT(shorten_options, target, "host",
+		"the machine whose time counts, from `coppice targets`: host, "
+		"where layers are measured, or one for whose kernels there are prices"),
+	COP_OPT_WORD(shorten_options, as, "floats|int8", "floats",
+		"in which form the network will run there; int8: quantize comes after this stage"),
+	COP_OPT_WORD(shorten_options, by, "loss|random", "loss",
+		"what a stretch costs: the rise of the loss, or drawn from the seed as a control"),
+	COP_OPT_WHOLE(shorten_options, samples, 1, 100000000, "256",
+		"on how many samples of the validation set the loss is measured"),
+	COP_OPT_WHOLE(shorten_options, tune, 0, 100000, "0",
+		"epochs of training before the loss of each is measured, as in the papers: "
+		"better, and as many trainings as there are candidates"),
 	COP_OPT_WHOLE(shorten_options, kernel, 1, 99, "7", "the largest kernel that layers are merged into"),
 	COP_OPT_END,
 };
@@ -105,7 +119,8 @@ static cop_status candidate(shortening *z, int32_t from, int32_t to, uint32_t go
 	if (s.time >= apart) return COP_OK;
 	COP_TRY(damage_of(&s, z, before));
 	const char *name = z->c.g->value[cop__arg(z->c.g, z->c.link[to - 1].layer, 1)].name;
-	cop__log(z->p.cx, COP_LOG_INFO, "shorten: %d layers up to %s as %d x %d: %.4g of %.4g, the loss rises by %.4f", to - from, name, s.kh, s.kw, s.time, apart, s.damage);
+	cop__log(z->p.cx, COP_LOG_INFO,
+		"shorten: %d layers up to %s as %d x %d: %.4g of %.4g, the loss rises by %.4f", to - from, name, s.kh, s.kw, s.time, apart, s.damage);
 	COP_TRY(cop__grow(z->p.cx, &z->all, &z->cap, z->n, sizeof *z->all));
 	z->all[z->n++] = s;
 	return COP_OK;
@@ -121,7 +136,8 @@ static cop_status candidates_of(shortening *z, int32_t from, int32_t to, double 
 		int32_t least = -1;
 		for (int32_t i = from; i < to; i++) {
 			const cop_chained *l = &z->c.link[i];
-			if (l->leaves && !(gone >> (i - from) & 1) && (least < 0 || l->size < z->c.link[least].size)) least = i;
+			bool may = l->leaves && !(gone >> (i - from) & 1);
+			if (may && (least < 0 || l->size < z->c.link[least].size)) least = i;
 		}
 		if (least < 0) return COP_OK;
 		gone |= 1u << (least - from);
@@ -134,8 +150,10 @@ static cop_status candidates(shortening *z)
 	double before;
 
 	COP_TRY(loss_of(&before, z, z->c.g));
-	for (int32_t from = 0; from < z->c.n; from++)
-		for (int32_t to = from + 1; to <= z->c.link[from].end && to - from <= COP_STRETCH_MOST; to++) COP_TRY(candidates_of(z, from, to, before));
+	for (int32_t from = 0; from < z->c.n; from++) {
+		int32_t end = COP_MIN(z->c.link[from].end, from + COP_STRETCH_MOST);
+		for (int32_t to = from + 1; to <= end; to++) COP_TRY(candidates_of(z, from, to, before));
+	}
 	return COP_OK;
 }
 
@@ -159,11 +177,13 @@ static cop_status choose(shortening *z)
 	int32_t *choice = cop__arena_get(&z->c.mem, sizeof *choice * (size_t)(z->c.n + 1));
 
 	z->chosen = cop__arena_get(&z->c.mem, sizeof *z->chosen * (size_t)(z->c.n + 1));
-	cop_status st = choice && z->chosen ? cop__cover(choice, &z->n_chosen, &least, cx, z->all, z->n, z->c.n, z->limit) : COP_NOMEM;
+	if (!choice || !z->chosen) return COP_NOMEM;
+	cop_status st = cop__cover(choice, &z->n_chosen, &least, cx, z->all, z->n, z->c.n, z->limit);
 	for (int32_t i = 0; !st && i < z->n_chosen; i++) z->chosen[i] = z->all[choice[i]];
 	if (st == COP_BUDGET)
-		return cop__error(cx, COP_ARG, "shorten: '%s' can't be brought to latency: %.3g of its time on %s by merging layers or leaving them out; %.3g is the least", z->c.g->name,
-			(double)z->o->latency, z->o->target, (z->rest + least) / z->whole);
+		return cop__error(cx, COP_ARG, "shorten: '%s' can't be brought to latency: %.3g of its time on %s by merging "
+			"layers or leaving them out; %.3g is the least", z->c.g->name, (double)z->o->latency, z->o->target,
+			(z->rest + least) / z->whole);
 	return st;
 }
 
@@ -181,7 +201,8 @@ static void tell(const shortening *z)
 	double time = z->rest;
 
 	for (int32_t i = 0; i < z->n_chosen; i++) layers += z->chosen[i].kh > 0, time += z->chosen[i].time;
-	cop__log(z->p.cx, COP_LOG_INFO, "shorten: %d layers in place of %d, %.3g of the time on %s", layers, z->c.n, z->whole > 0 ? time / z->whole : 1, z->o->target);
+	cop__log(z->p.cx, COP_LOG_INFO, "shorten: %d layers in place of %d, %.3g of the time on %s", layers, z->c.n,
+		z->whole > 0 ? time / z->whole : 1, z->o->target);
 }
 
 /* ---- merging ---- */
@@ -255,7 +276,8 @@ static cop_status check(cop_ctx *cx, const char *where, const void *own)
 
 	COP_TRY(cop_target_find(&t, cx, o->target));
 	if (!strcmp(o->target, "host") || cop__has_prices(&t)) return COP_OK;
-	return cop__error(cx, COP_ARG, "%s: there are no prices of kernels for %s; give target: host or target: cortex-m4", where, o->target);
+	return cop__error(cx, COP_ARG,
+		"%s: there are no prices of kernels for %s; give target: host or target: cortex-m4", where, o->target);
 }
 
 static cop_status fits(const cop_graph *g, const cop_stage *s)
@@ -264,12 +286,18 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 
 	(void)s;
 	cop_status st = cop__chains_find(&c, g);
-	if (!st && !c.n) st = cop__error(g->cx, COP_ARG, "shorten: '%s' has no convolution or fully connected layer whose weights are known and its own", g->name);
+	if (!st && !c.n)
+		st = cop__error(g->cx, COP_ARG, "shorten: '%s' has no convolution or fully connected layer whose weights are "
+			"known and its own", g->name);
 	cop__chains_free(&c);
 	return st;
 }
 
 const cop_stage_row cop_stage_shorten = {
-	.row = {"shorten", "merges layers and leaves some out, for a part of the time on a machine, by dynamic programming", "Kim et al. 2023, arXiv 2301.12187; LayerMerge, Kim et al. 2024, arXiv 2406.12837", options, sizeof(shorten_options)},
-	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS | COP_HAS_SHARED, .check = check, .fits = fits, .run = run,
+	.row = {"shorten", "merges layers and leaves some out, for a part of the time on a machine, by dynamic programming",
+		"Kim et al. 2023, arXiv 2301.12187; LayerMerge, Kim et al. 2024, arXiv 2406.12837", options,
+		sizeof(shorten_options)},
+	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS,
+	.never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_MASKS | COP_HAS_SHARED,
+	.check = check, .fits = fits, .run = run,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fisher - half the square of gradient times weight of each number, the mean over samples: optimal brain damage with the empirical Fisher
- * information in the place of the Hessian. The gradients are those of single samples; the square of their mean is near 0 in a trained network.
+ * fisher - half the square of gradient times weight of each number, the mean over samples: optimal brain damage with
+ * the empirical Fisher information in the place of the Hessian. The gradients are those of single samples; the square
+ * of their mean is near 0 in a trained network.
  */
 #include "compress/prune/score.h"
 

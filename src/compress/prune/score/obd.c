@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * obd - optimal brain damage: half of curvature times square, summed over the item's numbers. What the loss would rise without it, to second order, in a
- * network that is trained to its minimum.
+ * obd - optimal brain damage: half of curvature times square, summed over the item's numbers. What the loss would rise
+ * without it, to second order, in a network that is trained to its minimum.
  *
- * LeCun et al. pass the diagonal of the Hessian back from layer to layer and leave out what the numbers of one layer have to do with each other (obd-1990).
- * obd leaves nothing out: the loss bends by H = sum_c s_c s_c' at the network's answer, s_c = sqrt(p_c) (e_c - p) of a softmax, and with signs drawn at
- * random the square of the gradient along sum_c +-s_c has the mean that is wanted. In a network of pieces that are linear (ReLU) that is the diagonal
- * of the Hessian itself, in others that of Gauss and Newton. On LeNet-300-100 it ranks better (docs/results/curvature.md).
+ * LeCun et al. pass the diagonal of the Hessian back from layer to layer and leave out what the numbers of one layer
+ * have to do with each other (obd-1990). obd leaves nothing out: the loss bends by H = sum_c s_c s_c' at the network's
+ * answer, s_c = sqrt(p_c) (e_c - p) of a softmax, and with signs drawn at random the square of the gradient along
+ * sum_c +-s_c has the mean that is wanted. In a network of pieces that are linear (ReLU) that is the diagonal of the
+ * Hessian itself, in others that of Gauss and Newton. On LeNet-300-100 it ranks better (docs/results/curvature.md).
  */
 #include "compress/prune/score.h"
 
