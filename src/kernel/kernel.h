@@ -163,7 +163,8 @@ enum { AK_COUNT, AK_B1, AK_B2, AK_EPS, AK_DECAY, AK_W, AK_WORDS };
  * palette_grad  dcodebook | dw codes     sums; entry 0 stays 0 when ZERO (the code of pruned weights) */
 enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
 
-/* map       y = FN(x), COUNT elements; ALPHA, BETA: of the functions that have them (map.def)  buffers y | x;  map_grad  dx | dy x */
+/* map       y = FN(x), COUNT elements, by functions.h; ALPHA, BETA: of those that have them      buffers y | x
+ * map_grad  dx | dy x */
 enum { FN_COUNT, FN_FN, FN_ALPHA, FN_BETA, FN_WORDS };
 /* max min pow mod, equal less greater lessequal greaterequal, and or xor   words of add; LO and HI are not read */
 /* where     y = c ? a : b with broadcasting; strides in elements, 0 where an operand repeats   buffers y | c a b */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * map.h - the functions of one element by number, as it stands in word FN_FN and in graphs. map.def says what they are.
+ * map.h - the functions of one element by number, as it stands in word FN_FN and in graphs. functions.h says what they are.
  */
 #ifndef COP_MAP_H
 #define COP_MAP_H
@@ -9,7 +9,7 @@
 
 enum cop_map_fn {
 #define FN(name, ...) MAP_##name,
-#include "kernel/map.def"
+#include "kernel/functions.h"
 #undef FN
 	MAP_FNS
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * map - a function of one element, by number (kernel/map.def), and map_grad, dy times its slope at x. Those that
+ * map - a function of one element, by number (kernel/functions.h), and map_grad, dy times its slope at x. Those that
  * networks train with often (sigmoid, tanh, gelu, clip, hswish) are operators of their own. cast - the same numbers in
  * another format.
  */
@@ -8,7 +8,7 @@
 
 const cop_function cop_functions[MAP_FNS] = {
 #define FN(name, kind, onnx, n, alpha, beta, value, gradient) [MAP_##name] = {#onnx, MAP_IS_##kind, n, alpha, beta},
-#include "kernel/map.def"
+#include "kernel/functions.h"
 #undef FN
 };
 

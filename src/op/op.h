@@ -8,7 +8,7 @@
 #include "graph/ops.h"
 #include "kernel/map.h"
 
-/* A function of one element (kernel/map.def). */
+/* A function of one element (kernel/functions.h). */
 enum { MAP_IS_REAL = 0, MAP_IS_STEP = 1, MAP_IS_WHOLE = 2, MAP_IS_WHOLE_STEP = 3, MAP_IS_TRUTH = 5 };
 typedef struct cop_function {
 	const char *onnx;

@@ -24,7 +24,7 @@ static const struct { const char *name; int least, most; uint32_t must; const ch
 #undef OX
 #undef FOLD
 #define FN(name, kind, onnx, n, alpha, beta, value, gradient) {#onnx, 1, 1, 0, "alpha beta"},
-#include "kernel/map.def"
+#include "kernel/functions.h"
 #undef FN
 };
 

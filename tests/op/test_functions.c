@@ -102,7 +102,7 @@ static float portable(int32_t fn, float x, float a, float b)
 
 static bool differ(float a, float b) { return a < b || a > b; }
 
-/* What a line of map.def says of its function is so: a step has no slope, others have one; it feels as many of alpha and beta as it has. */
+/* What a line of functions.h says of its function is so: a step has no slope, others have one; it feels as many of alpha and beta as it has. */
 static void lines(void **state)
 {
 	(void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * map - functions of one element (map.def), and their gradients; the result may lie on the first operand. The function is chosen
+ * map - functions of one element (functions.h), and their gradients; the result may lie on the first operand. The function is chosen
  * once a call, so that each has a loop of its own.
  */
 #include "kernel/map.h"
@@ -10,7 +10,7 @@ void cop_map_grad_f32(const cop_call *c);
 void cop_map_i32(const cop_call *c);
 void cop_map_u8(const cop_call *c);
 
-/* ---- what expressions of map.def are made of, beside math.h ---- */
+/* ---- what expressions of functions.h are made of, beside math.h ---- */
 
 static inline float softplus(float x) { return cop_maxf(x, 0.0f) + cop_log1pf(cop_expf(-cop_absf(x))); }
 static inline float sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x; }
@@ -48,7 +48,7 @@ void cop_map_f32(const cop_call *c)
 			out[i] = (value);                                                                       \
 		}                                                                                               \
 		return;
-#include "kernel/map.def"
+#include "kernel/functions.h"
 #undef FN
 	default: return;
 	}
@@ -69,7 +69,7 @@ void cop_map_grad_f32(const cop_call *c)
 			out[i] = (gradient);                                                                    \
 		}                                                                                               \
 		return;
-#include "kernel/map.def"
+#include "kernel/functions.h"
 #undef FN
 	default: return;
 	}

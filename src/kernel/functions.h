@@ -1,10 +1,15 @@
-/* Functions of one element, a line each. A line here is all that a function needs: the operator map computes it and map_grad goes back
- * through it, tables of int8 are made of it, and ONNX is read and written by its name.
- * FN(NAME, kind, name in ONNX, how many of alpha and beta it has, what ONNX takes for them where they are absent, value, gradient)
- *   kind      REAL; STEP: its slope is 0 and no gradient goes through; WHOLE: takes whole numbers, too; WHOLE_STEP: both; TRUTH: of bytes
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * functions.h - functions of one element: a table with a line each, and a header by its name, since emitted code takes it
+ * along as one. A line is all that a function needs: the operator map computes it, map_grad goes back through it, tables of
+ * int8 are made of it, and ONNX is read and written by its name.
+ *
+ * FN(NAME, kind, name in ONNX, how many of alpha and beta it has, what they are in ONNX if absent, value, gradient)
+ *   kind      REAL; STEP: no gradient goes through; WHOLE: takes whole numbers, too; WHOLE_STEP: both; TRUTH: of bytes
  *   value     of x, in float, by kernel/math.h
  *   gradient  of dy and x
- * Files and graphs name a function by its place, so a new one comes last. */
+ * Files and graphs name a function by its place, so a new one comes last.
+ */
 FN(NEG, WHOLE, Neg, 0, 0, 0, -x, -dy)
 FN(ABS, WHOLE, Abs, 0, 0, 0, cop_absf(x), dy * sign(x))
 FN(EXP, REAL, Exp, 0, 0, 0, cop_expf(x), dy * cop_expf(x))
