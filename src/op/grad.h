@@ -23,8 +23,9 @@ cop_status cop__curvature(cop_graph *g, cop_vid y, cop_vid h, int n, const cop_v
 
 /* Can the gradients of w be told apart by samples? */
 bool cop__squares_apart(const cop_graph *g, int32_t batch, cop_vid w);
-/* out[i]: the squares of the gradients of wrt[i] for each sample alone, summed over the samples (the first axis of y),
- * where dy is the gradient of value y. Where one of wrt can't be told apart, there must be one sample. */
-cop_status cop__square_gradients(cop_graph *g, cop_vid y, cop_vid dy, int n, const cop_vid *wrt, cop_vid *out);
+/* out[i]: the squares of the gradients of wrt[i] for each sample alone, summed over the samples, where dy is the
+ * gradient of value y. Where one of wrt can't be told apart, there must be one sample. */
+cop_status cop__square_gradients(cop_graph *g, int32_t samples, cop_vid y, cop_vid dy, int n, const cop_vid *wrt,
+	cop_vid *out);
 
 #endif

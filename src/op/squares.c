@@ -96,7 +96,8 @@ static cop_status go_back(cop_grad *d, int32_t n_node, int n_wrt, const cop_vid 
 	return COP_OK;
 }
 
-cop_status cop__square_gradients(cop_graph *g, cop_vid y, cop_vid dy, int n, const cop_vid *wrt, cop_vid *out)
+cop_status cop__square_gradients(cop_graph *g, int32_t samples, cop_vid y, cop_vid dy, int n, const cop_vid *wrt,
+	cop_vid *out)
 {
 	cop_arena mem;
 	cop_grad d;
@@ -104,8 +105,8 @@ cop_status cop__square_gradients(cop_graph *g, cop_vid y, cop_vid dy, int n, con
 	bool apart = true;
 
 	cop__arena_init(&mem, g->cx);
-	for (int i = 0; i < n; i++) apart &= cop__squares_apart(g, cop__t(g, y)->dim[0], wrt[i]), out[i] = 0;
-	if (!apart && cop__t(g, y)->dim[0] != 1)
+	for (int i = 0; i < n; i++) apart &= cop__squares_apart(g, samples, wrt[i]), out[i] = 0;
+	if (!apart && samples != 1)
 		return cop__arena_free(&mem),
 			cop__error(g->cx, COP_ARG, "gradients of several samples can't be told apart here");
 	cop_status st = cop__walk_begin(&d, &mem, g, n, wrt);

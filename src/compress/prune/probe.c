@@ -158,7 +158,7 @@ static cop_status derive(cop_graph *g, cop_probe *p, const cop_items *it, const 
 		reads & COP_READS_SAMPLES ? pull_of(g, y, labels, p->batch) : loss_of(g, y, labels);
 	if (!from) return cop__failed(g->cx);
 	if (reads & COP_READS_PASSED) COP_TRY(cop__curvature(g, y, from, n, wrt, d));
-	else if (reads & COP_READS_CURVATURE) COP_TRY(cop__square_gradients(g, y, from, n, wrt, d));
+	else if (reads & COP_READS_CURVATURE) COP_TRY(cop__square_gradients(g, p->batch, y, from, n, wrt, d));
 	else COP_TRY(cop__differentiate(g, from, n, wrt, d));
 	for (int32_t i = 0, k = 0; i < it->n_layer; i++)
 		if (v[i]) to[i] = hand_out(g, d[k++]);
@@ -197,12 +197,15 @@ cop_status cop__probe_graph(cop_graph **g, cop_probe *p, const cop_graph *model,
 
 /* ---- running it ---- */
 
-/* May the squares of several samples be made at once? */
+/* May the squares of several samples be made at once? Not where samples can't go side by side at all. */
 static cop_status samples_apart(bool *apart, const cop_look *l, int32_t batch, int64_t each)
 {
 	cop_build *b;
 
-	COP_TRY(cop__build_new(&b, l->model, batch, each));
+	*apart = false;
+	cop_status st = cop__build_new(&b, l->model, batch, each);
+	if (st == COP_NOMEM) return st;
+	if (st) return cop_error_clear(l->model->cx), COP_OK;
 	const cop_graph *g = cop__build_model(b);
 	*apart = true;
 	for (int32_t i = 0; i < l->it->n_layer; i++) {
