@@ -32,8 +32,8 @@ static int32_t price(const cop_graph *g, cop_nid n, const cop_kernel *k, const i
 /* A row for a narrower ISA was measured beside the dense row of that ISA. */
 static bool widest(const cop_kernel *k, uint32_t isa)
 {
-	if (k->isa != COP_ISA_AVX2) return true;
-	return !(isa & (strcmp(k->op, "qconv") ? COP_ISA_AVX512 : COP_ISA_AVX512 | COP_ISA_AVXVNNI));
+	if (k->isa == COP_ISA_AVX2) return !(isa & (strcmp(k->op, "qconv") ? COP_ISA_AVX512 : COP_ISA_AVX512 | COP_ISA_AVXVNNI));
+	return k->isa != COP_ISA_NEON || !(isa & (COP_ISA_DOTPROD | COP_ISA_I8MM));
 }
 
 /* Better than those that were asked before, too. */

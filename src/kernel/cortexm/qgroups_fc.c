@@ -23,20 +23,21 @@
 
 __attribute__((naked, noinline)) static const uint32_t *run_rows(__attribute__((unused)) const cop_rows *r, __attribute__((unused)) const uint32_t *w)
 {
-	__asm__("push {r4-r11, lr}\n ldm.w r0, {r2-r7}\n sub sp, #8\n push {r2-r7}\n mov r0, r1\n" /* sp: the struct, the end of a row */
+	__asm__("push {r4-r11, lr}\n ldm.w r0, {r2-r8}\n sub sp, #8\n push {r2-r8}\n mov r0, r1\n" /* sp: the struct, the end of a row */
 		"0: ldr r1, [sp]\n ldrd r3, lr, [r0], #8\n uxth r2, r3\n lsrs r3, r3, #16\n"
-		"add.w r3, r3, r3, lsl #2\n add.w r3, r0, r3, lsl #2\n str r3, [sp, #24]\n"
+		"add.w r3, r3, r3, lsl #2\n add.w r3, r0, r3, lsl #2\n str r3, [sp, #28]\n"
 		"add.w r3, r2, r2, lsl #2\n lsls.w r4, r2, #31\n add.w r2, r0, r3, lsl #2\n" /* the end of pairs */
 		"bne.w 2f\n cmp r0, r2\n beq.w 3f\n"
 		"1:\n" PAIR_STEP "2:\n" PAIR_STEP
 		"cmp r0, r2\n bne.w 1b\n"
-		"3: ldr r2, [sp, #24]\n cmp r0, r2\n beq.n 5f\n"
+		"3: ldr r2, [sp, #28]\n cmp r0, r2\n beq.n 5f\n"
 		"4:\n" STEP
 		"cmp r0, r2\n bne.n 4b\n"
 		"5: ldrd r3, r4, [sp, #4]\n ldr r5, [r3], #4\n add.w lr, r5, lr, asr #8\n ldrd r7, r8, [sp, #12]\n cbz r4, 6f\n"
-		"ldr r6, [r4], #4\n strd r3, r4, [sp, #4]\n ldr.w r9, [sp, #20]\n"
-		"smmlar lr, lr, r6, r7\n ssat lr, #8, lr\n strb lr, [r8], #1\n str.w r8, [sp, #16]\n cmp r8, r9\n bne.w 0b\n"
-		"b.n 7f\n 6: str.w lr, [r8]\n 7: add sp, #32\n pop {r4-r11, pc}\n");
+		"ldr r6, [r4], #4\n strd r3, r4, [sp, #4]\n ldr.w r9, [sp, #20]\n ldr r5, [sp, #24]\n cbnz r5, 8f\n"
+		"9: smmlar lr, lr, r6, r7\n ssat lr, #8, lr\n strb lr, [r8], #1\n str.w r8, [sp, #16]\n cmp r8, r9\n bne.w 0b\n"
+		"b.n 7f\n 6: str.w lr, [r8]\n 7: add sp, #36\n pop {r4-r11, pc}\n"
+		"8: subs r4, #4\n ldr r5, [r4, r5]\n qadd lr, lr, lr\n smmulr lr, lr, r6\n add lr, lr, lr, asr #31\n adds r5, #32\n movs r6, #1\n lsls r6, r5\n b.n 9b\n");
 }
 #else
 static int32_t group(uint32_t w, const uint32_t *x, int32_t s) { return cop_dual(w, x[1], cop_dual(cop_even(w), x[0], s)); }

@@ -20,7 +20,7 @@
 
 __attribute__((naked, noinline)) static const uint32_t *run_rows(__attribute__((unused)) const cop_rows *r, __attribute__((unused)) const uint32_t *w)
 {
-	__asm__("push {r4-r11, lr}\n ldm.w r0, {r2, r3, r4, r5, r11, r12}\n push {r2-r5}\n mov r0, r1\n" /* sp: x, b, m, zero; y and its end in r11 and r12 */
+	__asm__("push {r4-r11, lr}\n ldm.w r0, {r2, r3, r4, r5, r11, r12}\n ldr r6, [r0, #24]\n push {r2-r6}\n mov r0, r1\n" /* sp: x, b, m, zero, shifts; y and its end in r11 and r12 */
 		"0: ldrd r1, r5, [sp]\n ldr r3, [r5], #4\n str r5, [sp, #4]\n ldr r2, [r0], #4\n uxth r4, r2\n lsrs r2, r2, #16\n"
 		"add.w lr, r0, r4, lsl #4\n add.w r2, r0, r2, lsl #4\n" /* the ends of pairs and of all */
 		"cmp r0, lr\n beq.w 2f\n"
@@ -31,9 +31,10 @@ __attribute__((naked, noinline)) static const uint32_t *run_rows(__attribute__((
 		"2: cmp r0, r2\n beq.n 4f\n"
 		"3:\n" STEP
 		"cmp r0, r2\n bne.n 3b\n"
-		"4: ldrd r5, r6, [sp, #8]\n cbz r5, 5f\n ldr r7, [r5], #4\n str r5, [sp, #8]\n"
-		"smmlar r3, r3, r7, r6\n ssat r3, #8, r3\n strb r3, [r11], #1\n cmp r11, r12\n bne.w 0b\n"
-		"b.n 6f\n 5: str.w r3, [r11]\n 6: add sp, #16\n pop {r4-r11, pc}\n");
+		"4: ldrd r5, r6, [sp, #8]\n cbz r5, 5f\n ldr r7, [r5], #4\n str r5, [sp, #8]\n ldr r4, [sp, #16]\n cbnz r4, 8f\n"
+		"7: smmlar r3, r3, r7, r6\n ssat r3, #8, r3\n strb r3, [r11], #1\n cmp r11, r12\n bne.w 0b\n"
+		"b.n 6f\n 5: str.w r3, [r11]\n 6: add sp, #20\n pop {r4-r11, pc}\n"
+		"8: subs r5, #4\n ldr r4, [r5, r4]\n qadd r3, r3, r3\n smmulr r3, r3, r7\n add r3, r3, r3, asr #31\n adds r4, #32\n movs r7, #1\n lsls r7, r4\n b.n 7b\n");
 }
 #else
 static const uint32_t *run_rows(const cop_rows *all, const uint32_t *w)

@@ -49,8 +49,8 @@ static inline void cop_windows(uint32_t *d, const cop_call *c, int32_t at, int32
 static inline uint32_t *cop_staged(const cop_call *c) { return (uint32_t *)(void *)((int8_t *)c->work + ((c->k[CK_C] + 3) & ~3)); }
 
 /* Rows for the results [y, end) of one pixel and those of three more so many bytes behind them, from the windows x. Without m, for one row whose sums go to y, four
- * int32_t. Asm reads this. */
-typedef struct cop_tile { const void *x; const int32_t *b, *m; int32_t zero; void *y, *end; int32_t behind[COP_PIXELS - 1]; } cop_tile;
+ * int32_t. shifts: bytes from a multiplier to its shift; 0: COP_ONCE. Asm reads this. */
+typedef struct cop_tile { const void *x; const int32_t *b, *m; int32_t zero; void *y, *end; int32_t behind[COP_PIXELS - 1], shifts; } cop_tile;
 /* Returns the words after those used. */
 typedef const uint32_t *cop_run_tile(const cop_tile *t, const uint32_t *w);
 
@@ -58,7 +58,7 @@ typedef const uint32_t *cop_run_tile(const cop_tile *t, const uint32_t *w);
 static inline void cop_sparse_conv(const cop_call *c, cop_stage *stage, cop_run_tile *run)
 {
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
-	int32_t once = cop_scale_kind(k, b, m) == COP_ONCE, all = k[CK_N] * k[CK_OH] * k[CK_OW], o_n = k[CK_O], s[COP_PIXELS];
+	int32_t kind = cop_scale_kind(k, b, m), all = k[CK_N] * k[CK_OH] * k[CK_OW], o_n = k[CK_O], s[COP_PIXELS];
 	int8_t *y = c->buf[0], *padding = c->work;
 	uint32_t *x = cop_staged(c);
 
@@ -66,13 +66,13 @@ static inline void cop_sparse_conv(const cop_call *c, cop_stage *stage, cop_run_
 	for (int32_t at = 0; at < all; at += COP_PIXELS, y += COP_PIXELS * o_n) {
 		const uint32_t *w = c->pack;
 		cop_windows(x, c, at, all, stage);
-		if (once) { /* the last pixel may be there several times */
+		if (kind != COP_SLOW) { /* the last pixel may be there several times */
 			int32_t last = (all - at - 1) * o_n, two = 2 * o_n, three = 3 * o_n;
-			run(&(cop_tile){x, b, m, k[QK_ZY], y, y + o_n, {o_n < last ? o_n : last, two < last ? two : last, three < last ? three : last}}, w);
+			run(&(cop_tile){x, b, m, k[QK_ZY], y, y + o_n, {o_n < last ? o_n : last, two < last ? two : last, three < last ? three : last}, kind == COP_TWICE ? 4 * o_n : 0}, w);
 			continue;
 		}
 		for (int32_t o = 0; o < o_n; o++) {
-			w = run(&(cop_tile){x, b + o, NULL, 0, s, s, {0, 0, 0}}, w);
+			w = run(&(cop_tile){x, b + o, NULL, 0, s, s, {0, 0, 0}, 0}, w);
 			for (int32_t p = 0; p < COP_PIXELS && at + p < all; p++) y[p * o_n + o] = cop_finish(k, m, o, s[p]);
 		}
 	}
@@ -80,16 +80,23 @@ static inline void cop_sparse_conv(const cop_call *c, cop_stage *stage, cop_run_
 
 #if COP_DSP
 /* Of run: before a row's steps, from r0 on, r1 the windows, sums in r10 r11 r12 lr, r2 the number of steps; and after them, where r0 follows them. */
-#define COP_TILE_BEGIN "push {r4-r11, lr}\n ldm.w r0, {r2-r10}\n push {r2-r10}\n mov r0, r1\n" /* sp: the struct */ \
+#define COP_TILE_BEGIN "push {r4-r11, lr}\n ldm.w r0, {r2-r11}\n push {r2-r11}\n mov r0, r1\n" /* sp: the struct */ \
 	"0: ldrd r1, r3, [sp]\n ldr r10, [r3], #4\n str r3, [sp, #4]\n ldr r2, [r0], #4\n mov r11, r10\n mov r12, r10\n mov lr, r10\n lsrs r2, r2, #16\n beq.w 9f\n"
 #define COP_TILE_FOUR(f) f("r10") f("r11") f("r12") f("lr")
 #define COP_TILE_SCALE(s) "smmlar " s ", " s ", r5, r4\n"
+#define COP_TILE_TWICE(s) "qadd " s ", " s ", " s "\n smmulr " s ", " s ", r5\n add " s ", " s ", " s ", asr #31\n"
 #define COP_TILE_CUT(s) "ssat " s ", #8, " s "\n"
-#define COP_TILE_END "9: ldrd r3, r4, [sp, #8]\n cbz r3, 8f\n ldr r5, [r3], #4\n str r3, [sp, #8]\n" COP_TILE_FOUR(COP_TILE_SCALE) COP_TILE_FOUR(COP_TILE_CUT) \
+#define COP_TILE_END "9: ldrd r3, r4, [sp, #8]\n cbz r3, 8f\n ldr r5, [r3], #4\n str r3, [sp, #8]\n ldr r6, [sp, #36]\n cbnz r6, 6f\n 5:\n" COP_TILE_FOUR(COP_TILE_SCALE) COP_TILE_FOUR(COP_TILE_CUT) \
 	"add.w r8, sp, #16\n ldm.w r8, {r3, r5, r6, r7, r8}\n strb r11, [r3, r6]\n strb r12, [r3, r7]\n strb lr, [r3, r8]\n strb r10, [r3], #1\n" \
 	"str r3, [sp, #16]\n cmp r3, r5\n bne.w 0b\n b.n 7f\n" \
-	"8: ldr r3, [sp, #16]\n stm.w r3, {r10, r11, r12, lr}\n 7: add sp, #36\n pop {r4-r11, pc}\n"
+	"8: ldr r3, [sp, #16]\n stm.w r3, {r10, r11, r12, lr}\n 7: add sp, #40\n pop {r4-r11, pc}\n" \
+	"6: subs r3, #4\n ldr r7, [r3, r6]\n" COP_TILE_FOUR(COP_TILE_TWICE) "adds r7, #32\n movs r5, #1\n lsls r5, r7\n b.n 5b\n"
 #else
+static inline int32_t cop_scaled(int32_t s, const int32_t *m, int32_t shifts, int32_t zero)
+{
+	return shifts ? zero + cop_scale_double(s, *m, m[shifts / 4]) : cop_scale_add(s, *m, zero);
+}
+
 /* Adds the products of the words from w to end with the windows x to four sums. */
 typedef void cop_sums(const uint32_t *w, const void *x, const uint32_t *end, int32_t *s);
 
@@ -104,7 +111,7 @@ static inline const uint32_t *cop_run_sums(const cop_tile *t, const uint32_t *w,
 		sums(w + 1, t->x, end, s);
 		w = end;
 		for (int32_t p = COP_PIXELS - 1; p >= 0; p--) {
-			if (t->m) y[(p ? t->behind[p - 1] : 0) + o] = (int8_t)cop_sat8(cop_scale_add(s[p], t->m[o], t->zero));
+			if (t->m) y[(p ? t->behind[p - 1] : 0) + o] = (int8_t)cop_sat8(cop_scaled(s[p], t->m + o, t->shifts, t->zero));
 			else ((int32_t *)t->y)[p] = s[p];
 		}
 	}
@@ -114,8 +121,8 @@ static inline const uint32_t *cop_run_sums(const cop_tile *t, const uint32_t *w,
 
 /* ---- fully connected ---- */
 
-/* Rows for the results [y, end) from what x leads to. Without m, for one row whose sum goes to y, an int32_t. Asm reads this. */
-typedef struct cop_rows { const void *x; const int32_t *b, *m; int32_t zero; void *y, *end; } cop_rows;
+/* Rows for the results [y, end) from what x leads to. Without m, for one row whose sum goes to y, an int32_t. shifts as those of cop_tile. Asm reads this. */
+typedef struct cop_rows { const void *x; const int32_t *b, *m; int32_t zero; void *y, *end; int32_t shifts; } cop_rows;
 /* Returns the words after those used. */
 typedef const uint32_t *cop_run_rows(const cop_rows *r, const uint32_t *w);
 
@@ -125,16 +132,18 @@ static inline void cop_sparse_fc(const cop_call *c, const void *x, cop_run_rows 
 	const uint32_t *w = c->pack;
 	int8_t *y = c->buf[0];
 
-	if (cop_scale_kind(k, b, m) == COP_ONCE) {
-		run(&(cop_rows){x, b, m, k[QK_ZY], y, y + k[CK_O]}, w);
+	int32_t kind = cop_scale_kind(k, b, m);
+	if (kind != COP_SLOW) {
+		run(&(cop_rows){x, b, m, k[QK_ZY], y, y + k[CK_O], kind == COP_TWICE ? 4 * k[CK_O] : 0}, w);
 		return;
 	}
 	for (int32_t o = 0, s; o < k[CK_O]; o++) {
-		w = run(&(cop_rows){x, b + o, NULL, 0, &s, &s}, w);
+		w = run(&(cop_rows){x, b + o, NULL, 0, &s, &s, 0}, w);
 		y[o] = cop_finish(k, m, o, s);
 	}
 }
 
+#if !COP_DSP
 /* Sum s becomes the next result. */
 static inline void cop_end_row(cop_rows *r, int32_t s)
 {
@@ -145,8 +154,9 @@ static inline void cop_end_row(cop_rows *r, int32_t s)
 		r->y = r->end;
 		return;
 	}
-	*y = (int8_t)cop_sat8(cop_scale_add(s, *r->m++, r->zero));
+	*y = (int8_t)cop_sat8(cop_scaled(s, r->m++, r->shifts, r->zero));
 	r->y = y + 1;
 }
+#endif
 
 #endif

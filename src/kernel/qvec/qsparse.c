@@ -2,13 +2,13 @@
  *
  * qsparse - int8 convolutions and fully connected layers whose weights are mostly zero, from tiles (kernel/tiles.h).
  *
- * With permutations of whole vectors (VBMI) a tile is 128 inputs wide. AVX2 permutes 16 bytes, and multiplies as qone.c does: |x| by the weight
- * with the sign of x, which cannot saturate, as tiles hold no -128.
+ * With permutations of whole vectors (VBMI) a tile is 128 inputs wide, with those of NEON 32. AVX2 permutes 16 bytes, and multiplies as qone.c does: |x|
+ * by the weight with the sign of x. Two products fit an int16, as tiles hold no -128.
  */
 #include "kernel/qvec/qconv.h"
 #include "kernel/tiles.h"
 
-#if defined(QPLAIN) || defined(__AVX512VBMI__) || (PAIRS && VW == 8)
+#if defined(QPLAIN) || defined(__AVX512VBMI__) || (PAIRS && VW < 16)
 #include "kernel/qvec/qsparse.h"
 
 #if defined(QPLAIN) || defined(__AVX512VBMI__)
@@ -26,6 +26,16 @@ AI vi step(vi acc, inputs x, vi column, vi w)
 #else
 	return dot(acc, (vi)_mm512_permutex2var_epi8((mi)x.a, (mi)column, (mi)x.b), w);
 #endif
+}
+#elif defined(__aarch64__)
+enum { WIDTH = 32, PIXELS = 4 };
+typedef uint8x16x2_t inputs;
+AI inputs fetch(const staged *x) { return (inputs){{vld1q_u8((const uint8_t *)x), vld1q_u8((const uint8_t *)x + 16)}}; }
+AI vi step(vi acc, inputs x, vi column, vi w)
+{
+	int8x16_t mine = vreinterpretq_s8_u8(vqtbl2q_u8(x, (uint8x16_t)column));
+	int16x8_t low = vmull_s8(vget_low_s8((int8x16_t)w), vget_low_s8(mine)), high = vmull_high_s8((int8x16_t)w, mine);
+	return (vi)vpadalq_s16((int32x4_t)acc, vpaddq_s16(low, high)); /* two products: at most 2 * 127 * 128 */
 }
 #else
 enum { WIDTH = 16, PIXELS = 2 };
