@@ -77,6 +77,8 @@ static const char *largest(const cop_emission *e, char buf[96])
 	return buf;
 }
 
+static bool could_be_coded(const cop_emission *e) { return cop__can_code(e->graph[COP_EMIT_INFER]) && !cop__emit_codes(e); }
+
 /* What is printed against the target: arrays and a stack in RAM, weights and first contents in flash. */
 static cop_status check_budget(cop_emission *e, const cop_target *t)
 {
@@ -94,8 +96,9 @@ static cop_status check_budget(cop_emission *e, const cop_target *t)
 			"stack %d; the arena's peak is at %s", t->name, t->ram, beside, need, need - t->ram, bytes[COP_SEG_ARENA], bytes[COP_SEG_PARAM],
 			bytes[COP_SEG_STATE], STACK, cop__plan_peak(e->plan, label));
 	if (t->flash && e->flash > t->flash)
-		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many), the largest of them %s", t->name, t->flash,
-			e->flash, e->flash - t->flash, largest(e, label));
+		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many), the "
+			"largest of them %s%s", t->name, t->flash, e->flash, e->flash - t->flash, largest(e, label), could_be_coded(e) ?
+			"; they may take less if they are coded (emit --code, or cop_graph_code)" : "");
 	e->plan->target.ram = t->ram;
 	e->plan->target.flash = t->flash;
 	return COP_OK;
