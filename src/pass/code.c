@@ -24,6 +24,13 @@ static bool could(const cop_graph *g, cop_nid n, const char *layers)
 	return g->node[n].op == OP_qconv && weight_of(g, n)->role == COP_CONST && weight_of(g, n)->data && cop__match(layers, weight_of(g, n)->name);
 }
 
+bool cop__can_code(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (could(g, n, "*")) return true;
+	return false;
+}
+
 static cop_status pays(bool *yes, const cop_graph *g, cop_nid n, float most)
 {
 	const cop_value *w = weight_of(g, n);
@@ -102,6 +109,12 @@ static cop_status put_node(coder *c, cop_nid n)
 	return parts > 1 ? in_parts(c, n, &d, parts) : cop__copy_as(c->out, c->g, c->map, n, &d);
 }
 
+static cop_status nothing_to_code(const cop_graph *g, const char *layers)
+{
+	if (cop__can_code(g)) return cop__error(g->cx, COP_ARG, "code: no weight of an int8 layer is named '%s'", layers);
+	return cop__error(g->cx, COP_ARG, "code: '%s' has no int8 layer, and only their weights can be coded: quantize the network first", g->name);
+}
+
 static cop_status code(cop_graph **out, const cop_graph *g, const code_options *o, const bool *skip)
 {
 	coder c = {.g = g, .o = o, .skip = skip};
@@ -110,16 +123,9 @@ static cop_status code(cop_graph **out, const cop_graph *g, const code_options *
 	c.out = *out;
 	cop_status st = cop__copy_inputs(*out, g, c.map);
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = put_node(&c, n);
-	if (!st && !c.found) st = cop__error(g->cx, COP_ARG, "code: no weight of an int8 layer is named '%s': only such weights can be coded, so quantize the network first", o->layers);
+	if (!st && !c.found) st = nothing_to_code(g, o->layers);
 	if (!st) st = cop__copy_rest(*out, g, c.map);
 	return cop__pass_end(out, st);
-}
-
-bool cop__can_code(const cop_graph *g)
-{
-	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (could(g, n, "*")) return true;
-	return false;
 }
 
 cop_status cop__pass_code(cop_graph **out, const cop_graph *g, int32_t buffer, const bool *skip)
