@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * board - the harness: what starts a machine, feeds the network from a file and counts. Its files go into the folder "check", apart from
- * the network, since they are for `coppice check` and not for a program of one's own.
+ * board - the harness: what starts a machine, feeds the network from a file and counts. Its files go into the folder
+ * "check", apart from the network, since they are for `coppice check` and not for a program of one's own.
  *
- * They are written for a network called net: the words net_, NET_ and net. (as in net.h) become the network's name, BOARD_RAM, BOARD_FAST
- * and BOARD_FLASH the target's budgets, BOARD_SOURCES the .c files of the harness. The word "parts" in a board's folder lists files of other
- * folders of port/.
+ * They are written for a network called net: the words net_, NET_ and net. (as in net.h) become the network's name,
+ * BOARD_RAM, BOARD_FAST and BOARD_FLASH the target's budgets, BOARD_SOURCES the .c files of the harness. The word
+ * "parts" in a board's folder lists files of other folders of port/.
  */
 #include "emit/emit.h"
 
@@ -55,9 +55,11 @@ static cop_status copy_board_file(const cop_emission *e, const cop_embedded *f, 
 		bool word = end - at > 3 && !in_word(before);
 		if (word && (!memcmp(at, "net_", 4) || !memcmp(at, "net.", 4))) cop__text_add(&o, "%s", e->name), at += 3;
 		else if (word && !memcmp(at, "NET_", 4)) cop__text_add(&o, "%s", e->upper), at += 3;
-		else if (word && end - at > 13 && !memcmp(at, "BOARD_SOURCES", 13)) (void)each_board_file(e, put_source, &o), at += 13;
+		else if (word && end - at > 13 && !memcmp(at, "BOARD_SOURCES", 13))
+			(void)each_board_file(e, put_source, &o), at += 13;
 		else if (word && end - at > 11 && !memcmp(at, "BOARD_FLASH", 11)) put_budget(&o, e, false), at += 11;
-		else if (word && end - at > 10 && !memcmp(at, "BOARD_FAST", 10)) cop__text_add(&o, "%zu", e->plan->target.fast_ram), at += 10;
+		else if (word && end - at > 10 && !memcmp(at, "BOARD_FAST", 10))
+			cop__text_add(&o, "%zu", e->plan->target.fast_ram), at += 10;
 		else if (word && end - at > 9 && !memcmp(at, "BOARD_RAM", 9)) put_budget(&o, e, true), at += 9;
 		else cop__text_bytes(&o, at++, 1);
 		before = at[-1];
@@ -102,6 +104,7 @@ static cop_status check_one(const cop_emission *e, const cop_embedded *f, cop_te
 
 cop_status cop__emit_check_name(const cop_emission *e)
 {
-	if (!strncmp(e->name, "cop_", 4)) return cop__error(e->cx, COP_ARG, "emit: the name '%s' must not begin with cop_, the kernels' prefix", e->name);
+	if (!strncmp(e->name, "cop_", 4))
+		return cop__error(e->cx, COP_ARG, "emit: the name '%s' must not begin with cop_, the kernels' prefix", e->name);
 	return each_board_file(e, check_one, NULL);
 }

@@ -77,7 +77,10 @@ static const char *largest(const cop_emission *e, char buf[96])
 	return buf;
 }
 
-static bool could_be_coded(const cop_emission *e) { return cop__can_code(e->graph[COP_EMIT_INFER]) && !cop__emit_codes(e); }
+static bool could_be_coded(const cop_emission *e)
+{
+	return cop__can_code(e->graph[COP_EMIT_INFER]) && !cop__emit_codes(e);
+}
 
 /* What is printed against the target: arrays and a stack in RAM, weights and first contents in flash. */
 static cop_status check_budget(cop_emission *e, const cop_target *t)
@@ -92,11 +95,14 @@ static cop_status check_budget(cop_emission *e, const cop_target *t)
 	need += STACK;
 	if (t->fast_ram) snprintf(beside, sizeof beside, " beside %zu of fast RAM", t->fast_ram);
 	if (t->ram && need > t->ram)
-		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of RAM%s, %zu are needed (%zu too many): arena %zu, parameters %zu, state %zu, "
-			"stack %d; the arena's peak is at %s", t->name, t->ram, beside, need, need - t->ram, bytes[COP_SEG_ARENA], bytes[COP_SEG_PARAM],
+		return cop__error(e->cx, COP_BUDGET,
+			"target %s has %zu bytes of RAM%s, %zu are needed (%zu too many): arena %zu, parameters %zu, state %zu, "
+			"stack %d; the arena's peak is at %s", t->name, t->ram, beside, need, need - t->ram, bytes[COP_SEG_ARENA],
+			bytes[COP_SEG_PARAM],
 			bytes[COP_SEG_STATE], STACK, cop__plan_peak(e->plan, label));
 	if (t->flash && e->flash > t->flash)
-		return cop__error(e->cx, COP_BUDGET, "target %s has %zu bytes of flash, the weights alone need %zu (%zu too many), the "
+		return cop__error(e->cx, COP_BUDGET,
+			"target %s has %zu bytes of flash, the weights alone need %zu (%zu too many), the "
 			"largest of them %s%s", t->name, t->flash, e->flash, e->flash - t->flash, largest(e, label), could_be_coded(e) ?
 			"; they may take less if they are coded (emit --code, or cop_graph_code)" : "");
 	e->plan->target.ram = t->ram;
@@ -137,7 +143,8 @@ cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_ar
 	cop_emission e = {.cx = g->cx, .model = g, .fn = fn, .ud = ud};
 	cop_status st = make_name(&e, a ? a->name : NULL);
 
-	if (!st && (!g->n_input || !g->n_output)) st = cop__error(g->cx, COP_ARG, "emit: model '%s' has no input or no output", g->name);
+	if (!st && (!g->n_input || !g->n_output))
+		st = cop__error(g->cx, COP_ARG, "emit: model '%s' has no input or no output", g->name);
 	if (!st && a && a->train) st = cop_graph_train(&e.graph[COP_EMIT_TRAIN], g, a->train_spec);
 	if (!st) st = infer_graph(&e);
 	if (!st) st = make_plan(&e, t);

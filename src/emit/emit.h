@@ -44,12 +44,14 @@ void cop__emit_conversions(cop_text *o, const cop_emission *e, const cop_graph *
 
 /* ---- source.c: <name>.c ---- */
 cop_status cop__emit_source(cop_text *o, const cop_emission *e);
-extern const char cop__emit_tag[COP_EMIT_ENTRIES]; /* 'r', 't': in the names of what belongs to a step of the run or of the training step */
+/* 'r', 't': in the names of what belongs to a step of the run or of the training step */
+extern const char cop__emit_tag[COP_EMIT_ENTRIES];
 
 /* ---- weights.c: arrays of words ---- */
 /* "w3", and the member of its union that suits the type. */
 const char *cop__emit_member(const cop_type *t);
-cop_status cop__emit_weights(cop_text *o, const cop_emission *e); /* FIXED values, rearranged ones, images of written ones, segments */
+/* FIXED values, rearranged ones, images of written ones, segments */
+cop_status cop__emit_weights(cop_text *o, const cop_emission *e);
 void cop__emit_init(cop_text *o, const cop_emission *e);          /* the body of <name>_init */
 size_t cop__emit_flash_bytes(const cop_emission *e);
 bool cop__emit_codes(const cop_emission *e); /* is a weight coded in flash? */
@@ -58,7 +60,8 @@ bool cop__emit_codes(const cop_emission *e); /* is a weight coded in flash? */
 const cop_embedded *cop__emit_find(const char *folder, const char *path); /* NULL: none */
 cop_status cop__emit_text(const cop_emission *e, const char *path, cop_text *o); /* hands the text on; frees it */
 size_t cop__emit_line(const char *at, const char *end);                           /* its length, with the newline */
-uint32_t cop__emit_version(void);                                                 /* of the kernels' text: the ending of their functions' names */
+/* of the kernels' text: the ending of their functions' names */
+uint32_t cop__emit_version(void);
 /* The network's .c files and its kernels' with another ending; hot: those worth compiling for speed. */
 void cop__emit_sources(cop_text *o, const cop_emission *e, char ending, bool hot);
 cop_status cop__emit_kernels(cop_emission *e); /* kernel.h, math.h and the kernels that the plan calls, <name>.mk */

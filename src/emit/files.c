@@ -2,9 +2,10 @@
  *
  * files - the kernels, as text that goes out nearly as it is, and lists of what belongs to a network.
  *
- * Kernels land beside the network under a prefix, "kernel/math.h" as "cop_math.h", so that no name of theirs hides a header of the C
- * library. Functions get the version of all kernels' text as an ending, and are weak: networks of one program share kernels
- * of the same version, and those of another have other names. <name>.mk lists the sources, and those worth compiling for speed.
+ * Kernels land beside the network under a prefix, "kernel/math.h" as "cop_math.h", so that no name of theirs hides a
+ * header of the C library. Functions get the version of all kernels' text as an ending, and are weak: networks of one
+ * program share kernels of the same version, and those of another have other names. <name>.mk lists the sources, and
+ * those worth compiling for speed.
  */
 #include "emit/emit.h"
 
@@ -78,7 +79,8 @@ static const char *defined(const char *line, size_t len, int *n)
 {
 	const char *open = memchr(line, '(', len), *name = open;
 
-	if (!open || !islower((unsigned char)*line) || !strncmp(line, "static ", 7) || (len > 2 && line[len - 2] == ';')) return NULL;
+	if (!open || !islower((unsigned char)*line) || !strncmp(line, "static ", 7) || (len > 2 && line[len - 2] == ';'))
+		return NULL;
 	while (name > line && (isalnum((unsigned char)name[-1]) || name[-1] == '_')) name--;
 	*n = (int)(open - name);
 	return strncmp(name, "cop_", 4) ? NULL : name;
@@ -108,10 +110,12 @@ static void put_names(cop_text *o, const cop_embedded *f)
 		if (name) add_name(&l, name, n);
 	}
 	cop__text_add(o, "/* Written by Coppice %s. Networks of one program share kernels of one version. */\n", COP_VERSION);
-	for (int i = 0; i < l.n; i++) cop__text_add(o, "#define %.*s %.*s_%08x\n", l.len[i], l.at[i], l.len[i], l.at[i], version);
+	for (int i = 0; i < l.n; i++)
+		cop__text_add(o, "#define %.*s %.*s_%08x\n", l.len[i], l.at[i], l.len[i], l.at[i], version);
 	cop__text_add(o, "#if defined(__GNUC__) || defined(__ICCARM__)\n");
 	for (int i = 0; i < l.n; i++) cop__text_add(o, "#pragma weak %.*s_%08x\n", l.len[i], l.at[i], version);
-	cop__text_add(o, "#endif\n#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) /* a build without -O: three times as long else */\n#pragma GCC optimize (\"O2\")\n#endif\n\n");
+	cop__text_add(o, "#endif\n#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) /* a "
+		"build without -O: three times as long else */\n#pragma GCC optimize (\"O2\")\n#endif\n\n");
 }
 
 /* Copies a kernel file and lists what it includes. */
@@ -133,7 +137,8 @@ static cop_status copy_kernel(cop_emit_list *l, const cop_emission *e, const cop
 		}
 		snprintf(path, sizeof path, "%.*s", n, name);
 		const cop_embedded *other = cop__emit_find("src/", path);
-		if (!(st = add_file(l, e->cx, other, path))) cop__text_add(&o, "#include \"%s\"\n", kernel_name(path, other->path, 'c'));
+		if (!(st = add_file(l, e->cx, other, path)))
+			cop__text_add(&o, "#include \"%s\"\n", kernel_name(path, other->path, 'c'));
 	}
 	if (st) {
 		cop__text_free(&o);
@@ -173,7 +178,8 @@ void cop__emit_sources(cop_text *o, const cop_emission *e, char ending, bool hot
 	if (!hot) cop__text_add(o, " %s.%c", e->name, ending);
 	for (int i = 0; i < e->kernels.n; i++) {
 		const char *from = e->kernels.file[i]->path;
-		if (from[strlen(from) - 1] == 'c' && (!hot || is_hot(e, from + strlen("src/kernel/")))) cop__text_add(o, " %s", kernel_name(path, from, ending));
+		if (from[strlen(from) - 1] == 'c' && (!hot || is_hot(e, from + strlen("src/kernel/"))))
+			cop__text_add(o, " %s", kernel_name(path, from, ending));
 	}
 }
 
@@ -183,7 +189,8 @@ static cop_status write_make(const cop_emission *e)
 	cop_text o;
 
 	cop__text_init(&o, e->cx);
-	cop__text_add(&o, "# What make needs to know: all sources, and those to compile for speed; the rest for size.\nSOURCES =");
+	cop__text_add(&o,
+		"# What make needs to know: all sources, and those to compile for speed; the rest for size.\nSOURCES =");
 	cop__emit_sources(&o, e, 'c', false);
 	cop__text_add(&o, "\nHOT =");
 	cop__emit_sources(&o, e, 'c', true);

@@ -57,17 +57,23 @@ static void put_files(cop_text *o, const cop_emission *e)
 		"| `CMakeLists.txt` | makes a static library `@` of these files, for `add_subdirectory` |\n"
 		"| `@.mk` | the same for make |\n"
 		"| `coppice.manifest` | the list of files that `coppice emit` wrote; the next time it replaces only these |\n"
-		"| `check/` | a program that runs the network on files, here or in an emulator, for `coppice check`; not for your program |\n\n");
+		"| `check/` | a program that runs the network on files, here or in an emulator, for "
+		"`coppice check`; not for your program |\n\n");
 }
 
 static void put_memory(cop_text *o, const cop_emission *e)
 {
 	const size_t *bytes = e->plan->bytes;
 
-	cop__text_add(o, "## Memory\n\n| | bytes |\n|---|---:|\n| flash: weights | %zu |\n| RAM: static arrays, including inputs and outputs | %zu |\n", e->flash, e->ram);
-	if (bytes[COP_SEG_FAST]) cop__text_add(o, "| thereof in a second, fast RAM (section `.bss.fast`) | %zu |\n", bytes[COP_SEG_FAST]);
-	if (cop__emit_codes(e)) cop__text_add(o, "\nWeights of some layers are coded in flash. They are decoded into the static arrays before their layer runs, in every run.\n");
-	cop__text_add(o, "\nCode and stack are not included. `coppice check FOLDER` builds everything, measures both, and counts instructions if the\n"
+	cop__text_add(o, "## Memory\n\n| | bytes |\n|---|---:|\n"
+		"| flash: weights | %zu |\n| RAM: static arrays, including inputs and outputs | %zu |\n", e->flash, e->ram);
+	if (bytes[COP_SEG_FAST])
+		cop__text_add(o, "| thereof in a second, fast RAM (section `.bss.fast`) | %zu |\n", bytes[COP_SEG_FAST]);
+	if (cop__emit_codes(e))
+		cop__text_add(o, "\nWeights of some layers are coded in flash. They are decoded into the static arrays "
+			"before their layer runs, in every run.\n");
+	cop__text_add(o, "\nCode and stack are not included. `coppice check FOLDER` builds everything, measures "
+		"both, and counts instructions if the\n"
 		"target is an emulated board.\n\n");
 }
 
@@ -79,15 +85,19 @@ static void put_example(cop_text *o, const cop_emission *e)
 	bool xq = cop__emit_has_scale(x), yq = cop__emit_has_scale(y);
 
 	put_named(o, e, "## How to call it\n\n```c\n#include \"@.h\"\n\n");
-	cop__text_add(o, "void example(const %s *sample, %s *result) /* %lld numbers, and %lld */\n{\n", xq ? "float" : cop__emit_ctype(x), yq ? "float" : cop__emit_ctype(y),
+	cop__text_add(o, "void example(const %s *sample, %s *result) /* %lld numbers, and %lld */\n{\n",
+		xq ? "float" : cop__emit_ctype(x), yq ? "float" : cop__emit_ctype(y),
 		(long long)cop_type_count(x), (long long)cop_type_count(y));
 	put_named(o, e, "\t@_init(); /* once, before the first run */\n");
-	cop__text_add(o, xq ? "\t%s_input_set(sample); /* converts real numbers with the scale of the input */\n" : "\tfor (int i = 0; i < %s_INPUT_SIZE; i++) ", xq ? e->name : e->upper);
+	cop__text_add(o, xq ? "\t%s_input_set(sample); /* converts real numbers with the scale of the input */\n"
+		: "\tfor (int i = 0; i < %s_INPUT_SIZE; i++) ", xq ? e->name : e->upper);
 	if (!xq) put_named(o, e, "@_input()[i] = sample[i];\n");
 	put_named(o, e, "\t@_run();\n");
-	cop__text_add(o, yq ? "\t%s_output_get(result);\n" : "\tfor (int i = 0; i < %s_OUTPUT_SIZE; i++) ", yq ? e->name : e->upper);
+	cop__text_add(o, yq ? "\t%s_output_get(result);\n" : "\tfor (int i = 0; i < %s_OUTPUT_SIZE; i++) ",
+		yq ? e->name : e->upper);
 	if (!yq) put_named(o, e, "result[i] = @_output()[i];\n");
-	put_named(o, e, "}\n```\n\nA run also uses the memory of inputs and outputs for other values. So fill every input before each run, and read the outputs before the next\n"
+	put_named(o, e, "}\n```\n\nA run also uses the memory of inputs and outputs for other values. So fill "
+		"every input before each run, and read the outputs before the next\n"
 		"one. Only one run of this network at a time; functions of other networks may run in between.\n\n");
 }
 
@@ -97,14 +107,18 @@ static cop_status write_readme(const cop_emission *e)
 	cop_text o;
 
 	cop__text_init(&o, e->cx);
-	cop__text_add(&o, "# %s: the network '%s' as C\n\nWritten by Coppice %s for the target %s.\n\n", e->name, cop__emit_plain(plain, e->model->name), COP_VERSION, e->plan->target.name);
+	cop__text_add(&o, "# %s: the network '%s' as C\n\nWritten by Coppice %s for the target %s.\n\n", e->name,
+		cop__emit_plain(plain, e->model->name), COP_VERSION, e->plan->target.name);
 	put_files(&o, e);
 	put_example(&o, e);
 	put_memory(&o, e);
-	put_named(&o, e, "## How to build it\n\nWith CMake: `add_subdirectory(this/folder)`, then `target_link_libraries(your_program PRIVATE @)`.\n"
-		"Without CMake: compile all `.c` files here, but not those in `check/`, with `-O2` and `-ffp-contract=off`. To save flash, use `-Os` except for the files that `HOT` in `@.mk` lists.\n"
+	put_named(&o, e, "## How to build it\n\nWith CMake: `add_subdirectory(this/folder)`, then "
+		"`target_link_libraries(your_program PRIVATE @)`.\n"
+		"Without CMake: compile all `.c` files here, but not those in `check/`, with `-O2` and "
+		"`-ffp-contract=off`. To save flash, use `-Os` except for the files that `HOT` in `@.mk` lists.\n"
 		"Any C99 compiler will do. C++ programs can include `@.h` directly.\n\n"
-		"To use several networks in one program, emit each with its own `--name` into its own folder. Kernels that they share are linked once.\n");
+		"To use several networks in one program, emit each with its own `--name` into its own "
+		"folder. Kernels that they share are linked once.\n");
 	return cop__emit_text(e, "README.md", &o);
 }
 

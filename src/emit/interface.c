@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * interface - of <name>.h, what a program must know of inputs and outputs: shape, layout, scale, names, and the ways from reals and back.
+ * interface - of <name>.h, what a program must know of inputs and outputs: shape, layout, scale, names, and the ways
+ * from reals and back.
  */
 #include "emit/emit.h"
 
 #include <stdio.h>
 
-bool cop__emit_has_scale(const cop_type *t) { return (t->dtype == COP_I8 || t->dtype == COP_U8) && t->q.scale && t->q.zero && t->q.axis < 0; }
+bool cop__emit_has_scale(const cop_type *t)
+{
+	return (t->dtype == COP_I8 || t->dtype == COP_U8) && t->q.scale && t->q.zero && t->q.axis < 0;
+}
 
 /* ---- layout ---- */
 
-static bool windows(int op) { return op == OP_conv || op == OP_qconv || op == OP_maxpool || op == OP_avgpool || op == OP_qavgpool; }
+static bool windows(int op)
+{
+	return op == OP_conv || op == OP_qconv || op == OP_maxpool || op == OP_avgpool || op == OP_qavgpool;
+}
 
 static cop_nid reader(const cop_graph *g, cop_vid v)
 {
@@ -19,7 +26,8 @@ static cop_nid reader(const cop_graph *g, cop_vid v)
 	return 0;
 }
 
-/* What the axes of an input are: that is certain where a layer with windows reads it, or one that turns it into what those read. */
+/* What the axes of an input are: that is certain where a layer with windows reads it, or one that turns it into what
+ * those read. */
 static const char *layout(const cop_graph *g, cop_vid v)
 {
 	const cop_type *t = cop__t(g, v);
@@ -78,7 +86,8 @@ void cop__emit_facts(cop_text *o, const cop_emission *e, const cop_graph *g, boo
 	snprintf(macro, sizeof macro, "#define %s_%s", e->upper, cop__emit_numbered(up, output ? "OUTPUT" : "INPUT", i));
 	cop__text_add(o, "\n");
 	put_about(o, g, v, low, axes);
-	cop__text_add(o, "%s_SIZE %lld\n%s_BYTES %zu\n%s_RANK %d\n%s_SHAPE {", macro, (long long)cop_type_count(t), macro, cop_type_bytes(t), macro, t->rank, macro);
+	cop__text_add(o, "%s_SIZE %lld\n%s_BYTES %zu\n%s_RANK %d\n%s_SHAPE {", macro, (long long)cop_type_count(t), macro,
+		cop_type_bytes(t), macro, t->rank, macro);
 	for (int d = 0; d < t->rank; d++) cop__text_add(o, "%s%d", d ? ", " : "", t->dim[d]);
 	cop__text_add(o, "%s}\n", t->rank ? "" : "1");
 	if (axes) cop__text_add(o, "%s_LAYOUT \"%s\"\n", macro, axes);
@@ -91,7 +100,8 @@ void cop__emit_facts(cop_text *o, const cop_emission *e, const cop_graph *g, boo
 /* ---- from reals and back ---- */
 
 static const char nearest[] =
-	"\n/* real / scale + zero, to the nearest (ties away from zero), held within lo and hi: as Coppice quantises samples. */\n"
+	"\n/* real / scale + zero, to the nearest (ties away from zero), held within lo and hi: "
+	"as Coppice quantises samples. */\n"
 	"static inline int32_t @_nearest(float real, float scale, int32_t zero, int32_t lo, int32_t hi)\n"
 	"{\n"
 	"\tfloat q = real / scale, part;\n"
@@ -104,7 +114,8 @@ static const char nearest[] =
 	"}\n";
 
 /* @: the network's name; $: input or output with its number; !: the same for macros; #: the type. */
-static void put_pattern(cop_text *o, const cop_emission *e, const char *text, const char *low, const char *up, const cop_type *t)
+static void put_pattern(cop_text *o, const cop_emission *e, const char *text, const char *low, const char *up,
+	const cop_type *t)
 {
 	for (; *text; text++)
 		switch (*text) {
@@ -123,13 +134,17 @@ static void put_ways(cop_text *o, const cop_emission *e, const cop_type *t, bool
 	if (!cop__emit_has_scale(t)) return;
 	cop__emit_numbered(low, output ? "output" : "input", i);
 	cop__emit_numbered(up, output ? "OUTPUT" : "INPUT", i);
-	put_pattern(o, e, "static inline # @_$_quantize(float real) { return (#)@_nearest(real, !_SCALE, !_ZERO_POINT, ", low, up, t);
+	put_pattern(o, e, "static inline # @_$_quantize(float real) { return (#)@_nearest(real, !_SCALE, !_ZERO_POINT, ", low,
+		up, t);
 	cop__text_add(o, t->dtype == COP_I8 ? "-128, 127); }\n" : "0, 255); }\n");
-	put_pattern(o, e, "static inline float @_$_dequantize(# q) { return !_SCALE * (float)(q - !_ZERO_POINT); }\n", low, up, t);
+	put_pattern(o, e, "static inline float @_$_dequantize(# q) { return !_SCALE * (float)(q - !_ZERO_POINT); }\n", low, up,
+		t);
 	put_pattern(o, e, output ? "/* The whole output as reals, after a run. */\n"
-		"static inline void @_$_get(float *real)\n{\n\tconst # *q = @_$();\n\tlong i;\n\n\tfor (i = 0; i < !_SIZE; i++) real[i] = @_$_dequantize(q[i]);\n}\n"
+		"static inline void @_$_get(float *real)\n{\n\tconst # *q = @_$();\n\tlong i;\n\n"
+		"\tfor (i = 0; i < !_SIZE; i++) real[i] = @_$_dequantize(q[i]);\n}\n"
 		: "/* The whole input from reals, before a run. */\n"
-		"static inline void @_$_set(const float *real)\n{\n\t# *q = @_$();\n\tlong i;\n\n\tfor (i = 0; i < !_SIZE; i++) q[i] = @_$_quantize(real[i]);\n}\n", low, up, t);
+		"static inline void @_$_set(const float *real)\n{\n\t# *q = @_$();\n\tlong i;\n\n"
+		"\tfor (i = 0; i < !_SIZE; i++) q[i] = @_$_quantize(real[i]);\n}\n", low, up, t);
 }
 
 void cop__emit_conversions(cop_text *o, const cop_emission *e, const cop_graph *g)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * source - a plan as C99, <name>.c. A step is a row of words and a row of buffers, a constant cop_call of both, and a call
- * of the kernel; the addresses are those of the plan, so that the device computes what a session computes.
+ * source - a plan as C99, <name>.c. A step is a row of words and a row of buffers, a constant cop_call of both, and a
+ * call of the kernel; the addresses are those of the plan, so that the device computes what a session computes.
  */
 #include "emit/emit.h"
 
 #include <stdio.h>
 
-static const char *const segment[COP_N_SEG] = {[COP_SEG_PARAM] = "parameters", [COP_SEG_STATE] = "state", [COP_SEG_ARENA] = "arena", [COP_SEG_FAST] = "fast"};
+static const char *const segment[COP_N_SEG] = {[COP_SEG_PARAM] = "parameters", [COP_SEG_STATE] = "state",
+	[COP_SEG_ARENA] = "arena", [COP_SEG_FAST] = "fast"};
 
 /* The address of value v of an entry: "arena.f + 12", "w3.u", or 0. */
 static void put_place(cop_text *o, const cop_emission *e, int entry, cop_vid v, bool cast)
@@ -43,7 +44,8 @@ static int32_t same_words(const cop_emission *e, int entry, int32_t s, int *at)
 	for (*at = 0; *at <= entry; ++*at)
 		for (int32_t i = 0; i < (*at < entry ? e->plan->entry[*at].n_step : s); i++) {
 			const cop_step *other = &e->plan->entry[*at].step[i];
-			if (other->n_word == mine->n_word && !memcmp(other->word, mine->word, (size_t)mine->n_word * sizeof *mine->word)) return i;
+			if (other->n_word == mine->n_word && !memcmp(other->word, mine->word, (size_t)mine->n_word * sizeof *mine->word))
+				return i;
 		}
 	*at = entry;
 	return s;
@@ -63,7 +65,8 @@ static void put_buffers(cop_text *o, const cop_emission *e, int entry, int32_t s
 {
 	const cop_entry *en = &e->plan->entry[entry];
 	const cop_step *st = &en->step[s];
-	int weight = cop__op(en->g, st->node)->n_out + (st->code ? 1 : st->kernel->pack_in), packed = st->kernel->pack ? weight : -1;
+	int weight = cop__op(en->g, st->node)->n_out + (st->code ? 1 : st->kernel->pack_in),
+		packed = st->kernel->pack ? weight : -1;
 
 	cop__text_add(o, "static void *const b%c%d[] = {", tag[entry], s);
 	for (int i = 0; i < st->n_buf; i++) {
@@ -96,12 +99,16 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 }
 
 /* Which decoder stands before a kernel. */
-static const char *decoder(const cop_emission *e) { return e->plan->target.isa & COP_ISA_DSP ? "cop_uncode_dsp" : "cop_uncode"; }
+static const char *decoder(const cop_emission *e)
+{
+	return e->plan->target.isa & COP_ISA_DSP ? "cop_uncode_dsp" : "cop_uncode";
+}
 
 static void put_decoding(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
 	const cop_step *st = &e->plan->entry[entry].step[s];
-	cop__text_add(o, "\t%s_%08x(z%c%d, %s.b + %zu, %s.b + %zu);\n", decoder(e), cop__emit_version(), tag[entry], cop__plan_coded(&e->plan->entry[entry], s), segment[st->pack.seg], st->pack.off, segment[st->work.seg], st->work.off);
+	cop__text_add(o, "\t%s_%08x(z%c%d, %s.b + %zu, %s.b + %zu);\n", decoder(e), cop__emit_version(), tag[entry],
+		cop__plan_coded(&e->plan->entry[entry], s), segment[st->pack.seg], st->pack.off, segment[st->work.seg], st->work.off);
 }
 
 static void put_calls(cop_text *o, const cop_emission *e, int entry, const char *function)
@@ -121,17 +128,20 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 			put_place(o, e, entry, guard, false);
 			cop__text_add(o, ")) ");
 		}
-		cop__text_add(o, "%s_%08x(&c%c%d); /* %s */\n", st->kernel->symbol, version, tag[entry], s, cop__emit_plain(plain, cop__label(en->g, st->node, label)));
+		cop__text_add(o, "%s_%08x(&c%c%d); /* %s */\n", st->kernel->symbol, version, tag[entry], s,
+			cop__emit_plain(plain, cop__label(en->g, st->node, label)));
 	}
 	cop__text_add(o, "}\n");
 }
 
-static void put_access(cop_text *o, const cop_emission *e, int entry, cop_vid v, const char *qualifier, const char *function)
+static void put_access(cop_text *o, const cop_emission *e, int entry, cop_vid v, const char *qualifier,
+	const char *function)
 {
 	const cop_graph *g = e->plan->entry[entry].g;
 	const char *type = cop__emit_ctype(cop__t(g, v));
 
-	cop__text_add(o, "%s%s *%s_%s(void) { return %s", qualifier, type, e->name, function, cop__t(g, v)->dtype == COP_I8 ? "(void *)(" : "(");
+	cop__text_add(o, "%s%s *%s_%s(void) { return %s", qualifier, type, e->name, function,
+		cop__t(g, v)->dtype == COP_I8 ? "(void *)(" : "(");
 	put_place(o, e, entry, v, false);
 	cop__text_add(o, "); }\n");
 }
@@ -171,11 +181,14 @@ static void put_prototypes(cop_text *o, const cop_emission *e)
 	for (int i = 0; i < cop_n_kernels; i++) {
 		bool called = false, before = false;
 		for (int en = 0; en < e->plan->n_entry; en++)
-			for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) called |= e->plan->entry[en].step[s].kernel->fn == cop_kernels[i].fn;
+			for (int32_t s = 0; s < e->plan->entry[en].n_step; s++)
+				called |= e->plan->entry[en].step[s].kernel->fn == cop_kernels[i].fn;
 		for (int j = 0; j < i; j++) before |= cop_kernels[j].fn == cop_kernels[i].fn;
-		if (called && !before) cop__text_add(o, "void %s_%08x(const cop_call *c);\n", cop_kernels[i].symbol, cop__emit_version());
+		if (called && !before)
+			cop__text_add(o, "void %s_%08x(const cop_call *c);\n", cop_kernels[i].symbol, cop__emit_version());
 	}
-	if (cop__emit_codes(e)) cop__text_add(o, "void %s_%08x(const void *code, void *to, void *work);\n", decoder(e), cop__emit_version());
+	if (cop__emit_codes(e))
+		cop__text_add(o, "void %s_%08x(const void *code, void *to, void *work);\n", decoder(e), cop__emit_version());
 }
 
 static cop_status check_steps(const cop_emission *e)
@@ -184,7 +197,8 @@ static cop_status check_steps(const cop_emission *e)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const cop_step *st = &e->plan->entry[en].step[s];
 			if ((st->kernel->isa & ~(uint32_t)COP_ISA_DSP) || (st->kernel->pack && !st->pack_once && !st->code))
-				return cop__fail(e->plan->entry[en].g, COP_NOKERNEL, st->node, "kernel %s is not for devices, it cannot be emitted", st->kernel->symbol);
+				return cop__fail(e->plan->entry[en].g, COP_NOKERNEL, st->node, "kernel %s is not for devices, it cannot be emitted",
+					st->kernel->symbol);
 		}
 	return COP_OK;
 }
@@ -197,7 +211,8 @@ static void put_string(cop_text *o, const char *s)
 	cop__text_add(o, "\"");
 }
 
-static void put_names(cop_text *o, const cop_emission *e, const char *word, const char *(*of)(const cop_graph *g, int32_t i))
+static void put_names(cop_text *o, const cop_emission *e, const char *word,
+	const char *(*of)(const cop_graph *g, int32_t i))
 {
 	const char *name;
 
@@ -213,13 +228,17 @@ static void put_names(cop_text *o, const cop_emission *e, const char *word, cons
 cop_status cop__emit_source(cop_text *o, const cop_emission *e)
 {
 	COP_TRY(check_steps(e));
-	cop__text_add(o, "/* %s.c - written by Coppice %s; see %s.h. Of a step, k are the kernel's words, b its buffers, p its rearranged weights. */\n",
+	cop__text_add(o, "/* %s.c - written by Coppice %s; see %s.h. Of a step, k are the kernel's words, b its "
+		"buffers, p its rearranged weights. */\n",
 		e->name, COP_VERSION, e->name);
 	cop__text_add(o, "#include \"%s.h\"\n#include \"cop_kernel.h\"\n\n", e->name);
-	cop__text_add(o, "#if defined(__GNUC__)\n#define ALIGNED(n) __attribute__((aligned(n)))\n#else\n#define ALIGNED(n)\n#endif\n");
+	cop__text_add(o,
+		"#if defined(__GNUC__)\n#define ALIGNED(n) __attribute__((aligned(n)))\n#else\n#define ALIGNED(n)\n#endif\n");
 	if (e->plan->bytes[COP_SEG_FAST])
-		cop__text_add(o, "#if defined(__GNUC__) && defined(__ELF__) /* the linker puts it into the fast RAM */\n#define FAST __attribute__((section(\".bss.fast\")))\n#else\n#define FAST\n#endif\n");
-	cop__text_add(o, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n#error \"weights of bytes are printed as little-endian words\"\n#endif\n\n");
+		cop__text_add(o, "#if defined(__GNUC__) && defined(__ELF__) /* the linker puts it into the fast RAM */\n"
+			"#define FAST __attribute__((section(\".bss.fast\")))\n#else\n#define FAST\n#endif\n");
+	cop__text_add(o, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
+		"#error \"weights of bytes are printed as little-endian words\"\n#endif\n\n");
 	put_prototypes(o, e);
 	cop__text_add(o, "\n");
 	COP_TRY(cop__emit_weights(o, e));

@@ -2,8 +2,8 @@
  *
  * weights - the memory of an emitted network: constants and images in flash, segments in RAM.
  *
- * Contents are printed as 32-bit words, so that every bit survives and compilers are quick. Each array is a union with a
- * member of every type that kernels access it as: the language then allows what they do.
+ * Contents are printed as 32-bit words, so that every bit survives and compilers are quick. Each array is a union with
+ * a member of every type that kernels access it as: the language then allows what they do.
  */
 #include "emit/emit.h"
 
@@ -105,12 +105,15 @@ static void put_var(cop_text *o, const cop_emission *e, int32_t i)
 	if (v->type.enc != COP_DENSE) cop__text_add(o, ", %s", cop__enc_text(v->type.enc));
 	cop__text_add(o, " */\n");
 	if (is_bytes(&v->type)) cop__text_add(o, "static const union { uint32_t u[%zu]; uint8_t b[%zu]; } w%d = {{\n", words, bytes, i);
-	else cop__text_add(o, "static const union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; } w%d = {{\n", words, words, words, i);
+	else
+		cop__text_add(o, "static const union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; } w%d = {{\n", words, words,
+			words, i);
 	put_data(o, v->init, bytes);
 	cop__text_add(o, "}};\n");
 }
 
-/* A weight as its kernel wants it: rearranged here, by the row's own function. Of the buffers it gets those in flash. */
+/* A weight as its kernel wants it: rearranged here, by the row's own function. Of the buffers it gets those in
+ * flash. */
 static cop_status put_packed(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
 	const cop_entry *en = &e->plan->entry[entry];
@@ -138,7 +141,8 @@ static void put_coded(cop_text *o, const cop_emission *e, int entry, int32_t s)
 	const cop_step *st = &en->step[s];
 	char plain[96];
 
-	cop__text_add(o, "/* %s, coded */\nstatic const uint32_t z%c%d[] = {\n", cop__emit_plain(plain, en->g->value[cop__arg(en->g, st->node, 1)].name), cop__emit_tag[entry], s);
+	cop__text_add(o, "/* %s, coded */\nstatic const uint32_t z%c%d[] = {\n",
+		cop__emit_plain(plain, en->g->value[cop__arg(en->g, st->node, 1)].name), cop__emit_tag[entry], s);
 	put_data(o, st->code, st->code_bytes);
 	cop__text_add(o, "};\n");
 }
@@ -148,7 +152,8 @@ static void put_segment(cop_text *o, const cop_emission *e, cop_segment seg, con
 	size_t bytes = e->plan->bytes[seg], words = bytes / 4;
 
 	if (!bytes) return;
-	cop__text_add(o, "\n/* %s */\nstatic union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; uint8_t b[%zu]; } %s ALIGNED(%d)%s;\n",
+	cop__text_add(o,
+		"\n/* %s */\nstatic union { uint32_t u[%zu]; int32_t i[%zu]; float f[%zu]; uint8_t b[%zu]; } %s ALIGNED(%d)%s;\n",
 		what, words, words, words, bytes, name, e->plan->target.align, seg == COP_SEG_FAST ? " FAST" : "");
 }
 
@@ -164,7 +169,8 @@ cop_status cop__emit_weights(cop_text *o, const cop_emission *e)
 	put_segment(o, e, COP_SEG_PARAM, "parameters", "Parameters that training changes, one block.");
 	put_segment(o, e, COP_SEG_STATE, "state", "What else lives from step to step.");
 	bool two = e->plan->bytes[COP_SEG_FAST];
-	put_segment(o, e, COP_SEG_ARENA, "arena", two ? "What is temporary and had no room in the fast RAM." : "Everything temporary, inputs and outputs within.");
+	put_segment(o, e, COP_SEG_ARENA, "arena", two ? "What is temporary and had no room in the fast RAM."
+		: "Everything temporary, inputs and outputs within.");
 	put_segment(o, e, COP_SEG_FAST, "fast", "What is temporary and touched most.");
 	return o->status;
 }
@@ -185,7 +191,8 @@ void cop__emit_init(cop_text *o, const cop_emission *e)
 	const size_t *bytes = e->plan->bytes;
 
 	if (bytes[COP_SEG_PARAM] || bytes[COP_SEG_STATE]) cop__text_add(o, "\tsize_t i;\n\n");
-	if (bytes[COP_SEG_PARAM]) cop__text_add(o, "\tfor (i = 0; i < %zu; i++) parameters.u[i] = 0;\n", bytes[COP_SEG_PARAM] / 4);
+	if (bytes[COP_SEG_PARAM])
+		cop__text_add(o, "\tfor (i = 0; i < %zu; i++) parameters.u[i] = 0;\n", bytes[COP_SEG_PARAM] / 4);
 	if (bytes[COP_SEG_STATE]) cop__text_add(o, "\tfor (i = 0; i < %zu; i++) state.u[i] = 0;\n", bytes[COP_SEG_STATE] / 4);
 	for (int32_t i = 0; i < e->plan->n_var; i++)
 		if (e->plan->var[i].written) put_restore(o, e, i);

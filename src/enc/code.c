@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * code - an image of a weight, as its kernel reads it, to the form that kernel/coded.h describes. Frequencies are rounded so that the code is
- * shortest, and symbols are coded from the last to the first, since a decoder undoes what was done last.
+ * code - an image of a weight, as its kernel reads it, to the form that kernel/coded.h describes. Frequencies are
+ * rounded so that the code is shortest, and symbols are coded from the last to the first, since a decoder undoes what
+ * was done last.
  */
 #include "kernel/coded.h"
 #include "enc/code.h"
@@ -11,8 +12,10 @@
 enum { LEAST_LOG = 5 };
 static const double WORTH = 0.995;
 
-/* Symbols of an image, how often each comes, and their frequencies in a table of 2^log entries; both from `first` on. */
-typedef struct symbols { int8_t *at; uint32_t n; bool pairs; int first, span; uint32_t times[CODED_SYMBOLS], frequency[CODED_SYMBOLS]; int log; } symbols;
+/* Symbols of an image, how often each comes, and their frequencies in a table of 2^log entries; both from `first`
+ * on. */
+typedef struct symbols { int8_t *at; uint32_t n; bool pairs; int first, span;
+	uint32_t times[CODED_SYMBOLS], frequency[CODED_SYMBOLS]; int log; } symbols;
 
 /* ---- symbols ---- */
 
@@ -99,7 +102,8 @@ static int kinds(const symbols *s)
 	return n;
 }
 
-/* Of both readings and all sizes of the table, the shortest; a larger table, which is scratch in RAM, has to be worth it. */
+/* Of both readings and all sizes of the table, the shortest; a larger table, which is scratch in RAM, has to be worth
+ * it. */
 static void choose(symbols *s, const uint8_t *image)
 {
 	double least = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * coded.h - weights of bytes as a device has them in flash when they are coded, and how they are decoded before a layer runs. The code is a
- * table of asymmetric numeral systems (tANS: Duda 2013, arXiv 1311.2540), with the frequencies of this weight alone.
+ * coded.h - weights of bytes as a device has them in flash when they are coded, and how they are decoded before a layer
+ * runs. The code is a table of asymmetric numeral systems (tANS: Duda 2013, arXiv 1311.2540), with the frequencies of
+ * this weight alone.
  *
  *   u32 count            symbols of the image; with CODED_PAIRS an even number, two of which make a half (below)
  *   u8  log              the table has 2^log entries, CODED_LOG at most
@@ -13,8 +14,8 @@
  *
  * A state is an entry of the table: a symbol, and what the next state is: base + the next `bits` bits.
  *
- * Pairs: kernels for Arm's DSP instructions want two weights a and b as one int16, 256 b + a (cortexm/dsp.h), whose upper byte depends on the sign of
- * a. So a and b are what is coded, and the halves are put together here.
+ * Pairs: kernels for Arm's DSP instructions want two weights a and b as one int16, 256 b + a (cortexm/dsp.h), whose
+ * upper byte depends on the sign of a. So a and b are what is coded, and the halves are put together here.
  */
 #ifndef COP_CODED_H
 #define COP_CODED_H
@@ -56,8 +57,9 @@ static inline uint32_t cop_coded_top(uint32_t k)
 #endif
 }
 
-/* Symbols over the table, as many entries each as their frequency says, in steps that reach every entry (as in Collet's FSE); then the k-th entry of a symbol,
- * counted from its frequency on, says by its size how many bits bring the state back into the table. */
+/* Symbols over the table, as many entries each as their frequency says, in steps that reach every entry (as in Collet's
+ * FSE); then the k-th entry of a symbol, counted from its frequency on, says by its size how many bits bring the state
+ * back into the table. */
 static inline cop_coded_read cop_coded_begin(const void *code, void *work)
 {
 	const cop_coded_head *h = (const cop_coded_head *)code;

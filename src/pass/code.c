@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * code - marks weights of int8 layers that are to lie coded in flash on a device (kernel/coded.h). They are decoded into RAM just before their layer runs: fewer
- * bytes of flash, for RAM that they take meanwhile, and about ten instructions a weight. Results stay the same, bit by bit.
+ * code - marks weights of int8 layers that are to lie coded in flash on a device (kernel/coded.h). They are decoded
+ * into RAM just before their layer runs: fewer bytes of flash, for RAM that they take meanwhile, and about ten
+ * instructions a weight. Results stay the same, bit by bit.
  *
- * A layer whose weights take more RAM than is given to them is computed in parts, some of its filters each; what the parts make is put together by `paste`.
+ * A layer whose weights take more RAM than is given to them is computed in parts, some of its filters each; what the
+ * parts make is put together by `paste`.
  *
  * A graph with marks is run as any other on a host, and its file is no smaller: files are coded anyway.
  */
@@ -15,13 +17,16 @@
 #define MOST 0.9f
 #define MOST_TEXT "0.9"
 typedef struct code_options { char layers[256]; float most; int32_t buffer; } code_options;
-typedef struct coder { const cop_graph *g; cop_graph *out; cop_vid *map; const code_options *o; const bool *skip; int32_t found; } coder; /* skip: NULL, or [n_node+1] */
+/* skip: NULL, or [n_node+1] */
+typedef struct coder { const cop_graph *g; cop_graph *out; cop_vid *map; const code_options *o; const bool *skip;
+	int32_t found; } coder;
 
 static const cop_value *weight_of(const cop_graph *g, cop_nid n) { return &g->value[cop__arg(g, n, 1)]; }
 
 static bool could(const cop_graph *g, cop_nid n, const char *layers)
 {
-	return g->node[n].op == OP_qconv && weight_of(g, n)->role == COP_CONST && weight_of(g, n)->data && cop__match(layers, weight_of(g, n)->name);
+	return g->node[n].op == OP_qconv && weight_of(g, n)->role == COP_CONST && weight_of(g, n)->data &&
+		cop__match(layers, weight_of(g, n)->name);
 }
 
 bool cop__can_code(const cop_graph *g)
@@ -57,7 +62,10 @@ static int32_t parts_of(const cop_graph *g, cop_nid n, int32_t buffer)
 }
 
 /* Where part i begins: at an even filter. */
-static int32_t part_at(int32_t filters, int32_t parts, int32_t i) { return i == parts ? filters : (int32_t)((int64_t)filters * i / parts) & ~1; }
+static int32_t part_at(int32_t filters, int32_t parts, int32_t i)
+{
+	return i == parts ? filters : (int32_t)((int64_t)filters * i / parts) & ~1;
+}
 
 /* Filters [from, to) of operand v, along its axis: the first of weights and biases, the last of multipliers. */
 static cop_vid some_of(coder *c, cop_vid v, int axis, int32_t from, int32_t to)
@@ -65,7 +73,8 @@ static cop_vid some_of(coder *c, cop_vid v, int axis, int32_t from, int32_t to)
 	const cop_value *x = &c->g->value[v];
 	cop_type t = x->type;
 	char name[128];
-	size_t filters = (size_t)t.dim[axis], n = (size_t)(to - from), each = cop_type_bytes(&t) / filters, rows = axis ? (size_t)t.dim[0] : 1;
+	size_t filters = (size_t)t.dim[axis], n = (size_t)(to - from), each = cop_type_bytes(&t) / filters,
+		rows = axis ? (size_t)t.dim[0] : 1;
 	uint8_t *data = cop__arena_get(&c->out->mem, n * each);
 
 	if (!data) return 0;
@@ -83,7 +92,8 @@ static cop_status in_parts(coder *c, cop_nid n, const cop_node *d, int32_t parts
 
 	for (int32_t i = 0; i < parts; i++) {
 		int32_t from = part_at(filters, parts, i), to = part_at(filters, parts, i + 1);
-		cop_vid w = some_of(c, d->in[1], 0, from, to), b = some_of(c, d->in[2], 0, from, to), m = some_of(c, d->in[3], m_axis, from, to);
+		cop_vid w = some_of(c, d->in[1], 0, from, to), b = some_of(c, d->in[2], 0, from, to),
+			m = some_of(c, d->in[3], m_axis, from, to);
 		cop_vid y = x && w && b && m ? cop__apply(c->out, OP_qconv, d->attr, VIDS(x, w, b, m)) : 0;
 		if (!y) return cop__failed(g->cx);
 		if (!i) canvas = cop__apply(c->out, OP_pad, &(cop_pad_attr){.after = {0, 0, 0, filters - to}}, VIDS(y));
@@ -112,7 +122,8 @@ static cop_status put_node(coder *c, cop_nid n)
 static cop_status nothing_to_code(const cop_graph *g, const char *layers)
 {
 	if (cop__can_code(g)) return cop__error(g->cx, COP_ARG, "code: no weight of an int8 layer is named '%s'", layers);
-	return cop__error(g->cx, COP_ARG, "code: '%s' has no int8 layer, and only their weights can be coded: quantize the network first", g->name);
+	return cop__error(g->cx, COP_ARG,
+		"code: '%s' has no int8 layer, and only their weights can be coded: quantize the network first", g->name);
 }
 
 static cop_status code(cop_graph **out, const cop_graph *g, const code_options *o, const bool *skip)
@@ -135,8 +146,10 @@ cop_status cop__pass_code(cop_graph **out, const cop_graph *g, int32_t buffer, c
 
 static const cop_option options[] = {
 	COP_OPT_TEXT(code_options, layers, "*", "which weights: names, `*` for any run, `|` between alternatives"),
-	COP_OPT_REAL(code_options, most, 0, 1, MOST_TEXT, "the part of its bytes that the code of a weight may take at most; 0: none is coded"),
-	COP_OPT_WHOLE(code_options, buffer, 0, 1 << 30, "0", "bytes of RAM for the decoded weights of a layer: larger ones are computed in parts; 0: any"),
+	COP_OPT_REAL(code_options, most, 0, 1, MOST_TEXT,
+		"the part of its bytes that the code of a weight may take at most; 0: none is coded"),
+	COP_OPT_WHOLE(code_options, buffer, 0, 1 << 30, "0",
+		"bytes of RAM for the decoded weights of a layer: larger ones are computed in parts; 0: any"),
 	COP_OPT_END,
 };
 
@@ -145,4 +158,6 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return code(out, g, a, NULL);
 }
 
-const cop_pass cop_pass_code = {{"code", "marks weights of int8 layers that lie coded in flash, where that makes them smaller: fewer bytes, for RAM and instructions", NULL, options, sizeof(code_options)}, run};
+const cop_pass cop_pass_code = {{"code",
+	"marks weights of int8 layers that lie coded in flash, where that makes them smaller: "
+	"fewer bytes, for RAM and instructions", NULL, options, sizeof(code_options)}, run};

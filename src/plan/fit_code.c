@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fit_code - choosing which layers are coded in flash (pass/code.c), so that the RAM that decoded weights take stays within bounds: layers in which it does not are
- * left out, for several sizes of the parts that large layers are computed in. Small parts cost instructions, since each reads the input again: the least product of flash
- * and instructions wins.
+ * fit_code - choosing which layers are coded in flash (pass/code.c), so that the RAM that decoded weights take stays
+ * within bounds: layers in which it does not are left out, for several sizes of the parts that large layers are
+ * computed in. Small parts cost instructions, since each reads the input again: the least product of flash and
+ * instructions wins.
  */
 #include "core/need.h"
 #include "pass/pass.h"
@@ -11,7 +12,8 @@
 enum { STACK = 1024 }; /* as emit.c keeps */
 static const double MORE = 1.25; /* of the RAM without codes, where there is no limit */
 
-typedef struct trial { cop_graph *g; size_t flash, ram; int32_t coded; double instructions; } trial; /* instructions: where kernels have prices; else 1 */
+/* instructions: where kernels have prices; else 1 */
+typedef struct trial { cop_graph *g; size_t flash, ram; int32_t coded; double instructions; } trial;
 
 static cop_status plan_of(cop_plan **p, cop_graph *g, const cop_target *t)
 {
@@ -60,7 +62,8 @@ static int32_t leave_out(bool *skip, const cop_graph *g, const cop_plan *p, size
 	return n_new;
 }
 
-/* Coded with parts of `buffer` bytes; without the layers that then take too much. x->g NULL: it can't be done within `most`. */
+/* Coded with parts of `buffer` bytes; without the layers that then take too much. x->g NULL: it can't be done within
+ * `most`. */
 static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, int32_t buffer, size_t most)
 {
 	bool *skip = cop__alloc(g->cx, (size_t)g->n_node + 1);
@@ -90,7 +93,8 @@ cop_status cop_graph_code(cop_graph **gp, const cop_target *t, cop_coded *out)
 	COP_NEED(NULL, *gp);
 	COP_NEED((*gp)->cx, t);
 	COP_NEED((*gp)->cx, out);
-	static const int32_t buffer[] = {0, 32 << 10, 24 << 10, 16 << 10, 12 << 10, 8 << 10, 6 << 10, 4 << 10, 3 << 10, 2 << 10, 1 << 10};
+	static const int32_t buffer[] = {0, 32 << 10, 24 << 10, 16 << 10, 12 << 10, 8 << 10, 6 << 10, 4 << 10, 3 << 10,
+		2 << 10, 1 << 10};
 	trial best = {.g = NULL}, plain, x;
 	cop_plan *p;
 
@@ -98,7 +102,8 @@ cop_status cop_graph_code(cop_graph **gp, const cop_target *t, cop_coded *out)
 	figures_of(&best, p, t);
 	cop_plan_free(p);
 	plain = best;
-	*out = (cop_coded){.flash_before = best.flash, .ram_before = best.ram, .instructions_before = (int64_t)best.instructions};
+	*out = (cop_coded){.flash_before = best.flash, .ram_before = best.ram,
+		.instructions_before = (int64_t)best.instructions};
 	const size_t most = t->ram > STACK ? t->ram - STACK : t->ram ? t->ram : (size_t)(MORE * (double)best.ram);
 	cop_status st = COP_OK;
 	for (int i = 0; !st && i < LEN(buffer); i++) {

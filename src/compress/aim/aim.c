@@ -37,10 +37,13 @@ static cop_status say_lacks(cop_aimer *z)
 	if (z->final == COP_FINAL_CODED) COP_TRY(cop__aim_price(&z->now, z, z->g));
 	for (int r = 0; r < COP_N_RESOURCE; r++) {
 		size_t n = strlen(to);
-		if (cop__aim_missed(z, r)) cop__format(to + n, size - n, "%s%.*f %s, %.*f are allowed", n ? "; " : "", r == COP_R_MS ? 3 : 0, z->now.of[r], cop__resource_name[r], r == COP_R_MS ? 3 : 0, z->limit[r]);
+		if (cop__aim_missed(z, r))
+			cop__format(to + n, size - n, "%s%.*f %s, %.*f are allowed", n ? "; " : "", r == COP_R_MS ? 3 : 0, z->now.of[r],
+				cop__resource_name[r], r == COP_R_MS ? 3 : 0, z->limit[r]);
 	}
 	size_t n = strlen(to);
-	if (z->aims->bounded && drop > (double)z->aims->max_drop + 1e-9) cop__format(to + n, size - n, "%s%.2f points lost, %.2f are allowed", n ? "; " : "", drop, (double)z->aims->max_drop);
+	if (z->aims->bounded && drop > (double)z->aims->max_drop + 1e-9)
+		cop__format(to + n, size - n, "%s%.2f points lost, %.2f are allowed", n ? "; " : "", drop, (double)z->aims->max_drop);
 	return COP_OK;
 }
 
@@ -73,13 +76,24 @@ static cop_status check_limits(const cop_aimer *z)
 	const cop_aims *a = z->aims;
 	const char *t = z->t.name;
 
-	if (a->bounded && !(a->max_drop >= 0 && a->max_drop <= 100)) return cop__error(z->cx, COP_ARG, "compress: max_drop must be from 0 to 100 points");
-	if (!a->bounded && !a->file && cop__aim_only_file(a)) return cop__error(z->cx, COP_ARG, "compress: nothing is asked for: give the points that may be lost, or a limit on file, RAM, flash, MACs, instructions or milliseconds");
-	if (a->ram && z->t.ram && a->ram > z->t.ram) return cop__error(z->cx, COP_ARG, "compress: %zu bytes of RAM are allowed, but %s has only %zu", a->ram, t, z->t.ram);
-	if (a->flash && z->t.flash && a->flash > z->t.flash) return cop__error(z->cx, COP_ARG, "compress: %zu bytes of flash are allowed, but %s has only %zu", a->flash, t, z->t.flash);
+	if (a->bounded && !(a->max_drop >= 0 && a->max_drop <= 100))
+		return cop__error(z->cx, COP_ARG, "compress: max_drop must be from 0 to 100 points");
+	if (!a->bounded && !a->file && cop__aim_only_file(a))
+		return cop__error(z->cx, COP_ARG,
+			"compress: nothing is asked for: give the points that may be lost, or a limit on file, "
+			"RAM, flash, MACs, instructions or milliseconds");
+	if (a->ram && z->t.ram && a->ram > z->t.ram)
+		return cop__error(z->cx, COP_ARG, "compress: %zu bytes of RAM are allowed, but %s has only %zu", a->ram, t, z->t.ram);
+	if (a->flash && z->t.flash && a->flash > z->t.flash)
+		return cop__error(z->cx, COP_ARG, "compress: %zu bytes of flash are allowed, but %s has only %zu", a->flash, t,
+			z->t.flash);
 	if (a->milliseconds > 0 && strcmp(t, "host"))
-		return cop__error(z->cx, COP_ARG, "compress: milliseconds can be measured on this machine only, not for %s: limit the instructions or the MACs instead", t);
-	if (a->instructions && !cop__has_prices(&z->t)) return cop__error(z->cx, COP_ARG, "compress: there are no prices of kernels in instructions for %s: limit the MACs instead", t);
+		return cop__error(z->cx, COP_ARG,
+			"compress: milliseconds can be measured on this machine only, not for %s: limit the "
+			"instructions or the MACs instead", t);
+	if (a->instructions && !cop__has_prices(&z->t))
+		return cop__error(z->cx, COP_ARG,
+			"compress: there are no prices of kernels in instructions for %s: limit the MACs instead", t);
 	return COP_OK;
 }
 
@@ -87,15 +101,21 @@ static cop_status check_network(const cop_graph *g)
 {
 	uint32_t has = cop__has(g);
 
-	if (has & COP_HAS_INTEGERS) return cop__error(g->cx, COP_ARG, "compress: '%s' is a network of integers already: give the float network that it was made from", g->name);
-	if (has & COP_HAS_CODES) return cop__error(g->cx, COP_ARG, "compress: the weights of '%s' are encoded already: give the float network that it was made from", g->name);
-	return has & COP_HAS_FLOATS ? COP_OK : cop__error(g->cx, COP_ARG, "compress: '%s' has no weights that could be removed", g->name);
+	if (has & COP_HAS_INTEGERS)
+		return cop__error(g->cx, COP_ARG,
+			"compress: '%s' is a network of integers already: give the float network that it was made from", g->name);
+	if (has & COP_HAS_CODES)
+		return cop__error(g->cx, COP_ARG,
+			"compress: the weights of '%s' are encoded already: give the float network that it was made from", g->name);
+	return has & COP_HAS_FLOATS ? COP_OK : cop__error(g->cx, COP_ARG,
+		"compress: '%s' has no weights that could be removed", g->name);
 }
 
 static cop_status begin(cop_aimer *z, const cop_graph *g)
 {
 	const cop_aims *a = z->aims;
-	const double limit[COP_N_RESOURCE] = {(double)a->file, (double)a->ram, (double)a->flash, (double)a->macs, (double)a->instructions, (double)a->milliseconds};
+	const double limit[COP_N_RESOURCE] = {(double)a->file, (double)a->ram, (double)a->flash, (double)a->macs,
+		(double)a->instructions, (double)a->milliseconds};
 
 	COP_TRY(cop_target_find(&z->t, z->cx, a->target ? a->target : "host"));
 	COP_TRY(check_limits(z));
@@ -109,10 +129,12 @@ static cop_status begin(cop_aimer *z, const cop_graph *g)
 static void aims_text(char *to, size_t size, const cop_aimer *z)
 {
 	const cop_aims *a = z->aims;
-	cop__format(to, size, "%s %d %.9g %zu %zu %zu %lld %lld %.9g", z->t.name, a->bounded, (double)a->max_drop, a->file, a->ram, a->flash, (long long)a->macs, (long long)a->instructions, (double)a->milliseconds);
+	cop__format(to, size, "%s %d %.9g %zu %zu %zu %lld %lld %.9g", z->t.name, a->bounded, (double)a->max_drop, a->file,
+		a->ram, a->flash, (long long)a->macs, (long long)a->instructions, (double)a->milliseconds);
 }
 
-cop_status cop_compress_to(cop_graph **g, const cop_aims *aims, cop_dataset *train, cop_dataset *valid, cop_dataset *test, const cop_train_args *args, cop_compress_result *result,
+cop_status cop_compress_to(cop_graph **g, const cop_aims *aims, cop_dataset *train, cop_dataset *valid,
+	cop_dataset *test, const cop_train_args *args, cop_compress_result *result,
 	cop_write_fn *write, void *ud)
 {
 	COP_NEED(NULL, g);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * aim.h - compression towards aims, without a recipe: at most so much accuracy lost, at most so many bytes, multiply-accumulates, instructions or milliseconds
- * on a machine. In rounds:
+ * aim.h - compression towards aims, without a recipe: at most so much accuracy lost, at most so many bytes,
+ * multiply-accumulates, instructions or milliseconds on a machine. In rounds:
  *
  *   curves    what each layer costs in validation loss when a part of it goes, and what that saves on the machine     curves.c, lever.c
  *   choose    which part of which layer goes: a knapsack over what was measured                                       choose.c, ../knapsack.c
  *   work      it goes, and what is left trains, with the network as it came for a teacher                              rounds.c
  *   check     the whole, in the form in which it will be deployed: kept, or undone and tried again with less           point.c
  *
- * Where flash counts, the last training brings weights to few values, so that their code is short (the stage `steps`); on the device they are decoded layer by layer.
+ * Where flash counts, the last training brings weights to few values, so that their code is short (the stage `steps`);
+ * on the device they are decoded layer by layer.
  */
 #ifndef COP_AIM_H
 #define COP_AIM_H
@@ -22,13 +23,15 @@
 #include "io/cop/checkpoint.h"
 
 /* What is bounded, in the order of the options. */
-typedef enum cop_resource { COP_R_FILE, COP_R_RAM, COP_R_FLASH, COP_R_MACS, COP_R_INSTRUCTIONS, COP_R_MS, COP_N_RESOURCE } cop_resource;
+typedef enum cop_resource { COP_R_FILE, COP_R_RAM, COP_R_FLASH, COP_R_MACS, COP_R_INSTRUCTIONS, COP_R_MS,
+	COP_N_RESOURCE } cop_resource;
 extern const char *const cop__resource_name[COP_N_RESOURCE];
 
 /* A network in its deployed form: what it is worth and what it takes. */
 typedef struct cop_point { float accuracy, loss; double of[COP_N_RESOURCE]; cop_figures figures; } cop_point;
 
-/* The form in which the network is deployed at the end: floats; integers; integers of which weights lie coded in flash; floats, encoded in the file. */
+/* The form in which the network is deployed at the end: floats; integers; integers of which weights lie coded in flash;
+ * floats, encoded in the file. */
 typedef enum cop_final { COP_FINAL_FLOATS, COP_FINAL_INTEGERS, COP_FINAL_CODED, COP_FINAL_CODES } cop_final;
 
 enum { COP_MOST_LEVELS = 8 };
@@ -52,7 +55,8 @@ typedef struct cop_aimer {
 	cop_final final;
 	const cop_graph *teacher;         /* the network as it came; NULL: it gives no classes */
 	bool coding;                      /* flash counts: weights are to be coded at the end */
-	double coded_part;                /* of the flash that integers take: what coded ones are expected to take, or took last */
+	/* of the flash that integers take: what coded ones are expected to take, or took last */
+	double coded_part;
 	bool stuck;                       /* no level of any layer brings the network nearer */
 	cop_graph *g;                     /* floats that can be trained */
 	cop_point first, now;             /* as it came; of g */
@@ -68,7 +72,8 @@ cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop
 cop_status cop__aim_price(cop_point *p, cop_aimer *z, const cop_graph *q);
 /* Accuracy and loss on at most `samples` of the validation set (0: all). */
 cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples);
-/* Would coded weights of few values take less than this part of the flash, within the RAM that there is and at a price in instructions that is worth it? */
+/* Would coded weights of few values take less than this part of the flash, within the RAM that there is and at a price
+ * in instructions that is worth it? */
 #define COP_CODED_MOST 0.8
 cop_status cop__aim_could_code(bool *yes, cop_aimer *z);
 /* Points of accuracy that p has less than the first one; without labels, percent of its loss. */
@@ -91,7 +96,8 @@ cop_status cop__levers_pull(cop_graph **out, const cop_aimer *z, const int32_t *
 cop_status cop__aim_curves(cop_aimer *z);
 /* choice[n_lever], so that the whole fits z->allowed. COP_BUDGET, without a sentence: nothing does. */
 cop_status cop__aim_choose(cop_aimer *z, int32_t *choice);
-/* By how many bytes the RAM of a run is above `most`, summed over its steps: unlike the peak it falls with every layer that shrinks. */
+/* By how many bytes the RAM of a run is above `most`, summed over its steps: unlike the peak it falls with every layer
+ * that shrinks. */
 cop_status cop__aim_excess(double *sum, const cop_aimer *z, const cop_graph *q, double most);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * choose - levels for all layers, so that the loss rises least and the whole fits. The knapsack adds up what levels save alone; together they save less, since a
- * layer that has lost outputs leaves less to its reader. So the whole is measured, and what is missing is asked of the knapsack on top.
+ * choose - levels for all layers, so that the loss rises least and the whole fits. The knapsack adds up what levels
+ * save alone; together they save less, since a layer that has lost outputs leaves less to its reader. So the whole is
+ * measured, and what is missing is asked of the knapsack on top.
  */
 #include "compress/aim/aim.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * curves - what each level of each layer costs in validation loss when it alone is taken, without training, and what it saves of each resource: measured in the
- * form in which the network will be deployed, on the plan of its machine.
+ * curves - what each level of each layer costs in validation loss when it alone is taken, without training, and what it
+ * saves of each resource: measured in the form in which the network will be deployed, on the plan of its machine.
  */
 #include "compress/aim/aim.h"
 
@@ -58,7 +58,8 @@ static cop_status curve(cop_aimer *z, int32_t i, int32_t *choice, const cop_poin
 		v->pick[k].damage = fmax(v->pick[k].damage, v->pick[k - 1].damage); /* less is not better: what looks so is chance */
 	}
 	choice[i] = 0;
-	cop__log(z->cx, COP_LOG_DEBUG, "%s: with %.3g of it, the loss rises by %.4g", v->name, (double)v->keep[v->n - 1], v->pick[v->n - 1].damage);
+	cop__log(z->cx, COP_LOG_DEBUG, "%s: with %.3g of it, the loss rises by %.4g", v->name, (double)v->keep[v->n - 1],
+		v->pick[v->n - 1].damage);
 	return COP_OK;
 }
 

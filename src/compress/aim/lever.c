@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lever - what can go of each layer: the weakest of its channels where the whole network becomes smaller by that, or its weakest weights where they are coded.
- * The items are those of pruning's granularities (prune/grain.def).
+ * lever - what can go of each layer: the weakest of its channels where the whole network becomes smaller by that, or
+ * its weakest weights where they are coded. The items are those of pruning's granularities (prune/grain.def).
  */
 #include "compress/aim/aim.h"
 #include "compress/layers.h"
@@ -12,7 +12,8 @@
 #include <stdlib.h>
 
 /* The parts of a layer that stay, by grain. */
-static const float channels[] = {1, 0.875f, 0.75f, 0.625f, 0.5f, 0.375f}, weights[] = {1, 0.8f, 0.6f, 0.45f, 0.33f, 0.25f, 0.15f};
+static const float channels[] = {1, 0.875f, 0.75f, 0.625f, 0.5f, 0.375f},
+	weights[] = {1, 0.8f, 0.6f, 0.45f, 0.33f, 0.25f, 0.15f};
 
 const char *cop__aim_grain(const cop_aimer *z) { return z->final == COP_FINAL_CODES ? "weight" : "channel"; }
 
@@ -81,7 +82,8 @@ static int64_t how_many(int64_t there, double keep, bool channel)
 }
 
 /* gone[k] for the weakest items of a layer. */
-static cop_status choose_weakest(uint8_t *gone, const cop_items *it, const cop_graph *g, const cop_pruned *l, float keep)
+static cop_status choose_weakest(uint8_t *gone, const cop_items *it, const cop_graph *g, const cop_pruned *l,
+	float keep)
 {
 	ranked *r = cop__alloc(it->cx, sizeof *r * (size_t)(l->items + 1));
 	int64_t n = 0;

@@ -10,10 +10,12 @@
 
 enum { CALIBRATED = 256 };
 
-const char *const cop__resource_name[COP_N_RESOURCE] = {"bytes of the file", "bytes of RAM", "bytes of flash", "multiply-accumulates", "instructions", "milliseconds"};
+const char *const cop__resource_name[COP_N_RESOURCE] = {"bytes of the file", "bytes of RAM", "bytes of flash",
+	"multiply-accumulates", "instructions", "milliseconds"};
 
-/* Within the RAM that is allowed; without a limit, with a quarter more than integers take anyway. Flash that is not missing is not bought with more instructions than it is worth:
- * a fully connected layer decodes each weight for one multiplication. */
+/* Within the RAM that is allowed; without a limit, with a quarter more than integers take anyway. Flash that is not
+ * missing is not bought with more instructions than it is worth: a fully connected layer decodes each weight for one
+ * multiplication. */
 static cop_status code(cop_graph **g, const cop_aimer *z)
 {
 	cop_target t = z->t;
@@ -24,7 +26,8 @@ static cop_status code(cop_graph **g, const cop_aimer *z)
 	COP_TRY(cop__pass_copy(&plain, *g));
 	cop_status st = cop_graph_code(g, &t, &is);
 	bool wanted = z->limit[COP_R_FLASH] > 0 && (double)is.flash_before > z->limit[COP_R_FLASH];
-	if (!st && !wanted && (double)is.flash * (double)is.instructions > (double)is.flash_before * (double)is.instructions_before) {
+	if (!st && !wanted && (double)is.flash * (double)is.instructions > (double)is.flash_before *
+		(double)is.instructions_before) {
 		cop_graph_free(*g);
 		*g = plain, plain = NULL;
 	}
@@ -53,10 +56,12 @@ cop_status cop__aim_price(cop_point *p, cop_aimer *z, const cop_graph *q)
 	double us = 0;
 
 	COP_TRY(cop_measure(&p->figures, q, &z->t));
-	COP_TRY(z->final == COP_FINAL_CODES ? cop__model_size_by(&bytes, q, cop__encodings_stored, z->m.encodings) : cop__model_size(&bytes, q));
+	COP_TRY(z->final == COP_FINAL_CODES ? cop__model_size_by(&bytes, q, cop__encodings_stored, z->m.encodings)
+		: cop__model_size(&bytes, q));
 	p->figures.file_bytes = bytes;
 	if (z->watched[COP_R_MS]) COP_TRY(cop__latency(&us, q));
-	const double of[] = {(double)bytes, (double)f->ram_bytes, (double)f->flash_bytes, (double)f->macs, (double)f->instructions, us / 1000};
+	const double of[] = {(double)bytes, (double)f->ram_bytes, (double)f->flash_bytes, (double)f->macs,
+		(double)f->instructions, us / 1000};
 	memcpy(p->of, of, sizeof of);
 	return COP_OK;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rounds - what is done, one stage after the other: integers (or encoded weights) first, then rounds in which channels or weights go, then, where flash counts, a
- * training that makes the code of weights short. Each is measured in the form in which the network will be deployed, and kept or undone.
+ * rounds - what is done, one stage after the other: integers (or encoded weights) first, then rounds in which channels
+ * or weights go, then, where flash counts, a training that makes the code of weights short. Each is measured in the
+ * form in which the network will be deployed, and kept or undone.
  *
- * What comes next follows from the stages that are written down, so a run that is stopped needs nothing else to go on. Between stages a checkpoint is written as
- * between those of a recipe (resume.h).
+ * What comes next follows from the stages that are written down, so a run that is stopped needs nothing else to go on.
+ * Between stages a checkpoint is written as between those of a recipe (resume.h).
  */
 #include "compress/aim/aim.h"
 #include "compress/layers.h"
@@ -15,28 +16,38 @@
 #include <math.h>
 #include <stdio.h>
 
-static const double STEP = 0.7, LAST_STEP = 0.93; /* what a round leaves of each resource; a round that would leave more than the second is not worth its training */
+/* what a round leaves of each resource; a round that would leave more than the second is not worth its training */
+static const double STEP = 0.7, LAST_STEP = 0.93;
 static const double EXPECTED = 0.5;               /* of the flash of integers, what coded ones take */
-static const double PART = 0.6;                   /* of the points that may be lost, what the rounds may take where the code of weights is trained after them */
-static const float rates[] = {2e-5f, 1e-5f, 3e-6f}; /* of that training: from the shortest code on, until it is good enough */
+/* of the points that may be lost, what the rounds may take where the code of weights is trained after them */
+static const double PART = 0.6;
+/* of that training: from the shortest code on, until it is good enough */
+static const float rates[] = {2e-5f, 1e-5f, 3e-6f};
 
 /* ---- a stage is written down ---- */
 
-static void note(cop_aimer *z, const char *name, const char *what, const cop_point *from, const cop_point *to, double part, double began)
+static void note(cop_aimer *z, const char *name, const char *what, const cop_point *from, const cop_point *to,
+	double part, double began)
 {
 	cop_stage_result *r = &z->h->result.stage[z->h->result.n_stage++];
 	const cop_figures *a = &from->figures, *b = &to->figures;
 	double drop = cop__aim_drop(z, to), most = part * (double)z->aims->max_drop;
 
-	*r = (cop_stage_result){.accuracy = {from->accuracy, to->accuracy}, .loss = {from->loss, to->loss}, .bytes = {a->file_bytes, b->file_bytes}, .seconds = cop__now() - began,
-		.flash = {a->flash_bytes, b->flash_bytes}, .ram = {a->ram_bytes, b->ram_bytes}, .macs = {a->macs, b->macs}, .instructions = {a->instructions, b->instructions}};
+	*r = (cop_stage_result){.accuracy = {from->accuracy, to->accuracy}, .loss = {from->loss, to->loss},
+		.bytes = {a->file_bytes, b->file_bytes}, .seconds = cop__now() - began,
+		.flash = {a->flash_bytes, b->flash_bytes}, .ram = {a->ram_bytes, b->ram_bytes}, .macs = {a->macs, b->macs},
+		.instructions = {a->instructions, b->instructions}};
 	snprintf(r->stage, sizeof r->stage, "%s", name);
 	snprintf(r->what, sizeof r->what, "%s", what);
 	if (!isfinite(to->loss) || (z->aims->bounded && drop > most + 1e-9))
-		cop__format(r->why, sizeof r->why, "%.2f points would be lost in all, %.2f are allowed%s", drop, most, part < 1 ? " here: the last training needs the rest" : "");
+		cop__format(r->why, sizeof r->why, "%.2f points would be lost in all, %.2f are allowed%s", drop, most,
+			part < 1 ? " here: the last training needs the rest" : "");
 	r->kept = !r->why[0];
-	cop__log(z->cx, COP_LOG_INFO, "%s%s%s: accuracy %.2f %% -> %.2f %%, file %zu -> %zu, flash %zu -> %zu, RAM %zu -> %zu bytes; %s%s", name, *what ? ": " : "", what, 100 * (double)from->accuracy,
-		100 * (double)to->accuracy, a->file_bytes, b->file_bytes, a->flash_bytes, b->flash_bytes, a->ram_bytes, b->ram_bytes, r->kept ? "kept" : "undone: ", r->why);
+	cop__log(z->cx, COP_LOG_INFO,
+		"%s%s%s: accuracy %.2f %% -> %.2f %%, file %zu -> %zu, flash %zu -> %zu, RAM %zu -> %zu bytes; %s%s", name,
+		*what ? ": " : "", what, 100 * (double)from->accuracy,
+		100 * (double)to->accuracy, a->file_bytes, b->file_bytes, a->flash_bytes, b->flash_bytes, a->ram_bytes, b->ram_bytes,
+			r->kept ? "kept" : "undone: ", r->why);
 }
 
 static const cop_stage_result *stage(const cop_aimer *z, int32_t i) { return &z->h->result.stage[i]; }
@@ -87,10 +98,17 @@ static void settle(cop_aimer *z, cop_graph *made, const cop_point *now)
 
 /* ---- the form at the end ---- */
 
-bool cop__aim_only_file(const cop_aims *a) { return !a->ram && !a->flash && !a->macs && !a->instructions && !(a->milliseconds > 0); }
+bool cop__aim_only_file(const cop_aims *a)
+{
+	return !a->ram && !a->flash && !a->macs && !a->instructions && !(a->milliseconds > 0);
+}
 
 /* A file alone is smallest when floats are coded; everything else falls with integers. */
-static cop_final best_final(const cop_aimer *z) { return cop__aim_only_file(z->aims) && (z->aims->file || !strcmp(z->t.name, "host")) ? COP_FINAL_CODES : COP_FINAL_INTEGERS; }
+static cop_final best_final(const cop_aimer *z)
+{
+	return cop__aim_only_file(z->aims) && (z->aims->file || !strcmp(z->t.name, "host")) ? COP_FINAL_CODES
+		: COP_FINAL_INTEGERS;
+}
 
 static cop_status first_stage(cop_aimer *z)
 {
@@ -102,14 +120,20 @@ static cop_status first_stage(cop_aimer *z)
 	return COP_OK;
 }
 
-cop_final cop__aim_last_form(const cop_aimer *z) { return z->coding && z->final == COP_FINAL_INTEGERS ? COP_FINAL_CODED : z->final; }
+cop_final cop__aim_last_form(const cop_aimer *z)
+{
+	return z->coding && z->final == COP_FINAL_INTEGERS ? COP_FINAL_CODED : z->final;
+}
 
 /* ---- what is missing ---- */
 
 bool cop__aim_missed(const cop_aimer *z, int r) { return z->limit[r] > 0 && z->now.of[r] > z->limit[r]; }
 
 /* Of flash what codes will leave. */
-static double will_be(const cop_aimer *z, int r) { return z->now.of[r] * (r == COP_R_FLASH && z->coding && !has_codes(z) ? z->coded_part : 1); }
+static double will_be(const cop_aimer *z, int r)
+{
+	return z->now.of[r] * (r == COP_R_FLASH && z->coding && !has_codes(z) ? z->coded_part : 1);
+}
 
 static bool any_missed(const cop_aimer *z)
 {
@@ -128,16 +152,19 @@ static bool any_limit(const cop_aimer *z)
 /* What a target has bounds the network, too, where that is not small enough anyway. */
 static void machine_limits(cop_aimer *z)
 {
-	if (!z->limit[COP_R_RAM] && z->t.ram && z->now.of[COP_R_RAM] > (double)z->t.ram) z->limit[COP_R_RAM] = (double)z->t.ram;
-	if (!z->limit[COP_R_FLASH] && z->t.flash && z->now.of[COP_R_FLASH] > (double)z->t.flash) z->limit[COP_R_FLASH] = (double)z->t.flash;
+	if (!z->limit[COP_R_RAM] && z->t.ram && z->now.of[COP_R_RAM] > (double)z->t.ram)
+		z->limit[COP_R_RAM] = (double)z->t.ram;
+	if (!z->limit[COP_R_FLASH] && z->t.flash && z->now.of[COP_R_FLASH] > (double)z->t.flash)
+		z->limit[COP_R_FLASH] = (double)z->t.flash;
 }
 
-/* What this round may leave: a step towards the limits that are missed; without limits, a step down of what counts on such a machine. Where weights are coded afterwards,
- * the rounds look at integers as they are. */
+/* What this round may leave: a step towards the limits that are missed; without limits, a step down of what counts on
+ * such a machine. Where weights are coded afterwards, the rounds look at integers as they are. */
 static void allow(cop_aimer *z, double step)
 {
 	const bool counted = z->now.of[COP_R_INSTRUCTIONS] > 0, free = !any_limit(z), integers = z->final != COP_FINAL_CODES;
-	const bool down[COP_N_RESOURCE] = {[COP_R_FILE] = free && !integers, [COP_R_FLASH] = free && integers && !z->coding, [COP_R_INSTRUCTIONS] = free && counted && integers,
+	const bool down[COP_N_RESOURCE] = {[COP_R_FILE] = free && !integers, [COP_R_FLASH] = free && integers && !z->coding,
+		[COP_R_INSTRUCTIONS] = free && counted && integers,
 		[COP_R_MACS] = free && !counted && integers};
 
 	for (int r = 0; r < COP_N_RESOURCE; r++) {
@@ -177,7 +204,8 @@ static cop_status choose(cop_aimer *z, int32_t **choice)
 {
 	const cop_level said = z->cx->log_level;
 
-	if (said == COP_LOG_INFO) z->cx->log_level = COP_LOG_WARN; /* nobody wants to hear of the networks that are only tried */
+	/* nobody wants to hear of the networks that are only tried */
+	if (said == COP_LOG_INFO) z->cx->log_level = COP_LOG_WARN;
 	cop_status st = cop__aim_curves(z);
 	if (!st && !(*choice = cop__alloc(z->cx, sizeof **choice * (size_t)(z->n_lever + 1)))) st = COP_NOMEM;
 	if (!st) st = cop__aim_choose(z, *choice);
@@ -242,7 +270,8 @@ static cop_status code(cop_aimer *z)
 	return COP_OK;
 }
 
-/* NULL: nothing is left to be done. Without limits channels go before the training for codes, with limits also after it, if flash is still missing. */
+/* NULL: nothing is left to be done. Without limits channels go before the training for codes, with limits also after
+ * it, if flash is still missing. */
 static cop_status (*next(const cop_aimer *z))(cop_aimer *z)
 {
 	bool small_enough = any_limit(z) ? !any_missed(z) : has_codes(z) || code_tries(z);
@@ -257,7 +286,8 @@ static void recall(cop_aimer *z)
 {
 	z->coded_part = EXPECTED;
 	for (int32_t i = 1; i < z->h->result.n_stage; i++)
-		if (is_called(z, i, "code") && stage(z, i)->kept) z->coded_part = (double)stage(z, i)->flash[1] / (double)stage(z, i)->flash[0];
+		if (is_called(z, i, "code") && stage(z, i)->kept)
+			z->coded_part = (double)stage(z, i)->flash[1] / (double)stage(z, i)->flash[0];
 	if (code_tries(z) >= LEN(rates)) z->coded_part = 1;
 }
 
@@ -270,9 +300,11 @@ cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
 	if (from < 0) COP_TRY(first_stage(z));
 	z->final = stage(z, 0)->kept ? best_final(z) : COP_FINAL_FLOATS;
 	recall(z);
-	if (from >= 0 || z->final == COP_FINAL_FLOATS) COP_TRY(point_of(&z->now, z, z->g, has_codes(z) ? COP_FINAL_CODED : z->final));
+	if (from >= 0 || z->final == COP_FINAL_FLOATS)
+		COP_TRY(point_of(&z->now, z, z->g, has_codes(z) ? COP_FINAL_CODED : z->final));
 	machine_limits(z);
-	z->coding = z->final == COP_FINAL_INTEGERS && strcmp(z->t.name, "host") && (z->limit[COP_R_FLASH] > 0 || !any_limit(z));
+	z->coding = z->final == COP_FINAL_INTEGERS && strcmp(z->t.name, "host") &&
+		(z->limit[COP_R_FLASH] > 0 || !any_limit(z));
 	cop_status st = z->coding ? cop__aim_could_code(&z->coding, z) : COP_OK;
 	while (!st && (what = next(z))) {
 		const int32_t i = z->h->result.n_stage;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * adaround - rounding that is learned (Nagel 2020, arXiv 2004.10568): q = floor(w / s) + h(V), where h runs from 0 to 1 and is
- * drawn to its ends as the steps go on. The paper samples the inputs of a layer; here their mean products H are known, so
- * that e' H e is the expected squared error of a row's output and its gradient 2 H e is exact: no sampling noise, no seed.
- * At the end single weights are turned while that lowers the error.
+ * adaround - rounding that is learned (Nagel 2020, arXiv 2004.10568): q = floor(w / s) + h(V), where h runs from 0 to 1
+ * and is drawn to its ends as the steps go on. The paper samples the inputs of a layer; here their mean products H are
+ * known, so that e' H e is the expected squared error of a row's output and its gradient 2 H e is exact: no sampling
+ * noise, no seed. At the end single weights are turned while that lowers the error.
  */
 #include "compress/quantize/quantize.h"
 
@@ -48,7 +48,8 @@ static double cost(const row *r)
 
 static void step(row *r, int32_t t, int32_t steps)
 {
-	float done = (float)t / (float)steps, beta = 20 - 18 * fmaxf(0, (done - 0.2f) / 0.8f), b1 = 1 - powf(0.9f, (float)t + 1), b2 = 1 - powf(0.999f, (float)t + 1);
+	float done = (float)t / (float)steps, beta = 20 - 18 * fmaxf(0, (done - 0.2f) / 0.8f),
+		b1 = 1 - powf(0.9f, (float)t + 1), b2 = 1 - powf(0.999f, (float)t + 1);
 
 	for (int32_t i = 0; i < r->k; i++) r->e[i] = hold(r, r->base[i] + soft(r->v[i])) - r->x[i];
 	product(r);
@@ -74,7 +75,8 @@ static void polish(row *r)
 			float up = r->e[i] < 0 ? 1 : -1, q = r->x[i] + r->e[i] + up; /* the other neighbour lies across x */
 			const float *h = r->h + (size_t)i * (size_t)r->padded;
 			float change = 2 * up * r->g[i] + h[i];
-			if (fabsf(r->e[i]) >= 1 || fabsf(r->e[i] + up) >= 1 || q > (float)r->most || q < -(float)r->most || change >= -1e-6f) continue;
+			if (fabsf(r->e[i]) >= 1 || fabsf(r->e[i] + up) >= 1 || q > (float)r->most || q < -(float)r->most || change >= -1e-6f)
+				continue;
 			r->e[i] += up;
 			for (int32_t j = 0; j < r->padded; j++) r->g[j] += up * h[j];
 			turned = true;
@@ -115,13 +117,15 @@ double cop__round_cost(const int8_t *q, const float *w, float scale, int32_t k, 
 
 	for (int32_t i = 0; i < k; i++) {
 		double he = d ? 2 * (double)d[i] : 0;
-		for (int32_t j = 0; j < k; j++) he += (double)h[(size_t)i * (size_t)k + (size_t)j] * (double)(scale * (float)q[j] - w[j]);
+		for (int32_t j = 0; j < k; j++)
+			he += (double)h[(size_t)i * (size_t)k + (size_t)j] * (double)(scale * (float)q[j] - w[j]);
 		sum += he * (double)(scale * (float)q[i] - w[i]);
 	}
 	return sum;
 }
 
-cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, int32_t k, const float *h, const float *d, int32_t most, int32_t steps)
+cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, int32_t k, const float *h, const float *d,
+	int32_t most, int32_t steps)
 {
 	row r = {.k = k, .padded = (k + LANE - 1) / LANE * LANE, .most = most};
 	size_t n = (size_t)r.padded, wide = (size_t)k;

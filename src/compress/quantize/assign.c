@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * assign - the ranges of all values, from what was seen of them. What only moves or chooses numbers keeps its input's; the operands
- * of a concat take its range where their maker can give it; everything else has its own.
+ * assign - the ranges of all values, from what was seen of them. What only moves or chooses numbers keeps its input's;
+ * the operands of a concat take its range where their maker can give it; everything else has its own.
  */
 #include "compress/quantize/quantize.h"
 
@@ -22,12 +22,14 @@ static bool reaches_output(const cop_graph *g, cop_vid v)
 	for (int32_t i = 0; i < g->n_output; i++)
 		if (g->output[i] == v) return true;
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (cop__arg(g, n, 0) == v && (cop__moves(g, n) || g->node[n].op == OP_softmax) && reaches_output(g, cop__res(g, n, 0))) return true;
+		if (cop__arg(g, n, 0) == v && (cop__moves(g, n) || g->node[n].op == OP_softmax) &&
+			reaches_output(g, cop__res(g, n, 0))) return true;
 	return false;
 }
 
-/* The network's input, as it comes or prepared, is what it is: features of different sizes, or a few hundred pixel values. Counting
- * how often which is seen says nothing about their worth, so that its range is by error where the others' are by counts. */
+/* The network's input, as it comes or prepared, is what it is: features of different sizes, or a few hundred pixel
+ * values. Counting how often which is seen says nothing about their worth, so that its range is by error where the
+ * others' are by counts. */
 static cop_status own_range(cop_quantizer *z, cop_vid v, bool input, int bits, int op)
 {
 	cop_range_kind kind = input && z->range != COP_RANGE_MINMAX ? COP_RANGE_MSE : z->range;
@@ -40,7 +42,8 @@ static cop_status own_range(cop_quantizer *z, cop_vid v, bool input, int bits, i
 static bool can_give(const cop_graph *g, cop_nid n)
 {
 	int op = n ? g->node[n].op : OP_none;
-	return op == OP_conv || op == OP_fc || op == OP_rnn || op == OP_add || op == OP_mul || op == OP_clip || op == OP_hswish || op == OP_gelu;
+	return op == OP_conv || op == OP_fc || op == OP_rnn || op == OP_add || op == OP_mul || op == OP_clip ||
+		op == OP_hswish || op == OP_gelu;
 }
 
 /* Which values are made from what a layer made. Before the first layer it is the input, prepared: 8 bits, as that. */
@@ -64,7 +67,8 @@ static double left_of(const cop_quantizer *z, cop_vid y, cop_vid leaf)
 	for (int i = 0; i < COP_SEEN_BINS; i++) {
 		if (!s->count[i]) continue;
 		double c = (double)s->count[i], x = (i - COP_SEEN_BINS / 2 + 0.5) * (double)s->reach * 2 / COP_SEEN_BINS;
-		double f = cop__table_value(z->g, y, leaf, x), e = f - cop__table_value(z->g, y, leaf, (double)r->scale * (cop__quantise((float)x, r) - r->zero));
+		double f = cop__table_value(z->g, y, leaf, x),
+			e = f - cop__table_value(z->g, y, leaf, (double)r->scale * (cop__quantise((float)x, r) - r->zero));
 		if (!isfinite(f)) continue;
 		n += c, sum += c * f, squares += c * f * f, noise += c * e * e;
 	}
@@ -85,7 +89,8 @@ static bool a_layer_reads(const cop_quantizer *z, cop_vid from)
 	return false;
 }
 
-/* A logarithm or a reciprocal of what has 256 even steps can be nothing but the steps: its operand then stays float, with the layer that makes it. */
+/* A logarithm or a reciprocal of what has 256 even steps can be nothing but the steps: its operand then stays float,
+ * with the layer that makes it. */
 static void keep_resolution(cop_quantizer *z)
 {
 	enum { POOR = 24 }; /* dB; a layer by itself leaves 35 to 50 */
@@ -102,7 +107,8 @@ static void keep_resolution(cop_quantizer *z)
 		for (int32_t v = 1; v <= g->n_value; v++)
 			if (origin(g, (cop_vid)v) == from) z->act[v] = (cop_qrange){0};
 		if (by && z->layer[by].bits) z->layer[by].bits = 0;
-		cop__log(z->cx, COP_LOG_WARN, "quantize: %s stays float: 256 steps would keep only %.1f dB of %s", by ? cop__label(g, by, label) : g->value[from].name, left, "the function behind it");
+		cop__log(z->cx, COP_LOG_WARN, "quantize: %s stays float: 256 steps would keep only %.1f dB of %s",
+			by ? cop__label(g, by, label) : g->value[from].name, left, "the function behind it");
 	}
 }
 
@@ -127,7 +133,8 @@ cop_status cop__set_ranges(cop_quantizer *z)
 	mark_behind(behind, z);
 	for (int32_t i = 0; i < g->n_input; i++) COP_TRY(own_range(z, g->input[i], true, 8, OP_none));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)], z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));
+		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)],
+			z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) COP_TRY(states(z, n, true));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		for (int i = 0; g->node[n].op == OP_concat && i < g->node[n].n_in; i++) {

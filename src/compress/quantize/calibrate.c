@@ -48,12 +48,15 @@ void cop__see(cop_seen *s, const float *x, int64_t n)
 
 /* ---- all samples ---- */
 
-/* Does a softmax read v, perhaps behind what moves its numbers? Along its last axis an element far below the largest is off: a mask has put it
- * there, by minus infinity or a large number, and how far down it lies must not set the steps of the others. */
+/* Does a softmax read v, perhaps behind what moves its numbers? Along its last axis an element far below the largest is
+ * off: a mask has put it there, by minus infinity or a large number, and how far down it lies must not set the steps of
+ * the others. */
 static bool softened(const cop_graph *g, cop_vid v)
 {
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (cop__arg(g, n, 0) == v && (g->node[n].op == OP_softmax || (g->node[n].op == OP_reshape && cop__in(g, n, 0)->dim[cop__in(g, n, 0)->rank - 1] == cop__outt(g, n, 0)->dim[cop__outt(g, n, 0)->rank - 1] && softened(g, cop__res(g, n, 0)))))
+		if (cop__arg(g, n, 0) == v && (g->node[n].op == OP_softmax ||
+			(g->node[n].op == OP_reshape && cop__in(g, n, 0)->dim[cop__in(g, n, 0)->rank - 1] == cop__outt(g, n,
+			0)->dim[cop__outt(g, n, 0)->rank - 1] && softened(g, cop__res(g, n, 0)))))
 			return true;
 	return false;
 }
@@ -62,7 +65,8 @@ static bool softened(const cop_graph *g, cop_vid v)
 static bool is_mask(const cop_graph *g, cop_vid v)
 {
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (g->node[n].op == OP_add && (cop__arg(g, n, 0) == v || cop__arg(g, n, 1) == v) && softened(g, cop__res(g, n, 0))) return true;
+		if (g->node[n].op == OP_add && (cop__arg(g, n, 0) == v || cop__arg(g, n, 1) == v) && softened(g, cop__res(g, n, 0)))
+			return true;
 	return false;
 }
 
@@ -75,7 +79,8 @@ static void bound_mask(float *x, int64_t n)
 		if (isinf(x[i]) && x[i] < 0) x[i] = -FAR;
 }
 
-/* Rows of c numbers: those that are off as far below the largest as makes no difference (exp(-16) is 1e-7). In place. */
+/* Rows of c numbers: those that are off as far below the largest as makes no difference (exp(-16) is 1e-7). In
+ * place. */
 static void switch_off(float *x, int64_t n, int32_t c)
 {
 	const float FAR = 64, OFF = 16;
@@ -96,7 +101,9 @@ static cop_status see(cop_quantizer *z, cop_vid v, const float *x, int64_t n, co
 	for (int64_t i = 0; i < n; i++) {
 		if (isfinite(x[i])) continue;
 		s->infinite++;
-		if (isnan(x[i]) || what) return cop__error(z->cx, COP_ARG, "quantize: %s '%s' is %s on a calibration sample", what ? what : "a value behind", name, isnan(x[i]) ? "not a number" : "infinite");
+		if (isnan(x[i]) || what)
+			return cop__error(z->cx, COP_ARG, "quantize: %s '%s' is %s on a calibration sample", what ? what : "a value behind",
+				name, isnan(x[i]) ? "not a number" : "infinite");
 	}
 	cop__see(s, x, n);
 	return COP_OK;
@@ -119,7 +126,8 @@ static cop_status look(cop_quantizer *z, cop_watch *w, int32_t got)
 			cop_vid v = cop__res(g, n, i);
 			COP_TRY(cop__watch_value(w, v, &t));
 			if (!t.data) continue;
-			int64_t count = cop_type_count(&t.type), first = count % w->batch ? count : count / w->batch * got; /* samples that do not come first have the last one twice */
+			/* samples that do not come first have the last one twice */
+			int64_t count = cop_type_count(&t.type), first = count % w->batch ? count : count / w->batch * got;
 			if (softened(g, v)) switch_off(t.data, first, t.type.dim[t.type.rank - 1]); /* the run is over */
 			COP_TRY(see(z, v, t.data, first, NULL, cop__label(g, n, label)));
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * choose - what each layer costs when it alone is quantised, and, to hold a bound on the accuracy, which layers get more bits or
- * stay float: the most sensitive first, no more of them than the bound takes. What is measured is the integer network.
+ * choose - what each layer costs when it alone is quantised, and, to hold a bound on the accuracy, which layers get
+ * more bits or stay float: the most sensitive first, no more of them than the bound takes. What is measured is the
+ * integer network.
  */
 #include "compress/quantize/quantize.h"
 
@@ -56,7 +57,10 @@ static cop_status alone(cop_quantizer *z, cop_nid n, const int *bits)
 	if (!st) st = open_pair(&p, z, q);
 	if (!st) st = compare(z, &p, &signal, &noise);
 	if (!st) z->layer[n].sqnr = (float)cop__decibels(signal, noise);
-	if (!st && !isfinite(noise)) st = cop__error(z->cx, COP_ARG, "quantize: '%s' in integers makes the network's result infinite or not a number; --keep it", cop__qlayer_name(z->g, n));
+	if (!st && !isfinite(noise))
+		st = cop__error(z->cx, COP_ARG,
+			"quantize: '%s' in integers makes the network's result infinite or not a number; --keep it",
+			cop__qlayer_name(z->g, n));
 	cop__watch_free(&p.exact);
 	cop__watch_free(&p.other);
 	cop_graph_free(q);
@@ -88,9 +92,12 @@ cop_status cop__check_whole(const cop_quantizer *z, const cop_graph *q)
 
 	bool reals = !st && p.out[0].type.dtype == COP_F32 && p.out[1].type.dtype == COP_F32;
 	if (reals) st = compare(z, &p, &signal, &noise);
-	if (reals && !st && !isfinite(noise)) st = cop__error(z->cx, COP_ARG, "quantize: results of the integer network are infinite or not a number on the calibration samples");
+	if (reals && !st && !isfinite(noise))
+		st = cop__error(z->cx, COP_ARG,
+			"quantize: results of the integer network are infinite or not a number on the calibration samples");
 	if (reals && !st && signal > 0 && cop__decibels(signal, noise) < POOR)
-		cop__log(z->cx, COP_LOG_WARN, "quantize: the results of the integer network have little to do with the float network's: signal to noise is %.1f dB", cop__decibels(signal, noise));
+		cop__log(z->cx, COP_LOG_WARN, "quantize: the results of the integer network have little to do with the float "
+			"network's: signal to noise is %.1f dB", cop__decibels(signal, noise));
 	cop__watch_free(&p.exact);
 	cop__watch_free(&p.other);
 	return st;
@@ -138,7 +145,8 @@ static cop_status drop_of(float *drop, const cop_graph *g, const cop_quantizer *
 	return COP_OK;
 }
 
-/* The fewest raises that hold the bound, by bisection: more of them rarely cost accuracy, and what is returned was measured. */
+/* The fewest raises that hold the bound, by bisection: more of them rarely cost accuracy, and what is returned was
+ * measured. */
 cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model)
 {
 	cop_score before;
@@ -155,7 +163,8 @@ cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model
 		cop_status st = raised(&try, z, &o, at);
 		if (!st) st = drop_of(&drop, try, z, &before);
 		if (st) return cop_graph_free(try), cop_graph_free(*out), *out = NULL, st;
-		cop__log(z->cx, COP_LOG_INFO, "quantize: %d layers got more bits; the accuracy drops by %.2f points", at, (double)drop);
+		cop__log(z->cx, COP_LOG_INFO, "quantize: %d layers got more bits; the accuracy drops by %.2f points", at,
+			(double)drop);
 		least = fminf(least, drop);
 		if (drop <= z->a->max_drop + 1e-4f) {
 			cop_graph_free(*out);
@@ -168,7 +177,9 @@ cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model
 		try = NULL;
 		at = (lo + hi) / 2;
 	}
-	if (!*out) return cop__error(z->cx, COP_BUDGET, "quantize: no layer can be int8 within a drop of %g points: the least was %.2f", (double)z->a->max_drop, (double)least);
+	if (!*out)
+		return cop__error(z->cx, COP_BUDGET, "quantize: no layer can be int8 within a drop of %g points: the least was %.2f",
+			(double)z->a->max_drop, (double)least);
 	cop_graph *again = NULL; /* side arrays as they were for what is returned */
 	COP_TRY(raised(&again, z, &o, hi));
 	cop_graph_free(again);

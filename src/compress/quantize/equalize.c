@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * equalize - cross-layer equalisation (Nagel 2019, arXiv 1906.04721). Between two layers that only a ReLU or nothing parts, a
- * channel may be divided by s where it is made and multiplied by s where it is read: max(0, x / s) s = max(0, x). With
- * s = sqrt(r1 / r2) both layers get the range sqrt(r1 r2) in that channel. Pairs chain, so that it is done until little
- * changes; a depthwise layer is the second of one pair and the first of the next. A ReLU6 would have to become another bound
- * in each channel: such pairs are left alone.
+ * equalize - cross-layer equalisation (Nagel 2019, arXiv 1906.04721). Between two layers that only a ReLU or nothing
+ * parts, a channel may be divided by s where it is made and multiplied by s where it is read: max(0, x / s) s = max(0,
+ * x). With s = sqrt(r1 / r2) both layers get the range sqrt(r1 r2) in that channel. Pairs chain, so that it is done
+ * until little changes; a depthwise layer is the second of one pair and the first of the next. A ReLU6 would have to
+ * become another bound in each channel: such pairs are left alone.
  */
 #include "compress/quantize/quantize.h"
 
@@ -27,7 +27,8 @@ static bool hands_on(const cop_graph *g, cop_nid n)
 	const cop_type *x = cop__in(g, n, 0), *y = cop__outt(g, n, 0);
 
 	if (g->node[n].op == OP_maxpool || g->node[n].op == OP_avgpool) return true;
-	return g->node[n].op == OP_reshape && x->dim[x->rank - 1] == y->dim[y->rank - 1] && cop_type_count(x) == (int64_t)x->dim[0] * x->dim[x->rank - 1] && y->dim[0] == x->dim[0];
+	return g->node[n].op == OP_reshape && x->dim[x->rank - 1] == y->dim[y->rank - 1] &&
+		cop_type_count(x) == (int64_t)x->dim[0] * x->dim[x->rank - 1] && y->dim[0] == x->dim[0];
 }
 
 static cop_nid only_reader(const cop_graph *g, cop_vid v, const int32_t *readers)
@@ -56,7 +57,8 @@ static cop_nid partner(const cop_graph *g, cop_nid n, const int32_t *readers)
 	cop_nid m;
 
 	if (!own_weights(g, n, readers) || !scales_through(g, n)) return 0;
-	for (m = only_reader(g, cop__res(g, n, 0), readers); m && hands_on(g, m);) m = only_reader(g, cop__res(g, m, 0), readers);
+	for (m = only_reader(g, cop__res(g, n, 0), readers); m && hands_on(g, m);)
+		m = only_reader(g, cop__res(g, m, 0), readers);
 	if (!m || !own_weights(g, m, readers)) return 0;
 	int32_t groups = groups_of(g, m), o = cop__in(g, m, 1)->dim[0];
 	return groups == 1 || (groups == o && cop__in(g, m, 1)->dim[3] == 1) ? m : 0;
@@ -67,7 +69,8 @@ static float *weights_of(const cop_graph *g, cop_nid n, int i)
 	return (float *)(uintptr_t)cop__floats(g, cop__arg(g, n, i)); /* the graph's own: see own_pair */
 }
 
-/* The weights of m that read channel i: rows[i] of a depthwise layer, else one of every c. f 1: only the largest is asked for. */
+/* The weights of m that read channel i: rows[i] of a depthwise layer, else one of every c. f 1: only the largest is
+ * asked for. */
 static float column(const cop_graph *g, cop_nid m, int32_t i, float f)
 {
 	const cop_type *t = cop__in(g, m, 1);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * moments - means and mean products of what the filters of one layer see, over drawn positions of the calibration samples. Two
- * networks run side by side: the float one, and one whose layers so far have their rounded weights, so that a layer can make
- * up for the errors before it. Both are float: integers differ from the second by the rounding of activations alone.
+ * moments - means and mean products of what the filters of one layer see, over drawn positions of the calibration
+ * samples. Two networks run side by side: the float one, and one whose layers so far have their rounded weights, so
+ * that a layer can make up for the errors before it. Both are float: integers differ from the second by the rounding of
+ * activations alone.
  */
 #include "compress/gram/patch.h"
 #include "compress/quantize/quantize.h"
 
 /* x of the float network, y of the rough one; room: patches of both. */
-static void add_images(cop_moments *m, const cop_quantizer *z, cop_nid n, const cop_filter *f, const float *x, const float *y, int32_t first, int32_t images, float *room)
+static void add_images(cop_moments *m, const cop_quantizer *z, cop_nid n, const cop_filter *f, const float *x,
+	const float *y, int32_t first, int32_t images, float *room)
 {
 	int32_t take = cop__positions(f), rows = images * take, k = m->k;
 	size_t image = (size_t)(f->h * f->w * f->c);
@@ -72,7 +74,8 @@ cop_status cop__moments(cop_moments *m, cop_quantizer *z, cop_nid n, bool produc
 	size_t per = (size_t)l->groups * (size_t)l->k, nn = per * (size_t)l->k;
 	cop_watch rough = {0};
 	int32_t rows = cop__in(z->g, n, 0)->dim[0] / cop__samples_held(z->g, z->each);
-	float *room = cop__alloc(z->cx, sizeof *room * 2 * (size_t)z->batch * (size_t)COP_MAX(rows, 1) * COP_POSITIONS * (size_t)l->k);
+	float *room = cop__alloc(z->cx,
+		sizeof *room * 2 * (size_t)z->batch * (size_t)COP_MAX(rows, 1) * COP_POSITIONS * (size_t)l->k);
 	cop_status st = COP_OK;
 
 	rows = COP_MAX(rows, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * prepared - an input that the network itself scales, (x - mean) / std by channel, as a layer: a convolution of one pixel and one weight for each channel.
- * So what prepares the samples is integers, too, and a device hands in bytes as they come.
+ * prepared - an input that the network itself scales, (x - mean) / std by channel, as a layer: a convolution of one
+ * pixel and one weight for each channel. So what prepares the samples is integers, too, and a device hands in bytes as
+ * they come.
  */
 #include "compress/quantize/quantize.h"
 
@@ -27,7 +28,8 @@ static bool scales(const cop_graph *g, cop_nid n, cop_vid v, int32_t *axis)
 	int op = g->node[n].op;
 	float lo, hi;
 
-	if ((op != OP_add && op != OP_sub && op != OP_mul && op != OP_div) || cop__arg(g, n, 0) != v || g->node[n].guard) return false;
+	if ((op != OP_add && op != OP_sub && op != OP_mul && op != OP_div) || cop__arg(g, n, 0) != v || g->node[n].guard)
+		return false;
 	cop__act_get(g, n, &lo, &hi);
 	if (lo > COP_NO_LO || hi < COP_NO_HI || !cop__same_shape(cop__t(g, v), cop__outt(g, n, 0))) return false;
 	int32_t a = axis_of(g, cop__arg(g, n, 1), cop__t(g, v));
@@ -79,7 +81,8 @@ static cop_vid layer(work *w, cop_vid x, int32_t axis, const float *f, const flo
 	snprintf(name[1], sizeof name[1], "prepare%d.b", w->made++);
 	if (cop__find(w->g, name[0]) || cop__find(w->g, name[1])) return 0;
 	const cop_conv_attr a = {1, 1, 0, 0, 0, 0, 1, 1, c, COP_NO_LO, COP_NO_HI};
-	x = cop__apply(w->out, OP_conv, &a, VIDS(x, cop__data(w->out, COP_PARAM, name[0], &tw, f), cop__data(w->out, COP_PARAM, name[1], &tb, b)));
+	x = cop__apply(w->out, OP_conv, &a,
+		VIDS(x, cop__data(w->out, COP_PARAM, name[0], &tw, f), cop__data(w->out, COP_PARAM, name[1], &tb, b)));
 	x = cop__apply(w->out, OP_reshape, &shape, VIDS(x));
 	return axis != last ? cop__apply(w->out, OP_transpose, &back, VIDS(x)) : x;
 }

@@ -13,14 +13,16 @@
 
 typedef struct scheme { const char *name; int weights, activations; } scheme; /* activations 32: weights alone */
 static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w4a4", 4, 4}, {"w8", 8, 32}, {"fp16", 16, 32}};
-static const char *const ranges[] = {[COP_RANGE_MINMAX] = "minmax", [COP_RANGE_PERCENTILE] = "percentile", [COP_RANGE_MSE] = "mse", [COP_RANGE_KL] = "kl"};
+static const char *const ranges[] = {[COP_RANGE_MINMAX] = "minmax", [COP_RANGE_PERCENTILE] = "percentile",
+	[COP_RANGE_MSE] = "mse", [COP_RANGE_KL] = "kl"};
 
 static cop_status find_scheme(const scheme **out, cop_ctx *cx, const char *name)
 {
 	for (int i = 0; i < LEN(schemes); i++)
 		if (!strcmp(schemes[i].name, name)) return *out = &schemes[i], COP_OK;
 	cop_hint hint;
-	return cop__error(cx, COP_ARG, "quantize: there is no scheme '%s'; there are w8a8, w4a8, w4a4, w8 and fp16%s", name, cop__hint_in(&hint, name, strlen(name), "w8a8 w4a8 w4a4 w8 fp16"));
+	return cop__error(cx, COP_ARG, "quantize: there is no scheme '%s'; there are w8a8, w4a8, w4a4, w8 and fp16%s", name,
+		cop__hint_in(&hint, name, strlen(name), "w8a8 w4a8 w4a4 w8 fp16"));
 }
 
 static cop_status find_range(cop_range_kind *out, cop_ctx *cx, const char *name)
@@ -28,19 +30,23 @@ static cop_status find_range(cop_range_kind *out, cop_ctx *cx, const char *name)
 	for (int i = 0; i < LEN(ranges); i++)
 		if (!strcmp(ranges[i], name)) return *out = (cop_range_kind)i, COP_OK;
 	cop_hint hint;
-	return cop__error(cx, COP_ARG, "quantize: there is no range '%s'; there are minmax, percentile, mse and kl%s", name, cop__hint_in(&hint, name, strlen(name), "minmax percentile mse kl"));
+	return cop__error(cx, COP_ARG, "quantize: there is no range '%s'; there are minmax, percentile, mse and kl%s", name,
+		cop__hint_in(&hint, name, strlen(name), "minmax percentile mse kl"));
 }
 
 /* ---- the float graph ---- */
 
 static cop_status check_float(const cop_graph *g)
 {
-	if (g->n_input < 1 || g->n_output < 1) return cop__error(g->cx, COP_ARG, "quantize: '%s' has no input or no output", g->name);
+	if (g->n_input < 1 || g->n_output < 1)
+		return cop__error(g->cx, COP_ARG, "quantize: '%s' has no input or no output", g->name);
 	for (int32_t i = 0; i < g->n_input; i++)
 		if (cop__t(g, g->input[i])->dtype != COP_F32 && cop__t(g, g->input[i])->dtype != COP_I32)
-			return cop__error(g->cx, COP_ARG, "quantize: the input '%s' of '%s' is %s; reals and i32 were expected", g->value[g->input[i]].name, g->name, cop__dtype_text(cop__t(g, g->input[i])->dtype));
+			return cop__error(g->cx, COP_ARG, "quantize: the input '%s' of '%s' is %s; reals and i32 were expected",
+				g->value[g->input[i]].name, g->name, cop__dtype_text(cop__t(g, g->input[i])->dtype));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (cop__op(g, n)->flags & COP_OP_QUANT) return cop__error(g->cx, COP_ARG, "quantize: '%s' is an integer network already", g->name);
+		if (cop__op(g, n)->flags & COP_OP_QUANT)
+			return cop__error(g->cx, COP_ARG, "quantize: '%s' is an integer network already", g->name);
 	return COP_OK;
 }
 
@@ -60,7 +66,8 @@ static int32_t layers_of(const cop_graph *g, cop_vid w)
 {
 	int32_t count = 0;
 
-	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) count += cop__arg(g, n, 1) == w && cop__arg(g, n, 0) != w && cop__arg(g, n, 2) != w && cop__qlayer_is(g, n);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		count += cop__arg(g, n, 1) == w && cop__arg(g, n, 0) != w && cop__arg(g, n, 2) != w && cop__qlayer_is(g, n);
 	return count;
 }
 
@@ -75,7 +82,8 @@ static cop_status find_layers(cop_quantizer *z)
 		bool rnn = g->node[n].op == OP_rnn && cop__rnn_lowers(g, n);
 		if (!rnn && (!cop__qlayer_is(g, n) || readers[cop__arg(g, n, 1)] != layers_of(g, cop__arg(g, n, 1)))) continue;
 		const cop_type *w = cop__in(g, n, 1);
-		*l = (cop_qlayer){.bits = z->weight_bits, .act_bits = z->act_bits, .o = w->dim[0], .k = (int32_t)(cop_type_count(w) / w->dim[0]), .groups = 1};
+		*l = (cop_qlayer){.bits = z->weight_bits, .act_bits = z->act_bits, .o = w->dim[0],
+			.k = (int32_t)(cop_type_count(w) / w->dim[0]), .groups = 1};
 		if (g->node[n].op == OP_conv) {
 			COP_ATTR(cop_conv_attr, a, g, n);
 			l->groups = a.groups;
@@ -84,9 +92,12 @@ static cop_status find_layers(cop_quantizer *z)
 		else found++;
 		if (rnn && l->bits) l->bits = l->act_bits = 8;
 		if (z->a->adaround && !rnn && l->bits && l->k > COP_MOST_PRODUCTS)
-			cop__log(z->cx, COP_LOG_WARN, "quantize: '%s' has %d inputs a filter, too many for adaround: rounded to the nearest", cop__qlayer_name(g, n), l->k);
+			cop__log(z->cx, COP_LOG_WARN, "quantize: '%s' has %d inputs a filter, too many for adaround: rounded to the nearest",
+				cop__qlayer_name(g, n), l->k);
 	}
-	return found ? COP_OK : cop__error(z->cx, COP_ARG, "quantize: '%s' has no convolution or fully connected layer left to quantise, nor a recurrent one that has a form in integers", g->name);
+	return found ? COP_OK : cop__error(z->cx, COP_ARG,
+		"quantize: '%s' has no convolution or fully connected layer left to quantise, nor a "
+		"recurrent one that has a form in integers", g->name);
 }
 
 static cop_status open_work(cop_quantizer *z, const cop_graph *model)
@@ -137,7 +148,8 @@ static void tell(const cop_quantizer *z)
 	for (cop_nid n = 1; z->a->layer && n <= (cop_nid)z->g->n_node; n++) {
 		const cop_qlayer *l = &z->layer[n];
 		if (!l->o) continue;
-		cop_quantized_layer t = {.name = cop__qlayer_name(z->g, n), .op = cop__op(z->g, n)->name, .weight_bits = l->bits ? l->bits : 32,
+		cop_quantized_layer t = {.name = cop__qlayer_name(z->g, n), .op = cop__op(z->g, n)->name,
+			.weight_bits = l->bits ? l->bits : 32,
 			.act_bits = l->bits ? l->act_bits : 32, .weights = (int64_t)l->o * l->k, .sqnr = l->sqnr};
 		z->a->layer(z->a->ud, &t);
 	}
@@ -165,8 +177,12 @@ static cop_status check_set(const cop_graph *g, int32_t i, const cop_dataset *d,
 	int64_t want = cop_type_count(&x->type) / held, have = cop_type_count(&d->x);
 
 	if (want != have)
-		return cop__error(g->cx, COP_SHAPE, "quantize: samples of '%s' have %lld numbers, the input '%s' of the network '%s' takes %lld", d->name, (long long)have, x->name, g->name, (long long)want);
-	if (d->count < samples) return cop__error(g->cx, COP_SHAPE, "quantize: '%s' has %d samples for the input '%s', '%s' has %d for the first one", d->name, d->count, x->name, g->value[g->input[0]].name, samples);
+		return cop__error(g->cx, COP_SHAPE,
+			"quantize: samples of '%s' have %lld numbers, the input '%s' of the network '%s' takes %lld", d->name,
+			(long long)have, x->name, g->name, (long long)want);
+	if (d->count < samples)
+		return cop__error(g->cx, COP_SHAPE, "quantize: '%s' has %d samples for the input '%s', '%s' has %d for the first one",
+			d->name, d->count, x->name, g->value[g->input[0]].name, samples);
 	return COP_OK;
 }
 
@@ -175,7 +191,9 @@ static cop_status open_sets(cop_quantizer *z, cop_dataset **fitted, const cop_gr
 {
 	if (!calib || calib->count < 1) return cop__error(g->cx, COP_ARG, "quantize: the calibration set is empty");
 	if (z->a->n_more != g->n_input - 1)
-		return cop__error(g->cx, COP_ARG, "quantize: '%s' has %d inputs, samples were given for %d: --data takes an array for each, as x=x.npy,y=y.npy", g->name, g->n_input, 1 + z->a->n_more);
+		return cop__error(g->cx, COP_ARG,
+			"quantize: '%s' has %d inputs, samples were given for %d: --data takes an array for each, as x=x.npy,y=y.npy",
+			g->name, g->n_input, 1 + z->a->n_more);
 	z->each = cop_type_count(&calib->x);
 	z->samples = z->a->limit > 0 ? COP_MIN(z->a->limit, calib->count) : calib->count;
 	z->batch = COP_MIN(16, z->samples);
@@ -191,7 +209,8 @@ static cop_status open_sets(cop_quantizer *z, cop_dataset **fitted, const cop_gr
 }
 
 /* Static quantisation at the model's own batch. */
-static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_dataset *calib, const cop_quantize_args *a, const scheme *s)
+static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_dataset *calib,
+	const cop_quantize_args *a, const scheme *s)
 {
 	cop_quantizer z = {.cx = model->cx, .a = a, .weight_bits = s->weights, .act_bits = s->activations};
 	cop_dataset *fitted = NULL;
@@ -212,7 +231,9 @@ static cop_status weights_alone(cop_graph **out, const cop_graph *model, const c
 	cop_graph *g = NULL;
 
 	if (a->adaround || a->equalize || a->bias_correct || a->bounded || a->int8_io)
-		return cop__error(model->cx, COP_ARG, "quantize: %s changes only weights, so adaround, equalize, bias_correct, max_drop and int8_io do not apply", s->name);
+		return cop__error(model->cx, COP_ARG,
+			"quantize: %s changes only weights, so adaround, equalize, bias_correct, max_drop and int8_io do not apply",
+			s->name);
 	COP_TRY(cop__quantize_prepare(&g, model));
 	cop_status st = cop__narrow_weights(out, g, s->weights, a->keep, a->per_tensor);
 	cop_graph_free(g);
@@ -271,15 +292,18 @@ static const cop_option options[] = {
 	COP_OPT_FLAG(quantize_options, bias_correct, "no", "biases make good for the mean error of the weights"),
 	COP_OPT_NAMES(quantize_options, keep, NULL, "layers that stay float"),
 	COP_OPT_WHOLE(quantize_options, limit, 0, 1e6, "256", "samples to calibrate on; 0: all"),
-	COP_OPT_REAL(quantize_options, max_drop, 0, 100, NULL, "points that may be lost on the validation set; the most sensitive layers then keep more bits"),
+	COP_OPT_REAL(quantize_options, max_drop, 0, 100, NULL,
+		"points that may be lost on the validation set; the most sensitive layers then keep more bits"),
 	COP_OPT_END,
 };
 
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const quantize_options *o = (const void *)s->own.bytes;
-	const cop_quantize_args a = {.scheme = schemes[o->scheme].name, .range = ranges[o->range], .keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric,
-		.adaround = o->round == 1, .equalize = o->equalize, .bias_correct = o->bias_correct, .bounded = cop__stage_given(s, "max_drop"), .max_drop = o->max_drop, .limit = o->limit,
+	const cop_quantize_args a = {.scheme = schemes[o->scheme].name, .range = ranges[o->range],
+		.keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric,
+		.adaround = o->round == 1, .equalize = o->equalize, .bias_correct = o->bias_correct,
+		.bounded = cop__stage_given(s, "max_drop"), .max_drop = o->max_drop, .limit = o->limit,
 		.threads = m->a->threads, .seed = m->a->seed, .valid = m->valid};
 	return cop_quantize(g, m->train, &a);
 }
@@ -288,6 +312,9 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 static uint32_t spares(const void *own) { return *((const quantize_options *)own)->keep ? COP_HAS_FLOATS : 0; }
 
 const cop_stage_row cop_stage_quantize = {
-	.row = {"quantize", "makes the network one of integers, calibrated on the training set", NULL, options, sizeof(quantize_options)},
-	.terms = cop__terms_whole, .never = COP_HAS_INTEGERS, .gives = COP_HAS_INTEGERS, .takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_CODES | COP_HAS_SHARED, .spares = spares, .can = cop__can_quantize, .run = run,
+	.row = {"quantize", "makes the network one of integers, calibrated on the training set", NULL, options,
+		sizeof(quantize_options)},
+	.terms = cop__terms_whole, .never = COP_HAS_INTEGERS, .gives = COP_HAS_INTEGERS,
+	.takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_CODES | COP_HAS_SHARED, .spares = spares, .can = cop__can_quantize,
+	.run = run,
 };

@@ -27,26 +27,31 @@ typedef enum cop_range_kind { COP_RANGE_MINMAX, COP_RANGE_PERCENTILE, COP_RANGE_
  * Bins of equal width over -reach .. reach. reach doubles when a larger number comes, and pairs of bins merge: the
  * counts do not depend on the order of what is seen. */
 enum { COP_SEEN_BINS = 4096 };
-typedef struct cop_seen { float lo, hi, reach; int64_t n, infinite; int64_t *count; } cop_seen; /* infinite: how many numbers were, and are not counted */
+/* infinite: how many numbers were, and are not counted */
+typedef struct cop_seen { float lo, hi, reach; int64_t n, infinite; int64_t *count; } cop_seen;
 void cop__see(cop_seen *s, const float *x, int64_t n);
 
 /* ---- ranges ---- */
 /* The range for `bits` bits that covers lo..hi, 0 included exactly. */
 cop_qrange cop__qrange(float lo, float hi, int bits, bool symmetric);
-cop_status cop__qrange_of(cop_qrange *out, cop_ctx *cx, const cop_seen *s, cop_range_kind kind, int bits, bool symmetric);
-/* The threshold of |x| in bins (of bins[n]) with the least divergence from its `levels`-level form; n: nothing is cut. */
+cop_status cop__qrange_of(cop_qrange *out, cop_ctx *cx, const cop_seen *s, cop_range_kind kind, int bits,
+	bool symmetric);
+/* The threshold of |x| in bins (of bins[n]) with the least divergence from its `levels`-level form; n: nothing is
+ * cut. */
 int32_t cop__kl_threshold(const double *bins, int32_t n, int32_t levels, double *room /* [2 * n] */);
 
 /* ---- weights ---- */
-/* The symmetric scale of rows of k weights for integers -most .. most: by their largest, or by least squares over shrunken ones.
- * matters [k]: by how much the error of each counts; NULL: all alike. */
-float cop__weight_scale(const float *w, int32_t rows, int32_t k, int32_t most, bool least_squares, const float *matters);
+/* The symmetric scale of rows of k weights for integers -most .. most: by their largest, or by least squares over
+ * shrunken ones. matters [k]: by how much the error of each counts; NULL: all alike. */
+float cop__weight_scale(const float *w, int32_t rows, int32_t k, int32_t most, bool least_squares,
+	const float *matters);
 int32_t cop__round_weight(float w, float scale, int32_t most);
 
 /* AdaRound (Nagel 2020) of a row of k weights: each becomes the integer below or above it, so that the cost
- * e' H e + 2 e' d is least, where e = scale q - w. H [k,k] holds the mean products of the layer's inputs, d what the errors of
- * their makers add (NULL: nothing). q comes in rounded to the nearest and is never made worse. */
-cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, int32_t k, const float *h, const float *d, int32_t most, int32_t steps);
+ * e' H e + 2 e' d is least, where e = scale q - w. H [k,k] holds the mean products of the layer's inputs, d what the
+ * errors of their makers add (NULL: nothing). q comes in rounded to the nearest and is never made worse. */
+cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, int32_t k, const float *h, const float *d,
+	int32_t most, int32_t steps);
 double cop__round_cost(const int8_t *q, const float *w, float scale, int32_t k, const float *h, const float *d);
 
 /* ---- the work ---- */
@@ -74,7 +79,8 @@ cop_status cop__equalize(cop_graph *g, int32_t *pairs); /* in place; says how ma
 cop_status cop__calibrate(cop_quantizer *z);
 
 enum { COP_MOST_PRODUCTS = 4608 }; /* numbers a filter sees, up to which their products are kept */
-/* What the filters of a layer see, in the float network (x) and where the layers before it are quantised (x^). By group. */
+/* What the filters of a layer see, in the float network (x) and where the layers before it are quantised (x^). By
+ * group. */
 typedef struct cop_moments {
 	int32_t groups, k;
 	double n;     /* positions */
@@ -83,7 +89,8 @@ typedef struct cop_moments {
 	float *h;     /* [groups,k,k] mean of x^ x^' */
 	float *m;     /* [groups,k,k] mean of x^ (x^ - x)' */
 } cop_moments;
-cop_status cop__moments(cop_moments *m, cop_quantizer *z, cop_nid n, bool products); /* free with cop__moments_free, after a failure too */
+/* free with cop__moments_free, after a failure too */
+cop_status cop__moments(cop_moments *m, cop_quantizer *z, cop_nid n, bool products);
 void cop__moments_free(cop_moments *m, cop_ctx *cx);
 void cop__moments_center(cop_moments *m); /* about the means: what a bias cannot take back */
 
@@ -92,7 +99,8 @@ cop_status cop__set_ranges(cop_quantizer *z);                  /* act[] from see
 cop_status cop__lower_quantized(cop_graph **out, const cop_quantizer *z);
 double cop__decibels(double signal, double noise); /* ranges.c */
 cop_status cop__sensitivity(cop_quantizer *z);
-cop_status cop__check_whole(const cop_quantizer *z, const cop_graph *q); /* fails where results are not finite, warns where little of them is left */
+/* fails where results are not finite, warns where little of them is left */
+cop_status cop__check_whole(const cop_quantizer *z, const cop_graph *q);
 cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model);
 
 /* Weights alone: bytes with a scale by row (bits 8), or half floats (bits 16), for layers that match. */

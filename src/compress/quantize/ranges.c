@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ranges - which part of the line the integers cover. Four ways: all that was seen; a percentile of |x|; the range with the
- * least squared error; the threshold with the least divergence between the histogram and its coarse form (Migacz 2017).
+ * ranges - which part of the line the integers cover. Four ways: all that was seen; a percentile of |x|; the range with
+ * the least squared error; the threshold with the least divergence between the histogram and its coarse form (Migacz
+ * 2017).
  */
 #include "compress/quantize/quantize.h"
 
@@ -70,8 +71,8 @@ static float by_percentile(const double *bins, const cop_seen *s)
 	return s->reach * (float)i / HALF;
 }
 
-/* KL(P || Q) of the first n bins: P has what lies beyond added to its last bin, Q has not; q is Q's levels spread over the
- * bins that are not empty. Zeros of Q under a nonzero P count as a small mass. */
+/* KL(P || Q) of the first n bins: P has what lies beyond added to its last bin, Q has not; q is Q's levels spread over
+ * the bins that are not empty. Zeros of Q under a nonzero P count as a small mass. */
 static double divergence(const double *bins, int32_t n, double beyond, int32_t levels, double *q)
 {
 	double sum_p = beyond, sum_q = 0, kl = 0;
@@ -110,13 +111,15 @@ static float by_kl(double *bins, const cop_seen *s, int bits)
 	/* the last bin that holds anything ends the search */
 	int32_t n = HALF, levels = 1 << (bits - 1);
 
-	bins[0] = bins[1]; /* the zeros of a ReLU are exact in every range: their spike would draw the threshold to where a level is a bin */
+	/* the zeros of a ReLU are exact in every range: their spike would draw the threshold to where a level is a bin */
+	bins[0] = bins[1];
 	while (n > levels && bins[n - 1] <= 0) n--;
 	int32_t i = cop__kl_threshold(bins, n, levels, bins + HALF);
 	return i == n ? INFINITY : s->reach * ((float)i + 0.5f) / HALF;
 }
 
-cop_status cop__qrange_of(cop_qrange *out, cop_ctx *cx, const cop_seen *s, cop_range_kind kind, int bits, bool symmetric)
+cop_status cop__qrange_of(cop_qrange *out, cop_ctx *cx, const cop_seen *s, cop_range_kind kind, int bits,
+	bool symmetric)
 {
 	float lo = s->lo, hi = s->hi;
 

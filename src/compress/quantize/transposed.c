@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * transposed - a transposed convolution as one over its input with zeros between: y[h] = sum over k of z[h + pad - k dilation] w[k], where z has
- * x at every stride-th place. With the kernel turned round that is a convolution, which has an integer form; the bias that is added behind it
- * becomes its own.
+ * transposed - a transposed convolution as one over its input with zeros between: y[h] = sum over k of z[h + pad - k
+ * dilation] w[k], where z has x at every stride-th place. With the kernel turned round that is a convolution, which has
+ * an integer form; the bias that is added behind it becomes its own.
  */
 #include "compress/quantize/quantize.h"
 
@@ -22,7 +22,8 @@ static cop_nid bias_of(const work *w, cop_nid n)
 	for (cop_nid m = n + 1; w->readers[y] == 1 && m <= (cop_nid)w->g->n_node; m++) {
 		if (cop__arg(w->g, m, 0) != y) continue;
 		cop_vid b = cop__arg(w->g, m, 1);
-		bool channels = w->g->node[m].op == OP_add && known(w->g, b) && w->readers[b] == 1 && cop_type_count(cop__t(w->g, b)) == c && cop__t(w->g, b)->dim[cop__t(w->g, b)->rank - 1] == c;
+		bool channels = w->g->node[m].op == OP_add && known(w->g, b) && w->readers[b] == 1 &&
+			cop_type_count(cop__t(w->g, b)) == c && cop__t(w->g, b)->dim[cop__t(w->g, b)->rank - 1] == c;
 		return channels && !w->g->node[m].guard ? m : 0;
 	}
 	return 0;
@@ -43,7 +44,8 @@ static cop_vid turned_weight(work *w, cop_nid n, int32_t groups)
 		for (int32_t k = 0; k < kh * kw; k++)
 			for (int32_t o = 0; o < og; o++) {
 				int32_t row = i / ig * og + o, back = kh * kw - 1 - k;
-				to[((size_t)row * (size_t)(kh * kw) + (size_t)back) * (size_t)ig + (size_t)(i % ig)] = from[((size_t)i * (size_t)(kh * kw) + (size_t)k) * (size_t)og + (size_t)o];
+				to[((size_t)row * (size_t)(kh * kw) + (size_t)back) * (size_t)ig + (size_t)(i % ig)] =
+					from[((size_t)i * (size_t)(kh * kw) + (size_t)k) * (size_t)og + (size_t)o];
 			}
 	return to ? made : 0;
 }
@@ -78,7 +80,8 @@ static cop_status rewrite(work *w, cop_nid n, cop_nid bias)
 	const cop_graph *g = w->g;
 	COP_ATTR(cop_conv_dx_attr, a, g, n);
 	const int32_t *x = cop__in(g, n, 0)->dim, *k = cop__in(g, n, 1)->dim;
-	int32_t pad[4] = {(k[1] - 1) * a.c.dh - a.c.pt, (k[2] - 1) * a.c.dw - a.c.pl, a.h + a.c.pt - x[1] * a.c.sh, a.w + a.c.pl - x[2] * a.c.sw};
+	int32_t pad[4] = {(k[1] - 1) * a.c.dh - a.c.pt, (k[2] - 1) * a.c.dw - a.c.pl, a.h + a.c.pt - x[1] * a.c.sh,
+		a.w + a.c.pl - x[2] * a.c.sw};
 	cop_vid v = cop__copy_value(w->out, g, w->map, cop__arg(g, n, 0)), in[3] = {0, turned_weight(w, n, a.c.groups)};
 	float lo = COP_NO_LO, hi = COP_NO_HI;
 
@@ -88,7 +91,8 @@ static cop_status rewrite(work *w, cop_nid n, cop_nid bias)
 		cop__act_get(g, bias, &lo, &hi);
 		const cop_value *b = &g->value[cop__arg(g, bias, 1)];
 		cop_type t = cop__type(COP_F32, 1, DIMS((int32_t)cop_type_count(&b->type)));
-		if (!(in[2] = w->map[cop__arg(g, bias, 1)] = cop__data(w->out, b->role, b->name, &t, cop__floats(g, cop__arg(g, bias, 1))))) return cop__failed(g->cx);
+		if (!(in[2] = w->map[cop__arg(g, bias, 1)] = cop__data(w->out, b->role, b->name, &t,
+			cop__floats(g, cop__arg(g, bias, 1))))) return cop__failed(g->cx);
 	}
 	cop_conv_attr c = {1, 1, pad[0], pad[1], pad[2], pad[3], a.c.dh, a.c.dw, a.c.groups, lo, hi};
 	v = in[0] && in[1] ? cop__apply(w->out, OP_conv, &c, bias ? 3 : 2, in) : 0;
@@ -108,7 +112,8 @@ cop_status cop__transposed_to_conv(cop_graph **out, const cop_graph *g)
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) {
 		cop_vid k = cop__arg(g, n, 1), y = cop__res(g, n, 0);
 		if (y && w.map[y]) continue; /* a bias that has gone into its convolution */
-		if (g->node[n].op == OP_conv_dx && !g->node[n].guard && known(g, k) && w.readers[k] == 1) st = rewrite(&w, n, bias_of(&w, n));
+		if (g->node[n].op == OP_conv_dx && !g->node[n].guard && known(g, k) && w.readers[k] == 1)
+			st = rewrite(&w, n, bias_of(&w, n));
 		else st = cop__copy_node(*out, g, w.map, n);
 	}
 	if (!st) st = cop__copy_rest(*out, g, w.map);

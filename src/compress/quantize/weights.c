@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * weights - integers for the weights of a layer: symmetric, without the least one (-127 .. 127, -7 .. 7), a scale for each
- * output channel or one for all. Layers are rounded one after the other, each with the inputs that the rounded ones before
- * it make: what is learned makes up for their errors, and the bias takes back the shift of a result's mean.
+ * weights - integers for the weights of a layer: symmetric, without the least one (-127 .. 127, -7 .. 7), a scale for
+ * each output channel or one for all. Layers are rounded one after the other, each with the inputs that the rounded
+ * ones before it make: what is learned makes up for their errors, and the bias takes back the shift of a result's mean.
  */
 #include "compress/quantize/quantize.h"
 
@@ -25,8 +25,9 @@ static double squared_error(const float *w, int64_t n, int32_t k, float scale, i
 	return sum;
 }
 
-/* Weights that are whole multiples of one step, as the stage `steps` leaves them: the step, so that they keep their few values. 0: they are not, or it takes more than
- * `most` multiples. Multiples of the step that batch norm was folded into are off by the rounding of floats. */
+/* Weights that are whole multiples of one step, as the stage `steps` leaves them: the step, so that they keep their few
+ * values. 0: they are not, or it takes more than `most` multiples. Multiples of the step that batch norm was folded
+ * into are off by the rounding of floats. */
 static float common_step(const float *w, int64_t n, int32_t most)
 {
 	enum { LEAST_MULTIPLE = 4 };
@@ -67,14 +68,16 @@ float cop__weight_scale(const float *w, int32_t rows, int32_t k, int32_t most, b
 }
 
 /* matters [groups,k], or NULL. */
-static void scales(cop_quantizer *z, cop_qlayer *l, const float *w, const float *b, float x_scale, int32_t most, const float *matters)
+static void scales(cop_quantizer *z, cop_qlayer *l, const float *w, const float *b, float x_scale, int32_t most,
+	const float *matters)
 {
 	bool squares = z->range != COP_RANGE_MINMAX;
 	int32_t per_group = l->o / l->groups;
 	float all = z->a->per_tensor ? cop__weight_scale(w, l->o, l->k, most, squares, NULL) : 0, largest = 0;
 
 	for (int32_t o = 0; o < l->o; o++) {
-		l->scale[o] = z->a->per_tensor ? all : cop__weight_scale(w + (size_t)o * (size_t)l->k, 1, l->k, most, squares, matters ? matters + o / per_group * l->k : NULL);
+		l->scale[o] = z->a->per_tensor ? all : cop__weight_scale(w + (size_t)o * (size_t)l->k, 1, l->k, most, squares,
+			matters ? matters + o / per_group * l->k : NULL);
 		largest = fmaxf(largest, l->scale[o]);
 	}
 	for (int32_t o = 0; o < l->o; o++) { /* a row of zeros takes any scale; a bias must fit 31 bits */
@@ -86,7 +89,8 @@ static void scales(cop_quantizer *z, cop_qlayer *l, const float *w, const float 
 /* How much the error of each weight counts: the mean square of what it meets. */
 static void diagonal(float *matters, const cop_moments *m)
 {
-	for (int32_t i = 0; i < m->groups * m->k; i++) matters[i] = fmaxf(m->h[((size_t)i * (size_t)m->k) + (size_t)(i % m->k)], 0) + 1e-12f;
+	for (int32_t i = 0; i < m->groups * m->k; i++)
+		matters[i] = fmaxf(m->h[((size_t)i * (size_t)m->k) + (size_t)(i % m->k)], 0) + 1e-12f;
 }
 
 /* What the errors before this layer add to the gradient of a row: M w. */
@@ -168,7 +172,8 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 	if (matters) diagonal(matters, m);
 	scales(z, l, w, b, z->act[cop__arg(g, n, 0)].scale, most, matters);
 	cop__free(z->cx, matters);
-	for (size_t i = 0; i < (size_t)l->o * (size_t)l->k; i++) l->q[i] = (int8_t)cop__round_weight(w[i], l->scale[i / (size_t)l->k], most);
+	for (size_t i = 0; i < (size_t)l->o * (size_t)l->k; i++)
+		l->q[i] = (int8_t)cop__round_weight(w[i], l->scale[i / (size_t)l->k], most);
 	if (products) COP_TRY(learn(z, l, w, m, most));
 	for (int32_t o = 0; o < l->o; o++) l->bias[o] = b ? b[o] : 0;
 	if (z->a->bias_correct) correct(l, w, m);

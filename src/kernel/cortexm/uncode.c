@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * uncode - weights that are coded in flash (kernel/coded.h) to the pairs that the kernels for Cortex-M with DSP instructions read: ten
- * instructions a weight.
+ * uncode - weights that are coded in flash (kernel/coded.h) to the pairs that the kernels for Cortex-M with DSP
+ * instructions read: ten instructions a weight.
  */
 #include "kernel/coded.h"
 #include "kernel/cortexm/dsp.h"
@@ -9,8 +9,8 @@
 #if COP_DSP
 typedef struct run { const uint32_t *entry; const uint16_t *bits; void *to, *end; uint32_t state, at; } run;
 
-/* A pair: 32 bits from where the next one lies, 25 of which are there in any case, two symbols take 18 at most. A shift by a register looks at its low
- * byte alone, which in an entry is the number of bits. */
+/* A pair: 32 bits from where the next one lies, 25 of which are there in any case, two symbols take 18 at most. A shift
+ * by a register looks at its low byte alone, which in an entry is the number of bits. */
 #define PAIR "lsrs r7, r5, #3\n ldr r8, [r1, r7]\n and r7, r5, #7\n lsr r8, r8, r7\n" \
 	"ldr r9, [r0, r4, lsl #2]\n lsl r7, r6, r9\n bic r7, r8, r7\n lsr r8, r8, r9\n add r4, r7, r9, lsr #16\n uxtab r5, r5, r9\n" \
 	"ldr r10, [r0, r4, lsl #2]\n lsl r7, r6, r10\n bic r7, r8, r7\n add r4, r7, r10, lsr #16\n uxtab r5, r5, r10\n" \
