@@ -19,18 +19,15 @@ typedef struct symbols { int8_t *at; uint32_t n; bool pairs; int first, span;
 
 /* ---- symbols ---- */
 
-/* false: as pairs the image has a symbol that is no byte. */
-static bool read_symbols(symbols *s, const uint8_t *image, bool pairs)
+/* The upper one of a pair, 256 b + a, may come out as 128: as -128 it gives the same half. */
+static void read_symbols(symbols *s, const uint8_t *image, bool pairs)
 {
 	s->pairs = pairs;
 	for (uint32_t i = 0; i < s->n; i++) {
 		s->at[i] = (int8_t)image[i];
 		if (!pairs || i % 2 == 0) continue;
-		int b = ((int16_t)(image[i - 1] | image[i] << 8) - s->at[i - 1]) / 256;
-		if (b > 127) return false;
-		s->at[i] = (int8_t)b;
+		s->at[i] = (int8_t)(((int16_t)(image[i - 1] | image[i] << 8) - s->at[i - 1]) / 256);
 	}
-	return true;
 }
 
 static void count(symbols *s)
@@ -111,7 +108,8 @@ static void choose(symbols *s, const uint8_t *image)
 	bool pairs = false;
 
 	for (int k = 1; k >= 0; k--) { /* pairs are decoded faster */
-		if ((k && s->n % 2) || !read_symbols(s, image, k)) continue;
+		if (k && s->n % 2) continue;
+		read_symbols(s, image, k);
 		count(s);
 		for (int l = LEAST_LOG; l <= CODED_LOG; l++) {
 			if (kinds(s) > 1 << l) continue;
@@ -132,12 +130,12 @@ typedef struct coder { uint16_t *next; uint32_t start[CODED_SYMBOLS], state, log
 /* next[start of a symbol + k]: the entry that is the symbol's k-th, as the decoder finds them. */
 static void number_entries(coder *c, const symbols *s, uint16_t *symbol_of)
 {
-	uint32_t size = 1u << s->log, step = (size >> 1) + (size >> 3) + 3, at = 0, sum = 0, seen[CODED_SYMBOLS] = {0};
+	uint32_t size = 1u << s->log, at = 0, sum = 0, seen[CODED_SYMBOLS] = {0};
 
 	for (int i = 0; i < s->span; i++) {
 		c->start[i] = sum;
 		sum += s->frequency[i];
-		for (uint32_t f = s->frequency[i]; f; f--, at = (at + step) & (size - 1)) symbol_of[at] = (uint16_t)i;
+		for (uint32_t f = s->frequency[i]; f; f--, at = cop_coded_after(at, size)) symbol_of[at] = (uint16_t)i;
 	}
 	for (uint32_t e = 0; e < size; e++) c->next[c->start[symbol_of[e]] + seen[symbol_of[e]]++] = (uint16_t)e;
 	c->log = (uint32_t)s->log;

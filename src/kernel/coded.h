@@ -57,6 +57,12 @@ static inline uint32_t cop_coded_top(uint32_t k)
 #endif
 }
 
+/* Entries in steps that reach every one of them, as in Collet's FSE. */
+static inline uint32_t cop_coded_after(uint32_t at, uint32_t size)
+{
+	return (at + (size >> 1) + (size >> 3) + 3) & (size - 1);
+}
+
 /* Symbols over the table, as many entries each as their frequency says, in steps that reach every entry (as in Collet's
  * FSE); then the k-th entry of a symbol, counted from its frequency on, says by its size how many bits bring the state
  * back into the table. */
@@ -64,14 +70,14 @@ static inline cop_coded_read cop_coded_begin(const void *code, void *work)
 {
 	const cop_coded_head *h = (const cop_coded_head *)code;
 	const uint8_t *p = (const uint8_t *)(h + 1);
-	uint32_t *entry = (uint32_t *)work, size = 1u << h->log, step = (size >> 1) + (size >> 3) + 3, at = 0;
+	uint32_t *entry = (uint32_t *)work, size = 1u << h->log, at = 0;
 	uint16_t *next = (uint16_t *)(entry + size);
 
 	for (uint32_t i = 0; i < h->n; i++) {
 		uint32_t f = *p++;
 		if (f == 255) f = p[0] | (uint32_t)p[1] << 8, p += 2;
 		next[i] = (uint16_t)f;
-		for (; f; f--, at = (at + step) & (size - 1)) entry[at] = i;
+		for (; f; f--, at = cop_coded_after(at, size)) entry[at] = i;
 	}
 	for (uint32_t i = 0; i < size; i++) {
 		uint32_t s = entry[i], k = next[s]++, bits = h->log - cop_coded_top(k);
