@@ -290,7 +290,7 @@ cop_status cop_graph_patch(cop_graph **g, const cop_target *t, float most_extra,
 
 /* Lets weights of int8 layers lie coded in flash, decoded before their layer runs, by tANS (Duda 2013, arXiv 1311.2540). Replaces *g by a network with the same bits:
  * marked (the pass `code`), and with layers in parts where their weights take too much RAM at once. RAM stays within t->ram, less a stack of 1024 bytes, or, where the
- * target has no limit, within five quarters of what the network takes anyway; a layer that can't keep to that is not coded. Small parts take more instructions:
+ * target has no limit, within one and a half times what the network takes anyway, or 16 KB in all if that is more; a layer that can't keep to that is not coded. Small parts take more instructions:
  * of the ways that remain, that with the least product of flash and instructions is taken. layers 0: nothing would be smaller, and *g is
  * unchanged. Instructions: about ten more for each weight in each run, and for a layer in parts what reading its input again takes. COP_ARG: no int8 layer. */
 typedef struct cop_coded { int32_t layers; size_t flash_before, flash, ram_before, ram; int64_t instructions_before, instructions; /* foretold; 1: there are no prices */ } cop_coded;

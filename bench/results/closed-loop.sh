@@ -61,7 +61,7 @@ row() {
 for seed in $SEEDS; do
 	if [ "${ONLY:-kws}" = kws ] && [ -s "$kws" ]; then
 		clips || exit 1
-		run kws "$kws" "$folder/kws" "$seed" "--valid 0.33 --epochs 10 --lr 0.005 --batch 32" || exit 1
+		run kws "$kws" "$folder/kws" "$seed" "--valid 0.33 --epochs 60 --lr 0.0005 --batch 32" || exit 1
 	fi
 	if [ "${ONLY:-resnet-8}" = resnet-8 ]; then
 		net=${NETS:-$folder}/resnet-8-$seed.cop

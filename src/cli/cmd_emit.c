@@ -129,7 +129,7 @@ static cop_status form(job *j, cop_graph **g, const cop_target *t)
 	CLI_TRY(cli_form_apply(g, &j->form));
 	if (j->patch > 0) CLI_TRY(cop_graph_patch(g, &board, j->patch, &j->patched));
 	if (!j->code) return COP_OK;
-	board.ram = j->ram; /* what the user allows; else a quarter more than without codes */
+	board.ram = j->ram; /* what the user allows; 0: see cop_graph_code */
 	return cop_graph_code(g, &board, &j->coded);
 }
 

@@ -23,10 +23,14 @@
 #include "kernel/kernel.h"
 
 enum { CODED_LOG = 10, CODED_SYMBOLS = 256, CODED_PAIRS = 1 << 30 };
-/* Bytes of scratch that decoding needs. */
-static inline size_t cop_coded_work(int32_t log) { return ((size_t)4 << log) + 2 * CODED_SYMBOLS; }
 
 typedef struct cop_coded_head { uint32_t count; uint8_t log; int8_t first; uint16_t n; } cop_coded_head;
+
+/* Bytes of scratch that decoding needs. */
+static inline size_t cop_coded_work(const cop_coded_head *h)
+{
+	return ((size_t)4 << h->log) + (2 * (size_t)h->n + 3) / 4 * 4;
+}
 
 /* Writes the image that `code` holds to `to`; both lie at whole words. */
 void cop_uncode(const void *code, void *to, void *work);

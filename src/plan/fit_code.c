@@ -6,11 +6,16 @@
  * instructions wins.
  */
 #include "core/need.h"
+#include "enc/code.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 
+#include <math.h>
+
 enum { STACK = 1024 }; /* as emit.c keeps */
-static const double MORE = 1.25; /* of the RAM without codes, where there is no limit */
+/* Where there is no limit: so much of the RAM without codes, or as much as the smallest boards have. */
+static const double MORE = 1.5;
+enum { SMALL = 16 << 10 };
 
 /* instructions: where kernels have prices; else 1 */
 typedef struct trial { cop_graph *g; size_t flash, ram; int32_t coded; double instructions; } trial;
@@ -62,15 +67,36 @@ static int32_t leave_out(bool *skip, const cop_graph *g, const cop_plan *p, size
 	return n_new;
 }
 
+/* Layers of which the kernel for sparse weights, which they have without a mark, takes no more flash than their code
+ * would. */
+static cop_status keep_sparse(bool *skip, const cop_graph *g, const cop_plan *p)
+{
+	for (int32_t s = 0; s < p->entry[0].n_step; s++) {
+		const cop_step *st = &p->entry[0].step[s];
+		size_t size;
+		void *code;
+		if (!st->kernel->steps || p->entry[0].g->node[st->node].op != OP_qconv || !st->weight) continue;
+		COP_TRY(cop__code_image(&code, &size, g->cx, st->weight, cop_type_bytes(cop__in(p->entry[0].g, st->node, 1))));
+		cop__free(g->cx, code);
+		const char *w = p->entry[0].g->value[cop__arg(p->entry[0].g, st->node, 1)].name;
+		for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+			if (g->node[n].op == OP_qconv && !strcmp(w, g->value[cop__arg(g, n, 1)].name))
+				skip[n] = st->kernel->pack_bytes(st->word) <= size;
+	}
+	return COP_OK;
+}
+
 /* Coded with parts of `buffer` bytes; without the layers that then take too much. x->g NULL: it can't be done within
  * `most`. */
-static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, int32_t buffer, size_t most)
+static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, int32_t buffer, size_t most,
+	const bool *sparse)
 {
 	bool *skip = cop__alloc(g->cx, (size_t)g->n_node + 1);
 	bool again = true;
 	cop_status st = skip ? COP_OK : COP_NOMEM;
 
 	*x = (trial){.g = NULL};
+	if (!st) memcpy(skip, sparse, (size_t)g->n_node + 1);
 	while (!st && again) {
 		cop_plan *p = NULL;
 		cop_graph_free(x->g);
@@ -100,14 +126,15 @@ cop_status cop_graph_code(cop_graph **gp, const cop_target *t, cop_coded *out)
 
 	COP_TRY(plan_of(&p, *gp, t));
 	figures_of(&best, p, t);
+	bool *sparse = cop__alloc((*gp)->cx, (size_t)(*gp)->n_node + 1);
+	cop_status st = sparse ? keep_sparse(sparse, *gp, p) : COP_NOMEM;
 	cop_plan_free(p);
 	plain = best;
 	*out = (cop_coded){.flash_before = best.flash, .ram_before = best.ram,
 		.instructions_before = (int64_t)best.instructions};
-	const size_t most = t->ram > STACK ? t->ram - STACK : t->ram ? t->ram : (size_t)(MORE * (double)best.ram);
-	cop_status st = COP_OK;
+	const size_t most = t->ram > STACK ? t->ram - STACK : t->ram ? t->ram : (size_t)fmax(MORE * (double)best.ram, SMALL - STACK);
 	for (int i = 0; !st && i < LEN(buffer); i++) {
-		st = attempt(&x, *gp, t, buffer[i], most);
+		st = attempt(&x, *gp, t, buffer[i], most, sparse);
 		if (!st && x.g && x.coded && x.flash < plain.flash && (!best.g || cost(&x) < cost(&best))) {
 			cop_graph_free(best.g);
 			best = x;
@@ -115,6 +142,7 @@ cop_status cop_graph_code(cop_graph **gp, const cop_target *t, cop_coded *out)
 			cop_graph_free(x.g);
 		}
 	}
+	cop__free((*gp)->cx, sparse);
 	if (st) return cop_graph_free(best.g), st;
 	out->flash = best.flash, out->ram = best.ram, out->instructions = (int64_t)best.instructions;
 	if (!best.g) return COP_OK;

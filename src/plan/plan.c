@@ -105,6 +105,14 @@ static const void *fixed_weight(const cop_plan *p, const cop_graph *g, cop_nid n
 	return var && !var->written ? g->value[v].data : NULL;
 }
 
+/* Is the layer marked (pass/code.c), and are marks looked at? */
+static bool is_marked(const cop_plan *p, const cop_graph *g, cop_nid n)
+{
+	if (!p->target.coded || g->node[n].op != OP_qconv) return false;
+	COP_ATTR(cop_qconv_attr, a, g, n);
+	return a.coded;
+}
+
 static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 {
 	cop_graph *g = e->g;
@@ -118,9 +126,10 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	if (!word) return COP_NOMEM;
 	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in,
 		/* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
-	cop_choosing c = {word, p->target.isa, fixed_weight(p, g, n), 0};
+	const void *weight = fixed_weight(p, g, n);
+	cop_choosing c = {word, p->target.isa, is_marked(p, g, n) ? NULL : weight, 0}; /* coded weights are for dense kernels */
 	if (!(s->kernel = cop__select_for(g, n, &c))) return no_kernel(p, g, n);
-	s->weight = c.weight;
+	s->weight = weight;
 	s->sparse_time = c.sparse_time;
 	if (op->cost) op->cost(g, n, &cost);
 	int64_t work = COP_MAX(cost.mac, COP_MAX(cost.flop, cop_type_count(cop__outt(g, n, 0))));
@@ -216,13 +225,6 @@ static void make_spans(const cop_plan *p, cop_entry *e, layout *l)
 /* Which buffer of a step its kernel reads rearranged, if it does. */
 static int packed_buf(const cop_entry *e, const cop_step *st) { return cop__op(e->g, st->node)->n_out + st->kernel->pack_in; }
 
-static bool is_coded(const cop_plan *p, const cop_entry *e, const cop_step *st)
-{
-	if (!p->target.coded || e->g->node[st->node].op != OP_qconv || !st->weight || st->kernel->steps) return false;
-	COP_ATTR(cop_qconv_attr, a, e->g, st->node);
-	return a.coded;
-}
-
 /* Layers with the same weights have one code. */
 static cop_status keep_code(cop_plan *p, const cop_entry *e, cop_step *st, const void *code, size_t size, size_t bytes)
 {
@@ -245,7 +247,7 @@ static cop_status code_weight(cop_plan *p, cop_entry *e, cop_step *st)
 	void *buf[COP_MAX_BUF] = {0}, *image = NULL, *code = NULL;
 	cop_status st_ = COP_OK;
 
-	if (!is_coded(p, e, st) || w.seg != COP_SEG_FIXED) return COP_OK;
+	if (!is_marked(p, e->g, st->node) || !st->weight || w.seg != COP_SEG_FIXED) return COP_OK;
 	size_t bytes = packs ? st->kernel->pack_bytes(st->word) : cop_type_bytes(cop__in(e->g, st->node, 1)), size = 0;
 	if (packs) {
 		if (!(image = cop__alloc(p->cx, bytes + 64))) return COP_NOMEM;
@@ -270,7 +272,7 @@ static cop_status make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *wo
 		size_t parts = st->split ? (size_t)p->target.threads : 1;
 		COP_TRY(code_weight(p, e, st));
 		if (st->code) {
-			st->work_bytes = COP_MAX(st->work_bytes, up(cop_coded_work(((const cop_coded_head *)st->code)->log), align));
+			st->work_bytes = COP_MAX(st->work_bytes, up(cop_coded_work(st->code), align));
 			pack[s] = new_span(l, st->image_bytes, align, s, s);
 		}
 		if (st->work_bytes) work[s] = new_span(l, st->work_bytes * parts, align, s, s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * price - how many instructions a plan takes on a board, without a board: the sum over its steps of what their kernels were measured to take, by the size of
- * their work. bench/prices.py makes the table and compares it with whole networks in the emulator.
+ * price - how many instructions a plan takes on a board, without a board: the sum over its steps of what their kernels
+ * were measured to take, by the size of their work. bench/prices.py makes the table and compares it with whole networks
+ * in the emulator.
  */
 #include "plan/plan.h"
 
@@ -34,20 +35,37 @@ static double guess(const price *p, int64_t macs, double out)
 }
 
 /* Numbers that are read for one channel of the result: windows of convolutions overlap. */
-static double numbers_read(const cop_step_info *s) { return s->macs ? (double)s->macs / (double)s->channels : (double)s->inputs; }
+static double numbers_read(const cop_step_info *s)
+{
+	return s->macs ? (double)s->macs / (double)s->channels : (double)s->inputs;
+}
 
 /* Of decoding a weight: each byte, and the table. Counted on four networks in the emulator. */
 static double decoding(const cop_step_info *s) { return s->decoded_bytes ? 10.2 * (double)s->decoded_bytes + 9000 : 0; }
 
+/* By the row of a kernel; below 0: there is none. */
+static double by_row(const price *p, const cop_step_info *s, const char *kernel)
+{
+	while (p->kernel && strcmp(p->kernel, kernel)) p++;
+	if (!p->kernel) return -1;
+	return p->each + p->out * (double)s->outputs + p->read * numbers_read(s) + p->mac * (double)s->macs;
+}
+
+/* What a kernel for sparse weights takes the place of. */
+static const char *dense_kernel(const cop_step_info *s)
+{
+	if (strcmp(s->op, "qconv")) return strcmp(s->op, "fc") ? "cop_conv_f32" : "cop_fc_f32";
+	return s->outputs == s->channels ? "cop_qfc_dsp" : "cop_qconv_dsp";
+}
+
 static double step_price(const price *p, const cop_step_info *s, int64_t *guessed)
 {
-	const price *of = p;
+	double known = by_row(p, s, s->kernel), dense = by_row(p, s, dense_kernel(s));
 
-	while (of->kernel && strcmp(of->kernel, s->kernel)) of++;
-	if (of->kernel) return of->each + of->out * (double)s->outputs + of->read * numbers_read(s) + of->mac * (double)s->macs;
+	if (known >= 0) return known;
 	*guessed += s->macs + s->outputs;
-	double less = s->sparse_time > 0 && s->sparse_time < 1 ? s->sparse_time : 1; /* kernels for sparse weights: what the plan expects of them */
-	return less * guess(p, s->macs, (double)s->outputs);
+	if (s->sparse_time > 0 && s->sparse_time < 1 && dense >= 0) return s->sparse_time * dense; /* as the plan expects */
+	return guess(p, s->macs, (double)s->outputs);
 }
 
 bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t)

@@ -13,7 +13,7 @@ enum { CALIBRATED = 256 };
 const char *const cop__resource_name[COP_N_RESOURCE] = {"bytes of the file", "bytes of RAM", "bytes of flash",
 	"multiply-accumulates", "instructions", "milliseconds"};
 
-/* Within the RAM that is allowed; without a limit, with a quarter more than integers take anyway. Flash that is not
+/* Within the RAM that is allowed; without a limit, see cop_graph_code. Flash that is not
  * missing is not bought with more instructions than it is worth: a fully connected layer decodes each weight for one
  * multiplication. */
 static cop_status code(cop_graph **g, const cop_aimer *z)
@@ -91,7 +91,9 @@ cop_status cop__aim_could_code(bool *yes, cop_aimer *z)
 	for (cop_nid n = 1; !st && n <= (cop_nid)q->n_node; n++) {
 		cop_vid w = q->node[n].op == OP_qconv ? cop__arg(q, n, 1) : 0;
 		int8_t *x = w && q->value[w].role == COP_CONST && q->value[w].type.dtype == COP_I8 ? cop__own(q, w) : NULL;
-		for (int64_t i = 0; x && i < cop_type_count(cop__t(q, w)); i++) x[i] = (int8_t)(x[i] / COARSE);
+		/* none is zero */
+		for (int64_t i = 0; x && i < cop_type_count(cop__t(q, w)); i++)
+			x[i] = (int8_t)(x[i] / COARSE * 2 + (x[i] < 0 ? -1 : 1));
 	}
 	if (!st && cop__can_code(q)) st = code(&q, z);
 	if (!st) st = cop__aim_price(&p, z, q);
