@@ -90,7 +90,11 @@ static void check_coded(cop_ctx *cx, const machine *m, int from, int to)
 		int8_values = coded_as[i].values;
 		int8_zeros = coded_as[i].zeros; /* fewer than kernels for sparse weights pay for: those are left as they are */
 		cop_graph *g = int8_net(cx, i % 2);
+		recorded whole = record_model(cx, g);
 		OK(cx, cop_graph_apply(&g, coded_as[i].how));
+		recorded r = record_model(cx, g);
+		expect_same(r.out, whole.out, whole.n_out, coded_as[i].how);
+		free(r.in), free(r.out), free(whole.in), free(whole.out);
 		int32_t n = coded_steps(cx, g, m->target);
 		if (n < coded_as[i].least) fail_msg("%s, %d values, %s: %d steps are coded", m->target, int8_values, coded_as[i].how, n);
 		check_inference(cx, g, m);
