@@ -158,7 +158,7 @@ static void say_coded(cli *c, const cop_coded *d)
 {
 	cli_put_int(c, "coded_layers", d->layers);
 	if (!d->layers) {
-		cli_out(c, "--code: no weights would take less flash\n");
+		cli_out(c, "--code: no weights would take less flash in the RAM that they may use (--ram)\n");
 		return;
 	}
 	cli_put_int(c, "flash_bytes_before", (int64_t)d->flash_before);

@@ -13,8 +13,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-enum { STACK = 1024 }; /* bytes that are kept for it; sections.ld insists on them */
-
 /* A C identifier from the model's name or the caller's. */
 static cop_status make_name(cop_emission *e, const char *name)
 {
@@ -92,14 +90,14 @@ static cop_status check_budget(cop_emission *e, const cop_target *t)
 	e->flash = cop__emit_flash_bytes(e);
 	need = bytes[COP_SEG_ARENA] + bytes[COP_SEG_PARAM] + bytes[COP_SEG_STATE];
 	e->ram = need + bytes[COP_SEG_FAST];
-	need += STACK;
+	need += COP_STACK;
 	if (t->fast_ram) snprintf(beside, sizeof beside, " beside %zu of fast RAM", t->fast_ram);
 	if (t->ram && need > t->ram)
 		return cop__error(e->cx, COP_BUDGET,
 			"target %s has %zu bytes of RAM%s, %zu are needed (%zu too many): arena %zu, parameters %zu, state %zu, "
 			"stack %d; the arena's peak is at %s", t->name, t->ram, beside, need, need - t->ram, bytes[COP_SEG_ARENA],
 			bytes[COP_SEG_PARAM],
-			bytes[COP_SEG_STATE], STACK, cop__plan_peak(e->plan, label));
+			bytes[COP_SEG_STATE], COP_STACK, cop__plan_peak(e->plan, label));
 	if (t->flash && e->flash > t->flash)
 		return cop__error(e->cx, COP_BUDGET,
 			"target %s has %zu bytes of flash, the weights alone need %zu (%zu too many), the "

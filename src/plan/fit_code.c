@@ -12,7 +12,6 @@
 
 #include <math.h>
 
-enum { STACK = 1024 }; /* as emit.c keeps */
 /* Where there is no limit: so much of the RAM without codes, or as much as the smallest boards have. */
 static const double MORE = 1.5;
 enum { SMALL = 16 << 10 };
@@ -132,7 +131,8 @@ cop_status cop_graph_code(cop_graph **gp, const cop_target *t, cop_coded *out)
 	plain = best;
 	*out = (cop_coded){.flash_before = best.flash, .ram_before = best.ram,
 		.instructions_before = (int64_t)best.instructions};
-	const size_t most = t->ram > STACK ? t->ram - STACK : t->ram ? t->ram : (size_t)fmax(MORE * (double)best.ram, SMALL - STACK);
+	const size_t most = t->ram > COP_STACK ? t->ram - COP_STACK
+		: t->ram ? t->ram : (size_t)fmax(MORE * (double)best.ram, SMALL - COP_STACK);
 	for (int i = 0; !st && i < LEN(buffer); i++) {
 		st = attempt(&x, *gp, t, buffer[i], most, sparse);
 		if (!st && x.g && x.coded && x.flash < plain.flash && (!best.g || cost(&x) < cost(&best))) {

@@ -126,6 +126,8 @@ bool cop__has_prices(const cop_target *t);
 
 /* The first step whose weight is decoded from the same code as that of step s; -1: it has none. */
 int32_t cop__plan_coded(const cop_entry *e, int32_t s);
+/* Bytes of RAM that a board keeps for the stack; sections.ld insists on them. */
+enum { COP_STACK = 1024 };
 /* Bytes in flash of what never changes: values that are used, and rearranged weights. */
 size_t cop__plan_flash(const cop_plan *p);
 /* The step with the most live bytes, for the message when a budget is missed. */

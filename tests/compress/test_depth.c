@@ -221,15 +221,6 @@ static void bits_of_norms(void **state)
 
 /* The class is what the network says, so that any other answer costs. */
 static cop_status told(void *ud, int32_t i, float *x, int32_t *label) { COP_TRY(picture(NULL, i, x, label)); *label = ((const int32_t *)ud)[i]; return COP_OK; }
-static cop_status tell(void *ud, int32_t i, const float *y, int32_t n, int32_t label)
-{
-	(void)label;
-	int32_t best = 0;
-	for (int32_t k = 1; k < n; k++)
-		if (y[k] > y[best]) best = k;
-	((int32_t *)ud)[i] = best;
-	return COP_OK;
-}
 
 /* Of two layers the second is on or off for good: both ways of choosing find it, and fold makes one layer of it and the next. tlc may take the other, too. */
 static void straightened(void **state)

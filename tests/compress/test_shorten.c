@@ -274,15 +274,6 @@ static void stage(void **state)
 
 /* The class is what the merged network says, so that it has less loss than the network as it is. */
 static cop_status told(void *ud, int32_t i, float *x, int32_t *label) { COP_TRY(picture(NULL, i, x, label)); *label = ((const int32_t *)ud)[i]; return COP_OK; }
-static cop_status tell(void *ud, int32_t i, const float *y, int32_t n, int32_t label)
-{
-	(void)label;
-	int32_t best = 0;
-	for (int32_t k = 1; k < n; k++)
-		if (y[k] > y[best]) best = k;
-	((int32_t *)ud)[i] = best;
-	return COP_OK;
-}
 
 /* Layers that would be slower as one stay two, however good they were as one, and although there is time for it. */
 static void never_pays(void **state)

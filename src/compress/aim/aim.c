@@ -55,7 +55,7 @@ static cop_status work(cop_aimer *z, const cop_resume *keep, const cop_graph *fi
 	z->final = COP_FINAL_FLOATS;
 	COP_TRY(cop__aim_score(&z->first, z, first, 0));
 	COP_TRY(cop__aim_price(&z->first, z, first));
-	z->teacher = z->first.accuracy >= 0 ? first : NULL;
+	z->came = first;
 	if (from < 0) COP_TRY(side(&r->before, z, first));
 	COP_TRY(cop__aim_rounds(z, keep, from));
 	z->final = cop__aim_last_form(z);

@@ -53,10 +53,8 @@ typedef struct cop_aimer {
 	double limit[COP_N_RESOURCE];     /* 0: none */
 	bool watched[COP_N_RESOURCE];     /* looked at when levels are chosen */
 	cop_final final;
-	const cop_graph *teacher;         /* the network as it came; NULL: it gives no classes */
+	const cop_graph *came;            /* the network as it came */
 	bool coding;                      /* flash counts: weights are to be coded at the end */
-	/* of the flash that integers take: what coded ones are expected to take, or took last */
-	double coded_part;
 	bool stuck;                       /* no level of any layer brings the network nearer */
 	cop_graph *g;                     /* floats that can be trained */
 	cop_point first, now;             /* as it came; of g */

@@ -6,6 +6,7 @@
 #include "compress/encode.h"
 #include "io/cop/cop.h"
 #include "pass/pass.h"
+#include "plan/plan.h"
 #include "run/deploy.h"
 
 enum { CALIBRATED = 256 };
@@ -22,7 +23,7 @@ static cop_status code(cop_graph **g, const cop_aimer *z)
 	cop_graph *plain;
 	cop_coded is;
 
-	t.ram = (size_t)z->limit[COP_R_RAM];
+	t.ram = z->limit[COP_R_RAM] > 0 ? (size_t)z->limit[COP_R_RAM] + COP_STACK : 0; /* the limit is without it */
 	COP_TRY(cop__pass_copy(&plain, *g));
 	cop_status st = cop_graph_code(g, &t, &is);
 	bool wanted = z->limit[COP_R_FLASH] > 0 && (double)is.flash_before > z->limit[COP_R_FLASH];
@@ -80,18 +81,17 @@ cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, 
 
 cop_status cop__aim_could_code(bool *yes, cop_aimer *z)
 {
-	enum { COARSE = 24 }; /* of 255 values about eleven are left, as that training leaves them */
+	enum { COARSE = 24 }; /* of 255 values about eleven are left, as that training leaves them; none is zero */
 	cop_graph *q;
 	size_t before = 0;
 	cop_point p;
 
-	COP_TRY(cop__aim_final(&q, z, z->g, COP_FINAL_INTEGERS, 8));
+	COP_TRY(cop__aim_final(&q, z, z->came, COP_FINAL_INTEGERS, 8)); /* a run that goes on asks the same */
 	cop_status st = cop__aim_price(&p, z, q);
 	before = (size_t)p.of[COP_R_FLASH];
 	for (cop_nid n = 1; !st && n <= (cop_nid)q->n_node; n++) {
 		cop_vid w = q->node[n].op == OP_qconv ? cop__arg(q, n, 1) : 0;
 		int8_t *x = w && q->value[w].role == COP_CONST && q->value[w].type.dtype == COP_I8 ? cop__own(q, w) : NULL;
-		/* none is zero */
 		for (int64_t i = 0; x && i < cop_type_count(cop__t(q, w)); i++)
 			x[i] = (int8_t)(x[i] / COARSE * 2 + (x[i] < 0 ? -1 : 1));
 	}

@@ -129,10 +129,21 @@ cop_final cop__aim_last_form(const cop_aimer *z)
 
 bool cop__aim_missed(const cop_aimer *z, int r) { return z->limit[r] > 0 && z->now.of[r] > z->limit[r]; }
 
+/* Of the flash that integers take, what coded ones took last, or are expected to take; 1: none were good enough. */
+static double coded_part(const cop_aimer *z)
+{
+	double part = EXPECTED;
+
+	for (int32_t i = 1; i < z->h->result.n_stage; i++)
+		if (is_called(z, i, "code") && stage(z, i)->kept)
+			part = (double)stage(z, i)->flash[1] / (double)stage(z, i)->flash[0];
+	return code_tries(z) >= LEN(rates) ? 1 : part;
+}
+
 /* Of flash what codes will leave. */
 static double will_be(const cop_aimer *z, int r)
 {
-	return z->now.of[r] * (r == COP_R_FLASH && z->coding && !has_codes(z) ? z->coded_part : 1);
+	return z->now.of[r] * (r == COP_R_FLASH && z->coding && !has_codes(z) ? coded_part(z) : 1);
 }
 
 static bool any_missed(const cop_aimer *z)
@@ -149,12 +160,14 @@ static bool any_limit(const cop_aimer *z)
 	return false;
 }
 
-/* What a target has bounds the network, too, where that is not small enough anyway. */
+/* What a target has bounds the network, too, where the first stage does not make it small enough anyway. A run that goes
+ * on asks the same. */
 static void machine_limits(cop_aimer *z)
 {
-	if (!z->limit[COP_R_RAM] && z->t.ram && z->now.of[COP_R_RAM] > (double)z->t.ram)
-		z->limit[COP_R_RAM] = (double)z->t.ram;
-	if (!z->limit[COP_R_FLASH] && z->t.flash && z->now.of[COP_R_FLASH] > (double)z->t.flash)
+	const cop_stage_result *s = stage(z, 0);
+
+	if (!z->limit[COP_R_RAM] && z->t.ram && s->ram[s->kept] > z->t.ram) z->limit[COP_R_RAM] = (double)z->t.ram;
+	if (!z->limit[COP_R_FLASH] && z->t.flash && s->flash[s->kept] > z->t.flash)
 		z->limit[COP_R_FLASH] = (double)z->t.flash;
 }
 
@@ -169,7 +182,7 @@ static void allow(cop_aimer *z, double step)
 
 	for (int r = 0; r < COP_N_RESOURCE; r++) {
 		double now = z->now.of[r], limit = z->limit[r];
-		if (r == COP_R_FLASH && z->coding) limit /= z->coded_part, now /= has_codes(z) ? z->coded_part : 1;
+		if (r == COP_R_FLASH && z->coding) limit /= coded_part(z), now /= has_codes(z) ? coded_part(z) : 1;
 		z->watched[r] = down[r] || z->limit[r] > 0;
 		z->allowed[r] = down[r] ? step * now : fmax(limit, fmin(step * now, now));
 	}
@@ -188,15 +201,17 @@ static double step_now(const cop_aimer *z)
 /* ---- rounds ---- */
 
 /* Where there are classes, the network as it came is the teacher. */
+static const cop_graph *teacher(const cop_aimer *z) { return z->first.accuracy >= 0 ? z->came : NULL; }
+
 static cop_status retrain(cop_aimer *z, cop_graph *g)
 {
 	cop_train_args a = *z->a;
-	cop_taught taught = {0.7f, 3, z->teacher};
+	cop_taught taught = {0.7f, 3, teacher(z)};
 	cop_policy policy = cop__taught(&taught);
 
 	a.policies = NULL;
 	a.keep = COP_KEEP_LAST;
-	return cop__train(g, z->m.train, z->m.valid, &a, "prune", &policy, z->teacher ? 1 : 0);
+	return cop__train(g, z->m.train, z->m.valid, &a, "prune", &policy, teacher(z) ? 1 : 0);
 }
 
 /* Which levels, into choice; COP_BUDGET: none bring it nearer. */
@@ -240,13 +255,17 @@ static cop_status prune(cop_aimer *z)
 /* Few values for each weight, under a price for the length of their code; as recipes/smallest.yaml does it. */
 static cop_status code(cop_aimer *z)
 {
-	const cop_steps_stage how = {.rate = rates[code_tries(z)], .prior = 0.3f, .start = 0.5f, .self = z->teacher ? 0.7f : 0, .temperature = 3};
+	cop_steps_stage how;
 	cop_train_args a = *z->a;
 	cop_graph *work = NULL;
 	cop_point after = {0};
-	double began = cop__now(), plain = z->now.of[COP_R_FLASH];
+	double began = cop__now();
 	char what[40];
 
+	cop__options_default(cop_stage_steps.row.options, &how);
+	how.rate = rates[code_tries(z)];
+	how.bias_start = 0;
+	if (!teacher(z)) how.self = 0;
 	a.policies = NULL;
 	a.keep = COP_KEEP_LAST;
 	a.update = "adam";
@@ -254,7 +273,7 @@ static cop_status code(cop_aimer *z)
 	a.schedule = "cosine";
 	COP_TRY(cop__pass_copy(&work, z->g));
 	cop_status st = cop__carry_nothing(work);
-	if (!st) st = cop__train_steps(&work, &z->m, &a, &how, "*", z->teacher);
+	if (!st) st = cop__train_steps(&work, &z->m, &a, &how, "*", teacher(z));
 	if (!st) st = point_of(&after, z, work, COP_FINAL_CODED);
 	if (st) return cop_graph_free(work), st;
 	cop__format(what, sizeof what, "rate %g", (double)how.rate);
@@ -264,8 +283,7 @@ static cop_status code(cop_aimer *z)
 		cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu", s->flash[0], s->flash[1]);
 		s->kept = false;
 	}
-	if (s->kept) z->coded_part = after.of[COP_R_FLASH] / plain;
-	else if (code_tries(z) >= LEN(rates)) z->coded_part = 1;
+	z->stuck = false; /* another network, or other expectations */
 	settle(z, work, &after);
 	return COP_OK;
 }
@@ -281,16 +299,6 @@ static cop_status (*next(const cop_aimer *z))(cop_aimer *z)
 	return z->coding && !has_codes(z) && code_tries(z) < LEN(rates) ? code : NULL;
 }
 
-/* What the stages so far say of codes. */
-static void recall(cop_aimer *z)
-{
-	z->coded_part = EXPECTED;
-	for (int32_t i = 1; i < z->h->result.n_stage; i++)
-		if (is_called(z, i, "code") && stage(z, i)->kept)
-			z->coded_part = (double)stage(z, i)->flash[1] / (double)stage(z, i)->flash[0];
-	if (code_tries(z) >= LEN(rates)) z->coded_part = 1;
-}
-
 cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
 {
 	const bool resume = z->a->resume;
@@ -299,7 +307,6 @@ cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
 
 	if (from < 0) COP_TRY(first_stage(z));
 	z->final = stage(z, 0)->kept ? best_final(z) : COP_FINAL_FLOATS;
-	recall(z);
 	if (from >= 0 || z->final == COP_FINAL_FLOATS)
 		COP_TRY(point_of(&z->now, z, z->g, has_codes(z) ? COP_FINAL_CODED : z->final));
 	machine_limits(z);

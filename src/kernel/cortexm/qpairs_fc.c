@@ -31,10 +31,7 @@ __attribute__((naked, noinline)) static const uint32_t *run_rows(__attribute__((
 		"2: cmp r0, r2\n beq.n 4f\n"
 		"3:\n" STEP
 		"cmp r0, r2\n bne.n 3b\n"
-		"4: ldrd r5, r6, [sp, #8]\n cbz r5, 5f\n ldr r7, [r5], #4\n str r5, [sp, #8]\n ldr r4, [sp, #16]\n cbnz r4, 8f\n"
-		"7: smmlar r3, r3, r7, r6\n ssat r3, #8, r3\n strb r3, [r11], #1\n cmp r11, r12\n bne.w 0b\n"
-		"b.n 6f\n 5: str.w r3, [r11]\n 6: add sp, #20\n pop {r4-r11, pc}\n"
-		"8: subs r5, #4\n ldr r4, [r5, r4]\n qadd r3, r3, r3\n smmulr r3, r3, r7\n add r3, r3, r3, asr #31\n adds r4, #32\n movs r7, #1\n lsls r7, r4\n b.n 7b\n");
+		"4: " ROW_END);
 }
 #else
 static const uint32_t *run_rows(const cop_rows *all, const uint32_t *w)

@@ -18,10 +18,7 @@ __attribute__((naked, noinline)) static const uint32_t *run_rows(__attribute__((
 		"add.w r2, r0, r2, lsl #4\n sub.w r4, r2, r0\n tst r4, #16\n bne.w 2f\n b.n 3f\n"
 		"1:\n" STEP "2:\n" STEP
 		"3: cmp r0, r2\n bne.w 1b\n"
-		"ldrd r5, r6, [sp, #8]\n cbz r5, 5f\n ldr r7, [r5], #4\n str r5, [sp, #8]\n ldr r4, [sp, #16]\n cbnz r4, 8f\n"
-		"7: smmlar r3, r3, r7, r6\n ssat r3, #8, r3\n strb r3, [r11], #1\n cmp r11, r12\n bne.w 0b\n"
-		"b.n 6f\n 5: str.w r3, [r11]\n 6: add sp, #20\n pop {r4-r11, pc}\n"
-		"8: subs r5, #4\n ldr r4, [r5, r4]\n qadd r3, r3, r3\n smmulr r3, r3, r7\n add r3, r3, r3, asr #31\n adds r4, #32\n movs r7, #1\n lsls r7, r4\n b.n 7b\n");
+		ROW_END);
 }
 #else
 static const uint32_t *run_rows(const cop_rows *all, const uint32_t *w)

@@ -143,7 +143,14 @@ static inline void cop_sparse_fc(const cop_call *c, const void *x, cop_run_rows 
 	}
 }
 
-#if !COP_DSP
+#if COP_DSP
+/* The sum in r3 becomes the next result, and on to label 0 for the next row, or, after the last one, back to the caller.
+ * On the stack: x, b, m, zero, shifts; y and its end are in r11 and r12. Without m the sum itself is left, and all ends. */
+#define ROW_END "ldrd r5, r6, [sp, #8]\n cbz r5, 5f\n ldr r7, [r5], #4\n str r5, [sp, #8]\n ldr r4, [sp, #16]\n cbnz r4, 8f\n" \
+	"7: smmlar r3, r3, r7, r6\n ssat r3, #8, r3\n strb r3, [r11], #1\n cmp r11, r12\n bne.w 0b\n" \
+	"b.n 6f\n 5: str.w r3, [r11]\n 6: add sp, #20\n pop {r4-r11, pc}\n" \
+	"8: subs r5, #4\n ldr r4, [r5, r4]\n qadd r3, r3, r3\n smmulr r3, r3, r7\n add r3, r3, r3, asr #31\n adds r4, #32\n movs r7, #1\n lsls r7, r4\n b.n 7b\n"
+#else
 /* Sum s becomes the next result. */
 static inline void cop_end_row(cop_rows *r, int32_t s)
 {
