@@ -16,13 +16,13 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 src=$work/src
-build=$work/build
+build=$src/build # the program looks for recipes beside the folder that it lies in
 log=$work/log
 
 # The paragraphs as lines: what, file, from, to, test, with tabs between.
 awk '/^what / { print "" } { print }' tests/mutants.txt | awk -v RS= -v FS='\n' -v word="${1:-}" '
 	{ n = 0; split("", v) }
-	{ for (i = 1; i <= NF; i++) if ($i ~ /^(what|file|from|to|test) /) { key = $i; sub(/ .*/, "", key); sub(/^[a-z]+ +/, "", $i); v[key] = $i; n++ } }
+	{ for (i = 1; i <= NF; i++) if ($i ~ /^(what|file|from|to|test) /) { key = $i; sub(/ .*/, "", key); sub(/^[a-z]+[ \t]+/, "", $i); v[key] = $i; n++ } }
 	n == 5 && index($0, word) { print v["what"] "\t" v["file"] "\t" v["from"] "\t" v["to"] "\t" v["test"] }
 	n && n != 5 { print "mutants: a paragraph is not complete: " $0 >"/dev/stderr"; exit 1 }
 ' >"$work/table" || exit 2
