@@ -32,11 +32,24 @@ static double per_byte(size_t bytes)
 
 static bool is_weight(const cop_value *v) { return v->role == COP_CONST || v->role == COP_PARAM || v->role == COP_STATE; }
 
-/* Elements that are not zero; integers count all. */
+/* Elements that are not zero; those of less than a byte count all. */
 static int64_t nonzero(const cop_value *v)
 {
+	const int64_t all = cop_type_count(&v->type);
+	int64_t n = 0;
+
 	if (!v->data) return 0;
-	return v->type.dtype == COP_F32 ? cop__enc_kept(&v->type, v->data) : cop_type_count(&v->type);
+	switch (v->type.dtype) {
+	case COP_F32: return cop__enc_kept(&v->type, v->data);
+	case COP_I32:
+		for (int64_t i = 0; i < all; i++) n += ((const int32_t *)v->data)[i] != 0;
+		return n;
+	case COP_I8:
+	case COP_U8:
+		for (int64_t i = 0; i < all; i++) n += ((const int8_t *)v->data)[i] != 0;
+		return n;
+	default: return all;
+	}
 }
 
 /* Is operand i of a node a table or a list that an importer or the quantisation made: multipliers and shifts of sums, functions of a byte,

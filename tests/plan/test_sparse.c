@@ -208,6 +208,32 @@ static void the_best(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Zeros are counted as zeros, also among integers: those of the weight and of the biases (300 i - 1500). */
+static void zeros_are_counted(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	(void)state;
+
+	for (int q = 0; q < 2; q++) {
+		const kind *k = &kinds[0];
+		int64_t n = (int64_t)k->w[0] * k->w[3], left = 0;
+		float w[96 * 200];
+		cop_figures f;
+		cop_target t;
+
+		fill(w, k, q, TENTH);
+		for (int64_t i = 0; i < n; i++) left += q ? ((int8_t *)w)[i] != 0 : w[i] != 0; /* lint: exact */
+		for (int i = 0; i < k->w[0]; i++) left += i % (q ? 11 : 7) != (q ? 5 : 0);
+		cop_graph *g = net(cx, k, q, w);
+		OK(cx, cop_target_find(&t, cx, "host"));
+		OK(cx, cop_measure(&f, g, &t));
+		assert_int_equal(f.nonzero, left);
+		assert_int_equal(f.parameters, n + k->w[0]);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 /* A weight that something writes may become anything: its kernel is a dense one. */
 static void written(void **state)
 {
@@ -255,6 +281,6 @@ static void priced(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind), cmocka_unit_test(the_best), cmocka_unit_test(written), cmocka_unit_test(priced)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind), cmocka_unit_test(zeros_are_counted), cmocka_unit_test(the_best), cmocka_unit_test(written), cmocka_unit_test(priced)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

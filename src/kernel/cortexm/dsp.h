@@ -103,6 +103,13 @@ static inline int32_t cop_scale_add(int32_t acc, int32_t m, int32_t zero)
 	__asm__("smmlar %0, %1, %2, %3" : "=r"(r) : "r"(acc), "r"(m), "r"(zero));
 	return r;
 }
+/* The single rounding with a shift to the right by n more than 32, from 1 on; half: 2^(n - 1) */
+static inline int32_t cop_scale_down(int32_t acc, int32_t m, int32_t n, int32_t half, int32_t zero)
+{
+	int32_t r;
+	__asm__("smmla %0, %1, %2, %3\n asr %0, %0, %4\n add %0, %0, %5" : "=&r"(r) : "r"(acc), "r"(m), "r"(half), "r"(n), "r"(zero));
+	return r;
+}
 /* COP_TWICE; factor: 2^(32 - shift) */
 static inline int32_t cop_scale_twice(int32_t acc, int32_t m, int32_t factor, int32_t zero)
 {

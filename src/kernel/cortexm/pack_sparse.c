@@ -89,14 +89,14 @@ size_t cop_qpairs_pack_bytes_dsp(const int32_t *k) { return cop_form_size(&quads
 
 bool cop_qsparse_fc_fits_dsp(const int32_t *k) { return one_pixel(k); }
 int64_t cop_qsparse_fc_steps_dsp(const int32_t *k, const void *w) { return cop_form_steps(&single_weights, w, k[CK_O], taps(k), NULL); }
-int64_t cop_qsparse_fc_spent_dsp(const int32_t *k, const void *w) { return spent_on_one(&single_weights, k, w, (more){-17, -60, 0}); }
+int64_t cop_qsparse_fc_spent_dsp(const int32_t *k, const void *w) { return spent_on_one(&single_weights, k, w, (more){-17, 40, 0}); }
 void cop_qsparse_fc_pack_dsp(const cop_call *c) { cop_form_pack(&single_weights, c->work, c->buf[2], c->k[CK_O], taps(c->k)); }
 size_t cop_qsparse_fc_pack_bytes_dsp(const int32_t *k) { return cop_form_size(&single_weights, k[CK_O], k[COP_STEPS]); }
 
 size_t cop_qpairs_fc_work_dsp(const int32_t *k) { return (size_t)taps(k) * 2 * COP_NEAR; }
 bool cop_qpairs_fc_fits_dsp(const int32_t *k) { return one_pixel(k) && cop_qpairs_fc_work_dsp(k) <= MOST_SCRATCH; }
 int64_t cop_qpairs_fc_steps_dsp(const int32_t *k, const void *w) { return cop_form_steps(&near_weights, w, k[CK_O], taps(k), NULL); }
-int64_t cop_qpairs_fc_spent_dsp(const int32_t *k, const void *w) { return spent_on_one(&near_weights, k, w, (more){62, -10, 2600}); }
+int64_t cop_qpairs_fc_spent_dsp(const int32_t *k, const void *w) { return spent_on_one(&near_weights, k, w, (more){62, 90, 2600}); }
 void cop_qpairs_fc_pack_dsp(const cop_call *c) { cop_form_pack(&near_weights, c->work, c->buf[2], c->k[CK_O], taps(c->k)); }
 size_t cop_qpairs_fc_pack_bytes_dsp(const int32_t *k) { return cop_form_size(&near_weights, k[CK_O], k[COP_STEPS]); }
 
@@ -125,7 +125,7 @@ int64_t cop_qgroups_fc_steps_dsp(const int32_t *k, const void *w)
 {
 	return halves_hold(w, k[CK_O], taps(k)) ? cop_form_steps(&near_groups, w, k[CK_O], taps(k), NULL) : -1;
 }
-int64_t cop_qgroups_fc_spent_dsp(const int32_t *k, const void *w) { return spent_on_one(&near_groups, k, w, (more){15, 40, 0}); }
+int64_t cop_qgroups_fc_spent_dsp(const int32_t *k, const void *w) { return spent_on_one(&near_groups, k, w, (more){15, 140, 0}); }
 size_t cop_qgroups_fc_pack_bytes_dsp(const int32_t *k) { return cop_form_size(&near_groups, k[CK_O], k[COP_STEPS]); }
 size_t cop_qgroups_fc_work_dsp(const int32_t *k) { return (size_t)taps(k) * 2 * COP_NEAR_GROUPS + GROUP_ONE * COP_GROUPS; } /* what groups of zeros behind a row read may be anything */
 

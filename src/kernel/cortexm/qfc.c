@@ -38,24 +38,53 @@ COP_OUT_OF_LINE const uint32_t *any_sums(const uint32_t *w, const uint32_t *x, i
 	return w;
 }
 
+/* How sums become results. down: by how many bits more than 32 a single rounding shifts (files of TFLite); 0: as `kind`. */
+typedef struct ending { const int32_t *k, *m; int32_t kind, down; } ending;
+
+/* The sum of output channel o as int8. */
+static inline int8_t finish(const ending *e, int32_t o, int32_t acc)
+{
+	if (e->kind == COP_ONCE) return (int8_t)cop_sat8(cop_scale_add(acc, e->m[o], e->k[QK_ZY]));
+	return cop_finish(e->k, e->m, o, acc);
+}
+
+#if COP_DSP
+/* The results of pairs of filters from y on to y_end, all of whose sums are exact. Returns the weights after theirs. */
+COP_OUT_OF_LINE const uint32_t *run_pairs(const ending *e, const int32_t *b, const uint32_t *w, const uint32_t *x, int32_t words, int8_t *y, const int8_t *y_end)
+{
+	const int32_t *m = e->m, zero = e->k[QK_ZY], down = e->down, half = down ? 1 << (down - 1) : 0;
+
+	for (; y != y_end; b += 2, m += 2, y += 2) {
+		int32_t s[2] = {b[0], b[1]};
+		w = exact_sums(w, x, words, s);
+		y[0] = (int8_t)cop_sat8(down ? cop_scale_down(s[0], m[0], down, half, zero) : cop_scale_add(s[0], m[0], zero));
+		y[1] = (int8_t)cop_sat8(down ? cop_scale_down(s[1], m[1], down, half, zero) : cop_scale_add(s[1], m[1], zero));
+	}
+	return w;
+}
+#endif
+
 void cop_qfc_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
 	const uint32_t *pack = c->pack, *w = pack + 1, exact = *pack;
-	int32_t o_n = k[CK_O], once = cop_scale_kind(k, b, m) == COP_ONCE, words = (cop_run_words(k[CK_C]) + 3) & ~3;
+	const ending e = {k, m, cop_scale_kind(k, b, m), k[QK_TWICE] || k[CK_LO] != -128 || k[CK_HI] != 127 ? 0 : -k[QK_UP]};
+	int32_t o_n = k[CK_O], words = (cop_run_words(k[CK_C]) + 3) & ~3, o = 0;
 	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 
 	for (uint32_t *d = cop_expand(x, c->buf[1], k[CK_C], 1); d < x + words; d++) *d = 0;
-	for (int32_t o = 0; o < o_n; o++) {
-		int32_t s[2] = {b[o], o + 1 < o_n ? b[o + 1] : 0};
 #if COP_DSP
-		w = exact == PACK_EXACT ? exact_sums(w, x, words, s) : any_sums(w, x, words, exact, s);
-#else
-		w = any_sums(w, x, words, exact, s);
+	if (exact == PACK_EXACT && (e.kind == COP_ONCE || e.down > 0)) {
+		o = o_n & ~1;
+		w = run_pairs(&e, b, w, x, words, y, y + o);
+	}
 #endif
-		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(s[0], m[o], k[QK_ZY])) : cop_finish(k, m, o, s[0]);
+	for (; o < o_n; o++) {
+		int32_t s[2] = {b[o], o + 1 < o_n ? b[o + 1] : 0};
+		w = any_sums(w, x, words, exact, s);
+		y[o] = finish(&e, o, s[0]);
 		if (++o == o_n) break;
-		y[o] = once ? (int8_t)cop_sat8(cop_scale_add(s[1], m[o], k[QK_ZY])) : cop_finish(k, m, o, s[1]);
+		y[o] = finish(&e, o, s[1]);
 	}
 }

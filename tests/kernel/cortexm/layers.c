@@ -109,7 +109,7 @@ static void fill(const layer *l, int plain)
 		int32_t scale = 2 + (int32_t)(draw(1 << 20) / (uint32_t)(1 + taps / 8));
 		bias[i] = draw(65536) - 32768u;
 		if (wide) bias[i] = draw(3u << 29) - (3u << 28); /* sums that no int8 holds */
-		multiplier[i] = (uint32_t)(k[QK_TWICE] ? (1 << 30) + (int32_t)draw(1 << 30) : scale << 6);
+		multiplier[i] = (uint32_t)(k[QK_TWICE] ? (1 << 30) + (int32_t)draw(1 << 30) : scale << (6 + (k[QK_UP] < 0 ? -k[QK_UP] : 0)));
 	}
 	for (int32_t i = 0; dense && k[QK_TWICE] && i < k[CK_O]; i++) multiplier[k[CK_O] + i] = -(uint32_t)(plain ? 7 : least) - draw(plain ? 6 : most - least);
 }
@@ -267,7 +267,7 @@ static void draw_arithmetic(layer *l)
 	l->k[QK_ZX] = draw(256) - 128;
 	l->k[QK_ZY] = draw(256) - 128;
 	l->k[QK_TWICE] = draw(4) == 0;
-	if (!l->k[QK_TWICE] && draw(4) == 0) l->k[QK_UP] = draw(4);
+	if (!l->k[QK_TWICE] && draw(4) == 0) l->k[QK_UP] = (int32_t)draw(8) - 4;
 	if (draw(3) == 0) l->k[CK_LO] = l->k[QK_ZY], l->k[CK_HI] = l->k[QK_ZY] + draw(128 - l->k[QK_ZY]);
 }
 
