@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # How many instructions each kernel takes on an emulated Cortex-M4: the table src/plan/price.def. Small networks with random weights are emitted and run in the
-# emulator, which counts every instruction; then each kernel's price is fitted to them: a part for each step, for each number of its result, for each number that
-# is read for one channel of it, and for each multiply-accumulate, none below zero, by least squares of the relative error. Needs numpy, arm-none-eabi-gcc and qemu-system-arm.
+# emulator, which counts every instruction; then each kernel's price is fitted to them: a part for each step, for each number of its result, for each number and each
+# row of windows that is read for one channel of it, and for each multiply-accumulate, none below zero, by least squares of the relative error. Needs numpy, arm-none-eabi-gcc and qemu-system-arm.
 #   bench/prices.py build/coppice FOLDER [NET...] >src/plan/price.def     FOLDER keeps what was counted; NET: networks to compare with, whole
 import json, os, random, subprocess, sys
 import numpy as np
 
+PARTS = 5 # of a price
 bin, folder, nets = sys.argv[1], sys.argv[2], sys.argv[3:]
 os.makedirs(folder, exist_ok=True)
 
@@ -17,14 +18,17 @@ def coppice(*args):
 
 def chain(r, usual):
     """A network of some layers, as text; usual: of sizes as networks have them."""
-    size, channels = r.choice([8, 12, 16] if usual else [5, 6, 8, 9, 12, 16]), r.choice([8, 16, 24, 32] if usual else [1, 2, 3, 4, 7, 8, 16])
+    size, channels = r.choice([8, 12, 16] if usual else [5, 6, 8, 9, 12, 16]), r.choice([1, 3, 8, 16, 24, 32] if usual else [1, 2, 3, 4, 7, 8, 16])
     lines, wide = [f"input {size} {size} {channels}"], channels
     for i in range(r.randint(1, 3)):
-        kind = r.choice(["conv3", "conv3", "conv1", "conv1", "conv5", "depth", "depth", "add", "pool", "fc"])
+        kind = r.choice(["conv3", "conv3", "conv1", "conv1", "conv5", "tall", "depth", "depth", "add", "pool", "fc"])
         n = r.choice([8, 12, 16, 24, 32, 48, 64] if usual else [2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40])
         act = r.choice([" relu", " relu", ""])
         step = " stride 2" if r.random() < 0.3 and size > 4 else ""
-        if kind in ("conv3", "conv5", "conv1"):
+        if kind == "tall":
+            lines.append(f"conv {n} 10x4{step}{act}")
+            size, wide = (size + 1) // 2 if step else size, n
+        elif kind in ("conv3", "conv5", "conv1"):
             lines.append(f"conv {n} {kind[4]}x{kind[4]}{step}{act}")
             size, wide = (size + 1) // 2 if step else size, n
         elif kind == "depth":
@@ -57,7 +61,7 @@ def count(net, name):
         print(f"{name}: left out: {said.stdout[:200]}", file=sys.stderr)
         found = None
     else:
-        found = [[[s["kernel"], s["outputs"], s["macs"] / s["channels"] if s["macs"] else s["inputs"], s["macs"]] for s in steps["steps"]], json.loads(said.stdout)["instructions"]]
+        found = [[[s["kernel"], s["outputs"], s["macs"] / s["channels"] if s["macs"] else s["inputs"], s["rows"], s["macs"]] for s in steps["steps"]], json.loads(said.stdout)["instructions"]]
     json.dump(found, open(kept, "w"))
     return found
 
@@ -78,18 +82,18 @@ def made(i, kind):
 
 
 def features(s):
-    return [1, s[1], s[2], s[3]]
+    return [1, *s[1:]]
 
 
 def fit(runs):
     kernels = sorted({s[0] for steps, _ in runs for s in steps})
     at = {k: i for i, k in enumerate(kernels)}
-    a = np.zeros((len(runs), 4 * len(kernels) + 1))
+    a = np.zeros((len(runs), PARTS * len(kernels) + 1))
     y = np.array([n for _, n in runs], float)
     for i, (steps, _) in enumerate(runs):
         a[i, -1] = 1
         for s in steps:
-            a[i, 4 * at[s[0]]:4 * at[s[0]] + 4] += features(s)
+            a[i, PARTS * at[s[0]]:PARTS * at[s[0]] + PARTS] += features(s)
     w = a / y[:, None]
     scale = np.maximum(np.abs(w).max(0), 1e-12)
     x = nonnegative(w / scale, np.ones(len(y))) / scale
@@ -124,16 +128,16 @@ def main():
     runs = [f for kind in "irf" for f in (made(i, kind) for i in range(n if kind == "i" else n // 2)) if f]
     kernels, x, ratio = fit(runs)
     print("/* One line a kernel: name, and how many instructions a step of it takes: each + out x numbers of its result + read x numbers that are read for one")
-    print(" * channel of it + mac x multiply-accumulates. Fitted by bench/prices.py to counts of an emulated board, in which every instruction is counted. */")
+    print(" * channel of it + row x rows of windows that they lie in (depthwise: of results) + mac x multiply-accumulates. Fitted by bench/prices.py to counts of an emulated board, in which every instruction is counted. */")
     for i, k in enumerate(kernels):
-        e, o, p, m = x[4 * i:4 * i + 4]
-        print(f'M4("{k}", {e:.0f}, {o:.3g}, {p:.3g}, {m:.4g})')
+        e, o, p, r, m = x[PARTS * i:PARTS * i + PARTS]
+        print(f'M4("{k}", {e:.0f}, {o:.3g}, {p:.3g}, {r:.3g}, {m:.4g})')
     print(f"{len(runs)} networks, predicted / counted: {np.percentile(ratio, 5):.2f} to {np.percentile(ratio, 95):.2f} for 90 %, {x[-1]:.0f} for each run", file=sys.stderr)
-    prices = {k: x[4 * i:4 * i + 4] for i, k in enumerate(kernels)}
+    prices = {k: x[PARTS * i:PARTS * i + PARTS] for i, k in enumerate(kernels)}
     for net in nets:
         found = count(net, "net-" + os.path.basename(net))
         if found:
-            said = sum(float(np.dot(prices.get(s[0], np.zeros(4)), features(s))) for s in found[0])
+            said = sum(float(np.dot(prices.get(s[0], np.zeros(PARTS)), features(s))) for s in found[0])
             print(f"{net}: {said:.0f} predicted, {found[1]} counted, {said / found[1]:.3f}; no price: {sorted({s[0] for s in found[0]} - set(prices))}", file=sys.stderr)
 
 

@@ -204,8 +204,6 @@ bool cli_has_program(const char *name);
 /* The shape of the results of several runs, from that of one: its first axis grows from `held` to n, where it is so long; else there is a new
  * one, for the runs. */
 void cli_stacked(cop_type *t, int32_t held, int32_t n);
-/* Writes *g, which takes `held` samples, for n at once, if the results are then those; false: *g stays. */
-bool cli_batched(cop_graph **g, int32_t held, int32_t n);
 
 /* ---- one run on several arrays (run_once.c) ---- */
 enum { CLI_MOST_INPUTS = 16 };

@@ -188,6 +188,7 @@ static void steps(cli *c, const cop_plan *p, bool two)
 		cli_put_int(c, "outputs", s.outputs);
 		cli_put_int(c, "inputs", s.inputs);
 		cli_put_int(c, "channels", s.channels);
+		cli_put_int(c, "rows", s.rows);
 		if (s.code_bytes) cli_put_int(c, "code_bytes", (int64_t)s.code_bytes), cli_put_int(c, "decoded_bytes", (int64_t)s.decoded_bytes);
 		if (s.form) cli_put_text(c, "form", s.form), cli_put_real(c, "kept", s.kept), cli_put_real(c, "sparse_time", s.sparse_time);
 		cli_put_item_end(c);

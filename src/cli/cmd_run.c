@@ -96,7 +96,7 @@ static cop_status samples(cli *c, job *j, const cop_graph *g)
 static cop_status model_for(cop_graph **g, cli *c, job *j)
 {
 	j->batch = !j->as_is && j->d.count > 64 ? 64 : j->d.count;
-	if (j->as_is || (j->at_once && cli_batched(g, j->held, j->batch))) return COP_OK;
+	if (j->as_is || (j->at_once && cop_graph_batched(g, j->batch))) return COP_OK;
 	j->batch = j->held;
 	if (j->d.count % j->held)
 		return cli_fail(c, COP_SHAPE, "%s: holds %d samples, but the network takes %d at a time; give a multiple of that", j->arg[1], j->d.count, j->held);

@@ -131,7 +131,7 @@ static cop_status plan_runs(job *j, cli *c)
 	CLI_TRY(set_outputs(j, c));
 	if (j->runs < 2) return COP_OK;
 	int32_t first = cop_graph_io_type(j->d.g, false, 0, &t) && t.rank && rows_of(j, t.dim[0]) ? t.dim[0] : 1; /* the axis that has grown; 1: a new one */
-	bool at_once = !cop_graph_keeps_state(j->d.g) && rows_of(j, held) && (int64_t)j->runs * held <= 1 << 20 && cli_batched(&j->d.g, held, j->runs * held);
+	bool at_once = !cop_graph_keeps_state(j->d.g) && rows_of(j, held) && (int64_t)j->runs * held <= 1 << 20 && cop_graph_batched(&j->d.g, j->runs * held);
 	for (int i = 0; i < j->n_y; i++) cli_stacked(&j->y[i].type, first, j->runs * first);
 	if (at_once) memset(j->form, 0, sizeof j->form), j->runs = 1;
 	return COP_OK;

@@ -15,12 +15,3 @@ void cli_stacked(cop_type *t, int32_t held, int32_t n)
 		t->dim[0] = n / held;
 	}
 }
-
-bool cli_batched(cop_graph **g, int32_t held, int32_t n)
-{
-	cop_type t;
-
-	for (int i = 0; cop_graph_io_type(*g, true, i, &t); i++)
-		if (held > 1 && (!t.rank || t.dim[0] != held)) return false;
-	return cop_graph_batched(g, n);
-}

@@ -104,6 +104,8 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 	*out = (cop_step_info){.op = op->name, .kernel = s->kernel->symbol, .name = e->g->value[named].name,
 		.live_bytes = s->live, .fast_bytes = s->fast, .macs = cost.mac,
 		.outputs = cop_type_count(y), .inputs = x ? cop_type_count(cop__t(e->g, x)) : 0, .channels = y->rank ? y->dim[y->rank - 1] : 1};
+	if (strstr(op->name, "conv") && s->n_word > CK_G && out->channels)
+		out->rows = s->word[CK_G] > 1 ? out->outputs / s->word[CK_OW] : out->outputs / out->channels * s->word[CK_KH];
 	out->code_bytes = s->code_bytes;
 	out->decoded_bytes = s->image_bytes;
 	tell_form(out, e->g, s);

@@ -6,12 +6,12 @@
  */
 #include "plan/plan.h"
 
-typedef struct price { const char *kernel; double each, out, read, mac; } price;
+typedef struct price { const char *kernel; double each, out, read, row, mac; } price;
 static const price m4[] = {
-#define M4(kernel, each, out, read, mac) {kernel, each, out, read, mac},
+#define M4(kernel, each, out, read, row, mac) {kernel, each, out, read, row, mac},
 #include "plan/price.def"
 #undef M4
-	{NULL, 0, 0, 0, 0},
+	{NULL, 0, 0, 0, 0, 0},
 };
 /* Machines with the same instructions and compiler flags. */
 static const struct { const char *target; const price *of; } tables[] = {{"cortex-m4", m4}, {"netduinoplus2", m4}};
@@ -48,7 +48,7 @@ static double by_row(const price *p, const cop_step_info *s, const char *kernel)
 {
 	while (p->kernel && strcmp(p->kernel, kernel)) p++;
 	if (!p->kernel) return -1;
-	return p->each + p->out * (double)s->outputs + p->read * numbers_read(s) + p->mac * (double)s->macs;
+	return p->each + p->out * (double)s->outputs + p->read * numbers_read(s) + p->row * (double)s->rows + p->mac * (double)s->macs;
 }
 
 /* What a kernel for sparse weights takes the place of. */

@@ -102,7 +102,7 @@ static cop_status expressions(cop_graph **out, const cop_build *b)
 /* ---- forward ---- */
 
 /* The teacher's nodes on the same inputs; its weights never change. */
-static cop_status graft(cop_graph *g, const cop_graph *t)
+static cop_status graft(cop_graph *g, const cop_graph *t, const char *whose)
 {
 	char name[COP_FOLLOWER];
 	cop_vid *map = cop__arena_get(&g->mem, sizeof *map * (size_t)(t->n_value + 1));
@@ -112,7 +112,7 @@ static cop_status graft(cop_graph *g, const cop_graph *t)
 	for (int32_t v = 1; v <= t->n_value; v++) {
 		const cop_value *x = &t->value[v];
 		if (x->role < COP_CONST) continue;
-		COP_TRY(cop__follower_name(name, g->cx, "teacher", x->name));
+		COP_TRY(cop__follower_name(name, g->cx, whose, x->name));
 		if (!(map[v] = cop__data(g, COP_CONST, name, &x->type, NULL)) || cop__share(g, map[v], t, (cop_vid)v)) return code(g);
 	}
 	for (cop_nid n = 1; n <= (cop_nid)t->n_node; n++) {
@@ -121,7 +121,7 @@ static cop_status graft(cop_graph *g, const cop_graph *t)
 			if (t->node[n].out[i]) cop__name(g, map[t->node[n].out[i]], ""); /* theirs are the student's, too */
 	}
 	for (int32_t i = 0; i < t->n_output; i++) {
-		COP_TRY(cop__follower_name(name, g->cx, "teacher", t->value[t->output[i]].name));
+		COP_TRY(cop__follower_name(name, g->cx, whose, t->value[t->output[i]].name));
 		cop__name(g, map[t->output[i]], name);
 	}
 	return COP_OK;
@@ -142,11 +142,12 @@ static cop_status more_states(cop_graph *g, const cop_build *b)
 static cop_status forward(cop_graph **out, cop_build *b)
 {
 	cop_graph *active = NULL;
+	char whose[24];
 
 	COP_TRY(express(b));
 	cop_status st = cop__pass_to_train(&active, b->formed ? b->formed : b->model);
 	if (!st) st = cop__pass_fuse(out, active);
-	if (!st && b->teacher) st = graft(*out, b->teacher);
+	for (int32_t i = 0; !st && i < b->n_teacher; i++) st = graft(*out, b->teacher[i], cop__teacher_name(whose, i));
 	if (!st) st = more_states(*out, b);
 	cop_graph_free(active);
 	return st;

@@ -38,7 +38,7 @@ void cop__build_free(cop_build *b)
 	for (int i = 0; i < LEN(list); i++) cop__free(b->cx, list[i]);
 	cop_graph_free(b->model);
 	cop_graph_free(b->formed);
-	cop_graph_free(b->teacher);
+	for (int32_t i = 0; i < b->n_teacher; i++) cop_graph_free(b->teacher[i]);
 	cop__arena_free(&b->mem);
 	cop__free(b->cx, b);
 }
@@ -49,6 +49,13 @@ bool cop__build_has_forms(const cop_build *b)
 {
 	for (int32_t i = 0; i < b->n_form; i++)
 		if (b->form[i].form->express) return true;
+	return false;
+}
+
+bool cop__build_knows_class(const cop_build *b)
+{
+	for (int32_t i = 0; i < b->n_term; i++)
+		if (b->term[i].loss->labels) return true;
 	return false;
 }
 
@@ -230,18 +237,24 @@ static cop_status deployed(cop_graph **out, const cop_build *b, const cop_graph 
 
 cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, cop_handle *answer, int n)
 {
-	char name[COP_FOLLOWER];
+	char name[COP_FOLLOWER], whose[24];
 
-	if (b->teacher) return cop__error(b->cx, COP_ARG, "a network can have one teacher at a time; '%s' is there already", b->teacher->name);
+	if (b->n_teacher == COP_MAX_TEACHERS) return cop__error(b->cx, COP_ARG, "a network can have %d teachers, not more", COP_MAX_TEACHERS);
 	if (teacher->n_input < 1 || b->model->n_input < 1) return cop__error(b->cx, COP_ARG, "the teacher or the network has no input");
-	COP_TRY(deployed(&b->teacher, b, teacher));
-	COP_TRY(fits(b, b->teacher));
+	COP_TRY(deployed(&b->teacher[b->n_teacher], b, teacher));
+	const cop_graph *t = b->teacher[b->n_teacher++];
+	COP_TRY(fits(b, t));
 	for (int i = 0; i < n; i++) {
-		if (i >= b->teacher->n_output)
-			return cop__error(b->cx, COP_SHAPE, "the teacher '%s' has %d outputs, %d are asked for", teacher->name,
-				b->teacher->n_output, n);
-		COP_TRY(cop__follower_name(name, b->cx, "teacher", b->teacher->value[b->teacher->output[i]].name));
+		if (i >= t->n_output)
+			return cop__error(b->cx, COP_SHAPE, "the teacher '%s' has %d outputs, %d are asked for", teacher->name, t->n_output, n);
+		COP_TRY(cop__follower_name(name, b->cx, cop__teacher_name(whose, b->n_teacher - 1), t->value[t->output[i]].name));
 		if (!(answer[i] = cop__build_value(b, name))) return COP_NOMEM;
 	}
 	return COP_OK;
+}
+
+const char *cop__teacher_name(char to[24], int32_t i)
+{
+	snprintf(to, 24, i ? "teacher%d" : "teacher", i + 1);
+	return to;
 }

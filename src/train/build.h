@@ -20,6 +20,7 @@ typedef int32_t cop_handle; /* of a tensor of the training; 0: none */
 typedef struct cop_loss {
 	cop_row row;
 	bool labels; /* the target is the number of a class for each sample; else it has the shape of y */
+	bool number; /* and the number of the class as well, the input `label` */
 	bool logits; /* y is logits, and so is a teacher's target: of a network that ends in softmax what goes into that */
 	cop_vid (*build)(cop_graph *g, const void *options, cop_vid y, cop_vid target);
 } cop_loss;
@@ -76,7 +77,9 @@ void cop__build_weigh_terms(cop_build *b, float by); /* those that are there cou
 /* options NULL: the row's defaults; they are copied. */
 cop_status cop__build_form(cop_build *b, const char *weight, const cop_form *form, const void *options);
 /* A teacher: run on the same samples, never changed. Refused where its inputs are not those of the network. answer[n]: its outputs. */
+enum { COP_MAX_TEACHERS = 8 };
 cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, cop_handle *answer, int n);
+bool cop__build_knows_class(const cop_build *b); /* is the number of each sample's class an input? */
 bool cop__build_trains(const cop_build *b, const char *weight); /* or is it frozen? After cop__build_spec */
 /* A named tensor of the training graph: a weight, an output, a state. */
 cop_handle cop__build_value(cop_build *b, const char *name);

@@ -19,7 +19,8 @@ struct cop_build {
 	cop_arena mem;
 	cop_graph *model;   /* for the batch, recurrent layers written out */
 	cop_graph *formed;  /* the same with each formed weight as its expression, and with guards, once it is made; NULL: there are none */
-	cop_graph *teacher; /* as it runs, for the same batch; NULL: none */
+	cop_graph *teacher[COP_MAX_TEACHERS]; /* as they run, for the same batch */
+	int32_t n_teacher;
 	cop_general all;
 	const cop_update *rule;
 	const void *rule_options;
@@ -36,6 +37,8 @@ struct cop_build {
 	const char **gradient; /* weights whose gradient is kept */
 	int32_t n_gradient, cap_gradient;
 };
+
+const char *cop__teacher_name(char to[24], int32_t i); /* what begins the names of its values: "teacher", "teacher2", ... */
 
 /* Where a gradient is kept. */
 #define COP_GRADIENT "grad"

@@ -22,7 +22,7 @@ const cop_table cop_policies = {"policies", "policy", "what acts while a network
 
 static cop_status read_one(cop_policy *out, cop_arena *mem, const char *text, size_t len)
 {
-	uint64_t options[32];
+	uint64_t options[160];
 	int i;
 
 	COP_TRY(cop__row_read(&i, options, sizeof options, mem->cx, "policies", &cop_policies, text, len));

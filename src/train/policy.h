@@ -31,6 +31,7 @@ typedef struct cop_policy {
 	cop_status (*rebuild)(void *ud, cop_graph *model);         /* after REBUILD: the model with its weights and the states of updates; change it in place */
 	/* at the end: the model has the weights of the last step; the result is what this makes of it */
 	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model);
+	cop_status (*identity)(void *ud, cop_text *t);             /* what of it a checkpoint belongs to, beside its options (identity.h) */
 } cop_policy;
 
 /* A row of policy.def: a policy that is asked for by name, as "ema:decay=0.999". ud lies in mem. */
@@ -39,6 +40,7 @@ typedef struct cop_policy_row {
 	cop_status (*make)(cop_policy *out, cop_arena *mem, const void *options);
 } cop_policy_row;
 extern const cop_table cop_policies;
+extern const cop_table cop_distances; /* the losses that tell how far answers are from a teacher's */
 /* "ema:decay=0.999; early:patience=3", at most `most` of them; NULL: none. */
 cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem, const char *text);
 

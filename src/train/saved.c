@@ -111,6 +111,8 @@ cop_status cop__loop_look(cop_loop *l)
 	if (!a->checkpoint) return COP_OK;
 	cop__text_add(&l->run, "stage\t%s\n", l->stage);
 	cop__identity_args(&l->run, a);
+	for (int p = 0; p < l->n_policy; p++)
+		if (l->policy[p].identity) COP_TRY(l->policy[p].identity(l->policy[p].ud, &l->run));
 	COP_TRY(cop__identity_data(&l->run, "data", l->train));
 	if (a->policies || l->best.keep) COP_TRY(cop__identity_data(&l->run, "validation data", l->valid)); /* it decides when to stop, or what is kept */
 	COP_TRY(cop__identity_graph(&l->run, "network", l->model));

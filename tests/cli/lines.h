@@ -182,6 +182,7 @@ static const struct {
         {"eval|three.cop|--data|three.csv|--per-class", NULL, "on all 30 samples of three.csv"},
         {"eval|three.cop|--data|three.csv|--confusion", NULL, "taken for"},
         {"eval|three.cop|--data|two.csv|--json", NULL, "\"confusion\":[["},
+        {"eval|three.cop|--data|off.csv|--json", NULL, "\"confusion\":[[0,0,0],[10,0,0],[0,0,0]]"},
         {"predict|three.cop|two.csv|--top|2", NULL, "two.csv, sample 2:  1 "},
         {"predict|three.cop|bare.csv|--json", NULL, "\"class\":\"3\""},
         {"eval|line.cop|--data|line.csv", NULL, ", R2 "},

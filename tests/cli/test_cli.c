@@ -327,17 +327,18 @@ static void interrupt_and_resume(void **state)
 
 /* ---- what the tests stand on ---- */
 
-/* Three classes called 1 to 3 that the first column tells apart; two.csv lacks the second, four.csv has one more; bare.csv has no labels; a
+/* Three classes called 1 to 3 that the first column tells apart; two.csv lacks the second, four.csv has one more; in off.csv all that looks like the first is called 2; bare.csv has no labels; a
  * line. And networks that learnt them. */
 static bool tables(void)
 {
-	char three[1200] = "", two[1200] = "", four[1200] = "", bare[1200] = "", line[1200] = "width,length\n";
+	char three[1200] = "", two[1200] = "", four[1200] = "", bare[1200] = "", off[1200] = "", line[1200] = "width,length\n";
 
 	for (int i = 0; i < 30; i++) {
 		char row[40];
 		snprintf(row, sizeof row, "%d,%d,%d\n", 100 * (i % 3), i % 5, i % 3 + 1);
 		strcat(three, row);
 		if (i % 3 != 1) strcat(two, row);
+		if (i % 3 == 0) snprintf(row, sizeof row, "0,%d,2\n", i % 5), strcat(off, row);
 		snprintf(row, sizeof row, "%d,%d,%d\n", 100 * (i % 3), i % 5, i % 3 + 2);
 		strcat(four, row);
 		snprintf(row, sizeof row, "%d,%d\n", 100 * (i % 3), i % 5);
@@ -345,7 +346,7 @@ static bool tables(void)
 		snprintf(row, sizeof row, "%d,%d.5\n", i % 13, 1000 + 20 * (i % 13));
 		strcat(line, row);
 	}
-	write_text("three.csv", three), write_text("two.csv", two), write_text("four.csv", four), write_text("bare.csv", bare), write_text("line.csv", line);
+	write_text("three.csv", three), write_text("two.csv", two), write_text("four.csv", four), write_text("bare.csv", bare), write_text("line.csv", line), write_text("off.csv", off);
 	write_text("twice.txt", "a\nb\na\n");
 	return !run("train|mlp-2x8x3|--data|three.csv|--epochs|40|--batch|4|--lr|0.1|-o|three.cop|--quiet").code && !run("train|mlp-1x8x1|--data|line.csv|--epochs|200|--batch|4|--lr|0.02|-o|line.cop|--quiet").code;
 }

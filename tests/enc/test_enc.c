@@ -262,6 +262,22 @@ static void damaged(cop_ctx *cx, cop_enc e, int kind, int32_t rows, int32_t cols
 	cop__free(cx, blob);
 }
 
+/* An entry that lies at the end of its row may not lie one further. */
+static void behind_the_last_column(void **state)
+{
+	const float w[2 * 9] = {[3] = 1, [8] = 2, [9 + 4] = 1};
+	uint32_t bytes;
+	void *blob;
+
+	OK(*state, cop__encode(&blob, &bytes, *state, COP_SPARSE, w, 2, 9));
+	uint8_t *gap = (uint8_t *)(uintptr_t)cop_sparse_of(blob).gap;
+	assert_int_equal(gap[1], 4);
+	assert_true(looked_at(*state, COP_SPARSE, blob, bytes, 2, 9));
+	gap[1]++;
+	assert_false(looked_at(*state, COP_SPARSE, blob, bytes, 2, 9));
+	cop__free(*state, blob);
+}
+
 /* A scale that is no number would make all of a row none. */
 static void scales_are_numbers(void **state)
 {
@@ -335,7 +351,7 @@ static int teardown(void **state) { return cop_ctx_free(*state), 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back), cmocka_unit_test(kernels_read_it), cmocka_unit_test(refused_or_harmless), cmocka_unit_test(scales_are_numbers), cmocka_unit_test(halves),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back), cmocka_unit_test(kernels_read_it), cmocka_unit_test(refused_or_harmless), cmocka_unit_test(behind_the_last_column), cmocka_unit_test(scales_are_numbers), cmocka_unit_test(halves),
 		cmocka_unit_test(stands_on_the_page)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

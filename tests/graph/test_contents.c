@@ -102,6 +102,32 @@ static void edit_what(void **state)
 	all_given_back(cx);
 }
 
+/* Only weights of reals with an axis can be encoded. */
+static void encoded_what(void **state)
+{
+	static const struct { cop_role role; cop_dtype dtype; int32_t rank; bool can; } row[] = {
+		{COP_CONST, COP_F32, 2, true}, {COP_PARAM, COP_F32, 2, true}, {COP_STATE, COP_F32, 2, false}, {COP_CONST, COP_I32, 2, false}, {COP_PARAM, COP_F32, 0, false}};
+	cop_ctx *cx = counting();
+	(void)state;
+
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *g;
+		cop_type t = cop__type(row[i].dtype, row[i].rank, DIMS(1, 4));
+		uint32_t bytes;
+		void *blob;
+		OK(cx, cop__encode(&blob, &bytes, cx, COP_SPARSE, (const float[]){0, 2, 0, 1}, 1, 4));
+		t.enc = COP_SPARSE, t.enc_bytes = bytes;
+		OK(cx, cop__graph_new(&g, cx, "one"));
+		bool made = cop__data(g, row[i].role, "w", &t, blob) != 0;
+		if (made != row[i].can) fail_msg("row %d: %s", i, made ? "taken" : cop_error_text(cx));
+		if (!made) assert_non_null(strstr(cop_error_text(cx), "'w': is encoded (sparse)"));
+		cop_error_clear(cx);
+		cop__free(cx, blob);
+		cop_graph_free(g);
+	}
+	all_given_back(cx);
+}
+
 /* Someone else's: neither shared, nor written, nor freed. */
 static void borrowed(void **state)
 {
@@ -482,7 +508,7 @@ static void costs(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(one_is_written), cmocka_unit_test(edit_what),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(one_is_written), cmocka_unit_test(encoded_what), cmocka_unit_test(edit_what),
 		cmocka_unit_test(borrowed), cmocka_unit_test(passes_leave_weights), cmocka_unit_test(in_place),
 		cmocka_unit_test(plan_keeps), cmocka_unit_test(pull_and_reset), cmocka_unit_test(outline), cmocka_unit_test(costs)};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #include "help.h"
 #include "compress/history.h"
+#include "plan/place.h"
 
 #include <time.h>
 
@@ -42,6 +43,46 @@ static void many_spans(void **state)
 			for (int32_t j = i + 1; s[i].from <= t && t <= s[i].to && j < COP_MIN(i + 500, 2 * LIVE); j++)
 				if (s[j].from <= t && t <= s[j].to && s[i].off < s[j].off + s[j].bytes && s[j].off < s[i].off + s[i].bytes) used++;
 	assert_int_equal(used, 0);
+	free(s);
+	cop_ctx_free(cx);
+}
+
+/* The lowest place among pieces with gaps between them, most of which are live at once: the same as by looking at each. */
+static void lowest_place(void **state)
+{
+	enum { PLACED = 1500, ASKED = 300 };
+	cop_ctx *cx = new_ctx();
+	cop_span *s = calloc(PLACED + ASKED, sizeof *s);
+	cop_arena mem;
+	cop_shelf shelf;
+	int between = 0;
+	(void)state;
+
+	cop__arena_init(&mem, cx);
+	OK(cx, cop__shelf_make(&shelf, &mem, s, PLACED + ASKED));
+	for (int32_t i = 0, off = 0; i < PLACED + ASKED; i++) {
+		uint32_t r = cop__rand(5, 0, (uint64_t)i);
+		s[i] = (cop_span){.bytes = 16 * (1 + r % 64), .from = r % 7 ? 0 : 40, .to = r % 5 ? 100 : 60};
+		if (i >= PLACED) continue;
+		off += 16 * (int32_t)(cop__rand(5, 1, (uint64_t)i) % 8 ? 0 : cop__rand(5, 2, (uint64_t)i) % 64);
+		s[i].off = (size_t)off;
+		off += (int32_t)s[i].bytes;
+		cop__shelf_put(&shelf, i);
+	}
+	for (int32_t i = PLACED; i < PLACED + ASKED; i++) {
+		size_t best = SIZE_MAX, got = cop__shelf_lowest(&shelf, i, -1);
+		for (int32_t at = -1; at < PLACED; at++) { /* it begins at 0, or where a piece ends */
+			size_t off = at < 0 ? 0 : s[at].off + s[at].bytes;
+			bool is_free = off < best;
+			for (int32_t k = 0; k < PLACED && is_free; k++)
+				is_free = s[k].from > s[i].to || s[i].from > s[k].to || s[k].off >= off + s[i].bytes || off >= s[k].off + s[k].bytes;
+			if (is_free) best = off;
+		}
+		if (got != best) fail_msg("%zu bytes are placed at %zu, there is room at %zu", s[i].bytes, got, best);
+		between += best < s[PLACED - 1].off;
+	}
+	assert_true(between > ASKED / 2);
+	cop__arena_free(&mem);
 	free(s);
 	cop_ctx_free(cx);
 }
@@ -117,6 +158,6 @@ static void many_layers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(many_spans), cmocka_unit_test(many_live), cmocka_unit_test(many_layers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(many_spans), cmocka_unit_test(lowest_place), cmocka_unit_test(many_live), cmocka_unit_test(many_layers)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,7 +249,7 @@ static void by_name(void **state)
 	static const struct { const char *name, *text; float lr; int32_t epochs, ends; } row[] = {
 		{"ema", "ema:decay=0.7", 0.05f, 3, 3}, {"lookahead", "lookahead:steps=3,part=0.5", 0.05f, 3, 3}, {"early", "early:patience=2", 0, 9, 3}, {"early", "early patience=4", 0, 9, 5},
 		{"l1", "l1:strength=0.01", 0.05f, 3, 3}, {"lasso", "lasso:coupled=0.01", 0.05f, 3, 3}, {"grow", "grow:every=3", 0.05f, 3, 3},
-		{"drr", "drr:alpha=0.001,over=0.5", 0.05f, 4, 4}, {"self", "self:part=0.5", 0.05f, 3, 3}};
+		{"drr", "drr:alpha=0.001,over=0.5", 0.05f, 4, 4}, {"distill", "distill:part=0.5", 0.05f, 3, 3}};
 	(void)state;
 	cop_ctx *cx = new_ctx();
 	cop_dataset d = alike(16);
@@ -312,7 +312,7 @@ static void own_teacher(void **state)
 	cop_graph *g = net(cx), *was = net(cx);
 	cop_train_args a = base;
 
-	a.policies = "self:part=1";
+	a.policies = "distill:part=1";
 	OK(cx, cop__train(g, &d, NULL, &a, "train", NULL, 0));
 	for (int i = 0; i < 784 * 12; i++) assert_true(fabsf(cop__floats(g, cop__find(g, "fc1.w"))[i] - cop__floats(was, cop__find(was, "fc1.w"))[i]) < 1e-5f);
 	cop_graph_free(g);
@@ -323,7 +323,7 @@ static void own_teacher(void **state)
 /* What a policy has seen goes on with the run. */
 static void stopped_and_resumed(void **state)
 {
-	static const char *const text[] = {"early:patience=3", "ema:decay=0.9", "lookahead:steps=3", "lasso:filters=0.1; l1", "grow:every=7,strength=0.01", "drr:alpha=0.001", "self:part=0.5"};
+	static const char *const text[] = {"early:patience=3", "ema:decay=0.9", "lookahead:steps=3", "lasso:filters=0.1; l1", "grow:every=7,strength=0.01", "drr:alpha=0.001", "distill:part=0.5"};
 	char ckpt[64];
 	(void)state;
 	cop_ctx *cx = new_ctx();
@@ -411,6 +411,128 @@ static void teacher(void **state)
 	cop_ctx_free(cx);
 }
 
+static void save_teacher(cop_ctx *cx, const char *path, uint64_t seed)
+{
+	cop_graph *g;
+	OK(cx, cop_zoo_build(&g, cx, "mlp-784x12x10", &(cop_zoo_args){.batch = 1, .seed = seed}));
+	for (int i = 0; i < 12 * 10; i++) ((float *)cop__own(g, cop__find(g, "fc2.w")))[i] *= 8;
+	OK(cx, cop_model_save(g, path));
+	cop_graph_free(g);
+}
+
+static float log_share(const float *y, int k)
+{
+	double sum = 0;
+	for (int j = 0; j < 10; j++) sum += exp((double)(y[j] - y[k]));
+	return (float)-log(sum);
+}
+
+static void answer(float *y, cop_ctx *cx, const cop_graph *g)
+{
+	cop_target t;
+	cop_plan *p;
+	cop_session *s;
+	cop_tensor x;
+	cop_graph *plain = (cop_graph *)(uintptr_t)g;
+
+	OK(cx, cop_target_find(&t, cx, "host"));
+	OK(cx, cop_plan_build(&p, &plain, 1, &t));
+	OK(cx, cop_session_new(&s, p, 1));
+	OK(cx, cop_session_io(s, 0, 0, false, &x));
+	int32_t label;
+	get(NULL, 0, x.data, &label);
+	OK(cx, cop_session_run(s, 0));
+	OK(cx, cop_session_io(s, 0, 0, true, &x));
+	memcpy(y, x.data, 40);
+	cop_session_free(s);
+	cop_plan_free(p);
+}
+
+/* From files: the teacher's class is learned, whatever the label says; of two teachers, `distill` learns the mean of their answers. */
+static void from_files(void **state)
+{
+	static const char *const text[] = {"part=1,standardise=no,temperature=1", "part=1", "part=1,by=dkd", "part=1,by=dist"};
+	char path[2][64], policies[200];
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+
+	for (int k = 0; k < 2; k++) {
+		snprintf(path[k], sizeof path[k], "/tmp/coppice-teacher-%d-%d.cop", k, (int)getpid());
+		save_teacher(cx, path[k], 7 + (uint64_t)k);
+	}
+	for (int i = 0; i < 2 * LEN(text); i++) {
+		cop_graph *g = net(cx), *teacher[2];
+		cop_train_args a = base;
+		float y[10], t[2][10], off = 0;
+		int best = 0, own = 0;
+		const bool both = i >= LEN(text);
+		snprintf(policies, sizeof policies, "distill:teacher=%s%s%s,%s", path[0], both ? "|" : "", both ? path[1] : "", text[i % LEN(text)]);
+		a.policies = policies;
+		a.epochs = 150;
+		a.lr = 0.02f;
+		OK(cx, cop__train(g, &d, NULL, &a, "train", NULL, 0));
+		answer(y, cx, g);
+		for (int k = 0; k < 2; k++) {
+			OK(cx, cop_model_load(&teacher[k], cx, path[k]));
+			answer(t[k], cx, teacher[k]);
+			cop_graph_free(teacher[k]);
+		}
+		for (int j = 0; j < 10; j++) {
+			double want = both ? (exp((double)log_share(t[0], j)) + exp((double)log_share(t[1], j))) / 2 : exp((double)log_share(t[0], j));
+			off = fmaxf(off, fabsf((float)(exp((double)log_share(y, j)) - want)));
+			best = t[0][j] > t[0][best] ? j : best;
+			own = y[j] > y[own] ? j : own;
+		}
+		if (i % LEN(text) == 0 && off > 0.02f) fail_msg("%s: a class is %g off the teachers' mean", policies, (double)off);
+		if (!both && own != best) fail_msg("%s: class %d, the teacher's is %d", policies, own, best);
+		cop_graph_free(g);
+	}
+	for (int k = 0; k < 2; k++) unlink(path[k]);
+	cop_ctx_free(cx);
+}
+
+/* A run goes on with the teacher that it began with. */
+static void another_teacher(void **state)
+{
+	char path[64], ckpt[64], policies[128];
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+	cop_graph *g = net(cx), *h = net(cx);
+	spy *s = calloc(1, sizeof *s);
+	const cop_policy p = spying(s);
+	cop_train_args a = base;
+
+	*s = (spy){.name = "", .stop_at = 2};
+	snprintf(path, sizeof path, "/tmp/coppice-teacher-%d.cop", (int)getpid());
+	snprintf(ckpt, sizeof ckpt, "/tmp/coppice-policies-%d.ckpt", (int)getpid());
+	snprintf(policies, sizeof policies, "distill:teacher=%s", path);
+	save_teacher(cx, path, 7);
+	unlink(ckpt);
+	a.policies = policies;
+	a.checkpoint = ckpt;
+	a.epochs = 9;
+	cop_ctx_stop(cx, &s->stop);
+	assert_int_equal(cop__train(g, &d, NULL, &a, "train", &p, 1), COP_STOPPED);
+	cop_error_clear(cx);
+	s->stop = false;
+	s->stop_at = 0;
+	a.resume = true;
+	save_teacher(cx, path, 8);
+	assert_int_equal(cop__train(h, &d, NULL, &a, "train", &p, 1), COP_ARG);
+	if (!strstr(cop_error_text(cx), "teacher")) fail_msg("%s", cop_error_text(cx));
+	cop_error_clear(cx);
+	save_teacher(cx, path, 7);
+	OK(cx, cop__train(h, &d, NULL, &a, "train", &p, 1));
+	unlink(path);
+	unlink(ckpt);
+	free(s);
+	cop_graph_free(g);
+	cop_graph_free(h);
+	cop_ctx_free(cx);
+}
+
 /* ---- what is refused ---- */
 
 static void refused(void **state)
@@ -418,7 +540,8 @@ static void refused(void **state)
 	static const struct { const char *spec, *policies, *says; } row[] = {
 		{"update=sdg", NULL, "'sgd'"}, {"momentun=0.9", NULL, "'momentum'"}, {"adam momentum=0.9", NULL, "no option 'momentum'"}, {"sgd b1=0.9", NULL, "no option 'b1'"},
 		{"loss=xnt", NULL, "xent"}, {"loss=mse smooth=0.1", NULL, "no option 'smooth'"}, {"sgd update=adam", NULL, "twice"}, {"sgd momentum=2", NULL, "0 to 0.99999"},
-		{"layers=none", NULL, "no parameter matches"}, {NULL, "emma", "'ema'"}, {NULL, "ema:decay=2", "decay"}, {NULL, "early:patience=0", "patience"}, {NULL, "ema:patience=2", "no option"}};
+		{"layers=none", NULL, "no parameter matches"}, {NULL, "emma", "'ema'"}, {NULL, "ema:decay=2", "decay"}, {NULL, "early:patience=0", "patience"}, {NULL, "ema:patience=2", "no option"},
+		{NULL, "distill:by=dkt", "'dkd'"}, {NULL, "distill:by=dist,others=2", "others"}};
 	(void)state;
 	cop_ctx *cx = new_ctx();
 	cop_dataset d = alike(16);
@@ -461,6 +584,6 @@ static void refused_forms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(carried), cmocka_unit_test(other_rule), cmocka_unit_test(sliced), cmocka_unit_test(rebuilt), cmocka_unit_test(by_name),
-		cmocka_unit_test(penalty), cmocka_unit_test(own_teacher), cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(teacher), cmocka_unit_test(refused), cmocka_unit_test(refused_forms)};
+		cmocka_unit_test(penalty), cmocka_unit_test(own_teacher), cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(teacher), cmocka_unit_test(from_files), cmocka_unit_test(another_teacher), cmocka_unit_test(refused), cmocka_unit_test(refused_forms)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,7 +78,7 @@ static void test_own_loss(void **state)
 /* Of a network that ends in softmax, the loss is that of its logits: it trains as if it did not, with a teacher too. */
 static void test_softmax_at_the_end(void **state)
 {
-	static const char *const policies[] = {NULL, "self:part=0.7"};
+	static const char *const policies[] = {NULL, "distill:part=0.7"};
 	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
 
 	(void)state;

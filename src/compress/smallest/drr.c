@@ -146,24 +146,21 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	const drr_options *o = (const void *)s->own.bytes;
 	cutter c = {.o = o, .s = s, .m = m};
 	cop_train_args a = cop__stage_args(s, m);
-	cop_policy policy[3] = {{.name = "cut", .ud = &c, .after = after}};
+	cop_policy policy[3];
 	cop_drr_options pull = {o->alpha, o->beta, o->over, ""};
-	char self[80];
+	cop_taught taught = {o->self, o->temperature, NULL};
 	cop_arena mem;
-	int n = 2, more = 0;
+	int n = 0;
 
 	snprintf(pull.of, sizeof pull.of, "%s", s->terms.layers);
-	cop__format(self, sizeof self, "self:part=%g,temperature=%g", (double)o->self, (double)o->temperature);
 	cop__arena_init(&mem, (*g)->cx);
 	cop_status st = add_masks(&c, *g);
 	if (!st) st = cop__pass_copy(&c.was, *g);
 	if (!st) st = cop__pass_copy(&c.probe, *g);
-	if (!st) st = cop__drr(&policy[1], &mem, &pull);
-	if (!st && o->self > 0) st = cop__policies_read(policy + 2, &more, 1, &mem, self);
-	/* the teacher first: it weighs what is there before it */
-	if (more) policy[2].name = "self", n = 3;
-	cop_policy ordered[3] = {policy[more ? 2 : 0], policy[more ? 0 : 1], policy[1]};
-	if (!st) st = cop__train(*g, m->train, m->valid, &a, "drr", ordered, n);
+	if (o->self > 0) policy[n++] = cop__taught(&taught); /* first: it weighs what is there before it */
+	policy[n++] = (cop_policy){.name = "cut", .ud = &c, .after = after};
+	if (!st) st = cop__drr(&policy[n++], &mem, &pull);
+	if (!st) st = cop__train(*g, m->train, m->valid, &a, "drr", policy, n);
 	if (!st) st = cop__drop_constant_of(g, COP_DROP_ROUNDED); /* what no longer reaches the output */
 	cop_graph_free(c.was);
 	cop_graph_free(c.probe);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * distill - a part of the loss is the distance from a teacher's answers to the same samples. The teacher is a network in
+ * a file, or several of them, or the network itself as it is when the training begins; what a change of structure leaves
+ * is then its own teacher from there on.
+ */
+#include "train/identity.h"
+#include "train/policy.h"
+
+enum { PATH = 1024 };
+typedef struct options { char teacher[PATH]; float part; cop_choice by; } options;
+
+/* What one can learn of a teacher's answers. */
+static const cop_row *answer(int i)
+{
+	static const char *const name[] = {"distill", "dkd", "dist"};
+	return i >= 0 && i < LEN(name) ? &cop__loss(name[i])->row : NULL;
+}
+const cop_table cop_distances = {"distances", "distance", "how far answers are from a teacher's", answer};
+
+static const cop_option table[] = {
+	COP_OPT_TEXT(options, teacher, "", "the file of a trained network with the same inputs and classes, in any format that can be read, or several with `|` between them; without one, the network as it is at the start"),
+	COP_OPT_REAL(options, part, 0, 1, "0.9", "of the loss; the rest is what it was"),
+	COP_OPT_CHOICE(options, by, &cop_distances, "distill", "the loss that tells how far the answers are from the teacher's"),
+	COP_OPT_END,
+};
+
+/* Its answers are `part` of the loss. */
+static cop_status learn_from(cop_build *b, const cop_graph *teacher, float part, const cop_loss *loss, const void *o)
+{
+	cop_handle answer;
+
+	if (loss->number && !cop__build_knows_class(b))
+		return cop__error(teacher->cx, COP_ARG,
+			"the loss '%s' needs the class of each sample: it is not for unlabelled, mixed or balanced samples", loss->row.name);
+	COP_TRY(cop__build_teacher(b, teacher, &answer, 1));
+	return cop__build_term(b, &(cop_term){.loss = loss, .options = o, .weight = part, .target = answer});
+}
+
+/* ---- by the network itself, or one that is in memory ---- */
+
+static cop_status build_taught(void *ud, cop_build *b)
+{
+	const cop_taught *o = ud;
+	const struct { float temperature; bool standardise; } soft = {o->temperature, false};
+
+	cop__build_weigh_terms(b, 1 - o->part);
+	return learn_from(b, o->by ? o->by : cop__build_model(b), o->part, cop__loss("distill"), &soft);
+}
+
+cop_policy cop__taught(cop_taught *t) { return (cop_policy){.name = "distill", .ud = t, .build = build_taught}; }
+
+/* ---- by name ---- */
+
+/* The teacher whose file is named at *at, which moves on to the next; NULL: there are no more. */
+static cop_status next(cop_graph **teacher, cop_ctx *cx, const char **at)
+{
+	char path[PATH];
+	size_t len;
+
+	*teacher = NULL;
+	*at += strspn(*at, "|");
+	if (!(len = strcspn(*at, "|"))) return COP_OK;
+	memcpy(path, *at, len);
+	path[len] = 0;
+	*at += len;
+	return cop_model_import(teacher, cx, path, NULL);
+}
+
+static float number_of(const char *files)
+{
+	int n = 0;
+
+	for (const char *p = files; *(p += strspn(p, "|")); p += strcspn(p, "|")) n++;
+	return (float)n;
+}
+
+/* Several teachers share the part: their mean answer is what is learned of `distill`. */
+static cop_status build(void *ud, cop_build *b)
+{
+	const options *o = ud;
+	const cop_loss *loss = cop__loss(answer(o->by.row)->name);
+	const char *at = o->teacher;
+	cop_graph *teacher;
+
+	cop__build_weigh_terms(b, 1 - o->part);
+	if (!*at) return learn_from(b, cop__build_model(b), o->part, loss, o->by.o.bytes);
+	for (;;) {
+		COP_TRY(next(&teacher, cop__build_model(b)->cx, &at));
+		if (!teacher) return COP_OK;
+		cop_status st = learn_from(b, teacher, o->part / number_of(o->teacher), loss, o->by.o.bytes);
+		cop_graph_free(teacher);
+		COP_TRY(st);
+	}
+}
+
+static cop_status identity(void *ud, cop_text *t)
+{
+	const options *o = ud;
+	cop_graph *teacher;
+
+	for (const char *at = o->teacher; *at;) {
+		COP_TRY(next(&teacher, t->cx, &at));
+		if (!teacher) break;
+		cop_status st = cop__identity_graph(t, "teacher", teacher);
+		cop_graph_free(teacher);
+		COP_TRY(st);
+	}
+	return COP_OK;
+}
+
+static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
+{
+	(void)mem;
+	*out = (cop_policy){.name = "distill", .ud = (void *)(uintptr_t)o, .build = build, .identity = identity};
+	return COP_OK;
+}
+
+const cop_policy_row cop_policy_distill = {
+	.row = {"distill", "a teacher's answers to the same samples are a part of the loss",
+		"Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .make = make};
