@@ -488,6 +488,17 @@ static void from_files(void **state)
 		if (!both && own != best) fail_msg("%s: class %d, the teacher's is %d", policies, own, best);
 		cop_graph_free(g);
 	}
+	float y[2][10];
+	for (int twice = 0; twice < 2; twice++) { /* they share what one alone would be */
+		cop_graph *g = net(cx);
+		cop_train_args a = base;
+		snprintf(policies, sizeof policies, "distill:teacher=%s%s%s,part=0.6", path[0], twice ? "|" : "", twice ? path[0] : "");
+		a.policies = policies;
+		OK(cx, cop__train(g, &d, NULL, &a, "train", NULL, 0));
+		answer(y[twice], cx, g);
+		cop_graph_free(g);
+	}
+	for (int j = 0; j < 10; j++) assert_true(fabsf(y[0][j] - y[1][j]) < 1e-4f);
 	for (int k = 0; k < 2; k++) unlink(path[k]);
 	cop_ctx_free(cx);
 }
