@@ -40,6 +40,7 @@ typedef struct cop_means { /* what a recipe works with */
 	cop_dataset *train, *valid, *test;
 	const cop_train_args *a;
 	struct cop_encodings *encodings; /* what was encoded before; encode needs it */
+	char teachers[1200];             /* of a's policies those that every stage can have while it trains; "": none */
 } cop_means;
 
 /* Why something can't be done with a weight, for the end of a sentence: "'w' is read by matmul". */

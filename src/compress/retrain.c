@@ -14,7 +14,9 @@ cop_train_args cop__stage_args(const cop_stage *s, const cop_means *m)
 	if (s->training.lr > 0) a.lr = s->training.lr;
 	if (*s->training.update) a.update = s->training.update;
 	if (*s->training.schedule) a.schedule = s->training.schedule;
-	if (s->row != &cop_stage_train) a.policies = NULL, a.keep = COP_KEEP_LAST; /* a mean of epochs, or an earlier one, has other weights removed or shared */
+	if (s->row == &cop_stage_train) return a;
+	a.policies = *m->teachers ? m->teachers : NULL; /* a mean of epochs, or an earlier one, has other weights removed or shared */
+	a.keep = COP_KEEP_LAST;
 	return a;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "core/need.h"
 #include "compress/compress.h"
+#include "train/policy.h"
 #include "compress/encode.h"
 #include "compress/history.h"
 #include "compress/layers.h"
@@ -172,11 +173,12 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 	cop_encodings e;
 	cop_graph *first = NULL;
 	cop_train_args a = *args;
-	job j = {.g = *g, .r = &r, .m = {train, valid, test, &a, &e}, .a = &a, .h = &h, .keep = &keep};
+	job j = {.g = *g, .r = &r, .m = {train, valid, test, &a, &e, ""}, .a = &a, .h = &h, .keep = &keep};
 	cop_ctx *cx = (*g)->cx;
 	int32_t from;
 
 	COP_TRY(cop__recipe_parse(&r, cx, recipe, size));
+	COP_TRY(cop__policies_teachers(j.m.teachers, sizeof j.m.teachers, cx, a.policies));
 	COP_TRY(cop__pass_copy(&first, *g));
 	cop__encodings_begin(&e, cx);
 	cop__history_begin(&h, cx, r.name, &a);

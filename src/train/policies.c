@@ -47,3 +47,20 @@ cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem,
 	}
 	return COP_OK;
 }
+
+cop_status cop__policies_teachers(char *to, size_t size, cop_ctx *cx, const char *text)
+{
+	static const char name[] = "distill";
+	size_t at = 0;
+
+	*to = 0;
+	for (const char *p = text ? text : ""; *p;) {
+		p += strspn(p, "; \t\n");
+		size_t len = strcspn(p, ";");
+		bool teaches = strcspn(p, ":; \t\n") == sizeof name - 1 && !memcmp(p, name, sizeof name - 1);
+		if (teaches && at + len + 2 > size) return cop__error(cx, COP_ARG, "policies: the teachers take more than %zu characters", size - 2);
+		if (teaches) memcpy(to + at, p, len), at += len, to[at++] = ';', to[at] = 0;
+		p += len;
+	}
+	return COP_OK;
+}

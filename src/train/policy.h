@@ -44,6 +44,9 @@ extern const cop_table cop_distances; /* the losses that tell how far answers ar
 /* "ema:decay=0.999; early:patience=3", at most `most` of them; NULL: none. */
 cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem, const char *text);
 
+/* Of a list of policies those that change no weight by themselves: teachers. "": there are none. */
+cop_status cop__policies_teachers(char *to, size_t size, cop_ctx *cx, const char *text);
+
 /* A teacher's softened answers are a part of the loss (loss=distill). by NULL: the network as it is when the training begins. */
 typedef struct cop_taught { float part, temperature; const cop_graph *by; } cop_taught;
 cop_policy cop__taught(cop_taught *t);

@@ -4,6 +4,7 @@
  * where a gradual schedule stands after each epoch, and that a stage that does not pay leaves nothing behind.
  */
 #include "compress/known.h"
+#include "train/policy.h"
 
 /* Sample i is right before: 8 > -6, 5 > -7, 4 > 1, 3 > 2. Where both weights of a column are zero the answer is class 0. */
 static const float two[8] = {8, -7, 1, 2, -6, 5, 4, 3};
@@ -53,6 +54,35 @@ static void one_layer(void **state)
 		cop__story_free(&run.story);
 		cop_graph_free(g);
 	}
+}
+
+/* Every stage that trains takes a teacher from the policies of the command line, and nothing else of them. */
+static void teachers(void **state)
+{
+	static const char *const stages[] = {"- prune: {keep: 0.5, may_cost: 100}", "- drr: {alpha: 0.01, may_cost: 100, must_gain: 0}",
+		"- steps: {may_cost: 100, must_gain: 0}", "- share: {levels: 2, epochs: 1, may_cost: 100, must_gain: 0}", "- train: {}"};
+	static const struct { const char *policies; bool missing; } row[] = {
+		{"distill:teacher=/nowhere/big.cop", true}, {"ema:decay=0.5 ;\tdistill: teacher=/nowhere/big.cop,part=0.2", true},
+		{"distill teacher=/nowhere/big.cop; ema", true}, {"distill:by=dist", false}, {"ema:decay=0.9", false}};
+	known_set s;
+	cop_dataset *d = known_samples(&s, 4, 4, 2, two_labels);
+	char text[1200];
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < LEN(stages) * LEN(row); i++) {
+		cop_train_args a = known_args;
+		cop_graph *g = known_net(*state, 4, 2, two, 0, NULL);
+		a.policies = row[i % LEN(row)].policies;
+		cop_status st = known_compress(&g, stages[i / LEN(row)], d, d, d, &a, NULL);
+		const bool told = strstr(cop_error_text(*state), "/nowhere/big.cop") != NULL;
+		if (row[i % LEN(row)].missing ? !st || !told : st != COP_OK) fail_msg("%s, %s: %s", stages[i / LEN(row)], a.policies, cop_error_text(*state));
+		cop_error_clear(*state);
+		cop_graph_free(g);
+	}
+	OK(*state, cop__policies_teachers(text, sizeof text, *state, "ema; distill:part=0.5;distilled; distill by=dkd"));
+	assert_string_equal(text, "distill:part=0.5;distill by=dkd;");
+	assert_int_equal(cop__policies_teachers(text, 20, *state, "distill:teacher=a-long-name.cop"), COP_ARG);
+	cop_error_clear(*state);
 }
 
 /* The file has to shrink by must_gain: what is asked is compared with the bytes that the history tells. */
@@ -289,7 +319,7 @@ static void at_random(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(one_layer), KNOWN_TEST(gain), KNOWN_TEST(without_labels), KNOWN_TEST(several_layers), KNOWN_TEST(no_layer_closes), KNOWN_TEST(schedule),
+	const struct CMUnitTest tests[] = {KNOWN_TEST(one_layer), KNOWN_TEST(teachers), KNOWN_TEST(gain), KNOWN_TEST(without_labels), KNOWN_TEST(several_layers), KNOWN_TEST(no_layer_closes), KNOWN_TEST(schedule),
 		KNOWN_TEST(stays_zero), KNOWN_TEST(at_random)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  */
 #include "core/need.h"
 #include "compress/aim/aim.h"
+#include "train/policy.h"
 #include "compress/layers.h"
 #include "pass/pass.h"
 #include "run/deploy.h"
@@ -148,11 +149,12 @@ cop_status cop_compress_to(cop_graph **g, const cop_aims *aims, cop_dataset *tra
 	cop_graph *first = NULL;
 	cop_train_args a = *args;
 	cop_ctx *cx = (*g)->cx;
-	cop_aimer z = {.cx = cx, .aims = aims, .m = {train, valid, test, &a, &e}, .a = &a, .h = &h};
+	cop_aimer z = {.cx = cx, .aims = aims, .m = {train, valid, test, &a, &e, ""}, .a = &a, .h = &h};
 	char text[300];
 	int32_t from;
 
 	COP_TRY(begin(&z, *g));
+	COP_TRY(cop__policies_teachers(z.m.teachers, sizeof z.m.teachers, cx, a.policies));
 	COP_TRY(cop__pass_copy(&first, *g));
 	z.g = *g;
 	aims_text(text, sizeof text, &z);

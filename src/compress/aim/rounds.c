@@ -200,17 +200,27 @@ static double step_now(const cop_aimer *z)
 
 /* ---- rounds ---- */
 
-/* Where there are classes, the network as it came is the teacher. */
-static const cop_graph *teacher(const cop_aimer *z) { return z->first.accuracy >= 0 ? z->came : NULL; }
+/* Where there are classes, the network as it came is the teacher, unless the caller has a better one. */
+static const cop_graph *teacher(const cop_aimer *z)
+{
+	return z->first.accuracy >= 0 && !*z->m.teachers ? z->came : NULL;
+}
+
+static cop_train_args training(const cop_aimer *z)
+{
+	cop_train_args a = *z->a;
+
+	a.policies = *z->m.teachers ? z->m.teachers : NULL;
+	a.keep = COP_KEEP_LAST;
+	return a;
+}
 
 static cop_status retrain(cop_aimer *z, cop_graph *g)
 {
-	cop_train_args a = *z->a;
+	const cop_train_args a = training(z);
 	cop_taught taught = {0.7f, 3, teacher(z)};
 	cop_policy policy = cop__taught(&taught);
 
-	a.policies = NULL;
-	a.keep = COP_KEEP_LAST;
 	return cop__train(g, z->m.train, z->m.valid, &a, "prune", &policy, teacher(z) ? 1 : 0);
 }
 
@@ -256,7 +266,7 @@ static cop_status prune(cop_aimer *z)
 static cop_status code(cop_aimer *z)
 {
 	cop_steps_stage how;
-	cop_train_args a = *z->a;
+	cop_train_args a = training(z);
 	cop_graph *work = NULL;
 	cop_point after = {0};
 	double began = cop__now();
@@ -266,8 +276,6 @@ static cop_status code(cop_aimer *z)
 	how.rate = rates[code_tries(z)];
 	how.bias_start = 0;
 	if (!teacher(z)) how.self = 0;
-	a.policies = NULL;
-	a.keep = COP_KEEP_LAST;
 	a.update = "adam";
 	a.lr = 0.0005f;
 	a.schedule = "cosine";
