@@ -18,7 +18,7 @@ def coppice(*args):
 
 def chain(r, usual):
     """A network of some layers, as text; usual: of sizes as networks have them."""
-    size, channels = r.choice([8, 12, 16] if usual else [5, 6, 8, 9, 12, 16]), r.choice([1, 3, 8, 16, 24, 32] if usual else [1, 2, 3, 4, 7, 8, 16])
+    size, channels = r.choice([5, 7, 8, 10, 12, 16] if usual else [5, 6, 8, 9, 12, 16]), r.choice([1, 3, 8, 16, 24, 32] if usual else [1, 2, 3, 4, 7, 8, 16])
     lines, wide = [f"input {size} {size} {channels}"], channels
     for i in range(r.randint(1, 3)):
         kind = r.choice(["conv3", "conv3", "conv1", "conv1", "conv5", "tall", "depth", "depth", "add", "pool", "fc"])
@@ -128,7 +128,7 @@ def main():
     runs = [f for kind in "irf" for f in (made(i, kind) for i in range(n if kind == "i" else n // 2)) if f]
     kernels, x, ratio = fit(runs)
     print("/* One line a kernel: name, and how many instructions a step of it takes: each + out x numbers of its result + read x numbers that are read for one")
-    print(" * channel of it + row x rows of windows that they lie in (depthwise: of results) + mac x multiply-accumulates. Fitted by bench/prices.py to counts of an emulated board, in which every instruction is counted. */")
+    print(" * channel of it + row x rows of windows that they lie in (depthwise: rows of up to four results) + mac x multiply-accumulates. Fitted by bench/prices.py to counts of an emulated board, in which every instruction is counted. */")
     for i, k in enumerate(kernels):
         e, o, p, r, m = x[PARTS * i:PARTS * i + PARTS]
         print(f'M4("{k}", {e:.0f}, {o:.3g}, {p:.3g}, {r:.3g}, {m:.4g})')

@@ -105,7 +105,7 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 		.live_bytes = s->live, .fast_bytes = s->fast, .macs = cost.mac,
 		.outputs = cop_type_count(y), .inputs = x ? cop_type_count(cop__t(e->g, x)) : 0, .channels = y->rank ? y->dim[y->rank - 1] : 1};
 	if (strstr(op->name, "conv") && s->n_word > CK_G && out->channels)
-		out->rows = s->word[CK_G] > 1 ? out->outputs / s->word[CK_OW] : out->outputs / out->channels * s->word[CK_KH];
+		out->rows = s->word[CK_G] > 1 ? out->outputs / s->word[CK_OW] * ((s->word[CK_OW] + 3) / 4) : out->outputs / out->channels * s->word[CK_KH];
 	out->code_bytes = s->code_bytes;
 	out->decoded_bytes = s->image_bytes;
 	tell_form(out, e->g, s);
