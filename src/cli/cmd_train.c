@@ -130,9 +130,16 @@ static void standardise(job *j, const cop_dataset *data)
 }
 
 /* What a later score is compared with; of a regression, the figures that are printed. */
+/* Without labels a network can be scored only by how it gives its input back. */
+static bool scored_by(const cop_dataset *d, const cop_graph *g)
+{
+	cop_type in, out;
+	return d && (d->classes || d->targets || (!cop_graph_io(g, &in, &out) && cop_type_count(&in) == cop_type_count(&out)));
+}
+
 static cop_status final_score(job *j, cop_graph *g, cop_dataset *valid)
 {
-	if (!valid) return COP_OK;
+	if (!scored_by(valid, g)) return COP_OK;
 	if (valid->targets || j->t.a.policies) CLI_TRY(cop_eval(&j->score, g, valid, 64, cli_threads(j->c))); /* a mean of weights is none of the epochs */
 	if (j->t.a.policies && valid->classes) j->last.accuracy = j->best.accuracy = j->score.accuracy;
 	cop_graph_accuracy_set(g, kept(j)->accuracy);

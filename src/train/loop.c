@@ -33,6 +33,7 @@ static cop_status set_target(cop_loop *l, int32_t i)
 {
 	int32_t batch = l->a->batch, n = l->train->targets;
 
+	if (!l->target.data) return COP_OK;
 	if (l->soft) return set_soft(l, i);
 	if (l->labels) return memcpy(l->target.data, l->label, sizeof *l->label * (size_t)batch), COP_OK;
 	if (!n) return memcpy(l->target.data, l->x.data, cop_type_bytes(&l->x.type)), COP_OK;

@@ -32,14 +32,44 @@ static cop_status make_trainer(cop_loop *l)
 	return cop__trainer_new(&l->t, b, l->a->threads, false);
 }
 
+/* Does what the data have belong into the target of the loss? */
+static cop_status check_target(const cop_loop *l)
+{
+	const cop_type *t = &l->target.type;
+	const int64_t rows = l->a->batch, n = cop_type_count(t), each = cop_type_count(&l->train->x);
+	const cop_dataset *d = l->train;
+
+	if (l->soft || d->targets) {
+		const int64_t want = l->soft ? d->classes : d->targets;
+		if (t->dtype == COP_F32 && n == rows * want) return COP_OK;
+	} else if (l->labels) {
+		if (t->dtype == COP_I32 && n == rows) return COP_OK;
+	} else {
+		if (t->dtype == COP_F32 && n == rows * each) return COP_OK;
+		return cop__error(l->cx, COP_ARG,
+			"training: data set '%s' has neither labels nor targets, so a network can learn to give back its input alone; "
+			"this one takes %lld numbers and gives %lld. Add labels, or let a teacher answer: "
+			"--policies distill:teacher=FILE,part=1", d->name, (long long)each, (long long)(n / rows));
+	}
+	return cop__error(l->cx, COP_ARG, "training: the loss does not fit data set '%s', which has %s%d %s for a sample", d->name,
+		l->labels ? "one of " : "", l->labels ? d->classes : d->targets, l->labels ? "classes" : "targets");
+}
+
+/* The last input, if the loss has a target: a teacher alone has none. */
 static cop_status bind_tensors(cop_loop *l)
 {
 	const cop_graph *g = cop__trainer_graph(l->t);
+	const char *last = g->value[g->input[g->n_input - 1]].name;
 
 	COP_TRY(cop_trainer_input(l->t, 0, &l->x));
 	cop__parts_of(&l->part, g, g->input[0], l->a->batch);
 	if (l->part.lead > 1 && !l->placed && !(l->placed = cop__alloc(l->cx, cop_type_bytes(&l->x.type)))) return COP_NOMEM;
-	return cop_trainer_input(l->t, g->n_input - 1, &l->target);
+	l->target.data = NULL;
+	if (strcmp(last, "label") && strcmp(last, "target")) return COP_OK;
+	if (cop__find(g, "label") && cop__find(g, "target"))
+		return cop__error(l->cx, COP_ARG, "training: the loss compares with a teacher's answers: --policies distill says whose");
+	COP_TRY(cop_trainer_input(l->t, g->n_input - 1, &l->target));
+	return check_target(l);
 }
 
 cop_status cop__loop_rebuild(cop_loop *l)
@@ -48,6 +78,11 @@ cop_status cop__loop_rebuild(cop_loop *l)
 	l->t = NULL;
 	COP_TRY(make_trainer(l));
 	return bind_tensors(l);
+}
+
+static bool gives_back(const cop_graph *g)
+{
+	return cop_type_count(cop__t(g, g->input[0])) == cop_type_count(cop__t(g, g->output[0]));
 }
 
 cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
@@ -68,6 +103,7 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed, .soft = l->labels && (soft || !own_loss)}));
 	l->soft = l->labels && (soft || cop__batch_is_soft(l->batch));
 	COP_TRY(make_trainer(l));
+	if (l->valid && !l->valid->classes && !l->valid->targets && !gives_back(l->model)) l->valid = NULL; /* nothing to score by */
 	l->per_epoch = cop__batch_count(l->batch);
 	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;
 	return bind_tensors(l);

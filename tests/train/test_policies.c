@@ -503,6 +503,32 @@ static void from_files(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Without labels or targets a network learns to give back its input, if it can, or what a teacher says. */
+static void unlabelled(void **state)
+{
+	static const struct { const char *net, *policies, *says; } row[] = {
+		{"mlp-784x12x10", NULL, "takes 784 numbers and gives 10"}, {"mlp-784x12x10", "ema", "takes 784 numbers and gives 10"},
+		{"mlp-784x12x10", "distill:part=0.9", "takes 784 numbers and gives 10"}, {"mlp-784x12x10", "distill:part=1,by=dkd", "needs the class"},
+		{"mlp-784x12x10", "distill:part=1", NULL}, {"mlp-784x4x784", NULL, NULL}};
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+
+	d.classes = 0;
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *g;
+		cop_train_args a = base;
+		a.policies = row[i].policies;
+		a.lr = 0.001f;
+		OK(cx, cop_zoo_build(&g, cx, row[i].net, &(cop_zoo_args){.batch = 1, .seed = 3}));
+		cop_status st = cop__train(g, &d, &d, &a, "train", NULL, 0);
+		if (row[i].says ? st != COP_ARG || !strstr(cop_error_text(cx), row[i].says) : st != COP_OK) fail_msg("%s, %s: %s", row[i].net, row[i].policies ? row[i].policies : "", cop_error_text(cx));
+		cop_error_clear(cx);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 /* A run goes on with the teacher that it began with. */
 static void another_teacher(void **state)
 {
@@ -552,6 +578,7 @@ static void refused(void **state)
 		{"update=sdg", NULL, "'sgd'"}, {"momentun=0.9", NULL, "'momentum'"}, {"adam momentum=0.9", NULL, "no option 'momentum'"}, {"sgd b1=0.9", NULL, "no option 'b1'"},
 		{"loss=xnt", NULL, "xent"}, {"loss=mse smooth=0.1", NULL, "no option 'smooth'"}, {"sgd update=adam", NULL, "twice"}, {"sgd momentum=2", NULL, "0 to 0.99999"},
 		{"layers=none", NULL, "no parameter matches"}, {NULL, "emma", "'ema'"}, {NULL, "ema:decay=2", "decay"}, {NULL, "early:patience=0", "patience"}, {NULL, "ema:patience=2", "no option"},
+		{"sgd loss=mse", NULL, "has one of 10 classes"}, {"sgd loss=distill", NULL, "has one of 10 classes"}, {"sgd loss=dkd", NULL, "distill says whose"},
 		{NULL, "distill:by=dkt", "'dkd'"}, {NULL, "distill:by=dist,others=2", "others"}};
 	(void)state;
 	cop_ctx *cx = new_ctx();
@@ -595,6 +622,6 @@ static void refused_forms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(carried), cmocka_unit_test(other_rule), cmocka_unit_test(sliced), cmocka_unit_test(rebuilt), cmocka_unit_test(by_name),
-		cmocka_unit_test(penalty), cmocka_unit_test(own_teacher), cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(teacher), cmocka_unit_test(from_files), cmocka_unit_test(another_teacher), cmocka_unit_test(refused), cmocka_unit_test(refused_forms)};
+		cmocka_unit_test(penalty), cmocka_unit_test(own_teacher), cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(teacher), cmocka_unit_test(from_files), cmocka_unit_test(another_teacher), cmocka_unit_test(unlabelled), cmocka_unit_test(refused), cmocka_unit_test(refused_forms)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,14 +25,22 @@ static const cop_option table[] = {
 	COP_OPT_END,
 };
 
+/* What the loss was counts so much less; nothing of it is left where the teacher is all of it. */
+static cop_status make_room(cop_build *b, float part, const cop_loss *loss)
+{
+	if (loss->number && !cop__build_knows_class(b))
+		return cop__error(cop__build_model(b)->cx, COP_ARG,
+			"the loss '%s' needs the class of each sample: it is not for unlabelled, mixed or balanced samples", loss->row.name);
+	if (part < 1) cop__build_weigh_terms(b, 1 - part);
+	else cop__build_no_terms(b);
+	return COP_OK;
+}
+
 /* Its answers are `part` of the loss. */
 static cop_status learn_from(cop_build *b, const cop_graph *teacher, float part, const cop_loss *loss, const void *o)
 {
 	cop_handle answer;
 
-	if (loss->number && !cop__build_knows_class(b))
-		return cop__error(teacher->cx, COP_ARG,
-			"the loss '%s' needs the class of each sample: it is not for unlabelled, mixed or balanced samples", loss->row.name);
 	COP_TRY(cop__build_teacher(b, teacher, &answer, 1));
 	return cop__build_term(b, &(cop_term){.loss = loss, .options = o, .weight = part, .target = answer});
 }
@@ -44,7 +52,7 @@ static cop_status build_taught(void *ud, cop_build *b)
 	const cop_taught *o = ud;
 	const struct { float temperature; bool standardise; } soft = {o->temperature, false};
 
-	cop__build_weigh_terms(b, 1 - o->part);
+	COP_TRY(make_room(b, o->part, cop__loss("distill")));
 	return learn_from(b, o->by ? o->by : cop__build_model(b), o->part, cop__loss("distill"), &soft);
 }
 
@@ -83,7 +91,7 @@ static cop_status build(void *ud, cop_build *b)
 	const char *at = o->teacher;
 	cop_graph *teacher;
 
-	cop__build_weigh_terms(b, 1 - o->part);
+	COP_TRY(make_room(b, o->part, loss));
 	if (!*at) return learn_from(b, cop__build_model(b), o->part, loss, o->by.o.bytes);
 	for (;;) {
 		COP_TRY(next(&teacher, cop__build_model(b)->cx, &at));
