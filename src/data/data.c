@@ -187,7 +187,7 @@ cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, co
 	COP_GO(cop__store_new(&s, cx, row->format ? cop__base_name(path) : row->name));
 	COP_GO(row->open(s, path, &w));
 	if (row->classes) COP_GO(cop__store_class_list(s, row->classes));
-	if (!s->d.count) COP_GO(cop__error(cx, COP_FORMAT, "%s: the %s part is empty", name, a->split ? a->split : "test"));
+	if (!s->d.count) COP_GO(cop__error(cx, COP_FORMAT, "%s: the %s part is empty: there are too few samples to divide; add some, or give each part a file of its own", name, a->split ? a->split : "test"));
 	*out = &s->d;
 	return COP_OK;
 done:

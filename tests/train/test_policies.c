@@ -488,6 +488,17 @@ static void from_files(void **state)
 		if (!both && own != best) fail_msg("%s: class %d, the teacher's is %d", policies, own, best);
 		cop_graph_free(g);
 	}
+	cop_graph *five;
+	OK(cx, cop_zoo_build(&five, cx, "mlp-784x4x5", &(cop_zoo_args){.batch = 1, .classes = 5, .seed = 3}));
+	cop_train_args other = base;
+	cop_dataset bare = d;
+	bare.classes = 0;
+	snprintf(policies, sizeof policies, "distill:teacher=%s,part=1", path[0]);
+	other.policies = policies;
+	assert_int_equal(cop__train(five, &bare, NULL, &other, "train", NULL, 0), COP_SHAPE);
+	assert_non_null(strstr(cop_error_text(cx), "tells 10 classes apart, 'mlp-784x4x5' 5"));
+	cop_error_clear(cx);
+	cop_graph_free(five);
 	float y[2][10];
 	for (int twice = 0; twice < 2; twice++) { /* they share what one alone would be */
 		cop_graph *g = net(cx);
@@ -509,7 +520,7 @@ static void unlabelled(void **state)
 	static const struct { const char *net, *policies, *says; } row[] = {
 		{"mlp-784x12x10", NULL, "takes 784 numbers and gives 10"}, {"mlp-784x12x10", "ema", "takes 784 numbers and gives 10"},
 		{"mlp-784x12x10", "distill:part=0.9", "takes 784 numbers and gives 10"}, {"mlp-784x12x10", "distill:part=1,by=dkd", "needs the class"},
-		{"mlp-784x12x10", "distill:part=1", NULL}, {"mlp-784x4x784", NULL, NULL}};
+		{"mlp-784x12x10", "distill:part=1", NULL}, {"mlp-784x4x784", NULL, NULL}, {"mlp-784x4x1", "distill:part=1", "does not tell classes apart"}};
 	(void)state;
 	cop_ctx *cx = new_ctx();
 	cop_dataset d = alike(16);

@@ -25,11 +25,21 @@ static const cop_option table[] = {
 	COP_OPT_END,
 };
 
+static int32_t answers_of(const cop_graph *g)
+{
+	const cop_type *y = cop__t(g, g->output[0]);
+	return y->rank ? y->dim[y->rank - 1] : 1;
+}
+
 /* What the loss was counts so much less; nothing of it is left where the teacher is all of it. */
 static cop_status make_room(cop_build *b, float part, const cop_loss *loss)
 {
+	const cop_graph *g = cop__build_model(b);
+
+	if (g->targets.count || !g->n_output || answers_of(g) < 2)
+		return cop__error(g->cx, COP_ARG, "distill: '%s' does not tell classes apart, so there are no softened answers to learn", g->name);
 	if (loss->number && !cop__build_knows_class(b))
-		return cop__error(cop__build_model(b)->cx, COP_ARG,
+		return cop__error(g->cx, COP_ARG,
 			"the loss '%s' needs the class of each sample: it is not for unlabelled, mixed or balanced samples", loss->row.name);
 	if (part < 1) cop__build_weigh_terms(b, 1 - part);
 	else cop__build_no_terms(b);
@@ -39,9 +49,12 @@ static cop_status make_room(cop_build *b, float part, const cop_loss *loss)
 /* Its answers are `part` of the loss. */
 static cop_status learn_from(cop_build *b, const cop_graph *teacher, float part, const cop_loss *loss, const void *o)
 {
+	const cop_graph *g = cop__build_model(b);
 	cop_handle answer;
 
 	COP_TRY(cop__build_teacher(b, teacher, &answer, 1));
+	if (answers_of(teacher) != answers_of(g))
+		return cop__error(g->cx, COP_SHAPE, "distill: the teacher '%s' tells %d classes apart, '%s' %d", teacher->name, answers_of(teacher), g->name, answers_of(g));
 	return cop__build_term(b, &(cop_term){.loss = loss, .options = o, .weight = part, .target = answer});
 }
 
