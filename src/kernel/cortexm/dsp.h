@@ -165,6 +165,8 @@ COP_OUT_OF_LINE int32_t cop_scale_kind(const int32_t *k, const int32_t *b, const
 
 	if (k[CK_LO] != -128 || k[CK_HI] != 127) return COP_SLOW;
 	if (!k[QK_TWICE]) return k[QK_UP] ? COP_SLOW : COP_ONCE;
+	for (const int32_t *s = m + k[CK_O], *end = s + k[CK_O]; (uint32_t)(*s + 20) <= 18; ) /* from -20 to -2: nothing else matters */
+		if (++s == end) return COP_TWICE;
 	for (int32_t o = 0; o < k[CK_O]; o++) {
 		int32_t shift = m[k[CK_O] + o], small = few && b[o] < 1 << 29 && b[o] > -(1 << 29);
 		if (m[o] && (shift > -2 || shift < (small ? -31 : -20))) return COP_SLOW; /* by 0: the shift does not matter */

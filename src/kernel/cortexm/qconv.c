@@ -11,12 +11,9 @@
 
 enum { TILE = 3 };
 
-/* A group of the layer. words: of a window, rounded up to even; o_n: filters; step: from a pixel's results to the next one's. */
-typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; uint32_t exact; int32_t scale, words, o_n, step; } layer;
-
 #if COP_DSP
 /* Pairs of filters from y to y_end: x the windows, end what follows them, skip bytes of code not to run in a pair's first round; b, m
- * of the first filter, shifts bytes from a multiplier to its shift; y1, y2 from the first pixel's results to the others'. When
+ * of the first filter, shifts bytes from behind a pair's multipliers to its shifts; y1, y2 from the first pixel's results to the others'. When
  * the scale is SLOW, y gets the six sums of one pair. */
 typedef struct pairs {
 	const uint32_t *x;
@@ -27,13 +24,22 @@ typedef struct pairs {
 	void *y, *y_end;
 	int32_t shifts;
 } pairs;
+#else
+typedef struct pairs { int32_t none; } pairs;
+#endif
+
+/* A group of the layer. words: of a window, rounded up to even; o_n: filters; step: from a pixel's results to the next one's; all: of its pairs
+ * what no tile changes. */
+typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; uint32_t exact; int32_t scale, words, o_n, step; pairs all; } layer;
+
+#if COP_DSP
 
 /* Two words of weights: 17 instructions of 4 bytes. Sums of a in r8 r9 r10, of 256 b + a in r11 r12 lr. */
 #define WORD(w) "ldmia.w r0!, {r4, r5, r6}\n sxtb16 r2, " w "\n" \
 	"smlad r8, r4, r2, r8\n smlad r9, r5, r2, r9\n smlad r10, r6, r2, r10\n" \
 	"smlad r11, r4, " w ", r11\n smlad r12, r5, " w ", r12\n smlad lr, r6, " w ", lr\n"
 #define STEP "ldrd r3, r7, [r1], #8\n" WORD("r3") WORD("r7")
-enum { UNROLL = 4, STEP_BYTES = 17 * 4 };
+enum { UNROLL = 8, STEP_BYTES = 17 * 4 };
 
 #define SIX(f, a, b) f("r8", a) f("r9", a) f("r10", a) f("r11", b) f("r12", b) f("lr", b)
 #define ONCE(s, m) "smmlar " s ", " s ", " m ", r2\n"
@@ -47,7 +53,7 @@ __attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__(
 		"0: ldrd r0, r2, [sp]\n ldr r3, [sp, #12]\n ldr r8, [r3]\n"
 		"mov r9, r8\n mov r10, r8\n mov r11, r8\n mov r12, r8\n mov lr, r8\n"
 		"add pc, r2\n nop.n\n"
-		"1:\n" STEP STEP STEP STEP
+		"1:\n" STEP STEP STEP STEP STEP STEP STEP STEP
 		"ldr r2, [sp, #8]\n cmp r0, r2\n bne.w 1b\n"
 		"ldr r3, [sp, #12]\n ldr r4, [r3, #4]\n adds r3, #8\n str r3, [sp, #12]\n"
 		"sub r11, r8\n sub r12, r9\n sub lr, r10\n"
@@ -60,7 +66,7 @@ __attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__(
 		"strb lr, [r3, r7]\n strb r12, [r3, r6]\n strb r11, [r3], #1\n"
 		"str r3, [sp, #36]\n cmp r3, r0\n bne.w 0b\n"
 		"b 5f\n"
-		"3: bmi.w 4f\n ldr r6, [sp, #44]\n subs r3, #8\n add r3, r6\n ldrd r6, r7, [r3]\n"
+		"3: bmi.w 4f\n ldr r6, [sp, #44]\n add r3, r6\n ldrd r6, r7, [r3]\n"
 		SIX(TWICE, "r4", "r5")
 		"movs r4, #1\n adds r6, #32\n lsl r6, r4, r6\n adds r7, #32\n lsl r7, r4, r7\n"
 		SIX(ONCE, "r6", "r7")
@@ -69,11 +75,21 @@ __attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__(
 		"5: mov r0, r1\n add sp, #48\n pop {r4-r11, pc}\n");
 }
 
-/* Sums by the fast path alone over `words` words: all pairs at once, or, without y_end, one, whose biases lie in b. */
-static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x, int32_t words, const int32_t *b, int32_t n, void *y, void *y_end)
+/* Over `words` words from x on. */
+static pairs pairs_of(const layer *l, const uint32_t *x, int32_t words)
 {
 	int32_t skip = (-(words >> 1) & (UNROLL - 1)) * STEP_BYTES;
-	pairs p = {x, skip, x + TILE * words, b, l->m, l->k[QK_ZY], y_end ? l->scale : COP_SLOW, n > 1 ? l->step : 0, n > 2 ? 2 * l->step : 0, y, y_end, 4 * l->k[CK_O]};
+	return (pairs){x, skip, x + TILE * words, l->b, l->m, l->k[QK_ZY], l->scale, l->step, 2 * l->step, NULL, NULL, 4 * l->k[CK_O] - 8};
+}
+
+/* The sums of one pair, whose biases lie in b. */
+static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x, int32_t words, const int32_t *b, int32_t *s)
+{
+	pairs p = pairs_of(l, x, words);
+
+	p.b = b;
+	p.scale = COP_SLOW;
+	p.y = s;
 	return run_pairs(&p, w);
 }
 
@@ -84,7 +100,7 @@ COP_OUT_OF_LINE const uint32_t *parts(const layer *l, const uint32_t *w, const u
 
 	for (int32_t left = l->words, n; left; left -= n, x += TILE * n) {
 		n = left < PART_WORDS ? left : PART_WORDS;
-		w = fast(l, w, x, n, zero, 1, t, NULL);
+		w = fast(l, w, x, n, zero, t);
 		for (int32_t i = 0; i < 2 * TILE; i++) s[i] = cop_wrap_add(s[i], t[i]);
 	}
 	return w;
@@ -97,7 +113,7 @@ COP_OUT_OF_LINE const uint32_t *sums(const layer *l, const uint32_t *w, const ui
 	int32_t b[2] = {l->b[o], o + 1 < l->o_n ? l->b[o + 1] : 0};
 
 #if COP_DSP
-	if (l->exact == PACK_EXACT) return fast(l, w, x, l->words, b, 1, s, NULL);
+	if (l->exact == PACK_EXACT) return fast(l, w, x, l->words, b, s);
 #endif
 	for (int32_t i = 0; i < 2 * TILE; i++) s[i] = b[i / TILE];
 #if COP_DSP
@@ -109,16 +125,19 @@ COP_OUT_OF_LINE const uint32_t *sums(const layer *l, const uint32_t *w, const ui
 }
 
 /* The results of n pixels (1 to TILE) at y from the windows x. */
-static void tile(const layer *l, const uint32_t *x, int8_t *y, int32_t n)
+static void tile(layer *l, const uint32_t *x, int8_t *y, int32_t n)
 {
 	const uint32_t *w = l->w;
 	int32_t o = 0, s[2 * TILE];
 
 #if COP_DSP
 	if (l->exact == PACK_EXACT && l->scale && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
+		pairs *p = &l->all;
 		o = l->o_n & ~1;
-		w = fast(l, w, x, l->words, l->b, n, y, y + o);
-		y += o;
+		p->y = y;
+		p->y_end = y += o;
+		if (n < TILE) p->y1 = n > 1 ? l->step : 0, p->y2 = 0;
+		w = run_pairs(p, w);
 	}
 #endif
 	for (; o < l->o_n; o += 2, y += 2) {
@@ -216,7 +235,12 @@ static layer begin(const cop_call *c, int32_t words)
 {
 	const uint32_t *pack = c->pack;
 	const int32_t *k = c->k;
-	return (layer){k, c->buf[3], c->buf[4], pack + 1, *pack, cop_scale_kind(k, c->buf[3], c->buf[4]), words, k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O], k[CK_O]};
+	layer l = {k, c->buf[3], c->buf[4], pack + 1, *pack, cop_scale_kind(k, c->buf[3], c->buf[4]), words, k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O], k[CK_O], {0}};
+
+#if COP_DSP
+	l.all = pairs_of(&l, c->work, words);
+#endif
+	return l;
 }
 
 /* One group, windows whose pixels of a row are neighbours. */
@@ -252,9 +276,21 @@ void cop_qconv_dsp(const cop_call *c)
 }
 
 /* Three pixels of n channels, at x, x1 and x2, to words that take turns. */
-static void expand3(uint32_t *d, const int8_t *x, const int8_t *x1, const int8_t *x2, int32_t n)
+#if COP_DSP
+/* fours: of channels, 1 and more */
+__attribute__((naked, noinline)) static void expand_fours(__attribute__((unused)) uint32_t *d, __attribute__((unused)) const int8_t *x, __attribute__((unused)) const int8_t *x1,
+	__attribute__((unused)) const int8_t *x2, __attribute__((unused)) int32_t fours)
 {
-	for (; n >= 4; n -= 4, x += 4, x1 += 4, x2 += 4, d += 2 * TILE) {
+	__asm__("push {r4-r11, lr}\n ldr lr, [sp, #36]\n"
+		"1: ldr r4, [r1], #4\n ldr r5, [r2], #4\n ldr r6, [r3], #4\n"
+		"sxtb16 r7, r4\n sxtb16 r8, r5\n sxtb16 r9, r6\n sxtb16 r10, r4, ror #8\n sxtb16 r11, r5, ror #8\n sxtb16 r12, r6, ror #8\n"
+		"stmia.w r0!, {r7-r12}\n subs.w lr, lr, #1\n bne 1b\n"
+		"pop {r4-r11, pc}\n");
+}
+#else
+static void expand_fours(uint32_t *d, const int8_t *x, const int8_t *x1, const int8_t *x2, int32_t fours)
+{
+	for (; fours; fours--, x += 4, x1 += 4, x2 += 4, d += 2 * TILE) {
 		uint32_t u = cop_load4(x), v = cop_load4(x1), t = cop_load4(x2);
 		d[0] = cop_even(u);
 		d[1] = cop_even(v);
@@ -263,29 +299,39 @@ static void expand3(uint32_t *d, const int8_t *x, const int8_t *x1, const int8_t
 		d[4] = cop_odd(v);
 		d[5] = cop_odd(t);
 	}
-	if (!n) return;
-	expand(d, x, n);
-	expand(d + 1, x1, n);
-	expand(d + 2, x2, n);
+}
+#endif
+
+static void expand3(uint32_t *d, const int8_t *x, const int8_t *x1, const int8_t *x2, int32_t n)
+{
+	int32_t whole = n & ~3;
+
+	if (whole) expand_fours(d, x, x1, x2, whole >> 2);
+	if (whole == n) return;
+	d += TILE * (whole >> 1);
+	expand(d, x + whole, n - whole);
+	expand(d + 1, x1 + whole, n - whole);
+	expand(d + 2, x2 + whole, n - whole);
 }
 
 /* One tap, stride 1: windows are pixels, without a border. */
 void cop_qconv_point_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k;
-	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW];
-	int32_t words = (cop_run_words(k[CK_C]) + 1) & ~1, c_n = k[CK_C];
+	int32_t words = (cop_run_words(k[CK_C]) + 1) & ~1, c_n = k[CK_C], left = k[CK_N] * k[CK_OH] * k[CK_OW];
 	const int8_t *image = c->buf[1];
 	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 	layer l = begin(c, words);
 
 	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
-	for (int32_t p = 0; p < pixels; p += TILE, image += TILE * c_n, y += TILE * k[CK_O]) {
-		int32_t n = pixels - p < TILE ? pixels - p : TILE;
-		expand3(x, image, image + (n > 1 ? c_n : 0), image + (n > 2 ? 2 * c_n : 0), c_n);
-		tile(&l, x, y, n);
+	for (; left >= TILE; left -= TILE, image += TILE * c_n, y += TILE * l.step) {
+		expand3(x, image, image + c_n, image + 2 * c_n, c_n);
+		tile(&l, x, y, TILE);
 	}
+	if (!left) return;
+	expand3(x, image, image + (left > 1 ? c_n : 0), image, c_n);
+	tile(&l, x, y, left);
 }
 
 /* ---- groups, and windows whose pixels lie apart ---- */
@@ -338,6 +384,10 @@ void cop_qconv_apart_dsp(const cop_call *c)
 			l.b += l.o_n;
 			l.m += l.o_n;
 			l.w += ((l.o_n + 1) >> 1) * words;
+#if COP_DSP
+			l.all.b = l.b;
+			l.all.m = l.m;
+#endif
 		}
 	}
 }
