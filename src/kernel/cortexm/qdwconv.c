@@ -34,9 +34,9 @@ __attribute__((naked, noinline)) static void widen_rows(__attribute__((unused)) 
 	__asm__("push {r4-r11, lr}\n add r12, sp, #36\n ldm r12, {r9-r11}\n add r12, r3, r3, lsl #1\n"
 		"0: subs r4, r2, #4\n blt 2f\n"
 		"1: ldrsb.w r5, [r1]\n ldrsb r6, [r1, r3]\n ldrsb.w r7, [r1, r3, lsl #1]\n ldrsb.w r8, [r1, r12]\n add.w r1, r1, r3, lsl #2\n"
-		"strh.w r5, [r0], #2\n strh.w r6, [r0], #2\n strh.w r7, [r0], #2\n strh.w r8, [r0], #2\n subs r4, #4\n bge 1b\n"
+		"strh r5, [r0], #2\n strh r6, [r0], #2\n strh r7, [r0], #2\n strh r8, [r0], #2\n subs r4, #4\n bge 1b\n"
 		"2: adds r4, #4\n beq 4f\n"
-		"3: ldrsb.w r5, [r1]\n add r1, r3\n strh.w r5, [r0], #2\n subs r4, #1\n bne 3b\n"
+		"3: ldrsb.w r5, [r1]\n add r1, r3\n strh r5, [r0], #2\n subs r4, #1\n bne 3b\n"
 		"4: add r0, r10\n add r1, r11\n subs.w r9, r9, #1\n bne 0b\n"
 		"pop {r4-r11, pc}\n");
 }

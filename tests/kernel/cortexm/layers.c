@@ -90,7 +90,7 @@ static void stop(const char *what, const layer *l, const cop_kernel *row)
 static void fill(const layer *l, int plain)
 {
 	const int32_t *k = l->k;
-	int32_t dense = !strcmp(l->op, "qconv"), taps = dense ? k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G] : 1, extreme = !plain && draw(6) == 0, wide = !plain && draw(6) == 0, least = draw(3) ? 2 + draw(5) : 0, most = draw(8) ? 15 : 25;
+	int32_t dense = !strcmp(l->op, "qconv"), taps = dense ? k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G] : 1, extreme = !plain && draw(6) == 0, wide = !plain && draw(k[QK_TWICE] ? 2 : 6) == 0, least = draw(3) ? 2 + draw(5) : 0, most = draw(8) ? 15 : 25;
 
 	size_t w_n = dense ? (size_t)(k[CK_O] * taps + 64) : 0; /* i4: as many bytes as that at most */
 	noise(input, l->in);
@@ -108,7 +108,7 @@ static void fill(const layer *l, int plain)
 	for (int32_t i = 0; dense && i < k[CK_O]; i++) {
 		int32_t scale = 2 + (int32_t)(draw(1 << 20) / (uint32_t)(1 + taps / 8));
 		bias[i] = draw(65536) - 32768u;
-		if (wide) bias[i] = draw(3u << 29) - (3u << 28); /* sums that no int8 holds */
+		if (wide) bias[i] = draw(3u << 30) - (3u << 29); /* sums that no int8 holds */
 		multiplier[i] = (uint32_t)(k[QK_TWICE] ? (1 << 30) + (int32_t)draw(1 << 30) : scale << (6 + (k[QK_UP] < 0 ? -k[QK_UP] : 0)));
 	}
 	for (int32_t i = 0; dense && k[QK_TWICE] && i < k[CK_O]; i++) multiplier[k[CK_O] + i] = -(uint32_t)(plain ? 7 : least) - draw(plain ? 6 : most - least);
