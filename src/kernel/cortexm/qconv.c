@@ -53,7 +53,7 @@ __attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__(
 		"0: ldrd r0, r2, [sp]\n ldr r3, [sp, #12]\n ldr r8, [r3]\n"
 		"mov r9, r8\n mov r10, r8\n mov r11, r8\n mov r12, r8\n mov lr, r8\n"
 		"add pc, r2\n nop.n\n"
-		"1:\n" STEP STEP STEP STEP STEP STEP STEP STEP
+		"1:\n .rept 8\n" STEP ".endr\n" /* UNROLL */
 		"ldr r2, [sp, #8]\n cmp r0, r2\n bne.w 1b\n"
 		"ldr r3, [sp, #12]\n ldr r4, [r3, #4]\n adds r3, #8\n str r3, [sp, #12]\n"
 		"sub r11, r8\n sub r12, r9\n sub lr, r10\n"
@@ -235,8 +235,17 @@ static layer begin(const cop_call *c, int32_t words)
 {
 	const uint32_t *pack = c->pack;
 	const int32_t *k = c->k;
-	layer l = {k, c->buf[3], c->buf[4], pack + 1, *pack, cop_scale_kind(k, c->buf[3], c->buf[4]), words, k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O], k[CK_O], {0}};
+	layer l; /* not cleared first: a firmware may have no memset */
 
+	l.k = k;
+	l.b = c->buf[3];
+	l.m = c->buf[4];
+	l.w = pack + 1;
+	l.exact = *pack;
+	l.scale = cop_scale_kind(k, l.b, l.m);
+	l.words = words;
+	l.o_n = k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O];
+	l.step = k[CK_O];
 #if COP_DSP
 	l.all = pairs_of(&l, c->work, words);
 #endif
