@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * recipes - a recipe by its file, or by its name where recipes are kept: the folders of COPPICE_RECIPES, beside the program as it is
- * installed (../share/coppice/recipes), and beside the folder it was built in.
+ * installed (../share/coppice/recipes), and beside the folder it was built in, or the one above that.
  */
 #include "cli.h"
 
@@ -20,7 +20,7 @@ typedef struct names {
 /* Folder i of all the places, "" where there are no more. */
 static void place(char out[CLI_MOST_PATH], int i)
 {
-	static const char *const beside[] = {"../share/coppice/recipes", "../recipes"};
+	static const char *const beside[] = {"../share/coppice/recipes", "../recipes", "../../recipes"};
 	const char *p = getenv("COPPICE_RECIPES");
 	char self[CLI_MOST_PATH - 64];
 

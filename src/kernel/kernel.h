@@ -69,16 +69,13 @@ static inline float cop_f(int32_t word)
 }
 
 /* Rows [from, to) of n that belong to this part, in multiples of `by`. */
-static inline int32_t cop_from(const cop_call *c, int32_t n, int32_t by)
+static inline int32_t cop_part_at(int32_t n, int32_t by, int32_t part, int32_t parts)
 {
-	int32_t units = (n + by - 1) / by, at = (int32_t)((int64_t)units * c->part / c->parts) * by;
-	return at < n ? at : n;
+	int64_t units = n / by + (n % by > 0), at = units * part / parts * by;
+	return at < n ? (int32_t)at : n;
 }
-static inline int32_t cop_to(const cop_call *c, int32_t n, int32_t by)
-{
-	int32_t units = (n + by - 1) / by, at = (int32_t)((int64_t)units * (c->part + 1) / c->parts) * by;
-	return at < n ? at : n;
-}
+static inline int32_t cop_from(const cop_call *c, int32_t n, int32_t by) { return cop_part_at(n, by, c->part, c->parts); }
+static inline int32_t cop_to(const cop_call *c, int32_t n, int32_t by) { return cop_part_at(n, by, c->part + 1, c->parts); }
 
 /* ---- word layouts ---------------------------------------------------------------------------
  * LO and HI are the fused activation: y = min(max(y, lo), hi); -inf and +inf when there is none. */

@@ -101,15 +101,14 @@ static cop_vid curvature_of(cop_graph *g, cop_vid y, bool labels, int32_t batch)
  * themselves. Divided so that the sum over the batch is a mean. */
 static cop_vid direction_of(cop_graph *g, cop_vid y, bool labels, int32_t batch)
 {
-	const cop_type *t = cop__t(g, y);
-	const cop_type one = cop__type(COP_F32, 1, DIMS(1));
-	const float size = labels ? 1 / sqrtf((float)batch) : sqrtf(2 / (float)cop_type_count(t));
-	cop_vid signs = cop__input(g, "signs", t), by = cop__data(g, COP_CONST, "probe.size", &one, &size);
+	const cop_type t = *cop__t(g, y), one = cop__type(COP_F32, 1, DIMS(1)); /* a copy: values move when there are more */
+	const float size = labels ? 1 / sqrtf((float)batch) : sqrtf(2 / (float)cop_type_count(&t));
+	cop_vid signs = cop__input(g, "signs", &t), by = cop__data(g, COP_CONST, "probe.size", &one, &size);
 
 	if (labels) {
 		cop_vid p = cop__apply(g, OP_softmax, NULL, VIDS(y)),
 			r = cop__apply(g, OP_mul, &none, VIDS(signs, cop__apply(g, OP_map, &(cop_map_attr){.fn = MAP_SQRT}, VIDS(p))));
-		cop_vid sum = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_SUM, 1 << (t->rank - 1), 1}, VIDS(r));
+		cop_vid sum = cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_SUM, 1 << (t.rank - 1), 1}, VIDS(r));
 		signs = cop__apply(g, OP_sub, &none, VIDS(r, cop__apply(g, OP_mul, &none, VIDS(p, sum))));
 	}
 	return cop__apply(g, OP_mul, &none, VIDS(signs, by));

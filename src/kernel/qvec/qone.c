@@ -104,7 +104,10 @@ AI void run(const int np, const layer *l, long q)
 	UNROLL
 	for (int p = 0; p < np; p++) {
 		UNROLL
-		for (int j = 0; j < PANEL / 8; j++) sum[p].v[j] = _mm256_loadu_si256((const void *)(l->bias + (q + p) * PANEL + 8 * j));
+		for (int j = 0; j < PANEL / 8; j++) { /* of the last panel no more than the 64 bytes behind a buffer */
+			const long o = (q + p) * PANEL + 8 * j;
+			sum[p].v[j] = o < l->o ? _mm256_loadu_si256((const void *)(l->bias + o)) : _mm256_setzero_si256();
+		}
 		least |= l->least[q + p];
 	}
 	if (LIKELY(!least)) sum_quads(np, sum, w, l);
@@ -114,7 +117,7 @@ AI void run(const int np, const layer *l, long q)
 	for (int p = 0; p < np; p++) {
 		long at = (q + p) * PANEL;
 		requant(1, 1, sum[p].a, l->m + at, l->s + at, &l->r);
-		requant(1, 1, sum[p].a + 1, l->m + at + VW, l->s + at + VW, &l->r);
+		if (at + VW < l->o) requant(1, 1, sum[p].a + 1, l->m + at + VW, l->s + at + VW, &l->r);
 		put2(l->y + at, sum[p].a[0], sum[p].a[1], lmin(PANEL, l->o - at), &l->r);
 	}
 }

@@ -48,6 +48,7 @@ typedef int16_t qe, qw;
 typedef int32_t vi __attribute__((vector_size(VW * 4)));
 typedef int32_t viu __attribute__((vector_size(VW * 4), aligned(1), may_alias));
 typedef float vf __attribute__((vector_size(VW * 4)));
+typedef uint32_t vw __attribute__((vector_size(VW * 4))); /* words: they wrap */
 typedef float vfu __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef int8_t b16 __attribute__((vector_size(16)));
 typedef int8_t b16u __attribute__((vector_size(16), aligned(1), may_alias));
@@ -249,7 +250,7 @@ AI factor factor_of(vi m, vi s)
 AI vi twice(vi a, const factor *f)
 {
 	a = high_mul(sll(a, f->left), f->m);
-	return sra(a + f->half + ((a >> 31) & f->some), f->right);
+	return sra((vi)((vw)a + (vw)f->half + (vw)((a >> 31) & f->some)), f->right);
 }
 
 enum { LITTLE = 22, LARGE = 1 << 28 };
@@ -276,7 +277,7 @@ AI void requant(const int n, const int step, vi *a, const int32_t *m, const int3
 	} else if (r->twice) {
 		factor f = factor_of(LDI(m), LDI(s));
 		UNROLL
-		for (int i = 0; i < n; i++) a[i * step] = twice(a[i * step], &f) + r->zy;
+		for (int i = 0; i < n; i++) a[i * step] = (vi)((vw)twice(a[i * step], &f) + (uint32_t)r->zy);
 	} else { /* the zero point is added before the shift */
 		vi f = LDI(m);
 		int64_t half = ((int64_t)1 << (31 - r->up)) + r->zy * ((int64_t)1 << (32 - r->up));

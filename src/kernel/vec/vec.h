@@ -34,6 +34,7 @@ typedef float v __attribute__((vector_size(VW * 4)));
 typedef int32_t vi __attribute__((vector_size(VW * 4)));
 typedef float vu __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef int32_t viu __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+typedef uint32_t vw __attribute__((vector_size(VW * 4))); /* words: they wrap */
 
 #define AI static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))

@@ -117,9 +117,9 @@ AI v vlog(v x)
 {
 	const vi small = x < 1.17549435e-38f; /* denormals */
 	v y = choose(small, x * 8388608.0f, x), f, s, z, r, n;
-	vi e = ((vi)y - 0x3f3504f3) >> 23; /* rounded down */
+	vi e = (vi)((vw)y - 0x3f3504f3) >> 23; /* rounded down */
 
-	f = (v)((vi)y - (e << 23)) - 1.0f;
+	f = (v)((vw)y - ((vw)e << 23)) - 1.0f;
 	s = f / (2.0f + f);
 	z = s * s;
 	r = z * (2.0f / 3 + z * (2.0f / 5 + z * (2.0f / 7 + z * (2.0f / 9))));
