@@ -166,8 +166,8 @@ static void machine_limits(cop_aimer *z)
 {
 	const cop_stage_result *s = stage(z, 0);
 
-	if (!z->limit[COP_R_RAM] && z->t.ram && s->ram[s->kept] > z->t.ram) z->limit[COP_R_RAM] = (double)z->t.ram;
-	if (!z->limit[COP_R_FLASH] && z->t.flash && s->flash[s->kept] > z->t.flash)
+	if (!(z->limit[COP_R_RAM] > 0) && z->t.ram && s->ram[s->kept] > z->t.ram) z->limit[COP_R_RAM] = (double)z->t.ram;
+	if (!(z->limit[COP_R_FLASH] > 0) && z->t.flash && s->flash[s->kept] > z->t.flash)
 		z->limit[COP_R_FLASH] = (double)z->t.flash;
 }
 
