@@ -119,7 +119,7 @@ static void result(job *j, const char *model)
 	say(j, model, e);
 }
 
-static bool scaled(const cli_samples *s) { return s->times || s->means || s->stds; }
+static bool scaled(const cli_samples *s) { return s->times > 0 || s->means || s->stds; }
 
 /* The columns of a table come in all sizes: they are standardised, unless something else was asked for. */
 static void standardise(job *j, const cop_dataset *data)

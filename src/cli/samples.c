@@ -122,13 +122,13 @@ cop_status cli_samples_set(cli *c, cop_graph *g, const cli_samples *s)
 	cop_samples was, now;
 
 	if (s->classes) CLI_TRY(cli_classes_set(c, g, s->classes));
-	if (!s->times && !s->means && !s->stds && !s->layout) return COP_OK;
+	if (!(s->times > 0) && !s->means && !s->stds && !s->layout) return COP_OK;
 	cop_graph_samples(g, &was);
 	now = was;
-	if (s->times) now.times = s->times;
+	if (s->times > 0) now.times = s->times;
 	if (s->layout) now.layout = s->layout;
 	if (s->means || s->stds) CLI_TRY(merge_lists(c, &now, s));
-	bool had = (was.times && was.times != 1) || was.channels || was.layout;
+	bool had = (was.times > 0 && was.times != 1) || was.channels || was.layout;
 	if (had && memcmp(&was, &now, sizeof was)) cli_note(c, "your options replace the scaling and layout that are stored in the network");
 	return cop_graph_samples_set(g, &now);
 }
