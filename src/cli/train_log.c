@@ -22,7 +22,7 @@ cop_status cli_log_begin(cli_log *l, cli *c, const char *path)
 	CLI_TRY(cli_can_write(c, path));
 	if (!stat(path, &s) && !S_ISREG(s.st_mode)) return cli_fail(c, COP_ARG, "%s: --log needs a plain file, which it writes again after each epoch", path);
 	CLI_TRY(cli_only_over(c, "--log", path, HEADER));
-	if (!(l->f = open_memstream(&l->text, &l->size)) || fputs(HEADER, l->f) < 0) return cli_fail(c, COP_NOMEM, "out of memory");
+	if (!(l->f = open_memstream(&l->text, &l->size)) || fputs(HEADER, l->f) < 0) return cli_fail(c, COP_IO, "%s: there is no memory for the log", path);
 	return COP_OK;
 }
 
