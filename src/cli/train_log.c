@@ -75,9 +75,10 @@ void cli_log_epoch(cli_log *l, const cop_epoch *e)
 {
 	if (!l->f || e->done < 1 || l->st) return;
 	put_row(l->f, e);
-	l->st = fflush(l->f) ? COP_NOMEM : cop_file_write(l->c->cx, l->path, l->text, l->size);
+	l->st = fflush(l->f) ? COP_IO : cop_file_write(l->c->cx, l->path, l->text, l->size);
 	if (l->st) {
-		cli_fail(l->c, l->st, "%s; the training has stopped; the same command with --resume continues it", cop_error_text(l->c->cx));
+		const char *why = cop_error_text(l->c->cx);
+		cli_fail(l->c, l->st, "%s; the training has stopped; the same command with --resume continues it", *why ? why : "there is no memory for the log");
 		cli_stop();
 		return;
 	}
