@@ -18,18 +18,10 @@ static void write_text(const char *path, const char *text)
 	assert_true(f && fputs(text, f) >= 0 && !fclose(f));
 }
 
-static bool has_recipes(void)
-{
-	const char *part;
-	for (int i = 0; (part = cop_feature(i)); i++)
-		if (!strncmp(part, "yaml", 4)) return true;
-	return false;
-}
-
 static void at_every_call(void **state)
 {
 	(void)state;
-	if (!has_recipes()) skip();
+	if (!walk_has_part("yaml")) skip();
 	walk_all(&rows[0], 7);
 }
 
@@ -40,7 +32,7 @@ static void log_goes_on(void **state)
 	uint64_t old, new;
 
 	(void)state;
-	if (!has_recipes()) skip();
+	if (!walk_has_part("yaml")) skip();
 	int n = walk_begin(&w, &old, &new), told = walk_counts(&w);
 	assert_true(told > 0);
 	for (int at = 3; at < n; at += 7) {
@@ -58,7 +50,7 @@ static void over_the_input(void **state)
 	uint64_t old, new;
 
 	(void)state;
-	if (!has_recipes()) skip();
+	if (!walk_has_part("yaml")) skip();
 	int n = walk_begin(&rows[1], &old, &new);
 	for (int at = n; at > n - 14; at--) { /* the end of it: both files are written, the checkpoints go */
 		walk_fresh(&rows[1]);
@@ -83,7 +75,7 @@ static void refused(const char *line, const char *says)
 static void other_runs(void **state)
 {
 	(void)state;
-	if (!has_recipes()) skip();
+	if (!walk_has_part("yaml")) skip();
 	walk_fresh(&rows[0]);
 	assert_int_equal(walk_run(LINE "|-o|small.cop", NULL, "kill", 15, NULL), 128 + 9);
 	refused(LINE "|--lr|0.2|-o|small.cop|--resume", "made with lr 0.05, this run has 0.2");
@@ -98,7 +90,7 @@ static void other_runs(void **state)
 static void foreign_files(void **state)
 {
 	(void)state;
-	if (!has_recipes()) skip();
+	if (!walk_has_part("yaml")) skip();
 	walk_fresh(&rows[0]);
 	assert_int_equal(system("cd work; echo mine >notes; echo mine >a.ckpt; echo mine >b.history.json; echo mine >c.ckpt.stage1; cp ../r.yaml ../net.cop ."), 0);
 	refused(LINE "|-o|new.cop|--history|notes", "left alone");

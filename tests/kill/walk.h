@@ -212,6 +212,15 @@ static inline int walk_counts(const walk *w)
 	return n;
 }
 
+/* Was the program built with that library? */
+static inline bool walk_has_part(const char *name)
+{
+	const char *part;
+	for (int i = 0; (part = cop_feature(i)); i++)
+		if (!strncmp(part, name, strlen(name))) return true;
+	return false;
+}
+
 /* Before any fault: how many calls there are, and what comes out. */
 static inline int walk_begin(const walk *w, uint64_t *old, uint64_t *new)
 {
