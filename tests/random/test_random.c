@@ -299,7 +299,10 @@ static void quantised(const subject *s, const char *folder)
 	memmove(data.x.dim, x.dim + 1, 3 * sizeof *x.dim);
 	q.g = applied((subject *)(intptr_t)s, "dce");
 	x.dim[0] = 1;
-	if (!count_op(q.g, OP_conv) && !count_op(q.g, OP_fc)) return; /* nothing to quantise, which is refused */
+	if (!count_op(q.g, OP_conv) && !count_op(q.g, OP_fc)) { /* nothing to quantise, which is refused */
+		cop_graph_free(q.g);
+		return;
+	}
 	bool four = s->seed % 10 == 0, ends = s->seed % 4 == 0;
 	GOES(&q, cop_quantize(&q.g, &data, &(cop_quantize_args){.per_tensor = s->seed % 3 == 0, .scheme = four ? "w4a8" : NULL, .int8_io = ends, .threads = 1}));
 	every_way(&q, folder);
