@@ -129,7 +129,6 @@ static void standardise(job *j, const cop_dataset *data)
 	cli_note(j->c, "%s: each column is standardised (mean 0, deviation 1 over the training rows); --augment none leaves columns as they are", data->name);
 }
 
-/* What a later score is compared with; of a regression, the figures that are printed. */
 /* Without labels a network can be scored only by how it gives its input back. */
 static bool scored_by(const cop_dataset *d, const cop_graph *g)
 {
@@ -137,6 +136,7 @@ static bool scored_by(const cop_dataset *d, const cop_graph *g)
 	return d && (d->classes || d->targets || (!cop_graph_io(g, &in, &out) && cop_type_count(&in) == cop_type_count(&out)));
 }
 
+/* What a later score is compared with; of a regression, the figures that are printed. */
 static cop_status final_score(job *j, cop_graph *g, cop_dataset *valid)
 {
 	if (!scored_by(valid, g)) return COP_OK;

@@ -230,12 +230,15 @@ static cop_status rooms(judge *j, const cop_graph *g, int32_t batch, int64_t out
 	return COP_OK;
 }
 
-/* Without labels a network can be scored only by how it gives its input back. */
-static cop_status check_labels(const cop_graph *g, const cop_dataset *d)
+bool cop__can_score(const cop_graph *g, const cop_dataset *d)
 {
 	const cop_type *out = cop__t(g, g->output[0]), *in = cop__t(g, g->input[0]);
+	return d->classes || d->targets || (!g->classes.count && !g->targets.count && cop_type_count(out) == cop_type_count(in));
+}
 
-	if (d->classes || d->targets || (!g->classes.count && !g->targets.count && cop_type_count(out) == cop_type_count(in))) return COP_OK;
+static cop_status check_labels(const cop_graph *g, const cop_dataset *d)
+{
+	if (cop__can_score(g, d)) return COP_OK;
 	return cop__error(g->cx, COP_ARG, "data set '%s' has no labels, so '%s' cannot be scored on it", d->name, g->name);
 }
 

@@ -72,6 +72,9 @@ void cop__to_units(float *y, const cop_graph *g, int32_t rows, int32_t n);
 /* A network without names takes those of the classes or targets of d, where each output has one. */
 cop_status cop__adopt_names(cop_graph *g, const cop_dataset *d);
 
+/* Without labels or targets a network can be scored only by how it gives its input back. */
+bool cop__can_score(const cop_graph *g, const cop_dataset *d);
+
 /* d as g takes it, unless it is fitted already; *made, which may be NULL, is freed with cop_data_free. */
 cop_status cop__fit_for(cop_dataset **use, cop_dataset **made, const cop_graph *g, cop_dataset *d);
 

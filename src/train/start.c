@@ -80,11 +80,6 @@ cop_status cop__loop_rebuild(cop_loop *l)
 	return bind_tensors(l);
 }
 
-static bool gives_back(const cop_graph *g)
-{
-	return cop_type_count(cop__t(g, g->input[0])) == cop_type_count(cop__t(g, g->output[0]));
-}
-
 cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 {
 	char augment[200];
@@ -103,7 +98,7 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed, .soft = l->labels && (soft || !own_loss)}));
 	l->soft = l->labels && (soft || cop__batch_is_soft(l->batch));
 	COP_TRY(make_trainer(l));
-	if (l->valid && !l->valid->classes && !l->valid->targets && !gives_back(l->model)) l->valid = NULL; /* nothing to score by */
+	if (l->valid && !cop__can_score(l->model, l->valid)) l->valid = NULL; /* a teacher's samples need no labels */
 	l->per_epoch = cop__batch_count(l->batch);
 	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;
 	return bind_tensors(l);
