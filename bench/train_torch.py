@@ -79,7 +79,7 @@ def load(net, tensors):
 def export(args, folder, part, limit):
     x, y = f"{folder}/{part}.x.npy", f"{folder}/{part}.y.npy"
     if not os.path.exists(y):
-        subprocess.run([args.coppice, "data", "export", args.data, "--split", part, "--limit", str(limit), "-o", x, "--labels", y, "--quiet"], check=True)
+        subprocess.run([args.coppice, "data", "export", args.data, "--split", part, "--limit", str(limit or 1 << 24), "-o", x, "--labels", y, "--quiet"], check=True)
     x, y = np.load(x), np.load(y)
     return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(y.astype(np.int64))
 

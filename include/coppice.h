@@ -519,6 +519,7 @@ typedef struct cop_quantize_args {
 	const char *range;   /* of activations: "mse" (default), "minmax", "percentile", "kl" */
 	const char *keep;    /* layers that stay float: names of weights, as "conv1.w|fc*" */
 	bool per_tensor, symmetric, adaround, equalize, bias_correct, int8_io;
+	bool wide_ends;      /* layers beside the input and before the output keep weights of 8 bits */
 	bool bounded;        /* give the most sensitive layers more bits, or leave them in float, so that max_drop is kept */
 	float max_drop;      /* points of accuracy on `valid`; per cent of the loss if there are no labels */
 	int32_t limit;       /* samples of calibration; 0: all of the set */

@@ -114,4 +114,24 @@ static inline void want_all(cop_graph *g, cop_nid n)
 	for (int i = 0; i < cop__op(g, n)->n_out; i++) assert_true(cop__want_out(g, n, i));
 }
 
+/* Two networks whose files would be the same. */
+static inline cop_status into_text(void *ud, const void *bytes, size_t size)
+{
+	cop_text *t = ud;
+	return cop__text_bytes(t, bytes, size), t->status;
+}
+
+static inline void same_network(const cop_graph *a, const cop_graph *b, const char *what)
+{
+	cop_text x, y;
+
+	cop__text_init(&x, a->cx);
+	cop__text_init(&y, a->cx);
+	OK(a->cx, cop_model_write(a, into_text, &x));
+	OK(a->cx, cop_model_write(b, into_text, &y));
+	if (x.len != y.len || memcmp(x.data, y.data, x.len)) fail_msg("%s: another network", what);
+	cop__text_free(&x);
+	cop__text_free(&y);
+}
+
 #endif

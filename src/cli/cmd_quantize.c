@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS,
+enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS, KEY_ENDS,
 	KEY_KEEP, KEY_DROP, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL, KEY_AS_IS };
 
 enum { MOST_LAYERS = 512 };
@@ -35,6 +35,7 @@ static const struct argp_option options[] = {
         {"round", KEY_ROUND, "NAME", 0, "how weights are rounded: nearest, or adaround, which learns it (default: nearest)", 0},
         {"equalize", KEY_EQUALIZE, NULL, 0, "first even out the ranges of neighbouring layers", 0},
         {"bias-correct", KEY_BIAS, NULL, 0, "correct the shift that rounding causes in the outputs of a layer", 0},
+        {"wide-ends", KEY_ENDS, NULL, 0, "layers beside the input and before the output keep weights of 8 bits", 0},
         {"keep", KEY_KEEP, "LAYERS", 0, "layers that stay float: names of their weights; * matches any text, | separates alternatives", 0},
         {"max-drop", KEY_DROP, "POINTS", 0, "give the most sensitive layers more bits, so that accuracy on the validation part drops by no more than this", 0},
         {"limit", KEY_LIMIT, "N", 0, "number of samples for calibration (default 256; 0: all)", 0},
@@ -66,6 +67,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	case KEY_ROUND: j->a.adaround = one_of(state, "--round", arg, "nearest", "adaround"); return 0;
 	case KEY_EQUALIZE: j->a.equalize = true; return 0;
 	case KEY_BIAS: j->a.bias_correct = true; return 0;
+	case KEY_ENDS: j->a.wide_ends = true; return 0;
 	case KEY_KEEP: j->a.keep = arg; return 0;
 	case KEY_DROP: j->a.bounded = true; j->a.max_drop = cli_real(state, "--max-drop", arg, 0, 100); return 0;
 	case KEY_LIMIT: j->a.limit = cli_int(state, "--limit", arg, 0, 1 << 30); return 0;

@@ -30,7 +30,8 @@ enum {
 	COP_HAS_CODES = 1 << 2,    /* encoded weights: palettes, sparse rows */
 	COP_HAS_INTEGERS = 1 << 3, /* integer operators, or weights in bytes and halves */
 	COP_HAS_SHARED = 1 << 4,   /* few values, made by a stage: training takes each weight its own way again. Seen in a recipe alone */
-	COP_N_HAS = 5,
+	COP_HAS_ROUNDING = 1 << 5, /* operators that round as integers will be: a stage that does not `bear` it can't work on them */
+	COP_N_HAS = 6,
 };
 uint32_t cop__has(const cop_graph *g);
 
@@ -51,8 +52,10 @@ typedef struct cop_stage_row {
 	const cop_option *terms, *training;   /* NULL: it takes none of those */
 	uint32_t needs, never;                /* COP_HAS_: what a network must have before it, and may not have */
 	uint32_t gives, takes;                /* what it has afterwards, and has not */
+	bool bears_rounding;                  /* see COP_HAS_ROUNDING */
 	uint32_t (*allows)(const struct cop_stage *s); /* NULL, or what of `never` does no harm with such options */
 	uint32_t (*spares)(const void *own);  /* NULL, or what is not taken after all with such options */
+	uint32_t (*given)(const void *own);   /* NULL, or what it gives with such options in the place of `gives` */
 	cop_status (*check)(cop_ctx *cx, const char *where, const void *own); /* NULL, or what no single option can say */
 	bool (*can)(const cop_graph *g, cop_vid weight, cop_why *why);        /* NULL: it works on the network as a whole */
 	cop_status (*fits)(const cop_graph *g, const struct cop_stage *s);    /* NULL, or what the network must be for it, asked before any work */

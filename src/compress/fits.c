@@ -40,7 +40,7 @@ static cop_status some_work(const cop_graph *g, const cop_stage *s)
 
 /* ---- order ---- */
 
-static const char *const have[COP_N_HAS] = {"weights made of floats", "masks of pruned weights", "encoded weights", "integers", "shared weights"};
+static const char *const have[COP_N_HAS] = {"weights made of floats", "masks of pruned weights", "encoded weights", "integers", "shared weights", "values that are rounded as in integers"};
 
 /* at[b]: the stage that has last changed bit b; NULL: the network came so. */
 static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool never, const cop_stage *at)
@@ -55,14 +55,17 @@ static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool 
 		s->row->row.name, have[b], at ? " " : "", at ? when : "", at ? "; put it before" : "");
 }
 
-uint32_t cop__stage_never(const cop_stage *s) { return s->row->never & ~(s->row->allows ? s->row->allows(s) : 0); }
+uint32_t cop__stage_never(const cop_stage *s)
+{
+	return (s->row->never & ~(s->row->allows ? s->row->allows(s) : 0)) | (s->row->bears_rounding ? 0 : COP_HAS_ROUNDING);
+}
 
 uint32_t cop__allows_whole(const cop_stage *s) { return strcmp(s->terms.layers, "*") ? 0 : COP_HAS_SHARED; }
 
 static uint32_t after(uint32_t has, const cop_stage *s)
 {
 	uint32_t spared = s->row->spares ? s->row->spares(s->own.bytes) : 0;
-	return (has & ~(s->row->takes & ~spared)) | s->row->gives;
+	return (has & ~(s->row->takes & ~spared)) | (s->row->given ? s->row->given(s->own.bytes) : s->row->gives);
 }
 
 static cop_status in_order(const cop_graph *g, const cop_recipe *r)

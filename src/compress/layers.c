@@ -3,6 +3,7 @@
  * layers - see layers.h.
  */
 #include "compress/layers.h"
+#include "pass/lower.h"
 #include "enc/enc.h"
 
 #include <stdio.h>
@@ -61,7 +62,7 @@ bool cop__can_quantize(const cop_graph *g, cop_vid v, cop_why *why)
 	for (cop_nid i = 1; i <= (cop_nid)g->n_node; i++) {
 		int op = g->node[i].op;
 		for (int j = 0; j < g->node[i].n_in; j++)
-			if (g->node[i].in[j] == v && (op == OP_conv || op == OP_conv_dx || op == OP_fc || op == OP_rnn)) return true; /* conv_dx: a transposed one */
+			if (g->node[i].in[j] == v && (op == OP_conv || op == OP_conv_dx || op == OP_fc || op == OP_rnn || op == OP_fakequant)) return true; /* conv_dx: a transposed one */
 	}
 	return no(why, g, v, "is read by no layer that has a form in integers", "");
 }
@@ -93,7 +94,7 @@ uint32_t cop__has(const cop_graph *g)
 	}
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize) has |= COP_HAS_INTEGERS;
-	return has;
+	return cop__rounds(g) ? has | COP_HAS_ROUNDING : has;
 }
 
 /* ---- patterns ---- */

@@ -37,5 +37,5 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 
 const cop_stage_row cop_stage_train = {
 	.row = {"train", "trains on; nothing is removed", NULL, options, sizeof(train_options)},
-	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .run = run,
+	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .bears_rounding = true, .run = run,
 };

@@ -160,6 +160,14 @@ enum { AK_COUNT, AK_B1, AK_B2, AK_EPS, AK_DECAY, AK_W, AK_WORDS };
  * palette_grad  dcodebook | dw codes     sums; entry 0 stays 0 when ZERO (the code of pruned weights) */
 enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
 
+/* fakequant     y | x p      y = s (clamp(round(x / s) + z, LO, HI) - z), ties away from zero; ROWS rows of RUN elements, s = p[row] of each, z = ZERO
+ *                            OFFSET: p is {s, b}, and z = ZERO - round(b / s), held within LO .. HI
+ * fakequant_dx  dx | dy x p  with u = x / s: 0 where round(u) + z is outside of LO .. HI, else dy (1 + EWGS sign(dy) (u - round(u)))
+ * fakequant_dp  dp | dy x p  GRAD times the sums of dy (round(u) - u), outside of dy (LO - z) or dy (HI - z); of b: of dy outside
+ * s below LEAST counts as that; LEAST is no less than COP_LEAST_STEP. */
+enum { FQ_ROWS, FQ_RUN, FQ_LO, FQ_HI, FQ_ZERO, FQ_OFFSET, FQ_EWGS, FQ_GRAD, FQ_LEAST, FQ_WORDS };
+#define COP_LEAST_STEP 1e-30f
+
 /* map       y = FN(x), COUNT elements, by functions.h; ALPHA, BETA: of those that have them      buffers y | x
  * map_grad  dx | dy x */
 enum { FN_COUNT, FN_FN, FN_ALPHA, FN_BETA, FN_WORDS };

@@ -48,6 +48,17 @@ static inline int32_t cop_scale_double(int32_t acc, int32_t m, int32_t shift)
 	return cop_round_shift(cop_high_mul((int32_t)((uint32_t)acc << left), m), right);
 }
 
+/* Ties away from zero, as TFLite has it; held within +-2^30 so that every float, NaN included, has a result. */
+static inline int32_t cop_round_away(float q)
+{
+	const float most = 1 << 30;
+
+	q = q > most ? most : q < -most ? -most : q == q ? q : 0;
+	int32_t whole = (int32_t)q; /* towards zero; q - whole is exact */
+	float rest = q - (float)whole;
+	return rest >= 0.5f ? whole + 1 : rest <= -0.5f ? whole - 1 : whole;
+}
+
 /* Requantisation of output channel o: m[n] and `up`, or m[2][n] when twice. */
 static inline int32_t cop_requant(int32_t acc, const int32_t *m, int32_t o, int32_t n, int32_t twice, int32_t up)
 {

@@ -86,6 +86,9 @@ typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, m
 	} cop_qrnn_attr;
 typedef struct cop_quantize_attr { float scale; int32_t zero, to; } cop_quantize_attr; /* to: I8 or U8 */
 typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize_attr;
+/* lo, hi, zero: integers; offset: p is {step, offset}; ewgs, grad: of the gradients; least: step (fakequant.c) */
+enum { COP_FAKE_MOST = 1 << 29 }; /* of a bias; of other values 127 */
+typedef struct cop_fakequant_attr { int32_t lo, hi, zero, offset; float ewgs, grad, least; } cop_fakequant_attr;
 typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;
 
 #endif

@@ -94,7 +94,7 @@ static cop_status lowered(cop_graph **out, const cop_graph *g, cop_arena *mem)
 	through_moves(act, g, readers);
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) layer[n] = layer_of(mem, g, n, act, readers);
 	say_floats(g, layer, act, readers);
-	return cop__lower(out, &(cop_lowering){g, act, layer});
+	return cop__lower(out, &(cop_lowering){.g = g, .act = act, .layer = layer});
 }
 
 cop_status cop__pass_integers(cop_graph **out, const cop_graph *g)
@@ -117,7 +117,7 @@ cop_status cop__pass_integers(cop_graph **out, const cop_graph *g)
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
-	return cop__pass_integers(out, g);
+	return cop__rounds(g) ? cop__pass_unfake(out, g) : cop__pass_integers(out, g);
 }
 
-const cop_pass cop_pass_integers = {COP_ROW("integers", "turns what is between a dequantize and a quantize into integer operators"), run};
+const cop_pass cop_pass_integers = {COP_ROW("integers", "turns what is between a dequantize and a quantize, or what a fakequant rounds, into integer operators"), run};

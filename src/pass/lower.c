@@ -50,6 +50,7 @@ cop_status cop__lower(cop_graph **out, const cop_lowering *z)
 	cop_status st = l.q ? cop__copy_inputs(l.out, g, l.map) : COP_NOMEM;
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = lower_node(&l, n);
 	if (!st) st = finish(&l);
+	for (int32_t v = 1; !st && z->integer && v <= g->n_value; v++) z->integer[v] = l.q[v] != 0;
 	if (!st) { /* floats that nobody asked for in the end */
 		cop_graph *whole = *out;
 		st = cop__pass_dce(out, whole);

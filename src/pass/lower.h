@@ -24,10 +24,13 @@ typedef struct cop_lowering {
 	const cop_graph *g;
 	const cop_qrange *act;   /* [n_value+1] */
 	const cop_qlayer *layer; /* [n_node+1]; o = 0: not a layer */
+	bool *integer;           /* NULL, or [n_value+1]: which values have an integer form in the end */
 } cop_lowering;
 
 cop_status cop__lower(cop_graph **out, const cop_lowering *z);
 cop_status cop__pass_integers(cop_graph **out, const cop_graph *g); /* integers.c */
+cop_status cop__pass_unfake(cop_graph **out, const cop_graph *g);   /* unfake.c */
+bool cop__rounds(const cop_graph *g);                               /* has it a fakequant? */
 
 /* ---- between lower.c, which goes through the nodes, lower_ops.c, which has their forms, and lower_ends.c, which has those of values ---- */
 typedef struct cop_lower {

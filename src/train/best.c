@@ -4,6 +4,7 @@
  * are.
  */
 #include "io/cop/cop.h"
+#include "pass/lower.h"
 #include "train/loop.h"
 
 #include <math.h>
@@ -30,7 +31,11 @@ static cop_status score(cop_judged *j, const cop_loop *l)
 
 	*j = (cop_judged){-1, -1};
 	if (!l->valid) return COP_OK;
-	COP_TRY(cop_eval(&s, l->model, l->valid, 64, l->a->threads));
+	cop_graph *whole = NULL; /* a network that rounds is scored as the integers that it stands for */
+	cop_status st = cop__rounds(l->model) ? cop__pass_unfake(&whole, l->model) : COP_OK;
+	if (!st) st = cop_eval(&s, whole ? whole : l->model, l->valid, 64, l->a->threads);
+	cop_graph_free(whole);
+	COP_TRY(st);
 	j->accuracy = s.accuracy;
 	if (s.accuracy < 0) j->mse = l->valid->targets ? s.mse : s.loss;
 	return COP_OK;

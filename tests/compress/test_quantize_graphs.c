@@ -4,7 +4,7 @@
  * time first, bytes in and out behind a turn. The integer network against the float one, sample by sample.
  */
 #include "../pass/nets.h"
-#include "compress/quantize/quantize.h"
+#include "compress/quantize/fake.h"
 
 static const struct net {
 	const char *name, *text;
@@ -153,6 +153,38 @@ static void test_graphs(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A network that rounds in floats, as training has it, leads to the integers that quantisation makes, and computes what they do but for the rounding of sums. */
+static void test_rounding(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	(void)state;
+
+	for (int i = 0; i < LEN(nets); i++) {
+		cop_graph *g = parsed(cx, &nets[i]), *want, *rounds, *got;
+		set s[2];
+		cop_dataset *d[2];
+		open_sets(s, d, g, i == 0);
+		const cop_quantize_args a = {.threads = 1, .more = d + 1, .n_more = g->n_input - 1};
+		cop_quantizer z = {.a = &a, .weight_bits = 8, .act_bits = 8};
+		OK(cx, cop__quantizer_open(&z, g, d[0]));
+		OK(cx, cop__set_ranges(&z));
+		OK(cx, cop__quantize_weights(&z));
+		OK(cx, cop__lower_quantized(&want, &z));
+		OK(cx, cop__fake(&rounds, &z, &(cop_faking){.steps = true}));
+		OK(cx, cop_graph_verify(rounds));
+		OK(cx, cop__pass_unfake(&got, rounds));
+		same_network(want, got, nets[i].name);
+		double db = decibels(cx, rounds, got, d);
+		if (!(db >= 40)) fail_msg("%s: %.1f dB between the network that rounds and the integers", nets[i].name, db);
+		cop__quantizer_close(&z);
+		cop_graph_free(want);
+		cop_graph_free(rounds);
+		cop_graph_free(got);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 /* Samples for one input only are not enough, and numbers that are none are said. */
 static void test_refused(void **state)
 {
@@ -177,6 +209,6 @@ static void test_refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_graphs), cmocka_unit_test(test_refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_graphs), cmocka_unit_test(test_rounding), cmocka_unit_test(test_refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

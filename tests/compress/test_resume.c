@@ -18,6 +18,10 @@ static const char all[] =
 	"- share: {levels: 4, epochs: 2, lr: 0.01, may_cost: 100, must_gain: 0}\n"
 	"- encode: {may_cost: 100, must_gain: 0}\n"
 	"- encode: {may_cost: 100, must_gain: 0}\n";
+static const char rounding[] =
+	"- qat: {integers: no, weights: 4, activations: 4, epochs: 3, lr: 0.01, may_cost: 100, must_gain: 0}\n"
+	"- train: {epochs: 1, lr: 0.01, may_cost: 100}\n"
+	"- qat: {epochs: 2, lr: 0.01, may_cost: 100, must_gain: 0}\n";
 static const float first[16] = {0.8f, -0.7f, 0.1f, 0.2f, -0.6f, 0.5f, 0.4f, 0.3f, 0.25f, -0.35f, 0.45f, 0.55f, -0.65f, 0.75f, 0.85f, -0.95f};
 static const float second[8] = {0.1f, -0.2f, 0.3f, -0.4f, 0.5f, -0.6f, 0.7f, -0.8f};
 static const int32_t labels[8] = {0, 1, 1, 1, 0, 1, 0, 1};
@@ -55,7 +59,7 @@ static int files_there(void)
 	return n;
 }
 
-static void anywhere(void **state)
+static void stop_anywhere(void **state, const char *all)
 {
 	static known_run whole, part;
 	known_set s, valid;
@@ -98,6 +102,7 @@ static void anywhere(void **state)
 			assert_int_equal(cop__t(g, x)->enc, cop__t(done, y)->enc);
 			assert_memory_equal(g->value[x].data, done->value[y].data, cop_type_bytes(cop__t(g, x)));
 		}
+		same_network(g, done, "stopped");
 		/* once more from the end: the result and the history are there, nothing is done */
 		cop_graph *again = net(*state);
 		a.resume = true;
@@ -108,15 +113,18 @@ static void anywhere(void **state)
 		assert_int_equal(s.gets, 8); /* the run is known by its data */
 		assert_memory_equal(again->value[cop__find(again, "a.w")].data, done->value[cop__find(done, "a.w")].data, cop_type_bytes(cop__t(done, cop__find(done, "a.w"))));
 		cop_graph_free(again);
-		assert_int_equal(files_there() + access(base, F_OK), 0);
+		assert_true(files_there() <= 1 && !access(base, F_OK)); /* that of a last stage that trains stays as long as the run's own */
 		OK(*state, cop_checkpoint_remove(*state, base));
-		assert_int_equal(access(base, F_OK), -1);
+		assert_int_equal(files_there() + access(base, F_OK), -1);
 		cop_graph_free(g);
 	}
 	assert_true(stops > most / 10 && places > most / 10);
 	cop_ctx_stop(*state, NULL);
 	cop_graph_free(done);
 }
+
+static void anywhere(void **state) { stop_anywhere(state, all); }
+static void anywhere_while_rounding(void **state) { stop_anywhere(state, rounding); }
 
 /* ---- what is not ours ---- */
 
@@ -180,7 +188,7 @@ static void others(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(anywhere), KNOWN_TEST(others)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(anywhere), KNOWN_TEST(anywhere_while_rounding), KNOWN_TEST(others)};
 
 	snprintf(base, sizeof base, "%s/coppice-resume-%d.ckpt", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm", (int)getpid()); /* each file is brought to the disk */
 	return cmocka_run_group_tests(tests, NULL, NULL);

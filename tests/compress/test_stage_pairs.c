@@ -37,6 +37,8 @@ static const struct { const char *text; int makes, keeps; bool follows; } forms[
 	{"encode: {}", 0, BOTH, true},
 	{"train: {" TRAINS "}", 0, BOTH, false},
 	{"quantize: {}", 0, 0, true},
+	{"qat: {" TRAINS "}", 0, 0, false},
+	{"qat: {integers: no, weights: 4, " TRAINS "}", 0, ZEROS, false},
 };
 
 static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
@@ -165,7 +167,8 @@ static void every_pair(cop_ctx *cx, int which)
 			cop_graph_free(then);
 			done++;
 		}
-		bool last = r.stage[0].row->gives & COP_HAS_INTEGERS;
+		const cop_stage_row *row = r.stage[0].row;
+		bool last = (row->given ? row->given(r.stage[0].own.bytes) : row->gives) & COP_HAS_INTEGERS;
 		if (last ? done : done < 2) fail_msg("behind %s %d stages can work", forms[i].text, done);
 		cop_graph_free(first);
 	}

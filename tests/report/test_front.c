@@ -70,8 +70,38 @@ static void page(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Sizes under the picture lie within it, rise to the right, and none stands over another; there are some, whatever the sizes. */
+static void sizes(void **state)
+{
+	static const size_t span[][2] = {{1000, 1100}, {3000, 9000}, {20000, 400000}, {500, 900000000}, {1, 2}};
+	cop_ctx *cx = new_ctx();
+
+	(void)state;
+	for (int i = 0; i < LEN(span); i++) {
+		cop_compared p[] = {at("a", 0.9, span[i][0]), at("b", 0.95, span[i][1])};
+		char path[64];
+		void *text;
+		size_t size;
+		double last = 62 - 20;
+		int labels = 0;
+		snprintf(path, sizeof path, "/tmp/coppice-sizes-%d.html", (int)getpid());
+		OK(cx, cop_report_front_html(path, cx, p, LEN(p), NULL));
+		OK(cx, cop_file_read(&text, &size, cx, path, 0));
+		for (const char *l = text; (l = strstr(l, "v5\" stroke=\"currentColor\"/><text x=\"")); labels++) {
+			double x = atof(l = strstr(l, "<text x=\"") + 9);
+			if (!(x >= 62 && x <= 480 - 16)) fail_msg("%zu to %zu bytes: a label at %g", span[i][0], span[i][1], x);
+			if (!(x - last >= 20)) fail_msg("%zu to %zu bytes: a label at %g stands over that at %g", span[i][0], span[i][1], x, last);
+			last = x;
+		}
+		if (i > 0) assert_true(labels >= 1);
+		cop_free(cx, text);
+		unlink(path);
+	}
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(front), cmocka_unit_test(page)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(front), cmocka_unit_test(page), cmocka_unit_test(sizes)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

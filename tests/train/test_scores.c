@@ -4,6 +4,7 @@
  * the network.
  */
 #include "help.h"
+#include "train/policy.h"
 
 static int32_t one = 1;
 
@@ -227,6 +228,16 @@ static void names_kept(void **state)
 		if (outputs == 3) assert_string_equal(cop_graph_class(g, 1), "dog");
 		cop_graph_free(g);
 	}
+	/* and one that has names keeps them */
+	cop_graph *g;
+	OK(*state, cop_zoo_build(&g, *state, "mlp-3x3", &(cop_zoo_args){.classes = 3, .seed = 1}));
+	OK(*state, cop_graph_classes_set(g, (const char *const[]){"red", "green", "blue"}, 3));
+	d.class_name = NULL;
+	OK(*state, cop_train(g, &d, &d, &a));
+	d.class_name = all, d.classes = 3;
+	OK(*state, cop__adopt_names(g, &d));
+	assert_string_equal(cop_graph_class(g, 2), "blue");
+	cop_graph_free(g);
 }
 
 static void no_labels(void **state)

@@ -57,6 +57,27 @@ static void mark_behind(bool *behind, const cop_quantizer *z)
 	}
 }
 
+static bool layer_behind(const cop_quantizer *z, cop_vid v)
+{
+	for (cop_nid n = 1; n <= (cop_nid)z->g->n_node; n++)
+		for (int i = 0; i < z->g->node[n].n_in; i++) {
+			if (z->g->node[n].in[i] != v) continue;
+			if (z->layer[n].o || layer_behind(z, cop__res(z->g, n, 0))) return true;
+		}
+	return false;
+}
+
+cop_status cop__wide_ends(cop_quantizer *z)
+{
+	bool *behind = cop__arena_get(&z->mem, sizeof *behind * (size_t)(z->g->n_value + 1));
+
+	if (!behind) return COP_NOMEM;
+	mark_behind(behind, z);
+	for (cop_nid n = 1; n <= (cop_nid)z->g->n_node; n++)
+		if (z->layer[n].bits && (!behind[cop__arg(z->g, n, 0)] || !layer_behind(z, cop__res(z->g, n, 0)))) z->layer[n].bits = 8;
+	return COP_OK;
+}
+
 /* How much of a function is left in dB when its operand has 256 steps, over what was seen of it. */
 static double left_of(const cop_quantizer *z, cop_vid y, cop_vid leaf)
 {
@@ -150,5 +171,5 @@ cop_status cop__set_ranges(cop_quantizer *z)
 
 cop_status cop__lower_quantized(cop_graph **out, const cop_quantizer *z)
 {
-	return cop__lower(out, &(cop_lowering){z->g, z->act, z->layer});
+	return cop__lower(out, &(cop_lowering){.g = z->g, .act = z->act, .layer = z->layer});
 }

@@ -130,6 +130,7 @@ static cop_status raised(cop_graph **out, cop_quantizer *z, const order *o, int3
 		l->bits = keep ? 0 : wide ? 8 : z->weight_bits;
 		l->act_bits = wide || keep ? 8 : z->act_bits;
 	}
+	if (z->a->wide_ends) COP_TRY(cop__wide_ends(z));
 	COP_TRY(cop__set_ranges(z));
 	COP_TRY(cop__quantize_weights(z));
 	return cop__lower_quantized(out, z);

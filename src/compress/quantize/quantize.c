@@ -157,8 +157,6 @@ static void tell(const cop_quantizer *z)
 
 static cop_status integers(cop_graph **out, cop_quantizer *z, const cop_graph *model)
 {
-	COP_TRY(open_work(z, model));
-	COP_TRY(cop__calibrate(z));
 	COP_TRY(cop__set_ranges(z));
 	COP_TRY(cop__quantize_weights(z));
 	if (z->a->layer || z->a->bounded) COP_TRY(cop__sensitivity(z));
@@ -187,7 +185,7 @@ static cop_status check_set(const cop_graph *g, int32_t i, const cop_dataset *d,
 }
 
 /* One set for each input; of the first as the network takes them. */
-static cop_status open_sets(cop_quantizer *z, cop_dataset **fitted, const cop_graph *g, cop_dataset *calib)
+static cop_status open_sets(cop_quantizer *z, const cop_graph *g, cop_dataset *calib)
 {
 	if (!calib || calib->count < 1) return cop__error(g->cx, COP_ARG, "quantize: the calibration set is empty");
 	if (z->a->n_more != g->n_input - 1)
@@ -197,32 +195,45 @@ static cop_status open_sets(cop_quantizer *z, cop_dataset **fitted, const cop_gr
 	z->each = cop_type_count(&calib->x);
 	z->samples = z->a->limit > 0 ? COP_MIN(z->a->limit, calib->count) : calib->count;
 	z->batch = COP_MIN(16, z->samples);
-	int32_t held = cop__samples_held(g, z->each);
+	z->held = cop__samples_held(g, z->each);
 	if (!(z->sets = cop__arena_get(&z->mem, sizeof *z->sets * (size_t)g->n_input))) return COP_NOMEM;
 	for (int32_t i = 1; i < g->n_input; i++) {
 		z->sets[i] = z->a->more[i - 1];
-		COP_TRY(check_set(g, i, z->sets[i], z->samples, held ? held : cop__samples_held(g, 0)));
+		COP_TRY(check_set(g, i, z->sets[i], z->samples, z->held ? z->held : cop__samples_held(g, 0)));
 	}
-	COP_TRY(cop__fit_for(&z->sets[0], fitted, g, calib));
+	COP_TRY(cop__fit_for(&z->sets[0], &z->fitted, g, calib));
 	z->calib = z->sets[0];
 	return COP_OK;
+}
+
+cop_status cop__quantizer_open(cop_quantizer *z, const cop_graph *model, cop_dataset *calib)
+{
+	z->cx = model->cx;
+	cop__arena_init(&z->mem, z->cx);
+	COP_TRY(find_range(&z->range, z->cx, z->a->range ? z->a->range : "mse"));
+	COP_TRY(check_float(model));
+	COP_TRY(open_sets(z, model, calib));
+	COP_TRY(open_work(z, model));
+	if (z->a->wide_ends) COP_TRY(cop__wide_ends(z));
+	return cop__calibrate(z);
+}
+
+void cop__quantizer_close(cop_quantizer *z)
+{
+	cop_graph_free(z->g);
+	cop__arena_free(&z->mem);
+	cop_data_free(z->fitted);
 }
 
 /* Static quantisation at the model's own batch. */
 static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_dataset *calib,
 	const cop_quantize_args *a, const scheme *s)
 {
-	cop_quantizer z = {.cx = model->cx, .a = a, .weight_bits = s->weights, .act_bits = s->activations};
-	cop_dataset *fitted = NULL;
+	cop_quantizer z = {.a = a, .weight_bits = s->weights, .act_bits = s->activations};
+	cop_status st = cop__quantizer_open(&z, model, calib);
 
-	COP_TRY(find_range(&z.range, z.cx, a->range ? a->range : "mse"));
-	cop__arena_init(&z.mem, z.cx);
-	cop_status st = check_float(model);
-	if (!st) st = open_sets(&z, &fitted, model, calib);
 	if (!st) st = integers(out, &z, model);
-	cop_graph_free(z.g);
-	cop__arena_free(&z.mem);
-	cop_data_free(fitted);
+	cop__quantizer_close(&z);
 	return st;
 }
 
@@ -276,7 +287,7 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 
 typedef struct quantize_options {
 	int32_t scheme, range, per, round, limit;
-	bool symmetric, equalize, bias_correct;
+	bool symmetric, ends, equalize, bias_correct;
 	char keep[128];
 	float max_drop;
 } quantize_options;
@@ -288,6 +299,7 @@ static const cop_option options[] = {
 	COP_OPT_WORD(quantize_options, per, "channel|tensor", "channel", "what has a scale of its own"),
 	COP_OPT_WORD(quantize_options, round, "nearest|adaround", "nearest", "how weights are rounded"),
 	COP_OPT_FLAG(quantize_options, symmetric, "no", "ranges of activations with zero in the middle"),
+	COP_OPT_FLAG(quantize_options, ends, "no", "layers beside the input and before the output keep weights of 8 bits"),
 	COP_OPT_FLAG(quantize_options, equalize, "no", "ranges of layers that follow each other are brought together first"),
 	COP_OPT_FLAG(quantize_options, bias_correct, "no", "biases make good for the mean error of the weights"),
 	COP_OPT_NAMES(quantize_options, keep, NULL, "layers that stay float"),
@@ -301,7 +313,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const quantize_options *o = (const void *)s->own.bytes;
 	const cop_quantize_args a = {.scheme = schemes[o->scheme].name, .range = ranges[o->range],
-		.keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric,
+		.keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric, .wide_ends = o->ends,
 		.adaround = o->round == 1, .equalize = o->equalize, .bias_correct = o->bias_correct,
 		.bounded = cop__stage_given(s, "max_drop"), .max_drop = o->max_drop, .limit = o->limit,
 		.threads = m->a->threads, .seed = m->a->seed, .valid = m->valid};

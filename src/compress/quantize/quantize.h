@@ -65,6 +65,8 @@ typedef struct cop_quantizer {
 	cop_dataset *calib, **sets; /* of the first input; of each */
 	int64_t each;           /* numbers of one of its samples */
 	int32_t samples, batch; /* of calibration; of a run */
+	int32_t held;           /* samples that the model takes at once, as far as its shape says; else 0 */
+	cop_dataset *fitted;    /* what had to be made of calib */
 	cop_seen *seen;         /* [n_value+1] */
 	cop_qrange *act;        /* [n_value+1] */
 	cop_qlayer *layer;      /* [n_node+1]; o = 0: not a layer */
@@ -72,6 +74,10 @@ typedef struct cop_quantizer {
 	cop_watch exact;        /* of g */
 } cop_quantizer;
 
+/* Of `a` with weight_bits, act_bits: the float graph, and what is seen of its values on the samples; then ranges and weights are next. After a failure too,
+ * close. */
+cop_status cop__quantizer_open(cop_quantizer *z, const cop_graph *model, cop_dataset *calib);
+void cop__quantizer_close(cop_quantizer *z);
 cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g);
 cop_status cop__prepared_inputs(cop_graph **out, const cop_graph *g); /* prepared.c */
 cop_status cop__transposed_to_conv(cop_graph **out, const cop_graph *g); /* transposed.c */
@@ -95,6 +101,7 @@ void cop__moments_free(cop_moments *m, cop_ctx *cx);
 void cop__moments_center(cop_moments *m); /* about the means: what a bias cannot take back */
 
 cop_status cop__quantize_weights(cop_quantizer *z); /* of all layers, in order, for their bits: q, scale, bias */
+cop_status cop__wide_ends(cop_quantizer *z); /* 8 bits for the weights beside the input and before the output (assign.c) */
 cop_status cop__set_ranges(cop_quantizer *z);                  /* act[] from seen[] and layer[].act_bits (assign.c) */
 cop_status cop__lower_quantized(cop_graph **out, const cop_quantizer *z);
 double cop__decibels(double signal, double noise); /* ranges.c */

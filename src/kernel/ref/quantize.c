@@ -5,24 +5,13 @@
 #include "kernel/kernel.h"
 #include "kernel/quant.h"
 
-/* round(x / scale), held within +-2^20 so that every float, NaN included, has a result */
-static int32_t round_away(float x, float scale)
-{
-	float q = x / scale, most = 1 << 20;
-
-	q = q > most ? most : q < -most ? -most : q == q ? q : 0;
-	int32_t whole = (int32_t)q; /* towards zero; q - whole is exact */
-	float rest = q - (float)whole;
-	return rest >= 0.5f ? whole + 1 : rest <= -0.5f ? whole - 1 : whole;
-}
-
 void cop_quantize_i8(const cop_call *c)
 {
 	int8_t *y = c->buf[0];
 	const float *x = c->buf[1], scale = cop_f(c->k[QQ_SCALE]);
 	int32_t from = cop_from(c, c->k[QQ_COUNT], 64), to = cop_to(c, c->k[QQ_COUNT], 64);
 
-	for (int32_t i = from; i < to; i++) y[i] = (int8_t)cop_clampi(round_away(x[i], scale) + c->k[QQ_ZERO], -128, 127);
+	for (int32_t i = from; i < to; i++) y[i] = (int8_t)cop_clampi(cop_round_away(x[i] / scale) + c->k[QQ_ZERO], -128, 127);
 }
 
 void cop_quantize_u8(const cop_call *c)
@@ -31,7 +20,7 @@ void cop_quantize_u8(const cop_call *c)
 	const float *x = c->buf[1], scale = cop_f(c->k[QQ_SCALE]);
 	int32_t from = cop_from(c, c->k[QQ_COUNT], 64), to = cop_to(c, c->k[QQ_COUNT], 64);
 
-	for (int32_t i = from; i < to; i++) y[i] = (uint8_t)cop_clampi(round_away(x[i], scale) + c->k[QQ_ZERO], 0, 255);
+	for (int32_t i = from; i < to; i++) y[i] = (uint8_t)cop_clampi(cop_round_away(x[i] / scale) + c->k[QQ_ZERO], 0, 255);
 }
 
 #define DEQUANTIZE(name, type)                                                                                         \

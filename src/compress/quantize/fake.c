@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake - see fake.h. Which values are integers the lowering itself says, so that training rounds what the integer network rounds and nothing else.
+ */
+#include "compress/quantize/fake.h"
+
+#include <stdio.h>
+
+typedef struct faker {
+	const cop_quantizer *z;
+	const cop_faking *how;
+	const bool *integer; /* [n_value+1] of z->g */
+	cop_graph *out;
+	cop_vid *map;
+} faker;
+
+/* ---- into floats that round ---- */
+
+/* Is the range one that the function has by itself, or the input's? */
+static bool is_given(const cop_graph *g, cop_vid v)
+{
+	cop_nid n = g->value[v].producer;
+	int op = n ? g->node[n].op : OP_none;
+	return !n || op == OP_sigmoid || op == OP_tanh || op == OP_softmax;
+}
+
+/* "conv1.w" and "step", or "v12" where the value has no name of its own. */
+static void called(char name[128], const faker *f, cop_vid v, const char *what)
+{
+	const char *own = f->z->g->value[v].name;
+
+	if (own) snprintf(name, 128, "%.100s.%s", own, what);
+	else snprintf(name, 128, "v%u.%s", v, what);
+}
+
+static cop_vid rounded(const faker *f, cop_vid x, cop_vid p, const cop_fakequant_attr *a)
+{
+	return x && p ? cop__apply(f->out, OP_fakequant, a, VIDS(x, p)) : 0;
+}
+
+/* The scale of LSQ's gradients: 1 / sqrt(numbers * levels above zero). */
+static float grad_scale(int64_t numbers, int32_t levels) { return 1 / sqrtf((float)COP_MAX(1, numbers) * (float)COP_MAX(1, levels)); }
+
+/* No step becomes a smaller part than this of what it was, or of the smallest of its weight: under a rate that is too high one would end at 0. */
+#define LEAST_PART 0.0625f
+
+static float least_of(const float *scale, int32_t n)
+{
+	float least = scale[0];
+
+	for (int32_t i = 1; i < n; i++) least = fminf(least, scale[i]);
+	return least;
+}
+
+/* A value whose range is another's, as operands of a concat have its result's, shares its step. */
+static cop_vid owner_of(const faker *f, cop_vid v)
+{
+	const cop_graph *g = f->z->g;
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int i = 0; g->node[n].op == OP_concat && i < g->node[n].n_in; i++)
+			if (g->node[n].in[i] == v && !memcmp(&f->z->act[v], &f->z->act[cop__res(g, n, 0)], sizeof(cop_qrange)))
+				return owner_of(f, cop__res(g, n, 0));
+	return v;
+}
+
+static cop_vid fake_value(const faker *f, cop_vid v, cop_vid x)
+{
+	const cop_graph *g = f->z->g;
+	const cop_qrange *r = &f->z->act[v];
+	cop_vid owner = owner_of(f, v);
+	bool given = is_given(g, owner);
+	cop_fakequant_attr a = {r->lo, r->hi, r->zero, !given && r->zero > r->lo && !f->z->a->symmetric, f->how->ewgs, 0, r->scale * LEAST_PART};
+	float start[2] = {r->scale, 0};
+	cop_type t = cop__type(COP_F32, 1, DIMS(1 + a.offset));
+	char name[128];
+
+	called(name, f, owner, "step");
+	a.grad = grad_scale(cop_type_count(cop__t(g, v)) / COP_MAX(1, f->z->held), r->hi - r->zero);
+	cop_vid p = cop__find(f->out, name);
+	if (!p) p = cop__data(f->out, f->how->steps && !given ? COP_PARAM : COP_CONST, name, &t, start);
+	return rounded(f, x, p, &a);
+}
+
+/* The weights of a layer; other layers with the same ones find them rounded. */
+static cop_vid fake_weight(const faker *f, cop_nid n, cop_vid w)
+{
+	const cop_graph *g = f->z->g;
+	const cop_qlayer *l = &f->z->layer[n];
+	int32_t most = (1 << (l->bits - 1)) - 1, rows = f->z->a->per_tensor ? 1 : l->o;
+	cop_fakequant_attr a = {-most, most, 0, 0, f->how->ewgs, grad_scale((int64_t)l->o * l->k / rows, most), least_of(l->scale, rows) * LEAST_PART};
+	cop_type t = cop__type(COP_F32, 1, &rows);
+	char name[128], of[128];
+
+	called(name, f, w, "step");
+	called(of, f, w, "rounded");
+	cop_vid p = cop__find(f->out, name), y = cop__find(f->out, of);
+	if (y) return y;
+	if (!p) p = cop__data(f->out, f->how->steps ? COP_PARAM : COP_CONST, name, &t, l->scale);
+	y = rounded(f, cop__copy_value(f->out, g, f->map, w), p, &a);
+	if (y) cop__name(f->out, y, of);
+	return y;
+}
+
+/* Are v's numbers those of an operand, which is rounded already? */
+static bool is_moved(const faker *f, cop_vid v)
+{
+	cop_nid n = f->z->g->value[v].producer;
+	return n && cop__moves(f->z->g, n) && f->integer[cop__arg(f->z->g, n, 0)];
+}
+
+/* The step of the value that v's numbers were moved from; 0: it has none. */
+static cop_vid step_before(const faker *f, cop_vid v)
+{
+	char name[128];
+
+	while (is_moved(f, v)) v = cop__arg(f->z->g, f->z->g->value[v].producer, 0);
+	called(name, f, owner_of(f, v), "step");
+	cop_vid p = cop__find(f->out, name);
+	if (!p || cop__t(f->out, p)->dim[0] == 1) return p;
+	const cop_slice_attr first = {.size = {1}, .step = {1, 1, 1, 1, 1, 1}};
+	return cop__apply(f->out, OP_slice, &first, VIDS(p));
+}
+
+/* A bias is added in units of the sums, which are coarse where both have few bits: a step of the input times one of the weights. */
+static cop_vid fake_bias(const faker *f, cop_nid n, cop_vid b)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	const cop_fakequant_attr a = {-COP_FAKE_MOST, COP_FAKE_MOST, 0, 0, 0, 0, 0};
+	cop_vid x = step_before(f, cop__arg(f->z->g, n, 0)), bias = cop__copy_value(f->out, f->z->g, f->map, b);
+	char name[128];
+
+	called(name, f, cop__arg(f->z->g, n, 1), "step");
+	if (!x || !bias) return bias;
+	return rounded(f, bias, cop__apply(f->out, OP_mul, &none, VIDS(cop__find(f->out, name), x)), &a);
+}
+
+static cop_status fake_node(const faker *f, cop_nid n)
+{
+	const cop_graph *g = f->z->g;
+	const cop_node *d = &g->node[n];
+	cop_vid in[COP_MAX_IN] = {0};
+
+	for (int i = 0; i < d->n_in; i++) {
+		bool layer = f->z->layer[n].bits && d->op != OP_rnn;
+		if (!d->in[i]) continue;
+		in[i] = layer && i == 1 ? fake_weight(f, n, d->in[i]) : layer && i == 2 ? fake_bias(f, n, d->in[i]) : cop__copy_value(f->out, g, f->map, d->in[i]);
+		if (!in[i]) return cop__failed(g->cx);
+	}
+	cop_vid guard = cop__copy_value(f->out, g, f->map, d->guard);
+	cop_nid m = cop__node(f->out, d->op, d->attr, d->n_in, in);
+	if (!m) return cop__failed(g->cx);
+	f->out->node[m].guard = guard;
+	for (int i = 0; i < COP_MAX_OUT; i++) {
+		cop_vid v = d->out[i], y = v ? cop__want_out(f->out, m, i) : 0;
+		if (v && y && f->integer[v] && !is_moved(f, v)) y = fake_value(f, v, y);
+		if (v && !y) return cop__failed(g->cx);
+		if (v) cop__map_to(f->out, g, f->map, v, y);
+	}
+	return COP_OK;
+}
+
+static cop_status fake_inputs(const faker *f)
+{
+	const cop_graph *g = f->z->g;
+
+	COP_TRY(cop__copy_inputs(f->out, g, f->map));
+	for (int32_t i = 0; i < g->n_input; i++) {
+		cop_vid v = g->input[i];
+		if (!f->integer[v] || cop__t(g, v)->dtype != COP_F32) continue;
+		if (!(f->map[v] = fake_value(f, v, f->map[v]))) return cop__failed(g->cx);
+	}
+	return COP_OK;
+}
+
+static cop_status fake_all(faker *f, cop_graph **out)
+{
+	const cop_graph *g = f->z->g;
+
+	COP_TRY(cop__copy_begin(out, g, &f->map));
+	f->out = *out;
+	cop_status st = fake_inputs(f);
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = fake_node(f, n);
+	if (!st) st = cop__copy_rest(f->out, g, f->map);
+	return cop__pass_end(out, st);
+}
+
+cop_status cop__fake(cop_graph **out, cop_quantizer *z, const cop_faking *how)
+{
+	bool *integer = cop__arena_get(&z->mem, (size_t)z->g->n_value + 1);
+	faker f = {.z = z, .how = how, .integer = integer};
+	cop_graph *trial = NULL;
+
+	*out = NULL;
+	if (!integer) return COP_NOMEM;
+	COP_TRY(cop__lower(&trial, &(cop_lowering){.g = z->g, .act = z->act, .layer = z->layer, .integer = integer}));
+	cop_graph_free(trial);
+	return fake_all(&f, out);
+}

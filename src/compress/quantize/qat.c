@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * qat - the stage: the network trains with its values and weights rounded as they will be in integers (quantisation-aware training), and then is one of
+ * integers. It begins where quantisation after training ends, with batch norm folded (static folding, Nagel et al. 2021, arXiv 2106.08295, section 4.2).
+ */
+#include "compress/quantize/fake.h"
+
+typedef struct qat_options {
+	int32_t weights, activations, range, per, limit;
+	bool symmetric, ends, steps, integers;
+	char keep[128];
+	float ewgs, slower;
+} qat_options;
+
+#define RANGES "minmax|percentile|mse|kl"
+static const char *const ranges[] = {"minmax", "percentile", "mse", "kl"};
+static const cop_option options[] = {
+	COP_OPT_WHOLE(qat_options, weights, 2, 8, "8", "bits of weights"),
+	COP_OPT_WHOLE(qat_options, activations, 2, 8, "8", "bits of activations"),
+	COP_OPT_WORD(qat_options, per, "channel|tensor", "channel", "what has a step of its own among the weights"),
+	COP_OPT_FLAG(qat_options, ends, "yes", "layers beside the input and before the output keep weights of 8 bits"),
+	COP_OPT_FLAG(qat_options, steps, "yes", "the steps are trained, too; else they stay as they were found"),
+	COP_OPT_REAL(qat_options, ewgs, 0, 1, "0.001", "a gradient's growth with the distance from the integer that it leaves (EWGS); 0: straight through"),
+	COP_OPT_WORD(qat_options, range, RANGES, "mse", "how the first ranges of activations are found"),
+	COP_OPT_FLAG(qat_options, symmetric, "no", "ranges of activations with zero in the middle"),
+	COP_OPT_NAMES(qat_options, keep, NULL, "layers that stay float"),
+	COP_OPT_WHOLE(qat_options, limit, 0, 1e6, "256", "samples for the first ranges; 0: all"),
+	COP_OPT_FLAG(qat_options, integers, "yes", "the result is the network of integers; else the one that trains, for more training; the pass `integers` then finishes it"),
+	COP_OPT_REAL(qat_options, slower, 1, 1e6, "10", "the learning rate is the command line's over this, unless the stage sets lr"),
+	COP_OPT_END,
+};
+
+/* Masks of pruned weights are no part of the network that is deployed, and of training they are. */
+static cop_status carry_masks(cop_graph *to, const cop_graph *g)
+{
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		cop_vid mask = cop__follower(g, (cop_vid)v, "mask"), w = mask ? cop__find(to, g->value[v].name) : 0;
+		if (!w || !cop__same_shape(cop__t(to, w), cop__t(g, mask))) continue;
+		if (!cop__follow(to, w, COP_STATE, "mask", cop__t(g, mask), cop__floats(g, mask))) return cop__failed(g->cx);
+	}
+	return COP_OK;
+}
+
+/* The graph that trains: as it is, but for rounding. */
+static cop_status rounding(cop_graph **out, const cop_graph *g, const qat_options *o, const cop_means *m)
+{
+	const cop_quantize_args a = {.range = ranges[o->range], .keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1,
+		.symmetric = o->symmetric, .wide_ends = o->ends, .limit = o->limit, .threads = m->a->threads, .seed = m->a->seed};
+	cop_quantizer z = {.a = &a, .weight_bits = o->weights, .act_bits = o->activations};
+	cop_status st = cop__quantizer_open(&z, g, m->train);
+
+	if (!st) st = cop__set_ranges(&z);
+	if (!st) st = cop__quantize_weights(&z);
+	if (!st) st = cop__fake(out, &z, &(cop_faking){o->steps, o->ewgs});
+	if (!st) st = carry_masks(*out, g);
+	cop__quantizer_close(&z);
+	return st;
+}
+
+static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
+{
+	const qat_options *o = (const void *)s->own.bytes;
+	cop_train_args a = cop__stage_args(s, m);
+	cop_graph *rounds = NULL, *whole = NULL;
+	bool again = cop__rounds(*g); /* what rounds already is trained on, as it is */
+
+	if (!(s->training.lr > 0)) a.lr /= o->slower;
+	COP_TRY(again ? cop__pass_copy(&rounds, *g) : rounding(&rounds, *g, o, m));
+	cop_status st = cop__train(rounds, m->train, m->valid, &a, "qat", NULL, 0);
+	if (!st && o->integers) st = cop__pass_unfake(&whole, rounds);
+	if (!st && o->integers) st = cop_graph_verify(whole);
+	cop_graph *result = st ? NULL : o->integers ? whole : rounds;
+	if (rounds != result) cop_graph_free(rounds);
+	if (whole != result) cop_graph_free(whole);
+	if (st) return st;
+	cop_graph_free(*g);
+	*g = result;
+	return COP_OK;
+}
+
+static uint32_t spares(const void *own) { return *((const qat_options *)own)->keep ? COP_HAS_FLOATS : 0; }
+
+static uint32_t given(const void *own) { return ((const qat_options *)own)->integers ? COP_HAS_INTEGERS : COP_HAS_FLOATS | COP_HAS_ROUNDING; }
+
+const cop_stage_row cop_stage_qat = {
+	.row = {"qat", "trains the network with its numbers rounded as integers will be, and makes it one of integers",
+		"Jacob et al. 2018, arXiv 1712.05877; steps: Esser et al. 2020, arXiv 1902.08153", options, sizeof(qat_options)},
+	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_INTEGERS | COP_HAS_CODES | COP_HAS_SHARED, .gives = COP_HAS_INTEGERS,
+	.takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_ROUNDING, .bears_rounding = true, .spares = spares, .given = given, .can = cop__can_quantize, .run = run,
+};

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Training with numbers rounded as integers will be. Without training, the networks of the zoo become the integers of plain quantisation, for any bits.
+ * With it, few bits learn what rounding afterwards loses; what is scored after each epoch is the integer network; pruned weights stay zero.
+ */
+#include "compress/known.h"
+#include "compress/quantize/fake.h"
+
+/* ---- there and back ---- */
+
+static cop_status drawn(void *ud, int32_t i, float *x, int32_t *label)
+{
+	for (int64_t k = 0; k < cop_type_count(ud); k++) x[k] = cop__rand_unit(3, (uint32_t)i, (uint64_t)k) * 2 - 1;
+	*label = 0;
+	return COP_OK;
+}
+
+static void zoo(void **state)
+{
+	static const char *const nets[] = {"lenet-5", "resnet-8", "mobilenet-v1-0.25@32", "mobilenet-v2-0.35@32", "ds-cnn", "autoencoder-ad", "vit-16x1", "swin-16x1"};
+	static const struct { int weights, activations; bool tensor, ends, symmetric; } bits[] = {{8, 8, false, false, false}, {4, 4, false, true, false}, {3, 8, true, false, true}};
+
+	for (int i = 0; i < LEN(nets); i++)
+		for (int k = 0; k < LEN(bits); k++) {
+			cop_graph *g, *want, *rounds, *got;
+			OK(*state, cop_zoo_build(&g, *state, nets[i], &(cop_zoo_args){.classes = 10, .seed = 1}));
+			cop_type t = *cop__t(g, g->input[0]), x = cop__type(COP_F32, t.rank - 1, t.dim + 1);
+			cop_dataset d = {.name = "drawn", .x = x, .count = 8, .get = drawn, .ud = &x};
+			const cop_quantize_args a = {.threads = 1, .per_tensor = bits[k].tensor, .symmetric = bits[k].symmetric, .wide_ends = bits[k].ends};
+			cop_quantizer z = {.a = &a, .weight_bits = bits[k].weights, .act_bits = bits[k].activations};
+			OK(*state, cop__quantizer_open(&z, g, &d));
+			OK(*state, cop__set_ranges(&z));
+			OK(*state, cop__quantize_weights(&z));
+			for (cop_nid n = 1; n <= (cop_nid)z.g->n_node; n++) /* three bits lie in four, which the network that rounds says of itself */
+				if (z.layer[n].q_bits == 3) z.layer[n].q_bits = 4;
+			OK(*state, cop__lower_quantized(&want, &z));
+			OK(*state, cop__fake(&rounds, &z, &(cop_faking){.steps = k > 0}));
+			OK(*state, cop_graph_verify(rounds));
+			OK(*state, cop__pass_unfake(&got, rounds));
+			same_network(want, got, nets[i]);
+			cop__quantizer_close(&z);
+			cop_graph_free(want), cop_graph_free(rounds), cop_graph_free(got), cop_graph_free(g);
+		}
+}
+
+/* The first and the last layers keep 8 bits, also behind and before what is no layer. */
+static void ends(void **state)
+{
+	cop_graph *g;
+	cop_type x = cop__type(COP_F32, 3, DIMS(32, 32, 3));
+	cop_dataset d = {.name = "drawn", .x = x, .count = 2, .get = drawn, .ud = &x};
+	const cop_quantize_args a = {.threads = 1, .wide_ends = true};
+	cop_quantizer z = {.a = &a, .weight_bits = 4, .act_bits = 8};
+	int wide = 0, narrow = 0;
+
+	OK(*state, cop_zoo_build(&g, *state, "resnet-8", &(cop_zoo_args){.classes = 10, .seed = 1}));
+	OK(*state, cop__quantizer_open(&z, g, &d));
+	for (cop_nid n = 1; n <= (cop_nid)z.g->n_node; n++) {
+		if (!z.layer[n].o) continue;
+		const char *name = cop__qlayer_name(z.g, n);
+		bool end = !strcmp(name, "conv1.w") || !strcmp(name, "fc.w");
+		if (z.layer[n].bits != (end ? 8 : 4)) fail_msg("%s has %d bits", name, z.layer[n].bits);
+		wide += end, narrow += !end;
+	}
+	assert_int_equal(wide, 2);
+	assert_int_equal(narrow, 8);
+	cop__quantizer_close(&z);
+	cop_graph_free(g);
+}
+
+/* ---- training ---- */
+
+/* Normal numbers; the class is the largest of the first three. */
+static cop_status noise_get(void *ud, int32_t i, float *x, int32_t *label)
+{
+	for (int k = 0; k < 16; k++) x[k] = cop__rand_normal(5, *(uint32_t *)ud, (uint64_t)(16 * i + k));
+	*label = x[0] > x[1] ? x[0] > x[2] ? 0 : 2 : x[1] > x[2] ? 1 : 2;
+	return COP_OK;
+}
+
+static cop_dataset noise(uint32_t *stream, int32_t n)
+{
+	return (cop_dataset){.name = "noise", .x = cop__type(COP_F32, 1, DIMS(16)), .count = n, .classes = 3, .get = noise_get, .ud = stream};
+}
+
+static cop_graph *trained(cop_ctx *cx, cop_dataset *d)
+{
+	cop_graph *g;
+	cop_train_args a = {.epochs = 15, .batch = 32, .threads = 1, .lr = 0.01f, .update = "adam", .schedule = "cosine", .seed = 7};
+
+	OK(cx, cop_zoo_build(&g, cx, "mlp-16x24x24x3", &(cop_zoo_args){.classes = 3, .seed = 3}));
+	OK(cx, cop_train(g, d, NULL, &a));
+	return g;
+}
+
+typedef struct seen { float last; int epochs; } seen;
+static void see(void *ud, const cop_epoch *e)
+{
+	seen *s = ud;
+	if (e->accuracy >= 0) s->last = e->accuracy, s->epochs++;
+}
+
+static float accuracy(const cop_graph *g, cop_dataset *d)
+{
+	cop_score s;
+	OK(g->cx, cop_eval(&s, g, d, 16, 1));
+	return s.accuracy;
+}
+
+/* Of what rounding to two bits afterwards loses, training with it gives back a good part. */
+static void learns(void **state)
+{
+	uint32_t stream[] = {1, 2};
+	cop_dataset train = noise(&stream[0], 1200), valid = noise(&stream[1], 600);
+	cop_train_args a = {.epochs = 8, .batch = 32, .threads = 1, .lr = 0.01f, .update = "adam", .schedule = "cosine", .seed = 7};
+	cop_graph *whole = trained(*state, &train);
+	float before = accuracy(whole, &valid), after[2];
+
+	if (!known_parts()) skip();
+	for (int k = 0; k < 2; k++) { /* with a rate that moves nothing, and with one that does */
+		cop_graph *g;
+		seen s = {0};
+		char stage[200];
+		snprintf(stage, sizeof stage, "- qat: {weights: 2, activations: 2, ends: no, limit: 64, lr: %s, may_cost: 100, must_gain: 0}", k ? "0.003" : "1e-30");
+		OK(*state, cop__pass_copy(&g, whole));
+		a.epochs = k ? 8 : 1, a.progress = see, a.ud = &s;
+		OK(*state, known_compress(&g, stage, &train, &valid, NULL, &a, NULL));
+		after[k] = accuracy(g, &valid);
+		assert_int_equal(s.epochs, a.epochs);
+		assert_true(s.last == after[k]); /* what was seen in training is what the integers do */
+		assert_true(cop__has(g) & COP_HAS_INTEGERS && !(cop__has(g) & COP_HAS_ROUNDING));
+		cop_graph_free(g);
+	}
+	if (!(after[0] < before - 0.05f && after[1] - after[0] > 0.3f * (before - after[0]))) fail_msg("accuracy %g, rounded %g, trained %g", (double)before, (double)after[0], (double)after[1]);
+	cop_graph_free(whole);
+}
+
+/* Steps move when they are trained, and stay where they are not. */
+static void steps_move(void **state)
+{
+	uint32_t stream = 1;
+	cop_dataset d = noise(&stream, 64);
+
+	if (!known_parts()) skip();
+	for (int k = 0; k < 2; k++) {
+		cop_graph *g = trained(*state, &d), *still;
+		OK(*state, cop__pass_copy(&still, g));
+		OK(*state, known_stage(&still, "- qat: {integers: no, weights: 4, lr: 1e-30, epochs: 1}", &d, 1));
+		OK(*state, known_stage(&g, k ? "- qat: {integers: no, weights: 4, lr: 0.05, epochs: 1}" : "- qat: {integers: no, weights: 4, lr: 0.05, epochs: 1, steps: no}", &d, 1));
+		int moved = 0, seen = 0;
+		for (int32_t v = 1; v <= g->n_value; v++) {
+			const char *name = g->value[v].name;
+			if (!name || !cop__match("*.step", name)) continue;
+			const float *x = cop__floats(g, (cop_vid)v), *y = cop__floats(still, cop__find(still, name));
+			seen++;
+			moved += memcmp(x, y, sizeof *x * (size_t)cop_type_count(cop__t(g, (cop_vid)v))) != 0;
+		}
+		if (seen < 6 || (k ? moved < 5 : moved)) fail_msg("%d of %d steps have moved", moved, seen);
+		cop_graph_free(g);
+		cop_graph_free(still);
+	}
+}
+
+/* The network that rounds and the integers give the same answers, whatever was trained: but for samples where a sum lies in the middle of two integers. */
+static cop_status keep_answer(void *ud, int32_t i, const float *y, int32_t n, int32_t label)
+{
+	(void)label;
+	memcpy((float *)ud + 3 * i, y, sizeof *y * (size_t)n);
+	return COP_OK;
+}
+
+static void agree(void **state)
+{
+	enum { N = 600 };
+	static float y[2][3 * N];
+	uint32_t stream[] = {1, 2};
+	cop_dataset train = noise(&stream[0], 400), valid = noise(&stream[1], N);
+	cop_graph *g = trained(*state, &train);
+	int same = 0, moved = 0;
+	cop_score s;
+
+	if (!known_parts()) skip();
+	OK(*state, known_stage(&g, "- qat: {integers: no, weights: 4, activations: 4, ends: no, lr: 0.01, epochs: 3}", &train, 1));
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		COP_ATTR(cop_fakequant_attr, a, g, n);
+		if (g->node[n].op != OP_fakequant || !a.offset) continue;
+		float *p = cop__own(g, cop__arg(g, n, 1));
+		p[1] = 1.7f * p[0], moved++; /* more than training would */
+	}
+	assert_true(moved);
+	OK(*state, cop_eval_each(&s, g, &valid, 16, 1, keep_answer, y[0]));
+	OK(*state, cop_graph_apply(&g, "integers"));
+	OK(*state, cop_eval_each(&s, g, &valid, 16, 1, keep_answer, y[1]));
+	for (int i = 0; i < N; i++) {
+		bool equal = true;
+		for (int k = 0; k < 3; k++) equal &= fabsf(y[0][3 * i + k] - y[1][3 * i + k]) < 1e-4f;
+		same += equal;
+	}
+	if (same < N * 98 / 100) fail_msg("%d of %d answers are the same", same, N);
+	cop_graph_free(g);
+}
+
+/* The rate is the caller's over `slower`, or the stage's own. */
+static void rates(void **state)
+{
+	static const char *const stage[] = {"- qat: {lr: 0.005, may_cost: 100, must_gain: 0}", "- qat: {may_cost: 100, must_gain: 0}", "- qat: {slower: 10, may_cost: 100, must_gain: 0}"};
+	uint32_t stream = 1;
+	cop_dataset d = noise(&stream, 64);
+	cop_graph *g[3];
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < 3; i++) {
+		g[i] = trained(*state, &d);
+		OK(*state, known_compress(&g[i], stage[i], &d, NULL, NULL, &known_args, NULL)); /* whose rate is 0.05 */
+		if (i) same_network(g[0], g[i], stage[i]);
+	}
+	for (int i = 0; i < 3; i++) cop_graph_free(g[i]);
+}
+
+/* Pruned weights are zeros of the integers, too. */
+static void pruned(void **state)
+{
+	uint32_t stream = 1;
+	cop_dataset d = noise(&stream, 64);
+	cop_graph *g = trained(*state, &d);
+
+	if (!known_parts()) skip();
+	OK(*state, known_compress(&g, "- prune: {keep: 0.25, scope: layer, may_cost: 100, must_gain: 0}\n- qat: {lr: 0.01, may_cost: 100, must_gain: 0}", &d, NULL, NULL, &known_args, NULL));
+	const int8_t *q = cop__dense(g, cop__find(g, "fc2.w"), COP_I8);
+	int zeros = 0;
+	for (int i = 0; i < 24 * 24; i++) zeros += !q[i];
+	assert_in_range(zeros, 24 * 24 * 3 / 4, 24 * 24 * 4 / 5);
+	cop_graph_free(g);
+}
+
+/* What other stages and calls say of a network that rounds; the pass `integers` finishes it. */
+static void said(void **state)
+{
+	uint32_t stream = 1;
+	cop_dataset d = noise(&stream, 64);
+	cop_graph *g = trained(*state, &d), *other;
+
+	if (!known_parts()) skip();
+	OK(*state, cop__pass_copy(&other, g));
+	assert_int_equal(known_compress(&other, "- qat: {integers: no}\n- prune: {keep: 0.5}", &d, NULL, NULL, &known_args, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "prune can't work on a network with values that are rounded as in integers, which it has after qat in line 3; put it before"));
+	cop_error_clear(*state);
+	cop_graph_free(other);
+	OK(*state, known_compress(&g, "- qat: {integers: no, lr: 0.001, may_cost: 100, must_gain: 0}", &d, NULL, NULL, &known_args, NULL));
+	assert_int_equal(cop_quantize(&g, &d, &(cop_quantize_args){.threads = 1}), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "integers"));
+	cop_error_clear(*state);
+	float rounds = accuracy(g, &d);
+	OK(*state, cop_graph_apply(&g, "integers"));
+	assert_true(cop__has(g) & COP_HAS_INTEGERS);
+	assert_true(fabsf(rounds - accuracy(g, &d)) <= 1.0f / 64);
+	cop_graph_free(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {KNOWN_TEST(zoo), KNOWN_TEST(ends), KNOWN_TEST(learns), KNOWN_TEST(steps_move), KNOWN_TEST(agree), KNOWN_TEST(rates), KNOWN_TEST(pruned), KNOWN_TEST(said)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

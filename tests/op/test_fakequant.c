@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rounding while training, forward and back, against PyTorch 2.13's learnable fake quantisation (_fake_quantize_learnable_per_tensor_affine and
+ * _per_channel_affine), in every kernel that runs here. PyTorch's gradient of the zero point is by whole steps; divided by -s it is that of the offset.
+ */
+#include "help.h"
+#include "op/op.h"
+
+enum { N = 8 };
+static const float x[N] = {0.31f, -0.87f, 1.93f, -2.44f, 0.02f, 3.71f, -0.19f, 0.66f}, dy[N] = {0.5f, -1.25f, 0.75f, 2, -0.6f, 1.1f, -0.3f, 0.9f};
+
+typedef struct example {
+	int32_t rows, lo, hi, zero, offset;
+	float ewgs, grad, p[2], y[N], dx[N], dp[2], least;
+} example;
+static const example table[] = {
+	{1, -128, 127, -5, 0, 0, 1, {0.11f}, {0.33f, -0.88f, 1.98f, -2.42f, 0, 3.74f, -0.22f, 0.66f}, {0.5f, -1.25f, 0.75f, 2, -0.6f, 1.1f, -0.3f, 0.9f}, {1.4000007f}, 0},
+	{1, -8, 7, 2, 0, 0, 0.25f, {0.31f}, {0.31f, -0.93f, 1.55f, -2.48f, 0, 1.55f, -0.31f, 0.62f}, {0.5f, -1.25f, 0, 2, -0.6f, 0, -0.3f, 0.9f}, {2.3181453f}, 0},
+	{1, -8, 7, -8, 0, 0, 0.5f, {0.47f}, {0.47f, 0, 1.88f, 0, 0, 3.76f, 0, 0.47f}, {0.5f, 0, 0.75f, 0, -0.6f, 1.1f, -0.3f, 0.9f}, {-0.12606387f}, 0}, /* PyTorch: 0 to 15, zero 0; it cuts negative zero points */
+	{1, -2, 1, 0, 0, 0, 1, {0.9f}, {0, -0.9f, 0.9f, -1.8f, 0, 0.9f, 0, 0.9f}, {0.5f, -1.25f, 0, 0, -0.6f, 0, -0.3f, 0.9f}, {-2.0905557f}, 0},
+	{2, -7, 7, 0, 0, 0, 0.5f, {0.13f, 0.52f}, {0.26f, -0.91f, 0.91f, -0.91f, 0, 3.64f, 0, 0.52f}, {0.5f, -1.25f, 0, 0, -0.6f, 1.1f, -0.3f, 0.9f}, {-4.2788463f, -0.23846177f}, 0},
+	/* zero 2 - round(0.7 / 0.31) = 0 */
+	{1, -8, 7, 2, 1, 0, 0.25f, {0.31f, 0.7f}, {0.31f, -0.93f, 1.86f, -2.48f, 0, 2.17f, -0.31f, 0.62f}, {0.5f, -1.25f, 0.75f, 2, -0.6f, 0, -0.3f, 0.9f}, {1.8883066f, 0.27500001f}, 0},
+	/* by hand: dy (1 + 0.5 sign(dy) (u - round(u))), u = 0.62, -1.74, 3.86, -4.88, 0.04, 7.42, -0.38, 1.32; the last but one is within the end 7 */
+	{1, -8, 7, 0, 0, 0.5f, 0, {0.5f}, {0.5f, -1, 2, -2.5f, 0, 3.5f, 0, 0.5f},
+		{0.5f * 0.81f, -1.25f * 0.87f, 0.75f * 0.93f, 2 * 1.06f, -0.6f * 0.98f, 1.1f * 1.21f, -0.3f * 1.19f, 0.9f * 1.16f}, {0}, 0},
+	/* the second again, by its least step */
+	{1, -8, 7, 2, 0, 0, 0.25f, {-3}, {0.31f, -0.93f, 1.55f, -2.48f, 0, 1.55f, -0.31f, 0.62f}, {0.5f, -1.25f, 0, 2, -0.6f, 0, -0.3f, 0.9f}, {2.3181453f}, 0.31f},
+};
+
+static void same(const char *symbol, int which, const char *what, const float *got, const float *want, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!(fabsf(got[i] - want[i]) <= 2e-6f * fmaxf(1, fabsf(want[i]))))
+			fail_msg("%s, example %d: %s[%d] is %.9g, must be %.9g", symbol, which, what, i, (double)got[i], (double)want[i]);
+}
+
+static void run(const cop_kernel *k, const example *e, int which)
+{
+	_Alignas(64) float a[N + 32] = {0}, b[N + 32] = {0}, p[32] = {0}, out[N + 32];
+	const int32_t word[FQ_WORDS] = {e->rows, N / e->rows, e->lo, e->hi, e->zero, e->offset, cop__bits(e->ewgs), cop__bits(e->grad), cop__bits(e->least)};
+	bool forward = !strcmp(k->op, "fakequant"), sums = !strcmp(k->op, "fakequant_dp");
+
+	memcpy(a, x, sizeof x);
+	memcpy(b, dy, sizeof dy);
+	memcpy(p, e->p, sizeof e->p);
+	for (int i = 0; i < N + 32; i++) out[i] = 99;
+	k->fn(&(cop_call){.buf = forward ? (void *const[]){out, a, p} : (void *const[]){out, b, a, p}, .k = word, .part = 0, .parts = 1});
+	int n = sums ? e->rows + e->offset : N;
+	same(k->symbol, which, sums ? "dp" : forward ? "y" : "dx", out, sums ? e->dp : forward ? e->y : e->dx, n);
+	for (int i = n; i < N + 32; i++) assert_true(out[i] == 99);
+}
+
+static void as_pytorch(void **state)
+{
+	(void)state;
+	int runs = 0;
+
+	for (int i = 0; i < cop_n_kernels; i++) {
+		const cop_kernel *k = &cop_kernels[i];
+		if (strncmp(k->op, "fakequant", 9) || (k->isa & cop__cpu_isa()) != k->isa) continue;
+		for (int e = 0; e < LEN(table); e++) run(k, &table[e], e), runs++;
+	}
+	assert_true(runs >= 3 * LEN(table));
+}
+
+/* Ends of what a float can be: an answer for each, the same in every kernel, and none of them is no number. */
+static void extremes(void **state)
+{
+	(void)state;
+	static const float far[N] = {INFINITY, -INFINITY, NAN, 3e38f, -3e38f, 1e-40f, 0.055f, -0.055f}, want[N] = {13.97f, -14.08f, 0, 13.97f, -14.08f, 0, 0.11f, -0.11f};
+
+	for (int i = 0; i < cop_n_kernels; i++) {
+		const cop_kernel *k = &cop_kernels[i];
+		if (strcmp(k->op, "fakequant") || (k->isa & cop__cpu_isa()) != k->isa) continue;
+		_Alignas(64) float a[N + 32] = {0}, p[32] = {0.11f}, out[N + 32];
+		const int32_t word[FQ_WORDS] = {1, N, -128, 127, 0, 0, 0, 0, 0};
+		memcpy(a, far, sizeof far);
+		k->fn(&(cop_call){.buf = (void *const[]){out, a, p}, .k = word, .part = 0, .parts = 1});
+		same(k->symbol, 0, "y", out, want, N);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(as_pytorch), cmocka_unit_test(extremes)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
