@@ -37,6 +37,11 @@ void cop__qadd_real(const cop_qadd_attr *a, double *scale_a, double *scale_b);
 /* of output channel o; m has contents */
 double cop__qconv_real(const cop_qconv_attr *a, const cop_value *m, int32_t o);
 double cop__qsoftmax_real(const cop_qsoftmax_attr *a); /* the scale of its logits */
+/* A table from i8 to i8 that is a straight line between two bounds: at_zero + slope x, within lo .. hi. */
+typedef struct cop_line { double slope, at_zero; int32_t lo, hi; } cop_line;
+bool cop__lut_line(cop_line *l, const cop_graph *g, cop_nid n);
+/* The scale of every value of bytes, [n_value+1] of zeros before (int_scales.c). */
+void cop__int_scales(double *scale, const cop_graph *g);
 /* Bytes with the other sign convention: i8 as u8 + 128 and back, by a table named `name`, made once. to: I8 or U8. */
 cop_vid cop__flip_bytes(cop_graph *g, const char *name, cop_vid x, cop_dtype to);
 

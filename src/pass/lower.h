@@ -29,6 +29,7 @@ typedef struct cop_lowering {
 
 cop_status cop__lower(cop_graph **out, const cop_lowering *z);
 cop_status cop__pass_integers(cop_graph **out, const cop_graph *g); /* integers.c */
+cop_status cop__pass_floats(cop_graph **out, const cop_graph *g);   /* floats.c */
 cop_status cop__pass_unfake(cop_graph **out, const cop_graph *g);   /* unfake.c */
 bool cop__rounds(const cop_graph *g);                               /* has it a fakequant? */
 

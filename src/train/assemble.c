@@ -165,10 +165,12 @@ static cop_vid truth(cop_graph *g, const cop_term *t, cop_vid y)
 	return v ? v : cop__input(g, name, &type);
 }
 
-/* What goes into a softmax that v comes from; else v. */
+/* What goes into a softmax that v comes from, rounded or not; else v. */
 static cop_vid logits(const cop_graph *g, cop_vid v)
 {
 	cop_nid n = g->value[v].producer;
+
+	if (n && g->node[n].op == OP_fakequant) n = g->value[g->node[n].in[0]].producer;
 	return n && g->node[n].op == OP_softmax ? g->node[n].in[0] : v;
 }
 

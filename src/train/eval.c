@@ -38,7 +38,7 @@ static bool gives_probabilities(const cop_graph *g)
 {
 	cop_nid n = g->value[g->output[0]].producer;
 
-	while (n && (g->node[n].op == OP_reshape || g->node[n].op == OP_dequantize || g->node[n].op == OP_qlut)) n = g->value[cop__arg(g, n, 0)].producer;
+	while (n && (g->node[n].op == OP_reshape || g->node[n].op == OP_dequantize || g->node[n].op == OP_qlut || g->node[n].op == OP_fakequant)) n = g->value[cop__arg(g, n, 0)].producer;
 	return n && (g->node[n].op == OP_softmax || g->node[n].op == OP_qsoftmax);
 }
 

@@ -5,6 +5,8 @@
  */
 #include "compress/quantize/fake.h"
 
+#include <stdio.h>
+
 typedef struct qat_options {
 	int32_t weights, activations, range, per, limit;
 	bool symmetric, ends, steps, integers;
@@ -41,9 +43,19 @@ static cop_status carry_masks(cop_graph *to, const cop_graph *g)
 	return COP_OK;
 }
 
-/* The graph that trains: as it is, but for rounding. */
+static bool has_integers(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (cop__op(g, n)->flags & COP_OP_QUANT) return true;
+	return false;
+}
+
+/* The graph that trains: as it is, but for rounding. What rounds already, or is one of integers, keeps its bits. */
 static cop_status rounding(cop_graph **out, const cop_graph *g, const qat_options *o, const cop_means *m)
 {
+	if (cop__rounds(g)) return cop__pass_copy(out, g);
+	if (has_integers(g)) return cop__pass_floats(out, g);
+
 	const cop_quantize_args a = {.range = ranges[o->range], .keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1,
 		.symmetric = o->symmetric, .wide_ends = o->ends, .limit = o->limit, .threads = m->a->threads, .seed = m->a->seed};
 	cop_quantizer z = {.a = &a, .weight_bits = o->weights, .act_bits = o->activations};
@@ -62,10 +74,9 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	const qat_options *o = (const void *)s->own.bytes;
 	cop_train_args a = cop__stage_args(s, m);
 	cop_graph *rounds = NULL, *whole = NULL;
-	bool again = cop__rounds(*g); /* what rounds already is trained on, as it is */
 
 	if (!(s->training.lr > 0)) a.lr /= o->slower;
-	COP_TRY(again ? cop__pass_copy(&rounds, *g) : rounding(&rounds, *g, o, m));
+	COP_TRY(rounding(&rounds, *g, o, m));
 	cop_status st = cop__train(rounds, m->train, m->valid, &a, "qat", NULL, 0);
 	if (!st && o->integers) st = cop__pass_unfake(&whole, rounds);
 	if (!st && o->integers) st = cop_graph_verify(whole);
@@ -80,11 +91,18 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 
 static uint32_t spares(const void *own) { return *((const qat_options *)own)->keep ? COP_HAS_FLOATS : 0; }
 
+static cop_status fits(const cop_graph *g, const cop_stage *s)
+{
+	char where[80];
+
+	snprintf(where, sizeof where, "recipe, line %d: qat: layers:", s->line);
+	return has_integers(g) ? COP_OK : cop__some_usable(g, where, "*", cop__can_quantize);
+}
 static uint32_t given(const void *own) { return ((const qat_options *)own)->integers ? COP_HAS_INTEGERS : COP_HAS_FLOATS | COP_HAS_ROUNDING; }
 
 const cop_stage_row cop_stage_qat = {
 	.row = {"qat", "trains the network with its numbers rounded as integers will be, and makes it one of integers",
 		"Jacob et al. 2018, arXiv 1712.05877; steps: Esser et al. 2020, arXiv 1902.08153", options, sizeof(qat_options)},
-	.terms = cop__terms_whole, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_INTEGERS | COP_HAS_CODES | COP_HAS_SHARED, .gives = COP_HAS_INTEGERS,
-	.takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_ROUNDING, .bears_rounding = true, .spares = spares, .given = given, .can = cop__can_quantize, .run = run,
+	.terms = cop__terms_whole, .training = cop__training, .never = COP_HAS_CODES | COP_HAS_SHARED, .gives = COP_HAS_INTEGERS,
+	.takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_ROUNDING, .bears_rounding = true, .spares = spares, .given = given, .fits = fits, .run = run,
 };

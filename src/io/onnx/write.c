@@ -6,6 +6,7 @@
 #include "core/need.h"
 #include "io/onnx/read.h"
 #include "io/onnx/write.h"
+#include "op/qscale.h"
 
 enum { IR_VERSION = 9, OPSET = 20 };
 
@@ -64,7 +65,7 @@ cop_status cop__onnx_write(cop_text *out, const cop_graph *g)
 	w.scale = cop__alloc(g->cx, sizeof *w.scale * ((size_t)g->n_value + 1));
 	cop_status st = cop__oxw_names(&w);
 	if (!w.written || !w.scale) st = COP_NOMEM;
-	if (!st) cop__oxw_scales(&w);
+	if (!st) cop__int_scales(w.scale, w.g);
 	if (!st) st = write_graph(&w);
 	cop__pb_put_int(&set, OPSET_VERSION, OPSET);
 	if (!st) st = set.status;

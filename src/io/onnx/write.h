@@ -93,8 +93,7 @@ typedef void cop_oxw_fn(cop_oxw *w, cop_nid n);
 #undef FOLD
 /* Nodes for node n of the graph. */
 cop_status cop__oxw_op(cop_oxw *w, cop_nid n);
-/* Of integers (write_int.c); scale[] is filled before by cop__oxw_scales. */
+/* Of integers (write_int.c); scale[] is filled before. */
 cop_status cop__oxw_int_op(cop_oxw *w, cop_nid n);
-void cop__oxw_scales(cop_oxw *w);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * write_int - operators of integers as ONNX has them: DequantizeLinear, the operator on floats, QuantizeLinear. The
- * graph carries multipliers, sx sw / sy for a layer, where ONNX wants scales. Scales are known at the ends, and go
- * through sums, means and moves by their ratios (cop__oxw_scales). Where nothing says one, behind a layer, it is
- * chosen, and the layer's weights take it up.
+ * graph carries multipliers, sx sw / sy for a layer, where ONNX wants scales: cop__int_scales finds them.
  */
 #include "io/onnx/write.h"
 
@@ -15,98 +13,6 @@
 typedef cop_oxw_name nm;
 
 static const cop_value *value_in(const cop_oxw *w, cop_nid n, int i) { return &w->g->value[cop__arg(w->g, n, i)]; }
-static bool is_bytes(const cop_type *t) { return t->dtype == COP_I8 || t->dtype == COP_U8; }
-
-/* ---- scales ---- */
-
-/* scale[a] = ratio * scale[b], whichever of them is known. */
-static bool link(cop_oxw *w, cop_vid a, cop_vid b, double ratio)
-{
-	double *s = w->scale;
-
-	if (!(ratio > 0) || (s[a] > 0) == (s[b] > 0)) return false;
-	if (s[a] > 0) s[b] = s[a] / ratio;
-	else s[a] = ratio * s[b];
-	return true;
-}
-
-static double cells(const cop_qavgpool_attr *p) { return (double)p->kh * p->kw; }
-
-static bool relate(cop_oxw *w, cop_nid n)
-{
-	const cop_graph *g = w->g;
-	cop_vid y = cop__res(g, n, 0);
-	bool any = false;
-
-	if (g->node[n].op == OP_qadd) {
-		COP_ATTR(cop_qadd_attr, a, g, n);
-		double ra, rb;
-		cop__qadd_real(&a, &ra, &rb);
-		any = link(w, cop__arg(g, n, 0), y, fabs(ra));
-		return link(w, cop__arg(g, n, 1), y, fabs(rb)) || any;
-	}
-	if (g->node[n].op == OP_qavgpool) {
-		COP_ATTR(cop_qavgpool_attr, p, g, n);
-		return link(w, cop__arg(g, n, 0), y, p.m ? cop__real_double(p.m, p.s) * cells(&p) : 1);
-	}
-	if (cop__op(g, n)->flags & COP_OP_QUANT) return false;
-	for (int i = 0; i < g->node[n].n_in; i++) /* moved */
-		if (is_bytes(cop__outt(g, n, 0)) && is_bytes(cop__in(g, n, i))) any = link(w, cop__arg(g, n, i), y, 1) || any;
-	return any;
-}
-
-/* What ends, quantize, dequantize and softmax say. */
-static void stated(cop_oxw *w)
-{
-	const cop_graph *g = w->g;
-
-	for (int32_t v = 1; v <= g->n_value; v++)
-		if (g->value[v].type.q.scale && is_bytes(&g->value[v].type)) w->scale[v] = (double)*g->value[v].type.q.scale;
-	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
-		double *x = &w->scale[cop__arg(g, n, 0)], *y = &w->scale[cop__res(g, n, 0)];
-		COP_ATTR(cop_dequantize_attr, d, g, n); /* quantize begins with the same */
-		COP_ATTR(cop_qsoftmax_attr, s, g, n);
-		if (g->node[n].op == OP_quantize) *y = (double)d.scale;
-		if (g->node[n].op == OP_dequantize && !(*x > 0)) *x = (double)d.scale;
-		if (g->node[n].op == OP_qsoftmax) *y = 1.0 / 256;
-		if (g->node[n].op == OP_qsoftmax && !(*x > 0)) *x = cop__qsoftmax_real(&s);
-	}
-}
-
-/* Weights of a layer end at 1 where nothing else is known. */
-static double choose(const cop_oxw *w, cop_nid n)
-{
-	const cop_graph *g = w->g;
-	double x = w->scale[cop__arg(g, n, 0)], most = 0;
-
-	if (g->node[n].op == OP_qmul) {
-		COP_ATTR(cop_qmul_attr, m, g, n);
-		double s = x * w->scale[cop__arg(g, n, 1)] / cop__real_double(m.my, m.sy);
-		return s > 0 && s < HUGE_VAL ? s : 1.0 / 128;
-	}
-	if (g->node[n].op != OP_qconv || !value_in(w, n, 3)->data) return 1.0 / 128;
-	COP_ATTR(cop_qconv_attr, a, g, n);
-	for (int32_t o = 0; o < cop__in(g, n, 1)->dim[0]; o++) most = fmax(most, cop__qconv_real(&a, value_in(w, n, 3), o));
-	return most > 0 ? x / (127 * most) : 1.0 / 128;
-}
-
-void cop__oxw_scales(cop_oxw *w)
-{
-	const cop_graph *g = w->g;
-
-	stated(w);
-	for (cop_nid from = 0; from <= (cop_nid)g->n_node; from++) {
-		if (from && (!is_bytes(cop__outt(g, from, 0)) || w->scale[cop__res(g, from, 0)] > 0)) continue;
-		if (from) w->scale[cop__res(g, from, 0)] = choose(w, from);
-		for (bool again = true; again;) { /* the new one, and all that follows */
-			again = false;
-			for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) again = relate(w, n) || again;
-			for (cop_nid n = (cop_nid)g->n_node; n; n--) again = relate(w, n) || again;
-		}
-		for (int32_t i = 0; !from && i < g->n_input; i++)
-			if (is_bytes(cop__t(g, g->input[i])) && !(w->scale[g->input[i]] > 0)) w->scale[g->input[i]] = 1.0 / 128;
-	}
-}
 
 /* ---- to floats and back ---- */
 
@@ -241,6 +147,8 @@ static void qmul(cop_oxw *w, cop_nid n)
 	cop__oxw_node(w, "Mul", y.s, a.s, b.s, NULL);
 	bounded(w, result(w, n), y, sy, m.zy, m.qlo, m.qhi);
 }
+
+static double cells(const cop_qavgpool_attr *p) { return (double)p->kh * p->kw; }
 
 static void qavgpool(cop_oxw *w, cop_nid n)
 {
