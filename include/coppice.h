@@ -515,10 +515,11 @@ typedef struct cop_quantized_layer {
 	float sqnr;                /* signal to noise at the output in dB when this layer alone is quantised */
 } cop_quantized_layer;
 typedef struct cop_quantize_args {
-	const char *scheme;  /* "w8a8" (default), "w4a8", "w4a4"; weights alone: "w8", "fp16" */
+	const char *scheme;  /* "w8a8" (default), "w4a8", "w3a8", "w4a4"; weights alone: "w8", "fp16" */
 	const char *range;   /* of activations: "mse" (default), "minmax", "percentile", "kl" */
 	const char *keep;    /* layers that stay float: names of weights, as "conv1.w|fc*" */
-	bool per_tensor, symmetric, adaround, equalize, bias_correct, int8_io;
+	const char *round;   /* of weights: "nearest", "gptq" (what follows makes good for the error), "adaround" (learned); NULL: gptq below 8 bits, else nearest */
+	bool per_tensor, symmetric, equalize, bias_correct, int8_io;
 	bool wide_ends;      /* layers beside the input and before the output keep weights of 8 bits */
 	bool bounded;        /* give the most sensitive layers more bits, or leave them in float, so that max_drop is kept */
 	float max_drop;      /* points of accuracy on `valid`; per cent of the loss if there are no labels */

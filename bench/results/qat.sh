@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Integer networks of 8 and 4 bits: rounded after training, to the nearest or as AdaRound learns it, and trained with rounding (the stage qat)
+# Integer networks of 8, 4 and 3 bits: rounded after training, to the nearest, by GPTQ or as AdaRound learns it, and trained with rounding (the stage qat)
 # Each network is trained with its default settings, then quantised; accuracy is that of the integer engine on the whole test set. `qat` trains for EPOCHS (4).
 # All layers have the bits of the scheme, the ends, too. A trained FOLDER/NET-SEED.cop that is there is used. ONLY: networks. LIMIT: samples of the training set.
 set -u
@@ -16,7 +16,7 @@ stage() {
 	w=${1#w} w=${w%a*} a=${1#*a}
 	common="range: mse, per: $2, may_cost: 100, must_gain: 0"
 	case $3 in
-	nearest) echo "quantize: {scheme: $1, $common}" ;;
+	nearest | gptq) echo "quantize: {scheme: $1, round: $3, $common}" ;;
 	adaround) echo "quantize: {scheme: $1, round: adaround, bias_correct: yes, $common}" ;;
 	qat) echo "qat: {weights: $w, activations: $a, ends: no, epochs: $epochs, $common}" ;;
 	esac
@@ -37,7 +37,7 @@ cell() { # NET NAME
 		awk '{ v = 100 * $1; s += v; if (NR == 1 || v < lo) lo = v; if (NR == 1 || v > hi) hi = v } END { printf " %.2f (%.2f to %.2f) |", s / NR, lo, hi }'
 }
 
-schemes="w8a8 w4a8 w4a4" pers="channel tensor" ways="nearest adaround qat"
+schemes="w8a8 w4a8 w3a8 w4a4" pers="channel tensor" ways="nearest gptq adaround qat"
 for net in $nets; do
 	for seed in $SEEDS; do
 		at=$folder/$net-$seed
@@ -51,12 +51,12 @@ for net in $nets; do
 	done
 done
 cat <<TEXT
-Accuracy in percent on the test set, mean and least to most over the seeds. "Nearest": scales by least squares, weights rounded to the nearest. "AdaRound": rounding learned from 256 samples, biases
-corrected. All layers have the bits of the scheme, the first and the last, too. "Trained": \`qat\`, $epochs epochs at a tenth of the first rate, steps trained. \`cifar10-jpeg\` is a lossy copy of CIFAR-10.
+Accuracy in percent on the test set, mean and least to most over the seeds. "Nearest": scales by least squares, weights rounded to the nearest. "GPTQ": the default below 8 bits. "AdaRound":
+rounding learned from 256 samples, biases corrected. All layers have the bits of the scheme, the first and the last, too. "Trained": \`qat\`, $epochs epochs at a tenth of the first rate, steps trained. \`cifar10-jpeg\` is a lossy copy of CIFAR-10.
 
 TEXT
 for net in $nets; do
-	printf '### %s, %s\n\nFloat:%s\n\n| scheme | scales of weights | nearest | AdaRound | trained | bytes of the file |\n|---|---|---|---|---|---|\n' "$net" "$(data_of "$net")" "$(for seed in $SEEDS; do field "$folder/$net-$seed.json" accuracy; done |
+	printf '### %s, %s\n\nFloat:%s\n\n| scheme | scales of weights | nearest | GPTQ | AdaRound | trained | bytes of the file |\n|---|---|---|---|---|---|---|\n' "$net" "$(data_of "$net")" "$(for seed in $SEEDS; do field "$folder/$net-$seed.json" accuracy; done |
 		awk '{ v = 100 * $1; s += v; if (NR == 1 || v < lo) lo = v; if (NR == 1 || v > hi) hi = v } END { printf " %.2f (%.2f to %.2f)", s / NR, lo, hi }')"
 	for scheme in $schemes; do
 		for per in $pers; do

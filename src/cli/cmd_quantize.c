@@ -27,12 +27,12 @@ static const struct argp_option options[] = {
 	{"data", 'd', "NAME", 0, "samples for calibration: a name from `coppice data list`, or a path. A network with "
 		"several inputs needs an array for each: a.npy,b.npy or x=a.npy,y=b.npy", 0},
         {"output", 'o', "FILE", 0, "file for the result (.cop)", 0},
-        {"scheme", KEY_SCHEME, "NAME", 0, "bits of weights and activations: w8a8, w4a8 or w4a4; weights only: w8 or fp16 (default: w8a8)", 0},
+        {"scheme", KEY_SCHEME, "NAME", 0, "bits of weights and activations: w8a8, w4a8, w3a8 or w4a4; weights only: w8 or fp16 (default: w8a8)", 0},
         {"per", KEY_PER, "WHAT", 0, "one scale of the weights per output channel, or one per tensor: channel or tensor (default: channel)", 0},
         {"range", KEY_RANGE, "NAME", 0, "how the range of activations is chosen: minmax, percentile, mse or kl (default: mse)", 0},
         {"asymmetric", KEY_ASYMMETRIC, NULL, 0, "activations have a zero point (the default)", 0},
         {"symmetric", KEY_SYMMETRIC, NULL, 0, "activations have no zero point", 0},
-        {"round", KEY_ROUND, "NAME", 0, "how weights are rounded: nearest, or adaround, which learns it (default: nearest)", 0},
+        {"round", KEY_ROUND, "NAME", 0, "how weights are rounded: nearest, gptq (weights that follow make good for the error) or adaround (learned) (default: gptq below 8 bits, else nearest)", 0},
         {"equalize", KEY_EQUALIZE, NULL, 0, "first even out the ranges of neighbouring layers", 0},
         {"bias-correct", KEY_BIAS, NULL, 0, "correct the shift that rounding causes in the outputs of a layer", 0},
         {"wide-ends", KEY_ENDS, NULL, 0, "layers beside the input and before the output keep weights of 8 bits", 0},
@@ -64,7 +64,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	case KEY_RANGE: j->a.range = arg; return 0;
 	case KEY_ASYMMETRIC: j->a.symmetric = false; return 0;
 	case KEY_SYMMETRIC: j->a.symmetric = true; return 0;
-	case KEY_ROUND: j->a.adaround = one_of(state, "--round", arg, "nearest", "adaround"); return 0;
+	case KEY_ROUND: j->a.round = arg; return 0;
 	case KEY_EQUALIZE: j->a.equalize = true; return 0;
 	case KEY_BIAS: j->a.bias_correct = true; return 0;
 	case KEY_ENDS: j->a.wide_ends = true; return 0;
@@ -223,7 +223,7 @@ cop_status cmd_quantize(cli *c, int argc, char **argv)
 	        "Turns a trained float network into one of integers, without further training. Weights get 8 or 4 bits, activations 8 or 4. "
 		"A few hundred samples are run through the network to find the ranges of its activations "
 		"(calibration).\vExample:\n  coppice quantize net.cop --data mnist -o net-int8.cop --eval\n"
-	        "  coppice quantize net.cop --data mnist --scheme w4a8 --round adaround --max-drop 0.5 -o net-int4.cop",
+	        "  coppice quantize net.cop --data mnist --scheme w4a8 --max-drop 0.5 -o net-int4.cop",
 	        option, &j, &file, 1, 1};
 	cop_graph *g = NULL;
 

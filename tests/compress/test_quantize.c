@@ -188,7 +188,7 @@ static void test_patterns(void **state)
 		{{.scheme = "w8a8", .range = "minmax", .threads = 1}, 8},
 		{{.scheme = "w8a8", .range = "minmax", .symmetric = true, .equalize = true, .threads = 1}, 7}, /* symmetric: half the levels of what is positive */
 		{{.scheme = "w4a8", .range = "minmax", .threads = 1}, 4},
-		{{.scheme = "w4a8", .range = "minmax", .adaround = true, .bias_correct = true, .threads = 1}, 4},
+		{{.scheme = "w4a8", .range = "minmax", .round = "adaround", .bias_correct = true, .threads = 1}, 4},
 	};
 	for (int f = 0; f < LEN(form); f++)
 		for (int i = 0; i < LEN(patterns); i++) one_pattern(*state, &patterns[i], &form[f].a, form[f].bits);
@@ -281,7 +281,7 @@ static void test_same(void **state)
 	cop_graph *g = chain(*state), *q[2], *back;
 
 	for (int k = 0; k < 2; k++) {
-		const cop_quantize_args a = {.scheme = "w4a8", .adaround = true, .bias_correct = true, .threads = 1 + 2 * k};
+		const cop_quantize_args a = {.scheme = "w4a8", .round = "adaround", .bias_correct = true, .threads = 1 + 2 * k};
 		OK(*state, cop__pass_batch(&q[k], g, 2));
 		OK(*state, cop_quantize(&q[k], samples(g, 40), &a));
 	}
@@ -347,11 +347,11 @@ static void test_refusals(void **state)
 	cop_dataset none = *samples(g, 0), other = *samples(g, 9);
 	cop_quantize_args plain = {.threads = 1};
 
-	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.scheme = "w3a8"}, COP_ARG, "'w3a8'");
+	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.scheme = "w5a8"}, COP_ARG, "'w5a8'");
 	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.range = "wide"}, COP_ARG, "'wide'");
 	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.keep = "*", .threads = 1}, COP_ARG, "no convolution or fully connected layer left");
 	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "w8", .keep = "*"}, COP_ARG, "no convolution or fully connected layer left");
-	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "fp16", .adaround = true}, COP_ARG, "changes only weights");
+	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "fp16", .round = "adaround"}, COP_ARG, "changes only weights");
 	refuse(*state, g, NULL, &plain, COP_ARG, "the calibration set is empty");
 	refuse(*state, g, &none, &plain, COP_ARG, "the calibration set is empty");
 	other.x.dim[0]++;

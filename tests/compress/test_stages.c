@@ -254,10 +254,10 @@ static void train(void **state)
 static void quantize(void **state)
 {
 	static const struct { const char *options; cop_quantize_args a; } rows[] = {
-		{"", {0}}, {"scheme: w8a8, range: mse, per: channel, round: nearest, symmetric: no", {0}}, {"scheme: w4a8", {.scheme = "w4a8"}}, {"scheme: w4a4", {.scheme = "w4a4"}},
+		{"", {0}}, {"scheme: w8a8, range: mse, per: channel, round: nearest, symmetric: no", {0}}, {"scheme: w4a8", {.scheme = "w4a8", .round = "gptq"}}, {"scheme: w4a8, round: nearest", {.scheme = "w4a8", .round = "nearest"}}, {"scheme: w4a4", {.scheme = "w4a4"}},
 		{"scheme: w8", {.scheme = "w8"}}, {"scheme: fp16", {.scheme = "fp16"}}, {"range: minmax", {.range = "minmax"}}, {"range: percentile", {.range = "percentile"}},
 		{"range: kl", {.range = "kl"}}, {"per: tensor", {.per_tensor = true}}, {"symmetric: yes", {.symmetric = true}}, {"symmetric: true", {.symmetric = true}},
-		{"symmetric: false", {0}}, {"ends: yes, scheme: w4a8", {.wide_ends = true, .scheme = "w4a8"}}, {"equalize: yes", {.equalize = true}}, {"bias_correct: yes", {.bias_correct = true}}, {"round: adaround, limit: 4", {.adaround = true, .limit = 4}},
+		{"symmetric: false", {0}}, {"ends: yes, scheme: w4a8", {.wide_ends = true, .scheme = "w4a8"}}, {"equalize: yes", {.equalize = true}}, {"bias_correct: yes", {.bias_correct = true}}, {"round: adaround, limit: 4", {.round = "adaround", .limit = 4}},
 		{"keep: fc1.w", {.keep = "fc1.w"}}, {"limit: 7", {.limit = 7}}, {"max_drop: 0, scheme: w4a4", {.bounded = true, .scheme = "w4a4"}},
 		{"max_drop: 100, scheme: w4a4", {.bounded = true, .max_drop = 100, .scheme = "w4a4"}},
 	};

@@ -82,6 +82,21 @@ static cop_vid fake_value(const faker *f, cop_vid v, cop_vid x)
 	return rounded(f, x, p, &a);
 }
 
+/* A weight that is not rounded to the nearest begins just within reach of where it is rounded to. */
+static cop_status begin_rounded(const faker *f, cop_vid latent, const cop_qlayer *l)
+{
+	const float near = 0.49f;
+	float *w = f->z->round ? cop__own(f->out, latent) : NULL;
+
+	if (!f->z->round) return COP_OK;
+	if (!w) return COP_NOMEM;
+	for (size_t i = 0; i < (size_t)l->o * (size_t)l->k; i++) {
+		float s = l->scale[i / (size_t)l->k];
+		w[i] = s * fminf(fmaxf(w[i] / s, (float)l->q[i] - near), (float)l->q[i] + near);
+	}
+	return COP_OK;
+}
+
 /* The weights of a layer; other layers with the same ones find them rounded. */
 static cop_vid fake_weight(const faker *f, cop_nid n, cop_vid w)
 {
@@ -97,7 +112,9 @@ static cop_vid fake_weight(const faker *f, cop_nid n, cop_vid w)
 	cop_vid p = cop__find(f->out, name), y = cop__find(f->out, of);
 	if (y) return y;
 	if (!p) p = cop__data(f->out, f->how->steps ? COP_PARAM : COP_CONST, name, &t, l->scale);
-	y = rounded(f, cop__copy_value(f->out, g, f->map, w), p, &a);
+	cop_vid latent = cop__copy_value(f->out, g, f->map, w);
+	if (latent && begin_rounded(f, latent, l)) return 0;
+	y = rounded(f, latent, p, &a);
 	if (y) cop__name(f->out, y, of);
 	return y;
 }

@@ -8,14 +8,14 @@
 #include <stdio.h>
 
 typedef struct qat_options {
-	int32_t weights, activations, range, per, limit;
+	int32_t weights, activations, range, per, round, limit;
 	bool symmetric, ends, steps, integers;
 	char keep[128];
 	float ewgs, slower;
 } qat_options;
 
 #define RANGES "minmax|percentile|mse|kl"
-static const char *const ranges[] = {"minmax", "percentile", "mse", "kl"};
+static const char *const ranges[] = {"minmax", "percentile", "mse", "kl"}, *const roundings[] = {"nearest", "gptq", "adaround"};
 static const cop_option options[] = {
 	COP_OPT_WHOLE(qat_options, weights, 2, 8, "8", "bits of weights"),
 	COP_OPT_WHOLE(qat_options, activations, 2, 8, "8", "bits of activations"),
@@ -24,6 +24,7 @@ static const cop_option options[] = {
 	COP_OPT_FLAG(qat_options, steps, "yes", "the steps are trained, too; else they stay as they were found"),
 	COP_OPT_REAL(qat_options, ewgs, 0, 1, "0.001", "a gradient's growth with the distance from the integer that it leaves (EWGS); 0: straight through"),
 	COP_OPT_WORD(qat_options, range, RANGES, "mse", "how the first ranges of activations are found"),
+	COP_OPT_WORD(qat_options, round, "auto|nearest|gptq|adaround", "auto", "how weights are rounded to begin with, as in quantize"),
 	COP_OPT_FLAG(qat_options, symmetric, "no", "ranges of activations with zero in the middle"),
 	COP_OPT_NAMES(qat_options, keep, NULL, "layers that stay float"),
 	COP_OPT_WHOLE(qat_options, limit, 0, 1e6, "256", "samples for the first ranges; 0: all"),
@@ -56,7 +57,7 @@ static cop_status rounding(cop_graph **out, const cop_graph *g, const qat_option
 	if (cop__rounds(g)) return cop__pass_copy(out, g);
 	if (has_integers(g)) return cop__pass_floats(out, g);
 
-	const cop_quantize_args a = {.range = ranges[o->range], .keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1,
+	const cop_quantize_args a = {.range = ranges[o->range], .round = o->round ? roundings[o->round - 1] : NULL, .keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1,
 		.symmetric = o->symmetric, .wide_ends = o->ends, .limit = o->limit, .threads = m->a->threads, .seed = m->a->seed};
 	cop_quantizer z = {.a = &a, .weight_bits = o->weights, .act_bits = o->activations};
 	cop_status st = cop__quantizer_open(&z, g, m->train);

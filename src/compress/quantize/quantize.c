@@ -12,7 +12,7 @@
 /* ---- options ---- */
 
 typedef struct scheme { const char *name; int weights, activations; } scheme; /* activations 32: weights alone */
-static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w4a4", 4, 4}, {"w8", 8, 32}, {"fp16", 16, 32}};
+static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w3a8", 3, 8}, {"w4a4", 4, 4}, {"w8", 8, 32}, {"fp16", 16, 32}};
 static const char *const ranges[] = {[COP_RANGE_MINMAX] = "minmax", [COP_RANGE_PERCENTILE] = "percentile",
 	[COP_RANGE_MSE] = "mse", [COP_RANGE_KL] = "kl"};
 
@@ -21,8 +21,19 @@ static cop_status find_scheme(const scheme **out, cop_ctx *cx, const char *name)
 	for (int i = 0; i < LEN(schemes); i++)
 		if (!strcmp(schemes[i].name, name)) return *out = &schemes[i], COP_OK;
 	cop_hint hint;
-	return cop__error(cx, COP_ARG, "quantize: there is no scheme '%s'; there are w8a8, w4a8, w4a4, w8 and fp16%s", name,
-		cop__hint_in(&hint, name, strlen(name), "w8a8 w4a8 w4a4 w8 fp16"));
+	return cop__error(cx, COP_ARG, "quantize: there is no scheme '%s'; there are w8a8, w4a8, w3a8, w4a4, w8 and fp16%s", name,
+		cop__hint_in(&hint, name, strlen(name), "w8a8 w4a8 w3a8 w4a4 w8 fp16"));
+}
+
+static const char *const roundings[] = {[COP_ROUND_NEAREST] = "nearest", [COP_ROUND_GPTQ] = "gptq", [COP_ROUND_ADAROUND] = "adaround"};
+
+static cop_status find_rounding(cop_rounding *out, cop_ctx *cx, const char *name, int bits)
+{
+	*out = bits < 8 ? COP_ROUND_GPTQ : COP_ROUND_NEAREST;
+	for (int i = 0; name && i < LEN(roundings); i++)
+		if (!strcmp(roundings[i], name)) return *out = (cop_rounding)i, COP_OK;
+	cop_hint hint;
+	return !name ? COP_OK : cop__error(cx, COP_ARG, "quantize: there is no rounding '%s'; there are nearest, gptq and adaround%s", name, cop__hint_in(&hint, name, strlen(name), "nearest gptq adaround"));
 }
 
 static cop_status find_range(cop_range_kind *out, cop_ctx *cx, const char *name)
@@ -91,9 +102,9 @@ static cop_status find_layers(cop_quantizer *z)
 		if (z->a->keep && cop__match(z->a->keep, cop__qlayer_name(g, n))) l->bits = 0, l->act_bits = 8;
 		else found++;
 		if (rnn && l->bits) l->bits = l->act_bits = 8;
-		if (z->a->adaround && !rnn && l->bits && l->k > COP_MOST_PRODUCTS)
-			cop__log(z->cx, COP_LOG_WARN, "quantize: '%s' has %d inputs a filter, too many for adaround: rounded to the nearest",
-				cop__qlayer_name(g, n), l->k);
+		if (z->round && !rnn && l->bits && l->k > COP_MOST_PRODUCTS)
+			cop__log(z->cx, COP_LOG_WARN, "quantize: '%s' has %d inputs a filter, too many for %s: rounded to the nearest",
+				cop__qlayer_name(g, n), l->k, roundings[z->round]);
 	}
 	return found ? COP_OK : cop__error(z->cx, COP_ARG,
 		"quantize: '%s' has no convolution or fully connected layer left to quantise, nor a "
@@ -211,6 +222,7 @@ cop_status cop__quantizer_open(cop_quantizer *z, const cop_graph *model, cop_dat
 	z->cx = model->cx;
 	cop__arena_init(&z->mem, z->cx);
 	COP_TRY(find_range(&z->range, z->cx, z->a->range ? z->a->range : "mse"));
+	COP_TRY(find_rounding(&z->round, z->cx, z->a->round, z->weight_bits));
 	COP_TRY(check_float(model));
 	COP_TRY(open_sets(z, model, calib));
 	COP_TRY(open_work(z, model));
@@ -241,9 +253,9 @@ static cop_status weights_alone(cop_graph **out, const cop_graph *model, const c
 {
 	cop_graph *g = NULL;
 
-	if (a->adaround || a->equalize || a->bias_correct || a->bounded || a->int8_io)
+	if (a->round || a->equalize || a->bias_correct || a->bounded || a->int8_io)
 		return cop__error(model->cx, COP_ARG,
-			"quantize: %s changes only weights, so adaround, equalize, bias_correct, max_drop and int8_io do not apply",
+			"quantize: %s changes only weights, so round, equalize, bias_correct, max_drop and int8_io do not apply",
 			s->name);
 	COP_TRY(cop__quantize_prepare(&g, model));
 	cop_status st = cop__narrow_weights(out, g, s->weights, a->keep, a->per_tensor);
@@ -291,13 +303,13 @@ typedef struct quantize_options {
 	char keep[128];
 	float max_drop;
 } quantize_options;
-#define SCHEMES "w8a8|w4a8|w4a4|w8|fp16"
+#define SCHEMES "w8a8|w4a8|w3a8|w4a4|w8|fp16"
 #define RANGES "minmax|percentile|mse|kl"
 static const cop_option options[] = {
 	COP_OPT_WORD(quantize_options, scheme, SCHEMES, "w8a8", "bits of weights and activations"),
 	COP_OPT_WORD(quantize_options, range, RANGES, "mse", "how ranges of activations are found"),
 	COP_OPT_WORD(quantize_options, per, "channel|tensor", "channel", "what has a scale of its own"),
-	COP_OPT_WORD(quantize_options, round, "nearest|adaround", "nearest", "how weights are rounded"),
+	COP_OPT_WORD(quantize_options, round, "auto|nearest|gptq|adaround", "auto", "how weights are rounded: gptq lets those that follow make good for the error, adaround learns it; auto: gptq below 8 bits, else nearest"),
 	COP_OPT_FLAG(quantize_options, symmetric, "no", "ranges of activations with zero in the middle"),
 	COP_OPT_FLAG(quantize_options, ends, "no", "layers beside the input and before the output keep weights of 8 bits"),
 	COP_OPT_FLAG(quantize_options, equalize, "no", "ranges of layers that follow each other are brought together first"),
@@ -314,7 +326,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	const quantize_options *o = (const void *)s->own.bytes;
 	const cop_quantize_args a = {.scheme = schemes[o->scheme].name, .range = ranges[o->range],
 		.keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric, .wide_ends = o->ends,
-		.adaround = o->round == 1, .equalize = o->equalize, .bias_correct = o->bias_correct,
+		.round = o->round ? roundings[o->round - 1] : NULL, .equalize = o->equalize, .bias_correct = o->bias_correct,
 		.bounded = cop__stage_given(s, "max_drop"), .max_drop = o->max_drop, .limit = o->limit,
 		.threads = m->a->threads, .seed = m->a->seed, .valid = m->valid};
 	return cop_quantize(g, m->train, &a);

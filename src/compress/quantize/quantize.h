@@ -6,7 +6,8 @@
  *   equalize    ranges of neighbouring layers brought together; the function stays the same       equalize.c
  *   calibrate   histograms of every value                                                         calibrate.c
  *   ranges      a histogram becomes a scale and a zero point                                      ranges.c, assign.c
- *   weights     layer by layer: scales by output channel, rounding to the nearest, or learned     weights.c, moments.c, adaround.c
+ *   weights     layer by layer: scales by output channel, rounding to the nearest, with what follows
+ *               making good for the error, or learned                                           weights.c, moments.c, gptq.c, adaround.c
  *   lower       the graph of integers                                                             pass/lower.c
  *   choose      how much each layer costs alone, and which are kept to hold a bound               choose.c
  *
@@ -21,6 +22,7 @@
 
 #include <math.h>
 
+typedef enum cop_rounding { COP_ROUND_NEAREST, COP_ROUND_GPTQ, COP_ROUND_ADAROUND } cop_rounding;
 typedef enum cop_range_kind { COP_RANGE_MINMAX, COP_RANGE_PERCENTILE, COP_RANGE_MSE, COP_RANGE_KL } cop_range_kind;
 
 /* ---- what is seen of a value while samples run ----
@@ -52,6 +54,11 @@ int32_t cop__round_weight(float w, float scale, int32_t most);
  * errors of their makers add (NULL: nothing). q comes in rounded to the nearest and is never made worse. */
 cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, int32_t k, const float *h, const float *d,
 	int32_t most, int32_t steps);
+/* GPTQ of rows of k weights that see inputs with the mean products h [k,k]; d as above. Close it after a failure, too. */
+typedef struct cop_gptq { int32_t k, *order; const float *h; double *l; int8_t *nearest; /* [k,k], the factor of the inverse, and room for rows */ } cop_gptq;
+cop_status cop__gptq_open(cop_gptq *f, cop_ctx *cx, const float *h, int32_t k);
+void cop__gptq_close(cop_gptq *f, cop_ctx *cx);
+void cop__gptq(int8_t *q, const cop_gptq *f, const float *w, float scale, const float *d, int32_t most);
 double cop__round_cost(const int8_t *q, const float *w, float scale, int32_t k, const float *h, const float *d);
 
 /* ---- the work ---- */
@@ -62,6 +69,7 @@ typedef struct cop_quantizer {
 	cop_arena mem;
 	int weight_bits, act_bits;
 	cop_range_kind range;
+	cop_rounding round;
 	cop_dataset *calib, **sets; /* of the first input; of each */
 	int64_t each;           /* numbers of one of its samples */
 	int32_t samples, batch; /* of calibration; of a run */

@@ -103,6 +103,27 @@ static void carried(float *d, const float *m, const float *w, int32_t k)
 	}
 }
 
+/* Group by group: the rows of one have one matrix, and one factor of it. */
+static cop_status make_good(cop_quantizer *z, cop_qlayer *l, const float *w, const cop_moments *m, int32_t most)
+{
+	size_t k = (size_t)l->k;
+	int32_t per_group = l->o / l->groups;
+	float *d = cop__alloc(z->cx, sizeof *d * k);
+	cop_status st = d ? COP_OK : COP_NOMEM;
+
+	for (int32_t group = 0; !st && group < l->groups; group++) {
+		cop_gptq f;
+		st = cop__gptq_open(&f, z->cx, m->h + (size_t)group * k * k, l->k);
+		for (int32_t o = group * per_group; !st && o < (group + 1) * per_group; o++) {
+			carried(d, m->m + (size_t)group * k * k, w + (size_t)o * k, l->k);
+			cop__gptq(l->q + (size_t)o * k, &f, w + (size_t)o * k, l->scale[o], d, most);
+		}
+		cop__gptq_close(&f, z->cx);
+	}
+	cop__free(z->cx, d);
+	return st;
+}
+
 static cop_status learn(cop_quantizer *z, cop_qlayer *l, const float *w, const cop_moments *m, int32_t most)
 {
 	enum { STEPS = 1000 };
@@ -162,7 +183,7 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 	cop_vid bias = cop__arg(g, n, 2);
 	const float *w = cop__floats(g, cop__arg(g, n, 1)), *b = cop__floats(g, bias);
 	int32_t most = (1 << (l->bits - 1)) - 1;
-	bool products = z->a->adaround && l->k <= COP_MOST_PRODUCTS, rough = products || z->a->bias_correct;
+	bool products = z->round && l->k <= COP_MOST_PRODUCTS, rough = products || z->a->bias_correct;
 	float *matters = NULL;
 
 	COP_TRY(room(z, l));
@@ -174,7 +195,7 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 	cop__free(z->cx, matters);
 	for (size_t i = 0; i < (size_t)l->o * (size_t)l->k; i++)
 		l->q[i] = (int8_t)cop__round_weight(w[i], l->scale[i / (size_t)l->k], most);
-	if (products) COP_TRY(learn(z, l, w, m, most));
+	if (products) COP_TRY(z->round == COP_ROUND_GPTQ ? make_good(z, l, w, m, most) : learn(z, l, w, m, most));
 	for (int32_t o = 0; o < l->o; o++) l->bias[o] = b ? b[o] : 0;
 	if (z->a->bias_correct) correct(l, w, m);
 	l->q_bits = l->bits;
@@ -183,7 +204,7 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 
 cop_status cop__quantize_weights(cop_quantizer *z)
 {
-	bool rough = z->a->adaround || z->a->bias_correct;
+	bool rough = z->round || z->a->bias_correct;
 	cop_status st = COP_OK;
 
 	if (rough) st = cop__pass_copy(&z->rough, z->g);
