@@ -114,7 +114,7 @@ static const struct {
                 "line 3: prune: there is no option 'colour'"},
         {"quantize|net.cop|--data|synth-digits", 2, "-o FILE is missing"},
         {"quantize|net.cop|-o|q.cop", 2, "--data NAME is missing"},
-        {"quantize|net.cop|--data|synth-digits|-o|q.cop|--scheme|w3a8", 2, "no scheme 'w3a8'"},
+        {"quantize|net.cop|--data|synth-digits|-o|q.cop|--scheme|w5a8", 2, "no scheme 'w5a8'"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--range|wide", 2, "no range 'wide'"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--per|row", 2, "channel or tensor"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--round|up", 2, "there are nearest, gptq and adaround"},

@@ -191,6 +191,10 @@ static void gptq(void **state)
 	assert_int_equal(q[0] + q[1], 1); /* 0.8 in all */
 	gptq_of(*state, q, (const float[]){0.4f, 0.4f}, 1, 2, (const float[]){1, 0, 0, 1}, (const float[]){-1, 0}, 7);
 	assert_true(q[0] == 1 && q[1] == 0); /* the first aims at 0.4 + 1 / 1.01 */
+	gptq_of(*state, q, (const float[]){0.4f, 0}, 1, 2, (const float[]){1, 0.9f, 0.9f, 1}, NULL, 7);
+	assert_int_equal(q[1], 0); /* pruned */
+	gptq_of(*state, q, (const float[]){0, 0.4f}, 1, 2, (const float[]){1, 0.9f, 0.9f, 1}, (const float[]){-3, 0}, 7);
+	assert_int_equal(q[0], 0);
 	for (uint32_t row = 0; row < ROWS; row++) {
 		double least = INFINITY;
 		for (int i = 0; i < K; i++) w[i] = cop__rand_unit(10, row, (uint64_t)i) * 3 - 1.5f, d[i] = 0.2f * (cop__rand_unit(11, row, (uint64_t)i) - 0.5f), q[i] = (int8_t)cop__round_weight(w[i], 1, MOST);

@@ -3,6 +3,7 @@
  * gptq - the weights of a row are rounded one after the other, and those that follow make good for the error (Frantar et al. 2022, arXiv 2210.17323;
  * Optimal Brain Quantization in one order for all rows). With the factor U of the inverse of H, U'U, the error e of weight j moves each weight i behind it
  * by -e U[j,i] / U[j,j]. Inputs with the largest mean square come first. At the end single weights are turned while that lowers the error.
+ * A weight that is 0 stays 0: it may have been pruned.
  */
 #include "compress/gram/gram.h"
 #include "compress/quantize/quantize.h"
@@ -77,7 +78,7 @@ static double polish(int8_t *q, const cop_gptq *f, const float *w, float scale, 
 		turned = false;
 		for (size_t i = 0; i < k; i++) {
 			const float *h = f->h + i * k;
-			if (!(h[i] > 0)) continue;
+			if (!(h[i] > 0) || w[i] == 0) continue;
 			int32_t to = (int32_t)fmin(fmax(round(q[i] - g[i] / ((double)h[i] * (double)scale)), -most), most);
 			double step = (double)scale * (to - q[i]);
 			if (to == q[i] || 2 * step * g[i] + step * step * (double)h[i] >= -1e-9 * step * step * (double)h[i]) continue;
@@ -102,7 +103,7 @@ void cop__gptq(int8_t *q, const cop_gptq *f, const float *w, float scale, const 
 	for (size_t i = 0; i < k; i++) x[i] = (double)w[f->order[i]];
 	if (d) aim(f, x, d, y);
 	for (size_t j = 0; j < k; j++) {
-		int32_t whole = cop__round_weight((float)x[j], scale, most);
+		int32_t whole = w[f->order[j]] == 0 ? 0 : cop__round_weight((float)x[j], scale, most);
 		double error = (x[j] - (double)scale * whole) / f->l[j * k + j];
 		q[f->order[j]] = (int8_t)whole;
 		for (size_t i = j + 1; i < k; i++) x[i] -= error * f->l[i * k + j];

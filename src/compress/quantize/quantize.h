@@ -47,7 +47,11 @@ int32_t cop__kl_threshold(const double *bins, int32_t n, int32_t levels, double 
  * shrunken ones. matters [k]: by how much the error of each counts; NULL: all alike. */
 float cop__weight_scale(const float *w, int32_t rows, int32_t k, int32_t most, bool least_squares,
 	const float *matters);
-int32_t cop__round_weight(float w, float scale, int32_t most);
+static inline int32_t cop__round_weight(float w, float scale, int32_t most)
+{
+	float q = roundf(w / scale);
+	return q > (float)most ? most : q < -(float)most ? -most : (int32_t)q;
+}
 
 /* AdaRound (Nagel 2020) of a row of k weights: each becomes the integer below or above it, so that the cost
  * e' H e + 2 e' d is least, where e = scale q - w. H [k,k] holds the mean products of the layer's inputs, d what the

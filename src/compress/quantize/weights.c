@@ -8,12 +8,6 @@
 
 #include <math.h>
 
-int32_t cop__round_weight(float w, float scale, int32_t most)
-{
-	float q = roundf(w / scale);
-	return q > (float)most ? most : q < -(float)most ? -most : (int32_t)q;
-}
-
 static double squared_error(const float *w, int64_t n, int32_t k, float scale, int32_t most, const float *matters)
 {
 	double sum = 0;
