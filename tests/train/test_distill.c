@@ -18,6 +18,7 @@ static void own_teacher(void **state)
 	cop_train_args a = base;
 
 	a.policies = "distill:part=1";
+	a.lr /= 10; /* rounding is all that there is to learn, and must not grow */
 	OK(cx, cop__train(g, &d, NULL, &a, "train", NULL, 0));
 	for (int i = 0; i < 784 * 12; i++) assert_true(fabsf(cop__floats(g, cop__find(g, "fc1.w"))[i] - cop__floats(was, cop__find(was, "fc1.w"))[i]) < 1e-5f);
 	cop_graph_free(g);
