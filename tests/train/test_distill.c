@@ -56,7 +56,7 @@ static void teacher(void **state)
 		OK(cx, cop__trainer_named(t, "fc1.w", &w));
 		for (int step = 0; step < 30; step++) {
 			for (int64_t k = 0; k < cop_type_count(&x.type); k++) ((float *)x.data)[k] = cop__rand_unit(1, 2, (uint64_t)k);
-			OK(cx, cop_trainer_step(t, 0.02f, &last));
+			OK(cx, cop_trainer_step(t, 0.002f, &last));
 			if (!step) first = last;
 		}
 		for (int k = 0; k < 12 * 784; k++) moved = fmaxf(moved, fabsf(((float *)w.data)[k] - cop__floats(one, cop__find(one, "fc1.w"))[k]));
