@@ -252,7 +252,7 @@ static void agree(void **state)
 /* The rate is the caller's over `slower`, or the stage's own. */
 static void rates(void **state)
 {
-	static const char *const stage[] = {"- qat: {lr: 0.005, may_cost: 100, must_gain: 0}", "- qat: {may_cost: 100, must_gain: 0}", "- qat: {slower: 10, may_cost: 100, must_gain: 0}"};
+	static const char *const stage[] = {"- qat: {lr: 0.0005, may_cost: 100, must_gain: 0}", "- qat: {may_cost: 100, must_gain: 0}", "- qat: {slower: 100, may_cost: 100, must_gain: 0}"};
 	uint32_t stream = 1;
 	cop_dataset d = noise(&stream, 64);
 	cop_graph *g[3];

@@ -29,7 +29,7 @@ static const cop_option options[] = {
 	COP_OPT_NAMES(qat_options, keep, NULL, "layers that stay float"),
 	COP_OPT_WHOLE(qat_options, limit, 0, 1e6, "256", "samples for the first ranges; 0: all"),
 	COP_OPT_FLAG(qat_options, integers, "yes", "the result is the network of integers; else the one that trains, for more training; the pass `integers` then finishes it"),
-	COP_OPT_REAL(qat_options, slower, 1, 1e6, "10", "the learning rate is the command line's over this, unless the stage sets lr"),
+	COP_OPT_REAL(qat_options, slower, 0, 1e6, "0", "the learning rate is the command line's over this, unless the stage sets lr; 0: over 100 with 8 bits, over 30 with fewer"),
 	COP_OPT_END,
 };
 
@@ -76,7 +76,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	cop_train_args a = cop__stage_args(s, m);
 	cop_graph *rounds = NULL, *whole = NULL;
 
-	if (!(s->training.lr > 0)) a.lr /= o->slower;
+	if (!(s->training.lr > 0)) a.lr /= o->slower > 0 ? o->slower : o->weights + o->activations == 16 ? 100 : 30;
 	COP_TRY(rounding(&rounds, *g, o, m));
 	cop_status st = cop__train(rounds, m->train, m->valid, &a, "qat", NULL, 0);
 	if (!st && o->integers) st = cop__pass_unfake(&whole, rounds);
