@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fakequant - a value as the integer network will have it, in floats: y = s (clamp(round(x / s) + z, lo, hi) - z). p holds s, one for all or one for
- * each index of x's first axis; with `offset` it is {s, b} and moves the zero point: z = zero - round(b / s). s is never less than `least`: a rate that is
- * too high may take p below 0.
+ * fakequant - a value as the integer network will have it, in floats: y = s (clamp(round(x / s) + z, lo, hi) - z). p
+ * holds s, one for all or one for each index of x's first axis; with `offset` it is {s, b} and moves the zero point: z
+ * = zero - round(b / s). s is never less than `least`: a rate that is too high may take p below 0.
  *
- * Gradients go straight through the rounding (Bengio et al. 2013, arXiv 1308.3432) and stop where the clamp cuts. Those of s and b are LSQ's (Esser et
- * al. 2020, arXiv 1902.08153) and LSQ+'s (Bhalgat et al. 2020, arXiv 2004.09576), times `grad`. With `ewgs` d, that of x grows by 1 + d sign(dy) (x / s -
- * round(x / s)) (Lee et al. 2021, arXiv 2104.00903).
+ * Gradients go straight through the rounding (Bengio et al. 2013, arXiv 1308.3432) and stop where the clamp cuts. Those
+ * of s and b are LSQ's (Esser et al. 2020, arXiv 1902.08153) and LSQ+'s (Bhalgat et al. 2020, arXiv 2004.09576), times
+ * `grad`. With `ewgs` d, that of x grows by 1 + d sign(dy) (x / s - round(x / s)) (Lee et al. 2021, arXiv 2104.00903).
  */
 #include "op/axes.h"
 
@@ -17,10 +17,14 @@ static bool well_formed(const cop_graph *g, cop_nid n, cop_vid x, cop_vid p)
 	int32_t want = a.offset ? 2 : q->dim[0] == 1 || !t->rank ? 1 : t->dim[0];
 
 	if (a.lo < -COP_FAKE_MOST || a.hi > COP_FAKE_MOST || a.lo >= a.hi || a.zero < a.lo || a.zero > a.hi)
-		return cop__fail(g, COP_ARG, n, "needs -2^29 <= lo <= zero <= hi <= 2^29 and lo < hi, got lo %d, zero %d, hi %d", a.lo, a.zero, a.hi), false;
+		return cop__fail(g, COP_ARG, n,
+		               "needs -2^29 <= lo <= zero <= hi <= 2^29 and lo < hi, got lo %d, zero %d, hi %d", a.lo,
+		               a.zero, a.hi),
+		       false;
 	if (q->dim[0] != want)
 		return cop__fail(g, COP_SHAPE, n, "%d numbers say how x is rounded, needs %s", q->dim[0],
-			a.offset ? "a step and an offset" : "one step, or one for each index of the first axis"), false;
+		               a.offset ? "a step and an offset" : "one step, or one for each index of the first axis"),
+		       false;
 	return true;
 }
 
@@ -62,8 +66,14 @@ static int words_of(const cop_graph *g, cop_nid n, int from, int32_t *k)
 	k[FQ_LEAST] = cop__bits(a.least > COP_LEAST_STEP ? a.least : COP_LEAST_STEP);
 	return FQ_WORDS;
 }
-static int words(const cop_graph *g, cop_nid n, int32_t *k) { return words_of(g, n, 0, k); }
-static int grad_words(const cop_graph *g, cop_nid n, int32_t *k) { return words_of(g, n, 1, k); }
+static int words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	return words_of(g, n, 0, k);
+}
+static int grad_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	return words_of(g, n, 1, k);
+}
 
 /* Steps by row go with the rows. */
 static int links_of(const cop_graph *g, cop_nid n, int from, cop_vid y, cop_link *l, int max)
@@ -74,7 +84,10 @@ static int links_of(const cop_graph *g, cop_nid n, int from, cop_vid y, cop_link
 
 	return !a.offset && cop__t(g, p)->dim[0] > 1 ? at + cop__link_axis(l, at, max, g, p, 0, y, 0) : at;
 }
-static int links(const cop_graph *g, cop_nid n, cop_link *l, int max) { return links_of(g, n, 0, cop__res(g, n, 0), l, max); }
+static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	return links_of(g, n, 0, cop__res(g, n, 0), l, max);
+}
 static int dx_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
 	int at = cop__link_aligned(l, 0, max, g, cop__arg(g, n, 0), cop__res(g, n, 0));
@@ -83,29 +96,57 @@ static int dx_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 
 /* ---- samples ---- */
 
-static const struct { int32_t rank, dim[4], p; cop_fakequant_attr a; } form[] = {
-	{2, {3, 37}, 1, {-128, 127, -128, 0, 0, 1, 0}}, {4, {5, 3, 3, 7}, 5, {-7, 7, 0, 0, 0, 0.25f, 0.125f}}, {2, {1, 200}, 2, {-8, 7, 3, 1, 0.1f, 0.5f, 0.3f}},
-	{1, {19}, 19, {-COP_FAKE_MOST, COP_FAKE_MOST, 0, 0, 0, 0, 0}}, {2, {17, 64}, 17, {-127, 127, 0, 0, 0.01f, 0.1f, 0}}, {4, {2, 9, 9, 16}, 2, {-128, 127, 5, 1, 0, 0.02f, 0}},
+static const struct {
+	int32_t rank, dim[4], p;
+	cop_fakequant_attr a;
+} form[] = {
+        {2, {3, 37}, 1, {-128, 127, -128, 0, 0, 1, 0}},
+        {4, {5, 3, 3, 7}, 5, {-7, 7, 0, 0, 0, 0.25f, 0.125f}},
+        {2, {1, 200}, 2, {-8, 7, 3, 1, 0.1f, 0.5f, 0.3f}},
+        {1, {19}, 19, {-COP_FAKE_MOST, COP_FAKE_MOST, 0, 0, 0, 0, 0}},
+        {2, {17, 64}, 17, {-127, 127, 0, 0, 0.01f, 0.1f, 0}},
+        {4, {2, 9, 9, 16}, 2, {-128, 127, 5, 1, 0, 0.02f, 0}},
 };
 
-static cop_vid image(cop_graph *g, const char *name, int which) { return cop__sample_input(g, name, form[which].rank, form[which].dim); }
+static cop_vid image(cop_graph *g, const char *name, int which)
+{
+	return cop__sample_input(g, name, form[which].rank, form[which].dim);
+}
 static cop_nid sample(cop_graph *g, int which)
 {
 	if (which >= LEN(form)) return 0;
-	return cop__node(g, OP_fakequant, &form[which].a, VIDS(image(g, "x", which), cop__sample_input(g, "p", 1, &form[which].p)));
+	return cop__node(g, OP_fakequant, &form[which].a,
+	        VIDS(image(g, "x", which), cop__sample_input(g, "p", 1, &form[which].p)));
 }
 static cop_nid grad_sample(cop_graph *g, int which, int op)
 {
 	if (which >= LEN(form)) return 0;
-	return cop__node(g, op, &form[which].a, VIDS(image(g, "dy", which), image(g, "x", which), cop__sample_input(g, "p", 1, &form[which].p)));
+	return cop__node(g, op, &form[which].a,
+	        VIDS(image(g, "dy", which), image(g, "x", which), cop__sample_input(g, "p", 1, &form[which].p)));
 }
-static cop_nid dx_sample(cop_graph *g, int which) { return grad_sample(g, which, OP_fakequant_dx); }
-static cop_nid dp_sample(cop_graph *g, int which) { return grad_sample(g, which, OP_fakequant_dp); }
+static cop_nid dx_sample(cop_graph *g, int which)
+{
+	return grad_sample(g, which, OP_fakequant_dx);
+}
+static cop_nid dp_sample(cop_graph *g, int which)
+{
+	return grad_sample(g, which, OP_fakequant_dp);
+}
 
 #define ATTRS "lo:i hi:i zero:i offset:i ewgs:f grad:f least:f"
 const cop_op cop_op_fakequant = {
-	.name = "fakequant", .attrs = ATTRS, .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = infer, .grad = grad, .links = links, .words = words, .sample = sample,
+        .name = "fakequant",
+        .attrs = ATTRS,
+        .min_in = 2,
+        .max_in = 2,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = infer,
+        .grad = grad,
+        .links = links,
+        .words = words,
+        .sample = sample,
 };
 
 static cop_status dx_infer(cop_graph *g, cop_nid n)
@@ -114,8 +155,17 @@ static cop_status dx_infer(cop_graph *g, cop_nid n)
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
 }
 const cop_op cop_op_fakequant_dx = {
-	.name = "fakequant_dx", .attrs = ATTRS, .min_in = 3, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = dx_infer, .links = dx_links, .words = grad_words, .sample = dx_sample,
+        .name = "fakequant_dx",
+        .attrs = ATTRS,
+        .min_in = 3,
+        .max_in = 3,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = dx_infer,
+        .links = dx_links,
+        .words = grad_words,
+        .sample = dx_sample,
 };
 
 static cop_status dp_infer(cop_graph *g, cop_nid n)
@@ -124,6 +174,14 @@ static cop_status dp_infer(cop_graph *g, cop_nid n)
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 2));
 }
 const cop_op cop_op_fakequant_dp = {
-	.name = "fakequant_dp", .attrs = ATTRS, .min_in = 3, .max_in = 3, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
-	.infer = dp_infer, .words = grad_words, .sample = dp_sample,
+        .name = "fakequant_dp",
+        .attrs = ATTRS,
+        .min_in = 3,
+        .max_in = 3,
+        .n_out = 1,
+        .must_out = 1,
+        .flags = COP_OP_PURE,
+        .infer = dp_infer,
+        .words = grad_words,
+        .sample = dp_sample,
 };

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * int_scales - the scales of a network of integers. Its operators carry multipliers, sx sw / sy for a layer, and no scales. They are known at the ends, and go
- * through sums, means and moves by their ratios. Where nothing says one, behind a layer, it is chosen, and the layer's weights take it up.
+ * int_scales - the scales of a network of integers. Its operators carry multipliers, sx sw / sy for a layer, and no
+ * scales. They are known at the ends, and go through sums, means and moves by their ratios. Where nothing says one,
+ * behind a layer, it is chosen, and the layer's weights take it up.
  */
 #include "op/qscale.h"
 
 #include <math.h>
 
-static bool is_bytes(const cop_type *t) { return t->dtype == COP_I8 || t->dtype == COP_U8; }
+static bool is_bytes(const cop_type *t)
+{
+	return t->dtype == COP_I8 || t->dtype == COP_U8;
+}
 
 /* scale[a] = ratio * scale[b], whichever of them is known. */
 static bool link(double *s, cop_vid a, cop_vid b, double ratio)
@@ -38,7 +42,10 @@ bool cop__lut_line(cop_line *l, const cop_graph *g, cop_nid n)
 	return l->slope > 0;
 }
 
-static double cells(const cop_qavgpool_attr *p) { return (double)p->kh * p->kw; }
+static double cells(const cop_qavgpool_attr *p)
+{
+	return (double)p->kh * p->kw;
+}
 
 static bool relate(double *s, const cop_graph *g, cop_nid n)
 {
@@ -57,10 +64,12 @@ static bool relate(double *s, const cop_graph *g, cop_nid n)
 		return link(s, cop__arg(g, n, 0), y, p.m ? cop__real_double(p.m, p.s) * cells(&p) : 1);
 	}
 	cop_line line;
-	if (g->node[n].op == OP_qlut && cop__lut_line(&line, g, n)) return link(s, y, cop__arg(g, n, 0), 1 / line.slope);
+	if (g->node[n].op == OP_qlut && cop__lut_line(&line, g, n))
+		return link(s, y, cop__arg(g, n, 0), 1 / line.slope);
 	if (cop__op(g, n)->flags & COP_OP_QUANT) return false;
 	for (int i = 0; i < g->node[n].n_in; i++) /* moved */
-		if (is_bytes(cop__outt(g, n, 0)) && is_bytes(cop__in(g, n, i))) any = link(s, cop__arg(g, n, i), y, 1) || any;
+		if (is_bytes(cop__outt(g, n, 0)) && is_bytes(cop__in(g, n, i)))
+			any = link(s, cop__arg(g, n, i), y, 1) || any;
 	return any;
 }
 
@@ -68,7 +77,8 @@ static bool relate(double *s, const cop_graph *g, cop_nid n)
 static void stated(double *scale, const cop_graph *g)
 {
 	for (int32_t v = 1; v <= g->n_value; v++)
-		if (g->value[v].type.q.scale && is_bytes(&g->value[v].type)) scale[v] = (double)*g->value[v].type.q.scale;
+		if (g->value[v].type.q.scale && is_bytes(&g->value[v].type))
+			scale[v] = (double)*g->value[v].type.q.scale;
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		double *x = &scale[cop__arg(g, n, 0)], *y = &scale[cop__res(g, n, 0)];
 		COP_ATTR(cop_dequantize_attr, d, g, n); /* quantize begins with the same */
@@ -91,12 +101,14 @@ static double mean_square(const cop_qconv_attr *a, const cop_graph *g, cop_nid n
 
 	for (int32_t j = 0; j < o; j++) {
 		double s = cop__qconv_real(a, m, j);
-		for (int64_t i = 0; i < k; i++) sum += s * s * (q ? (double)q[j * k + i] * q[j * k + i] : 20); /* of four bits, roughly */
+		for (int64_t i = 0; i < k; i++)
+			sum += s * s * (q ? (double)q[j * k + i] * q[j * k + i] : 20); /* of four bits, roughly */
 	}
 	return sum / ((double)o * (double)k);
 }
 
-/* Where nothing else is known, weights are as large as they would be drawn before training: a mean square of 2 over the inputs (He et al. 2015). */
+/* Where nothing else is known, weights are as large as they would be drawn before training: a mean square of 2 over the
+ * inputs (He et al. 2015). */
 static double choose(const double *scale, const cop_graph *g, cop_nid n)
 {
 	double x = scale[cop__arg(g, n, 0)];
@@ -124,6 +136,7 @@ void cop__int_scales(double *scale, const cop_graph *g)
 			for (cop_nid n = (cop_nid)g->n_node; n; n--) again = relate(scale, g, n) || again;
 		}
 		for (int32_t i = 0; !from && i < g->n_input; i++)
-			if (is_bytes(cop__t(g, g->input[i])) && !(scale[g->input[i]] > 0)) scale[g->input[i]] = 1.0 / 128;
+			if (is_bytes(cop__t(g, g->input[i])) && !(scale[g->input[i]] > 0))
+				scale[g->input[i]] = 1.0 / 128;
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * floats - a graph of integers as floats that round (fakequant), so that it can be trained on; `integers` leads back. Its scales become steps, as far as it
- * says them; where it does not, behind a layer, they are chosen so that weights are as large as they would be drawn (op/int_scales.c).
+ * floats - a graph of integers as floats that round (fakequant), so that it can be trained on; `integers` leads back.
+ * Its scales become steps, as far as it says them; where it does not, behind a layer, they are chosen so that weights
+ * are as large as they would be drawn (op/int_scales.c).
  */
 #include "pass/lower.h"
 
@@ -16,11 +17,15 @@ typedef struct raiser {
 	int32_t *zero; /* of values of bytes that are made already, as i8 */
 } raiser;
 
-static bool is_bytes(const cop_type *t) { return t->dtype == COP_I8 || t->dtype == COP_U8; }
+static bool is_bytes(const cop_type *t)
+{
+	return t->dtype == COP_I8 || t->dtype == COP_U8;
+}
 
 static cop_status no_form(const raiser *r, cop_nid n, const char *why)
 {
-	return cop__fail(r->g, COP_ARG, n, "has no form in floats that can be trained%s; train the network that it was quantised from", why);
+	return cop__fail(r->g, COP_ARG, n,
+	        "has no form in floats that can be trained%s; train the network that it was quantised from", why);
 }
 
 /* ---- steps ---- */
@@ -56,11 +61,13 @@ static cop_status put(raiser *r, cop_vid v, cop_vid x, int32_t lo, int32_t hi, b
 	float s = (float)r->scale[v];
 	cop_nid n = x ? r->out->value[x].producer : 0;
 
-	if (n && (zero < lo || zero > hi) && cop__op(r->out, n)->flags & COP_OP_ACT) { /* bounds without 0 are the operator's */
+	if (n && (zero < lo || zero > hi) &&
+	        cop__op(r->out, n)->flags & COP_OP_ACT) { /* bounds without 0 are the operator's */
 		cop__act_set(r->out, n, s * (float)(lo - zero), s * (float)(hi - zero));
 		lo = -128, hi = 127;
 	}
-	cop_fakequant_attr a = {lo, hi, zero, 0, 0, 1 / sqrtf((float)COP_MAX(1, each) * (float)COP_MAX(1, hi - zero)), s / 16};
+	cop_fakequant_attr a = {
+	        lo, hi, zero, 0, 0, 1 / sqrtf((float)COP_MAX(1, each) * (float)COP_MAX(1, hi - zero)), s / 16};
 	cop_vid p = x ? step_of(r, v, trains) : 0, y = p ? cop__apply(r->out, OP_fakequant, &a, VIDS(x, p)) : 0;
 	if (!y) return cop__failed(r->g->cx);
 	if (r->g->value[v].role == COP_INPUT) r->map[v] = y; /* which has the name */
@@ -114,7 +121,8 @@ static void called(char name[128], const char *w, const char *what, bool instead
 	snprintf(name, 128, "%.*s.%s", stem, w, what);
 }
 
-static cop_vid rounded_data(raiser *r, const char *name, const char *step, const cop_type *t, const float *x, const float *s, cop_vid scaled, int32_t most)
+static cop_vid rounded_data(raiser *r, const char *name, const char *step, const cop_type *t, const float *x,
+        const float *s, cop_vid scaled, int32_t most)
 {
 	int32_t o = t->dim[t->rank > 1 ? 0 : t->rank - 1];
 	cop_type one = cop__type(COP_F32, 1, &o);
@@ -122,8 +130,10 @@ static cop_vid rounded_data(raiser *r, const char *name, const char *step, const
 
 	for (int32_t i = 1; i < o; i++) least = fminf(least, s[i]);
 	bool is_weight = t->rank > 1;
-	cop_fakequant_attr a = {-most - is_weight, most, 0, 0, 0, is_weight ? 1 / sqrtf((float)(cop_type_count(t) / o) * (float)most) : 0, is_weight ? least / 16 : 0};
-	cop_vid p = scaled ? scaled : cop__data(r->out, COP_PARAM, step, &one, s), v = cop__data(r->out, COP_PARAM, name, t, x);
+	cop_fakequant_attr a = {-most - is_weight, most, 0, 0, 0,
+	        is_weight ? 1 / sqrtf((float)(cop_type_count(t) / o) * (float)most) : 0, is_weight ? least / 16 : 0};
+	cop_vid p = scaled ? scaled : cop__data(r->out, COP_PARAM, step, &one, s),
+	        v = cop__data(r->out, COP_PARAM, name, t, x);
 	return p && v ? cop__apply(r->out, OP_fakequant, &a, VIDS(v, p)) : 0;
 }
 
@@ -145,7 +155,8 @@ static cop_status layer(raiser *r, cop_nid n)
 	if (!w) return COP_NOMEM;
 	bool fit = reals(r, n, w, b, ws, bs);
 	snprintf(name, sizeof name, "%.100s", k->name ? k->name : "w");
-	for (int i = 1; cop__find(r->out, name); i++) snprintf(name, sizeof name, "%.100s.%d", k->name ? k->name : "w", i); /* weights that layers share */
+	for (int i = 1; cop__find(r->out, name); i++)
+		snprintf(name, sizeof name, "%.100s.%d", k->name ? k->name : "w", i); /* weights that layers share */
 	called(step, name, "step", false);
 	called(bias, name, "b", true);
 	cop_vid wv = fit ? rounded_data(r, name, step, &wt, w, ws, 0, most) : 0, bv = 0;
@@ -156,7 +167,8 @@ static cop_status layer(raiser *r, cop_nid n)
 	if (!fit) return no_form(r, n, ": a multiplier is negative");
 	if (!bv) return cop__failed(g->cx);
 	r->zero[cop__res(g, n, 0)] = q.zy;
-	return put(r, cop__res(g, n, 0), cop__apply(r->out, OP_conv, &a, VIDS(r->map[cop__arg(g, n, 0)], wv, bv)), q.qlo, q.qhi, true);
+	return put(r, cop__res(g, n, 0), cop__apply(r->out, OP_conv, &a, VIDS(r->map[cop__arg(g, n, 0)], wv, bv)),
+	        q.qlo, q.qhi, true);
 }
 
 /* ---- the rest ---- */
@@ -166,14 +178,18 @@ static cop_status two(raiser *r, cop_nid n, int op, int32_t zy, int32_t lo, int3
 	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
 
 	r->zero[cop__res(r->g, n, 0)] = zy;
-	return put(r, cop__res(r->g, n, 0), cop__apply(r->out, op, &none, VIDS(r->map[cop__arg(r->g, n, 0)], r->map[cop__arg(r->g, n, 1)])), lo, hi, true);
+	return put(r, cop__res(r->g, n, 0),
+	        cop__apply(r->out, op, &none, VIDS(r->map[cop__arg(r->g, n, 0)], r->map[cop__arg(r->g, n, 1)])), lo, hi,
+	        true);
 }
 
 static cop_status avgpool(raiser *r, cop_nid n)
 {
 	COP_ATTR(cop_qavgpool_attr, p, r->g, n);
-	const cop_pool_attr a = {.kh = p.kh, .kw = p.kw, .sh = p.sh, .sw = p.sw, .pt = p.pt, .pl = p.pl, .pb = p.pb, .pr = p.pr};
-	cop_vid x = cop__arg(r->g, n, 0), y = cop__res(r->g, n, 0), v = cop__apply(r->out, OP_avgpool, &a, VIDS(r->map[x]));
+	const cop_pool_attr a = {
+	        .kh = p.kh, .kw = p.kw, .sh = p.sh, .sw = p.sw, .pt = p.pt, .pl = p.pl, .pb = p.pb, .pr = p.pr};
+	cop_vid x = cop__arg(r->g, n, 0), y = cop__res(r->g, n, 0),
+	        v = cop__apply(r->out, OP_avgpool, &a, VIDS(r->map[x]));
 
 	r->zero[y] = p.m ? p.zy : p.zx;
 	if (p.m) return put(r, y, v, p.qlo, p.qhi, true);
@@ -184,13 +200,15 @@ static cop_status avgpool(raiser *r, cop_nid n)
 	return COP_OK;
 }
 
-/* A table that is a straight line between its bounds is another range; one that swaps the conventions of bytes is nothing. */
+/* A table that is a straight line between its bounds is another range; one that swaps the conventions of bytes is
+ * nothing. */
 static cop_status table(raiser *r, cop_nid n)
 {
 	cop_vid x = cop__arg(r->g, n, 0), y = cop__res(r->g, n, 0);
 	const uint8_t *t = r->g->value[cop__arg(r->g, n, 1)].data;
 	cop_line line;
-	bool flips = t && is_bytes(cop__t(r->g, x)) && is_bytes(cop__t(r->g, y)) && cop__t(r->g, x)->dtype != cop__t(r->g, y)->dtype;
+	bool flips = t && is_bytes(cop__t(r->g, x)) && is_bytes(cop__t(r->g, y)) &&
+	             cop__t(r->g, x)->dtype != cop__t(r->g, y)->dtype;
 
 	for (int i = 0; flips && i < 256; i++) flips = t[i] == (uint8_t)(i ^ 0x80);
 	if (flips) {
@@ -206,7 +224,8 @@ static cop_status table(raiser *r, cop_nid n)
 static cop_status softmax(raiser *r, cop_nid n)
 {
 	r->zero[cop__res(r->g, n, 0)] = -128;
-	return put(r, cop__res(r->g, n, 0), cop__apply(r->out, OP_softmax, NULL, VIDS(r->map[cop__arg(r->g, n, 0)])), -128, 127, false);
+	return put(r, cop__res(r->g, n, 0), cop__apply(r->out, OP_softmax, NULL, VIDS(r->map[cop__arg(r->g, n, 0)])),
+	        -128, 127, false);
 }
 
 /* Bytes that are moved about are reals that are. */
@@ -247,15 +266,21 @@ static cop_status raise_node(raiser *r, cop_nid n)
 		if (!is_bytes(cop__t(g, x))) return no_form(r, n, ": its operand is no byte");
 		cop__map_to(r->out, g, r->map, y, r->map[x]);
 		return COP_OK;
-	case OP_qconv: return layer(r, n);
+	case OP_qconv:
+		return layer(r, n);
 	case OP_qadd:
 		cop__qadd_real(&a, &ra, &rb);
 		return two(r, n, rb < 0 ? OP_sub : OP_add, a.zy, a.qlo, a.qhi);
-	case OP_qmul: return two(r, n, OP_mul, m.zy, m.qlo, m.qhi);
-	case OP_qavgpool: return avgpool(r, n);
-	case OP_qsoftmax: return softmax(r, n);
-	case OP_qlut: return table(r, n);
-	default: break;
+	case OP_qmul:
+		return two(r, n, OP_mul, m.zy, m.qlo, m.qhi);
+	case OP_qavgpool:
+		return avgpool(r, n);
+	case OP_qsoftmax:
+		return softmax(r, n);
+	case OP_qlut:
+		return table(r, n);
+	default:
+		break;
 	}
 	if (cop__op(g, n)->flags & COP_OP_QUANT) return no_form(r, n, "");
 	return is_bytes(cop__outt(g, n, 0)) ? moved(r, n) : cop__copy_node(r->out, g, r->map, n);
@@ -297,7 +322,8 @@ cop_status cop__pass_floats(cop_graph **out, const cop_graph *g)
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = raise_node(&r, n);
 	if (!st) st = cop__copy_end(r.out, g, r.map);
 	if (st) return cop__pass_end(out, st);
-	for (int32_t i = 0; i < r.out->n_output; i++) r.out->value[r.out->output[i]].type.q = (cop_quant){NULL, NULL, -1};
+	for (int32_t i = 0; i < r.out->n_output; i++)
+		r.out->value[r.out->output[i]].type.q = (cop_quant){NULL, NULL, -1};
 	return COP_OK;
 }
 
@@ -307,4 +333,7 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	return cop__pass_floats(out, g);
 }
 
-const cop_pass cop_pass_floats = {COP_ROW("floats", "turns integer operators into floats that round, which can be trained; the pass integers leads back"), run};
+const cop_pass cop_pass_floats = {
+        COP_ROW("floats",
+                "turns integer operators into floats that round, which can be trained; the pass integers leads back"),
+        run};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fake - see fake.h. Which values are integers the lowering itself says, so that training rounds what the integer network rounds and nothing else.
+ * fake - see fake.h. Which values are integers the lowering itself says, so that training rounds what the integer
+ * network rounds and nothing else.
  */
 #include "compress/quantize/fake.h"
 
@@ -39,9 +40,13 @@ static cop_vid rounded(const faker *f, cop_vid x, cop_vid p, const cop_fakequant
 }
 
 /* The scale of LSQ's gradients: 1 / sqrt(numbers * levels above zero). */
-static float grad_scale(int64_t numbers, int32_t levels) { return 1 / sqrtf((float)COP_MAX(1, numbers) * (float)COP_MAX(1, levels)); }
+static float grad_scale(int64_t numbers, int32_t levels)
+{
+	return 1 / sqrtf((float)COP_MAX(1, numbers) * (float)COP_MAX(1, levels));
+}
 
-/* No step becomes a smaller part than this of what it was, or of the smallest of its weight: under a rate that is too high one would end at 0. */
+/* No step becomes a smaller part than this of what it was, or of the smallest of its weight: under a rate that is too
+ * high one would end at 0. */
 #define LEAST_PART 0.0625f
 
 static float least_of(const float *scale, int32_t n)
@@ -59,7 +64,8 @@ static cop_vid owner_of(const faker *f, cop_vid v)
 
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		for (int i = 0; g->node[n].op == OP_concat && i < g->node[n].n_in; i++)
-			if (g->node[n].in[i] == v && !memcmp(&f->z->act[v], &f->z->act[cop__res(g, n, 0)], sizeof(cop_qrange)))
+			if (g->node[n].in[i] == v &&
+			        !memcmp(&f->z->act[v], &f->z->act[cop__res(g, n, 0)], sizeof(cop_qrange)))
 				return owner_of(f, cop__res(g, n, 0));
 	return v;
 }
@@ -70,7 +76,8 @@ static cop_vid fake_value(const faker *f, cop_vid v, cop_vid x)
 	const cop_qrange *r = &f->z->act[v];
 	cop_vid owner = owner_of(f, v);
 	bool given = is_given(g, owner);
-	cop_fakequant_attr a = {r->lo, r->hi, r->zero, !given && r->zero > r->lo && !f->z->a->symmetric, f->how->ewgs, 0, r->scale * LEAST_PART};
+	cop_fakequant_attr a = {r->lo, r->hi, r->zero, !given && r->zero > r->lo && !f->z->a->symmetric, f->how->ewgs,
+	        0, r->scale * LEAST_PART};
 	float start[2] = {r->scale, 0};
 	cop_type t = cop__type(COP_F32, 1, DIMS(1 + a.offset));
 	char name[128];
@@ -103,7 +110,8 @@ static cop_vid fake_weight(const faker *f, cop_nid n, cop_vid w)
 	const cop_graph *g = f->z->g;
 	const cop_qlayer *l = &f->z->layer[n];
 	int32_t most = (1 << (l->bits - 1)) - 1, rows = f->z->a->per_tensor ? 1 : l->o;
-	cop_fakequant_attr a = {-most, most, 0, 0, f->how->ewgs, grad_scale((int64_t)l->o * l->k / rows, most), least_of(l->scale, rows) * LEAST_PART};
+	cop_fakequant_attr a = {-most, most, 0, 0, f->how->ewgs, grad_scale((int64_t)l->o * l->k / rows, most),
+	        least_of(l->scale, rows) * LEAST_PART};
 	cop_type t = cop__type(COP_F32, 1, &rows);
 	char name[128], of[128];
 
@@ -139,7 +147,8 @@ static cop_vid step_before(const faker *f, cop_vid v)
 	return cop__apply(f->out, OP_slice, &first, VIDS(p));
 }
 
-/* A bias is added in units of the sums, which are coarse where both have few bits: a step of the input times one of the weights. */
+/* A bias is added in units of the sums, which are coarse where both have few bits: a step of the input times one of the
+ * weights. */
 static cop_vid fake_bias(const faker *f, cop_nid n, cop_vid b)
 {
 	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
@@ -161,7 +170,9 @@ static cop_status fake_node(const faker *f, cop_nid n)
 	for (int i = 0; i < d->n_in; i++) {
 		bool layer = f->z->layer[n].bits && d->op != OP_rnn;
 		if (!d->in[i]) continue;
-		in[i] = layer && i == 1 ? fake_weight(f, n, d->in[i]) : layer && i == 2 ? fake_bias(f, n, d->in[i]) : cop__copy_value(f->out, g, f->map, d->in[i]);
+		in[i] = layer && i == 1   ? fake_weight(f, n, d->in[i])
+		        : layer && i == 2 ? fake_bias(f, n, d->in[i])
+		                          : cop__copy_value(f->out, g, f->map, d->in[i]);
 		if (!in[i]) return cop__failed(g->cx);
 	}
 	cop_vid guard = cop__copy_value(f->out, g, f->map, d->guard);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gptq - the weights of a row are rounded one after the other, and those that follow make good for the error (Frantar et al. 2022, arXiv 2210.17323;
- * Optimal Brain Quantization in one order for all rows). With the factor U of the inverse of H, U'U, the error e of weight j moves each weight i behind it
- * by -e U[j,i] / U[j,j]. Inputs with the largest mean square come first. At the end single weights are turned while that lowers the error.
- * A weight that is 0 stays 0: it may have been pruned.
+ * gptq - the weights of a row are rounded one after the other, and those that follow make good for the error (Frantar
+ * et al. 2022, arXiv 2210.17323; Optimal Brain Quantization in one order for all rows). With the factor U of the
+ * inverse of H, U'U, the error e of weight j moves each weight i behind it by -e U[j,i] / U[j,j]. Inputs with the
+ * largest mean square come first. At the end single weights are turned while that lowers the error. A weight that is 0
+ * stays 0: it may have been pruned.
  */
 #include "compress/gram/gram.h"
 #include "compress/quantize/quantize.h"
@@ -15,7 +16,8 @@ static void sort_by_size(int32_t *order, const float *h, int32_t k)
 	for (int32_t i = 0; i < k; i++) {
 		float size = h[(size_t)i * (size_t)k + (size_t)i];
 		int32_t at = i;
-		for (; at > 0 && h[(size_t)order[at - 1] * (size_t)k + (size_t)order[at - 1]] < size; at--) order[at] = order[at - 1];
+		for (; at > 0 && h[(size_t)order[at - 1] * (size_t)k + (size_t)order[at - 1]] < size; at--)
+			order[at] = order[at - 1];
 		order[at] = i;
 	}
 }
@@ -27,8 +29,14 @@ static cop_status factor(cop_gptq *f, cop_ctx *cx, const float *h, double *inver
 	cop__damped(inverse, h, f->k, damp);
 	for (size_t i = 0; i < k; i++) /* in the order of the weights */
 		for (size_t j = 0; j < k; j++) f->l[i * k + j] = inverse[(size_t)f->order[i] * k + (size_t)f->order[j]];
-	if (!cop__invert(f->l, f->k, room)) return cop__error(cx, COP_ARG, "quantize: the inputs of a layer are no numbers that gptq can work with; round: nearest does without");
-	if (!cop__cholesky(f->l, f->k)) return cop__error(cx, COP_ARG, "quantize: the inputs of a layer depend on each other too much for gptq; round: nearest does without");
+	if (!cop__invert(f->l, f->k, room))
+		return cop__error(cx, COP_ARG,
+		        "quantize: the inputs of a layer are no numbers that gptq can work with; round: nearest does "
+			"without");
+	if (!cop__cholesky(f->l, f->k))
+		return cop__error(cx, COP_ARG,
+		        "quantize: the inputs of a layer depend on each other too much for gptq; round: nearest does "
+			"without");
 	return COP_OK;
 }
 
@@ -37,7 +45,11 @@ cop_status cop__gptq_open(cop_gptq *f, cop_ctx *cx, const float *h, int32_t k)
 	const size_t n = (size_t)k * (size_t)k;
 	double *room = cop__alloc(cx, sizeof *room * 2 * n);
 
-	*f = (cop_gptq){.k = k, .h = h, .order = cop__alloc(cx, sizeof(int32_t) * (size_t)k), .l = cop__alloc(cx, sizeof(double) * (n + 2 * (size_t)k)), .nearest = cop__alloc(cx, (size_t)k)};
+	*f = (cop_gptq){.k = k,
+	        .h = h,
+	        .order = cop__alloc(cx, sizeof(int32_t) * (size_t)k),
+	        .l = cop__alloc(cx, sizeof(double) * (n + 2 * (size_t)k)),
+	        .nearest = cop__alloc(cx, (size_t)k)};
 	cop_status st = room && f->order && f->l && f->nearest ? COP_OK : COP_NOMEM;
 	if (!st) sort_by_size(f->order, h, k);
 	if (!st) st = factor(f, cx, h, room, room + n);
@@ -57,7 +69,8 @@ static void aim(const cop_gptq *f, double *x, const float *d, double *y)
 {
 	for (int32_t j = 0; j < f->k; j++) {
 		y[j] = 0;
-		for (int32_t i = j; i < f->k; i++) y[j] += f->l[(size_t)i * (size_t)f->k + (size_t)j] * (double)d[f->order[i]];
+		for (int32_t i = j; i < f->k; i++)
+			y[j] += f->l[(size_t)i * (size_t)f->k + (size_t)j] * (double)d[f->order[i]];
 	}
 	for (int32_t i = 0; i < f->k; i++)
 		for (int32_t j = 0; j <= i; j++) x[i] -= f->l[(size_t)i * (size_t)f->k + (size_t)j] * y[j];
@@ -79,9 +92,12 @@ static double polish(int8_t *q, const cop_gptq *f, const float *w, float scale, 
 		for (size_t i = 0; i < k; i++) {
 			const float *h = f->h + i * k;
 			if (!(h[i] > 0) || w[i] == 0) continue;
-			int32_t to = (int32_t)fmin(fmax(round(q[i] - g[i] / ((double)h[i] * (double)scale)), -most), most);
+			int32_t to =
+			        (int32_t)fmin(fmax(round(q[i] - g[i] / ((double)h[i] * (double)scale)), -most), most);
 			double step = (double)scale * (to - q[i]);
-			if (to == q[i] || 2 * step * g[i] + step * step * (double)h[i] >= -1e-9 * step * step * (double)h[i]) continue;
+			if (to == q[i] ||
+			        2 * step * g[i] + step * step * (double)h[i] >= -1e-9 * step * step * (double)h[i])
+				continue;
 			for (size_t j = 0; j < k; j++) g[j] += step * (double)h[j];
 			q[i] = (int8_t)to;
 			turned = true;
@@ -108,5 +124,6 @@ void cop__gptq(int8_t *q, const cop_gptq *f, const float *w, float scale, const 
 		q[f->order[j]] = (int8_t)whole;
 		for (size_t i = j + 1; i < k; i++) x[i] -= error * f->l[i * k + j];
 	}
-	if (polish(q, f, w, scale, d, most, x) > least) memcpy(q, nearest, k); /* where bounds leave little to make good with */
+	if (polish(q, f, w, scale, d, most, x) > least)
+		memcpy(q, nearest, k); /* where bounds leave little to make good with */
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qat - the stage: the network trains with its values and weights rounded as they will be in integers (quantisation-aware training), and then is one of
- * integers. It begins where quantisation after training ends, with batch norm folded (static folding, Nagel et al. 2021, arXiv 2106.08295, section 4.2).
+ * qat - the stage: the network trains with its values and weights rounded as they will be in integers
+ * (quantisation-aware training), and then is one of integers. It begins where quantisation after training ends, with
+ * batch norm folded (static folding, Nagel et al. 2021, arXiv 2106.08295, section 4.2).
  */
 #include "compress/quantize/fake.h"
 
@@ -15,22 +16,29 @@ typedef struct qat_options {
 } qat_options;
 
 #define RANGES "minmax|percentile|mse|kl"
-static const char *const ranges[] = {"minmax", "percentile", "mse", "kl"}, *const roundings[] = {"nearest", "gptq", "adaround"};
+static const char *const ranges[] = {"minmax", "percentile", "mse", "kl"}, *const roundings[] = {
+                                                                                   "nearest", "gptq", "adaround"};
 static const cop_option options[] = {
-	COP_OPT_WHOLE(qat_options, weights, 2, 8, "8", "bits of weights"),
-	COP_OPT_WHOLE(qat_options, activations, 2, 8, "8", "bits of activations"),
-	COP_OPT_WORD(qat_options, per, "channel|tensor", "channel", "what has a step of its own among the weights"),
-	COP_OPT_FLAG(qat_options, ends, "yes", "layers beside the input and before the output keep weights of 8 bits"),
-	COP_OPT_FLAG(qat_options, steps, "yes", "the steps are trained, too; else they stay as they were found"),
-	COP_OPT_REAL(qat_options, ewgs, 0, 1, "0.001", "a gradient's growth with the distance from the integer that it leaves (EWGS); 0: straight through"),
-	COP_OPT_WORD(qat_options, range, RANGES, "mse", "how the first ranges of activations are found"),
-	COP_OPT_WORD(qat_options, round, "auto|nearest|gptq|adaround", "auto", "how weights are rounded to begin with, as in quantize"),
-	COP_OPT_FLAG(qat_options, symmetric, "no", "ranges of activations with zero in the middle"),
-	COP_OPT_NAMES(qat_options, keep, NULL, "layers that stay float"),
-	COP_OPT_WHOLE(qat_options, limit, 0, 1e6, "256", "samples for the first ranges; 0: all"),
-	COP_OPT_FLAG(qat_options, integers, "yes", "the result is the network of integers; else the one that trains, for more training; the pass `integers` then finishes it"),
-	COP_OPT_REAL(qat_options, slower, 0, 1e6, "0", "the learning rate is the command line's over this, unless the stage sets lr; 0: over 100 with 8 bits, over 30 with fewer"),
-	COP_OPT_END,
+        COP_OPT_WHOLE(qat_options, weights, 2, 8, "8", "bits of weights"),
+        COP_OPT_WHOLE(qat_options, activations, 2, 8, "8", "bits of activations"),
+        COP_OPT_WORD(qat_options, per, "channel|tensor", "channel", "what has a step of its own among the weights"),
+        COP_OPT_FLAG(qat_options, ends, "yes", "layers beside the input and before the output keep weights of 8 bits"),
+        COP_OPT_FLAG(qat_options, steps, "yes", "the steps are trained, too; else they stay as they were found"),
+        COP_OPT_REAL(qat_options, ewgs, 0, 1, "0.001",
+                "a gradient's growth with the distance from the integer that it leaves (EWGS); 0: straight through"),
+        COP_OPT_WORD(qat_options, range, RANGES, "mse", "how the first ranges of activations are found"),
+        COP_OPT_WORD(qat_options, round, "auto|nearest|gptq|adaround", "auto",
+                "how weights are rounded to begin with, as in quantize"),
+        COP_OPT_FLAG(qat_options, symmetric, "no", "ranges of activations with zero in the middle"),
+        COP_OPT_NAMES(qat_options, keep, NULL, "layers that stay float"),
+        COP_OPT_WHOLE(qat_options, limit, 0, 1e6, "256", "samples for the first ranges; 0: all"),
+        COP_OPT_FLAG(qat_options, integers, "yes",
+                "the result is the network of integers; else the one that trains, for more training; the pass "
+		"`integers` then finishes it"),
+        COP_OPT_REAL(qat_options, slower, 0, 1e6, "0",
+                "the learning rate is the command line's over this, unless the stage sets lr; 0: over 100 with 8 bits, "
+		"over 30 with fewer"),
+        COP_OPT_END,
 };
 
 /* Masks of pruned weights are no part of the network that is deployed, and of training they are. */
@@ -39,7 +47,8 @@ static cop_status carry_masks(cop_graph *to, const cop_graph *g)
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		cop_vid mask = cop__follower(g, (cop_vid)v, "mask"), w = mask ? cop__find(to, g->value[v].name) : 0;
 		if (!w || !cop__same_shape(cop__t(to, w), cop__t(g, mask))) continue;
-		if (!cop__follow(to, w, COP_STATE, "mask", cop__t(g, mask), cop__floats(g, mask))) return cop__failed(g->cx);
+		if (!cop__follow(to, w, COP_STATE, "mask", cop__t(g, mask), cop__floats(g, mask)))
+			return cop__failed(g->cx);
 	}
 	return COP_OK;
 }
@@ -57,8 +66,15 @@ static cop_status rounding(cop_graph **out, const cop_graph *g, const qat_option
 	if (cop__rounds(g)) return cop__pass_copy(out, g);
 	if (has_integers(g)) return cop__pass_floats(out, g);
 
-	const cop_quantize_args a = {.range = ranges[o->range], .round = o->round ? roundings[o->round - 1] : NULL, .keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1,
-		.symmetric = o->symmetric, .wide_ends = o->ends, .limit = o->limit, .threads = m->a->threads, .seed = m->a->seed};
+	const cop_quantize_args a = {.range = ranges[o->range],
+	        .round = o->round ? roundings[o->round - 1] : NULL,
+	        .keep = *o->keep ? o->keep : NULL,
+	        .per_tensor = o->per == 1,
+	        .symmetric = o->symmetric,
+	        .wide_ends = o->ends,
+	        .limit = o->limit,
+	        .threads = m->a->threads,
+	        .seed = m->a->seed};
 	cop_quantizer z = {.a = &a, .weight_bits = o->weights, .act_bits = o->activations};
 	cop_status st = cop__quantizer_open(&z, g, m->train);
 
@@ -90,7 +106,10 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	return COP_OK;
 }
 
-static uint32_t spares(const void *own) { return *((const qat_options *)own)->keep ? COP_HAS_FLOATS : 0; }
+static uint32_t spares(const void *own)
+{
+	return *((const qat_options *)own)->keep ? COP_HAS_FLOATS : 0;
+}
 
 static cop_status fits(const cop_graph *g, const cop_stage *s)
 {
@@ -99,11 +118,23 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 	snprintf(where, sizeof where, "recipe, line %d: qat: layers:", s->line);
 	return has_integers(g) ? COP_OK : cop__some_usable(g, where, "*", cop__can_quantize);
 }
-static uint32_t given(const void *own) { return ((const qat_options *)own)->integers ? COP_HAS_INTEGERS : COP_HAS_FLOATS | COP_HAS_ROUNDING; }
+static uint32_t given(const void *own)
+{
+	return ((const qat_options *)own)->integers ? COP_HAS_INTEGERS : COP_HAS_FLOATS | COP_HAS_ROUNDING;
+}
 
 const cop_stage_row cop_stage_qat = {
-	.row = {"qat", "trains the network with its numbers rounded as integers will be, and makes it one of integers",
-		"Jacob et al. 2018, arXiv 1712.05877; steps: Esser et al. 2020, arXiv 1902.08153", options, sizeof(qat_options)},
-	.terms = cop__terms_whole, .training = cop__training, .never = COP_HAS_CODES | COP_HAS_SHARED, .gives = COP_HAS_INTEGERS,
-	.takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_ROUNDING, .bears_rounding = true, .spares = spares, .given = given, .fits = fits, .run = run,
+        .row = {"qat", "trains the network with its numbers rounded as integers will be, and makes it one of integers",
+                "Jacob et al. 2018, arXiv 1712.05877; steps: Esser et al. 2020, arXiv 1902.08153", options,
+                sizeof(qat_options)},
+        .terms = cop__terms_whole,
+        .training = cop__training,
+        .never = COP_HAS_CODES | COP_HAS_SHARED,
+        .gives = COP_HAS_INTEGERS,
+        .takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_ROUNDING,
+        .bears_rounding = true,
+        .spares = spares,
+        .given = given,
+        .fits = fits,
+        .run = run,
 };
