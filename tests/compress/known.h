@@ -62,6 +62,19 @@ static inline cop_dataset *known_samples(known_set *s, int32_t n, int32_t inputs
 	return &s->d;
 }
 
+/* Normal numbers; the class is the largest of the first three. */
+static inline cop_status known_noise_get(void *ud, int32_t i, float *x, int32_t *label)
+{
+	for (int k = 0; k < 16; k++) x[k] = cop__rand_normal(5, *(uint32_t *)ud, (uint64_t)(16 * i + k));
+	*label = x[0] > x[1] ? x[0] > x[2] ? 0 : 2 : x[1] > x[2] ? 1 : 2;
+	return COP_OK;
+}
+
+static inline cop_dataset known_noise(uint32_t *stream, int32_t n)
+{
+	return (cop_dataset){.name = "noise", .x = cop__type(COP_F32, 1, DIMS(16)), .count = n, .classes = 3, .get = known_noise_get, .ud = stream};
+}
+
 /* ---- a recipe ---- */
 
 typedef struct known_run { char json[20000]; cop_story story; } known_run;

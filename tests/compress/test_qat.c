@@ -70,19 +70,6 @@ static void ends(void **state)
 
 /* ---- training ---- */
 
-/* Normal numbers; the class is the largest of the first three. */
-static cop_status noise_get(void *ud, int32_t i, float *x, int32_t *label)
-{
-	for (int k = 0; k < 16; k++) x[k] = cop__rand_normal(5, *(uint32_t *)ud, (uint64_t)(16 * i + k));
-	*label = x[0] > x[1] ? x[0] > x[2] ? 0 : 2 : x[1] > x[2] ? 1 : 2;
-	return COP_OK;
-}
-
-static cop_dataset noise(uint32_t *stream, int32_t n)
-{
-	return (cop_dataset){.name = "noise", .x = cop__type(COP_F32, 1, DIMS(16)), .count = n, .classes = 3, .get = noise_get, .ud = stream};
-}
-
 static cop_graph *trained(cop_ctx *cx, cop_dataset *d)
 {
 	cop_graph *g;
@@ -111,7 +98,7 @@ static float accuracy(const cop_graph *g, cop_dataset *d)
 static void learns(void **state)
 {
 	uint32_t stream[] = {1, 2};
-	cop_dataset train = noise(&stream[0], 1200), valid = noise(&stream[1], 600);
+	cop_dataset train = known_noise(&stream[0], 1200), valid = known_noise(&stream[1], 600);
 	cop_train_args a = {.epochs = 8, .batch = 32, .threads = 1, .lr = 0.01f, .update = "adam", .schedule = "cosine", .seed = 7};
 	cop_graph *whole = trained(*state, &train);
 	float before = accuracy(whole, &valid), after[2];
@@ -162,7 +149,7 @@ static void scored(void **state)
 static void behind_softmax(void **state)
 {
 	uint32_t stream = 1;
-	cop_dataset d = noise(&stream, 64);
+	cop_dataset d = known_noise(&stream, 64);
 	float loss[3];
 
 	if (!known_parts()) skip();
@@ -188,7 +175,7 @@ static void behind_softmax(void **state)
 static void steps_move(void **state)
 {
 	uint32_t stream = 1;
-	cop_dataset d = noise(&stream, 64);
+	cop_dataset d = known_noise(&stream, 64);
 
 	if (!known_parts()) skip();
 	for (int k = 0; k < 2; k++) {
@@ -223,7 +210,7 @@ static void agree(void **state)
 	enum { N = 600 };
 	static float y[2][3 * N];
 	uint32_t stream[] = {1, 2};
-	cop_dataset train = noise(&stream[0], 400), valid = noise(&stream[1], N);
+	cop_dataset train = known_noise(&stream[0], 400), valid = known_noise(&stream[1], N);
 	cop_graph *g = trained(*state, &train);
 	int same = 0, moved = 0;
 	cop_score s;
@@ -254,7 +241,7 @@ static void rates(void **state)
 {
 	static const char *const stage[] = {"- qat: {lr: 0.0005, may_cost: 100, must_gain: 0}", "- qat: {may_cost: 100, must_gain: 0}", "- qat: {slower: 100, may_cost: 100, must_gain: 0}"};
 	uint32_t stream = 1;
-	cop_dataset d = noise(&stream, 64);
+	cop_dataset d = known_noise(&stream, 64);
 	cop_graph *g[3];
 
 	if (!known_parts()) skip();
@@ -270,7 +257,7 @@ static void rates(void **state)
 static void pruned(void **state)
 {
 	uint32_t stream = 1;
-	cop_dataset d = noise(&stream, 64);
+	cop_dataset d = known_noise(&stream, 64);
 	cop_graph *g = trained(*state, &d);
 
 	if (!known_parts()) skip();
@@ -286,7 +273,7 @@ static void pruned(void **state)
 static void said(void **state)
 {
 	uint32_t stream = 1;
-	cop_dataset d = noise(&stream, 64);
+	cop_dataset d = known_noise(&stream, 64);
 	cop_graph *g = trained(*state, &d), *other;
 
 	if (!known_parts()) skip();

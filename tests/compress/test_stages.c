@@ -201,19 +201,6 @@ static void readers(void **state)
 
 /* ---- train and quantize: the bits of cop_train and cop_quantize ---- */
 
-/* Normal numbers; the class is the largest of the first three. */
-static cop_status noise_get(void *ud, int32_t i, float *x, int32_t *label)
-{
-	for (int k = 0; k < 16; k++) x[k] = cop__rand_normal(5, *(uint32_t *)ud, (uint64_t)(16 * i + k));
-	*label = x[0] > x[1] ? x[0] > x[2] ? 0 : 2 : x[1] > x[2] ? 1 : 2;
-	return COP_OK;
-}
-
-static cop_dataset noise(uint32_t *stream, int32_t n)
-{
-	return (cop_dataset){.name = "noise", .x = cop__type(COP_F32, 1, DIMS(16)), .count = n, .classes = 3, .get = noise_get, .ud = stream};
-}
-
 static cop_graph *noise_net(cop_ctx *cx)
 {
 	cop_graph *g;
@@ -229,7 +216,7 @@ static void train(void **state)
 	};
 	uint32_t stream = 1;
 	char stage[200];
-	cop_dataset set = noise(&stream, 40), *d = &set;
+	cop_dataset set = known_noise(&stream, 40), *d = &set;
 
 	if (!known_parts()) skip();
 	for (int i = 0; i < LEN(rows); i++) {
@@ -263,7 +250,7 @@ static void quantize(void **state)
 	};
 	char stage[200];
 	uint32_t stream[] = {1, 2};
-	cop_dataset sets[] = {noise(&stream[0], 100), noise(&stream[1], 80)}, *d = &sets[0], *valid = &sets[1];
+	cop_dataset sets[] = {known_noise(&stream[0], 100), known_noise(&stream[1], 80)}, *d = &sets[0], *valid = &sets[1];
 	int differ = 0;
 
 	if (!known_parts()) skip();
