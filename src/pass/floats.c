@@ -66,8 +66,7 @@ static cop_status put(raiser *r, cop_vid v, cop_vid x, int32_t lo, int32_t hi, b
 		cop__act_set(r->out, n, s * (float)(lo - zero), s * (float)(hi - zero));
 		lo = -128, hi = 127;
 	}
-	cop_fakequant_attr a = {
-	        lo, hi, zero, 0, 0, 1 / sqrtf((float)COP_MAX(1, each) * (float)COP_MAX(1, hi - zero)), s / 16};
+	cop_fakequant_attr a = {lo, hi, zero, 0, 0, cop__fake_grad(each, hi - zero), s * COP_LEAST_PART};
 	cop_vid p = x ? step_of(r, v, trains) : 0, y = p ? cop__apply(r->out, OP_fakequant, &a, VIDS(x, p)) : 0;
 	if (!y) return cop__failed(r->g->cx);
 	if (r->g->value[v].role == COP_INPUT) r->map[v] = y; /* which has the name */
@@ -131,7 +130,7 @@ static cop_vid rounded_data(raiser *r, const char *name, const char *step, const
 	for (int32_t i = 1; i < o; i++) least = fminf(least, s[i]);
 	bool is_weight = t->rank > 1;
 	cop_fakequant_attr a = {-most - is_weight, most, 0, 0, 0,
-	        is_weight ? 1 / sqrtf((float)(cop_type_count(t) / o) * (float)most) : 0, is_weight ? least / 16 : 0};
+	        is_weight ? cop__fake_grad(cop_type_count(t) / o, most) : 0, is_weight ? least * COP_LEAST_PART : 0};
 	cop_vid p = scaled ? scaled : cop__data(r->out, COP_PARAM, step, &one, s),
 	        v = cop__data(r->out, COP_PARAM, name, t, x);
 	return p && v ? cop__apply(r->out, OP_fakequant, &a, VIDS(v, p)) : 0;

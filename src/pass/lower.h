@@ -9,6 +9,11 @@
 #include "op/qscale.h"
 #include "pass/pass.h"
 
+/* What rounding while training starts from (fakequant). The scale of LSQ's gradients: 1 / sqrt(numbers * levels above zero). No step becomes a smaller part
+ * than COP_LEAST_PART of what it was: under a rate that is too high one would end at 0. */
+#define COP_LEAST_PART 0.0625f
+float cop__fake_grad(int64_t numbers, int32_t levels); /* unfake.c */
+
 typedef struct cop_qlayer { /* a convolution, fully connected or recurrent layer of g */
 	int bits;           /* of its weights; 0: it stays float. Recurrent layers have 8, and make q and what follows themselves */
 	int act_bits;       /* of its result */

@@ -149,6 +149,11 @@ static cop_status lowered(cop_graph **out, plainer *p, const cop_graph *g)
 	return cop__lower(out, &(cop_lowering){.g = p->out, .act = p->act, .layer = p->layer});
 }
 
+float cop__fake_grad(int64_t numbers, int32_t levels)
+{
+	return 1 / sqrtf((float)COP_MAX(1, numbers) * (float)COP_MAX(1, levels));
+}
+
 bool cop__rounds(const cop_graph *g)
 {
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)

@@ -39,16 +39,6 @@ static cop_vid rounded(const faker *f, cop_vid x, cop_vid p, const cop_fakequant
 	return x && p ? cop__apply(f->out, OP_fakequant, a, VIDS(x, p)) : 0;
 }
 
-/* The scale of LSQ's gradients: 1 / sqrt(numbers * levels above zero). */
-static float grad_scale(int64_t numbers, int32_t levels)
-{
-	return 1 / sqrtf((float)COP_MAX(1, numbers) * (float)COP_MAX(1, levels));
-}
-
-/* No step becomes a smaller part than this of what it was, or of the smallest of its weight: under a rate that is too
- * high one would end at 0. */
-#define LEAST_PART 0.0625f
-
 static float least_of(const float *scale, int32_t n)
 {
 	float least = scale[0];
@@ -77,13 +67,13 @@ static cop_vid fake_value(const faker *f, cop_vid v, cop_vid x)
 	cop_vid owner = owner_of(f, v);
 	bool given = is_given(g, owner);
 	cop_fakequant_attr a = {r->lo, r->hi, r->zero, !given && r->zero > r->lo && !f->z->a->symmetric, f->how->ewgs,
-	        0, r->scale * LEAST_PART};
+	        0, r->scale * COP_LEAST_PART};
 	float start[2] = {r->scale, 0};
 	cop_type t = cop__type(COP_F32, 1, DIMS(1 + a.offset));
 	char name[128];
 
 	called(name, f, owner, "step");
-	a.grad = grad_scale(cop_type_count(cop__t(g, v)) / COP_MAX(1, f->z->held), r->hi - r->zero);
+	a.grad = cop__fake_grad(cop_type_count(cop__t(g, v)) / COP_MAX(1, f->z->held), r->hi - r->zero);
 	cop_vid p = cop__find(f->out, name);
 	if (!p) p = cop__data(f->out, f->how->steps && !given ? COP_PARAM : COP_CONST, name, &t, start);
 	return rounded(f, x, p, &a);
@@ -110,8 +100,8 @@ static cop_vid fake_weight(const faker *f, cop_nid n, cop_vid w)
 	const cop_graph *g = f->z->g;
 	const cop_qlayer *l = &f->z->layer[n];
 	int32_t most = (1 << (l->bits - 1)) - 1, rows = f->z->a->per_tensor ? 1 : l->o;
-	cop_fakequant_attr a = {-most, most, 0, 0, f->how->ewgs, grad_scale((int64_t)l->o * l->k / rows, most),
-	        least_of(l->scale, rows) * LEAST_PART};
+	cop_fakequant_attr a = {-most, most, 0, 0, f->how->ewgs, cop__fake_grad((int64_t)l->o * l->k / rows, most),
+	        least_of(l->scale, rows) * COP_LEAST_PART};
 	cop_type t = cop__type(COP_F32, 1, &rows);
 	char name[128], of[128];
 

@@ -19,7 +19,8 @@ typedef struct qat_options {
 static const char *const ranges[] = {"minmax", "percentile", "mse", "kl"}, *const roundings[] = {
                                                                                    "nearest", "gptq", "adaround"};
 static const cop_option options[] = {
-        COP_OPT_WHOLE(qat_options, weights, 2, 8, "8", "bits of weights"),
+        COP_OPT_WHOLE(qat_options, weights, 2, 8, "8",
+                "bits of weights; a network that is rounded already keeps what it has"),
         COP_OPT_WHOLE(qat_options, activations, 2, 8, "8", "bits of activations"),
         COP_OPT_WORD(qat_options, per, "channel|tensor", "channel", "what has a step of its own among the weights"),
         COP_OPT_FLAG(qat_options, ends, "yes", "layers beside the input and before the output keep weights of 8 bits"),
@@ -34,10 +35,10 @@ static const cop_option options[] = {
         COP_OPT_WHOLE(qat_options, limit, 0, 1e6, "256", "samples for the first ranges; 0: all"),
         COP_OPT_FLAG(qat_options, integers, "yes",
                 "the result is the network of integers; else the one that trains, for more training; the pass "
-		"`integers` then finishes it"),
+                "`integers` then finishes it"),
         COP_OPT_REAL(qat_options, slower, 0, 1e6, "0",
                 "the learning rate is the command line's over this, unless the stage sets lr; 0: over 100 with 8 bits, "
-		"over 30 with fewer"),
+                "over 30 with fewer"),
         COP_OPT_END,
 };
 
@@ -63,6 +64,11 @@ static bool has_integers(const cop_graph *g)
 /* The graph that trains: as it is, but for rounding. What rounds already, or is one of integers, keeps its bits. */
 static cop_status rounding(cop_graph **out, const cop_graph *g, const qat_options *o, const cop_means *m)
 {
+	if ((cop__rounds(g) || has_integers(g)) && o->weights + o->activations < 16)
+		cop__log(g->cx, COP_LOG_WARN,
+		        "qat: '%s' is rounded already and keeps the bits that it has, whatever weights and activations "
+			"say",
+		        g->name);
 	if (cop__rounds(g)) return cop__pass_copy(out, g);
 	if (has_integers(g)) return cop__pass_floats(out, g);
 
