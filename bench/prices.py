@@ -47,6 +47,11 @@ def chain(r, usual):
     return "\n".join(lines) + "\n"
 
 
+def layers(r):
+    """Fully connected layers."""
+    return "\n".join([f"input {r.randint(8, 900)}", *(f"fc {r.randint(2, 200)}" for _ in range(r.randint(1, 3)))]) + "\n"
+
+
 def count(net, name):
     """Its steps and its instructions: [kernel, outputs, inputs, macs]..., n; remembered."""
     kept = f"{folder}/{name}.json"
@@ -67,17 +72,18 @@ def count(net, name):
 
 
 def made(i, kind):
-    """kind: f floats, i integers, r integers of usual sizes"""
+    """kind: f floats, i integers, r integers of usual sizes, w layers with weights of 4 bits"""
     integers = kind != "f"
     net = f"{folder}/{kind}{i}"
     if not os.path.exists(net + ".json"):
-        open(net + ".txt", "w").write(chain(random.Random(f"{kind}{i}"), kind == "r"))
+        r = random.Random(f"{kind}{i}")
+        open(net + ".txt", "w").write(layers(r) if kind == "w" else chain(r, kind == "r"))
         coppice("apply", net + ".txt", "to_infer", "-o", net + ".cop")
         if integers:
             t = json.loads(coppice("inspect", net + ".txt", "--json", "--plan").stdout)
             shape = [int(v) for v in open(net + ".txt").readline().split()[1:]]
             np.save(net + ".npy", np.random.default_rng(i).standard_normal((8, *shape)).astype("f4"))
-            coppice("quantize", net + ".cop", "--data", net + ".npy", "--split", "all", "--int8-io", "-o", net + ".cop")
+            coppice("quantize", net + ".cop", "--data", net + ".npy", "--split", "all", "--int8-io", "--round", "nearest", "--scheme", "w4a8" if kind == "w" else "w8a8", "-o", net + ".cop")
     return count(net + ".cop", os.path.basename(net))
 
 
@@ -125,7 +131,8 @@ def nonnegative(a, b):
 
 def main():
     n = int(os.environ.get("NETS", "160"))
-    runs = [f for kind in "irf" for f in (made(i, kind) for i in range(n if kind == "i" else n // 2)) if f]
+    parts = {"i": n, "r": n // 2, "f": n // 2, "w": n // 8}
+    runs = [f for kind in parts for f in (made(i, kind) for i in range(parts[kind])) if f]
     kernels, x, ratio = fit(runs)
     print("/* One line a kernel: name, and how many instructions a step of it takes: each + out x numbers of its result + read x numbers that are read for one")
     print(" * channel of it + row x rows of windows that they lie in (depthwise: rows of up to four results) + mac x multiply-accumulates. Fitted by bench/prices.py to counts of an emulated board, in which every instruction is counted. */")
@@ -141,4 +148,5 @@ def main():
             print(f"{net}: {said:.0f} predicted, {found[1]} counted, {said / found[1]:.3f}; no price: {sorted({s[0] for s in found[0]} - set(prices))}", file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()

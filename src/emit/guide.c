@@ -70,7 +70,7 @@ static void put_memory(cop_text *o, const cop_emission *e)
 	if (bytes[COP_SEG_FAST])
 		cop__text_add(o, "| thereof in a second, fast RAM (section `.bss.fast`) | %zu |\n", bytes[COP_SEG_FAST]);
 	if (cop__emit_codes(e))
-		cop__text_add(o, "\nWeights of some layers are coded in flash. They are decoded into the static arrays "
+		cop__text_add(o, "\nWeights of some layers lie in flash in fewer bits. They are decoded into the static arrays "
 			"before their layer runs, in every run.\n");
 	cop__text_add(o, "\nCode and stack are not included. `coppice check FOLDER` builds everything, measures "
 		"both, and counts instructions if the\n"

@@ -77,6 +77,17 @@ static void put_buffers(cop_text *o, const cop_emission *e, int entry, int32_t s
 	cop__text_add(o, "};\n");
 }
 
+/* How often a step's kernel is called. */
+static int32_t parts_of(const cop_step *st) { return st->parts > 1 ? st->parts : 1; }
+
+/* Where a step's kernel finds its packed weights. */
+static void put_pack(cop_text *o, const cop_step *st, char entry, int32_t s)
+{
+	if (st->pack_once) cop__text_add(o, "p%c%d", entry, s);
+	else if (st->code && st->kernel->pack) cop__text_add(o, "%s.b + %zu", segment[st->pack.seg], st->pack.off);
+	else cop__text_add(o, "0");
+}
+
 static void put_rows(cop_text *o, const cop_emission *e, int entry)
 {
 	const cop_entry *en = &e->plan->entry[entry];
@@ -87,14 +98,17 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 		int32_t k = same_words(e, entry, s, &at);
 		if (st->n_word && k == s && at == entry) put_words(o, st, entry, s);
 		put_buffers(o, e, entry, s);
-		cop__text_add(o, "static const cop_call c%c%d = {b%c%d, ", tag[entry], s, tag[entry], s);
-		if (st->n_word) cop__text_add(o, "k%c%d, ", tag[at], k);
-		else cop__text_add(o, "0, ");
-		if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
-		else cop__text_add(o, "0, ");
-		if (st->pack_once) cop__text_add(o, "p%c%d, 0, 1};\n", tag[entry], s);
-		else if (st->code && st->kernel->pack) cop__text_add(o, "%s.b + %zu, 0, 1};\n", segment[st->pack.seg], st->pack.off);
-		else cop__text_add(o, "0, 0, 1};\n");
+		cop__text_add(o, "static const cop_call c%c%d[] = {", tag[entry], s);
+		for (int32_t i = 0; i < parts_of(st); i++) {
+			cop__text_add(o, "%s{b%c%d, ", i ? ", " : "", tag[entry], s);
+			if (st->n_word) cop__text_add(o, "k%c%d, ", tag[at], k);
+			else cop__text_add(o, "0, ");
+			if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
+			else cop__text_add(o, "0, ");
+			put_pack(o, st, tag[entry], s);
+			cop__text_add(o, ", %d, %d}", i, parts_of(st));
+		}
+		cop__text_add(o, "};\n");
 	}
 }
 
@@ -104,11 +118,13 @@ static const char *decoder(const cop_emission *e)
 	return e->plan->target.isa & COP_ISA_DSP ? "cop_uncode_dsp" : "cop_uncode";
 }
 
-static void put_decoding(cop_text *o, const cop_emission *e, int entry, int32_t s)
+static void put_decoding(cop_text *o, const cop_emission *e, int entry, int32_t s, int32_t part)
 {
 	const cop_step *st = &e->plan->entry[entry].step[s];
-	cop__text_add(o, "\t%s_%08x(z%c%d, %s.b + %zu, %s.b + %zu);\n", decoder(e), cop__emit_version(), tag[entry],
-		cop__plan_coded(&e->plan->entry[entry], s), segment[st->pack.seg], st->pack.off, segment[st->work.seg], st->work.off);
+	cop__text_add(o, "%s_%08x(z%c%d + %zu, %s.b + %zu, ", decoder(e), cop__emit_version(), tag[entry],
+		cop__plan_coded(&e->plan->entry[entry], s), (size_t)part * (st->code_bytes / 4 / (size_t)parts_of(st)), segment[st->pack.seg], st->pack.off);
+	if (st->work.seg) cop__text_add(o, "%s.b + %zu); ", segment[st->work.seg], st->work.off);
+	else cop__text_add(o, "0); ");
 }
 
 static void put_calls(cop_text *o, const cop_emission *e, int entry, const char *function)
@@ -121,15 +137,17 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 	for (int32_t s = 0; s < en->n_step; s++) {
 		const cop_step *st = &en->step[s];
 		cop_vid guard = en->g->node[st->node].guard;
-		if (st->code) put_decoding(o, e, entry, s);
-		cop__text_add(o, "\t");
-		if (guard) {
-			cop__text_add(o, "if (*(");
-			put_place(o, e, entry, guard, false);
-			cop__text_add(o, ")) ");
+		for (int32_t i = 0; i < parts_of(st); i++) {
+			cop__text_add(o, "\t");
+			if (guard) {
+				cop__text_add(o, "if (*(");
+				put_place(o, e, entry, guard, false);
+				cop__text_add(o, ")) { ");
+			}
+			if (st->code) put_decoding(o, e, entry, s, i);
+			cop__text_add(o, "%s_%08x(&c%c%d[%d]); /* %s */%s\n", st->kernel->symbol, version, tag[entry], s, i,
+				cop__emit_plain(plain, cop__label(en->g, st->node, label)), guard ? " }" : "");
 		}
-		cop__text_add(o, "%s_%08x(&c%c%d); /* %s */\n", st->kernel->symbol, version, tag[entry], s,
-			cop__emit_plain(plain, cop__label(en->g, st->node, label)));
 	}
 	cop__text_add(o, "}\n");
 }

@@ -119,13 +119,11 @@ static cop_status put_packed(cop_text *o, const cop_emission *e, int entry, int3
 	const cop_entry *en = &e->plan->entry[entry];
 	const cop_step *st = &en->step[s];
 	size_t bytes = st->kernel->pack_bytes(st->word);
-	void *buf[COP_MAX_BUF] = {0}, *to = cop__alloc(e->cx, bytes + 64);
+	void *to = cop__alloc(e->cx, bytes + 64);
 	char plain[96];
 
 	if (!to) return COP_NOMEM;
-	for (int i = 0; i < st->n_buf; i++)
-		if (st->buf[i].seg == COP_SEG_FIXED) buf[i] = (void *)(uintptr_t)st->buf[i].data;
-	st->kernel->pack(&(cop_call){.buf = buf, .k = st->word, .work = to, .part = 0, .parts = 1});
+	cop__rearrange(to, bytes, st, 0, 1);
 	cop__text_add(o, "/* %s, rearranged */\nstatic const uint32_t p%c%d[] = {\n",
 		cop__emit_plain(plain, en->g->value[cop__arg(en->g, st->node, st->kernel->pack_in)].name), cop__emit_tag[entry], s);
 	put_data(o, to, bytes);

@@ -201,9 +201,39 @@ cop_status cop__code_image(void **out, size_t *size, cop_ctx *cx, const void *im
 	*out = NULL;
 	*size = 0;
 	if (!s.at) return COP_NOMEM;
-	cop_status st = bytes && bytes < CODED_PAIRS ? COP_OK : cop__error(cx, COP_ARG, "%zu bytes can't be coded", bytes);
+	cop_status st = bytes && bytes < CODED_NIBBLES ? COP_OK : cop__error(cx, COP_ARG, "%zu bytes can't be coded", bytes);
 	if (!st) choose(&s, image);
 	if (!st) st = encode(out, size, cx, &s);
 	cop__free(cx, s.at);
 	return st;
+}
+
+/* ---- nibbles ---- */
+
+/* The symbol at byte i of an image of pairs. */
+static int symbol_at(const uint8_t *image, size_t i)
+{
+	int a = (int8_t)image[i & ~(size_t)1];
+	return i % 2 ? ((int16_t)(image[i - 1] | image[i] << 8) - a) / 256 : a;
+}
+
+cop_status cop__code_nibbles(void **out, size_t *size, cop_ctx *cx, const void *image, size_t bytes)
+{
+	const uint32_t whole = (uint32_t)(bytes + 7) & ~7u, head[2] = {whole | CODED_PAIRS | CODED_NIBBLES, 0};
+
+	*out = NULL;
+	*size = 0;
+	if (bytes % 2 || bytes >= CODED_NIBBLES - 8) return COP_OK;
+	for (size_t i = 0; i < bytes; i++)
+		if (symbol_at(image, i) < -8 || symbol_at(image, i) > 7) return COP_OK;
+	uint8_t *to = cop__alloc(cx, sizeof head + whole / 2);
+	if (!to) return COP_NOMEM;
+	memcpy(to, head, sizeof head);
+	for (size_t i = 0; i < whole; i++) {
+		uint32_t v = (uint32_t)(i < bytes ? symbol_at(image, i) + 8 : 8);
+		to[sizeof head + i / 8 * 4 + i % 4] |= (uint8_t)(v << i % 8 / 4 * 4);
+	}
+	*out = to;
+	*size = sizeof head + whole / 2;
+	return COP_OK;
 }

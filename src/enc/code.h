@@ -9,5 +9,7 @@
 
 /* The code of an image of `bytes` bytes, at a whole word; freed with cop__free. */
 cop_status cop__code_image(void **out, size_t *size, cop_ctx *cx, const void *image, size_t bytes);
+/* The same of weights of 4 bits in pairs, as nibbles; NULL and 0 bytes where the image holds others. What is decoded ends at a multiple of 8 bytes. */
+cop_status cop__code_nibbles(void **out, size_t *size, cop_ctx *cx, const void *image, size_t bytes);
 
 #endif

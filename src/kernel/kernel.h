@@ -25,8 +25,9 @@ typedef struct cop_call {
 	int32_t part, parts;
 } cop_call;
 
-/* The last word is no operator's: what a row for sparse weights counted (cop_kernel.steps), for its pack_bytes. */
-enum { COP_MAX_WORDS = 40, COP_STEPS = COP_MAX_WORDS - 1 };
+/* The last words are no operator's, but for pack_bytes: what a row for sparse weights counted (cop_kernel.steps), and in how many parts a row computes
+ * its channels (cop_kernel.in_parts; 0: in one). */
+enum { COP_MAX_WORDS = 40, COP_STEPS = COP_MAX_WORDS - 1, COP_IN_PARTS = COP_MAX_WORDS - 2 };
 
 enum {
 	COP_ISA_REF = 0, COP_ISA_AVX2 = 1, COP_ISA_AVX512 = 2, COP_ISA_NEON = 4, COP_ISA_DSP = 8,
@@ -51,6 +52,9 @@ typedef struct cop_kernel {
 	void (*pack)(const cop_call *c);
 	size_t (*pack_bytes)(const int32_t *k);
 	int8_t pack_in;                       /* which input is packed */
+	/* It can be called for some of its channels after the other, COP_IN_PARTS times: each call with the packed weights of its part, of which
+	 * pack_bytes is the largest. Input 0 is then read again in each. */
+	bool in_parts;
 	/* A row for sparse weights packs what is not zero of a weight that never changes: the steps its kernel takes for that, which become
 	 * word COP_STEPS; below 0: it cannot take these. It is chosen where that many pay (plan/breakeven.def). NULL: any weight. */
 	int64_t (*steps)(const int32_t *k, const void *w);

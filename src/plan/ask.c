@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ask - what a plan says of itself: bytes of each segment, steps, the peak.
+ * ask - what a plan says of itself: variables, bytes of each segment, steps, the peak.
  */
 #include "enc/enc.h"
 #include "plan/plan.h"
+
+const cop_var *cop__plan_var(const cop_plan *p, const char *name)
+{
+	cop_index_at at = {0};
+
+	for (uint32_t i; (i = cop__index_next(&p->names, &at, name));)
+		if (!strcmp(p->var[i - 1].name, name)) return &p->var[i - 1];
+	return NULL;
+}
 
 int32_t cop__plan_coded(const cop_entry *e, int32_t s)
 {
@@ -108,6 +117,7 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 		out->rows = s->word[CK_G] > 1 ? out->outputs / s->word[CK_OW] * ((s->word[CK_OW] + 3) / 4) : out->outputs / out->channels * s->word[CK_KH];
 	out->code_bytes = s->code_bytes;
 	out->decoded_bytes = s->image_bytes;
+	out->parts = s->parts;
 	tell_form(out, e->g, s);
 	return true;
 }

@@ -37,7 +37,7 @@ static void figures_of(trial *x, const cop_plan *p, const cop_target *t)
 	x->flash = cop__plan_flash(p);
 	x->ram = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
 	x->coded = 0;
-	for (int32_t s = 0; s < p->entry[0].n_step; s++) x->coded += p->entry[0].step[s].code != NULL;
+	for (int32_t s = 0; s < p->entry[0].n_step; s++) x->coded += p->entry[0].step[s].code && !p->entry[0].step[s].parts;
 }
 
 /* Is w the weight `name`, or some filters of it (pass/code.c)? */
@@ -55,7 +55,7 @@ static int32_t leave_out(bool *skip, const cop_graph *g, const cop_plan *p, size
 
 	for (int32_t s = 0; s < p->entry[0].n_step; s++) {
 		const cop_step *st = &p->entry[0].step[s];
-		if (!st->code || st->live + kept <= most) continue;
+		if (!st->code || st->parts || st->live + kept <= most) continue;
 		const char *w = p->entry[0].g->value[cop__arg(p->entry[0].g, st->node, 1)].name;
 		for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 			if (skip[n] || g->node[n].op != OP_qconv || !is_part(w, g->value[cop__arg(g, n, 1)].name)) continue;

@@ -7,22 +7,11 @@
  * entry runs at a time.
  */
 #include "core/need.h"
-#include "kernel/coded.h"
-#include "enc/code.h"
 #include "plan/plan.h"
 
 enum { PARALLEL_WORK = 30000 }; /* multiply-accumulates or elements below which a second thread costs more than it brings */
 
 static size_t up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
-const cop_var *cop__plan_var(const cop_plan *p, const char *name)
-{
-	cop_index_at at = {0};
-
-	for (uint32_t i; (i = cop__index_next(&p->names, &at, name));)
-		if (!strcmp(p->var[i - 1].name, name)) return &p->var[i - 1];
-	return NULL;
-}
 
 /* ---- variables: the union of the entries' leaves, by name ---- */
 
@@ -105,14 +94,6 @@ static const void *fixed_weight(const cop_plan *p, const cop_graph *g, cop_nid n
 	return var && !var->written ? g->value[v].data : NULL;
 }
 
-/* Is the layer marked (pass/code.c), and are marks looked at? */
-static bool is_marked(const cop_plan *p, const cop_graph *g, cop_nid n)
-{
-	if (!p->target.coded || g->node[n].op != OP_qconv) return false;
-	COP_ATTR(cop_qconv_attr, a, g, n);
-	return a.coded;
-}
-
 static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 {
 	cop_graph *g = e->g;
@@ -127,7 +108,7 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in,
 		/* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
 	const void *weight = fixed_weight(p, g, n);
-	cop_choosing c = {word, p->target.isa, is_marked(p, g, n) ? NULL : weight, 0}; /* coded weights are for dense kernels */
+	cop_choosing c = {word, p->target.isa, cop__is_marked(p, g, n) ? NULL : weight, 0}; /* coded weights are for dense kernels */
 	if (!(s->kernel = cop__select_for(g, n, &c))) return no_kernel(p, g, n);
 	s->weight = weight;
 	s->sparse_time = c.sparse_time;
@@ -138,252 +119,6 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	cop__log(p->cx, COP_LOG_DEBUG, "%s: %s", cop__label(g, n, label), s->kernel->symbol);
 	e->n_step++;
 	return COP_OK;
-}
-
-/* Values whose bytes lie in the arena have a span; `slot` maps them (through views and in-place reuse) to it. */
-typedef struct layout { int32_t *slot, *last; cop_span *span; int32_t n; bool *output; /* [base] memory of an output */ } layout;
-
-static bool is_temp(const cop_graph *g, cop_vid v) { return v && cop__base(g, v) == v && g->value[v].role == COP_TEMP; }
-
-/* May output 0 of the step's node lie on its input 0, which ends here? */
-static bool inplace(const cop_graph *g, const layout *l, int32_t at, cop_nid n)
-{
-	const cop_node *d = &g->node[n];
-	cop_vid in = d->in[0] ? cop__base(g, d->in[0]) : 0, out = d->out[0];
-
-	if (!(cop__op(g, n)->flags & COP_OP_INPLACE) || !is_temp(g, out) || !is_temp(g, in) || l->output[in]) return false;
-	if (cop_type_bytes(cop__t(g, in)) != cop_type_bytes(cop__t(g, out)) || l->last[in] != at) return false;
-	for (int i = 1; i < d->n_in; i++)
-		if (d->in[i] && cop__base(g, d->in[i]) == in) return false;
-	return true;
-}
-
-/* May output 0 lie over input 0, which ends here? Several parts at once keep no order. */
-static bool overlaps(const cop_plan *p, const cop_graph *g, const layout *l, int32_t at, const cop_step *s)
-{
-	const cop_node *d = &g->node[s->node];
-	cop_vid in = d->in[0] ? cop__base(g, d->in[0]) : 0;
-
-	if (!s->kernel->ahead || (s->split && p->target.threads > 1) || !in || !l->slot[in] || !is_temp(g, d->out[0])) return false;
-	if (l->last[in] != at || l->span[l->slot[in]].to != at || l->output[in]) return false;
-	for (int i = 1; i < d->n_in; i++)
-		if (d->in[i] && cop__base(g, d->in[i]) == in) return false;
-	return true;
-}
-
-static int32_t new_span(layout *l, size_t bytes, size_t align, int32_t from, int32_t to)
-{
-	l->span[++l->n] = (cop_span){.bytes = up(bytes, align), .from = from, .to = to};
-	return l->n;
-}
-
-static void find_last_uses(const cop_entry *e, layout *l)
-{
-	const cop_graph *g = e->g;
-
-	for (int32_t s = 0; s < e->n_step; s++) {
-		const cop_node *d = &g->node[e->step[s].node];
-		for (int i = 0; i < COP_MAX_OUT; i++)
-			if (d->out[i]) l->last[cop__base(g, d->out[i])] = s;
-		for (int i = 0; i < d->n_in; i++)
-			if (d->in[i]) l->last[cop__base(g, d->in[i])] = s;
-		if (d->guard) l->last[cop__base(g, d->guard)] = s;
-	}
-	for (int32_t i = 0; i < g->n_output; i++) l->last[cop__base(g, g->output[i])] = e->n_step, l->output[cop__base(g, g->output[i])] = true;
-}
-
-static void make_spans(const cop_plan *p, cop_entry *e, layout *l)
-{
-	const cop_graph *g = e->g;
-	size_t align = (size_t)p->target.align;
-
-	for (int32_t i = 0; i < g->n_input; i++) {
-		cop_vid v = g->input[i];
-		l->slot[v] = new_span(l, cop_type_bytes(cop__t(g, v)), align, 0, l->last[v]);
-	}
-	for (int32_t s = 0; s < e->n_step; s++) {
-		const cop_step *step = &e->step[s];
-		const cop_node *d = &g->node[step->node];
-		bool reuse = inplace(g, l, s, step->node);
-		for (int i = 0; i < COP_MAX_OUT; i++) {
-			cop_vid v = d->out[i];
-			if (!is_temp(g, v)) continue;
-			if (!i && reuse) {
-				l->slot[v] = l->slot[cop__base(g, d->in[0])];
-				l->span[l->slot[v]].to = COP_MAX(s, l->last[v]);
-				continue;
-			}
-			l->slot[v] = new_span(l, cop_type_bytes(cop__t(g, v)), align, s, COP_MAX(s, l->last[v]));
-			if (!i && overlaps(p, g, l, s, step)) {
-				l->span[l->slot[v]].over = l->slot[cop__base(g, d->in[0])];
-				l->span[l->slot[v]].ahead = up(step->kernel->ahead(step->word), align);
-			}
-		}
-	}
-}
-
-/* Which buffer of a step its kernel reads rearranged, if it does. */
-static int packed_buf(const cop_entry *e, const cop_step *st) { return cop__op(e->g, st->node)->n_out + st->kernel->pack_in; }
-
-/* Layers with the same weights have one code. */
-static cop_status keep_code(cop_plan *p, const cop_entry *e, cop_step *st, const void *code, size_t size, size_t bytes)
-{
-	st->code_bytes = size;
-	st->image_bytes = bytes;
-	for (const cop_step *s = e->step; s < st && !st->code; s++)
-		if (s->code_bytes == size && !memcmp(s->code, code, size)) st->code = s->code;
-	if (st->code) return COP_OK;
-	void *own = cop__arena_get(&p->mem, size);
-	if (!own) return COP_NOMEM;
-	st->code = memcpy(own, code, size);
-	return COP_OK;
-}
-
-/* The weight as the kernel reads it, or its copy rearranged. */
-static cop_status code_weight(cop_plan *p, cop_entry *e, cop_step *st)
-{
-	const bool packs = st->kernel->pack;
-	const cop_place w = st->buf[packs ? packed_buf(e, st) : cop__op(e->g, st->node)->n_out + 1];
-	void *buf[COP_MAX_BUF] = {0}, *image = NULL, *code = NULL;
-	cop_status st_ = COP_OK;
-
-	if (!is_marked(p, e->g, st->node) || !st->weight || w.seg != COP_SEG_FIXED) return COP_OK;
-	size_t bytes = packs ? st->kernel->pack_bytes(st->word) : cop_type_bytes(cop__in(e->g, st->node, 1)), size = 0;
-	if (packs) {
-		if (!(image = cop__alloc(p->cx, bytes + 64))) return COP_NOMEM;
-		for (int i = 0; i < st->n_buf; i++)
-			if (st->buf[i].seg == COP_SEG_FIXED) buf[i] = (void *)(uintptr_t)st->buf[i].data;
-		st->kernel->pack(&(cop_call){.buf = buf, .k = st->word, .work = image, .part = 0, .parts = 1});
-	}
-	st_ = cop__code_image(&code, &size, p->cx, packs ? image : w.data, bytes);
-	if (!st_ && size < bytes) st_ = keep_code(p, e, st, code, size, bytes); /* else it stays as it is */
-	cop__free(p->cx, image);
-	cop__free(p->cx, code);
-	return st_;
-}
-
-/* Scratch and repacked weights live for one step, or for ever when the weight never changes. */
-static cop_status make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *work, int32_t *pack)
-{
-	size_t align = (size_t)p->target.align;
-
-	for (int32_t s = 0; s < e->n_step; s++) {
-		cop_step *st = &e->step[s];
-		size_t parts = st->split ? (size_t)p->target.threads : 1;
-		COP_TRY(code_weight(p, e, st));
-		if (st->code) {
-			st->work_bytes = COP_MAX(st->work_bytes, up(cop_coded_work(st->code), align));
-			pack[s] = new_span(l, st->image_bytes, align, s, s);
-		}
-		if (st->work_bytes) work[s] = new_span(l, st->work_bytes * parts, align, s, s);
-		if (!st->kernel->pack || st->code) continue;
-		size_t bytes = up(st->kernel->pack_bytes(st->word), align);
-		cop_place w = st->buf[packed_buf(e, st)];
-		st->pack_once = w.seg == COP_SEG_FIXED;
-		if (st->pack_once) {
-			st->pack = (cop_place){COP_SEG_PACK, p->bytes[COP_SEG_PACK], NULL};
-			p->bytes[COP_SEG_PACK] += bytes;
-		} else {
-			pack[s] = new_span(l, bytes, align, s, s);
-		}
-	}
-	return COP_OK;
-}
-
-static cop_place leaf_place(const cop_plan *p, const cop_graph *g, cop_vid base)
-{
-	const cop_value *x = &g->value[base];
-	return x->role >= COP_CONST ? cop__plan_var(p, x->name)->place : (cop_place){0};
-}
-
-/* Bytes that are touched in one run. A multiply-accumulate reads an element of each operand; where a kernel has scratch, of that, into
- * which the first operand is copied, and likewise of a weight that is repacked. A result is written once. */
-static void add_heat(const cop_entry *e, layout *l, const int32_t *work, const int32_t *pack)
-{
-	const cop_graph *g = e->g;
-
-	for (int32_t s = 0; s < e->n_step; s++) {
-		const cop_step *st = &e->step[s];
-		const cop_node *d = &g->node[st->node];
-		cop_cost cost = {0};
-		if (cop__op(g, st->node)->cost) cop__op(g, st->node)->cost(g, st->node, &cost);
-		for (int i = 0; i < d->n_in; i++) {
-			if (!d->in[i]) continue;
-			const cop_type *t = cop__t(g, d->in[i]);
-			double each = (double)COP_MAX(cost.mac, cop_type_count(t)) * cop__dtype_bits(t->dtype) / 8;
-			int32_t copy = i == 0 && work[s] ? work[s] : pack[s] && i == st->kernel->pack_in ? pack[s] : 0, own = l->slot[cop__base(g, d->in[i])];
-			l->span[own].heat += copy ? (double)cop_type_bytes(t) : each; /* span 0, of what is not in the arena, is none */
-			l->span[copy].heat += each;
-		}
-		for (int i = 0; i < COP_MAX_OUT; i++)
-			if (d->out[i]) l->span[l->slot[cop__base(g, d->out[i])]].heat += (double)cop_type_bytes(cop__t(g, d->out[i]));
-	}
-}
-
-static cop_place in_arena(const cop_span *s) { return (cop_place){s->fast ? COP_SEG_FAST : COP_SEG_ARENA, s->off, NULL}; }
-
-static void fill_places(const cop_plan *p, cop_entry *e, const layout *l)
-{
-	const cop_graph *g = e->g;
-
-	for (int32_t v = 1; v <= g->n_value; v++) {
-		cop_vid b = cop__base(g, (cop_vid)v);
-		if (l->slot && l->slot[b]) e->place[v] = in_arena(&l->span[l->slot[b]]);
-		else e->place[v] = leaf_place(p, g, b);
-	}
-	for (int32_t s = 0; s < e->n_step; s++) {
-		cop_step *st = &e->step[s];
-		const cop_node *d = &g->node[st->node];
-		int n_out = cop__op(g, st->node)->n_out;
-		for (int i = 0; i < st->n_buf; i++) st->buf[i] = e->place[i < n_out ? d->out[i] : d->in[i - n_out]];
-		if (d->guard) st->guard = e->place[d->guard];
-	}
-}
-
-static cop_status tell_live(cop_entry *e, cop_ctx *cx, const layout *l, bool fast)
-{
-	size_t *live = cop__alloc(cx, sizeof *live * (size_t)(e->n_step + 1));
-	cop_status st = live ? cop__live_bytes(live, cx, l->span + 1, l->n, e->n_step, fast) : COP_NOMEM;
-
-	for (int32_t s = 0; !st && s < e->n_step; s++) *(fast ? &e->step[s].fast : &e->step[s].live) = live[s];
-	cop__free(cx, live);
-	return st;
-}
-
-static cop_status lay_out(cop_plan *p, cop_entry *e)
-{
-	cop_arena mem;
-	const cop_graph *g = e->g;
-	size_t values = (size_t)g->n_value + 1, steps = (size_t)e->n_step + 1;
-
-	cop__arena_init(&mem, p->cx);
-	layout l = {.slot = cop__arena_get(&mem, values * 4), .last = cop__arena_get(&mem, values * 4),
-		.output = cop__arena_get(&mem, values), .span = cop__arena_get(&p->mem, (values + 2 * steps) * sizeof(cop_span))};
-	int32_t *work = cop__arena_get(&mem, steps * 4), *pack = cop__arena_get(&mem, steps * 4);
-	cop_status st = l.slot && l.last && l.output && l.span && work && pack ? COP_OK : COP_NOMEM;
-	if (!st) {
-		find_last_uses(e, &l);
-		make_spans(p, e, &l);
-		fill_places(p, e, &(layout){.slot = NULL, .span = NULL}); /* FIXED or not decides what is packed once */
-		st = make_scratch(p, e, &l, work, pack);
-	}
-	if (!st) {
-		add_heat(e, &l, work, pack);
-		st = cop__pack_two(&e->arena, &e->fast, &e->live, p->cx, l.span + 1, l.n, e->n_step, p->target.fast_ram);
-	}
-	if (!st) fill_places(p, e, &l);
-	for (int32_t s = 0; !st && s < e->n_step; s++) {
-		if (work[s]) e->step[s].work = in_arena(&l.span[work[s]]);
-		if (!pack[s]) continue;
-		e->step[s].pack = in_arena(&l.span[pack[s]]);
-		if (!e->step[s].kernel->pack) e->step[s].buf[cop__op(g, e->step[s].node)->n_out + 1] = e->step[s].pack; /* decoded weights */
-	}
-	if (!st) st = tell_live(e, p->cx, &l, false);
-	if (!st) st = tell_live(e, p->cx, &l, true);
-	e->span = l.span + 1;
-	e->n_span = l.n;
-	cop__arena_free(&mem);
-	return st;
 }
 
 static void use(cop_plan *p, const cop_graph *g, cop_vid v)
@@ -417,7 +152,7 @@ static cop_status build_entry(cop_plan *p, cop_entry *e)
 	if (!order || !e->step || !e->place) return COP_NOMEM;
 	COP_TRY(cop__schedule(order, g, p->target.late_updates));
 	for (int32_t i = 0; i < g->n_node; i++) COP_TRY(make_step(p, e, order[i]));
-	COP_TRY(lay_out(p, e));
+	COP_TRY(cop__lay_out(p, e));
 	find_used(p, e);
 	p->bytes[COP_SEG_ARENA] = COP_MAX(p->bytes[COP_SEG_ARENA], e->arena);
 	p->bytes[COP_SEG_FAST] = COP_MAX(p->bytes[COP_SEG_FAST], e->fast);

@@ -46,12 +46,13 @@ typedef struct cop_step {
 	const cop_kernel *kernel;
 	int32_t n_buf, n_word;
 	cop_place buf[COP_MAX_BUF];   /* the op's outputs, then its inputs */
-	const int32_t *word;
+	int32_t *word;                /* [COP_MAX_WORDS] */
 	cop_place guard, work, pack;
 	size_t work_bytes;            /* of one part */
 	bool pack_once;               /* the weight never changes: packed when the session is made */
 	const void *code;             /* of the weight as the kernel reads it, which is decoded to `pack` before the step runs (kernel/coded.h); NULL: it is not coded */
 	size_t code_bytes, image_bytes; /* coded, and decoded */
+	int32_t parts;                /* of weights of 4 bits that are unpacked (kernel.h, in_parts), one after the other: codes of the same length; 0: they are not */
 	bool split;                   /* worth more than one thread */
 	const void *weight;           /* contents of input 1 that nothing changes; NULL: not known */
 	double sparse_time;           /* of the kernel for sparse weights beside the dense one; 0: none */
@@ -124,6 +125,22 @@ typedef struct cop_priced { int64_t instructions; float guessed; } cop_priced;
 bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t);
 bool cop__has_prices(const cop_target *t);
 
+/* Addresses of everything in an entry whose steps are known. */
+cop_status cop__lay_out(cop_plan *p, cop_entry *e);
+/* Which buffer of a step its kernel reads rearranged, if it does. */
+int cop__packed_buf(const cop_entry *e, const cop_step *st);
+/* The weight as a kernel that wants it rearranged reads it, or part of it, `bytes` at most. */
+void cop__rearrange(void *image, size_t bytes, const cop_step *st, int32_t part, int32_t parts);
+/* Is the layer marked (pass/code.c), and are marks looked at? */
+bool cop__is_marked(const cop_plan *p, const cop_graph *g, cop_nid n);
+/* Gives the step a code of its weight, if that is marked and the code is shorter. */
+cop_status cop__plan_code(cop_plan *p, const cop_entry *e, cop_step *st);
+/* Has the step weights of 4 bits that never change and that its kernel wants rearranged? */
+bool cop__could_unpack(const cop_plan *p, const cop_entry *e, const cop_step *st);
+/* Bytes of RAM that they take when they are unpacked in parts; 0: not in so many. */
+size_t cop__unpacked_bytes(cop_step *st, int32_t parts);
+/* They lie as nibbles in that many parts. */
+cop_status cop__plan_nibbles(cop_plan *p, const cop_entry *e, cop_step *st, int32_t parts);
 /* The first step whose weight is decoded from the same code as that of step s; -1: it has none. */
 int32_t cop__plan_coded(const cop_entry *e, int32_t s);
 /* Bytes of RAM that a board keeps for the stack; sections.ld insists on them. */

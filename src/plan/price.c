@@ -40,15 +40,21 @@ static double numbers_read(const cop_step_info *s)
 	return s->macs ? (double)s->macs / (double)s->channels : (double)s->inputs;
 }
 
-/* Of decoding a weight: each byte, and the table. Counted on four networks in the emulator. */
-static double decoding(const cop_step_info *s) { return s->decoded_bytes ? 10.2 * (double)s->decoded_bytes + 9000 : 0; }
+static double parts_of(const cop_step_info *s) { return s->parts > 1 ? s->parts : 1; }
+
+/* Of decoding a weight: each byte, and the table. Counted on four networks in the emulator; nibbles in kernel/cortexm/uncode.c. */
+static double decoding(const cop_step_info *s)
+{
+	if (s->parts) return 0.63 * (double)s->decoded_bytes * s->parts;
+	return s->decoded_bytes ? 10.2 * (double)s->decoded_bytes + 9000 : 0;
+}
 
 /* By the row of a kernel; below 0: there is none. */
 static double by_row(const price *p, const cop_step_info *s, const char *kernel)
 {
 	while (p->kernel && strcmp(p->kernel, kernel)) p++;
 	if (!p->kernel) return -1;
-	return p->each + p->out * (double)s->outputs + p->read * numbers_read(s) + p->row * (double)s->rows + p->mac * (double)s->macs;
+	return p->out * (double)s->outputs + p->mac * (double)s->macs + parts_of(s) * (p->each + p->read * numbers_read(s) + p->row * (double)s->rows);
 }
 
 /* What a kernel for sparse weights takes the place of. */

@@ -11,6 +11,7 @@
 
 /* Of a hundred weights of the nets that are made next, so many are zero; the others take so many values, or, 0, any. */
 static int int8_zeros, int8_values;
+static bool four_bits; /* their weights have 4 bits each */
 
 /* k x k, padded to keep the size at stride 1; multipliers bring the sums to about the range of a byte. */
 static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t out, int32_t k, int32_t stride, int32_t groups, bool twice)
@@ -27,6 +28,11 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 		uint32_t draw = cop__rand(5, cop__hash_text(name), (uint64_t)i);
 		w[i] = (int8_t)(cop__rand(7, cop__hash_text(name), (uint64_t)i) % 100 < (uint32_t)int8_zeros ? 0 : int8_values ? (int)(draw % (uint32_t)int8_values) - int8_values / 2 : (int)draw);
 	}
+	if (four_bits) { /* as many nibbles of what was drawn; a row of channels begins at a whole byte */
+		wt.dtype = COP_I4;
+		int32_t bytes = (int32_t)cop_type_bytes(&wt);
+		for (int32_t i = 0; i < bytes; i++) w[i] = (int8_t)(cop__rand(8, cop__hash_text(name), (uint64_t)i));
+	}
 	for (int32_t o = 0; o < out; o++) {
 		b[o] = (int32_t)(cop__rand(6, cop__hash_text(name), (uint64_t)o) % 4001) - 2000;
 		real[o] = (0.5 + 0.03 * (o % 11)) / (50 * sqrt(taps));
@@ -37,6 +43,21 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	cop_vid vw = cop__data(g, COP_CONST, n[0], &wt, w), vb = cop__data(g, COP_CONST, n[1], &bt, b), vm = cop__data(g, COP_CONST, n[2], &mt, m);
 	free(w);
 	return cop__apply(g, OP_qconv, &(cop_qconv_attr){stride, stride, p, p, p, p, 1, 1, groups, 3, -7, -128, 120, up, 0}, VIDS(x, vw, vb, vm));
+}
+
+/* The fullest step is the first; c2 fits beside its weights only if these are unpacked in two parts, c3 as a whole. */
+static inline cop_graph *parts_net(cop_ctx *cx, bool twice)
+{
+	cop_type t = cop__type(COP_I8, 4, DIMS(1, 24, 24, 16));
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "parts"));
+	cop_vid x = qconv(g, cop__input(g, "x", &t), "c1", 32, 3, 4, 1, twice);
+	x = qconv(g, x, "c2", 32, 3, 1, 1, twice);
+	x = qconv(g, x, "c3", 18, 1, 1, 1, twice);
+	x = cop__apply(g, OP_qavgpool, &(cop_qavgpool_attr){6, 6, 6, 6, 0, 0, 0, 0, 0, 0, 0, 0, -128, 127}, VIDS(x));
+	OK(cx, cop__output(g, qconv(g, x, "fc", 10, 1, 1, 1, twice), "y"));
+	return g;
 }
 
 static inline cop_graph *int8_net(cop_ctx *cx, bool twice)

@@ -103,6 +103,39 @@ static void check_coded(cop_ctx *cx, const machine *m, int from, int to)
 	int8_values = int8_zeros = 0;
 }
 
+/* Weights of 4 bits lie in flash as such, and are unpacked where RAM is free: the plan takes no more of it than with bytes, and little more than half the flash. */
+static void check_four_bits(cop_ctx *cx, const machine *m, bool unpacks)
+{
+	static const struct { const char *name; int32_t parts; } row[] = {{"c1.w", 0}, {"c2.w", 2}, {"c3.w", 1}, {"fc.w", 0}};
+	cop_graph *bytes = parts_net(cx, false);
+	cop_figures eight, four;
+	cop_step_info s;
+	cop_target t;
+	cop_plan *p;
+
+	OK(cx, cop_target_find(&t, cx, m->target));
+	t.coded = true;
+	OK(cx, cop_measure(&eight, bytes, &t));
+	four_bits = true;
+	for (int twice = 0; twice < 2; twice++) {
+		cop_graph *g = parts_net(cx, twice), *other = int8_net(cx, twice);
+		OK(cx, cop_measure(&four, g, &t));
+		assert_int_equal(four.ram_bytes, eight.ram_bytes);
+		if (unpacks && (double)four.flash_bytes > 0.75 * (double)eight.flash_bytes) fail_msg("%s: %zu bytes of flash, with bytes %zu", m->target, four.flash_bytes, eight.flash_bytes);
+		OK(cx, cop_plan_build(&p, &g, 1, &t));
+		for (int i = 0; unpacks && i < LEN(row); i++)
+			for (int k = 0; cop_plan_step(p, 0, k, &s); k++)
+				if (s.name && !strcmp(s.name, row[i].name) && s.parts != row[i].parts) fail_msg("%s: unpacked in %d parts", s.name, s.parts);
+		cop_plan_free(p);
+		check_inference(cx, g, m);
+		check_inference(cx, other, m);
+		cop_graph_free(g);
+		cop_graph_free(other);
+	}
+	four_bits = false;
+	cop_graph_free(bytes);
+}
+
 /* Kernels for DSP instructions are C on machines without them: their packed weights lie in flash, the others are gone. */
 static void int8_on_host(void **state)
 {
@@ -129,6 +162,7 @@ static void coded_on_host(void **state)
 		setenv("COPPICE_ISA", isa ? "dsp" : "ref", 1);
 		cop_ctx *cx = new_ctx();
 		check_coded(cx, &host, isa, LEN(coded_as));
+		check_four_bits(cx, &host, isa);
 		cop_ctx_free(cx);
 	}
 	unsetenv("COPPICE_ISA");
@@ -150,6 +184,8 @@ static void int8_on_boards(void **state)
 	check_inference(cx, single, &m0);
 	check_coded(cx, &m4, 0, LEN(coded_as) - 1);
 	check_coded(cx, &m0, 1, 2);
+	check_four_bits(cx, &m4, true);
+	check_four_bits(cx, &m0, false);
 	int8_zeros = 92;
 	cop_graph *sparse = int8_net(cx, true);
 	check_inference(cx, sparse, &m4);

@@ -103,6 +103,24 @@ static void release(bufs *b)
 	}
 }
 
+/* Channels in parts, one after the other, with the packed weights of one at a time. */
+static void call_in_parts(const cop_kernel *k, const int32_t *words, bufs *b, int parts)
+{
+	int32_t word[COP_MAX_WORDS];
+
+	memcpy(word, words, sizeof word);
+	word[COP_IN_PARTS] = parts;
+	size_t work = k->work ? k->work(word) : 0, pack = k->pack_bytes(word);
+	char *w = room(work);
+	for (int i = 0; i < parts; i++) {
+		char *p = room(pack);
+		k->pack(&(cop_call){b->p, word, p, NULL, i, parts});
+		k->fn(&(cop_call){b->p, word, w, p, i, parts});
+		free(p);
+	}
+	free(w);
+}
+
 static void call(const cop_kernel *k, const int32_t *words, bufs *b, int parts)
 {
 	int32_t word[COP_MAX_WORDS];
@@ -187,6 +205,12 @@ static void check(const cop_graph *g, cop_nid n, const cop_kernel *ref, const co
 		a = make(g, n, how);
 		call(k, word, &a, parts);
 		compare(g, n, k, which, &a, &b, 0, "in several parts");
+		release(&a);
+	}
+	for (int parts = 1; k->in_parts && word[CK_G] == 1 && 2 * parts <= word[CK_O]; parts++) {
+		a = make(g, n, how);
+		call_in_parts(k, word, &a, parts);
+		compare(g, n, k, which, &a, &b, 0, "in parts of its channels");
 		release(&a);
 	}
 	release(&b);

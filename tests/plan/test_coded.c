@@ -80,6 +80,42 @@ static void every_image_comes_back(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Nibbles come back from half as many bytes; an image with a number that has more bits has none. */
+static void nibbles_come_back(void **state)
+{
+	void (*const decoders[])(const void *, void *, void *) = {cop_uncode, cop_uncode_dsp};
+	cop_ctx *cx = new_ctx();
+	void *code;
+	size_t size;
+	(void)state;
+
+	for (size_t n = 2; n < 400; n += n < 80 ? 2 : 34) {
+		size_t whole = (n + 7) / 8 * 8;
+		for (size_t i = 0; i < n; i += 2) {
+			int a = (int)(cop__rand(31, n, i) % 16) - 8, b = (int)(cop__rand(32, n, i) % 16) - 8;
+			((int16_t *)image)[i / 2] = (int16_t)(256 * b + a);
+		}
+		OK(cx, cop__code_nibbles(&code, &size, cx, image, n));
+		assert_int_equal(size, 8 + whole / 2);
+		assert_int_equal(cop_coded_work(code), 0);
+		for (int d = 0; d < LEN(decoders); d++) {
+			memset(back, 0x55, sizeof back);
+			decoders[d](code, back, NULL);
+			assert_memory_equal(back, image, n);
+			assert_int_equal(((uint8_t *)back)[whole], 0x55);
+		}
+		cop__free(cx, code);
+		for (int v = -9; v < 9; v += 17) { /* -9 and 8, in either half of a pair */
+			int16_t old = ((int16_t *)image)[n / 4];
+			((int16_t *)image)[n / 4] = (int16_t)(n % 4 ? 256 * v : v);
+			OK(cx, cop__code_nibbles(&code, &size, cx, image, n));
+			assert_null(code);
+			((int16_t *)image)[n / 4] = old;
+		}
+	}
+	cop_ctx_free(cx);
+}
+
 /* Not longer than the entropy by more than two percent and the head. Where few of many symbols share a small part of the table, a frequency of one is too much
  * for most of them: eight percent. */
 static void close_to_the_entropy(void **state)
@@ -212,7 +248,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {cmocka_unit_test(every_image_comes_back), cmocka_unit_test(close_to_the_entropy), cmocka_unit_test(codes_are_shared), cmocka_unit_test(ram_is_kept),
+	static const struct CMUnitTest tests[] = {cmocka_unit_test(every_image_comes_back), cmocka_unit_test(nibbles_come_back), cmocka_unit_test(close_to_the_entropy), cmocka_unit_test(codes_are_shared), cmocka_unit_test(ram_is_kept),
 		cmocka_unit_test(refusals)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

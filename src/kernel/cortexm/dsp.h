@@ -189,6 +189,17 @@ COP_OUT_OF_LINE int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o,
  * A run of bytes x0 x1 x2 x3 becomes the words (x0,x2) (x1,x3); of the last 1, 2 or 3: (x0,-), (x0,x1), (x0,x2) (x1,-). */
 enum { PACK_EXACT = 1, PACK_PARTS = 2, PART_WORDS = 256 };
 
+/* Of 4 bits, in fours of filters (fully connected): a half is 4096 d + 256 (c + 8) + 16 (b + 8) + a + 8, and sums are taken from differences of three
+ * products with what is left of it. d's has to stay within 20 bits, as that of FOUR_WORDS words does. */
+enum { FOUR_WORDS = 252 };
+
+/* The first filter of a part of them: an even one. */
+static inline int32_t cop_filter_at(int32_t filters, int32_t part, int32_t parts)
+{
+	int32_t at = (filters + 1) / 2 * part / parts * 2;
+	return at < filters ? at : filters;
+}
+
 static inline int32_t cop_run_words(int32_t run) { return (run >> 2) * 2 + ((run & 3) + 1) / 2; }
 
 /* Adds one word's products with the taps x to the sums of both filters. */

@@ -60,12 +60,17 @@ static size_t tiles_ahead(const int32_t *k, int32_t tile)
 size_t cop_qconv_ahead_dsp(const int32_t *k) { return tiles_ahead(k, TILE); }
 size_t cop_qsparse_ahead_dsp(const int32_t *k) { return tiles_ahead(k, 4); } /* qsparse.c */
 
-static size_t pack_bytes(const int32_t *k, int32_t whole)
+static size_t pack_bytes(const int32_t *k, int32_t filters, int32_t whole)
 {
-	return 4 + (size_t)k[CK_G] * (size_t)((k[CK_O] / k[CK_G] + 1) / 2) * (size_t)window_words(k, whole) * 4;
+	return 4 + (size_t)k[CK_G] * (size_t)((filters / k[CK_G] + 1) / 2) * (size_t)window_words(k, whole) * 4;
 }
-size_t cop_qconv_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, 2); }
-size_t cop_qfc_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, 4); }
+/* The last part has as many filters as any. */
+size_t cop_qconv_pack_bytes_dsp(const int32_t *k)
+{
+	int32_t parts = k[CK_G] == 1 ? k[COP_IN_PARTS] : 0, o_n = k[CK_O] - (parts ? cop_filter_at(k[CK_O], parts - 1, parts) : 0);
+	return pack_bytes(k, o_n, 2);
+}
+size_t cop_qfc_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, k[CK_O], 4); }
 
 /* The tap of a run that half `half` of word `word` holds, or -1. */
 static int32_t tap_of(int32_t run, int32_t word, int32_t half)
@@ -87,11 +92,11 @@ static int32_t weight_at(const filters *f, int32_t first, int32_t o, int32_t lin
 }
 
 /* How every second filter's sum can be taken from differences. */
-static uint32_t exactness(const filters *f, int32_t all)
+static uint32_t exactness(const filters *f, int32_t from, int32_t to)
 {
 	uint32_t kind = PACK_EXACT;
 
-	for (int32_t o = 0; o < all; o++) {
+	for (int32_t o = from; o < to; o++) {
 		int64_t most = 0;
 		for (int32_t i = 0; o % f->o_n % 2 && i < f->kh * f->run; i++) {
 			int32_t w = weight_at(f, o, 0, i / f->run, i % f->run);
@@ -124,12 +129,13 @@ static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole, int3
 	const int32_t *k = c->k;
 	int32_t c_n = k[CK_C] / k[CK_G];
 	filters f = {c->buf[2], get, k[CK_O] / k[CK_G], k[CK_KH], k[CK_KW], c_n, (c_n + to_whole) & ~to_whole, k[CK_KW] * c_n};
-	uint32_t *to = c->work, kind = exactness(&f, k[CK_O]);
+	int32_t from = cop_filter_at(f.o_n, c->part, c->parts), end = cop_filter_at(f.o_n, c->part + 1, c->parts);
+	uint32_t *to = c->work, kind = c->parts > 1 ? exactness(&f, from, end) : exactness(&f, 0, k[CK_O]);
 	int32_t rest = window_words(k, whole) - f.kh * cop_run_words(f.run);
 
 	*to++ = kind;
 	for (int32_t first = 0; first < k[CK_O]; first += f.o_n)
-		for (int32_t o = 0; o < f.o_n; o += 2) {
+		for (int32_t o = from; o < end; o += 2) {
 			to = pack_pair(to, &f, first, o, kind);
 			for (int32_t i = 0; i < rest; i++) *to++ = 0;
 		}
@@ -138,7 +144,40 @@ static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole, int3
 void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 2); }
 void cop_qconv_pack4_dsp(const cop_call *c) { pack_dense(c, weight_i4, 1, 2); }
 void cop_qfc_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 4); }
-void cop_qfc_pack4_dsp(const cop_call *c) { pack_dense(c, weight_i4, 1, 4); }
+
+/* ---- fully connected, of 4 bits: fours of filters ---- */
+
+size_t cop_qfc4_pack_bytes_dsp(const int32_t *k) { return 4 + (size_t)((k[CK_O] + 3) / 4) * (size_t)window_words(k, 4) * 4; }
+
+static uint32_t exact_fourths(const filters *f)
+{
+	for (int32_t o = 3; o < f->o_n; o += 4) {
+		int32_t most = 0;
+		for (int32_t i = 0; i < f->run; i++) {
+			int32_t w = weight_at(f, 0, o, 0, i);
+			most += w < 0 ? -w : w;
+		}
+		if (most > 4095) return PACK_PARTS; /* times 128: beyond 19 bits and a sign */
+	}
+	return f->run > 4096 ? PACK_PARTS : PACK_EXACT; /* c's are within 15 * 4096 */
+}
+
+void cop_qfc4_pack_dsp(const cop_call *c)
+{
+	const int32_t *k = c->k, words = window_words(k, 4);
+	filters f = {c->buf[2], weight_i4, k[CK_O], 1, 1, k[CK_C], (k[CK_C] + 1) & ~1, k[CK_C]};
+	uint32_t *to = c->work;
+
+	*to++ = exact_fourths(&f);
+	for (int32_t o = 0; o < f.o_n; o += 4)
+		for (int32_t i = 0; i < words; i++, to++) {
+			*to = 0;
+			for (int32_t half = 0; half < 8; half++) {
+				int32_t tap = i < cop_run_words(f.run) ? tap_of(f.run, i, half / 4) : -1, w = weight_at(&f, 0, o + half % 4, 0, tap);
+				*to |= (uint32_t)((w + (half % 4 < 3 ? 8 : 0)) & 15) << (4 * half);
+			}
+		}
+}
 
 /* ---- depthwise ---- */
 

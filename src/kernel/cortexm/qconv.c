@@ -28,9 +28,9 @@ typedef struct pairs {
 typedef struct pairs { int32_t none; } pairs;
 #endif
 
-/* A group of the layer. words: of a window, rounded up to even; o_n: filters; step: from a pixel's results to the next one's; all: of its pairs
- * what no tile changes. */
-typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; uint32_t exact; int32_t scale, words, o_n, step; pairs all; } layer;
+/* A group of the layer, or some of its filters. words: of a window, rounded up to even; o_n: filters; y: the first result; step: from a pixel's
+ * results to the next one's; all: of its pairs what no tile changes. */
+typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; uint32_t exact; int32_t scale, words, o_n; int8_t *y; int32_t step; pairs all; } layer;
 
 #if COP_DSP
 
@@ -234,17 +234,19 @@ COP_OUT_OF_LINE void inside3(const int8_t *x, int32_t rows, int32_t kw, int32_t 
 static layer begin(const cop_call *c, int32_t words)
 {
 	const uint32_t *pack = c->pack;
-	const int32_t *k = c->k;
+	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
+	int32_t o_n = k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O], from = cop_filter_at(o_n, c->part, c->parts);
 	layer l; /* not cleared first: a firmware may have no memset */
 
 	l.k = k;
-	l.b = c->buf[3];
-	l.m = c->buf[4];
+	l.b = b + from;
+	l.m = m + from;
 	l.w = pack + 1;
 	l.exact = *pack;
-	l.scale = cop_scale_kind(k, l.b, l.m);
+	l.scale = cop_scale_kind(k, b, m);
 	l.words = words;
-	l.o_n = k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O];
+	l.o_n = cop_filter_at(o_n, c->part + 1, c->parts) - from;
+	l.y = (int8_t *)c->buf[0] + from;
 	l.step = k[CK_O];
 #if COP_DSP
 	l.all = pairs_of(&l, c->work, words);
@@ -260,10 +262,10 @@ void cop_qconv_dsp(const cop_call *c)
 	int32_t next = k[CK_DH] * line, high = k[CK_H] - (kh - 1) * k[CK_DH], wide = k[CK_W] - k[CK_KW] + 1; /* corners of windows inside lie below these */
 	int32_t h = -k[CK_PT], w = -k[CK_PL], w_end = w + k[CK_OW] * k[CK_SW], h_end = h + k[CK_OH] * k[CK_SH];
 	const int8_t *image = c->buf[1];
-	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 	int32_t share = k[CK_SW] == 1 && k[CK_KW] > 1 && !(k[CK_C] & 7); /* pixels, by windows side by side */
 	layer l = begin(c, words);
+	int8_t *y = l.y;
 
 	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
 	for (int32_t p = 0; p < pixels; p += TILE, y += TILE * l.step) {
@@ -329,9 +331,9 @@ void cop_qconv_point_dsp(const cop_call *c)
 	const int32_t *k = c->k;
 	int32_t words = (cop_run_words(k[CK_C]) + 1) & ~1, c_n = k[CK_C], left = k[CK_N] * k[CK_OH] * k[CK_OW];
 	const int8_t *image = c->buf[1];
-	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 	layer l = begin(c, words);
+	int8_t *y = l.y;
 
 	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
 	for (; left >= TILE; left -= TILE, image += TILE * c_n, y += TILE * l.step) {
@@ -379,13 +381,13 @@ void cop_qconv_apart_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k;
 	int32_t c_n = k[CK_C] / k[CK_G], words = (k[CK_KH] * cop_run_words(k[CK_KW] * c_n) + 1) & ~1, pixels = k[CK_N] * k[CK_OH] * k[CK_OW];
-	int8_t *y = c->buf[0];
 	uint32_t *x = c->work;
 	const layer all = begin(c, words);
 
 	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
-	for (int32_t p = 0; p < pixels; p += TILE, y += (TILE - 1) * all.step) {
+	for (int32_t p = 0; p < pixels; p += TILE) {
 		int32_t n = pixels - p < TILE ? pixels - p : TILE;
+		int8_t *y = all.y + p * all.step;
 		layer l = all;
 		for (int32_t g = 0; g < k[CK_G]; g++, y += l.o_n) {
 			windows(c, g, c_n, p, n, x, (int8_t *)(x + TILE * words));

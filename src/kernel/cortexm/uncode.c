@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * uncode - weights that are coded in flash (kernel/coded.h) to the pairs that the kernels for Cortex-M with DSP
- * instructions read: ten instructions a weight.
+ * instructions read: ten instructions a weight, 0.6 where weights lie as nibbles.
  */
 #include "kernel/coded.h"
 #include "kernel/cortexm/dsp.h"
@@ -23,11 +23,36 @@ __attribute__((naked, noinline)) static void run_pairs(__attribute__((unused)) c
 		"1:\n" PAIR PAIR "cmp r2, r3\n bne.w 1b\n"
 		"pop {r4-r10, pc}\n");
 }
+
+/* `rounds` of four words of nibbles, 1 and more. */
+__attribute__((naked, noinline)) static void unpack(__attribute__((unused)) uint32_t *y, __attribute__((unused)) const uint32_t *v, __attribute__((unused)) uint32_t rounds)
+{
+	__asm__("push {r4-r11, lr}\n mov r3, #0x0f0f0f0f\n mov r12, #0x08080808\n"
+		"1: ldmia r1!, {r4, r6, r8, r10}\n"
+		"and r5, r3, r4, lsr #4\n and r7, r3, r6, lsr #4\n and r9, r3, r8, lsr #4\n and r11, r3, r10, lsr #4\n"
+		"and r4, r4, r3\n and r6, r6, r3\n and r8, r8, r3\n and r10, r10, r3\n"
+		"ssub16 r4, r4, r12\n ssub16 r5, r5, r12\n ssub16 r6, r6, r12\n ssub16 r7, r7, r12\n"
+		"ssub16 r8, r8, r12\n ssub16 r9, r9, r12\n ssub16 r10, r10, r12\n ssub16 r11, r11, r12\n"
+		"stmia r0!, {r4-r11}\n subs r2, #1\n bne.w 1b\n"
+		"pop {r4-r11, pc}\n");
+}
+
+static void unpack_all(const void *code, uint32_t *y)
+{
+	const uint32_t *v = (const uint32_t *)code + 2, n = cop_coded_eights(code), whole = n & ~3u;
+
+	if (whole) unpack(y, v, whole / 4);
+	cop_coded_unpack(y + 2 * whole, v + whole, n - whole);
+}
 #endif
 
 void cop_uncode_dsp(const void *code, void *to, void *work)
 {
 #if COP_DSP
+	if (cop_coded_nibbles(code)) {
+		unpack_all(code, (uint32_t *)to);
+		return;
+	}
 	uint32_t halves = (((const cop_coded_head *)code)->count & (CODED_PAIRS - 1)) / 2;
 	if (((const cop_coded_head *)code)->count >= CODED_PAIRS && halves && !(halves & 1)) {
 		cop_coded_read r = cop_coded_begin(code, work);

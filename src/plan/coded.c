@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * coded - weights as a device has them in flash when it decodes them into RAM just before their step (kernel/coded.h).
+ */
+#include "enc/code.h"
+#include "plan/plan.h"
+
+int cop__packed_buf(const cop_entry *e, const cop_step *st) { return cop__op(e->g, st->node)->n_out + st->kernel->pack_in; }
+
+/* Layers with the same weights have one code. */
+static cop_status keep(cop_plan *p, const cop_entry *e, cop_step *st, const void *code, size_t size, size_t bytes)
+{
+	st->code_bytes = size;
+	st->image_bytes = bytes;
+	for (const cop_step *s = e->step; s < e->step + e->n_step && !st->code; s++)
+		if (s->code && s->code_bytes == size && !memcmp(s->code, code, size)) st->code = s->code;
+	if (st->code) return COP_OK;
+	void *own = cop__arena_get(&p->mem, size);
+	if (!own) return COP_NOMEM;
+	st->code = memcpy(own, code, size);
+	return COP_OK;
+}
+
+void cop__rearrange(void *image, size_t bytes, const cop_step *st, int32_t part, int32_t parts)
+{
+	void *buf[COP_MAX_BUF] = {0};
+
+	memset(image, 0, bytes);
+	for (int i = 0; i < st->n_buf; i++)
+		if (st->buf[i].seg == COP_SEG_FIXED) buf[i] = (void *)(uintptr_t)st->buf[i].data;
+	st->kernel->pack(&(cop_call){.buf = buf, .k = st->word, .work = image, .part = part, .parts = parts});
+}
+
+bool cop__is_marked(const cop_plan *p, const cop_graph *g, cop_nid n)
+{
+	if (!p->target.coded || g->node[n].op != OP_qconv) return false;
+	COP_ATTR(cop_qconv_attr, a, g, n);
+	return a.coded;
+}
+
+cop_status cop__plan_code(cop_plan *p, const cop_entry *e, cop_step *st)
+{
+	const bool packs = st->kernel->pack;
+	const cop_place w = st->buf[packs ? cop__packed_buf(e, st) : cop__op(e->g, st->node)->n_out + 1];
+	void *image = NULL, *code = NULL;
+	size_t size = 0;
+
+	if (!cop__is_marked(p, e->g, st->node) || !st->weight || w.seg != COP_SEG_FIXED) return COP_OK;
+	size_t bytes = packs ? st->kernel->pack_bytes(st->word) : cop_type_bytes(cop__in(e->g, st->node, 1));
+	if (packs && !(image = cop__alloc(p->cx, bytes + 64))) return COP_NOMEM;
+	if (packs) cop__rearrange(image, bytes, st, 0, 1);
+	cop_status st_ = cop__code_image(&code, &size, p->cx, packs ? image : w.data, bytes);
+	if (!st_ && size < bytes) st_ = keep(p, e, st, code, size, bytes); /* else it stays as it is */
+	cop__free(p->cx, image);
+	cop__free(p->cx, code);
+	return st_;
+}
+
+/* ---- weights of 4 bits ---- */
+
+bool cop__could_unpack(const cop_plan *p, const cop_entry *e, const cop_step *st)
+{
+	return p->target.coded && st->pack_once && st->kernel->in_parts && e->g->node[st->node].op == OP_qconv && cop__in(e->g, st->node, 1)->dtype == COP_I4;
+}
+
+size_t cop__unpacked_bytes(cop_step *st, int32_t parts)
+{
+	size_t all = st->kernel->pack_bytes(st->word);
+
+	if (parts == 1) return (all + 7) & ~(size_t)7;
+	st->word[COP_IN_PARTS] = parts;
+	size_t bytes = st->kernel->pack_bytes(st->word);
+	st->word[COP_IN_PARTS] = 0;
+	return bytes < all ? (bytes + 7) & ~(size_t)7 : 0;
+}
+
+/* Appends a part's nibbles, each part as many; none: they are not all of 4 bits. */
+static cop_status add_nibbles(uint8_t *code, size_t *size, cop_ctx *cx, void *image, size_t bytes)
+{
+	size_t more;
+	void *part;
+
+	COP_TRY(cop__code_nibbles(&part, &more, cx, image, bytes));
+	if (part) memcpy(code + *size, part, more);
+	*size += more;
+	cop__free(cx, part);
+	return COP_OK;
+}
+
+cop_status cop__plan_nibbles(cop_plan *p, const cop_entry *e, cop_step *st, int32_t parts)
+{
+	size_t bytes = cop__unpacked_bytes(st, parts), size = 0;
+	void *image = cop__alloc(p->cx, bytes + 64), *code = cop__alloc(p->cx, (size_t)parts * (bytes / 2 + 8));
+	cop_status st_ = image && code ? COP_OK : COP_NOMEM;
+
+	for (int32_t i = 0; !st_ && i < parts; i++) {
+		cop__rearrange(image, bytes, st, i, parts);
+		st_ = add_nibbles(code, &size, p->cx, image, bytes);
+	}
+	if (!st_ && size && size < st->kernel->pack_bytes(st->word)) {
+		st_ = keep(p, e, st, code, size, bytes);
+		st->parts = parts;
+		st->pack_once = false;
+	}
+	cop__free(p->cx, image);
+	cop__free(p->cx, code);
+	return st_;
+}
