@@ -39,7 +39,6 @@ typedef struct cop_loop {
 	int64_t per_epoch, step;
 	bool labels, finished;
 	bool soft;               /* the target is a distribution over the classes, not a label */
-	bool rebuilt;            /* the network is not that of the start any more */
 	bool carry;              /* what the rule of updates keeps stays in the model */
 	int32_t *label;
 	double began, reported, trained, saved; /* seconds */
@@ -47,6 +46,7 @@ typedef struct cop_loop {
 	int64_t images;
 	double sum_loss;
 	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done (saved.c) */
+	cop_text rebuilt;        /* where the structure has changed: the network as that left it, a .cop */
 	cop_best best;
 	cop_parts part;          /* where samples lie in x */
 	float *placed;           /* samples as they come, where they lie otherwise in x; else NULL */

@@ -4,8 +4,8 @@
  * is stopped anywhere and resumed from its checkpoint ends with the same bits. The checkpoint of a run that is done holds its result;
  * whoever called removes it when that is safe elsewhere.
  *
- * It is the training graph, with all of its states. Where the structure of the network changed on the way it is the network itself, with what the
- * rule of updates keeps.
+ * It is the training graph, with all of its states. Where the structure of the network changed on the way, the network as that left it lies in the
+ * file, too: from there the training graph is made anew.
  */
 #include "io/cop/checkpoint.h"
 #include "train/identity.h"
@@ -14,7 +14,7 @@
 cop_status cop__loop_save(cop_loop *l)
 {
 	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished},
-		{.name = "rebuilt", .i = l->rebuilt}, {.name = "loss", .i = cop__real_bits(l->sum_loss)},
+		{.name = "rebuilt", .text = l->rebuilt.len ? l->rebuilt.data : "", .size = l->rebuilt.len}, {.name = "loss", .i = cop__real_bits(l->sum_loss)},
 		{.name = "seconds", .i = cop__real_bits(cop__loop_seconds(l))}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len},
 		{.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = cop__real_bits((double)l->best.score)},
 		{.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}};
@@ -22,9 +22,7 @@ cop_status cop__loop_save(cop_loop *l)
 	if (!l->a->checkpoint) return COP_OK;
 	COP_TRY(l->epochs.status);
 	l->saved = cop__seconds();
-	if (l->rebuilt) COP_TRY(cop__trainer_carry(l->t, l->model));
-	const cop_graph *g = l->rebuilt ? l->model : cop__trainer_hold(l->t);
-	return cop__checkpoint_write(l->a->checkpoint, g, l->run.data, n, LEN(n));
+	return cop__checkpoint_write(l->a->checkpoint, cop__trainer_hold(l->t), l->run.data, n, LEN(n));
 }
 
 cop_status cop__loop_save_in_time(cop_loop *l)
@@ -65,17 +63,19 @@ static cop_status same_network(const cop_loop *l)
 static cop_status changed_network(cop_loop *l)
 {
 	cop_number n = {.name = "rebuilt"};
-	cop_graph *from;
+	cop_graph *from, *rebuilt = NULL;
 
 	COP_TRY(cop__checkpoint_load(&from, l->cx, l->a->checkpoint, &n, 1));
-	l->rebuilt = n.i != 0;
-	if (l->rebuilt) {
-		cop_graph old = *l->model;
-		*l->model = *from;
-		*from = old;
-	}
+	cop__text_bytes(&l->rebuilt, n.text ? n.text : "", n.size);
 	cop_graph_free(from);
-	return l->rebuilt ? cop__loop_rebuild(l) : COP_OK;
+	COP_TRY(l->rebuilt.status);
+	if (!l->rebuilt.len) return COP_OK;
+	COP_TRY(cop__model_read(&rebuilt, l->cx, l->a->checkpoint, l->rebuilt.data, l->rebuilt.len, NULL, 0, NULL));
+	cop_graph old = *l->model;
+	*l->model = *rebuilt;
+	*rebuilt = old;
+	cop_graph_free(rebuilt);
+	return cop__loop_rebuild(l);
 }
 
 static cop_status resume(cop_loop *l, bool other)
@@ -86,7 +86,7 @@ static cop_status resume(cop_loop *l, bool other)
 
 	if (other) COP_TRY(same_network(l));
 	COP_TRY(changed_network(l));
-	COP_TRY(cop__checkpoint_read(path, l->rebuilt ? l->model : cop__trainer_hold(l->t), n, LEN(n)));
+	COP_TRY(cop__checkpoint_read(path, cop__trainer_hold(l->t), n, LEN(n)));
 	l->step = n[0].i;
 	l->finished = n[1].i || l->step == cop__loop_steps(l);
 	l->sum_loss = cop__real_of_bits(n[2].i);
@@ -98,7 +98,7 @@ static cop_status resume(cop_loop *l, bool other)
 	COP_TRY(l->epochs.status);
 	COP_TRY(l->best.file.status);
 	if (l->step < 0 || l->step > cop__loop_steps(l)) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);
-	if (!l->rebuilt) cop__trainer_push(l->t);
+	cop__trainer_push(l->t);
 	cop__epochs_tell(&l->epochs, l->a->progress, l->a->ud);
 	return cop_trainer_pull(l->t, l->model);
 }

@@ -112,6 +112,7 @@ void cop__loop_tear_down(cop_loop *l)
 	cop_trainer_free(l->t);
 	cop__text_free(&l->run);
 	cop__text_free(&l->epochs);
+	cop__text_free(&l->rebuilt);
 	cop__arena_free(&l->mem);
 	cop__text_free(&l->best.file);
 	cop_data_free(l->fitted_valid);

@@ -156,6 +156,43 @@ static void rebuilt(void **state)
 	cop_ctx_free(cx);
 }
 
+/* What other policies keep goes on behind a change: stopped there and gone on with, a run has the bits of one that was not. */
+static void rebuilt_beside(void **state)
+{
+	static const char *const text[] = {"ema:decay=0.9", "lookahead:steps=3", "distill:part=0.5"};
+	char ckpt[64];
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+
+	snprintf(ckpt, sizeof ckpt, "/tmp/coppice-policies-%d.ckpt", (int)getpid());
+	for (int i = 0; i < LEN(text); i++) {
+		cop_graph *g[2] = {net(cx), net(cx)};
+		for (int k = 0; k < 2; k++) {
+			change c = {.at_step = -1, .at_epoch = 0, .stop_after = k == 1};
+			const cop_policy p = {.name = "change", .ud = &c, .after = change_after, .epoch = change_epoch, .rebuild = slice};
+			cop_train_args a = base;
+			a.policies = text[i], a.epochs = 3, a.checkpoint = k ? ckpt : NULL;
+			unlink(ckpt);
+			cop_ctx_stop(cx, &c.stop);
+			cop_status st = cop__train(g[k], &d, NULL, &a, "train", &p, 1);
+			assert_int_equal(st, k ? COP_STOPPED : COP_OK);
+			if (!k) continue;
+			cop_error_clear(cx);
+			cop_graph_free(g[k]);
+			g[k] = net(cx);
+			c = (change){.at_step = -1, .at_epoch = 0};
+			a.resume = true;
+			OK(cx, cop__train(g[k], &d, NULL, &a, "train", &p, 1));
+		}
+		if (!same(g[0], g[1])) fail_msg("%s: other bits", text[i]);
+		cop_graph_free(g[0]);
+		cop_graph_free(g[1]);
+	}
+	unlink(ckpt);
+	cop_ctx_free(cx);
+}
+
 /* ---- policies by name: a spy beside them sees each step ---- */
 
 enum { SEEN = 12 * 784 };
@@ -364,7 +401,7 @@ static void refused_forms(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(carried), cmocka_unit_test(other_rule), cmocka_unit_test(sliced), cmocka_unit_test(rebuilt), cmocka_unit_test(by_name),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(carried), cmocka_unit_test(other_rule), cmocka_unit_test(sliced), cmocka_unit_test(rebuilt), cmocka_unit_test(rebuilt_beside), cmocka_unit_test(by_name),
 		cmocka_unit_test(penalty), cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(refused), cmocka_unit_test(refused_forms)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
