@@ -101,6 +101,18 @@ static cop_status expressions(cop_graph **out, const cop_build *b)
 
 /* ---- forward ---- */
 
+/* The student may have the same name. */
+static cop_status rename_of(cop_graph *g, const cop_vid *map, const cop_graph *t, cop_vid v, const char *whose)
+{
+	char name[COP_FOLLOWER];
+
+	if (!v || !t->value[v].name) return COP_OK;
+	COP_TRY(cop__follower_name(name, g->cx, whose, t->value[v].name));
+	cop__name(g, map[v], "");
+	cop__name(g, map[v], name);
+	return COP_OK;
+}
+
 /* The teacher's nodes on the same inputs; its weights never change. */
 static cop_status graft(cop_graph *g, const cop_graph *t, const char *whose)
 {
@@ -117,12 +129,7 @@ static cop_status graft(cop_graph *g, const cop_graph *t, const char *whose)
 	}
 	for (cop_nid n = 1; n <= (cop_nid)t->n_node; n++) {
 		COP_TRY(cop__copy_node(g, t, map, n));
-		for (int i = 0; i < COP_MAX_OUT; i++)
-			if (t->node[n].out[i]) cop__name(g, map[t->node[n].out[i]], ""); /* theirs are the student's, too */
-	}
-	for (int32_t i = 0; i < t->n_output; i++) {
-		COP_TRY(cop__follower_name(name, g->cx, whose, t->value[t->output[i]].name));
-		cop__name(g, map[t->output[i]], name);
+		for (int i = 0; i < COP_MAX_OUT; i++) COP_TRY(rename_of(g, map, t, t->node[n].out[i], whose));
 	}
 	return COP_OK;
 }
@@ -186,6 +193,7 @@ static cop_vid one_term(cop_graph *g, const cop_build *b, int32_t i)
 	if (t->loss->labels && cop__t(g, y)->rank != 2)
 		return cop__error(g->cx, COP_SHAPE, "loss=%s needs logits [batch, classes] as the first output, got %d dimensions", t->loss->row.name, cop__t(g, y)->rank), 0;
 	if (t->loss->logits) y = logits(g, y), target = logits(g, target);
+	if (!(y = cop__unskipped(g, y))) return 0;
 	cop_vid v = t->loss->build(g, t->options, y, target ? target : truth(g, t, y));
 	if (!v || t->weight == 1) return v;
 	cop__format(name, sizeof name, "loss.weight%d", i);
@@ -210,7 +218,7 @@ static cop_vid loss_of(cop_graph *g, const cop_build *b)
 /* What the loss is differentiated for: parameters that are trained, then weights whose gradient is kept alone. */
 typedef struct wrt { cop_vid *w, *dw, *guard; int n, trained; } wrt; /* guard: of dw, which is missing while it reads 0; 0: none */
 
-/* A latent is chosen by the name of its weight. */
+/* A latent is chosen by the name of its weight; what a term of the loss has for itself is trained. */
 static bool chosen(const cop_build *b, const char *name)
 {
 	char weight[COP_FOLLOWER];
@@ -219,7 +227,7 @@ static bool chosen(const cop_build *b, const char *name)
 	if (cop__find(b->model, name) || !dot || (size_t)(dot - name) >= sizeof weight) return cop__match(b->all.layers, name);
 	memcpy(weight, name, (size_t)(dot - name));
 	weight[dot - name] = 0;
-	return cop__match(b->all.layers, weight);
+	return !cop__find(b->model, weight) || cop__match(b->all.layers, weight);
 }
 
 /* A weight that was asked for and can't be trained, or none: why. */

@@ -59,11 +59,19 @@ bool cop__build_knows_class(const cop_build *b)
 	return false;
 }
 
-void cop__build_no_terms(cop_build *b) { b->n_term = 0; }
+void cop__build_no_terms(cop_build *b)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < b->n_term; i++)
+		if (b->term[i].beside) b->term[n++] = b->term[i];
+	b->n_term = n;
+}
 
 void cop__build_weigh_terms(cop_build *b, float by)
 {
-	for (int32_t i = 0; i < b->n_term; i++) b->term[i].weight *= by;
+	for (int32_t i = 0; i < b->n_term; i++)
+		if (!b->term[i].beside) b->term[i].weight *= by;
 }
 
 const char *cop__build_name(const cop_build *b, cop_handle h) { return h > 0 && h < b->n_name ? b->name[h] : NULL; }
@@ -192,69 +200,4 @@ cop_handle cop__build_guard(cop_build *b, cop_vid v)
 	mark_feeding(own.node, outside, g, v);
 	b->guarded[b->n_guarded++] = own;
 	return own.guard;
-}
-
-/* ---- a teacher ---- */
-
-typedef struct shape_text { char text[96]; } shape_text;
-
-static const char *shape(shape_text *out, const cop_type *t)
-{
-	int at = snprintf(out->text, sizeof out->text, "%s", cop__dtype_text(t->dtype));
-
-	for (int i = 0; i < t->rank; i++) at += snprintf(out->text + at, sizeof out->text - (size_t)at, "%s%d", i ? "," : "[", t->dim[i]);
-	snprintf(out->text + at, sizeof out->text - (size_t)at, "%s", t->rank ? "]" : "");
-	return out->text;
-}
-
-static cop_status fits(const cop_build *b, const cop_graph *t)
-{
-	const cop_graph *s = b->model;
-
-	if (t->n_input != s->n_input) return cop__error(b->cx, COP_SHAPE, "the teacher '%s' takes %d inputs, the network %d", t->name, t->n_input, s->n_input);
-	for (int32_t i = 0; i < t->n_input; i++) {
-		const cop_value *x = &t->value[t->input[i]], *y = &s->value[s->input[i]];
-		shape_text a, c;
-		if (x->type.dtype == y->type.dtype && cop__same_shape(&x->type, &y->type)) continue;
-		return cop__error(b->cx, COP_SHAPE, "the teacher '%s' takes %s as its input '%s', the network %s", t->name,
-			shape(&a, &x->type), x->name, shape(&c, &y->type));
-	}
-	return cop_graph_keeps_state(t) ? cop__error(b->cx, COP_ARG,
-		"the teacher '%s' keeps a state from run to run, so its answers depend on more than the sample", t->name) : COP_OK;
-}
-
-static cop_status deployed(cop_graph **out, const cop_build *b, const cop_graph *teacher)
-{
-	cop_graph *batched, *plain = NULL;
-
-	COP_TRY(cop__batch_for(&batched, teacher, &(cop_sized_args){.n = cop__samples_held(b->model, 0)}, NULL));
-	cop_status st = cop__pass_to_infer(&plain, batched);
-	if (!st) st = cop__pass_fuse(out, plain);
-	cop_graph_free(batched);
-	cop_graph_free(plain);
-	return st;
-}
-
-cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, cop_handle *answer, int n)
-{
-	char name[COP_FOLLOWER], whose[24];
-
-	if (b->n_teacher == COP_MAX_TEACHERS) return cop__error(b->cx, COP_ARG, "a network can have %d teachers, not more", COP_MAX_TEACHERS);
-	if (teacher->n_input < 1 || b->model->n_input < 1) return cop__error(b->cx, COP_ARG, "the teacher or the network has no input");
-	COP_TRY(deployed(&b->teacher[b->n_teacher], b, teacher));
-	const cop_graph *t = b->teacher[b->n_teacher++];
-	COP_TRY(fits(b, t));
-	for (int i = 0; i < n; i++) {
-		if (i >= t->n_output)
-			return cop__error(b->cx, COP_SHAPE, "the teacher '%s' has %d outputs, %d are asked for", teacher->name, t->n_output, n);
-		COP_TRY(cop__follower_name(name, b->cx, cop__teacher_name(whose, b->n_teacher - 1), t->value[t->output[i]].name));
-		if (!(answer[i] = cop__build_value(b, name))) return COP_NOMEM;
-	}
-	return COP_OK;
-}
-
-const char *cop__teacher_name(char to[24], int32_t i)
-{
-	snprintf(to, 24, i ? "teacher%d" : "teacher", i + 1);
-	return to;
 }

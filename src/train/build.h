@@ -22,6 +22,7 @@ typedef struct cop_loss {
 	bool labels; /* the target is the number of a class for each sample; else it has the shape of y */
 	bool number; /* and the number of the class as well, the input `label` */
 	bool logits; /* y is logits, and so is a teacher's target: of a network that ends in softmax what goes into that */
+	/* Weights that it needs of its own (PARAM, cop__beside) are trained with the network, and are no part of it. */
 	cop_vid (*build)(cop_graph *g, const void *options, cop_vid y, cop_vid target);
 } cop_loss;
 
@@ -50,6 +51,8 @@ typedef struct cop_form {
 	cop_vid (*gradient)(const cop_formed *f, cop_graph *g, cop_vid w, cop_vid dw);
 	const char *follower; /* a weight of the model that has this follower takes this form by itself; NULL: none does */
 } cop_form;
+/* A PARAM of a term of the loss, drawn from the bound of a layer with `inputs`; 0: zeros. It is trained, whatever layers= says. */
+cop_vid cop__beside(cop_graph *g, const char *what, const cop_type *t, int32_t inputs);
 /* A PARAM (trained), STATE or CONST that belongs to the weight; init is copied. */
 cop_vid cop__latent(const cop_formed *f, cop_graph *g, cop_role role, const char *what, const cop_type *t, const void *init);
 
@@ -70,15 +73,25 @@ const cop_graph *cop__build_model(const cop_build *b);
  * updates and the first term of the loss. */
 cop_status cop__build_spec(cop_build *b, const char *text);
 /* One more term. y 0: the first output. target 0: an input of the training graph, "label" or "target". options NULL: the row's defaults. */
-typedef struct cop_term { const cop_loss *loss; const void *options; float weight; cop_handle y, target; } cop_term;
+typedef struct cop_term {
+	const cop_loss *loss;
+	const void *options;
+	float weight;
+	cop_handle y, target;
+	bool beside; /* the two calls below leave it as it is, whichever comes first */
+} cop_term;
 cop_status cop__build_term(cop_build *b, const cop_term *t);
 void cop__build_no_terms(cop_build *b); /* for a policy that has its own in their place */
 void cop__build_weigh_terms(cop_build *b, float by); /* those that are there count so much less beside what is added */
 /* options NULL: the row's defaults; they are copied. */
 cop_status cop__build_form(cop_build *b, const char *weight, const cop_form *form, const void *options);
-/* A teacher: run on the same samples, never changed. Refused where its inputs are not those of the network. answer[n]: its outputs. */
+/* A teacher: run on the same samples, never changed. *as: it as it runs, for cop__build_taught; one that is there already is run once. Refused
+ * where its inputs are not those of the network. */
 enum { COP_MAX_TEACHERS = 8 };
-cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, cop_handle *answer, int n);
+cop_status cop__build_teacher(cop_build *b, const cop_graph *teacher, const cop_graph **as);
+cop_handle cop__build_taught(cop_build *b, const cop_graph *as, cop_vid v); /* a value that this teacher computes */
+/* A value that cop__build_model computes. If a clip alone reads it, ask for the clip's result: the two become one. */
+cop_handle cop__build_inner(cop_build *b, cop_vid v);
 bool cop__build_knows_class(const cop_build *b); /* is the number of each sample's class an input? */
 bool cop__build_trains(const cop_build *b, const char *weight); /* or is it frozen? After cop__build_spec */
 /* A named tensor of the training graph: a weight, an output, a state. */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * param - what rules of updates and forms ask for while the training graph is put together: states, the rate, the step, latents.
+ * param - what rules of updates, forms and losses ask for while the training graph is put together: states, the rate, the step, latents, weights
+ * beside the network.
  */
 #include "train/build.h"
+
+#include <math.h>
+#include <stdio.h>
 
 static cop_vid scalar_state(cop_graph *g, const char *name, cop_dtype d, const void *init)
 {
@@ -25,4 +29,17 @@ cop_vid cop__latent(const cop_formed *f, cop_graph *g, cop_role role, const char
 {
 	char name[COP_FOLLOWER];
 	return cop__follower_name(name, g->cx, f->model->value[f->w].name, what) ? 0 : cop__data(g, role, name, t, init);
+}
+
+cop_vid cop__beside(cop_graph *g, const char *what, const cop_type *t, int32_t inputs)
+{
+	const int64_t n = cop_type_count(t);
+	const float bound = inputs ? 1 / sqrtf((float)inputs) : 0;
+	char name[40];
+
+	for (int i = 1; snprintf(name, sizeof name, "beside%d.%s", i, what), cop__find(g, name); i++) continue;
+	cop_vid v = cop__data(g, COP_PARAM, name, t, NULL);
+	float *w = v ? cop__own(g, v) : NULL;
+	for (int64_t i = 0; w && i < n; i++) w[i] = bound * (2 * cop__rand_unit(1, cop__hash_text(name), (uint64_t)i) - 1);
+	return w ? v : 0;
 }

@@ -22,7 +22,7 @@ const cop_table cop_policies = {"policies", "policy", "what acts while a network
 
 static cop_status read_one(cop_policy *out, cop_arena *mem, const char *text, size_t len)
 {
-	uint64_t options[160];
+	uint64_t options[224];
 	int i;
 
 	COP_TRY(cop__row_read(&i, options, sizeof options, mem->cx, "policies", &cop_policies, text, len));
@@ -50,14 +50,14 @@ cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem,
 
 cop_status cop__policies_teachers(char *to, size_t size, cop_ctx *cx, const char *text)
 {
-	static const char name[] = "distill";
 	size_t at = 0;
 
 	*to = 0;
 	for (const char *p = text ? text : ""; *p;) {
 		p += strspn(p, "; \t\n");
 		size_t len = strcspn(p, ";");
-		bool teaches = strcspn(p, ":; \t\n") == sizeof name - 1 && !memcmp(p, name, sizeof name - 1);
+		int i = cop__row_index(&cop_policies, p, strcspn(p, ":; \t\n"));
+		bool teaches = i >= 0 && ((const cop_policy_row *)(const void *)row(i))->teaches;
 		if (teaches && at + len + 2 > size) return cop__error(cx, COP_ARG, "policies: the teachers take more than %zu characters", size - 2);
 		if (teaches) memcpy(to + at, p, len), at += len, to[at++] = ';', to[at] = 0;
 		p += len;

@@ -38,9 +38,11 @@ typedef struct cop_policy {
 typedef struct cop_policy_row {
 	cop_row row;
 	cop_status (*make)(cop_policy *out, cop_arena *mem, const void *options);
+	bool teaches; /* it changes no weight by itself, and what trains within a stage may have it, too */
 } cop_policy_row;
 extern const cop_table cop_policies;
 extern const cop_table cop_distances; /* the losses that tell how far answers are from a teacher's */
+extern const cop_table cop_hints;     /* and values within a network */
 /* "ema:decay=0.999; early:patience=3", at most `most` of them; NULL: none. */
 cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem, const char *text);
 

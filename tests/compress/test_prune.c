@@ -79,8 +79,8 @@ static void teachers(void **state)
 		cop_error_clear(*state);
 		cop_graph_free(g);
 	}
-	OK(*state, cop__policies_teachers(text, sizeof text, *state, "ema; distill:part=0.5;distilled; distill by=dkd"));
-	assert_string_equal(text, "distill:part=0.5;distill by=dkd;");
+	OK(*state, cop__policies_teachers(text, sizeof text, *state, "ema; distill:part=0.5;distilled; distill by=dkd; hint"));
+	assert_string_equal(text, "distill:part=0.5;distill by=dkd;hint;");
 	assert_int_equal(cop__policies_teachers(text, 20, *state, "distill:teacher=a-long-name.cop"), COP_ARG);
 	cop_error_clear(*state);
 }

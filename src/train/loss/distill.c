@@ -10,30 +10,11 @@
  * dist     what the answers' correlation with the teacher's lacks to 1: over the classes of a sample, and over the
  *          samples of a class.
  */
-#include "op/axes.h"
-#include "train/build.h"
+#include "train/loss/terms.h"
 
 #include <math.h>
 
-static const cop_act_attr plain = {COP_NO_LO, COP_NO_HI};
-static cop_vid two(cop_graph *g, int op, cop_vid a, cop_vid b)
-{
-	return a && b ? cop__apply(g, op, &plain, VIDS(a, b)) : 0;
-}
-
-static cop_vid number(cop_graph *g, float v)
-{
-	char name[40];
-
-	cop__format(name, sizeof name, "teacher's %.9g", (double)v);
-	return cop__scalar(g, name, v);
-}
-
-static cop_vid times(cop_graph *g, cop_vid v, float by) { return by == 1 ? v : two(g, OP_mul, v, number(g, by)); }
-
-static cop_vid one(cop_graph *g, int op, const void *attr, cop_vid v) { return v ? cop__apply(g, op, attr, VIDS(v)) : 0; }
 static cop_vid softmax(cop_graph *g, cop_vid v) { return one(g, OP_softmax, NULL, v); }
-static cop_vid mean(cop_graph *g, cop_vid v, int32_t axes) { return one(g, OP_reduce, &(cop_reduce_attr){REDUCE_MEAN, axes, 0}, v); }
 
 /* The mean over rows of - sum p log softmax(z). */
 static cop_vid cross_entropy(cop_graph *g, cop_vid z, cop_vid p) { return two(g, OP_softxent, z, p); }

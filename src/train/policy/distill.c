@@ -4,11 +4,9 @@
  * a file, or several of them, or the network itself as it is when the training begins; what a change of structure leaves
  * is then its own teacher from there on.
  */
-#include "train/identity.h"
-#include "train/policy.h"
+#include "train/policy/teachers.h"
 
-enum { PATH = 1024 };
-typedef struct options { char teacher[PATH]; float part; cop_choice by; } options;
+typedef struct options { char teacher[COP_TEACHER_PATHS]; float part; cop_choice by; } options;
 
 /* What one can learn of a teacher's answers. */
 static const cop_row *answer(int i)
@@ -49,13 +47,15 @@ static cop_status make_room(cop_build *b, float part, const cop_loss *loss)
 /* Its answers are `part` of the loss. */
 static cop_status learn_from(cop_build *b, const cop_graph *teacher, float part, const cop_loss *loss, const void *o)
 {
-	const cop_graph *g = cop__build_model(b);
-	cop_handle answer;
+	const cop_graph *g = cop__build_model(b), *as;
 
-	COP_TRY(cop__build_teacher(b, teacher, &answer, 1));
-	if (answers_of(teacher) != answers_of(g))
-		return cop__error(g->cx, COP_SHAPE, "distill: the teacher '%s' tells %d classes apart, '%s' %d", teacher->name, answers_of(teacher), g->name, answers_of(g));
-	return cop__build_term(b, &(cop_term){.loss = loss, .options = o, .weight = part, .target = answer});
+	COP_TRY(cop__build_teacher(b, teacher, &as));
+	if (!as->n_output || answers_of(teacher) != answers_of(g))
+		return cop__error(g->cx, COP_SHAPE, "distill: the teacher '%s' tells %d classes apart, '%s' %d", teacher->name,
+			as->n_output ? answers_of(teacher) : 0, g->name, answers_of(g));
+	const cop_term t = {.loss = loss, .options = o, .weight = part, .target = cop__build_taught(b, as, as->output[0])};
+	if (!t.target) return cop__failed(g->cx);
+	return part > 0 ? cop__build_term(b, &t) : COP_OK;
 }
 
 /* ---- by the network itself, or one that is in memory ---- */
@@ -73,62 +73,27 @@ cop_policy cop__taught(cop_taught *t) { return (cop_policy){.name = "distill", .
 
 /* ---- by name ---- */
 
-/* The teacher whose file is named at *at, which moves on to the next; NULL: there are no more. */
-static cop_status next(cop_graph **teacher, cop_ctx *cx, const char **at)
+typedef struct lesson { cop_build *b; const cop_loss *loss; const void *options; float part; } lesson;
+
+static cop_status one_teacher(void *ud, const cop_graph *teacher)
 {
-	char path[PATH];
-	size_t len;
-
-	*teacher = NULL;
-	*at += strspn(*at, "|");
-	if (!(len = strcspn(*at, "|"))) return COP_OK;
-	memcpy(path, *at, len);
-	path[len] = 0;
-	*at += len;
-	return cop_model_import(teacher, cx, path, NULL);
-}
-
-static float number_of(const char *files)
-{
-	int n = 0;
-
-	for (const char *p = files; *(p += strspn(p, "|")); p += strcspn(p, "|")) n++;
-	return (float)n;
+	const lesson *l = ud;
+	return learn_from(l->b, teacher, l->part, l->loss, l->options);
 }
 
 /* Several teachers share the part: their mean answer is what is learned of `distill`. */
 static cop_status build(void *ud, cop_build *b)
 {
 	const options *o = ud;
-	const cop_loss *loss = cop__loss(answer(o->by.row)->name);
-	const char *at = o->teacher;
-	cop_graph *teacher;
+	lesson l = {b, cop__loss(answer(o->by.row)->name), o->by.o.bytes, o->part};
 
-	COP_TRY(make_room(b, o->part, loss));
-	if (!*at) return learn_from(b, cop__build_model(b), o->part, loss, o->by.o.bytes);
-	for (;;) {
-		COP_TRY(next(&teacher, cop__build_model(b)->cx, &at));
-		if (!teacher) return COP_OK;
-		cop_status st = learn_from(b, teacher, o->part / number_of(o->teacher), loss, o->by.o.bytes);
-		cop_graph_free(teacher);
-		COP_TRY(st);
-	}
+	COP_TRY(make_room(b, o->part, l.loss));
+	if (!*o->teacher) return one_teacher(&l, cop__build_model(b));
+	l.part /= cop__number_of_teachers(o->teacher);
+	return cop__each_teacher(cop__build_model(b)->cx, o->teacher, one_teacher, &l);
 }
 
-static cop_status identity(void *ud, cop_text *t)
-{
-	const options *o = ud;
-	cop_graph *teacher;
-
-	for (const char *at = o->teacher; *at;) {
-		COP_TRY(next(&teacher, t->cx, &at));
-		if (!teacher) break;
-		cop_status st = cop__identity_graph(t, "teacher", teacher);
-		cop_graph_free(teacher);
-		COP_TRY(st);
-	}
-	return COP_OK;
-}
+static cop_status identity(void *ud, cop_text *t) { return cop__identity_teachers(t, ((const options *)ud)->teacher); }
 
 static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 {
@@ -139,4 +104,4 @@ static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 
 const cop_policy_row cop_policy_distill = {
 	.row = {"distill", "a teacher's answers to the same samples are a part of the loss",
-		"Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .make = make};
+		"Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .make = make, .teaches = true};
