@@ -19,7 +19,7 @@ static const char all[] =
 	"- encode: {may_cost: 100, must_gain: 0}\n"
 	"- encode: {may_cost: 100, must_gain: 0}\n";
 static const char rounding[] =
-	"- qat: {integers: no, weights: 4, activations: 4, epochs: 3, lr: 0.01, may_cost: 100, must_gain: 0}\n"
+	"- qat: {integers: no, weights: 4, activations: 4, freeze: 0.005, freeze_from: 0.01, epochs: 3, lr: 0.01, may_cost: 100, must_gain: 0}\n"
 	"- train: {epochs: 1, lr: 0.01, may_cost: 100}\n"
 	"- qat: {epochs: 2, lr: 0.01, may_cost: 100, must_gain: 0}\n";
 static const float first[16] = {0.8f, -0.7f, 0.1f, 0.2f, -0.6f, 0.5f, 0.4f, 0.3f, 0.25f, -0.35f, 0.45f, 0.55f, -0.65f, 0.75f, 0.85f, -0.95f};

@@ -5,6 +5,7 @@
  * batch norm folded (static folding, Nagel et al. 2021, arXiv 2106.08295, section 4.2).
  */
 #include "compress/quantize/fake.h"
+#include "compress/quantize/oscillate.h"
 
 #include <stdio.h>
 
@@ -12,7 +13,7 @@ typedef struct qat_options {
 	int32_t weights, activations, range, per, round, limit;
 	bool symmetric, ends, steps, integers;
 	char keep[128];
-	float ewgs, slower;
+	float ewgs, slower, freeze, freeze_from;
 } qat_options;
 
 #define RANGES "minmax|percentile|mse|kl"
@@ -27,6 +28,11 @@ static const cop_option options[] = {
         COP_OPT_FLAG(qat_options, steps, "yes", "the steps are trained, too; else they stay as they were found"),
         COP_OPT_REAL(qat_options, ewgs, 0, 1, "0.001",
                 "a gradient's growth with the distance from the integer that it leaves (EWGS); 0: straight through"),
+        COP_OPT_REAL(qat_options, freeze, 0, 1, "0",
+                "a weight that turns back and forth between two integers is fixed when it does so in more than this "
+                "part of the steps (Nagel et al. 2022, arXiv 2203.11086); 0: none is fixed"),
+        COP_OPT_REAL(qat_options, freeze_from, 0, 1, "0.04",
+                "the same at the first step; it falls to `freeze` along a cosine"),
         COP_OPT_WORD(qat_options, range, RANGES, "mse", "how the first ranges of activations are found"),
         COP_OPT_WORD(qat_options, round, "auto|nearest|gptq|adaround", "auto",
                 "how weights are rounded to begin with, as in quantize"),
@@ -92,6 +98,19 @@ static cop_status rounding(cop_graph **out, const cop_graph *g, const qat_option
 	return st;
 }
 
+static cop_status train(cop_graph *g, const qat_options *o, const cop_means *m, const cop_train_args *a)
+{
+	const cop_freezing how = {o->freeze_from, o->freeze};
+	cop_policy policy;
+	cop_arena mem;
+
+	cop__arena_init(&mem, g->cx);
+	cop_status st = cop__freezing(&policy, &mem, &how);
+	if (!st) st = cop__train(g, m->train, m->valid, a, "qat", &policy, o->freeze > 0);
+	cop__arena_free(&mem);
+	return st;
+}
+
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const qat_options *o = (const void *)s->own.bytes;
@@ -100,7 +119,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 
 	if (!(s->training.lr > 0)) a.lr /= o->slower > 0 ? o->slower : o->weights + o->activations == 16 ? 100 : 30;
 	COP_TRY(rounding(&rounds, *g, o, m));
-	cop_status st = cop__train(rounds, m->train, m->valid, &a, "qat", NULL, 0);
+	cop_status st = train(rounds, o, m, &a);
 	if (!st && o->integers) st = cop__pass_unfake(&whole, rounds);
 	if (!st && o->integers) st = cop_graph_verify(whole);
 	cop_graph *result = st ? NULL : o->integers ? whole : rounds;

@@ -10,7 +10,7 @@
  *               making good for the error, or learned                                           weights.c, moments.c, gptq.c, adaround.c
  *   lower       the graph of integers                                                             pass/lower.c
  *   choose      how much each layer costs alone, and which are kept to hold a bound               choose.c
- *   fake        the same as floats that round, which can be trained: the stage qat                fake.c, qat.c
+ *   fake        the same as floats that round, which can be trained: the stage qat                fake.c, qat.c, oscillate.c
  *
  * All of it works on one float graph `g` and side arrays indexed by its values and nodes.
  */
