@@ -177,6 +177,29 @@ static void from_files(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A teacher that is no part of the loss changes nothing. */
+static void no_part(void **state)
+{
+	char path[64], policies[128];
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+	cop_graph *with = net(cx), *without = net(cx);
+	cop_train_args a = base;
+
+	snprintf(path, sizeof path, "/tmp/coppice-teacher-%d.cop", (int)getpid());
+	snprintf(policies, sizeof policies, "distill:teacher=%s,part=0", path);
+	save_teacher(cx, path, 7);
+	OK(cx, cop__train(without, &d, NULL, &a, "train", NULL, 0));
+	a.policies = policies;
+	OK(cx, cop__train(with, &d, NULL, &a, "train", NULL, 0));
+	assert_true(same(with, without));
+	unlink(path);
+	cop_graph_free(with);
+	cop_graph_free(without);
+	cop_ctx_free(cx);
+}
+
 /* Without labels or targets a network learns to give back its input, if it can, or what a teacher says. */
 static void unlabelled(void **state)
 {
@@ -254,6 +277,6 @@ static void another_teacher(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(own_teacher), cmocka_unit_test(teacher), cmocka_unit_test(from_files), cmocka_unit_test(another_teacher),
-		cmocka_unit_test(unlabelled)};
+		cmocka_unit_test(unlabelled), cmocka_unit_test(no_part)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -397,6 +397,64 @@ static void refused(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Each allocation of making the training graph fails in turn: that is said, and nothing is lost. */
+typedef struct memory { int64_t calls, fail_at; size_t held; } memory;
+
+static void *counted(void *ud, void *p, size_t osize, size_t nsize)
+{
+	memory *m = ud;
+	if (nsize && ++m->calls == m->fail_at) return NULL;
+	m->held += nsize - osize;
+	if (nsize) return realloc(p, nsize);
+	free(p);
+	return NULL;
+}
+
+static cop_status make(const cop_graph *g)
+{
+	cop_policy p[2];
+	cop_arena mem;
+	cop_build *b = NULL;
+	cop_graph *made = NULL;
+	int n = 0;
+
+	cop__arena_init(&mem, g->cx);
+	cop_status st = cop__policies_read(p, &n, 2, &mem, "hint:by=fitnet,at=fc1;hint:by=similarity");
+	if (!st) st = cop__build_new(&b, g, 2, 0);
+	if (!st) st = cop__build_spec(b, "");
+	for (int i = 0; !st && i < n; i++) st = p[i].build(p[i].ud, b);
+	if (!st) st = cop__build_graph(&made, b, COP_PART_STEP);
+	cop_graph_free(made);
+	cop__build_free(b);
+	cop__arena_free(&mem);
+	return st;
+}
+
+static void no_memory(void **state)
+{
+	memory m = {0};
+	const cop_alloc a = {counted, &m};
+	cop_ctx *cx;
+	cop_graph *g;
+	cop_status st = COP_NOMEM;
+	int failed = 0;
+	(void)state;
+
+	assert_int_equal(cop_ctx_new(&cx, &a), COP_OK);
+	OK(cx, cop_zoo_build(&g, cx, "mlp-9x3x2", &(cop_zoo_args){.height = 3, .width = 3, .channels = 1, .classes = 2, .seed = 3}));
+	for (int64_t i = 1; st; i++) {
+		m.calls = 0, m.fail_at = i;
+		st = make(g);
+		if (st && st != COP_NOMEM) fail_msg("allocation %d: %s", (int)i, cop_error_text(cx));
+		failed += st != COP_OK;
+		cop_error_clear(cx);
+	}
+	assert_true(failed > 20);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+	assert_int_equal(m.held, 0);
+}
+
 /* A recipe that takes channels out, and then rounds: each stage has the teacher, whose linear map is as wide as the network is by then. */
 static void recipe(void **state)
 {
@@ -428,7 +486,7 @@ static void recipe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(values), cmocka_unit_test(zeros), cmocka_unit_test(pairs), cmocka_unit_test(behind_the_sum), cmocka_unit_test(beside),
-		cmocka_unit_test(map_alone), cmocka_unit_test(once), cmocka_unit_test(resumed), cmocka_unit_test(refused), KNOWN_TEST(recipe)};
+		cmocka_unit_test(map_alone), cmocka_unit_test(once), cmocka_unit_test(resumed), cmocka_unit_test(refused), cmocka_unit_test(no_memory), KNOWN_TEST(recipe)};
 
 	snprintf(file, sizeof file, "/tmp/coppice-hint-%d.cop", (int)getpid());
 	snprintf(ckpt, sizeof ckpt, "/tmp/coppice-hint-%d.ckpt", (int)getpid());
