@@ -22,7 +22,6 @@ typedef struct cop_loss {
 	bool labels; /* the target is the number of a class for each sample; else it has the shape of y */
 	bool number; /* and the number of the class as well, the input `label` */
 	bool logits; /* y is logits, and so is a teacher's target: of a network that ends in softmax what goes into that */
-	/* Weights that it needs of its own (PARAM, cop__beside) are trained with the network, and are no part of it. */
 	cop_vid (*build)(cop_graph *g, const void *options, cop_vid y, cop_vid target);
 } cop_loss;
 
@@ -51,7 +50,8 @@ typedef struct cop_form {
 	cop_vid (*gradient)(const cop_formed *f, cop_graph *g, cop_vid w, cop_vid dw);
 	const char *follower; /* a weight of the model that has this follower takes this form by itself; NULL: none does */
 } cop_form;
-/* A PARAM of a term of the loss, drawn from the bound of a layer with `inputs`; 0: zeros. It is trained, whatever layers= says. */
+/* A weight that a term of the loss has for itself: a PARAM that is trained, whatever layers= says, and is no part of the network. Drawn from the
+ * bound of a layer with so many inputs; 0: zeros. */
 cop_vid cop__beside(cop_graph *g, const char *what, const cop_type *t, int32_t inputs);
 /* A PARAM (trained), STATE or CONST that belongs to the weight; init is copied. */
 cop_vid cop__latent(const cop_formed *f, cop_graph *g, cop_role role, const char *what, const cop_type *t, const void *init);
