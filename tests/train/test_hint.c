@@ -377,7 +377,7 @@ static void resumed(void **state)
 static void refused(void **state)
 {
 	static const struct { const char *policies, *says; } row[] = {
-		{"hint:by=atention", "'attention'"}, {"hint:by=fitnet,wait=2", "weight"}, {"hint:weight=0", "weight"}, {"hint", "with more than one position"},
+		{"hint:by=atention", "'attention'"}, {"hint:by=fitnet,wait=2", "weight"}, {"hint:weight=0", "weight"}, {"hint", "by=fitnet and by=similarity compare other values"},
 		{"hint:by=fitnet,at=fc3", "did you mean 'fc1'"}, {"hint:teacher=/nowhere/big.cop", "/nowhere/big.cop"}};
 	(void)state;
 	cop_ctx *cx = new_ctx();

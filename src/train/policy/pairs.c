@@ -117,9 +117,11 @@ static cop_status pair_by_size(cop_pairs *out, const cop_pairing *p, const outle
 		if (other && last_of(s, like) == &s->at[i]) COP_TRY(add(out, p->student, &s->at[i], other));
 	}
 	if (out->n) return COP_OK;
-	return cop__error(p->student->cx, COP_ARG, "hint: no layer of '%s' puts out values of the height and width of one of the teacher '%s'%s; "
-		"name layers: at=STUDENT>TEACHER, and for other sizes by=similarity", p->student->name, p->teacher->name,
-		p->positions > 1 ? ", with more than one position" : "");
+	if (p->positions > 1)
+		return cop__error(p->student->cx, COP_ARG, "hint: '%s' and the teacher '%s' have no layers whose values are pictures of the same height and width; "
+			"by=fitnet and by=similarity compare other values, too", p->student->name, p->teacher->name);
+	return cop__error(p->student->cx, COP_ARG, "hint: '%s' and the teacher '%s' have no layers whose values are of the same height and width; "
+		"name layers to be compared by=similarity: at=STUDENT>TEACHER", p->student->name, p->teacher->name);
 }
 
 /* ---- by name ---- */
