@@ -35,7 +35,7 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	}
 	for (int32_t o = 0; o < out; o++) {
 		b[o] = (int32_t)(cop__rand(6, cop__hash_text(name), (uint64_t)o) % 4001) - 2000;
-		real[o] = (0.5 + 0.03 * (o % 11)) / (50 * sqrt(taps));
+		real[o] = (0.5 + 0.03 * (o % 11)) / ((four_bits ? 3 : 50) * sqrt(taps));
 		if (twice) cop__multiplier_double(&m[o], &m[out + o], real[o]);
 	}
 	if (!x) fail_msg("before %s: %s", name, cop_error_text(g->cx));

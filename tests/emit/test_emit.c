@@ -126,6 +126,8 @@ static void check_four_bits(cop_ctx *cx, const machine *m, bool unpacks)
 		for (int i = 0; unpacks && i < LEN(row); i++)
 			for (int k = 0; cop_plan_step(p, 0, k, &s); k++)
 				if (s.name && !strcmp(s.name, row[i].name) && s.parts != row[i].parts) fail_msg("%s: unpacked in %d parts", s.name, s.parts);
+		for (int32_t k = 0; k < p->entry[0].n_span; k++)
+			if (p->entry[0].step[p->entry[0].span[k].from].parts > 1) assert_int_equal(p->entry[0].span[k].over, 0); /* a later part reads the input again */
 		cop_plan_free(p);
 		check_inference(cx, g, m);
 		check_inference(cx, other, m);

@@ -16,6 +16,13 @@ enum { TILE = 12, PANEL = 2 * VW };
 /* Pixels of a tile at one and two vectors of channels: accumulators and what feeds them fit the registers. */
 enum { TILE1 = VW == 8 ? 8 : TILE, TILE2 = VW == 8 ? 6 : 8 };
 
+/* The window is the whole input. */
+AI bool is_one_pixel(const int32_t *k)
+{
+	return k[CK_N] == 1 && k[CK_OH] == 1 && k[CK_OW] == 1 && k[CK_G] == 1 && k[CK_KH] == k[CK_H] && k[CK_KW] == k[CK_W] && !k[CK_PT] && !k[CK_PL]
+		&& (k[CK_DH] == 1 || k[CK_KH] == 1) && (k[CK_DW] == 1 || k[CK_KW] == 1);
+}
+
 /* Weight i of the run of c at a tap; a run of i4 begins at a byte. */
 AI int8_t weight_at(const void *w, bool i4, long tap, long c, long i)
 {

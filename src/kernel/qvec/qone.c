@@ -17,12 +17,7 @@ static long panels(long o) { return (o + PANEL - 1) / PANEL; }
 static long quads(const int32_t *k) { return ((long)k[CK_KH] * k[CK_KW] * k[CK_C] + QUAD - 1) / QUAD; }
 static long panel_bytes(const int32_t *k) { return quads(k) * PANEL * QUAD; }
 
-/* The window is the whole input. */
-bool VN(qone_fits)(const int32_t *k)
-{
-	return k[CK_N] == 1 && k[CK_OH] == 1 && k[CK_OW] == 1 && k[CK_G] == 1 && k[CK_KH] == k[CK_H] && k[CK_KW] == k[CK_W] && !k[CK_PT] && !k[CK_PL]
-		&& (k[CK_DH] == 1 || k[CK_KH] == 1) && (k[CK_DW] == 1 || k[CK_KW] == 1);
-}
+bool VN(qone_fits)(const int32_t *k) { return is_one_pixel(k); }
 
 size_t VN(qone_work)(const int32_t *k) { return (size_t)(quads(k) * QUAD + 64); }
 
