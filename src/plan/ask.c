@@ -117,7 +117,7 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 		out->rows = s->word[CK_G] > 1 ? out->outputs / s->word[CK_OW] * ((s->word[CK_OW] + 3) / 4) : out->outputs / out->channels * s->word[CK_KH];
 	out->code_bytes = s->code_bytes;
 	out->decoded_bytes = s->image_bytes;
-	out->parts = s->parts;
+	out->parts = s->kernel->in_parts ? s->word[COP_IN_PARTS] : 0;
 	tell_form(out, e->g, s);
 	return true;
 }

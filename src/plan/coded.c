@@ -65,23 +65,26 @@ bool cop__could_unpack(const cop_plan *p, const cop_entry *e, const cop_step *st
 
 size_t cop__unpacked_bytes(cop_step *st, int32_t parts)
 {
-	size_t all = st->kernel->pack_bytes(st->word);
+	int32_t before = st->word[COP_IN_PARTS];
+	size_t bytes, all;
 
-	if (parts == 1) return (all + 7) & ~(size_t)7;
-	st->word[COP_IN_PARTS] = parts;
-	size_t bytes = st->kernel->pack_bytes(st->word);
 	st->word[COP_IN_PARTS] = 0;
-	return bytes < all ? (bytes + 7) & ~(size_t)7 : 0;
+	all = st->kernel->pack_bytes(st->word);
+	st->word[COP_IN_PARTS] = parts;
+	bytes = st->kernel->pack_bytes(st->word);
+	st->word[COP_IN_PARTS] = before;
+	return parts == 1 || bytes < all ? (bytes + 7) & ~(size_t)7 : 0;
 }
 
-/* Appends a part's nibbles, each part as many; none: they are not all of 4 bits. */
+/* Appends a part's nibbles, each part as many. */
 static cop_status add_nibbles(uint8_t *code, size_t *size, cop_ctx *cx, void *image, size_t bytes)
 {
 	size_t more;
 	void *part;
 
 	COP_TRY(cop__code_nibbles(&part, &more, cx, image, bytes));
-	if (part) memcpy(code + *size, part, more);
+	if (!part) return cop__error(cx, COP_FORMAT, "weights of 4 bits that are none");
+	memcpy(code + *size, part, more);
 	*size += more;
 	cop__free(cx, part);
 	return COP_OK;
@@ -93,15 +96,14 @@ cop_status cop__plan_nibbles(cop_plan *p, const cop_entry *e, cop_step *st, int3
 	void *image = cop__alloc(p->cx, bytes + 64), *code = cop__alloc(p->cx, (size_t)parts * (bytes / 2 + 8));
 	cop_status st_ = image && code ? COP_OK : COP_NOMEM;
 
+	st->word[COP_IN_PARTS] = 0;
 	for (int32_t i = 0; !st_ && i < parts; i++) {
 		cop__rearrange(image, bytes, st, i, parts);
 		st_ = add_nibbles(code, &size, p->cx, image, bytes);
 	}
-	if (!st_ && size && size < st->kernel->pack_bytes(st->word)) {
-		st_ = keep(p, e, st, code, size, bytes);
-		st->parts = parts;
-		st->pack_once = false;
-	}
+	if (!st_) st_ = keep(p, e, st, code, size, bytes);
+	st->word[COP_IN_PARTS] = st->parts = parts;
+	st->pack_once = false;
 	cop__free(p->cx, image);
 	cop__free(p->cx, code);
 	return st_;

@@ -45,16 +45,19 @@ static double parts_of(const cop_step_info *s) { return s->parts > 1 ? s->parts 
 /* Of decoding a weight: each byte, and the table. Counted on four networks in the emulator; nibbles in kernel/cortexm/uncode.c. */
 static double decoding(const cop_step_info *s)
 {
-	if (s->parts) return 0.63 * (double)s->decoded_bytes * s->parts;
+	if (s->parts > 0) return 0.63 * (double)s->decoded_bytes * s->parts;
 	return s->decoded_bytes ? 10.2 * (double)s->decoded_bytes + 9000 : 0;
 }
+
+static const double NIBBLES = 1.09; /* times the price of a multiply-accumulate where a convolution takes nibbles apart (kernel/cortexm/tile.h) */
 
 /* By the row of a kernel; below 0: there is none. */
 static double by_row(const price *p, const cop_step_info *s, const char *kernel)
 {
 	while (p->kernel && strcmp(p->kernel, kernel)) p++;
 	if (!p->kernel) return -1;
-	return p->out * (double)s->outputs + p->mac * (double)s->macs + parts_of(s) * (p->each + p->read * numbers_read(s) + p->row * (double)s->rows);
+	const double mac = s->parts < 0 ? NIBBLES * p->mac : p->mac;
+	return p->out * (double)s->outputs + mac * (double)s->macs + parts_of(s) * (p->each + p->read * numbers_read(s) + p->row * (double)s->rows);
 }
 
 /* What a kernel for sparse weights takes the place of. */

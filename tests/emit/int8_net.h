@@ -45,7 +45,7 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	return cop__apply(g, OP_qconv, &(cop_qconv_attr){stride, stride, p, p, p, p, 1, 1, groups, 3, -7, -128, 120, up, 0}, VIDS(x, vw, vb, vm));
 }
 
-/* The fullest step is the first; c2 fits beside its weights only if these are unpacked in two parts, c3 as a whole. */
+/* The fullest step is the first, so c1 stays nibbles; c2 fits beside its weights only if these are unpacked in two parts, c3 as a whole. */
 static inline cop_graph *parts_net(cop_ctx *cx, bool twice)
 {
 	cop_type t = cop__type(COP_I8, 4, DIMS(1, 24, 24, 16));

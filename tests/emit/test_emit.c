@@ -106,7 +106,7 @@ static void check_coded(cop_ctx *cx, const machine *m, int from, int to)
 /* Weights of 4 bits lie in flash as such, and are unpacked where RAM is free: the plan takes no more of it than with bytes, and little more than half the flash. */
 static void check_four_bits(cop_ctx *cx, const machine *m, bool unpacks)
 {
-	static const struct { const char *name; int32_t parts; } row[] = {{"c1.w", 0}, {"c2.w", 2}, {"c3.w", 1}, {"fc.w", 0}};
+	static const struct { const char *name; int32_t parts; } row[] = {{"c1.w", -1}, {"c2.w", 2}, {"c3.w", 1}, {"fc.w", 0}};
 	cop_graph *bytes = parts_net(cx, false);
 	cop_figures eight, four;
 	cop_step_info s;
@@ -121,7 +121,7 @@ static void check_four_bits(cop_ctx *cx, const machine *m, bool unpacks)
 		cop_graph *g = parts_net(cx, twice), *other = int8_net(cx, twice);
 		OK(cx, cop_measure(&four, g, &t));
 		assert_int_equal(four.ram_bytes, eight.ram_bytes);
-		if (unpacks && (double)four.flash_bytes > 0.75 * (double)eight.flash_bytes) fail_msg("%s: %zu bytes of flash, with bytes %zu", m->target, four.flash_bytes, eight.flash_bytes);
+		if (unpacks && (double)four.flash_bytes > 0.6 * (double)eight.flash_bytes) fail_msg("%s: %zu bytes of flash, with bytes %zu", m->target, four.flash_bytes, eight.flash_bytes);
 		OK(cx, cop_plan_build(&p, &g, 1, &t));
 		for (int i = 0; unpacks && i < LEN(row); i++)
 			for (int k = 0; cop_plan_step(p, 0, k, &s); k++)

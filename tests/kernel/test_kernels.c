@@ -103,7 +103,7 @@ static void release(bufs *b)
 	}
 }
 
-/* Channels in parts, one after the other, with the packed weights of one at a time. */
+/* Channels in parts, one after the other, with the packed weights of one at a time; -1: in one, with weights that stay nibbles. */
 static void call_in_parts(const cop_kernel *k, const int32_t *words, bufs *b, int parts)
 {
 	int32_t word[COP_MAX_WORDS];
@@ -112,10 +112,10 @@ static void call_in_parts(const cop_kernel *k, const int32_t *words, bufs *b, in
 	word[COP_IN_PARTS] = parts;
 	size_t work = k->work ? k->work(word) : 0, pack = k->pack_bytes(word);
 	char *w = room(work);
-	for (int i = 0; i < parts; i++) {
+	for (int i = 0, n = parts < 0 ? 1 : parts; i < n; i++) {
 		char *p = room(pack);
-		k->pack(&(cop_call){b->p, word, p, NULL, i, parts});
-		k->fn(&(cop_call){b->p, word, w, p, i, parts});
+		k->pack(&(cop_call){b->p, word, p, NULL, i, n});
+		k->fn(&(cop_call){b->p, word, w, p, i, n});
 		free(p);
 	}
 	free(w);
@@ -207,7 +207,7 @@ static void check(const cop_graph *g, cop_nid n, const cop_kernel *ref, const co
 		compare(g, n, k, which, &a, &b, 0, "in several parts");
 		release(&a);
 	}
-	for (int parts = 1; k->in_parts && word[CK_G] == 1 && 2 * parts <= word[CK_O]; parts++) {
+	for (int parts = -1; k->in_parts && (parts < 0 || (word[CK_G] == 1 && 2 * parts <= word[CK_O])); parts += parts < 0 ? 2 : 1) {
 		a = make(g, n, how);
 		call_in_parts(k, word, &a, parts);
 		compare(g, n, k, which, &a, &b, 0, "in parts of its channels");

@@ -189,6 +189,10 @@ COP_OUT_OF_LINE int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o,
  * A run of bytes x0 x1 x2 x3 becomes the words (x0,x2) (x1,x3); of the last 1, 2 or 3: (x0,-), (x0,x1), (x0,x2) (x1,-). */
 enum { PACK_EXACT = 1, PACK_PARTS = 2, PART_WORDS = 256 };
 
+/* Of 4 bits, PACK_NIBBLES: a word holds four taps of a pair, for two words of a window, (x0,x2) and (x1,x3): its byte for tap i is 16 b + a + 8. A pair has
+ * a multiple of two words. So the even and the odd bytes multiply 16 b + a + 8, with 15 in each half a + 8. */
+enum { PACK_NIBBLES = 3 };
+
 /* Of 4 bits, in fours of filters (fully connected): a half is 4096 d + 256 (c + 8) + 16 (b + 8) + a + 8, and sums are taken from differences of three
  * products with what is left of it. d's has to stay within 20 bits, as that of FOUR_WORDS words does. */
 enum { FOUR_WORDS = 252 };

@@ -37,6 +37,9 @@ size_t cop_qconv_work_dsp(const int32_t *k)
 	return (size_t)window_words(k, 2) * TILE * 4 + (k[CK_KW] > 1 ? (size_t)((k[CK_KW] * (k[CK_C] / k[CK_G]) + 3) & ~3) : 0);
 }
 
+/* Weights of 4 bits: the windows end at a multiple of four words. */
+size_t cop_qconv4_work_dsp(const int32_t *k) { return cop_qconv_work_dsp(k) + TILE * 4 * (size_t)(window_words(k, 4) - window_words(k, 2)); }
+
 size_t cop_qfc_work_dsp(const int32_t *k) { return (size_t)window_words(k, 4) * 4; }
 
 /* A tile is written when its windows have been read, or, of several groups, between those: what comes later must still be there. */
@@ -67,6 +70,7 @@ static size_t pack_bytes(const int32_t *k, int32_t filters, int32_t whole)
 /* The last part has as many filters as any. */
 size_t cop_qconv_pack_bytes_dsp(const int32_t *k)
 {
+	if (k[COP_IN_PARTS] < 0) return 4 + (pack_bytes(k, k[CK_O], 4) - 4) / 2;
 	int32_t parts = k[CK_G] == 1 ? k[COP_IN_PARTS] : 0, o_n = k[CK_O] - (parts ? cop_filter_at(k[CK_O], parts - 1, parts) : 0);
 	return pack_bytes(k, o_n, 2);
 }
@@ -124,6 +128,33 @@ static uint32_t *pack_pair(uint32_t *to, const filters *f, int32_t first, int32_
 	return to;
 }
 
+/* The same as nibbles. */
+static uint32_t *pack_nibbles(uint32_t *to, const filters *f, int32_t first, int32_t o)
+{
+	int32_t words = cop_run_words(f->run);
+
+	for (int32_t i = 0; i < (f->kh * words + 3) / 4 * 4; i += 2) {
+		uint32_t word = 0;
+		for (int32_t byte = 0; byte < 4; byte++) {
+			int32_t at = i + byte % 2, tap = at < f->kh * words ? tap_of(f->run, at % words, byte / 2) : -1;
+			word |= (uint32_t)((16 * weight_at(f, first, o + 1, at / words, tap) + weight_at(f, first, o, at / words, tap) + 8) & 255) << (8 * byte);
+		}
+		*to++ = word;
+	}
+	return to;
+}
+
+static void pack_fours(const cop_call *c)
+{
+	const int32_t *k = c->k, c_n = k[CK_C] / k[CK_G];
+	filters f = {c->buf[2], weight_i4, k[CK_O] / k[CK_G], k[CK_KH], k[CK_KW], c_n, (c_n + 1) & ~1, k[CK_KW] * c_n};
+	uint32_t *to = c->work;
+
+	*to++ = PACK_NIBBLES;
+	for (int32_t first = 0; first < k[CK_O]; first += f.o_n)
+		for (int32_t o = 0; o < f.o_n; o += 2) to = pack_nibbles(to, &f, first, o);
+}
+
 static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole, int32_t whole)
 {
 	const int32_t *k = c->k;
@@ -142,7 +173,11 @@ static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole, int3
 }
 
 void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 2); }
-void cop_qconv_pack4_dsp(const cop_call *c) { pack_dense(c, weight_i4, 1, 2); }
+void cop_qconv_pack4_dsp(const cop_call *c)
+{
+	if (c->k[COP_IN_PARTS] < 0) pack_fours(c);
+	else pack_dense(c, weight_i4, 1, 2);
+}
 void cop_qfc_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 4); }
 
 /* ---- fully connected, of 4 bits: fours of filters ---- */

@@ -2,152 +2,10 @@
  *
  * qconv - int8 convolution for Cortex-M with DSP instructions, any window, stride, dilation and padding; groups one after the other.
  *
- * Three pixels at a time: their windows are widened to int16 in scratch, one word (two taps) of each in turn, then each pair
- * of filters runs over them: six sums in registers. Three pixels and two filters is what the register file holds; seventeen
- * instructions do 24 products (dsp.h says how a weight word serves two filters). Windows of a tile are read before its
- * results are written, so that results may lie on input that later tiles don't need.
+ * Three pixels at a time: their windows are widened to int16 in scratch, one word (two taps) of each in turn, then the filters run over
+ * them (tile.h). Windows of a tile are read before its results are written, so that results may lie on input that later tiles don't need.
  */
-#include "kernel/cortexm/dsp.h"
-
-enum { TILE = 3 };
-
-#if COP_DSP
-/* Pairs of filters from y to y_end: x the windows, end what follows them, skip bytes of code not to run in a pair's first round; b, m
- * of the first filter, shifts bytes from behind a pair's multipliers to its shifts; y1, y2 from the first pixel's results to the others'. When
- * the scale is SLOW, y gets the six sums of one pair. */
-typedef struct pairs {
-	const uint32_t *x;
-	int32_t skip;
-	const uint32_t *end;
-	const int32_t *b, *m;
-	int32_t zero, scale, y1, y2;
-	void *y, *y_end;
-	int32_t shifts;
-} pairs;
-#else
-typedef struct pairs { int32_t none; } pairs;
-#endif
-
-/* A group of the layer, or some of its filters. words: of a window, rounded up to even; o_n: filters; y: the first result; step: from a pixel's
- * results to the next one's; all: of its pairs what no tile changes. */
-typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; uint32_t exact; int32_t scale, words, o_n; int8_t *y; int32_t step; pairs all; } layer;
-
-#if COP_DSP
-
-/* Two words of weights: 17 instructions of 4 bytes. Sums of a in r8 r9 r10, of 256 b + a in r11 r12 lr. */
-#define WORD(w) "ldmia.w r0!, {r4, r5, r6}\n sxtb16 r2, " w "\n" \
-	"smlad r8, r4, r2, r8\n smlad r9, r5, r2, r9\n smlad r10, r6, r2, r10\n" \
-	"smlad r11, r4, " w ", r11\n smlad r12, r5, " w ", r12\n smlad lr, r6, " w ", lr\n"
-#define STEP "ldrd r3, r7, [r1], #8\n" WORD("r3") WORD("r7")
-enum { UNROLL = 8, STEP_BYTES = 17 * 4 };
-
-#define SIX(f, a, b) f("r8", a) f("r9", a) f("r10", a) f("r11", b) f("r12", b) f("lr", b)
-#define ONCE(s, m) "smmlar " s ", " s ", " m ", r2\n"
-#define TWICE(s, m) "qadd " s ", " s ", " s "\n smmulr " s ", " s ", " m "\n add " s ", " s ", " s ", asr #31\n"
-#define SATURATE(s, m) "ssat " s ", #8, " s "\n"
-
-/* Returns the weights after those used. */
-__attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__((unused)) const pairs *p, __attribute__((unused)) const uint32_t *w)
-{
-	__asm__("push {r4-r11, lr}\n ldm r0, {r2-r12, lr}\n push {r2-r12, lr}\n" /* sp: the struct */
-		"0: ldrd r0, r2, [sp]\n ldr r3, [sp, #12]\n ldr r8, [r3]\n"
-		"mov r9, r8\n mov r10, r8\n mov r11, r8\n mov r12, r8\n mov lr, r8\n"
-		"add pc, r2\n nop.n\n"
-		"1:\n .rept 8\n" STEP ".endr\n" /* UNROLL */
-		"ldr r2, [sp, #8]\n cmp r0, r2\n bne.w 1b\n"
-		"ldr r3, [sp, #12]\n ldr r4, [r3, #4]\n adds r3, #8\n str r3, [sp, #12]\n"
-		"sub r11, r8\n sub r12, r9\n sub lr, r10\n"
-		"add r11, r4, r11, asr #8\n add r12, r4, r12, asr #8\n add lr, r4, lr, asr #8\n"
-		"ldrd r2, r0, [sp, #20]\n ldr r3, [sp, #16]\n ldrd r4, r5, [r3], #8\n str r3, [sp, #16]\n"
-		"subs r0, #1\n bne.w 3f\n" /* COP_ONCE goes on */
-		SIX(ONCE, "r4", "r5")
-		"2: ldrd r6, r7, [sp, #28]\n ldrd r3, r0, [sp, #36]\n" SIX(SATURATE, , )
-		"strb r10, [r3, r7]\n strb r9, [r3, r6]\n strb r8, [r3], #1\n" /* the first pixel last */
-		"strb lr, [r3, r7]\n strb r12, [r3, r6]\n strb r11, [r3], #1\n"
-		"str r3, [sp, #36]\n cmp r3, r0\n bne.w 0b\n"
-		"b 5f\n"
-		"3: bmi.w 4f\n ldr r6, [sp, #44]\n add r3, r6\n ldrd r6, r7, [r3]\n"
-		SIX(TWICE, "r4", "r5")
-		"movs r4, #1\n adds r6, #32\n lsl r6, r4, r6\n adds r7, #32\n lsl r7, r4, r7\n"
-		SIX(ONCE, "r6", "r7")
-		"b.w 2b\n"
-		"4: ldr r3, [sp, #36]\n stm r3, {r8-r12, lr}\n"
-		"5: mov r0, r1\n add sp, #48\n pop {r4-r11, pc}\n");
-}
-
-/* Over `words` words from x on. */
-static pairs pairs_of(const layer *l, const uint32_t *x, int32_t words)
-{
-	int32_t skip = (-(words >> 1) & (UNROLL - 1)) * STEP_BYTES;
-	return (pairs){x, skip, x + TILE * words, l->b, l->m, l->k[QK_ZY], l->scale, l->step, 2 * l->step, NULL, NULL, 4 * l->k[CK_O] - 8};
-}
-
-/* The sums of one pair, whose biases lie in b. */
-static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x, int32_t words, const int32_t *b, int32_t *s)
-{
-	pairs p = pairs_of(l, x, words);
-
-	p.b = b;
-	p.scale = COP_SLOW;
-	p.y = s;
-	return run_pairs(&p, w);
-}
-
-/* The same, part by part: the whole sums may be too large to be taken from differences. */
-COP_OUT_OF_LINE const uint32_t *parts(const layer *l, const uint32_t *w, const uint32_t *x, int32_t *s)
-{
-	int32_t zero[2] = {0, 0}, t[2 * TILE];
-
-	for (int32_t left = l->words, n; left; left -= n, x += TILE * n) {
-		n = left < PART_WORDS ? left : PART_WORDS;
-		w = fast(l, w, x, n, zero, t);
-		for (int32_t i = 0; i < 2 * TILE; i++) s[i] = cop_wrap_add(s[i], t[i]);
-	}
-	return w;
-}
-#endif
-
-/* Sums of filters o and o + 1 (if there) over TILE windows: a's in s[0..2], b's in s[3..5]. Returns the weights after those used. */
-COP_OUT_OF_LINE const uint32_t *sums(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t *s)
-{
-	int32_t b[2] = {l->b[o], o + 1 < l->o_n ? l->b[o + 1] : 0};
-
-#if COP_DSP
-	if (l->exact == PACK_EXACT) return fast(l, w, x, l->words, b, s);
-#endif
-	for (int32_t i = 0; i < 2 * TILE; i++) s[i] = b[i / TILE];
-#if COP_DSP
-	if (l->exact) return parts(l, w, x, s);
-#endif
-	for (int32_t j = 0; j < l->words; j++, w++)
-		for (int32_t i = 0; i < TILE; i++) cop_two_filters(*w, *x++, l->exact != 0, &s[i], &s[TILE + i]);
-	return w;
-}
-
-/* The results of n pixels (1 to TILE) at y from the windows x. */
-static void tile(layer *l, const uint32_t *x, int8_t *y, int32_t n)
-{
-	const uint32_t *w = l->w;
-	int32_t o = 0, s[2 * TILE];
-
-#if COP_DSP
-	if (l->exact == PACK_EXACT && l->scale && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
-		pairs *p = &l->all;
-		o = l->o_n & ~1;
-		p->y = y;
-		p->y_end = y += o;
-		if (n < TILE) p->y1 = n > 1 ? l->step : 0, p->y2 = 0;
-		w = run_pairs(p, w);
-	}
-#endif
-	for (; o < l->o_n; o += 2, y += 2) {
-		w = sums(l, w, x, o, s);
-		for (int32_t i = 0; i < n; i++) {
-			y[i * l->step] = cop_finish(l->k, l->m, o, s[i]);
-			if (o + 1 < l->o_n) y[i * l->step + 1] = cop_finish(l->k, l->m, o + 1, s[TILE + i]);
-		}
-	}
-}
+#include "kernel/cortexm/tile.h"
 
 /* ---- windows ---- */
 
@@ -231,34 +89,11 @@ COP_OUT_OF_LINE void inside3(const int8_t *x, int32_t rows, int32_t kw, int32_t 
 
 /* ---- the layer ---- */
 
-static layer begin(const cop_call *c, int32_t words)
-{
-	const uint32_t *pack = c->pack;
-	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
-	int32_t o_n = k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O], from = cop_filter_at(o_n, c->part, c->parts);
-	layer l; /* not cleared first: a firmware may have no memset */
-
-	l.k = k;
-	l.b = b + from;
-	l.m = m + from;
-	l.w = pack + 1;
-	l.exact = *pack;
-	l.scale = cop_scale_kind(k, b, m);
-	l.words = words;
-	l.o_n = cop_filter_at(o_n, c->part + 1, c->parts) - from;
-	l.y = (int8_t *)c->buf[0] + from;
-	l.step = k[CK_O];
-#if COP_DSP
-	l.all = pairs_of(&l, c->work, words);
-#endif
-	return l;
-}
-
 /* One group, windows whose pixels of a row are neighbours. */
 void cop_qconv_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k;
-	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], kh = k[CK_KH], run = k[CK_KW] * k[CK_C], line = k[CK_W] * k[CK_C], words = (kh * cop_run_words(run) + 1) & ~1;
+	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], kh = k[CK_KH], run = k[CK_KW] * k[CK_C], line = k[CK_W] * k[CK_C], words = kh * cop_run_words(run);
 	int32_t next = k[CK_DH] * line, high = k[CK_H] - (kh - 1) * k[CK_DH], wide = k[CK_W] - k[CK_KW] + 1; /* corners of windows inside lie below these */
 	int32_t h = -k[CK_PT], w = -k[CK_PL], w_end = w + k[CK_OW] * k[CK_SW], h_end = h + k[CK_OH] * k[CK_SH];
 	const int8_t *image = c->buf[1];
@@ -267,7 +102,6 @@ void cop_qconv_dsp(const cop_call *c)
 	layer l = begin(c, words);
 	int8_t *y = l.y;
 
-	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
 	for (int32_t p = 0; p < pixels; p += TILE, y += TILE * l.step) {
 		int32_t n = pixels - p < TILE ? pixels - p : TILE;
 		int32_t three = share && n == TILE && h >= 0 && h < high && w >= 0 && w + TILE - 1 < wide && w + TILE <= w_end;
@@ -275,7 +109,7 @@ void cop_qconv_dsp(const cop_call *c)
 		for (int32_t i = 0; i < n; i++) {
 			if (three) ;
 			else if (h >= 0 && h < high && w >= 0 && w < wide) inside(image + h * line + w * k[CK_C], kh, run, next, x + i);
-			else border(k, image, h, w, x + i, (int8_t *)(x + TILE * words));
+			else border(k, image, h, w, x + i, (int8_t *)(x + TILE * l.words));
 			if ((w += k[CK_SW]) < w_end) continue;
 			w = -k[CK_PL];
 			if ((h += k[CK_SH]) < h_end) continue;
@@ -329,13 +163,12 @@ static void expand3(uint32_t *d, const int8_t *x, const int8_t *x1, const int8_t
 void cop_qconv_point_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k;
-	int32_t words = (cop_run_words(k[CK_C]) + 1) & ~1, c_n = k[CK_C], left = k[CK_N] * k[CK_OH] * k[CK_OW];
+	int32_t words = cop_run_words(k[CK_C]), c_n = k[CK_C], left = k[CK_N] * k[CK_OH] * k[CK_OW];
 	const int8_t *image = c->buf[1];
 	uint32_t *x = c->work;
 	layer l = begin(c, words);
 	int8_t *y = l.y;
 
-	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
 	for (; left >= TILE; left -= TILE, image += TILE * c_n, y += TILE * l.step) {
 		expand3(x, image, image + c_n, image + 2 * c_n, c_n);
 		tile(&l, x, y, TILE);
@@ -380,21 +213,20 @@ static void windows(const cop_call *c, int32_t group, int32_t c_n, int32_t p, in
 void cop_qconv_apart_dsp(const cop_call *c)
 {
 	const int32_t *k = c->k;
-	int32_t c_n = k[CK_C] / k[CK_G], words = (k[CK_KH] * cop_run_words(k[CK_KW] * c_n) + 1) & ~1, pixels = k[CK_N] * k[CK_OH] * k[CK_OW];
+	int32_t c_n = k[CK_C] / k[CK_G], words = k[CK_KH] * cop_run_words(k[CK_KW] * c_n), pixels = k[CK_N] * k[CK_OH] * k[CK_OW];
 	uint32_t *x = c->work;
 	const layer all = begin(c, words);
 
-	for (int32_t i = 0; i < TILE; i++) x[TILE * (words - 1) + i] = 0; /* there when the number is odd */
 	for (int32_t p = 0; p < pixels; p += TILE) {
 		int32_t n = pixels - p < TILE ? pixels - p : TILE;
 		int8_t *y = all.y + p * all.step;
 		layer l = all;
 		for (int32_t g = 0; g < k[CK_G]; g++, y += l.o_n) {
-			windows(c, g, c_n, p, n, x, (int8_t *)(x + TILE * words));
+			windows(c, g, c_n, p, n, x, (int8_t *)(x + TILE * l.words));
 			tile(&l, x, y, n);
 			l.b += l.o_n;
 			l.m += l.o_n;
-			l.w += ((l.o_n + 1) >> 1) * words;
+			l.w += ((l.o_n + 1) >> 1) * (l.exact == PACK_NIBBLES ? l.words >> 1 : l.words);
 #if COP_DSP
 			l.all.b = l.b;
 			l.all.m = l.m;
