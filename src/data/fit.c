@@ -204,14 +204,27 @@ cop_dataset *cop__fit_under(cop_dataset *d)
 
 bool cop__fit_changes(const cop_fit *f) { return f->channels || (f->rows > 1 && f->cols > 1); }
 
+static inline int32_t channel_of(const cop_fit *f, int32_t k) { return f->channels > 1 ? k / f->inner % f->channels : 0; }
+
 void cop__fit_row(float *to, const cop_fit *f, const float *from)
 {
 	int32_t n = (int32_t)cop_type_count(&f->of->x), rows = f->rows ? f->rows : 1, cols = f->rows ? f->cols : n;
 
 	for (int32_t i = 0; i < rows; i++)
 		for (int32_t j = 0; j < cols; j++) {
-			int32_t k = i * cols + j, c = f->channels > 1 ? k / f->inner % f->channels : 0;
+			int32_t k = i * cols + j, c = channel_of(f, k);
 			to[j * rows + i] = f->channels ? (from[k] - f->off[c]) * f->mult[c] : from[k];
+		}
+}
+
+void cop__fit_back(float *to, const cop_fit *f, const float *from)
+{
+	int32_t n = (int32_t)cop_type_count(&f->of->x), rows = f->rows ? f->rows : 1, cols = f->rows ? f->cols : n;
+
+	for (int32_t i = 0; i < rows; i++)
+		for (int32_t j = 0; j < cols; j++) {
+			int32_t k = i * cols + j;
+			to[k] = f->channels ? from[j * rows + i] * f->mult[channel_of(f, k)] : from[j * rows + i];
 		}
 }
 

@@ -41,6 +41,8 @@ cop_fit *cop__fit_of(cop_dataset *d);    /* NULL: d was not fitted */
 cop_dataset *cop__fit_under(cop_dataset *d); /* the set that was fitted, or d itself */
 bool cop__fit_changes(const cop_fit *f); /* are samples scaled or turned at all? */
 void cop__fit_row(float *to, const cop_fit *f, const float *from);
+/* The way back of a gradient: from that of the network's input to that of the sample as the set has it. */
+void cop__fit_back(float *to, const cop_fit *f, const float *from);
 static inline int32_t cop__fit_label(const cop_fit *f, int32_t label) { return f && f->label && label >= 0 ? f->label[label] : label; }
 /* The axis of a sample that holds its channels: the last, but the first of [3,h,w] or [1,h,w] whose last is no number of channels. */
 int32_t cop__channel_axis(const cop_type *x);

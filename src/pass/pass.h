@@ -44,6 +44,8 @@ cop_status cop__pass_fold_bn_but(cop_graph **out, const cop_graph *g, cop_stays 
 cop_status cop__pass_unroll(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_to_train(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g);
+/* Batch norm by its running statistics, in operators that have gradients: the network is differentiated as it answers. */
+cop_status cop__pass_running(cop_graph **out, const cop_graph *g);
 /* What is run, measured and quantised of a model: to_infer, then fuse. */
 cop_status cop__pass_deploy(cop_graph **out, const cop_graph *g);
 /* The part of the network before `end` in bands of its rows; the names of what is within are lost. */
