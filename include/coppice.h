@@ -446,6 +446,47 @@ cop_status cop_eval_each(cop_score *out, const cop_graph *g, cop_dataset *data, 
 /* Only the answers; the data set needs no labels. */
 cop_status cop_predict(const cop_graph *g, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud);
 
+/* ---- what a network looked at ------------------------------------------------------------------- */
+
+/* Maps of one sample that is a picture, [h,w] or [h,w,channels] (or [channels,h,w]; a sound is one, too): a number for each pixel, how much it
+ * mattered for the score of one class. The score is what goes into the softmax at the end, or the output itself where there is none.
+ * SALIENCY: |d score / d pixel|, of the channels the largest; pixels in the units of the data set (Simonyan et al. 2013, arXiv 1312.6034).
+ * GRAD_CAM: what the last convolution over positions puts out, behind its activation, each channel times the mean of its gradient, the sum where it is above 0,
+ * resized to the picture (Selvaraju et al. 2017, arXiv 1610.02391). OCCLUSION: how much the score falls when a patch of the picture's mean colour
+ * covers the pixel, the mean over the patches that do; below 0: it rises (Zeiler and Fergus 2014, arXiv 1311.2901).
+ * A network of integers is taken in floats that round (the pass `floats`), with gradients straight through the rounding; its score is taken before it is
+ * rounded. Where it has no such form, there is only OCCLUSION, of the number that it gives out. */
+typedef enum cop_map_kind { COP_SALIENCY, COP_GRAD_CAM, COP_OCCLUSION, COP_MAPS } cop_map_kind;
+typedef struct cop_explain_args {
+	int32_t sample;        /* of the data set, from 0 */
+	int32_t output;        /* whose score: the number of the class, from 0; -1: that with the highest */
+	int32_t patch, stride; /* pixels: side of the patch, and how far it moves; 0: an eighth of the picture's side, and half of the patch */
+	int32_t random;        /* so many of the last weights are replaced by random numbers of the same mean and deviation (Adebayo et al. 2018,
+	                          arXiv 1810.03292: a map that stays the same then says nothing about what was learnt) */
+	uint64_t seed;         /* of those */
+	bool leave[COP_MAPS];  /* maps that are not wanted */
+	int threads;
+} cop_explain_args;
+typedef struct cop_explanation {
+	cop_ctx *cx;
+	int32_t h, w, channels;
+	float *picture;        /* [h, w, channels], the sample as the data set has it */
+	float *map[COP_MAPS];  /* [h, w] each; NULL: there is none ... */
+	char why[COP_MAPS][300]; /* ... because of this; "" where it was left out */
+	int32_t output;        /* whose score it is ... */
+	float score;           /* ... for the whole picture */
+	int32_t weights;       /* how many `random` may replace */
+	char layer[64];        /* the first of those that were; "": none */
+} cop_explanation;
+/* The same for any number of threads. args NULL: sample 0, the highest score. COP_SHAPE: the sample is no picture, or the network has more than one input.
+ * COP_ARG: a sample, an output or so many weights do not exist. Free it with cop_explanation_free, which may be called after a failure, too. */
+cop_status cop_explain(cop_explanation *out, const cop_graph *g, cop_dataset *data, const cop_explain_args *args);
+void cop_explanation_free(cop_explanation *e);
+/* How alike two maps of so many pixels are. rank: Spearman's correlation of the ranks, -1 to 1. top: 0 to 1, the part of the tenth of the pixels with the
+ * highest values (of those above 0) that both have. NAN where a map says nothing: it is the same everywhere, has nothing above 0, or numbers that are not finite. */
+typedef struct cop_likeness { float rank, top; } cop_likeness;
+cop_status cop_map_alike(cop_likeness *out, cop_ctx *cx, const float *a, const float *b, int32_t pixels);
+
 /* ---- compression ------------------------------------------------------------------------------ */
 
 typedef struct cop_figures {
@@ -577,6 +618,25 @@ typedef struct cop_compared {
 void cop_compare_front(cop_compared *p, int n); /* sets front; networks without an accuracy are not on it */
 /* A page with a table of them, and a picture of accuracy over bytes. target: whose figures they are, NULL: the host's. */
 cop_status cop_report_front_html(const char *path, cop_ctx *cx, const cop_compared *p, int n, const char *target);
+/* A sample and the maps of one network, or of a network before and after. */
+typedef struct cop_explained_by {
+	const char *network;       /* its name or file */
+	const char *predicted;     /* the class it finds; NULL: it gives numbers */
+	float share;               /* the probability that it gives the class of the maps, 0 to 1; NAN: none */
+	const cop_explanation *maps;
+} cop_explained_by;
+typedef struct cop_explained_random { const cop_explanation *maps; cop_likeness alike[COP_MAPS]; } cop_explained_random; /* alike: the maps of the network as it is */
+typedef struct cop_explained {
+	const char *name, *class_name; /* of the sample, of the class (or target) whose score it is */
+	const char *label;             /* the sample's own class; NULL: not known */
+	int n;                         /* networks: 1 or 2 */
+	cop_explained_by by[2];
+	cop_likeness alike[COP_MAPS];  /* of the two */
+	const cop_explained_random *random; /* [n_random] of the last of them, ever more weights replaced; NULL: none */
+	int n_random;
+} cop_explained;
+/* A page with their pictures. The maps of a sample are all of its size. */
+cop_status cop_report_explained_html(const char *path, cop_ctx *cx, const cop_explained *e, int n);
 /* The median time of one sample on one thread of this machine, as deployed. */
 cop_status cop_latency(double *microseconds, const cop_graph *g);
 

@@ -152,18 +152,18 @@ cop_status cop_report_front_html(const char *path, cop_ctx *cx, const cop_compar
 	COP_NEED(cx, path);
 	COP_NEED(cx, p);
 	cop_text t;
+	char title[32];
 
 	cop__text_init(&t, cx);
-	cop__text_add(&t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
-		"name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>%d networks</title>\n<style>", n);
-	cop__text_bytes(&t, cop__report_style, strlen(cop__report_style));
-	cop__text_add(&t, "</style></head><body><main>\n<h1>%d networks</h1>\n<p class=\"soft\">Flash, RAM and time are those on ", n);
+	cop__format(title, sizeof title, "%d networks", n);
+	cop__html_begin(&t, title);
+	cop__text_add(&t, "<p class=\"soft\">Flash, RAM and time are those on ");
 	cop__html_text(&t, target ? target : "host");
 	cop__text_add(&t, "; a star marks those that no other one beats.</p>\n");
 	picture(&t, p, n);
 	cop__text_add(&t, "<h2>Figures</h2>\n");
 	table(&t, p, n);
-	cop__text_add(&t, "</main></body></html>\n");
+	cop__html_end(&t);
 	cop_status st = t.status;
 	if (!st) st = cop_file_write(cx, path, t.data, t.len);
 	cop__text_free(&t);

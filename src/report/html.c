@@ -91,14 +91,7 @@ static void with_log(cop_text *t, const cop_story *s, const cop_pictures *p)
 /* story: s has a history; else it may have a training log. */
 static void page(cop_text *t, const cop_graph *g, const cop_story *s, bool story, const cop_pictures *p, const cop_story_side *now, const cop_board *board)
 {
-	cop__text_add(t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-	                 "content=\"width=device-width,initial-scale=1\">\n<title>");
-	cop__html_text(t, g->name);
-	cop__text_add(t, "</title>\n<style>");
-	cop__text_bytes(t, cop__report_style, strlen(cop__report_style));
-	cop__text_add(t, "</style></head><body><main>\n<h1>");
-	cop__html_text(t, g->name);
-	cop__text_add(t, "</h1>\n");
+	cop__html_begin(t, g->name);
 	if (story) {
 		with_story(t, s, p, now);
 		if (s->logged) cop__text_add(t, "<h2>Training</h2>\n"), cop__html_training(t, s);
@@ -112,7 +105,7 @@ static void page(cop_text *t, const cop_graph *g, const cop_story *s, bool story
 	cop__text_add(t, "<h2>Layers</h2>\n");
 	cop__html_layers(t, g);
 	notes(t);
-	cop__text_add(t, "</main></body></html>\n");
+	cop__html_end(t);
 }
 
 /* What the network is now; its accuracy is the history's. */

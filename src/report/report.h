@@ -71,7 +71,8 @@ cop_status cop__pictures_draw(cop_pictures *out, cop_ctx *cx, const cop_story *s
 void cop__pictures_free(cop_pictures *p);
 
 /* ---- pieces of the page ---- */
-extern const char cop__report_style[];
+void cop__html_begin(cop_text *t, const char *title); /* up to the title as the first line */
+void cop__html_end(cop_text *t);
 void cop__html_text(cop_text *t, const char *s); /* escaped */
 void cop__html_stages(cop_text *t, const cop_story *s);
 void cop__html_compare(

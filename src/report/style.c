@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * style - how the page looks: one column on a phone, two at a desk, light or dark as the reader's system is.
+ * style - how every page begins and ends, and how it looks: one column on a phone, two at a desk, light or dark as the reader's system is.
  */
 #include "report/report.h"
 
-const char cop__report_style[] =
+static const char style[] =
         ":root{color-scheme:light "
         "dark;--back:#fbfaf7;--card:#fff;--text:#1d2430;--soft:#5d6675;--line:#e2e0d8;--good:#0b7f6c;--bad:#b4530f;--"
         "mark:#12a089}"
@@ -40,7 +40,24 @@ const char cop__report_style[] =
         ".note{background:var(--card);border:1px solid var(--line);border-left:4px solid "
         "var(--bad);border-radius:6px;padding:10px 14px}"
         "footer{margin-top:44px;color:var(--soft);font-size:.86rem}footer li{margin:3px 0}"
+        "img{display:inline-block;vertical-align:middle;border-radius:4px}img.px{image-rendering:pixelated}"
+        "h3{font-size:1rem;margin:24px 0 4px}.maps td,.maps th{text-align:center;padding:8px}.maps th{white-space:normal;overflow-wrap:anywhere}.maps td.l{white-space:normal;min-width:7.5em}"
+        ".legend img{height:14px;margin:0 6px}"
         "@media(max-width:560px){main{padding:18px 12px 40px}th,td{padding:7px 7px}.cards{grid-template-columns:1fr "
         "1fr}"
         "table{font-size:.85rem}.fit td,.fit th{white-space:normal}.fit .opt{display:none}.fit "
         "td.n{white-space:nowrap}h1{font-size:1.4rem}}";
+
+void cop__html_begin(cop_text *t, const char *title)
+{
+	cop__text_add(t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+	                 "content=\"width=device-width,initial-scale=1\">\n<title>");
+	cop__html_text(t, title);
+	cop__text_add(t, "</title>\n<style>");
+	cop__text_bytes(t, style, strlen(style));
+	cop__text_add(t, "</style></head><body><main>\n<h1>");
+	cop__html_text(t, title);
+	cop__text_add(t, "</h1>\n");
+}
+
+void cop__html_end(cop_text *t) { cop__text_add(t, "</main></body></html>\n"); }

@@ -211,10 +211,27 @@ static cop_status emit(cop_ctx *cx)
 	return st;
 }
 
+/* Maps, of integers in floats too, how alike they are, and their page. */
+static cop_status explain(cop_ctx *cx)
+{
+	cop_graph *g;
+	cop_explanation e = {0};
+	cop_explained page = {.name = "a", .class_name = "b", .n = 1, .by = {{.network = "c", .maps = &e}}};
+
+	COP_TRY(build(&g, cx));
+	cop_status st = cop_quantize(&g, &points, &(cop_quantize_args){.threads = 1});
+	if (!st) st = cop_explain(&e, g, &points, &(cop_explain_args){.output = -1, .random = 1, .threads = 1});
+	if (!st) st = cop_map_alike(&page.alike[0], cx, e.map[0], e.map[2], e.h * e.w);
+	if (!st) st = cop_report_explained_html(path, cx, &page, 1);
+	cop_explanation_free(&e);
+	cop_graph_free(g);
+	return st;
+}
+
 /* stride: the recipe allocates thousands of times. */
 static const struct { const char *name; cop_status (*run)(cop_ctx *cx); int stride; const char *part; } ways[] = { /* part: what it needs of the optional ones */
 	{"zoo", zoo, 1, NULL}, {"text", text, 1, NULL}, {"step", step, 1, NULL}, {"passes", passes, 1, NULL}, {"shared", shared, 1, NULL}, {"eval", score, 1, NULL}, {"file", file, 1, "jansson"}, {"train", train, 1, NULL},
-	{"emit", emit, 1, NULL}, {"recipe", recipe, 7, "yaml"},
+	{"emit", emit, 1, NULL}, {"explain", explain, 1, NULL}, {"recipe", recipe, 7, "yaml"},
 };
 
 static cop_status try_it(int w, int64_t n)

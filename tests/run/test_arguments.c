@@ -75,6 +75,16 @@ static void graphs(void **state)
 	BAD(1, cop_emit_c(g, &host, &(cop_emit_args){0}, NULL, NULL));
 	BAD(1, cop_emit_c(g, NULL, &(cop_emit_args){0}, file, NULL));
 	BAD(1, cop_report_html(NULL, g, &(cop_report_args){.history = "{}", .history_size = 2}));
+	BAD(0, cop_explain(&(cop_explanation){0}, NULL, NULL, NULL));
+	BAD(1, cop_explain(NULL, g, NULL, NULL));
+	BAD(1, cop_explain(&(cop_explanation){0}, g, NULL, NULL));
+	BAD(1, cop_map_alike(NULL, cx, (float[]){1}, (float[]){1}, 1));
+	BAD(1, cop_map_alike(&(cop_likeness){0}, cx, NULL, (float[]){1}, 1));
+	BAD(1, cop_map_alike(&(cop_likeness){0}, cx, (float[]){1}, (float[]){1}, 0));
+	BAD(1, cop_report_explained_html(NULL, cx, &(cop_explained){0}, 1));
+	BAD(1, cop_report_explained_html("x", cx, NULL, 1));
+	BAD(1, cop_report_explained_html("x", cx, &(cop_explained){0}, 1));
+	cop_explanation_free(NULL);
 	BAD(1, cop_quantize(&g, NULL, NULL));
 	BAD(0, cop_quantize(NULL, NULL, NULL));
 	BAD(1, cop_train(g, NULL, NULL, &train));
