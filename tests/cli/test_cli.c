@@ -372,6 +372,8 @@ static int set_up(void **state)
 	fclose(f);
 	fclose(g);
 	write_text("junk.cop", "no network");
+	write_text("names.txt", "zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
+	write_text("digits.net", "input 28 28 1\nconv 4 3x3 stride 2 relu\nmean\nfc 10\n");
 	if (!tables()) return -1;
 	write_text("key.yaml", "name: x\nstages:\n  - prune: {keep: 0.5, colour: red}\n");
 	write_text(

@@ -366,6 +366,8 @@ static int set_up(void **state)
 	write_text("three.csv", three), write_text("b\xff\xc3.csv", three), write_text("caf\xc3\xa9.csv", three), write_text("line.csv", line);
 	if (mkdir("parts", 0777)) return -1;
 	write_text("parts/train.csv", three), write_text("parts/test.csv", three);
+	write_text("names.txt", "zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
+	write_text("digits.net", "input 28 28 1\nconv 4 3x3 stride 2 relu\nmean\nfc 10\n");
 	write_text("once.yaml", "name: once\nstages:\n  - prune: {keep: 0.3, schedule: once, epochs: 1, may_cost: 100}\n");
 	write_text("never.yaml", "name: never\nstages:\n  - prune: {keep: 0.3, schedule: once, epochs: 1, may_cost: 100, must_gain: 1000}\n");
 	write_text("layers.yaml", "name: x\nstages:\n  - prune: {keep: 0.5, layers: conv9*}\n");

@@ -18,6 +18,9 @@ static const char *const lines[] = {
         "inspect|three.cop|--plan|--fast-ram|1K|--json",
         "predict|three.cop|three.csv|--json",
         "predict|line.cop|line.csv|--json",
+        "explain|net.cop|x.npy|--sample|1,2|--sanity|--values|-o|e.html|--json",
+        "explain|net.cop|--data|synth-digits|--sample|3|--before|net.cop|--patch|14|--json",
+        "explain|digits.net|x.npy|--class|3|--json",
         "run|net.cop|x.npy|-o|y.npy|--json",
         "run|net.cop|x.npy|-o|ys/|--json",
         "bench|net.cop|--seconds|0.02|--json",
@@ -46,6 +49,7 @@ static const char *const lines[] = {
         "losses|--json",
         "updates|--json",
         "policies|--json",
+        "maps|--json",
         "targets|--json",
 };
 
@@ -95,6 +99,8 @@ static const struct {
         {"compress|net.cop|--data|synth-digits|-o|y.cop|--recipe|rate.yaml", 2, "the rate of 'fd2*' matches no weight"},
         {"compress|net.cop|--data|synth-digits|--limit|300|-o|y.cop|--recipe|never.yaml", 5, "every stage of never.yaml was undone"},
         {"quantize|net.cop|--data|synth-digits|-o|y.cop|--keep|conv*", 2, "'conv*' matches no weight of the network"},
+        {"explain|net.cop|x.npy|--befre|net.cop", 2, "no option '--befre'; did you mean '--before'?"},
+        {"explain|net.cop|x.npy|--classes|names.txt|--class|sevn", 2, "net.cop has no class 'sevn'; did you mean 'seven'?"},
         {"quantize|net.cop|--data|synth-digits|-o|y.cop|--scheme|w8a9", 2, "did you mean 'w8a8'?"},
 };
 

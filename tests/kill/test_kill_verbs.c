@@ -11,6 +11,7 @@ static const walk rows[] = {
 	{"apply|../net.cop|fuse|-o|a.cop", "a.cop", "old.cop", NULL, "kill fail full signal", false, false, NULL},
 	{"apply|net.cop|fuse|-o|net.cop", "net.cop", "net.cop", NULL, "fail full", false, false, NULL}, /* over its input */
 	{"report|../net.cop|-o|r.html", "r.html", "old.cop", NULL, "kill fail full signal", true, false, NULL},
+	{"explain|../net.cop|../x.npy|--sample|0|--patch|28|-o|e.html", "e.html", "old.cop", NULL, "kill fail full signal", false, false, NULL},
 	{"run|../net.cop|../x.npy|-o|y.npy", "y.npy", "old.cop", NULL, "kill fail full signal", false, false, NULL},
 	{"emit|../net.cop|-o|c", "c", "old-c", NULL, "kill fail full signal", false, true, NULL},
 	{"emit|../net.cop|-o|c", "c", NULL, NULL, "kill", false, true, NULL},
