@@ -178,7 +178,7 @@ static void works(void **state)
 
 static void every_verb_has_help(void **state)
 {
-	static const char *const verbs[] = {"train", "eval", "compress", "quantize", "inspect", "run", "bench", "emit", "check", "report", "compare",
+	static const char *const verbs[] = {"train", "eval", "compress", "quantize", "inspect", "explain", "run", "bench", "emit", "check", "report", "compare",
 	        "apply", "export", "data", "zoo", "passes", "targets"};
 	char line[64];
 
@@ -196,6 +196,29 @@ static void check_says(const char *line, int code, const char *says)
 {
 	result r = run(line);
 	if (r.code != code || !strstr(r.err, says)) fail_msg("%s: exit %d, expected %d; said: %s; expected: %s", line, r.code, code, r.err, says);
+}
+
+/* The number behind "probability": of the network that is named last before it. */
+static double probability(const char *line, const char *network)
+{
+	result r = run(line);
+	const char *p = r.code ? NULL : strstr(r.out, network);
+
+	if (!p || !(p = strstr(p, "\"probability\":"))) fail_msg("%s: exit %d; %s%s", line, r.code, r.out, r.err);
+	return p ? strtod(p + 14, NULL) : -1;
+}
+
+/* Two networks that have their classes in another order are asked about the same one. */
+static void classes_go_by_name(void **state)
+{
+	(void)state;
+	assert_int_equal(run("quantize|net.cop|--scheme|w8|--classes|names.txt|-o|up.cop|--quiet").code, 0);
+	assert_int_equal(run("quantize|net.cop|--scheme|w8|--classes|backwards.txt|-o|down.cop|--quiet").code, 0);
+	double zero = probability("explain|up.cop|x.npy|--sample|0|--class|zero|--json", "up.cop"), nine = probability("explain|up.cop|x.npy|--sample|0|--class|nine|--json", "up.cop");
+	assert_true(zero != nine);
+	assert_true(probability("explain|up.cop|x.npy|--sample|0|--before|down.cop|--class|zero|--json", "down.cop") == nine);
+	assert_true(probability("explain|up.cop|x.npy|--sample|0|--before|down.cop|--class|zero|--json", "up.cop") == zero);
+	check_says("explain|up.cop|x.npy|--sample|0|--before|net.cop|--class|zero", 2, "net.cop has no class 'zero'");
 }
 
 /* Whatever goes wrong with an emitted folder: one sentence that says what. */
@@ -373,6 +396,7 @@ static int set_up(void **state)
 	fclose(g);
 	write_text("junk.cop", "no network");
 	write_text("names.txt", "zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
+	write_text("backwards.txt", "nine\neight\nseven\nsix\nfive\nfour\nthree\ntwo\none\nzero\n");
 	write_text("digits.net", "input 28 28 1\nconv 4 3x3 stride 2 relu\nmean\nfc 10\n");
 	if (!tables()) return -1;
 	write_text("key.yaml", "name: x\nstages:\n  - prune: {keep: 0.5, colour: red}\n");
@@ -413,6 +437,7 @@ int main(void)
 	        cmocka_unit_test(every_verb_has_help),
 	        cmocka_unit_test(check_finds),
 	        cmocka_unit_test(check_on_boards),
+	        cmocka_unit_test(classes_go_by_name),
 	        cmocka_unit_test(full_disk),
 	        cmocka_unit_test(full_stdout),
 	        cmocka_unit_test(interrupt_and_resume),

@@ -292,6 +292,29 @@ static void integers(void **state)
 	}
 }
 
+/* A score beyond the range that calibration has seen is rounded to the end of it; what the network looked at can be seen all the same. */
+static void beyond_the_range(void **state)
+{
+	set s;
+	cop_dataset *d = noise(&s, 9, 3, DIMS(6, 6, 1));
+	cop_graph *g = corner(*state);
+	cop_explanation e;
+
+	for (int i = 0; i < 9 * 36; i++)
+		if (i % 36 / 6 > 3 && i % 6 > 3) s.x[i] = i < 8 * 36 ? 0.1f : 0.9f; /* dark corners to calibrate with, a bright one at the end */
+	d->count = 8;
+	OK(*state, cop_quantize(&g, d, &(cop_quantize_args){.range = "minmax", .threads = 1}));
+	d->count = 9;
+	OK(*state, cop_explain(&e, g, d, &(cop_explain_args){.sample = 8, .patch = 2, .stride = 2}));
+	for (int i = 0; i < 36; i++) {
+		bool in = i / 6 > 3 && i % 6 > 3;
+		assert_true(fabs((double)e.map[COP_SALIENCY][i] - (in ? 2 : 0)) < 0.05);
+		assert_true(in ? e.map[COP_OCCLUSION][i] > 2 : fabs((double)e.map[COP_OCCLUSION][i]) < 0.05);
+	}
+	cop_explanation_free(&e);
+	cop_graph_free(g);
+}
+
 /* ---- random weights ---- */
 
 static void random_weights(void **state)
@@ -386,7 +409,7 @@ static int close_ctx(void **state) { cop_ctx_free(*state); return 0; }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(pytorch), EACH(finite_differences), EACH(one_corner), EACH(residual), EACH(integers), EACH(random_weights), EACH(alike), EACH(refused),
+		EACH(pytorch), EACH(finite_differences), EACH(one_corner), EACH(residual), EACH(integers), EACH(beyond_the_range), EACH(random_weights), EACH(alike), EACH(refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

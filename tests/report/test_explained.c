@@ -30,12 +30,15 @@ static void has_not(const char *page, const char *part)
 /* base64 of files that Pillow wrote as BMP: Image.new("RGB", (w, h)), putdata(...), save(..., "BMP"); the resolution of 96 dpi, which nobody reads, set to 0. */
 static void bitmaps(void **state)
 {
-	static uint8_t two_by_one[] = {255, 0, 0, 1, 2, 3}, tall[] = {10, 11, 12, 20, 21, 22, 30, 31, 32};
+	static uint8_t wide[] = {255, 0, 0, 1, 2, 3}, plain[] = {0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52}, tall[30];
 	static const struct { cop_bitmap b; const char *says; } row[] = {
-		{{1, 2, two_by_one}, "width=\"100\" height=\"50\" src=\"data:image/bmp;base64,Qk0+AAAAAAAAADYAAAAoAAAAAgAAAAEAAAABABgAAAAAAAgAAAAAAAAAAAAAAAAAAAAAAAAAAAD/AwIBAAA=\""},
-		{{3, 1, tall}, "width=\"100\" height=\"33\" src=\"data:image/bmp;base64,Qk1CAAAAAAAAADYAAAAoAAAAAwAAAAEAAAABABgAAAAAAAwAAAAAAAAAAAAAAAAAAAAAAAAADAsKFhUUIB8eAAAA\""},
+		{{1, 2, wide}, "width=\"100\" height=\"50\" src=\"data:image/bmp;base64,Qk0+AAAAAAAAADYAAAAoAAAAAgAAAAEAAAABABgAAAAAAAgAAAAAAAAAAAAAAAAAAAAAAAAAAAD/AwIBAAA=\""},
+		{{2, 3, plain}, "width=\"100\" height=\"66\" src=\"data:image/bmp;base64,Qk1OAAAAAAAAADYAAAAoAAAAAwAAAAIAAAABABgAAAAAABgAAAAAAAAAAAAAAAAAAAAAAAAAIB8eKikoNDMyAAAAAgEADAsKFhUUAAAA\""},
+		/* transpose(ROTATE_90) */
+		{{5, 2, tall}, "width=\"100\" height=\"40\" src=\"data:image/bmp;base64,Qk1WAAAAAAAAADYAAAAoAAAABQAAAAIAAAABABgAAAAAACAAAAAAAAAAAAAAAAAAAAAAAAAAAgEACAcGDg0MFBMSGhkYAAUEAwsKCREQDxcWFR0cGwA=\""},
 	};
 
+	for (int i = 0; i < LEN(tall); i++) tall[i] = (uint8_t)i;
 	for (int i = 0; i < LEN(row); i++) {
 		cop_text t;
 		cop__text_init(&t, *state);
