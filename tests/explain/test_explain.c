@@ -155,6 +155,22 @@ static float score_of(const cop_graph *g, cop_dataset *d, int32_t output)
 	return score;
 }
 
+static cop_status odds(void *ud, int32_t i, const float *y, int32_t n, int32_t label)
+{
+	(void)i, (void)n, (void)label;
+	*(double *)ud = log((double)y[2] / (double)y[1]);
+	return COP_OK;
+}
+
+/* The scores are those of the network as it is used: their difference tells how much more probable one class is than another. */
+static void as_predicted(const char *what, const cop_graph *g, cop_dataset *d)
+{
+	double want = 0, got = (double)(score_of(g, d, 2) - score_of(g, d, 1));
+
+	OK(g->cx, cop_predict(g, d, 1, 1, odds, &want));
+	if (fabs(got - want) > 1e-5) fail_msg("%s: scores differ by %g, predictions by %g", what, got, want);
+}
+
 static void differences(const char *what, const cop_graph *g, set *s, int h, int w, int channels)
 {
 	cop_explanation e;
@@ -199,6 +215,7 @@ static void finite_differences(void **state)
 		for (int k = 0; cop_graph_weight(g, k); k++)
 			if (strstr(cop_graph_weight(g, k), ".w") && !strncmp(row[i].text, "graph", 5)) fill(g, cop_graph_weight(g, k), 7, 23, 11, 30);
 		if (strstr(row[i].text, "norm")) memcpy(weight(g, "n.bn.var"), (float[]){0.25f, 4, 2}, 12), memcpy(weight(g, "n.bn.mean"), (float[]){0.5f, -1, 0.2f}, 12);
+		as_predicted(row[i].what, g, &s.d);
 		differences(row[i].what, g, &s, 5, 6, plain ? 1 : 3);
 		cop_graph_free(g);
 	}
@@ -347,6 +364,25 @@ static void random_weights(void **state)
 	cop_graph_free(g);
 }
 
+/* Random numbers around 0.5 that do not vary are what was there: the last layer stays, and the first is not touched. */
+static void last_first(void **state)
+{
+	set s;
+	cop_dataset *d = noise(&s, 1, 3, DIMS(12, 12, 1));
+	cop_graph *g = written(*state, "input 12 12 1\nc = conv 6 3x3 relu\nflatten\nf = fc 4\n");
+	float *f = weight(g, "f.w");
+	cop_explanation e[3];
+
+	for (int i = 0; i < 4 * 6 * 144; i++) f[i] = 0.5f;
+	for (int k = 0; k < 3; k++) OK(*state, cop_explain(&e[k], g, d, &(cop_explain_args){.output = 1, .random = k, .seed = 7}));
+	for (int m = 0; m < COP_MAPS; m++) {
+		assert_memory_equal(e[0].map[m], e[1].map[m], sizeof(float) * 144);
+		assert_true(memcmp(e[0].map[m], e[2].map[m], sizeof(float) * 144) != 0);
+	}
+	for (int k = 0; k < 3; k++) cop_explanation_free(&e[k]);
+	cop_graph_free(g);
+}
+
 /* ---- how alike ---- */
 
 static void alike(void **state)
@@ -409,7 +445,7 @@ static int close_ctx(void **state) { cop_ctx_free(*state); return 0; }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(pytorch), EACH(finite_differences), EACH(one_corner), EACH(residual), EACH(integers), EACH(beyond_the_range), EACH(random_weights), EACH(alike), EACH(refused),
+		EACH(pytorch), EACH(finite_differences), EACH(one_corner), EACH(residual), EACH(integers), EACH(beyond_the_range), EACH(random_weights), EACH(last_first), EACH(alike), EACH(refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
