@@ -99,7 +99,8 @@ static void say_most(cli *c, const cop_explanation *e, int m)
 	cli_put_real(c, "most", (double)map[at]);
 	cli_put_int(c, "row", at / e->w);
 	cli_put_int(c, "column", at % e->w);
-	cli_out(c, "  %-10s most at row %d, column %d: %.4g\n", map_name(m), at / e->w, at % e->w, (double)map[at]);
+	if (map[at] > 0) cli_out(c, "  %-10s most at row %d, column %d: %.4g\n", map_name(m), at / e->w, at % e->w, (double)map[at]);
+	else cli_out(c, "  %-10s nowhere above 0\n", map_name(m));
 }
 
 static void say_map(cli *c, const cop_explanation *e, int m, bool values)

@@ -25,7 +25,7 @@ static bool is_bytes(const cop_type *t)
 static cop_status no_form(const raiser *r, cop_nid n, const char *why)
 {
 	return cop__fail(r->g, COP_ARG, n,
-	        "has no form in floats that can be trained%s; train the network that it was quantised from", why);
+	        "has no form in floats that can be trained%s; use the network that it was quantised from", why);
 }
 
 /* ---- steps ---- */

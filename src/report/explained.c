@@ -64,6 +64,7 @@ static void overlay(page *p, const cop_explanation *e, int map, int32_t side)
 	cop__bitmap_picture(&p->b, e->picture, e->channels, p->lo, p->hi);
 	cop__bitmap_overlay(&p->b, e->map[map], most);
 	cop__html_bitmap(&p->t, &p->b, side, cop__maps.row(map)->name);
+	if (!(most > 0)) cop__text_add(&p->t, "<br><span class=\"soft\">nowhere above 0</span>");
 }
 
 /* ---- the maps of a sample ---- */

@@ -76,6 +76,8 @@ static void page(void **state)
 {
 	float picture[] = {0, 0.25f, 0.5f, 1}, map[] = {1, 2, 3, 4};
 	cop_explanation dense = {.h = 2, .w = 2, .channels = 1, .picture = picture, .map = {map, map, map}, .score = 2.5f}, small = dense, random = dense;
+	float below[] = {-1, 0, 0, -2};
+	random.map[COP_OCCLUSION] = below;
 	small.map[COP_SALIENCY] = small.map[COP_GRAD_CAM] = NULL;
 	for (int m = 0; m < 2; m++) snprintf(small.why[m], sizeof small.why[m], "a <table> is no straight line");
 	strcpy(random.layer, "fc.w");
@@ -91,7 +93,7 @@ static void page(void **state)
 	OK(*state, cop_file_read(&text, &size, *state, path, 0));
 	static const char *const parts[] = {"<h2>&lt;cat>.png</h2>", "score of <b>cat</b>", "labelled dog.", "<b>dense.cop</b><br>predicts cat<br>cat: 98.8 %<br>", "score 2.5<",
 		"<b>small.cop</b><br>predicts horse<br><span", "<b>0.87</b><br><span class=\"soft\">50 %</span>", "<td>–</td>", "<b>1.00</b><br><span class=\"soft\">25 %</span>",
-		"No saliency of small.cop: a &lt;table> is no straight line.", "No grad-cam of small.cop", "<th>from fc.w</th>", "<br><b>-0.25</b></td>", "arXiv 1610.02391"};
+		"No saliency of small.cop: a &lt;table> is no straight line.", "No grad-cam of small.cop", "<th>from fc.w</th>", "nowhere above 0</span><br><b>-0.25</b></td>", "arXiv 1610.02391"};
 	for (int i = 0; i < LEN(parts); i++) has(text, parts[i]);
 	has_not(text, "http"); /* nothing from elsewhere */
 	has_not(text, "No occlusion");
