@@ -92,7 +92,7 @@ static cop_status open_networks(job *j)
 
 /* ---- a sample ---- */
 
-typedef struct found { int32_t best; float share[2], *wanted; int32_t output; bool values; } found;
+typedef struct found { int32_t best, output; float *wanted; bool values; } found;
 
 static cop_status look_at(void *ud, int32_t i, const float *y, int32_t n, int32_t label)
 {
@@ -105,7 +105,14 @@ static cop_status look_at(void *ud, int32_t i, const float *y, int32_t n, int32_
 	return COP_OK;
 }
 
-static bool gives_values(const cop_graph *g) { return cop_graph_target(g, 0) || (cli_outputs(g) == 1 && !cop_graph_class(g, 0)); }
+/* Numbers, no classes: of a regression, or the sample itself of an autoencoder. */
+static bool gives_values(const cop_graph *g)
+{
+	cop_type in, out;
+
+	if (cop_graph_target(g, 0)) return true;
+	return !cop_graph_class(g, 0) && !cop_graph_io(g, &in, &out) && (cli_outputs(g) == 1 || cop_type_count(&in) == cop_type_count(&out));
+}
 
 /* The output of network i that has the class; as NET calls it, where both have names. */
 static cop_status output_of(int32_t *out, const job *j, int i, int32_t output)
