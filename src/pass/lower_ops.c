@@ -62,7 +62,7 @@ static cop_vid once(cop_lower *l, const char *name, const cop_type *t, const voi
 static cop_vid weights(cop_lower *l, const char *name, const cop_qlayer *y, int32_t rank, const int32_t *dim)
 {
 	int32_t run = dim[rank - 1], half = (run + 1) / 2;
-	cop_type t = cop__type(y->q_bits == 4 && run > 1 ? COP_I4 : COP_I8, rank, dim); /* runs of one would take a byte all the same */
+	cop_type t = cop__type(y->q_bits <= 4 && run > 1 ? COP_I4 : COP_I8, rank, dim); /* runs of one would take a byte all the same */
 	size_t rows = (size_t)y->o * (size_t)y->k / (size_t)run;
 
 	if (t.dtype == COP_I8) return once(l, name, &t, y->q);
