@@ -565,6 +565,15 @@ typedef struct cop_quantize_args {
 	bool wide_ends;      /* layers beside the input and before the output keep weights of 8 bits */
 	bool bounded;        /* give the most sensitive layers more bits, or leave them in float, so that max_drop is kept */
 	float max_drop;      /* points of accuracy on `valid`; per cent of the loss if there are no labels */
+	/* Limits on the result; 0: none. With any, the weights of each layer get bits of their own, 8, 4 or 3, so that the whole fits and its answers move least; activations
+	 * have 8. scheme stays NULL or "w8a8" then, and bounded false. The sum over layers of what each does alone is least (a knapsack); the whole is measured. */
+	size_t file, flash;  /* bytes of the .cop file, and of weights in flash */
+	int64_t instructions; /* of one inference; not every machine has prices for them */
+	const char *machine; /* of the limits: a name of cop_target_find; NULL: "host" */
+	bool floats;         /* within limits, layers may stay float, too */
+	const char *harm;    /* what bits do to a layer: "answers" (default; how far the network's answers move with that layer alone in integers), "curvature" (errors of
+	                      * weights by the diagonal of the loss's Hessian) */
+	const char *choose;  /* "knapsack" (default); for comparison "greedy" (most harm first) and "random" */
 	int32_t limit;       /* samples of calibration; 0: all of the set */
 	int threads;
 	uint64_t seed;
@@ -575,7 +584,7 @@ typedef struct cop_quantize_args {
 	void *ud;
 } cop_quantize_args;
 /* calib: samples of the first input, as reals even if the input is an integer. It may be NULL if only weights are quantised. Replaces *g, or fails and
- * leaves it unchanged. COP_BUDGET: max_drop cannot be kept. */
+ * leaves it unchanged. COP_BUDGET: max_drop or a limit cannot be kept. */
 cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_args *a);
 
 /* ---- figures, emission, reports ---------------------------------------------------------------- */

@@ -25,7 +25,7 @@ const struct argp_option cli_aim_options[] = {
 };
 
 /* "500K", "2M": thousands and millions. */
-static int64_t many(struct argp_state *state, const char *name, const char *text)
+int64_t cli_many(struct argp_state *state, const char *name, const char *text)
 {
 	char *end;
 	double v = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0, times = 1;
@@ -47,8 +47,8 @@ error_t cli_aim_option(int key, char *arg, struct argp_state *state, cli_aim *a)
 	case KEY_FILE: a->a.file = cli_size(state, "--file", arg); break;
 	case KEY_RAM: a->a.ram = cli_size(state, "--ram", arg); break;
 	case KEY_FLASH: a->a.flash = cli_size(state, "--flash", arg); break;
-	case KEY_MACS: a->a.macs = many(state, "--macs", arg); break;
-	case KEY_INSTRUCTIONS: a->a.instructions = many(state, "--instructions", arg); break;
+	case KEY_MACS: a->a.macs = cli_many(state, "--macs", arg); break;
+	case KEY_INSTRUCTIONS: a->a.instructions = cli_many(state, "--instructions", arg); break;
 	case KEY_MS:
 		a->a.milliseconds = cli_real(state, "--ms", arg, 0, 1e6f);
 		if (!(a->a.milliseconds > 0)) cli_misuse(state, "--ms=%s: must be above 0", arg);

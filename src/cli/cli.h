@@ -87,6 +87,7 @@ bool cli_wants_json(int argc, char **argv);
 /* Numbers of options; outside lo..hi ends with a sentence that names the option. */
 int32_t cli_int(struct argp_state *state, const char *name, const char *text, int32_t lo, int32_t hi);
 size_t cli_size(struct argp_state *state, const char *name, const char *text); /* "20000", "64K", "2M" */
+int64_t cli_many(struct argp_state *state, const char *name, const char *text); /* "20000"; "64K", "2M" are thousands and millions */
 float cli_real(struct argp_state *state, const char *name, const char *text, float lo, float hi);
 int cli_threads(const cli *c);
 

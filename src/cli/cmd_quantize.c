@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS, KEY_ENDS,
-	KEY_KEEP, KEY_DROP, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL, KEY_AS_IS };
+	KEY_KEEP, KEY_DROP, KEY_FILE, KEY_FLASH, KEY_INSTRUCTIONS, KEY_MACHINE, KEY_FLOATS, KEY_HARM, KEY_CHOOSE, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL, KEY_AS_IS };
 
 enum { MOST_LAYERS = 512 };
 
@@ -38,6 +38,13 @@ static const struct argp_option options[] = {
         {"wide-ends", KEY_ENDS, NULL, 0, "layers beside the input and before the output keep weights of 8 bits", 0},
         {"keep", KEY_KEEP, "LAYERS", 0, "layers that stay float: names of their weights; * matches any text, | separates alternatives", 0},
         {"max-drop", KEY_DROP, "POINTS", 0, "give the most sensitive layers more bits, so that accuracy on the validation part drops by no more than this", 0},
+        {"file", KEY_FILE, "SIZE", 0, "give each layer bits of its own, so that the file has at most this many bytes, such as 20000 or 20K, and the answers move least", 0},
+        {"flash", KEY_FLASH, "SIZE", 0, "the same for the weights in flash", 0},
+        {"instructions", KEY_INSTRUCTIONS, "N", 0, "the same for the instructions of one inference, such as 500K or 2M (here K is 1000)", 0},
+        {"machine", KEY_MACHINE, "NAME", 0, "machine of these limits, from `coppice targets` (default: host)", 0},
+        {"floats", KEY_FLOATS, NULL, 0, "within limits, layers may stay float, too", 0},
+        {"harm", KEY_HARM, "NAME", 0, "what bits do to a layer: answers (how far they move with that layer alone in integers) or curvature (errors of weights by the curvature of the loss) (default: answers)", 0},
+        {"choose", KEY_CHOOSE, "NAME", 0, "how bits are chosen within limits: knapsack (least harm in all), greedy (most harm first) or random (default: knapsack)", 0},
         {"limit", KEY_LIMIT, "N", 0, "number of samples for calibration (default 256; 0: all)", 0},
         {"split", KEY_SPLIT, "PART", 0, "the part they are taken from: train, valid or test (default: train)", 0},
         {"int8-io", KEY_INT8_IO, NULL, 0, "inputs and outputs become int8; their scales stay with the network", 0},
@@ -70,6 +77,13 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	case KEY_ENDS: j->a.wide_ends = true; return 0;
 	case KEY_KEEP: j->a.keep = arg; return 0;
 	case KEY_DROP: j->a.bounded = true; j->a.max_drop = cli_real(state, "--max-drop", arg, 0, 100); return 0;
+	case KEY_FILE: j->a.file = cli_size(state, "--file", arg); return 0;
+	case KEY_FLASH: j->a.flash = cli_size(state, "--flash", arg); return 0;
+	case KEY_INSTRUCTIONS: j->a.instructions = cli_many(state, "--instructions", arg); return 0;
+	case KEY_MACHINE: j->a.machine = arg; return 0;
+	case KEY_FLOATS: j->a.floats = true; return 0;
+	case KEY_HARM: j->a.harm = arg; return 0;
+	case KEY_CHOOSE: j->a.choose = arg; return 0;
 	case KEY_LIMIT: j->a.limit = cli_int(state, "--limit", arg, 0, 1 << 30); return 0;
 	case KEY_SPLIT: j->split = arg; return 0;
 	case KEY_INT8_IO: j->a.int8_io = true; return 0;
@@ -120,7 +134,7 @@ static void layers(cli *c, const job *j)
 	cli_put_end(c);
 }
 
-static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_dataset *test, double *accuracy)
+static cop_status figures(cli *c, const char *when, const job *j, const cop_graph *g, cop_dataset *test, double *accuracy)
 {
 	char key[64], flash[32], ram[32];
 	cop_target t;
@@ -128,12 +142,13 @@ static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_data
 	cop_score s = {.accuracy = -1};
 	double before = *accuracy;
 
-	CLI_TRY(cop_target_find(&t, c->cx, "host"));
+	CLI_TRY(cop_target_find(&t, c->cx, j->a.machine ? j->a.machine : "host"));
 	CLI_TRY(cop_measure(&f, g, &t));
 	if (test) CLI_TRY(cop_eval(&s, g, test, 100, cli_threads(c)));
 	cli_number_text(flash, (double)f.flash_bytes);
 	cli_number_text(ram, (double)f.ram_bytes);
 	cli_out(c, "%-7s weights %s bytes, activations %s bytes", when, flash, ram);
+	if (f.instructions) cli_number_text(ram, (double)f.instructions), cli_out(c, ", %s instructions", ram);
 	if (s.accuracy >= 0) cli_out(c, ", accuracy %.2f %%", 100 * (double)s.accuracy);
 	if (test && test->targets) cli_out(c, ", MSE %.4g, R2 %.4f", (double)s.mse, (double)s.r2);
 	else if (test) cli_out(c, ", loss %.4f", (double)s.loss);
@@ -141,6 +156,7 @@ static cop_status figures(cli *c, const char *when, const cop_graph *g, cop_data
 	cli_put_item(c, when);
 	cli_put_int(c, "flash_bytes", (int64_t)f.flash_bytes);
 	cli_put_int(c, "ram_bytes", (int64_t)f.ram_bytes);
+	if (f.instructions) cli_put_int(c, "instructions", f.instructions);
 	if (s.accuracy >= 0) snprintf(key, sizeof key, "accuracy"), cli_put_real(c, key, (double)s.accuracy);
 	if (test) cli_put_real(c, "loss", (double)s.loss);
 	if (test && test->targets) cli_put_real(c, "mse", (double)s.mse), cli_put_real(c, "mae", (double)s.mae), cli_put_real(c, "r2", (double)s.r2);
@@ -198,11 +214,11 @@ static cop_status quantize(cli *c, job *j, cop_graph **g)
 		test = NULL;
 	}
 	j->a.valid = valid;
-	if (!st) st = figures(c, "before", *g, test, &accuracy);
+	if (!st) st = figures(c, "before", j, *g, test, &accuracy);
 	if (!st) st = cop_quantize(g, calib ? calib : arrays.a[0].t.data ? &arrays.a[0].d : NULL, &j->a);
 	if (!st && !j->as_is && !weights_alone) st = cop_graph_apply(g, "shrink");
 	if (!st) layers(c, j);
-	if (!st) st = figures(c, "after", *g, test, &accuracy);
+	if (!st) st = figures(c, "after", j, *g, test, &accuracy);
 	if (!st) st = cop_model_save(*g, j->out);
 	cop_data_free(test);
 	cop_data_free(valid);

@@ -23,6 +23,7 @@ typedef struct cop_qlayer { /* a convolution, fully connected or recurrent layer
 	float *scale;       /* [o] */
 	float *bias;        /* [o], corrected */
 	float sqnr;         /* dB at the network's output when this layer alone is quantised */
+	float harm;         /* how far the network's answers move then (compress/quantize/mixed.h) */
 } cop_qlayer;
 
 typedef struct cop_lowering {

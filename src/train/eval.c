@@ -34,7 +34,7 @@ typedef struct judge {
 } judge;
 
 /* Does the network end in a softmax? Looks through what only changes the form of its numbers. */
-static bool gives_probabilities(const cop_graph *g)
+bool cop__gives_probabilities(const cop_graph *g)
 {
 	cop_nid n = g->value[g->output[0]].producer;
 
@@ -270,7 +270,7 @@ cop_status cop_eval_each(cop_score *out, const cop_graph *model, cop_dataset *da
 	COP_NEED(COP_CX(model), out);
 	COP_NEED(COP_CX(model), model);
 	COP_NEED(COP_CX(model), data);
-	judge j = {.cx = model->cx, .score = true, .probable = gives_probabilities(model), .fn = fn, .ud = ud};
+	judge j = {.cx = model->cx, .score = true, .probable = cop__gives_probabilities(model), .fn = fn, .ud = ud};
 
 	*out = (cop_score){0};
 	return go_through(out, &j, model, data, batch, threads);
@@ -289,6 +289,6 @@ cop_status cop_predict(const cop_graph *model, cop_dataset *data, int32_t batch,
 	COP_NEED(COP_CX(model), model);
 	COP_NEED(COP_CX(model), data);
 	COP_NEED(COP_CX(model), fn);
-	judge j = {.cx = model->cx, .probable = gives_probabilities(model), .fn = fn, .ud = ud};
+	judge j = {.cx = model->cx, .probable = cop__gives_probabilities(model), .fn = fn, .ud = ud};
 	return go_through(NULL, &j, model, data, batch, threads);
 }

@@ -69,6 +69,7 @@ cop_status cop__normalise(cop_graph *g, cop_dataset *d, const char *augment, cha
  * as the part before them learns them. */
 cop_status cop__units(cop_graph *g, const cop_dataset *d);
 cop_status cop__without_units(cop_graph **out, const cop_graph *g);
+bool cop__gives_probabilities(const cop_graph *g); /* does it end in a softmax? */
 void cop__to_units(float *y, const cop_graph *g, int32_t rows, int32_t n);
 
 /* A network without names takes those of the classes or targets of d, where each output has one. */

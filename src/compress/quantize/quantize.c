@@ -3,7 +3,7 @@
  * quantize - the call, step by step, and the stage of recipes.
  */
 #include "core/need.h"
-#include "compress/quantize/quantize.h"
+#include "compress/quantize/mixed.h"
 #include "enc/enc.h"
 
 #include <math.h>
@@ -11,38 +11,65 @@
 
 /* ---- options ---- */
 
+static bool limited(const cop_quantize_args *a) { return a->file || a->flash || a->instructions; }
+
 typedef struct scheme { const char *name; int weights, activations; } scheme; /* activations 32: weights alone */
 static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w3a8", 3, 8}, {"w4a4", 4, 4}, {"w8", 8, 32}, {"fp16", 16, 32}};
 static const char *const ranges[] = {[COP_RANGE_MINMAX] = "minmax", [COP_RANGE_PERCENTILE] = "percentile",
 	[COP_RANGE_MSE] = "mse", [COP_RANGE_KL] = "kl"};
 
-static cop_status find_scheme(const scheme **out, cop_ctx *cx, const char *name)
+/* Which of the words, which are separated by a space; NULL: the first. */
+static cop_status find_word(int *out, cop_ctx *cx, const char *what, const char *name, const char *words)
 {
-	for (int i = 0; i < LEN(schemes); i++)
-		if (!strcmp(schemes[i].name, name)) return *out = &schemes[i], COP_OK;
+	char list[96];
+	size_t len = 0;
 	cop_hint hint;
-	return cop__error(cx, COP_ARG, "quantize: there is no scheme '%s'; there are w8a8, w4a8, w3a8, w4a4, w8 and fp16%s", name,
-		cop__hint_in(&hint, name, strlen(name), "w8a8 w4a8 w3a8 w4a4 w8 fp16"));
+
+	*out = 0;
+	for (const char *w = words; name; w += len + 1, ++*out) {
+		len = strcspn(w, " ");
+		if (len == strlen(name) && !memcmp(w, name, len)) return COP_OK;
+		if (!w[len]) break;
+	}
+	if (!name) return COP_OK;
+	len = 0;
+	for (const char *w = words; *w; w++) {
+		const char one[2] = {*w}, *put = *w != ' ' ? one : strchr(w + 1, ' ') ? ", " : " and ";
+		len += (size_t)cop__format(list + len, sizeof list - len, "%s", put);
+	}
+	return cop__error(cx, COP_ARG, "quantize: there is no %s '%s'; there are %s%s", what, name, list,
+		cop__hint_in(&hint, name, strlen(name), words));
 }
 
 static const char *const roundings[] = {[COP_ROUND_NEAREST] = "nearest", [COP_ROUND_GPTQ] = "gptq", [COP_ROUND_ADAROUND] = "adaround"};
 
-static cop_status find_rounding(cop_rounding *out, cop_ctx *cx, const char *name, int bits)
+static cop_status find_scheme(const scheme **out, cop_ctx *cx, const cop_quantize_args *a)
 {
-	*out = bits < 8 ? COP_ROUND_GPTQ : COP_ROUND_NEAREST;
-	for (int i = 0; name && i < LEN(roundings); i++)
-		if (!strcmp(roundings[i], name)) return *out = (cop_rounding)i, COP_OK;
-	cop_hint hint;
-	return !name ? COP_OK : cop__error(cx, COP_ARG, "quantize: there is no rounding '%s'; there are nearest, gptq and adaround%s", name, cop__hint_in(&hint, name, strlen(name), "nearest gptq adaround"));
+	int i;
+
+	COP_TRY(find_word(&i, cx, "scheme", a->scheme ? a->scheme : "w8a8", "w8a8 w4a8 w3a8 w4a4 w8 fp16"));
+	*out = &schemes[i];
+	if (limited(a) && i)
+		return cop__error(cx, COP_ARG, "quantize: within limits each layer has bits of its own, and none of the scheme %s: give the one or the others", a->scheme);
+	if (limited(a) && a->bounded)
+		return cop__error(cx, COP_ARG, "quantize: max_drop and limits on file, flash or instructions were given together; leave one of them out");
+	if (!limited(a) && (a->machine || a->floats || a->harm || a->choose))
+		return cop__error(cx, COP_ARG, "quantize: machine, floats, harm and choose are about bits within limits: give one, as file, flash or instructions");
+	return COP_OK;
 }
 
-static cop_status find_range(cop_range_kind *out, cop_ctx *cx, const char *name)
+static cop_status find_words(cop_quantizer *z)
 {
-	for (int i = 0; i < LEN(ranges); i++)
-		if (!strcmp(ranges[i], name)) return *out = (cop_range_kind)i, COP_OK;
-	cop_hint hint;
-	return cop__error(cx, COP_ARG, "quantize: there is no range '%s'; there are minmax, percentile, mse and kl%s", name,
-		cop__hint_in(&hint, name, strlen(name), "minmax percentile mse kl"));
+	const cop_quantize_args *a = z->a;
+	int range, round = z->weight_bits < 8 ? COP_ROUND_GPTQ : COP_ROUND_NEAREST;
+
+	COP_TRY(find_word(&range, z->cx, "range", a->range ? a->range : "mse", "minmax percentile mse kl"));
+	if (a->round) COP_TRY(find_word(&round, z->cx, "rounding", a->round, "nearest gptq adaround"));
+	COP_TRY(find_word(&z->harm, z->cx, "harm", a->harm, "answers curvature"));
+	COP_TRY(find_word(&z->pick, z->cx, "choice", a->choose, "knapsack greedy random"));
+	z->range = (cop_range_kind)range;
+	z->round = (cop_rounding)round;
+	return COP_OK;
 }
 
 /* ---- the float graph ---- */
@@ -168,10 +195,14 @@ static void tell(const cop_quantizer *z)
 
 static cop_status integers(cop_graph **out, cop_quantizer *z, const cop_graph *model)
 {
-	COP_TRY(cop__set_ranges(z));
-	COP_TRY(cop__quantize_weights(z));
-	if (z->a->layer || z->a->bounded) COP_TRY(cop__sensitivity(z));
-	COP_TRY(z->a->bounded ? cop__choose(out, z, model) : cop__lower_quantized(out, z));
+	if (z->limited) {
+		COP_TRY(cop__mixed(out, z));
+	} else {
+		COP_TRY(cop__set_ranges(z));
+		COP_TRY(cop__quantize_weights(z));
+		if (z->a->layer || z->a->bounded) COP_TRY(cop__sensitivity(z));
+		COP_TRY(z->a->bounded ? cop__choose(out, z, model) : cop__lower_quantized(out, z));
+	}
 	cop_status st = cop__check_whole(z, *out);
 	if (st) return cop_graph_free(*out), *out = NULL, st;
 	say_floats(*out);
@@ -221,8 +252,7 @@ cop_status cop__quantizer_open(cop_quantizer *z, const cop_graph *model, cop_dat
 {
 	z->cx = model->cx;
 	cop__arena_init(&z->mem, z->cx);
-	COP_TRY(find_range(&z->range, z->cx, z->a->range ? z->a->range : "mse"));
-	COP_TRY(find_rounding(&z->round, z->cx, z->a->round, z->weight_bits));
+	COP_TRY(find_words(z));
 	COP_TRY(check_float(model));
 	COP_TRY(open_sets(z, model, calib));
 	COP_TRY(open_work(z, model));
@@ -241,7 +271,7 @@ void cop__quantizer_close(cop_quantizer *z)
 static cop_status with_activations(cop_graph **out, const cop_graph *model, cop_dataset *calib,
 	const cop_quantize_args *a, const scheme *s)
 {
-	cop_quantizer z = {.a = a, .weight_bits = s->weights, .act_bits = s->activations};
+	cop_quantizer z = {.a = a, .weight_bits = limited(a) ? 4 : s->weights, .act_bits = s->activations, .limited = limited(a)};
 	cop_status st = cop__quantizer_open(&z, model, calib);
 
 	if (!st) st = integers(out, &z, model);
@@ -283,7 +313,7 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 	const scheme *s = NULL;
 	cop_graph *out = NULL;
 
-	COP_TRY(find_scheme(&s, (*g)->cx, a->scheme ? a->scheme : "w8a8"));
+	COP_TRY(find_scheme(&s, (*g)->cx, a));
 	COP_TRY(all_finite(*g));
 	if (a->keep) COP_TRY(cop__some_weight(*g, "quantize: keep:", a->keep));
 	COP_TRY(s->activations < 32 ? with_activations(&out, *g, calib, a, s) : weights_alone(&out, *g, a, s));
@@ -298,13 +328,15 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 /* ---- the stage: calibrated on the training set, bounded on the validation set ---- */
 
 typedef struct quantize_options {
-	int32_t scheme, range, per, round, limit;
-	bool symmetric, ends, equalize, bias_correct;
-	char keep[128];
+	int32_t scheme, range, per, round, limit, file, flash, instructions, harm, choose;
+	bool symmetric, ends, equalize, bias_correct, floats;
+	char keep[128], machine[32];
 	float max_drop;
 } quantize_options;
 #define SCHEMES "w8a8|w4a8|w3a8|w4a4|w8|fp16"
 #define RANGES "minmax|percentile|mse|kl"
+#define HARMS "answers|curvature"
+#define PICKS "knapsack|greedy|random"
 static const cop_option options[] = {
 	COP_OPT_WORD(quantize_options, scheme, SCHEMES, "w8a8", "bits of weights and activations"),
 	COP_OPT_WORD(quantize_options, range, RANGES, "mse", "how ranges of activations are found"),
@@ -318,16 +350,27 @@ static const cop_option options[] = {
 	COP_OPT_WHOLE(quantize_options, limit, 0, 1e6, "256", "samples to calibrate on; 0: all"),
 	COP_OPT_REAL(quantize_options, max_drop, 0, 100, NULL,
 		"points that may be lost on the validation set; the most sensitive layers then keep more bits"),
+	COP_OPT_WHOLE(quantize_options, file, 0, 2e9, "0", "bytes that the file may have: each layer gets bits of its own, so that the whole fits and its answers move least; 0: no limit"),
+	COP_OPT_WHOLE(quantize_options, flash, 0, 2e9, "0", "the same for the weights in flash"),
+	COP_OPT_WHOLE(quantize_options, instructions, 0, 2e9, "0", "the same for the instructions of one inference"),
+	COP_OPT_TEXT(quantize_options, machine, NULL, "machine of these limits, from `coppice targets`; none: host"),
+	COP_OPT_FLAG(quantize_options, floats, "no", "within limits, layers may stay float, too"),
+	COP_OPT_WORD(quantize_options, harm, HARMS, "answers", "what bits do to a layer: how far the answers move with that layer alone in integers, or errors of weights by the curvature of the loss"),
+	COP_OPT_WORD(quantize_options, choose, PICKS, "knapsack", "how the bits are chosen: with the least harm in all, most harm first, or by chance"),
 	COP_OPT_END,
 };
 
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const quantize_options *o = (const void *)s->own.bytes;
+	const bool within = o->file || o->flash || o->instructions;
 	const cop_quantize_args a = {.scheme = schemes[o->scheme].name, .range = ranges[o->range],
 		.keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric, .wide_ends = o->ends,
 		.round = o->round ? roundings[o->round - 1] : NULL, .equalize = o->equalize, .bias_correct = o->bias_correct,
 		.bounded = cop__stage_given(s, "max_drop"), .max_drop = o->max_drop, .limit = o->limit,
+		.file = (size_t)o->file, .flash = (size_t)o->flash, .instructions = o->instructions, .floats = o->floats,
+		.machine = *o->machine ? o->machine : NULL,
+		.harm = within ? cop__harms[o->harm].name : NULL, .choose = within ? cop__picks[o->choose].name : NULL,
 		.threads = m->a->threads, .seed = m->a->seed, .valid = m->valid};
 	return cop_quantize(g, m->train, &a);
 }

@@ -9,7 +9,9 @@
  *   weights     layer by layer: scales by output channel, rounding to the nearest, with what follows
  *               making good for the error, or learned                                           weights.c, moments.c, gptq.c, adaround.c
  *   lower       the graph of integers                                                             pass/lower.c
- *   choose      how much each layer costs alone, and which are kept to hold a bound               choose.c
+ *   alone       how much each layer costs when it alone is quantised                              alone.c
+ *   choose      which layers get more bits, to hold a bound on the accuracy                       choose.c
+ *   mixed       bits for each layer by itself, to hold limits on bytes and instructions           mixed.h
  *   fake        the same as floats that round, which can be trained: the stage qat                fake.c, qat.c, oscillate.c
  *
  * All of it works on one float graph `g` and side arrays indexed by its values and nodes.
@@ -73,6 +75,9 @@ typedef struct cop_quantizer {
 	cop_graph *g;
 	cop_arena mem;
 	int weight_bits, act_bits;
+	bool limited;           /* each layer has bits of its own (mixed.h) */
+	int harm, pick;         /* then: rows of cop__harms and cop__picks */
+	bool apart;             /* weights of each layer are rounded as if those before it were exact */
 	cop_range_kind range;
 	cop_rounding round;
 	cop_dataset *calib, **sets; /* of the first input; of each */
@@ -118,7 +123,8 @@ cop_status cop__wide_ends(cop_quantizer *z); /* 8 bits for the weights beside th
 cop_status cop__set_ranges(cop_quantizer *z);                  /* act[] from seen[] and layer[].act_bits (assign.c) */
 cop_status cop__lower_quantized(cop_graph **out, const cop_quantizer *z);
 double cop__decibels(double signal, double noise); /* ranges.c */
-cop_status cop__sensitivity(cop_quantizer *z);
+cop_status cop__sensitivity(cop_quantizer *z); /* sqnr and harm of each layer with the bits that it has */
+double cop__divergence(const float *a, const float *b, int64_t n, bool probable); /* of answers to one sample: logits, or probabilities */
 /* fails where results are not finite, warns where little of them is left */
 cop_status cop__check_whole(const cop_quantizer *z, const cop_graph *q);
 cop_status cop__choose(cop_graph **out, cop_quantizer *z, const cop_graph *model);

@@ -193,7 +193,7 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 	for (int32_t o = 0; o < l->o; o++) l->bias[o] = b ? b[o] : 0;
 	if (z->a->bias_correct) correct(l, w, m);
 	l->q_bits = l->bits;
-	return rough ? show(z, n) : COP_OK;
+	return rough && !z->apart ? show(z, n) : COP_OK;
 }
 
 cop_status cop__quantize_weights(cop_quantizer *z)
