@@ -53,21 +53,26 @@ static void picks(void **state)
 
 /* ---- networks of three layers of one size, and one more that keeps 8 bits ---- */
 
-static cop_vid layer(cop_graph *g, cop_vid x, const char *name, int32_t rows, bool few)
+typedef enum kind { ANY, WHOLE, FIVES } kind;
+
+/* WHOLE: whole numbers from -7 to 7, which 4 bits hold. FIVES: 5 and 7 of either sign, which 4 bits hold and 8 bits do
+ * not, when the largest of them is the largest integer. */
+static cop_vid layer(cop_graph *g, cop_vid x, const char *name, int32_t rows, kind kind)
 {
 	const int32_t cols = cop__t(g, x)->dim[1];
 	cop_type t = cop__type(COP_F32, 2, DIMS(rows, cols));
 	float w[INPUTS * INPUTS];
 
-	for (int32_t i = 0; i < rows * cols; i++) { /* few: whole numbers from -7 to 7, which 4 bits hold */
-		float r = 2 * cop__rand_unit(3, cop__hash_text(name), (uint64_t)i) - 1;
-		w[i] = 0.1f * (few ? i % cols ? roundf(7 * r) : 7 : 7 * r * r * r);
+	for (int32_t i = 0; i < rows * cols; i++) {
+		float r = 2 * cop__rand_unit(3, cop__hash_text(name), (uint64_t)i) - 1, five = r < 0 ? -5 : 5;
+		float whole = i % cols ? kind == WHOLE ? roundf(7 * r) : five : 7;
+		w[i] = 0.1f * (kind == ANY ? 7 * r * r * r : whole);
 	}
 	return cop__apply(g, OP_fc, &(cop_act_attr){rows == CLASSES ? COP_NO_LO : 0, COP_NO_HI},
 		VIDS(x, cop__data(g, COP_PARAM, name, &t, w)));
 }
 
-/* few: which of the three is of whole numbers; 3: none. */
+/* few: which of the three is of whole numbers; 3: none; 4: the last is of fives. */
 static cop_graph *network(cop_ctx *cx, int few)
 {
 	static const char *const name[] = {"a.w", "b.w", "c.w"};
@@ -76,8 +81,8 @@ static cop_graph *network(cop_ctx *cx, int few)
 
 	OK(cx, cop__graph_new(&g, cx, "three"));
 	cop_vid x = cop__input(g, "x", &t);
-	for (int i = 0; i < 3; i++) x = layer(g, x, name[i], INPUTS, i == few);
-	OK(cx, cop__output(g, layer(g, x, "last.w", CLASSES, false), "y"));
+	for (int i = 0; i < 3; i++) x = layer(g, x, name[i], INPUTS, i == few ? WHOLE : ANY);
+	OK(cx, cop__output(g, layer(g, x, "last.w", CLASSES, few == 4 ? FIVES : ANY), "y"));
 	return g;
 }
 
@@ -169,6 +174,16 @@ static void limits(void **state)
 	assert_true(is.file <= narrow.file && is.flash <= wide.flash);
 }
 
+/* The last layer takes as much flash with 4 bits as with 8, which its alignment fills: it has 8, though 4 did less harm. */
+static void nothing_saved(void **state)
+{
+	taken wide, is;
+
+	OK(*state, quantized(&wide, *state, 4, CLASSES, (cop_quantize_args){.range = "minmax"}));
+	OK(*state, quantized(&is, *state, 4, CLASSES, (cop_quantize_args){.range = "minmax", .flash = wide.flash}));
+	for (int i = 0; i < 4; i++) assert_int_equal(is.is.bits[i], 8);
+}
+
 /* Fewer than 4 bits save something in the file alone: kernels read four. */
 static void few_bits(void **state)
 {
@@ -185,17 +200,23 @@ static void few_bits(void **state)
 	assert_true(least < 4);
 }
 
-/* Floats where there is room for all of them and they are asked for; the end keeps 8 bits, and what is kept stays float. */
+/* Floats where there is room for all of them and they are asked for; ends keep 8 bits, and what is kept stays float. */
 static void what_may_be(void **state)
 {
-	taken is;
+	taken four, is;
 
 	OK(*state, quantized(&is, *state, 3, CLASSES, (cop_quantize_args){.flash = 1 << 20, .floats = true}));
 	for (int i = 0; i < 4; i++) assert_int_equal(is.is.bits[i], FLOATS);
-	OK(*state, quantized(&is, *state, 3, CLASSES, (cop_quantize_args){.flash = 2600, .keep = "a.w", .wide_ends = true}));
+	OK(*state, quantized(&four, *state, 3, CLASSES, (cop_quantize_args){.scheme = "w4a8", .wide_ends = true}));
+	for (int i = 0; i < COP_N_PICK; i++) {
+		OK(*state, quantized(&is, *state, 3, CLASSES,
+			(cop_quantize_args){.flash = four.flash, .wide_ends = true, .choose = cop__picks[i].name}));
+		for (int k = 0; k < 4; k++) assert_int_equal(is.is.bits[k], k % 3 ? 4 : 8);
+	}
+	OK(*state, quantized(&four, *state, 3, CLASSES, (cop_quantize_args){.scheme = "w4a8", .keep = "a.w"}));
+	OK(*state, quantized(&is, *state, 3, CLASSES, (cop_quantize_args){.flash = four.flash, .keep = "a.w"}));
 	assert_int_equal(is.is.bits[0], FLOATS);
-	assert_int_equal(is.is.bits[3], 8);
-	for (int i = 1; i < 3; i++) assert_true(is.is.bits[i] <= 8);
+	for (int i = 1; i < 3; i++) assert_int_equal(is.is.bits[i], 4);
 }
 
 static int open_ctx(void **state) { return *state = new_ctx(), 0; }
@@ -204,6 +225,6 @@ static int close_ctx(void **state) { return cop_ctx_free(*state), 0; }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(divergence), cmocka_unit_test(picks), cmocka_unit_test(harmless_layer),
-		cmocka_unit_test(limits), cmocka_unit_test(few_bits), cmocka_unit_test(what_may_be)};
+		cmocka_unit_test(limits), cmocka_unit_test(nothing_saved), cmocka_unit_test(few_bits), cmocka_unit_test(what_may_be)};
 	return cmocka_run_group_tests(tests, open_ctx, close_ctx);
 }

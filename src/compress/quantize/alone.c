@@ -135,7 +135,7 @@ cop_status cop__check_whole(const cop_quantizer *z, const cop_graph *q)
 	if (reals && !st && !isfinite(p.noise))
 		st = cop__error(z->cx, COP_ARG,
 		        "quantize: results of the integer network are infinite or not a number on the calibration "
-			"samples");
+		        "samples");
 	if (reals && !st && p.signal > 0 && cop__decibels(p.signal, p.noise) < POOR)
 		cop__log(z->cx, COP_LOG_WARN,
 		        "quantize: the results of the integer network have little to do with the float "

@@ -61,21 +61,10 @@ static cop_status try_level(cop_mixing *m, int k, const cop_harm_row *harm)
 	memcpy(m->as[k], z->layer, bytes);
 	for (int32_t i = 0; i < m->n_layer; i++) {
 		cop_mixed_layer *l = &m->layer[i];
-		if (z->layer[l->n].bits != levels[k].bits) continue; /* something else decides */
 		l->pick[l->n_level].damage = (double)z->layer[l->n].harm;
 		l->level[l->n_level++] = k;
 	}
 	return COP_OK;
-}
-
-/* Layers that stay float for a reason of their own (assign.c). */
-static void leave_out_decided(cop_mixing *m)
-{
-	int32_t n = 0;
-
-	for (int32_t i = 0; i < m->n_layer; i++)
-		if (m->layer[i].n_level) m->layer[n++] = m->layer[i];
-	m->n_layer = n;
 }
 
 /* ---- prices ---- */
@@ -112,7 +101,8 @@ static cop_status price(double *out, cop_mixing *m, const int32_t *choice)
 	return st;
 }
 
-/* Does level k of l take less than the one before of anything that is limited? */
+/* Does level k of l take less than the one before of anything that is limited? Never where something else decides: the
+ * ends that keep 8 bits, what stays float for a reason of its own (assign.c). */
 static bool saves(const cop_mixing *m, const cop_mixed_layer *l, int32_t k)
 {
 	for (int r = 0; r < COP_N_MIX; r++)
@@ -274,7 +264,6 @@ cop_status cop__mixed(cop_graph **out, cop_quantizer *z)
 	if (!choice) return COP_NOMEM;
 	for (int k = 0; k < COP_MIX_LEVELS; k++)
 		if (tried(&m, k)) COP_TRY(try_level(&m, k, &cop__harms[z->harm]));
-	leave_out_decided(&m);
 	for (int32_t i = 0; i < m.n_layer; i++) /* 8 bits, beside which floats and fewer bits are priced */
 		choice[i] = m.layer[i].n_level > 1 && !levels[m.layer[i].level[0]].bits;
 	COP_TRY(price(base, &m, choice));
