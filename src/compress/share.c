@@ -6,23 +6,28 @@
 #include "compress/layers.h"
 #include "train/form/palette.h"
 
-typedef struct share_options { cop_rates levels; } share_options;
+typedef struct share_options { cop_rates levels; int32_t init; } share_options;
+/* What build is told. */
+typedef struct sharing { const cop_stage *s; uint64_t seed; } sharing;
 static const cop_option options[] = {
 	COP_OPT_RATES(share_options, levels, 2, 256, "32",
 		"how many values a layer has, the zero of pruned weights included: a number, or a map of patterns to numbers"),
+	COP_OPT_WORD(share_options, init, COP_BEGINNINGS, "linear",
+		"where k-means begins: evenly between the least and the largest weight, at even steps of their distribution, or at weights drawn by the seed"),
 	COP_OPT_END,
 };
 
 static cop_status build(void *ud, cop_build *b)
 {
-	const cop_stage *s = ud;
+	const sharing *how = ud;
+	const cop_stage *s = how->s;
 	const share_options *o = (const void *)s->own.bytes;
 	const cop_graph *g = cop__build_model(b);
 	int n = 0;
 
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		if (!cop__compressible(g, (cop_vid)v, s->terms.layers) || !cop__floats(g, (cop_vid)v)) continue;
-		cop_palette_options p = {(int32_t)cop__rate_of(&o->levels, g->value[v].name, 32)};
+		cop_palette_options p = {(int32_t)cop__rate_of(&o->levels, g->value[v].name, 32), o->init, how->seed ^ cop__hash_text(g->value[v].name)};
 		COP_TRY(cop__build_form(b, g->value[v].name, cop__form("palette"), &p));
 		n++;
 	}
@@ -30,12 +35,12 @@ static cop_status build(void *ud, cop_build *b)
 }
 
 /* Without a step of training. */
-static cop_status once(cop_graph *g, const cop_stage *s)
+static cop_status once(cop_graph *g, sharing *how)
 {
 	cop_build *b;
 
 	COP_TRY(cop__build_new(&b, g, 0, 0));
-	cop_status st = build((void *)(uintptr_t)s, b);
+	cop_status st = build(how, b);
 	if (st) return cop__build_free(b), st;
 	return cop__forms_apply(g, b);
 }
@@ -43,9 +48,10 @@ static cop_status once(cop_graph *g, const cop_stage *s)
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	cop_train_args a = cop__stage_args(s, m);
-	const cop_policy policy = {.name = "share", .ud = (void *)(uintptr_t)s, .build = build};
+	sharing how = {s, m->a->seed};
+	const cop_policy policy = {.name = "share", .ud = &how, .build = build};
 
-	return s->training.epochs > 0 ? cop__train(*g, m->train, m->valid, &a, "share", &policy, 1) : once(*g, s);
+	return s->training.epochs > 0 ? cop__train(*g, m->train, m->valid, &a, "share", &policy, 1) : once(*g, &how);
 }
 
 static uint32_t allows(const cop_stage *s) { return s->training.epochs > 0 ? cop__allows_whole(s) : COP_HAS_SHARED; }

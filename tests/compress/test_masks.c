@@ -83,6 +83,39 @@ static void cubic(void **state)
 
 /* ---- k-means ---- */
 
+static int by_size(const void *a, const void *b) { return (*(const float *)a > *(const float *)b) - (*(const float *)a < *(const float *)b); }
+
+static int kmeans(float *book, uint8_t *code, int32_t k, const float *v, int64_t n, cop_beginning init, uint64_t seed)
+{
+	float sorted[2000];
+
+	memcpy(sorted, v, sizeof *v * (size_t)n);
+	qsort(sorted, (size_t)n, sizeof *v, by_size);
+	cop__first_centroids(book, k, sorted, n, init, seed);
+	return cop__kmeans(book, code, k, v, n);
+}
+
+/* Nine small numbers and a large one: evenly, one of three begins at the large one; by density it does at a small one; chance draws from all of them. */
+static void beginnings(void **state)
+{
+	static const float v[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 100};
+	float c[3];
+	int large = 0;
+
+	(void)state;
+	cop__first_centroids(c, 3, v, 10, COP_BEGIN_LINEAR, 1);
+	assert_true(c[0] == 1 && c[1] == 50.5f && c[2] == 100);
+	cop__first_centroids(c, 3, v, 10, COP_BEGIN_DENSITY, 1);
+	assert_true(c[0] == 2 && c[1] == 6 && c[2] == 9);
+	for (uint64_t seed = 0; seed < 300; seed++) {
+		cop__first_centroids(c, 3, v, 10, COP_BEGIN_RANDOM, seed);
+		assert_true(c[0] >= 1 && c[0] <= c[1] && c[1] <= c[2]);
+		for (int j = 0; j < 3; j++) assert_true(c[j] == 100 || (c[j] <= 9 && c[j] == floorf(c[j])));
+		large += c[2] >= 100;
+	}
+	assert_in_range(large, 50, 115); /* 1 - 0.9^3 of 300 is 81 */
+}
+
 static void centroids(void **state)
 {
 	static const struct { const char *what; int k, n; float v[12]; float want[4]; uint8_t code[12]; } row[] = {
@@ -103,7 +136,7 @@ static void centroids(void **state)
 	(void)state;
 	for (int i = 0; i < LEN(row); i++) {
 		memset(code, 77, sizeof code);
-		int rounds = cop__kmeans(book, code, row[i].k, row[i].v, row[i].n);
+		int rounds = kmeans(book, code, row[i].k, row[i].v, row[i].n, COP_BEGIN_LINEAR, 1);
 		if (rounds < 1 || rounds > 10) fail_msg("%s: %d rounds", row[i].what, rounds);
 		for (int k = 0; k < row[i].k; k++)
 			if (fabsf(book[k] - row[i].want[k]) > 1e-6f) fail_msg("%s: centroid %d is %g", row[i].what, k, (double)book[k]);
@@ -124,7 +157,7 @@ static void at_rest(void **state)
 		double sum[MOST] = {0};
 		int count[MOST] = {0};
 		for (int i = 0; i < N; i++) v[i] = cop__rand_normal(3, (uint32_t)k, (uint64_t)i);
-		assert_in_range(cop__kmeans(book, code, k, v, N), 2, 200);
+		assert_in_range(kmeans(book, code, k, v, N, (cop_beginning)(k % 3), 1), 2, 200);
 		for (int i = 0; i < N; i++) {
 			for (int j = 0; j < k; j++) assert_true(fabsf(v[i] - book[j]) >= fabsf(v[i] - book[code[i]]) - 1e-6f);
 			sum[code[i]] += (double)v[i];
@@ -139,6 +172,6 @@ static void at_rest(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(masks_of_many), cmocka_unit_test(cubic), cmocka_unit_test(centroids), cmocka_unit_test(at_rest)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(masks_of_many), cmocka_unit_test(cubic), cmocka_unit_test(beginnings), cmocka_unit_test(centroids), cmocka_unit_test(at_rest)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@ static void share(void **state)
 {
 	static const struct { const char *options; float a[8], b[4]; } rows[] = {
 		{"levels: 3", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {THIRD, THIRD, -3, THIRD}}, /* {1, 2, 4} and {-3} */
+		{"levels: 3, init: density", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {0, 0, 0, 4}}, /* from 1 and 4: {-3, 1, 2} and {4} */
 		{"levels: 2", {0, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 0}, {1, 1, 1, 1}},
 		{"levels: {a.*: 2, b.w: 256}", {0, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 0}, {1, 2, -3, 4}},
 		{"levels: {b.w: 2}", {0, 1.25f, 1.5f, 1, 5, 5.5f, 4.5f, 0}, {1, 1, 1, 1}}, /* the others: 32 */

@@ -450,7 +450,7 @@ static void halves(void **state)
 
 static const void *form_options(const char *name)
 {
-	static const cop_palette_options few = {4};
+	static const cop_palette_options few = {.levels = 4};
 	static const struct { int32_t rank; bool adapter; } two = {2, false};
 
 	if (!strcmp(name, "palette")) return &few;

@@ -10,9 +10,11 @@
 #include "train/build.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const cop_option table[] = {
 	COP_OPT_WHOLE(cop_palette_options, levels, 2, 256, "32", "different values, the zero among them"),
+	COP_OPT_WORD(cop_palette_options, init, COP_BEGINNINGS, "linear", "where they begin"),
 	COP_OPT_END,
 };
 
@@ -29,13 +31,28 @@ static int nearest(const float *c, int32_t k, float v)
 	return lo < hi && fabsf(v - c[hi]) < fabsf(v - c[lo]) ? hi : lo;
 }
 
+static int ascending(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+	return (x > y) - (x < y);
+}
+
+void cop__first_centroids(float *c, int32_t k, const float *sorted, int64_t n, cop_beginning init, uint64_t seed)
+{
+	const float lo = sorted[0], hi = sorted[n - 1];
+
+	for (int32_t j = 0; j < k; j++) {
+		if (init == COP_BEGIN_LINEAR) c[j] = k > 1 ? lo + (hi - lo) * (float)j / (float)(k - 1) : (lo + hi) / 2;
+		else if (init == COP_BEGIN_DENSITY) c[j] = sorted[(2 * j + 1) * n / (2 * k)]; /* the middle of the j-th k-th of all */
+		else c[j] = sorted[(int64_t)((double)cop__rand_unit(seed, cop__hash_text("centroids"), (uint64_t)j) * (double)n)];
+	}
+	if (init == COP_BEGIN_RANDOM) qsort(c, (size_t)k, sizeof *c, ascending);
+}
+
 int cop__kmeans(float *c, uint8_t *code, int32_t k, const float *v, int64_t n)
 {
-	float lo = INFINITY, hi = -INFINITY;
 	int round = 0;
 
-	for (int64_t i = 0; i < n; i++) lo = fminf(lo, v[i]), hi = fmaxf(hi, v[i]);
-	for (int32_t j = 0; j < k; j++) c[j] = k > 1 ? lo + (hi - lo) * (float)j / (float)(k - 1) : (lo + hi) / 2;
 	for (bool moved = true; moved && round < 200; round++) {
 		double sum[256] = {0};
 		int64_t count[256] = {0};
@@ -53,10 +70,10 @@ int cop__kmeans(float *c, uint8_t *code, int32_t k, const float *v, int64_t n)
 	return round;
 }
 
-/* codebook[levels] with entry 0 = 0, and codes of all n weights. */
-static cop_status cluster(cop_ctx *cx, float *book, uint8_t *codes, int32_t levels, const float *w, int64_t n)
+/* book[levels] with entry 0 = 0, and codes of all n weights. */
+static cop_status cluster(cop_ctx *cx, float *book, uint8_t *codes, const cop_palette_options *a, const float *w, int64_t n)
 {
-	float *kept = cop__alloc(cx, (size_t)n * 4 + 4);
+	float *kept = cop__alloc(cx, (size_t)n * 8 + 8), *sorted = kept + n;
 	uint8_t *code = cop__alloc(cx, (size_t)n + 1);
 	int64_t m = 0;
 
@@ -64,7 +81,10 @@ static cop_status cluster(cop_ctx *cx, float *book, uint8_t *codes, int32_t leve
 	for (int64_t i = 0; i < n; i++)
 		if (w[i] != 0) kept[m++] = w[i];
 	book[0] = 0;
-	if (m) cop__kmeans(book + 1, code, levels - 1, kept, m);
+	memcpy(sorted, kept, sizeof *kept * (size_t)m);
+	qsort(sorted, (size_t)m, sizeof *sorted, ascending);
+	if (m) cop__first_centroids(book + 1, a->levels - 1, sorted, m, (cop_beginning)a->init, a->seed);
+	if (m) cop__kmeans(book + 1, code, a->levels - 1, kept, m);
 	m = 0;
 	for (int64_t i = 0; i < n; i++) codes[i] = w[i] != 0 ? (uint8_t)(1 + code[m++]) : 0;
 	cop__free(cx, kept);
@@ -83,7 +103,7 @@ static cop_vid express(const cop_formed *f, cop_graph *g)
 	if (!w) return cop__error(g->cx, COP_ARG, "'%s' has no contents that could be clustered", f->model->value[f->w].name), 0;
 	cop_vid c = cop__latent(f, g, COP_CONST, "codes", &code_t, NULL);
 	uint8_t *codes = c ? cop__own(g, c) : NULL;
-	if (!codes || cluster(g->cx, book, codes, a->levels, w, cop_type_count(&code_t))) return 0;
+	if (!codes || cluster(g->cx, book, codes, a, w, cop_type_count(&code_t))) return 0;
 	cop_vid b = cop__latent(f, g, COP_PARAM, "codebook", &book_t, book);
 	return cop__apply(g, OP_palette, &(cop_palette_attr){1}, VIDS(b, c));
 }

@@ -4,11 +4,16 @@
 
 #include <stdint.h>
 
-/* Options of the form palette. */
-typedef struct cop_palette_options { int32_t levels; } cop_palette_options;
+/* Where centroids begin (arXiv 1510.00149, section 3.2): evenly between the least and the largest, at even steps of the distribution, at numbers drawn from all. */
+#define COP_BEGINNINGS "linear|density|random"
+typedef enum cop_beginning { COP_BEGIN_LINEAR, COP_BEGIN_DENSITY, COP_BEGIN_RANDOM } cop_beginning;
 
-/* One-dimensional k-means with linear initialisation (arXiv 1510.00149, section 3.2). Fills codebook[k] and code[n].
- * An empty cluster keeps its centroid. Returns the number of rounds. */
-int cop__kmeans(float *codebook, uint8_t *code, int32_t k, const float *v, int64_t n);
+/* Options of the form palette. */
+typedef struct cop_palette_options { int32_t levels, init; uint64_t seed; } cop_palette_options;
+
+/* k ascending centroids of ascending numbers. */
+void cop__first_centroids(float *c, int32_t k, const float *sorted, int64_t n, cop_beginning init, uint64_t seed);
+/* One-dimensional k-means from c[k], which ascends. Changes c and fills code[n]. An empty cluster keeps its centroid. Returns the number of rounds. */
+int cop__kmeans(float *c, uint8_t *code, int32_t k, const float *v, int64_t n);
 
 #endif
