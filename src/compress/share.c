@@ -6,16 +6,35 @@
 #include "compress/layers.h"
 #include "train/form/palette.h"
 
-typedef struct share_options { cop_rates levels; int32_t init; } share_options;
+typedef struct share_options { cop_rates levels; int32_t init, vector; } share_options;
 /* What build is told. */
 typedef struct sharing { const cop_stage *s; uint64_t seed; } sharing;
 static const cop_option options[] = {
 	COP_OPT_RATES(share_options, levels, 2, 256, "32",
 		"how many values a layer has, the zero of pruned weights included: a number, or a map of patterns to numbers"),
+	COP_OPT_WORD(share_options, vector, "1|2|4", "1",
+		"neighbours of a row that share a code; then levels counts vectors. Weights whose rows are no multiple of it share single values"),
 	COP_OPT_WORD(share_options, init, COP_BEGINNINGS, "linear",
-		"where k-means begins: evenly between the least and the largest weight, at even steps of their distribution, or at weights drawn by the seed"),
+		"where k-means of single weights begins: evenly between the least and the largest weight, at even steps of their distribution, or at weights drawn by the seed"),
 	COP_OPT_END,
 };
+
+/* Weights side by side that share a code: 1 where rows are no multiple of it. Pruned ones have to be whole vectors, or they would come back. */
+static cop_status width_of(int32_t *width, const cop_graph *g, cop_vid v, int32_t vector)
+{
+	const cop_type *t = cop__t(g, v);
+	const float *w = cop__floats(g, v);
+
+	*width = cop_type_count(t) / t->dim[0] % (1 << vector) ? 1 : 1 << vector;
+	for (int64_t i = 0; *width > 1 && cop__follower(g, v, "mask") && i < cop_type_count(t); i += *width) {
+		int zeros = 0;
+		for (int j = 0; j < *width; j++) zeros += w[i + j] == 0;
+		if (zeros && zeros < *width)
+			return cop__error(g->cx, COP_ARG, "share: vector: %d: '%s' was pruned weight by weight, and vectors would bring pruned weights back; prune {what: group, width: %d} before, or share single values",
+				*width, g->value[v].name, *width);
+	}
+	return COP_OK;
+}
 
 static cop_status build(void *ud, cop_build *b)
 {
@@ -27,7 +46,8 @@ static cop_status build(void *ud, cop_build *b)
 
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		if (!cop__compressible(g, (cop_vid)v, s->terms.layers) || !cop__floats(g, (cop_vid)v)) continue;
-		cop_palette_options p = {(int32_t)cop__rate_of(&o->levels, g->value[v].name, 32), o->init, how->seed ^ cop__hash_text(g->value[v].name)};
+		cop_palette_options p = {(int32_t)cop__rate_of(&o->levels, g->value[v].name, 32), o->init, 1, how->seed ^ cop__hash_text(g->value[v].name)};
+		COP_TRY(width_of(&p.width, g, (cop_vid)v, o->vector));
 		COP_TRY(cop__build_form(b, g->value[v].name, cop__form("palette"), &p));
 		n++;
 	}

@@ -53,11 +53,11 @@ static cop_status encode(void **blob, uint32_t *size, cop_ctx *cx, const float *
 	return COP_OK;
 }
 
-static cop_status check(cop_ctx *cx, const char *name, const void *blob, int32_t rows, int32_t cols)
+static cop_status check(cop_ctx *cx, const char *name, const void *blob, size_t size, int32_t rows, int32_t cols)
 {
 	const float *scale = cop_bytes_of(blob, rows).scale;
 
-	(void)cols;
+	(void)size, (void)cols;
 	for (int32_t r = 0; r < rows; r++)
 		if (!isfinite(scale[r]))
 			return cop__error(cx, COP_FORMAT, "%s: the scale of row %d is not a number", name, r);

@@ -73,16 +73,17 @@ cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, c
 	return st;
 }
 
-/* Of an encoding without codes: its length follows from rows and columns alone. */
+/* Of an encoding without codes: its length follows from rows and columns alone, or its row checks it. */
 static cop_status check_plain(cop_ctx *cx, const char *name, const cop_type *t, const void *blob,
 	int32_t rows, int32_t cols)
 {
 	const cop_encoding *e = cop__enc(t->enc);
+	const size_t want = e->bytes(NULL, rows, cols);
 
-	if (cop_type_bytes(t) != e->bytes(NULL, rows, cols))
+	if (want && cop_type_bytes(t) != want)
 		return cop__error(cx, COP_FORMAT, "%s: %zu bytes are not the %s form of %d x %d numbers", name,
 			cop_type_bytes(t), cop__enc_text(t->enc), rows, cols);
-	return e->check ? e->check(cx, name, blob, rows, cols) : COP_OK;
+	return e->check ? e->check(cx, name, blob, cop_type_bytes(t), rows, cols) : COP_OK;
 }
 
 /* The rows and columns of a type whose encoding is known. */

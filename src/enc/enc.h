@@ -27,11 +27,11 @@ typedef struct cop_encoding {
 	cop_status (*get)(cop_codes *c, cop_ctx *cx, const char *name, const uint8_t *blob, size_t bytes);
 	/* or, where put is NULL, straight from the numbers: */
 	cop_status (*encode)(void **blob, uint32_t *bytes, cop_ctx *cx, const float *w, int32_t rows, int32_t cols);
-	/* its length is right; NULL: nothing is left to check */
-	cop_status (*check)(cop_ctx *cx, const char *name, const void *blob, int32_t rows, int32_t cols);
+	/* its length is right, where rows and cols say it; NULL: nothing is left to check */
+	cop_status (*check)(cop_ctx *cx, const char *name, const void *blob, size_t bytes, int32_t rows, int32_t cols);
 	void (*decode)(float *w, const void *blob, int32_t rows, int32_t cols);
 	/* Of a blob that was checked: */
-	/* as long as it has to be. Without put, by rows and cols alone */
+	/* as long as it has to be. Without put, by rows and cols alone, or 0 for no blob: then `check` looks at the length */
 	size_t (*bytes)(const void *blob, int32_t rows, int32_t cols);
 	int64_t (*kept)(const void *blob, int32_t rows, int32_t cols); /* elements that are not zero */
 } cop_encoding;
@@ -43,7 +43,7 @@ ENC(DENSE, dense)
 const cop_encoding *cop__enc(cop_enc e); /* NULL: there is no such */
 
 /* ---- any encoding; a blob is freed with cop__free ---- */
-/* Of dense values. PALETTE fails when there are more than 256 different ones; SPARSE then keeps f32 values. */
+/* Of dense values. PALETTE fails when there are more than 256 different ones, VECTORS of vectors; SPARSE then keeps f32 values. */
 cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, const float *w,
 	int32_t rows, int32_t cols);
 /* The same from codes[rows*cols] into codebook[levels]; for SPARSE code 0 is dropped and codebook[0] must be 0. */

@@ -11,6 +11,8 @@
  *          u8 gap[entries], padded to 4: distance to the previous kept element of the row, less one (first: from -1);
  *          u8 code[entries] padded to 4, or f32 value[entries]. A gap over 255 is bridged by a filler entry.
  * bytes    f32 scale[rows]; i8 code[rows*cols], padded to 4: w = scale * code
+ * vectors  u32 n, u32 bits (1, 2, 4, 8), u32 width (2, 4); f32 codebook[n][width]; codes as of a palette, one for each
+ *          `width` neighbours of a row, the last of which may be fewer
  * half     u16[rows*cols], IEEE binary16, padded to 4
  */
 #ifndef COP_BLOB_H
@@ -23,6 +25,10 @@ typedef struct cop_palette_blob {
 	const uint8_t *codes;
 	int32_t levels, bits, stride; /* stride: bytes of a row */
 } cop_palette_blob;
+typedef struct cop_vectors_blob {
+	cop_palette_blob code; /* of vectors: its book has width numbers for each level */
+	int32_t width, shift;  /* width = 1 << shift */
+} cop_vectors_blob;
 typedef struct cop_sparse_blob {
 	const float *book;
 	const uint32_t *start;      /* [rows+1] */
@@ -47,6 +53,24 @@ static inline int32_t cop_palette_code(const cop_palette_blob *p, int32_t row, i
 {
 	int32_t bit = col * p->bits;
 	return p->codes[(int64_t)row * p->stride + (bit >> 3)] >> (bit & 7) & ((1 << p->bits) - 1);
+}
+
+static inline cop_vectors_blob cop_vectors_of(const void *blob, int32_t cols)
+{
+	const uint32_t *head = blob;
+	cop_vectors_blob v = {{(const float *)(head + 3), (const uint8_t *)(head + 3 + head[0] * head[2]), 0, 0, 0}, 0, 0};
+
+	v.code.levels = (int32_t)head[0];
+	v.code.bits = (int32_t)head[1];
+	v.width = (int32_t)head[2];
+	v.shift = v.width == 4 ? 2 : 1;
+	v.code.stride = (((cols + v.width - 1) >> v.shift) * v.code.bits + 7) / 8;
+	return v;
+}
+
+static inline float cop_vectors_at(const cop_vectors_blob *v, int32_t row, int32_t col)
+{
+	return v->code.book[(cop_palette_code(&v->code, row, col >> v->shift) << v->shift) + (col & (v->width - 1))];
 }
 
 static inline cop_sparse_blob cop_sparse_of(const void *blob)

@@ -116,6 +116,24 @@ static void beginnings(void **state)
 	assert_in_range(large, 50, 115); /* 1 - 0.9^3 of 300 is 81 */
 }
 
+/* Four heaps of four vectors each, about (0, 0), (100, 0), (0, 100) and (100, 100): found from every seed. */
+static void vectors(void **state)
+{
+	static const float off[4][2] = {{1, 0}, {-1, 0}, {0, 2}, {0, -2}};
+	float v[16 * 2], c[4 * 2], room[16];
+	uint8_t code[16];
+
+	(void)state;
+	for (int i = 0; i < 16; i++)
+		for (int j = 0; j < 2; j++) v[2 * i + j] = (i % 4 >> j & 1 ? 100.0f : 0) + off[i / 4][j];
+	for (uint64_t seed = 0; seed < 30; seed++) {
+		memset(code, 77, sizeof code);
+		assert_in_range(cop__kmeans_vectors(c, code, 4, 2, v, 16, room, seed), 1, 10);
+		for (int i = 0; i < 16; i++)
+			for (int j = 0; j < 2; j++) assert_float_equal(c[2 * code[i] + j], (i % 4 >> j & 1 ? 100 : 0), 1e-5);
+	}
+}
+
 static void centroids(void **state)
 {
 	static const struct { const char *what; int k, n; float v[12]; float want[4]; uint8_t code[12]; } row[] = {
@@ -172,6 +190,6 @@ static void at_rest(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(masks_of_many), cmocka_unit_test(cubic), cmocka_unit_test(beginnings), cmocka_unit_test(centroids), cmocka_unit_test(at_rest)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(masks_of_many), cmocka_unit_test(cubic), cmocka_unit_test(beginnings), cmocka_unit_test(vectors), cmocka_unit_test(centroids), cmocka_unit_test(at_rest)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

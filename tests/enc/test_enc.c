@@ -86,8 +86,8 @@ static void round_trip(cop_ctx *cx, cop_enc e, int kind, int32_t rows, int32_t c
 
 	fill(w, n, kind);
 	snprintf(what, sizeof what, "%s of %d x %d, kind %d", cop__enc_text(e), rows, cols, kind);
-	if (cop__encode(&blob, &bytes, cx, e, w, rows, cols)) { /* a palette alone may have no room */
-		if (e != COP_PALETTE || different(w, n) <= COP_MAX_LEVELS - 1) fail_msg("%s: %s", what, cop_error_text(cx));
+	if (cop__encode(&blob, &bytes, cx, e, w, rows, cols)) { /* a codebook alone may have no room */
+		if (e == COP_VECTORS ? kind != MANY || n <= 2 * COP_MAX_LEVELS : e != COP_PALETTE || different(w, n) <= COP_MAX_LEVELS - 1) fail_msg("%s: %s", what, cop_error_text(cx));
 		assert_null(blob);
 		cop_error_clear(cx);
 		free(w), free(got);

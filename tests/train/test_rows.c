@@ -450,7 +450,7 @@ static void halves(void **state)
 
 static const void *form_options(const char *name)
 {
-	static const cop_palette_options few = {.levels = 4};
+	static const cop_palette_options few = {.levels = 4, .width = 1};
 	static const struct { int32_t rank; bool adapter; } two = {2, false};
 
 	if (!strcmp(name, "palette")) return &few;
@@ -539,6 +539,37 @@ static void forms(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Vectors of two: a codebook for each place, trained by its own gradient; what comes back has three vectors at most. */
+static void vectors(void **state)
+{
+	static const cop_palette_options two = {.levels = 4, .width = 2, .seed = 1};
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = small_net(cx, 1);
+	cop_build *b = record(cx, g, "loss=xent momentum=0.9 decay=0.01");
+	cop_trainer *t;
+	int different = 0;
+
+	OK(cx, cop__build_form(b, "a.w", cop__form("palette"), &two));
+	OK(cx, cop__trainer_new(&t, b, 1, true));
+	assert_int_equal(check_gradients(t, "vectors"), 5);
+	for (uint32_t step = 0; step < 3; step++) {
+		set_batch(t, step);
+		OK(cx, cop_trainer_step(t, 0.5f, NULL));
+	}
+	OK(cx, cop_trainer_pull(t, g));
+	const float *w = cop__floats(g, cop__find(g, "a.w"));
+	for (int i = 0; i < HIDDEN * IN; i += 2) {
+		int same = 0;
+		for (int j = 0; j < i; j += 2) same |= w[j] == w[i] && w[j + 1] == w[i + 1];
+		different += !same;
+	}
+	assert_in_range(different, 2, 3);
+	cop_trainer_free(t);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 /* Of full rank the product is the weight; of less the nearest one: no better than what is left of it after its largest direction. */
 static void nearest_product(void **state)
 {
@@ -564,7 +595,7 @@ static void nearest_product(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(vectors),
 		cmocka_unit_test(nearest_product)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * encoded - fc and conv that read their weights in place from a PALETTE or SPARSE blob (layouts in blob.h).
+ * encoded - fc and conv that read their weights in place from a PALETTE, SPARSE or VECTORS blob (layouts in blob.h).
  *
  * Each sum starts at the bias and runs over ascending indices: the result is that of the dense kernels of fc.c
  * and conv.c, where a product with a zero weight changes nothing (as long as the input is finite).
@@ -82,6 +82,32 @@ void cop_fc_palette(const cop_call *c)
 
 	for (n = 0; n < k[FK_N]; n++)
 		for (o = from; o < to; o += ROWS) palette_rows(y + n * out, x + n * k[FK_IN], &p, bias, o, to, k);
+}
+
+/* Of one row. */
+static float vectors_sum(float s, const cop_vectors_blob *v, const float *x, int32_t row, int32_t n)
+{
+	int32_t i, j, most;
+
+	for (i = 0; i < n; i += v->width) {
+		const float *w = v->code.book + (cop_palette_code(&v->code, row, i >> v->shift) << v->shift);
+		most = n - i < v->width ? n - i : v->width;
+		for (j = 0; j < most; j++) s += w[j] * x[i + j];
+	}
+	return s;
+}
+
+void cop_fc_vectors(const cop_call *c)
+{
+	float *y = c->buf[0];
+	const float *x = c->buf[1];
+	const int32_t *k = c->k;
+	cop_vectors_blob v = cop_vectors_of(c->buf[2], k[FK_IN]);
+	int32_t out = k[FK_OUT], in = k[FK_IN], from = cop_from(c, out, 1), to = cop_to(c, out, 1), n, o;
+
+	for (n = 0; n < k[FK_N]; n++, x += in, y += out)
+		for (o = from; o < to; o++)
+			y[o] = cop_clampf(vectors_sum(start(c->buf[3], o), &v, x, o, in), cop_f(k[FK_LO]), cop_f(k[FK_HI]));
 }
 
 /* s and the entries [e, to) of a row whose last position was pos. */
@@ -180,8 +206,12 @@ static void tile_add(tile *t, float w, int32_t ch)
 	for (j = t->from; j < t->to; j++, x += step) t->sum[j] += w * *x;
 }
 
-static void palette_channel(tile *t, const cop_palette_blob *p, int32_t o)
+/* Adds the products of output channel o with the weights w, a blob of one of the encodings. */
+typedef void channel(tile *t, const void *w, int32_t o);
+
+static void palette_channel(tile *t, const void *weights, int32_t o)
 {
+	const cop_palette_blob *p = weights;
 	const int32_t *k = t->k;
 	const uint8_t *c = p->codes + o * p->stride;
 	int32_t mask = (1 << p->bits) - 1, kh, kw, ch, i = 0;
@@ -198,8 +228,26 @@ static void palette_channel(tile *t, const cop_palette_blob *p, int32_t o)
 		}
 }
 
-static void sparse_channel(tile *t, const cop_sparse_blob *s, int32_t o)
+static void vectors_channel(tile *t, const void *weights, int32_t o)
 {
+	const cop_vectors_blob *v = weights;
+	const int32_t *k = t->k;
+	int32_t kh, kw, ch, i = 0;
+
+	for (kh = 0; kh < k[CK_KH]; kh++)
+		for (kw = 0; kw < k[CK_KW]; kw++, i += k[CK_C]) {
+			reach(t, kh, kw);
+			if (!t->at) continue;
+			for (ch = 0; ch < k[CK_C]; ch++) {
+				float w = cop_vectors_at(v, o, i + ch);
+				if (w != 0) tile_add(t, w, ch);
+			}
+		}
+}
+
+static void sparse_channel(tile *t, const void *weights, int32_t o)
+{
+	const cop_sparse_blob *s = weights;
 	const int32_t *k = t->k;
 	int32_t ch = -1, kw = 0, kh = 0;
 	uint32_t e, to = s->start[o + 1];
@@ -216,8 +264,8 @@ static void sparse_channel(tile *t, const cop_sparse_blob *s, int32_t o)
 	}
 }
 
-/* One row of the output; either weight is given. */
-static void conv_row(float *y, tile *t, const cop_palette_blob *p, const cop_sparse_blob *s, const float *bias)
+/* One row of the output. */
+static void conv_row(float *y, tile *t, channel *add, const void *w, const float *bias)
 {
 	const int32_t *k = t->k;
 	int32_t o, j;
@@ -226,15 +274,14 @@ static void conv_row(float *y, tile *t, const cop_palette_blob *p, const cop_spa
 		t->n = k[CK_OW] - t->ow < TILE ? k[CK_OW] - t->ow : TILE;
 		for (o = 0; o < k[CK_O]; o++) {
 			for (j = 0; j < TILE; j++) t->sum[j] = start(bias, o);
-			if (p) palette_channel(t, p, o);
-			else sparse_channel(t, s, o);
+			add(t, w, o);
 			for (j = 0; j < t->n; j++)
 				y[(t->ow + j) * k[CK_O] + o] = cop_clampf(t->sum[j], cop_f(k[CK_LO]), cop_f(k[CK_HI]));
 		}
 	}
 }
 
-static void conv(const cop_call *c, const cop_palette_blob *p, const cop_sparse_blob *s)
+static void conv(const cop_call *c, channel *add, const void *w)
 {
 	const int32_t *k = c->k;
 	int32_t rows = k[CK_N] * k[CK_OH], r, to = cop_to(c, rows, 1);
@@ -243,18 +290,24 @@ static void conv(const cop_call *c, const cop_palette_blob *p, const cop_sparse_
 	for (r = cop_from(c, rows, 1); r < to; r++) {
 		t.x = (const float *)c->buf[1] + (int64_t)(r / k[CK_OH]) * k[CK_H] * k[CK_W] * k[CK_C];
 		t.oh = r % k[CK_OH];
-		conv_row((float *)c->buf[0] + (int64_t)r * k[CK_OW] * k[CK_O], &t, p, s, c->buf[3]);
+		conv_row((float *)c->buf[0] + (int64_t)r * k[CK_OW] * k[CK_O], &t, add, w, c->buf[3]);
 	}
 }
 
 void cop_conv_palette(const cop_call *c)
 {
 	cop_palette_blob p = cop_palette_of(c->buf[2], c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C]);
-	conv(c, &p, 0);
+	conv(c, palette_channel, &p);
 }
 
 void cop_conv_sparse(const cop_call *c)
 {
 	cop_sparse_blob s = cop_sparse_of(c->pack ? c->pack : c->buf[2]);
-	conv(c, 0, &s);
+	conv(c, sparse_channel, &s);
+}
+
+void cop_conv_vectors(const cop_call *c)
+{
+	cop_vectors_blob v = cop_vectors_of(c->buf[2], c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C]);
+	conv(c, vectors_channel, &v);
 }

@@ -15,6 +15,7 @@
 static const cop_option table[] = {
 	COP_OPT_WHOLE(cop_palette_options, levels, 2, 256, "32", "different values, the zero among them"),
 	COP_OPT_WORD(cop_palette_options, init, COP_BEGINNINGS, "linear", "where they begin"),
+	COP_OPT_WHOLE(cop_palette_options, width, 1, 4, "1", "neighbours that share a code"),
 	COP_OPT_END,
 };
 
@@ -100,6 +101,7 @@ static cop_vid express(const cop_formed *f, cop_graph *g)
 	float book[256];
 
 	code_t.dtype = COP_U8;
+	if (w && a->width > 1) return cop__express_vectors(f, g);
 	if (!w) return cop__error(g->cx, COP_ARG, "'%s' has no contents that could be clustered", f->model->value[f->w].name), 0;
 	cop_vid c = cop__latent(f, g, COP_CONST, "codes", &code_t, NULL);
 	uint8_t *codes = c ? cop__own(g, c) : NULL;

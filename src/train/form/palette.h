@@ -2,18 +2,22 @@
 #ifndef COP_FORM_PALETTE_H
 #define COP_FORM_PALETTE_H
 
-#include <stdint.h>
+#include "train/build.h"
 
 /* Where centroids begin (arXiv 1510.00149, section 3.2): evenly between the least and the largest, at even steps of the distribution, at numbers drawn from all. */
 #define COP_BEGINNINGS "linear|density|random"
 typedef enum cop_beginning { COP_BEGIN_LINEAR, COP_BEGIN_DENSITY, COP_BEGIN_RANDOM } cop_beginning;
 
-/* Options of the form palette. */
-typedef struct cop_palette_options { int32_t levels, init; uint64_t seed; } cop_palette_options;
+enum { COP_MOST_VECTOR = 4 };
+/* Options of the form palette. width: neighbours along the weight's rows that share a code; it divides the weight's numbers. */
+typedef struct cop_palette_options { int32_t levels, init, width; uint64_t seed; } cop_palette_options;
 
 /* k ascending centroids of ascending numbers. */
 void cop__first_centroids(float *c, int32_t k, const float *sorted, int64_t n, cop_beginning init, uint64_t seed);
 /* One-dimensional k-means from c[k], which ascends. Changes c and fills code[n]. An empty cluster keeps its centroid. Returns the number of rounds. */
 int cop__kmeans(float *c, uint8_t *code, int32_t k, const float *v, int64_t n);
+/* The same of n vectors of `width` numbers, from k-means++: c[k][width]. room: [n] */
+int cop__kmeans_vectors(float *c, uint8_t *code, int32_t k, int32_t width, const float *v, int64_t n, float *room, uint64_t seed);
+cop_vid cop__express_vectors(const cop_formed *f, cop_graph *g); /* the weight by vectors of more than one (vectors.c) */
 
 #endif
