@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Bits for each layer by itself: a knapsack against the same bits everywhere, against chance and against the layer with most harm first, at equal bytes
 # Nothing is trained after rounding; accuracy and loss are those of the integer engine on the whole test set. The limits are the bytes of the files of the uniform
-# schemes. A trained FOLDER/NET-SEED.cop that is there is used. ONLY: networks.
+# schemes. LeNet-5 is trained for 3 epochs. A trained FOLDER/NET-SEED.cop that is there is used. ONLY: networks.
 set -u
 bin=$1 folder=$2
 nets=${ONLY:-resnet-8 lenet-5}
@@ -54,7 +54,7 @@ done
 cat <<TEXT
 Mean over the seeds, and least to most. "Uniform": all layers have the bits of the scheme, rounded by GPTQ (w8a8: to the nearest). The others may have 8, 4, 3 or 2 bits a layer within the limit; below
 8 bits all are rounded by GPTQ. "Knapsack": the least sum of harms, where the harm of a layer's bits is how far the answers move with that layer alone in integers, or the error of its weights by the
-curvature of the loss. "Most harm first": in that order each layer gets the most bits that still fit. "Random": in a random order. \`cifar10-jpeg\` is a lossy copy of CIFAR-10. LeNet-5 was trained for 3 epochs.
+curvature of the loss. "Most harm first": in that order each layer gets the most bits that still fit. "Random": in a random order. \`cifar10-jpeg\` is a lossy copy of CIFAR-10.
 
 TEXT
 for net in $nets; do
