@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * encode - gives each weight the encoding that is smallest in the file: dense, a palette, or sparse rows. From here
+ * encode - gives each weight the encoding that is smallest in the file: dense, a palette, vectors, or sparse rows. From here
  * on the kernels read the encoded form, in RAM and flash too.
  */
 #include "compress/encode.h"
@@ -92,7 +92,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 }
 
 const cop_stage_row cop_stage_encode = {
-	.row = {"encode", "gives each weight the encoding that is smallest in the file: dense, a palette, or "
+	.row = {"encode", "gives each weight the encoding that is smallest in the file: dense, a palette, vectors, or "
 		"sparse rows; kernels run straight from it", NULL, options, sizeof(encode_options)},
 	.terms = cop__terms, .needs = COP_HAS_FLOATS, .gives = COP_HAS_CODES, .takes = COP_HAS_MASKS, .can = cop__can_encode, .run = run,
 };

@@ -27,7 +27,7 @@ static void key_of(uint8_t key[32], int32_t how, const cop_type *t, const void *
 
 /* ---- bytes in a file ---- */
 
-/* No coder makes less of it, and no encoding either: a palette does not hold it, and sparse rows of few zeros are longer. */
+/* No coder makes less of it, and no encoding but vectors: a palette does not hold it, and sparse rows of few zeros are longer. */
 static bool plain(const cop_type *t, const void *data) { return t->dtype == COP_F32 && t->enc == COP_DENSE && cop__all_differ(data, cop_type_count(t)); }
 
 static cop_status stored(size_t *bytes, cop_encodings *e, const cop_type *t, const void *data, cop_codec codec)
@@ -122,7 +122,8 @@ cop_status cop__smallest(cop_smallest *out, cop_encodings *e, const cop_value *x
 	uint8_t key[32];
 
 	*out = (cop_smallest){x->type, NULL};
-	if (plain(&x->type, x->data)) return COP_OK;
+	if (plain(&x->type, x->data)) among &= 1u << COP_VECTORS;
+	if (!among) return COP_OK;
 	key_of(key, (int32_t)(among << 8 | codec), &x->type, x->data);
 	for (int32_t i = 0; i < e->n_form; i++) {
 		if (memcmp(e->form[i].key, key, sizeof key)) continue;

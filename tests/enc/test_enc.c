@@ -278,6 +278,26 @@ static void behind_the_last_column(void **state)
 	cop__free(*state, blob);
 }
 
+/* Three vectors have codes of two bits: the fourth is none. */
+static void behind_the_last_vector(void **state)
+{
+	const float w[2 * 4] = {1, 2, 3, 4, 5, 6, 1, 2};
+	uint32_t bytes;
+	void *blob;
+
+	OK(*state, cop__encode(&blob, &bytes, *state, COP_VECTORS, w, 2, 4));
+	cop_vectors_blob v = cop_vectors_of(blob, 4);
+	assert_int_equal(v.code.levels, 3);
+	assert_int_equal(v.width, 2);
+	uint8_t *row = (uint8_t *)(uintptr_t)v.code.codes;
+	assert_int_equal(row[0], 0 | 1 << 2);
+	assert_int_equal(row[1], 2 | 0 << 2);
+	assert_true(looked_at(*state, COP_VECTORS, blob, bytes, 2, 4));
+	row[1] = 3;
+	assert_false(looked_at(*state, COP_VECTORS, blob, bytes, 2, 4));
+	cop__free(*state, blob);
+}
+
 /* A scale that is no number would make all of a row none. */
 static void scales_are_numbers(void **state)
 {
@@ -351,7 +371,7 @@ static int teardown(void **state) { return cop_ctx_free(*state), 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back), cmocka_unit_test(kernels_read_it), cmocka_unit_test(refused_or_harmless), cmocka_unit_test(behind_the_last_column), cmocka_unit_test(scales_are_numbers), cmocka_unit_test(halves),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back), cmocka_unit_test(kernels_read_it), cmocka_unit_test(refused_or_harmless), cmocka_unit_test(behind_the_last_column), cmocka_unit_test(behind_the_last_vector), cmocka_unit_test(scales_are_numbers), cmocka_unit_test(halves),
 		cmocka_unit_test(stands_on_the_page)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
