@@ -117,13 +117,32 @@ static cop_status try_all(cop_smallest *out, cop_encodings *e, const cop_value *
 	return COP_OK;
 }
 
+/* COP_NOMEM is the only failure. */
+static cop_status few_vectors(bool *few, cop_ctx *cx, const cop_value *x)
+{
+	int32_t rows, cols;
+	uint32_t bytes;
+	void *blob;
+
+	cop__matrix_of(&x->type, &rows, &cols);
+	cop_status st = cop__encode(&blob, &bytes, cx, COP_VECTORS, x->data, rows, cols);
+	*few = !st;
+	cop__free(cx, blob);
+	if (st == COP_NOMEM) return st;
+	if (st) cop_error_clear(cx);
+	return COP_OK;
+}
+
 cop_status cop__smallest(cop_smallest *out, cop_encodings *e, const cop_value *x, uint32_t among, cop_codec codec)
 {
 	uint8_t key[32];
 
 	*out = (cop_smallest){x->type, NULL};
-	if (plain(&x->type, x->data)) among &= 1u << COP_VECTORS;
-	if (!among) return COP_OK;
+	if (plain(&x->type, x->data)) {
+		bool few = false;
+		if (among >> COP_VECTORS & 1) COP_TRY(few_vectors(&few, e->cx, x));
+		if (!few) return COP_OK;
+	}
 	key_of(key, (int32_t)(among << 8 | codec), &x->type, x->data);
 	for (int32_t i = 0; i < e->n_form; i++) {
 		if (memcmp(e->form[i].key, key, sizeof key)) continue;
