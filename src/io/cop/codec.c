@@ -12,8 +12,7 @@
 
 #include "io/cop/bits.h"
 #include "io/cop/range.h"
-
-#include <math.h>
+#include "io/cop/whole.h"
 
 enum { GRID = 1, ZERO = 2, VALUES = 4, PARAMETER = 3 };
 
@@ -186,74 +185,11 @@ static cop_status uncode(cop_codes *c, cop_codec codec, cop_ctx *cx, const char 
 	return all_valued(c, cx, name);
 }
 
-/* ---- weights of int8 and int4, as whole numbers ---- */
-
-static bool is_whole(const cop_type *t) { return (t->dtype == COP_I8 || t->dtype == COP_I4) && t->enc == COP_DENSE; }
-
-/* Where element i lies: of int4 two to a byte along the last axis, the low half first, each run from a byte of its own. */
-typedef struct place { int64_t byte; int shift; } place;
-static place place_of(const cop_type *t, int64_t i)
-{
-	int64_t run = t->dim[t->rank - 1], at = i % run;
-	return t->dtype == COP_I8 ? (place){i, 0} : (place){i / run * ((run + 1) / 2) + at / 2, (int)(at % 2 * 4)};
-}
-
-static int whole_at(const cop_type *t, const void *data, int64_t i)
-{
-	place p = place_of(t, i);
-	int v = ((const uint8_t *)data)[p.byte];
-	return t->dtype == COP_I8 ? (int8_t)v : ((v >> p.shift & 15) ^ 8) - 8;
-}
-
-/* Bits that a value takes in the mean, each by itself. */
-static double entropy(const int64_t *count, int levels, int64_t n)
-{
-	double bits = 0;
-
-	for (int i = 0; i < levels; i++)
-		if (count[i]) bits -= (double)count[i] / (double)n * log2((double)count[i] / (double)n);
-	return bits;
-}
-
-/* Has a coder something to gain? Of int8 where at least a quarter is zero, of int4 where values take four fifths of their bits, as those of 3 bits do: others are
- * read faster as they are. */
+/* Has a coder something to gain? */
 static bool codable(const cop_type *t, const void *data)
 {
-	int64_t count[256] = {0}, n = cop_type_count(t);
-
-	if (t->dtype == COP_F32) return t->enc == COP_DENSE ? !cop__all_differ(data, n) : cop__enc_has_codes(t->enc);
-	if (!is_whole(t) || n < 64) return false;
-	for (int64_t i = 0; i < n; i++) count[whole_at(t, data, i) + 128]++;
-	return t->dtype == COP_I8 ? 4 * count[128] >= n : entropy(count, 256, n) <= 0.8 * 4;
-}
-
-static cop_status codes_of_whole(cop_codes *c, cop_ctx *cx, const cop_type *t, const void *data, int32_t rows, int32_t cols)
-{
-	int64_t n = (int64_t)rows * cols;
-	float *w = cop__alloc(cx, sizeof *w * (size_t)n);
-
-	if (!w) return COP_NOMEM;
-	for (int64_t i = 0; i < n; i++) w[i] = (float)whole_at(t, data, i);
-	cop_status st = cop__codes_of_dense(c, cx, w, rows, cols);
-	cop__free(cx, w);
-	return st;
-}
-
-/* Of codes that nobody has checked: what is no such number is refused. */
-static cop_status whole_of_codes(uint8_t *q, cop_ctx *cx, const char *name, const cop_type *t, const cop_codes *c)
-{
-	const int lo = t->dtype == COP_I8 ? -128 : -8, hi = -1 - lo;
-
-	for (int i = 0; i < c->levels; i++)
-		if (!(c->codebook[i] >= (float)lo && c->codebook[i] <= (float)hi))
-			return cop__error(cx, COP_FORMAT, "%s: entry %d of the codebook is no %s", name, i, t->dtype == COP_I8 ? "int8" : "int4");
-	if (!c->levels) return cop__error(cx, COP_FORMAT, "%s: whole numbers are stored with a codebook, and there is none", name);
-	memset(q, 0, cop_type_bytes(t));
-	for (int64_t i = 0; i < cop__codes_count(c); i++) {
-		place p = place_of(t, i);
-		q[p.byte] |= (uint8_t)(((int)c->codebook[c->code[i]] & (t->dtype == COP_I8 ? 255 : 15)) << p.shift);
-	}
-	return COP_OK;
+	if (t->dtype != COP_F32) return cop__is_whole(t) && cop__whole_codable(t, data);
+	return t->enc == COP_DENSE ? !cop__all_differ(data, cop_type_count(t)) : cop__enc_has_codes(t->enc);
 }
 
 static cop_status from_codes(void *data, cop_ctx *cx, const char *name, const cop_type *t, const cop_codes *c)
@@ -261,7 +197,7 @@ static cop_status from_codes(void *data, cop_ctx *cx, const char *name, const co
 	uint32_t bytes = 0;
 	void *blob = NULL;
 
-	if (is_whole(t)) return whole_of_codes(data, cx, name, t, c);
+	if (cop__is_whole(t)) return cop__whole_of_codes(data, cx, name, t, c);
 	if (t->enc == COP_DENSE) return cop__dense_of_codes(data, c), COP_OK;
 	cop_status st = cop__blob_of_codes(&blob, &bytes, cx, t->enc, c);
 	if (!st && bytes != t->enc_bytes) st = cop__error(cx, COP_FORMAT, "%s: holds %u bytes, its type says %u", name, bytes, t->enc_bytes);
@@ -282,7 +218,7 @@ cop_status cop__restore(void *data, cop_ctx *cx, const char *name, const cop_typ
 		memcpy(data, p, len);
 		return t->enc == COP_DENSE ? COP_OK : cop__blob_check(cx, name, t, data);
 	}
-	if (codec >= COP_N_CODEC || (t->dtype != COP_F32 && !is_whole(t)) || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)))
+	if (codec >= COP_N_CODEC || (t->dtype != COP_F32 && !cop__is_whole(t)) || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc)))
 		return cop__error(cx, COP_FORMAT, "%s: stored under unknown coder %u", name, codec);
 	cop__matrix_of(t, &rows, &cols);
 	if (!cop__stored_enough((int64_t)rows * cols, len))
@@ -339,7 +275,7 @@ static cop_status codes_of(cop_codes *c, cop_ctx *cx, const cop_type *t, const v
 	int32_t rows, cols;
 
 	cop__matrix_of(t, &rows, &cols);
-	if (is_whole(t)) return codes_of_whole(c, cx, t, data, rows, cols);
+	if (cop__is_whole(t)) return cop__codes_of_whole(c, cx, t, data, rows, cols);
 	if (t->enc == COP_DENSE) return cop__codes_of_dense(c, cx, data, rows, cols);
 	return cop__codes_of_blob(c, cx, "?", t->enc, data, t->enc_bytes, rows, cols);
 }
@@ -474,7 +410,7 @@ cop_status cop__restore_from(void *data, cop_ctx *cx, const char *name, const co
 		if (cop__range_over(r)) return cop__error(cx, COP_FORMAT, "%s: the stream ends too early", name);
 		return t->enc == COP_DENSE ? COP_OK : cop__blob_check(cx, name, t, data);
 	}
-	if ((t->dtype != COP_F32 && !is_whole(t)) || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc))) return cop__error(cx, COP_FORMAT, "%s: it can't be coded so", name);
+	if ((t->dtype != COP_F32 && !cop__is_whole(t)) || (t->enc != COP_DENSE && !cop__enc_has_codes(t->enc))) return cop__error(cx, COP_FORMAT, "%s: it can't be coded so", name);
 	cop__matrix_of(t, &rows, &cols);
 	COP_TRY(cop__codes_alloc(&c, cx, rows, cols));
 	cop_status st = uncode_within(&c, cx, name, r);
