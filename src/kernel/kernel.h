@@ -172,6 +172,9 @@ enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
 enum { FQ_ROWS, FQ_RUN, FQ_LO, FQ_HI, FQ_ZERO, FQ_OFFSET, FQ_EWGS, FQ_GRAD, FQ_LEAST, FQ_WORDS };
 #define COP_LEAST_STEP 1e-30f
 
+/* pow2      y = sign(x) 2^p | x    p = log2 |x| rounded, held within LO .. HI; 0 stays, and with ZERO all below 2^(LO - 1) is 0 */
+enum { P2_COUNT, P2_LO, P2_HI, P2_ZERO, P2_WORDS };
+
 /* map       y = FN(x), COUNT elements, by functions.h; ALPHA, BETA: of those that have them      buffers y | x
  * map_grad  dx | dy x */
 enum { FN_COUNT, FN_FN, FN_ALPHA, FN_BETA, FN_WORDS };

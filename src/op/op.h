@@ -89,6 +89,7 @@ typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize
 /* lo, hi, zero: integers; offset: p is {step, offset}; ewgs, grad: of the gradients; least: step (fakequant.c) */
 enum { COP_FAKE_MOST = 1 << 29 }; /* of a bias; of other values 127 */
 typedef struct cop_fakequant_attr { int32_t lo, hi, zero, offset; float ewgs, grad, least; } cop_fakequant_attr;
+typedef struct cop_pow2_attr { int32_t low, high, zero; } cop_pow2_attr; /* exponents; zero: smaller numbers become 0 */
 typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;
 
 #endif

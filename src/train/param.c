@@ -3,6 +3,7 @@
  * param - what rules of updates, forms and losses ask for while the training graph is put together: states, the rate, the step, latents, weights
  * beside the network.
  */
+#include "op/op.h"
 #include "train/build.h"
 
 #include <math.h>
@@ -42,4 +43,13 @@ cop_vid cop__beside(cop_graph *g, const char *what, const cop_type *t, int32_t i
 	float *w = v ? cop__own(g, v) : NULL;
 	for (int64_t i = 0; w && i < n; i++) w[i] = bound * (2 * cop__rand_unit(1, cop__hash_text(name), (uint64_t)i) - 1);
 	return w ? v : 0;
+}
+
+cop_vid cop__under_mask(const cop_formed *f, cop_graph *g, cop_vid y)
+{
+	cop_vid mask = cop__follower(f->model, f->w, "mask");
+
+	if (!mask || !y) return y;
+	cop_vid kept = cop__latent(f, g, COP_CONST, "kept", cop__t(f->model, f->w), cop__floats(f->model, mask));
+	return kept ? cop__apply(g, OP_mul, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(y, kept)) : 0;
 }

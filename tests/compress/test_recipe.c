@@ -63,6 +63,8 @@ static const struct { const char *text, *says; } bad[] = {
 	{"- prune: {keep: 0.5, scope: '*'}\n", "line 3: prune: scope must be one of global, layer"},
 	{"- prune: {keep: 0.5, schedule: cosine}\n", "line 3: prune: schedule must be one of cubic, once, iterative"},
 	{"- share: {levels: 1}\n", "line 3: share: levels must be a number, or patterns with a number each, from 2 to 256, not 1"},
+	{"- shift: {exponents: 0}\n", "line 3: shift: exponents must be a whole number from 1 to 7, not 0"},
+	{"- shift: {exponents: 8}\n", "line 3: shift: exponents must be a whole number from 1 to 7, not 8"},
 	{"- share: {levels: 257}\n", "line 3: share: levels must be a number, or patterns with a number each, from 2 to 256, not 257"},
 	{"- share:\n    levels:\n      a.w: 300\n", "line 5: share: levels: a.w must be a number from 2 to 256, not 300"},
 	{"- encode: {codec: zip}\n", "line 3: encode: codec must be one of smallest, huffman, range, raw"},

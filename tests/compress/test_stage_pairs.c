@@ -11,7 +11,7 @@ enum { INPUTS = 64, SAMPLES = 48, CLASSES = 8, FEW = 24 };
 
 #define TRAINS "epochs: 1, lr: 0.05"
 
-/* makes: what it leaves on purpose. keeps: what of that is there behind it, whatever came before. follows: it may stand behind share and steps. */
+/* makes: what it leaves on purpose. keeps: what of that is there behind it, whatever came before. follows: it may stand behind share, steps and shift. */
 enum { ZEROS = 1, VALUES = 2, BOTH = ZEROS | VALUES };
 static const struct { const char *text; int makes, keeps; bool follows; } forms[] = {
 	{"prune: {keep: 0.5, schedule: once, " TRAINS "}", ZEROS, BOTH, false},
@@ -34,6 +34,8 @@ static const struct { const char *text; int makes, keeps; bool follows; } forms[
 	{"share: {levels: 8, " TRAINS "}", VALUES, BOTH, true},
 	{"share: {levels: 8, layers: fc1*, " TRAINS "}", VALUES, BOTH, false},
 	{"share: {levels: 8, layers: fc1*}", VALUES, BOTH, true},
+	{"shift: {}", VALUES, ZEROS, true},
+	{"shift: {apart: yes, " TRAINS "}", VALUES, ZEROS, true},
 	{"encode: {}", 0, BOTH, true},
 	{"train: {" TRAINS "}", 0, BOTH, false},
 	{"quantize: {}", 0, 0, true},

@@ -103,6 +103,32 @@ static void share_and_train(void **state)
 	cop_data_free(d);
 }
 
+/* ---- shift ---- */
+
+static void shift(void **state)
+{
+	static const struct { const char *options; float a[8], b[4]; } rows[] = {
+		{"exponents: 7", {0, 1, 2, 1, 4, 4, 4, 0}, {1, 2, -4, 4}}, /* log2 of 1.5 and 5.5: 0.585 and 2.459; of 3: 1.585 */
+		{"exponents: 1", {0, 0, 0, 0, 4, 4, 4, 0}, {0, 4, -4, 4}},
+		{"exponents: 2, zeros: no, layers: a.w", {0, 2, 2, 2, 4, 4, 4, 0}, {1, 2, -3, 4}},
+		{"apart: yes, exponents: 2", {0, 2, 2, 2, 4, 4, 4, 0}, {2, 2, -4, 4}},
+		{"epochs: 2, lr: 1e-30, exponents: 7", {0, 1, 2, 1, 4, 4, 4, 0}, {1, 2, -4, 4}},
+	};
+	char stage[200];
+	known_set s;
+	cop_dataset *d = known_samples(&s, 4, 4, 2, four_labels);
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_graph *g = known_net(*state, 4, 2, heaps, 2, others);
+		snprintf(stage, sizeof stage, "- shift: {%s, may_cost: 100, must_gain: 0}", rows[i].options);
+		OK(*state, known_compress(&g, stage, d, d, d, &known_args, NULL));
+		known_is(g, "a.w", rows[i].a, 8, stage);
+		known_is(g, "b.w", rows[i].b, 4, stage);
+		cop_graph_free(g);
+	}
+}
+
 /* ---- encode ---- */
 
 enum { SIDE = 32 };
@@ -349,7 +375,7 @@ static void quantize(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(share), KNOWN_TEST(share_vectors), KNOWN_TEST(share_and_train), KNOWN_TEST(few_vectors), KNOWN_TEST(encodings), KNOWN_TEST(smallest), KNOWN_TEST(readers),
+	const struct CMUnitTest tests[] = {KNOWN_TEST(share), KNOWN_TEST(shift), KNOWN_TEST(share_vectors), KNOWN_TEST(share_and_train), KNOWN_TEST(few_vectors), KNOWN_TEST(encodings), KNOWN_TEST(smallest), KNOWN_TEST(readers),
 		KNOWN_TEST(train), KNOWN_TEST(quantize)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

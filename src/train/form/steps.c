@@ -39,15 +39,13 @@ static cop_vid express(const cop_formed *f, cop_graph *g)
 	const cop_steps_options *o = f->options;
 	const cop_type *t = cop__t(f->model, f->w), one = cop__type(COP_F32, 1, DIMS(1));
 	const float *w = cop__floats(f->model, f->w);
-	cop_vid mask = cop__follower(f->model, f->w, "mask"), kept = 0;
 
 	if (!w) return cop__error(g->cx, COP_ARG, "'%s' has no contents that could be rounded", f->model->value[f->w].name), 0;
 	float s = logf(first_step(w, cop_type_count(t), o->start));
 	cop_vid v = cop__latent(f, g, COP_PARAM, COP_STEPS_LATENT, t, w), log_step = cop__latent(f, g, COP_PARAM, COP_STEPS_STEP, &one, &s);
-	if (mask && !(kept = cop__latent(f, g, COP_CONST, "kept", t, cop__floats(f->model, mask)))) return 0;
 	cop_vid step = log_step ? cop__apply(g, OP_map, &(cop_map_attr){MAP_EXP, 0, 0}, VIDS(log_step)) : 0;
 	cop_vid y = step && v ? cop__apply(g, OP_mul, &none, VIDS(rounded(g, cop__apply(g, OP_div, &none, VIDS(v, step))), step)) : 0;
-	return y && kept ? cop__apply(g, OP_mul, &none, VIDS(y, kept)) : y;
+	return cop__under_mask(f, g, y);
 }
 
 const cop_form cop_form_steps = {
