@@ -495,6 +495,7 @@ typedef struct cop_figures {
 	double energy_nj;    /* one inference, an estimate: Horowitz 2014, 45 nm */
 	int64_t instructions; /* one inference on the target, from a table of prices that were counted in an emulator; 0: there is none for it */
 	float guessed;        /* the part of the work for whose kernels the table has no row */
+	int64_t shifts;       /* of macs: done by a shift and an addition on a board, in layers that the pass `shift` has marked */
 } cop_figures;
 
 /* What a recipe did. */

@@ -57,7 +57,7 @@ static bool get_side(cop_compress_side *s, const char **p)
 	if (sscanf(*p, "%lld %lld %lld %lld %lld %lld %lld %lld %lld %lld%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6],
 		&n[7], &n[8], &n[9], &used) != 10 || (*p)[used] != '\n') return false;
 	*s = (cop_compress_side){(float)cop__real_of_bits(n[0]),
-		{n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], cop__real_of_bits(n[7]), n[9], 0},
+		{n[1], n[2], n[3], (size_t)n[4], (size_t)n[5], (size_t)n[6], cop__real_of_bits(n[7]), n[9], 0, 0},
 		cop__real_of_bits(n[8])};
 	*p += used + 1;
 	return true;

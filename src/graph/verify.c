@@ -3,7 +3,8 @@
  * verify - what every graph must satisfy; names the node at fault. The rules:
  *   an input is written before it is read; an alias has the size of what it overwrites and overwrites a
  *   PARAM or STATE once; a reader of a guarded value has the same guard, but for `gate`, which has it as an input;
- *   row lists and codes are given, not computed; outputs exist; an encoded weight has its contents.
+ *   row lists and codes are given, not computed; outputs exist; an encoded weight has its contents; where weights are said to be powers of
+ *   two, they are.
  */
 #include "core/need.h"
 #include "graph/ops.h"
@@ -86,6 +87,22 @@ static cop_status check_shifts(const cop_graph *g, cop_nid n, const cop_value *v
 	return COP_OK;
 }
 
+/* Weights that are said to be shifts. */
+static cop_status check_powers(const cop_graph *g, cop_nid n)
+{
+	const cop_value *w = &g->value[g->node[n].in[1]];
+	const int8_t *v = w->data;
+	char kind;
+
+	if (!v || !g->node[n].attr[cop__attr_find(cop__op(g, n), "shift", &kind, NULL)]) return COP_OK;
+	for (int64_t i = 0; i < cop_type_count(&w->type); i++) {
+		int32_t size = v[i] < 0 ? -v[i] : v[i];
+		if (size & (size - 1) || size > 64)
+			return cop__fail(g, COP_FORMAT, n, "'%s' holds %d: with shift=1 all its weights must be 0 or plus or minus a power of two up to 64", w->name, v[i]);
+	}
+	return COP_OK;
+}
+
 cop_status cop__check_contents(const cop_graph *g)
 {
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
@@ -93,6 +110,7 @@ cop_status cop__check_contents(const cop_graph *g)
 		const cop_type *first = cop__in(g, n, 0);
 		int at = d->op == OP_qconv ? 3 : d->op == OP_qrnn ? 4 : index_input(d);
 		const cop_value *v = &g->value[at >= 0 ? d->in[at] : 0];
+		if (d->op == OP_qconv) COP_TRY(check_powers(g, n));
 		if (!v->data || (d->op == OP_qconv && v->type.rank == 1)) continue;
 		if (d->op == OP_qconv || d->op == OP_qrnn) COP_TRY(check_shifts(g, n, v));
 		else if (d->op == OP_palette || d->op == OP_palette_grad) COP_TRY(check_codes(g, n, v, d->op == OP_palette ? first->dim[0] : cop__outt(g, n, 0)->dim[0]));

@@ -203,7 +203,8 @@ enum { XK_COUNT, XK_WORDS };
 
 /* ---- int8: everything integer, all constants explicit (src/kernel/quant.h says how a multiplier is applied) ----
  * qconv     y = clamp(ZY + requant(b[o] + sum w x))   taps in the padding read ZX; -ZX * sum w lies in b already.
- *           words of conv, LO and HI as integers, then these. TWICE: m is [2,O], the double rounding.  buffers y | x w b m
+ *           words of conv, LO and HI as integers, then these. TWICE: m is [2,O], the double rounding; SHIFT: all weights are 0 or
+ *           +-2^p, p 0 .. 6, and may be shifts.  buffers y | x w b m
  * qadd      y = clamp(ZY + MY(MA(a - ZA) + MB(b - ZB)))   buffers y | a b
  *           TWICE: TFLite's, each M a multiplier and a shift, operands first shifted left by 20;
  *           else (MA(a - ZA) + MB(b - ZB) + half) >> SY, |MA|, |MB| < 2^22
@@ -218,7 +219,7 @@ enum { XK_COUNT, XK_WORDS };
  * qrnn      the words of rnn, then its own; op/qrnn.c says what its operands hold   buffers h y | x w r b m
  * qrescale  y = clamp(ZERO + MULT x), by the double rounding           buffers y | x(i32)
  * quantize  y = clamp(round(x * 1/SCALE) + ZERO), ties away from zero    dequantize  y = SCALE * (x - ZERO) */
-enum { QK_ZX = CK_WORDS, QK_ZY, QK_UP, QK_TWICE, QK_WORDS };
+enum { QK_ZX = CK_WORDS, QK_ZY, QK_UP, QK_TWICE, QK_SHIFT, QK_WORDS };
 enum { QB_RANK, QB_DIM, QB_A = QB_DIM + 6, QB_B = QB_A + 6, QB_WORDS = QB_B + 6 };
 enum { QA_COUNT, QA_ZA, QA_ZB, QA_ZY, QA_MA, QA_SA, QA_MB, QA_SB, QA_MY, QA_SY, QA_LO, QA_HI, QA_TWICE, QA_SHAPE, QA_WORDS = QA_SHAPE + QB_WORDS };
 enum { QM_COUNT, QM_ZA, QM_ZB, QM_ZY, QM_MY, QM_SY, QM_LO, QM_HI, QM_SHAPE, QM_WORDS = QM_SHAPE + QB_WORDS };

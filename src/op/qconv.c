@@ -3,8 +3,10 @@
  * qconv - int8 convolution: y = clamp(zy + requant(b[o] + sum w x)). Weights are symmetric (i8 or i4), b holds -zx *
  * sum w already, so that no kernel subtracts a zero point; taps in the padding read zx. m: multipliers by output
  * channel, [o] rounded once, [2,o] as TFLite rounds (kernel/quant.h). Fully connected: an input of 1 x 1 pixels.
- * coded: on a device the weight lies coded in flash (pass/code.c); no result depends on it.
+ * coded: on a device the weight lies coded in flash (pass/code.c); shift: all of it is 0 or a power of two up to 64 of
+ * either sign, and is summed by shifts there (pass/shift.c). No result depends on either.
  */
+#include "kernel/shift.h"
 #include "op/conv.h"
 
 static cop_conv_attr geometry(const cop_qconv_attr *a)
@@ -32,6 +34,20 @@ static cop_status check_rest(const cop_graph *g, cop_nid n, const cop_qconv_attr
 	return COP_OK;
 }
 
+/* Powers of two are looked for in the contents, by the verifier. */
+static cop_status check_shift(const cop_graph *g, cop_nid n, int32_t shift)
+{
+	const cop_value *w = &g->value[cop__arg(g, n, 1)];
+
+	if (shift & ~1) return cop__fail(g, COP_ARG, n, "shift=%d must be 0 or 1", shift);
+	if (!shift) return COP_OK;
+	if (w->role != COP_CONST || w->type.dtype != COP_I8)
+		return cop__fail(g, COP_ARG, n, "shift=1 is for constant weights of i8");
+	if (cop_type_count(&w->type) / w->type.dim[0] > COP_SHIFT_TAPS)
+		return cop__fail(g, COP_ARG, n, "shift=1 is for filters of at most %d weights", COP_SHIFT_TAPS);
+	return COP_OK;
+}
+
 static cop_status infer(cop_graph *g, cop_nid n)
 {
 	COP_ATTR(cop_qconv_attr, a, g, n);
@@ -43,6 +59,7 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__conv_check(g, n, &c, cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim, y));
 	COP_TRY(check_rest(g, n, &a, y[3]));
 	if (a.coded & ~1) return cop__fail(g, COP_ARG, n, "coded=%d must be 0 or 1", a.coded);
+	COP_TRY(check_shift(g, n, a.shift));
 	return cop__set_out(g, n, 0, COP_I8, 4, y);
 }
 
@@ -63,6 +80,7 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 	k[QK_ZY] = a.zy;
 	k[QK_UP] = a.up;
 	k[QK_TWICE] = cop__in(g, n, 3)->rank == 2;
+	k[QK_SHIFT] = a.shift;
 	return QK_WORDS;
 }
 
@@ -90,57 +108,84 @@ static cop_vid sample_scale(cop_graph *g, int32_t o, int32_t taps, bool twice)
 	return cop__data(g, COP_CONST, "m", &t, m);
 }
 
+typedef struct form { int32_t x[4], w[4]; cop_qconv_attr a; } form;
+
+static cop_vid sample_bias(cop_graph *g, int32_t o)
+{
+	cop_type t = cop__type(COP_I32, 1, &o);
+	int32_t bias[128];
+
+	for (int32_t i = 0; i < o; i++) bias[i] = i * 7919 % 2001 - 1000;
+	return cop__data(g, COP_CONST, "b", &t, bias);
+}
+
+/* Weights that are powers of two. */
+static cop_nid shift_sample(cop_graph *g, int which, int n, const form *of)
+{
+	if (which >= n) return 0;
+	cop_qconv_attr a = of[which].a;
+	cop_type xt = cop__type(COP_I8, 4, of[which].x), wt = cop__type(COP_I8, 4, of[which].w);
+	int32_t o = wt.dim[0], count = cop__count32(&wt);
+	int8_t *w = cop__arena_get(&g->mem, (size_t)count);
+
+	if (!w) return 0;
+	for (int32_t i = 0; i < count; i++) {
+		uint32_t draw = cop__rand(9, (uint32_t)which, (uint64_t)i);
+		w[i] = (int8_t)(((int32_t)(draw % 3) - 1) * (1 << draw / 3 % 7));
+	}
+	a.shift = 1;
+	cop_vid x = cop__input(g, "x", &xt), wv = cop__data(g, COP_CONST, "w", &wt, w), b = sample_bias(g, o);
+	return cop__node(g, OP_qconv, &a, VIDS(x, wv, b, sample_scale(g, o, count / o, which % 2)));
+}
+
 static cop_nid sample(cop_graph *g, int which)
 {
-	static const struct { int32_t x[4], w[4]; cop_qconv_attr a; } form[] = {
-	        {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, -128, 127, 0, 0}},
-	        {{1, 1, 1, 64}, {10, 1, 1, 64}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -5, 7, -128, 127, 0, 0}},
-	        {{3, 1, 1, 129}, {33, 1, 1, 129}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 3, -128, -128, 127, 0, 0}},
-	        {{1, 9, 8, 3}, {16, 3, 3, 3}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -128, -3, -128, 127, 0, 0}},
-	        {{2, 9, 9, 3}, {8, 3, 3, 3}, {2, 2, 0, 0, 1, 1, 1, 1, 1, -128, -128, -128, 100, 0, 0}},
-	        {{1, 8, 8, 16}, {32, 3, 3, 16}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 4, -20, -20, 127, 0, 0}},
-	        {{1, 7, 6, 8}, {12, 3, 3, 8}, {2, 2, 0, 0, 1, 1, 1, 1, 1, 4, 5, -128, 127, 1, 0}},
-	        {{1, 25, 5, 64}, {64, 1, 1, 64}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, -128, -128, 127, 0, 0}},
-	        {{1, 6, 6, 16}, {32, 1, 1, 16}, {2, 2, 0, 0, 0, 0, 1, 1, 1, 11, -128, -128, 127, 0, 0}},
-	        {{1, 49, 10, 1}, {64, 10, 4, 1}, {2, 2, 4, 1, 5, 1, 1, 1, 1, 83, -128, -128, 127, 0, 0}},
-	        {{1, 7, 9, 8}, {8, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 8, -128, -128, -128, 127, 0, 0}},
-	        {{1, 9, 8, 16}, {16, 3, 3, 1}, {2, 2, 0, 0, 1, 1, 1, 1, 16, 9, -128, -128, 127, 0, 0}},
-	        {{2, 25, 5, 64}, {64, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 64, -128, -128, -128, 127, 0, 0}},
-	        {{1, 8, 8, 24}, {24, 5, 5, 1}, {1, 1, 2, 2, 2, 2, 1, 1, 24, 1, 2, -100, 90, 0, 0}},
-	        {{1, 5, 5, 1}, {8, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -128, -128, 127, 0, 0}},
-	        {{1, 4, 4, 3}, {6, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 3, -1, 0, -128, 127, 0, 0}},
-	        {{1, 9, 7, 5}, {7, 3, 2, 5}, {2, 1, 1, 0, 1, 1, 2, 1, 1, 2, -7, -128, 127, 0, 0}},
-	        {{1, 6, 6, 8}, {10, 3, 3, 4}, {1, 1, 1, 1, 1, 1, 1, 1, 2, 2, -7, -128, 127, 0, 0}},
-	        {{1, 5, 6, 40}, {20, 1, 1, 40}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 5, -9, -9, 127, 0, 0}},
-	        {{1, 1, 1, 256}, {2, 1, 1, 256}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, 11, -128, 127, 0, 0}},
-	        {{1, 1, 1, 640}, {128, 1, 1, 640}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, -128, -128, 127, 0, 0}},
-	        {{1, 8, 8, 64}, {64, 3, 3, 64}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -128, 0, -128, 127, 0, 0}},
-	        {{1, 48, 20, 8}, {16, 1, 1, 8}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, -128, -128, 127, 0, 0}},
-	        {{1, 14, 15, 36}, {36, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 36, -7, -128, -128, 127, 0, 0}},
-	        {{1, 13, 12, 20}, {20, 5, 5, 1}, {2, 2, 1, 1, 2, 2, 1, 1, 20, 12, 2, -128, 127, 0, 0}},
-	        {{1, 9, 8, 16}, {16, 7, 4, 1}, {3, 1, 3, 2, 3, 1, 1, 1, 16, -1, -20, -128, 127, 0, 0}},
-	        {{2, 1, 1, 40}, {7, 1, 1, 40}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 5, -9, -128, 127, -4, 0}},
-	        {{1, 3, 2, 5}, {18, 3, 2, 5}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 9, 3, -128, 127, 0, 0}},
-	        {{2, 9, 7, 9}, {19, 3, 3, 9}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 6, -9, -100, 127, 0, 0}},
-	        {{1, 8, 13, 227}, {24, 3, 3, 227}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 3, -128, 127, 0, 0}},
-	        {{1, 13, 5, 34}, {8, 3, 3, 34}, {1, 1, 2, 0, 1, 2, 1, 1, 1, -7, 0, -128, 90, 0, 0}},
-	        {{1, 9, 7, 12}, {12, 3, 3, 1}, {2, 2, 1, 1, 1, 1, 1, 1, 12, -7, 0, -128, 90, 0, 0}},
-	        {{2, 11, 9, 8}, {6, 3, 2, 8}, {2, 1, 1, 1, 1, 0, 2, 1, 1, -7, 3, -128, 127, 0, 0}},
-	        {{1, 7, 11, 24}, {5, 2, 5, 24}, {1, 1, 0, 2, 1, 2, 1, 1, 1, 9, -4, -128, 127, 0, 0}},
+	static const form of[] = {
+	        {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, -128, 127, 0, 0, 0}},
+	        {{1, 1, 1, 64}, {10, 1, 1, 64}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -5, 7, -128, 127, 0, 0, 0}},
+	        {{3, 1, 1, 129}, {33, 1, 1, 129}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 3, -128, -128, 127, 0, 0, 0}},
+	        {{1, 9, 8, 3}, {16, 3, 3, 3}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -128, -3, -128, 127, 0, 0, 0}},
+	        {{2, 9, 9, 3}, {8, 3, 3, 3}, {2, 2, 0, 0, 1, 1, 1, 1, 1, -128, -128, -128, 100, 0, 0, 0}},
+	        {{1, 8, 8, 16}, {32, 3, 3, 16}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 4, -20, -20, 127, 0, 0, 0}},
+	        {{1, 7, 6, 8}, {12, 3, 3, 8}, {2, 2, 0, 0, 1, 1, 1, 1, 1, 4, 5, -128, 127, 1, 0, 0}},
+	        {{1, 25, 5, 64}, {64, 1, 1, 64}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, -128, -128, 127, 0, 0, 0}},
+	        {{1, 6, 6, 16}, {32, 1, 1, 16}, {2, 2, 0, 0, 0, 0, 1, 1, 1, 11, -128, -128, 127, 0, 0, 0}},
+	        {{1, 49, 10, 1}, {64, 10, 4, 1}, {2, 2, 4, 1, 5, 1, 1, 1, 1, 83, -128, -128, 127, 0, 0, 0}},
+	        {{1, 7, 9, 8}, {8, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 8, -128, -128, -128, 127, 0, 0, 0}},
+	        {{1, 9, 8, 16}, {16, 3, 3, 1}, {2, 2, 0, 0, 1, 1, 1, 1, 16, 9, -128, -128, 127, 0, 0, 0}},
+	        {{2, 25, 5, 64}, {64, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 64, -128, -128, -128, 127, 0, 0, 0}},
+	        {{1, 8, 8, 24}, {24, 5, 5, 1}, {1, 1, 2, 2, 2, 2, 1, 1, 24, 1, 2, -100, 90, 0, 0, 0}},
+	        {{1, 5, 5, 1}, {8, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -128, -128, 127, 0, 0, 0}},
+	        {{1, 4, 4, 3}, {6, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 3, -1, 0, -128, 127, 0, 0, 0}},
+	        {{1, 9, 7, 5}, {7, 3, 2, 5}, {2, 1, 1, 0, 1, 1, 2, 1, 1, 2, -7, -128, 127, 0, 0, 0}},
+	        {{1, 6, 6, 8}, {10, 3, 3, 4}, {1, 1, 1, 1, 1, 1, 1, 1, 2, 2, -7, -128, 127, 0, 0, 0}},
+	        {{1, 5, 6, 40}, {20, 1, 1, 40}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 5, -9, -9, 127, 0, 0, 0}},
+	        {{1, 1, 1, 256}, {2, 1, 1, 256}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, 11, -128, 127, 0, 0, 0}},
+	        {{1, 1, 1, 640}, {128, 1, 1, 640}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, -128, -128, 127, 0, 0, 0}},
+	        {{1, 8, 8, 64}, {64, 3, 3, 64}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -128, 0, -128, 127, 0, 0, 0}},
+	        {{1, 48, 20, 8}, {16, 1, 1, 8}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -128, -128, -128, 127, 0, 0, 0}},
+	        {{1, 14, 15, 36}, {36, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 36, -7, -128, -128, 127, 0, 0, 0}},
+	        {{1, 13, 12, 20}, {20, 5, 5, 1}, {2, 2, 1, 1, 2, 2, 1, 1, 20, 12, 2, -128, 127, 0, 0, 0}},
+	        {{1, 9, 8, 16}, {16, 7, 4, 1}, {3, 1, 3, 2, 3, 1, 1, 1, 16, -1, -20, -128, 127, 0, 0, 0}},
+	        {{2, 1, 1, 40}, {7, 1, 1, 40}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 5, -9, -128, 127, -4, 0, 0}},
+	        {{1, 3, 2, 5}, {18, 3, 2, 5}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 9, 3, -128, 127, 0, 0, 0}},
+	        {{2, 9, 7, 9}, {19, 3, 3, 9}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 6, -9, -100, 127, 0, 0, 0}},
+	        {{1, 8, 13, 227}, {24, 3, 3, 227}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 3, -128, 127, 0, 0, 0}},
+	        {{1, 13, 5, 34}, {8, 3, 3, 34}, {1, 1, 2, 0, 1, 2, 1, 1, 1, -7, 0, -128, 90, 0, 0, 0}},
+	        {{1, 9, 7, 12}, {12, 3, 3, 1}, {2, 2, 1, 1, 1, 1, 1, 1, 12, -7, 0, -128, 90, 0, 0, 0}},
+	        {{2, 11, 9, 8}, {6, 3, 2, 8}, {2, 1, 1, 1, 1, 0, 2, 1, 1, -7, 3, -128, 127, 0, 0, 0}},
+	        {{1, 7, 11, 24}, {5, 2, 5, 24}, {1, 1, 0, 2, 1, 2, 1, 1, 1, 9, -4, -128, 127, 0, 0, 0}},
 	};
-	if (which / 4 >= LEN(form)) return 0;
-	const int32_t *w = form[which / 4].w;
-	cop_type wt = cop__type(which % 4 > 1 ? COP_I4 : COP_I8, 4, w), xt = cop__type(COP_I8, 4, form[which / 4].x),
-		bt = cop__type(COP_I32, 1, w);
-	int32_t bias[128];
-	for (int32_t i = 0; i < w[0]; i++) bias[i] = i * 7919 % 2001 - 1000;
-	cop_vid x = cop__input(g, "x", &xt), wv = cop__input(g, "w", &wt), b = cop__data(g, COP_CONST, "b", &bt, bias);
-	return cop__node(g, OP_qconv, &form[which / 4].a,
+	if (which / 4 >= LEN(of)) return shift_sample(g, which - 4 * LEN(of), LEN(of), of);
+	const int32_t *w = of[which / 4].w;
+	cop_type wt = cop__type(which % 4 > 1 ? COP_I4 : COP_I8, 4, w), xt = cop__type(COP_I8, 4, of[which / 4].x);
+	cop_vid x = cop__input(g, "x", &xt), wv = cop__input(g, "w", &wt), b = sample_bias(g, w[0]);
+	return cop__node(g, OP_qconv, &of[which / 4].a,
 		VIDS(x, wv, b, sample_scale(g, w[0], w[1] * w[2] * w[3], which % 2)));
 }
 
 const cop_op cop_op_qconv = {
-	.name = "qconv", .attrs = "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i zx:i zy:i qlo:i qhi:i up:i coded:i",
+	.name = "qconv", .attrs = "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i zx:i zy:i qlo:i qhi:i up:i coded:i shift:i",
 	.min_in = 4, .max_in = 4, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE,
 	.infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
 };

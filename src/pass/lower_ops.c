@@ -113,7 +113,7 @@ static cop_vid layer(cop_lower *l, cop_nid n)
 	const cop_qrange *rx = range_of(l, cop__arg(g, n, 0)), *ry = range_of(l, cop__res(g, n, 0));
 	const char *w = g->value[cop__arg(g, n, 1)].name;
 	bool fc = g->node[n].op == OP_fc;
-	cop_qconv_attr a = {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0};
+	cop_qconv_attr a = {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0};
 	cop_type t = cop__type(COP_I32, 1, &y->o);
 	int32_t *b = cop__arena_get(&l->out->mem, 8 * (size_t)y->o), *m = b + y->o;
 	double *real = cop__arena_get(&l->out->mem, sizeof *real * (size_t)y->o);
@@ -122,7 +122,7 @@ static cop_vid layer(cop_lower *l, cop_nid n)
 
 	if (!fc) {
 		COP_ATTR(cop_conv_attr, c, g, n);
-		a = (cop_qconv_attr){c.sh, c.sw, c.pt, c.pl, c.pb, c.pr, c.dh, c.dw, c.groups, 0, 0, 0, 0, 0, 0};
+		a = (cop_qconv_attr){c.sh, c.sw, c.pt, c.pl, c.pb, c.pr, c.dh, c.dw, c.groups, 0, 0, 0, 0, 0, 0, 0};
 	}
 	cop__act_get(g, n, &lo, &hi);
 	bounds(ry, lo, hi, &a.qlo, &a.qhi);

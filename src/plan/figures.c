@@ -74,6 +74,14 @@ static void find_tables(bool *table, const cop_graph *g)
 			if (is_table(g, n, i)) table[g->node[n].in[i]] = true;
 }
 
+/* Is node n marked as a sum of shifts (pass/shift.c)? */
+static bool shifts(const cop_graph *g, cop_nid n)
+{
+	if (g->node[n].op != OP_qconv) return false;
+	COP_ATTR(cop_qconv_attr, a, g, n);
+	return a.shift;
+}
+
 /* A node's share of multiply-accumulates that touch a kept weight. */
 static int64_t live_macs(const cop_graph *g, cop_nid n, int64_t mac)
 {
@@ -175,10 +183,24 @@ bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out
 	return true;
 }
 
+/* pJ of a multiply-accumulate of node n. Of integers, bytes are multiplied and sums have 32 bits; a byte that is shifted by up to 6 has 14. */
+static double mac_pj(const cop_graph *g, cop_nid n)
+{
+	if (shifts(g, n)) return pico_joule[E_SHIFT_I16] + pico_joule[E_ADD_I32];
+	if (cop__op(g, n)->flags & COP_OP_QUANT) return pico_joule[E_MUL_I8] + pico_joule[E_ADD_I32];
+	return pico_joule[E_MUL_F32] + pico_joule[E_ADD_F32];
+}
+
+/* Of operand i of node n, as a board's kernel reads it. */
+static double read_bytes(const cop_graph *g, cop_nid n, int i)
+{
+	double bytes = (double)cop_type_bytes(cop__in(g, n, i));
+	return i == 1 && shifts(g, n) ? bytes / 2 : bytes;
+}
+
 static double energy_pj(const cop_graph *g, const cop_plan *p)
 {
-	const double mac = pico_joule[E_ADD_F32] + pico_joule[E_MUL_F32];
-	double pj = 0, weights = per_byte(p->bytes[COP_SEG_FIXED]), temps = per_byte(p->bytes[COP_SEG_ARENA]);
+	double pj = 0, weights = per_byte(p->bytes[COP_SEG_FIXED] + p->bytes[COP_SEG_PACK]), temps = per_byte(p->bytes[COP_SEG_ARENA]);
 
 	for (int32_t i = 1; i <= g->n_node; i++) {
 		cop_nid n = (cop_nid)i;
@@ -186,10 +208,10 @@ static double energy_pj(const cop_graph *g, const cop_plan *p)
 		cop_cost cost = {0};
 		if (op->flags & COP_OP_VIEW) continue;
 		if (op->cost) op->cost(g, n, &cost);
-		pj += (double)live_macs(g, n, cost.mac) * mac + (double)cost.flop * pico_joule[E_ADD_F32];
+		pj += (double)live_macs(g, n, cost.mac) * mac_pj(g, n) + (double)cost.flop * pico_joule[op->flags & COP_OP_QUANT ? E_ADD_I32 : E_ADD_F32];
 		for (int j = 0; j < g->node[n].n_in; j++) {
 			const cop_value *v = &g->value[g->node[n].in[j]];
-			pj += (double)cop_type_bytes(&v->type) * (is_weight(v) ? weights : temps);
+			pj += read_bytes(g, n, j) * (is_weight(v) ? weights : temps);
 		}
 		pj += (double)cop_type_bytes(cop__outt(g, n, 0)) * temps;
 	}
@@ -229,6 +251,7 @@ static void count_macs(cop_figures *out, const cop_graph *g)
 		cop_cost cost = {0};
 		if (cop__op(g, n)->cost) cop__op(g, n)->cost(g, n, &cost);
 		out->macs += live_macs(g, n, cost.mac);
+		out->shifts += shifts(g, n) ? cost.mac : 0;
 	}
 }
 

@@ -23,6 +23,10 @@ int64_t cop_qsparse_steps(const int32_t *k, const void *w); /* kernel/ref/pack_s
 size_t cop_qsparse_pack_bytes(const int32_t *k);
 size_t cop_qsparse_work(const int32_t *k);
 void cop_qsparse_pack(const cop_call *c);
+bool cop_qshift_fits(const int32_t *k);     /* kernel/ref/pack_shift.c */
+size_t cop_qshift_work(const int32_t *k);
+size_t cop_qshift_pack_bytes(const int32_t *k);
+void cop_qshift_pack(const cop_call *c);
 size_t cop_rnn_work(const int32_t *k);      /* kernel/ref/rnn.c */
 
 /* Prototypes of everything kernel.def names. Rows of one file list some functions twice; C allows that. */

@@ -12,6 +12,8 @@
 /* Of a hundred weights of the nets that are made next, so many are zero; the others take so many values, or, 0, any. */
 static int int8_zeros, int8_values;
 static bool four_bits; /* their weights have 4 bits each */
+/* They are 0 or powers of two, and layers are marked so. */
+static bool int8_shifts;
 
 /* k x k, padded to keep the size at stride 1; multipliers bring the sums to about the range of a byte. */
 static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t out, int32_t k, int32_t stride, int32_t groups, bool twice)
@@ -26,7 +28,8 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	for (int i = 0; i < 3; i++) text_write(n[i], sizeof n[i], name, (const char *[]){".w", ".b", ".m"}[i]);
 	for (int32_t i = 0; i < out * taps; i++) {
 		uint32_t draw = cop__rand(5, cop__hash_text(name), (uint64_t)i);
-		w[i] = (int8_t)(cop__rand(7, cop__hash_text(name), (uint64_t)i) % 100 < (uint32_t)int8_zeros ? 0 : int8_values ? (int)(draw % (uint32_t)int8_values) - int8_values / 2 : (int)draw);
+		w[i] = (int8_t)(cop__rand(7, cop__hash_text(name), (uint64_t)i) % 100 < (uint32_t)int8_zeros ? 0
+			: int8_shifts ? (1 << draw % 7) * (draw & 64 ? -1 : 1) : int8_values ? (int)(draw % (uint32_t)int8_values) - int8_values / 2 : (int)draw);
 	}
 	if (four_bits) { /* as many nibbles of what was drawn; a row of channels begins at a whole byte */
 		wt.dtype = COP_I4;
@@ -42,7 +45,7 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	if (!twice) assert_true(cop__multipliers_single(m, &up, real, out));
 	cop_vid vw = cop__data(g, COP_CONST, n[0], &wt, w), vb = cop__data(g, COP_CONST, n[1], &bt, b), vm = cop__data(g, COP_CONST, n[2], &mt, m);
 	free(w);
-	return cop__apply(g, OP_qconv, &(cop_qconv_attr){stride, stride, p, p, p, p, 1, 1, groups, 3, -7, -128, 120, up, 0}, VIDS(x, vw, vb, vm));
+	return cop__apply(g, OP_qconv, &(cop_qconv_attr){stride, stride, p, p, p, p, 1, 1, groups, 3, -7, -128, 120, up, 0, int8_shifts}, VIDS(x, vw, vb, vm));
 }
 
 /* The fullest step is the first, so c1 stays nibbles; c2 fits beside its weights only if these are unpacked in two parts, c3 as a whole. */

@@ -138,6 +138,56 @@ static void check_four_bits(cop_ctx *cx, const machine *m, bool unpacks)
 	cop_graph_free(bytes);
 }
 
+/* The steps of a plan for a board that are sums of shifts. */
+static int32_t shift_steps(cop_ctx *cx, cop_graph *g, const char *machine)
+{
+	cop_target t;
+	cop_plan *p;
+	int32_t n = 0;
+
+	OK(cx, cop_target_find(&t, cx, machine));
+	t.isa &= COP_ISA_DSP;
+	OK(cx, cop_plan_build(&p, &g, 1, &t));
+	for (int32_t s = 0; s < p->entry[0].n_step; s++) n += !strcmp(p->entry[0].step[s].kernel->symbol, "cop_qshift_i8");
+	cop_plan_free(p);
+	return n;
+}
+
+/* Weights that are powers of two, by shifts and as bytes: the same bits, in half of the flash. Coded besides, on a host, in parts. */
+static void check_shifts(cop_ctx *cx, const machine *m, bool twice)
+{
+	int8_shifts = true;
+	cop_graph *g = int8_net(cx, twice), *bytes;
+	recorded r = record_model(cx, g), plain;
+
+	OK(cx, cop_graph_copy(&bytes, g));
+	for (cop_nid n = 1; n <= (cop_nid)bytes->n_node; n++)
+		if (bytes->node[n].op == OP_qconv) bytes->node[n].attr[15] = 0;
+	plain = record_model(cx, bytes);
+	expect_same(r.out, plain.out, plain.n_out, "shifts");
+	assert_int_equal(shift_steps(cx, bytes, m->target), 0);
+	assert_int_equal(shift_steps(cx, g, m->target), 5);
+	check_inference(cx, g, m);
+	if (m == &host) OK(cx, cop_graph_apply(&g, "code:most=1,buffer=300"));
+	if (m == &host) check_inference(cx, g, m);
+	free(r.in), free(r.out), free(plain.in), free(plain.out);
+	cop_graph_free(bytes);
+	cop_graph_free(g);
+	int8_shifts = false;
+}
+
+static void shifts_on_host(void **state)
+{
+	(void)state;
+	for (int isa = 0; isa < 2; isa++) {
+		setenv("COPPICE_ISA", isa ? "dsp" : "ref", 1);
+		cop_ctx *cx = new_ctx();
+		check_shifts(cx, &host, isa);
+		cop_ctx_free(cx);
+	}
+	unsetenv("COPPICE_ISA");
+}
+
 /* Kernels for DSP instructions are C on machines without them: their packed weights lie in flash, the others are gone. */
 static void int8_on_host(void **state)
 {
@@ -188,6 +238,8 @@ static void int8_on_boards(void **state)
 	check_coded(cx, &m0, 1, 2);
 	check_four_bits(cx, &m4, true);
 	check_four_bits(cx, &m0, false);
+	check_shifts(cx, &m0, false);
+	check_shifts(cx, &m4, true);
 	int8_zeros = 92;
 	cop_graph *sparse = int8_net(cx, true);
 	check_inference(cx, sparse, &m4);
@@ -346,7 +398,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(on_cortex_m4),
-		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(coded_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
+		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static cop_vid conv(cop_vid x, const char *name, int32_t out, int32_t k, bool de
 		memset(w + o * k * k * cg, 0, (size_t)(k * k * cg));
 		b[o] = high ? 5000 : -100000;
 	}
-	cop_qconv_attr a = {1, 1, p, p, p, p, 1, 1, depthwise ? c : 1, zx, -128, -128, 127, 0, 0};
+	cop_qconv_attr a = {1, 1, p, p, p, p, 1, 1, depthwise ? c : 1, zx, -128, -128, 127, 0, 0, 0};
 	cop_vid v = cop__apply(g, OP_qconv, &a, VIDS(x, ints(name, "w", COP_I8, 4, DIMS(out, k, k, cg), w), ints(name, "b", COP_I32, 1, &out, b), ints(name, "m", COP_I32, 1, &out, m)));
 	free(w);
 	return v;

@@ -39,7 +39,7 @@ static cop_graph *int8_net(cop_ctx *cx)
 
 	OK(cx, cop__graph_new(&g, cx, "net"));
 	cop_vid q = cop__apply(g, OP_quantize, &(cop_quantize_attr){0.05f, 3, COP_I8}, VIDS(input(g, 4, DIMS(1, 1, 1, 3))));
-	cop_vid y = cop__apply(g, OP_qconv, &(cop_qconv_attr){1, 1, 0, 0, 0, 0, 1, 1, 1, 3, -4, -128, 127, 0, 0},
+	cop_vid y = cop__apply(g, OP_qconv, &(cop_qconv_attr){1, 1, 0, 0, 0, 0, 1, 1, 1, 3, -4, -128, 127, 0, 0, 0},
 		VIDS(q, cop__data(g, COP_CONST, "w", &wt, w), cop__data(g, COP_CONST, "b", &bt, b), cop__data(g, COP_CONST, "m", &bt, m)));
 	y = cop__apply(g, OP_qsoftmax, &(cop_qsoftmax_attr){1431655765, 22, -186}, VIDS(y));
 	OK(cx, cop__output(g, cop__apply(g, OP_dequantize, &(cop_dequantize_attr){1.0f / 256, -128}, VIDS(y)), "y"));

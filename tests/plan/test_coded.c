@@ -156,7 +156,7 @@ static cop_graph *chain(cop_ctx *cx, int n, int kinds)
 		char name[3][16];
 		for (int k = 0; k < LEN(w); k++) w[k] = (int8_t)(cop__rand(20, (uint64_t)(i % kinds), (uint64_t)k) % 3) - 1;
 		for (int k = 0; k < 3; k++) snprintf(name[k], sizeof name[k], "c%d.%c", i, "wbm"[k]);
-		y = cop__apply(g, OP_qconv, &(cop_qconv_attr){1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, -128, 127, 0, 0},
+		y = cop__apply(g, OP_qconv, &(cop_qconv_attr){1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, -128, 127, 0, 0, 0},
 			VIDS(y, cop__data(g, COP_CONST, name[0], &tw, w), cop__data(g, COP_CONST, name[1], &tb, b), cop__data(g, COP_CONST, name[2], &tb, m)));
 	}
 	OK(cx, cop__output(g, y, "y"));

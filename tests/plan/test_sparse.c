@@ -59,7 +59,7 @@ static cop_graph *net(cop_ctx *cx, const kind *k, bool q, const void *w)
 	cop_vid x = cop__input(g, "x", &xt), v = w ? cop__data(g, COP_CONST, "w", &wt, w) : cop__input(g, "w", &wt), y;
 	cop_vid bv = cop__data(g, COP_CONST, "b", &bt, q ? (void *)b : (void *)bias);
 	if (q) {
-		cop_qconv_attr a = {k->a.sh, k->a.sw, k->a.pt, k->a.pl, k->a.pb, k->a.pr, k->a.dh, k->a.dw, 1, 5, -9, -128, 127, 0, 0};
+		cop_qconv_attr a = {k->a.sh, k->a.sw, k->a.pt, k->a.pl, k->a.pb, k->a.pr, k->a.dh, k->a.dw, 1, 5, -9, -128, 127, 0, 0, 0};
 		y = cop__apply(g, OP_qconv, &a, VIDS(x, v, bv, cop__data(g, COP_CONST, "m", &bt, m)));
 	} else if (fc) {
 		y = cop__apply(g, OP_fc, &(cop_act_attr){-1, COP_NO_HI}, VIDS(x, v, bv));

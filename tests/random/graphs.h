@@ -287,11 +287,15 @@ static inline cop_vid draw_qconv(drawn *z, cop_vid x)
 	int32_t taps = h.k * w.k * (c / groups);
 	int8_t *weight = malloc((size_t)(out * taps));
 	int32_t zeros = draw_zeros(z), largest = chance(z, 30) ? between(z, 1, 6) : 127; /* few values: their code pays */
-	for (int32_t i = 0; i < out * taps; i++) weight[i] = (int8_t)(between(z, 0, 99) < zeros ? 0 : between(z, -largest, largest));
+	bool shifts = chance(z, 20); /* powers of two */
+	for (int32_t i = 0; i < out * taps; i++) {
+		bool zero = between(z, 0, 99) < zeros;
+		weight[i] = (int8_t)(zero ? 0 : shifts ? between(z, -1, 1) * (1 << between(z, 0, 6)) : between(z, -largest, largest));
+	}
 	for (int32_t o = 0; o < out; o++) b[o] = between(z, -2000, 2000);
 	cop_vid k = ints(z, COP_I8, 4, DIMS(out, h.k, w.k, c / groups), weight), bias = ints(z, COP_I32, 1, &out, b), m = multipliers(z, out, taps, &up);
 	free(weight);
-	cop_qconv_attr a = {h.s, w.s, h.before, w.before, h.after, w.after, h.dil, w.dil, groups, between(z, -128, 127), between(z, -20, 20), -128, between(z, 90, 127), up, 0};
+	cop_qconv_attr a = {h.s, w.s, h.before, w.before, h.after, w.after, h.dil, w.dil, groups, between(z, -128, 127), between(z, -20, 20), -128, between(z, 90, 127), up, 0, shifts};
 	return cop__apply(z->g, OP_qconv, &a, VIDS(x, k, bias, m));
 }
 

@@ -202,7 +202,7 @@ static cop_vid repeat_channels(cop_graph *g, cop_vid x, int32_t parts)
 
 cop_status cop__tfl_int_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l, cop_vid x, const cop_conv_attr *a, int act, cop_vid *y)
 {
-	cop_qconv_attr q = {a->sh, a->sw, a->pt, a->pl, a->pb, a->pr, a->dh, a->dw, a->groups, 0, 0, 0, 0, 0, 0};
+	cop_qconv_attr q = {a->sh, a->sw, a->pt, a->pl, a->pb, a->pr, a->dh, a->dw, a->groups, 0, 0, 0, 0, 0, 0, 0};
 	const int8_t *data = cop__tfl_is(l->w, COP_I8) ? cop__tfl_data(m, l->w) : NULL;
 	cop_vid w = 0, b = 0, k = 0;
 	float sx, sy;

@@ -5,21 +5,7 @@
  */
 #include "kernel/gaps.h"
 #include "kernel/quant.h"
-
-/* The taps of output pixel (oh, ow) of image x. */
-static const int8_t *window(int8_t *d, const int32_t *k, const int8_t *x, int32_t oh, int32_t ow)
-{
-	const int8_t *first = d;
-
-	for (int32_t tap = 0; tap < k[CK_KH] * k[CK_KW]; tap++) {
-		int32_t h = oh * k[CK_SH] - k[CK_PT] + tap / k[CK_KW] * k[CK_DH], v = ow * k[CK_SW] - k[CK_PL] + tap % k[CK_KW] * k[CK_DW];
-		int32_t inside = h >= 0 && h < k[CK_H] && v >= 0 && v < k[CK_W];
-		const int8_t *a = inside ? x + (size_t)(h * k[CK_W] + v) * (size_t)k[CK_C] : x;
-		if (inside && k[CK_KH] * k[CK_KW] == 1) return a;
-		for (int32_t c = 0; c < k[CK_C]; c++) *d++ = inside ? a[c] : (int8_t)k[QK_ZX];
-	}
-	return first;
-}
+#include "kernel/window.h"
 
 void cop_qsparse_i8(const cop_call *c)
 {
@@ -30,7 +16,7 @@ void cop_qsparse_i8(const cop_call *c)
 	for (int32_t i = from * k[CK_OW]; i < to * k[CK_OW]; i++) {
 		int32_t r = i / k[CK_OW];
 		const int8_t *image = (const int8_t *)c->buf[1] + (size_t)(r / k[CK_OH]) * (size_t)(k[CK_H] * k[CK_W] * k[CK_C]);
-		const int8_t *x = window(c->work, k, image, r % k[CK_OH], i % k[CK_OW]);
+		const int8_t *x = cop_window(c->work, k, image, k[CK_C], r % k[CK_OH], i % k[CK_OW]);
 		const uint32_t *w = c->pack;
 		for (int32_t o = 0; o < o_n; o++) {
 			const uint32_t *end = w + 1 + COP_GAP_WORDS * (*w >> 16);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The estimate of energy by hand, from the picojoules of Horowitz 2014 (8 KB of SRAM: 10 for 64 bits) and those of shifts: floats, int8 and
+ * weights that are powers of two.
+ */
+#include "help.h"
+
+static const struct { const char *what, *text; double pj; int64_t shifts; } row[] = {
+	/* 32 x (0.9 + 3.7), and 32 + 128 + 16 bytes x 1.25 */
+	{"floats", "graph a\ninput x f32[1,8]\nconst w f32[4,8]\ny = fc x w\noutput y\n", 32 * 4.6 + 176 * 1.25, 0},
+	/* 32 x (0.2 + 0.1), and 8 + 32 + 16 + 16 + 4 bytes */
+	{"int8", "graph b\ninput x i8[1,1,1,8]\nconst w i8[4,1,1,8]\nconst b i32[4]\nconst m i32[4]\ny = qconv x w b m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127\noutput y\n", 32 * 0.3 + 76 * 1.25, 0},
+	/* 32 x (0.057 + 0.1), and 16 bytes fewer */
+	{"shifts", "graph c\ninput x i8[1,1,1,8]\nconst w i8[4,1,1,8]\nconst b i32[4]\nconst m i32[4]\ny = qconv x w b m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127 shift=1\noutput y\n", 32 * 0.157 + 60 * 1.25, 32},
+};
+
+static void by_hand(void **state)
+{
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) {
+		cop_ctx *cx = new_ctx();
+		cop_graph *g;
+		cop_figures f;
+		cop_target t;
+		OK(cx, cop_graph_parse(&g, cx, row[i].text, strlen(row[i].text)));
+		OK(cx, cop_target_find(&t, cx, "microbit"));
+		OK(cx, cop_measure(&f, g, &t));
+		if (fabs(f.energy_nj * 1000 - row[i].pj) > 1e-6) fail_msg("%s: %.9g pJ, not %.9g", row[i].what, f.energy_nj * 1000, row[i].pj);
+		assert_true(f.macs == 32 && f.shifts == row[i].shifts);
+		cop_graph_free(g);
+		cop_ctx_free(cx);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
