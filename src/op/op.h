@@ -42,6 +42,7 @@ typedef struct cop_conv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups; f
 /* conv_dx: the forward's attributes and the input's size; conv_dw: the forward's and the kernel's size. */
 typedef struct cop_conv_dx_attr { cop_conv_attr c; int32_t h, w; } cop_conv_dx_attr;
 typedef struct cop_conv_dw_attr { cop_conv_attr c; int32_t kh, kw; } cop_conv_dw_attr;
+typedef struct cop_addconv_attr { cop_conv_attr c; float eta; } cop_addconv_attr; /* eta: of the gradient of w (addconv.c) */
 typedef struct cop_act_attr { float lo, hi; } cop_act_attr;              /* fc, add, sub, mul, div, clip */
 typedef struct cop_matmul_attr { int32_t ta, tb; } cop_matmul_attr;
 typedef struct cop_pool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, count_pads; } cop_pool_attr;

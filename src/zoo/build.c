@@ -69,6 +69,17 @@ static cop_vid matrix(cop_zoo *z, const char *layer, const char *what, int32_t r
 
 static cop_vid weight(cop_zoo *z, const char *layer, int32_t rank, const int32_t *dim, float gain) { return matrix(z, layer, "w", rank, dim, gain); }
 
+/* Of deviation 1, as AdderNet draws its weights. */
+static cop_vid normal(cop_zoo *z, const char *layer, int32_t rank, const int32_t *dim)
+{
+	uint32_t stream = cop__hash_text(layer);
+	cop_vid v = weight(z, layer, rank, dim, 1);
+	float *w = v ? cop__own(z->g, v) : NULL;
+
+	for (int64_t i = 0; w && i < cop_type_count(cop__t(z->g, v)); i++) w[i] = cop__rand_normal(z->seed, stream, (uint64_t)i);
+	return v;
+}
+
 static cop_vid vector(cop_zoo *z, cop_role role, const char *layer, const char *what, int32_t n, float value)
 {
 	float *p;
@@ -142,9 +153,11 @@ static cop_vid conv(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c, boo
 	padding(&a.pt, &a.pb, t->dim[1], c.k, stride, c.pad);
 	padding(&a.pl, &a.pr, t->dim[2], kw, stride, c.pad);
 	if (t->dim[1] + a.pt + a.pb < c.k || t->dim[2] + a.pl + a.pr < kw) return cop__zoo_fail(z, "needs larger images: a kernel does not fit");
-	cop_vid w = weight(z, name, 4, DIMS(c.out, c.k, kw, t->dim[3] / a.groups), gain);
+	const int32_t *dim = DIMS(c.out, c.k, kw, t->dim[3] / a.groups);
+	cop_vid w = c.adds ? normal(z, name, 4, dim) : weight(z, name, 4, dim, gain);
 	cop_vid b = bias ? vector(z, COP_PARAM, name, "b", c.out, 0) : 0;
 	if (!w || (bias && !b)) return 0;
+	if (c.adds) return cop__apply(z->g, OP_addconv, &(cop_addconv_attr){a, 0.2f}, VIDS(x, w));
 	return cop__apply(z->g, OP_conv, &a, bias ? 3 : 2, (const cop_vid[]){x, w, b});
 }
 

@@ -79,22 +79,23 @@ static cop_vid add_mean(cop_zoo *z, const cop_layer_line *l)
 
 /* ---- layers with weights ---- */
 
-static cop_vid convolve(cop_zoo *z, const cop_layer_line *l, int32_t filters, int32_t groups)
+static cop_vid convolve(cop_zoo *z, const cop_layer_line *l, int32_t filters, int32_t groups, bool adds)
 {
 	int32_t was = rank(z, l->in[0]), kh = l->kh ? l->kh : 3;
 	cop_vid x = picture(z, l->in[0]);
 	/* of a sequence the kernel has one size, and the width is 1 */
-	cop_zoo_conv c = {.out = filters, .k = kh, .kw = was == 3 ? 1 : l->kw ? l->kw : kh, .stride = l->stride, .pad = l->valid ? 0 : -1, .groups = groups};
+	cop_zoo_conv c = {.out = filters, .k = kh, .kw = was == 3 ? 1 : l->kw ? l->kw : kh, .stride = l->stride, .pad = l->valid ? 0 : -1, .groups = groups, .adds = adds};
 
 	if (!x) return 0;
-	bool relu = l->act && !strcmp(l->act, "relu"); /* weights begin larger before it */
-	cop_vid y = l->norm ? cop__zoo_conv_bn(z, x, l->name, c) : relu ? cop__zoo_conv_relu(z, x, l->name, c) : cop__zoo_conv_bias(z, x, l->name, c);
-	if (l->norm || !relu) y = activate(z, y, l->act);
+	bool relu = l->act && !strcmp(l->act, "relu"), norm = l->norm || adds; /* relu: weights begin larger before it */
+	cop_vid y = norm ? cop__zoo_conv_bn(z, x, l->name, c) : relu ? cop__zoo_conv_relu(z, x, l->name, c) : cop__zoo_conv_bias(z, x, l->name, c);
+	if (norm || !relu) y = activate(z, y, l->act);
 	return again(z, y, was);
 }
 
-static cop_vid add_conv(cop_zoo *z, const cop_layer_line *l) { return convolve(z, l, l->number[0], 0); }
-static cop_vid add_depthwise(cop_zoo *z, const cop_layer_line *l) { return convolve(z, l, 1, -1); }
+static cop_vid add_conv(cop_zoo *z, const cop_layer_line *l) { return convolve(z, l, l->number[0], 0, false); }
+static cop_vid add_depthwise(cop_zoo *z, const cop_layer_line *l) { return convolve(z, l, 1, -1, false); }
+static cop_vid add_addconv(cop_zoo *z, const cop_layer_line *l) { return convolve(z, l, l->number[0], 0, true); }
 
 static cop_vid add_fc(cop_zoo *z, const cop_layer_line *l)
 {

@@ -37,8 +37,9 @@ typedef struct cop_zoo_row {
 extern const cop_zoo_row cop__zoo_rows[];
 const cop_zoo_row *cop__zoo_find(const char *name);
 
-/* stride 0: 1. kw 0: k. pad -1: as TensorFlow's SAME, the odd one behind. groups -1: depthwise (out is then ignored). */
-typedef struct cop_zoo_conv { int32_t out, k, stride, pad, groups, kw; } cop_zoo_conv;
+/* stride 0: 1. kw 0: k. pad -1: as TensorFlow's SAME, the odd one behind. groups -1: depthwise (out is then ignored). adds: of
+ * distances in place of products (op/addconv.c), which need batch norm behind them. */
+typedef struct cop_zoo_conv { int32_t out, k, stride, pad, groups, kw; bool adds; } cop_zoo_conv;
 
 cop_vid cop__zoo_input(cop_zoo *z);                                                   /* "x" f32 [batch,h,w,c] */
 cop_vid cop__zoo_conv_bias(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c);  /* nothing behind it */

@@ -16,6 +16,7 @@ static const struct { const char *text; int64_t parameters; int32_t rank, dim[4]
 	{"input 28 28 1\nconv 8 5 pad valid relu", 25 * 8 + 8, 4, {1, 24, 24, 8}},
 	{"input 28 28 2\nconv 8 3x5 norm relu", 15 * 2 * 8 + 4 * 8, 4, {1, 28, 28, 8}},
 	{"input 9 9 4\ndepthwise 3x3 stride 2", 9 * 4 + 4, 4, {1, 5, 5, 4}},
+	{"input 9 9 4\naddconv 6 3x3 stride 2 relu", 9 * 4 * 6 + 4 * 6, 4, {1, 5, 5, 6}},
 	{"input 28 28 1\nmaxpool 2\nmaxpool 3x2 stride 2\nflatten", 0, 2, {1, 6 * 7}},
 	{"input 28 28 3\navgpool 7\nmean", 0, 2, {1, 3}},
 	{"input 28 28 1\nfc 10", 7840 + 10, 2, {1, 10}},
