@@ -209,6 +209,7 @@ enum { XK_COUNT, XK_WORDS };
  * qconv     y = clamp(ZY + requant(b[o] + sum w x))   taps in the padding read ZX; -ZX * sum w lies in b already.
  *           words of conv, LO and HI as integers, then these. TWICE: m is [2,O], the double rounding; SHIFT: all weights are 0 or
  *           +-2^p, p 0 .. 6, and may be shifts.  buffers y | x w b m
+ * qaddconv  y = clamp(ZY + requant(b[o] - sum |x - w|))   words of qconv   buffers y | x w b m
  * qadd      y = clamp(ZY + MY(MA(a - ZA) + MB(b - ZB)))   buffers y | a b
  *           TWICE: TFLite's, each M a multiplier and a shift, operands first shifted left by 20;
  *           else (MA(a - ZA) + MB(b - ZB) + half) >> SY, |MA|, |MB| < 2^22

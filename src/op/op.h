@@ -73,6 +73,7 @@ typedef struct cop_rnn_attr { int32_t cell, reverse, time_first, act[3]; float c
 typedef struct cop_lrn_attr { int32_t size; float alpha, beta, k; } cop_lrn_attr;
 /* int8: lo and hi bound the result as integers. twice is not an attribute: m says it, [o] or [2,o]. */
 typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, zx, zy, qlo, qhi, up, coded, shift; } cop_qconv_attr;
+/* qaddconv has those of qconv; coded and shift are 0 */
 typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;
 typedef struct cop_qmul_attr { int32_t za, zb, zy, my, sy, qlo, qhi; } cop_qmul_attr;
 typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, zy, m, s, qlo, qhi; } cop_qavgpool_attr;

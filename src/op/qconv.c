@@ -5,6 +5,8 @@
  * channel, [o] rounded once, [2,o] as TFLite rounds (kernel/quant.h). Fully connected: an input of 1 x 1 pixels.
  * coded: on a device the weight lies coded in flash (pass/code.c); shift: all of it is 0 or a power of two up to 64 of
  * either sign, and is summed by shifts there (pass/shift.c). No result depends on either.
+ *
+ * qaddconv - the same of distances: y = clamp(zy + requant(b[o] - sum |x - w|)), x and w on one scale and about one zero.
  */
 #include "kernel/shift.h"
 #include "op/conv.h"
@@ -188,4 +190,43 @@ const cop_op cop_op_qconv = {
 	.name = "qconv", .attrs = "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i zx:i zy:i qlo:i qhi:i up:i coded:i shift:i",
 	.min_in = 4, .max_in = 4, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE,
 	.infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
+};
+
+/* ---- qaddconv ---- */
+
+static cop_status adds_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qconv_attr, a, g, n);
+
+	if (a.coded || a.shift) return cop__fail(g, COP_ARG, n, "its weights are neither coded nor shifts");
+	COP_TRY(cop__need(g, n, 1, COP_I8, 4));
+	COP_TRY(infer(g, n));
+	return cop__in(g, n, 3)->rank == 1 ? COP_OK : cop__fail(g, COP_SHAPE, n, "the multipliers must be i32[%d]", cop__in(g, n, 1)->dim[0]);
+}
+
+static void adds_cost(const cop_graph *g, cop_nid n, cop_cost *c)
+{
+	c->flop = 2 * cop__conv_macs(shape(g, n));
+}
+
+static cop_nid adds_sample(cop_graph *g, int which)
+{
+	static const form of[] = {
+	        {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, -128, 127, 0, 0, 0}},
+	        {{2, 9, 8, 3}, {7, 3, 3, 3}, {1, 1, 1, 1, 1, 1, 1, 1, 1, -128, -3, -128, 127, 0, 0, 0}},
+	        {{1, 7, 9, 8}, {6, 3, 2, 4}, {2, 1, 1, 0, 1, 1, 2, 1, 2, 5, 120, -100, 127, 0, 0, 0}},
+	        {{1, 8, 8, 6}, {6, 3, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 6, 17, 100, -128, 127, 0, 0, 0}},
+	        {{3, 1, 1, 37}, {10, 1, 1, 37}, {1, 1, 0, 0, 0, 0, 1, 1, 1, -5, 64, -128, 127, 0, 0, 0}},
+	};
+	if (which >= LEN(of)) return 0;
+	const int32_t *w = of[which].w;
+	cop_type wt = cop__type(COP_I8, 4, w), xt = cop__type(COP_I8, 4, of[which].x);
+	cop_vid x = cop__input(g, "x", &xt), wv = cop__input(g, "w", &wt), b = sample_bias(g, w[0]);
+	return cop__node(g, OP_qaddconv, &of[which].a, VIDS(x, wv, b, sample_scale(g, w[0], w[1] * w[2] * w[3], false)));
+}
+
+const cop_op cop_op_qaddconv = {
+	.name = "qaddconv", .attrs = "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i zx:i zy:i qlo:i qhi:i up:i coded:i shift:i",
+	.min_in = 4, .max_in = 4, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE,
+	.infer = adds_infer, .cost = adds_cost, .words = words, .sample = adds_sample,
 };

@@ -63,7 +63,7 @@ static way way_of(int op)
 	case OP_equal: case OP_less: case OP_greater: case OP_lessequal: case OP_greaterequal: case OP_and: case OP_or: case OP_xor:
 	case OP_where: case OP_expand: case OP_cast: case OP_map: case OP_clip: case OP_sigmoid: case OP_tanh: case OP_gelu: case OP_hswish:
 	case OP_dropout: case OP_gate: case OP_qadd: case OP_qmul: case OP_qlut: case OP_qrescale: case OP_quantize: case OP_dequantize: return ALIGNED;
-	case OP_conv: case OP_conv_dx: case OP_addconv: case OP_fc: case OP_maxpool: case OP_avgpool: case OP_qconv: case OP_qavgpool: return ROWS;
+	case OP_conv: case OP_conv_dx: case OP_addconv: case OP_fc: case OP_maxpool: case OP_avgpool: case OP_qconv: case OP_qaddconv: case OP_qavgpool: return ROWS;
 	case OP_softmax: case OP_qsoftmax: case OP_layernorm: case OP_lrn: case OP_bn: return ALL_BUT_LAST;
 	case OP_transpose: case OP_slice: case OP_pad: case OP_concat: case OP_paste: case OP_reduce: case OP_argmax: case OP_gather: case OP_resample:
 	case OP_matmul: return BY_AXIS;

@@ -2,6 +2,7 @@
  *
  * fold_bn - a batch normalisation after a convolution or a fully connected layer becomes part of its weights:
  *     w' = w s,  b' = (b - mean) s + beta,  s = gamma / sqrt(var + eps),  per output channel.
+ * Behind sums of distances (addconv), which no weight can scale, s and b' become inputs of the layer.
  * Computed here, in double, from the data of the leaves; names are kept, so w' is still "conv1.w".
  * A bn that cannot be folded (another reader, an activation between, a weight that is encoded or read elsewhere, too) stays.
  */
@@ -25,7 +26,7 @@ static cop_nid target(const cop_graph *g, cop_nid n, const int32_t *readers, cop
 	float lo, hi;
 
 	if (g->node[n].op != OP_bn || !p || readers[x] != 1) return 0;
-	if (g->node[p].op != OP_conv && g->node[p].op != OP_fc) return 0;
+	if (g->node[p].op != OP_conv && g->node[p].op != OP_fc && (g->node[p].op != OP_addconv || cop__arg(g, p, 2))) return 0;
 	for (int i = 1; i < 5; i++)
 		if (!dense(g, cop__arg(g, n, i))) return 0;
 	cop__act_get(g, p, &lo, &hi);
@@ -42,26 +43,31 @@ static double at(const cop_graph *g, cop_vid v, int32_t i)
 }
 
 /* "conv1.w" -> "conv1.b"; another word is tried when that is taken. */
-static void bias_name(const cop_graph *out, const cop_graph *g, const char *w, char name[128])
+static void beside(const cop_graph *out, const cop_graph *g, const char *w, char what, char name[128])
 {
 	size_t len = strlen(w);
 	int stem = (int)(len > 2 && !strcmp(w + len - 2, ".w") ? len - 2 : len);
 
-	snprintf(name, 128, "%.*s.b", stem > 100 ? 100 : stem, w);
+	snprintf(name, 128, "%.*s.%c", stem > 100 ? 100 : stem, w, what);
 	for (int i = 0; cop__find(g, name) || cop__find(out, name); i++)
-		snprintf(name, 128, "%.*s.b%d", stem > 100 ? 100 : stem, w, i);
+		snprintf(name, 128, "%.*s.%c%d", stem > 100 ? 100 : stem, w, what, i);
+}
+
+static double factor(const cop_graph *g, cop_nid n, int32_t o)
+{
+	char kind;
+	double eps = (double)cop__float(g->node[n].attr[cop__attr_find(cop__op(g, n), "eps", &kind, NULL)]);
+	return at(g, cop__arg(g, n, 1), o) / sqrt(at(g, cop__arg(g, n, 4), o) + eps);
 }
 
 /* Scales the weights fw [out, rest] and writes the folded bias to fb [out]. */
 static void compute(const cop_graph *g, cop_nid p, cop_nid n, float *fw, float *fb)
 {
-	char kind;
 	cop_vid w = cop__arg(g, p, 1);
 	int32_t rows = cop__t(g, w)->dim[0], cols = (int32_t)(cop_type_count(cop__t(g, w)) / rows);
-	double eps = (double)cop__float(g->node[n].attr[cop__attr_find(cop__op(g, n), "eps", &kind, NULL)]);
 
 	for (int32_t o = 0; o < rows; o++) {
-		double s = at(g, cop__arg(g, n, 1), o) / sqrt(at(g, cop__arg(g, n, 4), o) + eps);
+		double s = factor(g, n, o);
 		for (int32_t i = 0; i < cols; i++) fw[o * cols + i] = (float)((double)fw[o * cols + i] * s);
 		fb[o] = (float)(((double)fb[o] - at(g, cop__arg(g, n, 3), o)) * s + at(g, cop__arg(g, n, 2), o));
 	}
@@ -75,7 +81,7 @@ static cop_status fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 	float lo, hi;
 
 	if (b) snprintf(name, sizeof name, "%s", g->value[b].name);
-	else bias_name(out, g, g->value[w].name, name);
+	else beside(out, g, g->value[w].name, 'b', name);
 
 	cop_node d = g->node[p];
 	cop_vid x = cop__copy_value(out, g, map, d.in[0]);
@@ -97,6 +103,31 @@ static cop_status fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid
 	return COP_OK;
 }
 
+static cop_status fold_adds(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid p, cop_nid n)
+{
+	cop_vid w = cop__arg(g, p, 1), v[2];
+	cop_type t = cop__type(COP_F32, 1, DIMS(cop__t(g, w)->dim[0]));
+	char name[128];
+	float lo, hi, *to[2] = {NULL, NULL};
+
+	cop_vid x = cop__copy_value(out, g, map, cop__arg(g, p, 0)), nw = x ? cop__copy_value(out, g, map, w) : 0;
+	for (int i = 0; nw && i < 2; i++) {
+		beside(out, g, g->value[w].name, "sb"[i], name);
+		if (!(v[i] = cop__data(out, g->value[w].role, name, &t, NULL)) || !(to[i] = cop__own(out, v[i]))) nw = 0;
+	}
+	cop_nid m = nw ? cop__node(out, OP_addconv, g->node[p].attr, VIDS(x, nw, v[0], v[1])) : 0;
+	if (!m) return g->cx->code ? g->cx->code : COP_NOMEM;
+	for (int32_t o = 0; o < t.dim[0]; o++) {
+		to[0][o] = (float)factor(g, n, o);
+		to[1][o] = (float)(at(g, cop__arg(g, n, 2), o) - at(g, cop__arg(g, n, 3), o) * factor(g, n, o));
+	}
+	cop__act_get(g, n, &lo, &hi);
+	cop__act_set(out, m, lo, hi);
+	cop__map_to(out, g, map, cop__res(g, n, 0), cop__res(out, m, 0));
+	map[g->node[p].out[0]] = cop__res(out, m, 0);
+	return COP_OK;
+}
+
 static cop_status rewrite(cop_graph *out, const cop_graph *g, cop_vid *map, cop_stays *stays)
 {
 	int32_t *readers = cop__readers(g, &out->mem);
@@ -106,7 +137,7 @@ static cop_status rewrite(cop_graph *out, const cop_graph *g, cop_vid *map, cop_
 	COP_TRY(cop__copy_inputs(out, g, map));
 	for (int32_t n = 1; n <= g->n_node; n++) by[target(g, (cop_nid)n, readers, stays)] = (cop_nid)n;
 	for (int32_t n = 1; n <= g->n_node; n++) {
-		if (by[n]) COP_TRY(fold(out, g, map, (cop_nid)n, by[n]));
+		if (by[n]) COP_TRY(g->node[n].op == OP_addconv ? fold_adds(out, g, map, (cop_nid)n, by[n]) : fold(out, g, map, (cop_nid)n, by[n]));
 		else if (!target(g, (cop_nid)n, readers, stays)) COP_TRY(cop__copy_node(out, g, map, (cop_nid)n));
 	}
 	return cop__copy_rest(out, g, map);

@@ -147,6 +147,66 @@ static cop_vid layer(cop_lower *l, cop_nid n)
 	return fc ? cop__apply(l->out, OP_reshape, &(cop_shape_attr){2, {0, -1, 0, 0, 0, 0}}, VIDS(v)) : v;
 }
 
+/* ---- distances ---- */
+
+/* w as x is: whole steps from its zero. x never leaves a byte, so what w lies beyond it is the same distance more for every x, and part of the
+ * bias. */
+static void whole_distances(int8_t *q, double *beyond, const float *w, int32_t o, int32_t k, const cop_qrange *rx)
+{
+	for (int32_t i = 0; i < o * k; i++) {
+		double v = fmin(fmax(round((double)w[i] / (double)rx->scale), -1e6), 1e6) + rx->zero, held = fmin(fmax(v, -128), 127);
+		q[i] = (int8_t)held;
+		beyond[i / k] += fabs(v - held);
+	}
+}
+
+/* Can node n be made of integers? No channel may have a factor of 0, or so small a one that its bias does not fit. */
+static bool distances_fit(const cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	cop_vid x = cop__arg(g, n, 0), f = cop__arg(g, n, 2);
+	const float *s = cop__floats(g, f), *b = cop__floats(g, cop__arg(g, n, 3));
+
+	if (!(range_of(l, x)->scale > 0) || !cop__floats(g, cop__arg(g, n, 1)) || g->node[n].guard || (f && (!s || !b))) return false;
+	for (int32_t o = 0; f && o < cop__t(g, f)->dim[0]; o++)
+		if (!(fabs((double)b[o]) <= 1e9 * fabs((double)s[o]) * (double)range_of(l, x)->scale) || s[o] == 0) return false;
+	return true;
+}
+
+static cop_vid distances(cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	const cop_qrange *rx = range_of(l, cop__arg(g, n, 0)), *ry = range_of(l, cop__res(g, n, 0));
+	const cop_type *t = cop__in(g, n, 1);
+	const float *s = cop__floats(g, cop__arg(g, n, 2)), *bias = cop__floats(g, cop__arg(g, n, 3));
+	int32_t o_n = t->dim[0], k = (int32_t)(cop_type_count(t) / o_n);
+	double *real = cop__arena_get(&l->out->mem, 2 * sizeof *real * (size_t)o_n), *beyond = real + o_n;
+	int32_t *b = cop__arena_get(&l->out->mem, 2 * sizeof *b * (size_t)o_n), *m = b + o_n;
+	int8_t *q = cop__arena_get(&l->out->mem, (size_t)o_n * (size_t)k);
+	cop_type wt = cop__type(COP_I8, 4, t->dim), bt = cop__type(COP_I32, 1, &o_n);
+	const char *w = g->value[cop__arg(g, n, 1)].name;
+	char name[128];
+	float lo, hi;
+	COP_ATTR(cop_conv_attr, c, g, n);
+	cop_qconv_attr a = {c.sh, c.sw, c.pt, c.pl, c.pb, c.pr, c.dh, c.dw, c.groups, rx->zero, ry->zero, 0, 0, 0, 0, 0};
+
+	if (!real || !b || !q) return 0;
+	cop__act_get(g, n, &lo, &hi);
+	bounds(ry, lo, hi, &a.qlo, &a.qhi);
+	whole_distances(q, beyond, cop__floats(g, cop__arg(g, n, 1)), o_n, k, rx);
+	for (int32_t o = 0; o < o_n; o++) {
+		double step = (s ? (double)s[o] : 1) * (double)rx->scale;
+		b[o] = (int32_t)fmax(round(bias ? (double)bias[o] / step : 0) - beyond[o], -2e9);
+		real[o] = step / (double)ry->scale;
+	}
+	if (!cop__multipliers_single(m, &a.up, real, o_n)) return cop__fail(g, COP_ARG, n, "its result is too small beside its input for int8"), 0;
+	cop_vid x = cop__as_integer(l, cop__arg(g, n, 0)), wv = once(l, w, &wt, q);
+	beside(name, l, w, "b");
+	cop_vid bv = constant(l, name, &bt, b);
+	beside(name, l, w, "m");
+	return cop__apply(l->out, OP_qaddconv, &a, VIDS(x, wv, bv, constant(l, name, &bt, m)));
+}
+
 /* ---- two operands ---- */
 
 static cop_vid add(cop_lower *l, cop_nid n)
@@ -306,6 +366,7 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 	if (g->node[n].guard || cop__outt(g, n, 0)->dtype != COP_F32 || !(range_of(l, cop__res(g, n, 0))->scale > 0)) return false;
 	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = op == OP_rnn ? cop__lower_rnn(l, n) : layer(l, n), true;
 	if (l->z->layer[n].o) return false;
+	if (op == OP_addconv && distances_fit(l, n)) return *made = distances(l, n), true;
 	if ((op == OP_map || op == OP_pow || op == OP_div || op == OP_sub || !integers(l, n)) && cop__lower_table(l, n, made)) return true;
 	if (!integers(l, n)) return false;
 	if (op == OP_add && cop__same_shape(a, b)) return *made = add(l, n), true;

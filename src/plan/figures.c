@@ -58,7 +58,7 @@ static bool is_table(const cop_graph *g, cop_nid n, int i)
 {
 	switch (g->node[n].op) {
 	case OP_qlut: return i == 1;
-	case OP_qconv: return i == 3;
+	case OP_qconv: case OP_qaddconv: return i == 3;
 	case OP_qrnn: return i == 4;
 	case OP_gather: return i == 1;
 	case OP_resample: return i > 0;

@@ -10,6 +10,7 @@
 size_t cop_conv_ahead_i8(const int32_t *k); /* plan/ahead.c */
 size_t cop_conv_ahead_f32(const int32_t *k);
 bool cop_conv_one_group(const int32_t *k);
+size_t cop_window_work(const int32_t *k);
 size_t cop_pool_ahead_i8(const int32_t *k);
 size_t cop_pool_ahead_f32(const int32_t *k);
 size_t cop_qrnn_work(const int32_t *k);     /* kernel/ref/qrnn.c */
@@ -24,7 +25,6 @@ size_t cop_qsparse_pack_bytes(const int32_t *k);
 size_t cop_qsparse_work(const int32_t *k);
 void cop_qsparse_pack(const cop_call *c);
 bool cop_qshift_fits(const int32_t *k);     /* kernel/ref/pack_shift.c */
-size_t cop_qshift_work(const int32_t *k);
 size_t cop_qshift_pack_bytes(const int32_t *k);
 void cop_qshift_pack(const cop_call *c);
 size_t cop_rnn_work(const int32_t *k);      /* kernel/ref/rnn.c */

@@ -176,6 +176,44 @@ static void check_shifts(cop_ctx *cx, const machine *m, bool twice)
 	int8_shifts = false;
 }
 
+static cop_vid random_floats(cop_graph *g, const char *name, int32_t rank, const int32_t *dim)
+{
+	cop_type t = cop__type(COP_F32, rank, dim);
+	cop_vid v = cop__data(g, COP_CONST, name, &t, NULL);
+	float *p = cop__own(g, v);
+
+	for (int64_t i = 0; i < cop_type_count(&t); i++) p[i] = cop__rand_normal(9, cop__hash_text(name), (uint64_t)i);
+	return v;
+}
+
+/* Sums of distances in floats, and as integers behind them. */
+static cop_graph *distances_net(cop_ctx *cx)
+{
+	const cop_addconv_attr a = {{1, 1, 1, 1, 1, 1, 1, 1, 1, -9, COP_NO_HI}, 0};
+	const cop_qconv_attr q = {2, 1, 0, 1, 1, 0, 1, 1, 2, -3, 90, -128, 127, 0, 0, 0};
+	cop_type x = cop__type(COP_F32, 4, DIMS(1, 6, 5, 3)), w = cop__type(COP_I8, 4, DIMS(6, 2, 2, 2)), b = cop__type(COP_I32, 1, DIMS(6));
+	int8_t weight[48];
+	int32_t bias[6], m[6];
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "distances"));
+	for (int i = 0; i < 48; i++) weight[i] = (int8_t)cop__rand(9, 1, (uint64_t)i);
+	for (int i = 0; i < 6; i++) bias[i] = 100 * i, m[i] = (i % 2 ? -1 : 1) * (1 << 29) / (i + 1); /* factors of both signs */
+	cop_vid v = cop__apply(g, OP_addconv, &a, VIDS(cop__input(g, "x", &x), random_floats(g, "w", 4, DIMS(4, 3, 3, 3)), random_floats(g, "s", 1, DIMS(4)), random_floats(g, "b", 1, DIMS(4))));
+	v = cop__apply(g, OP_quantize, &(cop_quantize_attr){0.2f, -3, COP_I8}, VIDS(v));
+	v = cop__apply(g, OP_qaddconv, &q, VIDS(v, cop__data(g, COP_CONST, "qw", &w, weight), cop__data(g, COP_CONST, "qb", &b, bias), cop__data(g, COP_CONST, "qm", &b, m)));
+	OK(cx, cop__output(g, cop__apply(g, OP_dequantize, &(cop_dequantize_attr){0.1f, 90}, VIDS(v)), "y"));
+	return g;
+}
+
+static void check_distances(cop_ctx *cx, const machine *m)
+{
+	cop_graph *g = distances_net(cx);
+
+	check_inference(cx, g, m);
+	cop_graph_free(g);
+}
+
 static void shifts_on_host(void **state)
 {
 	(void)state;
@@ -183,6 +221,7 @@ static void shifts_on_host(void **state)
 		setenv("COPPICE_ISA", isa ? "dsp" : "ref", 1);
 		cop_ctx *cx = new_ctx();
 		check_shifts(cx, &host, isa);
+		check_distances(cx, &host);
 		cop_ctx_free(cx);
 	}
 	unsetenv("COPPICE_ISA");
@@ -239,6 +278,7 @@ static void int8_on_boards(void **state)
 	check_four_bits(cx, &m4, true);
 	check_four_bits(cx, &m0, false);
 	check_shifts(cx, &m0, false);
+	check_distances(cx, &m0);
 	check_shifts(cx, &m4, true);
 	int8_zeros = 92;
 	cop_graph *sparse = int8_net(cx, true);

@@ -5,14 +5,12 @@
 #include "kernel/shift.h"
 
 bool cop_qshift_fits(const int32_t *k);
-size_t cop_qshift_work(const int32_t *k);
 size_t cop_qshift_pack_bytes(const int32_t *k);
 void cop_qshift_pack(const cop_call *c);
 
 static int32_t taps(const int32_t *k) { return k[CK_KH] * k[CK_KW] * (k[CK_C] / k[CK_G]); }
 
 bool cop_qshift_fits(const int32_t *k) { return k[QK_SHIFT]; }
-size_t cop_qshift_work(const int32_t *k) { return (size_t)taps(k); }
 size_t cop_qshift_pack_bytes(const int32_t *k) { return (size_t)k[CK_O] * (size_t)cop_shift_row(taps(k)); }
 
 /* What has no code was refused before (graph/verify.c); it counts as 0. */
