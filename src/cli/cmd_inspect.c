@@ -143,6 +143,7 @@ static cop_status totals(cli *c, const job *j, const cop_graph *g, const cop_pla
 	bool run = !j->batch && cop_graph_batch(g) > 1; /* as many as the file fixes */
 	total(c, "macs", run ? "operations, one run" : "operations, one sample", f.macs, "multiply-accumulates (MACs) that the kernels do");
 	if (f.shifts) total(c, "shifts", "  shifts", f.shifts, "of them are a shift and an addition on a board, not a multiplication");
+	else cli_put_int(c, "shifts", 0);
 	if (file >= 0) total(c, "file_bytes", "file", file, "bytes");
 	total(c, "dense_bytes", "dense, for comparison", 4 * f.parameters, "bytes at 4 per parameter");
 	total(c, "flash_bytes", "flash", (int64_t)f.flash_bytes, "bytes of weights, as emitted code stores them");

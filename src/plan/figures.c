@@ -200,7 +200,7 @@ static double read_bytes(const cop_graph *g, cop_nid n, int i)
 
 static double energy_pj(const cop_graph *g, const cop_plan *p)
 {
-	double pj = 0, weights = per_byte(p->bytes[COP_SEG_FIXED] + p->bytes[COP_SEG_PACK]), temps = per_byte(p->bytes[COP_SEG_ARENA]);
+	double pj = 0, weights = per_byte(cop__plan_flash(p)), temps = per_byte(p->bytes[COP_SEG_ARENA]);
 
 	for (int32_t i = 1; i <= g->n_node; i++) {
 		cop_nid n = (cop_nid)i;
