@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # LeNet-5 for MNIST in floats, int8, weights that are powers of two, and shift-and-add layers: accuracy, flash, estimated energy, instructions of a Cortex-M0 and M4
-# The networks are small ones (6 and 16 filters), trained shortly, on LIMIT (10000) samples for EPOCHS (4), and the shifts on 1 more. "More training" has that epoch, too,
-# without shifts. Instructions are exact, and counted in an emulator (arm-none-eabi-gcc, qemu-system-arm); what a board has no room for has none.
+# The networks are small ones (6 and 16 filters), trained shortly, on LIMIT (10000) samples for EPOCHS (4), and the shifts for 1 more. "One more epoch" has that, too,
+# without shifts. The rows are those of the first seed. Instructions are exact, and counted in an emulator (arm-none-eabi-gcc, qemu-system-arm); what a board has no room for has none.
 # seeds: 1
 set -u
 bin=$1 folder=$2
