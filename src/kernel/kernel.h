@@ -235,6 +235,20 @@ enum { QR_POINT = RN_ACT, QR_CLIP, QR_MULT, QR_SHIFT, QR_ZERO, QR_START, QR_EXAC
 enum { QT_COUNT, QT_MULT, QT_SHIFT, QT_ZERO, QT_LO, QT_HI, QT_WORDS };
 enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 
+/* ---- bits: 1 stands for 1, 0 for -1. Bit i of a row (the last axis) is bit i % 8 of its byte i / 8, a row begins at a byte, and what is left of its last
+ * byte is written as 0 and not read ----
+ * packbits   y = x >= ZERO, 0 for f32; ROWS rows of C            buffers y | x
+ * unpackbits y = x ? ONE : ZERO                                    buffers y | x
+ * bconv      d = the sum of products of 1 and -1 over a window: the words of conv, without groups and bounds, then FILL: what taps in the padding
+ *            read, 1, -1, or 0 for nothing.                      buffers d(i32) | x w;  y(bit) | x w t(i32[2,O]): y = t[0,o] <= d <= t[1,o]
+ * bmaxpool   the words of the pools; y = 1 if one of the window is, padding apart; of channels whose bit of `least` is set, if all are
+ *                                                                buffers y | x least? */
+enum { PB_ROWS, PB_C, PB_ZERO, PB_WORDS };
+enum { UB_ROWS, UB_C, UB_ZERO, UB_ONE, UB_WORDS };
+enum { BC_FILL = CK_WORDS, BC_WORDS };
+/* sign       y = x >= 0 ? 1 : -1      sign_grad  dx | dy x: dy where |x| <= 1, times 2 - 2 |x| when SMOOTH, else 0 */
+enum { SG_COUNT, SG_SMOOTH, SG_WORDS };
+
 /* ---- indices that may come from anywhere ----
  * Numbers that a kernel uses as indices are checked when a file is read and where a graph holds them. Those that come as an input or are
  * computed are not known then: each kernel keeps them inside, and no value makes it read or write beside its buffers.

@@ -92,6 +92,13 @@ typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize
 enum { COP_FAKE_MOST = 1 << 29 }; /* of a bias; of other values 127 */
 typedef struct cop_fakequant_attr { int32_t lo, hi, zero, offset; float ewgs, grad, least; } cop_fakequant_attr;
 typedef struct cop_pow2_attr { int32_t low, high, zero; } cop_pow2_attr; /* exponents; zero: smaller numbers become 0 */
+/* smooth: the gradient is the paper's of the approximation, else it goes straight through where |x| <= 1 */
+typedef struct cop_sign_attr { int32_t smooth; } cop_sign_attr;
+typedef struct cop_packbits_attr { int32_t zero; } cop_packbits_attr;            /* of an i8 operand: what stands for 0 */
+typedef struct cop_unpackbits_attr { int32_t to, zero, one; } cop_unpackbits_attr; /* to: F32 or I8; what the bits 0 and 1 become */
+/* fill: what taps in the padding read, -1, 1, or 0: nothing */
+typedef struct cop_bconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, fill; } cop_bconv_attr;
+typedef struct cop_bmaxpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr; } cop_bmaxpool_attr;
 typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;
 
 #endif

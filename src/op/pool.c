@@ -149,6 +149,54 @@ const cop_op cop_op_avgpool = {
 	.infer = infer, .grad = avg_grad, .cost = cost, .links = links, .words = words, .sample = avg_sample,
 };
 
+/* ---- bits: one of a window, or all ---- */
+
+static cop_pool_attr of_bits(const cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_bmaxpool_attr, p, g, n);
+	return (cop_pool_attr){p.kh, p.kw, p.sh, p.sw, p.pt, p.pl, p.pb, p.pr, 0};
+}
+
+static cop_status bits_infer(cop_graph *g, cop_nid n)
+{
+	const cop_type *x = cop__in(g, n, 0), *least = cop__in(g, n, 1);
+	cop_pool_attr p = of_bits(g, n);
+	int32_t y[4];
+
+	COP_TRY(cop__need(g, n, 0, COP_BIT, 4));
+	COP_TRY(check(g, n, &p, x->dim, y));
+	if (cop__arg(g, n, 1) && (least->dtype != COP_BIT || least->rank != 1 || least->dim[0] != y[3]))
+		return cop__fail(g, COP_SHAPE, n, "the channels that take the least must be bit[%d]", y[3]);
+	return cop__set_out(g, n, 0, COP_BIT, 4, y);
+}
+
+static int bits_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	cop_pool_attr p = of_bits(g, n);
+	return set_words(k, &p, cop__in(g, n, 0)->dim, cop__outt(g, n, 0)->dim);
+}
+
+static int bits_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
+{
+	return cop__link_axis(l, 0, max, g, cop__arg(g, n, 0), 0, cop__res(g, n, 0), 0);
+}
+
+static cop_nid bits_sample(cop_graph *g, int which)
+{
+	if (which >= 2 * LEN(form)) return 0;
+	const cop_pool_attr *p = &form[which / 2].p;
+	cop_type x = cop__type(COP_BIT, 4, form[which / 2].x), least = cop__type(COP_BIT, 1, &form[which / 2].x[3]);
+	cop_bmaxpool_attr a = {p->kh, p->kw, p->sh, p->sw, p->pt, p->pl, p->pb, p->pr};
+	cop_vid xv = cop__input(g, "x", &x), of = which % 2 ? cop__input(g, "least", &least) : 0;
+	return cop__node(g, OP_bmaxpool, &a, of ? 2 : 1, (const cop_vid[]){xv, of});
+}
+
+const cop_op cop_op_bmaxpool = {
+	.name = "bmaxpool", .attrs = "kh:i kw:i sh:i sw:i pt:i pl:i pb:i pr:i", .min_in = 1, .max_in = 2, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_QUANT | COP_OP_PURE,
+	.infer = bits_infer, .cost = cost, .links = bits_links, .words = bits_words, .sample = bits_sample,
+};
+
 /* ---- gradients: dy, and for maxpool where the maximum was ---- */
 
 static cop_status grad_infer(cop_graph *g, cop_nid n)

@@ -27,6 +27,8 @@ static cop_status infer_reshape(cop_graph *g, cop_nid n)
 			return cop__fail(g, COP_SHAPE, n, "dimension %d is %d: must be positive, 0 to copy or one -1", i, to.dim[i]);
 	}
 	if (open >= 0) to.dim[open] = count % known ? 0 : (int32_t)(count / known);
+	if (cop__dtype_bits(x->dtype) < 8 && (!x->rank || !to.rank || x->dim[x->rank - 1] != to.dim[to.rank - 1]))
+		return cop__fail(g, COP_SHAPE, n, "rows of %s begin at a byte, so their length must stay", cop__dtype_text(x->dtype));
 	if (open >= 0 ? !to.dim[open] : known != count)
 		return cop__fail(g, COP_SHAPE, n, "%lld elements do not fill a shape of %lld", (long long)count, (long long)known);
 	return cop__set_out(g, n, 0, x->dtype, to.rank, to.dim);

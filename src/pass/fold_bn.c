@@ -4,7 +4,8 @@
  *     w' = w s,  b' = (b - mean) s + beta,  s = gamma / sqrt(var + eps),  per output channel.
  * Behind sums of distances (addconv), which no weight can scale, s and b' become inputs of the layer.
  * Computed here, in double, from the data of the leaves; names are kept, so w' is still "conv1.w".
- * A bn that cannot be folded (another reader, an activation between, a weight that is encoded or read elsewhere, too) stays.
+ * A bn that cannot be folded (another reader, an activation between, a weight that is encoded or read elsewhere, too) stays. So does
+ * one behind a layer of signs: its sums are exact, and the bounds that the pass bits makes of the two are those of what is run.
  */
 #include "pass/pass.h"
 
@@ -16,6 +17,17 @@ static bool is_leaf(const cop_graph *g, cop_vid v) { return v && g->value[v].rol
 static bool dense(const cop_graph *g, cop_vid v)
 {
 	return is_leaf(g, v) && g->value[v].type.enc == COP_DENSE && g->value[v].type.dtype == COP_F32;
+}
+
+/* Are they signs, or moved ones? */
+static bool of_signs(const cop_graph *g, cop_vid v)
+{
+	for (cop_nid n; (n = g->value[v].producer); v = cop__arg(g, n, 0)) {
+		int op = g->node[n].op;
+		if (op == OP_sign) return true;
+		if (op != OP_pad && op != OP_reshape && op != OP_maxpool) return false;
+	}
+	return false;
 }
 
 /* The producer that bn node n can be folded into, or 0. */
@@ -33,6 +45,7 @@ static cop_nid target(const cop_graph *g, cop_nid n, const int32_t *readers, cop
 	if (!(isinf(lo) && lo < 0 && isinf(hi) && hi > 0)) return 0;
 	cop_vid w = cop__arg(g, p, 1), b = cop__arg(g, p, 2);
 	if (!dense(g, w) || readers[w] != 1 || (stays && stays(g, w)) || (b && (!dense(g, b) || readers[b] != 1))) return 0;
+	if (of_signs(g, cop__arg(g, p, 0)) && cop__two_values(g, w, NULL)) return 0;
 	return g->node[n].guard || g->node[p].guard ? 0 : p;
 }
 

@@ -69,6 +69,10 @@ cop_status cop__pass_merge_by(cop_graph **out, const cop_graph *g, const cop_mer
 bool cop__conv_compose(cop_conv_attr *c, const cop_conv_attr *a, const cop_conv_attr *b, const int32_t *x, const int32_t *y, int32_t kh, int32_t kw);
 cop_status cop__pass_known(cop_graph **out, const cop_graph *g); /* without layers whose result no input can change */
 cop_status cop__pass_fold_pad(cop_graph **out, const cop_graph *g);
+/* Layers between signs, with weights of two values, as sums of bits. */
+cop_status cop__pass_bits(cop_graph **out, const cop_graph *g);
+/* Is each filter of a weight (index of its first axis) plus and minus one number? scale: NULL, or receives them. */
+bool cop__two_values(const cop_graph *g, cop_vid w, float *scale);
 cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g);
 /* Of to_infer only what leaves every weight as it is: no dropout, no node that changes nothing. */
 cop_status cop__pass_strip(cop_graph **out, const cop_graph *g);

@@ -214,7 +214,9 @@ static void add_heat(const cop_entry *e, layout *l, const int32_t *work, const i
 		for (int i = 0; i < d->n_in; i++) {
 			if (!d->in[i]) continue;
 			const cop_type *t = cop__t(g, d->in[i]);
-			double each = (double)COP_MAX(cost.mac, cop_type_count(t)) * cop__dtype_bits(t->dtype) / 8;
+			int bits = t->dtype == COP_BIT ? 32 : cop__dtype_bits(t->dtype); /* of bits 32 at a time */
+			double each = t->dtype == COP_BIT ? (double)cost.mac : (double)COP_MAX(cost.mac, cop_type_count(t));
+			each *= bits / 8.0;
 			int32_t copy = i == 0 && work[s] ? work[s] : pack[s] && i == st->kernel->pack_in ? pack[s] : 0, own = l->slot[cop__base(g, d->in[i])];
 			l->span[own].heat += copy ? (double)cop_type_bytes(t) : each; /* span 0, of what is not in the arena, is none */
 			l->span[copy].heat += each;

@@ -56,6 +56,8 @@ cop_vid cop__beside(cop_graph *g, const char *what, const cop_type *t, int32_t i
 /* A PARAM (trained), STATE or CONST that belongs to the weight; init is copied. */
 cop_vid cop__latent(const cop_formed *f, cop_graph *g, cop_role role, const char *what, const cop_type *t, const void *init);
 cop_vid cop__under_mask(const cop_formed *f, cop_graph *g, cop_vid y); /* y, where the weight has a mask times that */
+/* The same numbers, without a gradient. */
+cop_vid cop__still(cop_graph *g, cop_vid x);
 
 extern const cop_table cop_losses, cop_updates, cop_forms;
 const cop_loss *cop__loss(const char *name);

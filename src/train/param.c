@@ -53,3 +53,10 @@ cop_vid cop__under_mask(const cop_formed *f, cop_graph *g, cop_vid y)
 	cop_vid kept = cop__latent(f, g, COP_CONST, "kept", cop__t(f->model, f->w), cop__floats(f->model, mask));
 	return kept ? cop__apply(g, OP_mul, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(y, kept)) : 0;
 }
+
+/* None is taken through clip_grad, and without bounds it hands on what it gets. */
+cop_vid cop__still(cop_graph *g, cop_vid x)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	return cop__apply(g, OP_clip_grad, &none, VIDS(x, x));
+}

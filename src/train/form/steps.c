@@ -25,13 +25,10 @@ static float first_step(const float *w, int64_t n, float start)
 	return sum > 0 ? (float)(sum / (double)count) * start : 1;
 }
 
-/* The same numbers, without a gradient: none is taken through clip_grad, and without bounds it hands on what it gets. */
-static cop_vid still(cop_graph *g, cop_vid x) { return cop__apply(g, OP_clip_grad, &none, VIDS(x, x)); }
-
 static cop_vid rounded(cop_graph *g, cop_vid u)
 {
 	cop_vid k = cop__apply(g, OP_map, &(cop_map_attr){MAP_ROUND, 0, 0}, VIDS(u));
-	return cop__apply(g, OP_add, &none, VIDS(u, still(g, cop__apply(g, OP_sub, &none, VIDS(k, u)))));
+	return cop__apply(g, OP_add, &none, VIDS(u, cop__still(g, cop__apply(g, OP_sub, &none, VIDS(k, u)))));
 }
 
 static cop_vid express(const cop_formed *f, cop_graph *g)
