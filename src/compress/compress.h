@@ -31,7 +31,8 @@ enum {
 	COP_HAS_INTEGERS = 1 << 3, /* integer operators, or weights in bytes and halves */
 	COP_HAS_SHARED = 1 << 4,   /* few values, made by a stage: training takes each weight its own way again. Seen in a recipe alone */
 	COP_HAS_ROUNDING = 1 << 5, /* operators that round as integers will be: a stage that does not `bear` it can't work on them */
-	COP_N_HAS = 6,
+	COP_HAS_BITS = 1 << 6,     /* sums of bits, through which no gradient goes: a stage that does not `bear` them can't work on them */
+	COP_N_HAS = 7,
 };
 uint32_t cop__has(const cop_graph *g);
 
@@ -52,7 +53,7 @@ typedef struct cop_stage_row {
 	const cop_option *terms, *training;   /* NULL: it takes none of those */
 	uint32_t needs, never;                /* COP_HAS_: what a network must have before it, and may not have */
 	uint32_t gives, takes;                /* what it has afterwards, and has not */
-	bool bears_rounding;                  /* see COP_HAS_ROUNDING */
+	bool bears_rounding, bears_bits;      /* see COP_HAS_ROUNDING, COP_HAS_BITS */
 	uint32_t (*allows)(const struct cop_stage *s); /* NULL, or what of `never` does no harm with such options */
 	uint32_t (*spares)(const void *own);  /* NULL, or what is not taken after all with such options */
 	uint32_t (*given)(const void *own);   /* NULL, or what it gives with such options in the place of `gives` */

@@ -94,5 +94,5 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 const cop_stage_row cop_stage_encode = {
 	.row = {"encode", "gives each weight the encoding that is smallest in the file: dense, a palette, vectors, or "
 		"sparse rows; kernels run straight from it", NULL, options, sizeof(encode_options)},
-	.terms = cop__terms, .needs = COP_HAS_FLOATS, .gives = COP_HAS_CODES, .takes = COP_HAS_MASKS, .can = cop__can_encode, .run = run,
+	.terms = cop__terms, .needs = COP_HAS_FLOATS, .gives = COP_HAS_CODES, .takes = COP_HAS_MASKS, .can = cop__can_encode, .bears_bits = true, .run = run,
 };

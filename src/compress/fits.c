@@ -40,7 +40,7 @@ static cop_status some_work(const cop_graph *g, const cop_stage *s)
 
 /* ---- order ---- */
 
-static const char *const have[COP_N_HAS] = {"weights made of floats", "masks of pruned weights", "encoded weights", "integers", "shared weights", "values that are rounded as in integers"};
+static const char *const have[COP_N_HAS] = {"weights made of floats", "masks of pruned weights", "encoded weights", "integers", "shared weights", "values that are rounded as in integers", "sums of bits"};
 
 /* at[b]: the stage that has last changed bit b; NULL: the network came so. */
 static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool never, const cop_stage *at)
@@ -57,7 +57,8 @@ static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool 
 
 uint32_t cop__stage_never(const cop_stage *s)
 {
-	return (s->row->never & ~(s->row->allows ? s->row->allows(s) : 0)) | (s->row->bears_rounding ? 0 : COP_HAS_ROUNDING);
+	return (s->row->never & ~(s->row->allows ? s->row->allows(s) : 0)) | (s->row->bears_rounding ? 0 : COP_HAS_ROUNDING) |
+		(s->row->bears_bits ? 0 : COP_HAS_BITS);
 }
 
 uint32_t cop__allows_whole(const cop_stage *s) { return strcmp(s->terms.layers, "*") ? 0 : COP_HAS_SHARED; }

@@ -92,8 +92,10 @@ uint32_t cop__has(const cop_graph *g)
 		if (x->role == COP_STATE && x->of && x->name && cop__match("*.mask", x->name)) has |= COP_HAS_MASKS;
 		if (x->type.enc != COP_DENSE) has |= cop__enc(x->type.enc)->flags & COP_ENC_EXACT ? COP_HAS_CODES : COP_HAS_INTEGERS;
 	}
-	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize) has |= COP_HAS_INTEGERS;
+		else if (g->node[n].op == OP_packbits || g->node[n].op == OP_bconv) has |= COP_HAS_BITS;
+	}
 	return cop__rounds(g) ? has | COP_HAS_ROUNDING : has;
 }
 

@@ -193,7 +193,7 @@ static cop_nid bits_sample(cop_graph *g, int which)
 
 const cop_op cop_op_bmaxpool = {
 	.name = "bmaxpool", .attrs = "kh:i kw:i sh:i sw:i pt:i pl:i pb:i pr:i", .min_in = 1, .max_in = 2, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_QUANT | COP_OP_PURE,
+	.flags = COP_OP_PURE,
 	.infer = bits_infer, .cost = cost, .links = bits_links, .words = bits_words, .sample = bits_sample,
 };
 

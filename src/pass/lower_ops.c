@@ -341,6 +341,14 @@ static bool bytes(cop_lower *l, cop_nid n, cop_vid *made)
 	return *made = cop__apply(l->out, g->node[n].op, g->node[n].attr, g->node[n].n_in, in), true;
 }
 
+/* The sign of a byte is on which side of its zero point it lies. Bits are read as they are, by whoever reads floats. */
+static cop_vid packed(cop_lower *l, cop_nid n)
+{
+	cop_vid x = cop__arg(l->z->g, n, 0);
+	cop_packbits_attr a = {range_of(l, x)->zero};
+	return l->map[cop__res(l->z->g, n, 0)] = cop__apply(l->out, OP_packbits, &a, VIDS(l->q[x]));
+}
+
 /* ---- which ---- */
 
 /* Do all operands have ranges, and one of them an integer form already? */
@@ -363,6 +371,7 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 	int op = g->node[n].op;
 
 	if (!g->node[n].guard && bytes(l, n, made)) return true;
+	if (op == OP_packbits && l->q[cop__arg(g, n, 0)] && !g->node[n].guard) return *made = packed(l, n), true;
 	if (g->node[n].guard || cop__outt(g, n, 0)->dtype != COP_F32 || !(range_of(l, cop__res(g, n, 0))->scale > 0)) return false;
 	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = op == OP_rnn ? cop__lower_rnn(l, n) : layer(l, n), true;
 	if (l->z->layer[n].o) return false;

@@ -200,6 +200,12 @@ cop_vid cop__zoo_fc_bn_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out
 	return cop__zoo_relu(z, batch_norm(z, fc(z, x, name, out, false, otherwise), name));
 }
 
+cop_vid cop__zoo_fc_bn_sign(cop_zoo *z, cop_vid x, const char *name, int32_t out)
+{
+	cop_vid y = batch_norm(z, fc(z, x, name, out, false, otherwise), name);
+	return y ? cop__apply(z->g, OP_sign, &(cop_sign_attr){0}, VIDS(y)) : 0;
+}
+
 cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi)
 {
 	cop_act_attr a = {lo, hi};

@@ -12,7 +12,7 @@ static int32_t rank(const cop_zoo *z, cop_vid x) { return cop__t(z->g, x)->rank;
 
 static const struct { const char *word; int op; float hi; } activations[] = {{"relu", OP_clip, COP_NO_HI},
 	{"relu6", OP_clip, 6}, {"sigmoid", OP_sigmoid, 0}, {"tanh", OP_tanh, 0}, {"gelu", OP_gelu, 0},
-	{"hswish", OP_hswish, 0}};
+	{"hswish", OP_hswish, 0}, {"sign", OP_sign, 0}};
 
 static cop_vid activate(cop_zoo *z, cop_vid x, const char *word)
 {
@@ -37,6 +37,7 @@ ACTIVATION(sigmoid)
 ACTIVATION(tanh)
 ACTIVATION(gelu)
 ACTIVATION(hswish)
+ACTIVATION(sign)
 
 /* ---- shapes ---- */
 

@@ -37,6 +37,19 @@ static cop_vid input(cop_zoo *z, int32_t first)
 	return cop__zoo_flatten(z, cop__zoo_input(z));
 }
 
+/* The network that binary weights are trained on: batch norm and a sign between the layers, none of which has a bias but the last. */
+cop_vid cop__zoo_binary_mlp(cop_zoo *z)
+{
+	cop_vid x = cop__zoo_flatten(z, cop__zoo_input(z));
+	char name[16];
+
+	for (int i = 1; i <= 3; i++) {
+		snprintf(name, sizeof name, "fc%d", i);
+		x = cop__zoo_fc_bn_sign(z, x, name, 1024);
+	}
+	return cop__zoo_fc(z, x, "fc4", z->classes);
+}
+
 cop_vid cop__zoo_mlp(cop_zoo *z)
 {
 	int32_t size[MAX_SIZES];

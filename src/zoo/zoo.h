@@ -48,6 +48,7 @@ cop_vid cop__zoo_conv_relu(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv
 cop_vid cop__zoo_fc(cop_zoo *z, cop_vid x, const char *name, int32_t out);            /* a last layer */
 cop_vid cop__zoo_fc_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
 cop_vid cop__zoo_fc_bn_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
+cop_vid cop__zoo_fc_bn_sign(cop_zoo *z, cop_vid x, const char *name, int32_t out);  /* 1 or -1 */
 cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi);
 cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x);
 cop_vid cop__zoo_add(cop_zoo *z, cop_vid a, cop_vid b);
@@ -70,6 +71,7 @@ float cop__zoo_width(cop_zoo *z);
 cop_vid cop__zoo_lenet300(cop_zoo *z);
 cop_vid cop__zoo_lenet5(cop_zoo *z);
 cop_vid cop__zoo_mlp(cop_zoo *z);
+cop_vid cop__zoo_binary_mlp(cop_zoo *z);
 cop_vid cop__zoo_resnet8(cop_zoo *z);
 cop_vid cop__zoo_resnet_cifar(cop_zoo *z);
 cop_vid cop__zoo_resnet18(cop_zoo *z);

@@ -4,6 +4,7 @@
  * policies against what they are defined by; and what is refused. A row without a case here fails.
  */
 #include "help.h"
+#include "train/form/binary.h"
 #include "train/form/palette.h"
 #include "train/form/steps.h"
 #include "train/policy/drr.h"
@@ -481,7 +482,36 @@ static void check_baked(const char *name, const float *w, const float *before)
 			const float *a = w + i * IN, *b = a + IN, *c = b + IN;
 			assert_true(fabsf(a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0])) < 1e-4f);
 		}
+	else if (!strcmp(name, "binary") || !strcmp(name, "ternary")) /* a scale by filter, or nothing */
+		for (int i = 0; i < HIDDEN; i++) {
+			float most = 0;
+			for (int k = 0; k < IN; k++) most = fmaxf(most, fabsf(w[i * IN + k]));
+			for (int k = 0; k < IN; k++) assert_true(fabsf(w[i * IN + k]) == most || (w[i * IN + k] == 0 && *name == 't'));
+		}
 	else fail_msg("the form '%s' has no case here", name);
+}
+
+/* The slope by a latent is the weight's: times the scale where it lies within -1 to 1, or straight through. */
+static void check_signs(cop_trainer *t, cop_handle of_weight, bool ternary)
+{
+	int64_t n;
+	cop_tensor dw, grad;
+	const char *name;
+	int found = 0;
+
+	float *v = tensor(t, "a.w.latent", &n);
+	v[1] = 1.5f, v[2] = -2;
+	set_batch(t, 3);
+	assert_int_equal(cop_trainer_gradients(t, NULL), COP_OK);
+	assert_int_equal(cop__trainer_tensor(t, of_weight, &dw), COP_OK);
+	for (int k = 0; (name = cop_trainer_gradient(t, k, &grad)); k++)
+		for (int64_t i = 0; i < n && !strcmp(name, "a.w.latent"); i++, found++) {
+			double mean = 0, out = (double)((float *)dw.data)[i];
+			for (int j = 0; j < IN; j++) mean += fabs((double)v[i / IN * IN + j]) / IN;
+			double want = ternary ? out : fabsf(v[i]) <= 1 ? out * mean : 0;
+			if (!(fabs((double)((float *)grad.data)[i] - want) < 1e-6)) fail_msg("latent %d has the slope %g, not %g", (int)i, (double)((float *)grad.data)[i], want);
+		}
+	assert_int_equal(found, n);
 }
 
 /* Straight through: the slope by the number is that of the weight; by the step, the weight's times what rounding moved. */
@@ -524,6 +554,7 @@ static void forms(void **state)
 		cop_trainer *t;
 		OK(cx, cop__trainer_new(&t, b, 1, true));
 		if (!strcmp(name, "steps")) check_steps(t, kept); /* no finite difference sees through a staircase */
+		else if (strstr(name, "nary")) check_signs(t, kept, *name == 't');
 		else if (form->express && strcmp(name, "shift")) /* test_shift_form.c */
 			assert_int_equal(check_gradients(t, name), strcmp(name, "lowrank") ? 4 : 5);
 		for (uint32_t step = 0; step < 3; step++) {
@@ -573,6 +604,35 @@ static void vectors(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Worked out by hand: mean sizes 0.4375 and 0.1; beyond 0.7 of them 0.5 and 1, and 0.2 and 0.1. */
+static void few_values(void **state)
+{
+	static const float v[2 * IN] = {0.5f, -0.25f, 0, 1, -0.2f, 0.1f, -0.0625f, 0.0375f};
+	static const struct { const char *form; cop_binary_options binary; cop_ternary_options ternary; float want[2 * IN]; } row[] = {
+		{"binary", {true}, {0}, {0.4375f, -0.4375f, 0.4375f, 0.4375f, -0.1f, 0.1f, -0.1f, 0.1f}},
+		{"binary", {false}, {0}, {1, -1, 1, 1, -1, 1, -1, 1}},
+		{"ternary", {0}, {0.7f}, {0.75f, 0, 0, 0.75f, -0.15f, 0.15f, 0, 0}},
+		{"ternary", {0}, {2.5f}, {0}},
+	};
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *g = small_net(cx, 1);
+		cop_vid w = cop__find(g, "a.w");
+		memcpy(cop__own(g, w), v, sizeof v);
+		cop_build *b = record(cx, g, "");
+		OK(cx, cop__build_form(b, "a.w", cop__form(row[i].form), *row[i].form == 'b' ? (const void *)&row[i].binary : &row[i].ternary));
+		OK(cx, cop__forms_apply(g, b));
+		for (int k = 0; k < 2 * IN; k++)
+			if (!(fabsf(cop__floats(g, w)[k] - row[i].want[k]) <= 2e-7f * fabsf(row[i].want[k]) * IN))
+				fail_msg("row %d: weight %d is %g, not %g", i, k, (double)cop__floats(g, w)[k], (double)row[i].want[k]);
+		for (int k = 0; k < 2 * IN; k++) /* sums of as many as there are in a filter are exact */
+			for (int n = 1; n <= IN; n++) assert_true((double)((float)n * cop__floats(g, w)[k]) == n * (double)cop__floats(g, w)[k]);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 /* Of full rank the product is the weight; of less the nearest one: no better than what is left of it after its largest direction. */
 static void nearest_product(void **state)
 {
@@ -598,7 +658,7 @@ static void nearest_product(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(vectors),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(few_values), cmocka_unit_test(vectors),
 		cmocka_unit_test(nearest_product)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

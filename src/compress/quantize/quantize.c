@@ -381,7 +381,7 @@ static uint32_t spares(const void *own) { return *((const quantize_options *)own
 const cop_stage_row cop_stage_quantize = {
 	.row = {"quantize", "makes the network one of integers, calibrated on the training set", NULL, options,
 		sizeof(quantize_options)},
-	.terms = cop__terms_whole, .never = COP_HAS_INTEGERS, .gives = COP_HAS_INTEGERS,
+	.terms = cop__terms_whole, .never = COP_HAS_INTEGERS, .bears_bits = true, .gives = COP_HAS_INTEGERS,
 	.takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_CODES | COP_HAS_SHARED, .spares = spares, .can = cop__can_quantize,
 	.run = run,
 };
