@@ -41,6 +41,9 @@ static const struct { const char *text; int makes, keeps; bool follows; } forms[
 	{"quantize: {}", 0, 0, true},
 	{"qat: {" TRAINS "}", 0, 0, false},
 	{"qat: {integers: no, weights: 4, " TRAINS "}", 0, ZEROS, false},
+	{"binarize: {" TRAINS "}", 0, 0, false},
+	{"binarize: {bits: no, " TRAINS "}", 0, 0, false},
+	{"binarize: {weights: ternary, activations: real, ends: no, " TRAINS "}", 0, 0, false},
 };
 
 static cop_status get(void *ud, int32_t i, float *x, int32_t *label)

@@ -23,9 +23,11 @@ static const cop_option options[] = {
 	COP_OPT_FLAG(binarize_options, scale, "yes", "binary weights are plus and minus the mean size of their filter, else 1 and -1"),
 	COP_OPT_REAL(binarize_options, threshold, 0, 10, "0.7", "ternary weights are 0 up to this part of the mean size of their filter"),
 	COP_OPT_FLAG(binarize_options, ends, "yes", "layers beside the input and before the output stay as they are; else only what the first ones read does"),
-	COP_OPT_FLAG(binarize_options, bits, "yes", "the result has sums of bits; else floats, which can be trained on, and the pass `bits` leads there"),
+	COP_OPT_FLAG(binarize_options, bits, "yes", "the result has sums of bits, where weights are binary and activations signs; else floats, and the pass `bits` leads there"),
 	COP_OPT_END,
 };
+
+static bool makes_bits(const binarize_options *o) { return o->bits && o->weights == BINARY && o->activations != REAL_ACTIVATIONS; }
 
 typedef struct work {
 	const binarize_options *o;
@@ -94,7 +96,7 @@ static cop_status trained(cop_graph **out, const cop_graph *g, const cop_stage *
 	if (w.o->activations == REAL_ACTIVATIONS) COP_TRY(cop__pass_copy(out, g));
 	else COP_TRY(cop__put_signs(out, g, chosen, w.o->activations == SMOOTH));
 	COP_TRY(cop__train(*out, m->train, m->valid, &a, "binarize", &policy, 1));
-	return w.o->bits ? cop__pass_then(out, cop__pass_bits) : COP_OK;
+	return makes_bits(w.o) ? cop__pass_then(out, cop__pass_bits) : COP_OK;
 }
 
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
@@ -115,7 +117,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 static uint32_t given(const void *own)
 {
 	const binarize_options *o = own;
-	return COP_HAS_FLOATS | (o->weights == REAL_WEIGHTS ? 0 : COP_HAS_SHARED) | (o->bits && o->weights == BINARY ? COP_HAS_BITS : 0);
+	return COP_HAS_FLOATS | (o->weights == REAL_WEIGHTS ? 0 : COP_HAS_SHARED) | (makes_bits(o) ? COP_HAS_BITS : 0);
 }
 
 const cop_stage_row cop_stage_binarize = {
