@@ -91,7 +91,7 @@ static void put_page(cop_text *o)
 		"([formats.md](formats.md)), `i4` is a weight of 4 bits, `*` is any format, and `+` means one or more.\n\n"
 		"*Gradient* means that training can go through the operator; encoded weights are not trained. *some* means that there are kernels for certain shapes only. Other shapes use a kernel of a "
 		"column further to the left, at last the portable one.\n\n`coppice emit` prints portable C and the Cortex-M kernels. An instruction set also uses the kernels of those that it "
-		"contains: dotprod those of NEON, i8mm those of dotprod, AVX-VNNI those of AVX2, AVX-512-VNNI all of x86, and AVX-512-VBMI, which has kernels for sparse weights alone, those of AVX-512-VNNI.\n\n| operator | number formats | gradient |");
+		"contains: dotprod those of NEON, i8mm those of dotprod, AVX-VNNI those of AVX2, AVX-512-VNNI all of x86, and AVX-512-VBMI, which has kernels for sparse weights and for bits alone, those of AVX-512-VNNI.\n\n| operator | number formats | gradient |");
 	for (int c = 0; c < LEN(columns); c++) cop__text_add(o, " %s |", columns[c].name);
 	cop__text_add(o, "\n|---|---|---|");
 	for (int c = 0; c < LEN(columns); c++) cop__text_add(o, "---|");

@@ -36,7 +36,7 @@ uint32_t cop__cpu_isa(void)
 	if (isa && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
 		&& __builtin_cpu_supports("avx512vl")) isa |= COP_ISA_AVX512;
 	if ((isa & COP_ISA_AVX512) && __builtin_cpu_supports("avx512vnni")) isa |= COP_ISA_AVX512VNNI;
-	if ((isa & COP_ISA_AVX512VNNI) && __builtin_cpu_supports("avx512vbmi")) isa |= COP_ISA_AVX512VBMI;
+	if ((isa & COP_ISA_AVX512VNNI) && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vpopcntdq")) isa |= COP_ISA_AVX512VBMI;
 	if ((isa & COP_ISA_AVX2) && avxvnni()) isa |= COP_ISA_AVXVNNI;
 	return isa;
 #elif defined(__aarch64__)

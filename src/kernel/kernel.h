@@ -33,7 +33,7 @@ enum {
 	COP_ISA_REF = 0, COP_ISA_AVX2 = 1, COP_ISA_AVX512 = 2, COP_ISA_NEON = 4, COP_ISA_DSP = 8,
 	COP_ISA_AVXVNNI = 16, COP_ISA_AVX512VNNI = 32, COP_ISA_DOTPROD = 64 /* dot products of bytes: int8 kernels only */,
 	COP_ISA_I8MM = 128 /* products of matrices of bytes */,
-	COP_ISA_AVX512VBMI = 256 /* permutations of bytes: sparse int8 kernels only */,
+	COP_ISA_AVX512VBMI = 256 /* permutations of bytes, and ones counted: kernels for sparse int8 and for bits only */,
 	COP_ISA_ALL = 511
 };
 

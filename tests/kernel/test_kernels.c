@@ -19,6 +19,7 @@ enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
 #include "kernel/qvec/qvec.def"
 #include "kernel/qvec/qsparse.def"
 #include "kernel/qvec/q24.def"
+#include "kernel/qvec/bits.def"
 #undef T
 #undef P
 #undef B
@@ -33,6 +34,7 @@ static const cop_kernel plain_kernels[] = {
 #include "kernel/qvec/qvec.def"
 #include "kernel/qvec/qsparse.def"
 #include "kernel/qvec/q24.def"
+#include "kernel/qvec/bits.def"
 };
 
 typedef struct bufs { void *p[MAX_BUF]; size_t bytes[MAX_BUF]; int n, n_out; } bufs;
