@@ -124,6 +124,32 @@ static void bits_answer_alike(void **state)
 	cop_graph_free(g), cop_graph_free(same), cop_graph_free(by_pass);
 }
 
+/* The ends become int8 behind the stage, and the first sign is that of a byte beside its zero point. */
+static void ends_of_bytes(void **state)
+{
+	cop_dataset d = corners();
+	cop_graph *g = network(*state, text);
+	cop_score score;
+	int found = 0;
+
+	if (!known_parts()) skip();
+	OK(*state, known_compress(&g, "- binarize: {" TRAINS FREE "}\n- quantize: {" FREE "}", &d, NULL, NULL, &known_args, NULL));
+	assert_int_equal(count(g, OP_bconv), 3);
+	assert_int_equal(count(g, OP_qconv), 2);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		if (g->node[n].op != OP_packbits) continue;
+		COP_ATTR(cop_packbits_attr, a, g, n);
+		COP_ATTR(cop_qconv_attr, q, g, g->value[cop__arg(g, n, 0)].producer);
+		assert_int_equal(cop__in(g, n, 0)->dtype, COP_I8);
+		assert_int_equal(a.zero, q.zy);
+		found += q.zy != 0;
+	}
+	assert_int_equal(found, 1);
+	OK(*state, cop_eval(&score, g, &d, 16, 1));
+	if (!(score.accuracy > 0.8f)) fail_msg("accuracy %g", (double)score.accuracy);
+	cop_graph_free(g);
+}
+
 static void what_cannot_be(void **state)
 {
 	static const struct { const char *net, *options, *said; } row[] = {
@@ -147,6 +173,6 @@ static void what_cannot_be(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(what_layers_become), KNOWN_TEST(bits_answer_alike), KNOWN_TEST(what_cannot_be)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(what_layers_become), KNOWN_TEST(bits_answer_alike), KNOWN_TEST(ends_of_bytes), KNOWN_TEST(what_cannot_be)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ static bool direct(const int32_t *k)
 
 /* A border that is not there would not count; the portable kernel knows how. */
 bool VN(bconv_fits)(const int32_t *k) { return k[BC_FILL] || inside(k); }
-size_t VN(bconv_work)(const int32_t *k) { return direct(k) ? 0 : (size_t)(BLOCK * words_of(k) * 8); }
+size_t VN(bconv_work)(const int32_t *k) { return direct(k) ? 0 : (size_t)(BLOCK * words_of(k) * 8 + 64); }
 
 /* [panel][word][output of the panel] */
 size_t VN(bconv_pack_bytes)(const int32_t *k) { return (size_t)(panels_of(k) * words_of(k) * PANEL_O * 8); }
@@ -99,19 +99,41 @@ void VN(bconv_pack)(const cop_call *c)
 
 /* ---- staging ---- */
 
+/* Copies whole words: up to 7 bytes more, over what is written next. */
+AI void copy(uint8_t *to, const uint8_t *x, long n)
+{
+	for (long i = 0; i < n; i += 8) *(wordu *)(to + i) = *(const wordu *)(x + i);
+}
+
+typedef struct place { long h, w; } place;
+
+/* The taps of one row of a window, [row] bytes each, from column w on. */
+AI void stage_row(uint8_t *to, const int32_t *k, const uint8_t *x, place at)
+{
+	const long row = row_bytes(k);
+	const int last = last_byte(k);
+	bool there = at.h >= 0 && at.h < k[CK_H];
+
+	if (LIKELY(there && at.w >= 0 && at.w + k[CK_KW] <= k[CK_W] && k[CK_DW] == 1 && last == 255)) {
+		copy(to, x + (at.h * k[CK_W] + at.w) * row, k[CK_KW] * row);
+		return;
+	}
+	for (long j = 0; j < k[CK_KW]; j++, to += row) {
+		long w = at.w + j * k[CK_DW];
+		if (there && w >= 0 && w < k[CK_W]) copy(to, x + (at.h * k[CK_W] + w) * row, row);
+		else memset(to, k[BC_FILL] > 0 ? 255 : 0, (size_t)row);
+		to[row - 1] = (uint8_t)(to[row - 1] & last);
+	}
+}
+
 static void stage_pixel(uint8_t *to, const int32_t *k, const uint8_t *x, long p)
 {
-	long row = row_bytes(k), oh = p / k[CK_OW] % k[CK_OH], ow = p % k[CK_OW];
-	int last = last_byte(k), fill = k[BC_FILL] > 0 ? 255 : 0;
+	long row = row_bytes(k), end = line_bytes(k), oh = p / k[CK_OW] % k[CK_OH], ow = p % k[CK_OW];
 
 	x += p / k[CK_OW] / k[CK_OH] * k[CK_H] * k[CK_W] * row;
 	for (long i = 0; i < k[CK_KH]; i++)
-		for (long j = 0; j < k[CK_KW]; j++, to += row) {
-			long h = oh * k[CK_SH] - k[CK_PT] + i * k[CK_DH], w = ow * k[CK_SW] - k[CK_PL] + j * k[CK_DW];
-			if (h < 0 || h >= k[CK_H] || w < 0 || w >= k[CK_W]) memset(to, fill, (size_t)row);
-			else memcpy(to, x + (h * k[CK_W] + w) * row, (size_t)row);
-			to[row - 1] = (uint8_t)(to[row - 1] & last);
-		}
+		stage_row(to + i * k[CK_KW] * row, k, x, (place){oh * k[CK_SH] - k[CK_PT] + i * k[CK_DH], ow * k[CK_SW] - k[CK_PL]});
+	for (; end % 8; end++) to[end] = 0;
 }
 
 /* ---- sums ---- */
@@ -220,10 +242,7 @@ static const uint8_t *staged(const cop_call *c, const layer *l, long p, long to)
 	uint8_t *at = c->work;
 
 	if (direct(l->k)) return l->x + p * l->words * 8;
-	for (long i = p; i < to; i++, at += l->words * 8) {
-		memset(at + l->words * 8 - 8, 0, 8);
-		stage_pixel(at, l->k, l->x, i);
-	}
+	for (long i = p; i < to; i++, at += l->words * 8) stage_pixel(at, l->k, l->x, i);
 	return c->work;
 }
 
