@@ -1,63 +1,108 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bconv - convolution of bits: sums of products of 1 and -1, by counting where two rows of bits differ, 32 at a time.
+ * bconv - convolution of bits: sums of products of 1 and -1, by counting where two rows of bits differ. The window of a
+ * pixel is staged as one line, which every filter then meets; a second line says which of its bits count, where not all
+ * do: those behind the last channel do not, nor does padding that stands for nothing.
  */
 #include "kernel/kernel.h"
 
-/* Ones of a word: in pairs, in fours, in bytes, in all. */
-static int32_t ones(uint32_t v)
+/* A constant that is held in a register: on many processors it would take an instruction more each time. */
+static inline uint32_t held(uint32_t v)
 {
-	v -= v >> 1 & 0x55555555u;
-	v = (v & 0x33333333u) + (v >> 2 & 0x33333333u);
-	return (int32_t)(((v + (v >> 4)) & 0x0f0f0f0fu) * 0x01010101u >> 24);
+#if defined(__GNUC__)
+	__asm__("" : "+r"(v));
+#endif
+	return v;
 }
 
-static uint32_t word(const uint8_t *p)
+/* Every second bit; every second pair; every second four; the lowest bit of each byte. */
+typedef struct masks {
+	uint32_t bits, pairs, fours, bytes;
+} masks;
+static inline masks masks_of(void)
+{
+	return (masks){held(0x55555555u), held(0x33333333u), held(0x0f0f0f0fu), held(0x01010101u)};
+}
+
+static inline uint32_t word(const uint8_t *p)
 {
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* How many of n bits differ; x NULL: zeros. */
-static int32_t differ(const uint8_t *x, const uint8_t *w, int32_t n)
+/* Ones in each four bits. */
+static inline uint32_t fours(uint32_t v, const masks *m)
 {
-	int32_t i = 0, s = 0;
+	v -= v >> 1 & m->bits;
+	return (v & m->pairs) + (v >> 2 & m->pairs);
+}
 
-	for (; i + 4 <= n / 8; i += 4) s += ones((x ? word(x + i) : 0) ^ word(w + i));
-	for (; i * 8 < n; i++) {
-		uint32_t byte = (uint32_t)(x ? x[i] : 0) ^ w[i];
-		s += ones(n - i * 8 < 8 ? byte & ((1u << (n - i * 8)) - 1) : byte);
+/* The sum of eight numbers of four bits. */
+static inline int32_t all(uint32_t v, const masks *m)
+{
+	return (int32_t)(((v & m->fours) + (v >> 4 & m->fours)) * m->bytes >> 24);
+}
+
+/* How many bits differ. Three words at a time: a full adder leaves ones and twos. */
+static int32_t differ(const uint8_t *x, const uint8_t *w, int32_t bytes)
+{
+	const masks m = masks_of();
+	int32_t s = 0;
+	uint32_t rest = 0;
+
+	for (; bytes >= 12; bytes -= 12, x += 12, w += 12) {
+		uint32_t a = word(x) ^ word(w), b = word(x + 4) ^ word(w + 4), c = word(x + 8) ^ word(w + 8), half = a ^ b;
+		s += all(fours(half ^ c, &m) + 2 * fours((a & b) | (half & c), &m), &m);
 	}
+	for (; bytes >= 4; bytes -= 4, x += 4, w += 4) s += all(fours(word(x) ^ word(w), &m), &m);
+	while (bytes-- > 0) rest = rest << 8 | (uint32_t)(x[bytes] ^ w[bytes]);
+	return s + all(fours(rest, &m), &m);
+}
+
+/* The same of those bits that count. */
+static int32_t differ_of(const uint8_t *x, const uint8_t *w, const uint8_t *counts, int32_t bytes)
+{
+	const masks m = masks_of();
+	int32_t s = 0, i = 0;
+
+	for (; i + 4 <= bytes; i += 4) s += all(fours((word(x + i) ^ word(w + i)) & word(counts + i), &m), &m);
+	for (; i < bytes; i++) s += all(fours((uint32_t)((x[i] ^ w[i]) & counts[i]), &m), &m);
 	return s;
 }
 
-/* The sum of one result. x: the image; w: the filter. */
-static int32_t dot(const int32_t *k, const uint8_t *x, const uint8_t *w, int32_t oh, int32_t ow)
-{
-	int32_t c = k[CK_C], bytes = (c + 7) / 8, s = 0;
+/* Lines of one pixel: what is read, and what of it counts. */
+typedef struct window {
+	uint8_t *x, *counts;
+	int32_t bytes, n; /* n: bits that count */
+} window;
 
-	for (int32_t tap = 0; tap < k[CK_KH] * k[CK_KW]; tap++, w += bytes) {
-		int32_t h = oh * k[CK_SH] - k[CK_PT] + tap / k[CK_KW] * k[CK_DH], v = ow * k[CK_SW] - k[CK_PL] + tap % k[CK_KW] * k[CK_DW];
-		bool inside = h >= 0 && h < k[CK_H] && v >= 0 && v < k[CK_W];
-		if (inside) s += c - 2 * differ(x + (size_t)(h * k[CK_W] + v) * (size_t)bytes, w, c);
-		else s += k[BC_FILL] * (2 * differ(NULL, w, c) - c);
-	}
-	return s;
+static void stage(window *v, const int32_t *k, const uint8_t *x, int32_t oh, int32_t ow)
+{
+	int32_t c = k[CK_C], row = (c + 7) / 8, at = 0;
+
+	v->n = 0;
+	for (int32_t i = 0; i < k[CK_KH]; i++)
+		for (int32_t j = 0; j < k[CK_KW]; j++, at += row) {
+			int32_t h = oh * k[CK_SH] - k[CK_PT] + i * k[CK_DH], w = ow * k[CK_SW] - k[CK_PL] + j * k[CK_DW];
+			bool inside = h >= 0 && h < k[CK_H] && w >= 0 && w < k[CK_W], some = inside || k[BC_FILL];
+			const uint8_t *from = x + (inside ? (size_t)(h * k[CK_W] + w) * (size_t)row : 0);
+			for (int32_t b = 0; b < row; b++) {
+				v->x[at + b] = inside ? from[b] : k[BC_FILL] > 0 ? 255 : 0;
+				v->counts[at + b] = some ? 255 : 0;
+			}
+			if (some && c % 8) v->counts[at + row - 1] = (uint8_t)((1 << c % 8) - 1);
+			v->n += some ? c : 0;
+		}
 }
 
-/* Sums of one pixel into d, or bits into y where there are bounds t. */
-static void pixel(const cop_call *call, int32_t r, int32_t ow)
+/* The sums of one pixel into d, or bits into y where there are bounds t. */
+static void pixel(const int32_t *k, const window *v, const uint8_t *w, const int32_t *t, int32_t *d, uint8_t *y)
 {
-	const int32_t *k = call->k, *t = call->buf[3];
-	int32_t o_n = k[CK_O], filter = k[CK_KH] * k[CK_KW] * ((k[CK_C] + 7) / 8);
-	size_t at = (size_t)r * (size_t)k[CK_OW] + (size_t)ow;
-	const uint8_t *x = (const uint8_t *)call->buf[1] + (size_t)(r / k[CK_OH]) * (size_t)(k[CK_H] * k[CK_W] * ((k[CK_C] + 7) / 8));
-	const uint8_t *w = call->buf[2];
-	int32_t *d = t ? NULL : (int32_t *)call->buf[0] + at * (size_t)o_n;
-	uint8_t *y = t ? (uint8_t *)call->buf[0] + at * (size_t)((o_n + 7) / 8) : NULL;
+	int32_t o_n = k[CK_O];
+	bool every = v->n == v->bytes * 8;
 	uint32_t bits = 0;
 
-	for (int32_t o = 0; o < o_n; o++) {
-		int32_t s = dot(k, x, w + (size_t)o * (size_t)filter, r % k[CK_OH], ow);
+	for (int32_t o = 0; o < o_n; o++, w += v->bytes) {
+		int32_t s = v->n - 2 * (every ? differ(v->x, w, v->bytes) : differ_of(v->x, w, v->counts, v->bytes));
 		if (!t) {
 			d[o] = s;
 			continue;
@@ -67,10 +112,21 @@ static void pixel(const cop_call *call, int32_t r, int32_t ow)
 	}
 }
 
+size_t cop_bconv_work(const int32_t *k) { return 2 * (size_t)k[CK_KH] * (size_t)k[CK_KW] * (size_t)((k[CK_C] + 7) / 8); }
+
 void cop_bconv(const cop_call *call)
 {
-	int32_t rows = call->k[CK_N] * call->k[CK_OH];
+	const int32_t *k = call->k, *t = call->buf[3];
+	int32_t rows = k[CK_N] * k[CK_OH], o_n = k[CK_O], bytes = (int32_t)(cop_bconv_work(k) / 2);
+	size_t image = (size_t)(k[CK_H] * k[CK_W]) * (size_t)((k[CK_C] + 7) / 8);
+	window v = {call->work, (uint8_t *)call->work + bytes, bytes, 0};
 
 	for (int32_t r = cop_from(call, rows, 1), to = cop_to(call, rows, 1); r < to; r++)
-		for (int32_t ow = 0; ow < call->k[CK_OW]; ow++) pixel(call, r, ow);
+		for (int32_t ow = 0; ow < k[CK_OW]; ow++) {
+			size_t at = (size_t)r * (size_t)k[CK_OW] + (size_t)ow;
+			int32_t *d = t ? NULL : (int32_t *)call->buf[0] + at * (size_t)o_n;
+			uint8_t *y = t ? (uint8_t *)call->buf[0] + at * (size_t)((o_n + 7) / 8) : NULL;
+			stage(&v, k, (const uint8_t *)call->buf[1] + (size_t)(r / k[CK_OH]) * image, r % k[CK_OH], ow);
+			pixel(k, &v, call->buf[2], t, d, y);
+		}
 }
