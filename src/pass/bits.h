@@ -25,6 +25,7 @@ typedef struct cop_blayer {
 	float *scale;   /* [o] */
 } cop_blayer;
 
+/* ---- bits_layer.c ---- */
 /* Is node n such a layer? l->scale lies in out's arena. */
 bool cop__bits_layer(cop_blayer *l, const cop_bits *b, cop_nid n);
 /* What the layer's float form makes of its sums d (f32, [.,.,.,o]), in graph `to`: scale, bias, bounds. */
@@ -34,7 +35,8 @@ cop_vid cop__bits_packed(cop_bits *b, const cop_blayer *l);
 /* "fc2.w" and "t": "fc2.t", or the first such name that is free. */
 void cop__bits_name(char name[128], const cop_bits *b, const cop_blayer *l, const char *what);
 
-/* The bits of sign node n straight from the sums of the layer behind it, with all that lies between (bits_fold.c). 0: it does
+/* ---- bits_fold.c ---- */
+/* The bits of sign node n straight from the sums of the layer behind it, with all that lies between. 0: it does
  * not come to bounds of the sums, or a failure was recorded. */
 cop_vid cop__bits_fold(cop_bits *b, cop_nid n);
 
