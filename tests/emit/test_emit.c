@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "emit/int8_net.h"
+#include "pass/bits_net.h"
 #include "emit/training.h"
 
 static const char sgd[] = "update=sgd momentum=0.9 decay=1e-3 lr=0.02";
@@ -246,6 +247,31 @@ static void int8_on_host(void **state)
 	unsetenv("COPPICE_ISA");
 }
 
+/* Networks of bits: whole bytes of channels and a pool of sums; odd ones, with padding that stands for nothing. */
+static void check_bits(cop_ctx *cx, const machine *m)
+{
+	static const int which[] = {4, 3};
+
+	for (int i = 0; i < LEN(which); i++) {
+		cop_graph *floats = bits_network(cx, &bits_nets[which[i]]), *g;
+		OK(cx, cop__pass_bits(&g, floats));
+		check_inference(cx, g, m);
+		cop_graph_free(floats);
+		cop_graph_free(g);
+	}
+}
+
+static void bits(void **state)
+{
+	(void)state;
+	setenv("COPPICE_ISA", "ref", 1);
+	cop_ctx *cx = new_ctx();
+	check_bits(cx, &host);
+	if (have_arm()) check_bits(cx, &m4);
+	cop_ctx_free(cx);
+	unsetenv("COPPICE_ISA");
+}
+
 static void coded_on_host(void **state)
 {
 	(void)state;
@@ -438,7 +464,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(on_cortex_m4),
-		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
+		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(bits), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
