@@ -4,17 +4,21 @@
  * window is staged as one line of words; where it lies so in the input, it is read there. What a line has beyond its bits
  * is 0 there and in the weights, and does not differ.
  *
- * AVX-512 counts ones itself (VPOPCNTDQ). AVX2 looks halves of bytes up and adds the counts as bytes, for as many words as
- * a byte can hold.
+ * AVX-512 counts ones itself (VPOPCNTDQ), and of seven words only three are counted: full adders leave ones, twos and
+ * fours. The sum bit of an adder is the parity of what it adds, and a parity of differences is the difference of two
+ * parities; so lines and weights hold parities in the place of every second word, and adders have to find carries alone.
+ * AVX2 looks halves of bytes up and adds the counts as bytes, for as many words as a byte can hold.
  */
 #include "kernel/qvec/qvec.h"
 
 #if defined(QPLAIN) || defined(__AVX512VPOPCNTDQ__) || (defined(__AVX2__) && PAIRS && VW == 8)
 
 #if defined(__AVX512VPOPCNTDQ__) || defined(QPLAIN)
-enum { LANES = 8, MOST_P = 4, MOST_V = 4, RUN = 1 << 30 };
+#define ADDERS 1
+enum { LANES = 8, MOST_P = 4, GROUP = 7 };
 #else
-enum { LANES = 4, MOST_P = 2, MOST_V = 1, RUN = 31 };
+#define ADDERS 0
+enum { LANES = 4, MOST_P = 2, RUN = 31 };
 #endif
 enum { PANEL_O = 8, PARTS_O = PANEL_O / LANES, BLOCK = 128 }; /* outputs of a panel, vectors of one; pixels that are staged at once */
 
@@ -24,31 +28,30 @@ typedef uint64_t wordu __attribute__((aligned(1), may_alias));
 typedef int32_t v8 __attribute__((vector_size(32)));
 typedef int32_t v8u __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* Adds how many bits differ to counts that `settle` adds up. */
 #if defined(QPLAIN)
-AI vq differ(vq counts, uint64_t x, vq w)
+AI vq ones(vq x)
 {
-	for (int i = 0; i < LANES; i++) counts[i] += (uint64_t)__builtin_popcountll(x ^ w[i]);
-	return counts;
+	for (int i = 0; i < LANES; i++) x[i] = (uint64_t)__builtin_popcountll(x[i]);
+	return x;
 }
-AI vq settle(vq total, vq counts) { return total + counts; }
-#elif defined(__AVX512VPOPCNTDQ__)
-AI vq differ(vq counts, uint64_t x, vq w)
-{
-	return counts + (vq)_mm512_popcnt_epi64(_mm512_xor_si512(_mm512_set1_epi64((long long)x), (__m512i)w));
-}
-AI vq settle(vq total, vq counts) { return total + counts; }
+AI vq majority(vq a, vq b, vq c) { return (a & b) | ((a | b) & c); }
+AI vq parity(vq a, vq b, vq c) { return a ^ b ^ c; }
+/* The majority of a, b and what has the parity p with them. */
+AI vq carry(vq a, vq b, vq p) { return (a & b) | ((a ^ b) & ~p); }
+#elif ADDERS
+AI vq ones(vq x) { return (vq)_mm512_popcnt_epi64((__m512i)x); }
+AI vq majority(vq a, vq b, vq c) { return (vq)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0xe8); }
+AI vq parity(vq a, vq b, vq c) { return (vq)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0x96); }
+AI vq carry(vq a, vq b, vq p) { return (vq)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)p, 0xd4); }
 #else
-AI vq differ(vq counts, uint64_t x, vq w)
+/* Ones by byte. */
+AI __m256i ones_of_bytes(__m256i d)
 {
-	const __m256i ones = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+	const __m256i of = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
 	const __m256i half = _mm256_set1_epi8(15);
-	__m256i d = _mm256_xor_si256(_mm256_set1_epi64x((long long)x), (__m256i)w);
-	__m256i low = _mm256_shuffle_epi8(ones, _mm256_and_si256(d, half));
-	__m256i high = _mm256_shuffle_epi8(ones, _mm256_and_si256(_mm256_srli_epi16(d, 4), half));
-	return (vq)_mm256_add_epi8((__m256i)counts, _mm256_add_epi8(low, high));
+	__m256i low = _mm256_shuffle_epi8(of, _mm256_and_si256(d, half));
+	return _mm256_add_epi8(low, _mm256_shuffle_epi8(of, _mm256_and_si256(_mm256_srli_epi16(d, 4), half)));
 }
-AI vq settle(vq total, vq counts) { return total + (vq)_mm256_sad_epu8((__m256i)counts, _mm256_setzero_si256()); }
 #endif
 
 /* ---- geometry ---- */
@@ -65,17 +68,20 @@ static bool inside(const int32_t *k)
 		(k[CK_OW] - 1) * k[CK_SW] + (k[CK_KW] - 1) * k[CK_DW] < k[CK_W];
 }
 
-/* Does the input lie as lines do? */
-static bool direct(const int32_t *k)
-{
-	bool all = k[CK_OH] == 1 && k[CK_OW] == 1 && k[CK_KH] == k[CK_H] && k[CK_KW] == k[CK_W] && k[CK_DH] == 1 && k[CK_DW] == 1;
-	bool points = k[CK_KH] == 1 && k[CK_KW] == 1 && k[CK_SH] == 1 && k[CK_SW] == 1;
-	return k[CK_C] % 64 == 0 && inside(k) && (all || points);
-}
-
 /* A border that is not there would not count; the portable kernel knows how. */
 bool VN(bconv_fits)(const int32_t *k) { return k[BC_FILL] || inside(k); }
-size_t VN(bconv_work)(const int32_t *k) { return direct(k) ? 0 : (size_t)(BLOCK * words_of(k) * 8 + 64); }
+size_t VN(bconv_work)(const int32_t *k) { return (size_t)(BLOCK * words_of(k) * 8 + 64); }
+
+/* Every group of words of a line, `stride` apart, with parities of three, five and seven in the place of the third, fifth and seventh. */
+static void mix(uint64_t *w, long words, long stride)
+{
+#if ADDERS
+	for (long j = 0; j + GROUP <= words; j += GROUP, w += GROUP * stride)
+		for (long i = 2; i < GROUP; i += 2) w[i * stride] ^= w[(i - 1) * stride] ^ w[(i - 2) * stride];
+#else
+	(void)w, (void)words, (void)stride;
+#endif
+}
 
 /* [panel][word][output of the panel] */
 size_t VN(bconv_pack_bytes)(const int32_t *k) { return (size_t)(panels_of(k) * words_of(k) * PANEL_O * 8); }
@@ -93,6 +99,7 @@ void VN(bconv_pack)(const cop_call *c)
 			const uint8_t *w = (const uint8_t *)c->buf[2] + (q * PANEL_O + l) * bytes;
 			for (long i = 0; i < bytes; i++)
 				to[(i / 8 * PANEL_O + l) * 8 + i % 8] = (uint8_t)(w[i] & (i % row == row - 1 ? last_byte(k) : 255));
+			mix((uint64_t *)(void *)to + l, words, PANEL_O);
 		}
 	}
 }
@@ -134,13 +141,14 @@ static void stage_pixel(uint8_t *to, const int32_t *k, const uint8_t *x, long p)
 	for (long i = 0; i < k[CK_KH]; i++)
 		stage_row(to + i * k[CK_KW] * row, k, x, (place){oh * k[CK_SH] - k[CK_PT] + i * k[CK_DH], ow * k[CK_SW] - k[CK_PL]});
 	for (; end % 8; end++) to[end] = 0;
+	mix((uint64_t *)(void *)to, words_of(k), 1);
 }
 
 /* ---- sums ---- */
 
 typedef struct layer {
 	const int32_t *k, *t; /* t: bounds, or NULL */
-	const uint8_t *x;     /* lines */
+	const uint8_t *x;
 	const uint64_t *w;
 	void *y;
 	long words, n;
@@ -148,31 +156,66 @@ typedef struct layer {
 
 AI vq load_q(const uint64_t *p) { return (vq)*(const vqu *)p; }
 
-/* np pixels by nv panels. */
-AI void tile(const int np, const int nv, vq *total, const layer *l, const uint8_t *x, const uint64_t *w)
-{
-	const long line = l->words * 8, pitch = l->words * PANEL_O;
+AI vq differing(const uint8_t *x, vq w) { return w ^ *(const wordu *)x; }
 
-	for (int i = 0; i < np * nv * PARTS_O; i++) total[i] = (vq){0};
-	for (long from = 0; from < l->words; from += RUN) {
-		vq counts[MOST_P * MOST_V * PARTS_O];
+#if ADDERS
+/* In a register: loads would be what the adders wait for. */
+AI vq held(vq x)
+{
+#if !defined(QPLAIN)
+	__asm__("" : "+v"(x));
+#endif
+	return x;
+}
+
+/* In how many bits np lines differ from the filters of a panel. */
+AI void tile(const int np, vq *total, const layer *l, const uint8_t *x, const uint64_t *w)
+{
+	const long line = l->words * 8;
+	vq one[MOST_P], two[MOST_P], four[MOST_P];
+	long j = 0;
+
+	for (int p = 0; p < np; p++) one[p] = two[p] = four[p] = (vq){0};
+	for (; j + GROUP <= l->words; j += GROUP, w += GROUP * PANEL_O) {
+		vq f[GROUP], d[GROUP];
 		UNROLL
-		for (int i = 0; i < np * nv * PARTS_O; i++) counts[i] = (vq){0};
+		for (int i = 0; i < GROUP; i++) f[i] = held(load_q(w + i * PANEL_O));
+		UNROLL
+		for (int p = 0; p < np; p++) {
+			UNROLL
+			for (int i = 0; i < GROUP; i++) d[i] = differing(x + p * line + (j + i) * 8, f[i]);
+			vq a = carry(d[0], d[1], d[2]), b = carry(d[2], d[3], d[4]), c = carry(d[4], d[5], d[6]);
+			one[p] += ones(d[6]);
+			two[p] += ones(parity(a, b, c));
+			four[p] += ones(majority(a, b, c));
+		}
+	}
+	for (; j < l->words; j++, w += PANEL_O)
+		for (int p = 0; p < np; p++) one[p] += ones(differing(x + p * line + j * 8, load_q(w)));
+	for (int p = 0; p < np; p++) total[p] = one[p] + 2 * two[p] + 4 * four[p];
+}
+#else
+AI void tile(const int np, vq *total, const layer *l, const uint8_t *x, const uint64_t *w)
+{
+	const long line = l->words * 8;
+
+	for (int i = 0; i < np * PARTS_O; i++) total[i] = (vq){0};
+	for (long from = 0; from < l->words; from += RUN) {
+		__m256i counts[MOST_P * PARTS_O];
+		UNROLL
+		for (int i = 0; i < np * PARTS_O; i++) counts[i] = _mm256_setzero_si256();
 		for (long j = from; j < lmin(l->words, from + RUN); j++) {
 			UNROLL
-			for (int p = 0; p < np; p++) {
-				const uint64_t at = *(const wordu *)(x + p * line + j * 8);
-				UNROLL
-				for (int v = 0; v < nv * PARTS_O; v++) {
-					vq *c = &counts[p * nv * PARTS_O + v];
-					*c = differ(*c, at, load_q(w + v / PARTS_O * pitch + j * PANEL_O + v % PARTS_O * LANES));
-				}
+			for (int i = 0; i < np * PARTS_O; i++) {
+				vq d = differing(x + i / PARTS_O * line + j * 8, load_q(w + j * PANEL_O + i % PARTS_O * LANES));
+				counts[i] = _mm256_add_epi8(counts[i], ones_of_bytes((__m256i)d));
 			}
 		}
 		UNROLL
-		for (int i = 0; i < np * nv * PARTS_O; i++) total[i] = settle(total[i], counts[i]);
+		for (int i = 0; i < np * PARTS_O; i++) total[i] += (vq)_mm256_sad_epu8(counts[i], _mm256_setzero_si256());
 	}
 }
+#endif
 
 /* The eight sums of a panel. */
 AI v8 sums_of(const vq *total, long n)
@@ -213,37 +256,22 @@ AI void put_panel(const layer *l, long p, long q, v8 d)
 	}
 }
 
-AI void pixels(const int np, const int nv, const layer *l, long p, long q, const uint8_t *x)
+AI void pixels(const int np, const layer *l, long p, long q, const uint8_t *x)
 {
-	vq total[MOST_P * MOST_V * PARTS_O];
+	vq total[MOST_P * PARTS_O];
 
-	tile(np, nv, total, l, x, l->w + q * l->words * PANEL_O);
+	tile(np, total, l, x, l->w + q * l->words * PANEL_O);
 	UNROLL
-	for (int i = 0; i < np; i++) {
-		UNROLL
-		for (int v = 0; v < nv; v++) put_panel(l, p + i, q + v, sums_of(total + (i * nv + v) * PARTS_O, l->n));
-	}
+	for (int i = 0; i < np; i++) put_panel(l, p + i, q, sums_of(total + i * PARTS_O, l->n));
 }
 
-/* nv panels from the q-th on, for pixels [p, to) whose lines begin at x. */
-AI void block(const int nv, const layer *l, long p, long to, long q, const uint8_t *x)
+/* Panel q for pixels [p, to), whose lines begin at x. */
+static NOINLINE void block(const layer *l, long p, long to, long q, const uint8_t *x)
 {
 	const long line = l->words * 8;
 
-	for (; p + MOST_P <= to; p += MOST_P, x += MOST_P * line) pixels(MOST_P, nv, l, p, q, x);
-	for (; p < to; p++, x += line) pixels(1, nv, l, p, q, x);
-}
-
-static NOINLINE void many(const layer *l, long p, long to, long q, const uint8_t *x) { block(MOST_V, l, p, to, q, x); }
-static NOINLINE void one(const layer *l, long p, long to, long q, const uint8_t *x) { block(1, l, p, to, q, x); }
-
-static const uint8_t *staged(const cop_call *c, const layer *l, long p, long to)
-{
-	uint8_t *at = c->work;
-
-	if (direct(l->k)) return l->x + p * l->words * 8;
-	for (long i = p; i < to; i++, at += l->words * 8) stage_pixel(at, l->k, l->x, i);
-	return c->work;
+	for (; p + MOST_P <= to; p += MOST_P, x += MOST_P * line) pixels(MOST_P, l, p, q, x);
+	for (; p < to; p++, x += line) pixels(1, l, p, q, x);
 }
 
 /* Parts are pixels, or, where those are few, panels. */
@@ -256,10 +284,9 @@ void VN(bconv)(const cop_call *c)
 	long first = few ? cop_from(c, np, 1) : 0, last = few ? cop_to(c, np, 1) : np;
 
 	for (; p < end && first < last; p += BLOCK) {
-		long to = lmin(end, p + BLOCK), q = first;
-		const uint8_t *x = staged(c, &l, p, to);
-		for (; q + MOST_V <= last; q += MOST_V) many(&l, p, to, q, x);
-		for (; q < last; q++) one(&l, p, to, q, x);
+		long to = lmin(end, p + BLOCK);
+		for (long i = p; i < to; i++) stage_pixel((uint8_t *)c->work + (i - p) * l.words * 8, k, l.x, i);
+		for (long q = first; q < last; q++) block(&l, p, to, q, c->work);
 	}
 }
 
