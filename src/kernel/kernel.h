@@ -246,8 +246,8 @@ enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 enum { PB_ROWS, PB_C, PB_ZERO, PB_WORDS };
 enum { UB_ROWS, UB_C, UB_ZERO, UB_ONE, UB_WORDS };
 enum { BC_FILL = CK_WORDS, BC_WORDS };
-/* sign       y = x >= 0 ? 1 : -1      sign_grad  dx | dy x: dy where |x| <= 1, times 2 - 2 |x| when SMOOTH, else 0 */
-enum { SG_COUNT, SG_SMOOTH, SG_WORDS };
+/* sign       as many words as clip; y = x >= 0 ? 1 : -1      sign_grad  dx | dy x: dy where |x| <= 1, times 2 - 2 |x| when SMOOTH, else 0 */
+enum { SG_COUNT = UK_COUNT, SG_SMOOTH = UK_LO, SG_WORDS = UK_WORDS };
 
 /* ---- indices that may come from anywhere ----
  * Numbers that a kernel uses as indices are checked when a file is read and where a graph holds them. Those that come as an input or are

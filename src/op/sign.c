@@ -39,6 +39,7 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 
 	k[SG_COUNT] = cop__count32(cop__in(g, n, 0));
 	k[SG_SMOOTH] = a.smooth;
+	k[UK_HI] = 0;
 	return SG_WORDS;
 }
 

@@ -92,6 +92,22 @@ AI v hswish_grad(v dy, v x, v lo, v hi)
 	return dy * (v)((vi)s & (x > -3.0f));
 }
 
+AI v sign(v x, v lo, v hi)
+{
+	(void)lo, (void)hi;
+	return choose(x >= 0.0f, splat(1.0f), splat(-1.0f));
+}
+AI v sign_grad(v dy, v x, v lo, v hi)
+{
+	(void)lo, (void)hi;
+	return (v)((vi)dy & (vabs(x) <= 1.0f));
+}
+AI v sign_grad_smooth(v dy, v x, v lo, v hi)
+{
+	(void)lo, (void)hi;
+	return (v)((vi)(dy * (2.0f - 2.0f * vabs(x))) & (vabs(x) <= 1.0f));
+}
+
 void VN(clip_f32)(const cop_call *c) { map1(c, clip); }
 void VN(clip_grad_f32)(const cop_call *c) { map2(c, clip_grad); }
 void VN(sigmoid_f32)(const cop_call *c) { map1(c, sigmoid); }
@@ -102,3 +118,9 @@ void VN(gelu_f32)(const cop_call *c) { map1(c, gelu); }
 void VN(gelu_grad_f32)(const cop_call *c) { map2(c, gelu_grad); }
 void VN(hswish_f32)(const cop_call *c) { map1(c, hswish); }
 void VN(hswish_grad_f32)(const cop_call *c) { map2(c, hswish_grad); }
+void VN(sign_f32)(const cop_call *c) { map1(c, sign); }
+void VN(sign_grad_f32)(const cop_call *c)
+{
+	if (c->k[SG_SMOOTH]) map2(c, sign_grad_smooth);
+	else map2(c, sign_grad);
+}
