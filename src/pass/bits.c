@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bits - layers between signs become sums of bits (bconv). A value of the float graph has up to two forms in the new
- * one, floats and bits, and each reader takes what it can use; what nobody takes is dropped in the end. What lies between
- * such a layer and the next sign becomes two bounds of its sums (bits_fold.c).
+ * one, floats and bits, and each reader takes what it can use; what nobody takes is dropped in the end. What lies
+ * between such a layer and the next sign becomes two bounds of its sums (bits_fold.c).
  */
 #include "pass/bits.h"
 
@@ -35,7 +35,8 @@ static cop_status sums(cop_bits *b, const cop_blayer *l)
 
 	d = d ? cop__apply(b->out, OP_cast, &(cop_cast_attr){COP_F32}, VIDS(d)) : 0;
 	d = d ? cop__bits_scaled(b, b->out, b->map, l, d) : 0;
-	if (d && b->g->node[l->n].op == OP_fc) d = cop__apply(b->out, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(d));
+	if (d && b->g->node[l->n].op == OP_fc)
+		d = cop__apply(b->out, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(d));
 	if (!d) return cop__failed(b->g->cx);
 	cop__map_to(b->out, b->g, b->map, cop__res(b->g, l->n, 0), d);
 	return COP_OK;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bits_fold - what lies between a layer of bits and a sign as two bounds of its sums. A sum is one of a few thousand
- * whole numbers, so nothing is derived: what the float network makes of each of them is computed, by the portable kernels,
- * and where its bits of 1 are one run, the ends of the run say all. Batch norm of any gamma, biases and bounds come out
- * exactly so, with the roundings of floats.
+ * whole numbers, so nothing is derived: what the float network makes of each of them is computed, by the portable
+ * kernels, and where its bits of 1 are one run, the ends of the run say all. Batch norm of any gamma, biases and bounds
+ * come out exactly so, with the roundings of floats.
  *
  * A maximum right before the sign is one of bits. Right behind the layer it is of sums: then the bits are those of the
  * largest sum, which is their maximum where bits go from 0 to 1, and their minimum where they go from 1 to 0.
@@ -133,7 +133,10 @@ static void run_probe(const cop_graph *p, float *x)
 
 /* ---- bounds ---- */
 
-typedef struct run { int32_t o, *lo, *hi; bool *ended; } run; /* of each channel; begins as lo 1, hi 0: none yet */
+typedef struct run {
+	int32_t o, *lo, *hi;
+	bool *ended;
+} run; /* of each channel; begins as lo 1, hi 0: none yet */
 
 /* d: a sum, and what becomes of it in each channel. Runs that begin again are no runs. */
 static bool extend(run *r, int32_t d, int32_t before, const float *y)
@@ -176,7 +179,8 @@ static cop_status bounds(run *r, bool *found, const chain *c, const cop_bits *b)
 {
 	cop_ctx *cx = b->g->cx;
 	int32_t n = c->l.dim[1] * c->l.dim[2] * c->l.dim[3];
-	bool partial = !c->l.a.fill && (c->l.a.pt | c->l.a.pl | c->l.a.pb | c->l.a.pr); /* windows may be cut: any sum */
+	bool partial =
+	        !c->l.a.fill && (c->l.a.pt | c->l.a.pl | c->l.a.pb | c->l.a.pr); /* windows may be cut: any sum */
 	cop_graph *p;
 
 	for (int32_t o = 0; o < r->o; o++) r->lo[o] = 1, r->hi[o] = 0;
@@ -191,7 +195,8 @@ static cop_status bounds(run *r, bool *found, const chain *c, const cop_bits *b)
 
 /* ---- the layer ---- */
 
-/* Which channels take the least of a window of bits, so that they are those of the largest sum. False: some are neither. */
+/* Which channels take the least of a window of bits, so that they are those of the largest sum. False: some are
+ * neither. */
 static bool least_of(uint8_t *least, const run *r)
 {
 	for (int32_t o = 0; o < r->o; o++) {

@@ -90,7 +90,8 @@ void cop__bits_name(char name[128], const cop_bits *b, const cop_blayer *l, cons
 	if (stem > 2 && !strcmp(w + stem - 2, ".w")) stem -= 2;
 	stem = COP_MIN(stem, 90);
 	cop__format(name, 128, "%.*s.%s", stem, w, what);
-	for (int i = 2; cop__find(b->out, name) || cop__find(b->g, name); i++) cop__format(name, 128, "%.*s.%s%d", stem, w, what, i);
+	for (int i = 2; cop__find(b->out, name) || cop__find(b->g, name); i++)
+		cop__format(name, 128, "%.*s.%s%d", stem, w, what, i);
 }
 
 cop_vid cop__bits_packed(cop_bits *b, const cop_blayer *l)
