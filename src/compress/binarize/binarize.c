@@ -114,6 +114,12 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	return COP_OK;
 }
 
+/* What was pruned is 0, and two values have no 0; three find their own. */
+static uint32_t allows(const cop_stage *s)
+{
+	return ((const binarize_options *)(const void *)s->own.bytes)->weights == REAL_WEIGHTS ? COP_HAS_MASKS : 0;
+}
+
 static uint32_t given(const void *own)
 {
 	const binarize_options *o = own;
@@ -123,6 +129,6 @@ static uint32_t given(const void *own)
 const cop_stage_row cop_stage_binarize = {
 	.row = {"binarize", "trains layers to do with weights of two or three values and with the signs of what they read, and makes them sums of bits",
 		"Courbariaux et al. 2016, arXiv 1602.02830; Rastegari et al. 2016, arXiv 1603.05279; Liu et al. 2020, arXiv 2003.03488", options, sizeof(binarize_options)},
-	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED,
-	.gives = COP_HAS_SHARED | COP_HAS_BITS, .given = given, .takes = COP_HAS_MASKS, .can = cop__can_binarize, .run = run,
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_MASKS | COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED,
+	.gives = COP_HAS_SHARED | COP_HAS_BITS, .allows = allows, .given = given, .can = cop__can_binarize, .run = run,
 };
