@@ -19,6 +19,7 @@ static const model models[] = {
 	{"lenet-5", {.batch = 3}, 431080, false, 2, {3, 10}},
 	{"mlp-784x100x10", {.batch = 7}, 79510, false, 2, {7, 10}},
 	{"mlp-784x100x10", {.height = 28, .width = 28, .classes = 4}, 78904, false, 2, {1, 4}},
+	{"binary-mlp", {.batch = 2}, 784 * 1024 + 2 * 1024 * 1024 + 3 * 2 * 1024 + 1025 * 10, false, 2, {2, 10}}, /* weights, batch norm, the last layer */
 	{"resnet-8", {0}, 78666, true, 2, {1, 10}},
 	{"resnet-20", {.batch = 2, .classes = 10}, 272474, false, 2, {2, 10}},
 	{"resnet-32", {0}, 466906, false, 2, {1, 10}},
