@@ -88,6 +88,13 @@ static void put_pack(cop_text *o, const cop_step *st, char entry, int32_t s)
 	else cop__text_add(o, "0");
 }
 
+/* cr3, or, of a step in parts, cr3_1 */
+static void put_call_name(cop_text *o, const cop_step *st, char entry, int32_t s, int32_t part)
+{
+	cop__text_add(o, "c%c%d", entry, s);
+	if (parts_of(st) > 1) cop__text_add(o, "_%d", part);
+}
+
 static void put_rows(cop_text *o, const cop_emission *e, int entry)
 {
 	const cop_entry *en = &e->plan->entry[entry];
@@ -98,17 +105,17 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 		int32_t k = same_words(e, entry, s, &at);
 		if (st->n_word && k == s && at == entry) put_words(o, st, entry, s);
 		put_buffers(o, e, entry, s);
-		cop__text_add(o, "static const cop_call c%c%d[] = {", tag[entry], s);
 		for (int32_t i = 0; i < parts_of(st); i++) {
-			cop__text_add(o, "%s{b%c%d, ", i ? ", " : "", tag[entry], s);
+			cop__text_add(o, "static const cop_call ");
+			put_call_name(o, st, tag[entry], s, i);
+			cop__text_add(o, " = {b%c%d, ", tag[entry], s);
 			if (st->n_word) cop__text_add(o, "k%c%d, ", tag[at], k);
 			else cop__text_add(o, "0, ");
 			if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
 			else cop__text_add(o, "0, ");
 			put_pack(o, st, tag[entry], s);
-			cop__text_add(o, ", %d, %d}", i, parts_of(st));
+			cop__text_add(o, ", %d, %d};\n", i, parts_of(st));
 		}
-		cop__text_add(o, "};\n");
 	}
 }
 
@@ -145,8 +152,9 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 				cop__text_add(o, ")) { ");
 			}
 			if (st->code) put_decoding(o, e, entry, s, i);
-			cop__text_add(o, "%s_%08x(&c%c%d[%d]); /* %s */%s\n", st->kernel->symbol, version, tag[entry], s, i,
-				cop__emit_plain(plain, cop__label(en->g, st->node, label)), guard ? " }" : "");
+			cop__text_add(o, "%s_%08x(&", st->kernel->symbol, version);
+			put_call_name(o, st, tag[entry], s, i);
+			cop__text_add(o, "); /* %s */%s\n", cop__emit_plain(plain, cop__label(en->g, st->node, label)), guard ? " }" : "");
 		}
 	}
 	cop__text_add(o, "}\n");
