@@ -275,7 +275,7 @@ size_t cop_plan_live(const cop_plan *p);                    /* the largest live 
 int32_t cop_plan_steps(const cop_plan *p, int entry);
 /* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; outputs, inputs: numbers of its first result and
  * operand; channels: of the result; false past the end.
- * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", or an encoding; else NULL); kept, the
+ * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", an encoding, or of 4 bits "nibbles" or "bytes"; else NULL); kept, the
  * part of them that is not zero; sparse_time, how long the kernel for sparse weights is expected to take, as a part of the time of the dense one (0:
  * there is none for such a layer). The plan uses that kernel where sparse_time is below 1. code_bytes: what the weight takes coded, decoded_bytes: as it is
  * decoded before the step; 0: it is not coded. parts: weights of 4 bits are unpacked, and the channels of the layer computed, in so many parts; -1: they are

@@ -164,9 +164,8 @@ static const char *form_text(char buf[96], const cop_step_info *s)
 {
 	int n = snprintf(buf, 96, "%s", s->form ? s->form : "");
 
-	if (s->parts < 0) return "4 bits each";
-	if (s->parts) {
-		n = snprintf(buf, 96, "4 bits each, %zu bytes, unpacked to %zu", s->code_bytes, s->decoded_bytes);
+	if (s->parts > 0) {
+		n = snprintf(buf, 96, "nibbles in %zu bytes, unpacked to %zu", s->code_bytes, s->decoded_bytes);
 		if (s->parts > 1) snprintf(buf + n, 96 - (size_t)n, " in each of %d parts", s->parts);
 		return buf;
 	}

@@ -87,6 +87,11 @@ static void tell_form(cop_step_info *out, const cop_graph *g, const cop_step *s)
 {
 	const cop_type *t = s->weight ? cop__in(g, s->node, 1) : NULL;
 
+	if (t && t->dtype == COP_I4 && (!s->kernel->pack || s->kernel->isa == COP_ISA_DSP)) { /* a host packs what it likes */
+		out->form = s->kernel->in_parts && !out->parts ? "bytes" : "nibbles";
+		out->kept = 1;
+		return;
+	}
 	if (!t || !out->macs || (t->dtype != COP_F32 && t->dtype != COP_I8)) return;
 	int64_t n = cop_type_count(t), kept = t->enc != COP_DENSE ? cop__enc_kept(t, s->weight) : 0;
 	for (int64_t i = 0; t->enc == COP_DENSE && i < n; i++)
