@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What compressed networks look at: maps of resnet-8 on cifar10-jpeg before and after compression, beside those of a network that was trained from another seed
+# What compressed networks look at: maps of resnet-8 on cifar10-jpeg (a lossy copy of CIFAR-10) before and after compression, beside those of a network that was trained from another seed
 # `coppice explain --before` on 48 test samples, for the class that the compressed network predicts. ONLY: kinds of compression. LIMIT: test samples for the accuracy.
 set -u
 bin=$1 folder=$2
