@@ -51,7 +51,7 @@ static cop_vid two(cop_graph *g, int op, cop_vid a, cop_vid b) { return cop__app
 /* The mean over the last axis, which stays. */
 static cop_vid mean(cop_graph *g, cop_vid x)
 {
-	return cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_MEAN, 1 << (cop__t(g, x)->rank - 1), 1}, VIDS(x));
+	return x ? cop__apply(g, OP_reduce, &(cop_reduce_attr){REDUCE_MEAN, 1 << (cop__t(g, x)->rank - 1), 1}, VIDS(x)) : 0;
 }
 
 static cop_vid deviation(cop_graph *g, cop_vid low, float eps)

@@ -272,7 +272,7 @@ AI void requant(const int n, const int step, vi *a, const int32_t *m, const int3
 		UNROLL
 		for (int i = 0; i < n; i++) {
 			vi t = high_mul(a[i * step], f);
-			a[i * step] = sra(t + half + (t >> 31), right);
+			a[i * step] = sra((vi)((vw)t + (vw)half + (vw)(t >> 31)), right); /* lanes behind the last channel wrap */
 		}
 	} else if (r->twice) {
 		factor f = factor_of(LDI(m), LDI(s));
