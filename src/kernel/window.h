@@ -23,4 +23,17 @@ static inline const int8_t *cop_window(int8_t *d, const int32_t *k, const int8_t
 	return first;
 }
 
+/* All output pixels (oh, ow) of this part's rows, the results of each from y on; image: where the sample of it begins. */
+typedef void cop_window_pixel(const cop_call *call, int8_t *y, const int8_t *image, int32_t oh, int32_t ow);
+static inline void cop_window_pixels(const cop_call *call, cop_window_pixel *pixel)
+{
+	const int32_t *k = call->k;
+	int32_t rows = k[CK_N] * k[CK_OH], from = cop_from(call, rows, 1), to = cop_to(call, rows, 1);
+	int8_t *y = (int8_t *)call->buf[0] + (size_t)from * (size_t)k[CK_OW] * (size_t)k[CK_O];
+
+	for (int32_t r = from; r < to; r++)
+		for (int32_t ow = 0; ow < k[CK_OW]; ow++, y += k[CK_O])
+			pixel(call, y, (const int8_t *)call->buf[1] + (size_t)(r / k[CK_OH]) * (size_t)(k[CK_H] * k[CK_W] * k[CK_C]), r % k[CK_OH], ow);
+}
+
 #endif

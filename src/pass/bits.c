@@ -118,10 +118,19 @@ cop_status cop__pass_bits(cop_graph **out, const cop_graph *g)
 	return cop__pass_then(out, cop__pass_dce);
 }
 
+static bool has_sums(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (g->node[n].op == OP_bconv) return true;
+	return false;
+}
+
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
 	(void)a;
-	return cop__pass_bits(out, g);
+	COP_TRY(cop__pass_bits(out, g));
+	if (!has_sums(*out)) cop__log(g->cx, COP_LOG_WARN, "bits: no layer of '%s' has weights of two values and reads signs, so none became a sum of bits", g->name);
+	return COP_OK;
 }
 
 const cop_pass cop_pass_bits = {

@@ -93,17 +93,6 @@ static void make_spans(const cop_plan *p, cop_entry *e, layout *l)
 	}
 }
 
-/* Each part of a layer reads its input again, so its result can't lie over that: bytes that they then take more. */
-static size_t keep_apart(const cop_graph *g, layout *l, cop_nid n, bool really)
-{
-	cop_vid y = g->node[n].out[0];
-	cop_span *s = is_temp(g, y) ? &l->span[l->slot[y]] : NULL, *x = s && s->over ? &l->span[s->over] : NULL;
-	size_t bytes = x ? x->bytes + s->bytes - COP_MAX(x->bytes + COP_MIN(s->ahead, s->bytes), s->bytes) : 0;
-
-	if (really && x) s->over = 0;
-	return bytes;
-}
-
 static double macs_of(const cop_entry *e, int32_t s)
 {
 	const cop_op *op = cop__op(e->g, e->step[s].node);
@@ -111,6 +100,22 @@ static double macs_of(const cop_entry *e, int32_t s)
 
 	if (op->cost) op->cost(e->g, e->step[s].node, &cost);
 	return (double)cost.mac;
+}
+
+/* The result of node n, if it lies over its input; else NULL. */
+static cop_span *over_input(const cop_graph *g, const layout *l, cop_nid n)
+{
+	cop_vid y = g->node[n].out[0];
+	cop_span *s = is_temp(g, y) ? &l->span[l->slot[y]] : NULL;
+
+	return s && s->over ? s : NULL;
+}
+
+/* Bytes that the two take more if they lie apart. */
+static size_t apart_bytes(const layout *l, const cop_span *s)
+{
+	const cop_span *x = s ? &l->span[s->over] : NULL;
+	return x ? x->bytes + s->bytes - COP_MAX(x->bytes + COP_MIN(s->ahead, s->bytes), s->bytes) : 0;
 }
 
 /* How often a weight is multiplied, on the average. */
@@ -134,11 +139,13 @@ static int32_t without_room(const cop_entry *e, int32_t s, double use)
 	return macs_of(e, s) <= OFTEN * use * (double)cop_type_count(cop__in(e->g, e->step[s].node, 1)) ? -1 : 0;
 }
 
-/* Weights of 4 bits of step s are unpacked before it, in as few parts as take no more RAM than `most`, what it needs already being `live`. */
+/* Weights of 4 bits of step s are unpacked before it, in as few parts as take no more RAM than `most`, what it needs already being `live`. Each part
+ * reads the input again, so the result can't lie over that. */
 static cop_status unpack_step(cop_plan *p, cop_entry *e, layout *l, int32_t s, size_t live, size_t most, int32_t *pack)
 {
 	cop_step *st = &e->step[s];
-	size_t bytes = cop__unpacked_bytes(st, 1), apart = keep_apart(e->g, l, st->node, false);
+	cop_span *over = over_input(e->g, l, st->node);
+	size_t bytes = cop__unpacked_bytes(st, 1), apart = apart_bytes(l, over);
 	int32_t parts = 1;
 
 	while (bytes && live + bytes > most && (parts + 1) * PART_CHANNELS <= st->word[CK_O]) {
@@ -147,7 +154,7 @@ static cop_status unpack_step(cop_plan *p, cop_entry *e, layout *l, int32_t s, s
 	}
 	if (!bytes || live + bytes > most) return COP_OK;
 	COP_TRY(cop__plan_nibbles(p, e, st, parts));
-	if (parts > 1) (void)keep_apart(e->g, l, st->node, true);
+	if (parts > 1 && over) over->over = 0;
 	pack[s] = new_span(l, st->image_bytes, (size_t)p->target.align, s, s);
 	return COP_OK;
 }
@@ -209,13 +216,12 @@ static void add_heat(const cop_entry *e, layout *l, const int32_t *work, const i
 	for (int32_t s = 0; s < e->n_step; s++) {
 		const cop_step *st = &e->step[s];
 		const cop_node *d = &g->node[st->node];
-		cop_cost cost = {0};
-		if (cop__op(g, st->node)->cost) cop__op(g, st->node)->cost(g, st->node, &cost);
+		const double mac = macs_of(e, s);
 		for (int i = 0; i < d->n_in; i++) {
 			if (!d->in[i]) continue;
 			const cop_type *t = cop__t(g, d->in[i]);
 			int bits = t->dtype == COP_BIT ? 32 : cop__dtype_bits(t->dtype); /* of bits 32 at a time */
-			double each = t->dtype == COP_BIT ? (double)cost.mac : (double)COP_MAX(cost.mac, cop_type_count(t));
+			double each = t->dtype == COP_BIT ? mac : COP_MAX(mac, (double)cop_type_count(t));
 			each *= bits / 8.0;
 			int32_t copy = i == 0 && work[s] ? work[s] : pack[s] && i == st->kernel->pack_in ? pack[s] : 0, own = l->slot[cop__base(g, d->in[i])];
 			l->span[own].heat += copy ? (double)cop_type_bytes(t) : each; /* span 0, of what is not in the arena, is none */

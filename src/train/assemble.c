@@ -230,6 +230,16 @@ static bool chosen(const cop_build *b, const char *name)
 	return !cop__find(b->model, weight) || cop__match(b->all.layers, weight);
 }
 
+/* Layers before sums of bits would stay as they are, without a word. */
+static void tell_of_bits(const cop_graph *g)
+{
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (g->node[n].op == OP_bconv) {
+			cop__log(g->cx, COP_LOG_WARN, "'%s' has sums of bits, which no gradient passes: only what lies behind the last of them is trained", g->name);
+			return;
+		}
+}
+
 /* A weight that was asked for and can't be trained, or none: why. */
 static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 {
@@ -257,6 +267,7 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 	}
 	x->trained = x->n;
 	for (int32_t i = 0; i < b->n_gradient; i++) x->w[x->n++] = cop__find(g, b->gradient[i]);
+	tell_of_bits(g);
 	return untrainable(g, b, x->trained);
 }
 

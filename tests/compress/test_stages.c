@@ -15,9 +15,29 @@ static const float heaps[8] = {0, 1.25f, 1.5f, 1, 5, 5.5f, 4.5f, 0}, others[4] =
 
 #define THIRD ((float)(7.0 / 3))
 
+/* What a share with these options leaves of the weights a.w and b.w. */
+typedef struct shared { const char *options; float a[8], b[4]; } shared;
+
+static void check_shares(cop_ctx *cx, const float *a, const shared *row, int n)
+{
+	char stage[200];
+	known_set s;
+	cop_dataset *d = known_samples(&s, 4, 4, 2, four_labels);
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < n; i++) {
+		cop_graph *g = known_net(cx, 4, 2, a, 2, others);
+		snprintf(stage, sizeof stage, "- share: {%s, may_cost: 100, must_gain: 0}", row[i].options);
+		OK(cx, known_compress(&g, stage, d, d, d, &known_args, NULL));
+		known_is(g, "a.w", row[i].a, 8, stage);
+		known_is(g, "b.w", row[i].b, 4, stage);
+		cop_graph_free(g);
+	}
+}
+
 static void share(void **state)
 {
-	static const struct { const char *options; float a[8], b[4]; } rows[] = {
+	static const shared rows[] = {
 		{"levels: 3", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {THIRD, THIRD, -3, THIRD}}, /* {1, 2, 4} and {-3} */
 		{"levels: 3, init: density", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {0, 0, 0, 4}}, /* from 1 and 4: {-3, 1, 2} and {4} */
 		{"levels: 2", {0, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 3.125f, 0}, {1, 1, 1, 1}},
@@ -26,44 +46,23 @@ static void share(void **state)
 		{"layers: a.w, levels: 3", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {1, 2, -3, 4}},
 		{"epochs: 2, lr: 1e-30, levels: 3, layers: a.*", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {1, 2, -3, 4}}, /* trained on, without moving */
 	};
-	char stage[200];
-	known_set s;
-	cop_dataset *d = known_samples(&s, 4, 4, 2, four_labels);
-
-	if (!known_parts()) skip();
-	for (int i = 0; i < LEN(rows); i++) {
-		cop_graph *g = known_net(*state, 4, 2, heaps, 2, others);
-		snprintf(stage, sizeof stage, "- share: {%s, may_cost: 100, must_gain: 0}", rows[i].options);
-		OK(*state, known_compress(&g, stage, d, d, d, &known_args, NULL));
-		known_is(g, "a.w", rows[i].a, 8, stage);
-		known_is(g, "b.w", rows[i].b, 4, stage);
-		cop_graph_free(g);
-	}
+	check_shares(*state, heaps, rows, LEN(rows));
 }
 
 /* Vectors of two: that of zeros is its own, two become their mean, one is alone. Rows of two hold no vector of four: single values. */
 static void share_vectors(void **state)
 {
 	static const float a[8] = {0, 0, 10, 1, 10, 3, -8, 4};
-	static const struct { const char *options; float a[8], b[4]; } rows[] = {
+	static const shared rows[] = {
 		{"levels: 3, vector: 2", {0, 0, 10, 2, 10, 2, -8, 4}, {1, 2, -3, 4}},
 		{"levels: 3, vector: 2, epochs: 2, lr: 1e-30", {0, 0, 10, 2, 10, 2, -8, 4}, {1, 2, -3, 4}},
 		{"levels: 3, vector: 4", {0, 0, 10, 1, 10, 3, -8, 4}, {THIRD, THIRD, -3, THIRD}},
 		{"levels: 2, vector: 4", {5, 1.5f, 1, 2.5f, 5, 1.5f, 1, 2.5f}, {1, 1, 1, 1}},
 	};
-	char stage[200];
 	known_set s;
 	cop_dataset *d = known_samples(&s, 4, 4, 2, four_labels);
 
-	if (!known_parts()) skip();
-	for (int i = 0; i < LEN(rows); i++) {
-		cop_graph *g = known_net(*state, 4, 2, a, 2, others);
-		snprintf(stage, sizeof stage, "- share: {%s, may_cost: 100, must_gain: 0}", rows[i].options);
-		OK(*state, known_compress(&g, stage, d, d, d, &known_args, NULL));
-		known_is(g, "a.w", rows[i].a, 8, stage);
-		known_is(g, "b.w", rows[i].b, 4, stage);
-		cop_graph_free(g);
-	}
+	check_shares(*state, a, rows, LEN(rows));
 	cop_graph *g = known_net(*state, 4, 2, heaps, 2, others);
 	assert_int_equal(known_compress(&g, "- prune: {keep: 0.5, schedule: once, epochs: 1, lr: 1e-30, may_cost: 100, must_gain: 0}\n- share: {vector: 2, may_cost: 100, must_gain: 0}", d, d, d, &known_args, NULL), COP_ARG);
 	assert_non_null(strstr(cop_error_text(*state), "was pruned weight by weight"));
@@ -107,7 +106,7 @@ static void share_and_train(void **state)
 
 static void shift(void **state)
 {
-	static const struct { const char *options; float a[8], b[4]; } rows[] = {
+	static const shared rows[] = {
 		{"exponents: 7", {0, 1, 2, 1, 4, 4, 4, 0}, {1, 2, -4, 4}}, /* log2 of 1.5 and 5.5: 0.585 and 2.459; of 3: 1.585 */
 		{"exponents: 1", {0, 0, 0, 0, 4, 4, 4, 0}, {0, 4, -4, 4}},
 		{"exponents: 2, zeros: no, layers: a.w", {0, 2, 2, 2, 4, 4, 4, 0}, {1, 2, -3, 4}},

@@ -5,6 +5,8 @@
 #ifndef TESTS_TRAIN_ALIKE_H
 #define TESTS_TRAIN_ALIKE_H
 
+#include "pass/pass.h"
+
 /* All samples are alike, so that no order of them changes a bit. */
 static inline cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 {
@@ -26,6 +28,22 @@ static inline cop_graph *net(cop_ctx *cx)
 	cop_graph *g;
 	OK(cx, cop_zoo_build(&g, cx, "mlp-784x12x10", &(cop_zoo_args){.batch = 1, .seed = 3}));
 	return g;
+}
+
+/* A change of structure: the first layer of `net` without three of its units. */
+static const uint8_t sliced_units[12] = {1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1}; /* 1: stays */
+
+static inline cop_status slice(void *ud, cop_graph *g)
+{
+	cop_graph *made;
+
+	(void)ud;
+	COP_TRY(cop__pass_slice(&made, g, cop__find(g, "fc1.w"), 0, sliced_units));
+	cop_graph old = *g;
+	*g = *made;
+	*made = old;
+	cop_graph_free(made);
+	return COP_OK;
 }
 
 static inline bool same(const cop_graph *a, const cop_graph *b)

@@ -320,20 +320,6 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	return COP_OK;
 }
 
-static cop_status narrower(void *ud, cop_graph *g)
-{
-	static const uint8_t keep[12] = {1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1};
-	cop_graph *made;
-
-	(void)ud;
-	COP_TRY(cop__pass_slice(&made, g, cop__find(g, "fc1.w"), 0, keep));
-	cop_graph old = *g;
-	*g = *made;
-	*made = old;
-	cop_graph_free(made);
-	return COP_OK;
-}
-
 /* Stopped and gone on with, a run ends with the same bits: the linear map and what the rule of updates keeps for it are in the checkpoint, also
  * behind a change of the channels that it reads. */
 static void resumed(void **state)
@@ -350,7 +336,7 @@ static void resumed(void **state)
 		cop_graph *g[2] = {net(cx), net(cx)};
 		for (int k = 0; k < 2; k++) {
 			change c = {row[i].change, k ? row[i].stop : -1, false};
-			const cop_policy p = {.name = "change", .ud = &c, .after = after, .epoch = epoch, .rebuild = narrower};
+			const cop_policy p = {.name = "change", .ud = &c, .after = after, .epoch = epoch, .rebuild = slice};
 			cop_train_args a = base;
 			a.policies = policies(row[i].policies), a.epochs = 4, a.lr = 0.01f, a.update = row[i].update, a.checkpoint = k ? ckpt : NULL;
 			unlink(ckpt);

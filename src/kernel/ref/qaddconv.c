@@ -32,13 +32,4 @@ static void pixel(const cop_call *call, int8_t *y, const int8_t *image, int32_t 
 	}
 }
 
-void cop_qaddconv_i8(const cop_call *call)
-{
-	const int32_t *k = call->k;
-	int32_t rows = k[CK_N] * k[CK_OH], from = cop_from(call, rows, 1), to = cop_to(call, rows, 1);
-	int8_t *y = (int8_t *)call->buf[0] + (size_t)from * (size_t)k[CK_OW] * (size_t)k[CK_O];
-
-	for (int32_t r = from; r < to; r++)
-		for (int32_t ow = 0; ow < k[CK_OW]; ow++, y += k[CK_O])
-			pixel(call, y, (const int8_t *)call->buf[1] + (size_t)(r / k[CK_OH]) * (size_t)(k[CK_H] * k[CK_W] * k[CK_C]), r % k[CK_OH], ow);
-}
+void cop_qaddconv_i8(const cop_call *call) { cop_window_pixels(call, pixel); }
