@@ -237,7 +237,7 @@ typedef enum cop_layout {
 enum { COP_MOST_CHANNELS = 64 };
 typedef struct cop_samples {
 	float times;      /* 0: 1 */
-	int32_t channels; /* numbers in mean and std: 0 (they are 0 and 1), 1 (for all channels), or one for each channel */
+	int32_t channels; /* numbers in mean and std: 0 (they are 0 and 1), 1 (for all channels), one for each channel, or of one channel one for each column (the coefficients of a sound) */
 	float mean[COP_MOST_CHANNELS], std[COP_MOST_CHANNELS];
 	cop_layout layout;
 } cop_samples;
@@ -331,8 +331,9 @@ struct cop_dataset {
  * limit 0: all. COPPICE_DATA is a colon-separated list of folders to look in. */
 cop_status cop_data_open(cop_dataset **out, cop_ctx *cx, const char *name, const char *split, int32_t limit);
 /* What the target columns of a table mean. AUTO: classes, unless a column holds reals, or whole numbers of which more than 20 differ with fewer
- * than 10 rows each. NONE: there are no targets; all columns belong to the sample. */
-typedef enum cop_task { COP_TASK_AUTO, COP_TASK_CLASS, COP_TASK_REGRESS, COP_TASK_NONE } cop_task;
+ * than 10 rows each. NONE: there are no targets; all columns belong to the sample. REBUILD: labels and targets are read as with AUTO and then
+ * hidden: a network learns to give its samples back (cop_eval_anomaly). */
+typedef enum cop_task { COP_TASK_AUTO, COP_TASK_CLASS, COP_TASK_REGRESS, COP_TASK_NONE, COP_TASK_REBUILD } cop_task;
 typedef struct cop_data_args {
 	const char *split;      /* NULL: "test", or all of a single file */
 	int32_t limit;
@@ -341,6 +342,8 @@ typedef struct cop_data_args {
 	int32_t height, width, channels; /* size to which the pictures of a folder are resized; 0: that of the first picture */
 	int32_t features;       /* numbers of a sample, if a table may or may not have its target; 0: not known */
 	float valid;            /* above 0, below 1: the part of the training samples that is "valid" and not in "train"; 0: 1/12 */
+	const char *group;      /* classes put together: "pet=cat,dog;other=*"; '*': all that are in no group. Others stay. NULL: as they are */
+	const char *only;       /* classes whose samples are read, once they are grouped: "pet,bird"; NULL: all. limit counts what is left */
 } cop_data_args;
 cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, const cop_data_args *a);
 /* The data set d as the first input of g takes it: scaled and laid out as g says (cop_graph_samples), with classes numbered by g's names. Shapes fit
@@ -443,6 +446,13 @@ cop_status cop_eval(cop_score *out, const cop_graph *g, cop_dataset *data, int32
 /* The same, and calls fn for every sample with y [n] (probabilities, if there are classes) and label, its class as the network numbers it (-1: none). */
 typedef cop_status cop_answer_fn(void *ud, int32_t i, const float *y, int32_t n, int32_t label);
 cop_status cop_eval_each(cop_score *out, const cop_graph *g, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud);
+/* How well a network that gives its samples back (COP_TASK_REBUILD) tells normal samples from others by its error, the mean square of what it
+ * missed: it learnt normal ones alone, and gives others back worse. normal: classes of data, "hum,idle". auc: the chance that an other sample's error is
+ * larger than a normal one's, equal ones count half (the area under the ROC curve: Hanley and McNeil 1982, Radiology 143); 0.5 is guessing.
+ * threshold: the least error that 95 % of the normal samples do not exceed; found: the part of the others beyond it.
+ * COP_ARG: the input and the output differ in size; a class that data does not have; no normal samples, or no others. */
+typedef struct cop_anomaly { float auc, found, threshold, normal_error, other_error; int32_t normal, others; } cop_anomaly;
+cop_status cop_eval_anomaly(cop_anomaly *out, const cop_graph *g, cop_dataset *data, const char *normal, int32_t batch, int threads);
 /* Only the answers; the data set needs no labels. */
 cop_status cop_predict(const cop_graph *g, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud);
 

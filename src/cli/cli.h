@@ -166,7 +166,7 @@ typedef struct cli_samples {
 	int32_t means, stds;
 	cop_layout layout;
 	cop_task task;
-	const char *target, *classes;
+	const char *target, *classes, *group, *only;
 	float valid; /* of cop_data_args */
 } cli_samples;
 extern const struct argp cli_samples_argp;

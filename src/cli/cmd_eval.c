@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_SPLIT = 0x3000, KEY_LIMIT, KEY_PER_CLASS, KEY_CONFUSION };
+enum { KEY_SPLIT = 0x3000, KEY_LIMIT, KEY_PER_CLASS, KEY_CONFUSION, KEY_NORMAL };
 enum { MOST_SHOWN = 1000 }; /* classes of which there is a matrix */
 
 typedef struct job {
-	const char *data, *split, *file;
+	const char *data, *split, *file, *normal;
 	int32_t limit, batch;
 	bool per_class, confusion;
 	cli_samples s;
@@ -29,6 +29,7 @@ static const struct argp_option options[] = {
         {"batch", 'b', "N", 0, "samples in one run (default 100)", 0},
         {"per-class", KEY_PER_CLASS, NULL, 0, "also print precision, recall and F1 of each class", 0},
         {"confusion", KEY_CONFUSION, NULL, 0, "also print the confusion matrix: which classes are taken for which", 0},
+        {"normal", KEY_NORMAL, "CLASS,...", 0, "of a network that gives its samples back: how well its error tells these classes from the others", 0},
         {0},
 };
 
@@ -43,6 +44,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	case KEY_LIMIT: j->limit = cli_int(state, "--limit", arg, 0, 1 << 30); return 0;
 	case KEY_PER_CLASS: j->per_class = true; return 0;
 	case KEY_CONFUSION: j->confusion = true; return 0;
+	case KEY_NORMAL: j->normal = arg; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
@@ -122,9 +124,11 @@ static void confusion(cli *c, const job *j, const cop_graph *g)
 	cli_put_end(c);
 }
 
+static const char *part_of(const job *j) { return j->split ? j->split : cli_file_size(j->data) >= 0 ? "all" : "test"; }
+
 static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *d, const cop_score *s)
 {
-	const char *split = j->split ? j->split : cli_file_size(j->data) >= 0 ? "all" : "test";
+	const char *split = part_of(j);
 
 	cli_put_text(c, "split", split);
 	if (s->accuracy >= 0) cli_put_real(c, "accuracy", (double)s->accuracy);
@@ -142,6 +146,27 @@ static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *
 	else cli_out(c, " on the %s part of %s, %.0f samples/s\n", split, j->data, s->images_per_second);
 	if (j->table) per_class(c, j, g), confusion(c, j, g);
 	if (s->accuracy >= 0) cli_doubt(c, "the accuracy", (double)s->accuracy, cli_outputs(g), s->count, (double)cop_graph_accuracy(g));
+}
+
+/* Of a network that gives its samples back. */
+static cop_status anomaly(cli *c, const job *j, const cop_graph *g, cop_dataset *d)
+{
+	cop_anomaly a;
+
+	CLI_TRY(cop_eval_anomaly(&a, g, d, j->normal, j->batch, cli_threads(c)));
+	cli_out(c, "AUC %.4f between %d samples of %s and %d others; 95 %% of the normal ones are given back with a mean square error of at most %.4g, and %.2f %% of the others with more\n",
+		(double)a.auc, a.normal, j->normal, a.others, (double)a.threshold, 100 * (double)a.found);
+	cli_put_text(c, "split", part_of(j));
+	cli_put_int(c, "samples", a.normal + a.others);
+	cli_put_int(c, "file_bytes", cli_file_size(j->file));
+	cli_put_real(c, "auc", (double)a.auc);
+	cli_put_real(c, "found", (double)a.found);
+	cli_put_real(c, "threshold", (double)a.threshold);
+	cli_put_real(c, "normal_error", (double)a.normal_error);
+	cli_put_real(c, "other_error", (double)a.other_error);
+	cli_put_int(c, "normal", a.normal);
+	cli_put_int(c, "others", a.others);
+	return COP_OK;
 }
 
 /* Which samples of a folder without parts are scored is for its owner to know. */
@@ -164,6 +189,7 @@ static cop_status score(cli *c, job *j, const cop_graph *g, cop_dataset *d)
 {
 	cop_score s;
 
+	if (j->normal) return anomaly(c, j, g, d);
 	CLI_TRY(cli_data_fits(c, g, d));
 	say_split(c, j);
 	j->n = cli_outputs(g);
@@ -185,6 +211,7 @@ cop_status cmd_eval(cli *c, int argc, char **argv)
 	cop_dataset *d = NULL;
 
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
+	if (j.normal && !j.s.task) j.s.task = COP_TASK_CLASS; /* labels are needed, although the network has no classes */
 	cop_status st = cli_model(&g, c, j.file);
 	if (!st) st = cli_samples_set(c, g, &j.s);
 	if (!st) st = cli_data_open(&d, c, &j.s, g, j.data, j.split, j.limit);

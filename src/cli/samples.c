@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TIMES = 0x4000, KEY_MEAN, KEY_STD, KEY_LAYOUT, KEY_TASK, KEY_TARGET, KEY_CLASSES };
+enum { KEY_TIMES = 0x4000, KEY_MEAN, KEY_STD, KEY_LAYOUT, KEY_TASK, KEY_TARGET, KEY_CLASSES, KEY_GROUP, KEY_ONLY };
 
 static const struct argp_option options[] = {
         {"times", KEY_TIMES, "X", 0, "multiply every number of a sample by X. Data sets give pixels as 0 to 1; some networks expect 0 to 255", 80},
@@ -22,9 +22,11 @@ static const struct argp_option options[] = {
 		"from the shapes, if they allow only one way", 80},
 	{"task", KEY_TASK, "WORD", 0,
 		"what the target column of a table means: class or regress (default: regress if it holds "
-		"reals or many different numbers)", 80},
+		"reals or many different numbers); or rebuild: labels are not looked at, and the network gives its samples back", 80},
 	{"target", KEY_TARGET, "COLUMN,...", 0,
 		"columns of a table to predict, by name or by number from 1 (default: label, class, target or y, else the last)", 80},
+	{"group", KEY_GROUP, "GROUPS", 0, "put classes together: \"pet=cat,dog;other=*\". '*' is all that are in no group", 80},
+	{"only", KEY_ONLY, "CLASS,...", 0, "read only the samples of these classes (of groups, if there are any)", 80},
         {"classes", KEY_CLASSES, "FILE", 0, "file with the names of the classes, one per line, in the order of the outputs", 80},
         {0},
 };
@@ -53,8 +55,10 @@ static cop_layout layout(struct argp_state *state, const char *arg)
 
 static cop_task task(struct argp_state *state, const char *arg)
 {
-	if (strcmp(arg, "class") && strcmp(arg, "regress")) cli_misuse(state, "--task=%s: must be class or regress", arg);
-	return *arg == 'c' ? COP_TASK_CLASS : COP_TASK_REGRESS;
+	if (!strcmp(arg, "class")) return COP_TASK_CLASS;
+	if (!strcmp(arg, "rebuild")) return COP_TASK_REBUILD;
+	if (strcmp(arg, "regress")) cli_misuse(state, "--task=%s: must be class, regress or rebuild", arg);
+	return COP_TASK_REGRESS;
 }
 
 static error_t option(int key, char *arg, struct argp_state *state)
@@ -73,6 +77,8 @@ static error_t option(int key, char *arg, struct argp_state *state)
 	case KEY_TASK: s->task = task(state, arg); return 0;
 	case KEY_TARGET: s->target = arg; return 0;
 	case KEY_CLASSES: s->classes = arg; return 0;
+	case KEY_GROUP: s->group = arg; return 0;
+	case KEY_ONLY: s->only = arg; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
@@ -167,13 +173,21 @@ static void of_network(cop_data_args *a, const cop_graph *g)
 	if (in.rank && in.dim[0] > 0) a->features = (int32_t)(cop_type_count(&in) / in.dim[0]);
 }
 
+/* Without names of classes or targets, and as many results as it takes numbers, which are not the classes of d: an autoencoder. */
+static bool gives_back(const cop_graph *g, const cop_dataset *d)
+{
+	cop_type in, out;
+	return !cop_graph_class(g, 0) && !cop_graph_target(g, 0) && !cop_graph_io(g, &in, &out) && cop_type_count(&in) == cop_type_count(&out) && d->classes != cli_outputs(g);
+}
+
 cop_status cli_data_open(cop_dataset **out, cli *c, const cli_samples *s, const cop_graph *g, const char *name, const char *split, int32_t limit)
 {
-	cop_data_args a = {.split = split, .limit = limit, .task = s->task, .target = s->target, .valid = s->valid};
+	cop_data_args a = {.split = split, .limit = limit, .task = s->task, .target = s->target, .valid = s->valid, .group = s->group, .only = s->only};
 
 	if (!name) return cli_fail(c, COP_ARG, "--data NAME is missing; `coppice data list` shows the data sets");
 	if (g) of_network(&a, g);
 	CLI_TRY(cop_data_open_as(out, c->cx, name, &a));
+	if (g && !s->task && (*out)->classes && gives_back(g, *out)) (*out)->classes = 0;
 	if (!c->said_data) say_lines(c, (*out)->note);
 	c->said_data = true;
 	return COP_OK;

@@ -50,7 +50,7 @@ bool cop__batch_norm(const cop_batches *b, const float **mean, const float **std
 
 /* Length of mean and std: the axis of a sample that holds its channels (cop__channel_axis), of what was fitted where it was. */
 int32_t cop__batch_channels(const cop_dataset *d);
-/* By channel over all samples, as they go into the network; a deviation below 1e-6 becomes 1. */
-cop_status cop__batch_stats(float *mean, float *std, cop_ctx *cx, cop_dataset *d);
+/* [c] by channel or column (cop__scale_axis) over all samples, as they go into the network; a deviation below 1e-6 becomes 1. */
+cop_status cop__batch_stats(float *mean, float *std, int32_t c, cop_ctx *cx, cop_dataset *d);
 
 #endif

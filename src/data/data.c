@@ -162,6 +162,17 @@ static cop_status split_of(cop_want *w, cop_ctx *cx, const char *split, const ch
 	return w->split != COP_SPLIT_ALL || row->may_be_whole ? COP_OK : cop__no_all(cx, *path ? path : row->name);
 }
 
+/* Classes put together and left out; then as many samples as are wanted. */
+static cop_status choose(cop_store *s, const cop_data_args *a)
+{
+	if (a->group) COP_TRY(cop__store_group(s, a->group));
+	if (a->only) COP_TRY(cop__store_only(s, a->only));
+	if (a->only && !s->d.count) return cop__error(s->cx, COP_FORMAT, "%s: the %s part has no samples of %s", s->name, a->split ? a->split : "test", a->only);
+	if (a->limit > 0) s->d.count = COP_MIN(s->d.count, a->limit);
+	if (a->task == COP_TASK_REBUILD) s->d.classes = s->d.targets = 0, s->d.class_name = s->d.target_name = NULL;
+	return COP_OK;
+}
+
 cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, const cop_data_args *a)
 {
 	COP_NEED(cx, out);
@@ -171,7 +182,7 @@ cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, co
 	if (!a) a = &none;
 	const cop_data_row *row;
 	char path[COP_DATA_PATH];
-	cop_want w = {.limit = a->limit, .task = a->task, .target = a->target, .h = a->height, .w = a->width, .c = a->channels,
+	cop_want w = {.limit = a->only ? 0 : a->limit, .task = a->task == COP_TASK_REBUILD ? COP_TASK_AUTO : a->task, .target = a->target, .h = a->height, .w = a->width, .c = a->channels,
 		.features = a->features, .valid = a->valid};
 	cop_store *s = NULL;
 	cop_status st;
@@ -187,6 +198,7 @@ cop_status cop_data_open_as(cop_dataset **out, cop_ctx *cx, const char *name, co
 	COP_GO(cop__store_new(&s, cx, row->format ? cop__base_name(path) : row->name));
 	COP_GO(row->open(s, path, &w));
 	if (row->classes) COP_GO(cop__store_class_list(s, row->classes));
+	COP_GO(choose(s, a));
 	if (!s->d.count) COP_GO(cop__error(cx, COP_FORMAT, "%s: the %s part is empty: there are too few samples to divide; add some, or give each part a file of its own", name, a->split ? a->split : "test"));
 	*out = &s->d;
 	return COP_OK;

@@ -103,6 +103,11 @@ cop_status cop__store_class_list(cop_store *s, const char *words); /* "cat dog":
 /* Labels that are whole numbers: classes are the n different ones of seen [all], and label[] becomes their places. */
 cop_status cop__store_class_numbers(cop_store *s, const int32_t *seen, int32_t all);
 cop_status cop__store_targets(cop_store *s, const cop_names *n); /* after cop__store_room: makes target[] */
+/* Classes by name (choose.c): "pet=cat,dog;other=*" puts them together, those in no group stay; "cat,dog" leaves out the others' samples. */
+cop_status cop__store_group(cop_store *s, const char *groups);
+cop_status cop__store_only(cop_store *s, const char *classes);
+cop_status cop__class_marks(bool *mark /* [d->classes] */, cop_ctx *cx, const cop_dataset *d, const char *words); /* sets those of "cat,dog" */
+const char *cop__class_of(char room[16], const cop_dataset *d, int32_t k); /* its name, or its number in room */
 void cop__store_say(cop_store *s, const char *fmt, ...) COP_PRINTF(2, 3); /* one sentence into the note */
 
 /* ---- splits ---- */

@@ -68,6 +68,12 @@ int32_t cop__channel_axis(const cop_type *x)
 	return first ? 0 : x->rank - 1;
 }
 
+int32_t cop__scale_axis(const cop_type *x, int32_t n)
+{
+	int32_t axis = cop__channel_axis(x);
+	return n > 1 && axis > 0 && x->dim[axis] == 1 && x->dim[axis - 1] == n ? axis - 1 : axis;
+}
+
 /* ---- how a sample lies in the input ---- */
 
 static void turn(cop_fit *f, const shape *s, bool first)
@@ -175,10 +181,10 @@ static cop_status scale(cop_fit *f, const cop_taker *t)
 	const cop_samples *h = &t->how;
 	const cop_type *x = &f->of->x;
 	float times = h->times > 0 ? h->times : 1;
-	int32_t axis = cop__channel_axis(x), n = COP_MAX(h->channels, 1);
+	int32_t n = COP_MAX(h->channels, 1), axis = cop__scale_axis(x, n);
 
 	if (times == 1 && !h->channels) return COP_OK;
-	if (n > 1 && (!x->rank || x->dim[axis] != n)) return refuse(f, t, ": mean and std have a number for each channel, of which the samples have another number");
+	if (n > 1 && (!x->rank || x->dim[axis] != n)) return refuse(f, t, ": mean and std have a number for each channel (or, of one channel, for each column), of which the samples have another number");
 	f->inner = 1;
 	for (int32_t i = axis + 1; i < x->rank; i++) f->inner *= x->dim[i];
 	f->channels = n;

@@ -46,5 +46,8 @@ void cop__fit_back(float *to, const cop_fit *f, const float *from);
 static inline int32_t cop__fit_label(const cop_fit *f, int32_t label) { return f && f->label && label >= 0 ? f->label[label] : label; }
 /* The axis of a sample that holds its channels: the last, but the first of [3,h,w] or [1,h,w] whose last is no number of channels. */
 int32_t cop__channel_axis(const cop_type *x);
+/* The axis that n means and deviations belong to: that of the channels; or the one before it, where there is one channel and n columns, such as
+ * the coefficients of a sound [49,10,1]. */
+int32_t cop__scale_axis(const cop_type *x, int32_t n);
 
 #endif

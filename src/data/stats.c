@@ -71,7 +71,7 @@ cop_status cop__store_stats(float *mean, float *std, cop_store *s, int32_t c)
 	int64_t n;
 	int32_t inner = 1;
 
-	for (int32_t i = cop__channel_axis(&s->d.x) + 1; i < s->d.x.rank; i++) inner *= s->d.x.dim[i];
+	for (int32_t i = cop__scale_axis(&s->d.x, c) + 1; i < s->d.x.rank; i++) inner *= s->d.x.dim[i];
 	double *sum = cop__alloc(s->cx, (size_t)c * 2 * sizeof *sum);
 	uint32_t (*seen)[256] = s->code ? cop__alloc(s->cx, (size_t)c * sizeof *seen) : NULL;
 	cop_status st = sum && (seen || !s->code) ? sums(sum, &n, seen, s, c, inner) : COP_NOMEM;
@@ -86,11 +86,10 @@ cop_status cop__store_stats(float *mean, float *std, cop_store *s, int32_t c)
 	return st;
 }
 
-cop_status cop__batch_stats(float *mean, float *std, cop_ctx *cx, cop_dataset *d)
+cop_status cop__batch_stats(float *mean, float *std, int32_t c, cop_ctx *cx, cop_dataset *d)
 {
 	const cop_fit *f = cop__fit_of(d);
 	cop_store *s = cop__store_of(bare(d)), *own = NULL;
-	int32_t c = cop__batch_channels(d);
 	cop_status st = COP_OK;
 
 	if (d->count < 1)

@@ -101,6 +101,26 @@ static void put_example(cop_text *o, const cop_emission *e)
 		"one. Only one run of this network at a time; functions of other networks may run in between.\n\n");
 }
 
+static void put_list(cop_text *o, const char *what, const float *v, int32_t n)
+{
+	cop__text_add(o, "%s", what);
+	for (int32_t i = 0; i < n; i++) cop__text_add(o, "%s %.9g", i ? "," : "", (double)v[i]);
+}
+
+/* What the firmware does to its numbers first: scaling is of the samples, not of the network. */
+static void put_scaling(cop_text *o, const cop_emission *e)
+{
+	const cop_samples *s = &e->model->samples;
+	const float times = s->times > 0 ? s->times : 1;
+
+	if (times == 1 && !s->channels) return;
+	cop__text_add(o, "## Scale your samples first\n\nThe network was made for samples that are scaled. Do the same to each number `x` before you pass it on:\n\n"
+		"    x = (%.9g * x - mean) / std\n\n", (double)times);
+	put_list(o, "- mean:", s->channels ? s->mean : &(float){0}, COP_MAX(s->channels, 1));
+	put_list(o, "\n- std:", s->channels ? s->std : &(float){1}, COP_MAX(s->channels, 1));
+	cop__text_add(o, "\n\n%s", s->channels > 1 ? "There is one of each for every channel, or for every column if the samples have one channel.\n\n" : "");
+}
+
 static cop_status write_readme(const cop_emission *e)
 {
 	char plain[96];
@@ -111,6 +131,7 @@ static cop_status write_readme(const cop_emission *e)
 		cop__emit_plain(plain, e->model->name), COP_VERSION, e->plan->target.name);
 	put_files(&o, e);
 	put_example(&o, e);
+	put_scaling(&o, e);
 	put_memory(&o, e);
 	put_named(&o, e, "## How to build it\n\nWith CMake: `add_subdirectory(this/folder)`, then "
 		"`target_link_libraries(your_program PRIVATE @)`.\n"

@@ -29,6 +29,7 @@ typedef struct judge {
 	bool probable, score;
 	float *truth;        /* [batch, targets] */
 	float *share;        /* [classes] */
+	float *error;        /* [d->count] mean squares; NULL: not wanted */
 	cop_answer_fn *fn;
 	void *ud;
 } judge;
@@ -61,12 +62,12 @@ static void score_label(sums *s, const float *y, int32_t label, int32_t c, bool 
 	s->right += best == label;
 }
 
-static void score_values(sums *s, const float *y, const float *x, int64_t each)
+static double mean_square(const float *y, const float *x, int64_t each)
 {
 	double sum = 0;
 
 	for (int64_t j = 0; j < each; j++) sum += (double)((y[j] - x[j]) * (y[j] - x[j]));
-	s->loss += sum / (double)each;
+	return sum / (double)each;
 }
 
 /* After s->count was raised. */
@@ -106,7 +107,8 @@ static cop_status take(judge *j, int32_t i, int32_t batch, const float *y, int64
 		j->s.count++;
 		if (j->score && d->classes) score_label(&j->s, y, class, (int32_t)n, j->probable);
 		else if (j->score && d->targets) score_targets(&j->s, y, j->truth + (size_t)r * (size_t)d->targets, d->targets);
-		else if (j->score) score_values(&j->s, y, x, n);
+		else if (j->score) j->s.loss += mean_square(y, x, n);
+		if (j->error) j->error[i * batch + r] = (float)mean_square(y, x, n);
 		if (j->fn) COP_TRY(j->fn(j->ud, i * batch + r, j->share ? probabilities(j, y, (int32_t)n) : y, (int32_t)n, class));
 	}
 	return COP_OK;
@@ -263,6 +265,18 @@ static cop_status go_through(cop_score *out, judge *j, const cop_graph *model, c
 	cop__deploy_free(&d);
 	cop_data_free(made);
 	return st;
+}
+
+cop_status cop__rebuild_errors(float *error, const cop_graph *g, cop_dataset *d, int32_t batch, int threads)
+{
+	cop_type in, io;
+	judge j = {.cx = g->cx, .error = error};
+
+	COP_TRY(cop_graph_io(g, &in, &io));
+	if (cop_type_count(&in) != cop_type_count(&io))
+		return cop__error(g->cx, COP_ARG, "'%s' takes %lld numbers and gives %lld; one that gives its input back is needed to find what is not normal", g->name,
+			(long long)cop_type_count(&in), (long long)cop_type_count(&io));
+	return go_through(NULL, &j, g, d, batch, threads);
 }
 
 cop_status cop_eval_each(cop_score *out, const cop_graph *model, cop_dataset *data, int32_t batch, int threads, cop_answer_fn *fn, void *ud)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * normalise - x = (x - mean) / std by channel, as two nodes at the head of the network. Mean and deviation belong to the model:
- * as constants of its graph they go wherever it goes, to evaluation, into the file and into emitted C.
+ * as constants of its graph they go wherever it goes, to evaluation, into the file and into emitted C. A network that learns to give its
+ * samples back is compared with them, so there the samples are scaled: what counts is the error in deviations.
  */
 #include "data/batch.h"
 #include "data/fit.h"
@@ -71,7 +72,7 @@ static cop_status insert(cop_graph *g, cop_dataset *d)
 	cop_type t;
 
 	if (!mean) return COP_NOMEM;
-	cop_status st = cop__batch_stats(mean, std, g->cx, d);
+	cop_status st = cop__batch_stats(mean, std, channels, g->cx, d);
 	for (int32_t i = 0; i < channels; i++) std[i] = 1 / std[i];
 	if (!st) st = broadcast(&t, g, d, channels);
 	if (!st) st = prepend(&made, g, mean, std, &t);
@@ -85,10 +86,36 @@ static cop_status insert(cop_graph *g, cop_dataset *d)
 	return st;
 }
 
+static bool rebuilds(const cop_graph *g, const cop_dataset *d) { return !d->classes && !d->targets && cop__can_score(g, d); }
+
+/* How many means a data set has: one for each channel, or of one channel for each column, as far as a network can keep them. */
+static int32_t bands(const cop_type *x)
+{
+	int32_t axis = cop__channel_axis(x), n = x->rank ? x->dim[axis] : 1;
+
+	if (n == 1 && axis > 0) n = x->dim[axis - 1];
+	return n <= COP_MOST_CHANNELS ? n : 1;
+}
+
+cop_status cop__scale_samples(cop_graph *g, cop_dataset *d, const char *augment)
+{
+	char rest[200];
+	bool wanted;
+	cop_samples s;
+
+	COP_TRY(take_word(rest, sizeof rest, &wanted, g->cx, augment));
+	cop_graph_samples(g, &s);
+	if (!wanted || !rebuilds(g, d) || s.channels || cop__find(g, "input.mean")) return COP_OK;
+	s.channels = bands(&d->x);
+	COP_TRY(cop__batch_stats(s.mean, s.std, s.channels, g->cx, d));
+	for (int32_t i = 0; i < s.channels && s.times > 0; i++) s.mean[i] *= s.times, s.std[i] *= s.times;
+	return cop_graph_samples_set(g, &s);
+}
+
 cop_status cop__normalise(cop_graph *g, cop_dataset *d, const char *augment, char *rest, size_t size)
 {
 	bool wanted;
 
 	COP_TRY(take_word(rest, size, &wanted, g->cx, augment));
-	return wanted && !cop__find(g, "input.mean") ? insert(g, d) : COP_OK;
+	return wanted && !rebuilds(g, d) && !cop__find(g, "input.mean") ? insert(g, d) : COP_OK;
 }

@@ -65,6 +65,9 @@ void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_ep
 /* If `augment` says normalise: makes it part of g, once, with the statistics of d. rest: the options without the word. */
 cop_status cop__normalise(cop_graph *g, cop_dataset *d, const char *augment, char *rest, size_t size);
 
+/* If `augment` says normalise and g learns to give its samples back: scales those, once, before g is fitted to them. */
+cop_status cop__scale_samples(cop_graph *g, cop_dataset *d, const char *augment);
+
 /* A regression ends in the units of its targets (units.c): the two nodes that do it, set once from d; g without them; and n targets a row
  * as the part before them learns them. */
 cop_status cop__units(cop_graph *g, const cop_dataset *d);
@@ -77,6 +80,9 @@ cop_status cop__adopt_names(cop_graph *g, const cop_dataset *d);
 
 /* Without labels or targets a network can be scored only by how it gives its input back. */
 bool cop__can_score(const cop_graph *g, const cop_dataset *d);
+
+/* Of each sample of a network that gives its input back, the mean square of what it missed. */
+cop_status cop__rebuild_errors(float *error /* [d->count] */, const cop_graph *g, cop_dataset *d, int32_t batch, int threads);
 
 /* d as g takes it, unless it is fitted already; *made, which may be NULL, is freed with cop_data_free. */
 cop_status cop__fit_for(cop_dataset **use, cop_dataset **made, const cop_graph *g, cop_dataset *d);

@@ -85,6 +85,7 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	char augment[200];
 
 	COP_TRY(cop__adopt_names(l->model, train));
+	COP_TRY(cop__scale_samples(l->model, train, l->a->augment));
 	COP_TRY(cop__fit_for(&l->train, &l->fitted, l->model, train));
 	if (l->valid) COP_TRY(cop__fit_for(&l->valid, &l->fitted_valid, l->model, l->valid));
 	train = l->train;

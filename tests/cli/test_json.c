@@ -375,7 +375,7 @@ static int set_up(void **state)
 	write_text("stage.yaml", "name: x\nstages:\n  - prun: {keep: 0.5}\n");
 	write_text("key.yaml", "name: x\nstages:\n  - prune: {kep: 0.5}\n");
 	return run("train|mlp-784x32x10|--data|synth-digits|--limit|300|--epochs|1|-o|net.cop|--quiet") || run("train|mlp-2x8x3|--data|three.csv|--epochs|5|-o|three.cop|--quiet") ||
-	       run("train|mlp-1x8x1|--data|line.csv|--epochs|2|-o|line.cop|--quiet") || run("data|export|synth-digits|--limit|5|-o|x.npy|--quiet");
+	       run("train|mlp-1x8x1|--data|line.csv|--epochs|2|-o|line.cop|--quiet") || run("train|mlp-2x1x2|--data|three.csv|--only|1|--task|rebuild|--valid|no|--epochs|1|-o|same.cop|--quiet") || run("data|export|synth-digits|--limit|5|-o|x.npy|--quiet");
 }
 
 static int tear_down(void **state)

@@ -186,7 +186,7 @@ static void test_normalise(void **state)
 	}
 	assert_true(cop__batch_norm(b, &mean, &std, &n));
 	assert_int_equal(n, C);
-	assert_int_equal(cop__batch_stats(m, s, cx, &own), COP_OK);
+	assert_int_equal(cop__batch_stats(m, s, C, cx, &own), COP_OK);
 	assert_memory_equal(m, mean, sizeof m);
 	assert_memory_equal(s, std, sizeof s);
 	cop_batches *e =
@@ -206,7 +206,7 @@ static void test_codes(void **state)
 	float x[784], y[784], m, s;
 	int32_t a, b;
 	assert_int_equal(cop_data_open(&d, cx, "synth-digits", "test", 300), COP_OK);
-	assert_int_equal(cop__batch_stats(&m, &s, cx, d), COP_OK);
+	assert_int_equal(cop__batch_stats(&m, &s, 1, cx, d), COP_OK);
 	double sum = 0, sq = 0;
 	for (int i = 0; i < 300; i++) {
 		assert_int_equal(d->get(d->ud, i, y, &b), COP_OK);

@@ -160,7 +160,7 @@ static void statistics(void **state)
 	OK(cx, cop_graph_samples_set(g, &(cop_samples){.times = 2}));
 	OK(cx, cop_data_fit(&f, NULL, g, &d)); /* channels 0 1 2 3, 4 5 6 7, 8 9 10 11 */
 	assert_int_equal(cop__batch_channels(f), 3);
-	OK(cx, cop__batch_stats(mean, std, cx, f));
+	OK(cx, cop__batch_stats(mean, std, 3, cx, f));
 	for (int c = 0; c < 3; c++) {
 		assert_float_equal(mean[c], 2 * (4 * c + 1.5f), 1e-5);
 		assert_float_equal(std[c], 2 * sqrtf(1.25f), 1e-5);

@@ -193,7 +193,7 @@ static void statistics(void **state)
 		if (reals) memcpy(s->value, value, sizeof value);
 		else memcpy(s->code, code, sizeof code);
 		assert_int_equal(cop__batch_channels(&s->d), 2);
-		assert_int_equal(cop__batch_stats(mean, std, cx, &s->d), COP_OK);
+		assert_int_equal(cop__batch_stats(mean, std, 2, cx, &s->d), COP_OK);
 		assert_true(fabsf(mean[0] - (reals ? 3 : 0.3f)) < 1e-6f && fabsf(std[0] - (reals ? sqrtf(3.5f) : 0.2f * sqrtf(1.25f))) < 1e-6f);
 		assert_true(fabsf(mean[1] - (reals ? -1 : 1)) < 1e-6f && std[1] == 1); /* all alike */
 		cop__store_free(s);
@@ -202,7 +202,7 @@ static void statistics(void **state)
 	for (int n = 127; n <= 257; n += n == 129 ? 126 : 1) {
 		cop_store *s = store(1, (const int32_t[]){1}, false, n);
 		for (int i = 0; i < n; i++) s->code[i] = i == n - 1 ? 255 : 0;
-		assert_int_equal(cop__batch_stats(mean, std, cx, &s->d), COP_OK);
+		assert_int_equal(cop__batch_stats(mean, std, 1, cx, &s->d), COP_OK);
 		assert_true(fabs((double)mean[0] - 1.0 / n) < 1e-7);
 		cop__store_free(s);
 	}

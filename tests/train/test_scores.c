@@ -258,6 +258,84 @@ static void no_labels(void **state)
 	cop_graph_free(g);
 }
 
+/* ---- what is not normal ---- */
+
+/* A network that answers 0: the error of a sample is the mean of its squares. Normal: 1 and 4. Others: 4, 9 and 0.25, so that of six pairs three are in
+ * order and one is even. */
+static cop_status sound(void *ud, int32_t i, float *x, int32_t *label)
+{
+	static const float size[] = {1, 2, 2, 3, 0.5f, 8};
+
+	(void)ud;
+	x[0] = size[i], x[1] = -size[i];
+	*label = i == 5 ? -1 : i < 2 ? 1 : 2 * (i % 2); /* the last belongs to no class */
+	return COP_OK;
+}
+
+static void anomalies(void **state)
+{
+	static const char *const names[] = {"knock", "hum", "rattle"};
+	static const struct { const char *normal; float auc, found, threshold; int32_t normals, others; } row[] = {
+		{"hum", 3.5f / 6, 1.0f / 3, 4, 2, 3}, {"knock,rattle", 2.5f / 6, 0, 9, 3, 2}};
+	cop_dataset d = {.name = "sounds", .x = {.dtype = COP_F32, .rank = 1, .dim = {2}, .q.axis = -1}, .count = 6, .classes = 3, .class_name = names, .get = sound};
+	cop_graph *g = copies(*state, 2), *other;
+	cop_anomaly a;
+
+	memset(cop__own(g, cop__find(g, "w")), 0, 4 * sizeof(float));
+	for (int i = 0; i < LEN(row); i++)
+		for (int32_t batch = 1; batch <= 4; batch += 3) {
+			OK(*state, cop_eval_anomaly(&a, g, &d, row[i].normal, batch, 1));
+			assert_float_equal(a.auc, row[i].auc, 1e-6);
+			assert_float_equal(a.found, row[i].found, 1e-6);
+			assert_float_equal(a.threshold, row[i].threshold, 1e-6);
+			assert_int_equal(a.normal, row[i].normals);
+			assert_int_equal(a.others, row[i].others);
+			assert_float_equal(i ? a.other_error : a.normal_error, 2.5, 1e-6);
+		}
+	assert_int_equal(cop_eval_anomaly(&a, g, &d, "ham", 1, 1), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "no class 'ham'; did you mean 'hum'?"));
+	cop_error_clear(*state);
+	assert_int_equal(cop_eval_anomaly(&a, g, &d, "knock,hum,rattle", 1, 1), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "no other samples"));
+	cop_error_clear(*state);
+	OK(*state, cop_zoo_build(&other, *state, "mlp-2x3", &(cop_zoo_args){.seed = 1}));
+	assert_int_equal(cop_eval_anomaly(&a, other, &d, "hum", 1, 1), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "takes 2 numbers and gives 3"));
+	cop_error_clear(*state);
+	cop_graph_free(other);
+	cop_graph_free(g);
+}
+
+/* Who learns to give samples back learns them scaled: each column of a sound, of which one is a thousand times the others. */
+static cop_status band(void *ud, int32_t i, float *x, int32_t *label)
+{
+	(void)ud;
+	for (int k = 0; k < 6; k++) x[k] = (k % 2 ? 1000.0f : 1.0f) * (float)((i + k / 2) % 4 - 1);
+	*label = 0;
+	return COP_OK;
+}
+
+static void scales_bands(void **state)
+{
+	cop_dataset d = {.name = "bands", .x = {.dtype = COP_F32, .rank = 3, .dim = {3, 2, 1}, .q.axis = -1}, .count = 8, .get = band};
+	const cop_train_args a = {.epochs = 1, .batch = 4, .lr = 0.01f, .threads = 1, .augment = "normalise", .seed = 1};
+	cop_graph *g;
+	cop_samples s;
+
+	OK(*state, cop_zoo_build(&g, *state, "mlp-6x2x6", &(cop_zoo_args){.seed = 1}));
+	OK(*state, cop_train(g, &d, NULL, &a));
+	cop_graph_samples(g, &s);
+	assert_int_equal(s.channels, 2); /* -1 0 1 2: mean 0.5, deviation sqrt(1.25) */
+	for (int k = 0; k < 2; k++) {
+		assert_float_equal(s.mean[k], k ? 500 : 0.5, 1e-3);
+		assert_float_equal(s.std[k] / (k ? 1000 : 1), 1.1180340, 1e-5);
+	}
+	assert_false(cop__find(g, "input.mean"));
+	d.name = "moved", d.count = 4; /* a second training keeps what the first has found */
+	OK(*state, cop_train(g, &d, NULL, &a));
+	cop_graph_free(g);
+}
+
 static int setup(void **state) { *state = new_ctx(); return 0; }
 static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 
@@ -265,6 +343,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(regression, setup, teardown), cmocka_unit_test_setup_teardown(learns_units, setup, teardown),
 		cmocka_unit_test_setup_teardown(classes, setup, teardown), cmocka_unit_test_setup_teardown(losses, setup, teardown), cmocka_unit_test_setup_teardown(names_kept, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_labels, setup, teardown)};
+		cmocka_unit_test_setup_teardown(no_labels, setup, teardown), cmocka_unit_test_setup_teardown(anomalies, setup, teardown),
+		cmocka_unit_test_setup_teardown(scales_bands, setup, teardown)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
