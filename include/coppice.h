@@ -440,8 +440,9 @@ void cop_trainer_free(cop_trainer *t);
 /* accuracy: -1 if there are no classes. loss: the mean cross-entropy; without classes the mean square.
  * Regression, over n samples with targets t and predictions y, each figure the mean of those of the targets:
  * mse = sum (y-t)^2 / n, mae = sum |y-t| / n, r2 = 1 - sum (y-t)^2 / sum (t - mean t)^2 (a target that is always the same: 1 if it is met
- * exactly, else 0); in the units of the data. 0 if it is not a regression. */
-typedef struct cop_score { float accuracy, loss; int32_t count; double images_per_second; float mse, mae, r2; } cop_score;
+ * exactly, else 0); in the units of the data. 0 if it is not a regression. If all targets are 0 or 1 (labels of which several may hold, cells of a
+ * detector), f1 is the harmonic mean of precision and recall of the predictions above a half, over all targets together; else -1. */
+typedef struct cop_score { float accuracy, loss; int32_t count; double images_per_second; float mse, mae, r2, f1; } cop_score;
 cop_status cop_eval(cop_score *out, const cop_graph *g, cop_dataset *data, int32_t batch, int threads);
 /* The same, and calls fn for every sample with y [n] (probabilities, if there are classes) and label, its class as the network numbers it (-1: none). */
 typedef cop_status cop_answer_fn(void *ud, int32_t i, const float *y, int32_t n, int32_t label);

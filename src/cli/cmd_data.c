@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { KEY_MIRROR = 0x3000, KEY_FOLDER, KEY_SPLIT, KEY_LIMIT, KEY_LABELS, KEY_FOR };
+enum { MOST_NAMED = 20 }; /* numbers to predict whose names are shown */
 
 typedef struct job {
 	const char *arg[2], *mirror, *folder, *split, *out, *labels, *net;
@@ -157,7 +158,8 @@ static void say_parts(cli *c, const part *p, int n, const cop_dataset *d)
 		cli_out(c, "%s %d %s", i ? "," : ";", p[i].count, p[i].split);
 	}
 	if (d->targets) cli_put_int(c, "targets", d->targets), cli_out(c, "; %d number%s to predict:", d->targets, d->targets == 1 ? "" : "s");
-	for (int32_t i = 0; i < d->targets; i++) cli_out(c, " %s", d->target_name ? d->target_name[i] : "");
+	for (int32_t i = 0; i < d->targets && i < MOST_NAMED; i++) cli_out(c, " %s", d->target_name ? d->target_name[i] : "");
+	if (d->targets > MOST_NAMED) cli_out(c, " ...");
 	if (!d->targets && !d->classes) cli_out(c, "; no labels");
 	cli_out(c, "\n");
 }

@@ -137,7 +137,10 @@ static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *
 	cli_put_int(c, "samples", s->count);
 	cli_put_real(c, "images_per_second", s->images_per_second);
 	cli_put_int(c, "file_bytes", cli_file_size(j->file));
+	const bool hits = d->targets && s->f1 >= 0;
+	if (hits) cli_put_real(c, "f1", (double)s->f1);
 	if (d->targets) cli_out(c, "MSE %.6g, MAE %.6g, R2 %.4f", (double)s->mse, (double)s->mae, (double)s->r2);
+	if (hits) cli_out(c, ", F1 %.4f of what is above a half", (double)s->f1);
 	else if (s->accuracy >= 0)
 		cli_out(c, "accuracy %.2f %% (%.0f of %d wrong), loss %.4f", 100 * (double)s->accuracy,
 			(1 - (double)s->accuracy) * s->count, s->count, (double)s->loss);

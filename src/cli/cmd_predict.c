@@ -4,15 +4,17 @@
  */
 #include "cli.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TOP = 0x3000 };
+enum { KEY_TOP = 0x3000, KEY_ABOVE };
 
 typedef struct job {
 	const char *arg[1 + CLI_MOST_FILES], *file; /* file: the one that is being answered */
 	int32_t top, count, at;
+	float above; /* numbers of a regression up to it are not shown; NAN: all are */
 	cli_samples s;
 	cli *c;
 	const cop_graph *g;
@@ -20,14 +22,19 @@ typedef struct job {
 
 static const struct argp_option options[] = {
         {"top", KEY_TOP, "K", 0, "print the K best classes of each sample (default 1)", 0},
+        {"above", KEY_ABOVE, "X", 0, "of a network that predicts numbers: print only those above X, as in a detector's cells", 0},
         {0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
-	if (key != KEY_TOP) return ARGP_ERR_UNKNOWN;
-	((job *)ud)->top = cli_int(state, "--top", arg, 1, 1000);
-	return 0;
+	job *j = ud;
+
+	switch (key) {
+	case KEY_TOP: j->top = cli_int(state, "--top", arg, 1, 1000); return 0;
+	case KEY_ABOVE: j->above = cli_real(state, "--above", arg, -1e30f, 1e30f); return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
 }
 
 static void one(job *j, const char *key, const char *name, double v, const char *unit)
@@ -73,6 +80,7 @@ static cop_status answer(void *ud, int32_t i, const float *y, int32_t n, int32_t
 	cli_put_list(c, values ? "values" : "classes");
 	for (int32_t k = 0; values && k < n; k++) {
 		const char *target = cop_graph_target(j->g, k);
+		if (y[k] <= j->above) continue;
 		snprintf(name, sizeof name, n > 1 ? "y%d" : "y", k + 1);
 		one(j, "target", target ? target : name, (double)y[k], "");
 	}
@@ -110,7 +118,7 @@ cop_status cmd_predict(cli *c, int argc, char **argv)
 	        "Example:\n  coppice predict net.cop cat.png dog.jpg --top 3", option, &j, j.arg, 1 + CLI_MOST_FILES, 2};
 	cop_graph *g = NULL;
 
-	j = (job){.top = 1, .c = c};
+	j = (job){.top = 1, .above = NAN, .c = c};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	cop_status st = cli_model(&g, c, j.arg[0]);
 	if (!st) st = cli_samples_set(c, g, &j.s);

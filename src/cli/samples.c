@@ -14,8 +14,8 @@ enum { KEY_TIMES = 0x4000, KEY_MEAN, KEY_STD, KEY_LAYOUT, KEY_TASK, KEY_TARGET, 
 
 static const struct argp_option options[] = {
         {"times", KEY_TIMES, "X", 0, "multiply every number of a sample by X. Data sets give pixels as 0 to 1; some networks expect 0 to 255", 80},
-        {"mean", KEY_MEAN, "X,...", 0, "then subtract this: one number, or one per channel", 80},
-        {"std", KEY_STD, "X,...", 0, "then divide by this: one number, or one per channel", 80},
+        {"mean", KEY_MEAN, "X,...", 0, "then subtract this: one number, or one for each channel (of a sound: for each coefficient)", 80},
+        {"std", KEY_STD, "X,...", 0, "then divide by this, as many numbers", 80},
 	{"layout", KEY_LAYOUT, "WORD", 0,
 		"order of the axes of a sample in the network's input: keep, first (move the last axis, "
 		"the channels, to the front) or last (move the first axis to the end). Default: found "

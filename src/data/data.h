@@ -163,6 +163,9 @@ const cop_data_row *cop__data_row(const char *name);
 cop_status cop__data_default_folder(char out[COP_DATA_PATH], cop_ctx *cx); /* the user's data folder */
 cop_status cop__data_file_check(cop_ctx *cx, const char *path, const cop_data_file *f); /* length and checksum */
 
+/* Digit `index` of synth-digits into code [28, 28]; returns which it is. */
+int32_t cop__synth_digit(uint8_t *code, uint64_t index);
+
 /* ---- parsers of bytes ---- */
 typedef struct cop_idx { int32_t rank, dim[4]; int64_t count; const uint8_t *data; } cop_idx; /* unsigned bytes alone */
 cop_status cop__idx_parse(cop_idx *out, const cop_blob *b);

@@ -30,6 +30,7 @@ static cop_status get_target(void *ud, int32_t i, float *y)
 	cop_store *s = ud;
 
 	if (i < 0 || i >= s->d.count) return cop__error(s->cx, COP_ARG, "%s: sample %d of %d was asked for", s->name, i, s->d.count);
+	COP_TRY(cop__store_fill(s, i)); /* its targets, too */
 	memcpy(y, s->target + (size_t)i * (size_t)s->d.targets, sizeof *y * (size_t)s->d.targets);
 	return COP_OK;
 }

@@ -170,21 +170,27 @@ static void ink(uint8_t *out, hand *h)
 	}
 }
 
-static cop_status make(cop_store *s, int32_t i, uint8_t *code, float *value, int32_t *label)
+/* The digit of that index into code [SIDE, SIDE]; returns which it is. */
+int32_t cop__synth_digit(uint8_t *code, uint64_t index)
 {
-	uint64_t index = s->make_from + (uint64_t)i;
 	hand h;
 
-	(void)value;
 	h.from = index * 1024; /* more than a sample draws; the noise takes the same counters of another stream */
 	h.used = h.n = 0;
-	*label = (int32_t)draw(&h, 0, 10);
-	const glyph *g = &glyphs[*label];
+	int32_t label = (int32_t)draw(&h, 0, 10);
+	const glyph *g = &glyphs[label];
 	const stroke *way = g->way[(int)draw(&h, 0, (float)g->way_count)];
 	for (int k = 0; k < GLYPH_STROKES && way[k].kind; k++) trace(&h, &way[k]);
 	bend(&h);
 	place(&h);
 	ink(code, &h);
+	return label;
+}
+
+static cop_status make(cop_store *s, int32_t i, uint8_t *code, float *value, int32_t *label)
+{
+	(void)value;
+	*label = cop__synth_digit(code, s->make_from + (uint64_t)i);
 	return COP_OK;
 }
 

@@ -18,6 +18,8 @@ typedef struct sums {
 	double loss;
 	int64_t right, count;
 	spread *target;      /* [targets] */
+	int64_t there, said, found; /* targets that are 1, results above a half, and both at once */
+	bool graded;         /* some target is neither 0 nor 1 */
 } sums;
 
 /* What is done with the results of a batch. */
@@ -80,6 +82,10 @@ static void score_targets(sums *s, const float *y, const float *truth, int32_t n
 		t->size += fabs(e);
 		t->mean += off / (double)s->count;
 		t->around += off * ((double)truth[j] - t->mean);
+		s->graded |= truth[j] != 0 && truth[j] != 1;
+		s->there += truth[j] == 1;
+		s->said += y[j] > 0.5f;
+		s->found += truth[j] == 1 && y[j] > 0.5f;
 	}
 }
 
@@ -201,6 +207,7 @@ static void regression(cop_score *out, const sums *s, int32_t targets)
 	out->mae = (float)(mae / targets);
 	out->r2 = (float)(r2 / targets);
 	out->loss = out->mse;
+	out->f1 = s->graded || !s->there ? -1 : 2 * (float)s->found / (float)(s->there + s->said);
 }
 
 static void total(cop_score *out, const judge *j, double seconds)

@@ -4,10 +4,11 @@
  */
 #include "zoo/zoo.h"
 
-/* Pictures of three channels and of one differ: letters and digits must not be mirrored. */
-static const char *augment(const cop_zoo_row *r, const cop_dataset *d)
+/* Pictures of three channels and of one differ: letters and digits must not be mirrored. Without labels and a teacher, samples are to be given back, and
+ * as they are. */
+static const char *augment(const cop_zoo_row *r, const cop_dataset *d, bool teacher)
 {
-	if (!d || d->x.rank != 3) return "none";
+	if (!d || d->x.rank != 3 || !(d->classes || d->targets || teacher)) return "none";
 	return d->x.dim[2] == 3 ? r->train.colour : d->x.dim[2] == 1 ? r->train.grey : "none";
 }
 
@@ -20,6 +21,6 @@ void cop_train_defaults(cop_train_args *a, const char *name, const cop_dataset *
 	if (!(a->lr > 0)) a->lr = r->train.lr;
 	if (!a->update) a->update = r->train.update;
 	if (!a->schedule) a->schedule = r->train.schedule;
-	if (!a->augment) a->augment = augment(r, data);
+	if (!a->augment) a->augment = augment(r, data, a->policies && strstr(a->policies, "distill"));
 	if (!(a->smooth > 0)) a->smooth = r->train.smooth;
 }

@@ -82,6 +82,40 @@ static void regression(void **state)
 	cop_graph_free(g);
 }
 
+/* Targets of 0 and 1: of three that are 1 two are found, and one that is 0 is taken for 1. */
+static cop_status marked(void *ud, int32_t i, float *y)
+{
+	static const float mark[N][2] = {{1, 0}, {0, 1}, {1, 0}, {0, 0}};
+
+	(void)ud;
+	memcpy(y, mark[i], sizeof mark[i]);
+	return COP_OK;
+}
+
+static cop_status answered(void *ud, int32_t i, float *x, int32_t *label)
+{
+	static const float answer[N][2] = {{0.9f, 0.1f}, {-3, 0.51f}, {0.5f, 0.2f}, {0, 7}};
+
+	(void)ud;
+	memcpy(x, answer[i], sizeof answer[i]);
+	*label = 0;
+	return COP_OK;
+}
+
+static void hits(void **state)
+{
+	cop_dataset d = table;
+	cop_graph *g = copies(*state, 2);
+	cop_score s;
+
+	OK(*state, cop_eval(&s, g, &d, 2, 1));
+	assert_float_equal(s.f1, -1, 0); /* other numbers */
+	d.target = marked, d.get = answered;
+	OK(*state, cop_eval(&s, g, &d, 2, 1));
+	assert_float_equal(s.f1, 2.0 * 2 / (3 + 3), 1e-6);
+	cop_graph_free(g);
+}
+
 /* A network that learns numbers of far-off sizes gives them in their own units, and says their names. */
 static cop_status line_x(void *ud, int32_t i, float *x, int32_t *label)
 {
@@ -341,7 +375,7 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(regression, setup, teardown), cmocka_unit_test_setup_teardown(learns_units, setup, teardown),
+	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(regression, setup, teardown), cmocka_unit_test_setup_teardown(learns_units, setup, teardown), cmocka_unit_test_setup_teardown(hits, setup, teardown),
 		cmocka_unit_test_setup_teardown(classes, setup, teardown), cmocka_unit_test_setup_teardown(losses, setup, teardown), cmocka_unit_test_setup_teardown(names_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_labels, setup, teardown), cmocka_unit_test_setup_teardown(anomalies, setup, teardown),
 		cmocka_unit_test_setup_teardown(scales_bands, setup, teardown)};

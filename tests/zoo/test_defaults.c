@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-static cop_dataset set_of(int rank, int a, int b, int c) { return (cop_dataset){.name = "set", .count = 1, .x = {.dtype = COP_F32, .rank = rank, .dim = {a, b, c}}}; }
+static cop_dataset set_of(int rank, int a, int b, int c) { return (cop_dataset){.name = "set", .count = 1, .classes = 2, .x = {.dtype = COP_F32, .rank = rank, .dim = {a, b, c}}}; }
 static cop_train_args of(const char *name, const cop_dataset *d)
 {
 	cop_train_args a = {0};
@@ -62,6 +62,15 @@ static void test_data(void **state)
 	assert_string_equal(of("resnet-8", &steps).augment, "none");
 	assert_string_equal(of("resnet-8", NULL).augment, "none");
 	assert_string_equal(of("net.txt", &colour).augment, "none"); /* nobody knows what it is for */
+
+	cop_dataset bare = colour; /* samples to be given back, unless a teacher answers */
+	cop_train_args taught = {.policies = "distill:teacher=big.cop,part=1"};
+	bare.classes = 0;
+	assert_string_equal(of("resnet-8", &bare).augment, "none");
+	cop_train_defaults(&taught, "resnet-8", &bare);
+	assert_non_null(strstr(taught.augment, "flip"));
+	bare.targets = 1;
+	assert_non_null(strstr(of("resnet-8", &bare).augment, "flip"));
 }
 
 static void test_names(void **state)
