@@ -38,12 +38,13 @@ out=${2:-build/uses/$job}
 seed=${SEED:-1} drop=${drop:-${DROP:-1}}
 mkdir -p "$out"
 say() { printf '\n== %s\n' "$*"; }
+resume() { [ ! -e "$1" ] || echo --resume; } # a run that was stopped goes on
 
 say "1/5 training $net on $data"
-[ -s "$out/net.cop" ] || coppice train "$net" --data $data ${samples:+"$samples"} $only ${train:-} --seed "$seed" --resume -o "$out/net.cop"
+[ -s "$out/net.cop" ] || coppice train "$net" --data $data ${samples:+"$samples"} $only ${train:-} --seed "$seed" $(resume "$out/net.cop.ckpt") -o "$out/net.cop"
 
 say "2/5 compressing it for a Cortex-M4, losing at most $drop"
-[ -s "$out/small.cop" ] || coppice compress "$out/net.cop" --data $data ${samples:+"$samples"} $only --target cortex-m4 --max-drop "$drop" ${compress:-} --seed "$seed" --resume -o "$out/small.cop"
+[ -s "$out/small.cop" ] || coppice compress "$out/net.cop" --data $data ${samples:+"$samples"} $only --target cortex-m4 --max-drop "$drop" ${compress:-} --seed "$seed" $(resume "$out/small.ckpt") -o "$out/small.cop"
 
 say "3/5 before and after, on the test part"
 if [ "$job" = anomaly ]; then
@@ -63,6 +64,5 @@ for file in net small; do
 done
 
 say "5/5 a page about it"
-if [ "$job" = anomaly ]; then coppice report "$out/small.cop" -o "$out/report.html"
-else coppice report "$out/net.cop" "$out/small.cop" --data $data ${samples:+"$samples"} -o "$out/report.html"; fi
+coppice report "$out/small.cop" -o "$out/report.html"
 echo "$out/small is the folder for your firmware"

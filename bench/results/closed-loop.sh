@@ -77,4 +77,4 @@ Accuracy is that of the test part. Each cell of a resource goes from int8 alone 
 TEXT
 row "keywords, MLPerf Tiny's file" kws
 row "resnet-8, trained here on cifar10-jpeg, a lossy copy" resnet-8
-echo "| visual wake words; anomaly detection | 0 | no data here | | | | | |"
+echo "| visual wake words; anomaly detection | 0 | their data are not here; [uses](uses.md) has both jobs on other data | | | | | |"

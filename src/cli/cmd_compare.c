@@ -45,6 +45,7 @@ static void row(cli *c, const cop_compared *x)
 	cli_put_text(c, "file", x->name);
 	cli_out(c, "%-28s", x->name);
 	if (x->accuracy >= 0) cli_put_real(c, "accuracy", (double)x->accuracy), cli_out(c, " %7.2f %%", 100 * (double)x->accuracy);
+	else if (x->loss > 0) cli_put_real(c, "loss", (double)x->loss), cli_out(c, " %9.4g", (double)x->loss);
 	else cli_out(c, " %9s", "");
 	number(c, "file_bytes", (double)f->file_bytes, 11);
 	number(c, "flash_bytes", (double)f->flash_bytes, 11);
@@ -69,9 +70,9 @@ cop_status cmd_compare(cli *c, int argc, char **argv)
 	all = (cli_compared){.n = 0};
 	CLI_TRY(cli_parse_samples(c, &line, &all.s, argc, argv));
 	CLI_TRY(cli_compared_measure(&all, c));
-	const bool counted = all.of[0].figures.instructions > 0;
+	const bool losses = all.of[0].accuracy < 0 && all.of[0].loss > 0, counted = all.of[0].figures.instructions > 0;
 	cli_put_text(c, "target", all.target ? all.target : "host");
-	cli_out(c, "%-28s %9s %11s %11s %10s %13s %13s\n", "network", "accuracy", "file", "flash", "RAM", "MACs",
+	cli_out(c, "%-28s %9s %11s %11s %10s %13s %13s\n", "network", losses ? "loss" : "accuracy", "file", "flash", "RAM", "MACs",
 		counted ? "instructions" : all.of[0].microseconds > 0 ? "time" : "");
 	cli_put_list(c, "networks");
 	for (int i = 0; i < all.n; i++) row(c, &all.of[i]);

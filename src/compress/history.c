@@ -59,8 +59,8 @@ static void put_costs(cop_text *t, const cop_stage_result *s)
 
 static void put_stage(cop_text *t, const cop_stage_result *s, bool first)
 {
-	cop__text_add(t, "%s{\"stage\":\"%s\",\"accuracy\":[%.6g,%.6g],\"bytes\":[%zu,%zu],\"kept\":%s,\"why\":", first ? "" : ",", s->stage,
-		(double)s->accuracy[0], (double)s->accuracy[1], s->bytes[0], s->bytes[1], s->kept ? "true" : "false");
+	cop__text_add(t, "%s{\"stage\":\"%s\",\"accuracy\":[%.6g,%.6g],\"loss\":[%.6g,%.6g],\"bytes\":[%zu,%zu],\"kept\":%s,\"why\":", first ? "" : ",", s->stage,
+		(double)s->accuracy[0], (double)s->accuracy[1], (double)s->loss[0], (double)s->loss[1], s->bytes[0], s->bytes[1], s->kept ? "true" : "false");
 	put_text(t, s->why);
 	cop__text_add(t, ",\"seconds\":%.1f", s->seconds);
 	if (s->flash[0]) put_costs(t, s);

@@ -138,6 +138,7 @@ static void table(cop_text *t, const cop_compared *p, int n)
 		cop__text_add(t, "<tr><td>");
 		cop__html_text(t, short_name(p[i].name));
 		if (p[i].accuracy >= 0) cop__text_add(t, "%s</td><td>%.2f %%</td>", p[i].front ? " *" : "", 100 * (double)p[i].accuracy);
+		else if (p[i].loss > 0) cop__text_add(t, "</td><td>loss %.4g</td>", (double)p[i].loss);
 		else cop__text_add(t, "</td><td></td>");
 		cell(t, (double)f->file_bytes), cell(t, (double)f->flash_bytes), cell(t, (double)f->ram_bytes), cell(t, (double)f->macs);
 		if (counted) cell(t, (double)f->instructions);

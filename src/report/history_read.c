@@ -45,6 +45,7 @@ static cop_status stages(cop_story *s, const json_t *list)
 		        .why = text(s, o, "why"),
 		        .seconds = number(o, "seconds"),
 		        .accuracy = {item(o, "accuracy", 0), item(o, "accuracy", 1)},
+		        .loss = {item(o, "loss", 0), item(o, "loss", 1)},
 		        .bytes = {item(o, "bytes", 0), item(o, "bytes", 1)},
 		        .kept = json_is_true(json_object_get(o, "kept"))};
 	}

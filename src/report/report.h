@@ -14,7 +14,7 @@ typedef struct cop_story_side {
 } cop_story_side;
 typedef struct cop_story_stage {
 	const char *stage, *why;
-	double accuracy[2], bytes[2], seconds;
+	double accuracy[2], loss[2], bytes[2], seconds; /* accuracy below 0: not known */
 	bool kept;
 } cop_story_stage;
 typedef struct cop_story_point { /* an epoch */

@@ -60,7 +60,7 @@ static void card(cop_text *t, bool main, const char *big, const char *small)
 void cop__html_cards(cop_text *t, const cop_story_side *b, const cop_story_side *a)
 {
 	char big[64], small[160], x[32], y[32];
-	double dense = 4 * a->parameters;
+	const double dense = 4 * (b ? b->parameters : a->parameters);
 
 	cop__text_add(t, "<div class=\"cards\">\n");
 	cop__html_bytes(x, dense);
@@ -163,10 +163,9 @@ void cop__html_stages(cop_text *t, const cop_story *s)
 {
 	char x[32], y[32];
 
-	cop__text_add(t,
-	        "<div class=\"wide fit\"><table><thead><tr><th>stage</th><th>validation accuracy</th><th>file</th>"
-	        "<th class=\"opt\">time</th>"
-	        "<th class=\"l\">verdict</th></tr></thead><tbody>\n");
+	const bool losses = s->n_stage > 0 && s->stage[0].accuracy[0] < 0 && s->stage[0].loss[0] > 0;
+	cop__text_add(t, "<div class=\"wide fit\"><table><thead><tr><th>stage</th><th>validation %s</th><th>file</th><th class=\"opt\">time</th>"
+		"<th class=\"l\">verdict</th></tr></thead><tbody>\n", losses ? "loss" : "accuracy");
 	for (int32_t i = 0; i < s->n_stage; i++) {
 		const cop_story_stage *g = &s->stage[i];
 		cop__html_bytes(x, g->bytes[0]);
@@ -176,6 +175,7 @@ void cop__html_stages(cop_text *t, const cop_story *s)
 		if (g->accuracy[0] >= 0)
 			cop__text_add(
 			        t, "</td><td>%.2f &rarr; %.2f %%</td>", 100 * g->accuracy[0], 100 * g->accuracy[1]);
+		else if (g->loss[0] > 0) cop__text_add(t, "</td><td>%.4g &rarr; %.4g</td>", g->loss[0], g->loss[1]);
 		else cop__text_add(t, "</td><td>&ndash;</td>");
 		cop__text_add(t,
 		        "<td>%s &rarr; %s</td><td class=\"opt\">%.0f s</td><td class=\"why\"><span "

@@ -158,6 +158,9 @@ static void cards(void **state)
 	cop__html_cards(&t, NULL, &after);
 	has(of(&t), "<b>0.75 &micro;J</b><span>one inference, an estimate</span>");
 	has_not(page_text, "test set");
+	a.parameters = 100; /* channels are gone: what counts is what there was */
+	cop__html_cards(&t, &before, &a);
+	has(of(&t), "<b>200.0&times; smaller</b><span>file: 4.0 kB &rarr; 20 B,");
 	a.accuracy = -1, b.energy_nj = 0;
 	cop__html_cards(&t, &b, &a);
 	has_not(of(&t), "test set");
@@ -188,6 +191,12 @@ static void stages(void **state)
 	cop__text_init(&t, *state);
 	cop__html_stages(&t, &s);
 	in_order(of(&t), want);
+
+	/* without classes */
+	cop_story_stage lost = {.stage = "prune", .why = "", .accuracy = {-1, -1}, .loss = {0.25, 0.3125}, .bytes = {4000, 999}};
+	cop__html_stages(&t, &(cop_story){.stage = &lost, .n_stage = 1});
+	has(of(&t), "<th>validation loss</th>");
+	has(page_text, "<td>1. prune</td><td>0.25 &rarr; 0.3125</td>");
 }
 
 static void board(void **state)
