@@ -95,7 +95,8 @@ enum { COP_MAX_DIM = 6 };
 
 /* name, text, bits of one element */
 #define COP_DTYPE_MAP(X)                                                                           \
-	X(F32, "f32", 32) X(I32, "i32", 32) X(I8, "i8", 8) X(U8, "u8", 8) X(I4, "i4", 4) X(BIT, "bit", 1)
+	X(F32, "f32", 32) X(I32, "i32", 32) X(I8, "i8", 8) X(U8, "u8", 8) X(I4, "i4", 4) X(BIT, "bit", 1)                    \
+	X(I16, "i16", 16)
 typedef enum cop_dtype {
 	COP_NOTYPE,
 #define X(name, text, bits) COP_##name,
@@ -569,10 +570,10 @@ typedef struct cop_quantized_layer {
 	float sqnr;                /* signal to noise at the output in dB when this layer alone is quantised */
 } cop_quantized_layer;
 typedef struct cop_quantize_args {
-	const char *scheme;  /* "w8a8" (default), "w4a8", "w3a8", "w4a4"; weights alone: "w8", "fp16" */
+	const char *scheme;  /* "w8a8" (default), "w4a8", "w3a8", "w4a4", "w8a16"; weights alone: "w8", "fp16" */
 	const char *range;   /* of activations: "mse" (default), "minmax", "percentile", "kl" */
 	const char *keep;    /* layers that stay float: names of weights, as "conv1.w|fc*" */
-	const char *round;   /* of weights: "nearest", "gptq" (what follows makes good for the error), "adaround" (learned); NULL: gptq below 8 bits, else nearest */
+	const char *round;   /* of weights: "nearest", "gptq" (what follows makes good for the error), "adaround" (learned); NULL: gptq below 8 bits and with w8a16, else nearest */
 	bool per_tensor, symmetric, equalize, bias_correct, int8_io;
 	bool wide_ends;      /* layers beside the input and before the output keep weights of 8 bits */
 	bool bounded;        /* give the most sensitive layers more bits, or leave them in float, so that max_drop is kept */

@@ -25,7 +25,7 @@ static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 	for (int64_t k = 0; k < a->each; k++) {
 		const cop_tensor *t = &a->t;
 		x[k] = t->type.dtype == COP_F32 ? ((const float *)t->data)[from + k] : t->type.dtype == COP_I32 ? (float)((const int32_t *)t->data)[from + k]
-			: t->type.dtype == COP_I8 ? (float)((const int8_t *)t->data)[from + k] : (float)((const uint8_t *)t->data)[from + k];
+			: t->type.dtype == COP_I16 ? (float)((const int16_t *)t->data)[from + k] : t->type.dtype == COP_I8 ? (float)((const int8_t *)t->data)[from + k] : (float)((const uint8_t *)t->data)[from + k];
 	}
 	return COP_OK;
 }

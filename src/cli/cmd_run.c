@@ -145,7 +145,7 @@ static float number_at(const cop_tensor *t, int64_t i)
 {
 	return t->type.dtype == COP_F32 ? ((const float *)t->data)[i] : t->type.dtype == COP_I32
 		? (float)((const int32_t *)t->data)[i] : t->type.dtype == COP_I8 ? ((const int8_t *)t->data)[i]
-		: t->type.dtype == COP_U8 ? ((const uint8_t *)t->data)[i] : 0;
+		: t->type.dtype == COP_U8 ? ((const uint8_t *)t->data)[i] : t->type.dtype == COP_I16 ? ((const int16_t *)t->data)[i] : 0;
 }
 
 /* The class of each of the first samples, where the network knows names. */

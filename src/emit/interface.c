@@ -9,7 +9,7 @@
 
 bool cop__emit_has_scale(const cop_type *t)
 {
-	return (t->dtype == COP_I8 || t->dtype == COP_U8) && t->q.scale && t->q.zero && t->q.axis < 0;
+	return (t->dtype == COP_I8 || t->dtype == COP_U8 || t->dtype == COP_I16) && t->q.scale && t->q.zero && t->q.axis < 0;
 }
 
 /* ---- layout ---- */
@@ -53,6 +53,7 @@ static const char *type_text(const cop_type *t)
 	case COP_F32: return "float";
 	case COP_I32: return "int32";
 	case COP_I8: return "int8";
+	case COP_I16: return "int16";
 	default: return "uint8";
 	}
 }
@@ -136,7 +137,7 @@ static void put_ways(cop_text *o, const cop_emission *e, const cop_type *t, bool
 	cop__emit_numbered(up, output ? "OUTPUT" : "INPUT", i);
 	put_pattern(o, e, "static inline # @_$_quantize(float real) { return (#)@_nearest(real, !_SCALE, !_ZERO_POINT, ", low,
 		up, t);
-	cop__text_add(o, t->dtype == COP_I8 ? "-128, 127); }\n" : "0, 255); }\n");
+	cop__text_add(o, "%d, %d); }\n", cop__dtype_least(t->dtype), cop__dtype_most(t->dtype));
 	put_pattern(o, e, "static inline float @_$_dequantize(# q) { return !_SCALE * (float)(q - !_ZERO_POINT); }\n", low, up,
 		t);
 	put_pattern(o, e, output ? "/* The whole output as reals, after a run. */\n"

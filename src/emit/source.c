@@ -167,7 +167,7 @@ static void put_access(cop_text *o, const cop_emission *e, int entry, cop_vid v,
 	const char *type = cop__emit_ctype(cop__t(g, v));
 
 	cop__text_add(o, "%s%s *%s_%s(void) { return %s", qualifier, type, e->name, function,
-		cop__t(g, v)->dtype == COP_I8 ? "(void *)(" : "(");
+		cop__t(g, v)->dtype == COP_I8 || cop__t(g, v)->dtype == COP_I16 ? "(void *)(" : "(");
 	put_place(o, e, entry, v, false);
 	cop__text_add(o, "); }\n");
 }

@@ -24,6 +24,7 @@ const char *cop__emit_ctype(const cop_type *t)
 	case COP_F32: return "float";
 	case COP_I32: return "int32_t";
 	case COP_I8: return "int8_t";
+	case COP_I16: return "int16_t";
 	default: return "uint8_t";
 	}
 }

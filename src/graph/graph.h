@@ -156,6 +156,7 @@ const char *cop__dtype_text(cop_dtype d);
 cop_dtype cop__dtype_find(const char *s, size_t len); /* COP_NOTYPE if unknown */
 const char *cop__enc_text(cop_enc e);
 int cop__dtype_bits(cop_dtype d);
+int32_t cop__dtype_least(cop_dtype d), cop__dtype_most(cop_dtype d); /* of whole numbers */
 /* The rows and columns of an encoded weight: axis 0 by all the rest; one row of what has one axis. */
 void cop__matrix_of(const cop_type *t, int32_t *rows, int32_t *cols);
 

@@ -45,9 +45,10 @@ static cop_status get_type(npy *n, const char *descr)
 	if (order == '>') return bad(n, "the numbers are big-endian, little-endian was expected");
 	if (n->kind == 'f' && (n->size == 4 || n->size == 8)) n->type.dtype = COP_F32;
 	else if (n->kind == 'i' && (n->size == 4 || n->size == 8)) n->type.dtype = COP_I32;
+	else if (n->kind == 'i' && n->size == 2) n->type.dtype = COP_I16;
 	else if (n->kind == 'i' && n->size == 1) n->type.dtype = COP_I8;
 	else if ((n->kind == 'u' || n->kind == 'b') && n->size == 1) n->type.dtype = COP_U8;
-	else return bad(n, "the numbers are none of f4, f8, i1, i4, i8, u1 and b1");
+	else return bad(n, "the numbers are none of f4, f8, i1, i2, i4, i8, u1 and b1");
 	return COP_OK;
 }
 
@@ -144,7 +145,7 @@ cop_status cop__npy_read(cop_tensor *out, cop_ctx *cx, const char *path)
 /* The header is filled up with blanks so that the elements begin at a multiple of 64. */
 cop_status cop__npy_write(cop_ctx *cx, const char *path, const cop_tensor *t)
 {
-	static const char *const descr[] = {[COP_F32] = "<f4", [COP_I32] = "<i4", [COP_I8] = "|i1", [COP_U8] = "|u1"};
+	static const char *const descr[] = {[COP_F32] = "<f4", [COP_I32] = "<i4", [COP_I8] = "|i1", [COP_U8] = "|u1", [COP_I16] = "<i2"};
 	cop_text s;
 
 	if ((int)t->type.dtype >= LEN(descr) || !descr[t->type.dtype] || t->type.enc != COP_DENSE)

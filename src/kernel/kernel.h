@@ -111,7 +111,7 @@ enum { BK_RANK, BK_DIM, BK_SA = BK_DIM + 6, BK_SB = BK_SA + 6, BK_LO = BK_SB + 6
  * buffers y | x;  x_grad: dx | dy and y (clip, sigmoid, tanh) or x (gelu, hswish).  clip_grad passes dy where lo < y < hi. */
 enum { UK_COUNT, UK_LO, UK_HI, UK_WORDS };
 
-/* maxpool   y, at (u8, kh*KW+kw of the first maximum, optional) | x (f32, i8)   maxpool_grad  dx | dy at
+/* maxpool   y, at (u8, kh*KW+kw of the first maximum, optional) | x (f32, i8, i16)   maxpool_grad  dx | dy at
  * avgpool   y | x                                                       avgpool_grad  dx | dy
  * PADS: 1 = padding counts in the average's divisor. */
 enum { PK_N, PK_H, PK_W, PK_C, PK_OH, PK_OW, PK_KH, PK_KW, PK_SH, PK_SW, PK_PT, PK_PL, PK_PADS, PK_WORDS };
@@ -205,13 +205,13 @@ enum cop_rnn_act { RNN_SIGMOID, RNN_TANH, RNN_RELU, RNN_HARDSIGMOID, RNN_SOFTSIG
 /* cast      y = x in another format, COUNT elements; reals are cut and clamped, of whole numbers the low byte is left   buffers y | x */
 enum { XK_COUNT, XK_WORDS };
 
-/* ---- int8: everything integer, all constants explicit (src/kernel/quant.h says how a multiplier is applied) ----
+/* ---- int8, or int16 with all zeros 0: everything integer, all constants explicit (src/kernel/quant.h says how a multiplier is applied) ----
  * qconv     y = clamp(ZY + requant(b[o] + sum w x))   taps in the padding read ZX; -ZX * sum w lies in b already.
  *           words of conv, LO and HI as integers, then these. TWICE: m is [2,O], the double rounding; SHIFT: all weights are 0 or
  *           +-2^p, p 0 .. 6, and may be shifts.  buffers y | x w b m
  * qaddconv  y = clamp(ZY + requant(b[o] - sum |x - w|))   words of qconv   buffers y | x w b m
  * qadd      y = clamp(ZY + MY(MA(a - ZA) + MB(b - ZB)))   buffers y | a b
- *           TWICE: TFLite's, each M a multiplier and a shift, operands first shifted left by 20;
+ *           TWICE: TFLite's, each M a multiplier and a shift, operands first shifted left by 20 (of int16 by 15, and SY by 5 less to the right);
  *           else (MA(a - ZA) + MB(b - ZB) + half) >> SY, |MA|, |MB| < 2^22
  * qmul      y = clamp(ZY + MY((a - ZA)(b - ZB)))   buffers y | a b
  *           Both broadcast: behind their words stand RANK, DIM and the strides of a and b, as those of add; RANK 0 ends the words of
@@ -219,10 +219,11 @@ enum { XK_COUNT, XK_WORDS };
  * qavgpool  words of the pools, then ZX ZY M S LO HI: M 0: ZX + the mean of the valid x - ZX, rounded away from zero; else
  *           ZY + M(sum - cells * ZX) by the double rounding            buffers y | x
  * qlut      y = table[x], x as an unsigned byte                          buffers y | x table(i8[256])
+ *           of int16 the table has every 128th, and straight lines lie between: i16[513]
  * qsoftmax  over the last axis, scale 1/256, zero -128: TFLite's fixed-point arithmetic. buffers y | x
  * qlogsoftmax  its logarithm, scale 1/16, zero 127                       buffers y | x
  * qrnn      the words of rnn, then its own; op/qrnn.c says what its operands hold   buffers h y | x w r b m
- * qrescale  y = clamp(ZERO + MULT x), by the double rounding           buffers y | x(i32)
+ * qrescale  y = clamp(ZERO + MULT x), by the double rounding           buffers y | x(i32, i16)
  * quantize  y = clamp(round(x * 1/SCALE) + ZERO), ties away from zero    dequantize  y = SCALE * (x - ZERO) */
 enum { QK_ZX = CK_WORDS, QK_ZY, QK_UP, QK_TWICE, QK_SHIFT, QK_WORDS };
 enum { QB_RANK, QB_DIM, QB_A = QB_DIM + 6, QB_B = QB_A + 6, QB_WORDS = QB_B + 6 };
@@ -258,7 +259,7 @@ enum { SG_COUNT = UK_COUNT, SG_SMOOTH = UK_LO, SG_WORDS = UK_WORDS };
  *   gather, resample as said above: clamped
  *   labels           a label that is no class counts for nothing
  *   maxpool_grad     a position outside of its window meets no element: its gradient is lost
- *   qlut             a byte indexes a table of 256 */
+ *   qlut             a byte indexes a table of 256, an int16 one of 513 */
 static inline int32_t cop_listed(const int32_t *list, int32_t cap) { return list[0] < 0 ? 0 : list[0] < cap ? list[0] : cap; }
 static inline int32_t cop_inside(int32_t i, int32_t n) { return i < 0 ? 0 : i < n ? i : n - 1; }
 

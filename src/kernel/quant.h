@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * quant.h - integer arithmetic that int8 kernels share. A real factor is an integer multiplier; there are two ways to apply it:
+ * quant.h - integer arithmetic that kernels of int8 and int16 share. A real factor is an integer multiplier; there are two ways to apply it:
  *
  *   single   y = (acc * m + half) >> (32 - up)                 one rounding, ties up; one SMMLAR on a Cortex-M4
  *   double   the multiplier and shift of TFLite: a rounding doubling high product, then a rounding shift, each
@@ -48,6 +48,23 @@ static inline int32_t cop_scale_double(int32_t acc, int32_t m, int32_t shift)
 	return cop_round_shift(cop_high_mul((int32_t)((uint32_t)acc << left), m), right);
 }
 
+static inline int32_t cop_held(int64_t v) { return v < INT32_MIN ? INT32_MIN : v > INT32_MAX ? INT32_MAX : (int32_t)v; }
+
+/* Of sums of more than 32 bits, |acc| < 2^47, as activations of 16 bits make them: the same result, held within 32 bits, by products of no more than 64. up at
+ * most 16. */
+static inline int32_t cop_scale_single_wide(int64_t acc, int32_t m, int32_t up)
+{
+	int64_t half = (int64_t)1 << (31 - up), low = ((acc & 0xffff) * m + half) >> 16;
+	return cop_held(((acc >> 16) * m + low) >> (16 - up));
+}
+
+/* TFLite takes 15 bits of the multiplier then, and rounds once, ties up. It shifts by 7 to the left at most. */
+static inline int32_t cop_scale_double_wide(int64_t acc, int32_t m, int32_t shift)
+{
+	int32_t reduced = m < 0x7fff0000 ? (m + (1 << 15)) >> 16 : 0x7fff, right = 15 - (shift < 14 ? shift : 14);
+	return cop_held((acc * reduced + ((int64_t)1 << (right - 1))) >> right);
+}
+
 /* Ties away from zero, as TFLite has it; held within +-2^30 so that every float, NaN included, has a result. */
 static inline int32_t cop_round_away(float q)
 {
@@ -63,6 +80,10 @@ static inline int32_t cop_round_away(float q)
 static inline int32_t cop_requant(int32_t acc, const int32_t *m, int32_t o, int32_t n, int32_t twice, int32_t up)
 {
 	return twice ? cop_scale_double(acc, m[o], m[n + o]) : cop_scale_single(acc, m[o], up);
+}
+static inline int32_t cop_requant_wide(int64_t acc, const int32_t *m, int32_t o, int32_t n, int32_t twice, int32_t up)
+{
+	return twice ? cop_scale_double_wide(acc, m[o], m[n + o]) : cop_scale_single_wide(acc, m[o], up);
 }
 
 #endif

@@ -44,7 +44,7 @@ cop_status cop__broadcast(cop_graph *g, cop_nid n, int32_t *rank, int32_t dim[CO
 cop_status cop__movable(const cop_graph *g, cop_nid n)
 {
 	cop_dtype d = cop__in(g, n, 0)->dtype;
-	return cop__need(g, n, 0, d > COP_U8 ? COP_F32 : d, -1);
+	return cop__need(g, n, 0, cop__dtype_bits(d) < 8 ? COP_F32 : d, -1);
 }
 
 void cop__around(const cop_type *t, int32_t axis, int32_t *outer, int32_t *inner)

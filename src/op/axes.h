@@ -19,8 +19,13 @@ void cop__broadcast_strides(int32_t *stride, const cop_type *t, int32_t rank, co
 /* The shape that node n's operands are broadcast to; fails when two axes do not fit. */
 cop_status cop__broadcast(cop_graph *g, cop_nid n, int32_t *rank, int32_t dim[COP_MAX_DIM]);
 
-/* Fails unless input 0 is of a format that is moved about: F32, I32, I8, U8. */
+/* Fails unless input 0 is of a format that is moved about: its elements are whole bytes. */
 cop_status cop__movable(const cop_graph *g, cop_nid n);
+
+/* Integers that stand for reals: fails unless input i is I8 or I16 (and of that rank; -1: any). */
+cop_status cop__q_need(const cop_graph *g, cop_nid n, int i, int32_t rank);
+/* Fails unless a zero point and bounds lie within the format of input 0, for I16 about 0. */
+cop_status cop__q_bounds(const cop_graph *g, cop_nid n, int32_t zero, int32_t lo, int32_t hi);
 
 /* Elements before an axis and behind it. */
 void cop__around(const cop_type *t, int32_t axis, int32_t *outer, int32_t *inner);

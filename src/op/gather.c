@@ -19,7 +19,7 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	const cop_type *x = cop__in(g, n, 0), *at = cop__in(g, n, 1);
 	int32_t axis, dim[2 * COP_MAX_DIM], rank = 0;
 
-	if (x->dtype > COP_U8) return cop__fail(g, COP_ARG, n, "of %s is not supported", cop__dtype_text(x->dtype));
+	if (cop__dtype_bits(x->dtype) < 8) return cop__fail(g, COP_ARG, n, "of %s is not supported", cop__dtype_text(x->dtype));
 	COP_TRY(cop__need(g, n, 1, COP_I32, -1));
 	COP_TRY(axis_of(g, n, &axis));
 	for (int i = 0; i < axis; i++) dim[rank++] = x->dim[i];
@@ -57,7 +57,7 @@ static cop_nid sample(cop_graph *g, int which)
 	static const int32_t list[] = {2, -1, 0, 1, 1, 4};
 	static const struct { int32_t axis, rank, dim[3], ir, id[2]; cop_dtype d; } form[] = {
 		{0, 2, {5, 7}, 1, {6}, COP_F32}, {1, 3, {2, 5, 3}, 2, {2, 3}, COP_F32}, {2, 3, {2, 3, 5}, 1, {6}, COP_I32},
-		{1, 2, {3, 5}, 0, {0}, COP_U8}, {0, 1, {5}, 1, {6}, COP_I8}};
+		{1, 2, {3, 5}, 0, {0}, COP_U8}, {0, 1, {5}, 1, {6}, COP_I8}, {1, 2, {4, 3}, 1, {5}, COP_I16}};
 	if (which >= LEN(form)) return 0;
 	cop_type x = cop__type(form[which].d, form[which].rank, form[which].dim),
 		at = cop__type(COP_I32, form[which].ir, form[which].id);
@@ -125,7 +125,7 @@ static cop_status expand_infer(cop_graph *g, cop_nid n)
 	const cop_type *x = cop__in(g, n, 0);
 	COP_ATTR(cop_shape_attr, to, g, n);
 
-	if (x->dtype > COP_U8 || to.rank < x->rank || to.rank > COP_MAX_DIM)
+	if (cop__dtype_bits(x->dtype) < 8 || to.rank < x->rank || to.rank > COP_MAX_DIM)
 		return cop__fail(g, COP_SHAPE, n, "cannot expand %d dimensions to %d", x->rank, to.rank);
 	for (int i = 0; i < to.rank; i++) {
 		int32_t have = i < to.rank - x->rank ? 1 : x->dim[i - to.rank + x->rank];
@@ -163,7 +163,7 @@ static cop_nid expand_sample(cop_graph *g, int which)
 {
 	static const struct { int32_t rank, dim[4]; cop_shape_attr to; cop_dtype d; } form[] = {
 		{2, {3, 1}, {2, {3, 7}}, COP_F32}, {3, {1, 5, 1}, {4, {2, 3, 5, 4}}, COP_F32}, {1, {1}, {1, {6}}, COP_I32},
-		{2, {2, 3}, {3, {2, 2, 3}}, COP_U8}, {2, {1, 3}, {2, {4, 3}}, COP_I8}};
+		{2, {2, 3}, {3, {2, 2, 3}}, COP_U8}, {2, {1, 3}, {2, {4, 3}}, COP_I8}, {2, {3, 1}, {2, {3, 4}}, COP_I16}};
 	if (which >= LEN(form)) return 0;
 	cop_type t = cop__type(form[which].d, form[which].rank, form[which].dim);
 	return cop__node(g, OP_expand, &form[which].to, VIDS(cop__input(g, "x", &t)));

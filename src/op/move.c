@@ -35,11 +35,11 @@ static void set_fill(int32_t *k, const cop_type *y, float value)
 }
 
 /* Every sample in each format. */
-enum { COPIES = 4 };
+enum { COPIES = 5 };
 
 static cop_vid copied(cop_graph *g, int format, int32_t rank, const int32_t *dim)
 {
-	static const cop_dtype formats[COPIES] = {COP_F32, COP_I8, COP_U8, COP_I32};
+	static const cop_dtype formats[COPIES] = {COP_F32, COP_I8, COP_U8, COP_I32, COP_I16};
 	cop_type t = cop__type(formats[format], rank, dim);
 	return cop__input(g, "x", &t);
 }
@@ -315,9 +315,8 @@ const cop_op cop_op_unslice = {
 
 static bool fits(cop_dtype d, float v)
 {
-	float lo = d == COP_I8 ? -128 : d == COP_U8 ? 0 : -2147483648.0f,
-		hi = d == COP_I8 ? 127 : d == COP_U8 ? 255 : 2147483520.0f;
-	return v >= lo && v <= hi && v == (float)(int32_t)v;
+	float hi = d == COP_I32 ? 2147483520.0f : (float)cop__dtype_most(d); /* the largest float below 2^31 */
+	return v >= (float)cop__dtype_least(d) && v <= hi && v == (float)(int32_t)v;
 }
 
 static cop_status infer_pad(cop_graph *g, cop_nid n)
@@ -376,7 +375,7 @@ static cop_nid sample_pad(cop_graph *g, int which)
 	cop_pad_attr p = form[which % LEN(form)].p;
 
 	if (which >= COPIES * LEN(form)) return 0;
-	if (which >= LEN(form)) p.value = which / LEN(form) == 2 ? 200 : -7; /* u8 after i8 and before i32 */
+	if (which >= LEN(form)) p.value = which / LEN(form) == 2 ? 200 : -7; /* u8 comes third */
 	return cop__node(g, OP_pad, &p,
 		VIDS(copied(g, which / LEN(form), form[which % LEN(form)].rank, form[which % LEN(form)].dim)));
 }

@@ -71,22 +71,22 @@ typedef struct cop_layernorm_attr { float eps; int32_t rms; } cop_layernorm_attr
 /* cell: enum cop_rnn_cell; act: cop_rnn_act */
 typedef struct cop_rnn_attr { int32_t cell, reverse, time_first, act[3]; float clip, cell_clip; } cop_rnn_attr;
 typedef struct cop_lrn_attr { int32_t size; float alpha, beta, k; } cop_lrn_attr;
-/* int8: lo and hi bound the result as integers. twice is not an attribute: m says it, [o] or [2,o]. */
+/* int8, or int16 with all zeros 0: lo and hi bound the result as integers. twice is not an attribute: m says it, [o] or [2,o]. */
 typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, zx, zy, qlo, qhi, up, coded, shift; } cop_qconv_attr;
 /* qaddconv has those of qconv; coded and shift are 0 */
 typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;
 typedef struct cop_qmul_attr { int32_t za, zb, zy, my, sy, qlo, qhi; } cop_qmul_attr;
 typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, zy, m, s, qlo, qhi; } cop_qavgpool_attr;
-/* to: the result's cop_dtype, I8 or I32 */
+/* to: the result's cop_dtype: of I32 I8 or I32, of I16 I8 or I16 */
 typedef struct cop_qrescale_attr { int32_t mult, shift, zero, qlo, qhi, to; } cop_qrescale_attr;
-typedef struct cop_qlut_attr { int32_t to; } cop_qlut_attr;               /* the result's cop_dtype, I8 or U8 */
+typedef struct cop_qlut_attr { int32_t to; } cop_qlut_attr;               /* the result's cop_dtype, I8 or U8; of I16 I16 */
 typedef struct cop_qsoftmax_attr { int32_t mult, shift, least; } cop_qsoftmax_attr;
 typedef struct cop_qlogsoftmax_attr { cop_qsoftmax_attr s; int32_t back, bshift;
 	/* from Q5 to steps of x */ } cop_qlogsoftmax_attr;
 /* cell: enum cop_rnn_cell */
 typedef struct cop_qrnn_attr { int32_t cell, reverse, time_first, point, clip, mult, shift, zero, start, exact;
 	} cop_qrnn_attr;
-typedef struct cop_quantize_attr { float scale; int32_t zero, to; } cop_quantize_attr; /* to: I8 or U8 */
+typedef struct cop_quantize_attr { float scale; int32_t zero, to; } cop_quantize_attr; /* to: I8, U8 or I16 */
 typedef struct cop_dequantize_attr { float scale; int32_t zero; } cop_dequantize_attr;
 /* lo, hi, zero: integers; offset: p is {step, offset}; ewgs, grad: of the gradients; least: step (fakequant.c) */
 enum { COP_FAKE_MOST = 1 << 29 }; /* of a bias; of other values 127 */

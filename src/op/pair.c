@@ -7,13 +7,13 @@
 
 static bool is_extreme(int op) { return op == OP_max || op == OP_min; }
 
-/* Fails unless the inputs have one format among F32, I32 and, for logic, U8, for extremes I8. */
+/* Fails unless the inputs have one format among F32, I32 and, for logic, U8, for extremes I8 and I16. */
 static cop_status formats(cop_graph *g, cop_nid n, bool logic)
 {
 	cop_dtype d = cop__in(g, n, 0)->dtype;
 
 	if (logic) d = COP_U8;
-	else if (!(d == COP_I32 && g->node[n].op != OP_pow) && !(d == COP_I8 && is_extreme(g->node[n].op))) d = COP_F32;
+	else if (!(d == COP_I32 && g->node[n].op != OP_pow) && !((d == COP_I8 || d == COP_I16) && is_extreme(g->node[n].op))) d = COP_F32;
 	COP_TRY(cop__need(g, n, 0, d, -1));
 	return cop__need(g, n, 1, d, -1);
 }
@@ -103,8 +103,8 @@ static cop_nid sample(cop_graph *g, int op, int which)
 		{2, {3, 7}, 2, {3, 7}}, {4, {2, 3, 5, 7}, 1, {7}}, {2, {5, 9}, 2, {5, 1}}, {1, {6}, 3, {2, 3, 6}},
 		{2, {1, 1}, 2, {3, 5}}, {1, {1}, 1, {1}}};
 	bool logic = is_logic(op);
-	int i = which % LEN(form), formats = logic || op == OP_pow ? 1 : is_extreme(op) ? 3 : 2;
-	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8};
+	int i = which % LEN(form), formats = logic || op == OP_pow ? 1 : is_extreme(op) ? 4 : 2;
+	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8, COP_I16};
 
 	if (which >= formats * LEN(form)) return 0;
 	cop_type a = cop__type(logic ? COP_U8 : format[which / LEN(form)], form[i].ra, form[i].a),
@@ -138,7 +138,7 @@ static cop_status where_infer(cop_graph *g, cop_nid n)
 	int32_t rank, dim[COP_MAX_DIM];
 
 	COP_TRY(cop__need(g, n, 0, COP_U8, -1));
-	if (cop__in(g, n, 1)->dtype > COP_U8)
+	if (cop__dtype_bits(cop__in(g, n, 1)->dtype) < 8)
 		return cop__fail(g, COP_ARG, n, "of %s is not supported", cop__dtype_text(cop__in(g, n, 1)->dtype));
 	COP_TRY(cop__need(g, n, 2, cop__in(g, n, 1)->dtype, -1));
 	COP_TRY(cop__broadcast(g, n, &rank, dim));
@@ -184,7 +184,7 @@ static cop_nid where_sample(cop_graph *g, int which)
 	static const struct { int32_t rank[3], dim[3][4]; cop_dtype d; } form[] = {
 		{{2, 2, 2}, {{3, 7}, {3, 7}, {3, 7}}, COP_F32}, {{1, 3, 3}, {{7}, {2, 3, 1}, {1, 3, 7}}, COP_F32},
 		{{2, 1, 1}, {{5, 1}, {9}, {1}}, COP_I32},
-		{{3, 1, 2}, {{2, 1, 4}, {1}, {3, 4}}, COP_U8}, {{2, 2, 2}, {{3, 7}, {3, 7}, {1, 7}}, COP_I8}};
+		{{3, 1, 2}, {{2, 1, 4}, {1}, {3, 4}}, COP_U8}, {{2, 2, 2}, {{3, 7}, {3, 7}, {1, 7}}, COP_I8}, {{2, 1, 2}, {{3, 7}, {7}, {3, 1}}, COP_I16}};
 	static const char *const name[] = {"c", "a", "b"};
 	cop_vid v[3];
 

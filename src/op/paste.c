@@ -42,11 +42,12 @@ static cop_nid sample(cop_graph *g, int which)
 	static const struct { int32_t x, part[3]; cop_paste_attr a; } form[] = {
 		{7, {2, 3, 5}, {1, 4}}, {7, {2, 7, 5}, {1, 0}}, {9, {1, 2, 4}, {1, 7}}, {6, {2, 4, 1}, {1, 1}},
 	};
-	if (which >= 2 * LEN(form)) return 0;
-	const int32_t *p = form[which / 2].part;
-	cop_dtype d = which % 2 ? COP_I8 : COP_F32;
-	cop_type x = cop__type(d, 3, DIMS(p[0], form[which / 2].x, p[2])), part = cop__type(d, 3, p);
-	return cop__node(g, OP_paste, &form[which / 2].a, VIDS(cop__input(g, "x", &x), cop__input(g, "part", &part)));
+	static const cop_dtype format[] = {COP_F32, COP_I8, COP_I16};
+	if (which >= LEN(format) * LEN(form)) return 0;
+	const int32_t *p = form[which / LEN(format)].part;
+	cop_dtype d = format[which % LEN(format)];
+	cop_type x = cop__type(d, 3, DIMS(p[0], form[which / LEN(format)].x, p[2])), part = cop__type(d, 3, p);
+	return cop__node(g, OP_paste, &form[which / LEN(format)].a, VIDS(cop__input(g, "x", &x), cop__input(g, "part", &part)));
 }
 
 const cop_op cop_op_paste = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pool - maximum (also of I8) and average over windows, NHWC, and their gradients. maxpool's second result, which only
+ * pool - maximum (also of I8 and I16) and average over windows, NHWC, and their gradients. maxpool's second result, which only
  * its gradient asks for, is where in the window the maximum was: one byte, so that the input need not be kept.
  */
 #include "op/axes.h"
@@ -54,7 +54,7 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_pool_attr, p, g, n);
 	int32_t y[4];
 
-	COP_TRY(cop__need(g, n, 0, x->dtype == COP_I8 && g->node[n].op == OP_maxpool ? COP_I8 : COP_F32, 4));
+	COP_TRY(cop__need(g, n, 0, g->node[n].op == OP_maxpool && (x->dtype == COP_I8 || x->dtype == COP_I16) ? x->dtype : COP_F32, 4));
 	COP_TRY(check(g, n, &p, x->dim, y));
 	if (cop__res(g, n, 1) && p.kh * p.kw > 255)
 		return cop__fail(g, COP_SHAPE, n,
@@ -121,10 +121,10 @@ static const struct {
 
 static cop_nid forward_sample(cop_graph *g, int which, int op)
 {
-	bool bytes = which >= LEN(form);
+	static const cop_dtype format[] = {COP_F32, COP_I8, COP_I16};
 
-	if (which >= (op == OP_maxpool ? 2 : 1) * LEN(form)) return 0;
-	cop_type x = cop__type(bytes ? COP_I8 : COP_F32, 4, form[which % LEN(form)].x);
+	if (which >= (op == OP_maxpool ? LEN(format) : 1) * LEN(form)) return 0;
+	cop_type x = cop__type(format[which / LEN(form)], 4, form[which % LEN(form)].x);
 	return cop__node(g, op, &form[which % LEN(form)].p, VIDS(cop__input(g, "x", &x)));
 }
 

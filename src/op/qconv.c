@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qconv - int8 convolution: y = clamp(zy + requant(b[o] + sum w x)). Weights are symmetric (i8 or i4), b holds -zx *
+ * qconv - convolution of int8, or of int16 about zeros of 0: y = clamp(zy + requant(b[o] + sum w x)). Weights are symmetric (i8 or i4), b holds -zx *
  * sum w already, so that no kernel subtracts a zero point; taps in the padding read zx. m: multipliers by output
  * channel, [o] rounded once, [2,o] as TFLite rounds (kernel/quant.h). Fully connected: an input of 1 x 1 pixels.
  * coded: on a device the weight lies coded in flash (pass/code.c); shift: all of it is 0 or a power of two up to 64 of
@@ -21,6 +21,16 @@ static cop_conv_shape shape(const cop_graph *g, cop_nid n)
 	return (cop_conv_shape){cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim, cop__outt(g, n, 0)->dim};
 }
 
+/* Sums of products of int16 have 64 bits, of which 48 may be used. */
+static cop_status check_wide(const cop_graph *g, cop_nid n, const cop_qconv_attr *a)
+{
+	const cop_type *w = cop__in(g, n, 1);
+
+	if (a->up > 16) return cop__fail(g, COP_ARG, n, "up=%d must not be above 16 for i16", a->up);
+	if (cop_type_count(w) / COP_MAX(1, w->dim[0]) > 1 << 24) return cop__fail(g, COP_SHAPE, n, "filters of i16 have at most 2^24 weights");
+	return a->shift ? cop__fail(g, COP_ARG, n, "shift=1 is for inputs of i8") : COP_OK;
+}
+
 static cop_status check_rest(const cop_graph *g, cop_nid n, const cop_qconv_attr *a, int32_t o)
 {
 	const cop_type *b = cop__in(g, n, 2), *m = cop__in(g, n, 3);
@@ -29,11 +39,10 @@ static cop_status check_rest(const cop_graph *g, cop_nid n, const cop_qconv_attr
 		return cop__fail(g, COP_SHAPE, n, "the bias must be i32[%d]", o);
 	if (m->dtype != COP_I32 || m->rank < 1 || m->rank > 2 || m->dim[m->rank - 1] != o || (m->rank == 2 && m->dim[0] != 2))
 		return cop__fail(g, COP_SHAPE, n, "the multipliers must be i32[%d] or i32[2,%d]", o, o);
-	if (a->zx < -128 || a->zx > 127 || a->zy < -128 || a->zy > 127 || a->qlo < -128 || a->qhi > 127 || a->qlo > a->qhi)
-		return cop__fail(g, COP_ARG, n, "zero points %d and %d and bounds %d to %d must lie within -128 to 127", a->zx, a->zy,
-			a->qlo, a->qhi);
+	COP_TRY(cop__q_bounds(g, n, a->zx, a->qlo, a->qhi));
+	COP_TRY(cop__q_bounds(g, n, a->zy, a->qlo, a->qhi));
 	if (a->up < -20 || a->up > 31) return cop__fail(g, COP_ARG, n, "up=%d must lie within -20 to 31", a->up);
-	return COP_OK;
+	return cop__in(g, n, 0)->dtype == COP_I16 ? check_wide(g, n, a) : COP_OK;
 }
 
 /* Powers of two are looked for in the contents, by the verifier. */
@@ -56,13 +65,13 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	cop_conv_attr c = geometry(&a);
 	int32_t y[4];
 
-	COP_TRY(cop__need(g, n, 0, COP_I8, 4));
+	COP_TRY(cop__q_need(g, n, 0, 4));
 	COP_TRY(cop__need(g, n, 1, cop__in(g, n, 1)->dtype == COP_I4 ? COP_I4 : COP_I8, 4));
 	COP_TRY(cop__conv_check(g, n, &c, cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim, y));
 	COP_TRY(check_rest(g, n, &a, y[3]));
 	if (a.coded & ~1) return cop__fail(g, COP_ARG, n, "coded=%d must be 0 or 1", a.coded);
 	COP_TRY(check_shift(g, n, a.shift));
-	return cop__set_out(g, n, 0, COP_I8, 4, y);
+	return cop__set_out(g, n, 0, cop__in(g, n, 0)->dtype, 4, y);
 }
 
 static void cost(const cop_graph *g, cop_nid n, cop_cost *c)
@@ -140,6 +149,24 @@ static cop_nid shift_sample(cop_graph *g, int which, int n, const form *of)
 	return cop__node(g, OP_qconv, &a, VIDS(x, wv, b, sample_scale(g, o, count / o, which % 2)));
 }
 
+/* Of int16; filters of more weights than 32 bits can sum the products of. */
+static cop_nid wide_sample(cop_graph *g, int which)
+{
+	static const form of[] = {
+	        {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, -32768, 32767, 0, 0, 0}},
+	        {{3, 1, 1, 1100}, {7, 1, 1, 1100}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, -32768, 32767, 0, 0, 0}},
+	        {{1, 9, 8, 5}, {6, 3, 3, 5}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 32767, 0, 0, 0}},
+	        {{2, 9, 7, 6}, {4, 3, 2, 3}, {2, 1, 1, 0, 1, 1, 2, 1, 2, 0, 0, -32768, 9000, -3, 0, 0}},
+	        {{1, 8, 8, 9}, {9, 3, 3, 1}, {2, 2, 0, 0, 1, 1, 1, 1, 9, 0, 0, -32768, 32767, 1, 0, 0}},
+	        {{1, 5, 6, 40}, {20, 1, 1, 40}, {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, -32768, 32767, 0, 0, 0}},
+	};
+	if (which >= 4 * LEN(of)) return 0;
+	const int32_t *w = of[which / 4].w;
+	cop_type wt = cop__type(which % 4 > 1 ? COP_I4 : COP_I8, 4, w), xt = cop__type(COP_I16, 4, of[which / 4].x);
+	cop_vid x = cop__input(g, "x", &xt), wv = cop__input(g, "w", &wt), b = sample_bias(g, w[0]);
+	return cop__node(g, OP_qconv, &of[which / 4].a, VIDS(x, wv, b, sample_scale(g, w[0], w[1] * w[2] * w[3], which % 2)));
+}
+
 static cop_nid sample(cop_graph *g, int which)
 {
 	static const form of[] = {
@@ -178,7 +205,8 @@ static cop_nid sample(cop_graph *g, int which)
 	        {{2, 11, 9, 8}, {6, 3, 2, 8}, {2, 1, 1, 1, 1, 0, 2, 1, 1, -7, 3, -128, 127, 0, 0, 0}},
 	        {{1, 7, 11, 24}, {5, 2, 5, 24}, {1, 1, 0, 2, 1, 2, 1, 1, 1, 9, -4, -128, 127, 0, 0, 0}},
 	};
-	if (which / 4 >= LEN(of)) return shift_sample(g, which - 4 * LEN(of), LEN(of), of);
+	if (which >= 5 * LEN(of)) return wide_sample(g, which - 5 * LEN(of));
+	if (which >= 4 * LEN(of)) return shift_sample(g, which - 4 * LEN(of), LEN(of), of);
 	const int32_t *w = of[which / 4].w;
 	cop_type wt = cop__type(which % 4 > 1 ? COP_I4 : COP_I8, 4, w), xt = cop__type(COP_I8, 4, of[which / 4].x);
 	cop_vid x = cop__input(g, "x", &xt), wv = cop__input(g, "w", &wt), b = sample_bias(g, w[0]);
@@ -199,6 +227,7 @@ static cop_status adds_infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_qconv_attr, a, g, n);
 
 	if (a.coded || a.shift) return cop__fail(g, COP_ARG, n, "its weights are neither coded nor shifts");
+	COP_TRY(cop__need(g, n, 0, COP_I8, 4));
 	COP_TRY(cop__need(g, n, 1, COP_I8, 4));
 	COP_TRY(infer(g, n));
 	return cop__in(g, n, 3)->rank == 1 ? COP_OK : cop__fail(g, COP_SHAPE, n, "the multipliers must be i32[%d]", cop__in(g, n, 1)->dim[0]);

@@ -1,19 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qeltwise - int8 sums, products, tables and softmax, and the way from and to floats. The numbers are defined in
+ * qeltwise - sums, products and tables of int8 and int16, softmax of int8, and the way from and to floats. The numbers are defined in
  * kernel/kernel.h; scales and zero points are attributes, so that no kernel looks at a type.
  */
 #include "op/axes.h"
 
-static cop_status bounds(const cop_graph *g, cop_nid n, int32_t zero, int32_t lo, int32_t hi)
+cop_status cop__q_need(const cop_graph *g, cop_nid n, int i, int32_t rank)
 {
-	if (zero >= -128 && zero <= 127 && lo >= -128 && hi <= 127 && lo <= hi) return COP_OK;
-	return cop__fail(g, COP_ARG, n, "zero point %d and bounds %d to %d must lie within -128 to 127", zero, lo, hi);
+	return cop__need(g, n, i, cop__in(g, n, i)->dtype == COP_I16 ? COP_I16 : COP_I8, rank);
 }
 
-static cop_vid i8_input(cop_graph *g, const char *name, int32_t rank, const int32_t *dim)
+cop_status cop__q_bounds(const cop_graph *g, cop_nid n, int32_t zero, int32_t lo, int32_t hi)
 {
-	cop_type t = cop__type(COP_I8, rank, dim);
+	cop_dtype d = cop__in(g, n, 0)->dtype == COP_I16 ? COP_I16 : COP_I8;
+	int32_t least = cop__dtype_least(d), most = cop__dtype_most(d);
+
+	if (d == COP_I16 && zero) return cop__fail(g, COP_ARG, n, "zero point %d: those of i16 must be 0", zero);
+	if (zero >= least && zero <= most && lo >= least && hi <= most && lo <= hi) return COP_OK;
+	return cop__fail(g, COP_ARG, n, "zero point %d and bounds %d to %d must lie within %d to %d", zero, lo, hi, least, most);
+}
+
+/* Two operands of one format; the shape of the result. */
+static cop_status pair_infer(cop_graph *g, cop_nid n, int32_t *rank, int32_t dim[COP_MAX_DIM])
+{
+	COP_TRY(cop__q_need(g, n, 0, -1));
+	COP_TRY(cop__need(g, n, 1, cop__in(g, n, 0)->dtype, -1));
+	return cop__broadcast(g, n, rank, dim);
+}
+
+static cop_vid input_of(cop_graph *g, const char *name, cop_dtype d, int32_t rank, const int32_t *dim)
+{
+	cop_type t = cop__type(d, rank, dim);
 	return cop__input(g, name, &t);
 }
 
@@ -45,18 +62,16 @@ static cop_status add_infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_qadd_attr, a, g, n);
 	int32_t rank, dim[COP_MAX_DIM];
 
-	COP_TRY(cop__need(g, n, 0, COP_I8, -1));
-	COP_TRY(cop__need(g, n, 1, COP_I8, -1));
-	COP_TRY(cop__broadcast(g, n, &rank, dim));
-	COP_TRY(bounds(g, n, a.za, a.qlo, a.qhi));
-	COP_TRY(bounds(g, n, a.zb, a.qlo, a.qhi));
-	COP_TRY(bounds(g, n, a.zy, a.qlo, a.qhi));
+	COP_TRY(pair_infer(g, n, &rank, dim));
+	COP_TRY(cop__q_bounds(g, n, a.za, a.qlo, a.qhi));
+	COP_TRY(cop__q_bounds(g, n, a.zb, a.qlo, a.qhi));
+	COP_TRY(cop__q_bounds(g, n, a.zy, a.qlo, a.qhi));
 	int32_t most = 1 << 22;
 	if (a.exact ? a.sa > 10 || a.sa < -31 || a.sb > 10 || a.sb < -31 || a.sy > 31 || a.sy < -31 : a.sy < 1 || a.sy > 31 ||
 		a.ma >= most || a.ma <= -most || a.mb >= most || a.mb <= -most)
 		return cop__fail(g, COP_ARG, n, "multipliers %d, %d and shifts %d, %d, %d are out of range", a.ma, a.mb, a.sa, a.sb,
 			a.sy);
-	return cop__set_out(g, n, 0, COP_I8, rank, dim);
+	return cop__set_out(g, n, 0, cop__in(g, n, 0)->dtype, rank, dim);
 }
 
 static int add_words(const cop_graph *g, cop_nid n, int32_t *k)
@@ -76,11 +91,11 @@ static const struct { int32_t ra, a[4], rb, b[4]; } broad[] = {
 	{4, {2, 1, 1, 7}, 4, {2, 3, 4, 7}}, {3, {2, 3, 70}, 1, {1}}, {3, {5, 1, 6}, 3, {1, 4, 1}},
 };
 
-static cop_nid broad_sample(cop_graph *g, int op, const void *attr, int which)
+static cop_nid broad_sample(cop_graph *g, int op, const void *attr, int which, cop_dtype d)
 {
 	if (which >= LEN(broad)) return 0;
 	return cop__node(g, op, attr,
-		VIDS(i8_input(g, "a", broad[which].ra, broad[which].a), i8_input(g, "b", broad[which].rb, broad[which].b)));
+		VIDS(input_of(g, "a", d, broad[which].ra, broad[which].a), input_of(g, "b", d, broad[which].rb, broad[which].b)));
 }
 
 static cop_nid add_sample(cop_graph *g, int which)
@@ -92,9 +107,16 @@ static cop_nid add_sample(cop_graph *g, int which)
 		{67, {3, -9, -128, 1073741824, 0, 1812345678, -1, 1912345678, -19, -128, 127, 1}},
 		{300, {-128, 127, 4, 1573741824, -1, 1073741824, 0, 1112345678, -18, -128, 127, 1}},
 	};
-	if (which >= LEN(form)) return broad_sample(g, OP_qadd, &form[which % 2 ? 1 : 4].a, which - LEN(form));
+	static const struct { int32_t n; cop_qadd_attr a; } wide[] = {
+		{67, {0, 0, 0, 812345, 0, 1812345, 0, 0, 21, -32768, 32767, 0}},
+		{300, {0, 0, 0, 1573741824, -1, 1073741824, 0, 1112345678, -18, -20000, 32767, 1}},
+	};
+	const int all = LEN(form) + LEN(broad), i = which - all;
+	if (i >= LEN(wide)) return broad_sample(g, OP_qadd, &wide[which % 2].a, i - LEN(wide), COP_I16);
+	if (i >= 0) return cop__node(g, OP_qadd, &wide[i].a, VIDS(input_of(g, "a", COP_I16, 1, &wide[i].n), input_of(g, "b", COP_I16, 1, &wide[i].n)));
+	if (which >= LEN(form)) return broad_sample(g, OP_qadd, &form[which % 2 ? 1 : 4].a, which - LEN(form), COP_I8);
 	return cop__node(g, OP_qadd, &form[which].a,
-		VIDS(i8_input(g, "a", 1, &form[which].n), i8_input(g, "b", 1, &form[which].n)));
+		VIDS(input_of(g, "a", COP_I8, 1, &form[which].n), input_of(g, "b", COP_I8, 1, &form[which].n)));
 }
 
 const cop_op cop_op_qadd = {
@@ -111,14 +133,13 @@ static cop_status mul_infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_qmul_attr, m, g, n);
 	int32_t rank, dim[COP_MAX_DIM];
 
-	COP_TRY(cop__need(g, n, 0, COP_I8, -1));
-	COP_TRY(cop__need(g, n, 1, COP_I8, -1));
-	COP_TRY(cop__broadcast(g, n, &rank, dim));
-	if (m.sy > 10 || m.sy < -31) return cop__fail(g, COP_ARG, n, "shift %d is out of range", m.sy);
-	COP_TRY(bounds(g, n, m.za, m.qlo, m.qhi));
-	COP_TRY(bounds(g, n, m.zb, m.qlo, m.qhi));
-	COP_TRY(bounds(g, n, m.zy, m.qlo, m.qhi));
-	return cop__set_out(g, n, 0, COP_I8, rank, dim);
+	COP_TRY(pair_infer(g, n, &rank, dim));
+	/* products of int16 fill 32 bits already */
+	if (m.sy > (cop__in(g, n, 0)->dtype == COP_I16 ? 0 : 10) || m.sy < -31) return cop__fail(g, COP_ARG, n, "shift %d is out of range", m.sy);
+	COP_TRY(cop__q_bounds(g, n, m.za, m.qlo, m.qhi));
+	COP_TRY(cop__q_bounds(g, n, m.zb, m.qlo, m.qhi));
+	COP_TRY(cop__q_bounds(g, n, m.zy, m.qlo, m.qhi));
+	return cop__set_out(g, n, 0, cop__in(g, n, 0)->dtype, rank, dim);
 }
 
 static int mul_words(const cop_graph *g, cop_nid n, int32_t *k)
@@ -136,9 +157,11 @@ static cop_nid mul_sample(cop_graph *g, int which)
 		{{1, 3, 5, 7}, {1, 3, 5, 7}, {3, -4, 5, 1812345678, -6, -128, 127}},
 		{{2, 3, 4, 8}, {2, 1, 1, 8}, {-128, -128, -128, 1312345678, -7, -128, 120}},
 	};
-	if (which >= LEN(form)) return broad_sample(g, OP_qmul, &form[which % 2].m, which - LEN(form));
+	static const cop_qmul_attr wide = {0, 0, 0, 1812345678, -14, -32768, 30000};
+	if (which >= LEN(form) + LEN(broad)) return broad_sample(g, OP_qmul, &wide, which - LEN(form) - LEN(broad), COP_I16);
+	if (which >= LEN(form)) return broad_sample(g, OP_qmul, &form[which % 2].m, which - LEN(form), COP_I8);
 	return cop__node(g, OP_qmul, &form[which].m,
-		VIDS(i8_input(g, "a", 4, form[which].a), i8_input(g, "b", 4, form[which].b)));
+		VIDS(input_of(g, "a", COP_I8, 4, form[which].a), input_of(g, "b", COP_I8, 4, form[which].b)));
 }
 
 const cop_op cop_op_qmul = {
@@ -147,18 +170,21 @@ const cop_op cop_op_qmul = {
 	.words = mul_words, .sample = mul_sample,
 };
 
-/* ---- qlut: any function of one byte ---- */
+/* ---- qlut: any function of one byte, or of an int16 by straight lines ---- */
 
 static cop_status lut_infer(cop_graph *g, cop_nid n)
 {
 	COP_ATTR(cop_qlut_attr, a, g, n);
 	const cop_type *x = cop__in(g, n, 0);
+	bool wide = x->dtype == COP_I16;
+	int32_t entries = wide ? 513 : 256;
 
-	COP_TRY(cop__need(g, n, 0, x->dtype == COP_U8 ? COP_U8 : COP_I8, -1));
-	COP_TRY(cop__need(g, n, 1, COP_I8, 1));
-	if (cop__in(g, n, 1)->dim[0] != 256)
-		return cop__fail(g, COP_SHAPE, n, "the table must have 256 entries, it has %d", cop__in(g, n, 1)->dim[0]);
-	if (a.to != COP_I8 && a.to != COP_U8)
+	if (x->dtype != COP_U8) COP_TRY(cop__q_need(g, n, 0, -1));
+	COP_TRY(cop__need(g, n, 1, wide ? COP_I16 : COP_I8, 1));
+	if (cop__in(g, n, 1)->dim[0] != entries)
+		return cop__fail(g, COP_SHAPE, n, "the table must have %d entries, it has %d", entries, cop__in(g, n, 1)->dim[0]);
+	if (wide && a.to != COP_I16) return cop__fail(g, COP_ARG, n, "to=%d must name i16 (%d), as the operand is", a.to, COP_I16);
+	if (!wide && a.to != COP_I8 && a.to != COP_U8)
 		return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or u8 (%d)", a.to, COP_I8, COP_U8);
 	return cop__set_out(g, n, 0, (cop_dtype)a.to, x->rank, x->dim);
 }
@@ -172,11 +198,12 @@ static int lut_words(const cop_graph *g, cop_nid n, int32_t *k)
 static cop_nid lut_sample(cop_graph *g, int which)
 {
 	static const struct { int32_t n; cop_dtype from, to; } form[] = {{1, COP_I8, COP_I8}, {300, COP_I8, COP_I8},
-		{77, COP_U8, COP_I8}, {77, COP_I8, COP_U8}};
+		{77, COP_U8, COP_I8}, {77, COP_I8, COP_U8}, {300, COP_I16, COP_I16}};
 	if (which >= LEN(form)) return 0;
-	cop_type x = cop__type(form[which].from, 1, &form[which].n);
+	bool wide = form[which].from == COP_I16;
 	return cop__node(g, OP_qlut, &(cop_qlut_attr){(int32_t)form[which].to},
-		VIDS(cop__input(g, "x", &x), i8_input(g, "table", 1, DIMS(256))));
+		VIDS(input_of(g, "x", form[which].from, 1, &form[which].n),
+			input_of(g, "table", wide ? COP_I16 : COP_I8, 1, DIMS(wide ? 513 : 256))));
 }
 
 const cop_op cop_op_qlut = {
@@ -217,7 +244,7 @@ static cop_nid softmax_sample(cop_graph *g, int which)
 		{{1, 2}, {1717986918, 21, -248}}, {{3, 10}, {1431655765, 22, -186}}, {{2, 12}, {1082130432, 23, -123}},
 	};
 	if (which >= LEN(form)) return 0;
-	return cop__node(g, OP_qsoftmax, &form[which].a, VIDS(i8_input(g, "x", 2, form[which].x)));
+	return cop__node(g, OP_qsoftmax, &form[which].a, VIDS(input_of(g, "x", COP_I8, 2, form[which].x)));
 }
 
 const cop_op cop_op_qsoftmax = {
@@ -251,7 +278,7 @@ static cop_nid log_sample(cop_graph *g, int which)
 		{{2, 12}, {{1082130432, 23, -123}, 2031746032, -22}},
 	};
 	if (which >= LEN(form)) return 0;
-	return cop__node(g, OP_qlogsoftmax, &form[which].a, VIDS(i8_input(g, "x", 2, form[which].x)));
+	return cop__node(g, OP_qlogsoftmax, &form[which].a, VIDS(input_of(g, "x", COP_I8, 2, form[which].x)));
 }
 
 const cop_op cop_op_qlogsoftmax = {
@@ -267,8 +294,9 @@ static cop_status quantize_infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_quantize_attr, a, g, n);
 
 	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
-	if (a.to != COP_I8 && a.to != COP_U8)
-		return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d) or u8 (%d)", a.to, COP_I8, COP_U8);
+	if (a.to != COP_I8 && a.to != COP_U8 && a.to != COP_I16)
+		return cop__fail(g, COP_ARG, n, "to=%d must name i8 (%d), u8 (%d) or i16 (%d)", a.to, COP_I8, COP_U8, COP_I16);
+	if (a.to == COP_I16 && a.zero) return cop__fail(g, COP_ARG, n, "zero point %d: those of i16 must be 0", a.zero);
 	if (!(a.scale > 0)) return cop__fail(g, COP_ARG, n, "the scale must be positive");
 	return cop__set_out(g, n, 0, (cop_dtype)a.to, cop__in(g, n, 0)->rank, cop__in(g, n, 0)->dim);
 }
@@ -284,7 +312,7 @@ static int quantize_words(const cop_graph *g, cop_nid n, int32_t *k)
 
 static cop_nid quantize_sample(cop_graph *g, int which)
 {
-	static const cop_quantize_attr form[] = {{0.02f, -3, COP_I8}, {0.5f, 128, COP_U8}, {1.0f / 255, -128, COP_I8}};
+	static const cop_quantize_attr form[] = {{0.02f, -3, COP_I8}, {0.5f, 128, COP_U8}, {1.0f / 255, -128, COP_I8}, {2e-5f, 0, COP_I16}};
 	if (which >= LEN(form)) return 0;
 	cop_type x = cop__type(COP_F32, 2, DIMS(3, 37));
 	return cop__node(g, OP_quantize, &form[which], VIDS(cop__input(g, "x", &x)));
@@ -300,14 +328,14 @@ static cop_status dequantize_infer(cop_graph *g, cop_nid n)
 {
 	cop_dtype d = cop__in(g, n, 0)->dtype;
 
-	if (d != COP_I8 && d != COP_U8 && d != COP_I32)
-		return cop__fail(g, COP_ARG, n, "needs i8, u8 or i32, got %s", cop__dtype_text(d));
+	if (d != COP_I8 && d != COP_U8 && d != COP_I16 && d != COP_I32)
+		return cop__fail(g, COP_ARG, n, "needs i8, u8, i16 or i32, got %s", cop__dtype_text(d));
 	return cop__set_out(g, n, 0, COP_F32, cop__in(g, n, 0)->rank, cop__in(g, n, 0)->dim);
 }
 
 static cop_nid dequantize_sample(cop_graph *g, int which)
 {
-	static const cop_dtype form[] = {COP_I8, COP_U8, COP_I32};
+	static const cop_dtype form[] = {COP_I8, COP_U8, COP_I16, COP_I32};
 	if (which >= LEN(form)) return 0;
 	cop_type x = cop__type(form[which], 2, DIMS(3, 37));
 	return cop__node(g, OP_dequantize, &(cop_dequantize_attr){0.25f, -7}, VIDS(cop__input(g, "x", &x)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qpool - int8 averages over windows. m = 0: the input's scale is kept and the mean is rounded away from zx; else the
+ * qpool - averages of int8 and int16 over windows. m = 0: the input's scale is kept and the mean is rounded away from zx; else the
  * sum is rescaled by (m, s), which holds the number of cells too (so then there is no padding).
  */
 #include "op/axes.h"
@@ -9,20 +9,23 @@ static cop_status infer(cop_graph *g, cop_nid n)
 {
 	COP_ATTR(cop_qavgpool_attr, p, g, n);
 	const int32_t *x = cop__in(g, n, 0)->dim;
+	bool wide = cop__in(g, n, 0)->dtype == COP_I16;
 
-	COP_TRY(cop__need(g, n, 0, COP_I8, 4));
+	COP_TRY(cop__q_need(g, n, 0, 4));
 	if (p.kh < 1 || p.kw < 1 || p.sh < 1 || p.sw < 1 || p.kh > 65535 || p.kw > 65535 || p.pt < 0 || p.pl < 0 || p.pb < 0 ||
 		p.pr < 0 || COP_MAX(p.pt, p.pb) >= p.kh || COP_MAX(p.pl, p.pr) >= p.kw)
 		return cop__fail(g, COP_ARG, n, "window %dx%d and strides %dx%d must be positive and larger than the padding", p.kh,
 			p.kw, p.sh, p.sw);
 	if (p.m && p.pt + p.pl + p.pb + p.pr) return cop__fail(g, COP_ARG, n, "a rescaled mean has no padding");
-	if (p.zy < -128 || p.zy > 127 || p.qlo < -128 || p.qhi > 127 || p.qlo > p.qhi || p.s > 10 || p.s < -31)
-		return cop__fail(g, COP_ARG, n, "zero point %d, bounds %d to %d or shift %d is out of range", p.zy, p.qlo, p.qhi,
-			p.s);
+	COP_TRY(cop__q_bounds(g, n, p.zy, p.qlo, p.qhi));
+	if (p.s > 10 || p.s < -31) return cop__fail(g, COP_ARG, n, "shift %d is out of range", p.s);
+	if (wide && (p.zx || (int64_t)p.kh * p.kw << COP_MAX(p.s, 0) > 65535)) /* a sum, shifted, has 32 bits */
+		return cop__fail(g, COP_ARG, n, "means of i16 are those of at most 65535 cells about 0, not of %lld about %d with shift %d",
+			(long long)p.kh * p.kw, p.zx, p.s);
 	int64_t h = (int64_t)x[1] + p.pt + p.pb - p.kh, w = (int64_t)x[2] + p.pl + p.pr - p.kw;
 	if (h < 0 || w < 0)
 		return cop__fail(g, COP_SHAPE, n, "a window of %dx%d does not fit the input of %dx%d", p.kh, p.kw, x[1], x[2]);
-	return cop__set_out(g, n, 0, COP_I8, 4, DIMS(x[0], (int32_t)(h / p.sh) + 1, (int32_t)(w / p.sw) + 1, x[3]));
+	return cop__set_out(g, n, 0, cop__in(g, n, 0)->dtype, 4, DIMS(x[0], (int32_t)(h / p.sh) + 1, (int32_t)(w / p.sw) + 1, x[3]));
 }
 
 static int words(const cop_graph *g, cop_nid n, int32_t *k)
@@ -58,9 +61,11 @@ static cop_nid sample(cop_graph *g, int which)
 		{{1, 5, 6, 21}, {2, 3, 1, 2, 0, 0, 0, 0, -128, -128, 0, 0, -128, 127}},
 		{{1, 6, 4, 4}, {2, 2, 2, 1, 1, 0, 0, 1, 77, 77, 0, 0, -128, 127}},
 		{{1, 25, 5, 64}, {25, 5, 1, 1, 0, 0, 0, 0, -128, -3, 1374389535, -6, -128, 127}},
+		{{1, 5, 6, 21}, {2, 3, 1, 2, 0, 0, 1, 0, 0, 0, 0, 0, -32768, 20000}},
+		{{1, 25, 5, 9}, {25, 5, 1, 1, 0, 0, 0, 0, 0, 0, 1374389535, -6, -32768, 32767}},
 	};
 	if (which >= LEN(form)) return 0;
-	cop_type x = cop__type(COP_I8, 4, form[which].x);
+	cop_type x = cop__type(form[which].p.qlo < -128 ? COP_I16 : COP_I8, 4, form[which].x);
 	return cop__node(g, OP_qavgpool, &form[which].p, VIDS(cop__input(g, "x", &x)));
 }
 

@@ -12,6 +12,7 @@
 /* real = scale * (q - zero), lo <= q <= hi. scale 0: no range is known. */
 typedef struct cop_qrange { float scale; int32_t zero, lo, hi; } cop_qrange;
 int32_t cop__quantise(float x, const cop_qrange *r); /* ties away from zero, as the quantize operator */
+static inline cop_dtype cop__range_dtype(const cop_qrange *r) { return r->hi > 127 ? COP_I16 : COP_I8; }
 
 /* real = m * 2^(shift-31), 2^30 <= m < 2^31 (TFLite's QuantizeMultiplier); m = 0 for 0 and what is too small, the
  * largest for what is too large. */

@@ -27,7 +27,7 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_reduce_attr, a, g, n);
 
 	bool extreme = a.fn == REDUCE_MAX || a.fn == REDUCE_MIN, fits = (x->dtype == COP_I32 && a.fn != REDUCE_MEAN) ||
-		(x->dtype == COP_I8 && extreme);
+		((x->dtype == COP_I8 || x->dtype == COP_I16) && extreme);
 	COP_TRY(cop__need(g, n, 0, fits ? x->dtype : COP_F32, -1));
 	if (a.fn < REDUCE_SUM || a.fn > REDUCE_PROD)
 		return cop__fail(g, COP_ARG, n, "function %d is unknown, 0 to %d are there", a.fn, REDUCE_PROD);
@@ -102,14 +102,14 @@ static cop_nid sample(cop_graph *g, int which)
 		{3, {2, 3, 4}, {REDUCE_PROD, 4, 1}},
 		{3, {2, 3, 4}, {REDUCE_SUM, 0, 1}},
 	};
-	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8};
+	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8, COP_I16};
 	int i = which % LEN(form);
 
 	if (which >= LEN(format) * LEN(form)) return 0;
 	cop_reduce_attr a = form[i].a;
 	cop_type t = cop__type(format[which / LEN(form)], form[i].rank, form[i].dim);
 	if (t.dtype == COP_I32 && a.fn == REDUCE_MEAN) a.fn = REDUCE_MAX;
-	if (t.dtype == COP_I8) a.fn = i % 2 ? REDUCE_MAX : REDUCE_MIN;
+	if (t.dtype == COP_I8 || t.dtype == COP_I16) a.fn = i % 2 ? REDUCE_MAX : REDUCE_MIN;
 	return cop__node(g, OP_reduce, &a, VIDS(cop__input(g, "x", &t)));
 }
 

@@ -201,10 +201,11 @@ static cop_nid sample_concat(cop_graph *g, int which)
 		{0, 4, 2, {0, 5}, {1, 2, 3, 4}},
 	};
 	static const char *const name[] = {"x0", "x1", "x2", "x3"};
+	static const cop_dtype format[] = {COP_F32, COP_I8, COP_I32, COP_I16};
 	cop_vid in[4];
 
-	cop_type t = cop__type(which < LEN(form) ? COP_F32 : which < 2 * LEN(form) ? COP_I8 : COP_I32, 0, NULL);
-	if (which >= 3 * LEN(form)) return 0;
+	if (which >= LEN(format) * LEN(form)) return 0;
+	cop_type t = cop__type(format[which / LEN(form)], 0, NULL);
 	which %= LEN(form);
 	t.rank = form[which].rank;
 	for (int j = 0; j < form[which].n; j++) {

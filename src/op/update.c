@@ -204,7 +204,7 @@ static int assign_words(const cop_graph *g, cop_nid n, int32_t *k)
 
 static cop_nid assign_sample(cop_graph *g, int which)
 {
-	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8, COP_U8};
+	static const cop_dtype format[] = {COP_F32, COP_I32, COP_I8, COP_U8, COP_I16};
 	if (which >= LEN(format)) return 0;
 	cop_type t = cop__type(format[which], 2, DIMS(3, 5));
 	return cop__node(g, OP_assign, NULL, VIDS(state(g, "x", format[which], 2, t.dim), cop__input(g, "value", &t)));

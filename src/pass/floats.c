@@ -257,6 +257,7 @@ static cop_status raise_node(raiser *r, cop_nid n)
 	COP_ATTR(cop_qmul_attr, m, g, n);
 	double ra, rb;
 
+	if (cop__in(g, n, 0)->dtype == COP_I16 || cop__outt(g, n, 0)->dtype == COP_I16) return no_form(r, n, ": its activations are int16");
 	switch (g->node[n].op) {
 	case OP_quantize:
 		r->zero[y] = z.zero - (z.to == COP_U8 ? 128 : 0);

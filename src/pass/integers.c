@@ -22,7 +22,7 @@ static void stated(cop_qrange *act, int32_t *quantised, const cop_graph *g, cons
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		if (g->node[n].op != OP_quantize) continue;
 		COP_ATTR(cop_quantize_attr, a, g, n);
-		cop_qrange r = cop__range_of_bytes(a.scale, a.zero, (cop_dtype)a.to);
+		cop_qrange r = cop__range_of_format(a.scale, a.zero, (cop_dtype)a.to);
 		cop_vid x = cop__arg(g, n, 0);
 		if (!quantised[x]) act[x] = r;
 		quantised[x] += same(&act[x], &r);
@@ -32,7 +32,7 @@ static void stated(cop_qrange *act, int32_t *quantised, const cop_graph *g, cons
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		if (g->node[n].op != OP_dequantize || cop__in(g, n, 0)->dtype == COP_I32) continue;
 		COP_ATTR(cop_dequantize_attr, a, g, n);
-		act[cop__res(g, n, 0)] = cop__range_of_bytes(a.scale, a.zero, cop__in(g, n, 0)->dtype);
+		act[cop__res(g, n, 0)] = cop__range_of_format(a.scale, a.zero, cop__in(g, n, 0)->dtype);
 	}
 }
 
@@ -76,7 +76,7 @@ static void say_floats(const cop_graph *g, const cop_qlayer *layer, const cop_qr
 		bool in = act[cop__arg(g, n, 0)].scale > 0, out = act[cop__res(g, n, 0)].scale > 0;
 		if (layer[n].o || (g->node[n].op != OP_conv && g->node[n].op != OP_fc) || (!in && !out && w->type.enc != COP_BYTES)) continue;
 		const char *why = w->type.enc != COP_BYTES ? "its weights are no int8 with a scale for each output (uint8 less its zero point must lie within -128 to 127)"
-			: !in ? "its input has no int8 or uint8 scale" : !out ? "its result has no int8 or uint8 scale"
+			: !in ? "its input has no scale of integers" : !out ? "its result has no scale of integers"
 				: readers[cop__arg(g, n, 1)] != 1 ? "another layer has the same weights" : "its bias is not known";
 		cop__log(g->cx, COP_LOG_WARN, "%s: %s stays float: %s", g->name, cop__label(g, n, label), why);
 	}

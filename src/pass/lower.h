@@ -44,17 +44,17 @@ typedef struct cop_lower {
 	const cop_lowering *z;
 	cop_graph *out;
 	cop_vid *map; /* float forms, as in every pass; of bytes: as they are */
-	cop_vid *q;   /* integer forms: i8 */
+	cop_vid *q;   /* integer forms: i8, or i16 of wider ranges */
 } cop_lower;
 
 bool cop__moves(const cop_graph *g, cop_nid n); /* its results are the operand's numbers, elsewhere */
 cop_vid cop__as_integer(cop_lower *l, cop_vid v); /* 0: no range is known, or a failure was recorded */
 cop_vid cop__as_float(cop_lower *l, cop_vid v);
-/* A function of one operand (op: OP_sigmoid ...; else a clip) on i8 of one range as i8 of another, by a table. */
+/* A function of one operand (op: OP_sigmoid ...; else a clip) on integers of one range as those of another, by a table. A clip of i16 is a qrescale. */
 cop_vid cop__by_table(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to, int op, float lo, float hi);
-/* i8 of one range as that of another. */
+/* Integers of one range as those of another. */
 cop_vid cop__requantised(cop_lower *l, cop_vid v, const cop_qrange *from, const cop_qrange *to);
-cop_qrange cop__range_of_bytes(float scale, int32_t zero, cop_dtype d); /* I8 or U8, as i8 */
+cop_qrange cop__range_of_format(float scale, int32_t zero, cop_dtype d); /* I8, I16, or U8 as i8 */
 /* A function of one value that has an integer form, as a table (lower_table.c). False: it is none. */
 cop_vid cop__table_leaf(const cop_graph *g, cop_nid n); /* the one value that n's result is a function of; 0: there is none */
 double cop__table_value(const cop_graph *g, cop_vid v, cop_vid leaf, double x); /* v where leaf is x */

@@ -93,7 +93,7 @@ static bool constants(int32_t *b, int32_t *m, int32_t *up, double *real, const c
 		b[o] = (int32_t)fmin(fmax(v, -2147483647.0), 2147483647.0);
 		real[o] = step / (double)ry->scale;
 	}
-	return cop__multipliers_single(m, up, real, y->o);
+	return cop__multipliers_single(m, up, real, y->o) && (cop__range_dtype(rx) == COP_I8 || *up <= 16);
 }
 
 /* Does a layer that stays float read these weights, too? */
@@ -130,7 +130,7 @@ static cop_vid layer(cop_lower *l, cop_nid n)
 	a.zy = ry->zero;
 	if (!b || !real) return 0;
 	if (!constants(b, m, &a.up, real, y, rx, ry)) {
-		cop__fail(g, COP_ARG, n, "its result is too small beside its input and weights for int8; --keep it");
+		cop__fail(g, COP_ARG, n, "its result is too small beside its input and weights for integers; --keep it");
 		return 0;
 	}
 	if (stays_float(l, cop__arg(g, n, 1))) {
@@ -167,6 +167,7 @@ static bool distances_fit(const cop_lower *l, cop_nid n)
 	cop_vid x = cop__arg(g, n, 0), f = cop__arg(g, n, 2);
 	const float *s = cop__floats(g, f), *b = cop__floats(g, cop__arg(g, n, 3));
 
+	if (cop__range_dtype(range_of(l, x)) != COP_I8) return false; /* weights are bytes on the scale of x */
 	if (!(range_of(l, x)->scale > 0) || !cop__floats(g, cop__arg(g, n, 1)) || g->node[n].guard || (f && (!s || !b))) return false;
 	for (int32_t o = 0; f && o < cop__t(g, f)->dim[0]; o++)
 		if (!(fabs((double)b[o]) <= 1e9 * fabs((double)s[o]) * (double)range_of(l, x)->scale) || s[o] == 0) return false;
@@ -307,34 +308,35 @@ static cop_vid move(cop_lower *l, cop_nid n)
 	return in_own_range(l, n, cop__apply(l->out, d.op, d.attr, VIDS(cop__as_integer(l, cop__arg(g, n, 0)))));
 }
 
-/* ---- bytes that the graph has itself ---- */
+/* ---- integers that the graph has itself ---- */
 
-/* real = a.scale * (q - a.zero), as i8 */
-cop_qrange cop__range_of_bytes(float scale, int32_t zero, cop_dtype d)
+/* real = scale * (q - zero) */
+cop_qrange cop__range_of_format(float scale, int32_t zero, cop_dtype d)
 {
-	return (cop_qrange){scale, zero - (d == COP_U8 ? 128 : 0), -128, 127};
+	if (d == COP_U8) zero -= 128, d = COP_I8;
+	return (cop_qrange){scale, zero, cop__dtype_least(d), cop__dtype_most(d)};
 }
 
 static cop_vid quantized(cop_lower *l, cop_nid n)
 {
 	COP_ATTR(cop_quantize_attr, a, l->z->g, n);
 	cop_vid x = cop__arg(l->z->g, n, 0);
-	const cop_qrange *from = range_of(l, x), to = cop__range_of_bytes(a.scale, a.zero, (cop_dtype)a.to);
+	const cop_qrange *from = range_of(l, x), to = cop__range_of_format(a.scale, a.zero, (cop_dtype)a.to);
 
-	if (!(from->scale > 0)) return cop__apply(l->out, OP_quantize, &(cop_quantize_attr){to.scale, to.zero, COP_I8}, VIDS(cop__as_float(l, x)));
+	if (!(from->scale > 0)) return cop__apply(l->out, OP_quantize, &(cop_quantize_attr){to.scale, to.zero, cop__range_dtype(&to)}, VIDS(cop__as_float(l, x)));
 	cop_vid v = cop__as_integer(l, x);
 	return v && memcmp(from, &to, sizeof to) ? cop__requantised(l, v, from, &to) : v;
 }
 
-/* What stands between bytes and floats, and what moves bytes. */
-static bool bytes(cop_lower *l, cop_nid n, cop_vid *made)
+/* What stands between integers and floats, and what moves integers. */
+static bool stated(cop_lower *l, cop_nid n, cop_vid *made)
 {
 	const cop_graph *g = l->z->g;
 	cop_dtype from = cop__in(g, n, 0)->dtype, to = cop__outt(g, n, 0)->dtype;
 	cop_vid in[COP_MAX_IN];
 
 	if (g->node[n].op == OP_quantize) return *made = quantized(l, n), true;
-	if (from != COP_I8 && from != COP_U8) return false;
+	if (from != COP_I8 && from != COP_U8 && from != COP_I16) return false;
 	if (g->node[n].op == OP_dequantize) return *made = cop__as_integer(l, cop__arg(g, n, 0)), true;
 	if (to != from || (g->node[n].op != OP_concat && g->node[n].op != OP_reshape && g->node[n].op != OP_transpose && g->node[n].op != OP_slice)) return false;
 	for (int i = 0; i < g->node[n].n_in; i++) in[i] = cop__as_integer(l, g->node[n].in[i]);
@@ -351,17 +353,31 @@ static cop_vid packed(cop_lower *l, cop_nid n)
 
 /* ---- which ---- */
 
-/* Do all operands have ranges, and one of them an integer form already? */
+/* Do all operands have ranges of the result's format, and one of them an integer form already? */
 static bool integers(const cop_lower *l, cop_nid n)
 {
 	const cop_node *d = &l->z->g->node[n];
+	cop_dtype to = cop__range_dtype(range_of(l, d->out[0]));
 	bool any = false;
 
 	for (int i = 0; i < d->n_in; i++) {
-		if (!(range_of(l, d->in[i])->scale > 0)) return false;
+		if (!(range_of(l, d->in[i])->scale > 0) || cop__range_dtype(range_of(l, d->in[i])) != to) return false;
 		any = any || l->q[d->in[i]];
 	}
 	return any;
+}
+
+/* Would a factor take a product or a sum of int16 beyond 32 bits? Its results would have few steps, too. */
+static bool factor_fits(const cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	const cop_qrange *r = range_of(l, cop__res(g, n, 0));
+	double real = (double)range_of(l, cop__arg(g, n, 0))->scale / (double)r->scale;
+
+	if (cop__range_dtype(r) == COP_I8) return true;
+	if (g->node[n].op == OP_mul) return real * (double)range_of(l, cop__arg(g, n, 1))->scale < 1;
+	COP_ATTR(cop_pool_attr, p, g, n);
+	return real < 32767 && (int64_t)p.kh * p.kw <= 65535;
 }
 
 bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
@@ -370,8 +386,8 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 	const cop_type *a = cop__in(g, n, 0), *b = cop__in(g, n, 1);
 	int op = g->node[n].op;
 
-	if (!g->node[n].guard && bytes(l, n, made)) return true;
-	if (op == OP_packbits && l->q[cop__arg(g, n, 0)] && !g->node[n].guard) return *made = packed(l, n), true;
+	if (!g->node[n].guard && stated(l, n, made)) return true;
+	if (op == OP_packbits && l->q[cop__arg(g, n, 0)] && cop__range_dtype(range_of(l, cop__arg(g, n, 0))) == COP_I8 && !g->node[n].guard) return *made = packed(l, n), true;
 	if (g->node[n].guard || cop__outt(g, n, 0)->dtype != COP_F32 || !(range_of(l, cop__res(g, n, 0))->scale > 0)) return false;
 	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = op == OP_rnn ? cop__lower_rnn(l, n) : layer(l, n), true;
 	if (l->z->layer[n].o) return false;
@@ -379,11 +395,12 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 	if ((op == OP_map || op == OP_pow || op == OP_div || op == OP_sub || !integers(l, n)) && cop__lower_table(l, n, made)) return true;
 	if (!integers(l, n)) return false;
 	if (op == OP_add && cop__same_shape(a, b)) return *made = add(l, n), true;
+	if ((op == OP_mul || op == OP_avgpool) && !factor_fits(l, n)) return false;
 	if (op == OP_mul && repeats(a, b)) return *made = mul(l, n, cop__arg(g, n, 0), cop__arg(g, n, 1)), true;
 	if (op == OP_mul && repeats(b, a)) return *made = mul(l, n, cop__arg(g, n, 1), cop__arg(g, n, 0)), true;
 	if (op == OP_sigmoid || op == OP_tanh || op == OP_gelu || op == OP_hswish || op == OP_clip) return *made = unary(l, n), true;
 	if (op == OP_concat) return *made = concat(l, n), true;
-	if (op == OP_softmax && a->dim[a->rank - 1] <= 4096) return *made = softmax(l, n), true;
+	if (op == OP_softmax && a->dim[a->rank - 1] <= 4096 && cop__range_dtype(range_of(l, cop__arg(g, n, 0))) == COP_I8) return *made = softmax(l, n), true;
 	if (cop__moves(g, n)) return *made = move(l, n), true;
 	if (op == OP_avgpool) {
 		COP_ATTR(cop_pool_attr, p, g, n);

@@ -2,7 +2,7 @@
  *
  * lower_table - functions of one integer value as tables: a whole chain (square, bound, logarithm) becomes one, from the chain's own
  * operand to its result. Between them would lie values that 256 even steps cannot hold: of an energy bounded at 1e-5 all that
- * is left is zero, and its logarithm has no end.
+ * is left is zero, and its logarithm has no end. Of int16 such chains stay float: straight lines between 512 steps do not hold them either.
  */
 #include "pass/lower.h"
 
@@ -121,7 +121,7 @@ bool cop__lower_table(cop_lower *l, cop_nid n, cop_vid *made)
 	int8_t entry[256];
 	char name[32];
 
-	if (!leaf || !l->q[leaf] || !(from->scale > 0)) return false;
+	if (!leaf || !l->q[leaf] || !(from->scale > 0) || cop__range_dtype(from) != COP_I8 || cop__range_dtype(to) != COP_I8) return false;
 	for (int i = 0; i < 256; i++) {
 		double v = cop__table_value(g, y, leaf, (double)from->scale * ((int8_t)(uint8_t)i - from->zero));
 		entry[i] = (int8_t)cop__quantise(isnan(v) ? 0 : (float)fmin(fmax(v, -1e30), 1e30), to); /* of the square root of what never comes */

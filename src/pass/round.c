@@ -23,7 +23,7 @@ static cop_status change_conv(cop_graph *out, const cop_graph *g, cop_vid *map, 
 	int32_t *single = cop__arena_get(&out->mem, sizeof *single * (size_t)o);
 	if (!real || !single) return COP_NOMEM;
 	for (int32_t i = 0; i < o; i++) real[i] = cop__qconv_real(&a, old, i);
-	if (!cop__multipliers_single(single, &a.up, real, o)) return COP_OK;
+	if (!cop__multipliers_single(single, &a.up, real, o) || (cop__in(g, n, 0)->dtype == COP_I16 && a.up > 16)) return COP_OK;
 	cop_type t = cop__type(COP_I32, 1, &o);
 	if (!map[m] && !(map[m] = cop__data(out, COP_CONST, old->name, &t, single))) return cop__failed(g->cx);
 	memcpy(d->attr, &a, sizeof a);

@@ -39,7 +39,7 @@ static bool shifts(const cop_graph *g, cop_nid n, int32_t *holds)
 	int64_t count = cop_type_count(&w->type);
 
 	*holds = 0; /* of four bits already, or too long */
-	if (w->type.dtype != COP_I8 || count / w->type.dim[0] > COP_SHIFT_TAPS) return false;
+	if (w->type.dtype != COP_I8 || cop__in(g, n, 0)->dtype != COP_I8 || count / w->type.dim[0] > COP_SHIFT_TAPS) return false;
 	for (int64_t i = 0; i < count; i++)
 		if (cop_shift_code(v[i]) < 0) return *holds = v[i], false;
 	return true;
@@ -70,7 +70,7 @@ static cop_status nothing(const marker *m)
 		        "`shift` before you quantize to w8a8",
 		        weight_of(g, m->other)->name, m->holds);
 	if (m->other)
-		return cop__error(g->cx, COP_ARG, "shift: the weights of '%s' are no int8: quantize to w8a8",
+		return cop__error(g->cx, COP_ARG, "shift: the weights or the input of '%s' are no int8: quantize to w8a8",
 		        weight_of(g, m->other)->name);
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		if (could(g, n, "*"))

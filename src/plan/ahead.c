@@ -6,14 +6,18 @@
 #include "kernel/ahead.h"
 
 size_t cop_conv_ahead_i8(const int32_t *k);
+size_t cop_conv_ahead_i16(const int32_t *k);
 size_t cop_conv_ahead_f32(const int32_t *k);
 size_t cop_pool_ahead_i8(const int32_t *k);
+size_t cop_pool_ahead_i16(const int32_t *k);
 size_t cop_pool_ahead_f32(const int32_t *k);
 bool cop_conv_one_group(const int32_t *k);
 size_t cop_window_work(const int32_t *k);
 
+size_t cop_conv_ahead_i16(const int32_t *k) { return cop_ahead_conv(k, 1, 2); }
 size_t cop_conv_ahead_i8(const int32_t *k) { return cop_ahead_conv(k, 1, 1); }
 size_t cop_conv_ahead_f32(const int32_t *k) { return cop_ahead_conv(k, 1, 4); }
+size_t cop_pool_ahead_i16(const int32_t *k) { return cop_ahead_pool(k, 2); }
 size_t cop_pool_ahead_i8(const int32_t *k) { return cop_ahead_pool(k, 1); }
 size_t cop_pool_ahead_f32(const int32_t *k) { return cop_ahead_pool(k, 4); }
 bool cop_conv_one_group(const int32_t *k) { return k[CK_G] == 1; }

@@ -44,6 +44,9 @@ static int64_t nonzero(const cop_value *v)
 	case COP_I32:
 		for (int64_t i = 0; i < all; i++) n += ((const int32_t *)v->data)[i] != 0;
 		return n;
+	case COP_I16:
+		for (int64_t i = 0; i < all; i++) n += ((const int16_t *)v->data)[i] != 0;
+		return n;
 	case COP_I8:
 	case COP_U8:
 		for (int64_t i = 0; i < all; i++) n += ((const int8_t *)v->data)[i] != 0;
@@ -183,11 +186,11 @@ bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out
 	return true;
 }
 
-/* pJ of a multiply-accumulate of node n. Of integers, bytes are multiplied and sums have 32 bits; a byte that is shifted by up to 6 has 14. */
+/* pJ of a multiply-accumulate of node n. Of integers, bytes are multiplied, an int16 as two of them, and sums have 32 bits; a byte that is shifted by up to 6 has 14. */
 static double mac_pj(const cop_graph *g, cop_nid n)
 {
 	if (shifts(g, n)) return pico_joule[E_SHIFT_I16] + pico_joule[E_ADD_I32];
-	if (cop__op(g, n)->flags & COP_OP_QUANT) return pico_joule[E_MUL_I8] + pico_joule[E_ADD_I32];
+	if (cop__op(g, n)->flags & COP_OP_QUANT) return pico_joule[E_MUL_I8] * (cop__in(g, n, 0)->dtype == COP_I16 ? 2 : 1) + pico_joule[E_ADD_I32];
 	return pico_joule[E_MUL_F32] + pico_joule[E_ADD_F32];
 }
 

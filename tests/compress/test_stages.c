@@ -329,7 +329,7 @@ static void quantize(void **state)
 		{"scheme: w8", {.scheme = "w8"}}, {"scheme: fp16", {.scheme = "fp16"}}, {"range: minmax", {.range = "minmax"}}, {"range: percentile", {.range = "percentile"}},
 		{"range: kl", {.range = "kl"}}, {"per: tensor", {.per_tensor = true}}, {"symmetric: yes", {.symmetric = true}}, {"symmetric: true", {.symmetric = true}},
 		{"symmetric: false", {0}}, {"ends: yes, scheme: w4a8", {.wide_ends = true, .scheme = "w4a8"}}, {"equalize: yes", {.equalize = true}}, {"bias_correct: yes", {.bias_correct = true}}, {"round: adaround, limit: 4", {.round = "adaround", .limit = 4}},
-		{"keep: fc1.w", {.keep = "fc1.w"}}, {"limit: 7", {.limit = 7}}, {"max_drop: 0, scheme: w4a4", {.bounded = true, .scheme = "w4a4"}},
+		{"keep: fc1.w", {.keep = "fc1.w"}}, {"scheme: w8a16", {.scheme = "w8a16", .round = "gptq"}}, {"limit: 7", {.limit = 7}}, {"max_drop: 0, scheme: w4a4", {.bounded = true, .scheme = "w4a4"}},
 		{"max_drop: 100, scheme: w4a4", {.bounded = true, .max_drop = 100, .scheme = "w4a4"}},
 	};
 	char stage[200];

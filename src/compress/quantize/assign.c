@@ -12,8 +12,9 @@ static bool fixed_range(cop_qrange *r, int op, int bits)
 {
 	*r = (cop_qrange){.lo = -(1 << (bits - 1)), .hi = (1 << (bits - 1)) - 1};
 	if (op == OP_sigmoid) r->scale = ldexpf(1, -bits), r->zero = r->lo;
-	if (op == OP_tanh) r->scale = ldexpf(1, 1 - bits);
 	if (op == OP_softmax) *r = (cop_qrange){1.0f / 256, -128, -128, 127};
+	if (bits > 8 && (op == OP_sigmoid || op == OP_softmax)) *r = (cop_qrange){ldexpf(1, 1 - bits), 0, -(1 << (bits - 1)), (1 << (bits - 1)) - 1};
+	if (op == OP_tanh) r->scale = ldexpf(1, 1 - bits);
 	return r->scale > 0;
 }
 
@@ -34,9 +35,9 @@ static cop_status own_range(cop_quantizer *z, cop_vid v, bool input, int bits, i
 {
 	cop_range_kind kind = input && z->range != COP_RANGE_MINMAX ? COP_RANGE_MSE : z->range;
 
-	if (input || reaches_output(z->g, v)) bits = 8;
+	if (input || reaches_output(z->g, v)) bits = cop__end_bits(z);
 	if (fixed_range(&z->act[v], op, bits) || !z->seen[v].n) return COP_OK;
-	return cop__qrange_of(&z->act[v], z->cx, &z->seen[v], kind, bits, z->a->symmetric);
+	return cop__qrange_of(&z->act[v], z->cx, &z->seen[v], kind, bits, z->a->symmetric || bits > 8);
 }
 
 static bool can_give(const cop_graph *g, cop_nid n)
@@ -78,7 +79,7 @@ cop_status cop__wide_ends(cop_quantizer *z)
 	return COP_OK;
 }
 
-/* How much of a function is left in dB when its operand has 256 steps, over what was seen of it. */
+/* How much of a function is left in dB when its operand has steps, over what was seen of it. */
 static double left_of(const cop_quantizer *z, cop_vid y, cop_vid leaf)
 {
 	const cop_seen *s = &z->seen[leaf];
@@ -128,8 +129,8 @@ static void keep_resolution(cop_quantizer *z)
 		for (int32_t v = 1; v <= g->n_value; v++)
 			if (origin(g, (cop_vid)v) == from) z->act[v] = (cop_qrange){0};
 		if (by && z->layer[by].bits) z->layer[by].bits = 0;
-		cop__log(z->cx, COP_LOG_WARN, "quantize: %s stays float: 256 steps would keep only %.1f dB of %s",
-			by ? cop__label(g, by, label) : g->value[from].name, left, "the function behind it");
+		cop__log(z->cx, COP_LOG_WARN, "quantize: %s stays float: %d steps would keep only %.1f dB of %s",
+			by ? cop__label(g, by, label) : g->value[from].name, 1 << cop__end_bits(z), left, "the function behind it");
 	}
 }
 
@@ -139,7 +140,7 @@ static cop_status states(cop_quantizer *z, cop_nid n, bool own)
 	cop_vid h = cop__res(z->g, n, 0), y = cop__res(z->g, n, 1);
 
 	if (z->g->node[n].op != OP_rnn) return COP_OK;
-	if (own) COP_TRY(own_range(z, y, false, 8, OP_rnn));
+	if (own) COP_TRY(own_range(z, y, false, cop__end_bits(z), OP_rnn));
 	z->act[h] = z->act[y];
 	return COP_OK;
 }
@@ -152,7 +153,7 @@ cop_status cop__set_ranges(cop_quantizer *z)
 
 	if (!readers || !behind) return COP_NOMEM;
 	mark_behind(behind, z);
-	for (int32_t i = 0; i < g->n_input; i++) COP_TRY(own_range(z, g->input[i], true, 8, OP_none));
+	for (int32_t i = 0; i < g->n_input; i++) COP_TRY(own_range(z, g->input[i], true, cop__end_bits(z), OP_none));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)],
 			z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));

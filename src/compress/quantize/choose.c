@@ -30,7 +30,7 @@ static cop_status raised(cop_graph **out, cop_quantizer *z, const order *o, int3
 		cop_qlayer *l = &z->layer[o->n[i]];
 		bool wide = narrow && (i < steps || z->g->node[o->n[i]].op == OP_rnn), keep = steps - (narrow ? o->count : 0) > i;
 		l->bits = keep ? 0 : wide ? 8 : z->weight_bits;
-		l->act_bits = wide || keep ? 8 : z->act_bits;
+		l->act_bits = wide || keep ? cop__end_bits(z) : z->act_bits;
 	}
 	if (z->a->wide_ends) COP_TRY(cop__wide_ends(z));
 	COP_TRY(cop__set_ranges(z));

@@ -14,7 +14,7 @@
 static bool limited(const cop_quantize_args *a) { return a->file || a->flash || a->instructions; }
 
 typedef struct scheme { const char *name; int weights, activations; } scheme; /* activations 32: weights alone */
-static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w3a8", 3, 8}, {"w4a4", 4, 4}, {"w8", 8, 32}, {"fp16", 16, 32}};
+static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w3a8", 3, 8}, {"w4a4", 4, 4}, {"w8a16", 8, 16}, {"w8", 8, 32}, {"fp16", 16, 32}};
 static const char *const ranges[] = {[COP_RANGE_MINMAX] = "minmax", [COP_RANGE_PERCENTILE] = "percentile",
 	[COP_RANGE_MSE] = "mse", [COP_RANGE_KL] = "kl"};
 
@@ -47,7 +47,7 @@ static cop_status find_scheme(const scheme **out, cop_ctx *cx, const cop_quantiz
 {
 	int i;
 
-	COP_TRY(find_word(&i, cx, "scheme", a->scheme ? a->scheme : "w8a8", "w8a8 w4a8 w3a8 w4a4 w8 fp16"));
+	COP_TRY(find_word(&i, cx, "scheme", a->scheme ? a->scheme : "w8a8", "w8a8 w4a8 w3a8 w4a4 w8a16 w8 fp16"));
 	*out = &schemes[i];
 	if (limited(a) && i)
 		return cop__error(cx, COP_ARG, "quantize: within limits each layer has bits of its own, and none of the scheme %s: give the one or the others", a->scheme);
@@ -61,7 +61,8 @@ static cop_status find_scheme(const scheme **out, cop_ctx *cx, const cop_quantiz
 static cop_status find_words(cop_quantizer *z)
 {
 	const cop_quantize_args *a = z->a;
-	int range, round = z->weight_bits < 8 ? COP_ROUND_GPTQ : COP_ROUND_NEAREST;
+	/* with activations of 16 bits, weights are all that is rounded */
+	int range, round = z->weight_bits < 8 || z->act_bits > 8 ? COP_ROUND_GPTQ : COP_ROUND_NEAREST;
 
 	COP_TRY(find_word(&range, z->cx, "range", a->range ? a->range : "mse", "minmax percentile mse kl"));
 	if (a->round) COP_TRY(find_word(&round, z->cx, "rounding", a->round, "nearest gptq adaround"));
@@ -109,6 +110,14 @@ static int32_t layers_of(const cop_graph *g, cop_vid w)
 	return count;
 }
 
+/* A recurrent layer of integers has activations of 8 bits, and would stand between others. */
+static bool too_wide(const cop_quantizer *z, cop_nid n)
+{
+	if (z->g->node[n].op != OP_rnn || z->act_bits <= 8) return false;
+	cop__log(z->cx, COP_LOG_WARN, "quantize: '%s' stays float: a recurrent layer of integers has activations of 8 bits", cop__qlayer_name(z->g, n));
+	return true;
+}
+
 static cop_status find_layers(cop_quantizer *z)
 {
 	const cop_graph *g = z->g;
@@ -126,7 +135,7 @@ static cop_status find_layers(cop_quantizer *z)
 			COP_ATTR(cop_conv_attr, a, g, n);
 			l->groups = a.groups;
 		}
-		if (z->a->keep && cop__match(z->a->keep, cop__qlayer_name(g, n))) l->bits = 0, l->act_bits = 8;
+		if ((z->a->keep && cop__match(z->a->keep, cop__qlayer_name(g, n))) || too_wide(z, n)) l->bits = 0, l->act_bits = cop__end_bits(z);
 		else found++;
 		if (rnn && l->bits) l->bits = l->act_bits = 8;
 		if (z->round && !rnn && l->bits && l->k > COP_MOST_PRODUCTS)
@@ -333,7 +342,7 @@ typedef struct quantize_options {
 	char keep[128], machine[32];
 	float max_drop;
 } quantize_options;
-#define SCHEMES "w8a8|w4a8|w3a8|w4a4|w8|fp16"
+#define SCHEMES "w8a8|w4a8|w3a8|w4a4|w8a16|w8|fp16"
 #define RANGES "minmax|percentile|mse|kl"
 #define HARMS "answers|curvature"
 #define PICKS "knapsack|greedy|random"
@@ -341,7 +350,7 @@ static const cop_option options[] = {
 	COP_OPT_WORD(quantize_options, scheme, SCHEMES, "w8a8", "bits of weights and activations"),
 	COP_OPT_WORD(quantize_options, range, RANGES, "mse", "how ranges of activations are found"),
 	COP_OPT_WORD(quantize_options, per, "channel|tensor", "channel", "what has a scale of its own"),
-	COP_OPT_WORD(quantize_options, round, "auto|nearest|gptq|adaround", "auto", "how weights are rounded: gptq lets those that follow make good for the error, adaround learns it; auto: gptq below 8 bits, else nearest"),
+	COP_OPT_WORD(quantize_options, round, "auto|nearest|gptq|adaround", "auto", "how weights are rounded: gptq lets those that follow make good for the error, adaround learns it; auto: gptq below 8 bits and with w8a16, else nearest"),
 	COP_OPT_FLAG(quantize_options, symmetric, "no", "ranges of activations with zero in the middle"),
 	COP_OPT_FLAG(quantize_options, ends, "no", "layers beside the input and before the output keep weights of 8 bits"),
 	COP_OPT_FLAG(quantize_options, equalize, "no", "ranges of layers that follow each other are brought together first"),

@@ -92,6 +92,9 @@ typedef struct cop_quantizer {
 	cop_watch exact;        /* of g */
 } cop_quantizer;
 
+/* Bits of activations at the ends of the network, and beside what stays float. */
+static inline int cop__end_bits(const cop_quantizer *z) { return COP_MAX(8, z->act_bits); }
+
 /* Of `a` with weight_bits, act_bits: the float graph, and what is seen of its values on the samples; then ranges and weights are next. After a failure too,
  * close. */
 cop_status cop__quantizer_open(cop_quantizer *z, const cop_graph *model, cop_dataset *calib);

@@ -53,8 +53,18 @@ static cop_status write_graph(cop_oxw *w)
 	return w->graph.status;
 }
 
+static cop_status check_formats(const cop_graph *g)
+{
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (g->value[v].type.dtype == COP_I16)
+			return cop__error(g->cx, COP_ARG, "'%s' has activations of int16, and ONNX knows none in operator set %d: export the network of floats",
+				g->name, OPSET);
+	return COP_OK;
+}
+
 cop_status cop__onnx_write(cop_text *out, const cop_graph *g)
 {
+	COP_TRY(check_formats(g));
 	cop_oxw w = {.g = g, .cx = g->cx};
 	cop_text set;
 

@@ -6,6 +6,7 @@
 #include "kernel/kernel.h"
 
 void cop_gather_32(const cop_call *c);
+void cop_gather_16(const cop_call *c);
 void cop_gather_8(const cop_call *c);
 void cop_resample_f32(const cop_call *c);
 
@@ -27,6 +28,7 @@ static inline int32_t inside(int32_t i, int32_t n)
 		}                                                                                               \
 	}
 GATHER(32, uint32_t)
+GATHER(16, uint16_t)
 GATHER(8, uint8_t)
 
 void cop_resample_f32(const cop_call *c)

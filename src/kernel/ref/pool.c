@@ -47,6 +47,7 @@ static int32_t end_tap(int32_t at, int32_t k, int32_t n) { return k < n - at ? k
 	}
 MAXPOOL(f32, float)
 MAXPOOL(i8, int8_t)
+MAXPOOL(i16, int16_t)
 
 /* Windows that cover input position h: [*from, *to). */
 static void covering(int32_t h, int32_t pad, int32_t k, int32_t stride, int32_t out, int32_t *from, int32_t *to)

@@ -9,6 +9,7 @@
 void cop_reduce_f32(const cop_call *c);
 void cop_reduce_i32(const cop_call *c);
 void cop_reduce_i8(const cop_call *c);
+void cop_reduce_i16(const cop_call *c);
 void cop_argmax_f32(const cop_call *c);
 
 /* Where the results of row r of x begin. */
@@ -69,20 +70,21 @@ void cop_reduce_i32(const cop_call *c)
 	}
 }
 
-/* Extremes. */
-void cop_reduce_i8(const cop_call *c)
-{
-	const int32_t *k = c->k, n = k[RK_DIM + k[RK_RANK] - 1], rows = rows_of(k);
-	const int8_t *x = c->buf[1];
-	int8_t *y = c->buf[0];
-	ptrdiff_t step = k[RK_SB + k[RK_RANK] - 1];
-
-	for (int32_t i = 0; i < k[RK_COUNT]; i++) y[i] = (int8_t)(k[RK_FN] == REDUCE_MAX ? -128 : 127);
-	switch (k[RK_FN]) {
-	case REDUCE_MAX: JOIN(y[at] > x[i] ? y[at] : x[i]);
-	default: JOIN(y[at] < x[i] ? y[at] : x[i]);
+#define EXTREMES(NAME, T, LEAST, MOST)                                                                          \
+	void cop_reduce_##NAME(const cop_call *c)                                                               \
+	{                                                                                                       \
+		const int32_t *k = c->k, n = k[RK_DIM + k[RK_RANK] - 1], rows = rows_of(k);                     \
+		const T *x = c->buf[1];                                                                         \
+		T *y = c->buf[0];                                                                               \
+		ptrdiff_t step = k[RK_SB + k[RK_RANK] - 1];                                                     \
+		for (int32_t i = 0; i < k[RK_COUNT]; i++) y[i] = (T)(k[RK_FN] == REDUCE_MAX ? LEAST : MOST);    \
+		switch (k[RK_FN]) {                                                                             \
+		case REDUCE_MAX: JOIN(y[at] > x[i] ? y[at] : x[i]);                                             \
+		default: JOIN(y[at] < x[i] ? y[at] : x[i]);                                                     \
+		}                                                                                               \
 	}
-}
+EXTREMES(i8, int8_t, INT8_MIN, INT8_MAX)
+EXTREMES(i16, int16_t, INT16_MIN, INT16_MAX)
 
 void cop_argmax_f32(const cop_call *c)
 {

@@ -27,4 +27,5 @@
 		}                                                                                               \
 	}
 WHERE(32, uint32_t)
+WHERE(16, uint16_t)
 WHERE(8, uint8_t)
