@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Single TensorFlow Lite operators, int8 and uint8 and a few of other formats, with random scales and shapes: every byte against TFLite's reference kernels.
+"""Single TensorFlow Lite operators, int8, int16 and uint8 and a few of other formats, with random scales and shapes: every byte against TFLite's reference kernels.
 
 usage: tflite_ops.py COPPICE [-n ROUNDS]     needs numpy, flatbuffers, ai_edge_litert; prints a line an operator
 """
@@ -19,7 +19,7 @@ try:
 except ImportError:
     sys.exit("skipped: ai_edge_litert is not installed")
 
-KIND = {np.int8: S.TensorType.INT8, np.uint8: S.TensorType.UINT8, np.int32: S.TensorType.INT32, np.float32: S.TensorType.FLOAT32, np.bool_: S.TensorType.BOOL}
+KIND = {np.int8: S.TensorType.INT8, np.int16: S.TensorType.INT16, np.int64: S.TensorType.INT64, np.uint8: S.TensorType.UINT8, np.int32: S.TensorType.INT32, np.float32: S.TensorType.FLOAT32, np.bool_: S.TensorType.BOOL}
 
 
 def tensor(model, shape, dtype, scale=None, zero=0, data=None, axis=0):
@@ -73,6 +73,8 @@ OP = {v: k for k, v in OPS.items()}
 
 def spread(b, dt):
     """Bytes as numbers of a format: eighths, whole numbers, truths."""
+    if dt == np.int16:
+        return ((b.astype(np.int32) * 40503 & 0xFFFF) - 32768).astype(np.int16)
     return b.view(dt) if dt in (np.int8, np.uint8) else b % 2 > 0 if dt == np.bool_ else (b.astype(np.float32) - 128) / 8 if dt == np.float32 else b.astype(dt) - dt(128)
 
 
@@ -81,26 +83,27 @@ class Case:
 
     def __init__(self, r, dt, batch=True):
         self.r, self.dt, self.m, self.batch = r, dt, new(), batch
-        self.info = np.iinfo(dt if dt in (np.int8, np.uint8) else np.int8)
+        self.info = np.iinfo(dt if dt in (np.int8, np.uint8, np.int16) else np.int8)
 
     def zero(self):
-        return int(self.r.integers(self.info.min, self.info.max + 1))
+        return 0 if self.dt == np.int16 else int(self.r.integers(self.info.min, self.info.max + 1))
 
     def scale(self, lo=-7, hi=-2):
-        return float(np.float32(2 ** self.r.uniform(lo, hi)))
+        finer = 8 if self.dt == np.int16 else 0
+        return float(np.float32(2 ** self.r.uniform(lo - finer, hi - finer)))
 
     def act(self, shape, scale=None, zero=None):
         return tensor(self.m, shape, self.dt, scale or self.scale(), self.zero() if zero is None else zero)
 
     def bytes(self, shape):
-        if self.dt not in (np.int8, np.uint8):
+        if self.dt not in (np.int8, np.uint8, np.int16):
             return spread(self.r.integers(0, 256, shape, np.uint8), self.dt)
         return self.r.integers(self.info.min, self.info.max, shape, self.dt, endpoint=True)
 
     def weights(self, shape, outs, axis):
         if self.dt == np.uint8:
             return tensor(self.m, shape, np.uint8, self.scale(-9, -6), self.zero(), self.bytes(shape)), None
-        per = self.r.random() < 0.7
+        per = self.batch and self.r.random() < 0.7
         s = np.float32(2 ** self.r.uniform(-9, -6, outs if per else 1))
         return tensor(self.m, shape, np.int8, s, 0, self.r.integers(-127, 128, shape, np.int8), axis), s
 
@@ -126,7 +129,7 @@ def layer(c, code):
         o = options("DepthwiseConv2DOptions" if depth else "Conv2DOptions", padding=pad, strideW=stride, strideH=stride, fusedActivationFunction=act, dilationWFactor=1, dilationHFactor=1, **extra)
     t = c.m.subgraphs[0].tensors
     bs = np.float32(t[x].quantization.scale[0]) * np.float32(t[wt].quantization.scale)
-    b = tensor(c.m, [co], np.int32, bs, 0, r.integers(-3000, 3000, co, np.int32))
+    b = tensor(c.m, [co], np.int64, bs, 0, r.integers(-300000, 300000, co, np.int64)) if c.dt == np.int16 else tensor(c.m, [co], np.int32, bs, 0, r.integers(-3000, 3000, co, np.int32))
     operator(c.m, code, [x, wt, b], [y], *o)
     return [x], y
 
@@ -144,7 +147,7 @@ def binary(c, code):
         b = x
     ins = [x] if b == x or c.m.buffers[c.m.subgraphs[0].tensors[b].buffer].data is not None else [x, b]
     y = c.act(shape, s, z) if extreme else c.act(shape, c.scale(-3, 0) if name == "MUL" else c.scale(-5, -1))
-    o = (None, 0) if extreme else options({"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions"}[name], fusedActivationFunction=act)
+    o = (None, 0) if extreme else options({"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions"}[name], fusedActivationFunction=act, **({"potScaleInt16": False} if name != "MUL" else {}))
     pair = [b, x] if c.r.random() < 0.3 else [x, b]
     operator(c.m, code, pair, [y], *(options("MaximumMinimumOptions") if extreme else o))
     return ins, y
@@ -186,7 +189,9 @@ def unary(c, code):
     name, low = OPS[code], c.info.min
     roots = name in ("SQRT", "RSQRT")  # TFLite stops at numbers below 0
     x = c.act([1, 16, 16], c.scale(-12, 0) if c.r.random() < 0.3 else c.scale(-6, -2), low if roots else None)
-    if name in ("LOGISTIC", "SOFTMAX"):
+    if c.dt == np.int16 and name in ("LOGISTIC", "SOFTMAX", "TANH"):
+        y = c.act([1, 16, 16], 1 / 32768)
+    elif name in ("LOGISTIC", "SOFTMAX"):
         y = c.act([1, 16, 16], 1 / 256, low)
     elif name == "TANH":
         y = c.act([1, 16, 16], 1 / 128, low + 128)
@@ -246,7 +251,7 @@ def move(c, code):
         y = c.act([[1, h, w, ch][v] for v in q], s, z)
         operator(c.m, code, [x, ints(q)], [y], *options("TransposeOptions"))
     elif name == "CONCATENATION":
-        s2, z2 = (s, z) if c.dt == np.int8 else (c.scale(), c.zero())
+        s2, z2 = (s, z) if c.dt in (np.int8, np.int16) else (c.scale(), c.zero())
         k = tensor(c.m, [1, h, w, 2], c.dt, s2, z2, c.bytes([1, h, w, 2]))
         y = c.act([1, h, w, ch + 2], s, z)
         operator(c.m, code, [x, k], [y], *options("ConcatenationOptions", axis=3))
@@ -270,16 +275,19 @@ def move(c, code):
     return [x], y
 
 
-BYTES, ALL = (np.int8, np.uint8), (np.float32, np.int32, np.int8, np.uint8, np.bool_)
+BYTES, WIDE, ALL = (np.int8, np.uint8), (np.int8, np.uint8, np.int16), (np.float32, np.int32, np.int8, np.uint8, np.bool_)
 CASES = [
     (whole, "ADD SUB MUL", (np.int32,)),
     (cast, "CAST", ALL),
     (window, "STRIDED_SLICE", (np.float32,)),
-    (layer, "CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED", BYTES),
-    (binary, "ADD SUB MUL MAXIMUM MINIMUM", BYTES),
+    (layer, "CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED", WIDE),
+    (binary, "ADD SUB MUL MAXIMUM MINIMUM", WIDE),
     (prelu, "PRELU", BYTES),
-    (pool, "AVERAGE_POOL_2D MAX_POOL_2D", BYTES),
+    (pool, "AVERAGE_POOL_2D MAX_POOL_2D", WIDE),
     (reduce, "MEAN SUM REDUCE_MAX REDUCE_MIN", BYTES),
+    (reduce, "MEAN", (np.int16,)),
+    (unary, "RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH SOFTMAX", (np.int16,)),
+    (move, "RESHAPE QUANTIZE PAD TRANSPOSE CONCATENATION STRIDED_SLICE", (np.int16,)),
     (unary, "LOGISTIC TANH RELU RELU6 RELU_N1_TO_1 LEAKY_RELU HARD_SWISH SOFTMAX LOG_SOFTMAX ABS NEG SQRT RSQRT EXP LOG ELU GELU SQUARE", BYTES),
     (move, "RESHAPE QUANTIZE PAD MIRROR_PAD TRANSPOSE CONCATENATION STRIDED_SLICE RESIZE_NEAREST_NEIGHBOR RESIZE_BILINEAR", BYTES),
 ]
@@ -315,7 +323,7 @@ def inputs(c, ins, make):
     shapes = [list(c.m.subgraphs[0].tensors[i].shape) for i in ins]
     if len(ins) == 1 and make not in (reduce, binary, window) and shapes[0][0] == 1:
         shapes[0][0] = 5
-    if make is unary:
+    if make is unary and c.dt != np.int16:
         return [np.tile(np.arange(c.info.min, c.info.max + 1), 5).astype(c.dt).reshape(5, 16, 16)]
     return [c.bytes(s) for s in shapes]
 

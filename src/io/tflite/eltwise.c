@@ -39,10 +39,10 @@ cop_status cop__tfl_bytes_pair(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2])
 	cop_tfl_tensor *t[2] = {cop__tfl_in(m, n, 0), cop__tfl_in(m, n, 1)};
 
 	for (int i = 0; i < 2; i++)
-		if (!t[i] || !cop__tfl_is(t[i], COP_I8)) return cop__tfl_fail(m, n, "operand %d must be of the other's number format", i);
+		if (!t[i] || !cop__tfl_whole(t[i]) || t[i]->type.dtype != cop__tfl_out(m, n, 0)->type.dtype) return cop__tfl_fail(m, n, "operand %d must be of the other's number format", i);
 	for (int i = 0; i < 2; i++) {
 		const cop_type *one = &t[i]->type, *other = &t[!i]->type;
-		const int8_t *data = n->code != TFL_ADD && n->code != TFL_SUB ? NULL : cop__tfl_data(m, t[i]);
+		const int8_t *data = (n->code != TFL_ADD && n->code != TFL_SUB) || cop__tfl_is(t[i], COP_I16) ? NULL : cop__tfl_data(m, t[i]);
 		bool flat = data && one->rank <= other->rank && cop_type_count(one) < cop_type_count(other);
 		v[i] = flat && !cop__tfl_data(m, t[!i]) ? spread(m, n, one, data, other) : cop__tfl_value(m, n, i);
 		if (!v[i]) return m->cx->code;
@@ -73,10 +73,16 @@ static cop_status plain_pair(cop_tfl *m, const cop_tfl_node *n, int op)
 	return cop__tfl_set(m, n, 0, hold(m, n, cop__apply(m->g, op, &open, VIDS(a, b)), &act));
 }
 
-static bool is_int8(cop_tfl *m, const cop_tfl_node *n)
+static bool is_whole(cop_tfl *m, const cop_tfl_node *n)
 {
 	cop_tfl_tensor *x = cop__tfl_in(m, n, 0);
-	return x && cop__tfl_is(x, COP_I8);
+	return x && cop__tfl_whole(x);
+}
+
+static bool is_power_of_two(float v)
+{
+	int exponent;
+	return frexpf(v, &exponent) <= 0.5f;
 }
 
 cop_status cop__tfl_add(cop_tfl *m, const cop_tfl_node *n)
@@ -88,12 +94,15 @@ cop_status cop__tfl_add(cop_tfl *m, const cop_tfl_node *n)
 
 	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
-	if (!is_int8(m, n)) return plain_pair(m, n, n->code == TFL_SUB ? OP_sub : OP_add);
+	if (!is_whole(m, n)) return plain_pair(m, n, n->code == TFL_SUB ? OP_sub : OP_add);
 	COP_TRY(cop__tfl_bytes_pair(m, n, v));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sa, &q.za));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 1), &sb, &q.zb));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q.zy));
 	COP_TRY(cop__tfl_act_int(m, n, BINARY_ACT, &q.qlo, &q.qhi));
+	bool shifts = cop__tfl_is(cop__tfl_in(m, n, 0), COP_I16) && cop__fb_int(&n->options, BINARY_POWERS, 1, 1);
+	if (shifts && is_power_of_two(sa) && is_power_of_two(sb) && is_power_of_two(sy))
+		return cop__tfl_fail(m, n, "all three scales are powers of two, for which TFLite adds int16 in another way; convert the model again with other samples");
 	cop__qadd_scales(&q, (double)sa, (double)sb, (double)sy, true);
 	if (n->code == TFL_SUB) q.mb = -q.mb;
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qadd, &q, VIDS(v[0], v[1])));
@@ -108,13 +117,14 @@ cop_status cop__tfl_mul(cop_tfl *m, const cop_tfl_node *n)
 
 	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
-	if (!is_int8(m, n)) return plain_pair(m, n, OP_mul);
+	if (!is_whole(m, n)) return plain_pair(m, n, OP_mul);
 	COP_TRY(cop__tfl_bytes_pair(m, n, v));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sa, &q.za));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 1), &sb, &q.zb));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q.zy));
 	COP_TRY(cop__tfl_act_int(m, n, BINARY_ACT, &q.qlo, &q.qhi));
 	cop__multiplier_bytes(&q.my, &q.sy, (double)(sa * sb / sy));
+	if (q.sy > 0 && cop__tfl_is(cop__tfl_in(m, n, 0), COP_I16)) return cop__tfl_fail(m, n, "the scale of its result is finer than that of the products");
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qmul, &q, VIDS(v[0], v[1])));
 }
 
@@ -126,7 +136,7 @@ static cop_status int_extreme(cop_tfl *m, const cop_tfl_node *n)
 	if (!b) return m->cx->code;
 	if (!is_extreme(n))
 		return cop__tfl_fail(m, n,
-			"is supported for floats and whole numbers of 32 bits, not for int8 and uint8; leave it in floats when you convert");
+			"is supported for floats and whole numbers of 32 bits, not for int8, int16 and uint8; leave it in floats when you convert");
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, n->code == TFL_MAXIMUM ? OP_max : OP_min, NULL, VIDS(a, b)));
 }
 
@@ -136,15 +146,16 @@ cop_status cop__tfl_binary(cop_tfl *m, const cop_tfl_node *n)
 
 	COP_TRY(cop__tfl_fold_pair(m, n, &done));
 	if (done) return COP_OK;
-	if (is_int8(m, n)) return int_extreme(m, n);
+	if (is_whole(m, n)) return int_extreme(m, n);
 	return plain_pair(m, n, n->code == TFL_DIV ? OP_div : n->code == TFL_MAXIMUM ? OP_max : OP_min);
 }
 
 /* ---- from and to floats ---- */
 
-/* int8 of one scale as int8 of another: a table. */
+/* int8 of one scale as int8 of another: a table. int16 as int8 or int16. */
 static cop_status requantize(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 {
+	cop_dtype to = cop__tfl_out(m, n, 0)->type.dtype;
 	int32_t zx, zy, mult, shift;
 	int8_t table[256];
 	float sx, sy;
@@ -152,19 +163,22 @@ static cop_status requantize(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zy));
 	cop__multiplier_double(&mult, &shift, (double)sx / (double)sy);
+	if (cop__t(m->g, x)->dtype == COP_I16)
+		return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qrescale, &(cop_qrescale_attr){mult, shift, zy, cop__dtype_least(to), cop__dtype_most(to), (int32_t)to}, VIDS(x)));
+	if (to != COP_I8) return cop__tfl_fail(m, n, "int8 is not made int16; leave the input of this operator in floats");
 	for (int q = -128; q < 128; q++) table[(uint8_t)q] = cop__rescale_byte(q - zx, zy, mult, shift);
 	return cop__tfl_set(m, n, 0, cop__tfl_lut(m, n, "table", x, table, COP_I8));
 }
 
 cop_status cop__tfl_quantize(cop_tfl *m, const cop_tfl_node *n)
 {
-	cop_quantize_attr q = {.to = COP_I8};
 	cop_tfl_tensor *y = cop__tfl_out(m, n, 0);
+	cop_quantize_attr q = {.to = (int32_t)y->type.dtype};
 	cop_vid x = cop__tfl_value(m, n, 0);
 
 	if (!x) return m->cx->code;
-	if (!cop__tfl_is(y, COP_I8)) return cop__tfl_fail(m, n, "the result has tensor type %d; int8 and uint8 are supported", y->file_type);
-	if (cop__t(m->g, x)->dtype == COP_I8) return requantize(m, n, x);
+	if (!cop__tfl_whole(y)) return cop__tfl_fail(m, n, "the result has tensor type %d; int8, int16 and uint8 are supported", y->file_type);
+	if (cop__t(m->g, x)->dtype == COP_I8 || cop__t(m->g, x)->dtype == COP_I16) return requantize(m, n, x);
 	COP_TRY(cop__tfl_scale(m, n, y, &q.scale, &q.zero));
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_quantize, &q, VIDS(x)));
 }
@@ -203,12 +217,29 @@ cop_status cop__tfl_dequantize(cop_tfl *m, const cop_tfl_node *n)
 	if (data) return dequantize_constant(m, n, x, data);
 	cop_vid v = cop__tfl_value(m, n, 0);
 	if (!v) return m->cx->code;
-	if (!cop__tfl_is(x, COP_I8)) return cop__tfl_fail(m, n, "the input has tensor type %d; int8 and uint8 are supported", x->file_type);
+	if (!cop__tfl_whole(x)) return cop__tfl_fail(m, n, "the input has tensor type %d; int8, int16 and uint8 are supported", x->file_type);
 	COP_TRY(cop__tfl_scale(m, n, x, &q.scale, &q.zero));
 	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_dequantize, &q, VIDS(v)));
 }
 
 /* ---- softmax ---- */
+
+cop_vid cop__tfl_to_floats(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
+{
+	cop_dequantize_attr q;
+
+	if (cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &q.scale, &q.zero)) return 0;
+	return cop__apply(m->g, OP_dequantize, &q, VIDS(x));
+}
+
+cop_status cop__tfl_from_floats(cop_tfl *m, const cop_tfl_node *n, cop_vid y)
+{
+	cop_quantize_attr q = {.to = COP_I16};
+
+	if (!y) return m->cx->code;
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &q.scale, &q.zero));
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_quantize, &q, VIDS(y)));
+}
 
 cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
 {
@@ -220,11 +251,13 @@ cop_status cop__tfl_softmax(cop_tfl *m, const cop_tfl_node *n)
 
 	if (!x) return m->cx->code;
 	if (!(beta > 0 && beta < 1e6f)) return cop__tfl_fail(m, n, "beta is %g, must be positive", (double)beta);
-	if (!is_int8(m, n)) {
+	bool wide = cop__tfl_is(cop__tfl_in(m, n, 0), COP_I16);
+	if (wide && !(x = cop__tfl_to_floats(m, n, x))) return m->cx->code;
+	if (wide || !is_whole(m, n)) {
 		if (beta < 1 || beta > 1) x = cop__apply(m->g, OP_mul, &open, VIDS(x, cop__tfl_weight(m, n, COP_CONST, "beta", &one, &beta)));
 		if (!x || !cop__t(m->g, x)->rank) return m->cx->code ? m->cx->code : cop__tfl_fail(m, n, "the input has no dimensions");
-		return cop__tfl_set(m, n, 0, n->code == TFL_LOG_SOFTMAX ? cop__make_log_softmax(m->g, x, cop__t(m->g, x)->rank - 1)
-			: cop__apply(m->g, OP_softmax, NULL, VIDS(x)));
+		x = n->code == TFL_LOG_SOFTMAX ? cop__make_log_softmax(m->g, x, cop__t(m->g, x)->rank - 1) : cop__apply(m->g, OP_softmax, NULL, VIDS(x));
+		return wide ? cop__tfl_from_floats(m, n, x) : cop__tfl_set(m, n, 0, x);
 	}
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &zx));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &zy));

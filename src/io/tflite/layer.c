@@ -164,7 +164,7 @@ static double held_factor(cop_tfl *m, const layer *l, int32_t o, double real)
 	double most = bias ? fabs((double)bias[o]) : 0;
 	int32_t taps = l->kh * l->kw * l->c;
 
-	if (real < 1 << 10) return real;
+	if (real < 1 << 10 || cop__tfl_is(l->x, COP_I16)) return real;
 	for (int32_t i = 0; i < taps; i++) most += 255 * abs(data[weight_index(l, o, i / l->c, i % l->c)] - zero_at(l->w, o));
 	return ldexp(1, COP_MAX(0, COP_MIN(9, 29 - ilogb(most + 1))));
 }
@@ -212,6 +212,7 @@ cop_status cop__tfl_int_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l,
 	COP_TRY(cop__tfl_scale(m, n, l->x, &sx, &q.zx));
 	COP_TRY(cop__tfl_scale(m, n, l->y, &sy, &q.zy));
 	COP_TRY(cop__tfl_act_int(m, n, act, &q.qlo, &q.qhi));
+	if (cop__tfl_is(l->x, COP_I16) && l->b && l->b->file_type != TFL_INT64) return cop__tfl_fail(m, n, "bias '%s' must be int64 beside activations of int16", l->b->name);
 	int32_t parts = parts_of(l, data);
 	if (parts > 3) return cop__tfl_fail(m, n, "weights '%s' have a zero point outside their range", l->w->name);
 	COP_TRY(int_weights(m, n, l, q.zx, parts, data, &w, &b));
@@ -223,7 +224,7 @@ cop_status cop__tfl_int_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l,
 
 static cop_status add_layer(cop_tfl *m, const cop_tfl_node *n, const layer *l, cop_vid x, const cop_conv_attr *a, int act, cop_vid *y)
 {
-	return cop__tfl_is(l->x, COP_I8) ? cop__tfl_int_layer(m, n, l, x, a, act, y) : float_layer(m, n, l, x, a, act, y);
+	return cop__tfl_whole(l->x) ? cop__tfl_int_layer(m, n, l, x, a, act, y) : float_layer(m, n, l, x, a, act, y);
 }
 
 /* ---- geometry ---- */
@@ -294,7 +295,7 @@ cop_status cop__tfl_fc(cop_tfl *m, const cop_tfl_node *n)
 	l.o = l.w->type.dim[0];
 	l.c = l.w->type.dim[1];
 	cop_type shape = *cop__t(m->g, x);
-	bool whole = shape.dtype == COP_I8;
+	bool whole = cop__tfl_whole(l.x);
 	if (l.o < 1 || l.c < 1 || cop_type_count(&shape) % l.c) return cop__tfl_fail(m, n, "weights [%d,%d] do not fit the input", l.o, l.c);
 	x = cop__tfl_as(m->g, x, whole ? 4 : 2, whole ? DIMS(-1, 1, 1, l.c) : DIMS(-1, l.c));
 	if (!x) return m->cx->code;
@@ -326,7 +327,7 @@ cop_status cop__tfl_pool(cop_tfl *m, const cop_tfl_node *n)
 	cop_act_attr act;
 
 	if (!x) return m->cx->code;
-	bool whole = cop__tfl_is(cop__tfl_in(m, n, 0), COP_I8), mean = n->code == TFL_AVERAGE_POOL_2D;
+	bool whole = cop__tfl_whole(cop__tfl_in(m, n, 0)), mean = n->code == TFL_AVERAGE_POOL_2D;
 	if (cop__t(m->g, x)->rank != 4) return cop__tfl_fail(m, n, "the input must have four dimensions");
 	const int32_t *xd = cop__t(m->g, x)->dim;
 	cop_pool_attr p = {cop__fb_int(&n->options, POOL_H, 4, 0), cop__fb_int(&n->options, POOL_W, 4, 0), cop__fb_int(&n->options, POOL_STRIDE_H, 4, 0),
@@ -341,7 +342,7 @@ cop_status cop__tfl_pool(cop_tfl *m, const cop_tfl_node *n)
 	if (whole) {
 		COP_TRY(cop__tfl_act_int(m, n, POOL_ACT, &lo, &hi));
 		y = cop__apply(m->g, OP_maxpool, &p, VIDS(x));
-		return cop__tfl_set(m, n, 0, y && (lo > -128 || hi < 127) ? cop__tfl_hold(m, n, y, lo, hi) : y);
+		return cop__tfl_set(m, n, 0, y && (lo > cop__dtype_least(cop__t(m->g, y)->dtype) || hi < cop__dtype_most(cop__t(m->g, y)->dtype)) ? cop__tfl_hold(m, n, y, lo, hi) : y);
 	}
 	COP_TRY(cop__tfl_act(m, n, POOL_ACT, &act.lo, &act.hi));
 	y = cop__apply(m->g, mean ? OP_avgpool : OP_maxpool, &p, VIDS(x));

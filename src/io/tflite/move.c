@@ -214,9 +214,9 @@ static cop_status pad_value(cop_tfl *m, const cop_tfl_node *n, float *value)
 
 	COP_TRY(m->cx->code);
 	if (k && (!data || k->type.dtype != x->type.dtype)) return cop__tfl_fail(m, n, "the border must be a constant in the input's number format");
-	if (cop__tfl_is(x, COP_I8)) {
+	if (cop__tfl_whole(x)) {
 		if (!k) COP_TRY(cop__tfl_scale(m, n, x, &scale, &zero));
-		*value = (float)(k ? *(const int8_t *)data : zero);
+		*value = (float)(!k ? zero : cop__tfl_is(k, COP_I16) ? *(const int16_t *)data : *(const int8_t *)data);
 	} else {
 		*value = !k ? 0 : cop__tfl_is(k, COP_F32) ? *(const float *)data : cop__tfl_is(k, COP_I32) ? (float)*(const int32_t *)data : (float)*(const uint8_t *)data;
 		if (k && cop__tfl_is(k, COP_I32) && fabs((double)*(const int32_t *)data) > 1 << 24)

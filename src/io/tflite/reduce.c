@@ -47,7 +47,7 @@ cop_status cop__tfl_mean(cop_tfl *m, const cop_tfl_node *n)
 	COP_TRY(axes_of(m, n, t.rank, &set));
 	for (int i = 0; i < t.rank; i++)
 		if (keep || !(set >> i & 1)) out[rank++] = set >> i & 1 ? 1 : t.dim[i];
-	if (t.dtype == COP_I8) return cop__tfl_int_reduce(m, n, x, set, keep);
+	if (t.dtype == COP_I8 || t.dtype == COP_I16) return cop__tfl_int_reduce(m, n, x, set, keep);
 	if (set && as_pictures(&t, set, &h, &w, &c)) {
 		x = cop__tfl_as(m->g, x, 4, DIMS(-1, h, w, c));
 		y = cop__apply(m->g, OP_avgpool, &(cop_pool_attr){h, w, h, w, 0, 0, 0, 0, 0}, VIDS(x));

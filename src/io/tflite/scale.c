@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * scale - scales and zero points of int8 tensors, and what follows from them: bounds of activations, tables.
+ * scale - scales and zero points of int8 and int16 tensors, and what follows from them: bounds of activations, tables.
  * real = scale * (q - zero). Where TFLite computes in float or in double, so do we: a multiplier that differs in its last
  * bit is a result that differs now and then.
  */
@@ -26,6 +26,7 @@ cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tenso
 			"stored in it; calibrate with inputs that reach it, or leave this layer in floats", t->name);
 	if (!(*scale >= 0x1p-126f && *scale <= 0x1p126f) && !(*scale >= 0 && *scale <= 0)) /* so that reciprocals are numbers */
 		return cop__tfl_fail(m, n, "tensor '%s' has scale %g, one of 2^-126 to 2^126 is expected", t->name, (double)*scale);
+	if (cop__tfl_is(t, COP_I16) && z) return cop__tfl_fail(m, n, "tensor '%s' has zero point %lld; that of int16 must be 0", t->name, (long long)z);
 	if (z < middle - 128 || z > middle + 127) return cop__tfl_fail(m, n, "tensor '%s' has zero point %lld, which is outside its range", t->name, (long long)z);
 	*zero = (int32_t)(z - middle);
 	return COP_OK;
@@ -37,7 +38,7 @@ cop_status cop__tfl_same_scale(cop_tfl *m, const cop_tfl_node *n, int i)
 	int32_t zx, zy;
 	float sx, sy;
 
-	if (!x || !y || !cop__tfl_is(x, COP_I8) || !x->scales.n || !y->scales.n) return COP_OK;
+	if (!x || !y || !cop__tfl_whole(x) || !x->scales.n || !y->scales.n) return COP_OK;
 	COP_TRY(cop__tfl_scale(m, n, x, &sx, &zx));
 	COP_TRY(cop__tfl_scale(m, n, y, &sy, &zy));
 	if (!(sx < sy) && !(sx > sy) && zx == zy) return COP_OK;
@@ -62,7 +63,7 @@ cop_status cop__tfl_act(cop_tfl *m, const cop_tfl_node *n, int field, float *lo,
 static int32_t quantized(float real, float scale, int32_t zero)
 {
 	float q = roundf(real / scale);
-	return q > 1000 ? 1000 : q < -1000 ? -1000 : (int32_t)q + zero;
+	return q > 1e5f ? 100000 : q < -1e5f ? -100000 : (int32_t)q + zero;
 }
 
 cop_status cop__tfl_act_int(cop_tfl *m, const cop_tfl_node *n, int field, int32_t *lo, int32_t *hi)
@@ -72,8 +73,10 @@ cop_status cop__tfl_act_int(cop_tfl *m, const cop_tfl_node *n, int field, int32_
 
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &scale, &zero));
 	COP_TRY(bounds(m, n, field, &low, &high, &act));
-	*lo = COP_MIN(127, COP_MAX(-128, quantized(low, scale, zero)));
-	*hi = COP_MAX(*lo, COP_MIN(127, quantized(high, scale, zero)));
+	cop_dtype d = cop__tfl_out(m, n, 0)->type.dtype;
+	int32_t least = cop__dtype_least(d), most = cop__dtype_most(d);
+	*lo = COP_MIN(most, COP_MAX(least, quantized(low, scale, zero)));
+	*hi = COP_MAX(*lo, COP_MIN(most, quantized(high, scale, zero)));
 	return COP_OK;
 }
 
@@ -88,6 +91,7 @@ cop_vid cop__tfl_hold(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t lo, 
 {
 	int8_t table[256];
 
+	if (x && cop__t(m->g, x)->dtype == COP_I16) return cop__apply(m->g, OP_qrescale, &(cop_qrescale_attr){1 << 30, 1, 0, lo, hi, COP_I16}, VIDS(x));
 	for (int q = -128; q < 128; q++) table[(uint8_t)q] = (int8_t)COP_MIN(hi, COP_MAX(lo, q));
 	return cop__tfl_lut(m, n, "bounds", x, table, COP_I8);
 }

@@ -177,6 +177,7 @@ static cop_status join_values(cop_tfl *m, const cop_tfl_node *n, int32_t axis, b
 
 	for (int i = 0; i < (int)n->in.n; i++) {
 		cop_tfl_tensor *x = cop__tfl_in(m, n, i);
+		if (x && cop__tfl_is(x, COP_I16)) COP_TRY(cop__tfl_same_scale(m, n, i));
 		if (x && cop__tfl_is(x, COP_I8)) COP_TRY(rescaled(m, n, i, &v[i]));
 		else if (!(v[i] = cop__tfl_value(m, n, i))) return m->cx->code;
 		cop_type t = *cop__t(m->g, v[i]);

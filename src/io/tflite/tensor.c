@@ -19,6 +19,7 @@ cop_status cop__tfl_fail(cop_tfl *m, const cop_tfl_node *n, const char *fmt, ...
 }
 
 bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d) { return t->type.dtype == d; }
+bool cop__tfl_whole(const cop_tfl_tensor *t) { return cop__tfl_is(t, COP_I8) || cop__tfl_is(t, COP_I16); }
 
 static cop_tfl_tensor *operand(cop_tfl *m, const cop_fb_vec *list, int i)
 {
@@ -82,7 +83,7 @@ static cop_status convert(cop_tfl *m, const cop_tfl_tensor *t, void *out, int64_
 static size_t file_bytes(int32_t type, int64_t n)
 {
 	static const uint8_t bits[] = {[TFL_FLOAT32] = 32, [TFL_FLOAT16] = 16, [TFL_INT32] = 32, [TFL_UINT8] = 8,
-		[TFL_INT64] = 64, [TFL_BOOL] = 8, [TFL_INT8] = 8, [TFL_INT4] = 4};
+		[TFL_INT64] = 64, [TFL_BOOL] = 8, [TFL_INT8] = 8, [TFL_INT4] = 4, [TFL_INT16] = 16};
 	return type >= 0 && type < LEN(bits) ? ((size_t)n * bits[type] + 7) / 8 : 0;
 }
 
@@ -100,7 +101,7 @@ const void *cop__tfl_data(cop_tfl *m, cop_tfl_tensor *t)
 	}
 	void *out = cop__tfl_room(m, cop_type_bytes(&t->type));
 	if (!out) return NULL;
-	bool same = t->file_type == TFL_FLOAT32 || t->file_type == TFL_INT32 || t->file_type == TFL_INT8 || t->file_type == TFL_BOOL || cop__tfl_is(t, COP_U8);
+	bool same = t->file_type == TFL_FLOAT32 || t->file_type == TFL_INT32 || t->file_type == TFL_INT8 || t->file_type == TFL_INT16 || t->file_type == TFL_BOOL || cop__tfl_is(t, COP_U8);
 	if (same) memcpy(out, t->bytes.p, t->bytes.n);
 	else if (convert(m, t, out, n)) return NULL;
 	return t->data = out;

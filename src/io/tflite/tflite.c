@@ -11,11 +11,12 @@
 
 enum { MOST_FREE = 1 << 24, MOST_TENSORS = 1 << 16 };
 
-typedef struct row { const char *name; cop_status (*add)(cop_tfl *m, const cop_tfl_node *n); uint32_t least, most; } row;
+typedef struct row { const char *name; cop_status (*add)(cop_tfl *m, const cop_tfl_node *n); uint32_t least, most; bool wide; /* of int16, too */ } row;
 
 static const row rows[] = {
-#define TFL(name, add, least, most) {#name, cop__tfl_##add, least, most},
-#define NO(name) {#name, NULL, 0, 0},
+#define TFL(name, add, least, most) {#name, cop__tfl_##add, least, most, false},
+#define TFW(name, add, least, most) {#name, cop__tfl_##add, least, most, true},
+#define NO(name) {#name, NULL, 0, 0, false},
 #include "io/tflite/tflite.def"
 #undef TFL
 #undef NO
@@ -34,6 +35,7 @@ static cop_dtype dtype_of(int32_t file_type, bool scaled)
 	case TFL_FLOAT32: case TFL_FLOAT16: return COP_F32;
 	case TFL_INT32: case TFL_INT64: return COP_I32;
 	case TFL_INT8: case TFL_INT4: return COP_I8;
+	case TFL_INT16: return COP_I16;
 	case TFL_UINT8: return scaled ? COP_I8 : COP_U8;
 	case TFL_BOOL: return COP_U8;
 	default: return COP_NOTYPE;
@@ -143,20 +145,14 @@ static cop_status unsupported(cop_tfl *m, const cop_tfl_node *n, const cop_fb_ta
 		y ? y->name : "", advice(n->code, own));
 }
 
-/* The 16x8 scheme: activations of 16 bits beside weights of 8. */
-static cop_status refuse_int16(cop_tfl *m, const cop_tfl_tensor *t)
-{
-	if (t->file_type != TFL_INT16) return COP_OK;
-	return cop__error(m->cx, COP_FORMAT,
-		"%s: tensor '%s' is int16: activations of 16 bits (16x8) are not supported; convert the "
-		"model with int8 activations, or in floats and let `coppice quantize` make it int8", m->fb.file, t->name);
-}
-
-static cop_status refuse_int16_of(cop_tfl *m, const cop_fb_vec *list)
+/* Activations of 16 bits beside weights of 8 (16x8), of an operator that knows none. */
+static cop_status refuse_int16(cop_tfl *m, const cop_tfl_node *n, const cop_fb_vec *list)
 {
 	for (uint32_t i = 0; i < list->n; i++) {
 		int32_t at = cop__fb_vec_i32(list, i);
-		if (at >= 0) COP_TRY(refuse_int16(m, &m->tensor[at]));
+		if (at >= 0 && m->tensor[at].file_type == TFL_INT16)
+			return cop__tfl_fail(m, n, "tensor '%s' is int16, of which this operator is not supported; convert the model with int8 activations, or in "
+				"floats and use `coppice quantize --scheme w8a16`", m->tensor[at].name);
 	}
 	return COP_OK;
 }
@@ -183,9 +179,9 @@ static cop_status add_operator(cop_tfl *m, const cop_fb_table *f, int32_t index)
 	COP_TRY(check_list(m, &n.in, -1, "an operator"));
 	COP_TRY(check_list(m, &n.out, 0, "an operator"));
 	COP_TRY(check_list(m, &n.mid, -1, "an operator"));
-	if (n.code != TFL_UNIDIRECTIONAL_SEQUENCE_LSTM && n.code != TFL_BIDIRECTIONAL_SEQUENCE_LSTM && n.code != TFL_SVDF) { /* whose states are int16 */
-		COP_TRY(refuse_int16_of(m, &n.in));
-		COP_TRY(refuse_int16_of(m, &n.out));
+	if (!r->wide && n.code != TFL_UNIDIRECTIONAL_SEQUENCE_LSTM && n.code != TFL_BIDIRECTIONAL_SEQUENCE_LSTM && n.code != TFL_SVDF) { /* whose states are int16 */
+		COP_TRY(refuse_int16(m, &n, &n.in));
+		COP_TRY(refuse_int16(m, &n, &n.out));
 	}
 	cop_status st = r->add(m, &n);
 	return st ? st : m->fb.status ? m->fb.status : m->cx->code;
@@ -251,7 +247,7 @@ static cop_status keep_scale(cop_tfl *m, const cop_tfl_tensor *t, cop_vid v)
 	int32_t zero;
 	float scale;
 
-	if (!t->scales.n || t->type.dtype != COP_I8) return COP_OK;
+	if (!t->scales.n || !cop__tfl_whole(t)) return COP_OK;
 	COP_TRY(cop__tfl_scale(m, &none, t, &scale, &zero));
 	if (!(scale > 0)) return COP_OK; /* no number but 0 has an integer */
 	return cop__set_quant(m->g, v, scale, zero + (cop__t(m->g, v)->dtype == COP_U8 ? 128 : 0));
@@ -263,10 +259,9 @@ static cop_status add_input(cop_tfl *m, cop_tfl_tensor *t)
 	cop_type type = t->type;
 
 	if (t->v) return cop__error(m->cx, COP_FORMAT, "%s: tensor '%s' is an input twice", m->fb.file, t->name);
-	COP_TRY(refuse_int16(m, t));
 	if (!type.dtype)
 		return cop__error(m->cx, COP_FORMAT,
-			"%s: input '%s' has tensor type %d; float32, int8, uint8 and int32 are supported", m->fb.file, t->name,
+			"%s: input '%s' has tensor type %d; float32, int8, int16, uint8 and int32 are supported", m->fb.file, t->name,
 			t->file_type);
 	for (int i = 0; i < type.rank; i++)
 		if (type.dim[i] < 1) type.dim[i] = t->type.dim[i] = 1; /* open: the batch */

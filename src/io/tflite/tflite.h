@@ -7,7 +7,7 @@
  *             reference kernels. The pass round:mode=single makes them cheaper, and a unit different now and then
  *   uint8     I8, zero point less 128; the network's own inputs and outputs stay U8 and pass a table
  *   float16   F32 (constants)    int64  I32, range checked    bool  U8
- *   int16     refused, but for the cell state of the LSTM, which is no value of the graph
+ *   int16     I16, as int8 (16x8); the cell state of the LSTM is no value of the graph
  *
  * Integers that are known while reading (shapes, mostly) are computed here and become no nodes.
  */
@@ -94,19 +94,23 @@ void cop__tfl_unique(cop_graph *g, char name[80], const char *want);
 cop_vid cop__tfl_weight(cop_tfl *m, const cop_tfl_node *n, cop_role role, const char *what, const cop_type *t, const void *data);
 
 /* ---- scales (scale.c) ---- */
-/* Fails unless an I8 tensor has one positive scale and a zero point within -128 to 127. The scale of an operand may be 0: all its numbers are. */
+/* Fails unless an I8 or I16 tensor has one positive scale and a zero point within -128 to 127, of I16 0. The scale of an operand may be 0: all its numbers are. */
 cop_status cop__tfl_scale(cop_tfl *m, const cop_tfl_node *n, const cop_tfl_tensor *t, float *scale, int32_t *zero);
 /* The fused activation as bounds: of floats, of the output's integers. */
 cop_status cop__tfl_act(cop_tfl *m, const cop_tfl_node *n, int field, float *lo, float *hi);
 cop_status cop__tfl_act_int(cop_tfl *m, const cop_tfl_node *n, int field, int32_t *lo, int32_t *hi);
-/* Fails when input i and output 0 are I8 of different scales: elements are moved, not computed. */
+/* Fails when input i and output 0 are I8 or I16 of different scales: elements are moved, not computed. */
 cop_status cop__tfl_same_scale(cop_tfl *m, const cop_tfl_node *n, int i);
-/* Both int8 operands of a sum or product. */
+/* Both operands, int8 or int16, of a sum or product. */
 cop_status cop__tfl_bytes_pair(cop_tfl *m, const cop_tfl_node *n, cop_vid v[2]);
 /* x through a table of 256 entries, entry by unsigned byte. */
 cop_vid cop__tfl_lut(cop_tfl *m, const cop_tfl_node *n, const char *what, cop_vid x, const int8_t *table, cop_dtype to);
 /* x within the bounds of an activation. */
 cop_vid cop__tfl_hold(cop_tfl *m, const cop_tfl_node *n, cop_vid x, int32_t lo, int32_t hi);
+
+/* int16 whose function is computed in floats: x (input 0) as floats, and y of floats as output 0. */
+cop_vid cop__tfl_to_floats(cop_tfl *m, const cop_tfl_node *n, cop_vid x);
+cop_status cop__tfl_from_floats(cop_tfl *m, const cop_tfl_node *n, cop_vid y);
 
 /* x under another shape; the first dimension follows from the rest, so that the batch may change later. */
 cop_vid cop__tfl_as(cop_graph *g, cop_vid x, int32_t rank, const int32_t *dim);
@@ -155,6 +159,7 @@ cop_status cop__tfl_int_lstm(cop_tfl *m, const cop_tfl_node *n);
 cop_status cop__tfl_projected_lstm(cop_tfl *m, const cop_tfl_node *n);
 
 bool cop__tfl_is(const cop_tfl_tensor *t, cop_dtype d);
+bool cop__tfl_whole(const cop_tfl_tensor *t); /* integers that stand for reals: I8 or I16 */
 
 /* ---- operators ---- */
 #define TFL(name, add, least, most) cop_status cop__tfl_##add(cop_tfl *m, const cop_tfl_node *n);

@@ -239,10 +239,32 @@ static cop_vid float_unary(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
 	return n->code == TFL_RSQRT ? cop__apply(m->g, OP_map, &(cop_map_attr){MAP_RECIPROCAL, 0, 0}, VIDS(x)) : x;
 }
 
+/* ---- int16 ---- */
+
+static cop_status wide_relu(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
+{
+	cop_qrescale_attr a = {.to = COP_I16};
+	scales s;
+
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &s.x, &s.zx));
+	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &s.y, &s.zy));
+	double low = round(relu_lo(n->code) / (double)s.y), high = round(relu_hi(n->code) / (double)s.y);
+	a.qlo = (int32_t)fmax(low, -32768), a.qhi = (int32_t)fmin(high, 32767);
+	cop__multiplier_double(&a.mult, &a.shift, (double)(s.x / s.y));
+	return cop__tfl_set(m, n, 0, cop__apply(m->g, OP_qrescale, &a, VIDS(x)));
+}
+
+static cop_status wide_unary(cop_tfl *m, const cop_tfl_node *n, cop_vid x)
+{
+	x = cop__tfl_to_floats(m, n, x);
+	return cop__tfl_from_floats(m, n, x ? float_unary(m, n, x) : 0);
+}
+
 cop_status cop__tfl_unary(cop_tfl *m, const cop_tfl_node *n)
 {
 	cop_vid x = cop__tfl_value(m, n, 0);
 
 	if (!x) return m->cx->code;
+	if (cop__t(m->g, x)->dtype == COP_I16) return is_relu(n->code) ? wide_relu(m, n, x) : wide_unary(m, n, x);
 	return cop__t(m->g, x)->dtype == COP_I8 ? int_unary(m, n, x) : cop__tfl_set(m, n, 0, float_unary(m, n, x));
 }

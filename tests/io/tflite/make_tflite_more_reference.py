@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bench"))
 from tflite_more import B, CASES, F, I, Q, Net, reference  # noqa: E402
 from tflite_ops import KIND, OP, S, Interpreter, OpResolverType, finish, operator, options, tensor  # noqa: E402
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/io/tflite/reference/tflite_ops.txt: single int8 and uint8 operators, and what TFLite's reference kernels make of them.
+"""Writes tests/io/tflite/reference/tflite_ops.txt: single int8, int16 and uint8 operators, and what TFLite's reference kernels make of them.
 
 usage: make_tflite_ops_reference.py > tflite_ops.txt     needs numpy, flatbuffers, ai_edge_litert
 
@@ -14,12 +14,12 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "..", "bench"))
 import tflite_ops as ops  # noqa: E402
 
 FIELDS = {"padding": 0, "strideW": 1, "strideH": 2, "filterWidth": 3, "filterHeight": 4, "keepDims": 0, "alpha": 0, "beta": 0, "approximate": 0, "beginMask": 0, "endMask": 1,
-          "ellipsisMask": 2, "newAxisMask": 3, "shrinkAxisMask": 4, "offset": 5}
-ACT = {"Pool2DOptionsT": 5, "AddOptionsT": 0, "SubOptionsT": 0, "MulOptionsT": 0}
+          "ellipsisMask": 2, "axis": 0, "newAxisMask": 3, "shrinkAxisMask": 4, "offset": 5}
+ACT = {"Pool2DOptionsT": 5, "AddOptionsT": 0, "SubOptionsT": 0, "MulOptionsT": 0, "Conv2DOptionsT": 3, "DepthwiseConv2DOptionsT": 4, "FullyConnectedOptionsT": 0}
 
 
 def crc32c(data):
@@ -74,11 +74,13 @@ def line(c, name, ins, y, fill):
 
 def main():
     for make, names, formats in ops.CASES:
-        if make in (ops.layer, ops.move):  # those are in whole models
-            continue
         for name in names.split():
             for dt in formats:
                 done = 0
+                if make in (ops.layer, ops.move) and dt != np.int16:  # those are in whole models
+                    continue
+                if dt == np.int16 and name in ("LOGISTIC", "TANH", "SOFTMAX"):  # computed in floats here
+                    continue
                 if name == "SUM" and dt == np.int8:  # the reference kernel takes the bytes for uint8
                     continue
                 for seed in range(40):
@@ -87,7 +89,7 @@ def main():
                     if name == "NEG":  # of int8 the integers are negated, whatever their zero point
                         break
                     try:
-                        print(line(c, name, ins, y, "count" if make is ops.unary and name not in ("SOFTMAX", "LOG_SOFTMAX") else "noise"), flush=True)
+                        print(line(c, name, ins, y, "count" if make is ops.unary and dt != np.int16 and name not in ("SOFTMAX", "LOG_SOFTMAX") else "noise"), flush=True)
                     except (RuntimeError, ValueError):  # the interpreter does not take it
                         break
                     done += 1

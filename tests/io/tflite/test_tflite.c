@@ -248,7 +248,14 @@ static void test_far_scales(void **state)
 
 static void where(tfl_model *x) { x->code = TFL_WHERE; }
 static void unknown_code(tfl_model *x) { x->code = 4711; }
-static void int16_input(tfl_model *x) { x->t[0].type = TFL_INT16; }
+static void int16_bias(tfl_model *x) { x->t[0].type = x->t[3].type = TFL_INT16, x->t[3].zero = 0; }
+static void int16_zero(tfl_model *x) { int16_bias(x), x->t[0].zero = 3; }
+static void int16_slice(tfl_model *x) { int16_bias(x), x->code = TFL_DEPTH_TO_SPACE, x->n_in = 1; }
+static void int16_sum(tfl_model *x)
+{
+	static const tfl_tensor t = {TFL_INT16, 1, {4}, 0.25f, 0, NULL, 0};
+	*x = (tfl_model){3, {t, t, t}, TFL_ADD, 2, 1, {0, 0}, {2}, 0, {{0}}};
+}
 static void far_input(tfl_model *x) { x->in[1] = 9; }
 static void short_weights(tfl_model *x) { x->t[1].bytes = 1; }
 static void no_scale(tfl_model *x) { x->t[3].scale = 0; }
@@ -269,7 +276,10 @@ static void test_refused(void **state)
 	static const struct { void (*spoil)(tfl_model *x); const char *says; } rows[] = {
 		{where, "operator 0 is WHERE, which is not supported (it makes ''); replace it in the model"},
 		{unknown_code, "operator 0 is number 4711, which is not supported"},
-		{int16_input, "is int16: activations of 16 bits (16x8) are not supported; convert the model with int8 activations"},
+		{int16_bias, "bias '' must be int64 beside activations of int16"},
+		{int16_zero, "tensor '' has zero point 3; that of int16 must be 0"},
+		{int16_slice, "(DEPTH_TO_SPACE): tensor '' is int16, of which this operator is not supported; convert the model with int8 activations, or in floats and use `coppice quantize --scheme w8a16`"},
+		{int16_sum, "all three scales are powers of two, for which TFLite adds int16 in another way"},
 		{far_input, "names tensor 9 of 4"},
 		{short_weights, "has 1 bytes, its shape and type (9) ask for 2"},
 		{no_scale, "has 0 scales, one positive number is expected"},

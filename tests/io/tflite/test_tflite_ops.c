@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Single int8 and uint8 operators of TensorFlow Lite: every byte of TFLite's reference kernels, by each instruction set that this machine
+ * Single int8, int16 and uint8 operators of TensorFlow Lite: every byte of TFLite's reference kernels, by each instruction set that this machine
  * can run or write out in C (tests/io/tflite/reference/tflite_ops.txt, by make_tflite_ops_reference.py).
  */
 #include "help.h"
@@ -50,6 +50,7 @@ static void put(const cop_tensor *x, int64_t i, uint8_t b, bool truth)
 {
 	if (x->type.dtype == COP_F32) ((float *)x->data)[i] = ((float)b - 128) / 8;
 	else if (x->type.dtype == COP_I32) ((int32_t *)x->data)[i] = b - 128;
+	else if (x->type.dtype == COP_I16) ((int16_t *)x->data)[i] = (int16_t)((b * 40503 & 0xffff) - 32768);
 	else ((uint8_t *)x->data)[i] = truth ? b % 2 : b;
 }
 
