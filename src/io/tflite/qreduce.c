@@ -55,8 +55,8 @@ static cop_status factor(cop_tfl *m, const cop_tfl_node *n, int64_t count, cop_q
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_in(m, n, 0), &sx, &q->zx));
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &sy, &q->zy));
 	cop__multiplier_bytes(&q->m, &q->s, (double)sx / (double)sy);
-	q->qlo = cop__dtype_least(cop__tfl_out(m, n, 0)->type.dtype);
-	q->qhi = cop__dtype_most(cop__tfl_out(m, n, 0)->type.dtype);
+	q->qlo = cop__dtype_least(cop__tfl_in(m, n, 0)->type.dtype);
+	q->qhi = cop__dtype_most(cop__tfl_in(m, n, 0)->type.dtype);
 	if (n->code == TFL_MEAN) {
 		while (count >> (more + 1)) more++;
 		more = COP_MIN(more, 31 + q->s);

@@ -73,7 +73,7 @@ cop_status cop__tfl_act_int(cop_tfl *m, const cop_tfl_node *n, int field, int32_
 
 	COP_TRY(cop__tfl_scale(m, n, cop__tfl_out(m, n, 0), &scale, &zero));
 	COP_TRY(bounds(m, n, field, &low, &high, &act));
-	cop_dtype d = cop__tfl_out(m, n, 0)->type.dtype;
+	cop_dtype d = cop__tfl_is(cop__tfl_out(m, n, 0), COP_I16) ? COP_I16 : COP_I8;
 	int32_t least = cop__dtype_least(d), most = cop__dtype_most(d);
 	*lo = COP_MIN(most, COP_MAX(least, quantized(low, scale, zero)));
 	*hi = COP_MAX(*lo, COP_MIN(most, quantized(high, scale, zero)));
