@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Quantisation to activations of int16 and weights of int8 (w8a16). What is left of it beside the float network with the same rounded weights (w8) are
- * steps of activations, which are more than a hundred times finer than those of w8a8: so are the errors.
+ * steps of activations. They are 64 to 128 times finer than those of w8a8, as ranges have room for twice what was seen: so are the errors.
  */
 #include "patterns.h"
 
@@ -26,7 +26,7 @@ static const char *left_float(const cop_graph *g)
 /* Every pattern is integers of 16 bits but for softmax, and keeps what the weights leave. */
 static void every_pattern(void **state)
 {
-	enum { FINER = 100 };
+	enum { FINER = 55 };
 
 	for (int i = 0; i < LEN(patterns); i++) {
 		cop_graph *g = build(*state, &patterns[i]), *weights = quantised(*state, g, "w8"), *narrow = quantised(*state, g, "w8a8"), *wide = quantised(*state, g, "w8a16");
@@ -53,7 +53,8 @@ static void comes_back(void **state)
 	OK(*state, cop_quantize(&q, samples(g, 48), &a));
 	assert_int_equal(cop__t(q, q->input[0])->dtype, COP_I16);
 	assert_int_equal(cop__t(q, q->output[0])->dtype, COP_I16);
-	assert_true(*cop__t(q, q->input[0])->q.scale > 1.6f / 32768 && *cop__t(q, q->input[0])->q.scale < 1.8f / 32768); /* samples reach 1.7 */
+	/* samples reach 1.7, and there is room for twice that */
+	assert_true(*cop__t(q, q->input[0])->q.scale > 3.2f / 32768 && *cop__t(q, q->input[0])->q.scale < 3.5f / 32768);
 	OK(*state, cop_model_save(q, "wide.tmp.cop"));
 	OK(*state, cop_model_load(&back, *state, "wide.tmp.cop"));
 	remove("wide.tmp.cop");

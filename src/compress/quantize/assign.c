@@ -28,6 +28,16 @@ static bool reaches_output(const cop_graph *g, cop_vid v)
 	return false;
 }
 
+/* Can't v lie beyond the bounds of an activation? */
+static bool bounded(const cop_graph *g, cop_vid v)
+{
+	cop_nid n = g->value[v].producer;
+	float lo = COP_NO_LO, hi = COP_NO_HI;
+
+	if (n && cop__op(g, n)->flags & COP_OP_ACT) cop__act_get(g, n, &lo, &hi);
+	return isfinite(lo) && isfinite(hi);
+}
+
 /* The network's input, as it comes or prepared, is what it is: features of different sizes, or a few hundred pixel
  * values. Counting how often which is seen says nothing about their worth, so that its range is by error where the
  * others' are by counts. */
@@ -37,7 +47,10 @@ static cop_status own_range(cop_quantizer *z, cop_vid v, bool input, int bits, i
 
 	if (input || reaches_output(z->g, v)) bits = cop__end_bits(z);
 	if (fixed_range(&z->act[v], op, bits) || !z->seen[v].n) return COP_OK;
-	return cop__qrange_of(&z->act[v], z->cx, &z->seen[v], kind, bits, z->a->symmetric || bits > 8);
+	COP_TRY(cop__qrange_of(&z->act[v], z->cx, &z->seen[v], kind, bits, z->a->symmetric || bits > 8));
+	/* 16 bits have steps enough for twice what was seen */
+	if (bits > 8 && (kind == COP_RANGE_MINMAX || kind == COP_RANGE_MSE) && !bounded(z->g, v)) z->act[v].scale *= 2;
+	return COP_OK;
 }
 
 static bool can_give(const cop_graph *g, cop_nid n)

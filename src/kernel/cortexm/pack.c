@@ -214,6 +214,31 @@ void cop_qfc4_pack_dsp(const cop_call *c)
 		}
 }
 
+/* ---- int16 (qwide.c) ---- */
+
+static int32_t fours_of(const int32_t *k) { return (k[CK_KH] * k[CK_KW] * k[CK_C] + 3) / 4; }
+
+bool cop_qwide_fits_dsp(const int32_t *k) { return k[CK_G] == 1; }
+size_t cop_qwide_work_dsp(const int32_t *k) { return 16 * (size_t)fours_of(k); }
+size_t cop_qwide_ahead_dsp(const int32_t *k) { return 2 * tiles_ahead(k, 2); }
+size_t cop_qwide_pack_bytes_dsp(const int32_t *k) { return 8 * (size_t)((k[CK_O] + 1) / 2) * (size_t)fours_of(k); }
+
+/* Of each pair of filters four weights of one, then of the other: 0 2 1 3. */
+void cop_qwide_pack_dsp(const cop_call *c)
+{
+	const int32_t *k = c->k, taps = k[CK_KH] * k[CK_KW] * k[CK_C];
+	const int8_t *w = c->buf[2];
+	int8_t *to = c->work;
+
+	for (int32_t o = 0; o < k[CK_O]; o += 2)
+		for (int32_t four = 0; four < taps; four += 4)
+			for (int32_t f = o; f < o + 2; f++)
+				for (int32_t i = 0; i < 4; i++) {
+					int32_t tap = four + (i & 1) * 2 + i / 2;
+					*to++ = f < k[CK_O] && tap < taps ? w[f * taps + tap] : 0;
+				}
+}
+
 /* ---- depthwise ---- */
 
 bool cop_qdwconv_fits_dsp(const int32_t *k)
