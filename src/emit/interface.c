@@ -106,10 +106,10 @@ static const char nearest[] =
 	"static inline int32_t @_nearest(float real, float scale, int32_t zero, int32_t lo, int32_t hi)\n"
 	"{\n"
 	"\tfloat q = real / scale, part;\n"
-	"\tint32_t n = q > 1000.0f ? 1000 : q > -1000.0f ? (int32_t)q : -1000;\n\n"
+	"\tint32_t n = q > 100000.0f ? 100000 : q > -100000.0f ? (int32_t)q : -100000;\n\n"
 	"\tpart = q - (float)n;\n"
-	"\tif (n < 1000 && part >= 0.5f) n++;\n"
-	"\tif (n > -1000 && part <= -0.5f) n--;\n"
+	"\tif (n < 100000 && part >= 0.5f) n++;\n"
+	"\tif (n > -100000 && part <= -0.5f) n--;\n"
 	"\tn += zero;\n"
 	"\treturn n < lo ? lo : n > hi ? hi : n;\n"
 	"}\n";

@@ -110,6 +110,56 @@ static void conversions(void **state)
 	}
 }
 
+/* int16 in and out. */
+static cop_graph *wide_net(cop_ctx *cx, float scale)
+{
+	const cop_type t = cop__type(COP_I16, 2, DIMS(1, 6));
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "wide"));
+	cop_vid x = cop__input(g, "x", &t), y = cop__apply(g, OP_qrescale, &(cop_qrescale_attr){1 << 30, 1, 0, -32768, 32767, COP_I16}, VIDS(x));
+	OK(cx, cop__set_quant(g, x, scale, 0));
+	OK(cx, cop__set_quant(g, y, scale, 0));
+	OK(cx, cop__output(g, y, "y"));
+	return g;
+}
+
+static void wide_conversions(void **state)
+{
+	static const char program[] = "#include \"q.h\"\n#include <stdio.h>\nint main(void) {\n\tfloat x, y; int16_t q;\n"
+		"\twhile (fread(&x, 4, 1, stdin) == 1) {\n\t\tq = q_input_quantize(x); y = q_output_dequantize(q);\n\t\tfwrite(&q, 2, 1, stdout); fwrite(&y, 4, 1, stdout);\n\t}\n\treturn 0;\n}\n";
+	static const float ends[] = {32766.5f, 32767.5f, -32768.5f, -32769, 99999.5f, 1e5f, -1e5f, 1e5f + 1};
+	static float x[CASES], y[CASES];
+	static int16_t q[CASES];
+	cop_tensor from = {cop__type(COP_F32, 1, DIMS(CASES)), x}, to = {cop__type(COP_I16, 1, DIMS(CASES)), q}, back = {from.type, y};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = wide_net(cx, 0.003f);
+	folder f;
+
+	(void)state;
+	open_folder(&f);
+	emit_as(cx, &f, g, "q");
+	make_cases(x, 0.003f);
+	for (int i = CASES / 2; i < CASES; i++) x[i] *= 150;
+	for (int i = 0; i < LEN(ends); i++) x[CASES / 2 + i] = ends[i] * 0.003f;
+	write_bytes(&f, "x", x, sizeof x);
+	write_program(&f, "convert.c", program);
+	shell(&f, "cc -std=c99 -Wall -Wextra -Wpedantic -Werror -Iq -o convert convert.c q/*.c && ./convert <x >got", false);
+	uint8_t *got = read_bytes(&f, "got", 6 * CASES);
+	to.type.q = cop__t(g, g->input[0])->q;
+	OK(cx, cop_tensor_copy(cx, &to, &from));
+	OK(cx, cop_tensor_copy(cx, &back, &to));
+	for (int i = 0; i < CASES; i++) {
+		double want = isnan(x[i]) ? 0 : fmin(fmax(round((double)(x[i] / 0.003f)), -32768), 32767);
+		if (!isnan(x[i])) assert_int_equal(q[i], (int)want);
+		if (memcmp(got + 6 * i, &q[i], 2) || memcmp(got + 6 * i + 2, &y[i], 4)) fail_msg("%.9g becomes another number than %d", (double)x[i], q[i]);
+	}
+	free(got);
+	close_folder(&f);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 static void class_names(void **state)
 {
 	(void)state;
@@ -203,6 +253,6 @@ static void two_networks(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(conversions), cmocka_unit_test(class_names), cmocka_unit_test(two_networks)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(conversions), cmocka_unit_test(wide_conversions), cmocka_unit_test(class_names), cmocka_unit_test(two_networks)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
