@@ -38,6 +38,7 @@ static void draw(const cop_graph *g, cop_vid v, void *one, int32_t sample, int64
 		uint64_t at = (uint64_t)sample * 10007 + (uint64_t)k;
 		if (t->dtype == COP_F32) ((float *)one)[k] = least + 2 * cop__rand_unit(3, stream, at);
 		else if (t->dtype == COP_I32) ((int32_t *)one)[k] = (int32_t)(cop__rand(3, stream, at) % 4);
+		else if (t->dtype == COP_I16) ((int16_t *)one)[k] = (int16_t)cop__rand(3, stream, at);
 		else ((uint8_t *)one)[k] = (uint8_t)cop__rand(3, stream, at);
 	}
 }
