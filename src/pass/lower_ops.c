@@ -323,7 +323,7 @@ static cop_vid quantized(cop_lower *l, cop_nid n)
 	cop_vid x = cop__arg(l->z->g, n, 0);
 	const cop_qrange *from = range_of(l, x), to = cop__range_of_format(a.scale, a.zero, (cop_dtype)a.to);
 
-	if (!(from->scale > 0)) return cop__apply(l->out, OP_quantize, &(cop_quantize_attr){to.scale, to.zero, cop__range_dtype(&to)}, VIDS(cop__as_float(l, x)));
+	if (!(from->scale > 0)) return cop__apply(l->out, OP_quantize, &(cop_quantize_attr){to.scale, to.zero, (int32_t)cop__range_dtype(&to)}, VIDS(cop__as_float(l, x)));
 	cop_vid v = cop__as_integer(l, x);
 	return v && memcmp(from, &to, sizeof to) ? cop__requantised(l, v, from, &to) : v;
 }
