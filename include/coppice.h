@@ -274,15 +274,17 @@ size_t cop_plan_fast(const cop_plan *p);                    /* bytes of temporar
 double cop_plan_fast_part(const cop_plan *p);               /* 0 to 1: the part of the bytes of temporaries that a run reads and writes which is in fast RAM */
 size_t cop_plan_live(const cop_plan *p);                    /* the largest live set: no arena can be smaller */
 int32_t cop_plan_steps(const cop_plan *p, int entry);
+/* How weights lie in the flash of a device: cop_graph_code. */
+typedef enum cop_code { COP_CODE_NONE, COP_CODE_TABLES, COP_CODE_ADAPTIVE, COP_CODE_AUTO } cop_code;
 /* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; outputs, inputs: numbers of its first result and
  * operand; channels: of the result; false past the end.
  * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", an encoding, or of 4 bits "nibbles" or "bytes"; else NULL); kept, the
  * part of them that is not zero; sparse_time, how long the kernel for sparse weights is expected to take, as a part of the time of the dense one (0:
  * there is none for such a layer). The plan uses that kernel where sparse_time is below 1. code_bytes: what the weight takes coded, decoded_bytes: as it is
- * decoded before the step; 0: it is not coded. parts: weights of 4 bits are unpacked, and the channels of the layer computed, in so many parts; -1: they are
- * read as they are; 0: it has none, or no RAM or kernel for that. rows, of a convolution: rows of windows that it reads for one channel of its result; with groups, rows of
+ * decoded before the step, at once; 0: it is not coded. code: by which code; NONE for weights of 4 bits. parts: weights are decoded, or those of 4 bits unpacked, and the channels of the layer
+ * computed, in so many parts; -1: those of 4 bits are read as they are; 0: it has neither, or no RAM or kernel for that. rows, of a convolution: rows of windows that it reads for one channel of its result; with groups, rows of
  * up to four results, in all channels. */
-typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs, outputs, inputs, channels, rows; const char *form; double kept, sparse_time; size_t code_bytes, decoded_bytes; int32_t parts; } cop_step_info;
+typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs, outputs, inputs, channels, rows; const char *form; double kept, sparse_time; size_t code_bytes, decoded_bytes; int32_t parts; cop_code code; } cop_step_info;
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 
 /* Computes the first layers of a model in bands of rows, if that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352, section 3).
@@ -291,13 +293,20 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 typedef struct cop_patch { int32_t bands; size_t bytes_before, bytes; int64_t macs_before, macs; } cop_patch;
 cop_status cop_graph_patch(cop_graph **g, const cop_target *t, float most_extra, cop_patch *out);
 
-/* Lets weights of int8 layers lie coded in flash, decoded before their layer runs, by tANS (Duda 2013, arXiv 1311.2540). Replaces *g by a network with the same bits:
- * marked (the pass `code`), and with layers in parts where their weights take too much RAM at once. RAM stays within t->ram, less a stack of 1024 bytes, or, where the
- * target has no limit, within one and a half times what the network takes anyway, or 16 KB in all if that is more; a layer that can't keep to that is not coded. Small parts take more instructions:
- * of the ways that remain, that with the least product of flash and instructions is taken. layers 0: nothing would be smaller, and *g is
- * unchanged. Instructions: about ten more for each weight in each run, and for a layer in parts what reading its input again takes. COP_ARG: no int8 layer. */
-typedef struct cop_coded { int32_t layers; size_t flash_before, flash, ram_before, ram; int64_t instructions_before, instructions; /* foretold; 1: there are no prices */ } cop_coded;
-cop_status cop_graph_code(cop_graph **g, const cop_target *t, cop_coded *out);
+/* Lets weights of int8 layers lie coded in flash, decoded before their layer runs. Replaces *g by a network with the same bits: marked (the pass `code`), and with layers in parts where their weights
+ * take too much RAM at once.
+ *   TABLES    tANS (Duda 2013, arXiv 1311.2540): about ten instructions a weight. Layers with a kernel for sparse weights are coded for dense ones instead, or left as they are
+ *   ADAPTIVE  runs of zeros, signs and sizes under a context-adaptive binary range coder (after DeepCABAC: Wiedemann et al. 2019, arXiv 1905.08318): shorter where most weights are zero, about 300
+ *             instructions for each that is not. Layers with a kernel for sparse weights keep one, whose weights are decoded row by row where RAM is short
+ *   AUTO      either of them, for all layers
+ * RAM stays within t->ram, less a stack of 1024 bytes, or, where the target has no limit, within one and a half times what the network takes anyway, or 16 KB in all if that is more; a layer that
+ * can't keep to that is not coded. instructions: as many as a run may take, as foretold (0: any number); layers that decode for too long are then not coded, and the least flash is taken. Without it
+ * that with the least product of flash and instructions is, since small parts save RAM but read the layer's input again; what fits t->flash goes first. layers 0: nothing would be smaller, and *g is
+ * unchanged. COP_ARG: no int8 layer, no such code, or a limit on instructions for a target without prices. */
+typedef struct cop_code_args { cop_code by; int64_t instructions; } cop_code_args;
+/* foretold instructions, those for decoding within; 1: there are no prices */
+typedef struct cop_coded { int32_t layers; cop_code by; size_t flash_before, flash, ram_before, ram; int64_t instructions_before, instructions, decoding; } cop_coded;
+cop_status cop_graph_code(cop_graph **g, const cop_target *t, const cop_code_args *a, cop_coded *out);
 
 typedef struct cop_session cop_session;
 cop_status cop_session_new(cop_session **out, const cop_plan *p, int threads); /* the only allocation; runs allocate nothing */

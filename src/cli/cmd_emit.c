@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FAST, KEY_FLASH, KEY_INPUTS, KEY_PATCH, KEY_FORCE, KEY_CLASSES, KEY_CODE };
+enum { KEY_TARGET = 0x3000, KEY_TRAIN, KEY_UPDATE, KEY_NAME, KEY_RAM, KEY_FAST, KEY_FLASH, KEY_INPUTS, KEY_PATCH, KEY_FORCE, KEY_CLASSES, KEY_CODE, KEY_INSTRUCTIONS };
 
 typedef struct job {
 	cli *c;
@@ -18,7 +18,7 @@ typedef struct job {
 	size_t ram, fast, flash; /* 0: the target's; fast: none */
 	float patch;       /* more work that less RAM may cost; 0: none */
 	cop_patch patched;
-	bool code;
+	cop_code_args code; /* by NONE: not */
 	cop_coded coded;
 	cli_form form;
 	cli_folder out;
@@ -34,8 +34,10 @@ static const struct argp_option options[] = {
         {"flash", KEY_FLASH, "SIZE", 0, "flash available, in the same form (default: all the target has)", 0},
 	{"patch", KEY_PATCH, "PART", 0, "compute the first layers band by band if that saves RAM and costs at most PART more "
 		"multiply-accumulates (0.3: 30 %)", 0},
-	{"code", KEY_CODE, NULL, 0, "keep weights of int8 layers coded in flash where that makes them smaller, and decode them "
-		"before their layer runs: less flash, for more RAM and instructions. The results stay the same", 0},
+	{"code", KEY_CODE, "NAME", OPTION_ARG_OPTIONAL, "keep weights of int8 layers coded in flash where that makes them smaller, and decode them "
+		"before their layer runs: less flash, for more RAM and instructions. The results stay the same. NAME is the code: tables (fast), adaptive (shorter "
+		"where most weights are zero) or auto, whichever makes the product of flash and instructions smaller (default: tables)", 0},
+	{"instructions", KEY_INSTRUCTIONS, "N", 0, "with --code: instructions that a run may take, as foretold: 500K, 2M. Flash is then as small as it can be", 0},
         {"inputs", KEY_INPUTS, "FILE.npy", 0, "inputs for `coppice check`; repeat it for each input of the network (default: random numbers)", 0},
         {"name", KEY_NAME, "NAME", 0, "prefix of the C functions (default: net)", 0},
         {"classes", KEY_CLASSES, "FILE", 0, "names of the classes, one per line, in the order of the outputs (default: the names in the network)", 0},
@@ -44,6 +46,16 @@ static const struct argp_option options[] = {
         {"update", KEY_UPDATE, "WORDS", 0, "with --train: the update rule, as in `coppice train`", 0},
         {0},
 };
+
+static cop_code code_named(const struct argp_state *state, const char *name)
+{
+	static const char *const names[] = {[COP_CODE_TABLES] = "tables", [COP_CODE_ADAPTIVE] = "adaptive", [COP_CODE_AUTO] = "auto"};
+
+	for (cop_code c = COP_CODE_TABLES; name && c <= COP_CODE_AUTO; c++)
+		if (!strcmp(name, names[c])) return c;
+	if (name) cli_misuse(state, "--code=%s: must be tables, adaptive or auto", name);
+	return COP_CODE_TABLES;
+}
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
@@ -80,7 +92,10 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 		if (end == arg || *end || !(j->patch > 0 && j->patch <= 10)) cli_misuse(state, "--patch=%s: must be a number above 0, at most 10", arg);
 		return 0;
 	case KEY_CODE:
-		j->code = true;
+		j->code.by = code_named(state, arg);
+		return 0;
+	case KEY_INSTRUCTIONS:
+		j->code.instructions = cli_many(state, "--instructions", arg);
 		return 0;
 	case KEY_INPUTS:
 		if (j->inputs.n_npy == LEN(j->inputs.npy)) cli_misuse(state, "more than %d files of inputs", LEN(j->inputs.npy));
@@ -122,15 +137,15 @@ static cop_status form(job *j, cop_graph **g, const cop_target *t)
 	cop_target board = *t;
 
 	if (j->a.train && j->patch > 0) return cli_fail(j->c, COP_ARG, "--patch does not work with --train: a training step needs whole activations");
-	if (j->a.train && j->code) return cli_fail(j->c, COP_ARG, "--code does not work with --train: only weights that never change can be coded");
+	if (j->a.train && j->code.by) return cli_fail(j->c, COP_ARG, "--code does not work with --train: only weights that never change can be coded");
 	if (j->a.train && j->form.rounding) return cli_fail(j->c, COP_ARG, "--rounding does not work with --train: int8 layers cannot be trained");
 	if (j->a.train) return COP_OK;
 	board.threads = 1;
 	CLI_TRY(cli_form_apply(g, &j->form));
 	if (j->patch > 0) CLI_TRY(cop_graph_patch(g, &board, j->patch, &j->patched));
-	if (!j->code) return COP_OK;
+	if (!j->code.by) return COP_OK;
 	board.ram = j->ram; /* what the user allows; 0: see cop_graph_code */
-	return cop_graph_code(g, &board, &j->coded);
+	return cop_graph_code(g, &board, &j->code, &j->coded);
 }
 
 static cop_status emit(job *j)
@@ -156,14 +171,26 @@ static cop_status emit(job *j)
 
 static void say_coded(cli *c, const cop_coded *d)
 {
+	char before[32], after[32], decoding[32];
+
 	cli_put_int(c, "coded_layers", d->layers);
 	if (!d->layers) {
-		cli_out(c, "--code: no weights would take less flash in the RAM that they may use (--ram)\n");
+		cli_out(c, "--code: no weights would take less flash within the RAM and the instructions that they may take (--ram, --instructions)\n");
 		return;
 	}
 	cli_put_int(c, "flash_bytes_before", (int64_t)d->flash_before);
 	cli_put_int(c, "flash_bytes", (int64_t)d->flash);
-	cli_out(c, "the weights of %d layers are coded: flash %zu -> %zu bytes, RAM %zu -> %zu bytes\n", d->layers, d->flash_before, d->flash, d->ram_before, d->ram);
+	cli_put_text(c, "code", d->by == COP_CODE_ADAPTIVE ? "adaptive" : "tables");
+	cli_out(c, "the weights of %d layers are coded (%s): flash %zu -> %zu bytes, RAM %zu -> %zu bytes\n", d->layers, d->by == COP_CODE_ADAPTIVE ? "adaptive" : "tables", d->flash_before, d->flash,
+		d->ram_before, d->ram);
+	if (d->instructions <= 1) return;
+	cli_put_int(c, "instructions_before", d->instructions_before);
+	cli_put_int(c, "instructions", d->instructions);
+	cli_put_int(c, "decoding_instructions", d->decoding);
+	cli_number_text(before, (double)d->instructions_before);
+	cli_number_text(after, (double)d->instructions);
+	cli_number_text(decoding, (double)d->decoding);
+	cli_out(c, "instructions, foretold: %s -> %s, %s of them for decoding\n", before, after, decoding);
 }
 
 cop_status cmd_emit(cli *c, int argc, char **argv)
@@ -183,6 +210,7 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 	c->form = &j.form;
 	CLI_TRY(cli_parse_line(c, &line, argc, argv));
 	if (!j.out.said || !*j.out.said) return cli_fail(c, COP_ARG, "-o FOLDER is missing: name a folder for the files");
+	if (j.code.instructions && !j.code.by) return cli_fail(c, COP_ARG, "--instructions needs --code");
 	if (j.a.train_spec && !j.a.train) return cli_fail(c, COP_ARG, "--update needs --train");
 	if (cli_file_size(j.out.said) >= 0) return cli_fail(c, COP_IO, "%s: this is a file; give a folder", j.out.said);
 	CLI_TRY(emit(&j));
@@ -198,7 +226,7 @@ cop_status cmd_emit(cli *c, int argc, char **argv)
 	} else if (j.patch > 0) {
 		cli_out(c, "--patch: computing in bands would not need less than the present %zu bytes\n", j.patched.bytes_before);
 	}
-	if (j.code) say_coded(c, &j.coded);
+	if (j.code.by) say_coded(c, &j.coded);
 	cli_number_text(n, (double)j.out.bytes);
 	cli_out(c, "%s: %d files, %s bytes of text, for %s\n", j.out.said, j.out.files, n, j.target);
 	return COP_OK;

@@ -164,12 +164,16 @@ static const char *form_text(char buf[96], const cop_step_info *s)
 {
 	int n = snprintf(buf, 96, "%s", s->form ? s->form : "");
 
+	if (s->code) {
+		n = snprintf(buf, 96, "coded (%s) in %zu bytes, decoded to %zu", s->code == COP_CODE_ADAPTIVE ? "adaptive" : "tables", s->code_bytes, s->decoded_bytes);
+		if (s->parts > 1) snprintf(buf + n, 96 - (size_t)n, " in each of %d parts", s->parts);
+		return buf;
+	}
 	if (s->parts > 0) {
 		n = snprintf(buf, 96, "nibbles in %zu bytes, unpacked to %zu", s->code_bytes, s->decoded_bytes);
 		if (s->parts > 1) snprintf(buf + n, 96 - (size_t)n, " in each of %d parts", s->parts);
 		return buf;
 	}
-	if (s->code_bytes) return snprintf(buf, 96, "coded in %zu bytes, decoded to %zu", s->code_bytes, s->decoded_bytes), buf;
 	if (s->form && s->kept < 0.9) n += snprintf(buf + n, 96 - (size_t)n, ": %.0f %% kept", 100 * s->kept);
 	if (s->form && s->kept < 0.9 && s->sparse_time > 0)
 		snprintf(buf + n, 96 - (size_t)n, s->sparse_time < 1 ? ", %.2f of the dense time"
@@ -197,6 +201,7 @@ static void steps(cli *c, const cop_plan *p, bool two)
 		cli_put_int(c, "channels", s.channels);
 		cli_put_int(c, "rows", s.rows);
 		if (s.code_bytes) cli_put_int(c, "code_bytes", (int64_t)s.code_bytes), cli_put_int(c, "decoded_bytes", (int64_t)s.decoded_bytes);
+		if (s.code) cli_put_text(c, "code", s.code == COP_CODE_ADAPTIVE ? "adaptive" : "tables");
 		if (s.parts) cli_put_int(c, "parts", s.parts);
 		if (s.form) cli_put_text(c, "form", s.form), cli_put_real(c, "kept", s.kept), cli_put_real(c, "sparse_time", s.sparse_time);
 		cli_put_item_end(c);

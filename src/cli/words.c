@@ -105,7 +105,7 @@ static bool long_one(words *w, const char *arg)
 	const struct argp_option *o = find_long(w, arg, n);
 
 	if (arg[n] && !o->arg) wrong(w, "--%s takes no value", o->name);
-	return o->arg && !arg[n];
+	return o->arg && !arg[n] && !(o->flags & OPTION_ARG_OPTIONAL);
 }
 
 void cli_check_options(const cli *c, const struct argp *a, int argc, char **argv)

@@ -77,7 +77,7 @@ static const char *largest(const cop_emission *e, char buf[96])
 
 static bool could_be_coded(const cop_emission *e)
 {
-	return cop__can_code(e->graph[COP_EMIT_INFER]) && !cop__emit_codes(e);
+	return cop__can_code(e->graph[COP_EMIT_INFER]) && !cop__emit_codes(e, false) && !cop__emit_codes(e, true);
 }
 
 /* What is printed against the target: arrays and a stack in RAM, weights and first contents in flash. */

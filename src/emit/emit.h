@@ -54,7 +54,7 @@ const char *cop__emit_member(const cop_type *t);
 cop_status cop__emit_weights(cop_text *o, const cop_emission *e);
 void cop__emit_init(cop_text *o, const cop_emission *e);          /* the body of <name>_init */
 size_t cop__emit_flash_bytes(const cop_emission *e);
-bool cop__emit_codes(const cop_emission *e); /* is a weight coded in flash? */
+bool cop__emit_codes(const cop_emission *e, bool adaptive); /* is a weight coded in flash, by the adaptive code or by tables? */
 
 /* ---- files.c: texts that are copied ---- */
 const cop_embedded *cop__emit_find(const char *folder, const char *path); /* NULL: none */

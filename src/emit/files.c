@@ -159,7 +159,7 @@ uint32_t cop__emit_version(void)
 /* Worth compiling for speed: what multiplies, and what was written for instructions of the target. */
 static bool is_hot(const cop_emission *e, const char *source)
 {
-	if (!strncmp(source, "cortexm/", 8) || !strcmp(source, "ref/uncode.c")) return true;
+	if (!strncmp(source, "cortexm/", 8) || !strcmp(source, "ref/uncode.c") || !strcmp(source, "ref/unrun.c")) return true;
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const cop_step *st = &e->plan->entry[en].step[s];
@@ -210,7 +210,8 @@ cop_status cop__emit_kernels(cop_emission *e)
 			COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", source), source));
 		}
 	const char *decoder = e->plan->target.isa & COP_ISA_DSP ? "cortexm/uncode.c" : "ref/uncode.c";
-	if (cop__emit_codes(e)) COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", decoder), decoder));
+	if (cop__emit_codes(e, false)) COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", decoder), decoder));
+	if (cop__emit_codes(e, true)) COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", "ref/unrun.c"), "ref/unrun.c"));
 	for (int i = 0; i < l->n; i++) COP_TRY(copy_kernel(l, e, l->file[i]));
 	return write_make(e);
 }

@@ -69,7 +69,7 @@ static void put_memory(cop_text *o, const cop_emission *e)
 		"| flash: weights | %zu |\n| RAM: static arrays, including inputs and outputs | %zu |\n", e->flash, e->ram);
 	if (bytes[COP_SEG_FAST])
 		cop__text_add(o, "| thereof in a second, fast RAM (section `.bss.fast`) | %zu |\n", bytes[COP_SEG_FAST]);
-	if (cop__emit_codes(e))
+	if (cop__emit_codes(e, false) || cop__emit_codes(e, true))
 		cop__text_add(o, "\nWeights of some layers lie in flash in fewer bits. They are decoded into the static arrays "
 			"before their layer runs, in every run.\n");
 	cop__text_add(o, "\nCode and stack are not included. `coppice check FOLDER` builds everything, measures "

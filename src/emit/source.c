@@ -4,6 +4,7 @@
  * call of the kernel; the addresses are those of the plan, so that the device computes what a session computes.
  */
 #include "emit/emit.h"
+#include "kernel/runs.h"
 
 #include <stdio.h>
 
@@ -77,8 +78,11 @@ static void put_buffers(cop_text *o, const cop_emission *e, int entry, int32_t s
 	cop__text_add(o, "};\n");
 }
 
-/* How often a step's kernel is called. */
-static int32_t parts_of(const cop_step *st) { return st->parts > 1 ? st->parts : 1; }
+/* Decoded in several parts from one code, in a loop. */
+static bool loops(const cop_step *st) { return st->row && st->parts > 1; }
+
+/* How often a step's kernel is called by a line of its own. */
+static int32_t parts_of(const cop_step *st) { return st->parts > 1 && !loops(st) ? st->parts : 1; }
 
 /* Where a step's kernel finds its packed weights. */
 static void put_pack(cop_text *o, const cop_step *st, char entry, int32_t s)
@@ -95,6 +99,22 @@ static void put_call_name(cop_text *o, const cop_step *st, char entry, int32_t s
 	if (parts_of(st) > 1) cop__text_add(o, "_%d", part);
 }
 
+/* The contents of a call: buffers, words, scratch, packed weights, and which part of how many. */
+static void put_call(cop_text *o, const cop_emission *e, int entry, int32_t s, const char *part, int32_t parts)
+{
+	const cop_step *st = &e->plan->entry[entry].step[s];
+	int at;
+	int32_t k = same_words(e, entry, s, &at);
+
+	cop__text_add(o, "{b%c%d, ", tag[entry], s);
+	if (st->n_word) cop__text_add(o, "k%c%d, ", tag[at], k);
+	else cop__text_add(o, "0, ");
+	if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
+	else cop__text_add(o, "0, ");
+	put_pack(o, st, tag[entry], s);
+	cop__text_add(o, ", %s, %d}", part, parts);
+}
+
 static void put_rows(cop_text *o, const cop_emission *e, int entry)
 {
 	const cop_entry *en = &e->plan->entry[entry];
@@ -105,16 +125,14 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 		int32_t k = same_words(e, entry, s, &at);
 		if (st->n_word && k == s && at == entry) put_words(o, st, entry, s);
 		put_buffers(o, e, entry, s);
-		for (int32_t i = 0; i < parts_of(st); i++) {
+		for (int32_t i = 0; i < parts_of(st) && !loops(st); i++) {
+			char part[16];
 			cop__text_add(o, "static const cop_call ");
 			put_call_name(o, st, tag[entry], s, i);
-			cop__text_add(o, " = {b%c%d, ", tag[entry], s);
-			if (st->n_word) cop__text_add(o, "k%c%d, ", tag[at], k);
-			else cop__text_add(o, "0, ");
-			if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
-			else cop__text_add(o, "0, ");
-			put_pack(o, st, tag[entry], s);
-			cop__text_add(o, ", %d, %d};\n", i, parts_of(st));
+			cop__text_add(o, " = ");
+			snprintf(part, sizeof part, "%d", i);
+			put_call(o, e, entry, s, part, parts_of(st));
+			cop__text_add(o, ";\n");
 		}
 	}
 }
@@ -125,9 +143,22 @@ static const char *decoder(const cop_emission *e)
 	return e->plan->target.isa & COP_ISA_DSP ? "cop_uncode_dsp" : "cop_uncode";
 }
 
+/* Of an adaptive code, part i in a loop or all of it. */
+static void put_runs(cop_text *o, const cop_emission *e, int entry, int32_t s)
+{
+	const cop_step *st = &e->plan->entry[entry].step[s];
+	cop__text_add(o, "cop_unrun_%08x(z%c%d, %s.b + %zu, %zu, %s, %d); ", cop__emit_version(), tag[entry], cop__plan_coded(&e->plan->entry[entry], s), segment[st->pack.seg], st->pack.off,
+		(st->image_bytes + 3) & ~(size_t)3, loops(st) ? "i" : "0", loops(st) ? st->parts : 1);
+}
+
 static void put_decoding(cop_text *o, const cop_emission *e, int entry, int32_t s, int32_t part)
 {
 	const cop_step *st = &e->plan->entry[entry].step[s];
+
+	if (cop_coded_runs(st->code)) {
+		put_runs(o, e, entry, s);
+		return;
+	}
 	cop__text_add(o, "%s_%08x(z%c%d + %zu, %s.b + %zu, ", decoder(e), cop__emit_version(), tag[entry],
 		cop__plan_coded(&e->plan->entry[entry], s), (size_t)part * (st->code_bytes / 4 / (size_t)parts_of(st)), segment[st->pack.seg], st->pack.off);
 	if (st->work.seg) cop__text_add(o, "%s.b + %zu); ", segment[st->work.seg], st->work.off);
@@ -151,10 +182,12 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 				put_place(o, e, entry, guard, false);
 				cop__text_add(o, ")) { ");
 			}
+			if (loops(st)) cop__text_add(o, "for (int32_t i = 0; i < %d; i++) { ", st->parts);
 			if (st->code) put_decoding(o, e, entry, s, i);
 			cop__text_add(o, "%s_%08x(&", st->kernel->symbol, version);
-			put_call_name(o, st, tag[entry], s, i);
-			cop__text_add(o, "); /* %s */%s\n", cop__emit_plain(plain, cop__label(en->g, st->node, label)), guard ? " }" : "");
+			if (loops(st)) cop__text_add(o, "(cop_call)"), put_call(o, e, entry, s, "i", st->parts);
+			else put_call_name(o, st, tag[entry], s, i);
+			cop__text_add(o, "); /* %s */%s%s\n", cop__emit_plain(plain, cop__label(en->g, st->node, label)), loops(st) ? " }" : "", guard ? " }" : "");
 		}
 	}
 	cop__text_add(o, "}\n");
@@ -213,8 +246,10 @@ static void put_prototypes(cop_text *o, const cop_emission *e)
 		if (called && !before)
 			cop__text_add(o, "void %s_%08x(const cop_call *c);\n", cop_kernels[i].symbol, cop__emit_version());
 	}
-	if (cop__emit_codes(e))
+	if (cop__emit_codes(e, false))
 		cop__text_add(o, "void %s_%08x(const void *code, void *to, void *work);\n", decoder(e), cop__emit_version());
+	if (cop__emit_codes(e, true))
+		cop__text_add(o, "void cop_unrun_%08x(const void *code, void *to, size_t room, int32_t part, int32_t parts);\n", cop__emit_version());
 }
 
 static cop_status check_steps(const cop_emission *e)

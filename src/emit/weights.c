@@ -6,6 +6,7 @@
  * a member of every type that kernels access it as: the language then allows what they do.
  */
 #include "emit/emit.h"
+#include "kernel/runs.h"
 
 #include <stdio.h>
 
@@ -36,11 +37,13 @@ static bool has_image(const cop_emission *e, int32_t i)
 	return v->used && (!v->written || !all_zero(v));
 }
 
-bool cop__emit_codes(const cop_emission *e)
+bool cop__emit_codes(const cop_emission *e, bool adaptive)
 {
 	for (int en = 0; en < e->plan->n_entry; en++)
-		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++)
-			if (e->plan->entry[en].step[s].code) return true;
+		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
+			const cop_step *st = &e->plan->entry[en].step[s];
+			if (st->code && cop_coded_runs(st->code) == adaptive) return true;
+		}
 	return false;
 }
 

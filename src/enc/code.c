@@ -19,15 +19,10 @@ typedef struct symbols { int8_t *at; uint32_t n; bool pairs; int first, span;
 
 /* ---- symbols ---- */
 
-/* The upper one of a pair, 256 b + a, may come out as 128: as -128 it gives the same half. */
 static void read_symbols(symbols *s, const uint8_t *image, bool pairs)
 {
 	s->pairs = pairs;
-	for (uint32_t i = 0; i < s->n; i++) {
-		s->at[i] = (int8_t)image[i];
-		if (!pairs || i % 2 == 0) continue;
-		s->at[i] = (int8_t)(((int16_t)(image[i - 1] | image[i] << 8) - s->at[i - 1]) / 256);
-	}
+	for (uint32_t i = 0; i < s->n; i++) s->at[i] = (int8_t)cop__symbol_at(image, i, pairs); /* 128 as -128: the same half */
 }
 
 static void count(symbols *s)
@@ -210,13 +205,6 @@ cop_status cop__code_image(void **out, size_t *size, cop_ctx *cx, const void *im
 
 /* ---- nibbles ---- */
 
-/* The symbol at byte i of an image of pairs. */
-static int symbol_at(const uint8_t *image, size_t i)
-{
-	int a = (int8_t)image[i & ~(size_t)1];
-	return i % 2 ? ((int16_t)(image[i - 1] | image[i] << 8) - a) / 256 : a;
-}
-
 cop_status cop__code_nibbles(void **out, size_t *size, cop_ctx *cx, const void *image, size_t bytes)
 {
 	const uint32_t whole = (uint32_t)(bytes + 7) & ~7u, head[2] = {whole | CODED_PAIRS | CODED_NIBBLES, 0};
@@ -225,12 +213,12 @@ cop_status cop__code_nibbles(void **out, size_t *size, cop_ctx *cx, const void *
 	*size = 0;
 	if (bytes % 2 || bytes >= CODED_NIBBLES - 8) return COP_OK;
 	for (size_t i = 0; i < bytes; i++)
-		if (symbol_at(image, i) < -8 || symbol_at(image, i) > 7) return COP_OK;
+		if (cop__symbol_at(image, i, true) < -8 || cop__symbol_at(image, i, true) > 7) return COP_OK;
 	uint8_t *to = cop__alloc(cx, sizeof head + whole / 2);
 	if (!to) return COP_NOMEM;
 	memcpy(to, head, sizeof head);
 	for (size_t i = 0; i < whole; i++) {
-		uint32_t v = (uint32_t)(i < bytes ? symbol_at(image, i) + 8 : 8);
+		uint32_t v = (uint32_t)(i < bytes ? cop__symbol_at(image, i, true) + 8 : 8);
 		to[sizeof head + i / 8 * 4 + i % 4] |= (uint8_t)(v << i % 8 / 4 * 4);
 	}
 	*out = to;

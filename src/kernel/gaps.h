@@ -20,6 +20,11 @@
 
 #include "kernel/kernel.h"
 
+/* The first row of part `part` of `parts`; those of a call of a convolution. */
+static inline uint32_t cop_gap_row_at(uint32_t rows, int32_t part, int32_t parts) { return rows * (uint32_t)part / (uint32_t)parts; }
+static inline int32_t cop_gap_from(const cop_call *c) { return (int32_t)cop_gap_row_at((uint32_t)c->k[CK_O], c->part, c->parts); }
+static inline int32_t cop_gap_to(const cop_call *c) { return (int32_t)cop_gap_row_at((uint32_t)c->k[CK_O], c->part + 1, c->parts); }
+
 enum { COP_GAP_WORDS = 4, COP_GAP_STEP = 2 * COP_GAP_WORDS, COP_GAP_PAIRS = 4 };
 enum { COP_GROUP = 4, COP_GROUPS = 4, COP_GROUP_WORDS = 1 + COP_GROUPS, COP_GROUP_PAIRS = 2 };
 

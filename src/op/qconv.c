@@ -69,7 +69,7 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__need(g, n, 1, cop__in(g, n, 1)->dtype == COP_I4 ? COP_I4 : COP_I8, 4));
 	COP_TRY(cop__conv_check(g, n, &c, cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim, y));
 	COP_TRY(check_rest(g, n, &a, y[3]));
-	if (a.coded & ~1) return cop__fail(g, COP_ARG, n, "coded=%d must be 0 or 1", a.coded);
+	if (a.coded < 0 || a.coded > COP_CODE_ADAPTIVE) return cop__fail(g, COP_ARG, n, "coded=%d must be 0, 1 (tables) or 2 (adaptive)", a.coded);
 	COP_TRY(check_shift(g, n, a.shift));
 	return cop__set_out(g, n, 0, cop__in(g, n, 0)->dtype, 4, y);
 }

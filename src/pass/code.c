@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * code - marks weights of int8 layers that are to lie coded in flash on a device (kernel/coded.h). They are decoded
- * into RAM just before their layer runs: fewer bytes of flash, for RAM that they take meanwhile, and about ten
- * instructions a weight. Results stay the same, bit by bit.
+ * code - marks weights of int8 layers that are to lie coded in flash on a device (kernel/coded.h, kernel/runs.h). They are
+ * decoded into RAM just before their layer runs: fewer bytes of flash, for RAM that they take meanwhile, and about ten
+ * instructions a weight (tables), or some two hundred a weight that is not zero (adaptive). Results stay the same, bit by bit.
  *
  * A layer whose weights take more RAM than is given to them is computed in parts, some of its filters each; what the
  * parts make is put together by `paste`.
@@ -10,16 +10,15 @@
  * A graph with marks is run as any other on a host, and its file is no smaller: files are coded anyway.
  */
 #include "enc/code.h"
+#include "enc/runs.h"
 #include "pass/pass.h"
 
 #include <stdio.h>
 
 #define MOST 0.9f
 #define MOST_TEXT "0.9"
-typedef struct code_options { char layers[256]; float most; int32_t buffer; } code_options;
-/* skip: NULL, or [n_node+1] */
-typedef struct coder { const cop_graph *g; cop_graph *out; cop_vid *map; const code_options *o; const bool *skip;
-	int32_t found; } coder;
+typedef struct code_options { char layers[256]; float most; int32_t buffer, by; } code_options;
+typedef struct coder { const cop_graph *g; cop_graph *out; cop_vid *map; const char *layers; float most; cop_coding how; int32_t found; } coder;
 
 static const cop_value *weight_of(const cop_graph *g, cop_nid n) { return &g->value[cop__arg(g, n, 1)]; }
 
@@ -36,15 +35,15 @@ bool cop__can_code(const cop_graph *g)
 	return false;
 }
 
-static cop_status pays(bool *yes, const cop_graph *g, cop_nid n, float most)
+static cop_status pays(bool *yes, const coder *c, cop_nid n)
 {
-	const cop_value *w = weight_of(g, n);
+	const cop_value *w = weight_of(c->g, n);
 	size_t bytes = cop_type_bytes(&w->type), size;
 	void *code;
 
-	COP_TRY(cop__code_image(&code, &size, g->cx, w->data, bytes));
-	cop__free(g->cx, code);
-	*yes = (double)size <= (double)most * (double)bytes;
+	COP_TRY((c->how.by == COP_CODE_ADAPTIVE ? cop__code_runs : cop__code_image)(&code, &size, c->g->cx, w->data, bytes));
+	cop__free(c->g->cx, code);
+	*yes = (double)size <= (double)c->most * (double)bytes;
 	return COP_OK;
 }
 
@@ -108,14 +107,13 @@ static cop_status put_node(coder *c, cop_nid n)
 {
 	cop_node d = c->g->node[n];
 	char kind;
-	bool yes;
+	bool yes = false;
 
-	if (!could(c->g, n, c->o->layers)) return cop__copy_node(c->out, c->g, c->map, n);
+	if (!could(c->g, n, c->layers)) return cop__copy_node(c->out, c->g, c->map, n);
 	c->found++;
-	if (c->skip && c->skip[n]) yes = false;
-	else COP_TRY(pays(&yes, c->g, n, c->o->most));
-	d.attr[cop__attr_find(cop__op(c->g, n), "coded", &kind, NULL)] = yes;
-	int32_t parts = yes && !d.guard ? parts_of(c->g, n, c->o->buffer) : 1;
+	if (!c->how.skip || !c->how.skip[n]) COP_TRY(pays(&yes, c, n));
+	d.attr[cop__attr_find(cop__op(c->g, n), "coded", &kind, NULL)] = yes ? c->how.by : COP_CODE_NONE;
+	int32_t parts = yes && !d.guard && (!c->how.whole || !c->how.whole[n]) ? parts_of(c->g, n, c->how.buffer) : 1;
 	return parts > 1 ? in_parts(c, n, &d, parts) : cop__copy_as(c->out, c->g, c->map, n, &d);
 }
 
@@ -126,23 +124,20 @@ static cop_status nothing_to_code(const cop_graph *g, const char *layers)
 		"code: '%s' has no int8 layer, and only their weights can be coded: quantize the network first", g->name);
 }
 
-static cop_status code(cop_graph **out, const cop_graph *g, const code_options *o, const bool *skip)
+static cop_status code(cop_graph **out, const cop_graph *g, const char *layers, float most, const cop_coding *how)
 {
-	coder c = {.g = g, .o = o, .skip = skip};
+	coder c = {.g = g, .layers = layers, .most = most, .how = *how};
 
 	COP_TRY(cop__copy_begin(out, g, &c.map));
 	c.out = *out;
 	cop_status st = cop__copy_inputs(*out, g, c.map);
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = put_node(&c, n);
-	if (!st && !c.found) st = nothing_to_code(g, o->layers);
+	if (!st && !c.found) st = nothing_to_code(g, layers);
 	if (!st) st = cop__copy_rest(*out, g, c.map);
 	return cop__pass_end(out, st);
 }
 
-cop_status cop__pass_code(cop_graph **out, const cop_graph *g, int32_t buffer, const bool *skip)
-{
-	return code(out, g, &(code_options){.layers = "*", .most = MOST, .buffer = buffer}, skip);
-}
+cop_status cop__pass_code(cop_graph **out, const cop_graph *g, const cop_coding *how) { return code(out, g, "*", MOST, how); }
 
 static const cop_option options[] = {
 	COP_OPT_TEXT(code_options, layers, "*", "which weights: names, `*` for any run, `|` between alternatives"),
@@ -150,12 +145,14 @@ static const cop_option options[] = {
 		"the part of its bytes that the code of a weight may take at most; 0: none is coded"),
 	COP_OPT_WHOLE(code_options, buffer, 0, 1 << 30, "0",
 		"bytes of RAM for the decoded weights of a layer: larger ones are computed in parts; 0: any"),
+	COP_OPT_WORD(code_options, by, "tables|adaptive", "tables", "the code: `tables` are decoded fast, `adaptive` is shorter where most weights are zero"),
 	COP_OPT_END,
 };
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
-	return code(out, g, a, NULL);
+	const code_options *o = a;
+	return code(out, g, o->layers, o->most, &(cop_coding){.by = o->by ? COP_CODE_ADAPTIVE : COP_CODE_TABLES, .buffer = o->buffer});
 }
 
 const cop_pass cop_pass_code = {{"code",

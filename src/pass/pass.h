@@ -50,9 +50,10 @@ cop_status cop__pass_running(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_deploy(cop_graph **out, const cop_graph *g);
 /* The part of the network before `end` in bands of its rows; the names of what is within are lost. */
 cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int32_t bands);
-/* Marks int8 layers whose weights are coded in flash, where the code is that much smaller. A layer of more bytes than `buffer` (0: any) is computed in parts; one
- * that is set in skip[n_node+1] (NULL: none) is left as it is. */
-cop_status cop__pass_code(cop_graph **out, const cop_graph *g, int32_t buffer, const bool *skip);
+/* Marks int8 layers whose weights are coded in flash, where the code is that much smaller. A layer of more bytes than `buffer` (0: any) is computed in parts, unless it is set in
+ * whole[n_node+1]; one that is set in skip[n_node+1] is left as it is. NULL: none is set. */
+typedef struct cop_coding { cop_code by; int32_t buffer; const bool *skip, *whole; } cop_coding;
+cop_status cop__pass_code(cop_graph **out, const cop_graph *g, const cop_coding *how);
 bool cop__can_code(const cop_graph *g); /* has it such a layer? */
 /* EXACT: of f32 layers only channels that later layers multiply by 0, so that no bit changes. ROUNDED: but for the rounding of sums. BORDERS: as if
  * padding read the constant, too; what is trained on makes up for it. */

@@ -3,6 +3,7 @@
  * ask - what a plan says of itself: variables, bytes of each segment, steps, the peak.
  */
 #include "enc/enc.h"
+#include "kernel/runs.h"
 #include "plan/plan.h"
 
 const cop_var *cop__plan_var(const cop_plan *p, const char *name)
@@ -122,7 +123,8 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 		out->rows = s->word[CK_G] > 1 ? out->outputs / s->word[CK_OW] * ((s->word[CK_OW] + 3) / 4) : out->outputs / out->channels * s->word[CK_KH];
 	out->code_bytes = s->code_bytes;
 	out->decoded_bytes = s->image_bytes;
-	out->parts = s->kernel->in_parts ? s->word[COP_IN_PARTS] : 0;
+	if (cop__is_coded(s)) out->code = cop_coded_runs(s->code) ? COP_CODE_ADAPTIVE : COP_CODE_TABLES;
+	out->parts = s->row ? s->parts : s->kernel->in_parts ? s->word[COP_IN_PARTS] : 0;
 	tell_form(out, e->g, s);
 	return true;
 }

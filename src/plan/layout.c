@@ -3,7 +3,7 @@
  * layout - which pieces of the arena an entry needs, from which step to which: values, scratch, weights that are rearranged or decoded
  * before their step. memory.c finds their offsets.
  */
-#include "kernel/coded.h"
+#include "kernel/runs.h"
 #include "plan/plan.h"
 
 enum { PART_CHANNELS = 16 }; /* of a layer that is computed in parts: to read its input again takes about as long as four channels */
@@ -159,7 +159,25 @@ static cop_status unpack_step(cop_plan *p, cop_entry *e, layout *l, int32_t s, s
 	return COP_OK;
 }
 
-/* Where a device unpacks weights of 4 bits, no more RAM is in use than at the fullest step. */
+/* Rows are decoded in as few parts as take no more RAM than `most`; else in as many as there may be, and then that is what others may take. Each part of a convolution reads its input
+ * again. */
+static void stream_step(const cop_plan *p, const cop_entry *e, layout *l, int32_t s, size_t live, size_t *most, int32_t *pack)
+{
+	cop_step *st = &e->step[s];
+	cop_span *over = over_input(e->g, l, st->node);
+	const bool one_pixel = st->word[CK_KH] * st->word[CK_KW] * st->word[CK_OH] * st->word[CK_OW] == 1;
+	const int32_t channels = one_pixel ? 1 : PART_CHANNELS;
+	int32_t parts = 1;
+	size_t apart = 0;
+
+	while (live + cop__streamed_bytes(st, parts) + apart > *most && (parts + 1) * channels <= st->word[CK_O]) parts++, apart = apart_bytes(l, over);
+	cop__plan_stream(st, parts);
+	if (over && parts > 1) over->over = 0;
+	pack[s] = new_span(l, cop__decoded_bytes(st), (size_t)p->target.align, s, s);
+	*most = COP_MAX(*most, live + apart + l->span[pack[s]].bytes);
+}
+
+/* Where a device unpacks weights of 4 bits or decodes rows, no more RAM is in use than at the fullest step, if that can be. */
 static cop_status unpack_weights(cop_plan *p, cop_entry *e, layout *l, int32_t *pack)
 {
 	size_t most = 0, *live = cop__alloc(p->cx, sizeof *live * (size_t)(e->n_step + 1));
@@ -168,6 +186,7 @@ static cop_status unpack_weights(cop_plan *p, cop_entry *e, layout *l, int32_t *
 
 	for (int32_t s = 0; !st && s < e->n_step; s++) most = COP_MAX(most, live[s]);
 	for (int32_t s = 0; !st && s < e->n_step; s++) {
+		if (e->step[s].row) stream_step(p, e, l, s, live[s], &most, pack);
 		if (!cop__could_unpack(p, e, &e->step[s])) continue;
 		e->step[s].word[COP_IN_PARTS] = without_room(e, s, use);
 		st = unpack_step(p, e, l, s, live[s], most, pack);
@@ -185,11 +204,11 @@ static cop_status make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *wo
 		cop_step *st = &e->step[s];
 		size_t parts = st->split ? (size_t)p->target.threads : 1;
 		COP_TRY(cop__plan_code(p, e, st));
-		if (st->code) st->work_bytes = COP_MAX(st->work_bytes, up(cop_coded_work(st->code), align));
+		if (st->code && !cop_coded_runs(st->code)) st->work_bytes = COP_MAX(st->work_bytes, up(cop_coded_work(st->code), align));
 		if (st->work_bytes) work[s] = new_span(l, st->work_bytes * parts, align, s, s);
 		st->pack_once = st->kernel->pack && !st->code && st->buf[cop__packed_buf(e, st)].seg == COP_SEG_FIXED;
-		if (st->code) pack[s] = new_span(l, st->image_bytes, align, s, s);
-		else if (st->kernel->pack && !st->pack_once) pack[s] = new_span(l, st->kernel->pack_bytes(st->word), align, s, s);
+		if (st->code && !st->row) pack[s] = new_span(l, cop__decoded_bytes(st), align, s, s);
+		else if (st->kernel->pack && !st->pack_once && !st->code) pack[s] = new_span(l, st->kernel->pack_bytes(st->word), align, s, s);
 	}
 	COP_TRY(unpack_weights(p, e, l, pack));
 	for (int32_t s = 0; s < e->n_step; s++) {

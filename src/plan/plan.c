@@ -108,7 +108,8 @@ static cop_status make_step(cop_plan *p, cop_entry *e, cop_nid n)
 	*s = (cop_step){.node = n, .word = word, .n_buf = op->n_out + op->max_in,
 		/* absent optional inputs are there as NULL */ .n_word = op->words ? op->words(g, n, word) : 0};
 	const void *weight = fixed_weight(p, g, n);
-	cop_choosing c = {word, p->target.isa, cop__is_marked(p, g, n) ? NULL : weight, 0}; /* coded weights are for dense kernels */
+	const cop_code mark = cop__mark_of(p, g, n);
+	cop_choosing c = {word, p->target.isa, mark == COP_CODE_TABLES ? NULL : weight, 0, mark == COP_CODE_ADAPTIVE}; /* tables are for dense kernels */
 	if (!(s->kernel = cop__select_for(g, n, &c))) return no_kernel(p, g, n);
 	s->weight = weight;
 	s->sparse_time = c.sparse_time;

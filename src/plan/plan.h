@@ -52,7 +52,9 @@ typedef struct cop_step {
 	bool pack_once;               /* the weight never changes: packed when the session is made */
 	const void *code;             /* of the weight as the kernel reads it, which is decoded to `pack` before the step runs (kernel/coded.h); NULL: it is not coded */
 	size_t code_bytes, image_bytes; /* coded, and decoded */
-	int32_t parts;                /* of weights of 4 bits that are unpacked (kernel.h, in_parts), one after the other: codes of the same length; 0: they are not */
+	const uint32_t *row;          /* of an image in rows (kernel/gaps.h) that can be decoded in parts: where each begins, and the last one ends; NULL: it is none */
+	int32_t parts;                /* in which that is decoded, each before the kernel is called for some of its channels; or, of weights of 4 bits that are unpacked (kernel.h, in_parts), codes
+	                               * of the same length one after the other; 0: neither */
 	bool split;                   /* worth more than one thread */
 	const void *weight;           /* contents of input 1 that nothing changes; NULL: not known */
 	double sparse_time;           /* of the kernel for sparse weights beside the dense one; 0: none */
@@ -104,8 +106,8 @@ cop_status cop__pack_two(size_t *arena, size_t *fast, size_t *live, cop_ctx *cx,
 /* The kernel row for a node, or NULL. word: the node's words. */
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa);
 /* The same where the contents of the weight are known (NULL: they are not) and never change: rows for sparse weights, too. Counts word COP_STEPS. */
-/* sparse_time: of the best row for sparse weights; 0: none */
-typedef struct cop_choosing { int32_t *word; uint32_t isa; const void *weight; double sparse_time; } cop_choosing;
+/* sparse_time: of the best row for sparse weights; 0: none. gaps: of these rows only those whose weights can be decoded from runs */
+typedef struct cop_choosing { int32_t *word; uint32_t isa; const void *weight; double sparse_time; bool gaps; } cop_choosing;
 const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, cop_choosing *c);
 /* The same graph with plain numbers for the encoded weights that a plan with those kernels uses so; NULL: for none. */
 cop_status cop__plan_forms(cop_graph **out, const cop_graph *g, uint32_t isa);
@@ -119,11 +121,12 @@ extern const int cop_n_kernels;
 /* Is the entry's value an INPUT, by index; helpers for run and emit */
 const cop_var *cop__plan_var(const cop_plan *p, const char *name);
 
-/* Instructions of one run of a plan's first entry on t, by the table of prices; guessed: the part of its work for whose kernels there is no row. false:
+/* Instructions of one run of a plan's first entry on t, by the table of prices; decoding: of them, for weights that are coded; guessed: the part of its work for whose kernels there is no row. false:
  * t has no table. */
-typedef struct cop_priced { int64_t instructions; float guessed; } cop_priced;
+typedef struct cop_priced { int64_t instructions, decoding; float guessed; } cop_priced;
 bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t);
 bool cop__has_prices(const cop_target *t);
+double cop__decoding_price(const cop_step *st); /* of a step whose weights are coded by a mark */
 
 /* Addresses of everything in an entry whose steps are known. */
 cop_status cop__lay_out(cop_plan *p, cop_entry *e);
@@ -131,10 +134,16 @@ cop_status cop__lay_out(cop_plan *p, cop_entry *e);
 int cop__packed_buf(const cop_entry *e, const cop_step *st);
 /* The weight as a kernel that wants it rearranged reads it, or part of it, `bytes` at most. */
 void cop__rearrange(void *image, size_t bytes, const cop_step *st, int32_t part, int32_t parts);
-/* Is the layer marked (pass/code.c), and are marks looked at? */
-bool cop__is_marked(const cop_plan *p, const cop_graph *g, cop_nid n);
+/* How the layer is marked (pass/code.c), if marks are looked at. */
+cop_code cop__mark_of(const cop_plan *p, const cop_graph *g, cop_nid n);
+/* Has the step a code that a mark asked for? */
+bool cop__is_coded(const cop_step *st);
 /* Gives the step a code of its weight, if that is marked and the code is shorter. */
 cop_status cop__plan_code(cop_plan *p, const cop_entry *e, cop_step *st);
+/* Bytes of RAM that decoded weights take, in so many parts, with what their decoder keeps beside them; cop__plan_stream: they are decoded so. */
+size_t cop__decoded_bytes(const cop_step *st);
+size_t cop__streamed_bytes(const cop_step *st, int32_t parts);
+void cop__plan_stream(cop_step *st, int32_t parts);
 /* Has the step weights of 4 bits that never change and that its kernel wants rearranged? */
 bool cop__could_unpack(const cop_plan *p, const cop_entry *e, const cop_step *st);
 /* Bytes of RAM that they take when they are unpacked in parts; 0: not in so many. */

@@ -4,6 +4,7 @@
  * were measured to take, by the size of their work. bench/prices.py makes the table and compares it with whole networks
  * in the emulator.
  */
+#include "kernel/runs.h"
 #include "plan/plan.h"
 
 typedef struct price { const char *kernel; double each, out, read, row, mac; } price;
@@ -42,11 +43,19 @@ static double numbers_read(const cop_step_info *s)
 
 static double parts_of(const cop_step_info *s) { return s->parts > 1 ? s->parts : 1; }
 
-/* Of decoding a weight: each byte, and the table. Counted on four networks in the emulator; nibbles in kernel/cortexm/uncode.c. */
+/* Of decoding weights: each byte of them and the tables, or, adaptive, each byte of the code. Counted on four networks and on eight layers in the emulator. */
+static double by_code(cop_code code, size_t code_bytes, size_t decoded_bytes)
+{
+	return code == COP_CODE_ADAPTIVE ? 310 * (double)code_bytes : 10.2 * (double)decoded_bytes + 9000;
+}
+
+double cop__decoding_price(const cop_step *st) { return by_code(cop_coded_runs(st->code) ? COP_CODE_ADAPTIVE : COP_CODE_TABLES, st->code_bytes, st->image_bytes); }
+
+/* Nibbles: kernel/cortexm/uncode.c. */
 static double decoding(const cop_step_info *s)
 {
-	if (s->parts > 0) return 0.63 * (double)s->decoded_bytes * s->parts;
-	return s->decoded_bytes ? 10.2 * (double)s->decoded_bytes + 9000 : 0;
+	if (s->code) return by_code(s->code, s->code_bytes, s->decoded_bytes);
+	return s->parts > 0 ? 0.63 * (double)s->decoded_bytes * s->parts : 0;
 }
 
 static const double NIBBLES = 1.09; /* times the price of a multiply-accumulate where a convolution takes nibbles apart (kernel/cortexm/tile.h) */
@@ -82,14 +91,15 @@ bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t)
 	const price *of = table_of(t);
 	cop_step_info s;
 	int64_t guessed = 0, all = 0;
-	double sum = 0;
+	double sum = 0, decoded = 0;
 
 	*out = (cop_priced){0};
 	if (!of) return false;
 	for (int32_t i = 0; cop_plan_step(p, 0, i, &s); i++) {
-		sum += step_price(of, &s, &guessed) + decoding(&s);
+		sum += step_price(of, &s, &guessed);
+		decoded += decoding(&s);
 		all += s.macs + s.outputs;
 	}
-	*out = (cop_priced){(int64_t)(sum + 0.5), all ? (float)((double)guessed / (double)all) : 0};
+	*out = (cop_priced){(int64_t)(sum + decoded + 0.5), (int64_t)(decoded + 0.5), all ? (float)((double)guessed / (double)all) : 0};
 	return true;
 }

@@ -104,12 +104,12 @@ const cop_kernel *cop__select_for(const cop_graph *g, cop_nid n, cop_choosing *c
 		const cop_kernel *k = &cop_kernels[i];
 		if ((k->isa & c->isa) != k->isa || strcmp(k->op, name) || !cop__types_fit(k->types, g, n) || (k->fits && !k->fits(c->word))) continue;
 		if (!k->steps) return sparse ? sparse : k;
-		if (c->weight && cop__sparse_pays(g, n, k, c)) sparse = k; /* the best of them; their own order says nothing */
+		if (c->weight && (!c->gaps || k->gap_unit) && cop__sparse_pays(g, n, k, c)) sparse = k; /* the best of them; their own order says nothing */
 	}
 	return sparse;
 }
 
 const cop_kernel *cop__select(const cop_graph *g, cop_nid n, const int32_t *word, uint32_t isa)
 {
-	return cop__select_for(g, n, &(cop_choosing){(int32_t *)(uintptr_t)word, isa, NULL, 0}); /* no weight: no word is written */
+	return cop__select_for(g, n, &(cop_choosing){(int32_t *)(uintptr_t)word, isa, NULL, 0, false}); /* no weight: no word is written */
 }

@@ -63,6 +63,20 @@ static inline cop_graph *parts_net(cop_ctx *cx, bool twice)
 	return g;
 }
 
+/* Of sparse weights: the fullest step is the first, and the second has less RAM free than its weights take. */
+static inline cop_graph *rows_net(cop_ctx *cx, bool twice)
+{
+	cop_type t = cop__type(COP_I8, 4, DIMS(1, 6, 6, 16));
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "rows"));
+	cop_vid x = qconv(g, cop__input(g, "x", &t), "c1", 32, 3, 1, 1, twice);
+	x = cop__apply(g, OP_reshape, &(cop_shape_attr){4, {1, 1, 1, 6 * 6 * 32}}, VIDS(x));
+	x = qconv(g, x, "f1", 32, 1, 1, 1, twice);
+	OK(cx, cop__output(g, qconv(g, x, "f2", 10, 1, 1, 1, twice), "y"));
+	return g;
+}
+
 static inline cop_graph *int8_net(cop_ctx *cx, bool twice)
 {
 	cop_type t = cop__type(COP_I8, 4, DIMS(1, 9, 8, 4)), lut = cop__type(COP_I8, 1, DIMS(256));

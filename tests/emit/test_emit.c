@@ -83,14 +83,18 @@ static int32_t coded_steps(cop_ctx *cx, cop_graph *g, const char *machine)
 }
 
 /* The same bits where weights are coded (of few values, of seven bits, one of -128 among them), and where layers are computed in parts of a few filters besides. */
-static const struct { const char *how; int values, zeros, least; } coded_as[] = {{"code:most=1", 5, 0, 3}, {"code:most=1,buffer=300", 5, 0, 3}, {"code:most=1", 128, 35, 1}, {"code:most=1", 256, 35, 1}};
+typedef cop_graph *net_fn(cop_ctx *cx, bool twice);
+static const struct { const char *how; int values, zeros, least; net_fn *net; } coded_as[] = {{"code:most=1", 5, 0, 3, int8_net}, {"code:most=1,buffer=300", 5, 0, 3, int8_net},
+	{"code:most=1", 128, 35, 1, int8_net}, {"code:most=1,by=adaptive,buffer=300", 5, 0, 3, int8_net}, {"code:most=1,by=adaptive", 7, 95, 3, rows_net}, {"code:most=1,by=adaptive", 5, 97, 3, rows_net},
+	{"code:most=1", 256, 35, 1, int8_net}, {"code:most=1,by=adaptive", 256, 35, 1, int8_net}};
+enum { SHORTER = LEN(coded_as) - 2 };
 static void check_coded(cop_ctx *cx, const machine *m, int from, int to)
 {
 
 	for (int i = from; i < to; i++) {
 		int8_values = coded_as[i].values;
-		int8_zeros = coded_as[i].zeros; /* fewer than kernels for sparse weights pay for: those are left as they are */
-		cop_graph *g = int8_net(cx, i % 2);
+		int8_zeros = coded_as[i].zeros; /* but for `rows_net` fewer than kernels for sparse weights pay for: tables leave those as they are */
+		cop_graph *g = coded_as[i].net(cx, i % 2);
 		recorded whole = record_model(cx, g);
 		OK(cx, cop_graph_apply(&g, coded_as[i].how));
 		recorded r = record_model(cx, g);
@@ -101,6 +105,34 @@ static void check_coded(cop_ctx *cx, const machine *m, int from, int to)
 		check_inference(cx, g, m);
 		cop_graph_free(g);
 	}
+	int8_values = int8_zeros = 0;
+}
+
+/* Rows of sparse weights are decoded in parts where RAM is short. c1 fills it already: two parts of 16 channels, since each reads the input again. f1: as many as fit the RAM that c1
+ * needs then. All that is less than the kernel for pairs of weights takes, which can't be decoded to. */
+static void check_parts(cop_ctx *cx, const machine *m)
+{
+	cop_step_info s;
+	cop_target t;
+	cop_plan *plain, *p;
+
+	int8_values = 7, int8_zeros = 95;
+	cop_graph *g = rows_net(cx, false);
+	OK(cx, cop_target_find(&t, cx, m->target));
+	t.isa &= COP_ISA_DSP;
+	t.coded = true;
+	OK(cx, cop_plan_build(&plain, &g, 1, &t));
+	OK(cx, cop_graph_apply(&g, "code:most=1,by=adaptive"));
+	OK(cx, cop_plan_build(&p, &g, 1, &t));
+	size_t most = 0;
+	for (int32_t i = 0; cop_plan_step(p, 0, i, &s); i++) {
+		if (!strcmp(s.name, "c1.w")) most = s.live_bytes, assert_int_equal(s.parts, 2);
+		if (!strcmp(s.name, "f1.w")) assert_true(s.parts > 1 && s.live_bytes <= most && s.live_bytes + s.decoded_bytes / (size_t)(s.parts - 1) > most);
+	}
+	assert_true(cop_plan_bytes(p, COP_TEMP) <= cop_plan_bytes(plain, COP_TEMP));
+	cop_plan_free(plain);
+	cop_plan_free(p);
+	cop_graph_free(g);
 	int8_values = int8_zeros = 0;
 }
 
@@ -280,6 +312,7 @@ static void coded_on_host(void **state)
 		cop_ctx *cx = new_ctx();
 		check_coded(cx, &host, isa, LEN(coded_as));
 		check_four_bits(cx, &host, isa);
+		if (isa) check_parts(cx, &host);
 		cop_ctx_free(cx);
 	}
 	unsetenv("COPPICE_ISA");
@@ -299,8 +332,10 @@ static void int8_on_boards(void **state)
 	check_inference(cx, twice, &m4);
 	check_inference(cx, twice, &m3);
 	check_inference(cx, single, &m0);
-	check_coded(cx, &m4, 0, LEN(coded_as) - 1);
+	check_coded(cx, &m4, 0, SHORTER);
 	check_coded(cx, &m0, 1, 2);
+	check_coded(cx, &m0, 3, 5);
+	check_parts(cx, &m4);
 	check_four_bits(cx, &m4, true);
 	check_four_bits(cx, &m0, false);
 	check_shifts(cx, &m0, false);

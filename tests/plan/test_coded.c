@@ -193,7 +193,7 @@ static void codes_are_shared(void **state)
 	cop_ctx_free(cx);
 }
 
-/* RAM stays within what is allowed, whatever that is; and with all of it, all layers are coded. */
+/* RAM stays within what is allowed, whatever that is; and with all of it, all layers are coded, by either code. */
 static void ram_is_kept(void **state)
 {
 	cop_ctx *cx = new_ctx();
@@ -204,12 +204,13 @@ static void ram_is_kept(void **state)
 	(void)state;
 
 	OK(cx, cop_target_find(&t, cx, "cortex-m4"));
-	for (size_t ram = 0; ram < 8000; ram += ram ? 250 : 1500) {
+	for (size_t ram = 0, k = 0; ram < 8000; ram += ram ? 250 : 1500, k++) {
+		const cop_code_args a = {.by = k % 3 ? COP_CODE_TABLES : COP_CODE_ADAPTIVE};
 		cop_graph *g;
 		cop_figures f;
 		OK(cx, cop_graph_copy(&g, whole));
 		t.ram = ram;
-		OK(cx, cop_graph_code(&g, &t, &is));
+		OK(cx, cop_graph_code(&g, &t, &a, &is));
 		t.ram = 0;
 		OK(cx, cop_measure(&f, g, &t));
 		assert_int_equal(f.flash_bytes, is.flash);
@@ -224,14 +225,94 @@ static void ram_is_kept(void **state)
 	cop_ctx_free(cx);
 }
 
+/* The same with 93 of 100 weights more zero. */
+static cop_graph *sparse_chain(cop_ctx *cx, int n)
+{
+	cop_graph *g = chain(cx, n, n);
+
+	for (int i = 0; i < n; i++) {
+		cop_tensor w;
+		char name[16];
+		snprintf(name, sizeof name, "c%d.w", i);
+		OK(cx, cop_graph_edit(g, name, &w));
+		for (int k = 0; k < 8 * 3 * 3 * 8; k++)
+			if (cop__rand(21, (uint64_t)i, (uint64_t)k) % 100 < 93) ((int8_t *)w.data)[k] = 0;
+	}
+	return g;
+}
+
+/* Instructions, too; the more there may be, the less flash. All that there are code all layers. */
+static void instructions_are_kept(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *whole = sparse_chain(cx, 4), *g;
+	cop_target t;
+	cop_coded most, is;
+	size_t flash = SIZE_MAX;
+	int32_t layers = 0;
+	(void)state;
+
+	OK(cx, cop_target_find(&t, cx, "cortex-m4"));
+	OK(cx, cop_graph_copy(&g, whole));
+	OK(cx, cop_graph_code(&g, &t, &(cop_code_args){.by = COP_CODE_ADAPTIVE}, &most));
+	cop_graph_free(g);
+	assert_true(most.layers == 4 && most.by == COP_CODE_ADAPTIVE && most.decoding > 0 && most.instructions > most.instructions_before);
+	for (int k = 1; k <= 8; k++) {
+		const int64_t limit = most.instructions_before + (most.instructions - most.instructions_before) * k / 8;
+		OK(cx, cop_graph_copy(&g, whole));
+		OK(cx, cop_graph_code(&g, &t, &(cop_code_args){.by = COP_CODE_ADAPTIVE, .instructions = limit}, &is));
+		if (is.layers) assert_true(is.instructions <= limit && is.flash < is.flash_before);
+		assert_true(is.flash <= flash && is.layers >= layers);
+		flash = is.flash, layers = is.layers;
+		cop_graph_free(g);
+	}
+	assert_true(layers == 4 && flash == most.flash);
+	cop_graph_free(whole);
+	cop_ctx_free(cx);
+}
+
+/* What fits the flash goes before what is faster; where all fits, the product of both says which code it is. */
+static void flash_decides(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *whole = sparse_chain(cx, 4);
+	cop_target t;
+	cop_coded is[3];
+	(void)state;
+
+	OK(cx, cop_target_find(&t, cx, "cortex-m4"));
+	for (int k = 0; k < 3; k++) {
+		static const cop_code by[] = {COP_CODE_TABLES, COP_CODE_ADAPTIVE, COP_CODE_AUTO};
+		cop_graph *g;
+		OK(cx, cop_graph_copy(&g, whole));
+		t.flash = k == 2 ? is[1].flash : 0;
+		OK(cx, cop_graph_code(&g, &t, &(cop_code_args){.by = by[k]}, &is[k]));
+		cop_graph_free(g);
+	}
+	assert_true(is[1].flash < is[0].flash && is[2].by == COP_CODE_ADAPTIVE && is[2].flash == is[1].flash);
+	cop_graph_free(whole);
+	cop_ctx_free(cx);
+}
+
 /* What can't be coded is told. */
 static void refusals(void **state)
 {
 	static const struct { const char *spec, *text; } row[] = {
-		{"code:layers=conv*", "no weight of an int8 layer is named 'conv*'"}, {"code:most=2", "most must be a number from 0 to 1"}, {"code:buffer=-1", "buffer must be a whole number"}};
+		{"code:by=huffman", "by must be one of tables, adaptive, not huffman"}, {"code:layers=conv*", "no weight of an int8 layer is named 'conv*'"}, {"code:most=2", "most must be a number from 0 to 1"}, {"code:buffer=-1", "buffer must be a whole number"}};
+	static const struct { const char *target; cop_code_args a; const char *text; } args[] = {{"cortex-m4", {COP_CODE_NONE, 0}, "there is no code 0"}, {"cortex-m4", {(cop_code)7, 0}, "there is no code 7"},
+		{"cortex-m4", {COP_CODE_AUTO, -5}, "can't take -5 instructions"}, {"microbit", {COP_CODE_AUTO, 1000}, "on microbit can't be foretold"}};
 	cop_ctx *cx = new_ctx();
 	cop_graph *g = chain(cx, 1, 1), *f;
+	cop_target t;
+	cop_coded is;
 	(void)state;
+
+	for (int i = 0; i < LEN(args); i++) {
+		OK(cx, cop_target_find(&t, cx, args[i].target));
+		assert_int_equal(cop_graph_code(&g, &t, &args[i].a, &is), COP_ARG);
+		if (!strstr(cop_error_text(cx), args[i].text)) fail_msg("%s", cop_error_text(cx));
+		cop_error_clear(cx);
+	}
 
 	for (int i = 0; i < LEN(row); i++) {
 		assert_int_equal(cop_graph_apply(&g, row[i].spec), COP_ARG);
@@ -248,7 +329,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {cmocka_unit_test(every_image_comes_back), cmocka_unit_test(nibbles_come_back), cmocka_unit_test(close_to_the_entropy), cmocka_unit_test(codes_are_shared), cmocka_unit_test(ram_is_kept),
+	static const struct CMUnitTest tests[] = {cmocka_unit_test(every_image_comes_back), cmocka_unit_test(nibbles_come_back), cmocka_unit_test(close_to_the_entropy), cmocka_unit_test(codes_are_shared), cmocka_unit_test(ram_is_kept), cmocka_unit_test(instructions_are_kept), cmocka_unit_test(flash_decides),
 		cmocka_unit_test(refusals)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static cop_status code(cop_graph **g, const cop_aimer *z)
 
 	t.ram = z->limit[COP_R_RAM] > 0 ? (size_t)z->limit[COP_R_RAM] + COP_STACK : 0; /* the limit is without it */
 	COP_TRY(cop__pass_copy(&plain, *g));
-	cop_status st = cop_graph_code(g, &t, &is);
+	cop_status st = cop_graph_code(g, &t, &(cop_code_args){.by = COP_CODE_TABLES}, &is);
 	bool wanted = z->limit[COP_R_FLASH] > 0 && (double)is.flash_before > z->limit[COP_R_FLASH];
 	if (!st && !wanted && (double)is.flash * (double)is.instructions > (double)is.flash_before *
 		(double)is.instructions_before) {

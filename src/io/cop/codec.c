@@ -11,7 +11,7 @@
 #include "io/cop/codec.h"
 
 #include "io/cop/bits.h"
-#include "io/cop/range.h"
+#include "enc/range.h"
 #include "io/cop/whole.h"
 
 enum { GRID = 1, ZERO = 2, VALUES = 4, PARAMETER = 3 };

@@ -9,7 +9,7 @@
 #ifndef COP_IO_MIX_H
 #define COP_IO_MIX_H
 
-#include "io/cop/range.h"
+#include "enc/range.h"
 
 enum { COP_MIX_MOST = 6, COP_MIX_TRUST = 8, COP_MIX_LEAST = 16 /* of 65536: the least probability a bit is coded with */ };
 

@@ -12,7 +12,7 @@
 #include "io/cop/pack.h"
 
 #include "graph/about.h"
-#include "io/cop/range.h"
+#include "enc/range.h"
 #include "io/cop/words.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "io/cop/bits.h"
 #include "io/cop/container.h"
 #include "io/cop/pack.h"
-#include "io/cop/range.h"
+#include "enc/range.h"
 
 #include <stdio.h>
 #include <stdlib.h>

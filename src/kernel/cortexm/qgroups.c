@@ -58,5 +58,5 @@ void cop_qgroups_dsp(const cop_call *c)
 	uint32_t *end = cop_staged(c) + c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C] / COP_GROUP * 2 * COP_PIXELS;
 
 	for (int32_t i = 0; i < 2 * COP_PIXELS * COP_GROUPS; i++) end[i] = 0; /* groups of zeros behind a row read this */
-	cop_sparse_conv(c, stage, run);
+	cop_sparse_conv(c, 0, c->k[CK_O], stage, run);
 }

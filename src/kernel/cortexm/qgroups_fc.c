@@ -85,5 +85,5 @@ void cop_qgroups_fc_dsp(const cop_call *c)
 		stage(one + 2, odd, cop_load4(x + COP_GROUP));
 	}
 	if (groups % 2) stage(one, two, cop_load4(x));
-	cop_sparse_fc(c, c->work, run_rows);
+	cop_sparse_fc(c, 0, c->k[CK_O], c->work, run_rows);
 }

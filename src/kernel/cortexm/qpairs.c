@@ -56,4 +56,4 @@ static uint32_t *pairs(uint32_t *d, const int8_t *const x[COP_PIXELS], int32_t n
 	return d;
 }
 
-void cop_qpairs_dsp(const cop_call *c) { cop_sparse_conv(c, pairs, run); }
+void cop_qpairs_dsp(const cop_call *c) { cop_sparse_conv(c, 0, c->k[CK_O], pairs, run); }

@@ -87,5 +87,5 @@ static void planes(int16_t *d, const int8_t *x, int32_t n)
 void cop_qpairs_fc_dsp(const cop_call *c)
 {
 	planes(c->work, c->buf[1], c->k[CK_C]);
-	cop_sparse_fc(c, c->work, run_rows);
+	cop_sparse_fc(c, 0, c->k[CK_O], c->work, run_rows);
 }

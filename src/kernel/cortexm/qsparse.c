@@ -55,4 +55,4 @@ static uint32_t *transpose(uint32_t *to, const int8_t *const x[COP_PIXELS], int3
 	return to;
 }
 
-void cop_qsparse_dsp(const cop_call *c) { cop_sparse_conv(c, transpose, run); }
+void cop_qsparse_dsp(const cop_call *c) { cop_sparse_conv(c, cop_gap_from(c), cop_gap_to(c), transpose, run); }

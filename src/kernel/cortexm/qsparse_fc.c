@@ -40,4 +40,4 @@ static const uint32_t *run_rows(const cop_rows *all, const uint32_t *w)
 }
 #endif
 
-void cop_qsparse_fc_dsp(const cop_call *c) { cop_sparse_fc(c, c->buf[1], run_rows); }
+void cop_qsparse_fc_dsp(const cop_call *c) { cop_sparse_fc(c, cop_gap_from(c), cop_gap_to(c), c->buf[1], run_rows); }

@@ -54,8 +54,8 @@ typedef struct cop_tile { const void *x; const int32_t *b, *m; int32_t zero; voi
 /* Returns the words after those used. */
 typedef const uint32_t *cop_run_tile(const cop_tile *t, const uint32_t *w);
 
-/* A convolution. */
-static inline void cop_sparse_conv(const cop_call *c, cop_stage *stage, cop_run_tile *run)
+/* Channels [from, to) of a convolution. */
+static inline void cop_sparse_conv(const cop_call *c, int32_t from, int32_t to, cop_stage *stage, cop_run_tile *run)
 {
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
 	int32_t kind = cop_scale_kind(k, b, m), all = k[CK_N] * k[CK_OH] * k[CK_OW], o_n = k[CK_O], s[COP_PIXELS];
@@ -68,10 +68,10 @@ static inline void cop_sparse_conv(const cop_call *c, cop_stage *stage, cop_run_
 		cop_windows(x, c, at, all, stage);
 		if (kind != COP_SLOW) { /* the last pixel may be there several times */
 			int32_t last = (all - at - 1) * o_n, two = 2 * o_n, three = 3 * o_n;
-			run(&(cop_tile){x, b, m, k[QK_ZY], y, y + o_n, {o_n < last ? o_n : last, two < last ? two : last, three < last ? three : last}, kind == COP_TWICE ? 4 * o_n : 0}, w);
+			run(&(cop_tile){x, b + from, m + from, k[QK_ZY], y + from, y + to, {o_n < last ? o_n : last, two < last ? two : last, three < last ? three : last}, kind == COP_TWICE ? 4 * o_n : 0}, w);
 			continue;
 		}
-		for (int32_t o = 0; o < o_n; o++) {
+		for (int32_t o = from; o < to; o++) {
 			w = run(&(cop_tile){x, b + o, NULL, 0, s, s, {0, 0, 0}, 0}, w);
 			for (int32_t p = 0; p < COP_PIXELS && at + p < all; p++) y[p * o_n + o] = cop_finish(k, m, o, s[p]);
 		}
@@ -126,7 +126,7 @@ typedef struct cop_rows { const void *x; const int32_t *b, *m; int32_t zero; voi
 /* Returns the words after those used. */
 typedef const uint32_t *cop_run_rows(const cop_rows *r, const uint32_t *w);
 
-static inline void cop_sparse_fc(const cop_call *c, const void *x, cop_run_rows *run)
+static inline void cop_sparse_fc(const cop_call *c, int32_t from, int32_t to, const void *x, cop_run_rows *run)
 {
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
 	const uint32_t *w = c->pack;
@@ -134,10 +134,10 @@ static inline void cop_sparse_fc(const cop_call *c, const void *x, cop_run_rows 
 
 	int32_t kind = cop_scale_kind(k, b, m);
 	if (kind != COP_SLOW) {
-		run(&(cop_rows){x, b, m, k[QK_ZY], y, y + k[CK_O], kind == COP_TWICE ? 4 * k[CK_O] : 0}, w);
+		run(&(cop_rows){x, b + from, m + from, k[QK_ZY], y + from, y + to, kind == COP_TWICE ? 4 * k[CK_O] : 0}, w);
 		return;
 	}
-	for (int32_t o = 0, s; o < k[CK_O]; o++) {
+	for (int32_t o = from, s; o < to; o++) {
 		w = run(&(cop_rows){x, b + o, NULL, 0, &s, &s, 0}, w);
 		y[o] = cop_finish(k, m, o, s);
 	}

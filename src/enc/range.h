@@ -5,8 +5,8 @@
  *
  * The arithmetic is that of LZMA (32-bit range, carry through a run of ff), with 16-bit probabilities.
  */
-#ifndef COP_IO_RANGE_H
-#define COP_IO_RANGE_H
+#ifndef COP_ENC_RANGE_H
+#define COP_ENC_RANGE_H
 
 #include "core/core.h"
 
@@ -39,21 +39,25 @@ static inline bool cop__range_over(const cop_range *r)
 	return r->over > 4;
 }
 
-/* Codes `bit` when encoding; returns the bit. p: of a 1, out of 65536, neither 0 nor all. */
-static inline int cop__range_code(cop_range *r, uint32_t p, int bit)
+/* Codes `bit` when encoding; returns the bit. A 1 takes the part of the range below `bound`, which is neither 0 nor all of it. */
+static inline int cop__range_at(cop_range *r, uint32_t bound, int bit)
 {
-	uint32_t bound = (uint32_t)((uint64_t)r->range * p >> 16);
-
-	if (r->out) {
-		if (bit) r->range = bound;
-		else r->low += bound, r->range -= bound;
-	} else {
-		bit = r->code < bound;
-		if (bit) r->range = bound;
-		else r->code -= bound, r->range -= bound;
-	}
+	if (!r->out) bit = r->code < bound;
+	if (bit) r->range = bound;
+	else if (r->out) r->low += bound, r->range -= bound;
+	else r->code -= bound, r->range -= bound;
 	while (r->range < 1u << 24) cop__range_shift(r);
 	return bit;
+}
+/* The same, p: of a 1, out of 65536, neither 0 nor all. */
+static inline int cop__range_code(cop_range *r, uint32_t p, int bit) { return cop__range_at(r, (uint32_t)((uint64_t)r->range * p >> 16), bit); }
+
+/* Encodes n bits, 16 at most, each as likely 0 as 1. */
+static inline void cop__range_plain(cop_range *r, uint32_t value, uint32_t n)
+{
+	r->range >>= n;
+	r->low += (uint64_t)r->range * value;
+	while (r->range < 1u << 24) cop__range_shift(r);
 }
 
 /* A byte of which nothing is known. */

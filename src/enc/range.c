@@ -2,7 +2,7 @@
  *
  * range - start, renormalisation and end of the range coder; the step itself is inline in range.h.
  */
-#include "io/cop/range.h"
+#include "enc/range.h"
 
 void cop__range_encoder(cop_range *r, cop_text *out)
 {
