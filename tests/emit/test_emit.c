@@ -85,7 +85,7 @@ static int32_t coded_steps(cop_ctx *cx, cop_graph *g, const char *machine)
 /* The same bits where weights are coded (of few values, of seven bits, one of -128 among them), and where layers are computed in parts of a few filters besides. */
 typedef cop_graph *net_fn(cop_ctx *cx, bool twice);
 static const struct { const char *how; int values, zeros, least; net_fn *net; } coded_as[] = {{"code:most=1", 5, 0, 3, int8_net}, {"code:most=1,buffer=300", 5, 0, 3, int8_net},
-	{"code:most=1", 128, 35, 1, int8_net}, {"code:most=1,by=adaptive,buffer=300", 5, 0, 3, int8_net}, {"code:most=1,by=adaptive", 7, 95, 3, rows_net}, {"code:most=1,by=adaptive", 5, 97, 3, rows_net},
+	{"code:most=1", 128, 35, 1, int8_net}, {"code:most=1,by=adaptive,buffer=300", 5, 0, 3, int8_net}, {"code:most=1,by=adaptive", 7, 95, 2, rows_net}, {"code:most=1,by=adaptive", 5, 97, 2, rows_net},
 	{"code:most=1", 256, 35, 1, int8_net}, {"code:most=1,by=adaptive", 256, 35, 1, int8_net}};
 enum { SHORTER = LEN(coded_as) - 2 };
 static void check_coded(cop_ctx *cx, const machine *m, int from, int to)
