@@ -63,53 +63,29 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	char *end;
 
 	switch (key) {
-	case 'o':
-		j->out.said = arg;
-		return 0;
-	case KEY_CLASSES:
-		j->classes = arg;
-		return 0;
-	case KEY_FORCE:
-		j->out.force = true;
-		return 0;
-	case KEY_TARGET:
-		j->target = arg;
-		return 0;
-	case KEY_NAME:
-		j->a.name = arg;
-		return 0;
-	case KEY_RAM:
-		j->ram = cli_size(state, "--ram", arg);
-		return 0;
-	case KEY_FAST:
-		j->fast = cli_size(state, "--fast-ram", arg);
-		return 0;
-	case KEY_FLASH:
-		j->flash = cli_size(state, "--flash", arg);
-		return 0;
+	case 'o': j->out.said = arg; break;
+	case KEY_CLASSES: j->classes = arg; break;
+	case KEY_FORCE: j->out.force = true; break;
+	case KEY_TARGET: j->target = arg; break;
+	case KEY_NAME: j->a.name = arg; break;
+	case KEY_RAM: j->ram = cli_size(state, "--ram", arg); break;
+	case KEY_FAST: j->fast = cli_size(state, "--fast-ram", arg); break;
+	case KEY_FLASH: j->flash = cli_size(state, "--flash", arg); break;
 	case KEY_PATCH:
 		j->patch = strtof(arg, &end);
 		if (end == arg || *end || !(j->patch > 0 && j->patch <= 10)) cli_misuse(state, "--patch=%s: must be a number above 0, at most 10", arg);
-		return 0;
-	case KEY_CODE:
-		j->code.by = code_named(state, arg);
-		return 0;
-	case KEY_INSTRUCTIONS:
-		j->code.instructions = cli_many(state, "--instructions", arg);
-		return 0;
+		break;
+	case KEY_CODE: j->code.by = code_named(state, arg); break;
+	case KEY_INSTRUCTIONS: j->code.instructions = cli_many(state, "--instructions", arg); break;
 	case KEY_INPUTS:
 		if (j->inputs.n_npy == LEN(j->inputs.npy)) cli_misuse(state, "more than %d files of inputs", LEN(j->inputs.npy));
 		j->inputs.npy[j->inputs.n_npy++] = arg;
-		return 0;
-	case KEY_TRAIN:
-		j->a.train = true;
-		return 0;
-	case KEY_UPDATE:
-		j->a.train_spec = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
+		break;
+	case KEY_TRAIN: j->a.train = true; break;
+	case KEY_UPDATE: j->a.train_spec = arg; break;
+	default: return ARGP_ERR_UNKNOWN;
 	}
+	return 0;
 }
 
 static cop_status limit(cli *c, const char *what, size_t *has, size_t given, const char *target)

@@ -8,7 +8,8 @@
 #include "enc/range.h"
 #include "kernel/runs.h"
 
-enum { GAP_FIRST = 4, SIZE_FIRST = 6, SIZE_CLASSES = 8 }; /* the highest first classes that are tried; classes of sizes up to 127 */
+/* The highest first classes that are tried, on so many numbers; classes of sizes up to 127. */
+enum { GAP_FIRST = 4, SIZE_FIRST = 6, TRIED = 1 << 14, SIZE_CLASSES = 8 };
 
 /* A number that is not zero, and the zeros before it. */
 typedef struct kept { uint32_t zeros; int32_t value; } kept;
@@ -110,11 +111,12 @@ static cop_status choose(cop_runs_shape *gaps, cop_runs_shape *sizes, cop_ctx *c
 		zeros = COP_MAX(zeros, l->at[i].zeros);
 		size = COP_MAX(size, (uint32_t)(l->at[i].value < 0 ? -l->at[i].value : l->at[i].value) - 1);
 	}
+	const list some = {l->at, COP_MIN(l->n, (uint32_t)TRIED), l->n > TRIED ? 0 : l->last};
 	bool better = true;
 	*sizes = shape_of(size, 0, CODED_SIZE_DEPTH);
-	for (uint32_t k = 0; better && k <= GAP_FIRST; k++) COP_TRY(try_shape(&better, &least, gaps, *sizes, true, cx, l, shape_of(zeros, k, CODED_GAP_DEPTH)));
+	for (uint32_t k = 0; better && k <= GAP_FIRST; k++) COP_TRY(try_shape(&better, &least, gaps, *sizes, true, cx, &some, shape_of(zeros, k, CODED_GAP_DEPTH)));
 	better = true;
-	for (uint32_t k = 1; better && k <= SIZE_FIRST; k++) COP_TRY(try_shape(&better, &least, sizes, *gaps, false, cx, l, shape_of(size, k, CODED_SIZE_DEPTH)));
+	for (uint32_t k = 1; better && k <= SIZE_FIRST; k++) COP_TRY(try_shape(&better, &least, sizes, *gaps, false, cx, &some, shape_of(size, k, CODED_SIZE_DEPTH)));
 	return COP_OK;
 }
 
@@ -177,7 +179,7 @@ cop_status cop__code_runs(void **out, size_t *size, cop_ctx *cx, const void *ima
 		read_image(&l, image, bytes, true);
 		st = code(&other, &other_size, cx, &l, (cop_runs_head){.count = (uint32_t)bytes | CODED_RUNS | CODED_PAIRS});
 	}
-	if (!st && other_size < *size) {
+	if (st || other_size < *size) {
 		cop__free(cx, *out);
 		*out = other, *size = other_size, other = NULL;
 	}

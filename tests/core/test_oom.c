@@ -228,10 +228,42 @@ static cop_status explain(cop_ctx *cx)
 	return st;
 }
 
+/* A sparse and a dense layer, under the adaptive code. */
+static cop_status code(cop_ctx *cx)
+{
+	static const char text[] =
+		"graph coded\n"
+		"input x i8[1,1,1,200]\n"
+		"const f.w i8[12,1,1,200]\nconst f.b i32[12]\nconst f.m i32[12]\n"
+		"const e.w i8[40,1,1,12]\nconst e.b i32[40]\nconst e.m i32[40]\n"
+		"%1 = qconv x f.w f.b f.m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127\n"
+		"y = qconv %1 e.w e.b e.m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127\n"
+		"output y\n";
+	const cop_emit_args a = {.name = "net"};
+	const char *const name[] = {"f.w", "e.w"};
+	cop_graph *g;
+	cop_tensor w;
+	cop_target t;
+	cop_coded is;
+	size_t bytes = 0;
+
+	COP_TRY(cop_graph_parse(&g, cx, text, sizeof text - 1));
+	cop_status st = cop_target_find(&t, cx, "cortex-m4");
+	for (int k = 0; !st && k < LEN(name); k++) {
+		st = cop_graph_edit(g, name[k], &w);
+		for (size_t i = 0; !st && i < cop_type_bytes(&w.type); i++) ((int8_t *)w.data)[i] = (int8_t)(i * i % (k ? 3 : 41) == 1);
+	}
+	if (!st) st = cop_graph_code(&g, &t, &(cop_code_args){.by = COP_CODE_ADAPTIVE}, &is);
+	if (!st && is.layers != 2) fail_msg("%d layers are coded", is.layers);
+	if (!st) st = cop_emit_c(g, &t, &a, forget_file, &bytes);
+	cop_graph_free(g);
+	return st;
+}
+
 /* stride: the recipe allocates thousands of times. */
 static const struct { const char *name; cop_status (*run)(cop_ctx *cx); int stride; const char *part; } ways[] = { /* part: what it needs of the optional ones */
 	{"zoo", zoo, 1, NULL}, {"text", text, 1, NULL}, {"step", step, 1, NULL}, {"passes", passes, 1, NULL}, {"shared", shared, 1, NULL}, {"eval", score, 1, NULL}, {"file", file, 1, "jansson"}, {"train", train, 1, NULL},
-	{"emit", emit, 1, NULL}, {"explain", explain, 1, NULL}, {"recipe", recipe, 7, "yaml"},
+	{"emit", emit, 1, NULL}, {"code", code, 3, NULL}, {"explain", explain, 1, NULL}, {"recipe", recipe, 7, "yaml"},
 };
 
 static cop_status try_it(int w, int64_t n)
