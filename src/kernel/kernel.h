@@ -55,8 +55,8 @@ typedef struct cop_kernel {
 	/* It takes weights of 4 bits as bytes and as nibbles, and can be called for some of its channels after the other, COP_IN_PARTS times: each call with the packed weights of its part, of which
 	 * pack_bytes is the largest. Input 0 is then read again in each. */
 	bool in_parts;
-	/* Of a row for sparse weights that packs single ones in rows (kernel/gaps.h): bytes of a gap's unit. Such weights can be decoded from runs (kernel/runs.h), and the row can be called
-	 * for some of its channels after the other with the rows of each. rows_in_parts: it can. */
+	/* Of a row for sparse weights that packs single ones in rows (kernel/gaps.h): bytes of a gap's unit. Such weights can be decoded from runs (kernel/runs.h). rows_in_parts: it can be called
+	 * for some of its channels after the other, each time with their rows alone. */
 	uint8_t gap_unit;
 	bool rows_in_parts;
 	/* A row for sparse weights packs what is not zero of a weight that never changes: the steps its kernel takes for that, which become

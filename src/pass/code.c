@@ -2,7 +2,7 @@
  *
  * code - marks weights of int8 layers that are to lie coded in flash on a device (kernel/coded.h, kernel/runs.h). They are
  * decoded into RAM just before their layer runs: fewer bytes of flash, for RAM that they take meanwhile, and about ten
- * instructions a weight (tables), or some two hundred a weight that is not zero (adaptive). Results stay the same, bit by bit.
+ * instructions a weight (tables), or about three hundred a weight that is not zero (adaptive). Results stay the same, bit by bit.
  *
  * A layer whose weights take more RAM than is given to them is computed in parts, some of its filters each; what the
  * parts make is put together by `paste`.

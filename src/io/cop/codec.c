@@ -10,8 +10,8 @@
  */
 #include "io/cop/codec.h"
 
-#include "io/cop/bits.h"
 #include "enc/range.h"
+#include "io/cop/bits.h"
 #include "io/cop/whole.h"
 
 enum { GRID = 1, ZERO = 2, VALUES = 4, PARAMETER = 3 };

@@ -15,11 +15,11 @@
  * there, no tensor is larger than its type, and no type larger than its bytes can stand for.
  */
 #include "core/need.h"
+#include "enc/range.h"
 #include "graph/about.h"
 #include "io/cop/bits.h"
 #include "io/cop/container.h"
 #include "io/cop/pack.h"
-#include "enc/range.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,8 +11,8 @@
  */
 #include "io/cop/pack.h"
 
-#include "graph/about.h"
 #include "enc/range.h"
+#include "graph/about.h"
 #include "io/cop/words.h"
 
 #include <stdio.h>

@@ -3,11 +3,11 @@
  * write - a graph as a .cop file (the layout: cop.c), and how long that would be.
  */
 #include "core/need.h"
+#include "enc/range.h"
 #include "graph/about.h"
 #include "io/cop/bits.h"
 #include "io/cop/container.h"
 #include "io/cop/pack.h"
-#include "enc/range.h"
 
 #include <stdio.h>
 #include <stdlib.h>
