@@ -228,7 +228,7 @@ static void int8_on_boards(void **state)
 	check_inference(cx, single, &m0);
 	check_coded(cx, &m4, 0, SHORTER);
 	check_coded(cx, &m0, 1, 2);
-	check_coded(cx, &m0, 3, 5);
+	check_coded(cx, &m0, 4, 5);
 	check_parts(cx, &m4);
 	check_four_bits(cx, &m4, true);
 	check_four_bits(cx, &m0, false);
