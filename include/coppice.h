@@ -96,7 +96,7 @@ enum { COP_MAX_DIM = 6 };
 /* name, text, bits of one element */
 #define COP_DTYPE_MAP(X)                                                                           \
 	X(F32, "f32", 32) X(I32, "i32", 32) X(I8, "i8", 8) X(U8, "u8", 8) X(I4, "i4", 4) X(BIT, "bit", 1)                    \
-	X(I16, "i16", 16)
+	X(I16, "i16", 16) X(I2, "i2", 2)
 typedef enum cop_dtype {
 	COP_NOTYPE,
 #define X(name, text, bits) COP_##name,

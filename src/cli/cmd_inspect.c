@@ -170,7 +170,7 @@ static const char *form_text(char buf[96], const cop_step_info *s)
 		return buf;
 	}
 	if (s->parts > 0) {
-		n = snprintf(buf, 96, "nibbles in %zu bytes, unpacked to %zu", s->code_bytes, s->decoded_bytes);
+		n = snprintf(buf, 96, "%s in %zu bytes, unpacked to %zu", s->form, s->code_bytes, s->decoded_bytes);
 		if (s->parts > 1) snprintf(buf + n, 96 - (size_t)n, " in each of %d parts", s->parts);
 		return buf;
 	}

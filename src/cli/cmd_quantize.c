@@ -27,7 +27,7 @@ static const struct argp_option options[] = {
 	{"data", 'd', "NAME", 0, "samples for calibration: a name from `coppice data list`, or a path. A network with "
 		"several inputs needs an array for each: a.npy,b.npy or x=a.npy,y=b.npy", 0},
         {"output", 'o', "FILE", 0, "file for the result (.cop)", 0},
-        {"scheme", KEY_SCHEME, "NAME", 0, "bits of weights and activations: w8a8, w4a8, w3a8, w4a4 or w8a16; weights only: w8 or fp16 (default: w8a8)", 0},
+        {"scheme", KEY_SCHEME, "NAME", 0, "bits of weights and activations: w8a8, w4a8, w3a8, w2a8, w4a4 or w8a16; weights only: w8 or fp16 (default: w8a8)", 0},
         {"per", KEY_PER, "WHAT", 0, "one scale of the weights per output channel, or one per tensor: channel or tensor (default: channel)", 0},
         {"range", KEY_RANGE, "NAME", 0, "how the range of activations is chosen: minmax, percentile, mse or kl (default: mse)", 0},
         {"asymmetric", KEY_ASYMMETRIC, NULL, 0, "activations have a zero point (the default)", 0},

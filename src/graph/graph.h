@@ -157,6 +157,10 @@ cop_dtype cop__dtype_find(const char *s, size_t len); /* COP_NOTYPE if unknown *
 const char *cop__enc_text(cop_enc e);
 int cop__dtype_bits(cop_dtype d);
 int32_t cop__dtype_least(cop_dtype d), cop__dtype_most(cop_dtype d); /* of whole numbers */
+/* Is it a weight of whole numbers: i8, i4 or i2? Its element i, counted in order; and one that is written where only zeros are yet. */
+bool cop__is_whole(const cop_type *t);
+int32_t cop__whole_at(const cop_type *t, const void *data, int64_t i);
+void cop__whole_put(const cop_type *t, void *data, int64_t i, int32_t v);
 /* The rows and columns of an encoded weight: axis 0 by all the rest; one row of what has one axis. */
 void cop__matrix_of(const cop_type *t, int32_t *rows, int32_t *cols);
 

@@ -26,7 +26,7 @@ typedef struct cop_call {
 } cop_call;
 
 /* The last words are no operator's, but for pack_bytes: what a row for sparse weights counted (cop_kernel.steps), and in how many parts a row computes
- * its channels (cop_kernel.in_parts; 0: in one; -1: in one, its weights of 4 bits packed as such). */
+ * its channels (cop_kernel.in_parts; 0: in one; -1: in one, its weights of 4 or 2 bits packed as such). */
 enum { COP_MAX_WORDS = 40, COP_STEPS = COP_MAX_WORDS - 1, COP_IN_PARTS = COP_MAX_WORDS - 2 };
 
 enum {
@@ -52,7 +52,7 @@ typedef struct cop_kernel {
 	void (*pack)(const cop_call *c);
 	size_t (*pack_bytes)(const int32_t *k);
 	int8_t pack_in;                       /* which input is packed */
-	/* It takes weights of 4 bits as bytes and as nibbles, and can be called for some of its channels after the other, COP_IN_PARTS times: each call with the packed weights of its part, of which
+	/* It takes weights of 4 or 2 bits as bytes and as they are, and can be called for some of its channels after the other, COP_IN_PARTS times: each call with the packed weights of its part, of which
 	 * pack_bytes is the largest. Input 0 is then read again in each. */
 	bool in_parts;
 	/* Of a row for sparse weights that packs single ones in rows (kernel/gaps.h): bytes of a gap's unit. Such weights can be decoded from runs (kernel/runs.h). rows_in_parts: it can be called

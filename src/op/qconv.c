@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qconv - convolution of int8, or of int16 about zeros of 0: y = clamp(zy + requant(b[o] + sum w x)). Weights are symmetric (i8 or i4), b holds -zx *
+ * qconv - convolution of int8, or of int16 about zeros of 0: y = clamp(zy + requant(b[o] + sum w x)). Weights are symmetric (i8, i4 or i2), b holds -zx *
  * sum w already, so that no kernel subtracts a zero point; taps in the padding read zx. m: multipliers by output
  * channel, [o] rounded once, [2,o] as TFLite rounds (kernel/quant.h). Fully connected: an input of 1 x 1 pixels.
  * coded: on a device the weight lies coded in flash (pass/code.c); shift: all of it is 0 or a power of two up to 64 of
@@ -66,7 +66,9 @@ static cop_status infer(cop_graph *g, cop_nid n)
 	int32_t y[4];
 
 	COP_TRY(cop__q_need(g, n, 0, 4));
-	COP_TRY(cop__need(g, n, 1, cop__in(g, n, 1)->dtype == COP_I4 ? COP_I4 : COP_I8, 4));
+	const cop_dtype w = cop__in(g, n, 1)->dtype;
+	const bool two = w == COP_I2 && cop__in(g, n, 0)->dtype == COP_I8;
+	COP_TRY(cop__need(g, n, 1, w == COP_I4 || two ? w : COP_I8, 4));
 	COP_TRY(cop__conv_check(g, n, &c, cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim, y));
 	COP_TRY(check_rest(g, n, &a, y[3]));
 	if (a.coded < 0 || a.coded > COP_CODE_ADAPTIVE) return cop__fail(g, COP_ARG, n, "coded=%d must be 0, 1 (tables) or 2 (adaptive)", a.coded);
@@ -205,12 +207,14 @@ static cop_nid sample(cop_graph *g, int which)
 	        {{2, 11, 9, 8}, {6, 3, 2, 8}, {2, 1, 1, 1, 1, 0, 2, 1, 1, -7, 3, -128, 127, 0, 0, 0}},
 	        {{1, 7, 11, 24}, {5, 2, 5, 24}, {1, 1, 0, 2, 1, 2, 1, 1, 1, 9, -4, -128, 127, 0, 0, 0}},
 	};
-	if (which >= 5 * LEN(of)) return wide_sample(g, which - 5 * LEN(of));
-	if (which >= 4 * LEN(of)) return shift_sample(g, which - 4 * LEN(of), LEN(of), of);
-	const int32_t *w = of[which / 4].w;
-	cop_type wt = cop__type(which % 4 > 1 ? COP_I4 : COP_I8, 4, w), xt = cop__type(COP_I8, 4, of[which / 4].x);
+	static const cop_dtype sorts[] = {COP_I8, COP_I8, COP_I4, COP_I4, COP_I2, COP_I2}; /* of weights: each rounded once and twice */
+	enum { SORTS = LEN(sorts) };
+	if (which >= (SORTS + 1) * LEN(of)) return wide_sample(g, which - (SORTS + 1) * LEN(of));
+	if (which / SORTS >= LEN(of)) return shift_sample(g, which - SORTS * LEN(of), LEN(of), of);
+	const int32_t *w = of[which / SORTS].w;
+	cop_type wt = cop__type(sorts[which % SORTS], 4, w), xt = cop__type(COP_I8, 4, of[which / SORTS].x);
 	cop_vid x = cop__input(g, "x", &xt), wv = cop__input(g, "w", &wt), b = sample_bias(g, w[0]);
-	return cop__node(g, OP_qconv, &of[which / 4].a,
+	return cop__node(g, OP_qconv, &of[which / SORTS].a,
 		VIDS(x, wv, b, sample_scale(g, w[0], w[1] * w[2] * w[3], which % 2)));
 }
 

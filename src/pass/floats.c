@@ -76,22 +76,13 @@ static cop_status put(raiser *r, cop_vid v, cop_vid x, int32_t lo, int32_t hi, b
 
 /* ---- layers ---- */
 
-static int32_t weight_at(const cop_value *w, int64_t row, int32_t i)
-{
-	const int32_t c = w->type.dim[w->type.rank - 1];
-
-	if (w->type.dtype == COP_I8) return ((const int8_t *)w->data)[row * c + i];
-	int32_t half = ((const uint8_t *)w->data)[row * ((c + 1) / 2) + i / 2] >> (i % 2 * 4) & 15;
-	return (half ^ 8) - 8;
-}
-
 /* Weights and biases as reals, and the steps of both, by output channel. */
 static bool reals(const raiser *r, cop_nid n, float *w, float *b, float *ws, float *bs)
 {
 	const cop_graph *g = r->g;
 	const cop_value *k = &g->value[cop__arg(g, n, 1)], *m = &g->value[cop__arg(g, n, 3)];
-	const int32_t *bias = g->value[cop__arg(g, n, 2)].data, o = k->type.dim[0], c = k->type.dim[3];
-	const int64_t rows = cop_type_count(&k->type) / c / o;
+	const int32_t *bias = g->value[cop__arg(g, n, 2)].data, o = k->type.dim[0];
+	const int64_t row = cop_type_count(&k->type) / o;
 	double sx = r->scale[cop__arg(g, n, 0)], sy = r->scale[cop__res(g, n, 0)];
 	COP_ATTR(cop_qconv_attr, a, g, n);
 
@@ -100,12 +91,11 @@ static bool reals(const raiser *r, cop_nid n, float *w, float *b, float *ws, flo
 		if (s < 0 || !(s < HUGE_VAL)) return false;
 		ws[j] = (float)fmax(s, 1e-30);
 		bs[j] = (float)sx * ws[j];
-		for (int64_t t = 0; t < rows; t++)
-			for (int32_t i = 0; i < c; i++) {
-				int32_t q = weight_at(k, j * rows + t, i);
-				w[(j * rows + t) * c + i] = ws[j] * (float)q;
-				sum += q;
-			}
+		for (int64_t i = j * row; i < (j + 1) * row; i++) {
+			int32_t q = cop__whole_at(&k->type, k->data, i);
+			w[i] = ws[j] * (float)q;
+			sum += q;
+		}
 		b[j] = bs[j] * (float)((double)bias[j] + a.zx * sum); /* the graph's bias holds -zx sum w */
 	}
 	return true;
@@ -146,7 +136,7 @@ static cop_status layer(raiser *r, cop_nid n)
 	cop_type wt = cop__type(COP_F32, 4, k->type.dim), bt = cop__type(COP_F32, 1, k->type.dim);
 	size_t o = (size_t)k->type.dim[0], count = (size_t)cop_type_count(&k->type);
 	char name[128], step[128], bias[128];
-	int32_t most = k->type.dtype == COP_I4 ? 7 : 127;
+	int32_t most = (1 << (cop__dtype_bits(k->type.dtype) - 1)) - 1;
 
 	for (int i = 1; i < 4; i++)
 		if (!g->value[cop__arg(g, n, i)].data) return no_form(r, n, ": its weights must be constants");

@@ -58,18 +58,16 @@ static cop_vid once(cop_lower *l, const char *name, const cop_type *t, const voi
 	return constant(l, other, t, data);
 }
 
-/* Two to a byte along the last axis, the low half first. */
+/* Several to a byte along the last axis, from the low bits up. Runs of one would take a byte all the same. */
 static cop_vid weights(cop_lower *l, const char *name, const cop_qlayer *y, int32_t rank, const int32_t *dim)
 {
-	int32_t run = dim[rank - 1], half = (run + 1) / 2;
-	cop_type t = cop__type(y->q_bits <= 4 && run > 1 ? COP_I4 : COP_I8, rank, dim); /* runs of one would take a byte all the same */
-	size_t rows = (size_t)y->o * (size_t)y->k / (size_t)run;
+	const int32_t run = dim[rank - 1];
+	cop_type t = cop__type(y->q_bits > 4 || run == 1 ? COP_I8 : y->q_bits > 2 ? COP_I4 : COP_I2, rank, dim);
 
 	if (t.dtype == COP_I8) return once(l, name, &t, y->q);
-	uint8_t *packed = cop__arena_get(&l->out->mem, rows * (size_t)half + 64);
+	void *packed = cop__arena_get(&l->out->mem, cop_type_bytes(&t) + 64);
 	if (!packed) return 0;
-	for (size_t r = 0; r < rows; r++)
-		for (int32_t i = 0; i < run; i++) packed[r * (size_t)half + (size_t)(i / 2)] |= (uint8_t)((y->q[r * (size_t)run + (size_t)i] & 15) << (i % 2 * 4));
+	for (int64_t i = 0; i < cop_type_count(&t); i++) cop__whole_put(&t, packed, i, y->q[i]);
 	return once(l, name, &t, packed);
 }
 

@@ -79,7 +79,7 @@ static cop_status integers(cop_qlayer *l, cop_graph *out, cop_nid n, const cop_g
 	int32_t o = t->dim[0], k = (int32_t)(cop_type_count(t) / o), steps = cop__in(g, f, 1)->dim[0];
 
 	*l = (cop_qlayer){
-	        .bits = bits_of(a.hi), .act_bits = 8, .o = o, .k = k, .groups = 1, .q_bits = bits_of(a.hi) > 4 ? 8 : 4};
+	        .bits = bits_of(a.hi), .act_bits = 8, .o = o, .k = k, .groups = 1, .q_bits = bits_of(a.hi)};
 	l->q = cop__arena_get(&out->mem, (size_t)o * (size_t)k);
 	l->scale = cop__arena_get(&out->mem, sizeof *l->scale * (size_t)o);
 	l->bias = cop__arena_get(&out->mem, sizeof *l->bias * (size_t)o);

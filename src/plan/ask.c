@@ -88,8 +88,8 @@ static void tell_form(cop_step_info *out, const cop_graph *g, const cop_step *s)
 {
 	const cop_type *t = s->weight ? cop__in(g, s->node, 1) : NULL;
 
-	if (t && t->dtype == COP_I4 && (!s->kernel->pack || s->kernel->isa == COP_ISA_DSP)) { /* a host packs what it likes */
-		out->form = s->kernel->in_parts && !out->parts ? "bytes" : "nibbles";
+	if (t && (t->dtype == COP_I4 || t->dtype == COP_I2) && (!s->kernel->pack || s->kernel->isa == COP_ISA_DSP)) { /* a host packs what it likes */
+		out->form = s->kernel->in_parts && !out->parts ? "bytes" : t->dtype == COP_I4 ? "nibbles" : "twos";
 		out->kept = 1;
 		return;
 	}

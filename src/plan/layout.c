@@ -132,28 +132,28 @@ static double mean_use(const cop_entry *e)
 	return weights > 0 ? macs / weights : 0;
 }
 
-/* Taking nibbles apart in the kernel costs a tenth of its time and saves half of its flash. Where weights are used much more often than others, that is a
+/* Taking 4 or 2 bits apart in the kernel costs a tenth of its time and saves half of its flash or more. Where weights are used much more often than others, that is a
  * larger part of the network's time than of its flash. */
 static int32_t without_room(const cop_entry *e, int32_t s, double use)
 {
 	return macs_of(e, s) <= OFTEN * use * (double)cop_type_count(cop__in(e->g, e->step[s].node, 1)) ? -1 : 0;
 }
 
-/* Weights of 4 bits of step s are unpacked before it, in as few parts as take no more RAM than `most`, what it needs already being `live`. Each part
+/* Weights of 4 or 2 bits of step s are unpacked before it, in as few parts as take no more RAM than `most`, what it needs already being `live`. Each part
  * reads the input again, so the result can't lie over that. */
 static cop_status unpack_step(cop_plan *p, cop_entry *e, layout *l, int32_t s, size_t live, size_t most, int32_t *pack)
 {
 	cop_step *st = &e->step[s];
 	cop_span *over = over_input(e->g, l, st->node);
-	size_t bytes = cop__unpacked_bytes(st, 1), apart = apart_bytes(l, over);
+	size_t bytes = cop__unpacked_bytes(e, st, 1), apart = apart_bytes(l, over);
 	int32_t parts = 1;
 
 	while (bytes && live + bytes > most && (parts + 1) * PART_CHANNELS <= st->word[CK_O]) {
-		bytes = cop__unpacked_bytes(st, ++parts) + apart;
+		bytes = cop__unpacked_bytes(e, st, ++parts) + apart;
 		if (bytes == apart) return COP_OK;
 	}
 	if (!bytes || live + bytes > most) return COP_OK;
-	COP_TRY(cop__plan_nibbles(p, e, st, parts));
+	COP_TRY(cop__plan_few(p, e, st, parts));
 	if (parts > 1 && over) over->over = 0;
 	pack[s] = new_span(l, st->image_bytes, (size_t)p->target.align, s, s);
 	return COP_OK;
@@ -177,7 +177,7 @@ static void stream_step(const cop_plan *p, const cop_entry *e, layout *l, int32_
 	*most = COP_MAX(*most, live + apart + l->span[pack[s]].bytes);
 }
 
-/* Where a device unpacks weights of 4 bits or decodes rows, no more RAM is in use than at the fullest step, if that can be. */
+/* Where a device unpacks weights of few bits or decodes rows, no more RAM is in use than at the fullest step, if that can be. */
 static cop_status unpack_weights(cop_plan *p, cop_entry *e, layout *l, int32_t *pack)
 {
 	size_t most = 0, *live = cop__alloc(p->cx, sizeof *live * (size_t)(e->n_step + 1));

@@ -249,7 +249,7 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 			return cop__error(g->cx, COP_ARG,
 				"training: '%s' is encoded (%s) and can't be trained; train the network before it is encoded", p->name,
 				cop__enc_text(p->type.enc));
-		if (!n && (p->type.dtype == COP_I8 || p->type.dtype == COP_I4 || p->type.dtype == COP_BIT) && !p->producer && p->role != COP_INPUT)
+		if (!n && (cop__is_whole(&p->type) || p->type.dtype == COP_BIT) && !p->producer && p->role != COP_INPUT)
 			return cop__error(g->cx, COP_ARG, "training: this is a network of integers, which can't be trained; train the float network and quantize it again");
 	}
 	return n ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);

@@ -94,6 +94,36 @@ static void what_layers_become(void **state)
 	}
 }
 
+/* Ternary weights are int2 without an error of rounding: the integers of a row are the signs of its weights, or, where batch norm has turned the row around, their
+ * opposites. */
+static void ternary_is_int2(void **state)
+{
+	static const char *const name[] = {"conv1.w", "conv2.w", "conv3.w", "dense.w", "fc1.w"};
+	cop_dataset d = corners();
+	cop_graph *g = network(*state, text), *q;
+
+	if (!known_parts()) skip();
+	OK(*state, known_compress(&g, "- binarize: {update: adam, lr: 0.01, epochs: 1, " FREE ", weights: ternary, activations: real, ends: no}", &d, NULL, NULL, &known_args, NULL));
+	OK(*state, cop__pass_copy(&q, g));
+	OK(*state, cop_quantize(&q, &d, &(cop_quantize_args){.scheme = "w2a8", .threads = 1}));
+	for (int k = 0; k < LEN(name); k++) {
+		const cop_value *whole = &q->value[cop__find(q, name[k])];
+		const float *w = cop__floats(g, cop__find(g, name[k]));
+		const int64_t n = cop_type_count(&whole->type), each = n / whole->type.dim[0];
+		const cop_dtype want = whole->type.dim[whole->type.rank - 1] > 1 ? COP_I2 : COP_I8; /* a run of one has a byte anyway */
+		int64_t turned = 0;
+		assert_int_equal(whole->type.dtype, want);
+		for (int64_t i = 0; i < n && want == COP_I2; i++) {
+			int sign = (w[i] > 0) - (w[i] < 0), v = cop__whole_at(&whole->type, whole->data, i);
+			if (i % each == 0) turned = 0;
+			if (sign && !turned) turned = v * sign;
+			if (v != turned * sign) fail_msg("%s: weight %d is %d, and not %d", name[k], (int)i, v, (int)turned * sign);
+		}
+	}
+	cop_graph_free(q);
+	cop_graph_free(g);
+}
+
 static cop_status keep_answer(void *ud, int32_t i, const float *y, int32_t n, int32_t label)
 {
 	(void)label;
@@ -173,6 +203,6 @@ static void what_cannot_be(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(what_layers_become), KNOWN_TEST(bits_answer_alike), KNOWN_TEST(ends_of_bytes), KNOWN_TEST(what_cannot_be)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(what_layers_become), KNOWN_TEST(ternary_is_int2), KNOWN_TEST(bits_answer_alike), KNOWN_TEST(ends_of_bytes), KNOWN_TEST(what_cannot_be)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,11 +154,12 @@ static void harmless_layer(void **state)
 static void limits(void **state)
 {
 	cop_ctx *cx = *state;
-	taken wide, narrow, is;
+	taken wide, narrow, two, is;
 	char least[32];
 
 	OK(cx, quantized(&wide, cx, 3, CLASSES, (cop_quantize_args){.scheme = "w8a8"}));
 	OK(cx, quantized(&narrow, cx, 3, CLASSES, (cop_quantize_args){.scheme = "w4a8"}));
+	OK(cx, quantized(&two, cx, 3, CLASSES, (cop_quantize_args){.scheme = "w2a8"}));
 	for (size_t flash = narrow.flash; flash <= wide.flash; flash += (wide.flash - narrow.flash) / 6) {
 		OK(cx, quantized(&is, cx, 3, CLASSES, (cop_quantize_args){.flash = flash}));
 		assert_true(is.flash <= flash && is.flash + INPUTS * INPUTS / 2 > flash); /* no layer more would fit */
@@ -166,8 +167,8 @@ static void limits(void **state)
 	}
 	OK(cx, quantized(&is, cx, 3, CLASSES, (cop_quantize_args){.flash = wide.flash}));
 	for (int i = 0; i < 4; i++) assert_int_equal(is.is.bits[i], 8);
-	assert_int_equal(quantized(&is, cx, 3, CLASSES, (cop_quantize_args){.flash = narrow.flash - 1}), COP_BUDGET);
-	snprintf(least, sizeof least, ": %zu is the least", narrow.flash);
+	assert_int_equal(quantized(&is, cx, 3, CLASSES, (cop_quantize_args){.flash = two.flash - 1}), COP_BUDGET);
+	snprintf(least, sizeof least, ": %zu is the least", two.flash);
 	assert_non_null(strstr(cop_error_text(cx), least));
 	cop_error_clear(cx);
 	OK(cx, quantized(&is, cx, 3, CLASSES, (cop_quantize_args){.flash = wide.flash, .file = narrow.file}));
@@ -184,14 +185,18 @@ static void nothing_saved(void **state)
 	for (int i = 0; i < 4; i++) assert_int_equal(is.is.bits[i], 8);
 }
 
-/* Fewer than 4 bits save something in the file alone: kernels read four. */
+/* 3 bits save something in the file alone, where kernels read four; 2 bits in flash, too. */
 static void few_bits(void **state)
 {
-	taken four, three, is;
+	taken four, three, two, is;
 
 	OK(*state, quantized(&three, *state, 3, CLASSES, (cop_quantize_args){.scheme = "w3a8"}));
 	OK(*state, quantized(&four, *state, 3, CLASSES, (cop_quantize_args){.scheme = "w4a8"}));
+	OK(*state, quantized(&two, *state, 3, CLASSES, (cop_quantize_args){.scheme = "w2a8"}));
 	assert_int_equal(three.flash, four.flash);
+	assert_true(two.flash <= four.flash - 3 * INPUTS * INPUTS / 4);
+	OK(*state, quantized(&is, *state, 3, CLASSES, (cop_quantize_args){.flash = two.flash}));
+	for (int i = 0; i < 3; i++) assert_int_equal(is.is.bits[i], 2);
 	assert_true(three.file < four.file);
 	OK(*state, quantized(&is, *state, 3, CLASSES, (cop_quantize_args){.file = four.file - 60}));
 	assert_true(is.file <= four.file - 60);

@@ -108,6 +108,7 @@ static void test_patterns(void **state)
 		{{.scheme = "w8a8", .range = "minmax", .symmetric = true, .equalize = true, .threads = 1}, 7}, /* symmetric: half the levels of what is positive */
 		{{.scheme = "w4a8", .range = "minmax", .threads = 1}, 4},
 		{{.scheme = "w4a8", .range = "minmax", .round = "adaround", .bias_correct = true, .threads = 1}, 4},
+		{{.scheme = "w2a8", .range = "minmax", .round = "nearest", .threads = 1}, 2},
 	};
 	for (int f = 0; f < LEN(form); f++)
 		for (int i = 0; i < LEN(patterns); i++) one_pattern(*state, &patterns[i], &form[f].a, form[f].bits);

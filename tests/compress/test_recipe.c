@@ -77,7 +77,7 @@ static const struct { const char *text, *says; } bad[] = {
 	{"- train: {must_gain: -1}\n", "line 3: train: must_gain must be a number from 0 to 1000000, not -1"},
 	{"- train: {update: [sgd]}\n", "line 3: train: update takes one value, not a list"},
 	{"- train: {update: '" W W W W W "'}\n", "line 3: train: update must be a text of fewer than 256 characters"},
-	{"- quantize: {scheme: w5a8}\n", "line 3: quantize: scheme must be one of w8a8, w4a8, w3a8, w4a4, w8a16, w8, fp16"},
+	{"- quantize: {scheme: w5a8}\n", "line 3: quantize: scheme must be one of w8a8, w4a8, w3a8, w2a8, w4a4, w8a16, w8, fp16"},
 	{"- quantize: {range: wide}\n", "line 3: quantize: range must be one of"},
 	{"- quantize: {per: row}\n", "line 3: quantize: per must be one of channel, tensor"},
 	{"- quantize: {round: up}\n", "line 3: quantize: round must be one of auto, nearest, gptq, adaround"},

@@ -12,7 +12,7 @@
 /* Of a hundred weights of the nets that are made next, so many are zero; the others take so many values, or, 0, any. */
 static int int8_zeros, int8_values;
 static int int8_most = 120; /* what results are clipped to; at 127 kernels scale sums in a faster way */
-static bool four_bits; /* their weights have 4 bits each */
+static int weight_bits = 8; /* 8, 4 or 2 */
 /* They are 0 or powers of two, and layers are marked so. */
 static bool int8_shifts;
 
@@ -32,14 +32,14 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 		w[i] = (int8_t)(cop__rand(7, cop__hash_text(name), (uint64_t)i) % 100 < (uint32_t)int8_zeros ? 0
 			: int8_shifts ? (1 << draw % 7) * (draw & 64 ? -1 : 1) : int8_values ? (int)(draw % (uint32_t)int8_values) - int8_values / 2 : (int)draw);
 	}
-	if (four_bits) { /* as many nibbles of what was drawn; a row of channels begins at a whole byte */
-		wt.dtype = COP_I4;
+	if (weight_bits < 8) { /* a row of channels begins at a whole byte */
+		wt.dtype = weight_bits == 4 ? COP_I4 : COP_I2;
 		int32_t bytes = (int32_t)cop_type_bytes(&wt);
 		for (int32_t i = 0; i < bytes; i++) w[i] = (int8_t)(cop__rand(8, cop__hash_text(name), (uint64_t)i));
 	}
 	for (int32_t o = 0; o < out; o++) {
 		b[o] = (int32_t)(cop__rand(6, cop__hash_text(name), (uint64_t)o) % 4001) - 2000;
-		real[o] = (0.5 + 0.03 * (o % 11)) / ((four_bits ? 3 : 50) * sqrt(taps));
+		real[o] = (0.5 + 0.03 * (o % 11)) / ((weight_bits < 8 ? weight_bits - 1 : 50) * sqrt(taps));
 		if (twice) cop__multiplier_double(&m[o], &m[out + o], real[o]);
 	}
 	if (!x) fail_msg("before %s: %s", name, cop_error_text(g->cx));

@@ -205,7 +205,7 @@ static void coded_on_host(void **state)
 		setenv("COPPICE_ISA", isa ? "dsp" : "ref", 1);
 		cop_ctx *cx = new_ctx();
 		check_coded(cx, &host, isa, LEN(coded_as));
-		check_four_bits(cx, &host, isa);
+		for (int bits = 2; bits <= 4; bits += 2) check_few_bits(cx, &host, isa, bits);
 		if (isa) check_parts(cx, &host);
 		cop_ctx_free(cx);
 	}
@@ -230,8 +230,10 @@ static void int8_on_boards(void **state)
 	check_coded(cx, &m0, 1, 2);
 	check_coded(cx, &m0, 4, 5);
 	check_parts(cx, &m4);
-	check_four_bits(cx, &m4, true);
-	check_four_bits(cx, &m0, false);
+	for (int bits = 2; bits <= 4; bits += 2) {
+		check_few_bits(cx, &m4, true, bits);
+		check_few_bits(cx, &m0, false, bits);
+	}
 	check_shifts(cx, &m0, false);
 	check_distances(cx, &m0);
 	check_shifts(cx, &m4, true);

@@ -10,11 +10,11 @@ enum { TRIES = 10 };
 static const char *const resources[COP_N_MIX] = {"bytes of the file", "bytes of flash", "instructions"};
 
 /* ---- levels ----
- * Wherever kernels read them, 3 and 2 bits take four. They take less in the file alone, which is coded. */
+ * Wherever kernels read them, 3 bits take four. They take less in the file alone, which is coded. */
 static const struct {
 	int bits;
 	bool file;
-} levels[COP_MIX_LEVELS] = {{0, false}, {8, false}, {4, false}, {3, true}, {2, true}};
+} levels[COP_MIX_LEVELS] = {{0, false}, {8, false}, {4, false}, {3, true}, {2, false}};
 
 static bool tried(const cop_mixing *m, int k)
 {

@@ -14,7 +14,7 @@
 static bool limited(const cop_quantize_args *a) { return a->file || a->flash || a->instructions; }
 
 typedef struct scheme { const char *name; int weights, activations; } scheme; /* activations 32: weights alone */
-static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w3a8", 3, 8}, {"w4a4", 4, 4}, {"w8a16", 8, 16}, {"w8", 8, 32}, {"fp16", 16, 32}};
+static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w3a8", 3, 8}, {"w2a8", 2, 8}, {"w4a4", 4, 4}, {"w8a16", 8, 16}, {"w8", 8, 32}, {"fp16", 16, 32}};
 static const char *const ranges[] = {[COP_RANGE_MINMAX] = "minmax", [COP_RANGE_PERCENTILE] = "percentile",
 	[COP_RANGE_MSE] = "mse", [COP_RANGE_KL] = "kl"};
 
@@ -47,7 +47,7 @@ static cop_status find_scheme(const scheme **out, cop_ctx *cx, const cop_quantiz
 {
 	int i;
 
-	COP_TRY(find_word(&i, cx, "scheme", a->scheme ? a->scheme : "w8a8", "w8a8 w4a8 w3a8 w4a4 w8a16 w8 fp16"));
+	COP_TRY(find_word(&i, cx, "scheme", a->scheme ? a->scheme : "w8a8", "w8a8 w4a8 w3a8 w2a8 w4a4 w8a16 w8 fp16"));
 	*out = &schemes[i];
 	if (limited(a) && i)
 		return cop__error(cx, COP_ARG, "quantize: within limits each layer has bits of its own, and none of the scheme %s: give the one or the others", a->scheme);
@@ -342,7 +342,7 @@ typedef struct quantize_options {
 	char keep[128], machine[32];
 	float max_drop;
 } quantize_options;
-#define SCHEMES "w8a8|w4a8|w3a8|w4a4|w8a16|w8|fp16"
+#define SCHEMES "w8a8|w4a8|w3a8|w2a8|w4a4|w8a16|w8|fp16"
 #define RANGES "minmax|percentile|mse|kl"
 #define HARMS "answers|curvature"
 #define PICKS "knapsack|greedy|random"

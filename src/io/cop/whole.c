@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * whole - weights of int8 and int4 as whole numbers, for the coders.
+ * whole - weights of int8, int4 and int2 as whole numbers, for the coders.
  */
 #include "io/cop/whole.h"
 
 #include <math.h>
-
-bool cop__is_whole(const cop_type *t) { return (t->dtype == COP_I8 || t->dtype == COP_I4) && t->enc == COP_DENSE; }
-
-/* Where element i lies: of int4 two to a byte along the last axis, the low half first, each run from a byte of its own. */
-typedef struct place { int64_t byte; int shift; } place;
-static place place_of(const cop_type *t, int64_t i)
-{
-	int64_t run = t->dim[t->rank - 1], at = i % run;
-	return t->dtype == COP_I8 ? (place){i, 0} : (place){i / run * ((run + 1) / 2) + at / 2, (int)(at % 2 * 4)};
-}
-
-static int whole_at(const cop_type *t, const void *data, int64_t i)
-{
-	place p = place_of(t, i);
-	int v = ((const uint8_t *)data)[p.byte];
-	return t->dtype == COP_I8 ? (int8_t)v : ((v >> p.shift & 15) ^ 8) - 8;
-}
 
 /* Bits that a value takes in the mean, each by itself. */
 static double entropy(const int64_t *count, int levels, int64_t n)
@@ -33,14 +16,15 @@ static double entropy(const int64_t *count, int levels, int64_t n)
 	return bits;
 }
 
-/* Of int8 where at least a quarter is zero, of int4 where values take four fifths of their bits, as those of 3 bits do: others are read faster as they are. */
+/* Of int8 where at least a quarter is zero, of fewer bits where values take four fifths of those, as seven of int4 or three of int2 do: others are read
+ * faster as they are. */
 bool cop__whole_codable(const cop_type *t, const void *data)
 {
 	int64_t count[256] = {0}, n = cop_type_count(t);
 
 	if (n < 64) return false;
-	for (int64_t i = 0; i < n; i++) count[whole_at(t, data, i) + 128]++;
-	return t->dtype == COP_I8 ? 4 * count[128] >= n : entropy(count, 256, n) <= 0.8 * 4;
+	for (int64_t i = 0; i < n; i++) count[cop__whole_at(t, data, i) + 128]++;
+	return t->dtype == COP_I8 ? 4 * count[128] >= n : entropy(count, 256, n) <= 0.8 * cop__dtype_bits(t->dtype);
 }
 
 cop_status cop__codes_of_whole(cop_codes *c, cop_ctx *cx, const cop_type *t, const void *data, int32_t rows, int32_t cols)
@@ -49,7 +33,7 @@ cop_status cop__codes_of_whole(cop_codes *c, cop_ctx *cx, const cop_type *t, con
 	float *w = cop__alloc(cx, sizeof *w * (size_t)n);
 
 	if (!w) return COP_NOMEM;
-	for (int64_t i = 0; i < n; i++) w[i] = (float)whole_at(t, data, i);
+	for (int64_t i = 0; i < n; i++) w[i] = (float)cop__whole_at(t, data, i);
 	cop_status st = cop__codes_of_dense(c, cx, w, rows, cols);
 	cop__free(cx, w);
 	return st;
@@ -58,16 +42,13 @@ cop_status cop__codes_of_whole(cop_codes *c, cop_ctx *cx, const cop_type *t, con
 /* Of codes that nobody has checked: what is no such number is refused. */
 cop_status cop__whole_of_codes(uint8_t *q, cop_ctx *cx, const char *name, const cop_type *t, const cop_codes *c)
 {
-	const int lo = t->dtype == COP_I8 ? -128 : -8, hi = -1 - lo;
+	const int bits = cop__dtype_bits(t->dtype), lo = -(1 << (bits - 1)), hi = -1 - lo;
 
 	for (int i = 0; i < c->levels; i++)
 		if (!(c->codebook[i] >= (float)lo && c->codebook[i] <= (float)hi))
-			return cop__error(cx, COP_FORMAT, "%s: entry %d of the codebook is no %s", name, i, t->dtype == COP_I8 ? "int8" : "int4");
+			return cop__error(cx, COP_FORMAT, "%s: entry %d of the codebook is no int%d", name, i, bits);
 	if (!c->levels) return cop__error(cx, COP_FORMAT, "%s: whole numbers are stored with a codebook, and there is none", name);
 	memset(q, 0, cop_type_bytes(t));
-	for (int64_t i = 0; i < cop__codes_count(c); i++) {
-		place p = place_of(t, i);
-		q[p.byte] |= (uint8_t)(((int)c->codebook[c->code[i]] & (t->dtype == COP_I8 ? 255 : 15)) << p.shift);
-	}
+	for (int64_t i = 0; i < cop__codes_count(c); i++) cop__whole_put(t, q, i, (int32_t)c->codebook[c->code[i]]);
 	return COP_OK;
 }

@@ -46,18 +46,15 @@ static double scale_of(const cop_oxw *w, cop_vid v) { return w->scale[v] > 0 ? w
 
 /* ---- layers ---- */
 
-/* Weights [o,h,w,c], i8 or two to a byte, as bytes [o,c,h,w]; sum[o] of them. */
+/* Weights [o,h,w,c] as bytes [o,c,h,w]; sum[o] of them. */
 static void turned(int8_t *to, int32_t *sum, const cop_value *w)
 {
 	const int32_t *d = w->type.dim, c = d[3], cells = d[1] * d[2];
-	const int8_t *q = w->data;
-	size_t row = w->type.dtype == COP_I4 ? ((size_t)c + 1) / 2 : (size_t)c;
 
 	for (int32_t o = 0; o < d[0]; o++)
 		for (int32_t p = 0; p < cells; p++)
 			for (int32_t i = 0; i < c; i++) {
-				const int8_t *at = q + ((size_t)o * (size_t)cells + (size_t)p) * row;
-				int32_t half = (uint8_t)at[i / 2] >> (i % 2 * 4) & 15, v = w->type.dtype == COP_I4 ? (half ^ 8) - 8 : at[i];
+				int32_t v = cop__whole_at(&w->type, w->data, ((int64_t)o * cells + p) * c + i);
 				to[((size_t)o * (size_t)c + (size_t)i) * (size_t)cells + (size_t)p] = (int8_t)v;
 				sum[o] += v;
 			}

@@ -14,6 +14,7 @@ static int32_t weight_i4(const void *w, int32_t i)
 	int32_t b = ((const uint8_t *)w)[i / 2];
 	return ((i % 2 ? b >> 4 : b & 15) ^ 8) - 8;
 }
+static int32_t weight_i2(const void *w, int32_t i) { return ((((const uint8_t *)w)[i / 4] >> (2 * (i % 4)) & 3) ^ 2) - 2; }
 
 /* ---- dense ---- */
 
@@ -37,7 +38,7 @@ size_t cop_qconv_work_dsp(const int32_t *k)
 	return (size_t)window_words(k, 2) * TILE * 4 + (k[CK_KW] > 1 ? (size_t)((k[CK_KW] * (k[CK_C] / k[CK_G]) + 3) & ~3) : 0);
 }
 
-/* Weights of 4 bits: the windows end at a multiple of four words. */
+/* Weights of 4 or 2 bits: the windows end at a multiple of four words. */
 size_t cop_qconv4_work_dsp(const int32_t *k) { return cop_qconv_work_dsp(k) + TILE * 4 * (size_t)(window_words(k, 4) - window_words(k, 2)); }
 
 size_t cop_qfc_work_dsp(const int32_t *k) { return (size_t)window_words(k, 4) * 4; }
@@ -68,12 +69,14 @@ static size_t pack_bytes(const int32_t *k, int32_t filters, int32_t whole)
 	return 4 + (size_t)k[CK_G] * (size_t)((filters / k[CK_G] + 1) / 2) * (size_t)window_words(k, whole) * 4;
 }
 /* The last part has as many filters as any. */
-size_t cop_qconv_pack_bytes_dsp(const int32_t *k)
+static size_t dense_bytes(const int32_t *k, size_t bits)
 {
-	if (k[COP_IN_PARTS] < 0) return 4 + (pack_bytes(k, k[CK_O], 4) - 4) / 2;
+	if (k[COP_IN_PARTS] < 0) return 4 + (pack_bytes(k, k[CK_O], 4) - 4) * bits / 8;
 	int32_t parts = k[CK_G] == 1 ? k[COP_IN_PARTS] : 0, o_n = k[CK_O] - (parts ? cop_filter_at(k[CK_O], parts - 1, parts) : 0);
 	return pack_bytes(k, o_n, 2);
 }
+size_t cop_qconv_pack_bytes_dsp(const int32_t *k) { return dense_bytes(k, 4); }
+size_t cop_qconv2_pack_bytes_dsp(const int32_t *k) { return dense_bytes(k, 2); }
 size_t cop_qfc_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, k[CK_O], 4); }
 
 /* The tap of a run that half `half` of word `word` holds, or -1. */
@@ -128,7 +131,7 @@ static uint32_t *pack_pair(uint32_t *to, const filters *f, int32_t first, int32_
 	return to;
 }
 
-/* The same as nibbles. */
+/* The same in 4 bits each. */
 static uint32_t *pack_nibbles(uint32_t *to, const filters *f, int32_t first, int32_t o)
 {
 	int32_t words = cop_run_words(f->run);
@@ -144,22 +147,41 @@ static uint32_t *pack_nibbles(uint32_t *to, const filters *f, int32_t first, int
 	return to;
 }
 
-static void pack_fours(const cop_call *c)
+/* The same in 2 bits each. */
+static uint32_t *pack_twos(uint32_t *to, const filters *f, int32_t first, int32_t o)
 {
-	const int32_t *k = c->k, c_n = k[CK_C] / k[CK_G];
-	filters f = {c->buf[2], weight_i4, k[CK_O] / k[CK_G], k[CK_KH], k[CK_KW], c_n, (c_n + 1) & ~1, k[CK_KW] * c_n};
-	uint32_t *to = c->work;
+	int32_t words = cop_run_words(f->run);
 
-	*to++ = PACK_NIBBLES;
-	for (int32_t first = 0; first < k[CK_O]; first += f.o_n)
-		for (int32_t o = 0; o < f.o_n; o += 2) to = pack_nibbles(to, &f, first, o);
+	for (int32_t i = 0; i < (f->kh * words + 3) / 4 * 4; i += 4) {
+		uint32_t word = 0;
+		for (int32_t nibble = 0; nibble < 8; nibble++) {
+			int32_t at = i + nibble % 4, tap = at < f->kh * words ? tap_of(f->run, at % words, nibble / 4) : -1;
+			word |= (uint32_t)(4 * (weight_at(f, first, o + 1, at / words, tap) + 2) + weight_at(f, first, o, at / words, tap) + 2) << (4 * nibble);
+		}
+		*to++ = word;
+	}
+	return to;
 }
 
-static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole, int32_t whole)
+/* Weights as they are in bytes, `each` of them. */
+static filters filters_of(const cop_call *c, weight_of *get, int32_t each)
+{
+	const int32_t *k = c->k, c_n = k[CK_C] / k[CK_G];
+	return (filters){c->buf[2], get, k[CK_O] / k[CK_G], k[CK_KH], k[CK_KW], c_n, (c_n + each - 1) & -each, k[CK_KW] * c_n};
+}
+
+static void pack_few(const cop_call *c, filters f, uint32_t *pack(uint32_t *to, const filters *f, int32_t first, int32_t o))
+{
+	uint32_t *to = c->work;
+
+	*to++ = PACK_FEW;
+	for (int32_t first = 0; first < c->k[CK_O]; first += f.o_n)
+		for (int32_t o = 0; o < f.o_n; o += 2) to = pack(to, &f, first, o);
+}
+
+static void pack_dense(const cop_call *c, filters f, int32_t whole)
 {
 	const int32_t *k = c->k;
-	int32_t c_n = k[CK_C] / k[CK_G];
-	filters f = {c->buf[2], get, k[CK_O] / k[CK_G], k[CK_KH], k[CK_KW], c_n, (c_n + to_whole) & ~to_whole, k[CK_KW] * c_n};
 	int32_t from = cop_filter_at(f.o_n, c->part, c->parts), end = cop_filter_at(f.o_n, c->part + 1, c->parts);
 	uint32_t *to = c->work, kind = c->parts > 1 ? exactness(&f, from, end) : exactness(&f, 0, k[CK_O]);
 	int32_t rest = window_words(k, whole) - f.kh * cop_run_words(f.run);
@@ -172,47 +194,62 @@ static void pack_dense(const cop_call *c, weight_of *get, int32_t to_whole, int3
 		}
 }
 
-void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 2); }
+void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, filters_of(c, weight_i8, 1), 2); }
 void cop_qconv_pack4_dsp(const cop_call *c)
 {
-	if (c->k[COP_IN_PARTS] < 0) pack_fours(c);
-	else pack_dense(c, weight_i4, 1, 2);
+	const filters f = filters_of(c, weight_i4, 2);
+	if (c->k[COP_IN_PARTS] < 0) pack_few(c, f, pack_nibbles);
+	else pack_dense(c, f, 2);
 }
-void cop_qfc_pack_dsp(const cop_call *c) { pack_dense(c, weight_i8, 0, 4); }
-
-/* ---- fully connected, of 4 bits: fours of filters ---- */
-
-size_t cop_qfc4_pack_bytes_dsp(const int32_t *k) { return 4 + (size_t)((k[CK_O] + 3) / 4) * (size_t)window_words(k, 4) * 4; }
-
-static uint32_t exact_fourths(const filters *f)
+void cop_qconv_pack2_dsp(const cop_call *c)
 {
-	for (int32_t o = 3; o < f->o_n; o += 4) {
+	const filters f = filters_of(c, weight_i2, 4);
+	if (c->k[COP_IN_PARTS] < 0) pack_few(c, f, pack_twos);
+	else pack_dense(c, f, 2);
+}
+void cop_qfc_pack_dsp(const cop_call *c) { pack_dense(c, filters_of(c, weight_i8, 1), 4); }
+
+/* ---- fully connected, of few bits: filters that share halves ---- */
+
+static size_t nested_bytes(const int32_t *k, int32_t n) { return 4 + (size_t)((k[CK_O] + n - 1) / n) * (size_t)window_words(k, 4) * 4; }
+size_t cop_qfc4_pack_bytes_dsp(const int32_t *k) { return nested_bytes(k, 4); }
+size_t cop_qfc2_pack_bytes_dsp(const int32_t *k) { return nested_bytes(k, 8); }
+
+/* Are the sums of the last filters, which have a sign, and of those below them, all of whose weights may be the largest, held by what differences leave of 32 bits? */
+static uint32_t exact_nested(const filters *f, int32_t bits)
+{
+	const int32_t n = 16 / bits, last = 1 << (bits + 8), below = 1 << (2 * bits + 8); /* 2^31 / 128 / 2^(16 - bits) and 2^(16 - 2 bits) */
+
+	for (int32_t o = n - 1; o < f->o_n; o += n) {
 		int32_t most = 0;
 		for (int32_t i = 0; i < f->run; i++) {
 			int32_t w = weight_at(f, 0, o, 0, i);
 			most += w < 0 ? -w : w;
 		}
-		if (most > 4095) return PACK_PARTS; /* times 128: beyond 19 bits and a sign */
+		if (most >= last) return PACK_PARTS;
 	}
-	return f->run > 4096 ? PACK_PARTS : PACK_EXACT; /* c's are within 15 * 4096 */
+	return f->run * ((1 << bits) - 1) >= below ? PACK_PARTS : PACK_EXACT;
 }
 
-void cop_qfc4_pack_dsp(const cop_call *c)
+static void pack_nested(const cop_call *c, weight_of *get, int32_t bits)
 {
-	const int32_t *k = c->k, words = window_words(k, 4);
-	filters f = {c->buf[2], weight_i4, k[CK_O], 1, 1, k[CK_C], (k[CK_C] + 1) & ~1, k[CK_C]};
+	const int32_t *k = c->k, words = window_words(k, 4), n = 16 / bits, sign = 1 << (bits - 1);
+	filters f = filters_of(c, get, 8 / bits);
 	uint32_t *to = c->work;
 
-	*to++ = exact_fourths(&f);
-	for (int32_t o = 0; o < f.o_n; o += 4)
+	*to++ = exact_nested(&f, bits);
+	for (int32_t o = 0; o < f.o_n; o += n)
 		for (int32_t i = 0; i < words; i++, to++) {
 			*to = 0;
-			for (int32_t half = 0; half < 8; half++) {
-				int32_t tap = i < cop_run_words(f.run) ? tap_of(f.run, i, half / 4) : -1, w = weight_at(&f, 0, o + half % 4, 0, tap);
-				*to |= (uint32_t)((w + (half % 4 < 3 ? 8 : 0)) & 15) << (4 * half);
+			for (int32_t at = 0; at < 2 * n; at++) {
+				int32_t tap = i < cop_run_words(f.run) ? tap_of(f.run, i, at / n) : -1, w = weight_at(&f, 0, o + at % n, 0, tap);
+				*to |= (uint32_t)((w + (at % n < n - 1 ? sign : 0)) & (2 * sign - 1)) << (bits * at);
 			}
 		}
 }
+
+void cop_qfc4_pack_dsp(const cop_call *c) { pack_nested(c, weight_i4, 4); }
+void cop_qfc2_pack_dsp(const cop_call *c) { pack_nested(c, weight_i2, 2); }
 
 /* ---- int16 (qwide.c) ---- */
 

@@ -90,7 +90,7 @@ COP_OUT_OF_LINE void inside3(const int8_t *x, int32_t rows, int32_t kw, int32_t 
 /* ---- the layer ---- */
 
 /* One group, windows whose pixels of a row are neighbours. */
-void cop_qconv_dsp(const cop_call *c)
+COP_OUT_OF_LINE void run_windows(const cop_call *c, const few *f)
 {
 	const int32_t *k = c->k;
 	int32_t pixels = k[CK_N] * k[CK_OH] * k[CK_OW], kh = k[CK_KH], run = k[CK_KW] * k[CK_C], line = k[CK_W] * k[CK_C], words = kh * cop_run_words(run);
@@ -99,7 +99,7 @@ void cop_qconv_dsp(const cop_call *c)
 	const int8_t *image = c->buf[1];
 	uint32_t *x = c->work;
 	int32_t share = k[CK_SW] == 1 && k[CK_KW] > 1 && !(k[CK_C] & 7); /* pixels, by windows side by side */
-	layer l = begin(c, words);
+	layer l = begin(c, words, f);
 	int8_t *y = l.y;
 
 	for (int32_t p = 0; p < pixels; p += TILE, y += TILE * l.step) {
@@ -160,13 +160,13 @@ static void expand3(uint32_t *d, const int8_t *x, const int8_t *x1, const int8_t
 }
 
 /* One tap, stride 1: windows are pixels, without a border. */
-void cop_qconv_point_dsp(const cop_call *c)
+COP_OUT_OF_LINE void run_points(const cop_call *c, const few *f)
 {
 	const int32_t *k = c->k;
 	int32_t words = cop_run_words(k[CK_C]), c_n = k[CK_C], left = k[CK_N] * k[CK_OH] * k[CK_OW];
 	const int8_t *image = c->buf[1];
 	uint32_t *x = c->work;
-	layer l = begin(c, words);
+	layer l = begin(c, words, f);
 	int8_t *y = l.y;
 
 	for (; left >= TILE; left -= TILE, image += TILE * c_n, y += TILE * l.step) {
@@ -210,12 +210,12 @@ static void windows(const cop_call *c, int32_t group, int32_t c_n, int32_t p, in
 	}
 }
 
-void cop_qconv_apart_dsp(const cop_call *c)
+COP_OUT_OF_LINE void run_groups(const cop_call *c, const few *f)
 {
 	const int32_t *k = c->k;
 	int32_t c_n = k[CK_C] / k[CK_G], words = k[CK_KH] * cop_run_words(k[CK_KW] * c_n), pixels = k[CK_N] * k[CK_OH] * k[CK_OW];
 	uint32_t *x = c->work;
-	const layer all = begin(c, words);
+	const layer all = begin(c, words, f);
 
 	for (int32_t p = 0; p < pixels; p += TILE) {
 		int32_t n = pixels - p < TILE ? pixels - p : TILE;
@@ -226,7 +226,7 @@ void cop_qconv_apart_dsp(const cop_call *c)
 			tile(&l, x, y, n);
 			l.b += l.o_n;
 			l.m += l.o_n;
-			l.w += ((l.o_n + 1) >> 1) * (l.exact == PACK_NIBBLES ? l.words >> 1 : l.words);
+			l.w += ((l.o_n + 1) >> 1) * (l.exact == PACK_FEW ? l.words >> f->down : l.words);
 #if COP_DSP
 			l.all.b = l.b;
 			l.all.m = l.m;
@@ -234,3 +234,11 @@ void cop_qconv_apart_dsp(const cop_call *c)
 		}
 	}
 }
+
+/* A firmware without weights of 2 bits does not link what takes those apart. */
+void cop_qconv_dsp(const cop_call *c) { run_windows(c, &nibbles); }
+void cop_qconv_point_dsp(const cop_call *c) { run_points(c, &nibbles); }
+void cop_qconv_apart_dsp(const cop_call *c) { run_groups(c, &nibbles); }
+void cop_qconv2_dsp(const cop_call *c) { run_windows(c, &twos); }
+void cop_qconv2_point_dsp(const cop_call *c) { run_points(c, &twos); }
+void cop_qconv2_apart_dsp(const cop_call *c) { run_groups(c, &twos); }

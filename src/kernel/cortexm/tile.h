@@ -4,7 +4,7 @@
  *
  * Windows lie in scratch widened to int16, one word (two taps) of each in turn. Each pair of filters runs over them: six sums in registers. Three
  * pixels and two filters is what the register file holds; seventeen instructions do 24 products (dsp.h says how a weight word serves two filters), or
- * eighteen and a half where weights of 4 bits are taken apart.
+ * eighteen and a half where weights of 4 or 2 bits are taken apart.
  */
 #ifndef COP_TILE_H
 #define COP_TILE_H
@@ -30,9 +30,18 @@ typedef struct pairs {
 typedef struct pairs { int32_t none; } pairs;
 #endif
 
+/* Weights of few bits (PACK_FEW). minus: in both halves, by how much less they are; 1 << down words of a window meet one of them; both: are b's too large as
+ * well? sums: of a tile with pairs of filters or, in C, of four words of each window with one pair; it returns the weights after those used. */
+#if COP_DSP
+typedef const uint32_t *few_sums(const pairs *p, const uint32_t *w, const int32_t *less);
+#else
+typedef const uint32_t *few_sums(const uint32_t *w, const uint32_t *x, int32_t *s);
+#endif
+typedef struct few { uint32_t minus; int32_t down, both; few_sums *sums; } few;
+
 /* A group of the layer, or some of its filters. words: of a window, rounded up to even; o_n: filters; y: the first result; step: from a pixel's
  * results to the next one's; less: find_excess of a tile; all: of its pairs what no tile changes. */
-typedef struct layer { const int32_t *k, *b, *m; const uint32_t *w; uint32_t exact; int32_t scale, words, o_n; int8_t *y; int32_t step, less[TILE]; pairs all; } layer;
+typedef struct layer { const few *few; const int32_t *k, *b, *m; const uint32_t *w; uint32_t exact; int32_t scale, words, o_n; int8_t *y; int32_t step, less[TILE]; pairs all; } layer;
 
 #if COP_DSP
 
@@ -50,16 +59,24 @@ enum { UNROLL = 8, STEP_BYTES = 17 * 4 };
 #define FOURS "ldrd r3, r7, [r1], #8\n" HALF("r3") HALF("r3, ror #8") HALF("r7") HALF("r7, ror #8")
 enum { UNROLL_FOURS = 4, FOURS_BYTES = 37 * 4 };
 
+/* A word of 2 bits, four of windows: as many instructions. r7: 0x000f000f. Sums of a + 2 in r8 r9 r10, of 4 (b + 2) + a + 2 in r11 r12 lr. */
+#define QUARTER(w) "ldmia.w r0!, {r4, r5, r6}\n and.w r2, r7, " w "\n" \
+	"smlad r11, r4, r2, r11\n smlad r12, r5, r2, r12\n smlad lr, r6, r2, lr\n and.w r2, r2, #0x00030003\n" \
+	"smlad r8, r4, r2, r8\n smlad r9, r5, r2, r9\n smlad r10, r6, r2, r10\n"
+#define TWOS "ldr.w r3, [r1], #4\n" QUARTER("r3") QUARTER("r3, ror #4") QUARTER("r3, ror #8") QUARTER("r3, ror #12")
+
 #define SIX(f, a, b) f("r8", a) f("r9", a) f("r10", a) f("r11", b) f("r12", b) f("lr", b)
 #define ONCE(s, m) "smmlar " s ", " s ", " m ", r2\n"
 #define TWICE(s, m) "qadd " s ", " s ", " s "\n smmulr " s ", " s ", " m "\n add " s ", " s ", " s ", asr #31\n"
 #define SATURATE(s, m) "ssat " s ", #8, " s "\n"
 
-/* first: the sums of a before the first product; b's are what r11 r12 lr have more than those, in units of 2^unit. */
+/* first: the sums before the first product; b's are what r11 r12 lr have more than a's, in units of 2^unit. */
+#define ALIKE "mov r11, r8\n mov r12, r9\n mov lr, r10\n"
+#define EXCESS "ldr r4, [r3]\n ldr r3, [sp, #48]\n ldm r3, {r8, r9, r10}\n"
+#define BIAS "add r8, r4\n add r9, r4\n add r10, r4\n"
 #define RUN_PAIRS(first, times, step, unit) \
 	"push {r2, r4-r11, lr}\n ldm r0, {r2-r12, lr}\n push {r2-r12, lr}\n" /* sp: the struct, then less */ \
 	"0: ldrd r0, r2, [sp]\n ldr r3, [sp, #12]\n" first \
-	"mov r11, r8\n mov r12, r9\n mov lr, r10\n" \
 	"add pc, r2\n nop.n\n" \
 	"1:\n .rept " times "\n" step ".endr\n" \
 	"ldr r2, [sp, #8]\n cmp r0, r2\n bne.w 1b\n" \
@@ -82,23 +99,30 @@ enum { UNROLL_FOURS = 4, FOURS_BYTES = 37 * 4 };
 	"4: ldr r3, [sp, #36]\n stm r3, {r8-r12, lr}\n" \
 	"5: mov r0, r1\n add sp, #52\n pop {r4-r11, pc}\n"
 
-/* Both return the weights after those used. less: what the three sums of a begin with besides the bias, where weights are nibbles. */
+/* All return the weights after those used. less: what the three sums of a begin with besides the bias, where weights have few bits; those of 2 bits of b, too. */
 __attribute__((naked, noinline)) static const uint32_t *run_pairs(__attribute__((unused)) const pairs *p, __attribute__((unused)) const uint32_t *w,
 	__attribute__((unused)) const int32_t *less)
 {
-	__asm__(RUN_PAIRS("ldr r8, [r3]\n mov r9, r8\n mov r10, r8\n", "8", STEP, "8"));
+	__asm__(RUN_PAIRS("ldr r8, [r3]\n mov r9, r8\n mov r10, r8\n" ALIKE, "8", STEP, "8"));
 }
 
-__attribute__((naked, noinline)) static const uint32_t *run_nibbles(__attribute__((unused)) const pairs *p, __attribute__((unused)) const uint32_t *w,
+__attribute__((naked, noinline)) static const uint32_t *few_nibbles(__attribute__((unused)) const pairs *p, __attribute__((unused)) const uint32_t *w,
 	__attribute__((unused)) const int32_t *less)
 {
-	__asm__(RUN_PAIRS("ldr r4, [r3]\n ldr r3, [sp, #48]\n ldm r3, {r8, r9, r10}\n add r8, r4\n add r9, r4\n add r10, r4\n", "4", FOURS, "4"));
+	__asm__(RUN_PAIRS(EXCESS BIAS ALIKE, "4", FOURS, "4"));
+}
+
+__attribute__((naked, noinline)) static const uint32_t *few_twos(__attribute__((unused)) const pairs *p, __attribute__((unused)) const uint32_t *w,
+	__attribute__((unused)) const int32_t *less)
+{
+	__asm__(RUN_PAIRS(EXCESS "lsl r11, r8, #2\n lsl r12, r9, #2\n lsl lr, r10, #2\n" BIAS "add r11, r8\n add r12, r9\n add lr, r10\n mov r7, #0x000f000f\n",
+		"4", TWOS, "2"));
 }
 
 /* Over `words` words from x on. */
 static pairs pairs_of(const layer *l, const uint32_t *x, int32_t words)
 {
-	int32_t skip = l->exact == PACK_NIBBLES ? (-(words >> 2) & (UNROLL_FOURS - 1)) * FOURS_BYTES : (-(words >> 1) & (UNROLL - 1)) * STEP_BYTES;
+	int32_t skip = l->exact == PACK_FEW ? (-(words >> 2) & (UNROLL_FOURS - 1)) * FOURS_BYTES : (-(words >> 1) & (UNROLL - 1)) * STEP_BYTES;
 	return (pairs){x, skip, x + TILE * words, l->b, l->m, l->k[QK_ZY], l->scale, l->step, 2 * l->step, NULL, NULL, 4 * l->k[CK_O] - 8};
 }
 
@@ -110,7 +134,7 @@ static const uint32_t *fast(const layer *l, const uint32_t *w, const uint32_t *x
 	p.b = b;
 	p.scale = COP_SLOW;
 	p.y = s;
-	return l->exact == PACK_NIBBLES ? run_nibbles(&p, w, l->less) : run_pairs(&p, w, NULL);
+	return l->exact == PACK_FEW ? l->few->sums(&p, w, l->less) : run_pairs(&p, w, NULL);
 }
 
 /* The same, part by part: the whole sums may be too large to be taken from differences. */
@@ -127,30 +151,47 @@ COP_OUT_OF_LINE const uint32_t *parts(const layer *l, const uint32_t *w, const u
 }
 #endif
 
-/* -8 times the sum of each window: by that sums of nibbles are too large. */
-COP_OUT_OF_LINE void find_excess(int32_t *less, const uint32_t *x, int32_t words)
+/* The sum of each window times `minus`: by that sums of weights of few bits are too large. */
+COP_OUT_OF_LINE void find_excess(int32_t *less, uint32_t minus, const uint32_t *x, int32_t words)
 {
 	int32_t a = 0, b = 0, c = 0;
 
 	for (; words; words--, x += TILE) {
-		a = cop_dual(x[0], 0xfff8fff8u, a);
-		b = cop_dual(x[1], 0xfff8fff8u, b);
-		c = cop_dual(x[2], 0xfff8fff8u, c);
+		a = cop_dual(x[0], minus, a);
+		b = cop_dual(x[1], minus, b);
+		c = cop_dual(x[2], minus, c);
 	}
 	less[0] = a, less[1] = b, less[2] = c;
 }
 
-/* Adds to the sums of a pair the products of a word of nibbles with the four taps of each window. */
-static void add_nibbles(uint32_t w, const uint32_t *x, int32_t *s)
+#if !COP_DSP
+/* Those of a word of each window: of a, and of b in units of 2^unit, which is what `both` has more. */
+static void add_word(uint32_t a, uint32_t both, int32_t unit, const uint32_t *x, int32_t *s)
 {
-	const uint32_t even = cop_even(w), odd = cop_odd(w);
-
 	for (int32_t i = 0; i < TILE; i++) {
-		int32_t a = cop_dual(odd & 0x000f000fu, x[TILE + i], cop_dual(even & 0x000f000fu, x[i], 0));
-		s[i] = cop_wrap_add(s[i], a);
-		s[TILE + i] = cop_wrap_add(s[TILE + i], cop_wrap_add(cop_dual(odd, x[TILE + i], cop_dual(even, x[i], 0)), -a) >> 4);
+		int32_t v = cop_dual(a, x[i], 0);
+		s[i] = cop_wrap_add(s[i], v);
+		s[TILE + i] = cop_wrap_add(s[TILE + i], cop_wrap_add(cop_dual(both, x[i], 0), -v) >> unit);
 	}
 }
+
+static const uint32_t *few_nibbles(const uint32_t *w, const uint32_t *x, int32_t *s)
+{
+	for (int32_t i = 0; i < 2; i++, w++, x += 2 * TILE) {
+		add_word(cop_even(*w) & 0x000f000fu, cop_even(*w), 4, x, s);
+		add_word(cop_odd(*w) & 0x000f000fu, cop_odd(*w), 4, x + TILE, s);
+	}
+	return w;
+}
+
+static const uint32_t *few_twos(const uint32_t *w, const uint32_t *x, int32_t *s)
+{
+	for (int32_t i = 0; i < 16; i += 4, x += TILE) add_word(*w >> i & 0x00030003u, *w >> i & 0x000f000fu, 2, x, s);
+	return w + 1;
+}
+#endif
+
+static const few nibbles = {0xfff8fff8u, 1, 0, few_nibbles}, twos = {0xfffefffeu, 2, 1, few_twos};
 
 /* Sums of filters o and o + 1 (if there) over TILE windows: a's in s[0..2], b's in s[3..5]. Returns the weights after those used. */
 COP_OUT_OF_LINE const uint32_t *sums(const layer *l, const uint32_t *w, const uint32_t *x, int32_t o, int32_t *s)
@@ -158,17 +199,18 @@ COP_OUT_OF_LINE const uint32_t *sums(const layer *l, const uint32_t *w, const ui
 	int32_t b[2] = {l->b[o], o + 1 < l->o_n ? l->b[o + 1] : 0};
 
 #if COP_DSP
-	if (l->exact == PACK_EXACT || l->exact == PACK_NIBBLES) return fast(l, w, x, l->words, b, s);
+	if (l->exact == PACK_EXACT || l->exact == PACK_FEW) return fast(l, w, x, l->words, b, s);
 #endif
 	for (int32_t i = 0; i < 2 * TILE; i++) s[i] = b[i / TILE];
 #if COP_DSP
 	if (l->exact) return parts(l, w, x, s);
-#endif
-	if (l->exact == PACK_NIBBLES) {
-		for (int32_t j = 0; j < l->words; j += 2, x += 2 * TILE) add_nibbles(*w++, x, s);
-		for (int32_t i = 0; i < TILE; i++) s[i] = cop_wrap_add(s[i], l->less[i]);
+#else
+	if (l->exact == PACK_FEW) {
+		for (int32_t j = 0; j < l->words; j += 4, x += 4 * TILE) w = l->few->sums(w, x, s);
+		for (int32_t i = 0; i < (1 + l->few->both) * TILE; i++) s[i] = cop_wrap_add(s[i], l->less[i % TILE]);
 		return w;
 	}
+#endif
 	for (int32_t j = 0; j < l->words; j++, w++)
 		for (int32_t i = 0; i < TILE; i++) cop_two_filters(*w, *x++, l->exact != 0, &s[i], &s[TILE + i]);
 	return w;
@@ -180,15 +222,15 @@ static void tile(layer *l, const uint32_t *x, int8_t *y, int32_t n)
 	const uint32_t *w = l->w;
 	int32_t o = 0, s[2 * TILE];
 
-	if (l->exact == PACK_NIBBLES) find_excess(l->less, x, l->words);
+	if (l->exact == PACK_FEW) find_excess(l->less, l->few->minus, x, l->words);
 #if COP_DSP
-	if ((l->exact == PACK_EXACT || l->exact == PACK_NIBBLES) && l->scale && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
+	if ((l->exact == PACK_EXACT || l->exact == PACK_FEW) && l->scale && l->o_n > 1) { /* a short tile's last pixels are rubbish; the first one's results overwrite them */
 		pairs *p = &l->all;
 		o = l->o_n & ~1;
 		p->y = y;
 		p->y_end = y += o;
 		if (n < TILE) p->y1 = n > 1 ? l->step : 0, p->y2 = 0;
-		w = l->exact == PACK_NIBBLES ? run_nibbles(p, w, l->less) : run_pairs(p, w, NULL);
+		w = l->exact == PACK_FEW ? l->few->sums(p, w, l->less) : run_pairs(p, w, NULL);
 	}
 #endif
 	for (; o < l->o_n; o += 2, y += 2) {
@@ -201,20 +243,21 @@ static void tile(layer *l, const uint32_t *x, int8_t *y, int32_t n)
 }
 
 /* The windows take `words` words, and as many more, which are 0, as the kernel's inner loop wants. */
-static layer begin(const cop_call *c, int32_t words)
+static layer begin(const cop_call *c, int32_t words, const few *f)
 {
 	const uint32_t *pack = c->pack;
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
 	int32_t o_n = k[CK_G] > 1 ? k[CK_O] / k[CK_G] : k[CK_O], from = cop_filter_at(o_n, c->part, c->parts);
 	layer l; /* not cleared first: a firmware may have no memset */
 
+	l.few = f;
 	l.k = k;
 	l.b = b + from;
 	l.m = m + from;
 	l.w = pack + 1;
 	l.exact = *pack;
 	l.scale = cop_scale_kind(k, b, m);
-	l.words = l.exact == PACK_NIBBLES ? (words + 3) & ~3 : (words + 1) & ~1;
+	l.words = l.exact == PACK_FEW ? (words + 3) & ~3 : (words + 1) & ~1;
 	l.o_n = cop_filter_at(o_n, c->part + 1, c->parts) - from;
 	l.y = (int8_t *)c->buf[0] + from;
 	l.step = k[CK_O];

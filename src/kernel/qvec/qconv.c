@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qconv - dense int8 convolution, any window, stride and padding; weights i8, or i4 widened when packed.
+ * qconv - dense int8 convolution, any window, stride and padding; weights i8, or i4 and i2 widened when packed.
  */
 #include "kernel/qvec/qconv.h"
 
@@ -57,7 +57,7 @@ size_t VN(qconv_pack_bytes)(const int32_t *k)
 	return fix_at(&g) + (size_t)(panels(g.o) * PANEL) * sizeof(int32_t);
 }
 
-static void pack(const cop_call *c, bool i4)
+static void pack(const cop_call *c, int bits)
 {
 	shape g = shape_of(c->k);
 	int8_t *d = c->work;
@@ -71,15 +71,16 @@ static void pack(const cop_call *c, bool i4)
 			for (long i = 0; i < g.groups * G; i++)
 				for (long l = 0; l < lanes; l++) {
 					long o = q * PANEL + l;
-					int8_t w = o < g.o && i < run ? weight_at(c->buf[2], i4, (o * g.kh + kh) * g.kw + i / g.c, g.c, i % g.c) : 0;
+					int8_t w = o < g.o && i < run ? weight_at(c->buf[2], bits, (o * g.kh + kh) * g.kw + i / g.c, g.c, i % g.c) : 0;
 					p[((kh * g.groups + i / G) * lanes + l / VW * VW) * G + place(l % VW, i % G)] = w;
 					fix[o] += OFFSET * w;
 				}
 	}
 }
 
-void VN(qconv_pack)(const cop_call *c) { pack(c, false); }
-void VN(qconv_pack4)(const cop_call *c) { pack(c, true); }
+void VN(qconv_pack)(const cop_call *c) { pack(c, 8); }
+void VN(qconv_pack4)(const cop_call *c) { pack(c, 4); }
+void VN(qconv_pack2)(const cop_call *c) { pack(c, 2); }
 
 /* ---- running ---- */
 

@@ -23,14 +23,6 @@ AI bool is_one_pixel(const int32_t *k)
 		&& (k[CK_DH] == 1 || k[CK_KH] == 1) && (k[CK_DW] == 1 || k[CK_KW] == 1);
 }
 
-/* Weight i of the run of c at a tap; a run of i4 begins at a byte. */
-AI int8_t weight_at(const void *w, bool i4, long tap, long c, long i)
-{
-	if (!i4) return ((const int8_t *)w)[tap * c + i];
-	uint8_t two = ((const uint8_t *)w)[tap * ((c + 1) / 2) + i / 2];
-	return (int8_t)(((i % 2 ? two >> 4 : two & 15) ^ 8) - 8);
-}
-
 /* Where a vector has element g of a lane. */
 AI long place(long lane, long g)
 {

@@ -63,7 +63,7 @@ static long place(long c, long g)
 #endif
 }
 
-static void pack(const cop_call *call, bool i4)
+static void pack(const cop_call *call, int bits)
 {
 	shape g = shape_of(call->k);
 	qw *d = call->work;
@@ -77,7 +77,7 @@ static void pack(const cop_call *call, bool i4)
 				for (long j = 0; j < g.kw; j++) {
 					long kh = r - f, at = (c * g.kh + kh) * g.kw + j;
 					int8_t t = 0;
-					if (kh >= 0 && kh < g.kh && c < g.c) t = i4 ? (int8_t)(((w[at] & 15) ^ 8) - 8) : w[at];
+					if (kh >= 0 && kh < g.kh && c < g.c) t = weight_at(w, bits, at, 1, 0);
 					d[f * weights(&g) + (size_t)((r / G * g.kw + j) * g.cp * G + place(c, r % G))] = t;
 					if (!f) fix[c] += OFFSET * t;
 				}
@@ -86,11 +86,15 @@ static void pack(const cop_call *call, bool i4)
 
 void VN(qdwconv_pack)(const cop_call *c)
 {
-	if (!c->part) pack(c, false);
+	if (!c->part) pack(c, 8);
 }
 void VN(qdwconv_pack4)(const cop_call *c)
 {
-	if (!c->part) pack(c, true);
+	if (!c->part) pack(c, 4);
+}
+void VN(qdwconv_pack2)(const cop_call *c)
+{
+	if (!c->part) pack(c, 2);
 }
 
 /* ---- staging ---- */

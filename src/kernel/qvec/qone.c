@@ -25,7 +25,7 @@ size_t VN(qone_work)(const int32_t *k) { return (size_t)(quads(k) * QUAD + 64); 
 size_t VN(qone_pack_bytes)(const int32_t *k) { return (size_t)(panels(k[CK_O]) * panel_bytes(k)) + (size_t)panels(k[CK_O]) * sizeof(int32_t); }
 static int32_t *least_at(const int32_t *k, void *pack) { return (void *)((char *)pack + panels(k[CK_O]) * panel_bytes(k)); }
 
-static void pack(const cop_call *c, bool i4)
+static void pack(const cop_call *c, int bits)
 {
 	const int32_t *k = c->k;
 	long taps = (long)k[CK_KH] * k[CK_KW], run = taps * k[CK_C];
@@ -37,7 +37,7 @@ static void pack(const cop_call *c, bool i4)
 		for (long i = 0; i < quads(k) * QUAD; i++)
 			for (long l = 0; l < PANEL; l++) {
 				long o = q * PANEL + l;
-				int8_t w = o < k[CK_O] && i < run ? weight_at(c->buf[2], i4, o * taps + i / k[CK_C], k[CK_C], i % k[CK_C]) : 0;
+				int8_t w = o < k[CK_O] && i < run ? weight_at(c->buf[2], bits, o * taps + i / k[CK_C], k[CK_C], i % k[CK_C]) : 0;
 				p[(i / QUAD * PANEL + l) * QUAD + i % QUAD] = w;
 				least |= w == -128;
 			}
@@ -45,8 +45,8 @@ static void pack(const cop_call *c, bool i4)
 	}
 }
 
-void VN(qone_pack)(const cop_call *c) { pack(c, false); }
-void VN(qone_pack4)(const cop_call *c) { pack(c, true); }
+void VN(qone_pack)(const cop_call *c) { pack(c, 8); }
+void VN(qone_pack4)(const cop_call *c) { pack(c, 4); }
 
 enum { AHEAD = 2048, MOST = 2 }; /* bytes that are asked for in time; panels side by side, which share what is made of x */
 

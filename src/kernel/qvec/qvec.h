@@ -74,6 +74,14 @@ AI long lmin(long a, long b) { return a < b ? a : b; }
 AI long lmax(long a, long b) { return a > b ? a : b; }
 AI long up_to(long a, long b) { return (a + b - 1) / b * b; }
 
+/* Weight i, of 8, 4 or 2 bits, of the run of c at a tap; a run begins at a byte. */
+AI int8_t weight_at(const void *w, int bits, long tap, long c, long i)
+{
+	const long each = 8 / bits, sign = 1 << (bits - 1);
+	long v = ((const uint8_t *)w)[tap * ((c + each - 1) / each) + i / each] >> i % each * bits & (2 * sign - 1);
+	return (int8_t)((v ^ sign) - sign);
+}
+
 /* What all results of a call share. up: of the single rounding. plain: every shift of the double one is to the right, by
  * little, and no sum is large, so that the zero point can be added before the shift. */
 typedef struct rule {

@@ -80,7 +80,7 @@ static void move_weight(int16_t u[POINTS], const int8_t w[9])
 		for (int j = 0; j < 6; j++) u[i * 6 + j] = (int16_t)(G6[j][0] * t[i][0] + G6[j][1] * t[i][1] + G6[j][2] * t[i][2]);
 }
 
-static void pack(const cop_call *c, bool i4)
+static void pack(const cop_call *c, int bits)
 {
 	wino g = wino_of(c->k);
 
@@ -92,15 +92,16 @@ static void pack(const cop_call *c, bool i4)
 				long o = q * PANEL + l;
 				int8_t w[9] = {0};
 				int16_t u[POINTS];
-				for (long t = 0; t < 9 && o < g.o && i < g.c; t++) w[t] = weight_at(c->buf[2], i4, o * 9 + t, g.c, i);
+				for (long t = 0; t < 9 && o < g.o && i < g.c; t++) w[t] = weight_at(c->buf[2], bits, o * 9 + t, g.c, i);
 				move_weight(u, w);
 				for (long x = 0; x < POINTS; x++) p[((x * pairs(&g) + i / 2) * nv + l / VW) * LANES + place(l % VW, i % 2)] = u[x];
 			}
 	}
 }
 
-void VN(qwino_pack)(const cop_call *c) { pack(c, false); }
-void VN(qwino_pack4)(const cop_call *c) { pack(c, true); }
+void VN(qwino_pack)(const cop_call *c) { pack(c, 8); }
+void VN(qwino_pack4)(const cop_call *c) { pack(c, 4); }
+void VN(qwino_pack2)(const cop_call *c) { pack(c, 2); }
 
 /* ---- activations ---- */
 

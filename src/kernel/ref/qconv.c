@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qconv - convolution of int8 or int16, weights i8 or i4. Sums are integers: every order gives the same bits. What lies in the
+ * qconv - convolution of int8 or int16, weights i8, i4 or i2. Sums are integers: every order gives the same bits. What lies in the
  * padding is ZX, the zero of x, since the bias holds -ZX * sum w already.
  */
 #include "kernel/kernel.h"
@@ -12,6 +12,7 @@ static inline int32_t weight_i4(const void *w, int32_t i)
 	int32_t b = ((const uint8_t *)w)[i / 2];
 	return ((i % 2 ? b >> 4 : b & 15) ^ 8) - 8;
 }
+static int32_t weight_i2(const void *w, int32_t i) { return ((((const uint8_t *)w)[i / 4] >> (2 * (i % 4)) & 3) ^ 2) - 2; }
 
 /* Products that 32 bits hold the sum of, whatever they are: of int16, 511 times 2^22. A whole sum of int8 is proven to fit, one of int16 has 64 bits. */
 enum { MOST_i8 = INT32_MAX, MOST_i16 = 511 };
@@ -57,5 +58,6 @@ typedef int64_t sum_i16;
 	}
 QCONV(i8, i8, int8_t, i8, 0, cop_requant)
 QCONV(i4, i8, int8_t, i4, 1, cop_requant)
+QCONV(i2, i8, int8_t, i2, 3, cop_requant)
 QCONV(i16, i16, int16_t, i8, 0, cop_requant_wide)
 QCONV(i16_i4, i16, int16_t, i4, 1, cop_requant_wide)

@@ -252,42 +252,43 @@ static void test_bytes(void **state)
 	cop__text_free(&s);
 }
 
-/* Int4 weights, two to a byte and rows of odd length: those of seven levels are coded, those of fifteen are not. */
-static void test_halves(void **state)
+/* Weights of few bits, several to a byte and rows that end within one: those whose values need no more than four fifths of the bits are coded. */
+static void test_few_bits(void **state)
 {
-	enum { ROWS = 40, COLS = 9, HALF = 5 };
-	static const struct { uint32_t levels; cop_codec least; } rows[] = {{3, COP_CODEC_HUFFMAN}, {7, COP_CODEC_HUFFMAN}, {15, COP_CODEC_RAW}};
+	enum { ROWS = 40, COLS = 9 };
+	static const struct { cop_dtype type; uint32_t levels; cop_codec least; const char *wrong; } rows[] = {{COP_I4, 3, COP_CODEC_HUFFMAN, "is no int4"},
+		{COP_I4, 7, COP_CODEC_HUFFMAN, "is no int4"}, {COP_I4, 15, COP_CODEC_RAW, "is no int4"}, {COP_I2, 3, COP_CODEC_HUFFMAN, "is no int2"}, {COP_I2, 4, COP_CODEC_RAW, "is no int2"}};
 	cop_ctx *cx = *state;
-	cop_type t = cop__type(COP_I4, 3, DIMS(4, ROWS / 4, COLS)), real = cop__type(COP_F32, 1, DIMS(64)), few = cop__type(COP_I4, 1, DIMS(64));
-	uint8_t q[ROWS * HALF], again[sizeof q];
-	float w[64] = {8, 0, 8};
 
-	assert_int_equal(cop_type_bytes(&t), sizeof q);
 	for (int i = 0; i < LEN(rows); i++) {
+		const int bits = cop__dtype_bits(rows[i].type), each = 8 / bits, row = (COLS + each - 1) / each, sign = 1 << (bits - 1);
+		const cop_type t = cop__type(rows[i].type, 3, DIMS(4, ROWS / 4, COLS)), few = cop__type(rows[i].type, 1, DIMS(64)), real = cop__type(COP_F32, 1, DIMS(64));
+		uint8_t q[ROWS * COLS] = {0}, again[sizeof q];
+		float w[64] = {(float)sign, 0, (float)sign}; /* one more than the largest */
 		cop_codec used = COP_CODEC_AUTO;
 		cop_text s;
-		memset(q, 0, sizeof q);
+		assert_int_equal(cop_type_bytes(&t), ROWS * row);
 		for (int j = 0; j < ROWS * COLS; j++) {
 			int v = (int)(cop__rand(5, 3, (uint64_t)j) % rows[i].levels) - (int)rows[i].levels / 2;
-			q[j / COLS * HALF + j % COLS / 2] |= (uint8_t)((v & 15) << j % COLS % 2 * 4);
+			q[j / COLS * row + j % COLS / each] |= (uint8_t)((v & (2 * sign - 1)) << j % COLS % each * bits);
+			assert_int_equal(cop__whole_at(&t, q, j), v);
 		}
 		cop__text_init(&s, cx);
 		assert_int_equal(cop__store(&s, &used, cx, &t, q), COP_OK);
-		assert_true(rows[i].least == COP_CODEC_RAW ? used == COP_CODEC_RAW : used != COP_CODEC_RAW && s.len < sizeof q);
+		assert_true(rows[i].least == COP_CODEC_RAW ? used == COP_CODEC_RAW : used != COP_CODEC_RAW && s.len < (size_t)(ROWS * row));
 		memset(again, 255, sizeof again);
 		assert_int_equal(cop__restore(again, cx, "w", &t, used, (uint8_t *)s.data, s.len), COP_OK);
-		assert_memory_equal(again, q, sizeof q);
+		assert_memory_equal(again, q, ROWS * row);
 		if (used) attack(cx, &t, used, (uint8_t *)s.data, s.len);
 		cop__text_free(&s);
+		used = COP_CODEC_RANGE;
+		cop__text_init(&s, cx);
+		assert_int_equal(cop__store(&s, &used, cx, &real, w), COP_OK);
+		assert_int_equal(cop__restore(again, cx, "w", &few, used, (uint8_t *)s.data, s.len), COP_FORMAT);
+		assert_non_null(strstr(cop_error_text(cx), rows[i].wrong));
+		cop_error_clear(cx);
+		cop__text_free(&s);
 	}
-	cop_codec used = COP_CODEC_RANGE; /* 8 is no int4 */
-	cop_text s;
-	cop__text_init(&s, cx);
-	assert_int_equal(cop__store(&s, &used, cx, &real, w), COP_OK);
-	assert_int_equal(cop__restore(again, cx, "w", &few, used, (uint8_t *)s.data, s.len), COP_FORMAT);
-	assert_non_null(strstr(cop_error_text(cx), "is no int4"));
-	cop_error_clear(cx);
-	cop__text_free(&s);
 }
 
 /* A blob that our encoder would not have written is kept as it is. */
@@ -488,7 +489,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_blobs, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_halves, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_few_bits, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_foreign_blob, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_cap, setup, teardown),

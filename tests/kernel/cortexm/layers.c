@@ -36,6 +36,7 @@ static uint32_t board_instructions(uint32_t from, uint32_t to) { return from - t
 #include "kernel/cortexm/sparse.def"
 K(,, cop_qconv_i8)
 K(,, cop_qconv_i4)
+K(,, cop_qconv_i2)
 K(,, cop_qadd_i8)
 K(,, cop_qavgpool_i8)
 #undef P
@@ -74,7 +75,7 @@ static void noise(void *to, size_t n)
 
 /* ---- a layer ---- */
 
-typedef struct layer { const char *op; int32_t k[COP_MAX_WORDS], four; size_t in, out; } layer;
+typedef struct layer { const char *op; int32_t k[COP_MAX_WORDS]; char bits; size_t in, out; } layer;
 
 static void stop(const char *what, const layer *l, const cop_kernel *row)
 {
@@ -92,7 +93,7 @@ static void fill(const layer *l, int plain)
 	const int32_t *k = l->k;
 	int32_t dense = !strcmp(l->op, "qconv"), taps = dense ? k[CK_KH] * k[CK_KW] * k[CK_C] / k[CK_G] : 1, extreme = !plain && draw(6) == 0, wide = !plain && draw(k[QK_TWICE] ? 2 : 6) == 0, least = draw(3) ? 2 + draw(5) : 0, most = draw(8) ? 15 : 25;
 
-	size_t w_n = dense ? (size_t)(k[CK_O] * taps + 64) : 0; /* i4: as many bytes as that at most */
+	size_t w_n = dense ? (size_t)(k[CK_O] * taps + 64) : 0; /* of few bits: as many bytes as that at most */
 	noise(input, l->in);
 	noise(second, l->in);
 	noise(weights, w_n);
@@ -120,7 +121,7 @@ static void call(const cop_kernel *row, const layer *l, void *y, const void *x)
 	row->fn(&(cop_call){buf, l->k, scratch, packed, 0, 1});
 }
 
-static const cop_kernel portable[] = {{.op = "qconv", .fn = cop_qconv_i8}, {.op = "qconv", .fn = cop_qconv_i4}, {.op = "qadd", .fn = cop_qadd_i8}, {.op = "qavgpool", .fn = cop_qavgpool_i8}};
+static const cop_kernel portable[] = {{.op = "qconv", .fn = cop_qconv_i8, .types = "i8 i8 i8"}, {.op = "qconv", .fn = cop_qconv_i4, .types = "i8 i8 i4"}, {.op = "qconv", .fn = cop_qconv_i2, .types = "i8 i8 i2"}, {.op = "qadd", .fn = cop_qadd_i8}, {.op = "qavgpool", .fn = cop_qavgpool_i8}};
 
 static void compare(const cop_kernel *row, layer *l, const char *name)
 {
@@ -179,7 +180,7 @@ static void run(layer *l, const char *name)
 
 	fill(l, name != NULL);
 	for (size_t i = 0; i < sizeof portable / sizeof portable[0]; i++)
-		if (!strcmp(portable[i].op, l->op) && (!l->four || portable[i].fn == cop_qconv_i4)) {
+		if (!strcmp(portable[i].op, l->op) && (!l->bits || portable[i].types[7] == l->bits)) {
 			memset(scratch, 0, sizeof scratch);
 			uint32_t from = board_ticks();
 			call(&portable[i], l, want, input);
@@ -188,10 +189,14 @@ static void run(layer *l, const char *name)
 		}
 	for (int i = 0; i < ROWS; i++) {
 		const cop_kernel *r = &rows[i];
-		if (strcmp(r->op, l->op) || (r->fits && !r->fits(l->k)) || (!strcmp(r->op, "qconv") && (r->types[7] == '4') != l->four)) continue;
+		if (strcmp(r->op, l->op) || (r->fits && !r->fits(l->k)) || (l->bits && r->types[7] != l->bits)) continue;
 		if (name && !measured(r, l)) continue;
 		last = i + 1;
 		if (!name || r->steps) compare(r, l, name);
+		if (name || !r->in_parts) continue;
+		l->k[COP_IN_PARTS] = -1; /* with weights that stay as they are */
+		compare(r, l, name);
+		l->k[COP_IN_PARTS] = 0;
 	}
 	if (name && last && !rows[last - 1].steps) compare(&rows[last - 1], l, name);
 }
@@ -237,7 +242,7 @@ static layer random_pool(void)
 /* pad: before; the same or one more after. depth: one filter a channel. */
 static layer conv(int32_t n, int32_t h, int32_t w, int32_t c, int32_t o, int32_t kh, int32_t kw, int32_t s, int32_t pad, int32_t after, int32_t depth)
 {
-	layer l = {.op = "qconv"};
+	layer l = {.op = "qconv", .bits = '8'};
 	int32_t *k = l.k;
 
 	k[CK_N] = n, k[CK_H] = h, k[CK_W] = w, k[CK_C] = c, k[CK_O] = depth ? c : o, k[CK_KH] = kh, k[CK_KW] = kw, k[CK_SH] = k[CK_SW] = s;
@@ -263,7 +268,7 @@ static layer reshaped(layer l, int32_t sh, int32_t sw, int32_t dh, int32_t dw, i
 
 static void draw_arithmetic(layer *l)
 {
-	l->four = draw(4) == 0;
+	l->bits = "8884488824888888"[draw(16)];
 	l->k[QK_ZX] = draw(256) - 128;
 	l->k[QK_ZY] = draw(256) - 128;
 	l->k[QK_TWICE] = draw(4) == 0;
