@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Weights of 4 and 2 bits beside int8 weights of the same networks: flash, RAM and instructions on a Cortex-M4, and time at batch 1 on this machine
+# Weights of 4 and 2 bits, and shared ones, beside int8 weights of the same networks: flash, RAM and instructions on a Cortex-M4, and time at batch 1 on this machine
 # Nothing is trained, and weights are random, so there is one seed. ISAS: instruction sets of this machine to measure (all that it has and avx2), as
 # COPPICE_ISA names them; ROUNDS (9): runs that take turns.
 # seeds: 1
@@ -82,4 +82,28 @@ for isa in ${ISAS:-all avx2}; do
 				"$(rounds_of $net $isa | awk -v i=$i '{ print $i / $1 }' | middle)" "$(rounds_of $net $isa | awk -v i=$i '{ print $i / $1 }' | spread)"
 		done
 	done
+done
+
+# NET: milliseconds of int8 and of int8 from 16 shared weights, a line a round
+shared_rounds() {
+	at=$folder/$1.shared.times
+	if [ ! -s "$at" ]; then
+		printf 'stages:\n  - share: {levels: 16, may_cost: 100, must_gain: 0}\n' >"$folder/share.yaml"
+		[ -s "$folder/$1-s16.cop" ] || "$bin" compress "$folder/$1.cop" --recipe "$folder/share.yaml" --data synth-digits --limit 64 -q -o "$folder/$1-s16.cop" >/dev/null || exit 1
+		"$bin" quantize "$folder/$1-s16.cop" --data synth-digits --limit 64 --int8-io --per tensor --round nearest -q -o "$folder/$1-s16-w8a8.cop" >/dev/null || exit 1
+		unset COPPICE_ISA
+		for _ in $(seq "$rounds"); do milliseconds "$folder/$1-w8a8.cop"; milliseconds "$folder/$1-s16-w8a8.cop"; echo; done >"$at.part"
+		mv "$at.part" "$at"
+	fi
+	cat "$at"
+}
+size() { wc -c <"$folder/$1.cop"; }
+
+printf '\n### Shared weights, this machine, all its instructions\n\n'
+printf 'The same networks with 16 values for the weights of each layer, by k-means, and then int8, one scale a layer; beside int8 of the first table. Files in bytes.\n\n'
+printf '| network | file, int8 | file, shared | time, int8 | shared | ratio | spread |\n|---|---:|---:|---:|---:|---:|---:|\n'
+for net in fc-512 fc-1024 fc-2048; do
+	times=$(shared_rounds $net)
+	printf '| `%s` | %d | %d | %s | %s | %s | %s |\n' $net "$(size $net-w8a8)" "$(size $net-s16-w8a8)" "$(echo "$times" | awk '{ print $1 * 1000 }' | middle)" "$(echo "$times" | awk '{ print $2 * 1000 }' | middle)" \
+		"$(echo "$times" | awk '{ print $2 / $1 }' | middle)" "$(echo "$times" | awk '{ print $2 / $1 }' | spread)"
 done

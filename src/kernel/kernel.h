@@ -62,6 +62,7 @@ typedef struct cop_kernel {
 	/* A row for sparse weights packs what is not zero of a weight that never changes: the steps its kernel takes for that, which become
 	 * word COP_STEPS; below 0: it cannot take these. It is chosen where that many pay (plan/breakeven.def). NULL: any weight. */
 	int64_t (*steps)(const int32_t *k, const void *w);
+	bool shared; /* the same of weights whose rows have few values */
 	int64_t (*spent)(const int32_t *k, const void *w); /* what to pay for instead, where steps are not alike or are not all there is to do; NULL: the steps */
 	/* Run in one part, the kernel reads input 0 no later than it needs to: output 0 may begin this many bytes (or more) before
 	 * input 0 and lie over the rest of it. 0: in place. NULL: they may not share a byte. */

@@ -98,7 +98,7 @@ static void tell_form(cop_step_info *out, const cop_graph *g, const cop_step *s)
 	for (int64_t i = 0; t->enc == COP_DENSE && i < n; i++)
 		kept += t->dtype == COP_F32 ? ((const float *)s->weight)[i] < 0 || ((const float *)s->weight)[i] > 0
 			: ((const int8_t *)s->weight)[i] != 0;
-	out->form = s->kernel->steps ? "sparse" : cop__enc_text(t->enc);
+	out->form = s->kernel->shared ? "shared" : s->kernel->steps ? "sparse" : cop__enc_text(t->enc);
 	out->kept = (double)kept / (double)n;
 	out->sparse_time = s->sparse_time;
 }

@@ -48,12 +48,16 @@ static cop_vid value_at(const cop_graph *g, cop_nid n, int i)
 }
 
 /* What is no constant holds: anything, or that and weights of which three of four are zero, by chance, or two of each four; bytes: the least, the least and the largest in
- * turns that only chance orders, or the least and weights of 127 or -127. */
-typedef enum content { ANY, SPARSE, TWO_OF_FOUR, LEAST, ENDS, SYMMETRIC, CONTENTS } content;
+ * turns that only chance orders, or the least and weights of 127 or -127; or 16 different ones. */
+typedef enum content { ANY, SPARSE, TWO_OF_FOUR, LEAST, ENDS, SYMMETRIC, SHARED, CONTENTS } content;
 
 static void fill_bytes(int8_t *p, size_t n, content how, bool weight, uint32_t stream)
 {
 	for (size_t i = 0; i < n; i++) {
+		if (how == SHARED) {
+			p[i] = (int8_t)(cop__rand(2, stream, i) % 16 * 17 - 128);
+			continue;
+		}
 		bool low = how == LEAST || cop__rand(2, stream, i) % 2;
 		p[i] = how == SYMMETRIC ? !weight ? -128 : low ? -127 : 127 : low ? -128 : 127;
 	}

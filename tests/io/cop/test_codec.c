@@ -252,12 +252,13 @@ static void test_bytes(void **state)
 	cop__text_free(&s);
 }
 
-/* Weights of few bits, several to a byte and rows that end within one: those whose values need no more than four fifths of the bits are coded. */
+/* Weights of few bits, several to a byte and rows that end within one: those whose values need no more than four fifths of the bits are coded, of int8 half of them. */
 static void test_few_bits(void **state)
 {
 	enum { ROWS = 40, COLS = 9 };
 	static const struct { cop_dtype type; uint32_t levels; cop_codec least; const char *wrong; } rows[] = {{COP_I4, 3, COP_CODEC_HUFFMAN, "is no int4"},
-		{COP_I4, 7, COP_CODEC_HUFFMAN, "is no int4"}, {COP_I4, 15, COP_CODEC_RAW, "is no int4"}, {COP_I2, 3, COP_CODEC_HUFFMAN, "is no int2"}, {COP_I2, 4, COP_CODEC_RAW, "is no int2"}};
+		{COP_I4, 7, COP_CODEC_HUFFMAN, "is no int4"}, {COP_I4, 15, COP_CODEC_RAW, "is no int4"}, {COP_I2, 3, COP_CODEC_HUFFMAN, "is no int2"}, {COP_I2, 4, COP_CODEC_RAW, "is no int2"},
+		{COP_I8, 16, COP_CODEC_HUFFMAN, "is no int8"}, {COP_I8, 40, COP_CODEC_RAW, "is no int8"}};
 	cop_ctx *cx = *state;
 
 	for (int i = 0; i < LEN(rows); i++) {
