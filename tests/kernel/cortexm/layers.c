@@ -98,7 +98,7 @@ static void fill(const layer *l, int plain)
 	noise(second, l->in);
 	noise(weights, w_n);
 	for (size_t i = 0; i < w_n && extreme; i++) ((int8_t *)weights)[i] = draw(3) ? 127 : -127;
-	if (!plain && taps > 256 && draw(2)) memset(weights, 127, w_n), memset(input, -128, l->in); /* the largest sums */
+	if (!plain && taps > 256 && draw(2)) memset(weights, l->bits == '2' ? 0xaa : 127, w_n), memset(input, -128, l->in); /* the largest sums; of 2 bits all are -2 */
 	if (plain || (!extreme && draw(2)))
 		for (size_t i = 0; i < w_n; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
 	for (uint32_t i = 0, gone = 0, left = 2; i < w_n && zeros; i++) {
@@ -268,7 +268,7 @@ static layer reshaped(layer l, int32_t sh, int32_t sw, int32_t dh, int32_t dw, i
 
 static void draw_arithmetic(layer *l)
 {
-	l->bits = "8884488824888888"[draw(16)];
+	l->bits = "8884488222888888"[draw(16)];
 	l->k[QK_ZX] = draw(256) - 128;
 	l->k[QK_ZY] = draw(256) - 128;
 	l->k[QK_TWICE] = draw(4) == 0;
@@ -297,7 +297,7 @@ static layer random_groups(int32_t depth)
 
 static layer random_long(void)
 {
-	int32_t w = 1 + draw(4) / 3, whole = draw(2) ? 3 : 0, c = (257 + draw(900)) & ~whole, o = 1 + draw(4);
+	int32_t w = 1 + draw(4) / 3, whole = draw(2) ? 3 : 0, c = (257 + draw(900)) & ~whole, o = 1 + draw(9);
 	layer l = conv(1, 1, w, c, o, 1, 1, 1, 0, 0, 0);
 
 	draw_arithmetic(&l);
