@@ -278,7 +278,7 @@ int32_t cop_plan_steps(const cop_plan *p, int entry);
 typedef enum cop_code { COP_CODE_NONE, COP_CODE_TABLES, COP_CODE_ADAPTIVE, COP_CODE_AUTO } cop_code;
 /* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; outputs, inputs: numbers of its first result and
  * operand; channels: of the result; false past the end.
- * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", an encoding, or of 4 bits "nibbles" or "bytes"; else NULL); kept, the
+ * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", "shared": codes of at most 16 weights a row, an encoding, or of 4 or 2 bits "nibbles", "twos" or "bytes"; else NULL); kept, the
  * part of them that is not zero; sparse_time, how long the kernel for sparse weights is expected to take, as a part of the time of the dense one (0:
  * there is none for such a layer). The plan uses that kernel where sparse_time is below 1. code_bytes: what the weight takes coded, decoded_bytes: as it is
  * decoded before the step, at once; 0: it is not coded. code: by which code; NONE for weights of 4 bits. parts: weights are decoded, or those of 4 bits unpacked, and the channels of the layer
@@ -579,7 +579,7 @@ typedef struct cop_quantized_layer {
 	float sqnr;                /* signal to noise at the output in dB when this layer alone is quantised */
 } cop_quantized_layer;
 typedef struct cop_quantize_args {
-	const char *scheme;  /* "w8a8" (default), "w4a8", "w3a8", "w4a4", "w8a16"; weights alone: "w8", "fp16" */
+	const char *scheme;  /* "w8a8" (default), "w4a8", "w3a8", "w2a8", "w4a4", "w8a16"; weights alone: "w8", "fp16" */
 	const char *range;   /* of activations: "mse" (default), "minmax", "percentile", "kl" */
 	const char *keep;    /* layers that stay float: names of weights, as "conv1.w|fc*" */
 	const char *round;   /* of weights: "nearest", "gptq" (what follows makes good for the error), "adaround" (learned); NULL: gptq below 8 bits and with w8a16, else nearest */
