@@ -29,7 +29,7 @@
 
 #include "kernel/kernel.h"
 
-enum { CODED_LOG = 10, CODED_SYMBOLS = 256, CODED_TWOS = 1 << 28, CODED_NIBBLES = 1 << 29, CODED_PAIRS = 1 << 30 };
+enum { CODED_LOG = 10, CODED_SYMBOLS = 256, CODED_TWOS = 1 << 27, CODED_NIBBLES = 1 << 29, CODED_PAIRS = 1 << 30 };
 
 typedef struct cop_coded_head { uint32_t count; uint8_t log; int8_t first; uint16_t n; } cop_coded_head;
 

@@ -24,7 +24,7 @@
 
 #include "kernel/coded.h"
 
-enum { CODED_RUNS = 1 << 28, CODED_GAP_DEPTH = 1, CODED_SIZE_DEPTH = 7, CODED_GAP_CLASSES = 29, CODED_SIGNS = 3, CODED_PLAIN = 12 };
+enum { CODED_RUNS = 1 << 28 /* beside the flags of coded.h */, CODED_GAP_DEPTH = 1, CODED_SIZE_DEPTH = 7, CODED_GAP_CLASSES = 29, CODED_SIGNS = 3, CODED_PLAIN = 12 };
 
 typedef struct cop_runs_head { uint32_t count; uint16_t row; uint8_t gaps, sizes; uint32_t bytes; } cop_runs_head;
 

@@ -41,7 +41,7 @@ cop_code cop__mark_of(const cop_plan *p, const cop_graph *g, cop_nid n)
 	return (cop_code)a.coded;
 }
 
-bool cop__is_coded(const cop_step *st) { return st->code && !cop_coded_nibbles(st->code); }
+bool cop__is_coded(const cop_step *st) { return st->code && !cop_coded_bits(st->code); }
 
 /* Of the image, which is rows of single weights or what the kernel reads of dense ones. */
 static cop_status code_image(void **code, size_t *size, const cop_plan *p, const cop_step *st, cop_code by, const void *image, size_t bytes)
