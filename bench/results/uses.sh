@@ -40,7 +40,7 @@ row() {
 		function ratio(k) { return sprintf("%.1fx", sum[k] / NR) (NR > 1 ? sprintf(" (%.1f to %.1f)", lo[k], hi[k]) : "") }
 		END {
 			if (!NR) { printf "| %s | 0 | not measured yet | | | | |\n", job; exit }
-			p = what == "accuracy" ? 100 : 1; f = what == "accuracy" ? "%.2f" : "%.3f"; u = what == "accuracy" ? " %" : ""
+			p = what == "accuracy" ? 100 : 1; f = what == "accuracy" ? "%.2f" : "%.3f"; u = what == "accuracy" ? " %%" : ""
 			printf "| %s | %d | %s " f u " to " f u " (" f " to " f ") | %s to %s KB: %s | %s to %s KB: %s | %.2f to %.2f M: %s | %.4f to %.4f ms: %s |\n", job, NR, what, p * sum[1] / NR, p * sum[6] / NR, p * lo[6], p * hi[6],
 				kb(sum[2] / NR), kb(sum[7] / NR), ratio(11), kb(sum[3] / NR), kb(sum[8] / NR), ratio(14), sum[4] / NR / 1e6, sum[9] / NR / 1e6, ratio(12), sum[5] / NR, sum[10] / NR, ratio(13)
 		}'
