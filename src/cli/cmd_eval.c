@@ -140,11 +140,11 @@ static void result(cli *c, const job *j, const cop_graph *g, const cop_dataset *
 	const bool hits = d->targets && s->f1 >= 0;
 	if (hits) cli_put_real(c, "f1", (double)s->f1);
 	if (d->targets) cli_out(c, "MSE %.6g, MAE %.6g, R2 %.4f", (double)s->mse, (double)s->mae, (double)s->r2);
-	if (hits) cli_out(c, ", F1 %.4f of what is above a half", (double)s->f1);
 	else if (s->accuracy >= 0)
 		cli_out(c, "accuracy %.2f %% (%.0f of %d wrong), loss %.4f", 100 * (double)s->accuracy,
 			(1 - (double)s->accuracy) * s->count, s->count, (double)s->loss);
 	else cli_out(c, "loss %.4f", (double)s->loss);
+	if (hits) cli_out(c, ", F1 %.4f of what is above a half", (double)s->f1);
 	if (!strcmp(split, "all")) cli_out(c, " on all %d samples of %s, %.0f samples/s\n", s->count, j->data, s->images_per_second);
 	else cli_out(c, " on the %s part of %s, %.0f samples/s\n", split, j->data, s->images_per_second);
 	if (j->table) per_class(c, j, g), confusion(c, j, g);
