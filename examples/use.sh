@@ -14,7 +14,7 @@
 set -eu
 
 job=${1:-}
-samples= only=
+samples= only= train= compress= drop=
 case $job in
 keyword)
 	net=ds-cnn data=fsdd ;;
@@ -25,7 +25,7 @@ digit)
 	net=lenet-5 data=digits train='--epochs 5' compress='--limit 12000 --epochs 2' ;;
 anomaly)
 	net=mlp-490x128x16x128x490 data=fsdd only='--only=7'
-	train='--task rebuild --augment normalise --update adam --lr 0.001 --epochs 100'
+	train='--task rebuild --update adam --lr 0.001 --epochs 100'
 	compress='--update adam --lr 0.001 --epochs 100' drop=${DROP:-10} ;;
 detector)
 	net=$(dirname "$0")/detector.txt data=synth-scenes train='--update adam --lr 0.003 --epochs 12'

@@ -160,6 +160,8 @@ cop_status cli_deploy_form(cli_deployed *out, cli *c, const char *path, int32_t 
 cop_status cli_start(cli_deployed *d, cli *c, bool portable, int threads);
 void cli_deployed_free(cli_deployed *d); /* after a failure of cli_start, too */
 
+const char *cli_code_name(cop_code c); /* tables, adaptive, auto; NULL behind the last (form.c) */
+
 /* ---- samples for a network (samples.c) ---- */
 typedef struct cli_samples {
 	float times, mean[COP_MOST_CHANNELS], std[COP_MOST_CHANNELS]; /* 0: not given */

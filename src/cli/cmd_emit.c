@@ -49,10 +49,8 @@ static const struct argp_option options[] = {
 
 static cop_code code_named(const struct argp_state *state, const char *name)
 {
-	static const char *const names[] = {[COP_CODE_TABLES] = "tables", [COP_CODE_ADAPTIVE] = "adaptive", [COP_CODE_AUTO] = "auto"};
-
-	for (cop_code c = COP_CODE_TABLES; name && c <= COP_CODE_AUTO; c++)
-		if (!strcmp(name, names[c])) return c;
+	for (cop_code c = COP_CODE_TABLES; name && cli_code_name(c); c++)
+		if (!strcmp(name, cli_code_name(c))) return c;
 	if (name) cli_misuse(state, "--code=%s: must be tables, adaptive or auto", name);
 	return COP_CODE_TABLES;
 }
@@ -156,8 +154,8 @@ static void say_coded(cli *c, const cop_coded *d)
 	}
 	cli_put_int(c, "flash_bytes_before", (int64_t)d->flash_before);
 	cli_put_int(c, "flash_bytes", (int64_t)d->flash);
-	cli_put_text(c, "code", d->by == COP_CODE_ADAPTIVE ? "adaptive" : "tables");
-	cli_out(c, "the weights of %d layers are coded (%s): flash %zu -> %zu bytes, RAM %zu -> %zu bytes\n", d->layers, d->by == COP_CODE_ADAPTIVE ? "adaptive" : "tables", d->flash_before, d->flash,
+	cli_put_text(c, "code", cli_code_name(d->by));
+	cli_out(c, "the weights of %d layers are coded (%s): flash %zu -> %zu bytes, RAM %zu -> %zu bytes\n", d->layers, cli_code_name(d->by), d->flash_before, d->flash,
 		d->ram_before, d->ram);
 	if (d->instructions <= 1) return;
 	cli_put_int(c, "instructions_before", d->instructions_before);

@@ -165,7 +165,7 @@ static const char *form_text(char buf[96], const cop_step_info *s)
 	int n = snprintf(buf, 96, "%s", s->form ? s->form : "");
 
 	if (s->code) {
-		n = snprintf(buf, 96, "coded (%s) in %zu bytes, decoded to %zu", s->code == COP_CODE_ADAPTIVE ? "adaptive" : "tables", s->code_bytes, s->decoded_bytes);
+		n = snprintf(buf, 96, "coded (%s) in %zu bytes, decoded to %zu", cli_code_name(s->code), s->code_bytes, s->decoded_bytes);
 		if (s->parts > 1) snprintf(buf + n, 96 - (size_t)n, " in each of %d parts", s->parts);
 		return buf;
 	}
@@ -201,7 +201,7 @@ static void steps(cli *c, const cop_plan *p, bool two)
 		cli_put_int(c, "channels", s.channels);
 		cli_put_int(c, "rows", s.rows);
 		if (s.code_bytes) cli_put_int(c, "code_bytes", (int64_t)s.code_bytes), cli_put_int(c, "decoded_bytes", (int64_t)s.decoded_bytes);
-		if (s.code) cli_put_text(c, "code", s.code == COP_CODE_ADAPTIVE ? "adaptive" : "tables");
+		if (s.code) cli_put_text(c, "code", cli_code_name(s.code));
 		if (s.parts) cli_put_int(c, "parts", s.parts);
 		if (s.form) cli_put_text(c, "form", s.form), cli_put_real(c, "kept", s.kept), cli_put_real(c, "sparse_time", s.sparse_time);
 		cli_put_item_end(c);

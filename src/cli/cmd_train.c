@@ -121,12 +121,12 @@ static void result(job *j, const char *model)
 
 static bool scaled(const cli_samples *s) { return s->times > 0 || s->means || s->stds; }
 
-/* The columns of a table come in all sizes: they are standardised, unless something else was asked for. */
+/* The columns of a table come in all sizes, and so do the numbers that are to be given back: they are standardised, unless something else was asked for. */
 static void standardise(job *j, const cop_dataset *data)
 {
-	if (data->x.rank != 1 || j->t.a.augment || scaled(&j->s)) return;
+	if ((data->x.rank != 1 && j->s.task != COP_TASK_REBUILD) || j->t.a.augment || scaled(&j->s)) return;
 	j->t.a.augment = "normalise";
-	cli_note(j->c, "%s: each column is standardised (mean 0, deviation 1 over the training rows); --augment none leaves columns as they are", data->name);
+	if (data->x.rank == 1) cli_note(j->c, "%s: each column is standardised (mean 0, deviation 1 over the training rows); --augment none leaves columns as they are", data->name);
 }
 
 /* Without labels a network can be scored only by how it gives its input back. */

@@ -43,3 +43,9 @@ cop_status cli_form_apply(cop_graph **g, const cli_form *f)
 	snprintf(passes, sizeof passes, "to_infer fuse%s%s%s", f->rounding ? " round:mode=" : "", f->rounding ? f->rounding : "", f->as_is ? "" : " shrink");
 	return cop_graph_apply_in_place(g, passes);
 }
+
+const char *cli_code_name(cop_code c)
+{
+	static const char *const names[] = {[COP_CODE_TABLES] = "tables", [COP_CODE_ADAPTIVE] = "adaptive", [COP_CODE_AUTO] = "auto"};
+	return c >= COP_CODE_TABLES && c < LEN(names) ? names[c] : NULL;
+}

@@ -220,6 +220,7 @@ static const struct {
         {"eval|line.cop|--data|line.csv", NULL, ", R2 "},
         {"eval|line.cop|--data|line.csv|--json", NULL, "\"mae\":"},
         {"predict|line.cop|line.csv", NULL, "line.csv, sample 0:  length "},
+        {"train|mlp-784x4x784|--data|synth-digits|--only|1|--task|rebuild|--limit|400|--epochs|1|-o|back.cop|--json", "back.cop", "\"augment\":\"normalise\""},
         {"predict|line.cop|line.csv|--above|-1e9", NULL, "line.csv, sample 0:  length "},
         {"predict|line.cop|line.csv|--above|1e9|--json", NULL, "\"values\":[]"},
         {"explain|net.cop|x.npy|--sample|0", NULL, "grad-cam   none: it has no convolution over positions"},

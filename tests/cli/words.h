@@ -11,6 +11,7 @@ static const char *const lines[] = {
         "eval|net.cop|--data|synth-digits|--limit|200|--times|1|--json",
         "eval|line.cop|--data|line.csv|--json",
         "eval|same.cop|--data|three.csv|--normal|1|--json",
+        "quantize|same.cop|--data|three.csv|-o|q.cop|--split|all|--json",
         "compare|line.cop|line.cop|--data|line.csv|--json",
         "eval|mlp-2304x360|--data|synth-scenes|--limit|2|--json",
         "compress|net.cop|--recipe|once.yaml|--data|synth-digits|--limit|300|-o|small.cop|--json",

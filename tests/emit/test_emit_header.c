@@ -251,8 +251,27 @@ static void two_networks(void **state)
 	cop_ctx_free(cx);
 }
 
+/* The README says how samples are scaled, where they are. */
+static void scaling(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = scaled_net(cx, 1, 0);
+	folder f;
+
+	(void)state;
+	open_folder(&f);
+	emit_as(cx, &f, g, "plain");
+	OK(cx, cop_graph_samples_set(g, &(cop_samples){.times = 255, .channels = 2, .mean = {1.5f, -2}, .std = {4, 0.25f}}));
+	emit_as(cx, &f, g, "scaled");
+	shell(&f, "! grep -q 'Scale your samples' plain/README.md && grep -q 'x = (255 \\* x - mean) / std' scaled/README.md && grep -q '^- mean: 1.5, -2$' scaled/README.md && "
+		"grep -q '^- std: 4, 0.25$' scaled/README.md", false);
+	close_folder(&f);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(conversions), cmocka_unit_test(wide_conversions), cmocka_unit_test(class_names), cmocka_unit_test(two_networks)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(conversions), cmocka_unit_test(wide_conversions), cmocka_unit_test(class_names), cmocka_unit_test(scaling), cmocka_unit_test(two_networks)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

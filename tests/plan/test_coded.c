@@ -4,6 +4,7 @@
  * of the bytes lets it be (Shannon 1948), plus its head.
  */
 #include "help.h"
+#include "plan/draw.h"
 #include "kernel/coded.h"
 #include "enc/code.h"
 #include "pass/pass.h"
@@ -42,22 +43,6 @@ static size_t there_and_back(cop_ctx *cx, size_t bytes)
 	return size;
 }
 
-/* Round numbers drawn from a normal distribution of this spread; a part of them is zero. */
-static void draw(uint64_t seed, size_t n, double spread, double zeros, bool pairs)
-{
-	int8_t *b = (int8_t *)image;
-	int16_t *half = (int16_t *)image;
-
-	for (size_t i = 0; i < n; i++) {
-		double v = 0;
-		for (uint64_t k = 0; k < 12; k++) v += (double)cop__rand(seed, k, i) / 4294967296.0;
-		v = cop__rand(seed, 99, i) < zeros * 4294967296.0 ? 0 : spread * (v - 6);
-		int w = (int)lround(v < -127 ? -127 : v > 127 ? 127 : v);
-		if (!pairs) b[i] = (int8_t)w;
-		else half[i / 2] = (int16_t)(i % 2 ? 256 * w + half[i / 2] : w);
-	}
-}
-
 static void every_image_comes_back(void **state)
 {
 	static const double spread[] = {0, 0.3, 1, 3, 12, 40, 200}, zeros[] = {0, 0.5, 0.95};
@@ -69,7 +54,7 @@ static void every_image_comes_back(void **state)
 		for (int z = 0; z < LEN(zeros); z++)
 			for (int n = 0; n < LEN(sizes); n++)
 				for (int pairs = 0; pairs < 2; pairs++) {
-					draw((uint64_t)(s * 100 + z * 10 + n), sizes[n] - (pairs ? sizes[n] % 2 : 0), spread[s], zeros[z], pairs);
+					draw(image, (uint64_t)(s * 100 + z * 10 + n), sizes[n] - (pairs ? sizes[n] % 2 : 0), spread[s], zeros[z], pairs);
 					if (sizes[n] > 1 || !pairs) there_and_back(cx, sizes[n] - (pairs ? sizes[n] % 2 : 0));
 				}
 	for (uint32_t i = 0; i < 5000; i++) { /* any bytes, as pairs too: some of them are none */
@@ -136,10 +121,10 @@ static void close_to_the_entropy(void **state)
 
 	for (int s = 0; s < LEN(spread); s++)
 		for (int z = 0; z < 2; z++) {
-			draw((uint64_t)(s + 1), n, spread[s], z * 0.8, false);
+			draw(image, (uint64_t)(s + 1), n, spread[s], z * 0.8, false);
 			double least = entropy((uint8_t *)image, n) / 8 * (double)n;
 			size_t plain = there_and_back(cx, n);
-			draw((uint64_t)(s + 1), n, spread[s], z * 0.8, true);
+			draw(image, (uint64_t)(s + 1), n, spread[s], z * 0.8, true);
 			size_t pairs = there_and_back(cx, n);
 			print_message("spread %g, %g zeros: entropy %.0f, code %zu, as pairs %zu\n", spread[s], z * 0.8, least, plain, pairs);
 			double most = (z && spread[s] > 10 ? 1.08 : 1.02) * least + 300;

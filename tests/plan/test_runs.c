@@ -4,6 +4,7 @@
  * short as the entropy lets it be (Shannon 1948), and nothing that is done to a code makes the decoder write or read beside its buffers.
  */
 #include "help.h"
+#include "plan/draw.h"
 #include "enc/code.h"
 #include "enc/runs.h"
 #include "kernel/gaps_pack.h"
@@ -73,22 +74,6 @@ static void other_codes_are_read(void **state)
 
 /* ---- there and back ---- */
 
-/* Round numbers drawn from a normal distribution of this spread; a part of them is zero. */
-static void draw(uint64_t seed, size_t n, double spread, double zeros, bool pairs)
-{
-	int8_t *b = (int8_t *)image;
-	int16_t *half = (int16_t *)image;
-
-	for (size_t i = 0; i < n; i++) {
-		double v = 0;
-		for (uint64_t k = 0; k < 12; k++) v += (double)cop__rand(seed, k, i) / 4294967296.0;
-		v = cop__rand(seed, 99, i) < zeros * 4294967296.0 ? 0 : spread * (v - 6);
-		int w = (int)lround(v < -127 ? -127 : v > 127 ? 127 : v);
-		if (!pairs) b[i] = (int8_t)w;
-		else half[i / 2] = (int16_t)(i % 2 ? 256 * w + half[i / 2] : w);
-	}
-}
-
 static size_t there_and_back(cop_ctx *cx, size_t bytes)
 {
 	void *code;
@@ -114,7 +99,7 @@ static void every_image_comes_back(void **state)
 			for (int n = 0; n < LEN(sizes); n++)
 				for (int pairs = 0; pairs < 2; pairs++) {
 					size_t bytes = sizes[n] - (pairs ? sizes[n] % 2 : 0);
-					draw((uint64_t)(s * 100 + z * 10 + n), bytes, spread[s], zeros[z], pairs);
+					draw(image, (uint64_t)(s * 100 + z * 10 + n), bytes, spread[s], zeros[z], pairs);
 					if (bytes) there_and_back(cx, bytes);
 				}
 	for (uint32_t i = 0; i < 2000; i++) { /* any bytes, as pairs too: some of them are none */
@@ -154,7 +139,7 @@ static void rows_come_back(void **state)
 		const int32_t rows = row[i].rows, n = row[i].n;
 		void *code;
 		size_t size;
-		draw((uint64_t)i + 500, (size_t)rows * (size_t)n, 2, row[i].zeros, false);
+		draw(image, (uint64_t)i + 500, (size_t)rows * (size_t)n, 2, row[i].zeros, false);
 		size_t bytes = packed(whole, (const int8_t *)image, rows, n, row[i].unit);
 		OK(cx, cop__code_rows(&code, &size, cx, (const int8_t *)image, rows, n, row[i].unit));
 		for (int32_t parts = 1; parts <= rows; parts += parts < 4 ? 1 : rows / 7 + 1) {
@@ -196,7 +181,7 @@ static void close_to_the_entropy(void **state)
 
 	for (int s = 0; s < LEN(spread); s++)
 		for (int z = 0; z < LEN(zeros); z++) {
-			draw((uint64_t)(s + 1), n, spread[s], zeros[z], false);
+			draw(image, (uint64_t)(s + 1), n, spread[s], zeros[z], false);
 			double least = entropy((int8_t *)image, n);
 			void *code;
 			size_t size, plain = there_and_back(cx, n);
@@ -220,7 +205,7 @@ static void damage_does_no_harm(void **state)
 	size_t size[2];
 	(void)state;
 
-	draw(900, (size_t)(rows * n), 3, 0.9, false);
+	draw(image, 900, (size_t)(rows * n), 3, 0.9, false);
 	static uint32_t whole[4096];
 	const size_t room[2] = {packed(whole, (const int8_t *)image, rows, n, 8), (size_t)(rows * n)};
 	OK(cx, cop__code_rows(&code[0], &size[0], cx, (const int8_t *)image, rows, n, 8));
