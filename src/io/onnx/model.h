@@ -19,7 +19,7 @@ typedef struct cop_ox_scope {
 cop_status cop__ox_parse(cop_ox *m, const void *bytes, size_t size);
 /* ---- table.c ---- */
 const cop_ox_op *cop__ox_op_of(const char *type); /* NULL: not supported */
-bool cop__ox_table_sorted(void); /* for the test: names are found by halving */
+bool cop__ox_table_distinct(void); /* for the test: no name has two rows */
 /* The operator set of a model or function, by the fields `number` of its message; it stays where none is named. */
 cop_status cop__ox_opset(cop_ox *m, cop_pb message, uint32_t number, int32_t *out);
 /* ---- branch.c ---- */

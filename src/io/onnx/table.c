@@ -27,22 +27,16 @@ static const cop_ox_op function[] = {
 
 const cop_ox_op *cop__ox_op_of(const char *type)
 {
-	int lo = 0, hi = LEN(table) - 1;
-
-	while (lo <= hi) { /* the table is in alphabetical order */
-		int mid = (lo + hi) / 2, c = strcmp(type, table[mid].name);
-		if (!c) return &table[mid];
-		if (c < 0) hi = mid - 1;
-		else lo = mid + 1;
-	}
+	for (int i = 0; i < LEN(table); i++)
+		if (!strcmp(type, table[i].name)) return &table[i];
 	int fn = cop__function_find(type);
 	return fn < 0 ? NULL : &function[cop_functions[fn].n];
 }
 
-bool cop__ox_table_sorted(void)
+bool cop__ox_table_distinct(void)
 {
-	for (int i = 1; i < LEN(table); i++)
-		if (strcmp(table[i - 1].name, table[i].name) >= 0) return false;
+	for (int i = 0; i < LEN(table); i++)
+		if (cop__ox_op_of(table[i].name) != &table[i] || cop__function_find(table[i].name) >= 0) return false;
 	return true;
 }
 

@@ -195,7 +195,7 @@ static void test_round_trip(void **state)
 static void test_table(void **state)
 {
 	(void)state;
-	assert_true(cop__ox_table_sorted());
+	assert_true(cop__ox_table_distinct());
 }
 
 int main(void)
