@@ -51,7 +51,7 @@ static cop_status stored(size_t *bytes, cop_encodings *e, const cop_type *t, con
 
 cop_status cop__encodings_stored(void *ud, size_t *bytes, const cop_value *x)
 {
-	if (x->type.dtype != COP_F32 || plain(&x->type, x->data)) return *bytes = cop_type_bytes(&x->type), COP_OK;
+	if (plain(&x->type, x->data)) return *bytes = cop_type_bytes(&x->type), COP_OK;
 	return stored(bytes, ud, &x->type, x->data, COP_CODEC_AUTO);
 }
 
