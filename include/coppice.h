@@ -539,6 +539,18 @@ typedef struct cop_compress_side {
 	cop_figures figures;  /* on the host; of cop_compress_to on its target */
 	double microseconds;  /* one sample on one thread of this machine */
 } cop_compress_side;
+/* An order of the stages of a recipe with `order: search`. */
+enum { COP_MOST_ORDERS = 24 };
+typedef struct cop_order_result {
+	char order[200];      /* "prune, share, encode" */
+	float accuracy, loss; /* of what it made of the network, on the validation set; accuracy -1: there are no labels */
+	float test;           /* accuracy of the test set, which has no say in the choice; -1: not known */
+	double lost;          /* points of accuracy; without labels, percent of the loss */
+	size_t bytes;         /* of the file */
+	int32_t kept;         /* stages */
+	bool fits, best;      /* within the recipe's max_drop; the one that was chosen */
+	double seconds;
+} cop_order_result;
 typedef struct cop_compress_result {
 	char recipe[64];
 	cop_compress_side before, after;
@@ -546,6 +558,8 @@ typedef struct cop_compress_result {
 	int32_t n_stage;
 	int32_t weights;      /* that could be encoded ... */
 	int32_t encoded;      /* ... and how often the encodings of one of them were tried, in this process */
+	cop_order_result order[COP_MOST_ORDERS]; /* of a recipe with order: search, in which stage[] are those of the best */
+	int32_t n_order;
 	char lacks[200];      /* of cop_compress_to: what could not be reached, "" if nothing */
 } cop_compress_result;
 

@@ -242,6 +242,9 @@ cop_status cli_aim_settle(cli *c, const cli_aim *a, const char *recipe, const ch
 void cli_aim_defaults(const cli_train *given, cop_train_args *a); /* after cli_train_defaults; given: the options before it */
 void cli_aim_table(cli *c, const cli_aim *a, const cop_compress_result *r);
 
+/* ---- what a recipe did (orders.c) ---- */
+void cli_recipe_tables(cli *c, const cop_compress_result *r); /* each stage; with order: search each order before them */
+
 /* ---- what is trained with, and scored on after each epoch (valid.c) ---- */
 cop_status cli_train_open(cop_dataset **out, cli *c, const cli_samples *samples, const cop_graph *g, const cli_train *t);
 /* train: what cli_train_open gave. *out NULL: nothing. */

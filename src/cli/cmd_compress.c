@@ -124,6 +124,7 @@ static void result(job *j, const cop_compress_result *r)
 	if (a0 >= 0) cli_out(c, "; test accuracy %.2f %% -> %.2f %%", 100 * a0, 100 * a1);
 	cli_out(c, "; %d stage%s kept, %d undone\n", kept, kept == 1 ? "" : "s", undone);
 	if (j->aim.given) cli_aim_table(c, &j->aim, r);
+	else cli_recipe_tables(c, r);
 	if (j->t.log) cli_put_text(c, "log", j->t.log);
 	if (j->t.log) cli_out(c, "%s: a line for each epoch; its curves on a page: coppice report %s --log %s -o report.html\n", j->t.log, j->out, j->t.log);
 }
@@ -184,6 +185,16 @@ static cop_status short_of(job *j, const cop_compress_result *r)
 	return *r->lacks ? cli_fail(j->c, COP_BUDGET, "%s: the aims were not reached: %s; the file holds the best that was found", j->out, r->lacks) : COP_OK;
 }
 
+/* With order: search and max_drop. */
+static cop_status no_order_fits(job *j, const cop_compress_result *r)
+{
+	for (int32_t i = 0; i < r->n_order; i++)
+		if (r->order[i].best && !r->order[i].fits)
+			return cli_fail(j->c, COP_BUDGET, "%s: no order of the stages loses as little as max_drop allows; the file holds that of the least loss, %.2f (%s)",
+				j->out, r->order[i].lost, r->order[i].order);
+	return COP_OK;
+}
+
 /* The recipe is called by its file. */
 static cop_status of_recipe(job *j, cop_status st)
 {
@@ -238,6 +249,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 		cli_doubt(c, "the accuracy of the compressed network", (double)r.after.accuracy, cli_outputs(*g), test->count,
 			(double)r.before.accuracy);
 	if (!st) st = j->aim.given ? short_of(j, &r) : all_undone(j, &r);
+	if (!st) st = no_order_fits(j, &r);
 	free(h.data);
 	free(file.data);
 	cop_data_free(test);

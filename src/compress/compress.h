@@ -74,10 +74,18 @@ typedef struct cop_stage {
 	uint64_t given; /* which of the row's options the recipe has set */
 	union { max_align_t align; char bytes[COP_STAGE_ROOM]; } own; /* the row's options */
 } cop_stage;
-typedef struct cop_recipe { char name[64]; cop_stage stage[COP_MAX_STAGES]; int32_t n_stage; } cop_recipe;
+typedef struct cop_recipe {
+	char name[64];
+	cop_stage stage[COP_MAX_STAGES];
+	int32_t n_stage;
+	bool search, bounded; /* order: search; max_drop counts */
+	float max_drop;       /* points that may be lost in all */
+} cop_recipe;
 
 bool cop__stage_given(const cop_stage *s, const char *option);
 uint32_t cop__stage_never(const cop_stage *s); /* COP_HAS_: what the network may not have, with the stage's options */
+bool cop__stage_follows(uint32_t has, const cop_stage *s);     /* on a network that has this */
+uint32_t cop__stage_after(uint32_t has, const cop_stage *s);   /* what that one has then */
 /* A stage with all its options at their defaults. */
 void cop__stage_default(cop_stage *s, const cop_stage_row *row);
 cop_status cop__recipe_parse(cop_recipe *out, cop_ctx *cx, const char *text, size_t size);

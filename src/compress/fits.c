@@ -63,7 +63,9 @@ uint32_t cop__stage_never(const cop_stage *s)
 
 uint32_t cop__allows_whole(const cop_stage *s) { return strcmp(s->terms.layers, "*") ? 0 : COP_HAS_SHARED; }
 
-static uint32_t after(uint32_t has, const cop_stage *s)
+bool cop__stage_follows(uint32_t has, const cop_stage *s) { return !(cop__stage_never(s) & has) && !(s->row->needs & ~has); }
+
+uint32_t cop__stage_after(uint32_t has, const cop_stage *s)
 {
 	uint32_t spared = s->row->spares ? s->row->spares(s->own.bytes) : 0;
 	return (has & ~(s->row->takes & ~spared)) | (s->row->given ? s->row->given(s->own.bytes) : s->row->gives);
@@ -76,7 +78,7 @@ static cop_status in_order(const cop_graph *g, const cop_recipe *r)
 
 	for (int32_t i = 0; i < r->n_stage; i++) {
 		const cop_stage *s = &r->stage[i];
-		uint32_t next = after(has, s);
+		uint32_t next = cop__stage_after(has, s);
 		for (int b = 0; b < 2 * COP_N_HAS; b++) { /* what is in the way is said before what is missing */
 			bool never = b < COP_N_HAS;
 			uint32_t bit = 1u << b % COP_N_HAS;

@@ -43,6 +43,7 @@ void cop__history_begin(cop_history *h, cop_ctx *cx, const char *recipe, cop_tra
 	snprintf(h->result.recipe, sizeof h->result.recipe, "%s", recipe);
 	cop__text_init(&h->curve, cx);
 	cop__text_init(&h->epochs, cx);
+	cop__text_init(&h->orders, cx);
 	cop__text_init(&h->layers, cx);
 	a->progress = on_progress;
 	a->ud = h;
@@ -65,6 +66,27 @@ static void put_stage(cop_text *t, const cop_stage_result *s, bool first)
 	cop__text_add(t, ",\"seconds\":%.1f", s->seconds);
 	if (s->flash[0]) put_costs(t, s);
 	cop__text_add(t, "}");
+}
+
+static void put_stages(cop_text *t, const cop_compress_result *r)
+{
+	cop__text_add(t, ",\"stages\":[");
+	for (int32_t i = 0; i < r->n_stage; i++) put_stage(t, &r->stage[i], i == 0);
+	cop__text_add(t, "]");
+}
+
+void cop__history_order(cop_text *t, const cop_order_result *o, const cop_compress_result *r)
+{
+	cop__text_add(t, "%s{\"order\":\"%s\",\"accuracy\":%.6g,\"loss\":%.6g,\"test\":%.6g,\"lost\":%.6g,\"bytes\":%zu,\"kept\":%d,\"fits\":%s,\"seconds\":%.1f",
+		t->len ? "," : "", o->order, (double)o->accuracy, (double)o->loss, (double)o->test, o->lost, o->bytes, o->kept, o->fits ? "true" : "false", o->seconds);
+	put_stages(t, r);
+	cop__text_add(t, "}");
+}
+
+static void put_orders(cop_text *t, const cop_history *h)
+{
+	for (int32_t k = 0; k < h->result.n_order; k++)
+		if (h->result.order[k].best) cop__text_add(t, ",\"order\":\"%s\",\"orders\":[%s]", h->result.order[k].order, h->orders.data);
 }
 
 static void put_side(cop_text *t, const char *key, const cop_compress_side *s)
@@ -146,9 +168,9 @@ cop_status cop__history_end(cop_history *h, cop_write_fn *write, void *ud)
 	put_text(&t, r->recipe);
 	put_side(&t, "before", &r->before);
 	put_side(&t, "after", &r->after);
-	cop__text_add(&t, ",\"stages\":[");
-	for (int32_t i = 0; i < r->n_stage; i++) put_stage(&t, &r->stage[i], i == 0);
-	cop__text_add(&t, "],\"curve\":[%s],\"layers\":[%s]}\n", h->curve.len ? h->curve.data : "", h->layers.len ? h->layers.data : "");
+	put_orders(&t, h);
+	put_stages(&t, r);
+	cop__text_add(&t, ",\"curve\":[%s],\"layers\":[%s]}\n", h->curve.len ? h->curve.data : "", h->layers.len ? h->layers.data : "");
 	cop_status st = t.status;
 	if (!st && write) st = write(ud, t.data, t.len);
 	cop__text_free(&t);
@@ -159,5 +181,6 @@ void cop__history_free(cop_history *h)
 {
 	cop__text_free(&h->curve);
 	cop__text_free(&h->epochs);
+	cop__text_free(&h->orders);
 	cop__text_free(&h->layers);
 }

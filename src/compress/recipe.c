@@ -6,6 +6,7 @@
 #include "compress/compress.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define STAGE(name) extern const cop_stage_row cop_stage_##name;
 #include "compress/stage.def"
@@ -160,21 +161,48 @@ static cop_status name_of(reader *r, const yaml_node_t *n, cop_recipe *out)
 	return COP_OK;
 }
 
+static cop_status order_of(reader *r, const yaml_node_t *n, cop_recipe *out)
+{
+	const char *s = scalar(n);
+
+	out->search = s && !strcmp(s, "search");
+	if (out->search || (s && !strcmp(s, "written"))) return COP_OK;
+	return cop__error(r->cx, COP_ARG, "recipe, line %d: order must be written or search", line_of(n));
+}
+
+static cop_status drop_of(reader *r, const yaml_node_t *n, cop_recipe *out)
+{
+	const char *s = scalar(n);
+	char *end = NULL;
+
+	out->bounded = true;
+	out->max_drop = s ? strtof(s, &end) : -1;
+	if (s && end != s && !*end && out->max_drop >= 0 && out->max_drop <= 100) return COP_OK;
+	return cop__error(r->cx, COP_ARG, "recipe, line %d: max_drop must be a number from 0 to 100", line_of(n));
+}
+
+static cop_status key_of(reader *r, const yaml_node_t *k, const yaml_node_t *v, cop_recipe *out)
+{
+	static const struct { const char *key; cop_status (*read)(reader *r, const yaml_node_t *v, cop_recipe *out); } keys[] =
+		{{"name", name_of}, {"stages", stages}, {"order", order_of}, {"max_drop", drop_of}};
+	const char *key = scalar(k) ? scalar(k) : "";
+	cop_hint hint;
+
+	for (int i = 0; i < LEN(keys); i++)
+		if (!strcmp(key, keys[i].key)) return keys[i].read(r, v, out);
+	return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; the keys are name, stages, order and max_drop%s", line_of(k),
+		*key ? key : "?", cop__hint_in(&hint, key, strlen(key), "name stages order max_drop"));
+}
+
 static cop_status document(reader *r, cop_recipe *out)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(&r->doc);
-	cop_hint hint;
 
 	if (!root || root->type != YAML_MAPPING_NODE) return cop__error(r->cx, COP_ARG, "recipe: a map with name and stages was expected");
-	for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
-		const yaml_node_t *k = yaml_document_get_node(&r->doc, p->key), *v = yaml_document_get_node(&r->doc, p->value);
-		const char *key = scalar(k);
-		if (key && !strcmp(key, "name")) COP_TRY(name_of(r, v, out));
-		else if (key && !strcmp(key, "stages")) COP_TRY(stages(r, v, out));
-		else
-			return cop__error(r->cx, COP_ARG, "recipe, line %d: unknown key '%s'; the keys are name and stages%s", line_of(k),
-				key ? key : "?", cop__hint_in(&hint, key ? key : "", key ? strlen(key) : 0, "name stages"));
-	}
+	for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++)
+		COP_TRY(key_of(r, yaml_document_get_node(&r->doc, p->key), yaml_document_get_node(&r->doc, p->value), out));
+	if (out->bounded && !out->search)
+		return cop__error(r->cx, COP_ARG, "recipe: max_drop chooses among orders and needs order: search; may_cost bounds what a stage may lose");
 	return out->n_stage ? COP_OK : cop__error(r->cx, COP_ARG, "recipe: it has no stages");
 }
 

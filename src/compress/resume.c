@@ -5,6 +5,7 @@
  * of its own, FILE.stageN. When all is done the first file holds the result and the whole history, until the caller has both elsewhere.
  */
 #include "core/need.h"
+#include "compress/order.h"
 #include "compress/resume.h"
 
 #include "io/cop/checkpoint.h"
@@ -93,11 +94,19 @@ cop_status cop__resume_load(cop_resume *r, cop_graph **g, cop_history *h, const 
 }
 
 /* The recipe's own last: while it is there, the others are known to be ours. */
+static cop_status remove_one(cop_ctx *cx, const char *base)
+{
+	char path[1024];
+
+	for (int32_t i = 0; strlen(base) <= 1000 && i < COP_MAX_STAGES; i++) COP_TRY(cop__checkpoint_unlink(cx, cop__resume_stage_path(path, base, i)));
+	return cop__checkpoint_unlink(cx, base);
+}
+
 cop_status cop_checkpoint_remove(cop_ctx *cx, const char *base)
 {
 	COP_NEED(cx, base);
 	char path[1024];
 
-	for (int32_t i = 0; strlen(base) <= 1000 && i < COP_MAX_STAGES; i++) COP_TRY(cop__checkpoint_unlink(cx, cop__resume_stage_path(path, base, i)));
-	return cop__checkpoint_unlink(cx, base);
+	for (int32_t k = 1; strlen(base) <= 1000 && k < COP_MOST_ORDERS; k++) COP_TRY(remove_one(cx, cop__order_path(path, base, k)));
+	return remove_one(cx, base);
 }

@@ -3,6 +3,8 @@
  * run - works through a recipe: measure, do the stage, measure again, keep it or undo it. What is measured is the accuracy
  * on the validation set by the plan that will run, and the bytes of the file as it would be written now. The
  * test set is looked at twice only: before the first stage and after the last.
+ *
+ * With order: search all of that is done for each order of the stages that makes sense (order.h), and the best is handed back.
  */
 #include "core/need.h"
 #include "compress/compress.h"
@@ -10,6 +12,7 @@
 #include "compress/encode.h"
 #include "compress/history.h"
 #include "compress/layers.h"
+#include "compress/order.h"
 #include "compress/resume.h"
 #include "io/cop/checkpoint.h"
 #include "io/cop/cop.h"
@@ -159,6 +162,119 @@ static int32_t encodable(const cop_graph *g)
 	return n;
 }
 
+/* The stages in one order, on the network as it came or from where its checkpoint was left. text: what decides the result besides data and
+ * training. On failure *h is to be freed, too. */
+static cop_status one_order(cop_graph **g, cop_history *h, const cop_recipe *r, const cop_means *m, const char *text, size_t size)
+{
+	cop_resume keep = {.run.cx = (*g)->cx};
+	cop_encodings e;
+	cop_graph *first = NULL;
+	cop_train_args a = *m->a;
+	job j = {.g = *g, .r = r, .m = *m, .a = &a, .h = h, .keep = &keep};
+	cop_ctx *cx = (*g)->cx;
+	int32_t from;
+
+	j.m.a = &a, j.m.encodings = &e;
+	cop__encodings_begin(&e, cx);
+	cop__history_begin(h, cx, r->name, &a);
+	h->result.weights = encodable(*g);
+	cop_status st = cop__pass_copy(&first, *g);
+	if (!st) st = cop__resume_begin(&keep, *g, &j.m, text, size);
+	if (!st) st = cop__resume_load(&keep, &j.g, h, &j.m, r->n_stage, &from);
+	if (!st && from < r->n_stage) st = cop__recipe_fits(r, first); /* what is done may have been written over what it was made of */
+	if (!st && from < r->n_stage) st = work(&j, first, from);
+	*g = j.g;
+	h->result.encoded = e.tried;
+	cop__resume_free(&keep);
+	cop__encodings_free(&e);
+	cop_graph_free(first);
+	return st;
+}
+
+/* ---- order: search ---- */
+
+typedef struct searching {
+	const cop_recipe *r;
+	const cop_means *m;
+	const char *text;    /* of the recipe */
+	size_t size;
+	cop_orders o;
+	cop_order_result all[COP_MOST_ORDERS];
+	int32_t best;        /* -1: none yet */
+	cop_graph *made;     /* by the best, and its history */
+	cop_history history;
+	cop_text orders;     /* JSON: what each did */
+} searching;
+
+static void keep_better(searching *s, int32_t k, cop_graph *made, cop_history *h)
+{
+	const bool better = s->best < 0 || cop__order_better(&s->all[k], &s->all[s->best]);
+	cop_graph *worse = better ? s->made : made;
+	cop_history old = better && s->best >= 0 ? s->history : *h;
+
+	if (better && s->best >= 0) cop__history_free(&old);
+	else if (!better) cop__history_free(h);
+	if (better) s->made = made, s->history = *h, s->best = k;
+	cop_graph_free(worse);
+}
+
+static cop_status try_order(searching *s, const cop_graph *came, int32_t k)
+{
+	cop_order_result *o = &s->all[k];
+	cop_train_args a = *s->m->a;
+	cop_means m = *s->m;
+	cop_graph *made = NULL;
+	cop_history h;
+	cop_recipe r;
+	cop_text what;
+	char path[1024];
+
+	m.a = &a;
+	if (a.checkpoint) a.checkpoint = cop__order_path(path, a.checkpoint, k);
+	cop__order_recipe(&r, s->r, s->o.at[k]);
+	cop__order_text(o->order, sizeof o->order, s->r, s->o.at[k]);
+	cop__log(came->cx, COP_LOG_INFO, "order %d of %d: %s", k + 1, s->o.n, o->order);
+	COP_TRY(cop__pass_copy(&made, came));
+	cop__text_init(&what, came->cx);
+	cop__text_bytes(&what, s->text, s->size);
+	cop__text_add(&what, "\n%s", o->order);
+	cop_status st = what.status;
+	if (st) return cop_graph_free(made), st;
+	st = one_order(&made, &h, &r, &m, what.data, what.len);
+	cop__text_free(&what);
+	if (st) return cop__history_free(&h), cop_graph_free(made), st;
+	cop__order_result(o, s->r, &h.result);
+	cop__history_order(&s->orders, o, &h.result);
+	keep_better(s, k, made, &h);
+	return COP_OK;
+}
+
+static cop_status search(cop_graph **g, cop_history *h, const cop_recipe *r, const cop_means *m, const char *text, size_t size)
+{
+	searching s = {.r = r, .m = m, .text = text, .size = size, .best = -1};
+	cop_ctx *cx = (*g)->cx;
+
+	COP_TRY(cop__recipe_fits(r, *g));
+	COP_TRY(cop__orders_find(&s.o, r, *g));
+	cop__text_init(&s.orders, cx);
+	cop_status st = COP_OK;
+	for (int32_t k = 0; !st && k < s.o.n; k++) st = try_order(&s, *g, k);
+	if (!st) st = s.orders.status;
+	if (st) {
+		if (s.best >= 0) cop__history_free(&s.history);
+		cop__text_free(&s.orders);
+		return cop_graph_free(s.made), st;
+	}
+	s.all[s.best].best = true;
+	*h = s.history;
+	h->orders = s.orders;
+	memcpy(h->result.order, s.all, sizeof s.all);
+	h->result.n_order = s.o.n;
+	cop_graph_free(*g);
+	*g = s.made;
+	return COP_OK;
+}
+
 cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_dataset *train, cop_dataset *valid, cop_dataset *test,
 	const cop_train_args *args, cop_compress_result *result, cop_write_fn *write, void *ud)
 {
@@ -168,32 +284,16 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 	COP_NEED((*g)->cx, train);
 	COP_NEED((*g)->cx, args);
 	cop_recipe r;
-	cop_history h;
-	cop_resume keep;
-	cop_encodings e;
-	cop_graph *first = NULL;
+	cop_history h = {.cx = (*g)->cx};
 	cop_train_args a = *args;
-	job j = {.g = *g, .r = &r, .m = {train, valid, test, &a, &e, ""}, .a = &a, .h = &h, .keep = &keep};
-	cop_ctx *cx = (*g)->cx;
-	int32_t from;
+	cop_means m = {train, valid, test, &a, NULL, ""};
 
-	COP_TRY(cop__recipe_parse(&r, cx, recipe, size));
-	COP_TRY(cop__policies_teachers(j.m.teachers, sizeof j.m.teachers, cx, a.policies));
-	COP_TRY(cop__pass_copy(&first, *g));
-	cop__encodings_begin(&e, cx);
-	cop__history_begin(&h, cx, r.name, &a);
-	h.result.weights = encodable(*g);
-	cop_status st = cop__resume_begin(&keep, *g, &j.m, recipe, size);
-	if (!st) st = cop__resume_load(&keep, &j.g, &h, &j.m, r.n_stage, &from);
-	if (!st && from < r.n_stage) st = cop__recipe_fits(&r, first); /* what is done may have been written over what it was made of */
-	if (!st && from < r.n_stage) st = work(&j, first, from);
-	*g = j.g;
-	h.result.encoded = e.tried;
+	COP_TRY(cop__recipe_parse(&r, h.cx, recipe, size));
+	COP_TRY(cop__policies_teachers(m.teachers, sizeof m.teachers, h.cx, a.policies));
+	if (r.search) COP_TRY(search(g, &h, &r, &m, recipe, size));
+	cop_status st = r.search ? COP_OK : one_order(g, &h, &r, &m, recipe, size);
 	if (!st && result) *result = h.result;
 	if (!st) st = cop__history_end(&h, write, ud);
-	cop__resume_free(&keep);
 	cop__history_free(&h);
-	cop__encodings_free(&e);
-	cop_graph_free(first);
 	return st;
 }

@@ -49,6 +49,6 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m) { r
 const cop_stage_row cop_stage_share = {
 	.row = {"share", "gives the weights of a layer a few common values, by k-means, and trains these on",
 		"Han et al. 2016, arXiv 1510.00149", options, sizeof(share_options)},
-	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_SHARED,
+	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_SHARED, .bears_rounding = true,
 	.allows = cop__allows_formed, .can = cop__can_change, .run = run,
 };

@@ -32,22 +32,41 @@ static cop_story_side side(const json_t *o)
 	        number(o, "microseconds")};
 }
 
-static cop_status stages(cop_story *s, const json_t *list)
+static cop_status stages(cop_story *s, const json_t *list, cop_story_stage **stage, int32_t *n)
 {
 	size_t i;
 	json_t *o;
 
-	s->stage = cop__arena_get(&s->mem, sizeof *s->stage * (json_array_size(list) + 1));
-	if (!s->stage) return COP_NOMEM;
+	*stage = cop__arena_get(&s->mem, sizeof **stage * (json_array_size(list) + 1));
+	if (!*stage) return COP_NOMEM;
 	json_array_foreach(list, i, o)
 	{
-		s->stage[s->n_stage++] = (cop_story_stage){.stage = text(s, o, "stage"),
+		(*stage)[(*n)++] = (cop_story_stage){.stage = text(s, o, "stage"),
 		        .why = text(s, o, "why"),
 		        .seconds = number(o, "seconds"),
 		        .accuracy = {item(o, "accuracy", 0), item(o, "accuracy", 1)},
 		        .loss = {item(o, "loss", 0), item(o, "loss", 1)},
 		        .bytes = {item(o, "bytes", 0), item(o, "bytes", 1)},
 		        .kept = json_is_true(json_object_get(o, "kept"))};
+	}
+	return COP_OK;
+}
+
+static cop_status orders(cop_story *s, const json_t *list, const char *best)
+{
+	size_t i;
+	json_t *o;
+
+	s->order = cop__arena_get(&s->mem, sizeof *s->order * (json_array_size(list) + 1));
+	if (!s->order) return COP_NOMEM;
+	json_array_foreach(list, i, o)
+	{
+		cop_story_order *to = &s->order[s->n_order++];
+		*to = (cop_story_order){.order = text(s, o, "order"), .accuracy = number(o, "accuracy"), .loss = number(o, "loss"),
+			.lost = number(o, "lost"), .bytes = number(o, "bytes"), .kept = number(o, "kept"), .seconds = number(o, "seconds"),
+			.fits = json_is_true(json_object_get(o, "fits"))};
+		to->best = *best && !strcmp(to->order, best);
+		COP_TRY(stages(s, json_object_get(o, "stages"), &to->stage, &to->n_stage));
 	}
 	return COP_OK;
 }
@@ -114,8 +133,9 @@ cop_status cop__story_read(cop_story *out, cop_ctx *cx, const char *json, size_t
 		out->seed = json_is_number(json_object_get(run, "seed")) ? number(run, "seed") : -1;
 		out->before = side(json_object_get(root, "before"));
 		out->after = side(json_object_get(root, "after"));
-		st = stages(out, json_object_get(root, "stages"));
+		st = stages(out, json_object_get(root, "stages"), &out->stage, &out->n_stage);
 	}
+	if (!st) st = orders(out, json_object_get(root, "orders"), text(out, root, "order"));
 	if (!st) st = points(out, json_object_get(root, "curve"));
 	if (!st) st = layers(out, json_object_get(root, "layers"));
 	json_decref(root);

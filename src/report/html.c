@@ -74,6 +74,7 @@ static void with_story(cop_text *t, const cop_story *s, const cop_pictures *p, c
 	cop__html_compare(t, &s->before, now);
 	cop__text_add(t, "<h2>What was tried</h2>\n");
 	cop__html_stages(t, s);
+	cop__html_orders(t, s);
 	cop__text_add(t, "<h2>Where the bytes went</h2>\n");
 	if (*p->why) cop__text_add(t, "<p class=\"note\">%s</p>\n", p->why);
 	pictures(t, p, false);

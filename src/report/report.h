@@ -17,6 +17,13 @@ typedef struct cop_story_stage {
 	double accuracy[2], loss[2], bytes[2], seconds; /* accuracy below 0: not known */
 	bool kept;
 } cop_story_stage;
+typedef struct cop_story_order { /* of a recipe with order: search */
+	const char *order;
+	double accuracy, loss, lost, bytes, kept, seconds; /* accuracy below 0: not known */
+	bool fits, best;
+	cop_story_stage *stage;
+	int32_t n_stage;
+} cop_story_order;
 typedef struct cop_story_point { /* an epoch */
 	const char *stage;
 	double epoch, loss, accuracy, mse, rate, seconds; /* accuracy, mse: -1 not known; rate, seconds: 0 */
@@ -34,9 +41,10 @@ typedef struct cop_story {
 	double seed;                                /* -1: not told */
 	cop_story_side before, after;
 	cop_story_stage *stage;
+	cop_story_order *order;
 	cop_story_point *point;
 	cop_story_layer *layer;
-	int32_t n_stage, n_point, n_layer;
+	int32_t n_stage, n_order, n_point, n_layer;
 	bool logged; /* the points are those of a training log */
 } cop_story;
 
@@ -75,6 +83,7 @@ void cop__html_begin(cop_text *t, const char *title); /* up to the title as the 
 void cop__html_end(cop_text *t);
 void cop__html_text(cop_text *t, const char *s); /* escaped */
 void cop__html_stages(cop_text *t, const cop_story *s);
+void cop__html_orders(cop_text *t, const cop_story *s); /* nothing where there are none */
 void cop__html_compare(
         cop_text *t, const cop_story_side *before, const cop_story_side *after); /* before NULL: one column */
 void cop__html_cards(cop_text *t, const cop_story_side *before, const cop_story_side *after);

@@ -187,6 +187,52 @@ void cop__html_stages(cop_text *t, const cop_story *s)
 	cop__text_add(t, "</tbody></table></div>\n");
 }
 
+/* ---- orders ---- */
+
+/* "98.12 %", or the loss where there are no labels. */
+static void worth(cop_text *t, double accuracy, double loss)
+{
+	if (accuracy >= 0) cop__text_add(t, "%.2f %%", 100 * accuracy);
+	else cop__text_add(t, "%.4g", loss);
+}
+
+/* What each stage left: "prune 97.10 %, 20.1 kB; share undone". */
+static void after_each(cop_text *t, const cop_story_order *o)
+{
+	char bytes[32];
+
+	for (int32_t i = 0; i < o->n_stage; i++) {
+		const cop_story_stage *g = &o->stage[i];
+		cop__text_add(t, "%s", i ? "; " : "");
+		cop__html_text(t, g->stage);
+		cop__text_add(t, g->kept ? " " : " undone");
+		if (!g->kept) continue;
+		worth(t, g->accuracy[1], g->loss[1]);
+		cop__html_bytes(bytes, g->bytes[1]);
+		cop__text_add(t, ", %s", bytes);
+	}
+}
+
+void cop__html_orders(cop_text *t, const cop_story *s)
+{
+	char bytes[32];
+
+	if (!s->n_order) return;
+	cop__text_add(t, "<h2>Orders of the stages</h2>\n<div class=\"wide fit\"><table><thead><tr><th class=\"l\">after each stage</th><th>validation</th>"
+		"<th>lost</th><th>file</th><th class=\"opt\">time</th><th class=\"l\">verdict</th></tr></thead><tbody>\n");
+	for (int32_t i = 0; i < s->n_order; i++) {
+		const cop_story_order *o = &s->order[i];
+		cop__html_bytes(bytes, o->bytes);
+		cop__text_add(t, "<tr><td class=\"l\">");
+		after_each(t, o);
+		cop__text_add(t, "</td><td>");
+		worth(t, o->accuracy, o->loss);
+		cop__text_add(t, "</td><td>%.2f</td><td>%s</td><td class=\"opt\">%.0f s</td><td class=\"why\"><span class=\"%s\">%s</span></td></tr>\n", o->lost, bytes, o->seconds,
+			o->best ? "kept" : "undone", o->best ? "chosen" : o->fits ? "" : "loses too much");
+	}
+	cop__text_add(t, "</tbody></table></div>\n");
+}
+
 /* ---- layers ---- */
 
 static void shape(cop_text *t, const cop_type *ty)

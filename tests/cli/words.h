@@ -15,6 +15,7 @@ static const char *const lines[] = {
         "compare|line.cop|line.cop|--data|line.csv|--json",
         "eval|mlp-2304x360|--data|synth-scenes|--limit|2|--json",
         "compress|net.cop|--recipe|once.yaml|--data|synth-digits|--limit|300|-o|small.cop|--json",
+        "compress|net.cop|--recipe|orders.yaml|--data|synth-digits|--limit|300|-o|small.cop|--json",
         "quantize|net.cop|--data|synth-digits|-o|q.cop|--limit|50|--eval|--json",
         "quantize|line.cop|--data|line.csv|-o|q.cop|--split|all|--json",
         "inspect|net.cop|--json",

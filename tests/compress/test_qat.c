@@ -278,8 +278,8 @@ static void said(void **state)
 
 	if (!known_parts()) skip();
 	OK(*state, cop__pass_copy(&other, g));
-	assert_int_equal(known_compress(&other, "- qat: {integers: no}\n- prune: {keep: 0.5}", &d, NULL, NULL, &known_args, NULL), COP_ARG);
-	assert_non_null(strstr(cop_error_text(*state), "prune can't work on a network with values that are rounded as in integers, which it has after qat in line 3; put it before"));
+	assert_int_equal(known_compress(&other, "- qat: {integers: no}\n- slim: {macs: 0.5}", &d, NULL, NULL, &known_args, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "slim can't work on a network with values that are rounded as in integers, which it has after qat in line 3; put it before"));
 	cop_error_clear(*state);
 	cop_graph_free(other);
 	OK(*state, known_compress(&g, "- qat: {integers: no, lr: 0.001, may_cost: 100, must_gain: 0}", &d, NULL, NULL, &known_args, NULL));
@@ -293,8 +293,41 @@ static void said(void **state)
 	cop_graph_free(g);
 }
 
+/* Pruned and shared while it rounds, then made integers by quantize: what was cut is zero there, and each row has no more values than it shared. */
+static void pruned_and_shared(void **state)
+{
+	static const char stages[] = "- qat: {integers: no, lr: 0.001, may_cost: 100, must_gain: 0}\n"
+		"- prune: {keep: 0.25, scope: layer, schedule: once, epochs: 1, lr: 0.001, may_cost: 100, must_gain: 0}\n"
+		"- share: {levels: 4, epochs: 1, lr: 0.001, may_cost: 100, must_gain: 0}\n- quantize: {may_cost: 100, must_gain: 0}\n";
+	uint32_t stream = 1;
+	cop_dataset d = known_noise(&stream, 64);
+	cop_graph *g = trained(*state, &d);
+	cop_compress_result r;
+	char text[1000];
+
+	if (!known_parts()) skip();
+	int n = snprintf(text, sizeof text, "stages:\n%s", stages);
+	OK(*state, cop_compress(&g, text, (size_t)n, &d, &d, NULL, &known_args, &r, NULL, NULL));
+	assert_int_equal(cop__has(g) & (COP_HAS_INTEGERS | COP_HAS_ROUNDING), COP_HAS_INTEGERS);
+	assert_true(fabsf(r.stage[3].accuracy[0] - r.stage[3].accuracy[1]) <= 1.0f / 64);
+	const int8_t *q = cop__dense(g, cop__find(g, "fc2.w"), COP_I8);
+	int zeros = 0;
+	for (int i = 0; i < 24; i++) {
+		bool seen[256] = {false};
+		int many = 0;
+		for (int k = 0; k < 24; k++) {
+			zeros += !q[24 * i + k];
+			many += !seen[q[24 * i + k] + 128];
+			seen[q[24 * i + k] + 128] = true;
+		}
+		assert_in_range(many, 1, 4);
+	}
+	assert_in_range(zeros, 24 * 24 * 3 / 4, 24 * 24 - 1);
+	cop_graph_free(g);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(zoo), KNOWN_TEST(ends), KNOWN_TEST(learns), KNOWN_TEST(scored), KNOWN_TEST(behind_softmax), KNOWN_TEST(steps_move), KNOWN_TEST(agree), KNOWN_TEST(rates), KNOWN_TEST(pruned), KNOWN_TEST(said)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(zoo), KNOWN_TEST(ends), KNOWN_TEST(learns), KNOWN_TEST(scored), KNOWN_TEST(behind_softmax), KNOWN_TEST(steps_move), KNOWN_TEST(agree), KNOWN_TEST(rates), KNOWN_TEST(pruned), KNOWN_TEST(said), KNOWN_TEST(pruned_and_shared)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,15 @@ static const struct { const char *text, *says; } bad[] = {
 	{"- prune: {keep: 0.5\n- encode: {}\n", "line 4"},
 	{"- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n"
 	 "- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n- train: {}\n", "more than 16 stages"},
+	{"\norder: best\nstages:\n- train: {}\n", "line 2: order must be written or search"},
+	{"\norder: [search]\nstages:\n- train: {}\n", "line 2: order must be written or search"},
+	{"\nordr: search\nstages:\n- train: {}\n", "did you mean 'order'?"},
+	{"\nmax_drop: 1\nstages:\n- train: {}\n", "max_drop chooses among orders and needs order: search"},
+	{"\norder: search\nmax_drop: -1\nstages:\n- train: {}\n", "line 3: max_drop must be a number from 0 to 100"},
+	{"\norder: search\nmax_drop: 100.5\nstages:\n- train: {}\n", "line 3: max_drop must be a number from 0 to 100"},
+	{"\norder: search\nmax_drop: 1x\nstages:\n- train: {}\n", "line 3: max_drop must be a number from 0 to 100"},
+	{"\norder: search\nmax_drop: nan\nstages:\n- train: {}\n", "line 3: max_drop must be a number from 0 to 100"},
+	{"\norder: search\nmax_drop: [1]\nstages:\n- train: {}\n", "line 3: max_drop must be a number from 0 to 100"},
 	/* a stage */
 	{"- prun: {keep: 0.5}\n", "line 3: there is no stage 'prun'; there are prune, "},
 	{"- encode: {}\n- prun: {keep: 0.5}\n", "did you mean 'prune'?"},

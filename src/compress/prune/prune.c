@@ -297,6 +297,6 @@ static cop_status fits(const cop_graph *g, const cop_stage *s)
 const cop_stage_row cop_stage_prune = {
 	.row = {"prune", "removes weights while the network keeps training", "Han et al. 2015, arXiv 1506.02626", options, sizeof(cop_prune_options)},
 	.terms = cop__terms, .training = cop__training_unscheduled, .needs = COP_HAS_FLOATS,
-	.never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_MASKS,
+	.never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_MASKS, .bears_rounding = true,
 	.allows = allows, .check = check, .fits = fits, .can = cop__can_change, .run = run,
 };

@@ -369,6 +369,15 @@ static const cop_option options[] = {
 	COP_OPT_END,
 };
 
+/* What rounds already (qat with integers: no) becomes the integers that it has learned. */
+static cop_status finish(cop_graph **g, const cop_stage *s)
+{
+	if (s->given)
+		cop__log((*g)->cx, COP_LOG_WARN, "quantize: '%s' is rounded already and keeps the bits and ranges that it has, whatever the options say", (*g)->name);
+	COP_TRY(cop__pass_then(g, cop__pass_unfake));
+	return cop_graph_verify(*g);
+}
+
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const quantize_options *o = (const void *)s->own.bytes;
@@ -381,7 +390,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 		.machine = *o->machine ? o->machine : NULL,
 		.harm = within ? cop__harms[o->harm].name : NULL, .choose = within ? cop__picks[o->choose].name : NULL,
 		.threads = m->a->threads, .seed = m->a->seed, .valid = m->valid};
-	return cop_quantize(g, m->train, &a);
+	return cop__rounds(*g) ? finish(g, s) : cop_quantize(g, m->train, &a);
 }
 
 /* What is kept in float can be worked on. */
@@ -390,7 +399,7 @@ static uint32_t spares(const void *own) { return *((const quantize_options *)own
 const cop_stage_row cop_stage_quantize = {
 	.row = {"quantize", "makes the network one of integers, calibrated on the training set", NULL, options,
 		sizeof(quantize_options)},
-	.terms = cop__terms_whole, .never = COP_HAS_INTEGERS, .bears_bits = true, .gives = COP_HAS_INTEGERS,
-	.takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_CODES | COP_HAS_SHARED, .spares = spares, .can = cop__can_quantize,
+	.terms = cop__terms_whole, .never = COP_HAS_INTEGERS, .bears_bits = true, .bears_rounding = true, .gives = COP_HAS_INTEGERS,
+	.takes = COP_HAS_FLOATS | COP_HAS_MASKS | COP_HAS_CODES | COP_HAS_SHARED | COP_HAS_ROUNDING, .spares = spares, .can = cop__can_quantize,
 	.run = run,
 };
