@@ -188,14 +188,26 @@ static void say_split(cli *c, const job *j)
 	cli_note(c, "%s has no test part, so this scores the sixth of it that training leaves out (--split all scores every sample)", j->data);
 }
 
+/* Tables that would stay away: whoever asks for them is to know why. */
+static cop_status table_fits(cli *c, const job *j, const cop_dataset *d)
+{
+	const char *what = j->per_class ? "--per-class" : "--confusion";
+
+	if (!j->per_class && !j->confusion) return COP_OK;
+	if (j->normal) return cli_fail(c, COP_ARG, "%s counts what was taken for which class, and with --normal nothing is: leave one of the two out", what);
+	if (!d->classes) return cli_fail(c, COP_ARG, "%s counts classes, and %s is read without any: leave it out", what, j->data);
+	return j->n <= MOST_SHOWN ? COP_OK : cli_fail(c, COP_ARG, "%s: there are %d classes, and a table has at most %d", what, j->n, MOST_SHOWN);
+}
+
 static cop_status score(cli *c, job *j, const cop_graph *g, cop_dataset *d)
 {
 	cop_score s;
 
+	j->n = cli_outputs(g);
+	CLI_TRY(table_fits(c, j, d));
 	if (j->normal) return anomaly(c, j, g, d);
 	CLI_TRY(cli_data_fits(c, g, d));
 	say_split(c, j);
-	j->n = cli_outputs(g);
 	if (d->classes && j->n > 0 && j->n <= MOST_SHOWN && (c->json || j->per_class || j->confusion) &&
 		!(j->table = calloc((size_t)j->n * (size_t)j->n, sizeof *j->table)))
 		return cli_fail(c, COP_NOMEM, "out of memory for the table of %d classes", j->n);

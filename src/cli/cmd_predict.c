@@ -13,7 +13,8 @@ enum { KEY_TOP = 0x3000, KEY_ABOVE };
 
 typedef struct job {
 	const char *arg[1 + CLI_MOST_FILES], *file; /* file: the one that is being answered */
-	int32_t top, count, at;
+	int32_t top, count, at; /* top 0: not given */
+	bool values;            /* the network predicts numbers, not classes */
 	float above; /* numbers of a regression up to it are not shown; NAN: all are */
 	cli_samples s;
 	cli *c;
@@ -52,7 +53,7 @@ static void best(job *j, const float *y, int32_t n)
 	char name[CLI_CLASS];
 	int32_t last = -1;
 
-	for (int32_t k = 0; k < j->top && k < n; k++) {
+	for (int32_t k = 0; k < (j->top ? j->top : 1) && k < n; k++) {
 		int32_t at = -1;
 		for (int32_t i = 0; i < n; i++) {
 			bool behind = last < 0 || y[i] < y[last] || (y[i] == y[last] && i > last);
@@ -69,7 +70,7 @@ static cop_status answer(void *ud, int32_t i, const float *y, int32_t n, int32_t
 {
 	job *j = ud;
 	cli *c = j->c;
-	bool values = cop_graph_target(j->g, 0) || (n == 1 && !cop_graph_class(j->g, 0));
+	const bool values = j->values;
 	char name[16];
 
 	(void)label;
@@ -108,6 +109,16 @@ static cop_status predict(job *j, const char *file)
 	return st;
 }
 
+/* An option that would do nothing with this network is a mistake. */
+static cop_status fits(job *j)
+{
+	j->values = cop_graph_target(j->g, 0) || (cli_outputs(j->g) == 1 && !cop_graph_class(j->g, 0));
+	if (j->values && j->top) return cli_fail(j->c, COP_ARG, "%s: predicts numbers, of which --top picks none; --above X prints those above X", j->arg[0]);
+	if (!j->values && !isnan(j->above))
+		return cli_fail(j->c, COP_ARG, "%s: predicts classes, which --above does not bound; --top K prints the K best of each sample", j->arg[0]);
+	return COP_OK;
+}
+
 cop_status cmd_predict(cli *c, int argc, char **argv)
 {
 	static job j;
@@ -118,12 +129,13 @@ cop_status cmd_predict(cli *c, int argc, char **argv)
 	        "Example:\n  coppice predict net.cop cat.png dog.jpg --top 3", option, &j, j.arg, 1 + CLI_MOST_FILES, 2};
 	cop_graph *g = NULL;
 
-	j = (job){.top = 1, .above = NAN, .c = c};
+	j = (job){.above = NAN, .c = c};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
 	cop_status st = cli_model(&g, c, j.arg[0]);
 	if (!st) st = cli_samples_set(c, g, &j.s);
 	cli_catch_signals(c);
 	j.g = g;
+	if (!st) st = fits(&j);
 	cli_put_list(c, "predictions");
 	for (int i = 1; !st && i <= CLI_MOST_FILES && j.arg[i]; i++) st = predict(&j, j.arg[i]);
 	cli_put_end(c);

@@ -23,7 +23,7 @@ static const struct argp_option options[] = {
 	{"task", KEY_TASK, "WORD", 0,
 		"what the target column of a table means: class or regress (default: regress if it holds "
 		"reals or many different numbers); or rebuild: labels are not looked at, and the network gives its samples back", 80},
-	{"target", KEY_TARGET, "COLUMN,...", 0,
+	{"target-column", KEY_TARGET, "COLUMN,...", 0,
 		"columns of a table to predict, by name or by number from 1 (default: label, class, target or y, else the last)", 80},
 	{"group", KEY_GROUP, "GROUPS", 0, "put classes together: \"pet=cat,dog;other=*\". '*' is all that are in no group", 80},
 	{"only", KEY_ONLY, "CLASS,...", 0, "read only the samples of these classes (of groups, if there are any)", 80},

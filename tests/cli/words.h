@@ -78,6 +78,8 @@ static const struct {
         {"xyzzy", 2, "no verb 'xyzzy'; `coppice help` lists them"},
         {"eval|net.cop|--dta|synth-digits", 2, "no option '--dta'; did you mean '--data'?"},
         {"train|lenet-5|--epoch|3|--shedule|cosine", 2, "did you mean '--schedule'?"},
+        {"eval|same.cop|--data|three.csv|--normal|1|--per-class", 2, "--per-class counts what was taken for which class, and with --normal nothing is"},
+        {"eval|same.cop|--data|three.csv|--normal|1|--confusion", 2, "--confusion counts what was taken"},
         {"eval|same.cop|--data|three.csv|--normal|4", 2, "data set 'three.csv' has no class '4'"},
         {"eval|net.cop|--data|synth-digits|--normal|4", 2, "takes 784 numbers and gives 10; one that gives its input back is needed"},
         {"eval|net.cop|--data|synth-digits|--only|for", 2, "data set 'synth-digits' has no class 'for'"},
