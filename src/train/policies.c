@@ -48,6 +48,23 @@ cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem,
 	return COP_OK;
 }
 
+/* Of the policy whose name text begins with; NULL: there is none. */
+static const cop_policy_row *row_at(const char *text)
+{
+	int i = cop__row_index(&cop_policies, text, strcspn(text, ":; \t\n"));
+	return i >= 0 ? (const cop_policy_row *)(const void *)row(i) : NULL;
+}
+
+bool cop__policies_answer(const char *text)
+{
+	for (const char *p = text ? text : ""; *p; p += strcspn(p, ";")) {
+		p += strspn(p, "; \t\n");
+		const cop_policy_row *r = row_at(p);
+		if (r && r->answers) return true;
+	}
+	return false;
+}
+
 cop_status cop__policies_teachers(char *to, size_t size, cop_ctx *cx, const char *text)
 {
 	size_t at = 0;
@@ -56,8 +73,8 @@ cop_status cop__policies_teachers(char *to, size_t size, cop_ctx *cx, const char
 	for (const char *p = text ? text : ""; *p;) {
 		p += strspn(p, "; \t\n");
 		size_t len = strcspn(p, ";");
-		int i = cop__row_index(&cop_policies, p, strcspn(p, ":; \t\n"));
-		bool teaches = i >= 0 && ((const cop_policy_row *)(const void *)row(i))->teaches;
+		const cop_policy_row *r = row_at(p);
+		const bool teaches = r && r->teaches;
 		if (teaches && at + len + 2 > size) return cop__error(cx, COP_ARG, "policies: the teachers take more than %zu characters", size - 2);
 		if (teaches) memcpy(to + at, p, len), at += len, to[at++] = ';', to[at] = 0;
 		p += len;

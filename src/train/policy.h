@@ -39,6 +39,7 @@ typedef struct cop_policy_row {
 	cop_row row;
 	cop_status (*make)(cop_policy *out, cop_arena *mem, const void *options);
 	bool teaches; /* it changes no weight by itself, and what trains within a stage may have it, too */
+	bool answers; /* it makes a teacher's answers a part of the loss, in the place of a stage's own teacher */
 } cop_policy_row;
 extern const cop_table cop_policies;
 extern const cop_table cop_distances; /* the losses that tell how far answers are from a teacher's */
@@ -48,6 +49,7 @@ cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem,
 
 /* Of a list of policies those that change no weight by themselves: teachers. "": there are none. */
 cop_status cop__policies_teachers(char *to, size_t size, cop_ctx *cx, const char *text);
+bool cop__policies_answer(const char *text); /* does one of them learn from a teacher's answers? NULL: no */
 
 /* A teacher's softened answers are a part of the loss (loss=distill). by NULL: the network as it is when the training begins. */
 typedef struct cop_taught { float part, temperature; const cop_graph *by; } cop_taught;

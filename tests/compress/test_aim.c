@@ -284,6 +284,37 @@ static void resumed(void **state)
 	cop_graph_free(w.net);
 }
 
+/* ---- who teaches ---- */
+
+/* Hints that weigh next to nothing change next to nothing: the network as it came teaches beside them, in rounds and in the training for codes. */
+static void hints_come_beside(void **state)
+{
+	static const char *const policies[] = {NULL, "hint:by=similarity,weight=1e-6", "distill:part=0.1"};
+	world w = *(const world *)*state;
+	cop_graph *g[LEN(policies)];
+	cop_train_args t = args();
+
+	w.net = conv_net(&w);
+	for (int i = 0; i < LEN(policies); i++) {
+		cop_compress_result r;
+		t.policies = policies[i];
+		OK(w.cx, run(&g[i], &r, &w, &(cop_aims){.target = "cortex-m4", .flash = 1800}, &t));
+	}
+	for (int i = 1; i < LEN(policies); i++) {
+		int64_t n = 0, other = 0;
+		for (int k = 0; cop_graph_weight(g[0], k); k++) {
+			const char *name = cop_graph_weight(g[0], k);
+			cop_vid v = cop__find(g[i], name);
+			const int8_t *x = cop__dense(g[0], cop__find(g[0], name), COP_I8), *y = v ? cop__dense(g[i], v, COP_I8) : NULL;
+			bool alike = y && cop__same_shape(cop__t(g[i], v), cop__t(g[0], cop__find(g[0], name)));
+			for (int64_t e = 0; x && e < cop_type_count(cop__t(g[0], cop__find(g[0], name))); e++) n++, other += !alike || x[e] != y[e];
+		}
+		if (n < 500 || (i == 1 ? other * 200 >= n : other * 100 <= n)) fail_msg("%s: %lld weights of %lld are others", policies[i], (long long)other, (long long)n);
+	}
+	for (int i = 0; i < LEN(policies); i++) cop_graph_free(g[i]);
+	cop_graph_free(w.net);
+}
+
 /* ---- what is pulled ---- */
 
 /* Of each layer by itself: so many of its channels are left as the level says, and no other layer has more than before. */
@@ -365,6 +396,6 @@ static void zeroed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(reached), cmocka_unit_test(ram), cmocka_unit_test(coded), cmocka_unit_test(not_reached), cmocka_unit_test(refused), cmocka_unit_test(resumed), cmocka_unit_test(pulled),
-		cmocka_unit_test(zeroed)};
+		cmocka_unit_test(zeroed), cmocka_unit_test(hints_come_beside)};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }

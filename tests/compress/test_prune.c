@@ -81,6 +81,10 @@ static void teachers(void **state)
 	}
 	OK(*state, cop__policies_teachers(text, sizeof text, *state, "ema; distill:part=0.5;distilled; distill by=dkd; hint"));
 	assert_string_equal(text, "distill:part=0.5;distill by=dkd;hint;");
+	static const struct { const char *text; bool answer; } answers[] = {{NULL, false}, {"", false}, {"hint", false}, {"hint:weight=2;ema", false}, {"distill", true},
+		{"hint; distill:part=0.5", true}, {"ema;\tdistill teacher=a.cop", true}, {"distilled", false}, {"hint:teacher=distill", false}};
+	for (int i = 0; i < LEN(answers); i++)
+		if (cop__policies_answer(answers[i].text) != answers[i].answer) fail_msg("%s", answers[i].text);
 	assert_int_equal(cop__policies_teachers(text, 20, *state, "distill:teacher=a-long-name.cop"), COP_ARG);
 	cop_error_clear(*state);
 }

@@ -174,8 +174,46 @@ static void small(void **state)
 	cop_data_free(d);
 }
 
+/* Hints that weigh next to nothing change next to nothing: the network as it was stays the teacher beside them. Answers of another one take its place. */
+static void hints_come_beside(void **state)
+{
+	static const char *const stages[] = {"- steps: {epochs: 1, lr: 0.001, may_cost: 100, must_gain: 0%s}", "- drr: {alpha: 1e-5, epochs: 2, lr: 0.001, may_cost: 100, must_gain: 0%s}"};
+	static const struct { const char *policies, *own; bool same; } rows[] = {
+		{"hint:by=similarity,weight=1e-6", "", true}, {NULL, ", self: 0", false}, {"distill:part=0.1", "", false}, {"distill:part=0.1; hint:by=similarity,weight=1e-6", "", false}};
+	cop_train_args first = known_args;
+	cop_graph *net;
+	cop_dataset *d;
+
+	if (!known_parts()) skip();
+	OK(*state, cop_data_open(&d, *state, "synth-digits", "train", 128));
+	OK(*state, cop_zoo_build(&net, *state, "mlp-784x12x10", &(cop_zoo_args){.seed = 3}));
+	first.epochs = 6, first.lr = 0.003f, first.update = "adam";
+	OK(*state, cop_train(net, d, NULL, &first));
+	OK(*state, cop__carry_nothing(net));
+	for (int i = 0; i < LEN(stages) * LEN(rows); i++) {
+		cop_graph *g[2];
+		for (int k = 0; k < 2; k++) {
+			cop_train_args a = known_args;
+			char text[200];
+			a.policies = k ? rows[i % LEN(rows)].policies : NULL;
+			snprintf(text, sizeof text, stages[i / LEN(rows)], k ? rows[i % LEN(rows)].own : "");
+			OK(*state, cop__pass_copy(&g[k], net));
+			OK(*state, known_compress(&g[k], text, d, d, NULL, &a, NULL));
+		}
+		const float *x = cop__floats(g[0], cop__find(g[0], "fc2.w")), *y = cop__floats(g[1], cop__find(g[1], "fc2.w"));
+		const cop_type *t = cop__t(g[0], cop__find(g[0], "fc2.w"));
+		float off = cop__same_shape(t, cop__t(g[1], cop__find(g[1], "fc2.w"))) ? 0 : 1;
+		for (int j = 0; off < 1 && j < cop_type_count(t); j++) off = fmaxf(off, fabsf(x[j] - y[j]));
+		if ((off < 1e-5f) != rows[i % LEN(rows)].same) fail_msg("%s, %s: %g", stages[i / LEN(rows)], rows[i % LEN(rows)].policies, (double)off);
+		cop_graph_free(g[0]);
+		cop_graph_free(g[1]);
+	}
+	cop_graph_free(net);
+	cop_data_free(d);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(threshold), KNOWN_TEST(unreachable), KNOWN_TEST(cuts), KNOWN_TEST(cut_off), KNOWN_TEST(small)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(threshold), KNOWN_TEST(unreachable), KNOWN_TEST(cuts), KNOWN_TEST(cut_off), KNOWN_TEST(small), KNOWN_TEST(hints_come_beside)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,10 +200,10 @@ static double step_now(const cop_aimer *z)
 
 /* ---- rounds ---- */
 
-/* Where there are classes, the network as it came is the teacher, unless the caller has a better one. */
+/* Where there are classes, the network as it came is the teacher, unless the caller has a better one; hints come beside it. */
 static const cop_graph *teacher(const cop_aimer *z)
 {
-	return z->first.accuracy >= 0 && !*z->m.teachers ? z->came : NULL;
+	return z->first.accuracy >= 0 && !cop__policies_answer(z->m.teachers) ? z->came : NULL;
 }
 
 static cop_train_args training(const cop_aimer *z)

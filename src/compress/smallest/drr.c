@@ -19,7 +19,7 @@ static const cop_option options[] = {
 	COP_OPT_REAL(drr_options, over, 0.01, 0.9, "0.6", "the part of the epochs with the penalty; the rest learns what the cuts took"),
 	COP_OPT_WHOLE(drr_options, cuts, 1, 1000, "4", "how often weights are cut, evenly over that part"),
 	COP_OPT_REAL(drr_options, tolerance, 0, 100, "0.05", "the part by which a cut may raise the loss on the validation set"),
-	COP_OPT_REAL(drr_options, self, 0, 1, "0.7", "how much of the loss is the distance from the network as it was; 0: none. A teacher of --policies takes its place"),
+	COP_OPT_REAL(drr_options, self, 0, 1, "0.7", "how much of the loss is the distance from the network as it was; 0: none. `distill` in --policies takes its place"),
 	COP_OPT_REAL(drr_options, temperature, 0.01, 1000, "3", "both are softened by it"),
 	COP_OPT_END,
 };
@@ -157,7 +157,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	cop_status st = add_masks(&c, *g);
 	if (!st) st = cop__pass_copy(&c.was, *g);
 	if (!st) st = cop__pass_copy(&c.probe, *g);
-	if (o->self > 0 && !a.policies) policy[n++] = cop__taught(&taught); /* first: it weighs what is there before it */
+	if (o->self > 0 && !cop__policies_answer(a.policies)) policy[n++] = cop__taught(&taught); /* first: it weighs what is there before it */
 	policy[n++] = (cop_policy){.name = "cut", .ud = &c, .after = after};
 	if (!st) st = cop__drr(&policy[n++], &mem, &pull);
 	if (!st) st = cop__train(*g, m->train, m->valid, &a, "drr", policy, n);

@@ -14,7 +14,7 @@ static const cop_option options[] = {
 	COP_OPT_REAL(cop_steps_stage, prior, 0.001, 1000, "0.3", "the multiple at which the code begins to grow"),
 	COP_OPT_REAL(cop_steps_stage, start, 0.001, 1000, "0.5", "the step at first, over the mean size of the weights of a tensor that are not zero"),
 	COP_OPT_REAL(cop_steps_stage, bias_start, 0.001, 1000, "0.3", "the same of biases"),
-	COP_OPT_REAL(cop_steps_stage, self, 0, 1, "0.7", "how much of the loss is the distance from the network as it was; 0: none. A teacher of --policies takes its place"),
+	COP_OPT_REAL(cop_steps_stage, self, 0, 1, "0.7", "how much of the loss is the distance from the network as it was; 0: none. `distill` in --policies takes its place"),
 	COP_OPT_REAL(cop_steps_stage, temperature, 0.01, 1000, "3", "both are softened by it"),
 	COP_OPT_END,
 };
@@ -53,7 +53,7 @@ cop_status cop__train_steps(cop_graph **g, const cop_means *m, const cop_train_a
 	cop_policy policy[2];
 	int n = 0;
 
-	if (o->self > 0 && !a->policies) policy[n++] = cop__taught(&taught);
+	if (o->self > 0 && !cop__policies_answer(a->policies)) policy[n++] = cop__taught(&taught);
 	policy[n++] = (cop_policy){.name = "steps", .ud = &s, .build = build};
 	COP_TRY(cop__train(*g, m->train, m->valid, a, "steps", policy, n));
 	return cop__drop_constant_of(g, COP_DROP_EXACT); /* what rounding has left without a reader; biases stay whole steps */

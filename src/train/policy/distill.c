@@ -104,4 +104,4 @@ static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 
 const cop_policy_row cop_policy_distill = {
 	.row = {"distill", "a teacher's answers to the same samples are a part of the loss",
-		"Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .make = make, .teaches = true};
+		"Hinton et al. 2015, arXiv 1503.02531", table, sizeof(options)}, .make = make, .teaches = true, .answers = true};
