@@ -560,6 +560,7 @@ typedef struct cop_compress_result {
 	int32_t encoded;      /* ... and how often the encodings of one of them were tried, in this process */
 	cop_order_result order[COP_MOST_ORDERS]; /* of a recipe with order: search, in which stage[] are those of the best */
 	int32_t n_order;
+	cop_code code;        /* of cop_compress_to: by which its weights lie in flash; ADAPTIVE where tables do not meet the limit on flash and it does */
 	char lacks[200];      /* of cop_compress_to: what could not be reached, "" if nothing */
 } cop_compress_result;
 

@@ -124,6 +124,9 @@ void cli_aim_table(cli *c, const cli_aim *a, const cop_compress_result *r)
 		cli_put_item_end(c);
 	}
 	cli_put_end(c);
+	cli_put_text(c, "code", r->code ? cli_code_name(r->code) : "none");
+	if (r->code == COP_CODE_ADAPTIVE)
+		cli_out(c, "the weights lie in flash under the adaptive code, about 300 instructions for each that is not zero: tables, which are decoded faster, did not meet --flash\n");
 	cli_put_text(c, "lacks", r->lacks);
 	if (!r->after.figures.instructions) cli_out(c, "there are no prices in instructions for this machine, so MACs stand for its time\n");
 	else if (r->after.figures.guessed > 0.05f)

@@ -165,6 +165,7 @@ cop_status cop_compress_to(cop_graph **g, const cop_aims *aims, cop_dataset *tra
 	if (!st && from < COP_MAX_STAGES) st = work(&z, &keep, first, from);
 	else if (!st) z.final = COP_FINAL_FLOATS;
 	*g = z.g;
+	h.result.code = cop__aim_code(z.g);
 	if (!st && result) *result = h.result;
 	if (!st) st = cop__history_end(&h, write, ud);
 	cop__free(cx, z.lever);

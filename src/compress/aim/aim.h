@@ -74,6 +74,7 @@ cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, 
  * in instructions that is worth it? */
 #define COP_CODED_MOST 0.8
 cop_status cop__aim_could_code(bool *yes, cop_aimer *z);
+cop_code cop__aim_code(const cop_graph *q); /* by which weights of q lie in flash */
 /* Points of accuracy that p has less than the first one; without labels, percent of its loss. */
 double cop__aim_drop(const cop_aimer *z, const cop_point *p);
 

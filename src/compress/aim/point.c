@@ -14,6 +14,22 @@ enum { CALIBRATED = 256 };
 const char *const cop__resource_name[COP_N_RESOURCE] = {"bytes of the file", "bytes of RAM", "bytes of flash",
 	"multiply-accumulates", "instructions", "milliseconds"};
 
+/* The adaptive code in the place of tables, which miss the limit on flash, if it meets that one within the limit on instructions. */
+static cop_status code_adaptive(cop_graph **g, const cop_graph *plain, const cop_aimer *z, const cop_target *t)
+{
+	const cop_code_args how = {COP_CODE_ADAPTIVE, (int64_t)z->limit[COP_R_INSTRUCTIONS]};
+	cop_graph *other;
+	cop_coded is;
+
+	COP_TRY(cop__pass_copy(&other, plain));
+	cop_status st = cop_graph_code(&other, t, &how, &is);
+	const bool met = !st && is.layers && (double)is.flash <= z->limit[COP_R_FLASH] && (!how.instructions || is.instructions <= how.instructions);
+	cop_graph *worse = met ? *g : other;
+	if (met) *g = other;
+	cop_graph_free(worse);
+	return st;
+}
+
 /* Within the RAM that is allowed; without a limit, see cop_graph_code. Flash that is not
  * missing is not bought with more instructions than it is worth: a fully connected layer decodes each weight for one
  * multiplication. */
@@ -32,6 +48,7 @@ static cop_status code(cop_graph **g, const cop_aimer *z)
 		cop_graph_free(*g);
 		*g = plain, plain = NULL;
 	}
+	if (!st && wanted && (double)is.flash > z->limit[COP_R_FLASH]) st = code_adaptive(g, plain, z, &t);
 	cop_graph_free(plain);
 	return st;
 }
@@ -100,6 +117,18 @@ cop_status cop__aim_could_code(bool *yes, cop_aimer *z)
 	cop_graph_free(q);
 	*yes = !st && p.of[COP_R_FLASH] < COP_CODED_MOST * (double)before;
 	return st;
+}
+
+cop_code cop__aim_code(const cop_graph *q)
+{
+	cop_code code = COP_CODE_NONE;
+
+	for (cop_nid n = 1; n <= (cop_nid)q->n_node; n++) {
+		if (q->node[n].op != OP_qconv) continue;
+		COP_ATTR(cop_qconv_attr, a, q, n);
+		if (a.coded) code = (cop_code)a.coded;
+	}
+	return code;
 }
 
 double cop__aim_drop(const cop_aimer *z, const cop_point *p)
