@@ -24,6 +24,10 @@ real=$(find . -name '*.[ch]' ! -path './cli/*' ! -path './kernel/*' ! -path './c
 	}' | sed 's|^\./|src/|')
 [ -z "$real" ] || { echo "$real"; exit 1; }
 
+# COP_MIN and COP_MAX evaluate their arguments twice: nothing in them may change anything.
+twice=$(grep -rnE 'COP_(MIN|MAX)\([^;]*((\+\+|--)[a-z]|[a-z0-9_](\+\+|--))' --include='*.[ch]' . | grep -v 'define COP_' | sed 's|^\./|src/|')
+[ -z "$twice" ] || { echo "$twice"; echo "an argument of COP_MIN or COP_MAX changes something, and is evaluated twice"; exit 1; }
+
 includes() { grep -rn '^#include "' --include='*.c' --include='*.h' . | sed 's|^\./|include |'; }
 
 # "source FILE" for each file of src, "symbol FILE NAME TYPE ..." for each symbol of its object.

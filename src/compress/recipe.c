@@ -6,7 +6,6 @@
 #include "compress/compress.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define STAGE(name) extern const cop_stage_row cop_stage_##name;
 #include "compress/stage.def"
@@ -176,7 +175,7 @@ static cop_status drop_of(reader *r, const yaml_node_t *n, cop_recipe *out)
 	char *end = NULL;
 
 	out->bounded = true;
-	out->max_drop = s ? strtof(s, &end) : -1;
+	out->max_drop = s ? (float)cop__real_parse(s, &end) : -1;
 	if (s && end != s && !*end && out->max_drop >= 0 && out->max_drop <= 100) return COP_OK;
 	return cop__error(r->cx, COP_ARG, "recipe, line %d: max_drop must be a number from 0 to 100", line_of(n));
 }

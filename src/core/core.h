@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LEN(a) ((int)(sizeof(a) / sizeof((a)[0])))
+/* Arguments are evaluated twice: tools/layers.sh refuses those that change something. */
 #define COP_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define COP_MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -301,8 +301,8 @@ static cop_status make_order(state *s, cop_nid *order, int64_t *peak, bool eager
 		cop_nid n = pick(s, eager, window), stuck = 1;
 		while (!n && s->done[stuck]) stuck++;
 		if (!n) return cop__fail(s->g, COP_ARG, stuck, "waits for itself: a value is overwritten before all its readers can run");
-		int64_t more = growth(s, n);
-		*peak = COP_MAX(*peak, during(s, n, live, more));
+		const int64_t more = growth(s, n), now = during(s, n, live, more);
+		*peak = COP_MAX(*peak, now);
 		live += more;
 		advance(s, n);
 		order[i] = n;
@@ -345,7 +345,7 @@ static void explore(search *x, int32_t depth, int64_t live, int64_t peak)
 	if (++x->sets > MOST_SETS || seen(x, peak)) return;
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		if (x->s->done[n] || x->s->waits[n]) continue;
-		int64_t more = growth(x->s, n), top = COP_MAX(peak, during(x->s, n, live, more));
+		const int64_t more = growth(x->s, n), now = during(x->s, n, live, more), top = COP_MAX(peak, now);
 		if (top >= x->best) continue;
 		run(x->s, n);
 		x->set |= (uint64_t)1 << (n - 1);

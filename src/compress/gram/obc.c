@@ -108,7 +108,8 @@ static cop_obs_rule rule_of(work *z, int32_t layer, int32_t row)
 		if (it->of) for (i = 0; i < r.items && z->name[i] != whole;) i++;
 		if (i == r.items) z->name[r.items++] = whole, count[i] = 0;
 		z->item[j] = i;
-		r.most = COP_MAX(r.most, ++count[i]);
+		count[i]++;
+		r.most = COP_MAX(r.most, count[i]);
 		if (m) z->bucket[i] = j / depth * of_depth + j % depth / m;
 	}
 	if (m) r.bucket = z->bucket, r.buckets = k / depth * of_depth, r.full = m - it->stay;

@@ -99,9 +99,10 @@ static cop_status begin(removal *r, cop_arena *mem, bool ratio)
 	if (!r->apart || !r->nearest || !r->read || !r->alpha) return COP_NOMEM;
 	for (int32_t j = 0; j < n; j++) r->alpha[j] = alpha_of(r->x, j);
 	for (int32_t j = 0; j < n; j++)
-		for (int32_t i = 0; i < j; i++)
-			r->apart[(size_t)j * (size_t)n + (size_t)i] = r->apart[(size_t)i * (size_t)n + (size_t)j] =
-				(float)COP_MIN(cop__neuron_distance(r->x, i, j, ratio), 1e30);
+		for (int32_t i = 0; i < j; i++) {
+			const double far = cop__neuron_distance(r->x, i, j, ratio);
+			r->apart[(size_t)j * (size_t)n + (size_t)i] = r->apart[(size_t)i * (size_t)n + (size_t)j] = (float)COP_MIN(far, 1e30);
+		}
 	for (int32_t j = 0; j < n; j++) find_nearest(r, j), find_read(r, j);
 	return COP_OK;
 }

@@ -84,7 +84,10 @@ static cop_status settled(bool *yes, bird *e, const cop_progress *p)
 	*count += 1;
 	*yes = *count >= (float)e->o->window;
 	e->far = 0;
-	for (int32_t i = 0; i < COP_MIN(e->o->window, (int32_t)*count); i++) e->far = COP_MAX(e->far, distance(ring + i * n, e->mask, n));
+	for (int32_t i = 0; i < COP_MIN(e->o->window, (int32_t)*count); i++) {
+		const float far = distance(ring + i * n, e->mask, n);
+		e->far = COP_MAX(e->far, far);
+	}
 	*yes = *yes && e->far <= e->o->distance;
 	return COP_OK;
 }

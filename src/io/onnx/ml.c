@@ -21,7 +21,8 @@ cop_status cop__ox_ml_ints(cop_ox *m, const cop_ox_node *n, const char *name, co
 	size_t most = longest(n, name);
 	int64_t *to = cop__ox_room(m, 8 * most + 8);
 
-	*count = to && most ? COP_MAX(cop__ox_ints(m, n, name, to, (int)most), 0) : 0;
+	*count = to && most ? cop__ox_ints(m, n, name, to, (int)most) : 0;
+	*count = COP_MAX(*count, 0);
 	*v = *count ? to : NULL;
 	return m->cx->code;
 }
@@ -31,7 +32,8 @@ cop_status cop__ox_ml_floats(cop_ox *m, const cop_ox_node *n, const char *name, 
 	size_t most = longest(n, name);
 	float *to = cop__ox_room(m, 4 * most + 8);
 
-	*count = to && most ? COP_MAX(cop__ox_floats(m, n, name, to, (int)most), 0) : 0;
+	*count = to && most ? cop__ox_floats(m, n, name, to, (int)most) : 0;
+	*count = COP_MAX(*count, 0);
 	*v = *count ? to : NULL;
 	return m->cx->code;
 }

@@ -275,7 +275,8 @@ cop_status cop__ox_add_ml_tree_classifier(cop_ox *m, cop_ox_node *n)
 	COP_TRY(cop__ox_ml_ints(m, n, "classlabels_int64s", &ints, &classes));
 	if (!ints) {
 		const char **text = cop__ox_room(m, sizeof *text * 4096);
-		classes = text ? COP_MAX(cop__ox_strings(m, n, "classlabels_strings", text, 4096), 0) : 0;
+		classes = text ? cop__ox_strings(m, n, "classlabels_strings", text, 4096) : 0;
+		classes = COP_MAX(classes, 0);
 	}
 	for (int32_t i = 0; i < h.count; i++) one &= h.id[i] == h.id[0] && h.id[i] >= 0 && h.id[i] < 2;
 	one &= classes == 2;
