@@ -239,8 +239,8 @@ static cop_status try_order(searching *s, const cop_graph *came, int32_t k)
 	cop__text_bytes(&what, s->text, s->size);
 	cop__text_add(&what, "\n%s", o->order);
 	cop_status st = what.status;
-	if (st) return cop_graph_free(made), st;
-	st = one_order(&made, &h, &r, &m, what.data, what.len);
+	h = (cop_history){.cx = came->cx};
+	if (!st) st = one_order(&made, &h, &r, &m, what.data, what.len);
 	cop__text_free(&what);
 	if (st) return cop__history_free(&h), cop_graph_free(made), st;
 	cop__order_result(o, s->r, &h.result);

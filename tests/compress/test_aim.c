@@ -207,6 +207,51 @@ static void adaptive(void **state)
 	cop_graph_free(w.net);
 }
 
+static size_t flash_of(const cop_graph *q, const cop_target *t)
+{
+	cop_figures f;
+	OK(q->cx, cop_measure(&f, q, t));
+	return f.flash_bytes;
+}
+
+/* Of a network whose weights are mostly zero: what each code takes is measured without the aim, and limits are set between. */
+static void which_code(void **state)
+{
+	world w = *(const world *)*state;
+	cop_train_args a = args();
+	cop_aims none = {.target = "cortex-m4"};
+	cop_aimer z = {.cx = w.cx, .aims = &none, .m = {.train = w.train, .a = &a}, .a = &a};
+	size_t took[3];
+	int64_t instructions = 0;
+	cop_graph *q, *g = conv_net(&w);
+
+	OK(w.cx, cop_target_find(&z.t, w.cx, "cortex-m4"));
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		float *x = g->value[v].role == COP_PARAM && cop__t(g, (cop_vid)v)->rank > 1 ? cop__own(g, (cop_vid)v) : NULL;
+		for (int64_t i = 0; x && i < cop_type_count(cop__t(g, (cop_vid)v)); i++)
+			if (cop__rand(1, (uint32_t)v, (uint64_t)i) & 7) x[i] = 0;
+	}
+	for (cop_code by = COP_CODE_NONE; by <= COP_CODE_ADAPTIVE; by++) {
+		cop_coded is;
+		OK(w.cx, cop__aim_final(&q, &z, g, COP_FINAL_INTEGERS, 0));
+		if (by) OK(w.cx, cop_graph_code(&q, &z.t, &(cop_code_args){.by = by}, &is));
+		took[by] = flash_of(q, &z.t);
+		if (by == COP_CODE_ADAPTIVE) instructions = is.instructions;
+		cop_graph_free(q);
+	}
+	if (!(took[2] + 2 < took[1] && took[1] < took[0])) fail_msg("%zu bytes of flash, %zu with tables, %zu under the adaptive code", took[0], took[1], took[2]);
+	const struct { size_t flash; int64_t most; cop_code want; } rows[] = {
+		{took[1], 0, COP_CODE_TABLES}, {took[1] - 1, 0, COP_CODE_ADAPTIVE}, {took[2], 0, COP_CODE_ADAPTIVE}, {took[2] - 1, 0, COP_CODE_TABLES},
+		{took[2], instructions, COP_CODE_ADAPTIVE}, {took[2], instructions - 1, COP_CODE_TABLES}};
+	for (int i = 0; i < LEN(rows); i++) {
+		z.limit[COP_R_FLASH] = (double)rows[i].flash, z.limit[COP_R_INSTRUCTIONS] = (double)rows[i].most;
+		OK(w.cx, cop__aim_final(&q, &z, g, COP_FINAL_CODED, 0));
+		if (cop__aim_code(q) != rows[i].want) fail_msg("row %d: code %d", i, (int)cop__aim_code(q));
+		cop_graph_free(q);
+	}
+	cop_graph_free(g);
+}
+
 static void not_reached(void **state)
 {
 	const world *w = *state;
@@ -428,7 +473,7 @@ static void zeroed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(reached), cmocka_unit_test(ram), cmocka_unit_test(coded), cmocka_unit_test(adaptive), cmocka_unit_test(not_reached), cmocka_unit_test(refused), cmocka_unit_test(resumed), cmocka_unit_test(pulled),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(reached), cmocka_unit_test(ram), cmocka_unit_test(coded), cmocka_unit_test(adaptive), cmocka_unit_test(which_code), cmocka_unit_test(not_reached), cmocka_unit_test(refused), cmocka_unit_test(resumed), cmocka_unit_test(pulled),
 		cmocka_unit_test(zeroed), cmocka_unit_test(hints_come_beside)};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }

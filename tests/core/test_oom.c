@@ -181,21 +181,33 @@ static cop_status train(cop_ctx *cx)
 	return st;
 }
 
-static cop_status recipe(cop_ctx *cx)
+static cop_status compress(cop_ctx *cx, const char *yaml)
 {
-	static const char yaml[] = "name: r\nstages:\n"
-		"  - prune: {keep: 0.5, schedule: once, epochs: 1, may_cost: 100, must_gain: 0}\n"
-		"  - share: {levels: 4, epochs: 1, may_cost: 100, must_gain: 0}\n"
-		"  - encode: {may_cost: 100, must_gain: 0}\n";
 	cop_graph *g;
 	cop_zoo_args z = {.batch = 1, .seed = 1, .classes = 3, .height = 4, .width = 4, .channels = 1};
 	cop_train_args a = {.epochs = 1, .batch = 3, .lr = 0.1f, .seed = 1, .threads = 1};
 	size_t bytes = 0;
 
 	COP_TRY(cop_zoo_build(&g, cx, "mlp-16x5x3", &z));
-	cop_status st = cop_compress(&g, yaml, sizeof yaml - 1, &points, &points, NULL, &a, NULL, forget, &bytes);
+	cop_status st = cop_compress(&g, yaml, strlen(yaml), &points, &points, NULL, &a, NULL, forget, &bytes);
 	cop_graph_free(g);
 	return st;
+}
+
+static cop_status recipe(cop_ctx *cx)
+{
+	return compress(cx, "name: r\nstages:\n"
+		"  - prune: {keep: 0.5, schedule: once, epochs: 1, may_cost: 100, must_gain: 0}\n"
+		"  - share: {levels: 4, epochs: 1, may_cost: 100, must_gain: 0}\n"
+		"  - encode: {may_cost: 100, must_gain: 0}\n");
+}
+
+/* Two orders. */
+static cop_status search(cop_ctx *cx)
+{
+	return compress(cx, "order: search\nstages:\n"
+		"  - prune: {keep: 0.5, schedule: once, train: no, may_cost: 100, must_gain: 0}\n"
+		"  - share: {levels: 4, may_cost: 100, must_gain: 0}\n");
 }
 
 static cop_status emit(cop_ctx *cx)
@@ -260,10 +272,10 @@ static cop_status code(cop_ctx *cx)
 	return st;
 }
 
-/* stride: the recipe allocates thousands of times. */
+/* stride: recipes allocate thousands of times. */
 static const struct { const char *name; cop_status (*run)(cop_ctx *cx); int stride; const char *part; } ways[] = { /* part: what it needs of the optional ones */
 	{"zoo", zoo, 1, NULL}, {"text", text, 1, NULL}, {"step", step, 1, NULL}, {"passes", passes, 1, NULL}, {"shared", shared, 1, NULL}, {"eval", score, 1, NULL}, {"file", file, 1, "jansson"}, {"train", train, 1, NULL},
-	{"emit", emit, 1, NULL}, {"code", code, 3, NULL}, {"explain", explain, 1, NULL}, {"recipe", recipe, 7, "yaml"},
+	{"emit", emit, 1, NULL}, {"code", code, 3, NULL}, {"explain", explain, 1, NULL}, {"recipe", recipe, 7, "yaml"}, {"search", search, 7, "yaml"},
 };
 
 static cop_status try_it(int w, int64_t n)
