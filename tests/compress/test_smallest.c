@@ -178,8 +178,9 @@ static void small(void **state)
 static void hints_come_beside(void **state)
 {
 	static const char *const stages[] = {"- steps: {epochs: 1, lr: 0.001, may_cost: 100, must_gain: 0%s}", "- drr: {alpha: 1e-5, epochs: 2, lr: 0.001, may_cost: 100, must_gain: 0%s}"};
-	static const struct { const char *policies, *own; bool same; } rows[] = {
-		{"hint:by=similarity,weight=1e-6", "", true}, {NULL, ", self: 0", false}, {"distill:part=0.1", "", false}, {"distill:part=0.1; hint:by=similarity,weight=1e-6", "", false}};
+	static const struct { const char *policies, *own; bool same; const char *against; } rows[] = {
+		{"hint:by=similarity,weight=1e-6", "", true, NULL}, {NULL, ", self: 0", false, NULL}, {"distill:part=0.1", "", false, NULL}, {"distill:part=0.1; hint:by=similarity,weight=1e-6", "", false, NULL},
+		{"distill:part=0.1", ", self: 0", true, "distill:part=0.1"}};
 	cop_train_args first = known_args;
 	cop_graph *net;
 	cop_dataset *d;
@@ -195,7 +196,7 @@ static void hints_come_beside(void **state)
 		for (int k = 0; k < 2; k++) {
 			cop_train_args a = known_args;
 			char text[200];
-			a.policies = k ? rows[i % LEN(rows)].policies : NULL;
+			a.policies = k ? rows[i % LEN(rows)].policies : rows[i % LEN(rows)].against;
 			snprintf(text, sizeof text, stages[i / LEN(rows)], k ? rows[i % LEN(rows)].own : "");
 			OK(*state, cop__pass_copy(&g[k], net));
 			OK(*state, known_compress(&g[k], text, d, d, NULL, &a, NULL));
