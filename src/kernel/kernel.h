@@ -243,17 +243,22 @@ enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 
 /* ---- bits: 1 stands for 1, 0 for -1. Bit i of a row (the last axis) is bit i % 8 of its byte i / 8, a row begins at a byte, and what is left of its last
  * byte is written as 0 and not read ----
- * packbits   y = x >= ZERO, 0 for f32; ROWS rows of C            buffers y | x
+ * packbits   y = x >= t[c], else x >= ZERO, 0 for f32; ROWS rows of C      buffers y | x t?(f32 of f32, i32 of i8)
  * unpackbits y = x ? ONE : ZERO                                    buffers y | x
  * bconv      d = the sum of products of 1 and -1 over a window: the words of conv, without groups and bounds, then FILL: what taps in the padding
  *            read, 1, -1, or 0 for nothing.                      buffers d(i32) | x w;  y(bit) | x w t(i32[2,O]): y = t[0,o] <= d <= t[1,o]
+ * qbconv     the sum d becomes an i8: z = MULT d + ADD, + RES (r - ZR) in qbconv_add, times SLOPE / 2^15 (down) where z < 0; y = clamp((z + LIFT) >> SHIFT, LO,
+ *            HI). MULT ADD SLOPE LIFT are the four of p[o,4].             buffers y | x w p(i32[O,4]);  qbconv_add: y | r(i8) x w p; y may lie on r
  * bmaxpool   the words of the pools; y = 1 if one of the window is, padding apart; of channels whose bit of `least` is set, if all are
  *                                                                buffers y | x least? */
 enum { PB_ROWS, PB_C, PB_ZERO, PB_WORDS };
 enum { UB_ROWS, UB_C, UB_ZERO, UB_ONE, UB_WORDS };
-enum { BC_FILL = CK_WORDS, BC_WORDS };
+enum { BC_FILL = CK_WORDS, BC_WORDS, QC_SHIFT = BC_WORDS, QC_RES, QC_ZR, QC_WORDS };
 /* sign       as many words as clip; y = x >= 0 ? 1 : -1      sign_grad  dx | dy x: dy where |x| <= 1, times 2 - 2 |x| when SMOOTH, else 0 */
 enum { SG_COUNT = UK_COUNT, SG_SMOOTH = UK_LO, SG_WORDS = UK_WORDS };
+/* rprelu     y = lift + far, or lift + slope far where far = x - knee is below 0; ROWS rows of C channels     buffers y | x slope knee lift
+ * rprelu_dx  dx | dy x slope knee     rprelu_dp  dslope dknee dlift | dy x slope knee */
+enum { RP_ROWS, RP_C, RP_WORDS };
 
 /* ---- indices that may come from anywhere ----
  * Numbers that a kernel uses as indices are checked when a file is read and where a graph holds them. Those that come as an input or are

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * packbits, unpackbits - numbers as bits (kernel.h says how they lie) and back. A bit of 1 stands for 1, one of 0 for
- * -1: packbits keeps the sign of a real, or of a byte beside its zero point.
+ * -1: packbits keeps the sign of a real, or of a byte beside its zero point; or each channel has an edge of its own.
  */
 #include "op/axes.h"
 
@@ -26,6 +26,16 @@ static void rows_of(const cop_graph *g, cop_nid n, int32_t *rows, int32_t *c)
 
 /* ---- packbits ---- */
 
+/* An edge for each channel. */
+static cop_status check_edges(const cop_graph *g, cop_nid n)
+{
+	const cop_type *x = cop__in(g, n, 0);
+
+	COP_TRY(cop__need(g, n, 1, x->dtype == COP_I8 ? COP_I32 : COP_F32, 1));
+	if (cop__in(g, n, 1)->dim[0] == x->dim[x->rank - 1]) return COP_OK;
+	return cop__fail(g, COP_SHAPE, n, "has %d edges for %d channels", cop__in(g, n, 1)->dim[0], x->dim[x->rank - 1]);
+}
+
 static cop_status pack_infer(cop_graph *g, cop_nid n)
 {
 	const cop_type *x = cop__in(g, n, 0);
@@ -35,6 +45,7 @@ static cop_status pack_infer(cop_graph *g, cop_nid n)
 	COP_TRY(has_rows(g, n));
 	if (a.zero < -128 || a.zero > 127 || (a.zero && x->dtype == COP_F32))
 		return cop__fail(g, COP_ARG, n, "zero=%d must lie within -128 to 127, and be 0 for reals", a.zero);
+	if (cop__arg(g, n, 1)) COP_TRY(check_edges(g, n));
 	return cop__set_out(g, n, 0, COP_BIT, x->rank, x->dim);
 }
 
@@ -47,6 +58,20 @@ static int pack_words(const cop_graph *g, cop_nid n, int32_t *k)
 	return PB_WORDS;
 }
 
+/* Some of them always, some never; reals are drawn about 0. */
+static cop_vid sample_edges(cop_graph *g, const cop_type *x)
+{
+	int32_t c = x->dim[x->rank - 1], whole[1024];
+	float real[1024];
+	cop_type t = cop__type(x->dtype == COP_I8 ? COP_I32 : COP_F32, 1, &c);
+
+	for (int32_t i = 0; i < c; i++) {
+		whole[i] = i % 7 == 3 ? 128 : i % 7 == 5 ? -128 : i * 37 % 101 - 50;
+		real[i] = (float)whole[i] / 64;
+	}
+	return cop__data(g, COP_CONST, "t", &t, x->dtype == COP_I8 ? (const void *)whole : real);
+}
+
 static cop_nid pack_sample(cop_graph *g, int which)
 {
 	static const struct {
@@ -54,16 +79,17 @@ static cop_nid pack_sample(cop_graph *g, int which)
 		int32_t rank, dim[4], zero;
 	} form[] = {{COP_F32, 1, {1}, 0}, {COP_F32, 2, {3, 37}, 0}, {COP_I8, 2, {5, 16}, -7},
 	        {COP_F32, 4, {2, 3, 5, 64}, 0}, {COP_I8, 4, {1, 3, 2, 19}, 5}, {COP_F32, 2, {2, 1000}, 0}};
-	if (which >= LEN(form)) return 0;
-	cop_type t = cop__type(form[which].from, form[which].rank, form[which].dim);
-	return cop__node(g, OP_packbits, &(cop_packbits_attr){form[which].zero}, VIDS(cop__input(g, "x", &t)));
+	if (which / 2 >= LEN(form)) return 0;
+	cop_type t = cop__type(form[which / 2].from, form[which / 2].rank, form[which / 2].dim);
+	cop_vid x = cop__input(g, "x", &t), edges = which % 2 ? sample_edges(g, &t) : 0;
+	return cop__node(g, OP_packbits, &(cop_packbits_attr){form[which / 2].zero}, edges ? 2 : 1, (const cop_vid[]){x, edges});
 }
 
 const cop_op cop_op_packbits = {
         .name = "packbits",
         .attrs = "zero:i",
         .min_in = 1,
-        .max_in = 1,
+        .max_in = 2,
         .n_out = 1,
         .must_out = 1,
         .flags = COP_OP_PURE,

@@ -98,6 +98,8 @@ typedef struct cop_packbits_attr { int32_t zero; } cop_packbits_attr;           
 typedef struct cop_unpackbits_attr { int32_t to, zero, one; } cop_unpackbits_attr; /* to: F32 or I8; what the bits 0 and 1 become */
 /* fill: what taps in the padding read, -1, 1, or 0: nothing */
 typedef struct cop_bconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, fill; } cop_bconv_attr;
+/* of a sum of bits as i8: shift, qlo, qhi, and the factor and zero of the operand that is added (kernel.h) */
+typedef struct cop_qbconv_attr { cop_bconv_attr c; int32_t shift, qlo, qhi, res, zr; } cop_qbconv_attr;
 typedef struct cop_bmaxpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr; } cop_bmaxpool_attr;
 typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;
 

@@ -49,6 +49,28 @@ static cop_status floats(cop_bits *b, cop_nid n)
 	return cop__copy_node(b->out, b->g, b->map, n);
 }
 
+/* x = v + shift, by channel: its sign is 1 from v = -shift on, in floats, too, whose sums are 0 only there. Returns v and the edges, or x. */
+static cop_vid moved_edge(cop_bits *b, cop_vid x, cop_vid *edges)
+{
+	const cop_graph *g = b->g;
+	cop_nid n = g->value[x].producer;
+	cop_vid s = n && g->node[n].op == OP_add ? cop__arg(g, n, 1) : 0;
+	const float *shift = s ? cop__floats(g, s) : NULL;
+	int32_t c = cop__t(g, x)->dim[cop__t(g, x)->rank - 1];
+	cop_type t = cop__type(COP_F32, 1, &c);
+	char name[128];
+	float lo, hi;
+
+	if (!shift || cop__t(g, s)->rank != 1 || cop__t(g, s)->dim[0] != c || cop__floats(g, cop__arg(g, n, 0)) || g->node[n].guard) return x;
+	cop__act_get(g, n, &lo, &hi);
+	if (lo != COP_NO_LO || hi != COP_NO_HI) return x;
+	cop__format(name, sizeof name, "%.100s.edge", g->value[s].name);
+	for (int i = 2; cop__find(b->out, name); i++) cop__format(name, sizeof name, "%.100s.edge%d", g->value[s].name, i);
+	float *edge = (*edges = cop__data(b->out, COP_CONST, name, &t, NULL)) ? cop__own(b->out, *edges) : NULL;
+	for (int32_t i = 0; edge && i < c; i++) edge[i] = -shift[i];
+	return cop__arg(g, n, 0);
+}
+
 static cop_status sign(cop_bits *b, cop_nid n)
 {
 	cop_vid x = cop__arg(b->g, n, 0), y = cop__res(b->g, n, 0);
@@ -56,8 +78,11 @@ static cop_status sign(cop_bits *b, cop_nid n)
 
 	if (b->g->node[n].guard || (rank != 2 && rank != 4)) return floats(b, n);
 	if ((b->bit[y] = cop__bits_fold(b, n)) || b->g->cx->code) return b->g->cx->code;
-	COP_TRY(floats(b, n));
-	b->bit[y] = cop__apply(b->out, OP_packbits, &(cop_packbits_attr){0}, VIDS(picture(b->out, b->map[x])));
+	cop_vid edges = 0, from = moved_edge(b, x, &edges);
+	if (b->g->cx->code) return b->g->cx->code;
+	if (!as_float(b, from)) return cop__failed(b->g->cx);
+	if (!edges) COP_TRY(floats(b, n));
+	b->bit[y] = cop__apply(b->out, OP_packbits, &(cop_packbits_attr){0}, edges ? 2 : 1, (const cop_vid[]){picture(b->out, b->map[from]), edges});
 	return b->bit[y] ? COP_OK : cop__failed(b->g->cx);
 }
 

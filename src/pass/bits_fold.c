@@ -19,6 +19,7 @@ void cop_min_f32(const cop_call *c);
 void cop_clip_f32(const cop_call *c);
 void cop_bn_f32(const cop_call *c);
 void cop_sign_f32(const cop_call *c);
+void cop_rprelu_f32(const cop_call *c);
 
 /* What may lie between: it goes element by element, from one that is computed and constants by channel. */
 static const struct {
@@ -26,7 +27,7 @@ static const struct {
 	void (*fn)(const cop_call *c);
 } known[] = {{OP_add, cop_add_f32}, {OP_sub, cop_sub_f32}, {OP_mul, cop_mul_f32}, {OP_div, cop_div_f32},
         {OP_max, cop_max_f32}, {OP_min, cop_min_f32}, {OP_clip, cop_clip_f32}, {OP_bn, cop_bn_f32},
-        {OP_map, cop_map_f32}, {OP_sign, cop_sign_f32}};
+        {OP_map, cop_map_f32}, {OP_sign, cop_sign_f32}, {OP_rprelu, cop_rprelu_f32}};
 
 static int known_at(int op)
 {

@@ -62,6 +62,9 @@ bool cop__lower_table(cop_lower *l, cop_nid n, cop_vid *made);
 /* Recurrent layers (lower_rnn.c): can node n be one of integers? h of it, and y put among the integer forms; 0 after a failure. */
 bool cop__rnn_lowers(const cop_graph *g, cop_nid n);
 cop_vid cop__lower_rnn(cop_lower *l, cop_nid n);
+/* Sums of bits (lower_bits.c): the last node of what is made of them, as one operator of bytes. False: it is none. */
+bool cop__lower_sums(cop_lower *l, cop_nid n, cop_vid *made);
+cop_vid cop__lower_packed(cop_lower *l, cop_nid n); /* a packbits of bytes */
 /* Makes node n of integers: *made, 0 after a failure. False: it has no such form here. */
 bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made);
 

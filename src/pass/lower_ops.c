@@ -341,14 +341,6 @@ static bool stated(cop_lower *l, cop_nid n, cop_vid *made)
 	return *made = cop__apply(l->out, g->node[n].op, g->node[n].attr, g->node[n].n_in, in), true;
 }
 
-/* The sign of a byte is on which side of its zero point it lies. Bits are read as they are, by whoever reads floats. */
-static cop_vid packed(cop_lower *l, cop_nid n)
-{
-	cop_vid x = cop__arg(l->z->g, n, 0);
-	cop_packbits_attr a = {range_of(l, x)->zero};
-	return l->map[cop__res(l->z->g, n, 0)] = cop__apply(l->out, OP_packbits, &a, VIDS(l->q[x]));
-}
-
 /* ---- which ---- */
 
 /* Do all operands have ranges of the result's format, and one of them an integer form already? */
@@ -378,6 +370,15 @@ static bool factor_fits(const cop_lower *l, cop_nid n)
 	return real < 32767 && (int64_t)p.kh * p.kw <= 65535;
 }
 
+/* Bits of a byte beside its zero, or an edge that is known. */
+static bool packs(const cop_lower *l, cop_nid n)
+{
+	const cop_graph *g = l->z->g;
+	cop_vid x = cop__arg(g, n, 0), edges = cop__arg(g, n, 1);
+
+	return g->node[n].op == OP_packbits && l->q[x] && cop__range_dtype(range_of(l, x)) == COP_I8 && !g->node[n].guard && (!edges || cop__floats(g, edges));
+}
+
 bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 {
 	const cop_graph *g = l->z->g;
@@ -385,10 +386,11 @@ bool cop__lower_op(cop_lower *l, cop_nid n, cop_vid *made)
 	int op = g->node[n].op;
 
 	if (!g->node[n].guard && stated(l, n, made)) return true;
-	if (op == OP_packbits && l->q[cop__arg(g, n, 0)] && cop__range_dtype(range_of(l, cop__arg(g, n, 0))) == COP_I8 && !g->node[n].guard) return *made = packed(l, n), true;
+	if (packs(l, n)) return *made = l->map[cop__res(g, n, 0)] = cop__lower_packed(l, n), true;
 	if (g->node[n].guard || cop__outt(g, n, 0)->dtype != COP_F32 || !(range_of(l, cop__res(g, n, 0))->scale > 0)) return false;
 	if (l->z->layer[n].o && l->z->layer[n].bits) return *made = op == OP_rnn ? cop__lower_rnn(l, n) : layer(l, n), true;
 	if (l->z->layer[n].o) return false;
+	if (cop__lower_sums(l, n, made)) return true;
 	if (op == OP_addconv && distances_fit(l, n)) return *made = distances(l, n), true;
 	if ((op == OP_map || op == OP_pow || op == OP_div || op == OP_sub || !integers(l, n)) && cop__lower_table(l, n, made)) return true;
 	if (!integers(l, n)) return false;

@@ -8,6 +8,7 @@
 #define XSTR(x) STR(x)
 
 size_t cop_conv_ahead_i8(const int32_t *k); /* plan/ahead.c */
+size_t cop_never_ahead(const int32_t *k);
 size_t cop_conv_ahead_i16(const int32_t *k);
 size_t cop_conv_ahead_f32(const int32_t *k);
 bool cop_conv_one_group(const int32_t *k);

@@ -206,6 +206,23 @@ cop_vid cop__zoo_fc_bn_sign(cop_zoo *z, cop_vid x, const char *name, int32_t out
 	return y ? cop__apply(z->g, OP_sign, &(cop_sign_attr){0}, VIDS(y)) : 0;
 }
 
+cop_vid cop__zoo_rsign(cop_zoo *z, cop_vid x, const char *name, const cop_sign_attr *a)
+{
+	if (!x) return 0;
+	const cop_type *t = cop__t(z->g, x);
+	cop_vid shift = vector(z, COP_PARAM, name, "shift", t->dim[t->rank - 1], 0), y = shift ? cop__apply(z->g, OP_add, &no_act, VIDS(x, shift)) : 0;
+	return y ? cop__apply(z->g, OP_sign, a, VIDS(y)) : 0;
+}
+
+/* It begins as PReLU does (He 2015). */
+cop_vid cop__zoo_rprelu(cop_zoo *z, cop_vid x, const char *name)
+{
+	if (!x) return 0;
+	int32_t c = cop__t(z->g, x)->dim[cop__t(z->g, x)->rank - 1];
+	cop_vid slope = vector(z, COP_PARAM, name, "slope", c, 0.25f), knee = vector(z, COP_PARAM, name, "knee", c, 0), lift = vector(z, COP_PARAM, name, "lift", c, 0);
+	return slope && knee && lift ? cop__apply(z->g, OP_rprelu, NULL, VIDS(x, slope, knee, lift)) : 0;
+}
+
 cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi)
 {
 	cop_act_attr a = {lo, hi};

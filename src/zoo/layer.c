@@ -39,6 +39,9 @@ ACTIVATION(gelu)
 ACTIVATION(hswish)
 ACTIVATION(sign)
 
+static cop_vid add_rsign(cop_zoo *z, const cop_layer_line *l) { return cop__zoo_rsign(z, l->in[0], l->name, &(cop_sign_attr){1}); }
+static cop_vid add_rprelu(cop_zoo *z, const cop_layer_line *l) { return cop__zoo_rprelu(z, l->in[0], l->name); }
+
 /* ---- shapes ---- */
 
 /* A sequence as a picture, and what came of it as a sequence again. */

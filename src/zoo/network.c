@@ -176,6 +176,8 @@ static void name_weights(text *t, char out[MOST_WORD], const char *word)
 		snprintf(out, MOST_WORD, "%.30s%d", word, ++k);
 		snprintf(weights, sizeof weights, "%s.w", out);
 		if (!strcmp(word, "norm")) snprintf(weights, sizeof weights, "%s.bn.gamma", out);
+		if (!strcmp(word, "rsign")) snprintf(weights, sizeof weights, "%s.shift", out);
+		if (!strcmp(word, "rprelu")) snprintf(weights, sizeof weights, "%s.slope", out);
 	} while (cop__find(t->z.g, weights) || find(t, out));
 }
 

@@ -49,6 +49,8 @@ cop_vid cop__zoo_fc(cop_zoo *z, cop_vid x, const char *name, int32_t out);      
 cop_vid cop__zoo_fc_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
 cop_vid cop__zoo_fc_bn_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
 cop_vid cop__zoo_fc_bn_sign(cop_zoo *z, cop_vid x, const char *name, int32_t out);  /* 1 or -1 */
+cop_vid cop__zoo_rsign(cop_zoo *z, cop_vid x, const char *name, const cop_sign_attr *a); /* of x + "<name>.shift", by channel */
+cop_vid cop__zoo_rprelu(cop_zoo *z, cop_vid x, const char *name);                     /* "<name>.slope", ".knee", ".lift", by channel */
 cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi);
 cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x);
 cop_vid cop__zoo_add(cop_zoo *z, cop_vid a, cop_vid b);
@@ -72,6 +74,7 @@ cop_vid cop__zoo_lenet300(cop_zoo *z);
 cop_vid cop__zoo_lenet5(cop_zoo *z);
 cop_vid cop__zoo_mlp(cop_zoo *z);
 cop_vid cop__zoo_binary_mlp(cop_zoo *z);
+cop_vid cop__zoo_binary_resnet(cop_zoo *z);
 cop_vid cop__zoo_resnet8(cop_zoo *z);
 cop_vid cop__zoo_resnet_cifar(cop_zoo *z);
 cop_vid cop__zoo_resnet18(cop_zoo *z);

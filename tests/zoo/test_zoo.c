@@ -20,6 +20,9 @@ static const model models[] = {
 	{"mlp-784x100x10", {.batch = 7}, 79510, false, 2, {7, 10}},
 	{"mlp-784x100x10", {.height = 28, .width = 28, .classes = 4}, 78904, false, 2, {1, 4}},
 	{"binary-mlp", {.batch = 2}, 784 * 1024 + 2 * 1024 * 1024 + 3 * 2 * 1024 + 1025 * 10, false, 2, {2, 10}}, /* weights, batch norm, the last layer */
+	/* as resnet-20, less its projections, and behind each of 18 convolutions three numbers of RPReLU a channel, before it one of RSign */
+	{"binary-resnet-20", {0}, 272474 - 2752 + 3 * (6 * 16 + 6 * 32 + 6 * 64) + (7 * 16 + 6 * 32 + 5 * 64), false, 2, {1, 10}},
+	{"binary-resnet-8x2", {.batch = 3}, 9 * (3 * 32 + 2 * 32 * 32 + 32 * 64 + 64 * 64 + 64 * 128 + 128 * 128) + 2 * (3 * 32 + 2 * 64 + 2 * 128) + 3 * 2 * (32 + 64 + 128) + (3 * 32 + 2 * 64 + 128) + 129 * 10, false, 2, {3, 10}},
 	{"resnet-8", {0}, 78666, true, 2, {1, 10}},
 	{"resnet-20", {.batch = 2, .classes = 10}, 272474, false, 2, {2, 10}},
 	{"resnet-32", {0}, 466906, false, 2, {1, 10}},

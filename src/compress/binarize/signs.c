@@ -78,6 +78,16 @@ static bool never_below(const cop_graph *g, cop_nid n)
 	return lo >= 0;
 }
 
+/* A border of signs around signs. */
+static bool is_border(const cop_graph *g, cop_nid n)
+{
+	cop_nid p = n ? g->value[cop__arg(g, n, 0)].producer : 0;
+
+	if (!p || g->node[n].op != OP_pad || g->node[p].op != OP_sign) return false;
+	COP_ATTR(cop_pad_attr, a, g, n);
+	return a.value == 1 || a.value == -1;
+}
+
 static cop_vid sign_of(signer *s, cop_vid v)
 {
 	const cop_graph *g = s->g;
@@ -85,7 +95,7 @@ static cop_vid sign_of(signer *s, cop_vid v)
 	int op = n ? g->node[n].op : OP_none;
 
 	if (s->sign[v]) return s->sign[v];
-	if (op == OP_sign) return s->map[v];
+	if (op == OP_sign || is_border(g, n)) return s->map[v];
 	if (op == OP_dropout) return s->sign[v] = sign_of(s, cop__arg(g, n, 0));
 	if (op == OP_reshape || (op == OP_maxpool && !cop__res(g, n, 1))) {
 		cop_vid x = sign_of(s, cop__arg(g, n, 0));

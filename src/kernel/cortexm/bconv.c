@@ -3,6 +3,7 @@
  * bconv - convolution of bits for Cortex-M with DSP instructions: nine instructions for 32 products. Each filter, and the
  * window of a pixel, is a line of whole triples of words; what lies behind its bits is 0 in both, and does not differ.
  */
+#include "kernel/bits.h"
 #include "kernel/cortexm/dsp.h"
 
 static int32_t row_bytes(const int32_t *k) { return (k[CK_C] + 7) / 8; }
@@ -28,16 +29,17 @@ static void put_tap(uint8_t *to, const int32_t *k, const uint8_t *from)
 	if (k[CK_C] % 8) to[row - 1] = (uint8_t)(to[row - 1] & ((1 << k[CK_C] % 8) - 1));
 }
 
-void cop_bconv_pack_dsp(const cop_call *c)
+static void pack(const cop_call *c, const uint8_t *w)
 {
 	const int32_t *k = c->k, taps = k[CK_KH] * k[CK_KW], row = row_bytes(k);
 	uint8_t *to = c->work;
-	const uint8_t *w = c->buf[2];
 
 	for (size_t i = 0; i < cop_bconv_pack_bytes_dsp(k); i++) to[i] = 0;
 	for (int32_t o = 0; o < k[CK_O]; o++, to += 4 * words_of(k))
 		for (int32_t t = 0; t < taps; t++, w += row) put_tap(to + t * row, k, w);
 }
+void cop_bconv_pack_dsp(const cop_call *c) { pack(c, c->buf[2]); }
+void cop_qbconv_add_pack_dsp(const cop_call *c) { pack(c, c->buf[3]); }
 
 #if COP_DSP
 /* Ones of r6 and twice those of r3, in fours of bits: masks in r10 and r11. */
@@ -86,36 +88,72 @@ static void stage(uint8_t *to, const int32_t *k, const uint8_t *x, int32_t oh, i
 		}
 }
 
-/* The sums of one pixel into d, or bits into y where there are bounds t. */
-static void pixel(const int32_t *k, const uint32_t *x, const uint32_t *w, const int32_t *t, int32_t *d, uint8_t *y)
+/* Where results go, and what is made of sums: bits, where there are bounds t; bytes, where there are p; else nothing. r is added to bytes. */
+typedef struct result {
+	const int32_t *t;
+	const cop_bend *p;
+	int32_t *d;
+	uint8_t *bit;
+	int8_t *y;
+	const int8_t *r;
+} result;
+
+static int32_t sum(const int32_t *k, const uint32_t *x, const uint32_t *w) { return k[CK_KH] * k[CK_KW] * k[CK_C] - 2 * differ(w, x, x + words_of(k)); }
+
+static void bits_of(const int32_t *k, const uint32_t *x, const uint32_t *w, const result *to)
 {
-	int32_t o_n = k[CK_O], words = words_of(k), n = k[CK_KH] * k[CK_KW] * k[CK_C];
+	int32_t o_n = k[CK_O], words = words_of(k);
 	uint32_t bits = 0;
 
 	for (int32_t o = 0; o < o_n; o++, w += words) {
-		int32_t s = n - 2 * differ(w, x, x + words);
-		if (!t) {
-			d[o] = s;
-			continue;
-		}
-		bits |= (uint32_t)(t[o] <= s && s <= t[o_n + o]) << (o % 8);
-		if (o % 8 == 7 || o == o_n - 1) y[o / 8] = (uint8_t)bits, bits = 0;
+		int32_t s = sum(k, x, w);
+		bits |= (uint32_t)(to->t[o] <= s && s <= to->t[o_n + o]) << (o % 8);
+		if (o % 8 == 7 || o == o_n - 1) to->bit[o / 8] = (uint8_t)bits, bits = 0;
 	}
 }
 
-void cop_bconv_dsp(const cop_call *c)
+static void pixel(const int32_t *k, const uint32_t *x, const uint32_t *w, const result *to)
 {
-	const int32_t *k = c->k, *t = c->buf[3], o_n = k[CK_O];
-	int32_t *d = c->buf[0], row = row_bytes(k);
-	uint8_t *y = c->buf[0];
-	const uint8_t *x = c->buf[1];
+	int32_t words = words_of(k);
+
+	if (to->t) {
+		bits_of(k, x, w, to);
+		return;
+	}
+	for (int32_t o = 0; o < k[CK_O]; o++, w += words) {
+		int32_t s = sum(k, x, w);
+		if (to->p) to->y[o] = cop_bent(s, to->r ? to->r[o] : k[QC_ZR], &to->p[o], k);
+		else to->d[o] = s;
+	}
+}
+
+/* On to the next pixel. */
+static void next(result *to, int32_t o_n)
+{
+	if (to->d) to->d += o_n;
+	if (to->bit) to->bit += (o_n + 7) / 8;
+	if (to->y) to->y += o_n;
+	if (to->r) to->r += o_n;
+}
+
+static void all_pixels(const cop_call *c, const uint8_t *x, result to)
+{
+	const int32_t *k = c->k, row = row_bytes(k);
 	uint32_t *line = c->work;
 
 	for (int32_t i = words_of(k) - 3; i < words_of(k); i++) line[i] = 0;
 	for (int32_t n = 0; n < k[CK_N]; n++, x += k[CK_H] * k[CK_W] * row)
 		for (int32_t oh = 0; oh < k[CK_OH]; oh++)
-			for (int32_t ow = 0; ow < k[CK_OW]; ow++, d += o_n, y += (o_n + 7) / 8) {
+			for (int32_t ow = 0; ow < k[CK_OW]; ow++, next(&to, k[CK_O])) {
 				stage((uint8_t *)line, k, x, oh, ow);
-				pixel(k, line, c->pack, t, t ? NULL : d, t ? y : NULL);
+				pixel(k, line, c->pack, &to);
 			}
 }
+
+void cop_bconv_dsp(const cop_call *c)
+{
+	const int32_t *t = c->buf[3];
+	all_pixels(c, c->buf[1], (result){.t = t, .d = t ? NULL : c->buf[0], .bit = t ? c->buf[0] : NULL});
+}
+void cop_qbconv_dsp(const cop_call *c) { all_pixels(c, c->buf[1], (result){.p = c->buf[3], .y = c->buf[0]}); }
+void cop_qbconv_add_dsp(const cop_call *c) { all_pixels(c, c->buf[2], (result){.p = c->buf[4], .y = c->buf[0], .r = c->buf[1]}); }

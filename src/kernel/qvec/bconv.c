@@ -9,6 +9,7 @@
  * parities; so lines and weights hold parities in the place of every second word, and adders have to find carries alone.
  * AVX2 looks halves of bytes up and adds the counts as bytes, for as many words as a byte can hold.
  */
+#include "kernel/bits.h"
 #include "kernel/qvec/qvec.h"
 
 #if defined(QPLAIN) || defined(__AVX512VPOPCNTDQ__) || (defined(__AVX2__) && PAIRS && VW == 8)
@@ -86,7 +87,7 @@ static void mix(uint64_t *w, long words, long stride)
 /* [panel][word][output of the panel] */
 size_t VN(bconv_pack_bytes)(const int32_t *k) { return (size_t)(panels_of(k) * words_of(k) * PANEL_O * 8); }
 
-void VN(bconv_pack)(const cop_call *c)
+static void pack(const cop_call *c, const uint8_t *from)
 {
 	const int32_t *k = c->k;
 	long words = words_of(k), bytes = line_bytes(k), row = row_bytes(k);
@@ -96,13 +97,15 @@ void VN(bconv_pack)(const cop_call *c)
 		uint8_t *to = (uint8_t *)c->work + q * words * PANEL_O * 8;
 		memset(to, 0, (size_t)(words * PANEL_O * 8));
 		for (long l = 0; l < PANEL_O && q * PANEL_O + l < k[CK_O]; l++) {
-			const uint8_t *w = (const uint8_t *)c->buf[2] + (q * PANEL_O + l) * bytes;
+			const uint8_t *w = from + (q * PANEL_O + l) * bytes;
 			for (long i = 0; i < bytes; i++)
 				to[(i / 8 * PANEL_O + l) * 8 + i % 8] = (uint8_t)(w[i] & (i % row == row - 1 ? last_byte(k) : 255));
 			mix((uint64_t *)(void *)to + l, words, PANEL_O);
 		}
 	}
 }
+void VN(bconv_pack)(const cop_call *c) { pack(c, c->buf[2]); }
+void VN(qbconv_add_pack)(const cop_call *c) { pack(c, c->buf[3]); }
 
 /* ---- staging ---- */
 
@@ -148,6 +151,8 @@ static void stage_pixel(uint8_t *to, const int32_t *k, const uint8_t *x, long p)
 
 typedef struct layer {
 	const int32_t *k, *t; /* t: bounds, or NULL */
+	const cop_bend *p;    /* of bytes, or NULL; r is added to them */
+	const int8_t *r;
 	const uint8_t *x;
 	const uint64_t *w;
 	void *y;
@@ -244,7 +249,9 @@ AI void put_panel(const layer *l, long p, long q, v8 d)
 {
 	long o_n = l->k[CK_O], o = q * PANEL_O, n = lmin(PANEL_O, o_n - o);
 
-	if (l->t) {
+	if (l->p) {
+		for (long i = 0, at = p * o_n + o; i < n; i++, at++) ((int8_t *)l->y)[at] = cop_bent(d[i], l->r ? l->r[at] : l->k[QC_ZR], &l->p[o + i], l->k);
+	} else if (l->t) {
 		v8 lo = *(const v8u *)(l->t + o), hi = *(const v8u *)(l->t + o_n + o);
 		((uint8_t *)l->y)[p * ((o_n + 7) / 8) + q] = (uint8_t)(ones_of((d >= lo) & (d <= hi)) & ((1u << n) - 1));
 	} else if (LIKELY(n == PANEL_O)) {
@@ -275,19 +282,23 @@ static NOINLINE void block(const layer *l, long p, long to, long q, const uint8_
 }
 
 /* Parts are pixels, or, where those are few, panels. */
-void VN(bconv)(const cop_call *c)
+static void all_pixels(const cop_call *c, const layer *l)
 {
 	const int32_t *k = c->k, all = k[CK_N] * k[CK_OH] * k[CK_OW], np = (int32_t)panels_of(k);
-	const layer l = {.k = k, .t = c->buf[3], .x = c->buf[1], .w = c->pack, .y = c->buf[0], .words = words_of(k), .n = (long)k[CK_KH] * k[CK_KW] * k[CK_C]};
 	bool few = all < 32;
 	long p = few ? 0 : cop_from(c, all, MOST_P), end = few ? all : cop_to(c, all, MOST_P);
 	long first = few ? cop_from(c, np, 1) : 0, last = few ? cop_to(c, np, 1) : np;
 
 	for (; p < end && first < last; p += BLOCK) {
 		long to = lmin(end, p + BLOCK);
-		for (long i = p; i < to; i++) stage_pixel((uint8_t *)c->work + (i - p) * l.words * 8, k, l.x, i);
-		for (long q = first; q < last; q++) block(&l, p, to, q, c->work);
+		for (long i = p; i < to; i++) stage_pixel((uint8_t *)c->work + (i - p) * l->words * 8, k, l->x, i);
+		for (long q = first; q < last; q++) block(l, p, to, q, c->work);
 	}
 }
+
+#define LAYER(X) .k = c->k, .x = c->buf[X], .w = c->pack, .y = c->buf[0], .words = words_of(c->k), .n = (long)c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C]
+void VN(bconv)(const cop_call *c) { all_pixels(c, &(layer){LAYER(1), .t = c->buf[3]}); }
+void VN(qbconv)(const cop_call *c) { all_pixels(c, &(layer){LAYER(1), .p = c->buf[3]}); }
+void VN(qbconv_add)(const cop_call *c) { all_pixels(c, &(layer){LAYER(2), .p = c->buf[4], .r = c->buf[1]}); }
 
 #endif

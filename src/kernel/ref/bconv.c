@@ -4,7 +4,7 @@
  * pixel is staged as one line, which every filter then meets; a second line says which of its bits count, where not all
  * do: those behind the last channel do not, nor does padding that stands for nothing.
  */
-#include "kernel/kernel.h"
+#include "kernel/bits.h"
 
 /* A constant that is held in a register: on many processors it would take an instruction more each time. */
 static inline uint32_t held(uint32_t v)
@@ -94,39 +94,53 @@ static void stage(window *v, const int32_t *k, const uint8_t *x, int32_t oh, int
 		}
 }
 
-/* The sums of one pixel into d, or bits into y where there are bounds t. */
-static void pixel(const int32_t *k, const window *v, const uint8_t *w, const int32_t *t, int32_t *d, uint8_t *y)
+/* Where results go, and what is made of sums: bits, where there are bounds t; bytes, where there are p; else nothing. r is added to bytes. */
+typedef struct result {
+	void *y;
+	const int32_t *t;
+	const cop_bend *p;
+	const int8_t *r;
+} result;
+
+/* Of all channels of pixel `at`. */
+static void pixel(const int32_t *k, const window *v, const uint8_t *w, const result *to, size_t at)
 {
 	int32_t o_n = k[CK_O];
 	bool every = v->n == v->bytes * 8;
+	size_t first = at * (size_t)o_n;
+	uint8_t *row = (uint8_t *)to->y + at * (size_t)((o_n + 7) / 8);
 	uint32_t bits = 0;
 
 	for (int32_t o = 0; o < o_n; o++, w += v->bytes) {
 		int32_t s = v->n - 2 * (every ? differ(v->x, w, v->bytes) : differ_of(v->x, w, v->counts, v->bytes));
-		if (!t) {
-			d[o] = s;
-			continue;
+		size_t i = first + (size_t)o;
+		if (to->p) {
+			((int8_t *)to->y)[i] = cop_bent(s, to->r ? to->r[i] : k[QC_ZR], &to->p[o], k);
+		} else if (!to->t) {
+			((int32_t *)to->y)[i] = s;
+		} else {
+			bits |= (uint32_t)(to->t[o] <= s && s <= to->t[o_n + o]) << (o % 8);
+			if (o % 8 == 7 || o == o_n - 1) row[o / 8] = (uint8_t)bits, bits = 0;
 		}
-		bits |= (uint32_t)(t[o] <= s && s <= t[o_n + o]) << (o % 8);
-		if (o % 8 == 7 || o == o_n - 1) y[o / 8] = (uint8_t)bits, bits = 0;
 	}
 }
 
 size_t cop_bconv_work(const int32_t *k) { return 2 * (size_t)k[CK_KH] * (size_t)k[CK_KW] * (size_t)((k[CK_C] + 7) / 8); }
 
-void cop_bconv(const cop_call *call)
+static void all_pixels(const cop_call *call, const uint8_t *x, const uint8_t *w, const result *y)
 {
-	const int32_t *k = call->k, *t = call->buf[3];
-	int32_t rows = k[CK_N] * k[CK_OH], o_n = k[CK_O], bytes = (int32_t)(cop_bconv_work(k) / 2);
+	const int32_t *k = call->k;
+	int32_t rows = k[CK_N] * k[CK_OH], bytes = (int32_t)(cop_bconv_work(k) / 2);
 	size_t image = (size_t)(k[CK_H] * k[CK_W]) * (size_t)((k[CK_C] + 7) / 8);
 	window v = {call->work, (uint8_t *)call->work + bytes, bytes, 0};
 
 	for (int32_t r = cop_from(call, rows, 1), to = cop_to(call, rows, 1); r < to; r++)
 		for (int32_t ow = 0; ow < k[CK_OW]; ow++) {
-			size_t at = (size_t)r * (size_t)k[CK_OW] + (size_t)ow;
-			int32_t *d = t ? NULL : (int32_t *)call->buf[0] + at * (size_t)o_n;
-			uint8_t *y = t ? (uint8_t *)call->buf[0] + at * (size_t)((o_n + 7) / 8) : NULL;
-			stage(&v, k, (const uint8_t *)call->buf[1] + (size_t)(r / k[CK_OH]) * image, r % k[CK_OH], ow);
-			pixel(k, &v, call->buf[2], t, d, y);
+			stage(&v, k, x + (size_t)(r / k[CK_OH]) * image, r % k[CK_OH], ow);
+			pixel(k, &v, w, y, (size_t)r * (size_t)k[CK_OW] + (size_t)ow);
 		}
 }
+
+void cop_bconv(const cop_call *c) { all_pixels(c, c->buf[1], c->buf[2], &(result){c->buf[0], c->buf[3], NULL, NULL}); }
+void cop_qbconv(const cop_call *c) { all_pixels(c, c->buf[1], c->buf[2], &(result){c->buf[0], NULL, c->buf[3], NULL}); }
+void cop_qbconv_add(const cop_call *c) { all_pixels(c, c->buf[2], c->buf[3], &(result){c->buf[0], NULL, c->buf[4], c->buf[1]}); }

@@ -4,23 +4,27 @@
  */
 #include "kernel/kernel.h"
 
-#define PACKBITS(NAME, T)                                                                                       \
+/* Of a row of C numbers x, those from b on, as a byte: 1 from the edge of its channel on. */
+#define PACKBITS(NAME, T, EDGE)                                                                                 \
 	void cop_packbits_##NAME(const cop_call *call);                                                         \
 	void cop_packbits_##NAME(const cop_call *call)                                                          \
 	{                                                                                                       \
-		int32_t c = call->k[PB_C], bytes = (c + 7) / 8, rows = call->k[PB_ROWS], zero = call->k[PB_ZERO]; \
+		int32_t c = call->k[PB_C], bytes = (c + 7) / 8, rows = call->k[PB_ROWS];                        \
+		const EDGE zero = (EDGE)call->k[PB_ZERO], *t = call->buf[2] ? call->buf[2] : &zero;             \
+		int32_t step = call->buf[2] ? 1 : 0;                                                            \
 		for (int32_t r = cop_from(call, rows, 1), to = cop_to(call, rows, 1); r < to; r++) {            \
 			const T *x = (const T *)call->buf[1] + (size_t)r * (size_t)c;                           \
 			uint8_t *y = (uint8_t *)call->buf[0] + (size_t)r * (size_t)bytes;                       \
+			const EDGE *edge = t;                                                                   \
 			for (int32_t b = 0; b < bytes; b++) {                                                   \
 				uint32_t bits = 0;                                                              \
-				for (int32_t i = 0; i < 8 && b * 8 + i < c; i++) bits |= (uint32_t)(x[b * 8 + i] >= (T)zero) << i; \
+				for (int32_t i = 0; i < 8 && b * 8 + i < c; i++, edge += step) bits |= (uint32_t)(x[b * 8 + i] >= *edge) << i; \
 				y[b] = (uint8_t)bits;                                                           \
 			}                                                                                       \
 		}                                                                                               \
 	}
-PACKBITS(f32, float)
-PACKBITS(i8, int8_t)
+PACKBITS(f32, float, float)
+PACKBITS(i8, int8_t, int32_t)
 
 #define UNPACKBITS(NAME, T)                                                                                     \
 	void cop_unpackbits_##NAME(const cop_call *call);                                                       \

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is made of sums of bits: RSign as edges of floats and of bytes, and sums with a shortcut, batch norm and RPReLU as one operator of bytes. Expected is what
+ * the float network answers, which the portable float kernels compute from the layers as they were built.
+ */
+#include "pass/bits_net.h"
+#include "pass/lower.h"
+#include "run/deploy.h"
+
+enum { SIDE = 6, C = 24, N = SIDE * SIDE * C };
+
+static void answer(cop_ctx *cx, cop_graph *g, const float *x, int n_x, float *y, int n_y)
+{
+	cop_host h;
+	cop_tensor t;
+
+	OK(cx, cop__host_open(&h, &g, 1, 0, 1));
+	OK(cx, cop_session_io(h.s, 0, 0, false, &t));
+	memcpy(t.data, x, sizeof *x * (size_t)n_x);
+	OK(cx, cop_session_run(h.s, 0));
+	OK(cx, cop_session_io(h.s, 0, 0, true, &t));
+	assert_int_equal(cop_type_count(&t.type), n_y);
+	memcpy(y, t.data, sizeof *y * (size_t)n_y);
+	cop__host_close(&h);
+}
+
+static int count(const cop_graph *g, int op)
+{
+	int found = 0;
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) found += g->node[n].op == op;
+	return found;
+}
+
+static cop_vid vector(cop_graph *g, const char *name, float size, float middle)
+{
+	float v[C];
+
+	for (int i = 0; i < C; i++) v[i] = middle + size * bits_drawn(cop__hash_text(name), (uint64_t)i);
+	return bits_constant(g, name, 1, DIMS(C), v);
+}
+
+/* ReActNet's block. */
+static cop_vid block(cop_graph *g, cop_vid x, const char *name)
+{
+	const cop_conv_attr a = {1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI};
+	const cop_pad_attr border = {{0, 1, 1, 0}, {0, 1, 1, 0}, -1};
+	char part[6][32];
+
+	for (int i = 0; i < 6; i++) snprintf(part[i], sizeof part[i], "%s.%s", name, ((const char *const[]){"shift", "w", "bn", "slope", "knee", "lift"})[i]);
+	cop_vid y = cop__apply(g, OP_add, &bits_free, VIDS(x, vector(g, part[0], 0.5f, 0)));
+	y = cop__apply(g, OP_conv, &a, VIDS(cop__apply(g, OP_pad, &border, VIDS(bits_sign(g, y))), bits_weight(g, part[1], 4, DIMS(C, 3, 3, C), true)));
+	y = cop__apply(g, OP_add, &bits_free, VIDS(x, bits_norm(g, part[2], y, 9 * C, true)));
+	return cop__apply(g, OP_rprelu, NULL, VIDS(y, vector(g, part[3], 0.6f, 0.3f), vector(g, part[4], 0.5f, 0), vector(g, part[5], 0.5f, 0)));
+}
+
+/* On either side of an edge, and on it. */
+static void edges_are_exact(void **state)
+{
+	static const float shift[] = {0, -0.0f, 0.1f, -0.3f, 1e-40f, 3e30f, -7, 0.33333334f};
+	enum { E = LEN(shift) };
+	float x[3][E], y[3 * E];
+	cop_ctx *cx = new_ctx();
+	cop_graph *g, *bits;
+	cop_type t = cop__type(COP_F32, 2, DIMS(3, E));
+
+	(void)state;
+	for (int i = 0; i < E; i++) x[0][i] = nextafterf(-shift[i], -INFINITY), x[1][i] = -shift[i], x[2][i] = nextafterf(-shift[i], INFINITY);
+	OK(cx, cop__graph_new(&g, cx, "edges"));
+	cop_vid v = cop__input(g, "x", &t);
+	OK(cx, cop__output(g, bits_sign(g, cop__apply(g, OP_add, &bits_free, VIDS(v, bits_constant(g, "shift", 1, DIMS(E), shift)))), "y"));
+	OK(cx, cop__pass_bits(&bits, g));
+	assert_int_equal(count(bits, OP_add) + count(bits, OP_sign), 0);
+	answer(cx, bits, x[0], 3 * E, y, 3 * E);
+	for (int i = 0; i < 3 * E; i++)
+		if (y[i] != (i < E ? -1 : 1)) fail_msg("%g and the shift %g: %g", (double)x[i / E][i % E], (double)shift[i % E], (double)y[i]);
+	cop_graph_free(g), cop_graph_free(bits);
+	cop_ctx_free(cx);
+}
+
+static void shortcuts_answer_alike(void **state)
+{
+	static float x[N], want[N], got[N];
+	cop_ctx *cx = new_ctx();
+	cop_graph *g, *bits;
+	cop_type t = cop__type(COP_F32, 4, DIMS(1, SIDE, SIDE, C));
+
+	(void)state;
+	for (int i = 0; i < N; i++) x[i] = bits_drawn(31, (uint64_t)i);
+	OK(cx, cop__graph_new(&g, cx, "blocks"));
+	OK(cx, cop__output(g, block(g, block(g, cop__input(g, "x", &t), "a"), "b"), "y"));
+	OK(cx, cop__pass_bits(&bits, g));
+	OK(cx, cop_graph_verify(bits));
+	assert_int_equal(count(bits, OP_bconv), 2);
+	assert_int_equal(count(bits, OP_packbits), 2);
+	assert_int_equal(count(bits, OP_sign) + count(bits, OP_conv) + count(bits, OP_pad), 0);
+	answer(cx, g, x, N, want, N);
+	answer(cx, bits, x, N, got, N);
+	assert_memory_equal(want, got, sizeof want);
+	cop_graph_free(g), cop_graph_free(bits);
+	cop_ctx_free(cx);
+}
+
+/* ---- bytes ---- */
+
+typedef struct part { int op; bool shortcut, bend, relu, rows; } part;
+
+/* x is made of whole steps, so that its bytes are x, and what is left to differ is the last rounding. */
+static cop_graph *network(cop_ctx *cx, const part *p)
+{
+	cop_graph *g;
+	cop_type t = cop__type(COP_F32, 4, DIMS(1, SIDE, SIDE, C));
+
+	OK(cx, cop__graph_new(&g, cx, "part"));
+	cop_vid x = cop__input(g, "x", &t), y = x;
+	if (p->shortcut && p->bend) {
+		y = block(g, x, "a");
+	} else {
+		y = bits_sign(g, cop__apply(g, OP_add, &bits_free, VIDS(x, vector(g, "shift", 0.5f, 0))));
+		if (p->rows) y = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(y));
+		if (p->rows) y = cop__apply(g, OP_fc, &bits_free, VIDS(y, bits_weight(g, "fc.w", 2, DIMS(C, N), true), vector(g, "fc.b", 2, 0)));
+		else y = cop__apply(g, OP_conv, &(cop_conv_attr){1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI}, VIDS(y, bits_weight(g, "conv.w", 4, DIMS(C, 1, 1, C), true)));
+		y = bits_norm(g, "bn", y, p->rows ? N : C, false);
+		if (p->shortcut) y = cop__apply(g, OP_add, &bits_free, VIDS(y, x));
+		if (p->relu) y = cop__apply(g, OP_clip, &(cop_act_attr){0, 1.5f}, VIDS(y));
+	}
+	OK(cx, cop__output(g, y, "y"));
+	return g;
+}
+
+static cop_graph *lowered(cop_ctx *cx, const cop_graph *bits, cop_qrange rx, cop_qrange ry)
+{
+	cop_qrange *act = calloc((size_t)bits->n_value + 1, sizeof *act);
+	cop_qlayer *layer = calloc((size_t)bits->n_node + 1, sizeof *layer);
+	cop_graph *out;
+
+	for (int32_t v = 1; v <= bits->n_value; v++)
+		if (cop__t(bits, v)->dtype == COP_F32 && !cop__floats(bits, v)) act[v] = (cop_vid)v == bits->input[0] ? rx : ry;
+	OK(cx, cop__lower(&out, &(cop_lowering){.g = bits, .act = act, .layer = layer}));
+	OK(cx, cop_graph_verify(out));
+	free(act), free(layer);
+	return out;
+}
+
+static void sums_become_bytes(void **state)
+{
+	static const part row[] = {{OP_qbconv_add, true, true, false, false}, {OP_qbconv_add, true, false, false, false}, {OP_qbconv_add, true, false, true, false},
+		{OP_qbconv, false, false, true, false}, {OP_qbconv, false, false, false, false}, {OP_qbconv, false, false, false, true}};
+	static float x[N], want[N], got[N];
+	const cop_qrange rx = {1.0f / 64, -9, -128, 127}, ry = {1.0f / 40, -35, -128, 127};
+
+	(void)state;
+	for (int i = 0; i < N; i++) x[i] = rx.scale * (float)((int32_t)(cop__rand(3, 1, (uint64_t)i) % 256) - 128 - rx.zero);
+	for (int i = 0; i < LEN(row); i++) {
+		cop_ctx *cx = new_ctx();
+		cop_graph *g = network(cx, &row[i]), *bits, *q;
+		int n = row[i].rows ? C : N, ends = 0;
+		OK(cx, cop__pass_bits(&bits, g));
+		q = lowered(cx, bits, rx, ry);
+		if (count(q, row[i].op) != 1 || count(q, OP_bconv) + count(q, OP_cast) + count(q, OP_bn) + count(q, OP_add) + count(q, OP_rprelu) + count(q, OP_clip)) fail_msg("row %d is not all bytes", i);
+		answer(cx, g, x, N, want, n);
+		answer(cx, q, x, N, got, n);
+		for (int k = 0; k < n; k++) {
+			float lo = ry.scale * (float)(-128 - ry.zero), hi = ry.scale * (float)(127 - ry.zero), w = fminf(fmaxf(want[k], lo), hi);
+			if (!(fabsf(got[k] - w) <= 0.505f * ry.scale)) fail_msg("row %d: answer %d is %g, in floats %g", i, k, (double)got[k], (double)w);
+			ends += w == lo || w == hi;
+		}
+		if (ends > n / 2) fail_msg("row %d: %d of %d results lie at the ends", i, ends, n);
+		cop_graph_free(g), cop_graph_free(bits), cop_graph_free(q);
+		cop_ctx_free(cx);
+	}
+}
+
+/* A sum that two read, and one that is the answer, too, is there for both. */
+static void a_sum_with_two_readers(void **state)
+{
+	static float x[N], want[N], got[N];
+	const cop_qrange rx = {1.0f / 64, 0, -128, 127}, ry = {1.0f / 20, -10, -128, 127};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g, *bits, *q;
+	cop_type t = cop__type(COP_F32, 4, DIMS(1, SIDE, SIDE, C));
+
+	(void)state;
+	for (int i = 0; i < N; i++) x[i] = rx.scale * (float)((int32_t)(cop__rand(3, 2, (uint64_t)i) % 200) - 100);
+	OK(cx, cop__graph_new(&g, cx, "two"));
+	cop_vid v = cop__input(g, "x", &t), y = cop__apply(g, OP_conv, &(cop_conv_attr){1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI}, VIDS(bits_sign(g, v), bits_weight(g, "conv.w", 4, DIMS(C, 1, 1, C), true)));
+	cop_vid s = bits_norm(g, "bn", y, C, false);
+	OK(cx, cop__output(g, cop__apply(g, OP_add, &bits_free, VIDS(cop__apply(g, OP_add, &bits_free, VIDS(s, v)), s)), "y"));
+	OK(cx, cop__pass_bits(&bits, g));
+	q = lowered(cx, bits, rx, ry);
+	assert_int_equal(count(q, OP_bconv), 0);
+	answer(cx, g, x, N, want, N);
+	answer(cx, q, x, N, got, N);
+	for (int k = 0; k < N; k++)
+		if (fabsf(want[k]) < 5 && !(fabsf(got[k] - want[k]) <= 2 * ry.scale)) fail_msg("answer %d is %g, in floats %g", k, (double)got[k], (double)want[k]);
+	cop_graph_free(g), cop_graph_free(bits), cop_graph_free(q);
+	cop_ctx_free(cx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(edges_are_exact), cmocka_unit_test(shortcuts_answer_alike), cmocka_unit_test(sums_become_bytes), cmocka_unit_test(a_sum_with_two_readers)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
