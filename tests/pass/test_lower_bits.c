@@ -54,6 +54,17 @@ static cop_vid block(cop_graph *g, cop_vid x, const char *name)
 	return cop__apply(g, OP_rprelu, NULL, VIDS(y, vector(g, part[3], 0.6f, 0.3f), vector(g, part[4], 0.5f, 0), vector(g, part[5], 0.5f, 0)));
 }
 
+static cop_graph *blocks(cop_ctx *cx, const char *first, const char *second)
+{
+	cop_graph *g;
+	cop_type t = cop__type(COP_F32, 4, DIMS(1, SIDE, SIDE, C));
+
+	OK(cx, cop__graph_new(&g, cx, "blocks"));
+	cop_vid x = block(g, cop__input(g, "x", &t), first);
+	OK(cx, cop__output(g, second ? block(g, x, second) : x, "y"));
+	return g;
+}
+
 /* On either side of an edge, and on it. */
 static void edges_are_exact(void **state)
 {
@@ -82,13 +93,10 @@ static void shortcuts_answer_alike(void **state)
 {
 	static float x[N], want[N], got[N];
 	cop_ctx *cx = new_ctx();
-	cop_graph *g, *bits;
-	cop_type t = cop__type(COP_F32, 4, DIMS(1, SIDE, SIDE, C));
+	cop_graph *g = blocks(cx, "a", "b"), *bits;
 
 	(void)state;
 	for (int i = 0; i < N; i++) x[i] = bits_drawn(31, (uint64_t)i);
-	OK(cx, cop__graph_new(&g, cx, "blocks"));
-	OK(cx, cop__output(g, block(g, block(g, cop__input(g, "x", &t), "a"), "b"), "y"));
 	OK(cx, cop__pass_bits(&bits, g));
 	OK(cx, cop_graph_verify(bits));
 	assert_int_equal(count(bits, OP_bconv), 2);
@@ -142,6 +150,35 @@ static cop_graph *lowered(cop_ctx *cx, const cop_graph *bits, cop_qrange rx, cop
 	return out;
 }
 
+static float nearest(float x, const cop_qrange *r) { return fminf(fmaxf(x, r->scale * (float)(r->lo - r->zero)), r->scale * (float)(r->hi - r->zero)); }
+
+/* The second block reads the bytes of the first: what it makes of them is what its float form makes of the numbers that they stand for. */
+static void edges_of_bytes(void **state)
+{
+	static float x[N], between[N], want[N], got[N];
+	const cop_qrange rx = {1.0f / 64, -9, -128, 127}, ry = {1.0f / 40, -35, -128, 127};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g[3] = {blocks(cx, "a", NULL), blocks(cx, "b", NULL), blocks(cx, "a", "b")}, *bits[2], *q[2];
+	int of_bytes = 0;
+
+	(void)state;
+	for (int i = 0; i < N; i++) x[i] = bits_drawn(32, (uint64_t)i) * 2;
+	for (int i = 0; i < 2; i++) {
+		OK(cx, cop__pass_bits(&bits[i], g[2 * i]));
+		q[i] = lowered(cx, bits[i], rx, ry);
+	}
+	for (cop_nid n = 1; n <= (cop_nid)q[1]->n_node; n++) of_bytes += q[1]->node[n].op == OP_packbits && cop__in(q[1], n, 0)->dtype == COP_I8;
+	assert_int_equal(of_bytes, 1);
+	answer(cx, q[0], x, N, between, N);
+	answer(cx, g[1], between, N, want, N);
+	answer(cx, q[1], x, N, got, N);
+	for (int k = 0; k < N; k++)
+		if (!(fabsf(got[k] - nearest(want[k], &ry)) <= 0.505f * ry.scale)) fail_msg("answer %d is %g, in floats %g", k, (double)got[k], (double)want[k]);
+	for (int i = 0; i < 3; i++) cop_graph_free(g[i]);
+	for (int i = 0; i < 2; i++) cop_graph_free(bits[i]), cop_graph_free(q[i]);
+	cop_ctx_free(cx);
+}
+
 static void sums_become_bytes(void **state)
 {
 	static const part row[] = {{OP_qbconv_add, true, true, false, false}, {OP_qbconv_add, true, false, false, false}, {OP_qbconv_add, true, false, true, false},
@@ -161,9 +198,9 @@ static void sums_become_bytes(void **state)
 		answer(cx, g, x, N, want, n);
 		answer(cx, q, x, N, got, n);
 		for (int k = 0; k < n; k++) {
-			float lo = ry.scale * (float)(-128 - ry.zero), hi = ry.scale * (float)(127 - ry.zero), w = fminf(fmaxf(want[k], lo), hi);
+			float w = nearest(want[k], &ry);
 			if (!(fabsf(got[k] - w) <= 0.505f * ry.scale)) fail_msg("row %d: answer %d is %g, in floats %g", i, k, (double)got[k], (double)w);
-			ends += w == lo || w == hi;
+			ends += w != want[k];
 		}
 		if (ends > n / 2) fail_msg("row %d: %d of %d results lie at the ends", i, ends, n);
 		cop_graph_free(g), cop_graph_free(bits), cop_graph_free(q);
@@ -199,6 +236,6 @@ static void a_sum_with_two_readers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(edges_are_exact), cmocka_unit_test(shortcuts_answer_alike), cmocka_unit_test(sums_become_bytes), cmocka_unit_test(a_sum_with_two_readers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(edges_are_exact), cmocka_unit_test(shortcuts_answer_alike), cmocka_unit_test(edges_of_bytes), cmocka_unit_test(sums_become_bytes), cmocka_unit_test(a_sum_with_two_readers)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
