@@ -79,6 +79,7 @@ static void what_layers_become(void **state)
 		{"bits: no, ends: no", {2, 2, 2, 2, 2}, 4},
 		{"bits: no, scale: no, layers: conv*", {4, 2, 2, 4, 4}, 2},
 		{"weights: ternary, activations: real", {4, 3, 3, 3, 4}, 0},
+		{"weights: ttq, activations: real", {4, 3, 3, 3, 4}, 0},
 		{"weights: real, activations: smooth", {4, 4, 4, 4, 4}, 3},
 	};
 	static const char *const name[5] = {"conv1.w", "conv2.w", "conv3.w", "dense.w", "fc1.w"};

@@ -488,6 +488,7 @@ static void check_baked(const char *name, const float *w, const float *before)
 			for (int k = 0; k < IN; k++) most = fmaxf(most, fabsf(w[i * IN + k]));
 			for (int k = 0; k < IN; k++) assert_true(fabsf(w[i * IN + k]) == most || (w[i * IN + k] == 0 && *name == 't'));
 		}
+	else if (!strcmp(name, "ttq")) assert_true(different <= 3);
 	else fail_msg("the form '%s' has no case here", name);
 }
 
@@ -534,6 +535,62 @@ static void check_steps(cop_trainer *t, cop_handle of_weight)
 	if (!(fabs(found - want) < 1e-5)) fail_msg("steps: the slope by the step is %g, not %g", found, want);
 }
 
+/* The paper's rule: a latent has the slope of its weight times the size of what it selects, or once where that is 0; each size the sum over its own places. */
+static void check_ttq(cop_trainer *t, cop_handle of_weight)
+{
+	int64_t n;
+	cop_tensor dw, grad;
+	const char *name;
+	double most = 0, sum[2] = {0};
+	int found = 0, zeros = 0;
+
+	float *v = tensor(t, "a.w.latent", &n), *size[2] = {tensor(t, "a.w.above", NULL), tensor(t, "a.w.below", NULL)};
+	v[1] = 0.001f, v[2] = -0.002f, v[3] = 0, *size[0] = 0.75f, *size[1] = 0.375f;
+	set_batch(t, 3);
+	assert_int_equal(cop_trainer_gradients(t, NULL), COP_OK);
+	assert_int_equal(cop__trainer_tensor(t, of_weight, &dw), COP_OK);
+	for (int64_t i = 0; i < n; i++) most = fmax(most, fabs((double)v[i]));
+	for (int k = 0; (name = cop_trainer_gradient(t, k, &grad)); k++)
+		for (int64_t i = 0; i < n && !strcmp(name, "a.w.latent"); i++, found++) {
+			double out = (double)((float *)dw.data)[i], at = (double)v[i] > 0.05 * most ? 0.75 : (double)v[i] < -0.05 * most ? -0.375 : 0;
+			zeros += at == 0;
+			if (at > 0) sum[0] += out;
+			if (at < 0) sum[1] -= out;
+			if (!(fabs((double)((float *)grad.data)[i] - out * (at != 0 ? fabs(at) : 1)) < 1e-6)) fail_msg("ttq: latent %d has the slope %g", (int)i, (double)((float *)grad.data)[i]);
+		}
+	assert_int_equal(found, n);
+	assert_in_range(zeros, 3, n - 2);
+	for (int k = 0; (name = cop_trainer_gradient(t, k, &grad)); k++)
+		for (int i = 0; i < 2; i++) {
+			if (strcmp(name, i ? "a.w.below" : "a.w.above")) continue;
+			found++;
+			if (!(fabs((double)*(float *)grad.data - sum[i]) < 1e-5)) fail_msg("ttq: %s has the slope %g, not %g", name, (double)*(float *)grad.data, sum[i]);
+		}
+	assert_int_equal(found, n + 2);
+}
+
+/* By hand: the largest is 1, and beyond 0.3 of it lie 0.5, 1 and 0.31, and on the other side 0.8, 0.4, 0.9 and 0.31. */
+static void three_values(void **state)
+{
+	static const float v[HIDDEN * IN] = {0.5f, -0.25f, 0, 1, -0.2f, 0.1f, -0.0625f, 0.0371f, -0.8f, 0.3f, 0.31f, -0.3f, -0.4f, 0, 0, 0, 0.25f, 0.05f, -0.9f, -0.31f};
+	const cop_ttq_options o = {0.3f};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = small_net(cx, 1);
+	cop_vid w = cop__find(g, "a.w");
+
+	(void)state;
+	memcpy(cop__own(g, w), v, sizeof v);
+	cop_build *b = record(cx, g, "");
+	OK(cx, cop__build_form(b, "a.w", cop__form("ttq"), &o));
+	OK(cx, cop__forms_apply(g, b));
+	for (int i = 0; i < HIDDEN * IN; i++) {
+		double want = (double)v[i] > 0.305 ? 1.81 / 3 : (double)v[i] < -0.305 ? -2.41 / 4 : 0;
+		if (!(fabs((double)cop__floats(g, w)[i] - want) < 1e-6)) fail_msg("weight %d is %g, not %g", i, (double)cop__floats(g, w)[i], want);
+	}
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 static void forms(void **state)
 {
 	(void)state;
@@ -554,6 +611,7 @@ static void forms(void **state)
 		cop_trainer *t;
 		OK(cx, cop__trainer_new(&t, b, 1, true));
 		if (!strcmp(name, "steps")) check_steps(t, kept); /* no finite difference sees through a staircase */
+		else if (!strcmp(name, "ttq")) check_ttq(t, kept);
 		else if (strstr(name, "nary")) check_signs(t, kept, *name == 't');
 		else if (form->express && strcmp(name, "shift")) /* test_shift_form.c */
 			assert_int_equal(check_gradients(t, name), strcmp(name, "lowrank") ? 4 : 5);
@@ -658,7 +716,7 @@ static void nearest_product(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(few_values), cmocka_unit_test(vectors),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(few_values), cmocka_unit_test(three_values), cmocka_unit_test(vectors),
 		cmocka_unit_test(nearest_product)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,18 +10,19 @@
 typedef struct binarize_options {
 	int32_t weights, activations;
 	bool scale, ends, bits;
-	float threshold;
+	float threshold, part;
 } binarize_options;
 
-enum { BINARY, TERNARY, REAL_WEIGHTS };
+enum { BINARY, TERNARY, TTQ, REAL_WEIGHTS };
 enum { SIGN, SMOOTH, REAL_ACTIVATIONS };
 
 static const cop_option options[] = {
-	COP_OPT_WORD(binarize_options, weights, "binary|ternary|real", "binary", "two values for each filter, three, or as they are: first the activations alone is one way to train"),
+	COP_OPT_WORD(binarize_options, weights, "binary|ternary|ttq|real", "binary", "two values for each filter, three, three for the layer of which two are trained, or as they are: first the activations alone is one way to train"),
 	COP_OPT_WORD(binarize_options, activations, "sign|smooth|real", "sign",
 		"what the layers read: signs with a gradient straight through from -1 to 1, signs with one that grows towards 0, or what they read now"),
 	COP_OPT_FLAG(binarize_options, scale, "yes", "binary weights are plus and minus the mean size of their filter, else 1 and -1"),
 	COP_OPT_REAL(binarize_options, threshold, 0, 10, "0.7", "ternary weights are 0 up to this part of the mean size of their filter"),
+	COP_OPT_REAL(binarize_options, part, 0, 1, "0.05", "with ttq, weights are 0 up to this part of the largest of their layer"),
 	COP_OPT_FLAG(binarize_options, ends, "yes", "layers beside the input and before the output stay as they are; else only what the first ones read does"),
 	COP_OPT_FLAG(binarize_options, bits, "yes", "the result has sums of bits, where weights are binary and activations signs; else floats, and the pass `bits` leads there"),
 	COP_OPT_END,
@@ -41,10 +42,11 @@ static cop_status build(void *ud, cop_build *b)
 	work *w = ud;
 	const cop_binary_options binary = {w->o->scale};
 	const cop_ternary_options ternary = {w->o->threshold};
-	bool two = w->o->weights == BINARY;
+	const cop_ttq_options ttq = {w->o->part};
+	const struct { const char *form; const void *options; } all[] = {[BINARY] = {"binary", &binary}, [TERNARY] = {"ternary", &ternary}, [TTQ] = {"ttq", &ttq}}, *of = &all[w->o->weights];
 
 	for (int i = 0; i < w->n; i++) {
-		COP_TRY(cop__build_form(b, w->weight[i], cop__form(two ? "binary" : "ternary"), two ? (const void *)&binary : &ternary));
+		COP_TRY(cop__build_form(b, w->weight[i], cop__form(of->form), of->options));
 		if (!(w->latent[i] = cop__build_follower(b, w->weight[i], COP_BINARY_LATENT))) return COP_NOMEM;
 	}
 	return COP_OK;
@@ -128,7 +130,7 @@ static uint32_t given(const void *own)
 
 const cop_stage_row cop_stage_binarize = {
 	.row = {"binarize", "trains layers to do with weights of two or three values and with the signs of what they read, and makes them sums of bits",
-		"Courbariaux et al. 2016, arXiv 1602.02830; Rastegari et al. 2016, arXiv 1603.05279; Liu et al. 2020, arXiv 2003.03488", options, sizeof(binarize_options)},
+		"Courbariaux et al. 2016, arXiv 1602.02830; Rastegari et al. 2016, arXiv 1603.05279; Zhu et al. 2017, arXiv 1612.01064; Liu et al. 2020, arXiv 2003.03488", options, sizeof(binarize_options)},
 	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_MASKS | COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED,
 	.gives = COP_HAS_SHARED | COP_HAS_BITS, .allows = allows, .given = given, .can = cop__can_binarize, .run = run,
 };

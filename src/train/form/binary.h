@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * binary.h - weights of two or of three values for each filter (an index of their first axis).
+ * binary.h - weights of two or of three values for each filter (an index of their first axis), or of three for a layer.
  */
 #ifndef COP_FORM_BINARY_H
 #define COP_FORM_BINARY_H
@@ -11,7 +11,11 @@
 typedef struct cop_binary_options { bool scale; } cop_binary_options;
 /* Latents within this part of the mean size of their filter are 0. */
 typedef struct cop_ternary_options { float threshold; } cop_ternary_options;
-#define COP_BINARY_LATENT "latent" /* of both */
+/* Latents within this part of the layer's largest are 0. */
+typedef struct cop_ttq_options { float part; } cop_ttq_options;
+#define COP_BINARY_LATENT "latent" /* of all three */
+#define COP_TTQ_ABOVE "above"
+#define COP_TTQ_BELOW "below"
 
 /* ---- for both ---- */
 /* The mean size of each filter's numbers, [o,1,...]. */
