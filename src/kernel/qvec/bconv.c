@@ -7,19 +7,23 @@
  * AVX-512 counts ones itself (VPOPCNTDQ), and of seven words only three are counted: full adders leave ones, twos and
  * fours. The sum bit of an adder is the parity of what it adds, and a parity of differences is the difference of two
  * parities; so lines and weights hold parities in the place of every second word, and adders have to find carries alone.
- * AVX2 looks halves of bytes up and adds the counts as bytes, for as many words as a byte can hold.
+ * AVX2 looks halves of bytes up, NEON counts the ones of bytes; both add the counts as bytes, for as many words as a byte can hold.
  */
 #include "kernel/bits.h"
 #include "kernel/qvec/qvec.h"
 
-#if defined(QPLAIN) || defined(__AVX512VPOPCNTDQ__) || (defined(__AVX2__) && PAIRS && VW == 8)
+#if defined(QPLAIN) || defined(__AVX512VPOPCNTDQ__) || (PAIRS && ((defined(__AVX2__) && VW == 8) || defined(__aarch64__)))
 
 #if defined(__AVX512VPOPCNTDQ__) || defined(QPLAIN)
 #define ADDERS 1
 enum { LANES = 8, MOST_P = 4, GROUP = 7 };
 #else
 #define ADDERS 0
+#if defined(__aarch64__)
+enum { LANES = 2, MOST_P = 2, RUN = 31 };
+#else
 enum { LANES = 4, MOST_P = 2, RUN = 31 };
+#endif
 #endif
 enum { PANEL_O = 8, PARTS_O = PANEL_O / LANES, BLOCK = 128 }; /* outputs of a panel, vectors of one; pixels that are staged at once */
 
@@ -44,7 +48,16 @@ AI vq ones(vq x) { return (vq)_mm512_popcnt_epi64((__m512i)x); }
 AI vq majority(vq a, vq b, vq c) { return (vq)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0xe8); }
 AI vq parity(vq a, vq b, vq c) { return (vq)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0x96); }
 AI vq carry(vq a, vq b, vq p) { return (vq)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)p, 0xd4); }
+#elif defined(__aarch64__)
+typedef uint8x16_t counts_t;
+AI counts_t no_counts(void) { return vdupq_n_u8(0); }
+/* c, and the ones of d by byte. */
+AI counts_t counted(counts_t c, vq d) { return vaddq_u8(c, vcntq_u8((uint8x16_t)d)); }
+AI vq summed(counts_t c) { return (vq)vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(c))); }
 #else
+typedef __m256i counts_t;
+AI counts_t no_counts(void) { return _mm256_setzero_si256(); }
+AI vq summed(counts_t c) { return (vq)_mm256_sad_epu8(c, _mm256_setzero_si256()); }
 /* Ones by byte. */
 AI __m256i ones_of_bytes(__m256i d)
 {
@@ -53,6 +66,8 @@ AI __m256i ones_of_bytes(__m256i d)
 	__m256i low = _mm256_shuffle_epi8(of, _mm256_and_si256(d, half));
 	return _mm256_add_epi8(low, _mm256_shuffle_epi8(of, _mm256_and_si256(_mm256_srli_epi16(d, 4), half)));
 }
+/* c, and the ones of d by byte. */
+AI counts_t counted(counts_t c, vq d) { return _mm256_add_epi8(c, ones_of_bytes((__m256i)d)); }
 #endif
 
 /* ---- geometry ---- */
@@ -206,18 +221,18 @@ AI void tile(const int np, vq *total, const layer *l, const uint8_t *x, const ui
 
 	for (int i = 0; i < np * PARTS_O; i++) total[i] = (vq){0};
 	for (long from = 0; from < l->words; from += RUN) {
-		__m256i counts[MOST_P * PARTS_O];
+		counts_t counts[MOST_P * PARTS_O];
 		UNROLL
-		for (int i = 0; i < np * PARTS_O; i++) counts[i] = _mm256_setzero_si256();
+		for (int i = 0; i < np * PARTS_O; i++) counts[i] = no_counts();
 		for (long j = from; j < lmin(l->words, from + RUN); j++) {
 			UNROLL
 			for (int i = 0; i < np * PARTS_O; i++) {
 				vq d = differing(x + i / PARTS_O * line + j * 8, load_q(w + j * PANEL_O + i % PARTS_O * LANES));
-				counts[i] = _mm256_add_epi8(counts[i], ones_of_bytes((__m256i)d));
+				counts[i] = counted(counts[i], d);
 			}
 		}
 		UNROLL
-		for (int i = 0; i < np * PARTS_O; i++) total[i] += (vq)_mm256_sad_epu8(counts[i], _mm256_setzero_si256());
+		for (int i = 0; i < np * PARTS_O; i++) total[i] += summed(counts[i]);
 	}
 }
 #endif
@@ -235,7 +250,7 @@ AI v8 sums_of(const vq *total, long n)
 
 AI unsigned ones_of(v8 mask)
 {
-#if defined(QPLAIN)
+#if defined(QPLAIN) || defined(__aarch64__)
 	unsigned bits = 0;
 	for (int i = 0; i < 8; i++) bits |= (mask[i] & 1u) << i;
 	return bits;
