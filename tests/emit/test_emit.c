@@ -187,13 +187,27 @@ static void check_bits(cop_ctx *cx, const machine *m)
 	}
 }
 
+/* Shortcuts around layers of bits, in floats, with an edge for each channel; and in bytes, with sums that lie on what they are added to. */
+static void check_shortcuts(cop_ctx *cx, const machine *m)
+{
+	const cop_qrange rx = {1.0f / 64, -9, -128, 127}, ry = {1.0f / 40, -35, -128, 127};
+	cop_graph *g = bits_blocks(cx, "a", "b"), *bits, *bytes;
+
+	OK(cx, cop__pass_bits(&bits, g));
+	bytes = bits_lowered(cx, bits, rx, ry);
+	check_inference(cx, bits, m);
+	check_inference(cx, bytes, m);
+	cop_graph_free(g), cop_graph_free(bits), cop_graph_free(bytes);
+}
+
 static void bits(void **state)
 {
 	(void)state;
 	setenv("COPPICE_ISA", "ref", 1);
 	cop_ctx *cx = new_ctx();
 	check_bits(cx, &host);
-	if (have_arm()) check_bits(cx, &m4);
+	check_shortcuts(cx, &host);
+	if (have_arm()) check_bits(cx, &m4), check_shortcuts(cx, &m4);
 	cop_ctx_free(cx);
 	unsetenv("COPPICE_ISA");
 }

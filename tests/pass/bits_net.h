@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bits_net.h - random networks of signs: a convolution of any sizes, padding and pools, and fully connected layers, with batch norm between them.
+ * bits_net.h - random networks of signs: a convolution of any sizes, padding and pools, and fully connected layers, with batch norm between them; and blocks with shortcuts.
  */
 #ifndef TESTS_PASS_BITS_NET_H
 #define TESTS_PASS_BITS_NET_H
 
 #include "help.h"
+#include "pass/lower.h"
 
 static const cop_act_attr bits_free = {COP_NO_LO, COP_NO_HI};
 
@@ -111,6 +112,58 @@ static inline cop_graph *bits_network(cop_ctx *cx, const bits_shape *t)
 	x = cop__apply(g, OP_fc, &bits_free, VIDS(x, bits_weight(g, "fc2.w", 2, DIMS(11, 37), t->scale)));
 	OK(cx, cop__output(g, bits_norm(g, "fc2.bn", x, 37, false), "y"));
 	return g;
+}
+
+/* ---- blocks with shortcuts ---- */
+
+enum { BITS_SIDE = 6, BITS_C = 24 };
+
+static inline cop_vid bits_vector(cop_graph *g, const char *name, float size, float middle)
+{
+	float v[BITS_C];
+
+	for (int i = 0; i < BITS_C; i++) v[i] = middle + size * bits_drawn(cop__hash_text(name), (uint64_t)i);
+	return bits_constant(g, name, 1, DIMS(BITS_C), v);
+}
+
+/* ReActNet's block. */
+static inline cop_vid bits_block(cop_graph *g, cop_vid x, const char *name)
+{
+	const cop_conv_attr a = {1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI};
+	const cop_pad_attr border = {{0, 1, 1, 0}, {0, 1, 1, 0}, -1};
+	char part[6][32];
+
+	for (int i = 0; i < 6; i++) snprintf(part[i], sizeof part[i], "%s.%s", name, ((const char *const[]){"shift", "w", "bn", "slope", "knee", "lift"})[i]);
+	cop_vid y = cop__apply(g, OP_add, &bits_free, VIDS(x, bits_vector(g, part[0], 0.5f, 0)));
+	y = cop__apply(g, OP_conv, &a, VIDS(cop__apply(g, OP_pad, &border, VIDS(bits_sign(g, y))), bits_weight(g, part[1], 4, DIMS(BITS_C, 3, 3, BITS_C), true)));
+	y = cop__apply(g, OP_add, &bits_free, VIDS(x, bits_norm(g, part[2], y, 9 * BITS_C, true)));
+	return cop__apply(g, OP_rprelu, NULL, VIDS(y, bits_vector(g, part[3], 0.6f, 0.3f), bits_vector(g, part[4], 0.5f, 0), bits_vector(g, part[5], 0.5f, 0)));
+}
+
+static inline cop_graph *bits_blocks(cop_ctx *cx, const char *first, const char *second)
+{
+	cop_graph *g;
+	cop_type t = cop__type(COP_F32, 4, DIMS(1, BITS_SIDE, BITS_SIDE, BITS_C));
+
+	OK(cx, cop__graph_new(&g, cx, "blocks"));
+	cop_vid x = bits_block(g, cop__input(g, "x", &t), first);
+	OK(cx, cop__output(g, second ? bits_block(g, x, second) : x, "y"));
+	return g;
+}
+
+/* Of bytes: x with one range, every other value with another. */
+static inline cop_graph *bits_lowered(cop_ctx *cx, const cop_graph *bits, cop_qrange rx, cop_qrange ry)
+{
+	cop_qrange *act = calloc((size_t)bits->n_value + 1, sizeof *act);
+	cop_qlayer *layer = calloc((size_t)bits->n_node + 1, sizeof *layer);
+	cop_graph *out;
+
+	for (int32_t v = 1; v <= bits->n_value; v++)
+		if (cop__t(bits, v)->dtype == COP_F32 && !cop__floats(bits, v)) act[v] = (cop_vid)v == bits->input[0] ? rx : ry;
+	OK(cx, cop__lower(&out, &(cop_lowering){.g = bits, .act = act, .layer = layer}));
+	OK(cx, cop_graph_verify(out));
+	free(act), free(layer);
+	return out;
 }
 
 #endif

@@ -4,10 +4,9 @@
  * the float network answers, which the portable float kernels compute from the layers as they were built.
  */
 #include "pass/bits_net.h"
-#include "pass/lower.h"
 #include "run/deploy.h"
 
-enum { SIDE = 6, C = 24, N = SIDE * SIDE * C };
+enum { SIDE = BITS_SIDE, C = BITS_C, N = SIDE * SIDE * C };
 
 static void answer(cop_ctx *cx, cop_graph *g, const float *x, int n_x, float *y, int n_y)
 {
@@ -30,39 +29,6 @@ static int count(const cop_graph *g, int op)
 
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) found += g->node[n].op == op;
 	return found;
-}
-
-static cop_vid vector(cop_graph *g, const char *name, float size, float middle)
-{
-	float v[C];
-
-	for (int i = 0; i < C; i++) v[i] = middle + size * bits_drawn(cop__hash_text(name), (uint64_t)i);
-	return bits_constant(g, name, 1, DIMS(C), v);
-}
-
-/* ReActNet's block. */
-static cop_vid block(cop_graph *g, cop_vid x, const char *name)
-{
-	const cop_conv_attr a = {1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI};
-	const cop_pad_attr border = {{0, 1, 1, 0}, {0, 1, 1, 0}, -1};
-	char part[6][32];
-
-	for (int i = 0; i < 6; i++) snprintf(part[i], sizeof part[i], "%s.%s", name, ((const char *const[]){"shift", "w", "bn", "slope", "knee", "lift"})[i]);
-	cop_vid y = cop__apply(g, OP_add, &bits_free, VIDS(x, vector(g, part[0], 0.5f, 0)));
-	y = cop__apply(g, OP_conv, &a, VIDS(cop__apply(g, OP_pad, &border, VIDS(bits_sign(g, y))), bits_weight(g, part[1], 4, DIMS(C, 3, 3, C), true)));
-	y = cop__apply(g, OP_add, &bits_free, VIDS(x, bits_norm(g, part[2], y, 9 * C, true)));
-	return cop__apply(g, OP_rprelu, NULL, VIDS(y, vector(g, part[3], 0.6f, 0.3f), vector(g, part[4], 0.5f, 0), vector(g, part[5], 0.5f, 0)));
-}
-
-static cop_graph *blocks(cop_ctx *cx, const char *first, const char *second)
-{
-	cop_graph *g;
-	cop_type t = cop__type(COP_F32, 4, DIMS(1, SIDE, SIDE, C));
-
-	OK(cx, cop__graph_new(&g, cx, "blocks"));
-	cop_vid x = block(g, cop__input(g, "x", &t), first);
-	OK(cx, cop__output(g, second ? block(g, x, second) : x, "y"));
-	return g;
 }
 
 /* On either side of an edge, and on it. */
@@ -93,7 +59,7 @@ static void shortcuts_answer_alike(void **state)
 {
 	static float x[N], want[N], got[N];
 	cop_ctx *cx = new_ctx();
-	cop_graph *g = blocks(cx, "a", "b"), *bits;
+	cop_graph *g = bits_blocks(cx, "a", "b"), *bits;
 
 	(void)state;
 	for (int i = 0; i < N; i++) x[i] = bits_drawn(31, (uint64_t)i);
@@ -122,11 +88,11 @@ static cop_graph *network(cop_ctx *cx, const part *p)
 	OK(cx, cop__graph_new(&g, cx, "part"));
 	cop_vid x = cop__input(g, "x", &t), y = x;
 	if (p->shortcut && p->bend) {
-		y = block(g, x, "a");
+		y = bits_block(g, x, "a");
 	} else {
-		y = bits_sign(g, cop__apply(g, OP_add, &bits_free, VIDS(x, vector(g, "shift", 0.5f, 0))));
+		y = bits_sign(g, cop__apply(g, OP_add, &bits_free, VIDS(x, bits_vector(g, "shift", 0.5f, 0))));
 		if (p->rows) y = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(y));
-		if (p->rows) y = cop__apply(g, OP_fc, &bits_free, VIDS(y, bits_weight(g, "fc.w", 2, DIMS(C, N), true), vector(g, "fc.b", 2, 0)));
+		if (p->rows) y = cop__apply(g, OP_fc, &bits_free, VIDS(y, bits_weight(g, "fc.w", 2, DIMS(C, N), true), bits_vector(g, "fc.b", 2, 0)));
 		else y = cop__apply(g, OP_conv, &(cop_conv_attr){1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI}, VIDS(y, bits_weight(g, "conv.w", 4, DIMS(C, 1, 1, C), true)));
 		y = bits_norm(g, "bn", y, p->rows ? N : C, false);
 		if (p->shortcut) y = cop__apply(g, OP_add, &bits_free, VIDS(y, x));
@@ -134,20 +100,6 @@ static cop_graph *network(cop_ctx *cx, const part *p)
 	}
 	OK(cx, cop__output(g, y, "y"));
 	return g;
-}
-
-static cop_graph *lowered(cop_ctx *cx, const cop_graph *bits, cop_qrange rx, cop_qrange ry)
-{
-	cop_qrange *act = calloc((size_t)bits->n_value + 1, sizeof *act);
-	cop_qlayer *layer = calloc((size_t)bits->n_node + 1, sizeof *layer);
-	cop_graph *out;
-
-	for (int32_t v = 1; v <= bits->n_value; v++)
-		if (cop__t(bits, v)->dtype == COP_F32 && !cop__floats(bits, v)) act[v] = (cop_vid)v == bits->input[0] ? rx : ry;
-	OK(cx, cop__lower(&out, &(cop_lowering){.g = bits, .act = act, .layer = layer}));
-	OK(cx, cop_graph_verify(out));
-	free(act), free(layer);
-	return out;
 }
 
 static float nearest(float x, const cop_qrange *r) { return fminf(fmaxf(x, r->scale * (float)(r->lo - r->zero)), r->scale * (float)(r->hi - r->zero)); }
@@ -158,14 +110,14 @@ static void edges_of_bytes(void **state)
 	static float x[N], between[N], want[N], got[N];
 	const cop_qrange rx = {1.0f / 64, -9, -128, 127}, ry = {1.0f / 40, -35, -128, 127};
 	cop_ctx *cx = new_ctx();
-	cop_graph *g[3] = {blocks(cx, "a", NULL), blocks(cx, "b", NULL), blocks(cx, "a", "b")}, *bits[2], *q[2];
+	cop_graph *g[3] = {bits_blocks(cx, "a", NULL), bits_blocks(cx, "b", NULL), bits_blocks(cx, "a", "b")}, *bits[2], *q[2];
 	int of_bytes = 0;
 
 	(void)state;
 	for (int i = 0; i < N; i++) x[i] = bits_drawn(32, (uint64_t)i) * 2;
 	for (int i = 0; i < 2; i++) {
 		OK(cx, cop__pass_bits(&bits[i], g[2 * i]));
-		q[i] = lowered(cx, bits[i], rx, ry);
+		q[i] = bits_lowered(cx, bits[i], rx, ry);
 	}
 	for (cop_nid n = 1; n <= (cop_nid)q[1]->n_node; n++) of_bytes += q[1]->node[n].op == OP_packbits && cop__in(q[1], n, 0)->dtype == COP_I8;
 	assert_int_equal(of_bytes, 1);
@@ -193,7 +145,7 @@ static void sums_become_bytes(void **state)
 		cop_graph *g = network(cx, &row[i]), *bits, *q;
 		int n = row[i].rows ? C : N, ends = 0;
 		OK(cx, cop__pass_bits(&bits, g));
-		q = lowered(cx, bits, rx, ry);
+		q = bits_lowered(cx, bits, rx, ry);
 		if (count(q, row[i].op) != 1 || count(q, OP_bconv) + count(q, OP_cast) + count(q, OP_bn) + count(q, OP_add) + count(q, OP_rprelu) + count(q, OP_clip)) fail_msg("row %d is not all bytes", i);
 		answer(cx, g, x, N, want, n);
 		answer(cx, q, x, N, got, n);
@@ -224,7 +176,7 @@ static void a_sum_with_two_readers(void **state)
 	cop_vid s = bits_norm(g, "bn", y, C, false);
 	OK(cx, cop__output(g, cop__apply(g, OP_add, &bits_free, VIDS(cop__apply(g, OP_add, &bits_free, VIDS(s, v)), s)), "y"));
 	OK(cx, cop__pass_bits(&bits, g));
-	q = lowered(cx, bits, rx, ry);
+	q = bits_lowered(cx, bits, rx, ry);
 	assert_int_equal(count(q, OP_bconv), 0);
 	answer(cx, g, x, N, want, N);
 	answer(cx, q, x, N, got, N);

@@ -98,33 +98,35 @@ typedef struct result {
 	const int8_t *r;
 } result;
 
-static int32_t sum(const int32_t *k, const uint32_t *x, const uint32_t *w) { return k[CK_KH] * k[CK_KW] * k[CK_C] - 2 * differ(w, x, x + words_of(k)); }
+/* The window of a pixel, and how many products a sum has. */
+typedef struct window { const uint32_t *x, *end; int32_t words, n; } window;
+static inline int32_t sum(const window *v, const uint32_t *w) { return v->n - 2 * differ(w, v->x, v->end); }
 
-static void bits_of(const int32_t *k, const uint32_t *x, const uint32_t *w, const result *to)
+static void bits_of(int32_t o_n, const window *v, const uint32_t *w, const result *to)
 {
-	int32_t o_n = k[CK_O], words = words_of(k);
+	const int32_t *lo = to->t, *hi = lo + o_n;
 	uint32_t bits = 0;
 
-	for (int32_t o = 0; o < o_n; o++, w += words) {
-		int32_t s = sum(k, x, w);
-		bits |= (uint32_t)(to->t[o] <= s && s <= to->t[o_n + o]) << (o % 8);
+	for (int32_t o = 0; o < o_n; o++, w += v->words) {
+		int32_t s = sum(v, w);
+		bits |= (uint32_t)(lo[o] <= s && s <= hi[o]) << (o % 8);
 		if (o % 8 == 7 || o == o_n - 1) to->bit[o / 8] = (uint8_t)bits, bits = 0;
 	}
 }
 
-static void pixel(const int32_t *k, const uint32_t *x, const uint32_t *w, const result *to)
+static void bytes_of(const int32_t *k, const window *v, const uint32_t *w, const result *to)
 {
-	int32_t words = words_of(k);
+	const cop_bend *p = to->p;
 
-	if (to->t) {
-		bits_of(k, x, w, to);
-		return;
-	}
-	for (int32_t o = 0; o < k[CK_O]; o++, w += words) {
-		int32_t s = sum(k, x, w);
-		if (to->p) to->y[o] = cop_bent(s, to->r ? to->r[o] : k[QC_ZR], &to->p[o], k);
-		else to->d[o] = s;
-	}
+	for (int32_t o = 0; o < k[CK_O]; o++, w += v->words) to->y[o] = cop_bent(sum(v, w), to->r ? to->r[o] : k[QC_ZR], &p[o], k);
+}
+
+static void pixel(const int32_t *k, const window *v, const uint32_t *w, const result *to)
+{
+	if (to->t) bits_of(k[CK_O], v, w, to);
+	else if (to->p) bytes_of(k, v, w, to);
+	else
+		for (int32_t o = 0; o < k[CK_O]; o++, w += v->words) to->d[o] = sum(v, w);
 }
 
 /* On to the next pixel. */
@@ -140,13 +142,14 @@ static void all_pixels(const cop_call *c, const uint8_t *x, result to)
 {
 	const int32_t *k = c->k, row = row_bytes(k);
 	uint32_t *line = c->work;
+	const window v = {line, line + words_of(k), words_of(k), k[CK_KH] * k[CK_KW] * k[CK_C]};
 
-	for (int32_t i = words_of(k) - 3; i < words_of(k); i++) line[i] = 0;
+	for (int32_t i = v.words - 3; i < v.words; i++) line[i] = 0;
 	for (int32_t n = 0; n < k[CK_N]; n++, x += k[CK_H] * k[CK_W] * row)
 		for (int32_t oh = 0; oh < k[CK_OH]; oh++)
 			for (int32_t ow = 0; ow < k[CK_OW]; ow++, next(&to, k[CK_O])) {
 				stage((uint8_t *)line, k, x, oh, ow);
-				pixel(k, line, c->pack, &to);
+				pixel(k, &v, c->pack, &to);
 			}
 }
 
