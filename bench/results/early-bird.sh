@@ -19,7 +19,7 @@ run() {
 	at=$folder/$1-$2
 	[ ! -s "$at" ] || return 0
 	printf 'name: early-bird\nstages:\n%s\n' "$3" >"$at.yaml"
-	("$bin" compress "${4:-$net}" --recipe "$at.yaml" --data $data --seed="$2" --threads 1 --epochs "$epochs" --verbose --json $limit -o "$at.cop" >"$at.json" 2>"$at.log" && times >"$at.times") || return 1
+	("$bin" compress "${4:-$net}" --recipe "$at.yaml" --data $data --seed="$2" --threads 1 --verbose --json $limit -o "$at.cop" >"$at.json" 2>"$at.log" && times >"$at.times") || return 1
 	seconds=$(awk -v s="${5:-0}" 'NR == 2 { split($1, t, "[ms]"); print s + 60 * t[1] + t[2] }' "$at.times")
 	macs=$(sed 's/.*"macs":\([0-9]*\).*/\1/' "$at.json")
 	found=$(sed -n 's/.*early-bird: after epoch \([0-9]*\) of.*/\1/p' "$at.log" | tail -1)
@@ -32,12 +32,15 @@ row() {
 		END { printf "| %s | %s | %.2f (%.2f to %.2f) | %.2f M | %.0f |\n", label, f ? sprintf("%.1f", f / NR) : "-", s / NR, lo, hi, m / NR / 1e6, t / NR }'
 }
 
-terms="may_cost: 100, must_gain: 0"
+terms="epochs: $epochs, may_cost: 100, must_gain: 0"
+bird() { # WAY SEED OPTIONS: found early, and by a full search
+	run "early$1" "$2" "  - early-bird: {$3, $terms}" && run "full$1" "$2" "  - early-bird: {$3, after: 1, $terms}" "$folder/whole-$2.cop" "$(cut -d' ' -f2 "$folder/whole-$2")"
+}
 for seed in $SEEDS; do
 	run whole "$seed" "  - train: {$terms}" || exit 1
-	run early "$seed" "  - early-bird: {keep: 0.5, by: bn-scale, $terms}" || exit 1
-	run full "$seed" "  - early-bird: {keep: 0.5, by: bn-scale, after: 1, $terms}" "$folder/whole-$seed.cop" "$(cut -d' ' -f2 "$folder/whole-$seed")" || exit 1
-	run random "$seed" "  - early-bird: {keep: 0.5, by: random, after: 1, $terms}" || exit 1
+	bird "" "$seed" "keep: 0.5, by: bn-scale" || exit 1
+	bird -layer "$seed" "keep: 0.5, by: bn-scale, scope: layer" || exit 1
+	run random-layer "$seed" "  - early-bird: {keep: 0.5, by: random, scope: layer, after: 1, $terms}" || exit 1
 done
 cat <<TEXT
 Accuracy in percent on the test images: mean, and least to most over the seeds. $what. Each training has $epochs epochs${LIMIT:+ of $LIMIT samples}. Half of the channels stay.
@@ -47,6 +50,8 @@ The time is that of the processor in all stages, on one thread.
 |---|---|---|---|---|
 TEXT
 row "whole" whole
-row "early bird" early
+row "early bird, one cut for all layers" early
 row "full search, then trained again" full
-row "random channels, cut after the first epoch" random
+row "early bird, half of each layer" early-layer
+row "full search, half of each layer" full-layer
+row "random half of each layer, cut after the first epoch" random-layer
