@@ -44,6 +44,9 @@ static const struct { const char *text; int makes, keeps; bool follows; } forms[
 	{"binarize: {" TRAINS "}", 0, 0, false},
 	{"binarize: {bits: no, " TRAINS "}", 0, 0, false},
 	{"binarize: {weights: ternary, activations: real, ends: no, " TRAINS "}", 0, 0, false},
+	{"adder: {}", 0, 0, false}, /* layers times a matrix */
+	{"adder: {pair: no, " TRAINS "}", 0, 0, false},
+	{"adder: {start: random, size: 3, " TRAINS "}", 0, 0, false},
 };
 
 static cop_status get(void *ud, int32_t i, float *x, int32_t *label)

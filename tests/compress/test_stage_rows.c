@@ -49,6 +49,7 @@ static void line_of(char *text, size_t size, const cop_stage_row *r, const char 
 
 	for (const cop_option *o = r->row.options; o && o->name; o++)
 		if (o->needed || (o->kind == COP_RATES && !o->value)) n += snprintf(text + n, size - (size_t)n, "%s: %g, ", o->name, (o->lo + o->hi) / 2);
+	if (!strcmp(r->row.name, "adder")) n += snprintf(text + n, size - (size_t)n, "ends: no, layers: b*, "); /* nor do channels before distances go */
 	if (!strcmp(r->row.name, "binarize")) n += snprintf(text + n, size - (size_t)n, "ends: no, "); /* the networks here are all ends */
 	if (r->training) n += snprintf(text + n, size - (size_t)n, "epochs: 1, lr: 0.001, ");
 	snprintf(text + n, size - (size_t)n, "%s}", terms);
