@@ -2,7 +2,7 @@
  *
  * addconv - a convolution of L1 distances in place of products: y[..,o] = clamp(s[o] (- sum |x - w|) + b[o]) (AdderNet:
  * Chen et al. 2020, arXiv 1912.13200). What lies in the padding is 0, and adds -|w|. s and b are what is folded from
- * the batch norm behind it, which it needs, as all its sums are negative; a layer that is trained has neither.
+ * the batch norm behind it, which it needs, as all its sums are negative; they are trained, too.
  *
  * Its gradients are the published ones and not its derivatives: of w, sum dy (x - w) instead of a sign; of x, sum dy (w
  * - x) held within -1 .. 1. Channels can't be removed from it: a missing one is not one of zeros. eta > 0: that of w is
@@ -69,18 +69,38 @@ static cop_vid rescaled(cop_graph *g, cop_vid dw, float eta)
 	return by ? cop__apply(g, OP_mul, &none, VIDS(dw, by)) : 0;
 }
 
+/* What factors and biases ask for; *dy becomes the gradient of the sums. */
+static cop_status grad_factors(cop_grad *d, cop_nid n, cop_vid *dy)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	cop_graph *g = cop__grad_graph(d);
+	cop_vid s = cop__arg(g, n, 2), b = cop__arg(g, n, 3);
+	const cop_shape_attr row = {1, {cop__t(g, s)->dim[0]}};
+	COP_ATTR(cop_addconv_attr, a, g, n);
+
+	a.c.lo = COP_NO_LO, a.c.hi = COP_NO_HI;
+	COP_TRY(cop__grad_put(d, b, OP_sum_to, &row, VIDS(*dy)));
+	if (cop__grad_wanted(d, s)) {
+		cop_vid sums = cop__apply(g, OP_addconv, &a, VIDS(cop__arg(g, n, 0), cop__arg(g, n, 1)));
+		cop_vid each = sums ? cop__apply(g, OP_mul, &none, VIDS(*dy, sums)) : 0;
+		if (!each) return g->cx->code;
+		COP_TRY(cop__grad_put(d, s, OP_sum_to, &row, VIDS(each)));
+	}
+	return (*dy = cop__apply(g, OP_mul, &none, VIDS(*dy, s))) ? COP_OK : g->cx->code;
+}
+
 static cop_status grad(cop_grad *d, cop_nid n)
 {
 	cop_graph *g = cop__grad_graph(d);
 	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1), y = cop__res(g, n, 0), dy = cop__grad_of(d, y);
 	COP_ATTR(cop_addconv_attr, a, g, n);
 
-	if (cop__arg(g, n, 2)) return cop__fail(g, COP_ARG, n, "can't be trained: batch norm has been folded into it");
 	if (cop__rows_of(d, w)) return cop__fail(g, COP_ARG, n, "can't be trained by rows of its weight");
 	if (a.c.lo != COP_NO_LO || a.c.hi != COP_NO_HI)
 		dy = cop__apply(g, OP_clip_grad, &(cop_act_attr){a.c.lo, a.c.hi}, VIDS(dy, y));
 	if (!dy) return g->cx->code;
 	a.c.lo = COP_NO_LO, a.c.hi = COP_NO_HI;
+	if (cop__arg(g, n, 2)) COP_TRY(grad_factors(d, n, &dy));
 	COP_TRY(cop__grad_put(d, x, OP_addconv_dx, &a.c, VIDS(dy, x, w)));
 	if (!cop__grad_wanted(d, w)) return COP_OK;
 	cop_vid dw = cop__apply(g, OP_addconv_dw, &a.c, VIDS(dy, x, w));

@@ -6,6 +6,8 @@
 #include "compress/known.h"
 #include "compress/quantize/fake.h"
 
+#include <math.h>
+
 /* ---- there and back ---- */
 
 static cop_status drawn(void *ud, int32_t i, float *x, int32_t *label)
@@ -13,6 +15,34 @@ static cop_status drawn(void *ud, int32_t i, float *x, int32_t *label)
 	for (int64_t k = 0; k < cop_type_count(ud); k++) x[k] = cop__rand_unit(3, (uint32_t)i, (uint64_t)k) * 2 - 1;
 	*label = 0;
 	return COP_OK;
+}
+
+/* What rounds in floats answers as the integers do, but for sums that lie halfway. */
+static void same_answers(cop_graph *a, cop_graph *b, cop_dataset *d, const char *what)
+{
+	cop_graph *side[2];
+	float y[2][8];
+	int differ = 0;
+
+	for (int i = 0; i < d->count; i++) {
+		for (int k = 0; k < 2; k++) {
+			cop_host host;
+			cop_tensor t;
+			int32_t label;
+			OK(a->cx, cop_graph_copy(&side[k], k ? b : a));
+			OK(a->cx, cop_graph_apply(&side[k], "batch:n=1"));
+			OK(a->cx, cop__host_open(&host, &side[k], 1, COP_ISA_ALL, 1));
+			OK(a->cx, cop_session_io(host.s, 0, 0, false, &t));
+			OK(a->cx, d->get(d->ud, i, t.data, &label));
+			OK(a->cx, cop_session_run(host.s, 0));
+			OK(a->cx, cop_session_io(host.s, 0, 0, true, &t));
+			memcpy(y[k], t.data, sizeof y[k]);
+			cop__host_close(&host);
+			cop_graph_free(side[k]);
+		}
+		for (int j = 0; j < 8; j++) differ += fabsf(y[0][j] - y[1][j]) > 1e-5f * (1 + fabsf(y[1][j]));
+	}
+	if (differ > d->count * 8 / 10) fail_msg("%s: %d of %d answers differ", what, differ, d->count * 8);
 }
 
 static void zoo(void **state)
@@ -38,6 +68,42 @@ static void zoo(void **state)
 			OK(*state, cop_graph_verify(rounds));
 			OK(*state, cop__pass_unfake(&got, rounds));
 			same_network(want, got, nets[i]);
+			cop__quantizer_close(&z);
+			cop_graph_free(want), cop_graph_free(rounds), cop_graph_free(got), cop_graph_free(g);
+		}
+}
+
+/* Layers of distances, alone and behind others: the integers are those of plain quantisation, and training with rounding ends where the integers are. */
+static void distances(void **state)
+{
+	static const char *const nets[] = {"input 8 8 1\nconv 4 3x3 norm\naddconv 4 3x3 relu\naddconv 6 3x3 stride 2\nflatten\nfc 8\n", "input 8 8 1\naddconv 5 5x5 relu\nmaxpool 2\nconv 3 1x1 norm relu\nfc 8\n"};
+	static const float far = 9;
+	cop_type x = cop__type(COP_F32, 3, DIMS(8, 8, 1));
+	cop_dataset d = {.name = "drawn", .x = x, .count = 16, .classes = 8, .get = drawn, .ud = &x};
+
+	for (int i = 0; i < LEN(nets); i++)
+		for (int steps = 0; steps < 2; steps++) {
+			cop_graph *g, *want, *rounds, *got;
+			const cop_quantize_args a = {.threads = 1, .symmetric = !steps};
+			cop_quantizer z = {.a = &a, .weight_bits = 8, .act_bits = 8};
+			int layers = 0, fakes = 0;
+			OK(*state, cop_network_read(&g, *state, "net", nets[i], strlen(nets[i]), 3));
+			OK(*state, cop_train(g, &d, NULL, &known_args));
+			((float *)cop__own(g, cop__find(g, "addconv1.w")))[0] = far;
+			OK(*state, cop__quantizer_open(&z, g, &d));
+			OK(*state, cop__set_ranges(&z));
+			OK(*state, cop__quantize_weights(&z));
+			OK(*state, cop__lower_quantized(&want, &z));
+			OK(*state, cop__fake(&rounds, &z, &(cop_faking){.steps = steps}));
+			OK(*state, cop_graph_verify(rounds));
+			for (cop_nid n = 1; n <= (cop_nid)rounds->n_node; n++) {
+				cop_nid f = rounds->value[cop__arg(rounds, n, 1)].producer;
+				layers += rounds->node[n].op == OP_addconv, fakes += rounds->node[n].op == OP_addconv && f && rounds->node[f].op == OP_fakequant;
+			}
+			assert_true(layers == 2 - i && fakes == layers);
+			OK(*state, cop__pass_unfake(&got, rounds));
+			same_network(want, got, nets[i]);
+			same_answers(rounds, want, &d, nets[i]);
 			cop__quantizer_close(&z);
 			cop_graph_free(want), cop_graph_free(rounds), cop_graph_free(got), cop_graph_free(g);
 		}
@@ -328,6 +394,6 @@ static void pruned_and_shared(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(zoo), KNOWN_TEST(ends), KNOWN_TEST(learns), KNOWN_TEST(scored), KNOWN_TEST(behind_softmax), KNOWN_TEST(steps_move), KNOWN_TEST(agree), KNOWN_TEST(rates), KNOWN_TEST(pruned), KNOWN_TEST(said), KNOWN_TEST(pruned_and_shared)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(zoo), KNOWN_TEST(distances), KNOWN_TEST(ends), KNOWN_TEST(learns), KNOWN_TEST(scored), KNOWN_TEST(behind_softmax), KNOWN_TEST(steps_move), KNOWN_TEST(agree), KNOWN_TEST(rates), KNOWN_TEST(pruned), KNOWN_TEST(said), KNOWN_TEST(pruned_and_shared)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,18 +137,43 @@ static cop_vid step_before(const faker *f, cop_vid v)
 	return cop__apply(f->out, OP_slice, &first, VIDS(p));
 }
 
-/* A bias is added in units of the sums, which are coarse where both have few bits: a step of the input times one of the
- * weights. */
-static cop_vid fake_bias(const faker *f, cop_nid n, cop_vid b)
+/* A bias in units of the sums, which are a step of the input times `by`. */
+static cop_vid fake_bias_by(const faker *f, cop_nid n, cop_vid b, cop_vid by)
 {
 	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
 	const cop_fakequant_attr a = {-COP_FAKE_MOST, COP_FAKE_MOST, 0, 0, 0, 0, 0};
 	cop_vid x = step_before(f, cop__arg(f->z->g, n, 0)), bias = cop__copy_value(f->out, f->z->g, f->map, b);
+
+	if (!x || !bias) return bias;
+	return rounded(f, bias, cop__apply(f->out, OP_mul, &none, VIDS(by, x)), &a);
+}
+
+/* They are coarse where both have few bits. */
+static cop_vid fake_bias(const faker *f, cop_nid n, cop_vid b)
+{
 	char name[128];
 
 	called(name, f, cop__arg(f->z->g, n, 1), "step");
-	if (!x || !bias) return bias;
-	return rounded(f, bias, cop__apply(f->out, OP_mul, &none, VIDS(cop__find(f->out, name), x)), &a);
+	return fake_bias_by(f, n, b, cop__find(f->out, name));
+}
+
+/* Of distances: their factors, of either sign, take the place of the weights' steps. */
+static cop_vid fake_constant(const faker *f, cop_nid n, cop_vid b)
+{
+	cop_vid s = cop__copy_value(f->out, f->z->g, f->map, cop__arg(f->z->g, n, 2));
+	cop_vid size = s ? cop__apply(f->out, OP_map, &(cop_map_attr){MAP_ABS, 0, 0}, VIDS(s)) : 0;
+
+	return size ? fake_bias_by(f, n, b, size) : 0;
+}
+
+/* The weights of a layer of distances, on the scale of what it reads. They may lie beyond its range. */
+static cop_vid fake_distances(const faker *f, cop_nid n, cop_vid w)
+{
+	const cop_graph *g = f->z->g;
+	const cop_fakequant_attr a = {-COP_FAKE_MOST, COP_FAKE_MOST, 0, 0, f->how->ewgs, 0, f->z->act[cop__arg(g, n, 0)].scale * COP_LEAST_PART};
+	cop_vid step = step_before(f, cop__arg(g, n, 0)), latent = cop__copy_value(f->out, g, f->map, w);
+
+	return step ? rounded(f, latent, step, &a) : latent;
 }
 
 static cop_status fake_node(const faker *f, cop_nid n)
@@ -158,10 +183,12 @@ static cop_status fake_node(const faker *f, cop_nid n)
 	cop_vid in[COP_MAX_IN] = {0};
 
 	for (int i = 0; i < d->n_in; i++) {
-		bool layer = f->z->layer[n].bits && d->op != OP_rnn;
+		bool layer = f->z->layer[n].bits && d->op != OP_rnn, adds = d->op == OP_addconv && f->integer[d->out[0]];
 		if (!d->in[i]) continue;
 		in[i] = layer && i == 1   ? fake_weight(f, n, d->in[i])
 		        : layer && i == 2 ? fake_bias(f, n, d->in[i])
+		        : adds && i == 1  ? fake_distances(f, n, d->in[i])
+		        : adds && i == 3  ? fake_constant(f, n, d->in[i])
 		                          : cop__copy_value(f->out, g, f->map, d->in[i]);
 		if (!in[i]) return cop__failed(g->cx);
 	}
