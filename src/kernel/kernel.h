@@ -96,7 +96,7 @@ static inline int32_t cop_to(const cop_call *c, int32_t n, int32_t by) { return 
 enum { CK_N, CK_H, CK_W, CK_C, CK_OH, CK_OW, CK_O, CK_KH, CK_KW, CK_SH, CK_SW, CK_PT, CK_PL, CK_DH, CK_DW, CK_G, CK_LO, CK_HI, CK_CAP, CK_WORDS };
 
 /* addconv    y = s[o] (- sum |x - w|) + b[o]    buffers y | x w s? b?    x is 0 in the padding
- * addconv_dx dx = sum dy min(max(w - x, -1), 1) buffers dx | dy x w      addconv_dw  dw = sum dy (x - w)   buffers dw | dy x w
+ * addconv_dx dx = sum dy min(max(w - x, -1), 1) buffers dx | dy x w
  * words of conv */
 
 /* fc        y[n,o] = b[o] + sum w[o,i] x[n,i]                     buffers y | x w b?

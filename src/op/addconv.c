@@ -54,6 +54,19 @@ static int words(const cop_graph *g, cop_nid n, int32_t *k)
 	return cop__conv_words(k, &a.c, shape(g, n), 0);
 }
 
+/* sum dy (x - w): the gradient of a convolution, less w times the sum of dy. */
+static cop_vid weight_slope(cop_graph *g, const cop_conv_attr *a, cop_vid dy, cop_vid x, cop_vid w)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	const int32_t *dim = cop__t(g, w)->dim;
+	const cop_conv_dw_attr to_w = {*a, dim[1], dim[2]};
+	cop_vid dw = cop__apply(g, OP_conv_dw, &to_w, VIDS(dy, x));
+	cop_vid sum = dw ? cop__apply(g, OP_sum_to, &(cop_shape_attr){1, {dim[0]}}, VIDS(dy)) : 0;
+	cop_vid each = sum ? cop__apply(g, OP_reshape, &(cop_shape_attr){4, {dim[0], 1, 1, 1}}, VIDS(sum)) : 0;
+	cop_vid less = each ? cop__apply(g, OP_mul, &none, VIDS(w, each)) : 0;
+	return less ? cop__apply(g, OP_sub, &none, VIDS(dw, less)) : 0;
+}
+
 /* dw eta sqrt(k) / |dw|, k the numbers of w. */
 static cop_vid rescaled(cop_graph *g, cop_vid dw, float eta)
 {
@@ -103,12 +116,12 @@ static cop_status grad(cop_grad *d, cop_nid n)
 	if (cop__arg(g, n, 2)) COP_TRY(grad_factors(d, n, &dy));
 	COP_TRY(cop__grad_put(d, x, OP_addconv_dx, &a.c, VIDS(dy, x, w)));
 	if (!cop__grad_wanted(d, w)) return COP_OK;
-	cop_vid dw = cop__apply(g, OP_addconv_dw, &a.c, VIDS(dy, x, w));
+	cop_vid dw = weight_slope(g, &a.c, dy, x, w);
 	if (dw && a.eta > 0) dw = rescaled(g, dw, a.eta);
 	return dw ? cop__grad_add(d, w, dw) : g->cx->code;
 }
 
-/* ---- gradients: of dy, x and w ---- */
+/* ---- the gradient of x, of dy, x and w ---- */
 
 static cop_status grad_infer(cop_graph *g, cop_nid n)
 {
@@ -119,7 +132,7 @@ static cop_status grad_infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__conv_check(g, n, &a, cop__in(g, n, 1)->dim, cop__in(g, n, 2)->dim, y));
 	if (memcmp(y, cop__in(g, n, 0)->dim, sizeof y))
 		return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
-	return cop__set_out_like(g, n, 0, cop__arg(g, n, g->node[n].op == OP_addconv_dx ? 1 : 2));
+	return cop__set_out_like(g, n, 0, cop__arg(g, n, 1));
 }
 
 static cop_conv_shape grad_shape(const cop_graph *g, cop_nid n)
@@ -165,19 +178,11 @@ static cop_nid sample(cop_graph *g, int which)
 	return cop__node(g, OP_addconv, &a,
 	        VIDS(x, w, cop__sample_input(g, "s", 1, form[which].w), cop__sample_input(g, "b", 1, form[which].w)));
 }
-static cop_nid grad_sample(cop_graph *g, int which, int op)
-{
-	if (which >= LEN(form)) return 0;
-	return cop__node(g, op, &form[which].a,
-	        VIDS(image(g, "dy", form[which].y), image(g, "x", form[which].x), image(g, "w", form[which].w)));
-}
 static cop_nid dx_sample(cop_graph *g, int which)
 {
-	return grad_sample(g, which, OP_addconv_dx);
-}
-static cop_nid dw_sample(cop_graph *g, int which)
-{
-	return grad_sample(g, which, OP_addconv_dw);
+	if (which >= LEN(form)) return 0;
+	return cop__node(g, OP_addconv_dx, &form[which].a,
+	        VIDS(image(g, "dy", form[which].y), image(g, "x", form[which].x), image(g, "w", form[which].w)));
 }
 
 const cop_op cop_op_addconv = {
@@ -206,17 +211,4 @@ const cop_op cop_op_addconv_dx = {
         .cost = grad_cost,
         .words = grad_words,
         .sample = dx_sample,
-};
-const cop_op cop_op_addconv_dw = {
-        .name = "addconv_dw",
-        .attrs = COP_CONV_ATTRS,
-        .min_in = 3,
-        .max_in = 3,
-        .n_out = 1,
-        .must_out = 1,
-        .flags = COP_OP_PURE,
-        .infer = grad_infer,
-        .cost = grad_cost,
-        .words = grad_words,
-        .sample = dw_sample,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * addconv - sums of L1 distances in place of products, and their gradients as AdderNet has them. One accumulator an element, over kh, kw, c
- * (forward), over kh, kw, o (of x), over n, oh, ow (of w). The padding holds zeros and counts.
+ * addconv - sums of L1 distances in place of products, and the gradient of what they read as AdderNet has it. One accumulator an element,
+ * over kh, kw, c (forward), over kh, kw, o (of x). The padding holds zeros and counts.
  */
 #include "kernel/kernel.h"
 #include "kernel/math.h"
@@ -73,34 +73,5 @@ void cop_addconv_dx_f32(const cop_call *call)
 		const float *dy = (const float *)call->buf[1] + (size_t)(r / k[CK_H]) * (size_t)(k[CK_OH] * k[CK_OW] * k[CK_O]), *x = (const float *)call->buf[2] + (size_t)r * (size_t)run;
 		float *dx = (float *)call->buf[0] + (size_t)r * (size_t)run;
 		for (int32_t i = 0; i < run; i++) dx[i] = input_slope(k, dy, call->buf[3], x[i], r % k[CK_H], i / k[CK_C], i % k[CK_C]);
-	}
-}
-
-/* Adds what output (oh, ow) of an image says of tap (kh, kw) of filter o: dw and w are those cg numbers. */
-static void add_weight_slope(const int32_t *k, float *dw, float dy, const float *x, const float *w)
-{
-	int32_t cg = k[CK_C] / k[CK_G];
-
-	if (x)
-		for (int32_t c = 0; c < cg; c++) dw[c] += dy * (x[c] - w[c]);
-	else
-		for (int32_t c = 0; c < cg; c++) dw[c] -= dy * w[c];
-}
-
-void cop_addconv_dw_f32(const cop_call *call)
-{
-	const int32_t *k = call->k;
-	int32_t cg = k[CK_C] / k[CK_G], taps = k[CK_KH] * k[CK_KW], to = cop_to(call, k[CK_O], 1), places = k[CK_OH] * k[CK_OW];
-
-	for (int32_t o = cop_from(call, k[CK_O], 1); o < to; o++) {
-		const float *w = (const float *)call->buf[3] + o * taps * cg;
-		float *dw = (float *)call->buf[0] + o * taps * cg;
-		for (int32_t i = 0; i < taps * cg; i++) dw[i] = 0;
-		for (int32_t i = 0; i < k[CK_N] * places; i++) {
-			const float *image = (const float *)call->buf[2] + (size_t)(i / places) * (size_t)(k[CK_H] * k[CK_W] * k[CK_C]);
-			float dy = ((const float *)call->buf[1])[(size_t)i * (size_t)k[CK_O] + (size_t)o];
-			for (int32_t tap = 0; tap < taps; tap++)
-				add_weight_slope(k, dw + tap * cg, dy, tap_of(k, image, i % places / k[CK_OW], i % k[CK_OW], tap / k[CK_KW], tap % k[CK_KW], o / (k[CK_O] / k[CK_G]) * cg), w + tap * cg);
-		}
 	}
 }
