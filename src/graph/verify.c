@@ -98,7 +98,7 @@ static cop_status check_powers(const cop_graph *g, cop_nid n)
 	for (int64_t i = 0; i < cop_type_count(&w->type); i++) {
 		int32_t size = v[i] < 0 ? -v[i] : v[i];
 		if (size & (size - 1) || size > 64)
-			return cop__fail(g, COP_FORMAT, n, "'%s' holds %d: with shift=1 all its weights must be 0 or plus or minus a power of two up to 64", w->name, v[i]);
+			return cop__fail(g, COP_FORMAT, n, "'%s' holds %d: with shift all its weights must be 0 or plus or minus a power of two up to 64", w->name, v[i]);
 	}
 	return COP_OK;
 }

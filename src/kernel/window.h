@@ -13,13 +13,14 @@ static inline const int8_t *cop_window(int8_t *d, const int32_t *k, const int8_t
 {
 	const int8_t *first = d;
 
-	for (int32_t tap = 0; tap < k[CK_KH] * k[CK_KW]; tap++) {
-		int32_t h = oh * k[CK_SH] - k[CK_PT] + tap / k[CK_KW] * k[CK_DH], v = ow * k[CK_SW] - k[CK_PL] + tap % k[CK_KW] * k[CK_DW];
-		int32_t inside = h >= 0 && h < k[CK_H] && v >= 0 && v < k[CK_W];
-		const int8_t *a = inside ? x + (size_t)(h * k[CK_W] + v) * (size_t)k[CK_C] : x;
-		if (inside && k[CK_KH] * k[CK_KW] == 1) return a;
-		for (int32_t c = 0; c < cg; c++) *d++ = inside ? a[c] : (int8_t)k[QK_ZX];
-	}
+	for (int32_t kh = 0; kh < k[CK_KH]; kh++) /* no division: small cores have none */
+		for (int32_t kw = 0; kw < k[CK_KW]; kw++) {
+			int32_t h = oh * k[CK_SH] - k[CK_PT] + kh * k[CK_DH], v = ow * k[CK_SW] - k[CK_PL] + kw * k[CK_DW];
+			int32_t inside = h >= 0 && h < k[CK_H] && v >= 0 && v < k[CK_W];
+			const int8_t *a = inside ? x + (size_t)(h * k[CK_W] + v) * (size_t)k[CK_C] : x;
+			if (inside && k[CK_KH] * k[CK_KW] == 1) return a;
+			for (int32_t c = 0; c < cg; c++) *d++ = inside ? a[c] : (int8_t)k[QK_ZX];
+		}
 	return first;
 }
 

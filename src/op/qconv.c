@@ -4,7 +4,7 @@
  * sum w already, so that no kernel subtracts a zero point; taps in the padding read zx. m: multipliers by output
  * channel, [o] rounded once, [2,o] as TFLite rounds (kernel/quant.h). Fully connected: an input of 1 x 1 pixels.
  * coded: on a device the weight lies coded in flash (pass/code.c); shift: all of it is 0 or a power of two up to 64 of
- * either sign, and is summed by shifts there (pass/shift.c). No result depends on either.
+ * either sign, and is summed by shifts there (pass/shift.c): 1, of codes; 2, of lists. No result depends on either.
  *
  * qaddconv - the same of distances: y = clamp(zy + requant(b[o] - sum |x - w|)), x and w on one scale and about one zero.
  */
@@ -28,7 +28,7 @@ static cop_status check_wide(const cop_graph *g, cop_nid n, const cop_qconv_attr
 
 	if (a->up > 16) return cop__fail(g, COP_ARG, n, "up=%d must not be above 16 for i16", a->up);
 	if (cop_type_count(w) / COP_MAX(1, w->dim[0]) > 1 << 24) return cop__fail(g, COP_SHAPE, n, "filters of i16 have at most 2^24 weights");
-	return a->shift ? cop__fail(g, COP_ARG, n, "shift=1 is for inputs of i8") : COP_OK;
+	return a->shift ? cop__fail(g, COP_ARG, n, "shift is for inputs of i8") : COP_OK;
 }
 
 static cop_status check_rest(const cop_graph *g, cop_nid n, const cop_qconv_attr *a, int32_t o)
@@ -50,12 +50,12 @@ static cop_status check_shift(const cop_graph *g, cop_nid n, int32_t shift)
 {
 	const cop_value *w = &g->value[cop__arg(g, n, 1)];
 
-	if (shift & ~1) return cop__fail(g, COP_ARG, n, "shift=%d must be 0 or 1", shift);
+	if (shift < 0 || shift > COP_SHIFT_LISTS) return cop__fail(g, COP_ARG, n, "shift=%d must be 0, 1 or 2", shift);
 	if (!shift) return COP_OK;
 	if (w->role != COP_CONST || w->type.dtype != COP_I8)
-		return cop__fail(g, COP_ARG, n, "shift=1 is for constant weights of i8");
+		return cop__fail(g, COP_ARG, n, "shift is for constant weights of i8");
 	if (cop_type_count(&w->type) / w->type.dim[0] > COP_SHIFT_TAPS)
-		return cop__fail(g, COP_ARG, n, "shift=1 is for filters of at most %d weights", COP_SHIFT_TAPS);
+		return cop__fail(g, COP_ARG, n, "shift is for filters of at most %d weights", COP_SHIFT_TAPS);
 	return COP_OK;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * shift - marks int8 layers whose weights are all 0 or plus or minus a power of two, as the stage `shift` leaves them:
- * on a board they lie in four bits each, and sums are shifts and additions (kernel/ref/qshift.c). Half of the flash,
- * for about as many more instructions where multiplying takes only one. Results stay the same, bit by bit.
+ * on a board they lie in four bits each, and sums are shifts and additions (kernel/ref/qshift.c). Or as lists, a byte
+ * each, of what is added and what subtracted before a sum is doubled (qlists.c). Results stay the same, bit by bit.
  *
  * A graph with marks is run as any other on a host, and its file is no smaller: files are coded anyway.
  */
@@ -11,6 +11,7 @@
 
 typedef struct shift_options {
 	char layers[256];
+	bool lists;
 } shift_options;
 typedef struct marker {
 	const cop_graph *g;
@@ -82,7 +83,8 @@ static cop_status nothing(const marker *m)
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *options)
 {
-	marker m = {.g = g, .layers = ((const shift_options *)options)->layers};
+	const shift_options *o = options;
+	marker m = {.g = g, .layers = o->layers};
 	cop_vid *map;
 	char kind;
 
@@ -90,7 +92,7 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *options)
 	cop_status st = cop__copy_inputs(*out, g, map);
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) {
 		cop_node d = g->node[n];
-		if (d.op == OP_qconv) d.attr[cop__attr_find(cop__op(g, n), "shift", &kind, NULL)] = mark(&m, n);
+		if (d.op == OP_qconv) d.attr[cop__attr_find(cop__op(g, n), "shift", &kind, NULL)] = mark(&m, n) ? o->lists ? COP_SHIFT_LISTS : COP_SHIFT_CODES : 0;
 		st = cop__copy_as(*out, g, map, n, &d);
 	}
 	if (!st && !m.marked) st = nothing(&m);
@@ -100,6 +102,7 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *options)
 
 static const cop_option table[] = {
         COP_OPT_TEXT(shift_options, layers, "*", "which weights: names, `*` for any run, `|` between alternatives"),
+        COP_OPT_FLAG(shift_options, lists, "no", "lists of a byte for each weight: as much flash as int8, but fewer instructions than half of it take"),
         COP_OPT_END,
 };
 

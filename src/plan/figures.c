@@ -7,6 +7,7 @@
  */
 #include "core/need.h"
 #include "enc/enc.h"
+#include "kernel/shift.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 
@@ -77,10 +78,10 @@ static void find_tables(bool *table, const cop_graph *g)
 			if (is_table(g, n, i)) table[g->node[n].in[i]] = true;
 }
 
-/* Is node n marked as a sum of shifts (pass/shift.c)? */
-static bool shifts(const cop_graph *g, cop_nid n)
+/* Is node n marked as a sum of shifts (pass/shift.c)? 0: no. */
+static int32_t shifts(const cop_graph *g, cop_nid n)
 {
-	if (g->node[n].op != OP_qconv) return false;
+	if (g->node[n].op != OP_qconv) return 0;
 	COP_ATTR(cop_qconv_attr, a, g, n);
 	return a.shift;
 }
@@ -189,6 +190,7 @@ bool cop_graph_io_type(const cop_graph *g, bool output, int32_t i, cop_type *out
 /* pJ of a multiply-accumulate of node n. Of integers, bytes are multiplied, an int16 as two of them, and sums have 32 bits; a byte that is shifted by up to 6 has 14. */
 static double mac_pj(const cop_graph *g, cop_nid n)
 {
+	if (shifts(g, n) == COP_SHIFT_LISTS) return pico_joule[E_ADD_I32]; /* the few doublings of a sum are none of its */
 	if (shifts(g, n)) return pico_joule[E_SHIFT_I16] + pico_joule[E_ADD_I32];
 	if (cop__op(g, n)->flags & COP_OP_QUANT) return pico_joule[E_MUL_I8] * (cop__in(g, n, 0)->dtype == COP_I16 ? 2 : 1) + pico_joule[E_ADD_I32];
 	return pico_joule[E_MUL_F32] + pico_joule[E_ADD_F32];
@@ -198,7 +200,7 @@ static double mac_pj(const cop_graph *g, cop_nid n)
 static double read_bytes(const cop_graph *g, cop_nid n, int i)
 {
 	double bytes = (double)cop_type_bytes(cop__in(g, n, i));
-	return i == 1 && shifts(g, n) ? bytes / 2 : bytes;
+	return i == 1 && shifts(g, n) == COP_SHIFT_CODES ? bytes / 2 : bytes;
 }
 
 static double energy_pj(const cop_graph *g, const cop_plan *p)

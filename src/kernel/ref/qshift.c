@@ -16,7 +16,7 @@ static inline uint32_t add(uint32_t sum, int32_t x, int32_t code)
 	return power ? sum + product : sum;
 }
 
-static int32_t sum_of(const int8_t *x, const uint8_t *w, int32_t n)
+static COP_APART int32_t sum_of(const int8_t *x, const uint8_t *w, int32_t n)
 {
 	const int8_t *end = x + (n & ~1);
 	uint32_t sum = 0;
