@@ -132,12 +132,13 @@ static cop_vid sample_bias(cop_graph *g, int32_t o)
 	return cop__data(g, COP_CONST, "b", &t, bias);
 }
 
-/* Weights that are powers of two. */
+/* Weights that are powers of two, as codes and as lists. */
 static cop_nid shift_sample(cop_graph *g, int which, int n, const form *of)
 {
-	if (which >= n) return 0;
-	cop_qconv_attr a = of[which].a;
-	cop_type xt = cop__type(COP_I8, 4, of[which].x), wt = cop__type(COP_I8, 4, of[which].w);
+	if (which >= 2 * n) return 0;
+	const form *f = &of[which % n];
+	cop_qconv_attr a = f->a;
+	cop_type xt = cop__type(COP_I8, 4, f->x), wt = cop__type(COP_I8, 4, f->w);
 	int32_t o = wt.dim[0], count = cop__count32(&wt);
 	int8_t *w = cop__arena_get(&g->mem, (size_t)count);
 
@@ -146,7 +147,7 @@ static cop_nid shift_sample(cop_graph *g, int which, int n, const form *of)
 		uint32_t draw = cop__rand(9, (uint32_t)which, (uint64_t)i);
 		w[i] = (int8_t)(((int32_t)(draw % 3) - 1) * (1 << draw / 3 % 7));
 	}
-	a.shift = 1;
+	a.shift = which < n ? COP_SHIFT_CODES : COP_SHIFT_LISTS;
 	cop_vid x = cop__input(g, "x", &xt), wv = cop__data(g, COP_CONST, "w", &wt, w), b = sample_bias(g, o);
 	return cop__node(g, OP_qconv, &a, VIDS(x, wv, b, sample_scale(g, o, count / o, which % 2)));
 }

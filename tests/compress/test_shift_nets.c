@@ -77,7 +77,7 @@ static void as_trained(void **state)
 
 	if (!known_parts()) skip();
 	for (int i = 0; i < LEN(nets) * LEN(stages); i++) {
-		cop_graph *g = net(*state, i % LEN(nets)), *folded, *marked;
+		cop_graph *g = net(*state, i % LEN(nets)), *folded, *marked, *listed;
 		char text[200];
 		snprintf(text, sizeof text, "- %smay_cost: 100, must_gain: 0}", stages[i / LEN(nets)]);
 		OK(*state, known_compress(&g, text, &samples, &samples, NULL, &known_args, NULL));
@@ -86,18 +86,22 @@ static void as_trained(void **state)
 		OK(*state, known_compress(&g, "- quantize: {may_cost: 100, must_gain: 0}", &samples, &samples, NULL, &known_args, NULL));
 		OK(*state, cop_graph_copy(&marked, g));
 		OK(*state, cop_graph_apply(&marked, "shift"));
+		OK(*state, cop_graph_copy(&listed, g));
+		OK(*state, cop_graph_apply(&listed, "shift:lists=yes"));
 		for (cop_nid n = 1; n <= (cop_nid)marked->n_node; n++) {
 			if (marked->node[n].op != OP_qconv) continue;
 			COP_ATTR(cop_qconv_attr, a, marked, n);
-			assert_int_equal(a.shift, 1);
+			COP_ATTR(cop_qconv_attr, b, listed, n);
+			assert_true(a.shift == 1 && b.shift == 2);
 			same_but_for_scales(folded, marked, n, text);
 		}
 		for (int k = 0; k < 8; k++) {
-			float a[8], b[8];
-			answer(a, g, k), answer(b, marked, k);
+			float a[8], b[8], c[8];
+			answer(a, g, k), answer(b, marked, k), answer(c, listed, k);
 			assert_memory_equal(a, b, sizeof a);
+			assert_memory_equal(a, c, sizeof a);
 		}
-		cop_graph_free(g), cop_graph_free(folded), cop_graph_free(marked);
+		cop_graph_free(g), cop_graph_free(folded), cop_graph_free(marked), cop_graph_free(listed);
 	}
 }
 
@@ -178,7 +182,7 @@ static void refused(void **state)
 {
 	static const char layer[] = "graph a\ninput x i8[1,1,1,8]\n%s w %s[4,1,1,8]\nconst b i32[4]\nconst m i32[4]\ny = qconv x w b m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127 shift=%d\noutput y\n";
 	static const struct { const char *role, *type; int shift; const char *says; } row[] = {
-		{"const", "i8", 2, "shift=2 must be 0 or 1"}, {"const", "i4", 1, "for constant weights of i8"}, {"input", "i8", 1, "for constant weights of i8"}};
+		{"const", "i8", 3, "shift=3 must be 0, 1 or 2"}, {"const", "i8", -1, "shift=-1 must be 0, 1 or 2"}, {"const", "i4", 1, "for constant weights of i8"}, {"input", "i8", 1, "for constant weights of i8"}};
 	static const struct { const char *graph, *pass, *says; } pass[] = {
 		{"graph a\ninput x f32[1,8]\nconst w f32[4,8]\ny = fc x w\noutput y\n", "shift", "'a' has no int8 layer, and only their weights can be shifts: quantize the network first"},
 		{"graph a\ninput x i8[1,1,1,8]\nconst w i8[4,1,1,8]\nconst b i32[4]\nconst m i32[4]\ny = qconv x w b m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127\noutput y\n", "shift:layers=v*", "named 'v*'"},
@@ -207,7 +211,7 @@ static void refused(void **state)
 		OK(*state, cop_graph_parse(&g, *state, text, (size_t)n));
 		((int8_t *)cop__own(g, cop__find(g, "w")))[7] = bad[i];
 		assert_int_equal(cop__check_contents(g), COP_FORMAT);
-		assert_non_null(strstr(cop_error_text(*state), "with shift=1 all its weights must be 0 or plus or minus a power of two up to 64"));
+		assert_non_null(strstr(cop_error_text(*state), "with shift all its weights must be 0 or plus or minus a power of two up to 64"));
 		cop_error_clear(*state);
 		cop_graph_free(g);
 	}

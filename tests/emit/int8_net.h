@@ -13,8 +13,8 @@
 static int int8_zeros, int8_values;
 static int int8_most = 120; /* what results are clipped to; at 127 kernels scale sums in a faster way */
 static int weight_bits = 8; /* 8, 4 or 2 */
-/* They are 0 or powers of two, and layers are marked so. */
-static bool int8_shifts;
+/* They are 0 or powers of two, and layers are marked so: 1 or 2, 0: no. */
+static int int8_shifts;
 
 /* k x k, padded to keep the size at stride 1; multipliers bring the sums to about the range of a byte. */
 static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t out, int32_t k, int32_t stride, int32_t groups, bool twice)

@@ -75,15 +75,15 @@ static int32_t shift_steps(cop_ctx *cx, cop_graph *g, const char *machine)
 	OK(cx, cop_target_find(&t, cx, machine));
 	t.isa &= COP_ISA_DSP;
 	OK(cx, cop_plan_build(&p, &g, 1, &t));
-	for (int32_t s = 0; s < p->entry[0].n_step; s++) n += !strcmp(p->entry[0].step[s].kernel->symbol, "cop_qshift_i8");
+	for (int32_t s = 0; s < p->entry[0].n_step; s++) n += !strcmp(p->entry[0].step[s].kernel->symbol, int8_shifts == 2 ? "cop_qlists_i8" : "cop_qshift_i8");
 	cop_plan_free(p);
 	return n;
 }
 
-/* Weights that are powers of two, by shifts and as bytes: the same bits, in half of the flash. Coded besides, on a host, in parts. */
-static void check_shifts(cop_ctx *cx, const machine *m, bool twice)
+/* Weights that are powers of two, by shifts (how 1) or lists (2), and as bytes: the same bits. Coded besides, on a host, in parts. */
+static void check_shifts(cop_ctx *cx, const machine *m, bool twice, int how)
 {
-	int8_shifts = true;
+	int8_shifts = how;
 	cop_graph *g = int8_net(cx, twice), *bytes;
 	recorded r = record_model(cx, g), plain;
 
@@ -100,7 +100,7 @@ static void check_shifts(cop_ctx *cx, const machine *m, bool twice)
 	free(r.in), free(r.out), free(plain.in), free(plain.out);
 	cop_graph_free(bytes);
 	cop_graph_free(g);
-	int8_shifts = false;
+	int8_shifts = 0;
 }
 
 static cop_vid random_floats(cop_graph *g, const char *name, int32_t rank, const int32_t *dim)
@@ -147,7 +147,8 @@ static void shifts_on_host(void **state)
 	for (int isa = 0; isa < 2; isa++) {
 		setenv("COPPICE_ISA", isa ? "dsp" : "ref", 1);
 		cop_ctx *cx = new_ctx();
-		check_shifts(cx, &host, isa);
+		check_shifts(cx, &host, isa, 1);
+		check_shifts(cx, &host, isa, 2);
 		check_distances(cx, &host);
 		cop_ctx_free(cx);
 	}
@@ -248,9 +249,11 @@ static void int8_on_boards(void **state)
 		check_few_bits(cx, &m4, true, bits);
 		check_few_bits(cx, &m0, false, bits);
 	}
-	check_shifts(cx, &m0, false);
+	check_shifts(cx, &m0, false, 1);
+	check_shifts(cx, &m0, false, 2);
 	check_distances(cx, &m0);
-	check_shifts(cx, &m4, true);
+	check_shifts(cx, &m4, true, 1);
+	check_shifts(cx, &m4, true, 2);
 	int8_zeros = 92;
 	cop_graph *sparse = int8_net(cx, true);
 	check_inference(cx, sparse, &m4);

@@ -144,7 +144,7 @@ static const struct { const char *says; making *make; const void *attr; } bad[] 
 	{"must lie within -32768 to 32767", make_product, &(cop_qmul_attr){0, 0, 0, 1812345678, -14, LEAST, 40000}},
 	{"shift 1 is out of range", make_product, &(cop_qmul_attr){0, 0, 0, 1812345678, 1, LEAST, MOST}},
 	{"up=17 must not be above 16 for i16", make_layer, &(layer){SMALL, false, WINDOW(LEAST, 17), M3}},
-	{"shift=1 is for inputs of i8", make_layer, &(layer){SMALL, false, {1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, LEAST, MOST, 0, 0, 1}, M3}},
+	{"shift is for inputs of i8", make_layer, &(layer){SMALL, false, {1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, LEAST, MOST, 0, 0, 1}, M3}},
 	{"zero point -5: those of i16 must be 0", make_layer, &(layer){SMALL, false, {1, 1, 1, 1, 0, 0, 1, 1, 1, -5, 0, LEAST, MOST, 0, 0, 0}, M3}},
 	{"to=3 must name i16", make_table, &(cop_qlut_attr){COP_I8}},
 	{"bounds -32769 to 32767 are out of range", make_rescaled, &(cop_qrescale_attr){1174405120, 1, 0, LEAST - 1, MOST, COP_I16}},

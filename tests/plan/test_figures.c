@@ -12,6 +12,7 @@ static const struct { const char *what, *text; double pj; int64_t shifts; } row[
 	{"int8", "graph b\ninput x i8[1,1,1,8]\nconst w i8[4,1,1,8]\nconst b i32[4]\nconst m i32[4]\ny = qconv x w b m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127\noutput y\n", 32 * 0.3 + 76 * 1.25, 0},
 	/* 32 x (0.057 + 0.1), and 16 bytes fewer */
 	{"shifts", "graph c\ninput x i8[1,1,1,8]\nconst w i8[4,1,1,8]\nconst b i32[4]\nconst m i32[4]\ny = qconv x w b m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127 shift=1\noutput y\n", 32 * 0.157 + 60 * 1.25, 32},
+	{"lists", "graph c\ninput x i8[1,1,1,8]\nconst w i8[4,1,1,8]\nconst b i32[4]\nconst m i32[4]\ny = qconv x w b m sh=1 sw=1 dh=1 dw=1 groups=1 qlo=-128 qhi=127 shift=2\noutput y\n", 32 * 0.1 + 76 * 1.25, 32},
 };
 
 static void by_hand(void **state)

@@ -295,7 +295,7 @@ static inline cop_vid draw_qconv(drawn *z, cop_vid x)
 	for (int32_t o = 0; o < out; o++) b[o] = between(z, -2000, 2000);
 	cop_vid k = ints(z, COP_I8, 4, DIMS(out, h.k, w.k, c / groups), weight), bias = ints(z, COP_I32, 1, &out, b), m = multipliers(z, out, taps, &up);
 	free(weight);
-	cop_qconv_attr a = {h.s, w.s, h.before, w.before, h.after, w.after, h.dil, w.dil, groups, between(z, -128, 127), between(z, -20, 20), -128, between(z, 90, 127), up, 0, shifts};
+	cop_qconv_attr a = {h.s, w.s, h.before, w.before, h.after, w.after, h.dil, w.dil, groups, between(z, -128, 127), between(z, -20, 20), -128, between(z, 90, 127), up, 0, shifts ? between(z, 1, 2) : 0};
 	return cop__apply(z->g, OP_qconv, &a, VIDS(x, k, bias, m));
 }
 
