@@ -54,7 +54,7 @@ form() {
 	at=$folder/$1-$3-$2
 	printf 'name: shift\nstages:\n  - %s\n  - %s\n' "$(stages "$1" "$3")" "$quantize" >"$at.yaml"
 	once "$at.cop" "$bin" compress "$folder/$1-$2.cop" --recipe "$at.yaml" --data "$(data_of "$1")" $(settings_of "$1") --threads "$threads" --seed="$2" --quiet || return 1
-	case $3 in shift | pair | published) once "$folder/$1-$3-marked-$2.cop" "$bin" apply "$at.cop" shift ;; esac
+	case $3 in shift | pair | published) once "$folder/$1-$3-marked-$2.cop" "$bin" apply "$at.cop" shift && once "$folder/$1-$3-lists-$2.cop" "$bin" apply "$at.cop" shift:lists=yes ;; esac
 }
 
 # FILE NET: its accuracy, kept
@@ -101,7 +101,9 @@ TEXT
 	row "$1" "int8, trained on" -int8
 	row "$1" "powers of two, as int8" -shift
 	row "$1" "powers of two, shifts" -shift-marked
+	row "$1" "powers of two, lists" -shift-lists
 	row "$1" "shift and add, from the trained network" -pair-marked
+	row "$1" "the same, lists" -pair-lists
 	if_lenet "$1" || return 0
 	row "$1" "shift and add, 3x3 from random numbers" -published-marked
 	row "$1" "distances in place of convolutions" -adder
