@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # LeNet-5 for MNIST and resnet-8 in floats, int8, weights that are powers of two, and layers of distances: accuracy, flash, estimated energy, instructions of boards
 # LeNet-5 is a small one (6 and 16 filters), trained for EPOCHS (4) on LIMIT (10000) samples; each form of it trains for MORE (2) epochs from there. resnet-8 is trained with its default
-# settings, or taken from FOLDER/resnet-8-SEED.cop, with the first seed alone; its forms train for RESNET_MORE (2) epochs, on RESNET_LIMIT samples (all).
+# settings, or taken from FOLDER/resnet-8-SEED.cop, with the first seed alone; its forms train for RESNET_MORE (2) epochs, on RESNET_LIMIT (20000) samples.
 # ONLY: networks. Instructions are exact, and counted in an emulator (arm-none-eabi-gcc, qemu-system-arm), of the first seed; what a board has no room for has none.
 set -u
 bin=$1 folder=$2
@@ -13,7 +13,7 @@ if_lenet() { [ "$1" = lenet-5 ]; }
 data_of() { if_lenet "$1" && echo mnist || echo cifar10-jpeg; }
 seeds_of() { if_lenet "$1" && echo "$SEEDS" || echo "${SEEDS%% *}"; }
 boards_of() { if_lenet "$1" && echo "microbit cortex-m4" || echo "lm3s6965evb cortex-m4"; }
-settings_of() { if_lenet "$1" && echo "--limit $limit --batch 32" || echo "${RESNET_LIMIT:+--limit $RESNET_LIMIT}"; }
+settings_of() { if_lenet "$1" && echo "--limit $limit --batch 32" || echo "--limit ${RESNET_LIMIT:-20000}"; }
 more_of() { # what a stage trains
 	if_lenet "$1" && n=${MORE:-2} || n=${RESNET_MORE:-2}
 	echo "epochs: $n, update: adam, lr: 0.0005, schedule: cosine, may_cost: 100, must_gain: 0"
