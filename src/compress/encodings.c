@@ -27,7 +27,7 @@ static void key_of(uint8_t key[32], int32_t how, const cop_type *t, const void *
 
 /* ---- bytes in a file ---- */
 
-/* No coder makes less of it, and no encoding but vectors: a palette does not hold it, and sparse rows of few zeros are longer. */
+/* No coder makes less of it, and no encoding but vectors and palettes of groups: one palette does not hold it, and sparse rows of few zeros are longer. */
 static bool plain(const cop_type *t, const void *data) { return t->dtype == COP_F32 && t->enc == COP_DENSE && cop__all_differ(data, cop_type_count(t)); }
 
 static cop_status stored(size_t *bytes, cop_encodings *e, const cop_type *t, const void *data, cop_codec codec)
@@ -118,15 +118,15 @@ static cop_status try_all(cop_smallest *out, cop_encodings *e, const cop_value *
 }
 
 /* COP_NOMEM is the only failure. */
-static cop_status few_vectors(bool *few, cop_ctx *cx, const cop_value *x)
+static cop_status holds(bool *few, cop_enc enc, cop_ctx *cx, const cop_value *x)
 {
 	int32_t rows, cols;
 	uint32_t bytes;
 	void *blob;
 
 	cop__matrix_of(&x->type, &rows, &cols);
-	cop_status st = cop__encode(&blob, &bytes, cx, COP_VECTORS, x->data, rows, cols);
-	*few = !st;
+	cop_status st = cop__encode(&blob, &bytes, cx, enc, x->data, rows, cols);
+	*few |= !st;
 	cop__free(cx, blob);
 	if (st == COP_NOMEM) return st;
 	if (st) cop_error_clear(cx);
@@ -140,7 +140,8 @@ cop_status cop__smallest(cop_smallest *out, cop_encodings *e, const cop_value *x
 	*out = (cop_smallest){x->type, NULL};
 	if (plain(&x->type, x->data)) {
 		bool few = false;
-		if (among >> COP_VECTORS & 1) COP_TRY(few_vectors(&few, e->cx, x));
+		if (among >> COP_VECTORS & 1) COP_TRY(holds(&few, COP_VECTORS, e->cx, x));
+		if (among >> COP_PALETTE & 1) COP_TRY(holds(&few, COP_PALETTE, e->cx, x));
 		if (!few) return COP_OK;
 	}
 	key_of(key, (int32_t)(among << 8 | codec), &x->type, x->data);

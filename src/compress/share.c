@@ -6,10 +6,11 @@
 #include "compress/layers.h"
 #include "train/form/palette.h"
 
-typedef struct share_options { cop_rates levels; int32_t init, vector; } share_options;
+typedef struct share_options { cop_rates levels; int32_t groups, init, vector; } share_options;
 static const cop_option options[] = {
 	COP_OPT_RATES(share_options, levels, 2, 256, "32",
 		"how many values a layer has, the zero of pruned weights included: a number, or a map of patterns to numbers"),
+	COP_OPT_WHOLE(share_options, groups, 1, COP_MOST_GROUPS, "1", "groups of the output channels of a layer, each with values of its own; where channels are fewer, one for each"),
 	COP_OPT_WORD(share_options, vector, "1|2|4", "1",
 		"neighbours of a row that share a code; then levels counts vectors. Weights whose rows are no multiple of it share single values"),
 	COP_OPT_WORD(share_options, init, COP_BEGINNINGS, "linear",
@@ -38,10 +39,18 @@ static cop_status form(cop_build *b, const cop_stage *s, uint64_t seed, const ch
 {
 	const share_options *o = (const void *)s->own.bytes;
 	const cop_graph *g = cop__build_model(b);
-	cop_palette_options p = {(int32_t)cop__rate_of(&o->levels, weight, 32), o->init, 1, seed ^ cop__hash_text(weight)};
+	cop_palette_options p = {(int32_t)cop__rate_of(&o->levels, weight, 32), o->init, 1, o->groups, seed ^ cop__hash_text(weight)};
 
 	COP_TRY(width_of(&p.width, g, cop__find(g, weight), o->vector));
 	return cop__build_form(b, weight, cop__form("palette"), &p);
+}
+
+static cop_status check(cop_ctx *cx, const char *where, const void *own)
+{
+	const share_options *o = own;
+
+	if (o->vector && o->groups > 1) return cop__error(cx, COP_ARG, "%s: vectors have one codebook a layer: leave out groups, or vector", where);
+	return COP_OK;
 }
 
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m) { return cop__stage_forms(g, s, m, form); }
@@ -50,5 +59,5 @@ const cop_stage_row cop_stage_share = {
 	.row = {"share", "gives the weights of a layer a few common values, by k-means, and trains these on",
 		"Han et al. 2016, arXiv 1510.00149", options, sizeof(share_options)},
 	.terms = cop__terms, .training = cop__training, .needs = COP_HAS_FLOATS, .never = COP_HAS_CODES | COP_HAS_INTEGERS | COP_HAS_SHARED, .gives = COP_HAS_SHARED, .bears_rounding = true,
-	.allows = cop__allows_formed, .can = cop__can_change, .run = run,
+	.allows = cop__allows_formed, .check = check, .can = cop__can_change, .run = run,
 };

@@ -17,6 +17,7 @@ void cop__codes_free(cop_codes *c, cop_ctx *cx)
 {
 	cop__free(cx, c->code);
 	cop__free(cx, c->value);
+	cop__free(cx, c->books);
 	*c = (cop_codes){0};
 }
 
@@ -101,12 +102,42 @@ cop_status cop__codes_of_dense(cop_codes *out, cop_ctx *cx, const float *w, int3
 	return st;
 }
 
+cop_status cop__grouped_codes(cop_codes *out, cop_ctx *cx, const float *w, int32_t rows, int32_t cols, int32_t per)
+{
+	COP_TRY(cop__codes_alloc(out, cx, rows, cols));
+	out->per = per;
+	const int32_t n = cop__books_n(out);
+	float (*book)[COP_MAX_LEVELS] = cop__alloc(cx, sizeof *book * (size_t)n);
+	cop_status st = book ? COP_OK : COP_NOMEM;
+	int32_t most = 1;
+
+	for (int32_t b = 0; !st && most && b < n; b++) {
+		const int64_t at = (int64_t)b * per * cols;
+		cop_codes c;
+		if ((st = cop__codes_of_dense(&c, cx, w + at, COP_MIN(per, rows - b * per), cols))) break;
+		memcpy(out->code + at, c.code, (size_t)cop__codes_count(&c));
+		memcpy(book[b], c.codebook, sizeof c.codebook);
+		most = c.levels ? COP_MAX(most, c.levels) : 0;
+		cop__codes_free(&c, cx);
+	}
+	out->levels = most;
+	if (!st && !(out->books = cop__alloc(cx, sizeof *out->books * (size_t)n * (size_t)(most + 1)))) st = COP_NOMEM;
+	for (int32_t b = 0; !st && b < n; b++) memcpy(out->books + (size_t)b * (size_t)most, book[b], sizeof **book * (size_t)most);
+	cop__free(cx, book);
+	if (st) cop__codes_free(out, cx);
+	return st;
+}
+
 void cop__dense_of_codes(float *w, const cop_codes *c)
 {
-	int64_t count = cop__codes_count(c), at = 0;
+	int64_t at = 0;
 
-	for (int64_t i = 0; i < count; i++) {
-		if (c->levels) w[i] = c->codebook[c->code[i]];
-		else w[i] = c->code[i] ? c->value[at++] : 0;
+	for (int32_t r = 0; r < c->rows; r++) {
+		const float *book = cop__book_of(c, r);
+		const uint8_t *code = c->code + (int64_t)r * c->cols;
+		for (int32_t i = 0; i < c->cols; i++) {
+			if (c->levels) *w++ = book[code[i]];
+			else *w++ = code[i] ? c->value[at++] : 0;
+		}
 	}
 }

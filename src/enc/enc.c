@@ -66,7 +66,7 @@ cop_status cop__encode(void **blob, uint32_t *bytes, cop_ctx *cx, cop_enc enc, c
 	cop_codes c;
 
 	*blob = NULL;
-	if (!e->put) return e->encode(blob, bytes, cx, w, rows, cols);
+	if (e->encode) return e->encode(blob, bytes, cx, w, rows, cols);
 	COP_TRY(cop__codes_of_dense(&c, cx, w, rows, cols));
 	cop_status st = e->put(blob, bytes, cx, &c);
 	cop__codes_free(&c, cx);

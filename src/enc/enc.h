@@ -25,9 +25,9 @@ typedef struct cop_encoding {
 	cop_status (*put)(void **blob, uint32_t *bytes, cop_ctx *cx, const cop_codes *c);
 	/* of a blob that nobody has checked; c has its room */
 	cop_status (*get)(cop_codes *c, cop_ctx *cx, const char *name, const uint8_t *blob, size_t bytes);
-	/* or, where put is NULL, straight from the numbers: */
+	/* straight from the numbers; NULL: from their codes, one codebook for all */
 	cop_status (*encode)(void **blob, uint32_t *bytes, cop_ctx *cx, const float *w, int32_t rows, int32_t cols);
-	/* its length is right, where rows and cols say it; NULL: nothing is left to check */
+	/* where put is NULL: its length is right, where rows and cols say it; NULL: nothing is left to check */
 	cop_status (*check)(cop_ctx *cx, const char *name, const void *blob, size_t bytes, int32_t rows, int32_t cols);
 	void (*decode)(float *w, const void *blob, int32_t rows, int32_t cols);
 	/* Of a blob that was checked: */

@@ -113,7 +113,7 @@ cop_status cop__check_contents(const cop_graph *g)
 		if (d->op == OP_qconv) COP_TRY(check_powers(g, n));
 		if (!v->data || (d->op == OP_qconv && v->type.rank == 1)) continue;
 		if (d->op == OP_qconv || d->op == OP_qrnn) COP_TRY(check_shifts(g, n, v));
-		else if (d->op == OP_palette || d->op == OP_palette_grad) COP_TRY(check_codes(g, n, v, d->op == OP_palette ? first->dim[0] : cop__outt(g, n, 0)->dim[0]));
+		else if (d->op == OP_palette || d->op == OP_palette_grad) COP_TRY(check_codes(g, n, v, (d->op == OP_palette ? first->dim[0] : cop__outt(g, n, 0)->dim[0]) / COP_MAX(d->attr[1], 1)));
 		else COP_TRY(check_rows(g, n, v, d->op == OP_sgd ? first->dim[0] : first->dim[first->rank - 1]));
 	}
 	return COP_OK;

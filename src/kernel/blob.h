@@ -4,8 +4,8 @@
  * and counts it. A blob is little-endian, 4-byte aligned, and may lie in flash; it was checked when it was loaded. A
  * weight is a matrix here: rows are output channels, cols all the rest.
  *
- * palette  u32 levels, u32 bits (1, 2, 4, 8); f32 codebook[levels]; codes packed from the low bits up, each row starting
- *          at a byte
+ * palette  u32 levels, u8 bits (1, 2, 4, 8), u24 per: rows that share a codebook, 0 for all; f32 codebook[rows / per, rounded up][levels]; codes
+ *          packed from the low bits up, each row starting at a byte
  * sparse   u32 rows, u32 levels (0: f32 values); f32 codebook[levels] with entry 0 = 0 (the filler);
  *          u32 start[rows+1]: entry index at which each row begins;
  *          u8 gap[entries], padded to 4: distance to the previous kept element of the row, less one (first: from -1);
@@ -24,6 +24,7 @@ typedef struct cop_palette_blob {
 	const float *book;
 	const uint8_t *codes;
 	int32_t levels, bits, stride; /* stride: bytes of a row */
+	int32_t per;                  /* rows that share a codebook */
 } cop_palette_blob;
 typedef struct cop_vectors_blob {
 	cop_palette_blob code; /* of vectors: its book has width numbers for each level */
@@ -38,13 +39,15 @@ typedef struct cop_sparse_blob {
 } cop_sparse_blob;
 typedef struct cop_bytes_blob { const float *scale; const int8_t *code; } cop_bytes_blob;
 
-static inline cop_palette_blob cop_palette_of(const void *blob, int32_t cols)
+static inline cop_palette_blob cop_palette_of(const void *blob, int32_t rows, int32_t cols)
 {
 	const uint32_t *head = blob;
-	cop_palette_blob p = {(const float *)(head + 2), (const uint8_t *)(head + 2 + head[0]), 0, 0, 0};
+	uint32_t per = head[1] >> 8, books = per ? ((uint32_t)rows + per - 1) / per : 1;
+	cop_palette_blob p = {(const float *)(head + 2), (const uint8_t *)(head + 2 + books * head[0]), 0, 0, 0, 0};
 
 	p.levels = (int32_t)head[0];
-	p.bits = (int32_t)head[1];
+	p.bits = (int32_t)(head[1] & 255);
+	p.per = per ? (int32_t)per : rows;
 	p.stride = (int32_t)(((int64_t)cols * p.bits + 7) / 8);
 	return p;
 }
@@ -55,10 +58,15 @@ static inline int32_t cop_palette_code(const cop_palette_blob *p, int32_t row, i
 	return p->codes[(int64_t)row * p->stride + (bit >> 3)] >> (bit & 7) & ((1 << p->bits) - 1);
 }
 
+static inline const float *cop_palette_book(const cop_palette_blob *p, int32_t row)
+{
+	return p->book + row / p->per * p->levels;
+}
+
 static inline cop_vectors_blob cop_vectors_of(const void *blob, int32_t cols)
 {
 	const uint32_t *head = blob;
-	cop_vectors_blob v = {{(const float *)(head + 3), (const uint8_t *)(head + 3 + head[0] * head[2]), 0, 0, 0}, 0, 0};
+	cop_vectors_blob v = {{(const float *)(head + 3), (const uint8_t *)(head + 3 + head[0] * head[2]), 0, 0, 0, 0}, 0, 0};
 
 	v.code.levels = (int32_t)head[0];
 	v.code.bits = (int32_t)head[1];

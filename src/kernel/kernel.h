@@ -169,9 +169,9 @@ enum { DK_COUNT, DK_P, DK_SEED, DK_NODE, DK_WORDS };
 enum { GK_ROWS, GK_COLS, GK_CAP, GK_MOM, GK_NESTEROV, GK_DECAY, GK_WORDS };
 enum { AK_COUNT, AK_B1, AK_B2, AK_EPS, AK_DECAY, AK_W, AK_WORDS };
 
-/* palette   w | codebook[levels] codes(u8, count)         w[i] = codebook[codes[i]]
- * palette_grad  dcodebook | dw codes     sums; entry 0 stays 0 when ZERO (the code of pruned weights) */
-enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_WORDS };
+/* palette   w | codebook[books][levels] codes(u8, count)  w[i] = codebook[i / RUN][codes[i]]
+ * palette_grad  dcodebook | dw codes     sums; entry 0 of each book stays 0 when ZERO (the code of pruned weights) */
+enum { TK_COUNT, TK_LEVELS, TK_ZERO, TK_RUN, TK_WORDS };
 
 /* fakequant     y | x p      y = s (clamp(round(x / s) + z, LO, HI) - z), ties away from zero; ROWS rows of RUN elements, s = p[row] of each, z = ZERO
  *                            OFFSET: p is {s, b}, and z = ZERO - round(b / s), held within LO .. HI

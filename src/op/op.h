@@ -101,6 +101,6 @@ typedef struct cop_bconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, fill; } 
 /* of a sum of bits as i8: shift, qlo, qhi, and the factor and zero of the operand that is added (kernel.h) */
 typedef struct cop_qbconv_attr { cop_bconv_attr c; int32_t shift, qlo, qhi, res, zr; } cop_qbconv_attr;
 typedef struct cop_bmaxpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr; } cop_bmaxpool_attr;
-typedef struct cop_palette_attr { int32_t zero; } cop_palette_attr;
+typedef struct cop_palette_attr { int32_t zero, books; } cop_palette_attr; /* books 0: one */
 
 #endif

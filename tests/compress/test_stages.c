@@ -45,6 +45,8 @@ static void share(void **state)
 		{"levels: {b.w: 2}", {0, 1.25f, 1.5f, 1, 5, 5.5f, 4.5f, 0}, {1, 1, 1, 1}}, /* the others: 32 */
 		{"layers: a.w, levels: 3", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {1, 2, -3, 4}},
 		{"epochs: 2, lr: 1e-30, levels: 3, layers: a.*", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {1, 2, -3, 4}}, /* trained on, without moving */
+		{"levels: 2, groups: 2", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {1.5f, 1.5f, 0.5f, 0.5f}}, /* a value for each row */
+		{"levels: 2, groups: 9, epochs: 2, lr: 1e-30", {0, 1.25f, 1.25f, 1.25f, 5, 5, 5, 0}, {1.5f, 1.5f, 0.5f, 0.5f}},
 	};
 	check_shares(*state, heaps, rows, LEN(rows));
 }
@@ -98,6 +100,55 @@ static void share_and_train(void **state)
 	assert_int_equal(levels, 5);
 	assert_int_equal(still, zeros);
 	assert_memory_not_equal(bias, was, 6 * sizeof *bias);
+	cop_graph_free(g);
+	cop_data_free(d);
+}
+
+/* How many different values there are; and whether `among` has them all. */
+static int values_of(float *seen, int n, const float *w, int count)
+{
+	for (int i = 0; i < count; i++) {
+		int k = 0;
+		while (k < n && seen[k] != w[i]) k++;
+		if (k == n) seen[n++] = w[i];
+	}
+	return n;
+}
+
+/* Groups of rows have values of their own, the last group what is left; encoded, each has its codebook. */
+static void share_by_groups(void **state)
+{
+	static const struct { const char *weight; int rows, cols, per; } layers[] = {{"fc1.w", 6, 784, 2}, {"fc2.w", 10, 6, 3}}; /* 4 groups: 2 2 2, and 3 3 3 1 */
+	float w[6 * 784], again[6 * 784], all[64], seen[64];
+	cop_dataset *d;
+	cop_graph *g;
+
+	if (!known_parts()) skip();
+	OK(*state, cop_data_open(&d, *state, "synth-digits", "train", 64));
+	OK(*state, cop_zoo_build(&g, *state, "mlp-784x6x10", &(cop_zoo_args){.seed = 3}));
+	OK(*state, known_compress(&g, "- share: {levels: 4, groups: 4, epochs: 2, lr: 0.1, may_cost: 100, must_gain: 0}", d, NULL, NULL, &known_args, NULL));
+	for (int i = 0; i < LEN(layers); i++) {
+		int n = 0, sum = 0;
+		known_weight(w, g, layers[i].weight);
+		for (int r = 0; r < layers[i].rows; r += layers[i].per) {
+			const float *row = w + r * layers[i].cols;
+			int rows = COP_MIN(layers[i].per, layers[i].rows - r), own = values_of(seen, 0, row, rows * layers[i].cols);
+			assert_in_range(own, 2, 3);
+			sum += own;
+			n = values_of(all, n, row, rows * layers[i].cols);
+		}
+		assert_int_equal(n, sum); /* no two groups share one */
+	}
+	known_weight(w, g, "fc1.w");
+	OK(*state, known_compress(&g, "- encode: {may_cost: 100}", d, NULL, NULL, &known_args, NULL));
+	const cop_type *t = cop__t(g, cop__find(g, "fc1.w"));
+	assert_int_equal(t->enc, COP_PALETTE);
+	assert_int_equal(cop_type_bytes(t), 8 + 3 * 4 * 4 + 6 * 784 / 4); /* three books of three values and 0; codes of two bits */
+	known_weight(again, g, "fc1.w");
+	assert_memory_equal(again, w, sizeof w);
+	assert_int_equal(known_compress(&g, "- share: {groups: 2, vector: 2}", d, NULL, NULL, &known_args, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(*state), "vectors have one codebook a layer"));
+	cop_error_clear(*state);
 	cop_graph_free(g);
 	cop_data_free(d);
 }
@@ -374,7 +425,7 @@ static void quantize(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(share), KNOWN_TEST(shift), KNOWN_TEST(share_vectors), KNOWN_TEST(share_and_train), KNOWN_TEST(few_vectors), KNOWN_TEST(encodings), KNOWN_TEST(smallest), KNOWN_TEST(readers),
+	const struct CMUnitTest tests[] = {KNOWN_TEST(share), KNOWN_TEST(shift), KNOWN_TEST(share_vectors), KNOWN_TEST(share_and_train), KNOWN_TEST(share_by_groups), KNOWN_TEST(few_vectors), KNOWN_TEST(encodings), KNOWN_TEST(smallest), KNOWN_TEST(readers),
 		KNOWN_TEST(train), KNOWN_TEST(quantize)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 #include "io/cop/codec.h"
 #include "pass/pass.h"
 
-enum { FEW, MANY, RARE, ZEROS, SAME, KINDS }; /* numbers: 13 of them; all different; 2 % of 13; none; one */
+enum { FEW, MANY, RARE, ZEROS, SAME, THIRDS, KINDS }; /* numbers: 13 of them; all different; 2 % of 13; none; one; 3 of its own in each third */
 static const int32_t shapes[][2] = {{1, 1}, {3, 7}, {6, 40}, {2, 1200}, {5, 64}, {9, 1}};
 
 static void fill(float *w, int64_t n, int kind)
@@ -18,7 +18,8 @@ static void fill(float *w, int64_t n, int kind)
 	for (int64_t i = 0; i < n; i++) {
 		float any = cop__rand_normal(1, 7, (uint64_t)i), few = 0.25f * (float)(cop__rand(1, 8, (uint64_t)i) % 13) - 1;
 		bool rare = cop__rand_unit(1, 9, (uint64_t)i) < 0.02f;
-		w[i] = kind == MANY ? any : kind == SAME ? -1.5f : kind == FEW || (kind == RARE && rare) ? few : 0;
+		if (kind == THIRDS) w[i] = 1 + 0.25f * (float)(cop__rand(1, 8, (uint64_t)i) % 3 + (uint64_t)(3 * i / n) * 5);
+		else w[i] = kind == MANY ? any : kind == SAME ? -1.5f : kind == FEW || (kind == RARE && rare) ? few : 0;
 		if (kind == RARE && i % 5 == 4) w[i] = -0.0f;
 	}
 }
@@ -298,6 +299,33 @@ static void behind_the_last_vector(void **state)
 	cop__free(*state, blob);
 }
 
+/* Rows 0 and 1, 2 and 3, and 4 have three values of their own each: two bits a code, of which 0 is always the number 0. */
+static void a_codebook_for_each_group(void **state)
+{
+	static const float want[] = {0, 1, 1.25f, 1.5f, 0, 2.25f, 2.5f, 2.75f, 0, -3, -2, 0};
+	float w[5 * 64];
+	uint32_t bytes;
+	void *blob;
+
+	for (int i = 0; i < 5 * 64; i++) w[i] = i / 64 == 4 ? -3 + (float)(i % 2) : 1 + 0.25f * (float)(i % 3 + i / 128 * 5);
+	OK(*state, cop__encode(&blob, &bytes, *state, COP_PALETTE, w, 5, 64));
+	assert_int_equal(bytes, 8 + sizeof want + 5 * 64 / 4);
+	cop_palette_blob p = cop_palette_of(blob, 5, 64);
+	assert_int_equal(p.levels, 4);
+	assert_int_equal(p.bits, 2);
+	assert_int_equal(p.per, 2);
+	assert_memory_equal(p.book, want, sizeof want);
+	for (int i = 0; i < 5 * 64; i++) assert_true(cop_palette_book(&p, i / 64)[cop_palette_code(&p, i / 64, i % 64)] == w[i]);
+	assert_int_equal(p.codes[4 * 16], 1 | 2 << 2 | 1 << 4 | 2 << 6);
+	uint8_t *per = (uint8_t *)blob + 5;
+	for (int rows = 0; rows < 9; rows++) { /* of single rows there are more codebooks than bytes, and five are no group but all */
+		*per = (uint8_t)rows;
+		const bool taken = looked_at(*state, COP_PALETTE, blob, bytes, 5, 64);
+		if (rows == 2 || rows == 1 || rows > 4) assert_int_equal(taken, rows == 2);
+	}
+	cop__free(*state, blob);
+}
+
 /* A scale that is no number would make all of a row none. */
 static void scales_are_numbers(void **state)
 {
@@ -322,6 +350,7 @@ static void refused_or_harmless(void **state)
 		damaged(*state, e, FEW, 5, 9);
 		damaged(*state, e, e == COP_PALETTE ? SAME : MANY, 3, 6);
 		damaged(*state, e, RARE, 2, 40);
+		damaged(*state, e, THIRDS, 6, 40);
 	}
 }
 
@@ -371,7 +400,7 @@ static int teardown(void **state) { return cop_ctx_free(*state), 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back), cmocka_unit_test(kernels_read_it), cmocka_unit_test(refused_or_harmless), cmocka_unit_test(behind_the_last_column), cmocka_unit_test(behind_the_last_vector), cmocka_unit_test(scales_are_numbers), cmocka_unit_test(halves),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back), cmocka_unit_test(kernels_read_it), cmocka_unit_test(refused_or_harmless), cmocka_unit_test(behind_the_last_column), cmocka_unit_test(behind_the_last_vector), cmocka_unit_test(a_codebook_for_each_group), cmocka_unit_test(scales_are_numbers), cmocka_unit_test(halves),
 		cmocka_unit_test(stands_on_the_page)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

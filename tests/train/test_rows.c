@@ -662,6 +662,39 @@ static void vectors(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A codebook for each group of rows: its gradient, and what comes back. */
+static void groups(void **state)
+{
+	static const cop_palette_options pairs = {.levels = 3, .width = 1, .groups = (HIDDEN + 1) / 2};
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = small_net(cx, 1);
+	cop_build *b = record(cx, g, "loss=xent momentum=0.9 decay=0.01");
+	cop_trainer *t;
+
+	OK(cx, cop__build_form(b, "a.w", cop__form("palette"), &pairs));
+	OK(cx, cop__trainer_new(&t, b, 1, true));
+	check_gradients(t, "groups");
+	for (uint32_t step = 0; step < 3; step++) {
+		set_batch(t, step);
+		OK(cx, cop_trainer_step(t, 0.5f, NULL));
+	}
+	OK(cx, cop_trainer_pull(t, g));
+	const float *w = cop__floats(g, cop__find(g, "a.w"));
+	for (int r = 0; r < HIDDEN; r += 2) {
+		int different = 0, n = COP_MIN(2, HIDDEN - r) * IN;
+		for (int i = 0; i < n; i++) {
+			int same = 0;
+			for (int j = 0; j < i; j++) same |= w[r * IN + j] == w[r * IN + i];
+			different += !same;
+		}
+		assert_in_range(different, 1, 2);
+	}
+	cop_trainer_free(t);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 /* Worked out by hand: mean sizes 0.4375 and 0.0999; beyond 0.7 of them 0.5 and 1, and 0.2 and 0.1. */
 static void few_values(void **state)
 {
@@ -716,7 +749,7 @@ static void nearest_product(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(few_values), cmocka_unit_test(three_values), cmocka_unit_test(vectors),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(few_values), cmocka_unit_test(three_values), cmocka_unit_test(vectors), cmocka_unit_test(groups),
 		cmocka_unit_test(nearest_product)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,7 @@
  *
  * codec - choosing a coder for a tensor, and what both coders share: levels, codebook, f32 values.
  *
- * A coded tensor: u8 flags (1 grid codebook, 2 entry 0 is 0 and left out, 4 f32 values; the rest << 3 is the
- * coder's parameter); then u8 levels-1 and the codebook, or the number of values (variable length) and the
- * values; then the coder's stream. A grid codebook is f32 step, i16 first multiple and the gamma codes of the
- * distances between multiples. Each tensor is read back once before it is written; whatever a coder cannot
+ * A coded tensor: its head (codec_head.c), then the coder's stream. Each tensor is read back once before it is written; whatever a coder cannot
  * give back exactly (a -0, a blob with spare bytes) is stored as it is.
  */
 #include "io/cop/codec.h"
@@ -14,7 +11,7 @@
 #include "io/cop/bits.h"
 #include "io/cop/whole.h"
 
-enum { GRID = 1, ZERO = 2, VALUES = 4, PARAMETER = 3 };
+enum { PARAMETER = 3 }; /* where it begins in the flags */
 
 const char *cop__codec_text(cop_codec c)
 {
@@ -27,107 +24,6 @@ bool cop__stored_enough(int64_t elements, size_t len)
 	return elements <= 65536 + (int64_t)COP_MIN(len, (size_t)1 << 40) * COP_RANGE_MOST;
 }
 
-/* ---- codebook ---- */
-
-/* Whether every entry from `first` on is a whole multiple of a step, exactly, in ascending order. */
-static bool on_grid(int16_t *k, const float *book, int first, int n, float step)
-{
-	for (int i = first; i < n; i++) {
-		float q = book[i] / step;
-		if (!(q > -32000 && q < 32000)) return false;
-		k[i] = (int16_t)(q < 0 ? q - 0.5f : q + 0.5f);
-		if ((float)k[i] * step != book[i] || (i > first && k[i] <= k[i - 1])) return false;
-	}
-	return n - first > 2;
-}
-
-static bool find_grid(float *step, int16_t *k, const float *book, int first, int n)
-{
-	float least = 0;
-
-	for (int i = first; i < n; i++) {
-		float a = book[i] < 0 ? -book[i] : book[i];
-		if (a > 0 && (least == 0 || a < least)) least = a;
-	}
-	for (int m = 1; least > 0 && m <= 8; m++)
-		if (on_grid(k, book, first, n, *step = least / (float)m)) return true;
-	return false;
-}
-
-static int put_codebook(cop_text *t, const cop_codes *c)
-{
-	int16_t k[COP_MAX_LEVELS];
-	uint32_t zero;
-	float step;
-	uint8_t b[6] = {(uint8_t)(c->levels - 1)};
-
-	memcpy(&zero, c->codebook, 4);
-	int first = zero == 0;
-	cop__text_bytes(t, b, 1);
-	if (!find_grid(&step, k, c->codebook, first, c->levels)) {
-		cop__text_bytes(t, c->codebook + first, 4 * (size_t)(c->levels - first));
-		return first ? ZERO : 0;
-	}
-	memcpy(b, &step, 4);
-	b[4] = (uint8_t)k[first];
-	b[5] = (uint8_t)((uint16_t)k[first] >> 8);
-	cop__text_bytes(t, b, 6);
-	cop_bits_out o = {.t = t};
-	for (int i = first + 1; i < c->levels; i++) cop__gamma_put(&o, (uint32_t)(k[i] - k[i - 1]));
-	cop__bits_flush(&o);
-	return GRID | (first ? ZERO : 0);
-}
-
-static bool get_grid(cop_codes *c, int first, const uint8_t **p, const uint8_t *end)
-{
-	float step;
-
-	if (end - *p < 6) return false;
-	memcpy(&step, *p, 4);
-	int64_t k = (int16_t)((*p)[4] | (*p)[5] << 8);
-	cop_bits_in i = {.p = *p + 6, .len = (size_t)(end - *p) - 6};
-	for (int l = first; l < c->levels; l++) {
-		if (l > first) k += cop__gamma_get(&i);
-		if (k > 32767 || cop__bits_over(&i)) return false;
-		c->codebook[l] = (float)k * step;
-	}
-	*p += 6 + (i.used + 7) / 8;
-	return true;
-}
-
-static bool get_codebook(cop_codes *c, int flags, const uint8_t **p, const uint8_t *end)
-{
-	int first = flags & ZERO ? 1 : 0;
-
-	if (*p == end) return false;
-	c->levels = *(*p)++ + 1;
-	if (flags & GRID) return get_grid(c, first, p, end);
-	size_t bytes = 4 * (size_t)(c->levels - first);
-	if ((size_t)(end - *p) < bytes) return false;
-	memcpy(c->codebook + first, *p, bytes);
-	*p += bytes;
-	return true;
-}
-
-static void put_values(cop_text *t, const cop_codes *c)
-{
-	cop__var_put(t, (uint32_t)c->n_value);
-	cop__text_bytes(t, c->value, 4 * (size_t)c->n_value);
-}
-
-static cop_status get_values(cop_codes *c, cop_ctx *cx, const char *name, const uint8_t **p, const uint8_t *end)
-{
-	uint32_t n;
-
-	if (!cop__var_get(p, end, &n) || (size_t)(end - *p) / 4 < n || n > cop__codes_count(c))
-		return cop__error(cx, COP_FORMAT, "%s: the kept values are cut short", name);
-	if (!(c->value = cop__alloc(cx, 4 * (size_t)n + 1))) return COP_NOMEM;
-	memcpy(c->value, *p, 4 * (size_t)n);
-	c->n_value = n;
-	*p += 4 * (size_t)n;
-	return COP_OK;
-}
-
 /* ---- one tensor under one coder ---- */
 
 static cop_status code(cop_text *out, cop_codec codec, cop_ctx *cx, const cop_codes *c)
@@ -137,8 +33,7 @@ static cop_status code(cop_text *out, cop_codec codec, cop_ctx *cx, const cop_co
 	uint8_t b = 0;
 
 	cop__text_bytes(out, &b, 1);
-	if (c->levels) flags = put_codebook(out, c);
-	else flags = VALUES, put_values(out, c);
+	flags = cop__head_put(out, c);
 	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_put : cop__range_put)(out, &parameter, cx, c));
 	if (out->status) return out->status;
 	out->data[at] = (char)(flags | parameter << PARAMETER);
@@ -153,8 +48,7 @@ static cop_status head_of(cop_text *out, cop_ctx *cx, const cop_codes *c, const 
 
 	(void)cx;
 	cop__text_bytes(out, &b, 1);
-	if (c->levels) flags = put_codebook(out, c);
-	else flags = VALUES, put_values(out, c);
+	flags = cop__head_put(out, c);
 	cop__range_put_how(out, h);
 	if (out->status) return out->status;
 	out->data[0] = (char)(flags | h->parameter << PARAMETER);
@@ -178,9 +72,7 @@ static cop_status uncode(cop_codes *c, cop_codec codec, cop_ctx *cx, const char 
 
 	if (!len) return cop__error(cx, COP_FORMAT, "%s: nothing is stored", name);
 	int flags = *p++;
-	if (flags & VALUES) COP_TRY(get_values(c, cx, name, &p, end));
-	else if (!get_codebook(c, flags, &p, end))
-		return cop__error(cx, COP_FORMAT, "%s: the codebook is cut short", name);
+	COP_TRY(cop__head_get(c, cx, name, flags, &p, end));
 	COP_TRY((codec == COP_CODEC_HUFFMAN ? cop__huffman_get : cop__range_get)(c, cx, name, flags >> PARAMETER, p, (size_t)(end - p)));
 	return all_valued(c, cx, name);
 }
@@ -197,6 +89,7 @@ static cop_status from_codes(void *data, cop_ctx *cx, const char *name, const co
 	uint32_t bytes = 0;
 	void *blob = NULL;
 
+	if (c->per && t->enc != COP_PALETTE) return cop__error(cx, COP_FORMAT, "%s: a palette alone has codebooks for groups of rows", name);
 	if (cop__is_whole(t)) return cop__whole_of_codes(data, cx, name, t, c);
 	if (t->enc == COP_DENSE) return cop__dense_of_codes(data, c), COP_OK;
 	cop_status st = cop__blob_of_codes(&blob, &bytes, cx, t->enc, c);
@@ -376,14 +269,12 @@ static cop_status head_within(cop_codes *c, cop_range_how *h, cop_ctx *cx, const
 {
 	uint32_t n = cop__range_var(r, 0);
 
-	if (n < 1 || (int64_t)n > 4 * cop__codes_count(c) + 2048) return cop__error(cx, COP_FORMAT, "%s: the head of %u bytes is longer than it can be", name, n);
+	if (n < 1 || (int64_t)n > 16 * cop__codes_count(c) + 2048) return cop__error(cx, COP_FORMAT, "%s: the head of %u bytes is longer than it can be", name, n);
 	uint8_t *head = cop__alloc(cx, n);
 	if (!head) return COP_NOMEM;
 	for (uint32_t i = 0; i < n; i++) head[i] = cop__range_byte(r, 0);
 	const uint8_t *p = head + 1, *end = head + n;
-	cop_status st = COP_OK;
-	if (head[0] & VALUES) st = get_values(c, cx, name, &p, end);
-	else if (!get_codebook(c, head[0], &p, end)) st = cop__error(cx, COP_FORMAT, "%s: the codebook is cut short", name);
+	cop_status st = cop__head_get(c, cx, name, head[0], &p, end);
 	if (!st && (!cop__range_get_how(h, head[0] >> PARAMETER, &p, end) || p != end)) st = cop__error(cx, COP_FORMAT, "%s: the head of the stream is cut short", name);
 	cop__free(cx, head);
 	return st;

@@ -28,7 +28,11 @@ bool cop__stored_enough(int64_t elements, size_t len);
  * Deep Compression (arXiv 1510.00149) counts a tensor as entries * (code bits + gap bits) + 32 * levels bits. */
 int64_t cop__relative_entries(const uint8_t *mask, int64_t count, int bits);
 
-/* ---- the two coders; codec.c writes the head (levels, codebook, values) before them ---- */
+/* ---- the head (levels, codebook, values), and the two coders, whose bytes follow ---- */
+/* Appends it, behind the byte of flags; returns the flags. */
+int cop__head_put(cop_text *t, const cop_codes *c);
+/* From behind that byte, at *p, which goes on to the coder's bytes. Nobody has checked them. */
+cop_status cop__head_get(cop_codes *c, cop_ctx *cx, const char *name, int flags, const uint8_t **p, const uint8_t *end);
 /* parameter: of the coder, 0..31, kept in the head. */
 cop_status cop__huffman_put(cop_text *out, int *parameter, cop_ctx *cx, const cop_codes *c);
 cop_status cop__huffman_get(cop_codes *c, cop_ctx *cx, const char *name, int parameter, const uint8_t *p, size_t len);

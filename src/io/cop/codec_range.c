@@ -77,7 +77,7 @@ static model *new_model(cop_ctx *cx, const cop_codes *c, const cop_range_how *h,
 	if (!m) return NULL;
 	m->share = COP_MAX(h->share, 96u);
 	if (!(h->parameter & ALONE)) m->near = h->near, m->far = h->far;
-	while (m->below + 1 < c->levels && c->codebook[m->below + 1] < 0) m->below++;
+	while (m->below + 1 < c->levels && cop__book_of(c, 0)[m->below + 1] < 0) m->below++; /* of groups the first */
 	m->above = c->levels ? c->levels - 1 - m->below : 1;
 	m->column = (uint16_t *)(m + 1);
 	m->lean = (int8_t *)(m->column + columns);

@@ -43,10 +43,11 @@ static inline void four_rows(
 	s[0] = s0, s[1] = s1, s[2] = s2, s[3] = s3;
 }
 
-/* y[o .. o+3] of one sample; rows past the last repeat it and are not written. */
+/* y[o .. o+3] of one sample, which share a codebook; rows past the last repeat it and are not written. */
 static void palette_rows(
         float *y, const float *x, const cop_palette_blob *p, const float *bias, int32_t o, int32_t to, const int32_t *k)
 {
+	const float *book = cop_palette_book(p, o);
 	const uint8_t *c[ROWS];
 	float s[ROWS];
 	int32_t r;
@@ -58,16 +59,16 @@ static void palette_rows(
 	}
 	switch (p->bits) {
 	case 8:
-		four_rows(s, x, c, p->book, 8, k[FK_IN]);
+		four_rows(s, x, c, book, 8, k[FK_IN]);
 		break;
 	case 4:
-		four_rows(s, x, c, p->book, 4, k[FK_IN]);
+		four_rows(s, x, c, book, 4, k[FK_IN]);
 		break;
 	case 2:
-		four_rows(s, x, c, p->book, 2, k[FK_IN]);
+		four_rows(s, x, c, book, 2, k[FK_IN]);
 		break;
 	default:
-		four_rows(s, x, c, p->book, 1, k[FK_IN]);
+		four_rows(s, x, c, book, 1, k[FK_IN]);
 	}
 	for (r = 0; r < ROWS && o + r < to; r++) y[o + r] = cop_clampf(s[r], cop_f(k[FK_LO]), cop_f(k[FK_HI]));
 }
@@ -77,11 +78,16 @@ void cop_fc_palette(const cop_call *c)
 	float *y = c->buf[0];
 	const float *x = c->buf[1], *bias = c->buf[3];
 	const int32_t *k = c->k;
-	cop_palette_blob p = cop_palette_of(c->buf[2], k[FK_IN]);
-	int32_t out = k[FK_OUT], from = cop_from(c, out, ROWS), to = cop_to(c, out, ROWS), n, o;
+	cop_palette_blob p = cop_palette_of(c->buf[2], k[FK_OUT], k[FK_IN]);
+	int32_t out = k[FK_OUT], from = cop_from(c, out, ROWS), to = cop_to(c, out, ROWS), n, o, end;
 
 	for (n = 0; n < k[FK_N]; n++)
-		for (o = from; o < to; o += ROWS) palette_rows(y + n * out, x + n * k[FK_IN], &p, bias, o, to, k);
+		for (o = from; o < to; o = end) {
+			end = (o / p.per + 1) * p.per;
+			if (end > o + ROWS) end = o + ROWS;
+			if (end > to) end = to;
+			palette_rows(y + n * out, x + n * k[FK_IN], &p, bias, o, end, k);
+		}
 }
 
 /* Of one row. */
@@ -214,6 +220,7 @@ static void palette_channel(tile *t, const void *weights, int32_t o)
 	const cop_palette_blob *p = weights;
 	const int32_t *k = t->k;
 	const uint8_t *c = p->codes + o * p->stride;
+	const float *book = cop_palette_book(p, o);
 	int32_t mask = (1 << p->bits) - 1, kh, kw, ch, i = 0;
 
 	for (kh = 0; kh < k[CK_KH]; kh++)
@@ -222,7 +229,7 @@ static void palette_channel(tile *t, const void *weights, int32_t o)
 			if (!t->at) continue;
 			for (ch = 0; ch < k[CK_C]; ch++) {
 				int32_t bit = (i + ch) * p->bits;
-				float w = p->book[c[bit >> 3] >> (bit & 7) & mask];
+				float w = book[c[bit >> 3] >> (bit & 7) & mask];
 				if (w != 0) tile_add(t, w, ch);
 			}
 		}
@@ -296,7 +303,7 @@ static void conv(const cop_call *c, channel *add, const void *w)
 
 void cop_conv_palette(const cop_call *c)
 {
-	cop_palette_blob p = cop_palette_of(c->buf[2], c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C]);
+	cop_palette_blob p = cop_palette_of(c->buf[2], c->k[CK_O], c->k[CK_KH] * c->k[CK_KW] * c->k[CK_C]);
 	conv(c, palette_channel, &p);
 }
 

@@ -64,33 +64,32 @@ static void small_book(float *w, const float *codebook, long levels, const uint8
 }
 #endif
 
-void VN(palette_f32)(const cop_call *c)
+/* w[from..to), all of one codebook. */
+static void from_book(float *w, const float *book, int32_t levels, const uint8_t *code, long from, long to)
 {
-	const int32_t *k = c->k;
-	const long from = cop_from(c, k[TK_COUNT], GRAIN), to = cop_to(c, k[TK_COUNT], GRAIN);
-	const float *book = c->buf[1];
-	const uint8_t *code = c->buf[2];
-	float *w = c->buf[0];
-
 #if VW > 4
-	if (k[TK_LEVELS] <= 16) {
-		small_book(w, book, k[TK_LEVELS], code, from, to);
+	if (levels <= 16) {
+		small_book(w, book, levels, code, from, to);
 		return;
 	}
 #endif
-	for (long i = from; i < to; i++) w[i] = book[cop_inside(code[i], k[TK_LEVELS])];
+	for (long i = from; i < to; i++) w[i] = book[cop_inside(code[i], levels)];
+}
+
+void VN(palette_f32)(const cop_call *c)
+{
+	const int32_t *k = c->k;
+	const long to = cop_to(c, k[TK_COUNT], GRAIN), run = k[TK_RUN];
+
+	for (long i = cop_from(c, k[TK_COUNT], GRAIN); i < to; i = (i / run + 1) * run)
+		from_book(c->buf[0], (const float *)c->buf[1] + i / run * k[TK_LEVELS], k[TK_LEVELS], c->buf[2], i, lmin(to, (i / run + 1) * run));
 }
 
 size_t VN(palette_grad_work)(const int32_t *k) { return (size_t)BANKS * 4 * (size_t)k[TK_LEVELS] + 64; }
 
 /* Neighbours often share a code: four banks of sums keep an addition from waiting for the one before it. */
-void VN(palette_grad_f32)(const cop_call *c)
+static void sum_by_code(float *out, float *sum, const float *dw, const uint8_t *code, long n, long levels)
 {
-	const int32_t *k = c->k;
-	const long n = k[TK_COUNT], levels = k[TK_LEVELS];
-	const float *dw = c->buf[1];
-	const uint8_t *code = c->buf[2];
-	float *sum = c->work, *out = c->buf[0];
 	long i = 0;
 
 	vzero(sum, BANKS * levels);
@@ -101,5 +100,15 @@ void VN(palette_grad_f32)(const cop_call *c)
 	for (; i < n; i++) sum[lmin(code[i], levels - 1)] += dw[i];
 	for (long l = 0; l < levels; l++)
 		out[l] = (sum[l] + sum[levels + l]) + (sum[2 * levels + l] + sum[3 * levels + l]);
-	if (k[TK_ZERO]) out[0] = 0;
+}
+
+void VN(palette_grad_f32)(const cop_call *c)
+{
+	const int32_t *k = c->k;
+	float *out = c->buf[0];
+
+	for (long i = 0; i < k[TK_COUNT]; i += k[TK_RUN], out += k[TK_LEVELS]) {
+		sum_by_code(out, c->work, (const float *)c->buf[1] + i, (const uint8_t *)c->buf[2] + i, lmin(k[TK_RUN], k[TK_COUNT] - i), k[TK_LEVELS]);
+		if (k[TK_ZERO]) out[0] = 0;
+	}
 }

@@ -8,9 +8,9 @@
 #define COP_BEGINNINGS "linear|density|random"
 typedef enum cop_beginning { COP_BEGIN_LINEAR, COP_BEGIN_DENSITY, COP_BEGIN_RANDOM } cop_beginning;
 
-enum { COP_MOST_VECTOR = 4 };
-/* Options of the form palette. width: neighbours along the weight's rows that share a code; it divides the weight's numbers. */
-typedef struct cop_palette_options { int32_t levels, init, width; uint64_t seed; } cop_palette_options;
+enum { COP_MOST_VECTOR = 4, COP_MOST_GROUPS = 65536 };
+/* Options of the form palette. width: neighbours along the weight's rows that share a code; it divides the weight's numbers. groups: of rows, each with a codebook of its own. */
+typedef struct cop_palette_options { int32_t levels, init, width, groups; uint64_t seed; } cop_palette_options;
 
 /* k ascending centroids of ascending numbers. */
 void cop__first_centroids(float *c, int32_t k, const float *sorted, int64_t n, cop_beginning init, uint64_t seed);

@@ -123,7 +123,7 @@ cop_vid cop__express_vectors(const cop_formed *f, cop_graph *g)
 	for (int32_t j = 0; j < a->width; j++) {
 		char name[16];
 		snprintf(name, sizeof name, "codebook%d", j);
-		part[j] = cop__apply(g, OP_palette, &(cop_palette_attr){1},
+		part[j] = cop__apply(g, OP_palette, &(cop_palette_attr){1, 0},
 			VIDS(cop__latent(f, g, COP_PARAM, name, &book_t, book + j * a->levels), c));
 		if (!part[j]) return 0;
 	}
