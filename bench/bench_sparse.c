@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_sparse - kernels for sparse weights beside the dense ones on this machine: microseconds of a layer with one thread, the least of
+ * bench_sparse - kernels for sparse weights, and for weights of few values, beside the dense ones on this machine: microseconds of a layer with one thread, the least of
  * several rounds in which the two take turns, and what plan/breakeven.def says of it.
  *
  *   bench_sparse [--rounds=N] [--only=TEXT] [--markdown]
@@ -21,14 +21,15 @@ typedef struct layer { const char *name; int h, c, o, k, p; } layer;
 
 static const layer layers[] = {
 	{"fc 4096-4096", 0, 4096, 4096, 1, 0}, {"fc 9216-4096", 0, 9216, 4096, 1, 0}, {"fc 784-300", 0, 784, 300, 1, 0},
-	{"fc 800-500", 0, 800, 500, 1, 0}, {"fc 300-100", 0, 300, 100, 1, 0}, {"fc 640-128", 0, 640, 128, 1, 0},
+	{"fc 512-512", 0, 512, 512, 1, 0}, {"fc 1024-1024", 0, 1024, 1024, 1, 0}, {"fc 2048-2048", 0, 2048, 2048, 1, 0}, {"fc 800-500", 0, 800, 500, 1, 0}, {"fc 300-100", 0, 300, 100, 1, 0}, {"fc 640-128", 0, 640, 128, 1, 0},
 	{"1x1 64-128 @16", 16, 64, 128, 1, 0}, {"1x1 256-256 @7", 7, 256, 256, 1, 0}, {"1x1 128-128 @3", 3, 128, 128, 1, 0},
 	{"3x3 16-16 @32", 32, 16, 16, 3, 1}, {"3x3 64-64 @8", 8, 64, 64, 3, 1}, {"5x5 20-50 @12", 12, 20, 50, 5, 0},
 };
 
-/* N of M at random places, or groups of `group` weights beside each other */
+/* N of M at random places, or groups of `group` weights beside each other; of M = 0: none is zero, and there are N values */
 typedef struct pattern { const char *name; int n, m, group; } pattern;
-static const pattern patterns[] = {{"9 %", 9, 100, 0}, {"25 %", 25, 100, 0}, {"40 %", 40, 100, 0}, {"2:4", 2, 4, 1}, {"50 % in 4s", 50, 100, 4}};
+static const pattern patterns[] = {{"9 %", 9, 100, 0}, {"25 %", 25, 100, 0}, {"40 %", 40, 100, 0}, {"2:4", 2, 4, 1}, {"50 % in 4s", 50, 100, 4},
+	{"16 values", 16, 0, 0}, {"8 values", 8, 0, 0}};
 
 enum { MAX_ROUNDS = 99 };
 
@@ -89,6 +90,7 @@ static void words(const layer *l, bool q, int32_t *k)
 /* Does weight i of a row stay? */
 static bool kept(const pattern *p, int64_t row, int64_t cols, int64_t i)
 {
+	if (!p->m) return true;
 	if (p->m == 100) return cop__rand(7, 1, (uint64_t)(row * cols + (p->group ? i / p->group * p->group : i))) % 100 < (uint32_t)p->n;
 	int at = (int)(cop__rand(7, 2, (uint64_t)(row * cols + i / 4)) % 6); /* one of the six pairs of four */
 	return (0x356ac9 >> (4 * at) & 15) >> (i % 4) & 1;
@@ -110,7 +112,11 @@ static void fill(job *j, const layer *l, bool q, const pattern *p)
 	}
 	for (int64_t i = 0; i < n; i++) {
 		bool keep = !p || kept(p, i / cols, cols, i % cols);
-		if (q) ((int8_t *)j->buf[2])[i] = (int8_t)(keep ? i * 11 % 127 - 63 ? i * 11 % 127 - 63 : 1 : 0);
+		if (p && !p->m) {
+			int value = (int)(cop__rand(7, 3, (uint64_t)i) % (uint32_t)p->n) - p->n / 2;
+			if (q) ((int8_t *)j->buf[2])[i] = (int8_t)(value * 7 + 3);
+			else ((float *)j->buf[2])[i] = (float)value / 7 + 0.01f;
+		} else if (q) ((int8_t *)j->buf[2])[i] = (int8_t)(keep ? i * 11 % 127 - 63 ? i * 11 % 127 - 63 : 1 : 0);
 		else ((float *)j->buf[2])[i] = keep ? (float)(i * 11 % 29) / 29 - 0.51f : 0;
 	}
 	for (int32_t i = 0; i < l->o; i++) ((int32_t *)j->buf[4])[i] = 1 << 20;
@@ -123,7 +129,7 @@ static bool make(job *j, const layer *l, bool q, const pattern *p, uint32_t isa)
 	words(l, q, j->k);
 	fill(j, l, q, p);
 	j->kernel = choose(j, q ? "qconv" : l->h ? "conv" : "fc", q ? "i8 i8 i8 i32 i32" : "f32 f32 f32 f32", isa, p != NULL);
-	if (!j->kernel) return false;
+	if (!j->kernel || (p && !p->m && !j->kernel->shared)) return false;
 	if (j->kernel->work) j->work = room(j->kernel->work(j->k));
 	if (!j->kernel->pack) return true;
 	j->pack = room(j->kernel->pack_bytes(j->k));

@@ -4,7 +4,7 @@
 # Each network is trained once for each seed (LeNet-5 for 4 epochs), then shares its weights, trains on for 2 epochs and is encoded. NETS, LEVELS: some of them; PRINT=yes: the table of the runs there are.
 set -u
 bin=$1 folder=$2
-nets=${NETS:-lenet-300-100 lenet-5} all_levels=${LEVELS:-3 4 6 8}
+nets=${NETS:-lenet-300-100 lenet-5} all_levels=${LEVELS:-3 4 5 6 8}
 train="epochs: 2, update: adam, lr: 0.0003, may_cost: 100"
 
 options() { # HOW: of the stage
@@ -16,7 +16,8 @@ options() { # HOW: of the stage
 	once) echo "may_cost: 100" ;;
 	once-ten) echo "groups: 10, may_cost: 100" ;;
 	once-hundred) echo "groups: 100, may_cost: 100" ;;
-	dkm) echo "by: dkm, $train" ;;
+	short) echo "epochs: 1, update: adam, lr: 0.0003, may_cost: 100" ;;
+	dkm) echo "by: dkm, epochs: 1, update: adam, lr: 0.0003, may_cost: 100" ;;
 	esac
 }
 
@@ -24,8 +25,10 @@ options() { # HOW: of the stage
 run() {
 	at=$folder/$1-$2-$3-$4
 	[ ! -s "$at.json" ] || return 0
-	printf 'name: shared\nstages:\n  - share: {levels: %s, %s}\n  - encode: {}\n' "$3" "$(options "$2")" >"$at.yaml"
-	"$bin" compress "$folder/$1-$4.cop" --recipe "$at.yaml" --data mnist --seed="$4" --threads 1 --json -o "$at.cop" >"$at.part" && mv "$at.part" "$at.json"
+	printf 'name: shared\nstages:\n  - share: {levels: %s, %s}\n  - encode: {must_gain: 0}\n' "$3" "$(options "$2")" >"$at.yaml"
+	batch=
+	case $2 in short | dkm) batch="--batch 256" ;; esac
+	"$bin" compress "$folder/$1-$4.cop" $batch --recipe "$at.yaml" --data mnist --seed="$4" --threads 1 --json -o "$at.cop" >"$at.part" && mv "$at.part" "$at.json"
 }
 
 row() { # LABEL NET HOW LEVELS
@@ -49,7 +52,7 @@ for net in $nets; do
 		[ "$net" = lenet-300-100 ] || epochs="--epochs 4"
 		[ -s "$folder/$net-$seed.cop" ] || "$bin" train "$net" --data mnist --seed="$seed" --threads 1 $epochs --resume --quiet -o "$folder/$net-$seed.cop" >&2 || exit 1
 		for levels in $all_levels; do
-			for how in ${HOWS:-layer random ten hundred once once-ten once-hundred dkm}; do run "$net" "$how" "$levels" "$seed" || exit 1; done
+			for how in ${HOWS:-layer random ten hundred once once-ten once-hundred short dkm}; do run "$net" "$how" "$levels" "$seed" || exit 1; done
 		done
 	done
 done
@@ -66,7 +69,8 @@ for net in lenet-300-100 lenet-5; do
 		row "the same from random centroids" "$net" random "$levels"
 		row "10 groups, trained on" "$net" ten "$levels"
 		row "100 groups, trained on" "$net" hundred "$levels"
-		row "DKM" "$net" dkm "$levels"
+		row "k-means of each layer, 1 epoch in batches of 256" "$net" short "$levels"
+		row "DKM, 1 epoch in batches of 256" "$net" dkm "$levels"
 		row "k-means of each layer, not trained" "$net" once "$levels"
 		row "10 groups, not trained" "$net" once-ten "$levels"
 		row "100 groups, not trained" "$net" once-hundred "$levels"

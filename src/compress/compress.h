@@ -97,7 +97,9 @@ cop_status cop__recipe_fits(const cop_recipe *r, const cop_graph *g);
 uint32_t cop__allows_whole(const cop_stage *s);
 /* Of stages that give weights a form: each that matches by `one`, trained on or, without epochs, as it is (formed.c). */
 typedef cop_status cop_form_one(cop_build *b, const cop_stage *s, uint64_t seed, const char *weight);
-cop_status cop__stage_forms(cop_graph **g, const cop_stage *s, const cop_means *m, cop_form_one *one);
+/* done: NULL, or what becomes of each when it is trained and plain again. */
+typedef cop_status cop_form_done(const cop_stage *s, struct cop_trainer *t, cop_graph *g, const char *weight);
+cop_status cop__stage_forms(cop_graph **g, const cop_stage *s, const cop_means *m, cop_form_one *one, cop_form_done *done);
 uint32_t cop__allows_formed(const cop_stage *s);
 /* The training options of a stage: the caller's, with what the stage sets in its place. */
 cop_train_args cop__stage_args(const cop_stage *s, const cop_means *m);

@@ -5,7 +5,9 @@
  */
 #include "compress/layers.h"
 
-typedef struct forming { const cop_stage *s; cop_form_one *one; uint64_t seed; } forming;
+typedef struct forming { const cop_stage *s; cop_form_one *one; cop_form_done *done; uint64_t seed; } forming;
+
+static bool formed(const forming *f, const cop_graph *g, cop_vid v) { return cop__compressible(g, v, f->s->terms.layers) && cop__floats(g, v); }
 
 static cop_status build(void *ud, cop_build *b)
 {
@@ -14,11 +16,20 @@ static cop_status build(void *ud, cop_build *b)
 	int n = 0;
 
 	for (int32_t v = 1; v <= g->n_value; v++) {
-		if (!cop__compressible(g, (cop_vid)v, f->s->terms.layers) || !cop__floats(g, (cop_vid)v)) continue;
+		if (!formed(f, g, (cop_vid)v)) continue;
 		COP_TRY(f->one(b, f->s, f->seed, g->value[v].name));
 		n++;
 	}
 	return n ? COP_OK : cop__error(g->cx, COP_ARG, "%s: no weight matches layers: %s", f->s->row->row.name, f->s->terms.layers);
+}
+
+static cop_status finish(void *ud, const cop_progress *p, cop_graph *g)
+{
+	const forming *f = ud;
+
+	for (int32_t v = 1; f->done && v <= g->n_value; v++)
+		if (formed(f, g, (cop_vid)v)) COP_TRY(f->done(f->s, p->t, g, g->value[v].name));
+	return COP_OK;
 }
 
 /* Without a step of training. */
@@ -32,11 +43,11 @@ static cop_status once(cop_graph *g, forming *f)
 	return cop__forms_apply(g, b);
 }
 
-cop_status cop__stage_forms(cop_graph **g, const cop_stage *s, const cop_means *m, cop_form_one *one)
+cop_status cop__stage_forms(cop_graph **g, const cop_stage *s, const cop_means *m, cop_form_one *one, cop_form_done *done)
 {
-	forming f = {s, one, m->a->seed};
+	forming f = {s, one, done, m->a->seed};
 	cop_train_args a = cop__stage_args(s, m);
-	const cop_policy policy = {.name = s->row->row.name, .ud = &f, .build = build};
+	const cop_policy policy = {.name = s->row->row.name, .ud = &f, .build = build, .finish = finish};
 
 	return s->training.epochs > 0 ? cop__train(*g, m->train, m->valid, &a, s->row->row.name, &policy, 1) : once(*g, &f);
 }

@@ -26,7 +26,7 @@ static cop_status form(cop_build *b, const cop_stage *s, uint64_t seed, const ch
 	return !can(g, cop__find(g, weight), NULL) ? COP_OK : cop__build_form(b, weight, cop__form("shift"), s->own.bytes);
 }
 
-static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m) { return cop__stage_forms(g, s, m, form); }
+static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m) { return cop__stage_forms(g, s, m, form, NULL); }
 
 const cop_stage_row cop_stage_shift = {
 	.row = {"shift", "makes every weight 0 or plus or minus a power of two, and trains on so", COP_SHIFT_SOURCE, cop_shift_table, sizeof(cop_shift_options)},

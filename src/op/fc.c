@@ -88,6 +88,7 @@ static const struct {
         {64, 50, 37, {COP_NO_LO, COP_NO_HI}, true},
         {5, 17, 20, {-1, 1}, false},
         {33, 129, 65, {0, COP_NO_HI}, true},
+        {1, 300, 21, {-1, COP_NO_HI}, false},
 };
 
 static cop_nid sample(cop_graph *g, int which)

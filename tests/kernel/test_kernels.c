@@ -47,20 +47,26 @@ static cop_vid value_at(const cop_graph *g, cop_nid n, int i)
 	return i < n_out ? g->node[n].out[i] : g->node[n].in[i - n_out];
 }
 
-/* What is no constant holds: anything, or that and weights of which three of four are zero, by chance, or two of each four; bytes: the least, the least and the largest in
- * turns that only chance orders, or the least and weights of 127 or -127; or 16 different ones. */
-typedef enum content { ANY, SPARSE, TWO_OF_FOUR, LEAST, ENDS, SYMMETRIC, SHARED, CONTENTS } content;
+/* What is no constant holds: anything, or that and weights of which three of four are zero, by chance, or of 16 or 8 different values a row, or two of each four are zero; bytes: the least,
+ * the least and the largest in turns that only chance orders, or the least and weights of 127 or -127. */
+typedef enum content { ANY, SPARSE, SHARED, EIGHT, TWO_OF_FOUR, LEAST, ENDS, SYMMETRIC, CONTENTS } content;
 
 static void fill_bytes(int8_t *p, size_t n, content how, bool weight, uint32_t stream)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (how == SHARED) {
-			p[i] = (int8_t)(cop__rand(2, stream, i) % 16 * 17 - 128);
+		if (how == SHARED || how == EIGHT) {
+			p[i] = (int8_t)(cop__rand(2, stream, i) % (how == SHARED ? 16 : 8) * 17 - 128);
 			continue;
 		}
 		bool low = how == LEAST || cop__rand(2, stream, i) % 2;
 		p[i] = how == SYMMETRIC ? !weight ? -128 : low ? -127 : 127 : low ? -128 : 127;
 	}
+}
+
+/* Each row has values of its own. */
+static void fill_shared(float *w, size_t n, size_t cols, uint32_t values, uint32_t stream)
+{
+	for (size_t i = 0; i < n; i++) w[i] = 0.125f * (float)(cop__rand(2, stream, i) % values) - 0.8f + 0.01f * (float)(i / cols);
 }
 
 static void fill_zeros(char *p, size_t n, size_t size, uint32_t stream)
@@ -92,7 +98,9 @@ static bufs make(const cop_graph *g, cop_nid n, content how)
 		if (i >= b.n_out) fill_value(g, v, b.p[i], v);
 		if (how == SPARSE && i == b.n_out + 1) fill_zeros(b.p[i], b.bytes[i], cop__t(g, v)->dtype == COP_F32 ? 4 : 1, v);
 		if (how == TWO_OF_FOUR && i == b.n_out + 1) fill_fours(b.p[i], b.bytes[i], v);
-		if (how > TWO_OF_FOUR && i >= b.n_out && cop__t(g, v)->dtype == COP_I8 && !g->value[v].data) fill_bytes(b.p[i], b.bytes[i], how, i > b.n_out, v);
+		if ((how == SHARED || how == EIGHT) && i == b.n_out + 1 && cop__t(g, v)->dtype == COP_F32)
+			fill_shared(b.p[i], b.bytes[i] / 4, b.bytes[i] / 4 / (size_t)cop__t(g, v)->dim[0], how == SHARED ? 16 : 8, v);
+		if ((how == SHARED || how == EIGHT || how > TWO_OF_FOUR) && i >= b.n_out && cop__t(g, v)->dtype == COP_I8 && !g->value[v].data) fill_bytes(b.p[i], b.bytes[i], how, i > b.n_out, v);
 	}
 	for (int i = 0; i < b.n_out; i++)
 		for (int j = b.n_out; j < b.n; j++)
@@ -241,7 +249,7 @@ static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
 	for (int i = 0; i < cop_n_kernels + LEN(plain_kernels); i++) {
 		const cop_kernel *k = i < cop_n_kernels ? &cop_kernels[i] : &plain_kernels[i - cop_n_kernels];
 		if (strcmp(k->op, op->name) || (k->isa & isa) != k->isa || (k->fits && !k->fits(word)) || !cop__types_fit(k->types, g, n)) continue;
-		int contents = !strncmp(op->name, "qconv", 5) ? CONTENTS : !strcmp(op->name, "conv") || !strcmp(op->name, "fc") ? SPARSE + 1 : ANY + 1;
+		int contents = !strncmp(op->name, "qconv", 5) ? CONTENTS : !strcmp(op->name, "conv") || !strcmp(op->name, "fc") ? EIGHT + 1 : ANY + 1;
 		for (content how = ANY; how < (content)contents; how++) check(g, n, ref, k, word, which, how);
 		++*rows;
 	}

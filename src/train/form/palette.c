@@ -17,6 +17,8 @@ static const cop_option table[] = {
 	COP_OPT_WORD(cop_palette_options, init, COP_BEGINNINGS, "linear", "where they begin"),
 	COP_OPT_WHOLE(cop_palette_options, width, 1, 4, "1", "neighbours that share a code"),
 	COP_OPT_WHOLE(cop_palette_options, groups, 1, COP_MOST_GROUPS, "1", "groups of output channels, each with values of its own"),
+	COP_OPT_WHOLE(cop_palette_options, rounds, 1, 5, "1", "rounds of DKM in a step"),
+	COP_OPT_REAL(cop_palette_options, temperature, 0, 10, "0", "of DKM; 0: plain k-means"),
 	COP_OPT_END,
 };
 
@@ -72,8 +74,7 @@ int cop__kmeans(float *c, uint8_t *code, int32_t k, const float *v, int64_t n)
 	return round;
 }
 
-/* book[levels] with entry 0 = 0, and codes of all n weights. */
-static cop_status cluster(cop_ctx *cx, float *book, uint8_t *codes, const cop_palette_options *a, const float *w, int64_t n)
+cop_status cop__cluster(cop_ctx *cx, float *book, uint8_t *codes, const cop_palette_options *a, const float *w, int64_t n)
 {
 	float *kept = cop__alloc(cx, (size_t)n * 8 + 8), *sorted = kept + n;
 	uint8_t *code = cop__alloc(cx, (size_t)n + 1);
@@ -97,7 +98,7 @@ static cop_status cluster(cop_ctx *cx, float *book, uint8_t *codes, const cop_pa
 /* Each group of rows apart; of so many numbers, the last group may have fewer. */
 static cop_status cluster_groups(cop_ctx *cx, float *book, uint8_t *codes, const cop_palette_options *a, const float *w, int64_t n, int64_t each)
 {
-	for (int64_t at = 0; at < n; at += each, book += a->levels) COP_TRY(cluster(cx, book, codes + at, a, w + at, COP_MIN(each, n - at)));
+	for (int64_t at = 0; at < n; at += each, book += a->levels) COP_TRY(cop__cluster(cx, book, codes + at, a, w + at, COP_MIN(each, n - at)));
 	return COP_OK;
 }
 
@@ -108,6 +109,7 @@ static cop_vid express(const cop_formed *f, cop_graph *g)
 	cop_type code_t = *cop__t(f->model, f->w);
 
 	code_t.dtype = COP_U8;
+	if (w && a->temperature > 0) return cop__express_dkm(f, g);
 	if (w && a->width > 1) return cop__express_vectors(f, g);
 	if (!w) return cop__error(g->cx, COP_ARG, "'%s' has no contents that could be clustered", f->model->value[f->w].name), 0;
 	const int32_t rows = code_t.dim[0], groups = COP_MAX(a->groups, 1), each = (rows + groups - 1) / groups, books = (rows + each - 1) / each;
