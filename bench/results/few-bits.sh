@@ -107,3 +107,33 @@ for net in fc-512 fc-1024 fc-2048; do
 	printf '| `%s` | %d | %d | %s | %s | %s | %s |\n' $net "$(size $net-w8a8)" "$(size $net-s16-w8a8)" "$(echo "$times" | awk '{ print $1 * 1000 }' | middle)" "$(echo "$times" | awk '{ print $2 * 1000 }' | middle)" \
 		"$(echo "$times" | awk '{ print $2 / $1 }' | middle)" "$(echo "$times" | awk '{ print $2 / $1 }' | spread)"
 done
+
+# NET ISA: milliseconds of floats, of 15 values a layer, and of 8, a line a round
+real_rounds() {
+	at=$folder/$1.$2.real.times
+	if [ ! -s "$at" ]; then
+		for levels in 16 9; do
+			printf 'stages:\n  - share: {levels: %s, may_cost: 100, must_gain: 0}\n  - encode: {may_cost: 100, must_gain: 0}\n' $levels >"$folder/real.yaml"
+			[ -s "$folder/$1-s$levels.cop" ] || "$bin" compress "$folder/$1.cop" --recipe "$folder/real.yaml" --data synth-digits --limit 64 -q -o "$folder/$1-s$levels.cop" >/dev/null || exit 1
+		done
+		[ "$2" = all ] && unset COPPICE_ISA || export COPPICE_ISA="$2"
+		for _ in $(seq "$rounds"); do for form in "" -s16 -s9; do milliseconds "$folder/$1$form.cop"; done; echo; done >"$at.part"
+		mv "$at.part" "$at"
+	fi
+	cat "$at"
+}
+
+printf '\n### Shared weights as floats, this machine (%s)\n\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
+printf 'The networks before they are integers: 15 or 8 values for the weights of each layer, by k-means, beside weights that all differ. Files in bytes; times as above.\n\n'
+printf '| network | instructions | values | file | time | ratio | spread |\n|---|---|---:|---:|---:|---:|---:|\n'
+for net in fc-512 fc-1024 fc-2048; do
+	for isa in ${ISAS:-all avx2}; do
+		i=0
+		for form in "" -s16 -s9; do
+			i=$((i + 1))
+			times=$(real_rounds $net $isa)
+			printf '| `%s` | %s | %s | %d | %s | %s | %s |\n' $net $isa "$(echo "all 15 8" | cut -d' ' -f$i)" "$(size $net$form)" "$(echo "$times" | awk -v i=$i '{ print $i * 1000 }' | middle)" \
+				"$(echo "$times" | awk -v i=$i '{ print $i / $1 }' | middle)" "$(echo "$times" | awk -v i=$i '{ print $i / $1 }' | spread)"
+		done
+	done
+done
