@@ -317,6 +317,16 @@ static void a_codebook_for_each_group(void **state)
 	assert_memory_equal(p.book, want, sizeof want);
 	for (int i = 0; i < 5 * 64; i++) assert_true(cop_palette_book(&p, i / 64)[cop_palette_code(&p, i / 64, i % 64)] == w[i]);
 	assert_int_equal(p.codes[4 * 16], 1 | 2 << 2 | 1 << 4 | 2 << 6);
+	const cop_type t = type_of(COP_PALETTE, bytes, 5, 64);
+	for (cop_codec k = COP_CODEC_HUFFMAN; k < COP_N_CODEC; k++) { /* and no coder has to leave it as it is */
+		cop_codec used = k;
+		cop_text s;
+		cop__text_init(&s, *state);
+		OK(*state, cop__store(&s, &used, *state, &t, blob));
+		assert_int_equal(used, k);
+		assert_true(s.len < bytes);
+		cop__text_free(&s);
+	}
 	uint8_t *per = (uint8_t *)blob + 5;
 	for (int rows = 0; rows < 9; rows++) { /* of single rows there are more codebooks than bytes, and five are no group but all */
 		*per = (uint8_t)rows;
