@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Shared weights of LeNet-300-100 and LeNet-5 on MNIST: a palette for each layer or for groups of its channels, from k-means or while it trains (DKM)
-# Each network is trained once for each seed (LeNet-5 for 4 epochs), then shares its weights, trains on for 2 epochs and is encoded. NETS, LEVELS: some of them; PRINT=yes: the table of the runs there are.
+# Each network is trained once for each seed (LeNet-5 for 4 epochs), then shares its weights, trains on for 2 epochs and is encoded. ONLY, LEVELS, HOWS: some networks, levels, rows; PRINT=yes: the table of the runs there are.
 set -u
 bin=$1 folder=$2
-nets=${NETS:-lenet-300-100 lenet-5} all_levels=${LEVELS:-3 4 5 6 8}
+nets=${ONLY:-lenet-300-100 lenet-5} all_levels=${LEVELS:-3 4 5 6 8}
 train="epochs: 2, update: adam, lr: 0.0003, may_cost: 100"
 
 options() { # HOW: of the stage
@@ -61,7 +61,7 @@ cat <<'TEXT'
 Errors are on the 10,000 test images: mean, and least to most over the seeds. A level is a value that weights of a layer, or of a group of its channels, may have; one of them is 0 and is kept for pruned weights, so these networks use one
 less. The file is counted whole, under the coder that is smallest. Flash: weights as emitted code has them, with codes of 1, 2, 4 or 8 bits.
 TEXT
-for net in lenet-300-100 lenet-5; do
+for net in $nets; do
 	printf '\n### %s\n\n| weights | levels | seeds | error | bytes of the file | flash |\n|---|---:|---:|---:|---:|---:|\n' "$net"
 	before "$net"
 	for levels in $all_levels; do
