@@ -38,7 +38,7 @@ bird() { # WAY SEED OPTIONS: found early, and by a full search
 }
 for seed in $SEEDS; do
 	run whole "$seed" "  - train: {$terms}" || exit 1
-	bird "" "$seed" "keep: 0.5, by: bn-scale" || exit 1
+	bird "" "$seed" "keep: 0.5, by: bn-scale, scope: global" || exit 1
 	bird -layer "$seed" "keep: 0.5, by: bn-scale, scope: layer" || exit 1
 	run random-layer "$seed" "  - early-bird: {keep: 0.5, by: random, scope: layer, after: 1, $terms}" || exit 1
 done

@@ -92,7 +92,7 @@ static void refused(void **state)
 {
 	static const struct { const char *stages, *says; } rows[] = {
 		{"- early-bird: {keep: 0.5, by: movement}", "line 3: early-bird: by: movement adds up over a training"}, {"- early-bird: {keep: 0.5, by: bn-scale}", "bn-scale needs batch norm behind every layer"},
-		{"- early-bird: {keep: {a.w: 0.5}}", "scope: global has one keep for all"}, {"- early-bird: {keep: 0.5, window: 1}", "window must be a whole number from 2 to 32"}, {"- early-bird: {}", "keep"},
+		{"- early-bird: {keep: {a.w: 0.5}, scope: global}", "scope: global has one keep for all"}, {"- early-bird: {keep: 0.5, window: 1}", "window must be a whole number from 2 to 32"}, {"- early-bird: {}", "keep"},
 		{"- prune: {keep: 0.5}\n- early-bird: {keep: 0.5}", "line 4: early-bird can't work on a network with masks of pruned weights"}, {"- early-bird: {keep: 0.5, layers: b.w}", "no channel of 'b.w' may go"},
 		{"- early-bird: {keep: 0.5, policies: nonsense}", "there is no policy 'nonsense'"},
 	};

@@ -16,7 +16,7 @@ static const cop_option options[] = {
 		"the part of the channels that stays: a number, or a map of patterns to numbers (then `scope: layer`)"), .lo = 0.0001,
 		.hi = 1, .needed = true},
 	COP_OPT_CHOICE(bird_options, by, &cop__scores, "l2", "the score of a channel; bn-scale where batch norm follows every layer"),
-	COP_OPT_CHOICE(bird_options, scope, &cop__scopes, "global", "how the cut is divided among the layers"),
+	COP_OPT_CHOICE(bird_options, scope, &cop__scopes, "layer", "how the cut is divided among the layers; global is as published, and may nearly close a layer where scores differ from layer to layer"),
 	COP_OPT_WHOLE(bird_options, window, 2, MOST_KEPT, "5", "epochs whose masks have to agree"),
 	COP_OPT_REAL(bird_options, distance, 0, 1, "0.1", "the part of the channels in which the mask of an epoch may differ from each of those before it"),
 	COP_OPT_WHOLE(bird_options, after, 0, 1e6, "0", "cuts after this epoch whatever the masks say, as a control; 0: when they agree"),
