@@ -9,28 +9,21 @@ how="--data mnist --limit $limit --batch 64 --lr 0.0015 --schedule cosine"
 cd "$folder" || exit 1
 
 # Every stage stays, so that orders differ by nothing else. must_gain: 0, because training alone makes no file smaller.
-cat >integers.yaml <<'YAML'
-name: integers
+recipe() { # NAME, what trains on, what ends it
+	cat >"$1.yaml" <<YAML
+name: $1
 order: search
 max_drop: 1
 stages:
   - slim: {macs: 0.6, epochs: 2, may_cost: 100, must_gain: 0}
   - prune: {what: block, keep: 0.2, epochs: 5, lr: 0.002, update: adam, may_cost: 100, must_gain: 0}
-  - qat: {weights: 4, activations: 8, per: tensor, integers: no, epochs: 2, lr: 0.0005, update: adam, may_cost: 100, must_gain: 0}
+  - $2epochs: 2, lr: 0.0005, update: adam, may_cost: 100, must_gain: 0}
   - share: {levels: 8, epochs: 1, lr: 0.0003, update: adam, may_cost: 100, must_gain: 0}
-  - quantize: {may_cost: 100, must_gain: 0}
+  - $3: {may_cost: 100, must_gain: 0}
 YAML
-cat >floats.yaml <<'YAML'
-name: floats
-order: search
-max_drop: 1
-stages:
-  - slim: {macs: 0.6, epochs: 2, may_cost: 100, must_gain: 0}
-  - prune: {what: block, keep: 0.2, epochs: 5, lr: 0.002, update: adam, may_cost: 100, must_gain: 0}
-  - train: {epochs: 2, lr: 0.0005, update: adam, may_cost: 100, must_gain: 0}
-  - share: {levels: 8, epochs: 1, lr: 0.0003, update: adam, may_cost: 100, must_gain: 0}
-  - encode: {may_cost: 100, must_gain: 0}
-YAML
+}
+recipe integers "qat: {weights: 4, activations: 8, per: tensor, integers: no, " quantize
+recipe floats "train: {" encode
 
 for seed in $SEEDS; do
 	[ -s "net-$seed.cop" ] || "$bin" train lenet-5 $how --update "adamw decay=0.02" --epochs "$epochs" --seed "$seed" --resume --quiet -o "net-$seed.cop" >&2 || exit 1

@@ -208,14 +208,14 @@ typedef struct searching {
 
 static void keep_better(searching *s, int32_t k, cop_graph *made, cop_history *h)
 {
-	const bool better = s->best < 0 || cop__order_better(&s->all[k], &s->all[s->best]);
-	cop_graph *worse = better ? s->made : made;
-	cop_history old = better && s->best >= 0 ? s->history : *h;
-
-	if (better && s->best >= 0) cop__history_free(&old);
-	else if (!better) cop__history_free(h);
-	if (better) s->made = made, s->history = *h, s->best = k;
-	cop_graph_free(worse);
+	if (s->best >= 0 && !cop__order_better(&s->all[k], &s->all[s->best])) {
+		cop__history_free(h);
+		cop_graph_free(made);
+		return;
+	}
+	if (s->best >= 0) cop__history_free(&s->history);
+	cop_graph_free(s->made);
+	s->made = made, s->history = *h, s->best = k;
 }
 
 static cop_status try_order(searching *s, const cop_graph *came, int32_t k)

@@ -43,8 +43,11 @@ static cop_status form(cop_build *b, const cop_stage *s, uint64_t seed, const ch
 {
 	const share_options *o = (const void *)s->own.bytes;
 	const cop_graph *g = cop__build_model(b);
-	cop_palette_options p = {(int32_t)cop__rate_of(&o->levels, weight, 32), o->init, 1, o->groups, o->rounds, o->by ? o->temperature : 0, seed ^ cop__hash_text(weight)};
+	const int32_t levels = (int32_t)cop__rate_of(&o->levels, weight, 32);
+	const cop_dkm_options d = {levels, o->init, o->rounds, o->temperature, seed ^ cop__hash_text(weight)};
+	cop_palette_options p = {levels, o->init, 1, o->groups, d.seed};
 
+	if (o->by) return cop__build_form(b, weight, cop__form("dkm"), &d);
 	COP_TRY(width_of(&p.width, g, cop__find(g, weight), o->vector));
 	return cop__build_form(b, weight, cop__form("palette"), &p);
 }

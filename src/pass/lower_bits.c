@@ -95,8 +95,7 @@ static bool find(chain *c, const cop_graph *g, cop_nid n)
 		for (int i = 1; i < g->node[n].n_in; i++)
 			if (!by_channel(g, cop__arg(g, n, i), c->o)) return false;
 		cop_nid p = g->value[cop__arg(g, n, 0)].producer;
-		if (!p) return false;
-		if (!is_sum(g, p, c->o)) return (op != OP_clip || open_bounds(g, p)) && follow(c, g, cop__arg(g, n, 0));
+		if (!is_sum(g, p, c->o)) return p && (op != OP_clip || open_bounds(g, p)) && follow(c, g, cop__arg(g, n, 0));
 		return open_bounds(g, p) && follow_sum(c, g, p);
 	}
 	return is_sum(g, n, c->o) ? follow_sum(c, g, n) : follow(c, g, cop__res(g, n, 0));

@@ -11,26 +11,21 @@ static int32_t least_factor(int32_t n)
 	return n;
 }
 
-float cop__mixing(int32_t n, int32_t row, int32_t column)
-{
-	float sign = 1;
+typedef double entry(int32_t p, int32_t row, int32_t column);
+static double mixes(int32_t p, int32_t row, int32_t column) { return (p == 2 ? row && column : row == column) ? -1 : 1; }
+static double unmixes(int32_t p, int32_t row, int32_t column) { return p == 2 ? 0.5 * mixes(2, row, column) : 0.5 / (p - 2) - (row == column ? 0.5 : 0); }
 
-	for (int32_t p; n > 1; n /= p, row /= p, column /= p) {
-		p = least_factor(n);
-		int32_t r = row % p, c = column % p;
-		if (p == 2 ? r && c : r == c) sign = -sign;
-	}
-	return sign;
-}
-
-double cop__unmixing(int32_t n, int32_t row, int32_t column)
+/* That of the Kronecker product of one matrix for each prime factor. */
+static double product(entry *of, int32_t n, int32_t row, int32_t column)
 {
 	double value = 1;
 
 	for (int32_t p; n > 1; n /= p, row /= p, column /= p) {
 		p = least_factor(n);
-		int32_t r = row % p, c = column % p;
-		value *= p == 2 ? (r && c ? -0.5 : 0.5) : 0.5 / (p - 2) - (r == c ? 0.5 : 0);
+		value *= of(p, row % p, column % p);
 	}
 	return value;
 }
+
+float cop__mixing(int32_t n, int32_t row, int32_t column) { return (float)product(mixes, n, row, column); }
+double cop__unmixing(int32_t n, int32_t row, int32_t column) { return product(unmixes, n, row, column); }

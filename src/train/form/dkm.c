@@ -62,13 +62,14 @@ static float coldness(const float *w, int64_t n, float temperature)
 /* The weight and its centroids, as the form begins: k-means of the weights that are not zero. */
 static cop_status begin(const cop_formed *f, cop_graph *g, cop_vid *w, cop_vid *c)
 {
-	const cop_palette_options *a = f->options;
+	const cop_dkm_options *a = f->options;
+	const cop_palette_options how = {.levels = a->levels, .init = a->init, .width = 1, .groups = 1, .seed = a->seed};
 	const cop_type *t = cop__t(f->model, f->w), book = cop__type(COP_F32, 2, DIMS(1, a->levels - 1));
 	const float *now = cop__floats(f->model, f->w);
 	uint8_t *code = cop__alloc(g->cx, (size_t)cop_type_count(t) + 1);
 	float first[256];
 
-	cop_status st = code ? cop__cluster(g->cx, first, code, a, now, cop_type_count(t)) : COP_NOMEM;
+	cop_status st = code ? cop__cluster(g->cx, first, code, &how, now, cop_type_count(t)) : COP_NOMEM;
 	cop__free(g->cx, code);
 	if (st) return st;
 	*w = cop__latent(f, g, COP_PARAM, "weights", t, now);
@@ -76,14 +77,16 @@ static cop_status begin(const cop_formed *f, cop_graph *g, cop_vid *w, cop_vid *
 	return *w && *c ? COP_OK : cop__failed(g->cx);
 }
 
-cop_vid cop__express_dkm(const cop_formed *f, cop_graph *g)
+static cop_vid express(const cop_formed *f, cop_graph *g)
 {
-	const cop_palette_options *a = f->options;
+	const cop_dkm_options *a = f->options;
 	const cop_type *t = cop__t(f->model, f->w), one = cop__type(COP_F32, 1, DIMS(1));
 	const int32_t n = (int32_t)cop_type_count(t);
-	const float cold = coldness(cop__floats(f->model, f->w), n, a->temperature);
+	const float *now = cop__floats(f->model, f->w);
 	cop_vid w, c, mask = cop__follower(f->model, f->w, "mask"), kept = 0;
 
+	if (!now) return cop__error(g->cx, COP_ARG, "'%s' has no contents that could be clustered", f->model->value[f->w].name), 0;
+	const float cold = coldness(now, n, a->temperature);
 	if (begin(f, g, &w, &c)) return 0;
 	cop_vid state = c;
 	if (mask && !(kept = reshaped(g, cop__latent(f, g, COP_CONST, "kept", t, cop__floats(f->model, mask)), 2, DIMS(n, 1)))) return 0;
@@ -101,3 +104,14 @@ void cop__take_nearest(float *w, int64_t n, const float *c, int32_t k)
 		if (w[i] != 0) w[i] = c[best];
 	}
 }
+
+static const cop_option table[] = {
+	COP_OPT_WHOLE(cop_dkm_options, levels, 2, 256, "32", "different values, the zero among them"),
+	COP_OPT_WORD(cop_dkm_options, init, COP_BEGINNINGS, "linear", "where they begin"),
+	COP_OPT_WHOLE(cop_dkm_options, rounds, 1, 5, "1", "how often centroids move in a step"),
+	COP_OPT_REAL(cop_dkm_options, temperature, 1e-4, 10, "0.2", "how far weights attend to more than one centroid"),
+	COP_OPT_END,
+};
+
+const cop_form cop_form_dkm = {
+	.row = {"dkm", "a few values that weights find while they train", "Cho et al. 2022, arXiv 2108.12659", table, sizeof(cop_dkm_options)}, .express = express};

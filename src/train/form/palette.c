@@ -14,8 +14,6 @@ static const cop_option table[] = {
 	COP_OPT_WORD(cop_palette_options, init, COP_BEGINNINGS, "linear", "where they begin"),
 	COP_OPT_WHOLE(cop_palette_options, width, 1, 4, "1", "neighbours that share a code"),
 	COP_OPT_WHOLE(cop_palette_options, groups, 1, COP_MOST_GROUPS, "1", "groups of output channels, each with values of its own"),
-	COP_OPT_WHOLE(cop_palette_options, rounds, 1, 5, "1", "rounds of DKM in a step"),
-	COP_OPT_REAL(cop_palette_options, temperature, 0, 10, "0", "of DKM; 0: plain k-means"),
 	COP_OPT_END,
 };
 
@@ -33,7 +31,6 @@ static cop_vid express(const cop_formed *f, cop_graph *g)
 	cop_type code_t = *cop__t(f->model, f->w);
 
 	code_t.dtype = COP_U8;
-	if (w && a->temperature > 0) return cop__express_dkm(f, g);
 	if (w && a->width > 1) return cop__express_vectors(f, g);
 	if (!w) return cop__error(g->cx, COP_ARG, "'%s' has no contents that could be clustered", f->model->value[f->w].name), 0;
 	const int32_t rows = code_t.dim[0], groups = COP_MAX(a->groups, 1), each = (rows + groups - 1) / groups, books = (rows + each - 1) / each;

@@ -9,9 +9,10 @@
 typedef enum cop_beginning { COP_BEGIN_LINEAR, COP_BEGIN_DENSITY, COP_BEGIN_RANDOM } cop_beginning;
 
 enum { COP_MOST_VECTOR = 4, COP_MOST_GROUPS = 65536 };
-/* Options of the form palette. width: neighbours along the weight's rows that share a code; it divides the weight's numbers. groups: of rows, each with a codebook of its own.
- * temperature: of DKM, which works in so many rounds a step; 0: the clusters of k-means, which stay as they are. */
-typedef struct cop_palette_options { int32_t levels, init, width, groups, rounds; float temperature; uint64_t seed; } cop_palette_options;
+/* Options of the form palette. width: neighbours along the weight's rows that share a code; it divides the weight's numbers. groups: of rows, each with a codebook of its own. */
+typedef struct cop_palette_options { int32_t levels, init, width, groups; uint64_t seed; } cop_palette_options;
+/* Of the form dkm. temperature: in mean squares of the weights. */
+typedef struct cop_dkm_options { int32_t levels, init, rounds; float temperature; uint64_t seed; } cop_dkm_options;
 
 /* k ascending centroids of ascending numbers. */
 void cop__first_centroids(float *c, int32_t k, const float *sorted, int64_t n, cop_beginning init, uint64_t seed);
@@ -24,8 +25,7 @@ cop_status cop__cluster(cop_ctx *cx, float *book, uint8_t *codes, const cop_pale
 /* DKM (dkm.c): y[n][1], of each w[n][1] the mean of the centroids that it attends to. *c: [1][k], moved in some rounds. cold: -1 / temperature. kept: [n][1] of ones and
  * zeros, or 0 for all. */
 cop_vid cop__attend(cop_graph *g, cop_vid w, cop_vid *c, cop_vid cold, cop_vid kept, int32_t rounds);
-cop_vid cop__express_dkm(const cop_formed *f, cop_graph *g);
-#define COP_CENTROIDS "centroids" /* its STATE: [1][levels - 1] */
+#define COP_CENTROIDS "centroids" /* the STATE of the form dkm: [1][levels - 1] */
 /* Each number that is not 0 becomes the nearest of c[k]. */
 void cop__take_nearest(float *w, int64_t n, const float *c, int32_t k);
 cop_vid cop__express_vectors(const cop_formed *f, cop_graph *g); /* the weight by vectors of more than one (vectors.c) */
