@@ -241,6 +241,20 @@ enum { QR_POINT = RN_ACT, QR_CLIP, QR_MULT, QR_SHIFT, QR_ZERO, QR_START, QR_EXAC
 enum { QT_COUNT, QT_MULT, QT_SHIFT, QT_ZERO, QT_LO, QT_HI, QT_WORDS };
 enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 
+/* ---- training of int8: gradients are floats, of the loss with respect to a step of the integer (op/qtrain.h) ----
+ * inside     bits: LO < y < HI, rows of C                                        buffers inside | y
+ * qback      dx = SCALE[c] dy, 0 where inside has no bit; STEP 0: one scale      buffers dx | dy scale inside?
+ * qconv_dx   as conv_dx, of w i8      words of conv                              buffers dx | dy w
+ * qconv_dw   as conv_dw, of x - ZX    words of conv, then ZX                     buffers dw | dy x
+ * qstep      w - lr PER[row] dw, rounded (kernel/qstep.h), ROWS of COLS; of i8 within +-127      buffers w' | w dw lr per step?
+ * qconv_step qstep of what qconv_dw gives: words of that, ROUND SEED             buffers w' | w dy x lr per step?
+ * qfold      b - ZX sum w, by row, ROWS of COLS                                  buffers y | b w */
+enum { QI_ROWS, QI_C, QI_LO, QI_HI, QI_WORDS };
+enum { QZ_ROWS, QZ_C, QZ_STEP, QZ_WORDS };
+enum { QD_ZX = CK_WORDS, QD_WORDS, QE_ROUND = QD_WORDS, QE_SEED, QE_WORDS };
+enum { QG_ROWS, QG_COLS, QG_ROUND, QG_SEED, QG_WORDS };
+enum { QF_ROWS, QF_COLS, QF_ZX, QF_WORDS };
+
 /* ---- bits: 1 stands for 1, 0 for -1. Bit i of a row (the last axis) is bit i % 8 of its byte i / 8, a row begins at a byte, and what is left of its last
  * byte is written as 0 and not read ----
  * packbits   y = x >= t[c], else x >= ZERO, 0 for f32; ROWS rows of C      buffers y | x t?(f32 of f32, i32 of i8)

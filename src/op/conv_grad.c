@@ -2,10 +2,13 @@
  *
  * conv_grad - conv_dx(dy, w) and conv_dw(dy, x, rows?): the gradients of a convolution. Their attributes are the
  * forward's and the size that the inputs do not tell. With a row list, dw has CAP rows: row j is output channel
- * rows[j]. conv_dx is also the transposed convolution, of dy to h x w: w is [in,KH,KW,out/groups], and the paddings are
+ * rows[j]. qconv_dx(dy, w) and qconv_dw(dy, x) are the same where w or x is int8: floats that stand for steps of integers, and x less its
+ * zero. conv_dx is also the transposed convolution, of dy to h x w: w is [in,KH,KW,out/groups], and the paddings are
  * those cut off the result; an output padding is what is left when h is larger than the strides reach.
  */
+#include "kernel/qstep.h"
 #include "op/conv.h"
+#include "op/qtrain.h"
 
 extern const cop_op cop_op_conv;
 
@@ -26,7 +29,7 @@ static cop_status dx_infer(cop_graph *g, cop_nid n)
 	int32_t y[4];
 
 	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
-	COP_TRY(cop__need(g, n, 1, COP_F32, 4));
+	COP_TRY(cop__need(g, n, 1, g->node[n].op == OP_qconv_dx ? COP_I8 : COP_F32, 4));
 	if (a.h < 1 || a.w < 1 || a.c.groups < 1)
 		return cop__fail(
 		        g, COP_ARG, n, "the input's size %dx%d and groups %d must be positive", a.h, a.w, a.c.groups);
@@ -98,7 +101,13 @@ static bool forward(cop_graph *g, int which, cop_conv_attr *a, dims4 *x, dims4 *
 	return n != 0;
 }
 
-static cop_nid dx_sample(cop_graph *g, int which)
+static cop_vid input_of(cop_graph *g, const char *name, cop_dtype d, const int32_t *dim)
+{
+	cop_type t = cop__type(d, 4, dim);
+	return cop__input(g, name, &t);
+}
+
+static cop_nid any_dx_sample(cop_graph *g, int which, int op, cop_dtype weights)
 {
 	cop_conv_dx_attr a = {.h = 0};
 	dims4 x, w, y;
@@ -106,14 +115,21 @@ static cop_nid dx_sample(cop_graph *g, int which)
 	if (!forward(g, which, &a.c, &x, &w, &y)) return 0;
 	a.h = x.d[1];
 	a.w = x.d[2];
-	return cop__node(
-	        g, OP_conv_dx, &a, VIDS(cop__sample_input(g, "dy", 4, y.d), cop__sample_input(g, "w", 4, w.d)));
+	return cop__node(g, op, &a, VIDS(input_of(g, "dy", COP_F32, y.d), input_of(g, "w", weights, w.d)));
 }
+
+static cop_nid dx_sample(cop_graph *g, int which) { return any_dx_sample(g, which, OP_conv_dx, COP_F32); }
+static cop_nid qdx_sample(cop_graph *g, int which) { return any_dx_sample(g, which, OP_qconv_dx, COP_I8); }
 
 const cop_op cop_op_conv_dx = {
 	.name = "conv_dx", .attrs = COP_CONV_ATTRS " h:i w:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1,
 	.flags = COP_OP_PURE,
 	.infer = dx_infer, .grad = dx_grad, .cost = dx_cost, .links = dx_links, .words = dx_words, .sample = dx_sample,
+};
+
+const cop_op cop_op_qconv_dx = {
+	.name = "qconv_dx", .attrs = COP_CONV_ATTRS " h:i w:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.infer = dx_infer, .cost = dx_cost, .words = dx_words, .sample = qdx_sample,
 };
 
 /* ---- conv_dw ---- */
@@ -135,7 +151,7 @@ static cop_status dw_infer(cop_graph *g, cop_nid n)
 	int32_t y[4];
 
 	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
-	COP_TRY(cop__need(g, n, 1, COP_F32, 4));
+	COP_TRY(cop__need(g, n, 1, g->node[n].op == OP_qconv_dw ? COP_I8 : COP_F32, 4));
 	if (a.kh < 1 || a.kw < 1 || a.c.groups < 1)
 		return cop__fail(g, COP_ARG, n, "the kernel's size %dx%d and groups %d must be positive", a.kh, a.kw,
 		        a.c.groups);
@@ -188,4 +204,84 @@ const cop_op cop_op_conv_dw = {
 	.name = "conv_dw", .attrs = COP_CONV_ATTRS " kh:i kw:i", .min_in = 2, .max_in = 3, .n_out = 1, .must_out = 1,
 	.flags = COP_OP_PURE,
 	.infer = dw_infer, .cost = dw_cost, .words = dw_words, .sample = dw_sample,
+};
+
+/* ---- qconv_dw ---- */
+
+static int qdw_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_qconv_dw_attr, a, g, n);
+	dw_words(g, n, k);
+	k[QD_ZX] = a.zx;
+	return QD_WORDS;
+}
+
+static cop_nid qdw_sample(cop_graph *g, int which)
+{
+	cop_qconv_dw_attr a = {.zx = which % 2 ? -128 : 7 - which};
+	dims4 x, w, y;
+
+	if (!forward(g, which, &a.d.c, &x, &w, &y)) return 0;
+	a.d.kh = w.d[1];
+	a.d.kw = w.d[2];
+	return cop__node(g, OP_qconv_dw, &a, VIDS(input_of(g, "dy", COP_F32, y.d), input_of(g, "x", COP_I8, x.d)));
+}
+
+const cop_op cop_op_qconv_dw = {
+	.name = "qconv_dw", .attrs = COP_CONV_ATTRS " kh:i kw:i zx:i", .min_in = 2, .max_in = 2, .n_out = 1, .must_out = 1, .flags = COP_OP_PURE,
+	.infer = dw_infer, .cost = dw_cost, .words = qdw_words, .sample = qdw_sample,
+};
+
+/* ---- qconv_step: w dy x lr per step? -> w', what qstep makes of the gradient, filter by filter ---- */
+
+static cop_status step_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qconv_step_attr, a, g, n);
+	const cop_type *w = cop__in(g, n, 0), *x = cop__in(g, n, 2);
+	int32_t y[4];
+
+	COP_TRY(cop__need(g, n, 0, COP_I8, 4));
+	COP_TRY(cop__need(g, n, 1, COP_F32, 4));
+	COP_TRY(cop__need(g, n, 2, COP_I8, 4));
+	COP_TRY(cop__conv_check(g, n, &a.w.d.c, x->dim, w->dim, y));
+	if (memcmp(y, cop__in(g, n, 1)->dim, sizeof y) || a.w.d.kh != w->dim[1] || a.w.d.kw != w->dim[2])
+		return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
+	return cop__q_step_over(g, n, 3, a.round);
+}
+
+static int step_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_qconv_step_attr, a, g, n);
+
+	cop__conv_words(k, &a.w.d.c, (cop_conv_shape){cop__in(g, n, 2)->dim, cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim}, 0);
+	k[QD_ZX] = a.w.zx;
+	k[QE_ROUND] = a.round;
+	k[QE_SEED] = a.seed;
+	return QE_WORDS;
+}
+
+static void step_cost(const cop_graph *g, cop_nid n, cop_cost *c)
+{
+	c->mac = cop__conv_macs((cop_conv_shape){cop__in(g, n, 2)->dim, cop__in(g, n, 0)->dim, cop__in(g, n, 1)->dim});
+}
+
+static cop_nid step_sample(cop_graph *g, int which)
+{
+	cop_qconv_step_attr a = {.w.zx = which % 2 ? -128 : 7 - which, .round = which % COP_Q_ROUNDS, .seed = which};
+	dims4 x, w, y;
+
+	if (!forward(g, which, &a.w.d.c, &x, &w, &y)) return 0;
+	a.w.d.kh = w.d[1];
+	a.w.d.kw = w.d[2];
+	cop_type count = cop__type(COP_I32, 1, DIMS(1));
+	cop_vid step = a.round == COP_Q_STOCHASTIC ? cop__input(g, "step", &count) : 0;
+	return cop__node(g, OP_qconv_step, &a,
+		VIDS(input_of(g, "w", COP_I8, w.d), input_of(g, "dy", COP_F32, y.d), input_of(g, "x", COP_I8, x.d), cop__sample_input(g, "lr", 1, DIMS(1)),
+			cop__sample_input(g, "per", 1, w.d), step));
+}
+
+const cop_op cop_op_qconv_step = {
+	.name = "qconv_step", .attrs = COP_CONV_ATTRS " kh:i kw:i zx:i round:i seed:i", .min_in = 5, .max_in = 6, .n_out = 1, .must_out = 1,
+	.flags = COP_OP_UPDATE,
+	.infer = step_infer, .cost = step_cost, .words = step_words, .sample = step_sample,
 };

@@ -95,6 +95,9 @@ cop_status cop__grad_put(cop_grad *d, cop_vid v, int op, const void *attr, int n
 	return cop__grad_add(d, v, cop__apply(d->g, op, attr, n_in, in));
 }
 
+/* That of a byte is of the integer it holds (op/qtrain.h). */
+static bool has_gradient(const cop_type *t) { return t->dtype == COP_F32 || t->dtype == COP_I8 || t->dtype == COP_I32; }
+
 static void mark_wanted(cop_grad *d, int32_t n_node, int n, const cop_vid *wrt)
 {
 	const cop_graph *g = d->g;
@@ -106,7 +109,7 @@ static void mark_wanted(cop_grad *d, int32_t n_node, int n, const cop_vid *wrt)
 		for (int i = 0; i < node->n_in; i++) any |= d->wanted[node->in[i]];
 		if (!any || !cop_ops[node->op]->grad) continue;
 		for (int i = 0; i < COP_MAX_OUT; i++)
-			if (node->out[i] && g->value[node->out[i]].type.dtype == COP_F32) d->wanted[node->out[i]] = true;
+			if (node->out[i] && has_gradient(&g->value[node->out[i]].type)) d->wanted[node->out[i]] = true;
 	}
 	d->wanted[0] = false;
 }

@@ -74,6 +74,12 @@ typedef struct cop_lrn_attr { int32_t size; float alpha, beta, k; } cop_lrn_attr
 /* int8, or int16 with all zeros 0: lo and hi bound the result as integers. twice is not an attribute: m says it, [o] or [2,o]. */
 typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, zx, zy, qlo, qhi, up, coded, shift; } cop_qconv_attr;
 /* qaddconv has those of qconv; coded and shift are 0 */
+/* of the weights of qconv: the forward's, the kernel's size, and the zero of x; qconv_step also says how it rounds (enum cop_q_round) */
+typedef struct cop_qconv_dw_attr { cop_conv_dw_attr d; int32_t zx; } cop_qconv_dw_attr;
+typedef struct cop_qconv_step_attr { cop_qconv_dw_attr w; int32_t round, seed; } cop_qconv_step_attr;
+typedef struct cop_qstep_attr { int32_t round, seed; } cop_qstep_attr;
+typedef struct cop_inside_attr { int32_t qlo, qhi; } cop_inside_attr;
+typedef struct cop_qfold_attr { int32_t zx; } cop_qfold_attr;
 typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;
 typedef struct cop_qmul_attr { int32_t za, zb, zy, my, sy, qlo, qhi; } cop_qmul_attr;
 typedef struct cop_qavgpool_attr { int32_t kh, kw, sh, sw, pt, pl, pb, pr, zx, zy, m, s, qlo, qhi; } cop_qavgpool_attr;

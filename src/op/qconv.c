@@ -10,6 +10,7 @@
  */
 #include "kernel/shift.h"
 #include "op/conv.h"
+#include "op/qtrain.h"
 
 static cop_conv_attr geometry(const cop_qconv_attr *a)
 {
@@ -222,7 +223,7 @@ static cop_nid sample(cop_graph *g, int which)
 const cop_op cop_op_qconv = {
 	.name = "qconv", .attrs = "sh:i sw:i pt:i pl:i pb:i pr:i dh:i dw:i groups:i zx:i zy:i qlo:i qhi:i up:i coded:i shift:i",
 	.min_in = 4, .max_in = 4, .n_out = 1, .must_out = 1, .flags = COP_OP_QUANT | COP_OP_PURE,
-	.infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
+	.infer = infer, .grad = cop__qconv_grad, .cost = cost, .links = links, .words = words, .sample = sample,
 };
 
 /* ---- qaddconv ---- */

@@ -4,6 +4,7 @@
  * kernel/kernel.h; scales and zero points are attributes, so that no kernel looks at a type.
  */
 #include "op/axes.h"
+#include "op/qtrain.h"
 
 cop_status cop__q_need(const cop_graph *g, cop_nid n, int i, int32_t rank)
 {
@@ -122,7 +123,7 @@ static cop_nid add_sample(cop_graph *g, int which)
 const cop_op cop_op_qadd = {
 	.name = "qadd", .attrs = "za:i zb:i zy:i ma:i sa:i mb:i sb:i my:i sy:i qlo:i qhi:i exact:i", .min_in = 2, .max_in = 2,
 	.n_out = 1, .must_out = 1,
-	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .links = cop__links_eltwise,
+	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE | COP_OP_INPLACE, .infer = add_infer, .grad = cop__qadd_grad, .links = cop__links_eltwise,
 	.words = add_words, .sample = add_sample,
 };
 
@@ -344,5 +345,5 @@ static cop_nid dequantize_sample(cop_graph *g, int which)
 const cop_op cop_op_dequantize = {
 	.name = "dequantize", .attrs = "scale:f zero:i", .min_in = 1, .max_in = 1, .n_out = 1, .must_out = 1,
 	.flags = COP_OP_QUANT | COP_OP_PURE | COP_OP_ELTWISE,
-	.infer = dequantize_infer, .links = first_links, .words = quantize_words, .sample = dequantize_sample,
+	.infer = dequantize_infer, .grad = cop__dequantize_grad, .links = first_links, .words = quantize_words, .sample = dequantize_sample,
 };

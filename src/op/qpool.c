@@ -4,6 +4,7 @@
  * sum is rescaled by (m, s), which holds the number of cells too (so then there is no padding).
  */
 #include "op/axes.h"
+#include "op/qtrain.h"
 
 static cop_status infer(cop_graph *g, cop_nid n)
 {
@@ -72,5 +73,5 @@ static cop_nid sample(cop_graph *g, int which)
 const cop_op cop_op_qavgpool = {
 	.name = "qavgpool", .attrs = "kh:i kw:i sh:i sw:i pt:i pl:i pb:i pr:i zx:i zy:i m:i s:i qlo:i qhi:i", .min_in = 1,
 	.max_in = 1, .n_out = 1, .must_out = 1,
-	.flags = COP_OP_QUANT | COP_OP_PURE, .infer = infer, .cost = cost, .links = links, .words = words, .sample = sample,
+	.flags = COP_OP_QUANT | COP_OP_PURE, .infer = infer, .grad = cop__qavgpool_grad, .cost = cost, .links = links, .words = words, .sample = sample,
 };

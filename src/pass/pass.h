@@ -75,6 +75,9 @@ cop_status cop__pass_bits(cop_graph **out, const cop_graph *g);
 /* Is each filter of a weight (index of its first axis) plus and minus one number? scale: NULL, or receives them. */
 bool cop__two_values(const cop_graph *g, cop_vid w, float *scale);
 cop_status cop__pass_shrink(cop_graph **out, const cop_graph *g);
+/* The int8 layers whose weight or bias is named so become trainable, and constants again. *found: how many. */
+cop_status cop__pass_trainable(cop_graph **out, const cop_graph *g, const char *layers, int32_t *found);
+cop_status cop__pass_settled(cop_graph **out, const cop_graph *g);
 /* Of to_infer only what leaves every weight as it is: no dropout, no node that changes nothing. */
 cop_status cop__pass_strip(cop_graph **out, const cop_graph *g);
 

@@ -17,6 +17,7 @@ size_t cop_pool_ahead_i8(const int32_t *k);
 size_t cop_pool_ahead_i16(const int32_t *k);
 size_t cop_pool_ahead_f32(const int32_t *k);
 size_t cop_bconv_work(const int32_t *k);    /* kernel/ref/bconv.c */
+size_t cop_qconv_step_work(const int32_t *k); /* kernel/ref/qconv_grad.c */
 size_t cop_qrnn_work(const int32_t *k);     /* kernel/ref/qrnn.c */
 int64_t cop_fc_sparse_steps(const int32_t *k, const void *w);
 size_t cop_fc_sparse_pack_bytes(const int32_t *k);

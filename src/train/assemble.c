@@ -8,6 +8,7 @@
  */
 #include "op/axes.h"
 #include "op/grad.h"
+#include "op/qscale.h"
 #include "pass/pass.h"
 #include "train/build_record.h"
 
@@ -172,10 +173,25 @@ static cop_vid truth(cop_graph *g, const cop_term *t, cop_vid y)
 	return v ? v : cop__input(g, name, &type);
 }
 
+/* Of integers: what a softmax of bytes reads, as floats. */
+static cop_vid whole_logits(cop_graph *g, cop_nid n)
+{
+	cop_nid soft = g->value[g->node[n].in[0]].producer;
+	COP_ATTR(cop_qsoftmax_attr, a, g, soft);
+
+	if (!soft || g->node[soft].op != OP_qsoftmax) return 0;
+	return cop__apply(g, OP_dequantize, &(cop_dequantize_attr){(float)cop__qsoftmax_real(&a), 0}, VIDS(g->node[soft].in[0]));
+}
+
 /* What goes into a softmax that v comes from, rounded or not; else v. */
-static cop_vid logits(const cop_graph *g, cop_vid v)
+static cop_vid logits(cop_graph *g, cop_vid v)
 {
 	cop_nid n = g->value[v].producer;
+
+	if (n && g->node[n].op == OP_dequantize) {
+		cop_vid x = whole_logits(g, n);
+		return x ? x : v;
+	}
 
 	if (n && g->node[n].op == OP_fakequant) n = g->value[g->node[n].in[0]].producer;
 	return n && g->node[n].op == OP_softmax ? g->node[n].in[0] : v;
@@ -250,9 +266,18 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 				"training: '%s' is encoded (%s) and can't be trained; train the network before it is encoded", p->name,
 				cop__enc_text(p->type.enc));
 		if (!n && (cop__is_whole(&p->type) || p->type.dtype == COP_BIT) && !p->producer && p->role != COP_INPUT)
-			return cop__error(g->cx, COP_ARG, "training: this is a network of integers, which can't be trained; train the float network and quantize it again");
+			return cop__error(g->cx, COP_ARG, "training: this is a network of integers: make layers of it trainable first (the pass trainable), or train the float network and quantize it again");
 	}
 	return n ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);
+}
+
+/* A float, or what stands for steps of one: int8 weights and their biases (pass/trainable.c). */
+static bool can_train(const cop_graph *g, cop_vid v)
+{
+	const cop_value *p = &g->value[v];
+
+	if (p->role != COP_PARAM || p->type.enc != COP_DENSE) return false;
+	return p->type.dtype == COP_F32 || ((p->type.dtype == COP_I8 || p->type.dtype == COP_I32) && cop__follower(g, v, "per"));
 }
 
 static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop_build *b)
@@ -261,10 +286,8 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 
 	*x = (wrt){.w = cop__arena_get(mem, bytes), .dw = cop__arena_get(mem, bytes), .guard = cop__arena_get(mem, bytes)};
 	if (!x->w || !x->dw || !x->guard) return COP_NOMEM;
-	for (int32_t v = 1; v <= g->n_value; v++) {
-		const cop_value *p = &g->value[v];
-		if (p->role == COP_PARAM && p->type.dtype == COP_F32 && p->type.enc == COP_DENSE && chosen(b, p->name)) x->w[x->n++] = (cop_vid)v;
-	}
+	for (int32_t v = 1; v <= g->n_value; v++)
+		if (can_train(g, (cop_vid)v) && chosen(b, g->value[v].name)) x->w[x->n++] = (cop_vid)v;
 	x->trained = x->n;
 	for (int32_t i = 0; i < b->n_gradient; i++) x->w[x->n++] = cop__find(g, b->gradient[i]);
 	tell_of_bits(g);
@@ -316,6 +339,8 @@ static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 	for (int i = 0; i < x->trained; i++) {
 		cop_nid last = (cop_nid)g->n_node;
 		cop_param p = {g, x->w[i], x->dw[i], b->rule, b->all.lr};
+		if (p.dw && cop__t(g, p.w)->dtype != COP_F32 && !b->rule->integers)
+			return cop__error(g->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", b->rule->row.name, g->value[p.w].name);
 		if (p.dw && !b->rule->build(&p, b->rule_options)) return code(g);
 		cop__guard_since(g, last, x->guard[i]);
 	}

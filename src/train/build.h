@@ -32,6 +32,7 @@ typedef struct cop_param { cop_graph *g; cop_vid w, dw; const struct cop_update 
 typedef struct cop_update {
 	cop_row row;
 	const char *state[3]; /* what it keeps for each parameter, of its shape, zero at first: "momentum" */
+	bool integers;        /* it moves int8 weights, too */
 	cop_vid (*build)(const cop_param *p, const void *options); /* the new parameter, written over the old */
 } cop_update;
 cop_vid cop__param_state(const cop_param *p, int i);
