@@ -110,12 +110,10 @@ static cop_status form(job *j, cop_graph **g, const cop_target *t)
 {
 	cop_target board = *t;
 
-	if (j->a.train && j->patch > 0) return cli_fail(j->c, COP_ARG, "--patch does not work with --train: a training step needs whole activations");
 	if (j->a.train && j->code.by) return cli_fail(j->c, COP_ARG, "--code does not work with --train: only weights that never change can be coded");
 	if (j->a.train && j->form.rounding) return cli_fail(j->c, COP_ARG, "--rounding does not work with --train: int8 layers cannot be trained");
-	if (j->a.train) return COP_OK;
 	board.threads = 1;
-	CLI_TRY(cli_form_apply(g, &j->form));
+	if (!j->a.train) CLI_TRY(cli_form_apply(g, &j->form));
 	if (j->patch > 0) CLI_TRY(cop_graph_patch(g, &board, j->patch, &j->patched));
 	if (!j->code.by) return COP_OK;
 	board.ram = j->ram; /* what the user allows; 0: see cop_graph_code */

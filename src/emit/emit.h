@@ -55,6 +55,9 @@ cop_status cop__emit_weights(cop_text *o, const cop_emission *e);
 void cop__emit_init(cop_text *o, const cop_emission *e);          /* the body of <name>_init */
 size_t cop__emit_flash_bytes(const cop_emission *e);
 bool cop__emit_codes(const cop_emission *e, bool adaptive); /* is a weight coded in flash, by the adaptive code or by tables? */
+/* The step whose rearranged weight can be used: an earlier one with the same bytes, or this. *at: its entry. */
+int32_t cop__emit_packed(const cop_emission *e, int entry, int32_t s, int *at);
+bool cop__emit_packs(const cop_step *st); /* its weights change, and are packed before each call */
 
 /* ---- files.c: texts that are copied ---- */
 const cop_embedded *cop__emit_find(const char *folder, const char *path); /* NULL: none */

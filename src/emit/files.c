@@ -206,8 +206,9 @@ cop_status cop__emit_kernels(cop_emission *e)
 	COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", "kernel.h"), "kernel.h"));
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
-			const char *source = e->plan->entry[en].step[s].kernel->source;
-			COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", source), source));
+			const cop_step *st = &e->plan->entry[en].step[s];
+			const char *const source[] = {st->kernel->source, cop__emit_packs(st) ? st->kernel->pack_source : NULL};
+			for (int i = 0; i < LEN(source) && source[i]; i++) COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", source[i]), source[i]));
 		}
 	const char *decoder = e->plan->target.isa & COP_ISA_DSP ? "cortexm/uncode.c" : "ref/uncode.c";
 	if (cop__emit_codes(e, false)) COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", decoder), decoder));

@@ -62,12 +62,14 @@ static void put_words(cop_text *o, const cop_step *st, int entry, int32_t s)
 	cop__text_add(o, "};\n");
 }
 
+bool cop__emit_packs(const cop_step *st) { return st->kernel->pack && !st->pack_once && !st->code; }
+
 static void put_buffers(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
 	const cop_entry *en = &e->plan->entry[entry];
 	const cop_step *st = &en->step[s];
 	int weight = cop__op(en->g, st->node)->n_out + (st->code ? 1 : st->kernel->pack_in),
-		packed = st->kernel->pack ? weight : -1;
+		packed = st->kernel->pack && !cop__emit_packs(st) ? weight : -1;
 
 	cop__text_add(o, "static void *const b%c%d[] = {", tag[entry], s);
 	for (int i = 0; i < st->n_buf; i++) {
@@ -85,10 +87,14 @@ static bool loops(const cop_step *st) { return st->row && st->parts > 1; }
 static int32_t parts_of(const cop_step *st) { return st->parts > 1 && !loops(st) ? st->parts : 1; }
 
 /* Where a step's kernel finds its packed weights. */
-static void put_pack(cop_text *o, const cop_step *st, char entry, int32_t s)
+static void put_pack(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
-	if (st->pack_once) cop__text_add(o, "p%c%d", entry, s);
-	else if (st->code && st->kernel->pack) cop__text_add(o, "%s.b + %zu", segment[st->pack.seg], st->pack.off);
+	const cop_step *st = &e->plan->entry[entry].step[s];
+	int at;
+	int32_t first = st->pack_once ? cop__emit_packed(e, entry, s, &at) : 0;
+
+	if (st->pack_once) cop__text_add(o, "p%c%d", tag[at], first);
+	else if (st->kernel->pack) cop__text_add(o, "%s.b + %zu", segment[st->pack.seg], st->pack.off);
 	else cop__text_add(o, "0");
 }
 
@@ -111,8 +117,18 @@ static void put_call(cop_text *o, const cop_emission *e, int entry, int32_t s, c
 	else cop__text_add(o, "0, ");
 	if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
 	else cop__text_add(o, "0, ");
-	put_pack(o, st, tag[entry], s);
+	put_pack(o, e, entry, s);
 	cop__text_add(o, ", %s, %d}", part, parts);
+}
+
+/* What a pack function gets: the same with the place of the packed weights as its scratch. */
+static void put_packing(cop_text *o, const cop_emission *e, int entry, int32_t s)
+{
+	const cop_step *st = &e->plan->entry[entry].step[s];
+	int at;
+	int32_t k = same_words(e, entry, s, &at);
+
+	if (cop__emit_packs(st)) cop__text_add(o, "static const cop_call w%c%d = {b%c%d, k%c%d, %s.b + %zu, 0, 0, 1};\n", tag[entry], s, tag[entry], s, tag[at], k, segment[st->pack.seg], st->pack.off);
 }
 
 static void put_rows(cop_text *o, const cop_emission *e, int entry)
@@ -125,6 +141,7 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 		int32_t k = same_words(e, entry, s, &at);
 		if (st->n_word && k == s && at == entry) put_words(o, st, entry, s);
 		put_buffers(o, e, entry, s);
+		put_packing(o, e, entry, s);
 		for (int32_t i = 0; i < parts_of(st) && !loops(st); i++) {
 			char part[16];
 			cop__text_add(o, "static const cop_call ");
@@ -184,6 +201,7 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 			}
 			if (loops(st)) cop__text_add(o, "for (int32_t i = 0; i < %d; i++) { ", st->parts);
 			if (st->code) put_decoding(o, e, entry, s, i);
+			if (cop__emit_packs(st)) cop__text_add(o, "%s_%08x(&w%c%d); ", st->kernel->pack_symbol, version, tag[entry], s);
 			cop__text_add(o, "%s_%08x(&", st->kernel->symbol, version);
 			if (loops(st)) cop__text_add(o, "(cop_call)"), put_call(o, e, entry, s, "i", st->parts);
 			else put_call_name(o, st, tag[entry], s, i);
@@ -238,11 +256,18 @@ static void put_train(cop_text *o, const cop_emission *e)
 static void put_prototypes(cop_text *o, const cop_emission *e)
 {
 	for (int i = 0; i < cop_n_kernels; i++) {
-		bool called = false, before = false;
+		bool called = false, before = false, packed = false, packed_before = false;
 		for (int en = 0; en < e->plan->n_entry; en++)
-			for (int32_t s = 0; s < e->plan->entry[en].n_step; s++)
-				called |= e->plan->entry[en].step[s].kernel->fn == cop_kernels[i].fn;
-		for (int j = 0; j < i; j++) before |= cop_kernels[j].fn == cop_kernels[i].fn;
+			for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
+				const cop_step *st = &e->plan->entry[en].step[s];
+				called |= st->kernel->fn == cop_kernels[i].fn;
+				packed |= cop__emit_packs(st) && st->kernel->pack == cop_kernels[i].pack;
+			}
+		for (int j = 0; j < i; j++) {
+			before |= cop_kernels[j].fn == cop_kernels[i].fn;
+			packed_before |= cop_kernels[j].pack == cop_kernels[i].pack;
+		}
+		if (packed && !packed_before) cop__text_add(o, "void %s_%08x(const cop_call *c);\n", cop_kernels[i].pack_symbol, cop__emit_version());
 		if (called && !before)
 			cop__text_add(o, "void %s_%08x(const cop_call *c);\n", cop_kernels[i].symbol, cop__emit_version());
 	}
@@ -257,7 +282,7 @@ static cop_status check_steps(const cop_emission *e)
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const cop_step *st = &e->plan->entry[en].step[s];
-			if ((st->kernel->isa & ~(uint32_t)COP_ISA_DSP) || (st->kernel->pack && !st->pack_once && !st->code))
+			if ((st->kernel->isa & ~(uint32_t)COP_ISA_DSP) || (cop__emit_packs(st) && !st->kernel->pack_source))
 				return cop__fail(e->plan->entry[en].g, COP_NOKERNEL, st->node, "kernel %s is not for devices, it cannot be emitted",
 					st->kernel->symbol);
 		}

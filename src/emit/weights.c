@@ -47,6 +47,47 @@ bool cop__emit_codes(const cop_emission *e, bool adaptive)
 	return false;
 }
 
+static bool could_share(const cop_emission *e, int entry, const cop_step *a, int at, const cop_step *b)
+{
+	const cop_place *x = &a->buf[cop__packed_buf(&e->plan->entry[entry], a)], *y = &b->buf[cop__packed_buf(&e->plan->entry[at], b)];
+	return b->pack_once && a->kernel->pack == b->kernel->pack && x->seg == y->seg && x->off == y->off &&
+		a->kernel->pack_bytes(a->word) == b->kernel->pack_bytes(b->word);
+}
+
+/* Words may differ in what is no matter to the weight: the heights of bands. */
+static bool same_bytes(const cop_emission *e, const cop_step *a, const cop_step *b)
+{
+	size_t bytes = a->kernel->pack_bytes(a->word);
+	char *to = cop__alloc(e->cx, 2 * bytes + 64);
+	bool same = false;
+
+	if (!to) return false;
+	cop__rearrange(to, bytes, a, 0, 1);
+	cop__rearrange(to + bytes, bytes, b, 0, 1);
+	same = !memcmp(to, to + bytes, bytes);
+	cop__free(e->cx, to);
+	return same;
+}
+
+int32_t cop__emit_packed(const cop_emission *e, int entry, int32_t s, int *at)
+{
+	const cop_step *mine = &e->plan->entry[entry].step[s];
+
+	for (*at = 0; *at <= entry; ++*at)
+		for (int32_t i = 0; i < (*at < entry ? e->plan->entry[*at].n_step : s); i++) {
+			const cop_step *other = &e->plan->entry[*at].step[i];
+			if (could_share(e, entry, mine, *at, other) && same_bytes(e, mine, other)) return i;
+		}
+	*at = entry;
+	return s;
+}
+
+static bool packs_first(const cop_emission *e, int entry, int32_t s)
+{
+	int at;
+	return e->plan->entry[entry].step[s].pack_once && cop__emit_packed(e, entry, s, &at) == s && at == entry;
+}
+
 size_t cop__emit_flash_bytes(const cop_emission *e)
 {
 	size_t sum = 0;
@@ -57,7 +98,7 @@ size_t cop__emit_flash_bytes(const cop_emission *e)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const cop_step *st = &e->plan->entry[en].step[s];
 			if (cop__plan_coded(&e->plan->entry[en], s) == s) sum += (st->code_bytes + 3) / 4 * 4;
-			if (st->pack_once) sum += (st->kernel->pack_bytes(st->word) + 3) / 4 * 4;
+			if (packs_first(e, en, s)) sum += (st->kernel->pack_bytes(st->word) + 3) / 4 * 4;
 		}
 	return sum;
 }
@@ -164,7 +205,7 @@ cop_status cop__emit_weights(cop_text *o, const cop_emission *e)
 		if (has_image(e, i)) put_var(o, e, i);
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
-			if (e->plan->entry[en].step[s].pack_once) COP_TRY(put_packed(o, e, en, s));
+			if (packs_first(e, en, s)) COP_TRY(put_packed(o, e, en, s));
 			if (cop__plan_coded(&e->plan->entry[en], s) == s) put_coded(o, e, en, s);
 		}
 	put_segment(o, e, COP_SEG_PARAM, "parameters", "Parameters that training changes, one block.");

@@ -52,6 +52,7 @@ typedef struct cop_kernel {
 	void (*pack)(const cop_call *c);
 	size_t (*pack_bytes)(const int32_t *k);
 	int8_t pack_in;                       /* which input is packed */
+	const char *pack_symbol, *pack_source; /* of a pack function that goes to devices, for weights that change there; NULL: it does not */
 	/* It takes weights of 4 or 2 bits as bytes and as they are, and can be called for some of its channels after the other, COP_IN_PARTS times: each call with the packed weights of its part, of which
 	 * pack_bytes is the largest. Input 0 is then read again in each. */
 	bool in_parts;

@@ -4,11 +4,9 @@
  * lie. Runs where the plan is made; not shipped to devices.
  */
 #include "kernel/ahead.h"
+#include "kernel/cortexm/filters.h"
 #include "kernel/cortexm/planes.h"
 
-typedef int32_t weight_of(const void *w, int32_t i);
-
-static int32_t weight_i8(const void *w, int32_t i) { return ((const int8_t *)w)[i]; }
 static int32_t weight_i4(const void *w, int32_t i)
 {
 	int32_t b = ((const uint8_t *)w)[i / 2];
@@ -19,9 +17,6 @@ static int32_t weight_i2(const void *w, int32_t i) { return ((((const uint8_t *)
 /* ---- dense ---- */
 
 enum { TILE = 3 };
-
-/* Words of a window, rounded up to what the kernel's inner loop takes: 2, fully connected 4. */
-static int32_t window_words(const int32_t *k, int32_t whole) { return (k[CK_KH] * cop_run_words(k[CK_KW] * (k[CK_C] / k[CK_G])) + whole - 1) & -whole; }
 
 bool cop_qconv_apart_fits_dsp(const int32_t *k) { return k[CK_G] < k[CK_C] || k[CK_G] == 1; } /* else depthwise */
 bool cop_qconv_fits_dsp(const int32_t *k) { return k[CK_G] == 1 && (k[CK_DW] == 1 || k[CK_KW] == 1); }
@@ -64,9 +59,9 @@ static size_t tiles_ahead(const int32_t *k, int32_t tile)
 size_t cop_qconv_ahead_dsp(const int32_t *k) { return tiles_ahead(k, TILE); }
 size_t cop_qsparse_ahead_dsp(const int32_t *k) { return tiles_ahead(k, 4); } /* qsparse.c */
 
-static size_t pack_bytes(const int32_t *k, int32_t filters, int32_t whole)
+static size_t pack_bytes(const int32_t *k, int32_t o_n, int32_t whole)
 {
-	return 4 + (size_t)k[CK_G] * (size_t)((filters / k[CK_G] + 1) / 2) * (size_t)window_words(k, whole) * 4;
+	return 4 + (size_t)k[CK_G] * (size_t)((o_n / k[CK_G] + 1) / 2) * (size_t)window_words(k, whole) * 4;
 }
 /* The last part has as many filters as any. */
 static size_t dense_bytes(const int32_t *k, size_t bits)
@@ -78,58 +73,6 @@ static size_t dense_bytes(const int32_t *k, size_t bits)
 size_t cop_qconv_pack_bytes_dsp(const int32_t *k) { return dense_bytes(k, 4); }
 size_t cop_qconv2_pack_bytes_dsp(const int32_t *k) { return dense_bytes(k, 2); }
 size_t cop_qfc_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, k[CK_O], 4); }
-
-/* The tap of a run that half `half` of word `word` holds, or -1. */
-static int32_t tap_of(int32_t run, int32_t word, int32_t half)
-{
-	int32_t four = word / 2 * 4, odd = word % 2, rest = run - four;
-
-	if (rest == 2 && !odd) return four + half;
-	return odd + 2 * half < rest ? four + odd + 2 * half : -1;
-}
-
-/* o_n: of a group */
-typedef struct filters { const void *w; weight_of *get; int32_t o_n, kh, kw, c_n, c_run, run; } filters;
-
-/* Of filter o of a group that begins with filter `first`. */
-static int32_t weight_at(const filters *f, int32_t first, int32_t o, int32_t line, int32_t tap)
-{
-	if (o >= f->o_n || tap < 0) return 0;
-	return f->get(f->w, (((first + o) * f->kh + line) * f->kw + tap / f->c_n) * f->c_run + tap % f->c_n);
-}
-
-/* How every second filter's sum can be taken from differences. */
-static uint32_t exactness(const filters *f, int32_t from, int32_t to)
-{
-	uint32_t kind = PACK_EXACT;
-
-	for (int32_t o = from; o < to; o++) {
-		int64_t most = 0;
-		for (int32_t i = 0; o % f->o_n % 2 && i < f->kh * f->run; i++) {
-			int32_t w = weight_at(f, o, 0, i / f->run, i % f->run);
-			if (w == -128) return 0;
-			most += w < 0 ? -w : w;
-		}
-		if (most > 65535) kind = PACK_PARTS; /* times 128: beyond 23 bits and a sign */
-	}
-	return kind;
-}
-
-/* Filters o and o + 1 of a group. */
-static uint32_t *pack_pair(uint32_t *to, const filters *f, int32_t first, int32_t o, bool add)
-{
-	int32_t words = cop_run_words(f->run);
-
-	for (int32_t i = 0; i < f->kh * words; i++) {
-		uint32_t word = 0;
-		for (int32_t half = 0; half < 2; half++) {
-			int32_t tap = tap_of(f->run, i % words, half), a = weight_at(f, first, o, i / words, tap), b = weight_at(f, first, o + 1, i / words, tap);
-			word |= ((uint32_t)(b * 256 + (add ? a : a & 255)) & 0xffff) << (16 * half);
-		}
-		*to++ = word;
-	}
-	return to;
-}
 
 /* The same in 4 bits each. */
 static uint32_t *pack_nibbles(uint32_t *to, const filters *f, int32_t first, int32_t o)
@@ -163,13 +106,6 @@ static uint32_t *pack_twos(uint32_t *to, const filters *f, int32_t first, int32_
 	return to;
 }
 
-/* Weights as they are in bytes, `each` of them. */
-static filters filters_of(const cop_call *c, weight_of *get, int32_t each)
-{
-	const int32_t *k = c->k, c_n = k[CK_C] / k[CK_G];
-	return (filters){c->buf[2], get, k[CK_O] / k[CK_G], k[CK_KH], k[CK_KW], c_n, (c_n + each - 1) & -each, k[CK_KW] * c_n};
-}
-
 static void pack_few(const cop_call *c, filters f, uint32_t *pack(uint32_t *to, const filters *f, int32_t first, int32_t o))
 {
 	uint32_t *to = c->work;
@@ -179,22 +115,6 @@ static void pack_few(const cop_call *c, filters f, uint32_t *pack(uint32_t *to, 
 		for (int32_t o = 0; o < f.o_n; o += 2) to = pack(to, &f, first, o);
 }
 
-static void pack_dense(const cop_call *c, filters f, int32_t whole)
-{
-	const int32_t *k = c->k;
-	int32_t from = cop_filter_at(f.o_n, c->part, c->parts), end = cop_filter_at(f.o_n, c->part + 1, c->parts);
-	uint32_t *to = c->work, kind = c->parts > 1 ? exactness(&f, from, end) : exactness(&f, 0, k[CK_O]);
-	int32_t rest = window_words(k, whole) - f.kh * cop_run_words(f.run);
-
-	*to++ = kind;
-	for (int32_t first = 0; first < k[CK_O]; first += f.o_n)
-		for (int32_t o = from; o < end; o += 2) {
-			to = pack_pair(to, &f, first, o, kind);
-			for (int32_t i = 0; i < rest; i++) *to++ = 0;
-		}
-}
-
-void cop_qconv_pack_dsp(const cop_call *c) { pack_dense(c, filters_of(c, weight_i8, 1), 2); }
 void cop_qconv_pack4_dsp(const cop_call *c)
 {
 	const filters f = filters_of(c, weight_i4, 2);
@@ -207,7 +127,6 @@ void cop_qconv_pack2_dsp(const cop_call *c)
 	if (c->k[COP_IN_PARTS] < 0) pack_few(c, f, pack_twos);
 	else pack_dense(c, f, 2);
 }
-void cop_qfc_pack_dsp(const cop_call *c) { pack_dense(c, filters_of(c, weight_i8, 1), 4); }
 
 /* ---- fully connected, of few bits: filters that share halves ---- */
 
