@@ -109,11 +109,14 @@ static cop_status write_check(job *j, const cop_graph *g)
 static cop_status form(job *j, cop_graph **g, const cop_target *t)
 {
 	cop_target board = *t;
+	int32_t integers = 0;
 
 	if (j->a.train && j->code.by) return cli_fail(j->c, COP_ARG, "--code does not work with --train: only weights that never change can be coded");
-	if (j->a.train && j->form.rounding) return cli_fail(j->c, COP_ARG, "--rounding does not work with --train: int8 layers cannot be trained");
+	if (j->a.train && j->form.rounding) return cli_fail(j->c, COP_ARG, "--rounding does not work with --train: an int8 network is trained with the rounding that it has");
 	board.threads = 1;
-	if (!j->a.train) CLI_TRY(cli_form_apply(g, &j->form));
+	if (j->a.train) CLI_TRY(cop_graph_trainable(g, j->a.train_spec, &integers));
+	else CLI_TRY(cli_form_apply(g, &j->form));
+	if (integers && !j->a.train_spec) j->a.train_spec = "qsgd";
 	if (j->patch > 0) CLI_TRY(cop_graph_patch(g, &board, j->patch, &j->patched));
 	if (!j->code.by) return COP_OK;
 	board.ram = j->ram; /* what the user allows; 0: see cop_graph_code */

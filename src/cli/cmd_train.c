@@ -17,6 +17,7 @@ typedef struct job {
 	cli *c;
 	cli_log log;
 	cop_epoch last, best;
+	int32_t integers; /* layers of int8 that are trained as they are */
 	cop_score score; /* of the result on the validation set: all that epochs do not tell */
 } job;
 
@@ -152,6 +153,14 @@ static cop_status network(cop_graph **g, job *j, const char *model, const cop_da
 	return cli_samples_set(j->c, *g, &j->s);
 }
 
+/* Of a network of integers, the layers that are to be trained; it has settings of its own. */
+static cop_status make_trainable(job *j, cop_graph **g)
+{
+	CLI_TRY(cop_graph_trainable(g, j->t.a.update, &j->integers));
+	if (j->integers && !j->t.a.update) j->t.a.update = "qsgd";
+	return COP_OK;
+}
+
 /* A network from a file says how its samples are read; one of the zoo is built for them. */
 static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid, job *j, const char *model)
 {
@@ -164,7 +173,9 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	CLI_TRY(cli_valid_open(valid, c, &j->s, *g, &j->t, *data));
 	CLI_TRY(cli_data_fits(c, *g, *data));
 	standardise(j, *data);
+	CLI_TRY(make_trainable(j, g));
 	cli_graph_name(name, *g);
+	if (j->integers) *name = 0; /* its batch norms are in the weights: no rate of the floats suits it */
 	cli_train_defaults(&j->t, name, *data, !cli_is_file_name(model) && !scaled(&j->s));
 	cli_train_say(c, &j->t.a);
 	cli_put_int(c, "train_samples", (*data)->count);
@@ -185,6 +196,7 @@ static cop_status train(job *j, const char *model)
 	if (!st) st = final_score(j, g, valid);
 	cli_progress_end(c);
 	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; run the same command with --resume to continue", cop_error_text(c->cx));
+	if (!st && j->integers) st = cop_graph_settle(&g);
 	if (!st) st = cop_model_save(g, j->out);
 	if (!st && !j->checkpoint) st = cop_checkpoint_remove(c->cx, j->t.a.checkpoint);
 	if (!st) result(j, model);

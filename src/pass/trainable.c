@@ -14,7 +14,12 @@ typedef struct trainable_options { char layers[256]; } trainable_options;
 typedef struct making { const cop_graph *g; cop_graph *out; cop_vid *map; const char *layers; double *scale; int32_t found; } making;
 
 static bool chosen(const making *m, cop_vid v) { return cop__match(m->layers, m->g->value[v].name); }
-static bool is_layer(const cop_graph *g, cop_nid n) { return g->node[n].op == OP_qconv && g->value[cop__arg(g, n, 1)].name; }
+
+/* One that is not trainable yet. */
+static bool is_layer(const cop_graph *g, cop_nid n)
+{
+	return g->node[n].op == OP_qconv && g->value[cop__arg(g, n, 1)].role == COP_CONST && g->value[cop__arg(g, n, 2)].role == COP_CONST;
+}
 
 static cop_status check(const making *m, cop_nid n)
 {
@@ -24,8 +29,7 @@ static cop_status check(const making *m, cop_nid n)
 	if (w->type.dtype != COP_I8 || cop__in(g, n, 0)->dtype != COP_I8)
 		return cop__error(g->cx, COP_ARG, "trainable: '%s' is not of int8 weights and int8 values, and only those are trained", w->name);
 	for (int i = 1; i < 4; i++)
-		if (!g->value[cop__arg(g, n, i)].data || g->value[cop__arg(g, n, i)].producer)
-			return cop__error(g->cx, COP_ARG, "trainable: the weights of '%s' are computed, not stored", w->name);
+		if (!g->value[cop__arg(g, n, i)].data) return cop__error(g->cx, COP_ARG, "trainable: '%s' has no contents", g->value[cop__arg(g, n, i)].name);
 	return COP_OK;
 }
 
