@@ -27,8 +27,8 @@ static inline int32_t cop_floor(float v)
 static inline int32_t cop_q_move(int32_t w, float d, int32_t round, uint32_t draw)
 {
 	if (round == COP_Q_NEAREST) return cop_floor(d + 0.5f);
-	if (round == COP_Q_STOCHASTIC) return cop_floor(d + (float)(draw >> 8) * (1.0f / 16777216));
 	int32_t down = cop_floor(d);
+	if (round == COP_Q_STOCHASTIC) return down + ((float)(draw >> 8) * (1.0f / 16777216) < d - (float)down);
 	if ((float)down == d || !(d == d)) return down;
 	return w > down ? down + 1 : down; /* w - d above 0: cut to what is below it */
 }

@@ -69,7 +69,11 @@ enum { TILE = 4 };
 
 /* Sixteen sums in registers: four scaled by each of four. Written out, since compilers for small machines do not unroll loops. */
 #define SUMS(n) float n##0 = 0, n##1 = 0, n##2 = 0, n##3 = 0
-#define ADD(n, by) n##0 += (by) * v0, n##1 += (by) * v1, n##2 += (by) * v2, n##3 += (by) * v3
+#define ADD(n, by)                                                                                              \
+	do {                                                                                                    \
+		const float s_ = (by);                                                                          \
+		n##0 += s_ * v0, n##1 += s_ * v1, n##2 += s_ * v2, n##3 += s_ * v3;                             \
+	} while (0)
 #define STORE(to, n) (to)[0] = n##0, (to)[1] = n##1, (to)[2] = n##2, (to)[3] = n##3
 
 /* 1x1: four pixels by four channels at a time. w: at the first channel. */

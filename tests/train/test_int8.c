@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Training of int8 layers: gradients against PyTorch's, a step on integers against the step of the floats they stand for, the way there and back,
+ * rounding, and what is refused.
+ */
+#include "help.h"
+#include "kernel/qstep.h"
+#include "op/qscale.h"
+#include "pass/pass.h"
+#include "train/int8_reference.h"
+
+#define REF(name) {#name, ref_##name##_w, ref_##name##_b, ref_##name##_m, ref_##name##_dw, ref_##name##_db}
+static const struct layer { const char *name; const int8_t *w; const int32_t *b, *m; const float *dw, *db; } layers[] = {REF(c1), REF(c2), REF(dw), REF(fc)};
+
+static cop_vid qconv(cop_graph *g, cop_vid x, int which, const int32_t *dim, cop_qconv_attr a)
+{
+	const struct layer *l = &layers[which];
+	cop_type w = cop__type(COP_I8, 4, dim), o = cop__type(COP_I32, 1, dim);
+	char name[3][16];
+
+	for (int i = 0; i < 3; i++) snprintf(name[i], sizeof name[i], "%s.%c", l->name, "wbm"[i]);
+	a.dh = a.dw = 1;
+	a.pt = a.pl = a.pb = a.pr = dim[1] / 2;
+	return cop__apply(g, OP_qconv, &a,
+		VIDS(x, cop__data(g, COP_CONST, name[0], &w, l->w), cop__data(g, COP_CONST, name[1], &o, l->b), cop__data(g, COP_CONST, name[2], &o, l->m)));
+}
+
+/* That of make_int8_reference.py. The stored biases have -zx sum w in them, as a file has. */
+static cop_graph *net(cop_ctx *cx)
+{
+	static const cop_qadd_attr sum = {-128, -9, 3, 500000, 0, 800000, 0, 0, 20, -128, 127, 0};
+	static const cop_qavgpool_attr mean = {3, 3, 3, 3, 0, 0, 0, 0, -20, -20, 0, 0, -128, 127};
+	cop_graph *g;
+	cop_type t = cop__type(COP_I8, 4, DIMS(1, 5, 5, 2));
+
+	OK(cx, cop__graph_new(&g, cx, "int8"));
+	cop_vid x = cop__input(g, "x", &t);
+	x = qconv(g, x, 0, DIMS(4, 3, 3, 2), (cop_qconv_attr){.sh = 1, .sw = 1, .groups = 1, .zx = 5, .zy = -128, .qlo = -128, .qhi = 127});
+	cop_vid y = qconv(g, x, 1, DIMS(4, 1, 1, 4), (cop_qconv_attr){.sh = 1, .sw = 1, .groups = 1, .zx = -128, .zy = -9, .qlo = -128, .qhi = 127});
+	x = cop__apply(g, OP_qadd, &sum, VIDS(x, y));
+	x = qconv(g, x, 2, DIMS(4, 3, 3, 1), (cop_qconv_attr){.sh = 2, .sw = 2, .groups = 4, .zx = 3, .zy = -20, .qlo = -128, .qhi = 100});
+	x = cop__apply(g, OP_qavgpool, &mean, VIDS(x));
+	x = qconv(g, x, 3, DIMS(3, 1, 1, 4), (cop_qconv_attr){.sh = 1, .sw = 1, .groups = 1, .zx = -20, .zy = 7, .qlo = -128, .qhi = 127});
+	x = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {1, 3}}, VIDS(x));
+	OK(cx, cop__output(g, cop__apply(g, OP_dequantize, &(cop_dequantize_attr){0.05f, 7}, VIDS(x)), "y"));
+	OK(cx, cop_graph_verify(g));
+	return g;
+}
+
+static cop_graph *trainable(cop_ctx *cx, const char *spec, int32_t want)
+{
+	cop_graph *g = net(cx);
+	int32_t n;
+
+	OK(cx, cop_graph_trainable(&g, spec, &n));
+	assert_int_equal(n, want);
+	OK(cx, cop_graph_verify(g));
+	return g;
+}
+
+/* The sample and its class, which a step may write over. */
+static void give(cop_ctx *cx, cop_trainer *t)
+{
+	cop_tensor x;
+
+	OK(cx, cop_trainer_input(t, 0, &x));
+	memcpy(x.data, ref_x, sizeof ref_x);
+	OK(cx, cop_trainer_input(t, 1, &x));
+	*(int32_t *)x.data = 1;
+}
+
+static cop_trainer *trainer(cop_ctx *cx, const cop_graph *g, const char *spec, bool apart, int threads)
+{
+	cop_trainer *t;
+
+	OK(cx, cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 1, .threads = threads, .spec = spec, .apart = apart}));
+	give(cx, t);
+	return t;
+}
+
+static const float *expected(const char *name)
+{
+	for (int i = 0; i < LEN(layers); i++)
+		if (!strncmp(name, layers[i].name, strlen(layers[i].name))) return name[strlen(name) - 1] == 'w' ? layers[i].dw : layers[i].db;
+	fail_msg("no layer has '%s'", name);
+	return NULL;
+}
+
+static void gradients_are_those_of_pytorch(void **state)
+{
+	cop_ctx *cx = *state;
+	cop_graph *g = trainable(cx, "qsgd", 4);
+	cop_trainer *t = trainer(cx, g, "qsgd", true, 1);
+	cop_tensor d, y;
+	const char *name;
+	int i = 0;
+
+	OK(cx, cop_trainer_gradients(t, NULL));
+	OK(cx, cop_trainer_output(t, 0, &y));
+	for (int k = 0; k < 3; k++) assert_true(fabsf(((float *)y.data)[k] - ref_logits[k]) < 1e-6f);
+	for (; (name = cop_trainer_gradient(t, i, &d)); i++) {
+		const float *want = expected(name);
+		float most = 0;
+		for (int64_t k = 0; k < cop_type_count(&d.type); k++) most = fmaxf(most, fabsf(want[k]));
+		for (int64_t k = 0; k < cop_type_count(&d.type); k++)
+			if (!(fabsf(((float *)d.data)[k] - want[k]) <= 2e-5f * most))
+				fail_msg("%s, element %lld: %g, PyTorch %g", name, (long long)k, (double)((float *)d.data)[k], (double)want[k]);
+	}
+	assert_int_equal(i, 8);
+	cop_trainer_free(t);
+	cop_graph_free(g);
+}
+
+/* The scale of a weight's or a bias's filters, by the network's own multipliers: s_x s_w / s_y. */
+static double scale_of(const cop_graph *g, const char *name)
+{
+	double scale[64] = {0};
+	assert_true(g->n_value < LEN(scale));
+	cop__int_scales(scale, g);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		if (g->node[n].op != OP_qconv || strncmp(g->value[cop__arg(g, n, 1)].name, name, strlen(name) - 1)) continue;
+		COP_ATTR(cop_qconv_attr, a, g, n);
+		double y = scale[cop__res(g, n, 0)] * cop__qconv_real(&a, &g->value[cop__arg(g, n, 3)], 0);
+		return name[strlen(name) - 1] == 'b' ? y : y / scale[cop__arg(g, n, 0)];
+	}
+	return 0;
+}
+
+/* A step of the rate r on integers moves what they stand for by r times the gradient of that, but for rounding: filter 0 of every weight and bias. */
+static void a_step_is_that_of_the_floats(void **state)
+{
+	static const char *const names[] = {"c1.w", "c1.b", "c2.w", "dw.w", "fc.w", "fc.b"};
+	const float rate = 2;
+	cop_ctx *cx = *state;
+	cop_graph *was = trainable(cx, "qsgd", 4), *g = trainable(cx, "qsgd", 4);
+	cop_trainer *t = trainer(cx, g, "qsgd round=nearest", false, 1);
+
+	OK(cx, cop_trainer_step(t, rate, NULL));
+	OK(cx, cop_trainer_pull(t, g));
+	for (int i = 0; i < LEN(names); i++) {
+		cop_vid v = cop__find(g, names[i]);
+		int64_t filter = cop_type_count(cop__t(g, v)) / cop__t(g, v)->dim[0];
+		double s = scale_of(was, names[i]), moved = 0;
+		for (int64_t k = 0; k < filter; k++) {
+			bool byte = cop__t(g, v)->dtype == COP_I8;
+			int32_t a = byte ? ((const int8_t *)was->value[v].data)[k] : ((const int32_t *)was->value[v].data)[k],
+				b = byte ? ((const int8_t *)g->value[v].data)[k] : ((const int32_t *)g->value[v].data)[k];
+			double want = -(double)rate * (double)expected(names[i])[k] / s; /* of the real: dL/dq = s dL/dW */
+			double got = (b - a) * s, slack = 0.5001 * s;
+			if (abs(b) == 127 && byte) continue;
+			if (!(fabs(got - want) <= slack + 1e-4 * fabs(want))) fail_msg("%s, element %lld moved by %g, not by %g", names[i], (long long)k, got, want);
+			moved += fabs(got);
+		}
+		if (!(moved > 0)) fail_msg("%s did not move", names[i]);
+	}
+	cop_trainer_free(t);
+	cop_graph_free(was);
+	cop_graph_free(g);
+}
+
+/* With the same bits for any number of threads, in one operator or in two (gradients apart). */
+static void one_step_has_one_result(void **state)
+{
+	static const struct { bool apart; int threads; } way[] = {{false, 1}, {false, 2}, {true, 1}};
+	cop_ctx *cx = *state;
+	cop_graph *g[LEN(way)];
+
+	for (int i = 0; i < LEN(way); i++) {
+		g[i] = trainable(cx, "qsgd", 4);
+		cop_trainer *t = trainer(cx, g[i], "qsgd", way[i].apart, way[i].threads);
+		for (int k = 0; k < 3; k++) {
+			give(cx, t);
+			if (way[i].apart) {
+				OK(cx, cop_trainer_gradients(t, NULL));
+				OK(cx, cop_trainer_update(t, 1));
+			} else {
+				OK(cx, cop_trainer_step(t, 1, NULL));
+			}
+		}
+		OK(cx, cop_trainer_pull(t, g[i]));
+		cop_trainer_free(t);
+	}
+	for (int i = 1; i < LEN(way); i++)
+		for (int32_t v = 1; v <= g[0]->n_value; v++)
+			if (g[0]->value[v].role == COP_PARAM)
+				if (memcmp(g[i]->value[cop__find(g[i], g[0]->value[v].name)].data, g[0]->value[v].data, cop_type_bytes(cop__t(g[0], v)))) fail_msg("%s differs, way %d", g[0]->value[v].name, i);
+	for (int i = 0; i < LEN(way); i++) cop_graph_free(g[i]);
+}
+
+/* A step of the rate 0 and the way back leave the network as it was; and what is not named is not a parameter. */
+static void there_and_back(void **state)
+{
+	cop_ctx *cx = *state;
+	cop_graph *was = net(cx), *g = trainable(cx, "qsgd layers=dw.w|fc.b", 2);
+	int parameters = 0;
+
+	for (int32_t v = 1; v <= g->n_value; v++) parameters += g->value[v].role == COP_PARAM;
+	assert_int_equal(parameters, 2);
+	cop_trainer *t = trainer(cx, g, "qsgd", false, 1);
+	OK(cx, cop_trainer_step(t, 0, NULL));
+	OK(cx, cop_trainer_pull(t, g));
+	cop_trainer_free(t);
+	OK(cx, cop_graph_settle(&g));
+	for (int32_t v = 1; v <= was->n_value; v++) {
+		const cop_value *x = &was->value[v];
+		if (x->role != COP_CONST) continue;
+		cop_vid u = cop__find(g, x->name);
+		assert_int_equal(g->value[u].role, COP_CONST);
+		assert_memory_equal(g->value[u].data, x->data, cop_type_bytes(&x->type));
+	}
+	assert_int_equal(g->n_value, was->n_value);
+	assert_int_equal(g->n_node, was->n_node);
+	cop_graph_free(was);
+	cop_graph_free(g);
+}
+
+/* By hand: w - d, to the nearest, by chance (draws of 0 and of all ones), and cut as C cuts it. */
+static void integers_are_rounded(void **state)
+{
+	static const struct { int32_t w; float d; int32_t nearest, low, high, truncated; } row[] = {
+		{5, 0.001f, 5, 4, 5, 4}, {5, -0.001f, 5, 5, 6, 5}, {5, 0.75f, 4, 4, 5, 4}, {-5, 0.75f, -6, -6, -5, -5}, {-5, -0.75f, -4, -5, -4, -4}, {0, 0.4f, 0, -1, 0, 0},
+		{5, 2, 3, 3, 3, 3}, {120, -30, 127, 127, 127, 127}, {-120, 1e20f, -127, -127, -127, -127}, {7, NAN, 7, 7, 7, 7},
+	};
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) {
+		assert_int_equal(cop_q_moved(row[i].w, row[i].d, 127, COP_Q_NEAREST, 0), row[i].nearest);
+		assert_int_equal(cop_q_moved(row[i].w, row[i].d, 127, COP_Q_STOCHASTIC, 0), row[i].low);
+		assert_int_equal(cop_q_moved(row[i].w, row[i].d, 127, COP_Q_STOCHASTIC, UINT32_MAX), row[i].high);
+		assert_int_equal(cop_q_moved(row[i].w, row[i].d, 127, COP_Q_TRUNCATE, 0), row[i].truncated);
+	}
+	double sum = 0;
+	for (uint32_t i = 0; i < 20000; i++) sum += cop_q_moved(50, 0.3f, 127, COP_Q_STOCHASTIC, cop_hash32(1, i, 0, 3));
+	assert_true(fabs(sum / 20000 - 49.7) < 0.02); /* the deviation of the mean is 0.003 */
+}
+
+static void expect_refusal(cop_ctx *cx, const char *want)
+{
+	if (strcmp(cop_error_text(cx), want)) fail_msg("the message is: %s", cop_error_text(cx));
+	cop_error_clear(cx);
+}
+
+static void what_cannot_be_trained_is_refused(void **state)
+{
+	cop_ctx *cx = *state;
+	cop_graph *g = trainable(cx, "qsgd", 4), *plain = net(cx);
+	cop_trainer *t;
+	int32_t n;
+
+	assert_int_equal(cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = "adam"}), COP_ARG);
+	expect_refusal(cx, "training: the rule 'adam' moves floats, and 'c1.b' holds integers; use qsgd");
+	assert_int_equal(cop_trainer_new(&t, plain, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = "qsgd"}), COP_ARG);
+	expect_refusal(cx, "training: this is a network of integers: make layers of it trainable first (the pass trainable), or train the float network and quantize it again");
+	OK(cx, cop_graph_trainable(&plain, "qsgd layers=none*", &n));
+	assert_int_equal(n, 0);
+	assert_int_equal(cop_graph_apply(&plain, "trainable:layers=none*"), COP_ARG);
+	expect_refusal(cx, "trainable: 'int8' has no int8 layer with weights or a bias named 'none*'");
+	OK(cx, cop_graph_trainable(&g, "qsgd", &n)); /* a second time: nothing is left to do */
+	assert_int_equal(n, 0);
+	cop_graph_free(plain);
+	cop_graph_free(g);
+}
+
+static int setup(void **state) { return *state = new_ctx(), 0; }
+static int teardown(void **state) { return cop_ctx_free(*state), 0; }
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(gradients_are_those_of_pytorch, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_step_is_that_of_the_floats, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_step_has_one_result, setup, teardown),
+		cmocka_unit_test_setup_teardown(there_and_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(integers_are_rounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_trained_is_refused, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
