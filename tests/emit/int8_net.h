@@ -49,6 +49,26 @@ static inline cop_vid qconv(cop_graph *g, cop_vid x, const char *name, int32_t o
 	return cop__apply(g, OP_qconv, &(cop_qconv_attr){stride, stride, p, p, p, p, 1, 1, groups, 3, -7, -128, int8_most, up, 0, int8_shifts}, VIDS(x, vw, vb, vm));
 }
 
+/* One to be trained further, by every operator that passes gradients on; its last layer is of floats. */
+static inline cop_graph *trained_net(cop_ctx *cx, bool twice)
+{
+	cop_type t = cop__type(COP_I8, 4, DIMS(1, 9, 7, 3)), wt = cop__type(COP_F32, 2, DIMS(4, 18));
+	float w[4 * 18];
+	cop_graph *g;
+
+	for (int i = 0; i < LEN(w); i++) w[i] = cop__rand_unit(3, 1, (uint64_t)i) - 0.5f;
+	OK(cx, cop__graph_new(&g, cx, "trained"));
+	cop_vid x = qconv(g, cop__input(g, "x", &t), "c1", 8, 3, 1, 1, twice), y = qconv(g, x, "c2", 22, 1, 1, 1, twice);
+	y = qconv(g, qconv(g, y, "dw", 22, 3, 1, 22, twice), "c3", 8, 1, 1, 1, twice);
+	x = cop__apply(g, OP_qadd, &(cop_qadd_attr){-7, -7, 3, 1 << 19, 0, 1 << 19, 0, 0, 20, -128, 127, 0}, VIDS(x, y));
+	x = qconv(g, x, "c4", 18, 3, 2, 2, twice);
+	x = cop__apply(g, OP_qavgpool, &(cop_qavgpool_attr){5, 4, 1, 1, 0, 0, 0, 0, -7, -7, 0, 0, -128, 127}, VIDS(x));
+	x = qconv(g, x, "fc", 18, 1, 1, 1, twice);
+	x = cop__apply(g, OP_dequantize, &(cop_dequantize_attr){0.03f, -7}, VIDS(cop__apply(g, OP_reshape, &(cop_shape_attr){2, {1, 18}}, VIDS(x))));
+	OK(cx, cop__output(g, cop__apply(g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, cop__data(g, COP_PARAM, "head.w", &wt, w))), "y"));
+	return g;
+}
+
 /* The fullest step is the first, so c1 stays nibbles; c2 fits beside its weights only if these are unpacked in two parts, c3 as a whole. */
 static inline cop_graph *parts_net(cop_ctx *cx, bool twice)
 {

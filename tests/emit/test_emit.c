@@ -25,6 +25,22 @@ static void on_host(void **state)
 	cop_ctx_free(cx);
 }
 
+/* An int8 network that is trained as it is: some of its weights, which the board packs anew for each run, some biases alone, and a layer of floats. */
+static void train_int8(cop_ctx *cx, const machine *m)
+{
+	static const char spec[] = "qsgd layers=c2.*|c3.w|c4.*|dw.w|fc.*|head.w lr=0.02";
+
+	for (int twice = 0; twice < 2; twice++) {
+		cop_graph *g = trained_net(cx, twice);
+		int32_t n;
+		OK(cx, cop_graph_trainable(&g, spec, &n));
+		assert_int_equal(n, 5);
+		check_training(cx, g, m, spec);
+		check_inference(cx, g, m);
+		cop_graph_free(g);
+	}
+}
+
 static void training_on_host(void **state)
 {
 	(void)state;
@@ -36,6 +52,7 @@ static void training_on_host(void **state)
 	check_training(cx, mixed, &host, "layers=fc* lr=0.1");
 	check_training(cx, coder, &host, "loss=mse adam lr=0.1");
 	check_training(cx, lenet, &host, "lr=1e-3 nesterov=1");
+	train_int8(cx, &host);
 	cop_graph_free(mixed);
 	cop_graph_free(coder);
 	cop_graph_free(lenet);
@@ -58,6 +75,7 @@ static void on_cortex_m4(void **state)
 	check_training(cx, lenet, &m4, "momentum=0 lr=1e-3");
 	check_training(cx, mixed, &m4, sgd);
 	check_training(cx, coder, &netduino, "loss=mse adam lr=0.1");
+	train_int8(cx, &m4);
 	cop_graph_free(mixed);
 	cop_graph_free(lenet);
 	cop_graph_free(coder);
