@@ -62,8 +62,6 @@ static void put_words(cop_text *o, const cop_step *st, int entry, int32_t s)
 	cop__text_add(o, "};\n");
 }
 
-bool cop__emit_packs(const cop_step *st) { return st->kernel->pack && !st->pack_once && !st->code; }
-
 static void put_buffers(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
 	const cop_entry *en = &e->plan->entry[entry];

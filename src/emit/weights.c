@@ -47,6 +47,8 @@ bool cop__emit_codes(const cop_emission *e, bool adaptive)
 	return false;
 }
 
+bool cop__emit_packs(const cop_step *st) { return st->kernel->pack && !st->pack_once && !st->code; }
+
 static bool could_share(const cop_emission *e, int entry, const cop_step *a, int at, const cop_step *b)
 {
 	const cop_place *x = &a->buf[cop__packed_buf(&e->plan->entry[entry], a)], *y = &b->buf[cop__packed_buf(&e->plan->entry[at], b)];

@@ -6,7 +6,6 @@
  * zero. conv_dx is also the transposed convolution, of dy to h x w: w is [in,KH,KW,out/groups], and the paddings are
  * those cut off the result; an output padding is what is left when h is larger than the strides reach.
  */
-#include "kernel/qstep.h"
 #include "op/conv.h"
 #include "op/qtrain.h"
 

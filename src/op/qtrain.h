@@ -8,6 +8,7 @@
 #ifndef COP_QTRAIN_H
 #define COP_QTRAIN_H
 
+#include "kernel/qstep.h"
 #include "op/op.h"
 
 cop_status cop__qconv_grad(cop_grad *d, cop_nid n);

@@ -351,7 +351,9 @@ static void by_hand(const char *name, one *x, double d, double lr, int t)
 {
 	const double decay = 0.01;
 
-	if (!strcmp(name, "sgd")) {
+	if (!strcmp(name, "qsgd")) { /* of floats */
+		x->w -= lr * d;
+	} else if (!strcmp(name, "sgd")) {
 		x->m = 0.8 * x->m + d + decay * x->w;
 		x->w -= lr * x->m;
 	} else if (!strcmp(name, "adam") || !strcmp(name, "adamw")) {
@@ -388,7 +390,7 @@ static void updates(void **state)
 		cop_tensor grad;
 		int64_t n;
 		one x[64] = {{0}};
-		snprintf(spec, sizeof spec, "loss=mse update=%s decay=0.01%s", name, momentum ? " momentum=0.8" : "");
+		snprintf(spec, sizeof spec, "loss=mse update=%s%s%s", name, strcmp(name, "qsgd") ? " decay=0.01" : "", momentum ? " momentum=0.8" : "");
 		OK(cx, cop__trainer_new(&t, record(cx, g, spec), 1, true));
 		set_batch(t, 4);
 		const char *weight = cop_trainer_gradient(t, 0, &grad);

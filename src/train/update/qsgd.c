@@ -3,8 +3,7 @@
  * qsgd - gradient descent on the integers of int8 layers: w -= lr dw / scale^2, rounded (Lin et al. 2022, arXiv 2206.15472, section 3.1). What is
  * float in the network, a new last layer say, takes plain steps.
  */
-#include "kernel/qstep.h"
-#include "op/op.h"
+#include "op/qtrain.h"
 #include "train/build.h"
 
 typedef struct options { int32_t round; bool scaling; } options;
