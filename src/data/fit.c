@@ -277,7 +277,8 @@ static cop_status classes(cop_fit *f, const cop_taker *t)
 	for (int32_t i = 0; numbers && i < d->classes; i++) numbers = number_of(d->class_name[i], t->outputs) >= 0;
 	bool by_name = t->classes && d->class_name;
 	if (!by_name && !numbers && d->classes > t->outputs)
-		return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d classes, but the network '%s' distinguishes %d", d->name, d->classes, t->name, t->outputs);
+		return cop__error(f->cx, COP_SHAPE, "data set '%s' has %d classes, but the network '%s' distinguishes %d (the pass head gives it a new last layer: "
+			"coppice apply NET head:classes=%d -o NEW)", d->name, d->classes, t->name, t->outputs, d->classes);
 	if (!by_name && !numbers && d->class_name && d->classes < t->outputs)
 		say(f, "the network '%s' has no names of classes: the %d of '%s' are taken for the first of its "
 			"%d outputs (--classes FILE gives it names)", t->name, d->classes, d->name, t->outputs);

@@ -1,0 +1,84 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A new task learnt as a device would: which layers of an int8 MobileNetV2-0.35 are trained, and how integers move, against RAM and instructions of a Cortex-M4
+# The backbone is that of `tiny-training` (Lin et al. 2022), with a new last layer. The task: five classes of cifar10-jpeg, a lossy copy of CIFAR-10, enlarged to 128x128:
+# 1,500 pictures to learn from, 1,000 to test. One sample a step. EPOCHS (5), RATE (0.01). Needs python3 with numpy and onnx.
+set -u
+bin=$1 folder=$2
+epochs=${EPOCHS:-5} rate=${RATE:-0.01} here=$(dirname "$0")/..
+tiny=${COPPICE_MODELS:-models}/mcunet/tiny-training
+
+pictures() {
+	[ ! -s "$folder/five/y_test.npy" ] || return 0
+	mkdir -p "$folder/five"
+	for part in train test; do "$bin" data export cifar10-jpeg --split $part --limit 4000 -o "$folder/x_$part.npy" --labels "$folder/y_$part.npy" -q || return 1; done
+	python3 - "$folder" <<'P'
+import sys
+import numpy as np
+at = sys.argv[1]
+for part, n in (("train", 1500), ("test", 1000)):
+    x, y = np.load(f"{at}/x_{part}.npy"), np.load(f"{at}/y_{part}.npy")
+    few = np.flatnonzero(y < 5)[:n]
+    np.save(f"{at}/five/x_{part}.npy", (np.repeat(np.repeat(x[few], 4, 1), 4, 2) * 255).round().astype(np.uint8))
+    np.save(f"{at}/five/y_{part}.npy", y[few].astype(np.int32))
+P
+}
+
+head="head*"
+bias="conv35.b|conv36.b|conv37.b|conv38.b|conv39.b|conv4*.b|conv50.b|head*"
+small="conv35.b|conv36.*|conv37.b|conv38.b|conv39.*|conv4*.b|conv50.b|head*"
+large="conv26.b|conv27.*|conv28.b|conv29.b|conv3*.b|conv4*.b|conv50.b|conv30.w|conv33.w|conv36.w|conv39.w|conv48.w|head*"
+last="conv45.*|conv46.*|conv47.*|conv48.*|conv49.*|conv50.*|head*"
+early="conv06.*|conv09.*|head*"
+
+layers() { eval "echo \"\$$1\""; }
+
+# NAME LAYERS OPTIONS SEED
+learn() {
+	at=$folder/$1-$4
+	[ -s "$folder/net-$4.onnx" ] || python3 "$here/tiny_training.py" "$tiny" 5 "$folder/net-$4.onnx" "$4" || return 1
+	[ -s "$folder/net-$4.cop" ] || "$bin" apply "$folder/net-$4.onnx" fuse -o "$folder/net-$4.cop" -q 2>/dev/null || return 1
+	[ -s "$at.json" ] || {
+		"$bin" train "$folder/net-$4.cop" --data "$folder/five" --times 2 --mean 1 --update "qsgd $3 layers=$(layers "$2")" --epochs "$epochs" --lr "$rate" --batch 1 \
+			--augment none --valid test --seed "$4" --threads 1 --json -o "$at.cop" 2>"$at.log" | tail -1 >"$at.part" && grep -q '"accuracy"' "$at.part" && mv "$at.part" "$at.json"
+	} || { cat "$at.log" >&2; return 1; }
+}
+
+# LAYERS: bytes of RAM and instructions of a step
+cost() {
+	at=$folder/cost-$1
+	[ -s "$at" ] || {
+		"$bin" apply "$folder/net-1.cop" int8_io -o "$folder/board.cop" -q && rm -rf "$at.c" &&
+			"$bin" emit "$folder/board.cop" --train --update "qsgd layers=$(layers "$1")" --patch 0.3 --target cortex-m4 -o "$at.c" -q || return 1
+		head -c 49152 /dev/zero >"$at.c/check/x.bin" && head -c 4 /dev/zero >"$at.c/check/label.bin"
+		make -s -C "$at.c/check" >/dev/null 2>&1 && make -s -C "$at.c/check" run ARGS="train 1" >"$at.said" 2>/dev/null || return 1
+		awk '/^ *data\+bss/ { ram += $2 } /^ *stack/ { ram += $2 } /^ *instructions/ { n = $2 } END { printf "%.1f KB | %.1f M", ram / 1024, n / 1e6 }' "$at.said" >"$at"
+	}
+	cat "$at"
+}
+
+row() { # LABEL NAME LAYERS OPTIONS
+	for seed in $SEEDS; do learn "$2" "$3" "$4" "$seed" || exit 1; done
+	price=$(cost "$3") || price="not counted | not counted"
+	for seed in $SEEDS; do sed 's/.*"accuracy":\([0-9.]*\).*/\1/' "$folder/$2-$seed.json"; done | awk -v label="$1" -v price="$price" '
+		{ v = 100 * $1; s += v; if (NR == 1 || v < lo) lo = v; if (NR == 1 || v > hi) hi = v }
+		END { printf "| %s | %.2f %% (%.2f to %.2f) | %s |\n", label, s / NR, lo, hi, price }'
+}
+
+pictures || exit 1
+cat <<TEXT
+Accuracy on 1,000 test pictures after $epochs epochs of 1,500, one sample a step, the rate $rate falling along a cosine: mean, and least to most over the seeds. RAM is .data, .bss and stack, instructions those of one step.
+
+| what is trained | accuracy | RAM | instructions |
+|---|---|---|---|
+TEXT
+row "the last layer alone" head head ""
+row "biases of the last 16 layers" bias bias ""
+row "and weights of two layers" small small ""
+row "biases of the last 25 layers, weights of six" large large ""
+row "the last six layers, weights and biases" last last ""
+row "two early layers, and the last" early early ""
+row "biases of 25, weights of six, without scaling" unscaled large "scaling=no"
+row "the same with scaling, rounded to the nearest" nearest large "round=nearest"
+row "the same, cut as C does" truncate large "round=truncate"
+exit 0
