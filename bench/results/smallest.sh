@@ -7,9 +7,11 @@ set -u
 bin=$1 folder=$2
 : "${SEEDS:=1 2 3}" "${ONLY:=lenet-300-100 lenet-5}" "${ROWS:=smallest deep random}"
 
-# NET EPOCHS SEED
+# NET SEED: the dense network. LeNet-5 is trained with the default options, LeNet-300-100 as its recipe says.
 dense() {
-	[ -s "$folder/$1-$3.cop" ] || "$bin" train "$1" --data mnist --seed="$3" --epochs "$2" --batch 128 --update "adamw decay=0.02" --lr 0.0015 --schedule cosine --threads 1 --resume --quiet -o "$folder/$1-$3.cop" >&2
+	options=
+	[ "$1" = lenet-5 ] || options="--epochs 30 --batch 128 --update adamw,decay=0.02 --lr 0.0015 --schedule cosine"
+	[ -s "$folder/$1-$2.cop" ] || "$bin" train "$1" --data mnist --seed="$2" $options --threads 1 --resume --quiet -o "$folder/$1-$2.cop" >&2
 }
 
 # NET RECIPE OUT SEED: OUT.json has what the program says
@@ -26,16 +28,16 @@ random_recipe() {
 	sed "s/- drr: .*/- prune: {by: random, keep: $keep, schedule: cubic, over: 0.6, epochs: $epochs, lr: 0.0015, update: adamw decay=0.02, may_cost: 100, must_gain: 1}/; s/may_cost: [0-9.]*/may_cost: 100/" "$2"
 }
 
-# NET EPOCHS DEEP SEED
+# NET DEEP SEED
 all_of() {
-	dense "$1" "$2" "$4" || return 1
+	dense "$1" "$3" || return 1
 	for row in $ROWS; do
 		case $row in
-		smallest) squeeze "$1" "recipes/smallest-$1.yaml" "$folder/$1-smallest-$4" "$4" || return 1 ;;
-		deep) squeeze "$1" "recipes/$3.yaml" "$folder/$1-deep-$4" "$4" || return 1 ;;
+		smallest) squeeze "$1" "recipes/smallest-$1.yaml" "$folder/$1-smallest-$3" "$3" || return 1 ;;
+		deep) squeeze "$1" "recipes/$2.yaml" "$folder/$1-deep-$3" "$3" || return 1 ;;
 		random)
-			random_recipe "$folder/$1-smallest-$4.json" "recipes/smallest-$1.yaml" >"$folder/$1-random-$4.yaml"
-			squeeze "$1" "$folder/$1-random-$4.yaml" "$folder/$1-random-$4" "$4" || return 1
+			random_recipe "$folder/$1-smallest-$3.json" "recipes/smallest-$1.yaml" >"$folder/$1-random-$3.yaml"
+			squeeze "$1" "$folder/$1-random-$3.yaml" "$folder/$1-random-$3" "$3" || return 1
 			;;
 		esac
 	done
@@ -44,7 +46,7 @@ all_of() {
 # LABEL NET ROW
 line() {
 	for seed in $SEEDS; do cat "$folder/$2-$3-$seed.json" 2>/dev/null; done | awk -v label="$1" '
-		function field(name,    s) { s = $0; sub(".*\"" name "\":", "", s); sub("[,}].*", "", s); return s + 0 }
+		function field(name,    s) { s = substr($0, index($0, "\"" name "\":") + length(name) + 3); sub("[,}].*", "", s); return s + 0 } # the first, which is that of the whole
 		function note(k, v) { sum[k] += v; if (n == 1 || v < lo[k]) lo[k] = v; if (n == 1 || v > hi[k]) hi[k] = v }
 		{ n++; note(1, 100 * (1 - field("accuracy_before"))); note(2, 100 * (1 - field("accuracy"))); note(3, field("file_bytes")); note(4, field("factor")); note(5, field("nonzero")) }
 		END { if (n) printf "| %s | %d | %.2f %% (%.2f to %.2f) | %.2f %% (%.2f to %.2f) | %.0f | %.0f (%.0f to %.0f) | %.0fx (%.0f to %.0f) |\n", label, n, sum[1] / n, lo[1], hi[1],
@@ -54,8 +56,8 @@ line() {
 for net in $ONLY; do
 	for seed in $SEEDS; do
 		case $net in
-		lenet-300-100) all_of "$net" 30 deep-compression "$seed" || exit 1 ;;
-		lenet-5) all_of "$net" 15 deep-compression-conv "$seed" || exit 1 ;;
+		lenet-300-100) all_of "$net" deep-compression "$seed" || exit 1 ;;
+		lenet-5) all_of "$net" deep-compression-conv "$seed" || exit 1 ;;
 		esac
 	done
 done

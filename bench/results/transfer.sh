@@ -51,7 +51,7 @@ cost() {
 		"$bin" apply "$folder/net-1.cop" int8_io -o "$folder/board.cop" -q && rm -rf "$at.c" &&
 			"$bin" emit "$folder/board.cop" --train --update "qsgd layers=$(layers "$1")" --patch 0.3 --target cortex-m4 -o "$at.c" -q || return 1
 		head -c 49152 /dev/zero >"$at.c/check/x.bin" && head -c 4 /dev/zero >"$at.c/check/label.bin"
-		make -s -C "$at.c/check" >/dev/null 2>&1 && make -s -C "$at.c/check" run ARGS="train 1" >"$at.said" 2>/dev/null || return 1
+		make -s -C "$at.c/check" >/dev/null 2>&1 && make -s -C "$at.c/check" run ARGS="train 1" >"$at.said" 2>&1 || return 1
 		awk '/^ *data\+bss/ { ram += $2 } /^ *stack/ { ram += $2 } /^ *instructions/ { n = $2 } END { printf "%.1f KB | %.1f M", ram / 1024, n / 1e6 }' "$at.said" >"$at"
 	}
 	cat "$at"
