@@ -600,10 +600,10 @@ typedef struct cop_quantized_layer {
 	float sqnr;                /* signal to noise at the output in dB when this layer alone is quantised */
 } cop_quantized_layer;
 typedef struct cop_quantize_args {
-	const char *scheme;  /* "w8a8" (default), "w4a8", "w3a8", "w2a8", "w4a4", "w8a16"; weights alone: "w8", "fp16" */
+	const char *scheme;  /* "w8a8" (default), "w4a8", "w3a8", "w2a8", "w4a4", "w2a4", "w8a16"; weights alone: "w8", "fp16" */
 	const char *range;   /* of activations: "mse" (default), "minmax", "percentile", "kl" */
 	const char *keep;    /* layers that stay float: names of weights, as "conv1.w|fc*" */
-	const char *round;   /* of weights: "nearest", "gptq" (what follows makes good for the error), "adaround" (learned); NULL: gptq below 8 bits and with w8a16, else nearest */
+	const char *round;   /* of weights: "nearest", "gptq" (what follows makes good for the error), "adaround" (learned layer by layer), "block" (learned for a residual block together), "qdrop" (the same while half of its values stay unrounded by chance); NULL: gptq below 8 bits and with w8a16, else nearest */
 	bool per_tensor, symmetric, equalize, bias_correct, int8_io;
 	bool wide_ends;      /* layers beside the input and before the output keep weights of 8 bits */
 	bool bounded;        /* give the most sensitive layers more bits, or leave them in float, so that max_drop is kept */

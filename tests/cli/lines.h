@@ -141,7 +141,7 @@ static const struct {
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--scheme|w5a8", 2, "no scheme 'w5a8'"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--range|wide", 2, "no range 'wide'"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--per|row", 2, "channel or tensor"},
-        {"quantize|net.cop|--data|synth-digits|-o|q.cop|--round|up", 2, "there are nearest, gptq and adaround"},
+        {"quantize|net.cop|--data|synth-digits|-o|q.cop|--round|up", 2, "there are nearest, gptq, adaround, block and qdrop"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--max-drop|-1", 2, "--max-drop=-1"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--limit|some", 2, "--limit=some"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--flash|few", 2, "--flash=few"},

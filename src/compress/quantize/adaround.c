@@ -10,7 +10,8 @@
 #include <math.h>
 
 enum { LANE = 8 };
-static const float zeta = 1.1f, gamma_ = -0.1f, pull = 0.02f, rate = 0.02f;
+static const float zeta = 1.1f, gamma_ = -0.1f;
+static const float pull = 0.02f, rate = 0.02f;
 
 /* Everything in units of a step: e = q - w / s. */
 typedef struct row {
@@ -18,12 +19,44 @@ typedef struct row {
 	const float *h;    /* [k, padded], its mean diagonal 1 */
 	float *d;          /* [padded], in the same unit */
 	float *x, *base;   /* w / s; its floor */
-	float *v, *m, *u;  /* the variable, and Adam's moments of its gradient */
+	float *v;          /* the variable */
 	float *e, *g;      /* error; H e + d, half the gradient */
+	cop_adam *adam;
 	int32_t most;
 } row;
 
-static float soft(float v) { return fminf(fmaxf((zeta - gamma_) / (1 + expf(-v)) + gamma_, 0), 1); }
+/* ---- h(V) ---- */
+
+float cop__soft(float v) { return fminf(fmaxf((zeta - gamma_) / (1 + expf(-v)) + gamma_, 0), 1); }
+
+float cop__soft_start(float rest) { return -logf((zeta - gamma_) / (fminf(fmaxf(rest, 0.001f), 0.999f) - gamma_) - 1); }
+
+cop_pace cop__pace(float by, float to_ends, int32_t t, int32_t steps)
+{
+	float done = (float)t / (float)steps;
+
+	return (cop_pace){by, done >= 0.2f ? to_ends : 0, 20 - 18 * fmaxf(0, (done - 0.2f) / 0.8f), 1 - powf(0.9f, (float)t + 1),
+	        1 - powf(0.999f, (float)t + 1)};
+}
+
+void cop__adam_step(cop_adam *a, float *x, float grad, const cop_pace *p)
+{
+	a->m += 0.1f * (grad - a->m);
+	a->u += 0.001f * (grad * grad - a->u);
+	*x -= p->rate * (a->m / p->b1) / (sqrtf(a->u / p->b2) + 1e-8f);
+}
+
+void cop__soft_step(cop_adam *a, float *v, float grad, const cop_pace *p)
+{
+	float s = 1 / (1 + expf(-*v)), h = cop__soft(*v), open = h > 0 && h < 1 ? (zeta - gamma_) * s * (1 - s) : 0;
+
+	grad *= open;
+	if (p->pull > 0) /* of 1 - |2h - 1|^beta */
+		grad -= p->pull * 2 * p->beta * powf(fabsf(2 * h - 1), p->beta - 1) * (h > 0.5f ? 1 : -1) * open;
+	cop__adam_step(a, v, grad, p);
+}
+
+/* ---- a row ---- */
 
 static float hold(const row *r, float q) { return fminf(fmaxf(q, -(float)r->most), (float)r->most); }
 
@@ -48,19 +81,11 @@ static double cost(const row *r)
 
 static void step(row *r, int32_t t, int32_t steps)
 {
-	float done = (float)t / (float)steps, beta = 20 - 18 * fmaxf(0, (done - 0.2f) / 0.8f),
-		b1 = 1 - powf(0.9f, (float)t + 1), b2 = 1 - powf(0.999f, (float)t + 1);
+	const cop_pace p = cop__pace(rate, pull, t, steps);
 
-	for (int32_t i = 0; i < r->k; i++) r->e[i] = hold(r, r->base[i] + soft(r->v[i])) - r->x[i];
+	for (int32_t i = 0; i < r->k; i++) r->e[i] = hold(r, r->base[i] + cop__soft(r->v[i])) - r->x[i];
 	product(r);
-	for (int32_t i = 0; i < r->k; i++) {
-		float s = 1 / (1 + expf(-r->v[i])), h = soft(r->v[i]), open = h > 0 && h < 1 ? (zeta - gamma_) * s * (1 - s) : 0;
-		float grad = 2 * r->g[i] * open, a = fabsf(2 * h - 1);
-		if (done >= 0.2f) grad -= pull * 2 * beta * powf(a, beta - 1) * (h > 0.5f ? 1 : -1) * open; /* of 1 - |2h - 1|^beta */
-		r->m[i] += 0.1f * (grad - r->m[i]);
-		r->u[i] += 0.001f * (grad * grad - r->u[i]);
-		r->v[i] -= rate * (r->m[i] / b1) / (sqrtf(r->u[i] / b2) + 1e-8f);
-	}
+	for (int32_t i = 0; i < r->k; i++) cop__soft_step(&r->adam[i], &r->v[i], 2 * r->g[i], &p);
 }
 
 /* Turns weights from one neighbour to the other while that lowers the error; e and g follow. */
@@ -95,12 +120,10 @@ static double settle(row *r)
 static void one_row(row *r, int8_t *q, const float *w, float scale, int32_t steps)
 {
 	for (int32_t i = 0; i < r->k; i++) {
-		float rest;
 		r->x[i] = w[i] / scale;
 		r->base[i] = floorf(r->x[i]);
-		rest = r->x[i] - r->base[i];
-		r->v[i] = -logf((zeta - gamma_) / (fminf(fmaxf(rest, 0.001f), 0.999f) - gamma_) - 1);
-		r->m[i] = r->u[i] = 0;
+		r->v[i] = cop__soft_start(r->x[i] - r->base[i]);
+		r->adam[i] = (cop_adam){0};
 		r->e[i] = (float)q[i] - r->x[i];
 	}
 	double nearest = settle(r);
@@ -141,10 +164,9 @@ cop_status cop__adaround(int8_t *q, cop_ctx *cx, const float *w, float scale, in
 	r.x = r.d + n;
 	r.base = r.x + n;
 	r.v = r.base + n;
-	r.m = r.v + n;
-	r.u = r.m + n;
-	r.e = r.u + n;
+	r.e = r.v + n;
 	r.g = r.e + n;
+	r.adam = (cop_adam *)(r.g + n);
 	for (int32_t i = 0; d && trace > 0 && i < k; i++) r.d[i] = (float)((double)d[i] / trace / (double)scale);
 	if (trace > 0) one_row(&r, q, w, scale, steps);
 	cop__free(cx, all);

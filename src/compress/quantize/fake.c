@@ -4,13 +4,16 @@
  * network rounds and nothing else.
  */
 #include "compress/quantize/fake.h"
+#include "op/axes.h"
 
 #include <stdio.h>
 
 typedef struct faker {
-	const cop_quantizer *z;
+	cop_quantizer *z;
 	const cop_faking *how;
 	const bool *integer; /* [n_value+1] of z->g */
+	const cop_block *block; /* NULL: the whole network */
+	float drop;
 	cop_graph *out;
 	cop_vid *map;
 } faker;
@@ -39,6 +42,21 @@ static cop_vid rounded(const faker *f, cop_vid x, cop_vid p, const cop_fakequant
 	return x && p ? cop__apply(f->out, OP_fakequant, a, VIDS(x, p)) : 0;
 }
 
+/* x or q, by chance: x + (1 - p) (q - x) / (1 - p) where q is drawn. The gradient goes the same way. */
+static cop_vid dropped(const faker *f, cop_vid x, cop_vid q, cop_vid v)
+{
+	static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
+	const cop_type one = cop__type(COP_I32, 1, DIMS(1));
+	const cop_dropout_attr a = {f->drop, (int32_t)f->z->a->seed, (int32_t)v};
+	cop_vid step = cop__find(f->out, "drop.step"), kept = cop__find(f->out, "drop.kept");
+
+	if (f->drop <= 0 || f->drop >= 1) return f->drop <= 0 ? q : x;
+	if (!step) step = cop__data(f->out, COP_STATE, "drop.step", &one, NULL);
+	if (!kept) kept = cop__scalar(f->out, "drop.kept", 1 - f->drop);
+	cop_vid part = cop__apply(f->out, OP_dropout, &a, VIDS(cop__apply(f->out, OP_sub, &none, VIDS(q, x)), step));
+	return cop__apply(f->out, OP_add, &none, VIDS(x, cop__apply(f->out, OP_mul, &none, VIDS(part, kept))));
+}
+
 static float least_of(const float *scale, int32_t n)
 {
 	float least = scale[0];
@@ -60,23 +78,35 @@ static cop_vid owner_of(const faker *f, cop_vid v)
 	return v;
 }
 
+static bool moves_zero(const faker *f, cop_vid owner)
+{
+	const cop_qrange *r = &f->z->act[owner];
+	return !is_given(f->z->g, owner) && r->zero > r->lo && !f->z->a->symmetric;
+}
+
+/* Of the value that others share it with. */
+static cop_vid step_of(const faker *f, cop_vid owner)
+{
+	const bool trained = f->how->steps && !is_given(f->z->g, owner);
+	float start[2] = {f->z->act[owner].scale, 0};
+	cop_type t = cop__type(COP_F32, 1, DIMS(1 + moves_zero(f, owner)));
+	char name[128];
+
+	called(name, f, owner, "step");
+	cop_vid p = cop__find(f->out, name);
+	return p ? p : cop__data(f->out, trained ? COP_PARAM : COP_CONST, name, &t, start);
+}
+
 static cop_vid fake_value(const faker *f, cop_vid v, cop_vid x)
 {
 	const cop_graph *g = f->z->g;
 	const cop_qrange *r = &f->z->act[v];
 	cop_vid owner = owner_of(f, v);
-	bool given = is_given(g, owner);
-	cop_fakequant_attr a = {r->lo, r->hi, r->zero, !given && r->zero > r->lo && !f->z->a->symmetric, f->how->ewgs,
-	        0, r->scale * COP_LEAST_PART};
-	float start[2] = {r->scale, 0};
-	cop_type t = cop__type(COP_F32, 1, DIMS(1 + a.offset));
-	char name[128];
+	cop_fakequant_attr a = {r->lo, r->hi, r->zero, moves_zero(f, owner), f->how->ewgs, 0, r->scale * COP_LEAST_PART};
 
-	called(name, f, owner, "step");
 	a.grad = cop__fake_grad(cop_type_count(cop__t(g, v)) / COP_MAX(1, f->z->held), r->hi - r->zero);
-	cop_vid p = cop__find(f->out, name);
-	if (!p) p = cop__data(f->out, f->how->steps && !given ? COP_PARAM : COP_CONST, name, &t, start);
-	return rounded(f, x, p, &a);
+	cop_vid q = rounded(f, x, step_of(f, owner), &a);
+	return f->block ? dropped(f, x, q, v) : q;
 }
 
 /* A weight that is not rounded to the nearest begins just within reach of where it is rounded to. */
@@ -111,6 +141,7 @@ static cop_vid fake_weight(const faker *f, cop_nid n, cop_vid w)
 	if (y) return y;
 	if (!p) p = cop__data(f->out, f->how->steps ? COP_PARAM : COP_CONST, name, &t, l->scale);
 	cop_vid latent = cop__copy_value(f->out, g, f->map, w);
+	if (f->block) return latent ? f->out->value[latent].role = COP_STATE, latent : 0;
 	if (latent && begin_rounded(f, latent, l)) return 0;
 	y = rounded(f, latent, p, &a);
 	if (y) cop__name(f->out, y, of);
@@ -131,7 +162,7 @@ static cop_vid step_before(const faker *f, cop_vid v)
 
 	while (is_moved(f, v)) v = cop__arg(f->z->g, f->z->g->value[v].producer, 0);
 	called(name, f, owner_of(f, v), "step");
-	cop_vid p = cop__find(f->out, name);
+	cop_vid p = f->block && f->integer[v] ? step_of(f, owner_of(f, v)) : cop__find(f->out, name);
 	if (!p || cop__t(f->out, p)->dim[0] == 1) return p;
 	const cop_slice_attr first = {.size = {1}, .step = {1, 1, 1, 1, 1, 1}};
 	return cop__apply(f->out, OP_slice, &first, VIDS(p));
@@ -144,6 +175,7 @@ static cop_vid fake_bias_by(const faker *f, cop_nid n, cop_vid b, cop_vid by)
 	const cop_fakequant_attr a = {-COP_FAKE_MOST, COP_FAKE_MOST, 0, 0, 0, 0, 0};
 	cop_vid x = step_before(f, cop__arg(f->z->g, n, 0)), bias = cop__copy_value(f->out, f->z->g, f->map, b);
 
+	if (f->block && bias) f->out->value[bias].role = COP_STATE;
 	if (!x || !bias) return bias;
 	return rounded(f, bias, cop__apply(f->out, OP_mul, &none, VIDS(by, x)), &a);
 }
@@ -230,15 +262,44 @@ static cop_status fake_all(faker *f, cop_graph **out)
 	return cop__pass_end(out, st);
 }
 
-cop_status cop__fake(cop_graph **out, cop_quantizer *z, const cop_faking *how)
+/* Nodes of the block alone; what it reads becomes the input. */
+static cop_status fake_part(faker *f, cop_graph **out)
 {
+	const cop_graph *g = f->z->g;
+	const cop_block *b = f->block;
+	cop_vid in = b->in;
+
+	COP_TRY(cop__copy_begin(out, g, &f->map));
+	f->out = *out;
+	const cop_type t = *cop__t(g, in);
+	f->map[in] = cop__input(f->out, g->value[in].name ? g->value[in].name : "block", &t);
+	if (!g->value[in].producer && f->integer[in]) f->map[in] = fake_value(f, in, f->map[in]);
+	cop_status st = f->map[in] ? COP_OK : cop__failed(g->cx);
+	for (cop_nid n = b->first; !st && n <= b->last; n++) st = fake_node(f, n);
+	if (!st) st = cop__output(f->out, f->map[b->out], NULL);
+	return cop__pass_end(out, st);
+}
+
+static cop_status fake(cop_graph **out, faker *f)
+{
+	cop_quantizer *z = f->z;
 	bool *integer = cop__arena_get(&z->mem, (size_t)z->g->n_value + 1);
-	faker f = {.z = z, .how = how, .integer = integer};
 	cop_graph *trial = NULL;
 
 	*out = NULL;
 	if (!integer) return COP_NOMEM;
 	COP_TRY(cop__lower(&trial, &(cop_lowering){.g = z->g, .act = z->act, .layer = z->layer, .integer = integer}));
 	cop_graph_free(trial);
-	return fake_all(&f, out);
+	f->integer = integer;
+	return f->block ? fake_part(f, out) : fake_all(f, out);
+}
+
+cop_status cop__fake(cop_graph **out, cop_quantizer *z, const cop_faking *how)
+{
+	return fake(out, &(faker){.z = z, .how = how});
+}
+
+cop_status cop__fake_block(cop_graph **out, cop_quantizer *z, const cop_block *b, float drop)
+{
+	return fake(out, &(faker){.z = z, .how = &(const cop_faking){0}, .block = b, .drop = drop});
 }

@@ -18,7 +18,7 @@ typedef struct qat_options {
 
 #define RANGES "minmax|percentile|mse|kl"
 static const char *const ranges[] = {"minmax", "percentile", "mse", "kl"}, *const roundings[] = {
-                                                                                   "nearest", "gptq", "adaround"};
+                                                                                   "nearest", "gptq", "adaround", "block", "qdrop"};
 static const cop_option options[] = {
         COP_OPT_WHOLE(qat_options, weights, 2, 8, "8",
                 "bits of weights; a network that is rounded already keeps what it has"),
@@ -34,7 +34,7 @@ static const cop_option options[] = {
         COP_OPT_REAL(qat_options, freeze_from, 0, 1, "0.04",
                 "the same at the first step; it falls to `freeze` along a cosine"),
         COP_OPT_WORD(qat_options, range, RANGES, "mse", "how the first ranges of activations are found"),
-        COP_OPT_WORD(qat_options, round, "auto|nearest|gptq|adaround", "auto",
+        COP_OPT_WORD(qat_options, round, "auto|nearest|gptq|adaround|block|qdrop", "auto",
                 "how weights are rounded to begin with, as in quantize"),
         COP_OPT_FLAG(qat_options, symmetric, "no", "ranges of activations with zero in the middle"),
         COP_OPT_NAMES(qat_options, keep, NULL, "layers that stay float"),

@@ -14,7 +14,7 @@
 static bool limited(const cop_quantize_args *a) { return a->file || a->flash || a->instructions; }
 
 typedef struct scheme { const char *name; int weights, activations; } scheme; /* activations 32: weights alone */
-static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w3a8", 3, 8}, {"w2a8", 2, 8}, {"w4a4", 4, 4}, {"w8a16", 8, 16}, {"w8", 8, 32}, {"fp16", 16, 32}};
+static const scheme schemes[] = {{"w8a8", 8, 8}, {"w4a8", 4, 8}, {"w3a8", 3, 8}, {"w2a8", 2, 8}, {"w4a4", 4, 4}, {"w2a4", 2, 4}, {"w8a16", 8, 16}, {"w8", 8, 32}, {"fp16", 16, 32}};
 static const char *const ranges[] = {[COP_RANGE_MINMAX] = "minmax", [COP_RANGE_PERCENTILE] = "percentile",
 	[COP_RANGE_MSE] = "mse", [COP_RANGE_KL] = "kl"};
 
@@ -41,13 +41,14 @@ static cop_status find_word(int *out, cop_ctx *cx, const char *what, const char 
 		cop__hint_in(&hint, name, strlen(name), words));
 }
 
-static const char *const roundings[] = {[COP_ROUND_NEAREST] = "nearest", [COP_ROUND_GPTQ] = "gptq", [COP_ROUND_ADAROUND] = "adaround"};
+static const char *const roundings[] = {[COP_ROUND_NEAREST] = "nearest", [COP_ROUND_GPTQ] = "gptq", [COP_ROUND_ADAROUND] = "adaround",
+	[COP_ROUND_BLOCK] = "block", [COP_ROUND_QDROP] = "qdrop"};
 
 static cop_status find_scheme(const scheme **out, cop_ctx *cx, const cop_quantize_args *a)
 {
 	int i;
 
-	COP_TRY(find_word(&i, cx, "scheme", a->scheme ? a->scheme : "w8a8", "w8a8 w4a8 w3a8 w2a8 w4a4 w8a16 w8 fp16"));
+	COP_TRY(find_word(&i, cx, "scheme", a->scheme ? a->scheme : "w8a8", "w8a8 w4a8 w3a8 w2a8 w4a4 w2a4 w8a16 w8 fp16"));
 	*out = &schemes[i];
 	if (limited(a) && i)
 		return cop__error(cx, COP_ARG, "quantize: within limits each layer has bits of its own, and none of the scheme %s: give the one or the others", a->scheme);
@@ -65,7 +66,7 @@ static cop_status find_words(cop_quantizer *z)
 	int range, round = z->weight_bits < 8 || z->act_bits > 8 ? COP_ROUND_GPTQ : COP_ROUND_NEAREST;
 
 	COP_TRY(find_word(&range, z->cx, "range", a->range ? a->range : "mse", "minmax percentile mse kl"));
-	if (a->round) COP_TRY(find_word(&round, z->cx, "rounding", a->round, "nearest gptq adaround"));
+	if (a->round) COP_TRY(find_word(&round, z->cx, "rounding", a->round, "nearest gptq adaround block qdrop"));
 	COP_TRY(find_word(&z->harm, z->cx, "harm", a->harm, "answers curvature"));
 	COP_TRY(find_word(&z->pick, z->cx, "choice", a->choose, "knapsack greedy random"));
 	z->range = (cop_range_kind)range;
@@ -342,7 +343,7 @@ typedef struct quantize_options {
 	char keep[128], machine[32];
 	float max_drop;
 } quantize_options;
-#define SCHEMES "w8a8|w4a8|w3a8|w2a8|w4a4|w8a16|w8|fp16"
+#define SCHEMES "w8a8|w4a8|w3a8|w2a8|w4a4|w2a4|w8a16|w8|fp16"
 #define RANGES "minmax|percentile|mse|kl"
 #define HARMS "answers|curvature"
 #define PICKS "knapsack|greedy|random"
@@ -350,7 +351,7 @@ static const cop_option options[] = {
 	COP_OPT_WORD(quantize_options, scheme, SCHEMES, "w8a8", "bits of weights and activations"),
 	COP_OPT_WORD(quantize_options, range, RANGES, "mse", "how ranges of activations are found"),
 	COP_OPT_WORD(quantize_options, per, "channel|tensor", "channel", "what has a scale of its own"),
-	COP_OPT_WORD(quantize_options, round, "auto|nearest|gptq|adaround", "auto", "how weights are rounded: gptq lets those that follow make good for the error, adaround learns it; auto: gptq below 8 bits and with w8a16, else nearest"),
+	COP_OPT_WORD(quantize_options, round, "auto|nearest|gptq|adaround|block|qdrop", "auto", "how weights are rounded: gptq lets those that follow make good for the error, adaround learns it, block learns it for the layers of a block together (Li et al. 2021, arXiv 2102.05426), qdrop does while half of the values stay unrounded by chance (Wei et al. 2022, arXiv 2203.05740); auto: gptq below 8 bits and with w8a16, else nearest"),
 	COP_OPT_FLAG(quantize_options, symmetric, "no", "ranges of activations with zero in the middle"),
 	COP_OPT_FLAG(quantize_options, ends, "no", "layers beside the input and before the output keep weights of 8 bits"),
 	COP_OPT_FLAG(quantize_options, equalize, "no", "ranges of layers that follow each other are brought together first"),

@@ -8,6 +8,7 @@
  *   ranges      a histogram becomes a scale and a zero point                                      ranges.c, assign.c
  *   weights     layer by layer: scales by output channel, rounding to the nearest, with what follows
  *               making good for the error, or learned                                           weights.c, moments.c, gptq.c, adaround.c
+ *   blocks      the rounding of the layers of a block learned together against its output        blocks.h, blockwise.c, reconstruct.c
  *   lower       the graph of integers                                                             pass/lower.c
  *   alone       how much each layer costs when it alone is quantised                              alone.c
  *   choose      which layers get more bits, to hold a bound on the accuracy                       choose.c
@@ -25,7 +26,13 @@
 
 #include <math.h>
 
-typedef enum cop_rounding { COP_ROUND_NEAREST, COP_ROUND_GPTQ, COP_ROUND_ADAROUND } cop_rounding;
+typedef enum cop_rounding {
+	COP_ROUND_NEAREST,
+	COP_ROUND_GPTQ,
+	COP_ROUND_ADAROUND,
+	COP_ROUND_BLOCK, /* learned for all layers of a block together, from what GPTQ leaves */
+	COP_ROUND_QDROP, /* the same while some values stay unrounded by chance */
+} cop_rounding;
 typedef enum cop_range_kind { COP_RANGE_MINMAX, COP_RANGE_PERCENTILE, COP_RANGE_MSE, COP_RANGE_KL } cop_range_kind;
 
 /* ---- what is seen of a value while samples run ----
@@ -55,6 +62,15 @@ static inline int32_t cop__round_weight(float w, float scale, int32_t most)
 	float q = roundf(w / scale);
 	return q > (float)most ? most : q < -(float)most ? -most : (int32_t)q;
 }
+
+/* What AdaRound learns: an integer is the one below plus h(v), which runs from 0 to 1. */
+typedef struct cop_adam { float m, u; } cop_adam; /* running means of a gradient and of its square */
+typedef struct cop_pace { float rate, pull, beta, b1, b2; } cop_pace; /* pull: what an h off its ends costs, beta: how steeply; b: Adam's */
+float cop__soft(float v);          /* h */
+float cop__soft_start(float rest); /* the v whose h it is */
+cop_pace cop__pace(float by, float to_ends, int32_t t, int32_t steps); /* of step t */
+void cop__adam_step(cop_adam *a, float *x, float grad, const cop_pace *p);
+void cop__soft_step(cop_adam *a, float *v, float grad, const cop_pace *p); /* grad: of the cost by the integer */
 
 /* AdaRound (Nagel 2020) of a row of k weights: each becomes the integer below or above it, so that the cost
  * e' H e + 2 e' d is least, where e = scale q - w. H [k,k] holds the mean products of the layer's inputs, d what the

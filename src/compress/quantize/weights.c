@@ -4,7 +4,7 @@
  * each output channel or one for all. Layers are rounded one after the other, each with the inputs that the rounded
  * ones before it make: what is learned makes up for their errors, and the bias takes back the shift of a result's mean.
  */
-#include "compress/quantize/quantize.h"
+#include "compress/quantize/blocks.h"
 
 #include <math.h>
 
@@ -189,7 +189,7 @@ static cop_status one_layer(cop_quantizer *z, cop_nid n, cop_moments *m)
 	cop__free(z->cx, matters);
 	for (size_t i = 0; i < (size_t)l->o * (size_t)l->k; i++)
 		l->q[i] = (int8_t)cop__round_weight(w[i], l->scale[i / (size_t)l->k], most);
-	if (products) COP_TRY(z->round == COP_ROUND_GPTQ ? make_good(z, l, w, m, most) : learn(z, l, w, m, most));
+	if (products) COP_TRY(z->round == COP_ROUND_ADAROUND ? learn(z, l, w, m, most) : make_good(z, l, w, m, most));
 	for (int32_t o = 0; o < l->o; o++) l->bias[o] = b ? b[o] : 0;
 	if (z->a->bias_correct) correct(l, w, m);
 	l->q_bits = l->bits;
@@ -211,5 +211,5 @@ cop_status cop__quantize_weights(cop_quantizer *z)
 	cop__watch_free(&z->exact);
 	cop_graph_free(z->rough);
 	z->rough = NULL;
-	return st;
+	return !st && z->round >= COP_ROUND_BLOCK && !z->apart ? cop__learn_blocks(z) : st;
 }
