@@ -3,7 +3,7 @@
 # Integer networks of 8 to 2 bits: rounded after training, to the nearest, by GPTQ, or as is learned by layers or blocks (AdaRound, BRECQ, QDrop), and trained with rounding (the stage qat)
 # Each network is trained with its default settings, then quantised; accuracy is that of the integer engine on the whole test set. `qat` trains for EPOCHS (4).
 # All layers have the bits of the scheme, the ends, too. A trained FOLDER/NET-SEED.cop that is there is used. ONLY: networks. LIMIT: samples of the training set.
-# DONE=1: only what FOLDER has; the other cells are left empty, and means are over the seeds that are there.
+# DONE=1: only what FOLDER has, as the page was made; the other cells are left empty, and means are over the seeds that are there.
 set -u
 bin=$1 folder=$2
 epochs=${EPOCHS:-4} limit=${LIMIT:+--limit $LIMIT} nets=${ONLY:-resnet-8 resnet-20 mobilenet-v2-0.35@32 ds-cnn}
