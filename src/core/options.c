@@ -324,17 +324,43 @@ cop_status cop__option_rate(cop_options *o, const char *key, const char *pattern
 	return cop__error(o->cx, COP_ARG, "%s: %s: %s must be a number from %s, not %.60s", o->where, at->name, pattern, cop__option_values(&values, at), value);
 }
 
+/* From an opening parenthesis behind the one that closes it; end: none does. */
+static const char *closed(const char *p, const char *end)
+{
+	for (int depth = 0; p < end;) {
+		depth += (*p == '(') - (*p == ')');
+		p++;
+		if (!depth) return p;
+	}
+	return end;
+}
+
+bool cop__setting_next(cop_setting *it, const char **at, const char *end)
+{
+	const char *p = *at;
+
+	while (p < end && is_gap(*p)) p++;
+	*it = (cop_setting){.key = p};
+	for (; p < end && !is_gap(*p); p++) {
+		if (it->value || p == it->key || (*p != '=' && *p != ':')) continue;
+		it->key_len = (size_t)(p - it->key);
+		it->value = p + 1;
+		if (p + 1 < end && p[1] == '(') p = closed(p + 1, end) - 1;
+	}
+	if (it->value) it->value_len = (size_t)(p - it->value);
+	else it->key_len = (size_t)(p - it->key);
+	if (it->value_len > 1 && *it->value == '(' && p[-1] == ')') it->value++, it->value_len -= 2;
+	*at = p;
+	return p > it->key;
+}
+
 /* The options that choose a row, or the others. */
 static cop_status read_some(cop_options *o, const char *s, size_t len, bool choices)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (is_gap(s[i])) continue;
-		size_t from = i, key = 0;
-		for (; i < len && !is_gap(s[i]); i++)
-			if ((s[i] == '=' || s[i] == ':') && !key) key = i - from;
-		size_t n = key ? key : i - from;
-		if (cop__option_is_choice(o, s + from, n) == choices) COP_TRY(cop__option_set(o, s + from, n, key ? s + from + n + 1 : NULL, key ? i - from - n - 1 : 0));
-	}
+	cop_setting it;
+
+	for (const char *end = s + len; cop__setting_next(&it, &s, end);)
+		if (cop__option_is_choice(o, it.key, it.key_len) == choices) COP_TRY(cop__option_set(o, it.key, it.key_len, it.value, it.value_len));
 	return COP_OK;
 }
 

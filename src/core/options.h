@@ -6,6 +6,8 @@
  *   key=value,key=value        also key:value, and blanks for commas; a flag needs no value
  *   NAME:key=value,...         a row of a table with its options; also NAME key=value ...
  *
+ *   key=(NAME key=value ...)      a value that holds gaps, and options of its own
+ *
  * A table of options ends with one without a name. Each option is a field of the struct that the row's function receives.
  */
 #ifndef COP_OPTIONS_H
@@ -70,6 +72,9 @@ typedef struct cop_options {
 } cop_options;
 
 void cop__options_default(const cop_option *o, void *to);
+/* One option of a text: its key, and its value, without the parentheses around it, or NULL. */
+typedef struct cop_setting { const char *key, *value; size_t key_len, value_len; } cop_setting;
+bool cop__setting_next(cop_setting *it, const char **at, const char *end); /* moves on behind it; false: there is no more */
 /* One option; value NULL: the name stands alone. Twice is once too often. Choices have to be set before what belongs to their rows:
  * cop__options_read sees to that, others ask cop__option_is_choice first. */
 bool cop__option_known(const cop_options *o, const char *key, size_t len);

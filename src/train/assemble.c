@@ -156,6 +156,11 @@ static cop_status forward(cop_graph **out, cop_build *b)
 	cop_status st = cop__pass_to_train(&active, b->formed ? b->formed : b->model);
 	if (!st) st = cop__pass_fuse(out, active);
 	for (int32_t i = 0; !st && i < b->n_teacher; i++) st = graft(*out, b->teacher[i], cop__teacher_name(whose, i));
+	if (!st && b->level.rule->ahead) {
+		cop_graph *still = *out;
+		st = cop__look_ahead(out, still, b);
+		cop_graph_free(still);
+	}
 	if (!st) st = more_states(*out, b);
 	cop_graph_free(active);
 	return st;
@@ -200,7 +205,7 @@ static cop_vid logits(cop_graph *g, cop_vid v)
 static cop_vid one_term(cop_graph *g, const cop_build *b, int32_t i)
 {
 	const cop_term *t = &b->term[i];
-	cop_vid y = t->y ? cop__find(g, b->name[t->y]) : g->n_output ? g->output[0] : 0, target = t->target ? cop__find(g, b->name[t->target]) : 0;
+	cop_vid y = t->y ? cop__read_as(g, cop__find(g, b->name[t->y])) : g->n_output ? g->output[0] : 0, target = t->target ? cop__find(g, b->name[t->target]) : 0;
 	char name[32];
 
 	if (!y || (t->target && !target))
@@ -232,19 +237,11 @@ static cop_vid loss_of(cop_graph *g, const cop_build *b)
 /* ---- gradients and updates ---- */
 
 /* What the loss is differentiated for: parameters that are trained, then weights whose gradient is kept alone. */
-typedef struct wrt { cop_vid *w, *dw, *guard; int n, trained; } wrt; /* guard: of dw, which is missing while it reads 0; 0: none */
-
-/* A latent is chosen by the name of its weight; what a term of the loss has for itself is trained. */
-static bool chosen(const cop_build *b, const char *name)
-{
-	char weight[COP_FOLLOWER];
-	const char *dot = strrchr(name, '.');
-
-	if (cop__find(b->model, name) || !dot || (size_t)(dot - name) >= sizeof weight) return cop__match(b->all.layers, name);
-	memcpy(weight, name, (size_t)(dot - name));
-	weight[dot - name] = 0;
-	return !cop__find(b->model, weight) || cop__match(b->all.layers, weight);
-}
+typedef struct wrt {
+	cop_vid *w, *at; /* at: what the network reads */
+	cop_vid *dw, *guard; /* guard: of dw, which is missing while it reads 0; 0: none */
+	int n, trained;
+} wrt;
 
 /* Layers before sums of bits would stay as they are, without a word. */
 static void tell_of_bits(const cop_graph *g)
@@ -261,7 +258,7 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 {
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		const cop_value *p = &g->value[v];
-		if (p->role == COP_PARAM && p->type.enc != COP_DENSE && chosen(b, p->name))
+		if (p->role == COP_PARAM && p->type.enc != COP_DENSE && cop__is_chosen(b, p->name))
 			return cop__error(g->cx, COP_ARG,
 				"training: '%s' is encoded (%s) and can't be trained; train the network before it is encoded", p->name,
 				cop__enc_text(p->type.enc));
@@ -284,12 +281,13 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 {
 	size_t bytes = sizeof *x->w * (size_t)(g->n_value + b->n_gradient + 1);
 
-	*x = (wrt){.w = cop__arena_get(mem, bytes), .dw = cop__arena_get(mem, bytes), .guard = cop__arena_get(mem, bytes)};
-	if (!x->w || !x->dw || !x->guard) return COP_NOMEM;
+	*x = (wrt){.w = cop__arena_get(mem, bytes), .at = cop__arena_get(mem, bytes), .dw = cop__arena_get(mem, bytes), .guard = cop__arena_get(mem, bytes)};
+	if (!x->w || !x->at || !x->dw || !x->guard) return COP_NOMEM;
 	for (int32_t v = 1; v <= g->n_value; v++)
-		if (can_train(g, (cop_vid)v) && chosen(b, g->value[v].name)) x->w[x->n++] = (cop_vid)v;
+		if (cop__is_trained(g, b, (cop_vid)v)) x->w[x->n++] = (cop_vid)v;
 	x->trained = x->n;
 	for (int32_t i = 0; i < b->n_gradient; i++) x->w[x->n++] = cop__find(g, b->gradient[i]);
+	for (int i = 0; i < x->n; i++) x->at[i] = cop__read_as(g, x->w[i]);
 	tell_of_bits(g);
 	return untrainable(g, b, x->trained);
 }
@@ -327,23 +325,46 @@ static cop_vid let_through(cop_graph *g, const cop_build *b, cop_vid w, cop_vid 
 	return dw;
 }
 
+/* Of a layer between the first and the last? By the name of the weight, or of a latent of it. */
+static bool is_inner(const cop_build *b, const char *name)
+{
+	const cop_graph *m = b->model;
+	cop_vid first = 0, last = 0;
+
+	for (cop_nid n = 1; n <= (cop_nid)m->n_node; n++)
+		for (int i = 0; i < m->node[n].n_in; i++) {
+			cop_vid w = m->node[n].in[i];
+			if (m->value[w].role != COP_PARAM || cop__t(m, w)->rank < 2) continue;
+			if (!first) first = w;
+			last = w;
+		}
+	const cop_vid end[2] = {first, last};
+	for (int i = 0; i < 2 && first; i++) {
+		size_t len = strlen(m->value[end[i]].name);
+		if (!strncmp(name, m->value[end[i]].name, len) && (!name[len] || name[len] == '.')) return false;
+	}
+	return true;
+}
+
 /* What is not computed in this step changes nothing. */
 static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 {
+	const cop_tier *l = &b->level;
+	cop_moving m = {x->w, x->dw, x->guard, cop__arena_get(&g->mem, sizeof *m.now * (size_t)(x->trained + 1)),
+		cop__arena_get(&g->mem, sizeof *m.inner * (size_t)(x->trained + 1)), x->trained};
+
+	if (!m.now || !m.inner) return COP_NOMEM;
 	for (int i = 0; i < x->trained; i++) {
 		cop_nid last = (cop_nid)g->n_node;
+		if (cop__follower(g, x->w[i], "rows") && (!l->rule->rows || l->by))
+			return cop__error(b->cx, COP_ARG, "training: '%s' has a list of rows that are trained, and %s%s changes whole weights: take sgd alone",
+				g->value[x->w[i]].name, l->rule->row.name, l->by ? " with by=" : "");
 		if (x->dw[i] && !(x->dw[i] = let_through(g, b, x->w[i], x->dw[i]))) return code(g);
 		cop__guard_since(g, last, x->guard[i]);
+		m.inner[i] = is_inner(b, g->value[x->w[i]].name);
 	}
 	if (b->all.clip > 0) COP_TRY(clip_all(g, b->all.clip, x));
-	for (int i = 0; i < x->trained; i++) {
-		cop_nid last = (cop_nid)g->n_node;
-		cop_param p = {g, x->w[i], x->dw[i], b->rule, b->all.lr};
-		if (p.dw && cop__t(g, p.w)->dtype != COP_F32 && !b->rule->integers)
-			return cop__error(g->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", b->rule->row.name, g->value[p.w].name);
-		if (p.dw && !b->rule->build(&p, b->rule_options)) return code(g);
-		cop__guard_since(g, last, x->guard[i]);
-	}
+	COP_TRY(cop__apply_tier(g, l, &m));
 	cop_vid step = cop__find(g, "step");
 	return step && !cop__apply(g, OP_count, NULL, VIDS(step)) ? code(g) : COP_OK;
 }
@@ -373,7 +394,7 @@ static cop_status updates(cop_graph **out, const cop_graph *g, const cop_build *
 		.guard = cop__arena_get(&(*out)->mem, bytes), .n = x->trained, .trained = x->trained};
 	cop_status st = y.w && y.dw && y.guard ? COP_OK : COP_NOMEM;
 	for (int32_t v = 1; !st && v <= g->n_value; v++)
-		if (g->value[v].of && !g->value[v].producer && !g->value[g->value[v].of].producer && !cop__copy_value(*out, g, map, (cop_vid)v)) st = code(g);
+		if (((g->value[v].of && !g->value[v].producer && !g->value[g->value[v].of].producer) || cop__is_of_rule(&g->value[v])) && !cop__copy_value(*out, g, map, (cop_vid)v)) st = code(g);
 	for (int i = 0; !st && i < x->trained; i++) {
 		if (!(y.w[i] = cop__copy_value(*out, g, map, x->w[i]))) st = code(g);
 		else if (x->dw[i] && !(y.dw[i] = cop__follow(*out, y.w[i], COP_STATE, COP_GRADIENT, cop__t(g, x->dw[i]), NULL))) st = code(g);
@@ -406,12 +427,12 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 
 	*out = NULL;
 	if (part == COP_PART_EXPRESS) return express(b) ? b->cx->code : expressions(out, b);
-	if (!b->rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
+	if (!b->level.rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
 	cop__arena_init(&mem, b->cx);
 	cop_status st = forward(&g, b);
 	if (!st && !(loss = loss_of(g, b))) st = code(g);
 	if (!st) st = find_wrt(&x, &mem, g, b);
-	if (!st) st = cop__differentiate(g, loss, x.n, x.w, x.dw);
+	if (!st) st = cop__differentiate(g, loss, x.n, x.at, x.dw);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
 	if (!st) st = finish(out, g, b, part, &x, loss);
 	if (!st) st = cop_graph_verify(*out);

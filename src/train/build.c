@@ -75,7 +75,15 @@ void cop__build_weigh_terms(cop_build *b, float by)
 }
 
 const char *cop__build_name(const cop_build *b, cop_handle h) { return h > 0 && h < b->n_name ? b->name[h] : NULL; }
-const char *cop__build_kept(const cop_build *b, int i) { return i < LEN(b->rule->state) ? b->rule->state[i] : NULL; }
+
+const char *cop__build_kept(const cop_build *b, int i)
+{
+	const cop_tier *l = &b->level;
+	int n = 0;
+
+	while (n < LEN(l->rule->state) && l->rule->state[n]) n++;
+	return i < n ? l->rule->state[i] : l->by && i < n + COP_LEARNT && l->rule->learns[i - n].name ? cop__moved_name(i - n) : NULL;
+}
 
 /* options of the row, or its defaults, where they stay as long as the record. */
 static cop_status keep_options(const void **kept, cop_build *b, const cop_row *row, const void *options)

@@ -26,20 +26,48 @@ typedef struct cop_loss {
 } cop_loss;
 
 /* One parameter, its gradient, and the rule's states, in the training graph. */
-typedef struct cop_param { cop_graph *g; cop_vid w, dw; const struct cop_update *rule; float lr; } cop_param;
+enum { COP_LEARNT = 3, COP_SHARED = 4, COP_SUMS = 2 };
+typedef struct cop_param {
+	cop_graph *g;
+	cop_vid w, dw;
+	const struct cop_tier *level; /* the rule, and how high it stands */
+	bool inner;                    /* of a layer between the first and the last */
+	cop_vid *shared;               /* [COP_SHARED] what `begin` computed for all parameters */
+	cop_vid *sum;                  /* [COP_SUMS] what of this one `end` gets the sum of; 0: nothing */
+	cop_vid learnt[COP_LEARNT], slope[COP_LEARNT]; /* numbers of the rule that are learnt, as they are in this step; 0: as the options say */
+} cop_param;
+
+/* A number of a rule that may be learnt, and what of it is: itself, its root, or x in (tanh x + 1) / 2. */
+enum cop_learnt_as { COP_AS_IT_IS, COP_AS_ROOT, COP_AS_TANH };
+typedef struct cop_learns { const char *name; size_t offset; enum cop_learnt_as as; } cop_learns;
 
 /* A rule that changes a parameter by its gradient. */
 typedef struct cop_update {
 	cop_row row;
-	const char *state[3]; /* what it keeps for each parameter, of its shape, zero at first: "momentum" */
+	const char *state[4]; /* what it keeps for each parameter, of its shape, zero at first: "momentum" */
 	bool integers;        /* it moves int8 weights, too */
 	cop_vid (*build)(const cop_param *p, const void *options); /* the new parameter, written over the old */
+	/* What the network is run with in place of the parameter; NULL: the parameter. The gradient is of that, dw of build. */
+	cop_vid (*ahead)(const cop_param *p, const void *options);
+	/* Once a step: before the parameters, and behind them with the sums over all of them. p has no w. NULL: nothing. */
+	bool (*begin)(const cop_param *p, const void *options);
+	bool (*end)(const cop_param *p, const void *options);
+	cop_learns learns[COP_LEARNT]; /* the first is the rate; where something of it is learnt, build asks cop__learnt for it */
+	bool rows; /* it can update a list of rows alone */
 } cop_update;
 cop_vid cop__param_state(const cop_param *p, int i);
 cop_vid cop__param_lr(const cop_param *p);
 cop_vid cop__param_step(const cop_param *p); /* steps done, i32[1] */
+/* A number that the rule keeps once for all parameters, f32[1], 0 at first. */
+cop_vid cop__param_once(const cop_param *p, const char *name);
 /* Weight decay spares vectors: biases and batch norm. */
 float cop__param_decay(const cop_param *p, float decay);
+/* The i-th number that may be learnt, as it is in this step; else as it is said. */
+cop_vid cop__learnt(const cop_param *p, int i, float said);
+bool cop__learns(const cop_param *p, int i);
+bool cop__learns_any(const cop_param *p);
+/* How the new parameter changes with that number: the next step's gradient tells by it which way the number should go. */
+bool cop__moved(const cop_param *p, int i, cop_vid by);
 
 /* A weight as an expression over latent values, which are what is trained. */
 typedef struct cop_formed { const struct cop_form *form; const void *options; const cop_graph *model; cop_vid w; /* in the model */ } cop_formed;

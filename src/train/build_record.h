@@ -7,8 +7,30 @@
 
 #include "train/build.h"
 
-/* Of the training as a whole; the options of the rule and of the loss stand beside them in a text. */
-typedef struct cop_general { int32_t update, loss; char layers[128]; float clip, lr; } cop_general;
+/* Of the training as a whole; the options of the rule and of the loss stand beside them in a text. by, learn, per: numbers of the rule that are learnt. */
+typedef struct cop_general { int32_t update, loss; char layers[128]; float clip, lr; char by[256], learn[64]; int32_t per; } cop_general;
+
+/* A rule of updates, and above it the one that changes its numbers by their gradient. The lowest changes the weights. */
+typedef struct cop_tier {
+	const cop_update *rule;
+	const void *options;
+	float lr;
+	const char *learn;       /* which of the rule's numbers */
+	bool per_weight;         /* for each weight by itself, or for all of them together */
+	int height;              /* 0: of the weights */
+	const struct cop_tier *by; /* NULL: they stay as they are */
+} cop_tier;
+enum { COP_MOST_LEVELS = 8 };
+bool cop__tier_learns(const cop_tier *l, int i); /* is the i-th number of its rule learnt? One that is 0 stays 0 */
+
+/* What rules keep once for all parameters is called "rule." and so on. */
+bool cop__is_of_rule(const cop_value *v);
+/* The i-th number that is learnt has such a follower at each weight: how the last step's weight changed with it. */
+const char *cop__moved_name(int i);
+
+/* What a level changes: parameters, their gradients, guards of those (0: none), and the values afterwards. */
+typedef struct cop_moving { cop_vid *w, *dw, *guard, *now; bool *inner; int n; } cop_moving;
+cop_status cop__apply_tier(cop_graph *g, const cop_tier *l, const cop_moving *x);
 
 typedef struct cop_made_state { const char *name, *of; cop_type type; const void *init; } cop_made_state;
 typedef struct cop_guarded { cop_vid v; cop_handle guard; bool *node; /* of the model: those that v alone needs */ } cop_guarded;
@@ -22,8 +44,7 @@ struct cop_build {
 	cop_graph *teacher[COP_MAX_TEACHERS]; /* as they run, for the same batch */
 	int32_t n_teacher;
 	cop_general all;
-	const cop_update *rule;
-	const void *rule_options;
+	cop_tier level; /* no rule: there is none yet */
 	cop_term *term;
 	int32_t n_term, cap_term;
 	cop_named_form *form;
@@ -39,6 +60,11 @@ struct cop_build {
 };
 
 const char *cop__teacher_name(char to[24], int32_t i); /* what begins the names of its values: "teacher", "teacher2", ... */
+
+bool cop__is_chosen(const cop_build *b, const char *name); /* by layers=, a latent by its weight */
+bool cop__is_trained(const cop_graph *g, const cop_build *b, cop_vid v);
+cop_vid cop__read_as(const cop_graph *g, cop_vid w); /* what the network reads where a weight is: that, or what its rule puts there */
+cop_status cop__look_ahead(cop_graph **out, const cop_graph *g, const cop_build *b); /* g with each weight that is trained read so */
 
 /* Where a gradient is kept. */
 #define COP_GRADIENT "grad"

@@ -4,6 +4,7 @@
  * their weight, so that every pass between slices and copies them with it. Files do not hold them.
  */
 #include "pass/pass.h"
+#include "train/build_record.h"
 #include "train/trainer.h"
 
 static cop_status carry_one(cop_graph *model, const cop_trainer *t, cop_vid w, const char *what)
@@ -17,6 +18,10 @@ static cop_status carry_one(cop_graph *model, const cop_trainer *t, cop_vid w, c
 /* States of rules that did not run are of older weights. */
 static void forget(cop_graph *model, cop_vid w)
 {
+	for (int i = 0; cop__moved_name(i); i++) {
+		cop_vid v = cop__follower(model, w, cop__moved_name(i));
+		if (v) cop__put_contents(model, v, NULL);
+	}
 	for (int i = 0; cop_updates.row(i); i++) {
 		const cop_update *u = (const cop_update *)(const void *)cop_updates.row(i);
 		for (int k = 0; k < LEN(u->state) && u->state[k]; k++) {
@@ -24,6 +29,21 @@ static void forget(cop_graph *model, cop_vid w)
 			if (v) cop__put_contents(model, v, NULL);
 		}
 	}
+}
+
+/* What the rule keeps once for all weights, and what such a number has as its followers. */
+static cop_status carry_once(cop_graph *model, const cop_graph *g)
+{
+	for (int32_t v = 1; v <= model->n_value; v++)
+		if (cop__is_of_rule(&model->value[v])) cop__put_contents(model, (cop_vid)v, NULL);
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (!cop__is_of_rule(x) || cop__find(model, x->name)) continue;
+		cop_vid to = cop__data(model, COP_STATE, x->name, &x->type, NULL);
+		if (!to) return cop__failed(model->cx);
+		if (x->of) model->value[to].of = cop__find(model, g->value[x->of].name);
+	}
+	return COP_OK;
 }
 
 cop_status cop__trainer_carry(cop_trainer *t, cop_graph *model)
@@ -38,12 +58,16 @@ cop_status cop__trainer_carry(cop_trainer *t, cop_graph *model)
 		forget(model, (cop_vid)w);
 		for (int k = 0; cop__build_kept(b, k); k++) COP_TRY(carry_one(model, t, (cop_vid)w, cop__build_kept(b, k)));
 	}
+	COP_TRY(carry_once(model, g));
 	if (cop__find(g, "step") && !cop__find(model, "step") && !cop__data(model, COP_STATE, "step", &one, NULL)) return COP_NOMEM;
 	return cop_trainer_pull(t, model);
 }
 
 static bool is_kept(const cop_graph *g, cop_vid v)
 {
+	if (cop__is_of_rule(&g->value[v])) return true;
+	for (int i = 0; g->value[v].of && cop__moved_name(i); i++)
+		if (cop__follower(g, g->value[v].of, cop__moved_name(i)) == v) return true;
 	for (int i = 0; g->value[v].of && cop_updates.row(i); i++) {
 		const cop_update *u = (const cop_update *)(const void *)cop_updates.row(i);
 		for (int k = 0; k < LEN(u->state) && u->state[k]; k++)

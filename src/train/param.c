@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * param - what rules of updates, forms and losses ask for while the training graph is put together: states, the rate, the step, latents, weights
- * beside the network.
+ * param - what rules of updates, forms and losses ask for while the training graph is put together: states, the rate, the step, numbers that are
+ * learnt, latents, weights beside the network.
  */
-#include "op/op.h"
-#include "train/build.h"
+#include "op/axes.h"
+#include "train/build_record.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,12 +19,65 @@ static cop_vid scalar_state(cop_graph *g, const char *name, cop_dtype d, const v
 cop_vid cop__param_state(const cop_param *p, int i)
 {
 	cop_type t = *cop__t(p->g, p->w);
-	return cop__follow(p->g, p->w, COP_STATE, p->rule->state[i], &t, NULL);
+	return cop__follow(p->g, p->w, COP_STATE, p->level->rule->state[i], &t, NULL);
 }
 
-cop_vid cop__param_lr(const cop_param *p) { return scalar_state(p->g, "lr", COP_F32, &p->lr); }
+/* Above the weights the rate is a number of the level. */
+static cop_vid plain_lr(const cop_param *p)
+{
+	char name[40];
+
+	if (!p->level->height) return scalar_state(p->g, "lr", COP_F32, &p->level->lr);
+	cop__format(name, sizeof name, "update.%.9g", (double)p->level->lr);
+	return cop__scalar(p->g, name, p->level->lr);
+}
+
+cop_vid cop__param_lr(const cop_param *p) { return p->learnt[0] ? p->learnt[0] : plain_lr(p); }
 cop_vid cop__param_step(const cop_param *p) { return scalar_state(p->g, "step", COP_I32, NULL); }
 float cop__param_decay(const cop_param *p, float decay) { return cop__t(p->g, p->w)->rank > 1 ? decay : 0; }
+
+/* ---- once for all parameters ---- */
+
+static const char of_rule[] = "rule.";
+bool cop__is_of_rule(const cop_value *v) { return v->role == COP_STATE && !strncmp(v->name, of_rule, sizeof of_rule - 1); }
+
+cop_vid cop__param_once(const cop_param *p, const char *name)
+{
+	char full[64] = "rule.";
+
+	for (int i = 0; i < p->level->height; i++) strcat(full, "by.");
+	cop__format(full + strlen(full), sizeof full - strlen(full), "%s", name);
+	return scalar_state(p->g, full, COP_F32, NULL);
+}
+
+/* ---- what is learnt ---- */
+
+const char *cop__moved_name(int i)
+{
+	static const char *const name[COP_LEARNT] = {"moved.0", "moved.1", "moved.2"};
+	return i < COP_LEARNT ? name[i] : NULL;
+}
+
+bool cop__learns(const cop_param *p, int i) { return p->learnt[i]; }
+bool cop__learns_any(const cop_param *p) { return p->learnt[0] || p->learnt[1] || p->learnt[2]; }
+
+cop_vid cop__learnt(const cop_param *p, int i, float said)
+{
+	char name[40];
+
+	if (!i) return cop__param_lr(p);
+	if (p->learnt[i]) return p->learnt[i];
+	cop__format(name, sizeof name, "update.%.9g", (double)said);
+	return cop__scalar(p->g, name, said);
+}
+
+bool cop__moved(const cop_param *p, int i, cop_vid by)
+{
+	if (!p->learnt[i]) return true;
+	cop_vid v = cop__follow(p->g, p->w, COP_STATE, cop__moved_name(i), cop__t(p->g, p->w), NULL);
+	if (by && p->slope[i]) by = cop__apply(p->g, OP_mul, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(by, p->slope[i]));
+	return v && by && cop__apply(p->g, OP_assign, NULL, VIDS(v, by));
+}
 
 cop_vid cop__latent(const cop_formed *f, cop_graph *g, cop_role role, const char *what, const cop_type *t, const void *init)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every row of the tables of training: gradients of losses and forms against finite differences, rules of updates against their formulas,
+ * Every row of the tables of training: gradients of losses and forms against finite differences, rules of updates in two halves,
  * policies against what they are defined by; and what is refused. A row without a case here fails.
  */
 #include "help.h"
@@ -342,72 +342,7 @@ static void rate_of_a_step(void **state)
 	cop_ctx_free(cx);
 }
 
-/* ---- rules of updates: one number, its gradient, and what it becomes after a few steps ---- */
-
-typedef struct one { double w, m, v; } one;
-
-/* The formulas of the papers, in double. t: from 1. d: the gradient. */
-static void by_hand(const char *name, one *x, double d, double lr, int t)
-{
-	const double decay = 0.01;
-
-	if (!strcmp(name, "qsgd")) { /* of floats */
-		x->w -= lr * d;
-	} else if (!strcmp(name, "sgd")) {
-		x->m = 0.8 * x->m + d + decay * x->w;
-		x->w -= lr * x->m;
-	} else if (!strcmp(name, "adam") || !strcmp(name, "adamw")) {
-		bool apart = !strcmp(name, "adamw");
-		double e = d + (apart ? 0 : decay * x->w);
-		x->m = 0.9 * x->m + 0.1 * e;
-		x->v = 0.999 * x->v + 0.001 * e * e;
-		if (apart) x->w -= lr * decay * x->w;
-		x->w -= lr * (x->m / (1 - pow(0.9, t))) / (sqrt(x->v / (1 - pow(0.999, t))) + 1e-8);
-	} else if (!strcmp(name, "rmsprop")) {
-		double e = d + decay * x->w;
-		x->v = 0.99 * x->v + 0.01 * e * e;
-		x->m = 0.8 * x->m + e / (sqrt(x->v) + 1e-8);
-		x->w -= lr * x->m;
-	} else if (!strcmp(name, "lion")) {
-		double move = 0.9 * x->m + 0.1 * d;
-		x->w -= lr * ((move > 0) - (move < 0) + decay * x->w);
-		x->m = 0.99 * x->m + 0.01 * d;
-	} else {
-		fail_msg("the rule '%s' has no formula here", name);
-	}
-}
-
-static void updates(void **state)
-{
-	(void)state;
-	cop_ctx *cx = new_ctx();
-	for (int i = 0; cop_updates.row(i); i++) {
-		const char *name = cop_updates.row(i)->name;
-		bool momentum = !strcmp(name, "sgd") || !strcmp(name, "rmsprop");
-		char spec[96];
-		cop_graph *g = small_net(cx, 2);
-		cop_trainer *t;
-		cop_tensor grad;
-		int64_t n;
-		one x[64] = {{0}};
-		snprintf(spec, sizeof spec, "loss=mse update=%s%s%s", name, strcmp(name, "qsgd") ? " decay=0.01" : "", momentum ? " momentum=0.8" : "");
-		OK(cx, cop__trainer_new(&t, record(cx, g, spec), 1, true));
-		set_batch(t, 4);
-		const char *weight = cop_trainer_gradient(t, 0, &grad);
-		float *w = tensor(t, weight, &n);
-		for (int64_t k = 0; k < n; k++) x[k].w = (double)w[k];
-		for (int step = 1; step <= 4; step++) {
-			OK(cx, cop_trainer_gradients(t, NULL));
-			for (int64_t k = 0; k < n; k++) by_hand(name, &x[k], (double)((float *)grad.data)[k], 0.02, step);
-			OK(cx, cop_trainer_update(t, 0.02f));
-			for (int64_t k = 0; k < n; k++)
-				if (fabs(x[k].w - (double)w[k]) > 3e-5) fail_msg("%s, step %d: weight %d is %.7g, not %.7g", name, step, (int)k, (double)w[k], x[k].w);
-		}
-		cop_trainer_free(t);
-		cop_graph_free(g);
-	}
-	cop_ctx_free(cx);
-}
+/* ---- rules of updates: test_rules.c has their numbers ---- */
 
 /* The two halves of a step are the step, bit for bit, with a bound on the norm, too. */
 static void halves(void **state)
@@ -754,7 +689,7 @@ static void nearest_product(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(updates), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(few_values), cmocka_unit_test(three_values), cmocka_unit_test(vectors), cmocka_unit_test(groups),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(halves), cmocka_unit_test(forms), cmocka_unit_test(few_values), cmocka_unit_test(three_values), cmocka_unit_test(vectors), cmocka_unit_test(groups),
 		cmocka_unit_test(nearest_product)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

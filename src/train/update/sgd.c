@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sgd - stochastic gradient descent with momentum, PyTorch's form: m = momentum m + d, w -= lr m; d = dw + decay w.
+ * Learnt: dw/dlr = -m, dw/dmomentum = -lr m', of the m' before; with Nesterov's -(d + momentum m) and -lr (m + momentum m').
  */
-#include "op/op.h"
-#include "train/build.h"
+#include "train/update/made.h"
 
 typedef struct options { float momentum, decay; bool nesterov; } options;
 
@@ -14,9 +14,26 @@ static const cop_option table[] = {
 	COP_OPT_END,
 };
 
+/* The same of single operators, where the rate or the momentum is learnt. */
+static cop_vid learnt(const cop_param *p, const options *a)
+{
+	cop_vid lr = cop__param_lr(p), d = cop__made_decayed(p, p->dw, p->w, cop__param_decay(p, a->decay)), move = d, by = 0;
+
+	if (a->momentum > 0) {
+		cop_vid mu = cop__learnt(p, 1, a->momentum), old = cop__param_state(p, 0), m = cop__made(p, OP_add, cop__made(p, OP_mul, old, mu), d);
+		move = a->nesterov ? cop__made(p, OP_add, d, cop__made(p, OP_mul, m, mu)) : m;
+		by = a->nesterov ? cop__made(p, OP_add, m, cop__made(p, OP_mul, old, mu)) : old;
+		if (!cop__made_set(p, old, m)) return 0;
+	}
+	if (!cop__moved(p, 0, cop__made_map(p, MAP_NEG, move)) || !cop__moved(p, 1, cop__made_map(p, MAP_NEG, cop__made(p, OP_mul, by, lr)))) return 0;
+	return cop__made_set(p, p->w, cop__made(p, OP_sub, p->w, cop__made(p, OP_mul, move, lr)));
+}
+
 static cop_vid build(const cop_param *p, const void *o)
 {
 	const options *a = o;
+
+	if (cop__learns_any(p)) return learnt(p, a);
 	cop_vid lr = cop__param_lr(p), m = a->momentum > 0 ? cop__param_state(p, 0) : 0, rows = cop__follower(p->g, p->w, "rows");
 	cop_nid n = cop__node(p->g, OP_sgd, &(cop_sgd_attr){a->momentum, a->nesterov, cop__param_decay(p, a->decay)}, VIDS(p->w, p->dw, lr, m, rows));
 
@@ -25,4 +42,5 @@ static cop_vid build(const cop_param *p, const void *o)
 }
 
 const cop_update cop_update_sgd = {
-	.row = {"sgd", "gradient descent with momentum", "Sutskever et al. 2013, ICML", table, sizeof(options)}, .state = {"momentum"}, .build = build};
+	.row = {"sgd", "gradient descent with momentum", "Sutskever et al. 2013, ICML", table, sizeof(options)}, .state = {"momentum"}, .build = build,
+	.learns = {{.name = "lr"}, {"momentum", offsetof(options, momentum), COP_AS_IT_IS}}, .rows = true};
