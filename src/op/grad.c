@@ -121,6 +121,14 @@ bool cop__walk_reached(const cop_grad *d, cop_nid n)
 	return false;
 }
 
+/* Has it an operand whose gradient somebody wants? A value of `wrt` may be computed: what computes it is not gone into. */
+static bool leads_on(cop_grad *d, cop_nid n)
+{
+	for (int i = 0; i < d->g->node[n].n_in; i++)
+		if (cop__grad_wanted(d, d->g->node[n].in[i])) return true;
+	return false;
+}
+
 /* Node n's own part; its results' gradients first become such that it may read them. */
 static cop_status one_node(cop_grad *d, cop_nid n)
 {
@@ -149,7 +157,7 @@ static cop_status walk(cop_grad *d, cop_vid loss, int32_t n_node)
 	d->grad[loss] = seed;
 	for (int32_t n = n_node; n >= 1; n--) {
 		const cop_op *op = cop__op(d->g, (cop_nid)n);
-		if (op->grad && cop__walk_reached(d, (cop_nid)n)) COP_TRY(one_node(d, (cop_nid)n));
+		if (op->grad && cop__walk_reached(d, (cop_nid)n) && leads_on(d, (cop_nid)n)) COP_TRY(one_node(d, (cop_nid)n));
 	}
 	return COP_OK;
 }

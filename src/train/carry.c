@@ -15,19 +15,19 @@ static cop_status carry_one(cop_graph *model, const cop_trainer *t, cop_vid w, c
 	return kept && !cop__follow(model, w, COP_STATE, what, cop__t(g, kept), NULL) ? (cop__failed(model->cx)) : COP_OK;
 }
 
+static void drop(cop_graph *model, cop_vid w, const char *what)
+{
+	cop_vid v = cop__follower(model, w, what);
+	if (v) cop__put_contents(model, v, NULL);
+}
+
 /* States of rules that did not run are of older weights. */
 static void forget(cop_graph *model, cop_vid w)
 {
-	for (int i = 0; cop__moved_name(i); i++) {
-		cop_vid v = cop__follower(model, w, cop__moved_name(i));
-		if (v) cop__put_contents(model, v, NULL);
-	}
+	for (int i = 0; cop__moved_name(i); i++) drop(model, w, cop__moved_name(i));
 	for (int i = 0; cop_updates.row(i); i++) {
 		const cop_update *u = (const cop_update *)(const void *)cop_updates.row(i);
-		for (int k = 0; k < LEN(u->state) && u->state[k]; k++) {
-			cop_vid v = cop__follower(model, w, u->state[k]);
-			if (v) cop__put_contents(model, v, NULL);
-		}
+		for (int k = 0; k < LEN(u->state) && u->state[k]; k++) drop(model, w, u->state[k]);
 	}
 }
 

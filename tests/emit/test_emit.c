@@ -8,6 +8,7 @@
 #include "emit/coded.h"
 #include "pass/bits_net.h"
 #include "emit/training.h"
+#include "train/build.h"
 
 static const char sgd[] = "update=sgd momentum=0.9 decay=1e-3 lr=0.02";
 
@@ -53,9 +54,31 @@ static void training_on_host(void **state)
 	check_training(cx, coder, &host, "loss=mse adam lr=0.1");
 	check_training(cx, lenet, &host, "lr=1e-3 nesterov=1");
 	train_int8(cx, &host);
+	check_training(cx, lenet, &host, "muon lr=1e-2");
+	check_training(cx, mixed, &host, "schedule-free lr=0.1 clip=1");
+	check_training(cx, mixed, &host, "adam lr=1e-3 by=(sgd momentum=0 lr=1e-5 by=(sgd lr=1e-9))");
 	cop_graph_free(mixed);
 	cop_graph_free(coder);
 	cop_graph_free(lenet);
+	cop_ctx_free(cx);
+}
+
+/* Each rule of the table, and each with its numbers learnt where it has some. */
+static void every_rule(void **state)
+{
+	(void)state;
+	cop_ctx *cx = new_ctx();
+	cop_graph *coder = zoo(cx, "mlp-12x5x12", 4, 0);
+	char spec[96];
+
+	for (int i = 0; cop_updates.row(i); i++) {
+		const cop_update *u = (const cop_update *)(const void *)cop_updates.row(i);
+		for (int learns = 0; learns <= !!u->learns[0].name; learns++) {
+			snprintf(spec, sizeof spec, "loss=mse %s lr=0.05%s", u->row.name, learns ? " by=(sgd lr=1e-3) per=weight" : "");
+			check_training(cx, coder, &host, spec);
+		}
+	}
+	cop_graph_free(coder);
 	cop_ctx_free(cx);
 }
 
@@ -76,6 +99,8 @@ static void on_cortex_m4(void **state)
 	check_training(cx, mixed, &m4, sgd);
 	check_training(cx, coder, &netduino, "loss=mse adam lr=0.1");
 	train_int8(cx, &m4);
+	check_training(cx, coder, &netduino, "loss=mse schedule-free lr=0.1");
+	check_training(cx, coder, &netduino, "loss=mse adam lr=0.1 by=(sgd lr=1e-3)");
 	cop_graph_free(mixed);
 	cop_graph_free(lenet);
 	cop_graph_free(coder);
@@ -429,7 +454,7 @@ static void failing_writes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(on_cortex_m4),
+		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(every_rule), cmocka_unit_test(on_cortex_m4),
 		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(bits), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,8 @@ static const walk rows[] = {
 	{TRAIN "|--augment|normalise,shift=1|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, NULL},
 	{TRAIN "|--log|run.csv|-o|out.cop", "out.cop", "old.cop", "--resume", "kill fail full short", false, false, "run.csv"},
 	{TRAIN "|--batch|16|--checkpoint-every|0.000001s|--lr|1|--keep|best|--log|run.csv|-o|out.cop", "out.cop", "old.cop", "--resume", "kill signal", false, false, "run.csv"}, /* a checkpoint after each step */
+	{TRAIN "|--batch|16|--checkpoint-every|0.000001s|--lr|1|--update|schedule-free|--schedule|constant|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, NULL},
+	{TRAIN "|--batch|16|--checkpoint-every|0.000001s|--lr|0.01|--update|adam by=(sgd lr=1e-4)|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, NULL},
 	{AGAIN "|--lr|10|--stop-after|1|--log|run.csv|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, "run.csv"}, /* the first epoch is the best: the result is not the last weights */
 };
 

@@ -119,7 +119,8 @@ static void compare(const net *a, const net *b, const char *stem, bool same, con
 	assert_true(any && (same || differ));
 }
 
-static const char *const specs[] = {"momentum=0.9 decay=0.01", "update=adam clip=0.5", "update=lion"};
+static const char *const specs[] = {"momentum=0.9 decay=0.01", "update=adam clip=0.5", "update=lion", "update=schedule-free-adamw decay=0.01", "update=prodigy",
+	"update=adam by=(sgd lr=1e-3)", "sgd per=weight by=(sgd lr=1e-3)"};
 
 static void skipped(void **state)
 {
@@ -135,7 +136,7 @@ static void skipped(void **state)
 				train(cx, &with, 0, specs[s], apart);
 				train(cx, &without, -1, specs[s], false);
 				compare(&without, &with, "rest", true, specs[s]);
-				compare(&with, &fresh, "skip", true, "the block");
+				compare(&with, &fresh, "skip", true, specs[s]);
 				compare(&with, &fresh, "rest", false, "the rest");
 				cop_graph_free(with.g);
 				cop_graph_free(without.g);
