@@ -8,6 +8,7 @@
 #include "pass/pass.h"
 #include "train/policy.h"
 
+#include <math.h>
 #include <stdio.h>
 
 cop_status cop__build_new(cop_build **out, const cop_graph *model, int32_t batch, int64_t each)
@@ -83,6 +84,12 @@ const char *cop__build_kept(const cop_build *b, int i)
 
 	while (n < LEN(l->rule->state) && l->rule->state[n]) n++;
 	return i < n ? l->rule->state[i] : l->by && i < n + COP_LEARNT && l->rule->learns[i - n].name ? cop__moved_name(i - n) : NULL;
+}
+
+float cop__build_rate(const cop_build *b, float said, float moved)
+{
+	float root = sqrtf(said) + moved;
+	return b->level.rule->learns[0].as == COP_AS_ROOT ? root * root : COP_MAX(said + moved, 0);
 }
 
 /* options of the row, or its defaults, where they stay as long as the record. */

@@ -147,5 +147,7 @@ bool cop__build_has_forms(const cop_build *b); /* is there anything for EXPRESS?
 const char *cop__build_name(const cop_build *b, cop_handle h); /* of the tensor */
 /* The i-th state that the rule of updates keeps for a weight; NULL past the last. */
 const char *cop__build_kept(const cop_build *b, int i);
+float cop__build_rate(const cop_build *b, float said, float moved); /* where the rate is learnt: what has become of the one that is said */
+#define COP_LEARNT_RATE "rule.lr"
 
 #endif

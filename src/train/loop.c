@@ -109,7 +109,7 @@ static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 /* The structure changes: the weights and what the rule of updates keeps for them go on. */
 static cop_status rebuild(cop_loop *l)
 {
-	float rate = cop__trainer_rate(l->t);
+	float rate = cop__trainer_said_rate(l->t);
 
 	COP_TRY(cop__trainer_carry(l->t, l->model));
 	for (int p = 0; p < l->n_policy; p++)

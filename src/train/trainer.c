@@ -156,7 +156,16 @@ const char *cop_trainer_gradient(cop_trainer *t, int32_t i, cop_tensor *out)
 /* ---- running ---- */
 
 void cop__trainer_set_rate(cop_trainer *t, float lr) { *(float *)t->lr.data = lr; }
-float cop__trainer_rate(const cop_trainer *t) { return *(const float *)t->lr.data; }
+float cop__trainer_said_rate(const cop_trainer *t) { return *(const float *)t->lr.data; }
+
+float cop__trainer_rate(const cop_trainer *t)
+{
+	const float said = cop__trainer_said_rate(t);
+	cop_tensor moved;
+
+	if (!cop__find(cop__trainer_graph(t), COP_LEARNT_RATE) || cop__trainer_named(t, COP_LEARNT_RATE, &moved)) return said;
+	return cop__build_rate(t->b, said, *(const float *)moved.data);
+}
 
 /* The loss is the last output. */
 float cop__trainer_loss(const cop_trainer *t)

@@ -15,7 +15,8 @@ const cop_build *cop__trainer_build(const cop_trainer *t);
 cop_status cop__trainer_tensor(const cop_trainer *t, cop_handle h, cop_tensor *out);
 cop_status cop__trainer_named(const cop_trainer *t, const char *name, cop_tensor *out);
 void cop__trainer_set_rate(cop_trainer *t, float lr);
-float cop__trainer_rate(const cop_trainer *t);
+float cop__trainer_said_rate(const cop_trainer *t);
+float cop__trainer_rate(const cop_trainer *t); /* the same, or what a rule has learnt for all weights in its place */
 cop_status cop__trainer_run(cop_trainer *t); /* a whole step at the rate that is set */
 float cop__trainer_loss(const cop_trainer *t);
 

@@ -186,7 +186,14 @@ static void bounds(void **state)
 	*tensor(t, "rule.lr") = -1; /* far below 0: nothing moves */
 	float was = *tensor(t, "a.w");
 	one_step(cx, t, 0, 0.1f);
-	assert_true(*tensor(t, "a.w") == was);
+	assert_true(*tensor(t, "a.w") == was && cop__trainer_rate(t) == 0);
+	*tensor(t, "rule.lr") = 0.5f;
+	assert_true(fabsf(cop__trainer_rate(t) - 0.6f) < 1e-6f);
+	cop_trainer_free(t);
+	t = trainer(cx, g, "rmsprop by=(sgd momentum=0 lr=0.01)");
+	one_step(cx, t, 0, 0.25f);
+	*tensor(t, "rule.lr") = 0.5f;
+	assert_true(fabsf(cop__trainer_rate(t) - 1) < 1e-6f); /* (0.5 + 0.5)^2 */
 	cop_trainer_free(t);
 	cop_graph_free(g);
 	cop_ctx_free(cx);
