@@ -193,7 +193,8 @@ cop_status cop_graph_trainable(cop_graph **g, const char *spec, int32_t *layers)
 cop_status cop_graph_settle(cop_graph **g); /* the way back: constants, as in a network that was never trained */
 
 /* The training graph of a model: forward, backward and updates.
- * spec: "loss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*"; NULL: the defaults. */
+ * spec: "loss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*"; NULL: the defaults. A rule may learn the numbers of
+ * another: "adam by=(sgd momentum=0 lr=1e-5)". */
 cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *spec);
 
 /* One line of `coppice inspect`: a node with its weights. Bytes are those in memory. */

@@ -12,7 +12,7 @@ import math
 import torch
 
 torch.set_default_dtype(torch.float64)
-STEPS, BATCH, DIMS = 4, 3, [4, 5, 6, 3]
+STEPS, BATCH, DIMS = 6, 3, [4, 5, 6, 3]
 NAMES = ["a.w", "a.b", "b.w", "b.b", "c.w", "c.b"]
 
 
@@ -110,13 +110,13 @@ def prodigy(lr, decay, d0=1e-6, b1=0.9, b2=0.999, eps=1e-8, factor=1, growth=mat
     return w
 
 
-def muon(lr, decay, rest, momentum=0.95):
-    """Jordan et al. 2024 for the matrix in the middle, adam for the others; the conditions of row and column are those of a matrix in the middle."""
+def muon(lr, decay, rest, momentum=0.95, ends=False):
+    """Jordan et al. 2024 for the matrix in the middle or for all of them, adam for the others."""
     w, m, v = start(), [0 * a for a in start()], [0 * a for a in start()]
     for step in range(STEPS):
         for i, g in enumerate(gradients(w, step)):
             own = decay if w[i].dim() > 1 else 0
-            if NAMES[i] == "b.w":
+            if NAMES[i] == "b.w" or (ends and w[i].dim() > 1):
                 m[i] = momentum * m[i] + g
                 x = g + momentum * m[i]
                 x = x / (x.norm() + 1e-7)
@@ -225,18 +225,20 @@ CASES = [
     ("adagrad first=0.1 decay=0.01", 0.1, optim("Adagrad", 0.1, 0.01, initial_accumulator_value=0.1)),
     ("adagrad", 0.1, optim("Adagrad", 0.1, 0)),
     ("lion decay=0.01", 0.01, lion(0.01, 0.01)),
-    ("schedule-free decay=0.01", 0.5, schedule_free([0.5] * STEPS, 0.01, 0.9)),
+    ("schedule-free decay=0.5", 0.5, schedule_free([0.5] * STEPS, 0.5, 0.9)),
     ("schedule-free beta=0", 0.5, schedule_free([0.5] * STEPS, 0, 0)),
-    ("schedule-free-adamw decay=0.01 beta=0.95", 0.02, schedule_free([0.02] * STEPS, 0.01, 0.95, True)),
+    ("schedule-free-adamw decay=1 beta=0.5", 0.02, schedule_free([0.02] * STEPS, 1, 0.5, True)),
     ("prodigy first=0.001", 1, prodigy(1, 0, d0=1e-3)),
+    ("prodigy first=0.001 factor=30", 1, prodigy(1, 0, d0=1e-3, factor=30)),
     ("prodigy first=0.01 decay=0.1 growth=1.5 factor=2", 1, prodigy(1, 0.1, d0=0.01, growth=1.5, factor=2)),
     ("muon decay=0.01 rest=0.25", 0.05, muon(0.05, 0.01, 0.25)),
+    ("muon ends", 0.05, muon(0.05, 0, 0.1, ends=True)),
     ("sgd momentum=0 by=(sgd momentum=0 lr=0.05)", 0.1, learnt(sgd(0.1, by=sgd(0.05)))),
     ("sgd momentum=0.8 decay=0.01 by=(sgd momentum=0 lr=0.05)", 0.1, learnt(sgd(0.1, 0.8, decay=0.01, by=sgd(0.05)))),
     ("sgd momentum=0.8 nesterov by=(sgd momentum=0.5 lr=0.05)", 0.1, learnt(sgd(0.1, 0.8, nesterov=True, by=sgd(0.05, 0.5)))),
     ("sgd momentum=0.8 by=(sgd momentum=0 lr=0.05) learn=momentum", 0.1, learnt(sgd(0.1, 0.8, learn=["momentum"], by=sgd(0.05)))),
     ("sgd momentum=0.8 per=weight by=(adam lr=0.01)", 0.1, learnt(sgd(0.1, 0.8, per_weight=True, by=Rule("adam", 0.01, b1=0.9, b2=0.999)))),
-    ("sgd momentum=0 by=(sgd momentum=0 lr=0.05 by=(sgd momentum=0 lr=0.5))", 0.1, learnt(sgd(0.1, by=sgd(0.05, by=sgd(0.5))))),
+    ("sgd momentum=0 by=(sgd momentum=0 by=(sgd momentum=0 lr=0.5) lr=0.05)", 0.1, learnt(sgd(0.1, by=sgd(0.05, by=sgd(0.5))))),
     ("sgd by=(sgd lr=0.02 by=(sgd lr=0.05 by=(sgd lr=0.1 momentum=0)))", 0.05, learnt(sgd(0.05, 0.9, by=sgd(0.02, 0.9, by=sgd(0.05, 0.9, by=sgd(0.1)))))),
     ("adam decay=0.01 by=(sgd momentum=0 lr=0.005)", 0.02, learnt(Rule("adam", 0.02, b1=0.9, b2=0.999, decay=0.01, by=sgd(0.005)))),
     ("adamw b1=0.8 b2=0.99 decay=0.1 by=(sgd momentum=0 lr=0.005) per=weight", 0.02, learnt(Rule("adamw", 0.02, b1=0.8, b2=0.99, decay=0.1, per_weight=True, by=sgd(0.005)))),
