@@ -19,10 +19,13 @@ bool cop__is_chosen(const cop_build *b, const char *name)
 	return !cop__find(b->model, weight) || cop__match(b->all.layers, weight);
 }
 
+/* A float, or what stands for steps of one: int8 weights and their biases (pass/trainable.c). */
 bool cop__is_trained(const cop_graph *g, const cop_build *b, cop_vid v)
 {
 	const cop_value *p = &g->value[v];
-	return p->role == COP_PARAM && p->type.dtype == COP_F32 && p->type.enc == COP_DENSE && cop__is_chosen(b, p->name);
+	const bool whole = p->type.dtype == COP_I8 || p->type.dtype == COP_I32;
+
+	return p->role == COP_PARAM && p->type.enc == COP_DENSE && (p->type.dtype == COP_F32 || (whole && cop__follower(g, v, "per"))) && cop__is_chosen(b, p->name);
 }
 
 /* ---- read ahead ---- */
@@ -58,7 +61,7 @@ cop_status cop__look_ahead(cop_graph **out, const cop_graph *g, const cop_build 
 	COP_TRY(cop__copy_begin(out, g, &map));
 	cop_status st = cop__copy_inputs(*out, g, map);
 	for (int32_t v = 1; !st && v <= g->n_value; v++)
-		if (cop__is_trained(g, b, (cop_vid)v)) st = one_ahead(*out, g, b, map, (cop_vid)v);
+		if (cop__is_trained(g, b, (cop_vid)v) && cop__t(g, (cop_vid)v)->dtype == COP_F32) st = one_ahead(*out, g, b, map, (cop_vid)v);
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
 	for (int32_t v = 1; !st && v <= g->n_value; v++) /* what follows a weight follows the weight itself */
 		if (cop__is_trained(g, b, (cop_vid)v)) map[v] = cop__find(*out, g->value[v].name);

@@ -268,15 +268,6 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 	return n ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);
 }
 
-/* A float, or what stands for steps of one: int8 weights and their biases (pass/trainable.c). */
-static bool can_train(const cop_graph *g, cop_vid v)
-{
-	const cop_value *p = &g->value[v];
-
-	if (p->role != COP_PARAM || p->type.enc != COP_DENSE) return false;
-	return p->type.dtype == COP_F32 || ((p->type.dtype == COP_I8 || p->type.dtype == COP_I32) && cop__follower(g, v, "per"));
-}
-
 static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop_build *b)
 {
 	size_t bytes = sizeof *x->w * (size_t)(g->n_value + b->n_gradient + 1);
@@ -359,6 +350,8 @@ static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 		if (cop__follower(g, x->w[i], "rows") && (!l->rule->rows || l->by))
 			return cop__error(b->cx, COP_ARG, "training: '%s' has a list of rows that are trained, and %s%s changes whole weights: take sgd alone",
 				g->value[x->w[i]].name, l->rule->row.name, l->by ? " with by=" : "");
+		if (x->dw[i] && cop__t(g, x->w[i])->dtype != COP_F32 && !l->rule->integers)
+			return cop__error(b->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", l->rule->row.name, g->value[x->w[i]].name);
 		if (x->dw[i] && !(x->dw[i] = let_through(g, b, x->w[i], x->dw[i]))) return code(g);
 		cop__guard_since(g, last, x->guard[i]);
 		m.inner[i] = is_inner(b, g->value[x->w[i]].name);

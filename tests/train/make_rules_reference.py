@@ -225,6 +225,7 @@ CASES = [
     ("adagrad first=0.1 decay=0.01", 0.1, optim("Adagrad", 0.1, 0.01, initial_accumulator_value=0.1)),
     ("adagrad", 0.1, optim("Adagrad", 0.1, 0)),
     ("lion decay=0.01", 0.01, lion(0.01, 0.01)),
+    ("qsgd", 0.1, optim("SGD", 0.1, 0)),  # of floats
     ("schedule-free decay=0.5", 0.5, schedule_free([0.5] * STEPS, 0.5, 0.9)),
     ("schedule-free beta=0", 0.5, schedule_free([0.5] * STEPS, 0, 0)),
     ("schedule-free-adamw decay=1 beta=0.5", 0.02, schedule_free([0.02] * STEPS, 1, 0.5, True)),
