@@ -86,6 +86,19 @@ static double step_price(const price *p, const cop_step_info *s, int64_t *guesse
 	return guess(p, s->macs, (double)s->outputs);
 }
 
+/* A result that is scaled by the general code takes so many more. */
+static const double ANY_SCALE = 57;
+
+/* Does a layer of int8 need that: for bounds within int8, or multipliers of 1 and more, which depthwise layers of 3 x 3 double away? */
+static bool any_scale(const cop_step *st, const cop_step_info *s)
+{
+	const int32_t *k = st->word;
+
+	if (strcmp(s->op, "qconv") || strncmp(s->kernel, "cop_q", 5) || !strstr(s->kernel, "_dsp")) return false;
+	if (k[CK_LO] != -128 || k[CK_HI] != 127) return true;
+	return !k[QK_TWICE] && k[QK_UP] && (strncmp(s->kernel, "cop_qdwconv", 11) || k[QK_UP] < 0);
+}
+
 bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t)
 {
 	const price *of = table_of(t);
@@ -97,6 +110,7 @@ bool cop__plan_price(cop_priced *out, const cop_plan *p, const cop_target *t)
 	if (!of) return false;
 	for (int32_t i = 0; cop_plan_step(p, 0, i, &s); i++) {
 		sum += step_price(of, &s, &guessed);
+		if (any_scale(&p->entry[0].step[i], &s)) sum += ANY_SCALE * (double)s.outputs;
 		decoded += decoding(&s);
 		all += s.macs + s.outputs;
 	}

@@ -119,12 +119,24 @@ static inline void filter(uint32_t *to, const int8_t *w, int32_t four, int32_t b
 	line_of_filter(to + 4, w[6] * by, w[7] * by, w[8] * by);
 }
 
-/* The double rounding begins with a doubling: weights and biases are doubled instead, where that overflows nothing. */
-static int32_t can_double(const int32_t *bias, int32_t n)
+/* The double rounding begins with a doubling, and multipliers of 1 and more with as many as `up` says: weights and biases are
+ * doubled instead, so often, where that overflows nothing. */
+static int32_t can_double(const int32_t *bias, int32_t n, int32_t often)
 {
+	const uint32_t most = 1u << (30 - often);
 	for (const int32_t *end = bias + n; bias < end; bias++)
-		if ((uint32_t)*bias + (1u << 29) >= 1u << 30) return 0;
+		if ((uint32_t)*bias + most >= 2 * most) return 0;
 	return 1;
+}
+
+/* The code for a band, and how often it wants all doubled; NULL: any_band. A weight that is doubled seven times is an int16 still. */
+static run_band *code_of(int32_t *often, const int32_t *k, const int32_t *bias, const int32_t *m)
+{
+	int32_t kind = cop_scale_kind(k, bias, m), one = !k[QK_TWICE] && k[QK_UP] > 0 && k[QK_UP] <= 7 && k[CK_LO] == -128 && k[CK_HI] == 127;
+
+	*often = kind == COP_TWICE ? 1 : one ? k[QK_UP] : 0;
+	if (one) kind = COP_ONCE;
+	return *often && !can_double(bias, k[CK_C], *often) ? NULL : by_scale[kind][k[CK_SH] - 1];
 }
 
 /* All channels of result rows [oh, oh + rows) of an image x. */
@@ -137,9 +149,9 @@ COP_OUT_OF_LINE void run(const cop_call *c, const geometry *g, const int8_t *x, 
 	band b = {.zero = k[QK_ZY], .zero_too = k[QK_ZY], .step = g->c_n, .odd = g->ow & 1, .next = (2 * g->pitch - 4 * ((g->ow + 1) >> 1)) * g->s, .y_next = g->ow * g->c_n,
 		.rows = rows, .p0 = plane, .p1 = plane + g->pitch, .p2 = plane + 2 * g->pitch};
 	int32_t room = g->pitch - k[CK_PL], n = g->w < room ? g->w : room, pairs = (g->ow & ~1) * g->c_n, line = g->w * g->c_n;
-	int32_t kind = cop_scale_kind(k, bias, m);
-	run_band *fast = kind == COP_TWICE && !can_double(bias, g->c_n) ? NULL : by_scale[kind][g->s - 1];
-	const int32_t by = fast && kind == COP_TWICE ? 2 : 1;
+	int32_t often;
+	run_band *fast = code_of(&often, k, bias, m);
+	const int32_t by = fast ? 1 << often : 1;
 
 	int32_t there = bottom - top, d_next = 2 * (g->pitch - n), x_next = line - n * g->c_n;
 	int16_t *first = plane + (top - h0) * g->pitch + k[CK_PL];

@@ -414,12 +414,31 @@ static void sparse(const shape *t)
 	pattern = RANDOM;
 }
 
+/* Layers whose multipliers are below 1, and the same with larger ones. */
+static void scaled(void)
+{
+	static const struct { const char *name; int32_t h, w, c, o, k, depth; } t[] = {
+		{"dw 3x3", 25, 5, 16, 16, 3, 1}, {"dw 5x5", 12, 12, 16, 16, 5, 1}, {"1x1", 25, 5, 32, 32, 1, 0}, {"3x3", 8, 8, 16, 16, 3, 0}, {"fc", 1, 1, 64, 32, 1, 0}};
+	char name[64];
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+		for (int32_t up = 0; up < 3; up++) {
+			layer l = conv(1, t[i].h, t[i].w, t[i].c, t[i].o, t[i].k, t[i].k, 1, 1, 0, t[i].depth);
+			l.k[QK_UP] = up;
+			zeros = 0;
+			seed = 2;
+			snprintf(name, sizeof name, "%s, up %ld: 1", t[i].name, (long)up);
+			run(&l, name);
+		}
+}
+
 int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 0;
 
 	if (!n && argc > 1 && !strcmp(argv[1], "sparse")) sparse(shapes);
 	else if (!n && argc > 1 && !strcmp(argv[1], "prices")) sparse(small_shapes);
+	else if (!n && argc > 1 && !strcmp(argv[1], "scaled")) scaled();
 	else if (!n && argc > 1) kinds();
 	else if (!n) known();
 	for (int i = 0; i < n; i++) {
