@@ -587,6 +587,7 @@ typedef struct cop_aims {
 	size_t file, ram, flash; /* bytes; 0 each: no limit */
 	int64_t macs, instructions;
 	float milliseconds;
+	const char *by;       /* the score that says which channels go first; NULL: "taylor", without classes and for single weights "magnitude" */
 } cop_aims;
 /* Replaces *g by the best that was found; result->lacks says which aims it misses. The other arguments are those of cop_compress. COP_ARG: nothing is asked for, a
  * resource that the target has no prices for, a limit above what the target has, a network that is encoded or of integers. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TARGET = 0x4000, KEY_DROP, KEY_FILE, KEY_RAM, KEY_FLASH, KEY_MACS, KEY_INSTRUCTIONS, KEY_MS };
+enum { KEY_TARGET = 0x4000, KEY_DROP, KEY_FILE, KEY_RAM, KEY_FLASH, KEY_MACS, KEY_INSTRUCTIONS, KEY_MS, KEY_BY };
 
 const struct argp_option cli_aim_options[] = {
         {"target", KEY_TARGET, "NAME", 0, "without a recipe: the machine that the network is for, from `coppice targets` (default: host)", 0},
@@ -21,6 +21,7 @@ const struct argp_option cli_aim_options[] = {
         {"macs", KEY_MACS, "N", 0, "the same for the multiply-accumulates of one inference, such as 500K or 2M (here K is 1000)", 0},
         {"instructions", KEY_INSTRUCTIONS, "N", 0, "the same for its instructions on the target", 0},
         {"ms", KEY_MS, "TIME", 0, "the same for its milliseconds on this machine", 0},
+	{"by", KEY_BY, "SCORE", 0, "without a recipe: the score that says which channels go first, as in recipes (default: taylor; random: as a control)", 0},
         {0},
 };
 
@@ -53,6 +54,7 @@ error_t cli_aim_option(int key, char *arg, struct argp_state *state, cli_aim *a)
 		a->a.milliseconds = cli_real(state, "--ms", arg, 0, 1e6f);
 		if (!(a->a.milliseconds > 0)) cli_misuse(state, "--ms=%s: must be above 0", arg);
 		break;
+	case KEY_BY: a->a.by = arg; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 	a->given = true;
@@ -73,11 +75,12 @@ cop_status cli_aim_settle(cli *c, const cli_aim *a, const char *recipe, const ch
 	return a->a.target ? cop_target_find(&t, c->cx, a->a.target) : COP_OK;
 }
 
-/* A quarter of the usual epochs for each round, at a fifth of the rate: the network is trained already. */
+/* A quarter of the usual epochs for each round, at a fifth of the rate, without a warmup: the network is trained already. */
 void cli_aim_defaults(const cli_train *given, cop_train_args *a)
 {
 	if (!given->a.epochs) a->epochs = a->epochs / 4 > 1 ? a->epochs / 4 : 1;
 	if (!given->has_lr) a->lr /= 5;
+	if (!given->a.schedule) a->schedule = "cosine"; /* no warmup: it would take a good part of so few epochs */
 }
 
 /* ---- the table ---- */

@@ -214,6 +214,16 @@ static size_t flash_of(const cop_graph *q, const cop_target *t)
 	return f.flash_bytes;
 }
 
+/* Seven of eight weights become zero. */
+static void clear_most(cop_graph *g)
+{
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		float *x = g->value[v].role == COP_PARAM && cop__t(g, (cop_vid)v)->rank > 1 ? cop__own(g, (cop_vid)v) : NULL;
+		for (int64_t i = 0; x && i < cop_type_count(cop__t(g, (cop_vid)v)); i++)
+			if (cop__rand(1, (uint32_t)v, (uint64_t)i) & 7) x[i] = 0;
+	}
+}
+
 /* Of a network whose weights are mostly zero: what each code takes is measured without the aim, and limits are set between. */
 static void which_code(void **state)
 {
@@ -226,11 +236,7 @@ static void which_code(void **state)
 	cop_graph *q, *g = conv_net(&w);
 
 	OK(w.cx, cop_target_find(&z.t, w.cx, "cortex-m4"));
-	for (int32_t v = 1; v <= g->n_value; v++) {
-		float *x = g->value[v].role == COP_PARAM && cop__t(g, (cop_vid)v)->rank > 1 ? cop__own(g, (cop_vid)v) : NULL;
-		for (int64_t i = 0; x && i < cop_type_count(cop__t(g, (cop_vid)v)); i++)
-			if (cop__rand(1, (uint32_t)v, (uint64_t)i) & 7) x[i] = 0;
-	}
+	clear_most(g);
 	for (cop_code by = COP_CODE_NONE; by <= COP_CODE_ADAPTIVE; by++) {
 		cop_coded is;
 		OK(w.cx, cop__aim_final(&q, &z, g, COP_FINAL_INTEGERS, 0));
@@ -247,6 +253,50 @@ static void which_code(void **state)
 		z.limit[COP_R_FLASH] = (double)rows[i].flash, z.limit[COP_R_INSTRUCTIONS] = (double)rows[i].most;
 		OK(w.cx, cop__aim_final(&q, &z, g, COP_FINAL_CODED, 0));
 		if (cop__aim_code(q) != rows[i].want) fail_msg("row %d: code %d", i, (int)cop__aim_code(q));
+		cop_graph_free(q);
+	}
+	cop_graph_free(g);
+}
+
+/* Weights become one of four sizes: their code is short, and none is zero. */
+static void few_values(cop_graph *g)
+{
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		float *x = g->value[v].role == COP_PARAM && cop__t(g, (cop_vid)v)->rank > 1 ? cop__own(g, (cop_vid)v) : NULL;
+		for (int64_t i = 0; x && i < cop_type_count(cop__t(g, (cop_vid)v)); i++) x[i] = copysignf(fabsf(x[i]) > 0.15f ? 0.2f : 0.1f, x[i]);
+	}
+}
+
+/* Codes of weights stay within the RAM and the instructions that they may lead to, and are shorter with more of either. */
+static void no_worse(void **state)
+{
+	world w = *(const world *)*state;
+	cop_train_args a = args();
+	cop_aims none = {.target = "cortex-m4", .bounded = true};
+	cop_aimer z = {.cx = w.cx, .aims = &none, .m = {.train = w.train, .a = &a}, .a = &a};
+	cop_graph *q, *g = conv_net(&w);
+	cop_figures plain, coded, f;
+
+	few_values(g);
+	OK(w.cx, cop_target_find(&z.t, w.cx, "cortex-m4"));
+	OK(w.cx, cop__aim_final(&q, &z, g, COP_FINAL_INTEGERS, 0));
+	OK(w.cx, cop_measure(&plain, q, &z.t));
+	cop_graph_free(q);
+	OK(w.cx, cop__aim_final(&q, &z, g, COP_FINAL_CODED, 0));
+	OK(w.cx, cop_measure(&coded, q, &z.t));
+	cop_graph_free(q);
+	if (!(coded.flash_bytes < plain.flash_bytes && coded.instructions > plain.instructions && coded.ram_bytes > plain.ram_bytes))
+		fail_msg("flash %zu, %zu; instructions %lld, %lld; RAM %zu, %zu", plain.flash_bytes, coded.flash_bytes, (long long)plain.instructions, (long long)coded.instructions, plain.ram_bytes, coded.ram_bytes);
+	const struct { double ram, instructions; } row[] = {{(double)plain.ram_bytes, 0}, {0, (double)(plain.instructions + coded.instructions) / 2},
+		{0, (double)coded.instructions}, {(double)coded.ram_bytes, 0}};
+	for (int i = 0; i < LEN(row); i++) {
+		z.most_ram = row[i].ram, z.most_instructions = row[i].instructions;
+		OK(w.cx, cop__aim_final(&q, &z, g, COP_FINAL_CODED, 0));
+		OK(w.cx, cop_measure(&f, q, &z.t));
+		if (z.most_ram > 0 && (double)f.ram_bytes > z.most_ram) fail_msg("row %d: %zu bytes of RAM", i, f.ram_bytes);
+		if (z.most_instructions > 0 && (double)f.instructions > z.most_instructions) fail_msg("row %d: %lld instructions", i, (long long)f.instructions);
+		if (i > 1 && f.flash_bytes > coded.flash_bytes) fail_msg("row %d: %zu bytes of flash, %zu would do", i, f.flash_bytes, coded.flash_bytes);
+		if (i == 1) assert_true(f.flash_bytes < plain.flash_bytes);
 		cop_graph_free(q);
 	}
 	cop_graph_free(g);
@@ -279,6 +329,8 @@ static void refused(void **state)
 		{{.target = "microbit", .instructions = 5000}, "no prices"},
 		{{.bounded = true, .max_drop = -1}, "from 0 to 100"},
 		{{.bounded = true, .max_drop = NAN}, "from 0 to 100"},
+		{{.flash = 20000, .by = "weakest"}, "weakest"},
+		{{.flash = 20000, .by = "movement"}, "take another score"},
 	};
 	const world *w = *state;
 	const cop_train_args t = args();
@@ -399,7 +451,8 @@ static void hints_come_beside(void **state)
 static void pulled(void **state)
 {
 	const world *w = *state;
-	cop_aimer z = {.cx = w->cx, .g = w->net, .final = COP_FINAL_FLOATS};
+	cop_train_args a = args();
+	cop_aimer z = {.cx = w->cx, .g = w->net, .final = COP_FINAL_FLOATS, .a = &a, .m = {.train = w->train}, .by = {.row = -1}};
 
 	OK(w->cx, cop__levers_find(&z));
 	assert_true(z.n_lever >= 2);
@@ -416,6 +469,105 @@ static void pulled(void **state)
 		cop_graph_free(out);
 	}
 	cop__free(w->cx, z.lever);
+	cop__free(w->cx, z.score);
+}
+
+/* What goes first, by name: the score has the say. Of a layer whose first channels are made too small to matter, these. */
+static void by_score(void **state)
+{
+	static const struct { const char *by; bool smallest; } row[] = {{"magnitude", true}, {"taylor", true}, {NULL, true}, {"random", false}};
+	world w = *(const world *)*state;
+	cop_train_args a = args();
+	cop_graph *out;
+	cop_tensor t;
+
+	w.net = conv_net(&w);
+	OK(w.cx, cop_graph_edit(w.net, "conv2.w", &t));
+	for (int64_t j = 0; j < cop_type_count(&t.type) / 2; j++) ((float *)t.data)[j] *= 1e-3f;
+	for (int i = 0; i < LEN(row); i++) {
+		cop_aimer z = {.cx = w.cx, .g = w.net, .final = COP_FINAL_INTEGERS, .a = &a, .m = {.train = w.train}, .first = {.accuracy = 0.5f}, .by = {.row = -1}};
+		int32_t choice[8] = {0}, k = 0, tiny = 0;
+		if (row[i].by) z.by.row = cop__row_index(&cop__scores, row[i].by, strlen(row[i].by));
+		OK(w.cx, cop__levers_find(&z));
+		while (strcmp(z.lever[k].name, "conv2.w")) k++;
+		choice[k] = 4; /* half of them */
+		OK(w.cx, cop__levers_pull(&out, &z, choice, NULL, 0));
+		OK(w.cx, cop_graph_tensor(out, "conv2.w", &t));
+		const int64_t each = cop_type_count(&t.type) / t.type.dim[0];
+		for (int32_t o = 0; o < t.type.dim[0]; o++) {
+			float most = 0;
+			for (int64_t j = 0; j < each; j++) most = fmaxf(most, fabsf(((const float *)t.data)[o * each + j]));
+			tiny += most < 0.01f;
+		}
+		if (t.type.dim[0] != 8 || (tiny == 0) != row[i].smallest) fail_msg("row %d: %d of %d channels that stay are tiny", i, tiny, t.type.dim[0]);
+		cop_graph_free(out);
+		cop__free(w.cx, z.lever);
+		cop__free(w.cx, z.score);
+	}
+	cop_graph_free(w.net);
+}
+
+/* ---- how far a round goes ---- */
+
+/* By hand: a round leaves 0.7; after one that lost `drop` points it is a power of that, the root of what was allowed over what was lost, 0.25 to 0.7. */
+static void steps_shrink(void **state)
+{
+	static const struct { int n; double most, drop[3]; double step; } row[] = {
+		{0, 1, {0}, 0.7}, {1, 1, {4}, 0.83666}, {1, 1, {0.5}, 0.7}, /* that one was kept */ {1, 1, {1.21}, 0.77906}, {1, 1, {60}, 0.91469},
+		{2, 1, {4, 4}, 0.91469}, {2, 2, {0.5, 8}, 0.83666}, {1, 0, {3}, 0.91469}};
+	const world *w = *state;
+
+	for (int i = 0; i < LEN(row); i++) {
+		cop_history h = {0};
+		cop_aims a = {.bounded = true, .max_drop = (float)row[i].most};
+		cop_aimer z = {.cx = w->cx, .aims = &a, .h = &h, .m = {.valid = w->valid}, .first = {.accuracy = 0.9f}};
+		h.result.n_stage = row[i].n + 1;
+		for (int k = 0; k < row[i].n; k++) {
+			cop_stage_result *s = &h.result.stage[k + 1];
+			strcpy(s->stage, "prune");
+			s->accuracy[1] = 0.9f - (float)row[i].drop[k] / 100;
+			s->kept = row[i].drop[k] <= row[i].most;
+		}
+		const double step = cop__aim_step(&z);
+		if (fabs(step - row[i].step) > 1e-3) fail_msg("row %d: %.5f, not %.5f", i, step, row[i].step);
+	}
+}
+
+/* A drop of less than one sample can't be seen, so one may be lost. */
+static void one_sample(void **state)
+{
+	static const struct { float most, accuracy; double allowed; } row[] = {{0.5f, 0.9f, 100.0 / 150}, {0.5f, -1, 0.5}, {2, 0.9f, 2}, {0, 0.9f, 0}};
+	const world *w = *state;
+
+	for (int i = 0; i < LEN(row); i++) {
+		cop_aims a = {.bounded = true, .max_drop = row[i].most};
+		cop_aimer z = {.cx = w->cx, .aims = &a, .m = {.valid = w->valid}, .first = {.accuracy = row[i].accuracy}};
+		assert_int_equal(w->valid->count, 150);
+		assert_true(fabs(cop__aim_allowed(&z) - row[i].allowed) < 1e-6);
+	}
+}
+
+static char said[1024];
+static void listen(void *ud, cop_level level, const char *text) { (void)ud, (void)level; snprintf(said + strlen(said), sizeof said - strlen(said), "%s\n", text); }
+
+/* 150 samples: one is 0.67 points. */
+static void warned_of_chance(void **state)
+{
+	static const struct { cop_aims a; bool warns; } row[] = {{{.target = "cortex-m4", .bounded = true, .max_drop = 2, .flash = 1 << 20}, true},
+		{{.target = "cortex-m4", .bounded = true, .max_drop = 3, .flash = 1 << 20}, false}, {{.target = "cortex-m4", .flash = 1 << 20}, false}};
+	const world *w = *state;
+	const cop_train_args t = args();
+
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *g;
+		cop_compress_result r;
+		*said = 0;
+		cop_ctx_log(w->cx, COP_LOG_WARN, listen, NULL);
+		OK(w->cx, run(&g, &r, w, &row[i].a, &t));
+		cop_ctx_log(w->cx, COP_LOG_ERROR, NULL, NULL);
+		if ((strstr(said, "150 samples decide, and one of them is 0.67 points") != NULL) != row[i].warns) fail_msg("row %d: %s", i, said);
+		cop_graph_free(g);
+	}
 }
 
 /* ---- channels of zeros ---- */
@@ -474,6 +626,7 @@ static void zeroed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(reached), cmocka_unit_test(ram), cmocka_unit_test(coded), cmocka_unit_test(adaptive), cmocka_unit_test(which_code), cmocka_unit_test(not_reached), cmocka_unit_test(refused), cmocka_unit_test(resumed), cmocka_unit_test(pulled),
-		cmocka_unit_test(zeroed), cmocka_unit_test(hints_come_beside)};
+		cmocka_unit_test(zeroed), cmocka_unit_test(hints_come_beside), cmocka_unit_test(by_score), cmocka_unit_test(steps_shrink), cmocka_unit_test(one_sample),
+		cmocka_unit_test(warned_of_chance), cmocka_unit_test(no_worse)};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }

@@ -43,9 +43,21 @@ static cop_status say_lacks(cop_aimer *z)
 				cop__resource_name[r], r == COP_R_MS ? 3 : 0, z->limit[r]);
 	}
 	size_t n = strlen(to);
-	if (z->aims->bounded && drop > (double)z->aims->max_drop + 1e-9)
-		cop__format(to + n, size - n, "%s%.2f points lost, %.2f are allowed", n ? "; " : "", drop, (double)z->aims->max_drop);
+	if (z->aims->bounded && drop > cop__aim_allowed(z) + 1e-4)
+		cop__format(to + n, size - n, "%s%.2f points lost, %.2f are allowed", n ? "; " : "", drop, cop__aim_allowed(z));
 	return COP_OK;
+}
+
+/* Where a few samples make the whole drop that is allowed, chance decides: on other samples it will be another one. */
+static void warn_of_chance(const cop_aimer *z)
+{
+	enum { FEW = 4 };
+	const int32_t n = (z->m.valid ? z->m.valid : z->m.train)->count;
+	const double p = (double)z->first.accuracy, one = 100.0 / n;
+
+	if (!z->aims->bounded || p < 0 || (double)z->aims->max_drop >= FEW * one) return;
+	cop__log(z->cx, COP_LOG_WARN, "compress: %d samples decide, and one of them is %.2f points: chance has a say in what is kept. Accuracy on them is "
+		"that of other samples to within %.1f points (95 %%); more samples for validation tell more", n, one, 196 * sqrt(p * (1 - p) / n));
 }
 
 static cop_status work(cop_aimer *z, const cop_resume *keep, const cop_graph *first, int32_t from)
@@ -56,6 +68,7 @@ static cop_status work(cop_aimer *z, const cop_resume *keep, const cop_graph *fi
 	z->final = COP_FINAL_FLOATS;
 	COP_TRY(cop__aim_score(&z->first, z, first, 0));
 	COP_TRY(cop__aim_price(&z->first, z, first));
+	if (from < 0) warn_of_chance(z);
 	z->came = first;
 	if (from < 0) COP_TRY(side(&r->before, z, first));
 	COP_TRY(cop__aim_rounds(z, keep, from));
@@ -112,6 +125,19 @@ static cop_status check_network(const cop_graph *g)
 		"compress: '%s' has no weights that could be removed", g->name);
 }
 
+/* The score that was asked for. */
+static cop_status read_by(cop_aimer *z)
+{
+	const char *by = z->aims->by;
+	int row = -1;
+
+	if (by) COP_TRY(cop__row_read(&row, z->by.o.bytes, sizeof z->by.o.bytes, z->cx, "by", &cop__scores, by, strlen(by)));
+	z->by.row = row;
+	if (row >= 0 && cop__score(row)->reads & COP_READS_MOVED)
+		return cop__error(z->cx, COP_ARG, "compress: by: %s adds up while a network trains, and here channels are chosen between trainings: take another score", by);
+	return COP_OK;
+}
+
 static cop_status begin(cop_aimer *z, const cop_graph *g)
 {
 	const cop_aims *a = z->aims;
@@ -121,6 +147,7 @@ static cop_status begin(cop_aimer *z, const cop_graph *g)
 	COP_TRY(cop_target_find(&z->t, z->cx, a->target ? a->target : "host"));
 	COP_TRY(check_limits(z));
 	COP_TRY(check_network(g));
+	COP_TRY(read_by(z));
 	memcpy(z->limit, limit, sizeof limit);
 	z->watched[COP_R_MS] = limit[COP_R_MS] > 0;
 	return COP_OK;
@@ -130,7 +157,7 @@ static cop_status begin(cop_aimer *z, const cop_graph *g)
 static void aims_text(char *to, size_t size, const cop_aimer *z)
 {
 	const cop_aims *a = z->aims;
-	cop__format(to, size, "%s %d %.9g %zu %zu %zu %lld %lld %.9g", z->t.name, a->bounded, (double)a->max_drop, a->file,
+	cop__format(to, size, "%s %s %d %.9g %zu %zu %zu %lld %lld %.9g", z->t.name, a->by ? a->by : "", a->bounded, (double)a->max_drop, a->file,
 		a->ram, a->flash, (long long)a->macs, (long long)a->instructions, (double)a->milliseconds);
 }
 
@@ -169,6 +196,7 @@ cop_status cop_compress_to(cop_graph **g, const cop_aims *aims, cop_dataset *tra
 	if (!st && result) *result = h.result;
 	if (!st) st = cop__history_end(&h, write, ud);
 	cop__free(cx, z.lever);
+	cop__free(cx, z.score);
 	cop__resume_free(&keep);
 	cop__history_free(&h);
 	cop__encodings_free(&e);

@@ -18,7 +18,7 @@
 #include "compress/encodings.h"
 #include "compress/history.h"
 #include "compress/knapsack.h"
-#include "compress/prune/prune.h"
+#include "compress/prune/score.h"
 #include "compress/resume.h"
 #include "io/cop/checkpoint.h"
 
@@ -51,6 +51,7 @@ typedef struct cop_aimer {
 	cop_train_args *a;
 	cop_history *h;
 	double limit[COP_N_RESOURCE];     /* 0: none */
+	double most_ram, most_instructions; /* that codes of weights may lead to, where there are no limits; 0: any */
 	bool watched[COP_N_RESOURCE];     /* looked at when levels are chosen */
 	cop_final final;
 	const cop_graph *came;            /* the network as it came */
@@ -59,6 +60,8 @@ typedef struct cop_aimer {
 	cop_graph *g;                     /* floats that can be trained */
 	cop_point first, now;             /* as it came; of g */
 	double allowed[COP_N_RESOURCE];   /* of this round */
+	cop_choice by;                    /* the score that says which items are weak; row -1: the usual one */
+	float *score;                     /* of the items of g */
 	cop_lever *lever;
 	int32_t n_lever;
 } cop_aimer;
@@ -77,10 +80,13 @@ cop_status cop__aim_could_code(bool *yes, cop_aimer *z);
 cop_code cop__aim_code(const cop_graph *q); /* by which weights of q lie in flash */
 /* Points of accuracy that p has less than the first one; without labels, percent of its loss. */
 double cop__aim_drop(const cop_aimer *z, const cop_point *p);
+/* Of them, those that may be lost: one sample at least, as less can't be seen. */
+double cop__aim_allowed(const cop_aimer *z);
 
 /* ---- rounds.c ---- */
 /* The first stage, or, from > 0, what went on there; then rounds, until nothing is left to be done. */
 cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from);
+double cop__aim_step(const cop_aimer *z); /* the part that the next round leaves */
 bool cop__aim_only_file(const cop_aims *a); /* is nothing limited but the file? */
 bool cop__aim_missed(const cop_aimer *z, int r); /* the limit of a resource */
 cop_final cop__aim_last_form(const cop_aimer *z); /* of what is given back */

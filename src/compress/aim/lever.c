@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * lever - what can go of each layer: the weakest of its channels where the whole network becomes smaller by that, or
- * its weakest weights where they are coded. The items are those of pruning's granularities (prune/grain.def).
+ * its weakest weights where they are coded. The items are those of pruning's granularities (prune/grain.def), and a score of
+ * pruning says which are weak (prune/score.def).
  */
 #include "compress/aim/aim.h"
 #include "compress/layers.h"
 #include "pass/pass.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +25,43 @@ static cop_status open_items(cop_items *it, const cop_aimer *z)
 	return cop__items_begin(it, z->g, "*", &grain);
 }
 
+/* ---- which items are weak ---- */
+
+static void gather(float *to, const cop_items *it, const cop_graph *g)
+{
+	for (int32_t i = 0; i < it->n_layer; i++) {
+		const cop_pruned *l = &it->layer[i];
+		const float *x = g->value[cop__find(g, l->name)].data;
+		if (x) memcpy(to + l->offset, x, sizeof *x * (size_t)l->count);
+	}
+}
+
+/* By what the loss would change, where there are classes; of single weights, which are many, by their size. */
+static const cop_score_row *score_row(const cop_aimer *z)
+{
+	const char *usual = z->final != COP_FINAL_CODES && z->first.accuracy >= 0 ? "taylor" : "magnitude";
+	return cop__score(z->by.row >= 0 ? z->by.row : cop__row_index(&cop__scores, usual, strlen(usual)));
+}
+
+/* z->score of the items of z->g. */
+static cop_status weigh(cop_aimer *z, const cop_items *it)
+{
+	const cop_score_row *by = score_row(z);
+	const cop_train_args a = {.seed = z->a->seed, .threads = z->a->threads};
+	float *room = cop__alloc(z->cx, sizeof *room * (size_t)(it->count + it->n + 1)), *mask = room + it->count;
+
+	cop__free(z->cx, z->score);
+	z->score = cop__alloc(z->cx, sizeof *z->score * (size_t)(it->n + 1));
+	cop_status st = room && z->score ? COP_OK : COP_NOMEM;
+	for (int64_t k = 0; !st && k < it->n; k++) mask[k] = 1;
+	if (!st) gather(room, it, z->g);
+	if (!st) st = cop__look_fits(z->g, it, by, cop__aim_grain(z));
+	if (!st) st = cop__look(&(cop_look){.it = it, .row = by, .options = z->by.o.bytes, .model = z->g, .train = z->m.train, .a = &a,
+		.samples = cop__score_samples(by, 0), .weight = room, .mask = mask, .score = z->score});
+	cop__free(z->cx, room);
+	return st;
+}
+
 cop_status cop__levers_find(cop_aimer *z)
 {
 	cop_items it;
@@ -33,6 +70,7 @@ cop_status cop__levers_find(cop_aimer *z)
 
 	cop__free(z->cx, z->lever);
 	z->n_lever = 0;
+	if (!st) st = weigh(z, &it);
 	z->lever = st ? NULL : cop__alloc(z->cx, sizeof *z->lever * (size_t)(it.n_layer + 1));
 	if (!st && !z->lever) st = COP_NOMEM;
 	for (int32_t i = 0; !st && i < it.n_layer; i++) {
@@ -47,7 +85,7 @@ cop_status cop__levers_find(cop_aimer *z)
 	return st;
 }
 
-/* ---- which items are weak ---- */
+/* ---- they are ranked ---- */
 
 typedef struct ranked { float score; int64_t item; } ranked;
 
@@ -60,18 +98,16 @@ static int by_score(const void *a, const void *b)
 
 static const float *numbers_of(const cop_graph *g, const cop_pruned *l) { return g->value[cop__find(g, l->name)].data; }
 
-/* The mean size of an item's numbers. */
-static float strength(const cop_items *it, const cop_graph *g, const cop_pruned *l, int64_t k)
+/* Is an item all zeros? */
+static bool has_gone(const cop_items *it, const cop_graph *g, const cop_pruned *l, int64_t k)
 {
-	double sum = 0;
-
-	if (!it->of) return fabsf(numbers_of(g, l)[k - l->first]);
+	if (!it->of) return numbers_of(g, l)[k - l->first] == 0;
 	for (int64_t j = it->start[k]; j < it->start[k + 1]; j++) {
 		int32_t at = it->member[j], i = 0;
 		while (i + 1 < it->n_layer && it->layer[i + 1].offset <= at) i++;
-		sum += (double)fabsf(numbers_of(g, &it->layer[i])[at - it->layer[i].offset]);
+		if (numbers_of(g, &it->layer[i])[at - it->layer[i].offset] != 0) return false;
 	}
-	return it->start[k + 1] > it->start[k] ? (float)(sum / (double)(it->start[k + 1] - it->start[k])) : 0;
+	return true;
 }
 
 /* Of `there` items those that stay: kernels like channels by fours. */
@@ -82,7 +118,7 @@ static int64_t how_many(int64_t there, double keep, bool channel)
 }
 
 /* gone[k] for the weakest items of a layer. */
-static cop_status choose_weakest(uint8_t *gone, const cop_items *it, const cop_graph *g, const cop_pruned *l,
+static cop_status choose_weakest(uint8_t *gone, const cop_items *it, const cop_aimer *z, const cop_pruned *l,
 	float keep)
 {
 	ranked *r = cop__alloc(it->cx, sizeof *r * (size_t)(l->items + 1));
@@ -90,9 +126,8 @@ static cop_status choose_weakest(uint8_t *gone, const cop_items *it, const cop_g
 
 	if (!r) return COP_NOMEM;
 	for (int64_t k = l->first; k < l->first + l->items; k++) {
-		float s = strength(it, g, l, k);
-		if (s > 0) r[n++] = (ranked){s, k};
-		else gone[k] = 1;
+		if (has_gone(it, z->g, l, k)) gone[k] = 1;
+		else r[n++] = (ranked){z->score[k], k};
 	}
 	qsort(r, (size_t)n, sizeof *r, by_score);
 	for (int64_t i = 0, out = n - how_many(n, (double)keep, it->of != NULL); i < out; i++) gone[r[i].item] = 1;
@@ -156,7 +191,7 @@ cop_status cop__levers_pull(cop_graph **out, const cop_aimer *z, const int32_t *
 		if (k == z->n_lever || strcmp(it.layer[i].name, z->lever[k].name)) continue;
 		const cop_lever *v = &z->lever[k];
 		int32_t level = choice[k++];
-		if (level) st = choose_weakest(gone, &it, z->g, &it.layer[i], v->keep[level]);
+		if (level) st = choose_weakest(gone, &it, z, &it.layer[i], v->keep[level]);
 		if (level && what) say(what, size, v, v->keep[level]);
 	}
 	if (!st) st = clear(*out, &it, gone);

@@ -9,6 +9,8 @@
 #include "plan/plan.h"
 #include "run/deploy.h"
 
+#include <math.h>
+
 enum { CALIBRATED = 256 };
 
 const char *const cop__resource_name[COP_N_RESOURCE] = {"bytes of the file", "bytes of RAM", "bytes of flash",
@@ -30,6 +32,22 @@ static cop_status code_adaptive(cop_graph **g, const cop_graph *plain, const cop
 	return st;
 }
 
+/* By tables; where the least product of flash and instructions takes more of these than it may, the least flash within that. */
+static cop_status code_tables(cop_graph **g, const cop_aimer *z, const cop_target *t, cop_coded *is)
+{
+	cop_graph *plain;
+
+	COP_TRY(cop__pass_copy(&plain, *g));
+	cop_status st = cop_graph_code(g, t, &(cop_code_args){.by = COP_CODE_TABLES}, is);
+	if (!st && z->most_instructions > 0 && (double)is->instructions > z->most_instructions) {
+		cop_graph_free(*g);
+		*g = plain, plain = NULL;
+		st = cop_graph_code(g, t, &(cop_code_args){COP_CODE_TABLES, (int64_t)z->most_instructions}, is);
+	}
+	cop_graph_free(plain);
+	return st;
+}
+
 /* Within the RAM that is allowed; without a limit, see cop_graph_code. Flash that is not
  * missing is not bought with more instructions than it is worth: a fully connected layer decodes each weight for one
  * multiplication. */
@@ -39,9 +57,11 @@ static cop_status code(cop_graph **g, const cop_aimer *z)
 	cop_graph *plain;
 	cop_coded is;
 
-	t.ram = z->limit[COP_R_RAM] > 0 ? (size_t)z->limit[COP_R_RAM] + COP_STACK : 0; /* the limit is without it */
+	const double ram = z->limit[COP_R_RAM] > 0 ? z->limit[COP_R_RAM] : z->most_ram;
+
+	t.ram = ram > 0 ? (size_t)ram + COP_STACK : 0; /* the limit is without it */
 	COP_TRY(cop__pass_copy(&plain, *g));
-	cop_status st = cop_graph_code(g, &t, &(cop_code_args){.by = COP_CODE_TABLES}, &is);
+	cop_status st = code_tables(g, z, &t, &is);
 	bool wanted = z->limit[COP_R_FLASH] > 0 && (double)is.flash_before > z->limit[COP_R_FLASH];
 	if (!st && !wanted && (double)is.flash * (double)is.instructions > (double)is.flash_before *
 		(double)is.instructions_before) {
@@ -135,6 +155,12 @@ double cop__aim_drop(const cop_aimer *z, const cop_point *p)
 {
 	if (p->accuracy >= 0) return 100 * ((double)z->first.accuracy - (double)p->accuracy);
 	return z->first.loss > 0 ? 100 * ((double)p->loss / (double)z->first.loss - 1) : 0;
+}
+
+double cop__aim_allowed(const cop_aimer *z)
+{
+	const double most = (double)z->aims->max_drop;
+	return most > 0 && z->first.accuracy >= 0 ? fmax(most, 100.0 / (z->m.valid ? z->m.valid : z->m.train)->count) : most;
 }
 
 cop_status cop__aim_excess(double *sum, const cop_aimer *z, const cop_graph *q, double most)

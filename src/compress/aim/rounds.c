@@ -19,6 +19,8 @@
 /* what a round leaves of each resource; a round that would leave more than the second is not worth its training */
 static const double STEP = 0.7, LAST_STEP = 0.93;
 static const double EXPECTED = 0.5;               /* of the flash of integers, what coded ones take */
+enum { SMALL_RAM = 16 << 10 };
+static const double MORE_INSTRUCTIONS = 1.05;
 /* of the points that may be lost, what the rounds may take where the code of weights is trained after them */
 static const double PART = 0.6;
 /* of that training: from the shortest code on, until it is good enough */
@@ -31,7 +33,7 @@ static void note(cop_aimer *z, const char *name, const char *what, const cop_poi
 {
 	cop_stage_result *r = &z->h->result.stage[z->h->result.n_stage++];
 	const cop_figures *a = &from->figures, *b = &to->figures;
-	double drop = cop__aim_drop(z, to), most = part * (double)z->aims->max_drop;
+	double drop = cop__aim_drop(z, to), most = part < 1 ? part * (double)z->aims->max_drop : cop__aim_allowed(z);
 
 	*r = (cop_stage_result){.accuracy = {from->accuracy, to->accuracy}, .loss = {from->loss, to->loss},
 		.bytes = {a->file_bytes, b->file_bytes}, .seconds = cop__now() - began,
@@ -39,7 +41,7 @@ static void note(cop_aimer *z, const char *name, const char *what, const cop_poi
 		.instructions = {a->instructions, b->instructions}};
 	snprintf(r->stage, sizeof r->stage, "%s", name);
 	snprintf(r->what, sizeof r->what, "%s", what);
-	if (!isfinite(to->loss) || (z->aims->bounded && drop > most + 1e-9))
+	if (!isfinite(to->loss) || (z->aims->bounded && drop > most + 1e-4))
 		cop__format(r->why, sizeof r->why, "%.2f points would be lost in all, %.2f are allowed%s", drop, most,
 			part < 1 ? " here: the last training needs the rest" : "");
 	r->kept = !r->why[0];
@@ -188,13 +190,24 @@ static void allow(cop_aimer *z, double step)
 	}
 }
 
-/* The size of the next step, from what became of those before. */
-static double step_now(const cop_aimer *z)
+/* What of a step, as a power of it, is worth trying after one that lost `drop` points where `most` were allowed: what is lost
+ * grows about with the square of what goes. */
+static double smaller(double drop, double most)
 {
+	return isfinite(drop) && drop > 0 ? fmin(fmax(sqrt(fmax(most, 0) / drop), 0.25), 0.7) : 0.5;
+}
+
+/* The size of the next step, from what became of those before. */
+double cop__aim_step(const cop_aimer *z)
+{
+	const double most = (z->coding ? PART : 1) * (double)z->aims->max_drop;
 	double step = STEP;
 
-	for (int32_t i = 1; i < z->h->result.n_stage; i++)
-		if (!stage(z, i)->kept && is_called(z, i, "prune")) step = sqrt(step);
+	for (int32_t i = 1; i < z->h->result.n_stage; i++) {
+		const cop_stage_result *s = stage(z, i);
+		if (s->kept || !is_called(z, i, "prune")) continue;
+		step = pow(step, smaller(cop__aim_drop(z, &(cop_point){.accuracy = s->accuracy[1], .loss = s->loss[1]}), most));
+	}
 	return step;
 }
 
@@ -215,12 +228,16 @@ static cop_train_args training(const cop_aimer *z)
 	return a;
 }
 
+/* After a round that was undone the others train twice as long: less goes, and there are fewer of them to come. */
+static int32_t how_long(const cop_aimer *z) { return cop__aim_step(z) > STEP ? 2 : 1; }
+
 static cop_status retrain(cop_aimer *z, cop_graph *g)
 {
-	const cop_train_args a = training(z);
+	cop_train_args a = training(z);
 	cop_taught taught = {0.7f, 3, teacher(z)};
 	cop_policy policy = cop__taught(&taught);
 
+	a.epochs *= how_long(z);
 	return cop__train(g, z->m.train, z->m.valid, &a, "prune", &policy, teacher(z) ? 1 : 0);
 }
 
@@ -246,7 +263,7 @@ static cop_status prune(cop_aimer *z)
 	char what[160] = "";
 	int32_t *choice = NULL;
 
-	allow(z, step_now(z));
+	allow(z, cop__aim_step(z));
 	cop_status st = choose(z, &choice);
 	if (st == COP_BUDGET) z->stuck = true, st = COP_OK;
 	else if (!st) st = cop__levers_pull(&work, z, choice, what, sizeof what);
@@ -303,7 +320,7 @@ static cop_status (*next(const cop_aimer *z))(cop_aimer *z)
 	bool small_enough = any_limit(z) ? !any_missed(z) : has_codes(z) || code_tries(z);
 
 	if (z->h->result.n_stage >= COP_MAX_STAGES) return NULL;
-	if (!z->stuck && !small_enough && step_now(z) <= LAST_STEP) return prune;
+	if (!z->stuck && !small_enough && cop__aim_step(z) <= LAST_STEP) return prune;
 	return z->coding && !has_codes(z) && code_tries(z) < LEN(rates) ? code : NULL;
 }
 
@@ -318,9 +335,13 @@ cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
 	if (from >= 0 || z->final == COP_FINAL_FLOATS)
 		COP_TRY(point_of(&z->now, z, z->g, has_codes(z) ? COP_FINAL_CODED : z->final));
 	machine_limits(z);
+	/* Without limits nothing but flash is bought with codes of weights: RAM stays within that of integers alone, or what the
+	 * smallest boards have, and instructions rise by next to nothing. */
+	z->most_ram = any_limit(z) ? 0 : fmax((double)stage(z, 0)->ram[stage(z, 0)->kept], SMALL_RAM - COP_STACK);
 	z->coding = z->final == COP_FINAL_INTEGERS && strcmp(z->t.name, "host") &&
 		(z->limit[COP_R_FLASH] > 0 || !any_limit(z));
 	cop_status st = z->coding ? cop__aim_could_code(&z->coding, z) : COP_OK;
+	z->most_instructions = any_limit(z) ? 0 : MORE_INSTRUCTIONS * (double)stage(z, 0)->instructions[stage(z, 0)->kept]; /* rounds make room for codes */
 	while (!st && (what = next(z))) {
 		const int32_t i = z->h->result.n_stage;
 		st = cop__resume_save(keep, z->g, z->h, i);
