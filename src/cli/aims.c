@@ -65,7 +65,7 @@ cop_status cli_aim_settle(cli *c, const cli_aim *a, const char *recipe, const ch
 {
 	cop_target t;
 
-	if (a->given && recipe)
+	if ((a->given || a->a.by) && recipe)
 		return cli_fail(c, COP_ARG, "--recipe and aims such as --max-drop were given together: a recipe says itself what it "
 			"does; leave one of them out");
 	if (!a->given && !recipe)

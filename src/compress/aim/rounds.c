@@ -188,6 +188,7 @@ static void allow(cop_aimer *z, double step)
 		z->watched[r] = down[r] || z->limit[r] > 0;
 		z->allowed[r] = down[r] ? step * now : fmax(limit, fmin(step * now, now));
 	}
+	if (z->most_ram > 0) z->watched[COP_R_RAM] = true, z->allowed[COP_R_RAM] = z->most_ram; /* narrower layers may no longer work in place */
 }
 
 /* What of a step, as a power of it, is worth trying after one that lost `drop` points where `most` were allowed: what is lost
@@ -293,6 +294,7 @@ static cop_status code(cop_aimer *z)
 	how.rate = rates[code_tries(z)];
 	how.bias_start = 0;
 	if (!teacher(z)) how.self = 0;
+	if (code_tries(z)) a.epochs *= 2; /* as in rounds */
 	a.update = "adam";
 	a.lr = 0.0005f;
 	a.schedule = "cosine";
