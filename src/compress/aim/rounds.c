@@ -20,7 +20,7 @@
 static const double STEP = 0.7, LAST_STEP = 0.93;
 static const double EXPECTED = 0.5;               /* of the flash of integers, what coded ones take */
 enum { SMALL_RAM = 16 << 10 };
-static const double MORE_INSTRUCTIONS = 1.05;
+static const double MORE_INSTRUCTIONS = 1.1;
 /* of the points that may be lost, what the rounds may take where the code of weights is trained after them */
 static const double PART = 0.6;
 /* of that training: from the shortest code on, until it is good enough */
@@ -338,7 +338,7 @@ cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
 		COP_TRY(point_of(&z->now, z, z->g, has_codes(z) ? COP_FINAL_CODED : z->final));
 	machine_limits(z);
 	/* Without limits nothing but flash is bought with codes of weights: RAM stays within that of integers alone, or what the
-	 * smallest boards have, and instructions rise by next to nothing. */
+	 * smallest boards have, and instructions rise by a tenth at most. */
 	z->most_ram = any_limit(z) ? 0 : fmax((double)stage(z, 0)->ram[stage(z, 0)->kept], SMALL_RAM - COP_STACK);
 	z->coding = z->final == COP_FINAL_INTEGERS && strcmp(z->t.name, "host") &&
 		(z->limit[COP_R_FLASH] > 0 || !any_limit(z));
