@@ -13,13 +13,6 @@
 
 enum { COP_SHIFT_MINUS = 8 };
 
-/* Inlined into the loops around them, the sums would lose the registers of a small core. */
-#if defined(__GNUC__)
-#define COP_APART __attribute__((noinline))
-#else
-#define COP_APART
-#endif
-
 /* Longer filters could overflow twice their sum: 128 x 64 x 2 x 2^17 = 2^31. */
 enum { COP_SHIFT_TAPS = (1 << 17) - 1 };
 

@@ -13,6 +13,8 @@ size_t cop_conv_ahead_i16(const int32_t *k);
 size_t cop_conv_ahead_f32(const int32_t *k);
 bool cop_conv_one_group(const int32_t *k);
 size_t cop_window_work(const int32_t *k);
+bool cop_qwindow_fits(const int32_t *k);
+size_t cop_qwindow_work(const int32_t *k);
 size_t cop_pool_ahead_i8(const int32_t *k);
 size_t cop_pool_ahead_i16(const int32_t *k);
 size_t cop_pool_ahead_f32(const int32_t *k);
@@ -27,7 +29,6 @@ size_t cop_conv_sparse_pack_bytes(const int32_t *k);
 void cop_conv_sparse_pack(const cop_call *c);
 int64_t cop_qsparse_steps(const int32_t *k, const void *w); /* kernel/ref/pack_sparse.c */
 size_t cop_qsparse_pack_bytes(const int32_t *k);
-size_t cop_qsparse_work(const int32_t *k);
 void cop_qsparse_pack(const cop_call *c);
 bool cop_qshift_fits(const int32_t *k);     /* kernel/ref/pack_shift.c */
 size_t cop_qshift_pack_bytes(const int32_t *k);

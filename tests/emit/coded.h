@@ -96,7 +96,7 @@ static inline void check_few_bits(cop_ctx *cx, const machine *m, bool unpacks, i
 	for (int twice = 0; twice < 2; twice++) {
 		cop_graph *g = parts_net(cx, twice), *other = int8_net(cx, twice);
 		OK(cx, cop_measure(&few, g, &t));
-		assert_int_equal(few.ram_bytes, eight.ram_bytes);
+		if (few.ram_bytes != eight.ram_bytes && (unpacks || few.ram_bytes > eight.ram_bytes)) fail_msg("%s: %zu bytes of RAM, with bytes %zu", m->target, few.ram_bytes, eight.ram_bytes); /* without DSP instructions bytes alone have a window */
 		if (unpacks && (double)few.flash_bytes > (0.1 + bits / 8.0) * (double)eight.flash_bytes) fail_msg("%s: %zu bytes of flash, with bytes %zu", m->target, few.flash_bytes, eight.flash_bytes);
 		OK(cx, cop_plan_build(&p, &g, 1, &t));
 		for (int i = 0; unpacks && i < LEN(row); i++)

@@ -12,7 +12,6 @@ size_t cop_conv_sparse_pack_bytes(const int32_t *k);
 void cop_conv_sparse_pack(const cop_call *c);
 int64_t cop_qsparse_steps(const int32_t *k, const void *w);
 size_t cop_qsparse_pack_bytes(const int32_t *k);
-size_t cop_qsparse_work(const int32_t *k);
 void cop_qsparse_pack(const cop_call *c);
 
 static int32_t taps(const int32_t *k) { return k[CK_KH] * k[CK_KW] * k[CK_C]; }
@@ -22,7 +21,6 @@ static const cop_form singles = {1, 1, NULL, 0, 0, 1};
 int64_t cop_qsparse_steps(const int32_t *k, const void *w) { return cop_form_steps(&singles, w, k[CK_O], taps(k), NULL); }
 void cop_qsparse_pack(const cop_call *c) { if (!c->part) cop_form_pack(&singles, c->work, c->buf[2], c->k[CK_O], taps(c->k)); }
 size_t cop_qsparse_pack_bytes(const int32_t *k) { return cop_form_size(&singles, k[CK_O], k[COP_STEPS]); }
-size_t cop_qsparse_work(const int32_t *k) { return (size_t)taps(k); }
 
 /* ---- f32: as an encoded sparse weight without a codebook (kernel/blob.h). A step is an entry ---- */
 

@@ -19,22 +19,23 @@ enum { MOST_i8 = INT32_MAX, MOST_i16 = 511 };
 typedef int32_t sum_i8;
 typedef int64_t sum_i16;
 
-/* One result before it is scaled. w: the filter, its runs of c/g weights `run` elements apart. x: the image, from channel c0 on. */
+/* One result before it is scaled. w: the filter, from `at` on, its runs of c/g weights `run` elements apart. x: the image, from channel c0 on. No division: small
+ * cores have none. */
 #define DOT(X, T, WEIGHT)                                                                                       \
-	static sum_##X dot_##X##_##WEIGHT(const int32_t *k, const T *x, const void *w, int32_t base, int32_t run, int32_t oh, int32_t ow) \
+	static sum_##X dot_##X##_##WEIGHT(const int32_t *k, const T *x, const void *w, int32_t at, int32_t run, int32_t oh, int32_t ow) \
 	{                                                                                                       \
 		int32_t cg = k[CK_C] / k[CK_G];                                                                 \
 		sum_##X s = 0;                                                                                  \
-		for (int32_t tap = 0; tap < k[CK_KH] * k[CK_KW]; tap++) {                                       \
-			int32_t h = oh * k[CK_SH] - k[CK_PT] + tap / k[CK_KW] * k[CK_DH], v = ow * k[CK_SW] - k[CK_PL] + tap % k[CK_KW] * k[CK_DW]; \
-			int32_t inside = h >= 0 && h < k[CK_H] && v >= 0 && v < k[CK_W], at = base + tap * run; \
-			const T *a = inside ? x + (size_t)(h * k[CK_W] + v) * (size_t)k[CK_C] : x;              \
-			for (int32_t c = 0; c < cg;) {                                                          \
-				int32_t part = 0, end = cg - c > MOST_##X ? c + MOST_##X : cg;                  \
-				for (; c < end; c++) part += weight_##WEIGHT(w, at + c) * (inside ? a[c] : k[QK_ZX]); \
-				s += part;                                                                      \
+		for (int32_t kh = 0, h = oh * k[CK_SH] - k[CK_PT]; kh < k[CK_KH]; kh++, h += k[CK_DH])          \
+			for (int32_t kw = 0, v = ow * k[CK_SW] - k[CK_PL]; kw < k[CK_KW]; kw++, v += k[CK_DW], at += run) { \
+				int32_t inside = h >= 0 && h < k[CK_H] && v >= 0 && v < k[CK_W];                \
+				const T *a = inside ? x + (size_t)(h * k[CK_W] + v) * (size_t)k[CK_C] : x;      \
+				for (int32_t c = 0; c < cg;) {                                                  \
+					int32_t part = 0, end = cg - c > MOST_##X ? c + MOST_##X : cg;          \
+					for (; c < end; c++) part += weight_##WEIGHT(w, at + c) * (inside ? a[c] : k[QK_ZX]); \
+					s += part;                                                              \
+				}                                                                               \
 			}                                                                                       \
-		}                                                                                               \
 		return s;                                                                                       \
 	}
 

@@ -4,7 +4,6 @@
  * listed by their weight (kernel/shift.h), so that a sum is doubled once for all taps of one power, and taps of 0 are not met. Two pixels share
  * the reading of a list. It takes a byte a tap, twice what codes take (qshift.c).
  */
-#include "kernel/quant.h"
 #include "kernel/shift.h"
 #include "kernel/window.h"
 
@@ -50,12 +49,11 @@ static COP_APART const uint8_t *two(int32_t to[2], const int8_t *x, const int8_t
 /* Channel o of n pixels whose windows are x, as it is listed; returns the next channel's list. */
 static const uint8_t *channel(const cop_call *call, int8_t *y, const int8_t *const x[2], int32_t n, int32_t o, const uint8_t *list)
 {
-	const int32_t *k = call->k, *b = call->buf[3], *m = call->buf[4];
-	int32_t taps = k[CK_KH] * k[CK_KW] * (k[CK_C] / k[CK_G]), acc[2] = {b[o], b[o]};
+	const int32_t *k = call->k;
+	int32_t taps = k[CK_KH] * k[CK_KW] * (k[CK_C] / k[CK_G]), sum[2] = {0, 0};
 
-	for (int32_t i = 0; i < taps; i += COP_SHIFT_BLOCK) list = n > 1 ? two(acc, x[0] + i, x[1] + i, list) : one(acc, x[0] + i, list);
-	for (int32_t p = 0; p < n; p++)
-		y[p * k[CK_O] + o] = (int8_t)cop_clampi(cop_wrap_add(k[QK_ZY], cop_requant(acc[p], m, o, k[CK_O], k[QK_TWICE], k[QK_UP])), k[CK_LO], k[CK_HI]);
+	for (int32_t i = 0; i < taps; i += COP_SHIFT_BLOCK) list = n > 1 ? two(sum, x[0] + i, x[1] + i, list) : one(sum, x[0] + i, list);
+	for (int32_t p = 0; p < n; p++) y[p * k[CK_O] + o] = cop_window_result(call, o, sum[p]);
 	return list;
 }
 

@@ -3,7 +3,6 @@
  * qshift - int8 convolution whose weights are 0 or +-2^p, by shifts and additions: the bits of qconv.c, and no multiplication but the one
  * that scales each result. Weights lie in four bits each (kernel/shift.h), half of what bytes take.
  */
-#include "kernel/quant.h"
 #include "kernel/shift.h"
 #include "kernel/window.h"
 
@@ -33,16 +32,13 @@ static COP_APART int32_t sum_of(const int8_t *x, const uint8_t *w, int32_t n)
 /* Output pixel (oh, ow) of an image, all of its channels. */
 static void pixel(const cop_call *call, int8_t *y, const int8_t *image, int32_t oh, int32_t ow)
 {
-	const int32_t *k = call->k, *b = call->buf[3], *m = call->buf[4];
-	int32_t groups = k[CK_G], cg = k[CK_C] / groups, o_n = k[CK_O], og = o_n / groups, taps = k[CK_KH] * k[CK_KW] * cg, row = cop_shift_row(taps);
+	const int32_t *k = call->k;
+	int32_t groups = k[CK_G], cg = k[CK_C] / groups, og = k[CK_O] / groups, taps = k[CK_KH] * k[CK_KW] * cg, row = cop_shift_row(taps);
 	const uint8_t *w = call->pack;
 
 	for (int32_t g = 0; g < groups; g++, image += cg) {
 		const int8_t *x = cop_window(call->work, k, image, cg, oh, ow);
-		for (int32_t o = g * og; o < (g + 1) * og; o++, w += row) {
-			int32_t acc = cop_wrap_add(b[o], sum_of(x, w, taps));
-			*y++ = (int8_t)cop_clampi(cop_wrap_add(k[QK_ZY], cop_requant(acc, m, o, o_n, k[QK_TWICE], k[QK_UP])), k[CK_LO], k[CK_HI]);
-		}
+		for (int32_t o = g * og; o < (g + 1) * og; o++, w += row) y[o] = cop_window_result(call, o, sum_of(x, w, taps));
 	}
 }
 

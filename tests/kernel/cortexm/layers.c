@@ -8,6 +8,7 @@
  *        layers kinds  a layer of each kind
  *        layers sparse  layers of which more and more weights are zero, by the kernels for those and by the dense ones
  *        layers prices  the same of small layers
+ *        layers ... portable  by the kernels of processors without DSP instructions
  */
 #include "kernel/kernel.h"
 
@@ -39,6 +40,16 @@ K(,, cop_qconv_i4)
 K(,, cop_qconv_i2)
 K(,, cop_qadd_i8)
 K(,, cop_qavgpool_i8)
+K(,, cop_qwindow_i8)
+K(,, cop_qsparse_i8)
+size_t cop_conv_ahead_i8(const int32_t *k);
+bool cop_qwindow_fits(const int32_t *k);
+size_t cop_qwindow_work(const int32_t *k);
+bool cop_conv_one_group(const int32_t *k);
+int64_t cop_qsparse_steps(const int32_t *k, const void *w);
+size_t cop_qsparse_pack_bytes(const int32_t *k);
+size_t cop_window_work(const int32_t *k);
+void cop_qsparse_pack(const cop_call *c);
 #undef P
 #undef B
 #undef S
@@ -50,10 +61,14 @@ K(,, cop_qavgpool_i8)
 #define T(base)
 #define V(opname, ty, base, ...) {.op = #opname, .types = ty, .fn = N(base), .symbol = #base, .source = __VA_ARGS__},
 static const cop_kernel rows[] = {
+	{.op = "qconv", .types = "i8 i8 i8", .fn = cop_qwindow_i8, .symbol = "qwindow_i8", .fits = cop_qwindow_fits, .work = cop_qwindow_work, .ahead = cop_conv_ahead_i8},
+	{.op = "qconv", .types = "i8 i8 i8", .fn = cop_qsparse_i8, .symbol = "qsparse_i8", .fits = cop_conv_one_group, .work = cop_window_work, .steps = cop_qsparse_steps,
+		.pack = cop_qsparse_pack, .pack_bytes = cop_qsparse_pack_bytes},
 #include "kernel/cortexm/cortexm.def"
 #include "kernel/cortexm/sparse.def"
 };
-enum { ROWS = sizeof rows / sizeof rows[0] };
+enum { ROWS = sizeof rows / sizeof rows[0], PORTABLE = 2 };
+static int first_row, last_row = ROWS; /* that are run */
 
 /* ---- room and contents ---- */
 
@@ -158,7 +173,7 @@ static void compare(const cop_kernel *row, layer *l, const char *name)
 	}
 	for (size_t i = 0; i < l->out; i++) sum = sum * 31 + (uint8_t)want[i];
 	if (name) snprintf(line, sizeof line, "%-26s %-12s %08lx %lu instructions, portable %lu, scratch %lu, ahead %lu, packed %lu, spent %lu, weights %lu\n", name, row->symbol, (unsigned long)sum,
-		(unsigned long)board_instructions(from, to), (unsigned long)portable_cost, (unsigned long)(row->work ? row->work(l->k) : 0), (unsigned long)ahead, (unsigned long)(row->pack_bytes ? row->pack_bytes(l->k) : 0), (unsigned long)(row->spent ? row->spent(l->k, weights) : 0),
+		(unsigned long)board_instructions(from, to), (unsigned long)portable_cost, (unsigned long)(row->work ? row->work(l->k) : 0), (unsigned long)ahead, (unsigned long)(row->pack_bytes ? row->pack_bytes(l->k) : 0), (unsigned long)(row->spent ? row->spent(l->k, weights) : row->steps ? l->k[COP_STEPS] : 0),
 		(unsigned long)(l->k[CK_O] * l->k[CK_KH] * l->k[CK_KW] * l->k[CK_C]));
 	else snprintf(line, sizeof line, "%s %08lx\n", row->symbol, (unsigned long)sum);
 	io_print(line);
@@ -170,6 +185,7 @@ static bool measured(const cop_kernel *r, const layer *l)
 	bool one = l->out == (size_t)l->k[CK_O];
 
 	if (!r->steps || !zeros) return !r->steps && !zeros;
+	if (last_row == PORTABLE) return pattern == RANDOM;
 	return !strncmp(r->symbol, "qgroups", 7) == (pattern == FOURS) && (strstr(r->symbol, "_fc") != NULL) == one;
 }
 
@@ -187,7 +203,7 @@ static void run(layer *l, const char *name)
 			portable_cost = board_instructions(from, board_ticks());
 			break;
 		}
-	for (int i = 0; i < ROWS; i++) {
+	for (int i = first_row; i < last_row; i++) {
 		const cop_kernel *r = &rows[i];
 		if (strcmp(r->op, l->op) || (r->fits && !r->fits(l->k)) || (l->bits && r->types[7] != l->bits)) continue;
 		if (name && !measured(r, l)) continue;
@@ -321,6 +337,10 @@ static void kinds(void)
 	static const struct { const char *name; int32_t h, w, c, kh, kw, s, d, groups, each; } t[] = {
 		{"3x3", 16, 16, 16, 3, 3, 1, 1, 1, 16},
 		{"3x3, one filter", 16, 16, 16, 3, 3, 1, 1, 1, 1},
+		{"3x3, two filters", 16, 16, 16, 3, 3, 1, 1, 1, 2},
+		{"3x3, three filters", 16, 16, 16, 3, 3, 1, 1, 1, 3},
+		{"3x3, 256 channels, two", 6, 6, 256, 3, 3, 1, 1, 1, 2},
+		{"1x1, two filters", 16, 16, 16, 1, 1, 1, 1, 1, 2},
 		{"3x3, 256 channels", 6, 6, 256, 3, 3, 1, 1, 1, 16},
 		{"3x3, dilation 2", 16, 16, 16, 3, 3, 1, 2, 1, 16},
 		{"1x3, dilation 4", 1, 200, 16, 1, 3, 1, 4, 1, 16},
@@ -434,8 +454,10 @@ static void scaled(void)
 
 int main(int argc, char **argv)
 {
-	int n = argc > 1 ? atoi(argv[1]) : 0;
+	int n = argc > 1 ? atoi(argv[1]) : 0, portable_rows = argc > 1 && !strcmp(argv[argc - 1], "portable");
 
+	if (portable_rows) last_row = PORTABLE, argc--;
+	else if (!n) first_row = PORTABLE;
 	if (!n && argc > 1 && !strcmp(argv[1], "sparse")) sparse(shapes);
 	else if (!n && argc > 1 && !strcmp(argv[1], "prices")) sparse(small_shapes);
 	else if (!n && argc > 1 && !strcmp(argv[1], "scaled")) scaled();
