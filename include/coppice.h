@@ -387,6 +387,7 @@ typedef struct cop_epoch { /* progress after an epoch, or within one (done < 1) 
 	const char *stage;          /* "train", or the stage of a recipe */
 	float mse;                  /* without classes: mean square error on the valid set at the end of the epoch; -1 before, and with classes */
 	int32_t best;               /* epoch with the best score on the valid set so far, from 1; 0: none yet */
+	int64_t samples;            /* trained on since the run began: each sample once an epoch, but for those that policies leave out */
 } cop_epoch;
 
 typedef enum cop_keep { /* the epoch whose weights a training ends with */

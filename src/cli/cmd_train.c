@@ -18,6 +18,7 @@ typedef struct job {
 	cli_log log;
 	cop_epoch last, best;
 	int32_t integers; /* layers of int8 that are trained as they are */
+	int64_t samples; /* in an epoch that leaves none out */
 	cop_score score; /* of the result on the validation set: all that epochs do not tell */
 } job;
 
@@ -94,6 +95,8 @@ static void say(const job *j, const char *model, const cop_epoch *e)
 		j->last.epoch == 1 ? "" : "s", j->last.seconds, (double)e->loss);
 	say_figures(j, e);
 	say_kept(j, e);
+	if (j->last.samples < j->samples * j->last.epoch)
+		cli_out(c, "; trained on %lld samples, %.0f %% of those of %d epochs", (long long)j->last.samples, 100 * (double)j->last.samples / (double)j->samples / j->last.epoch, j->last.epoch);
 	cli_out(c, "\n");
 	cli_beside(page, sizeof page, j->out, ".html");
 	if (j->t.log) cli_out(c, "%s: a line for each epoch; its curves on a page: coppice report %s --log %s -o %s\n", j->t.log, j->out, j->t.log, page);
@@ -114,6 +117,7 @@ static void result(job *j, const char *model)
 		cli_put_real(c, "mae", (double)j->score.mae);
 		cli_put_real(c, "r2", (double)j->score.r2);
 	}
+	cli_put_int(c, "trained_samples", j->last.samples);
 	cli_put_real(c, "seconds", j->last.seconds);
 	cli_put_int(c, "file_bytes", cli_file_size(j->out));
 	if (j->t.log) cli_put_text(c, "log", j->t.log);
@@ -178,7 +182,7 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	if (j->integers) *name = 0; /* its batch norms are in the weights: no rate of the floats suits it */
 	cli_train_defaults(&j->t, name, *data, !cli_is_file_name(model) && !scaled(&j->s));
 	cli_train_say(c, &j->t.a);
-	cli_put_int(c, "train_samples", (*data)->count);
+	cli_put_int(c, "train_samples", j->samples = (*data)->count);
 	cli_put_int(c, "valid_samples", *valid ? (*valid)->count : 0);
 	return COP_OK;
 }

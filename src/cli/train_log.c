@@ -64,6 +64,7 @@ static void put_object(cli *c, const cop_epoch *e)
 	if (e->accuracy >= 0) cli_put_real(c, "accuracy", (double)e->accuracy);
 	if (e->mse >= 0) cli_put_real(c, "mse", (double)e->mse);
 	cli_put_real(c, "lr", (double)e->lr);
+	cli_put_int(c, "samples", e->samples);
 	cli_put_real(c, "seconds", e->seconds);
 	puts("}");
 	fflush(stdout);

@@ -18,7 +18,8 @@ struct cop_batches {
 	uint64_t seed;
 	bool in_order, moves, norm;
 	cop_augment how;
-	int32_t *order;
+	int32_t *order, kept;     /* of samples; how many of them the epoch has, the first ones */
+	const float *share;       /* [count] how much each counts; NULL: all the same */
 	float *other;             /* [size, each] samples to mix with; NULL: they are not mixed */
 	float *weight;            /* [classes]; NULL: all count the same */
 	float *mean, *std, *inv, *zero; /* [c]; zero: what 0 becomes */
@@ -187,14 +188,29 @@ void cop__batch_free(cop_batches *b)
 	cop__free(b->cx, b);
 }
 
-int32_t cop__batch_count(const cop_batches *b) { return (b->count - 1) / b->size + 1; }
+int32_t cop__batch_count(const cop_batches *b) { return (b->kept - 1) / b->size + 1; }
+const int32_t *cop__batch_order(const cop_batches *b) { return b->order; }
 
 cop_status cop__batch_epoch(cop_batches *b, int32_t epoch)
 {
 	if (epoch < 0) return cop__error(b->cx, COP_ARG, "epoch %d was asked for", epoch);
 	b->epoch = epoch;
+	b->kept = b->count;
+	b->share = NULL;
 	for (int32_t i = 0; i < b->count; i++) b->order[i] = i;
 	if (!b->in_order) cop__shuffle(b->order, b->count, b->seed, cop__hash_text("batch.order") + (uint32_t)epoch);
+	return COP_OK;
+}
+
+cop_status cop__batch_keep(cop_batches *b, const float *weight)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < b->count; i++)
+		if (weight[b->order[i]] > 0) b->order[n++] = b->order[i];
+	if (!n) return cop__error(b->cx, COP_ARG, "%s: no sample is left of epoch %d", b->d->name, b->epoch + 1);
+	b->kept = n;
+	b->share = weight;
 	return COP_OK;
 }
 
@@ -289,8 +305,17 @@ static int64_t place(const cop_batches *b, int32_t i, int32_t r)
 {
 	int64_t k = (int64_t)i * b->size + r;
 
-	if (k < b->count) return k;
-	return b->in_order ? -1 : k % b->count;
+	if (k < b->kept) return k;
+	return b->in_order ? -1 : k % b->kept;
+}
+
+int32_t cop__batch_samples(int32_t *sample, const cop_batches *b, int32_t i)
+{
+	for (int32_t r = 0; r < b->size; r++) {
+		int64_t k = place(b, i, r);
+		sample[r] = k < 0 ? -1 : b->order[k];
+	}
+	return COP_MIN(b->size, b->kept - i * b->size);
 }
 
 cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts)
@@ -340,8 +365,9 @@ cop_status cop__batch_soft(float *y, cop_batches *b, int32_t i)
 		COP_TRY(cop__store_fill(b->s, m.other));
 		int32_t own = class_of(b, sample), other = class_of(b, m.other);
 		if (own < 0 || other < 0) return no_class(b, own < 0 ? sample : m.other);
-		y[own] += m.share * (b->weight ? b->weight[own] : 1);
-		y[other] += (1 - m.share) * (b->weight ? b->weight[other] : 1);
+		const float share = b->share ? b->share[sample] : 1;
+		y[own] += share * m.share * (b->weight ? b->weight[own] : 1);
+		y[other] += share * (1 - m.share) * (b->weight ? b->weight[other] : 1);
 	}
 	return COP_OK;
 }

@@ -34,6 +34,11 @@ cop_status cop__batch_new(
 void cop__batch_free(cop_batches *b);
 int32_t cop__batch_count(const cop_batches *b);                     /* of an epoch, the short last one included */
 cop_status cop__batch_epoch(cop_batches *b, int32_t epoch);         /* draws the order; 0 is drawn by _new */
+const int32_t *cop__batch_order(const cop_batches *b);              /* of the samples of the epoch */
+/* The epoch has only the samples of which weight [count] is not 0, in the same order, and cop__batch_soft counts each so much. weight stays the caller's. */
+cop_status cop__batch_keep(cop_batches *b, const float *weight);
+/* The number of the sample in each row of batch i, -1: none; returns in how many rows there is one for the first time in the epoch. */
+int32_t cop__batch_samples(int32_t *sample, const cop_batches *b, int32_t i);
 /* Rows [size * part / parts, size * (part + 1) / parts) of batch i: x [size, sample], label [size]. Rows past the
  * end of the set: in order, label -1 and x 0; else the first samples of the epoch once more, since batch norm takes its
  * statistics from all rows. Where there are no labels, those of samples are 0. Parts may run at the same

@@ -45,7 +45,7 @@ static cop_status set_target(cop_loop *l, int32_t i)
 
 static cop_progress progress(const cop_loop *l, int32_t epoch, float loss, float accuracy)
 {
-	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1};
+	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1, l->sample, l->a->batch};
 }
 
 typedef cop_status policy_fn(void *ud, const cop_progress *p, cop_verdict *v);
@@ -72,8 +72,9 @@ static cop_status one_step(cop_loop *l, int32_t epoch, int64_t i, cop_verdict *v
 	double t0 = cop__seconds();
 	cop_progress now = progress(l, epoch, 0, -1);
 
+	l->samples += cop__batch_samples(l->sample, l->batch, (int32_t)i);
 	COP_TRY(place_batch(l, (int32_t)i));
-	cop__trainer_set_rate(l->t, l->a->lr * cop__schedule_at(&l->schedule, epoch + (double)i / (double)l->per_epoch, l->a->epochs));
+	cop__trainer_set_rate(l->t, l->a->lr * cop__schedule_at(&l->schedule, epoch + (double)i / (double)l->of_epoch, l->a->epochs));
 	for (int p = 0; p < l->n_policy; p++)
 		if (l->policy[p].before) COP_TRY(l->policy[p].before(l->policy[p].ud, &now));
 	COP_TRY(cop__trainer_run(l->t));
@@ -85,11 +86,27 @@ static cop_status one_step(cop_loop *l, int32_t epoch, int64_t i, cop_verdict *v
 	l->sum_loss += (double)loss;
 	now = progress(l, epoch, loss, -1);
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].after, l->policy[p].ud, &now));
-	if (l->step % l->per_epoch) cop__loop_tell(l); /* the end of an epoch is reported with its score */
+	if (i + 1 < l->of_epoch) cop__loop_tell(l); /* the end of an epoch is reported with its score */
 	return COP_OK;
 }
 
 /* ---- an epoch ---- */
+
+/* Its samples, in their order. again: the run goes on within it. */
+static cop_status begin_epoch(cop_loop *l, int32_t epoch, bool again)
+{
+	COP_TRY(cop__batch_epoch(l->batch, epoch));
+	l->of_epoch = l->per_epoch;
+	if (!l->weight) return COP_OK;
+	const cop_progress now = progress(l, epoch, 0, -1);
+	const cop_chosen c = {l->weight, cop__batch_order(l->batch), l->train->count, l->a->batch, l->a->seed, again};
+	for (int32_t i = 0; i < c.count; i++) l->weight[i] = 1;
+	for (int p = 0; p < l->n_policy; p++)
+		if (l->policy[p].choose) COP_TRY(l->policy[p].choose(l->policy[p].ud, &now, &c));
+	COP_TRY(cop__batch_keep(l->batch, l->weight));
+	l->of_epoch = cop__batch_count(l->batch);
+	return COP_OK;
+}
 
 static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 {
@@ -98,7 +115,7 @@ static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 	COP_TRY(cop_trainer_pull(l->t, l->model));
 	COP_TRY(cop__best_judge(l, &judged, epoch + 1));
 	cop__loop_tell_epoch(l, &judged);
-	cop_progress now = progress(l, epoch, (float)(l->sum_loss / (double)l->per_epoch), judged.accuracy);
+	cop_progress now = progress(l, epoch, (float)(l->sum_loss / (double)l->of_epoch), judged.accuracy);
 	now.mse = judged.mse;
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].epoch, l->policy[p].ud, &now));
 	l->finished = *v == COP_FINISH;
@@ -136,16 +153,18 @@ static cop_status epochs(cop_loop *l)
 
 	while (!l->finished && l->step < cop__loop_steps(l)) {
 		int32_t epoch = (int32_t)(l->step / l->per_epoch);
+		int64_t i = l->step % l->per_epoch;
 		cop_verdict v = COP_GO_ON, of_epoch = COP_GO_ON;
 		if (cop__stopped(l->cx)) return stopped(l, epoch);
-		if (l->step % l->per_epoch == 0 || fresh) COP_TRY(cop__batch_epoch(l->batch, epoch));
+		if (i == 0 || fresh) COP_TRY(begin_epoch(l, epoch, i > 0));
 		fresh = false;
-		COP_TRY(one_step(l, epoch, l->step % l->per_epoch, &v));
+		COP_TRY(one_step(l, epoch, i, &v));
 		if (v == COP_REBUILD) COP_TRY(rebuild(l));
-		if (v != COP_FINISH && l->step % l->per_epoch) {
+		if (v != COP_FINISH && i + 1 < l->of_epoch) {
 			COP_TRY(cop__loop_save_in_time(l));
 			continue;
 		}
+		if (i + 1 == l->of_epoch) l->step = (epoch + 1) * l->per_epoch;
 		if (v == COP_FINISH) of_epoch = v;
 		COP_TRY(end_epoch(l, epoch, &of_epoch));
 		if (of_epoch != COP_REBUILD) continue;

@@ -36,7 +36,11 @@ typedef struct cop_loop {
 	int n_policy;
 	cop_schedule schedule;
 	cop_tensor x, target; /* target: labels, or the values to reproduce */
-	int64_t per_epoch, step;
+	int64_t per_epoch, step; /* a step is a place in the run: where samples are left out, the last ones of an epoch are passed over */
+	int64_t of_epoch;        /* steps that this epoch has */
+	float *weight;           /* [train->count] of the samples in this epoch (cop_chosen); NULL: nobody chooses */
+	int32_t *sample;         /* [batch] the rows of a step */
+	int64_t samples;         /* trained on since the run began */
 	bool labels, finished;
 	bool soft;               /* the target is a distribution over the classes, not a label */
 	bool carry;              /* what the rule of updates keeps stays in the model */

@@ -18,12 +18,26 @@ typedef struct cop_progress { /* how far training is */
 	int32_t epoch, epochs;    /* from 0 */
 	float loss, accuracy;     /* after: of the step. epoch: of the epoch; accuracy of the valid set, -1 without one */
 	float mse;                /* epoch: of the valid set without classes; else -1 */
+	const int32_t *sample;    /* before, after: [rows] the number of each row's sample in the data set */
+	int32_t rows;
 } cop_progress;
+
+/* Which samples of the data set an epoch has. */
+typedef struct cop_chosen {
+	float *weight;            /* [count], 1 at first: 0: the sample is left out; else what its loss is multiplied with (cop_policy.weighs) */
+	const int32_t *order;     /* [count] of the samples, in batches of `batch` */
+	int32_t count, batch;
+	uint64_t seed;
+	bool again;               /* a run goes on within an epoch, which has to have the samples that were chosen when it began */
+} cop_chosen;
 
 /* Any of the functions may be NULL. *v is COP_GO_ON when they are called. */
 typedef struct cop_policy {
 	const char *name;
 	void *ud;
+	bool weighs;              /* choose gives samples weights besides 0 and 1: the loss is then against parts of classes */
+	cop_status (*data)(void *ud, const cop_dataset *d);        /* before the first build: what is trained on */
+	cop_status (*choose)(void *ud, const cop_progress *p, const cop_chosen *c); /* before the first step of an epoch; steps are as many fewer, the rate falls as over a whole one */
 	cop_status (*build)(void *ud, cop_build *b);               /* forms, terms of the loss, states, gradients to keep, a teacher; again after a REBUILD */
 	cop_status (*before)(void *ud, const cop_progress *p);     /* the batch is in its place and the rate is set */
 	cop_status (*after)(void *ud, const cop_progress *p, cop_verdict *v); /* after the step's updates */

@@ -16,7 +16,7 @@ cop_status cop__loop_save(cop_loop *l)
 	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished},
 		{.name = "rebuilt", .text = l->rebuilt.len ? l->rebuilt.data : "", .size = l->rebuilt.len}, {.name = "loss", .i = cop__real_bits(l->sum_loss)},
 		{.name = "seconds", .i = cop__real_bits(cop__loop_seconds(l))}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len},
-		{.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = cop__real_bits((double)l->best.score)},
+		{.name = "samples", .i = l->samples}, {.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = cop__real_bits((double)l->best.score)},
 		{.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}};
 
 	if (!l->a->checkpoint) return COP_OK;
@@ -81,7 +81,7 @@ static cop_status changed_network(cop_loop *l)
 static cop_status resume(cop_loop *l, bool other)
 {
 	cop_number n[] = {{.name = "step"}, {.name = "finished"}, {.name = "loss"}, {.name = "epochs"}, {.name = "seconds"},
-		{.name = "best_epoch"}, {.name = "best_score"}, {.name = "best"}};
+		{.name = "best_epoch"}, {.name = "best_score"}, {.name = "best"}, {.name = "samples"}};
 	const char *path = l->a->checkpoint;
 
 	if (other) COP_TRY(same_network(l));
@@ -95,6 +95,7 @@ static cop_status resume(cop_loop *l, bool other)
 	l->best.epoch = (int32_t)n[5].i;
 	l->best.score = (float)cop__real_of_bits(n[6].i);
 	cop__text_bytes(&l->best.file, n[7].text ? n[7].text : "", n[7].size);
+	l->samples = n[8].i;
 	COP_TRY(l->epochs.status);
 	COP_TRY(l->best.file.status);
 	if (l->step < 0 || l->step > cop__loop_steps(l)) return cop__error(l->cx, COP_FORMAT, "%s: step %lld is none of this run", path, (long long)l->step);

@@ -32,6 +32,24 @@ static cop_status make_trainer(cop_loop *l)
 	return cop__trainer_new(&l->t, b, l->a->threads, false);
 }
 
+/* What policies want to know of the data. own: the caller has a loss of his own, against other than parts of classes. *weighs: one of them weighs samples. */
+static cop_status tell_policies(cop_loop *l, bool own, bool *weighs)
+{
+	bool chosen = false;
+
+	for (int p = 0; p < l->n_policy; p++) {
+		const cop_policy *of = &l->policy[p];
+		if (of->weighs && (!l->labels || own))
+			return cop__error(l->cx, COP_ARG, "%s weighs samples: it needs data with classes, and the loss that belongs to them, xent or soft", of->name);
+		if (of->data) COP_TRY(of->data(of->ud, l->train));
+		*weighs |= of->weighs;
+		chosen |= of->choose != NULL;
+	}
+	if (!chosen) return COP_OK;
+	l->weight = cop__arena_get(&l->mem, sizeof *l->weight * (size_t)l->train->count);
+	return l->weight ? COP_OK : COP_NOMEM;
+}
+
 /* Does what the data have belong into the target of the loss? */
 static cop_status check_target(const cop_loop *l)
 {
@@ -96,11 +114,14 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	if (train->targets) COP_TRY(cop__units(l->model, train));
 	const char *update = l->a->update ? l->a->update : "";
 	const bool soft = strstr(update, "loss=soft"), own_loss = strstr(update, "loss=");
+	bool weighs = false;
+	COP_TRY(tell_policies(l, own_loss && !soft, &weighs));
 	COP_TRY(cop__batch_new(&l->batch, l->cx, train, &(cop_batch_args){.size = l->a->batch, .augment = augment, .seed = l->a->seed, .soft = l->labels && (soft || !own_loss)}));
-	l->soft = l->labels && (soft || cop__batch_is_soft(l->batch));
+	l->soft = l->labels && (soft || weighs || cop__batch_is_soft(l->batch));
 	COP_TRY(make_trainer(l));
 	if (l->valid && !cop__can_score(l->model, l->valid)) l->valid = NULL; /* a teacher's samples need no labels */
-	l->per_epoch = cop__batch_count(l->batch);
+	l->per_epoch = l->of_epoch = cop__batch_count(l->batch);
+	if (!(l->sample = cop__arena_get(&l->mem, sizeof *l->sample * (size_t)l->a->batch))) return COP_NOMEM;
 	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;
 	return bind_tensors(l);
 }

@@ -16,8 +16,8 @@ static cop_epoch epoch_now(const cop_loop *l, const cop_judged *j)
 	double seconds = cop__seconds() - l->began, rate = seconds > 0 ? (double)l->images / seconds : 0;
 	int32_t epoch = (int32_t)((l->step - 1) / l->per_epoch);
 
-	return (cop_epoch){.epoch = epoch + 1, .epochs = l->a->epochs, .done = j ? 1 : (float)(l->step - epoch * l->per_epoch) / (float)l->per_epoch,
-		.loss = (float)(l->sum_loss / (double)COP_MAX(1, l->step - epoch * l->per_epoch)), .accuracy = j ? j->accuracy : -1, .mse = j ? j->mse : -1,
+	return (cop_epoch){.epoch = epoch + 1, .epochs = l->a->epochs, .done = j ? 1 : (float)(l->step - epoch * l->per_epoch) / (float)l->of_epoch,
+		.loss = (float)(l->sum_loss / (double)COP_MIN(COP_MAX(1, l->step - epoch * l->per_epoch), l->of_epoch)), .samples = l->samples, .accuracy = j ? j->accuracy : -1, .mse = j ? j->mse : -1,
 		.best = l->best.epoch, .lr = cop__trainer_rate(l->t), .images_per_second = l->trained > 0
 		? (double)l->images / l->trained : rate, .seconds = l->earlier + seconds,
 		.seconds_left = rate > 0 ? (double)(cop__loop_steps(l) - l->step) * l->a->batch / rate : 0, .stage = l->stage};
@@ -46,26 +46,27 @@ void cop__loop_tell_epoch(cop_loop *l, const cop_judged *j)
 
 void cop__epoch_note(cop_text *t, const cop_epoch *e)
 {
-	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best,
+	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best,
 		cop__real_bits((double)e->loss), cop__real_bits((double)e->accuracy), cop__real_bits((double)e->mse),
-		cop__real_bits((double)e->lr), cop__real_bits(e->seconds));
+		cop__real_bits((double)e->lr), cop__real_bits(e->seconds), (long long)e->samples);
 }
 
 void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_epoch *e), void *ud)
 {
-	long long n[5];
+	long long n[6];
 	char stage[16];
 	int used = 0;
 	cop_epoch e = {.done = 1, .stage = stage};
 
 	for (const char *p = t->len ? t->data : "";
-		progress && sscanf(p, "%15s %d %d %d %lld %lld %lld %lld %lld\n%n", stage, &e.epoch, &e.epochs, &e.best, &n[0], &n[1],
-		&n[2], &n[3], &n[4], &used) == 9; p += used) {
+		progress && sscanf(p, "%15s %d %d %d %lld %lld %lld %lld %lld %lld\n%n", stage, &e.epoch, &e.epochs, &e.best, &n[0], &n[1],
+		&n[2], &n[3], &n[4], &n[5], &used) == 10; p += used) {
 		e.loss = (float)cop__real_of_bits(n[0]);
 		e.accuracy = (float)cop__real_of_bits(n[1]);
 		e.mse = (float)cop__real_of_bits(n[2]);
 		e.lr = (float)cop__real_of_bits(n[3]);
 		e.seconds = cop__real_of_bits(n[4]);
+		e.samples = n[5];
 		progress(ud, &e);
 	}
 }
