@@ -197,18 +197,21 @@ static void batches(void **state)
 	cop_ctx *cx = new_ctx();
 	watch *all = calloc(1, sizeof *all), *w = calloc(1, sizeof *w);
 	cop_graph *plain = net(cx), *g = net(cx), *few = net(cx);
-	int at = 0;
+	int at = 0, least = STEPS, most = 0;
 
 	OK(cx, run(plain, all, NULL, base, true));
 	OK(cx, run(g, w, "skip-batches", base, true));
 	assert_int_equal(all->steps, MOST);
 	if (w->steps < MOST / 3 || w->steps > 2 * MOST / 3) fail_msg("%d steps of %d", w->steps, MOST);
-	for (int e = 0; e < EPOCHS; e++)
+	for (int e = 0; e < EPOCHS; e++) {
+		least = COP_MIN(least, w->first[e + 1] - w->first[e]), most = COP_MAX(most, w->first[e + 1] - w->first[e]);
 		for (int i = w->first[e]; i < w->first[e + 1]; i++) {
 			const int own = i + 1 == w->first[e + 1] ? 2 : ROWS; /* the last one of a set may be filled up with others */
 			for (at = i == w->first[e] ? all->first[e] : at + 1; at < all->first[e + 1] && memcmp(w->row[i], all->row[at], sizeof(int32_t) * (size_t)own); at++) {}
 			if (at == all->first[e + 1]) fail_msg("epoch %d: step %d is none of the plain run", e, i - w->first[e]);
 		}
+	}
+	assert_true(least < most);
 	assert_true(w->told <= w->steps * ROWS && w->told >= w->steps * ROWS - 2 * EPOCHS);
 	*w = (watch){0};
 	OK(cx, run(few, w, "skip-batches:part=0.99", base, true));
