@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Training that leaves samples out: InfoBatch, batches left out by chance, and simply fewer epochs, at the same number of samples: accuracy, samples, CPU time
 # A small LeNet-5 (6 and 16 filters) on LIMIT (20000) samples of Fashion-MNIST for EPOCHS (10) epochs, and on MNIST_LIMIT (20000) of MNIST for MNIST_EPOCHS (10); resnet-8,
-# with the first seed alone, on RESNET_LIMIT (5000) samples for RESNET_EPOCHS (6). ONLY: of fashion mnist resnet-8. CPU time is that of the whole command on one thread, which reads the data,
+# with the first seed and the first four trainings alone, on RESNET_LIMIT (5000) samples for RESNET_EPOCHS (6). ONLY: of fashion mnist resnet-8. CPU time is that of the whole command on one thread, which reads the data,
 # too; nothing is scored on the way.
 set -u
 bin=$1 folder=$2
@@ -38,9 +38,9 @@ train_all() { # NET SEED
 	n=$(epochs_of "$1")
 	trained "$1" "$2" plain "$n" && trained "$1" "$2" infobatch "$n" infobatch &&
 		trained "$1" "$2" as-infobatch "$(as_many "$1" "$2" infobatch)" &&
-		trained "$1" "$2" random "$n" "skip-batches:part=$(awk -v p="$(part_of "$1" "$2" infobatch)" 'BEGIN { print 1 - p }')" &&
-		trained "$1" "$2" skip "$n" skip-batches && trained "$1" "$2" as-skip $((n / 2)) || return 1
-	is_resnet "$1" || { trained "$1" "$2" infobatch-more "$n" infobatch:part=0.75 && trained "$1" "$2" as-infobatch-more "$(as_many "$1" "$2" infobatch-more)"; }
+		trained "$1" "$2" random "$n" "skip-batches:part=$(awk -v p="$(part_of "$1" "$2" infobatch)" 'BEGIN { print 1 - p }')" || return 1
+	is_resnet "$1" || { trained "$1" "$2" skip "$n" skip-batches && trained "$1" "$2" as-skip $((n / 2)) && trained "$1" "$2" infobatch-more "$n" infobatch:part=0.75 &&
+		trained "$1" "$2" as-infobatch-more "$(as_many "$1" "$2" infobatch-more)"; }
 }
 
 # NET LABEL NAME: a row of the table
@@ -65,8 +65,8 @@ TEXT
 	row "$1" "as many samples: batches by chance" random
 	is_resnet "$1" || row "$1" "infobatch:part=0.75" infobatch-more
 	is_resnet "$1" || row "$1" "as many samples: fewer epochs" as-infobatch-more
-	row "$1" "skip-batches, half of them" skip
-	row "$1" "as many samples: half of the epochs" as-skip
+	is_resnet "$1" || row "$1" "skip-batches, half of them" skip
+	is_resnet "$1" || row "$1" "as many samples: half of the epochs" as-skip
 }
 
 printf 'input 28 28 1\nconv 6 5x5 pad valid norm relu\nmaxpool 2\nconv 16 5x5 pad valid norm relu\nmaxpool 2\nfc 64 relu\nfc 10\n' >"$folder/lenet-5.txt"
