@@ -178,28 +178,34 @@ static cop_vid truth(cop_graph *g, const cop_term *t, cop_vid y)
 	return v ? v : cop__input(g, name, &type);
 }
 
-/* Of integers: what a softmax of bytes reads, as floats. */
-static cop_vid whole_logits(cop_graph *g, cop_nid n)
+/* What a softmax of bytes that v comes from reads, as floats; 0: v comes from none. */
+static cop_vid whole_logits(cop_graph *g, cop_vid v)
 {
-	cop_nid soft = g->value[g->node[n].in[0]].producer;
+	cop_nid soft = g->value[v].producer;
 	COP_ATTR(cop_qsoftmax_attr, a, g, soft);
 
 	if (!soft || g->node[soft].op != OP_qsoftmax) return 0;
 	return cop__apply(g, OP_dequantize, &(cop_dequantize_attr){(float)cop__qsoftmax_real(&a), 0}, VIDS(g->node[soft].in[0]));
 }
 
-/* What goes into a softmax that v comes from, rounded or not; else v. */
+/* What goes into a softmax that v comes from, rounded or not, of floats or of bytes; else v. */
 static cop_vid logits(cop_graph *g, cop_vid v)
 {
 	cop_nid n = g->value[v].producer;
 
-	if (n && g->node[n].op == OP_dequantize) {
-		cop_vid x = whole_logits(g, n);
-		return x ? x : v;
-	}
-
 	if (n && g->node[n].op == OP_fakequant) n = g->value[g->node[n].in[0]].producer;
-	return n && g->node[n].op == OP_softmax ? g->node[n].in[0] : v;
+	cop_vid whole = cop__t(g, v)->dtype == COP_I8 ? whole_logits(g, v) : n && g->node[n].op == OP_dequantize ? whole_logits(g, g->node[n].in[0]) : 0;
+	return whole ? whole : n && g->node[n].op == OP_softmax ? g->node[n].in[0] : v;
+}
+
+/* An answer in bytes as the reals that these stand for. */
+static cop_vid real_answer(cop_graph *g, cop_vid y)
+{
+	const cop_quant *q = &cop__t(g, y)->q;
+
+	if (cop__t(g, y)->dtype != COP_I8) return y;
+	if (q->scale) return cop__apply(g, OP_dequantize, &(cop_dequantize_attr){*q->scale, q->zero ? *q->zero : 0}, VIDS(y));
+	return cop__error(g->cx, COP_ARG, "training: the output '%s' is in bytes whose scale is not known", g->value[y].name), 0;
 }
 
 static cop_vid one_term(cop_graph *g, const cop_build *b, int32_t i)
@@ -214,7 +220,7 @@ static cop_vid one_term(cop_graph *g, const cop_build *b, int32_t i)
 	if (t->loss->labels && cop__t(g, y)->rank != 2)
 		return cop__error(g->cx, COP_SHAPE, "loss=%s needs logits [batch, classes] as the first output, got %d dimensions", t->loss->row.name, cop__t(g, y)->rank), 0;
 	if (t->loss->logits) y = logits(g, y), target = logits(g, target);
-	if (!(y = cop__unskipped(g, y))) return 0;
+	if (!(y = real_answer(g, y)) || !(y = cop__unskipped(g, y))) return 0;
 	cop_vid v = t->loss->build(g, t->options, y, target ? target : truth(g, t, y));
 	if (!v || t->weight == 1) return v;
 	cop__format(name, sizeof name, "loss.weight%d", i);
@@ -263,7 +269,8 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 				"training: '%s' is encoded (%s) and can't be trained; train the network before it is encoded", p->name,
 				cop__enc_text(p->type.enc));
 		if (!n && (cop__is_whole(&p->type) || p->type.dtype == COP_BIT) && !p->producer && p->role != COP_INPUT)
-			return cop__error(g->cx, COP_ARG, "training: this is a network of integers: make layers of it trainable first (the pass trainable), or train the float network and quantize it again");
+			return cop__error(g->cx, COP_ARG, "training: this is a network of integers, and layers=%s names no weight or bias of it that was made trainable "
+				"(coppice inspect lists weights; in C: cop_graph_trainable)", b->all.layers);
 	}
 	return n ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);
 }

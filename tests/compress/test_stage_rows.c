@@ -167,7 +167,7 @@ static void never_trained_on(void **state)
 {
 	static const struct { const char *stage, *says; } rows[] = {
 		{"- encode: {may_cost: 100, must_gain: 0}", "training: 'a.w' is encoded ("},
-		{"- quantize: {may_cost: 100, must_gain: 0}", "training: this is a network of integers, which can't be trained; train the float network"},
+		{"- quantize: {may_cost: 100, must_gain: 0}", "training: this is a network of integers, and layers=* names no weight or bias of it that was made trainable"},
 	};
 	known_set s;
 	cop_dataset *d = samples(&s);

@@ -158,6 +158,41 @@ static void a_step_is_that_of_the_floats(void **state)
 	cop_graph_free(g);
 }
 
+/* Scores that leave as bytes are trained by the reals that they stand for, and through a softmax of bytes by what it reads: the gradients are those of
+ * the network that ends in floats. */
+static void bytes_at_the_end(void **state)
+{
+	const cop_qsoftmax_attr soft = cop__qsoftmax_scale(0.05, 1);
+	const float scale = 0.05f;
+	const int32_t zero = 7;
+	cop_ctx *cx = *state;
+
+	for (int way = 0; way < 2; way++) {
+		cop_graph *g = net(cx), *bytes;
+		cop_tensor d;
+		const char *name;
+		int32_t n;
+		cop_vid *map;
+		OK(cx, cop__copy_begin(&bytes, g, &map));
+		OK(cx, cop__copy_inputs(bytes, g, map));
+		for (cop_nid k = 1; k < (cop_nid)g->n_node; k++) OK(cx, cop__copy_node(bytes, g, map, k)); /* all but the dequantize */
+		cop_vid y = map[cop__arg(g, (cop_nid)g->n_node, 0)];
+		if (way) y = cop__apply(bytes, OP_qsoftmax, &soft, VIDS(y));
+		else bytes->value[y].type.q = (cop_quant){&scale, &zero, -1};
+		OK(cx, cop__output(bytes, y, "scores"));
+		OK(cx, cop_graph_trainable(&bytes, "qsgd layers=fc.*", &n));
+		if (!way) bytes->value[bytes->output[0]].type.q = (cop_quant){&scale, &zero, -1};
+		cop_trainer *t = trainer(cx, bytes, "qsgd layers=fc.*", true, 1);
+		OK(cx, cop_trainer_gradients(t, NULL));
+		for (int i = 0; (name = cop_trainer_gradient(t, i, &d)); i++)
+			for (int64_t k = 0; k < cop_type_count(&d.type); k++)
+				if (!(fabsf(((float *)d.data)[k] - expected(name)[k]) <= 2e-5f * 3e-3f + 1e-4f * fabsf(expected(name)[k]))) fail_msg("way %d, %s: %g, not %g", way, name, (double)((float *)d.data)[k], (double)expected(name)[k]);
+		cop_trainer_free(t);
+		cop_graph_free(bytes);
+		cop_graph_free(g);
+	}
+}
+
 /* With the same bits for any number of threads, in one operator or in two (gradients apart). */
 static void one_step_has_one_result(void **state)
 {
@@ -249,7 +284,7 @@ static void what_cannot_be_trained_is_refused(void **state)
 	assert_int_equal(cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = "adam"}), COP_ARG);
 	expect_refusal(cx, "training: the rule 'adam' moves floats, and 'c1.b' holds integers; use qsgd");
 	assert_int_equal(cop_trainer_new(&t, plain, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = "qsgd"}), COP_ARG);
-	expect_refusal(cx, "training: this is a network of integers: make layers of it trainable first (the pass trainable), or train the float network and quantize it again");
+	expect_refusal(cx, "training: this is a network of integers, and layers=* names no weight or bias of it that was made trainable (coppice inspect lists weights; in C: cop_graph_trainable)");
 	OK(cx, cop_graph_trainable(&plain, "qsgd layers=none*", &n));
 	assert_int_equal(n, 0);
 	assert_int_equal(cop_graph_apply(&plain, "trainable:layers=none*"), COP_ARG);
@@ -268,6 +303,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(gradients_are_those_of_pytorch, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_step_is_that_of_the_floats, setup, teardown),
+		cmocka_unit_test_setup_teardown(bytes_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_step_has_one_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_and_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(integers_are_rounded, setup, teardown),
