@@ -76,8 +76,10 @@ static void every_pass(void **state)
 
 	(void)state;
 	for (int i = 0; cop_pass_name(i, NULL); i++) {
-		cop_graph *g = net(cx);
+		cop_graph *g;
 		char spec[80];
+		if (!strcmp(cop_pass_name(i, NULL), "head")) continue; /* other classes: test_head */
+		g = net(cx);
 		snprintf(spec, sizeof spec, "%s%s", cop_pass_name(i, NULL), !strcmp(cop_pass_name(i, NULL), "batch") ? ":n=3" : "");
 		if (!cop_graph_apply(&g, spec)) same(g, spec), ran++;
 		cop_error_clear(cx);
