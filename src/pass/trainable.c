@@ -49,18 +49,17 @@ static cop_status scale_of(const making *m, cop_vid v, cop_nid n, double to)
 	return per && cop__follow(m->out, v, COP_CONST, "per", &t, per) ? COP_OK : cop__failed(g->cx);
 }
 
-/* The bias without the part of the zero of x. */
-static int32_t *unfolded(const making *m, cop_nid n, int32_t zx)
+/* The biases of a layer with by times the sum of each filter's weights added; NULL: no memory, or they are not known. */
+static int32_t *shifted(cop_graph *out, const cop_value *bias, const cop_value *weight, int32_t by)
 {
-	const cop_type *w = cop__in(m->g, n, 1);
-	const int8_t *q = m->g->value[cop__arg(m->g, n, 1)].data;
-	const int32_t *b = m->g->value[cop__arg(m->g, n, 2)].data, o = w->dim[0], k = (int32_t)(cop_type_count(w) / o);
-	int32_t *to = cop__arena_get(&m->out->mem, sizeof *to * (size_t)o);
+	const int32_t o = weight->type.dim[0], k = (int32_t)(cop_type_count(&weight->type) / o), *b = bias->data;
+	const int8_t *q = weight->data;
+	int32_t *to = b && q ? cop__arena_get(&out->mem, sizeof *to * (size_t)o) : NULL;
 
 	for (int32_t i = 0; to && i < o; i++) {
 		int32_t sum = 0;
 		for (int32_t j = 0; j < k; j++) sum += q[i * k + j];
-		to[i] = (int32_t)((uint32_t)b[i] + (uint32_t)zx * (uint32_t)sum);
+		to[i] = (int32_t)((uint32_t)b[i] + (uint32_t)by * (uint32_t)sum);
 	}
 	return to;
 }
@@ -87,7 +86,7 @@ static cop_status layer(making *m, cop_nid n)
 
 	COP_TRY(check(m, n));
 	if (!(x > 0) || !(y > 0)) return cop__fail(g, COP_ARG, n, "trainable: the scales of its integers are not known");
-	const void *bias = fold ? unfolded(m, n, a.zx) : g->value[old->in[2]].data;
+	const void *bias = fold ? shifted(m->out, &g->value[old->in[2]], &g->value[old->in[1]], a.zx) : g->value[old->in[2]].data;
 	cop_vid w = w_too ? parameter(m, old->in[1], g->value[old->in[1]].data, n, y / x) : cop__copy_value(m->out, g, m->map, old->in[1]);
 	cop_vid b = b_too ? parameter(m, old->in[2], bias, n, y) : fold ? cop__data(m->out, COP_CONST, g->value[old->in[2]].name, cop__t(g, old->in[2]), bias)
 		: cop__copy_value(m->out, g, m->map, old->in[2]);
@@ -149,21 +148,14 @@ const cop_pass cop_pass_trainable = {
 
 static bool is_step(const cop_value *v) { return v->role == COP_PARAM && (v->type.dtype == COP_I8 || v->type.dtype == COP_I32); }
 
-/* The bias of a layer whose weights are known, in one number for each filter. */
+/* The bias of a layer in one number for each filter. */
 static cop_status settle_fold(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n)
 {
-	const cop_value *b = &g->value[cop__arg(g, n, 0)];
+	const cop_value *b = &g->value[cop__arg(g, n, 0)], *w = &g->value[cop__arg(g, n, 1)];
 	COP_ATTR(cop_qfold_attr, a, g, n);
-	const cop_type *w = cop__in(g, n, 1);
-	int32_t o = w->dim[0], k = (int32_t)(cop_type_count(w) / o), *y = cop__arena_get(&out->mem, sizeof *y * (size_t)o);
-	const int8_t *q = g->value[cop__arg(g, n, 1)].data;
 
-	if (!b->data || !q) return cop__fail(g, COP_ARG, n, "settled: its weights are not known");
-	for (int32_t i = 0; y && i < o; i++) {
-		int32_t sum = 0;
-		for (int32_t j = 0; j < k; j++) sum += q[i * k + j];
-		y[i] = (int32_t)((uint32_t)((const int32_t *)b->data)[i] - (uint32_t)a.zx * (uint32_t)sum);
-	}
+	if (!b->data || !w->data) return cop__fail(g, COP_ARG, n, "settled: its weights are not known");
+	const int32_t *y = shifted(out, b, w, -a.zx);
 	cop_vid v = y ? cop__data(out, COP_CONST, b->name, &b->type, y) : 0;
 	if (!v) return cop__failed(g->cx);
 	cop__map_to(out, g, map, cop__res(g, n, 0), v);
