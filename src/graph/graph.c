@@ -89,11 +89,13 @@ static cop_vid named(cop_graph *g, cop_role role, const char *name, const cop_ty
 	return v;
 }
 
-cop_vid cop__input(cop_graph *g, const char *name, const cop_type *t)
+/* A type may be that of a value of g, which moves when the graph grows. */
+cop_vid cop__input(cop_graph *g, const char *name, const cop_type *type)
 {
-	cop_vid v = named(g, COP_INPUT, name, t);
+	const cop_type t = *type;
+	cop_vid v = named(g, COP_INPUT, name, &t);
 
-	if (v && t->q.scale && cop__set_quant(g, v, *t->q.scale, t->q.zero ? *t->q.zero : 0)) return 0; /* its own copy */
+	if (v && t.q.scale && cop__set_quant(g, v, *t.q.scale, t.q.zero ? *t.q.zero : 0)) return 0; /* its own copy */
 	if (!v || cop__grow(g->cx, &g->input, &g->cap_input, g->n_input, sizeof *g->input)) return 0;
 	g->input[g->n_input++] = v;
 	return v;
@@ -110,13 +112,14 @@ cop_status cop__set_quant(cop_graph *g, cop_vid v, float scale, int32_t zero)
 	return COP_OK;
 }
 
-cop_vid cop__data(cop_graph *g, cop_role role, const char *name, const cop_type *t, const void *data)
+cop_vid cop__data(cop_graph *g, cop_role role, const char *name, const cop_type *type, const void *data)
 {
-	cop_vid v = named(g, role, name, t);
+	const cop_type t = *type;
+	cop_vid v = named(g, role, name, &t);
 
 	if (!v || !data) return v;
 	void *own = cop__own(g, v);
-	if (own) memcpy(own, data, cop_type_bytes(t));
+	if (own) memcpy(own, data, cop_type_bytes(&t));
 	return own ? v : 0;
 }
 

@@ -93,8 +93,8 @@ static cop_status layer(making *m, cop_nid n)
 	if (!bias || !w || !b) return cop__failed(g->cx);
 	m->map[old->in[2]] = fold ? cop__apply(m->out, OP_qfold, &(cop_qfold_attr){a.zx}, VIDS(b, w)) : b;
 	m->found++;
-	node.attr[cop__attr_find(cop_ops[OP_qconv], "coded", NULL, NULL)] = 0; /* weights that change are neither coded nor shifts */
-	node.attr[cop__attr_find(cop_ops[OP_qconv], "shift", NULL, NULL)] = 0;
+	a.coded = a.shift = 0; /* weights that change are neither */
+	memcpy(node.attr, &a, sizeof a);
 	return m->map[old->in[2]] ? cop__copy_as(m->out, g, m->map, n, &node) : cop__failed(g->cx);
 }
 

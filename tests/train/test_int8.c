@@ -249,6 +249,25 @@ static void there_and_back(void **state)
 	cop_graph_free(g);
 }
 
+/* A layer that is marked as coded in flash is so no more once it is trained; others stay. */
+static void marks_of_what_is_trained_go(void **state)
+{
+	cop_ctx *cx = *state;
+	cop_graph *g = net(cx);
+	char kind;
+	int at = cop__attr_find(cop_ops[OP_qconv], "coded", &kind, NULL), marked = 0;
+	int32_t n;
+
+	for (cop_nid k = 1; k <= (cop_nid)g->n_node; k++)
+		if (g->node[k].op == OP_qconv) g->node[k].attr[at] = COP_CODE_TABLES;
+	OK(cx, cop_graph_trainable(&g, "qsgd layers=c2.w|fc.b", &n));
+	assert_int_equal(n, 2);
+	for (cop_nid k = 1; k <= (cop_nid)g->n_node; k++)
+		if (g->node[k].op == OP_qconv) marked += g->node[k].attr[at];
+	assert_int_equal(marked, 2 * COP_CODE_TABLES);
+	cop_graph_free(g);
+}
+
 /* By hand: w - d, to the nearest, by chance (draws of 0 and of all ones), and cut as C cuts it. */
 static void integers_are_rounded(void **state)
 {
@@ -306,6 +325,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bytes_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_step_has_one_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_and_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(marks_of_what_is_trained_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(integers_are_rounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_trained_is_refused, setup, teardown),
 	};

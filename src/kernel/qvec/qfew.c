@@ -132,7 +132,7 @@ AI void run_layer(const int bits, const cop_call *c)
 	layer l = {.w = c->pack, .x = c->buf[1], .bias = bias, .m = m, .s = k[QK_TWICE] ? m + o : m, .pitch = panel_bytes(k, bits), .lanes = lanes_of(k, bits), .o = o, .y = c->buf[0],
 		.r = {.zy = k[QK_ZY], .up = k[QK_UP], .twice = k[QK_TWICE], .plain = k[QK_TWICE] && plain_shifts(m + o, bias, o, taps), .lo = (int8_t)k[CK_LO], .hi = (int8_t)k[CK_HI]}};
 
-	for (long i = 0; i < taps; i++) l.excess += l.x[i] << (bits - 1);
+	for (long i = 0; i < taps; i++) l.excess += l.x[i] * (1 << (bits - 1));
 	for (; q + MOST <= to; q += MOST) run(bits, MOST, &l, q);
 	for (; q < to; q++) run(bits, 1, &l, q);
 }

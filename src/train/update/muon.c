@@ -39,14 +39,14 @@ static cop_vid shaped(const cop_param *p, cop_vid v, int32_t rank, const int32_t
 /* The move: singular values near 1, times the root of how much taller than wide. */
 static cop_vid evened(const cop_param *p, cop_vid v)
 {
-	const cop_type *t = cop__t(p->g, p->w);
-	const int32_t rows = t->dim[0], cols = (int32_t)(cop_type_count(t) / rows);
+	const cop_type t = *cop__t(p->g, p->w); /* the graph's values move as it grows */
+	const int32_t rows = t.dim[0], cols = (int32_t)(cop_type_count(&t) / rows);
 	const bool tall = rows > cols;
 	cop_vid norm = v ? cop__made_map(p, MAP_SQRT, cop__apply(p->g, OP_sumsq, NULL, VIDS(v))) : 0;
 	cop_vid x = cop__made(p, OP_div, shaped(p, v, 2, DIMS(rows, cols)), cop__made(p, OP_add, norm, cop__made_number(p, 1e-7f)));
 
 	for (int i = 0; i < 5; i++) x = newton_schulz(p, x, tall);
-	return shaped(p, cop__made_times(p, x, tall ? sqrtf((float)rows / (float)cols) : 1), t->rank, t->dim);
+	return shaped(p, cop__made_times(p, x, tall ? sqrtf((float)rows / (float)cols) : 1), t.rank, t.dim);
 }
 
 static cop_vid by_adam(const cop_param *p, const options *a)
