@@ -226,6 +226,8 @@ typedef struct cli_train {
 } cli_train;
 extern const struct argp_option cli_train_options[];
 error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train *t);
+/* Of a network of integers, the layers that *update names become trainable: *layers, 0 of any other. *update is then qsgd if it was NULL. */
+cop_status cli_trainable(cop_graph **g, const char **update, int32_t *layers);
 cop_status cli_train_settle(cli *c, cli_train *t); /* once all are read: --stop-after becomes a policy, and keeps the best epoch */
 /* What was not given on the line: cop_train_defaults. fresh: the network is not trained yet. */
 void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data, bool fresh);

@@ -111,8 +111,9 @@ static cop_status step_of_training(cli_deployed *d, cli *c, const job *j)
 	snprintf(spec, sizeof spec, "batch:n=%d", j->batch);
 	CLI_TRY(cli_model(&model, c, j->file));
 	cop_status st = j->batch ? cop_graph_apply(&model, spec) : COP_OK;
-	if (!st) st = cop_graph_trainable(&model, j->update, &integers);
-	if (!st) st = cop_graph_train(&d->g, model, j->update ? j->update : integers ? "qsgd" : "sgd momentum=0.9");
+	const char *update = j->update;
+	if (!st) st = cli_trainable(&model, &update, &integers);
+	if (!st) st = cop_graph_train(&d->g, model, update ? update : "sgd momentum=0.9");
 	cop_graph_free(model);
 	if (!st) st = cli_start(d, c, false, j->threads);
 	if (st) cli_deployed_free(d);

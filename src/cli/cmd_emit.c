@@ -114,9 +114,8 @@ static cop_status form(job *j, cop_graph **g, const cop_target *t)
 	if (j->a.train && j->code.by) return cli_fail(j->c, COP_ARG, "--code does not work with --train: only weights that never change can be coded");
 	if (j->a.train && j->form.rounding) return cli_fail(j->c, COP_ARG, "--rounding does not work with --train: an int8 network is trained with the rounding that it has");
 	board.threads = 1;
-	if (j->a.train) CLI_TRY(cop_graph_trainable(g, j->a.train_spec, &integers));
+	if (j->a.train) CLI_TRY(cli_trainable(g, &j->a.train_spec, &integers));
 	else CLI_TRY(cli_form_apply(g, &j->form));
-	if (integers && !j->a.train_spec) j->a.train_spec = "qsgd";
 	if (j->patch > 0) CLI_TRY(cop_graph_patch(g, &board, j->patch, &j->patched));
 	if (!j->code.by) return COP_OK;
 	board.ram = j->ram; /* what the user allows; 0: see cop_graph_code */

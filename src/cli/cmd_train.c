@@ -157,14 +157,6 @@ static cop_status network(cop_graph **g, job *j, const char *model, const cop_da
 	return cli_samples_set(j->c, *g, &j->s);
 }
 
-/* Of a network of integers, the layers that are to be trained; it has settings of its own. */
-static cop_status make_trainable(job *j, cop_graph **g)
-{
-	CLI_TRY(cop_graph_trainable(g, j->t.a.update, &j->integers));
-	if (j->integers && !j->t.a.update) j->t.a.update = "qsgd";
-	return COP_OK;
-}
-
 /* A network from a file says how its samples are read; one of the zoo is built for them. */
 static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid, job *j, const char *model)
 {
@@ -177,7 +169,7 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	CLI_TRY(cli_valid_open(valid, c, &j->s, *g, &j->t, *data));
 	CLI_TRY(cli_data_fits(c, *g, *data));
 	standardise(j, *data);
-	CLI_TRY(make_trainable(j, g));
+	CLI_TRY(cli_trainable(g, &j->t.a.update, &j->integers));
 	cli_graph_name(name, *g);
 	if (j->integers) *name = 0; /* its batch norms are in the weights: no rate of the floats suits it */
 	cli_train_defaults(&j->t, name, *data, !cli_is_file_name(model) && !scaled(&j->s));

@@ -164,3 +164,10 @@ void cli_train_say(cli *c, const cop_train_args *a)
 		a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth,
 		a->policies ? " --policies \"" : "", a->policies ? a->policies : "", a->policies ? "\"" : "");
 }
+
+cop_status cli_trainable(cop_graph **g, const char **update, int32_t *layers)
+{
+	CLI_TRY(cop_graph_trainable(g, *update, layers));
+	if (*layers && !*update) *update = "qsgd";
+	return COP_OK;
+}

@@ -56,7 +56,7 @@ void cop__emit_init(cop_text *o, const cop_emission *e);          /* the body of
 size_t cop__emit_flash_bytes(const cop_emission *e);
 bool cop__emit_codes(const cop_emission *e, bool adaptive); /* is a weight coded in flash, by the adaptive code or by tables? */
 /* The step whose rearranged weight can be used: an earlier one with the same bytes, or this. *at: its entry. */
-int32_t cop__emit_packed(const cop_emission *e, int entry, int32_t s, int *at);
+int32_t cop__emit_same_image(const cop_emission *e, int entry, int32_t s, int *at);
 bool cop__emit_packs(const cop_step *st); /* its weights change, and are packed before each call */
 
 /* ---- files.c: texts that are copied ---- */

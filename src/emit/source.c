@@ -89,7 +89,7 @@ static void put_pack(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
 	const cop_step *st = &e->plan->entry[entry].step[s];
 	int at;
-	int32_t first = st->pack_once ? cop__emit_packed(e, entry, s, &at) : 0;
+	int32_t first = st->pack_once ? cop__emit_same_image(e, entry, s, &at) : 0;
 
 	if (st->pack_once) cop__text_add(o, "p%c%d", tag[at], first);
 	else if (st->kernel->pack) cop__text_add(o, "%s.b + %zu", segment[st->pack.seg], st->pack.off);

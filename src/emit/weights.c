@@ -59,19 +59,18 @@ static bool could_share(const cop_emission *e, int entry, const cop_step *a, int
 /* Words may differ in what is no matter to the weight: the heights of bands. */
 static bool same_bytes(const cop_emission *e, const cop_step *a, const cop_step *b)
 {
-	size_t bytes = a->kernel->pack_bytes(a->word);
-	char *to = cop__alloc(e->cx, 2 * bytes + 64);
-	bool same = false;
+	const size_t bytes = a->kernel->pack_bytes(a->word), second = (bytes + 63) & ~(size_t)63;
+	char *to = cop__alloc(e->cx, 2 * second + 64);
 
 	if (!to) return false;
 	cop__rearrange(to, bytes, a, 0, 1);
-	cop__rearrange(to + bytes, bytes, b, 0, 1);
-	same = !memcmp(to, to + bytes, bytes);
+	cop__rearrange(to + second, bytes, b, 0, 1);
+	bool same = !memcmp(to, to + second, bytes);
 	cop__free(e->cx, to);
 	return same;
 }
 
-int32_t cop__emit_packed(const cop_emission *e, int entry, int32_t s, int *at)
+int32_t cop__emit_same_image(const cop_emission *e, int entry, int32_t s, int *at)
 {
 	const cop_step *mine = &e->plan->entry[entry].step[s];
 
@@ -87,7 +86,7 @@ int32_t cop__emit_packed(const cop_emission *e, int entry, int32_t s, int *at)
 static bool packs_first(const cop_emission *e, int entry, int32_t s)
 {
 	int at;
-	return e->plan->entry[entry].step[s].pack_once && cop__emit_packed(e, entry, s, &at) == s && at == entry;
+	return e->plan->entry[entry].step[s].pack_once && cop__emit_same_image(e, entry, s, &at) == s && at == entry;
 }
 
 size_t cop__emit_flash_bytes(const cop_emission *e)

@@ -259,6 +259,20 @@ static void tell_of_bits(const cop_graph *g)
 		}
 }
 
+/* Integers that no gradient reaches would stay as they are, without a word. */
+static void tell_of_integers(const cop_graph *g, const wrt *x)
+{
+	int first = -1, n = 0;
+
+	for (int i = 0; i < x->trained; i++) {
+		if (x->dw[i] || cop__t(g, x->w[i])->dtype == COP_F32) continue;
+		if (!n++) first = i;
+	}
+	if (n)
+		cop__log(g->cx, COP_LOG_WARN, "no gradient reaches '%s'%s: it lies before a table, a recurrent layer or another operator of integers that passes none on, and stays as it is",
+			g->value[x->w[first]].name, n > 1 ? " and others" : "");
+}
+
 /* A weight that was asked for and can't be trained, or none: why. */
 static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 {
@@ -323,31 +337,35 @@ static cop_vid let_through(cop_graph *g, const cop_build *b, cop_vid w, cop_vid 
 	return dw;
 }
 
-/* Of a layer between the first and the last? By the name of the weight, or of a latent of it. */
-static bool is_inner(const cop_build *b, const char *name)
+/* The weights of the first and the last layer. */
+typedef struct ends { const char *first, *last; } ends;
+
+static ends ends_of(const cop_graph *m)
 {
-	const cop_graph *m = b->model;
-	cop_vid first = 0, last = 0;
+	ends e = {NULL, NULL};
 
 	for (cop_nid n = 1; n <= (cop_nid)m->n_node; n++)
 		for (int i = 0; i < m->node[n].n_in; i++) {
-			cop_vid w = m->node[n].in[i];
-			if (m->value[w].role != COP_PARAM || cop__t(m, w)->rank < 2) continue;
-			if (!first) first = w;
-			last = w;
+			const cop_value *w = &m->value[m->node[n].in[i]];
+			if (w->role != COP_PARAM || w->type.rank < 2) continue;
+			if (!e.first) e.first = w->name;
+			e.last = w->name;
 		}
-	const cop_vid end[2] = {first, last};
-	for (int i = 0; i < 2 && first; i++) {
-		size_t len = strlen(m->value[end[i]].name);
-		if (!strncmp(name, m->value[end[i]].name, len) && (!name[len] || name[len] == '.')) return false;
-	}
-	return true;
+	return e;
+}
+
+/* Is it that weight, or a latent of it? */
+static bool is_of(const char *name, const char *weight)
+{
+	size_t len = weight ? strlen(weight) : 0;
+	return weight && !strncmp(name, weight, len) && (!name[len] || name[len] == '.');
 }
 
 /* What is not computed in this step changes nothing. */
 static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 {
 	const cop_tier *l = &b->level;
+	const ends e = ends_of(b->model);
 	cop_moving m = {x->w, x->dw, x->guard, cop__arena_get(&g->mem, sizeof *m.now * (size_t)(x->trained + 1)),
 		cop__arena_get(&g->mem, sizeof *m.inner * (size_t)(x->trained + 1)), x->trained};
 
@@ -361,7 +379,8 @@ static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 			return cop__error(b->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", l->rule->row.name, g->value[x->w[i]].name);
 		if (x->dw[i] && !(x->dw[i] = let_through(g, b, x->w[i], x->dw[i]))) return code(g);
 		cop__guard_since(g, last, x->guard[i]);
-		m.inner[i] = is_inner(b, g->value[x->w[i]].name);
+		const char *name = g->value[x->w[i]].name;
+		m.inner[i] = !is_of(name, e.first) && !is_of(name, e.last);
 	}
 	if (b->all.clip > 0) COP_TRY(clip_all(g, b->all.clip, x));
 	COP_TRY(cop__apply_tier(g, l, &m));
@@ -433,6 +452,7 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (!st && !(loss = loss_of(g, b))) st = code(g);
 	if (!st) st = find_wrt(&x, &mem, g, b);
 	if (!st) st = cop__differentiate(g, loss, x.n, x.at, x.dw);
+	if (!st) tell_of_integers(g, &x);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
 	if (!st) st = finish(out, g, b, part, &x, loss);
 	if (!st) st = cop_graph_verify(*out);

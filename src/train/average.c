@@ -26,6 +26,8 @@ static cop_status build(void *ud, cop_build *b)
 	if (!(a->at = cop__arena_get(a->mem, sizeof *a->at * (size_t)(g->n_value + 1)))) return COP_NOMEM;
 	for (int32_t v = 1; v <= g->n_value; v++) {
 		const cop_value *x = &g->value[v];
+		if (x->role == COP_PARAM && cop__is_whole(&x->type) && cop__build_trains(b, x->name))
+			return cop__error(a->mem->cx, COP_ARG, "%s: averages are of floats, and '%s', which is trained, holds integers", a->what, x->name);
 		if (!changes(g, v, a->means)) continue;
 		COP_TRY(cop__follower_name(name, a->mem->cx, x->name, a->what));
 		cop_average one = {cop__arena_str(a->mem, x->name, strlen(x->name)), cop__build_value(b, x->name), cop__build_state(b, name, &x->type, x->data, x->name)};

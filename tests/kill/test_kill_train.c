@@ -16,6 +16,7 @@ static const walk rows[] = {
 	{TRAIN "|--batch|16|--checkpoint-every|0.000001s|--lr|1|--keep|best|--log|run.csv|-o|out.cop", "out.cop", "old.cop", "--resume", "kill signal", false, false, "run.csv"}, /* a checkpoint after each step */
 	{TRAIN "|--batch|16|--checkpoint-every|0.000001s|--lr|1|--update|schedule-free|--schedule|constant|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, NULL},
 	{TRAIN "|--batch|16|--checkpoint-every|0.000001s|--lr|0.01|--update|adam by=(sgd lr=1e-4)|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, NULL},
+	{"train|../old8.cop|--data|synth-digits|--limit|60|--epochs|2|--threads|1|--batch|16|--checkpoint-every|0.000001s|--lr|1|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, NULL}, /* int8 */
 	{AGAIN "|--lr|10|--stop-after|1|--log|run.csv|-o|out.cop", "out.cop", "old.cop", "--resume", "kill", false, false, "run.csv"}, /* the first epoch is the best: the result is not the last weights */
 };
 
@@ -23,6 +24,7 @@ static void at_every_call(void **state)
 {
 	(void)state;
 	if (walk_run("train|mlp-784x8x10|--data|synth-digits|--limit|60|--epochs|1|--seed|3|-o|../old.cop", NULL, NULL, 0, NULL)) fail();
+	if (walk_run("quantize|../old.cop|--data|synth-digits|--limit|20|-o|../old8.cop", NULL, NULL, 0, NULL)) fail();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) walk_all(&rows[i], 3);
 }
 

@@ -249,6 +249,52 @@ static void there_and_back(void **state)
 	cop_graph_free(g);
 }
 
+static cop_status sample(void *ud, int32_t i, float *x, int32_t *label)
+{
+	(void)ud;
+	for (int k = 0; k < 50; k++) x[k] = (float)((i + k) % 7);
+	*label = i % 3;
+	return COP_OK;
+}
+
+static void listen(void *ud, cop_level level, const char *text)
+{
+	if (level == COP_LOG_WARN) snprintf(ud, 256, "%s", text);
+}
+
+/* What would do nothing says so: a weight before a table, and averages. */
+static void nothing_is_silent(void **state)
+{
+	cop_ctx *cx = *state;
+	char heard[256] = "";
+	int8_t table[256];
+	cop_graph *g, *first = net(cx);
+	cop_vid *map;
+	cop_type t = cop__type(COP_I8, 1, DIMS(256));
+	cop_dataset d = {.name = "seven", .x = cop__type(COP_F32, 3, DIMS(5, 5, 2)), .count = 6, .classes = 3, .get = sample};
+	int32_t n;
+
+	for (int i = 0; i < 256; i++) table[i] = (int8_t)(i % 100);
+	OK(cx, cop__copy_begin(&g, first, &map));
+	OK(cx, cop__copy_inputs(g, first, map));
+	for (cop_nid k = 1; k <= (cop_nid)first->n_node; k++) {
+		OK(cx, cop__copy_node(g, first, map, k));
+		if (first->node[k].op == OP_qadd) map[cop__res(first, k, 0)] = cop__apply(g, OP_qlut, &(cop_qlut_attr){COP_I8}, VIDS(map[cop__res(first, k, 0)], cop__data(g, COP_CONST, "table", &t, table)));
+	}
+	OK(cx, cop__output(g, map[first->output[0]], "y"));
+	cop_graph_free(first);
+	OK(cx, cop_graph_trainable(&g, "qsgd", &n));
+	cop_ctx_log(cx, COP_LOG_WARN, listen, heard);
+	cop_trainer_free(trainer(cx, g, "qsgd", false, 1));
+	if (strncmp(heard, "no gradient reaches 'c1.b' and others: ", 39)) fail_msg("heard: %s", heard);
+	*heard = 0;
+	cop_trainer_free(trainer(cx, g, "qsgd layers=fc.*", false, 1));
+	assert_string_equal(heard, "");
+	assert_int_equal(cop_train(g, &d, NULL, &(cop_train_args){.epochs = 1, .batch = 1, .threads = 1, .lr = 0.1f, .update = "qsgd", .policies = "ema"}), COP_ARG);
+	if (!strstr(cop_error_text(cx), "ema: averages are of floats, and 'c1.w', which is trained, holds integers")) fail_msg("%s", cop_error_text(cx));
+	cop_graph_free(g);
+}
+
 /* A layer that is marked as coded in flash is so no more once it is trained; others stay. */
 static void marks_of_what_is_trained_go(void **state)
 {
@@ -325,6 +371,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bytes_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_step_has_one_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_and_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(marks_of_what_is_trained_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(integers_are_rounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_trained_is_refused, setup, teardown),

@@ -5,6 +5,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/math.h"
+#include "kernel/ref/taps.h"
 
 /* The channels of the input at tap (kh, kw) of output (oh, ow), from channel c0 on; NULL: in the padding. */
 static const float *tap_of(const int32_t *k, const float *image, int32_t oh, int32_t ow, int32_t kh, int32_t kw, int32_t c0)
@@ -42,13 +43,6 @@ void cop_addconv_f32(const cop_call *call)
 	}
 }
 
-/* Output position that reads input position `in` through tap k, or -1. */
-static int32_t source(int32_t in, int32_t pad, int32_t k, int32_t dilation, int32_t stride, int32_t out)
-{
-	int32_t at = in + pad - k * dilation;
-	return at >= 0 && at % stride == 0 && at / stride < out ? at / stride : -1;
-}
-
 /* Of channel c of input (h, v): x is its value, dy the image's gradient. */
 static float input_slope(const int32_t *k, const float *dy, const float *w, float x, int32_t h, int32_t v, int32_t c)
 {
@@ -56,7 +50,7 @@ static float input_slope(const int32_t *k, const float *dy, const float *w, floa
 	float sum = 0;
 
 	for (int32_t tap = 0; tap < k[CK_KH] * k[CK_KW]; tap++) {
-		int32_t oh = source(h, k[CK_PT], tap / k[CK_KW], k[CK_DH], k[CK_SH], k[CK_OH]), ow = source(v, k[CK_PL], tap % k[CK_KW], k[CK_DW], k[CK_SW], k[CK_OW]);
+		int32_t oh = cop_tap_source(h, k[CK_PT], tap / k[CK_KW], k[CK_DH], k[CK_SH], k[CK_OH]), ow = cop_tap_source(v, k[CK_PL], tap % k[CK_KW], k[CK_DW], k[CK_SW], k[CK_OW]);
 		if (oh < 0 || ow < 0) continue;
 		const float *d = dy + (size_t)(oh * k[CK_OW] + ow) * (size_t)k[CK_O] + first, *f = w + first * filter + tap * cg + c % cg;
 		for (int32_t o = 0; o < og; o++) sum += d[o] * cop_clampf(f[o * filter] - x, -1.0f, 1.0f);

@@ -7,6 +7,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/math.h"
+#include "kernel/ref/taps.h"
 
 typedef struct geo {
 	int32_t n, h, w, c, oh, ow, o, kh, kw, sh, sw, pt, pl, dh, dw, g, cg, og;
@@ -54,13 +55,6 @@ void cop_conv_f32(const cop_call *call)
 			}
 }
 
-/* Output position that reads input position `in` through tap k, or -1. */
-static int32_t source(int32_t in, int32_t pad, int32_t k, int32_t dilation, int32_t stride, int32_t out)
-{
-	int32_t at = in + pad - k * dilation;
-	return at >= 0 && at % stride == 0 && at / stride < out ? at / stride : -1;
-}
-
 void cop_conv_dx_f32(const cop_call *call)
 {
 	geo g = geometry(call->k);
@@ -74,9 +68,9 @@ void cop_conv_dx_f32(const cop_call *call)
 				int32_t group = c / g.cg;
 				float s = 0;
 				for (int32_t kh = 0; kh < g.kh; kh++) {
-					int32_t oh = source(r % g.h, g.pt, kh, g.dh, g.sh, g.oh);
+					int32_t oh = cop_tap_source(r % g.h, g.pt, kh, g.dh, g.sh, g.oh);
 					for (int32_t kw = 0; oh >= 0 && kw < g.kw; kw++) {
-						int32_t ow = source(wi, g.pl, kw, g.dw, g.sw, g.ow);
+						int32_t ow = cop_tap_source(wi, g.pl, kw, g.dw, g.sw, g.ow);
 						if (ow < 0) continue;
 						const float *d = dy +
 						                 (((size_t)(r / g.h) * (size_t)g.oh + (size_t)oh) *

@@ -6,6 +6,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/qstep.h"
+#include "kernel/ref/taps.h"
 
 typedef struct geo {
 	int32_t n, h, w, c, oh, ow, o, kh, kw, sh, sw, pt, pl, dh, dw, cg, og;
@@ -15,13 +16,6 @@ static geo geometry(const int32_t *k)
 {
 	return (geo){k[CK_N], k[CK_H], k[CK_W], k[CK_C], k[CK_OH], k[CK_OW], k[CK_O], k[CK_KH], k[CK_KW], k[CK_SH], k[CK_SW], k[CK_PT], k[CK_PL], k[CK_DH],
 		k[CK_DW], k[CK_C] / k[CK_G], k[CK_O] / k[CK_G]};
-}
-
-/* Output position that reads input position `in` through tap k, or -1. */
-static int32_t source(int32_t in, int32_t pad, int32_t k, int32_t dilation, int32_t stride, int32_t out)
-{
-	int32_t at = in + pad - k * dilation;
-	return at >= 0 && at % stride == 0 && at / stride < out ? at / stride : -1;
 }
 
 /* ---- the input's ---- */
@@ -43,7 +37,7 @@ static void any_row(const geo *g, float *dx, const float *dy, const int8_t *w, i
 	for (int32_t i = 0; i < g->w * g->c; i++) dx[i] = 0;
 	for (int32_t wi = 0; wi < g->w; wi++, dx += g->c)
 		for (int32_t tap = 0; tap < g->kh * g->kw; tap++) {
-			int32_t oh = source(h, g->pt, tap / g->kw, g->dh, g->sh, g->oh), ow = source(wi, g->pl, tap % g->kw, g->dw, g->sw, g->ow);
+			int32_t oh = cop_tap_source(h, g->pt, tap / g->kw, g->dh, g->sh, g->oh), ow = cop_tap_source(wi, g->pl, tap % g->kw, g->dw, g->sw, g->ow);
 			if (oh >= 0 && ow >= 0) spread(g, dx, dy + (size_t)(oh * g->ow + ow) * (size_t)g->o, w + tap * g->cg);
 		}
 }
@@ -55,9 +49,9 @@ static void depth_row(const geo *g, float *dx, const float *dy, const int8_t *w,
 
 	for (int32_t i = 0; i < g->w * g->c; i++) dx[i] = 0;
 	for (int32_t tap = 0; tap < taps; tap++) {
-		int32_t oh = source(h, g->pt, tap / g->kw, g->dh, g->sh, g->oh);
+		int32_t oh = cop_tap_source(h, g->pt, tap / g->kw, g->dh, g->sh, g->oh);
 		for (int32_t wi = 0; oh >= 0 && wi < g->w; wi++) {
-			int32_t ow = source(wi, g->pl, tap % g->kw, g->dw, g->sw, g->ow);
+			int32_t ow = cop_tap_source(wi, g->pl, tap % g->kw, g->dw, g->sw, g->ow);
 			const float *d = dy + (size_t)(oh * g->ow + ow) * (size_t)g->c;
 			float *x = dx + wi * g->c;
 			for (int32_t c = 0; ow >= 0 && c < g->c; c++) x[c] += d[c] * (float)w[c * taps + tap];
