@@ -89,17 +89,47 @@ def network(name):
     return mobilenet_v2(0.35), (3, 128, 128)
 
 
+def fold(net):
+    """Each batch norm becomes the bias of the convolution before it, as in a network that is deployed."""
+    before = None
+    for m in net.children():
+        if isinstance(m, nn.Sequential) or isinstance(m, Inverted):
+            fold(m)
+        elif isinstance(m, nn.BatchNorm2d):
+            before.bias = nn.Parameter(torch.zeros(m.num_features))
+        before = m
+    for name, m in net.named_children():
+        if isinstance(m, nn.BatchNorm2d):
+            setattr(net, name, nn.Identity())
+
+
+def freeze(net):
+    """What bench_nets.c trains as `sparse` learns: the last layer, biases of the last eight blocks, weights of the first layer in the last six."""
+    for p in net.parameters():
+        p.requires_grad_(False)
+    blocks = [m for m in net if isinstance(m, Inverted)]
+    last = [m for m in net if isinstance(m, (nn.Conv2d, nn.Linear))][-2:]
+    for m in [c for b in blocks[-8:] for c in b.body if isinstance(c, nn.Conv2d)] + last:
+        m.bias.requires_grad_(True)
+    for w in [b.body[0].weight for b in blocks[-6:]] + [last[1].weight]:
+        w.requires_grad_(True)
+
+
 class Peer:
     """One network in one memory format, ready to run a step."""
 
-    def __init__(self, name, batch, train, channels_last):
-        self.net, shape = network(name)
+    def __init__(self, name, batch, job, channels_last):
+        train = job != "infer"
+        self.net, shape = network(name) if job != "sparse" else (mobilenet_v2(0.35, 10), (3, 128, 128))
+        if job == "sparse":
+            fold(self.net)
+            freeze(self.net)
         form = torch.channels_last if channels_last else torch.contiguous_format
         self.net = self.net.to(memory_format=form).train(train)
         self.x = torch.rand(batch, *shape).to(memory_format=form)
         self.y = torch.arange(batch) % 10
         self.train, self.batch = train, batch
-        self.opt = torch.optim.SGD(self.net.parameters(), lr=1e-4, momentum=0.9)
+        self.opt = torch.optim.SGD([p for p in self.net.parameters() if p.requires_grad], lr=1e-4, momentum=0.9)
 
     def step(self):
         if not self.train:
@@ -130,7 +160,7 @@ def ours(build, name, batch, threads, job, seconds):
 
 def compare(args, name, batch, threads, job):
     torch.set_num_threads(threads)
-    peers = [Peer(name, batch, job == "train", last) for last in ((False,) if "300" in name else (False, True))]
+    peers = [Peer(name, batch, job, last) for last in ((False,) if "300" in name else (False, True))]
     best = max(peers, key=lambda p: p.rate(0.5))
     a, b = [], []
     for _ in range(args.rounds):
@@ -154,9 +184,10 @@ def main():
     args = p.parse_args()
     print(f"PyTorch {torch.__version__}")
     rows = [compare(args, n, b, 2, "train") for n, b in JOBS if args.only in f"train {n}"]
+    rows += [compare(args, "mobilenet-v2-0.35@128", 1, 1, job) for job in ("train", "sparse") if args.only in f"{job} mobilenet-v2-0.35@128 alone"]
     rows += [compare(args, n, 1, 1, "infer") for n in INFER if args.only in f"infer {n}"]
     for job in ("train", "infer"):
-        r = [x["ratio"] for x in rows if x["job"] == job]
+        r = [x["ratio"] for x in rows if x["job"] == job and (job == "infer" or x["threads"] == 2)]
         if r:
             print(f"{job}: geometric mean {math.exp(sum(map(math.log, r)) / len(r)):.2f}, lowest {min(r):.2f}")
     if args.json:
