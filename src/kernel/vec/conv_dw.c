@@ -246,13 +246,28 @@ static void run_block(const dw *d, const block *b, float *dw_, float *acc, const
 
 void cop_conv_dw_f32(const cop_call *c);
 
+static void share(const cop_call *c, const dw *d, const int32_t *rows, long *from, long *to)
+{
+	int32_t n = rows ? rows[0] : (int32_t)d->g.o, by = d->form == DW_X || rows ? 4 : VW;
+
+	*from = cop_from(c, n, by);
+	*to = cop_to(c, n, by);
+}
+
+/* Those of part c->part, without a list. */
+void VN(conv_dw_rows)(const cop_call *c, long *from, long *to)
+{
+	dw d = setup(c->k);
+
+	share(c, &d, NULL, from, to);
+}
+
 void VN(conv_dw_f32)(const cop_call *c)
 {
 	dw d = setup(c->k);
 	const cv *g = &d.g;
 	const int32_t *rows = c->buf[3];
-	long n_out = rows ? rows[0] : g->o, by = d.form == DW_X || rows ? 4 : VW;
-	long o0 = cop_from(c, (int32_t)n_out, (int32_t)by), o1 = cop_to(c, (int32_t)n_out, (int32_t)by);
+	long o0, o1;
 	float *copy = c->work, *acc = copy + copy_floats(&d), *out = c->buf[0];
 	block b = {.first = true};
 
@@ -260,6 +275,7 @@ void VN(conv_dw_f32)(const cop_call *c)
 		cop_conv_dw_f32(c);
 		return;
 	}
+	share(c, &d, rows, &o0, &o1);
 	if (o0 >= o1) return;
 	for (long n = 0; n < g->n; n += d.images)
 		for (b.h0 = 0; b.h0 < g->oh; b.h0 += d.rows) {

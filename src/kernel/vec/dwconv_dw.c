@@ -144,10 +144,18 @@ static bool listed(const int32_t *list, long from, long to)
 
 void cop_conv_dw_f32(const cop_call *c);
 
+/* Those of part c->part, without a list. */
+void VN(dwconv_dw_rows)(const cop_call *c, long *from, long *to)
+{
+	*from = cop_from(c, c->k[CK_C], CUT);
+	*to = cop_to(c, c->k[CK_C], CUT);
+}
+
 void VN(dwconv_dw_f32)(const cop_call *c)
 {
 	const int32_t *k = c->k;
-	const long C = k[CK_C], from = cop_from(c, k[CK_C], CUT), to = cop_to(c, k[CK_C], CUT);
+	const long C = k[CK_C];
+	long from, to;
 	const long line = 4 * C * (k[CK_W] * k[CK_SH] + k[CK_OW]), rows = lmax(1, BAND / line);
 	job j = {.sum = c->work, .c = C, .h = k[CK_H], .w = k[CK_W], .oh = k[CK_OH], .ow = k[CK_OW], .sh = k[CK_SH],
 		.sw = k[CK_SW], .pt = k[CK_PT], .pl = k[CK_PL]};
@@ -156,6 +164,7 @@ void VN(dwconv_dw_f32)(const cop_call *c)
 		cop_conv_dw_f32(c);
 		return;
 	}
+	VN(dwconv_dw_rows)(c, &from, &to);
 	if (from == to) return;
 	for (long t = 0; t < k[CK_KH] * k[CK_KW]; t++) vzero(j.sum + t * C + from, to - from);
 	for (long n = 0; n < k[CK_N]; n++) {

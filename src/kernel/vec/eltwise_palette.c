@@ -2,36 +2,22 @@
  *
  * eltwise_palette - dropout, and weights drawn from a codebook with the gradient of the codebook.
  *
- * dropout draws the very elements that the portable kernel draws: the hash is integer arithmetic on lanes.
+ * dropout draws the very elements that the portable kernel draws: the hash is integer arithmetic on lanes (vmath.h).
  */
 #include "kernel/vec/vmath.h"
 
 enum { GRAIN = 64, BANKS = 4 };
-
-typedef uint32_t vw __attribute__((vector_size(VW * 4)));
-
-/* cop_mix32 and the last round of cop_hash32 on lanes. */
-AI vw mix(vw h)
-{
-	h ^= h >> 16;
-	h *= 0x7feb352du;
-	h ^= h >> 15;
-	h *= 0x846ca68bu;
-	return h ^ h >> 16;
-}
 
 void VN(dropout_f32)(const cop_call *c)
 {
 	const int32_t *k = c->k, to = cop_to(c, k[DK_COUNT], GRAIN);
 	const float p = cop_f(k[DK_P]), scale = 1.0f / (1.0f - p), *x = c->buf[1];
 	const uint32_t below = (uint32_t)(p * 4294967296.0f), at = *(const uint32_t *)c->buf[2];
-	uint32_t h = cop_mix32((uint32_t)k[DK_SEED] + 0x9e3779b9u);
+	const uint32_t h = cop_hash32_of((uint32_t)k[DK_SEED], at, (uint32_t)k[DK_NODE]);
 	float *y = c->buf[0];
 
-	h = cop_mix32(h + at * 0x9e3779b1u);
-	h = cop_mix32(h + (uint32_t)k[DK_NODE] * 0x85ebca77u);
 	for (long i = cop_from(c, k[DK_COUNT], GRAIN); i < to; i += VW) {
-		const vw drawn = mix(h ^ ((vw)lanes() + (uint32_t)i) * 0xc2b2ae3du);
+		const vw drawn = vhash32(h, (vw)lanes() + (uint32_t)i);
 		put(y + i, (v)((vi)(LD(x + i) * scale) & (vi)(drawn >= below)), lmin(VW, to - i));
 	}
 }

@@ -64,6 +64,22 @@ AI vi get_u8(const uint8_t *p)
 #endif
 }
 
+/* The first n of VW signed bytes, and VW of them into lanes. */
+AI void put_i8(int8_t *p, vi x, long n) { put_u8((uint8_t *)p, x & 255, n); }
+AI vi get_i8(const int8_t *p) { return (get_u8((const uint8_t *)p) ^ 128) - 128; }
+
+/* cop_hash32 of lanes of c; of: cop_hash32_of. */
+AI vw vhash32(uint32_t of, vw c)
+{
+	vw h = of ^ c * 0xc2b2ae3du;
+
+	h ^= h >> 16;
+	h *= 0x7feb352du;
+	h ^= h >> 15;
+	h *= 0x846ca68bu;
+	return h ^ h >> 16;
+}
+
 AI v vabs(v x) { return (v)((vi)x & 0x7fffffff); }
 /* The magnitude of p >= 0 with the sign of x. */
 AI v vsign(v p, v x) { return (v)((vi)p | ((vi)x & splati(INT32_MIN))); }
