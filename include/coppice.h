@@ -296,7 +296,7 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 
 /* Computes the first layers of a model in bands of rows, if that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352, section 3).
  * Replaces *g by the cheapest such graph, with the same bits, if it needs at most the part most_extra more multiply-accumulates (0.3: 30 %
- * more). bands 0: there was no gain, and *g is unchanged. */
+ * more). bands 0: there was no gain, and *g is unchanged. Int8 layers that are trainable (cop_graph_trainable), and what is behind them, are not among them. */
 typedef struct cop_patch { int32_t bands; size_t bytes_before, bytes; int64_t macs_before, macs; } cop_patch;
 cop_status cop_graph_patch(cop_graph **g, const cop_target *t, float most_extra, cop_patch *out);
 

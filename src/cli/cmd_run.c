@@ -12,6 +12,7 @@
 
 typedef struct job {
 	const char *out, *arg[1 + CLI_MOST_INPUTS];
+	bool reals;         /* results of integers as the numbers they stand for */
 	cli_samples s;
 	cop_tensor x;       /* the array */
 	int64_t each;       /* numbers of a sample */
@@ -25,13 +26,17 @@ typedef struct job {
 } job;
 
 static const struct argp_option options[] = {{"output", 'o', "FILE", 0,
-	"where the results go: a .npy, or a folder for output_0.npy, output_1.npy ...", 0}, {0}};
+	"where the results go: a .npy, or a folder for output_0.npy, output_1.npy ...", 0},
+	{"reals", 'R', NULL, 0, "write the results of an integer network as the real numbers that they stand for", 0}, {0}};
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 {
 	(void)state;
-	if (key != 'o') return ARGP_ERR_UNKNOWN;
-	((job *)ud)->out = arg;
+	job *j = ud;
+
+	if (key == 'o') j->out = arg;
+	else if (key == 'R') j->reals = true;
+	else return ARGP_ERR_UNKNOWN;
 	return 0;
 }
 
@@ -118,6 +123,18 @@ static cop_status load(cli *c, const job *j, const cop_tensor *in, int64_t i, in
 	return cop_tensor_copy(c->cx, &part, &from);
 }
 
+/* The results of k samples, of those that a run has left. */
+static cop_status take(cli *c, const job *j, char *to, const cop_tensor *out, int32_t k)
+{
+	cop_tensor y = *out;
+	const int64_t n = cop_type_count(&out->type) / (k < j->batch ? j->batch : 1) * (k < j->batch ? k : 1);
+
+	if (!j->reals) return memcpy(to, out->data, cop_type_bytes(&out->type) / (size_t)cop_type_count(&out->type) * (size_t)n), COP_OK;
+	y.type.rank = 1, y.type.dim[0] = (int32_t)n;
+	cop_tensor real = {{.dtype = COP_F32, .rank = 1, .dim = {(int32_t)n}, .q.axis = -1}, to};
+	return cop_tensor_copy(c->cx, &real, &y);
+}
+
 /* Of a session for batches. */
 static cop_status run(cop_tensor *y, cli *c, const job *j, cop_session *s)
 {
@@ -127,7 +144,7 @@ static cop_status run(cop_tensor *y, cli *c, const job *j, cop_session *s)
 
 	CLI_TRY(cop_session_io(s, 0, 0, false, &in));
 	CLI_TRY(cop_session_io(s, 0, 0, true, &out));
-	size_t bytes = cop_type_bytes(&out.type);
+	size_t bytes = cop_type_bytes(&y->type) / (size_t)cop_type_count(&y->type) * (size_t)cop_type_count(&out.type);
 	float *room = j->fitted ? malloc(sizeof *room * (size_t)j->batch * (size_t)j->each) : NULL;
 	y->data = malloc(cop_type_bytes(&y->type) + 1);
 	if (!y->data || (j->fitted && !room)) st = cli_fail(c, COP_NOMEM, "out of memory for the results of %lld samples", (long long)n);
@@ -135,7 +152,7 @@ static cop_status run(cop_tensor *y, cli *c, const job *j, cop_session *s)
 		int32_t k = n - i < j->batch ? (int32_t)(n - i) : j->batch;
 		st = load(c, j, &in, i, k, room);
 		if (!st) st = cop_session_run(s, 0);
-		if (!st) memcpy((char *)y->data + (size_t)(i / j->batch) * bytes, out.data, k < j->batch ? bytes / (size_t)j->batch * (size_t)k : bytes);
+		if (!st) st = take(c, j, (char *)y->data + (size_t)(i / j->batch) * bytes, &out, k);
 	}
 	free(room);
 	return st;
@@ -168,7 +185,7 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	const cli_line line = {options, "FILE INPUT...",
 	        "Runs a network on an array of samples (C order, channels last), of f32 or of the network's own integer type.\v"
 	        "An array with the shape of the input is one run. With a longer first axis, or one more axis in front, it holds several samples.\n"
-	        "An integer network also takes f32, which is converted with the scale of its input. Its results are written as integers.\n"
+	        "An integer network also takes f32, which is converted with the scale of its input. Its results are written as integers, with --reals as the numbers that these stand for.\n"
 	        "Real numbers are scaled and laid out as the network says or the options ask; integers of the network's type are used unchanged.\n"
 	        "A network that keeps a state between runs (a streaming model) gets the samples in order.\n"
         "Arrays are .npy files, or ONNX tensors (.pb). An .onnx model takes them as it was exported, usually channels first.\n"
@@ -179,13 +196,18 @@ cop_status cmd_run(cli *c, int argc, char **argv)
 	char shape[64];
 
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
-	if (cli_runs_once(j.arg[0], j.arg + 1, j.out)) return cli_run_once(c, j.arg[0], j.arg + 1, j.out);
+	if (cli_runs_once(j.arg[0], j.arg + 1, j.out)) {
+		if (j.reals) return cli_fail(c, COP_ARG, "--reals: works where a .npy of samples goes in and one .npy comes out; make a .cop of the network first (coppice apply)");
+		return cli_run_once(c, j.arg[0], j.arg + 1, j.out);
+	}
 	CLI_TRY(cli_can_write(c, j.out));
 	CLI_TRY(cop_tensor_read(&j.x, c->cx, j.arg[1]));
 	cop_status st = cli_model(&d.g, c, j.arg[0]);
 	if (!st) st = cli_samples_set(c, d.g, &j.s);
 	if (!st) st = samples(c, &j, d.g);
 	if (!st) st = cop_graph_io(d.g, NULL, &y.type);
+	if (!st && j.reals && y.type.dtype != COP_F32 && !y.type.q.scale) st = cli_fail(c, COP_ARG, "--reals: the results of %s are integers whose scale it does not know", j.arg[0]);
+	if (!st && j.reals) y.type.dtype = COP_F32;
 	if (!st && !j.as_is) cli_stacked(&y.type, j.first, j.held > 1 ? j.d.count : j.d.count * j.first);
 	y.type.q = (cop_quant){.axis = -1}; /* lives no longer than the graph */
 	if (!st) st = model_for(&d.g, c, &j);

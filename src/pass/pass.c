@@ -134,3 +134,12 @@ void cop__act_set(cop_graph *g, cop_nid n, float lo, float hi)
 	*word(&g->node[n], "lo") = cop__bits(lo);
 	*word(&g->node[n], "hi") = cop__bits(hi);
 }
+
+cop_vid cop__result_named(const cop_graph *g, const char *name)
+{
+	cop_vid v = cop__find(g, name);
+
+	for (cop_nid n = 1; v && n <= (cop_nid)g->n_node; n++)
+		if (cop__res(g, n, 0) == v || cop__arg(g, n, 1) == v) return cop__res(g, n, 0);
+	return 0;
+}

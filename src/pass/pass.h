@@ -48,6 +48,8 @@ cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_running(cop_graph **out, const cop_graph *g);
 /* What is run, measured and quantised of a model: to_infer, then fuse. */
 cop_status cop__pass_deploy(cop_graph **out, const cop_graph *g);
+/* The result of the layer whose weight or result is called so; 0: there is none. */
+cop_vid cop__result_named(const cop_graph *g, const char *name);
 /* The part of the network before `end` in bands of its rows; the names of what is within are lost. */
 cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int32_t bands);
 /* Marks int8 layers whose weights are coded in flash, where the code is that much smaller. A layer of more bytes than `buffer` (0: any) is computed in parts, unless it is set in

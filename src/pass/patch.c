@@ -181,16 +181,6 @@ cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int
 	return cop__pass_end(out, st);
 }
 
-/* The layer whose weight or result is called so. */
-static cop_vid end_named(const cop_graph *g, const char *name)
-{
-	cop_vid v = cop__find(g, name);
-
-	for (cop_nid n = 1; v && n <= (cop_nid)g->n_node; n++)
-		if (cop__res(g, n, 0) == v || cop__arg(g, n, 1) == v) return cop__res(g, n, 0);
-	return 0;
-}
-
 typedef struct patch_options { char at[128]; int32_t bands; } patch_options;
 static const cop_option options[] = {
 	COP_OPT_TEXT(patch_options, at, NULL, "the last layer that is computed in bands: the name of its weight or its result"),
@@ -203,8 +193,8 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	const patch_options *o = a;
 
 	*out = NULL;
-	if (!end_named(g, o->at)) return cop__error(g->cx, COP_ARG, "patch: at='%s': there is no such layer", o->at);
-	return cop__pass_patch(out, g, end_named(g, o->at), o->bands);
+	if (!cop__result_named(g, o->at)) return cop__error(g->cx, COP_ARG, "patch: at='%s': there is no such layer", o->at);
+	return cop__pass_patch(out, g, cop__result_named(g, o->at), o->bands);
 }
 
 const cop_pass cop_pass_patch = {{"patch",

@@ -58,6 +58,16 @@ static cop_status consider(choice *best, const cop_graph *g, const cop_target *t
 	return st;
 }
 
+/* An int8 layer whose weights or biases are trained: no gradient finds its way back through bands. */
+static bool is_trained(const cop_graph *g, cop_nid n)
+{
+	for (int i = 0; i < g->node[n].n_in; i++) {
+		const cop_value *v = &g->value[g->node[n].in[i]];
+		if (v->role == COP_PARAM && v->type.dtype != COP_F32) return true;
+	}
+	return false;
+}
+
 cop_status cop_graph_patch(cop_graph **gp, const cop_target *t, float most_extra, cop_patch *out)
 {
 	COP_NEED(NULL, gp);
@@ -74,7 +84,7 @@ cop_status cop_graph_patch(cop_graph **gp, const cop_target *t, float most_extra
 	best.is.bytes = best.is.bytes_before;
 	best.is.macs = best.is.macs_before = macs_of(g);
 	cop_status st = COP_OK;
-	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node && cuts < CUTS; n++) {
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node && cuts < CUTS && !is_trained(g, n); n++) {
 		cop_vid v = cop__res(g, n, 0);
 		if (cop__t(g, v)->rank != 4 || cop__op(g, n)->flags & COP_OP_VIEW) continue;
 		cuts++;

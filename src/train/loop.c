@@ -29,6 +29,8 @@ static cop_status set_soft(cop_loop *l, int32_t i)
 	return COP_OK;
 }
 
+static bool is_float(const cop_loop *l) { return l->x.type.dtype == COP_F32; }
+
 /* Labels, or numbers to predict in units of their deviation, or the samples themselves. */
 static cop_status set_target(cop_loop *l, int32_t i)
 {
@@ -37,7 +39,7 @@ static cop_status set_target(cop_loop *l, int32_t i)
 	if (!l->target.data) return COP_OK;
 	if (l->soft) return set_soft(l, i);
 	if (l->labels) return memcpy(l->target.data, l->label, sizeof *l->label * (size_t)batch), COP_OK;
-	if (!n) return memcpy(l->target.data, l->x.data, cop_type_bytes(&l->x.type)), COP_OK;
+	if (!n) return memcpy(l->target.data, is_float(l) ? l->x.data : l->placed, cop_type_bytes(&l->target.type)), COP_OK;
 	COP_TRY(cop__batch_targets(l->target.data, l->batch, i));
 	cop__to_units(l->target.data, l->model, batch, n);
 	return COP_OK;
@@ -63,7 +65,8 @@ static cop_status ask(cop_verdict *all, policy_fn *fn, void *ud, const cop_progr
 static cop_status place_batch(cop_loop *l, int32_t i)
 {
 	COP_TRY(cop__batch_get(l->placed ? l->placed : l->x.data, l->label, l->batch, i, 0, 1));
-	for (int32_t k = 0; l->placed && k < l->a->batch; k++) cop__part_put(&l->part, l->x.data, k, (const char *)l->placed + k * l->part.lead * l->part.bytes);
+	if (!is_float(l)) COP_TRY(cop_tensor_copy(l->cx, &l->x, &(cop_tensor){cop__type(COP_F32, l->x.type.rank, l->x.type.dim), l->placed}));
+	for (int32_t k = 0; l->placed && is_float(l) && k < l->a->batch; k++) cop__part_put(&l->part, l->x.data, k, (const char *)l->placed + k * l->part.lead * l->part.bytes);
 	return set_target(l, i);
 }
 

@@ -53,7 +53,7 @@ typedef struct cop_loop {
 	cop_text rebuilt;        /* where the structure has changed: the network as that left it, a .cop */
 	cop_best best;
 	cop_parts part;          /* where samples lie in x */
-	float *placed;           /* samples as they come, where they lie otherwise in x; else NULL */
+	float *placed;           /* samples as they come, where they lie otherwise in x or become bytes there; else NULL */
 } cop_loop;
 
 int64_t cop__loop_steps(const cop_loop *l); /* of the whole run */

@@ -81,7 +81,9 @@ static cop_status bind_tensors(cop_loop *l)
 
 	COP_TRY(cop_trainer_input(l->t, 0, &l->x));
 	cop__parts_of(&l->part, g, g->input[0], l->a->batch);
-	if (l->part.lead > 1 && !l->placed && !(l->placed = cop__alloc(l->cx, cop_type_bytes(&l->x.type)))) return COP_NOMEM;
+	if (l->part.lead > 1 && l->x.type.dtype != COP_F32)
+		return cop__error(l->cx, COP_ARG, "training: the input '%s' takes bytes, and samples of a batch do not lie one after the other in it; train the network with floats at its ends", g->value[g->input[0]].name);
+	if ((l->part.lead > 1 || l->x.type.dtype != COP_F32) && !l->placed && !(l->placed = cop__alloc(l->cx, sizeof *l->placed * (size_t)cop_type_count(&l->x.type)))) return COP_NOMEM;
 	l->target.data = NULL;
 	if (strcmp(last, "label") && strcmp(last, "target")) return COP_OK;
 	if (cop__find(g, "label") && cop__find(g, "target"))

@@ -204,6 +204,37 @@ static void other_numbers(void **state)
 	}
 }
 
+/* 70 samples, more than go side by side at once: results are q; with --reals what they stand for; without a scale that cannot be said. */
+static void numbers_that_integers_stand_for(void **state)
+{
+	static const char *const ends[] = {"output y scale=0.5 zero=-2", "output y"};
+	static int8_t bytes[70 * 3];
+	const cop_tensor x = {{.dtype = COP_I8, .rank = 2, .dim = {70, 3}, .q.axis = -1}, bytes};
+	(void)state;
+
+	for (int i = 0; i < 70 * 3; i++) bytes[i] = (int8_t)(i - 100);
+	assert_int_equal(cop_npy_write(cx, "x.npy", &x), COP_OK);
+	for (int way = 0; way < 4; way++) { /* with a scale or without; reals or not */
+		char text[120], line[120];
+		cop_graph *g;
+		cop_tensor y;
+		snprintf(text, sizeof text, "graph net\ninput x i8[1,3]\ny = transpose x rank=2 dim=0,1\n%s\n", ends[way / 2]);
+		if (cop_graph_parse(&g, cx, text, strlen(text))) fail_msg("%s", cop_error_text(cx));
+		assert_int_equal(cop_model_save(g, "net.cop"), COP_OK);
+		cop_graph_free(g);
+		snprintf(line, sizeof line, COP_BINARY " run net.cop x.npy -o y.npy -q %s >out 2>err", way % 2 ? "--reals" : "");
+		int code = system(line);
+		if ((code != 0) != (way == 3)) fail_msg("way %d: exit %d", way, code);
+		if (way == 3) continue;
+		assert_int_equal(cop_npy_read(&y, cx, "y.npy"), COP_OK);
+		assert_int_equal(y.type.dtype, way == 1 ? COP_F32 : COP_I8);
+		assert_int_equal(cop_type_count(&y.type), 70 * 3);
+		for (int i = 0; i < 70 * 3; i++)
+			if (fabs(number(&y, i) - (way == 1 ? 0.5 * (bytes[i] + 2) : bytes[i])) > 1e-6) fail_msg("way %d, number %d: %g", way, i, number(&y, i));
+		cop_free(cx, y.data);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -223,6 +254,6 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(finds_samples), cmocka_unit_test(other_numbers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(finds_samples), cmocka_unit_test(other_numbers), cmocka_unit_test(numbers_that_integers_stand_for)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -295,6 +295,91 @@ static void nothing_is_silent(void **state)
 	cop_graph_free(g);
 }
 
+typedef struct pictures { float scale; int32_t zero; } pictures;
+
+/* What the bytes of the reference stand for, and by sample a little less. */
+static cop_status read_picture(void *ud, int32_t i, float *x, int32_t *y)
+{
+	const pictures *p = ud;
+
+	for (size_t k = 0; k < sizeof ref_x; k++) x[k] = p->scale * (float)(((const int8_t *)ref_x)[k] - p->zero) * (1 - (float)i / 16);
+	*y = i % 3;
+	return COP_OK;
+}
+
+/* A network whose input takes bytes learns what one does that makes the bytes itself. */
+static void bytes_are_an_input_like_others(void **state)
+{
+	static const float scale = 0.02f;
+	static const int32_t zero = 5;
+	cop_ctx *cx = *state;
+	cop_graph *first = net(cx), *g[2];
+	cop_type t = cop__type(COP_F32, 4, DIMS(1, 5, 5, 2));
+	cop_vid *map;
+	int32_t n;
+
+	for (int way = 0; way < 2; way++) {
+		pictures p = {scale, zero};
+		cop_dataset d = {.name = "pictures", .x = cop__type(COP_F32, 3, DIMS(5, 5, 2)), .count = 6, .classes = 3, .get = read_picture, .ud = &p};
+		OK(cx, cop__copy_begin(&g[way], first, &map));
+		if (way) map[first->input[0]] = cop__apply(g[way], OP_quantize, &(cop_quantize_attr){scale, zero, COP_I8}, VIDS(cop__input(g[way], "x", &t)));
+		else OK(cx, cop__copy_inputs(g[way], first, map));
+		for (cop_nid k = 1; k <= (cop_nid)first->n_node; k++) OK(cx, cop__copy_node(g[way], first, map, k));
+		OK(cx, cop__copy_end(g[way], first, map));
+		if (!way) OK(cx, cop__set_quant(g[way], g[way]->input[0], scale, zero));
+		OK(cx, cop_graph_trainable(&g[way], "qsgd", &n));
+		OK(cx, cop_train(g[way], &d, NULL, &(cop_train_args){.epochs = 2, .batch = 2, .threads = 1, .lr = 0.05f, .update = "qsgd"}));
+	}
+	for (int i = 0; i < LEN(layers); i++) {
+		char name[16];
+		snprintf(name, sizeof name, "%s.w", layers[i].name);
+		cop_vid v[2] = {cop__find(g[0], name), cop__find(g[1], name)};
+		size_t size = cop_type_bytes(cop__t(g[0], v[0]));
+		if (memcmp(g[0]->value[v[0]].data, g[1]->value[v[1]].data, size)) fail_msg("%s differs", name);
+		if (!memcmp(g[0]->value[v[0]].data, layers[i].w, size)) fail_msg("%s has not moved", name);
+	}
+	cop_graph_free(first), cop_graph_free(g[0]), cop_graph_free(g[1]);
+}
+
+/* Weights are zeros: it is planned alone. */
+static cop_graph *wide(cop_ctx *cx)
+{
+	static const struct { const char *w, *b, *m; int32_t dim[4], stride; } l[] = {{"c1.w", "c1.b", "c1.m", {16, 3, 3, 2}, 1}, {"c2.w", "c2.b", "c2.m", {4, 3, 3, 16}, 2}, {"c3.w", "c3.b", "c3.m", {4, 3, 3, 4}, 2}};
+	cop_type t = cop__type(COP_I8, 4, DIMS(1, 24, 24, 2));
+	cop_graph *g;
+
+	OK(cx, cop__graph_new(&g, cx, "wide"));
+	cop_vid x = cop__input(g, "x", &t);
+	for (int i = 0; i < LEN(l); i++) {
+		cop_type w = cop__type(COP_I8, 4, l[i].dim), o = cop__type(COP_I32, 1, l[i].dim);
+		cop_vid m = cop__data(g, COP_CONST, l[i].m, &o, NULL), v = cop__data(g, COP_CONST, l[i].w, &w, NULL), b = cop__data(g, COP_CONST, l[i].b, &o, NULL);
+		assert_true(cop__own(g, v) && cop__own(g, b));
+		for (int32_t k = 0; k < l[i].dim[0]; k++) ((int32_t *)cop__own(g, m))[k] = 1 << 24;
+		x = cop__apply(g, OP_qconv, &(cop_qconv_attr){l[i].stride, l[i].stride, 1, 1, 1, 1, 1, 1, 1, 0, 0, -128, 127, 0, 0, 0}, VIDS(x, v, b, m));
+	}
+	OK(cx, cop__output(g, cop__apply(g, OP_dequantize, &(cop_dequantize_attr){0.05f, 0}, VIDS(x)), "y"));
+	return g;
+}
+
+/* Bands leave no way back for a gradient, so layers that are trained are not computed in them. */
+static void bands_end_before_what_is_trained(void **state)
+{
+	static const struct { const char *spec; bool bands; } row[] = {{"qsgd layers=c3.*", true}, {"qsgd layers=c1.b", false}};
+	cop_ctx *cx = *state;
+	cop_target t;
+	cop_patch how;
+	int32_t n;
+
+	OK(cx, cop_target_find(&t, cx, "cortex-m4"));
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *g = wide(cx);
+		OK(cx, cop_graph_trainable(&g, row[i].spec, &n));
+		OK(cx, cop_graph_patch(&g, &t, 10, &how));
+		if ((how.bands > 0) != row[i].bands) fail_msg("%s: %d bands", row[i].spec, how.bands);
+		cop_graph_free(g);
+	}
+}
+
 /* A layer that is marked as coded in flash is so no more once it is trained; others stay. */
 static void marks_of_what_is_trained_go(void **state)
 {
@@ -372,6 +457,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_step_has_one_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_and_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_silent, setup, teardown),
+		cmocka_unit_test_setup_teardown(bytes_are_an_input_like_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(bands_end_before_what_is_trained, setup, teardown),
 		cmocka_unit_test_setup_teardown(marks_of_what_is_trained_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(integers_are_rounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_trained_is_refused, setup, teardown),
