@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * widths - how wide each pool becomes, so that the network has so many multiply-accumulates. First the channels are ranked, then widths are
- * rounded: of what the ranking leaves, the nearest multiple that the kernels like.
+ * rounded: of what the ranking leaves, the nearest multiple that the kernels like. What rounding has left of the budget goes to single pools.
  */
 #include "compress/slim/slim.h"
 
@@ -38,17 +38,32 @@ static int32_t rounded(int32_t width, int32_t n, int32_t round)
 	return to > n ? COP_MAX(width, n / round * round) : to;
 }
 
+/* The next width that is rounded so. */
+static int32_t wider(int32_t width, int32_t n, int32_t round)
+{
+	int32_t to = width + 1;
+
+	while (to < n && rounded(to, n, round) != to) to++;
+	return to;
+}
+
+static void set_width(cop_pools *p, int32_t i, int32_t width)
+{
+	const cop_pool *q = &p->pool[i];
+
+	p->width[i] = width;
+	for (int32_t k = 0; k < q->n; k++) p->drop[p->rank[q->first + k].group] = k >= width;
+}
+
 /* Keeps what scores at least `at` (GLOBAL), or that part of each pool (LAYER). */
 static void set_widths(cop_pools *p, const cop_slim_options *o, int32_t round, double at)
 {
-	memset(p->drop, 0, (size_t)p->groups.n_group);
 	for (int32_t i = 0; i < p->n_pool; i++) {
 		const cop_pool *q = &p->pool[i];
 		int32_t n = 0;
 		if (o->scope == COP_SLIM_LAYER) n = (int32_t)(at * q->n + 0.5);
 		else while (n < q->n && (double)p->rank[q->first + n].score >= at) n++;
-		p->width[i] = rounded(COP_MAX(n, least_of(q, o)), q->n, round);
-		for (int32_t k = p->width[i]; k < q->n; k++) p->drop[p->rank[q->first + k].group] = 1;
+		set_width(p, i, rounded(COP_MAX(n, least_of(q, o)), q->n, round));
 	}
 }
 
@@ -79,6 +94,33 @@ static cop_status thresholds(double **at, int32_t *n, cop_pools *p, const cop_sl
 	return COP_OK;
 }
 
+/* How much a pool wants its next channels: by the best of them, or where each layer keeps the same part, by how little it has. */
+static double wants(const cop_pools *p, const cop_slim_options *o, int32_t i)
+{
+	const cop_pool *q = &p->pool[i];
+	return o->scope == COP_SLIM_LAYER ? 1 - (double)p->width[i] / q->n : (double)p->rank[q->first + p->width[i]].score;
+}
+
+/* One pool after the other gets its next width, as long as that fits; one that does not is left alone. */
+static cop_status fill(cop_pools *p, const cop_slim_options *o, int32_t round, int64_t macs, int64_t *got)
+{
+	bool *done = cop__arena_get(&p->groups.mem, (size_t)p->n_pool + 1);
+
+	if (!done) return COP_NOMEM;
+	for (;;) {
+		int32_t best = -1;
+		int64_t m;
+		for (int32_t i = 0; i < p->n_pool; i++)
+			if (!done[i] && p->width[i] < p->pool[i].n && (best < 0 || wants(p, o, i) > wants(p, o, best))) best = i;
+		if (best < 0) return COP_OK;
+		const int32_t was = p->width[best];
+		set_width(p, best, wider(was, p->pool[best].n, round));
+		COP_TRY(count(&m, p));
+		if (m <= macs) *got = m;
+		else set_width(p, best, was), done[best] = true;
+	}
+}
+
 cop_status cop__pools_cut(cop_pools *p, const cop_slim_options *o, int32_t round, int64_t macs, int64_t *got)
 {
 	double *at;
@@ -101,5 +143,6 @@ cop_status cop__pools_cut(cop_pools *p, const cop_slim_options *o, int32_t round
 		else high = mid;
 	}
 	set_widths(p, o, round, at[low]);
-	return count(got, p);
+	COP_TRY(count(got, p));
+	return round > 1 ? fill(p, o, round, macs, got) : COP_OK;
 }
