@@ -42,7 +42,7 @@ compress() { # NET HOW SEED
 	}
 }
 
-field() { sed 's/.*"'"$2"'":\([-0-9.e]*\).*/\1/' "$1"; }
+field() { sed 's/.*"'"$2"'":\([-0-9][-0-9.e]*\).*/\1/' "$1"; }
 
 milliseconds() { # FILE: the least of three times
 	for i in 1 2 3; do

@@ -19,7 +19,7 @@ stages() {
 	done
 }
 
-field() { sed 's/.*"'"$1"'":\([-0-9.e]*\).*/\1/'; }
+field() { sed 's/.*"'"$1"'":\([-0-9][-0-9.e]*\).*/\1/'; }
 
 # NET WAY SPARSITY SEED: accuracies before and after, and the loss on the training set, into a file of its own
 run() {

@@ -17,7 +17,7 @@ run() {
 	printf 'name: data-free\nstages:\n  - similar: {by: %s, keep: %s, layers: fc1.w, may_cost: 100, must_gain: 0}\n' "$1" "$keep" >"$at.yaml"
 	"$bin" compress "$from" --recipe "$at.yaml" --data mnist --seed="$3" --threads 1 --json -o "$at.cop" >"$at.json" || return 1
 	left=$("$bin" inspect "$at.cop" --json | sed 's/.*"name":"fc1.w","shape":"1x\([0-9]*\)".*/\1/')
-	echo "$(sed 's/.*"accuracy_before":\([0-9.e-]*\).*/\1/' "$at.json") $(sed 's/.*"accuracy":\([0-9.e-]*\).*/\1/' "$at.json") $left" >"$at"
+	echo "$(sed 's/.*"accuracy_before":\([0-9-][0-9.e-]*\).*/\1/' "$at.json") $(sed 's/.*"accuracy":\([0-9-][0-9.e-]*\).*/\1/' "$at.json") $left" >"$at"
 	rm -f "$at.cop" "$at.history.json" "$at.yaml" "$at.json"
 }
 

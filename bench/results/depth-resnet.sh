@@ -28,7 +28,7 @@ compress() { # FROM RECIPE TO SEED
 	} || { cat "$3.log" >&2; return 1; }
 }
 
-field() { sed 's/.*"'"$2"'":\([-0-9.e]*\).*/\1/' "$1"; }
+field() { sed 's/.*"'"$2"'":\([-0-9][-0-9.e]*\).*/\1/' "$1"; }
 count() { "$bin" inspect "$1" | grep -c "^$2 "; }
 
 for seed in $SEEDS; do

@@ -23,7 +23,7 @@ run() {
 	seconds=$(awk -v s="${5:-0}" 'NR == 2 { split($1, t, "[ms]"); print s + 60 * t[1] + t[2] }' "$at.times")
 	macs=$(sed 's/.*"macs":\([0-9]*\).*/\1/' "$at.json")
 	found=$(sed -n 's/.*early-bird: after epoch \([0-9]*\) of.*/\1/p' "$at.log" | tail -1)
-	echo "$(sed 's/.*"accuracy":\([0-9.e-]*\).*/\1/' "$at.json") $seconds $macs ${found:-0}" >"$at"
+	echo "$(sed 's/.*"accuracy":\([0-9-][0-9.e-]*\).*/\1/' "$at.json") $seconds $macs ${found:-0}" >"$at"
 }
 
 row() {

@@ -29,7 +29,7 @@ dims() { "$bin" inspect "$1" | awk '/^(conv|fc) /{ n = split($3, d, "x"); w = w 
 
 milliseconds() { # H W C K OUT: the least of a run of one layer alone
 	printf 'input %d %d %d\nconv %d %dx%d pad valid\n' "$1" "$2" "$3" "$5" "$4" "$4" >"$folder/layer.txt"
-	"$bin" bench "$folder/layer.txt" --threads 1 --seconds 0.2 --json | sed 's/.*"milliseconds_least":\([0-9.e-]*\).*/\1/'
+	"$bin" bench "$folder/layer.txt" --threads 1 --seconds 0.2 --json | sed 's/.*"milliseconds_least":\([0-9-][0-9.e-]*\).*/\1/'
 }
 
 # How many times faster than H W C K OUT is the same with C2 channels and OUT2 filters? The two take turns.
@@ -38,7 +38,7 @@ faster() { # H W C K OUT C2 OUT2
 		awk 'NR == 1 || $1 < a { a = $1 } NR == 1 || $2 < b { b = $2 } END { print a / b }'
 }
 
-field() { sed 's/.*"'"$2"'":\([-0-9.e]*\).*/\1/' "$1"; }
+field() { sed 's/.*"'"$2"'":\([-0-9][-0-9.e]*\).*/\1/' "$1"; }
 
 for seed in $SEEDS; do
 	net=$folder/dense-$seed.cop

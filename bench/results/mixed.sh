@@ -10,7 +10,7 @@ nets=${ONLY:-resnet-8 lenet-5}
 data_of() { case $1 in lenet-5) echo mnist ;; *) echo cifar10-jpeg ;; esac; }
 options_of() { case $1 in lenet-5) echo "--epochs 3" ;; esac; }
 # FILE WHAT: a figure of the integer network
-field() { sed 's/.*"after":{[^}]*"'"$2"'":\([-0-9.e]*\).*/\1/' "$1"; }
+field() { sed 's/.*"after":{[^}]*"'"$2"'":\([-0-9][-0-9.e]*\).*/\1/' "$1"; }
 whole() { sed 's/.*"'"$2"'":\([0-9]*\).*/\1/' "$1"; }
 
 # NET SEED NAME OPTIONS

@@ -39,7 +39,7 @@ done
 orders() {
 	for seed in $SEEDS; do
 		best=$(sed -n 's/.*,"order":"\([^"]*\)","orders".*/\1/p' "$1-$seed.history.json")
-		tr '{' '\n' <"$1-$seed.history.json" | grep '^"order":' | sed "s/.*\"order\":\"\([^\"]*\)\".*\"test\":\([0-9.e-]*\).*\"lost\":\([0-9.e-]*\).*\"bytes\":\([0-9]*\).*/\1;\3;\2;\4;$best/"
+		tr '{' '\n' <"$1-$seed.history.json" | grep '^"order":' | sed "s/.*\"order\":\"\([^\"]*\)\".*\"test\":\([0-9-][0-9.e-]*\).*\"lost\":\([0-9-][0-9.e-]*\).*\"bytes\":\([0-9]*\).*/\1;\3;\2;\4;$best/"
 	done
 }
 # RECIPE: a line for each order and stage: order, number, stage, validation accuracy, bytes after it

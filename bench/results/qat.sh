@@ -10,7 +10,7 @@ epochs=${EPOCHS:-4} limit=${LIMIT:+--limit $LIMIT} nets=${ONLY:-resnet-8 resnet-
 
 data_of() { case $1 in ds-cnn) echo fsdd ;; *) echo cifar10-jpeg ;; esac; }
 options_of() { case $1 in ds-cnn) echo "--epochs 40 --augment normalise,shift=2" ;; esac; }
-field() { sed 's/.*"'"$2"'":\([-0-9.e]*\).*/\1/' "$1"; }
+field() { sed 's/.*"'"$2"'":\([-0-9][-0-9.e]*\).*/\1/' "$1"; }
 
 # SCHEME PER WAY: the stage
 stage() {

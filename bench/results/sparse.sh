@@ -7,7 +7,7 @@ set -u
 bin=$1 folder=$2
 nets=${ONLY:-lenet-300-100 lenet-5}
 epochs=${EPOCHS:-6}
-field() { sed 's/.*"'"$2"'":\([-0-9.e]*\).*/\1/' "$1"; }
+field() { sed 's/.*"'"$2"'":\([-0-9][-0-9.e]*\).*/\1/' "$1"; }
 for by in magnitude random; do
 	printf 'name: sparse\nstages:\n  - prune: {by: %s, scope: layer, keep: 0.1, schedule: cubic, over: 0.6, epochs: %s, update: "sgd momentum=0.9", lr: 0.02, may_cost: 100, must_gain: 0}\n' $by "$epochs" >"$folder/$by.yaml"
 done
