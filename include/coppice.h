@@ -633,6 +633,58 @@ typedef struct cop_quantize_args {
  * leaves it unchanged. COP_BUDGET: max_drop or a limit cannot be kept. */
 cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_args *a);
 
+/* ---- search for a network ---------------------------------------------------------------------- */
+
+/* Which network of a space of networks (table "spaces") is the best that fits a machine. Each is priced by Coppice's own plan of its int8 form on the target: none
+ * that misses a limit is ever judged. The space itself is chosen first, without training: networks are drawn from each, and the one whose networks that fit
+ * have the most multiply-accumulates is taken (TinyNAS: Lin et al. 2020, arXiv 2007.10319). Then designs are tried, one after the other; the best is trained, quantised,
+ * planned once more and given back. 0 and NULL are the defaults. */
+typedef struct cop_tried { /* a design that was judged */
+	int32_t number;       /* from 1 */
+	float score;          /* by which designs are compared; the higher the better */
+	float accuracy;       /* of the validation set, 0 to 1; -1: the judge did not measure it */
+	cop_figures figures;  /* of its int8 form on the target; file_bytes 0: there is no file */
+	bool best;            /* the best so far */
+} cop_tried;
+typedef struct cop_search_args {
+	const char *target;   /* NULL: "host" */
+	size_t ram, flash;    /* bytes of temporaries without the stack, and of weights; 0 each: what the target has, without limit if that is 0 */
+	int64_t macs, instructions; /* of one inference; 0: no limit */
+	const char *space;    /* rows of "spaces" to choose from, "inverted,residual"; NULL: all */
+	const char *by;       /* a row of "ways": "evolution" (default; a population of which the best quarter has children), or "random", its control */
+	const char *judge;    /* a row of "judges": "train" (default), "shared", "macs", "grad-norm", "snip" */
+	int32_t draws;        /* networks drawn from each space to choose it; 0: 50 */
+	int32_t tries;        /* designs that are judged; 0: 40 */
+	int32_t population;   /* of the evolution; 0: a quarter of tries */
+	int32_t epochs;       /* of training: of each design with "train" (0: 1), of the shared network with "shared" (0: 20) */
+	int32_t limit;        /* samples of the validation set that designs are judged on; 0: all */
+	bool keep_shared;     /* with "shared": the network that is found begins with the shared weights, in place of random ones */
+	void (*tried)(void *ud, const cop_tried *t); /* after each design; a search that goes on tells again of those before */
+	void *ud;
+} cop_search_args;
+enum { COP_MOST_SPACES = 64 };
+typedef struct cop_search_space { /* one that was drawn from */
+	const char *name;     /* its row; static */
+	int32_t scale, shrink; /* percent of all widths; by what the stride of the first layer is multiplied */
+	int32_t drawn, fit;   /* networks; once the smallest one does not fit, no others are drawn */
+	double macs;          /* the mean of those that fit */
+	bool chosen;
+} cop_search_space;
+typedef struct cop_search_result {
+	cop_search_space space[COP_MOST_SPACES];
+	int32_t n_space, n_tried, best; /* best: its number, from 1; 0: nothing fits */
+	float score, judged;  /* of the best when it was judged: its score, and its accuracy, -1: not measured */
+	float accuracy[2];    /* of the validation set, trained: in floats, and in int8; -1: there is none */
+	cop_figures figures;  /* of the result on the target */
+	char lacks[200];      /* which limits the result, or the nearest network if none fits, misses, and by how much; "": none */
+	char network[4096];   /* the design as text (docs/networks.md), of the nearest one if none fits */
+} cop_search_result;
+/* *out: a network of integers, to be freed. a: how the best is trained (epochs 0, update NULL and so on: as suits its space); designs and the shared network are trained alike, for other
+ * epochs. a->checkpoint and a->resume as in cop_compress, with the same promise: killed at any moment and resumed, the same bits. valid: NULL only for judges that need no
+ * accuracy. COP_BUDGET: no network of any space fits, and *out is NULL; result says what the nearest lacks. COP_ARG: data without classes, no such row, a limit above what the target
+ * has or that it has no prices for. COP_SHAPE: samples that are neither pictures nor sequences. */
+cop_status cop_search(cop_graph **out, cop_ctx *cx, const cop_search_args *s, cop_dataset *train, cop_dataset *valid, const cop_train_args *a, cop_search_result *result);
+
 /* ---- figures, emission, reports ---------------------------------------------------------------- */
 
 cop_status cop_measure(cop_figures *out, const cop_graph *g, const cop_target *t);
@@ -668,7 +720,7 @@ typedef struct cop_compared {
 	float accuracy, loss;  /* accuracy: 0 to 1; -1: not known */
 	double microseconds;   /* of one sample; 0: not measured */
 	cop_figures figures;   /* file_bytes as well */
-	bool front;            /* no other one has at least its accuracy in at most its bytes of the file, and more of one of the two */
+	bool front;            /* no other one has at least its accuracy in at most its bytes of the file (where there is no file, of flash), and more of one of the two */
 } cop_compared;
 void cop_compare_front(cop_compared *p, int n); /* sets front; networks without an accuracy are not on it */
 /* A page with a table of them, and a picture of accuracy over bytes. target: whose figures they are, NULL: the host's. */

@@ -56,6 +56,7 @@ BEGIN {
 	may["train"] = "core graph op enc pass plan run io data"
 	may["explain"] = "core graph op pass plan run data train"
 	may["compress"] = "core graph op enc kernel pass plan run io data train"
+	may["search"] = "core graph op pass plan run zoo io data train compress"
 	may["report"] = "core graph plan io explain"
 	may["cli"] = ""
 	one["core/cpu.c"] = "kernel"

@@ -102,6 +102,9 @@ LIST(policies, "Lists what can act while a network is trained.\vExample:\n  copp
 LIST(schedules, "Lists how the learning rate can fall, for --schedule and recipes.\v"
 	"Example:\n  coppice schedules\n  coppice train lenet-5 --data mnist --schedule step:every=5,by=0.2 -o net.cop")
 LIST(maps, "Lists what can be drawn of what a network looked at.\vExample:\n  coppice maps\n  coppice explain net.cop cat.png -o explain.html")
+LIST(spaces, "Lists the families of networks that `coppice search` chooses from: the words of --space.\vExample:\n  coppice spaces")
+LIST(judges, "Lists how `coppice search` judges a network: the word of --judge.\vExample:\n  coppice judges")
+LIST(ways, "Lists how `coppice search` finds the network that it tries next: the word of --by.\vExample:\n  coppice ways")
 LIST(targets, "Lists the machines a plan can be made for.\vExample:\n  coppice targets\n  coppice emit small.cop --target cortex-m4 -o out/")
 
 cop_status cmd_zoo(cli *c, int argc, char **argv)

@@ -7,13 +7,23 @@
 
 #include <math.h>
 
-enum { WIDTH = 480, HEIGHT = 320, LEFT = 62, RIGHT = 16, TOP = 16, BOTTOM = 50 };
+enum { WIDTH = 480, HEIGHT = 320, LEFT = 62, RIGHT = 16, TOP = 16, BOTTOM = 50, MANY = 16 };
+
+static bool have_files(const cop_compared *p, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (p[i].figures.file_bytes) return true;
+	return false;
+}
 
 /* ---- which of them no other one beats ---- */
 
+/* A network that is no file yet counts by its weights in flash. */
+static size_t bytes_of(const cop_compared *p) { return p->figures.file_bytes ? p->figures.file_bytes : p->figures.flash_bytes; }
+
 static bool beats(const cop_compared *a, const cop_compared *b)
 {
-	const size_t x = a->figures.file_bytes, y = b->figures.file_bytes;
+	const size_t x = bytes_of(a), y = bytes_of(b);
 	return a->accuracy >= b->accuracy && x <= y && (a->accuracy > b->accuracy || x < y);
 }
 
@@ -37,8 +47,8 @@ static void scales(scale *x, scale *y, const cop_compared *p, int n)
 {
 	*x = *y = (scale){INFINITY, -INFINITY};
 	for (int i = 0; i < n; i++) {
-		if (p[i].accuracy < 0 || !p[i].figures.file_bytes) continue;
-		double b = log10((double)p[i].figures.file_bytes), a = 100 * (double)p[i].accuracy;
+		if (p[i].accuracy < 0 || !bytes_of(&p[i])) continue;
+		double b = log10((double)bytes_of(&p[i])), a = 100 * (double)p[i].accuracy;
 		x->lo = fmin(x->lo, b), x->hi = fmax(x->hi, b);
 		y->lo = fmin(y->lo, a), y->hi = fmax(y->hi, a);
 	}
@@ -47,7 +57,7 @@ static void scales(scale *x, scale *y, const cop_compared *p, int n)
 	y->lo -= room, y->hi += room;
 }
 
-static void axes(cop_text *t, const scale *x, const scale *y)
+static void axes(cop_text *t, const scale *x, const scale *y, bool files)
 {
 	double step = pow(10, floor(log10((y->hi - y->lo) / 2)));
 	char text[32];
@@ -66,8 +76,8 @@ static void axes(cop_text *t, const scale *x, const scale *y)
 				right(x, b), HEIGHT - BOTTOM, right(x, b), HEIGHT - BOTTOM + 19, text);
 		}
 	cop__text_add(t, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"currentColor\"/><text x=\"%d\" y=\"%d\" "
-		"text-anchor=\"end\">bytes of the file</text>\n", LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT, WIDTH - RIGHT,
-		HEIGHT - 8);
+		"text-anchor=\"end\">bytes of %s</text>\n", LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT, WIDTH - RIGHT,
+		HEIGHT - 8, files ? "the file" : "flash");
 }
 
 /* Steps from each point of the front to the next larger one. */
@@ -79,13 +89,12 @@ static void line(cop_text *t, const scale *x, const scale *y, const cop_compared
 	for (;;) {
 		int next = -1;
 		for (int i = 0; i < n; i++)
-			if (p[i].front && p[i].figures.file_bytes && (double)p[i].figures.file_bytes > at &&
-				(next < 0 || p[i].figures.file_bytes < p[next].figures.file_bytes)) next = i;
+			if (p[i].front && bytes_of(&p[i]) && (double)bytes_of(&p[i]) > at && (next < 0 || bytes_of(&p[i]) < bytes_of(&p[next]))) next = i;
 		if (next < 0) break;
-		double px = right(x, (double)p[next].figures.file_bytes), py = down(y, 100 * (double)p[next].accuracy);
+		double px = right(x, (double)bytes_of(&p[next])), py = down(y, 100 * (double)p[next].accuracy);
 		if (at < 0) cop__text_add(t, "M%.1f %.1f", px, py);
 		else cop__text_add(t, "H%.1fV%.1f", px, py);
-		at = (double)p[next].figures.file_bytes;
+		at = (double)bytes_of(&p[next]);
 	}
 	cop__text_add(t, "\"/>\n");
 }
@@ -104,13 +113,14 @@ static void picture(cop_text *t, const cop_compared *p, int n)
 	if (!(x.hi > x.lo) || !(y.hi > y.lo)) return;
 	cop__text_add(t, "<h2>Accuracy and bytes</h2>\n<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" "
 		"style=\"max-width:640px\" font-family=\"sans-serif\" font-size=\"14\" fill=\"currentColor\">\n", WIDTH, HEIGHT);
-	axes(t, &x, &y);
+	axes(t, &x, &y, have_files(p, n));
 	line(t, &x, &y, p, n);
 	for (int i = 0; i < n; i++) {
-		if (p[i].accuracy < 0 || !p[i].figures.file_bytes) continue;
-		double px = right(&x, (double)p[i].figures.file_bytes), py = down(&y, 100 * (double)p[i].accuracy);
-		cop__text_add(t, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"%s\"/><text x=\"%.1f\" y=\"%.1f\">", px, py,
-			p[i].front ? "#12a089" : "#8c96a8", px + 8, py - 7);
+		if (p[i].accuracy < 0 || !bytes_of(&p[i])) continue;
+		double px = right(&x, (double)bytes_of(&p[i])), py = down(&y, 100 * (double)p[i].accuracy);
+		cop__text_add(t, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"%s\"/>", px, py, n > MANY ? 3 : 5, p[i].front ? "#12a089" : "#8c96a8");
+		if (n > MANY && !p[i].front) continue; /* no room for the name */
+		cop__text_add(t, "<text x=\"%.1f\" y=\"%.1f\">", px + 8, py - 7);
 		cop__html_text(t, short_name(p[i].name));
 		cop__text_add(t, "</text>\n");
 	}
@@ -129,10 +139,11 @@ static void cell(cop_text *t, double v)
 
 static void table(cop_text *t, const cop_compared *p, int n)
 {
+	const bool files = have_files(p, n);
 	bool counted = false, timed = false;
 
 	for (int i = 0; i < n; i++) counted |= p[i].figures.instructions > 0, timed |= p[i].microseconds > 0;
-	cop__text_add(t, "<div class=\"wide\"><table><tr><th>network</th><th>accuracy</th><th>file</th><th>flash</th><th>RAM</th><th>MACs</th>%s%s</tr>\n", counted ? "<th>instructions</th>" : "", timed ? "<th>microseconds</th>" : "");
+	cop__text_add(t, "<div class=\"wide\"><table><tr><th>network</th><th>accuracy</th>%s<th>flash</th><th>RAM</th><th>MACs</th>%s%s</tr>\n", files ? "<th>file</th>" : "", counted ? "<th>instructions</th>" : "", timed ? "<th>microseconds</th>" : "");
 	for (int i = 0; i < n; i++) {
 		const cop_figures *f = &p[i].figures;
 		cop__text_add(t, "<tr><td>");
@@ -140,7 +151,8 @@ static void table(cop_text *t, const cop_compared *p, int n)
 		if (p[i].accuracy >= 0) cop__text_add(t, "%s</td><td>%.2f %%</td>", p[i].front ? " *" : "", 100 * (double)p[i].accuracy);
 		else if (p[i].loss > 0) cop__text_add(t, "</td><td>loss %.4g</td>", (double)p[i].loss);
 		else cop__text_add(t, "</td><td></td>");
-		cell(t, (double)f->file_bytes), cell(t, (double)f->flash_bytes), cell(t, (double)f->ram_bytes), cell(t, (double)f->macs);
+		if (files) cell(t, (double)f->file_bytes);
+		cell(t, (double)f->flash_bytes), cell(t, (double)f->ram_bytes), cell(t, (double)f->macs);
 		if (counted) cell(t, (double)f->instructions);
 		if (timed) cop__text_add(t, "<td>%.4g</td>", p[i].microseconds);
 		cop__text_add(t, "</tr>\n");

@@ -74,6 +74,9 @@ cop_policy cop__taught(cop_taught *t);
 cop_status cop__train(cop_graph *g, cop_dataset *train, cop_dataset *valid, const cop_train_args *a,
 	const char *stage, const cop_policy *policy, int n_policy);
 
+/* What the options of a training say of updates, and the loss that belongs to data with labels, or with parts of classes (soft), unless the options say that, too. */
+cop_status cop__build_training(cop_build *b, const cop_train_args *a, bool labels, bool soft);
+
 /* An epoch that is done as a line of a text, for checkpoints; and such lines told again. The stage is a word. */
 void cop__epoch_note(cop_text *t, const cop_epoch *e);
 void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_epoch *e), void *ud);

@@ -4,16 +4,15 @@
  */
 #include "train/loop.h"
 
-/* What the caller says of updates, and the loss that belongs to the data, unless the caller says that, too. */
-static cop_status spec(cop_build *b, const cop_loop *l)
+cop_status cop__build_training(cop_build *b, const cop_train_args *a, bool labels, bool soft)
 {
-	const char *update = l->a->update ? l->a->update : "";
+	const char *update = a->update ? a->update : "";
 	cop_text t;
 
-	cop__text_init(&t, l->cx);
+	cop__text_init(&t, cop__build_model(b)->cx);
 	cop__text_add(&t, "%s", update);
-	if (!strstr(update, "loss=") && l->soft) cop__text_add(&t, " loss=soft");
-	else if (!strstr(update, "loss=") && l->labels) cop__text_add(&t, " loss=xent smooth=%g", (double)l->a->smooth);
+	if (!strstr(update, "loss=") && soft) cop__text_add(&t, " loss=soft");
+	else if (!strstr(update, "loss=") && labels) cop__text_add(&t, " loss=xent smooth=%g", (double)a->smooth);
 	else if (!strstr(update, "loss=")) cop__text_add(&t, " loss=mse");
 	cop_status st = t.status ? t.status : cop__build_spec(b, t.data);
 	cop__text_free(&t);
@@ -25,7 +24,7 @@ static cop_status make_trainer(cop_loop *l)
 	cop_build *b;
 
 	COP_TRY(cop__build_new(&b, l->model, l->a->batch, cop_type_count(&l->train->x)));
-	cop_status st = spec(b, l);
+	cop_status st = cop__build_training(b, l->a, l->labels, l->soft);
 	for (int p = 0; !st && p < l->n_policy; p++)
 		if (l->policy[p].build) st = l->policy[p].build(l->policy[p].ud, b);
 	if (st) return cop__build_free(b), st;
