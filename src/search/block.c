@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+int32_t cop__round_width(int64_t hundredths) { return COP_MAX(4, (int32_t)((hundredths + 200) / 400 * 4)); }
+
 static void now(cop_sketch *s, const char *behind) { snprintf(s->last, sizeof s->last, "%.15s%s", s->name, behind); }
 
 void cop__block_inverted(cop_sketch *s)

@@ -5,7 +5,6 @@
  */
 #include "search/search.h"
 
-#include "compress/resume.h"
 #include "io/cop/checkpoint.h"
 #include "train/identity.h"
 
@@ -13,14 +12,6 @@
 #include <stdlib.h>
 
 enum { SECONDS = 5 };
-
-cop_train_args cop__search_training(const cop_searcher *z, int32_t stage, char path[1024])
-{
-	cop_train_args a = *z->a;
-
-	if (a.checkpoint) a.checkpoint = cop__resume_stage_path(path, a.checkpoint, stage);
-	return a;
-}
 
 cop_status cop__search_begin(cop_searcher *z)
 {

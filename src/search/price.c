@@ -10,13 +10,6 @@
 #include "plan/plan.h"
 #include "train/policy.h"
 
-void cop__turn_to(cop_searcher *z, const cop_design *of)
-{
-	z->of = *of;
-	*z->a = *z->given;
-	cop_train_defaults(z->a, cop__space(of->space)->like, z->train);
-}
-
 cop_status cop__design_graph(cop_graph **out, const cop_searcher *z, const cop_design *d)
 {
 	cop_dataset *use, *made = NULL;
@@ -36,7 +29,7 @@ cop_status cop__design_graph(cop_graph **out, const cop_searcher *z, const cop_d
 	return st;
 }
 
-/* Without looking at what rounding does: the network is not trained. */
+/* Without looking at what rounding does, and with all its channels: the network is not trained, and which of them are dead is not known. */
 static cop_status roughly(cop_graph **out, const cop_searcher *z, const cop_graph *g)
 {
 	const cop_quantize_args a = {.limit = 1, .range = "minmax", .threads = 1};
@@ -57,9 +50,9 @@ cop_status cop__search_deploy(cop_graph **out, const cop_searcher *z, const cop_
 	enum { CALIBRATED = 256 };
 	const cop_quantize_args a = {.limit = CALIBRATED, .threads = z->a->threads, .seed = z->a->seed};
 
-	if (!exact) COP_TRY(roughly(out, z, g));
-	if (exact) COP_TRY(cop_graph_copy(out, g));
-	cop_status st = exact ? cop_quantize(out, z->train, &a) : COP_OK;
+	if (!exact) return roughly(out, z, g);
+	COP_TRY(cop_graph_copy(out, g));
+	cop_status st = cop_quantize(out, z->train, &a);
 	if (!st) st = cop__pass_then(out, cop__pass_shrink);
 	if (st) cop_graph_free(*out), *out = NULL;
 	return st;

@@ -5,6 +5,7 @@
  *   space     what can be chosen, as a table; a design is one choice, and prints as a network's text   space.def, space.c, block.c
  *   price     a design as it is deployed, int8, in the plan of the target: RAM, flash, instructions    price.c
  *   choose    the space whose networks that fit compute most, without training                         choose.c
+ *   training  the settings that suit a space                                                          training.c
  *   shared    the largest network of the space, whose weights all others are slices of                 slices.c, shared.c
  *   judge     how good a design is: briefly trained, with shared weights, or by a proxy                judge.def, judge.c, proxy.c
  *   next      which design is tried next: evolution, or chance                                         by.def, by.c
@@ -79,7 +80,10 @@ typedef struct cop_searcher {
 	cop_text run;                  /* what decides the result */
 } cop_searcher;
 
+/* ---- training.c ---- */
 void cop__turn_to(cop_searcher *z, const cop_design *of); /* z->of and z->a become those of that space */
+cop_train_args cop__search_training(const cop_searcher *z, int32_t stage, char path[1024]); /* with a checkpoint of that stage */
+
 /* The network of a design, with random weights; scaled as training will scale its samples. */
 cop_status cop__design_graph(cop_graph **out, const cop_searcher *z, const cop_design *d);
 
@@ -132,6 +136,5 @@ cop_status cop__search_begin(cop_searcher *z); /* z->run */
 /* Fills z with what a checkpoint holds, if there is one and the caller wants to go on; *spaces: the space was chosen then. */
 cop_status cop__search_load(cop_searcher *z, bool *spaces);
 cop_status cop__search_save(cop_searcher *z, bool now); /* now false: only where the last time is some seconds ago */
-cop_train_args cop__search_training(const cop_searcher *z, int32_t stage, char path[1024]); /* with a checkpoint of that stage */
 
 #endif

@@ -85,8 +85,6 @@ bool cop__design_same(const cop_design *a, const cop_design *b)
 
 /* ---- text ---- */
 
-int32_t cop__round_width(int64_t hundredths) { return COP_MAX(4, (int32_t)((hundredths + 200) / 400 * 4)); }
-
 /* A sample's size as [height, width, channels], or [steps, numbers]. */
 static void input(cop_text *t, const cop_type *x, bool *tall)
 {
