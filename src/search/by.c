@@ -5,7 +5,7 @@
  */
 #include "search/search.h"
 
-enum { DRAWN = 0xd0a1, BORN = 0xb071, MOST_DRAWS = 1000, CHANGED = 10 /* percent of the genes */ };
+enum { DRAWN = 0xd0a1, BORN = 0xb071, MOST_DRAWS = 200, CHANGED = 10 /* percent of the genes */ };
 
 int32_t cop__best_tried(const cop_searcher *z, int32_t n)
 {
@@ -90,6 +90,7 @@ cop_status cop__next_design(cop_judged_design *j, bool *more, const cop_searcher
 		j->d = z->of;
 		if (i < MOST_DRAWS / 2) cop__by(z->by)->draw(&j->d, z, index);
 		else chance(&j->d, z, index); /* its children have all been seen */
+		if (i == MOST_DRAWS - 1) cop__design_end(&j->d, false); /* of a space that was chosen it fits */
 		if (!is_new(z, &j->d)) continue;
 		COP_TRY(cop__design_price(&j->figures, z, &j->d));
 		if (cop__price_fits(z, &j->figures)) return COP_OK;

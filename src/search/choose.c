@@ -61,10 +61,13 @@ static cop_status draw_all(nearest *best, cop_searcher *z, cop_design d)
 	return COP_OK;
 }
 
+/* Do enough of those fit that were drawn by chance? The smallest one always does. */
+static bool roomy(const cop_search_space *s) { return s->fit > 1 && (s->fit - 1) * LEAST_PART >= s->drawn - 1; }
+
 /* Is a the better place to search than b? */
 static bool better(const cop_search_space *a, const cop_search_space *b)
 {
-	const bool enough = a->fit * LEAST_PART >= a->drawn, other = b->fit * LEAST_PART >= b->drawn;
+	const bool enough = roomy(a), other = roomy(b);
 	return enough != other ? enough : a->macs > b->macs;
 }
 
