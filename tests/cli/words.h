@@ -18,6 +18,7 @@ static const char *const lines[] = {
         "compress|net.cop|--recipe|orders.yaml|--data|synth-digits|--limit|300|-o|small.cop|--json",
         "quantize|net.cop|--data|synth-digits|-o|q.cop|--limit|50|--eval|--json",
         "quantize|line.cop|--data|line.csv|-o|q.cop|--split|all|--json",
+        "search|--data|synth-digits|--limit|60|--target|cortex-m4|--ram|12K|--flash|12K|--space|residual|--draws|2|--tries|2|--epochs|1|-o|found.cop|--json",
         "inspect|net.cop|--json",
         "inspect|net.cop|--graph|--json",
         "inspect|three.cop|--plan|--fast-ram|1K|--json",
