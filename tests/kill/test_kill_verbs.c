@@ -15,13 +15,14 @@ static const walk rows[] = {
 	{"run|../net.cop|../x.npy|-o|y.npy", "y.npy", "old.cop", NULL, "kill fail full signal", false, false, NULL},
 	{"emit|../net.cop|-o|c", "c", "old-c", NULL, "kill fail full signal", false, true, NULL},
 	{"emit|../net.cop|-o|c", "c", NULL, NULL, "kill", false, true, NULL},
+	{"search|--data|synth-digits|--limit|40|--target|cortex-m4|--ram|16K|--flash|16K|--space|residual|--judge|macs|--draws|1|--tries|2|--epochs|2|--threads|1|-o|f.cop", "f.cop", "old.cop", "--resume", "kill signal", false, false, NULL},
 	{"data|export|synth-digits|--limit|3|-o|d.npy", "d.npy", "old.cop", NULL, "kill fail full signal", false, false, NULL},
 };
 
 static void at_every_call(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) walk_all(&rows[i], strncmp(rows[i].line, "emit", 4) ? 1 : 12);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) walk_all(&rows[i], !strncmp(rows[i].line, "emit", 4) ? 12 : !strncmp(rows[i].line, "search", 6) ? 7 : 1);
 }
 
 /* Every file of the set is whole or absent; a run that is told again has them all. */

@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-enum { SIDE = 8, CLASSES = 2, N = 96 };
+enum { SIDE = 8, CLASSES = 2, N = 96, TRIED = 28 };
 
 /* Dark and bright pictures, or any number of random classes. */
 static cop_status picture(void *ud, int32_t i, float *x, int32_t *label)
@@ -322,7 +322,7 @@ static void ways(void **state)
 	cop_search_args s = small;
 
 	(void)state;
-	s.tries = 40, s.population = 8, s.space = "inverted", s.judge = "macs";
+	s.tries = TRIED, s.population = 8, s.space = "inverted", s.judge = "macs";
 	search(&r[0], s, brief, 0);
 	s.by = "random";
 	search(&r[1], s, brief, 0);
@@ -330,11 +330,39 @@ static void ways(void **state)
 	search(&r[2], s, brief, 0);
 	for (int i = 0; i < 3; i++) assert_false(r[i].st);
 	double sum[2] = {0};
-	for (int i = 8; i < 40; i++) sum[0] += (double)r[0].told.t[i].score, sum[1] += (double)r[1].told.t[i].score;
-	if (!(sum[0] > 1.1 * sum[1])) fail_msg("evolution %g, chance %g", sum[0] / 32, sum[1] / 32);
-	for (int i = 0; i < 40; i++) assert_int_equal(r[1].told.t[i].figures.macs, r[2].told.t[i].figures.macs);
+	for (int i = 8; i < TRIED; i++) sum[0] += (double)r[0].told.t[i].score, sum[1] += (double)r[1].told.t[i].score;
+	if (!(sum[0] > 1.1 * sum[1])) fail_msg("evolution %g, chance %g", sum[0] / (TRIED - 8), sum[1] / (TRIED - 8));
+	for (int i = 0; i < TRIED; i++) assert_int_equal(r[1].told.t[i].figures.macs, r[2].told.t[i].figures.macs);
 	for (int i = 0; i < 8; i++) assert_int_equal(r[0].told.t[i].figures.macs, r[1].told.t[i].figures.macs); /* the first generation is chance */
 	for (int i = 0; i < 3; i++) free(r[i].file.data);
+}
+
+/* What is tried next fits, is new, and is a choice of its space. */
+static void next(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_search_args s = {.population = 6, .tries = 30, .ram = 8000, .flash = 9000};
+	cop_train_args a = {.threads = 1, .seed = 2};
+	cop_search_result *r = calloc(1, sizeof *r);
+	cop_judged_design all[30];
+	cop_dataset d;
+	bool more;
+
+	(void)state;
+	pictures(&d, 3, DIMS(SIDE, SIDE, 1), CLASSES, N);
+	cop_searcher z = searcher(cx, &s, &a, &d, r);
+	z.of = (cop_design){.space = 1};
+	z.tried = all;
+	for (; z.n_tried < 30; z.n_tried++) {
+		cop_judged_design *j = &all[z.n_tried];
+		OK(cx, cop__next_design(j, &more, &z));
+		assert_true(more && j->figures.ram_bytes <= 8000 && j->figures.flash_bytes <= 9000);
+		for (int i = 0; i < COP_GENES; i++) assert_true(j->d.gene[i] < cop__gene_choices(cop__space(1), i));
+		for (int i = 0; i < z.n_tried; i++) assert_false(cop__design_same(&all[i].d, &j->d));
+		j->score = (float)j->figures.macs;
+	}
+	free(r);
+	cop_ctx_free(cx);
 }
 
 /* Stopped in every phase and resumed: the same designs, the same bits. */
@@ -463,6 +491,6 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(spaces), cmocka_unit_test(widths), cmocka_unit_test(settled), cmocka_unit_test(slices), cmocka_unit_test(renorm), cmocka_unit_test(limits),
-		cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(resumed), cmocka_unit_test(shared), cmocka_unit_test(nothing_fits), cmocka_unit_test(refused)};
+		cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(resumed), cmocka_unit_test(shared), cmocka_unit_test(nothing_fits), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
