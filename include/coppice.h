@@ -413,7 +413,7 @@ typedef struct cop_train_args {
 } cop_train_args;
 
 /* The settings that suit a network of the zoo, found by its name, and samples such as those of data (NULL: not known): fills epochs, batch, lr,
- * update, schedule, augment and smooth where they are 0 or NULL. The texts are static. Any other name gets modest settings that suit most
+ * update, schedule, augment, policies and smooth where they are 0 or NULL. The texts are static. Any other name gets modest settings that suit most
  * networks. docs/training.md lists them. */
 void cop_train_defaults(cop_train_args *a, const char *name, const cop_dataset *data);
 

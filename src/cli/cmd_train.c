@@ -173,6 +173,7 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	cli_graph_name(name, *g);
 	if (j->integers) *name = 0; /* its batch norms are in the weights: no rate of the floats suits it */
 	cli_train_defaults(&j->t, name, *data, !cli_is_file_name(model) && !scaled(&j->s));
+	CLI_TRY(cli_train_settle(c, &j->t));
 	cli_train_say(c, &j->t.a);
 	cli_put_int(c, "train_samples", j->samples = (*data)->count);
 	cli_put_int(c, "valid_samples", *valid ? (*valid)->count : 0);
@@ -220,7 +221,6 @@ cop_status cmd_train(cli *c, int argc, char **argv)
 	        "Options that you leave out get values that suit the network and the data (docs/training.md); a line says which are used.",
 	        option, &j, &model, 1, 1};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
-	CLI_TRY(cli_train_settle(c, &j.t));
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	if (!j.checkpoint) CLI_TRY(cli_append(beside, c, j.out, ".ckpt"));
 	j.t.a.checkpoint = j.checkpoint ? j.checkpoint : beside;

@@ -132,11 +132,12 @@ static void leave_out_normalise(cli_train *t)
 void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data, bool fresh)
 {
 	const float lr = t->a.lr, smooth = t->a.smooth;
-	const bool given = t->a.augment;
+	const bool given = t->a.augment, policies = t->a.policies;
 
 	cop_train_defaults(&t->a, name, data);
 	if (t->has_lr) t->a.lr = lr;
 	if (t->has_smooth) t->a.smooth = smooth;
+	if (!policies && !fresh) t->a.policies = NULL;
 	if (!given && !fresh) leave_out_normalise(t);
 }
 

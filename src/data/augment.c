@@ -12,6 +12,7 @@ const cop_option cop__augment_options[] = {
 	COP_OPT_FLAG(cop_augment, alternate, NULL, "mirror half of the samples, and in the next epoch the other half (Jordan 2024, arXiv 2404.00498)"),
 	COP_OPT_WHOLE(cop_augment, shift, 0, 1024, NULL, "move by up to so many pixels along each axis; zeros come in"),
 	COP_OPT_WHOLE(cop_augment, crop, 0, 1024, NULL, "pad by so many zeros and cut at a random place: the same as shift, and adds to it"),
+	COP_OPT_FLAG(cop_augment, reflect, NULL, "with shift or crop: the picture mirrored at its border comes in, not zeros"),
 	COP_OPT_WHOLE(cop_augment, erase, 0, 1024, NULL, "set a square of so many pixels a side to zero: cut-out (DeVries 2017, arXiv 1708.04552)"),
 	COP_OPT_REAL(cop_augment, mix, 0, 4, NULL,
 		"mix each sample and its label with another one, in shares of Beta(mix, mix): mix-up (Zhang 2018, arXiv 1710.09412)"),

@@ -10,7 +10,7 @@
 #include "core/options.h"
 
 typedef struct cop_augment {
-	bool none, flip, alternate, normalise, balance;
+	bool none, flip, alternate, reflect, normalise, balance;
 	int32_t shift, crop, erase;
 	float mix;
 } cop_augment;

@@ -250,19 +250,40 @@ static void blank(float *x, const cop_batches *b, int32_t n)
 		for (int32_t k = 0; k < b->c; k++) *x++ = b->zero[k];
 }
 
-/* Row y of a moved image: zeros, pixels, zeros. */
+/* Place i behind the border as the mirrored picture has it; the pixel at the border itself is not repeated. */
+static int32_t mirrored(int32_t i, int32_t n)
+{
+	while (n > 1 && (i < 0 || i >= n)) i = i < 0 ? -i : 2 * (n - 1) - i;
+	return n > 1 ? i : 0;
+}
+
+/* Pixels [from, to) of row sy that come from behind the border. */
+static void come_in(float *x, const cop_batches *b, size_t at, int32_t sy, int32_t from, int32_t to, const cop_move *m)
+{
+	if (!b->how.reflect) {
+		blank(x + (size_t)from * b->c, b, to - from);
+		return;
+	}
+	for (int32_t k = from; k < to; k++) {
+		int32_t sx = mirrored(k + m->dx, b->w);
+		convert(x + (size_t)k * b->c, b, at + ((size_t)sy * b->w + (m->flip ? b->w - 1 - sx : sx)) * b->c, 1, false);
+	}
+}
+
+/* Row y of a moved image: what comes in, pixels, what comes in. */
 static void moved_row(float *x, const cop_batches *b, size_t at, int32_t y, const cop_move *m)
 {
 	int32_t sy = y + m->dy, w = b->w, lo = COP_MIN(COP_MAX(-m->dx, 0), w), hi = COP_MAX(COP_MIN(w - m->dx, w), lo);
 
+	if (b->how.reflect) sy = mirrored(sy, b->h);
 	if (sy < 0 || sy >= b->h) {
 		blank(x, b, w);
 		return;
 	}
 	int32_t first = m->flip ? w - 1 - (lo + m->dx) : lo + m->dx;
-	blank(x, b, lo);
+	come_in(x, b, at, sy, 0, lo, m);
 	if (hi > lo) convert(x + (size_t)lo * b->c, b, at + ((size_t)sy * w + first) * b->c, hi - lo, m->flip);
-	blank(x + (size_t)hi * b->c, b, w - hi);
+	come_in(x, b, at, sy, hi, w, m);
 }
 
 static void erase(float *x, const cop_batches *b, const cop_move *m)

@@ -25,7 +25,8 @@ bool cop__is_trained(const cop_graph *g, const cop_build *b, cop_vid v)
 	const cop_value *p = &g->value[v];
 	const bool whole = p->type.dtype == COP_I8 || p->type.dtype == COP_I32;
 
-	return p->role == COP_PARAM && p->type.enc == COP_DENSE && (p->type.dtype == COP_F32 || (whole && cop__follower(g, v, "per"))) && cop__is_chosen(b, p->name);
+	return p->role == COP_PARAM && p->type.enc == COP_DENSE && (p->type.dtype == COP_F32 || (whole && cop__follower(g, v, "per"))) && cop__is_chosen(b, p->name) &&
+		cop__rate_of(&b->all.rates, p->name, 1) > 0;
 }
 
 /* ---- read ahead ---- */

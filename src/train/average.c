@@ -2,18 +2,19 @@
  *
  * average - see policy/average.h.
  */
+#include "op/op.h"
 #include "train/policy/average.h"
 
 static bool changes(const cop_graph *g, int32_t v, bool means)
 {
 	const cop_value *x = &g->value[v];
-	bool written = false;
+	bool read = false;
 
 	if (x->type.dtype != COP_F32 || x->type.enc != COP_DENSE) return false;
 	if (x->role == COP_PARAM) return true;
-	for (int32_t n = 1; means && x->role == COP_STATE && !x->of && n <= g->n_node; n++)
-		for (int i = 0; i < g->node[n].n_in; i++) written |= g->node[n].in[i] == (cop_vid)v; /* bn reads its running mean and variance */
-	return written;
+	for (int32_t n = 1; means && x->role == COP_STATE && n <= g->n_node; n++) /* a running mean or variance */
+		for (int i = 0; i < g->node[n].n_in; i++) read |= g->node[n].op == OP_bn && g->node[n].in[i] == (cop_vid)v;
+	return read;
 }
 
 static cop_status build(void *ud, cop_build *b)

@@ -8,13 +8,14 @@
 #include "train/build.h"
 
 /* Of the training as a whole; the options of the rule and of the loss stand beside them in a text. by, learn, per: numbers of the rule that are learnt. */
-typedef struct cop_general { int32_t update, loss; char layers[512]; float clip, lr; char by[256], learn[64]; int32_t per; } cop_general;
+typedef struct cop_general { int32_t update, loss; char layers[512]; float clip, lr; cop_rates rates; char by[256], learn[64]; int32_t per; } cop_general;
 
 /* A rule of updates, and above it the one that changes its numbers by their gradient. The lowest changes the weights. */
 typedef struct cop_tier {
 	const cop_update *rule;
 	const void *options;
 	float lr;
+	const cop_rates *rates;  /* factors of it, by parameter; NULL: none */
 	const char *learn;       /* which of the rule's numbers */
 	bool per_weight;         /* for each weight by itself, or for all of them together */
 	int height;              /* 0: of the weights */

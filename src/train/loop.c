@@ -218,6 +218,9 @@ static cop_status train_all(cop_loop *l, cop_dataset *train)
 	if (!st) st = cop__loop_look(l);
 	if (!st) st = epochs(l);
 	if (!st) st = end(l);
+	for (int p = 0; p < l->n_policy; p++)
+		if (l->policy[p].leave) l->policy[p].leave(l->policy[p].ud, l->model);
+	if (!l->carry && l->rebuilt.len) st = st ? st : cop__carry_nothing(l->model);
 	cop__loop_tear_down(l);
 	return st;
 }

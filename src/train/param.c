@@ -32,7 +32,20 @@ static cop_vid plain_lr(const cop_param *p)
 	return cop__scalar(p->g, name, p->level->lr);
 }
 
-cop_vid cop__param_lr(const cop_param *p) { return p->learnt[0] ? p->learnt[0] : plain_lr(p); }
+/* Times what rates= says of this parameter. */
+static cop_vid own_lr(const cop_param *p)
+{
+	const cop_rates *r = p->level->rates;
+	const float times = r && p->w ? cop__rate_of(r, p->g->value[p->w].name, 1) : 1;
+	char name[40];
+	cop_vid lr = plain_lr(p);
+
+	if (times == 1 || !lr) return lr;
+	cop__format(name, sizeof name, "update.%.9g", (double)times);
+	return cop__apply(p->g, OP_mul, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(lr, cop__scalar(p->g, name, times)));
+}
+
+cop_vid cop__param_lr(const cop_param *p) { return p->learnt[0] ? p->learnt[0] : own_lr(p); }
 cop_vid cop__param_step(const cop_param *p) { return scalar_state(p->g, "step", COP_I32, NULL); }
 float cop__param_decay(const cop_param *p, float decay) { return cop__t(p->g, p->w)->rank > 1 ? decay : 0; }
 

@@ -37,6 +37,7 @@ static cop_status read_one(cop_policy *out, cop_arena *mem, const char *text, si
 cop_status cop__policies_read(cop_policy *out, int *n, int most, cop_arena *mem, const char *text)
 {
 	*n = 0;
+	if (text && !strcmp(text, "none")) return COP_OK;
 	for (const char *p = text ? text : ""; *p;) {
 		p += strspn(p, "; \t\n");
 		size_t len = strcspn(p, ";");

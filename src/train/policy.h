@@ -37,6 +37,7 @@ typedef struct cop_policy {
 	void *ud;
 	bool weighs;              /* choose gives samples weights besides 0 and 1: the loss is then against parts of classes */
 	cop_status (*data)(void *ud, const cop_dataset *d);        /* before the first build: what is trained on */
+	cop_status (*begin)(void *ud, cop_graph *model, cop_dataset *d); /* then: with what weights the network begins */
 	cop_status (*choose)(void *ud, const cop_progress *p, const cop_chosen *c); /* before the first step of an epoch; steps are as many fewer, the rate falls as over a whole one */
 	cop_status (*build)(void *ud, cop_build *b);               /* forms, terms of the loss, states, gradients to keep, a teacher; again after a REBUILD */
 	cop_status (*before)(void *ud, const cop_progress *p);     /* the batch is in its place and the rate is set */
@@ -45,6 +46,7 @@ typedef struct cop_policy {
 	cop_status (*rebuild)(void *ud, cop_graph *model);         /* after REBUILD: the model with its weights and the states of updates; change it in place */
 	/* at the end: the model has the weights of the last step; the result is what this makes of it */
 	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model);
+	void (*leave)(void *ud, cop_graph *model);                 /* last, after a failure too */
 	cop_status (*identity)(void *ud, cop_text *t);             /* what of it a checkpoint belongs to, beside its options (identity.h) */
 } cop_policy;
 

@@ -16,6 +16,12 @@ static double cosine(const cop_schedule *s, double epoch, double epochs)
 	return to + (1 - to) * 0.5 * (1 + cos(3.141592653589793 * COP_MIN(epoch / epochs, 1.0)));
 }
 
+static double triangle(const cop_schedule *s, double epoch, double epochs)
+{
+	const double at = COP_MIN(epoch / epochs, 1.0), peak = (double)s->peak, from = (double)s->from, to = (double)s->to;
+	return at < peak ? from + (1 - from) * at / peak : to + (1 - to) * (peak < 1 ? (1 - at) / (1 - peak) : 1);
+}
+
 #define WARMUP COP_OPT_REAL(cop_schedule, warmup, 0, 1e6, "0", "epochs over which the rate first rises from 0")
 static const cop_option of_constant[] = {WARMUP, COP_OPT_END};
 static const cop_option of_step[] = {
@@ -26,11 +32,19 @@ static const cop_option of_step[] = {
 };
 static const cop_option of_cosine[] = {COP_OPT_REAL(cop_schedule, to, 0, 1, "0", "the part of the rate that is left at the end"), WARMUP, COP_OPT_END};
 
+static const cop_option of_triangle[] = {
+	COP_OPT_REAL(cop_schedule, from, 0, 1, "0.2", "the part of the rate that it begins with"),
+	COP_OPT_REAL(cop_schedule, peak, 0, 1, "0.23", "the part of the training after which it is highest"),
+	COP_OPT_REAL(cop_schedule, to, 0, 1, "0.07", "the part of the rate that is left at the end"),
+	COP_OPT_END,
+};
+
 #define SIZE sizeof(cop_schedule)
 static const schedule_row rows[] = {
 	{{"constant", "the same rate throughout", NULL, of_constant, SIZE}, constant},
 	{{"step", "falls by a factor every few epochs", NULL, of_step, SIZE}, step},
 	{{"cosine", "falls along half a period of a cosine", "Loshchilov and Hutter 2017, arXiv 1608.03983", of_cosine, SIZE}, cosine},
+	{{"triangle", "rises along a line, then falls along another", "Jordan 2024, arXiv 2404.00498", of_triangle, SIZE}, triangle},
 };
 static const cop_row *row(int i) { return i >= 0 && i < LEN(rows) ? &rows[i].row : NULL; }
 const cop_table cop__schedules = {"schedules", "schedule", "how the learning rate falls", row};

@@ -8,7 +8,7 @@
 
 #include "core/options.h"
 
-typedef struct cop_schedule { int32_t kind; float every, by, to, warmup; } cop_schedule; /* kind: the row of cop__schedules */
+typedef struct cop_schedule { int32_t kind; float every, by, to, warmup, from, peak; } cop_schedule; /* kind: the row of cop__schedules */
 extern const cop_table cop__schedules;
 
 cop_status cop__schedule_parse(cop_schedule *s, cop_ctx *cx, const char *text); /* NULL: cosine */

@@ -19,6 +19,7 @@ static const cop_option general[] = {
 	COP_OPT_TEXT(cop_general, layers, "*", "the weights that are trained, by name"),
 	COP_OPT_REAL(cop_general, clip, 0, 1e30, "0", "the most that the norm of all gradients together may be; 0: no bound"),
 	COP_OPT_REAL(cop_general, lr, 0, 1e30, "0.01", "learning rate, until another is set"),
+	COP_OPT_RATES(cop_general, rates, 0, 1e6, NULL, "factors of the rate by name of the weight, the first that fits: *.bn.beta:64;fc1.*:0.1; 0: not trained"),
 	LEARNS,
 	COP_OPT_END,
 };
@@ -109,7 +110,9 @@ cop_status cop__build_spec(cop_build *b, const char *text)
 		if (!it.value && !is_rule(&it) && !cop__option_known(&o, it.key, it.key_len)) return cop__no_row(b->cx, "training", &cop_updates, it.key, it.key_len);
 		if (!is_rule(&it)) COP_TRY(cop__option_set(&o, it.key, it.key_len, it.value, it.value_len));
 	}
+	if (b->all.rates.n && *b->all.by) return cop__error(b->cx, COP_ARG, "training: rates= gives each weight a rate, and by= learns one for all; give one of the two");
 	COP_TRY(fill_level(&b->level, b, (const cop_update *)(const void *)rule, rule_options, &b->all));
+	if (b->all.rates.n) b->level.rates = &b->all.rates;
 	cop__build_no_terms(b);
 	return cop__build_term(b, &(cop_term){.loss = (const cop_loss *)(const void *)loss, .options = loss_options});
 }

@@ -113,6 +113,8 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	COP_TRY(cop__schedule_parse(&l->schedule, l->cx, l->a->schedule));
 	COP_TRY(cop__normalise(l->model, train, l->a->augment, augment, sizeof augment));
 	if (train->targets) COP_TRY(cop__units(l->model, train));
+	for (int p = 0; p < l->n_policy; p++)
+		if (l->policy[p].begin) COP_TRY(l->policy[p].begin(l->policy[p].ud, l->model, train));
 	const char *update = l->a->update ? l->a->update : "";
 	const bool soft = strstr(update, "loss=soft"), own_loss = strstr(update, "loss=");
 	bool weighs = false;

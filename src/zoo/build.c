@@ -91,7 +91,7 @@ static cop_vid vector(cop_zoo *z, cop_role role, const char *layer, const char *
 
 static cop_vid batch_norm(cop_zoo *z, cop_vid x, const char *name)
 {
-	cop_bn_attr a = {.eps = z->eps, .momentum = 0.1f, .lo = COP_NO_LO, .hi = COP_NO_HI};
+	cop_bn_attr a = {.eps = z->eps, .momentum = z->momentum, .lo = COP_NO_LO, .hi = COP_NO_HI};
 	const cop_type *t = cop__t(z->g, x);
 
 	if (!x) return 0;
@@ -142,6 +142,19 @@ static void padding(int32_t *before, int32_t *after, int32_t in, int32_t k, int3
 	*after = pad < 0 ? total - total / 2 : pad;
 }
 
+/* Filter i < channels of w [filters,kh,kw,channels]: 1 at its middle for channel i, else 0. */
+static bool hand_on(cop_zoo *z, cop_vid w)
+{
+	const int32_t *dim = cop__t(z->g, w)->dim, each = dim[1] * dim[2] * dim[3];
+	float *at = cop__own(z->g, w);
+
+	for (int32_t i = 0; at && i < COP_MIN(dim[0], dim[3]); i++, at += each) {
+		memset(at, 0, sizeof *at * (size_t)each);
+		at[(dim[1] / 2 * dim[2] + dim[2] / 2) * dim[3] + i] = 1;
+	}
+	return at;
+}
+
 static cop_vid conv(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c, bool bias, float gain)
 {
 	const cop_type *t = cop__t(z->g, x);
@@ -157,6 +170,7 @@ static cop_vid conv(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c, boo
 	cop_vid w = c.adds ? normal(z, name, 4, dim) : weight(z, name, 4, dim, gain);
 	cop_vid b = bias ? vector(z, COP_PARAM, name, "b", c.out, 0) : 0;
 	if (!w || (bias && !b)) return 0;
+	if (c.dirac && !hand_on(z, w)) return 0;
 	if (c.adds) return cop__apply(z->g, OP_addconv, &(cop_addconv_attr){a, 0.2f}, VIDS(x, w));
 	return cop__apply(z->g, OP_conv, &a, bias ? 3 : 2, (const cop_vid[]){x, w, b});
 }
@@ -178,6 +192,8 @@ cop_vid cop__zoo_input(cop_zoo *z)
 
 cop_vid cop__zoo_conv_bias(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c) { return conv(z, x, name, c, true, otherwise); }
 
+cop_vid cop__zoo_conv_plain(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c) { return conv(z, x, name, c, false, otherwise); }
+
 cop_vid cop__zoo_conv_bn(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c)
 {
 	return batch_norm(z, conv(z, x, name, c, false, otherwise), name);
@@ -189,6 +205,8 @@ cop_vid cop__zoo_conv_relu(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv
 }
 
 cop_vid cop__zoo_fc(cop_zoo *z, cop_vid x, const char *name, int32_t out) { return fc(z, x, name, out, true, otherwise); }
+
+cop_vid cop__zoo_fc_plain(cop_zoo *z, cop_vid x, const char *name, int32_t out) { return fc(z, x, name, out, false, otherwise); }
 
 cop_vid cop__zoo_fc_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out)
 {
@@ -229,6 +247,7 @@ cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi)
 	return x ? cop__apply(z->g, OP_clip, &a, VIDS(x)) : 0;
 }
 
+cop_vid cop__zoo_gelu(cop_zoo *z, cop_vid x) { return x ? cop__apply(z->g, OP_gelu, NULL, VIDS(x)) : 0; }
 cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x) { return cop__zoo_clip(z, x, 0, COP_NO_HI); }
 cop_vid cop__zoo_add(cop_zoo *z, cop_vid a, cop_vid b) { return a && b ? cop__apply(z->g, OP_add, &no_act, VIDS(a, b)) : 0; }
 

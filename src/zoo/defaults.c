@@ -23,4 +23,5 @@ void cop_train_defaults(cop_train_args *a, const char *name, const cop_dataset *
 	if (!a->schedule) a->schedule = r->train.schedule;
 	if (!a->augment) a->augment = augment(r, data, a->policies && strstr(a->policies, "distill"));
 	if (!(a->smooth > 0)) a->smooth = r->train.smooth;
+	if (!a->policies) a->policies = r->train.policies;
 }

@@ -88,7 +88,7 @@ static cop_vid convolve(cop_zoo *z, const cop_layer_line *l, int32_t filters, in
 	int32_t was = rank(z, l->in[0]), kh = l->kh ? l->kh : 3;
 	cop_vid x = picture(z, l->in[0]);
 	/* of a sequence the kernel has one size, and the width is 1 */
-	cop_zoo_conv c = {.out = filters, .k = kh, .kw = was == 3 ? 1 : l->kw ? l->kw : kh, .stride = l->stride, .pad = l->valid ? 0 : -1, .groups = groups, .adds = adds};
+	cop_zoo_conv c = {.out = filters, .k = kh, .kw = was == 3 ? 1 : l->kw ? l->kw : kh, .stride = l->stride, .pad = l->valid ? 0 : -1, .groups = groups, .adds = adds, .dirac = l->dirac};
 
 	if (!x) return 0;
 	bool relu = l->act && !strcmp(l->act, "relu"), norm = l->norm || adds; /* relu: weights begin larger before it */

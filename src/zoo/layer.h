@@ -13,7 +13,7 @@ typedef struct cop_layer_line {
 	cop_vid in[COP_LAYER_INPUTS];
 	int32_t n_in, number[3], n_number;
 	int32_t kh, kw, stride;        /* 0: not given */
-	bool valid, norm, every;       /* pad valid; batch norm behind it; every step of a recurrent layer */
+	bool valid, norm, every, dirac; /* pad valid; batch norm behind it; every step of a recurrent layer; begins as an identity */
 	const char *act;               /* the word of an activation, or NULL */
 } cop_layer_line;
 

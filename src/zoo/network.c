@@ -98,7 +98,7 @@ static bool kernel(const char *s, cop_layer_line *l)
 
 static cop_status unknown(text *t, const char *word, const cop_layer_row *row)
 {
-	char known[1024] = "stride pad norm every relu relu6 sigmoid tanh gelu hswish";
+	char known[1024] = "stride pad norm dirac every relu relu6 sigmoid tanh gelu hswish";
 	cop_hint hint;
 
 	for (int32_t i = 0; i < t->n_known && strlen(known) < 900; i++) snprintf(known + strlen(known), MOST_WORD + 2, " %s", t->known[i].name);
@@ -122,6 +122,7 @@ static cop_status option(text *t, int *i, const cop_layer_row *row, cop_layer_li
 	}
 	if (!strcmp(word, "norm")) return l->norm = true, COP_OK;
 	if (!strcmp(word, "every")) return l->every = true, COP_OK;
+	if (!strcmp(word, "dirac")) return l->dirac = true, COP_OK;
 	if (!cop__is_activation(word)) return unknown(t, word, row);
 	l->act = word;
 	return COP_OK;
@@ -158,7 +159,7 @@ static cop_status details(text *t, int i, const cop_layer_row *row, cop_layer_li
 static cop_status suits(text *t, const cop_layer_row *row, const cop_layer_line *l)
 {
 	const struct { bool given; const char *word, *text; } all[] = {{l->stride > 0, "stride", "stride"},
-		{l->valid, "pad", "pad"}, {l->norm, "norm", "norm"}, {l->every, "every", "every"},
+		{l->valid, "pad", "pad"}, {l->norm, "norm", "norm"}, {l->every, "every", "every"}, {l->dirac, "dirac", "dirac"},
 		{l->act, "ACTIVATION", l->act}};
 
 	for (int i = 0; i < LEN(all); i++)

@@ -13,7 +13,8 @@
 
 const cop_zoo_row cop__zoo_rows[] = {
 #define SAMPLE(h, w, c, classes) h, w, c, classes
-#define TRAIN(...) {__VA_ARGS__}
+#define TRAIN(...) {__VA_ARGS__, NULL}
+#define TRAIN_WITH(policies, ...) {__VA_ARGS__, policies}
 #define NETWORK(name, stem, rest, summary, source, build, sample, train) {{name, summary, source, NULL, 0}, stem, rest, cop__zoo_##build, sample, train},
 #define OTHERS(train) {COP_ROW("", ""), "", OPEN, NULL, 0, 0, 0, 0, train},
 #include "zoo/zoo.def"
@@ -104,7 +105,7 @@ cop_status cop_zoo_build(cop_graph **out, cop_ctx *cx, const char *name, const c
 	*out = NULL;
 	if (!row->build || strlen(name) >= sizeof rest) return unknown(cx, name);
 	snprintf(rest, sizeof rest, "%s", name + strlen(row->stem));
-	cop_zoo z = {.h = row->h, .w = row->w, .c = row->c, .classes = row->classes, .eps = 1e-5f, .name = name, .rest = rest};
+	cop_zoo z = {.h = row->h, .w = row->w, .c = row->c, .classes = row->classes, .eps = 1e-5f, .momentum = 0.1f, .name = name, .rest = rest};
 	COP_TRY(cut_size(cx, &z, rest, row->rest & SIZED));
 	COP_TRY(apply_args(cx, &z, a));
 	COP_TRY(cop__graph_new(&z.g, cx, name));

@@ -18,7 +18,7 @@ typedef struct cop_zoo {
 	uint64_t seed;
 	int32_t batch, h, w, c, classes;
 	bool sized;        /* height or width were asked for */
-	float eps;         /* of batch norm */
+	float eps, momentum; /* of batch norm; momentum: part of the new in its running statistics */
 	const char *name;  /* the whole name, for messages */
 	const char *rest;  /* of the name behind the row's stem: "0.35", "784x100x10", "" */
 	const char *file, *word; /* a network as text: the line that is being read, for messages */
@@ -32,20 +32,24 @@ typedef struct cop_zoo_row {
 	enum { EXACT = 0, SIZED = 1, OPEN = 2 } rest;
 	cop_vid (*build)(cop_zoo *z);
 	int32_t h, w, c, classes;
-	struct { int32_t epochs, batch; float lr; const char *update, *schedule; float smooth; const char *colour, *grey; } train;
+	struct { int32_t epochs, batch; float lr; const char *update, *schedule; float smooth; const char *colour, *grey, *policies; } train;
 } cop_zoo_row;
 extern const cop_zoo_row cop__zoo_rows[];
 const cop_zoo_row *cop__zoo_find(const char *name);
 
 /* stride 0: 1. kw 0: k. pad -1: as TensorFlow's SAME, the odd one behind. groups -1: depthwise (out is then ignored). adds: of
- * distances in place of products (op/addconv.c), which need batch norm behind them. */
-typedef struct cop_zoo_conv { int32_t out, k, stride, pad, groups, kw; bool adds; } cop_zoo_conv;
+ * distances in place of products (op/addconv.c), which need batch norm behind them. dirac: the first filters, one for each channel that comes
+ * in, begin as the one that hands its channel on. */
+typedef struct cop_zoo_conv { int32_t out, k, stride, pad, groups, kw; bool adds, dirac; } cop_zoo_conv;
 
 cop_vid cop__zoo_input(cop_zoo *z);                                                   /* "x" f32 [batch,h,w,c] */
 cop_vid cop__zoo_conv_bias(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c);  /* nothing behind it */
+cop_vid cop__zoo_conv_plain(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c); /* without a bias: cop__zoo_norm is to follow */
 cop_vid cop__zoo_conv_bn(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c);    /* no bias: batch norm would cancel it */
 cop_vid cop__zoo_conv_relu(cop_zoo *z, cop_vid x, const char *name, cop_zoo_conv c);  /* with a bias */
+cop_vid cop__zoo_gelu(cop_zoo *z, cop_vid x);
 cop_vid cop__zoo_fc(cop_zoo *z, cop_vid x, const char *name, int32_t out);            /* a last layer */
+cop_vid cop__zoo_fc_plain(cop_zoo *z, cop_vid x, const char *name, int32_t out);      /* without a bias */
 cop_vid cop__zoo_fc_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
 cop_vid cop__zoo_fc_bn_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
 cop_vid cop__zoo_fc_bn_sign(cop_zoo *z, cop_vid x, const char *name, int32_t out);  /* 1 or -1 */
@@ -73,6 +77,7 @@ float cop__zoo_width(cop_zoo *z);
 cop_vid cop__zoo_lenet300(cop_zoo *z);
 cop_vid cop__zoo_lenet5(cop_zoo *z);
 cop_vid cop__zoo_mlp(cop_zoo *z);
+cop_vid cop__zoo_airbench(cop_zoo *z);
 cop_vid cop__zoo_binary_mlp(cop_zoo *z);
 cop_vid cop__zoo_binary_resnet(cop_zoo *z);
 cop_vid cop__zoo_resnet8(cop_zoo *z);

@@ -99,6 +99,37 @@ static void test_square(void **state)
 	cop__batch_free(b);
 }
 
+/* What comes in is the picture mirrored at its border, as numpy's pad has it: of 0 1 2 3 4 the places -3 .. 7 are 3 2 1 0 1 2 3 4 3 2 1. */
+static void test_reflected(void **state)
+{
+	static const int row[] = {2, 1, 0, 1, 2, 3, 2, 1, 0}, col[] = {2, 1, 0, 1, 2, 3, 4, 3, 2}; /* places -2 .. 6 */
+	static float x[N * EACH];
+	int32_t label[N];
+	int seen[5][5][2] = {{{0}}};
+	cop_batches *b = open(&set, "alternate,shift=2,reflect", 1);
+
+	(void)state;
+	for (int e = 0; e < 20; e++) {
+		assert_int_equal(cop__batch_epoch(b, e), COP_OK);
+		assert_int_equal(cop__batch_get(x, label, b, 0, 0, 1), COP_OK);
+		for (int r = 0; r < N; r++) {
+			int found = 0;
+			for (int k = 0; k < 50; k++) {
+				const int dy = k / 10, dp = k / 2 % 5, turned = k % 2;
+				bool fits = true;
+				for (int i = 0; i < EACH; i++) {
+					int y = row[i / C / W + dy], p = col[i / C % W + dp];
+					fits &= x[r * EACH + i] == at(label[r], (y * W + (turned ? W - 1 - p : p)) * C + i % C);
+				}
+				if (fits) found++, seen[dy][dp][turned]++;
+			}
+			assert_in_range(found, 1, 2); /* 2 1 0 1 2 is 2 3 4 3 2 turned */
+		}
+	}
+	for (int k = 0; k < 50; k++) assert_true(seen[k / 10][k / 2 % 5][k % 2] > 0);
+	cop__batch_free(b);
+}
+
 /* With a class for each sample the parts tell what x has to be made of. */
 static void test_mixed(void **state)
 {
@@ -224,7 +255,7 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_turns), cmocka_unit_test(test_square), cmocka_unit_test(test_mixed), cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_by_turns), cmocka_unit_test(test_square), cmocka_unit_test(test_reflected), cmocka_unit_test(test_mixed), cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_balance), cmocka_unit_test(test_in_order), cmocka_unit_test(test_refusals),
 	};
 	cop_ctx_new(&cx, NULL);

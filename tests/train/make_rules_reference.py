@@ -55,6 +55,12 @@ def optim(name, lr, decay, **more):
     return by_torch(lambda m, v: [make(m, lr=lr, weight_decay=decay, **more), make(v, lr=lr, weight_decay=0, **more)])
 
 
+def by_rates(lr, times):
+    """The second layer has another rate, and biases of the others are not trained."""
+    return by_torch(lambda m, v: [torch.optim.SGD([m[0], m[2]], lr=lr, momentum=0.8, weight_decay=0.01), torch.optim.SGD([m[1]], lr=lr * times, momentum=0.8, weight_decay=0.01),
+                                  torch.optim.SGD([v[1]], lr=lr * times, momentum=0.8)])
+
+
 # ---- rules by their formulas ----
 
 def gradients(w, step):
@@ -234,6 +240,8 @@ CASES = [
     ("prodigy first=0.01 decay=0.1 growth=1.5 factor=2", 1, prodigy(1, 0.1, d0=0.01, growth=1.5, factor=2)),
     ("muon decay=0.01 rest=0.25", 0.05, muon(0.05, 0.01, 0.25)),
     ("muon ends", 0.05, muon(0.05, 0, 0.1, ends=True)),
+    ("sgd momentum=0.8 decay=0.01 rates=b.*:4;*.b:0", 0.05, by_rates(0.05, 4)),
+    ("adamw decay=0.1 rates=b.w:0.5", 0.02, by_torch(lambda m, v: [torch.optim.AdamW([m[0], m[2]], lr=0.02, weight_decay=0.1), torch.optim.AdamW([m[1]], lr=0.01, weight_decay=0.1), torch.optim.AdamW(v, lr=0.02, weight_decay=0)])),
     ("sgd momentum=0 by=(sgd momentum=0 lr=0.05)", 0.1, learnt(sgd(0.1, by=sgd(0.05)))),
     ("sgd momentum=0.8 decay=0.01 by=(sgd momentum=0 lr=0.05)", 0.1, learnt(sgd(0.1, 0.8, decay=0.01, by=sgd(0.05)))),
     ("sgd momentum=0.8 nesterov by=(sgd momentum=0.5 lr=0.05)", 0.1, learnt(sgd(0.1, 0.8, nesterov=True, by=sgd(0.05, 0.5)))),

@@ -250,6 +250,7 @@ static void schedules(void **state)
 		{"step", 9.99, 30, 1}, {"step", 10, 30, 0.1}, {"step", 20, 30, 0.01}, {"step:every=2,by=0.5", 1.9, 10, 1}, {"step:every=2,by=0.5", 2, 10, 0.5}, {"step:every=2,by=0.5", 5, 10, 0.25}, {"step:every=0.5,by=0.5", 1.25, 10, 0.25},
 		{"step:every=2,by=0.5,warmup=4", 3, 10, 0.375}, {"cosine", 0, 10, 1}, {"cosine", 5, 10, 0.5}, {"cosine", 10, 10, 0}, {"cosine", 12, 10, 0}, {"cosine", 2.5, 10, 0.8535534}, {NULL, 2.5, 10, 0.8535534},
 		{"cosine:to=0.2", 0, 10, 1}, {"cosine:to=0.2", 5, 10, 0.6}, {"cosine:to=0.2", 10, 10, 0.2}, {"cosine:to=1", 7, 10, 1}, {"cosine:warmup=2", 1, 4, 0.5 * 0.8535534}, {"cosine:warmup=2", 2, 4, 0.5},
+		{"triangle", 0, 10, 0.2}, {"triangle", 1.15, 10, 0.6}, {"triangle", 2.3, 10, 1}, {"triangle", 6.15, 10, 0.535}, {"triangle", 10, 10, 0.07}, {"triangle:from=0.5,peak=0.5,to=0", 5, 20, 0.75}, {"triangle:from=0.5,peak=0.5,to=0", 15, 20, 0.5}, {"triangle:peak=0", 0, 4, 1},
 	};
 	static const struct { const char *text, *says; } bad[] = {{"moon", "moon"}, {"cosin", "did you mean 'cosine'?"}, {"cosine:by=0.1", "by"}, {"step:every=0", "every"}, {"step:by=11", "by"}, {"cosine:to=1.5", "to"}, {"cosine:warmup=-1", "warmup"}, {"", ""}};
 	cop_schedule s;

@@ -88,6 +88,11 @@ static void test_names(void **state)
 static void test_given(void **state)
 {
 	const cop_dataset colour = set_of(3, 32, 32, 3);
+	cop_train_args none = {.policies = "none"};
+	cop_train_defaults(&none, "airbench-0.5", &colour);
+	assert_string_equal(none.policies, "none");
+	assert_non_null(strstr(of("airbench-0.5", &colour).policies, "whiten"));
+	assert_null(of("resnet-8", &colour).policies);
 	cop_train_args a = {.epochs = 3, .batch = 5, .lr = 0.25f, .update = "adam", .schedule = "constant", .augment = "erase=2", .smooth = 0.5f};
 
 	(void)state;

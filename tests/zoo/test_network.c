@@ -15,6 +15,7 @@ static const struct { const char *text; int64_t parameters; int32_t rank, dim[4]
 	{"# a remark\n\ninput x 28 28 1 # and another\nconv 8 3x3 stride 2", 9 * 8 + 8, 4, {1, 14, 14, 8}},
 	{"input 28 28 1\nconv 8 5 pad valid relu", 25 * 8 + 8, 4, {1, 24, 24, 8}},
 	{"input 28 28 2\nconv 8 3x5 norm relu", 15 * 2 * 8 + 4 * 8, 4, {1, 28, 28, 8}},
+	{"input 9 9 4\nconv 6 3x3 dirac norm gelu", 9 * 4 * 6 + 4 * 6, 4, {1, 9, 9, 6}},
 	{"input 9 9 4\ndepthwise 3x3 stride 2", 9 * 4 + 4, 4, {1, 5, 5, 4}},
 	{"input 9 9 4\naddconv 6 3x3 stride 2 relu", 9 * 4 * 6 + 4 * 6, 4, {1, 5, 5, 6}},
 	{"input 28 28 1\nmaxpool 2\nmaxpool 3x2 stride 2\nflatten", 0, 2, {1, 6 * 7}},
@@ -49,6 +50,19 @@ static void shapes_follow(void **state)
 		if (parameters(g) != counted[i].parameters) fail_msg("%s: %lld parameters", counted[i].text, (long long)parameters(g));
 		cop_graph_free(g);
 	}
+}
+
+/* As many filters as channels come in hand one on each; the others are drawn. */
+static void hands_on(void **state)
+{
+	static const char text[] = "input 5 5 2\nconv 3 3x3 dirac";
+	cop_graph *g;
+
+	assert_int_equal(cop_network_read(&g, *state, "net.txt", text, strlen(text), 1), COP_OK);
+	const float *w = cop__floats(g, cop__find(g, "conv1.w"));
+	for (int i = 0; i < 36; i++) assert_true(w[i] == (i == 8 || i == 18 + 9)); /* [filter, 3, 3, channel]: the middle is 4 */
+	for (int i = 36; i < 54; i++) assert_true(w[i] != 0 && fabsf(w[i]) < 1);
+	cop_graph_free(g);
 }
 
 /* ---- mistakes ---- */
@@ -174,7 +188,7 @@ static int tear_down(void **state) { return cop_ctx_free(*state), 0; }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(shapes_follow, set_up, tear_down), cmocka_unit_test_setup_teardown(mistakes_are_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(shapes_follow, set_up, tear_down), cmocka_unit_test_setup_teardown(hands_on, set_up, tear_down), cmocka_unit_test_setup_teardown(mistakes_are_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(examples_are_trained, set_up, tear_down), cmocka_unit_test_setup_teardown(page_names_every_layer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(seed_decides, set_up, tear_down),
 	};

@@ -19,6 +19,8 @@ static const model models[] = {
 	{"lenet-5", {.batch = 3}, 431080, false, 2, {3, 10}},
 	{"mlp-784x100x10", {.batch = 7}, 79510, false, 2, {7, 10}},
 	{"mlp-784x100x10", {.height = 28, .width = 28, .classes = 4}, 78904, false, 2, {1, 4}},
+	{"airbench", {.batch = 2}, 24 * 13 + 9 * (24 * 64 + 64 * 64 + 64 * 256 + 256 * 256 * 3) + 2 * 2 * (64 + 256 + 256) + 2560, false, 2, {2, 10}}, /* "1.97 M" */
+	{"airbench-0.25", {0}, 24 * 13 + 9 * (24 * 16 + 16 * 16 + 16 * 64 + 64 * 64 * 3) + 2 * 2 * (16 + 64 + 64) + 640, false, 2, {1, 10}},
 	{"binary-mlp", {.batch = 2}, 784 * 1024 + 2 * 1024 * 1024 + 3 * 2 * 1024 + 1025 * 10, false, 2, {2, 10}}, /* weights, batch norm, the last layer */
 	/* as resnet-20, less its projections, and behind each of 18 convolutions three numbers of RPReLU a channel, before it one of RSign */
 	{"binary-resnet-20", {0}, 272474 - 2752 + 3 * (6 * 16 + 6 * 32 + 6 * 64) + (7 * 16 + 6 * 32 + 5 * 64), false, 2, {1, 10}},
