@@ -363,6 +363,18 @@ cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, i
 	return COP_OK;
 }
 
+cop_status cop__batch_labels(int32_t *label, cop_batches *b, int32_t i)
+{
+	for (int32_t r = 0; r < b->size; r++) {
+		int64_t k = place(b, i, r);
+		if (k >= 0) COP_TRY(cop__store_fill(b->s, b->order[k]));
+		label[r] = k < 0 ? -1 : b->d->classes ? cop__fit_label(b->fit, b->s->label[b->order[k]]) : 0;
+	}
+	return COP_OK;
+}
+
+bool cop__batch_varies(const cop_batches *b) { return b->moves || b->how.mix > 0; }
+
 cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i)
 {
 	const size_t n = (size_t)b->d->targets;

@@ -44,6 +44,9 @@ int32_t cop__batch_samples(int32_t *sample, const cop_batches *b, int32_t i);
  * statistics from all rows. Where there are no labels, those of samples are 0. Parts may run at the same
  * time; of a set whose get is not ours, one at a time. */
 cop_status cop__batch_get(float *x, int32_t *label, cop_batches *b, int32_t i, int32_t part, int32_t parts);
+/* The labels alone, as cop__batch_get gives them. */
+cop_status cop__batch_labels(int32_t *label, cop_batches *b, int32_t i);
+bool cop__batch_varies(const cop_batches *b); /* is a sample another one in each epoch? */
 /* The targets of the rows of batch i: y [size, targets]; in order, those past the end are 0. */
 cop_status cop__batch_targets(float *y, cop_batches *b, int32_t i);
 /* Do labels alone not say what is to be learnt? Then: y [size, classes], the parts of each class, times its weight;

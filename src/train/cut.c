@@ -34,17 +34,17 @@ bool cop__can_cut(const cop_graph *g, cop_vid v)
 	return can;
 }
 
-cop_status cop__cut_head(cop_graph **out, const cop_graph *g, cop_vid v)
+cop_status cop__cut_head(cop_graph **out, const cop_graph *g, const cop_vid *v, int n_v)
 {
 	cop_vid *map;
 
 	COP_TRY(cop__copy_begin(out, g, &map));
 	bool *need = cop__arena_get(&(*out)->mem, (size_t)g->n_value + 1);
 	cop_status st = need ? cop__copy_inputs(*out, g, map) : COP_NOMEM;
-	if (!st) mark_before(need, g, v);
+	for (int i = 0; !st && i < n_v; i++) mark_before(need, g, v[i]);
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++)
 		if (need[g->node[n].out[0]]) st = cop__copy_node(*out, g, map, n);
-	if (!st) st = cop__output(*out, map[v], NULL);
+	for (int i = 0; !st && i < n_v; i++) st = cop__output(*out, map[v[i]], NULL);
 	return cop__pass_end(out, st);
 }
 

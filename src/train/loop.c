@@ -45,9 +45,9 @@ static cop_status set_target(cop_loop *l, int32_t i)
 	return COP_OK;
 }
 
-static cop_progress progress(const cop_loop *l, int32_t epoch, float loss, float accuracy)
+static cop_progress progress(cop_loop *l, int32_t epoch, float loss, float accuracy)
 {
-	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1, l->sample, l->a->batch};
+	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1, l->sample, l->a->batch, &l->frozen};
 }
 
 typedef cop_status policy_fn(void *ud, const cop_progress *p, cop_verdict *v);
@@ -64,6 +64,10 @@ static cop_status ask(cop_verdict *all, policy_fn *fn, void *ud, const cop_progr
 
 static cop_status place_batch(cop_loop *l, int32_t i)
 {
+	if (l->head.g) {
+		COP_TRY(cop__head_place(l, i));
+		return set_target(l, i);
+	}
 	COP_TRY(cop__batch_get(l->placed ? l->placed : l->x.data, l->label, l->batch, i, 0, 1));
 	if (!is_float(l)) COP_TRY(cop_tensor_copy(l->cx, &l->x, &(cop_tensor){cop__type(COP_F32, l->x.type.rank, l->x.type.dim), l->placed}));
 	for (int32_t k = 0; l->placed && is_float(l) && k < l->a->batch; k++) cop__part_put(&l->part, l->x.data, k, (const char *)l->placed + k * l->part.lead * l->part.bytes);
@@ -127,7 +131,7 @@ static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 }
 
 /* The structure changes: the weights and what the rule of updates keeps for them go on. */
-static cop_status rebuild(cop_loop *l)
+static cop_status rebuild(cop_loop *l, int32_t frozen)
 {
 	float rate = cop__trainer_said_rate(l->t);
 
@@ -136,7 +140,7 @@ static cop_status rebuild(cop_loop *l)
 		if (l->policy[p].rebuild) COP_TRY(l->policy[p].rebuild(l->policy[p].ud, l->model));
 	cop__text_free(&l->rebuilt);
 	COP_TRY(cop__model_write(&l->rebuilt, l->model, NULL, 0, COP_CODEC_RAW));
-	cop__best_forget(l);
+	if (l->frozen.to == frozen) cop__best_forget(l); /* else the network is the one that it was */
 	COP_TRY(cop__loop_rebuild(l));
 	cop__trainer_set_rate(l->t, rate);
 	return COP_OK;
@@ -157,12 +161,13 @@ static cop_status epochs(cop_loop *l)
 	while (!l->finished && l->step < cop__loop_steps(l)) {
 		int32_t epoch = (int32_t)(l->step / l->per_epoch);
 		int64_t i = l->step % l->per_epoch;
+		const int32_t frozen = l->frozen.to;
 		cop_verdict v = COP_GO_ON, of_epoch = COP_GO_ON;
 		if (cop__stopped(l->cx)) return stopped(l, epoch);
 		if (i == 0 || fresh) COP_TRY(begin_epoch(l, epoch, i > 0));
 		fresh = false;
 		COP_TRY(one_step(l, epoch, i, &v));
-		if (v == COP_REBUILD) COP_TRY(rebuild(l));
+		if (v == COP_REBUILD) COP_TRY(rebuild(l, frozen));
 		if (v != COP_FINISH && i + 1 < l->of_epoch) {
 			COP_TRY(cop__loop_save_in_time(l));
 			continue;
@@ -171,7 +176,7 @@ static cop_status epochs(cop_loop *l)
 		if (v == COP_FINISH) of_epoch = v;
 		COP_TRY(end_epoch(l, epoch, &of_epoch));
 		if (of_epoch != COP_REBUILD) continue;
-		COP_TRY(rebuild(l));
+		COP_TRY(rebuild(l, frozen));
 		COP_TRY(cop__loop_save(l));
 	}
 	return COP_OK;

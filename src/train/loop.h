@@ -8,6 +8,7 @@
 
 #include "data/batch.h"
 #include "pass/pass.h"
+#include "run/deploy.h"
 #include "train/policy.h"
 #include "train/schedule.h"
 
@@ -54,6 +55,9 @@ typedef struct cop_loop {
 	cop_best best;
 	cop_parts part;          /* where samples lie in x */
 	float *placed;           /* samples as they come, where they lie otherwise in x or become bytes there; else NULL */
+	cop_frozen frozen;       /* head.c: then x is what comes out of the head */
+	cop_deployed head;       /* of the nodes that are frozen; g NULL: none are */
+	float *kept;             /* [train->count, of a row of x] what comes out of it, by sample; NULL: it runs each time */
 } cop_loop;
 
 int64_t cop__loop_steps(const cop_loop *l); /* of the whole run */
@@ -62,6 +66,12 @@ int64_t cop__loop_steps(const cop_loop *l); /* of the whole run */
 cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train);
 cop_status cop__loop_rebuild(cop_loop *l); /* a trainer of the model as it is now */
 void cop__loop_tear_down(cop_loop *l);
+
+/* ---- head.c ---- */
+cop_status cop__head_make(cop_loop *l, cop_graph **tail); /* of what is frozen; *tail: what is left to be trained, NULL: all of the model */
+cop_status cop__head_ready(cop_loop *l);                  /* once x is there: runs it over all samples, if that is kept */
+cop_status cop__head_place(cop_loop *l, int32_t i);       /* what comes out of it for batch i into x; labels, too */
+void cop__head_free(cop_loop *l);
 
 /* ---- best.c ---- */
 cop_status cop__best_begin(cop_loop *l);

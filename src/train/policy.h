@@ -12,6 +12,10 @@
 /* FINISH: the training ends after this epoch's scoring. REBUILD: the structure of the network is to change. The strongest of several counts. */
 typedef enum cop_verdict { COP_GO_ON, COP_REBUILD, COP_FINISH } cop_verdict;
 
+/* The first nodes of the model, up to node `to`, are not trained and run apart; 0: all are trained. Where a sample is the same in each epoch, what
+ * comes out of them is kept, if all of it takes at most `bytes`. */
+typedef struct cop_frozen { int32_t to; int64_t bytes; } cop_frozen;
+
 typedef struct cop_progress { /* how far training is */
 	cop_trainer *t;
 	int64_t step, steps;      /* done, and in all */
@@ -20,6 +24,8 @@ typedef struct cop_progress { /* how far training is */
 	float mse;                /* epoch: of the valid set without classes; else -1 */
 	const int32_t *sample;    /* before, after: [rows] the number of each row's sample in the data set */
 	int32_t rows;
+	/* `epoch` may raise it to a node at which the network can be cut (cut.h), and ask for REBUILD */
+	cop_frozen *frozen;
 } cop_progress;
 
 /* Which samples of the data set an epoch has. */

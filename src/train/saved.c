@@ -17,7 +17,7 @@ cop_status cop__loop_save(cop_loop *l)
 		{.name = "rebuilt", .text = l->rebuilt.len ? l->rebuilt.data : "", .size = l->rebuilt.len}, {.name = "loss", .i = cop__real_bits(l->sum_loss)},
 		{.name = "seconds", .i = cop__real_bits(cop__loop_seconds(l))}, {.name = "epochs", .text = l->epochs.len ? l->epochs.data : "", .size = l->epochs.len},
 		{.name = "samples", .i = l->samples}, {.name = "best_epoch", .i = l->best.epoch}, {.name = "best_score", .i = cop__real_bits((double)l->best.score)},
-		{.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}};
+		{.name = "best", .text = l->best.file.len ? l->best.file.data : "", .size = l->best.file.len}, {.name = "frozen", .i = l->frozen.to}, {.name = "frozen_bytes", .i = l->frozen.bytes}};
 
 	if (!l->a->checkpoint) return COP_OK;
 	COP_TRY(l->epochs.status);
@@ -62,11 +62,12 @@ static cop_status same_network(const cop_loop *l)
 /* A network that is not that of the start any more takes its place. */
 static cop_status changed_network(cop_loop *l)
 {
-	cop_number n = {.name = "rebuilt"};
+	cop_number number[] = {{.name = "rebuilt"}, {.name = "frozen"}, {.name = "frozen_bytes"}};
 	cop_graph *from, *rebuilt = NULL;
 
-	COP_TRY(cop__checkpoint_load(&from, l->cx, l->a->checkpoint, &n, 1));
-	cop__text_bytes(&l->rebuilt, n.text ? n.text : "", n.size);
+	COP_TRY(cop__checkpoint_load(&from, l->cx, l->a->checkpoint, number, LEN(number)));
+	cop__text_bytes(&l->rebuilt, number->text ? number->text : "", number->size);
+	l->frozen = (cop_frozen){(int32_t)number[1].i, number[2].i};
 	cop_graph_free(from);
 	COP_TRY(l->rebuilt.status);
 	if (!l->rebuilt.len) return COP_OK;

@@ -22,9 +22,12 @@ cop_status cop__build_training(cop_build *b, const cop_train_args *a, bool label
 static cop_status make_trainer(cop_loop *l)
 {
 	cop_build *b;
+	cop_graph *tail;
 
-	COP_TRY(cop__build_new(&b, l->model, l->a->batch, cop_type_count(&l->train->x)));
-	cop_status st = cop__build_training(b, l->a, l->labels, l->soft);
+	COP_TRY(cop__head_make(l, &tail));
+	cop_status st = cop__build_new(&b, tail ? tail : l->model, l->a->batch, tail ? 0 : cop_type_count(&l->train->x));
+	cop_graph_free(tail);
+	if (!st) st = cop__build_training(b, l->a, l->labels, l->soft);
 	for (int p = 0; !st && p < l->n_policy; p++)
 		if (l->policy[p].build) st = l->policy[p].build(l->policy[p].ud, b);
 	if (st) return cop__build_free(b), st;
@@ -96,7 +99,8 @@ cop_status cop__loop_rebuild(cop_loop *l)
 	cop_trainer_free(l->t);
 	l->t = NULL;
 	COP_TRY(make_trainer(l));
-	return bind_tensors(l);
+	COP_TRY(bind_tensors(l));
+	return cop__head_ready(l);
 }
 
 cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
@@ -135,6 +139,7 @@ void cop__loop_tear_down(cop_loop *l)
 	cop__free(l->cx, l->label);
 	cop__free(l->cx, l->placed);
 	cop_trainer_free(l->t);
+	cop__head_free(l);
 	cop__text_free(&l->run);
 	cop__text_free(&l->epochs);
 	cop__text_free(&l->rebuilt);

@@ -273,7 +273,7 @@ cop_status cop_network_read(cop_graph **out, cop_ctx *cx, const char *file, cons
 
 	*out = NULL;
 	if (!t) return st;
-	*t = (text){.z = {.seed = seed, .batch = 1, .eps = 1e-5f, .name = file, .file = file, .rest = ""}, .cx = cx, .at = bytes, .end = (const char *)bytes + size};
+	*t = (text){.z = {.seed = seed, .batch = 1, .eps = 1e-5f, .momentum = 0.1f, .name = file, .file = file, .rest = ""}, .cx = cx, .at = bytes, .end = (const char *)bytes + size};
 	graph_name(name, file);
 	if (size > MOST_SIZE) st = cop__error(cx, COP_FORMAT, "%s: a network as text has at most 1 MiB", file);
 	if (!st) st = cop__graph_new(&t->z.g, cx, name);

@@ -55,13 +55,15 @@ static void shapes_follow(void **state)
 /* As many filters as channels come in hand one on each; the others are drawn. */
 static void hands_on(void **state)
 {
-	static const char text[] = "input 5 5 2\nconv 3 3x3 dirac";
+	static const char text[] = "input 5 5 2\nconv 3 3x3 dirac\nnorm";
 	cop_graph *g;
 
 	assert_int_equal(cop_network_read(&g, *state, "net.txt", text, strlen(text), 1), COP_OK);
 	const float *w = cop__floats(g, cop__find(g, "conv1.w"));
 	for (int i = 0; i < 36; i++) assert_true(w[i] == (i == 8 || i == 18 + 9)); /* [filter, 3, 3, channel]: the middle is 4 */
 	for (int i = 36; i < 54; i++) assert_true(w[i] != 0 && fabsf(w[i]) < 1);
+	COP_ATTR(cop_bn_attr, norm, g, (cop_nid)g->n_node);
+	assert_true(norm.eps == 1e-5f && norm.momentum == 0.1f);
 	cop_graph_free(g);
 }
 

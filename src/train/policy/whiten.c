@@ -112,7 +112,7 @@ static cop_status read_by(cop_graph **out, const cop_graph *g, cop_nid n)
 	const cop_vid x = cop__arg(g, n, 0);
 	cop_vid *map;
 
-	if (g->value[x].producer) return cop__cut_head(out, g, x);
+	if (g->value[x].producer) return cop__cut_head(out, g, &x, 1);
 	COP_TRY(cop__copy_begin(out, g, &map));
 	cop_status st = cop__copy_inputs(*out, g, map);
 	cop_vid y = st ? 0 : cop__apply(*out, OP_clip, &(cop_act_attr){-1e30f, 1e30f}, VIDS(map[x]));
