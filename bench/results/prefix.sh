@@ -33,7 +33,7 @@ trained() {
 }
 
 # NET SEED NAME: epochs of all layers that take as many seconds, one at least
-as_long() { awk -v n="$(epochs_of "$1")" 'NR == 1 { all = $1 } NR == 2 { e = sprintf("%.0f", n * $1 / all); print e > 1 ? e : 1 }' "$folder/$1-plain-$2.said" "$folder/$1-$3-$2.said"; }
+as_long() { awk -v n="$(epochs_of "$1")" 'NR == 1 { all = $1 } NR == 2 { e = sprintf("%.0f", n * $1 / all); print (e > 1 ? e : 1) }' "$folder/$1-plain-$2.said" "$folder/$1-$3-$2.said"; }
 
 train_all() { # NET SEED
 	n=$(epochs_of "$1")

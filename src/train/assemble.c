@@ -36,30 +36,40 @@ static cop_status express_all(cop_graph *out, const cop_build *b, cop_vid *map)
 	return COP_OK;
 }
 
-/* The guard of a node of the model, as a value of out; *gate: the value that is to be had behind a gate. */
-static cop_vid guard_of_node(cop_graph *out, const cop_build *b, cop_nid n, cop_vid *gated)
+static cop_guarded *guarded_of_node(const cop_build *b, cop_nid n)
+{
+	for (int32_t i = 0; i < b->n_guarded; i++)
+		if (b->guarded[i].node[n]) return &b->guarded[i];
+	return NULL;
+}
+
+/* The guard as a value of out: it is made when the first of its nodes is copied. */
+static cop_vid guard_value(cop_graph *out, const cop_build *b, cop_guarded *d, const cop_vid *map)
 {
 	static const int32_t open = 1;
 	const cop_type t = cop__type(COP_I32, 1, DIMS(1));
+	const char *name = b->name[d->guard];
+	cop_vid v = cop__find(out, name);
 
-	for (int32_t i = 0; i < b->n_guarded; i++) {
-		const cop_guarded *d = &b->guarded[i];
-		if (!d->node[n]) continue;
-		if (b->model->value[d->v].producer == n) *gated = d->v;
-		cop_vid v = cop__find(out, b->name[d->guard]);
-		return v ? v : cop__data(out, COP_STATE, b->name[d->guard], &t, &open);
-	}
-	return 0;
+	if (v) return v;
+	if (!d->decide) return cop__data(out, COP_STATE, name, &t, &open);
+	v = d->decide(d->ud, out, (int32_t)(d - b->guarded), map[d->from], &d->times);
+	if (v) cop__name(out, v, name);
+	return v;
 }
 
 static cop_status copy_guarded(cop_graph *out, const cop_build *b, cop_vid *map, cop_nid n)
 {
-	cop_vid gated = 0, guard = guard_of_node(out, b, n, &gated);
+	cop_guarded *d = guarded_of_node(b, n);
+	const cop_vid guard = d ? guard_value(out, b, d, map) : 0, gated = d && b->model->value[d->v].producer == n ? d->v : 0;
 
+	if (d && !guard) return code(out);
 	COP_TRY(cop__copy_node(out, b->model, map, n));
 	if (guard) out->node[out->n_node].guard = guard;
 	if (!gated) return COP_OK;
-	cop_vid y = cop__apply(out, OP_gate, NULL, VIDS(map[gated], guard));
+	cop_vid x = map[gated];
+	if (d->times && (x = cop__apply(out, OP_mul, &no_act, VIDS(x, d->times)))) out->node[out->n_node].guard = guard;
+	cop_vid y = x ? cop__apply(out, OP_gate, NULL, VIDS(x, guard)) : 0;
 	if (!y) return code(out);
 	if (b->model->value[gated].name) cop__name(out, map[gated], ""), cop__name(out, y, b->model->value[gated].name);
 	map[gated] = y;

@@ -216,3 +216,12 @@ cop_handle cop__build_guard(cop_build *b, cop_vid v)
 	b->guarded[b->n_guarded++] = own;
 	return own.guard;
 }
+
+cop_handle cop__build_decided(cop_build *b, cop_vid v, cop_vid from, cop_decide *decide, void *ud)
+{
+	cop_handle h = cop__build_guard(b, v);
+	cop_guarded *own = &b->guarded[b->n_guarded - 1];
+
+	if (h) own->from = from, own->decide = decide, own->ud = ud;
+	return h;
+}

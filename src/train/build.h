@@ -135,6 +135,10 @@ cop_handle cop__build_follower(cop_build *b, const char *weight, const char *wha
 /* A value of cop__build_model that may be left out, and reads as 0 then: it and the nodes that it alone needs are skipped, forward and backward,
  * while the tensor (i32[1], 1 at first) is 0; their weights and running means then stay as they are. */
 cop_handle cop__build_guard(cop_build *b, cop_vid v);
+/* The same, but in each step the guard is what `decide` computes (i32[1]) in the training graph g: of `from`, which is there before v is. k: how many such
+ * guards come before. *times, where it is set: v is multiplied with it, f32[1]. */
+typedef cop_vid cop_decide(void *ud, cop_graph *g, int32_t k, cop_vid from, cop_vid *times);
+cop_handle cop__build_decided(cop_build *b, cop_vid v, cop_vid from, cop_decide *decide, void *ud);
 /* The gradient of a weight of the model, readable after each step. */
 cop_handle cop__build_gradient(cop_build *b, const char *weight);
 

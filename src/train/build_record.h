@@ -34,7 +34,14 @@ typedef struct cop_moving { cop_vid *w, *dw, *guard, *now; bool *inner; int n; }
 cop_status cop__apply_tier(cop_graph *g, const cop_tier *l, const cop_moving *x);
 
 typedef struct cop_made_state { const char *name, *of; cop_type type; const void *init; } cop_made_state;
-typedef struct cop_guarded { cop_vid v; cop_handle guard; bool *node; /* of the model: those that v alone needs */ } cop_guarded;
+typedef struct cop_guarded {
+	cop_vid v, from;
+	cop_handle guard;
+	bool *node;          /* of the model: those that v alone needs */
+	cop_decide *decide;  /* NULL: the guard is a state */
+	void *ud;
+	cop_vid times;       /* in the formed graph */
+} cop_guarded;
 typedef struct cop_named_form { const char *weight; const cop_form *form; const void *options; } cop_named_form;
 
 struct cop_build {

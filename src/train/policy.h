@@ -41,6 +41,8 @@ typedef struct cop_chosen {
 typedef struct cop_policy {
 	const char *name;
 	void *ud;
+	bool apart;               /* it may freeze first layers, which then run apart */
+	bool taught;              /* it adds a teacher, which sees the samples */
 	bool weighs;              /* choose gives samples weights besides 0 and 1: the loss is then against parts of classes */
 	cop_status (*data)(void *ud, const cop_dataset *d);        /* before the first build: what is trained on */
 	cop_status (*begin)(void *ud, cop_graph *model, cop_dataset *d); /* then: with what weights the network begins */

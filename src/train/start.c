@@ -37,10 +37,12 @@ static cop_status make_trainer(cop_loop *l)
 /* What policies want to know of the data. own: the caller has a loss of his own, against other than parts of classes. *weighs: one of them weighs samples. */
 static cop_status tell_policies(cop_loop *l, bool own, bool *weighs)
 {
-	bool chosen = false;
+	bool chosen = false, apart = false, taught = false;
 
 	for (int p = 0; p < l->n_policy; p++) {
 		const cop_policy *of = &l->policy[p];
+		apart |= of->apart, taught |= of->taught;
+		if (apart && taught) return cop__error(l->cx, COP_ARG, "prefix: a teacher sees the samples, and the first layers run apart: take one of the two policies");
 		if (of->weighs && (!l->labels || own))
 			return cop__error(l->cx, COP_ARG, "%s weighs samples: it needs data with classes, and the loss that belongs to them, xent or soft", of->name);
 		if (of->data) COP_TRY(of->data(of->ud, l->train));

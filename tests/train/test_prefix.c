@@ -234,8 +234,29 @@ static void up_to(void **state)
 	cop_ctx_free(cx);
 }
 
+static void refused(void **state)
+{
+	static const struct { const char *net, *policies, *says; } row[] = {
+		{"mlp-784x10", "prefix", "no place between two layers"}, {"mlp-784x12x10", "prefix; distill", "a teacher sees the samples"}, {"mlp-784x12x10", "hint:by=fitnet; prefix", "a teacher sees the samples"}};
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) {
+		cop_train_args a = base;
+		cop_graph *g;
+		OK(cx, cop_zoo_build(&g, cx, row[i].net, NULL));
+		a.policies = row[i].policies;
+		assert_int_equal(cop_train(g, &d, NULL, &a), COP_ARG);
+		if (!strstr(cop_error_text(cx), row[i].says)) fail_msg("%s: %s", row[i].policies, cop_error_text(cx));
+		cop_error_clear(cx);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(two_parts), cmocka_unit_test(by_movement), cmocka_unit_test(as_by_layers), cmocka_unit_test(kept), cmocka_unit_test(up_to)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(two_parts), cmocka_unit_test(by_movement), cmocka_unit_test(as_by_layers), cmocka_unit_test(kept), cmocka_unit_test(up_to), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ static cop_status build_taught(void *ud, cop_build *b)
 	return learn_from(b, o->by ? o->by : cop__build_model(b), o->part, cop__loss("distill"), &soft);
 }
 
-cop_policy cop__taught(cop_taught *t) { return (cop_policy){.name = "distill", .ud = t, .build = build_taught}; }
+cop_policy cop__taught(cop_taught *t) { return (cop_policy){.name = "distill", .taught = true, .ud = t, .build = build_taught}; }
 
 /* ---- by name ---- */
 
@@ -98,7 +98,7 @@ static cop_status identity(void *ud, cop_text *t) { return cop__identity_teacher
 static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 {
 	(void)mem;
-	*out = (cop_policy){.name = "distill", .ud = (void *)(uintptr_t)o, .build = build, .identity = identity};
+	*out = (cop_policy){.name = "distill", .taught = true, .ud = (void *)(uintptr_t)o, .build = build, .identity = identity};
 	return COP_OK;
 }
 

@@ -61,7 +61,7 @@ static cop_status identity(void *ud, cop_text *t) { return cop__identity_teacher
 static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 {
 	(void)mem;
-	*out = (cop_policy){.name = "hint", .ud = (void *)(uintptr_t)o, .build = build, .identity = identity};
+	*out = (cop_policy){.name = "hint", .taught = true, .ud = (void *)(uintptr_t)o, .build = build, .identity = identity};
 	return COP_OK;
 }
 

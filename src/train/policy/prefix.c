@@ -193,7 +193,7 @@ static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 
 	if (!u) return COP_NOMEM;
 	*u = (prefix){.o = o, .mem = mem};
-	*out = (cop_policy){.name = "prefix", .ud = u, .begin = begin, .build = build, .epoch = epoch};
+	*out = (cop_policy){.name = "prefix", .ud = u, .apart = true, .begin = begin, .build = build, .epoch = epoch};
 	return COP_OK;
 }
 
