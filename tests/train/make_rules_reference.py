@@ -63,6 +63,34 @@ def by_rates(lr, times):
 
 # ---- rules by their formulas ----
 
+def msb(v, bits):
+    step = v.abs().max() / (2 ** (bits - 1) - 1)
+    return torch.round(v / step) * step
+
+
+def psg(lr, x_bits, dy_bits, plain, decay, rest):
+    w, of = start(), 0
+    for step in range(STEPS):
+        x = torch.sin(0.9 * torch.arange(BATCH * DIMS[0]) + step).float().double().reshape(BATCH, DIMS[0])
+        label = torch.tensor([(i + step) % 3 for i in range(BATCH)])
+        read, out = [], []
+        for layer in range(3):
+            read.append(x)
+            out.append((x @ w[2 * layer].T + w[2 * layer + 1]).requires_grad_())
+            x = torch.tanh(out[-1])
+        # what comes back to each layer, from the last on
+        back = torch.autograd.grad(torch.nn.functional.cross_entropy(out[2], label), out[2])[0]
+        for layer in (2, 1, 0):
+            whole, guess = back.T @ read[layer], msb(back, dy_bits).T @ msb(read[layer], x_bits)
+            sure = guess.abs() >= plain * guess.abs().max()
+            before = (back @ w[2 * layer]) * (1 - read[layer] ** 2) if layer else None
+            w[2 * layer + 1] = w[2 * layer + 1] - lr * rest * back.sum(0)
+            w[2 * layer] = w[2 * layer] - lr * (torch.where(sure, guess.sign(), whole.sign()) + decay * w[2 * layer])
+            back = before
+    return [v.detach() for v in w]
+
+
+
 def gradients(w, step):
     leaf = [v.clone().requires_grad_() for v in w]
     return torch.autograd.grad(loss(leaf, step), leaf)
@@ -238,6 +266,8 @@ CASES = [
     ("prodigy first=0.001", 1, prodigy(1, 0, d0=1e-3)),
     ("prodigy first=0.001 factor=30", 1, prodigy(1, 0, d0=1e-3, factor=30)),
     ("prodigy first=0.01 decay=0.1 growth=1.5 factor=2", 1, prodigy(1, 0.1, d0=0.01, growth=1.5, factor=2)),
+    ("psg decay=0.1 rest=0.5", 0.02, psg(0.02, 4, 10, 0.05, 0.1, 0.5)),
+    ("psg x=3 dy=5 plain=0.41", 0.02, psg(0.02, 3, 5, 0.41, 0, 1)),
     ("muon decay=0.01 rest=0.25", 0.05, muon(0.05, 0.01, 0.25)),
     ("muon ends", 0.05, muon(0.05, 0, 0.1, ends=True)),
     ("sgd momentum=0.8 decay=0.01 rates=b.*:4;*.b:0", 0.05, by_rates(0.05, 4)),
