@@ -79,54 +79,113 @@ static cop_nid mark_behind(bool *behind, const cop_graph *g, cop_vid v)
 	return 0;
 }
 
-/* The first value at or behind v that all that is behind it goes through: where a branch leads round v, the cut is where the two have met. */
-static cop_vid place(bool *behind, const cop_graph *g, cop_vid v)
+/* The first value at or behind *v that all that is behind it goes through: where a branch leads round *v, the cut is where the two have met. 0: an output is
+ * not behind it. */
+static cop_status place(cop_vid *v, const cop_graph *g)
 {
-	for (cop_nid met; (met = mark_behind(behind, g, v));) v = cop__res(g, met, 0);
+	bool *behind = cop__alloc(g->cx, (size_t)g->n_value + 1);
+
+	if (!behind) return COP_NOMEM;
+	for (cop_nid met; (met = mark_behind(behind, g, *v));) *v = cop__res(g, met, 0);
 	for (int32_t i = 0; i < g->n_output; i++)
-		if (!behind[g->output[i]]) return 0;
-	return v;
+		if (!behind[g->output[i]]) *v = 0;
+	cop__free(g->cx, behind);
+	return COP_OK;
 }
 
 /* ---- the parts ---- */
 
-static cop_status front(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v, const bool *behind)
+/* Sets need[v] for v and all that it comes from. */
+static void mark_before(bool *need, const cop_graph *g, cop_vid v)
 {
-	COP_TRY(cop__copy_inputs(out, g, map));
-	for (cop_nid n = 1; n <= g->value[v].producer; n++)
-		if (!behind[cop__res(g, n, 0)] || cop__res(g, n, 0) == v) COP_TRY(cop__copy_node(out, g, map, n));
-	out->classes.count = out->targets.count = 0;
-	out->accuracy = -1;
-	COP_TRY(cop__output(out, map[v], NULL));
-	return mark(out, map[v], g, v);
+	need[v] = true;
+	for (cop_nid n = (cop_nid)g->n_node; n > 0; n--) {
+		const cop_node *d = &g->node[n];
+		bool read = false;
+		for (int i = 0; i < COP_MAX_OUT; i++) read |= d->out[i] && need[d->out[i]];
+		for (int i = 0; read && i < d->n_in; i++) need[d->in[i]] = true;
+	}
 }
 
-static cop_status back(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v, const bool *behind)
+static bool is_data(const cop_graph *g, cop_vid v) { return g->value[v].role >= COP_CONST; }
+
+bool cop__can_cut(const cop_graph *g, cop_vid v)
 {
-	if (!(map[v] = cop__input(out, g->value[v].name ? g->value[v].name : "cut", cop__t(g, v)))) return cop__failed(g->cx);
-	COP_TRY(mark(out, map[v], g, v));
-	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		if (behind[cop__res(g, n, 0)] && cop__res(g, n, 0) != v) COP_TRY(cop__copy_node(out, g, map, n));
-	out->samples = (cop_samples){0};
-	return cop__copy_end(out, g, map);
+	bool *need = v && g->value[v].producer ? cop__alloc(g->cx, (size_t)g->n_value + 1) : NULL, can = need;
+
+	if (!need) return false;
+	mark_before(need, g, v);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		const cop_node *d = &g->node[n];
+		const bool before = need[d->out[0]];
+		for (int i = 0; i < d->n_in && d->in[i]; i++) can &= before || d->in[i] == v || (is_data(g, d->in[i]) ? !need[d->in[i]] : !need[d->in[i]] && g->value[d->in[i]].producer);
+	}
+	for (int32_t i = 0; i < g->n_output; i++) can &= g->output[i] == v || !need[g->output[i]];
+	cop__free(g->cx, need);
+	return can;
+}
+
+cop_status cop__cut_head(cop_graph **out, const cop_graph *g, const cop_vid *v, int n_v)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	bool *need = cop__arena_get(&(*out)->mem, (size_t)g->n_value + 1);
+	cop_status st = need ? cop__copy_inputs(*out, g, map) : COP_NOMEM;
+	for (int i = 0; !st && i < n_v; i++) mark_before(need, g, v[i]);
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++)
+		if (need[g->node[n].out[0]]) st = cop__copy_node(*out, g, map, n);
+	for (int i = 0; !st && i < n_v; i++) st = cop__output(*out, map[v[i]], NULL);
+	return cop__pass_end(out, st);
+}
+
+cop_status cop__cut_tail(cop_graph **out, const cop_graph *g, cop_vid v)
+{
+	cop_vid *map;
+
+	COP_TRY(cop__copy_begin(out, g, &map));
+	bool *need = cop__arena_get(&(*out)->mem, (size_t)g->n_value + 1);
+	const cop_type t = *cop__t(g, v);
+	cop_status st = need && (map[v] = cop__input(*out, g->value[v].name ? g->value[v].name : "cut", &t)) ? COP_OK : cop__failed(g->cx);
+	if (!st) mark_before(need, g, v);
+	if (!st) (*out)->value[map[v]].lead = 1, (*out)->value[map[v]].samples = t.dim[0];
+	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++)
+		if (!need[g->node[n].out[0]]) st = cop__copy_node(*out, g, map, n);
+	if (!st) st = cop__copy_end(*out, g, map);
+	return cop__pass_end(out, st);
 }
 
 /* ---- the passes ---- */
 
-static cop_status cut(cop_graph **out, const cop_graph *g, const void *a, cop_status (*part)(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v, const bool *behind))
+/* *g becomes its part; v: where the cut is. */
+static cop_status front(cop_graph **out, const cop_graph *g, cop_vid v)
+{
+	COP_TRY(cop__cut_head(out, g, &v, 1));
+	(*out)->classes.count = (*out)->targets.count = 0;
+	(*out)->accuracy = -1;
+	return mark(*out, (*out)->output[0], g, v);
+}
+
+static cop_status back(cop_graph **out, const cop_graph *g, cop_vid v)
+{
+	COP_TRY(cop__cut_tail(out, g, v));
+	(*out)->samples = (cop_samples){0};
+	return mark(*out, (*out)->input[0], g, v);
+}
+
+typedef cop_status cut_fn(cop_graph **out, const cop_graph *g, cop_vid v);
+
+static cop_status cut(cop_graph **out, const cop_graph *g, const void *a, cut_fn *part)
 {
 	const cut_options *o = a;
+	cop_graph *made = NULL;
 	cop_vid v = cop__result_named(g, o->at);
-	cop_graph *made;
-	cop_vid *map;
 
 	*out = NULL;
 	if (!v) return cop__error(g->cx, COP_ARG, "cut: at='%s': there is no such layer", o->at);
-	COP_TRY(cop__copy_begin(&made, g, &map));
-	bool *behind = cop__arena_get(&made->mem, (size_t)g->n_value + 1);
-	cop_status st = behind ? COP_OK : COP_NOMEM;
-	if (!st && !(v = place(behind, g, v))) st = cop__error(g->cx, COP_ARG, "cut: at='%s': an output of '%s' is not behind it", o->at, g->name);
-	if (!st) st = part(made, g, map, v, behind);
+	COP_TRY(place(&v, g));
+	if (!v) return cop__error(g->cx, COP_ARG, "cut: at='%s': an output of '%s' is not behind it", o->at, g->name);
+	cop_status st = part(&made, g, v);
 	if (!st) st = cop__pass_dce(out, made);
 	cop_graph_free(made);
 	return st;

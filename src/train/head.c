@@ -4,7 +4,7 @@
  * begins with what they put out: no gradient goes back to them, and none of their values is kept for one. Where no augmentation changes the
  * samples, they run once over all of them, and after that not at all.
  */
-#include "train/cut.h"
+#include "pass/pass.h"
 #include "train/loop.h"
 
 cop_status cop__head_make(cop_loop *l, cop_graph **tail)

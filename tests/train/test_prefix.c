@@ -5,7 +5,7 @@
  */
 #include "help.h"
 #include "train/alike.h"
-#include "train/cut.h"
+#include "pass/pass.h"
 #include "train/policy.h"
 
 /* ---- in two ---- */

@@ -7,7 +7,7 @@
  * The network is cut where a single value goes on, and of those places between two layers with weights at the one where the value is smallest.
  */
 #include "run/deploy.h"
-#include "train/cut.h"
+#include "pass/pass.h"
 #include "train/policy.h"
 
 #include <math.h>

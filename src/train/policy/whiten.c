@@ -5,7 +5,7 @@
  * Its bias is trained for a few epochs; after that nothing of the layer is, and no gradient goes back to it.
  */
 #include "run/deploy.h"
-#include "train/cut.h"
+#include "pass/pass.h"
 #include "train/policy.h"
 #include "train/policy/whiten.h"
 
