@@ -19,7 +19,9 @@ slim="macs: 0.476, epochs: $epochs, lr: $lr, may_cost: 100, must_gain: 0"
 recipe size <<YAML
   - slim: {by: l2, $slim}
 YAML
-cp "$folder/size.yaml" "$folder/taught.yaml"
+recipe taught <<YAML
+  - slim: {by: l2, self: 0.7, $slim}
+YAML
 recipe unrounded <<YAML
   - slim: {by: l2, round: 1, $slim}
 YAML
@@ -35,10 +37,9 @@ recipe random <<YAML
 YAML
 
 compress() { # NET HOW SEED
-	at=$folder/$1-$2-$3 taught=
-	[ "$2" != taught ] || taught="--policies distill"
+	at=$folder/$1-$2-$3
 	[ -s "$at.json" ] || {
-		"$bin" compress "$folder/$1-$3.cop" --recipe "$folder/$2.yaml" $data $limit $more $taught --seed="$3" --threads 1 --resume --json -o "$at.cop" >"$at.part" && mv "$at.part" "$at.json"
+		"$bin" compress "$folder/$1-$3.cop" --recipe "$folder/$2.yaml" $data $limit $more --seed="$3" --threads 1 --resume --json -o "$at.cop" >"$at.part" && mv "$at.part" "$at.json"
 	}
 }
 

@@ -168,6 +168,31 @@ static void after_prune(void **state)
 	cop_graph_free(g);
 }
 
+/* With self: 1 labels count for nothing, and what is learnt is what the whole network says: the half that is left moves. Its own answers would not move it. */
+static void taught_by_the_whole(void **state)
+{
+	static const int32_t label[2][4] = {{0, 1, 0, 1}, {1, 1, 1, 0}};
+	static const char text[] = "name: t\nstages:\n  - slim: {macs: 0.8, round: 1, self: 1, temperature: 10, epochs: 3, lr: 0.5, update: sgd momentum=0 decay=0, may_cost: 100, must_gain: 0}\n";
+	cop_ctx *cx = *state;
+	cop_graph *g[2];
+	known_set s;
+
+	static const float a[4 * 3] = {-1, 1, -1, 2, -2, 2, -3, 3, -3, 4, -4, 4}, b[2 * 4] = {4, 1, 2, 3, -4, 2, -1, 1};
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < 2; i++) {
+		g[i] = known_net(cx, 3, 4, a, 2, b);
+		OK(cx, cop_compress(&g[i], text, strlen(text), known_samples(&s, 4, 3, 2, label[i]), NULL, NULL, &known_args, NULL, NULL, NULL));
+	}
+	const float *w[2] = {cop__floats(g[0], cop__find(g[0], "b.w")), cop__floats(g[1], cop__find(g[1], "b.w"))};
+	assert_int_equal(cop__t(g[0], cop__find(g[0], "b.w"))->dim[1], 3);
+	assert_memory_equal(w[0], w[1], sizeof(float) * 6);
+	double moved = 0;
+	for (int k = 0; k < 6; k++) moved = fmax(moved, fabs((double)w[0][k] - round((double)w[0][k])));
+	if (!(moved > 1e-3)) fail_msg("nothing was learnt: %g", moved);
+	cop_graph_free(g[0]), cop_graph_free(g[1]);
+}
+
 static void refusals(void **state)
 {
 	static const struct { const char *stage, *says; } rows[] = {
@@ -191,6 +216,6 @@ static void refusals(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(all_tensors_count), KNOWN_TEST(widths), KNOWN_TEST(shifts_go_on), KNOWN_TEST(borders), KNOWN_TEST(after_prune), KNOWN_TEST(refusals)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(all_tensors_count), KNOWN_TEST(widths), KNOWN_TEST(shifts_go_on), KNOWN_TEST(borders), KNOWN_TEST(after_prune), KNOWN_TEST(taught_by_the_whole), KNOWN_TEST(refusals)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

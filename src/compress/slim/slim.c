@@ -19,6 +19,8 @@ static const cop_option options[] = {
 	COP_OPT_WHOLE(cop_slim_options, round, 0, 1024, "0",
 		"widths are multiples of this many, after the ranking; 1: of any; 0: what the kernels of the target like"),
 	COP_OPT_TEXT(cop_slim_options, target, "host", "the machine that it is for, from `coppice targets`"),
+	COP_OPT_REAL(cop_slim_options, self, 0, 1, "0", "how much of the loss is the distance from the network as it was before; 0: none. `distill` in --policies takes its place"),
+	COP_OPT_REAL(cop_slim_options, temperature, 0.01, 1000, "3", "both are softened by it"),
 	COP_OPT_END,
 };
 
@@ -104,17 +106,32 @@ static cop_status cut(cop_graph **g, const cop_slim_options *o, const char *laye
 	return COP_OK;
 }
 
+/* What the cut has left is no teacher for itself. */
+static cop_status check_teacher(cop_ctx *cx, const char *policies)
+{
+	if (!cop__policies_answer(policies) || strstr(policies, "teacher=")) return COP_OK;
+	return cop__error(cx, COP_ARG, "slim: the policy distill names no teacher, and the network that is left after the cut would be its own; say self: 0.7 in the stage, or distill:teacher=FILE");
+}
+
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const cop_slim_options *o = (const void *)s->own.bytes;
 	cop_train_args a = cop__stage_args(s, m);
+	cop_taught taught = {o->self, o->temperature, NULL};
+	cop_graph *whole = NULL;
 	cop_target t;
 
+	COP_TRY(check_teacher((*g)->cx, a.policies));
 	COP_TRY(cop_target_find(&t, (*g)->cx, o->target));
-	COP_TRY(cop__drop_constant_of(g, COP_DROP_BORDERS));
-	if (o->macs >= 1) return COP_OK;
-	COP_TRY(cut(g, o, s->terms.layers, m->a->seed, &t));
-	return cop__train(*g, m->train, m->valid, &a, "slim", NULL, 0);
+	const bool is_taught = o->macs < 1 && o->self > 0 && !cop__policies_answer(a.policies);
+	if (is_taught) COP_TRY(cop_graph_copy(&whole, *g));
+	taught.by = whole;
+	cop_status st = cop__drop_constant_of(g, COP_DROP_BORDERS);
+	if (!st && o->macs < 1) st = cut(g, o, s->terms.layers, m->a->seed, &t);
+	const cop_policy policy = cop__taught(&taught);
+	if (!st && o->macs < 1) st = cop__train(*g, m->train, m->valid, &a, "slim", &policy, is_taught);
+	cop_graph_free(whole);
+	return st;
 }
 
 static cop_status check(cop_ctx *cx, const char *where, const void *own)

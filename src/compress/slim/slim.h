@@ -10,7 +10,7 @@
 #include "pass/pass.h"
 
 typedef struct cop_slim_options {
-	float macs, least;
+	float macs, least, self, temperature;
 	int32_t by, over, scope, round;
 	char target[64];
 } cop_slim_options;
