@@ -388,6 +388,11 @@ typedef struct cop_epoch { /* progress after an epoch, or within one (done < 1) 
 	float mse;                  /* without classes: mean square error on the valid set at the end of the epoch; -1 before, and with classes */
 	int32_t best;               /* epoch with the best score on the valid set so far, from 1; 0: none yet */
 	int64_t samples;            /* trained on since the run began: each sample once an epoch, but for those that policies leave out */
+	/* What a step of this epoch costs, as parts of one that trains all weights: floating-point operations that are executed, in all and of the backward
+	 * pass with the updates; and those of the backward pass as work on neurons that are left out counts them, which takes both products of a layer as
+	 * saved. step_time: CPU time as such a part, where an epoch of the same run has trained all; else -1. */
+	float flops, backward, published, step_time;
+	double step_seconds;        /* CPU time of a step, the mean of this epoch */
 } cop_epoch;
 
 typedef enum cop_keep { /* the epoch whose weights a training ends with */

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define HEADER "stage,epoch,loss,accuracy,mse,rate,seconds\n"
+#define FIRST "stage,epoch,loss,accuracy,mse,rate,seconds" /* of logs that were written before the rest was there, too */
+#define HEADER FIRST ",flops,backward,published,step_ms\n"
 
 cop_status cli_log_begin(cli_log *l, cli *c, const char *path)
 {
@@ -21,7 +22,7 @@ cop_status cli_log_begin(cli_log *l, cli *c, const char *path)
 	if (!path) return COP_OK;
 	CLI_TRY(cli_can_write(c, path));
 	if (!stat(path, &s) && !S_ISREG(s.st_mode)) return cli_fail(c, COP_ARG, "%s: --log needs a plain file, which it writes again after each epoch", path);
-	CLI_TRY(cli_only_over(c, "--log", path, HEADER));
+	CLI_TRY(cli_only_over(c, "--log", path, FIRST));
 	if (!(l->f = open_memstream(&l->text, &l->size)) || fputs(HEADER, l->f) < 0) return cli_fail(c, COP_IO, "%s: there is no memory for the log", path);
 	return COP_OK;
 }
@@ -45,6 +46,10 @@ static void put_row(FILE *f, const cop_epoch *e)
 	put(f, "%.6g", (double)e->mse, e->mse >= 0);
 	put(f, "%.6g", (double)e->lr, true);
 	put(f, "%.1f", e->seconds, true);
+	put(f, "%.4f", (double)e->flops, true);
+	put(f, "%.4f", (double)e->backward, true);
+	put(f, "%.4f", (double)e->published, true);
+	put(f, "%.3f", 1e3 * e->step_seconds, true);
 	fputc('\n', f);
 }
 
@@ -66,6 +71,11 @@ static void put_object(cli *c, const cop_epoch *e)
 	cli_put_real(c, "lr", (double)e->lr);
 	cli_put_int(c, "samples", e->samples);
 	cli_put_real(c, "seconds", e->seconds);
+	cli_put_real(c, "flops", (double)e->flops);
+	cli_put_real(c, "backward", (double)e->backward);
+	cli_put_real(c, "published", (double)e->published);
+	cli_put_real(c, "step_seconds", e->step_seconds);
+	if (e->step_time >= 0) cli_put_real(c, "step_time", (double)e->step_time);
 	puts("}");
 	fflush(stdout);
 	c->object = object;

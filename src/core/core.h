@@ -136,6 +136,7 @@ cop_status cop__isa_from_env(cop_ctx *cx);          /* applies COPPICE_ISA=ref|a
 
 /* ---- time ---- */
 double cop__seconds(void); /* since some moment; never goes back */
+double cop__cpu_seconds(void); /* that all threads of the process have computed for */
 
 /* ---- random numbers: counter-based, the same on every machine and in any order ---- */
 uint32_t cop__rand(uint64_t seed, uint32_t stream, uint64_t index);

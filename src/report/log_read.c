@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 #define HEADER "stage,epoch,loss,accuracy,mse,rate,seconds"
-enum { FIELDS = 7, MOST_EPOCHS = 1 << 20, LONGEST = 64 };
+#define COSTS ",flops,backward,published,step_ms" /* logs of older programs lack them */
+enum { FIELDS = 11, WITHOUT_COSTS = 7, MOST_EPOCHS = 1 << 20, LONGEST = 64 };
 
 typedef struct line { const char *at[FIELDS]; size_t len[FIELDS]; int n; } line;
 
@@ -45,9 +46,13 @@ static bool number(double *v, const line *l, int i, double none)
 
 static cop_status point(cop_story_point *o, cop_story *s, const line *l, int32_t n)
 {
-	bool ok = l->n == FIELDS && l->len[0] < LONGEST && l->len[1] && number(&o->epoch, l, 1, 0) &&
+	const bool costs = s->log_costs;
+	bool ok = l->n == (costs ? FIELDS : WITHOUT_COSTS) && l->len[0] < LONGEST && l->len[1] && number(&o->epoch, l, 1, 0) &&
 		number(&o->loss, l, 2, 0) && number(&o->accuracy, l, 3, -1) && number(&o->mse, l, 4, -1) &&
 		number(&o->rate, l, 5, 0) && number(&o->seconds, l, 6, 0);
+
+	o->flops = o->backward = o->published = o->step_ms = -1;
+	if (costs) ok = ok && number(&o->flops, l, 7, -1) && number(&o->backward, l, 8, -1) && number(&o->published, l, 9, -1) && number(&o->step_ms, l, 10, -1);
 
 	if (!ok) return cop__error(s->mem.cx, COP_FORMAT, "log, line %d: is no line of a training log, which has " HEADER, n);
 	o->stage = cop__arena_str(&s->mem, l->at[0], l->len[0]);
@@ -65,10 +70,12 @@ static int32_t count_lines(const char *p, const char *end)
 cop_status cop__log_read(cop_story *s, const char *text, size_t size)
 {
 	const char *p = text, *end = text + size;
-	const size_t head = sizeof HEADER - 1;
+	const bool costs = size >= sizeof HEADER COSTS - 1 && !memcmp(text, HEADER COSTS, sizeof HEADER COSTS - 1);
+	const size_t head = (costs ? sizeof HEADER COSTS : sizeof HEADER) - 1;
 	line l;
 
-	if (size < head || memcmp(text, HEADER, head) || (size > head && text[head] != '\n' && text[head] != '\r'))
+	s->log_costs = costs;
+	if (size < head || memcmp(text, HEADER, sizeof HEADER - 1) || (size > head && text[head] != '\n' && text[head] != '\r'))
 		return cop__error(s->mem.cx, COP_FORMAT, "log: is no training log: it does not begin with the line " HEADER);
 	s->point = cop__arena_get(&s->mem, sizeof *s->point * (size_t)count_lines(p, end));
 	if (!s->point) return COP_NOMEM;

@@ -27,6 +27,7 @@ typedef struct cop_story_order { /* of a recipe with order: search */
 typedef struct cop_story_point { /* an epoch */
 	const char *stage;
 	double epoch, loss, accuracy, mse, rate, seconds; /* accuracy, mse: -1 not known; rate, seconds: 0 */
+	double flops, backward, published, step_ms;       /* of a step, as parts of one that trains all (cop_epoch); -1: not known */
 } cop_story_point;
 typedef struct cop_story_layer {
 	const char *name;
@@ -46,6 +47,7 @@ typedef struct cop_story {
 	cop_story_layer *layer;
 	int32_t n_stage, n_order, n_point, n_layer;
 	bool logged; /* the points are those of a training log */
+	bool log_costs; /* which says what steps cost */
 } cop_story;
 
 /* What `coppice check` measured; 0: not counted there. */

@@ -52,6 +52,53 @@ static void table(cop_text *t, const cop_story *s)
 	cop__text_add(t, "</tbody></table></div></details>\n");
 }
 
+/* ---- what was left out ---- */
+
+/* Means over all epochs, as parts of a step that trains all; ms: of epochs that trained all, and how many had neurons left out behind those. */
+typedef struct costs { double flops, backward, published, ms, all_ms, after_flops; int32_t n, n_all, left_out; } costs;
+
+static costs costs_of(const cop_story *s)
+{
+	costs c = {0};
+
+	for (int32_t i = 0; i < s->n_point; i++) {
+		const cop_story_point *p = &s->point[i];
+		if (p->flops < 0 || p->backward < 0 || p->published < 0) continue;
+		const bool all = p->backward >= 1;
+		c.n++;
+		c.flops += p->flops, c.backward += p->backward, c.published += p->published;
+		c.left_out += !all;
+		if (p->step_ms <= 0) continue;
+		if (all) c.all_ms += p->step_ms, c.n_all++;
+		else c.ms += p->step_ms, c.after_flops += p->flops;
+	}
+	return c;
+}
+
+static void saving(cop_text *t, const char *what, double part, double time)
+{
+	cop__text_add(t, "<tr><td>%s</td>", what);
+	figure(t, "%.1f %%", 100 * (1 - part), true);
+	figure(t, "%.0f %%", 100 * time, time >= 0);
+	cop__text_add(t, "</tr>\n");
+}
+
+/* What each way of counting says was saved, and how much of the operations that were left out the clock confirms. */
+static void left_out(cop_text *t, const cop_story *s)
+{
+	const costs c = costs_of(s);
+
+	if (!c.left_out) return;
+	const double flops = 1 - c.after_flops / c.left_out, time = c.n_all ? 1 - c.ms / c.left_out / (c.all_ms / c.n_all) : -1;
+	cop__text_add(t, "<p>Neurons were left out in %d of %d epochs.", c.left_out, c.n);
+	if (c.n_all) cop__text_add(t, " A step of these took %.1f %% less CPU time than one that trained all, for %.1f %% fewer operations.", 100 * time, 100 * flops);
+	cop__text_add(t, "</p>\n<table><thead><tr><th>counted</th><th>saved</th><th>of it confirmed by time</th></tr></thead><tbody>\n");
+	saving(t, "all operations of a step", c.flops / c.n, c.n_all && flops > 0 ? COP_MAX(time / flops, 0) : -1);
+	saving(t, "those of the backward pass and of updates, as executed", c.backward / c.n, -1);
+	saving(t, "those of the backward pass, as papers on neurons count them", c.published / c.n, -1);
+	cop__text_add(t, "</tbody></table>\n");
+}
+
 void cop__html_training(cop_text *t, const cop_story *s)
 {
 	int32_t best = cop__story_best(s);
@@ -71,5 +118,6 @@ void cop__html_training(cop_text *t, const cop_story *s)
 		else cop__text_add(t, "a mean square error of %.4g.", p->mse);
 	}
 	cop__text_add(t, "</p>\n");
+	left_out(t, s);
 	table(t, s);
 }

@@ -19,12 +19,14 @@ bool cop__is_chosen(const cop_build *b, const char *name)
 	return !cop__find(b->model, weight) || cop__match(b->all.layers, weight);
 }
 
-/* A float, or what stands for steps of one: int8 weights and their biases (pass/trainable.c). */
+/* A float, or what stands for steps of one: int8 weights and their biases (pass/trainable.c). A list of rows without room leaves all of them out. */
 bool cop__is_trained(const cop_graph *g, const cop_build *b, cop_vid v)
 {
 	const cop_value *p = &g->value[v];
 	const bool whole = p->type.dtype == COP_I8 || p->type.dtype == COP_I32;
+	const cop_vid rows = p->role == COP_PARAM ? cop__follower(g, v, "rows") : 0;
 
+	if (rows && cop__t(g, rows)->dim[0] == 1) return false;
 	return p->role == COP_PARAM && p->type.enc == COP_DENSE && (p->type.dtype == COP_F32 || (whole && cop__follower(g, v, "per"))) && cop__is_chosen(b, p->name) &&
 		cop__rate_of(&b->all.rates, p->name, 1) > 0;
 }

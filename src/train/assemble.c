@@ -27,6 +27,8 @@ static cop_status express_all(cop_graph *out, const cop_build *b, cop_vid *map)
 {
 	for (int32_t i = 0; i < b->n_form; i++) {
 		cop_formed f = formed(b, i);
+		if (cop__follower(b->model, f.w, "rows"))
+			return cop__error(b->cx, COP_ARG, "training: '%s' has the form '%s' and a list of rows that are trained; it can't have both", b->form[i].weight, f.form->row.name);
 		if (!f.form->express) continue;
 		if (!(map[f.w] = f.form->express(&f, out))) return code(out);
 		if (!cop__same_shape(cop__t(out, map[f.w]), cop__t(b->model, f.w)))
@@ -308,7 +310,11 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 	for (int32_t v = 1; v <= g->n_value; v++)
 		if (cop__is_trained(g, b, (cop_vid)v)) x->w[x->n++] = (cop_vid)v;
 	x->trained = x->n;
-	for (int32_t i = 0; i < b->n_gradient; i++) x->w[x->n++] = cop__find(g, b->gradient[i]);
+	for (int32_t i = 0; i < b->n_gradient; i++) {
+		if (cop__follower(b->model, cop__find(b->model, b->gradient[i]), "rows"))
+			return cop__error(b->cx, COP_ARG, "training: the whole gradient of '%s' is wanted, and of some of its rows alone it is computed", b->gradient[i]);
+		x->w[x->n++] = cop__find(g, b->gradient[i]);
+	}
 	for (int i = 0; i < x->n; i++) x->at[i] = cop__read_as(g, x->w[i]);
 	tell_of_bits(g);
 	return untrainable(g, b, x->trained);
@@ -347,6 +353,16 @@ static cop_vid let_through(cop_graph *g, const cop_build *b, cop_vid w, cop_vid 
 	return dw;
 }
 
+/* Of a vector with a list of rows: those numbers of its gradient. That of a matrix has been made of these rows alone. */
+static cop_vid listed(cop_graph *g, cop_vid w, cop_vid dw)
+{
+	cop_vid list = cop__t(g, w)->rank == 1 ? cop__follower(g, w, "rows") : 0;
+
+	if (!list || !dw) return dw;
+	cop_vid at = cop__apply(g, OP_slice, &(cop_slice_attr){.from = {1}, .step = {1, 1, 1, 1, 1, 1}}, VIDS(list));
+	return at ? cop__apply(g, OP_gather, &(cop_axis_attr){0}, VIDS(dw, at)) : 0;
+}
+
 /* The weights of the first and the last layer. */
 typedef struct ends { const char *first, *last; } ends;
 
@@ -382,12 +398,11 @@ static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 	if (!m.now || !m.inner) return COP_NOMEM;
 	for (int i = 0; i < x->trained; i++) {
 		cop_nid last = (cop_nid)g->n_node;
-		if (cop__follower(g, x->w[i], "rows") && (!l->rule->rows || l->by))
-			return cop__error(b->cx, COP_ARG, "training: '%s' has a list of rows that are trained, and %s%s changes whole weights: take sgd alone",
-				g->value[x->w[i]].name, l->rule->row.name, l->by ? " with by=" : "");
+		if (cop__follower(g, x->w[i], "rows") && !l->rule->rows)
+			return cop__error(b->cx, COP_ARG, "training: '%s' has a list of rows that are trained, and %s changes whole weights: take sgd", g->value[x->w[i]].name, l->rule->row.name);
 		if (x->dw[i] && cop__t(g, x->w[i])->dtype != COP_F32 && !l->rule->integers)
 			return cop__error(b->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", l->rule->row.name, g->value[x->w[i]].name);
-		if (x->dw[i] && !(x->dw[i] = let_through(g, b, x->w[i], x->dw[i]))) return code(g);
+		if (x->dw[i] && !(x->dw[i] = listed(g, x->w[i], let_through(g, b, x->w[i], x->dw[i])))) return code(g);
 		cop__guard_since(g, last, x->guard[i]);
 		const char *name = g->value[x->w[i]].name;
 		m.inner[i] = !is_of(name, e.first) && !is_of(name, e.last);

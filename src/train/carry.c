@@ -5,6 +5,7 @@
  */
 #include "pass/pass.h"
 #include "train/build_record.h"
+#include "train/neurons.h"
 #include "train/trainer.h"
 
 static cop_status carry_one(cop_graph *model, const cop_trainer *t, cop_vid w, const char *what)
@@ -77,7 +78,7 @@ static bool is_kept(const cop_graph *g, cop_vid v)
 }
 
 /* The rest of the graph, weights in their order. */
-static cop_status without(cop_graph **out, const cop_graph *g)
+static cop_status without(cop_graph **out, const cop_graph *g, cop_goes_fn *goes)
 {
 	cop_vid *map;
 
@@ -86,7 +87,7 @@ static cop_status without(cop_graph **out, const cop_graph *g)
 	cop_status st = readers ? cop__copy_inputs(*out, g, map) : COP_NOMEM;
 	for (int32_t v = 1; !st && v <= g->n_value; v++) {
 		const cop_value *x = &g->value[v];
-		if (x->role < COP_CONST || is_kept(g, (cop_vid)v) || (!readers[v] && !strcmp(x->name, "step"))) continue;
+		if (x->role < COP_CONST || goes(g, (cop_vid)v, readers)) continue;
 		if (!cop__copy_value(*out, g, map, (cop_vid)v)) st = cop__failed(g->cx);
 	}
 	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
@@ -94,17 +95,24 @@ static cop_status without(cop_graph **out, const cop_graph *g)
 	return cop__pass_end(out, st);
 }
 
-cop_status cop__carry_nothing(cop_graph *model)
+cop_status cop__take_away(cop_graph *model, cop_goes_fn *goes)
 {
 	cop_graph *made;
-	bool any = false;
 
-	for (int32_t v = 1; v <= model->n_value; v++) any |= is_kept(model, (cop_vid)v);
-	if (!any) return COP_OK;
-	COP_TRY(without(&made, model));
+	COP_TRY(without(&made, model, goes));
 	cop_graph old = *model;
 	*model = *made;
 	*made = old;
 	cop_graph_free(made);
 	return COP_OK;
+}
+
+static bool is_carried(const cop_graph *g, cop_vid v, const int32_t *readers) { return is_kept(g, v) || (!readers[v] && !strcmp(g->value[v].name, "step")); }
+
+cop_status cop__carry_nothing(cop_graph *model)
+{
+	bool any = false;
+
+	for (int32_t v = 1; v <= model->n_value; v++) any |= is_kept(model, (cop_vid)v);
+	return any ? cop__take_away(model, is_carried) : COP_OK;
 }

@@ -45,9 +45,11 @@ static cop_status set_target(cop_loop *l, int32_t i)
 	return COP_OK;
 }
 
-static cop_progress progress(cop_loop *l, int32_t epoch, float loss, float accuracy)
+cop_progress cop__loop_progress(cop_loop *l, int32_t epoch, float loss, float accuracy)
 {
-	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1, l->sample, l->a->batch, &l->frozen};
+	const float lr = l->a->lr > 0 ? cop__trainer_rate(l->t) / l->a->lr : 1;
+	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1, l->sample, l->a->batch, &l->frozen, l->model, lr, l->a->seed,
+		l->a->batch, l->a->threads};
 }
 
 typedef cop_status policy_fn(void *ud, const cop_progress *p, cop_verdict *v);
@@ -77,21 +79,24 @@ static cop_status place_batch(cop_loop *l, int32_t i)
 static cop_status one_step(cop_loop *l, int32_t epoch, int64_t i, cop_verdict *v)
 {
 	double t0 = cop__seconds();
-	cop_progress now = progress(l, epoch, 0, -1);
+	cop_progress now = cop__loop_progress(l, epoch, 0, -1);
 
 	l->samples += cop__batch_samples(l->sample, l->batch, (int32_t)i);
 	COP_TRY(place_batch(l, (int32_t)i));
 	cop__trainer_set_rate(l->t, l->a->lr * cop__schedule_at(&l->schedule, epoch + (double)i / (double)l->of_epoch, l->a->epochs));
 	for (int p = 0; p < l->n_policy; p++)
 		if (l->policy[p].before) COP_TRY(l->policy[p].before(l->policy[p].ud, &now));
+	double c0 = cop__cpu_seconds();
 	COP_TRY(cop__trainer_run(l->t));
+	l->step_cpu[0] += cop__cpu_seconds() - c0;
+	l->step_cpu[1]++;
 	l->step++;
 	l->images += l->a->batch;
 	l->trained += cop__seconds() - t0;
 	float loss = cop__trainer_loss(l->t);
 	if (!isfinite(loss)) return cop__loop_diverged(l, loss);
 	l->sum_loss += (double)loss;
-	now = progress(l, epoch, loss, -1);
+	now = cop__loop_progress(l, epoch, loss, -1);
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].after, l->policy[p].ud, &now));
 	if (i + 1 < l->of_epoch) cop__loop_tell(l); /* the end of an epoch is reported with its score */
 	return COP_OK;
@@ -105,7 +110,7 @@ static cop_status begin_epoch(cop_loop *l, int32_t epoch, bool again)
 	COP_TRY(cop__batch_epoch(l->batch, epoch));
 	l->of_epoch = l->per_epoch;
 	if (!l->weight) return COP_OK;
-	const cop_progress now = progress(l, epoch, 0, -1);
+	const cop_progress now = cop__loop_progress(l, epoch, 0, -1);
 	const cop_chosen c = {l->weight, cop__batch_order(l->batch), l->train->count, l->a->batch, l->a->seed, again};
 	for (int32_t i = 0; i < c.count; i++) l->weight[i] = 1;
 	for (int p = 0; p < l->n_policy; p++)
@@ -115,6 +120,8 @@ static cop_status begin_epoch(cop_loop *l, int32_t epoch, bool again)
 	return COP_OK;
 }
 
+static bool rebuilds(cop_verdict v) { return v == COP_REBUILD || v == COP_REPLAN; }
+
 static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 {
 	cop_judged judged;
@@ -122,16 +129,16 @@ static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 	COP_TRY(cop_trainer_pull(l->t, l->model));
 	COP_TRY(cop__best_judge(l, &judged, epoch + 1));
 	cop__loop_tell_epoch(l, &judged);
-	cop_progress now = progress(l, epoch, (float)(l->sum_loss / (double)l->of_epoch), judged.accuracy);
+	cop_progress now = cop__loop_progress(l, epoch, (float)(l->sum_loss / (double)l->of_epoch), judged.accuracy);
 	now.mse = judged.mse;
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].epoch, l->policy[p].ud, &now));
 	l->finished = *v == COP_FINISH;
 	l->sum_loss = 0;
-	return *v == COP_REBUILD ? COP_OK : cop__loop_save(l); /* it is saved as it will be */
+	return rebuilds(*v) ? COP_OK : cop__loop_save(l); /* it is saved as it will be */
 }
 
-/* The structure changes: the weights and what the rule of updates keeps for them go on. */
-static cop_status rebuild(cop_loop *l, int32_t frozen)
+/* The structure, or what is trained of it, changes: the weights and what the rule of updates keeps for them go on. */
+static cop_status rebuild(cop_loop *l, cop_verdict v, int32_t frozen)
 {
 	float rate = cop__trainer_said_rate(l->t);
 
@@ -140,7 +147,7 @@ static cop_status rebuild(cop_loop *l, int32_t frozen)
 		if (l->policy[p].rebuild) COP_TRY(l->policy[p].rebuild(l->policy[p].ud, l->model));
 	cop__text_free(&l->rebuilt);
 	COP_TRY(cop__model_write(&l->rebuilt, l->model, NULL, 0, COP_CODEC_RAW));
-	if (l->frozen.to == frozen) cop__best_forget(l); /* else the network is the one that it was */
+	if (v == COP_REBUILD && l->frozen.to == frozen) cop__best_forget(l); /* else the network is the one that it was */
 	COP_TRY(cop__loop_rebuild(l));
 	cop__trainer_set_rate(l->t, rate);
 	return COP_OK;
@@ -167,7 +174,7 @@ static cop_status epochs(cop_loop *l)
 		if (i == 0 || fresh) COP_TRY(begin_epoch(l, epoch, i > 0));
 		fresh = false;
 		COP_TRY(one_step(l, epoch, i, &v));
-		if (v == COP_REBUILD) COP_TRY(rebuild(l, frozen));
+		if (rebuilds(v)) COP_TRY(rebuild(l, v, frozen));
 		if (v != COP_FINISH && i + 1 < l->of_epoch) {
 			COP_TRY(cop__loop_save_in_time(l));
 			continue;
@@ -175,8 +182,8 @@ static cop_status epochs(cop_loop *l)
 		if (i + 1 == l->of_epoch) l->step = (epoch + 1) * l->per_epoch;
 		if (v == COP_FINISH) of_epoch = v;
 		COP_TRY(end_epoch(l, epoch, &of_epoch));
-		if (of_epoch != COP_REBUILD) continue;
-		COP_TRY(rebuild(l, frozen));
+		if (!rebuilds(of_epoch)) continue;
+		COP_TRY(rebuild(l, of_epoch, frozen));
 		COP_TRY(cop__loop_save(l));
 	}
 	return COP_OK;
@@ -184,7 +191,7 @@ static cop_status epochs(cop_loop *l)
 
 static cop_status end(cop_loop *l)
 {
-	const cop_progress now = progress(l, l->a->epochs, 0, -1);
+	const cop_progress now = cop__loop_progress(l, l->a->epochs, 0, -1);
 
 	if (cop__best_is_earlier(l)) COP_TRY(cop__best_take(l)); /* what the rule of updates keeps is of the last step */
 	else if (l->carry) COP_TRY(cop__trainer_carry(l->t, l->model));
@@ -226,6 +233,7 @@ static cop_status train_all(cop_loop *l, cop_dataset *train)
 	for (int p = 0; p < l->n_policy; p++)
 		if (l->policy[p].leave) l->policy[p].leave(l->policy[p].ud, l->model);
 	if (!l->carry && l->rebuilt.len) st = st ? st : cop__carry_nothing(l->model);
+	if (l->lists && cop__no_lists(l->model) && !st) st = cop__failed(l->cx);
 	cop__loop_tear_down(l);
 	return st;
 }

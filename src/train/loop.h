@@ -9,6 +9,7 @@
 #include "data/batch.h"
 #include "pass/pass.h"
 #include "run/deploy.h"
+#include "train/neurons.h"
 #include "train/policy.h"
 #include "train/schedule.h"
 
@@ -53,6 +54,9 @@ typedef struct cop_loop {
 	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done (saved.c) */
 	cop_text rebuilt;        /* where the structure has changed: the network as that left it, a .cop */
 	cop_best best;
+	bool lists;              /* a policy writes lists of what is trained into the model */
+	cop_step_cost whole, cost; /* of a step that trains all, and of one as it is now */
+	double step_cpu[3];      /* CPU seconds of the steps of this epoch and how many they are; the mean of one that trained all, 0: there was none */
 	cop_parts part;          /* where samples lie in x */
 	float *placed;           /* samples as they come, where they lie otherwise in x or become bytes there; else NULL */
 	cop_frozen frozen;       /* head.c: then x is what comes out of the head */
@@ -64,6 +68,7 @@ int64_t cop__loop_steps(const cop_loop *l); /* of the whole run */
 
 /* ---- start.c ---- */
 cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train);
+cop_progress cop__loop_progress(cop_loop *l, int32_t epoch, float loss, float accuracy);
 cop_status cop__loop_rebuild(cop_loop *l); /* a trainer of the model as it is now */
 void cop__loop_tear_down(cop_loop *l);
 

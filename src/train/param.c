@@ -5,6 +5,7 @@
  */
 #include "op/axes.h"
 #include "train/build_record.h"
+#include "train/update/made.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -89,7 +90,7 @@ bool cop__moved(const cop_param *p, int i, cop_vid by)
 	if (!p->learnt[i]) return true;
 	cop_vid v = cop__follow(p->g, p->w, COP_STATE, cop__moved_name(i), cop__t(p->g, p->w), NULL);
 	if (by && p->slope[i]) by = cop__apply(p->g, OP_mul, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(by, p->slope[i]));
-	return v && by && cop__apply(p->g, OP_assign, NULL, VIDS(v, by));
+	return v && by && cop__made_set(p, v, by);
 }
 
 cop_vid cop__latent(const cop_formed *f, cop_graph *g, cop_role role, const char *what, const cop_type *t, const void *init)

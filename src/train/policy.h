@@ -9,8 +9,9 @@
 
 #include "train/trainer.h"
 
-/* FINISH: the training ends after this epoch's scoring. REBUILD: the structure of the network is to change. The strongest of several counts. */
-typedef enum cop_verdict { COP_GO_ON, COP_REBUILD, COP_FINISH } cop_verdict;
+/* FINISH: the training ends after this epoch's scoring. REBUILD: the structure of the network is to change. REPLAN: what is trained of it is, and the
+ * network stays the one that it is. The strongest of several counts. */
+typedef enum cop_verdict { COP_GO_ON, COP_REPLAN, COP_REBUILD, COP_FINISH } cop_verdict;
 
 /* The first nodes of the model, up to node `to`, are not trained and run apart; 0: all are trained. Where a sample is the same in each epoch, what
  * comes out of them is kept, if all of it takes at most `bytes`. */
@@ -26,6 +27,10 @@ typedef struct cop_progress { /* how far training is */
 	int32_t rows;
 	/* `epoch` may raise it to a node at which the network can be cut (cut.h), and ask for REBUILD */
 	cop_frozen *frozen;
+	const cop_graph *model;   /* start, epoch: with the weights as they are now */
+	float lr;                 /* of the step, or of the epoch's last one, as a part of the one that training was given */
+	uint64_t seed;
+	int32_t batch, threads;
 } cop_progress;
 
 /* Which samples of the data set an epoch has. */
@@ -43,15 +48,18 @@ typedef struct cop_policy {
 	void *ud;
 	bool apart;               /* it may freeze first layers, which then run apart */
 	bool taught;              /* it adds a teacher, which sees the samples */
+	bool leaves_out;          /* it writes lists of the neurons that are trained into the model (neurons.h) */
 	bool weighs;              /* choose gives samples weights besides 0 and 1: the loss is then against parts of classes */
 	cop_status (*data)(void *ud, const cop_dataset *d);        /* before the first build: what is trained on */
 	cop_status (*begin)(void *ud, cop_graph *model, cop_dataset *d); /* then: with what weights the network begins */
 	cop_status (*choose)(void *ud, const cop_progress *p, const cop_chosen *c); /* before the first step of an epoch; steps are as many fewer, the rate falls as over a whole one */
 	cop_status (*build)(void *ud, cop_build *b);               /* forms, terms of the loss, states, gradients to keep, a teacher; again after a REBUILD */
+	/* once, behind the first build, in which all is trained: may change the model, in place. It is built again then. */
+	cop_status (*start)(void *ud, const cop_progress *p, cop_graph *model);
 	cop_status (*before)(void *ud, const cop_progress *p);     /* the batch is in its place and the rate is set */
 	cop_status (*after)(void *ud, const cop_progress *p, cop_verdict *v); /* after the step's updates */
 	cop_status (*epoch)(void *ud, const cop_progress *p, cop_verdict *v);
-	cop_status (*rebuild)(void *ud, cop_graph *model);         /* after REBUILD: the model with its weights and the states of updates; change it in place */
+	cop_status (*rebuild)(void *ud, cop_graph *model);         /* after REBUILD or REPLAN: the model with its weights and the states of updates; change it in place */
 	/* at the end: the model has the weights of the last step; the result is what this makes of it */
 	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model);
 	void (*leave)(void *ud, cop_graph *model);                 /* last, after a failure too */

@@ -31,7 +31,8 @@ static cop_status make_trainer(cop_loop *l)
 	for (int p = 0; !st && p < l->n_policy; p++)
 		if (l->policy[p].build) st = l->policy[p].build(l->policy[p].ud, b);
 	if (st) return cop__build_free(b), st;
-	return cop__trainer_new(&l->t, b, l->a->threads, false);
+	COP_TRY(cop__trainer_new(&l->t, b, l->a->threads, false));
+	return cop__step_cost(&l->cost, cop__trainer_graph(l->t));
 }
 
 /* What policies want to know of the data. own: the caller has a loss of his own, against other than parts of classes. *weighs: one of them weighs samples. */
@@ -105,6 +106,25 @@ cop_status cop__loop_rebuild(cop_loop *l)
 	return cop__head_ready(l);
 }
 
+/* Policies that leave neurons out begin with a training of all of them, which also says what that costs. */
+static cop_status start_policies(cop_loop *l)
+{
+	bool apart = false;
+
+	l->whole = l->cost;
+	for (int p = 0; p < l->n_policy; p++) {
+		const cop_policy *of = &l->policy[p];
+		const cop_progress now = cop__loop_progress(l, 0, 0, -1);
+		if (of->leaves_out && (l->lists || cop__has_lists(l->model)))
+			return cop__error(l->cx, COP_ARG, "%s: '%s' has lists of rows already that another policy or a file has made; only one can choose what is trained", of->name, l->model->name);
+		l->lists |= of->leaves_out;
+		if (of->start) COP_TRY(of->start(of->ud, &now, l->model));
+		apart |= of->apart;
+	}
+	if (l->lists && apart) return cop__error(l->cx, COP_ARG, "policies: one leaves neurons out and another freezes first layers; take one of them");
+	return l->lists ? cop__loop_rebuild(l) : COP_OK;
+}
+
 cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 {
 	char augment[200];
@@ -132,7 +152,8 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	l->per_epoch = l->of_epoch = cop__batch_count(l->batch);
 	if (!(l->sample = cop__arena_get(&l->mem, sizeof *l->sample * (size_t)l->a->batch))) return COP_NOMEM;
 	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;
-	return bind_tensors(l);
+	COP_TRY(bind_tensors(l));
+	return start_policies(l);
 }
 
 void cop__loop_tear_down(cop_loop *l)

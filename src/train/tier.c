@@ -42,7 +42,7 @@ static cop_vid slope_of(cop_graph *g, const group *q, int k)
 		const cop_param p = param(g, q->l, q->x, i);
 		cop_nid last = (cop_nid)g->n_node;
 		if (!p.dw) continue;
-		cop_vid v = cop__made_dot(&p, p.dw, cop__follow(g, p.w, COP_STATE, cop__moved_name(k), cop__t(g, p.w), NULL));
+		cop_vid v = cop__made_dot(&p, p.dw, cop__made_rows(&p, cop__follow(g, p.w, COP_STATE, cop__moved_name(k), cop__t(g, p.w), NULL)));
 		cop__guard_since(g, last, q->x->guard[i]);
 		v = cop__unskipped(g, v);
 		sum = sum ? cop__made(&p, OP_add, sum, v) : v;

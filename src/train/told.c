@@ -10,6 +10,19 @@
 int64_t cop__loop_steps(const cop_loop *l) { return l->per_epoch * l->a->epochs; }
 double cop__loop_seconds(const cop_loop *l) { return l->earlier + cop__seconds() - l->began; }
 
+/* What a step of this epoch costs, beside one that trains all. */
+static void tell_cost(cop_epoch *e, const cop_loop *l)
+{
+	const cop_step_cost *now = &l->cost, *all = &l->whole;
+	const double seconds = l->step_cpu[1] > 0 ? l->step_cpu[0] / l->step_cpu[1] : 0;
+
+	e->flops = (float)((now->forward + now->rest) / COP_MAX(all->forward + all->rest, 1));
+	e->backward = (float)(now->rest / COP_MAX(all->rest, 1));
+	e->published = (float)cop__published_share(l->model);
+	e->step_seconds = seconds;
+	e->step_time = l->step_cpu[2] > 0 ? (float)(seconds / l->step_cpu[2]) : -1;
+}
+
 /* What there is to be told now. j NULL: within an epoch. */
 static cop_epoch epoch_now(const cop_loop *l, const cop_judged *j)
 {
@@ -35,8 +48,11 @@ void cop__loop_tell(cop_loop *l)
 
 void cop__loop_tell_epoch(cop_loop *l, const cop_judged *j)
 {
-	const cop_epoch e = epoch_now(l, j);
+	cop_epoch e = epoch_now(l, j);
 
+	if (l->step_cpu[1] > 0 && !cop__has_lists(l->model)) l->step_cpu[2] = l->step_cpu[0] / l->step_cpu[1];
+	tell_cost(&e, l);
+	l->step_cpu[0] = l->step_cpu[1] = 0;
 	l->reported = cop__seconds();
 	cop__epoch_note(&l->epochs, &e);
 	if (l->a->progress) l->a->progress(l->a->ud, &e);
@@ -46,27 +62,34 @@ void cop__loop_tell_epoch(cop_loop *l, const cop_judged *j)
 
 void cop__epoch_note(cop_text *t, const cop_epoch *e)
 {
-	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best,
+	cop__text_add(t, "%s %d %d %d %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld\n", e->stage, e->epoch, e->epochs, e->best,
 		cop__real_bits((double)e->loss), cop__real_bits((double)e->accuracy), cop__real_bits((double)e->mse),
-		cop__real_bits((double)e->lr), cop__real_bits(e->seconds), (long long)e->samples);
+		cop__real_bits((double)e->lr), cop__real_bits(e->seconds), (long long)e->samples,
+		cop__real_bits((double)e->flops), cop__real_bits((double)e->backward), cop__real_bits((double)e->published), cop__real_bits((double)e->step_time),
+		cop__real_bits(e->step_seconds));
 }
 
 void cop__epochs_tell(const cop_text *t, void (*progress)(void *ud, const cop_epoch *e), void *ud)
 {
-	long long n[6];
+	long long n[11];
 	char stage[16];
 	int used = 0;
 	cop_epoch e = {.done = 1, .stage = stage};
 
 	for (const char *p = t->len ? t->data : "";
-		progress && sscanf(p, "%15s %d %d %d %lld %lld %lld %lld %lld %lld\n%n", stage, &e.epoch, &e.epochs, &e.best, &n[0], &n[1],
-		&n[2], &n[3], &n[4], &n[5], &used) == 10; p += used) {
+		progress && sscanf(p, "%15s %d %d %d %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld\n%n", stage, &e.epoch, &e.epochs, &e.best, &n[0], &n[1],
+		&n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &n[9], &n[10], &used) == 15; p += used) {
 		e.loss = (float)cop__real_of_bits(n[0]);
 		e.accuracy = (float)cop__real_of_bits(n[1]);
 		e.mse = (float)cop__real_of_bits(n[2]);
 		e.lr = (float)cop__real_of_bits(n[3]);
 		e.seconds = cop__real_of_bits(n[4]);
 		e.samples = n[5];
+		e.flops = (float)cop__real_of_bits(n[6]);
+		e.backward = (float)cop__real_of_bits(n[7]);
+		e.published = (float)cop__real_of_bits(n[8]);
+		e.step_time = (float)cop__real_of_bits(n[9]);
+		e.step_seconds = cop__real_of_bits(n[10]);
 		progress(ud, &e);
 	}
 }

@@ -387,6 +387,7 @@ static void refused(void **state)
 /* ---- a training log ---- */
 
 #define HEAD "stage,epoch,loss,accuracy,mse,rate,seconds\n"
+#define COSTS "stage,epoch,loss,accuracy,mse,rate,seconds,flops,backward,published,step_ms\n"
 
 static const char *report_log(cop_ctx *cx, const char *log, const char *json)
 {
@@ -412,6 +413,12 @@ static void training_logs(void **state)
 			{"3 epochs in 17 s", "epoch 2 of stage pr&lt;ne: 60.00 % right", "<td>pr&lt;ne</td>"}, {"set arrow from 1.5, graph 0"}, "from 2.5"},
 		{HEAD "train,1,2,,,0.1,10\ntrain,2,1,,,0.1,20\n", {"2 epochs in 20 s; the mean loss went from 2 to 1.</p>"}, {"$curve << END\n1 2 NaN 0.1\n2 1 NaN 0.1\nEND\n"}, "y2tics"},
 		{HEAD "train,1,,0.5,,,\n", {"1 epoch in 0 s", "that of epoch 1: 50.00 %"}, {NULL}, "$curve"}, /* one point is no curve */
+		/* an epoch that trains all at 10 ms a step, two at 8 and 7 that leave out 30 and 50 of 100 operations: 25 of 40 percent */
+		{COSTS "train,1,2,0.5,,0.1,10,1.0000,1.0000,1.0000,10.000\ntrain,2,1,0.75,,0.1,20,0.7000,0.5000,0.4000,8.000\ntrain,3,1,0.75,,0.1,20,0.5000,0.3000,0.1000,7.000\n",
+			{"Neurons were left out in 2 of 3 epochs. A step of these took 25.0 % less CPU time than one that trained all, for 40.0 % fewer operations.", "all operations of a step</td><td class=\"n\">26.7 %</td><td class=\"n\">62 %</td>",
+			"as executed</td><td class=\"n\">40.0 %</td><td class=\"n\"></td>", "as papers on neurons count them</td><td class=\"n\">50.0 %</td>"}, {NULL}, "no such words"},
+		{COSTS "train,1,2,0.5,,0.1,10,0.7000,0.5000,0.4000,8.000\n", {"Neurons were left out in 1 of 1 epochs.</p>", "all operations of a step</td><td class=\"n\">30.0 %</td><td class=\"n\"></td>"}, {NULL}, "CPU time"},
+		{COSTS "train,1,2,0.5,,0.1,10,1,1,1,8\n", {"that of epoch 1: 50.00 %"}, {NULL}, "left out"},
 		{HEAD, {"The log has no epoch yet."}, {NULL}, "$curve"},
 	};
 	char path[128];
@@ -435,7 +442,7 @@ static void training_logs(void **state)
 static void no_logs(void **state)
 {
 	static const struct { const char *log, *says; } row[] = {
-		{"", "log: is no training log"}, {"stage,epoch,loss\n", "log: is no training log"}, {"stage,epoch,loss,accuracy,mse,rate,secondss\n", "log: is no training log"}, {"\n" HEAD, "log: is no training log"},
+		{"", "log: is no training log"}, {COSTS "train,1,2,0.5,,0.1,10\n", "line 2"}, {COSTS "train,1,2,0.5,,0.1,10,1,1,1,-8\n", "line 2"}, {HEAD "train,1,2,0.5,,0.1,10,1,1,1,8\n", "line 2"}, {"stage,epoch,loss\n", "log: is no training log"}, {"stage,epoch,loss,accuracy,mse,rate,secondss\n", "log: is no training log"}, {"\n" HEAD, "log: is no training log"},
 		{HEAD "train,1,2,0.5,,0.1\n", "log, line 2"}, {HEAD "train,1,2,0.5,,0.1,10\ntrain,2,2,0.5,,0.1,10,7\n", "log, line 3"}, {HEAD "train,1,2,0.5,,0.1,10\n\n", "log, line 3"}, {HEAD "train,,2,0.5,,0.1,10\n", "line 2"},
 		{HEAD "train,1,two,0.5,,0.1,10\n", "line 2"}, {HEAD "train,1,2,0.5x,,0.1,10\n", "line 2"}, {HEAD "train,1,inf,0.5,,0.1,10\n", "line 2"}, {HEAD "train,1,nan,0.5,,0.1,10\n", "line 2"}, {HEAD "train,1,2,-0.5,,0.1,10\n", "line 2"},
 		{HEAD "train,1,2,0.5,,0.1,100000000000000000000000000000000000000000000000000000000000000000000\n", "line 2"},

@@ -244,7 +244,8 @@ static void by_name(void **state)
 		{"ema", "ema:decay=0.7", 0.05f, 3, 3}, {"lookahead", "lookahead:steps=3,part=0.5", 0.05f, 3, 3}, {"early", "early:patience=2", 0, 9, 3}, {"early", "early patience=4", 0, 9, 5},
 		{"l1", "l1:strength=0.01", 0.05f, 3, 3}, {"lasso", "lasso:coupled=0.01", 0.05f, 3, 3}, {"grow", "grow:every=3", 0.05f, 3, 3},
 		{"drr", "drr:alpha=0.001,over=0.5", 0.05f, 4, 4}, {"distill", "distill:part=0.5", 0.05f, 3, 3}, {"hint", "hint:by=fitnet", 0.05f, 3, 3},
-		{"infobatch", "infobatch:part=0", 0.05f, 3, 3}, {"skip-batches", "skip-batches:part=0", 0.05f, 3, 3}, {"prefix", "prefix:tol=0", 0.05f, 3, 3}}; /* more of these two: test_fewer.c */
+		{"infobatch", "infobatch:part=0", 0.05f, 3, 3}, {"skip-batches", "skip-batches:part=0", 0.05f, 3, 3}, {"prefix", "prefix:tol=0", 0.05f, 3, 3},
+		{"neq", "neq:eps=0", 0.05f, 3, 3}, {"select", "select:budget=60%", 0.05f, 3, 3}}; /* more of infobatch and skip-batches: test_fewer.c */
 	(void)state;
 	cop_ctx *cx = new_ctx();
 	cop_dataset d = alike(16);

@@ -10,6 +10,8 @@
  *   DY     the other way round, for few input channels: [kh * kw * c][o] in scratch, transposed at the end
  *   WHOLE  as DY with all kh * kw * c of a first layer in one tile (the cases below)
  * Parts of DY and WHOLE are cut at whole vectors of channels.
+ *
+ * With a row list, the listed channels of a block of dy are first put next to each other, and the rest is as if there were no others.
  */
 #include "kernel/vec/conv.h"
 #include "kernel/vec/pack.h"
@@ -23,6 +25,7 @@ typedef struct dw {
 	long images, rows;   /* of a block */
 	long pixels;         /* of a block that is one row of pixels (flat), else ow */
 	long row;            /* floats of a row of x as the tiles see it */
+	long o;              /* channels of dw: those of the list, or all */
 } dw;
 
 /* ---- the tiles of WHOLE: KH rows of RUN floats of x times one vector of dy ---- */
@@ -101,9 +104,13 @@ static dw setup(const int32_t *k)
 	d.rows = lmax((255 + g->ow) / g->ow, 8192 / (g->sh * d.row + g->ow * g->o));
 	if (d.images > 1 || d.rows > g->oh) d.rows = g->oh;
 	d.pixels = flat ? lmin(g->ow, lmax(128, 8192 / (g->c + g->o))) : g->ow;
-	if (price(run) > price(g->o) * (1.0f + 64.0f / (float)all)) d.form = whole_tile(g) ? DW_WHOLE : DW_DY;
+	d.o = k[CK_CAP] ? k[CK_CAP] : g->o;
+	if (price(run) > price(d.o) * (1.0f + 64.0f / (float)all)) d.form = whole_tile(g) ? DW_WHOLE : DW_DY;
 	return d;
 }
+
+static long acc_row(const dw *d) { return vectors(d->o) * VW; }
+static long listed_floats(const dw *d, const int32_t *k) { return k[CK_CAP] ? d->images * d->rows * lmin(d->pixels, d->g.ow) * acc_row(d) + VW : 0; }
 
 static long copy_rows(const dw *d) { return (d->rows - 1) * d->g.sh + d->g.kh; }
 static size_t copy_floats(const dw *d)
@@ -118,14 +125,15 @@ size_t VN(conv_dw_work)(const int32_t *k)
 	dw d = setup(k);
 	size_t n = copy_floats(&d);
 
-	if (d.form != DW_X) n += (size_t)(d.g.wo * vectors(d.g.o) * VW + 16);
-	return n * sizeof(float);
+	if (d.form != DW_X) n += (size_t)(d.g.wo * acc_row(&d) + 16);
+	return (n + (size_t)listed_floats(&d, k)) * sizeof(float);
 }
 
 /* ---- one block ---- */
 
 typedef struct block {
-	const float *x, *dy; /* x: where row r0 of the first image is or would be; dy: the first image */
+	const float *x, *dy; /* x: where row r0 of the first image is or would be; dy: row dy_h of the first image, pixel dy_p */
+	long dy_h, dy_p, dy_image, dy_row, dy_step; /* floats of dy to the next image, row, pixel */
 	long r0, x_image, images, h0, h1, p0, pixels;
 	bool first;
 } block;
@@ -162,17 +170,17 @@ static long seen(const dw *d, const block *b, long i, const float **x, const flo
 		return 0;
 	}
 	*x = b->x + (from * g->sh - above - b->r0) * d->row + b->p0 * g->sw * g->c;
-	*dy = b->dy + (from * g->ow + b->p0) * g->o;
+	*dy = b->dy + (from - b->dy_h) * b->dy_row + (b->p0 - b->dy_p) * b->dy_step;
 	return to - from;
 }
 
-/* Channels [o0, o1), or entries o0.. of a list, into rows o0.. of dw. */
-static void block_x(const dw *d, const block *b, float *dw_, const int32_t *list, long o0, long o1)
+/* Channels [o0, o1) into rows o0.. of dw. */
+static void block_x(const dw *d, const block *b, float *dw_, long o0, long o1)
 {
 	const cv *g = &d->g;
 	long run = g->kw * g->c;
-	mk_args p = {.n2 = b->images, .a2 = g->oh * g->ow * g->o, .b2 = b->x_image, .a1 = g->ow * g->o,
-		.b1 = g->sh * d->row, .k = b->pixels, .as = g->o, .ldb = g->sw * g->c, .ldc = g->wo, .add = !b->first};
+	mk_args p = {.n2 = b->images, .a2 = b->dy_image, .b2 = b->x_image, .a1 = b->dy_row,
+		.b1 = g->sh * d->row, .k = b->pixels, .as = b->dy_step, .ldb = g->sw * g->c, .ldc = g->wo, .add = !b->first};
 
 	for (long i = 0; i < g->kh; i++) {
 		const float *x, *dy;
@@ -181,15 +189,7 @@ static void block_x(const dw *d, const block *b, float *dw_, const int32_t *list
 			long c0 = panel_at(run, q) * VW, nv = panel_nv(run, q);
 			float *c = dw_ + o0 * g->wo + i * run + c0;
 			p.cols = lmin(nv * VW, run - c0);
-			if (!list) {
-				mk_run(VN(mk_tn)[nv], mk_cap(nv), o1 - o0, &p, dy + o0, 1, x + c0, c);
-				continue;
-			}
-			for (long o = o0, m; o < o1; o += m, c += m * g->wo) {
-				m = lmin(lmin(MK_LIST, mk_cap(nv)), o1 - o);
-				p.list = list + o;
-				VN(mk_tl)[nv][m](&p, dy, x + c0, c);
-			}
+			mk_run(VN(mk_tn)[nv], mk_cap(nv), o1 - o0, &p, dy + o0, 1, x + c0, c);
 		}
 	}
 }
@@ -199,8 +199,8 @@ static void block_dy(const dw *d, const block *b, float *acc, long o0, long o1)
 {
 	const cv *g = &d->g;
 	long run = g->kw * g->c, n = o1 - o0;
-	mk_args p = {.n2 = b->images, .a2 = b->x_image, .b2 = g->oh * g->ow * g->o, .a1 = g->sh * d->row,
-		.b1 = g->ow * g->o, .k = b->pixels, .as = g->sw * g->c, .ldb = g->o, .ldc = vectors(g->o) * VW,
+	mk_args p = {.n2 = b->images, .a2 = b->x_image, .b2 = b->dy_image, .a1 = g->sh * d->row,
+		.b1 = b->dy_row, .k = b->pixels, .as = g->sw * g->c, .ldb = b->dy_step, .ldc = acc_row(d),
 		.add = !b->first};
 
 	for (long i = 0; i < g->kh; i++) {
@@ -225,21 +225,38 @@ static void block_whole(const dw *d, const block *b, float *acc, long o0, long o
 		.x_row = d->row,
 		.x_next = g->sh * d->row,
 		.x_step = g->sw * g->c,
-		.dy_image = g->oh * g->ow * g->o,
-		.dy_row = g->ow * g->o,
-		.dy_step = g->o,
-		.ldd = vectors(g->o) * VW,
+		.dy_image = b->dy_image,
+		.dy_row = b->dy_row,
+		.dy_step = b->dy_step,
+		.ldd = acc_row(d),
 		.add = !b->first};
-	const float *x = b->x + (b->h0 * g->sh - g->pt - b->r0) * d->row, *dy = b->dy + b->h0 * g->ow * g->o;
+	const float *x = b->x + (b->h0 * g->sh - g->pt - b->r0) * d->row, *dy = b->dy + (b->h0 - b->dy_h) * b->dy_row;
 
 	for (long o = o0; o < o1; o += VW) fn(&p, x, dy + o, acc + o);
 }
 
 /* ---- the kernel ---- */
 
-static void run_block(const dw *d, const block *b, float *dw_, float *acc, const int32_t *list, long o0, long o1)
+/* Channels [o0, o1) of the list, of the block's part of dy, next to each other: what the block then reads. */
+static void put_together(const dw *d, block *b, float *to, const int32_t *list, long o0, long o1)
 {
-	if (d->form == DW_X || list) block_x(d, b, dw_, list, o0, o1);
+	const long step = acc_row(d), image = d->g.oh * d->g.ow * d->g.o, row = d->g.ow * d->g.o;
+	const float *first = b->dy + b->h0 * row + b->p0 * d->g.o;
+
+	b->dy = to;
+	b->dy_h = b->h0, b->dy_p = b->p0;
+	b->dy_step = step, b->dy_row = b->pixels * step, b->dy_image = (b->h1 - b->h0) * b->dy_row;
+	for (long n = 0; n < b->images; n++)
+		for (long h = b->h0; h < b->h1; h++) {
+			const float *y = first + n * image + (h - b->h0) * row;
+			for (long p = b->pixels; p > 0; p--, y += d->g.o, to += step)
+				for (long o = o0; o < o1; o++) to[o] = y[list[o]];
+		}
+}
+
+static void run_block(const dw *d, const block *b, float *dw_, float *acc, long o0, long o1)
+{
+	if (d->form == DW_X) block_x(d, b, dw_, o0, o1);
 	else if (d->form == DW_DY) block_dy(d, b, acc, o0, o1);
 	else block_whole(d, b, acc, o0, o1);
 }
@@ -248,7 +265,7 @@ void cop_conv_dw_f32(const cop_call *c);
 
 static void share(const cop_call *c, const dw *d, const int32_t *rows, long *from, long *to)
 {
-	int32_t n = rows ? rows[0] : (int32_t)d->g.o, by = d->form == DW_X || rows ? 4 : VW;
+	int32_t n = rows ? rows[0] : (int32_t)d->g.o, by = d->form == DW_X ? 4 : VW;
 
 	*from = cop_from(c, n, by);
 	*to = cop_to(c, n, by);
@@ -269,6 +286,7 @@ void VN(conv_dw_f32)(const cop_call *c)
 	const int32_t *rows = c->buf[3];
 	long o0, o1;
 	float *copy = c->work, *acc = copy + copy_floats(&d), *out = c->buf[0];
+	float *listed = acc + (d.form == DW_X ? 0 : g->wo * acc_row(&d) + 16);
 	block b = {.first = true};
 
 	if (!vrows_fit(rows, c->k[CK_CAP], c->k[CK_O])) {
@@ -283,7 +301,6 @@ void VN(conv_dw_f32)(const cop_call *c)
 			b.h1 = lmin(b.h0 + d.rows, g->oh);
 			b.x = (const float *)c->buf[2] + n * g->h * g->w * g->c;
 			b.x_image = g->h * g->w * g->c;
-			b.dy = (const float *)c->buf[1] + n * g->oh * g->ow * g->o;
 			b.r0 = 0;
 			if (d.copied) {
 				b.r0 = b.h0 * g->sh - g->pt;
@@ -293,9 +310,12 @@ void VN(conv_dw_f32)(const cop_call *c)
 			}
 			for (b.p0 = 0; b.p0 < g->ow; b.p0 += d.pixels, b.first = false) {
 				b.pixels = lmin(d.pixels, g->ow - b.p0);
-				run_block(&d, &b, out, acc, rows ? rows + 1 : NULL, o0, o1);
+				b.dy = (const float *)c->buf[1] + n * g->oh * g->ow * g->o;
+				b.dy_h = b.dy_p = 0;
+				b.dy_step = g->o, b.dy_row = g->ow * g->o, b.dy_image = g->oh * b.dy_row;
+				if (rows) put_together(&d, &b, listed, rows + 1, o0, o1);
+				run_block(&d, &b, out, acc, o0, o1);
 			}
 		}
-	if (d.form != DW_X && !rows)
-		VN(transpose)(out + o0 * g->wo, g->wo, acc + o0, vectors(g->o) * VW, g->wo, o1 - o0, g->wo);
+	if (d.form != DW_X) VN(transpose)(out + o0 * g->wo, g->wo, acc + o0, acc_row(&d), g->wo, o1 - o0, g->wo);
 }

@@ -130,45 +130,42 @@ void VN(fc_dx_f32)(const cop_call *c)
 	}
 }
 
-/* ---- dw[o,i] = sum_n dy[n,o] x[n,i], the listed o only when there is a list ---- */
+/* ---- dw[o,i] = sum_n dy[n,o] x[n,i], the listed o only when there is a list: they are put next to each other first ---- */
 
 void cop_fc_dw_f32(const cop_call *c);
 
+size_t VN(fc_dw_work)(const int32_t *k) { return sizeof(float) * ((size_t)k[FK_N] * (size_t)k[FK_CAP] + VW); }
+
+static void one_row(float *dw, const float *x, float t, long in)
+{
+	const v tt = splat(t);
+	long i = 0;
+
+	for (; i + VW <= in; i += VW) ST(dw + i, tt * LD(x + i));
+	if (i < in) stn(dw + i, tt * LD(x + i), in - i);
+}
+
 void VN(fc_dw_f32)(const cop_call *c)
 {
-	long n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT];
+	long n = c->k[FK_N], in = c->k[FK_IN], out = c->k[FK_OUT], step = c->k[FK_CAP];
 	const float *dy = c->buf[1], *x = c->buf[2];
 	const int32_t *rows = c->buf[3];
 	int32_t n_out = rows ? rows[0] : (int32_t)out;
 	long o0 = cop_from(c, n_out, 4), o1 = cop_to(c, n_out, 4);
-	float *dw = c->buf[0];
+	float *dw = c->buf[0], *listed = c->work;
 	if (!vrows_fit(rows, c->k[FK_CAP], (int32_t)out)) {
 		cop_fc_dw_f32(c);
 		return;
 	}
-	mk_args p = {.n2 = 1, .n1 = 1, .k = n, .as = out, .ldb = in, .ldc = in};
+	for (long i = 0; rows && i < n; i++)
+		for (long o = o0; o < o1; o++) listed[i * step + o] = dy[i * out + rows[1 + o]];
+	if (rows) dy = listed;
+	mk_args p = {.n2 = 1, .n1 = 1, .k = n, .as = rows ? step : out, .ldb = in, .ldc = in};
 
-	if (n == 1) {
-		for (long o = o0; o < o1; o++) {
-			v t = splat(dy[rows ? rows[1 + o] : o]);
-			float *d = dw + o * in;
-			long i = 0;
-			for (; i + VW <= in; i += VW) ST(d + i, t * LD(x + i));
-			if (i < in) stn(d + i, t * LD(x + i), in - i);
-		}
-		return;
-	}
-	for (long q = 0; q < panels(in) && o0 < o1; q++) {
+	for (long o = o0; o < o1 && n == 1; o++) one_row(dw + o * in, x, dy[o], in);
+	for (long q = 0; q < panels(in) && o0 < o1 && n > 1; q++) {
 		long i0 = panel_at(in, q) * VW, nv = panel_nv(in, q);
 		p.cols = lmin(nv * VW, in - i0);
-		if (!rows) {
-			mk_run(VN(mk_tn)[nv], mk_cap(nv), o1 - o0, &p, dy + o0, 1, x + i0, dw + o0 * in + i0);
-			continue;
-		}
-		for (long o = o0, m; o < o1; o += m) {
-			m = lmin(lmin(MK_LIST, mk_cap(nv)), o1 - o);
-			p.list = rows + 1 + o;
-			VN(mk_tl)[nv][m](&p, dy, x + i0, dw + o * in + i0);
-		}
+		mk_run(VN(mk_tn)[nv], mk_cap(nv), o1 - o0, &p, dy + o0, 1, x + i0, dw + o0 * in + i0);
 	}
 }

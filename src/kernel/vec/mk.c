@@ -7,7 +7,7 @@
  */
 #include "kernel/vec/mk.h"
 
-enum { NN, TN, TL };
+enum { NN, TN };
 
 AI void store(const int mr, const int nv, const mk_args *p, v acc[16][3], float *c)
 {
@@ -56,7 +56,7 @@ AI void tile(const int mr, const int nv, const int kind, const mk_args *p, const
 
 	UNROLL
 	for (int i = 0; i < mr; i++) {
-		off[i] = kind == NN ? i * as : kind == TN ? i : p->list[i];
+		off[i] = kind == NN ? i * as : i;
 		UNROLL
 		for (int j = 0; j < nv; j++) acc[i][j] = (v){0};
 	}
@@ -95,16 +95,12 @@ AI void tile(const int mr, const int nv, const int kind, const mk_args *p, const
 #define X14(X, k, n) X12(X, k, n) X(k, 13, n) X(k, 14, n)
 #if VW == 8
 #define ALL(X, k) X12(X, k, 1) X6(X, k, 2) X(k, 1, 3) X(k, 2, 3) X(k, 3, 3) X(k, 4, 3)
-#define LISTS(X) X6(X, TL, 1) X6(X, TL, 2) X(TL, 1, 3) X(TL, 2, 3) X(TL, 3, 3) X(TL, 4, 3)
 #else
 #define ALL(X, k) X14(X, k, 1) X(k, 15, 1) X(k, 16, 1) X14(X, k, 2) X8(X, k, 3) X(k, 9, 3)
-#define LISTS(X) X8(X, TL, 1) X8(X, TL, 2) X8(X, TL, 3)
 #endif
 
 ALL(FN, NN)
 ALL(FN, TN)
-LISTS(FN)
 
 mk_fn *const VN(mk_nn)[4][MK_ROWS + 1] = {ALL(AT, NN)};
 mk_fn *const VN(mk_tn)[4][MK_ROWS + 1] = {ALL(AT, TN)};
-mk_fn *const VN(mk_tl)[4][MK_ROWS + 1] = {LISTS(AT)};

@@ -4,10 +4,9 @@
  *
  *   C[i][j] (=|+=) sum over s2, s1, k of A[i][k] * B[k][j],   i < mr, j < nv * VW
  *
- * A is read one float at a time and broadcast, B in whole vectors. Three ways to lie for A:
+ * A is read one float at a time and broadcast, B in whole vectors. Two ways to lie for A:
  *   nn  row i starts at i * as, k runs along memory      (pixels of an NHWC image, rows of X)
  *   tn  k-th row starts at k * as, i runs along memory   (dY seen from its channels)
- *   tl  as tn, but row i of the tile is element list[i]  (some channels only; at most MK_LIST rows)
  * Every element of C is one chain of fused multiply-adds in the order s2, s1, k whatever the tile's size,
  * so how work is cut into tiles and parts cannot be seen in the bits.
  */
@@ -23,7 +22,6 @@ typedef struct mk_args {
 	long ldb, ldc;
 	long cols;           /* columns of the tile that exist; the last vector may be partial */
 	const float *bias;   /* of the tile's first column, or NULL */
-	const int32_t *list; /* tl only */
 	bool add;            /* += */
 	bool act;            /* clamp to lo..hi */
 	float lo, hi;
@@ -33,15 +31,14 @@ typedef void mk_fn(const mk_args *p, const float *a, const float *b, float *c);
 
 /* Rows that fit the registers for 1, 2, 3 vectors of columns. Instances exist for every mr up to that. */
 #if VW == 8
-enum { MK_1 = 12, MK_2 = 6, MK_3 = 4, MK_LIST = 6 };
+enum { MK_1 = 12, MK_2 = 6, MK_3 = 4 };
 #else
-enum { MK_1 = 16, MK_2 = 14, MK_3 = 9, MK_LIST = 8 };
+enum { MK_1 = 16, MK_2 = 14, MK_3 = 9 };
 #endif
 enum { MK_ROWS = 16 };
 
 extern mk_fn *const VN(mk_nn)[4][MK_ROWS + 1];
 extern mk_fn *const VN(mk_tn)[4][MK_ROWS + 1];
-extern mk_fn *const VN(mk_tl)[4][MK_ROWS + 1];
 
 AI long mk_cap(long nv) { return nv == 1 ? MK_1 : nv == 2 ? MK_2 : MK_3; }
 

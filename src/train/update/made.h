@@ -75,7 +75,27 @@ static inline cop_vid cop__made_decayed(const cop_param *p, cop_vid d, cop_vid w
 
 static inline cop_vid cop__made_map(const cop_param *p, int fn, cop_vid v) { return v ? cop__apply(p->g, OP_map, &(cop_map_attr){fn, 0, 0}, VIDS(v)) : 0; }
 
-/* The state or the parameter becomes that value. */
-static inline cop_vid cop__made_set(const cop_param *p, cop_vid v, cop_vid value) { return v && value ? cop__apply(p->g, OP_assign, NULL, VIDS(v, value)) : 0; }
+static inline cop_vid cop__made_list(const cop_param *p) { return cop__follower(p->g, p->w, "rows"); }
+
+/* Of something of the parameter's shape the rows that are trained; without a list all of it. */
+static inline cop_vid cop__made_rows(const cop_param *p, cop_vid v)
+{
+	cop_vid list = cop__made_list(p);
+
+	if (!list || !v) return v;
+	cop_vid at = cop__apply(p->g, OP_slice, &(cop_slice_attr){.from = {1}, .step = {1, 1, 1, 1, 1, 1}}, VIDS(list));
+	return at ? cop__apply(p->g, OP_gather, &(cop_axis_attr){0}, VIDS(v, at)) : 0;
+}
+
+/* The state or the parameter becomes that value: with a list these rows of it, by a plain step to there. */
+static inline cop_vid cop__made_set(const cop_param *p, cop_vid v, cop_vid value)
+{
+	cop_vid list = cop__made_list(p);
+
+	if (!v || !value) return 0;
+	if (!list) return cop__apply(p->g, OP_assign, NULL, VIDS(v, value));
+	cop_vid way = cop__made(p, OP_sub, cop__made_rows(p, v), value);
+	return way ? cop__apply(p->g, OP_sgd, &(cop_sgd_attr){0, 0, 0}, VIDS(v, way, cop__made_number(p, 1), 0, list)) : 0;
+}
 
 #endif

@@ -17,16 +17,16 @@ static const cop_option table[] = {
 /* The same of single operators, where the rate or the momentum is learnt. */
 static cop_vid learnt(const cop_param *p, const options *a)
 {
-	cop_vid lr = cop__param_lr(p), d = cop__made_decayed(p, p->dw, p->w, cop__param_decay(p, a->decay)), move = d, by = 0;
+	cop_vid lr = cop__param_lr(p), w = cop__made_rows(p, p->w), d = cop__made_decayed(p, p->dw, w, cop__param_decay(p, a->decay)), move = d, by = 0;
 
 	if (a->momentum > 0) {
-		cop_vid mu = cop__learnt(p, 1, a->momentum), old = cop__param_state(p, 0), m = cop__made(p, OP_add, cop__made(p, OP_mul, old, mu), d);
+		cop_vid mu = cop__learnt(p, 1, a->momentum), kept = cop__param_state(p, 0), old = cop__made_rows(p, kept), m = cop__made(p, OP_add, cop__made(p, OP_mul, old, mu), d);
 		move = a->nesterov ? cop__made(p, OP_add, d, cop__made(p, OP_mul, m, mu)) : m;
 		by = a->nesterov ? cop__made(p, OP_add, m, cop__made(p, OP_mul, old, mu)) : old;
-		if (!cop__made_set(p, old, m)) return 0;
+		if (!cop__made_set(p, kept, m)) return 0;
 	}
 	if (!cop__moved(p, 0, cop__made_map(p, MAP_NEG, move)) || !cop__moved(p, 1, cop__made_map(p, MAP_NEG, cop__made(p, OP_mul, by, lr)))) return 0;
-	return cop__made_set(p, p->w, cop__made(p, OP_sub, p->w, cop__made(p, OP_mul, move, lr)));
+	return cop__made_set(p, p->w, cop__made(p, OP_sub, w, cop__made(p, OP_mul, move, lr)));
 }
 
 static cop_vid build(const cop_param *p, const void *o)
