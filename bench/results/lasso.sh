@@ -13,7 +13,7 @@ recipe() { # NAME: the stages on standard input
 	{ printf 'name: %s\nstages:\n' "$1"; cat; } >"$folder/$1.yaml"
 }
 recipe lasso <<YAML
-  - train: {policies: "lasso:filters=0.02,layers=conv1*; lasso:coupled=0.002,layers=conv2*|fc1*", epochs: $epochs, may_cost: 100, must_gain: 0}
+  - train: {policies: "lasso:filters=0.018,layers=conv1*; lasso:coupled=0.0012,layers=conv2*|fc1*", epochs: $epochs, may_cost: 100, must_gain: 0}
   - slim: {may_cost: 100, must_gain: 0}
   - train: {epochs: $after, lr: 0.02, may_cost: 100, must_gain: 0}
 YAML

@@ -45,13 +45,6 @@ static cop_status set_target(cop_loop *l, int32_t i)
 	return COP_OK;
 }
 
-cop_progress cop__loop_progress(cop_loop *l, int32_t epoch, float loss, float accuracy)
-{
-	const float lr = l->a->lr > 0 ? cop__trainer_rate(l->t) / l->a->lr : 1;
-	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1, l->sample, l->a->batch, &l->frozen, l->model, lr, l->a->seed,
-		l->a->batch, l->a->threads};
-}
-
 typedef cop_status policy_fn(void *ud, const cop_progress *p, cop_verdict *v);
 
 /* The strongest verdict of all policies. */
@@ -138,7 +131,7 @@ static cop_status end_epoch(cop_loop *l, int32_t epoch, cop_verdict *v)
 }
 
 /* The structure, or what is trained of it, changes: the weights and what the rule of updates keeps for them go on. */
-static cop_status rebuild(cop_loop *l, cop_verdict v, int32_t frozen)
+static cop_status rebuild(cop_loop *l, cop_verdict v)
 {
 	float rate = cop__trainer_said_rate(l->t);
 
@@ -146,8 +139,9 @@ static cop_status rebuild(cop_loop *l, cop_verdict v, int32_t frozen)
 	for (int p = 0; p < l->n_policy; p++)
 		if (l->policy[p].rebuild) COP_TRY(l->policy[p].rebuild(l->policy[p].ud, l->model));
 	cop__text_free(&l->rebuilt);
-	COP_TRY(cop__model_write(&l->rebuilt, l->model, NULL, 0, COP_CODEC_RAW));
-	if (v == COP_REBUILD && l->frozen.to == frozen) cop__best_forget(l); /* else the network is the one that it was */
+	if (l->a->checkpoint) COP_TRY(cop__model_write(&l->rebuilt, l->model, NULL, 0, COP_CODEC_RAW));
+	l->carried = true;
+	if (v == COP_REBUILD) cop__best_forget(l);
 	COP_TRY(cop__loop_rebuild(l));
 	cop__trainer_set_rate(l->t, rate);
 	return COP_OK;
@@ -168,13 +162,12 @@ static cop_status epochs(cop_loop *l)
 	while (!l->finished && l->step < cop__loop_steps(l)) {
 		int32_t epoch = (int32_t)(l->step / l->per_epoch);
 		int64_t i = l->step % l->per_epoch;
-		const int32_t frozen = l->frozen.to;
 		cop_verdict v = COP_GO_ON, of_epoch = COP_GO_ON;
 		if (cop__stopped(l->cx)) return stopped(l, epoch);
 		if (i == 0 || fresh) COP_TRY(begin_epoch(l, epoch, i > 0));
 		fresh = false;
 		COP_TRY(one_step(l, epoch, i, &v));
-		if (rebuilds(v)) COP_TRY(rebuild(l, v, frozen));
+		if (rebuilds(v)) COP_TRY(rebuild(l, v));
 		if (v != COP_FINISH && i + 1 < l->of_epoch) {
 			COP_TRY(cop__loop_save_in_time(l));
 			continue;
@@ -183,7 +176,7 @@ static cop_status epochs(cop_loop *l)
 		if (v == COP_FINISH) of_epoch = v;
 		COP_TRY(end_epoch(l, epoch, &of_epoch));
 		if (!rebuilds(of_epoch)) continue;
-		COP_TRY(rebuild(l, of_epoch, frozen));
+		COP_TRY(rebuild(l, of_epoch));
 		COP_TRY(cop__loop_save(l));
 	}
 	return COP_OK;
@@ -232,7 +225,7 @@ static cop_status train_all(cop_loop *l, cop_dataset *train)
 	if (!st) st = end(l);
 	for (int p = 0; p < l->n_policy; p++)
 		if (l->policy[p].leave) l->policy[p].leave(l->policy[p].ud, l->model);
-	if (!l->carry && l->rebuilt.len) st = st ? st : cop__carry_nothing(l->model);
+	if (!l->carry && l->carried) st = st ? st : cop__carry_nothing(l->model);
 	if (l->lists && cop__no_lists(l->model) && !st) st = cop__failed(l->cx);
 	cop__loop_tear_down(l);
 	return st;

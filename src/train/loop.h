@@ -54,6 +54,7 @@ typedef struct cop_loop {
 	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done (saved.c) */
 	cop_text rebuilt;        /* where the structure has changed: the network as that left it, a .cop */
 	cop_best best;
+	bool carried;            /* the network has what the rule of updates keeps, since it was built again */
 	bool lists;              /* a policy writes lists of what is trained into the model */
 	cop_step_cost whole, cost; /* of a step that trains all, and of one as it is now */
 	double step_cpu[3];      /* CPU seconds of the steps of this epoch and how many they are; the mean of one that trained all, 0: there was none */

@@ -25,7 +25,7 @@ typedef struct cop_progress { /* how far training is */
 	float mse;                /* epoch: of the valid set without classes; else -1 */
 	const int32_t *sample;    /* before, after: [rows] the number of each row's sample in the data set */
 	int32_t rows;
-	/* `epoch` may raise it to a node at which the network can be cut (cut.h), and ask for REBUILD */
+	/* `epoch` may raise it to a node at which the network can be cut (cop__can_cut), and ask for REPLAN */
 	cop_frozen *frozen;
 	const cop_graph *model;   /* start, epoch: with the weights as they are now */
 	float lr;                 /* of the step, or of the epoch's last one, as a part of the one that training was given */

@@ -179,7 +179,7 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 		memcpy(u->seen, seen, sizeof *seen * (size_t)(u->all + MOST + 1));
 		if (front && u->at[front - 1].node > p->frozen->to) {
 			*p->frozen = (cop_frozen){u->at[front - 1].node, (int64_t)((double)u->o->cache * 1048576)};
-			*v = COP_REBUILD;
+			*v = COP_REPLAN;
 			cop__log(u->model->cx, COP_LOG_INFO, "prefix: after epoch %d nothing up to '%s' is trained", p->epoch + 1, u->at[front - 1].weight);
 		}
 	}
