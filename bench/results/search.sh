@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Networks searched for a Cortex-M4 with 64 KB of RAM and 128 KB of flash, against MLPerf Tiny's resnet-8 and ds-cnn and against random search at equal cost
 # Pictures are those of cifar10-jpeg, a lossy copy of CIFAR-10; of the 1,000 keyword clips that there are here 400 train, 200 decide, and 400 test. All networks of a task are trained with the same settings.
-# EPOCHS (15): of the pictures, four times as many of the clips; LIMIT (2000): samples of each part of the pictures; TRIES (24): networks that a search judges; ONLY=pictures or clips
+# EPOCHS (15; clips: 60), TRIES (24): networks that a search judges; LIMIT (2000): samples of each part of the pictures; ONLY=pictures or clips; JUDGES (train shared). A folder keeps the settings of its runs.
 # seeds: 1
 set -u
 bin=$1 folder=$2
-limit=${LIMIT:-2000} epochs=${EPOCHS:-15} tries=${TRIES:-24}
+limit=${LIMIT:-2000} judges=${JUDGES:-train shared}
 machine="--target cortex-m4 --ram 64K --flash 128K"
 
 # The clips as arrays of a training and a test part, by a fixed order.
@@ -24,6 +24,12 @@ for part, i in (("train", order[:600]), ("test", order[600:])):
     np.save(f"{to}/x_{part}.npy", x[i])
     np.save(f"{to}/y_{part}.npy", y[i])
 P
+}
+
+# What the runs of a task were made with: those that are there already say it for the next ones.
+settings() { # TASK EPOCHS
+	[ -s "$folder/$1.settings" ] || echo "${EPOCHS:-$2} ${TRIES:-24} $limit" >"$folder/$1.settings"
+	read -r epochs tries limit <"$folder/$1.settings"
 }
 
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$2"; }
@@ -51,7 +57,12 @@ P
 }
 
 all() { # TASK SEED NET DATA OPTIONS LIMIT EACH SHARED
-	hand "$1" "$2" "$3" "$4" "$5" "$6" && for way in evolution random; do searched "$1" "$2" "$4" "$5" train $way "$7" && searched "$1" "$2" "$4" "$5" shared $way "$8" || return 1; done
+	hand "$1" "$2" "$3" "$4" "$5" "$6" || return 1
+	for judge in $judges; do
+		each=$7
+		[ "$judge" = train ] || each=$8
+		for way in evolution random; do searched "$1" "$2" "$4" "$5" "$judge" $way "$each" || return 1; done
+	done
 }
 
 row() { # LABEL TASK-WAY
@@ -70,21 +81,30 @@ table() { # TASK HAND
 	row "random, shared weights" "$1-shared-random"
 }
 
-clip="--valid 0.33 --epochs $((4 * epochs)) --batch 32 --lr 0.002 --update adam --schedule cosine --augment shift=2,normalise"
-picture="--limit $limit --epochs $epochs --batch 64 --lr 0.05 --schedule cosine:warmup=1 --augment flip,crop=4,normalise"
 for seed in $SEEDS; do
-	[ "${ONLY:-clips}" != clips ] || { clips && all clips "$seed" ds-cnn "$folder/clips" "$clip" "" 8 "$((2 * epochs))"; } || exit 1
+	settings clips 60
+	clip="--valid 0.33 --epochs $epochs --batch 32 --lr 0.002 --update adam --schedule cosine --augment shift=2,normalise"
+	[ "${ONLY:-clips}" != clips ] || { clips && all clips "$seed" ds-cnn "$folder/clips" "$clip" "" 8 "$((epochs / 2))"; } || exit 1
+	settings pictures 15
+	picture="--limit $limit --epochs $epochs --batch 64 --lr 0.05 --schedule cosine:warmup=1 --augment flip,crop=4,normalise"
 	[ "${ONLY:-pictures}" != pictures ] || all pictures "$seed" resnet-8 cifar10-jpeg "$picture" "--limit $limit" 1 "$epochs" || exit 1
 done
 cat <<TEXT
 Accuracy in percent, in int8: "judged" is that of the best network on the validation samples when it was judged, "test" that on the test samples after its training. RAM is without the stack, flash without the code. Instructions are
-foretold for one inference. A search judges $tries networks; seconds are those of the processor in all of it, or in the training of the network made by hand.
+foretold for one inference. Seconds are those of the processor in all of the search, or in the training of the network made by hand.
 
-On cifar10-jpeg, a lossy copy of CIFAR-10, with $limit samples for training and $epochs epochs for each network:
+On cifar10-jpeg, a lossy copy of CIFAR-10, with $limit samples for training and $epochs epochs for each network; a search judges $tries networks, each trained for one epoch:
 
 | network | judged | test | RAM | flash | MACs | instructions | seconds |
 |---|---|---|---|---|---|---|---|
 TEXT
 table pictures resnet-8
-printf '\nOn 400 keyword clips and %s epochs for each network:\n\n| network | judged | test | RAM | flash | MACs | instructions | seconds |\n|---|---|---|---|---|---|---|---|\n' "$((4 * epochs))"
+settings clips 60
+cat <<TEXT
+
+On 400 keyword clips with $epochs epochs for each network; a search judges $tries networks, each trained for eight epochs:
+
+| network | judged | test | RAM | flash | MACs | instructions | seconds |
+|---|---|---|---|---|---|---|---|
+TEXT
 table clips ds-cnn

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * block - the blocks that spaces are made of, as lines of a network's text. A weight has the same name in every design, and whether it is there depends on the
- * stage and the block alone: so designs can share weights.
+ * block - the blocks that spaces are made of, as lines of a network's text. A weight has the same name in every design,
+ * and whether it is there depends on the stage and the block alone: so designs can share weights.
  */
 #include "search/search.h"
 
 #include <stdio.h>
 
-int32_t cop__round_width(int64_t hundredths) { return COP_MAX(4, (int32_t)((hundredths + 200) / 400 * 4)); }
+int32_t cop__round_width(int64_t hundredths)
+{
+	return COP_MAX(4, (int32_t)((hundredths + 200) / 400 * 4));
+}
 
-static void now(cop_sketch *s, const char *behind) { snprintf(s->last, sizeof s->last, "%.15s%s", s->name, behind); }
+static void now(cop_sketch *s, const char *behind)
+{
+	snprintf(s->last, sizeof s->last, "%.15s%s", s->name, behind);
+}
 
 void cop__block_inverted(cop_sketch *s)
 {
@@ -30,7 +36,8 @@ void cop__block_residual(cop_sketch *s)
 {
 	const int32_t within = cop__round_width((int64_t)s->width * s->expand);
 
-	cop__text_add(s->t, "%s.a = conv %d %dx%d stride %d norm relu\n", s->name, within, s->kernel, s->kernel, s->stride);
+	cop__text_add(
+	        s->t, "%s.a = conv %d %dx%d stride %d norm relu\n", s->name, within, s->kernel, s->kernel, s->stride);
 	cop__text_add(s->t, "%s.b = conv %d %dx%d norm\n", s->name, s->width, s->kernel, s->kernel);
 	if (s->stage && !s->block) {
 		cop__text_add(s->t, "%s.by = conv %s %d 1x1 stride %d norm\n", s->name, s->last, s->width, s->stride);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * by - which design is tried next: a function of the seed and of what was tried. A generation is as large as the population; its parents are the best quarter of all that was tried
- * before it began. What does not fit, or was tried, is drawn again.
+ * by - which design is tried next: a function of the seed and of what was tried. A generation is as large as the
+ * population; its parents are the best quarter of all that was tried before it began. What does not fit, or was tried,
+ * is drawn again.
  */
 #include "search/search.h"
 
@@ -16,14 +17,18 @@ int32_t cop__best_tried(const cop_searcher *z, int32_t n)
 	return best;
 }
 
-static void chance(cop_design *d, const cop_searcher *z, uint64_t index) { cop__design_draw(d, z->a->seed, DRAWN, index); }
+static void chance(cop_design *d, const cop_searcher *z, uint64_t index)
+{
+	cop__design_draw(d, z->a->seed, DRAWN, index);
+}
 
 /* How many of the first n are better than i, equals by their order. */
 static int32_t rank_of(const cop_searcher *z, int32_t n, int32_t i)
 {
 	int32_t rank = 0;
 
-	for (int32_t k = 0; k < n; k++) rank += z->tried[k].score > z->tried[i].score || (z->tried[k].score == z->tried[i].score && k < i);
+	for (int32_t k = 0; k < n; k++)
+		rank += z->tried[k].score > z->tried[i].score || (z->tried[k].score == z->tried[i].score && k < i);
 	return rank;
 }
 
@@ -37,14 +42,18 @@ static const cop_design *parent(const cop_searcher *z, int32_t n, uint32_t rando
 	return &z->tried[0].d;
 }
 
-static uint32_t throw(const cop_searcher *z, uint64_t index, int32_t which) { return cop__rand(z->a->seed, BORN, index * (2 * COP_GENES + 4) + (uint64_t)which); }
+static uint32_t throw(const cop_searcher *z, uint64_t index, int32_t which)
+{
+	return cop__rand(z->a->seed, BORN, index * (2 * COP_GENES + 4) + (uint64_t)which);
+}
 
 static void change(cop_design *d, const cop_searcher *z, uint64_t index)
 {
 	const cop_space *s = cop__space(d->space);
 
 	for (int32_t i = 0; i < COP_GENES; i++)
-		if (throw(z, index, 4 + 2 * i) % 100 < CHANGED) d->gene[i] = (uint8_t)(throw(z, index, 5 + 2 * i) % (uint32_t)cop__gene_choices(s, i));
+		if (throw(z, index, 4 + 2 * i) % 100 < CHANGED)
+			d->gene[i] = (uint8_t)(throw(z, index, 5 + 2 * i) % (uint32_t)cop__gene_choices(s, i));
 }
 
 static void mix(cop_design *d, const cop_design *other, const cop_searcher *z, uint64_t index)
@@ -71,8 +80,14 @@ static const cop_by bys[] = {
 #define BY(name, draw, summary, source) {{name, summary, source, NULL, 0}, draw},
 #include "search/by.def"
 };
-const cop_by *cop__by(int i) { return i >= 0 && i < LEN(bys) ? &bys[i] : NULL; }
-static const cop_row *row_at(int i) { return cop__by(i) ? &bys[i].row : NULL; }
+const cop_by *cop__by(int i)
+{
+	return i >= 0 && i < LEN(bys) ? &bys[i] : NULL;
+}
+static const cop_row *row_at(int i)
+{
+	return cop__by(i) ? &bys[i].row : NULL;
+}
 const cop_table cop__bys = {"ways", "way", "how `search` finds the network that is tried next", row_at};
 
 static bool is_new(const cop_searcher *z, const cop_design *d)
@@ -89,7 +104,7 @@ cop_status cop__next_design(cop_judged_design *j, bool *more, const cop_searcher
 		const uint64_t index = (uint64_t)z->n_tried * MOST_DRAWS + (uint64_t)i;
 		j->d = z->of;
 		if (i < MOST_DRAWS / 2) cop__by(z->by)->draw(&j->d, z, index);
-		else chance(&j->d, z, index); /* its children have all been seen */
+		else chance(&j->d, z, index);                           /* its children have all been seen */
 		if (i == MOST_DRAWS - 1) cop__design_end(&j->d, false); /* of a space that was chosen it fits */
 		if (!is_new(z, &j->d)) continue;
 		COP_TRY(cop__design_price(&j->figures, z, &j->d));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * choose - which space is searched: networks are drawn from each and planned, and the one whose networks that fit compute most is taken, as within a family accuracy grows with
- * what is computed (Lin et al. 2020, arXiv 2007.10319, section 3.1). A space of which hardly anything fits is no good place to look, however much its few networks compute.
+ * choose - which space is searched: networks are drawn from each and planned, and the one whose networks that fit
+ * compute most is taken, as within a family accuracy grows with what is computed (Lin et al. 2020, arXiv 2007.10319,
+ * section 3.1). A space of which hardly anything fits is no good place to look, however much its few networks compute.
  */
 #include "search/search.h"
 
@@ -9,7 +10,10 @@
 
 enum { SPACES = 0x5ea1, LEAST_PART = 20 }; /* a stream of random numbers; one in so many has to fit */
 
-typedef struct nearest { cop_design d; double excess; } nearest;
+typedef struct nearest {
+	cop_design d;
+	double excess;
+} nearest;
 
 bool cop__space_wanted(const cop_searcher *z, int row)
 {
@@ -37,7 +41,9 @@ static cop_status look(cop_search_space *of, nearest *best, const cop_searcher *
 {
 	cop_figures f;
 
-	if (i) cop__design_draw(&d, z->a->seed, SPACES, (uint64_t)((d.space * 64 + d.scale * 8 + d.shrink) * 100000 + i));
+	if (i)
+		cop__design_draw(
+		        &d, z->a->seed, SPACES, (uint64_t)((d.space * 64 + d.scale * 8 + d.shrink) * 100000 + i));
 	else cop__design_end(&d, false);
 	COP_TRY(cop__design_price(&f, z, &d));
 	const double excess = cop__price_excess(z, &f, NULL, 0);
@@ -55,14 +61,18 @@ static cop_status draw_all(nearest *best, cop_searcher *z, cop_design d)
 	cop__turn_to(z, &d);
 	*of = (cop_search_space){.name = s->row.name, .scale = s->scale.at[d.scale], .shrink = s->shrink.at[d.shrink]};
 	for (int32_t i = 0; i < z->s->draws && (i == 0 || of->fit); i++) {
-		if (cop__stopped(z->cx)) return cop__error(z->cx, COP_STOPPED, "stopped while networks were drawn from the spaces");
+		if (cop__stopped(z->cx))
+			return cop__error(z->cx, COP_STOPPED, "stopped while networks were drawn from the spaces");
 		COP_TRY(look(of, best, z, d, i));
 	}
 	return COP_OK;
 }
 
 /* Do enough of those fit that were drawn by chance? The smallest one always does. */
-static bool roomy(const cop_search_space *s) { return s->fit > 1 && (s->fit - 1) * LEAST_PART >= s->drawn - 1; }
+static bool roomy(const cop_search_space *s)
+{
+	return s->fit > 1 && (s->fit - 1) * LEAST_PART >= s->drawn - 1;
+}
 
 /* Is a the better place to search than b? */
 static bool better(const cop_search_space *a, const cop_search_space *b)
@@ -87,8 +97,11 @@ static cop_status none_fits(cop_searcher *z, const nearest *best)
 	cop__design_text(&t, &best->d, &z->train->x, z->train->classes);
 	if (!t.status) snprintf(z->r->network, sizeof z->r->network, "%s", t.data);
 	cop__text_free(&t);
-	return cop__error(z->cx, COP_BUDGET, "search: no network fits, of %d drawn from %d spaces: the nearest, of %s with widths of %d %% and the first stride times %d, takes %s", drawn, z->r->n_space,
-		s->row.name, s->scale.at[best->d.scale], s->shrink.at[best->d.shrink], z->r->lacks);
+	return cop__error(z->cx, COP_BUDGET,
+	        "search: no network fits, of %d drawn from %d spaces: the nearest, of %s with widths of %d %% and the "
+		"first stride times %d, takes %s",
+	        drawn, z->r->n_space, s->row.name, s->scale.at[best->d.scale], s->shrink.at[best->d.shrink],
+	        z->r->lacks);
 }
 
 cop_status cop__choose_space(cop_searcher *z)

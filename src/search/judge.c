@@ -5,11 +5,18 @@
 #include "search/search.h"
 
 static const cop_judge judges[] = {
-#define JUDGE(name, function, shares, scores, summary, source) {{name, summary, source, NULL, 0}, shares, scores, cop__judge_##function},
+#define JUDGE(name, function, shares, scores, summary, source)                                                         \
+	{{name, summary, source, NULL, 0}, shares, scores, cop__judge_##function},
 #include "search/judge.def"
 };
-const cop_judge *cop__judge(int i) { return i >= 0 && i < LEN(judges) ? &judges[i] : NULL; }
-static const cop_row *row_at(int i) { return cop__judge(i) ? &judges[i].row : NULL; }
+const cop_judge *cop__judge(int i)
+{
+	return i >= 0 && i < LEN(judges) ? &judges[i] : NULL;
+}
+static const cop_row *row_at(int i)
+{
+	return cop__judge(i) ? &judges[i].row : NULL;
+}
 const cop_table cop__judges = {"judges", "judge", "how `search` judges a network", row_at};
 
 static cop_status score(cop_judged_design *j, const cop_searcher *z, const cop_graph *g)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * keep - what a search knows so far, in a checkpoint: which networks were drawn from each space, and every design that was judged, as lines of a text. Trainings within it have checkpoints
- * of their own, FILE.stage0 (the shared network) and FILE.stage1 (the one that is found).
+ * keep - what a search knows so far, in a checkpoint: which networks were drawn from each space, and every design that
+ * was judged, as lines of a text. Trainings within it have checkpoints of their own, FILE.stage0 (the shared network)
+ * and FILE.stage1 (the one that is found).
  */
 #include "search/search.h"
 
@@ -20,11 +21,16 @@ cop_status cop__search_begin(cop_searcher *z)
 
 	cop__text_init(&z->run, z->cx);
 	if (!a->checkpoint) return COP_OK;
-	if (strlen(a->checkpoint) > 1000) return cop__error(z->cx, COP_ARG, "%.60s...: the path of the checkpoint is longer than 1000 characters", a->checkpoint);
+	if (strlen(a->checkpoint) > 1000)
+		return cop__error(z->cx, COP_ARG, "%.60s...: the path of the checkpoint is longer than 1000 characters",
+		        a->checkpoint);
 	cop__text_add(&z->run, "stage\tsearch\n");
-	cop__text_add(&z->run, "target\t%s\nram\t%zu\nflash\t%zu\nmacs\t%lld\ninstructions\t%lld\n", s->target, s->ram, s->flash, (long long)s->macs, (long long)s->instructions);
-	cop__text_add(&z->run, "space\t%s\nby\t%s\njudge\t%s\n", s->space ? s->space : "all", cop__by(z->by)->row.name, cop__judge(z->judge)->row.name);
-	cop__text_add(&z->run, "draws\t%d\ntries\t%d\npopulation\t%d\neach\t%d\njudged on\t%d\nshared weights\t%s\n", s->draws, s->tries, s->population, s->epochs, s->limit, s->keep_shared ? "kept" : "left");
+	cop__text_add(&z->run, "target\t%s\nram\t%zu\nflash\t%zu\nmacs\t%lld\ninstructions\t%lld\n", s->target, s->ram,
+	        s->flash, (long long)s->macs, (long long)s->instructions);
+	cop__text_add(&z->run, "space\t%s\nby\t%s\njudge\t%s\n", s->space ? s->space : "all", cop__by(z->by)->row.name,
+	        cop__judge(z->judge)->row.name);
+	cop__text_add(&z->run, "draws\t%d\ntries\t%d\npopulation\t%d\neach\t%d\njudged on\t%d\nshared weights\t%s\n",
+	        s->draws, s->tries, s->population, s->epochs, s->limit, s->keep_shared ? "kept" : "left");
 	cop__identity_args(&z->run, z->given);
 	COP_TRY(cop__identity_data(&z->run, "data", z->train));
 	return cop__identity_data(&z->run, "validation data", z->valid);
@@ -38,15 +44,17 @@ static void put(cop_text *t, const cop_searcher *z)
 
 	for (int32_t i = 0; i < z->r->n_space; i++) {
 		const cop_search_space *s = &z->r->space[i];
-		cop__text_add(t, "%d %d %d %d %lld %d\n", s->scale, s->shrink, s->drawn, s->fit, cop__real_bits(s->macs), s->chosen);
+		cop__text_add(t, "%d %d %d %d %lld %d\n", s->scale, s->shrink, s->drawn, s->fit,
+		        cop__real_bits(s->macs), s->chosen);
 	}
 	cop__text_add(t, "of %d %d %d\n", z->of.space, z->of.scale, z->of.shrink);
 	for (int32_t i = 0; i < z->n_tried; i++) {
 		const cop_judged_design *j = &z->tried[i];
 		const cop_figures *f = &j->figures;
 		for (int k = 0; k < COP_GENES; k++) gene[k] = (char)('0' + j->d.gene[k]);
-		cop__text_add(t, "%s %lld %lld %lld %lld %lld %zu %zu %lld\n", gene, cop__real_bits((double)j->score), cop__real_bits((double)j->accuracy), (long long)f->parameters,
-			(long long)f->macs, (long long)f->instructions, f->flash_bytes, f->ram_bytes, cop__real_bits(f->energy_nj));
+		cop__text_add(t, "%s %lld %lld %lld %lld %lld %zu %zu %lld\n", gene, cop__real_bits((double)j->score),
+		        cop__real_bits((double)j->accuracy), (long long)f->parameters, (long long)f->macs,
+		        (long long)f->instructions, f->flash_bytes, f->ram_bytes, cop__real_bits(f->energy_nj));
 	}
 }
 
@@ -61,7 +69,8 @@ cop_status cop__search_save(cop_searcher *z, bool now)
 	COP_TRY(cop__design_graph(&g, z, &d)); /* a checkpoint is a model, too: the smallest network of the space */
 	cop__text_init(&t, z->cx);
 	put(&t, z);
-	const cop_number n[] = {{.name = "spaces", .i = z->r->n_space}, {.name = "tried", .i = z->n_tried}, {.name = "search", .text = t.data, .size = t.len}};
+	const cop_number n[] = {{.name = "spaces", .i = z->r->n_space}, {.name = "tried", .i = z->n_tried},
+	        {.name = "search", .text = t.data, .size = t.len}};
 	cop_status st = t.status ? t.status : cop__checkpoint_write(z->a->checkpoint, g, z->run.data, n, LEN(n));
 	cop__text_free(&t);
 	cop_graph_free(g);
@@ -96,7 +105,8 @@ static bool get_spaces(cop_searcher *z, const char **at, int32_t n)
 	for (int32_t i = 0; i < n; i++) {
 		cop_search_space *s = &z->r->space[i];
 		if (!numbers(v, 6, at)) return false;
-		*s = (cop_search_space){NULL, (int32_t)v[0], (int32_t)v[1], (int32_t)v[2], (int32_t)v[3], cop__real_of_bits(v[4]), v[5] != 0};
+		*s = (cop_search_space){NULL, (int32_t)v[0], (int32_t)v[1], (int32_t)v[2], (int32_t)v[3],
+		        cop__real_of_bits(v[4]), v[5] != 0};
 	}
 	z->r->n_space = n;
 	*at += strspn(*at, "\n");
@@ -122,7 +132,13 @@ static bool get_design(cop_judged_design *j, const cop_searcher *z, const char *
 	if (!numbers(v, 8, at)) return false;
 	j->score = (float)cop__real_of_bits(v[0]);
 	j->accuracy = (float)cop__real_of_bits(v[1]);
-	j->figures = (cop_figures){.parameters = v[2], .nonzero = v[2], .macs = v[3], .instructions = v[4], .flash_bytes = (size_t)v[5], .ram_bytes = (size_t)v[6], .energy_nj = cop__real_of_bits(v[7])};
+	j->figures = (cop_figures){.parameters = v[2],
+	        .nonzero = v[2],
+	        .macs = v[3],
+	        .instructions = v[4],
+	        .flash_bytes = (size_t)v[5],
+	        .ram_bytes = (size_t)v[6],
+	        .energy_nj = cop__real_of_bits(v[7])};
 	return true;
 }
 
@@ -143,12 +159,15 @@ static cop_status get(cop_searcher *z, const char *text, int64_t spaces, int64_t
 {
 	const char *at = text;
 
-	if (spaces < 1 || spaces > COP_MOST_SPACES || tried < 0 || tried > z->s->tries || !get_spaces(z, &at, (int32_t)spaces))
+	if (spaces < 1 || spaces > COP_MOST_SPACES || tried < 0 || tried > z->s->tries ||
+	        !get_spaces(z, &at, (int32_t)spaces))
 		return cop__error(z->cx, COP_FORMAT, "%s: is not a checkpoint of this search", z->given->checkpoint);
 	name_spaces(z);
 	for (int32_t i = 0; i < (int32_t)tried; i++) {
 		COP_TRY(cop__grow(z->cx, &z->tried, &z->cap_tried, i, sizeof *z->tried));
-		if (!get_design(&z->tried[i], z, &at)) return cop__error(z->cx, COP_FORMAT, "%s: is not a checkpoint of this search", z->given->checkpoint);
+		if (!get_design(&z->tried[i], z, &at))
+			return cop__error(
+			        z->cx, COP_FORMAT, "%s: is not a checkpoint of this search", z->given->checkpoint);
 		z->n_tried = i + 1;
 	}
 	return COP_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * price - what a design takes on the target: its network as it is deployed, in integers, planned. Weights and ranges do not matter for that, so they are those that it begins with, and
- * one sample is enough.
+ * price - what a design takes on the target: its network as it is deployed, in integers, planned. Weights and ranges do
+ * not matter for that, so they are those that it begins with, and one sample is enough.
  */
 #include "search/search.h"
 
@@ -29,7 +29,8 @@ cop_status cop__design_graph(cop_graph **out, const cop_searcher *z, const cop_d
 	return st;
 }
 
-/* Without looking at what rounding does, and with all its channels: the network is not trained, and which of them are dead is not known. */
+/* Without looking at what rounding does, and with all its channels: the network is not trained, and which of them are
+ * dead is not known. */
 static cop_status roughly(cop_graph **out, const cop_searcher *z, const cop_graph *g)
 {
 	const cop_quantize_args a = {.limit = 1, .range = "minmax", .threads = 1};
@@ -74,18 +75,28 @@ cop_status cop__design_price(cop_figures *f, const cop_searcher *z, const cop_de
 double cop__price_excess(const cop_searcher *z, const cop_figures *f, char *text, size_t size)
 {
 	const cop_search_args *s = z->s;
-	const struct { double is, most; const char *what; } all[] = {{(double)f->ram_bytes, (double)s->ram, "bytes of RAM"}, {(double)f->flash_bytes, (double)s->flash, "bytes of flash"},
-		{(double)f->macs, (double)s->macs, "multiply-accumulates"}, {(double)f->instructions, (double)s->instructions, "instructions"}};
+	const struct {
+		double is, most;
+		const char *what;
+	} all[] = {{(double)f->ram_bytes, (double)s->ram, "bytes of RAM"},
+	        {(double)f->flash_bytes, (double)s->flash, "bytes of flash"},
+	        {(double)f->macs, (double)s->macs, "multiply-accumulates"},
+	        {(double)f->instructions, (double)s->instructions, "instructions"}};
 	double sum = 0;
 
 	if (size) *text = 0;
 	for (int i = 0; i < LEN(all); i++) {
 		if (!(all[i].most > 0) || all[i].is <= all[i].most) continue;
 		const size_t n = size ? strlen(text) : 0;
-		if (size) cop__format(text + n, size - n, "%s%.0f %s, %.0f are allowed", n ? "; " : "", all[i].is, all[i].what, all[i].most);
+		if (size)
+			cop__format(text + n, size - n, "%s%.0f %s, %.0f are allowed", n ? "; " : "", all[i].is,
+			        all[i].what, all[i].most);
 		sum += all[i].is / all[i].most - 1;
 	}
 	return sum;
 }
 
-bool cop__price_fits(const cop_searcher *z, const cop_figures *f) { return cop__price_excess(z, f, NULL, 0) == 0; }
+bool cop__price_fits(const cop_searcher *z, const cop_figures *f)
+{
+	return cop__price_excess(z, f, NULL, 0) == 0;
+}

@@ -39,7 +39,8 @@ static cop_status fill(cop_trainer *t, const cop_searcher *z, const cop_graph *g
 	cop_status st = cop_trainer_input(t, 0, &x);
 	if (!st) st = cop_trainer_input(t, 1, &y);
 	for (int32_t i = 0; !st && i < ROWS; i++)
-		st = d->get(d->ud, (int32_t)(cop__rand(z->a->seed, SAMPLES, (uint64_t)i) % (uint32_t)d->count), (float *)x.data + i * cop_type_count(&d->x), (int32_t *)y.data + i);
+		st = d->get(d->ud, (int32_t)(cop__rand(z->a->seed, SAMPLES, (uint64_t)i) % (uint32_t)d->count),
+		        (float *)x.data + i * cop_type_count(&d->x), (int32_t *)y.data + i);
 	cop_data_free(made);
 	return st;
 }
@@ -53,7 +54,8 @@ static cop_status sum_of(double *sum, const cop_searcher *z, const cop_design *d
 
 	*sum = 0;
 	COP_TRY(cop__design_graph(&g, z, d));
-	cop_status st = cop_trainer_new(&t, g, &(cop_trainer_args){.batch = ROWS, .threads = z->a->threads, .spec = "loss=xent", .apart = true});
+	cop_status st = cop_trainer_new(&t, g,
+	        &(cop_trainer_args){.batch = ROWS, .threads = z->a->threads, .spec = "loss=xent", .apart = true});
 	if (!st) st = fill(t, z, g);
 	if (!st) st = cop_trainer_gradients(t, NULL);
 	for (int32_t i = 0; !st && (name = cop_trainer_gradient(t, i, &dw)); i++) {

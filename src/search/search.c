@@ -17,12 +17,20 @@ static cop_status check_data(const cop_searcher *z)
 	const cop_dataset *d = z->train;
 
 	if (d->classes < 2 || (z->valid && z->valid->classes < 2))
-		return cop__error(z->cx, COP_ARG, "search: '%s' has no classes: networks are searched for data whose samples belong to classes", d->classes < 2 ? d->name : z->valid->name);
+		return cop__error(z->cx, COP_ARG,
+		        "search: '%s' has no classes: networks are searched for data whose samples belong to classes",
+		        d->classes < 2 ? d->name : z->valid->name);
 	if (d->count < 1) return cop__error(z->cx, COP_ARG, "search: '%s' is empty", d->name);
 	if (d->x.rank != 3 && d->x.rank != 2)
-		return cop__error(z->cx, COP_SHAPE, "search: samples of '%s' are neither pictures (height, width, channels) nor sequences (steps, numbers); for rows of a table there is no space", d->name);
+		return cop__error(z->cx, COP_SHAPE,
+		        "search: samples of '%s' are neither pictures (height, width, channels) nor sequences (steps, "
+			"numbers); for rows of a table there is no space",
+		        d->name);
 	if (!z->valid && cop__judge(z->judge)->scores)
-		return cop__error(z->cx, COP_ARG, "search: the judge %s needs a validation set: give one, or a judge that looks at untrained networks", cop__judge(z->judge)->row.name);
+		return cop__error(z->cx, COP_ARG,
+		        "search: the judge %s needs a validation set: give one, or a judge that looks at untrained "
+			"networks",
+		        cop__judge(z->judge)->row.name);
 	return COP_OK;
 }
 
@@ -37,10 +45,18 @@ static cop_status set_limits(cop_search_args *s, const cop_searcher *z)
 {
 	const cop_target *t = &z->t;
 
-	if (t->ram && s->ram > t->ram) return cop__error(z->cx, COP_ARG, "search: %zu bytes of RAM are allowed, but %s has only %zu", s->ram, t->name, t->ram);
-	if (t->flash && s->flash > t->flash) return cop__error(z->cx, COP_ARG, "search: %zu bytes of flash are allowed, but %s has only %zu", s->flash, t->name, t->flash);
-	if (s->instructions && !cop__has_prices(t)) return cop__error(z->cx, COP_ARG, "search: there are no prices of kernels in instructions for %s: limit the MACs instead", t->name);
-	if (s->macs < 0 || s->instructions < 0) return cop__error(z->cx, COP_ARG, "search: limits must not be negative");
+	if (t->ram && s->ram > t->ram)
+		return cop__error(z->cx, COP_ARG, "search: %zu bytes of RAM are allowed, but %s has only %zu", s->ram,
+		        t->name, t->ram);
+	if (t->flash && s->flash > t->flash)
+		return cop__error(z->cx, COP_ARG, "search: %zu bytes of flash are allowed, but %s has only %zu",
+		        s->flash, t->name, t->flash);
+	if (s->instructions && !cop__has_prices(t))
+		return cop__error(z->cx, COP_ARG,
+		        "search: there are no prices of kernels in instructions for %s: limit the MACs instead",
+		        t->name);
+	if (s->macs < 0 || s->instructions < 0)
+		return cop__error(z->cx, COP_ARG, "search: limits must not be negative");
 	if (!s->ram && t->ram > COP_STACK) s->ram = t->ram - COP_STACK;
 	if (!s->flash) s->flash = t->flash;
 	return COP_OK;
@@ -48,9 +64,13 @@ static cop_status set_limits(cop_search_args *s, const cop_searcher *z)
 
 static cop_status set_numbers(cop_search_args *s, const cop_searcher *z)
 {
-	if (s->draws < 0 || s->tries < 0 || s->population < 0 || s->epochs < 0 || s->limit < 0 || s->draws > 100000 || s->tries > 100000)
-		return cop__error(z->cx, COP_ARG, "search: draws, tries, population, epochs and limit must not be negative, draws and tries not above 100000");
-	if (s->keep_shared && !cop__judge(z->judge)->shares) return cop__error(z->cx, COP_ARG, "search: only the judge shared has shared weights to begin with");
+	if (s->draws < 0 || s->tries < 0 || s->population < 0 || s->epochs < 0 || s->limit < 0 || s->draws > 100000 ||
+	        s->tries > 100000)
+		return cop__error(z->cx, COP_ARG,
+		        "search: draws, tries, population, epochs and limit must not be negative, draws and tries not "
+			"above 100000");
+	if (s->keep_shared && !cop__judge(z->judge)->shares)
+		return cop__error(z->cx, COP_ARG, "search: only the judge shared has shared weights to begin with");
 	if (!s->draws) s->draws = 50;
 	if (!s->tries) s->tries = 40;
 	if (!s->population) s->population = COP_MAX(2, s->tries / 4);
@@ -75,7 +95,11 @@ static cop_status settle(cop_search_args *s, cop_searcher *z)
 static void tell(const cop_searcher *z, int32_t i)
 {
 	const cop_judged_design *j = &z->tried[i];
-	const cop_tried t = {.number = i + 1, .score = j->score, .accuracy = j->accuracy, .figures = j->figures, .best = cop__best_tried(z, i + 1) == i};
+	const cop_tried t = {.number = i + 1,
+	        .score = j->score,
+	        .accuracy = j->accuracy,
+	        .figures = j->figures,
+	        .best = cop__best_tried(z, i + 1) == i};
 
 	if (z->s->tried) z->s->tried(z->s->ud, &t);
 }
@@ -106,7 +130,8 @@ static cop_status try_all(cop_searcher *z)
 	for (int32_t i = 0; i < z->n_tried; i++) tell(z, i);
 	while (!st && more && z->n_tried < z->s->tries) st = try_one(z, &more);
 	if (st == COP_STOPPED) (void)cop__search_save(z, true);
-	if (!st && !more) cop__log(z->cx, COP_LOG_INFO, "search: after %d designs no other one that fits was found", z->n_tried);
+	if (!st && !more)
+		cop__log(z->cx, COP_LOG_INFO, "search: after %d designs no other one that fits was found", z->n_tried);
 	return st;
 }
 
@@ -171,7 +196,8 @@ static cop_status work(cop_graph **out, cop_searcher *z)
 	return finish(out, z);
 }
 
-cop_status cop_search(cop_graph **out, cop_ctx *cx, const cop_search_args *args, cop_dataset *train, cop_dataset *valid, const cop_train_args *training, cop_search_result *result)
+cop_status cop_search(cop_graph **out, cop_ctx *cx, const cop_search_args *args, cop_dataset *train, cop_dataset *valid,
+        const cop_train_args *training, cop_search_result *result)
 {
 	COP_NEED(cx, out);
 	*out = NULL;
@@ -182,7 +208,8 @@ cop_status cop_search(cop_graph **out, cop_ctx *cx, const cop_search_args *args,
 	cop_search_result *r = cop__alloc(cx, sizeof *r);
 	cop_search_args s = *args;
 	cop_train_args a = *training;
-	cop_searcher z = {.cx = cx, .s = &s, .given = training, .a = &a, .train = train, .valid = valid, .few = *train, .r = r};
+	cop_searcher z = {
+	        .cx = cx, .s = &s, .given = training, .a = &a, .train = train, .valid = valid, .few = *train, .r = r};
 
 	if (!r) return COP_NOMEM;
 	r->accuracy[0] = r->accuracy[1] = r->judged = -1;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shared - weights that all networks of a space share: those of its largest one. Each step trains four networks on the same batch (the sandwich rule: Yu and Huang 2019,
- * arXiv 1903.05134): the smallest, two drawn by chance, and the largest, which the loop trains itself. Here they are updated one after the other, each with its slice of the weights and
- * of what the rule of updates keeps. The drawn ones stay for some steps, since a plan for training takes as long as a step.
+ * shared - weights that all networks of a space share: those of its largest one. Each step trains four networks on the
+ * same batch (the sandwich rule: Yu and Huang 2019, arXiv 1903.05134): the smallest, two drawn by chance, and the
+ * largest, which the loop trains itself. Here they are updated one after the other, each with its slice of the weights
+ * and of what the rule of updates keeps. The drawn ones stay for some steps, since a plan for training takes as long as
+ * a step.
  */
 #include "search/search.h"
 
@@ -12,9 +14,20 @@
 
 enum { SMALL = 3, HELD = 8 /* steps */, PATHS = 0x9a75, RENORM = 256 /* samples */, RENORMED = 0x4e04 };
 
-typedef struct pair { cop_tensor small, big; bool back; } pair;
-typedef struct part { cop_trainer *t; pair *p; int32_t n; } part;
-typedef struct sandwich { const cop_searcher *z; part part[SMALL]; int64_t block; } sandwich;
+typedef struct pair {
+	cop_tensor small, big;
+	bool back;
+} pair;
+typedef struct part {
+	cop_trainer *t;
+	pair *p;
+	int32_t n;
+} part;
+typedef struct sandwich {
+	const cop_searcher *z;
+	part part[SMALL];
+	int64_t block;
+} sandwich;
 
 static void close_part(const sandwich *s, part *p)
 {
@@ -39,7 +52,8 @@ static cop_status find_pairs(part *p, const sandwich *s, cop_trainer *big)
 		const cop_value *x = cop__v(g, v);
 		const cop_vid from = x->role == COP_PARAM || x->role == COP_STATE ? cop__find(of, x->name) : 0;
 		pair *q = &p->p[p->n];
-		if (!from || x->type.dtype == COP_I8 || x->type.rank != cop__t(of, from)->rank || !x->type.rank) continue;
+		if (!from || x->type.dtype == COP_I8 || x->type.rank != cop__t(of, from)->rank || !x->type.rank)
+			continue;
 		COP_TRY(cop__trainer_named(p->t, x->name, &q->small));
 		COP_TRY(cop__trainer_named(big, x->name, &q->big));
 		q->back = !ends(x->name, ".bn.mean") && !ends(x->name, ".bn.var");
@@ -115,7 +129,8 @@ static cop_status identity(void *ud, cop_text *t)
 {
 	const sandwich *s = ud;
 
-	cop__text_add(t, "shared by\t%s %d %d\n", cop__space(s->z->of.space)->row.name, s->z->of.scale, s->z->of.shrink);
+	cop__text_add(
+	        t, "shared by\t%s %d %d\n", cop__space(s->z->of.space)->row.name, s->z->of.scale, s->z->of.shrink);
 	return t->status;
 }
 
@@ -149,9 +164,11 @@ static cop_status fill(cop_session *s, const cop_searcher *z, const cop_graph *m
 	COP_TRY(cop__fit_for(&d, &made, model, z->train));
 	cop_status st = cop_session_io(s, 0, 0, false, &x);
 	cop__parts_of(&p, g, g->input[0], batch);
-	if (!st && p.lead != 1) st = cop__error(z->cx, COP_SHAPE, "search: samples of '%s' do not lie one after the other", g->name);
+	if (!st && p.lead != 1)
+		st = cop__error(z->cx, COP_SHAPE, "search: samples of '%s' do not lie one after the other", g->name);
 	for (int32_t i = 0; !st && i < batch; i++)
-		st = d->get(d->ud, (int32_t)(cop__rand(z->a->seed, RENORMED, (uint64_t)i) % (uint32_t)d->count), (float *)x.data + i * cop_type_count(&d->x), &label);
+		st = d->get(d->ud, (int32_t)(cop__rand(z->a->seed, RENORMED, (uint64_t)i) % (uint32_t)d->count),
+		        (float *)x.data + i * cop_type_count(&d->x), &label);
 	cop_data_free(made);
 	return st;
 }
@@ -172,7 +189,8 @@ cop_status cop__renorm(cop_graph *g, const cop_searcher *z)
 	cop_host host = {0};
 	int32_t batch;
 
-	cop_status st = cop__batch_for(&many, g, &(cop_sized_args){.n = RENORM, .each = cop_type_count(&z->train->x)}, &batch);
+	cop_status st =
+	        cop__batch_for(&many, g, &(cop_sized_args){.n = RENORM, .each = cop_type_count(&z->train->x)}, &batch);
 	if (!st) st = forget(many);
 	if (!st) st = cop__pass_then(&many, cop__pass_to_train);
 	if (!st) st = cop__pass_then(&many, cop__pass_fuse);

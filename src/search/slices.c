@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * slices - the weights of a network as a part of those of a larger one: of channels the first, of kernels the middle (Cai et al. 2020, arXiv 1908.09791). Weights are [out, kh, kw, in], so of
- * four axes the two in the middle are a kernel's; all other axes are channels.
+ * slices - the weights of a network as a part of those of a larger one: of channels the first, of kernels the middle
+ * (Cai et al. 2020, arXiv 1908.09791). Weights are [out, kh, kw, in], so of four axes the two in the middle are a
+ * kernel's; all other axes are channels.
  */
 #include "search/search.h"
 
@@ -33,14 +34,20 @@ void cop__slice(const cop_tensor *small, const cop_tensor *big, bool to_small)
 	}
 }
 
-static bool may_share(const cop_value *v) { return v->role >= COP_CONST && v->type.dtype == COP_F32 && v->type.rank; }
+static bool may_share(const cop_value *v)
+{
+	return v->role >= COP_CONST && v->type.dtype == COP_F32 && v->type.rank;
+}
 
 cop_status cop__slice_graph(cop_graph *small, const cop_graph *big)
 {
 	for (cop_vid v = 1; v <= (cop_vid)small->n_value; v++) {
 		const cop_vid from = may_share(cop__v(small, v)) ? cop__find(big, cop__v(small, v)->name) : 0;
-		if (!from || !may_share(cop__v(big, from)) || !cop__floats(big, from) || cop__t(big, from)->rank != cop__t(small, v)->rank) continue;
-		const cop_tensor b = {*cop__t(big, from), (void *)(uintptr_t)cop__floats(big, from)}, s = {*cop__t(small, v), cop__own(small, v)};
+		if (!from || !may_share(cop__v(big, from)) || !cop__floats(big, from) ||
+		        cop__t(big, from)->rank != cop__t(small, v)->rank)
+			continue;
+		const cop_tensor b = {*cop__t(big, from), (void *)(uintptr_t)cop__floats(big, from)},
+		                 s = {*cop__t(small, v), cop__own(small, v)};
 		if (!s.data) return COP_NOMEM;
 		cop__slice(&s, &b, true);
 	}

@@ -7,8 +7,18 @@
 #include <stdio.h>
 
 #define STEM(...) {__VA_ARGS__}
-#define STAGES(n, ...) n, {__VA_ARGS__}
-#define SPAN(...) {LEN(((const int32_t[]){__VA_ARGS__})), {__VA_ARGS__}}
+#define STAGES(n, ...)                                                                                                 \
+	n,                                                                                                             \
+	{                                                                                                              \
+		__VA_ARGS__                                                                                            \
+	}
+#define SPAN(...)                                                                                                      \
+	{                                                                                                              \
+		LEN(((const int32_t[]){__VA_ARGS__})),                                                                 \
+		{                                                                                                      \
+			__VA_ARGS__                                                                                    \
+		}                                                                                                      \
+	}
 #define DEPTH SPAN
 #define KERNEL SPAN
 #define EXPAND SPAN
@@ -16,13 +26,20 @@
 #define SCALE SPAN
 #define SHRINK SPAN
 static const cop_space spaces[] = {
-#define SPACE(name, summary, source, block, like, stem, ...) {{name, summary, source, NULL, 0}, like, cop__block_##block, stem, __VA_ARGS__},
+#define SPACE(name, summary, source, block, like, stem, ...)                                                           \
+	{{name, summary, source, NULL, 0}, like, cop__block_##block, stem, __VA_ARGS__},
 #include "search/space.def"
 };
 
-const cop_space *cop__space(int i) { return i >= 0 && i < LEN(spaces) ? &spaces[i] : NULL; }
+const cop_space *cop__space(int i)
+{
+	return i >= 0 && i < LEN(spaces) ? &spaces[i] : NULL;
+}
 
-static const cop_row *row_at(int i) { return cop__space(i) ? &spaces[i].row : NULL; }
+static const cop_row *row_at(int i)
+{
+	return cop__space(i) ? &spaces[i].row : NULL;
+}
 const cop_table cop__spaces = {"spaces", "space", "families of networks that `search` chooses from", row_at};
 
 /* ---- genes ---- */
@@ -58,7 +75,8 @@ void cop__design_settle(cop_design *d)
 
 	for (int32_t i = 0; i < COP_GENES; i++) {
 		const int32_t stage = i / COP_STAGE_GENES, k = i % COP_STAGE_GENES;
-		if (cop__gene_choices(s, i) == 1 || (k >= FIRST && (k - FIRST) / 2 >= depth_of(d, stage))) d->gene[i] = 0;
+		if (cop__gene_choices(s, i) == 1 || (k >= FIRST && (k - FIRST) / 2 >= depth_of(d, stage)))
+			d->gene[i] = 0;
 	}
 }
 
@@ -74,13 +92,15 @@ void cop__design_draw(cop_design *d, uint64_t seed, uint32_t stream, uint64_t in
 	const cop_space *s = cop__space(d->space);
 
 	for (int32_t i = 0; i < COP_GENES; i++)
-		d->gene[i] = (uint8_t)(cop__rand(seed, stream, index * COP_GENES + (uint64_t)i) % (uint32_t)cop__gene_choices(s, i));
+		d->gene[i] = (uint8_t)(cop__rand(seed, stream, index * COP_GENES + (uint64_t)i) %
+		                       (uint32_t)cop__gene_choices(s, i));
 	cop__design_settle(d);
 }
 
 bool cop__design_same(const cop_design *a, const cop_design *b)
 {
-	return a->space == b->space && a->scale == b->scale && a->shrink == b->shrink && !memcmp(a->gene, b->gene, sizeof a->gene);
+	return a->space == b->space && a->scale == b->scale && a->shrink == b->shrink &&
+	       !memcmp(a->gene, b->gene, sizeof a->gene);
 }
 
 /* ---- text ---- */
@@ -88,7 +108,8 @@ bool cop__design_same(const cop_design *a, const cop_design *b)
 /* A sample's size as [height, width, channels], or [steps, numbers]. */
 static void input(cop_text *t, const cop_type *x, bool *tall)
 {
-	const bool first = x->rank == 3 && (x->dim[0] == 1 || x->dim[0] == 3) && x->dim[2] > 4; /* channels first: they are turned */
+	const bool first = x->rank == 3 && (x->dim[0] == 1 || x->dim[0] == 3) &&
+	                   x->dim[2] > 4; /* channels first: they are turned */
 	const int32_t h = x->dim[first], w = x->rank == 3 ? x->dim[1 + first] : 1;
 
 	*tall = h > 3 * w;
@@ -121,7 +142,8 @@ void cop__design_text(cop_text *t, const cop_design *d, const cop_type *x, int32
 
 	input(t, x, &tall);
 	k.in = cop__round_width((int64_t)s->stage[0].width * s->scale.at[d->scale] * s->part.at[d->gene[WIDTH]] / 100);
-	cop__text_add(t, "stem = conv %d %dx%d stride %d norm relu\n", k.in, tall ? s->stem.tall : s->stem.k, s->stem.k, s->stem.stride * s->shrink.at[d->shrink]);
+	cop__text_add(t, "stem = conv %d %dx%d stride %d norm relu\n", k.in, tall ? s->stem.tall : s->stem.k, s->stem.k,
+	        s->stem.stride * s->shrink.at[d->shrink]);
 	for (int32_t i = 0; i < s->n_stage; i++) stage(&k, d, i);
 	cop__text_add(t, "mean\nfc %d\n", classes);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The search for a network: what spaces hold, slices of shared weights by hand, limits that no design breaks, evolution and chance, going on after a stop, and nothing that fits.
+ * The search for a network: what spaces hold, slices of shared weights by hand, limits that no design breaks, evolution
+ * and chance, going on after a stop, and nothing that fits.
  */
 #include "help.h"
 #include "search/search.h"
@@ -16,16 +17,23 @@ static cop_status picture(void *ud, int32_t i, float *x, int32_t *label)
 	const cop_dataset *d = ud;
 
 	*label = i % d->classes;
-	for (int64_t k = 0; k < cop_type_count(&d->x); k++) x[k] = cop__rand_unit(3, (uint32_t)i, (uint64_t)k) * 0.5f + 0.5f * (float)*label;
+	for (int64_t k = 0; k < cop_type_count(&d->x); k++)
+		x[k] = cop__rand_unit(3, (uint32_t)i, (uint64_t)k) * 0.5f + 0.5f * (float)*label;
 	return COP_OK;
 }
 
 static void pictures(cop_dataset *d, int32_t rank, const int32_t *dim, int32_t classes, int32_t count)
 {
-	*d = (cop_dataset){.name = "pictures", .x = cop__type(COP_F32, rank, dim), .count = count, .classes = classes, .get = picture, .ud = d};
+	*d = (cop_dataset){.name = "pictures",
+	        .x = cop__type(COP_F32, rank, dim),
+	        .count = count,
+	        .classes = classes,
+	        .get = picture,
+	        .ud = d};
 }
 
-static cop_searcher searcher(cop_ctx *cx, const cop_search_args *s, cop_train_args *a, cop_dataset *d, cop_search_result *r)
+static cop_searcher searcher(
+        cop_ctx *cx, const cop_search_args *s, cop_train_args *a, cop_dataset *d, cop_search_result *r)
 {
 	cop_searcher z = {.cx = cx, .s = s, .given = a, .a = a, .train = d, .valid = d, .few = *d, .r = r};
 
@@ -50,7 +58,8 @@ static void check_text(const char *text, const cop_space *s, int32_t classes)
 	int depth[COP_STAGES] = {0}, stage, block, k, n = 0, out = 0;
 
 	for (const char *at = text; at; at = strchr(at, '\n'), at = at ? at + 1 : NULL) {
-		if (sscanf(at, "s%d.b%d.dw = depthwise %dx", &stage, &block, &k) == 3 || sscanf(at, "s%d.b%d.a = conv %*d %dx", &stage, &block, &k) == 3) {
+		if (sscanf(at, "s%d.b%d.dw = depthwise %dx", &stage, &block, &k) == 3 ||
+		        sscanf(at, "s%d.b%d.a = conv %*d %dx", &stage, &block, &k) == 3) {
 			assert_true(stage >= 1 && stage <= s->n_stage && within(&s->kernel, k));
 			assert_int_equal(block, ++depth[stage - 1]);
 			n++;
@@ -69,7 +78,8 @@ static void check_part(const cop_graph *g, const cop_graph *largest)
 		const cop_vid of = cop__find(largest, g->value[v].name);
 		assert_true(of != 0);
 		assert_int_equal(cop__t(g, v)->rank, cop__t(largest, of)->rank);
-		for (int i = 0; i < cop__t(g, v)->rank; i++) assert_true(cop__t(g, v)->dim[i] <= cop__t(largest, of)->dim[i]);
+		for (int i = 0; i < cop__t(g, v)->rank; i++)
+			assert_true(cop__t(g, v)->dim[i] <= cop__t(largest, of)->dim[i]);
 	}
 }
 
@@ -90,7 +100,10 @@ static cop_graph *read_design(cop_ctx *cx, const cop_design *d, const cop_type *
 
 static void spaces(void **state)
 {
-	static const struct { int32_t rank, dim[3], in[4]; } shape[] = {{3, {32, 32, 3}, {32, 32, 3}}, {3, {49, 10, 1}, {49, 10, 1}}, {3, {1, 28, 28}, {28, 28, 1}}, {2, {64, 3}, {64, 3}}};
+	static const struct {
+		int32_t rank, dim[3], in[4];
+	} shape[] = {{3, {32, 32, 3}, {32, 32, 3}}, {3, {49, 10, 1}, {49, 10, 1}}, {3, {1, 28, 28}, {28, 28, 1}},
+	        {2, {64, 3}, {64, 3}}};
 	cop_ctx *cx = new_ctx();
 
 	(void)state;
@@ -107,7 +120,8 @@ static void spaces(void **state)
 					cop_graph *g = read_design(cx, &d, &x, 7, true);
 					check_part(g, largest);
 					const cop_type *in = cop__t(g, g->input[0]);
-					assert_memory_equal(in->dim + 1, shape[k].in, sizeof *in->dim * (size_t)shape[k].rank);
+					assert_memory_equal(
+					        in->dim + 1, shape[k].in, sizeof *in->dim * (size_t)shape[k].rank);
 					cop_graph_free(g);
 				}
 				cop_graph_free(largest);
@@ -118,18 +132,23 @@ static void spaces(void **state)
 /* Widths by hand: 24 at 75 percent of 50 percent is 9, to the multiple of 4: 8; 300 percent of it is 24. */
 static void widths(void **state)
 {
-	static const char *const says[] = {"stem = conv 12 3x3 stride 2 norm relu\n", "s1.b1.up = conv 36 1x1 norm relu6\ns1.b1.dw = depthwise 3x3 stride 1 norm relu6\ns1.b1.down = conv 12 1x1 norm\ns1.b1 = add stem s1.b1.down\n",
-		"s2.b1.up = conv 48 1x1 norm relu6\ns2.b1.dw = depthwise 7x7 stride 2 norm relu6\ns2.b1.down = conv 8 1x1 norm\n", "s3.b1.up = conv 24 1x1 norm relu6\n"};
+	static const char *const says[] = {"stem = conv 12 3x3 stride 2 norm relu\n",
+	        "s1.b1.up = conv 36 1x1 norm relu6\ns1.b1.dw = depthwise 3x3 stride 1 norm relu6\ns1.b1.down = conv 12 "
+		"1x1 norm\ns1.b1 = add stem s1.b1.down\n",
+	        "s2.b1.up = conv 48 1x1 norm relu6\ns2.b1.dw = depthwise 7x7 stride 2 norm relu6\ns2.b1.down = conv 8 "
+		"1x1 norm\n",
+	        "s3.b1.up = conv 24 1x1 norm relu6\n"};
 	const cop_type x = cop__type(COP_F32, 3, DIMS(32, 32, 3));
 	cop_ctx *cx = new_ctx();
-	cop_design d = {.space = 0, .scale = 2, .shrink = 1}; /* inverted, 75 percent, the stem's stride twice as large */
+	cop_design d = {
+	        .space = 0, .scale = 2, .shrink = 1}; /* inverted, 75 percent, the stem's stride twice as large */
 	cop_text t;
 
 	(void)state;
 	cop__design_end(&d, false);
-	d.gene[0] = 2;                        /* the first stage has all of its width: 16 * 0.75 = 12 */
-	d.gene[COP_STAGE_GENES + 2] = 2;      /* the second one's block: kernel 7 ... */
-	d.gene[COP_STAGE_GENES + 3] = 1;      /* ... and four times as wide within */
+	d.gene[0] = 2;                   /* the first stage has all of its width: 16 * 0.75 = 12 */
+	d.gene[COP_STAGE_GENES + 2] = 2; /* the second one's block: kernel 7 ... */
+	d.gene[COP_STAGE_GENES + 3] = 1; /* ... and four times as wide within */
 	cop__text_init(&t, cx);
 	cop__design_text(&t, &d, &x, 10);
 	for (int i = 0; i < LEN(says); i++)
@@ -161,7 +180,8 @@ static void slices(void **state)
 	float big[3 * 5 * 3 * 2], small[2 * 3 * 1 * 1], before[90];
 	/* [3,5,3,2]: element (o, y, x, i) is 30 o + 6 y + 2 x + i. [2,3,1,1] of it: o 0..1, y 1..3, x 1, i 0 */
 	static const float want[] = {8, 14, 20, 38, 44, 50};
-	const cop_tensor b = {cop__type(COP_F32, 4, DIMS(3, 5, 3, 2)), big}, s = {cop__type(COP_F32, 4, DIMS(2, 3, 1, 1)), small};
+	const cop_tensor b = {cop__type(COP_F32, 4, DIMS(3, 5, 3, 2)), big},
+	                 s = {cop__type(COP_F32, 4, DIMS(2, 3, 1, 1)), small};
 
 	(void)state;
 	for (int i = 0; i < 90; i++) before[i] = big[i] = (float)i;
@@ -174,7 +194,8 @@ static void slices(void **state)
 		else assert_true(big[i] == before[i]);
 	}
 	/* of a matrix and of a vector the first ones */
-	const cop_tensor m = {cop__type(COP_F32, 2, DIMS(4, 6)), before}, n = {cop__type(COP_F32, 2, DIMS(2, 3)), small};
+	const cop_tensor m = {cop__type(COP_F32, 2, DIMS(4, 6)), before},
+	                 n = {cop__type(COP_F32, 2, DIMS(2, 3)), small};
 	static const float first[] = {0, 1, 2, 6, 7, 8};
 	cop__slice(&n, &m, true);
 	assert_memory_equal(small, first, sizeof first);
@@ -183,7 +204,8 @@ static void slices(void **state)
 	assert_memory_equal(small, before + 10, 3 * sizeof(float));
 }
 
-/* Running means become those of the samples, whatever they were: here all samples are (3, -1), which the network's first layer sees. */
+/* Running means become those of the samples, whatever they were: here all samples are (3, -1), which the network's
+ * first layer sees. */
 static cop_status same(void *ud, int32_t i, float *x, int32_t *label)
 {
 	(void)ud, (void)i;
@@ -195,7 +217,8 @@ static void renorm(void **state)
 {
 	static const char text[] = "input 1 1 2\nn = norm\nmean\nfc 2\n";
 	static const float mean[] = {3, -1}, var[] = {0, 0};
-	cop_dataset d = {.name = "same", .x = cop__type(COP_F32, 3, DIMS(1, 1, 2)), .count = 5, .classes = 2, .get = same};
+	cop_dataset d = {
+	        .name = "same", .x = cop__type(COP_F32, 3, DIMS(1, 1, 2)), .count = 5, .classes = 2, .get = same};
 	cop_ctx *cx = new_ctx();
 	cop_train_args a = {.threads = 1};
 	cop_search_args s = {0};
@@ -216,9 +239,54 @@ static void renorm(void **state)
 	cop_ctx_free(cx);
 }
 
+/* ---- prices ---- */
+
+static cop_status dark(void *ud, int32_t i, float *x, int32_t *label)
+{
+	const cop_dataset *d = ud;
+
+	memset(x, 0, sizeof *x * (size_t)cop_type_count(&d->x));
+	return *label = i % d->classes, COP_OK;
+}
+
+/* By hand, of the smallest residual network for 8x8x1, widths of 50 percent of 50 percent: 4, 8 and 16. Its price does not depend on what its
+ * samples are: on dark ones all its channels look dead. */
+static void priced(void **state)
+{
+	enum { /* multiply-accumulates: the stem, then each stage's pair, and the shortcuts of the last two (64, 16 and 4 places) */
+		STEM = 64 * 9 * 4, FIRST = 64 * (4 * 4 + 4 * 4), SECOND = 16 * (4 * 4 + 4 * 8 + 4 * 8), THIRD = 4 * (8 * 8 + 8 * 16 + 8 * 16), FC = 16 * CLASSES };
+	cop_ctx *cx = new_ctx();
+	cop_search_args s = {0};
+	cop_train_args a = {.threads = 1};
+	cop_search_result *r = calloc(1, sizeof *r);
+	cop_figures f[2];
+	cop_dataset d;
+	cop_design of = {.space = 1};
+
+	(void)state;
+	cop__design_end(&of, false);
+	for (int i = 0; i < 2; i++) {
+		pictures(&d, 3, DIMS(SIDE, SIDE, 1), CLASSES, N);
+		if (i) d.get = dark;
+		cop_searcher z = searcher(cx, &s, &a, &d, r);
+		OK(cx, cop__design_price(&f[i], &z, &of));
+	}
+	assert_int_equal(f[0].macs, STEM + FIRST + SECOND + THIRD + FC);
+	assert_int_equal(f[1].macs, f[0].macs);
+	assert_int_equal(f[1].ram_bytes, f[0].ram_bytes);
+	assert_int_equal(f[1].flash_bytes, f[0].flash_bytes);
+	free(r);
+	cop_ctx_free(cx);
+}
+
 /* ---- searches ---- */
 
-typedef struct told { cop_tried t[64]; int n, stop_after; volatile bool *stop; const cop_search_args *limits; } told;
+typedef struct told {
+	cop_tried t[64];
+	int n, stop_after;
+	volatile bool *stop;
+	const cop_search_args *limits;
+} told;
 
 static void hear(void *ud, const cop_tried *t)
 {
@@ -231,7 +299,10 @@ static void hear(void *ud, const cop_tried *t)
 	if (h->n == h->stop_after) *h->stop = true;
 }
 
-typedef struct bytes { uint8_t *data; size_t size; } bytes;
+typedef struct bytes {
+	uint8_t *data;
+	size_t size;
+} bytes;
 static cop_status keep(void *ud, const void *data, size_t size)
 {
 	bytes *b = ud;
@@ -243,7 +314,13 @@ static cop_status keep(void *ud, const void *data, size_t size)
 }
 
 /* Runs a search; the network's bytes, or its failure. */
-typedef struct run { cop_status st; bytes file; told told; cop_search_result r; char said[400]; } run;
+typedef struct run {
+	cop_status st;
+	bytes file;
+	told told;
+	cop_search_result r;
+	char said[400];
+} run;
 static void search(run *to, cop_search_args s, cop_train_args a, int stop_after)
 {
 	static volatile bool stop;
@@ -286,7 +363,8 @@ static void limits(void **state)
 		assert_int_equal(r.told.n, 8);
 		const cop_figures *f = &r.told.t[r.r.best - 1].figures;
 		assert_int_equal(r.r.figures.ram_bytes, f->ram_bytes);
-		assert_in_range(r.r.figures.flash_bytes, f->flash_bytes - f->flash_bytes / 50, f->flash_bytes); /* channels that training left dead are gone */
+		assert_in_range(r.r.figures.flash_bytes, f->flash_bytes - f->flash_bytes / 50,
+		        f->flash_bytes); /* channels that training left dead are gone */
 		assert_true(r.r.figures.macs <= f->macs && !*r.r.lacks);
 		for (int i = 0; i < r.told.n; i++) assert_true(r.told.t[i].score <= r.r.score);
 		free(r.file.data);
@@ -311,7 +389,9 @@ static void chosen(void **state)
 		if (of->chosen) best = of, n++;
 	}
 	assert_int_equal(n, 1);
-	for (int i = 0; i < r.r.n_space; i++) assert_true(r.r.space[i].fit < 2 || r.r.space[i].macs <= best->macs); /* of those of which more than the smallest fits */
+	for (int i = 0; i < r.r.n_space; i++)
+		assert_true(r.r.space[i].fit < 2 ||
+		            r.r.space[i].macs <= best->macs); /* of those of which more than the smallest fits */
 	free(r.file.data);
 }
 
@@ -333,7 +413,9 @@ static void ways(void **state)
 	for (int i = 8; i < TRIED; i++) sum[0] += (double)r[0].told.t[i].score, sum[1] += (double)r[1].told.t[i].score;
 	if (!(sum[0] > 1.1 * sum[1])) fail_msg("evolution %g, chance %g", sum[0] / (TRIED - 8), sum[1] / (TRIED - 8));
 	for (int i = 0; i < TRIED; i++) assert_int_equal(r[1].told.t[i].figures.macs, r[2].told.t[i].figures.macs);
-	for (int i = 0; i < 8; i++) assert_int_equal(r[0].told.t[i].figures.macs, r[1].told.t[i].figures.macs); /* the first generation is chance */
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(
+		        r[0].told.t[i].figures.macs, r[1].told.t[i].figures.macs); /* the first generation is chance */
 	for (int i = 0; i < 3; i++) free(r[i].file.data);
 }
 
@@ -399,11 +481,14 @@ static void resumed(void **state)
 		if (part.st) fail_msg("%s: %s", judges[i], part.said);
 		assert_int_equal(part.told.n, 5);
 		for (int k = 0; k < 5; k++) {
-			assert_true(part.told.t[k].score == whole.told.t[k].score && part.told.t[k].accuracy == whole.told.t[k].accuracy);
-			assert_memory_equal(&part.told.t[k].figures.macs, &whole.told.t[k].figures.macs, sizeof(int64_t));
+			assert_true(part.told.t[k].score == whole.told.t[k].score &&
+			            part.told.t[k].accuracy == whole.told.t[k].accuracy);
+			assert_memory_equal(
+			        &part.told.t[k].figures.macs, &whole.told.t[k].figures.macs, sizeof(int64_t));
 		}
 		assert_int_equal(part.r.n_space, whole.r.n_space);
-		for (int k = 0; k < whole.r.n_space; k++) assert_string_equal(part.r.space[k].name, whole.r.space[k].name);
+		for (int k = 0; k < whole.r.n_space; k++)
+			assert_string_equal(part.r.space[k].name, whole.r.space[k].name);
 		assert_int_equal(part.file.size, whole.file.size);
 		assert_memory_equal(part.file.data, whole.file.data, whole.file.size);
 		free(whole.file.data), free(part.file.data);
@@ -411,12 +496,19 @@ static void resumed(void **state)
 	}
 }
 
-/* The shared weights learn: each design has them, and tells dark from bright by them; small ones were trained as well as the largest. */
+/* The shared weights learn: each design has them, and tells dark from bright by them; small ones were trained as well
+ * as the largest. */
 static void shared(void **state)
 {
 	cop_ctx *cx = new_ctx();
 	cop_search_args s = {.epochs = 16};
-	cop_train_args a = {.epochs = 1, .batch = 16, .threads = 1, .seed = 3, .lr = 0.003f, .update = "adam", .schedule = "constant"};
+	cop_train_args a = {.epochs = 1,
+	        .batch = 16,
+	        .threads = 1,
+	        .seed = 3,
+	        .lr = 0.003f,
+	        .update = "adam",
+	        .schedule = "constant"};
 	cop_search_result *r = calloc(1, sizeof *r);
 	cop_dataset d;
 	pictures(&d, 3, DIMS(SIDE, SIDE, 1), CLASSES, N);
@@ -459,11 +551,19 @@ static void nothing_fits(void **state)
 
 static void refused(void **state)
 {
-	static const struct { cop_search_args s; const char *says; } rows[] = {
-		{{.target = "cortex-m4", .space = "residul"}, "there is no space 'residul'"}, {{.target = "cortex-m4", .by = "luck"}, "there is no way 'luck'"},
-		{{.target = "cortex-m4", .judge = "trian"}, "did you mean 'train'"}, {{.target = "cortex-m5"}, "target 'cortex-m5' is not known"},
-		{{.target = "cortex-m4", .ram = 1u << 30}, "of RAM are allowed, but cortex-m4 has only"}, {{.target = "host", .instructions = 5}, "no prices of kernels"},
-		{{.tries = -1}, "must not be negative"}, {{.keep_shared = true}, "only the judge shared"}, {{.space = ""}, "no space is named"},
+	static const struct {
+		cop_search_args s;
+		const char *says;
+	} rows[] = {
+	        {{.target = "cortex-m4", .space = "residul"}, "there is no space 'residul'"},
+	        {{.target = "cortex-m4", .by = "luck"}, "there is no way 'luck'"},
+	        {{.target = "cortex-m4", .judge = "trian"}, "did you mean 'train'"},
+	        {{.target = "cortex-m5"}, "target 'cortex-m5' is not known"},
+	        {{.target = "cortex-m4", .ram = 1u << 30}, "of RAM are allowed, but cortex-m4 has only"},
+	        {{.target = "host", .instructions = 5}, "no prices of kernels"},
+	        {{.tries = -1}, "must not be negative"},
+	        {{.keep_shared = true}, "only the judge shared"},
+	        {{.space = ""}, "no space is named"},
 	};
 	cop_train_args a = {.threads = 1};
 	cop_ctx *cx = new_ctx();
@@ -476,7 +576,8 @@ static void refused(void **state)
 	bare = d, bare.classes = 0;
 	for (int i = 0; i < LEN(rows); i++) {
 		assert_true(cop_search(&g, cx, &rows[i].s, &d, &d, &a, NULL) == COP_ARG && !g);
-		if (!strstr(cop_error_text(cx), rows[i].says)) fail_msg("'%s' is not in '%s'", rows[i].says, cop_error_text(cx));
+		if (!strstr(cop_error_text(cx), rows[i].says))
+			fail_msg("'%s' is not in '%s'", rows[i].says, cop_error_text(cx));
 		cop_error_clear(cx);
 	}
 	assert_int_equal(cop_search(&g, cx, &(cop_search_args){0}, &bare, &bare, &a, NULL), COP_ARG);
@@ -490,7 +591,10 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(spaces), cmocka_unit_test(widths), cmocka_unit_test(settled), cmocka_unit_test(slices), cmocka_unit_test(renorm), cmocka_unit_test(limits),
-		cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(resumed), cmocka_unit_test(shared), cmocka_unit_test(nothing_fits), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(spaces), cmocka_unit_test(widths),
+	        cmocka_unit_test(settled), cmocka_unit_test(slices), cmocka_unit_test(renorm), cmocka_unit_test(priced),
+	        cmocka_unit_test(limits),
+	        cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(resumed),
+	        cmocka_unit_test(shared), cmocka_unit_test(nothing_fits), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
