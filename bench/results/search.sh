@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Networks searched for a Cortex-M4 with 64 KB of RAM and 128 KB of flash, against MLPerf Tiny's resnet-8 and ds-cnn and against random search at equal cost
 # Pictures are those of cifar10-jpeg, a lossy copy of CIFAR-10; of the 1,000 keyword clips that there are here 400 train, 200 decide, and 400 test. All networks of a task are trained with the same settings.
-# EPOCHS (15; clips: 60), TRIES (24): networks that a search judges; LIMIT (2000): samples of each part of the pictures; ONLY=pictures or clips; JUDGES (train shared). A folder keeps the settings of its runs.
+# EPOCHS (15; clips: 60), TRIES (24): networks that a search judges; LIMIT (2000): samples of each part of the pictures; ONLY=pictures or clips; JUDGES (train shared); PRINT=yes: the table of the runs that there are. A folder keeps the settings of its runs.
 # seeds: 1
 set -u
 bin=$1 folder=$2
-limit=${LIMIT:-2000} judges=${JUDGES:-train shared}
+judges=${JUDGES:-train shared}
 machine="--target cortex-m4 --ram 64K --flash 128K"
 
 # The clips as arrays of a training and a test part, by a fixed order.
@@ -28,7 +28,7 @@ P
 
 # What the runs of a task were made with: those that are there already say it for the next ones.
 settings() { # TASK EPOCHS
-	[ -s "$folder/$1.settings" ] || echo "${EPOCHS:-$2} ${TRIES:-24} $limit" >"$folder/$1.settings"
+	[ -s "$folder/$1.settings" ] || echo "${EPOCHS:-$2} ${TRIES:-24} ${LIMIT:-2000}" >"$folder/$1.settings"
 	read -r epochs tries limit <"$folder/$1.settings"
 }
 
@@ -38,16 +38,16 @@ seconds() { awk 'NR == 2 { split($1, t, "[ms]"); print t[1] * 60 + t[2] }' "$1";
 # TASK SEED NET DATA OPTIONS: a network as it is, trained, in int8
 hand() {
 	at=$folder/$1-hand-$2
-	[ ! -s "$at" ] || return 0
+	[ ! -s "$at" ] && [ -z "${PRINT:-}" ] || return 0
 	("$bin" train "$3" --data "$4" --seed "$2" --threads 1 --resume -q $5 -o "$at.float.cop" && times >"$at.times") || return 1
-	"$bin" quantize "$at.float.cop" --data "$4" -q -o "$at.cop" && "$bin" eval "$at.cop" --data "$4" $6 --json >"$at.eval" && "$bin" inspect "$at.cop" --target cortex-m4 --json >"$at.inspect" || return 1
-	echo "- $(field accuracy "$at.eval") $(field ram_bytes "$at.inspect") $(field flash_bytes "$at.inspect") $(field macs "$at.inspect") $(field instructions "$at.inspect") $(seconds "$at.times")" >"$at"
+	"$bin" quantize "$at.float.cop" --data "$4" -q -o "$at.cop" && "$bin" eval "$at.cop" --data "$4" $6 --json >"$at.eval" && "$bin" compare "$at.cop" "$at.cop" --target cortex-m4 --json >"$at.figures" || return 1
+	echo "- $(field accuracy "$at.eval") $(field ram_bytes "$at.figures") $(field flash_bytes "$at.figures") $(field macs "$at.figures") $(field instructions "$at.figures") $(seconds "$at.times")" >"$at"
 }
 
 # TASK SEED DATA OPTIONS JUDGE WAY EACH
 searched() {
 	at=$folder/$1-$5-$6-$2
-	[ ! -s "$at" ] || return 0
+	[ ! -s "$at" ] && [ -z "${PRINT:-}" ] || return 0
 	("$bin" search --data "$3" --seed "$2" --threads 1 --resume $machine $4 --draws 20 --tries "$tries" --judge "$5" --by "$6" --each "$7" --network "$at.txt" --json -o "$at.cop" >"$at.json" 2>"$at.log" && times >"$at.times") || return 1
 	python3 - "$at.json" "$(seconds "$at.times")" >"$at.part" <<'P' && mv "$at.part" "$at"
 import json, sys
@@ -70,7 +70,7 @@ row() { # LABEL TASK-WAY
 		{ n++; j += $1; a = 100 * $2; s += a; if (n == 1 || a < lo) lo = a; if (n == 1 || a > hi) hi = a; r += $3; f += $4; m += $5; i += $6; t += $7; known = $1 != "-" }
 		END {
 			if (!n) { printf "| %s | not measured yet | | | | | | |\n", label; exit }
-			printf "| %s | %s | %.2f%s | %.0f | %.0f | %.2f M | %.2f M | %.0f |\n", label, known ? sprintf("%.2f", 100 * j / n) : "-", s / n, n > 1 ? sprintf(" (%.2f to %.2f)", lo, hi) : "", r / n, f / n, m / n / 1e6, i / n / 1e6, t / n }'
+			printf "| %s | %s | %.2f%s | %.0f | %.0f | %.2f M | %.2f M | %.0f |\n", label, (known ? sprintf("%.2f", 100 * j / n) : "-"), s / n, (n > 1 ? sprintf(" (%.2f to %.2f)", lo, hi) : ""), r / n, f / n, m / n / 1e6, i / n / 1e6, t / n }'
 }
 
 table() { # TASK HAND
