@@ -67,10 +67,10 @@ all() { # TASK SEED NET DATA OPTIONS LIMIT EACH SHARED
 
 row() { # LABEL TASK-WAY
 	for seed in $SEEDS; do [ ! -s "$folder/$2-$seed" ] || cat "$folder/$2-$seed"; done | awk -v label="$1" '
-		{ n++; j += $1; a = 100 * $2; s += a; if (n == 1 || a < lo) lo = a; if (n == 1 || a > hi) hi = a; r += $3; f += $4; m += $5; i += $6; t += $7; known = $1 != "-" }
+		{ n++; j += $1; a = 100 * $2; s += a; if (n == 1 || a < lo) lo = a; if (n == 1 || a > hi) hi = a; r += $3; f += $4; m += $5; i += $6; t += $7; timed = $7 != "-"; known = $1 != "-" }
 		END {
 			if (!n) { printf "| %s | not measured yet | | | | | | |\n", label; exit }
-			printf "| %s | %s | %.2f%s | %.0f | %.0f | %.2f M | %.2f M | %.0f |\n", label, (known ? sprintf("%.2f", 100 * j / n) : "-"), s / n, (n > 1 ? sprintf(" (%.2f to %.2f)", lo, hi) : ""), r / n, f / n, m / n / 1e6, i / n / 1e6, t / n }'
+			printf "| %s | %s | %.2f%s | %.0f | %.0f | %.2f M | %.2f M | %s |\n", label, (known ? sprintf("%.2f", 100 * j / n) : "-"), s / n, (n > 1 ? sprintf(" (%.2f to %.2f)", lo, hi) : ""), r / n, f / n, m / n / 1e6, i / n / 1e6, (timed ? sprintf("%.0f", t / n) : "-") }'
 }
 
 table() { # TASK HAND
