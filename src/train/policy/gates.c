@@ -21,6 +21,7 @@ typedef struct gates {
 	const options *o;
 	int n;
 	float work[MOST];                    /* of each block, as a part of all that can be left out */
+	double share;                        /* that, as a part of the work of the network */
 	char weight[MOST][COP_FOLLOWER];
 	cop_vid wx, wh, b, wp, bp, h, c;     /* of the graph that is being made */
 	float seen[2 * MOST + 2];            /* steps in which each block ran; steps; the running mean of the work done, and whether there is one */
@@ -38,6 +39,18 @@ static const cop_option table[] = {
 
 /* ---- blocks ---- */
 
+/* Multiplications of layers, f32 or not. */
+static double work_of(const cop_graph *g, cop_nid n, const char **weight)
+{
+	double all = 0;
+
+	for (int i = 0; i < g->node[n].n_in; i++) {
+		const cop_value *w = &g->value[g->node[n].in[i]];
+		if (w->role == COP_PARAM && w->type.rank > 1) all += (double)cop_type_count(cop__outt(g, n, 0)) * (double)cop_type_count(&w->type) / w->type.dim[0], *weight = w->name;
+	}
+	return all;
+}
+
 /* Back from v through nodes of one input that is computed, to where another node reads the value, too; *work: multiplications on the way. */
 static cop_vid back(const cop_graph *g, const int32_t *readers, cop_vid v, double *work, const char **weight)
 {
@@ -45,10 +58,9 @@ static cop_vid back(const cop_graph *g, const int32_t *readers, cop_vid v, doubl
 	while (g->value[v].producer && readers[v] == 1) {
 		const cop_node *d = &g->node[g->value[v].producer];
 		cop_vid from = 0;
+		*work += work_of(g, g->value[v].producer, weight);
 		for (int i = 0; i < d->n_in; i++) {
-			const cop_value *x = &g->value[d->in[i]];
-			if (x->role == COP_PARAM && x->type.rank > 1) *work += (double)cop_type_count(cop__t(g, v)) * (double)cop_type_count(&x->type) / x->type.dim[0], *weight = x->name;
-			if (x->role >= COP_CONST) continue;
+			if (g->value[d->in[i]].role >= COP_CONST) continue;
 			if (from) return v; /* two branches meet */
 			from = d->in[i];
 		}
@@ -63,7 +75,8 @@ static cop_status find_blocks(gates *u, cop_build *b, cop_decide *decide)
 {
 	const cop_graph *g = cop__build_model(b);
 	cop_arena mem;
-	double all = 0;
+	const char *name;
+	double all = 0, whole = 0;
 	int blocks = 0;
 
 	cop__arena_init(&mem, g->cx);
@@ -71,6 +84,7 @@ static cop_status find_blocks(gates *u, cop_build *b, cop_decide *decide)
 	u->n = 0;
 	for (cop_nid n = 1; readers && n <= (cop_nid)g->n_node && u->n < MOST; n++) {
 		double work[2] = {0};
+		whole += work_of(g, n, &name);
 		const char *weight[2] = {NULL};
 		if (g->node[n].op != OP_add || !cop__in(g, n, 0)->rank || !cop__same_shape(cop__in(g, n, 0), cop__in(g, n, 1))) continue;
 		const cop_vid from[2] = {back(g, readers, g->node[n].in[0], &work[0], &weight[0]), back(g, readers, g->node[n].in[1], &work[1], &weight[1])};
@@ -83,6 +97,7 @@ static cop_status find_blocks(gates *u, cop_build *b, cop_decide *decide)
 	}
 	cop__arena_free(&mem);
 	for (int i = 0; i < u->n; i++) u->work[i] /= (float)all;
+	u->share = whole > 0 ? all / whole : 0;
 	return u->n ? COP_OK : cop__error(g->cx, COP_ARG, "gates: '%s' has no two residual blocks", g->name);
 }
 
@@ -270,7 +285,7 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 		work += part * (double)u->work[i];
 		cop__log(g->cx, COP_LOG_INFO, "gates: the block of '%s' ran in %.1f %% of the steps so far", u->weight[i], 100 * part);
 	}
-	cop__log(g->cx, COP_LOG_INFO, "gates: %.2f %% of the work that can be left out was done", 100 * work);
+	cop__log(g->cx, COP_LOG_INFO, "gates: %.2f %% of the work that can be left out was done, %.2f %% of all", 100 * work, 100 * (1 - u->share * (1 - work)));
 	return COP_OK;
 }
 
