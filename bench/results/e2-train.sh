@@ -6,7 +6,7 @@
 # seeds: 1 2
 set -u
 bin=$1 folder=$2
-limit=${LIMIT:-1500} epochs=${EPOCHS:-6} gates=${GATES:-gates:strength=1,least=0.5,first=0.7}
+limit=${LIMIT:-1500} epochs=${EPOCHS:-6} gates=${GATES:-gates:strength=0.3,least=0.6,first=0.8}
 
 # NAME SEED NET EPOCHS POLICIES [MORE]: trains and scores, once: "energy in mJ, seconds, accuracy, part of the work of a step" in a file
 trained() {
@@ -25,7 +25,7 @@ trained() {
 field() { awk -v k="$3" '{ print $k }' "$folder/$1-$2.said"; } # NAME SEED FIELD
 
 # NAME SEED: the part with which each block runs by chance, so that as much is done
-chance() { sed -n 's/.*gates: \([0-9.]*\) % of the work that can be left out.*/\1/p' "$folder/$1-$2.log" | tail -1 | awk '{ p = $1 / 100; print p < 0.02 ? 0.02 : p > 0.98 ? 0.98 : p }'; }
+chance() { sed -n 's/.*gates: \([0-9.]*\) % of the work that can be left out.*/\1/p' "$folder/$1-$2.log" | tail -1 | awk '{ p = $1 / 100; print (p < 0.02 ? 0.02 : (p > 0.98 ? 0.98 : p)) }'; }
 # NAME SEED: whole epochs of plain training that take as much energy
 as_much() { awk -v n="$epochs" -v all="$(field plain "$2" 1)" '{ e = sprintf("%.0f", n * $1 / all); print (e > 1 ? e : 1) }' "$folder/$1-$2.said"; }
 

@@ -11,6 +11,7 @@
 #include "op/qscale.h"
 #include "pass/pass.h"
 #include "train/build_record.h"
+#include "train/update/mezo.h"
 
 static const cop_act_attr no_act = {COP_NO_LO, COP_NO_HI};
 
@@ -409,7 +410,7 @@ static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 	}
 	if (b->all.clip > 0) COP_TRY(clip_all(g, b->all.clip, x));
 	COP_TRY(cop__apply_tier(g, l, &m));
-	cop_vid step = cop__find(g, "step");
+	cop_vid step = l->rule->zeroth ? 0 : cop__find(g, "step");
 	return step && !cop__apply(g, OP_count, NULL, VIDS(step)) ? code(g) : COP_OK;
 }
 
@@ -450,6 +451,41 @@ static cop_status updates(cop_graph **out, const cop_graph *g, const cop_build *
 	return cop__pass_end(out, st);
 }
 
+/* ---- without gradients ---- */
+
+/* Leaves what moves by its gradient in x, and the names of the rest in the record. */
+static cop_status leave_moved(wrt *x, const cop_graph *g, cop_build *b)
+{
+	const cop_mezo *o = b->level.options;
+	int n = 0;
+
+	if (b->n_gradient || b->level.by) return cop__error(b->cx, COP_ARG, "training: %s has no gradients that could be kept, or from which a rate is learnt", b->level.rule->row.name);
+	if (!(b->moved = cop__arena_get(&b->mem, sizeof *b->moved * (size_t)(x->trained + 1)))) return COP_NOMEM;
+	b->n_moved = 0;
+	for (int i = 0; i < x->trained; i++) {
+		const cop_value *w = &g->value[x->w[i]];
+		if (w->type.dtype != COP_F32) return cop__error(b->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", b->level.rule->row.name, w->name);
+		if (*o->last && cop__match(o->last, w->name)) x->w[n] = x->w[i], x->at[n++] = x->at[i];
+		else if (!(b->moved[b->n_moved++] = cop__arena_str(&b->mem, w->name, strlen(w->name)))) return COP_NOMEM;
+	}
+	x->n = x->trained = n;
+	return COP_OK;
+}
+
+/* Whoever runs the plan writes them. */
+static cop_status states_of_moved(cop_graph *g, const cop_build *b)
+{
+	const cop_type step = cop__type(COP_I32, 1, DIMS(1)), lr = cop__type(COP_F32, 1, DIMS(1));
+	const cop_vid carried = cop__find(b->model, "step"); /* of an earlier training: directions go on from there */
+
+	for (int32_t i = 0; i < b->n_moved; i++) {
+		cop_vid v = cop__find(g, b->moved[i]);
+		if (v) g->value[v].role = COP_STATE;
+	}
+	if (!cop__find(g, "step") && !cop__data(g, COP_STATE, "step", &step, carried ? b->model->value[carried].data : NULL)) return code(g);
+	return cop__find(g, "lr") || cop__data(g, COP_STATE, "lr", &lr, &b->level.lr) ? COP_OK : code(g);
+}
+
 /* ---- all of it ---- */
 
 static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const wrt *x, cop_vid loss)
@@ -459,6 +495,7 @@ static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_
 	if (part == COP_PART_STEP) COP_TRY(update_all(g, b, x));
 	COP_TRY(cop__output(g, loss, "loss"));
 	COP_TRY(cop__pass_dce(out, g));
+	if (b->level.rule->zeroth) COP_TRY(states_of_moved(*out, b));
 	return more_states(*out, b);
 }
 
@@ -472,11 +509,14 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	*out = NULL;
 	if (part == COP_PART_EXPRESS) return express(b) ? b->cx->code : expressions(out, b);
 	if (!b->level.rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
+	const bool zeroth = b->level.rule->zeroth;
+	if (zeroth && part != COP_PART_STEP) return cop__error(b->cx, COP_ARG, "training: %s has no gradients apart from its updates", b->level.rule->row.name);
 	cop__arena_init(&mem, b->cx);
 	cop_status st = forward(&g, b);
 	if (!st && !(loss = loss_of(g, b))) st = code(g);
 	if (!st) st = find_wrt(&x, &mem, g, b);
-	if (!st) st = cop__differentiate(g, loss, x.n, x.at, x.dw);
+	if (!st && zeroth) st = leave_moved(&x, g, b);
+	if (!st && x.n) st = cop__differentiate(g, loss, x.n, x.at, x.dw);
 	if (!st) tell_of_integers(g, &x);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
 	if (!st) st = finish(out, g, b, part, &x, loss);

@@ -63,6 +63,8 @@ struct cop_build {
 	int32_t n_guarded, cap_guarded;
 	const char **name;    /* of handles, from 1 */
 	int32_t n_name, cap_name;
+	const char **moved;    /* weights that are moved between runs, once the graph is made */
+	int32_t n_moved;
 	const char **gradient; /* weights whose gradient is kept */
 	int32_t n_gradient, cap_gradient;
 };

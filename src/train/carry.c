@@ -113,6 +113,6 @@ cop_status cop__carry_nothing(cop_graph *model)
 {
 	bool any = false;
 
-	for (int32_t v = 1; v <= model->n_value; v++) any |= is_kept(model, (cop_vid)v);
+	for (int32_t v = 1; v <= model->n_value; v++) any |= is_kept(model, (cop_vid)v) || (model->value[v].role == COP_STATE && !strcmp(model->value[v].name, "step"));
 	return any ? cop__take_away(model, is_carried) : COP_OK;
 }

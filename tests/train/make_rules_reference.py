@@ -63,6 +63,44 @@ def by_rates(lr, times):
 
 # ---- rules by their formulas ----
 
+ONES = 2 ** 64 - 1
+
+
+def mix(x):
+    """splitmix64, as core/rng.c names it."""
+    x = (x + 0x9e3779b97f4a7c15) & ONES
+    x = ((x ^ x >> 30) * 0xbf58476d1ce4e5b9) & ONES
+    x = ((x ^ x >> 27) * 0x94d049bb133111eb) & ONES
+    return x ^ x >> 31
+
+
+def rand(seed, name, index):
+    stream = 2166136261
+    for c in name.encode():
+        stream = ((stream ^ c) * 16777619) & 0xffffffff
+    return mix((mix(seed ^ (stream << 32 | stream)) + index) & ONES) >> 32
+
+
+def along(name, step, n, signs):
+    if signs:
+        return torch.tensor([1.0 if rand(1, name, step << 32 | i // 32) >> i % 32 & 1 else -1.0 for i in range(n)])
+    pair = [((rand(1, name, 2 * (step << 32 | i)) + 0.5) / 2 ** 32, (rand(1, name, 2 * (step << 32 | i) + 1) + 0.5) / 2 ** 32) for i in range(n)]
+    return torch.tensor([math.sqrt(-2 * math.log(u)) * math.cos(2 * math.pi * v) for u, v in pair])
+
+
+def mezo(lr, eps, decay=0, signs=False, last=()):
+    w = start()
+    for step in range(STEPS):
+        z = [torch.zeros_like(v) if NAMES[i] in last else along(NAMES[i], step, v.numel(), signs).reshape(v.shape) for i, v in enumerate(w)]
+        down = [(v - eps * d).requires_grad_() for v, d in zip(w, z)]
+        below = loss(down, step)
+        slope = (loss([v + eps * d for v, d in zip(w, z)], step) - below) / (2 * eps)
+        back = torch.autograd.grad(below, down)
+        w = [v - lr * ((back[i] if NAMES[i] in last else slope.detach() * z[i]) + (decay * v if v.dim() > 1 else 0)) for i, v in enumerate(w)]
+    return [v.detach() for v in w]
+
+
+
 def msb(v, bits):
     step = v.abs().max() / (2 ** (bits - 1) - 1)
     return torch.round(v / step) * step
@@ -266,6 +304,9 @@ CASES = [
     ("prodigy first=0.001", 1, prodigy(1, 0, d0=1e-3)),
     ("prodigy first=0.001 factor=30", 1, prodigy(1, 0, d0=1e-3, factor=30)),
     ("prodigy first=0.01 decay=0.1 growth=1.5 factor=2", 1, prodigy(1, 0.1, d0=0.01, growth=1.5, factor=2)),
+    ("mezo eps=0.05", 0.05, mezo(0.05, 0.05)),
+    ("mezo eps=0.1 decay=0.2 draw=signs", 0.02, mezo(0.02, 0.1, 0.2, True)),
+    ("mezo eps=0.05 last=c.* decay=0.1", 0.05, mezo(0.05, 0.05, 0.1, last=("c.w", "c.b"))),
     ("psg decay=0.1 rest=0.5", 0.02, psg(0.02, 4, 10, 0.05, 0.1, 0.5)),
     ("psg x=3 dy=5 plain=0.41", 0.02, psg(0.02, 3, 5, 0.41, 0, 1)),
     ("muon decay=0.01 rest=0.25", 0.05, muon(0.05, 0.01, 0.25)),

@@ -265,7 +265,7 @@ static cop_status after(void *ud, const cop_progress *p, cop_verdict *v)
 	}
 	if (!seen) return COP_ARG;
 	seen[STEPS]++;
-	seen[MEAN] = seen[KNOWN] > 0 ? seen[MEAN] + 0.01f * (done - seen[MEAN]) : u->o->first;
+	seen[MEAN] = seen[KNOWN] > 0 ? seen[MEAN] + 0.1f * (done - seen[MEAN]) : u->o->first;
 	seen[KNOWN] = 1;
 	memcpy(u->seen, seen, sizeof u->seen);
 	return COP_OK;

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Training without gradients: the slope is that of the gradients along the direction, weights come back to where they were, nothing is planned for a way back, and
+ * the memory is that of inference. The steps themselves are compared with PyTorch in test_rules.c.
+ */
+#include "help.h"
+#include "train/alike.h"
+#include "train/trainer.h"
+#include "train/update/mezo.h"
+
+static const cop_mezo options = {.eps = 1e-3f, .draw = COP_DRAW_NORMAL, .seed = 1};
+
+static cop_trainer *trainer(cop_ctx *cx, const cop_graph *g, const char *spec, bool apart)
+{
+	cop_trainer *t;
+	cop_tensor x, label;
+
+	OK(cx, cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 4, .spec = spec, .threads = 1, .apart = apart}));
+	OK(cx, cop_trainer_input(t, 0, &x));
+	OK(cx, cop_trainer_input(t, 1, &label));
+	for (int k = 0; k < 4 * 784; k++) ((float *)x.data)[k] = cop__rand_unit(2, 3, (uint64_t)k);
+	for (int k = 0; k < 4; k++) ((int32_t *)label.data)[k] = 3 * k % 10;
+	return t;
+}
+
+static const char *const weights[] = {"fc1.w", "fc1.b", "fc2.w", "fc2.b"};
+
+/* Without a rate all weights are what they were but for rounding; with one they have moved along z by the slope that backpropagation has. */
+static void slope(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = net(cx), *still = net(cx), *moved = net(cx);
+	cop_trainer *t = trainer(cx, g, "sgd", true);
+	double want = 0;
+	cop_tensor d;
+	const char *name;
+
+	(void)state;
+	OK(cx, cop_trainer_gradients(t, NULL));
+	for (int32_t i = 0; (name = cop_trainer_gradient(t, i, &d)); i++)
+		for (int64_t k = 0; k < cop_type_count(&d.type); k++) want += (double)((float *)d.data)[k] * (double)cop__mezo_along(&options, name, 0, k);
+	cop_trainer_free(t);
+	t = trainer(cx, g, "mezo", false);
+	OK(cx, cop_trainer_step(t, 0, NULL));
+	OK(cx, cop_trainer_pull(t, still));
+	cop_trainer_free(t);
+	t = trainer(cx, g, "mezo", false);
+	OK(cx, cop_trainer_step(t, 0.01f, NULL));
+	OK(cx, cop_trainer_pull(t, moved));
+	cop_trainer_free(t);
+	double dot = 0, length = 0;
+	for (int i = 0; i < LEN(weights); i++) {
+		const cop_vid v = cop__find(g, weights[i]);
+		const float *a = cop__floats(g, v), *b = cop__floats(still, v), *c = cop__floats(moved, v);
+		for (int64_t k = 0; k < cop_type_count(cop__t(g, v)); k++) {
+			const double z = (double)cop__mezo_along(&options, weights[i], 0, k);
+			assert_true(fabsf(a[k] - b[k]) < 1e-6f);
+			dot += z * (double)(a[k] - c[k]) / 0.01, length += z * z;
+		}
+	}
+	print_message("slope %g, of the gradients %g\n", dot / length, want);
+	if (!(fabs(dot / length - want) < 0.01 * fabs(want) + 0.01)) fail_msg("the slope is %g, not %g", dot / length, want);
+	cop_graph_free(g);
+	cop_graph_free(still);
+	cop_graph_free(moved);
+	cop_ctx_free(cx);
+}
+
+/* No node goes back, and a plan of a step takes what one of the network and its loss takes: less than half of that of sgd. */
+static void memory(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+	size_t bytes[2];
+
+	(void)state;
+	OK(cx, cop_zoo_build(&g, cx, "resnet-8", &(cop_zoo_args){.seed = 1}));
+	for (int i = 0; i < 2; i++) {
+		cop_build *b;
+		cop_graph *made;
+		cop_plan *plan;
+		cop_target target;
+		OK(cx, cop__build_new(&b, g, 4, 0));
+		OK(cx, cop__build_spec(b, i ? "sgd" : "mezo"));
+		OK(cx, cop__build_graph(&made, b, COP_PART_STEP));
+		for (cop_nid n = 1; !i && n <= (cop_nid)made->n_node; n++) {
+			const char *op = cop__op(made, n)->name;
+			if (strstr(op, "_d") || strstr(op, "grad") || !strcmp(op, "sgd") || !strcmp(op, "assign")) fail_msg("a step has the node '%s'", op);
+		}
+		OK(cx, cop_target_find(&target, cx, "host"));
+		OK(cx, cop_plan_build(&plan, &made, 1, &target));
+		bytes[i] = cop_plan_bytes(plan, COP_TEMP);
+		cop_plan_free(plan);
+		cop_graph_free(made);
+		cop__build_free(b);
+	}
+	print_message("%zu bytes of values, %zu with gradients\n", bytes[0], bytes[1]);
+	assert_true(2 * bytes[0] < bytes[1]);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
+/* It learns: samples that are all alike. */
+static void learns(void **state)
+{
+	static const char *const update[] = {"mezo", "mezo draw=signs", "mezo last=fc2*"};
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+
+	(void)state;
+	for (int i = 0; i < LEN(update); i++) {
+		cop_graph *g = net(cx);
+		cop_train_args a = base;
+		cop_score before, after;
+		a.update = update[i];
+		a.lr = 1e-4f;
+		a.epochs = 40;
+		OK(cx, cop_eval(&before, g, &d, 4, 1));
+		OK(cx, cop_train(g, &d, NULL, &a));
+		OK(cx, cop_eval(&after, g, &d, 4, 1));
+		print_message("%s: loss %.4f, then %.4f\n", update[i], (double)before.loss, (double)after.loss);
+		if (!(after.loss < 0.9 * before.loss)) fail_msg("%s: loss %g, then %g", update[i], (double)before.loss, (double)after.loss);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
+static void refused(void **state)
+{
+	static const struct { const char *spec, *says; bool apart; } row[] = {{"mezo", "no gradients apart", true}, {"mezo by=(sgd)", "no number that can be learnt", false}};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = net(cx), *out;
+	cop_trainer *t;
+
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) {
+		assert_int_equal(cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 4, .spec = row[i].spec, .threads = 1, .apart = row[i].apart}), COP_ARG);
+		if (!strstr(cop_error_text(cx), row[i].says)) fail_msg("%s: %s", row[i].spec, cop_error_text(cx));
+		cop_error_clear(cx);
+	}
+	assert_int_equal(cop_graph_train(&out, g, "mezo"), COP_ARG);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(learns), cmocka_unit_test(refused)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
