@@ -170,6 +170,7 @@ static void prices(void **state)
 		const double part = (w.open[0] + w.open[1]) / (2.0 * w.n);
 		print_message("%s: %.3f\n", row[i].text, part);
 		if (!(part >= row[i].lo && part <= row[i].hi)) fail_msg("%s: %.3f of the blocks ran, not %.2f to %.2f", row[i].text, part, row[i].lo, row[i].hi);
+		for (int k = 0; !i && k < 2; k++) assert_true(w.open[k] > 0.05 * w.n && w.open[k] < 0.95 * w.n); /* each now and then: numbers are drawn for each step */
 		cop_graph_free(g);
 	}
 	cop_ctx_free(cx);
