@@ -297,7 +297,7 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);
 /* Computes the first layers of a model in bands of rows, if that lowers the arena of a plan for t (MCUNetV2, arXiv 2110.15352, section 3).
  * Replaces *g by the cheapest such graph, with the same bits, if it needs at most the part most_extra more multiply-accumulates (0.3: 30 %
  * more). bands 0: there was no gain, and *g is unchanged. Int8 layers that are trainable (cop_graph_trainable), and what is behind them, are not among them. */
-typedef struct cop_patch { int32_t bands; size_t bytes_before, bytes; int64_t macs_before, macs; } cop_patch;
+typedef struct cop_patch { int32_t bands; size_t bytes_before, bytes; int64_t macs_before, macs; char at[96]; /* the last layer in bands, as the pass `patch` takes it; "": it has no name */ } cop_patch;
 cop_status cop_graph_patch(cop_graph **g, const cop_target *t, float most_extra, cop_patch *out);
 
 /* Lets weights of int8 layers lie coded in flash, decoded before their layer runs. Replaces *g by a network with the same bits: marked (the pass `code`), and with layers in parts where their weights
@@ -689,6 +689,57 @@ typedef struct cop_search_result {
  * accuracy. COP_BUDGET: no network of any space fits, and *out is NULL; result says what the nearest lacks. COP_ARG: data without classes, no such row, a limit above what the target
  * has or that it has no prices for. COP_SHAPE: samples that are neither pictures nor sequences. */
 cop_status cop_search(cop_graph **out, cop_ctx *cx, const cop_search_args *s, cop_dataset *train, cop_dataset *valid, const cop_train_args *a, cop_search_result *result);
+/* ---- training on a device: which layers ------------------------------------------------------------ */
+
+/* Which layers of a network are trained further on a device, within its RAM: the last one, and of the others nothing, the bias, or weights and bias (static sparse update: Lin et al. 2022,
+ * arXiv 2206.15472, section 3.2). RAM is that of a planned step, as emission has it, stack included; a network of integers is planned with bytes for inputs. */
+typedef struct cop_adapt_args {
+	const char *target;    /* the machine of the plan; NULL: "cortex-m4" */
+	size_t ram;            /* bytes; 0: as much as there is in the target, or any */
+	float patch;           /* the first layers in bands, if that saves RAM, for at most so much more work (cop_graph_patch); 0: not */
+	const char *layers;    /* to train these, "conv4*.b|head*"; NULL: they are chosen */
+	const char *choose;    /* "knapsack" (default); for comparison "evolution" and "random" */
+	const char *rule;      /* NULL: "qsgd" for a network of integers, else "sgd momentum=0" */
+	float lr;              /* 0: the one of a few that suits, found by trials */
+	int32_t trial, score;  /* samples that a trial trains on, and is scored on; 0: 100, 200 */
+	int threads;
+	uint64_t seed;
+	cop_progress_fn *progress; /* of trials; NULL: not told */
+	void *ud;
+} cop_adapt_args;
+typedef struct cop_adapt_layer {
+	char weight[64];
+	bool bias, weights;         /* are they trained? */
+	float bias_gain, gain;      /* by how much the loss falls in a trial with the bias, with weights and bias; NAN: not tried */
+	int64_t bias_bytes, bytes;  /* RAM that this layer alone adds to a step that trains the last layer */
+} cop_adapt_layer;
+enum { COP_MOST_ADAPT = 512 };
+typedef struct cop_adapted {
+	char spec[4096];            /* for cop_graph_trainable and cop_train: "qsgd layers=..." */
+	size_t ram, arena, parameters, state; /* bytes of a step; ram: all of it, with a stack of 1024 */
+	size_t least;               /* with the last layer alone */
+	double step_seconds;        /* of a step on this machine, on one thread; measured */
+	size_t save_bytes;          /* that keeping what was learnt writes, at most */
+	float lr;                   /* the rate that was given or found */
+	int32_t n;
+	cop_adapt_layer layer[COP_MOST_ADAPT]; /* without the last */
+} cop_adapted;
+/* g: as it is trained, of floats without batch norm, or of integers; its last layer fits data (the pass head). Trials train on samples of data and are scored on others of them, every third.
+ * COP_BUDGET: not even the last layer can be trained in that RAM, or not the layers that were named. COP_ARG: nothing can be trained. */
+cop_status cop_adapt_choose(cop_adapted *out, const cop_graph *g, cop_dataset *data, const cop_adapt_args *a);
+
+/* What training changed, as a small file: signed differences from the network it began with, coded, with checksums. A file as a device keeps it in a slot of its flash
+ * (cop_keep.h of emitted code) can be applied, too.
+ * save: g, trained, and was, the same before: both as they are trained, not settled. passes: what the network went through before that, as in cop_graph_apply; NULL: nothing.
+ * apply: *g is the network before those passes, and becomes the trained one, settled. COP_FORMAT: no such file. COP_ARG: it is of another network, or damaged. */
+cop_status cop_diff_save(const cop_graph *g, const cop_graph *was, const char *passes, const char *path);
+cop_status cop_diff_apply(cop_graph **g, const void *bytes, size_t size);
+
+/* How often values lie at the ends of their ranges in a network of integers, layer by layer. Where a ReLU cuts, its end does not count. A layer whose share is far above that on the data
+ * that its ranges were found on does not fit the new data. */
+typedef struct cop_ends { char name[64]; double share; } cop_ends;
+/* out[most]: the layers in their order; *n: how many there are. limit: samples; 0: all. */
+cop_status cop_range_ends(cop_ends *out, int32_t most, int32_t *n, const cop_graph *g, cop_dataset *d, int32_t limit, int threads);
 
 /* ---- figures, emission, reports ---------------------------------------------------------------- */
 

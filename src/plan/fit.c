@@ -32,6 +32,14 @@ static cop_status arena_of(size_t *bytes, cop_graph *g, const cop_target *t)
 	return COP_OK;
 }
 
+/* As the pass `patch` finds it: by the weight, else by the result; "": it has no name. */
+static const char *layer_name(const cop_graph *g, cop_vid end)
+{
+	const cop_value *w = &g->value[cop__arg(g, g->value[end].producer, 1)];
+	const char *name = w->role == COP_CONST || w->role == COP_PARAM ? w->name : g->value[end].name;
+	return name ? name : "";
+}
+
 typedef struct choice { cop_graph *g; cop_patch is; } choice;
 
 /* Takes this cut if it needs less. A cut that is refused, since its layers do not work row by row, is none. */
@@ -52,6 +60,7 @@ static cop_status consider(choice *best, const cop_graph *g, const cop_target *t
 		best->is.bytes = bytes;
 		best->is.macs = macs;
 		best->is.bands = bands;
+		cop__format(best->is.at, sizeof best->is.at, "%s", layer_name(g, end));
 		return COP_OK;
 	}
 	cop_graph_free(f);

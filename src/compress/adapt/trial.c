@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * trial - what a layer contributes: how far the loss falls when it is trained beside the last layer for a while. All trials begin with a last layer that was
+ * trained before, take the same samples in the same order, and are compared with one that goes on with the last layer alone.
+ */
+#include "compress/adapt/adapt.h"
+#include "run/deploy.h"
+
+#include <math.h>
+
+/* Some samples, spread over a set: of every three the first, which trials are scored on, or the others. */
+typedef struct few { cop_dataset d; cop_dataset *of; bool scored; } few;
+
+static int32_t there_are(const few *f) { return f->scored ? (f->of->count + 2) / 3 : f->of->count - (f->of->count + 2) / 3; }
+
+static int32_t place(const few *f, int32_t i)
+{
+	const int32_t k = (int32_t)((int64_t)i * there_are(f) / f->d.count);
+	return f->scored ? 3 * k : k + k / 2 + 1;
+}
+
+static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
+{
+	const few *f = ud;
+	return f->of->get(f->of->ud, place(f, i), x, label);
+}
+
+static cop_status target(void *ud, int32_t i, float *y)
+{
+	const few *f = ud;
+	return f->of->target(f->of->ud, place(f, i), y);
+}
+
+static void take(few *f, cop_dataset *of, int32_t n, bool scored)
+{
+	*f = (few){.d = *of, .of = of, .scored = scored};
+	f->d.count = COP_MIN(n, there_are(f));
+	f->d.get = get;
+	f->d.target = of->target ? target : NULL;
+	f->d.free = NULL;
+	f->d.ud = f;
+}
+
+/* ---- one trial ---- */
+
+typedef struct trials { cop_adapter *z; few train, probe; cop_graph *began; float lr; double alone; int64_t done, all; } trials;
+
+/* g with what spec names trained on the samples of a trial, as a network that was never trained; COP_OK and *out NULL: it ran away. */
+static cop_status trained(cop_graph **out, trials *t, const cop_graph *g, const char *spec)
+{
+	const cop_adapt_args *a = t->z->a;
+	const cop_train_args train = {.epochs = 1, .batch = 1, .threads = a->threads, .lr = t->lr, .update = spec, .schedule = "constant", .augment = "none", .seed = a->seed};
+
+	COP_TRY(cop__adapt_prepared(out, g, spec));
+	cop_status st = cop_train(*out, &t->train.d, NULL, &train);
+	if (!st) st = cop_graph_settle(out);
+	if (!st) return COP_OK;
+	cop_graph_free(*out);
+	*out = NULL;
+	if (st != COP_DIVERGED) return st;
+	cop_error_clear(t->z->cx);
+	return COP_OK;
+}
+
+static cop_status loss_of(double *loss, trials *t, const cop_graph *g)
+{
+	cop_score s;
+
+	COP_TRY(cop_eval(&s, g, &t->probe.d, 16, t->z->a->threads));
+	*loss = isfinite(s.loss) ? (double)s.loss : INFINITY;
+	return COP_OK;
+}
+
+/* From `from` on, with level[n] of the layers, or as spec says. */
+static cop_status try_it(double *loss, trials *t, const cop_graph *from, const char *spec)
+{
+	cop_graph *g;
+
+	*loss = INFINITY;
+	COP_TRY(trained(&g, t, from, spec));
+	cop_status st = g ? loss_of(loss, t, g) : COP_OK;
+	cop_graph_free(g);
+	return st;
+}
+
+static cop_status try_levels(double *loss, trials *t, const uint8_t *level)
+{
+	cop_text spec;
+
+	cop__text_init(&spec, t->z->cx);
+	cop_status st = cop__adapt_spec(&spec, t->z, level);
+	if (!st) st = try_it(loss, t, t->began, spec.data);
+	cop__text_free(&spec);
+	if (!st && t->z->a->progress) t->z->a->progress(t->z->a->ud, ++t->done, t->all);
+	return st;
+}
+
+/* ---- the rate ---- */
+
+/* Of these the one with which the loss is least after a trial; a rate that is too high runs away within that. */
+static cop_status find_rate(trials *t, const cop_graph *from, const char *spec)
+{
+	static const float rates[] = {0.03f, 0.01f, 0.003f, 0.001f, 3e-4f, 1e-4f};
+	double least = INFINITY, loss;
+	float best = 0;
+
+	if (t->z->a->lr > 0) return t->lr = t->z->a->lr, COP_OK;
+	for (int i = 0; i < LEN(rates); i++) {
+		t->lr = rates[i];
+		COP_TRY(try_it(&loss, t, from, spec));
+		if (loss < least) least = loss, best = rates[i];
+	}
+	t->lr = best;
+	return best > 0 ? COP_OK : cop__error(t->z->cx, COP_DIVERGED, "adapt: training runs away at every rate down to %g", (double)rates[LEN(rates) - 1]);
+}
+
+static cop_status samples(trials *t, cop_adapter *z)
+{
+	*t = (trials){.z = z, .all = 1};
+	if (z->data->count < 3) return cop__error(z->cx, COP_ARG, "adapt: '%s' has %d samples, and at least 3 are needed to find out what layers contribute", z->data->name, z->data->count);
+	take(&t->train, z->data, z->a->trial ? z->a->trial : 100, false);
+	take(&t->probe, z->data, z->a->score ? z->a->score : 200, true);
+	return COP_OK;
+}
+
+cop_status cop__adapt_rate(float *lr, cop_adapter *z, const char *spec)
+{
+	trials t;
+
+	COP_TRY(samples(&t, z));
+	COP_TRY(find_rate(&t, z->g, spec));
+	*lr = t.lr;
+	return COP_OK;
+}
+
+/* ---- what layers contribute ---- */
+
+/* The last layer, trained for twice as long as a trial: drawn at random it would say little about the others. */
+static cop_status begin(trials *t)
+{
+	cop_graph *once = NULL;
+	cop_text spec;
+
+	cop__text_init(&spec, t->z->cx);
+	cop_status st = cop__adapt_spec(&spec, t->z, NULL);
+	if (!st) st = find_rate(t, t->z->g, spec.data);
+	if (!st) st = trained(&once, t, t->z->g, spec.data);
+	if (!st && once) st = trained(&t->began, t, once, spec.data);
+	cop_graph_free(once);
+	cop__text_free(&spec);
+	if (!st && !t->began) return cop__error(t->z->cx, COP_DIVERGED, "adapt: training of the last layer alone runs away at the rate %g; take a lower one", (double)t->lr);
+	return st ? st : try_levels(&t->alone, t, NULL);
+}
+
+static cop_status all(trials *t)
+{
+	cop_adapter *z = t->z;
+	uint8_t *level = cop__arena_get(&z->mem, (size_t)z->n + 1);
+	double loss;
+
+	if (!level) return COP_NOMEM;
+	COP_TRY(begin(t));
+	for (int32_t i = z->n - 1; i >= 0; i--)
+		for (uint8_t k = COP_TRAIN_BIAS; k < COP_TRAIN_LEVELS; k++) {
+			cop_adapt_item *it = &z->item[i];
+			if (!it->can[k]) continue;
+			level[i] = k;
+			COP_TRY(try_levels(&loss, t, level));
+			level[i] = COP_TRAIN_NONE;
+			it->gain[k] = t->alone - loss;
+			it->can[k] = it->gain[k] > 0;
+		}
+	return COP_OK;
+}
+
+cop_status cop__adapt_gains(cop_adapter *z)
+{
+	trials t;
+
+	COP_TRY(samples(&t, z));
+	for (int32_t i = 0; i < z->n; i++) t.all += z->item[i].can[COP_TRAIN_BIAS] + z->item[i].can[COP_TRAIN_ALL];
+	cop_status st = all(&t);
+	cop_graph_free(t.began);
+	return st;
+}
+
+/* ---- the time of a step ---- */
+
+cop_status cop__adapt_seconds(double *of_step, const cop_adapter *z, const char *spec)
+{
+	enum { STEPS = 5 };
+	cop_graph *g;
+	cop_trainer *t = NULL;
+
+	COP_TRY(cop__adapt_prepared(&g, z->g, spec));
+	cop_status st = cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = spec});
+	*of_step = INFINITY;
+	for (int i = 0; !st && i <= STEPS; i++) { /* the first one finds cold caches; of the others the quickest was disturbed least */
+		double began = cop__seconds();
+		st = cop_trainer_step(t, 0, NULL);
+		if (i) *of_step = fmin(*of_step, cop__seconds() - began);
+	}
+	cop_trainer_free(t);
+	cop_graph_free(g);
+	return st;
+}
