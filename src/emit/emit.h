@@ -7,6 +7,7 @@
 #define COP_EMIT_H
 
 #include "emit/embedded.h"
+#include "kernel/keep.h"
 #include "plan/plan.h"
 
 enum { COP_EMIT_INFER, COP_EMIT_TRAIN, COP_EMIT_ENTRIES };
@@ -58,6 +59,13 @@ bool cop__emit_codes(const cop_emission *e, bool adaptive); /* is a weight coded
 /* The step whose rearranged weight can be used: an earlier one with the same bytes, or this. *at: its entry. */
 int32_t cop__emit_same_image(const cop_emission *e, int entry, int32_t s, int *at);
 bool cop__emit_packs(const cop_step *st); /* its weights change, and are packed before each call */
+
+bool cop__emit_has_image(const cop_emission *e, int32_t var); /* are its first contents in flash? */
+
+/* ---- keep.c: what was learnt, kept in flash ---- */
+bool cop__emit_keeps(const cop_emission *e); /* is there anything to keep? */
+cop_status cop__emit_keep(cop_text *o, const cop_emission *e);      /* of <name>.c */
+void cop__emit_keep_header(cop_text *o, const cop_emission *e);     /* of <name>.h */
 
 /* ---- files.c: texts that are copied ---- */
 const cop_embedded *cop__emit_find(const char *folder, const char *path); /* NULL: none */

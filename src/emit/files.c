@@ -213,6 +213,7 @@ cop_status cop__emit_kernels(cop_emission *e)
 	const char *decoder = e->plan->target.isa & COP_ISA_DSP ? "cortexm/uncode.c" : "ref/uncode.c";
 	if (cop__emit_codes(e, false)) COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", decoder), decoder));
 	if (cop__emit_codes(e, true)) COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", "ref/unrun.c"), "ref/unrun.c"));
+	if (cop__emit_keeps(e)) COP_TRY(add_file(l, e->cx, cop__emit_find("src/kernel/", "ref/keep.c"), "ref/keep.c"));
 	for (int i = 0; i < l->n; i++) COP_TRY(copy_kernel(l, e, l->file[i]));
 	return write_make(e);
 }

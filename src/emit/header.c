@@ -175,8 +175,8 @@ void cop__emit_header(cop_text *o, const cop_emission *e)
 	const size_t *bytes = e->plan->bytes;
 
 	put_figures(o, e);
-	cop__text_add(o, "#ifndef %s_H\n#define %s_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n"
-		"#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", e->upper, e->upper);
+	cop__text_add(o, "#ifndef %s_H\n#define %s_H\n\n#include <stddef.h>\n#include <stdint.h>\n%s\n"
+		"#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", e->upper, e->upper, cop__emit_keeps(e) ? "#include \"cop_keep.h\"\n" : "");
 	cop__text_add(o, "#define %s_INPUTS %d\n#define %s_OUTPUTS %d\n", e->upper, g->n_input, e->upper, g->n_output);
 	for (int i = 0; i < g->n_input; i++) cop__emit_facts(o, e, g, false, i);
 	for (int i = 0; i < g->n_output; i++) cop__emit_facts(o, e, g, true, i);
@@ -200,5 +200,6 @@ void cop__emit_header(cop_text *o, const cop_emission *e)
 			"\n/* The blocks that change: write both out to save what was learnt, read them back after %s_init. */\n", e->name);
 	put_block(o, e, COP_SEG_PARAM, "parameters");
 	put_block(o, e, COP_SEG_STATE, "state");
+	if (cop__emit_keeps(e)) cop__emit_keep_header(o, e);
 	cop__text_add(o, "\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
 }

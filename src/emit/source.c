@@ -337,6 +337,7 @@ cop_status cop__emit_source(cop_text *o, const cop_emission *e)
 	if (e->graph[COP_EMIT_TRAIN]) put_train(o, e);
 	if (e->plan->bytes[COP_SEG_PARAM]) cop__text_add(o, "void *%s_parameters(void) { return parameters.b; }\n", e->name);
 	if (e->plan->bytes[COP_SEG_STATE]) cop__text_add(o, "void *%s_state(void) { return state.b; }\n", e->name);
+	if (cop__emit_keeps(e)) COP_TRY(cop__emit_keep(o, e));
 	put_calls(o, e, COP_EMIT_INFER, "run");
 	if (e->graph[COP_EMIT_TRAIN]) put_calls(o, e, COP_EMIT_TRAIN, "train_step");
 	return o->status;

@@ -31,7 +31,7 @@ static bool all_zero(const cop_var *v)
 }
 
 /* In flash: what never changes, and the first contents of what does. */
-static bool has_image(const cop_emission *e, int32_t i)
+bool cop__emit_has_image(const cop_emission *e, int32_t i)
 {
 	const cop_var *v = &e->plan->var[i];
 	return v->used && (!v->written || !all_zero(v));
@@ -94,7 +94,7 @@ size_t cop__emit_flash_bytes(const cop_emission *e)
 	size_t sum = 0;
 
 	for (int32_t i = 0; i < e->plan->n_var; i++)
-		if (has_image(e, i)) sum += (cop_type_bytes(&e->plan->var[i].type) + 3) / 4 * 4;
+		if (cop__emit_has_image(e, i)) sum += (cop_type_bytes(&e->plan->var[i].type) + 3) / 4 * 4;
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			const cop_step *st = &e->plan->entry[en].step[s];
@@ -203,7 +203,7 @@ static void put_segment(cop_text *o, const cop_emission *e, cop_segment seg, con
 cop_status cop__emit_weights(cop_text *o, const cop_emission *e)
 {
 	for (int32_t i = 0; i < e->plan->n_var; i++)
-		if (has_image(e, i)) put_var(o, e, i);
+		if (cop__emit_has_image(e, i)) put_var(o, e, i);
 	for (int en = 0; en < e->plan->n_entry; en++)
 		for (int32_t s = 0; s < e->plan->entry[en].n_step; s++) {
 			if (packs_first(e, en, s)) COP_TRY(put_packed(o, e, en, s));
@@ -224,7 +224,7 @@ static void put_restore(cop_text *o, const cop_emission *e, int32_t i)
 	const cop_var *v = &e->plan->var[i];
 	size_t words = (cop_type_bytes(&v->type) + 3) / 4;
 
-	if (has_image(e, i))
+	if (cop__emit_has_image(e, i))
 		cop__text_add(o, "\tfor (i = 0; i < %zu; i++) %s.u[%zu + i] = w%d.u[i];\n", words,
 			v->place.seg == COP_SEG_PARAM ? "parameters" : "state", v->place.off / 4, i);
 }

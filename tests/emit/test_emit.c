@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A model written as C, compiled and run, against the session of the portable kernels: the same bits, for inference
- * and after ten training steps, on this machine and on emulated boards. What does not fit is refused with the layer's
+ * and after 50 training steps, on this machine and on emulated boards. What does not fit is refused with the layer's
  * name, and nothing is written. That boards count instructions exactly is checked with loops of a known length.
  */
 #define _GNU_SOURCE
 #include "emit/coded.h"
 #include "pass/bits_net.h"
+#include "emit/keeping.h"
 #include "emit/training.h"
 #include "train/build.h"
 
@@ -40,6 +41,30 @@ static void train_int8(cop_ctx *cx, const machine *m)
 		check_inference(cx, g, m);
 		cop_graph_free(g);
 	}
+}
+
+/* What was learnt, kept by the program in a flash that loses its power: of integers, and of floats with batch norm, whose running means are kept, too. */
+static void keeping_on(cop_ctx *cx, const machine *m)
+{
+	static const char spec[] = "qsgd layers=c2.*|c4.b|fc.*|head.w lr=0.02";
+	cop_graph *g = trained_net(cx, true), *mixed = mixed_net(cx);
+	int32_t n;
+
+	OK(cx, cop_graph_trainable(&g, spec, &n));
+	check_keeping(cx, g, m, spec);
+	check_keeping(cx, mixed, m, sgd);
+	cop_graph_free(g);
+	cop_graph_free(mixed);
+}
+
+static void what_was_learnt_is_kept(void **state)
+{
+	cop_ctx *cx = new_ctx();
+
+	(void)state;
+	keeping_on(cx, &host);
+	if (have_arm()) keeping_on(cx, &m4);
+	cop_ctx_free(cx);
 }
 
 static void training_on_host(void **state)
@@ -454,7 +479,7 @@ static void failing_writes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(every_rule), cmocka_unit_test(on_cortex_m4),
+		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(what_was_learnt_is_kept), cmocka_unit_test(every_rule), cmocka_unit_test(on_cortex_m4),
 		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(bits), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

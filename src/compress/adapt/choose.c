@@ -2,15 +2,17 @@
  *
  * choose - what of each layer is trained, so that the sum of gains is largest and the plan of a step fits. What layers take does not quite add up: what is kept of
  * one may lie where the peak is not. So each choice is planned; one that is too large is asked for again with so much less, and one that leaves
- * something is asked for with that on top, until none is left that could gain more than the best that fits.
+ * something is asked for with that on top, until none is left that could gain more than the best that fits. Last, one layer is given more, at the cost of another or not,
+ * as long as that gains and fits.
  *
  * A step takes what its deepest layer needs to be reached, and what is trained behind it; each layer in turn is taken for the deepest.
  */
 #include "compress/adapt/adapt.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-enum { TRIES = 60 };
+enum { TRIES = 60, PLANS = 200 };
 
 typedef struct choosing {
 	cop_adapter *z;
@@ -107,6 +109,82 @@ static cop_status consider(choosing *c, int32_t first)
 	return solve(c, first);
 }
 
+/* ---- a better neighbour: where prices are too high for what they share, the knapsack leaves some RAM ---- */
+
+/* Layer i at level to, and j (-1: none) at level less. */
+typedef struct change { double gain; int32_t i, j; uint8_t to, less; } change;
+
+static int by_gain(const void *a, const void *b)
+{
+	const change *x = a, *y = b;
+
+	if (x->gain != y->gain) return x->gain > y->gain ? -1 : 1;
+	return x->i != y->i ? (x->i > y->i) - (x->i < y->i) : x->j != y->j ? (x->j > y->j) - (x->j < y->j) : (x->to * 4 + x->less) - (y->to * 4 + y->less);
+}
+
+static double difference(const choosing *c, int32_t i, uint8_t to)
+{
+	const cop_adapt_item *it = &c->z->item[i];
+	return (to ? it->gain[to] : 0) - (c->best[i] ? it->gain[c->best[i]] : 0);
+}
+
+static void note(change *all, int32_t *n, const choosing *c, change x)
+{
+	x.gain = difference(c, x.i, x.to) + (x.j < 0 ? 0 : difference(c, x.j, x.less));
+	if (x.gain > 1e-12) all[(*n)++] = x;
+}
+
+/* Changes that gain, the largest first. */
+static int32_t changes(change *all, const choosing *c)
+{
+	const cop_adapter *z = c->z;
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < z->n; i++)
+		for (uint8_t to = COP_TRAIN_BIAS; to < COP_TRAIN_LEVELS; to++) {
+			if (to == c->best[i] || !z->item[i].can[to]) continue;
+			note(all, &n, c, (change){0, i, -1, to, 0});
+			for (int32_t j = 0; j < z->n; j++)
+				for (uint8_t less = 0; j != i && less < c->best[j]; less++)
+					if (z->item[j].can[less]) note(all, &n, c, (change){0, i, j, to, less});
+		}
+	qsort(all, (size_t)n, sizeof *all, by_gain);
+	return n;
+}
+
+/* Takes the first that fits. */
+static cop_status take(bool *any, choosing *c, const change *all, int32_t n, int *plans)
+{
+	const cop_adapter *z = c->z;
+	double bytes = 0;
+
+	*any = false;
+	for (int32_t k = 0; k < n && *plans > 0 && !*any; k++, --*plans) {
+		const change *x = &all[k];
+		const uint8_t i = c->best[x->i], j = x->j < 0 ? 0 : c->best[x->j];
+		c->best[x->i] = x->to;
+		if (x->j >= 0) c->best[x->j] = x->less;
+		COP_TRY(planned(&bytes, z, c->best));
+		*any = bytes <= (double)z->t.ram;
+		if (*any) continue;
+		c->best[x->i] = i;
+		if (x->j >= 0) c->best[x->j] = j;
+	}
+	return COP_OK;
+}
+
+static cop_status improve(choosing *c)
+{
+	const size_t n = (size_t)c->z->n;
+	change *all = cop__alloc(c->z->cx, sizeof *all * n * (n + 1) * 4);
+	cop_status st = all ? COP_OK : COP_NOMEM;
+	int plans = PLANS;
+
+	for (bool any = c->z->t.ram > 0; !st && any;) st = take(&any, c, all, changes(all, c), &plans);
+	cop__free(c->z->cx, all);
+	return st;
+}
+
 static cop_status knapsack(choosing *c)
 {
 	for (int32_t i = 0; i < c->z->n; i++) COP_TRY(solve(c, i));
@@ -115,7 +193,7 @@ static cop_status knapsack(choosing *c)
 		if (first < 0) break;
 		COP_TRY(consider(c, first));
 	}
-	return COP_OK;
+	return improve(c);
 }
 
 /* ---- for comparison ---- */

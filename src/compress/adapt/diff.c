@@ -61,16 +61,16 @@ static uint32_t width_of(const cop_type *t) { return t->enc ? 0 : t->dtype == CO
 static cop_kept part_of(const cop_graph *g, cop_vid v, const cop_graph *was)
 {
 	const cop_type *t = cop__t(g, v);
-	return (cop_kept){cop__hash_text(g->value[v].name), (uint32_t)cop_type_count(t), width_of(t), (void *)(uintptr_t)g->value[v].data, was->value[v].data};
+	return (cop_kept){cop__hash_text(g->value[v].name), (uint32_t)cop_type_count(t), width_of(t), (void *)(uintptr_t)g->value[v].data, was->value[cop__find(was, g->value[v].name)].data};
 }
 
 /* Integers that are parameters are trained; of floats, those that changed. */
 static bool is_part(const cop_graph *g, cop_vid v, const cop_graph *was)
 {
-	const cop_value *x = &g->value[v];
+	const cop_value *x = &g->value[v], *old = x->name ? &was->value[cop__find(was, x->name)] : NULL;
 
-	if (x->role != COP_PARAM || !x->name || !x->data || !width_of(&x->type)) return false;
-	return x->type.dtype != COP_F32 || !was->value[v].data || memcmp(x->data, was->value[v].data, cop_type_bytes(&x->type));
+	if (x->role != COP_PARAM || !old || !x->data || !width_of(&x->type)) return false;
+	return x->type.dtype != COP_F32 || !old->data || memcmp(x->data, old->data, cop_type_bytes(&x->type));
 }
 
 static cop_status write_text(cop_text *t, const cop_graph *g, const char *passes)
@@ -92,31 +92,52 @@ static cop_status write_text(cop_text *t, const cop_graph *g, const char *passes
 	return t->status;
 }
 
+/* The parts of g in the order of records; *n is -1 where `was` is another network. */
+static void gather(cop_kept *part, int32_t *n, const cop_graph *g, const cop_graph *was)
+{
+	*n = 0;
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		const cop_vid old = x->name && x->role == COP_PARAM ? cop__find(was, x->name) : 0;
+		if (x->role != COP_PARAM) continue;
+		if (!old || cop_type_bytes(&x->type) != cop_type_bytes(cop__t(was, old))) {
+			*n = -1;
+			return;
+		}
+		if (is_part(g, (cop_vid)v, was)) part[(*n)++] = part_of(g, (cop_vid)v, was);
+	}
+	qsort(part, (size_t)*n, sizeof *part, by_hash);
+}
+
+static cop_status record(cop_text *to, const cop_graph *g, const cop_graph *was)
+{
+	const cop_flash f = memory(to, SIZE_MAX);
+	cop_kept *part = cop__alloc(g->cx, sizeof *part * (size_t)(g->n_value + 1));
+	int32_t n = 0;
+
+	if (!part) return COP_NOMEM;
+	gather(part, &n, g, was);
+	cop_status st = n < 0 ? cop__error(g->cx, COP_ARG, "difference: '%s' is another network now than it was", g->name) : cop_keep_write(&f, part, (uint32_t)n) ? COP_NOMEM : COP_OK;
+	cop__free(g->cx, part);
+	return st;
+}
+
 cop_status cop_diff_save(const cop_graph *g, const cop_graph *was, const char *passes, const char *path)
 {
 	COP_NEED(COP_CX(g), g);
 	COP_NEED(g->cx, was);
 	COP_NEED(g->cx, path);
-	cop_text all, record;
-	cop_kept *part = cop__alloc(g->cx, sizeof *part * (size_t)(g->n_value + 1));
-	uint32_t n = 0;
+	cop_text all, kept;
 
-	if (!part) return COP_NOMEM;
-	if (g->n_value != was->n_value) return cop__free(g->cx, part), cop__error(g->cx, COP_ARG, "difference: '%s' is another network now than it was", g->name);
-	for (int32_t v = 1; v <= g->n_value; v++)
-		if (is_part(g, (cop_vid)v, was)) part[n++] = part_of(g, (cop_vid)v, was);
-	qsort(part, n, sizeof *part, by_hash);
 	cop__text_init(&all, g->cx);
-	cop__text_init(&record, g->cx);
-	const cop_flash f = memory(&record, SIZE_MAX);
+	cop__text_init(&kept, g->cx);
 	cop_status st = write_text(&all, g, passes ? passes : "");
-	if (!st && cop_keep_write(&f, part, n)) st = COP_NOMEM;
-	if (!st) cop__text_bytes(&all, record.data, record.len);
+	if (!st) st = record(&kept, g, was);
+	if (!st) cop__text_bytes(&all, kept.data, kept.len);
 	if (!st) st = all.status;
 	if (!st) st = cop_file_write(g->cx, path, all.data, all.len);
-	cop__text_free(&record);
+	cop__text_free(&kept);
 	cop__text_free(&all);
-	cop__free(g->cx, part);
 	return st;
 }
 
@@ -197,9 +218,8 @@ static cop_status load(cop_graph *g, cop_text *record, uint32_t n)
 
 	for (uint32_t i = 0; !st && i < n; i++) {
 		const cop_vid v = named(g, word_at(record->data + COP_KEEP_HEAD + 8 * i));
-		const void *first = g->value[v].data; /* of a network that others may share: now is a copy */
-		if (!first || !width_of(cop__t(g, v))) st = cop__error(g->cx, COP_ARG, "difference: '%s' has no contents that could be changed", g->value[v].name);
-		if (!st) part[i] = part_of(g, v, g);
+		if (!width_of(cop__t(g, v))) st = cop__error(g->cx, COP_ARG, "difference: '%s' has no contents that could be changed", g->value[v].name);
+		if (!st) part[i] = part_of(g, v, g); /* what was, others may share: what is now gets bytes of its own */
 		if (!st && !(part[i].now = cop__alloc(g->cx, cop_type_bytes(cop__t(g, v))))) st = COP_NOMEM;
 	}
 	if (!st && cop_keep_load(&f, part, n)) st = cop__error(g->cx, COP_ARG, "difference: it is damaged, or its weights began otherwise than those of '%s'", g->name);

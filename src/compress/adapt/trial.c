@@ -8,37 +8,41 @@
 
 #include <math.h>
 
-/* Some samples, spread over a set: of every three the first, which trials are scored on, or the others. */
-typedef struct few { cop_dataset d; cop_dataset *of; bool scored; } few;
-
-static int32_t there_are(const few *f) { return f->scored ? (f->of->count + 2) / 3 : f->of->count - (f->of->count + 2) / 3; }
-
-static int32_t place(const few *f, int32_t i)
-{
-	const int32_t k = (int32_t)((int64_t)i * there_are(f) / f->d.count);
-	return f->scored ? 3 * k : k + k / 2 + 1;
-}
+/* Some samples of a set, drawn: of every three the first, which trials are scored on, or others. */
+typedef struct few { cop_dataset d; cop_dataset *of; int32_t *at; } few;
 
 static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 {
 	const few *f = ud;
-	return f->of->get(f->of->ud, place(f, i), x, label);
+	return f->of->get(f->of->ud, f->at[i], x, label);
 }
 
 static cop_status target(void *ud, int32_t i, float *y)
 {
 	const few *f = ud;
-	return f->of->target(f->of->ud, place(f, i), y);
+	return f->of->target(f->of->ud, f->at[i], y);
 }
 
-static void take(few *f, cop_dataset *of, int32_t n, bool scored)
+static cop_status take(few *f, cop_adapter *z, int32_t n, bool scored)
 {
-	*f = (few){.d = *of, .of = of, .scored = scored};
-	f->d.count = COP_MIN(n, there_are(f));
+	cop_dataset *of = z->data;
+	int32_t all = 0;
+
+	*f = (few){.d = *of, .of = of, .at = cop__arena_get(&z->mem, sizeof *f->at * (size_t)of->count)};
+	if (!f->at) return COP_NOMEM;
+	for (int32_t i = 0; i < of->count; i++)
+		if ((i % 3 == 0) == scored) f->at[all++] = i;
+	f->d.count = COP_MIN(n, all);
+	for (int32_t i = 0; i < f->d.count; i++) { /* the first of a shuffled order */
+		const int32_t k = i + (int32_t)(cop__rand((uint32_t)z->a->seed, cop__hash_text("trial"), (uint64_t)i) % (uint32_t)(all - i)), was = f->at[i];
+		f->at[i] = f->at[k];
+		f->at[k] = was;
+	}
 	f->d.get = get;
 	f->d.target = of->target ? target : NULL;
 	f->d.free = NULL;
 	f->d.ud = f;
+	return COP_OK;
 }
 
 /* ---- one trial ---- */
@@ -118,9 +122,8 @@ static cop_status samples(trials *t, cop_adapter *z)
 {
 	*t = (trials){.z = z, .all = 1};
 	if (z->data->count < 3) return cop__error(z->cx, COP_ARG, "adapt: '%s' has %d samples, and at least 3 are needed to find out what layers contribute", z->data->name, z->data->count);
-	take(&t->train, z->data, z->a->trial ? z->a->trial : 100, false);
-	take(&t->probe, z->data, z->a->score ? z->a->score : 200, true);
-	return COP_OK;
+	COP_TRY(take(&t->train, z, z->a->trial ? z->a->trial : 100, false));
+	return take(&t->probe, z, z->a->score ? z->a->score : 200, true);
 }
 
 cop_status cop__adapt_rate(float *lr, cop_adapter *z, const char *spec)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * keeping.h - what was learnt, kept by the emitted program itself: its main gets this in front, and hands out the parameters only after they were kept, lost and
+ * restored, and after the power went at each operation of a later save.
+ */
+#ifndef TESTS_EMIT_KEEPING_H
+#define TESTS_EMIT_KEEPING_H
+
+#include "emit/training.h"
+
+static const char keeping[] =
+	"#include \"io.h\"\n#include \"net.h\"\n"
+	"static unsigned char slot[2][MY_NET_KEEP_BYTES], old[MY_NET_PARAMETER_BYTES], new[MY_NET_PARAMETER_BYTES];\n"
+	"static long left, done;\n"
+	"static int alive(void) { done++; return left < 0 || left-- > 0; }\n"
+	"static int erase(void *ud, int s) { unsigned long i; (void)ud; if (alive()) for (i = 0; i < sizeof slot[0]; i++) slot[s][i] = 0xff; return 0; }\n"
+	"static int put(void *ud, int s, uint32_t at, const void *from, uint32_t n)\n"
+	"{ uint32_t i; (void)ud; if (!alive()) n = left == -1 ? left = 0, n / 2 : 0; for (i = 0; i < n; i++) slot[s][at + i] = ((const unsigned char *)from)[i]; return 0; }\n"
+	"static int get(void *ud, int s, uint32_t at, void *to, uint32_t n)\n"
+	"{ uint32_t i; (void)ud; for (i = 0; i < n; i++) ((unsigned char *)to)[i] = slot[s][at + i]; return 0; }\n"
+	"static const cop_flash flash = {0, MY_NET_KEEP_BYTES, erase, put, get};\n"
+	"static void copy(void *to, const void *from) { unsigned long i; for (i = 0; i < MY_NET_PARAMETER_BYTES; i++) ((unsigned char *)to)[i] = ((const unsigned char *)from)[i]; }\n"
+	"static int same(const void *a) { unsigned long i; for (i = 0; i < MY_NET_PARAMETER_BYTES; i++) if (((unsigned char *)my_net_parameters())[i] != ((const unsigned char *)a)[i]) return 0; return 1; }\n"
+	"static void *kept(void)\n{\n\tlong at, olds = 0;\n\n"
+	"\tleft = -1;\n\tcopy(old, my_net_parameters());\n\tmy_net_init();\n\tif (my_net_restore(&flash) != COP_KEEP_NONE || same(old)) return new;\n"
+	"\tcopy(new, my_net_parameters());\n\tcopy(my_net_parameters(), old);\n\tif (my_net_keep(&flash)) return new;\n"
+	"\tfor (at = 0, done = 1; done > at; at++) {\n"
+	"\t\tcopy(my_net_parameters(), new);\n\t\tleft = at;\n\t\tdone = 0;\n\t\tmy_net_keep(&flash);\n\t\tleft = -1;\n\t\tmy_net_init();\n"
+	"\t\tif (my_net_restore(&flash) || same(old) + same(new) != 1) return new;\n\t\tolds += same(old);\n"
+	"\t\tcopy(my_net_parameters(), old);\n\t\tif (my_net_keep(&flash)) return new;\n\t}\n"
+	"\tmy_net_init();\n\tif (my_net_restore(&flash) || olds < 5) return new;\n"
+	"\tio_print(\"kept\\n\");\n\treturn my_net_parameters();\n}\n"
+	"#define my_net_parameters kept\n#define net_parameters kept\n";
+
+/* check_training, by way of a flash. */
+static inline void check_keeping(cop_ctx *cx, const cop_graph *model, const machine *m, const char *spec)
+{
+	cop_graph *entry[2];
+	cop_session *s;
+	folder f;
+	cop_plan *p = train_plan(cx, entry, model, spec, m->target);
+	const cop_graph *g = entry[1];
+	size_t nx = STEPS * cop_type_bytes(cop__t(g, g->input[0])), nt = STEPS * cop_type_bytes(cop__t(g, g->input[1]));
+	char *in = malloc(nx), *truth = malloc(nt);
+
+	make_batches(g, in, truth);
+	OK(cx, cop_session_new(&s, p, 1));
+	run_steps(cx, s, in, truth);
+	open_folder(&f);
+	emit(cx, &f, model, m, spec);
+	write_bytes(&f, "check/x.bin", in, nx);
+	write_bytes(&f, "check/label.bin", truth, nt);
+	write_bytes(&f, "check/keeping.h", keeping, strlen(keeping));
+	shell(&f, "cd check && cat keeping.h main.c >both.c && mv both.c main.c", false);
+	shell(&f, m->build, false);
+	shell(&f, m->train, strcmp(m->target, "host"));
+	char *block = read_bytes(&f, "check/parameters.bin", p->bytes[COP_SEG_PARAM]);
+	compare_parameters(cx, s, p, block);
+	close_folder(&f);
+	free(block);
+	free(in);
+	free(truth);
+	cop_session_free(s);
+	cop_plan_free(p);
+	cop_graph_free(entry[0]);
+	cop_graph_free(entry[1]);
+}
+
+#endif
