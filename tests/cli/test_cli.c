@@ -178,7 +178,7 @@ static void works(void **state)
 
 static void every_verb_has_help(void **state)
 {
-	static const char *const verbs[] = {"train", "eval", "compress", "quantize", "inspect", "explain", "run", "bench", "emit", "check", "report", "compare",
+	static const char *const verbs[] = {"train", "adapt", "eval", "compress", "quantize", "inspect", "explain", "run", "bench", "emit", "check", "report", "compare",
 	        "apply", "export", "data", "zoo", "passes", "targets"};
 	char line[64];
 

@@ -9,13 +9,13 @@
 #include "emit/training.h"
 
 static const char keeping[] =
-	"#include \"io.h\"\n#include \"net.h\"\n"
+	"#include \"io.h\"\n#include \"my_net.h\"\n"
 	"static unsigned char slot[2][MY_NET_KEEP_BYTES], old[MY_NET_PARAMETER_BYTES], new[MY_NET_PARAMETER_BYTES];\n"
-	"static long left, done;\n"
-	"static int alive(void) { done++; return left < 0 || left-- > 0; }\n"
+	"static long left, done; /* operations until the power goes, below 0: never; that were asked for */\n"
+	"static int alive(void) { done++; return left < 0 || done <= left; }\n"
 	"static int erase(void *ud, int s) { unsigned long i; (void)ud; if (alive()) for (i = 0; i < sizeof slot[0]; i++) slot[s][i] = 0xff; return 0; }\n"
 	"static int put(void *ud, int s, uint32_t at, const void *from, uint32_t n)\n"
-	"{ uint32_t i; (void)ud; if (!alive()) n = left == -1 ? left = 0, n / 2 : 0; for (i = 0; i < n; i++) slot[s][at + i] = ((const unsigned char *)from)[i]; return 0; }\n"
+	"{ uint32_t i; (void)ud; if (!alive()) n = done == left + 1 ? n / 2 : 0; for (i = 0; i < n; i++) slot[s][at + i] = ((const unsigned char *)from)[i]; return 0; }\n"
 	"static int get(void *ud, int s, uint32_t at, void *to, uint32_t n)\n"
 	"{ uint32_t i; (void)ud; for (i = 0; i < n; i++) ((unsigned char *)to)[i] = slot[s][at + i]; return 0; }\n"
 	"static const cop_flash flash = {0, MY_NET_KEEP_BYTES, erase, put, get};\n"
@@ -30,7 +30,7 @@ static const char keeping[] =
 	"\t\tcopy(my_net_parameters(), old);\n\t\tif (my_net_keep(&flash)) return new;\n\t}\n"
 	"\tmy_net_init();\n\tif (my_net_restore(&flash) || olds < 5) return new;\n"
 	"\tio_print(\"kept\\n\");\n\treturn my_net_parameters();\n}\n"
-	"#define my_net_parameters kept\n#define net_parameters kept\n";
+	"#define my_net_parameters kept\n";
 
 /* check_training, by way of a flash. */
 static inline void check_keeping(cop_ctx *cx, const cop_graph *model, const machine *m, const char *spec)

@@ -482,5 +482,6 @@ int main(void)
 		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(what_was_learnt_is_kept), cmocka_unit_test(every_rule), cmocka_unit_test(on_cortex_m4),
 		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(bits), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
+	cmocka_set_test_filter(getenv("F"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
