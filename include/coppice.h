@@ -689,6 +689,7 @@ typedef struct cop_search_result {
  * accuracy. COP_BUDGET: no network of any space fits, and *out is NULL; result says what the nearest lacks. COP_ARG: data without classes, no such row, a limit above what the target
  * has or that it has no prices for. COP_SHAPE: samples that are neither pictures nor sequences. */
 cop_status cop_search(cop_graph **out, cop_ctx *cx, const cop_search_args *s, cop_dataset *train, cop_dataset *valid, const cop_train_args *a, cop_search_result *result);
+
 /* ---- training on a device: which layers ------------------------------------------------------------ */
 
 /* Which layers of a network are trained further on a device, within its RAM: the last one, and of the others nothing, the bias, or weights and bias (static sparse update: Lin et al. 2022,

@@ -26,6 +26,18 @@ static cop_status make_name(cop_emission *e, const char *name)
 	return COP_OK;
 }
 
+/* On a device nobody looks at the loss before the weights are changed by it: unless the caller says otherwise, a step whose loss is not finite changes none. */
+static cop_status train_graph(cop_emission *e, const char *spec)
+{
+	cop_text t;
+
+	cop__text_init(&t, e->cx);
+	cop__text_add(&t, "%s%s", spec ? spec : "", spec && strstr(spec, "guard=") ? "" : " guard=yes");
+	cop_status st = t.status ? t.status : cop_graph_train(&e->graph[COP_EMIT_TRAIN], e->model, t.data);
+	cop__text_free(&t);
+	return st;
+}
+
 static cop_status infer_graph(cop_emission *e)
 {
 	cop_graph **g = &e->graph[COP_EMIT_INFER];
@@ -143,7 +155,7 @@ cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_ar
 
 	if (!st && (!g->n_input || !g->n_output))
 		st = cop__error(g->cx, COP_ARG, "emit: model '%s' has no input or no output", g->name);
-	if (!st && a && a->train) st = cop_graph_train(&e.graph[COP_EMIT_TRAIN], g, a->train_spec);
+	if (!st && a && a->train) st = train_graph(&e, a->train_spec);
 	if (!st) st = infer_graph(&e);
 	if (!st) st = make_plan(&e, t);
 	if (!st) st = check_budget(&e, t);

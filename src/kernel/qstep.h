@@ -23,13 +23,14 @@ static inline int32_t cop_floor(float v)
 	return whole - ((float)whole > v);
 }
 
-/* By how much w moves down. draw: 32 bits of chance. */
+/* By how much w moves down; a distance that is not finite moves nothing. draw: 32 bits of chance. */
 static inline int32_t cop_q_move(int32_t w, float d, int32_t round, uint32_t draw)
 {
+	if (!(d - d == 0)) return 0;
 	if (round == COP_Q_NEAREST) return cop_floor(d + 0.5f);
 	int32_t down = cop_floor(d);
 	if (round == COP_Q_STOCHASTIC) return down + ((float)(draw >> 8) * (1.0f / 16777216) < d - (float)down);
-	if ((float)down == d || !(d == d)) return down;
+	if ((float)down == d) return down;
 	return w > down ? down + 1 : down; /* w - d above 0: cut to what is below it */
 }
 

@@ -488,11 +488,37 @@ static cop_status states_of_moved(cop_graph *g, const cop_build *b)
 
 /* ---- all of it ---- */
 
+/* 1 where the loss is finite, else 0: x - x is 0 or no number then, and nothing is above -1 but the first. */
+static cop_vid is_finite(cop_graph *g, cop_vid loss)
+{
+	const float below = -1;
+	const cop_type one = *cop__t(g, loss);
+	cop_vid nothing = cop__apply(g, OP_sub, &no_act, VIDS(loss, loss)), least = nothing ? cop__data(g, COP_CONST, "guard.least", &one, &below) : 0;
+	cop_vid both = least ? cop__apply(g, OP_concat, &(cop_concat_attr){0}, VIDS(least, nothing)) : 0;
+
+	return both ? cop__apply(g, OP_argmax, &(cop_argmax_attr){0, 1, 0}, VIDS(both)) : 0;
+}
+
+/* Updates that are skipped while the loss is not finite. What a weight's own guard skips has that one. */
+static cop_status guarded_updates(cop_graph *g, const cop_build *b, const wrt *x, cop_vid loss)
+{
+	const cop_vid guard = b->all.guard ? is_finite(g, loss) : 0;
+	const cop_nid last = (cop_nid)g->n_node;
+
+	if (b->all.guard && !guard) return code(g);
+	COP_TRY(update_all(g, b, x));
+	for (cop_nid n = last + 1; guard && n <= (cop_nid)g->n_node; n++) {
+		if (g->node[n].guard) return cop__error(b->cx, COP_ARG, "training: guard=yes does not work beside what leaves layers out of a step");
+		g->node[n].guard = guard;
+	}
+	return COP_OK;
+}
+
 static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const wrt *x, cop_vid loss)
 {
 	if (part == COP_PART_UPDATE) return updates(out, g, b, x);
 	COP_TRY(keep(g, x, part == COP_PART_STEP ? x->trained : 0));
-	if (part == COP_PART_STEP) COP_TRY(update_all(g, b, x));
+	if (part == COP_PART_STEP) COP_TRY(guarded_updates(g, b, x, loss));
 	COP_TRY(cop__output(g, loss, "loss"));
 	COP_TRY(cop__pass_dce(out, g));
 	if (b->level.rule->zeroth) COP_TRY(states_of_moved(*out, b));

@@ -126,6 +126,7 @@ cop_handle cop__build_taught(cop_build *b, const cop_graph *as, cop_vid v); /* a
 /* A value that cop__build_model computes. If a clip alone reads it, ask for the clip's result: the two become one. */
 cop_handle cop__build_inner(cop_build *b, cop_vid v);
 bool cop__build_knows_class(const cop_build *b); /* is the number of each sample's class an input? */
+bool cop__build_guarded(const cop_build *b); /* does a step whose loss is not finite change nothing? After cop__build_spec */
 bool cop__build_trains(const cop_build *b, const char *weight); /* or is it frozen? After cop__build_spec */
 /* A named tensor of the training graph: a weight, an output, a state. */
 cop_handle cop__build_value(cop_build *b, const char *name);

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { MOST_POLICIES = 16 };
+enum { MOST_POLICIES = 16, MOST_REFUSED = 100 }; /* of steps that a guard refuses, one after the other: then it is not the samples */
 
 /* ---- a step ---- */
 
@@ -87,8 +87,8 @@ static cop_status one_step(cop_loop *l, int32_t epoch, int64_t i, cop_verdict *v
 	l->images += l->a->batch;
 	l->trained += cop__seconds() - t0;
 	float loss = cop__trainer_loss(l->t);
-	if (!isfinite(loss)) return cop__loop_diverged(l, loss);
-	l->sum_loss += (double)loss;
+	if (isfinite(loss)) l->refused = 0, l->sum_loss += (double)loss;
+	else if (!l->guarded || ++l->refused > MOST_REFUSED) return cop__loop_diverged(l, loss);
 	now = cop__loop_progress(l, epoch, loss, -1);
 	for (int p = 0; p < l->n_policy; p++) COP_TRY(ask(v, l->policy[p].after, l->policy[p].ud, &now));
 	if (i + 1 < l->of_epoch) cop__loop_tell(l); /* the end of an epoch is reported with its score */

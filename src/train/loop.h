@@ -51,6 +51,8 @@ typedef struct cop_loop {
 	double earlier;          /* seconds that processes before this one have spent on the run */
 	int64_t images;
 	double sum_loss;
+	bool guarded;            /* a step whose loss is not finite changes nothing, and is passed over */
+	int32_t refused;         /* such steps, one after the other */
 	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done (saved.c) */
 	cop_text rebuilt;        /* where the structure has changed: the network as that left it, a .cop */
 	cop_best best;

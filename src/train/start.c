@@ -28,6 +28,7 @@ static cop_status make_trainer(cop_loop *l)
 	cop_status st = cop__build_new(&b, tail ? tail : l->model, l->a->batch, tail ? 0 : cop_type_count(&l->train->x));
 	cop_graph_free(tail);
 	if (!st) st = cop__build_training(b, l->a, l->labels, l->soft);
+	if (!st) l->guarded = cop__build_guarded(b);
 	for (int p = 0; !st && p < l->n_policy; p++)
 		if (l->policy[p].build) st = l->policy[p].build(l->policy[p].ud, b);
 	if (st) return cop__build_free(b), st;

@@ -246,7 +246,7 @@ static void trials_are_scored_on_other_samples(void **state)
 	memset(c.seen, 0, sizeof c.seen);
 	OK(cx, cop_adapt_choose(&a, g, &c.d, &(cop_adapt_args){.layers = "*", .threads = 1, .trial = 1, .score = 100}));
 	assert_true(c.seen[0] >= 100 && c.seen[1] + c.seen[2] <= 6);
-	assert_true(!strncmp(a.spec, "sgd momentum=0 layers=", 22));
+	assert_true(!strncmp(a.spec, "sgd momentum=0 guard=yes layers=", 32));
 	cop_graph_free(g);
 	cop_data_free(d);
 }

@@ -67,6 +67,24 @@ static void what_was_learnt_is_kept(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A sample of no number in the middle: its step is refused, here and there, and the parameters stay finite and the same. That is so without a word in the rule, too. */
+static void a_step_without_a_loss_is_refused(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *coder = zoo(cx, "mlp-12x5x12", 4, 0), *lenet = zoo(cx, "lenet-5", 1, 0);
+
+	(void)state;
+	bad_step = 20;
+	check_training(cx, coder, &host, "loss=mse adam lr=0.05 guard=yes");
+	check_training(cx, lenet, &host, "momentum=0 lr=1e-3 guard=yes");
+	if (have_arm()) check_training(cx, coder, &netduino, "loss=mse adam lr=0.05 guard=yes");
+	bad_step = -1;
+	check_training(cx, coder, &host, "loss=mse adam lr=0.05 guard=no");
+	cop_graph_free(coder);
+	cop_graph_free(lenet);
+	cop_ctx_free(cx);
+}
+
 static void training_on_host(void **state)
 {
 	(void)state;
@@ -479,7 +497,7 @@ static void failing_writes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(what_was_learnt_is_kept), cmocka_unit_test(every_rule), cmocka_unit_test(on_cortex_m4),
+		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(what_was_learnt_is_kept), cmocka_unit_test(a_step_without_a_loss_is_refused), cmocka_unit_test(every_rule), cmocka_unit_test(on_cortex_m4),
 		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(bits), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	cmocka_set_test_filter(getenv("F"));

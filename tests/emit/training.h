@@ -30,6 +30,8 @@ static inline cop_plan *train_plan(cop_ctx *cx, cop_graph *entry[2], const cop_g
 	return p;
 }
 
+static int bad_step = -1; /* one whose first number is none, of a network of floats */
+
 /* Batches that both see: `in` and `truth` of every step, one after the other. */
 static inline void make_batches(const cop_graph *g, char *in, char *truth)
 {
@@ -42,6 +44,7 @@ static inline void make_batches(const cop_graph *g, char *in, char *truth)
 		if (tx->dtype == COP_F32) fill((float *)(void *)x, cop_type_count(tx), (uint32_t)(20 + i));
 		else
 			for (int64_t j = 0; j < cop_type_count(tx); j++) x[j] = (char)cop__rand(20, (uint32_t)i, (uint64_t)j);
+		if (i == bad_step) *(float *)(void *)x = NAN;
 		if (tt->dtype == COP_F32) fill((float *)(void *)t, cop_type_count(tt), (uint32_t)(50 + i));
 		else
 			for (int j = 0; j < tt->dim[0]; j++) ((int32_t *)(void *)t)[j] = (3 * i + 7 * j) % classes;

@@ -262,6 +262,57 @@ static void listen(void *ud, cop_level level, const char *text)
 	if (level == COP_LOG_WARN) snprintf(ud, 256, "%s", text);
 }
 
+/* A sample that makes the loss no number, or infinite: with the guard no weight changes, of integers or of floats, and the next step is that of one that never saw it. */
+static void a_loss_that_is_not_finite_is_refused(void **state)
+{
+	static const float bad[] = {NAN, INFINITY, -INFINITY};
+	static const float w[2] = {0.5f, -0.25f};
+	cop_ctx *cx = *state;
+	cop_type t = cop__type(COP_F32, 2, DIMS(1, 2)), wt = cop__type(COP_F32, 2, DIMS(2, 2));
+	const float four[] = {w[0], w[1], 0.125f, 1};
+
+	for (int k = 0; k < LEN(bad); k++)
+		for (int guard = 0; guard < 2; guard++) {
+			const char *const spec = guard ? "sgd momentum=0.9 guard=yes" : "sgd momentum=0.9";
+			cop_graph *g;
+			cop_tensor x, y;
+			float loss;
+			OK(cx, cop__graph_new(&g, cx, "two"));
+			OK(cx, cop__output(g, cop__apply(g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(cop__input(g, "x", &t), cop__data(g, COP_PARAM, "w", &wt, four))), "y"));
+			cop_trainer *a, *b;
+			OK(cx, cop_trainer_new(&a, g, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = spec}));
+			OK(cx, cop_trainer_new(&b, g, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = spec}));
+			for (int step = 0; step < 3; step++) {
+				OK(cx, cop_trainer_input(a, 0, &x));
+				OK(cx, cop_trainer_input(a, 1, &y));
+				((float *)x.data)[0] = step == 1 ? bad[k] : 1;
+				((float *)x.data)[1] = 2;
+				*(int32_t *)y.data = 1;
+				OK(cx, cop_trainer_step(a, 0.1f, &loss));
+				assert_true(isfinite(loss) == (step != 1) || (!guard && step == 2));
+				if (step == 1) continue;
+				OK(cx, cop_trainer_input(b, 0, &x));
+				OK(cx, cop_trainer_input(b, 1, &y));
+				((float *)x.data)[0] = 1, ((float *)x.data)[1] = 2;
+				*(int32_t *)y.data = 1;
+				OK(cx, cop_trainer_step(b, 0.1f, NULL));
+			}
+			cop_graph *ga, *gb;
+			OK(cx, cop_graph_copy(&ga, g));
+			OK(cx, cop_graph_copy(&gb, g));
+			OK(cx, cop_trainer_pull(a, ga));
+			OK(cx, cop_trainer_pull(b, gb));
+			const void *wa = ga->value[cop__find(ga, "w")].data, *wb = gb->value[cop__find(gb, "w")].data;
+			assert_int_equal(memcmp(wa, wb, sizeof four) == 0, guard); /* without it they are lost */
+			assert_memory_not_equal(wb, four, sizeof four);
+			cop_trainer_free(a);
+			cop_trainer_free(b);
+			cop_graph_free(ga);
+			cop_graph_free(gb);
+			cop_graph_free(g);
+		}
+}
+
 /* What would do nothing says so: a weight before a table, and averages. */
 static void nothing_is_silent(void **state)
 {
@@ -404,7 +455,7 @@ static void integers_are_rounded(void **state)
 {
 	static const struct { int32_t w; float d; int32_t nearest, low, high, truncated; } row[] = {
 		{5, 0.001f, 5, 4, 5, 4}, {5, -0.001f, 5, 5, 6, 5}, {5, 0.75f, 4, 4, 5, 4}, {-5, 0.75f, -6, -6, -5, -5}, {-5, -0.75f, -4, -5, -4, -4}, {0, 0.4f, 0, -1, 0, 0},
-		{5, 2, 3, 3, 3, 3}, {120, -30, 127, 127, 127, 127}, {120, -8, 127, 127, 127, 127}, {-120, 1e20f, -127, -127, -127, -127}, {7, NAN, 7, 7, 7, 7},
+		{5, 2, 3, 3, 3, 3}, {120, -30, 127, 127, 127, 127}, {120, -8, 127, 127, 127, 127}, {-120, 1e20f, -127, -127, -127, -127}, {7, NAN, 7, 7, 7, 7}, {7, INFINITY, 7, 7, 7, 7}, {-7, -INFINITY, -7, -7, -7, -7},
 	};
 	(void)state;
 	for (int i = 0; i < LEN(row); i++) {
@@ -459,6 +510,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_are_an_input_like_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(bands_end_before_what_is_trained, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_loss_that_is_not_finite_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(marks_of_what_is_trained_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(integers_are_rounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_trained_is_refused, setup, teardown),

@@ -63,7 +63,7 @@ static void add(cop_text *to, const char *name)
 cop_status cop__adapt_spec(cop_text *to, const cop_adapter *z, const uint8_t *level)
 {
 	to->len = 0;
-	cop__text_add(to, "%s layers=", z->rule);
+	cop__text_add(to, "%s%s layers=", z->rule, strstr(z->rule, "guard=") ? "" : " guard=yes"); /* as emission has it */
 	for (int32_t i = 0; level && i < z->n; i++) {
 		if (level[i] == COP_TRAIN_ALL) add(to, z->item[i].weight);
 		if (level[i]) add(to, z->item[i].bias);
