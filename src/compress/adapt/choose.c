@@ -180,7 +180,7 @@ static cop_status improve(choosing *c)
 	cop_status st = all ? COP_OK : COP_NOMEM;
 	int plans = PLANS;
 
-	for (bool any = 0; !st && any;) st = take(&any, c, all, changes(all, c), &plans);
+	for (bool any = c->z->t.ram > 0; !st && any;) st = take(&any, c, all, changes(all, c), &plans);
 	cop__free(c->z->cx, all);
 	return st;
 }
