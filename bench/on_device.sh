@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Training of an int8 network on an emulated Cortex-M4: MobileNetV2-0.35 of `tiny-training` (Lin et al. 2022, arXiv 2206.15472) for pictures of 128x128, batch 1, with a new
 # last layer for ten classes. What a step takes stage by stage, then counted in the emulator: RAM is .data + .bss + stack, with the weights that change and the
-# picture. Parameters after STEPS steps (10) are compared with those of this machine. The last row is of the back part of the network alone: what the front gives for each
+# picture. Parameters after STEPS steps (50) are compared with those of this machine. The last row is of the back part of the network alone: what the front gives for each
 # sample is computed once and kept in flash. The last line is of the smallest way with the whole network, on a board of 128 KB.
 # usage: bench/on_device.sh COPPICE [FOLDER]     needs python3 with numpy and onnx, arm-none-eabi-gcc, qemu-system-arm, and COPPICE_MODELS
 set -u
 bin=${1:?usage: bench/on_device.sh COPPICE [FOLDER]}
-steps=${STEPS:-10}
+steps=${STEPS:-50}
 tiny=${COPPICE_MODELS:-models}/mcunet/tiny-training
 bench=$(dirname "$0")
 device=$(dirname "$bin")/bench/bench_device
