@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Which layers an int8 LeNet-5 trains on a device after its pictures became dark: chosen by knapsack, evolution or chance at the same RAM, against the last layer alone
-# The network learns `synth-digits` (drawn digits) as floats and is quantised. The new pictures are the same with a fifth of the brightness: 600 to learn from, and the test part's
+# The network learns `synth-digits` (drawn digits) as floats and is quantised. The new pictures are the same with a fifth of the brightness: 1,000 to learn from, and the test part's
 # first 1,000. One sample a step, EPOCHS (3). `coppice adapt` finds the rate. RAM is that of a step on a Cortex-M4, stack within.
 set -u
 bin=$1 folder=$2
