@@ -196,10 +196,11 @@ static cop_status run(cop_trainer *t, cop_part part)
 	return cop_session_run(t->host.s, t->entry[part]);
 }
 
-static cop_status forward(cop_trainer *t, float *loss)
+static cop_status forward(cop_trainer *t, float lr, float *loss)
 {
 	cop_tensor v;
 
+	cop__trainer_set_rate(t, lr);
 	COP_TRY(run(t, COP_PART_STEP));
 	COP_TRY(cop_session_io(t->host.s, t->entry[t->ran], t->graph[t->ran]->n_output - 1, true, &v));
 	*loss = *(const float *)v.data;
@@ -209,7 +210,7 @@ static cop_status forward(cop_trainer *t, float *loss)
 cop_status cop__trainer_run(cop_trainer *t)
 {
 	if (!zeroth(t)) return run(t, COP_PART_STEP);
-	return cop__zeroth_step(&(cop_zeroth){t->b->level.options, t, forward}, &t->loss);
+	return cop__zeroth_step(&(cop_zeroth){t->b->level.options, t->b, t, cop__trainer_said_rate(t), cop__trainer_named, forward}, &t->loss);
 }
 
 static cop_status need_apart(const cop_trainer *t, const char *call)

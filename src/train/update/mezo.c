@@ -47,11 +47,11 @@ const cop_update cop_update_mezo = {
 /* w += along times the direction */
 static cop_status move(const cop_zeroth *z, int64_t step, float along)
 {
-	const cop_build *b = cop__trainer_build(z->t);
+	const cop_build *b = z->b;
 
 	for (int32_t k = 0; k < b->n_moved; k++) {
 		cop_tensor t;
-		COP_TRY(cop__trainer_named(z->t, b->moved[k], &t));
+		COP_TRY(z->named(z->t, b->moved[k], &t));
 		float *w = t.data;
 		for (int64_t i = 0, n = cop_type_count(&t.type); i < n; i++) w[i] += along * cop__mezo_along(z->o, b->moved[k], step, i);
 	}
@@ -61,11 +61,11 @@ static cop_status move(const cop_zeroth *z, int64_t step, float along)
 /* Back to where they were, and by the slope on. */
 static cop_status go(const cop_zeroth *z, int64_t step, float slope, float lr)
 {
-	const cop_build *b = cop__trainer_build(z->t);
+	const cop_build *b = z->b;
 
 	for (int32_t k = 0; k < b->n_moved; k++) {
 		cop_tensor t;
-		COP_TRY(cop__trainer_named(z->t, b->moved[k], &t));
+		COP_TRY(z->named(z->t, b->moved[k], &t));
 		float *w = t.data;
 		const float rate = lr * cop__rate_of(&b->all.rates, b->moved[k], 1), keep = 1 - (t.type.rank > 1 ? rate * z->o->decay : 0);
 		for (int64_t i = 0, n = cop_type_count(&t.type); i < n; i++) w[i] = keep * w[i] + (keep * z->o->eps - rate * slope) * cop__mezo_along(z->o, b->moved[k], step, i);
@@ -75,19 +75,17 @@ static cop_status go(const cop_zeroth *z, int64_t step, float slope, float lr)
 
 cop_status cop__zeroth_step(const cop_zeroth *z, float *loss)
 {
-	const float lr = cop__trainer_said_rate(z->t), eps = z->o->eps;
+	const float eps = z->o->eps;
 	float up, down;
 	cop_tensor step;
 
-	COP_TRY(cop__trainer_named(z->t, "step", &step));
+	COP_TRY(z->named(z->t, "step", &step));
 	int32_t *done = step.data;
 	COP_TRY(move(z, *done, eps));
-	cop__trainer_set_rate(z->t, 0); /* what moves by its gradient does so in the second run */
-	COP_TRY(z->run(z->t, &up));
-	cop__trainer_set_rate(z->t, lr);
+	COP_TRY(z->run(z->t, 0, &up)); /* what moves by its gradient does so in the second run */
 	COP_TRY(move(z, *done, -2 * eps));
-	COP_TRY(z->run(z->t, &down));
-	COP_TRY(go(z, *done, (up - down) / (2 * eps), lr));
+	COP_TRY(z->run(z->t, z->lr, &down));
+	COP_TRY(go(z, *done, (up - down) / (2 * eps), z->lr));
 	++*done;
 	*loss = 0.5f * (up + down);
 	return COP_OK;

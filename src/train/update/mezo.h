@@ -14,7 +14,14 @@ enum { COP_DRAW_NORMAL, COP_DRAW_SIGNS };
 float cop__mezo_along(const cop_mezo *o, const char *name, int64_t step, int64_t i);
 
 /* One step: `run` runs the network forward, and says the loss, on weights that the step moves. */
-typedef struct cop_zeroth { const cop_mezo *o; cop_trainer *t; cop_status (*run)(cop_trainer *t, float *loss); } cop_zeroth;
+typedef struct cop_zeroth {
+	const cop_mezo *o;
+	const cop_build *b;
+	cop_trainer *t;
+	float lr;
+	cop_status (*named)(const cop_trainer *t, const char *name, cop_tensor *out);
+	cop_status (*run)(cop_trainer *t, float lr, float *loss); /* lr: of what moves by its gradient */
+} cop_zeroth;
 cop_status cop__zeroth_step(const cop_zeroth *z, float *loss);
 
 #endif
