@@ -147,15 +147,6 @@ static cop_status copy_kernel(cop_emit_list *l, const cop_emission *e, const cop
 	return cop__emit_text(e, kernel_name(path, f->path, 'c'), &o);
 }
 
-uint32_t cop__emit_version(void)
-{
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (const cop_embedded *f = cop_embedded_files; f->path; f++)
-		for (size_t i = 0; i < f->size && !strncmp(f->path, "src/kernel/", 11); i++) h = (h ^ f->bytes[i]) * 16777619u;
-	return h;
-}
-
 /* Worth compiling for speed: what multiplies, and what was written for instructions of the target. */
 static bool is_hot(const cop_emission *e, const char *source)
 {

@@ -2,6 +2,7 @@
  *
  * words - names, types and numbers as C has them.
  */
+#include "emit/embedded.h"
 #include "emit/emit.h"
 
 #include <stdio.h>
@@ -44,4 +45,13 @@ void cop__emit_float(cop_text *o, float v)
 	for (char *p = text; *p; p++)
 		if (*p == ',') *p = '.';
 	cop__text_add(o, "%s%sf", text, strpbrk(text, ".en") ? "" : ".0");
+}
+
+uint32_t cop__emit_version(void)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (const cop_embedded *f = cop_embedded_files; f->path; f++)
+		for (size_t i = 0; i < f->size && !strncmp(f->path, "src/kernel/", 11); i++) h = (h ^ f->bytes[i]) * 16777619u;
+	return h;
 }
