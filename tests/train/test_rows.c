@@ -350,6 +350,7 @@ static void halves(void **state)
 	(void)state;
 	cop_ctx *cx = new_ctx();
 	for (int i = 0; cop_updates.row(i); i++) {
+		if (((const cop_update *)(const void *)cop_updates.row(i))->zeroth) continue; /* there are no halves without gradients */
 		char spec[64];
 		cop_graph *g = small_net(cx, 2);
 		cop_trainer *whole, *split;
