@@ -181,18 +181,20 @@ static inline uint64_t walk_state(const walk *w)
 	return strstr(text, "\"layers\"") || strstr(text, "</html>") ? 4 : h;
 }
 
-/* A hash of a training log without its last column; 0: it is not there; -1: it does not consist of whole lines. */
+/* A hash of a training log without the columns of times; 0: it is not there; -1: it does not consist of whole lines. */
 static inline int walk_log(const char *text)
 {
+	enum { SECONDS = 6, STEP_MS = 10 };
 	uint32_t h = 5381;
 
 	if (!*text) return 0;
 	if (strncmp(text, "stage,epoch,", 12) || text[strlen(text) - 1] != '\n') return -1;
 	for (const char *p = text, *end; *p; p = end + 1) {
 		end = strchr(p, '\n');
-		const char *last = end;
-		while (last > p && *last != ',') last--;
-		for (; p < last; p++) h = h * 33 + (unsigned char)*p;
+		for (int column = 0; p < end; p++) {
+			column += *p == ',';
+			if (column != SECONDS && column != STEP_MS) h = h * 33 + (unsigned char)*p;
+		}
 	}
 	return (int)(h >> 1 | 1);
 }
