@@ -237,10 +237,12 @@ static void block_whole(const dw *d, const block *b, float *acc, long o0, long o
 
 /* ---- the kernel ---- */
 
-/* Channels [o0, o1) of the list, of the block's part of dy, next to each other: what the block then reads. */
+/* Channels [o0, o1) of the list, of the block's part of dy, next to each other: what the block then reads. The last vector is filled with zeros: what lies
+ * in memory by chance may be denormal, and each product of it would take a hundred cycles. */
 static void put_together(const dw *d, block *b, float *to, const int32_t *list, long o0, long o1)
 {
 	const long step = acc_row(d), image = d->g.oh * d->g.ow * d->g.o, row = d->g.ow * d->g.o;
+	const long end = lmin(step, vectors(o1) * VW);
 	const float *first = b->dy + b->h0 * row + b->p0 * d->g.o;
 
 	b->dy = to;
@@ -249,8 +251,10 @@ static void put_together(const dw *d, block *b, float *to, const int32_t *list, 
 	for (long n = 0; n < b->images; n++)
 		for (long h = b->h0; h < b->h1; h++) {
 			const float *y = first + n * image + (h - b->h0) * row;
-			for (long p = b->pixels; p > 0; p--, y += d->g.o, to += step)
+			for (long p = b->pixels; p > 0; p--, y += d->g.o, to += step) {
 				for (long o = o0; o < o1; o++) to[o] = y[list[o]];
+				for (long o = o1; o < end; o++) to[o] = 0;
+			}
 		}
 }
 
