@@ -12,15 +12,15 @@ static const char build_host[] = "make -s -C check CFLAGS='-O2 -Wall -Wextra -Wp
 static const char build_arm[] = "make -s -C check WARN='-Wpedantic -Wshadow -Werror'";
 
 typedef struct machine { const char *target, *build, *run, *train; size_t fast; } machine; /* fast: bytes of a second RAM */
-static const machine host = {"host", build_host, "make -s -C check run", "make -s -C check run ARGS='train 50'", 0};
-static const machine m4 = {"cortex-m4", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 50'", 0};
-static const machine netduino = {"netduinoplus2", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 50'", 0};
+static const machine host = {"host", build_host, "make -s -C check run", "make -s -C check run ARGS='train 10'", 0};
+static const machine m4 = {"cortex-m4", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 10'", 0};
+static const machine netduino = {"netduinoplus2", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 10'", 0};
 
 static const machine m0 = {"microbit", build_arm, "make -s -C check run", NULL, 0};
 static const machine m3 = {"lm3s6965evb", build_arm, "make -s -C check run", NULL, 0};
 static const machine m55 = {"mps3-an547", build_arm, "make -s -C check run", NULL, 0};
-static const machine two[] = {{"host", build_host, "make -s -C check run", "make -s -C check run ARGS='train 50'", 4096}, {"cortex-m4", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 50'", 4096},
-	{"mps3-an547", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 50'", 8192}};
+static const machine two[] = {{"host", build_host, "make -s -C check run", "make -s -C check run ARGS='train 10'", 4096}, {"cortex-m4", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 10'", 4096},
+	{"mps3-an547", build_arm, "make -s -C check run", "make -s -C check run ARGS='train 10'", 8192}};
 
 static inline void fill(float *x, int64_t n, uint32_t stream)
 {

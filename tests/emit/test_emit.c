@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A model written as C, compiled and run, against the session of the portable kernels: the same bits, for inference
- * and after 50 training steps, on this machine and on emulated boards. What does not fit is refused with the layer's
+ * and after 10 training steps, on this machine and on emulated boards. What does not fit is refused with the layer's
  * name, and nothing is written. That boards count instructions exactly is checked with loops of a known length.
  */
 #define _GNU_SOURCE

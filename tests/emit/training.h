@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * training.h - 50 training steps of an emitted program against those of a session: the same parameters, bit for bit.
+ * training.h - 10 training steps of an emitted program against those of a session: the same parameters, bit for bit.
  */
 #ifndef TESTS_EMIT_TRAINING_H
 #define TESTS_EMIT_TRAINING_H
@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { STEPS = 50 };
+enum { STEPS = 10 };
 
 /* The two entries as emission has them: they define the order of the parameters. */
 static inline cop_plan *train_plan(cop_ctx *cx, cop_graph *entry[2], const cop_graph *model, const char *spec, const char *target)
