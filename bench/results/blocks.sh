@@ -3,13 +3,13 @@
 # Coupled channels removed from residual networks at 2.1 times fewer multiply-accumulates: accuracy, speed in f32 and int8, and what a Cortex-M4 needs
 # Each network is trained on cifar10-jpeg, a lossy copy of CIFAR-10, with its default settings. Then `slim` removes whole channels by size or at random
 # and trains on for EPOCHS (20); before it, `grow` may make those small that matter little, for half as long. ONLY: networks (resnet-20).
-# A trained FOLDER/NET-SEED.cop that is there is used. LIMIT: samples of the training set. LR: the rate after the removal (0.02); MORE: further options of training, such
+# A trained FOLDER/NET-SEED.cop that is there is used. LIMIT: samples of the training set. LR: the rate after the removal (0.02); WITH: further options of training, such
 # as "--augment flip,crop=4"; ROWS: some of size, taught, unrounded, board, grow, random.
 # seeds: 1
 set -u
 bin=$1 folder=$2
 epochs=${EPOCHS:-20} limit=${LIMIT:+--limit $LIMIT} nets=${ONLY:-resnet-20}
-lr=${LR:-0.02} more=${MORE:-} rows=${ROWS:-size taught unrounded board grow random}
+lr=${LR:-0.02} more=${WITH:-} rows=${ROWS:-size taught unrounded board grow random}
 before=$(((epochs + 1) / 2)) data="--data cifar10-jpeg"
 
 recipe() { # NAME: the stages on standard input
