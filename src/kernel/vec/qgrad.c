@@ -19,30 +19,36 @@ static size_t wide_bytes(long n) { return whole_lines((size_t)n * sizeof(float))
 static long weights_of(const int32_t *k) { return (long)k[CK_O] * k[CK_KH] * k[CK_KW] * (k[CK_C] / k[CK_G]); }
 static long inputs_of(const int32_t *k) { return (long)k[CK_N] * k[CK_H] * k[CK_W] * k[CK_C]; }
 
-/* dwconv.c, dwconv_dw.c, conv_dx.c, conv_dw.c */
+/* ---- the float kernels: dwconv.c, dwconv_dw.c; conv_dx.c, conv_dw.c ---- */
+
 bool VN(dwconv_fits)(const int32_t *k);
-size_t VN(dwconv_pack_bytes)(const int32_t *k);
-size_t VN(dwconv_dw_work)(const int32_t *k);
-void VN(dwconv_dx_pack)(const cop_call *c);
-void VN(dwconv_dx_f32)(const cop_call *c);
-void VN(dwconv_dw_f32)(const cop_call *c);
-void VN(dwconv_dw_rows)(const cop_call *c, long *from, long *to);
-size_t VN(conv_dx_work)(const int32_t *k);
-size_t VN(conv_dx_pack_bytes)(const int32_t *k);
-void VN(conv_dx_pack)(const cop_call *c);
-void VN(conv_dx_f32)(const cop_call *c);
-size_t VN(conv_dw_work)(const int32_t *k);
-void VN(conv_dw_f32)(const cop_call *c);
-void VN(conv_dw_rows)(const cop_call *c, long *from, long *to);
+#define SIZE(x) size_t VN(x)(const int32_t *k);
+#define CALL(x) void VN(x)(const cop_call *c);
+#define ROWS(x) void VN(x)(const cop_call *c, long *from, long *to);
+SIZE(dwconv_pack_bytes) SIZE(dwconv_dw_work) CALL(dwconv_dx_pack) CALL(dwconv_dx_f32) CALL(dwconv_dw_f32) ROWS(dwconv_dw_rows)
+SIZE(conv_dx_pack_bytes) SIZE(conv_dx_work) SIZE(conv_dw_work) CALL(conv_dx_pack) CALL(conv_dx_f32) CALL(conv_dw_f32) ROWS(conv_dw_rows)
+
+typedef struct float_kernels {
+	size_t (*pack_bytes)(const int32_t *k), (*dx_work)(const int32_t *k), (*dw_work)(const int32_t *k);
+	void (*pack)(const cop_call *c), (*dx)(const cop_call *c), (*dw)(const cop_call *c);
+	void (*dw_rows)(const cop_call *c, long *from, long *to); /* that a part computes */
+} float_kernels;
+
+static size_t none(const int32_t *k) { return (void)k, 0; }
+
+static const float_kernels depthwise = {VN(dwconv_pack_bytes), none, VN(dwconv_dw_work), VN(dwconv_dx_pack), VN(dwconv_dx_f32), VN(dwconv_dw_f32), VN(dwconv_dw_rows)};
+static const float_kernels dense = {VN(conv_dx_pack_bytes), VN(conv_dx_work), VN(conv_dw_work), VN(conv_dx_pack), VN(conv_dx_f32), VN(conv_dw_f32), VN(conv_dw_rows)};
+
+static const float_kernels *of(const int32_t *k) { return VN(dwconv_fits)(k) ? &depthwise : &dense; }
 
 bool VN(qgrad_fits)(const int32_t *k) { return cv_dense(k) || VN(dwconv_fits)(k); }
 
 /* ---- the input's ---- */
 
-static size_t packed_bytes(const int32_t *k) { return whole_lines(VN(dwconv_fits)(k) ? VN(dwconv_pack_bytes)(k) : VN(conv_dx_pack_bytes)(k)); }
+static size_t packed_bytes(const int32_t *k) { return whole_lines(of(k)->pack_bytes(k)); }
 
 size_t VN(qconv_dx_pack_bytes)(const int32_t *k) { return packed_bytes(k) + wide_bytes(weights_of(k)); }
-size_t VN(qconv_dx_work)(const int32_t *k) { return VN(dwconv_fits)(k) ? 0 : VN(conv_dx_work)(k); }
+size_t VN(qconv_dx_work)(const int32_t *k) { return of(k)->dx_work(k); }
 
 /* What the float kernel packs, then the floats. All by the first part, since packing reads floats that others would write. */
 void VN(qconv_dx_pack)(const cop_call *c)
@@ -53,7 +59,7 @@ void VN(qconv_dx_pack)(const cop_call *c)
 
 	if (c->part) return;
 	widen(w, c->buf[2], weights_of(c->k), 0);
-	(VN(dwconv_fits)(c->k) ? VN(dwconv_dx_pack) : VN(conv_dx_pack))(&in);
+	of(c->k)->pack(&in);
 }
 
 void VN(qconv_dx_f32)(const cop_call *c)
@@ -61,12 +67,12 @@ void VN(qconv_dx_f32)(const cop_call *c)
 	void *buf[] = {c->buf[0], c->buf[1], (char *)c->pack + packed_bytes(c->k)};
 	const cop_call in = {.buf = buf, .k = c->k, .work = c->work, .pack = c->pack, .part = c->part, .parts = c->parts};
 
-	(VN(dwconv_fits)(c->k) ? VN(dwconv_dx_f32) : VN(conv_dx_f32))(&in);
+	of(c->k)->dx(&in);
 }
 
 /* ---- the weights' ---- */
 
-static size_t dw_work(const int32_t *k) { return whole_lines(VN(dwconv_fits)(k) ? VN(dwconv_dw_work)(k) : VN(conv_dw_work)(k)); }
+static size_t dw_work(const int32_t *k) { return whole_lines(of(k)->dw_work(k)); }
 
 size_t VN(qconv_dw_work)(const int32_t *k) { return dw_work(k) + wide_bytes(inputs_of(k)); }
 
@@ -78,7 +84,7 @@ static void weights_grad(const cop_call *c, float *dw, const void *dy, const int
 	const cop_call in = {.buf = buf, .k = c->k, .work = c->work, .part = c->part, .parts = c->parts};
 
 	widen(floats, x, inputs_of(c->k), c->k[QD_ZX]);
-	(VN(dwconv_fits)(c->k) ? VN(dwconv_dw_f32) : VN(conv_dw_f32))(&in);
+	of(c->k)->dw(&in);
 }
 
 void VN(qconv_dw_f32)(const cop_call *c) { weights_grad(c, c->buf[0], c->buf[1], c->buf[2]); }
@@ -148,7 +154,7 @@ void VN(qconv_step_i8)(const cop_call *c)
 	long from, to;
 
 	weights_grad(c, dw, c->buf[2], c->buf[3]);
-	(VN(dwconv_fits)(k) ? VN(dwconv_dw_rows) : VN(conv_dw_rows))(c, &from, &to);
+	of(k)->dw_rows(c, &from, &to);
 	move_rows(&m, c->buf[0], c->buf[1], dw, c->buf[5], from, to, weights_of(k) / k[CK_O]);
 }
 
