@@ -144,9 +144,9 @@ cop_status cop__velocity_data(cop_velocity *v, const cop_dataset *d)
 	v->each = cop_type_count(&d->x);
 	if (v->samples < 1) return cop__error(v->mem->cx, COP_ARG, "%s keeps samples out of the training to measure on, an eighth of them at most; %d samples are too few", v->who, d->count);
 	v->x = cop__arena_get(v->mem, sizeof *v->x * (size_t)(v->samples * v->each));
-	v->label = cop__arena_get(v->mem, sizeof *v->label * (size_t)v->samples);
-	if (!v->x || !v->label) return COP_NOMEM;
-	for (int32_t i = 0; i < v->samples; i++) COP_TRY(d->get(d->ud, sample_at(v, i), v->x + i * v->each, &v->label[i]));
+	v->label = d->classes ? cop__arena_get(v->mem, sizeof *v->label * (size_t)v->samples) : NULL;
+	if (!v->x || (d->classes && !v->label)) return COP_NOMEM;
+	for (int32_t i = 0, none; i < v->samples; i++) COP_TRY(d->get(d->ud, sample_at(v, i), v->x + i * v->each, v->label ? &v->label[i] : &none));
 	return COP_OK;
 }
 
@@ -197,7 +197,9 @@ cop_status cop__velocity_begin(cop_velocity *v, const cop_progress *p)
 	cop_neurons n;
 	int64_t numbers;
 
-	cop__format(v->names, sizeof v->names, "%s", names);
+	if (cop__t(p->model, p->model->input[0])->dtype != COP_F32)
+		return cop__error(v->mem->cx, COP_ARG, "%s: '%s' takes bytes, and neurons are measured on floats; train the network with floats at its ends", v->who, p->model->name);
+	if (!(v->names = cop__arena_str(v->mem, names, strlen(names)))) return COP_NOMEM;
 	COP_TRY(cop__neurons_find(&n, v->mem, p->model, v->names, v->who));
 	v->count = n.count;
 	v->hidden = n.hidden;

@@ -21,8 +21,8 @@ typedef struct cop_velocity {
 	int32_t data_count;              /* of the data set */
 	int64_t each;                    /* numbers of a sample */
 	float *x;                        /* [samples, each] those that are kept out */
-	int32_t *label;
-	char names[128];                 /* of weights that are trained */
+	int32_t *label;                  /* NULL: the data have no classes */
+	const char *names;               /* of weights that are trained */
 	int32_t count, hidden, numbers;  /* neurons; those before the head; weights and running means */
 	float *state;                    /* [3 count + numbers], as the training has it, too; NULL: not begun */
 	cop_handle of_state;

@@ -175,6 +175,8 @@ static void moves_alike(void **state)
 	for (int i = 0; i < 4 * 36; i++) x[i] = number(i, 1);
 	cop_graph *g[2] = {at_state(cx, 0), at_state(cx, 0)};
 	OK(cx, cop__neurons_list(g[1], "*", "test", live_of[0]));
+	for (int k = 0; k < 3; k++) /* running means are no momentum */
+		if (row_moved(g[0], g[1], "conv1.bn.mean", k) || row_moved(g[0], g[1], "conv1.bn.var", k)) fail_msg("lists have changed what batch norm knows of channel %d", k);
 	for (int i = 0; i < 2; i++) {
 		cop_trainer *t;
 		cop_tensor in;
@@ -238,6 +240,29 @@ static cop_status watch_epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	COP_TRY(cop__step_cost(&l->cost[COP_MIN(l->epochs, 2)], cop__trainer_graph(p->t)));
 	if (++l->epochs == l->stop_at) l->stop = true;
 	return COP_OK;
+}
+
+/* Names of layers may take more room than most do: those at the end count, too. */
+static void many_names(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_dataset d;
+	leave l = {0};
+	const cop_policy p = {.name = "watch", .ud = &l, .epoch = watch_epoch};
+	cop_train_args a = few;
+	char update[400] = "sgd layers=";
+	cop_graph *g = tiny(cx);
+	(void)state;
+
+	for (int i = 0; i < 30; i++) snprintf(update + strlen(update), 16, "other%d.w|", i);
+	snprintf(update + strlen(update), 16, "conv1.w|fc*");
+	varied(&d, 32);
+	a.update = update;
+	a.policies = "neq:eps=2";
+	OK(cx, cop__train(g, &d, NULL, &a, "train", &p, 1));
+	assert_true(l.epochs == 2 && l.cost[1].rest < l.cost[0].rest);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
 }
 
 /* With a threshold above all velocities everything but the head is left out behind the warm-up; with 0 nothing is. */
@@ -553,6 +578,37 @@ static void rules(void **state)
 	cop_ctx_free(cx);
 }
 
+static cop_status two_targets(void *ud, int32_t i, float *y)
+{
+	(void)ud;
+	y[0] = (float)(i % 3), y[1] = (float)(i % 2);
+	return COP_OK;
+}
+
+/* Gradients are measured with classes; without them there would be those of another loss. */
+static void no_classes(void **state)
+{
+	static const char *const policies[] = {"neq:threshold=learnt", "select:by=gradient", "select:by=tra-dy"};
+	cop_ctx *cx = new_ctx();
+	cop_dataset d;
+	(void)state;
+
+	varied(&d, 32);
+	d.classes = 0, d.targets = 2, d.target = two_targets;
+	for (int i = 0; i < LEN(policies); i++) {
+		cop_train_args a = few;
+		cop_graph *g = tiny(cx);
+		char says[64];
+		a.policies = policies[i];
+		assert_int_equal(cop__train(g, &d, NULL, &a, "train", NULL, 0), COP_ARG);
+		snprintf(says, sizeof says, "%s: gradients are those of classes", i ? "select" : "neq");
+		if (!strstr(cop_error_text(cx), says)) fail_msg("%s: %s", policies[i], cop_error_text(cx));
+		cop_error_clear(cx);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 static void refused(void **state)
 {
 	static const struct { const char *update, *policies, *says; int32_t samples; } row[] = {
@@ -581,7 +637,7 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(similar), cmocka_unit_test(stays), cmocka_unit_test(moves_alike), cmocka_unit_test(counted), cmocka_unit_test(thresholds),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(similar), cmocka_unit_test(stays), cmocka_unit_test(moves_alike), cmocka_unit_test(counted), cmocka_unit_test(many_names), cmocka_unit_test(no_classes), cmocka_unit_test(thresholds),
 		cmocka_unit_test(resumed), cmocka_unit_test(rules), cmocka_unit_test(within_a_budget), cmocka_unit_test(ways), cmocka_unit_test(gradients), cmocka_unit_test(memory), cmocka_unit_test(threshold_that_is_learnt), cmocka_unit_test(rises), cmocka_unit_test(learnt_rate), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

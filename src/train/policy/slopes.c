@@ -23,7 +23,8 @@ static cop_status run(cop_trainer *t, const cop_velocity *v)
 
 	COP_TRY(cop_trainer_input(t, 0, &x));
 	COP_TRY(cop_trainer_input(t, g->n_input - 1, &label));
-	if (label.type.dtype != COP_I32 || cop_type_count(&label.type) != v->samples) return cop__error(g->cx, COP_ARG, "select: gradients are those of classes, and the data have none");
+	if (!v->label) return cop__error(g->cx, COP_ARG, "%s: gradients are those of classes, and the data have none", v->who);
+	if (cop_type_count(&label.type) != v->samples) return cop__error(g->cx, COP_ARG, "%s: the network can't run %d samples at once", v->who, v->samples);
 	cop__parts_of(&part, g, g->input[0], v->samples);
 	for (int32_t i = 0; i < v->samples; i++) cop__part_put(&part, x.data, i, v->x + i * v->each);
 	memcpy(label.data, v->label, sizeof *v->label * (size_t)v->samples);
