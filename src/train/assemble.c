@@ -468,6 +468,7 @@ static cop_status leave_moved(wrt *x, const cop_graph *g, cop_build *b)
 		if (*o->last && cop__match(o->last, w->name)) x->w[n] = x->w[i], x->at[n++] = x->at[i];
 		else if (!(b->moved[b->n_moved++] = cop__arena_str(&b->mem, w->name, strlen(w->name)))) return COP_NOMEM;
 	}
+	if (*o->last && !n) return cop__error(b->cx, COP_ARG, "training: last=%s of %s fits no weight that is trained", o->last, b->level.rule->row.name);
 	x->n = x->trained = n;
 	return COP_OK;
 }

@@ -210,7 +210,9 @@ static cop_status forward(cop_trainer *t, float lr, float *loss)
 cop_status cop__trainer_run(cop_trainer *t)
 {
 	if (!zeroth(t)) return run(t, COP_PART_STEP);
-	return cop__zeroth_step(&(cop_zeroth){t->b->level.options, t->b, t, cop__trainer_said_rate(t), cop__trainer_named, forward}, &t->loss);
+	const float lr = cop__trainer_said_rate(t);
+	cop_status st = cop__zeroth_step(&(cop_zeroth){t->b->level.options, t->b, t, lr, cop__trainer_named, forward}, &t->loss);
+	return cop__trainer_set_rate(t, lr), st; /* its runs set others */
 }
 
 static cop_status need_apart(const cop_trainer *t, const char *call)

@@ -125,9 +125,39 @@ static void learns(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A loss that is no number: without a guard the weights are lost, with one they stay where they were but for rounding, those that move by their gradient too. */
+static void guarded(void **state)
+{
+	static const struct { const char *spec; bool stays; } row[] = {{"mezo", false}, {"mezo guard=yes", true}, {"mezo last=fc2* guard=yes", true}};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = net(cx);
+
+	(void)state;
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *after = net(cx);
+		cop_trainer *t = trainer(cx, g, row[i].spec, false);
+		cop_tensor x;
+		float loss;
+		OK(cx, cop_trainer_input(t, 0, &x));
+		((float *)x.data)[0] = NAN;
+		OK(cx, cop_trainer_step(t, 0.01f, &loss));
+		assert_false(isfinite(loss));
+		assert_true(cop__trainer_rate(t) == 0.01f);
+		OK(cx, cop_trainer_pull(t, after));
+		cop_trainer_free(t);
+		for (int k = 0; k < LEN(weights); k++)
+			for (int64_t j = 0; j < cop_type_count(cop__t(g, cop__find(g, weights[k]))); j++)
+				if ((fabsf(cop__floats(g, cop__find(g, weights[k]))[j] - cop__floats(after, cop__find(after, weights[k]))[j]) < 1e-6f) != row[i].stays)
+					fail_msg("%s: '%s' %d becomes %g", row[i].spec, weights[k], (int)j, (double)cop__floats(after, cop__find(after, weights[k]))[j]);
+		cop_graph_free(after);
+	}
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 static void refused(void **state)
 {
-	static const struct { const char *spec, *says; bool apart; } row[] = {{"mezo", "no gradients apart", true}, {"mezo by=(sgd)", "no number that can be learnt", false}};
+	static const struct { const char *spec, *says; bool apart; } row[] = {{"mezo", "no gradients apart", true}, {"mezo last=fc9*", "last=fc9* of mezo fits no weight", false}, {"mezo by=(sgd)", "no number that can be learnt", false}};
 	cop_ctx *cx = new_ctx();
 	cop_graph *g = net(cx), *out;
 	cop_trainer *t;
@@ -145,6 +175,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(learns), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(learns), cmocka_unit_test(guarded), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,8 @@
 #include "train/build_record.h"
 #include "train/update/made.h"
 
+#include <math.h>
+
 static const cop_option table[] = {
 	COP_OPT_REAL(cop_mezo, eps, 1e-8, 1000, "1e-3", "how far weights are moved to both sides"),
 	COP_OPT_REAL(cop_mezo, decay, 0, 1e30, "0", "weight decay, apart from the slope; not for biases and batch norm"),
@@ -73,6 +75,9 @@ static cop_status go(const cop_zeroth *z, int64_t step, float slope, float lr)
 	return COP_OK;
 }
 
+/* guard=yes: such a loss changes no weight. */
+static bool refuses(const cop_zeroth *z, float loss) { return z->b->all.guard && !isfinite(loss); }
+
 cop_status cop__zeroth_step(const cop_zeroth *z, float *loss)
 {
 	const float eps = z->o->eps;
@@ -84,8 +89,9 @@ cop_status cop__zeroth_step(const cop_zeroth *z, float *loss)
 	COP_TRY(move(z, *done, eps));
 	COP_TRY(z->run(z->t, 0, &up)); /* what moves by its gradient does so in the second run */
 	COP_TRY(move(z, *done, -2 * eps));
-	COP_TRY(z->run(z->t, z->lr, &down));
-	COP_TRY(go(z, *done, (up - down) / (2 * eps), z->lr));
+	COP_TRY(z->run(z->t, refuses(z, up) ? 0 : z->lr, &down));
+	const bool back = refuses(z, up) || refuses(z, down);
+	COP_TRY(go(z, *done, back ? 0 : (up - down) / (2 * eps), back ? 0 : z->lr));
 	++*done;
 	*loss = 0.5f * (up + down);
 	return COP_OK;
