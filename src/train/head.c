@@ -14,7 +14,7 @@ cop_status cop__head_make(cop_loop *l, cop_graph **tail)
 	*tail = NULL;
 	cop__head_free(l);
 	if (!l->frozen.to) return COP_OK;
-	const cop_vid v = l->frozen.to <= l->model->n_node ? l->model->node[l->frozen.to].out[0] : 0;
+	const cop_vid v = l->frozen.to > 0 && l->frozen.to <= l->model->n_node /* a file may say anything */ ? l->model->node[l->frozen.to].out[0] : 0;
 	if (!cop__can_cut(l->model, v)) return cop__error(l->cx, COP_ARG, "training: '%s' can't be cut behind node %d", l->model->name, l->frozen.to);
 	if (cop__t(l->model, l->model->input[0])->dtype != COP_F32) return cop__error(l->cx, COP_ARG, "training: the first layers of '%s' take bytes and can't be frozen; train the network with floats at its ends", l->model->name);
 	COP_TRY(cop__cut_head(&head, l->model, &v, 1));

@@ -388,6 +388,14 @@ static void bytes_are_an_input_like_others(void **state)
 		if (memcmp(g[0]->value[v[0]].data, g[1]->value[v[1]].data, size)) fail_msg("%s differs", name);
 		if (!memcmp(g[0]->value[v[0]].data, layers[i].w, size)) fail_msg("%s has not moved", name);
 	}
+	static const char *const policies[] = {"prefix", "whiten", "neq"}; /* they run it on floats */
+	for (int i = 0; i < LEN(policies); i++) {
+		pictures p = {scale, zero};
+		cop_dataset d = {.name = "pictures", .x = cop__type(COP_F32, 3, DIMS(5, 5, 2)), .count = 16, .classes = 3, .get = read_picture, .ud = &p};
+		assert_int_equal(cop_train(g[0], &d, NULL, &(cop_train_args){.epochs = 2, .batch = 2, .threads = 1, .lr = 0.05f, .update = "qsgd", .policies = policies[i]}), COP_ARG);
+		if (!strstr(cop_error_text(cx), "takes bytes")) fail_msg("%s: %s", policies[i], cop_error_text(cx));
+		cop_error_clear(cx);
+	}
 	cop_graph_free(first), cop_graph_free(g[0]), cop_graph_free(g[1]);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "help.h"
 #include "train/alike.h"
+#include "train/loop.h"
 #include "pass/pass.h"
 #include "train/policy.h"
 
@@ -237,7 +238,8 @@ static void up_to(void **state)
 static void refused(void **state)
 {
 	static const struct { const char *net, *policies, *says; } row[] = {
-		{"mlp-784x10", "prefix", "no place between two layers"}, {"mlp-784x12x10", "prefix; distill", "a teacher sees the samples"}, {"mlp-784x12x10", "hint:by=fitnet; prefix", "a teacher sees the samples"}};
+		{"mlp-784x10", "prefix", "no place between two layers"}, {"mlp-784x12x10", "prefix:last=fc9*", "last=fc9* fits no layer"}, {"mlp-784x12x10", "prefix:last=fc2*", "the last such layer is 'fc1.w'"},
+		{"mlp-784x12x10", "prefix; distill", "a teacher sees the samples"}, {"mlp-784x12x10", "hint:by=fitnet; prefix", "a teacher sees the samples"}};
 	cop_ctx *cx = new_ctx();
 	cop_dataset d = alike(16);
 
@@ -255,8 +257,26 @@ static void refused(void **state)
 	cop_ctx_free(cx);
 }
 
+/* The node comes from a checkpoint, too: one that is not there is refused. */
+static void no_such_node(void **state)
+{
+	static const int32_t to[] = {-1, -2000000000, 1000, INT32_MAX};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = net(cx), *tail;
+
+	(void)state;
+	for (int i = 0; i < LEN(to); i++) {
+		cop_loop l = {.cx = cx, .model = g, .frozen = {to[i], 0}};
+		assert_int_equal(cop__head_make(&l, &tail), COP_ARG);
+		assert_non_null(strstr(cop_error_text(cx), "can't be cut behind node"));
+		cop_error_clear(cx);
+	}
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(two_parts), cmocka_unit_test(by_movement), cmocka_unit_test(as_by_layers), cmocka_unit_test(kept), cmocka_unit_test(up_to), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(two_parts), cmocka_unit_test(by_movement), cmocka_unit_test(as_by_layers), cmocka_unit_test(kept), cmocka_unit_test(up_to), cmocka_unit_test(refused), cmocka_unit_test(no_such_node)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

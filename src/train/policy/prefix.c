@@ -79,8 +79,11 @@ static cop_status begin(void *ud, cop_graph *g, cop_dataset *d)
 	u->samples = COP_MIN(u->o->samples, d->count);
 	if (!d->classes && !d->targets) return cop__error(g->cx, COP_ARG, "prefix: a network that learns to give its samples back needs them, so its first layers can't run apart");
 	if (g->n_input != 1 || g->value[g->input[0]].lead > 1) return cop__error(g->cx, COP_ARG, "prefix: '%s' must have one input, and its samples along the first axis", g->name);
+	if (cop__t(g, g->input[0])->dtype != COP_F32) return cop__error(g->cx, COP_ARG, "prefix: '%s' takes bytes; train the network with floats at its ends", g->name);
 	find_places(u, g);
 	if (!u->n) return cop__error(g->cx, COP_ARG, "prefix: '%s' has no place between two layers where a single value goes on", g->name);
+	if (*u->o->last && !cop__match(u->o->last, u->at[u->n - 1].weight))
+		return cop__error(g->cx, COP_ARG, "prefix: last=%s fits no layer behind which '%s' can be cut; the last such layer is '%s'", u->o->last, g->name, u->at[u->n - 1].weight);
 	u->all = 0;
 	for (int i = 0; i < u->n; i++) u->all += u->at[i].each * u->samples;
 	if (u->all + MOST + 1 > INT32_MAX) return cop__error(g->cx, COP_ARG, "prefix: what the layers put out for %d samples is too much; take fewer, with samples=", u->samples);

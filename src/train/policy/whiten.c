@@ -183,6 +183,7 @@ static cop_status begin(void *ud, cop_graph *g, cop_dataset *d)
 	cop_nid n = find(g, u->o->layer);
 	COP_ATTR(cop_conv_attr, a, g, n);
 
+	if (cop__t(g, g->input[0])->dtype != COP_F32) return cop__error(g->cx, COP_ARG, "whiten: '%s' takes bytes; train the network with floats at its ends", g->name);
 	if (!n) return cop__error(g->cx, COP_ARG, "whiten: '%s' has no convolution of floats whose weight is called '%s'", g->name, u->o->layer);
 	const cop_type *t = cop__in(g, n, 1);
 	if (a.groups != 1 || t->dim[0] < 2 || cop_type_count(t) / t->dim[0] > MOST)
