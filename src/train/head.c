@@ -33,7 +33,10 @@ static cop_status run(cop_loop *l, cop_batches *b, int32_t i, cop_tensor *out)
 	COP_TRY(cop_session_io(l->head.host.s, 0, 0, false, &in));
 	COP_TRY(cop_session_io(l->head.host.s, 0, 0, true, out));
 	COP_TRY(cop__batch_get(in.data, l->label, b, i, 0, 1));
-	return cop_session_run(l->head.host.s, 0);
+	const double c0 = cop__cpu_seconds();
+	COP_TRY(cop_session_run(l->head.host.s, 0));
+	if (!l->kept) l->step_cpu[0] += cop__cpu_seconds() - c0;
+	return COP_OK;
 }
 
 /* In the order of the data set, so that it is the same whenever it is done. */
@@ -50,12 +53,23 @@ static cop_status run_all(cop_loop *l, cop_batches *b)
 	return COP_OK;
 }
 
+/* It runs in each step, so its work is a part of what a step costs. */
+static cop_status count(cop_loop *l)
+{
+	cop_step_cost c;
+
+	COP_TRY(cop__step_cost(&c, l->head.g));
+	l->cost.forward += c.forward;
+	return COP_OK;
+}
+
 cop_status cop__head_ready(cop_loop *l)
 {
 	const int64_t bytes = (int64_t)sizeof *l->kept * row(l) * l->train->count;
 	cop_batches *b;
 
-	if (!l->head.g || cop__batch_varies(l->batch) || bytes > l->frozen.bytes) return COP_OK;
+	if (!l->head.g) return COP_OK;
+	if (cop__batch_varies(l->batch) || bytes > l->frozen.bytes) return count(l);
 	if (!(l->kept = cop__alloc(l->cx, (size_t)bytes))) return COP_NOMEM;
 	COP_TRY(cop__batch_new(&b, l->cx, l->train, &(cop_batch_args){.size = l->a->batch, .in_order = true}));
 	cop_status st = run_all(l, b);
