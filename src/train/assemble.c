@@ -388,6 +388,15 @@ static bool is_of(const char *name, const char *weight)
 	return weight && !strncmp(name, weight, len) && (!name[len] || name[len] == '.');
 }
 
+/* Refused: a list of rows for a rule that knows none. */
+static cop_status rows_suit(const cop_graph *g, const cop_build *b, cop_vid w)
+{
+	const cop_update *rule = b->level.rule;
+
+	if (rule->rows || !cop__follower(g, w, "rows")) return COP_OK;
+	return cop__error(b->cx, COP_ARG, "training: '%s' has a list of rows that are trained, and %s changes whole weights: take sgd", g->value[w].name, rule->row.name);
+}
+
 /* What is not computed in this step changes nothing. */
 static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 {
@@ -399,8 +408,7 @@ static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 	if (!m.now || !m.inner) return COP_NOMEM;
 	for (int i = 0; i < x->trained; i++) {
 		cop_nid last = (cop_nid)g->n_node;
-		if (cop__follower(g, x->w[i], "rows") && !l->rule->rows)
-			return cop__error(b->cx, COP_ARG, "training: '%s' has a list of rows that are trained, and %s changes whole weights: take sgd", g->value[x->w[i]].name, l->rule->row.name);
+		COP_TRY(rows_suit(g, b, x->w[i]));
 		if (x->dw[i] && cop__t(g, x->w[i])->dtype != COP_F32 && !l->rule->integers)
 			return cop__error(b->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", l->rule->row.name, g->value[x->w[i]].name);
 		if (x->dw[i] && !(x->dw[i] = listed(g, x->w[i], let_through(g, b, x->w[i], x->dw[i])))) return code(g);
@@ -464,6 +472,7 @@ static cop_status leave_moved(wrt *x, const cop_graph *g, cop_build *b)
 	b->n_moved = 0;
 	for (int i = 0; i < x->trained; i++) {
 		const cop_value *w = &g->value[x->w[i]];
+		COP_TRY(rows_suit(g, b, x->w[i]));
 		if (w->type.dtype != COP_F32) return cop__error(b->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", b->level.rule->row.name, w->name);
 		if (*o->last && cop__match(o->last, w->name)) x->w[n] = x->w[i], x->at[n++] = x->at[i];
 		else if (!(b->moved[b->n_moved++] = cop__arena_str(&b->mem, w->name, strlen(w->name)))) return COP_NOMEM;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mezo.h - the options of the rule mezo, for the trainer, which does what a graph can't (zeroth.c).
+ * mezo.h - the options of the rule mezo, for the trainer, which does what a graph can't.
  */
 #ifndef COP_MEZO_H
 #define COP_MEZO_H
