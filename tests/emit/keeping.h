@@ -33,37 +33,6 @@ static const char keeping[] =
 	"#define my_net_parameters kept\n";
 
 /* check_training, by way of a flash. */
-static inline void check_keeping(cop_ctx *cx, const cop_graph *model, const machine *m, const char *spec)
-{
-	cop_graph *entry[2];
-	cop_session *s;
-	folder f;
-	cop_plan *p = train_plan(cx, entry, model, spec, m->target);
-	const cop_graph *g = entry[1];
-	size_t nx = STEPS * cop_type_bytes(cop__t(g, g->input[0])), nt = STEPS * cop_type_bytes(cop__t(g, g->input[1]));
-	char *in = malloc(nx), *truth = malloc(nt);
-
-	make_batches(g, in, truth);
-	OK(cx, cop_session_new(&s, p, 1));
-	run_steps(cx, s, in, truth);
-	open_folder(&f);
-	emit(cx, &f, model, m, spec);
-	write_bytes(&f, "check/x.bin", in, nx);
-	write_bytes(&f, "check/label.bin", truth, nt);
-	write_bytes(&f, "check/keeping.h", keeping, strlen(keeping));
-	shell(&f, "cd check && cat keeping.h main.c >both.c && mv both.c main.c", false);
-	shell(&f, m->build, false);
-	shell(&f, m->train, strcmp(m->target, "host"));
-	char *block = read_bytes(&f, "check/parameters.bin", p->bytes[COP_SEG_PARAM]);
-	compare_parameters(cx, s, p, block);
-	close_folder(&f);
-	free(block);
-	free(in);
-	free(truth);
-	cop_session_free(s);
-	cop_plan_free(p);
-	cop_graph_free(entry[0]);
-	cop_graph_free(entry[1]);
-}
+static inline void check_keeping(cop_ctx *cx, const cop_graph *model, const machine *m, const char *spec) { check_trained_by(cx, model, m, spec, keeping); }
 
 #endif

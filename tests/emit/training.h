@@ -83,7 +83,8 @@ static inline void compare_parameters(cop_ctx *cx, cop_session *s, const cop_pla
 	assert_true(changed > 0);
 }
 
-static inline void check_training(cop_ctx *cx, const cop_graph *model, const machine *m, const char *spec)
+/* before: a text that the program's main gets in front, or NULL. */
+static inline void check_trained_by(cop_ctx *cx, const cop_graph *model, const machine *m, const char *spec, const char *before)
 {
 	cop_graph *entry[2];
 	cop_session *s;
@@ -100,6 +101,11 @@ static inline void check_training(cop_ctx *cx, const cop_graph *model, const mac
 	emit(cx, &f, model, m, spec);
 	write_bytes(&f, "check/x.bin", in, nx);
 	write_bytes(&f, cop__find(g, "label") ? "check/label.bin" : "check/target.bin", truth, nt);
+	if (before) {
+		write_bytes(&f, "check/before.h", before, strlen(before));
+		shell(&f, "cd check && cat before.h main.c >both.c && mv both.c main.c", false);
+		shell(&f, m->build, false);
+	}
 	if (strcmp(m->target, "host")) print_message("%s on %s, %s:\n", model->name, m->target, spec);
 	shell(&f, m->train, strcmp(m->target, "host"));
 	char *block = read_bytes(&f, "check/parameters.bin", p->bytes[COP_SEG_PARAM]);
@@ -113,5 +119,7 @@ static inline void check_training(cop_ctx *cx, const cop_graph *model, const mac
 	cop_graph_free(entry[0]);
 	cop_graph_free(entry[1]);
 }
+
+static inline void check_training(cop_ctx *cx, const cop_graph *model, const machine *m, const char *spec) { check_trained_by(cx, model, m, spec, NULL); }
 
 #endif
