@@ -89,6 +89,7 @@ static cop_status prepare(cop_graph **g, job *j, cop_dataset *d)
 	const int32_t before = cli_outputs(*g);
 	bool same;
 
+	if (j->head && !d->classes) return cli_fail(j->c, COP_ARG, "--head: a new last layer is for classes, and the data have none");
 	CLI_TRY(fits(&same, j, *g, d));
 	j->head = d->classes && (j->head || !same);
 	if (j->head) snprintf(j->passes, sizeof j->passes, "to_infer fuse head:classes=%d,seed=%u", d->classes, (unsigned)(j->c->seed & 0x3fffffff));
@@ -172,6 +173,7 @@ static cop_status ranges(job *j, const cop_graph *g, cop_dataset *new)
 	if (!st) st = cop_range_ends(was, MOST_RANGES, &m, g, old, 200, cli_threads(c));
 	cop_data_free(old);
 	CLI_TRY(st);
+	if (!n) return cli_fail(c, COP_ARG, "--old: the network has no int8 layers, and only those have ranges");
 	cli_put_list(c, "left_ranges");
 	for (int32_t i = 0; i < n; i++) {
 		if (now[i].share < OFTEN || now[i].share < TIMES * was[i].share) continue;
@@ -208,6 +210,7 @@ static cop_status choose(job *j, const cop_graph *g, cop_dataset *d)
 {
 	cop_train_args *a = &j->t.a;
 
+	if (j->a.layers && j->a.choose) return cli_fail(j->c, COP_ARG, "--choose does not work with --train, which names the layers itself");
 	if (a->update && strstr(a->update, "layers=")) return cli_fail(j->c, COP_ARG, "--update %s: --train says which layers are trained", a->update);
 	a->batch = 1;
 	if (!a->epochs) a->epochs = 3;
