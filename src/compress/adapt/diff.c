@@ -7,6 +7,7 @@
  *   apply to_infer fuse head:classes=5,seed=1     what the network went through before it was trained
  *   class NAME                                    of each class, where there are names
  *   samples ...                                   how samples are scaled: words of 32 bits, hexadecimal
+ *   sum ...                                       CRC-32C of all lines before this one
  *   (an empty line)
  */
 #include "compress/adapt/adapt.h"
@@ -88,7 +89,8 @@ static cop_status write_text(cop_text *t, const cop_graph *g, const char *passes
 	memcpy(word + 3 + n, s->std, 4 * (size_t)n);
 	cop__text_add(t, "samples");
 	for (int i = 0; i < 3 + 2 * n; i++) cop__text_add(t, " %08x", word[i]);
-	cop__text_add(t, "\n\n");
+	cop__text_add(t, "\n");
+	cop__text_add(t, "sum %08x\n\n", t->status ? 0 : cop__crc32c(t->data, t->len, 0));
 	return t->status;
 }
 
@@ -143,7 +145,7 @@ cop_status cop_diff_save(const cop_graph *g, const cop_graph *was, const char *p
 
 /* ---- and back ---- */
 
-typedef struct lines { char passes[256]; const char **name; int32_t n; cop_samples samples; bool scaled; } lines;
+typedef struct lines { char passes[256]; const char **name; int32_t n; cop_samples samples; bool scaled, whole; uint32_t sum; } lines; /* sum: of the lines so far; whole: it was found below them */
 
 static cop_status bad(const cop_graph *g, const char *why) { return cop__error(g->cx, COP_FORMAT, "difference: %s", why); }
 
@@ -164,6 +166,10 @@ static bool read_samples(cop_samples *s, const char *p)
 /* One line, which ends in a zero byte. */
 static bool read_line(lines *l, const char *p)
 {
+	char sum[16];
+
+	cop__format(sum, sizeof sum, "sum %08x", l->sum);
+	if (!strcmp(p, sum)) return l->whole = true;
 	if (!strncmp(p, "apply ", 6)) return cop__format(l->passes, sizeof l->passes, "%s", p + 6) < (int)sizeof l->passes;
 	if (!strncmp(p, "class ", 6) && l->n < MOST_PARTS) return l->name[l->n++] = p + 6, true;
 	return l->scaled = !strncmp(p, "samples", 7) && read_samples(&l->samples, p + 7), l->scaled;
@@ -174,10 +180,13 @@ static bool read_lines(lines *l, char *text, size_t size, size_t *at)
 {
 	char *p = text + sizeof FIRST_LINE - 1, *end = text + size;
 
+	l->sum = cop__crc32c(text, sizeof FIRST_LINE - 1, 0);
 	for (char *stop; (stop = memchr(p, '\n', (size_t)(end - p))); p = stop + 1) {
+		const uint32_t sum = cop__crc32c(p, (size_t)(stop + 1 - p), l->sum);
 		*stop = 0;
-		if (stop == p) return *at = (size_t)(p + 1 - text), true;
-		if (memchr(p, 0, (size_t)(stop - p)) || !read_line(l, p)) return false;
+		if (stop == p) return *at = (size_t)(p + 1 - text), l->whole;
+		if (l->whole || memchr(p, 0, (size_t)(stop - p)) || !read_line(l, p)) return false;
+		l->sum = sum;
 	}
 	return false;
 }
@@ -247,7 +256,7 @@ static cop_status apply(cop_graph **g, lines *l, char *text, size_t size)
 	cop_text record;
 	size_t at = 0;
 
-	if (size >= sizeof FIRST_LINE && !memcmp(text, FIRST_LINE, sizeof FIRST_LINE - 1) && !read_lines(l, text, size, &at)) return bad(*g, "its first lines are not understood");
+	if (size >= sizeof FIRST_LINE && !memcmp(text, FIRST_LINE, sizeof FIRST_LINE - 1) && !read_lines(l, text, size, &at)) return bad(*g, "its first lines are damaged");
 	const uint32_t n = size - at > COP_KEEP_HEAD ? word_at(text + at + 16) & 0x7fffffff : 0;
 	if (!n || n > MOST_PARTS || size - at < COP_KEEP_HEAD + 8 * n || word_at(text + at) != 0x44504f43) return bad(*g, "this is no difference, or it is cut short");
 	if (*l->passes) COP_TRY(cop_graph_apply(g, l->passes));
