@@ -125,7 +125,7 @@ bool cop__can_cut(const cop_graph *g, cop_vid v)
 	return can;
 }
 
-cop_status cop__cut_head(cop_graph **out, const cop_graph *g, const cop_vid *v, int n_v)
+cop_status cop__cut_front(cop_graph **out, const cop_graph *g, const cop_vid *v, int n_v)
 {
 	cop_vid *map;
 
@@ -139,7 +139,7 @@ cop_status cop__cut_head(cop_graph **out, const cop_graph *g, const cop_vid *v, 
 	return cop__pass_end(out, st);
 }
 
-cop_status cop__cut_tail(cop_graph **out, const cop_graph *g, cop_vid v)
+cop_status cop__cut_back(cop_graph **out, const cop_graph *g, cop_vid v)
 {
 	cop_vid *map;
 
@@ -160,7 +160,7 @@ cop_status cop__cut_tail(cop_graph **out, const cop_graph *g, cop_vid v)
 /* *g becomes its part; v: where the cut is. */
 static cop_status front(cop_graph **out, const cop_graph *g, cop_vid v)
 {
-	COP_TRY(cop__cut_head(out, g, &v, 1));
+	COP_TRY(cop__cut_front(out, g, &v, 1));
 	(*out)->classes.count = (*out)->targets.count = 0;
 	(*out)->accuracy = -1;
 	return mark(*out, (*out)->output[0], g, v);
@@ -168,7 +168,7 @@ static cop_status front(cop_graph **out, const cop_graph *g, cop_vid v)
 
 static cop_status back(cop_graph **out, const cop_graph *g, cop_vid v)
 {
-	COP_TRY(cop__cut_tail(out, g, v));
+	COP_TRY(cop__cut_back(out, g, v));
 	(*out)->samples = (cop_samples){0};
 	return mark(*out, (*out)->input[0], g, v);
 }

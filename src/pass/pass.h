@@ -52,8 +52,8 @@ cop_status cop__pass_deploy(cop_graph **out, const cop_graph *g);
 cop_vid cop__result_named(const cop_graph *g, const char *name);
 /* A network in two at a value that it computes. Does all that comes behind v read nothing that comes before it but v and weights? */
 bool cop__can_cut(const cop_graph *g, cop_vid v);
-cop_status cop__cut_head(cop_graph **out, const cop_graph *g, const cop_vid *v, int n); /* from the inputs to the n values v, its outputs */
-cop_status cop__cut_tail(cop_graph **out, const cop_graph *g, cop_vid v); /* from v, its input, to the outputs */
+cop_status cop__cut_front(cop_graph **out, const cop_graph *g, const cop_vid *v, int n); /* from the inputs to the n values v, its outputs */
+cop_status cop__cut_back(cop_graph **out, const cop_graph *g, cop_vid v); /* from v, its input, to the outputs */
 /* The part of the network before `end` in bands of its rows; the names of what is within are lost. */
 cop_status cop__pass_patch(cop_graph **out, const cop_graph *g, cop_vid end, int32_t bands);
 /* Marks int8 layers whose weights are coded in flash, where the code is that much smaller. A layer of more bytes than `buffer` (0: any) is computed in parts, unless it is set in

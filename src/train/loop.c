@@ -59,8 +59,8 @@ static cop_status ask(cop_verdict *all, policy_fn *fn, void *ud, const cop_progr
 
 static cop_status place_batch(cop_loop *l, int32_t i)
 {
-	if (l->head.g) {
-		COP_TRY(cop__head_place(l, i));
+	if (l->front.g) {
+		COP_TRY(cop__frozen_place(l, i));
 		return set_target(l, i);
 	}
 	COP_TRY(cop__batch_get(l->placed ? l->placed : l->x.data, l->label, l->batch, i, 0, 1));

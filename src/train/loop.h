@@ -62,8 +62,8 @@ typedef struct cop_loop {
 	double step_cpu[3];      /* CPU seconds of the steps of this epoch and how many they are; the mean of one that trained all, 0: there was none */
 	cop_parts part;          /* where samples lie in x */
 	float *placed;           /* samples as they come, where they lie otherwise in x or become bytes there; else NULL */
-	cop_frozen frozen;       /* head.c: then x is what comes out of the head */
-	cop_deployed head;       /* of the nodes that are frozen; g NULL: none are */
+	cop_frozen frozen;       /* frozen.c: then x is what comes out of the front */
+	cop_deployed front;      /* the nodes that are frozen; g NULL: none are */
 	float *kept;             /* [train->count, of a row of x] what comes out of it, by sample; NULL: it runs each time */
 } cop_loop;
 
@@ -75,11 +75,11 @@ cop_progress cop__loop_progress(cop_loop *l, int32_t epoch, float loss, float ac
 cop_status cop__loop_rebuild(cop_loop *l); /* a trainer of the model as it is now */
 void cop__loop_tear_down(cop_loop *l);
 
-/* ---- head.c ---- */
-cop_status cop__head_make(cop_loop *l, cop_graph **tail); /* of what is frozen; *tail: what is left to be trained, NULL: all of the model */
-cop_status cop__head_ready(cop_loop *l);                  /* once x is there: runs it over all samples, if that is kept */
-cop_status cop__head_place(cop_loop *l, int32_t i);       /* what comes out of it for batch i into x; labels, too */
-void cop__head_free(cop_loop *l);
+/* ---- frozen.c ---- */
+cop_status cop__frozen_make(cop_loop *l, cop_graph **back); /* l->front, of what is frozen; *back: what is left to be trained, NULL: all of the model */
+cop_status cop__frozen_ready(cop_loop *l);                  /* once x is there: runs it over all samples, if that is kept */
+cop_status cop__frozen_place(cop_loop *l, int32_t i);       /* what comes out of it for batch i into x; labels, too */
+void cop__frozen_free(cop_loop *l);
 
 /* ---- best.c ---- */
 cop_status cop__best_begin(cop_loop *l);

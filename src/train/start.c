@@ -22,11 +22,11 @@ cop_status cop__build_training(cop_build *b, const cop_train_args *a, bool label
 static cop_status make_trainer(cop_loop *l)
 {
 	cop_build *b;
-	cop_graph *tail;
+	cop_graph *back;
 
-	COP_TRY(cop__head_make(l, &tail));
-	cop_status st = cop__build_new(&b, tail ? tail : l->model, l->a->batch, tail ? 0 : cop_type_count(&l->train->x));
-	cop_graph_free(tail);
+	COP_TRY(cop__frozen_make(l, &back));
+	cop_status st = cop__build_new(&b, back ? back : l->model, l->a->batch, back ? 0 : cop_type_count(&l->train->x));
+	cop_graph_free(back);
 	if (!st) st = cop__build_training(b, l->a, l->labels, l->soft);
 	if (!st) l->guarded = cop__build_guarded(b);
 	for (int p = 0; !st && p < l->n_policy; p++)
@@ -104,7 +104,7 @@ cop_status cop__loop_rebuild(cop_loop *l)
 	l->t = NULL;
 	COP_TRY(make_trainer(l));
 	COP_TRY(bind_tensors(l));
-	return cop__head_ready(l);
+	return cop__frozen_ready(l);
 }
 
 /* Policies that leave neurons out begin with a training of all of them, which also says what that costs. */
@@ -163,7 +163,7 @@ void cop__loop_tear_down(cop_loop *l)
 	cop__free(l->cx, l->label);
 	cop__free(l->cx, l->placed);
 	cop_trainer_free(l->t);
-	cop__head_free(l);
+	cop__frozen_free(l);
 	cop__text_free(&l->run);
 	cop__text_free(&l->epochs);
 	cop__text_free(&l->rebuilt);

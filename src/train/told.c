@@ -50,7 +50,7 @@ void cop__loop_tell_epoch(cop_loop *l, const cop_judged *j)
 {
 	cop_epoch e = epoch_now(l, j);
 
-	if (l->step_cpu[1] > 0 && !l->head.g && !cop__has_lists(l->model)) l->step_cpu[2] = l->step_cpu[0] / l->step_cpu[1];
+	if (l->step_cpu[1] > 0 && !l->front.g && !cop__has_lists(l->model)) l->step_cpu[2] = l->step_cpu[0] / l->step_cpu[1];
 	tell_cost(&e, l);
 	l->step_cpu[0] = l->step_cpu[1] = 0;
 	l->reported = cop__seconds();

@@ -30,7 +30,7 @@ static void two_parts(void **state)
 {
 	static float x[2 * 32 * 32 * 3], between[2 * 32 * 32 * 16], whole[20], parts[20];
 	cop_ctx *cx = new_ctx();
-	cop_graph *g, *head, *tail;
+	cop_graph *g, *front, *back;
 	int n = 0;
 
 	(void)state;
@@ -42,14 +42,14 @@ static void two_parts(void **state)
 		if (!cop__can_cut(g, v)) continue;
 		n++;
 		if (i == (cop_nid)g->n_node) continue;
-		OK(cx, cop__cut_head(&head, g, &v, 1));
-		OK(cx, cop__cut_tail(&tail, g, v));
-		answer(between, cx, head, x);
-		answer(parts, cx, tail, between);
+		OK(cx, cop__cut_front(&front, g, &v, 1));
+		OK(cx, cop__cut_back(&back, g, v));
+		answer(between, cx, front, x);
+		answer(parts, cx, back, between);
 		for (int k = 0; k < 20; k++)
 			if (!(fabsf(parts[k] - whole[k]) < 1e-4f)) fail_msg("cut behind node %d: %g, not %g", (int)i, (double)parts[k], (double)whole[k]);
-		cop_graph_free(head);
-		cop_graph_free(tail);
+		cop_graph_free(front);
+		cop_graph_free(back);
 	}
 	assert_int_equal(n, 3 + 3 * 2 + 3); /* conv, bn, relu; add and relu of each block; mean, flatten, fc */
 	cop_graph_free(g);
@@ -292,12 +292,12 @@ static void no_such_node(void **state)
 {
 	static const int32_t to[] = {-1, -2000000000, 1000, INT32_MAX};
 	cop_ctx *cx = new_ctx();
-	cop_graph *g = net(cx), *tail;
+	cop_graph *g = net(cx), *back;
 
 	(void)state;
 	for (int i = 0; i < LEN(to); i++) {
 		cop_loop l = {.cx = cx, .model = g, .frozen = {to[i], 0}};
-		assert_int_equal(cop__head_make(&l, &tail), COP_ARG);
+		assert_int_equal(cop__frozen_make(&l, &back), COP_ARG);
 		assert_non_null(strstr(cop_error_text(cx), "can't be cut behind node"));
 		cop_error_clear(cx);
 	}

@@ -2,7 +2,7 @@
  *
  * prefix - the first layers are not trained any more once what they put out has settled. After each epoch the network runs on a few samples; how far what
  * a layer puts out has moved since the epoch before, as a part of its length, says whether it still learns. Layers are frozen from the front on, each
- * only with all that come before it, and stay so. What that saves is in train/head.c.
+ * only with all that come before it, and stay so. What that saves is in train/frozen.c.
  *
  * The network is cut where a single value goes on, and of those places between two layers with weights at the one where the value is smallest.
  */
@@ -125,15 +125,15 @@ static cop_status look(const prefix *u, float *to)
 {
 	cop_deployed dep = {0};
 	cop_vid v[MOST];
-	cop_graph *head;
+	cop_graph *front;
 
 	for (int i = 0; i < u->n; i++) v[i] = u->model->node[u->at[i].node].out[0];
-	COP_TRY(cop__cut_head(&head, u->model, v, u->n));
-	cop_status st = cop__deploy(&dep, head, &(cop_deploy_args){.batch = u->samples, .each = cop_type_count(&u->d->x), .threads = 1});
+	COP_TRY(cop__cut_front(&front, u->model, v, u->n));
+	cop_status st = cop__deploy(&dep, front, &(cop_deploy_args){.batch = u->samples, .each = cop_type_count(&u->d->x), .threads = 1});
 	if (!st && dep.batch != u->samples) st = cop__error(u->model->cx, COP_ARG, "prefix: '%s' can't run %d samples at once", u->model->name, u->samples);
 	if (!st) st = run(u, &dep, to);
 	cop__deploy_free(&dep);
-	cop_graph_free(head);
+	cop_graph_free(front);
 	return st;
 }
 

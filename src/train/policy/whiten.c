@@ -112,7 +112,7 @@ static cop_status read_by(cop_graph **out, const cop_graph *g, cop_nid n)
 	const cop_vid x = cop__arg(g, n, 0);
 	cop_vid *map;
 
-	if (g->value[x].producer) return cop__cut_head(out, g, &x, 1);
+	if (g->value[x].producer) return cop__cut_front(out, g, &x, 1);
 	COP_TRY(cop__copy_begin(out, g, &map));
 	cop_status st = cop__copy_inputs(*out, g, map);
 	cop_vid y = st ? 0 : cop__apply(*out, OP_clip, &(cop_act_attr){-1e30f, 1e30f}, VIDS(map[x]));
@@ -122,13 +122,13 @@ static cop_status read_by(cop_graph **out, const cop_graph *g, cop_nid n)
 static cop_status sums(double *sum, float *patch, const cop_graph *g, cop_nid n, cop_dataset *d, int32_t count)
 {
 	cop_deployed dep = {0};
-	cop_graph *head;
+	cop_graph *front;
 
-	COP_TRY(read_by(&head, g, n));
-	cop_status st = cop__deploy(&dep, head, &(cop_deploy_args){.batch = 50, .each = cop_type_count(&d->x), .threads = 1});
+	COP_TRY(read_by(&front, g, n));
+	cop_status st = cop__deploy(&dep, front, &(cop_deploy_args){.batch = 50, .each = cop_type_count(&d->x), .threads = 1});
 	for (int32_t i = 0; !st && i < count; i += dep.batch) st = look_at(sum, patch, &dep, g, n, d, i, COP_MIN(i + dep.batch, count));
 	cop__deploy_free(&dep);
-	cop_graph_free(head);
+	cop_graph_free(front);
 	return st;
 }
 

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * head - a network whose first layers are not trained any more. They run apart from the training graph, in the form that is deployed, and the training graph
+ * frozen - a network whose first layers are not trained any more. They run apart from the training graph, in the form that is deployed, and the training graph
  * begins with what they put out: no gradient goes back to them, and none of their values is kept for one. Where no augmentation changes the
  * samples, they run once over all of them, and after that not at all.
  */
 #include "pass/pass.h"
 #include "train/loop.h"
 
-cop_status cop__head_make(cop_loop *l, cop_graph **tail)
+cop_status cop__frozen_make(cop_loop *l, cop_graph **back)
 {
-	cop_graph *head;
+	cop_graph *front;
 
-	*tail = NULL;
-	cop__head_free(l);
+	*back = NULL;
+	cop__frozen_free(l);
 	if (!l->frozen.to) return COP_OK;
 	const cop_vid v = l->frozen.to > 0 && l->frozen.to <= l->model->n_node /* a file may say anything */ ? l->model->node[l->frozen.to].out[0] : 0;
 	if (!cop__can_cut(l->model, v)) return cop__error(l->cx, COP_ARG, "training: '%s' can't be cut behind node %d", l->model->name, l->frozen.to);
 	if (cop__t(l->model, l->model->input[0])->dtype != COP_F32) return cop__error(l->cx, COP_ARG, "training: the first layers of '%s' take bytes and can't be frozen; train the network with floats at its ends", l->model->name);
-	COP_TRY(cop__cut_head(&head, l->model, &v, 1));
-	cop_status st = cop__deploy(&l->head, head, &(cop_deploy_args){.batch = l->a->batch, .each = cop_type_count(&l->train->x), .threads = l->a->threads});
-	cop_graph_free(head);
-	if (!st && l->head.batch != l->a->batch) st = cop__error(l->cx, COP_ARG, "training: what is frozen of '%s' takes %d samples at once, not %d", l->model->name, l->head.batch, l->a->batch);
-	return st ? st : cop__cut_tail(tail, l->model, v);
+	COP_TRY(cop__cut_front(&front, l->model, &v, 1));
+	cop_status st = cop__deploy(&l->front, front, &(cop_deploy_args){.batch = l->a->batch, .each = cop_type_count(&l->train->x), .threads = l->a->threads});
+	cop_graph_free(front);
+	if (!st && l->front.batch != l->a->batch) st = cop__error(l->cx, COP_ARG, "training: what is frozen of '%s' takes %d samples at once, not %d", l->model->name, l->front.batch, l->a->batch);
+	return st ? st : cop__cut_back(back, l->model, v);
 }
 
 static int64_t row(const cop_loop *l) { return cop_type_count(&l->x.type) / l->a->batch; }
@@ -30,11 +30,11 @@ static cop_status run(cop_loop *l, cop_batches *b, int32_t i, cop_tensor *out)
 {
 	cop_tensor in;
 
-	COP_TRY(cop_session_io(l->head.host.s, 0, 0, false, &in));
-	COP_TRY(cop_session_io(l->head.host.s, 0, 0, true, out));
+	COP_TRY(cop_session_io(l->front.host.s, 0, 0, false, &in));
+	COP_TRY(cop_session_io(l->front.host.s, 0, 0, true, out));
 	COP_TRY(cop__batch_get(in.data, l->label, b, i, 0, 1));
 	const double c0 = cop__cpu_seconds();
-	COP_TRY(cop_session_run(l->head.host.s, 0));
+	COP_TRY(cop_session_run(l->front.host.s, 0));
 	if (!l->kept) l->step_cpu[0] += cop__cpu_seconds() - c0;
 	return COP_OK;
 }
@@ -58,17 +58,17 @@ static cop_status count(cop_loop *l)
 {
 	cop_step_cost c;
 
-	COP_TRY(cop__step_cost(&c, l->head.g));
+	COP_TRY(cop__step_cost(&c, l->front.g));
 	l->cost.forward += c.forward;
 	return COP_OK;
 }
 
-cop_status cop__head_ready(cop_loop *l)
+cop_status cop__frozen_ready(cop_loop *l)
 {
 	const int64_t bytes = (int64_t)sizeof *l->kept * row(l) * l->train->count;
 	cop_batches *b;
 
-	if (!l->head.g) return COP_OK;
+	if (!l->front.g) return COP_OK;
 	if (cop__batch_varies(l->batch) || bytes > l->frozen.bytes) return count(l);
 	if (!(l->kept = cop__alloc(l->cx, (size_t)bytes))) return COP_NOMEM;
 	COP_TRY(cop__batch_new(&b, l->cx, l->train, &(cop_batch_args){.size = l->a->batch, .in_order = true}));
@@ -77,7 +77,7 @@ cop_status cop__head_ready(cop_loop *l)
 	return st;
 }
 
-cop_status cop__head_place(cop_loop *l, int32_t i)
+cop_status cop__frozen_place(cop_loop *l, int32_t i)
 {
 	const int64_t n = row(l);
 	cop_tensor out;
@@ -91,9 +91,9 @@ cop_status cop__head_place(cop_loop *l, int32_t i)
 	return COP_OK;
 }
 
-void cop__head_free(cop_loop *l)
+void cop__frozen_free(cop_loop *l)
 {
-	cop__deploy_free(&l->head);
+	cop__deploy_free(&l->front);
 	cop__free(l->cx, l->kept);
 	l->kept = NULL;
 }
