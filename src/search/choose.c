@@ -15,7 +15,8 @@ typedef struct nearest {
 	double excess;
 } nearest;
 
-bool cop__space_wanted(const cop_searcher *z, int row)
+/* Did the caller name it, or none? */
+static bool wanted(const cop_searcher *z, int row)
 {
 	const char *name = cop__space(row)->row.name, *at = z->s->space;
 	const size_t n = strlen(name);
@@ -23,6 +24,19 @@ bool cop__space_wanted(const cop_searcher *z, int row)
 	for (; at && *at; at += strcspn(at, ", "), at += strspn(at, ", "))
 		if (strcspn(at, ", ") == n && !memcmp(at, name, n)) return true;
 	return !z->s->space;
+}
+
+bool cop__next_space(cop_design *d, const cop_searcher *z)
+{
+	const cop_space *s = cop__space(d->space);
+
+	if (s && ++d->shrink < s->shrink.n) return true;
+	d->shrink = 0;
+	if (s && ++d->scale < s->scale.n) return true;
+	d->scale = 0;
+	do s = cop__space(++d->space);
+	while (s && !wanted(z, d->space));
+	return s != NULL;
 }
 
 static cop_status check_names(const cop_searcher *z)
@@ -108,19 +122,16 @@ cop_status cop__choose_space(cop_searcher *z)
 {
 	nearest best = {.excess = -1};
 	int32_t chosen = -1;
-	cop_design d, of = {0};
+	cop_design d = {.space = -1}, of = d;
 
 	COP_TRY(check_names(z));
-	for (int row = 0; cop__space(row); row++)
-		for (int32_t i = 0; cop__space_wanted(z, row) && i < cop__space(row)->scale.n; i++)
-			for (int32_t k = 0; k < cop__space(row)->shrink.n && z->r->n_space < COP_MOST_SPACES; k++) {
-				const cop_search_space *now = &z->r->space[z->r->n_space];
-				d = (cop_design){.space = row, .scale = i, .shrink = k};
-				COP_TRY(draw_all(&best, z, d));
-				if (!now->fit || (chosen >= 0 && !better(now, &z->r->space[chosen]))) continue;
-				chosen = z->r->n_space - 1;
-				of = d;
-			}
+	while (z->r->n_space < COP_MOST_SPACES && cop__next_space(&d, z)) {
+		const cop_search_space *now = &z->r->space[z->r->n_space];
+		COP_TRY(draw_all(&best, z, d));
+		if (!now->fit || (chosen >= 0 && !better(now, &z->r->space[chosen]))) continue;
+		chosen = z->r->n_space - 1;
+		of = d;
+	}
 	cop__turn_to(z, chosen < 0 ? &best.d : &of);
 	if (chosen < 0) return none_fits(z, &best);
 	z->r->space[chosen].chosen = true;

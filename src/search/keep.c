@@ -47,7 +47,6 @@ static void put(cop_text *t, const cop_searcher *z)
 		cop__text_add(t, "%d %d %d %d %lld %d\n", s->scale, s->shrink, s->drawn, s->fit,
 		        cop__real_bits(s->macs), s->chosen);
 	}
-	cop__text_add(t, "of %d %d %d\n", z->of.space, z->of.scale, z->of.shrink);
 	for (int32_t i = 0; i < z->n_tried; i++) {
 		const cop_judged_design *j = &z->tried[i];
 		const cop_figures *f = &j->figures;
@@ -100,25 +99,26 @@ static bool numbers(long long *v, int n, const char **at)
 
 static bool get_spaces(cop_searcher *z, const char **at, int32_t n)
 {
+	cop_design d = {.space = -1}, of = d;
+	int32_t chosen = 0;
 	long long v[6];
 
-	for (int32_t i = 0; i < n; i++) {
-		cop_search_space *s = &z->r->space[i];
-		if (!numbers(v, 6, at)) return false;
-		*s = (cop_search_space){NULL, (int32_t)v[0], (int32_t)v[1], (int32_t)v[2], (int32_t)v[3],
-		        cop__real_of_bits(v[4]), v[5] != 0};
+	for (z->r->n_space = 0; z->r->n_space < n; z->r->n_space++) {
+		if (!cop__next_space(&d, z) || !numbers(v, LEN(v), at)) return false;
+		const cop_space *s = cop__space(d.space);
+		if (v[0] != s->scale.at[d.scale] || v[1] != s->shrink.at[d.shrink] || v[2] < 0 || v[2] > z->s->draws ||
+		        v[3] < 0 || v[3] > v[2])
+			return false;
+		z->r->space[z->r->n_space] = (cop_search_space){s->row.name, (int32_t)v[0], (int32_t)v[1],
+		        (int32_t)v[2], (int32_t)v[3], cop__real_of_bits(v[4]), v[5] != 0};
+		if (v[5]) of = d, chosen++;
 	}
-	z->r->n_space = n;
-	*at += strspn(*at, "\n");
-	if (strncmp(*at, "of ", 3)) return false;
-	*at += 3;
-	if (!numbers(v, 3, at) || v[0] < 0 || v[0] > 1000) return false;
-	const cop_space *s = cop__space((int)v[0]);
-	if (!s || v[1] < 0 || v[1] >= s->scale.n || v[2] < 0 || v[2] >= s->shrink.n) return false;
-	cop__turn_to(z, &(cop_design){.space = (int32_t)v[0], .scale = (int32_t)v[1], .shrink = (int32_t)v[2]});
+	if (chosen != 1 || (n < COP_MOST_SPACES && cop__next_space(&d, z))) return false;
+	cop__turn_to(z, &of);
 	return true;
 }
 
+/* What was judged is a network of the space, and fits. */
 static bool get_design(cop_judged_design *j, const cop_searcher *z, const char **at)
 {
 	long long v[8];
@@ -129,7 +129,9 @@ static bool get_design(cop_judged_design *j, const cop_searcher *z, const char *
 		if (**at < '0' || **at - '0' >= cop__gene_choices(cop__space(z->of.space), i)) return false;
 		j->d.gene[i] = (uint8_t)(**at - '0');
 	}
-	if (!numbers(v, 8, at)) return false;
+	if (!numbers(v, LEN(v), at)) return false;
+	for (int i = 2; i < 7; i++)
+		if (v[i] < 0) return false;
 	j->score = (float)cop__real_of_bits(v[0]);
 	j->accuracy = (float)cop__real_of_bits(v[1]);
 	j->figures = (cop_figures){.parameters = v[2],
@@ -139,20 +141,9 @@ static bool get_design(cop_judged_design *j, const cop_searcher *z, const char *
 	        .flash_bytes = (size_t)v[5],
 	        .ram_bytes = (size_t)v[6],
 	        .energy_nj = cop__real_of_bits(v[7])};
-	return true;
-}
-
-/* Their names are static, and the rows go in the order in which they were drawn from. */
-static void name_spaces(cop_searcher *z)
-{
-	for (int32_t i = 0, row = 0, left = 0; i < z->r->n_space; i++, left--) {
-		while (!left) {
-			const cop_space *s = cop__space(row++);
-			if (!s) return;
-			left = cop__space_wanted(z, row - 1) ? s->scale.n * s->shrink.n : 0;
-		}
-		z->r->space[i].name = cop__space(row - 1)->row.name;
-	}
+	cop_design settled = j->d;
+	cop__design_settle(&settled);
+	return cop__design_same(&settled, &j->d) && cop__price_fits(z, &j->figures);
 }
 
 static cop_status get(cop_searcher *z, const char *text, int64_t spaces, int64_t tried)
@@ -162,7 +153,6 @@ static cop_status get(cop_searcher *z, const char *text, int64_t spaces, int64_t
 	if (spaces < 1 || spaces > COP_MOST_SPACES || tried < 0 || tried > z->s->tries ||
 	        !get_spaces(z, &at, (int32_t)spaces))
 		return cop__error(z->cx, COP_FORMAT, "%s: is not a checkpoint of this search", z->given->checkpoint);
-	name_spaces(z);
 	for (int32_t i = 0; i < (int32_t)tried; i++) {
 		COP_TRY(cop__grow(z->cx, &z->tried, &z->cap_tried, i, sizeof *z->tried));
 		if (!get_design(&z->tried[i], z, &at))

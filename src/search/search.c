@@ -193,6 +193,9 @@ static cop_status work(cop_graph **out, cop_searcher *z)
 	if (!chosen) COP_TRY(cop__search_save(z, true));
 	if (cop__judge(z->judge)->shares) COP_TRY(cop__shared_train(z));
 	COP_TRY(try_all(z));
+	if (!z->n_tried) /* the space comes from a checkpoint that is not ours */
+		return cop__error(z->cx, COP_BUDGET, "search: no network of the space %s fits, although %s says that some do",
+		        cop__space(z->of.space)->row.name, z->given->checkpoint);
 	return finish(out, z);
 }
 

@@ -2,14 +2,14 @@
  *
  * search.h - a network for a machine: which of the networks of a space is the best that fits. Step by step:
  *
- *   space     what can be chosen, as a table; a design is one choice, and prints as a network's text   space.def,
- * space.c, block.c price     a design as it is deployed, int8, in the plan of the target: RAM, flash, instructions
- * price.c choose    the space whose networks that fit compute most, without training                         choose.c
- *   training  the settings that suit a space                                                          training.c
- *   shared    the largest network of the space, whose weights all others are slices of                 slices.c,
- * shared.c judge     how good a design is: briefly trained, with shared weights, or by a proxy judge.def, judge.c,
- * proxy.c next      which design is tried next: evolution, or chance                                         by.def,
- * by.c keep      what was tried, in a checkpoint                                                          keep.c
+ *   space     what can be chosen, as a table; a design is one choice, and prints as a network's text: space.def, space.c, block.c
+ *   price     a design as it is deployed, int8, in the plan of the target, with RAM, flash, instructions: price.c
+ *   choose    the space whose networks that fit compute most, without training: choose.c
+ *   training  the settings that suit a space: training.c
+ *   shared    the largest network of the space, whose weights all others are slices of: slices.c, shared.c
+ *   judge     how good a design is, by a brief training, shared weights or a proxy: judge.def, judge.c, proxy.c
+ *   next      which design is tried next, by evolution or chance: by.def, by.c
+ *   keep      what was tried, in a checkpoint: keep.c
  *
  * Everything is a function of the seed and of what was tried before, so a search that was stopped goes on with the same
  * bits.
@@ -122,8 +122,9 @@ bool cop__price_fits(const cop_searcher *z, const cop_figures *f);
 double cop__price_excess(const cop_searcher *z, const cop_figures *f, char *text, size_t size);
 
 /* ---- choose.c ---- */
-bool cop__space_wanted(const cop_searcher *z, int row); /* did the caller name it, or none? */
-cop_status cop__choose_space(cop_searcher *z);          /* z->of. COP_BUDGET: no network of any space fits */
+/* Moves d on to the next space that the caller wants, in the table's order; the first one behind .space = -1. */
+bool cop__next_space(cop_design *d, const cop_searcher *z);
+cop_status cop__choose_space(cop_searcher *z); /* z->of. COP_BUDGET: no network of any space fits */
 
 /* ---- slices.c ---- */
 /* Copies between two tensors of one name: small has the first channels of big and the middle of its kernels. */

@@ -4,6 +4,7 @@
  * and chance, going on after a stop, and nothing that fits.
  */
 #include "help.h"
+#include "io/cop/checkpoint.h"
 #include "search/search.h"
 #include "train/policy.h"
 
@@ -506,6 +507,76 @@ static void resumed(void **state)
 	}
 }
 
+/* A checkpoint of the ten spaces of a row, of which the third is searched, and of one design; `from` becomes `to`. */
+static void write_kept(const cop_searcher *z, const char *from, const char *to, int64_t spaces, int64_t tried)
+{
+	char text[1000] = "", wrong[1000];
+	cop_graph *g;
+
+	for (int i = 0; i < 10; i++)
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%d %d 1 1 0 %d\n", 50 + i / 2 * 25, 1 + i % 2, i == 2);
+	for (int i = 0; i < COP_GENES; i++) strcat(text, "0");
+	strcat(text, " 0 0 10 11 12 7000 6000 0\n");
+	const char *at = strstr(text, from);
+	assert_non_null(at);
+	snprintf(wrong, sizeof wrong, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	const cop_number n[] = {{.name = "spaces", .i = spaces}, {.name = "tried", .i = tried}, {.name = "search", .text = wrong, .size = strlen(wrong)}};
+	OK(z->cx, cop_network_read(&g, z->cx, "kept", "input 2\nfc 2\n", 13, 1));
+	OK(z->cx, cop__checkpoint_write(z->a->checkpoint, g, z->run.data, n, LEN(n)));
+	cop_graph_free(g);
+}
+
+/* What a checkpoint says is looked at: the right one is read, each wrong one is refused. */
+static void damaged(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		int64_t spaces, tried;
+	} rows[] = {{"", "", 10, 1}, {"", "", 10, 0}, {"", "", 9, 0}, {"", "", 11, 0}, {"", "", COP_MOST_SPACES + 1, 0}, {"", "", -1, 0}, {"", "", 10, 2}, {"", "", 10, 100},
+	        {"", "", 10, -1}, {"50 1 ", "60 1 ", 10, 1}, {"50 1 ", "50 2 ", 10, 1}, {"75 1 1 1 0 1", "75 1 1 1 0 0", 10, 1}, {"75 2 1 1 0 0", "75 2 1 1 0 1", 10, 1},
+	        {"50 1 1 1", "50 1 3 1", 10, 1}, {"50 1 1 1", "50 1 1 2", 10, 1}, {"50 1", "x", 10, 1}, {"\n0000", "\n3000", 10, 1}, {"\n0000", "\n/000", 10, 1},
+	        {"\n00000", "\n00001", 10, 1}, {" 11 ", " -11 ", 10, 1}, {"7000 ", "17000 ", 10, 1}, {"7000 6000 0\n", "7000", 10, 1}};
+	char path[] = "/tmp/cop_search_XXXXXX";
+	cop_ctx *cx = new_ctx();
+	cop_search_args s = {.target = "cortex-m4", .space = "residual", .ram = 8000, .flash = 16000, .draws = 2, .tries = 4, .population = 2, .epochs = 1};
+	cop_train_args a = {.threads = 1, .checkpoint = path, .resume = true};
+	cop_search_result *r = calloc(1, sizeof *r);
+	cop_dataset d;
+	bool chosen;
+
+	(void)state;
+	assert_true(mkstemp(path) >= 0);
+	unlink(path);
+	pictures(&d, 3, DIMS(SIDE, SIDE, 1), CLASSES, N);
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_train_args own = a;
+		cop_searcher z = searcher(cx, &s, &a, &d, r);
+		z.a = &own;
+		OK(cx, cop__search_begin(&z));
+		write_kept(&z, rows[i].from, rows[i].to, rows[i].spaces, rows[i].tried);
+		const cop_status st = cop__search_load(&z, &chosen);
+		if (st != (i < 2 ? COP_OK : COP_FORMAT)) fail_msg("'%s' for '%s', %d spaces, %d tried: %d", rows[i].to, rows[i].from, (int)rows[i].spaces, (int)rows[i].tried, st);
+		assert_true(chosen == !st);
+		if (!st) assert_true(z.of.space == 1 && z.of.scale == 1 && z.of.shrink == 0 && z.n_tried == rows[i].tried && !strcmp(r->space[9].name, "residual"));
+		cop_error_clear(cx);
+		cop__text_free(&z.run);
+		cop_free(cx, z.tried);
+	}
+	s.ram = 100; /* of the space that it names, nothing fits */
+	cop_train_args own = a;
+	cop_searcher z = searcher(cx, &s, &a, &d, r);
+	z.a = &own;
+	OK(cx, cop__search_begin(&z));
+	write_kept(&z, "", "", 10, 0);
+	cop_graph *g;
+	assert_int_equal(cop_search(&g, cx, &s, &d, &d, &a, NULL), COP_BUDGET);
+	assert_non_null(strstr(cop_error_text(cx), "no network of the space residual fits, although"));
+	cop__text_free(&z.run);
+	unlink(path);
+	free(r);
+	cop_ctx_free(cx);
+}
+
 /* The shared weights learn: each design has them, and tells dark from bright by them; small ones were trained as well
  * as the largest. */
 static void shared(void **state)
@@ -604,7 +675,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(spaces), cmocka_unit_test(widths),
 	        cmocka_unit_test(settled), cmocka_unit_test(slices), cmocka_unit_test(renorm), cmocka_unit_test(priced),
 	        cmocka_unit_test(limits),
-	        cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(resumed),
+	        cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(resumed), cmocka_unit_test(damaged),
 	        cmocka_unit_test(shared), cmocka_unit_test(nothing_fits), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
