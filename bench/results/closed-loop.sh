@@ -8,22 +8,7 @@ set -u
 bin=$1 folder=$2
 kws=${COPPICE_MODELS:-models}/mlperf-tiny/keyword_spotting/kws_ref_model_float32.tflite
 
-# The clips as arrays of a training and a test part, by a fixed order.
-clips() {
-	[ ! -s "$folder/kws/y_test.npy" ] || return 0
-	mkdir -p "$folder/kws" && python3 - "$COPPICE_DATA/kws-mfcc" "$folder/kws" <<'P'
-import sys
-import numpy as np
-at, to = sys.argv[1:]
-x = np.fromfile(at + "/kws01_mfcc_int8_1000x49x10.bin", np.int8).reshape(1000, 49, 10, 1)
-y = np.fromfile(at + "/kws01_labels_u8_1000.bin", np.uint8).astype(np.int32)
-x = (0.584703 * (x.astype(np.float32) - 83)).astype(np.float32)
-order = np.random.default_rng(1).permutation(1000)
-for part, i in (("train", order[:600]), ("test", order[600:])):
-    np.save(f"{to}/x_{part}.npy", x[i])
-    np.save(f"{to}/y_{part}.npy", y[i])
-P
-}
+clips() { [ -s "$folder/kws/y_test.npy" ] || python3 "$(dirname "$0")/../clips.py" "$folder/kws"; }
 
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$2"; }
 

@@ -9,22 +9,7 @@ bin=$1 folder=$2
 judges=${JUDGES:-train shared}
 machine="--target cortex-m4 --ram 64K --flash 128K"
 
-# The clips as arrays of a training and a test part, by a fixed order.
-clips() {
-	[ ! -s "$folder/clips/y_test.npy" ] || return 0
-	mkdir -p "$folder/clips" && python3 - "$COPPICE_DATA/kws-mfcc" "$folder/clips" <<'P'
-import sys
-import numpy as np
-at, to = sys.argv[1:]
-x = np.fromfile(at + "/kws01_mfcc_int8_1000x49x10.bin", np.int8).reshape(1000, 49, 10, 1)
-y = np.fromfile(at + "/kws01_labels_u8_1000.bin", np.uint8).astype(np.int32)
-x = (0.584703 * (x.astype(np.float32) - 83)).astype(np.float32)
-order = np.random.default_rng(1).permutation(1000)
-for part, i in (("train", order[:600]), ("test", order[600:])):
-    np.save(f"{to}/x_{part}.npy", x[i])
-    np.save(f"{to}/y_{part}.npy", y[i])
-P
-}
+clips() { [ -s "$folder/clips/y_test.npy" ] || python3 "$(dirname "$0")/../clips.py" "$folder/clips"; }
 
 # What the runs of a task were made with: those that are there already say it for the next ones.
 settings() { # TASK EPOCHS
