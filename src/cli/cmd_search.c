@@ -19,7 +19,8 @@ typedef struct job {
 	const char *out, *front, *network, *checkpoint;
 	char beside[CLI_MOST_PATH];
 	cli_log log;
-	cop_compared *tried; /* with names "#1", "#2" */
+	cop_tried *tried;
+	cop_compared *compared; /* the same, with names "#1", "#2" */
 	int n;
 } job;
 
@@ -36,10 +37,10 @@ static const struct argp_option own[] = {
         {"draws", KEY_DRAWS, "N", 0, "networks drawn from each space to choose the space (default: 50)", 0},
         {"tries", KEY_TRIES, "N", 0, "networks that are judged (default: 40)", 0},
         {"population", KEY_POPULATION, "N", 0, "networks of one generation (default: a quarter of --tries)", 0},
-        {"each", KEY_EACH, "N", 0, "epochs of training for each network that is judged (default: 1); with --judge shared, epochs for the shared weights (default: 20)", 0},
+        {"each", KEY_EACH, "N", 0, "epochs of training for each network that is judged (default: 1); with --judge shared, epochs for the shared weights (default: 20); of no use with other judges", 0},
         {"judge-on", KEY_ON, "N", 0, "judge on the first N samples of the validation set (default: all)", 0},
         {"keep-shared", KEY_KEEP_SHARED, NULL, 0, "with --judge shared: the network that is found begins with the shared weights, not with random ones", 0},
-        {"front", KEY_FRONT, "FILE", 0, "file (.html) for a page of all networks that were tried", 0},
+        {"front", KEY_FRONT, "FILE", 0, "file (.html) for a page of all networks that were tried; it marks the best of each size where their accuracy is judged", 0},
         {"network", KEY_NETWORK, "FILE", 0, "file (.txt) for the network that is found as text, which `coppice train` takes", 0},
         {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint", 0},
         {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "file for what was tried; of trainings, FILE.stage0 and FILE.stage1 (default: OUTPUT.ckpt, removed at the end)", 0},
@@ -93,12 +94,12 @@ static void worth(char out[32], const cop_tried *t)
 static void tried(void *ud, const cop_tried *t)
 {
 	job *j = ud;
-	cop_compared *more = realloc(j->tried, sizeof *more * (size_t)(j->n + 1));
+	cop_tried *more = realloc(j->tried, sizeof *more * (size_t)(j->n + 1));
 	char text[32], ram[32], flash[32], macs[32];
 
 	if (!more) return;
 	j->tried = more;
-	j->tried[j->n++] = (cop_compared){.accuracy = t->accuracy, .loss = t->score, .figures = t->figures};
+	j->tried[j->n++] = *t;
 	worth(text, t);
 	cli_number_text(ram, (double)t->figures.ram_bytes);
 	cli_number_text(flash, (double)t->figures.flash_bytes);
@@ -140,42 +141,41 @@ static void spaces(cli *c, const cop_search_result *r)
 	cli_put_end(c);
 }
 
-static void row(cli *c, const cop_compared *x, int at, int best)
+static void row(cli *c, const cop_tried *x, bool front, bool best)
 {
-	const bool shown = x->front || at + 1 == best; /* of the others the object alone tells */
 	char text[32];
-	const cop_tried t = {.score = x->loss, .accuracy = x->accuracy};
 
 	cli_put_item(c, NULL);
-	cli_put_int(c, "number", at + 1);
+	cli_put_int(c, "number", x->number);
 	if (x->accuracy >= 0) cli_put_real(c, "accuracy", (double)x->accuracy);
-	cli_put_real(c, "score", (double)x->loss);
+	cli_put_real(c, "score", (double)x->score);
 	cli_put_int(c, "flash_bytes", (int64_t)x->figures.flash_bytes);
 	cli_put_int(c, "ram_bytes", (int64_t)x->figures.ram_bytes);
 	cli_put_int(c, "macs", x->figures.macs);
 	if (x->figures.instructions) cli_put_int(c, "instructions", x->figures.instructions);
-	cli_put_bool(c, "front", x->front);
+	cli_put_bool(c, "front", front);
 	cli_put_item_end(c);
-	if (!shown) return;
-	worth(text, &t);
-	snprintf(text + strlen(text), sizeof text - strlen(text), "%s", at + 1 == best ? " *" : "");
-	cli_out(c, "#%-11d %15s", at + 1, text);
+	if (!front && !best) return; /* of the others the object alone tells */
+	worth(text, x);
+	snprintf(text + strlen(text), sizeof text - strlen(text), "%s", best ? " *" : "");
+	cli_out(c, "#%-11d %15s", x->number, text);
 	char n[4][32];
 	cli_number_text(n[0], (double)x->figures.flash_bytes), cli_number_text(n[1], (double)x->figures.ram_bytes), cli_number_text(n[2], (double)x->figures.macs);
 	cli_number_text(n[3], (double)x->figures.instructions);
 	cli_out(c, " %11s %10s %13s %13s\n", n[0], n[1], n[2], x->figures.instructions ? n[3] : "");
 }
 
-static cop_status name_tried(job *j)
+static cop_status compare(job *j)
 {
+	if (!(j->compared = calloc((size_t)j->n + 1, sizeof *j->compared))) return COP_NOMEM;
 	for (int i = 0; i < j->n; i++) {
 		char *name = malloc(16);
 		if (!name) return COP_NOMEM;
-		snprintf(name, 16, "#%d", i + 1);
-		j->tried[i].name = name;
+		snprintf(name, 16, "#%d", j->tried[i].number);
+		j->compared[i] = (cop_compared){.name = name, .accuracy = j->tried[i].accuracy, .figures = j->tried[i].figures};
 	}
-	cop_compare_front(j->tried, j->n);
-	return j->front ? cop_report_front_html(j->front, j->c->cx, j->tried, j->n, j->a.target) : COP_OK;
+	cop_compare_front(j->compared, j->n);
+	return j->front ? cop_report_front_html(j->front, j->c->cx, j->compared, j->n, j->a.target) : COP_OK;
 }
 
 static void tables(job *j, const cop_search_result *r)
@@ -185,7 +185,7 @@ static void tables(job *j, const cop_search_result *r)
 	spaces(c, r);
 	cli_out(c, "%-12s %15s %11s %10s %13s %13s\n", "network", "judged", "flash", "RAM", "MACs", r->figures.instructions ? "instructions" : "");
 	cli_put_list(c, "tried");
-	for (int i = 0; i < j->n; i++) row(c, &j->tried[i], i, r->best);
+	for (int i = 0; i < j->n; i++) row(c, &j->tried[i], j->compared[i].front, j->tried[i].number == r->best);
 	cli_put_end(c);
 }
 
@@ -227,7 +227,7 @@ static cop_status open_data(job *j, cop_dataset **train, cop_dataset **valid, co
 
 static cop_status save(job *j, cop_graph *g, const cop_search_result *r)
 {
-	CLI_TRY(name_tried(j));
+	CLI_TRY(compare(j));
 	if (j->network) CLI_TRY(cop_file_write(j->c->cx, j->network, r->network, strlen(r->network)));
 	CLI_TRY(cop_model_save(g, j->out));
 	return cop_checkpoint_remove(j->c->cx, j->t.a.checkpoint);
@@ -250,7 +250,8 @@ static cop_status search(job *j)
 	if (!st) st = save(j, g, &r);
 	if (!st) tables(j, &r), result(j, &r, &score);
 	if (!st && *r.lacks) st = cli_fail(c, COP_BUDGET, "%s: the network that was found does not fit once it is trained: %s", j->out, r.lacks);
-	for (int i = 0; i < j->n; i++) free((void *)(uintptr_t)j->tried[i].name);
+	for (int i = 0; j->compared && i < j->n; i++) free((void *)(uintptr_t)j->compared[i].name);
+	free(j->compared);
 	free(j->tried);
 	cop_graph_free(g);
 	cop_data_free(test);
@@ -266,7 +267,7 @@ static cop_status claim_files(job *j)
 	CLI_TRY(cli_can_write_model(c, j->out, false));
 	if (j->front) CLI_TRY(cli_can_write(c, j->front));
 	if (j->network) CLI_TRY(cli_can_write(c, j->network));
-	cli_beside(j->beside, sizeof j->beside, j->out, ".ckpt");
+	if (!j->checkpoint) CLI_TRY(cli_append(j->beside, c, j->out, ".ckpt"));
 	j->t.a.checkpoint = j->checkpoint ? j->checkpoint : j->beside;
 	const cli_path paths[] = {{"-o", j->out, true}, {"--front", j->front, true}, {"--network", j->network, true}, {"--checkpoint", j->t.a.checkpoint, true}, {"--log", j->t.log, true},
 		{"--data", j->t.data, false}, {"--valid", j->t.valid, false}};
