@@ -108,10 +108,7 @@ static cop_status try_one(cop_searcher *z, bool *more)
 {
 	cop_judged_design j = {.accuracy = -1};
 
-	if (cop__stopped(z->cx)) {
-		COP_TRY(cop__search_save(z, true));
-		return cop__error(z->cx, COP_STOPPED, "stopped behind design %d of %d", z->n_tried, z->s->tries);
-	}
+	if (cop__stopped(z->cx)) return COP_STOPPED;
 	COP_TRY(cop__next_design(&j, more, z));
 	if (!*more) return COP_OK;
 	COP_TRY(cop__judge(z->judge)->judge(&j, z));
@@ -129,7 +126,11 @@ static cop_status try_all(cop_searcher *z)
 
 	for (int32_t i = 0; i < z->n_tried; i++) tell(z, i);
 	while (!st && more && z->n_tried < z->s->tries) st = try_one(z, &more);
-	if (st == COP_STOPPED) (void)cop__search_save(z, true);
+	if (st == COP_STOPPED) {
+		cop_error_clear(z->cx); /* no network can be read behind a failure, and saving reads one */
+		COP_TRY(cop__search_save(z, true));
+		st = cop__error(z->cx, COP_STOPPED, "stopped behind design %d of %d", z->n_tried, z->s->tries);
+	}
 	if (!st && !more)
 		cop__log(z->cx, COP_LOG_INFO, "search: after %d designs no other one that fits was found", z->n_tried);
 	return st;
