@@ -12,11 +12,15 @@
 
 enum { SIDE = 8, CLASSES = 2, N = 96, TRIED = 28 };
 
+static volatile bool stop;
+static bool stop_at_sample; /* at the next one */
+
 /* Dark and bright pictures, or any number of random classes. */
 static cop_status picture(void *ud, int32_t i, float *x, int32_t *label)
 {
 	const cop_dataset *d = ud;
 
+	stop |= stop_at_sample;
 	*label = i % d->classes;
 	for (int64_t k = 0; k < cop_type_count(&d->x); k++)
 		x[k] = cop__rand_unit(3, (uint32_t)i, (uint64_t)k) * 0.5f + 0.5f * (float)*label;
@@ -295,7 +299,6 @@ static void priced(void **state)
 typedef struct told {
 	cop_tried t[64];
 	int n, stop_after;
-	volatile bool *stop;
 	const cop_search_args *limits;
 } told;
 
@@ -307,7 +310,8 @@ static void hear(void *ud, const cop_tried *t)
 	assert_true(t->figures.ram_bytes <= h->limits->ram && t->figures.flash_bytes <= h->limits->flash);
 	assert_true(!h->limits->macs || t->figures.macs <= h->limits->macs);
 	h->t[h->n++] = *t;
-	if (h->n == h->stop_after) *h->stop = true;
+	if (h->n == h->stop_after) stop = true;
+	if (h->n == -h->stop_after) stop_at_sample = true;
 }
 
 typedef struct bytes {
@@ -334,14 +338,13 @@ typedef struct run {
 } run;
 static void search(run *to, cop_search_args s, cop_train_args a, int stop_after)
 {
-	static volatile bool stop;
 	cop_ctx *cx = new_ctx();
 	cop_dataset d;
 	cop_graph *g;
 
-	*to = (run){.told = {.limits = &s, .stop = &stop, .stop_after = stop_after}};
+	*to = (run){.told = {.limits = &s, .stop_after = stop_after}};
 	pictures(&d, 3, DIMS(SIDE, SIDE, 1), CLASSES, N);
-	stop = false;
+	stop = stop_at_sample = false;
 	cop_ctx_stop(cx, &stop);
 	s.target = "cortex-m4";
 	s.tried = hear, s.ud = &to->told;
@@ -477,8 +480,9 @@ static void resumed(void **state)
 		search(&whole, s, a, 0);
 		if (whole.st) fail_msg("%s: %s", judges[i], whole.said);
 		a.checkpoint = path;
-		search(&part, s, a, 2);
+		search(&part, s, a, i ? 2 : -2); /* between two designs, or within the training of one */
 		assert_int_equal(part.st, COP_STOPPED);
+		assert_non_null(strstr(part.said, "stopped behind design 2 of 5"));
 		assert_int_equal(access(path, R_OK), 0);
 		a.resume = true;
 		search(&part, s, a, 5); /* told again of two; stopped behind the last one, before the best is trained */
