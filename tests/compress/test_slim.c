@@ -193,6 +193,27 @@ static void taught_by_the_whole(void **state)
 	cop_graph_free(g[0]), cop_graph_free(g[1]);
 }
 
+/* What the cut has left is no teacher: one has to be named, with distill itself. */
+static void teachers(void **state)
+{
+	static const struct { const char *policies; bool refused; } rows[] = {{"distill", true}, {"distill:part=0.5; hint:teacher=none.cop", true}, {"distill:teacher=none.cop", false}};
+	static const char text[] = "name: t\nstages:\n  - slim: {macs: 0.8, round: 1, epochs: 1}\n";
+	static const int32_t label[4] = {0, 1, 0, 1};
+	cop_ctx *cx = *state;
+	known_set s;
+
+	if (!known_parts()) skip();
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_train_args a = known_args;
+		cop_graph *g = coupled(cx);
+		a.policies = rows[i].policies;
+		assert_int_not_equal(cop_compress(&g, text, strlen(text), known_samples(&s, 4, 3, 2, label), NULL, NULL, &a, NULL, NULL, NULL), COP_OK);
+		if ((strstr(cop_error_text(cx), "slim: the policy distill names no teacher") != NULL) != rows[i].refused) fail_msg("%s: %s", rows[i].policies, cop_error_text(cx));
+		cop_error_clear(cx);
+		cop_graph_free(g);
+	}
+}
+
 static void refusals(void **state)
 {
 	static const struct { const char *stage, *says; } rows[] = {
@@ -216,6 +237,6 @@ static void refusals(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(all_tensors_count), KNOWN_TEST(widths), KNOWN_TEST(shifts_go_on), KNOWN_TEST(borders), KNOWN_TEST(after_prune), KNOWN_TEST(taught_by_the_whole), KNOWN_TEST(refusals)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(all_tensors_count), KNOWN_TEST(widths), KNOWN_TEST(shifts_go_on), KNOWN_TEST(borders), KNOWN_TEST(after_prune), KNOWN_TEST(taught_by_the_whole), KNOWN_TEST(teachers), KNOWN_TEST(refusals)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

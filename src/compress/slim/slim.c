@@ -109,7 +109,9 @@ static cop_status cut(cop_graph **g, const cop_slim_options *o, const char *laye
 /* What the cut has left is no teacher for itself. */
 static cop_status check_teacher(cop_ctx *cx, const char *policies)
 {
-	if (!cop__policies_answer(policies) || strstr(policies, "teacher=")) return COP_OK;
+	const char *at = policies ? strstr(policies, "distill") : NULL, *teacher = at ? strstr(at, "teacher=") : NULL;
+
+	if (!at || (teacher && teacher < at + strcspn(at, ";"))) return COP_OK;
 	return cop__error(cx, COP_ARG, "slim: the policy distill names no teacher, and the network that is left after the cut would be its own; say self: 0.7 in the stage, or distill:teacher=FILE");
 }
 
