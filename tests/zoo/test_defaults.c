@@ -61,7 +61,7 @@ static void test_data(void **state)
 	assert_string_equal(of("mlp-3x8x2", &table).augment, "none");
 	assert_string_equal(of("resnet-8", &steps).augment, "none");
 	assert_string_equal(of("resnet-8", NULL).augment, "none");
-	assert_string_equal(of("net.txt", &colour).augment, "none"); /* nobody knows what it is for */
+	assert_string_equal(of("net.txt", &colour).augment, "flip,crop=4");
 
 	cop_dataset bare = colour; /* samples to be given back, unless a teacher answers */
 	cop_train_args taught = {.policies = "distill:teacher=big.cop,part=1"};
@@ -71,6 +71,7 @@ static void test_data(void **state)
 	assert_non_null(strstr(taught.augment, "flip"));
 	bare.targets = 1;
 	assert_non_null(strstr(of("resnet-8", &bare).augment, "flip"));
+	assert_string_equal(of("net.txt", &bare).augment, "none"); /* nobody knows what its targets say */
 }
 
 static void test_names(void **state)
