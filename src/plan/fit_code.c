@@ -81,16 +81,22 @@ static int32_t leave_out(bool *skip, const cop_graph *g, const cop_plan *p, size
 	return n_new;
 }
 
-/* The layer whose weights take longest to decode. Returns how many are new: 1, or 0. */
-static int32_t leave_out_slowest(bool *skip, const cop_graph *g, const cop_plan *p)
+/* Instructions for each byte of flash that coding saves. */
+static double dearness(const cop_step *st)
 {
-	const cop_step *slowest = NULL;
+	return cop__decoding_price(st) / ((double)st->image_bytes - (double)st->code_bytes + 1);
+}
+
+/* The layer whose code saves least for what decoding it takes. Returns how many are new: 1, or 0. */
+static int32_t leave_out_dearest(bool *skip, const cop_graph *g, const cop_plan *p)
+{
+	const cop_step *dearest = NULL;
 
 	for (int32_t s = 0; s < p->entry[0].n_step; s++) {
 		const cop_step *st = &p->entry[0].step[s];
-		if (cop__is_coded(st) && (!slowest || cop__decoding_price(st) > cop__decoding_price(slowest))) slowest = st;
+		if (cop__is_coded(st) && (!dearest || dearness(st) > dearness(dearest))) dearest = st;
 	}
-	return slowest ? leave_out_step(skip, g, p, slowest) : 0;
+	return dearest ? leave_out_step(skip, g, p, dearest) : 0;
 }
 
 /* Which layers have a kernel for sparse weights without a mark, and of which of them it takes no more flash than tables would; [n_node+1]. */
@@ -137,7 +143,7 @@ static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, cop
 		x->g = NULL;
 		if (!(st = cop__pass_code(&x->g, g, &how))) st = plan_of(&p, x->g, t);
 		if (!st) figures_of(x, p, t);
-		again = !st && ((x->ram > most->ram && leave_out(skip, g, p, most->ram)) || (too_slow(x, most) && leave_out_slowest(skip, g, p)));
+		again = !st && ((x->ram > most->ram && leave_out(skip, g, p, most->ram)) || (too_slow(x, most) && leave_out_dearest(skip, g, p)));
 		cop_plan_free(p);
 	}
 	if (st || x->ram > most->ram || too_slow(x, most)) cop_graph_free(x->g), x->g = NULL;
