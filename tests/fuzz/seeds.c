@@ -112,6 +112,24 @@ static void networks(cop_ctx *cx)
 		}
 }
 
+/* Of the network that fuzz_diff.c has. */
+static void difference(cop_ctx *cx)
+{
+	char file[1024];
+	cop_graph *was, *g;
+	cop_tensor w;
+
+	assert_int_equal(cop_zoo_build(&was, cx, "mlp-9x4x3", &(cop_zoo_args){.batch = 1, .seed = 1}), COP_OK);
+	assert_int_equal(cop_graph_copy(&g, was), COP_OK);
+	assert_int_equal(cop_graph_edit(g, "fc1.w", &w), COP_OK);
+	for (int i = 0; i < 9; i++) ((float *)w.data)[i] += 0.25f;
+	seed("diff", "mlp", "", 0);
+	snprintf(file, sizeof file, "%s/diff/mlp", root);
+	assert_int_equal(cop_diff_save(g, was, "", file), COP_OK);
+	cop_graph_free(g);
+	cop_graph_free(was);
+}
+
 /* As fuzz_huffman and fuzz_checkpoint cut their bytes up. */
 static void tensors(cop_ctx *cx)
 {
@@ -219,6 +237,7 @@ int main(int argc, char **argv)
 	models(cx);
 	words();
 	networks(cx);
+	difference(cx);
 	tensors(cx);
 	arrays(cx);
 	media();
