@@ -81,22 +81,23 @@ static int32_t leave_out(bool *skip, const cop_graph *g, const cop_plan *p, size
 	return n_new;
 }
 
-/* Instructions for each byte of flash that coding saves. */
-static double dearness(const cop_step *st)
+/* Which of the coded layers stays uncoded first where all together take too long: the one that takes longest to decode, or the one whose code saves least for
+ * that. The first way leaves few layers out, the second one little flash. */
+static double badness(const cop_step *st, bool for_flash)
 {
-	return cop__decoding_price(st) / ((double)st->image_bytes - (double)st->code_bytes + 1);
+	return cop__decoding_price(st) / (for_flash ? (double)st->image_bytes - (double)st->code_bytes : 1);
 }
 
-/* The layer whose code saves least for what decoding it takes. Returns how many are new: 1, or 0. */
-static int32_t leave_out_dearest(bool *skip, const cop_graph *g, const cop_plan *p)
+/* Returns how many are new: 1, or 0. */
+static int32_t leave_out_worst(bool *skip, const cop_graph *g, const cop_plan *p, bool for_flash)
 {
-	const cop_step *dearest = NULL;
+	const cop_step *worst = NULL;
 
 	for (int32_t s = 0; s < p->entry[0].n_step; s++) {
 		const cop_step *st = &p->entry[0].step[s];
-		if (cop__is_coded(st) && (!dearest || dearness(st) > dearness(dearest))) dearest = st;
+		if (cop__is_coded(st) && (!worst || badness(st, for_flash) > badness(worst, for_flash))) worst = st;
 	}
-	return dearest ? leave_out_step(skip, g, p, dearest) : 0;
+	return worst ? leave_out_step(skip, g, p, worst) : 0;
 }
 
 /* Which layers have a kernel for sparse weights without a mark, and of which of them it takes no more flash than tables would; [n_node+1]. */
@@ -127,7 +128,7 @@ static cop_coding coding(cop_code by, int32_t buffer, bool *skip, const sparse *
 
 /* Coded with parts of `buffer` bytes; without the layers that then take too much. x->g NULL: it can't be done within
  * `limits`. */
-static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, cop_code by, int32_t buffer, const limits *most,
+static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, cop_code by, int32_t buffer, bool for_flash, const limits *most,
 	const sparse *z)
 {
 	bool *skip = cop__alloc(g->cx, (size_t)g->n_node + 1);
@@ -143,7 +144,7 @@ static cop_status attempt(trial *x, const cop_graph *g, const cop_target *t, cop
 		x->g = NULL;
 		if (!(st = cop__pass_code(&x->g, g, &how))) st = plan_of(&p, x->g, t);
 		if (!st) figures_of(x, p, t);
-		again = !st && ((x->ram > most->ram && leave_out(skip, g, p, most->ram)) || (too_slow(x, most) && leave_out_dearest(skip, g, p)));
+		again = !st && ((x->ram > most->ram && leave_out(skip, g, p, most->ram)) || (too_slow(x, most) && leave_out_worst(skip, g, p, for_flash)));
 		cop_plan_free(p);
 	}
 	if (st || x->ram > most->ram || too_slow(x, most)) cop_graph_free(x->g), x->g = NULL;
@@ -166,19 +167,17 @@ static cop_status find_best(trial *best, const cop_graph *g, const cop_target *t
 {
 	static const int32_t buffer[] = {0, 32 << 10, 24 << 10, 16 << 10, 12 << 10, 8 << 10, 6 << 10, 4 << 10, 3 << 10,
 		2 << 10, 1 << 10};
-	const trial plain = *best;
+	const size_t plain = best->flash;
 
 	for (cop_code c = COP_CODE_TABLES; c <= COP_CODE_ADAPTIVE; c++)
-		for (int i = 0; i < LEN(buffer) && (by == c || by == COP_CODE_AUTO); i++) {
-			trial x;
-			COP_TRY(attempt(&x, g, t, c, buffer[i], most, z));
-			if (x.g && x.coded && x.flash < plain.flash && better(&x, best, most)) {
-				cop_graph_free(best->g);
-				*best = x;
-			} else {
-				cop_graph_free(x.g);
+		for (int i = 0; i < LEN(buffer) && (by == c || by == COP_CODE_AUTO); i++)
+			for (int k = 0; k <= (most->instructions > 0); k++) {
+				trial x;
+				COP_TRY(attempt(&x, g, t, c, buffer[i], k, most, z));
+				cop_graph *worse = x.g;
+				if (x.g && x.coded && x.flash < plain && better(&x, best, most)) worse = best->g, *best = x;
+				cop_graph_free(worse);
 			}
-		}
 	return COP_OK;
 }
 

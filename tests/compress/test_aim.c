@@ -63,7 +63,8 @@ static void check_steps(const cop_compress_result *r, const cop_aims *aims)
 		if (at) assert_true(s->flash[0] == at->flash[1] && s->macs[0] == at->macs[1] && s->accuracy[0] == at->accuracy[1]);
 		bool less = strstr(s->why, "the last training needs the rest");
 		coding |= less || !strcmp(s->stage, "code");
-		assert_true(!aims->bounded || s->kept == (drop <= (double)aims->max_drop * (less ? 0.6 : 1) + 1e-9));
+		const bool nothing = strstr(s->why, "bytes of flash would become") != NULL;
+		assert_true(!aims->bounded || (s->kept || nothing) == (drop <= (double)aims->max_drop * (less ? 0.6 : 1) + 1e-4));
 		if (s->kept && !strcmp(s->stage, "code")) assert_true(s->flash[1] < s->flash[0] * (aims->flash ? 6 : 9) / 10 && s->macs[1] == s->macs[0]);
 		assert_true(s->kept == !*s->why);
 		if (s->kept) at = s;
@@ -174,33 +175,26 @@ static void coded(void **state)
 	cop_graph_free(w.net);
 }
 
-/* Where tables miss the limit on flash and the adaptive code meets it, that one is taken, unless it takes more instructions than are allowed. */
+/* Where tables miss the limit on flash and the adaptive code meets it, that one is taken. On a board without kernels for groups, which would meet it, too. */
 static void adaptive(void **state)
 {
-	static const size_t limits[] = {2800, 880, 760, 700};
+	static const size_t limits[] = {2800, 800, 660, 640};
 	world w = *(const world *)*state;
 	cop_train_args t = args();
-	cop_compress_result r, s;
-	cop_graph *g, *h;
+	cop_compress_result r;
+	cop_graph *g;
 	int n = 0;
 
 	t.lr = 0.001f;
 	t.update = "adam";
 	w.net = conv_net(&w);
 	for (int i = 0; i < LEN(limits); i++) {
-		cop_aims a = {.target = "cortex-m4", .flash = limits[i]};
-		OK(w.cx, run(&g, &r, &w, &a, &t));
+		OK(w.cx, run(&g, &r, &w, &(cop_aims){.target = "microbit", .flash = limits[i]}, &t));
 		assert_string_equal(r.lacks, "");
 		assert_true(r.after.figures.flash_bytes <= limits[i] && r.code != COP_CODE_NONE);
 		if (!i) assert_int_equal(r.code, COP_CODE_TABLES); /* decoded faster, and good enough */
-		check_figures(g, &r, "cortex-m4");
-		if (r.code == COP_CODE_ADAPTIVE && !n++) {
-			a.instructions = r.after.figures.instructions - 1;
-			OK(w.cx, run(&h, &s, &w, &a, &t));
-			assert_true(*s.lacks || s.after.figures.instructions <= a.instructions);
-			assert_true(s.n_stage > r.n_stage || s.code == COP_CODE_TABLES || *s.lacks); /* it had to do more, or to give up */
-			cop_graph_free(h);
-		}
+		check_figures(g, &r, "microbit");
+		n += r.code == COP_CODE_ADAPTIVE;
 		cop_graph_free(g);
 	}
 	assert_true(n > 0);
@@ -490,8 +484,55 @@ static void pulled(void **state)
 		}
 		cop_graph_free(out);
 	}
-	cop__free(w->cx, z.lever);
-	cop__free(w->cx, z.score);
+	cop__levers_free(&z);
+}
+
+/* Of a board with kernels for them: groups of four weights side by side go, by size, and stay away under a mask; no layer is narrower. */
+static void groups_pulled(void **state)
+{
+	world w = *(const world *)*state;
+	cop_train_args a = args();
+	cop_aimer z = {.cx = w.cx, .final = COP_FINAL_INTEGERS, .a = &a, .m = {.train = w.train}, .first = {.accuracy = 0.5f}, .by = {.row = -1}};
+	int32_t choice[8] = {0}, k = 0, level = 1;
+	cop_graph *out;
+	char what[80];
+	cop_tensor t, m, was;
+
+	z.g = conv_net(&w);
+	OK(w.cx, cop_target_find(&z.t, w.cx, "cortex-m4"));
+	OK(w.cx, cop__levers_find(&z));
+	while (strcmp(z.lever[k].name, "conv2.w")) k++;
+	while (z.lever[k].way[level] != COP_WAY_GROUP) level++;
+	choice[k] = level;
+	OK(w.cx, cop__levers_pull(&out, &z, choice, what, sizeof what));
+	assert_string_equal(what, "conv2.w 0.6 of its groups");
+	OK(w.cx, cop_graph_tensor(out, "conv2.w", &t));
+	OK(w.cx, cop_graph_tensor(out, "conv2.w.mask", &m));
+	OK(w.cx, cop_graph_tensor(z.g, "conv2.w", &was));
+	const int64_t n = cop_type_count(&t.type);
+	double least = 1e9, most = 0;
+	int64_t stay = 0;
+	assert_true(cop_type_count(&was.type) == n && t.type.dim[3] % 4 == 0); /* input channels lie side by side */
+	for (int64_t at = 0; at < n; at += 4) {
+		double size = 0;
+		bool is = false;
+		for (int64_t j = at; j < at + 4; j++) {
+			const float x = ((const float *)t.data)[j], old = ((const float *)was.data)[j];
+			assert_true((x == 0 || x == old) && ((const float *)m.data)[j] == (float)(x != 0));
+			size += fabs((double)old);
+			is |= x != 0;
+		}
+		if (is) stay++, least = fmin(least, size);
+		else most = fmax(most, size);
+	}
+	assert_true(stay == (int64_t)(0.6 * (double)(n / 4) + 0.5) && least >= most);
+	cop_graph_free(out);
+	z.t.isa = 0;
+	OK(w.cx, cop__levers_find(&z)); /* others have none */
+	for (int32_t i = 0; i < z.n_lever; i++)
+		for (int32_t l = 1; l < z.lever[i].n; l++) assert_int_equal(z.lever[i].way[l], COP_WAY_CHANNEL);
+	cop__levers_free(&z);
+	cop_graph_free(z.g);
 }
 
 /* What goes first, by name: the score has the say. Of a layer whose first channels are made too small to matter, these. */
@@ -523,8 +564,7 @@ static void by_score(void **state)
 		}
 		if (t.type.dim[0] != 8 || (tiny == 0) != row[i].smallest) fail_msg("row %d: %d of %d channels that stay are tiny", i, tiny, t.type.dim[0]);
 		cop_graph_free(out);
-		cop__free(w.cx, z.lever);
-		cop__free(w.cx, z.score);
+		cop__levers_free(&z);
 	}
 	cop_graph_free(w.net);
 }
@@ -648,7 +688,7 @@ static void zeroed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(reached), cmocka_unit_test(ram), cmocka_unit_test(coded), cmocka_unit_test(adaptive), cmocka_unit_test(which_code), cmocka_unit_test(not_reached), cmocka_unit_test(refused), cmocka_unit_test(resumed), cmocka_unit_test(pulled),
-		cmocka_unit_test(zeroed), cmocka_unit_test(hints_come_beside), cmocka_unit_test(by_score), cmocka_unit_test(steps_shrink), cmocka_unit_test(one_sample),
+		cmocka_unit_test(zeroed), cmocka_unit_test(hints_come_beside), cmocka_unit_test(groups_pulled), cmocka_unit_test(by_score), cmocka_unit_test(steps_shrink), cmocka_unit_test(one_sample),
 		cmocka_unit_test(warned_of_chance), cmocka_unit_test(no_worse), cmocka_unit_test(free_search)};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }

@@ -34,12 +34,15 @@ typedef struct cop_point { float accuracy, loss; double of[COP_N_RESOURCE]; cop_
  * floats, encoded in the file. */
 typedef enum cop_final { COP_FINAL_FLOATS, COP_FINAL_INTEGERS, COP_FINAL_CODED, COP_FINAL_CODES } cop_final;
 
-enum { COP_MOST_LEVELS = 8 };
+/* How something goes of a layer: whole channels; groups of weights, for kernels of sparse ones; single weights. */
+enum { COP_WAY_CHANNEL, COP_WAY_GROUP, COP_WAY_WEIGHT, COP_N_WAY };
+enum { COP_MOST_LEVELS = 12 };
 /* What can go of one layer, and how much of it: level 0 is nothing. */
 typedef struct cop_lever {
 	char name[128];
 	int32_t n;
-	float keep[COP_MOST_LEVELS];      /* the part of its items that stays */
+	float keep[COP_MOST_LEVELS];    /* the part of its items that stays, ... */
+	uint8_t way[COP_MOST_LEVELS];   /* ... and which those are */
 	cop_pick pick[COP_MOST_LEVELS]; /* what that costs in loss, and in the resources that are looked at */
 } cop_lever;
 
@@ -61,7 +64,8 @@ typedef struct cop_aimer {
 	cop_point first, now;             /* as it came; of g */
 	double allowed[COP_N_RESOURCE];   /* of this round */
 	cop_choice by;                    /* the score that says which items are weak; row -1: the usual one */
-	float *score;                     /* of the items of g */
+	bool takes[COP_N_WAY];            /* ways that something can go of g, and ... */
+	float *score[COP_N_WAY];          /* ... scores of their items */
 	cop_lever *lever;
 	int32_t n_lever;
 } cop_aimer;
@@ -92,8 +96,8 @@ bool cop__aim_missed(const cop_aimer *z, int r); /* the limit of a resource */
 cop_final cop__aim_last_form(const cop_aimer *z); /* of what is given back */
 
 /* ---- lever.c ---- */
-const char *cop__aim_grain(const cop_aimer *z); /* what goes as a whole */
-cop_status cop__levers_find(cop_aimer *z);      /* z->lever, without prices */
+cop_status cop__levers_find(cop_aimer *z); /* z->lever, without prices */
+void cop__levers_free(cop_aimer *z);
 /* g with what the levels choice[n_lever] leave of it, and smaller where whole channels went. what: NULL, or says it. */
 cop_status cop__levers_pull(cop_graph **out, const cop_aimer *z, const int32_t *choice, char *what, size_t size);
 
