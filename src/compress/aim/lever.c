@@ -209,19 +209,14 @@ static cop_status mask(cop_graph *g, const cop_items *it)
 		const cop_vid w = cop__find(g, it->layer[i].name);
 		const float *x = w ? g->value[w].data : NULL;
 		const int64_t n = x ? cop_type_count(cop__t(g, w)) : 0;
-		char name[160];
 		int64_t zeros = 0;
 		for (int64_t j = 0; j < n; j++) zeros += x[j] == 0;
 		if (!zeros) continue;
-		snprintf(name, sizeof name, "%s.mask", it->layer[i].name);
 		const cop_type t = *cop__t(g, w);
-		cop_vid v = cop__find(g, name);
-		if (!v) v = cop__data(g, COP_STATE, name, &t, NULL);
+		const cop_vid v = cop__follow(g, w, COP_STATE, "mask", &t, NULL);
 		float *m = v ? cop__own(g, v) : NULL;
 		if (!m) return cop__failed(g->cx);
-		x = g->value[w].data;
 		for (int64_t j = 0; j < n; j++) m[j] = x[j] != 0;
-		g->value[v].of = w;
 	}
 	return COP_OK;
 }
