@@ -6,6 +6,7 @@
  * The gradients' rows are in conv_grad.c.
  */
 #include "op/conv.h"
+#include "op/part.h"
 
 static int32_t out_size(int32_t in, int32_t before, int32_t after, int32_t k, int32_t dilation, int32_t stride)
 {
@@ -97,7 +98,7 @@ static cop_status grad(cop_grad *d, cop_nid n)
 {
 	cop_graph *g = cop__grad_graph(d);
 	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1), b = cop__arg(g, n, 2), y = cop__res(g, n, 0),
-	        dy = cop__grad_of(d, y), rows = cop__rows_of(d, w);
+	        dy = cop__grad_of(d, y);
 	COP_ATTR(cop_conv_attr, a, g, n);
 	int32_t o = cop__t(g, w)->dim[0];
 	cop_conv_dx_attr to_x = {a, cop__t(g, x)->dim[1], cop__t(g, x)->dim[2]};
@@ -108,8 +109,8 @@ static cop_status grad(cop_grad *d, cop_nid n)
 	if (!dy) return g->cx->code;
 	to_x.c.lo = to_w.c.lo = COP_NO_LO;
 	to_x.c.hi = to_w.c.hi = COP_NO_HI;
-	COP_TRY(cop__grad_put(d, x, OP_conv_dx, &to_x, VIDS(dy, w)));
-	COP_TRY(cop__grad_put(d, w, OP_conv_dw, &to_w, rows ? 3 : 2, (const cop_vid[]){dy, x, rows}));
+	COP_TRY(cop__grad_put(d, x, OP_conv_dx, &to_x, VIDS(dy, cop__weight_again(d, w, x))));
+	COP_TRY(cop__grad_weight(d, w, OP_conv_dw, &to_w, dy, x));
 	return cop__grad_put(d, b, OP_sum_to, &(cop_shape_attr){1, {o}}, VIDS(dy));
 }
 

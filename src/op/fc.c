@@ -6,6 +6,7 @@
  * Weights lie by output row, so a row list picks whole neurons and every row of dw is contiguous.
  */
 #include "op/axes.h"
+#include "op/part.h"
 
 static cop_status infer(cop_graph *g, cop_nid n)
 {
@@ -29,14 +30,14 @@ static cop_status grad(cop_grad *d, cop_nid n)
 {
 	cop_graph *g = cop__grad_graph(d);
 	cop_vid x = cop__arg(g, n, 0), w = cop__arg(g, n, 1), b = cop__arg(g, n, 2), y = cop__res(g, n, 0),
-	        dy = cop__grad_of(d, y), rows = cop__rows_of(d, w);
+	        dy = cop__grad_of(d, y);
 	int32_t out = cop__t(g, w)->dim[0];
 	COP_ATTR(cop_act_attr, a, g, n);
 
 	if (a.lo != COP_NO_LO || a.hi != COP_NO_HI) dy = cop__apply(g, OP_clip_grad, &a, VIDS(dy, y));
 	if (!dy) return g->cx->code;
-	COP_TRY(cop__grad_put(d, x, OP_fc_dx, NULL, VIDS(dy, w)));
-	COP_TRY(cop__grad_put(d, w, OP_fc_dw, NULL, rows ? 3 : 2, (const cop_vid[]){dy, x, rows}));
+	COP_TRY(cop__grad_put(d, x, OP_fc_dx, NULL, VIDS(dy, cop__weight_again(d, w, x))));
+	COP_TRY(cop__grad_weight(d, w, OP_fc_dw, NULL, dy, x));
 	return cop__grad_put(d, b, OP_sum_to, &(cop_shape_attr){1, {out}}, VIDS(dy));
 }
 

@@ -4,6 +4,7 @@
  * before it was rounded: the integer alone is kept.
  */
 #include "op/axes.h"
+#include "op/part.h"
 #include "op/qscale.h"
 #include "op/qtrain.h"
 
@@ -47,8 +48,8 @@ cop_status cop__qconv_grad(cop_grad *d, cop_nid n)
 	cop_vid dacc = bits ? cop__apply(g, OP_qback, NULL, VIDS(dy, scale, bits)) : 0;
 	if (!dacc) return cop__failed(g->cx);
 	COP_TRY(cop__grad_put(d, b, OP_sum_to, &(cop_shape_attr){1, {cop__t(g, b)->dim[0]}}, VIDS(dacc)));
-	COP_TRY(cop__grad_put(d, w, OP_qconv_dw, &to_w, VIDS(dacc, x)));
-	return cop__grad_put(d, x, OP_qconv_dx, &to_x, VIDS(dacc, w));
+	COP_TRY(cop__grad_weight(d, w, OP_qconv_dw, &to_w, dacc, x));
+	return cop__grad_put(d, x, OP_qconv_dx, &to_x, VIDS(dacc, cop__weight_again(d, w, x)));
 }
 
 /* One operand of a sum: its factor, and what it was stretched along summed up again. */

@@ -4,19 +4,40 @@
  * weights that are the result.
  */
 #include "op/op.h"
+#include "pass/parts.h"
 #include "pass/pass.h"
 #include "train/build_record.h"
 
-/* A latent is chosen by the name of its weight; what a term of the loss has for itself is trained. */
+/* What stands before the last dot; false: nothing does. */
+static bool stem(char weight[COP_FOLLOWER], const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	if (!dot || dot - name >= COP_FOLLOWER) return false;
+	memcpy(weight, name, (size_t)(dot - name));
+	weight[dot - name] = 0;
+	return true;
+}
+
+static bool is_part(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	return dot && !strcmp(dot + 1, COP_PART);
+}
+
+/* A latent or a part is chosen by the name of its weight; what a term of the loss has for itself is trained. */
 bool cop__is_chosen(const cop_build *b, const char *name)
 {
 	char weight[COP_FOLLOWER];
-	const char *dot = strrchr(name, '.');
 
-	if (cop__find(b->model, name) || !dot || (size_t)(dot - name) >= sizeof weight) return cop__match(b->all.layers, name);
-	memcpy(weight, name, (size_t)(dot - name));
-	weight[dot - name] = 0;
+	if ((cop__find(b->model, name) && !is_part(name)) || !stem(weight, name)) return cop__match(b->all.layers, name);
 	return !cop__find(b->model, weight) || cop__match(b->all.layers, weight);
+}
+
+float cop__own_rate(const cop_rates *rates, const char *name)
+{
+	char weight[COP_FOLLOWER];
+	return cop__rate_of(rates, is_part(name) && stem(weight, name) ? weight : name, 1);
 }
 
 /* A float, or what stands for steps of one: int8 weights and their biases (pass/trainable.c). A list of rows without room leaves all of them out. */
@@ -28,7 +49,7 @@ bool cop__is_trained(const cop_graph *g, const cop_build *b, cop_vid v)
 
 	if (rows && cop__t(g, rows)->dim[0] == 1) return false;
 	return p->role == COP_PARAM && p->type.enc == COP_DENSE && (p->type.dtype == COP_F32 || (whole && cop__follower(g, v, "per"))) && cop__is_chosen(b, p->name) &&
-		cop__rate_of(&b->all.rates, p->name, 1) > 0;
+		cop__own_rate(&b->all.rates, p->name) > 0;
 }
 
 /* ---- read ahead ---- */

@@ -509,13 +509,11 @@ static cop_vid is_finite(cop_graph *g, cop_vid loss)
 	return both ? cop__apply(g, OP_argmax, &(cop_argmax_attr){0, 1, 0}, VIDS(both)) : 0;
 }
 
-/* Updates that are skipped while the loss is not finite. What a weight's own guard skips has that one. */
-static cop_status guarded_updates(cop_graph *g, const cop_build *b, const wrt *x, cop_vid loss)
+/* Updates that are skipped while the guard reads 0. What a weight's own guard skips has that one. */
+static cop_status guarded_updates(cop_graph *g, const cop_build *b, const wrt *x, cop_vid guard)
 {
-	const cop_vid guard = b->all.guard ? is_finite(g, loss) : 0;
 	const cop_nid last = (cop_nid)g->n_node;
 
-	if (b->all.guard && !guard) return code(g);
 	COP_TRY(update_all(g, b, x));
 	for (cop_nid n = last + 1; guard && n <= (cop_nid)g->n_node; n++) {
 		if (g->node[n].guard) return cop__error(b->cx, COP_ARG, "training: guard=yes does not work beside what leaves layers out of a step");
@@ -524,12 +522,22 @@ static cop_status guarded_updates(cop_graph *g, const cop_build *b, const wrt *x
 	return COP_OK;
 }
 
-static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const wrt *x, cop_vid loss)
+/* guard: is the loss finite? It comes before all gradients, so that no update has to wait for it. 0: nobody asks. */
+typedef struct loss_and_guard { cop_vid loss, guard; } loss_and_guard;
+
+static cop_status make_loss(loss_and_guard *l, cop_graph *g, const cop_build *b, cop_part part)
+{
+	if (!(l->loss = loss_of(g, b))) return code(g);
+	if (b->all.guard && part == COP_PART_STEP && !(l->guard = is_finite(g, l->loss))) return code(g);
+	return COP_OK;
+}
+
+static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const wrt *x, const loss_and_guard *l)
 {
 	if (part == COP_PART_UPDATE) return updates(out, g, b, x);
 	COP_TRY(keep(g, x, part == COP_PART_STEP ? x->trained : 0));
-	if (part == COP_PART_STEP) COP_TRY(guarded_updates(g, b, x, loss));
-	COP_TRY(cop__output(g, loss, "loss"));
+	if (part == COP_PART_STEP) COP_TRY(guarded_updates(g, b, x, l->guard));
+	COP_TRY(cop__output(g, l->loss, "loss"));
 	COP_TRY(cop__pass_dce(out, g));
 	if (b->level.rule->zeroth) COP_TRY(states_of_moved(*out, b));
 	return more_states(*out, b);
@@ -539,7 +547,7 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 {
 	cop_graph *g = NULL;
 	cop_arena mem;
-	cop_vid loss = 0;
+	loss_and_guard l = {0};
 	wrt x = {0};
 
 	*out = NULL;
@@ -549,13 +557,13 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (zeroth && part != COP_PART_STEP) return cop__error(b->cx, COP_ARG, "training: %s has no gradients apart from its updates", b->level.rule->row.name);
 	cop__arena_init(&mem, b->cx);
 	cop_status st = forward(&g, b);
-	if (!st && !(loss = loss_of(g, b))) st = code(g);
+	if (!st) st = make_loss(&l, g, b, part);
 	if (!st) st = find_wrt(&x, &mem, g, b);
 	if (!st && zeroth) st = leave_moved(&x, g, b);
-	if (!st && x.n) st = cop__differentiate(g, loss, x.n, x.at, x.dw);
+	if (!st && x.n) st = cop__differentiate(g, l.loss, x.n, x.at, x.dw);
 	if (!st) tell_of_integers(g, &x);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
-	if (!st) st = finish(out, g, b, part, &x, loss);
+	if (!st) st = finish(out, g, b, part, &x, &l);
 	if (!st) st = cop_graph_verify(*out);
 	cop__arena_free(&mem);
 	cop_graph_free(g);

@@ -8,7 +8,7 @@
 #include "train/build.h"
 
 /* Of the training as a whole; the options of the rule and of the loss stand beside them in a text. by, learn, per: numbers of the rule that are learnt. */
-typedef struct cop_general { int32_t update, loss; char layers[4000]; float clip, lr; cop_rates rates; char by[256], learn[64]; int32_t per; bool guard; } cop_general;
+typedef struct cop_general { int32_t update, loss; char layers[4000]; float clip, lr; cop_rates rates, channels; char by[256], learn[64]; int32_t per; bool guard; } cop_general;
 
 /* A rule of updates, and above it the one that changes its numbers by their gradient. The lowest changes the weights. */
 typedef struct cop_tier {
@@ -71,6 +71,7 @@ struct cop_build {
 
 const char *cop__teacher_name(char to[24], int32_t i); /* what begins the names of its values: "teacher", "teacher2", ... */
 
+float cop__own_rate(const cop_rates *rates, const char *name); /* the factor of a weight; its part (pass/parts.h) has that of the weight */
 bool cop__is_chosen(const cop_build *b, const char *name); /* by layers=, a latent by its weight */
 bool cop__is_trained(const cop_graph *g, const cop_build *b, cop_vid v);
 cop_vid cop__read_as(const cop_graph *g, cop_vid w); /* what the network reads where a weight is: that, or what its rule puts there */

@@ -20,6 +20,7 @@ static const cop_option general[] = {
 	COP_OPT_REAL(cop_general, clip, 0, 1e30, "0", "the most that the norm of all gradients together may be; 0: no bound"),
 	COP_OPT_REAL(cop_general, lr, 0, 1e30, "0.01", "learning rate, until another is set"),
 	COP_OPT_RATES(cop_general, rates, 0, 1e6, NULL, "factors of the rate by name of the weight, the first that fits: *.bn.beta:64;fc1.*:0.1; 0: not trained"),
+	COP_OPT_RATES(cop_general, channels, 0, 1, NULL, "the part of the channels that a layer reads whose weights are trained, by name of the weight: conv5.w:0.25;conv6.w:0.125; those with the largest weights"),
 	COP_OPT_FLAG(cop_general, guard, "no", "whether a step whose loss is not finite changes no weight"),
 	LEARNS,
 	COP_OPT_END,
