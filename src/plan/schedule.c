@@ -6,6 +6,8 @@
  *      "trains": only gradient checks see it;
  *   3. a node that allocates no more than it frees runs as soon as it can. Updates are such nodes, so each follows
  *      its gradient and the gradient's memory is free again (unless `late`).
+ *   4. where the last few readers of a value are all ready, and together take no more than it frees, they run as well: what a backward pass keeps of a
+ *      value, some channels and a bit of each number, is made when the value is no longer needed (in half of the orders that are tried).
  * Of a few orders made by these rules, the one with the smallest live peak is taken; for a small graph a search then finds
  * the lowest there is.
  */
@@ -43,6 +45,8 @@ typedef struct state {
 	int32_t *edge, *edge_at; /* successors of n: edge[edge_at[n] .. edge_at[n+1]) */
 	cop_vid *base;       /* [n_value+1] */
 	uint32_t *left, *sum; /* [n_value+1] of the nodes that read the base value and have not run: how many, and the sum of their numbers */
+	int32_t *reader, *reader_at; /* nodes that read base value b: reader[reader_at[b] .. reader_at[b+1]) */
+	bool together;       /* rule 4 */
 	cop_heap ready, free_; /* nodes that wait for nothing; those of them that grow by nothing */
 	bool *queued, *freed;/* [n_node+1] was put in ready, in free_ */
 } state;
@@ -129,6 +133,34 @@ static cop_status room(state *s, cop_arena *mem, const cop_graph *g)
 		s->queued && s->freed ? COP_OK : COP_NOMEM;
 }
 
+/* Is the i-th input the first that lies in its memory? */
+static bool first_of(const state *s, const cop_node *d, int i)
+{
+	for (int j = 0; j < i; j++)
+		if (s->base[d->in[j]] == s->base[d->in[i]]) return false;
+	return true;
+}
+
+/* Each node once for each base value that it reads. */
+static cop_status list_readers(state *s, cop_arena *mem)
+{
+	const cop_graph *g = s->g;
+	int32_t all = 0, at = 0;
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) all += g->node[n].n_in;
+	s->reader_at = cop__arena_get(mem, ((size_t)g->n_value + 2) * 4);
+	s->reader = cop__arena_get(mem, ((size_t)all + 1) * 4);
+	if (!s->reader_at || !s->reader) return COP_NOMEM;
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		for (int i = 0; i < g->node[n].n_in; i++)
+			if (first_of(s, &g->node[n], i)) s->reader_at[s->base[g->node[n].in[i]]]++;
+	for (int32_t v = 0; v <= g->n_value + 1; v++) at += s->reader_at[v], s->reader_at[v] = at; /* ends, which storing moves to starts */
+	for (cop_nid n = (cop_nid)g->n_node; n; n--)
+		for (int i = 0; i < g->node[n].n_in; i++)
+			if (first_of(s, &g->node[n], i)) s->reader[--s->reader_at[s->base[g->node[n].in[i]]]] = (int32_t)n;
+	return COP_OK;
+}
+
 static cop_status init(state *s, cop_arena *mem, const cop_graph *g)
 {
 	size_t values = (size_t)g->n_value + 1;
@@ -146,7 +178,7 @@ static cop_status init(state *s, cop_arena *mem, const cop_graph *g)
 	if (!s->edge) return COP_NOMEM;
 	each_edge(g, viewed, writer, store_edge, s);
 	for (int32_t n = g->n_node + 1; n > 0; n--) s->edge_at[n] = s->edge_at[n - 1]; /* storing moved each start to its end */
-	return COP_OK;
+	return list_readers(s, mem);
 }
 
 static void reset(state *s)
@@ -201,12 +233,30 @@ static void consider(state *s, cop_nid n)
 	push(&s->free_, (int32_t)n);
 }
 
-/* Is the i-th input the first that lies in its memory? */
-static bool first_of(const state *s, const cop_node *d, int i)
+/* The readers of b that are left, when they are few: bytes by which they grow together, or 1 if one of them still waits. */
+static int64_t growth_together(const state *s, cop_vid b)
 {
-	for (int j = 0; j < i; j++)
-		if (s->base[d->in[j]] == s->base[d->in[i]]) return false;
-	return true;
+	int64_t bytes = in_arena(s->g, b) ? -(int64_t)cop_type_bytes(cop__t(s->g, b)) : 0;
+
+	for (int32_t i = s->reader_at[b]; i < s->reader_at[b + 1]; i++) {
+		const cop_nid n = (cop_nid)s->reader[i];
+		if (s->done[n]) continue;
+		if (s->waits[n]) return 1;
+		bytes += growth(s, n);
+	}
+	return bytes;
+}
+
+enum { MOST_TOGETHER = 4 };
+static void consider_all(state *s, cop_vid b)
+{
+	if (!s->together || s->left[b] < 2 || s->left[b] > MOST_TOGETHER || growth_together(s, b) > 0) return;
+	for (int32_t i = s->reader_at[b]; i < s->reader_at[b + 1]; i++) {
+		const cop_nid n = (cop_nid)s->reader[i];
+		if (s->done[n] || s->freed[n]) continue;
+		s->freed[n] = true;
+		push(&s->free_, (int32_t)n);
+	}
 }
 
 static void may_run(state *s, cop_nid n)
@@ -215,6 +265,8 @@ static void may_run(state *s, cop_nid n)
 	s->queued[n] = true;
 	push(&s->ready, (int32_t)n);
 	consider(s, n);
+	for (int i = 0; i < s->g->node[n].n_in; i++)
+		if (s->base[s->g->node[n].in[i]]) consider_all(s, s->base[s->g->node[n].in[i]]);
 }
 
 static void begin(state *s)
@@ -245,6 +297,7 @@ static void advance(state *s, cop_nid n)
 		if (!b || !first_of(s, d, i)) continue;
 		s->sum[b] -= n;
 		if (--s->left[b] == 1) consider(s, s->sum[b]);
+		else consider_all(s, b);
 	}
 	for (int32_t e = s->edge_at[n]; e < s->edge_at[n + 1]; e++) may_run(s, (cop_nid)s->edge[e]);
 }
@@ -371,7 +424,7 @@ static cop_status improve(cop_nid *order, state *s, int64_t peak)
 
 cop_status cop__schedule(cop_nid *order, const cop_graph *g, bool late)
 {
-	static const int window[] = {1, 2, 4};
+	static const struct { int window; bool together; } way[] = {{1, false}, {2, false}, {4, false}, {1, true}, {2, true}, {4, true}};
 	cop_arena mem;
 	state s;
 	int64_t best = 0, peak;
@@ -381,8 +434,9 @@ cop_status cop__schedule(cop_nid *order, const cop_graph *g, bool late)
 	cop_status st = init(&s, &mem, g);
 	cop_nid *trial = st ? NULL : cop__arena_get(&mem, bytes);
 	if (!st && !trial) st = COP_NOMEM;
-	for (int i = 0; !st && i < (late ? 1 : LEN(window)); i++) {
-		st = make_order(&s, trial, &peak, !late, window[i]);
+	for (int i = 0; !st && i < (late ? 1 : LEN(way)); i++) {
+		s.together = way[i].together;
+		st = make_order(&s, trial, &peak, !late, way[i].window);
 		if (st || (i && peak >= best)) continue;
 		best = peak;
 		memcpy(order, trial, bytes);
