@@ -302,6 +302,17 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 	return n ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);
 }
 
+/* A weight of which a part is wanted, and that is trained as a whole: the network was not made so. */
+static cop_status parts_made(const cop_graph *g, const cop_build *b, const wrt *x)
+{
+	for (int i = 0; i < x->trained; i++) {
+		const cop_value *w = &g->value[x->w[i]];
+		if (w->type.rank > 1 && cop__rate_of(&b->all.channels, w->name, 1) < 1)
+			return cop__error(b->cx, COP_ARG, "training: channels= wants a part of a weight, and '%s' is whole: the network has to be made trainable with the same words first (in C: cop_graph_trainable)", w->name);
+	}
+	return COP_OK;
+}
+
 static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop_build *b)
 {
 	size_t bytes = sizeof *x->w * (size_t)(g->n_value + b->n_gradient + 1);
@@ -311,6 +322,7 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 	for (int32_t v = 1; v <= g->n_value; v++)
 		if (cop__is_trained(g, b, (cop_vid)v)) x->w[x->n++] = (cop_vid)v;
 	x->trained = x->n;
+	COP_TRY(parts_made(g, b, x));
 	for (int32_t i = 0; i < b->n_gradient; i++) {
 		if (cop__follower(b->model, cop__find(b->model, b->gradient[i]), "rows"))
 			return cop__error(b->cx, COP_ARG, "training: the whole gradient of '%s' is wanted, and of some of its rows alone it is computed", b->gradient[i]);

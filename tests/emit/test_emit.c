@@ -43,6 +43,21 @@ static void train_int8(cop_ctx *cx, const machine *m)
 	}
 }
 
+/* Some input channels alone: of int8 layers, plain and depthwise, and of floats. */
+static void train_parts(cop_ctx *cx, const machine *m)
+{
+	static const char *const spec[] = {"qsgd layers=c2.*|c3.w|c4.*|dw.w|fc.*|head.w lr=0.02 channels=c3.w:0.5;c4.w:0.25;dw.w:0.5;head.w:0.25", "sgd momentum=0.9 lr=0.01 channels=conv2*:0.5;fc1*:0.125"};
+
+	for (int i = 0; i < LEN(spec); i++) {
+		cop_graph *g = i ? zoo(cx, "lenet-5", 1, 0) : trained_net(cx, false);
+		int32_t n;
+		OK(cx, cop_graph_trainable(&g, spec[i], &n));
+		check_training(cx, g, m, spec[i]);
+		check_inference(cx, g, m);
+		cop_graph_free(g);
+	}
+}
+
 /* What was learnt, kept by the program in a flash that loses its power: of integers, and of floats with batch norm, whose running means are kept, too. */
 static void keeping_on(cop_ctx *cx, const machine *m)
 {
@@ -97,6 +112,7 @@ static void training_on_host(void **state)
 	check_training(cx, coder, &host, "loss=mse adam lr=0.1");
 	check_training(cx, lenet, &host, "lr=1e-3 nesterov=1");
 	train_int8(cx, &host);
+	train_parts(cx, &host);
 	check_training(cx, lenet, &host, "muon lr=1e-2");
 	check_training(cx, mixed, &host, "schedule-free lr=0.1 clip=1");
 	check_training(cx, mixed, &host, "adam lr=1e-3 by=(sgd momentum=0 lr=1e-5 by=(sgd lr=1e-9))");
@@ -143,6 +159,7 @@ static void on_cortex_m4(void **state)
 	check_training(cx, mixed, &m4, sgd);
 	check_training(cx, coder, &netduino, "loss=mse adam lr=0.1");
 	train_int8(cx, &m4);
+	train_parts(cx, &m4);
 	check_training(cx, coder, &netduino, "loss=mse schedule-free lr=0.1");
 	check_training(cx, coder, &netduino, "loss=mse adam lr=0.1 by=(sgd lr=1e-3)");
 	cop_graph_free(mixed);

@@ -111,8 +111,8 @@ static void gradients_are_those_of_pytorch(void **state)
 	cop_graph_free(g);
 }
 
-/* The scale of a weight's or a bias's filters, by the network's own multipliers: s_x s_w / s_y. */
-static double scale_of(const cop_graph *g, const char *name)
+/* The scale of a filter of a weight or a bias, by the network's own multipliers: s_x s_w / s_y. */
+static double scale_of(const cop_graph *g, const char *name, int32_t filter)
 {
 	double scale[64] = {0};
 	assert_true(g->n_value < LEN(scale));
@@ -120,16 +120,16 @@ static double scale_of(const cop_graph *g, const char *name)
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		if (g->node[n].op != OP_qconv || strncmp(g->value[cop__arg(g, n, 1)].name, name, strlen(name) - 1)) continue;
 		COP_ATTR(cop_qconv_attr, a, g, n);
-		double y = scale[cop__res(g, n, 0)] * cop__qconv_real(&a, &g->value[cop__arg(g, n, 3)], 0);
+		double y = scale[cop__res(g, n, 0)] * cop__qconv_real(&a, &g->value[cop__arg(g, n, 3)], filter);
 		return name[strlen(name) - 1] == 'b' ? y : y / scale[cop__arg(g, n, 0)];
 	}
 	return 0;
 }
 
-/* A step of the rate r on integers moves what they stand for by r times the gradient of that, but for rounding: filter 0 of every weight and bias. */
+/* A step of the rate r on integers moves what they stand for by r times the gradient of that, but for rounding: every weight and bias. */
 static void a_step_is_that_of_the_floats(void **state)
 {
-	static const char *const names[] = {"c1.w", "c1.b", "c2.w", "dw.w", "fc.w", "fc.b"};
+	static const char *const names[] = {"c1.w", "c1.b", "c2.w", "c2.b", "dw.w", "dw.b", "fc.w", "fc.b"};
 	const float rate = 2;
 	cop_ctx *cx = *state;
 	cop_graph *was = trainable(cx, "qsgd", 4), *g = trainable(cx, "qsgd", 4);
@@ -140,8 +140,9 @@ static void a_step_is_that_of_the_floats(void **state)
 	for (int i = 0; i < LEN(names); i++) {
 		cop_vid v = cop__find(g, names[i]);
 		int64_t filter = cop_type_count(cop__t(g, v)) / cop__t(g, v)->dim[0];
-		double s = scale_of(was, names[i]), moved = 0;
-		for (int64_t k = 0; k < filter; k++) {
+		double moved = 0;
+		for (int64_t k = 0; k < cop_type_count(cop__t(g, v)); k++) {
+			const double s = scale_of(was, names[i], (int32_t)(k / filter));
 			bool byte = cop__t(g, v)->dtype == COP_I8;
 			int32_t a = byte ? ((const int8_t *)was->value[v].data)[k] : ((const int32_t *)was->value[v].data)[k],
 				b = byte ? ((const int8_t *)g->value[v].data)[k] : ((const int32_t *)g->value[v].data)[k];
@@ -156,6 +157,84 @@ static void a_step_is_that_of_the_floats(void **state)
 	cop_trainer_free(t);
 	cop_graph_free(was);
 	cop_graph_free(g);
+}
+
+/* Of each weight, the channels with the largest norm as reals: reckoned from the reference's numbers apart from this. */
+static const struct part { const char *name; int axis, n; int32_t channel[2]; } parts[] = {{"c1.w", 3, 1, {1}}, {"c2.w", 3, 2, {0, 2}}, {"dw.w", 0, 2, {2, 3}}, {"fc.w", 3, 1, {3}}};
+#define PARTS "qsgd round=nearest channels=c1.w:0.5;c2.w:0.5;dw.w:0.5;fc.w:0.25"
+
+static const struct part *part_of(const char *name, const cop_type *t, int64_t element)
+{
+	for (int i = 0; i < LEN(parts); i++) {
+		int64_t channel = parts[i].axis ? element % t->dim[3] : element / (cop_type_count(t) / t->dim[0]);
+		for (int k = 0; k < parts[i].n && !strcmp(name, parts[i].name); k++)
+			if (parts[i].channel[k] == channel) return &parts[i];
+	}
+	return NULL;
+}
+
+static void gradients_of_parts_are_those_of_pytorch(void **state)
+{
+	cop_ctx *cx = *state;
+	cop_graph *g = net(cx), *whole = net(cx);
+	cop_trainer *t;
+	cop_tensor d;
+	const char *name;
+	int32_t n, seen = 0;
+
+	OK(cx, cop_graph_trainable(&g, PARTS, &n));
+	t = trainer(cx, g, PARTS, true, 1);
+	OK(cx, cop_trainer_gradients(t, NULL));
+	for (int i = 0; (name = cop_trainer_gradient(t, i, &d)); i++) {
+		char weight[16];
+		if (!strstr(name, ".part")) continue;
+		snprintf(weight, sizeof weight, "%.4s", name);
+		const cop_type *wt = cop__t(whole, cop__find(whole, weight));
+		const float *want = expected(weight), *got = d.data;
+		float most = 0;
+		for (int64_t k = 0; k < cop_type_count(wt); k++) most = fmaxf(most, fabsf(want[k]));
+		for (int64_t k = 0, at = 0; k < cop_type_count(wt); k++)
+			if (part_of(weight, wt, k) && !(fabsf(got[at++] - want[k]) <= 2e-5f * most)) fail_msg("%s, element %lld: %g, PyTorch %g", weight, (long long)k, (double)got[at - 1], (double)want[k]);
+		seen++;
+	}
+	assert_int_equal(seen, LEN(parts));
+	cop_trainer_free(t);
+	cop_graph_free(whole);
+	cop_graph_free(g);
+}
+
+/* One step of the whole network and one of the parts: the parts end with the same integers, everything else of the weights with those it had. */
+static void a_step_of_parts_is_that_of_the_whole(void **state)
+{
+	cop_ctx *cx = *state;
+	cop_graph *was = net(cx), *all = trainable(cx, "qsgd", 4), *some = net(cx);
+	const float rate = 2;
+	int32_t n;
+
+	OK(cx, cop_graph_trainable(&some, PARTS, &n));
+	cop_trainer *t[] = {trainer(cx, all, "qsgd round=nearest", false, 1), trainer(cx, some, PARTS, false, 1)};
+	for (int i = 0; i < 2; i++) {
+		OK(cx, cop_trainer_step(t[i], rate, NULL));
+		OK(cx, cop_trainer_pull(t[i], i ? some : all));
+		cop_trainer_free(t[i]);
+	}
+	OK(cx, cop_graph_settle(&all));
+	OK(cx, cop_graph_settle(&some));
+	assert_int_equal(some->n_value, was->n_value);
+	for (int i = 0; i < LEN(parts); i++) {
+		cop_vid v = cop__find(some, parts[i].name);
+		const int8_t *now = some->value[v].data, *full = all->value[cop__find(all, parts[i].name)].data, *before = was->value[cop__find(was, parts[i].name)].data;
+		int moved = 0;
+		for (int64_t k = 0; k < cop_type_count(cop__t(some, v)); k++) {
+			const int8_t want = part_of(parts[i].name, cop__t(some, v), k) ? full[k] : before[k];
+			if (now[k] != want) fail_msg("%s, element %lld: %d, not %d", parts[i].name, (long long)k, now[k], want);
+			moved += now[k] != before[k];
+		}
+		if (!moved) fail_msg("%s did not move", parts[i].name);
+	}
+	cop_graph_free(was);
+	cop_graph_free(all);
+	cop_graph_free(some);
 }
 
 /* Scores that leave as bytes are trained by the reals that they stand for, and through a softmax of bytes by what it reads: the gradients are those of
@@ -511,6 +590,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(gradients_are_those_of_pytorch, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_step_is_that_of_the_floats, setup, teardown),
+		cmocka_unit_test_setup_teardown(gradients_of_parts_are_those_of_pytorch, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_step_of_parts_is_that_of_the_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_step_has_one_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_and_back, setup, teardown),
