@@ -147,7 +147,7 @@ static bool same_steps(cop_ctx *cx, const char *file, const char *spec, const ch
 
 int main(int argc, char **argv)
 {
-	char spec[512];
+	char spec[4096];
 	cop_ctx *cx;
 
 	if ((argc != 3 && argc != 5) || cop_ctx_new(&cx, NULL)) {
