@@ -187,10 +187,10 @@ cop_status cop_graph_outline(cop_graph **out, const cop_graph *g);
 const char *cop_pass_name(int i, const char **summary); /* NULL past the end */
 
 /* Int8 layers that are trained as they are (Lin et al. 2022, arXiv 2206.15472): those whose weights or biases the layers= of spec names become
- * trainable, by the rule `qsgd`. *layers: how many; 0: *g has none, or none of that name, and is as it was. COP_ARG: weights of less than 8 bits,
- * activations of more, or scales that are not known. *g is a network as before, with the same answers. */
+ * trainable, by the rule `qsgd`. Where channels= names a weight, of floats too, the part of its input channels whose weights are largest becomes a parameter, the
+ * rest a constant. *layers: how many, of both; 0: none, and *g is as it was. COP_ARG: not of int8, scales not known, a part that is none. The answers stay. */
 cop_status cop_graph_trainable(cop_graph **g, const char *spec, int32_t *layers);
-cop_status cop_graph_settle(cop_graph **g); /* the way back: constants, as in a network that was never trained */
+cop_status cop_graph_settle(cop_graph **g); /* the way back: constants and whole weights, as in a network that was never trained */
 
 /* The training graph of a model: forward, backward and updates.
  * spec: "loss=xent smooth=0.1 update=sgd momentum=0.9 nesterov=1 decay=5e-4 clip=1 layers=fc*"; NULL: the defaults. A rule may learn the numbers of

@@ -171,7 +171,7 @@ static cop_status prepare(cop_graph **g, cop_dataset **data, cop_dataset **valid
 	standardise(j, *data);
 	CLI_TRY(cli_trainable(g, &j->t.a.update, &j->integers));
 	cli_graph_name(name, *g);
-	if (j->integers) *name = 0; /* its batch norms are in the weights: no rate of the floats suits it */
+	if (j->integers && strstr(j->t.a.update, "qsgd")) *name = 0; /* its batch norms are in the weights: no rate of the floats suits it */
 	cli_train_defaults(&j->t, name, *data, !cli_is_file_name(model) && !scaled(&j->s));
 	CLI_TRY(cli_train_settle(c, &j->t));
 	cli_train_say(c, &j->t.a);

@@ -153,7 +153,7 @@ enum { YK_RANK, YK_DIM, YK_SX = YK_DIM + 6, YK_SY = YK_SX + 6, YK_XOFF = YK_SY +
 /* concat    y | x0 x1 ...   OUTER blocks; input j contributes LEN[j] contiguous elements to each. */
 enum { JK_OUTER, JK_N, JK_LEN, JK_WORDS = JK_LEN + 8 };
 
-/* paste     y | x part   OUTER blocks: of STRIDE bytes of x, RUN from OFF on are those of part. y may be x.
+/* paste     y | x part list?(i32)   OUTER blocks: of STRIDE bytes of x, RUN from OFF on are those of part; with a list, OFF at each index of it. y may be x.
  * assign    x' | x value   the same, all of it */
 enum { ZK_OUTER, ZK_RUN, ZK_STRIDE, ZK_OFF, ZK_WORDS };
 
@@ -281,7 +281,7 @@ enum { RP_ROWS, RP_C, RP_WORDS };
  *   row list         i32 {count, index...}, ascending. Of the count no more than CAP and no less than 0 are read. sgd leaves out a row that
  *                    the parameter does not have; conv_dw and fc_dw take the nearest row in its place
  *   palette codes    a code of LEVELS or more is the last one
- *   gather, resample as said above: clamped
+ *   gather, resample, paste: as said above, clamped
  *   labels           a label that is no class counts for nothing
  *   maxpool_grad     a position outside of its window meets no element: its gradient is lost
  *   qlut             a byte indexes a table of 256, an int16 one of 513 */
