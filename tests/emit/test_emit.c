@@ -46,7 +46,7 @@ static void train_int8(cop_ctx *cx, const machine *m)
 /* Some input channels alone: of int8 layers, plain and depthwise, and of floats. */
 static void train_parts(cop_ctx *cx, const machine *m)
 {
-	static const char *const spec[] = {"qsgd layers=c2.*|c3.w|c4.*|dw.w|fc.*|head.w lr=0.02 channels=c3.w:0.5;c4.w:0.25;dw.w:0.5;head.w:0.25", "sgd momentum=0.9 lr=0.01 channels=conv2*:0.5;fc1*:0.125"};
+	static const char *const spec[] = {"qsgd layers=c2.*|c3.w|c4.*|dw.w|fc.*|head.w lr=0.02 channels=c2.w:0.25;c3.w:0.5;dw.w:0.5;head.w:0.25", "sgd momentum=0.9 lr=0.01 channels=conv2*:0.5;fc1*:0.125"};
 
 	for (int i = 0; i < LEN(spec); i++) {
 		cop_graph *g = i ? zoo(cx, "lenet-5", 1, 0) : trained_net(cx, false);
