@@ -7,7 +7,12 @@
  * Gradients go straight through the rounding (Bengio et al. 2013, arXiv 1308.3432) and stop where the clamp cuts. Those
  * of s and b are LSQ's (Esser et al. 2020, arXiv 1902.08153) and LSQ+'s (Bhalgat et al. 2020, arXiv 2004.09576), times
  * `grad`. With `ewgs` d, that of x grows by 1 + d sign(dy) (x / s - round(x / s)) (Lee et al. 2021, arXiv 2104.00903).
+ *
+ * A sum of integers that is close to the middle between two steps rounds as the integer network's does if operands behind p tell what was summed
+ * (kernel/factor.h). They get no gradient.
  */
+#include "kernel/kernel.h"
+#include "kernel/factor.h"
 #include "op/axes.h"
 
 static bool well_formed(const cop_graph *g, cop_nid n, cop_vid x, cop_vid p)
@@ -37,9 +42,27 @@ static cop_status check(const cop_graph *g, cop_nid n, int from)
 	return well_formed(g, n, cop__arg(g, n, from), cop__arg(g, n, from + 1)) ? COP_OK : cop__failed(g->cx);
 }
 
+/* Operands 2, 3 ...: sx; sw sx; or a sa b sb */
+static cop_status check_summed(const cop_graph *g, cop_nid n)
+{
+	const int from = g->node[n].n_in - 2;
+	const cop_type *x = cop__in(g, n, 0);
+
+	if (from == 3 || from > 4) return cop__fail(g, COP_ARG, n, "needs 2, 3, 4 or 6 operands, has %d", from + 2);
+	for (int i = 0; i < from; i++) {
+		bool whole = from == 4 && i % 2 == 0;
+		COP_TRY(cop__need(g, n, 2 + i, COP_F32, whole ? -1 : 1));
+		int32_t want = from == 2 && i == 0 && cop__in(g, n, 2)->dim[0] > 1 && x->rank ? x->dim[x->rank - 1] : 1;
+		if (whole ? !cop__same_shape(cop__in(g, n, 2 + i), x) : cop__in(g, n, 2 + i)->dim[0] != want)
+			return cop__fail(g, COP_SHAPE, n, "operand %d does not go with what is rounded", 2 + i);
+	}
+	return COP_OK;
+}
+
 static cop_status infer(cop_graph *g, cop_nid n)
 {
 	COP_TRY(check(g, n, 0));
+	COP_TRY(check_summed(g, n));
 	return cop__set_out_like(g, n, 0, cop__arg(g, n, 0));
 }
 
@@ -68,7 +91,14 @@ static int words_of(const cop_graph *g, cop_nid n, int from, int32_t *k)
 }
 static int words(const cop_graph *g, cop_nid n, int32_t *k)
 {
-	return words_of(g, n, 0, k);
+	cop_nid mean = g->value[cop__arg(g, n, 0)].producer;
+	COP_ATTR(cop_pool_attr, p, g, mean);
+
+	words_of(g, n, 0, k);
+	k[FQ_FROM] = g->node[n].n_in - 2;
+	k[FQ_CELLS] = mean && g->node[mean].op == OP_avgpool ? p.kh * p.kw : 1;
+	k[FQ_CHANNELS] = k[FQ_FROM] == 2 ? cop__in(g, n, 2)->dim[0] : 1;
+	return FQ_ALL_WORDS;
 }
 static int grad_words(const cop_graph *g, cop_nid n, int32_t *k)
 {
@@ -86,7 +116,12 @@ static int links_of(const cop_graph *g, cop_nid n, int from, cop_vid y, cop_link
 }
 static int links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
-	return links_of(g, n, 0, cop__res(g, n, 0), l, max);
+	cop_vid y = cop__res(g, n, 0), w = cop__arg(g, n, 2);
+	int at = links_of(g, n, 0, y, l, max);
+
+	if (g->node[n].n_in == 4 && cop__t(g, w)->dim[0] > 1) at += cop__link_axis(l, at, max, g, w, 0, y, cop__t(g, y)->rank - 1);
+	for (int i = 2; g->node[n].n_in == 6 && i < 6; i += 2) at += cop__link_aligned(l + at, 0, max - at, g, cop__arg(g, n, i), y);
+	return at;
 }
 static int dx_links(const cop_graph *g, cop_nid n, cop_link *l, int max)
 {
@@ -112,9 +147,23 @@ static cop_vid image(cop_graph *g, const char *name, int which)
 {
 	return cop__sample_input(g, name, form[which].rank, form[which].dim);
 }
+/* From what is summed in these: sx, sw sx, a sa b sb */
+static const int summed[] = {1, 2, 4};
+static cop_nid sum_sample(cop_graph *g, int which)
+{
+	static const int32_t one = 1, dim[3] = {3, 4, 5};
+	static const cop_fakequant_attr a = {-128, 127, 3, 0, 0, 0.5f, 0.01f};
+	cop_vid in[6] = {cop__sample_input(g, "x", 3, dim), cop__sample_input(g, "p", 1, &one)};
+	char name[2] = "a";
+
+	for (int i = 0; i < summed[which]; i++, name[0]++)
+		in[2 + i] = summed[which] == 4 && i % 2 == 0 ? cop__sample_input(g, name, 3, dim)
+			: cop__sample_input(g, name, 1, summed[which] == 2 && i == 0 ? &dim[2] : &one);
+	return cop__node(g, OP_fakequant, &a, 2 + summed[which], in);
+}
 static cop_nid sample(cop_graph *g, int which)
 {
-	if (which >= LEN(form)) return 0;
+	if (which >= LEN(form)) return which - LEN(form) < LEN(summed) ? sum_sample(g, which - LEN(form)) : 0;
 	return cop__node(g, OP_fakequant, &form[which].a,
 	        VIDS(image(g, "x", which), cop__sample_input(g, "p", 1, &form[which].p)));
 }
@@ -138,7 +187,7 @@ const cop_op cop_op_fakequant = {
         .name = "fakequant",
         .attrs = ATTRS,
         .min_in = 2,
-        .max_in = 2,
+        .max_in = 6,
         .n_out = 1,
         .must_out = 1,
         .flags = COP_OP_PURE,

@@ -3,6 +3,8 @@
  * qscale - see qscale.h.
  */
 #include "op/qscale.h"
+#include "kernel/kernel.h"
+#include "kernel/factor.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -45,11 +47,10 @@ bool cop__multipliers_single(int32_t *m, int32_t *up, const double *real, int32_
 	double most = 0;
 
 	for (int32_t i = 0; i < n; i++) most = fmax(most, fabs(real[i]));
-	for (*up = 0; *up < 31 && round(ldexp(most, 32 - *up)) > 2147483647.0;) ++*up;
+	*up = cop_factor_up(most);
 	for (int32_t i = 0; i < n; i++) {
-		double v = round(ldexp(real[i], 32 - *up));
-		if (!(v <= 2147483647.0)) return false;
-		m[i] = (int32_t)v;
+		if (!(real[i] * cop_two_to(32 - *up) < 2147483647.5)) return false;
+		m[i] = (int32_t)cop_factor(real[i], *up);
 	}
 	return true;
 }
@@ -65,11 +66,11 @@ void cop__qadd_scales(cop_qadd_attr *a, double scale_a, double scale_b, double s
 		cop__multiplier_double(&a->my, &a->sy, steps / (1 << 20));
 		return;
 	}
-	double ra = fmin(scale_a / scale_y, 1 << 20), rb = fmin(scale_b / scale_y, 1 << 20); /* beyond int8 as well */
+	double ra = cop_addend(scale_a / scale_y), rb = cop_addend(scale_b / scale_y);
 	a->sa = a->sb = a->my = 0;
-	for (a->sy = 30; a->sy > 1 && round(ldexp(fmax(ra, rb), a->sy)) >= 1 << 22;) a->sy--;
-	a->ma = (int32_t)round(ldexp(ra, a->sy));
-	a->mb = (int32_t)round(ldexp(rb, a->sy));
+	a->sy = cop_sum_shift(fmax(ra, rb));
+	a->ma = (int32_t)cop_near(ra * cop_two_to(a->sy));
+	a->mb = (int32_t)cop_near(rb * cop_two_to(a->sy));
 }
 
 enum { DIGITS = 5 }; /* of softmax, before the point of scaled differences */

@@ -5,6 +5,7 @@
  */
 #include "help.h"
 #include "op/op.h"
+#include "kernel/factor.h"
 
 enum { N = 8 };
 static const float x[N] = {0.31f, -0.87f, 1.93f, -2.44f, 0.02f, 3.71f, -0.19f, 0.66f}, dy[N] = {0.5f, -1.25f, 0.75f, 2, -0.6f, 1.1f, -0.3f, 0.9f};
@@ -38,7 +39,7 @@ static void same(const char *symbol, int which, const char *what, const float *g
 static void run(const cop_kernel *k, const example *e, int which)
 {
 	_Alignas(64) float a[N + 32] = {0}, b[N + 32] = {0}, p[32] = {0}, out[N + 32];
-	const int32_t word[FQ_WORDS] = {e->rows, N / e->rows, e->lo, e->hi, e->zero, e->offset, cop__bits(e->ewgs), cop__bits(e->grad), cop__bits(e->least)};
+	const int32_t word[FQ_ALL_WORDS] = {e->rows, N / e->rows, e->lo, e->hi, e->zero, e->offset, cop__bits(e->ewgs), cop__bits(e->grad), cop__bits(e->least)};
 	bool forward = !strcmp(k->op, "fakequant"), sums = !strcmp(k->op, "fakequant_dp");
 
 	memcpy(a, x, sizeof x);
@@ -74,15 +75,75 @@ static void extremes(void **state)
 		const cop_kernel *k = &cop_kernels[i];
 		if (strcmp(k->op, "fakequant") || (k->isa & cop__cpu_isa()) != k->isa) continue;
 		_Alignas(64) float a[N + 32] = {0}, p[32] = {0.11f}, out[N + 32];
-		const int32_t word[FQ_WORDS] = {1, N, -128, 127, 0, 0, 0, 0, 0};
+		const int32_t word[FQ_ALL_WORDS] = {1, N, -128, 127, 0, 0, 0, 0, 0};
 		memcpy(a, far, sizeof far);
 		k->fn(&(cop_call){.buf = (void *const[]){out, a, p}, .k = word, .part = 0, .parts = 1});
 		same(k->symbol, 0, "y", out, want, N);
 	}
 }
 
+/* What integers make of sums whose floats lie at the middle between two steps, or beside it: halves by hand, the others by Python's fractions (whole
+ * multipliers, then a shift). Rounded as any value, each would become `plain`. */
+typedef struct sum {
+	const char *what;
+	int32_t from, cells, channels, at; /* at: the element */
+	float x, p, from_0[2], from_1, from_2, from_3;
+	int32_t want, plain;
+} sum;
+static const sum sums[] = {
+	{"mean, -32 / 64", 1, 64, 1, 0, -0.5f, 1, {1}, 0, 0, 0, 0, -1},
+	{"mean, 96 / 64", 1, 64, 1, 0, 1.4999999f, 1, {1}, 0, 0, 0, 2, 1},
+	{"layer, -1 / 2", 2, 1, 2, 0, -0.25f, 0.5f, {0.5f, 0.25f}, 0.5f, 0, 0, 0, -1},
+	{"layer, -6 / 4", 2, 1, 2, 1, -0.75f, 0.5f, {0.5f, 0.25f}, 0.5f, 0, 0, -1, -2},
+	{"layer, 10 / 4", 2, 1, 2, 1, 1.2499999f, 0.5f, {0.5f, 0.25f}, 0.5f, 0, 0, 3, 2},
+	{"layer of one step, -1 / 2", 2, 1, 1, 1, -0.25f, 0.5f, {0.5f}, 0.5f, 0, 0, 0, -1},
+	{"layer, -1750 times 0.0586", 2, 1, 2, 0, -2.1525001525878906f, 0.021f, {0.0123f, 0.00077f}, 0.1f, 0, 0, -102, -103},
+	{"layer, 1500 times 0.0037", 2, 1, 2, 1, 0.11549998819828033f, 0.021f, {0.0123f, 0.00077f}, 0.1f, 0, 0, 6, 5},
+	{"two, -1 / 2", 4, 1, 1, 0, -0.5f, 1, {-0.5f}, 0.5f, 0, 0.25f, 0, -1},
+	{"two, 1 and 5", 4, 1, 1, 0, 0.05f + 5 * 0.0301f, 0.0802f, {0.05f}, 0.05f, 5 * 0.0301f, 0.0301f, 2, 3},
+	{"two, -167 and -33", 4, 1, 1, 0, -167 * 0.05f - 33 * 0.0301f, 0.0802f, {-167 * 0.05f}, 0.05f, -33 * 0.0301f, 0.0301f, -117, -116},
+};
+
+static void whole_sums(void **state)
+{
+	(void)state;
+	int runs = 0;
+
+	for (int i = 0; i < cop_n_kernels; i++) {
+		const cop_kernel *k = &cop_kernels[i];
+		if (strcmp(k->op, "fakequant") || !strchr(k->types, '+')) continue;
+		for (int e = 0; e < LEN(sums); e++, runs++) {
+			const sum *s = &sums[e];
+			float x[2] = {0}, y[2];
+			const float *in[4] = {s->from_0, &s->from_1, &s->from_2, &s->from_3};
+			x[s->at] = s->x;
+			for (int known = 0; known < 2; known++) {
+				const int32_t word[FQ_ALL_WORDS] = {1, 2, -128, 127, 5, 0, 0, 0, 0, known ? s->from : 0, s->cells, s->channels};
+				k->fn(&(cop_call){.buf = (void *const[]){y, x, (void *)&s->p, (void *)in[0], (void *)in[1], (void *)in[2], (void *)in[3]}, .k = word, .part = 0, .parts = 1});
+				if (y[s->at] != s->p * (float)(known ? s->want : s->plain)) fail_msg("%s: %g steps, must be %d", s->what, (double)(y[s->at] / s->p), known ? s->want : s->plain);
+			}
+		}
+	}
+	assert_int_equal(runs, LEN(sums));
+}
+
+/* A bias of 20,000.4994 steps of 0.3 times 0.1, which a quotient of floats makes 20,000.5. */
+static void bias(void **state)
+{
+	(void)state;
+	static const int32_t word[FQ_ALL_WORDS] = {2, 1, -COP_FAKE_MOST, COP_FAKE_MOST, 0, 0, 0, 0, 0, 2, 1, 2};
+	const float x[2] = {600.0150146484375f, -600.0150146484375f}, sw[2] = {0.3f, 0.3f}, sx = 0.1f, p[2] = {0.3f * 0.1f, 0.3f * 0.1f};
+	float y[2];
+
+	for (int i = 0; i < cop_n_kernels; i++) {
+		if (strcmp(cop_kernels[i].op, "fakequant") || !strchr(cop_kernels[i].types, '+')) continue;
+		cop_kernels[i].fn(&(cop_call){.buf = (void *const[]){y, (void *)x, (void *)p, (void *)sw, (void *)&sx}, .k = word, .part = 0, .parts = 1});
+		assert_true(y[0] == 20000 * p[0] && y[1] == -20000 * p[1]);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(as_pytorch), cmocka_unit_test(extremes)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(as_pytorch), cmocka_unit_test(extremes), cmocka_unit_test(whole_sums), cmocka_unit_test(bias)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,9 +37,22 @@ static void called(char name[128], const faker *f, cop_vid v, const char *what)
 	else snprintf(name, 128, "v%u.%s", v, what);
 }
 
+typedef struct summed {
+	int n;
+	cop_vid v[4];
+} summed; /* what a value is the sum of, as fakequant takes it (kernel/factor.h); n = 0: nothing is known */
+
+static cop_vid rounded_from(const faker *f, cop_vid x, cop_vid p, const cop_fakequant_attr *a, const summed *s)
+{
+	cop_vid in[6] = {x, p};
+
+	memcpy(in + 2, s->v, sizeof s->v);
+	return x && p ? cop__apply(f->out, OP_fakequant, a, 2 + s->n, in) : 0;
+}
+
 static cop_vid rounded(const faker *f, cop_vid x, cop_vid p, const cop_fakequant_attr *a)
 {
-	return x && p ? cop__apply(f->out, OP_fakequant, a, VIDS(x, p)) : 0;
+	return rounded_from(f, x, p, a, &(summed){0});
 }
 
 /* x or q, by chance: x + (1 - p) (q - x) / (1 - p) where q is drawn. The gradient goes the same way. */
@@ -97,7 +110,7 @@ static cop_vid step_of(const faker *f, cop_vid owner)
 	return p ? p : cop__data(f->out, trained ? COP_PARAM : COP_CONST, name, &t, start);
 }
 
-static cop_vid fake_value(const faker *f, cop_vid v, cop_vid x)
+static cop_vid fake_value(const faker *f, cop_vid v, cop_vid x, const summed *s)
 {
 	const cop_graph *g = f->z->g;
 	const cop_qrange *r = &f->z->act[v];
@@ -105,7 +118,7 @@ static cop_vid fake_value(const faker *f, cop_vid v, cop_vid x)
 	cop_fakequant_attr a = {r->lo, r->hi, r->zero, moves_zero(f, owner), f->how->ewgs, 0, r->scale * COP_LEAST_PART};
 
 	a.grad = cop__fake_grad(cop_type_count(cop__t(g, v)) / COP_MAX(1, f->z->held), r->hi - r->zero);
-	cop_vid q = rounded(f, x, step_of(f, owner), &a);
+	cop_vid q = rounded_from(f, x, step_of(f, owner), &a, s);
 	return f->block ? dropped(f, x, q, v) : q;
 }
 
@@ -177,7 +190,7 @@ static cop_vid fake_bias_by(const faker *f, cop_nid n, cop_vid b, cop_vid by)
 
 	if (f->block && bias) f->out->value[bias].role = COP_STATE;
 	if (!x || !bias) return bias;
-	return rounded(f, bias, cop__apply(f->out, OP_mul, &none, VIDS(by, x)), &a);
+	return rounded_from(f, bias, cop__apply(f->out, OP_mul, &none, VIDS(by, x)), &a, &(summed){2, {by, x}});
 }
 
 /* They are coarse where both have few bits. */
@@ -208,6 +221,29 @@ static cop_vid fake_distances(const faker *f, cop_nid n, cop_vid w)
 	return step ? rounded(f, latent, step, &a) : latent;
 }
 
+/* Of node n's result, once its operands are there. */
+static summed sum_of(const faker *f, cop_nid n)
+{
+	const cop_graph *g = f->z->g;
+	const int op = g->node[n].op;
+	const cop_vid a = cop__arg(g, n, 0), b = cop__arg(g, n, 1);
+	summed s = {0};
+	char name[128];
+
+	if (f->block) return s; /* whose weights are no whole steps yet */
+	if (f->z->layer[n].bits && op != OP_rnn) {
+		called(name, f, b, "step");
+		s = (summed){2, {cop__find(f->out, name), step_before(f, a)}};
+	} else if (op == OP_add && cop__same_shape(cop__t(g, a), cop__t(g, b))) {
+		s = (summed){4, {f->map[a], step_before(f, a), f->map[b], step_before(f, b)}};
+	} else if (op == OP_avgpool && !cop__moves(g, n)) {
+		s = (summed){1, {step_before(f, a)}};
+	}
+	for (int i = 0; i < s.n; i++)
+		if (!s.v[i]) return (summed){0};
+	return s;
+}
+
 static cop_status fake_node(const faker *f, cop_nid n)
 {
 	const cop_graph *g = f->z->g;
@@ -228,9 +264,10 @@ static cop_status fake_node(const faker *f, cop_nid n)
 	cop_nid m = cop__node(f->out, d->op, d->attr, d->n_in, in);
 	if (!m) return cop__failed(g->cx);
 	f->out->node[m].guard = guard;
+	const summed sum = sum_of(f, n);
 	for (int i = 0; i < COP_MAX_OUT; i++) {
 		cop_vid v = d->out[i], y = v ? cop__want_out(f->out, m, i) : 0;
-		if (v && y && f->integer[v] && !is_moved(f, v)) y = fake_value(f, v, y);
+		if (v && y && f->integer[v] && !is_moved(f, v)) y = fake_value(f, v, y, &sum);
 		if (v && !y) return cop__failed(g->cx);
 		if (v) cop__map_to(f->out, g, f->map, v, y);
 	}
@@ -245,7 +282,7 @@ static cop_status fake_inputs(const faker *f)
 	for (int32_t i = 0; i < g->n_input; i++) {
 		cop_vid v = g->input[i];
 		if (!f->integer[v] || cop__t(g, v)->dtype != COP_F32) continue;
-		if (!(f->map[v] = fake_value(f, v, f->map[v]))) return cop__failed(g->cx);
+		if (!(f->map[v] = fake_value(f, v, f->map[v], &(summed){0}))) return cop__failed(g->cx);
 	}
 	return COP_OK;
 }
@@ -273,7 +310,7 @@ static cop_status fake_part(faker *f, cop_graph **out)
 	f->out = *out;
 	const cop_type t = *cop__t(g, in);
 	f->map[in] = cop__input(f->out, g->value[in].name ? g->value[in].name : "block", &t);
-	if (!g->value[in].producer && f->integer[in]) f->map[in] = fake_value(f, in, f->map[in]);
+	if (!g->value[in].producer && f->integer[in]) f->map[in] = fake_value(f, in, f->map[in], &(summed){0});
 	cop_status st = f->map[in] ? COP_OK : cop__failed(g->cx);
 	for (cop_nid n = b->first; !st && n <= b->last; n++) st = fake_node(f, n);
 	if (!st) st = cop__output(f->out, f->map[b->out], NULL);
