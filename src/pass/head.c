@@ -10,8 +10,7 @@
 
 typedef struct head_options { int32_t classes, seed; } head_options;
 
-/* The layer that makes the scores: the last fully connected one, of floats or integers. */
-static cop_nid last_layer(const cop_graph *g)
+cop_nid cop__scores_layer(const cop_graph *g)
 {
 	cop_nid n = g->n_output == 1 ? g->value[g->output[0]].producer : 0;
 
@@ -23,31 +22,41 @@ static cop_nid last_layer(const cop_graph *g)
 	return 0;
 }
 
+cop_vid cop__as_rows(cop_graph *out, cop_vid x, float scale, int32_t zero)
+{
+	if (!x || cop__t(out, x)->dtype == COP_F32) return x;
+	x = cop__apply(out, OP_reshape, &(cop_shape_attr){2, {0, -1}}, VIDS(x));
+	return x ? cop__apply(out, OP_dequantize, &(cop_dequantize_attr){scale, zero}, VIDS(x)) : 0;
+}
+
 /* What the layer reads, as rows of floats. */
 static cop_vid features(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid n)
 {
-	cop_vid x = map[cop__arg(g, n, 0)];
-	const cop_type *t = cop__in(g, n, 0);
 	double *scale = cop__arena_get(&out->mem, sizeof *scale * ((size_t)g->n_value + 1));
 
-	if (!x || g->node[n].op == OP_fc || !scale) return scale ? x : 0;
+	if (!scale || g->node[n].op == OP_fc) return scale ? map[cop__arg(g, n, 0)] : 0;
 	COP_ATTR(cop_qconv_attr, a, g, n);
 	cop__int_scales(scale, g);
-	x = cop__apply(out, OP_reshape, &(cop_shape_attr){2, {t->dim[0], t->dim[3]}}, VIDS(x));
-	return x ? cop__apply(out, OP_dequantize, &(cop_dequantize_attr){(float)scale[cop__arg(g, n, 0)], a.zx}, VIDS(x)) : 0;
+	return cop__as_rows(out, map[cop__arg(g, n, 0)], (float)scale[cop__arg(g, n, 0)], a.zx);
 }
 
-/* Weights are uniform, as those of a layer without a ReLU behind it are drawn elsewhere. */
+cop_vid cop__drawn(cop_graph *g, const char *name, int32_t rows, int32_t in, int32_t seed)
+{
+	const cop_type t = cop__type(COP_F32, 2, DIMS(rows, in));
+	const float bound = 1 / sqrtf((float)in);
+	cop_vid w = cop__data(g, COP_PARAM, name, &t, NULL);
+	float *to = w ? cop__own(g, w) : NULL;
+
+	for (int32_t i = 0; to && i < rows * in; i++) to[i] = bound * (2 * cop__rand_unit((uint32_t)seed, cop__hash_text(name), (uint64_t)i) - 1);
+	return to ? w : 0;
+}
+
 static cop_vid new_layer(cop_graph *g, cop_vid x, const head_options *o)
 {
-	const int32_t in = cop__t(g, x)->dim[cop__t(g, x)->rank - 1];
-	const float bound = 1 / sqrtf((float)in);
-	cop_type wt = cop__type(COP_F32, 2, DIMS(o->classes, in)), bt = cop__type(COP_F32, 1, &o->classes);
-	cop_vid w = cop__data(g, COP_PARAM, "head.w", &wt, NULL), b = w ? cop__data(g, COP_PARAM, "head.b", &bt, NULL) : 0;
-	float *to = b ? cop__own(g, w) : NULL;
+	const cop_type bt = cop__type(COP_F32, 1, &o->classes);
+	cop_vid w = cop__drawn(g, "head.w", o->classes, cop__t(g, x)->dim[cop__t(g, x)->rank - 1], o->seed), b = w ? cop__data(g, COP_PARAM, "head.b", &bt, NULL) : 0;
 
-	for (int32_t i = 0; to && i < o->classes * in; i++) to[i] = bound * (2 * cop__rand_unit((uint32_t)o->seed, cop__hash_text("head.w"), (uint64_t)i) - 1);
-	return to ? cop__apply(g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, w, b)) : 0;
+	return b ? cop__apply(g, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, w, b)) : 0;
 }
 
 static cop_status replace(cop_graph *out, const cop_graph *g, cop_vid *map, cop_nid last, const head_options *o)
@@ -62,7 +71,7 @@ static cop_status replace(cop_graph *out, const cop_graph *g, cop_vid *map, cop_
 
 static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 {
-	const cop_nid last = last_layer(g);
+	const cop_nid last = cop__scores_layer(g);
 	cop_graph *made;
 	cop_vid *map;
 

@@ -135,6 +135,19 @@ void cop__act_set(cop_graph *g, cop_nid n, float lo, float hi)
 	*word(&g->node[n], "hi") = cop__bits(hi);
 }
 
+cop_vid cop__joined(cop_graph *g, int32_t axis, cop_vid *v, int32_t count)
+{
+	while (count > 1) {
+		int32_t made = 0;
+		for (int32_t i = 0; i < count; i += COP_MAX_IN) {
+			int k = COP_MIN((int)COP_MAX_IN, count - i);
+			v[made++] = k > 1 ? cop__apply(g, OP_concat, &(cop_concat_attr){axis}, k, v + i) : v[i];
+		}
+		count = made;
+	}
+	return v[0];
+}
+
 cop_vid cop__result_named(const cop_graph *g, const char *name)
 {
 	cop_vid v = cop__find(g, name);

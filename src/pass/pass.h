@@ -48,8 +48,14 @@ cop_status cop__pass_to_infer(cop_graph **out, const cop_graph *g);
 cop_status cop__pass_running(cop_graph **out, const cop_graph *g);
 /* What is run, measured and quantised of a model: to_infer, then fuse. */
 cop_status cop__pass_deploy(cop_graph **out, const cop_graph *g);
+cop_vid cop__joined(cop_graph *g, int32_t axis, cop_vid *v, int32_t count); /* one behind the other along the axis, any number of them; v is used up */
 /* The result of the layer whose weight or result is called so; 0: there is none. */
 cop_vid cop__result_named(const cop_graph *g, const char *name);
+/* The layer that makes the scores: the last fully connected one, of floats or integers; 0: the network does not end in one. */
+cop_nid cop__scores_layer(const cop_graph *g);
+cop_vid cop__as_rows(cop_graph *out, cop_vid x, float scale, int32_t zero); /* bytes of a map as rows of floats; floats stay as they are */
+/* A weight [rows, in], uniform, as those of a layer without a ReLU behind it are drawn elsewhere. */
+cop_vid cop__drawn(cop_graph *g, const char *name, int32_t rows, int32_t in, int32_t seed);
 /* A network in two at a value that it computes. Does all that comes behind v read nothing that comes before it but v and weights? */
 bool cop__can_cut(const cop_graph *g, cop_vid v);
 cop_status cop__cut_front(cop_graph **out, const cop_graph *g, const cop_vid *v, int n); /* from the inputs to the n values v, its outputs */

@@ -98,18 +98,10 @@ static void gru(layer *l, cop_vid ax)
 /* The states of all steps, one behind the other along the axis of time; v is used up. */
 static cop_vid join(const layer *l, cop_vid *v)
 {
-	int32_t axis = !l->a.time_first, count = l->steps;
+	int32_t axis = !l->a.time_first;
 
-	for (int32_t i = 0; i < count; i++) v[i] = shaped(l->g, v[i], 3, axis ? -1 : 1, axis ? 1 : -1, l->units);
-	while (count > 1) {
-		int32_t made = 0;
-		for (int32_t i = 0; i < count; i += COP_MAX_IN) {
-			int k = COP_MIN((int)COP_MAX_IN, count - i);
-			v[made++] = k > 1 ? cop__apply(l->g, OP_concat, &(cop_concat_attr){axis}, k, v + i) : v[i];
-		}
-		count = made;
-	}
-	return v[0];
+	for (int32_t i = 0; i < l->steps; i++) v[i] = shaped(l->g, v[i], 3, axis ? -1 : 1, axis ? 1 : -1, l->units);
+	return cop__joined(l->g, axis, v, l->steps);
 }
 
 /* v[steps] becomes h by step. */

@@ -107,7 +107,7 @@ cop_status cop__loop_rebuild(cop_loop *l)
 	return cop__frozen_ready(l);
 }
 
-/* Policies that leave neurons out begin with a training of all of them, which also says what that costs. */
+/* Policies that leave neurons or first layers out begin with a training of all, which also says what that costs. */
 static cop_status start_policies(cop_loop *l)
 {
 	bool apart = false;
@@ -123,7 +123,7 @@ static cop_status start_policies(cop_loop *l)
 		apart |= of->apart;
 	}
 	if (l->lists && apart) return cop__error(l->cx, COP_ARG, "policies: one leaves neurons out and another freezes first layers; take one of them");
-	return l->lists ? cop__loop_rebuild(l) : COP_OK;
+	return l->lists || l->frozen.to ? cop__loop_rebuild(l) : COP_OK;
 }
 
 cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)

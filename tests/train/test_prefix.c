@@ -220,6 +220,40 @@ static void kept(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Nothing of the first layers is trained: they are frozen from the start, and the result is that without the policy. */
+static void first_flops(void *ud, const cop_epoch *e)
+{
+	if (e->done >= 1 && e->epoch == 1) *(float *)ud = e->flops;
+}
+
+static void idle(void **state)
+{
+	static const struct { const char *pass, *layers; bool all; } row[] = {{NULL, "fc2*", true}, {"adapters:rank=2", "adapter*", true}, {NULL, "fc1.b|fc2*", false}};
+	static const char *const policies[] = {NULL, "prefix:tol=0", "prefix:tol=0,cache=0"};
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+	char update[64];
+
+	(void)state;
+	for (int k = 0; k < LEN(row); k++) {
+		cop_graph *g[3];
+		float part[3] = {0};
+		cop__format(update, sizeof update, "sgd momentum=0 layers=%s", row[k].layers);
+		for (int i = 0; i < 3; i++) {
+			cop_train_args a = base;
+			g[i] = net(cx);
+			if (row[k].pass) OK(cx, cop_graph_apply(&g[i], row[k].pass));
+			a.update = update, a.epochs = 3, a.policies = policies[i], a.progress = first_flops, a.ud = &part[i];
+			OK(cx, cop_train(g[i], &d, NULL, &a));
+		}
+		print_message("%s: %g of a step kept, %g run again\n", row[k].layers, (double)part[1], (double)part[2]);
+		assert_true(same(g[0], g[1]) && same(g[0], g[2]));
+		assert_true(row[k].all ? part[1] < 0.4f && part[2] > 0.9f : part[1] == 1 && part[2] == 1);
+		for (int i = 0; i < 3; i++) cop_graph_free(g[i]);
+	}
+	cop_ctx_free(cx);
+}
+
 /* Only up to the layer that is named; and momentum of the layers that go on, goes on. */
 static void up_to(void **state)
 {
@@ -307,6 +341,6 @@ static void no_such_node(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(two_parts), cmocka_unit_test(by_movement), cmocka_unit_test(as_by_layers), cmocka_unit_test(kept), cmocka_unit_test(up_to), cmocka_unit_test(refused), cmocka_unit_test(no_such_node), cmocka_unit_test(counted)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(two_parts), cmocka_unit_test(by_movement), cmocka_unit_test(as_by_layers), cmocka_unit_test(kept), cmocka_unit_test(idle), cmocka_unit_test(up_to), cmocka_unit_test(refused), cmocka_unit_test(no_such_node), cmocka_unit_test(counted)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

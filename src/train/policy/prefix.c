@@ -2,7 +2,7 @@
  *
  * prefix - the first layers are not trained any more once what they put out has settled. After each epoch the network runs on a few samples; how far what
  * a layer puts out has moved since the epoch before, as a part of its length, says whether it still learns. Layers are frozen from the front on, each
- * only with all that come before it, and stay so. What that saves is in train/frozen.c.
+ * only with all that come before it, and stay so. Those that are not trained anyway are frozen from the start. What that saves is in train/frozen.c.
  *
  * The network is cut where a single value goes on, and of those places between two layers with weights at the one where the value is smallest.
  */
@@ -21,7 +21,7 @@ typedef struct prefix {
 	cop_graph *model;
 	cop_dataset *d;
 	place at[MOST];
-	int32_t n, samples;
+	int32_t n, samples, idle; /* idle: places before which nothing is trained */
 	float *seen;             /* what the places put out after the last epoch, one after the other; calm[MOST]; whether there is any */
 	int64_t all;
 	cop_handle of_seen;
@@ -42,7 +42,7 @@ static const char *weight_of(const cop_graph *g, cop_nid n)
 {
 	for (int i = 0; i < g->node[n].n_in; i++) {
 		const cop_value *w = &g->value[g->node[n].in[i]];
-		if (w->role == COP_PARAM && w->type.rank > 1) return w->name;
+		if ((w->role == COP_PARAM || (g->node[n].op == OP_qconv && i == 1)) && w->type.rank > 1) return w->name;
 	}
 	return NULL;
 }
@@ -93,13 +93,40 @@ static cop_status begin(void *ud, cop_graph *g, cop_dataset *d)
 	return COP_OK;
 }
 
+/* Is anything of the nodes up to this one trained? */
+static bool trained(const cop_build *b, const cop_graph *g, int32_t to)
+{
+	for (cop_nid n = 1; n <= (cop_nid)to; n++)
+		for (int i = 0; i < g->node[n].n_in; i++) {
+			const cop_value *w = &g->value[g->node[n].in[i]];
+			if (w->role == COP_PARAM && cop__build_trains(b, w->name)) return true;
+		}
+	return false;
+}
+
 /* A state, so that a run that is resumed goes on with it. */
 static cop_status build(void *ud, cop_build *b)
 {
 	prefix *u = ud;
 	const cop_type t = cop__type(COP_F32, 1, DIMS((int32_t)u->all + MOST + 1));
 
+	for (u->idle = 0; u->idle < u->n && !trained(b, u->model, u->at[u->idle].node);) u->idle++;
 	return (u->of_seen = cop__build_state(b, "prefix.seen", &t, u->seen, NULL)) ? COP_OK : COP_NOMEM;
+}
+
+static void freeze(const prefix *u, const cop_progress *p, int front)
+{
+	*p->frozen = (cop_frozen){u->at[front - 1].node, (int64_t)((double)u->o->cache * 1048576)};
+}
+
+static cop_status start(void *ud, const cop_progress *p, cop_graph *model)
+{
+	const prefix *u = ud;
+
+	if (!u->idle) return COP_OK;
+	freeze(u, p, u->idle);
+	cop__log(model->cx, COP_LOG_INFO, "prefix: nothing up to '%s' is trained", u->at[u->idle - 1].weight);
+	return COP_OK;
 }
 
 /* ---- how far they have moved ---- */
@@ -170,7 +197,7 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	prefix *u = ud;
 	cop_tensor t;
 
-	if (p->epoch + 1 >= p->epochs) return COP_OK;
+	if (p->epoch + 1 >= p->epochs || p->frozen->to == u->at[u->n - 1].node) return COP_OK;
 	COP_TRY(cop__trainer_tensor(p->t, u->of_seen, &t));
 	float *now = cop__alloc(u->model->cx, sizeof *now * (size_t)u->all);
 	cop_status st = now ? look(u, now) : COP_NOMEM;
@@ -181,7 +208,7 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 		seen[u->all + MOST] = 1;
 		memcpy(u->seen, seen, sizeof *seen * (size_t)(u->all + MOST + 1));
 		if (front && u->at[front - 1].node > p->frozen->to) {
-			*p->frozen = (cop_frozen){u->at[front - 1].node, (int64_t)((double)u->o->cache * 1048576)};
+			freeze(u, p, front);
 			*v = COP_REPLAN;
 			cop__log(u->model->cx, COP_LOG_INFO, "prefix: after epoch %d nothing up to '%s' is trained", p->epoch + 1, u->at[front - 1].weight);
 		}
@@ -196,7 +223,7 @@ static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 
 	if (!u) return COP_NOMEM;
 	*u = (prefix){.o = o, .mem = mem};
-	*out = (cop_policy){.name = "prefix", .ud = u, .apart = true, .begin = begin, .build = build, .epoch = epoch};
+	*out = (cop_policy){.name = "prefix", .ud = u, .apart = true, .begin = begin, .build = build, .start = start, .epoch = epoch};
 	return COP_OK;
 }
 
