@@ -48,15 +48,17 @@ for p in x:
 P
 }
 
-# For a seed: the trunk, then with a new last layer f32, int8, and the int8 one as floats that round; f32+ and int8+: with adapters.
+# For a seed: the trunk, then with a new last layer f32, int8, and the int8 one as floats that round; with adapters: f32+, and f32++ of means over 4x4 cells.
 networks() {
-	[ ! -s "$folder/int8+-$1.cop" ] || return 0
+	[ ! -s "$folder/int8++-$1.cop" ] || return 0
 	printf '%s\n' 'input 28 28 1' 'conv 8 3x3 stride 2 norm relu' 'conv 16 3x3 norm relu' 'conv 16 3x3 stride 2 norm relu' 'conv 32 3x3 norm relu' 'conv 32 3x3 stride 2 norm relu' mean 'fc 10' >"$folder/net.txt"
 	"$bin" train "$folder/net.txt" --data mnist --limit 10000 --epochs 5 --batch 32 --lr 0.05 --valid no --seed "$1" --threads 1 -q -o "$folder/trunk-$1.cop" &&
 		"$bin" apply "$folder/trunk-$1.cop" "to_infer fuse head:classes=10,seed=$1" -o "$folder/f32-$1.cop" -q &&
 		"$bin" quantize "$folder/trunk-$1.cop" --data mnist --limit 200 -o "$folder/whole-$1.cop" -q &&
 		"$bin" apply "$folder/whole-$1.cop" "head:classes=10,seed=$1" -o "$folder/int8-$1.cop" -q && "$bin" apply "$folder/int8-$1.cop" floats -o "$folder/rounding-$1.cop" -q || return 1
-	for net in f32 int8; do "$bin" apply "$folder/$net-$1.cop" "adapters:rank=4,seed=$1" -o "$folder/$net+-$1.cop" -q || return 1; done
+	for net in f32 int8; do
+		"$bin" apply "$folder/$net-$1.cop" "adapters:rank=4,seed=$1" -o "$folder/$net+-$1.cop" -q && "$bin" apply "$folder/$net-$1.cop" "adapters:rank=4,cells=4,seed=$1" -o "$folder/$net++-$1.cop" -q || return 1
+	done
 }
 
 # ---- trainings ----
@@ -83,7 +85,7 @@ learn() {
 
 # The rate that is best on a fifth of the training samples, with a seed of its own.
 best_rate() { # NAME TASK NET RULE LAYERS POLICIES RATES
-	for rate in $7; do echo "$(learn "$1-tried" "$2" 100 "$3" "$4" "$5" "$6" "$rate" 0.2) $rate" || return 1; done | sort -k1,1gr -s | awk 'NR == 1 { print $2 }'
+	for rate in $7; do got=$(learn "$1-tried" "$2" 100 "$3" "$4" "$5" "$6" "$rate" 0.2) && echo "$got $rate"; done | sort -k1,1gr -s | awk 'NR == 1 { print $2 }'
 }
 
 task() { # NAME TASK NET RULE LAYERS POLICIES RATES
@@ -136,7 +138,8 @@ best of several on a fifth of the training samples, with another seed. RAM is .d
 TEXT
 top="0.01 0.03 0.1" sgd="0.003 0.01 0.03" adam="0.0003 0.001 0.003" plain="sgd momentum=0" no="not printed | not printed" zeroth=$(cost_zeroth) || exit 1
 row "f32: the last layer alone" head f32 "$plain" "$head" "$top"
-row "f32: and adapters of rank 4 (Skip2-LoRA), from kept results" adapters f32+ "$plain" "$adapters" "$top" prefix
+row "f32: and adapters of rank 4 (Skip2-LoRA), from kept results" adapters f32+ "$plain" "$adapters" "$sgd" prefix
+row "f32: the same, of means over 4x4 cells" cells f32++ "$plain" "$adapters" "$sgd" prefix
 row "f32: all biases" bias f32 "$plain" "$bias" "$top"
 row "f32: the last three layers" last f32 "$plain" "$last" "$sgd"
 row "f32: all biases, weights of two layers" sparse f32 "$plain" "$sparse" "$sgd"
@@ -147,7 +150,8 @@ row "f32: all layers, Adam" adam f32 adam "$full" "$adam"
 row "f32: all layers, zeroth order" mezo f32 "mezo draw=signs" "$full" "0.00001 0.00003 0.0001" "" "$zeroth"
 row "f32: the same, the last layer by its gradient" mezo-head f32 "mezo draw=signs last=head*" "$full" "0.00003 0.0003 0.003" "" "$zeroth"
 row "int8: the last layer alone" q-head int8 qsgd "$head" "$top"
-row "int8: and adapters of rank 4, from kept results" q-adapters int8+ qsgd "$adapters" "$top" prefix
+row "int8: and adapters of rank 4, from kept results" q-adapters int8+ qsgd "$adapters" "$sgd" prefix
+row "int8: the same, of means over 4x4 cells" q-cells int8++ qsgd "$adapters" "$sgd" prefix
 row "int8: all biases" q-bias int8 qsgd "$bias" "$sgd"
 row "int8: the last three layers" q-last int8 qsgd "$last" "$sgd"
 row "int8: all biases, weights of two layers" q-sparse int8 qsgd "$sparse" "$sgd"
