@@ -285,11 +285,11 @@ int32_t cop_plan_steps(const cop_plan *p, int entry);
 typedef enum cop_code { COP_CODE_NONE, COP_CODE_TABLES, COP_CODE_ADAPTIVE, COP_CODE_AUTO } cop_code;
 /* step i: its op, kernel and live bytes (fast_bytes: those of them in fast RAM), for reports; outputs, inputs: numbers of its first result and
  * operand; channels: of the result; false past the end.
- * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", "shared": codes of at most 16 weights a row, an encoding, or of 4 or 2 bits "nibbles", "twos" or "bytes"; else NULL); kept, the
+ * Of a layer whose weights are known and stay as they are: form, in which the plan uses them ("dense", "sparse", "shared": codes of at most 16 weights a row, an encoding, or of 4 or 2 bits "nibbles", "nibbles, roomy" or "twos"; else NULL); kept, the
  * part of them that is not zero; sparse_time, how long the kernel for sparse weights is expected to take, as a part of the time of the dense one (0:
  * there is none for such a layer). The plan uses that kernel where sparse_time is below 1. code_bytes: what the weight takes coded, decoded_bytes: as it is
- * decoded before the step, at once; 0: it is not coded. code: by which code; NONE for weights of 4 bits. parts: weights are decoded, or those of 4 bits unpacked, and the channels of the layer
- * computed, in so many parts; -1: those of 4 bits are read as they are; 0: it has neither, or no RAM or kernel for that. rows, of a convolution: rows of windows that it reads for one channel of its result; with groups, rows of
+ * decoded before the step, at once; 0: it is not coded. code: by which code. parts: weights are decoded, and the channels of the layer
+ * computed, in so many parts; 0: they are not. rows, of a convolution: rows of windows that it reads for one channel of its result; with groups, rows of
  * up to four results, in all channels. */
 typedef struct cop_step_info { const char *op, *kernel, *name; size_t live_bytes, fast_bytes; int64_t macs, outputs, inputs, channels, rows; const char *form; double kept, sparse_time; size_t code_bytes, decoded_bytes; int32_t parts; cop_code code; } cop_step_info;
 bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out);

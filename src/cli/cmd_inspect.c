@@ -169,11 +169,6 @@ static const char *form_text(char buf[96], const cop_step_info *s)
 		if (s->parts > 1) snprintf(buf + n, 96 - (size_t)n, " in each of %d parts", s->parts);
 		return buf;
 	}
-	if (s->parts > 0) {
-		n = snprintf(buf, 96, "%s in %zu bytes, unpacked to %zu", s->form, s->code_bytes, s->decoded_bytes);
-		if (s->parts > 1) snprintf(buf + n, 96 - (size_t)n, " in each of %d parts", s->parts);
-		return buf;
-	}
 	if (s->form && s->kept < 0.9) n += snprintf(buf + n, 96 - (size_t)n, ": %.0f %% kept", 100 * s->kept);
 	if (s->form && s->kept < 0.9 && s->sparse_time > 0)
 		snprintf(buf + n, 96 - (size_t)n, s->sparse_time < 1 ? ", %.2f of the dense time"

@@ -81,9 +81,6 @@ static void put_buffers(cop_text *o, const cop_emission *e, int entry, int32_t s
 /* Decoded in several parts from one code, in a loop. */
 static bool loops(const cop_step *st) { return st->row && st->parts > 1; }
 
-/* How often a step's kernel is called by a line of its own. */
-static int32_t parts_of(const cop_step *st) { return st->parts > 1 && !loops(st) ? st->parts : 1; }
-
 /* Where a step's kernel finds its packed weights. */
 static void put_pack(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
@@ -94,13 +91,6 @@ static void put_pack(cop_text *o, const cop_emission *e, int entry, int32_t s)
 	if (st->pack_once) cop__text_add(o, "p%c%d", tag[at], first);
 	else if (st->kernel->pack) cop__text_add(o, "%s.b + %zu", segment[st->pack.seg], st->pack.off);
 	else cop__text_add(o, "0");
-}
-
-/* cr3, or, of a step in parts, cr3_1 */
-static void put_call_name(cop_text *o, const cop_step *st, char entry, int32_t s, int32_t part)
-{
-	cop__text_add(o, "c%c%d", entry, s);
-	if (parts_of(st) > 1) cop__text_add(o, "_%d", part);
 }
 
 /* The contents of a call: buffers, words, scratch, packed weights, and which part of how many. */
@@ -140,15 +130,10 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 		if (st->n_word && k == s && at == entry) put_words(o, st, entry, s);
 		put_buffers(o, e, entry, s);
 		put_packing(o, e, entry, s);
-		for (int32_t i = 0; i < parts_of(st) && !loops(st); i++) {
-			char part[16];
-			cop__text_add(o, "static const cop_call ");
-			put_call_name(o, st, tag[entry], s, i);
-			cop__text_add(o, " = ");
-			snprintf(part, sizeof part, "%d", i);
-			put_call(o, e, entry, s, part, parts_of(st));
-			cop__text_add(o, ";\n");
-		}
+		if (loops(st)) continue;
+		cop__text_add(o, "static const cop_call c%c%d = ", tag[entry], s);
+		put_call(o, e, entry, s, "0", 1);
+		cop__text_add(o, ";\n");
 	}
 }
 
@@ -166,7 +151,7 @@ static void put_runs(cop_text *o, const cop_emission *e, int entry, int32_t s)
 		(st->image_bytes + 3) & ~(size_t)3, loops(st) ? "i" : "0", loops(st) ? st->parts : 1);
 }
 
-static void put_decoding(cop_text *o, const cop_emission *e, int entry, int32_t s, int32_t part)
+static void put_decoding(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
 	const cop_step *st = &e->plan->entry[entry].step[s];
 
@@ -174,8 +159,8 @@ static void put_decoding(cop_text *o, const cop_emission *e, int entry, int32_t 
 		put_runs(o, e, entry, s);
 		return;
 	}
-	cop__text_add(o, "%s_%08x(z%c%d + %zu, %s.b + %zu, ", decoder(e), cop__emit_version(), tag[entry],
-		cop__plan_coded(&e->plan->entry[entry], s), (size_t)part * (st->code_bytes / 4 / (size_t)parts_of(st)), segment[st->pack.seg], st->pack.off);
+	cop__text_add(o, "%s_%08x(z%c%d, %s.b + %zu, ", decoder(e), cop__emit_version(), tag[entry],
+		cop__plan_coded(&e->plan->entry[entry], s), segment[st->pack.seg], st->pack.off);
 	if (st->work.seg) cop__text_add(o, "%s.b + %zu); ", segment[st->work.seg], st->work.off);
 	else cop__text_add(o, "0); ");
 }
@@ -190,21 +175,19 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 	for (int32_t s = 0; s < en->n_step; s++) {
 		const cop_step *st = &en->step[s];
 		cop_vid guard = en->g->node[st->node].guard;
-		for (int32_t i = 0; i < parts_of(st); i++) {
-			cop__text_add(o, "\t");
-			if (guard) {
-				cop__text_add(o, "if (*(");
-				put_place(o, e, entry, guard, false);
-				cop__text_add(o, ")) { ");
-			}
-			if (loops(st)) cop__text_add(o, "for (int32_t i = 0; i < %d; i++) { ", st->parts);
-			if (st->code) put_decoding(o, e, entry, s, i);
-			if (cop__emit_packs(st)) cop__text_add(o, "%s_%08x(&w%c%d); ", st->kernel->pack_symbol, version, tag[entry], s);
-			cop__text_add(o, "%s_%08x(&", st->kernel->symbol, version);
-			if (loops(st)) cop__text_add(o, "(cop_call)"), put_call(o, e, entry, s, "i", st->parts);
-			else put_call_name(o, st, tag[entry], s, i);
-			cop__text_add(o, "); /* %s */%s%s\n", cop__emit_plain(plain, cop__label(en->g, st->node, label)), loops(st) ? " }" : "", guard ? " }" : "");
+		cop__text_add(o, "\t");
+		if (guard) {
+			cop__text_add(o, "if (*(");
+			put_place(o, e, entry, guard, false);
+			cop__text_add(o, ")) { ");
 		}
+		if (loops(st)) cop__text_add(o, "for (int32_t i = 0; i < %d; i++) { ", st->parts);
+		if (st->code) put_decoding(o, e, entry, s);
+		if (cop__emit_packs(st)) cop__text_add(o, "%s_%08x(&w%c%d); ", st->kernel->pack_symbol, version, tag[entry], s);
+		cop__text_add(o, "%s_%08x(&", st->kernel->symbol, version);
+		if (loops(st)) cop__text_add(o, "(cop_call)"), put_call(o, e, entry, s, "i", st->parts);
+		else cop__text_add(o, "c%c%d", tag[entry], s);
+		cop__text_add(o, "); /* %s */%s%s\n", cop__emit_plain(plain, cop__label(en->g, st->node, label)), loops(st) ? " }" : "", guard ? " }" : "");
 	}
 	cop__text_add(o, "}\n");
 }

@@ -196,40 +196,9 @@ cop_status cop__code_image(void **out, size_t *size, cop_ctx *cx, const void *im
 	*out = NULL;
 	*size = 0;
 	if (!s.at) return COP_NOMEM;
-	cop_status st = bytes && bytes < CODED_TWOS ? COP_OK : cop__error(cx, COP_ARG, "%zu bytes can't be coded", bytes);
+	cop_status st = bytes && bytes < CODED_MOST ? COP_OK : cop__error(cx, COP_ARG, "%zu bytes can't be coded", bytes);
 	if (!st) choose(&s, image);
 	if (!st) st = encode(out, size, cx, &s);
 	cop__free(cx, s.at);
 	return st;
-}
-
-/* ---- few bits ---- */
-
-size_t cop__few_bytes(size_t bytes, int bits)
-{
-	const size_t word = 32 / (size_t)bits;
-	return sizeof(uint32_t) * (2 + (bytes + word - 1) / word);
-}
-
-cop_status cop__code_few(void **out, size_t *size, cop_ctx *cx, const void *image, size_t bytes, int bits)
-{
-	const size_t all = cop__few_bytes(bytes, bits), word = 32 / (size_t)bits, whole = (all / 4 - 2) * word;
-	const uint32_t head[2] = {(uint32_t)whole | CODED_PAIRS | (bits == 4 ? CODED_NIBBLES : CODED_TWOS), 0};
-	const int more = 1 << (bits - 1);
-
-	*out = NULL;
-	*size = 0;
-	if (bytes % 2 || bytes >= CODED_TWOS - word) return COP_OK;
-	for (size_t i = 0; i < bytes; i++)
-		if (cop__symbol_at(image, i, true) < -more || cop__symbol_at(image, i, true) >= more) return COP_OK;
-	uint8_t *to = cop__alloc(cx, all);
-	if (!to) return COP_NOMEM;
-	memcpy(to, head, sizeof head);
-	for (size_t i = 0; i < whole; i++) {
-		uint32_t v = (uint32_t)(i < bytes ? cop__symbol_at(image, i, true) + more : more);
-		to[sizeof head + i / word * 4 + i % 4] |= (uint8_t)(v << i % word / 4 * (size_t)bits);
-	}
-	*out = to;
-	*size = all;
-	return COP_OK;
 }

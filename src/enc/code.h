@@ -16,8 +16,4 @@ static inline int cop__symbol_at(const uint8_t *image, size_t i, bool pairs)
 
 /* The code of an image of `bytes` bytes, at a whole word; freed with cop__free. */
 cop_status cop__code_image(void **out, size_t *size, cop_ctx *cx, const void *image, size_t bytes);
-/* The same of weights of 4 or 2 bits in pairs; NULL and 0 bytes where the image holds others. What is decoded ends at a multiple of 32 / bits bytes. */
-cop_status cop__code_few(void **out, size_t *size, cop_ctx *cx, const void *image, size_t bytes, int bits);
-size_t cop__few_bytes(size_t bytes, int bits); /* its size */
-
 #endif

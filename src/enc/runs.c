@@ -159,7 +159,7 @@ static void read_image(list *l, const uint8_t *image, size_t bytes, bool pairs)
 static cop_status new_list(list *l, cop_ctx *cx, size_t bytes)
 {
 	*l = (list){.at = NULL};
-	if (!bytes || bytes >= CODED_TWOS) return cop__error(cx, COP_ARG, "%zu bytes can't be coded", bytes);
+	if (!bytes || bytes >= CODED_MOST) return cop__error(cx, COP_ARG, "%zu bytes can't be coded", bytes);
 	return (l->at = cop__alloc(cx, bytes * sizeof *l->at)) ? COP_OK : COP_NOMEM;
 }
 

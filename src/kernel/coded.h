@@ -16,34 +16,19 @@
  *
  * Pairs: kernels for Arm's DSP instructions want two weights a and b as one int16, 256 b + a (cortexm/dsp.h), whose
  * upper byte depends on the sign of a. So a and b are what is coded, and the halves are put together here.
- *
- * Weights of 4 or 2 bits have a second form, which takes less than one instruction a weight: pairs with CODED_NIBBLES or CODED_TWOS,
- *
- *   u32 count            symbols of the image with both flags, a multiple of 32 / bits
- *   u32 0
- *   u32 few[]            the next 32 / bits symbols, so much more than they are that none is below 0. The low bits of the four bytes are the first four,
- *                        the next bits the next four
  */
 #ifndef COP_CODED_H
 #define COP_CODED_H
 
 #include "kernel/kernel.h"
 
-enum { CODED_LOG = 10, CODED_SYMBOLS = 256, CODED_TWOS = 1 << 27, CODED_NIBBLES = 1 << 29, CODED_PAIRS = 1 << 30 };
+enum { CODED_LOG = 10, CODED_SYMBOLS = 256, CODED_MOST = 1 << 27, CODED_PAIRS = 1 << 30 };
 
 typedef struct cop_coded_head { uint32_t count; uint8_t log; int8_t first; uint16_t n; } cop_coded_head;
-
-/* 4, 2, or 0 where it is the code of a table. */
-static inline uint32_t cop_coded_bits(const void *code)
-{
-	uint32_t count = ((const cop_coded_head *)code)->count;
-	return count & CODED_NIBBLES ? 4 : count & CODED_TWOS ? 2 : 0;
-}
 
 /* Bytes of scratch that decoding needs. */
 static inline size_t cop_coded_work(const cop_coded_head *h)
 {
-	if (cop_coded_bits(h)) return 0;
 	return ((size_t)4 << h->log) + (2 * (size_t)h->n + 3) / 4 * 4;
 }
 
@@ -116,32 +101,8 @@ static inline int32_t cop_coded_next(cop_coded_read *r)
 	return (int8_t)(e >> 8);
 }
 
-/* 256 b + a of the symbols a and b in both halves of v, each of which is `more` too large. */
-static inline uint32_t cop_coded_halves(uint32_t v, uint32_t more)
-{
-	return ((v - 0x0101u * more) & 0xffffu) | ((v - 0x01010000u * more) & 0xffff0000u);
-}
-
-/* Words of few bits. */
-static inline uint32_t cop_coded_words(const void *code)
-{
-	return (((const cop_coded_head *)code)->count & (CODED_TWOS - 1)) * cop_coded_bits(code) / 32;
-}
-
-static inline void cop_coded_unpack(uint32_t *y, const uint32_t *v, uint32_t n, uint32_t bits)
-{
-	const uint32_t more = 1u << (bits - 1), four = 0x01010101u * (2 * more - 1);
-
-	for (; n; n--, v++)
-		for (uint32_t at = 0; at < 8; at += bits) *y++ = cop_coded_halves(*v >> at & four, more);
-}
-
 static inline void cop_coded_all(const void *code, void *to, void *work)
 {
-	if (cop_coded_bits(code)) {
-		cop_coded_unpack((uint32_t *)to, (const uint32_t *)code + 2, cop_coded_words(code), cop_coded_bits(code));
-		return;
-	}
 	cop_coded_read r = cop_coded_begin(code, work);
 	uint32_t n = ((const cop_coded_head *)code)->count;
 	int8_t *y = (int8_t *)to;

@@ -25,9 +25,9 @@ typedef struct cop_call {
 	int32_t part, parts;
 } cop_call;
 
-/* The last words are no operator's, but for pack_bytes: what a row for sparse weights counted (cop_kernel.steps), and in how many parts a row computes
- * its channels (cop_kernel.in_parts; 0: in one; -1: in one, its weights of 4 or 2 bits packed as such). */
-enum { COP_MAX_WORDS = 40, COP_STEPS = COP_MAX_WORDS - 1, COP_IN_PARTS = COP_MAX_WORDS - 2 };
+/* The last words are no operator's, but for pack_bytes: what a row for sparse weights counted (cop_kernel.steps), and whether weights of 4 bits take more
+ * bytes to be faster (cop_kernel.roomy). */
+enum { COP_MAX_WORDS = 40, COP_STEPS = COP_MAX_WORDS - 1, COP_ROOMY = COP_MAX_WORDS - 2 };
 
 enum {
 	COP_ISA_REF = 0, COP_ISA_AVX2 = 1, COP_ISA_AVX512 = 2, COP_ISA_NEON = 4, COP_ISA_DSP = 8,
@@ -53,9 +53,8 @@ typedef struct cop_kernel {
 	size_t (*pack_bytes)(const int32_t *k);
 	int8_t pack_in;                       /* which input is packed */
 	const char *pack_symbol, *pack_source; /* of a pack function that goes to devices, for weights that change there; NULL: it does not */
-	/* It takes weights of 4 or 2 bits as bytes and as they are, and can be called for some of its channels after the other, COP_IN_PARTS times: each call with the packed weights of its part, of which
-	 * pack_bytes is the largest. Input 0 is then read again in each. */
-	bool in_parts;
+	/* With word COP_ROOMY it packs weights of 4 bits into a third more bytes, and runs faster. */
+	bool roomy;
 	/* Of a row for sparse weights that packs single ones in rows (kernel/gaps.h): bytes of a gap's unit. Such weights can be decoded from runs (kernel/runs.h). rows_in_parts: it can be called
 	 * for some of its channels after the other, each time with their rows alone. */
 	uint8_t gap_unit;

@@ -89,7 +89,7 @@ static void tell_form(cop_step_info *out, const cop_graph *g, const cop_step *s)
 	const cop_type *t = s->weight ? cop__in(g, s->node, 1) : NULL;
 
 	if (t && (t->dtype == COP_I4 || t->dtype == COP_I2) && (!s->kernel->pack || s->kernel->isa == COP_ISA_DSP)) { /* a host packs what it likes */
-		out->form = s->kernel->in_parts && !out->parts ? "bytes" : t->dtype == COP_I4 ? "nibbles" : "twos";
+		out->form = t->dtype == COP_I2 ? "twos" : s->kernel->roomy && s->word[COP_ROOMY] ? "nibbles, roomy" : "nibbles";
 		out->kept = 1;
 		return;
 	}
@@ -123,8 +123,8 @@ bool cop_plan_step(const cop_plan *p, int entry, int32_t i, cop_step_info *out)
 		out->rows = s->word[CK_G] > 1 ? out->outputs / s->word[CK_OW] * ((s->word[CK_OW] + 3) / 4) : out->outputs / out->channels * s->word[CK_KH];
 	out->code_bytes = s->code_bytes;
 	out->decoded_bytes = s->image_bytes;
-	if (cop__is_coded(s)) out->code = cop_coded_runs(s->code) ? COP_CODE_ADAPTIVE : COP_CODE_TABLES;
-	out->parts = s->row ? s->parts : s->kernel->in_parts ? s->word[COP_IN_PARTS] : 0;
+	if (s->code) out->code = cop_coded_runs(s->code) ? COP_CODE_ADAPTIVE : COP_CODE_TABLES;
+	out->parts = s->parts;
 	tell_form(out, e->g, s);
 	return true;
 }

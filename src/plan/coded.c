@@ -41,8 +41,6 @@ cop_code cop__mark_of(const cop_plan *p, const cop_graph *g, cop_nid n)
 	return (cop_code)a.coded;
 }
 
-bool cop__is_coded(const cop_step *st) { return st->code && !cop_coded_bits(st->code); }
-
 /* Of the image, which is rows of single weights or what the kernel reads of dense ones. */
 static cop_status code_image(void **code, size_t *size, const cop_plan *p, const cop_step *st, cop_code by, const void *image, size_t bytes)
 {
@@ -112,62 +110,4 @@ void cop__plan_stream(cop_step *st, int32_t parts)
 {
 	st->image_bytes = part_bytes(st, parts);
 	st->parts = parts;
-}
-
-/* ---- weights of 4 or 2 bits ---- */
-
-/* Of the weight of a step of qconv. */
-static int bits_of(const cop_entry *e, const cop_step *st) { return cop__dtype_bits(cop__in(e->g, st->node, 1)->dtype); }
-
-bool cop__could_unpack(const cop_plan *p, const cop_entry *e, const cop_step *st)
-{
-	return p->target.coded && st->pack_once && st->kernel->in_parts && e->g->node[st->node].op == OP_qconv && bits_of(e, st) < 8;
-}
-
-size_t cop__unpacked_bytes(const cop_entry *e, cop_step *st, int32_t parts)
-{
-	const size_t whole = 32 / (size_t)bits_of(e, st);
-	int32_t before = st->word[COP_IN_PARTS];
-	size_t bytes, all;
-
-	st->word[COP_IN_PARTS] = 0;
-	all = st->kernel->pack_bytes(st->word);
-	st->word[COP_IN_PARTS] = parts;
-	bytes = st->kernel->pack_bytes(st->word);
-	st->word[COP_IN_PARTS] = before;
-	return parts == 1 || bytes < all ? (bytes + whole - 1) / whole * whole : 0;
-}
-
-/* Appends a part's weights, each part as many bytes. */
-static cop_status add_few(uint8_t *code, size_t *size, cop_ctx *cx, void *image, size_t bytes, int bits)
-{
-	size_t more;
-	void *part;
-
-	COP_TRY(cop__code_few(&part, &more, cx, image, bytes, bits));
-	if (!part) return cop__error(cx, COP_FORMAT, "weights of %d bits that are none", bits);
-	memcpy(code + *size, part, more);
-	*size += more;
-	cop__free(cx, part);
-	return COP_OK;
-}
-
-cop_status cop__plan_few(cop_plan *p, const cop_entry *e, cop_step *st, int32_t parts)
-{
-	const int bits = bits_of(e, st);
-	size_t bytes = cop__unpacked_bytes(e, st, parts), size = 0;
-	void *image = cop__alloc(p->cx, bytes + 64), *code = cop__alloc(p->cx, (size_t)parts * cop__few_bytes(bytes, bits));
-	cop_status st_ = image && code ? COP_OK : COP_NOMEM;
-
-	st->word[COP_IN_PARTS] = 0;
-	for (int32_t i = 0; !st_ && i < parts; i++) {
-		cop__rearrange(image, bytes, st, i, parts);
-		st_ = add_few(code, &size, p->cx, image, bytes, bits);
-	}
-	if (!st_) st_ = keep(p, e, st, code, size, bytes);
-	st->word[COP_IN_PARTS] = st->parts = parts;
-	st->pack_once = false;
-	cop__free(p->cx, image);
-	cop__free(p->cx, code);
-	return st_;
 }

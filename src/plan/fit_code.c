@@ -43,7 +43,7 @@ static void figures_of(trial *x, const cop_plan *p, const cop_target *t)
 	x->flash = cop__plan_flash(p);
 	x->ram = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST] + p->bytes[COP_SEG_STATE] + p->bytes[COP_SEG_PARAM];
 	x->coded = 0;
-	for (int32_t s = 0; s < p->entry[0].n_step; s++) x->coded += cop__is_coded(&p->entry[0].step[s]);
+	for (int32_t s = 0; s < p->entry[0].n_step; s++) x->coded += p->entry[0].step[s].code != NULL;
 }
 
 /* Is w the weight `name`, or some filters of it (pass/code.c)? */
@@ -75,7 +75,7 @@ static int32_t leave_out(bool *skip, const cop_graph *g, const cop_plan *p, size
 
 	for (int32_t s = 0; s < p->entry[0].n_step; s++) {
 		const cop_step *st = &p->entry[0].step[s];
-		if (!cop__is_coded(st) || st->live + kept <= most) continue;
+		if (!st->code || st->live + kept <= most) continue;
 		n_new += leave_out_step(skip, g, p, st);
 	}
 	return n_new;
@@ -95,7 +95,7 @@ static int32_t leave_out_worst(bool *skip, const cop_graph *g, const cop_plan *p
 
 	for (int32_t s = 0; s < p->entry[0].n_step; s++) {
 		const cop_step *st = &p->entry[0].step[s];
-		if (cop__is_coded(st) && (!worst || badness(st, for_flash) > badness(worst, for_flash))) worst = st;
+		if (st->code && (!worst || badness(st, for_flash) > badness(worst, for_flash))) worst = st;
 	}
 	return worst ? leave_out_step(skip, g, p, worst) : 0;
 }

@@ -7,7 +7,7 @@
 #include "plan/plan.h"
 
 enum { PART_CHANNELS = 16 }; /* of a layer that is computed in parts: to read its input again takes about as long as four channels */
-static const double OFTEN = 4;
+static const double OFTEN = 1.5;
 
 static size_t up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -132,31 +132,10 @@ static double mean_use(const cop_entry *e)
 	return weights > 0 ? macs / weights : 0;
 }
 
-/* Taking 4 or 2 bits apart in the kernel costs a tenth of its time and saves half of its flash or more. Where weights are used much more often than others, that is a
- * larger part of the network's time than of its flash. */
-static int32_t without_room(const cop_entry *e, int32_t s, double use)
+/* Weights of 4 bits that are used more often than most are a larger part of the network's time than of its flash. */
+static bool roomy(const cop_entry *e, int32_t s, double use)
 {
-	return macs_of(e, s) <= OFTEN * use * (double)cop_type_count(cop__in(e->g, e->step[s].node, 1)) ? -1 : 0;
-}
-
-/* Weights of 4 or 2 bits of step s are unpacked before it, in as few parts as take no more RAM than `most`, what it needs already being `live`. Each part
- * reads the input again, so the result can't lie over that. */
-static cop_status unpack_step(cop_plan *p, cop_entry *e, layout *l, int32_t s, size_t live, size_t most, int32_t *pack)
-{
-	cop_step *st = &e->step[s];
-	cop_span *over = over_input(e->g, l, st->node);
-	size_t bytes = cop__unpacked_bytes(e, st, 1), apart = apart_bytes(l, over);
-	int32_t parts = 1;
-
-	while (bytes && live + bytes > most && (parts + 1) * PART_CHANNELS <= st->word[CK_O]) {
-		bytes = cop__unpacked_bytes(e, st, ++parts) + apart;
-		if (bytes == apart) return COP_OK;
-	}
-	if (!bytes || live + bytes > most) return COP_OK;
-	COP_TRY(cop__plan_few(p, e, st, parts));
-	if (parts > 1 && over) over->over = 0;
-	pack[s] = new_span(l, st->image_bytes, (size_t)p->target.align, s, s);
-	return COP_OK;
+	return e->step[s].kernel->roomy && macs_of(e, s) > OFTEN * use * (double)cop_type_count(cop__in(e->g, e->step[s].node, 1));
 }
 
 /* Rows are decoded in as few parts as take no more RAM than `most`; else in as many as there may be, and then that is what others may take. Each part of a convolution reads its input
@@ -177,20 +156,15 @@ static void stream_step(const cop_plan *p, const cop_entry *e, layout *l, int32_
 	*most = COP_MAX(*most, live + apart + l->span[pack[s]].bytes);
 }
 
-/* Where a device unpacks weights of few bits or decodes rows, no more RAM is in use than at the fullest step, if that can be. */
-static cop_status unpack_weights(cop_plan *p, cop_entry *e, layout *l, int32_t *pack)
+/* Where a device decodes rows, no more RAM is in use than at the fullest step, if that can be. */
+static cop_status stream_rows(cop_plan *p, cop_entry *e, layout *l, int32_t *pack)
 {
 	size_t most = 0, *live = cop__alloc(p->cx, sizeof *live * (size_t)(e->n_step + 1));
 	cop_status st = live ? cop__live_bytes(live, p->cx, l->span + 1, l->n, e->n_step, false) : COP_NOMEM;
-	const double use = mean_use(e);
 
 	for (int32_t s = 0; !st && s < e->n_step; s++) most = COP_MAX(most, live[s]);
-	for (int32_t s = 0; !st && s < e->n_step; s++) {
+	for (int32_t s = 0; !st && s < e->n_step; s++)
 		if (e->step[s].row) stream_step(p, e, l, s, live[s], &most, pack);
-		if (!cop__could_unpack(p, e, &e->step[s])) continue;
-		e->step[s].word[COP_IN_PARTS] = without_room(e, s, use);
-		st = unpack_step(p, e, l, s, live[s], most, pack);
-	}
 	cop__free(p->cx, live);
 	return st;
 }
@@ -199,9 +173,11 @@ static cop_status unpack_weights(cop_plan *p, cop_entry *e, layout *l, int32_t *
 static cop_status make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *work, int32_t *pack)
 {
 	size_t align = (size_t)p->target.align;
+	const double use = mean_use(e);
 
 	for (int32_t s = 0; s < e->n_step; s++) {
 		cop_step *st = &e->step[s];
+		if (roomy(e, s, use)) st->word[COP_ROOMY] = 1;
 		size_t parts = st->split ? (size_t)p->target.threads : 1;
 		COP_TRY(cop__plan_code(p, e, st));
 		if (st->code && !cop_coded_runs(st->code)) st->work_bytes = COP_MAX(st->work_bytes, up(cop_coded_work(st->code), align));
@@ -210,7 +186,7 @@ static cop_status make_scratch(cop_plan *p, cop_entry *e, layout *l, int32_t *wo
 		if (st->code && !st->row) pack[s] = new_span(l, cop__decoded_bytes(st), align, s, s);
 		else if (st->kernel->pack && !st->pack_once && !st->code) pack[s] = new_span(l, st->kernel->pack_bytes(st->word), align, s, s);
 	}
-	COP_TRY(unpack_weights(p, e, l, pack));
+	COP_TRY(stream_rows(p, e, l, pack));
 	for (int32_t s = 0; s < e->n_step; s++) {
 		cop_step *st = &e->step[s];
 		if (!st->pack_once) continue;

@@ -53,8 +53,7 @@ typedef struct cop_step {
 	const void *code;             /* of the weight as the kernel reads it, which is decoded to `pack` before the step runs (kernel/coded.h); NULL: it is not coded */
 	size_t code_bytes, image_bytes; /* coded, and decoded */
 	const uint32_t *row;          /* of an image in rows (kernel/gaps.h) that can be decoded in parts: where each begins, and the last one ends; NULL: it is none */
-	int32_t parts;                /* in which that is decoded, each before the kernel is called for some of its channels; or, of weights of 4 or 2 bits that are unpacked (kernel.h, in_parts), codes
-	                               * of the same length one after the other; 0: neither */
+	int32_t parts;                /* in which that is decoded, each before the kernel is called for some of its channels; 0: it is not */
 	bool split;                   /* worth more than one thread */
 	const void *weight;           /* contents of input 1 that nothing changes; NULL: not known */
 	double sparse_time;           /* of the kernel for sparse weights beside the dense one; 0: none */
@@ -136,20 +135,12 @@ int cop__packed_buf(const cop_entry *e, const cop_step *st);
 void cop__rearrange(void *image, size_t bytes, const cop_step *st, int32_t part, int32_t parts);
 /* How the layer is marked (pass/code.c), if marks are looked at. */
 cop_code cop__mark_of(const cop_plan *p, const cop_graph *g, cop_nid n);
-/* Has the step a code that a mark asked for? */
-bool cop__is_coded(const cop_step *st);
 /* Gives the step a code of its weight, if that is marked and the code is shorter. */
 cop_status cop__plan_code(cop_plan *p, const cop_entry *e, cop_step *st);
 /* Bytes of RAM that decoded weights take, in so many parts, with what their decoder keeps beside them; cop__plan_stream: they are decoded so. */
 size_t cop__decoded_bytes(const cop_step *st);
 size_t cop__streamed_bytes(const cop_step *st, int32_t parts);
 void cop__plan_stream(cop_step *st, int32_t parts);
-/* Has the step weights of 4 or 2 bits that never change and that its kernel wants rearranged? */
-bool cop__could_unpack(const cop_plan *p, const cop_entry *e, const cop_step *st);
-/* Bytes of RAM that they take when they are unpacked in parts; 0: not in so many. */
-size_t cop__unpacked_bytes(const cop_entry *e, cop_step *st, int32_t parts);
-/* They lie in so few bits, in that many parts. */
-cop_status cop__plan_few(cop_plan *p, const cop_entry *e, cop_step *st, int32_t parts);
 /* The first step whose weight is decoded from the same code as that of step s; -1: it has none. */
 int32_t cop__plan_coded(const cop_entry *e, int32_t s);
 /* Bytes of RAM that a board keeps for the stack; sections.ld insists on them. */

@@ -51,22 +51,14 @@ static double by_code(cop_code code, size_t code_bytes, size_t decoded_bytes)
 
 double cop__decoding_price(const cop_step *st) { return by_code(cop_coded_runs(st->code) ? COP_CODE_ADAPTIVE : COP_CODE_TABLES, st->code_bytes, st->image_bytes); }
 
-/* Few bits: kernel/cortexm/uncode.c. */
-static double decoding(const cop_step_info *s)
-{
-	if (s->code) return by_code(s->code, s->code_bytes, s->decoded_bytes);
-	return s->parts > 0 ? 0.63 * (double)s->decoded_bytes * s->parts : 0;
-}
-
-static const double APART = 1.09; /* times the price of a multiply-accumulate where a convolution takes 4 or 2 bits apart (kernel/cortexm/tile.h) */
+static double decoding(const cop_step_info *s) { return s->code ? by_code(s->code, s->code_bytes, s->decoded_bytes) : 0; }
 
 /* By the row of a kernel; below 0: there is none. */
 static double by_row(const price *p, const cop_step_info *s, const char *kernel)
 {
 	while (p->kernel && strcmp(p->kernel, kernel)) p++;
 	if (!p->kernel) return -1;
-	const double mac = s->parts < 0 ? APART * p->mac : p->mac;
-	return p->out * (double)s->outputs + mac * (double)s->macs + parts_of(s) * (p->each + p->read * numbers_read(s) + p->row * (double)s->rows);
+	return p->out * (double)s->outputs + p->mac * (double)s->macs + parts_of(s) * (p->each + p->read * numbers_read(s) + p->row * (double)s->rows);
 }
 
 /* What a kernel for sparse weights takes the place of. */

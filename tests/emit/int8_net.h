@@ -69,15 +69,15 @@ static inline cop_graph *trained_net(cop_ctx *cx, bool twice)
 	return g;
 }
 
-/* The fullest step is the first, so c1 stays nibbles; c2 fits beside its weights only if these are unpacked in two parts, c3 as a whole. */
-static inline cop_graph *parts_net(cop_ctx *cx, bool twice)
+/* The weights of c1 are used four times as often as the others. */
+static inline cop_graph *few_net(cop_ctx *cx, bool twice)
 {
 	cop_type t = cop__type(COP_I8, 4, DIMS(1, 24, 24, 16));
 	cop_graph *g;
 
-	OK(cx, cop__graph_new(&g, cx, "parts"));
-	cop_vid x = qconv(g, cop__input(g, "x", &t), "c1", 32, 3, 4, 1, twice);
-	x = qconv(g, x, "c2", 32, 3, 1, 1, twice);
+	OK(cx, cop__graph_new(&g, cx, "few"));
+	cop_vid x = qconv(g, cop__input(g, "x", &t), "c1", 32, 3, 2, 1, twice);
+	x = qconv(g, x, "c2", 32, 3, 2, 1, twice);
 	x = qconv(g, x, "c3", 18, 1, 1, 1, twice);
 	x = cop__apply(g, OP_qavgpool, &(cop_qavgpool_attr){6, 6, 6, 6, 0, 0, 0, 0, 0, 0, 0, 0, -128, 127}, VIDS(x));
 	OK(cx, cop__output(g, qconv(g, x, "fc", 10, 1, 1, 1, twice), "y"));

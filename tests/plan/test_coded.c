@@ -65,51 +65,6 @@ static void every_image_comes_back(void **state)
 	cop_ctx_free(cx);
 }
 
-/* Weights of few bits come back from their part of the bytes; an image with a number that has more bits has no such code. */
-static void few_bits_come_back(cop_ctx *cx, int bits)
-{
-	void (*const decoders[])(const void *, void *, void *) = {cop_uncode, cop_uncode_dsp};
-	const int levels = 1 << bits, sign = levels / 2;
-	const size_t word = 32 / (size_t)bits;
-	void *code;
-	size_t size;
-
-	for (size_t n = 2; n < 400; n += n < 80 ? 2 : 34) {
-		size_t whole = (n + word - 1) / word * word;
-		for (size_t i = 0; i < n; i += 2) {
-			int a = (int)(cop__rand(31, n, i) % (uint32_t)levels) - sign, b = (int)(cop__rand(32, n, i) % (uint32_t)levels) - sign;
-			((int16_t *)image)[i / 2] = (int16_t)(256 * b + a);
-		}
-		OK(cx, cop__code_few(&code, &size, cx, image, n, bits));
-		assert_int_equal(size, 8 + whole * (size_t)bits / 8);
-		assert_int_equal(cop_coded_work(code), 0);
-		for (int d = 0; d < LEN(decoders); d++) {
-			memset(back, 0x55, sizeof back);
-			decoders[d](code, back, NULL);
-			assert_memory_equal(back, image, n);
-			assert_int_equal(((uint8_t *)back)[whole], 0x55);
-		}
-		cop__free(cx, code);
-		for (int v = -sign - 1; v <= sign; v += levels + 1) { /* the nearest that it does not hold, in either half of a pair */
-			int16_t old = ((int16_t *)image)[n / 4];
-			((int16_t *)image)[n / 4] = (int16_t)(n % 4 ? 256 * v : v);
-			OK(cx, cop__code_few(&code, &size, cx, image, n, bits));
-			assert_null(code);
-			((int16_t *)image)[n / 4] = old;
-		}
-	}
-}
-
-static void nibbles_and_twos_come_back(void **state)
-{
-	cop_ctx *cx = new_ctx();
-	(void)state;
-
-	few_bits_come_back(cx, 4);
-	few_bits_come_back(cx, 2);
-	cop_ctx_free(cx);
-}
-
 /* Not longer than the entropy by more than two percent and the head. Where few of many symbols share a small part of the table, a frequency of one is too much
  * for most of them: eight percent. */
 static void close_to_the_entropy(void **state)
@@ -354,7 +309,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {cmocka_unit_test(every_image_comes_back), cmocka_unit_test(nibbles_and_twos_come_back), cmocka_unit_test(close_to_the_entropy), cmocka_unit_test(codes_are_shared), cmocka_unit_test(ram_is_kept), cmocka_unit_test(instructions_are_kept), cmocka_unit_test(bytes_for_instructions), cmocka_unit_test(flash_decides),
+	static const struct CMUnitTest tests[] = {cmocka_unit_test(every_image_comes_back), cmocka_unit_test(close_to_the_entropy), cmocka_unit_test(codes_are_shared), cmocka_unit_test(ram_is_kept), cmocka_unit_test(instructions_are_kept), cmocka_unit_test(bytes_for_instructions), cmocka_unit_test(flash_decides),
 		cmocka_unit_test(refusals)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,23 +191,8 @@ COP_OUT_OF_LINE int8_t cop_finish(const int32_t *k, const int32_t *m, int32_t o,
  * A run of bytes x0 x1 x2 x3 becomes the words (x0,x2) (x1,x3); of the last 1, 2 or 3: (x0,-), (x0,x1), (x0,x2) (x1,-). */
 enum { PACK_EXACT = 1, PACK_PARTS = 2, PART_WORDS = 256 };
 
-/* Of few bits, PACK_FEW. Of 4: a word holds four taps of a pair, for two words of a window, (x0,x2) and (x1,x3): its byte for tap i is 16 b + a + 8. A pair has
- * a multiple of two words. So the even and the odd bytes multiply 16 b + a + 8, with 15 in each half a + 8.
- * Of 2: a word holds eight taps, for four words of a window. The i-th nibble of its low half is 4 (b + 2) + a + 2 of the i-th word's first tap, that of its high
- * half of the second tap. */
-enum { PACK_FEW = 3 };
-
-/* Of few bits, fully connected: a half holds as many filters as fit, four of 4 bits or eight of 2, the first lowest; all but the last are so much larger than they
- * are that they have no sign: 4096 d + 256 (c + 8) + 16 (b + 8) + a + 8. Sums are taken from differences of products with what is left of it. The last one's has to
- * stay within 20 or 18 bits, as that of NESTED_WORDS words does. */
-enum { NESTED_WORDS = 252 };
-
-/* The first filter of a part of them: an even one. */
-static inline int32_t cop_filter_at(int32_t filters, int32_t part, int32_t parts)
-{
-	int32_t at = (filters + 1) / 2 * part / parts * 2;
-	return at < filters ? at : filters;
-}
+/* Of few bits: few.h. PACK_FEW_PARTS: as PACK_PARTS says. */
+enum { PACK_FEW = 3, PACK_FEW_PARTS = 4 };
 
 static inline int32_t cop_run_words(int32_t run) { return (run >> 2) * 2 + ((run & 3) + 1) / 2; }
 

@@ -33,11 +33,11 @@ static inline int32_t weight_at(const filters *f, int32_t first, int32_t o, int3
 }
 
 /* How every second filter's sum can be taken from differences. */
-static inline uint32_t exactness(const filters *f, int32_t from, int32_t to)
+static inline uint32_t exactness(const filters *f, int32_t to)
 {
 	uint32_t kind = PACK_EXACT;
 
-	for (int32_t o = from; o < to; o++) {
+	for (int32_t o = 0; o < to; o++) {
 		int64_t most = 0;
 		for (int32_t i = 0; o % f->o_n % 2 && i < f->kh * f->run; i++) {
 			int32_t w = weight_at(f, o, 0, i / f->run, i % f->run);
@@ -75,13 +75,12 @@ static inline filters filters_of(const cop_call *c, weight_of *get, int32_t each
 static inline void pack_dense(const cop_call *c, filters f, int32_t whole)
 {
 	const int32_t *k = c->k;
-	int32_t from = cop_filter_at(f.o_n, c->part, c->parts), end = cop_filter_at(f.o_n, c->part + 1, c->parts);
-	uint32_t *to = c->work, kind = c->parts > 1 ? exactness(&f, from, end) : exactness(&f, 0, k[CK_O]);
+	uint32_t *to = c->work, kind = exactness(&f, k[CK_O]);
 	int32_t rest = window_words(k, whole) - f.kh * cop_run_words(f.run);
 
 	*to++ = kind;
 	for (int32_t first = 0; first < k[CK_O]; first += f.o_n)
-		for (int32_t o = from; o < end; o += 2) {
+		for (int32_t o = 0; o < f.o_n; o += 2) {
 			to = pack_pair(to, &f, first, o, kind);
 			for (int32_t i = 0; i < rest; i++) *to++ = 0;
 		}

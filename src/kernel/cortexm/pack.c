@@ -4,6 +4,7 @@
  * lie. Runs where the plan is made; not shipped to devices.
  */
 #include "kernel/ahead.h"
+#include "kernel/cortexm/few.h"
 #include "kernel/cortexm/filters.h"
 #include "kernel/cortexm/planes.h"
 
@@ -37,6 +38,7 @@ size_t cop_qconv_work_dsp(const int32_t *k)
 size_t cop_qconv4_work_dsp(const int32_t *k) { return cop_qconv_work_dsp(k) + TILE * 4 * (size_t)(window_words(k, 4) - window_words(k, 2)); }
 
 size_t cop_qfc_work_dsp(const int32_t *k) { return (size_t)window_words(k, 4) * 4; }
+size_t cop_qfc2_work_dsp(const int32_t *k) { return (size_t)window_words(k, FEW_BLOCK) * 4; }
 
 /* A tile is written when its windows have been read, or, of several groups, between those: what comes later must still be there. */
 static size_t tiles_ahead(const int32_t *k, int32_t tile)
@@ -63,112 +65,93 @@ static size_t pack_bytes(const int32_t *k, int32_t o_n, int32_t whole)
 {
 	return 4 + (size_t)k[CK_G] * (size_t)((o_n / k[CK_G] + 1) / 2) * (size_t)window_words(k, whole) * 4;
 }
-/* The last part has as many filters as any. */
-static size_t dense_bytes(const int32_t *k, size_t bits)
-{
-	if (k[COP_IN_PARTS] < 0) return 4 + (pack_bytes(k, k[CK_O], 4) - 4) * bits / 8;
-	int32_t parts = k[CK_G] == 1 ? k[COP_IN_PARTS] : 0, o_n = k[CK_O] - (parts ? cop_filter_at(k[CK_O], parts - 1, parts) : 0);
-	return pack_bytes(k, o_n, 2);
-}
-size_t cop_qconv_pack_bytes_dsp(const int32_t *k) { return dense_bytes(k, 4); }
-size_t cop_qconv2_pack_bytes_dsp(const int32_t *k) { return dense_bytes(k, 2); }
+size_t cop_qconv_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, k[CK_O], 2); }
 size_t cop_qfc_pack_bytes_dsp(const int32_t *k) { return pack_bytes(k, k[CK_O], 4); }
 
-/* The same in 4 bits each. */
-static uint32_t *pack_nibbles(uint32_t *to, const filters *f, int32_t first, int32_t o)
+/* ---- weights of few bits (few.h) ---- */
+
+/* fours: groups of four filters that come first; the others have n, the last may have less. whole: words of a window, rounded up to a multiple of it */
+typedef struct few { weight_of *get; int32_t bits, fours, n, whole; } few;
+
+/* All groups full, if that can be, and as many of three as that takes (which is the smallest) or as there can be. */
+static few fours_of_bits(const int32_t *k)
+{
+	int32_t o_n = k[CK_O] / k[CK_G], threes = -o_n & 3, fours = k[COP_ROOMY] ? o_n % 3 : (o_n - 3 * threes) / 4;
+
+	if (o_n < 6) fours = o_n / 4;
+	return (few){weight_i4, 4, fours, 3, 4};
+}
+static few fours_alone(const int32_t *k) { return (few){weight_i4, 4, (k[CK_O] + 3) / 4, 3, 4}; }
+static few twos_of_bits(int32_t whole) { return (few){weight_i2, 2, 0, 2, whole}; }
+
+static size_t few_bytes(const int32_t *k, few f)
+{
+	int32_t left = k[CK_O] / k[CK_G] - FEW_GROUP * f.fours, groups = f.fours + (left > 0 ? (left + f.n - 1) / f.n : 0);
+	return 4 + (size_t)k[CK_G] * (size_t)groups * (size_t)window_words(k, f.whole) * (f.bits == 4 ? 4 : 1);
+}
+size_t cop_qconv4_pack_bytes_dsp(const int32_t *k) { return few_bytes(k, fours_of_bits(k)); }
+size_t cop_qconv2_pack_bytes_dsp(const int32_t *k) { return few_bytes(k, twos_of_bits(4)); }
+size_t cop_qfc4_pack_bytes_dsp(const int32_t *k) { return few_bytes(k, fours_alone(k)); }
+size_t cop_qfc2_pack_bytes_dsp(const int32_t *k) { return few_bytes(k, twos_of_bits(FEW_BLOCK)); }
+
+/* Of the weight of filter o for a half of a word of a window; 0 beyond its end. */
+static int32_t half_at(const filters *f, int32_t first, int32_t o, int32_t word, int32_t half)
 {
 	int32_t words = cop_run_words(f->run);
-
-	for (int32_t i = 0; i < (f->kh * words + 3) / 4 * 4; i += 2) {
-		uint32_t word = 0;
-		for (int32_t byte = 0; byte < 4; byte++) {
-			int32_t at = i + byte % 2, tap = at < f->kh * words ? tap_of(f->run, at % words, byte / 2) : -1;
-			word |= (uint32_t)((16 * weight_at(f, first, o + 1, at / words, tap) + weight_at(f, first, o, at / words, tap) + 8) & 255) << (8 * byte);
-		}
-		*to++ = word;
-	}
-	return to;
+	return word < f->kh * words ? weight_at(f, first, o, word / words, tap_of(f->run, word % words, half)) : 0;
 }
 
-/* The same in 2 bits each. */
-static uint32_t *pack_twos(uint32_t *to, const filters *f, int32_t first, int32_t o)
+static uint32_t half_of_fours(const filters *f, int32_t first, int32_t o, int32_t n, int32_t word, int32_t half)
 {
-	int32_t words = cop_run_words(f->run);
-
-	for (int32_t i = 0; i < (f->kh * words + 3) / 4 * 4; i += 4) {
-		uint32_t word = 0;
-		for (int32_t nibble = 0; nibble < 8; nibble++) {
-			int32_t at = i + nibble % 4, tap = at < f->kh * words ? tap_of(f->run, at % words, nibble / 4) : -1;
-			word |= (uint32_t)(4 * (weight_at(f, first, o + 1, at / words, tap) + 2) + weight_at(f, first, o, at / words, tap) + 2) << (4 * nibble);
-		}
-		*to++ = word;
-	}
-	return to;
+	int32_t a = half_at(f, first, o, word, half), b = half_at(f, first, o + 1, word, 1 - half), c = half_at(f, first, o + 2, word, half);
+	int32_t d = n == FEW_GROUP ? half_at(f, first, o + 3, word, half) : 0;
+	return (uint32_t)((a + 8) | (d + 8) << 4 | (b + 8) << 8 | (c & 15) << 12);
 }
 
-static void pack_few(const cop_call *c, filters f, uint32_t *pack(uint32_t *to, const filters *f, int32_t first, int32_t o))
+static uint32_t word_of_twos(const filters *f, int32_t first, int32_t o, int32_t word)
 {
+	uint32_t w = 0;
+
+	for (int32_t i = 0; i < 8; i++) {
+		int32_t half = i & 1, a = half_at(f, first, o, word + i / 2, half) + 2, b = half_at(f, first, o + 1, word + i / 2, half) & 3, at = 16 * half + 4 * (i / 2);
+		w |= (uint32_t)a << at | (uint32_t)b << (at + 14) % 32;
+	}
+	return w;
+}
+
+/* Is the sum of every filter small enough to be told from another's? */
+static bool all_small(const cop_call *c, const filters *f, int32_t most)
+{
+	for (int32_t o = 0; o < c->k[CK_O]; o++) {
+		int32_t sum = 0;
+		for (int32_t i = 0; i < f->kh * f->run; i++) {
+			int32_t w = weight_at(f, o / f->o_n * f->o_n, o % f->o_n, i / f->run, i % f->run);
+			sum += w < 0 ? -w : w;
+		}
+		if (sum > most) return false;
+	}
+	return true;
+}
+
+static void pack_few(const cop_call *c, few how)
+{
+	const filters f = filters_of(c, how.get, 8 / how.bits);
+	const int32_t words = window_words(c->k, how.whole);
 	uint32_t *to = c->work;
 
-	*to++ = PACK_FEW;
+	*to++ = (all_small(c, &f, how.bits == 4 ? FEW_MOST_FOURS : FEW_MOST_TWOS) ? PACK_FEW : PACK_FEW_PARTS) | (uint32_t)how.fours << 8;
 	for (int32_t first = 0; first < c->k[CK_O]; first += f.o_n)
-		for (int32_t o = 0; o < f.o_n; o += 2) to = pack(to, &f, first, o);
-}
-
-void cop_qconv_pack4_dsp(const cop_call *c)
-{
-	const filters f = filters_of(c, weight_i4, 2);
-	if (c->k[COP_IN_PARTS] < 0) pack_few(c, f, pack_nibbles);
-	else pack_dense(c, f, 2);
-}
-void cop_qconv_pack2_dsp(const cop_call *c)
-{
-	const filters f = filters_of(c, weight_i2, 4);
-	if (c->k[COP_IN_PARTS] < 0) pack_few(c, f, pack_twos);
-	else pack_dense(c, f, 2);
-}
-
-/* ---- fully connected, of few bits: filters that share halves ---- */
-
-static size_t nested_bytes(const int32_t *k, int32_t n) { return 4 + (size_t)((k[CK_O] + n - 1) / n) * (size_t)window_words(k, 4) * 4; }
-size_t cop_qfc4_pack_bytes_dsp(const int32_t *k) { return nested_bytes(k, 4); }
-size_t cop_qfc2_pack_bytes_dsp(const int32_t *k) { return nested_bytes(k, 8); }
-
-/* Are the sums of the last filters, which have a sign, and of those below them, all of whose weights may be the largest, held by what differences leave of 32 bits? */
-static uint32_t exact_nested(const filters *f, int32_t bits)
-{
-	const int32_t n = 16 / bits, last = 1 << (bits + 8), below = 1 << (2 * bits + 8); /* 2^31 / 128 / 2^(16 - bits) and 2^(16 - 2 bits) */
-
-	for (int32_t o = n - 1; o < f->o_n; o += n) {
-		int32_t most = 0;
-		for (int32_t i = 0; i < f->run; i++) {
-			int32_t w = weight_at(f, 0, o, 0, i);
-			most += w < 0 ? -w : w;
-		}
-		if (most >= last) return PACK_PARTS;
-	}
-	return f->run * ((1 << bits) - 1) >= below ? PACK_PARTS : PACK_EXACT;
-}
-
-static void pack_nested(const cop_call *c, weight_of *get, int32_t bits)
-{
-	const int32_t *k = c->k, words = window_words(k, 4), n = 16 / bits, sign = 1 << (bits - 1);
-	filters f = filters_of(c, get, 8 / bits);
-	uint32_t *to = c->work;
-
-	*to++ = exact_nested(&f, bits);
-	for (int32_t o = 0; o < f.o_n; o += n)
-		for (int32_t i = 0; i < words; i++, to++) {
-			*to = 0;
-			for (int32_t at = 0; at < 2 * n; at++) {
-				int32_t tap = i < cop_run_words(f.run) ? tap_of(f.run, i, at / n) : -1, w = weight_at(&f, 0, o + at % n, 0, tap);
-				*to |= (uint32_t)((w + (at % n < n - 1 ? sign : 0)) & (2 * sign - 1)) << (bits * at);
-			}
+		for (int32_t o = 0, n; o < f.o_n; o += n) {
+			n = o < FEW_GROUP * how.fours ? FEW_GROUP : how.n;
+			for (int32_t i = 0; i < words; i += how.bits == 4 ? 1 : 4)
+				*to++ = how.bits == 4 ? half_of_fours(&f, first, o, n, i, 0) | half_of_fours(&f, first, o, n, i, 1) << 16 : word_of_twos(&f, first, o, i);
 		}
 }
 
-void cop_qfc4_pack_dsp(const cop_call *c) { pack_nested(c, weight_i4, 4); }
-void cop_qfc2_pack_dsp(const cop_call *c) { pack_nested(c, weight_i2, 2); }
+void cop_qconv_pack4_dsp(const cop_call *c) { pack_few(c, fours_of_bits(c->k)); }
+void cop_qconv_pack2_dsp(const cop_call *c) { pack_few(c, twos_of_bits(4)); }
+void cop_qfc4_pack_dsp(const cop_call *c) { pack_few(c, fours_alone(c->k)); }
+void cop_qfc2_pack_dsp(const cop_call *c) { pack_few(c, twos_of_bits(FEW_BLOCK)); }
 
 /* ---- int16 (qwide.c) ---- */
 

@@ -226,7 +226,7 @@ COP_OUT_OF_LINE void run_groups(const cop_call *c, const few *f)
 			tile(&l, x, y, n);
 			l.b += l.o_n;
 			l.m += l.o_n;
-			l.w += ((l.o_n + 1) >> 1) * (l.exact == PACK_FEW ? l.words >> f->down : l.words);
+			l.w += (l.less[TILE] + (l.o_n - FEW_GROUP * l.less[TILE] + l.group - 1) / l.group) * (l.exact >= PACK_FEW ? l.words >> f->down : l.words);
 #if COP_DSP
 			l.all.b = l.b;
 			l.all.m = l.m;

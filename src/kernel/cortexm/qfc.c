@@ -2,9 +2,9 @@
  *
  * qfc - int8 convolution with one result a channel (fully connected) for Cortex-M with DSP instructions. The input is widened
  * once; each pair of filters then takes fourteen instructions for 16 products (dsp.h says how a weight word serves two), each
- * four filters of 4 bits thirty for 32, each eight of 2 bits thirty-two for 32.
+ * four filters of 4 bits 27 for 32, each pair of 2 bits 43 for 64.
  */
-#include "kernel/cortexm/dsp.h"
+#include "kernel/cortexm/few.h"
 
 #if COP_DSP
 /* Four words of weights, r4 to r7, and of the input, r8 to r11: 14 instructions of 4 bytes. Sums in r12 and lr. */
@@ -90,99 +90,159 @@ void cop_qfc_dsp(const cop_call *c)
 	}
 }
 
-/* ---- weights of few bits: filters that share halves (dsp.h) ---- */
+/* ---- weights of few bits (few.h) ---- */
 
 #if COP_DSP
-/* Sums of products of `words` words, a multiple of 4 above 0, with what is left of their halves: of the first filter, of the first two, and so on. Returns the
- * weights after those used. */
-#define NESTED(name) __attribute__((naked, noinline)) static const uint32_t *name(__attribute__((unused)) const uint32_t *w, __attribute__((unused)) const uint32_t *x, \
-	__attribute__((unused)) int32_t words, __attribute__((unused)) uint32_t *sums)
+#define SUMS(name) __attribute__((naked, noinline)) static const uint32_t *name(__attribute__((unused)) const uint32_t *w, __attribute__((unused)) const uint32_t *x, \
+	__attribute__((unused)) int32_t words, __attribute__((unused)) int32_t *t)
 
-/* Four words of weights, r4 to r7, and of the input, r8 to r11: 30 instructions of 4 bytes. Sums of a in r2, a + 16 b in r3, a + 16 b + 256 c in r12, of
- * all four in lr. */
-#define FOUR(w, x) "smlad lr, " x ", " w ", lr\n bic " w ", " w ", #0xf000f000\n smlad r12, " x ", " w ", r12\n" \
-	"uxtb16 " w ", " w "\n smlad r3, " x ", " w ", r3\n and " w ", " w ", #0x000f000f\n smlad r2, " x ", " w ", r2\n"
-#define ROUND "ldmia.w r0!, {r4, r5, r6, r7}\n ldmia.w r1!, {r8, r9, r10, r11}\n" FOUR("r4", "r8") FOUR("r5", "r9") FOUR("r6", "r10") FOUR("r7", "r11")
+/* r6: 0x78787878. Sums t0 in r12, t1 in lr, t2 in r2. */
+#define FOUR(w, x) "and r3, r6, " w ", ror #5\n smladx lr, " x ", r3, lr\n and r3, " w ", #0x00f000f0\n smlad r2, " x ", r3, r2\n" \
+	"bic " w ", " w ", #0x0f000f00\n smlad r12, " x ", " w ", r12\n"
+#define FOURS "ldmia.w r1!, {r8, r9, r10, r11}\n ldrd r4, r5, [r0], #8\n" FOUR("r4", "r8") FOUR("r5", "r9") "ldrd r4, r5, [r0], #8\n" FOUR("r4", "r10") FOUR("r5", "r11")
 
-/* As exact_sums goes round. */
-NESTED(sum_fours)
+/* The sums t go on over `words` words, a multiple of 4 above 0: four steps of 27 instructions in a round, as in exact_sums. Returns the weights after those used. */
+SUMS(sum_fours)
 {
-	__asm__("push {r3-r11, lr}\n add r4, r0, r2, lsl #2\n push {r4}\n"
-		"rsb r5, r2, #0\n ubfx r5, r5, #2, #2\n movs r6, #120\n mul r5, r5, r6\n"
-		"mov r2, #0\n mov r3, r2\n mov r12, r2\n mov lr, r2\n"
+	__asm__("push {r3-r11, lr}\n add r4, r1, r2, lsl #2\n push {r4}\n"
+		"rsb r5, r2, #0\n ubfx r5, r5, #2, #2\n movs r4, #108\n mul r5, r5, r4\n"
+		"ldm r3, {r2, r3, r4}\n mov r12, r2\n mov lr, r3\n mov r2, r4\n mov r6, #0x78787878\n"
 		"add pc, r5\n nop.n\n"
-		"1:\n" ROUND ROUND ROUND ROUND
-		"ldr r4, [sp]\n cmp r0, r4\n bne.w 1b\n"
-		"ldr r4, [sp, #4]\n stmia r4, {r2, r3, r12, lr}\n add sp, #4\n"
+		"1:\n" FOURS FOURS FOURS FOURS
+		"ldr r3, [sp]\n cmp r1, r3\n bne.w 1b\n"
+		"ldr r3, [sp, #4]\n stmia r3!, {r12, lr}\n str r2, [r3]\n add sp, #4\n"
 		"pop {r3-r11, pc}\n");
 }
 
-/* Two words of weights, r4 and r5, and of the input, r6 and r7: 32 instructions of 4 bytes. */
-#define LESS(w, x, mask, sum) "bic " w ", " w ", #" mask "\n smlad " sum ", " x ", " w ", " sum "\n"
-#define EIGHT(w, x) "smlad lr, " x ", " w ", lr\n" LESS(w, x, "0xc000c000", "r12") LESS(w, x, "0x30003000", "r11") LESS(w, x, "0x0c000c00", "r10") \
-	LESS(w, x, "0x03000300", "r9") LESS(w, x, "0x00c000c0", "r8") LESS(w, x, "0x00300030", "r3") LESS(w, x, "0x000c000c", "r2")
-#define TWO_WORDS "ldrd r4, r5, [r0], #8\n ldrd r6, r7, [r1], #8\n" EIGHT("r4", "r6") EIGHT("r5", "r7")
+/* r7: 0xc003c003; four words of the input. Sums in r12, of what is a's in lr. */
+#define TWO(w, x) "and.w r3, r7, " w "\n smlad r12, " x ", r3, r12\n"
+#define TWOS(w) "ldmia.w r1!, {r8, r9, r10, r11}\n" TWO(w, "r8") TWO(w ", ror #4", "r9") TWO(w ", ror #8", "r10") TWO(w ", ror #12", "r11")
+#define BLOCK(v, w) TWOS(v) TWOS(w) "sub r3, r12, lr\n sbfx r3, r3, #0, #14\n add lr, r3\n"
 
-/* Eight words in a round, of which the first half is left out where four are over. */
-NESTED(sum_eights)
+/* The same for a multiple of 8 words: two blocks in a round, the first of which may be left out. */
+SUMS(sum_twos)
 {
-	__asm__("push {r3-r11, lr}\n add r4, r0, r2, lsl #2\n push {r4}\n"
-		"and r5, r2, #4\n lsls r5, r5, #6\n"
-		"mov r2, #0\n mov r3, r2\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n mov r12, r2\n mov lr, r2\n"
-		"add pc, r5\n nop.n\n"
-		"1:\n" TWO_WORDS TWO_WORDS TWO_WORDS TWO_WORDS
-		"ldr r4, [sp]\n cmp r0, r4\n bne.w 1b\n"
-		"ldr r4, [sp, #4]\n stmia r4, {r2, r3, r8-r12, lr}\n add sp, #4\n"
+	__asm__("push {r3-r11, lr}\n add r2, r1, r2, lsl #2\n movw r7, #0xc003\n movt r7, #0xc003\n"
+		"ldrd r12, lr, [r3]\n sub r4, r2, r1\n lsls r4, r4, #26\n bmi.n 2f\n"
+		"1: ldmia.w r0!, {r4, r5}\n" BLOCK("r4", "r5")
+		"2: ldmia.w r0!, {r4, r5}\n" BLOCK("r4", "r5")
+		"cmp r1, r2\n bne.w 1b\n"
+		"ldr r3, [sp]\n strd r12, lr, [r3]\n"
 		"pop {r3-r11, pc}\n");
 }
-
-typedef struct few { int32_t bits; const uint32_t *(*sums)(const uint32_t *w, const uint32_t *x, int32_t words, uint32_t *sums); } few;
-static const few fours = {4, sum_fours}, eights = {2, sum_eights};
 #else
-typedef struct few { int32_t bits; } few;
-static const few fours = {4}, eights = {2};
-#endif
-
-/* Adds to the sums of filters that share halves; with PACK_PARTS part by part, so that differences are exact. */
-COP_IN_LINE const uint32_t *add_nested(const few *f, int32_t *s, const uint32_t *w, const uint32_t *x, int32_t words, uint32_t exact)
+static const uint32_t *sum_fours(const uint32_t *w, const uint32_t *x, int32_t words, int32_t *t)
 {
-#if COP_DSP
-	for (int32_t some; words; words -= some, x += some) {
-		uint32_t n[8], before = 0;
-		some = exact == PACK_EXACT || words < NESTED_WORDS ? words : NESTED_WORDS;
-		w = f->sums(w, x, some, n);
-		for (int32_t o = 0, at = 0; at < 16; before = n[o++], at += f->bits) s[o] = cop_wrap_add(s[o], (int32_t)(n[o] - before) >> at);
-	}
-#else
-	(void)exact;
-	for (; words; words--, w++, x++)
-		for (int32_t half = 0; half < 32; half += 16) {
-			int32_t v = (int16_t)(*w >> half), tap = (int16_t)(*x >> half), o = 0;
-			for (int32_t left = 16; left > f->bits; left -= f->bits, v >>= f->bits, o++) s[o] = cop_wrap_add(s[o], (v & ((1 << f->bits) - 1)) * tap);
-			s[o] = cop_wrap_add(s[o], v * tap);
-		}
-#endif
+	for (const uint32_t *end = w + words; w < end; ) cop_add_fours(t, *w++, *x++);
 	return w;
 }
 
-COP_IN_LINE void run_few(const cop_call *c, const few *f)
+static const uint32_t *sum_twos(const uint32_t *w, const uint32_t *x, int32_t words, int32_t *t)
 {
-	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
-	const uint32_t *pack = c->pack, *w = pack + 1, more = f->bits == 4 ? 0x00080008u : 0x00020002u;
-	const ending e = {k, m, cop_scale_kind(k, b, m), 0};
-	int32_t words = (cop_run_words(k[CK_C]) + 3) & ~3, excess = 0, n = 16 / f->bits;
-	int8_t *y = c->buf[0];
+	for (; words; words -= FEW_BLOCK, w += 2, x += FEW_BLOCK) {
+		t[0] = cop_add_twos(cop_add_twos(t[0], w[0], x, 1), w[1], x + 4, 1);
+		cop_move_twos(t);
+	}
+	return w;
+}
+#endif
+
+/* The input in words, as many as are a multiple of `whole`. */
+static int32_t widen(const cop_call *c, int32_t whole)
+{
+	int32_t n = c->k[CK_C], words = (cop_run_words(n) + whole - 1) & -whole;
 	uint32_t *x = c->work;
 
-	for (uint32_t *d = cop_expand(x, c->buf[1], k[CK_C], 1); d < x + words; d++) *d = 0;
-	for (int32_t i = 0; i < words; i++) excess = cop_dual(x[i], more, excess); /* by so much weights lie too high, but for the last's */
-	for (int32_t o = 0; o < k[CK_O]; o += n) {
-		int32_t left = k[CK_O] - o, s[8];
-		for (int32_t i = 0; i < n; i++) s[i] = i < n - 1 ? -excess : 0;
-		w = add_nested(f, s, w, x, words, *pack);
-		for (int32_t i = 0; i < n && i < left; i++) y[o + i] = finish(&e, o + i, cop_wrap_add(b[o + i], s[i]));
+	for (uint32_t *d = cop_expand(x, c->buf[1], n, 1); d < x + words; d++) *d = 0;
+	return words;
+}
+
+/* -8 or -2 times the sum of a part of the input. */
+static int32_t excess(const uint32_t *x, int32_t words, uint32_t minus)
+{
+	int32_t less = 0;
+	for (const uint32_t *end = x + words; x < end; x += 4) less = cop_dual(x[3], minus, cop_dual(x[2], minus, cop_dual(x[1], minus, cop_dual(x[0], minus, less))));
+	return less;
+}
+
+/* Adds the products of a group's filters to s. less: excess of these words */
+typedef const uint32_t *add_sums(int32_t *s, const uint32_t *w, const uint32_t *x, int32_t words, int32_t less);
+
+COP_IN_LINE const uint32_t *add_fours(int32_t *s, const uint32_t *w, const uint32_t *x, int32_t words, int32_t less)
+{
+	int32_t t[3];
+	cop_begin_fours(t, less);
+	w = sum_fours(w, x, words, t);
+	cop_end_fours(t, s, 1);
+	return w;
+}
+
+COP_IN_LINE const uint32_t *add_twos(int32_t *s, const uint32_t *w, const uint32_t *x, int32_t words, int32_t less)
+{
+	int32_t t[2] = {0, 0};
+	w = sum_twos(w, x, words, t);
+	cop_end_twos(t, less, s, 1);
+	return w;
+}
+
+typedef struct input { const uint32_t *x; int32_t words, part, less; uint32_t minus; } input; /* part: words whose sums are exact; less: of all words */
+
+/* Filters from o to the last, in groups of n of which that may have less. A part's excess is found for each group again: few layers have more than one part. */
+COP_IN_LINE void run_groups(const ending *e, const int32_t *b, const uint32_t *w, const input *in, int32_t o, int32_t n, add_sums *add, int8_t *y)
+{
+	const int32_t o_n = e->k[CK_O];
+
+	for (; o < o_n; o += n) {
+		int32_t s[FEW_GROUP];
+		for (int32_t i = 0; i < n; i++) s[i] = o + i < o_n ? b[o + i] : 0;
+		for (int32_t at = 0, some; at < in->words; at += some) {
+			some = in->words - at < in->part ? in->words - at : in->part;
+			w = add(s, w, in->x + at, some, some == in->words ? in->less : excess(in->x + at, some, in->minus));
+		}
+		for (int32_t i = 0; i < n && o + i < o_n; i++) y[o + i] = finish(e, o + i, s[i]);
 	}
 }
 
-void cop_qfc4_dsp(const cop_call *c) { run_few(c, &fours); }
-void cop_qfc2_dsp(const cop_call *c) { run_few(c, &eights); }
+#if COP_DSP
+#define RESULT(i) y[i] = (int8_t)cop_sat8(cop_scale_add(s[i], m[i], zero))
+
+/* Whole groups from y to y_end in one part, scaled ONCE. Returns the weights after theirs. */
+COP_IN_LINE const uint32_t *run_whole(const ending *e, const int32_t *b, const uint32_t *w, const input *in, int32_t n, add_sums *add, int8_t *y, const int8_t *y_end)
+{
+	const int32_t *m = e->m, zero = e->k[QK_ZY], words = in->words, less = in->less;
+	const uint32_t *x = in->x;
+
+	for (; y != y_end; b += n, m += n, y += n) {
+		int32_t s[FEW_GROUP] = {b[0], b[1], 0, 0};
+		if (n > 2) s[2] = b[2], s[3] = b[3];
+		w = add(s, w, x, words, less);
+		RESULT(0);
+		RESULT(1);
+		if (n == 2) continue;
+		RESULT(2);
+		RESULT(3);
+	}
+	return w;
+}
+#endif
+
+COP_IN_LINE void run_few(const cop_call *c, int32_t words, int32_t n, uint32_t minus, add_sums *add)
+{
+	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
+	const uint32_t *pack = c->pack, *w = pack + 1;
+	const ending e = {k, m, cop_scale_kind(k, b, m), 0};
+	const input in = {c->work, words, (*pack & 255) == PACK_FEW ? words : FEW_WORDS & -FEW_BLOCK, excess(c->work, words, minus), minus};
+	int8_t *y = c->buf[0];
+	int32_t o = 0;
+
+#if COP_DSP
+	if (in.part == words && e.kind == COP_ONCE) {
+		o = k[CK_O] & -n;
+		w = run_whole(&e, b, w, &in, n, add, y, y + o);
+	}
+#endif
+	run_groups(&e, b, w, &in, o, n, add, y);
+}
+
+void cop_qfc4_dsp(const cop_call *c) { run_few(c, widen(c, 4), FEW_GROUP, 0xfff8fff8u, add_fours); }
+void cop_qfc2_dsp(const cop_call *c) { run_few(c, widen(c, FEW_BLOCK), 2, 0xfffefffeu, add_twos); }

@@ -209,10 +209,10 @@ static void run(layer *l, const char *name)
 		if (name && !measured(r, l)) continue;
 		last = i + 1;
 		if (!name || r->steps) compare(r, l, name);
-		if (name || !r->in_parts) continue;
-		l->k[COP_IN_PARTS] = -1; /* with weights that stay as they are */
+		if (name || !r->roomy) continue;
+		l->k[COP_ROOMY] = 1;
 		compare(r, l, name);
-		l->k[COP_IN_PARTS] = 0;
+		l->k[COP_ROOMY] = 0;
 	}
 	if (name && last && !rows[last - 1].steps) compare(&rows[last - 1], l, name);
 }
