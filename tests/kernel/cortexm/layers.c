@@ -113,7 +113,7 @@ static void fill(const layer *l, int plain)
 	noise(second, l->in);
 	noise(weights, w_n);
 	for (size_t i = 0; i < w_n && extreme; i++) ((int8_t *)weights)[i] = draw(3) ? 127 : -127;
-	if (!plain && taps > 256 && draw(2)) memset(weights, l->bits == '2' ? 0xaa : 127, w_n), memset(input, -128, l->in); /* the largest sums; of 2 bits all are -2 */
+	if (!plain && taps > 256 && draw(2)) memset(weights, l->bits == '2' ? 0xaa : l->bits == '4' ? 0x88 : 127, w_n), memset(input, -128, l->in); /* the largest sums; of 2 bits all are -2, of 4 -8 */
 	if (plain || (!extreme && draw(2)))
 		for (size_t i = 0; i < w_n; i++) ((int8_t *)weights)[i] |= ((int8_t *)weights)[i] == -128;
 	for (uint32_t i = 0, gone = 0, left = 2; i < w_n && zeros; i++) {
@@ -317,6 +317,7 @@ static layer random_long(void)
 	layer l = conv(1, 1, w, c, o, 1, 1, 1, 0, 0, 0);
 
 	draw_arithmetic(&l);
+	if (draw(2)) l.bits = "42"[draw(2)]; /* sums of few bits that are too large to be told from each other */
 	return l;
 }
 
