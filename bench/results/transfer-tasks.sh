@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two more tasks for a small network that knows digits, Fashion-MNIST and spoken digits, learnt in every way that there is: f32 and int8, layers, neurons, without gradients
 # Five convolutions and a last layer, 17,800 parameters, trained on 10,000 samples of MNIST, batch norm folded, with a new last layer. Fashion-MNIST: LIMIT (1500) samples of ten classes to learn
-# from. Spoken digits: as many recordings of fsdd, whose MFCC images of 49x10 are stretched to 28x28. One sample a step, EPOCHS (3). Needs python3 with numpy.
+# from. Spoken digits: as many recordings of fsdd, whose MFCC images of 49x10 are stretched to 28x28. One sample a step, EPOCHS (3). ONLY="head full" makes these rows alone. Needs python3 with numpy.
 set -u
 bin=$1 folder=$2
 epochs=${EPOCHS:-3} limit=${LIMIT:-1500}
@@ -122,6 +122,7 @@ cost_zeroth() {
 }
 
 row() { # LABEL NAME NET RULE LAYERS RATES [POLICIES [COST]]
+	case " ${ONLY:-$2} " in *" $2 "*) ;; *) return ;; esac
 	first=$(task "$2" fashion "$3" "$4" "$5" "${7:-}" "$6") && second=$(task "$2" spoken "$3" "$4" "$5" "${7:-}" "$6") || exit 1
 	price=${8:-$(cost "$3" "$4" "$5")} || exit 1
 	echo "| $1 | $first | $second | $price |"
