@@ -124,7 +124,11 @@ cost_zeroth() {
 row() { # LABEL NAME NET RULE LAYERS RATES [POLICIES [COST]]
 	case " ${ONLY:-$2} " in *" $2 "*) ;; *) return ;; esac
 	first=$(task "$2" fashion "$3" "$4" "$5" "${7:-}" "$6") && second=$(task "$2" spoken "$3" "$4" "$5" "${7:-}" "$6") || exit 1
-	price=${8:-$(cost "$3" "$4" "$5")} || exit 1
+	case ${8:-} in
+	'') price=$(cost "$3" "$4" "$5") ;;
+	zeroth) price=$(cost_zeroth) ;;
+	*) price=$8 ;;
+	esac || exit 1
 	echo "| $1 | $first | $second | $price |"
 }
 
@@ -154,6 +158,6 @@ row "int8: the same, of means over 4x4 cells" q-cells int8++ qsgd "$adapters" "$
 row "int8: all biases, weights of two layers" q-sparse int8 qsgd "$sparse" "$sgd"
 row "int8: the same without scaling" q-unscaled int8 "qsgd scaling=no" "$sparse" "$sgd"
 row "int8: all layers" q-full int8 qsgd "$full" "$sgd"
-row "f32: all layers, zeroth order" mezo f32 "$zeroth" "$full" "0.000003 0.00003" "" "$(cost_zeroth)"
-row "f32: the same, the last layer by its gradient, at 1,000 times the rate" mezo-head f32 "$zeroth last=head* rates=head*:1000" "$full" "0.000003 0.00003" "" "$(cost_zeroth)"
+row "f32: all layers, zeroth order" mezo f32 "$zeroth" "$full" "0.000003 0.00003" "" zeroth
+row "f32: the same, the last layer by its gradient, at 1,000 times the rate" mezo-head f32 "$zeroth last=head* rates=head*:1000" "$full" "0.000003 0.00003" "" zeroth
 exit 0
