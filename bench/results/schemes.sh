@@ -7,7 +7,7 @@ bin=$1 out=$2
 bench=$(dirname "$0")/..
 schemes=$(dirname "$bin")/bench_schemes device=$(dirname "$bin")/bench_device
 tiny=${COPPICE_MODELS:-models}/mcunet/tiny-training
-steps=${STEPS:-5}
+steps=${STEPS:-2}
 fail() { echo "schemes.sh: $*" >&2; exit 1; }
 [ -x "$schemes" ] && [ -x "$device" ] || fail "$schemes and $device are not there; build everything"
 [ -s "$tiny/mbv2-w0.35.json" ] || fail "$tiny/mbv2-w0.35.json is not there; COPPICE_MODELS names the folder of models"
@@ -16,7 +16,7 @@ fail() { echo "schemes.sh: $*" >&2; exit 1; }
 
 number() { sed -n "s/^ *$1 \([0-9]*\)\$/\1/p" "$out/said" | tail -1; }
 
-# Steps on an emulated board: leaves "RAM | instructions of the last one | same bits" in a file of its own. NUMBER WORDS
+# Steps on an emulated board: leaves "RAM | instructions of one | same bits, after how many" in a file of its own. NUMBER WORDS
 count() {
 	[ ! -s "$out/row$1" ] || return 0
 	at=$out/board$1
@@ -31,7 +31,7 @@ np.random.default_rng(1).integers(-128, 128, [steps, 128, 128, 3], dtype=np.int8
 P
 	make -s -C "$at/check" >/dev/null 2>"$out/said" && make -s -C "$at/check" run ARGS="train $steps" >"$out/said" 2>&1 || fail "$(cat "$out/said")"
 	same=$("$device" "$out/net.cop" "${2#qsgd layers=}" "$at" "$steps") || fail "row $1 could not be compared"
-	echo "$(($(number 'data+bss') + $(number stack))) | $(number instructions) | ${same#same_bits }" >"$out/row$1.part"
+	echo "$(($(number 'data+bss') + $(number stack))) | $(number instructions) | ${same#same_bits }, after $steps" >"$out/row$1.part"
 	mv "$out/row$1.part" "$out/row$1"
 	rm -rf "$at"
 }
@@ -43,11 +43,11 @@ classes, batch 1.
 
 - *Extra, by the formula*: one bit for each result, four bytes a bias, a byte for each weight that is trained and for each number of an input that waits for the gradient. Gradients and the last layer's weights are not in it.
 - *Arena* and *trained*: the plan of inference and a step in one arena, the first layers in bands. Everything is in it: the picture, inference, gradients in floats.
-- *RAM*: .data, .bss and the stack of the emitted program, counted in the emulator, as are the instructions of a step. Parameters are compared after $steps steps.
+- *RAM*: .data, .bss and the stack of the emitted program, counted in the emulator, as are the instructions of a step. Parameters are compared after so many steps as the last column says.
 
-A scheme *with whole weights* trains all input channels of the layers that it names: that is what \`channels=\` saves.
+A scheme *with whole weights* trains all input channels of the layers that it names: that is what \`channels=\` saves. Of those, the first is emulated.
 
-| what is trained | extra, by the formula | arena | trained, and state | RAM | instructions of a step | parameters as here |
+| what is trained | extra, by the formula | arena | trained, and state | RAM | instructions of a step | parameters as here, after steps |
 |---|---:|---:|---:|---:|---:|---|
 TEXT
 i=0
@@ -55,7 +55,7 @@ tab=$(printf '\t')
 while IFS="$tab" read -r what extra arena trained words; do
 	i=$((i + 1)) rest="not emitted | | "
 	case $what in
-	nothing* | all*) ;;
+	nothing* | all* | 7*whole* | 9*whole* | 12*whole*) ;;
 	*) count $i "$words" </dev/null && rest=$(cat "$out/row$i") ;;
 	esac
 	echo "| $what | $extra | $arena | $trained | $rest |"

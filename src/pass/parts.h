@@ -13,6 +13,11 @@
 #include "graph/graph.h"
 
 #define COP_PART "part"
+static inline bool cop__is_part(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	return dot && !strcmp(dot + 1, COP_PART);
+}
 
 /* Of weights named by `layers`, the part of their channels that `channels` says; the first pattern that fits counts, 1 is all. *found: how many weights. */
 cop_status cop__pass_parts(cop_graph **out, const cop_graph *g, const char *layers, const cop_rates *channels, int32_t *found);

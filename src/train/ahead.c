@@ -19,25 +19,19 @@ static bool stem(char weight[COP_FOLLOWER], const char *name)
 	return true;
 }
 
-static bool is_part(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-	return dot && !strcmp(dot + 1, COP_PART);
-}
-
 /* A latent or a part is chosen by the name of its weight; what a term of the loss has for itself is trained. */
 bool cop__is_chosen(const cop_build *b, const char *name)
 {
 	char weight[COP_FOLLOWER];
 
-	if ((cop__find(b->model, name) && !is_part(name)) || !stem(weight, name)) return cop__match(b->all.layers, name);
+	if ((cop__find(b->model, name) && !cop__is_part(name)) || !stem(weight, name)) return cop__match(b->all.layers, name);
 	return !cop__find(b->model, weight) || cop__match(b->all.layers, weight);
 }
 
 float cop__own_rate(const cop_rates *rates, const char *name)
 {
 	char weight[COP_FOLLOWER];
-	return cop__rate_of(rates, is_part(name) && stem(weight, name) ? weight : name, 1);
+	return cop__rate_of(rates, cop__is_part(name) && stem(weight, name) ? weight : name, 1);
 }
 
 /* A float, or what stands for steps of one: int8 weights and their biases (pass/trainable.c). A list of rows without room leaves all of them out. */

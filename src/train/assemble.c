@@ -9,6 +9,7 @@
 #include "op/axes.h"
 #include "op/grad.h"
 #include "op/qscale.h"
+#include "pass/parts.h"
 #include "pass/pass.h"
 #include "train/build_record.h"
 #include "train/update/mezo.h"
@@ -307,7 +308,7 @@ static cop_status parts_made(const cop_graph *g, const cop_build *b, const wrt *
 {
 	for (int i = 0; i < x->trained; i++) {
 		const cop_value *w = &g->value[x->w[i]];
-		if (w->type.rank > 1 && cop__rate_of(&b->all.channels, w->name, 1) < 1)
+		if (w->type.rank > 1 && !cop__is_part(w->name) && cop__rate_of(&b->all.channels, w->name, 1) < 1)
 			return cop__error(b->cx, COP_ARG, "training: channels= wants a part of a weight, and '%s' is whole: the network has to be made trainable with the same words first (in C: cop_graph_trainable)", w->name);
 	}
 	return COP_OK;

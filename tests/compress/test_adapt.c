@@ -293,6 +293,37 @@ static void expect_refused(const cop_graph *base, const char *file, size_t size,
 	cop_graph_free(back);
 }
 
+/* Parts of weights come back by the names and sizes in the record. */
+static void a_difference_has_parts(void **state)
+{
+	static const char *const spec[] = {"sgd momentum=0 layers=fc2.*|fc3.* channels=fc2.w:0.3", "qsgd layers=fc2.*|fc3.*|fc1.w channels=fc1.w:0.125;fc2.w:0.5"};
+	cop_ctx *cx = *state;
+	cop_dataset *d = digits(cx, 120);
+	char path[] = "/tmp/cop_diff_XXXXXX";
+
+	close(mkstemp(path));
+	for (int ints = 0; ints < 2; ints++) {
+		cop_graph *base = small_net(cx, d, ints), *g, *was;
+		int32_t n;
+		size_t size;
+		OK(cx, cop_graph_copy(&g, base));
+		OK(cx, cop_graph_trainable(&g, spec[ints], &n));
+		OK(cx, cop_graph_copy(&was, g));
+		OK(cx, cop_train(g, d, NULL, &(cop_train_args){.epochs = 1, .batch = 1, .threads = 1, .lr = 0.001f, .update = spec[ints], .seed = 1}));
+		OK(cx, cop_diff_save(g, was, NULL, path));
+		OK(cx, cop_graph_settle(&g));
+		char *file = whole(path, &size);
+		OK(cx, cop_diff_apply(&base, file, size));
+		expect_same_weights(g, base);
+		free(file);
+		cop_graph_free(was);
+		cop_graph_free(g);
+		cop_graph_free(base);
+	}
+	remove(path);
+	cop_data_free(d);
+}
+
 /* Of integers with a new last layer, and of floats: trained, saved, applied to the network as it was. Then every file that is cut short or damaged. */
 static void a_difference_gives_the_network(void **state)
 {
@@ -393,7 +424,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_plan_is_that_of_the_code, setup, teardown), cmocka_unit_test_setup_teardown(names_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_choice_gains_more, setup, teardown), cmocka_unit_test_setup_teardown(layers_are_chosen, setup, teardown),
-		cmocka_unit_test_setup_teardown(trials_are_scored_on_other_samples, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_gives_the_network, setup, teardown),
+		cmocka_unit_test_setup_teardown(trials_are_scored_on_other_samples, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_has_parts, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_gives_the_network, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_are_counted, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "pass/pass.h"
 #include "train/parts_reference.h"
 
-#define SPEC "sgd momentum=0.9 decay=0 channels=c1:0.5;dw:0.5;c2:0.5;fc:0.25"
+#define SPEC "sgd momentum=0.9 decay=0 channels=c*:0.5;dw:0.5;fc:0.25"
 #define REF(name) {#name, ref_##name, ref_##name##_after, ref_##name##_channels, LEN(ref_##name), LEN(ref_##name##_channels)}
 static const struct weight { const char *name; const float *before, *after; const int32_t *channel; int count, channels; } weights[] = {REF(c1), REF(dw), REF(c2), REF(fc)};
 static const cop_conv_attr padded = {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, COP_NO_HI}, plain = {1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI};

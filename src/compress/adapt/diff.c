@@ -13,7 +13,9 @@
 #include "compress/adapt/adapt.h"
 #include "core/need.h"
 #include "kernel/keep.h"
+#include "pass/parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FIRST_LINE "coppice difference 1\n"
@@ -200,20 +202,49 @@ static cop_vid named(const cop_graph *g, uint32_t hash)
 	return 0;
 }
 
-/* Makes trainable what the record has of int8 layers. */
+/* The weight of which `hash` is the name of a part. */
+static cop_vid named_part(const cop_graph *g, uint32_t hash)
+{
+	char name[COP_FOLLOWER];
+
+	for (int32_t v = 1; v <= g->n_value; v++) {
+		const cop_value *x = &g->value[v];
+		if (x->name && x->role >= COP_CONST && x->type.rank > 1 && snprintf(name, sizeof name, "%s." COP_PART, x->name) < (int)sizeof name && cop__hash_text(name) == hash) return (cop_vid)v;
+	}
+	return 0;
+}
+
+/* "fc1.w:0.127": the share of the channels of w, between so many elements and a channel more. Those of a depthwise layer are its filters. */
+static void add_part(cop_text *channels, const cop_value *w, uint32_t elements)
+{
+	const cop_type *t = &w->type;
+	const int32_t n = t->dim[t->rank - 1] > 1 ? t->dim[t->rank - 1] : t->dim[0];
+	const double each = (double)cop_type_count(t) / n;
+
+	cop__text_add(channels, "%s%s:%.9g", channels->len ? ";" : "", w->name, COP_MIN((elements / each + 0.5) / n, 0.999999));
+}
+
+/* Makes trainable what the record has of int8 layers, and of parts of weights. */
 static cop_status make_trainable(cop_graph **g, const char *table, uint32_t n)
 {
-	cop_text spec;
+	cop_text spec, channels;
 	int32_t layers;
+	bool known = true;
 
 	cop__text_init(&spec, (*g)->cx);
+	cop__text_init(&channels, (*g)->cx);
 	cop__text_add(&spec, "qsgd layers=");
-	for (uint32_t i = 0; i < n; i++) {
-		const cop_vid v = named(*g, word_at(table + 8 * i));
-		if (!v) return cop__text_free(&spec), cop__error((*g)->cx, COP_ARG, "difference: it is of another network: '%s' lacks a weight of it", (*g)->name);
-		cop__text_add(&spec, "%s%s", i ? "|" : "", (*g)->value[v].name);
+	for (uint32_t i = 0; i < n && known; i++) {
+		const uint32_t hash = word_at(table + 8 * i);
+		const cop_vid whole = named(*g, hash), w = whole ? whole : named_part(*g, hash);
+		known = w;
+		cop__text_add(&spec, "%s%s", i ? "|" : "", (*g)->value[w].name);
+		if (w && !whole) add_part(&channels, &(*g)->value[w], word_at(table + 8 * i + 4) & 0x7fffffff);
 	}
-	cop_status st = spec.status;
+	if (channels.len) cop__text_add(&spec, " channels=%s", channels.data);
+	cop_status st = spec.status ? spec.status : channels.status;
+	cop__text_free(&channels);
+	if (!known) st = cop__error((*g)->cx, COP_ARG, "difference: it is of another network: '%s' lacks a weight of it", (*g)->name);
 	if (!st) st = cop_graph_trainable(g, spec.data, &layers);
 	cop__text_free(&spec);
 	return st;
