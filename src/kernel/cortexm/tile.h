@@ -14,6 +14,7 @@
 enum { TILE = 3 };
 
 #if COP_DSP
+#pragma GCC diagnostic ignored "-Woverlength-strings" /* the text of an assembler routine is one */
 /* Pairs of filters from y to y_end: x the windows, end what follows them, skip bytes of code not to run in a pair's first round; b, m
  * of the first filter, shifts bytes from behind a pair's multipliers to its shifts; y1, y2 from the first pixel's results to the others'. When
  * the scale is SLOW, y gets the six sums of one pair. */
