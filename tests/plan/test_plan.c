@@ -56,39 +56,6 @@ static void whole_zoo(void **state)
 	}
 }
 
-/* By hand: of 64 KB of floats two pieces of 1 KB are read at the end, behind another 64 KB; a chain keeps the exact search away. The pieces are taken as soon
- * as the rest is no longer needed, so no two values of 64 KB are ever there. */
-static void last_readers_run_together(void **state)
-{
-	cop_ctx *cx = new_ctx();
-	const cop_shape_attr large = {2, {64, 256}};
-	cop_type t = cop__type(COP_F32, 2, DIMS(1, 256));
-	cop_slice_attr piece = {.size = {1}, .step = {1, 1, 1, 1, 1, 1}};
-	const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
-	cop_graph *g;
-	cop_target target;
-	cop_plan *p;
-
-	(void)state;
-	OK(cx, cop__graph_new(&g, cx, "pieces"));
-	cop_vid v = cop__apply(g, OP_expand, &large, VIDS(cop__input(g, "x", &t))), y = cop__apply(g, OP_slice, &piece, VIDS(v));
-	for (int i = 0; i < 70; i++) y = cop__apply(g, OP_clip, &none, VIDS(y));
-	y = cop__apply(g, OP_sum_to, &(cop_shape_attr){2, {1, 256}}, VIDS(cop__apply(g, OP_expand, &large, VIDS(y))));
-	for (int i = 1; i < 3; i++) {
-		piece.from[0] = i;
-		y = cop__apply(g, OP_add, &none, VIDS(y, cop__apply(g, OP_slice, &piece, VIDS(v))));
-	}
-	OK(cx, cop__output(g, y, "y"));
-	OK(cx, cop_target_find(&target, cx, "cortex-m4"));
-	target.ram = target.flash = 0;
-	target.threads = 1;
-	OK(cx, cop_plan_build(&p, &g, 1, &target));
-	if (p->bytes[COP_SEG_ARENA] > 72 * 1024) fail_msg("the arena has %zu bytes", p->bytes[COP_SEG_ARENA]);
-	cop_plan_free(p);
-	cop_graph_free(g);
-	cop_ctx_free(cx);
-}
-
 /* Random spans with a known largest live set: the packer may not be far from it, and pieces may not overlap. */
 static void random_spans(void **state)
 {
@@ -316,6 +283,6 @@ static void budget(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(random_spans), cmocka_unit_test(random_overlaps), cmocka_unit_test(budget), cmocka_unit_test(overlap), cmocka_unit_test(exact_orders), cmocka_unit_test(last_readers_run_together), cmocka_unit_test(whole_zoo)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(random_spans), cmocka_unit_test(random_overlaps), cmocka_unit_test(budget), cmocka_unit_test(overlap), cmocka_unit_test(exact_orders), cmocka_unit_test(whole_zoo)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
