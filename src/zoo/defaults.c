@@ -9,7 +9,7 @@
 static const char *augment(const cop_zoo_row *r, const cop_dataset *d, bool teacher)
 {
 	if (!d || d->x.rank != 3 || !(d->classes || d->targets || teacher)) return "none";
-	if (d->targets && !r->build) return "none"; /* they may say what is where in the picture */
+	if (!r->build && (d->targets || COP_MIN(d->x.dim[0], d->x.dim[1]) < 16)) return "none"; /* targets may say what is where, and that is no picture */
 	return d->x.dim[2] == 3 ? r->train.colour : d->x.dim[2] == 1 ? r->train.grey : "none";
 }
 

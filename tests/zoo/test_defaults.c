@@ -61,7 +61,9 @@ static void test_data(void **state)
 	assert_string_equal(of("mlp-3x8x2", &table).augment, "none");
 	assert_string_equal(of("resnet-8", &steps).augment, "none");
 	assert_string_equal(of("resnet-8", NULL).augment, "none");
+	const cop_dataset axes = set_of(3, 128, 1, 3);
 	assert_string_equal(of("net.txt", &colour).augment, "flip,crop=4");
+	assert_string_equal(of("net.txt", &axes).augment, "none"); /* of an accelerometer, say */
 
 	cop_dataset bare = colour; /* samples to be given back, unless a teacher answers */
 	cop_train_args taught = {.policies = "distill:teacher=big.cop,part=1"};

@@ -64,8 +64,7 @@ typedef struct cop_aimer {
 	cop_point first, now;             /* as it came; of g */
 	double allowed[COP_N_RESOURCE];   /* of this round */
 	cop_choice by;                    /* the score that says which items are weak; row -1: the usual one */
-	bool takes[COP_N_WAY];            /* ways that something can go of g, and ... */
-	float *score[COP_N_WAY];          /* ... scores of their items */
+	float *score[COP_N_WAY];          /* of the items of g, by the way that they can go; NULL: none goes so */
 	cop_lever *lever;
 	int32_t n_lever;
 } cop_aimer;

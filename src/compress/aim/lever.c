@@ -30,9 +30,9 @@ static cop_status open_items(cop_items *it, const cop_aimer *z, int way)
 {
 	const char *name = ways[way].grain;
 	cop_choice grain = {.row = cop__row_index(&cop__grains, name, strlen(name))};
-	cop_group_options group = {4};
+	const cop_row *row = cop__grains.row(grain.row);
 
-	if (way == COP_WAY_GROUP) memcpy(grain.o.bytes, &group, sizeof group);
+	if (row->options) cop__options_default(row->options, grain.o.bytes);
 	return cop__items_begin(it, z->g, "*", &grain);
 }
 
@@ -103,7 +103,6 @@ static cop_status add_way(cop_aimer *z, int way)
 		cop__items_free(&it);
 		return COP_OK;
 	}
-	z->takes[way] = true;
 	if (!st) st = weigh(z, way, &it);
 	for (int32_t i = 0; !st && i < it.n_layer; i++) {
 		if (it.layer[i].follows || it.layer[i].items < 2) continue;
@@ -122,7 +121,6 @@ void cop__levers_free(cop_aimer *z)
 	for (int way = 0; way < COP_N_WAY; way++) {
 		cop__free(z->cx, z->score[way]);
 		z->score[way] = NULL;
-		z->takes[way] = false;
 	}
 }
 
@@ -254,13 +252,13 @@ cop_status cop__levers_pull(cop_graph **out, const cop_aimer *z, const int32_t *
 		if (choice[k]) say(what, size, &z->lever[k], choice[k]);
 	cop_status st = cop__pass_copy(out, z->g);
 	for (int way = 0; !st && way < COP_N_WAY; way++) {
-		if (!z->takes[way]) continue;
+		if (!z->score[way]) continue;
 		st = open_items(&it[way], z, way);
 		if (!st) st = take(*out, z, way, &it[way], choice);
 	}
-	if (!st && z->takes[COP_WAY_CHANNEL]) st = cop__drop_constant_of(out, COP_DROP_ROUNDED);
+	if (!st && z->score[COP_WAY_CHANNEL]) st = cop__drop_constant_of(out, COP_DROP_ROUNDED);
 	for (int way = 0; way < COP_N_WAY; way++) {
-		if (!st && z->takes[way] && way != COP_WAY_CHANNEL) st = mask(*out, &it[way]);
+		if (!st && z->score[way] && way != COP_WAY_CHANNEL) st = mask(*out, &it[way]);
 		if (it[way].cx) cop__items_free(&it[way]);
 	}
 	if (st) cop_graph_free(*out), *out = NULL;
