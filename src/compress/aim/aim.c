@@ -195,7 +195,8 @@ cop_status cop_compress_to(cop_graph **g, const cop_aims *aims, cop_dataset *tra
 	h.result.code = cop__aim_code(z.g);
 	if (!st && result) *result = h.result;
 	if (!st) st = cop__history_end(&h, write, ud);
-	cop__levers_free(&z);
+	cop__free(cx, z.lever);
+	cop__free(cx, z.score);
 	cop__resume_free(&keep);
 	cop__history_free(&h);
 	cop__encodings_free(&e);

@@ -34,15 +34,12 @@ typedef struct cop_point { float accuracy, loss; double of[COP_N_RESOURCE]; cop_
  * floats, encoded in the file. */
 typedef enum cop_final { COP_FINAL_FLOATS, COP_FINAL_INTEGERS, COP_FINAL_CODED, COP_FINAL_CODES } cop_final;
 
-/* How something goes of a layer: whole channels; groups of weights, for kernels of sparse ones; single weights. */
-enum { COP_WAY_CHANNEL, COP_WAY_GROUP, COP_WAY_WEIGHT, COP_N_WAY };
-enum { COP_MOST_LEVELS = 12 };
+enum { COP_MOST_LEVELS = 8 };
 /* What can go of one layer, and how much of it: level 0 is nothing. */
 typedef struct cop_lever {
 	char name[128];
 	int32_t n;
-	float keep[COP_MOST_LEVELS];    /* the part of its items that stays, ... */
-	uint8_t way[COP_MOST_LEVELS];   /* ... and which those are */
+	float keep[COP_MOST_LEVELS];      /* the part of its items that stays */
 	cop_pick pick[COP_MOST_LEVELS]; /* what that costs in loss, and in the resources that are looked at */
 } cop_lever;
 
@@ -64,7 +61,7 @@ typedef struct cop_aimer {
 	cop_point first, now;             /* as it came; of g */
 	double allowed[COP_N_RESOURCE];   /* of this round */
 	cop_choice by;                    /* the score that says which items are weak; row -1: the usual one */
-	float *score[COP_N_WAY];          /* of the items of g, by the way that they can go; NULL: none goes so */
+	float *score;                     /* of the items of g */
 	cop_lever *lever;
 	int32_t n_lever;
 } cop_aimer;
@@ -95,8 +92,8 @@ bool cop__aim_missed(const cop_aimer *z, int r); /* the limit of a resource */
 cop_final cop__aim_last_form(const cop_aimer *z); /* of what is given back */
 
 /* ---- lever.c ---- */
-cop_status cop__levers_find(cop_aimer *z); /* z->lever, without prices */
-void cop__levers_free(cop_aimer *z);
+const char *cop__aim_grain(const cop_aimer *z); /* what goes as a whole */
+cop_status cop__levers_find(cop_aimer *z);      /* z->lever, without prices */
 /* g with what the levels choice[n_lever] leave of it, and smaller where whole channels went. what: NULL, or says it. */
 cop_status cop__levers_pull(cop_graph **out, const cop_aimer *z, const int32_t *choice, char *what, size_t size);
 

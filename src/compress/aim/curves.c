@@ -55,8 +55,7 @@ static cop_status curve(cop_aimer *z, int32_t i, int32_t *choice, const cop_poin
 		if (!st) st = measure(&v->pick[k], z, g, base);
 		if (!st) cop_graph_free(g);
 		if (st) return st;
-		const cop_pick *more = &v->pick[k > 1 && v->way[k] == v->way[k - 1] ? k - 1 : 0];
-		v->pick[k].damage = fmax(v->pick[k].damage, more->damage); /* less is not better: what looks so is chance */
+		v->pick[k].damage = fmax(v->pick[k].damage, v->pick[k - 1].damage); /* less is not better: what looks so is chance */
 	}
 	choice[i] = 0;
 	cop__log(z->cx, COP_LOG_DEBUG, "%s: with %.3g of it, the loss rises by %.4g", v->name, (double)v->keep[v->n - 1],
