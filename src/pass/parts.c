@@ -7,6 +7,8 @@
 #include "op/op.h"
 #include "pass/pass.h"
 
+#include <math.h>
+
 /* A weight that is parted: its layer, the axis of the channels, and which of them are trained, ascending. */
 typedef struct parted { cop_nid layer; int32_t axis, n; const int32_t *channel; } parted;
 typedef struct parting { const cop_graph *g; cop_graph *out; cop_vid *map; parted *of; /* [n_value+1] */ } parting;
@@ -65,14 +67,16 @@ static cop_status choose(parted *p, cop_arena *mem, const cop_value *w, const fl
 	return COP_OK;
 }
 
-static cop_status part_of(parting *m, cop_nid n, float share)
+static int32_t axis_of(const cop_graph *g, cop_nid n) { return groups_of(g, n) == 1 ? cop__in(g, n, 1)->rank - 1 : 0; }
+
+static cop_status part_of(parting *m, cop_nid n, int32_t channels)
 {
 	const cop_graph *g = m->g;
 	const cop_vid w = cop__arg(g, n, 1);
 	const cop_value *x = &g->value[w];
-	const int32_t groups = groups_of(g, n), axis = groups == 1 ? x->type.rank - 1 : 0;
+	const int32_t groups = groups_of(g, n);
 	const float *per = x->type.dtype == COP_I8 ? cop__floats(g, cop__follower(g, w, "per")) : NULL;
-	parted p = {.layer = n, .axis = axis, .n = (int32_t)((float)x->type.dim[axis] * share)};
+	parted p = {.layer = n, .axis = axis_of(g, n), .n = channels};
 
 	if (m->of[w].layer) return cop__error(g->cx, COP_ARG, "channels: two layers have the weights '%s', and no part of them can be trained alone", x->name);
 	if (groups > 1 && (x->type.dim[3] != 1 || x->type.dim[0] != groups))
@@ -80,10 +84,24 @@ static cop_status part_of(parting *m, cop_nid n, float share)
 	if (x->type.dtype == COP_I8 && !per) return cop__error(g->cx, COP_ARG, "channels: '%s' has no scales: the pass trainable gives them", x->name);
 	if (cop__follower(g, w, "mask") || cop__follower(g, w, "rows"))
 		return cop__error(g->cx, COP_ARG, "channels: '%s' has zeros that stay, or a list of rows that are trained; no part of its channels can be trained beside that", x->name);
-	if (!p.n) return cop__error(g->cx, COP_ARG, "channels: of the %d channels of '%s', the part %g is none", x->type.dim[axis], x->name, (double)share);
 	COP_TRY(choose(&p, &m->out->mem, x, per));
 	m->of[w] = p;
 	return COP_OK;
+}
+
+static bool can_be_parted(const cop_graph *g, cop_nid n)
+{
+	const cop_value *w = &g->value[cop__arg(g, n, 1)];
+	return is_layer(g->node[n].op) && w->role == COP_PARAM && w->type.enc == COP_DENSE;
+}
+
+static cop_status share_of(parting *m, cop_nid n, float share)
+{
+	const cop_graph *g = m->g;
+	const int32_t all = cop__in(g, n, 1)->dim[axis_of(g, n)], some = (int32_t)((float)all * share);
+
+	if (some) return part_of(m, n, some);
+	return cop__error(g->cx, COP_ARG, "channels: of the %d channels of '%s', the part %g is none; the least is %g", all, g->value[cop__arg(g, n, 1)].name, (double)share, ceil(1e4 / all) / 1e4);
 }
 
 /* Every pattern has to find a weight. */
@@ -94,18 +112,33 @@ static cop_status find(parting *m, const char *layers, const cop_rates *channels
 
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		const cop_value *w = &g->value[cop__arg(g, n, 1)];
-		if (!is_layer(g->node[n].op) || w->role != COP_PARAM || w->type.enc != COP_DENSE || !cop__match(layers, w->name)) continue;
+		if (!can_be_parted(g, n) || !cop__match(layers, w->name)) continue;
 		int32_t i = 0;
 		while (i < channels->n && !cop__match(channels->at[i].layers, w->name)) i++;
 		if (i == channels->n) continue;
 		used[i] = true;
 		if (channels->at[i].value == 1) continue;
-		COP_TRY(part_of(m, n, channels->at[i].value));
+		COP_TRY(share_of(m, n, channels->at[i].value));
 		++*found;
 	}
 	for (int32_t i = 0; i < channels->n; i++)
 		if (!used[i])
 			return cop__error(g->cx, COP_ARG, "channels: '%s' is the name of no weight of a convolution or fully connected layer that is trained", channels->at[i].layers);
+	return COP_OK;
+}
+
+static cop_status find_sized(parting *m, const int64_t *elements)
+{
+	const cop_graph *g = m->g;
+
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+		const cop_vid w = cop__arg(g, n, 1);
+		if (!can_be_parted(g, n) || !elements[w]) continue;
+		const int32_t all = cop__t(g, w)->dim[axis_of(g, n)];
+		const int64_t each = cop_type_count(cop__t(g, w)) / all, some = elements[w] / each;
+		if (elements[w] % each || some > all) return cop__error(g->cx, COP_ARG, "parts: %lld elements are no part of '%s'", (long long)elements[w], g->value[w].name);
+		COP_TRY(part_of(m, n, (int32_t)some));
+	}
 	return COP_OK;
 }
 
@@ -191,17 +224,36 @@ static cop_status copy_parted(parting *m)
 	return cop__copy_rest(m->out, g, m->map);
 }
 
+static cop_status begin(parting *m, cop_graph **out, const cop_graph *g)
+{
+	m->g = g;
+	COP_TRY(cop__copy_begin(out, g, &m->map));
+	m->out = *out;
+	m->of = cop__arena_get(&m->out->mem, sizeof *m->of * ((size_t)g->n_value + 1));
+	return m->of ? COP_OK : cop__pass_end(out, COP_NOMEM);
+}
+
+static cop_status end(parting *m, cop_graph **out, cop_status st)
+{
+	if (!st) st = copy_parted(m);
+	return cop__pass_end(out, st);
+}
+
 cop_status cop__pass_parts(cop_graph **out, const cop_graph *g, const char *layers, const cop_rates *channels, int32_t *found)
 {
-	parting m = {.g = g};
+	parting m;
 
 	*found = 0;
-	COP_TRY(cop__copy_begin(out, g, &m.map));
-	m.out = *out;
-	m.of = cop__arena_get(&m.out->mem, sizeof *m.of * ((size_t)g->n_value + 1));
-	cop_status st = m.of ? find(&m, layers, channels, found) : COP_NOMEM;
-	if (!st) st = copy_parted(&m);
-	return cop__pass_end(out, st);
+	COP_TRY(begin(&m, out, g));
+	return end(&m, out, find(&m, layers, channels, found));
+}
+
+cop_status cop__pass_parts_of(cop_graph **out, const cop_graph *g, const int64_t *elements)
+{
+	parting m;
+
+	COP_TRY(begin(&m, out, g));
+	return end(&m, out, find_sized(&m, elements));
 }
 
 /* ---- the way back ---- */
@@ -254,7 +306,11 @@ static cop_status run(cop_graph **out, const cop_graph *g, const void *a)
 	const parts_options *o = a;
 	int32_t found;
 
-	return cop__pass_parts(out, g, o->layers, &o->channels, &found);
+	COP_TRY(cop__pass_parts(out, g, o->layers, &o->channels, &found));
+	if (found) return COP_OK;
+	cop_graph_free(*out);
+	*out = NULL;
+	return cop__error(g->cx, COP_ARG, "parts: no weight of '%s' is parted; channels= says which, and what part of its channels: channels=fc1.w:0.25", g->name);
 }
 
 const cop_pass cop_pass_parts = {

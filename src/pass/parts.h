@@ -21,6 +21,8 @@ static inline bool cop__is_part(const char *name)
 
 /* Of weights named by `layers`, the part of their channels that `channels` says; the first pattern that fits counts, 1 is all. *found: how many weights. */
 cop_status cop__pass_parts(cop_graph **out, const cop_graph *g, const char *layers, const cop_rates *channels, int32_t *found);
+/* The same, of so many elements of each weight of g (elements[n_value+1]; 0: all of them): as a record has them that a device kept. */
+cop_status cop__pass_parts_of(cop_graph **out, const cop_graph *g, const int64_t *elements);
 /* The way back: each weight in one, with its part as it was trained. */
 cop_status cop__pass_whole(cop_graph **out, const cop_graph *g);
 

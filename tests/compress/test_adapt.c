@@ -293,34 +293,58 @@ static void expect_refused(const cop_graph *base, const char *file, size_t size,
 	cop_graph_free(back);
 }
 
-/* Parts of weights come back by the names and sizes in the record. */
-static void a_difference_has_parts(void **state)
+/* g: base after the passes, trained by the spec; the file with the difference. */
+static char *train_and_save(cop_graph **g, const cop_graph *base, cop_dataset *d, const char *passes, const char *spec, size_t *size)
 {
-	static const char *const spec[] = {"sgd momentum=0 layers=fc2.*|fc3.* channels=fc2.w:0.3", "qsgd layers=fc2.*|fc3.*|fc1.w channels=fc1.w:0.125;fc2.w:0.5"};
-	cop_ctx *cx = *state;
-	cop_dataset *d = digits(cx, 120);
+	cop_ctx *cx = base->cx;
 	char path[] = "/tmp/cop_diff_XXXXXX";
+	cop_graph *was;
+	int32_t n;
 
 	close(mkstemp(path));
-	for (int ints = 0; ints < 2; ints++) {
-		cop_graph *base = small_net(cx, d, ints), *g, *was;
-		int32_t n;
-		size_t size;
-		OK(cx, cop_graph_copy(&g, base));
-		OK(cx, cop_graph_trainable(&g, spec[ints], &n));
-		OK(cx, cop_graph_copy(&was, g));
-		OK(cx, cop_train(g, d, NULL, &(cop_train_args){.epochs = 1, .batch = 1, .threads = 1, .lr = 0.001f, .update = spec[ints], .seed = 1}));
-		OK(cx, cop_diff_save(g, was, NULL, path));
-		OK(cx, cop_graph_settle(&g));
-		char *file = whole(path, &size);
-		OK(cx, cop_diff_apply(&base, file, size));
-		expect_same_weights(g, base);
-		free(file);
-		cop_graph_free(was);
-		cop_graph_free(g);
-		cop_graph_free(base);
-	}
+	OK(cx, cop_graph_copy(g, base));
+	if (passes) OK(cx, cop_graph_apply(g, passes));
+	OK(cx, cop_graph_trainable(g, spec, &n));
+	OK(cx, cop_graph_copy(&was, *g));
+	OK(cx, cop_train(*g, d, NULL, &(cop_train_args){.epochs = 1, .batch = 1, .threads = 1, .lr = 0.001f, .update = spec, .seed = 1}));
+	OK(cx, cop_diff_save(*g, was, passes, path));
+	OK(cx, cop_graph_settle(g));
+	cop_graph_free(was);
+	char *file = whole(path, size);
 	remove(path);
+	return file;
+}
+
+static void expect_back(cop_graph *base, cop_dataset *d, const char *spec)
+{
+	cop_graph *g;
+	size_t size;
+	char *file = train_and_save(&g, base, d, NULL, spec, &size);
+
+	OK(base->cx, cop_diff_apply(&base, file, size));
+	expect_same_weights(g, base);
+	free(file);
+	cop_graph_free(g);
+	cop_graph_free(base);
+}
+
+/* Parts of weights come back by the names and sizes in the record: also more of them than channels= has patterns, and one whose name is longer than a pattern. */
+static void a_difference_has_parts(void **state)
+{
+	static const char long_name[] = "a.name.that.is.longer.than.a.pattern.of.an.option.can.be.which.has.63.characters.at.most.w";
+	cop_ctx *cx = *state;
+	cop_dataset *d = digits(cx, 120);
+	cop_graph *deep;
+	char text[256] = "input 28 28 1\n";
+
+	expect_back(small_net(cx, d, false), d, "sgd momentum=0 layers=fc2.*|fc3.* channels=fc2.w:0.3");
+	expect_back(small_net(cx, d, true), d, "qsgd layers=fc2.*|fc3.*|fc1.w channels=fc1.w:0.125;fc2.w:0.5");
+	for (int i = 0; i < COP_MAX_RATES; i++) strcat(text, "fc 8\n");
+	strcat(text, "fc 10\n");
+	OK(cx, cop_network_read(&deep, cx, "deep.txt", text, strlen(text), 1));
+	cop__name(deep, cop__find(deep, "fc9.w"), long_name);
+	assert_true(LEN(long_name) > sizeof(((cop_rate *)0)->layers));
+	expect_back(deep, d, "sgd momentum=0 layers=*.w channels=*:0.25");
 	cop_data_free(d);
 }
 
@@ -329,22 +353,12 @@ static void a_difference_gives_the_network(void **state)
 {
 	cop_ctx *cx = *state;
 	cop_dataset *d = digits(cx, 120);
-	char path[] = "/tmp/cop_diff_XXXXXX";
 
-	close(mkstemp(path));
 	for (int ints = 0; ints < 2; ints++) {
 		const char *passes = ints ? "head:classes=10,seed=3" : NULL, *spec = ints ? "qsgd layers=fc2.*|head*|fc1.w" : "sgd momentum=0 layers=fc2.*|fc3.*";
-		cop_graph *base = small_net(cx, d, ints), *g, *was, *back;
-		int32_t n;
+		cop_graph *base = small_net(cx, d, ints), *g, *back;
 		size_t size;
-		OK(cx, cop_graph_copy(&g, base));
-		if (passes) OK(cx, cop_graph_apply(&g, passes));
-		OK(cx, cop_graph_trainable(&g, spec, &n));
-		OK(cx, cop_graph_copy(&was, g));
-		OK(cx, cop_train(g, d, NULL, &(cop_train_args){.epochs = 1, .batch = 1, .threads = 1, .lr = 0.001f, .update = spec, .seed = 1}));
-		OK(cx, cop_diff_save(g, was, passes, path));
-		OK(cx, cop_graph_settle(&g));
-		char *file = whole(path, &size);
+		char *file = train_and_save(&g, base, d, passes, spec, &size);
 		if (size > (ints ? 10300 : 1300)) fail_msg("%zu bytes", size); /* of floats only what changed: fc1 has 9,408 weights */
 		OK(cx, cop_graph_copy(&back, base));
 		OK(cx, cop_diff_apply(&back, file, size));
@@ -367,11 +381,9 @@ static void a_difference_gives_the_network(void **state)
 		cop_error_clear(cx);
 		cop_graph_free(back);
 		free(file);
-		cop_graph_free(was);
 		cop_graph_free(g);
 		cop_graph_free(base);
 	}
-	remove(path);
 	cop_data_free(d);
 }
 

@@ -14,6 +14,7 @@
 #include "core/need.h"
 #include "kernel/keep.h"
 #include "pass/parts.h"
+#include "pass/pass.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,40 +215,49 @@ static cop_vid named_part(const cop_graph *g, uint32_t hash)
 	return 0;
 }
 
-/* "fc1.w:0.127": the share of the channels of w, between so many elements and a channel more. Those of a depthwise layer are its filters. */
-static void add_part(cop_text *channels, const cop_value *w, uint32_t elements)
-{
-	const cop_type *t = &w->type;
-	const int32_t n = t->dim[t->rank - 1] > 1 ? t->dim[t->rank - 1] : t->dim[0];
-	const double each = (double)cop_type_count(t) / n;
+static cop_status another(const cop_graph *g) { return cop__error(g->cx, COP_ARG, "difference: it is of another network: '%s' lacks a weight of it", g->name); }
 
-	cop__text_add(channels, "%s%s:%.9g", channels->len ? ";" : "", w->name, COP_MIN((elements / each + 0.5) / n, 0.999999));
-}
-
-/* Makes trainable what the record has of int8 layers, and of parts of weights. */
+/* The layers of int8 that the record has. */
 static cop_status make_trainable(cop_graph **g, const char *table, uint32_t n)
 {
-	cop_text spec, channels;
-	int32_t layers;
+	cop_graph *made = NULL;
+	cop_text layers;
+	int32_t found;
 	bool known = true;
 
-	cop__text_init(&spec, (*g)->cx);
-	cop__text_init(&channels, (*g)->cx);
-	cop__text_add(&spec, "qsgd layers=");
+	cop__text_init(&layers, (*g)->cx);
 	for (uint32_t i = 0; i < n && known; i++) {
 		const uint32_t hash = word_at(table + 8 * i);
 		const cop_vid whole = named(*g, hash), w = whole ? whole : named_part(*g, hash);
 		known = w;
-		cop__text_add(&spec, "%s%s", i ? "|" : "", (*g)->value[w].name);
-		if (w && !whole) add_part(&channels, &(*g)->value[w], word_at(table + 8 * i + 4) & 0x7fffffff);
+		if (known) cop__text_add(&layers, "%s%s", i ? "|" : "", (*g)->value[w].name);
 	}
-	if (channels.len) cop__text_add(&spec, " channels=%s", channels.data);
-	cop_status st = spec.status ? spec.status : channels.status;
-	cop__text_free(&channels);
-	if (!known) st = cop__error((*g)->cx, COP_ARG, "difference: it is of another network: '%s' lacks a weight of it", (*g)->name);
-	if (!st) st = cop_graph_trainable(g, spec.data, &layers);
-	cop__text_free(&spec);
-	return st;
+	cop_status st = known ? layers.status : another(*g);
+	if (!st) st = cop__pass_trainable(&made, *g, layers.data, &found);
+	cop__text_free(&layers);
+	if (st) return st;
+	cop_graph_free(*g);
+	*g = made;
+	return COP_OK;
+}
+
+/* The parts of weights that it has. */
+static cop_status make_parts(cop_graph **g, const char *table, uint32_t n)
+{
+	cop_graph *made = NULL;
+	int64_t *elements = cop__alloc((*g)->cx, sizeof *elements * ((size_t)(*g)->n_value + 1));
+
+	if (!elements) return COP_NOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t hash = word_at(table + 8 * i);
+		if (!named(*g, hash)) elements[named_part(*g, hash)] = word_at(table + 8 * i + 4) & 0x7fffffff;
+	}
+	cop_status st = cop__pass_parts_of(&made, *g, elements);
+	cop__free((*g)->cx, elements);
+	if (st) return st;
+	cop_graph_free(*g);
+	*g = made;
+	return COP_OK;
 }
 
 static cop_status load(cop_graph *g, cop_text *record, uint32_t n)
@@ -258,7 +268,8 @@ static cop_status load(cop_graph *g, cop_text *record, uint32_t n)
 
 	for (uint32_t i = 0; !st && i < n; i++) {
 		const cop_vid v = named(g, word_at(record->data + COP_KEEP_HEAD + 8 * i));
-		if (!width_of(cop__t(g, v))) st = cop__error(g->cx, COP_ARG, "difference: '%s' has no contents that could be changed", g->value[v].name);
+		if (!v) st = another(g);
+		if (!st && !width_of(cop__t(g, v))) st = cop__error(g->cx, COP_ARG, "difference: '%s' has no contents that could be changed", g->value[v].name);
 		if (!st) part[i] = part_of(g, v, g); /* what was, others may share: what is now gets bytes of its own */
 		if (!st && !(part[i].now = cop__alloc(g->cx, cop_type_bytes(cop__t(g, v))))) st = COP_NOMEM;
 	}
@@ -292,6 +303,7 @@ static cop_status apply(cop_graph **g, lines *l, char *text, size_t size)
 	if (!n || n > MOST_PARTS || size - at < COP_KEEP_HEAD + 8 * n || word_at(text + at) != 0x44504f43) return bad(*g, "this is no difference, or it is cut short");
 	if (*l->passes) COP_TRY(cop_graph_apply(g, l->passes));
 	COP_TRY(make_trainable(g, text + at + COP_KEEP_HEAD, n));
+	COP_TRY(make_parts(g, text + at + COP_KEEP_HEAD, n));
 	cop__text_init(&record, (*g)->cx);
 	cop__text_bytes(&record, text + at, size - at);
 	cop_status st = record.status;
