@@ -8,7 +8,7 @@
 #include "pass/pass.h"
 #include "train/build_record.h"
 
-/* What stands before the last dot; false: nothing does. */
+/* What stands before the last dot; false: nothing does, or too much. */
 static bool stem(char weight[COP_FOLLOWER], const char *name)
 {
 	const char *dot = strrchr(name, '.');
@@ -19,19 +19,23 @@ static bool stem(char weight[COP_FOLLOWER], const char *name)
 	return true;
 }
 
+/* Is it a part, and of which weight of g? */
+static bool part_of(char weight[COP_FOLLOWER], const cop_graph *g, const char *name) { return cop__is_part(name) && stem(weight, name) && cop__find(g, weight); }
+
 /* A latent or a part is chosen by the name of its weight; what a term of the loss has for itself is trained. */
 bool cop__is_chosen(const cop_build *b, const char *name)
 {
 	char weight[COP_FOLLOWER];
 
-	if ((cop__find(b->model, name) && !cop__is_part(name)) || !stem(weight, name)) return cop__match(b->all.layers, name);
+	if (part_of(weight, b->model, name)) return cop__match(b->all.layers, weight);
+	if (cop__find(b->model, name) || !stem(weight, name)) return cop__match(b->all.layers, name);
 	return !cop__find(b->model, weight) || cop__match(b->all.layers, weight);
 }
 
-float cop__own_rate(const cop_rates *rates, const char *name)
+float cop__own_rate(const cop_rates *rates, const cop_graph *g, const char *name)
 {
 	char weight[COP_FOLLOWER];
-	return cop__rate_of(rates, cop__is_part(name) && stem(weight, name) ? weight : name, 1);
+	return cop__rate_of(rates, part_of(weight, g, name) ? weight : name, 1);
 }
 
 /* A float, or what stands for steps of one: int8 weights and their biases (pass/trainable.c). A list of rows without room leaves all of them out. */
@@ -43,7 +47,7 @@ bool cop__is_trained(const cop_graph *g, const cop_build *b, cop_vid v)
 
 	if (rows && cop__t(g, rows)->dim[0] == 1) return false;
 	return p->role == COP_PARAM && p->type.enc == COP_DENSE && (p->type.dtype == COP_F32 || (whole && cop__follower(g, v, "per"))) && cop__is_chosen(b, p->name) &&
-		cop__own_rate(&b->all.rates, p->name) > 0;
+		cop__own_rate(&b->all.rates, g, p->name) > 0;
 }
 
 /* ---- read ahead ---- */

@@ -71,7 +71,7 @@ struct cop_build {
 
 const char *cop__teacher_name(char to[24], int32_t i); /* what begins the names of its values: "teacher", "teacher2", ... */
 
-float cop__own_rate(const cop_rates *rates, const char *name); /* the factor of a weight; its part (pass/parts.h) has that of the weight */
+float cop__own_rate(const cop_rates *rates, const cop_graph *g, const char *name); /* the factor of a weight; its part (pass/parts.h) has that of the weight */
 bool cop__is_chosen(const cop_build *b, const char *name); /* by layers=, a latent by its weight */
 bool cop__is_trained(const cop_graph *g, const cop_build *b, cop_vid v);
 cop_vid cop__read_as(const cop_graph *g, cop_vid w); /* what the network reads where a weight is: that, or what its rule puts there */

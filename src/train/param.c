@@ -37,7 +37,7 @@ static cop_vid plain_lr(const cop_param *p)
 static cop_vid own_lr(const cop_param *p)
 {
 	const cop_rates *r = p->level->rates;
-	const float times = r && p->w ? cop__own_rate(r, p->g->value[p->w].name) : 1;
+	const float times = r && p->w ? cop__own_rate(r, p->g, p->g->value[p->w].name) : 1;
 	char name[40];
 	cop_vid lr = plain_lr(p);
 

@@ -126,6 +126,22 @@ static void a_part_goes_by_the_name_of_its_weight(void **state)
 	}
 }
 
+/* A weight of a network may be called like a part: layers= and rates= know it by its own name. */
+static void a_weight_may_be_called_like_a_part(void **state)
+{
+	static const char *const spec[] = {"sgd decay=0 momentum=0 layers=c1", "sgd decay=0 momentum=0 rates=my.part:0;*:1"};
+	cop_ctx *cx = *state;
+
+	for (int s = 0; s < LEN(spec); s++) {
+		cop_graph *g = net(cx);
+		cop__name(g, cop__find(g, "fc"), "my.part");
+		three_steps(cx, g, spec[s]);
+		assert_memory_equal(cop__floats(g, cop__find(g, "my.part")), weights[3].before, sizeof(float) * (size_t)weights[3].count);
+		assert_memory_not_equal(cop__floats(g, cop__find(g, "c1")), weights[0].before, sizeof(float) * (size_t)weights[0].count);
+		cop_graph_free(g);
+	}
+}
+
 /* Two layers of 1x1, to 4 and to 64 channels, on 32 channels of 16x16 pixels. */
 static cop_plan *planned(cop_ctx *cx, const char *spec)
 {
@@ -196,12 +212,15 @@ static void what_makes_no_sense_is_refused(void **state)
 	const cop_type mask = *cop__t(g, cop__find(g, "c1"));
 	int32_t n;
 
-	refused(cx, "sgd channels=c1:0.1", "of the 4 channels of 'c1', the part 0.1 is none");
+	refused(cx, "sgd channels=c1:0.1", "of the 4 channels of 'c1', the part 0.1 is none; the least is 0.25");
 	refused(cx, "sgd channels=other:0.5", "'other' is the name of no weight");
 	refused(cx, "sgd layers=fc channels=c1:0.5", "'c1' is the name of no weight");
 	refused(cx, "sgd channels=c1:2", "from 0 to 1");
 	assert_int_equal(cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 2, .threads = 1, .spec = SPEC}), COP_ARG);
 	if (!strstr(cop_error_text(cx), "'c1' is whole")) fail_msg("%s", cop_error_text(cx));
+	cop_error_clear(cx);
+	assert_int_equal(cop_graph_apply(&g, "parts"), COP_ARG);
+	if (!strstr(cop_error_text(cx), "no weight of 'parts' is parted")) fail_msg("%s", cop_error_text(cx));
 	cop_error_clear(cx);
 	assert_true(cop__follow(g, cop__find(g, "c1"), COP_STATE, "mask", &mask, NULL));
 	assert_int_equal(cop_graph_trainable(&g, "sgd channels=c1:0.5", &n), COP_ARG);
@@ -218,6 +237,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(steps_are_those_of_pytorch, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_largest_channels_are_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_part_goes_by_the_name_of_its_weight, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_weight_may_be_called_like_a_part, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_reserves_the_part_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_makes_no_sense_is_refused, setup, teardown),
 	};

@@ -81,7 +81,7 @@ static cop_status begin(void *ud, cop_graph *g, cop_dataset *d)
 	if (g->n_input != 1 || g->value[g->input[0]].lead > 1) return cop__error(g->cx, COP_ARG, "prefix: '%s' must have one input, and its samples along the first axis", g->name);
 	if (cop__t(g, g->input[0])->dtype != COP_F32) return cop__error(g->cx, COP_ARG, "prefix: '%s' takes bytes; train the network with floats at its ends", g->name);
 	find_places(u, g);
-	if (!u->n) return cop__error(g->cx, COP_ARG, "prefix: '%s' has no place between two layers where a single value goes on", g->name);
+	if (!u->n) return cop__error(g->cx, COP_ARG, "prefix: '%s' has no place between two layers where a single value of floats goes on", g->name);
 	if (*u->o->last && !cop__match(u->o->last, u->at[u->n - 1].weight))
 		return cop__error(g->cx, COP_ARG, "prefix: last=%s fits no layer behind which '%s' can be cut; the last such layer is '%s'", u->o->last, g->name, u->at[u->n - 1].weight);
 	u->all = 0;
