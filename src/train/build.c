@@ -146,7 +146,7 @@ cop_handle cop__build_value(cop_build *b, const char *name)
 }
 
 bool cop__build_guarded(const cop_build *b) { return b->all.guard; }
-bool cop__build_trains(const cop_build *b, const char *weight) { return cop__match(b->all.layers, weight) && cop__rate_of(&b->all.rates, weight, 1) > 0; }
+bool cop__build_trains(const cop_build *b, const char *weight) { return cop__is_chosen(b, weight) && cop__own_rate(&b->all.rates, b->model, weight) > 0; }
 
 cop_handle cop__build_follower(cop_build *b, const char *weight, const char *what)
 {

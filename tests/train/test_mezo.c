@@ -125,6 +125,27 @@ static void learns(void **state)
 	cop_ctx_free(cx);
 }
 
+/* The part of a weight moves at the rate of its weight, by whichever name that is found. */
+static void parts(void **state)
+{
+	static const char *const update[] = {"mezo rates=fc1.w:0.25", "mezo rates=fc1.w*:0.25", "mezo"};
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+	cop_graph *g[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		cop_train_args a = base;
+		g[i] = net(cx);
+		OK(cx, cop_graph_apply(&g[i], "parts:channels=fc1.w:0.25"));
+		a.update = update[i], a.lr = 1e-4f;
+		OK(cx, cop_train(g[i], &d, NULL, &a));
+	}
+	assert_true(same(g[0], g[1]) && !same(g[1], g[2]));
+	for (int i = 0; i < 3; i++) cop_graph_free(g[i]);
+	cop_ctx_free(cx);
+}
+
 /* A loss that is no number: without a guard the weights are lost, with one they stay where they were but for rounding, those that move by their gradient too. */
 static void guarded(void **state)
 {
@@ -175,6 +196,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(learns), cmocka_unit_test(guarded), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(learns), cmocka_unit_test(parts), cmocka_unit_test(guarded), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

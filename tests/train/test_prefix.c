@@ -228,7 +228,8 @@ static void first_flops(void *ud, const cop_epoch *e)
 
 static void idle(void **state)
 {
-	static const struct { const char *pass, *layers; bool all; } row[] = {{NULL, "fc2*", true}, {"adapters:rank=2", "adapter*", true}, {NULL, "fc1.b|fc2*", false}};
+	static const struct { const char *pass, *layers; bool all; } row[] = {
+		{NULL, "fc2*", true}, {"adapters:rank=2", "adapter*", true}, {NULL, "fc1.b|fc2*", false}, {"parts:channels=fc1.w:0.5", "fc1.w|fc2*", false}};
 	static const char *const policies[] = {NULL, "prefix:tol=0", "prefix:tol=0,cache=0"};
 	cop_ctx *cx = new_ctx();
 	cop_dataset d = alike(16);

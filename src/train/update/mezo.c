@@ -69,7 +69,7 @@ static cop_status go(const cop_zeroth *z, int64_t step, float slope, float lr)
 		cop_tensor t;
 		COP_TRY(z->named(z->t, b->moved[k], &t));
 		float *w = t.data;
-		const float rate = lr * cop__rate_of(&b->all.rates, b->moved[k], 1), keep = 1 - (t.type.rank > 1 ? rate * z->o->decay : 0);
+		const float rate = lr * cop__own_rate(&b->all.rates, b->model, b->moved[k]), keep = 1 - (t.type.rank > 1 ? rate * z->o->decay : 0);
 		for (int64_t i = 0, n = cop_type_count(&t.type); i < n; i++) w[i] = keep * w[i] + (keep * z->o->eps - rate * slope) * cop__mezo_along(z->o, b->moved[k], step, i);
 	}
 	return COP_OK;
