@@ -44,8 +44,8 @@ typedef struct state {
 	bool *done;
 	int32_t *edge, *edge_at; /* successors of n: edge[edge_at[n] .. edge_at[n+1]) */
 	cop_vid *base;       /* [n_value+1] */
-	uint32_t *left, *sum; /* [n_value+1] of the nodes that read the base value and have not run: how many, and the sum of their numbers */
 	int32_t *reader, *reader_at; /* nodes that read base value b: reader[reader_at[b] .. reader_at[b+1]) */
+	int32_t *left;       /* [n_value+1] how many of them have not run */
 	bool together;       /* rule 4 */
 	cop_heap ready, free_; /* nodes that wait for nothing; those of them that grow by nothing */
 	bool *queued, *freed;/* [n_node+1] was put in ready, in free_ */
@@ -126,10 +126,10 @@ static cop_status room(state *s, cop_arena *mem, const cop_graph *g)
 
 	*s = (state){.g = g, .waits = cop__arena_get(mem, nodes * 4), .uses = cop__arena_get(mem, values * 4), .done = cop__arena_get(mem, nodes),
 		.edge_at = cop__arena_get(mem, nodes * 4), .base = cop__arena_get(mem, values * 4),
-		.left = cop__arena_get(mem, values * 4), .sum = cop__arena_get(mem, values * 4),
+		.left = cop__arena_get(mem, values * 4),
 		.ready = {cop__arena_get(mem, nodes * 4), 0}, .free_ = {cop__arena_get(mem, nodes * 4), 0},
 		.queued = cop__arena_get(mem, nodes), .freed = cop__arena_get(mem, nodes)};
-	return s->waits && s->uses && s->done && s->edge_at && s->base && s->left && s->sum && s->ready.at && s->free_.at &&
+	return s->waits && s->uses && s->done && s->edge_at && s->base && s->left && s->ready.at && s->free_.at &&
 		s->queued && s->freed ? COP_OK : COP_NOMEM;
 }
 
@@ -277,13 +277,18 @@ static void begin(state *s)
 	s->ready.n = s->free_.n = 0;
 	memset(s->queued, 0, (size_t)g->n_node + 1);
 	memset(s->freed, 0, (size_t)g->n_node + 1);
-	memset(s->left, 0, ((size_t)g->n_value + 1) * 4);
-	memset(s->sum, 0, ((size_t)g->n_value + 1) * 4);
-	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		for (int i = 0; i < g->node[n].n_in; i++)
-			if (first_of(s, &g->node[n], i)) s->left[s->base[g->node[n].in[i]]]++, s->sum[s->base[g->node[n].in[i]]] += n;
+	for (int32_t v = 0; v <= g->n_value; v++) s->left[v] = s->reader_at[v + 1] - s->reader_at[v];
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		may_run(s, n);
+}
+
+/* The one that has not run. */
+static cop_nid last_reader(const state *s, cop_vid b)
+{
+	int32_t i = s->reader_at[b];
+
+	while (s->done[s->reader[i]]) i++;
+	return (cop_nid)s->reader[i];
 }
 
 /* Runs n and finds out who may run now, and who frees now: the last reader of a value. */
@@ -295,8 +300,7 @@ static void advance(state *s, cop_nid n)
 	for (int i = 0; i < d->n_in; i++) {
 		cop_vid b = s->base[d->in[i]];
 		if (!b || !first_of(s, d, i)) continue;
-		s->sum[b] -= n;
-		if (--s->left[b] == 1) consider(s, s->sum[b]);
+		if (--s->left[b] == 1) consider(s, last_reader(s, b));
 		else consider_all(s, b);
 	}
 	for (int32_t e = s->edge_at[n]; e < s->edge_at[n + 1]; e++) may_run(s, (cop_nid)s->edge[e]);

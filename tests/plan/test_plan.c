@@ -256,6 +256,39 @@ static void exact_orders(void **state)
 	}
 }
 
+static cop_vid part_of(cop_graph *g, cop_vid x, int32_t n) { return cop__apply(g, OP_slice, &(cop_slice_attr){.size = {n}}, VIDS(x)); }
+
+/* A chain of 16 values of 100 numbers. Of each, two parts of 10 are needed much later, as their sum, and should be taken as soon as the next value is there: together they take 20 and
+ * free 100, but the first of them alone frees nothing. Three values of 150 could wait, but their nodes come first: a choice among the first four nodes meets no part. */
+static void last_readers_together(void **state)
+{
+	enum { LINKS = 16, NODES = 128 };
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+	cop_vid x[LINKS + 1], other[3], sum = 0;
+	cop_nid found[NODES];
+	cop_type one = cop__type(COP_F32, 1, DIMS(1)), t = cop__type(COP_F32, 1, DIMS(100));
+	(void)state;
+
+	OK(cx, cop__graph_new(&g, cx, "chain"));
+	cop_vid small = cop__input(g, "small", &one);
+	x[0] = cop__input(g, "x", &t);
+	for (int i = 0; i < 3; i++) other[i] = cop__apply(g, OP_pad, &(cop_pad_attr){.after = {149}}, VIDS(small));
+	for (int i = 0; i < LINKS; i++) x[i + 1] = part_of(g, x[i], 100);
+	for (int i = LINKS; i > 0; i--) {
+		cop_vid kept = part_of(g, x[i], 10), more = part_of(g, x[i], 10);
+		cop_vid both = cop__apply(g, OP_add, NULL, VIDS(kept, more));
+		sum = sum ? cop__apply(g, OP_add, NULL, VIDS(sum, both)) : both;
+	}
+	for (int i = 0; i < 3; i++) sum = cop__apply(g, OP_add, NULL, VIDS(sum, part_of(g, other[i], 10)));
+	OK(cx, cop__output(g, sum, "y"));
+	assert_in_range(g->n_node, 65, NODES); /* too many for the search of all orders */
+	OK(cx, cop__schedule(found, g, false));
+	assert_int_equal(peak_of(g, found), (2 * 100 + 20 + 10 * (LINKS - 2) + 1) * sizeof(float)); /* two links, the parts of one, the sums of those before, and `small` */
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 /* What does not fit is refused, with the layer of the peak. */
 static void budget(void **state)
 {
@@ -283,6 +316,6 @@ static void budget(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(random_spans), cmocka_unit_test(random_overlaps), cmocka_unit_test(budget), cmocka_unit_test(overlap), cmocka_unit_test(exact_orders), cmocka_unit_test(whole_zoo)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(random_spans), cmocka_unit_test(random_overlaps), cmocka_unit_test(budget), cmocka_unit_test(overlap), cmocka_unit_test(exact_orders), cmocka_unit_test(last_readers_together), cmocka_unit_test(whole_zoo)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
