@@ -94,7 +94,7 @@ static void put_pack(cop_text *o, const cop_emission *e, int entry, int32_t s)
 }
 
 /* The contents of a call: buffers, words, scratch, packed weights, and which part of how many. */
-static void put_call(cop_text *o, const cop_emission *e, int entry, int32_t s, const char *part, int32_t parts)
+static void put_call(cop_text *o, const cop_emission *e, int entry, int32_t s)
 {
 	const cop_step *st = &e->plan->entry[entry].step[s];
 	int at;
@@ -106,7 +106,8 @@ static void put_call(cop_text *o, const cop_emission *e, int entry, int32_t s, c
 	if (st->work.seg) cop__text_add(o, "%s.b + %zu, ", segment[st->work.seg], st->work.off);
 	else cop__text_add(o, "0, ");
 	put_pack(o, e, entry, s);
-	cop__text_add(o, ", %s, %d}", part, parts);
+	if (loops(st)) cop__text_add(o, ", i, %d}", st->parts);
+	else cop__text_add(o, ", 0, 1}");
 }
 
 /* What a pack function gets: the same with the place of the packed weights as its scratch. */
@@ -132,7 +133,7 @@ static void put_rows(cop_text *o, const cop_emission *e, int entry)
 		put_packing(o, e, entry, s);
 		if (loops(st)) continue;
 		cop__text_add(o, "static const cop_call c%c%d = ", tag[entry], s);
-		put_call(o, e, entry, s, "0", 1);
+		put_call(o, e, entry, s);
 		cop__text_add(o, ";\n");
 	}
 }
@@ -185,7 +186,7 @@ static void put_calls(cop_text *o, const cop_emission *e, int entry, const char 
 		if (st->code) put_decoding(o, e, entry, s);
 		if (cop__emit_packs(st)) cop__text_add(o, "%s_%08x(&w%c%d); ", st->kernel->pack_symbol, version, tag[entry], s);
 		cop__text_add(o, "%s_%08x(&", st->kernel->symbol, version);
-		if (loops(st)) cop__text_add(o, "(cop_call)"), put_call(o, e, entry, s, "i", st->parts);
+		if (loops(st)) cop__text_add(o, "(cop_call)"), put_call(o, e, entry, s);
 		else cop__text_add(o, "c%c%d", tag[entry], s);
 		cop__text_add(o, "); /* %s */%s%s\n", cop__emit_plain(plain, cop__label(en->g, st->node, label)), loops(st) ? " }" : "", guard ? " }" : "");
 	}

@@ -53,19 +53,16 @@ double cop__decoding_price(const cop_step *st) { return by_code(cop_coded_runs(s
 
 static double decoding(const cop_step_info *s) { return s->code ? by_code(s->code, s->code_bytes, s->decoded_bytes) : 0; }
 
-/* Times the price of a multiply-accumulate where a convolution has weights of 4 bits, whose kernel has the same name as that of int8; counted on the networks of docs/results/few-bits.md. */
-static double of_form(const cop_step_info *s)
-{
-	if (!s->form || strncmp(s->form, "nibbles", 7) || strncmp(s->kernel, "cop_qconv", 9)) return 1;
-	return strcmp(s->form, "nibbles") ? 0.87 : 0.97;
-}
+/* Times the price of a multiply-accumulate where weights of 4 bits have room (kernel.h, roomy); counted on the networks of docs/results/few-bits.md. */
+static const double ROOMY = 0.897;
 
 /* By the row of a kernel; below 0: there is none. */
 static double by_row(const price *p, const cop_step_info *s, const char *kernel)
 {
 	while (p->kernel && strcmp(p->kernel, kernel)) p++;
 	if (!p->kernel) return -1;
-	return p->out * (double)s->outputs + of_form(s) * p->mac * (double)s->macs + parts_of(s) * (p->each + p->read * numbers_read(s) + p->row * (double)s->rows);
+	const double mac = s->form && !strcmp(s->form, "nibbles, roomy") ? ROOMY * p->mac : p->mac;
+	return p->out * (double)s->outputs + mac * (double)s->macs + parts_of(s) * (p->each + p->read * numbers_read(s) + p->row * (double)s->rows);
 }
 
 /* What a kernel for sparse weights takes the place of. */

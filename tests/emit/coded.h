@@ -112,4 +112,24 @@ static inline void check_few_bits(cop_ctx *cx, const machine *m, bool dsp, int b
 	cop_graph_free(bytes);
 }
 
+/* What takes weights of 4 or 2 bits apart is linked where there are such weights, and nowhere else. */
+static inline void check_linked(cop_ctx *cx)
+{
+	static const struct { int bits; const char *only; } row[] = {{8, ""}, {4, "few_fours"}, {2, "few_twos"}};
+	char command[200];
+	folder f;
+
+	for (int i = 0; i < LEN(row); i++) {
+		weight_bits = row[i].bits;
+		cop_graph *g = few_net(cx, false);
+		open_folder(&f);
+		emit(cx, &f, g, &m4, NULL);
+		snprintf(command, sizeof command, "arm-none-eabi-nm check/build/my_net.elf >names && test \"$(sed -n 's/.* \\(few_[a-z]*\\)$/\\1/p' names)\" = '%s'", row[i].only);
+		shell(&f, command, false);
+		close_folder(&f);
+		cop_graph_free(g);
+	}
+	weight_bits = 8;
+}
+
 #endif

@@ -331,6 +331,18 @@ static void coded_on_host(void **state)
 	unsetenv("COPPICE_ISA");
 }
 
+static void linked(void **state)
+{
+	(void)state;
+	if (!have_arm()) {
+		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
+		skip();
+	}
+	cop_ctx *cx = new_ctx();
+	check_linked(cx);
+	cop_ctx_free(cx);
+}
+
 static void int8_on_boards(void **state)
 {
 	(void)state;
@@ -516,7 +528,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(on_host),      cmocka_unit_test(training_on_host), cmocka_unit_test(what_was_learnt_is_kept), cmocka_unit_test(a_step_without_a_loss_is_refused), cmocka_unit_test(every_rule), cmocka_unit_test(on_cortex_m4),
-		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(bits), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
+		cmocka_unit_test(on_other_boards), cmocka_unit_test(int8_on_host), cmocka_unit_test(bits), cmocka_unit_test(coded_on_host), cmocka_unit_test(shifts_on_host), cmocka_unit_test(linked), cmocka_unit_test(int8_on_boards), cmocka_unit_test(counts_are_exact), cmocka_unit_test(two_memories), cmocka_unit_test(refusals),     cmocka_unit_test(failing_writes),
 	};
 	cmocka_set_test_filter(getenv("F"));
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,10 +235,13 @@ COP_OUT_OF_LINE void run_groups(const cop_call *c, const few *f)
 	}
 }
 
-/* A firmware without weights of 2 bits does not link what takes those apart. */
-void cop_qconv_dsp(const cop_call *c) { run_windows(c, &nibbles); }
-void cop_qconv_point_dsp(const cop_call *c) { run_points(c, &nibbles); }
-void cop_qconv_apart_dsp(const cop_call *c) { run_groups(c, &nibbles); }
+/* A firmware links what takes weights of 4 or of 2 bits apart only where it has such weights. */
+void cop_qconv_dsp(const cop_call *c) { run_windows(c, NULL); }
+void cop_qconv_point_dsp(const cop_call *c) { run_points(c, NULL); }
+void cop_qconv_apart_dsp(const cop_call *c) { run_groups(c, NULL); }
+void cop_qconv4_dsp(const cop_call *c) { run_windows(c, &nibbles); }
+void cop_qconv4_point_dsp(const cop_call *c) { run_points(c, &nibbles); }
+void cop_qconv4_apart_dsp(const cop_call *c) { run_groups(c, &nibbles); }
 void cop_qconv2_dsp(const cop_call *c) { run_windows(c, &twos); }
 void cop_qconv2_point_dsp(const cop_call *c) { run_points(c, &twos); }
 void cop_qconv2_apart_dsp(const cop_call *c) { run_groups(c, &twos); }

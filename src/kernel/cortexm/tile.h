@@ -313,7 +313,7 @@ static layer begin(const cop_call *c, int32_t words, const few *f)
 {
 	const uint32_t *pack = c->pack;
 	const int32_t *k = c->k, *b = c->buf[3], *m = c->buf[4];
-		layer l; /* not cleared first: a firmware may have no memset */
+	layer l; /* not cleared first: a firmware may have no memset */
 
 	l.few = f;
 	l.k = k;
