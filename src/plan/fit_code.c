@@ -85,7 +85,9 @@ static int32_t leave_out(bool *skip, const cop_graph *g, const cop_plan *p, size
  * that. The first way leaves few layers out, the second one little flash. */
 static double badness(const cop_step *st, bool for_flash)
 {
-	return cop__decoding_price(st) / (for_flash ? (double)st->image_bytes - (double)st->code_bytes : 1);
+	const size_t uncoded = st->row ? st->row[st->word[CK_O]] : st->image_bytes; /* image_bytes is that of the largest part */
+
+	return cop__decoding_price(st) / (for_flash ? (double)uncoded - (double)st->code_bytes : 1);
 }
 
 /* Returns how many are new: 1, or 0. */
