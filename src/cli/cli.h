@@ -79,6 +79,7 @@ typedef struct cli_line {
 cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv);
 struct cli_samples;
 cop_status cli_parse_samples(cli *c, const cli_line *l, struct cli_samples *s, int argc, char **argv); /* those of samples.c, too */
+cop_status cli_parse_scaling(cli *c, const cli_line *l, struct cli_samples *s, int argc, char **argv); /* of those what a network keeps */
 /* Instead of argp_error: the same, and an object with --json. */
 void cli_misuse(const struct argp_state *state, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 /* Ends the program with a sentence about the first option that is none, with the nearest; -h becomes --help. */
@@ -171,7 +172,8 @@ typedef struct cli_samples {
 	const char *target, *classes, *group, *only;
 	float valid; /* of cop_data_args */
 } cli_samples;
-extern const struct argp cli_samples_argp;
+extern const struct argp cli_samples_argp, cli_scaling_argp; /* scaling: of these what a network keeps */
+bool cli_samples_scale(const cli_samples *s); /* was scaling or a layout given? */
 cop_status cli_samples_set(cli *c, cop_graph *g, const cli_samples *s); /* what was given takes the place of what g says */
 cop_status cli_classes_set(cli *c, cop_graph *g, const char *path); /* names of a file, one a line */
 /* g: NULL, or the network, which decides what a table's target is and how large pictures become. Says what the reader decided. */

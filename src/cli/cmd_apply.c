@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * apply - passes over a network, in the words of `coppice passes`, and what `coppice adapt` or a device has saved of its training.
+ * apply - passes over a network, in the words of `coppice passes`, what `coppice adapt` or a device has saved of its training, and how samples are scaled for it.
  */
 #include "cli.h"
 
@@ -43,19 +43,24 @@ static cop_status difference(cop_graph **g, cli *c, const char *path)
 cop_status cmd_apply(cli *c, int argc, char **argv)
 {
 	job j = {0};
+	cli_samples samples = {0};
 	const cli_line line = {options, "FILE [PASSES]",
-	        "Runs passes over a network, in the order you give. `coppice passes` lists them.\vExample:\n"
-	        "  coppice apply net.cop \"to_infer fuse\" -o out.cop\n  coppice apply net-int8.cop --diff mine.copd -o mine.cop",
+	        "Runs passes over a network, in the order you give. `coppice passes` lists them. How samples are scaled for it, and the names of its classes, can "
+		"be stored in the file, too.\vExample:\n"
+	        "  coppice apply net.cop \"to_infer fuse\" -o out.cop\n  coppice apply net-int8.cop --diff mine.copd -o mine.cop\n"
+		"  coppice apply net.onnx --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 -o net.cop",
 	        option, &j, j.arg, 2, 1};
 	cop_graph *g;
 
-	CLI_TRY(cli_parse_line(c, &line, argc, argv));
-	if (!j.arg[1] && !j.diff) return cli_fail(c, COP_ARG, "expected FILE PASSES, or FILE --diff FILE");
+	CLI_TRY(cli_parse_scaling(c, &line, &samples, argc, argv));
+	if (!j.arg[1] && !j.diff && !samples.classes && !cli_samples_scale(&samples))
+		return cli_fail(c, COP_ARG, "expected FILE PASSES, FILE --diff FILE, or FILE with what to store of its samples (--times, --mean, --std, --layout, --classes)");
 	CLI_TRY(cli_can_write_model(c, j.out, false));
 	CLI_TRY(cli_model(&g, c, j.arg[0]));
 	int32_t before = cop_graph_layers(g);
 	cop_status st = j.arg[1] ? cop_graph_apply_in_place(&g, j.arg[1]) : COP_OK;
 	if (!st && j.diff) st = difference(&g, c, j.diff);
+	if (!st) st = cli_samples_set(c, g, &samples);
 	if (!st) st = cop_model_save(g, j.out);
 	if (!st) {
 		cli_put_text(c, "output", j.out);

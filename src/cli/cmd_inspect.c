@@ -221,6 +221,22 @@ static void names(const cli *c, const char *what, const cop_graph *g, const char
 	cli_out(c, n > 12 ? " ...\n" : "\n");
 }
 
+static void few(cli *c, const char *what, const float *v, int32_t n)
+{
+	cli_out(c, "%s ", what);
+	for (int32_t i = 0; i < n && i < 4; i++) cli_out(c, "%s%g", i ? "," : "", (double)v[i]);
+	cli_out(c, n > 4 ? ",..." : "");
+}
+
+static void samples(cli *c, const cop_samples *s)
+{
+	static const char *const order[] = {"", ", as they lie", ", last axis first", ", first axis last"}; /* by cop_layout */
+
+	cli_out(c, "%-26s times %g", "samples", s->times > 0 ? (double)s->times : 1);
+	if (s->channels) few(c, ", less mean", s->mean, s->channels), few(c, ", divided by std", s->std, s->channels);
+	cli_out(c, "%s\n", order[s->layout]);
+}
+
 /* What the network carries beside its layers. */
 static void about(cli *c, const cop_graph *g)
 {
@@ -237,9 +253,7 @@ static void about(cli *c, const cop_graph *g)
 	if (s.times > 0) cli_put_real(c, "times", (double)s.times);
 	if (cop_graph_class(g, 0)) names(c, "classes", g, cop_graph_class);
 	if (cop_graph_target(g, 0)) names(c, "predicts", g, cop_graph_target);
-	if ((s.times > 0 && s.times != 1) || s.channels || s.layout)
-		cli_out(c, "%-26s times %g%s%s\n", "samples", s.times > 0 ? (double)s.times : 1, s.channels ? ", less mean and divided by std" : "",
-		        s.layout == COP_LAYOUT_FIRST ? ", last axis first" : s.layout == COP_LAYOUT_LAST ? ", first axis last" : s.layout ? ", as they lie" : "");
+	if ((s.times > 0 && s.times != 1) || s.channels || s.layout) samples(c, &s);
 	if (cop_graph_accuracy(g) >= 0)
 		cli_put_real(c, "accuracy", (double)cop_graph_accuracy(g)),
 			cli_out(c, "%-26s %14.2f %% on the validation part, when it was trained\n", "accuracy",

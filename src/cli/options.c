@@ -128,11 +128,12 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	}
 }
 
-cop_status cli_parse_samples(cli *c, const cli_line *l, cli_samples *s, int argc, char **argv)
+/* of: the options for s; NULL: there are none. */
+static cop_status parse(cli *c, const cli_line *l, const struct argp *of, cli_samples *s, int argc, char **argv)
 {
 	const struct argp_child form = {c->form ? &cli_form_argp : NULL, 0, NULL, 0};
 	const struct argp_child children[] = {{&cli_common, 0, "Every verb:", 90},
-		s ? (struct argp_child){&cli_samples_argp, 0, "Samples:", 80} : form, s ? form : (struct argp_child){0}, {0}};
+		s ? (struct argp_child){of, 0, "Samples:", 80} : form, s ? form : (struct argp_child){0}, {0}};
 	const struct argp a = {
 	        .options = l->options, .parser = parser, .args_doc = l->args, .doc = l->doc, .children = children};
 	both b = {c, l, s};
@@ -142,10 +143,11 @@ cop_status cli_parse_samples(cli *c, const cli_line *l, cli_samples *s, int argc
 	return e ? cli_fail(c, COP_ARG, "the command line could not be read: %s", strerror(e)) : COP_OK;
 }
 
-cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv)
-{
-	return cli_parse_samples(c, l, NULL, argc, argv);
-}
+cop_status cli_parse_samples(cli *c, const cli_line *l, cli_samples *s, int argc, char **argv) { return parse(c, l, &cli_samples_argp, s, argc, argv); }
+
+cop_status cli_parse_scaling(cli *c, const cli_line *l, cli_samples *s, int argc, char **argv) { return parse(c, l, &cli_scaling_argp, s, argc, argv); }
+
+cop_status cli_parse_line(cli *c, const cli_line *l, int argc, char **argv) { return parse(c, l, NULL, NULL, argc, argv); }
 
 int32_t cli_int(struct argp_state *state, const char *name, const char *text, int32_t lo, int32_t hi)
 {

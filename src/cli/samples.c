@@ -12,14 +12,19 @@
 
 enum { KEY_TIMES = 0x4000, KEY_MEAN, KEY_STD, KEY_LAYOUT, KEY_TASK, KEY_TARGET, KEY_CLASSES, KEY_GROUP, KEY_ONLY };
 
-static const struct argp_option options[] = {
-        {"times", KEY_TIMES, "X", 0, "multiply every number of a sample by X. Data sets give pixels as 0 to 1; some networks expect 0 to 255", 80},
-        {"mean", KEY_MEAN, "X,...", 0, "then subtract this: one number, or one for each channel (of a sound: for each coefficient)", 80},
-        {"std", KEY_STD, "X,...", 0, "then divide by this, as many numbers", 80},
+static const struct argp_option scaling[] = {
+	{"times", KEY_TIMES, "X", 0, "multiply every number of a sample by X. Data sets give pixels as 0 to 1; some networks expect 0 to 255", 80},
+	{"mean", KEY_MEAN, "X,...", 0, "then subtract this: one number, or one for each channel (of a sound: for each coefficient)", 80},
+	{"std", KEY_STD, "X,...", 0, "then divide by this, as many numbers", 80},
 	{"layout", KEY_LAYOUT, "WORD", 0,
 		"order of the axes of a sample in the network's input: keep, first (move the last axis, "
 		"the channels, to the front) or last (move the first axis to the end). Default: found "
 		"from the shapes, if they allow only one way", 80},
+	{"classes", KEY_CLASSES, "FILE", 0, "file with the names of the classes, one per line, in the order of the outputs", 80},
+	{0},
+};
+
+static const struct argp_option reading[] = {
 	{"task", KEY_TASK, "WORD", 0,
 		"what the target column of a table means: class or regress (default: regress if it holds "
 		"reals or many different numbers); or rebuild: labels are not looked at, and the network gives its samples back", 80},
@@ -27,8 +32,7 @@ static const struct argp_option options[] = {
 		"columns of a table to predict, by name or by number from 1 (default: label, class, target or y, else the last)", 80},
 	{"group", KEY_GROUP, "GROUPS", 0, "put classes together: \"pet=cat,dog;other=*\". '*' is all that are in no group", 80},
 	{"only", KEY_ONLY, "CLASS,...", 0, "read only the samples of these classes (of groups, if there are any)", 80},
-        {"classes", KEY_CLASSES, "FILE", 0, "file with the names of the classes, one per line, in the order of the outputs", 80},
-        {0},
+	{0},
 };
 
 /* "0.5,0.25": how many there are; ends the program where it is anything else. */
@@ -61,7 +65,7 @@ static cop_task task(struct argp_state *state, const char *arg)
 	return COP_TASK_REGRESS;
 }
 
-static error_t option(int key, char *arg, struct argp_state *state)
+static error_t scaling_option(int key, char *arg, struct argp_state *state)
 {
 	cli_samples *s = state->input;
 
@@ -74,16 +78,28 @@ static error_t option(int key, char *arg, struct argp_state *state)
 			if (!(s->std[i] > 0)) cli_misuse(state, "--std=%s: must be above 0", arg);
 		return 0;
 	case KEY_LAYOUT: s->layout = layout(state, arg); return 0;
+	case KEY_CLASSES: s->classes = arg; return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t reading_option(int key, char *arg, struct argp_state *state)
+{
+	cli_samples *s = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT: state->child_inputs[0] = s; return 0;
 	case KEY_TASK: s->task = task(state, arg); return 0;
 	case KEY_TARGET: s->target = arg; return 0;
-	case KEY_CLASSES: s->classes = arg; return 0;
 	case KEY_GROUP: s->group = arg; return 0;
 	case KEY_ONLY: s->only = arg; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
 
-const struct argp cli_samples_argp = {.options = options, .parser = option};
+const struct argp cli_scaling_argp = {.options = scaling, .parser = scaling_option};
+static const struct argp_child with_scaling[] = {{&cli_scaling_argp, 0, NULL, 80}, {0}};
+const struct argp cli_samples_argp = {.options = reading, .parser = reading_option, .children = with_scaling};
 
 /* ---- into the network ---- */
 
@@ -123,12 +139,14 @@ static cop_status merge_lists(cli *c, cop_samples *to, const cli_samples *s)
 	return COP_OK;
 }
 
+bool cli_samples_scale(const cli_samples *s) { return s->times > 0 || s->means || s->stds || s->layout; }
+
 cop_status cli_samples_set(cli *c, cop_graph *g, const cli_samples *s)
 {
 	cop_samples was, now;
 
 	if (s->classes) CLI_TRY(cli_classes_set(c, g, s->classes));
-	if (!(s->times > 0) && !s->means && !s->stds && !s->layout) return COP_OK;
+	if (!cli_samples_scale(s)) return COP_OK;
 	cop_graph_samples(g, &was);
 	now = was;
 	if (s->times > 0) now.times = s->times;

@@ -69,6 +69,8 @@ struct cop_build {
 	int32_t n_gradient, cap_gradient;
 };
 
+/* The teacher in front of which stands what makes the network's inputs its own: their scaling as its file says, the order of axes. */
+cop_status cop__teacher_view(cop_graph **out, const cop_graph *teacher, const cop_graph *network);
 const char *cop__teacher_name(char to[24], int32_t i); /* what begins the names of its values: "teacher", "teacher2", ... */
 
 float cop__own_rate(const cop_rates *rates, const cop_graph *g, const char *name); /* the factor of a weight; its part (pass/parts.h) has that of the weight */

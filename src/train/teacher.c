@@ -22,7 +22,6 @@ static cop_status fits(const cop_build *b, const cop_graph *t)
 {
 	const cop_graph *s = b->model;
 
-	if (t->n_input != s->n_input) return cop__error(b->cx, COP_SHAPE, "the teacher '%s' takes %d inputs, the network %d", t->name, t->n_input, s->n_input);
 	for (int32_t i = 0; i < t->n_input; i++) {
 		const cop_value *x = &t->value[t->input[i]], *y = &s->value[s->input[i]];
 		shape_text a, c;
@@ -34,58 +33,15 @@ static cop_status fits(const cop_build *b, const cop_graph *t)
 		"the teacher '%s' keeps a state from run to run, so its answers depend on more than the sample", t->name) : COP_OK;
 }
 
-/* ---- the order of axes ---- */
-
-static const cop_shape_attr TO_FIRST = {4, {0, 3, 1, 2}}, TO_LAST = {4, {0, 2, 3, 1}};
-
-/* What makes pictures as the network takes them (own) those of the teacher, which has their channels at the other end: .onnx has them first, .tflite last.
- * NULL: they are the same, or something else. */
-static const cop_shape_attr *turn(const cop_type *its, const cop_type *own)
-{
-	const int32_t *a = its->dim, *b = own->dim;
-
-	if (its->rank != 4 || own->rank != 4 || its->dtype != own->dtype || !memcmp(a + 1, b + 1, 3 * sizeof *a)) return NULL;
-	if (a[1] == b[3] && a[2] == b[1] && a[3] == b[2]) return &TO_FIRST;
-	return a[1] == b[2] && a[2] == b[3] && a[3] == b[1] ? &TO_LAST : NULL;
-}
-
-static cop_vid turned_input(cop_graph *out, const cop_value *its, const cop_type *own, const cop_shape_attr *how)
-{
-	cop_type t = *own;
-
-	t.dim[0] = its->type.dim[0];
-	cop_vid x = cop__input(out, its->name, &t);
-	return x ? cop__apply(out, OP_transpose, how, VIDS(x)) : 0;
-}
-
-/* The teacher with inputs in the network's order. */
-static cop_status turned(cop_graph **out, const cop_build *b, const cop_graph *g)
-{
-	cop_vid *map;
-
-	COP_TRY(cop__copy_begin(out, g, &map));
-	for (int32_t i = 0; i < g->n_input; i++) {
-		const cop_type *own = i < b->model->n_input ? cop__t(b->model, b->model->input[i]) : NULL;
-		const cop_vid v = g->input[i];
-		const cop_shape_attr *how = own ? turn(cop__t(g, v), own) : NULL;
-		if (!how) cop__copy_value(*out, g, map, v);
-		else map[v] = turned_input(*out, &g->value[v], own, how);
-	}
-	cop_status st = COP_OK;
-	for (int32_t n = 1; !st && n <= g->n_node; n++) st = cop__copy_node(*out, g, map, (cop_nid)n);
-	if (!st) st = cop__copy_rest(*out, g, map);
-	return cop__pass_end(out, st);
-}
-
 static cop_status deployed(cop_graph **out, const cop_build *b, const cop_graph *teacher)
 {
-	cop_graph *own, *batched = NULL, *plain = NULL;
+	cop_graph *view, *batched = NULL, *plain = NULL;
 
-	COP_TRY(turned(&own, b, teacher));
-	cop_status st = cop__batch_for(&batched, own, &(cop_sized_args){.n = cop__samples_held(b->model, 0)}, NULL);
+	COP_TRY(cop__teacher_view(&view, teacher, b->model));
+	cop_status st = cop__batch_for(&batched, view, &(cop_sized_args){.n = cop__samples_held(b->model, 0)}, NULL);
 	if (!st) st = cop__pass_to_infer(&plain, batched);
 	if (!st) st = cop__pass_fuse(out, plain);
-	cop_graph_free(own);
+	cop_graph_free(view);
 	cop_graph_free(batched);
 	cop_graph_free(plain);
 	return st;

@@ -74,16 +74,26 @@ static void teacher(void **state)
 	cop_ctx_free(cx);
 }
 
-/* The loss of one step under a teacher whose logits are the picture itself, as it lies in the order of the axes of `its`. */
-static float taught_by_picture(cop_ctx *cx, const char *student, const char *its)
+static cop_graph *of_text(cop_ctx *cx, const char *text)
 {
-	cop_graph *g, *teacher;
+	cop_graph *g;
+
+	OK(cx, cop_graph_parse(&g, cx, text, strlen(text)));
+	return g;
+}
+
+#define NET(SHAPE) "graph s\ninput x f32[1," SHAPE "]\nparam w f32[30,30]\nr = reshape x rank=2 dim=0,-1\ny = fc r w _\noutput y\n"
+#define TEACHER(SHAPE, BEFORE, OF) "graph t\ninput p f32[1," SHAPE "]\n" BEFORE "y = reshape " OF " rank=2 dim=0,-1\noutput y\n"
+static const char last[] = NET("2,3,5"), first[] = NET("5,2,3"), as_last[] = TEACHER("2,3,5", "", "p"), as_first[] = TEACHER("5,2,3", "", "p"),
+	turned_first[] = TEACHER("2,3,5", "q = transpose p rank=4 dim=0,3,1,2\n", "q"), turned_last[] = TEACHER("5,2,3", "q = transpose p rank=4 dim=0,2,3,1\n", "q");
+
+/* The loss of one step; both graphs are used up. */
+static float taught_loss(cop_ctx *cx, cop_graph *g, cop_graph *teacher)
+{
 	cop_trainer *t;
 	cop_tensor x;
 	float loss;
 
-	OK(cx, cop_graph_parse(&g, cx, student, strlen(student)));
-	OK(cx, cop_graph_parse(&teacher, cx, its, strlen(its)));
 	for (int k = 0; k < 900; k++) ((float *)cop__own(g, cop__find(g, "w")))[k] = cop__rand_unit(3, 4, (uint64_t)k) - 0.5f;
 	OK(cx, cop__trainer_new(&t, taught(cx, g, teacher, COP_OK), 1, false));
 	OK(cx, cop_trainer_input(t, 0, &x));
@@ -95,21 +105,48 @@ static float taught_by_picture(cop_ctx *cx, const char *student, const char *its
 	return loss;
 }
 
-/* A teacher that has the channels at the other end sees the same picture: it says what one does that turns the picture back by itself. */
+/* Teachers whose logits are the picture itself. One that has the channels at the other end sees the same picture: it says what one does that turns the picture
+ * back by itself. */
 static void other_order(void **state)
 {
-	static const char last[] = "graph s\ninput x f32[1,2,3,5]\nparam w f32[30,30]\nr = reshape x rank=2 dim=0,-1\ny = fc r w _\noutput y\n",
-		first[] = "graph s\ninput x f32[1,5,2,3]\nparam w f32[30,30]\nr = reshape x rank=2 dim=0,-1\ny = fc r w _\noutput y\n",
-		as_last[] = "graph t\ninput p f32[1,2,3,5]\ny = reshape p rank=2 dim=0,-1\noutput y\n", as_first[] = "graph t\ninput p f32[1,5,2,3]\ny = reshape p rank=2 dim=0,-1\noutput y\n",
-		last_turned[] = "graph t\ninput p f32[1,2,3,5]\nq = transpose p rank=4 dim=0,3,1,2\ny = reshape q rank=2 dim=0,-1\noutput y\n",
-		first_turned[] = "graph t\ninput p f32[1,5,2,3]\nq = transpose p rank=4 dim=0,2,3,1\ny = reshape q rank=2 dim=0,-1\noutput y\n";
 	cop_ctx *cx = new_ctx();
 
 	(void)state;
-	float same = taught_by_picture(cx, last, as_last), turned = taught_by_picture(cx, last, last_turned);
+	float same = taught_loss(cx, of_text(cx, last), of_text(cx, as_last)), turned = taught_loss(cx, of_text(cx, last), of_text(cx, turned_first));
 	assert_true(fabsf(same - turned) > 1e-3f); /* the order matters */
-	assert_float_equal(taught_by_picture(cx, last, as_first), turned, 0);
-	assert_float_equal(taught_by_picture(cx, first, as_last), taught_by_picture(cx, first, first_turned), 0);
+	assert_float_equal(taught_loss(cx, of_text(cx, last), of_text(cx, as_first)), turned, 0);
+	assert_float_equal(taught_loss(cx, of_text(cx, first), of_text(cx, as_last)), taught_loss(cx, of_text(cx, first), of_text(cx, turned_last)), 0);
+	cop_ctx_free(cx);
+}
+
+/* A teacher gets samples scaled as its own file says, whatever the network's says. One without a word about it gets the network's. */
+static void own_scaling(void **state)
+{
+	static const char by_hand[] = TEACHER("2,3,5", "const m f32[5]\nconst a f32[5]\nq = mul p m\nr = add q a\nt = transpose r rank=4 dim=0,3,1,2\n", "t");
+	const cop_samples own = {.times = 2, .channels = 1, .mean = {0.5f}, .std = {0.25f}};
+	cop_samples its = {.channels = 5};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g[3], *teacher = of_text(cx, as_first), *hand = of_text(cx, by_hand);
+
+	(void)state;
+	for (int c = 0; c < 5; c++) { /* raw = (0.25 x + 0.5) / 2 */
+		its.mean[c] = 0.1f * (float)c, its.std[c] = 0.2f + 0.1f * (float)c;
+		((float *)cop__own(hand, cop__find(hand, "m")))[c] = 0.125f / its.std[c];
+		((float *)cop__own(hand, cop__find(hand, "a")))[c] = (0.25f - its.mean[c]) / its.std[c];
+	}
+	OK(cx, cop_graph_samples_set(teacher, &its));
+	for (int i = 0; i < 3; i++) OK(cx, cop_graph_samples_set(g[i] = of_text(cx, last), &own));
+	assert_float_equal(taught_loss(cx, g[0], teacher), taught_loss(cx, g[1], hand), 1e-4f);
+	assert_float_equal(taught_loss(cx, g[2], of_text(cx, as_first)), taught_loss(cx, of_text(cx, last), of_text(cx, as_first)), 0);
+
+	cop_graph *net = of_text(cx, last);
+	its.channels = 4;
+	OK(cx, cop_graph_samples_set(teacher = of_text(cx, as_last), &its));
+	taught(cx, net, teacher, COP_SHAPE);
+	if (!strstr(cop_error_text(cx), "mean for each of 4 channels")) fail_msg("%s", cop_error_text(cx));
+	cop_error_clear(cx);
+	cop_graph_free(net);
+	cop_graph_free(teacher);
 	cop_ctx_free(cx);
 }
 
@@ -315,7 +352,7 @@ static void another_teacher(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(own_teacher), cmocka_unit_test(teacher), cmocka_unit_test(other_order), cmocka_unit_test(from_files), cmocka_unit_test(another_teacher),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(own_teacher), cmocka_unit_test(teacher), cmocka_unit_test(other_order), cmocka_unit_test(own_scaling), cmocka_unit_test(from_files), cmocka_unit_test(another_teacher),
 		cmocka_unit_test(unlabelled), cmocka_unit_test(no_part)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
