@@ -350,9 +350,90 @@ static void another_teacher(void **state)
 	cop_ctx_free(cx);
 }
 
+static cop_status get_class(void *ud, int32_t i, float *x, int32_t *label)
+{
+	COP_TRY(get(NULL, i, x, label));
+	*label = *(const int32_t *)ud;
+	return COP_OK;
+}
+
+static void keep_text(void *ud, cop_level level, const char *text)
+{
+	if (level == COP_LOG_WARN) snprintf(ud, 400, "%s", text);
+}
+
+/* A teacher that is wrong on what is trained on is doubted; one that is right is not. */
+static void doubted(void **state)
+{
+	char path[64], policies[128], said[400];
+	int32_t label;
+	float y[10];
+	cop_graph *teacher;
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+	cop_train_args a = base;
+
+	(void)state;
+	snprintf(path, sizeof path, "/tmp/coppice-teacher-%d.cop", (int)getpid());
+	snprintf(policies, sizeof policies, "distill:teacher=%s", path);
+	save_teacher(cx, path, 7);
+	OK(cx, cop_model_load(&teacher, cx, path));
+	answer(y, cx, teacher);
+	int best = 0;
+	for (int k = 1; k < 10; k++) best = y[k] > y[best] ? k : best;
+	d.get = get_class;
+	d.ud = &label;
+	a.policies = policies;
+	cop_ctx_log(cx, COP_LOG_WARN, keep_text, said);
+	for (int right = 0; right < 2; right++) {
+		cop_graph *g = net(cx);
+		label = right ? best : (best + 1) % 10;
+		said[0] = 0;
+		OK(cx, cop__train(g, &d, NULL, &a, "train", NULL, 0));
+		if (right ? *said : !strstr(said, "right on only 0 of 16 training samples")) fail_msg("a teacher that is %s: %s", right ? "right" : "wrong", said);
+		cop_graph_free(g);
+	}
+	cop_ctx_log(cx, COP_LOG_ERROR, NULL, NULL);
+	cop_graph_free(teacher);
+	unlink(path);
+	cop_ctx_free(cx);
+}
+
+/* Answers are learnt by their place, so classes have to be in the same order. */
+static void other_names(void **state)
+{
+	static const char *const names[] = {"cat", "dog", "eel", "fox", "gnu", "hen", "ibex", "jay", "koi", "lynx"};
+	const char *swapped[10];
+	char path[64], policies[128];
+	cop_ctx *cx = new_ctx();
+	cop_dataset d = alike(16);
+	cop_train_args a = base;
+	cop_graph *teacher = net(cx);
+
+	(void)state;
+	snprintf(path, sizeof path, "/tmp/coppice-teacher-%d.cop", (int)getpid());
+	snprintf(policies, sizeof policies, "distill:teacher=%s", path);
+	memcpy(swapped, names, sizeof names);
+	swapped[2] = names[3], swapped[3] = names[2];
+	a.policies = policies;
+	for (int same_order = 0; same_order < 2; same_order++) {
+		cop_graph *g = net(cx);
+		OK(cx, cop_graph_classes_set(g, names, 10));
+		OK(cx, cop_graph_classes_set(teacher, same_order ? names : swapped, 10));
+		OK(cx, cop_model_save(teacher, path));
+		assert_int_equal(cop__train(g, &d, NULL, &a, "train", NULL, 0), same_order ? COP_OK : COP_ARG);
+		if (!same_order && !strstr(cop_error_text(cx), "class 2 of the teacher 'mlp-784x12x10' is 'fox', and of 'mlp-784x12x10' it is 'eel'")) fail_msg("%s", cop_error_text(cx));
+		cop_error_clear(cx);
+		cop_graph_free(g);
+	}
+	cop_graph_free(teacher);
+	unlink(path);
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(own_teacher), cmocka_unit_test(teacher), cmocka_unit_test(other_order), cmocka_unit_test(own_scaling), cmocka_unit_test(from_files), cmocka_unit_test(another_teacher),
-		cmocka_unit_test(unlabelled), cmocka_unit_test(no_part)};
+		cmocka_unit_test(unlabelled), cmocka_unit_test(no_part), cmocka_unit_test(doubted), cmocka_unit_test(other_names)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

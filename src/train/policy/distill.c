@@ -44,6 +44,15 @@ static cop_status make_room(cop_build *b, float part, const cop_loss *loss)
 	return COP_OK;
 }
 
+/* Do both call the same class by the same name, where both have names? */
+static cop_status same_names(const cop_graph *g, const cop_graph *teacher)
+{
+	for (int32_t i = 0; i < g->classes.count && i < teacher->classes.count; i++)
+		if (strcmp(g->classes.at[i], teacher->classes.at[i]))
+			return cop__error(g->cx, COP_ARG, "distill: class %d of the teacher '%s' is '%s', and of '%s' it is '%s'", i, teacher->name, teacher->classes.at[i], g->name, g->classes.at[i]);
+	return COP_OK;
+}
+
 /* Its answers are `part` of the loss. */
 static cop_status learn_from(cop_build *b, const cop_graph *teacher, float part, const cop_loss *loss, const void *o)
 {
@@ -53,6 +62,7 @@ static cop_status learn_from(cop_build *b, const cop_graph *teacher, float part,
 	if (!as->n_output || answers_of(teacher) != answers_of(g))
 		return cop__error(g->cx, COP_SHAPE, "distill: the teacher '%s' tells %d classes apart, '%s' %d", teacher->name,
 			as->n_output ? answers_of(teacher) : 0, g->name, answers_of(g));
+	COP_TRY(same_names(g, teacher));
 	const cop_term t = {.loss = loss, .options = o, .weight = part, .target = cop__build_taught(b, as, as->output[0])};
 	if (!t.target) return cop__failed(g->cx);
 	return part > 0 ? cop__build_term(b, &t) : COP_OK;
@@ -93,12 +103,14 @@ static cop_status build(void *ud, cop_build *b)
 	return cop__each_teacher(cop__build_model(b)->cx, o->teacher, one_teacher, &l);
 }
 
+static cop_status begin(void *ud, cop_graph *model, cop_dataset *d) { return cop__examine_teachers(((const options *)ud)->teacher, model, d); }
+
 static cop_status identity(void *ud, cop_text *t) { return cop__identity_teachers(t, ((const options *)ud)->teacher); }
 
 static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 {
 	(void)mem;
-	*out = (cop_policy){.name = "distill", .taught = true, .ud = (void *)(uintptr_t)o, .build = build, .identity = identity};
+	*out = (cop_policy){.name = "distill", .taught = true, .ud = (void *)(uintptr_t)o, .begin = begin, .build = build, .identity = identity};
 	return COP_OK;
 }
 
