@@ -303,6 +303,16 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 	return n ? COP_OK : cop__error(g->cx, COP_ARG, "training: no parameter matches layers=%s", b->all.layers);
 }
 
+/* Numbers by the names of weights, none of which the network has. */
+static cop_status names_any(const cop_graph *g, const cop_rates *r, const char *option)
+{
+	bool found = !r->n;
+
+	for (int32_t v = 1; !found && v <= g->n_value; v++)
+		for (int32_t i = 0; !found && i < r->n && g->value[v].role >= COP_CONST && g->value[v].name; i++) found = cop__match(r->at[i].layers, g->value[v].name);
+	return found ? COP_OK : cop__error(g->cx, COP_ARG, "training: %s=%s names no weight of '%s' (coppice inspect lists them)", option, r->at[0].layers, g->name);
+}
+
 /* A weight of which a part is wanted, and that is trained as a whole: the network was not made so. */
 static cop_status parts_made(const cop_graph *g, const cop_build *b, const wrt *x)
 {
@@ -323,6 +333,8 @@ static cop_status find_wrt(wrt *x, cop_arena *mem, const cop_graph *g, const cop
 	for (int32_t v = 1; v <= g->n_value; v++)
 		if (cop__is_trained(g, b, (cop_vid)v)) x->w[x->n++] = (cop_vid)v;
 	x->trained = x->n;
+	COP_TRY(names_any(b->model, &b->all.rates, "rates"));
+	COP_TRY(names_any(b->model, &b->all.channels, "channels"));
 	COP_TRY(parts_made(g, b, x));
 	for (int32_t i = 0; i < b->n_gradient; i++) {
 		if (cop__follower(b->model, cop__find(b->model, b->gradient[i]), "rows"))

@@ -347,7 +347,7 @@ static void refused(void **state)
 	static const struct { const char *spec, *policies, *says; } row[] = {
 		{"update=sdg", NULL, "'sgd'"}, {"momentun=0.9", NULL, "'momentum'"}, {"adam momentum=0.9", NULL, "no option 'momentum'"}, {"sgd b1=0.9", NULL, "no option 'b1'"},
 		{"loss=xnt", NULL, "xent"}, {"loss=mse smooth=0.1", NULL, "no option 'smooth'"}, {"sgd update=adam", NULL, "twice"}, {"sgd momentum=2", NULL, "0 to 0.99999"},
-		{"layers=none", NULL, "no parameter matches"}, {NULL, "emma", "'ema'"}, {NULL, "ema:decay=2", "decay"}, {NULL, "early:patience=0", "patience"}, {NULL, "ema:patience=2", "no option"},
+		{"layers=none", NULL, "no parameter matches"}, {"rates=fc9.w:0.1;fc8*:2", NULL, "rates=fc9.w names no weight of"}, {NULL, "emma", "'ema'"}, {NULL, "ema:decay=2", "decay"}, {NULL, "early:patience=0", "patience"}, {NULL, "ema:patience=2", "no option"},
 		{"sgd loss=mse", NULL, "has one of 10 classes"}, {"sgd loss=distill", NULL, "has one of 10 classes"}, {"sgd loss=dkd", NULL, "distill says whose"},
 		{NULL, "distill:by=dkt", "'dkd'"}, {NULL, "distill:by=dist,others=2", "others"}};
 	(void)state;
