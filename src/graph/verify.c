@@ -47,7 +47,7 @@ static cop_status check_alias(const cop_graph *g, cop_vid v, cop_vid *writer)
 			cop__enc_text(over->type.enc));
 	if (cop_type_bytes(&x->type) != cop_type_bytes(&over->type))
 		return cop__fail(g, COP_SHAPE, x->producer, "overwrites '%s' of another size", over->name ? over->name : "a value");
-	if (over->role != COP_PARAM && over->role != COP_STATE)
+	if (over->role != COP_PARAM && over->role != COP_STATE && !over->alias) /* written over more than once in a step: each time what was written last */
 		return cop__fail(g, COP_ARG, x->producer, "overwrites a value that is neither parameter nor state");
 	if (writer[x->alias]) return cop__fail(g, COP_ARG, x->producer, "'%s' is overwritten twice", over->name);
 	writer[x->alias] = v;

@@ -161,6 +161,8 @@ enum { EK_COUNT, EK_WORDS };
 
 /* dropout   y | x step(i32[1])   keep with probability 1-P, scaled by 1/(1-P); drawn from (SEED, step, NODE, element) */
 enum { DK_COUNT, DK_P, DK_SEED, DK_NODE, DK_WORDS };
+/* perturb: buffers y w keep by step; DRAW: of kernel/along.h */
+enum { VK_COUNT, VK_SEED, VK_STREAM, VK_DRAW, VK_WORDS };
 
 /* sgd       w' m'? | w dw lr[1] m? rows?     d = dw + DECAY w; m' = MOM m + d; w' = w - lr (NESTEROV ? d + MOM m' : m')
  * adam      w' m' v' | w dw lr[1] step(i32[1], 0-based) m v   B1 B2 EPS; DECAY is decoupled when W (AdamW)

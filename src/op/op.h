@@ -58,6 +58,7 @@ typedef struct cop_concat_attr { int32_t axis; } cop_concat_attr;
 typedef struct cop_xent_attr { float smooth; } cop_xent_attr;
 typedef struct cop_dropout_attr { float p; int32_t seed, node; } cop_dropout_attr;
 typedef struct cop_clip_norm_attr { float max; } cop_clip_norm_attr;
+typedef struct cop_perturb_attr { int32_t seed, stream, draw; } cop_perturb_attr; /* draw: of kernel/along.h */
 typedef struct cop_sgd_attr { float momentum; int32_t nesterov; float decay; } cop_sgd_attr;
 typedef struct cop_adam_attr { float b1, b2, eps, decay; int32_t decoupled; } cop_adam_attr;
 /* fn: enum cop_map_fn */

@@ -163,6 +163,42 @@ const cop_op cop_op_adam = {
 	.infer = adam_infer, .cost = cost, .words = adam_words, .sample = adam_sample,
 };
 
+/* ---- perturb: w keep by step -> keep w + by z, z along the direction that seed, step and stream name ---- */
+
+static cop_status perturb_infer(cop_graph *g, cop_nid n)
+{
+	COP_TRY(cop__need(g, n, 0, COP_F32, -1));
+	COP_TRY(need_one(g, n, 1, COP_F32));
+	COP_TRY(need_one(g, n, 2, COP_F32));
+	COP_TRY(need_one(g, n, 3, COP_I32));
+	return over(g, n, 0, 0);
+}
+
+static int perturb_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_perturb_attr, a, g, n);
+
+	k[VK_COUNT] = cop__count32(cop__in(g, n, 0));
+	k[VK_SEED] = a.seed;
+	k[VK_STREAM] = a.stream;
+	k[VK_DRAW] = a.draw;
+	return VK_WORDS;
+}
+
+static cop_nid perturb_sample(cop_graph *g, int which)
+{
+	static const struct { int32_t dim[2]; cop_perturb_attr a; } form[] = {{{1, 1}, {1, 2, 0}}, {{5, 7}, {7, 0, 1}}, {{33, 10}, {-5, 9, 0}}, {{9, 65}, {3, -1, 1}}};
+
+	if (which >= LEN(form)) return 0;
+	cop_vid w = cop__sample_input(g, "w", 2, form[which].dim), keep = cop__sample_input(g, "keep", 1, DIMS(1)), by = cop__sample_input(g, "by", 1, DIMS(1));
+	return cop__node(g, OP_perturb, &form[which].a, VIDS(w, keep, by, state(g, "step", COP_I32, 1, DIMS(1))));
+}
+
+const cop_op cop_op_perturb = {
+	.name = "perturb", .attrs = "seed:i stream:i draw:i", .min_in = 4, .max_in = 4, .n_out = 1, .must_out = 1, .flags = COP_OP_UPDATE,
+	.infer = perturb_infer, .cost = cost, .words = perturb_words, .sample = perturb_sample,
+};
+
 /* ---- count: step -> step + 1 ---- */
 
 static cop_status count_infer(cop_graph *g, cop_nid n)

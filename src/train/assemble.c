@@ -443,7 +443,7 @@ static cop_status update_all(cop_graph *g, const cop_build *b, const wrt *x)
 	}
 	if (b->all.clip > 0) COP_TRY(clip_all(g, b->all.clip, x));
 	COP_TRY(cop__apply_tier(g, l, &m));
-	cop_vid step = l->rule->zeroth ? 0 : cop__find(g, "step");
+	cop_vid step = cop__find(g, "step");
 	return step && !cop__apply(g, OP_count, NULL, VIDS(step)) ? code(g) : COP_OK;
 }
 
@@ -486,39 +486,23 @@ static cop_status updates(cop_graph **out, const cop_graph *g, const cop_build *
 
 /* ---- without gradients ---- */
 
-/* Leaves what moves by its gradient in x, and the names of the rest in the record. */
-static cop_status leave_moved(wrt *x, const cop_graph *g, cop_build *b)
+/* Leaves what moves by its gradient in x, and the rest in *w. */
+static cop_status leave_moved(wrt *x, cop_vid *w, int *n_moved, const cop_graph *g, const cop_build *b)
 {
 	const cop_mezo *o = b->level.options;
 	int n = 0;
 
 	if (b->n_gradient || b->level.by) return cop__error(b->cx, COP_ARG, "training: %s has no gradients that could be kept, or from which a rate is learnt", b->level.rule->row.name);
-	if (!(b->moved = cop__arena_get(&b->mem, sizeof *b->moved * (size_t)(x->trained + 1)))) return COP_NOMEM;
-	b->n_moved = 0;
 	for (int i = 0; i < x->trained; i++) {
-		const cop_value *w = &g->value[x->w[i]];
+		const cop_value *v = &g->value[x->w[i]];
 		COP_TRY(rows_suit(g, b, x->w[i]));
-		if (w->type.dtype != COP_F32) return cop__error(b->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", b->level.rule->row.name, w->name);
-		if (*o->last && cop__match(o->last, w->name)) x->w[n] = x->w[i], x->at[n++] = x->at[i];
-		else if (!(b->moved[b->n_moved++] = cop__arena_str(&b->mem, w->name, strlen(w->name)))) return COP_NOMEM;
+		if (v->type.dtype != COP_F32) return cop__error(b->cx, COP_ARG, "training: the rule '%s' moves floats, and '%s' holds integers; use qsgd", b->level.rule->row.name, v->name);
+		if (*o->last && cop__match(o->last, v->name)) x->w[n++] = x->w[i];
+		else w[(*n_moved)++] = x->w[i];
 	}
 	if (*o->last && !n) return cop__error(b->cx, COP_ARG, "training: last=%s of %s fits no weight that is trained", o->last, b->level.rule->row.name);
 	x->n = x->trained = n;
 	return COP_OK;
-}
-
-/* Whoever runs the plan writes them. */
-static cop_status states_of_moved(cop_graph *g, const cop_build *b)
-{
-	const cop_type step = cop__type(COP_I32, 1, DIMS(1)), lr = cop__type(COP_F32, 1, DIMS(1));
-	const cop_vid carried = cop__find(b->model, "step"); /* of an earlier training: directions go on from there */
-
-	for (int32_t i = 0; i < b->n_moved; i++) {
-		cop_vid v = cop__find(g, b->moved[i]);
-		if (v) g->value[v].role = COP_STATE;
-	}
-	if (!cop__find(g, "step") && !cop__data(g, COP_STATE, "step", &step, carried ? b->model->value[carried].data : NULL)) return code(g);
-	return cop__find(g, "lr") || cop__data(g, COP_STATE, "lr", &lr, &b->level.lr) ? COP_OK : code(g);
 }
 
 /* ---- all of it ---- */
@@ -547,24 +531,47 @@ static cop_status guarded_updates(cop_graph *g, const cop_build *b, const wrt *x
 	return COP_OK;
 }
 
-/* guard: is the loss finite? It comes before all gradients, so that no update has to wait for it. 0: nobody asks. */
-typedef struct loss_and_guard { cop_vid loss, guard; } loss_and_guard;
+/* The loss whose gradients are wanted, and the one that is told. guard: is that finite? It comes before all gradients, so that no update has to wait for it.
+ * 0: nobody asks. */
+typedef struct losses { cop_vid loss, said, guard; } losses;
 
-static cop_status make_loss(loss_and_guard *l, cop_graph *g, const cop_build *b, cop_part part)
+static cop_status make_loss(losses *l, cop_graph *g, const cop_build *b)
 {
-	if (!(l->loss = loss_of(g, b))) return code(g);
-	if (b->all.guard && part == COP_PART_STEP && !(l->guard = is_finite(g, l->loss))) return code(g);
+	l->loss = l->said = loss_of(g, b);
+	return l->loss ? COP_OK : code(g);
+}
+
+static cop_status make_guard(losses *l, cop_graph *g, const cop_build *b, cop_part part)
+{
+	if (b->all.guard && part == COP_PART_STEP && !(l->guard = is_finite(g, l->said))) return code(g);
 	return COP_OK;
 }
 
-static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const wrt *x, const loss_and_guard *l)
+/* The graph of one run becomes that of two. */
+static cop_status run_twice(cop_zeroth *z, cop_graph **g, wrt *x, losses *l, cop_arena *mem)
+{
+	cop_vid *w = cop__arena_get(mem, sizeof *w * (size_t)(x->trained + 1)), *map = NULL;
+
+	if (!w) return COP_NOMEM;
+	z->w = w, z->loss = l->loss;
+	COP_TRY(leave_moved(x, w, &z->n, *g, z->b));
+	cop_status st = cop__zeroth_runs(z, *g, &map);
+	if (st) return cop_graph_free(z->g), st;
+	for (int i = 0; i < x->n; i++) x->w[i] = x->at[i] = map[x->w[i]];
+	*l = (losses){.loss = z->down, .said = z->said};
+	cop_graph_free(*g);
+	*g = z->g;
+	return COP_OK;
+}
+
+static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const wrt *x, const losses *l, cop_zeroth *z)
 {
 	if (part == COP_PART_UPDATE) return updates(out, g, b, x);
 	COP_TRY(keep(g, x, part == COP_PART_STEP ? x->trained : 0));
+	if (z->g) COP_TRY(cop__zeroth_move(z, l->guard));
 	if (part == COP_PART_STEP) COP_TRY(guarded_updates(g, b, x, l->guard));
-	COP_TRY(cop__output(g, l->loss, "loss"));
+	COP_TRY(cop__output(g, l->said, "loss"));
 	COP_TRY(cop__pass_dce(out, g));
-	if (b->level.rule->zeroth) COP_TRY(states_of_moved(*out, b));
 	return more_states(*out, b);
 }
 
@@ -572,8 +579,9 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 {
 	cop_graph *g = NULL;
 	cop_arena mem;
-	loss_and_guard l = {0};
+	losses l = {0};
 	wrt x = {0};
+	cop_zeroth z = {.b = b};
 
 	*out = NULL;
 	if (part == COP_PART_EXPRESS) return express(b) ? b->cx->code : expressions(out, b);
@@ -582,13 +590,14 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (zeroth && part != COP_PART_STEP) return cop__error(b->cx, COP_ARG, "training: %s has no gradients apart from its updates", b->level.rule->row.name);
 	cop__arena_init(&mem, b->cx);
 	cop_status st = forward(&g, b);
-	if (!st) st = make_loss(&l, g, b, part);
+	if (!st) st = make_loss(&l, g, b);
 	if (!st) st = find_wrt(&x, &mem, g, b);
-	if (!st && zeroth) st = leave_moved(&x, g, b);
+	if (!st && zeroth) st = run_twice(&z, &g, &x, &l, &mem);
+	if (!st) st = make_guard(&l, g, b, part);
 	if (!st && x.n) st = cop__differentiate(g, l.loss, x.n, x.at, x.dw);
 	if (!st) tell_of_integers(g, &x);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
-	if (!st) st = finish(out, g, b, part, &x, &l);
+	if (!st) st = finish(out, g, b, part, &x, &l, &z);
 	if (!st) st = cop_graph_verify(*out);
 	cop__arena_free(&mem);
 	cop_graph_free(g);

@@ -53,7 +53,7 @@ typedef struct cop_update {
 	bool (*begin)(const cop_param *p, const void *options);
 	bool (*end)(const cop_param *p, const void *options);
 	cop_learns learns[COP_LEARNT]; /* the first is the rate; where something of it is learnt, build asks cop__learnt for it */
-	bool zeroth; /* it runs the network forward alone, and moves weights between runs (update/mezo.h): the graph has no gradients of them */
+	bool zeroth; /* the network runs forward twice, on weights that are perturbed, and no gradients of them are computed (train/zeroth.c) */
 	bool rows; /* it can update a list of rows alone */
 } cop_update;
 cop_vid cop__param_state(const cop_param *p, int i);

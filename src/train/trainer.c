@@ -6,7 +6,6 @@
 #include "core/need.h"
 #include "run/deploy.h"
 #include "train/trainer.h"
-#include "train/update/mezo.h"
 #include "train/build_record.h"
 
 enum { MOST_INPUTS = 16 };
@@ -20,12 +19,9 @@ struct cop_trainer {
 	cop_tensor lr;              /* one rate for all entries: a state */
 	cop_part ran;               /* whose loss and outputs are the last */
 	void *input[MOST_INPUTS];   /* what several runs are given, in a memory that none of them uses */
-	float loss;                 /* of a step of several runs */
 };
 
 static bool apart(const cop_trainer *t) { return t->entry[COP_PART_UPDATE] >= 0; }
-static bool zeroth(const cop_trainer *t) { return t->b->level.rule && t->b->level.rule->zeroth; }
-static bool holds_inputs(const cop_trainer *t) { return apart(t) || zeroth(t); } /* more than one run reads them */
 
 static cop_status make_graphs(cop_trainer *t, bool separate)
 {
@@ -72,7 +68,7 @@ cop_status cop__trainer_new(cop_trainer **out, cop_build *b, int threads, bool s
 	t->b = b;
 	cop_status st = make_graphs(t, separate);
 	if (!st) st = make_session(t, threads);
-	if (!st && holds_inputs(t)) st = make_inputs(t);
+	if (!st && apart(t)) st = make_inputs(t);
 	if (st) return cop_trainer_free(t), st;
 	*out = t;
 	return COP_OK;
@@ -97,7 +93,6 @@ cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *
 
 	COP_TRY(cop__build_new(&b, model, 0, 0));
 	cop_status st = cop__build_spec(b, text ? text : "");
-	if (!st && b->level.rule->zeroth) st = cop__error(model->cx, COP_ARG, "training: %s moves weights between two runs of a graph; that a graph of a step can't do, and a trainer can (coppice train)", b->level.rule->row.name);
 	if (!st) st = cop__build_graph(out, b, COP_PART_STEP);
 	cop__build_free(b);
 	return st;
@@ -136,7 +131,7 @@ cop_status cop_trainer_input(cop_trainer *t, int32_t i, cop_tensor *out)
 	COP_NEED(NULL, t);
 	COP_NEED(t->cx, out);
 	COP_TRY(cop_session_io(t->host.s, 0, i, false, out));
-	if (holds_inputs(t)) out->data = t->input[i];
+	if (apart(t)) out->data = t->input[i];
 	return COP_OK;
 }
 
@@ -179,7 +174,6 @@ float cop__trainer_loss(const cop_trainer *t)
 	cop_tensor loss = {0};
 	const cop_graph *g = t->graph[t->ran];
 
-	if (zeroth(t)) return t->loss;
 	return cop_session_io(t->host.s, t->entry[t->ran], g->n_output - 1, true, &loss) ? 0 : *(const float *)loss.data;
 }
 
@@ -188,7 +182,7 @@ static cop_status run(cop_trainer *t, cop_part part)
 	const cop_graph *g = t->graph[part];
 	cop_tensor x;
 
-	for (int32_t i = 0; holds_inputs(t) && i < g->n_input; i++) {
+	for (int32_t i = 0; apart(t) && i < g->n_input; i++) {
 		COP_TRY(cop_session_io(t->host.s, t->entry[part], i, false, &x));
 		memcpy(x.data, t->input[i], cop_type_bytes(&x.type));
 	}
@@ -196,24 +190,7 @@ static cop_status run(cop_trainer *t, cop_part part)
 	return cop_session_run(t->host.s, t->entry[part]);
 }
 
-static cop_status forward(cop_trainer *t, float lr, float *loss)
-{
-	cop_tensor v;
-
-	cop__trainer_set_rate(t, lr);
-	COP_TRY(run(t, COP_PART_STEP));
-	COP_TRY(cop_session_io(t->host.s, t->entry[t->ran], t->graph[t->ran]->n_output - 1, true, &v));
-	*loss = *(const float *)v.data;
-	return COP_OK;
-}
-
-cop_status cop__trainer_run(cop_trainer *t)
-{
-	if (!zeroth(t)) return run(t, COP_PART_STEP);
-	const float lr = cop__trainer_said_rate(t);
-	cop_status st = cop__zeroth_step(&(cop_zeroth){t->b->level.options, t->b, t, lr, cop__trainer_named, forward}, &t->loss);
-	return cop__trainer_set_rate(t, lr), st; /* its runs set others */
-}
+cop_status cop__trainer_run(cop_trainer *t) { return run(t, COP_PART_STEP); }
 
 static cop_status need_apart(const cop_trainer *t, const char *call)
 {

@@ -114,6 +114,7 @@ static void training_on_host(void **state)
 	train_int8(cx, &host);
 	train_parts(cx, &host);
 	check_training(cx, lenet, &host, "muon lr=1e-2");
+	check_training(cx, mixed, &host, "mezo lr=1e-3 eps=0.01 last=fc* guard=yes");
 	check_training(cx, mixed, &host, "schedule-free lr=0.1 clip=1");
 	check_training(cx, mixed, &host, "adam lr=1e-3 by=(sgd momentum=0 lr=1e-5 by=(sgd lr=1e-9))");
 	cop_graph_free(mixed);
@@ -132,7 +133,6 @@ static void every_rule(void **state)
 
 	for (int i = 0; cop_updates.row(i); i++) {
 		const cop_update *u = (const cop_update *)(const void *)cop_updates.row(i);
-		if (u->zeroth) continue; /* two runs a step: no graph of a step, test_mezo */
 		for (int learns = 0; learns <= !!u->learns[0].name; learns++) {
 			snprintf(spec, sizeof spec, "loss=mse %s lr=0.05%s", u->row.name, learns ? " by=(sgd lr=1e-3) per=weight" : "");
 			check_training(cx, coder, &host, spec);
@@ -157,6 +157,7 @@ static void on_cortex_m4(void **state)
 	check_inference(cx, sparse, &m4);
 	check_training(cx, lenet, &m4, "momentum=0 lr=1e-3");
 	check_training(cx, mixed, &m4, sgd);
+	check_training(cx, mixed, &m4, "mezo lr=1e-3 eps=0.01 decay=0.1 guard=yes");
 	check_training(cx, coder, &netduino, "loss=mse adam lr=0.1");
 	train_int8(cx, &m4);
 	train_parts(cx, &m4);

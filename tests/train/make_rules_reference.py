@@ -63,29 +63,33 @@ def by_rates(lr, times):
 
 # ---- rules by their formulas ----
 
-ONES = 2 ** 64 - 1
+ONES = 2 ** 32 - 1
 
 
-def mix(x):
-    """splitmix64, as core/rng.c names it."""
-    x = (x + 0x9e3779b97f4a7c15) & ONES
-    x = ((x ^ x >> 30) * 0xbf58476d1ce4e5b9) & ONES
-    x = ((x ^ x >> 27) * 0x94d049bb133111eb) & ONES
-    return x ^ x >> 31
+def mix(h):
+    """cop_mix32 of kernel/math.h."""
+    h ^= h >> 16
+    h = h * 0x7feb352d & ONES
+    h ^= h >> 15
+    h = h * 0x846ca68b & ONES
+    return h ^ h >> 16
 
 
-def rand(seed, name, index):
+def draw(seed, step, name, index):
     stream = 2166136261
     for c in name.encode():
-        stream = ((stream ^ c) * 16777619) & 0xffffffff
-    return mix((mix(seed ^ (stream << 32 | stream)) + index) & ONES) >> 32
+        stream = ((stream ^ c) * 16777619) & ONES
+    h = mix((seed + 0x9e3779b9) & ONES)
+    h = mix((h + step * 0x9e3779b1) & ONES)
+    h = mix((h + stream * 0x85ebca77) & ONES)
+    return mix(h ^ index * 0xc2b2ae3d & ONES)
 
 
 def along(name, step, n, signs):
     if signs:
-        return torch.tensor([1.0 if rand(1, name, step << 32 | i // 32) >> i % 32 & 1 else -1.0 for i in range(n)])
-    pair = [((rand(1, name, 2 * (step << 32 | i)) + 0.5) / 2 ** 32, (rand(1, name, 2 * (step << 32 | i) + 1) + 0.5) / 2 ** 32) for i in range(n)]
-    return torch.tensor([math.sqrt(-2 * math.log(u)) * math.cos(2 * math.pi * v) for u, v in pair])
+        return torch.tensor([1.0 if draw(1, step, name, i // 32) >> i % 32 & 1 else -1.0 for i in range(n)])
+    pair = [(((draw(1, step, name, i // 2 * 2) >> 8) + 0.5) / 2 ** 24, (draw(1, step, name, i // 2 * 2 + 1) >> 8) / 2 ** 24) for i in range(n)]
+    return torch.tensor([math.sqrt(-2 * math.log(u)) * (math.sin if i % 2 else math.cos)(2 * math.pi * v) for i, (u, v) in enumerate(pair)])
 
 
 def mezo(lr, eps, decay=0, signs=False, last=()):
