@@ -12,7 +12,7 @@
 #define COP_ADAPT_H
 
 #include "compress/compress.h"
-#include "compress/knapsack.h"
+#include "core/knapsack.h"
 #include "pass/pass.h"
 #include "plan/plan.h"
 

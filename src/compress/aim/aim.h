@@ -17,9 +17,9 @@
 #include "compress/compress.h"
 #include "compress/encodings.h"
 #include "compress/history.h"
-#include "compress/knapsack.h"
 #include "compress/prune/score.h"
 #include "compress/resume.h"
+#include "core/knapsack.h"
 #include "io/cop/checkpoint.h"
 
 /* What is bounded, in the order of the options. */

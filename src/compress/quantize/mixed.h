@@ -13,8 +13,8 @@
 #ifndef COP_COMPRESS_MIXED_H
 #define COP_COMPRESS_MIXED_H
 
-#include "compress/knapsack.h"
 #include "compress/quantize/quantize.h"
+#include "core/knapsack.h"
 
 typedef enum cop_mix_resource { COP_MIX_FILE, COP_MIX_FLASH, COP_MIX_INSTRUCTIONS, COP_N_MIX } cop_mix_resource;
 enum { COP_MIX_LEVELS = 5 }; /* at most, of a layer */

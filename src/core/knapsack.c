@@ -3,7 +3,7 @@
  * knapsack - dynamic programming over the lots. After each lot, the states are the choices so far, of which only those stay that no other one beats in
  * damage and in every price at once. With whole prices and one resource this is the textbook's table; here prices are real and there are several of them.
  */
-#include "compress/knapsack.h"
+#include "core/knapsack.h"
 
 #include <math.h>
 #include <stdlib.h>

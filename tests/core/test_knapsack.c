@@ -3,7 +3,7 @@
  * The knapsack: with up to 8 lots of up to 4 levels it finds what trying everything finds, for one resource and for several; and what it chooses of large ones
  * is allowed.
  */
-#include "compress/knapsack.h"
+#include "core/knapsack.h"
 #include "help.h"
 
 #include <math.h>
