@@ -13,6 +13,19 @@ enum { RUN = 4, LONG = 64, BLOCK = 4096 }; /* rows together, unless they are LON
 /* (x - mean) scale + shift, clamped */
 typedef struct affine { const float *mean, *scale, *shift; v lo, hi; } affine;
 
+/* The last channels of the rows. All are read before one is written: a vector of a narrow row reaches into the next ones, and where y lies on x, reading
+ * what was just written waits for it. */
+AI void affine_rest(const int nr, float *y, const float *x, long C, long i, affine t)
+{
+	const v mean = LD(t.mean + i), scale = LD(t.scale + i), shift = LD(t.shift + i);
+	v a[RUN];
+
+	UNROLL
+	for (int r = 0; r < nr; r++) a[r] = clamp((LD(x + r * C + i) - mean) * scale + shift, t.lo, t.hi);
+	UNROLL
+	for (int r = 0; r < nr; r++) stn(y + r * C + i, a[r], C - i);
+}
+
 AI void affine_rows(const int nr, float *y, const float *x, long C, affine t)
 {
 	long i = 0;
@@ -22,10 +35,7 @@ AI void affine_rows(const int nr, float *y, const float *x, long C, affine t)
 		UNROLL
 		for (int r = 0; r < nr; r++) ST(y + r * C + i, clamp((LD(x + r * C + i) - mean) * scale + shift, t.lo, t.hi));
 	}
-	if (i == C) return;
-	const v mean = LD(t.mean + i), scale = LD(t.scale + i), shift = LD(t.shift + i);
-	UNROLL
-	for (int r = 0; r < nr; r++) stn(y + r * C + i, clamp((LD(x + r * C + i) - mean) * scale + shift, t.lo, t.hi), C - i);
+	if (i < C) affine_rest(nr, y, x, C, i, t);
 }
 
 static void affine_part(const cop_call *c, affine t)
