@@ -21,6 +21,9 @@ typedef struct cop_deploy_args { int32_t batch; int64_t each; int threads; } cop
 cop_status cop__deploy(cop_deployed *d, const cop_graph *model, const cop_deploy_args *a);
 void cop__deploy_free(cop_deployed *d); /* after a failure, too */
 
+/* seconds[steps]: of each step of an entry, the quickest of some rounds, on what its inputs hold. It runs, so what it keeps changes. */
+cop_status cop__step_seconds(double *seconds, cop_session *s, int entry);
+
 /* The median time of one sample on one thread, as deployed. */
 cop_status cop__latency(double *microseconds, const cop_graph *model);
 

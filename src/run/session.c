@@ -4,7 +4,10 @@
  */
 #include "core/need.h"
 #include "plan/plan.h"
+#include "run/deploy.h"
 #include "run/pool.h"
+
+#include <math.h>
 
 typedef struct sequence { cop_job *job; int32_t n; } sequence;
 
@@ -151,6 +154,46 @@ cop_status cop_session_run(cop_session *s, int entry)
 	COP_NEED(NULL, s);
 	COP_TRY(check_entry(s, entry));
 	cop__pool_run(s->pool, s->entry[entry].job, s->entry[entry].n);
+	return COP_OK;
+}
+
+/* ---- time ---- */
+
+/* Of each step by itself, with the packing before it: the least so far. */
+static double time_steps(double *least, cop_session *s, int entry)
+{
+	const cop_entry *e = &s->plan->entry[entry];
+	const cop_job *job = s->entry[entry].job;
+	double all = 0;
+
+	for (int32_t i = 0, n; i < e->n_step; i++, job += n) {
+		const double began = cop__seconds();
+		n = e->step[i].kernel->pack && !e->step[i].pack_once ? 2 : 1;
+		cop__pool_run(s->pool, job, n);
+		const double now = cop__seconds() - began;
+		least[i] = fmin(least[i], now);
+		all += now;
+	}
+	return all;
+}
+
+/* The clock takes time of its own: steps have their part of what the whole run takes without it. */
+cop_status cop__step_seconds(double *seconds, cop_session *s, int entry)
+{
+	enum { LEAST = 5, MOST = 40 };
+	const int32_t n = s->plan->entry[entry].n_step;
+	double whole = INFINITY, sum = 0, spent = 0;
+
+	COP_TRY(check_entry(s, entry));
+	for (int32_t i = 0; i < n; i++) seconds[i] = INFINITY;
+	for (int r = 0; r < LEAST || (r < MOST && spent < 0.5); r++) {
+		spent += time_steps(seconds, s, entry);
+		const double began = cop__seconds();
+		COP_TRY(cop_session_run(s, entry));
+		whole = fmin(whole, cop__seconds() - began);
+	}
+	for (int32_t i = 0; i < n; i++) sum += seconds[i];
+	for (int32_t i = 0; i < n && sum > 0; i++) seconds[i] *= whole / sum;
 	return COP_OK;
 }
 

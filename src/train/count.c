@@ -6,7 +6,7 @@
 #include "op/op.h"
 #include "train/neurons.h"
 
-static double of_node(const cop_graph *g, cop_nid n)
+double cop__node_flops(const cop_graph *g, cop_nid n)
 {
 	const cop_op *op = cop__op(g, n);
 	cop_cost c = {0};
@@ -16,8 +16,7 @@ static double of_node(const cop_graph *g, cop_nid n)
 	return 2 * (double)c.mac + (double)c.flop;
 }
 
-/* What the loss needs is forward. */
-static void mark_forward(bool *need, const cop_graph *g)
+void cop__mark_forward(bool *need, const cop_graph *g)
 {
 	need[g->output[g->n_output - 1]] = true;
 	for (cop_nid n = (cop_nid)g->n_node; n > 0; n--)
@@ -30,8 +29,8 @@ cop_status cop__step_cost(cop_step_cost *out, const cop_graph *step)
 
 	*out = (cop_step_cost){0};
 	if (!need) return COP_NOMEM;
-	mark_forward(need, step);
-	for (cop_nid n = 1; n <= (cop_nid)step->n_node; n++) *(need[step->node[n].out[0]] ? &out->forward : &out->rest) += of_node(step, n);
+	cop__mark_forward(need, step);
+	for (cop_nid n = 1; n <= (cop_nid)step->n_node; n++) *(need[step->node[n].out[0]] ? &out->forward : &out->rest) += cop__node_flops(step, n);
 	cop__free(step->cx, need);
 	return COP_OK;
 }
@@ -43,7 +42,7 @@ double cop__published_share(const cop_graph *g)
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
 		cop_vid w = cop__arg(g, n, 1), list = w ? cop__follower(g, w, "rows") : 0;
 		if (g->node[n].op != OP_conv && g->node[n].op != OP_fc) continue;
-		double flop = of_node(g, n);
+		double flop = cop__node_flops(g, n);
 		all += flop;
 		done += flop * (list ? (double)(cop__t(g, list)->dim[0] - 1) / (double)cop__t(g, w)->dim[0] : 1);
 	}

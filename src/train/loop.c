@@ -4,7 +4,6 @@
  * validation set. A loss that is not finite ends the run; the model then holds the weights of the last epoch's start.
  */
 #include "core/need.h"
-#include "io/cop/cop.h"
 #include "train/loop.h"
 
 #include <math.h>
@@ -138,8 +137,7 @@ static cop_status rebuild(cop_loop *l, cop_verdict v)
 	COP_TRY(cop__trainer_carry(l->t, l->model));
 	for (int p = 0; p < l->n_policy; p++)
 		if (l->policy[p].rebuild) COP_TRY(l->policy[p].rebuild(l->policy[p].ud, l->model));
-	cop__text_free(&l->rebuilt);
-	if (l->a->checkpoint) COP_TRY(cop__model_write(&l->rebuilt, l->model, NULL, 0, COP_CODEC_RAW));
+	COP_TRY(cop__loop_keep_network(l));
 	l->carried = true;
 	if (v == COP_REBUILD) cop__best_forget(l);
 	COP_TRY(cop__loop_rebuild(l));
@@ -213,6 +211,7 @@ static cop_status train_all(cop_loop *l, cop_dataset *train)
 
 	if (a->epochs < 1 || a->batch < 1) return cop__error(l->cx, COP_ARG, "training: %d epochs of batches of %d; both must be at least 1", a->epochs, a->batch);
 	cop__text_init(&l->run, l->cx);
+	cop__text_init(&l->network, l->cx);
 	cop__text_init(&l->epochs, l->cx);
 	cop__text_init(&l->rebuilt, l->cx);
 	cop__arena_init(&l->mem, l->cx);

@@ -54,6 +54,7 @@ typedef struct cop_loop {
 	bool guarded;            /* a step whose loss is not finite changes nothing, and is passed over */
 	int32_t refused;         /* such steps, one after the other */
 	cop_text run, epochs;    /* what decides the result; a line for each epoch that is done (saved.c) */
+	cop_text network;        /* of `run`, with a checkpoint: the network before policies choose what of it is trained, which may depend on how long a step takes here */
 	cop_text rebuilt;        /* where the structure has changed: the network as that left it, a .cop */
 	cop_best best;
 	bool carried;            /* the network has what the rule of updates keeps, since it was built again */
@@ -91,6 +92,7 @@ static inline float cop__score_of(const cop_judged *j) { return j->accuracy >= 0
 
 /* ---- saved.c ---- */
 cop_status cop__loop_look(cop_loop *l); /* before any work: is the checkpoint's place free, or ours? Goes on from there if it should */
+cop_status cop__loop_keep_network(cop_loop *l); /* its structure, and what of it is trained, have changed */
 cop_status cop__loop_save(cop_loop *l);
 cop_status cop__loop_save_in_time(cop_loop *l); /* within an epoch, where the last time is long ago */
 

@@ -45,5 +45,17 @@ typedef struct cop_step_cost { double forward, rest; } cop_step_cost; /* floatin
 cop_status cop__step_cost(cop_step_cost *out, const cop_graph *step);
 /* Of the backward pass what is left of it as work on neurons counts it: both products of a layer, times the part of its neurons that is trained. */
 double cop__published_share(const cop_graph *model);
+/* need[n_value + 1]: what the loss is computed from. */
+void cop__mark_forward(bool *need, const cop_graph *step);
+double cop__node_flops(const cop_graph *g, cop_nid n);
+
+/* ---- shares.c: what of a step is there for which layer ---- */
+typedef struct cop_layer_share { double reach, own; } cop_layer_share; /* to bring the error here from the layer behind it; gradients and updates */
+typedef struct cop_shares {
+	cop_layer_share *layer; /* [n_layer]; a step takes what is fixed, `own` of the layers that are trained, and `reach` of the first of these and all behind it */
+	double fixed;           /* forward, and the last layer */
+} cop_shares;
+/* cost[n_node + 1]: of the nodes of a step in which all layers are trained. */
+cop_status cop__step_shares(cop_shares *out, cop_arena *mem, const cop_graph *step, const double *cost, const cop_graph *model, const cop_neurons *n);
 
 #endif

@@ -31,6 +31,7 @@ typedef struct cop_progress { /* how far training is */
 	float lr;                 /* of the step, or of the epoch's last one, as a part of the one that training was given */
 	uint64_t seed;
 	int32_t batch, threads;
+	float given;              /* the rate that training was given */
 } cop_progress;
 
 /* Which samples of the data set an epoch has. */

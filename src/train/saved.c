@@ -11,6 +11,12 @@
 #include "train/identity.h"
 #include "train/loop.h"
 
+cop_status cop__loop_keep_network(cop_loop *l)
+{
+	cop__text_free(&l->rebuilt);
+	return l->a->checkpoint ? cop__model_write(&l->rebuilt, l->model, NULL, 0, COP_CODEC_RAW) : COP_OK;
+}
+
 cop_status cop__loop_save(cop_loop *l)
 {
 	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished},
@@ -66,6 +72,7 @@ static cop_status changed_network(cop_loop *l)
 	cop_graph *from, *rebuilt = NULL;
 
 	COP_TRY(cop__checkpoint_load(&from, l->cx, l->a->checkpoint, number, LEN(number)));
+	cop__text_free(&l->rebuilt); /* that of this start */
 	cop__text_bytes(&l->rebuilt, number->text ? number->text : "", number->size);
 	l->frozen = (cop_frozen){(int32_t)number[1].i, number[2].i};
 	cop_graph_free(from);
@@ -117,7 +124,7 @@ cop_status cop__loop_look(cop_loop *l)
 		if (l->policy[p].identity) COP_TRY(l->policy[p].identity(l->policy[p].ud, &l->run));
 	COP_TRY(cop__identity_data(&l->run, "data", l->train));
 	if (a->policies || l->best.keep) COP_TRY(cop__identity_data(&l->run, "validation data", l->valid)); /* it decides when to stop, or what is kept */
-	COP_TRY(cop__identity_graph(&l->run, "network", l->model));
+	cop__text_add(&l->run, "%s", l->network.data);
 	COP_TRY(cop__checkpoint_find(&there, &other, l->cx, a->checkpoint, l->run.data, a->resume ? "network" : NULL));
 	return there && a->resume ? resume(l, other) : COP_OK;
 }

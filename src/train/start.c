@@ -2,6 +2,7 @@
  *
  * start - what a run over a data set needs before its first step, and the trainer of a network that has changed on the way.
  */
+#include "train/identity.h"
 #include "train/loop.h"
 
 cop_status cop__build_training(cop_build *b, const cop_train_args *a, bool labels, bool soft)
@@ -123,6 +124,7 @@ static cop_status start_policies(cop_loop *l)
 		apart |= of->apart;
 	}
 	if (l->lists && apart) return cop__error(l->cx, COP_ARG, "policies: one leaves neurons out and another freezes first layers; take one of them");
+	if (l->lists) COP_TRY(cop__loop_keep_network(l));
 	return l->lists || l->frozen.to ? cop__loop_rebuild(l) : COP_OK;
 }
 
@@ -154,6 +156,7 @@ cop_status cop__loop_set_up(cop_loop *l, cop_dataset *train)
 	if (!(l->sample = cop__arena_get(&l->mem, sizeof *l->sample * (size_t)l->a->batch))) return COP_NOMEM;
 	if (!(l->label = cop__alloc(l->cx, sizeof *l->label * (size_t)l->a->batch))) return COP_NOMEM;
 	COP_TRY(bind_tensors(l));
+	if (l->a->checkpoint) COP_TRY(cop__identity_graph(&l->network, "network", l->model));
 	return start_policies(l);
 }
 
@@ -165,6 +168,7 @@ void cop__loop_tear_down(cop_loop *l)
 	cop_trainer_free(l->t);
 	cop__frozen_free(l);
 	cop__text_free(&l->run);
+	cop__text_free(&l->network);
 	cop__text_free(&l->epochs);
 	cop__text_free(&l->rebuilt);
 	cop__arena_free(&l->mem);

@@ -127,5 +127,5 @@ cop_progress cop__loop_progress(cop_loop *l, int32_t epoch, float loss, float ac
 {
 	const float lr = l->a->lr > 0 ? cop__trainer_rate(l->t) / l->a->lr : 1;
 	return (cop_progress){l->t, l->step, cop__loop_steps(l), epoch, l->a->epochs, loss, accuracy, -1, l->sample, l->a->batch, &l->frozen, l->model, lr, l->a->seed,
-		l->a->batch, l->a->threads};
+		l->a->batch, l->a->threads, l->a->lr};
 }

@@ -192,6 +192,19 @@ static cop_status run(cop_trainer *t, cop_part part)
 
 cop_status cop__trainer_run(cop_trainer *t) { return run(t, COP_PART_STEP); }
 
+cop_status cop__trainer_seconds(const cop_graph **step, double **seconds, cop_arena *mem, cop_trainer *t)
+{
+	const cop_entry *e = &t->host.plan->entry[t->entry[COP_PART_STEP]];
+	double *each = cop__arena_get(mem, sizeof *each * ((size_t)e->n_step + 1));
+
+	*seconds = cop__arena_get(mem, sizeof **seconds * ((size_t)e->g->n_node + 1));
+	if (!each || !*seconds) return COP_NOMEM;
+	COP_TRY(cop__step_seconds(each, t->host.s, t->entry[COP_PART_STEP]));
+	for (int32_t i = 0; i < e->n_step; i++) (*seconds)[e->step[i].node] += each[i];
+	*step = e->g;
+	return COP_OK;
+}
+
 static cop_status need_apart(const cop_trainer *t, const char *call)
 {
 	return apart(t) ? COP_OK : cop__error(t->cx, COP_ARG, "%s: the trainer was made without `apart`", call);

@@ -19,6 +19,8 @@ float cop__trainer_said_rate(const cop_trainer *t);
 float cop__trainer_rate(const cop_trainer *t); /* the same, or what a rule has learnt for all weights in its place */
 cop_status cop__trainer_run(cop_trainer *t); /* a whole step at the rate that is set */
 float cop__trainer_loss(const cop_trainer *t);
+/* The graph of a step as it is planned, and in mem the seconds of each of its nodes, [n_node + 1]. It takes steps, so the weights are not the same afterwards. */
+cop_status cop__trainer_seconds(const cop_graph **step, double **seconds, cop_arena *mem, cop_trainer *t);
 
 /* Gives the model the weights that its forms begin with, without training: as if no step had been taken. Takes the record over. */
 cop_status cop__forms_apply(cop_graph *model, cop_build *b);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Writes velocity_reference.h: how similar what each neuron of a small network puts out is in four states of its weights, and the velocities that follow, by
-# PyTorch, as the paper on neurons at equilibrium says it and as the code of its authors computes it.
+# PyTorch, as the paper on neurons at equilibrium says it and as the code of its authors computes it. And how much the loss rises with the step of each
+# neuron: the gradient behind a step times what the step did (ElasticTrainer, importance of tensors, with the other sign).
 import torch
 
 MU, SAMPLES, STATES = 0.25, 5, 4
@@ -76,3 +77,31 @@ for paper in (False, True):
     word = "paper" if paper else "code"
     table("similar_" + word, phi)
     table("velocity_" + word, velocities(phi, paper))
+
+
+# ---- a step ----
+
+RATE, LABELS = 0.05, [0, 1, 1, 0, 1]
+
+
+def loss_of(p):  # batch norm by the statistics of the batch, as in training
+    y = torch.nn.functional.conv2d(x, p[0].permute(0, 3, 1, 2))
+    y = torch.relu(torch.nn.functional.batch_norm(y, None, None, p[1], p[2], training=True, eps=1e-5))
+    h = torch.relu(y.permute(0, 2, 3, 1).reshape(SAMPLES, -1) @ p[3].T + p[4])
+    return torch.nn.functional.cross_entropy(h @ p[5].T + p[6], torch.tensor(LABELS))
+
+
+def gradients(p):
+    p = [v.clone().requires_grad_() for v in p]
+    return torch.autograd.grad(loss_of(p), p)
+
+
+def rises(move):
+    p = [numbers(10, 3, 3, 3, 1), 1 + numbers(12, 3), numbers(13, 3), numbers(16, 4, 48), numbers(17, 4), numbers(18, 2, 4), torch.zeros(2, dtype=torch.float64)]
+    moved = [move(g) for g in gradients(p)]
+    r = [(g * d).flatten(1).sum(1) if g.dim() > 1 else g * d for g, d in zip(gradients([v + d for v, d in zip(p, moved)]), moved)]
+    return torch.cat([r[0] + r[1] + r[2], r[3] + r[4]])
+
+
+table("rises_sgd", [rises(lambda g: -RATE * g)])
+table("rises_lion", [rises(lambda g: -RATE * g.sign())])  # its first move is that

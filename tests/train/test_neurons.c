@@ -291,7 +291,8 @@ static void thresholds(void **state)
 
 static void resumed(void **state)
 {
-	static const char *const text[] = {"neq:eps=0.2", "neq:eps=0.1,reading=paper,warmup=2", "select:by=velocity,budget=40%", "select:by=random,budget=40%", "select:by=gradient,budget=40%", "select:by=tra-dy,budget=1264", "neq:threshold=part,part=0.3",
+	static const char *const text[] = {"neq:eps=0.2", "neq:eps=0.1,reading=paper,warmup=2", "select:by=velocity,budget=40%", "select:by=random,budget=40%", "select:by=gradient,budget=40%", "select:by=tra-dy,budget=1264", "select:by=elastic,budget=70%flops,every=2",
+		"select:by=random-layers,budget=80%flops", "neq:threshold=part,part=0.3",
 		"neq:eps=0.1,threshold=learnt"};
 	char ckpt[64];
 	cop_ctx *cx = new_ctx();
@@ -348,6 +349,7 @@ static void within_a_budget(void **state)
 	cop_arena mem;
 	cop_neurons n;
 	cop_budget b;
+	cop_prices p;
 	cop_taken t;
 	bool live[UNITS + 2];
 	(void)state;
@@ -356,7 +358,8 @@ static void within_a_budget(void **state)
 	OK(cx, cop__neurons_find(&n, &mem, g, "*", "test"));
 	for (int i = 0; i < LEN(row); i++) {
 		OK(cx, cop__budget_read(&b, cx, row[i].budget));
-		OK(cx, cop__select_neurons(live, &t, row[i].key, &n, &b, 4, cx));
+		OK(cx, cop__prices(&p, &mem, &b, &n, 4, NULL));
+		OK(cx, cop__take_within(live, &t, COP_TAKE_NEURONS, row[i].key, &n, &p, 4, cx));
 		for (int k = 0; k < UNITS; k++)
 			if (live[k] != row[i].live[k]) fail_msg("case %d: neuron %d is %s", i, k, live[k] ? "taken" : "not taken");
 		assert_int_equal(t.numbers, row[i].numbers);
@@ -370,7 +373,7 @@ static void within_a_budget(void **state)
 /* What a way puts first. */
 static void ways(void **state)
 {
-	static const float velocity[UNITS + 2] = {-0.1f, 0.02f, 0.3f, 0.9f, -4, 0.5f, 0}, square[UNITS + 2] = {4, 0, 9, 900, 0, 0, 1};
+	static const float velocity[UNITS + 2] = {-0.1f, 0.02f, 0.3f, 0.9f, -4, 0.5f, 0}, square[UNITS + 2] = {4, 0, 9, 900, 0, 0, 1}, rise[UNITS + 2] = {1, -2, 3, 4, -5, 6, 7};
 	static const bool layer[3] = {false, true, false};
 	cop_ctx *cx = new_ctx();
 	cop_graph *g = tiny(cx);
@@ -381,7 +384,7 @@ static void ways(void **state)
 
 	cop__arena_init(&mem, cx);
 	OK(cx, cop__neurons_find(&n, &mem, g, "*", "test"));
-	cop_chooser c = {&n, velocity, square, layer, 1, 3};
+	cop_chooser c = {&n, velocity, square, rise, layer, 1, 3};
 	for (int i = 0; cop__way(i); i++) {
 		const char *name = cop__way(i)->row.name;
 		cop__way(i)->key(key, &c);
@@ -390,8 +393,10 @@ static void ways(void **state)
 			if (!strcmp(name, "velocity")) assert_true(fabsf(key[k] - fabsf(velocity[k]) / of) < 1e-7f);
 			if (!strcmp(name, "gradient")) assert_true(fabsf(key[k] - sqrtf(square[k]) / of) < 1e-6f);
 			if (!strcmp(name, "tra-dy")) assert_true(k < 3 ? key[k] < 0 : key[k] >= 0);
+			if (!strcmp(name, "elastic")) assert_true(key[k] == -rise[k]);
+			if (!strcmp(name, "random-layers")) assert_true(key[k] == key[k < 3 ? 0 : 3] && key[0] != key[3]);
 		}
-		if (strcmp(name, "random") && strcmp(name, "tra-dy")) continue;
+		if (strncmp(name, "random", 6) && strcmp(name, "tra-dy")) continue;
 		c.epoch++; /* others in each epoch */
 		cop__way(i)->key(again, &c);
 		assert_true(memcmp(key + 3, again + 3, 4 * sizeof *key));
@@ -592,7 +597,7 @@ static cop_status two_targets(void *ud, int32_t i, float *y)
 /* Gradients are measured with classes; without them there would be those of another loss. */
 static void no_classes(void **state)
 {
-	static const char *const policies[] = {"neq:threshold=learnt", "select:by=gradient", "select:by=tra-dy"};
+	static const char *const policies[] = {"neq:threshold=learnt", "select:by=gradient", "select:by=tra-dy", "select:by=elastic"};
 	cop_ctx *cx = new_ctx();
 	cop_dataset d;
 	(void)state;
@@ -620,7 +625,7 @@ static void refused(void **state)
 		{"sgd", "neq; neq", "only one can choose", 32}, {"sgd", "prefix; neq", "take one of them", 32},
 		{"sgd", "select:budget=some", "neither a part of the weights, such as 20%, nor bytes", 32}, {"sgd", "select:budget=0%", "neither a part", 32}, {"sgd", "select:budget=4Q", "neither a part", 32},
 		{"sgd", "select:budget=100", "takes 104 bytes for its gradient and its input; a budget of 100 is smaller", 32},
-		{"sgd", "select:budget=1%", "smaller than any neuron that could be chosen: there are 229 numbers in 7 of them", 32}};
+		{"sgd", "select:budget=1%", "smaller than any neuron that could be chosen: there are 229 numbers in 7 neurons", 32}};
 	cop_ctx *cx = new_ctx();
 	cop_dataset d;
 	(void)state;

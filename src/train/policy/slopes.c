@@ -3,19 +3,22 @@
  * slopes - the gradients of all neurons, those that are left out as well, on samples that are kept out of the training: by a trainer of its own that takes no step.
  */
 #include "pass/pass.h"
+#include "train/build_record.h"
 #include "train/policy/select.h"
 
-static cop_status trainer_of(cop_trainer **t, cop_graph *g, const cop_velocity *v, int threads)
+/* like: whose rule it has; NULL: none but gradients are wanted. */
+static cop_status trainer_of(cop_trainer **t, const cop_graph *g, const cop_trainer *like, const cop_velocity *v, int threads)
 {
 	cop_build *b;
 
 	COP_TRY(cop__build_new(&b, g, v->samples, v->each));
 	cop_status st = cop__build_spec(b, "loss=xent update=sgd momentum=0");
 	if (st) return cop__build_free(b), st;
-	return cop__trainer_new(t, b, threads, true);
+	if (like) b->level = cop__trainer_build(like)->level;
+	return cop__trainer_new(t, b, threads, !like);
 }
 
-static cop_status run(cop_trainer *t, const cop_velocity *v)
+static cop_status place(cop_trainer *t, const cop_velocity *v)
 {
 	cop_tensor x, label;
 	cop_parts part;
@@ -27,8 +30,7 @@ static cop_status run(cop_trainer *t, const cop_velocity *v)
 	if (cop_type_count(&label.type) != v->samples) return cop__error(g->cx, COP_ARG, "%s: the network can't run %d samples at once", v->who, v->samples);
 	cop__parts_of(&part, g, g->input[0], v->samples);
 	for (int32_t i = 0; i < v->samples; i++) cop__part_put(&part, x.data, i, v->x + i * v->each);
-	memcpy(label.data, v->label, sizeof *v->label * (size_t)v->samples);
-	return cop_trainer_gradients(t, NULL);
+	return memcpy(label.data, v->label, sizeof *v->label * (size_t)v->samples), COP_OK;
 }
 
 /* How element i of the weight has moved. */
@@ -64,12 +66,34 @@ cop_status cop__neuron_gradients(float *to, const cop_graph *model, const cop_gr
 	cop_status st = cop_graph_copy(&g, model);
 	if (!st) st = cop__no_lists(g);
 	if (!st) st = cop__neurons_find(&n, &mem, g, v->names, v->who);
-	if (!st) st = trainer_of(&t, g, v, threads);
-	if (!st) st = run(t, v);
+	if (!st) st = trainer_of(&t, g, NULL, v, threads);
+	if (!st) st = place(t, v);
+	if (!st) st = cop_trainer_gradients(t, NULL);
 	if (!st) memset(to, 0, sizeof *to * (size_t)n.count);
 	for (int32_t i = 0; !st && (name = cop_trainer_gradient(t, i, &dw)); i++) add_up(to, g, before, &n, name, &dw);
 	cop_trainer_free(t);
 	cop_graph_free(g);
 	cop__arena_free(&mem);
+	return st;
+}
+
+cop_status cop__neuron_rises(float *to, const cop_graph *model, const cop_trainer *like, float lr, const cop_velocity *v, int threads)
+{
+	const cop_update *rule = cop__trainer_build(like)->level.rule;
+	cop_graph *before = NULL, *g = NULL;
+	cop_trainer *t = NULL;
+
+	if (rule->zeroth) return cop__error(model->cx, COP_ARG, "%s: how far the loss falls is told by gradients, and %s has none", v->who, rule->row.name);
+	cop_status st = cop_graph_copy(&before, model);
+	if (!st) st = cop__no_lists(before);
+	if (!st) st = cop_graph_copy(&g, before);
+	if (!st) st = trainer_of(&t, g, like, v, threads);
+	if (!st) st = place(t, v);
+	if (!st) st = cop_trainer_step(t, lr, NULL);
+	if (!st) st = cop_trainer_pull(t, g);
+	if (!st) st = cop__neuron_gradients(to, g, before, v, threads);
+	cop_trainer_free(t);
+	cop_graph_free(g);
+	cop_graph_free(before);
 	return st;
 }
