@@ -44,6 +44,8 @@ static cop_job make_pack(const cop_session *s, const cop_step *st, const cop_job
 	return j;
 }
 
+static bool packs_each_run(const cop_step *st) { return st->kernel->pack && !st->pack_once; }
+
 static cop_status bind_entry(cop_session *s, int e)
 {
 	const cop_entry *pe = &s->plan->entry[e];
@@ -58,8 +60,8 @@ static cop_status bind_entry(cop_session *s, int e)
 		cop_job main = make_job(s, st, buf);
 		if (st->kernel->pack) {
 			cop_job pack = make_pack(s, st, &main);
-			if (st->pack_once) cop__pool_run(s->pool, &pack, 1);
-			else q->job[q->n++] = pack;
+			if (packs_each_run(st)) q->job[q->n++] = pack;
+			else cop__pool_run(s->pool, &pack, 1);
 		}
 		q->job[q->n++] = main;
 	}
@@ -168,7 +170,7 @@ static double time_steps(double *least, cop_session *s, int entry)
 
 	for (int32_t i = 0, n; i < e->n_step; i++, job += n) {
 		const double began = cop__seconds();
-		n = e->step[i].kernel->pack && !e->step[i].pack_once ? 2 : 1;
+		n = packs_each_run(&e->step[i]) ? 2 : 1;
 		cop__pool_run(s->pool, job, n);
 		const double now = cop__seconds() - began;
 		least[i] = fmin(least[i], now);
@@ -177,7 +179,7 @@ static double time_steps(double *least, cop_session *s, int entry)
 	return all;
 }
 
-/* The clock takes time of its own: steps have their part of what the whole run takes without it. */
+/* The clock takes time of its own: steps have their part of what the whole run takes without it, unless others use the processor in each of those. */
 cop_status cop__step_seconds(double *seconds, cop_session *s, int entry)
 {
 	enum { LEAST = 5, MOST = 40 };
@@ -186,14 +188,14 @@ cop_status cop__step_seconds(double *seconds, cop_session *s, int entry)
 
 	COP_TRY(check_entry(s, entry));
 	for (int32_t i = 0; i < n; i++) seconds[i] = INFINITY;
-	for (int r = 0; r < LEAST || (r < MOST && spent < 0.5); r++) {
+	for (int r = 0; r < LEAST || (r < MOST && spent < 1); r++) {
 		spent += time_steps(seconds, s, entry);
 		const double began = cop__seconds();
 		COP_TRY(cop_session_run(s, entry));
 		whole = fmin(whole, cop__seconds() - began);
 	}
 	for (int32_t i = 0; i < n; i++) sum += seconds[i];
-	for (int32_t i = 0; i < n && sum > 0; i++) seconds[i] *= whole / sum;
+	for (int32_t i = 0; i < n && whole < sum; i++) seconds[i] *= whole / sum;
 	return COP_OK;
 }
 
