@@ -44,6 +44,12 @@ void cop__build_free(cop_build *b)
 	cop__free(b->cx, b);
 }
 
+void cop__build_like(cop_build *b, const cop_build *other)
+{
+	b->level = other->level;
+	memcpy(b->all.layers, other->all.layers, sizeof b->all.layers);
+}
+
 const cop_graph *cop__build_model(const cop_build *b) { return b->model; }
 
 bool cop__build_has_forms(const cop_build *b)

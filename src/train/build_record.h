@@ -83,6 +83,7 @@ cop_status cop__zeroth_move(cop_zeroth *z, cop_vid guard); /* guard 0: none */
 
 /* The teacher in front of which stands what makes the network's inputs its own: their scaling as its file says, the order of axes. */
 cop_status cop__teacher_view(cop_graph **out, const cop_graph *teacher, const cop_graph *network);
+void cop__build_like(cop_build *b, const cop_build *other); /* the same rule, and the same layers; the other one has to stay */
 const char *cop__teacher_name(char to[24], int32_t i); /* what begins the names of its values: "teacher", "teacher2", ... */
 
 float cop__own_rate(const cop_rates *rates, const cop_graph *g, const char *name); /* the factor of a weight; its part (pass/parts.h) has that of the weight */

@@ -540,6 +540,11 @@ static void rises(void **state)
 			if (fabsf(rise[k] - row[i].want[0][k]) > 2e-6f + 1e-4f * fabsf(row[i].want[0][k])) fail_msg("%s: neuron %d: %g, not %g", row[i].rule, k, (double)rise[k], (double)row[i].want[0][k]);
 		cop_trainer_free(t);
 	}
+	cop_trainer *t; /* a step moves what is trained alone */
+	OK(cx, cop_trainer_new(&t, was, &(cop_trainer_args){.batch = 4, .spec = "sgd layers=fc1*", .threads = 1}));
+	OK(cx, cop__neuron_rises(rise, g, t, 0.05f, &v, 1));
+	for (int k = 0; k < UNITS + 2; k++) assert_true((rise[k] < 0) == (k >= 3 && k < UNITS));
+	cop_trainer_free(t);
 	OK(cx, cop__no_lists(g));
 	assert_true(same(was, g));
 	cop_graph_free(was);

@@ -14,7 +14,7 @@ static cop_status trainer_of(cop_trainer **t, const cop_graph *g, const cop_trai
 	COP_TRY(cop__build_new(&b, g, v->samples, v->each));
 	cop_status st = cop__build_spec(b, "loss=xent update=sgd momentum=0");
 	if (st) return cop__build_free(b), st;
-	if (like) b->level = cop__trainer_build(like)->level;
+	if (like) cop__build_like(b, cop__trainer_build(like));
 	return cop__trainer_new(t, b, threads, !like);
 }
 

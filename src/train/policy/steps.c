@@ -47,7 +47,7 @@ static cop_status listed_trainer(cop_trainer **t, const looking *m, int quarters
 	if (!st) st = cop__build_spec(b, "loss=mse update=sgd momentum=0");
 	cop_graph_free(g);
 	if (st) return cop__build_free(b), st;
-	b->level = cop__trainer_build(m->p->t)->level;
+	cop__build_like(b, cop__trainer_build(m->p->t));
 	return cop__trainer_new(t, b, m->p->threads, false);
 }
 
