@@ -100,6 +100,22 @@ static void memory(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Layers before the first weight that moves run once in a step, the others twice. */
+static void once(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = net(cx), *made;
+	int layers = 0;
+
+	(void)state;
+	OK(cx, cop_graph_train(&made, g, "mezo layers=fc2*"));
+	for (cop_nid n = 1; n <= (cop_nid)made->n_node; n++) layers += made->node[n].op == OP_fc;
+	assert_int_equal(layers, 1 + 2);
+	cop_graph_free(made);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 /* It learns: samples that are all alike. */
 static void learns(void **state)
 {
@@ -195,6 +211,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(learns), cmocka_unit_test(parts), cmocka_unit_test(guarded), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(once), cmocka_unit_test(learns), cmocka_unit_test(parts), cmocka_unit_test(guarded), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
