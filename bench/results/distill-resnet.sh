@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# resnet-8 taught by resnet-20 on cifar10-jpeg, beside resnet-8 alone: accuracy after the same epochs
+# Distillation: resnet-8 taught by resnet-20 on cifar10-jpeg, beside resnet-8 alone: accuracy after the same epochs
 # cifar10-jpeg is a lossy copy of CIFAR-10. Both networks are trained with their default settings; a teacher's answers are 0.9 of the pupil's loss. TEACHER: a trained network
 # in the place of the resnet-20 of each seed; NETS: a folder with resnet-8-SEED.cop that are trained already; EPOCHS: of the pupil (40).
 set -u
