@@ -120,7 +120,7 @@ static cop_status step_of_training(cli_deployed *d, cli *c, const job *j)
 	return st;
 }
 
-static void result(cli *c, const job *j, const times *t)
+static void result(cli *c, const job *j, const times *t, int64_t arena)
 {
 	double ms[4] = {
 	        t->at[t->n / 2] * 1e3, t->at[t->n / 10] * 1e3, t->at[t->n - 1 - t->n / 10] * 1e3, t->at[0] * 1e3};
@@ -135,11 +135,14 @@ static void result(cli *c, const job *j, const times *t)
 	cli_put_real(c, "milliseconds_p90", ms[2]);
 	cli_put_real(c, "milliseconds_least", ms[3]);
 	cli_put_real(c, "images_per_second", j->batch / ms[0] * 1e3);
+	cli_put_int(c, "arena_bytes", arena);
 	cli_out(c,
 	        "%s, batch %d, %d thread%s, %s kernels: median %.4g ms (10 %% of runs below %.4g, 10 %% above %.4g; %d runs), "
-	        "%.0f samples/s\n",
+	        "%.0f samples/s",
 	        j->train ? "training step" : "inference", j->batch, j->threads, j->threads == 1 ? "" : "s",
 	        cop_cpu_text(c->cx), ms[0], ms[1], ms[2], t->n, j->batch / ms[0] * 1e3);
+	if (j->train) cli_out(c, ", %lld bytes for values", (long long)arena);
+	cli_out(c, "\n");
 }
 
 cop_status cmd_bench(cli *c, int argc, char **argv)
@@ -166,7 +169,7 @@ cop_status cmd_bench(cli *c, int argc, char **argv)
 	if (!j.batch) j.batch = cop_graph_batch(d.g);
 	t.at = malloc(sizeof *t.at * (size_t)t.cap);
 	cop_status st = t.at ? measure(&t, d.s, (double)j.seconds) : COP_NOMEM;
-	if (!st) result(c, &j, &t);
+	if (!st) result(c, &j, &t, (int64_t)cop_plan_bytes(d.plan, COP_TEMP));
 	free(t.at);
 	cli_deployed_free(&d);
 	return st;

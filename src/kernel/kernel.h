@@ -243,6 +243,13 @@ enum { QR_POINT = RN_ACT, QR_CLIP, QR_MULT, QR_SHIFT, QR_ZERO, QR_START, QR_EXAC
 enum { QT_COUNT, QT_MULT, QT_SHIFT, QT_ZERO, QT_LO, QT_HI, QT_WORDS };
 enum { QQ_COUNT, QQ_SCALE, QQ_ZERO, QQ_WORDS };
 
+/* ---- kept between the passes of a training step ----
+ * pack8      q = ZERO + round(x / step) by sample, ROWS of C; step = the largest |x| of the sample / 127, / 255 with ZERO -128, where no x is
+ *            negative; what is below 1e-30 counts as 0                            buffers q step | x
+ * unpack8    x = (q - ZERO) step                                             buffers x | q step
+ * within     bits: LO < y < HI, rows of C, the words of inside, bounds as floats     buffers within | y */
+enum { P8_ROWS, P8_C, P8_ZERO, P8_WORDS };
+
 /* ---- training of int8: gradients are floats, of the loss with respect to a step of the integer (op/qtrain.h) ----
  * inside     bits: LO < y < HI, rows of C                                        buffers inside | y
  * qback      dx = SCALE[c] dy, 0 where inside has no bit; STEP 0: one scale      buffers dx | dy scale inside?

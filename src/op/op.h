@@ -79,6 +79,7 @@ typedef struct cop_qconv_attr { int32_t sh, sw, pt, pl, pb, pr, dh, dw, groups, 
 typedef struct cop_qconv_dw_attr { cop_conv_dw_attr d; int32_t zx; } cop_qconv_dw_attr;
 typedef struct cop_qconv_step_attr { cop_qconv_dw_attr w; int32_t round, seed; } cop_qconv_step_attr;
 typedef struct cop_qstep_attr { int32_t round, seed; } cop_qstep_attr;
+typedef struct cop_pack8_attr { int32_t zero; } cop_pack8_attr; /* unpack8, too */
 typedef struct cop_inside_attr { int32_t qlo, qhi; } cop_inside_attr;
 typedef struct cop_qfold_attr { int32_t zx; } cop_qfold_attr;
 typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;

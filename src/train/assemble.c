@@ -12,6 +12,7 @@
 #include "pass/parts.h"
 #include "pass/pass.h"
 #include "train/build_record.h"
+#include "train/store.h"
 #include "train/update/mezo.h"
 
 static const cop_act_attr no_act = {COP_NO_LO, COP_NO_HI};
@@ -564,6 +565,23 @@ static cop_status run_twice(cop_zeroth *z, cop_graph **g, wrt *x, losses *l, cop
 	return COP_OK;
 }
 
+/* The same graph, with what is kept between its passes in fewer bytes. */
+static cop_status keep_less(cop_graph **g, const cop_build *b, cop_nid forward, wrt *x, losses *l)
+{
+	cop_graph *was = *g;
+	cop_vid *map;
+
+	if (b->all.saved == COP_SAVED_FLOAT) return COP_OK;
+	cop_status st = cop__keep_less(g, was, forward, b->all.saved == COP_SAVED_ALL, &map);
+	for (int i = 0; !st && i < x->n; i++) {
+		if (!(x->w[i] = cop__copy_value(*g, was, map, x->w[i]))) st = code(*g);
+		x->dw[i] = map[x->dw[i]];
+	}
+	if (!st) *l = (losses){map[l->loss], map[l->said], map[l->guard]};
+	cop_graph_free(was);
+	return st;
+}
+
 static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const wrt *x, const losses *l, cop_zeroth *z)
 {
 	if (part == COP_PART_UPDATE) return updates(out, g, b, x);
@@ -587,6 +605,7 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (part == COP_PART_EXPRESS) return express(b) ? b->cx->code : expressions(out, b);
 	if (!b->level.rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
 	const bool zeroth = b->level.rule->zeroth;
+	if (zeroth && b->all.saved) return cop__error(b->cx, COP_ARG, "training: %s keeps nothing for a way back, so saved= has nothing to do", b->level.rule->row.name);
 	if (zeroth && part != COP_PART_STEP) return cop__error(b->cx, COP_ARG, "training: %s has no gradients apart from its updates", b->level.rule->row.name);
 	cop__arena_init(&mem, b->cx);
 	cop_status st = forward(&g, b);
@@ -594,7 +613,9 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (!st) st = find_wrt(&x, &mem, g, b);
 	if (!st && zeroth) st = run_twice(&z, &g, &x, &l, &mem);
 	if (!st) st = make_guard(&l, g, b, part);
+	const cop_nid last = st ? 0 : (cop_nid)g->n_node;
 	if (!st && x.n) st = cop__differentiate(g, l.loss, x.n, x.at, x.dw);
+	if (!st && x.n) st = keep_less(&g, b, last, &x, &l);
 	if (!st) tell_of_integers(g, &x);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
 	if (!st) st = finish(out, g, b, part, &x, &l, &z);

@@ -111,6 +111,7 @@ static void training_on_host(void **state)
 	check_training(cx, mixed, &host, "layers=fc* lr=0.1");
 	check_training(cx, coder, &host, "loss=mse adam lr=0.1");
 	check_training(cx, lenet, &host, "lr=1e-3 nesterov=1");
+	check_training(cx, mixed, &host, "lr=0.1 saved=int8-all");
 	train_int8(cx, &host);
 	train_parts(cx, &host);
 	check_training(cx, lenet, &host, "muon lr=1e-2");
@@ -158,6 +159,7 @@ static void on_cortex_m4(void **state)
 	check_training(cx, lenet, &m4, "momentum=0 lr=1e-3");
 	check_training(cx, mixed, &m4, sgd);
 	check_training(cx, mixed, &m4, "mezo lr=1e-3 eps=0.01 decay=0.1 guard=yes");
+	check_training(cx, mixed, &m4, "lr=0.1 saved=int8-all");
 	check_training(cx, coder, &netduino, "loss=mse adam lr=0.1");
 	train_int8(cx, &m4);
 	train_parts(cx, &m4);

@@ -120,14 +120,16 @@ static void compare(const net *a, const net *b, const char *stem, bool same, con
 }
 
 static const char *const specs[] = {"momentum=0.9 decay=0.01", "update=adam clip=0.5", "update=lion", "update=schedule-free-adamw decay=0.01", "update=prodigy",
-	"update=adam by=(sgd lr=1e-3)", "sgd per=weight by=(sgd lr=1e-3)"};
+	"update=adam by=(sgd lr=1e-3)", "sgd per=weight by=(sgd lr=1e-3)", "momentum=0.9 saved=int8-all"};
+/* All but the last: what a layer reads has another range without the block, and is rounded otherwise. */
+enum { EXACT = LEN(specs) - 1 };
 
 static void skipped(void **state)
 {
 	(void)state;
 	cop_ctx *cx = new_ctx();
 	for (uint32_t seed = 0; seed < NETS; seed++)
-		for (int s = 0; s < LEN(specs); s++)
+		for (int s = 0; s < EXACT; s++)
 			for (int apart = 0; apart < 2; apart++) {
 				net with, without, fresh;
 				make(&with, cx, seed, true);
