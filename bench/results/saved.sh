@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What the backward pass reads, kept as bytes and bits (saved=): memory of a training step here and on a board, milliseconds, accuracy
+# What the backward pass reads, computed again or kept as bytes and bits (saved=): memory of a training step here and on a board, milliseconds, accuracy
 # lenet-5 on LIMIT (5000) samples of MNIST for EPOCHS (5) epochs, resnet-8 on as many of cifar10-jpeg, each with its own settings; ONLY: of lenet-5 resnet-8. The last row of each table is the plain baseline at the memory
-# of int8-all: floats, and the largest batch whose step takes no more.
+# of int8-all: floats, and the largest batch whose step takes no more. saved=exact is not trained: it has the bits of floats (tests/train/test_saved.c). The first table counts NETS at batch 64.
 set -u
 bin=$1 folder=$2
 runs=${ONLY:-lenet-5 resnet-8}
+nets=${NETS:-lenet-5 resnet-8 resnet-20 mobilenet-v2-0.35@128 airbench-0.25 vit-64x4}
 
 data_of() { case $1 in lenet-5) echo mnist ;; *) echo cifar10-jpeg ;; esac; }
 batch_of() { case $1 in lenet-5) echo 64 ;; *) echo 128 ;; esac; }
@@ -44,15 +45,26 @@ smaller() {
 
 # NET LABEL WAY BATCH BOARD
 row() {
-	for s in $SEEDS; do trained "$1" "$3" "$4" "$s" || exit 1; cat "$folder/$1-$3-$4-$s.said"; done |
+	for s in $SEEDS; do
+		as=$3
+		[ "$as" = exact ] && as=float
+		trained "$1" "$as" "$4" "$s" || exit 1
+		cat "$folder/$1-$as-$4-$s.said"
+	done |
 		awk -v label="$2" -v step="$(step "$1" "$3" "$4")" -v board="$5" '{ a += $1; if (NR == 1 || $1 + 0 < lo) lo = $1 + 0; if ($1 + 0 > hi) hi = $1 + 0 }
 			END { split(step, s, " "); printf "| %s | %s | %s | %.1f | %.2f %% (%.2f to %.2f) |\n", label, s[1], board, s[2], a / NR, lo, hi }'
 }
 
 echo 'Bytes are those of the arena of the plan: inputs, values and scratch of kernels, without weights and momentum. `cifar10-jpeg` is a lossy copy of CIFAR-10. Accuracy is on the 10,000 test images: the mean of the seeds, the least and the most.'
+printf '\n### A step of 64 samples\n\n| network | floats | exact | int8 | int8-all | ms a step of each, the fastest |\n|---|---:|---:|---:|---:|---:|\n'
+for net in $nets; do
+	for way in float exact int8 int8-all; do step "$net" "$way" 64; done | awk -v net="$net" '
+		{ b[NR] = $1; ms = ms (NR > 1 ? ", " : "") sprintf("%.1f", $2) }
+		END { printf "| %s | %d", net, b[1]; for (i = 2; i <= 4; i++) printf " | %d (%+.0f %%)", b[i], 100 * (b[i] / b[1] - 1); printf " | %s |\n", ms }'
+done
 for net in $runs; do
 	b=$(batch_of "$net") less=$(smaller "$net")
 	printf '\n### %s, %s samples of %s, %s epochs\n\n| training | bytes of a step | on a Cortex-M4, batch 1 | ms a step, the fastest | accuracy |\n|---|---:|---:|---:|---:|\n' "$net" "${LIMIT:-5000}" "$(data_of "$net")" "${EPOCHS:-5}"
-	for way in float int8 int8-all; do row "$net" "\`saved=$way\`, batch $b" "$way" "$b" "$(board "$net" "$way")"; done
+	for way in float exact int8 int8-all; do row "$net" "\`saved=$way\`, batch $b" "$way" "$b" "$(board "$net" "$way")"; done
 	[ "$less" = "$b" ] || row "$net" "floats, batch $less" float "$less" -
 done

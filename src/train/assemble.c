@@ -572,7 +572,7 @@ static cop_status keep_less(cop_graph **g, const cop_build *b, cop_nid forward, 
 	cop_vid *map;
 
 	if (b->all.saved == COP_SAVED_FLOAT) return COP_OK;
-	cop_status st = cop__keep_less(g, was, forward, b->all.saved == COP_SAVED_ALL, &map);
+	cop_status st = cop__keep_less(g, was, forward, (enum cop_saved)b->all.saved, &map);
 	for (int i = 0; !st && i < x->n; i++) {
 		if (!(x->w[i] = cop__copy_value(*g, was, map, x->w[i]))) st = code(*g);
 		x->dw[i] = map[x->dw[i]];

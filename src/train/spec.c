@@ -22,7 +22,7 @@ static const cop_option general[] = {
 	COP_OPT_RATES(cop_general, rates, 0, 1e6, NULL, "factors of the rate by name of the weight, the first that fits: *.bn.beta:64;fc1.*:0.1; 0: not trained"),
 	COP_OPT_RATES(cop_general, channels, 0, 1, NULL, "the part of the channels that a layer reads whose weights are trained, by name of the weight: conv5.w:0.25;conv6.w:0.125; those with the largest weights"),
 	COP_OPT_FLAG(cop_general, guard, "no", "whether a step whose loss is not finite changes no weight"),
-	COP_OPT_WORD(cop_general, saved, "float|int8|int8-all", "float", "what the backward pass reads of the forward pass: as it is; what is for gradients of weights alone as bytes; what batch norm and smooth functions want, too"),
+	COP_OPT_WORD(cop_general, saved, "float|exact|int8|int8-all", "float", "what the backward pass reads of the forward pass: as it is; less of it, to the same bits; what is for gradients of weights alone as bytes; what batch norm and smooth functions want, too"),
 	LEARNS,
 	COP_OPT_END,
 };

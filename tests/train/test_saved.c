@@ -9,7 +9,8 @@
 #define REF(name) {#name, ref_##name, {ref_##name##_0, ref_##name##_1, ref_##name##_2}, ref_##name##_bound, LEN(ref_##name)}
 static const struct weight { const char *name; const float *start, *gradient[3], *bound; int count; } weights[] = {
 	REF(c1), REF(b1), REF(gamma), REF(beta), REF(c2), REF(b2), REF(c3), REF(b3), REF(fc), REF(b4)};
-static const char *const saved[] = {"sgd saved=float", "sgd saved=int8", "sgd saved=int8-all"};
+static const char *const saved[] = { /* as the reference has them */
+	"sgd saved=float", "sgd saved=int8", "sgd saved=int8-all"};
 static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
 
 static cop_vid weight(cop_graph *g, const char *name, int rank, const int32_t *dim)
@@ -84,7 +85,7 @@ static void gradients_are_those_of_pytorch(void **state)
 	cop_graph_free(g);
 }
 
-/* Of a weight as far from the exact one as half a step allows, and not the same; all else has its bits. */
+/* Of a weight as far from the exact one as half a step allows, and not the same; all else has its bits, what is computed again within. */
 static void bytes_change_gradients_of_weights_alone(void **state)
 {
 	cop_ctx *cx = *state;
@@ -120,6 +121,49 @@ static void any_number_of_threads_has_the_same_bits(void **state)
 	}
 	cop_trainer_free(one);
 	cop_graph_free(g);
+}
+
+/* Networks with batch norm, ReLU, GELU and shortcuts: what three steps make of them. */
+static void three_steps(cop_ctx *cx, cop_graph **g, const char *name, const char *spec)
+{
+	cop_trainer *t;
+	cop_tensor x;
+
+	OK(cx, cop_zoo_build(g, cx, name, &(cop_zoo_args){.batch = 4, .classes = 10, .height = 32, .width = 32, .channels = 3, .seed = 1}));
+	OK(cx, cop_trainer_new(&t, *g, &(cop_trainer_args){.batch = 4, .threads = 2, .spec = spec}));
+	for (uint32_t s = 0; s < 3; s++) {
+		OK(cx, cop_trainer_input(t, 0, &x));
+		for (int64_t i = 0; i < cop_type_count(&x.type); i++) ((float *)x.data)[i] = cop__rand_unit(1, s, (uint64_t)i) - 0.5f;
+		OK(cx, cop_trainer_input(t, 1, &x));
+		for (int i = 0; i < 4; i++) ((int32_t *)x.data)[i] = (int32_t)(s + (uint32_t)i) % 10;
+		OK(cx, cop_trainer_step(t, 0.01f, NULL));
+	}
+	OK(cx, cop_trainer_pull(t, *g));
+	cop_trainer_free(t);
+}
+
+static void exact_changes_no_bit(void **state)
+{
+	static const char *const names[] = {"resnet-8", "airbench-0.25", "mobilenet-v2-0.35@32", "lenet-5"};
+	cop_ctx *cx = *state;
+
+	for (int i = 0; i < LEN(names); i++) {
+		cop_graph *plain, *exact, *bytes;
+		three_steps(cx, &plain, names[i], "sgd");
+		three_steps(cx, &exact, names[i], "sgd saved=exact");
+		three_steps(cx, &bytes, names[i], "sgd saved=int8");
+		int differ = 0;
+		for (int32_t v = 1; v <= plain->n_value; v++) {
+			const cop_value *a = &plain->value[v];
+			if (a->role != COP_PARAM && a->role != COP_STATE) continue;
+			if (memcmp(a->data, exact->value[cop__find(exact, a->name)].data, cop_type_bytes(&a->type))) fail_msg("%s: '%s' has other bits", names[i], a->name);
+			differ += memcmp(a->data, bytes->value[cop__find(bytes, a->name)].data, cop_type_bytes(&a->type)) != 0;
+		}
+		assert_true(differ);
+		cop_graph_free(plain);
+		cop_graph_free(exact);
+		cop_graph_free(bytes);
+	}
 }
 
 /* ---- operators, by hand ---- */
@@ -273,6 +317,48 @@ static void a_plan_takes_bytes_and_bits(void **state)
 	cop_graph_free(g);
 }
 
+/* Layers with batch norm between them: each leaves two values, what batch norm has read and what it gave out. The second need not wait; of the first
+ * bytes do. */
+static void batch_norm_is_computed_again(void **state)
+{
+	cop_ctx *cx = *state;
+	const cop_conv_attr c = {1, 1, 1, 1, 1, 1, 1, 1, 1, COP_NO_LO, COP_NO_HI};
+	cop_type t = cop__type(COP_F32, 4, DIMS(4, SIDE, SIDE, CHANNELS)), w = cop__type(COP_F32, 4, DIMS(CHANNELS, 3, 3, CHANNELS)), one = cop__type(COP_F32, 1, DIMS(CHANNELS));
+	cop_graph *g;
+	char name[5][16];
+
+	OK(cx, cop__graph_new(&g, cx, "norms"));
+	cop_vid x = cop__input(g, "x", &t);
+	for (int i = 0; i < DEEP; i++) {
+		for (int k = 0; k < 5; k++) snprintf(name[k], sizeof name[k], "%c%d", "wgbmv"[k], i);
+		x = cop__apply(g, OP_conv, &c, VIDS(x, cop__data(g, COP_PARAM, name[0], &w, NULL)));
+		x = cop__apply(g, OP_bn, &(cop_bn_attr){1e-5f, 0.1f, 0, COP_NO_HI}, VIDS(x, cop__data(g, COP_PARAM, name[1], &one, NULL), cop__data(g, COP_PARAM, name[2], &one, NULL),
+			cop__data(g, COP_STATE, name[3], &one, NULL), cop__data(g, COP_STATE, name[4], &one, NULL)));
+	}
+	x = cop__apply(g, OP_avgpool, &(cop_pool_attr){.kh = SIDE, .kw = SIDE, .sh = 1, .sw = 1}, VIDS(x));
+	OK(cx, cop__output(g, cop__apply(g, OP_reshape, &(cop_shape_attr){2, {4, CHANNELS}}, VIDS(x)), "y"));
+	assert_in_range(arena(cx, g, saved[0]), 2 * 4 * DEEP * VALUE, 2 * 4 * (DEEP + 2) * VALUE);
+	assert_in_range(arena(cx, g, "sgd saved=exact"), 4 * DEEP * VALUE, 4 * (DEEP + 4) * VALUE);
+	assert_in_range(arena(cx, g, saved[2]), DEEP * VALUE, (DEEP + 1) * VALUE + 4 * 4 * VALUE);
+	assert_int_equal(count(cx, g, saved[1], OP_bn_norm), 2 * DEEP - 1);
+	assert_int_equal(count(cx, g, saved[1], OP_pack8), 1); /* of the input */
+	cop_graph_free(g);
+}
+
+/* Sums along a shortcut, each from the one before and batch norm: those between the ones that are kept are made again, so few must be kept. They are made of no
+ * more than four operators, one behind the other: how many nodes there are does not grow with the square of the depth. */
+static void sums_are_computed_again(void **state)
+{
+	cop_ctx *cx = *state;
+	cop_graph *g;
+
+	OK(cx, cop_zoo_build(&g, cx, "resnet-56", &(cop_zoo_args){.batch = 1, .classes = 10, .height = 32, .width = 32, .channels = 3, .seed = 1}));
+	const int forward = count(cx, g, saved[0], OP_add), more = count(cx, g, "sgd saved=exact", OP_add) - forward;
+	assert_in_range(more, 20, 4 * 27 * 2);
+	assert_true(arena(cx, g, "sgd saved=exact") < arena(cx, g, saved[0]) * 2 / 3);
+	cop_graph_free(g);
+}
+
 /* The gradient of a product reads both factors: they stay, and nothing is kept twice. What the products give is read for weights alone. */
 static void what_else_is_read_stays(void **state)
 {
@@ -314,10 +400,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(gradients_are_those_of_pytorch, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_change_gradients_of_weights_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_number_of_threads_has_the_same_bits, setup, teardown),
+		cmocka_unit_test_setup_teardown(exact_changes_no_bit, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_are_those_by_hand, setup, teardown),
 		cmocka_unit_test_setup_teardown(values_above_zero_have_all_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(bits_are_those_by_hand, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_takes_bytes_and_bits, setup, teardown),
+		cmocka_unit_test_setup_teardown(batch_norm_is_computed_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(sums_are_computed_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_else_is_read_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_view_is_what_it_shows, setup, teardown),
 	};
