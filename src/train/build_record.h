@@ -67,20 +67,6 @@ struct cop_build {
 	int32_t n_gradient, cap_gradient;
 };
 
-/* ---- zeroth.c: a step of two runs forward ---- */
-typedef struct cop_zeroth {
-	const cop_build *b;
-	const cop_vid *w;         /* [n] weights of the graph of one run that move without a gradient */
-	int n;
-	cop_vid loss;             /* of that graph */
-	cop_graph *g;             /* both runs */
-	cop_vid *leaf, *now;      /* [n] of g: the weights, and what was last written over them */
-	cop_vid up, down, said;   /* the losses of the runs; their mean */
-} cop_zeroth;
-/* Makes z->g of `from`; *map: what the values of that are there in the second run, weights and states as they lie. */
-cop_status cop__zeroth_runs(cop_zeroth *z, const cop_graph *from, cop_vid **map);
-cop_status cop__zeroth_move(cop_zeroth *z, cop_vid guard); /* guard 0: none */
-
 /* The teacher in front of which stands what makes the network's inputs its own: their scaling as its file says, the order of axes. */
 cop_status cop__teacher_view(cop_graph **out, const cop_graph *teacher, const cop_graph *network);
 void cop__build_like(cop_build *b, const cop_build *other); /* the same rule, and the same layers; the other one has to stay */

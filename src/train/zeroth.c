@@ -5,7 +5,7 @@
  */
 #include "op/axes.h"
 #include "pass/pass.h"
-#include "train/build_record.h"
+#include "train/assemble.h"
 #include "train/update/mezo.h"
 
 static const cop_act_attr none = {COP_NO_LO, COP_NO_HI};
