@@ -140,6 +140,16 @@ cop_status cop__build_form(cop_build *b, const char *weight, const cop_form *for
 	return COP_OK;
 }
 
+float cop__build_number(const cop_build *b, const char *option)
+{
+	const cop_option *o = b->level.rule->row.options;
+
+	while (o && o->name && strcmp(o->name, option)) o++;
+	if (!o || !o->name) return 0;
+	const void *at = (const char *)b->level.options + o->offset;
+	return o->kind == COP_FLAG ? *(const bool *)at : o->kind == COP_REAL ? *(const float *)at : 0;
+}
+
 /* ---- handles ---- */
 
 cop_handle cop__build_value(cop_build *b, const char *name)

@@ -130,6 +130,7 @@ bool cop__build_guarded(const cop_build *b); /* does a step whose loss is not fi
 bool cop__build_trains(const cop_build *b, const char *weight); /* or is it frozen? After cop__build_spec */
 /* A named tensor of the training graph: a weight, an output, a state. */
 cop_handle cop__build_value(cop_build *b, const char *name);
+float cop__build_number(const cop_build *b, const char *option); /* of the rule, such as "momentum"; a flag: 0 or 1; 0: it has none of that name */
 /* One more STATE; init NULL: zeros. of: the weight that it follows, or NULL. */
 cop_handle cop__build_state(cop_build *b, const char *name, const cop_type *t, const void *init, const char *of);
 /* What belongs to a weight: "mask", a state of the rule of updates, a latent of its form. */

@@ -27,6 +27,14 @@ static cop_graph *tiny(cop_ctx *cx)
 	return g;
 }
 
+static cop_graph *wider(cop_ctx *cx)
+{
+	static const char text[] = "input 6 6 1\nconv 8 3x3 pad valid norm relu\nfc 24 relu\nfc 2\n";
+	cop_graph *g;
+	OK(cx, cop_network_read(&g, cx, "wider", text, sizeof text - 1, 1));
+	return g;
+}
+
 static void fill(cop_graph *g, const char *name, int salt, float add, float times)
 {
 	float *w = cop__own(g, cop__find(g, name));
@@ -293,7 +301,7 @@ static void resumed(void **state)
 {
 	static const char *const text[] = {"neq:eps=0.2", "neq:eps=0.1,reading=paper,warmup=2", "select:by=velocity,budget=40%", "select:by=random,budget=40%", "select:by=gradient,budget=40%", "select:by=tra-dy,budget=1264", "select:by=elastic,budget=70%flops,every=2",
 		"select:by=random-layers,budget=80%flops", "neq:threshold=part,part=0.3",
-		"neq:eps=0.1,threshold=learnt"};
+		"neq:eps=0.1,threshold=learnt", "neq:eps=0.1,threshold=steps,every=2"};
 	char ckpt[64];
 	cop_ctx *cx = new_ctx();
 	cop_dataset d;
@@ -519,6 +527,110 @@ static void rises(void **state)
 	cop_ctx_free(cx);
 }
 
+/* What moves tell of gradients, against the gradients: this step's times the rate, times the move before. */
+static void rises_of_moves(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = at_state(cx, 0);
+	cop_trainer *t;
+	cop_tensor in, w, dw = {0};
+	float x[4 * 36], was[4 * 48], before[4 * 48], move[4 * 48] = {0};
+	int32_t label[4] = {0, 1, 1, 0};
+	(void)state;
+
+	OK(cx, cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 4, .spec = "sgd momentum=0.9 decay=0", .threads = 1, .apart = true}));
+	OK(cx, cop__trainer_named(t, "fc1.w", &w));
+	memcpy(was, w.data, sizeof was);
+	for (int s = 0; s < 4; s++) {
+		double want = 0;
+		for (int i = 0; i < 4 * 36; i++) x[i] = number(i, 1 + s);
+		OK(cx, cop_trainer_input(t, 0, &in));
+		memcpy(in.data, x, sizeof x);
+		OK(cx, cop_trainer_input(t, 1, &in));
+		memcpy(in.data, label, sizeof label);
+		OK(cx, cop_trainer_gradients(t, NULL));
+		const char *name;
+		for (int32_t i = 0; (name = cop_trainer_gradient(t, i, &dw)) && strcmp(name, "fc1.w");) i++;
+		for (int i = 0; i < 4 * 48; i++) want += 0.05 * (double)((float *)dw.data)[i] * (s ? (double)(was[i] - before[i]) : 0);
+		memcpy(before, was, sizeof before);
+		OK(cx, cop_trainer_update(t, 0.05f));
+		const double got = (double)cop__rise_of_move(w.data, was, move, 4 * 48, 0.9f);
+		if (fabs(got - want) > 1e-7 + 1e-3 * fabs(want)) fail_msg("step %d: %g, not %g", s + 1, got, want);
+	}
+	cop_trainer_free(t);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
+/* At each step: the operations of a step, and eps. */
+typedef struct steps { float eps[64]; double rest[64]; int n, stop_at; volatile bool stop; } steps;
+
+static cop_status watch_step(void *ud, const cop_progress *p, cop_verdict *v)
+{
+	steps *s = ud;
+	cop_step_cost c;
+	cop_tensor eps;
+	(void)v;
+
+	COP_TRY(cop__step_cost(&c, cop__trainer_graph(p->t)));
+	COP_TRY(cop__trainer_named(p->t, "neurons.eps", &eps));
+	s->rest[s->n] = c.rest, s->eps[s->n] = *(float *)eps.data;
+	if (++s->n == s->stop_at) s->stop = true;
+	return COP_OK;
+}
+
+/* A threshold that is learnt at each step: it stays in the first epoch, then moves, each time by no more than its part of what an epoch may; within an epoch others
+ * are trained, and that at a multiple of `every` alone; a run that stops anywhere goes on with the same. */
+static void learnt_at_each_step(void **state)
+{
+	cop_ctx *cx = new_ctx();
+	cop_dataset d;
+	steps s = {0};
+	cop_policy p = {.name = "watch", .ud = &s, .after = watch_step};
+	cop_train_args a = few;
+	cop_graph *whole = wider(cx);
+	int moves = 0, changes = 0;
+	char ckpt[64];
+	(void)state;
+
+	varied(&d, 64);
+	a.epochs = 4;
+	a.policies = "neq:eps=0.02,threshold=steps,every=3,step=1.6,samples=8";
+	OK(cx, cop__train(whole, &d, NULL, &a, "train", &p, 1));
+	const int per_epoch = s.n / 4;
+	for (int i = 1; i < s.n; i++) {
+		const float by = fabsf(logf(s.eps[i] / s.eps[i - 1]));
+		if (by > 1.6f / (float)per_epoch * 1.001f || (i < per_epoch && by > 0)) fail_msg("step %d: eps goes from %g to %g", i + 1, (double)s.eps[i - 1], (double)s.eps[i]);
+		moves += by > 0;
+		if (s.rest[i] == s.rest[i - 1] || i % per_epoch == 0) continue;
+		changes++;
+		if (i % 3 && (i - 1) % 3) fail_msg("others are trained from step %d on", i + 1);
+	}
+	if (moves < per_epoch || !changes) fail_msg("eps moves %d times, and %d times others are trained", moves, changes);
+	snprintf(ckpt, sizeof ckpt, "/tmp/coppice-neurons-%d.ckpt", (int)getpid());
+	for (int stop = 1; stop < s.n; stop += 3) {
+		steps part = {.stop_at = stop};
+		cop_graph *parts = wider(cx);
+		unlink(ckpt);
+		p.ud = &part;
+		a.checkpoint = ckpt;
+		a.resume = false;
+		cop_ctx_stop(cx, &part.stop);
+		assert_int_equal(cop__train(parts, &d, NULL, &a, "train", &p, 1), COP_STOPPED);
+		cop_error_clear(cx);
+		cop_ctx_stop(cx, NULL);
+		cop_graph_free(parts);
+		parts = wider(cx);
+		a.resume = true;
+		OK(cx, cop__train(parts, &d, NULL, &a, "train", NULL, 0));
+		if (!same(whole, parts)) fail_msg("stopped after step %d: other bits", stop);
+		cop_graph_free(parts);
+	}
+	unlink(ckpt);
+	cop_graph_free(whole);
+	cop_ctx_free(cx);
+}
+
 /* A rate that is learnt, with a part of the rows: those move as with all rows, where the others' part of the slope is not there. */
 static void learnt_rate(void **state)
 {
@@ -622,7 +734,7 @@ static void refused(void **state)
 {
 	static const struct { const char *update, *policies, *says; int32_t samples; } row[] = {
 		{"sgd", "neq", "3 samples are too few", 3}, {"sgd layers=fc2*", "neq", "no convolution or fully connected layer", 32},
-		{"sgd", "neq; neq", "only one can choose", 32}, {"sgd", "prefix; neq", "take one of them", 32},
+		{"sgd", "neq; neq", "only one can choose", 32}, {"sgd nesterov=1", "neq:threshold=steps", "which those of Nesterov's momentum do not tell; use sgd without it", 32}, {"sgd", "prefix; neq", "take one of them", 32},
 		{"sgd", "select:budget=some", "neither a part of the weights, such as 20%, nor bytes", 32}, {"sgd", "select:budget=0%", "neither a part", 32}, {"sgd", "select:budget=4Q", "neither a part", 32},
 		{"sgd", "select:budget=100", "takes 104 bytes for its gradient and its input; a budget of 100 is smaller", 32},
 		{"sgd", "select:budget=1%", "smaller than any neuron that could be chosen: there are 229 numbers in 7 neurons", 32}};
@@ -647,6 +759,6 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(similar), cmocka_unit_test(stays), cmocka_unit_test(moves_alike), cmocka_unit_test(counted), cmocka_unit_test(many_names), cmocka_unit_test(no_classes), cmocka_unit_test(thresholds),
-		cmocka_unit_test(resumed), cmocka_unit_test(rules), cmocka_unit_test(within_a_budget), cmocka_unit_test(ways), cmocka_unit_test(gradients), cmocka_unit_test(memory), cmocka_unit_test(threshold_that_is_learnt), cmocka_unit_test(rises), cmocka_unit_test(learnt_rate), cmocka_unit_test(refused)};
+		cmocka_unit_test(resumed), cmocka_unit_test(rules), cmocka_unit_test(within_a_budget), cmocka_unit_test(ways), cmocka_unit_test(gradients), cmocka_unit_test(memory), cmocka_unit_test(threshold_that_is_learnt), cmocka_unit_test(rises), cmocka_unit_test(rises_of_moves), cmocka_unit_test(learnt_at_each_step), cmocka_unit_test(learnt_rate), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,15 +9,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum threshold { FIXED, RATE, PART, LEARNT };
-typedef struct options { float eps, mu, part, step; int32_t threshold, reading, samples, warmup; } options;
-typedef struct neq { const options *o; cop_velocity v; bool *live; float *velocity, *rise, eps; cop_handle of_eps; } neq;
+enum threshold { FIXED, RATE, PART, LEARNT, STEPS };
+typedef struct options { float eps, mu, part, step; int32_t threshold, reading, samples, warmup, every; } options;
+typedef struct neq { const options *o; cop_velocity v; cop_moves moves; bool *live; float *velocity, *rise, eps; cop_handle of_eps; } neq;
 
 static const cop_option table[] = {
 	COP_OPT_REAL(options, eps, 0, 2, "1e-3", "a neuron whose velocity is no larger is left out"),
-	COP_OPT_WORD(options, threshold, "fixed|rate|part|learnt", "fixed", "what becomes of eps: it stays; it rises as the learning rate falls; it leaves out a part of all neurons; it is learnt on the samples that are kept out"),
+	COP_OPT_WORD(options, threshold, "fixed|rate|part|learnt|steps", "fixed", "what becomes of eps: it stays; it rises as the learning rate falls; it leaves out a part of all neurons; it is learnt after each epoch on the samples that are kept out; it is learnt at each step"),
 	COP_OPT_REAL(options, part, 0, 1, "0.5", "with threshold=part: of the neurons, those that are left out"),
-	COP_OPT_REAL(options, step, 0, 10, "0.5", "with threshold=learnt: the most that the logarithm of eps moves in an epoch"),
+	COP_OPT_REAL(options, step, 0, 10, "0.5", "with threshold=learnt or steps: the most that the logarithm of eps moves in an epoch"),
+	COP_OPT_WHOLE(options, every, 1, 1000000, "20", "with threshold=steps: after so many steps neurons on the other side of eps than before are left out, or come back"),
 	COP_OPT_REAL(options, mu, 0, 1, "0.5", "how much of the velocity before is taken off"),
 	COP_OPT_WORD(options, reading, COP_VELOCITY_READINGS, "code", "how the velocity follows from similarities: as the code of the authors has it, or as the paper"),
 	COP_OPT_WHOLE(options, samples, 1, 1000000, "64", "samples that are kept out of the training, to measure on"),
@@ -32,8 +33,9 @@ static cop_status build(void *ud, cop_build *b)
 	neq *q = ud;
 	const cop_type one = cop__type(COP_F32, 1, DIMS(1));
 
-	if (q->o->threshold == LEARNT && !(q->of_eps = cop__build_state(b, "neurons.eps", &one, &q->eps, NULL))) return COP_NOMEM;
-	return cop__velocity_build(&q->v, b);
+	if (q->o->threshold >= LEARNT && !(q->of_eps = cop__build_state(b, "neurons.eps", &one, &q->eps, NULL))) return COP_NOMEM;
+	COP_TRY(cop__velocity_build(&q->v, b));
+	return q->o->threshold == STEPS && q->v.state ? cop__moves_build(&q->moves, q->live, q->v.mem, b, q->v.names) : COP_OK;
 }
 
 static cop_status choose(void *ud, const cop_progress *p, const cop_chosen *c)
@@ -112,19 +114,50 @@ static float threshold(neq *q, const cop_progress *p)
 	return q->o->threshold == PART ? cop__slowest(q->velocity, q->v.hidden, q->o->part, q->rise) : q->eps;
 }
 
+/* Which neurons are trained with eps, and how many; *changed: others than before. */
+static int32_t choose_live(bool *changed, neq *q, const float *velocity, float eps)
+{
+	int32_t n = 0;
+
+	*changed = false;
+	for (int32_t i = 0; i < q->v.hidden; i++) {
+		const float speed = fabsf(velocity[i]);
+		const bool live = q->o->reading == COP_VELOCITY_PAPER && q->o->threshold != PART ? speed >= eps : speed > eps;
+		*changed |= q->live[i] != live;
+		n += q->live[i] = live;
+	}
+	return n;
+}
+
+/* threshold=steps. An epoch's end chooses by new velocities. */
+static cop_status after(void *ud, const cop_progress *p, cop_verdict *v)
+{
+	neq *q = ud;
+	const float *velocity;
+	cop_tensor eps;
+	bool changed = false;
+
+	COP_TRY(cop__moves_rise(q->rise, &q->moves, q->live, p));
+	COP_TRY(cop__trainer_tensor(p->t, q->of_eps, &eps));
+	COP_TRY(cop__velocity_now(&velocity, &q->v, p));
+	q->eps = *(float *)eps.data;
+	if (p->epoch < q->o->warmup) return COP_OK;
+	const float t = cop__slowest(velocity, q->v.hidden, 0.5f, q->velocity) / 2, step = q->o->step * (float)p->epochs / (float)p->steps;
+	if (t > 0) q->eps = *(float *)eps.data = cop__learn_threshold(q->eps, step, velocity, q->rise, q->v.hidden, t);
+	if (p->step % q->o->every == 0 && p->step % (p->steps / p->epochs)) choose_live(&changed, q, velocity, q->eps);
+	if (changed) *v = COP_REPLAN;
+	return COP_OK;
+}
+
 static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 {
 	neq *q = ud;
-	int32_t n = 0;
+	bool changed;
 
 	if (q->o->threshold == LEARNT) COP_TRY(learn(q, p));
 	COP_TRY(cop__velocity_measure(q->velocity, &q->v, p));
-	const float eps = threshold(q, p);
-	for (int32_t i = 0; i < q->v.hidden; i++) {
-		const float speed = fabsf(q->velocity[i]);
-		q->live[i] = p->epoch + 1 < q->o->warmup || (q->o->reading == COP_VELOCITY_PAPER && q->o->threshold != PART ? speed >= eps : speed > eps);
-		n += q->live[i];
-	}
+	const float eps = p->epoch + 1 < q->o->warmup ? -1 : threshold(q, p); /* -1: all are faster */
+	const int32_t n = choose_live(&changed, q, q->velocity, eps);
 	cop__log(p->model->cx, COP_LOG_INFO, "neq: after epoch %d, %d of %d neurons move faster than %g", p->epoch + 1, n, q->v.hidden, (double)eps);
 	if (p->epoch + 1 < p->epochs) *v = COP_REPLAN;
 	return COP_OK;
@@ -144,6 +177,7 @@ static cop_status make(cop_policy *out, cop_arena *mem, const void *options_)
 	if (!q) return COP_NOMEM;
 	*q = (neq){.o = o, .eps = o->eps, .v = {.who = "neq", .mem = mem, .reading = o->reading, .samples = o->samples, .mu = o->mu}};
 	*out = (cop_policy){.name = "neq", .ud = q, .leaves_out = true, .data = data, .choose = choose, .build = build, .start = start, .epoch = epoch, .rebuild = rebuild};
+	if (o->threshold == STEPS) out->after = after;
 	return COP_OK;
 }
 
