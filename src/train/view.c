@@ -89,6 +89,7 @@ static cop_status put_input(cop_graph *out, const cop_graph *g, cop_vid *map, in
 	for (int d = 1; how && d < 4; d++) t.dim[d] = own->dim[d];
 	cop_vid x = cop__input(out, its->name, &t);
 	if (!x) return cop__failed(g->cx);
+	out->value[x].lead = its->lead, out->value[x].samples = its->samples;
 	if (!i) COP_TRY(scaled(&x, out, g, network)); /* samples go into the first input */
 	return (map[g->input[i]] = how ? cop__apply(out, OP_transpose, how, VIDS(x)) : x) ? COP_OK : cop__failed(g->cx);
 }
