@@ -486,7 +486,6 @@ static void refused(void **state)
 		{"sgd", "select:by=elastic,budget=10", "takes 104 bytes for its gradient and its input; a budget of 10 is smaller"},
 		{"sgd", "select:by=elastic,budget=3%", "smaller than any layer that could be chosen: there are 229 numbers in 7 neurons"},
 		{"sgd", "select:by=random-layers,budget=200", "smaller than any layer that could be chosen: with the cheapest one, 812 bytes are taken, and the budget is 200"},
-		{"mezo", "select:by=random-layers,budget=50%ms", "no work of a step belongs to a layer before the last, so a budget in milliseconds can't be kept; let it be a part of the weights, or bytes"},
 		{"mezo", "select:by=elastic,budget=50%", "how far the loss falls is told by gradients, and mezo has none"}};
 	cop_ctx *cx = new_ctx();
 	cop_dataset d;
@@ -503,6 +502,30 @@ static void refused(void **state)
 		cop_error_clear(cx);
 		cop_graph_free(g);
 	}
+	cop_ctx_free(cx);
+}
+
+/* Where no gradient comes to a layer before the last, nothing of a step could be left out. */
+static void without_prices(void **state)
+{
+	static const cop_budget budget[] = {{COP_BUDGET_SECONDS, 0.5, true}, {COP_BUDGET_FLOPS, 1e6, false}};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g = network(cx, plain);
+	cop_arena mem;
+	cop_neurons n;
+	cop_prices p;
+	cop_layer_price none[3] = {{0}};
+	(void)state;
+
+	cop__arena_init(&mem, cx);
+	OK(cx, cop__neurons_find(&n, &mem, g, "*", "test"));
+	for (int i = 0; i < LEN(budget); i++) {
+		assert_int_equal(cop__prices(&p, &mem, &budget[i], &n, 4, &(cop_step_prices){none, 0.001}), COP_ARG);
+		assert_non_null(strstr(cop_error_text(cx), "no work of a step belongs to a layer before the last, so a budget of what a step takes can't be kept; let it be a part of the weights, or bytes"));
+		cop_error_clear(cx);
+	}
+	cop__arena_free(&mem);
+	cop_graph_free(g);
 	cop_ctx_free(cx);
 }
 
@@ -555,6 +578,6 @@ static void rises(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(shares), cmocka_unit_test(shares_of_branches), cmocka_unit_test(published), cmocka_unit_test(against_all), cmocka_unit_test(budgets), cmocka_unit_test(within_operations),
-		cmocka_unit_test(measured_once), cmocka_unit_test(first_choice), cmocka_unit_test(holds), cmocka_unit_test(refused), cmocka_unit_test(rises)};
+		cmocka_unit_test(measured_once), cmocka_unit_test(first_choice), cmocka_unit_test(holds), cmocka_unit_test(refused), cmocka_unit_test(without_prices), cmocka_unit_test(rises)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

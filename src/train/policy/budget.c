@@ -62,7 +62,7 @@ static double in_unit(const cop_prices *p, double v) { return p->unit == COP_BUD
 static cop_status check(cop_ctx *cx, const cop_prices *p, double rest)
 {
 	if (!(rest > 0))
-		return cop__error(cx, COP_ARG, "select: no work of a step belongs to a layer before the last, so a budget in %s can't be kept; let it be a part of the weights, or bytes", unit_of(p));
+		return cop__error(cx, COP_ARG, "select: no work of a step belongs to a layer before the last, so a budget of what a step takes can't be kept; let it be a part of the weights, or bytes");
 	if (p->limit >= p->fixed) return COP_OK;
 	if (p->unit == COP_BUDGET_BYTES)
 		return cop__error(cx, COP_ARG, "select: the last layer is always trained and takes %lld bytes for its gradient and its input; a budget of %lld is smaller", (long long)p->fixed, (long long)p->limit);
