@@ -78,3 +78,9 @@ cop_status cop__best_take(cop_loop *l)
 	cop_graph_free(from);
 	return st;
 }
+
+cop_status cop__loop_keep_network(cop_loop *l)
+{
+	cop__text_free(&l->rebuilt);
+	return l->a->checkpoint ? cop__model_write(&l->rebuilt, l->model, NULL, 0, COP_CODEC_RAW) : COP_OK;
+}

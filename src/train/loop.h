@@ -88,11 +88,11 @@ cop_status cop__best_judge(cop_loop *l, cop_judged *j, int32_t epoch); /* scores
 void cop__best_forget(cop_loop *l); /* the network has changed: its next epoch counts as better than those before */
 bool cop__best_is_earlier(const cop_loop *l); /* is the result that of an epoch before the last? */
 cop_status cop__best_take(cop_loop *l);       /* its weights into the model */
+cop_status cop__loop_keep_network(cop_loop *l); /* for checkpoints (rebuilt): its structure, or what of it is trained, has changed */
 static inline float cop__score_of(const cop_judged *j) { return j->accuracy >= 0 ? j->accuracy : -j->mse; }
 
 /* ---- saved.c ---- */
 cop_status cop__loop_look(cop_loop *l); /* before any work: is the checkpoint's place free, or ours? Goes on from there if it should */
-cop_status cop__loop_keep_network(cop_loop *l); /* its structure, and what of it is trained, have changed */
 cop_status cop__loop_save(cop_loop *l);
 cop_status cop__loop_save_in_time(cop_loop *l); /* within an epoch, where the last time is long ago */
 

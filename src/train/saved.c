@@ -11,12 +11,6 @@
 #include "train/identity.h"
 #include "train/loop.h"
 
-cop_status cop__loop_keep_network(cop_loop *l)
-{
-	cop__text_free(&l->rebuilt);
-	return l->a->checkpoint ? cop__model_write(&l->rebuilt, l->model, NULL, 0, COP_CODEC_RAW) : COP_OK;
-}
-
 cop_status cop__loop_save(cop_loop *l)
 {
 	cop_number n[] = {{.name = "step", .i = l->step}, {.name = "finished", .i = l->finished},
