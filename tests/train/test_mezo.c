@@ -4,11 +4,12 @@
  * the memory is that of inference. The steps themselves are compared with PyTorch in test_rules.c.
  */
 #include "help.h"
+#include "kernel/along.h"
 #include "train/alike.h"
 #include "train/trainer.h"
-#include "train/update/mezo.h"
 
-static const cop_mezo options = {.eps = 1e-3f, .draw = COP_DRAW_NORMAL, .seed = 1};
+/* Number i of the direction of a step along the weight of that name, by the default options. */
+static double along(const char *name, uint32_t step, int64_t i) { return (double)cop_along(1, step, cop__hash_text(name), (uint32_t)i, COP_DRAW_NORMAL); }
 
 static cop_trainer *trainer(cop_ctx *cx, const cop_graph *g, const char *spec, bool apart)
 {
@@ -38,7 +39,7 @@ static void slope(void **state)
 	(void)state;
 	OK(cx, cop_trainer_gradients(t, NULL));
 	for (int32_t i = 0; (name = cop_trainer_gradient(t, i, &d)); i++)
-		for (int64_t k = 0; k < cop_type_count(&d.type); k++) want += (double)((float *)d.data)[k] * (double)cop__mezo_along(&options, name, 0, k);
+		for (int64_t k = 0; k < cop_type_count(&d.type); k++) want += (double)((float *)d.data)[k] * along(name, 0, k);
 	cop_trainer_free(t);
 	t = trainer(cx, g, "mezo", false);
 	OK(cx, cop_trainer_step(t, 0, NULL));
@@ -53,7 +54,7 @@ static void slope(void **state)
 		const cop_vid v = cop__find(g, weights[i]);
 		const float *a = cop__floats(g, v), *b = cop__floats(still, v), *c = cop__floats(moved, v);
 		for (int64_t k = 0; k < cop_type_count(cop__t(g, v)); k++) {
-			const double z = (double)cop__mezo_along(&options, weights[i], 0, k);
+			const double z = along(weights[i], 0, k);
 			assert_true(fabsf(a[k] - b[k]) < 1e-6f);
 			dot += z * (double)(a[k] - c[k]) / 0.01, length += z * z;
 		}
