@@ -26,13 +26,14 @@ static cop_status make_name(cop_emission *e, const char *name)
 	return COP_OK;
 }
 
-/* On a device nobody looks at the loss before the weights are changed by it: unless the caller says otherwise, a step whose loss is not finite changes none. */
+/* On a device nobody looks at the loss before the weights are changed by it: unless the caller says otherwise, a step whose loss is not finite changes none.
+ * And RAM is what there is least of: what can be computed again to the same bits is not kept. */
 static cop_status train_graph(cop_emission *e, const char *spec)
 {
 	cop_text t;
 
 	cop__text_init(&t, e->cx);
-	cop__text_add(&t, "%s%s", spec ? spec : "", spec && strstr(spec, "guard=") ? "" : " guard=yes");
+	cop__text_add(&t, "%s%s%s", spec ? spec : "", spec && strstr(spec, "guard=") ? "" : " guard=yes", spec && strstr(spec, "saved=") ? "" : " saved=exact");
 	cop_status st = t.status ? t.status : cop_graph_train(&e->graph[COP_EMIT_TRAIN], e->model, t.data);
 	cop__text_free(&t);
 	return st;

@@ -243,7 +243,7 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (part == COP_PART_EXPRESS) return cop__express(b) ? b->cx->code : cop__expressions(out, b);
 	if (!b->level.rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
 	const bool zeroth = b->level.rule->zeroth;
-	if (zeroth && b->all.saved) return cop__error(b->cx, COP_ARG, "training: %s keeps nothing for a way back, so saved= has nothing to do", b->level.rule->row.name);
+	if (zeroth && b->all.saved > COP_SAVED_EXACT) return cop__error(b->cx, COP_ARG, "training: %s keeps nothing for a way back, so saved= has nothing to do", b->level.rule->row.name);
 	if (zeroth && part != COP_PART_STEP) return cop__error(b->cx, COP_ARG, "training: %s has no gradients apart from its updates", b->level.rule->row.name);
 	cop__arena_init(&mem, b->cx);
 	cop_status st = forward(&g, b);
@@ -253,7 +253,7 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (!st) st = make_guard(&l, g, b, part);
 	const cop_nid last = st ? 0 : (cop_nid)g->n_node;
 	if (!st && x.n) st = cop__differentiate(g, l.loss, x.n, x.at, x.dw);
-	if (!st && x.n) st = keep_less(&g, b, last, &x, &l);
+	if (!st && x.n && !zeroth) st = keep_less(&g, b, last, &x, &l);
 	if (!st) cop__tell_of_integers(g, &x);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
 	if (!st) st = finish(out, g, b, part, &x, &l, &z);

@@ -270,8 +270,36 @@ static void scaling(void **state)
 	cop_ctx_free(cx);
 }
 
+/* ---- how much training takes ---- */
+
+static cop_status find_arena(void *ud, const char *path, const void *data, size_t size)
+{
+	const char *at = strcmp(path, "net.h") ? NULL : memmem(data, size, "NET_ARENA_BYTES ", 16);
+
+	if (at) *(long *)ud = strtol(at + 16, NULL, 10);
+	return COP_OK;
+}
+
+/* A training is printed so that it computes again what it can, unless the rule says otherwise. */
+static void keeps_less(void **state)
+{
+	static const char *const spec[] = {"sgd", "sgd saved=exact", "sgd saved=float"};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+	cop_target t;
+	long arena[3] = {0};
+
+	(void)state;
+	OK(cx, cop_zoo_build(&g, cx, "resnet-8", NULL));
+	OK(cx, cop_target_find(&t, cx, "host"));
+	for (int i = 0; i < 3; i++) OK(cx, cop_emit_c(g, &t, &(cop_emit_args){.name = "net", .train = true, .train_spec = spec[i]}, find_arena, &arena[i]));
+	assert_true(arena[0] > 0 && arena[0] == arena[1] && arena[1] < arena[2]);
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(conversions), cmocka_unit_test(wide_conversions), cmocka_unit_test(class_names), cmocka_unit_test(scaling), cmocka_unit_test(two_networks)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(keeps_less), cmocka_unit_test(conversions), cmocka_unit_test(wide_conversions), cmocka_unit_test(class_names), cmocka_unit_test(scaling), cmocka_unit_test(two_networks)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
