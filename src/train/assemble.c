@@ -194,7 +194,9 @@ static cop_status run_twice(cop_zeroth *z, cop_graph **g, cop_wrt *x, losses *l,
 	if (!w) return COP_NOMEM;
 	z->w = w, z->loss = l->loss;
 	COP_TRY(cop__wrt_leave(x, w, &z->n, *g, z->b));
-	cop_status st = cop__zeroth_runs(z, *g, &map);
+	if (!x->n && z->b->all.saved > COP_SAVED_EXACT)
+		return cop__error(z->b->cx, COP_ARG, "training: %s keeps nothing for a way back, so saved= has nothing to do", z->b->level.rule->row.name);
+	cop_status st = cop__zeroth_runs(z, *g, &map, mem);
 	if (st) return cop_graph_free(z->g), st;
 	for (int i = 0; i < x->n; i++) x->w[i] = x->at[i] = map[x->w[i]];
 	*l = (losses){.loss = z->down, .said = z->said};
@@ -204,7 +206,7 @@ static cop_status run_twice(cop_zeroth *z, cop_graph **g, cop_wrt *x, losses *l,
 }
 
 /* The same graph, with what is kept between its passes in fewer bytes. */
-static cop_status keep_less(cop_graph **g, const cop_build *b, cop_nid forward, cop_wrt *x, losses *l)
+static cop_status keep_less(cop_graph **g, const cop_build *b, cop_nid forward, cop_wrt *x, losses *l, cop_zeroth *z)
 {
 	cop_graph *was = *g;
 	cop_vid *map;
@@ -216,6 +218,7 @@ static cop_status keep_less(cop_graph **g, const cop_build *b, cop_nid forward, 
 		x->dw[i] = map[x->dw[i]];
 	}
 	if (!st) *l = (losses){map[l->loss], map[l->said], map[l->guard]};
+	if (!st && z->g) cop__zeroth_now(z, *g, map);
 	cop_graph_free(was);
 	return st;
 }
@@ -243,7 +246,6 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (part == COP_PART_EXPRESS) return cop__express(b) ? b->cx->code : cop__expressions(out, b);
 	if (!b->level.rule) return cop__error(b->cx, COP_ARG, "training: there is no rule of updates");
 	const bool zeroth = b->level.rule->zeroth;
-	if (zeroth && b->all.saved > COP_SAVED_EXACT) return cop__error(b->cx, COP_ARG, "training: %s keeps nothing for a way back, so saved= has nothing to do", b->level.rule->row.name);
 	if (zeroth && part != COP_PART_STEP) return cop__error(b->cx, COP_ARG, "training: %s has no gradients apart from its updates", b->level.rule->row.name);
 	cop__arena_init(&mem, b->cx);
 	cop_status st = forward(&g, b);
@@ -253,7 +255,7 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (!st) st = make_guard(&l, g, b, part);
 	const cop_nid last = st ? 0 : (cop_nid)g->n_node;
 	if (!st && x.n) st = cop__differentiate(g, l.loss, x.n, x.at, x.dw);
-	if (!st && x.n && !zeroth) st = keep_less(&g, b, last, &x, &l);
+	if (!st && x.n) st = keep_less(&g, b, last, &x, &l, &z);
 	if (!st) cop__tell_of_integers(g, &x);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
 	if (!st) st = finish(out, g, b, part, &x, &l, &z);

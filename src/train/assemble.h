@@ -41,11 +41,12 @@ typedef struct cop_zeroth {
 	int n;
 	cop_vid loss;             /* of that graph */
 	cop_graph *g;             /* both runs */
-	cop_vid *leaf, *now;      /* [n] of g: the weights, and what was last written over them */
+	cop_vid *leaf, *now;      /* [n] of g, in the memory of the caller: the weights, and what was last written over them */
 	cop_vid up, down, said;   /* the losses of the runs; their mean */
 } cop_zeroth;
 /* Makes z->g of `from`; *map: what the values of that are there in the second run, weights and states as they lie. */
-cop_status cop__zeroth_runs(cop_zeroth *z, const cop_graph *from, cop_vid **map);
+cop_status cop__zeroth_runs(cop_zeroth *z, const cop_graph *from, cop_vid **map, cop_arena *mem);
+void cop__zeroth_now(cop_zeroth *z, cop_graph *g, const cop_vid *map); /* z->g has become g; map: what its values are there */
 cop_status cop__zeroth_move(cop_zeroth *z, cop_vid guard); /* guard 0: none */
 
 #endif

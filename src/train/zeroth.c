@@ -119,15 +119,22 @@ static cop_status runs(cop_zeroth *z, const cop_graph *from, cop_vid *first, cop
 	return z->said ? COP_OK : cop__failed(z->b->cx);
 }
 
-cop_status cop__zeroth_runs(cop_zeroth *z, const cop_graph *from, cop_vid **map)
+cop_status cop__zeroth_runs(cop_zeroth *z, const cop_graph *from, cop_vid **map, cop_arena *mem)
 {
 	cop_vid *first;
 
 	COP_TRY(cop__copy_begin(&z->g, from, &first));
 	*map = cop__arena_get(&z->g->mem, sizeof **map * (size_t)(from->n_value + 1));
-	z->leaf = cop__arena_get(&z->g->mem, sizeof *z->leaf * (size_t)(z->n + 1));
-	z->now = cop__arena_get(&z->g->mem, sizeof *z->now * (size_t)(z->n + 1));
+	z->leaf = cop__arena_get(mem, sizeof *z->leaf * (size_t)(z->n + 1));
+	z->now = cop__arena_get(mem, sizeof *z->now * (size_t)(z->n + 1));
 	return *map && z->leaf && z->now ? runs(z, from, first, *map) : COP_NOMEM;
+}
+
+void cop__zeroth_now(cop_zeroth *z, cop_graph *g, const cop_vid *map)
+{
+	z->g = g;
+	for (int i = 0; i < z->n; i++) z->leaf[i] = map[z->leaf[i]], z->now[i] = map[z->now[i]];
+	z->up = map[z->up], z->down = map[z->down], z->said = map[z->said];
 }
 
 /* ---- the move ---- */

@@ -193,9 +193,37 @@ static void guarded(void **state)
 	cop_ctx_free(cx);
 }
 
+/* What moves by its gradient may have less kept for that: computed again, it has the same bits; kept as bytes, the others move as they did, along the slope. */
+static void less_kept(void **state)
+{
+	static const char *const saved[] = {"float", "exact", "int8-all"};
+	cop_ctx *cx = new_ctx();
+	cop_graph *g[3];
+	char spec[96];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		cop_trainer *t;
+		cop_tensor x;
+		OK(cx, cop_zoo_build(&g[i], cx, "resnet-8", &(cop_zoo_args){.seed = 1}));
+		snprintf(spec, sizeof spec, "mezo last=layer2*|layer3*|fc* guard=yes saved=%s", saved[i]);
+		OK(cx, cop_trainer_new(&t, g[i], &(cop_trainer_args){.batch = 4, .spec = spec, .threads = 1}));
+		OK(cx, cop_trainer_input(t, 0, &x));
+		for (int k = 0; k < 4 * 3072; k++) ((float *)x.data)[k] = cop__rand_unit(2, 3, (uint64_t)k);
+		OK(cx, cop_trainer_step(t, 0.01f, NULL));
+		OK(cx, cop_trainer_pull(t, g[i]));
+		cop_trainer_free(t);
+	}
+	assert_true(same(g[0], g[1]) && !same(g[0], g[2]));
+	assert_memory_equal(cop__floats(g[0], cop__find(g[0], "conv1.w")), cop__floats(g[2], cop__find(g[2], "conv1.w")), sizeof(float) * (size_t)cop_type_count(cop__t(g[0], cop__find(g[0], "conv1.w"))));
+	for (int i = 0; i < 3; i++) cop_graph_free(g[i]);
+	cop_ctx_free(cx);
+}
+
 static void refused(void **state)
 {
-	static const struct { const char *spec, *says; bool apart; } row[] = {{"mezo", "no gradients apart", true}, {"mezo last=fc9*", "last=fc9* of mezo fits no weight", false}, {"mezo by=(sgd)", "no number that can be learnt", false}};
+	static const struct { const char *spec, *says; bool apart; } row[] = {{"mezo", "no gradients apart", true}, {"mezo last=fc9*", "last=fc9* of mezo fits no weight", false}, {"mezo by=(sgd)", "no number that can be learnt", false},
+		{"mezo saved=int8", "mezo keeps nothing for a way back", false}};
 	cop_ctx *cx = new_ctx();
 	cop_graph *g = net(cx);
 	cop_trainer *t;
@@ -212,6 +240,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(once), cmocka_unit_test(learns), cmocka_unit_test(parts), cmocka_unit_test(guarded), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(slope), cmocka_unit_test(memory), cmocka_unit_test(once), cmocka_unit_test(learns), cmocka_unit_test(parts), cmocka_unit_test(guarded), cmocka_unit_test(less_kept), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
