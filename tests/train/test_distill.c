@@ -365,6 +365,7 @@ static void keep_text(void *ud, cop_level level, const char *text)
 /* A teacher that is wrong on what is trained on is doubted; one that is right is not. */
 static void doubted(void **state)
 {
+	static const char *const of[] = {"distill:teacher=%s", "hint:teacher=%s,by=fitnet,at=fc1"};
 	char path[64], policies[128], said[400];
 	int32_t label;
 	float y[10];
@@ -375,7 +376,6 @@ static void doubted(void **state)
 
 	(void)state;
 	snprintf(path, sizeof path, "/tmp/coppice-teacher-%d.cop", (int)getpid());
-	snprintf(policies, sizeof policies, "distill:teacher=%s", path);
 	save_teacher(cx, path, 7);
 	OK(cx, cop_model_load(&teacher, cx, path));
 	answer(y, cx, teacher);
@@ -385,12 +385,14 @@ static void doubted(void **state)
 	d.ud = &label;
 	a.policies = policies;
 	cop_ctx_log(cx, COP_LOG_WARN, keep_text, said);
-	for (int right = 0; right < 2; right++) {
+	for (int i = 0; i < 4; i++) {
+		const bool right = i % 2;
+		snprintf(policies, sizeof policies, of[i / 2], path);
 		cop_graph *g = net(cx);
 		label = right ? best : (best + 1) % 10;
 		said[0] = 0;
 		OK(cx, cop__train(g, &d, NULL, &a, "train", NULL, 0));
-		if (right ? *said : !strstr(said, "right on only 0 of 16 training samples")) fail_msg("a teacher that is %s: %s", right ? "right" : "wrong", said);
+		if (right ? *said : !strstr(said, "right on only 0 of 16 training samples")) fail_msg("%s, a teacher that is %s: %s", policies, right ? "right" : "wrong", said);
 		cop_graph_free(g);
 	}
 	cop_ctx_log(cx, COP_LOG_ERROR, NULL, NULL);

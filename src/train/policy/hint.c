@@ -56,12 +56,14 @@ static cop_status build(void *ud, cop_build *b)
 	return cop__each_teacher(cop__build_model(b)->cx, o->teacher, one_teacher, &l);
 }
 
+static cop_status begin(void *ud, cop_graph *model, cop_dataset *d) { return cop__examine_teachers(((const options *)ud)->teacher, model, d); }
+
 static cop_status identity(void *ud, cop_text *t) { return cop__identity_teachers(t, ((const options *)ud)->teacher); }
 
 static cop_status make(cop_policy *out, cop_arena *mem, const void *o)
 {
 	(void)mem;
-	*out = (cop_policy){.name = "hint", .taught = true, .ud = (void *)(uintptr_t)o, .build = build, .identity = identity};
+	*out = (cop_policy){.name = "hint", .taught = true, .ud = (void *)(uintptr_t)o, .begin = begin, .build = build, .identity = identity};
 	return COP_OK;
 }
 
