@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * verify - what every graph must satisfy; names the node at fault. The rules:
- *   an input is written before it is read; an alias has the size of what it overwrites and overwrites a
- *   PARAM or STATE once; a reader of a guarded value has the same guard, but for `gate`, which has it as an input;
+ *   an input is written before it is read; an alias has the size of what it overwrites, which is a PARAM, a STATE or another alias, and
+ *   overwritten once; a reader of a guarded value has the same guard, but for `gate`, which has it as an input;
  *   row lists and codes are given, not computed; outputs exist; an encoded weight has its contents; where weights are said to be powers of
  *   two, they are.
  */
@@ -47,9 +47,9 @@ static cop_status check_alias(const cop_graph *g, cop_vid v, cop_vid *writer)
 			cop__enc_text(over->type.enc));
 	if (cop_type_bytes(&x->type) != cop_type_bytes(&over->type))
 		return cop__fail(g, COP_SHAPE, x->producer, "overwrites '%s' of another size", over->name ? over->name : "a value");
-	if (over->role != COP_PARAM && over->role != COP_STATE && !over->alias) /* written over more than once in a step: each time what was written last */
+	if (over->role != COP_PARAM && over->role != COP_STATE && !over->alias)
 		return cop__fail(g, COP_ARG, x->producer, "overwrites a value that is neither parameter nor state");
-	if (writer[x->alias]) return cop__fail(g, COP_ARG, x->producer, "'%s' is overwritten twice", over->name);
+	if (writer[x->alias]) return cop__fail(g, COP_ARG, x->producer, "'%s' is overwritten twice", over->name ? over->name : "a value");
 	writer[x->alias] = v;
 	return COP_OK;
 }

@@ -166,6 +166,9 @@ static void bad_texts(void **state)
 		{"input x f32[1,4]\n%1 = clip x lo=0\nparam w f32[1,4] of=%1\ny = add %1 w\noutput y\n", "line 3: expected the name of an input"},
 		{"input x f32[1,4]\nparam w f32[1,4] of=_\ny = add x w\noutput y\n", "line 2: expected the name of an input"},
 		{"input x f32[1,4]\nstate r i32[3,1]\ns = reshape r rank=1 dim=3\ny = fc_dw x x s\noutput y\n", "input 2 holds indices"},
+		{"input k f32[1]\nparam w f32[4]\nstate s i32[1]\na = perturb w k k s\nb = perturb w k k s\noutput b\n", "'w' is overwritten twice"},
+		{"input k f32[1]\nparam w f32[4]\nstate s i32[1]\n%1 = perturb w k k s\na = perturb %1 k k s\nb = perturb %1 k k s\noutput b\n", "'a value' is overwritten twice"},
+		{"input k f32[1]\ninput w f32[4]\nstate s i32[1]\nc = clip w\na = perturb c k k s\noutput a\n", "neither parameter nor state"},
 	};
 	cop_ctx *cx = new_ctx();
 	for (int i = 0; i < LEN(bad); i++) {
