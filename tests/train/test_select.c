@@ -6,6 +6,7 @@
 #include "help.h"
 #include "train/alike.h"
 #include "train/policy/select.h"
+#include "train/tiny.h"
 #include "train/velocity_reference.h"
 
 #include <math.h>
@@ -13,14 +14,6 @@
 
 /* ---- what of a step is there for which layer ---- */
 
-static cop_graph *network(cop_ctx *cx, const char *text)
-{
-	cop_graph *g;
-	OK(cx, cop_network_read(&g, cx, "net", text, strlen(text), 1));
-	return g;
-}
-
-static const char plain[] = "input 6 6 1\nconv 3 3x3 pad valid norm relu\nfc 4 relu\nfc 2\n";
 static const char deep[] = "input 8 8 2\nconv 4 3x3 norm relu\nconv 6 3x3 relu\nmaxpool 2\nconv 5 1x1 norm\nfc 7 relu\nfc 3\n";
 
 /* Operations of a step in which those layers are trained, in the graph of such a step. */
@@ -64,7 +57,7 @@ static void shares_of(cop_ctx *cx, cop_arena *mem, cop_shares *s, cop_neurons *n
 /* off: how much more of all operations there may be: with sums over all weights, a part of them belongs to no layer. */
 static void shares(void **state)
 {
-	static const struct { const char *text, *rule; double off; } row[] = {{plain, "sgd momentum=0", 0}, {plain, "sgd momentum=0.9 decay=0.1", 0}, {deep, "sgd momentum=0.9", 0}, {deep, "adam", 0},
+	static const struct { const char *text, *rule; double off; } row[] = {{tiny_text, "sgd momentum=0", 0}, {tiny_text, "sgd momentum=0.9 decay=0.1", 0}, {deep, "sgd momentum=0.9", 0}, {deep, "adam", 0},
 		{deep, "sgd momentum=0.9 clip=1", 0.02}, {deep, "sgd momentum=0 by=(sgd momentum=0)", 0.03}, {deep, "prodigy", 0.07}};
 	cop_ctx *cx = new_ctx();
 	cop_arena mem;
@@ -84,7 +77,7 @@ static void shares(void **state)
 	}
 	/* by hand, of fc1: 4 x 48 products for the gradient of its weights, 4 sums for that of its biases, and an update of 4 operations for each of 4 x 49 numbers;
 	 * the error comes by 2 x 4 products, and passes 4 ReLUs */
-	cop_graph *g = network(cx, plain);
+	cop_graph *g = network(cx, tiny_text);
 	cop_neurons n;
 	cop_shares s;
 	shares_of(cx, &mem, &s, &n, g, "sgd momentum=0");
@@ -289,16 +282,6 @@ static void budgets(void **state)
 
 /* ---- trainings ---- */
 
-static cop_status get_varied(void *ud, int32_t i, float *x, int32_t *label)
-{
-	const cop_dataset *d = ud;
-	for (int64_t k = 0; k < cop_type_count(&d->x); k++) x[k] = cop__rand_unit(7, (uint32_t)i, (uint64_t)k);
-	*label = i % 2;
-	return COP_OK;
-}
-
-static void varied(cop_dataset *d, int32_t side, int32_t channels) { *d = (cop_dataset){.name = "varied", .x = cop__type(COP_F32, 3, DIMS(side, side, channels)), .count = 64, .classes = 2, .get = get_varied, .ud = d}; }
-
 typedef struct watch { int epochs; double flops[8]; float price[8][64]; int numbers; int stop_at; volatile bool stop; int live[8]; } watch;
 
 static int listed(const cop_graph *g, const char *weight)
@@ -326,8 +309,6 @@ static cop_status watch_epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	return COP_OK;
 }
 
-static const cop_train_args few = {.epochs = 3, .batch = 4, .lr = 0.05f, .threads = 1, .seed = 5, .update = "sgd momentum=0.9 decay=0.01", .schedule = "constant"};
-
 /* In each epoch a step has no more operations than the budget allows. */
 static void within_operations(void **state)
 {
@@ -337,7 +318,7 @@ static void within_operations(void **state)
 	cop_dataset d;
 	(void)state;
 
-	varied(&d, 8, 2);
+	varied(&d, 64, 8, 2);
 	for (int i = 0; i < LEN(by); i++)
 		for (int k = 0; k < LEN(part); k++) {
 			watch all = {0}, w = {0};
@@ -345,6 +326,7 @@ static void within_operations(void **state)
 			cop_policy p = {.name = "watch", .ud = &all, .epoch = watch_epoch};
 			cop_train_args a = few;
 			cop_graph *g = network(cx, deep), *whole = network(cx, deep);
+			a.epochs = 3;
 			OK(cx, cop__train(whole, &d, NULL, &a, "train", &p, 1));
 			snprintf(text, sizeof text, "select:by=%s,budget=%d%%flops", by[i], part[k]);
 			a.policies = text;
@@ -371,7 +353,7 @@ static void measured_once(void **state)
 	cop_dataset d;
 	(void)state;
 
-	varied(&d, 8, 2);
+	varied(&d, 64, 8, 2);
 	snprintf(ckpt, sizeof ckpt, "/tmp/coppice-select-%d.ckpt", (int)getpid());
 	for (int i = 0; i < LEN(text); i++) {
 		watch w = {.stop_at = 1}, then = {0};
@@ -379,6 +361,7 @@ static void measured_once(void **state)
 		cop_train_args a = few;
 		cop_graph *g = network(cx, deep);
 		a.policies = text[i];
+		a.epochs = 3;
 		a.checkpoint = ckpt;
 		unlink(ckpt);
 		cop_ctx_stop(cx, &w.stop);
@@ -428,10 +411,10 @@ static void first_choice(void **state)
 	int asked = 0;
 	cop_policy p[] = {{.name = "fickle", .ud = &asked, .leaves_out = true, .start = fickle_start}, {.name = "stop", .ud = &w, .after = stop_after}};
 	cop_train_args a = few;
-	cop_graph *whole = network(cx, plain), *parts = network(cx, plain);
+	cop_graph *whole = network(cx, tiny_text), *parts = network(cx, tiny_text);
 	(void)state;
 
-	varied(&d, 6, 1);
+	varied(&d, 64, 6, 1);
 	OK(cx, cop__train(whole, &d, NULL, &a, "train", p, 1));
 	snprintf(ckpt, sizeof ckpt, "/tmp/coppice-select-%d.ckpt", (int)getpid());
 	unlink(ckpt);
@@ -442,7 +425,7 @@ static void first_choice(void **state)
 	cop_error_clear(cx);
 	cop_ctx_stop(cx, NULL);
 	cop_graph_free(parts);
-	parts = network(cx, plain);
+	parts = network(cx, tiny_text);
 	a.resume = true;
 	OK(cx, cop__train(parts, &d, NULL, &a, "train", p, 1));
 	assert_int_equal(asked, 2);
@@ -465,7 +448,7 @@ static void holds(void **state)
 	int changes = 0;
 	(void)state;
 
-	varied(&d, 8, 2);
+	varied(&d, 64, 8, 2);
 	a.epochs = 8;
 	a.policies = "select:by=random,budget=50%,every=2";
 	OK(cx, cop__train(g, &d, NULL, &a, "train", &p, 1));
@@ -491,17 +474,8 @@ static void refused(void **state)
 	cop_dataset d;
 	(void)state;
 
-	varied(&d, 6, 1);
-	for (int i = 0; i < LEN(row); i++) {
-		cop_train_args a = few;
-		cop_graph *g = network(cx, plain);
-		a.update = row[i].update;
-		a.policies = row[i].policies;
-		assert_int_equal(cop__train(g, &d, NULL, &a, "train", NULL, 0), COP_ARG);
-		if (!strstr(cop_error_text(cx), row[i].says)) fail_msg("%s: %s", row[i].policies, cop_error_text(cx));
-		cop_error_clear(cx);
-		cop_graph_free(g);
-	}
+	varied(&d, 64, 6, 1);
+	for (int i = 0; i < LEN(row); i++) refuses(cx, &d, row[i].update, row[i].policies, row[i].says);
 	cop_ctx_free(cx);
 }
 
@@ -510,7 +484,7 @@ static void without_prices(void **state)
 {
 	static const cop_budget budget[] = {{COP_BUDGET_SECONDS, 0.5, true}, {COP_BUDGET_FLOPS, 1e6, false}};
 	cop_ctx *cx = new_ctx();
-	cop_graph *g = network(cx, plain);
+	cop_graph *g = network(cx, tiny_text);
 	cop_arena mem;
 	cop_neurons n;
 	cop_prices p;
@@ -531,28 +505,19 @@ static void without_prices(void **state)
 
 /* ---- a step that is tried, against PyTorch ---- */
 
-enum { SAMPLES = 5, UNITS = 7 };
-static float number(int i, int salt) { return (float)(((int64_t)i * 7919 + (int64_t)salt * 104729 + 31) % 1009) / 504.5f - 1; } /* as in make_velocity_reference.py */
-
-static void fill(cop_graph *g, const char *name, int salt, float add)
-{
-	float *w = cop__own(g, cop__find(g, name));
-	for (int64_t i = 0; i < cop_type_count(cop__t(g, cop__find(g, name))); i++) w[i] = add + (salt ? number((int)i, salt) : 0);
-}
-
 static void rises(void **state)
 {
 	static const struct { const char *rule; const float (*want)[UNITS]; } row[] = {{"sgd momentum=0.9", rises_sgd}, {"lion", rises_lion}};
 	static const struct { const char *name; int salt; float add; } weight[] = {{"conv1.w", 10, 0}, {"conv1.bn.gamma", 12, 1}, {"conv1.bn.beta", 13, 0}, {"fc1.w", 16, 0}, {"fc1.b", 17, 0}, {"fc2.w", 18, 0}, {"fc2.b", 0, 0}};
 	cop_ctx *cx = new_ctx();
-	cop_graph *g = network(cx, plain), *was;
+	cop_graph *g = network(cx, tiny_text), *was;
 	float x[SAMPLES * 36], rise[UNITS + 2];
 	int32_t label[SAMPLES] = {0, 1, 1, 0, 1};
 	const cop_velocity v = {.who = "test", .samples = SAMPLES, .each = 36, .x = x, .label = label, .names = "*"};
 	(void)state;
 
 	for (int i = 0; i < SAMPLES * 36; i++) x[i] = number(i, 1);
-	for (int i = 0; i < LEN(weight); i++) fill(g, weight[i].name, weight[i].salt, weight[i].add);
+	for (int i = 0; i < LEN(weight); i++) fill(g, weight[i].name, weight[i].salt, weight[i].add, weight[i].salt ? 1 : 0);
 	OK(cx, cop_graph_copy(&was, g));
 	OK(cx, cop__neurons_list(g, "*", "test", (const bool[UNITS + 2]){0})); /* they are tried though they are left out */
 	for (int i = 0; i < LEN(row); i++) {
