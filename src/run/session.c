@@ -183,10 +183,10 @@ static double time_steps(double *least, cop_session *s, int entry)
 cop_status cop__step_seconds(double *seconds, cop_session *s, int entry)
 {
 	enum { LEAST = 5, MOST = 40 };
-	const int32_t n = s->plan->entry[entry].n_step;
 	double whole = INFINITY, sum = 0, spent = 0;
 
 	COP_TRY(check_entry(s, entry));
+	const int32_t n = s->plan->entry[entry].n_step;
 	for (int32_t i = 0; i < n; i++) seconds[i] = INFINITY;
 	for (int r = 0; r < LEAST || (r < MOST && spent < 1); r++) {
 		spent += time_steps(seconds, s, entry);
