@@ -21,7 +21,7 @@ typedef struct chooser {
 
 static const cop_option table[] = {
 	COP_OPT_AMONG(options, by, &cop_ways, "velocity", "how neurons are chosen"),
-	COP_OPT_TEXT(options, budget, "20%", "how much may be trained: a part of the weights before the last layer; or bytes of gradients and of the inputs that wait for them; or what a step takes: 2.5ms, 60%ms, 3Mflops, 60%flops"),
+	COP_OPT_TEXT(options, budget, "20%", "how much may be trained: a part of the weights before the last layer; or bytes of gradients and of the inputs that wait for them; or what a step takes: 3Mflops, 60%flops; or 2.5ms, 60%ms, which depend on the machine"),
 	COP_OPT_WHOLE(options, every, 1, 1000000, "1", "epochs for which a choice holds"),
 	COP_OPT_WORD(options, first, "random|all", "random", "what is trained in the first epoch where velocities choose, which are not known then"),
 	COP_OPT_REAL(options, mass, 0, 1, "0.8", "of tra-dy: the part of the gradients, each for the memory of its layer, that the layers in question have"),
