@@ -9,6 +9,7 @@
 #include "core/need.h"
 #include "emit/emit.h"
 #include "pass/pass.h"
+#include "train/trainer.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -24,19 +25,6 @@ static cop_status make_name(cop_emission *e, const char *name)
 	if (!n || *name) return cop__error(e->cx, COP_ARG, "emit: the name must have 1 to %zu characters", sizeof e->name - 2);
 	for (size_t i = 0; i < n; i++) e->upper[i] = (char)toupper((unsigned char)e->name[i]);
 	return COP_OK;
-}
-
-/* On a device nobody looks at the loss before the weights are changed by it: unless the caller says otherwise, a step whose loss is not finite changes none.
- * And RAM is what there is least of: what can be computed again to the same bits is not kept. */
-static cop_status train_graph(cop_emission *e, const char *spec)
-{
-	cop_text t;
-
-	cop__text_init(&t, e->cx);
-	cop__text_add(&t, "%s%s%s", spec ? spec : "", spec && strstr(spec, "guard=") ? "" : " guard=yes", spec && strstr(spec, "saved=") ? "" : " saved=exact");
-	cop_status st = t.status ? t.status : cop_graph_train(&e->graph[COP_EMIT_TRAIN], e->model, t.data);
-	cop__text_free(&t);
-	return st;
 }
 
 static cop_status infer_graph(cop_emission *e)
@@ -156,7 +144,7 @@ cop_status cop_emit_c(const cop_graph *g, const cop_target *t, const cop_emit_ar
 
 	if (!st && (!g->n_input || !g->n_output))
 		st = cop__error(g->cx, COP_ARG, "emit: model '%s' has no input or no output", g->name);
-	if (!st && a && a->train) st = train_graph(&e, a->train_spec);
+	if (!st && a && a->train) st = cop__graph_train_on_device(&e.graph[COP_EMIT_TRAIN], g, a->train_spec);
 	if (!st) st = infer_graph(&e);
 	if (!st) st = make_plan(&e, t);
 	if (!st) st = check_budget(&e, t);

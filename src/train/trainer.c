@@ -98,6 +98,19 @@ cop_status cop_graph_train(cop_graph **out, const cop_graph *model, const char *
 	return st;
 }
 
+/* On a device nobody looks at the loss before the weights are changed by it: a step whose loss is not finite changes none. And RAM is what there is least
+ * of: what can be computed again to the same bits is not kept. */
+cop_status cop__graph_train_on_device(cop_graph **out, const cop_graph *model, const char *spec)
+{
+	cop_text t;
+
+	cop__text_init(&t, model->cx);
+	cop__text_add(&t, "%s%s%s", spec ? spec : "", spec && strstr(spec, "guard=") ? "" : " guard=yes", spec && strstr(spec, "saved=") ? "" : " saved=exact");
+	cop_status st = t.status ? t.status : cop_graph_train(out, model, t.data);
+	cop__text_free(&t);
+	return st;
+}
+
 cop_status cop_trainer_new(cop_trainer **out, const cop_graph *model, const cop_trainer_args *a)
 {
 	COP_NEED(COP_CX(model), out);

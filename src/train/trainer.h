@@ -22,6 +22,9 @@ float cop__trainer_loss(const cop_trainer *t);
 /* The graph of a step as it is planned, and in mem the seconds of each of its nodes, [n_node + 1]. It takes steps, so the weights are not the same afterwards. */
 cop_status cop__trainer_seconds(const cop_graph **step, double **seconds, cop_arena *mem, cop_trainer *t);
 
+/* cop_graph_train as a device gets it: with guard=yes saved=exact, where the spec does not say otherwise. */
+cop_status cop__graph_train_on_device(cop_graph **out, const cop_graph *model, const char *spec);
+
 /* Gives the model the weights that its forms begin with, without training: as if no step had been taken. Takes the record over. */
 cop_status cop__forms_apply(cop_graph *model, cop_build *b);
 

@@ -120,7 +120,7 @@ static void compare(const net *a, const net *b, const char *stem, bool same, con
 }
 
 static const char *const specs[] = {"momentum=0.9 decay=0.01", "update=adam clip=0.5", "update=lion", "update=schedule-free-adamw decay=0.01", "update=prodigy",
-	"update=adam by=(sgd lr=1e-3)", "sgd per=weight by=(sgd lr=1e-3)", "momentum=0.9 saved=int8-all"};
+	"update=adam by=(sgd lr=1e-3)", "sgd per=weight by=(sgd lr=1e-3)", "momentum=0.9 saved=exact", "momentum=0.9 saved=int8-all"};
 /* All but the last: what a layer reads has another range without the block, and is rounded otherwise. */
 enum { EXACT = LEN(specs) - 1 };
 

@@ -4,6 +4,7 @@
  * the stack. The entries are those of emitted code, inference and training in one arena.
  */
 #include "compress/adapt/adapt.h"
+#include "train/trainer.h"
 
 cop_status cop__adapt_prepared(cop_graph **out, const cop_graph *g, const char *spec)
 {
@@ -25,7 +26,7 @@ static cop_status plan(cop_step_ram *out, cop_graph *infer, const cop_graph *g, 
 	own.threads = 1;
 	own.ram = own.flash = 0;
 	own.coded = true;
-	COP_TRY(cop_graph_train(&entry[1], g, spec));
+	COP_TRY(cop__graph_train_on_device(&entry[1], g, spec));
 	cop_status st = cop_plan_build(&p, entry, 2, &own);
 	if (!st) {
 		*out = (cop_step_ram){.arena = p->bytes[COP_SEG_ARENA] + p->bytes[COP_SEG_FAST], .parameters = p->bytes[COP_SEG_PARAM], .state = p->bytes[COP_SEG_STATE]};
