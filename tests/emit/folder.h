@@ -83,4 +83,11 @@ static inline bool have_arm(void)
 		       " && test -e \"$(arm-none-eabi-gcc -print-file-name=nano.specs)\"");
 }
 
+static inline void need_arm(void)
+{
+	if (have_arm()) return;
+	print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
+	skip();
+}
+
 #endif

@@ -146,10 +146,7 @@ static void every_rule(void **state)
 static void on_cortex_m4(void **state)
 {
 	(void)state;
-	if (!have_arm()) {
-		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
-		skip();
-	}
+	need_arm();
 	cop_ctx *cx = new_ctx();
 	cop_graph *mixed = mixed_net(cx), *lenet = zoo(cx, "lenet-5", 1, 0), *coder = zoo(cx, "mlp-12x5x12", 4, 0), *sparse = encoded_net(cx, COP_SPARSE);
 
@@ -337,10 +334,7 @@ static void coded_on_host(void **state)
 static void linked(void **state)
 {
 	(void)state;
-	if (!have_arm()) {
-		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
-		skip();
-	}
+	need_arm();
 	cop_ctx *cx = new_ctx();
 	check_linked(cx);
 	cop_ctx_free(cx);
@@ -349,10 +343,7 @@ static void linked(void **state)
 static void int8_on_boards(void **state)
 {
 	(void)state;
-	if (!have_arm()) {
-		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
-		skip();
-	}
+	need_arm();
 	cop_ctx *cx = new_ctx();
 	cop_graph *single = int8_net(cx, false), *twice = int8_net(cx, true);
 
@@ -406,10 +397,7 @@ static void counts_are_exact(void **state)
 	const char *name;
 
 	(void)state;
-	if (!have_arm()) {
-		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
-		skip();
-	}
+	need_arm();
 	cop_ctx *cx = new_ctx();
 	cop_graph *g = zoo(cx, "mlp-4x3", 1, 0);
 	for (int i = 0; (name = cop_target_name(i, NULL)); i++) {
@@ -433,10 +421,7 @@ static void counts_are_exact(void **state)
 static void on_other_boards(void **state)
 {
 	(void)state;
-	if (!have_arm()) {
-		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
-		skip();
-	}
+	need_arm();
 	cop_ctx *cx = new_ctx();
 	cop_graph *small = zoo(cx, "mlp-12x5x12", 4, 0), *mixed = mixed_net(cx), *speech = zoo(cx, "ds-cnn", 1, 0);
 

@@ -20,10 +20,7 @@ static void compilers(void **state)
 	char build[200];
 
 	(void)state;
-	if (!have_arm()) {
-		print_message("skipped: needs arm-none-eabi-gcc with newlib and qemu-system-arm\n");
-		skip();
-	}
+	need_arm();
 	cop_ctx *cx = new_ctx();
 	cop_graph *once = int8_net(cx, false), *twice = int8_net(cx, true);
 	for (int i = 0; i < LEN(rows); i++) {
