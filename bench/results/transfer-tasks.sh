@@ -111,24 +111,11 @@ cost() {
 	cat "$at"
 }
 
-# Zeroth order: two inferences and weights that lie in RAM; what is drawn is not counted.
-cost_zeroth() {
-	at=$folder/cost-zeroth
-	[ -s "$at" ] || {
-		"$bin" emit "$folder/f32-1.cop" --target cortex-m4 -o "$at.c" -q && "$bin" check "$at.c" --json >"$at.json" &&
-			tr ',{}' '\n\n\n' <"$at.json" | awk -F: '{ v[$1] = $2 } END { printf "%.1f KB | more than %.2f M", (v["\"ram_bytes\""] + v["\"weight_bytes\""]) / 1024, 2 * v["\"instructions\""] / 1e6 }' >"$at"
-	}
-	cat "$at"
-}
-
 row() { # LABEL NAME NET RULE LAYERS RATES [POLICIES [COST]]
 	case " ${ONLY:-$2} " in *" $2 "*) ;; *) return ;; esac
 	first=$(task "$2" fashion "$3" "$4" "$5" "${7:-}" "$6") && second=$(task "$2" spoken "$3" "$4" "$5" "${7:-}" "$6") || exit 1
-	case ${8:-} in
-	'') price=$(cost "$3" "$4" "$5") ;;
-	zeroth) price=$(cost_zeroth) ;;
-	*) price=$8 ;;
-	esac || exit 1
+	price=${8:-}
+	[ -n "$price" ] || price=$(cost "$3" "$4" "$5") || exit 1
 	echo "| $1 | $first | $second | $price |"
 }
 
@@ -158,6 +145,6 @@ row "int8: the same, of means over 4x4 cells" q-cells int8++ qsgd "$adapters" "$
 row "int8: all biases, weights of two layers" q-sparse int8 qsgd "$sparse" "$sgd"
 row "int8: the same without scaling" q-unscaled int8 "qsgd scaling=no" "$sparse" "$sgd"
 row "int8: all layers" q-full int8 qsgd "$full" "$sgd"
-row "f32: all layers, zeroth order" mezo f32 "$zeroth" "$full" "0.000003 0.00003" "" zeroth
-row "f32: the same, the last layer by its gradient, at 1,000 times the rate" mezo-head f32 "$zeroth last=head* rates=head*:1000" "$full" "0.000003 0.00003" "" zeroth
+row "f32: all layers, zeroth order" mezo f32 "$zeroth" "$full" "0.000003 0.00003"
+row "f32: the same, the last layer by its gradient, at 1,000 times the rate" mezo-head f32 "$zeroth last=head* rates=head*:1000" "$full" "0.000003 0.00003"
 exit 0
