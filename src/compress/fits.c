@@ -50,7 +50,7 @@ static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool 
 	if (at) snprintf(when, sizeof when, "after %s in line %d", at->row->row.name, at->line);
 	if (never)
 		return cop__error(g->cx, COP_ARG, "recipe, line %d: %s can't work on a network with %s, which it has %s%s", s->line,
-			s->row->row.name, have[b], when, at ? "; put it before" : "");
+			s->row->row.name, have[b], when, at ? "; put it before" : 1u << b == COP_HAS_CODES ? "; the pass `decode` makes plain numbers of them (coppice apply NET decode -o PLAIN)" : "");
 	return cop__error(g->cx, COP_ARG, "recipe, line %d: %s needs %s, which the network does not have%s%s%s", s->line,
 		s->row->row.name, have[b], at ? " " : "", at ? when : "", at ? "; put it before" : "");
 }

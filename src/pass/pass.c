@@ -87,28 +87,6 @@ cop_status cop__pass_then(cop_graph **g, cop_pass_fn *pass)
 	return cop__pass_end(g, st);
 }
 
-static bool is_encoded(const cop_graph *g, cop_vid v, uint32_t enc) { return enc == COP_DENSE || (uint32_t)cop__t(g, v)->enc == enc; }
-
-cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc) { return cop__pass_decode_if(out, g, is_encoded, enc); }
-
-cop_status cop__pass_decode_if(cop_graph **out, const cop_graph *g, bool (*which)(const cop_graph *g, cop_vid v, uint32_t ud), uint32_t ud)
-{
-	cop_vid *map;
-
-	COP_TRY(cop__copy_begin(out, g, &map));
-	cop_status st = cop__copy_inputs(*out, g, map);
-	for (int32_t v = 1; !st && v <= g->n_value; v++) {
-		const cop_value *x = &g->value[v];
-		if (x->type.enc == COP_DENSE || !x->data || !which(g, (cop_vid)v, ud)) continue;
-		cop_type t = cop__type(COP_F32, x->type.rank, x->type.dim);
-		float *w = (map[v] = cop__data(*out, x->role, x->name, &t, NULL)) ? cop__own(*out, map[v]) : NULL;
-		st = w ? cop__decode(w, g->cx, x->name, &x->type, x->data) : g->cx->code;
-	}
-	for (cop_nid n = 1; !st && n <= (cop_nid)g->n_node; n++) st = cop__copy_node(*out, g, map, n);
-	if (!st) st = cop__copy_rest(*out, g, map);
-	return cop__pass_end(out, st);
-}
-
 void cop__map_to(cop_graph *out, const cop_graph *g, cop_vid *map, cop_vid v, cop_vid to)
 {
 	const char *name = g->value[v].name;

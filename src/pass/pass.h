@@ -95,7 +95,7 @@ cop_status cop__pass_strip(cop_graph **out, const cop_graph *g);
 
 /* Encoded weights as numbers: those of one encoding, or of any (DENSE). */
 cop_status cop__pass_decode(cop_graph **out, const cop_graph *g, cop_enc enc);
-cop_status cop__pass_decode_if(cop_graph **out, const cop_graph *g, bool (*which)(const cop_graph *g, cop_vid v, uint32_t ud), uint32_t ud);
+cop_status cop__pass_decode_if(cop_graph **out, const cop_graph *g, bool (*which)(const cop_graph *g, cop_vid v, const void *ud), const void *ud);
 
 /* ---- structured removal ----
  * An item is one index of one axis of one value. Items that can only go together form a group: the closure of the

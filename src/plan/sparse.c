@@ -65,11 +65,12 @@ static bool is_read(const cop_graph *g, cop_vid v)
 	return true;
 }
 
-static bool better_plain(const cop_graph *g, cop_vid v, uint32_t isa)
+static bool better_plain(const cop_graph *g, cop_vid v, const void *ud)
 {
 	const cop_value *x = &g->value[v];
+	const uint32_t *isa = ud;
 
-	if (isa & ~(uint32_t)COP_ISA_DSP) return true;
+	if (*isa & ~(uint32_t)COP_ISA_DSP) return true;
 	return (x->type.enc == COP_SPARSE && 1000 * cop__enc_kept(&x->type, x->data) > SPARSE_MOST * cop_type_count(&x->type)) || !is_read(g, v);
 }
 
@@ -77,6 +78,6 @@ cop_status cop__plan_forms(cop_graph **out, const cop_graph *g, uint32_t isa)
 {
 	*out = NULL;
 	for (int32_t v = 1; v <= g->n_value; v++)
-		if (g->value[v].type.enc != COP_DENSE && g->value[v].data && better_plain(g, (cop_vid)v, isa)) return cop__pass_decode_if(out, g, better_plain, isa);
+		if (g->value[v].type.enc != COP_DENSE && g->value[v].data && better_plain(g, (cop_vid)v, &isa)) return cop__pass_decode_if(out, g, better_plain, &isa);
 	return COP_OK;
 }

@@ -37,7 +37,7 @@ static cop_status untrainable(const cop_graph *g, const cop_build *b, int n)
 		const cop_value *p = &g->value[v];
 		if (p->role == COP_PARAM && p->type.enc != COP_DENSE && cop__is_chosen(b, p->name))
 			return cop__error(g->cx, COP_ARG,
-				"training: '%s' is encoded (%s) and can't be trained; train the network before it is encoded", p->name,
+				"training: '%s' is encoded (%s) and can't be trained; the pass `decode` makes plain numbers of it (coppice apply NET decode -o PLAIN)", p->name,
 				cop__enc_text(p->type.enc));
 		if (!n && (cop__is_whole(&p->type) || p->type.dtype == COP_BIT) && !p->producer && p->role != COP_INPUT)
 			return cop__error(g->cx, COP_ARG, "training: this is a network of integers, and layers=%s names no weight or bias of it that was made trainable "

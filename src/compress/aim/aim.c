@@ -120,7 +120,7 @@ static cop_status check_network(const cop_graph *g)
 			"compress: '%s' is a network of integers already: give the float network that it was made from", g->name);
 	if (has & COP_HAS_CODES)
 		return cop__error(g->cx, COP_ARG,
-			"compress: the weights of '%s' are encoded already: give the float network that it was made from", g->name);
+			"compress: the weights of '%s' are encoded already: give the network that it was made from, or make plain numbers of them (coppice apply NET decode -o PLAIN)", g->name);
 	return has & COP_HAS_FLOATS ? COP_OK : cop__error(g->cx, COP_ARG,
 		"compress: '%s' has no weights that could be removed", g->name);
 }
