@@ -9,7 +9,7 @@ net=${ONLY:-lenet-5}
 case $net in lenet-5) data=fashion-mnist epochs=${EPOCHS:-10} limit=${LIMIT:-10000} lr=0.02 ;; *) data=cifar10-jpeg epochs=${EPOCHS:-20} limit=${LIMIT:-10000} lr=0.1 ;; esac
 eps=${EPS:-0.02}
 sgd="sgd momentum=0.9 decay=5e-4"
-learnt="$sgd learn=lr by=(sgd momentum=0 lr=1e-4)"
+learnt="$sgd learn=lr by=(sgd momentum=0 lr=1e-5)"
 
 # NAME SEED SCHEDULE UPDATE [POLICIES]: trains and scores, once
 trained() {
@@ -24,7 +24,8 @@ train_all() { # SEED
 	trained plain "$1" cosine "$sgd" && trained neq "$1" cosine "$sgd" "neq:eps=$eps" && trained rate "$1" cosine "$sgd" "neq:eps=$eps,threshold=rate" &&
 		trained part "$1" cosine "$sgd" "neq:threshold=part,part=0.4" && trained random "$1" cosine "$sgd" "select:by=random,budget=60%" &&
 		trained constant "$1" constant "$sgd" && trained ultimate "$1" constant "$learnt" && trained both "$1" constant "$learnt" "neq:eps=$eps" &&
-		trained learnt "$1" constant "$learnt" "neq:eps=$eps,threshold=learnt"
+		trained learnt "$1" constant "$learnt" "neq:eps=$eps,threshold=learnt" || return 1
+	for e in 0.02 0.05 0.1; do trained "steps-$e" "$1" constant "$learnt" "neq:eps=$e,threshold=steps" || return 1; done
 }
 
 # Of a log: means of flops, backward and published over its epochs, and of the CPU time of a step
@@ -61,3 +62,5 @@ row "all neurons, constant rate" constant constant
 row "rate learnt (\`by=\`)" ultimate ultimate
 row "rate learnt, \`neq:eps=$eps\`" both ultimate
 row "rate learnt, \`neq:eps=$eps,threshold=learnt\`" learnt ultimate
+for e in 0.02 0.05 0.1; do row "rate learnt, \`neq:eps=$e,threshold=steps\` (SCoTTi)" "steps-$e" ultimate; done
+for e in 0.02 0.05 0.1; do row "the same, against all neurons at the rate that falls" "steps-$e" plain; done

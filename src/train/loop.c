@@ -136,7 +136,7 @@ static cop_status rebuild(cop_loop *l, cop_verdict v)
 
 	COP_TRY(cop__trainer_carry(l->t, l->model));
 	for (int p = 0; p < l->n_policy; p++)
-		if (l->policy[p].rebuild) COP_TRY(l->policy[p].rebuild(l->policy[p].ud, l->model));
+		if (l->policy[p].rebuild) COP_TRY(l->policy[p].rebuild(l->policy[p].ud, l->t, l->model));
 	COP_TRY(cop__loop_keep_network(l));
 	l->carried = true;
 	if (v == COP_REBUILD) cop__best_forget(l);

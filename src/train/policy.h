@@ -60,7 +60,8 @@ typedef struct cop_policy {
 	cop_status (*before)(void *ud, const cop_progress *p);     /* the batch is in its place and the rate is set */
 	cop_status (*after)(void *ud, const cop_progress *p, cop_verdict *v); /* after the step's updates */
 	cop_status (*epoch)(void *ud, const cop_progress *p, cop_verdict *v);
-	cop_status (*rebuild)(void *ud, cop_graph *model);         /* after REBUILD or REPLAN: the model with its weights and the states of updates; change it in place */
+	/* after REBUILD or REPLAN: t is the training that ends; the model with its weights and the states of updates: change it in place */
+	cop_status (*rebuild)(void *ud, cop_trainer *t, cop_graph *model);
 	/* at the end: the model has the weights of the last step; the result is what this makes of it */
 	cop_status (*finish)(void *ud, const cop_progress *p, cop_graph *model);
 	void (*leave)(void *ud, cop_graph *model);                 /* last, after a failure too */

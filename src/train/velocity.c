@@ -224,13 +224,21 @@ cop_status cop__velocity_build(cop_velocity *v, cop_build *b)
 	return v->of_state ? COP_OK : COP_NOMEM;
 }
 
-cop_status cop__velocity_now(const float **velocity, cop_velocity *v, const cop_progress *p)
+cop_status cop__velocity_now(const float **velocity, const cop_velocity *v, const cop_progress *p)
 {
 	cop_tensor state;
 
 	COP_TRY(cop__trainer_tensor(p->t, v->of_state, &state));
+	*velocity = (const float *)state.data + v->count;
+	return COP_OK;
+}
+
+cop_status cop__velocity_keep(cop_velocity *v, cop_trainer *t)
+{
+	cop_tensor state;
+
+	COP_TRY(cop__trainer_tensor(t, v->of_state, &state));
 	memcpy(v->state, state.data, sizeof *v->state * (size_t)state_size(v));
-	*velocity = v->state + v->count;
 	return COP_OK;
 }
 
@@ -239,7 +247,8 @@ cop_status cop__velocity_before(cop_graph **before, const float **velocity, cop_
 	int64_t numbers;
 
 	*before = NULL;
-	COP_TRY(cop__velocity_now(velocity, v, p));
+	COP_TRY(cop__velocity_keep(v, p->t));
+	*velocity = v->state + v->count;
 	COP_TRY(cop_graph_copy(before, p->model));
 	return weights(&numbers, *before, v->state + 3 * v->count, PUT);
 }

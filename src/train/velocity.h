@@ -39,7 +39,8 @@ cop_status cop__velocity_begin(cop_velocity *v, const cop_progress *p);
 cop_status cop__velocity_build(cop_velocity *v, cop_build *b);
 /* The network as it was at the last measurement, to be freed; and the velocities of then, [count], up to the next one. */
 cop_status cop__velocity_before(cop_graph **before, const float **velocity, cop_velocity *v, const cop_progress *p);
-cop_status cop__velocity_now(const float **velocity, cop_velocity *v, const cop_progress *p); /* those velocities alone */
+cop_status cop__velocity_now(const float **velocity, const cop_velocity *v, const cop_progress *p); /* those velocities alone */
+cop_status cop__velocity_keep(cop_velocity *v, cop_trainer *t); /* what the next build begins with; where a training is built anew within an epoch */
 /* After an epoch: to[count], 0 of the head. */
 cop_status cop__velocity_measure(float *to, cop_velocity *v, const cop_progress *p);
 

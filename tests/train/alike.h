@@ -33,11 +33,11 @@ static inline cop_graph *net(cop_ctx *cx)
 /* A change of structure: the first layer of `net` without three of its units. */
 static const uint8_t sliced_units[12] = {1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1}; /* 1: stays */
 
-static inline cop_status slice(void *ud, cop_graph *g)
+static inline cop_status slice(void *ud, cop_trainer *t, cop_graph *g)
 {
 	cop_graph *made;
 
-	(void)ud;
+	(void)ud, (void)t;
 	COP_TRY(cop__pass_slice(&made, g, cop__find(g, "fc1.w"), 0, sliced_units));
 	cop_graph old = *g;
 	*g = *made;

@@ -69,7 +69,7 @@ static cop_status leave_epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	return COP_OK;
 }
 
-static cop_status leave_rebuild(void *ud, cop_graph *model) { return cop__neurons_list(model, "*", "test", live_of[((leave *)ud)->which]); }
+static cop_status leave_rebuild(void *ud, cop_trainer *t, cop_graph *model) { (void)t; return cop__neurons_list(model, "*", "test", live_of[((leave *)ud)->which]); }
 
 static bool row_moved(const cop_graph *a, const cop_graph *b, const char *name, int row)
 {

@@ -72,7 +72,7 @@ static void sliced(void **state)
 
 	OK(cx, cop__train(g, &d, NULL, &base, "train", NULL, 0));
 	memcpy(before, cop__floats(g, cop__find(g, "fc1.w.momentum")), sizeof before);
-	OK(cx, slice(NULL, g));
+	OK(cx, slice(NULL, NULL, g));
 	const float *after = cop__floats(g, cop__find(g, "fc1.w.momentum"));
 	assert_int_equal(cop__t(g, cop__find(g, "fc1.w.momentum"))->dim[0], 9);
 	for (int i = 0; i < 12; i++)
@@ -111,7 +111,7 @@ static void rebuilt(void **state)
 	cop_graph *by_hand = net(cx);
 	snprintf(ckpt, sizeof ckpt, "/tmp/coppice-policies-%d.ckpt", (int)getpid());
 	OK(cx, cop__train(by_hand, &d, NULL, &half, "train", NULL, 0));
-	OK(cx, slice(NULL, by_hand));
+	OK(cx, slice(NULL, NULL, by_hand));
 	OK(cx, cop__train(by_hand, &d, NULL, &half, "train", NULL, 0));
 	for (int i = 0; i < 3; i++) { /* at the end of an epoch; after its last step; stopped behind it and gone on with */
 		change c = {.at_step = i == 1 ? 4 : -1, .at_epoch = i == 1 ? -1 : 0, .stop_after = i == 2};

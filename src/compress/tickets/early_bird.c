@@ -140,7 +140,7 @@ static void groups_of(uint8_t *drop, const bird *e, const cop_groups *s)
 	}
 }
 
-static cop_status rebuild(void *ud, cop_graph *model)
+static cop_status rebuild(void *ud, cop_trainer *t, cop_graph *model)
 {
 	bird *e = ud;
 	cop_groups s;
@@ -148,6 +148,7 @@ static cop_status rebuild(void *ud, cop_graph *model)
 	cop_status st = cop__groups(&s, model);
 	uint8_t *drop = st ? NULL : cop__arena_get(&s.mem, (size_t)s.n_group + 1);
 
+	(void)t;
 	if (!st && !drop) st = COP_NOMEM;
 	if (!st) groups_of(drop, e, &s), st = cop__pass_slice_groups(&small, &s, drop);
 	cop__groups_free(&s);

@@ -163,9 +163,14 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	return COP_OK;
 }
 
-static cop_status rebuild(void *ud, cop_graph *model)
+static cop_status rebuild(void *ud, cop_trainer *t, cop_graph *model)
 {
 	neq *q = ud;
+
+	if (q->o->threshold == STEPS) {
+		COP_TRY(cop__velocity_keep(&q->v, t));
+		COP_TRY(cop__moves_keep(&q->moves, t));
+	}
 	return cop__neurons_list(model, q->v.names, "neq", q->live);
 }
 

@@ -28,6 +28,7 @@ typedef struct cop_moves {
 } cop_moves;
 cop_status cop__moves_build(cop_moves *s, bool *live, cop_arena *mem, cop_build *b, const char *names); /* with every build; live[hidden] as the lists of the model say */
 cop_status cop__moves_rise(float *rise, cop_moves *s, const bool *live, const cop_progress *p); /* after a step; rise[hidden] times the rate; 0 of those that are left out */
+cop_status cop__moves_keep(cop_moves *s, cop_trainer *t); /* before the next build, which goes on from there */
 /* Of n weights that were `was` before a step with that momentum, and whose move before it was `move`; both are those of this step then. */
 float cop__rise_of_move(const float *w, float *was, float *move, int64_t n, float momentum);
 

@@ -168,9 +168,11 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	return pick(c, p, cop__way(c->o->by), p->epoch + 1);
 }
 
-static cop_status rebuild(void *ud, cop_graph *model)
+static cop_status rebuild(void *ud, cop_trainer *t, cop_graph *model)
 {
 	chooser *c = ud;
+
+	(void)t;
 	return cop__neurons_list(model, c->v.names, "select", c->live);
 }
 

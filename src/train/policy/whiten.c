@@ -207,10 +207,11 @@ static cop_status epoch(void *ud, const cop_progress *p, cop_verdict *v)
 	return COP_OK;
 }
 
-static cop_status rebuild(void *ud, cop_graph *g)
+static cop_status rebuild(void *ud, cop_trainer *t, cop_graph *g)
 {
 	whiten *u = ud;
 
+	(void)t;
 	if (u->due) set_role(g, u->b, COP_CONST);
 	u->due = false;
 	return COP_OK;
