@@ -11,7 +11,8 @@
  *   WHOLE  as DY with all kh * kw * c of a first layer in one tile (the cases below)
  * Parts of DY and WHOLE are cut at whole vectors of channels.
  *
- * With a row list, the listed channels of a block of dy are first put next to each other, and the rest is as if there were no others.
+ * With a row list, the listed channels of a block of dy are first put next to each other, and the rest is as if there were no others. Where all
+ * channels are one vector, DY and WHOLE compute the others, too, in the same time, and only the listed ones are put into dw.
  */
 #include "kernel/vec/conv.h"
 #include "kernel/vec/pack.h"
@@ -25,7 +26,8 @@ typedef struct dw {
 	long images, rows;   /* of a block */
 	long pixels;         /* of a block that is one row of pixels (flat), else ow */
 	long row;            /* floats of a row of x as the tiles see it */
-	long o;              /* channels of dw: those of the list, or all */
+	long o;              /* channels that are computed: those of the list, or all */
+	bool listed;         /* those of the list, put together */
 } dw;
 
 /* ---- the tiles of WHOLE: KH rows of RUN floats of x times one vector of dy ---- */
@@ -83,8 +85,12 @@ static whole_fn *whole_tile(const cv *g)
 
 /* ---- what a geometry is done with ---- */
 
-/* Lanes paid for each column used; a single vector is loaded for every multiply. */
-static float price(long n) { return (float)(vectors(n) * VW) / (float)n * (vectors(n) == 1 ? 1.15f : 1.0f); }
+/* Lanes paid for each column used; a single vector is loaded for every multiply. Sums of fewer than eight vectors wait for each other. */
+static float price(long rows, long n)
+{
+	const float sums = (float)(rows * lmin(vectors(n), 2)), waits = sums < 8 ? 8 / sums : 1;
+	return (float)(vectors(n) * VW) / (float)n * (vectors(n) == 1 ? 1.15f : 1.0f) * waits;
+}
 
 static dw setup(const int32_t *k)
 {
@@ -105,12 +111,15 @@ static dw setup(const int32_t *k)
 	if (d.images > 1 || d.rows > g->oh) d.rows = g->oh;
 	d.pixels = flat ? lmin(g->ow, lmax(128, 8192 / (g->c + g->o))) : g->ow;
 	d.o = k[CK_CAP] ? k[CK_CAP] : g->o;
-	if (price(run) > price(d.o) * (1.0f + 64.0f / (float)all)) d.form = whole_tile(g) ? DW_WHOLE : DW_DY;
+	const bool whole = whole_tile(g);
+	if (price(d.o, run) > price(whole ? g->kh * run : run, d.o) * (1.0f + 64.0f / (float)all)) d.form = whole ? DW_WHOLE : DW_DY;
+	if (d.form != DW_X && vectors(g->o) == 1) d.o = g->o;
+	d.listed = k[CK_CAP] && (d.o != g->o || d.form == DW_X);
 	return d;
 }
 
 static long acc_row(const dw *d) { return vectors(d->o) * VW; }
-static long listed_floats(const dw *d, const int32_t *k) { return k[CK_CAP] ? d->images * d->rows * lmin(d->pixels, d->g.ow) * acc_row(d) + VW : 0; }
+static long listed_floats(const dw *d) { return d->listed ? d->images * d->rows * lmin(d->pixels, d->g.ow) * acc_row(d) + VW : 0; }
 
 static long copy_rows(const dw *d) { return (d->rows - 1) * d->g.sh + d->g.kh; }
 static size_t copy_floats(const dw *d)
@@ -126,7 +135,7 @@ size_t VN(conv_dw_work)(const int32_t *k)
 	size_t n = copy_floats(&d);
 
 	if (d.form != DW_X) n += (size_t)(d.g.wo * acc_row(&d) + 16);
-	return (n + (size_t)listed_floats(&d, k)) * sizeof(float);
+	return (n + (size_t)listed_floats(&d)) * sizeof(float);
 }
 
 /* ---- one block ---- */
@@ -237,6 +246,28 @@ static void block_whole(const dw *d, const block *b, float *acc, long o0, long o
 
 /* ---- the kernel ---- */
 
+/* Of acc[kh * kw * c][one vector of all channels], those of the list. */
+static void take_listed(const dw *d, float *out, const float *acc, const int32_t *list, long o0, long o1)
+{
+	for (long o = o0; o < o1; o++)
+		for (long j = 0; j < d->g.wo; j++) out[o * d->g.wo + j] = acc[j * VW + list[o]];
+}
+
+#if VW == 16
+/* Channels [o0, o1) of the list out of 32 at most, of one row of pixels; zeros up to `end`. */
+static void pick(float *to, long step, const float *y, long o, long pixels, const int32_t *list, long o0, long o1, long end)
+{
+	const __mmask16 low = (__mmask16)(o < 16 ? (1 << o) - 1 : 0xffff), high = (__mmask16)((1 << lmax(0, o - 16)) - 1);
+
+	for (long q = o0; q < o1; q += 16) {
+		const __mmask16 use = (__mmask16)((1 << lmin(16, o1 - q)) - 1), fill = (__mmask16)((1 << lmin(16, end - q)) - 1);
+		const __m512i at = _mm512_maskz_loadu_epi32(use, list + q);
+		for (long p = 0; p < pixels; p++)
+			_mm512_mask_storeu_ps(to + p * step + q, fill, _mm512_maskz_permutex2var_ps(use, _mm512_maskz_loadu_ps(low, y + p * o), at, _mm512_maskz_loadu_ps(high, y + p * o + 16)));
+	}
+}
+#endif
+
 /* Channels [o0, o1) of the list, of the block's part of dy, next to each other: what the block then reads. The last vector is filled with zeros: what lies
  * in memory by chance may be denormal, and each product of it would take a hundred cycles. */
 static void put_together(const dw *d, block *b, float *to, const int32_t *list, long o0, long o1)
@@ -251,6 +282,13 @@ static void put_together(const dw *d, block *b, float *to, const int32_t *list, 
 	for (long n = 0; n < b->images; n++)
 		for (long h = b->h0; h < b->h1; h++) {
 			const float *y = first + n * image + (h - b->h0) * row;
+#if VW == 16
+			if (d->g.o <= 32) {
+				pick(to, step, y, d->g.o, b->pixels, list, o0, o1, end);
+				to += b->pixels * step;
+				continue;
+			}
+#endif
 			for (long p = b->pixels; p > 0; p--, y += d->g.o, to += step) {
 				for (long o = o0; o < o1; o++) to[o] = y[list[o]];
 				for (long o = o1; o < end; o++) to[o] = 0;
@@ -317,9 +355,11 @@ void VN(conv_dw_f32)(const cop_call *c)
 				b.dy = (const float *)c->buf[1] + n * g->oh * g->ow * g->o;
 				b.dy_h = b.dy_p = 0;
 				b.dy_step = g->o, b.dy_row = g->ow * g->o, b.dy_image = g->oh * b.dy_row;
-				if (rows) put_together(&d, &b, listed, rows + 1, o0, o1);
-				run_block(&d, &b, out, acc, o0, o1);
+				if (rows && d.listed) put_together(&d, &b, listed, rows + 1, o0, o1);
+				if (rows && !d.listed) run_block(&d, &b, out, acc, 0, d.o);
+				else run_block(&d, &b, out, acc, o0, o1);
 			}
 		}
-	if (d.form != DW_X) VN(transpose)(out + o0 * g->wo, g->wo, acc + o0, acc_row(&d), g->wo, o1 - o0, g->wo);
+	if (rows && !d.listed) take_listed(&d, out, acc, rows + 1, o0, o1);
+	else if (d.form != DW_X) VN(transpose)(out + o0 * g->wo, g->wo, acc + o0, acc_row(&d), g->wo, o1 - o0, g->wo);
 }
