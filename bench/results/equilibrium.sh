@@ -63,4 +63,4 @@ row "rate learnt (\`by=\`)" ultimate ultimate
 row "rate learnt, \`neq:eps=$eps\`" both ultimate
 row "rate learnt, \`neq:eps=$eps,threshold=learnt\`" learnt ultimate
 for e in 0.02 0.05 0.1; do row "rate learnt, \`neq:eps=$e,threshold=steps\` (SCoTTi)" "steps-$e" ultimate; done
-for e in 0.02 0.05 0.1; do row "the same, against all neurons at the rate that falls" "steps-$e" plain; done
+for e in 0.02 0.05 0.1; do row "the same, \`eps=$e\`, against all neurons at the rate that falls" "steps-$e" plain; done
