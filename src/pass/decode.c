@@ -47,6 +47,9 @@ static cop_status none_chosen(const cop_graph *g, const char *layers)
 {
 	for (int32_t v = 1; v <= g->n_value; v++)
 		if (chosen(g, (cop_vid)v, "*")) return cop__error(g->cx, COP_ARG, "decode: no encoded weight is named '%s'; one of them is '%s'", layers, g->value[v].name);
+	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+		if (g->node[n].op >= OP_qconv && g->node[n].op <= OP_dequantize)
+			return cop__error(g->cx, COP_ARG, "decode: '%s' has no encoded weights but integers; the pass `floats` makes floats of them that can be trained", g->name);
 	return cop__error(g->cx, COP_ARG, "decode: '%s' has no encoded weights: they are plain numbers already", g->name);
 }
 
