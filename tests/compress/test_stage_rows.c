@@ -234,7 +234,7 @@ static void as_it_comes(void **state)
 	if (!known_parts()) skip();
 	OK(*state, run(&g, "- encode: {must_gain: 0}", d, NULL));
 	assert_int_equal(run(&g, "- prune: {keep: 0.5}", d, NULL), COP_ARG);
-	assert_string_equal(cop_error_text(*state), "recipe, line 3: prune can't work on a network with encoded weights, which it has already");
+	assert_string_equal(cop_error_text(*state), "recipe, line 3: prune can't work on a network with encoded weights, which it has already; the pass `decode` makes plain numbers of them (coppice apply NET decode -o PLAIN)");
 	cop_error_clear(*state);
 	assert_int_equal(run(&g, "- encode: {}", d, NULL), COP_ARG);
 	assert_string_equal(cop_error_text(*state), "recipe, line 3: encode needs weights made of floats, which the network does not have");
