@@ -259,6 +259,16 @@ enum { P8_ROWS, P8_C, P8_ZERO, P8_WORDS };
  * qconv_step qstep of what qconv_dw gives: words of that, ROUND SEED             buffers w' | w dy x lr per step?
  * qfold      b - ZX sum w, by row, ROWS of COLS                                  buffers y | b w */
 enum { QI_ROWS, QI_C, QI_LO, QI_HI, QI_WORDS };
+
+/* ---- the same with errors as bytes: a gradient is bytes times a unit, a float (kernel/qerr.h says how sums lose bits, by ROUND) ----
+ * qerr       of floats                                                           buffers e unit | dy
+ * qerr_back  through factors M[c] / 2^31, times BY, 0 where inside has no bit; without M no byte is rounded     buffers e unit | e unit m? inside?
+ * qerr_dx    as conv_dx, of w i8, then as qerr_back, before sums lose bits: shifted by UP they fit 32 bits      words of conv, then these    buffers e unit | e w unit m? inside?
+ * qerr_add   the sum of two           buffers e unit | a unit b unit             qerr_sum   dy[c], the sum over all rows     buffers dy | e unit
+ * qconv_dw and qconv_step take bytes, too; dw counts their unit then, and qconv_step gets it behind step */
+enum { ER_ROWS, ER_C, ER_ROUND, ER_BY, ER_WORDS };
+enum { ED_ROUND = CK_WORDS, ED_BY, ED_UP, ED_WORDS };
+
 enum { QZ_ROWS, QZ_C, QZ_STEP, QZ_WORDS };
 enum { QD_ZX = CK_WORDS, QD_WORDS, QE_ROUND = QD_WORDS, QE_SEED, QE_WORDS };
 enum { QG_ROWS, QG_COLS, QG_ROUND, QG_SEED, QG_WORDS };

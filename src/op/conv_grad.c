@@ -27,8 +27,9 @@ static cop_status dx_infer(cop_graph *g, cop_nid n)
 	COP_ATTR(cop_conv_dx_attr, a, g, n);
 	int32_t y[4];
 
-	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
-	COP_TRY(cop__need(g, n, 1, g->node[n].op == OP_qconv_dx ? COP_I8 : COP_F32, 4));
+	const cop_dtype made = g->node[n].op == OP_qerr_dx ? COP_I8 : COP_F32;
+	COP_TRY(cop__need(g, n, 0, made, 4));
+	COP_TRY(cop__need(g, n, 1, g->node[n].op == OP_conv_dx ? COP_F32 : COP_I8, 4));
 	if (a.h < 1 || a.w < 1 || a.c.groups < 1)
 		return cop__fail(
 		        g, COP_ARG, n, "the input's size %dx%d and groups %d must be positive", a.h, a.w, a.c.groups);
@@ -39,7 +40,7 @@ static cop_status dx_infer(cop_graph *g, cop_nid n)
 	COP_TRY(cop__conv_check(g, n, &a.c, x.d, cop__in(g, n, 1)->dim, y));
 	if (memcmp(y, cop__in(g, n, 0)->dim, sizeof y))
 		return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
-	return cop__set_out(g, n, 0, COP_F32, 4, x.d);
+	return cop__set_out(g, n, 0, made, 4, x.d);
 }
 
 static cop_conv_shape dx_shape(const cop_graph *g, cop_nid n)
@@ -131,6 +132,73 @@ const cop_op cop_op_qconv_dx = {
 	.infer = dx_infer, .cost = dx_cost, .words = dx_words, .sample = qdx_sample,
 };
 
+/* ---- qerr_dx: e w unit m? inside? -> e unit, errors as bytes (qerr.c) ---- */
+
+/* A sum has as many products as an input pixel meets results: all filters of a group, and of each no more taps than it has. */
+static int64_t products(const cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qerr_dx_attr, a, g, n);
+	const cop_type *w = cop__in(g, n, 1);
+	return (int64_t)w->dim[0] / COP_MAX(1, a.d.c.groups) * w->dim[1] * w->dim[2];
+}
+
+static cop_status edx_infer(cop_graph *g, cop_nid n)
+{
+	COP_ATTR(cop_qerr_dx_attr, a, g, n);
+
+	COP_TRY(dx_infer(g, n));
+	if (products(g, n) > 1 << 17) return cop__fail(g, COP_SHAPE, n, "sums of %lld products of errors as bytes do not fit 32 bits", (long long)products(g, n));
+	return cop__error_through(g, n, 3, 2, a.round);
+}
+
+static int edx_words(const cop_graph *g, cop_nid n, int32_t *k)
+{
+	COP_ATTR(cop_qerr_dx_attr, a, g, n);
+	const int64_t most = products(g, n) * 127 * 128;
+
+	dx_words(g, n, k);
+	k[ED_ROUND] = a.round;
+	k[ED_BY] = cop__bits(a.by);
+	for (k[ED_UP] = 0; most << (k[ED_UP] + 1) <= INT32_MAX; k[ED_UP]++) {}
+	return ED_WORDS;
+}
+
+/* Besides the forward's samples some that kernels take several pixels or channels of at a time: 1x1 and depthwise. */
+static bool edx_form(cop_graph *g, int which, cop_conv_attr *a, dims4 *x, dims4 *w, dims4 *y)
+{
+	static const struct { int32_t x[4], o, k, s, p, groups; } form[] = {
+		{{1, 3, 5, 8}, 12, 1, 1, 0, 1}, {{2, 9, 8, 4}, 8, 1, 1, 0, 1}, {{1, 9, 9, 12}, 20, 1, 1, 0, 1}, {{1, 1, 2, 4}, 4, 1, 1, 0, 1},
+		{{1, 7, 5, 6}, 6, 3, 1, 1, 6}, {{2, 6, 9, 5}, 5, 3, 2, 1, 5}, {{1, 20, 20, 3}, 3, 3, 2, 0, 3}, {{1, 30, 11, 2}, 2, 3, 1, 2, 2}, {{1, 5, 301, 1}, 1, 3, 2, 2, 1}};
+
+	if (which >= LEN(form)) return forward(g, which - LEN(form), a, x, w, y);
+	const int32_t c = form[which].x[3], k = form[which].k, st = form[which].s, p = form[which].p, *d = form[which].x;
+	*a = (cop_conv_attr){st, st, p, p, p, p, 1, 1, form[which].groups, COP_NO_LO, COP_NO_HI};
+	memcpy(x->d, d, sizeof x->d);
+	*w = (dims4){{form[which].o, k, k, c / form[which].groups}};
+	*y = (dims4){{d[0], (d[1] + 2 * p - k) / st + 1, (d[2] + 2 * p - k) / st + 1, form[which].o}};
+	return true;
+}
+
+static cop_nid edx_sample(cop_graph *g, int which)
+{
+	const int more = which / 2 % 3; /* nothing else, bits, factors too */
+	cop_qerr_dx_attr a = {.d.c.groups = 0, .by = 0.5f, .round = which % COP_E_ROUNDS};
+	dims4 x, w, y;
+
+	if (!edx_form(g, which, &a.d.c, &x, &w, &y)) return 0;
+	a.d.h = x.d[1];
+	a.d.w = x.d[2];
+	const cop_type m = cop__type(COP_I32, 1, &x.d[3]);
+	return cop__node(g, OP_qerr_dx, &a,
+		VIDS(input_of(g, "dy", COP_I8, y.d), input_of(g, "w", COP_I8, w.d), cop__sample_input(g, "unit", 1, DIMS(1)), more > 1 ? cop__input(g, "m", &m) : 0,
+			more ? input_of(g, "inside", COP_BIT, x.d) : 0));
+}
+
+const cop_op cop_op_qerr_dx = {
+	.name = "qerr_dx", .attrs = COP_CONV_ATTRS " h:i w:i by:f round:i", .min_in = 3, .max_in = 5, .n_out = 2, .must_out = 2, .flags = COP_OP_PURE,
+	.infer = edx_infer, .cost = dx_cost, .words = edx_words, .sample = edx_sample,
+};
+
 /* ---- conv_dw ---- */
 
 /* The forward weight's dims, all rows. */
@@ -144,12 +212,23 @@ static int32_t capacity(const cop_graph *g, cop_nid n)
 	return cop__arg(g, n, 2) ? cop__in(g, n, 2)->dim[0] - 1 : 0;
 }
 
+/* Floats, or errors as bytes, of which the sums have to fit 32 bits: 127 * 255 each. */
+static cop_status need_gradient(cop_graph *g, cop_nid n, int at, bool bytes)
+{
+	const cop_type *dy = cop__in(g, n, at);
+
+	if (!bytes || dy->dtype != COP_I8) return cop__need(g, n, at, COP_F32, 4);
+	COP_TRY(cop__need(g, n, at, COP_I8, 4));
+	const int64_t pixels = cop_type_count(dy) / COP_MAX(1, dy->dim[3]);
+	return pixels <= 1 << 16 ? COP_OK : cop__fail(g, COP_SHAPE, n, "sums over %lld pixels of errors as bytes do not fit 32 bits", (long long)pixels);
+}
+
 static cop_status dw_infer(cop_graph *g, cop_nid n)
 {
 	COP_ATTR(cop_conv_dw_attr, a, g, n);
 	int32_t y[4];
 
-	COP_TRY(cop__need(g, n, 0, COP_F32, 4));
+	COP_TRY(need_gradient(g, n, 0, g->node[n].op == OP_qconv_dw));
 	COP_TRY(cop__need(g, n, 1, g->node[n].op == OP_qconv_dw ? COP_I8 : COP_F32, 4));
 	if (a.kh < 1 || a.kw < 1 || a.c.groups < 1)
 		return cop__fail(g, COP_ARG, n, "the kernel's size %dx%d and groups %d must be positive", a.kh, a.kw,
@@ -217,13 +296,13 @@ static int qdw_words(const cop_graph *g, cop_nid n, int32_t *k)
 
 static cop_nid qdw_sample(cop_graph *g, int which)
 {
-	cop_qconv_dw_attr a = {.zx = which % 2 ? -128 : 7 - which};
+	cop_qconv_dw_attr a = {.zx = which / 2 % 2 ? -128 : 7 - which / 2};
 	dims4 x, w, y;
 
-	if (!forward(g, which, &a.d.c, &x, &w, &y)) return 0;
+	if (!forward(g, which / 2, &a.d.c, &x, &w, &y)) return 0;
 	a.d.kh = w.d[1];
 	a.d.kw = w.d[2];
-	return cop__node(g, OP_qconv_dw, &a, VIDS(input_of(g, "dy", COP_F32, y.d), input_of(g, "x", COP_I8, x.d)));
+	return cop__node(g, OP_qconv_dw, &a, VIDS(input_of(g, "dy", which % 2 ? COP_I8 : COP_F32, y.d), input_of(g, "x", COP_I8, x.d)));
 }
 
 const cop_op cop_op_qconv_dw = {
@@ -231,7 +310,7 @@ const cop_op cop_op_qconv_dw = {
 	.infer = dw_infer, .cost = dw_cost, .words = qdw_words, .sample = qdw_sample,
 };
 
-/* ---- qconv_step: w dy x lr per step? -> w', what qstep makes of the gradient, filter by filter ---- */
+/* ---- qconv_step: w dy x lr per step? unit? -> w', what qstep makes of the gradient, filter by filter ---- */
 
 static cop_status step_infer(cop_graph *g, cop_nid n)
 {
@@ -240,11 +319,13 @@ static cop_status step_infer(cop_graph *g, cop_nid n)
 	int32_t y[4];
 
 	COP_TRY(cop__need(g, n, 0, COP_I8, 4));
-	COP_TRY(cop__need(g, n, 1, COP_F32, 4));
+	COP_TRY(need_gradient(g, n, 1, true));
 	COP_TRY(cop__need(g, n, 2, COP_I8, 4));
 	COP_TRY(cop__conv_check(g, n, &a.w.d.c, x->dim, w->dim, y));
 	if (memcmp(y, cop__in(g, n, 1)->dim, sizeof y) || a.w.d.kh != w->dim[1] || a.w.d.kw != w->dim[2])
 		return cop__fail(g, COP_SHAPE, n, "the gradient's shape is not that of the result");
+	if ((cop__in(g, n, 1)->dtype == COP_I8) != (cop__arg(g, n, 6) != 0)) return cop__fail(g, COP_ARG, n, "errors as bytes come with their unit, and floats without");
+	if (cop__arg(g, n, 6)) COP_TRY(cop__need(g, n, 6, COP_F32, 1));
 	return cop__q_step_over(g, n, 3, a.round);
 }
 
@@ -266,21 +347,21 @@ static void step_cost(const cop_graph *g, cop_nid n, cop_cost *c)
 
 static cop_nid step_sample(cop_graph *g, int which)
 {
-	cop_qconv_step_attr a = {.w.zx = which % 2 ? -128 : 7 - which, .round = which % COP_Q_ROUNDS, .seed = which};
+	cop_qconv_step_attr a = {.w.zx = which / 2 % 2 ? -128 : 7 - which / 2, .round = which / 2 % COP_Q_ROUNDS, .seed = which};
 	dims4 x, w, y;
 
-	if (!forward(g, which, &a.w.d.c, &x, &w, &y)) return 0;
+	if (!forward(g, which / 2, &a.w.d.c, &x, &w, &y)) return 0;
 	a.w.d.kh = w.d[1];
 	a.w.d.kw = w.d[2];
 	cop_type count = cop__type(COP_I32, 1, DIMS(1));
 	cop_vid step = a.round == COP_Q_STOCHASTIC ? cop__input(g, "step", &count) : 0;
-	return cop__node(g, OP_qconv_step, &a,
-		VIDS(input_of(g, "w", COP_I8, w.d), input_of(g, "dy", COP_F32, y.d), input_of(g, "x", COP_I8, x.d), cop__sample_input(g, "lr", 1, DIMS(1)),
-			cop__sample_input(g, "per", 1, w.d), step));
+	return cop__node(g, OP_qconv_step, &a, 6 + which % 2,
+		(const cop_vid[]){input_of(g, "w", COP_I8, w.d), input_of(g, "dy", which % 2 ? COP_I8 : COP_F32, y.d), input_of(g, "x", COP_I8, x.d), cop__sample_input(g, "lr", 1, DIMS(1)),
+			cop__sample_input(g, "per", 1, w.d), step, which % 2 ? cop__sample_input(g, "unit", 1, DIMS(1)) : 0});
 }
 
 const cop_op cop_op_qconv_step = {
-	.name = "qconv_step", .attrs = COP_CONV_ATTRS " kh:i kw:i zx:i round:i seed:i", .min_in = 5, .max_in = 6, .n_out = 1, .must_out = 1,
+	.name = "qconv_step", .attrs = COP_CONV_ATTRS " kh:i kw:i zx:i round:i seed:i", .min_in = 5, .max_in = 7, .n_out = 1, .must_out = 1,
 	.flags = COP_OP_UPDATE,
 	.infer = step_infer, .cost = step_cost, .words = step_words, .sample = step_sample,
 };

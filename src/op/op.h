@@ -80,6 +80,10 @@ typedef struct cop_qconv_dw_attr { cop_conv_dw_attr d; int32_t zx; } cop_qconv_d
 typedef struct cop_qconv_step_attr { cop_qconv_dw_attr w; int32_t round, seed; } cop_qconv_step_attr;
 typedef struct cop_qstep_attr { int32_t round, seed; } cop_qstep_attr;
 typedef struct cop_pack8_attr { int32_t zero; } cop_pack8_attr; /* unpack8, too */
+/* of errors as bytes: round is enum cop_e_round; by: what all factors are multiplied by */
+typedef struct cop_qerr_attr { int32_t round; } cop_qerr_attr; /* qerr_add, too */
+typedef struct cop_qerr_back_attr { float by; int32_t round; } cop_qerr_back_attr;
+typedef struct cop_qerr_dx_attr { cop_conv_dx_attr d; float by; int32_t round; } cop_qerr_dx_attr;
 typedef struct cop_inside_attr { int32_t qlo, qhi; } cop_inside_attr;
 typedef struct cop_qfold_attr { int32_t zx; } cop_qfold_attr;
 typedef struct cop_qadd_attr { int32_t za, zb, zy, ma, sa, mb, sb, my, sy, qlo, qhi, exact; } cop_qadd_attr;

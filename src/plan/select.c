@@ -39,6 +39,9 @@ void cop_qlists_pack(const cop_call *c);
 size_t cop_qlists_work(const int32_t *k);  /* plan/ahead.c */
 size_t cop_qlists_ahead(const int32_t *k);
 size_t cop_qconv_dx_ahead(const int32_t *k);
+size_t cop_qerr_work(const int32_t *k);
+size_t cop_qerr_dx_work(const int32_t *k);
+size_t cop_qerr_weight_work(const int32_t *k);
 size_t cop_rnn_work(const int32_t *k);      /* kernel/ref/rnn.c */
 
 /* Prototypes of everything kernel.def names. Rows of one file list some functions twice; C allows that. */

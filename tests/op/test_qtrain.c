@@ -38,7 +38,9 @@ static bool dw_pair(pair *p, cop_ctx *cx, int which)
 	if (!n) return false;
 	COP_ATTR(cop_qconv_dw_attr, a, p->g, n);
 	p->a = cop__res(p->g, n, 0);
-	p->b = cop__apply(p->g, OP_conv_dw, &a.d, VIDS(cop__arg(p->g, n, 0), as_floats(p->g, cop__arg(p->g, n, 1), a.zx)));
+	cop_vid dy = cop__arg(p->g, n, 0); /* of half of the samples in bytes */
+	if (cop__t(p->g, dy)->dtype == COP_I8) dy = as_floats(p->g, dy, 0);
+	p->b = cop__apply(p->g, OP_conv_dw, &a.d, VIDS(dy, as_floats(p->g, cop__arg(p->g, n, 1), a.zx)));
 	return true;
 }
 
@@ -53,6 +55,8 @@ static bool step_pair(pair *p, cop_ctx *cx, int which)
 	COP_ATTR(cop_qconv_step_attr, a, g, n);
 	p->a = cop__res(g, n, 0);
 	cop_vid w = cop__input(g, "w2", cop__in(g, n, 0)), dw = cop__apply(g, OP_qconv_dw, &a.w, VIDS(cop__arg(g, n, 1), cop__arg(g, n, 2)));
+	static const cop_act_attr plain = {COP_NO_LO, COP_NO_HI};
+	if (cop__arg(g, n, 6)) dw = cop__apply(g, OP_mul, &plain, VIDS(dw, cop__arg(g, n, 6)));
 	p->b = cop__apply(g, OP_qstep, &(cop_qstep_attr){a.round, a.seed}, VIDS(w, dw, cop__arg(g, n, 3), cop__arg(g, n, 4), cop__arg(g, n, 5)));
 	return true;
 }
@@ -106,8 +110,8 @@ static int compare(cop_ctx *cx, bool make(pair *p, cop_ctx *cx, int which), cons
 }
 
 static void of_the_input(void **state) { assert_true(compare(*state, dx_pair, "qconv_dx") > 10); }
-static void of_the_weight(void **state) { assert_true(compare(*state, dw_pair, "qconv_dw") > 10); }
-static void moved_at_once(void **state) { assert_true(compare(*state, step_pair, "qconv_step") > 10); }
+static void of_the_weight(void **state) { assert_true(compare(*state, dw_pair, "qconv_dw") > 20); }
+static void moved_at_once(void **state) { assert_true(compare(*state, step_pair, "qconv_step") > 20); }
 
 static int setup(void **state) { return *state = new_ctx(), 0; }
 static int teardown(void **state) { return cop_ctx_free(*state), 0; }

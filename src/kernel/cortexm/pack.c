@@ -4,6 +4,7 @@
  * lie. Runs where the plan is made; not shipped to devices.
  */
 #include "kernel/ahead.h"
+#include "kernel/cortexm/errors.h"
 #include "kernel/cortexm/few.h"
 #include "kernel/cortexm/filters.h"
 #include "kernel/cortexm/planes.h"
@@ -241,3 +242,18 @@ bool cop_qavgpool_fits_dsp(const int32_t *k) { return k[PK_C] % 4 == 0 && k[PK_K
 
 /* Four channels of a pixel are read, then written. */
 size_t cop_qavgpool_ahead_dsp(const int32_t *k) { return cop_ahead_pool(k, 1); }
+
+/* ---- errors as bytes ---- */
+
+bool cop_qerr_point_fits_dsp(const int32_t *k)
+{
+	return cop_qconv_point_fits_dsp(k) && k[CK_O] % 4 == 0 && k[CK_C] % ERROR_LANES == 0 && k[CK_N] * k[CK_H] * k[CK_W] > 1;
+}
+size_t cop_qerr_point_work_dsp(const int32_t *k) { return 4 * ERROR_LANES * ERROR_CHUNK + 8 * (size_t)k[CK_O]; }
+
+bool cop_qerr_depth_fits_dsp(const int32_t *k) { return cop_qdwconv_fits_dsp(k); }
+size_t cop_qerr_depth_work_dsp(const int32_t *k)
+{
+	const int32_t rows = cop_error_rows(k);
+	return 4 * (size_t)(rows * k[CK_W]) + 2 * (size_t)((rows + 2) * cop_error_pitch(k));
+}
