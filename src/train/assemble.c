@@ -205,22 +205,31 @@ static cop_status run_twice(cop_zeroth *z, cop_graph **g, cop_wrt *x, losses *l,
 	return COP_OK;
 }
 
-/* The same graph, with what is kept between its passes in fewer bytes. */
-static cop_status keep_less(cop_graph **g, const cop_build *b, cop_nid forward, cop_wrt *x, losses *l, cop_zeroth *z)
+/* The graph has become another one: what points into it. */
+static cop_status now_of(cop_graph *g, const cop_graph *was, cop_vid *map, cop_wrt *x, losses *l, cop_zeroth *z)
 {
-	cop_graph *was = *g;
-	cop_vid *map;
-
-	if (b->all.saved == COP_SAVED_FLOAT) return COP_OK;
-	cop_status st = cop__keep_less(g, was, forward, (enum cop_saved)b->all.saved, &map);
-	for (int i = 0; !st && i < x->n; i++) {
-		if (!(x->w[i] = cop__copy_value(*g, was, map, x->w[i]))) st = code(*g);
+	for (int i = 0; i < x->n; i++) {
+		if (!(x->w[i] = cop__copy_value(g, was, map, x->w[i]))) return code(g);
 		x->dw[i] = map[x->dw[i]];
 	}
-	if (!st) *l = (losses){map[l->loss], map[l->said], map[l->guard]};
-	if (!st && z->g) cop__zeroth_now(z, *g, map);
-	cop_graph_free(was);
-	return st;
+	*l = (losses){map[l->loss], map[l->said], map[l->guard]};
+	if (z->g) cop__zeroth_now(z, g, map);
+	return COP_OK;
+}
+
+/* The same graph, with errors, or with what is kept between its passes, in fewer bytes. */
+static cop_status in_fewer_bytes(cop_graph **g, const cop_build *b, cop_nid forward, cop_wrt *x, losses *l, cop_zeroth *z)
+{
+	for (int stage = 0; stage < 2; stage++) {
+		cop_graph *was = *g;
+		cop_vid *map;
+		if (!(stage ? b->all.saved : b->all.errors)) continue;
+		cop_status st = stage ? cop__keep_less(g, was, forward, (enum cop_saved)b->all.saved, &map) : cop__errors_as_bytes(g, was, forward, b->all.rounding, &map);
+		if (!st) st = now_of(*g, was, map, x, l, z);
+		cop_graph_free(was);
+		COP_TRY(st);
+	}
+	return COP_OK;
 }
 
 static cop_status finish(cop_graph **out, cop_graph *g, const cop_build *b, cop_part part, const cop_wrt *x, const losses *l, cop_zeroth *z)
@@ -255,7 +264,7 @@ cop_status cop__build_graph(cop_graph **out, cop_build *b, cop_part part)
 	if (!st) st = make_guard(&l, g, b, part);
 	const cop_nid last = st ? 0 : (cop_nid)g->n_node;
 	if (!st && x.n) st = cop__differentiate(g, l.loss, x.n, x.at, x.dw);
-	if (!st && x.n) st = keep_less(&g, b, last, &x, &l, &z);
+	if (!st && x.n) st = in_fewer_bytes(&g, b, last, &x, &l, &z);
 	if (!st) cop__tell_of_integers(g, &x);
 	for (int i = 0; !st && i < x.n; i++) x.guard[i] = x.dw[i] && g->value[x.dw[i]].producer ? g->node[g->value[x.dw[i]].producer].guard : 0;
 	if (!st) st = finish(out, g, b, part, &x, &l, &z);

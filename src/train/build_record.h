@@ -8,7 +8,7 @@
 #include "train/build.h"
 
 /* Of the training as a whole; the options of the rule and of the loss stand beside them in a text. by, learn, per: numbers of the rule that are learnt. */
-typedef struct cop_general { int32_t update, loss; char layers[4000]; float clip, lr; cop_rates rates, channels; char by[256], learn[64]; int32_t per; bool guard; int32_t saved; } cop_general;
+typedef struct cop_general { int32_t update, loss; char layers[4000]; float clip, lr; cop_rates rates, channels; char by[256], learn[64]; int32_t per; bool guard; int32_t saved, errors, rounding; } cop_general;
 
 /* A rule of updates, and above it the one that changes its numbers by their gradient. The lowest changes the weights. */
 typedef struct cop_tier {

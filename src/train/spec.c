@@ -23,6 +23,8 @@ static const cop_option general[] = {
 	COP_OPT_RATES(cop_general, channels, 0, 1, NULL, "the part of the channels that a layer reads whose weights are trained, by name of the weight: conv5.w:0.25;conv6.w:0.125; those with the largest weights"),
 	COP_OPT_FLAG(cop_general, guard, "no", "whether a step whose loss is not finite changes no weight"),
 	COP_OPT_WORD(cop_general, saved, "float|exact|int8|int8-all", "float", "what the backward pass reads of the forward pass: as it is; less of it, to the same bits; what is for gradients of weights alone as bytes; what batch norm and smooth functions want, too"),
+	COP_OPT_WORD(cop_general, errors, "float|int8", "float", "gradients of activations of int8 layers: as floats; as bytes with one unit each, a quarter of the memory"),
+	COP_OPT_WORD(cop_general, rounding, "pseudo|nearest|stochastic|truncate", "pseudo", "how errors=int8 rounds: by the bits that are lost; to the nearest; by chance; down"),
 	LEARNS,
 	COP_OPT_END,
 };

@@ -111,6 +111,33 @@ static void gradients_are_those_of_pytorch(void **state)
 	cop_graph_free(g);
 }
 
+/* With errors as bytes: near those, by the largest of each weight. An error that a wrong unit counts, or that does not arrive, is further off; what is cut is further off than what is rounded. */
+static void gradients_of_bytes_are_near(void **state)
+{
+	static const struct { const char *spec; float most, mean; } way[] = {{"qsgd errors=int8", 0.06f, 0.03f}, {"qsgd errors=int8 rounding=nearest", 0.025f, 0.015f},
+		{"qsgd errors=int8 rounding=stochastic", 0.06f, 0.02f}, {"qsgd errors=int8 rounding=truncate", 0.1f, 0.04f}};
+	cop_ctx *cx = *state;
+
+	for (int w = 0; w < LEN(way); w++) {
+		cop_graph *g = trainable(cx, "qsgd", 4);
+		cop_trainer *t = trainer(cx, g, way[w].spec, true, 2);
+		cop_tensor d;
+		const char *name;
+		int i = 0;
+		OK(cx, cop_trainer_gradients(t, NULL));
+		for (; (name = cop_trainer_gradient(t, i, &d)); i++) {
+			const float *want = expected(name), *got = d.data;
+			const int64_t n = cop_type_count(&d.type);
+			float most = 0, sum = 0, off = 0;
+			for (int64_t k = 0; k < n; k++) most = fmaxf(most, fabsf(want[k])), sum += fabsf(got[k] - want[k]), off = fmaxf(off, fabsf(got[k] - want[k]));
+			if (!(off <= way[w].most * most) || !(sum / (float)n <= way[w].mean * most)) fail_msg("%s, %s: off by %g, %g in the mean, of the largest", way[w].spec, name, (double)(off / most), (double)(sum / (float)n / most));
+		}
+		assert_int_equal(i, 8);
+		cop_trainer_free(t);
+		cop_graph_free(g);
+	}
+}
+
 /* The scale of a filter of a weight or a bias, by the network's own multipliers: s_x s_w / s_y. */
 static double scale_of(const cop_graph *g, const char *name, int32_t filter)
 {
@@ -273,15 +300,14 @@ static void bytes_at_the_end(void **state)
 }
 
 /* With the same bits for any number of threads, in one operator or in two (gradients apart). */
-static void one_step_has_one_result(void **state)
+static void has_one_result(cop_ctx *cx, const char *spec)
 {
 	static const struct { bool apart; int threads; } way[] = {{false, 1}, {false, 2}, {true, 1}};
-	cop_ctx *cx = *state;
 	cop_graph *g[LEN(way)];
 
 	for (int i = 0; i < LEN(way); i++) {
 		g[i] = trainable(cx, "qsgd", 4);
-		cop_trainer *t = trainer(cx, g[i], "qsgd", way[i].apart, way[i].threads);
+		cop_trainer *t = trainer(cx, g[i], spec, way[i].apart, way[i].threads);
 		for (int k = 0; k < 3; k++) {
 			give(cx, t);
 			if (way[i].apart) {
@@ -297,8 +323,14 @@ static void one_step_has_one_result(void **state)
 	for (int i = 1; i < LEN(way); i++)
 		for (int32_t v = 1; v <= g[0]->n_value; v++)
 			if (g[0]->value[v].role == COP_PARAM)
-				if (memcmp(g[i]->value[cop__find(g[i], g[0]->value[v].name)].data, g[0]->value[v].data, cop_type_bytes(cop__t(g[0], v)))) fail_msg("%s differs, way %d", g[0]->value[v].name, i);
+				if (memcmp(g[i]->value[cop__find(g[i], g[0]->value[v].name)].data, g[0]->value[v].data, cop_type_bytes(cop__t(g[0], v)))) fail_msg("%s: %s differs, way %d", spec, g[0]->value[v].name, i);
 	for (int i = 0; i < LEN(way); i++) cop_graph_free(g[i]);
+}
+
+static void one_step_has_one_result(void **state)
+{
+	has_one_result(*state, "qsgd");
+	has_one_result(*state, "qsgd errors=int8");
 }
 
 /* A step of the rate 0 and the way back leave the network as it was; and what is not named is not a parameter. */
@@ -572,6 +604,14 @@ static void what_cannot_be_trained_is_refused(void **state)
 	expect_refusal(cx, "training: the rule 'adam' moves floats, and 'c1.b' holds integers; use qsgd");
 	assert_int_equal(cop_trainer_new(&t, plain, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = "qsgd"}), COP_ARG);
 	expect_refusal(cx, "training: this is a network of integers, and layers=* names no weight or bias of it that was made trainable (coppice inspect lists weights; in C: cop_graph_trainable)");
+	cop_type two = cop__type(COP_F32, 2, DIMS(1, 2)), weight = cop__type(COP_F32, 2, DIMS(2, 2));
+	cop_graph *floats;
+	OK(cx, cop__graph_new(&floats, cx, "floats"));
+	cop_vid x = cop__input(floats, "x", &two);
+	OK(cx, cop__output(floats, cop__apply(floats, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, cop__data(floats, COP_PARAM, "w", &weight, (float[]){1, 2, 3, 4}))), "y"));
+	assert_int_equal(cop_trainer_new(&t, floats, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = "sgd errors=int8"}), COP_ARG);
+	expect_refusal(cx, "training: errors=int8 is for networks of int8 layers, and no gradient goes through one here");
+	cop_graph_free(floats);
 	OK(cx, cop_graph_trainable(&plain, "qsgd layers=none*", &n));
 	assert_int_equal(n, 0);
 	assert_int_equal(cop_graph_apply(&plain, "trainable:layers=none*"), COP_ARG);
@@ -589,6 +629,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(gradients_are_those_of_pytorch, setup, teardown),
+		cmocka_unit_test_setup_teardown(gradients_of_bytes_are_near, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_step_is_that_of_the_floats, setup, teardown),
 		cmocka_unit_test_setup_teardown(gradients_of_parts_are_those_of_pytorch, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_step_of_parts_is_that_of_the_whole, setup, teardown),

@@ -31,25 +31,37 @@ static cop_vid factors(const cop_param *p, bool scaling)
 	return v || !one ? v : cop__data(p->g, COP_CONST, name, &t, one);
 }
 
-/* The node that only gives this gradient of an int8 weight, or 0: it and the step are done as one then. */
-static cop_nid maker(const cop_param *p)
+/* The node that only gives a gradient, or 0. */
+static cop_nid maker(const cop_graph *g, cop_vid dw)
 {
-	cop_nid n = p->g->value[p->dw].producer;
-	return n && p->g->node[n].op == OP_qconv_dw && !p->g->node[n].guard ? n : 0;
+	cop_nid n = g->value[dw].producer;
+	return n && g->node[n].op == OP_qconv_dw && !g->node[n].guard ? n : 0;
+}
+
+/* That of this int8 weight's: the two are done as one then. Of errors as bytes it is multiplied by their unit. */
+static cop_nid made_with(const cop_param *p, cop_vid *unit)
+{
+	const cop_nid n = maker(p->g, p->dw), times = p->g->value[p->dw].producer;
+	const bool bytes = !n && times && p->g->node[times].op == OP_mul && !p->g->node[times].guard;
+	const cop_nid m = bytes ? maker(p->g, cop__arg(p->g, times, 0)) : n;
+
+	if (bytes && (!m || cop__in(p->g, m, 0)->dtype != COP_I8)) return 0;
+	*unit = bytes ? cop__arg(p->g, times, 1) : 0;
+	return m;
 }
 
 static cop_vid move(const cop_param *p, const options *o)
 {
 	cop_graph *g = p->g;
-	cop_vid lr = cop__param_lr(p), per = factors(p, o->scaling), step = o->round == COP_Q_STOCHASTIC ? cop__param_step(p) : 0;
+	cop_vid lr = cop__param_lr(p), per = factors(p, o->scaling), step = o->round == COP_Q_STOCHASTIC ? cop__param_step(p) : 0, unit;
 	const int32_t seed = (int32_t)(cop__hash_text(g->value[p->w].name) & 0x7fffffff);
-	cop_nid n = maker(p);
+	cop_nid n = made_with(p, &unit);
 
 	if (!per) return 0;
 	if (!n) return cop__apply(g, OP_qstep, &(cop_qstep_attr){o->round, seed}, VIDS(p->w, p->dw, lr, per, step));
 	cop_qconv_step_attr a = {.round = o->round, .seed = seed};
 	memcpy(&a.w, g->node[n].attr, sizeof a.w);
-	return cop__apply(g, OP_qconv_step, &a, VIDS(p->w, cop__arg(g, n, 0), cop__arg(g, n, 1), lr, per, step));
+	return cop__apply(g, OP_qconv_step, &a, unit ? 7 : 6, (const cop_vid[]){p->w, cop__arg(g, n, 0), cop__arg(g, n, 1), lr, per, step, unit});
 }
 
 static cop_vid build(const cop_param *p, const void *o)
