@@ -2,7 +2,7 @@
  *
  * bench_device NET LAYERS [FOLDER STEPS] - training of an int8 network on a device: what a step takes, stage by stage, planned for a Cortex-M4; and,
  * of a FOLDER that `coppice emit --train --patch 0.3` wrote, whether STEPS steps there gave the parameters that they give here, bit for bit
- * (bench/on_device.sh). NET has bytes as inputs; LAYERS as in "qsgd layers=LAYERS". Nothing is timed.
+ * (bench/on_device.sh). NET has bytes as inputs; LAYERS as in "qsgd layers=LAYERS", more options of the rule behind it. Nothing is timed.
  */
 #include "plan/plan.h"
 
@@ -59,6 +59,7 @@ static void stair(cop_ctx *cx, const char *what, const cop_graph *g, const char 
 static void staircase(cop_ctx *cx, const char *file, const char *some)
 {
 	const cop_zoo_args a = {.batch = 1, .classes = 10, .seed = 1};
+	char bytes[4096];
 	cop_graph *floats, *all = model(cx, file, "qsgd", false), *few = model(cx, file, some, false), *bands = model(cx, file, some, true);
 
 	TRY(cx, cop_zoo_build(&floats, cx, "mobilenet-v2-0.35@128", &a));
@@ -68,9 +69,12 @@ static void staircase(cop_ctx *cx, const char *file, const char *some)
 	stair(cx, "floats, each update at once", floats, "sgd momentum=0", false);
 	stair(cx, "int8, all layers, updates at the end", all, "qsgd", true);
 	stair(cx, "int8, each update at once", all, "qsgd", false);
+	stair(cx, "the same, int8 errors", all, "qsgd errors=int8", false);
 	stair(cx, "int8, some layers, updates at the end", few, some, true);
 	stair(cx, "int8, some layers, each update at once", few, some, false);
 	stair(cx, "the same, first layers in bands", bands, some, false);
+	snprintf(bytes, sizeof bytes, "%s errors=int8", some);
+	stair(cx, "the same, int8 errors", bands, bytes, false);
 	cop_graph_free(floats);
 	cop_graph_free(all);
 	cop_graph_free(few);

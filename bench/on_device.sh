@@ -27,7 +27,7 @@ few="conv42.b|conv43.b|conv44.b|conv45.b|conv46.b|conv47.b|conv48.b|conv49.b|con
 
 number() { sed -n "s/^ *$1 \([0-9]*\)\$/\1/p" "$out/said" | tail -1; }
 
-count() { # NAME LAYERS TARGET LABEL, and of the back part: the layer behind which it begins, SHAPE of what it takes
+count() { # NAME LAYERS TARGET LABEL, and of the back part: the layer behind which it begins, SHAPE of what it takes. LAYERS may have options of the rule behind them
 	at=$out/$1-$3 net=$out/net.cop shape=${6:-128,128,3}
 	rm -rf "$at"
 	[ $# -lt 5 ] || { net=$out/back.cop && "$bin" apply "$out/net.cop" "back:at=$5" -o "$net" -q || exit 1; }
@@ -55,6 +55,9 @@ TEXT
 count large "$large" cortex-m4 "biases of 25 layers, weights of 6, and the last layer"
 count small "$small" cortex-m4 "biases of 16 layers, weights of 2, and the last layer"
 count few "$few" cortex-m4 "biases of 9 layers, and the last layer, from what the layers before them have left in flash" conv41.w 4,4,56
+count large-bytes "$large errors=int8" cortex-m4 "biases of 25 layers, weights of 6, and the last layer: int8 errors"
+count small-bytes "$small errors=int8" cortex-m4 "biases of 16 layers, weights of 2, and the last layer: int8 errors"
+count few-bytes "$few errors=int8" cortex-m4 "biases of 9 layers, and the last layer, from what is in flash: int8 errors" conv41.w 4,4,56
 count small "$small" netduinoplus2 "biases of 16 layers, weights of 2, and the last layer, on a board of 128 KB"
 echo
 echo "ram_bytes $ram flash_bytes $flash instructions $instructions $same"

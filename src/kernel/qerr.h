@@ -56,6 +56,7 @@ static inline int8_t cop_e_byte(int32_t acc, int32_t shift, int32_t round, uint3
 {
 	uint32_t size = cop_e_size(acc);
 
+	if (!acc) return 0;
 	size = (size >> shift) + cop_e_up(size, shift, round, at);
 	size = size > 127 ? 127 : size;
 	return (int8_t)(acc < 0 ? -(int32_t)size : (int32_t)size);
@@ -81,19 +82,22 @@ typedef struct cop_e_made {
 /* Sums of one channel, through its factor and its bits; all their bits in one number. */
 static inline uint32_t cop_e_channel(const cop_e_made *e, int32_t *acc, int32_t n, int32_t ps, int32_t pixel, int32_t c)
 {
-	const int32_t bytes = (e->c_n + 7) / 8, m = e->m ? e->m[c] : 0, up = e->up;
-	const uint8_t *in = e->in ? e->in + (size_t)pixel * (size_t)bytes + c / 8 : NULL;
+	static const uint8_t always = 0xff;
+	const int32_t bytes = (e->c_n + 7) / 8, step = e->in ? bytes : 0, m = e->m ? e->m[c] : 0, up = e->up, bit = 1 << (c & 7);
+	const uint8_t *in = e->in ? e->in + (size_t)pixel * (size_t)bytes + c / 8 : &always;
 	uint32_t all = 0;
 
-	if (!e->m && !in) {
-		for (int32_t i = 0; i < n; i++, acc += ps) all |= cop_e_size(*acc);
+	if (!e->m) {
+		for (; n > 0; n--, acc += ps, in += step) {
+			if (!(*in & bit)) *acc = 0;
+			all |= cop_e_size(*acc);
+		}
 		return all;
 	}
-	for (int32_t i = 0; i < n; i++, acc += ps) {
-		int32_t v = in && !(in[i * bytes] >> (c & 7) & 1) ? 0 : *acc;
-		if (e->m) v = (int32_t)((int64_t)(int32_t)((uint32_t)v << up) * m >> 32);
+	for (; n > 0; n--, acc += ps, in += step) { /* many are cut off: they cost little */
+		int32_t v = 0;
+		if (*in & bit) v = (int32_t)((int64_t)(int32_t)((uint32_t)*acc << up) * m >> 32), all |= cop_e_size(v);
 		*acc = v;
-		all |= cop_e_size(v);
 	}
 	return all;
 }

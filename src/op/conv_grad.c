@@ -164,7 +164,7 @@ static int edx_words(const cop_graph *g, cop_nid n, int32_t *k)
 }
 
 /* Besides the forward's samples some that kernels take several pixels or channels of at a time: 1x1 and depthwise. */
-static bool edx_form(cop_graph *g, int which, cop_conv_attr *a, dims4 *x, dims4 *w, dims4 *y)
+static bool more_forms(cop_graph *g, int which, cop_conv_attr *a, dims4 *x, dims4 *w, dims4 *y)
 {
 	static const struct { int32_t x[4], o, k, s, p, groups; } form[] = {
 		{{1, 3, 5, 8}, 12, 1, 1, 0, 1}, {{2, 9, 8, 4}, 8, 1, 1, 0, 1}, {{1, 9, 9, 12}, 20, 1, 1, 0, 1}, {{1, 1, 2, 4}, 4, 1, 1, 0, 1},
@@ -185,7 +185,7 @@ static cop_nid edx_sample(cop_graph *g, int which)
 	cop_qerr_dx_attr a = {.d.c.groups = 0, .by = 0.5f, .round = which % COP_E_ROUNDS};
 	dims4 x, w, y;
 
-	if (!edx_form(g, which, &a.d.c, &x, &w, &y)) return 0;
+	if (!more_forms(g, which, &a.d.c, &x, &w, &y)) return 0;
 	a.d.h = x.d[1];
 	a.d.w = x.d[2];
 	const cop_type m = cop__type(COP_I32, 1, &x.d[3]);
@@ -350,7 +350,7 @@ static cop_nid step_sample(cop_graph *g, int which)
 	cop_qconv_step_attr a = {.w.zx = which / 2 % 2 ? -128 : 7 - which / 2, .round = which / 2 % COP_Q_ROUNDS, .seed = which};
 	dims4 x, w, y;
 
-	if (!forward(g, which / 2, &a.w.d.c, &x, &w, &y)) return 0;
+	if (!more_forms(g, which / 2, &a.w.d.c, &x, &w, &y)) return 0;
 	a.w.d.kh = w.d[1];
 	a.w.d.kw = w.d[2];
 	cop_type count = cop__type(COP_I32, 1, DIMS(1));

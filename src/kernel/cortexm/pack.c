@@ -257,3 +257,11 @@ size_t cop_qerr_depth_work_dsp(const int32_t *k)
 	const int32_t rows = cop_error_rows(k);
 	return 4 * (size_t)(rows * k[CK_W]) + 2 * (size_t)((rows + 2) * cop_error_pitch(k));
 }
+
+/* Pixels are taken two by two, all of four channels lie in scratch. */
+bool cop_qerr_step_fits_dsp(const int32_t *k)
+{
+	const int32_t pixels = k[CK_N] * k[CK_H] * k[CK_W];
+	return cop_qconv_point_fits_dsp(k) && k[CK_O] % 2 == 0 && k[CK_C] % ERROR_LANES == 0 && pixels % 2 == 0 && pixels <= 8 * ERROR_CHUNK;
+}
+size_t cop_qerr_step_work_dsp(const int32_t *k) { return 2 * ERROR_LANES * (size_t)(k[CK_N] * k[CK_H] * k[CK_W]); }

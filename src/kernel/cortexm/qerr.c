@@ -111,19 +111,31 @@ static void spread(const depth *d, int32_t image, int32_t c, int32_t h0, int32_t
 	}
 }
 
-/* Two windows in each round. w: of each line of the filter turned round the pairs (0,1) and (1,2). */
+/* A line of two windows that are neighbours: x01, x23 its four pixels; w: of the filter turned round the pairs (0,1) and (1,2). */
+static inline void line(int32_t *a, int32_t *b, uint32_t x01, uint32_t x23, uint32_t w01, uint32_t w12)
+{
+#if COP_DSP
+	int32_t s = *a, t = *b;
+	__asm__("smlad %0, %2, %4, %0\n smlabt %0, %3, %5, %0\n smlatb %1, %2, %4, %1\n smlad %1, %3, %5, %1" : "+&r"(s), "+&r"(t) : "r"(x01), "r"(x23), "r"(w01), "r"(w12));
+	*a = s, *b = t;
+#else
+	*a = cop_dual(x01, w01, *a) + (int16_t)x23 * ((int32_t)w12 >> 16);
+	*b = cop_dual(x23, w12, *b) + ((int32_t)x01 >> 16) * (int16_t)w01;
+#endif
+}
+
+/* A row, two windows in each round. w: of each line of the filter its pairs. */
 static void windows(int32_t *acc, const int16_t *p, int32_t pitch, const uint32_t *w, int32_t n)
 {
-	for (; n > 0; n -= 2, p += 2, acc += 2) {
-		const int16_t *line = p;
+	const int16_t *q = p + pitch, *r = q + pitch;
+
+	for (; n > 0; n -= 2, p += 2, q += 2, r += 2) {
 		int32_t a = 0, b = 0;
-		for (int32_t i = 0; i < 3; i++, line += pitch) {
-			const uint32_t x01 = cop_load4(line), x23 = cop_load4(line + 2);
-			a = cop_dual(x01, w[2 * i], a) + (int16_t)x23 * ((int32_t)w[2 * i + 1] >> 16);
-			b = cop_dual(x23, w[2 * i + 1], b) + ((int32_t)x01 >> 16) * (int16_t)w[2 * i];
-		}
-		acc[0] = a;
-		if (n > 1) acc[1] = b;
+		line(&a, &b, cop_load4(p), cop_load4(p + 2), w[0], w[1]);
+		line(&a, &b, cop_load4(q), cop_load4(q + 2), w[2], w[3]);
+		line(&a, &b, cop_load4(r), cop_load4(r + 2), w[4], w[5]);
+		*acc++ = a;
+		if (n > 1) *acc++ = b;
 	}
 }
 
