@@ -138,6 +138,49 @@ static void gradients_of_bytes_are_near(void **state)
 	}
 }
 
+/* Layers one behind the other, of which each cuts off about half: nothing lies between the error of one and that of the next, so both are one step. */
+static cop_graph *chain(cop_ctx *cx)
+{
+	static const cop_qavgpool_attr mean = {3, 3, 3, 3, 0, 0, 0, 0, -20, -20, 0, 0, -128, 127};
+	cop_graph *g;
+	cop_type t = cop__type(COP_I8, 4, DIMS(1, 5, 5, 2));
+	int32_t n;
+
+	OK(cx, cop__graph_new(&g, cx, "chain"));
+	cop_vid x = cop__input(g, "x", &t);
+	x = qconv(g, x, 0, DIMS(4, 3, 3, 2), (cop_qconv_attr){.sh = 1, .sw = 1, .groups = 1, .zx = 5, .zy = -128, .qlo = -128, .qhi = 127});
+	x = qconv(g, x, 1, DIMS(4, 1, 1, 4), (cop_qconv_attr){.sh = 1, .sw = 1, .groups = 1, .zx = -128, .zy = -9, .qlo = -9, .qhi = 60});
+	x = qconv(g, x, 2, DIMS(4, 3, 3, 1), (cop_qconv_attr){.sh = 2, .sw = 2, .groups = 4, .zx = -9, .zy = -20, .qlo = -128, .qhi = 100});
+	x = cop__apply(g, OP_qavgpool, &mean, VIDS(x));
+	x = qconv(g, x, 3, DIMS(3, 1, 1, 4), (cop_qconv_attr){.sh = 1, .sw = 1, .groups = 1, .zx = -20, .zy = 7, .qlo = -128, .qhi = 127});
+	x = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {1, 3}}, VIDS(x));
+	OK(cx, cop__output(g, cop__apply(g, OP_dequantize, &(cop_dequantize_attr){0.05f, 7}, VIDS(x)), "y"));
+	OK(cx, cop_graph_trainable(&g, "qsgd", &n));
+	return g;
+}
+
+/* Float errors, which are PyTorch's in the test before, and bytes. */
+static void a_chain_of_bytes_is_near(void **state)
+{
+	cop_ctx *cx = *state;
+	cop_graph *g = chain(cx);
+	cop_trainer *t[] = {trainer(cx, g, "qsgd", true, 1), trainer(cx, g, "qsgd errors=int8 rounding=nearest", true, 1)};
+	cop_tensor want, got;
+	const char *name;
+
+	for (int i = 0; i < 2; i++) OK(cx, cop_trainer_gradients(t[i], NULL));
+	for (int i = 0; (name = cop_trainer_gradient(t[0], i, &want)); i++) {
+		assert_string_equal(cop_trainer_gradient(t[1], i, &got), name);
+		float most = 0;
+		for (int64_t k = 0; k < cop_type_count(&want.type); k++) most = fmaxf(most, fabsf(((float *)want.data)[k]));
+		assert_true(most > 0);
+		for (int64_t k = 0; k < cop_type_count(&want.type); k++)
+			if (!(fabsf(((float *)want.data)[k] - ((float *)got.data)[k]) <= 0.03f * most)) fail_msg("%s, element %lld: %g, not %g", name, (long long)k, (double)((float *)got.data)[k], (double)((float *)want.data)[k]);
+	}
+	for (int i = 0; i < 2; i++) cop_trainer_free(t[i]);
+	cop_graph_free(g);
+}
+
 /* The scale of a filter of a weight or a bias, by the network's own multipliers: s_x s_w / s_y. */
 static double scale_of(const cop_graph *g, const char *name, int32_t filter)
 {
@@ -630,6 +673,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(gradients_are_those_of_pytorch, setup, teardown),
 		cmocka_unit_test_setup_teardown(gradients_of_bytes_are_near, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_chain_of_bytes_is_near, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_step_is_that_of_the_floats, setup, teardown),
 		cmocka_unit_test_setup_teardown(gradients_of_parts_are_those_of_pytorch, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_step_of_parts_is_that_of_the_whole, setup, teardown),
