@@ -30,14 +30,15 @@ static void on_host(void **state)
 /* An int8 network that is trained as it is: some of its weights, which the board packs anew for each run, some biases alone, and a layer of floats. */
 static void train_int8(cop_ctx *cx, const machine *m)
 {
-	static const char spec[] = "qsgd layers=c2.*|c3.w|c4.*|dw.w|fc.*|head.w lr=0.02";
+#define INT8 "qsgd layers=c2.*|c3.w|c4.*|dw.w|fc.*|head.w lr=0.02"
+	static const char *const spec[] = {INT8, INT8, INT8 " errors=int8"};
 
-	for (int twice = 0; twice < 2; twice++) {
-		cop_graph *g = trained_net(cx, twice);
+	for (int i = 0; i < LEN(spec); i++) {
+		cop_graph *g = trained_net(cx, i == 1); /* of the double rounding */
 		int32_t n;
-		OK(cx, cop_graph_trainable(&g, spec, &n));
+		OK(cx, cop_graph_trainable(&g, spec[i], &n));
 		assert_int_equal(n, 5);
-		check_training(cx, g, m, spec);
+		check_training(cx, g, m, spec[i]);
 		check_inference(cx, g, m);
 		cop_graph_free(g);
 	}
@@ -46,10 +47,11 @@ static void train_int8(cop_ctx *cx, const machine *m)
 /* Some input channels alone: of int8 layers, plain and depthwise, and of floats. */
 static void train_parts(cop_ctx *cx, const machine *m)
 {
-	static const char *const spec[] = {"qsgd layers=c2.*|c3.w|c4.*|dw.w|fc.*|head.w lr=0.02 channels=c2.w:0.25;c3.w:0.5;dw.w:0.5;head.w:0.25", "sgd momentum=0.9 lr=0.01 channels=conv2*:0.5;fc1*:0.125"};
+#define PARTS INT8 " channels=c2.w:0.25;c3.w:0.5;dw.w:0.5;head.w:0.25"
+	static const char *const spec[] = {PARTS, "sgd momentum=0.9 lr=0.01 channels=conv2*:0.5;fc1*:0.125", PARTS " errors=int8"};
 
 	for (int i = 0; i < LEN(spec); i++) {
-		cop_graph *g = i ? zoo(cx, "lenet-5", 1, 0) : trained_net(cx, false);
+		cop_graph *g = i == 1 ? zoo(cx, "lenet-5", 1, 0) : trained_net(cx, false);
 		int32_t n;
 		OK(cx, cop_graph_trainable(&g, spec[i], &n));
 		check_training(cx, g, m, spec[i]);
