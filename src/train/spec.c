@@ -116,6 +116,7 @@ cop_status cop__build_spec(cop_build *b, const char *text)
 		if (!is_rule(&it)) COP_TRY(cop__option_set(&o, it.key, it.key_len, it.value, it.value_len));
 	}
 	if (b->all.rates.n && *b->all.by) return cop__error(b->cx, COP_ARG, "training: rates= gives each weight a rate, and by= learns one for all; give one of the two");
+	if (b->all.rounding && !b->all.errors) return cop__error(b->cx, COP_ARG, "training: rounding= says how errors=int8 loses bits, and errors are floats here; add errors=int8, or leave it out");
 	COP_TRY(fill_level(&b->level, b, (const cop_update *)(const void *)rule, rule_options, &b->all));
 	if (b->all.rates.n) b->level.rates = &b->all.rates;
 	cop__build_no_terms(b);

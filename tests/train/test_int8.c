@@ -654,6 +654,8 @@ static void what_cannot_be_trained_is_refused(void **state)
 	OK(cx, cop__output(floats, cop__apply(floats, OP_fc, &(cop_act_attr){COP_NO_LO, COP_NO_HI}, VIDS(x, cop__data(floats, COP_PARAM, "w", &weight, (float[]){1, 2, 3, 4}))), "y"));
 	assert_int_equal(cop_trainer_new(&t, floats, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = "sgd errors=int8"}), COP_ARG);
 	expect_refusal(cx, "training: errors=int8 is for networks of int8 layers, and no gradient goes through one here");
+	assert_int_equal(cop_trainer_new(&t, floats, &(cop_trainer_args){.batch = 1, .threads = 1, .spec = "sgd rounding=nearest"}), COP_ARG);
+	expect_refusal(cx, "training: rounding= says how errors=int8 loses bits, and errors are floats here; add errors=int8, or leave it out");
 	cop_graph_free(floats);
 	OK(cx, cop_graph_trainable(&plain, "qsgd layers=none*", &n));
 	assert_int_equal(n, 0);
