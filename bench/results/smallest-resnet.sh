@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The smallest file for resnet-8 on cifar10-jpeg (a lossy copy of CIFAR-10): rounds of zeros and of fewer bits under a larger network as the teacher
-# TEACHER: a trained network, in the place of a resnet-20 that is trained here; ALONE, TAUGHT: resnet-8 trained alone and under it, as distill-resnet makes them; ROUNDS (4): how many. Each round
+# TEACHER: a trained network, in the place of a resnet-20 that is trained here; ALONE, TAUGHT: resnet-8 trained alone and under it, as distill-resnet makes them; ROUNDS (5): how many. Each round
 # begins with the file of the one before, as plain numbers again, and with larger prices. Some three hours on one core; it goes on where it was stopped.
 # seeds: 1
 set -u
 bin=$1 folder=$2
-data="--data cifar10-jpeg" rounds=${ROUNDS:-4}
+data="--data cifar10-jpeg" rounds=${ROUNDS:-5}
 
 # Prices of what is not zero and its epochs, of bits and their epochs, and how the round begins
 prices() {
@@ -15,7 +15,8 @@ prices() {
 	2) echo "4e-5 7 3e-5 8 decode:zeros=free" ;;
 	3) echo "1.2e-4 8 3e-5 8 decode" ;;
 	4) echo "6e-4 6 6e-5 8 decode" ;;
-	*) echo "1.2e-3 6 6e-5 8 decode" ;;
+	5) echo "1.2e-3 6 6e-5 8 decode" ;;
+	*) echo "3e-3 6 1.5e-4 8 decode" ;;
 	esac
 }
 
