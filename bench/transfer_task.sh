@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What tables of the transfer task share (bench/results/transfer.sh, errors.sh), which read this file: bin, folder, epochs, rate, here and tiny are set.
+# What tables of the transfer task share (bench/results/transfer.sh, errors.sh), which read this file: bin, folder, epochs, rate and here are set.
 # The backbone is the int8 MobileNetV2-0.35 of `tiny-training` (Lin et al. 2022), with a new last layer. The task: five classes of cifar10-jpeg, a lossy copy of CIFAR-10, enlarged
 # to 128x128: 1,500 pictures to learn from, 1,000 to test. One sample a step.
+tiny=${COPPICE_MODELS:-models}/mcunet/tiny-training
 
 pictures() {
 	[ ! -s "$folder/five/y_test.npy" ] || return 0

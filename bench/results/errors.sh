@@ -5,7 +5,6 @@
 set -u
 bin=$1 folder=$2
 epochs=${EPOCHS:-3} rate=${RATE:-0.01} here=$(dirname "$0")/..
-tiny=${COPPICE_MODELS:-models}/mcunet/tiny-training
 . "$here/transfer_task.sh"
 
 pictures || exit 1

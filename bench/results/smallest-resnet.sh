@@ -30,33 +30,27 @@ stages:
 YAML
 }
 
-taught() { # TEACHER COMMAND OPTIONS...
-	by=$1
-	shift
-	"$bin" "$@" $data --threads 1 --resume --policies "distill:teacher=$by $answers"
-}
-
-train() { # FILE GIVEN NET SEED: one that is given, or is trained
-	[ -s "$folder/$1" ] || if [ -n "$2" ]; then cp "$2" "$folder/$1"; else "$bin" train "$3" $data --seed="$4" --threads 1 --resume --quiet -o "$folder/$1" >&2; fi
+train() { # FILE GIVEN NET SEED OPTIONS...: one that is given, or is trained
+	at=$folder/$1 given=$2 net=$3 seed=$4
+	shift 4
+	[ -s "$at" ] || if [ -n "$given" ]; then cp "$given" "$at"; else "$bin" train "$net" $data --seed="$seed" --threads 1 --resume --quiet "$@" -o "$at" >&2; fi
 }
 
 round() { # I SEED
-	at=$folder/round-$1-$2
+	at=$folder/round-$1-$2 teacher=$folder/teacher-$2.cop before=$folder/round-$(($1 - 1))-$2.cop whole=$folder/taught-$2.cop seed=$2
 	[ ! -s "$at.json" ] || return 0
-	set -- $(prices "$1") "$1" "$2"
+	set -- $(prices "$1")
 	recipe "$1" "$2" "$3" "$4" >"$at.yaml"
-	if [ "$5" = whole ]; then cp "$folder/taught-$7.cop" "$at.from.cop"; else "$bin" apply "$folder/round-$(($6 - 1))-$7.cop" "$5" -q -o "$at.from.cop"; fi || return 1
-	answers="part=0.7 standardise=no temperature=3"
-	taught "$folder/teacher-$7.cop" compress "$at.from.cop" --recipe "$at.yaml" --seed="$7" --json -o "$at.cop" >"$at.part" && mv "$at.part" "$at.json"
+	if [ "$5" = whole ]; then cp "$whole" "$at.from.cop"; else "$bin" apply "$before" "$5" -q -o "$at.from.cop"; fi || return 1
+	"$bin" compress "$at.from.cop" --recipe "$at.yaml" $data --policies "distill:teacher=$teacher part=0.7 standardise=no temperature=3" --seed="$seed" --threads 1 --resume --json \
+		-o "$at.cop" >"$at.part" && mv "$at.part" "$at.json"
 }
 
 score() { [ -s "$1.eval" ] || { "$bin" eval "$1.cop" $data --json >"$1.part" && mv "$1.part" "$1.eval"; }; }
 
 for seed in $SEEDS; do
-	train "teacher-$seed.cop" "${TEACHER:-}" resnet-20 "$seed" && train "alone-$seed.cop" "${ALONE:-}" resnet-8 "$seed" || exit 1
-	if [ -n "${TAUGHT:-}" ]; then cp "$TAUGHT" "$folder/taught-$seed.cop" || exit 1; fi
-	answers=
-	[ -s "$folder/taught-$seed.cop" ] || taught "$folder/teacher-$seed.cop" train resnet-8 --seed="$seed" --quiet -o "$folder/taught-$seed.cop" >&2 || exit 1
+	train "teacher-$seed.cop" "${TEACHER:-}" resnet-20 "$seed" && train "alone-$seed.cop" "${ALONE:-}" resnet-8 "$seed" &&
+		train "taught-$seed.cop" "${TAUGHT:-}" resnet-8 "$seed" --policies "distill:teacher=$folder/teacher-$seed.cop" || exit 1
 	for i in $(seq "$rounds"); do round "$i" "$seed" && score "$folder/round-$i-$seed" || exit 1; done
 	for net in alone taught; do score "$folder/$net-$seed" || exit 1; done
 done

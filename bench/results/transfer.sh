@@ -6,7 +6,6 @@
 set -u
 bin=$1 folder=$2
 epochs=${EPOCHS:-5} rate=${RATE:-0.01} here=$(dirname "$0")/..
-tiny=${COPPICE_MODELS:-models}/mcunet/tiny-training
 
 . "$here/transfer_task.sh"
 

@@ -40,7 +40,12 @@ static cop_status some_work(const cop_graph *g, const cop_stage *s)
 
 /* ---- order ---- */
 
-static const char *const have[COP_N_HAS] = {"weights made of floats", "masks of pruned weights", "encoded weights", "integers", "shared weights", "values that are rounded as in integers", "sums of bits"};
+/* What a network may have, and the pass that leads back from it. */
+static const struct { const char *what, *back; } have[COP_N_HAS] = {
+	{"weights made of floats", ""}, {"masks of pruned weights", ""}, {"encoded weights", "; the pass `decode` makes plain numbers of them (coppice apply NET decode -o PLAIN)"},
+	{"integers", "; the pass `floats` makes floats of them that can be trained (coppice apply NET floats -o FLOATS)"}, {"shared weights", ""},
+	{"values that are rounded as in integers", ""}, {"sums of bits", ""},
+};
 
 /* at[b]: the stage that has last changed bit b; NULL: the network came so. */
 static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool never, const cop_stage *at)
@@ -50,9 +55,9 @@ static cop_status senseless(const cop_graph *g, const cop_stage *s, int b, bool 
 	if (at) snprintf(when, sizeof when, "after %s in line %d", at->row->row.name, at->line);
 	if (never)
 		return cop__error(g->cx, COP_ARG, "recipe, line %d: %s can't work on a network with %s, which it has %s%s", s->line,
-			s->row->row.name, have[b], when, at ? "; put it before" : 1u << b == COP_HAS_CODES ? "; the pass `decode` makes plain numbers of them (coppice apply NET decode -o PLAIN)" : "");
+			s->row->row.name, have[b].what, when, at ? "; put it before" : have[b].back);
 	return cop__error(g->cx, COP_ARG, "recipe, line %d: %s needs %s, which the network does not have%s%s%s", s->line,
-		s->row->row.name, have[b], at ? " " : "", at ? when : "", at ? "; put it before" : "");
+		s->row->row.name, have[b].what, at ? " " : "", at ? when : "", at ? "; put it before" : "");
 }
 
 uint32_t cop__stage_never(const cop_stage *s)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * errors - the gradients of activations of int8 layers as bytes with one unit each (kernel/qerr.h), errors=int8 in the options of a training. A step over
- * the finished training graph: what the rows of int8 operators have appended in floats is put down again in bytes, from the last int8 layer back to the
- * first that is trained.
+ * the finished training graph: what the rows of int8 operators have appended in floats is rewritten in bytes, from the last int8 layer back to the first
+ * that is trained.
  *
  *   qback      qerr_back     qconv_dx   qerr_dx       add      qerr_add        sum_to, of a bias   qerr_sum
  *   qconv_dw   the same of bytes, times their unit    avgpool_grad of a whole image   the bytes repeated
@@ -22,7 +22,7 @@ typedef struct errors {
 	cop_vid *map;
 	cop_nid forward;       /* the last node of the forward pass */
 	int32_t round;
-	bool *bytes;           /* its node is put down again in bytes */
+	bool *bytes;           /* its node is rewritten in bytes */
 	bool *as_bytes, *as_floats; /* is it read so? */
 	cop_nid *back;         /* of what qconv_dx gives: the qback that alone reads it; 0: none, or there is more */
 	cop_vid *code, *unit;  /* of the new graph */
@@ -114,7 +114,7 @@ static cop_status look(errors *s)
 	return COP_OK;
 }
 
-/* ---- put down again ---- */
+/* ---- rewritten ---- */
 
 /* The two results of a node. */
 static cop_status put(errors *s, cop_vid v, int op, const void *attr, int n_in, const cop_vid *in)

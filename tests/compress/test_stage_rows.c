@@ -243,7 +243,7 @@ static void as_it_comes(void **state)
 	g = net(*state);
 	OK(*state, run(&g, "- quantize: {may_cost: 100, must_gain: 0}", d, NULL));
 	assert_int_equal(run(&g, "- prune: {keep: 0.5}", d, NULL), COP_ARG);
-	assert_string_equal(cop_error_text(*state), "recipe, line 3: prune can't work on a network with integers, which it has already");
+	assert_string_equal(cop_error_text(*state), "recipe, line 3: prune can't work on a network with integers, which it has already; the pass `floats` makes floats of them that can be trained (coppice apply NET floats -o FLOATS)");
 	cop_error_clear(*state);
 	cop_graph_free(g);
 }

@@ -335,6 +335,7 @@ void VN(conv_dw_f32)(const cop_call *c)
 		cop_conv_dw_f32(c);
 		return;
 	}
+	const bool spread = rows && !d.listed; /* those of the list lie among others */
 	share(c, &d, rows, &o0, &o1);
 	if (o0 >= o1) return;
 	for (long n = 0; n < g->n; n += d.images)
@@ -356,10 +357,9 @@ void VN(conv_dw_f32)(const cop_call *c)
 				b.dy_h = b.dy_p = 0;
 				b.dy_step = g->o, b.dy_row = g->ow * g->o, b.dy_image = g->oh * b.dy_row;
 				if (rows && d.listed) put_together(&d, &b, listed, rows + 1, o0, o1);
-				if (rows && !d.listed) run_block(&d, &b, out, acc, 0, d.o);
-				else run_block(&d, &b, out, acc, o0, o1);
+				run_block(&d, &b, out, acc, spread ? 0 : o0, spread ? d.o : o1);
 			}
 		}
-	if (rows && !d.listed) take_listed(&d, out, acc, rows + 1, o0, o1);
+	if (spread) take_listed(&d, out, acc, rows + 1, o0, o1);
 	else if (d.form != DW_X) VN(transpose)(out + o0 * g->wo, g->wo, acc + o0, acc_row(&d), g->wo, o1 - o0, g->wo);
 }
