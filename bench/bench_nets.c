@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_nets NET BATCH THREADS train|sparse|infer SECONDS - images a second of one network on random data, as one JSON line:
+ * bench_nets NET BATCH THREADS train|bf16|sparse|infer SECONDS - images a second of one network on random data, as one JSON line:
  * the median and the quartiles over rounds of about 50 ms. bench/compare.py runs it in turn with other engines.
+ * bf16: a training step whose convolutions multiply bfloat16.
  * sparse: a training step as a device would do it, of mobilenet-v2 for 10 classes: batch norm folded, and of its tensors only those trained that `few` names.
  */
 #include "coppice.h"
@@ -25,13 +26,14 @@ static int by_value(const void *a, const void *b)
 }
 
 /* A run may use the memory of its inputs again, so each one is given its inputs, as in earnest. */
-typedef struct feed { cop_session *s; cop_tensor x, label; float *fresh; } feed;
+typedef struct feed { cop_graph *step; cop_plan *p; cop_session *s; cop_trainer *t; cop_tensor x, label; float *fresh; } feed;
 
 static void run(const feed *f)
 {
 	memcpy(f->x.data, f->fresh, cop_type_bytes(&f->x.type));
 	for (int32_t i = 0; f->label.data && i < f->label.type.dim[0]; i++) ((int32_t *)f->label.data)[i] = i % 10;
-	cop_session_run(f->s, 0);
+	if (f->t) cop_trainer_step(f->t, 0.01f, NULL);
+	else cop_session_run(f->s, 0);
 }
 
 static double rounds(const feed *f, int batch, double seconds, double *low, double *high)
@@ -61,29 +63,41 @@ static double rounds(const feed *f, int batch, double seconds, double *low, doub
 static const char few[] = "block10*.b|block11*.b|block12*.b|block13*.b|block14*.b|block15*.b|block16*.b|block17*.b|conv2.b|"
 	"block12.expand.w|block13.expand.w|block14.expand.w|block15.expand.w|block16.expand.w|block17.expand.w|fc.*";
 
+/* A session of the network, of its training step with its inputs; bf16: a trainer. */
+static cop_status open_feed(feed *f, cop_ctx *cx, cop_graph *g, int batch, int threads, const char *job)
+{
+	int bf16 = !strcmp(job, "bf16"), train = strcmp(job, "infer") && !bf16;
+	cop_target target;
+	char spec[512];
+	cop_status st = COP_OK;
+
+	snprintf(spec, sizeof spec, "loss=xent update=sgd momentum=0.9%s%s", strcmp(job, "sparse") ? "" : " layers=", strcmp(job, "sparse") ? "" : few);
+	if (bf16) {
+		st = cop_trainer_new(&f->t, g, &(cop_trainer_args){.batch = batch, .threads = threads, .spec = spec, .bf16 = true});
+		if (!st) st = cop_trainer_input(f->t, 0, &f->x);
+		return st ? st : cop_trainer_input(f->t, 1, &f->label);
+	}
+	if (train) st = cop_graph_train(&f->step, g, spec);
+	if (!st) st = cop_target_find(&target, cx, "host");
+	target.threads = threads;
+	if (!st) st = cop_plan_build(&f->p, train ? &f->step : &g, 1, &target);
+	if (!st) st = cop_session_new(&f->s, f->p, threads);
+	if (!st) st = cop_session_io(f->s, 0, 0, false, &f->x);
+	if (!st && train) st = cop_session_io(f->s, 0, 1, false, &f->label);
+	return st;
+}
+
 static cop_status measure(cop_ctx *cx, const char *net, int batch, int threads, const char *job, double seconds)
 {
-	int train = strcmp(job, "infer") != 0, sparse = !strcmp(job, "sparse");
+	int sparse = !strcmp(job, "sparse");
 	cop_zoo_args args = {.batch = batch, .seed = 1, .classes = sparse ? 10 : 0};
-	char spec[512];
-	cop_graph *g = NULL, *t = NULL;
-	cop_plan *p = NULL;
-	cop_session *s = NULL;
-	cop_target target;
+	cop_graph *g = NULL;
 	feed f = {0};
 	double low, high;
 	cop_status st = cop_zoo_build(&g, cx, net, &args);
 
-	if (!st && (!train || sparse)) st = cop_graph_apply(&g, "to_infer fuse");
-	snprintf(spec, sizeof spec, "loss=xent update=sgd momentum=0.9%s%s", sparse ? " layers=" : "", sparse ? few : "");
-	if (!st && train) st = cop_graph_train(&t, g, spec);
-	if (!st) st = cop_target_find(&target, cx, "host");
-	target.threads = threads;
-	if (!st) st = cop_plan_build(&p, train ? &t : &g, 1, &target);
-	if (!st) st = cop_session_new(&s, p, threads);
-	f.s = s;
-	if (!st) st = cop_session_io(s, 0, 0, false, &f.x);
-	if (!st && train) st = cop_session_io(s, 0, 1, false, &f.label);
+	if (!st && (sparse || !strcmp(job, "infer"))) st = cop_graph_apply(&g, "to_infer fuse");
+	if (!st) st = open_feed(&f, cx, g, batch, threads, job);
 	if (!st && (f.fresh = malloc(cop_type_bytes(&f.x.type)))) {
 		for (int64_t i = 0; i < cop_type_count(&f.x.type); i++) f.fresh[i] = (float)(i * 7919 % 1000) / 1000;
 		double median = rounds(&f, batch, seconds, &low, &high);
@@ -91,9 +105,10 @@ static cop_status measure(cop_ctx *cx, const char *net, int batch, int threads, 
 			job, median, low, high);
 	}
 	free(f.fresh);
-	cop_session_free(s);
-	cop_plan_free(p);
-	cop_graph_free(t);
+	cop_trainer_free(f.t);
+	cop_session_free(f.s);
+	cop_plan_free(f.p);
+	cop_graph_free(f.step);
 	cop_graph_free(g);
 	return st;
 }
@@ -102,7 +117,7 @@ int main(int argc, char **argv)
 {
 	cop_ctx *cx;
 
-	if (argc != 6) return fprintf(stderr, "usage: bench_nets NET BATCH THREADS train|sparse|infer SECONDS\n"), 2;
+	if (argc != 6) return fprintf(stderr, "usage: bench_nets NET BATCH THREADS train|bf16|sparse|infer SECONDS\n"), 2;
 	cop_status st = cop_ctx_new(&cx, NULL);
 	if (!st) st = measure(cx, argv[1], atoi(argv[2]), atoi(argv[3]), argv[4], atof(argv[5]));
 	if (st) fprintf(stderr, "bench_nets: %s\n", cx ? cop_error_text(cx) : cop_status_text(st));

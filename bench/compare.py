@@ -7,9 +7,11 @@
 Both programs do the same work (forward, cross-entropy, backward, SGD with momentum; same shapes, same threads, random data) and
 take turns, so that what else the machine does falls on both. Printed: medians over the rounds, their spread, and the
 ratio of each pair of turns (median, lowest, highest). PyTorch gets its better memory format. Skipped, with a word, when
-PyTorch is not there: it is a peer, not a dependency.
+PyTorch is not there: it is a peer, not a dependency. bf16: both multiply bfloat16, PyTorch in the faster one of its two ways,
+autocast and float32 with bfloat16 inside of convolutions; for processors with AMX.
 """
 import argparse
+import contextlib
 import json
 import math
 import statistics
@@ -116,10 +118,11 @@ def freeze(net):
 
 
 class Peer:
-    """One network in one memory format, ready to run a step."""
+    """One network in one memory format, ready to run a step. rounded: of a job bf16, which of the two ways."""
 
-    def __init__(self, name, batch, job, channels_last):
+    def __init__(self, name, batch, job, channels_last, rounded=""):
         train = job != "infer"
+        self.rounded = rounded
         self.net, shape = network(name) if job != "sparse" else (mobilenet_v2(0.35, 10), (3, 128, 128))
         if job == "sparse":
             fold(self.net)
@@ -137,10 +140,13 @@ class Peer:
                 self.net(self.x)
             return
         self.opt.zero_grad()
-        F.cross_entropy(self.net(self.x), self.y).backward()
+        with torch.autocast("cpu", torch.bfloat16) if self.rounded == "autocast" else contextlib.nullcontext():
+            loss = F.cross_entropy(self.net(self.x), self.y)
+        loss.backward()
         self.opt.step()
 
     def rate(self, seconds):
+        torch.backends.mkldnn.conv.fp32_precision = torch.backends.mkldnn.matmul.fp32_precision = "bf16" if self.rounded == "inside" else "ieee"
         self.step()
         begin, n, t0 = time.perf_counter(), 0, time.perf_counter()
         rates = []
@@ -160,7 +166,7 @@ def ours(build, name, batch, threads, job, seconds):
 
 def compare(args, name, batch, threads, job):
     torch.set_num_threads(threads)
-    peers = [Peer(name, batch, job, last) for last in ((False,) if "300" in name else (False, True))]
+    peers = [Peer(name, batch, job, last, way) for last in ((False,) if "300" in name else (False, True)) for way in (("autocast", "inside") if job == "bf16" else ("",))]
     best = max(peers, key=lambda p: p.rate(0.5))
     a, b = [], []
     for _ in range(args.rounds):
@@ -185,9 +191,10 @@ def main():
     print(f"PyTorch {torch.__version__}")
     rows = [compare(args, n, b, 2, "train") for n, b in JOBS if args.only in f"train {n}"]
     rows += [compare(args, "mobilenet-v2-0.35@128", 1, 1, job) for job in ("train", "sparse") if args.only in f"{job} mobilenet-v2-0.35@128 alone"]
+    rows += [compare(args, n, b, 2, "bf16") for n, b in JOBS if args.only and args.only in f"bf16 {n}"]
     rows += [compare(args, n, 1, 1, "infer") for n in INFER if args.only in f"infer {n}"]
-    for job in ("train", "infer"):
-        r = [x["ratio"] for x in rows if x["job"] == job and (job == "infer" or x["threads"] == 2)]
+    for job in ("train", "bf16", "infer"):
+        r = [x["ratio"] for x in rows if x["job"] == job and (job != "train" or x["threads"] == 2)]
         if r:
             print(f"{job}: geometric mean {math.exp(sum(map(math.log, r)) / len(r)):.2f}, lowest {min(r):.2f}")
     if args.json:

@@ -415,6 +415,7 @@ typedef struct cop_train_args {
 	void *ud;
 	float checkpoint_every; /* seconds after which the checkpoint is written within an epoch, too; 0: 600 */
 	cop_keep keep;          /* BEST needs a valid set, and memory for one more copy of the weights; not with policies that make the result themselves (ema) */
+	bool bf16;              /* dense convolutions multiply bfloat16 and sum in f32; all else, the weights too, stays f32. COP_ARG: the processor has no tiles for it (AMX) */
 } cop_train_args;
 
 /* The settings that suit a network of the zoo, found by its name, and samples such as those of data (NULL: not known): fills epochs, batch, lr,
@@ -439,6 +440,7 @@ typedef struct cop_trainer_args {
 	int threads;
 	const char *spec; /* loss, rule of updates and their options as in cop_graph_train; NULL: the defaults. Its lr is not used. */
 	bool apart;       /* cop_trainer_gradients and _update work as well; takes memory for a copy of every gradient and of the inputs */
+	bool bf16;        /* as in cop_train_args */
 } cop_trainer_args;
 /* COP_ARG: an option that is not there, no weight to train. COP_SHAPE: a network that can't take that many samples at once. */
 cop_status cop_trainer_new(cop_trainer **out, const cop_graph *model, const cop_trainer_args *a);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_POLICIES, KEY_LIMIT, KEY_VALID, KEY_STOP_AFTER, KEY_KEEP, KEY_LOG, KEY_EVERY };
+enum { KEY_LR = 0x2000, KEY_UPDATE, KEY_SCHEDULE, KEY_AUGMENT, KEY_SMOOTH, KEY_POLICIES, KEY_LIMIT, KEY_VALID, KEY_STOP_AFTER, KEY_KEEP, KEY_LOG, KEY_EVERY, KEY_BF16 };
 
 const struct argp_option cli_train_options[] = {
         {"data", 'd', "NAME", 0, "data set: a name from `coppice data list`, or a path", 0},
@@ -36,6 +36,7 @@ const struct argp_option cli_train_options[] = {
         {"keep", KEY_KEEP, "best|last", 0, "which epoch's weights are the result (default: last; with --stop-after, best)", 0},
 	{"log", KEY_LOG, "FILE", 0, "file (CSV) that gets a line after each epoch; `coppice report --log` draws it. With "
 		"--json, an object for each epoch is also printed", 0},
+        {"bf16", KEY_BF16, 0, 0, "convolutions multiply numbers rounded to bfloat16 and sum them in floats: about twice as fast, on a processor with AMX. Weights, gradients and updates stay floats", 0},
         {"checkpoint-every", KEY_EVERY, "TIME", 0, "write the checkpoint at least this often, also within an epoch: 90s, 10m or 1h (default: 10m)", 0},
         {0},
 };
@@ -97,6 +98,9 @@ error_t cli_train_option(int key, char *arg, struct argp_state *state, cli_train
 		if (strcmp(arg, "best") && strcmp(arg, "last")) cli_misuse(state, "--keep=%s: must be best or last", arg);
 		t->has_keep = true;
 		t->a.keep = *arg == 'b' ? COP_KEEP_BEST : COP_KEEP_LAST;
+		return 0;
+	case KEY_BF16:
+		t->a.bf16 = true;
 		return 0;
 	case KEY_EVERY:
 		t->a.checkpoint_every = duration(state, "--checkpoint-every", arg);
@@ -160,10 +164,11 @@ void cli_train_say(cli *c, const cop_train_args *a)
 	cli_put_text(c, "schedule", a->schedule);
 	cli_put_text(c, "augment", augment);
 	cli_put_real(c, "smooth", as_written(a->smooth));
+	cli_put_text(c, "products", a->bf16 ? "bf16" : "float");
 	cli_put_text(c, "policies", a->policies ? a->policies : "none");
-	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g%s%s%s",
+	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g%s%s%s%s",
 		a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth,
-		a->policies ? " --policies \"" : "", a->policies ? a->policies : "", a->policies ? "\"" : "");
+		a->policies ? " --policies \"" : "", a->policies ? a->policies : "", a->policies ? "\"" : "", a->bf16 ? " --bf16" : "");
 }
 
 cop_status cli_trainable(cop_graph **g, const char **update, int32_t *layers)

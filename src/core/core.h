@@ -132,6 +132,7 @@ void cop__signals_go(const cop_signals *old);
 
 /* ---- cpu ---- */
 uint32_t cop__cpu_isa(void);                        /* what the machine has */
+cop_status cop__cpu_bf16(cop_ctx *cx);        /* COP_ARG: it has no tiles of bfloat16 (COP_ISA_AMX), or COPPICE_ISA takes them away */
 cop_status cop__isa_from_env(cop_ctx *cx);          /* applies COPPICE_ISA=ref|avx2|avx512|neon */
 
 /* ---- time ---- */

@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 static bool avxvnni(void)
 {
@@ -44,6 +48,24 @@ uint32_t cop__cpu_isa(void)
 #else
 	return COP_ISA_REF;
 #endif
+}
+
+/* AMX has registers of its own, which a process asks the kernel for (arch_prctl, ARCH_REQ_XCOMP_PERM of XTILEDATA). */
+static bool tiles(void)
+{
+#if defined(__x86_64__) && defined(__linux__) && COP_HAVE_AMX
+	unsigned a, b, c, d;
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & 1u << 22) && (d & 1u << 24) && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) &&
+		!syscall(SYS_arch_prctl, 0x1023, 18);
+#else
+	return false;
+#endif
+}
+
+cop_status cop__cpu_bf16(cop_ctx *cx)
+{
+	return (cx->isa & COP_ISA_AVX512) && tiles() ? COP_OK : cop__error(cx, COP_ARG,
+		"training with products of bfloat16 needs a processor with tiles for them (Intel's AMX), and this one has none, or COPPICE_ISA takes them away");
 }
 
 /* A choice includes what lies below it: the rows it lacks come from there. */

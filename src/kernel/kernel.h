@@ -34,7 +34,8 @@ enum {
 	COP_ISA_AVXVNNI = 16, COP_ISA_AVX512VNNI = 32, COP_ISA_DOTPROD = 64 /* dot products of bytes: int8 kernels only */,
 	COP_ISA_I8MM = 128 /* products of matrices of bytes */,
 	COP_ISA_AVX512VBMI = 256 /* permutations of bytes, and ones counted: kernels for sparse int8 and for bits only */,
-	COP_ISA_ALL = 511
+	COP_ISA_ALL = 511,
+	COP_ISA_AMX = 512 /* products in bfloat16: not among ALL, since a training must ask for them */
 };
 
 /* One row of kernel.def. Of the rows that match op, types, ISA and fits, the last one wins. */

@@ -47,9 +47,11 @@ void cop__build_free(cop_build *b)
 void cop__build_like(cop_build *b, const cop_build *other)
 {
 	b->level = other->level;
+	b->bf16 = other->bf16;
 	memcpy(b->all.layers, other->all.layers, sizeof b->all.layers);
 }
 
+void cop__build_bf16(cop_build *b, bool bf16) { b->bf16 = bf16; }
 const cop_graph *cop__build_model(const cop_build *b) { return b->model; }
 
 bool cop__build_has_forms(const cop_build *b)

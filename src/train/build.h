@@ -100,6 +100,7 @@ const cop_form *cop__form(const char *name);
 cop_status cop__build_new(cop_build **out, const cop_graph *model, int32_t batch, int64_t each);
 void cop__build_free(cop_build *b);
 /* The network that will be trained, for policies that look for weights and layers in it. */
+void cop__build_bf16(cop_build *b, bool bf16); /* convolutions multiply bfloat16 (cop_train_args.bf16); false until then */
 const cop_graph *cop__build_model(const cop_build *b);
 
 /* "loss=xent smooth=0.1 update=sgd momentum=0.9 clip=1 layers=fc*", as in cop_graph_train; "": the defaults. It comes first: it says the rule of

@@ -52,6 +52,7 @@ struct cop_build {
 	cop_graph *teacher[COP_MAX_TEACHERS]; /* as they run, for the same batch */
 	int32_t n_teacher;
 	cop_general all;
+	bool bf16; /* as cop_train_args has it */
 	cop_tier level; /* no rule: there is none yet */
 	cop_term *term;
 	int32_t n_term, cap_term;

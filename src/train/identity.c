@@ -101,6 +101,7 @@ void cop__identity_args(cop_text *t, const cop_train_args *a)
 	add_real(t, "smooth", a->smooth);
 	cop__text_add(t, "policies\t%s\n", a->policies ? a->policies : "none");
 	cop__text_add(t, "kept epoch\t%s\n", a->keep == COP_KEEP_BEST ? "the best" : "the last");
+	if (a->bf16) cop__text_add(t, "products\tbf16\n");
 }
 
 bool cop__same_weights(const cop_graph *a, const cop_graph *b)

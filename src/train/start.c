@@ -10,6 +10,7 @@ cop_status cop__build_training(cop_build *b, const cop_train_args *a, bool label
 	const char *update = a->update ? a->update : "";
 	cop_text t;
 
+	cop__build_bf16(b, a->bf16);
 	cop__text_init(&t, cop__build_model(b)->cx);
 	cop__text_add(&t, "%s", update);
 	if (!strstr(update, "loss=") && soft) cop__text_add(&t, " loss=soft");

@@ -41,7 +41,8 @@ static cop_status make_session(cop_trainer *t, int threads)
 		t->entry[p] = t->graph[p] ? n : -1;
 		if (t->graph[p]) entry[n++] = t->graph[p];
 	}
-	COP_TRY(cop__host_open(&t->host, entry, n, COP_ISA_ALL, threads));
+	if (t->b->bf16) COP_TRY(cop__cpu_bf16(t->cx));
+	COP_TRY(cop__host_open(&t->host, entry, n, COP_ISA_ALL | (t->b->bf16 ? COP_ISA_AMX : 0), threads));
 	return cop_session_tensor(t->host.s, 0, "lr", &t->lr);
 }
 
@@ -121,6 +122,7 @@ cop_status cop_trainer_new(cop_trainer **out, const cop_graph *model, const cop_
 
 	if (a->batch < 1) return cop__error(model->cx, COP_ARG, "a trainer for batches of %d samples; it must be at least 1", a->batch);
 	COP_TRY(cop__build_new(&b, model, a->batch, 0));
+	b->bf16 = a->bf16;
 	cop_status st = cop__build_spec(b, a->spec ? a->spec : "");
 	if (st) return cop__build_free(b), st;
 	return cop__trainer_new(out, b, a->threads, a->apart);

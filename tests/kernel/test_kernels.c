@@ -20,11 +20,16 @@ enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
 #include "kernel/qvec/qsparse.def"
 #include "kernel/qvec/q24.def"
 #include "kernel/qvec/bits.def"
+#undef N
+#define N(x) cop_##x##_amxplain /* the tiles of bfloat16, too (AMX_PLAIN in kernel/amx/amx.h) */
+#include "kernel/amx/amx.def"
+#undef N
 #undef T
 #undef P
 #undef B
 #undef S
 #undef V
+#define N(x) cop_##x##_plain
 #define P(base)
 #define B(base)
 #define S(base)
@@ -35,7 +40,13 @@ static const cop_kernel plain_kernels[] = {
 #include "kernel/qvec/qsparse.def"
 #include "kernel/qvec/q24.def"
 #include "kernel/qvec/bits.def"
+#undef N
+#define N(x) cop_##x##_amxplain
+#include "kernel/amx/amx.def"
 };
+
+/* Kernels that round what they multiply: they are given what bfloat16 can hold, whose products are exact. */
+static bool rounds(const cop_kernel *k) { return !strncmp(k->source, "amx/", 4); }
 
 typedef struct bufs { void *p[MAX_BUF]; size_t bytes[MAX_BUF]; int n, n_out; } bufs;
 
@@ -106,6 +117,15 @@ static bufs make(const cop_graph *g, cop_nid n, content how)
 		for (int j = b.n_out; j < b.n; j++)
 			if (b.p[i] && g->value[value_at(g, n, i)].alias && g->value[value_at(g, n, i)].alias == value_at(g, n, j)) free(b.p[i]), b.p[i] = b.p[j];
 	return b;
+}
+
+static void to_bf16(const cop_graph *g, cop_nid n, bufs *b)
+{
+	for (int i = b->n_out; i < b->n; i++) {
+		cop_vid v = value_at(g, n, i);
+		uint32_t *word = b->p[i];
+		for (size_t j = 0; v && cop__t(g, v)->dtype == COP_F32 && j < b->bytes[i] / 4; j++) word[j] &= 0xffff0000u;
+	}
 }
 
 static void release(bufs *b)
@@ -199,6 +219,7 @@ static void check(const cop_graph *g, cop_nid n, const cop_kernel *ref, const co
 {
 	bufs a = make(g, n, how), b = make(g, n, how);
 
+	if (rounds(k)) to_bf16(g, n, &a), to_bf16(g, n, &b);
 	if (k->steps && k->steps(word, b.p[b.n_out + k->pack_in]) < 0) { /* not these weights */
 		release(&a);
 		release(&b);
@@ -211,6 +232,7 @@ static void check(const cop_graph *g, cop_nid n, const cop_kernel *ref, const co
 	release(&a);
 	for (int parts = 2; k->split && parts <= 5; parts += parts == 3 ? 2 : 1) {
 		a = make(g, n, how);
+		if (rounds(k)) to_bf16(g, n, &a);
 		call(k, word, &a, parts);
 		compare(g, n, k, which, &a, &b, 0, "in several parts");
 		release(&a);
@@ -233,7 +255,7 @@ static int check_sample(cop_ctx *cx, const cop_op *op, int which, int *rows)
 {
 	int32_t word[COP_MAX_WORDS] = {0};
 	cop_graph *g;
-	uint32_t isa = cop__cpu_isa() | COP_ISA_DSP; /* written out in C too */
+	uint32_t isa = cop__cpu_isa() | COP_ISA_DSP /* written out in C too */ | (cop__cpu_bf16(cx) ? 0 : COP_ISA_AMX);
 
 	OK(cx, cop__graph_new(&g, cx, "sample"));
 	cop_nid n = op->sample(g, which);

@@ -35,7 +35,7 @@ static void settings(void **state)
 {
 	static const struct { cop_train_args a; const char *label; } row[] = {
 		{{.epochs = 4}, "epochs"}, {{.batch = 17}, "batch"}, {{.lr = 0.0501f}, "lr"}, {{.update = "adam decay=0.1"}, "update"}, {{.schedule = "constant"}, "schedule"}, {{.augment = "none"}, "augment"},
-		{{.policies = "ema:decay=0.9"}, "policies"}, {{.smooth = 0.2f}, "smooth"}, {{.seed = 8}, "seed"}, {{.threads = 5, .checkpoint = "x", .resume = true}, NULL},
+		{{.policies = "ema:decay=0.9"}, "policies"}, {{.smooth = 0.2f}, "smooth"}, {{.seed = 8}, "seed"}, {{.bf16 = true}, "products"}, {{.threads = 5, .checkpoint = "x", .resume = true}, NULL},
 	};
 	char label[32];
 	cop_text x, y;
@@ -56,6 +56,7 @@ static void settings(void **state)
 		if (b->schedule) a.schedule = b->schedule;
 		if (b->augment) a.augment = b->augment;
 		if (b->policies) a.policies = b->policies;
+		a.bf16 = b->bf16;
 		a.checkpoint = b->checkpoint, a.resume = b->resume;
 		int n = differing(label, x.data, of_args(&y, &a));
 		if (n != (row[i].label != NULL) || (n && strcmp(label, row[i].label))) fail_msg("row %d: %d lines, the first is '%s'", i, n, label);

@@ -94,6 +94,39 @@ AI cv cv_forward(const int32_t *k)
 	return g;
 }
 
+/* Phase i of s along one axis: its taps t, t - s, ..., how many, its first pixel, and the padding of the pass. */
+typedef struct cv_axis { long taps, last, first, pad; } cv_axis;
+
+AI cv_axis cv_axis_of(long i, long s, long k, long pad)
+{
+	cv_axis p = {.taps = i < k ? (k - 1 - i) / s + 1 : 0, .first = ((i - pad) % s + s) % s};
+
+	p.last = i + (p.taps - 1) * s;
+	p.pad = p.taps ? (p.last - pad - p.first) / s : 0;
+	return p;
+}
+
+/* The pass of phase (i, j) of dX (conv_dx.c) for the forward geometry f; offset: of its first pixel in dx; tap: of its first tap in w. */
+AI cv cv_phase(const cv *f, long i, long j, long *offset, long *tap)
+{
+	cv_axis a = cv_axis_of(i, f->sh, f->kh, f->pt), b = cv_axis_of(j, f->sw, f->kw, f->pl);
+	cv g = {.n = f->n, .h = f->oh, .w = f->ow, .c = f->o, .o = f->c, .kh = b.taps ? a.taps : 0, .kw = b.taps,
+		.sh = 1, .sw = 1, .pt = a.pad, .pl = b.pad};
+
+	g.oh = a.first < f->h ? (f->h - a.first - 1) / f->sh + 1 : 0;
+	g.ow = b.first < f->w ? (f->w - b.first - 1) / f->sw + 1 : 0;
+	g.yw = f->sw * f->c;
+	g.yh = f->sh * f->w * f->c;
+	g.yn = f->h * f->w * f->c;
+	g.wo = 1;
+	g.wc = f->wo;
+	g.wi = -f->sh * f->wi;
+	g.wj = -f->sw * f->wj;
+	*offset = (a.first * f->w + b.first) * f->c;
+	*tap = g.kh ? a.last * f->wi + b.last * f->wj : 0;
+	return g;
+}
+
 AI bool cv_dense(const int32_t *k)
 {
 	return k[CK_G] == 1 && k[CK_DH] == 1 && k[CK_DW] == 1;

@@ -11,39 +11,6 @@
 
 typedef enum dx_form { DX_PHASES, DX_FLAT, DX_SCATTER } dx_form;
 
-/* Phase i of s along one axis: its taps t, t - s, ..., how many, its first pixel, and the padding of the pass. */
-typedef struct phase { long taps, last, first, pad; } phase;
-
-static phase phase_of(long i, long s, long k, long pad)
-{
-	phase p = {.taps = i < k ? (k - 1 - i) / s + 1 : 0, .first = ((i - pad) % s + s) % s};
-
-	p.last = i + (p.taps - 1) * s;
-	p.pad = p.taps ? (p.last - pad - p.first) / s : 0;
-	return p;
-}
-
-/* The pass of phase (i, j); offset: of its first pixel in dx; tap: of its first tap in w. */
-static cv pass(const cv *f, long i, long j, long *offset, long *tap)
-{
-	phase a = phase_of(i, f->sh, f->kh, f->pt), b = phase_of(j, f->sw, f->kw, f->pl);
-	cv g = {.n = f->n, .h = f->oh, .w = f->ow, .c = f->o, .o = f->c, .kh = b.taps ? a.taps : 0, .kw = b.taps,
-		.sh = 1, .sw = 1, .pt = a.pad, .pl = b.pad};
-
-	g.oh = a.first < f->h ? (f->h - a.first - 1) / f->sh + 1 : 0;
-	g.ow = b.first < f->w ? (f->w - b.first - 1) / f->sw + 1 : 0;
-	g.yw = f->sw * f->c;
-	g.yh = f->sh * f->w * f->c;
-	g.yn = f->h * f->w * f->c;
-	g.wo = 1;
-	g.wc = f->wo;
-	g.wi = -f->sh * f->wi;
-	g.wj = -f->sw * f->wj;
-	*offset = (a.first * f->w + b.first) * f->c;
-	*tap = g.kh ? a.last * f->wi + b.last * f->wj : 0;
-	return g;
-}
-
 static dx_form form(const cv *f)
 {
 	if (cv_flat(f)) return DX_FLAT;
@@ -94,7 +61,7 @@ size_t VN(conv_dx_work)(const int32_t *k)
 	if (form(&f) == DX_SCATTER) return (size_t)(f.ow * scatter_row(&f) + 16) * sizeof(float);
 	for (long i = 0; i < f.sh; i++)
 		for (long j = 0; j < f.sw; j++) {
-			cv g = pass(&f, i, j, &offset, &tap);
+			cv g = cv_phase(&f, i, j, &offset, &tap);
 			size_t n = g.oh && g.ow ? cv_work(&g) : 0;
 			most = n > most ? n : most;
 		}
@@ -110,7 +77,7 @@ size_t VN(conv_dx_pack_bytes)(const int32_t *k)
 	if (form(&f) == DX_SCATTER) return 0;
 	for (long i = 0; i < f.sh; i++)
 		for (long j = 0; j < f.sw; j++) {
-			cv g = pass(&f, i, j, &offset, &tap);
+			cv g = cv_phase(&f, i, j, &offset, &tap);
 			if (form(&f) == DX_FLAT && cv_choose(&g) == CV_PANEL) return 0;
 			n += cv_pack_floats(&g);
 		}
@@ -126,7 +93,7 @@ void VN(conv_dx_pack)(const cop_call *c)
 	if (VN(conv_dx_pack_bytes)(c->k) == 0) return;
 	for (long i = 0; i < f.sh; i++)
 		for (long j = 0; j < f.sw; j++) {
-			cv g = pass(&f, i, j, &offset, &tap);
+			cv g = cv_phase(&f, i, j, &offset, &tap);
 			VN(cv_pack)(&g, d, (const float *)c->buf[2] + tap, c->part, c->parts);
 			d += cv_pack_floats(&g);
 		}
@@ -135,7 +102,7 @@ void VN(conv_dx_pack)(const cop_call *c)
 static void run_flat(const cop_call *c, const cv *f, bool heavy)
 {
 	long offset, tap, r0, r1, p0, p1;
-	cv g = pass(f, 0, 0, &offset, &tap);
+	cv g = cv_phase(f, 0, 0, &offset, &tap);
 	bool packed = cv_choose(&g) != CV_PANEL;
 
 	cv_share(c, g.n * g.h * g.w, g.o, heavy, &r0, &r1, &p0, &p1);
@@ -154,7 +121,7 @@ static void run_phases(const cop_call *c, const cv *f, bool heavy)
 		const float *packed = c->pack;
 		for (long i = 0; i < f->sh; i++)
 			for (long j = 0; j < f->sw; j++) {
-				cv g = pass(f, i, j, &offset, &tap);
+				cv g = cv_phase(f, i, j, &offset, &tap);
 				if (g.oh && g.ow)
 					VN(cv_run)(&g, (float *)c->buf[0] + offset, c->buf[1], packed,
 						n * g.oh + lmin(h, g.oh), n * g.oh + (f->sh == 1 ? h1 : lmin(h1, g.oh)),
