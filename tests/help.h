@@ -31,6 +31,9 @@ static inline cop_ctx *new_ctx(void)
 		if (st_) fail_msg("%s: %s", #expr, cop_error_text(cx));                            \
 	} while (0)
 
+/* All of them, then again by the portable kernels, which devices have and a fast machine never runs otherwise. */
+#define RUN_BY_BOTH_KERNELS(tests) (cmocka_run_group_tests(tests, NULL, NULL) + (setenv("COPPICE_ISA", "ref", 1), cmocka_run_group_tests_name("portable kernels", tests, NULL, NULL)))
+
 /* Was this library built with that optional part? */
 static inline bool has_part(const char *name)
 {

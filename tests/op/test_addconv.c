@@ -131,5 +131,5 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(as_pytorch), cmocka_unit_test(folded_as_pytorch), cmocka_unit_test(refused)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BY_BOTH_KERNELS(tests);
 }

@@ -299,26 +299,19 @@ static void one_step_has_one_result(void **state)
 static int setup(void **state) { return *state = new_ctx(), 0; }
 static int teardown(void **state) { return cop_ctx_free(*state), 0; }
 
-/* By the portable kernels, which devices have, too. */
-static int portable(void **state)
-{
-	cop_ctx *cx = *state = new_ctx();
-	return cx->isa = COP_ISA_REF, 0;
-}
-
-#define BOTH(f) cmocka_unit_test_setup_teardown(f, setup, teardown), cmocka_unit_test_setup_teardown(f, portable, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		BOTH(gradients_are_those_of_pytorch),
-		BOTH(gradients_of_bytes_are_near),
-		BOTH(a_chain_of_bytes_is_near),
-		BOTH(a_step_is_that_of_the_floats),
-		BOTH(gradients_of_parts_are_those_of_pytorch),
-		BOTH(a_step_of_parts_is_that_of_the_whole),
-		BOTH(bytes_at_the_end),
-		BOTH(one_step_has_one_result),
+		TEST(gradients_are_those_of_pytorch),
+		TEST(gradients_of_bytes_are_near),
+		TEST(a_chain_of_bytes_is_near),
+		TEST(a_step_is_that_of_the_floats),
+		TEST(gradients_of_parts_are_those_of_pytorch),
+		TEST(a_step_of_parts_is_that_of_the_whole),
+		TEST(bytes_at_the_end),
+		TEST(one_step_has_one_result),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BY_BOTH_KERNELS(tests);
 }

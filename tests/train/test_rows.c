@@ -297,5 +297,5 @@ static void halves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(losses), cmocka_unit_test(taught), cmocka_unit_test(several_terms), cmocka_unit_test(weight_terms), cmocka_unit_test(rate_of_a_step), cmocka_unit_test(halves)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BY_BOTH_KERNELS(tests);
 }
