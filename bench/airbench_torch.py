@@ -4,9 +4,10 @@
 
 `--steps` measures training steps of both sides, which take turns, on one thread each: `taskset -c 1 bench/airbench_torch.py --steps`. Without it both
 sides train with the same settings, and the accuracy on the test part is compared. The samples are those of `coppice data export`, whitening is
-computed here. cifar10-jpeg is a lossy copy of CIFAR-10.
+computed here. cifar10-jpeg is a lossy copy of CIFAR-10. `--bf16`: both multiply bfloat16, PyTorch by autocast (steps here: those of `bench_nets`, which
+train the whitening, too). The whole recipe: `--width 1 --epochs 10 --limit 50000 --batch 1024`.
 
-usage: airbench_torch.py --coppice build/coppice [--width 0.25] [--steps] [--epochs 4] [--limit 5000] [--seeds 1 2 3] [--sides here torch]
+usage: airbench_torch.py --coppice build/coppice [--width 0.25] [--steps] [--epochs 4] [--limit 5000] [--seeds 1 2 3] [--sides here torch] [--bf16]
 """
 import argparse, json, os, subprocess, tempfile, time
 import numpy as np
@@ -72,8 +73,15 @@ def optimizer(net, lr):
 
 # ---- steps a second ----
 
+def rounded(args):
+    return torch.autocast("cpu", torch.bfloat16, enabled=args.bf16)
+
+
 def steps_here(args):
-    out = subprocess.run([args.coppice, "bench", args.net, "--train", "--batch", str(args.batch), "--threads", "1", "--seconds", str(args.seconds), "--update", UPDATE + ";whiten.w:0", "--json"],
+    if args.bf16:
+        run = [os.path.join(os.path.dirname(args.coppice), "bench_nets"), args.net, str(args.batch), str(args.threads), "bf16", str(args.seconds)]
+        return json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)["images_per_second"]
+    out = subprocess.run([args.coppice, "bench", args.net, "--train", "--batch", str(args.batch), "--threads", str(args.threads), "--seconds", str(args.seconds), "--update", UPDATE + ";whiten.w:0", "--json"],
                          check=True, capture_output=True, text=True).stdout
     return args.batch * 1e3 / json.loads(out)["milliseconds_least"]
 
@@ -88,7 +96,8 @@ def steps_torch(args, last=False):
     times = []
     while sum(times) < args.seconds:
         t = time.perf_counter()
-        loss = F.cross_entropy(net(x), y, label_smoothing=0.2)
+        with rounded(args):
+            loss = F.cross_entropy(net(x), y, label_smoothing=0.2)
         opt.zero_grad()
         loss.backward()
         opt.step()
@@ -97,13 +106,12 @@ def steps_torch(args, last=False):
 
 
 def compare_steps(args):
-    torch.set_num_threads(1)
     turns = {"here": [], "torch": [], "torch, channels last": []}
     for _ in range(args.turns):
         turns["here"].append(steps_here(args))
         turns["torch"].append(steps_torch(args))
         turns["torch, channels last"].append(steps_torch(args, True))
-    print(f"{args.net}, batches of {args.batch}, one thread: samples trained on a second, by the fastest step of each turn; the median of {args.turns} turns")
+    print(f"{args.net}, batches of {args.batch}, {args.threads} threads: samples trained on a second, by the fastest step of each turn (--bf16 here: by the median step); the median of {args.turns} turns")
     for side, v in turns.items():
         print(f"  {side:22} {np.median(v):8.0f}   ({min(v):.0f} to {max(v):.0f})")
 
@@ -127,6 +135,7 @@ def train(args, seed, x, y, xt, yt):
     rng = np.random.default_rng(seed)
     net = Airbench(args.width, x.mean((0, 2, 3), keepdim=True), x.std((0, 2, 3), keepdim=True))
     net.whiten_by(x)
+    net = net.to(memory_format=torch.channels_last)
     opt, turn = optimizer(net, args.lr), torch.from_numpy(rng.integers(0, 2, len(x)).astype(bool))
     slow = {k: v.clone() for k, v in net.state_dict().items()}
     steps, done = -(-len(x) // args.batch), 0
@@ -138,7 +147,8 @@ def train(args, seed, x, y, xt, yt):
             for g in opt.param_groups:
                 g["lr"] = args.lr * g["times"] * rate_at(done / (steps * args.epochs))
             pick = torch.from_numpy(np.resize(order[i * args.batch:(i + 1) * args.batch].numpy(), args.batch))
-            loss = F.cross_entropy(net(moved(x[pick], rng, turn[pick] ^ bool(epoch & 1))), y[pick], label_smoothing=0.2)
+            with rounded(args):
+                loss = F.cross_entropy(net(moved(x[pick], rng, turn[pick] ^ bool(epoch & 1)).contiguous(memory_format=torch.channels_last)), y[pick], label_smoothing=0.2)
             opt.zero_grad()
             loss.backward()
             opt.step()
@@ -163,7 +173,7 @@ def export(args, folder, part):
 def here(args, seed):
     with tempfile.TemporaryDirectory() as d:
         common = ["--data", "cifar10-jpeg", "--limit", str(args.limit), "--threads", str(args.threads)]
-        subprocess.run([args.coppice, "train", args.net, "--epochs", str(args.epochs), "--batch", str(args.batch), f"--lr={args.lr}", f"--seed={seed}", "--valid", "no", "--quiet", "-o", d + "/n.cop"] + common, check=True)
+        subprocess.run([args.coppice, "train", args.net, "--epochs", str(args.epochs), "--batch", str(args.batch), f"--lr={args.lr}", f"--seed={seed}", "--valid", "no", "--quiet", "-o", d + "/n.cop"] + common + ["--bf16"] * args.bf16, check=True)
         out = subprocess.run([args.coppice, "eval", d + "/n.cop", "--json"] + common, check=True, capture_output=True, text=True)
         return json.loads(out.stdout)["accuracy"]
 
@@ -179,6 +189,7 @@ def main():
     p.add_argument("--epochs", type=int, default=4)
     p.add_argument("--limit", type=int, default=5000)
     p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--bf16", action="store_true")
     p.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     p.add_argument("--sides", nargs="+", default=["here", "torch"], choices=["here", "torch"])
     args = p.parse_args()
@@ -190,8 +201,10 @@ def main():
     with tempfile.TemporaryDirectory() as d:
         samples = export(args, d, "train") + export(args, d, "test")
     for side in args.sides:
+        began = time.process_time() + sum(os.times()[2:4])
         v = [100 * (here(args, s) if side == "here" else train(args, s, *samples)) for s in args.seeds]
-        print(f"{args.net}, {args.limit} samples of cifar10-jpeg, {args.epochs} epochs: {side:5} {np.mean(v):.2f} %  ({min(v):.2f} to {max(v):.2f})", flush=True)
+        minutes = (time.process_time() + sum(os.times()[2:4]) - began) / 60 / len(v)
+        print(f"{args.net}, {args.limit} samples of cifar10-jpeg, {args.epochs} epochs: {side:5} {np.mean(v):.2f} %  ({min(v):.2f} to {max(v):.2f}), {minutes:.1f} minutes of CPU time a seed", flush=True)
 
 
 if __name__ == "__main__":

@@ -151,21 +151,32 @@ static void copy_rounded(bf *d, const float *x, const cv *g, long r0, long r1)
 	memset(d, 0, 2 * AMX_K * sizeof(bf));
 }
 
-/* Output rows [h0, h1) of one image, of which `x` has rows r0..; outputs of one panel, w the packed weights. */
+/* A tile of pixels: where its windows begin in `x`, a copy of rows r0.. of an image, and which tap rows are inside of the image. */
+typedef struct place { const bf *a; float *y; long first, taps; } place;
+
+static place place_of(const cv *g, const tile_args *p, float *y, const bf *x, long r0, long h, long t)
+{
+	const long r = h * g->sh - g->pt, first = lmin(lmax(0, -r), g->kh), last = lmax(first, lmin(g->kh, g->h - r)), w = lmin(t * p->m, g->ow - p->m);
+	const bf *row = x + (last > first ? r + first - r0 : 0) * p->row;
+
+	return (place){row + lmax(0, -g->pl) * g->c + w * p->step, y + h * g->yh + w * g->yw, first, last - first};
+}
+
+/* Output rows [h0, h1); outputs of one panel, w the packed weights. Two tiles with the same taps share what they read of w. */
 static void run_panel(const cv *g, tile_args *p, float *y, const bf *x, long r0, const bf *w, long h0, long h1)
 {
 	const long across = (g->ow + p->m - 1) / p->m, wide = p->cols > AMX_N ? 2 : 1;
 
-	for (long h = h0; h < h1; h++) {
-		const long r = h * g->sh - g->pt, first = lmin(lmax(0, -r), g->kh), last = lmax(first, lmin(g->kh, g->h - r));
-		const bf *a = x + (last > first ? r + first - r0 : 0) * p->row + lmax(0, -g->pl) * g->c, *b = w + first * p->chunks * wide * AMX_TILE;
-		p->taps = last - first;
-		for (long t = 0; t < across; t += 2) {
-			const long w0 = lmin(t * p->m, g->ow - p->m), w1 = lmin((t + 1) * p->m, g->ow - p->m);
-			const bf *a0 = a + w0 * p->step, *a1 = a + w1 * p->step;
-			float *y0 = y + h * g->yh + w0 * g->yw, *y1 = y + h * g->yh + w1 * g->yw;
-			if (t + 1 < across) (wide > 1 ? tiles_22 : tiles_21)(p, a0, a1, b, y0, y1);
-			else (wide > 1 ? tiles_12 : tiles_11)(p, a0, a0, b, y0, y0);
+	for (long i = h0 * across; i < h1 * across; i++) {
+		const place one = place_of(g, p, y, x, r0, i / across, i % across);
+		const place two = i + 1 < h1 * across ? place_of(g, p, y, x, r0, (i + 1) / across, (i + 1) % across) : (place){.taps = -1};
+		const bf *b = w + one.first * p->chunks * wide * AMX_TILE;
+		p->taps = one.taps;
+		if (two.first == one.first && two.taps == one.taps) {
+			(wide > 1 ? tiles_22 : tiles_21)(p, one.a, two.a, b, one.y, two.y);
+			i++;
+		} else {
+			(wide > 1 ? tiles_12 : tiles_11)(p, one.a, one.a, b, one.y, one.y);
 		}
 	}
 }
