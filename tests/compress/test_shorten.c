@@ -204,6 +204,7 @@ static void blocks(void **state)
 	assert_true(cop__stretch_fit(&s, &c) && cop__stretch_is_block(&s, &c) && !s.kh);
 	merged(out, &c, &s, 1);
 	assert_int_equal(layers(out[0]), 4);
+	assert_int_equal(count_op(out[0], OP_clip), count_op(without, OP_clip)); /* its input is a rectifier's, which is one already */
 	assert_true(difference(cx, out[0], without) < 1e-6);
 	for (int k = 0; k < 2; k++) cop_graph_free(out[k]);
 	/* its two layers as one, around which the input still goes */

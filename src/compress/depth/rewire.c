@@ -52,15 +52,39 @@ static void stretch_fates(wiring *w, const cop_chains *c, const cop_stretch *s, 
 	if (cop__stretch_is_block(s, c)) w->shortcut[c->link[s->to - 1].sum] = c->link[s->from].in;
 }
 
+/* Is x within these bounds anyway? Where a block is left out, what it began with was bounded before. */
+static bool within(const cop_graph *g, cop_vid x, float lo, float hi)
+{
+	float from, to;
+	cop_nid n = g->value[x].producer;
+
+	if (!n || !(cop__op(g, n)->flags & COP_OP_ACT)) return false;
+	cop__act_get(g, n, &from, &to);
+	return from >= lo && to <= hi;
+}
+
+/* x in the place of the result of node n, within its bounds. */
 static cop_status bound(wiring *w, cop_nid n, cop_vid x)
 {
 	float lo, hi;
 
 	cop__act_get(w->g, n, &lo, &hi);
-	if (bounded(w->g, n)) x = cop__apply(w->out, OP_clip, &(cop_act_attr){lo, hi}, VIDS(x));
+	if (bounded(w->g, n) && !within(w->out, x, lo, hi)) x = cop__apply(w->out, OP_clip, &(cop_act_attr){lo, hi}, VIDS(x));
 	if (!x) return cop__failed(w->g->cx);
 	cop__map_to(w->out, w->g, w->map, cop__res(w->g, n, 0), x);
 	return COP_OK;
+}
+
+/* A clip of what is within its bounds anyway is that. */
+static bool held(wiring *w, cop_nid n)
+{
+	float lo, hi;
+	cop_vid x = cop__copy_value(w->out, w->g, w->map, cop__arg(w->g, n, 0));
+
+	cop__act_get(w->g, n, &lo, &hi);
+	if (!x || !within(w->out, x, lo, hi)) return false; /* COP_NOMEM: the copy of the node says so */
+	cop__map_to(w->out, w->g, w->map, cop__res(w->g, n, 0), x);
+	return true;
 }
 
 static cop_status rewire_node(wiring *w, cop_nid n)
@@ -76,6 +100,7 @@ static cop_status rewire_node(wiring *w, cop_nid n)
 		cop__map_to(w->out, g, w->map, cop__res(g, n, 0), x);
 		return COP_OK;
 	}
+	if (d.op == OP_clip && held(w, n)) return COP_OK;
 	if (w->pads[n]) {
 		COP_ATTR(cop_conv_attr, a, g, n);
 		a.pt = w->pads[n]->pt, a.pl = w->pads[n]->pl, a.pb = w->pads[n]->pb, a.pr = w->pads[n]->pr;
