@@ -11,12 +11,15 @@ data="--data cifar10-jpeg ${WITH:-}" test="--data cifar10-jpeg" rounds=${ROUNDS:
 
 # Prices of what is not zero and its epochs, of bits and their epochs, and how the round begins
 prices() {
-	case $1 in
-	1) if [ "$net" = resnet-8 ]; then echo "9e-6 30 8e-6 24 whole"; else echo "9e-6 12 8e-6 8 whole"; fi ;;
-	2) echo "4e-5 7 3e-5 8 decode:zeros=free" ;;
-	3) echo "1.2e-4 8 3e-5 8 decode" ;;
-	4) echo "6e-4 6 6e-5 8 decode" ;;
-	5) echo "1.2e-3 6 6e-5 8 decode" ;;
+	case $net-$1 in
+	resnet-20-1) echo "9e-6 12 8e-6 8 whole" ;;
+	resnet-20-2) echo "1.4e-5 6 1.2e-5 6 decode:zeros=free" ;;
+	resnet-20-3) echo "4e-5 7 3e-5 8 decode:zeros=free" ;;
+	*-1) echo "9e-6 30 8e-6 24 whole" ;;
+	*-2) echo "4e-5 7 3e-5 8 decode:zeros=free" ;;
+	*-3) echo "1.2e-4 8 3e-5 8 decode" ;;
+	*-4) echo "6e-4 6 6e-5 8 decode" ;;
+	*-5) echo "1.2e-3 6 6e-5 8 decode" ;;
 	*) echo "3e-3 6 1.5e-4 8 decode" ;;
 	esac
 }

@@ -55,7 +55,9 @@ typedef struct cop_update {
 	cop_learns learns[COP_LEARNT]; /* the first is the rate; where something of it is learnt, build asks cop__learnt for it */
 	bool zeroth; /* the network runs forward twice, on weights that are perturbed, and no gradients of them are computed (train/zeroth.c) */
 	bool rows; /* it can update a list of rows alone */
+	bool own_size; /* a weight moves by about the rate, whatever the size of its gradient */
 } cop_update;
+const cop_update *cop__update_said(const char *text); /* the rule that the text of a training names; sgd if it names none */
 cop_vid cop__param_state(const cop_param *p, int i);
 cop_vid cop__param_lr(const cop_param *p);
 cop_vid cop__param_step(const cop_param *p); /* steps done, i32[1] */

@@ -33,11 +33,29 @@ static cop_vid plain_lr(const cop_param *p)
 	return cop__scalar(p->g, name, p->level->lr);
 }
 
+/* Of a parameter that is the steps of what is rounded, 16 times their length, else 1: a rule whose moves have a size of its own would move the steps of many bits
+ * by more than they are long in one step of the training, and those of few bits too little. Of 1 to 50 times, 10 to 20 did best on ds-cnn (docs/results/qat.md). */
+enum { PACE = 16 };
+static float pace(const cop_param *p)
+{
+	const float *x = p->level->rule->own_size && p->w ? cop__floats(p->g, p->w) : NULL;
+	double sum = 0;
+
+	for (cop_nid n = 1; x && n <= (cop_nid)p->g->n_node; n++) {
+		if (p->g->node[n].op != OP_fakequant || cop__arg(p->g, n, 1) != p->w) continue;
+		COP_ATTR(cop_fakequant_attr, a, p->g, n);
+		const int64_t all = a.offset ? 1 : cop_type_count(cop__t(p->g, p->w)); /* {step, offset} */
+		for (int64_t i = 0; i < all; i++) sum += fabs((double)x[i]) / (double)all;
+		return sum > 0 ? PACE * (float)sum : 1;
+	}
+	return 1;
+}
+
 /* Times what rates= says of this parameter. */
 static cop_vid own_lr(const cop_param *p)
 {
 	const cop_rates *r = p->level->rates;
-	const float times = r && p->w ? cop__own_rate(r, p->g, p->g->value[p->w].name) : 1;
+	const float times = pace(p) * (r && p->w ? cop__own_rate(r, p->g, p->g->value[p->w].name) : 1);
 	char name[40];
 	cop_vid lr = plain_lr(p);
 

@@ -48,6 +48,19 @@ static cop_status find_rows(cop_general *s, cop_ctx *cx, const char *text)
 	return COP_OK;
 }
 
+const cop_update *cop__update_said(const char *text)
+{
+	cop_setting it;
+	int row = 0; /* sgd */
+
+	for (const char *end = text + strlen(text); cop__setting_next(&it, &text, end);) {
+		const char *name = is_rule(&it) ? it.key : is_key(&it, "update") ? it.value : NULL;
+		const int at = name ? cop__row_index(&cop_updates, name, is_rule(&it) ? it.key_len : it.value_len) : -1;
+		if (at >= 0) row = at;
+	}
+	return (const cop_update *)(const void *)cop_updates.row(row);
+}
+
 /* ---- rules that learn the numbers of a rule ---- */
 
 static cop_status fill_level(cop_tier *l, cop_build *b, const cop_update *rule, const void *options, const cop_general *said);

@@ -44,7 +44,7 @@ static const cop_option options[] = {
                 "`integers` then finishes it"),
         COP_OPT_REAL(qat_options, slower, 0, 1e6, "0",
                 "the learning rate is the command line's over this, unless the stage sets lr; 0: over 100 with 8 bits, "
-                "over 30 with fewer"),
+                "over 30 with fewer; of adam and other rules whose steps have a size of their own over 10, and as it is"),
         COP_OPT_END,
 };
 
@@ -111,13 +111,21 @@ static cop_status train(cop_graph *g, const qat_options *o, const cop_means *m, 
 	return st;
 }
 
+/* What a rate is divided by. Rules whose moves have a size of their own begin with rates as small as others end with. */
+static float usual(const qat_options *o, const cop_train_args *a)
+{
+	const bool own_size = a->update && cop__update_said(a->update)->own_size, eight = o->weights + o->activations == 16;
+
+	return own_size ? eight ? 10 : 1 : eight ? 100 : 30;
+}
+
 static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 {
 	const qat_options *o = (const void *)s->own.bytes;
 	cop_train_args a = cop__stage_args(s, m);
 	cop_graph *rounds = NULL, *whole = NULL;
 
-	if (!(s->training.lr > 0)) a.lr /= o->slower > 0 ? o->slower : o->weights + o->activations == 16 ? 100 : 30;
+	if (!(s->training.lr > 0)) a.lr /= o->slower > 0 ? o->slower : usual(o, &a);
 	COP_TRY(rounding(&rounds, *g, o, m));
 	cop_status st = train(rounds, o, m, &a);
 	if (!st && o->integers) st = cop__pass_unfake(&whole, rounds);

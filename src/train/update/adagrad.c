@@ -26,4 +26,4 @@ static cop_vid build(const cop_param *p, const void *o)
 
 const cop_update cop_update_adagrad = {
 	.row = {"adagrad", "the gradient over the root of the sum of its squares", "Duchi et al. 2011, J. Mach. Learn. Res. 12", table, sizeof(options)},
-	.state = {"adagrad.s"}, .build = build, .learns = {{.name = "lr"}}};
+	.state = {"adagrad.s"}, .build = build, .learns = {{.name = "lr"}}, .own_size = true};

@@ -64,7 +64,7 @@ static cop_vid adamw(const cop_param *p, const void *o) { return apply(p, o, tru
 
 const cop_update cop_update_adam = {
 	.row = {"adam", "moves by the mean gradient over the root of its mean square", "Kingma and Ba 2015, arXiv 1412.6980", adam_table, sizeof(options)},
-	.state = {"adam.m", "adam.v"}, .build = adam, .learns = LEARNS};
+	.state = {"adam.m", "adam.v"}, .build = adam, .learns = LEARNS, .own_size = true};
 const cop_update cop_update_adamw = {
 	.row = {"adamw", "adam with weight decay apart from the gradient", "Loshchilov and Hutter 2019, arXiv 1711.05101", adamw_table, sizeof(options)},
-	.state = {"adam.m", "adam.v"}, .build = adamw, .learns = LEARNS};
+	.state = {"adam.m", "adam.v"}, .build = adamw, .learns = LEARNS, .own_size = true};

@@ -25,4 +25,4 @@ static cop_vid build(const cop_param *p, const void *o)
 }
 
 const cop_update cop_update_lion = {
-	.row = {"lion", "moves by the sign of a mean gradient", "Chen et al. 2023, arXiv 2302.06675", table, sizeof(options)}, .state = {"lion.m"}, .build = build};
+	.row = {"lion", "moves by the sign of a mean gradient", "Chen et al. 2023, arXiv 2302.06675", table, sizeof(options)}, .state = {"lion.m"}, .build = build, .own_size = true};

@@ -70,4 +70,4 @@ static cop_vid build(const cop_param *p, const void *o)
 
 const cop_update cop_update_muon = {
 	.row = {"muon", "matrices move with all singular values near 1, the rest by adam", "Jordan et al. 2024, Muon: an optimizer for hidden layers in neural networks", table, sizeof(options)},
-	.state = {"muon.m", "adam.m", "adam.v"}, .build = build};
+	.state = {"muon.m", "adam.m", "adam.v"}, .build = build, .own_size = true};

@@ -87,4 +87,4 @@ static bool end(const cop_param *p, const void *o)
 }
 
 const cop_update cop_update_psg = {
-	.row = {"psg", "moves by the sign of the gradient, most of them from products of a few bits", "E2-Train: Wang et al. 2019, arXiv 1910.13349", table, sizeof(options)}, .build = build, .end = end};
+	.row = {"psg", "moves by the sign of the gradient, most of them from products of a few bits", "E2-Train: Wang et al. 2019, arXiv 1910.13349", table, sizeof(options)}, .build = build, .end = end, .own_size = true};

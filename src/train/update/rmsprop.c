@@ -44,4 +44,4 @@ static cop_vid build(const cop_param *p, const void *o)
 const cop_update cop_update_rmsprop = {
 	.row = {"rmsprop", "the gradient over the root of its mean square",
 		"Tieleman and Hinton 2012, lecture 6.5 of Neural networks for machine learning", table, sizeof(options)},
-	.state = {"rmsprop.v", "rmsprop.m"}, .build = build, .learns = {{.name = "lr", .as = COP_AS_ROOT}, {"keep", offsetof(options, keep), COP_AS_TANH}}};
+	.state = {"rmsprop.v", "rmsprop.m"}, .build = build, .learns = {{.name = "lr", .as = COP_AS_ROOT}, {"keep", offsetof(options, keep), COP_AS_TANH}}, .own_size = true};

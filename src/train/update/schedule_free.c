@@ -71,4 +71,4 @@ const cop_update cop_update_schedule_free = {
 	.state = {"schedule-free.apart"}, .build = sgd, .ahead = ahead, .begin = begin};
 const cop_update cop_update_schedule_free_adamw = {
 	.row = {"schedule-free-adamw", "the same with moves divided as in adamw", SOURCE, adamw_table, sizeof(options)},
-	.state = {"schedule-free.apart", "schedule-free.v"}, .build = adamw, .ahead = ahead, .begin = begin};
+	.state = {"schedule-free.apart", "schedule-free.v"}, .build = adamw, .ahead = ahead, .begin = begin, .own_size = true};
