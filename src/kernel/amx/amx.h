@@ -6,6 +6,7 @@
  * lie in one word: B[k / 2][n][k % 2]. Operands are floats in memory and are rounded to bfloat16, to the nearest, on the way into these layouts.
  * Each element of C is summed in the order of k, wherever its tile begins, so how work is cut into tiles and parts cannot be seen in the bits.
  * A product of zero weights and whatever lies behind a row of A adds nothing only if that is finite: buffers of A and B are filled with zeros to their ends.
+ * An inf in data may reach the sums of its neighbours that way, but the same ones in any number of parts.
  *
  * With AMX_PLAIN the instructions are plain C, so that the rest of the folder is tested on every machine.
  */

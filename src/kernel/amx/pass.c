@@ -127,7 +127,8 @@ static cv shape(const cv *f)
 /* Equal tiles of pixels; where the last would be shorter, it begins earlier and computes some again. */
 static long tile_rows(const cv *g) { return (g->ow + (g->ow + 15) / 16 - 1) / ((g->ow + 15) / 16); }
 
-static long padded(const cv *g) { return (cv_left(g) + g->w + cv_right(g)) * g->c; }
+/* bf of a row of the copy. Behind its last window are as many zeros as that window's last tile reads: what lies in another row, which may be inf, cannot be seen. */
+static long padded(const cv *g) { return (cv_left(g) + g->w + cv_right(g) - g->kw) * g->c + chunks(g->kw * g->c) * AMX_K; }
 
 /* Output rows of a block: about 64 KB of x. */
 static long block_rows(const cv *g) { return lmax(1, lmin(g->oh, (32768 / lmax(1, padded(g)) - g->kh) / g->sh + 1)); }
@@ -135,20 +136,19 @@ static long block_rows(const cv *g) { return lmax(1, lmin(g->oh, (32768 / lmax(1
 size_t VN(pass_work)(const cv *f)
 {
 	const cv g = shape(f);
-	return (size_t)(((block_rows(&g) - 1) * g.sh + g.kh) * padded(&g) + 2 * AMX_K) * sizeof(bf);
+	return (size_t)(((block_rows(&g) - 1) * g.sh + g.kh) * padded(&g)) * sizeof(bf);
 }
 
-/* Rows [r0, r1) of an image with zeros around each, and behind the last: a tile may read on. */
+/* Rows [r0, r1) of an image with zeros around each. */
 static void copy_rounded(bf *d, const float *x, const cv *g, long r0, long r1)
 {
-	const long left = cv_left(g) * g->c, right = cv_right(g) * g->c, row = g->w * g->c;
+	const long left = cv_left(g) * g->c, row = g->w * g->c, right = padded(g) - left - row;
 
 	for (long r = r0; r < r1; r++, d += left + row + right) {
 		memset(d, 0, (size_t)left * sizeof(bf));
 		round_row(d + left, x + r * g->w * g->c, row);
 		memset(d + left + row, 0, (size_t)right * sizeof(bf));
 	}
-	memset(d, 0, 2 * AMX_K * sizeof(bf));
 }
 
 /* A tile of pixels: where its windows begin in `x`, a copy of rows r0.. of an image, and which tap rows are inside of the image. */
