@@ -49,34 +49,64 @@ static size_t line_length(const char *p, const char *end)
 	return nl ? (size_t)(nl - p) : (size_t)(end - p);
 }
 
-/* The value behind "label\t", up to the line's end. */
-static const char *value_of(size_t *n, const char *text, size_t size, const char *label, size_t label_size)
+typedef struct line { const char *label, *value; size_t label_size, size; } line;
+
+static line line_at(const char *p, const char *end)
 {
-	for (const char *p = text, *end = text + size; p < end; p += line_length(p, end) + 1) {
-		*n = line_length(p, end);
-		if (*n <= label_size || p[label_size] != '\t' || memcmp(p, label, label_size)) continue;
-		*n -= label_size + 1;
-		return p + label_size + 1;
-	}
-	*n = 4;
-	return "none";
+	const size_t n = line_length(p, end);
+	const char *tab = memchr(p, '\t', n);
+
+	if (!tab) return (line){.label = p, .value = p, .label_size = n};
+	return (line){p, tab + 1, (size_t)(tab - p), n - (size_t)(tab - p) - 1};
 }
 
-/* The first line of `run` for which the file has another value. */
+static bool labelled(const line *l, const char *label, size_t size) { return l->label_size == size && !memcmp(l->label, label, size); }
+
+/* How many lines of `text` before this one have its label. */
+static int others(const line *x, const char *text)
+{
+	int n = 0;
+
+	for (const char *p = text; p < x->label; p += line_length(p, x->label) + 1) {
+		const line l = line_at(p, x->label);
+		n += labelled(&l, x->label, x->label_size);
+	}
+	return n;
+}
+
+/* The line of the same label, after `before` others of it: a run may have several teachers. */
+static line find_line(const char *text, size_t size, const line *like, int before)
+{
+	for (const char *p = text, *end = text + size; p < end; p += line_length(p, end) + 1) {
+		const line l = line_at(p, end);
+		if (labelled(&l, like->label, like->label_size) && !before--) return l;
+	}
+	return (line){.value = "none", .size = 4};
+}
+
+/* Has b another value for a line of a, `but` apart? Then *x is that line, and *y that of b. */
+static bool differing(line *x, line *y, bool *differs, const char *a, size_t a_size, const char *b, size_t b_size, const char *but)
+{
+	for (const char *p = a, *end = a + a_size; p < end; p += line_length(p, end) + 1) {
+		*x = line_at(p, end);
+		const bool may = but && labelled(x, but, strlen(but));
+		*y = find_line(b, b_size, x, may ? 0 : others(x, a));
+		if (x->size == y->size && !memcmp(x->value, y->value, x->size)) continue;
+		if (!may) return true;
+		*differs = true;
+	}
+	return false;
+}
+
+/* A line that only one of both has differs, too. */
 static cop_status compare(bool *differs, cop_ctx *cx, const char *path, const char *run, const char *was, size_t size, const char *but)
 {
-	for (const char *p = run, *end = run + strlen(run); p < end; p += line_length(p, end) + 1) {
-		const char *tab = memchr(p, '\t', (size_t)(end - p));
-		if (!tab) break;
-		size_t label = (size_t)(tab - p), now = line_length(p, end) - label - 1, n;
-		const char *v = value_of(&n, was, size, p, label);
-		if (n == now && !memcmp(v, tab + 1, n)) continue;
-		*differs = but && strlen(but) == label && !memcmp(but, p, label);
-		if (*differs) continue;
-		return cop__error(cx, COP_ARG, "%s: the checkpoint was made with %.*s %.*s, this run has %.*s; resume with the same, or remove it", path, (int)label, p,
-			(int)COP_MIN(n, 120), v, (int)COP_MIN(now, 120), tab + 1);
-	}
-	return COP_OK;
+	line now, then;
+
+	if (!differing(&now, &then, differs, run, strlen(run), was, size, but) && !differing(&then, &now, differs, was, size, run, strlen(run), but)) return COP_OK;
+	const line *named = now.label ? &now : &then;
+	return cop__error(cx, COP_ARG, "%s: the checkpoint was made with %.*s %.*s, this run has %.*s; resume with the same, or remove it", path,
+		(int)COP_MIN(named->label_size, 60), named->label, (int)COP_MIN(then.size, 120), then.value, (int)COP_MIN(now.size, 120), now.value);
 }
 
 cop_status cop__checkpoint_find(bool *there, bool *differs, cop_ctx *cx, const char *path, const char *run, const char *but)

@@ -267,16 +267,24 @@ static void test_shifts(void **state)
 	}
 }
 
+#define TWO(a, b) "teacher\t" a "\nteacher\t" b "\n"
+
 /* What a run was given against what this one is given, and what the sentence says. */
 static void whose(cop_ctx *cx, const char *path)
 {
 	static const struct { const char *run, *but, *says; bool differs; } row[] = {
-		{"lr\t0.1\nseed\t5\nnetwork\tone\n", NULL, NULL, false},
-		{"network\tone\nlr\t0.1\n", NULL, NULL, false},
+		{"lr\t0.1\nseed\t5\nnetwork\tone\n" TWO("a", "b"), NULL, NULL, false},
+		{TWO("a", "b") "network\tone\nseed\t5\nlr\t0.1\n", NULL, NULL, false},
+		{"network\tone\nseed\t5\nlr\t0.1\n" TWO("a", "c"), NULL, "made with teacher b, this run has c", false},
+		{"network\tone\nseed\t5\nlr\t0.1\n" TWO("b", "a"), NULL, "made with teacher a, this run has b", false},
+		{"network\tone\nseed\t5\nlr\t0.1\nteacher\ta\n", NULL, "made with teacher b, this run has none", false},
+		{"network\tone\nseed\t5\nlr\t0.1\nteacher\ta\n" TWO("b", "b"), NULL, "made with teacher none, this run has b", false},
+		{"network\tone\nlr\t0.1\n", NULL, "made with seed 5, this run has none", false},
+		{"network\ttwo\nlr\t0.1\n", "network", "made with seed 5, this run has none", false},
 		{"lr\t0.10\nseed\t5\n", NULL, "made with lr 0.1, this run has 0.10", false},
 		{"lr\t0.\n", NULL, "made with lr 0.1, this run has 0.;", false},
 		{"lr\t0.1\nseed\t6\nnetwork\ttwo\n", "network", "made with seed 5, this run has 6", false},
-		{"lr\t0.1\nseed\t5\nnetwork\ttwo\n", "network", NULL, true},
+		{"lr\t0.1\nseed\t5\nnetwork\ttwo\n" TWO("a", "b"), "network", NULL, true},
 		{"lr\t0.1\nseed\t5\nnetwork\ttwo\n", NULL, "made with network one, this run has two", false},
 		{"recipe\tx\n", NULL, "made with recipe none, this run has x", false}};
 	bool there, differs;
@@ -304,7 +312,7 @@ static void test_checkpoint(void **state)
 {
 	char path[64];
 	cop_graph *g = model(*state, 1), *h = model(*state, -3), *model_of;
-	static const char run[] = "lr\t0.1\nseed\t5\nnetwork\tone\n", note[] = "any\0bytes\nblobs 0 0\n";
+	static const char run[] = "lr\t0.1\nseed\t5\nnetwork\tone\n" TWO("a", "b"), note[] = "any\0bytes\nblobs 0 0\n";
 	cop_number put[] = {{.name = "epoch", .i = 12}, {.name = "best", .real = true, .f = 0.1}, {.name = "note", .text = note, .size = sizeof note}, {.name = "seed", .i = INT64_MIN}, {.name = "loss", .real = true, .f = 3},
 		{.name = "none", .text = "", .size = 0}};
 	cop_number got[] = {{.name = "loss"}, {.name = "seed"}, {.name = "best"}, {.name = "epoch"}, {.name = "note"}, {.name = "none"}}, more[] = {{.name = "momentum"}};
