@@ -65,7 +65,7 @@ static void put_leaf(cop_text *t, const cop_graph *g, cop_vid v)
 	cop__name_put(t, x->name);
 	cop__text_add(t, " ");
 	put_type(t, &x->type);
-	if (x->of) cop__text_add(t, " of="), cop__name_put(t, g->value[x->of].name);
+	if (x->of && !g->value[x->of].producer) cop__text_add(t, " of="), cop__name_put(t, g->value[x->of].name); /* what is computed has no line yet */
 	if (x->role == COP_INPUT) put_quant(t, &x->type);
 	cop__text_add(t, "\n");
 }

@@ -49,6 +49,21 @@ static void every_op(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Running means of a scale that a training makes of other numbers: the scale is a result, and named after all that holds numbers. */
+static void state_of_a_result(void **state)
+{
+	static const char text[] = "graph g\ninput x f32[2]\nstate mean f32[2]\ngamma = clip x lo=0\ny = add gamma mean\noutput y\n";
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+
+	(void)state;
+	OK(cx, cop_graph_parse(&g, cx, text, sizeof text - 1));
+	g->value[cop__find(g, "mean")].of = cop__find(g, "gamma");
+	round_trip(cx, g, "a state of a result");
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 /* Results that are called as statements are. */
 static void names_of_statements(void **state)
 {
@@ -183,6 +198,6 @@ static void bad_texts(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(names_of_statements), cmocka_unit_test(any_names), cmocka_unit_test(long_names), cmocka_unit_test(bad_texts)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(state_of_a_result), cmocka_unit_test(names_of_statements), cmocka_unit_test(any_names), cmocka_unit_test(long_names), cmocka_unit_test(bad_texts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
