@@ -74,10 +74,11 @@ whole() { # LABEL NAME
 }
 
 row() { # I
+	[ -s "$folder/round-$1-${SEEDS%% *}.json" ] || return 0
 	for seed in $SEEDS; do
 		at=$folder/round-$1-$seed.json
-		echo "$(first "$at" nonzero) $(first "$at" file_bytes) $(first "$at" factor) $(field "${at%json}eval" accuracy) $(field "$folder/alone-$seed.eval" accuracy) $(field "$folder/taught-$seed.eval" accuracy)"
-	done | awk -v i="$1" '{ n += $1; b += $2; f += $3; a += 100 * $4; d += 100 * ($4 - $5); t += 100 * ($4 - $6) }
+		echo "$(first "$at" nonzero) $(first "$at" file_bytes) $parameters $(field "${at%json}eval" accuracy) $(field "$folder/alone-$seed.eval" accuracy) $(field "$folder/taught-$seed.eval" accuracy)"
+	done | awk -v i="$1" '{ n += $1; b += $2; f += 4 * $3 / $2; a += 100 * $4; d += 100 * ($4 - $5); t += 100 * ($4 - $6) }
 		END { printf "| round %d | %.0f | %.0f | %.1fx | %.2f %% | %+.2f | %+.2f |\n", i, n / NR, b / NR, f / NR, a / NR, d / NR, t / NR }'
 }
 cat <<'TEXT'
