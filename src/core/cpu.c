@@ -65,7 +65,7 @@ static bool tiles(void)
 cop_status cop__cpu_bf16(cop_ctx *cx)
 {
 	return (cx->isa & COP_ISA_AVX512) && tiles() ? COP_OK : cop__error(cx, COP_ARG,
-		"training with products of bfloat16 needs a processor with tiles for them (Intel's AMX), and this one has none, or COPPICE_ISA takes them away");
+		"products of bfloat16 (--bf16) need Intel's AMX, and this processor or this build has none, or COPPICE_ISA takes it away; leave them out to train in floats");
 }
 
 /* A choice includes what lies below it: the rows it lacks come from there. */
