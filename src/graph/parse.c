@@ -192,8 +192,8 @@ static void default_attrs(const cop_op *op, int32_t *attr)
 {
 	char kind;
 	int at = cop__attr_find(op, "lo", &kind, NULL);
-	if (at >= 0) attr[at] = cop__bits(COP_NO_LO);
-	if ((at = cop__attr_find(op, "hi", &kind, NULL)) >= 0) attr[at] = cop__bits(COP_NO_HI);
+	if (at >= 0 && kind == 'f') attr[at] = cop__bits(COP_NO_LO);
+	if ((at = cop__attr_find(op, "hi", &kind, NULL)) >= 0 && kind == 'f') attr[at] = cop__bits(COP_NO_HI);
 }
 
 typedef struct line { int32_t attr[COP_MAX_ATTR]; cop_vid in[COP_MAX_IN], guard; int n_in; } line;

@@ -49,6 +49,23 @@ static void every_op(void **state)
 	cop_ctx_free(cx);
 }
 
+/* A bound of floats that is not written is none; one of integers is 0, like every other integer. */
+static void bounds_of_integers(void **state)
+{
+	static const char text[] = "graph g\ninput x f32[2]\nparam p f32[1]\nlow = fakequant x p lo=-6 least=0.01\nhigh = fakequant x p hi=6 least=0.01\nfree = clip x\noutput low\noutput high\noutput free\n";
+	cop_ctx *cx = new_ctx();
+	cop_graph *g;
+
+	(void)state;
+	OK(cx, cop_graph_parse(&g, cx, text, sizeof text - 1));
+	const int32_t *low = g->node[g->value[cop__find(g, "low")].producer].attr, *high = g->node[g->value[cop__find(g, "high")].producer].attr, *none = g->node[g->value[cop__find(g, "free")].producer].attr;
+	assert_true(low[0] == -6 && low[1] == 0 && high[0] == 0 && high[1] == 6);
+	assert_true(none[0] == cop__bits(COP_NO_LO) && none[1] == cop__bits(COP_NO_HI));
+	round_trip(cx, g, "bounds of integers");
+	cop_graph_free(g);
+	cop_ctx_free(cx);
+}
+
 /* Running means of a scale that a training makes of other numbers: the scale is a result, and named after all that holds numbers. */
 static void state_of_a_result(void **state)
 {
@@ -198,6 +215,6 @@ static void bad_texts(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(state_of_a_result), cmocka_unit_test(names_of_statements), cmocka_unit_test(any_names), cmocka_unit_test(long_names), cmocka_unit_test(bad_texts)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_op), cmocka_unit_test(state_of_a_result), cmocka_unit_test(bounds_of_integers), cmocka_unit_test(names_of_statements), cmocka_unit_test(any_names), cmocka_unit_test(long_names), cmocka_unit_test(bad_texts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
