@@ -3,10 +3,11 @@
  * bench_kernels - how fast the selected convolution, fully connected and product kernels are on this machine:
  * GFLOP/s and per cent of the measured multiply-add peak, one thread, medians over interleaved rounds.
  *
- *   bench_kernels [--json] [--rounds=N] [--pack] [--only=TEXT]
+ *   bench_kernels [--json] [--rounds=N] [--pack] [--bf16] [--only=TEXT]
  *
  * FLOPs are nominal: two for each tap of each window, padding included. Weights are packed beforehand unless
- * --pack is given; a kernel that rearranges its activations always pays for it. COPPICE_ISA chooses the kernels.
+ * --pack is given; a kernel that rearranges its activations always pays for it. COPPICE_ISA chooses the kernels;
+ * --bf16 takes those that multiply bfloat16 where there are any. The peak stays that of floats.
  */
 #include "core/core.h"
 #include "kernel/kernel.h"
@@ -161,7 +162,7 @@ static void words(const layer *l, int32_t *k)
 
 	if (l->what == CONV) {
 		const int32_t w[CK_WORDS] = {l->n, l->h, l->h, l->c, oh, oh, l->o, l->k, l->k, l->s, l->s, l->p, l->p,
-			1, 1, 1, no_lo, no_hi, l->o};
+			1, 1, 1, no_lo, no_hi, 0};
 		memcpy(k, w, sizeof w);
 	} else if (l->what == FC) {
 		const int32_t w[FK_WORDS] = {l->n, l->c, l->o, no_lo, no_hi, l->o};
@@ -256,7 +257,7 @@ static void json(const job *j, int n, int rounds, double top)
 
 int main(int argc, char **argv)
 {
-	bool as_json = false, with_pack = false;
+	bool as_json = false, with_pack = false, bf16 = false;
 	const char *only = "";
 	int rounds = 15, n = 0;
 	cop_ctx *cx = NULL;
@@ -264,19 +265,21 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--json")) as_json = true;
 		else if (!strcmp(argv[i], "--pack")) with_pack = true;
+		else if (!strcmp(argv[i], "--bf16")) bf16 = true;
 		else if (!strncmp(argv[i], "--rounds=", 9)) rounds = COP_MIN(COP_MAX(atoi(argv[i] + 9), 1), MAX_ROUNDS);
 		else if (!strncmp(argv[i], "--only=", 7)) only = argv[i] + 7;
 		else {
-			fprintf(stderr, "usage: bench_kernels [--json] [--rounds=N] [--pack] [--only=TEXT]\n");
+			fprintf(stderr, "usage: bench_kernels [--json] [--rounds=N] [--pack] [--bf16] [--only=TEXT]\n");
 			return 2;
 		}
 	}
 	if (cop_ctx_new(&cx, NULL) != COP_OK) return 1;
+	if (bf16 && cop__cpu_bf16(cx)) return fprintf(stderr, "bench_kernels: %s\n", cop_error_text(cx)), 1;
 	job *jobs = calloc((size_t)LEN(layers) * 3, sizeof *jobs);
 	if (!jobs) return 1;
 	for (int i = 0; i < LEN(layers); i++)
 		for (int which = 0; which < 3; which++) {
-			if (!strstr(layers[i].name, only) || !make(&jobs[n], &layers[i], which, cx->isa)) continue;
+			if (!strstr(layers[i].name, only) || !make(&jobs[n], &layers[i], which, cx->isa | (bf16 ? COP_ISA_AMX : 0))) continue;
 			jobs[n].pack_each = jobs[n].kernel->pack &&
 					    (with_pack || jobs[n].kernel->pack_in == 0); /* input 0: activations */
 			if (jobs[n].kernel->pack) pack(&jobs[n]);
