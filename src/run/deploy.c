@@ -12,7 +12,7 @@ cop_status cop__host_open(cop_host *h, cop_graph *const *entry, int n_entry, uin
 
 	*h = (cop_host){0};
 	COP_TRY(cop_target_find(&t, entry[0]->cx, "host"));
-	t.isa = (t.isa & isa) | (isa & COP_ISA_AMX);
+	t.isa = (t.isa & isa) | (isa & COP_ISA_AMX); /* which a target never has: the caller has asked cop__cpu_bf16 */
 	t.threads = threads;
 	COP_TRY(cop_plan_build(&h->plan, entry, n_entry, &t));
 	return cop_session_new(&h->s, h->plan, threads);

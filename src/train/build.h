@@ -101,8 +101,8 @@ const cop_form *cop__form(const char *name);
 /* batch 0: the model as it is; else for that many samples a run, of `each` numbers, and without the units of a regression. The model is copied. */
 cop_status cop__build_new(cop_build **out, const cop_graph *model, int32_t batch, int64_t each);
 void cop__build_free(cop_build *b);
-/* The network that will be trained, for policies that look for weights and layers in it. */
 void cop__build_bf16(cop_build *b, bool bf16); /* convolutions multiply bfloat16 (cop_train_args.bf16); false until then */
+/* The network that will be trained, for policies that look for weights and layers in it. */
 const cop_graph *cop__build_model(const cop_build *b);
 
 /* "loss=xent smooth=0.1 update=sgd momentum=0.9 clip=1 layers=fc*", as in cop_graph_train; "": the defaults. It comes first: it says the rule of

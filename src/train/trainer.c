@@ -32,6 +32,16 @@ static cop_status make_graphs(cop_trainer *t, bool separate)
 	return COP_OK;
 }
 
+/* Who asks for products in bfloat16 hears of it where no layer has a kernel for them. */
+static void say_if_unused(const cop_trainer *t)
+{
+	cop_step_info s;
+
+	for (int32_t i = 0; cop_plan_step(t->host.plan, t->entry[COP_PART_STEP], i, &s); i++)
+		if (strstr(s.kernel, "_amx")) return;
+	cop__log(t->cx, COP_LOG_WARN, "products of bfloat16 (--bf16) change nothing here: '%s' trains no dense convolution that is wide enough for them", t->graph[COP_PART_STEP]->name);
+}
+
 static cop_status make_session(cop_trainer *t, int threads)
 {
 	cop_graph *entry[COP_PARTS];
@@ -43,6 +53,7 @@ static cop_status make_session(cop_trainer *t, int threads)
 	}
 	if (t->b->bf16) COP_TRY(cop__cpu_bf16(t->cx));
 	COP_TRY(cop__host_open(&t->host, entry, n, COP_ISA_ALL | (t->b->bf16 ? COP_ISA_AMX : 0), threads));
+	if (t->b->bf16) say_if_unused(t);
 	return cop_session_tensor(t->host.s, 0, "lr", &t->lr);
 }
 

@@ -81,6 +81,39 @@ static void steps(void **state)
 	cop_ctx_free(cx);
 }
 
+static cop_status zeros(void *ud, int32_t i, float *x, int32_t *label)
+{
+	(void)ud;
+	memset(x, 0, 32 * 32 * 3 * sizeof *x);
+	return *label = i, COP_OK;
+}
+
+/* A network without a convolution trains in floats, and says so; one with them does not. */
+static void heard(void *ud, cop_level level, const char *text) { *(bool *)ud |= level == COP_LOG_WARN && strstr(text, "bfloat16"); }
+
+static void said(void **state)
+{
+	static const char *const nets[] = {"resnet-8", "mlp-64x8x10"};
+	(void)state;
+	for (int i = 0; i < LEN(nets); i++) {
+		cop_ctx *cx = new_ctx();
+		cop_graph *g;
+		cop_trainer *t;
+		bool told = false;
+		if (cop__cpu_bf16(cx)) {
+			cop_ctx_free(cx);
+			skip();
+		}
+		cop_ctx_log(cx, COP_LOG_WARN, heard, &told);
+		OK(cx, cop_zoo_build(&g, cx, nets[i], &(cop_zoo_args){.batch = 1, .seed = 3}));
+		OK(cx, cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 2, .threads = 1, .bf16 = true}));
+		assert_int_equal(told, i);
+		cop_trainer_free(t);
+		cop_graph_free(g);
+		cop_ctx_free(cx);
+	}
+}
+
 /* COPPICE_ISA takes the tiles away, as a processor without them does. */
 static void refused(void **state)
 {
@@ -96,6 +129,10 @@ static void refused(void **state)
 	assert_non_null(strstr(cop_error_text(cx), "AMX"));
 	assert_null(t);
 	cop_error_clear(cx);
+	cop_dataset d = {.name = "zeros", .x = cop__type(COP_F32, 3, DIMS(32, 32, 3)), .count = 2, .classes = 10, .get = zeros};
+	assert_int_equal(cop_train(g, &d, NULL, &(cop_train_args){.epochs = 1, .batch = 2, .threads = 1, .lr = 0.1f, .bf16 = true}), COP_ARG);
+	assert_non_null(strstr(cop_error_text(cx), "AMX"));
+	cop_error_clear(cx);
 	OK(cx, cop_trainer_new(&t, g, &(cop_trainer_args){.batch = 1, .threads = 1}));
 	cop_trainer_free(t);
 	cop_graph_free(g);
@@ -104,6 +141,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(steps), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(steps), cmocka_unit_test(said), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

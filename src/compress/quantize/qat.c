@@ -43,8 +43,8 @@ static const cop_option options[] = {
                 "the result is the network of integers; else the one that trains, for more training; the pass "
                 "`integers` then finishes it"),
         COP_OPT_REAL(qat_options, slower, 0, 1e6, "0",
-                "the learning rate is the command line's over this, unless the stage sets lr; 0: over 100 with 8 bits, "
-                "over 30 with fewer; of adam and other rules whose steps have a size of their own over 10, and as it is"),
+                "the learning rate is the command line's over this, unless the stage sets lr; 0: 100 with 8 bits and "
+                "30 with fewer; with adam and other rules whose moves are as large as the rate, 10 and 1"),
         COP_OPT_END,
 };
 
