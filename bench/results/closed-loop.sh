@@ -3,7 +3,7 @@
 # Compression without a recipe, `compress --target cortex-m4 --max-drop 0.5`, against int8 alone: flash and instructions of MLPerf Tiny's networks
 # resnet-8 is trained here on cifar10-jpeg, a lossy copy of CIFAR-10, with its default settings. The keyword network is MLPerf Tiny's float file; of its 1,000 clips 400 train,
 # 200 decide, and 400 test. There is no data here for the other two networks of MLPerf Tiny. Instructions are counted by `check` in the emulator, not foretold.
-# EPOCHS, LR, LIMIT: of each round, its rate, samples of resnet-8; TEACHER: a trained network that teaches resnet-8 in the place of itself; AIM: further bounds of it, such as "--instructions 8.6M"; NETS: a folder with resnet-8-SEED.cop that are trained already; PRINT=yes: the table of the runs that there are
+# EPOCHS, LR, LIMIT: of each round, its rate, samples of resnet-8; TEACHER: a trained network that teaches resnet-8 in the place of itself; AIM: further bounds of it, such as "--instructions 8.6M"; WITH: further options of its training, such as --bf16; RANDOM_TOO=yes: and with its channels chosen at random; NETS: a folder with resnet-8-SEED.cop that are trained already; PRINT=yes: the table of the runs that there are
 set -u
 bin=$1 folder=$2
 kws=${COPPICE_MODELS:-models}/mlperf-tiny/keyword_spotting/kws_ref_model_float32.tflite
@@ -52,8 +52,10 @@ for seed in $SEEDS; do
 	fi
 	if [ "${ONLY:-resnet-8}" = resnet-8 ]; then
 		net=${NETS:-$folder}/resnet-8-$seed.cop
-		[ -n "${PRINT:-}" ] || [ -s "$net" ] || "$bin" train resnet-8 --data cifar10-jpeg --seed "$seed" --threads 1 --resume -q -o "$net" || exit 1
-		run "resnet-8${TEACHER:+-taught}" "$net" cifar10-jpeg "$seed" "${EPOCHS:+--epochs $EPOCHS} ${LR:+--lr $LR} ${LIMIT:+--limit $LIMIT} ${AIM:-} ${TEACHER:+--policies distill:teacher=$TEACHER,part=0.7,standardise=no,temperature=3}" || exit 1
+		[ -n "${PRINT:-}" ] || [ -s "$net" ] || "$bin" train resnet-8 --data cifar10-jpeg ${WITH:-} --seed "$seed" --threads 1 --resume -q -o "$net" || exit 1
+		options="${EPOCHS:+--epochs $EPOCHS} ${LR:+--lr $LR} ${LIMIT:+--limit $LIMIT} ${AIM:-} ${WITH:-} ${TEACHER:+--policies distill:teacher=$TEACHER,part=0.7,standardise=no,temperature=3}"
+		run "resnet-8${TEACHER:+-taught}" "$net" cifar10-jpeg "$seed" "$options" || exit 1
+		[ -z "${RANDOM_TOO:-}" ] || run "resnet-8${TEACHER:+-taught}-random" "$net" cifar10-jpeg "$seed" "$options --by random" || exit 1
 	fi
 done
 cat <<'TEXT'
@@ -66,4 +68,5 @@ row "keywords, MLPerf Tiny's file" kws
 row "the same, channels chosen at random" kws-random
 row "resnet-8, trained here on cifar10-jpeg, a lossy copy" resnet-8
 row "the same, a larger network its teacher" resnet-8-taught
+[ ! -s "$folder/resnet-8-taught-random-${SEEDS%% *}.loop" ] || row "the same, channels chosen at random" resnet-8-taught-random
 echo "| visual wake words; anomaly detection | 0 | their data are not here; [uses](uses.md) has both jobs on other data | | | | | |"

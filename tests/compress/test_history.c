@@ -113,7 +113,7 @@ static void fill(cop_history *h, cop_ctx *cx, cop_train_args *a, const char *nam
 	cop__history_begin(h, cx, name, a);
 	h->result.before = (cop_compress_side){0.125f, {.parameters = 5000000000, .nonzero = 6, .macs = 7, .file_bytes = 8, .flash_bytes = 9, .ram_bytes = 10, .energy_nj = 11.5}, 12.5};
 	h->result.stage[0] = (cop_stage_result){.stage = "prune", .accuracy = {0.5f, 0.25f}, .loss = {1, 2}, .bytes = {1000, 100}, .kept = true, .seconds = 1.25};
-	h->result.stage[1] = (cop_stage_result){.stage = "share", .accuracy = {0.25f, 0.5f}, .loss = {2, 1}, .bytes = {100, 1000}, .why = "it \\ \"cost\"\n"};
+	h->result.stage[1] = (cop_stage_result){.stage = "share", .accuracy = {0.25f, 0.5f}, .loss = {2, 1}, .bytes = {100, 1000}, .unlearnt = true, .why = "it \\ \"cost\"\n"};
 	h->result.n_stage = 2;
 	a->progress(a->ud, &within);
 	a->progress(a->ud, &end);
@@ -169,7 +169,7 @@ static void pieces(void **state)
 	}
 	static const char *const damaged[] = {"", "1 2 3\n", "a b c d\n", "0 0 0 0\n", "0 0 0 17\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n", "0 0 0 -1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n",
 		"99 0 0 0\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nshort", "0 0 18446744073709551615 0\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\n",
-		"0 0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 120\n\n", "0 0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 -1\n\n",
+		"0 0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 160\n\n", "0 0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nprune 0 0 0 0 0 0 1 0 -1\n\n",
 		"0 0 0 1\n0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0\nastagewithalongname 0 0 0 0 0 0 1 0 0\n\n"};
 	for (int i = 0; i < LEN(damaged); i++) {
 		assert_int_equal(cop__history_unpack(&back, damaged[i], strlen(damaged[i]), "x.ckpt"), COP_FORMAT);

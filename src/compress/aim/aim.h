@@ -71,22 +71,25 @@ typedef struct cop_aimer {
 cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop_final final, int32_t samples);
 /* What the deployed form q takes. */
 cop_status cop__aim_price(cop_point *p, cop_aimer *z, const cop_graph *q);
-/* Accuracy and loss on at most `samples` of the validation set (0: all). */
+/* Accuracy and loss on at most `samples` of the validation set (0: all), or of the training set. */
 cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples);
+cop_status cop__aim_fit(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples);
 /* Would coded weights of few values take less than this part of the flash, within the RAM that there is and at a price
  * in instructions that is worth it? */
 #define COP_CODED_MOST 0.8
 cop_status cop__aim_could_code(bool *yes, cop_aimer *z);
 cop_code cop__aim_code(const cop_graph *q); /* by which weights of q lie in flash */
-/* Points of accuracy that p has less than the first one; without labels, percent of its loss. */
-double cop__aim_drop(const cop_aimer *z, const cop_point *p);
+/* Points of accuracy that p has less than `first`; without labels, percent of its loss. */
+double cop__aim_lost(const cop_point *first, const cop_point *p);
+double cop__aim_drop(const cop_aimer *z, const cop_point *p); /* less than the network as it came */
 /* Of them, those that may be lost: one sample at least, as less can't be seen. */
 double cop__aim_allowed(const cop_aimer *z);
 
 /* ---- rounds.c ---- */
 /* The first stage, or, from > 0, what went on there; then rounds, until nothing is left to be done. */
 cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from);
-double cop__aim_step(const cop_aimer *z); /* the part that the next round leaves */
+typedef struct cop_round { double leaves; int32_t times; } cop_round; /* the part that a round leaves; how many times as long it trains as the first one */
+cop_round cop__aim_round(const cop_aimer *z); /* the next one */
 bool cop__aim_only_file(const cop_aims *a); /* is nothing limited but the file? */
 bool cop__aim_missed(const cop_aimer *z, int r); /* the limit of a resource */
 cop_final cop__aim_last_form(const cop_aimer *z); /* of what is given back */

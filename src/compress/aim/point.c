@@ -104,9 +104,9 @@ cop_status cop__aim_price(cop_point *p, cop_aimer *z, const cop_graph *q)
 	return COP_OK;
 }
 
-cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples)
+static cop_status score(cop_point *p, const cop_aimer *z, const cop_graph *g, const cop_dataset *d, int32_t samples)
 {
-	cop_dataset some = *(z->m.valid ? z->m.valid : z->m.train);
+	cop_dataset some = *d;
 	cop_score s;
 
 	if (samples && some.count > samples) some.count = samples;
@@ -115,6 +115,13 @@ cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, 
 	p->loss = s.loss;
 	return COP_OK;
 }
+
+cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples)
+{
+	return score(p, z, g, z->m.valid ? z->m.valid : z->m.train, samples);
+}
+
+cop_status cop__aim_fit(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples) { return score(p, z, g, z->m.train, samples); }
 
 cop_status cop__aim_could_code(bool *yes, cop_aimer *z)
 {
@@ -151,11 +158,13 @@ cop_code cop__aim_code(const cop_graph *q)
 	return code;
 }
 
-double cop__aim_drop(const cop_aimer *z, const cop_point *p)
+double cop__aim_lost(const cop_point *first, const cop_point *p)
 {
-	if (p->accuracy >= 0) return 100 * ((double)z->first.accuracy - (double)p->accuracy);
-	return z->first.loss > 0 ? 100 * ((double)p->loss / (double)z->first.loss - 1) : 0;
+	if (p->accuracy >= 0) return 100 * ((double)first->accuracy - (double)p->accuracy);
+	return first->loss > 0 ? 100 * ((double)p->loss / (double)first->loss - 1) : 0;
 }
+
+double cop__aim_drop(const cop_aimer *z, const cop_point *p) { return cop__aim_lost(&z->first, p); }
 
 double cop__aim_allowed(const cop_aimer *z)
 {

@@ -198,19 +198,27 @@ static double smaller(double drop, double most)
 	return isfinite(drop) && drop > 0 ? fmin(fmax(sqrt(fmax(most, 0) / drop), 0.25), 0.7) : 0.5;
 }
 
-/* The size of the next step, from what became of those before. */
-double cop__aim_step(const cop_aimer *z)
+/* From what became of the rounds before. One that was undone because there was too little training comes again with four times as much, once; else less goes. */
+static cop_round round_after(const cop_aimer *z, int32_t n)
 {
+	enum { LONGER = 2, LONG = 4 };
 	const double most = (z->coding ? PART : 1) * (double)z->aims->max_drop;
-	double step = STEP;
+	cop_round next = {STEP, 1};
 
-	for (int32_t i = 1; i < z->h->result.n_stage; i++) {
+	for (int32_t i = 1; i < n; i++) {
 		const cop_stage_result *s = stage(z, i);
 		if (s->kept || !is_called(z, i, "prune")) continue;
-		step = pow(step, smaller(cop__aim_drop(z, &(cop_point){.accuracy = s->accuracy[1], .loss = s->loss[1]}), most));
+		if (s->unlearnt && next.times < LONG) {
+			next.times = LONG;
+			continue;
+		}
+		next.times = COP_MAX(next.times, LONGER);
+		next.leaves = pow(next.leaves, smaller(cop__aim_drop(z, &(cop_point){.accuracy = s->accuracy[1], .loss = s->loss[1]}), most));
 	}
-	return step;
+	return next;
 }
+
+cop_round cop__aim_round(const cop_aimer *z) { return round_after(z, z->h->result.n_stage); }
 
 /* ---- rounds ---- */
 
@@ -229,31 +237,72 @@ static cop_train_args training(const cop_aimer *z)
 	return a;
 }
 
-/* After a round that was undone the others train twice as long: less goes, and there are fewer of them to come. */
-static int32_t how_long(const cop_aimer *z) { return cop__aim_step(z) > STEP ? 2 : 1; }
-
 static cop_status retrain(cop_aimer *z, cop_graph *g)
 {
 	cop_train_args a = training(z);
 	cop_taught taught = {0.7f, 3, teacher(z)};
 	cop_policy policy = cop__taught(&taught);
 
-	a.epochs *= how_long(z);
+	a.epochs *= cop__aim_round(z).times;
 	return cop__train(g, z->m.train, z->m.valid, &a, "prune", &policy, teacher(z) ? 1 : 0);
 }
 
-/* Which levels, into choice; COP_BUDGET: none bring it nearer. */
-static cop_status choose(cop_aimer *z, int32_t **choice)
+/* What a round that leaves so much takes away; COP_BUDGET: nothing brings it nearer. */
+static cop_status pull(cop_graph **work, cop_aimer *z, double leaves, char *what, size_t size)
+{
+	int32_t *choice = cop__alloc(z->cx, sizeof *choice * (size_t)(z->n_lever + 1));
+
+	allow(z, leaves);
+	cop_status st = choice ? cop__aim_choose(z, choice) : COP_NOMEM;
+	if (!st) st = cop__levers_pull(work, z, choice, what, size);
+	cop__free(z->cx, choice);
+	return st;
+}
+
+/* Was it undone since the last stage that was kept, with as much training? What is too long for the text cannot be told. */
+static bool tried(const cop_aimer *z, const char *what, int32_t times)
+{
+	if (strlen(what) + 1 == sizeof stage(z, 0)->what) return false;
+	for (int32_t i = last_kept(z) + 1; i < z->h->result.n_stage; i++)
+		if (is_called(z, i, "prune") && !strcmp(stage(z, i)->what, what) && round_after(z, i).times >= times) return true;
+	return false;
+}
+
+/* The levels of layers are few, so that a smaller step may lead to what was tried before; then a smaller one is taken. `what` stays empty where nothing is left to try. */
+static cop_status choose(cop_graph **work, cop_aimer *z, char *what, size_t size)
 {
 	const cop_level said = z->cx->log_level;
+	const cop_round next = cop__aim_round(z);
 
 	/* nobody wants to hear of the networks that are only tried */
 	if (said == COP_LOG_INFO) z->cx->log_level = COP_LOG_WARN;
+	allow(z, next.leaves);
 	cop_status st = cop__aim_curves(z);
-	if (!st && !(*choice = cop__alloc(z->cx, sizeof **choice * (size_t)(z->n_lever + 1)))) st = COP_NOMEM;
-	if (!st) st = cop__aim_choose(z, *choice);
+	for (double leaves = next.leaves; !st && leaves <= LAST_STEP; leaves = sqrt(leaves)) {
+		st = pull(work, z, leaves, what, size);
+		if (st || !tried(z, what, next.times)) break;
+		cop_graph_free(*work);
+		*work = NULL, *what = 0;
+	}
 	z->cx->log_level = said;
-	return st;
+	return st == COP_BUDGET ? COP_OK : st;
+}
+
+/* Of a round that was undone: what is lost on samples that it trained on shows whether training is missing. Where nothing is, more of it would only fit them closer. */
+static cop_status look_why(cop_aimer *z, const cop_graph *g)
+{
+	enum { SAMPLES = 2000 };
+	cop_stage_result *s = &z->h->result.stage[z->h->result.n_stage - 1];
+	const size_t n = strlen(s->why);
+	cop_point was, is;
+
+	if (s->kept) return COP_OK;
+	COP_TRY(cop__aim_fit(&was, z, z->came, SAMPLES));
+	COP_TRY(cop__aim_fit(&is, z, g, SAMPLES));
+	const double lost = cop__aim_lost(&was, &is);
+	s->unlearnt = lost > cop__aim_allowed(z);
+	if (s->unlearnt) cop__format(s->why + n, sizeof s->why - n, "; and %.2f on training samples: more training may help", lost);
+	return COP_OK;
 }
 
 static cop_status prune(cop_aimer *z)
@@ -262,13 +311,8 @@ static cop_status prune(cop_aimer *z)
 	cop_point after = {0};
 	double began = cop__now();
 	char what[160] = "";
-	int32_t *choice = NULL;
 
-	allow(z, cop__aim_step(z));
-	cop_status st = choose(z, &choice);
-	if (st == COP_BUDGET) z->stuck = true, st = COP_OK;
-	else if (!st) st = cop__levers_pull(&work, z, choice, what, sizeof what);
-	cop__free(z->cx, choice);
+	cop_status st = choose(&work, z, what, sizeof what);
 	z->stuck |= !*what;
 	if (st || z->stuck) return cop_graph_free(work), st;
 	st = cop__carry_nothing(work); /* momentum would bring back what went */
@@ -276,8 +320,9 @@ static cop_status prune(cop_aimer *z)
 	if (!st) st = point_of(&after, z, work, z->final);
 	if (st) return cop_graph_free(work), st;
 	note(z, "prune", what, &z->now, &after, z->coding ? PART : 1, began);
+	st = look_why(z, work);
 	settle(z, work, &after);
-	return COP_OK;
+	return st;
 }
 
 /* Few values for each weight, under a price for the length of their code; as recipes/smallest.yaml does it. */
@@ -322,7 +367,7 @@ static cop_status (*next(const cop_aimer *z))(cop_aimer *z)
 	bool small_enough = any_limit(z) ? !any_missed(z) : has_codes(z) || code_tries(z);
 
 	if (z->h->result.n_stage >= COP_MAX_STAGES) return NULL;
-	if (!z->stuck && !small_enough && cop__aim_step(z) <= LAST_STEP) return prune;
+	if (!z->stuck && !small_enough && cop__aim_round(z).leaves <= LAST_STEP) return prune;
 	return z->coding && !has_codes(z) && code_tries(z) < LEN(rates) ? code : NULL;
 }
 
