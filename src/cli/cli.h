@@ -233,7 +233,8 @@ cop_status cli_trainable(cop_graph **g, const char **update, int32_t *layers);
 cop_status cli_train_settle(cli *c, cli_train *t); /* once all are read: --stop-after becomes a policy, and keeps the best epoch */
 /* What was not given on the line: cop_train_defaults. fresh: the network is not trained yet. */
 void cli_train_defaults(cli_train *t, const char *name, const cop_dataset *data, bool fresh);
-void cli_train_say(cli *c, const cop_train_args *a); /* what is used, in one line and as members of the object */
+void cli_train_put(cli *c, const cop_train_args *a); /* what is used, as members of the object ... */
+void cli_train_say(cli *c, const cop_train_args *a); /* ... and in one line, too */
 
 /* ---- a recipe with each combination of some options (sweep.c) ---- */
 cop_status cli_sweep(cli *c, const char *text, const char *recipe, const char *out, int argc, char **argv);

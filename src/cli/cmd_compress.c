@@ -214,6 +214,13 @@ static cop_status regression(cli *c, const cop_graph *g, cop_dataset *test)
 	return COP_OK;
 }
 
+static void put_training(const job *j)
+{
+	cli_put_int(j->c, "epochs", j->t.a.epochs);
+	cli_put_int(j->c, "seed", (int64_t)j->t.a.seed);
+	cli_train_put(j->c, &j->t.a);
+}
+
 static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t size)
 {
 	cli *c = j->c;
@@ -230,6 +237,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	const cli_train given = j->t;
 	if (!st) cli_train_defaults(&j->t, name, train, false);
 	if (!st && j->aim.given) cli_aim_defaults(&given, &j->t.a);
+	if (!st) put_training(j);
 	if (!st)
 		st = j->aim.given ? cop_compress_to(g, &j->aim.a, train, valid, test, &j->t.a, &r, keep, &h)
 			: cop_compress(g, recipe, size, train, valid, test, &j->t.a, &r, keep, &h);

@@ -154,20 +154,23 @@ static double as_written(float v)
 	return strtod(text, NULL);
 }
 
-void cli_train_say(cli *c, const cop_train_args *a)
+void cli_train_put(cli *c, const cop_train_args *a)
 {
-	const char *augment = a->augment ? a->augment : "none";
-
 	cli_put_int(c, "batch", a->batch);
 	cli_put_real(c, "lr", as_written(a->lr));
 	cli_put_text(c, "update", a->update);
 	cli_put_text(c, "schedule", a->schedule);
-	cli_put_text(c, "augment", augment);
+	cli_put_text(c, "augment", a->augment ? a->augment : "none");
 	cli_put_real(c, "smooth", as_written(a->smooth));
 	cli_put_text(c, "products", a->bf16 ? "bf16" : "float");
 	cli_put_text(c, "policies", a->policies ? a->policies : "none");
+}
+
+void cli_train_say(cli *c, const cop_train_args *a)
+{
+	cli_train_put(c, a);
 	cli_note(c, "training: --epochs %d --batch %d --lr %g --update \"%s\" --schedule %s --augment %s --smooth %g%s%s%s%s",
-		a->epochs, a->batch, (double)a->lr, a->update, a->schedule, augment, (double)a->smooth,
+		a->epochs, a->batch, (double)a->lr, a->update, a->schedule, a->augment ? a->augment : "none", (double)a->smooth,
 		a->policies ? " --policies \"" : "", a->policies ? a->policies : "", a->policies ? "\"" : "", a->bf16 ? " --bf16" : "");
 }
 
