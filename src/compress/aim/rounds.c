@@ -203,13 +203,14 @@ static cop_round round_after(const cop_aimer *z, int32_t n)
 {
 	enum { LONGER = 2, LONG = 4 };
 	const double most = (z->coding ? PART : 1) * (double)z->aims->max_drop;
-	cop_round next = {STEP, 1};
+	cop_round next = {STEP, 1, 1};
 
 	for (int32_t i = 1; i < n; i++) {
 		const cop_stage_result *s = stage(z, i);
 		if (s->kept || !is_called(z, i, "prune")) continue;
 		if (s->unlearnt && next.times < LONG) {
 			next.times = LONG;
+			next.rate = 2.5f;
 			continue;
 		}
 		next.times = COP_MAX(next.times, LONGER);
@@ -237,13 +238,17 @@ static cop_train_args training(const cop_aimer *z)
 	return a;
 }
 
+/* A round that lacked training comes with more of both: what is learnt anew, in as many epochs as a network from the start, needs a rate that is not far from that one's
+ * (rewinding of the rate: Renda et al. 2020, arXiv 2003.02389). */
 static cop_status retrain(cop_aimer *z, cop_graph *g)
 {
 	cop_train_args a = training(z);
+	const cop_round r = cop__aim_round(z);
 	cop_taught taught = {0.7f, 3, teacher(z)};
 	cop_policy policy = cop__taught(&taught);
 
-	a.epochs *= cop__aim_round(z).times;
+	a.epochs *= r.times;
+	a.lr *= r.rate;
 	return cop__train(g, z->m.train, z->m.valid, &a, "prune", &policy, teacher(z) ? 1 : 0);
 }
 
