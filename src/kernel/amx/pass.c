@@ -3,6 +3,7 @@
  * pass - runs pass.h. Loop order: blocks of output rows, of which x is rounded once; 32 outputs; tap rows and chunks within a pair of tiles.
  */
 #include "kernel/amx/pass.h"
+#include "kernel/vec/vmath.h"
 
 /* ---- packing ---- */
 
@@ -53,10 +54,13 @@ typedef struct tile_args {
 /* m rows of a tile of C that lies in t, into y. */
 static void finish(const tile_args *p, const float *t, float *y, long col)
 {
-	for (long i = 0; i < p->m; i++, t += AMX_N)
-		for (long j = col; j < lmin(p->cols, col + AMX_N); j++) {
-			const float r = p->bias ? t[j - col] + p->bias[j] : t[j - col];
-			y[i * p->ldc + j] = p->act ? clamp1(r, p->lo, p->hi) : r;
+	const long n = lmin(AMX_N, p->cols - col);
+	const v lo = splat(p->lo), hi = splat(p->hi);
+
+	for (long i = 0; i < p->m; i++, t += AMX_N, y += p->ldc)
+		for (long j = 0; j < n; j += VW) {
+			const v r = p->bias ? LD(t + j) + LD(p->bias + col + j) : LD(t + j);
+			put(y + col + j, p->act ? clamp(r, lo, hi) : r, lmin(VW, n - j));
 		}
 }
 
