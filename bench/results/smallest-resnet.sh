@@ -12,8 +12,8 @@ data="--data cifar10-jpeg ${WITH:-}" test="--data cifar10-jpeg" rounds=${ROUNDS:
 # Prices of what is not zero and its epochs, of bits and their epochs, and how the round begins
 prices() {
 	case $net-$1 in
-	resnet-20-1) echo "9e-6 12 8e-6 8 whole" ;;
-	resnet-20-2) echo "1.4e-5 6 1.2e-5 6 decode:zeros=free" ;;
+	resnet-20-1) echo "9e-6 24 8e-6 16 whole" ;;
+	resnet-20-2) echo "1.15e-5 8 9.5e-6 8 decode:zeros=free" ;;
 	resnet-20-3) echo "4e-5 7 3e-5 8 decode:zeros=free" ;;
 	*-1) echo "9e-6 30 8e-6 24 whole" ;;
 	*-2) echo "4e-5 7 3e-5 8 decode:zeros=free" ;;
