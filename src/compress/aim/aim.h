@@ -88,7 +88,7 @@ double cop__aim_allowed(const cop_aimer *z);
 /* ---- rounds.c ---- */
 /* The first stage, or, from > 0, what went on there; then rounds, until nothing is left to be done. */
 cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from);
-typedef struct cop_round { double leaves; int32_t times; float rate; } cop_round; /* the part that a round leaves; how many times as long it trains as the first one, and at how many times the rate */
+typedef struct cop_round { double leaves; int32_t times; } cop_round; /* the part that a round leaves; how many times as long it trains as the first one */
 cop_round cop__aim_round(const cop_aimer *z); /* the next one */
 bool cop__aim_only_file(const cop_aims *a); /* is nothing limited but the file? */
 bool cop__aim_missed(const cop_aimer *z, int r); /* the limit of a resource */

@@ -203,14 +203,13 @@ static cop_round round_after(const cop_aimer *z, int32_t n)
 {
 	enum { LONGER = 2, LONG = 4 };
 	const double most = (z->coding ? PART : 1) * (double)z->aims->max_drop;
-	cop_round next = {STEP, 1, 1};
+	cop_round next = {STEP, 1};
 
 	for (int32_t i = 1; i < n; i++) {
 		const cop_stage_result *s = stage(z, i);
 		if (s->kept || !is_called(z, i, "prune")) continue;
 		if (s->unlearnt && next.times < LONG) {
 			next.times = LONG;
-			next.rate = 2.5f;
 			continue;
 		}
 		next.times = COP_MAX(next.times, LONGER);
@@ -238,17 +237,13 @@ static cop_train_args training(const cop_aimer *z)
 	return a;
 }
 
-/* A round that lacked training comes with more of both: what is learnt anew, in as many epochs as a network from the start, needs a rate that is not far from that one's
- * (rewinding of the rate: Renda et al. 2020, arXiv 2003.02389). */
 static cop_status retrain(cop_aimer *z, cop_graph *g)
 {
 	cop_train_args a = training(z);
-	const cop_round r = cop__aim_round(z);
 	cop_taught taught = {0.7f, 3, teacher(z)};
 	cop_policy policy = cop__taught(&taught);
 
-	a.epochs *= r.times;
-	a.lr *= r.rate;
+	a.epochs *= cop__aim_round(z).times;
 	return cop__train(g, z->m.train, z->m.valid, &a, "prune", &policy, teacher(z) ? 1 : 0);
 }
 
@@ -293,7 +288,7 @@ static cop_status choose(cop_graph **work, cop_aimer *z, char *what, size_t size
 	return st == COP_BUDGET ? COP_OK : st;
 }
 
-/* Of a round that was undone: what is lost on samples that it trained on shows whether training is missing. Where nothing is, more of it would only fit them closer. */
+/* Of a round that was undone: if it lost more on samples that it trained on than on others, training is missing. Else more of it would only fit them closer. */
 static cop_status look_why(cop_aimer *z, const cop_graph *g)
 {
 	enum { SAMPLES = 2000 };
@@ -304,8 +299,8 @@ static cop_status look_why(cop_aimer *z, const cop_graph *g)
 	if (s->kept) return COP_OK;
 	COP_TRY(cop__aim_fit(&was, z, z->came, SAMPLES));
 	COP_TRY(cop__aim_fit(&is, z, g, SAMPLES));
-	const double lost = cop__aim_lost(&was, &is);
-	s->unlearnt = lost > cop__aim_allowed(z);
+	const double lost = cop__aim_lost(&was, &is), drop = cop__aim_drop(z, &(cop_point){.accuracy = s->accuracy[1], .loss = s->loss[1]});
+	s->unlearnt = lost > fmax(drop, cop__aim_allowed(z));
 	if (s->unlearnt) cop__format(s->why + n, sizeof s->why - n, "; and %.2f on training samples: more training may help", lost);
 	return COP_OK;
 }
