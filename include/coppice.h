@@ -543,7 +543,7 @@ typedef struct cop_stage_result {
 	size_t bytes[2];      /* of the file as it would be written, each weight in its smallest encoding */
 	bool kept;            /* else it was undone ... */
 	char why[160];        /* ... because of this */
-	bool unlearnt;        /* of cop_compress_to: undone, and it lost more on training samples than on others, so more training may do */
+	bool lacks_training;        /* of cop_compress_to: undone, and it lost more on training samples than on others */
 	double seconds;
 	/* Of cop_compress_to alone, on its target; recipes leave them 0. */
 	size_t flash[2], ram[2];

@@ -68,5 +68,8 @@ row "keywords, MLPerf Tiny's file" kws
 row "the same, channels chosen at random" kws-random
 row "resnet-8, trained here on cifar10-jpeg, a lossy copy" resnet-8
 row "the same, a larger network its teacher" resnet-8-taught
-[ ! -s "$folder/resnet-8-taught-random-${SEEDS%% *}.loop" ] || row "the same, channels chosen at random" resnet-8-taught-random
+for which in "alone" "under that teacher"; do
+	name=resnet-8$([ "$which" = alone ] || echo -taught)-random
+	[ ! -s "$folder/$name-${SEEDS%% *}.loop" ] || row "resnet-8 $which, channels chosen at random" "$name"
+done
 echo "| visual wake words; anomaly detection | 0 | their data are not here; [uses](uses.md) has both jobs on other data | | | | | |"

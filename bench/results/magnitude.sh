@@ -46,18 +46,21 @@ for seed in $SEEDS; do
 	done
 done
 
+# What "FIELD":number says in each JSON on stdin; lists of that name are passed over
+numbers() { sed 's/.*"'"$1"'":\([-0-9][-0-9.e]*\).*/\1/'; }
+
 # LABEL NAME PARTS: a row
 row() {
 	printf '| %s |' "$1"
 	for keep in $3; do
-		for seed in $SEEDS; do cat "$folder/$2-$keep-$seed.json"; done |
-			awk 'match($0, /"accuracy":[0-9.]+/) { v = 100 * substr($0, RSTART + 11, RLENGTH - 11); sum += v; if (!n || v < lo) lo = v; if (!n || v > hi) hi = v; n++ } END { if (n == 1) printf " %.2f |", sum; else printf " %.2f (%.2f to %.2f) |", sum / n, lo, hi }'
+		for seed in $SEEDS; do cat "$folder/$2-$keep-$seed.json"; done | numbers accuracy |
+			awk '{ v = 100 * $1; sum += v; if (!n || v < lo) lo = v; if (!n || v > hi) hi = v; n++ } END { if (n == 1) printf " %.2f |", sum; else printf " %.2f (%.2f to %.2f) |", sum / n, lo, hi }'
 	done
 	echo
 }
 
 # "FILE field": its mean over the seeds in percent
-field() { for seed in $SEEDS; do cat "$folder/$1-$seed.json"; done | awk -v f="\"$2\":" 'match($0, f "[0-9.]+") { sum += 100 * substr($0, RSTART + length(f), RLENGTH - length(f)); n++ } END { printf "%.2f %%", sum / n }'; }
+field() { for seed in $SEEDS; do cat "$folder/$1-$seed.json"; done | numbers "$2" | awk '{ sum += 100 * $1; n++ } END { printf "%.2f %%", sum / n }'; }
 
 head_of() {
 	printf '\n| %s |' "$1"

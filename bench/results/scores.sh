@@ -39,9 +39,12 @@ run() {
 	done
 }
 
+# What "FIELD":number says in each JSON on stdin; lists of that name are passed over
+numbers() { sed 's/.*"'"$1"'":\([-0-9][-0-9.e]*\).*/\1/'; }
+
 # FILES...: "mean least most" of their accuracies in percent
 mean() {
-	cat "$@" 2>/dev/null | awk 'match($0, /"accuracy":[0-9.]+/) { v = 100 * substr($0, RSTART + 11, RLENGTH - 11); sum += v; if (!n || v < lo) lo = v; if (!n || v > hi) hi = v; n++ } END { if (n) printf "%.2f %.2f %.2f", sum / n, lo, hi }'
+	cat "$@" 2>/dev/null | numbers accuracy | awk '{ v = 100 * $1; sum += v; if (!n || v < lo) lo = v; if (!n || v > hi) hi = v; n++ } END { if (n) printf "%.2f %.2f %.2f", sum / n, lo, hi }'
 }
 
 # NET WHAT SCORE PARTS no|short: a row

@@ -3,7 +3,7 @@
  * pack - a history as a text of a checkpoint, and back. Numbers are written by their bits, so that what is read is what was there; the file
  * may have been edited by anybody, so every length is checked where it is used.
  *
- *   curve bytes, epoch bytes, layer bytes, stages; then both sides, 10 numbers each; then for each stage its name, 8 numbers (kept and unlearnt are one), the length of why, and why, and
+ *   curve bytes, epoch bytes, layer bytes, stages; then both sides, 10 numbers each; then for each stage its name, 8 numbers (kept and lacks_training are one of them), the length of why, and why, and
  *   8 numbers, the length of what, and what;
  *   then the curve, the epochs and the layers.
  */
@@ -25,7 +25,7 @@ static void put_stage(cop_text *t, const cop_stage_result *s)
 {
 	cop__text_add(t, "%s %lld %lld %lld %lld %zu %zu %d %lld %zu\n%s\n", s->stage, cop__real_bits((double)s->accuracy[0]),
 		cop__real_bits((double)s->accuracy[1]), cop__real_bits((double)s->loss[0]),
-		cop__real_bits((double)s->loss[1]), s->bytes[0], s->bytes[1], s->kept + 2 * s->unlearnt, cop__real_bits(s->seconds), strlen(s->why), s->why);
+		cop__real_bits((double)s->loss[1]), s->bytes[0], s->bytes[1], s->kept + 2 * s->lacks_training, cop__real_bits(s->seconds), strlen(s->why), s->why);
 	cop__text_add(t, "%zu %zu %zu %zu %lld %lld %lld %lld %zu\n%s\n", s->flash[0], s->flash[1], s->ram[0], s->ram[1], (long long)s->macs[0], (long long)s->macs[1],
 		(long long)s->instructions[0], (long long)s->instructions[1], strlen(s->what), s->what);
 }
@@ -92,7 +92,7 @@ static bool get_stage(cop_stage_result *s, const char **p, const char *end)
 	*p += n[8] + 1;
 	for (int i = 0; i < 2; i++) s->accuracy[i] = (float)cop__real_of_bits(n[i]), s->loss[i] = (float)cop__real_of_bits(n[2 + i]), s->bytes[i] = (size_t)n[4 + i];
 	s->kept = n[6] & 1;
-	s->unlearnt = n[6] & 2;
+	s->lacks_training = n[6] & 2;
 	s->seconds = cop__real_of_bits(n[7]);
 	return get_costs(s, p, end);
 }

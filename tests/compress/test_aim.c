@@ -322,7 +322,7 @@ static void once_more(void **state)
 		OK(w.cx, run(&g, &r, &w, &a, &t));
 		assert_true(trainings.n == r.n_stage - 1 && trainings.epochs[1] == 4 * trainings.epochs[0]);
 		check_steps(&r, &a);
-		assert_true(r.n_stage >= row[k].least && r.stage[1].unlearnt && !r.stage[1].kept && strstr(r.stage[1].why, "on training samples"));
+		assert_true(r.n_stage >= row[k].least && r.stage[1].lacks_training && !r.stage[1].kept && strstr(r.stage[1].why, "on training samples"));
 		assert_string_equal(r.stage[2].what, r.stage[1].what);
 		for (int i = 3; i < r.n_stage; i++)
 			for (int j = 1; j < i; j++) assert_string_not_equal(r.stage[i].what, r.stage[j].what);
@@ -462,12 +462,12 @@ static void hints_come_beside(void **state)
 
 /* ---- how far a round goes ---- */
 
-/* By hand: a round leaves 0.7. The first one that is undone with training samples unlearnt (U) comes once more with four times the training; after each other one that lost
+/* By hand: a round leaves 0.7. The first one that is undone for want of training (U) comes once more with four times the training; after each other one that lost
  * `drop` points it is a power of that, the root of what was allowed over what was lost, 0.25 to 0.7, and trains twice as long at least. */
 static void steps_shrink(void **state)
 {
 	enum { U = 1 };
-	static const struct { int n; double most, drop[3]; bool unlearnt[3]; double leaves; int times; } row[] = {
+	static const struct { int n; double most, drop[3]; bool lacks_training[3]; double leaves; int times; } row[] = {
 		{0, 1, {0}, {0}, 0.7, 1}, {1, 1, {4}, {0}, 0.83666, 2}, {1, 1, {0.5}, {0}, 0.7, 1}, /* that one was kept */ {1, 1, {1.21}, {0}, 0.77906, 2}, {1, 1, {60}, {0}, 0.91469, 2},
 		{2, 1, {4, 4}, {0}, 0.91469, 2}, {2, 2, {0.5, 8}, {0}, 0.83666, 2}, {1, 0, {3}, {0}, 0.91469, 2}, {1, 1, {4}, {U}, 0.7, 4}, {2, 1, {4, 1.21}, {U}, 0.77906, 4},
 		{2, 1, {4, 1.21}, {U, U}, 0.77906, 4}, {2, 1, {4, 0.5}, {U}, 0.7, 4}, {2, 1, {1.21, 4}, {0, U}, 0.77906, 4}, {3, 1, {4, 4, 4}, {U, U, U}, 0.91469, 4}};
@@ -483,7 +483,7 @@ static void steps_shrink(void **state)
 			strcpy(s->stage, "prune");
 			s->accuracy[1] = 0.9f - (float)row[i].drop[k] / 100;
 			s->kept = row[i].drop[k] <= row[i].most;
-			s->unlearnt = row[i].unlearnt[k];
+			s->lacks_training = row[i].lacks_training[k];
 		}
 		const cop_round next = cop__aim_round(&z);
 		if (fabs(next.leaves - row[i].leaves) > 1e-3 || next.times != row[i].times)

@@ -113,7 +113,7 @@ static void fill(cop_history *h, cop_ctx *cx, cop_train_args *a, const char *nam
 	cop__history_begin(h, cx, name, a);
 	h->result.before = (cop_compress_side){0.125f, {.parameters = 5000000000, .nonzero = 6, .macs = 7, .file_bytes = 8, .flash_bytes = 9, .ram_bytes = 10, .energy_nj = 11.5}, 12.5};
 	h->result.stage[0] = (cop_stage_result){.stage = "prune", .accuracy = {0.5f, 0.25f}, .loss = {1, 2}, .bytes = {1000, 100}, .kept = true, .seconds = 1.25};
-	h->result.stage[1] = (cop_stage_result){.stage = "share", .accuracy = {0.25f, 0.5f}, .loss = {2, 1}, .bytes = {100, 1000}, .unlearnt = true, .why = "it \\ \"cost\"\n"};
+	h->result.stage[1] = (cop_stage_result){.stage = "share", .accuracy = {0.25f, 0.5f}, .loss = {2, 1}, .bytes = {100, 1000}, .lacks_training = true, .why = "it \\ \"cost\"\n"};
 	h->result.n_stage = 2;
 	a->progress(a->ud, &within);
 	a->progress(a->ud, &end);

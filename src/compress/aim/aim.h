@@ -73,7 +73,7 @@ cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop
 cop_status cop__aim_price(cop_point *p, cop_aimer *z, const cop_graph *q);
 /* Accuracy and loss on at most `samples` of the validation set (0: all), or of the training set. */
 cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples);
-cop_status cop__aim_fit(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples);
+cop_status cop__aim_score_train(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples);
 /* Would coded weights of few values take less than this part of the flash, within the RAM that there is and at a price
  * in instructions that is worth it? */
 #define COP_CODED_MOST 0.8

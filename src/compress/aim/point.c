@@ -121,7 +121,7 @@ cop_status cop__aim_score(cop_point *p, const cop_aimer *z, const cop_graph *g, 
 	return score(p, z, g, z->m.valid ? z->m.valid : z->m.train, samples);
 }
 
-cop_status cop__aim_fit(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples) { return score(p, z, g, z->m.train, samples); }
+cop_status cop__aim_score_train(cop_point *p, const cop_aimer *z, const cop_graph *g, int32_t samples) { return score(p, z, g, z->m.train, samples); }
 
 cop_status cop__aim_could_code(bool *yes, cop_aimer *z)
 {

@@ -208,7 +208,7 @@ static cop_round round_after(const cop_aimer *z, int32_t n)
 	for (int32_t i = 1; i < n; i++) {
 		const cop_stage_result *s = stage(z, i);
 		if (s->kept || !is_called(z, i, "prune")) continue;
-		if (s->unlearnt && next.times < LONG) {
+		if (s->lacks_training && next.times < LONG) {
 			next.times = LONG;
 			continue;
 		}
@@ -276,7 +276,7 @@ static cop_status choose(cop_graph **work, cop_aimer *z, char *what, size_t size
 
 	/* nobody wants to hear of the networks that are only tried */
 	if (said == COP_LOG_INFO) z->cx->log_level = COP_LOG_WARN;
-	allow(z, next.leaves);
+	allow(z, next.leaves); /* curves price what is watched */
 	cop_status st = cop__aim_curves(z);
 	for (double leaves = next.leaves; !st && leaves <= LAST_STEP; leaves = sqrt(leaves)) {
 		st = pull(work, z, leaves, what, size);
@@ -297,11 +297,11 @@ static cop_status look_why(cop_aimer *z, const cop_graph *g)
 	cop_point was, is;
 
 	if (s->kept) return COP_OK;
-	COP_TRY(cop__aim_fit(&was, z, z->came, SAMPLES));
-	COP_TRY(cop__aim_fit(&is, z, g, SAMPLES));
+	COP_TRY(cop__aim_score_train(&was, z, z->came, SAMPLES));
+	COP_TRY(cop__aim_score_train(&is, z, g, SAMPLES));
 	const double lost = cop__aim_lost(&was, &is), drop = cop__aim_drop(z, &(cop_point){.accuracy = s->accuracy[1], .loss = s->loss[1]});
-	s->unlearnt = lost > fmax(drop, cop__aim_allowed(z));
-	if (s->unlearnt) cop__format(s->why + n, sizeof s->why - n, "; and %.2f on training samples: more training may help", lost);
+	s->lacks_training = lost > fmax(drop, cop__aim_allowed(z));
+	if (s->lacks_training) cop__format(s->why + n, sizeof s->why - n, "; and %.2f on training samples: more training may help", lost);
 	return COP_OK;
 }
 
