@@ -1,69 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * wino - convolution with 3 x 3 windows at stride 1 by Winograd's F(4x4, 3x3): 36 products stand for 144.
- *
- *   Y = A^T ((G g G^T) * (B^T d B)) A     d: 6 x 6 of x, g: 3 x 3 of w, Y: 4 x 4      (Lavin & Gray 2016, section 4)
- *
- * The polynomials are taken at 0, +-P, +-Q and infinity, P = sqrt(1/2) and Q = sqrt(2), which loses half as much as the usual 1 and 2:
- * about 6e-7 of the largest sum. What is done 36 times are products of matrices, [tiles, c] by [c, o], by the tiles of mk.h.
- * A tile's bits do not depend on what is computed beside it.
+ * wino - one pass of Winograd's algorithm (wino.h): products [tiles, c] by [c, o]. dX is the pass over dy with the taps of w in reverse.
  */
-#include "kernel/vec/conv.h"
+#include "kernel/vec/wino.h"
 #include "kernel/vec/pack.h"
 
-enum { POINTS = 36, MOVED = 40960 /* floats of transformed activations at a time: some second-level cache */ };
+enum { MOVED = 40960 /* floats of transformed activations at a time: some second-level cache */, TILES = 32 /* or so many tiles, since each block reads all weights */ };
 
-typedef struct wino {
-	long n, h, w, c, oh, ow, o, pt, pl;
-	long th, tw;  /* tiles of 4 x 4 down and across */
-	long cp;      /* floats of a transformed pixel, whole vectors */
-	long row;     /* floats of a padded row */
-	long block;   /* tile rows transformed at a time */
-	const float *bias;
-	v lo, hi;
-} wino;
-
-static wino wino_of(const int32_t *k)
+static wino forward(const int32_t *k) { return wino_of(cv_forward(k)); }
+static wino backward(const int32_t *k, long *tap)
 {
-	wino g = {.n = k[CK_N], .h = k[CK_H], .w = k[CK_W], .c = k[CK_C], .oh = k[CK_OH], .ow = k[CK_OW], .o = k[CK_O], .pt = k[CK_PT], .pl = k[CK_PL],
-		.lo = splat(cop_f(k[CK_LO])), .hi = splat(cop_f(k[CK_HI]))};
-
-	g.th = (g.oh + 3) / 4;
-	g.tw = (g.ow + 3) / 4;
-	g.cp = vectors(g.c) * VW;
-	g.row = lmax(g.w + g.pl, 4 * g.tw + 2) * g.c;
-	g.block = lmax(1, lmin(g.th, MOVED / (POINTS * g.tw * g.cp)));
-	return g;
+	const cv f = cv_forward(k);
+	long offset;
+	return wino_of(cv_phase(&f, 0, 0, &offset, tap));
 }
 
-bool VN(wino_fits)(const int32_t *k)
-{
-	return cv_dense(k) && k[CK_KH] == 3 && k[CK_KW] == 3 && k[CK_SH] == 1 && k[CK_SW] == 1 && k[CK_C] >= 8 && k[CK_O] >= 8 &&
-	       k[CK_N] * k[CK_OH] * k[CK_OW] >= 36;
-}
+bool VN(wino_fits)(const int32_t *k) { return wino_pays(k); }
+/* With more padding the first windows would begin inside of dy. */
+bool VN(wino_dx_fits)(const int32_t *k) { return wino_pays(k) && k[CK_PL] <= 2; }
 
-/* Floats from point to point of n: an odd number of cache lines, or all 36 would fall on the same few places of the cache. */
-AI long apart(long n) { return ((n + 15) / 16 | 1) * 16; }
+/* Tile rows transformed at a time, of one or several images. */
+static long block(const wino *t) { return lmax(1, lmin(t->g.n * t->th, lmax(MOVED / (POINTS * t->tw * t->cp), TILES / t->tw))); }
+static long rows(const wino *t) { return padded(t, lmin(block(t), t->th)); }
 
 /* Scratch: padded rows, transformed activations [36][tile][cp], products [36][tile][columns of a panel]. */
-static long padded(const wino *g) { return ((4 * g->block + 2) * g->row + 64) / 16 * 16; }
-static long moved(const wino *g) { return POINTS * apart(g->block * g->tw * g->cp); }
+static long moved(const wino *t) { return POINTS * apart(block(t) * t->tw * t->cp); }
+static size_t work(const wino *t) { return (size_t)(rows(t) + moved(t) + POINTS * apart(block(t) * t->tw * 3 * VW)) * sizeof(float); }
 size_t VN(wino_work)(const int32_t *k)
 {
-	wino g = wino_of(k);
-	return (size_t)(padded(&g) + moved(&g) + POINTS * apart(g.block * g.tw * 3 * VW)) * sizeof(float);
+	const wino t = forward(k);
+	return work(&t);
+}
+size_t VN(wino_dx_work)(const int32_t *k)
+{
+	long tap;
+	const wino t = backward(k, &tap);
+	return work(&t);
 }
 
 /* ---- weights: [panel][36][c][nv * VW] ---- */
 
+static size_t pack_bytes(const wino *t) { return (size_t)(vectors(t->g.o) * VW * t->g.c * POINTS) * sizeof(float); }
 size_t VN(wino_pack_bytes)(const int32_t *k)
 {
-	wino g = wino_of(k);
-	return (size_t)(vectors(g.o) * VW * g.c * POINTS) * sizeof(float);
+	const wino t = forward(k);
+	return pack_bytes(&t);
 }
-
-#define P 0.70710678f
-#define Q 1.41421356f
+size_t VN(wino_dx_pack_bytes)(const int32_t *k)
+{
+	long tap;
+	const wino t = backward(k, &tap);
+	return pack_bytes(&t);
+}
 
 /* G g of three values. */
 AI void weights6(v *y, long step, v g0, v g1, v g2)
@@ -78,94 +66,59 @@ AI void weights6(v *y, long step, v g0, v g1, v g2)
 	y[5 * step] = g2;
 }
 
-/* One output channel, VW input channels: point p to d + p * step. */
-AI void move_weight(float *d, long step, const float *w, long c)
+/* VW channels that lie next to each other in w, taps i down and j across: point p to d + p * step. */
+AI void move_weight(float *d, long step, const float *w, long i, long j)
 {
 	v t[18], y[6];
 
 	UNROLL
-	for (int j = 0; j < 3; j++) weights6(t + j, 3, LD(w + j * c), LD(w + (3 + j) * c), LD(w + (6 + j) * c)); /* t[i][j] */
+	for (int n = 0; n < 3; n++) weights6(t + n, 3, LD(w + n * j), LD(w + i + n * j), LD(w + 2 * i + n * j)); /* t[row][n] */
 	UNROLL
-	for (int i = 0; i < 6; i++) {
-		weights6(y, 1, t[i * 3], t[i * 3 + 1], t[i * 3 + 2]);
+	for (int n = 0; n < 6; n++) {
+		weights6(y, 1, t[n * 3], t[n * 3 + 1], t[n * 3 + 2]);
 		UNROLL
-		for (int j = 0; j < 6; j++) ST(d + (i * 6 + j) * step, y[j]);
+		for (int m = 0; m < 6; m++) ST(d + (n * 6 + m) * step, y[m]);
 	}
+}
+
+/* Vectors of input channels, turned. */
+static void pack_panel(const cv *g, float *d, const float *w, long o0, long nn)
+{
+	float t[POINTS * VW * VW]; /* [36][VW of o][VW of c] */
+
+	for (long j = 0; j < nn; j += VW)
+		for (long i = 0; i < g->c; i += VW) {
+			long on = lmin(VW, g->o - o0 - j);
+			for (long o = 0; o < on; o++) move_weight(t + o * VW, VW * VW, w + (o0 + j + o) * g->wo + i, g->wi, g->wj);
+			for (long p = 0; p < POINTS; p++) VN(transpose)(d + (p * g->c + i) * nn + j, nn, t + p * VW * VW, VW, on, lmin(VW, g->c - i), VW);
+		}
 }
 
 void VN(wino_pack)(const cop_call *c)
 {
-	wino g = wino_of(c->k);
-	const float *w = c->buf[2];
-	long np = panels(g.o);
-	float t[POINTS * VW * VW]; /* [36][VW of o][VW of c] */
+	const cv g = cv_forward(c->k);
+	const long np = panels(g.o);
 
 	for (long q = cop_from(c, (int32_t)np, 1); q < cop_to(c, (int32_t)np, 1); q++) {
-		long o0 = panel_at(g.o, q) * VW, nn = panel_nv(g.o, q) * VW;
-		float *d = (float *)c->work + o0 * g.c * POINTS;
-		for (long j = 0; j < nn; j += VW)
-			for (long i = 0; i < g.c; i += VW) {
-				long on = lmin(VW, g.o - o0 - j);
-				for (long o = 0; o < on; o++) move_weight(t + o * VW, VW * VW, w + (o0 + j + o) * 9 * g.c + i, g.c);
-				for (long p = 0; p < POINTS; p++) VN(transpose)(d + (p * g.c + i) * nn + j, nn, t + p * VW * VW, VW, on, lmin(VW, g.c - i), VW);
-			}
+		const long o0 = panel_at(g.o, q) * VW;
+		pack_panel(&g, (float *)c->work + o0 * g.c * POINTS, c->buf[2], o0, panel_nv(g.o, q) * VW);
 	}
 }
 
-/* ---- activations ---- */
-
-/* B^T d of six values. */
-AI void move6(v *y, long step, const v d[6])
+/* Vectors of output channels, as they lie. What the last one has behind the last channel goes into columns that nobody stores. */
+void VN(wino_dx_pack)(const cop_call *c)
 {
-	v a = d[4] - 2 * d[2], b = d[3] - 2 * d[1], c = d[4] - 0.5f * d[2], e = d[3] - 0.5f * d[1];
+	long tap;
+	const wino t = backward(c->k, &tap);
+	const cv *g = &t.g;
+	const float *w = (const float *)c->buf[2] + tap;
+	const long np = panels(g->o);
 
-	y[0] = (d[0] + d[4]) - 2.5f * d[2];
-	y[step] = a + P * b;
-	y[2 * step] = a - P * b;
-	y[3 * step] = c + Q * e;
-	y[4 * step] = c - Q * e;
-	y[5 * step] = (d[1] + d[5]) - 2.5f * d[3];
-}
-
-/* One tile, VW channels: x points at its upper left pixel, u at point 0. */
-AI void move_tile(float *u, long point, const float *x, long row, long pixel)
-{
-	v t[POINTS], d[6], y[6];
-
-	UNROLL
-	for (int i = 0; i < 6; i++) {
-		UNROLL
-		for (int j = 0; j < 6; j++) d[j] = LD(x + i * row + j * pixel);
-		move6(t + i, 6, d); /* t[j][i] */
-	}
-	UNROLL
-	for (int j = 0; j < 6; j++) {
-		move6(y, 1, t + j * 6);
-		UNROLL
-		for (int i = 0; i < 6; i++) ST(u + (i * 6 + j) * point, y[i]);
-	}
-}
-
-static NOINLINE void move_rows(const wino *g, float *u, const float *x, long n)
-{
-	long point = apart(n * g->tw * g->cp);
-
-	for (long r = 0; r < n; r++)
-		for (long t = 0; t < g->tw; t++, u += g->cp)
-			for (long c = 0; c < g->c; c += VW) move_tile(u + c, point, x + 4 * r * g->row + 4 * t * g->c + c, g->row, g->c);
-}
-
-/* Rows [r0, r1) of an image with zeros where there is none. */
-static void pad_rows(const wino *g, float *d, const float *x, long r0, long r1)
-{
-	long left = g->pl * g->c, run = g->w * g->c;
-
-	for (long r = r0; r < r1; r++, d += g->row) {
-		bool there = r >= 0 && r < g->h;
-		vzero(d, there ? left : g->row);
-		if (!there) continue;
-		vcopy(d + left, x + r * run, run);
-		vzero(d + left + run, g->row - left - run);
+	for (long q = cop_from(c, (int32_t)np, 1); q < cop_to(c, (int32_t)np, 1); q++) {
+		const long o0 = panel_at(g->o, q) * VW, nn = panel_nv(g->o, q) * VW;
+		float *d = (float *)c->work + o0 * g->c * POINTS;
+		for (long i = 0; i < g->c; i++)
+			for (long j = 0; j < nn; j += VW) move_weight(d + i * nn + j, g->c * nn, w + i * g->wc + o0 + j, g->wi, g->wj);
 	}
 }
 
@@ -183,8 +136,9 @@ AI void back4(v *y, long step, const v m[6])
 }
 
 /* One tile, one vector of channels, cols of which exist; rows by width pixels of the tile do. */
-static NOINLINE void back_tile(const wino *g, const float *m, long point, float *y, v bias, long rows, long width, long cols)
+static NOINLINE void back_tile(const cv *g, const float *m, long point, float *y, v bias, long rows, long width, long cols)
 {
+	const v lo = splat(g->lo), hi = splat(g->hi);
 	v t[24], s[6], r[16];
 
 	UNROLL
@@ -198,44 +152,57 @@ static NOINLINE void back_tile(const wino *g, const float *m, long point, float 
 	for (long i = 0; i < rows; i++)
 		for (long j = 0; j < width; j++) {
 			float *d = y + (i * g->ow + j) * g->o;
-			v x = clamp(r[i * 4 + j] + bias, g->lo, g->hi);
+			v x = clamp(r[i * 4 + j] + bias, lo, hi);
 			if (LIKELY(cols >= VW)) ST(d, x);
 			else stn(d, x, cols);
 		}
 }
 
-/* n tile rows of one image, `rows` of whose pixel rows exist; y: the first of them. */
-static void run_panel(const wino *g, long q, const float *w, const float *u, float *m, float *y, long n, long rows)
+/* Tile rows [r, end). */
+static void run_panel(const wino *t, long q, const float *w, const float *u, float *m, float *y, long r, long end)
 {
-	long o0 = panel_at(g->o, q) * VW, nv = panel_nv(g->o, q), nn = nv * VW, tiles = n * g->tw, mp = apart(tiles * nn), up = apart(tiles * g->cp);
-	mk_args p = {.n2 = 1, .n1 = 1, .k = g->c, .as = g->cp, .ldb = nn, .ldc = nn, .cols = nn};
+	const cv *g = &t->g;
+	long o0 = panel_at(g->o, q) * VW, nv = panel_nv(g->o, q), nn = nv * VW, tiles = (end - r) * t->tw, mp = apart(tiles * nn), up = apart(tiles * t->cp);
+	mk_args p = {.n2 = 1, .n1 = 1, .k = g->c, .as = t->cp, .ldb = nn, .ldc = nn, .cols = nn};
 
 	w += o0 * g->c * POINTS;
 	for (long x = 0; x < POINTS; x++)
-		mk_run(VN(mk_nn)[nv], mk_cap(nv), tiles, &p, u + x * up, g->cp, w + x * g->c * nn, m + x * mp);
+		mk_run(VN(mk_nn)[nv], mk_cap(nv), tiles, &p, u + x * up, t->cp, w + x * g->c * nn, m + x * mp);
 	for (long j = 0; j < nv; j++) {
 		v bias = g->bias ? LD(g->bias + o0 + j * VW) : (v){0};
 		for (long i = 0; i < tiles; i++) {
-			long r = i / g->tw * 4, t = i % g->tw * 4;
-			back_tile(g, m + i * nn + j * VW, mp, y + (r * g->ow + t) * g->o + o0 + j * VW, bias, lmin(4, rows - r), lmin(4, g->ow - t), g->o - o0 - j * VW);
+			const long at = r + i / t->tw, h = at % t->th * 4, s = i % t->tw * 4;
+			float *to = y + ((at / t->th * g->oh + h) * g->ow + s) * g->o + o0 + j * VW;
+			back_tile(g, m + i * nn + j * VW, mp, to, bias, lmin(4, g->oh - h), lmin(4, g->ow - s), g->o - o0 - j * VW);
 		}
+	}
+}
+
+static void run(const wino *t, const cop_call *c)
+{
+	const cv *g = &t->g;
+	long to, r, p0, p1;
+	float *u = (float *)c->work + rows(t), *m = u + moved(t);
+
+	cv_share(c, g->n * t->th, g->o, false, &r, &to, &p0, &p1);
+	for (long end; r < to; r = end) {
+		end = lmin(r + block(t), to);
+		move_block(t, u, apart((end - r) * t->tw * t->cp), c->buf[1], r, end, c->work);
+		for (long q = p0; q < p1; q++) run_panel(t, q, c->pack, u, m, c->buf[0], r, end);
 	}
 }
 
 void VN(wino_f32)(const cop_call *c)
 {
-	wino g = wino_of(c->k);
-	long to, r, p0, p1;
-	float *x = c->work, *u = x + padded(&g), *m = u + moved(&g);
+	wino t = forward(c->k);
+	t.g.bias = c->buf[3];
+	run(&t, c);
+}
 
-	g.bias = c->buf[3];
-	cv_share(c, g.n * g.th, g.o, false, &r, &to, &p0, &p1);
-	for (long n; r < to; r += n) {
-		long image = r / g.th, h = r % g.th, top = 4 * h - g.pt;
-		n = lmin(lmin(g.block, g.th - h), to - r);
-		pad_rows(&g, x, (const float *)c->buf[1] + image * g.h * g.w * g.c, top, top + 4 * n + 2);
-		move_rows(&g, u, x, n);
-		for (long q = p0; q < p1; q++)
-			run_panel(&g, q, c->pack, u, m, (float *)c->buf[0] + (image * g.oh + 4 * h) * g.ow * g.o, n, g.oh - 4 * h);
-	}
+void VN(wino_dx_f32)(const cop_call *c)
+{
+	long tap;
+	wino t = backward(c->k, &tap);
+	t.g.lo = -__builtin_inff(), t.g.hi = __builtin_inff();
+	run(&t, c);
 }
