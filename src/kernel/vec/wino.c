@@ -16,8 +16,11 @@ static wino backward(const int32_t *k, long *tap)
 }
 
 bool VN(wino_fits)(const int32_t *k) { return wino_pays(k); }
-/* With more padding the first windows would begin inside of dy. */
-bool VN(wino_dx_fits)(const int32_t *k) { return wino_pays(k) && k[CK_PL] <= 2; }
+/* With more padding the first windows would begin inside of dy. Without any, dx of a 5 x 5 layer has many more pixels than dy, and each of them costs 9 products here. */
+bool VN(wino_dx_fits)(const int32_t *k)
+{
+	return wino_pays(k) && k[CK_PL] < k[CK_KW] && (k[CK_KH] == 3 || 14 * k[CK_H] * k[CK_W] <= 25 * k[CK_OH] * k[CK_OW]);
+}
 
 /* Tile rows transformed at a time, of one or several images. */
 static long block(const wino *t) { return lmax(1, lmin(t->g.n * t->th, lmax(MOVED / (POINTS * t->tw * t->cp), TILES / t->tw))); }
@@ -53,33 +56,41 @@ size_t VN(wino_dx_pack_bytes)(const int32_t *k)
 	return pack_bytes(&t);
 }
 
-/* G g of three values. */
-AI void weights6(v *y, long step, v g0, v g1, v g2)
+/* G g of r values. */
+AI void weights6(const int r, v *y, long step, const v *g)
 {
-	v near = g0 + 0.5f * g2, far = g0 + 2 * g2;
+	v near = g[0] + 0.5f * g[2], far = g[0] + 2 * g[2], near1 = g[1], far1 = g[1];
 
-	y[0] = g0;
-	y[step] = (near + P * g1) * (-1 / 1.5f);
-	y[2 * step] = (near - P * g1) * (-1 / 1.5f);
-	y[3 * step] = (far + Q * g1) * (1 / 6.f);
-	y[4 * step] = (far - Q * g1) * (1 / 6.f);
-	y[5 * step] = g2;
+	if (r == 5) near += 0.25f * g[4], far += 4 * g[4], near1 += 0.5f * g[3], far1 += 2 * g[3];
+	y[0] = g[0];
+	y[step] = (near + P * near1) * (-1 / 1.5f);
+	y[2 * step] = (near - P * near1) * (-1 / 1.5f);
+	y[3 * step] = (far + Q * far1) * (1 / 6.f);
+	y[4 * step] = (far - Q * far1) * (1 / 6.f);
+	y[5 * step] = g[r - 1];
 }
 
 /* VW channels that lie next to each other in w, taps i down and j across: point p to d + p * step. */
-AI void move_weight(float *d, long step, const float *w, long i, long j)
+AI void move_taps(const int r, float *d, long step, const float *w, long i, long j)
 {
-	v t[18], y[6];
+	v t[6 * 5], g[5], y[6];
 
 	UNROLL
-	for (int n = 0; n < 3; n++) weights6(t + n, 3, LD(w + n * j), LD(w + i + n * j), LD(w + 2 * i + n * j)); /* t[row][n] */
+	for (int n = 0; n < r; n++) {
+		UNROLL
+		for (int m = 0; m < r; m++) g[m] = LD(w + m * i + n * j);
+		weights6(r, t + n, r, g); /* t[row][n] */
+	}
 	UNROLL
 	for (int n = 0; n < 6; n++) {
-		weights6(y, 1, t[n * 3], t[n * 3 + 1], t[n * 3 + 2]);
+		weights6(r, y, 1, t + n * r);
 		UNROLL
 		for (int m = 0; m < 6; m++) ST(d + (n * 6 + m) * step, y[m]);
 	}
 }
+static NOINLINE void move_3(float *d, long step, const float *w, long i, long j) { move_taps(3, d, step, w, i, j); }
+static NOINLINE void move_5(float *d, long step, const float *w, long i, long j) { move_taps(5, d, step, w, i, j); }
+AI void move_weight(const cv *g, float *d, long step, const float *w) { (g->kh == 3 ? move_3 : move_5)(d, step, w, g->wi, g->wj); }
 
 /* Vectors of input channels, turned. */
 static void pack_panel(const cv *g, float *d, const float *w, long o0, long nn)
@@ -89,7 +100,7 @@ static void pack_panel(const cv *g, float *d, const float *w, long o0, long nn)
 	for (long j = 0; j < nn; j += VW)
 		for (long i = 0; i < g->c; i += VW) {
 			long on = lmin(VW, g->o - o0 - j);
-			for (long o = 0; o < on; o++) move_weight(t + o * VW, VW * VW, w + (o0 + j + o) * g->wo + i, g->wi, g->wj);
+			for (long o = 0; o < on; o++) move_weight(g, t + o * VW, VW * VW, w + (o0 + j + o) * g->wo + i);
 			for (long p = 0; p < POINTS; p++) VN(transpose)(d + (p * g->c + i) * nn + j, nn, t + p * VW * VW, VW, on, lmin(VW, g->c - i), VW);
 		}
 }
@@ -118,25 +129,29 @@ void VN(wino_dx_pack)(const cop_call *c)
 		const long o0 = panel_at(g->o, q) * VW, nn = panel_nv(g->o, q) * VW;
 		float *d = (float *)c->work + o0 * g->c * POINTS;
 		for (long i = 0; i < g->c; i++)
-			for (long j = 0; j < nn; j += VW) move_weight(d + i * nn + j, g->c * nn, w + i * g->wc + o0 + j, g->wi, g->wj);
+			for (long j = 0; j < nn; j += VW) move_weight(g, d + i * nn + j, g->c * nn, w + i * g->wc + o0 + j);
 	}
 }
 
 /* ---- results ---- */
 
 /* A^T m of six values. */
-AI void back4(v *y, long step, const v m[6])
+AI void back(const int n, v *y, long step, const v m[6])
 {
 	v a = m[1] + m[2], d = m[1] - m[2], b = m[3] + m[4], e = m[3] - m[4];
 
 	y[0] = m[0] + a + b;
+	if (n == 2) {
+		y[step] = P * d + Q * e + m[5];
+		return;
+	}
 	y[step] = P * d + Q * e;
 	y[2 * step] = 0.5f * a + 2 * b;
 	y[3 * step] = 0.5f * P * d + 2 * Q * e + m[5];
 }
 
-/* One tile, one vector of channels, cols of which exist; rows by width pixels of the tile do. */
-static NOINLINE void back_tile(const cv *g, const float *m, long point, float *y, v bias, long rows, long width, long cols)
+/* One tile of n x n, one vector of channels, cols of which exist; rows by width pixels of the tile do. */
+AI void back_pixels(const int n, const cv *g, const float *m, long point, float *y, v bias, long rows, long width, long cols)
 {
 	const v lo = splat(g->lo), hi = splat(g->hi);
 	v t[24], s[6], r[16];
@@ -145,17 +160,25 @@ static NOINLINE void back_tile(const cv *g, const float *m, long point, float *y
 	for (int i = 0; i < 6; i++) {
 		UNROLL
 		for (int j = 0; j < 6; j++) s[j] = LD(m + (i * 6 + j) * point);
-		back4(t + i, 6, s); /* t[column][i] */
+		back(n, t + i, 6, s); /* t[column][i] */
 	}
 	UNROLL
-	for (int j = 0; j < 4; j++) back4(r + j, 4, t + j * 6); /* r[row][column] */
+	for (int j = 0; j < n; j++) back(n, r + j, n, t + j * 6); /* r[row][column] */
 	for (long i = 0; i < rows; i++)
 		for (long j = 0; j < width; j++) {
 			float *d = y + (i * g->ow + j) * g->o;
-			v x = clamp(r[i * 4 + j] + bias, lo, hi);
+			v x = clamp(r[i * n + j] + bias, lo, hi);
 			if (LIKELY(cols >= VW)) ST(d, x);
 			else stn(d, x, cols);
 		}
+}
+static NOINLINE void back_4(const cv *g, const float *m, long point, float *y, v bias, long rows, long width, long cols)
+{
+	back_pixels(4, g, m, point, y, bias, rows, width, cols);
+}
+static NOINLINE void back_2(const cv *g, const float *m, long point, float *y, v bias, long rows, long width, long cols)
+{
+	back_pixels(2, g, m, point, y, bias, rows, width, cols);
 }
 
 /* Tile rows [r, end). */
@@ -171,9 +194,9 @@ static void run_panel(const wino *t, long q, const float *w, const float *u, flo
 	for (long j = 0; j < nv; j++) {
 		v bias = g->bias ? LD(g->bias + o0 + j * VW) : (v){0};
 		for (long i = 0; i < tiles; i++) {
-			const long at = r + i / t->tw, h = at % t->th * 4, s = i % t->tw * 4;
+			const long at = r + i / t->tw, h = at % t->th * t->m, s = i % t->tw * t->m;
 			float *to = y + ((at / t->th * g->oh + h) * g->ow + s) * g->o + o0 + j * VW;
-			back_tile(g, m + i * nn + j * VW, mp, to, bias, lmin(4, g->oh - h), lmin(4, g->ow - s), g->o - o0 - j * VW);
+			(t->m == 4 ? back_4 : back_2)(g, m + i * nn + j * VW, mp, to, bias, lmin(t->m, g->oh - h), lmin(t->m, g->ow - s), g->o - o0 - j * VW);
 		}
 	}
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * wino.h - Winograd's F(4x4, 3x3) for convolutions with 3 x 3 windows at stride 1: 36 products stand for 144. wino.c is the pass over an image, forward
- * and for dX; wino_dw.c is dW.
+ * wino.h - Winograd's algorithm for convolutions at stride 1: F(4x4, 3x3), where 36 products stand for 144, and F(2x2, 5x5), where they stand for 100.
+ * wino.c is the pass over an image, forward and for dX; wino_dw.c is dW.
  *
- *   Y = A^T ((G g G^T) * (B^T d B)) A     d: 6 x 6 of x, g: 3 x 3 of w, Y: 4 x 4      (Lavin & Gray 2016, section 4)
+ *   Y = A^T ((G g G^T) * (B^T d B)) A     d: 6 x 6 of x, g: r x r of w, Y: m x m, m + r = 7      (Lavin & Gray 2016, section 4)
  *
  * The polynomials are taken at 0, +-P, +-Q and infinity, P = sqrt(1/2) and Q = sqrt(2), which loses half as much as the usual 1 and 2:
  * about 6e-7 of the largest sum. What is done 36 times are products of matrices, by the tiles of mk.h.
@@ -18,9 +18,10 @@ enum { POINTS = 36 };
 #define P 0.70710678f
 #define Q 1.41421356f
 
-/* Tiles of 4 x 4 of y, and rows of x with zeros around them as the tiles see them. */
+/* Tiles of m x m of y, and rows of x with zeros around them as the tiles see them. */
 typedef struct wino {
 	cv g;
+	long m;
 	long th, tw; /* tiles down and across */
 	long cp;     /* floats of a transformed pixel, whole vectors */
 	long row;    /* floats of a padded row */
@@ -28,13 +29,14 @@ typedef struct wino {
 
 AI wino wino_of(cv g)
 {
-	return (wino){.g = g, .th = (g.oh + 3) / 4, .tw = (g.ow + 3) / 4, .cp = vectors(g.c) * VW, .row = lmax(g.w + g.pl, 4 * ((g.ow + 3) / 4) + 2) * g.c};
+	const long m = 7 - g.kh, tw = (g.ow + m - 1) / m;
+	return (wino){.g = g, .m = m, .th = (g.oh + m - 1) / m, .tw = tw, .cp = vectors(g.c) * VW, .row = lmax(g.w + g.pl, m * tw + 6 - m) * g.c};
 }
 
 /* With few channels or pixels the transformations cost more than they save. */
 AI bool wino_pays(const int32_t *k)
 {
-	return cv_dense(k) && k[CK_KH] == 3 && k[CK_KW] == 3 && k[CK_SH] == 1 && k[CK_SW] == 1 && k[CK_C] >= 8 && k[CK_O] >= 8 &&
+	return cv_dense(k) && k[CK_KH] == k[CK_KW] && (k[CK_KH] == 3 || k[CK_KH] == 5) && k[CK_SH] == 1 && k[CK_SW] == 1 && k[CK_C] >= 8 && k[CK_O] >= 8 &&
 	       k[CK_N] * k[CK_OH] * k[CK_OW] >= 36;
 }
 
@@ -42,7 +44,7 @@ AI bool wino_pays(const int32_t *k)
 AI long apart(long n) { return ((n + 15) / 16 | 1) * 16; }
 
 /* Floats of the padded rows of n tile rows. */
-AI long padded(const wino *t, long n) { return ((4 * n + 2) * t->row + 64) / 16 * 16; }
+AI long padded(const wino *t, long n) { return ((t->m * n + 6 - t->m) * t->row + 64) / 16 * 16; }
 
 /* Rows [r0, r1) of an image with zeros where there is none. */
 AI void pad_rows(const wino *t, float *d, const float *x, long r0, long r1)
@@ -98,7 +100,7 @@ static NOINLINE void move_rows(const wino *t, float *u, long point, const float 
 
 	for (long r = 0; r < n; r++)
 		for (long i = 0; i < t->tw; i++, u += t->cp)
-			for (long j = 0; j < c; j += VW) move_tile(u + j, point, x + 4 * r * t->row + 4 * i * c + j, t->row, c);
+			for (long j = 0; j < c; j += VW) move_tile(u + j, point, x + t->m * (r * t->row + i * c) + j, t->row, c);
 }
 
 /* Tile rows [r, end) of those of all images; rows: scratch for the padded ones of an image. */
@@ -109,7 +111,7 @@ AI void move_block(const wino *t, float *u, long point, const float *x, long r, 
 	for (long n; r < end; r += n, u += n * t->tw * t->cp) {
 		const long image = r / t->th, h = r % t->th;
 		n = lmin(end - r, t->th - h);
-		pad_rows(t, rows, x + image * g->h * g->w * g->c, 4 * h - g->pt, 4 * (h + n) - g->pt + 2);
+		pad_rows(t, rows, x + image * g->h * g->w * g->c, t->m * h - g->pt, t->m * (h + n) - g->pt + 6 - t->m);
 		move_rows(t, u, point, rows, n);
 	}
 }

@@ -29,12 +29,12 @@ static dw setup(const int32_t *k)
 	d.o = k[CK_CAP] ? k[CK_CAP] : g->o;
 	d.op = vectors(d.o) * VW;
 	d.block = lmax(1, lmin(g->n * d.t.th, lmax(MOVED / (POINTS * d.t.tw * (d.t.cp + d.op)), TILES / d.t.tw)));
-	d.copied = k[CK_CAP] || g->oh % 4 || g->ow % 4;
+	d.copied = k[CK_CAP] || g->oh % d.t.m || g->ow % d.t.m;
 	return d;
 }
 
 static long sums(const dw *d) { return d->o * d->t.cp; }
-static long copy_row(const dw *d) { return 4 * d->t.tw * d->op; }
+static long copy_floats(const dw *d) { return d->copied ? d->t.m * d->t.m * d->t.tw * d->op : 0; }
 static long points_of(const dw *d, long n) { return apart(d->block * d->t.tw * n); }
 
 bool VN(wino_dw_fits)(const int32_t *k)
@@ -46,50 +46,51 @@ bool VN(wino_dw_fits)(const int32_t *k)
 size_t VN(wino_dw_work)(const int32_t *k)
 {
 	const dw d = setup(k);
-	return (size_t)(padded(&d.t, lmin(d.block, d.t.th)) + (d.copied ? 4 * copy_row(&d) : 0) + POINTS * (points_of(&d, d.t.cp) + points_of(&d, d.op) + sums(&d))) * sizeof(float);
+	return (size_t)(padded(&d.t, lmin(d.block, d.t.th)) + copy_floats(&d) + POINTS * (points_of(&d, d.t.cp) + points_of(&d, d.op) + sums(&d))) * sizeof(float);
 }
 
 /* ---- dy ---- */
 
-/* A y of four values. */
-AI void spread6(v *y, long step, const v d[4])
+/* A y of n values. */
+AI void spread6(const int n, v *y, long step, const v *d)
 {
-	v a = d[0] + 0.5f * d[2], b = P * (d[1] + 0.5f * d[3]), c = d[0] + 2 * d[2], e = Q * (d[1] + 2 * d[3]);
+	v a = d[0], b = d[1], c = d[0], e = d[1];
 
+	if (n == 4) a += 0.5f * d[2], b += 0.5f * d[3], c += 2 * d[2], e += 2 * d[3];
 	y[0] = d[0];
-	y[step] = a + b;
-	y[2 * step] = a - b;
-	y[3 * step] = c + e;
-	y[4 * step] = c - e;
-	y[5 * step] = d[3];
+	y[step] = a + P * b;
+	y[2 * step] = a - P * b;
+	y[3 * step] = c + Q * e;
+	y[4 * step] = c - Q * e;
+	y[5 * step] = d[n - 1];
 }
 
-/* One tile, VW channels: y points at its upper left pixel, u at point 0. */
-AI void spread_tile(float *u, long point, const float *y, long row, long pixel)
+/* One tile of n x n, VW channels: y points at its upper left pixel, u at point 0. */
+AI void spread_tile(const int n, float *u, long point, const float *y, long row, long pixel)
 {
 	v t[24], d[4], s[6];
 
 	UNROLL
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < n; i++) {
 		UNROLL
-		for (int j = 0; j < 4; j++) d[j] = LD(y + i * row + j * pixel);
-		spread6(t + i, 4, d); /* t[column][i] */
+		for (int j = 0; j < n; j++) d[j] = LD(y + i * row + j * pixel);
+		spread6(n, t + i, n, d); /* t[column][i] */
 	}
 	UNROLL
 	for (int j = 0; j < 6; j++) {
-		spread6(s, 1, t + j * 4);
+		spread6(n, s, 1, t + j * n);
 		UNROLL
 		for (int i = 0; i < 6; i++) ST(u + (i * 6 + j) * point, s[i]);
 	}
 }
 
-/* Channels [o0, o1), those of a list if there is one, of the four pixel rows of a tile row: [pixel][o1 - o0], zeros where there is no pixel. */
+/* Channels [o0, o1), those of a list if there is one, of the pixel rows of a tile row: [pixel][o1 - o0], zeros where there is no pixel. */
 static void copy_rows(const dw *d, float *to, const float *dy, long rows, const int32_t *list, long o0, long o1)
 {
 	const cv *g = &d->t.g;
-	const long op = vectors(o1 - o0) * VW, width = 4 * d->t.tw;
+	const long op = vectors(o1 - o0) * VW, width = d->t.m * d->t.tw;
 
-	for (long r = 0; r < 4; r++, dy += g->ow * g->o)
+	for (long r = 0; r < d->t.m; r++, dy += g->ow * g->o)
 		for (long i = 0; i < width; i++, to += op) {
 			const float *y = dy + i * g->o;
 			if (r >= rows || i >= g->ow) {
@@ -108,16 +109,20 @@ static void copy_rows(const dw *d, float *to, const float *dy, long rows, const 
 static void spread_row(const dw *d, float *u, long point, const float *dy, long h, float *copy, const int32_t *list, long o0, long o1)
 {
 	const cv *g = &d->t.g;
-	const long op = vectors(o1 - o0) * VW;
-	const float *y = dy + 4 * h * g->ow * g->o + o0;
+	const long op = vectors(o1 - o0) * VW, m = d->t.m;
+	const float *y = dy + m * h * g->ow * g->o + o0;
 	long pixel = g->o, row = g->ow * g->o;
 
 	if (d->copied) {
-		copy_rows(d, copy, dy + 4 * h * row, g->oh - 4 * h, list, o0, o1);
-		y = copy, pixel = op, row = 4 * d->t.tw * op;
+		copy_rows(d, copy, dy + m * h * row, g->oh - m * h, list, o0, o1);
+		y = copy, pixel = op, row = m * d->t.tw * op;
 	}
 	for (long i = 0; i < d->t.tw; i++, u += op)
-		for (long o = 0; o < op; o += VW) spread_tile(u + o, point, y + 4 * i * pixel + o, row, pixel);
+		for (long o = 0; o < op; o += VW) {
+			const float *from = y + m * i * pixel + o;
+			if (m == 4) spread_tile(4, u + o, point, from, row, pixel);
+			else spread_tile(2, u + o, point, from, row, pixel);
+		}
 }
 
 /* ---- the sums ---- */
@@ -137,33 +142,40 @@ static void add_block(const dw *d, float *sum, const float *u, long u_point, con
 }
 
 /* G^T m of six values. */
-AI void gather3(v *y, long step, const v m[6])
+AI void gather(const int r, v *y, long step, const v m[6])
 {
-	v a = m[1] + m[2], b = m[1] - m[2], c = m[3] + m[4], e = m[3] - m[4];
+	v a = (-1 / 1.5f) * (m[1] + m[2]), b = (-1 / 1.5f) * (m[1] - m[2]), c = (1 / 6.f) * (m[3] + m[4]), e = (1 / 6.f) * (m[3] - m[4]);
 
-	y[0] = m[0] - (1 / 1.5f) * a + (1 / 6.f) * c;
-	y[step] = (Q / 6.f) * e - (P / 1.5f) * b;
-	y[2 * step] = m[5] - (0.5f / 1.5f) * a + (2 / 6.f) * c;
+	y[0] = m[0] + a + c;
+	y[step] = P * b + Q * e;
+	y[2 * step] = 0.5f * a + 2 * c;
+	if (r == 5) {
+		y[3 * step] = 0.5f * P * b + 2 * Q * e;
+		y[4 * step] = 0.25f * a + 4 * c;
+	}
+	y[(r - 1) * step] += m[5];
 }
 
-/* One channel of dw, [3][3][c], from its sums. */
-static void gather_channel(float *dw_, const float *sum, long point, long c)
+/* One channel of dw, [r][r][c], from its sums. */
+AI void gather_taps(const int r, float *dw_, const float *sum, long point, long c)
 {
 	for (long i = 0; i < c; i += VW) {
-		v t[18], s[6], y[3];
+		v t[5 * 6], s[6], y[5];
 		UNROLL
 		for (int n = 0; n < 6; n++) {
 			UNROLL
 			for (int m = 0; m < 6; m++) s[m] = LD(sum + (n * 6 + m) * point + i);
-			gather3(t + n, 6, s); /* t[tap column][n] */
+			gather(r, t + n, 6, s); /* t[tap column][n] */
 		}
 		UNROLL
-		for (int m = 0; m < 3; m++) {
-			gather3(y, 1, t + m * 6);
-			for (int n = 0; n < 3; n++) stn(dw_ + (n * 3 + m) * c + i, y[n], lmin(VW, c - i));
+		for (int m = 0; m < r; m++) {
+			gather(r, y, 1, t + m * 6);
+			for (int n = 0; n < r; n++) stn(dw_ + (n * r + m) * c + i, y[n], lmin(VW, c - i));
 		}
 	}
 }
+static NOINLINE void gather_3(float *dw_, const float *sum, long point, long c) { gather_taps(3, dw_, sum, point, c); }
+static NOINLINE void gather_5(float *dw_, const float *sum, long point, long c) { gather_taps(5, dw_, sum, point, c); }
 
 /* ---- the kernel ---- */
 
@@ -176,7 +188,7 @@ void VN(wino_dw_f32)(const cop_call *c)
 	const cv *g = &t->g;
 	const int32_t *rows = c->buf[3];
 	const long all = rows ? rows[0] : g->o;
-	float *copy = (float *)c->work + padded(t, lmin(d.block, t->th)), *u = copy + (d.copied ? 4 * copy_row(&d) : 0);
+	float *copy = (float *)c->work + padded(t, lmin(d.block, t->th)), *u = copy + copy_floats(&d);
 	float *e = u + POINTS * points_of(&d, t->cp), *sum = e + POINTS * points_of(&d, d.op);
 
 	if (!vrows_fit(rows, c->k[CK_CAP], c->k[CK_O])) {
@@ -193,5 +205,5 @@ void VN(wino_dw_f32)(const cop_call *c)
 			spread_row(&d, e + (at - r) * t->tw * op, ep, (const float *)c->buf[1] + at / t->th * g->oh * g->ow * g->o, at % t->th, copy, rows ? rows + 1 : NULL, o0, o1);
 		add_block(&d, sum, u, up, e, ep, o1 - o0, (end - r) * t->tw, r > 0);
 	}
-	for (long o = o0; o < o1; o++) gather_channel((float *)c->buf[0] + o * g->wo, sum + (o - o0) * t->cp, (o1 - o0) * t->cp, g->c);
+	for (long o = o0; o < o1; o++) (g->kh == 3 ? gather_3 : gather_5)((float *)c->buf[0] + o * g->wo, sum + (o - o0) * t->cp, (o1 - o0) * t->cp, g->c);
 }
