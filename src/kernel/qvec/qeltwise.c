@@ -4,7 +4,17 @@
  */
 #include "kernel/qvec/qvec.h"
 
-AI vi widen(const int8_t *x) { return __builtin_convertvector(*(const bvu *)x, vi); }
+/* gcc 12 takes the bytes of a conversion one by one. */
+AI vi widen(const int8_t *x)
+{
+#if VW == 16 && !defined(QPLAIN)
+	return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)x));
+#elif VW == 8 && !defined(QPLAIN)
+	return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)x));
+#else
+	return __builtin_convertvector(*(const bvu *)x, vi);
+#endif
+}
 
 /* ---- qadd ---- */
 
