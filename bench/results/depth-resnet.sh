@@ -44,7 +44,7 @@ straight() {
 		compress "$from" "$2" "$folder/$2-step$step-$3" "$3" 0.02 || return 1
 		from=$folder/$2-step$step-$3
 	done
-	compress "$from" fold "$folder/$2-$1-folded-$3" "$3" 0.02 && compress "$folder/$2-$1-folded-$3" finish "$folder/$2-$1-finished-$3" "$3" 0.05
+	compress "$from" fold "$folder/$2-$1-folded-$3" "$3" 0.02 && compress "$folder/$2-$1-folded-$3" finish "$folder/$2-$1-finished-$3" "$3" 0.02
 }
 
 for seed in $SEEDS; do
@@ -58,7 +58,7 @@ for seed in $SEEDS; do
 	done
 	for way in loss-1 loss-2 random-1 random-2; do
 		wanted "$way" || continue
-		compress "$at" "shorten-$way" "$folder/shorten-$way-$seed" "$seed" 0.02 && compress "$folder/shorten-$way-$seed" finish "$folder/shorten-$way-finished-$seed" "$seed" 0.05 || exit 1
+		compress "$at" "shorten-$way" "$folder/shorten-$way-$seed" "$seed" 0.02 && compress "$folder/shorten-$way-$seed" finish "$folder/shorten-$way-finished-$seed" "$seed" 0.02 || exit 1
 	done
 done
 
