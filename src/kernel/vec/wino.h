@@ -21,7 +21,7 @@ enum { POINTS = 36 };
 /* Tiles of m x m of y, and rows of x with zeros around them as the tiles see them. */
 typedef struct wino {
 	cv g;
-	long m;
+	long m;      /* side of a tile */
 	long th, tw; /* tiles down and across */
 	long cp;     /* floats of a transformed pixel, whole vectors */
 	long row;    /* floats of a padded row */
