@@ -235,6 +235,26 @@ static void check_inf(const cop_graph *g, cop_nid n, const cop_kernel *k, const 
 	}
 }
 
+/* What conv_dw made of the channels of a list has the bits that it has without one. */
+static void check_list(const cop_kernel *k, const int32_t *word, const bufs *b, int which)
+{
+	int32_t all[COP_MAX_WORDS];
+	const int32_t *list = b->p[3];
+	const size_t row = (size_t)(word[CK_KH] * word[CK_KW] * word[CK_C] / word[CK_G]) * sizeof(float);
+	bufs whole = *b;
+
+	memcpy(all, word, sizeof all);
+	all[CK_CAP] = 0;
+	if (k->fits && !k->fits(all)) return;
+	whole.p[0] = room((size_t)word[CK_O] * row);
+	whole.p[3] = NULL;
+	call(k, all, &whole, 1);
+	for (int32_t j = 0; j < list[0]; j++)
+		if (memcmp((char *)b->p[0] + (size_t)j * row, (char *)whole.p[0] + (size_t)list[1 + j] * row, row))
+			fail_msg("%s, sample %d: channel %d of the list has other bits than without one", k->symbol, which, j);
+	free(whole.p[0]);
+}
+
 static void check(const cop_graph *g, cop_nid n, const cop_kernel *ref, const cop_kernel *k, const int32_t *word, int which, content how)
 {
 	bufs a = make(g, n, how), b = make(g, n, how);
@@ -249,6 +269,7 @@ static void check(const cop_graph *g, cop_nid n, const cop_kernel *ref, const co
 	call(k, word, &b, 1);
 	compare(g, n, k, which, &b, &a, 1e-5, "against the portable kernel");
 	if (!slack_kept(&b)) fail_msg("%s on %s, sample %d writes past its result", k->symbol, k->op, which);
+	if (!strcmp(k->op, "conv_dw") && word[CK_CAP]) check_list(k, word, &b, which);
 	release(&a);
 	for (int parts = 2; k->split && parts <= 5; parts += parts == 3 ? 2 : 1) {
 		a = make(g, n, how);

@@ -28,7 +28,7 @@ static dw setup(const int32_t *k)
 
 	d.o = k[CK_CAP] ? k[CK_CAP] : g->o;
 	d.op = vectors(d.o) * VW;
-	d.block = lmax(1, lmin(g->n * d.t.th, lmax(MOVED / (POINTS * d.t.tw * (d.t.cp + d.op)), TILES / d.t.tw)));
+	d.block = lmax(1, lmin(g->n * d.t.th, lmax(MOVED / (POINTS * d.t.tw * (d.t.cp + vectors(g->o) * VW)), TILES / d.t.tw)));
 	d.copied = k[CK_CAP] || g->oh % d.t.m || g->ow % d.t.m;
 	return d;
 }
