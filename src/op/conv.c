@@ -217,6 +217,7 @@ static cop_nid sample(cop_graph *g, int which)
 	        {{2, 3, 5, 7}, {6, 1, 1, 7}, {1, 1, 0, 0, 0, 0, 1, 1, 1, COP_NO_LO, COP_NO_HI}, true},
 	        {{1, 4, 35, 11}, {34, 3, 3, 11}, {1, 1, 1, 1, 1, 1, 1, 1, 1, COP_NO_LO, COP_NO_HI}, false},
 	        {{5, 17, 8, 40}, {34, 3, 3, 40}, {1, 1, 1, 1, 1, 1, 1, 1, 1, COP_NO_LO, COP_NO_HI}, false},
+	        {{2, 17, 32, 16}, {34, 3, 3, 16}, {1, 1, 1, 1, 1, 1, 1, 1, 1, COP_NO_LO, COP_NO_HI}, false},
 	        {{2, 7, 9, 12}, {10, 5, 5, 12}, {1, 1, 2, 2, 2, 2, 1, 1, 1, COP_NO_LO, COP_NO_HI}, true},
 	        {{1, 6, 9, 9}, {8, 3, 3, 9}, {1, 1, 0, 3, 1, 3, 1, 1, 1, COP_NO_LO, COP_NO_HI}, false},
 	};
