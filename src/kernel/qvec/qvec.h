@@ -195,14 +195,14 @@ AI vi dot(vi acc, vi x, vi w) { return acc + (vi)MM(madd_epi16)((mi)x, (mi)w); }
 AI vi load_w(const int8_t *p) { return LDI(p); }
 AI vi dot(vi acc, vi x, vi w)
 {
-#if !defined(__clang__) && VW == 16 /* gcc copies the accumulators of the intrinsic */
+#if !defined(__clang__) && defined(__AVX512VNNI__) /* gcc copies the accumulators of the intrinsic */
 	__asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
 	return acc;
 #elif !defined(__clang__)
 	__asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(x), "x"(w));
 	return acc;
-#elif VW == 16
-	return (vi)_mm512_dpbusd_epi32((mi)acc, (mi)x, (mi)w);
+#elif defined(__AVX512VNNI__)
+	return (vi)MM(dpbusd_epi32)((mi)acc, (mi)x, (mi)w);
 #else
 	return (vi)_mm256_dpbusd_avx_epi32((mi)acc, (mi)x, (mi)w);
 #endif

@@ -4,9 +4,9 @@
  *
  * The weights are packed beforehand. The work is conv_run.c's; the gradients are conv_dx.c and conv_dw.c.
  */
-#include "kernel/vec/conv.h"
+#include "kernel/vec/wino.h"
 
-bool VN(conv_fits)(const int32_t *k) { return cv_dense(k); }
+bool VN(conv_fits)(const int32_t *k) { return cv_dense(k) && !wino_narrow(k, k[CK_O]); }
 
 size_t VN(conv_work)(const int32_t *k)
 {

@@ -7,7 +7,7 @@
  * inserted. Two cases go without packing: 1 x 1 is a product with w as it lies, and a large kernel without
  * padding multiplies dy by all of w and adds each result, a run of kw * c floats, where its window was.
  */
-#include "kernel/vec/conv.h"
+#include "kernel/vec/wino.h"
 
 typedef enum dx_form { DX_PHASES, DX_FLAT, DX_SCATTER } dx_form;
 
@@ -19,7 +19,7 @@ static dx_form form(const cv *f)
 	return DX_PHASES;
 }
 
-bool VN(conv_dx_fits)(const int32_t *k) { return cv_dense(k); }
+bool VN(conv_dx_fits)(const int32_t *k) { return cv_dense(k) && !wino_narrow(k, k[CK_C]); }
 
 /* ---- scatter ---- */
 

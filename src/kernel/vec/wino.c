@@ -15,11 +15,11 @@ static wino backward(const int32_t *k, long *tap)
 	return wino_of(cv_phase(&f, 0, 0, &offset, tap));
 }
 
-bool VN(wino_fits)(const int32_t *k) { return wino_pays(k); }
+bool VN(wino_fits)(const int32_t *k) { return wino_pays(k) && !wino_narrow(k, k[CK_O]); }
 /* With more padding the first windows would begin inside of dy. Without any, dx of a 5 x 5 layer has many more pixels than dy, and each of them costs 9 products here. */
 bool VN(wino_dx_fits)(const int32_t *k)
 {
-	return wino_pays(k) && k[CK_PL] < k[CK_KW] && (k[CK_KH] == 3 || 14 * k[CK_H] * k[CK_W] <= 25 * k[CK_OH] * k[CK_OW]);
+	return wino_pays(k) && !wino_narrow(k, k[CK_C]) && k[CK_PL] < k[CK_KW] && (k[CK_KH] == 3 || 14 * k[CK_H] * k[CK_W] <= 25 * k[CK_OH] * k[CK_OW]);
 }
 
 /* Tile rows transformed at a time, of one or several images. */

@@ -40,6 +40,9 @@ AI bool wino_pays(const int32_t *k)
 	       k[CK_N] * k[CK_OH] * k[CK_OW] >= 36;
 }
 
+/* Results of 8 channels at most fill 8 lanes: those of 16 would do nothing with the rest, and take as long as two of 8. */
+AI bool wino_narrow(const int32_t *k, long o) { return VW == 16 && o <= 8 && wino_pays(k); }
+
 /* Floats from point to point of n: an odd number of cache lines, or all 36 would fall on the same few places of the cache. */
 AI long apart(long n) { return ((n + 15) / 16 | 1) * 16; }
 
