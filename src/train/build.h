@@ -53,6 +53,8 @@ typedef struct cop_update {
 	bool (*begin)(const cop_param *p, const void *options);
 	bool (*end)(const cop_param *p, const void *options);
 	cop_learns learns[COP_LEARNT]; /* the first is the rate; where something of it is learnt, build asks cop__learnt for it */
+	/* The state that is minus how the weight moves with number k, so that build need not leave that behind (cop__moved); NULL, or no such function: it does. */
+	const char *(*moves)(const void *options, int k);
 	bool zeroth; /* the network runs forward twice, on weights that are perturbed, and no gradients of them are computed (train/zeroth.c) */
 	bool rows; /* it can update a list of rows alone */
 	bool own_size; /* a weight moves by about the rate, whatever the size of its gradient */

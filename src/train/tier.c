@@ -3,7 +3,7 @@
  * tier - what changes the weights: a rule of updates, and above it rules that learn its numbers, as many as are asked for.
  *
  * The gradient of the loss by a number of the rule is that by the weights, times how the last update changed them with the number; the rule left
- * that behind (cop__moved). So a learnt number is a parameter as a weight is one, and the rule above it is any rule of the table. What a level keeps
+ * that behind (cop__moved), or has a state that says it. So a learnt number is a parameter as a weight is one, and the rule above it is any rule of the table. What a level keeps
  * of a number is how far it has moved from what the options say: 0 at first. The numbers change first, then the weights by the new ones
  * (Chandra et al. 2022, arXiv 1909.13371).
  */
@@ -36,15 +36,17 @@ static cop_param param(cop_graph *g, const cop_tier *l, const cop_moving *x, int
 /* Sum over the group of the gradient times how the weight moved with number k: f32[1]. */
 static cop_vid slope_of(cop_graph *g, const group *q, int k)
 {
+	const char *state = q->l->rule->moves ? q->l->rule->moves(q->l->options, k) : NULL;
 	cop_vid sum = 0;
 
 	for (int i = q->first; i < q->first + q->n; i++) {
 		const cop_param p = param(g, q->l, q->x, i);
 		cop_nid last = (cop_nid)g->n_node;
 		if (!p.dw) continue;
-		cop_vid v = cop__made_dot(&p, p.dw, cop__made_rows(&p, cop__follow(g, p.w, COP_STATE, cop__moved_name(k), cop__t(g, p.w), NULL)));
+		cop_vid v = cop__made_dot(&p, p.dw, cop__made_rows(&p, cop__follow(g, p.w, COP_STATE, state ? state : cop__moved_name(k), cop__t(g, p.w), NULL)));
 		cop__guard_since(g, last, q->x->guard[i]);
 		v = cop__unskipped(g, v);
+		if (state) v = cop__made_times(&p, v, -1);
 		sum = sum ? cop__made(&p, OP_add, sum, v) : v;
 	}
 	return sum;

@@ -127,6 +127,8 @@ static void slopes(void **state)
 	static const struct { const char *spec, *number; float lr, rate; } row[] = {
 		{"sgd momentum=0 by=(sgd momentum=0 lr=0.01)", "rule.lr", 0.1f, 0.01f},
 		{"sgd momentum=0.8 by=(sgd momentum=0 lr=0.01)", "rule.lr", 0.1f, 0.01f},
+		{"sgd momentum=0.8 decay=0.1 learn=lr by=(sgd momentum=0 lr=0.01)", "rule.lr", 0.1f, 0.01f},
+		{"sgd momentum=0.8 nesterov learn=lr by=(sgd momentum=0 lr=0.01)", "rule.lr", 0.1f, 0.01f},
 		{"sgd momentum=0.8 by=(sgd momentum=0 lr=0.01)", "rule.momentum", 0.1f, 0.01f},
 		{"sgd momentum=0.8 nesterov by=(sgd momentum=0 lr=0.01)", "rule.momentum", 0.1f, 0.01f},
 		{"sgd momentum=0.8 per=weight by=(sgd momentum=0 lr=0.01)", "rule.lr.a.w", 0.1f, 0.01f},

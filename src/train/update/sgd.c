@@ -14,7 +14,14 @@ static const cop_option table[] = {
 	COP_OPT_END,
 };
 
-/* The same of single operators, where the rate or the momentum is learnt. */
+/* The state that is minus how the weight moves with the rate. */
+static const char *moves(const void *o, int k)
+{
+	const options *a = o;
+	return !k && a->momentum > 0 && !a->nesterov ? "momentum" : NULL;
+}
+
+/* The same of single operators, where the momentum is learnt, or a rate with which the weight moves as no state says. */
 static cop_vid learnt(const cop_param *p, const options *a)
 {
 	cop_vid lr = cop__param_lr(p), w = cop__made_rows(p, p->w), d = cop__made_decayed(p, p->dw, w, cop__param_decay(p, a->decay)), move = d, by = 0;
@@ -25,7 +32,7 @@ static cop_vid learnt(const cop_param *p, const options *a)
 		by = a->nesterov ? cop__made(p, OP_add, m, cop__made(p, OP_mul, old, mu)) : old;
 		if (!cop__made_set(p, kept, m)) return 0;
 	}
-	if (!cop__moved(p, 0, cop__made_map(p, MAP_NEG, move)) || !cop__moved(p, 1, cop__made_map(p, MAP_NEG, cop__made(p, OP_mul, by, lr)))) return 0;
+	if ((!moves(a, 0) && !cop__moved(p, 0, cop__made_map(p, MAP_NEG, move))) || !cop__moved(p, 1, cop__made_map(p, MAP_NEG, cop__made(p, OP_mul, by, lr)))) return 0;
 	return cop__made_set(p, p->w, cop__made(p, OP_sub, w, cop__made(p, OP_mul, move, lr)));
 }
 
@@ -33,7 +40,7 @@ static cop_vid build(const cop_param *p, const void *o)
 {
 	const options *a = o;
 
-	if (cop__learns_any(p)) return learnt(p, a);
+	if (cop__learns(p, 1) || (cop__learns(p, 0) && !moves(a, 0))) return learnt(p, a);
 	cop_vid lr = cop__param_lr(p), m = a->momentum > 0 ? cop__param_state(p, 0) : 0, rows = cop__follower(p->g, p->w, "rows");
 	cop_nid n = cop__node(p->g, OP_sgd, &(cop_sgd_attr){a->momentum, a->nesterov, cop__param_decay(p, a->decay)}, VIDS(p->w, p->dw, lr, m, rows));
 
@@ -43,4 +50,4 @@ static cop_vid build(const cop_param *p, const void *o)
 
 const cop_update cop_update_sgd = {
 	.row = {"sgd", "gradient descent with momentum", "Sutskever et al. 2013, ICML", table, sizeof(options)}, .state = {"momentum"}, .build = build,
-	.learns = {{.name = "lr"}, {"momentum", offsetof(options, momentum), COP_AS_IT_IS}}, .rows = true};
+	.learns = {{.name = "lr"}, {"momentum", offsetof(options, momentum), COP_AS_IT_IS}}, .moves = moves, .rows = true};
