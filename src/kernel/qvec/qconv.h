@@ -12,15 +12,9 @@
 
 #include "kernel/qvec/qvec.h"
 
-#if VW == 8 && defined(__AVX512VL__)
-enum { HALF = 1 };
-#else
-enum { HALF = 0 };
-#endif
-
 enum { TILE = 12, PANEL = 2 * VW };
 /* Pixels of a tile at one and two vectors of channels: accumulators and what feeds them fit the registers. */
-enum { TILE1 = VW == 8 && !HALF ? 8 : TILE, TILE2 = VW == 8 ? 6 : 8 };
+enum { TILE1 = VW == 8 && !NARROW ? 8 : TILE, TILE2 = VW == 8 ? 6 : 8 };
 
 /* The window is the whole input. */
 AI bool is_one_pixel(const int32_t *k)

@@ -34,7 +34,7 @@ static long line_size(const shape *g) { return up_to(g->cols * g->cp * G, 16) + 
 
 bool VN(qdwconv_fits)(const int32_t *k)
 {
-	return k[CK_G] > 1 && k[CK_G] == k[CK_C] && k[CK_C] == k[CK_O] && k[CK_KH] <= MOST && k[CK_DH] == 1 && k[CK_DW] == 1;
+	return k[CK_G] > 1 && k[CK_G] == k[CK_C] && k[CK_C] == k[CK_O] && k[CK_KH] <= MOST && k[CK_DH] == 1 && k[CK_DW] == 1 && (!NARROW || k[CK_C] <= VW);
 }
 
 size_t VN(qdwconv_work)(const int32_t *k)

@@ -45,6 +45,12 @@ typedef int16_t qe, qw;
 #define MATRICES 0
 #endif
 
+#if VW == 8 && defined(__AVX512VL__) /* half of the lanes that there are */
+enum { NARROW = 1 };
+#else
+enum { NARROW = 0 };
+#endif
+
 typedef int32_t vi __attribute__((vector_size(VW * 4)));
 typedef int32_t viu __attribute__((vector_size(VW * 4), aligned(1), may_alias));
 typedef float vf __attribute__((vector_size(VW * 4)));
