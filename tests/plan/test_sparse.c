@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Layers of which many weights are zero: by every instruction set the result of the same layer whose weights a plan does not know, int8 to the bit;
- * a kernel for sparse weights runs where they are few and nowhere else; and the plan says so.
+ * a kernel for sparse weights runs where they are few and nowhere else; and the plan says so. And layers of few channels have kernels of their own.
  */
 #include "help.h"
 
@@ -208,6 +208,31 @@ static void the_best(void **state)
 	cop_ctx_free(cx);
 }
 
+/* Layers of 8 channels at most have kernels of 8 lanes, where there are 16. */
+static void narrow(void **state)
+{
+	static const struct { int32_t o; bool q; const char *kernel; } t[] = {{8, true, "cop_qconv_i8_avx512vnni8"}, {5, true, "cop_qconv_i8_avx512vnni8"}, {9, true, "cop_qconv_i8_avx512vnni"},
+		{8, false, "cop_wino_f32_avx2"}, {9, false, "cop_wino_f32_avx512"}};
+	cop_ctx *cx = new_ctx();
+
+	(void)state;
+	for (int i = 0; i < LEN(t); i++) {
+		const kind k = {"3x3", true, {1, 12, 12, 8}, {t[i].o, 3, 3, 8}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0}};
+		cop_graph *g = net(cx, &k, t[i].q, NULL);
+		cop_step_info step;
+		cop_target target;
+		cop_plan *p;
+		OK(cx, cop_target_find(&target, cx, "host"));
+		target.isa = COP_ISA_AVX2 | COP_ISA_AVX512 | COP_ISA_AVX512VNNI;
+		OK(cx, cop_plan_build(&p, &g, 1, &target));
+		assert_true(cop_plan_step(p, 0, 0, &step));
+		if (is_built(t[i].kernel) && strcmp(step.kernel, t[i].kernel)) fail_msg("%d channels: %s, not %s", t[i].o, step.kernel, t[i].kernel);
+		cop_plan_free(p);
+		cop_graph_free(g);
+	}
+	cop_ctx_free(cx);
+}
+
 /* Zeros are counted as zeros, also among integers: those of the weight and of the biases (300 i - 1500). */
 static void zeros_are_counted(void **state)
 {
@@ -281,6 +306,6 @@ static void priced(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind), cmocka_unit_test(zeros_are_counted), cmocka_unit_test(the_best), cmocka_unit_test(written), cmocka_unit_test(priced)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind), cmocka_unit_test(zeros_are_counted), cmocka_unit_test(the_best), cmocka_unit_test(narrow), cmocka_unit_test(written), cmocka_unit_test(priced)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
