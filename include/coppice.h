@@ -684,6 +684,7 @@ typedef struct cop_search_result {
 	float score, judged;  /* of the best when it was judged: its score, and its accuracy, -1: not measured */
 	float accuracy[2];    /* of the validation set, trained: in floats, and in int8; -1: there is none */
 	cop_figures figures;  /* of the result on the target */
+	const char *like;     /* the network of the zoo whose settings train the result (cop_train_defaults) where a names none; static */
 	char lacks[200];      /* which limits the result, or the nearest network if none fits, misses, and by how much; "": none */
 	char network[4096];   /* the design as text (docs/networks.md), of the nearest one if none fits */
 } cop_search_result;

@@ -233,6 +233,13 @@ static cop_status save(job *j, cop_graph *g, const cop_search_result *r)
 	return cop_checkpoint_remove(j->c->cx, j->t.a.checkpoint);
 }
 
+static void say_training(job *j, const char *like, const cop_dataset *train)
+{
+	cop_train_defaults(&j->t.a, like, train);
+	cli_put_int(j->c, "epochs", j->t.a.epochs);
+	cli_train_say(j->c, &j->t.a);
+}
+
 static cop_status search(job *j)
 {
 	static cop_search_result r;
@@ -248,6 +255,7 @@ static cop_status search(job *j)
 	if (st == COP_STOPPED) st = cli_fail(c, st, "%s; run the same command with --resume to continue from %s", cop_error_text(c->cx), j->t.a.checkpoint);
 	if (!st) st = cop_eval(&score, g, test, 100, cli_threads(c));
 	if (!st) st = save(j, g, &r);
+	if (!st) say_training(j, r.like, train);
 	if (!st) tables(j, &r), result(j, &r, &score);
 	if (!st && *r.lacks) st = cli_fail(c, COP_BUDGET, "%s: the network that was found does not fit once it is trained: %s", j->out, r.lacks);
 	for (int i = 0; j->compared && i < j->n; i++) free((void *)(uintptr_t)j->compared[i].name);

@@ -10,7 +10,8 @@ void cop__turn_to(cop_searcher *z, const cop_design *of)
 {
 	z->of = *of;
 	*z->a = *z->given;
-	cop_train_defaults(z->a, cop__space(of->space)->like, z->train);
+	z->r->like = cop__space(of->space)->like;
+	cop_train_defaults(z->a, z->r->like, z->train);
 }
 
 cop_train_args cop__search_training(const cop_searcher *z, int32_t stage, char path[1024])

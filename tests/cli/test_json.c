@@ -20,7 +20,7 @@
 
 #include "cli/words.h"
 
-enum { MOST_ROWS = 400, MOST_KEYS = 600 };
+enum { MOST_ROWS = 512, MOST_KEYS = 600 };
 
 static char home[64], out[1 << 20], err[8192];
 
