@@ -3,7 +3,7 @@
 # Integer networks of 8 to 2 bits: rounded after training, to the nearest, by GPTQ, or as is learned by layers or blocks (AdaRound, BRECQ, QDrop), and trained with rounding (the stage qat)
 # Each network is trained with its default settings, then quantised; accuracy is that of the integer engine on the whole test set. `qat` trains for EPOCHS (4).
 # All layers have the bits of the scheme, the ends, too. A trained FOLDER/NET-SEED.cop that is there is used. ONLY: networks. LIMIT: samples of the training set.
-# DONE=1: only what FOLDER has, as the page was made; the other cells are left empty, and means are over the seeds that are there.
+# WAYS="nearest gptq qat": only these are run. DONE=1: only what FOLDER has, as the page was made; the other cells are left empty, and means are over the seeds that are there.
 set -u
 bin=$1 folder=$2
 epochs=${EPOCHS:-4} limit=${LIMIT:+--limit $LIMIT} nets=${ONLY:-resnet-8 resnet-20 mobilenet-v2-0.35@32 ds-cnn}
@@ -28,7 +28,8 @@ run() {
 	at=$folder/$1-$3-$2 few=
 	[ -s "$at.json" ] && return 0
 	[ "${DONE:-}" ] && return 0
-	case $3 in *-qat) ;; *) few="--limit 512" ;; esac # nothing is trained
+	case " ${WAYS:-$ways $learned qat-ends} " in *" ${3#*-*-} "*) ;; *) return 0 ;; esac
+	case $3 in *-qat*) ;; *) few="--limit 512" ;; esac # nothing is trained
 	printf 'name: qat\nstages:\n  - %s\n' "$4" >"$at.yaml"
 	"$bin" compress "$folder/$1-$2.cop" --recipe "$at.yaml" --data "$(data_of "$1")" ${few:-$limit} --seed="$2" --threads 1 --resume --json -o "$at.cop" >/dev/null 2>"$at.log" || { cat "$at.log" >&2; return 1; }
 	"$bin" eval "$at.cop" --data "$(data_of "$1")" --json >"$at.part" && mv "$at.part" "$at.json" && rm -f "$at.log" "$at.history.json"
