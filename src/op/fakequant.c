@@ -151,7 +151,7 @@ static cop_vid image(cop_graph *g, const char *name, int which)
 static const int summed[] = {1, 2, 4};
 static cop_nid sum_sample(cop_graph *g, int which)
 {
-	static const int32_t one = 1, dim[3] = {3, 4, 5};
+	static const int32_t one = 1, dim[3] = {7, 9, 5};
 	static const cop_fakequant_attr a = {-128, 127, 3, 0, 0, 0.5f, 0.01f};
 	cop_vid in[6] = {cop__sample_input(g, "x", 3, dim), cop__sample_input(g, "p", 1, &one)};
 	char name[2] = "a";

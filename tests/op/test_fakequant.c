@@ -111,10 +111,10 @@ static void whole_sums(void **state)
 
 	for (int i = 0; i < cop_n_kernels; i++) {
 		const cop_kernel *k = &cop_kernels[i];
-		if (strcmp(k->op, "fakequant") || !strchr(k->types, '+')) continue;
+		if (strcmp(k->op, "fakequant") || !strchr(k->types, '+') || (k->isa & cop__cpu_isa()) != k->isa) continue;
 		for (int e = 0; e < LEN(sums); e++, runs++) {
 			const sum *s = &sums[e];
-			float x[2] = {0}, y[2];
+			float x[2 + 16] = {0}, y[2]; /* whole vectors are read */
 			const float *in[4] = {s->from_0, &s->from_1, &s->from_2, &s->from_3};
 			x[s->at] = s->x;
 			for (int known = 0; known < 2; known++) {
@@ -124,7 +124,7 @@ static void whole_sums(void **state)
 			}
 		}
 	}
-	assert_int_equal(runs, LEN(sums));
+	assert_true(runs >= LEN(sums));
 }
 
 /* A bias of 20,000.4994 steps of 0.3 times 0.1, which a quotient of floats makes 20,000.5. */
@@ -132,11 +132,11 @@ static void bias(void **state)
 {
 	(void)state;
 	static const int32_t word[FQ_ALL_WORDS] = {2, 1, -COP_FAKE_MOST, COP_FAKE_MOST, 0, 0, 0, 0, 0, 2, 1, 2};
-	const float x[2] = {600.0150146484375f, -600.0150146484375f}, sw[2] = {0.3f, 0.3f}, sx = 0.1f, p[2] = {0.3f * 0.1f, 0.3f * 0.1f};
+	const float x[2 + 16] = {600.0150146484375f, -600.0150146484375f}, sw[2] = {0.3f, 0.3f}, sx = 0.1f, p[2] = {0.3f * 0.1f, 0.3f * 0.1f};
 	float y[2];
 
 	for (int i = 0; i < cop_n_kernels; i++) {
-		if (strcmp(cop_kernels[i].op, "fakequant") || !strchr(cop_kernels[i].types, '+')) continue;
+		if (strcmp(cop_kernels[i].op, "fakequant") || !strchr(cop_kernels[i].types, '+') || (cop_kernels[i].isa & cop__cpu_isa()) != cop_kernels[i].isa) continue;
 		cop_kernels[i].fn(&(cop_call){.buf = (void *const[]){y, (void *)x, (void *)p, (void *)sw, (void *)&sx}, .k = word, .part = 0, .parts = 1});
 		assert_true(y[0] == 20000 * p[0] && y[1] == -20000 * p[1]);
 	}

@@ -3,7 +3,7 @@
  * fakequant - rounding as the integer network will do it, and its gradients, a vector at a time. Values and gradients of x are those of the portable
  * kernel; sums of the gradients of p are added in another order.
  */
-#include "kernel/quant.h"
+#include "kernel/sums.h"
 #include "kernel/vec/vmath.h"
 
 enum { GRAIN = 64, BLOCK = 512 };
@@ -52,6 +52,51 @@ AI void each(const cop_call *c, float *y, const float *dy, const float *x, const
 		const rule q = rule_of(k, p, r);
 		for (; i + VW <= end; i += VW) ST(y + i, f(&q, LD(dy + i), LD(x + i), ewgs));
 		if (i < end) stn(y + i, f(&q, LD(dy + i), LD(x + i), ewgs), end - i);
+		i = end;
+	}
+}
+
+/* Which lanes of a mask are set, one bit each. */
+AI unsigned bits_of(vi mask)
+{
+#if VW == 16
+	return _mm512_movepi32_mask((__m512i)mask);
+#elif VW == 8
+	return (unsigned)_mm256_movemask_ps((__m256)mask);
+#else
+	unsigned r = 0;
+	for (int i = 0; i < VW; i++) r |= (unsigned)(mask[i] & 1) << i;
+	return r;
+#endif
+}
+
+/* Near the middle between two integers, and where it matters. */
+AI vi unsure(const rule *q, v u, v whole)
+{
+	const v far = u - whole, most = splat(0.4375f);
+	return ((far > most) | (far < -most)) & (whole >= q->lo - splat(1)) & (whole <= q->hi + splat(1));
+}
+
+void VN(fakequant_sums_f32)(const cop_call *c)
+{
+	const int32_t *k = c->k, run = k[FQ_RUN], n = k[FQ_ROWS] * run, to = cop_to(c, n, GRAIN);
+	const float *x = c->buf[1], *p = c->buf[2];
+	const unsigned of_sums = k[FQ_FROM] ? ~0u : 0; /* 0: x is any value */
+	float *y = c->buf[0];
+
+	for (int32_t i = cop_from(c, n, GRAIN); i < to;) {
+		const int32_t r = i / run, end = (int32_t)lmin(to, (long)(r + 1) * run);
+		const rule q = rule_of(k, p, r);
+		const cop_sums sums = cop_sums_of(c, (double)q.step[0]);
+		for (; i < end; i += VW) {
+			const v u = ldn(x + i, lmin(end - i, VW)) / q.step;
+			v whole = away(u);
+			for (unsigned left = of_sums & bits_of(unsure(&q, u, whole)); left; left &= left - 1) {
+				const int lane = __builtin_ctz(left);
+				whole[lane] = (float)cop_sum(&sums, i + lane);
+			}
+			stn(y + i, q.step * clamp(whole, q.lo, q.hi), lmin(end - i, VW));
+		}
 		i = end;
 	}
 }
