@@ -77,7 +77,8 @@ for net in $nets; do
 		for per in $pers; do
 			printf '| %s | by %s |' "$scheme" "$per"
 			for way in $ways; do cell "$net" "$scheme-$per-$way"; done
-			echo " $(wc -c <"$folder/$net-$scheme-$per-qat-${SEEDS%% *}.cop") |"
+			at=$folder/$net-$scheme-$per-qat-${SEEDS%% *}.cop
+			echo " $([ ! -s "$at" ] || wc -c <"$at") |"
 		done
 	done
 	printf '\n| scheme, by channel | nearest | GPTQ | AdaRound | block | block, QDrop |\n|---|---|---|---|---|---|\n'

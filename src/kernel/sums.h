@@ -10,8 +10,8 @@
 
 #include "kernel/factor.h"
 
-/* far: of a float from the integer it is rounded to */
-static inline int cop_unsure(float far) { return far > 0.4375f || far < -0.4375f; }
+/* A float that is further than this from the integer that it is rounded to may belong to the next one. */
+#define COP_UNSURE 0.4375f
 
 /* What the sums of a call have in common, when they are rounded to steps of `step`. Of two: by what whole numbers of steps are multiplied, then shifted. */
 typedef struct cop_sums {
@@ -73,7 +73,7 @@ static inline int32_t cop_sum_of_two(const cop_sums *s, int32_t i)
 }
 
 /* Means whose range is far smaller than their operands' round as floats do. */
-static inline int32_t cop_mean(const cop_sums *s, int32_t i)
+static inline int32_t cop_sum_of_mean(const cop_sums *s, int32_t i)
 {
 	const cop_call *c = s->c;
 	const double sx = cop_step_at(cop_operand(c, 0), 0), real = sx / (s->step * c->k[FQ_CELLS]);
@@ -85,7 +85,7 @@ static inline int32_t cop_mean(const cop_sums *s, int32_t i)
 static inline int32_t cop_sum(const cop_sums *s, int32_t i)
 {
 	const int32_t from = s->c->k[FQ_FROM];
-	return from == 4 ? cop_sum_of_two(s, i) : from == 2 ? cop_sum_of_layer(s, i) : cop_mean(s, i);
+	return from == 4 ? cop_sum_of_two(s, i) : from == 2 ? cop_sum_of_layer(s, i) : cop_sum_of_mean(s, i);
 }
 
 #endif

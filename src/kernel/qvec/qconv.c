@@ -33,7 +33,7 @@ static shape shape_of(const int32_t *k)
 	return g;
 }
 
-/* With half of the lanes: what would fill no more than half of them. A vector of 8 takes half as long, or there are twice as many in a cycle. */
+/* NARROW: layers that would leave half of a whole vector empty. Vectors of 8 lanes take half as long, or run two in a cycle. */
 bool VN(qconv_fits)(const int32_t *k) { return k[CK_G] == 1 && k[CK_DH] == 1 && k[CK_DW] == 1 && (!NARROW || (k[CK_O] <= VW && !is_one_pixel(k))); }
 
 size_t VN(qconv_work)(const int32_t *k)

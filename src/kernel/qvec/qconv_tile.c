@@ -117,7 +117,7 @@ AI void tile(const int mr, const int nv, const tile_args *p, const qe *a, int8_t
 #define TO6(X, n) X(1, n) X(2, n) X(3, n) X(4, n) X(5, n) X(6, n)
 #define TO8(X, n) TO6(X, n) X(7, n) X(8, n)
 #define TO12(X, n) TO8(X, n) X(9, n) X(10, n) X(11, n) X(12, n)
-#if VW == 8 && defined(__AVX512VL__)
+#if NARROW
 #define ALL(X) TO12(X, 1)
 #elif VW == 8
 #define ALL(X) TO8(X, 1) TO6(X, 2)

@@ -46,9 +46,9 @@ typedef int16_t qe, qw;
 #endif
 
 #if VW == 8 && defined(__AVX512VL__) /* half of the lanes that there are */
-enum { NARROW = 1 };
+#define NARROW 1
 #else
-enum { NARROW = 0 };
+#define NARROW 0
 #endif
 
 typedef int32_t vi __attribute__((vector_size(VW * 4)));

@@ -47,7 +47,8 @@ void cop_fakequant_sums_f32(const cop_call *c)
 		for (; i < end; i++) {
 			const float u = x[i] / q.step;
 			int32_t whole = cop_round_away(u);
-			if (k[FQ_FROM] && cop_unsure(u - (float)whole) && whole + q.zero >= q.lo - 1 && whole + q.zero <= q.hi + 1) whole = cop_sum(&sums, i);
+			const float far = u - (float)whole;
+			if (k[FQ_FROM] && (far > COP_UNSURE || far < -COP_UNSURE) && whole + q.zero >= q.lo - 1 && whole + q.zero <= q.hi + 1) whole = cop_sum(&sums, i);
 			y[i] = q.step * (float)(cop_clampi(whole + q.zero, q.lo, q.hi) - q.zero);
 		}
 	}

@@ -56,24 +56,10 @@ AI void each(const cop_call *c, float *y, const float *dy, const float *x, const
 	}
 }
 
-/* Which lanes of a mask are set, one bit each. */
-AI unsigned bits_of(vi mask)
-{
-#if VW == 16
-	return _mm512_movepi32_mask((__m512i)mask);
-#elif VW == 8
-	return (unsigned)_mm256_movemask_ps((__m256)mask);
-#else
-	unsigned r = 0;
-	for (int i = 0; i < VW; i++) r |= (unsigned)(mask[i] & 1) << i;
-	return r;
-#endif
-}
-
-/* Near the middle between two integers, and where it matters. */
+/* Near the middle between two integers, and not clipped either way. */
 AI vi unsure(const rule *q, v u, v whole)
 {
-	const v far = u - whole, most = splat(0.4375f);
+	const v far = u - whole, most = splat(COP_UNSURE);
 	return ((far > most) | (far < -most)) & (whole >= q->lo - splat(1)) & (whole <= q->hi + splat(1));
 }
 

@@ -52,19 +52,6 @@ void VN(unpack8_f32)(const cop_call *c)
 	}
 }
 
-/* A bit for each lane that is set. */
-AI uint32_t bits_of(vi set)
-{
-#if VW == 16
-	return _mm512_movepi32_mask((__m512i)set);
-#elif VW == 8
-	return (uint32_t)_mm256_movemask_ps((__m256)set);
-#else
-	const vi one = set & (vi){1, 2, 4, 8};
-	return (uint32_t)(one[0] | one[1] | one[2] | one[3]);
-#endif
-}
-
 /* Of eight numbers and no more than n. */
 AI uint32_t eight(const float *y, v lo, v hi, long n)
 {

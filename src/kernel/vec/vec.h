@@ -109,6 +109,19 @@ AI float clamp1(float y, float lo, float hi)
 /* a where the mask (all ones or zero, as comparisons give) is set, else b. */
 AI v choose(vi mask, v a, v b) { return (v)(((vi)a & mask) | ((vi)b & ~mask)); }
 
+/* A bit for each lane that is set. */
+AI uint32_t bits_of(vi set)
+{
+#if VW == 16
+	return _mm512_movepi32_mask((__m512i)set);
+#elif VW == 8
+	return (uint32_t)_mm256_movemask_ps((__m256)set);
+#else
+	const vi one = set & (vi){1, 2, 4, 8};
+	return (uint32_t)(one[0] | one[1] | one[2] | one[3]);
+#endif
+}
+
 /* 0, 1, 2, ... */
 AI vi lanes(void)
 {

@@ -40,7 +40,7 @@ AI bool wino_pays(const int32_t *k)
 	       k[CK_N] * k[CK_OH] * k[CK_OW] >= 36;
 }
 
-/* Results of 8 channels at most fill 8 lanes: those of 16 would do nothing with the rest, and take as long as two of 8. */
+/* Results of at most 8 channels would leave half of 16 lanes empty, and such a vector takes as long as two of 8: the kernels for AVX2 have these layers. */
 AI bool wino_narrow(const int32_t *k, long o) { return VW == 16 && o <= 8 && wino_pays(k); }
 
 /* Floats from point to point of n: an odd number of cache lines, or all 36 would fall on the same few places of the cache. */
