@@ -48,7 +48,7 @@ void cop_fakequant_sums_f32(const cop_call *c)
 			const float u = x[i] / q.step;
 			int32_t whole = cop_round_away(u);
 			const float far = u - (float)whole;
-			if (k[FQ_FROM] && (far > COP_UNSURE || far < -COP_UNSURE) && whole + q.zero >= q.lo - 1 && whole + q.zero <= q.hi + 1) whole = cop_sum(&sums, i);
+			if (k[FQ_FROM] && (far > COP_UNSURE || far < -COP_UNSURE) && whole + q.zero >= q.lo && whole + q.zero <= q.hi) whole = cop_sum(&sums, i);
 			y[i] = q.step * (float)(cop_clampi(whole + q.zero, q.lo, q.hi) - q.zero);
 		}
 	}

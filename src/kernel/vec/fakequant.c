@@ -56,11 +56,11 @@ AI void each(const cop_call *c, float *y, const float *dy, const float *x, const
 	}
 }
 
-/* Near the middle between two integers, and not clipped either way. */
+/* Near the middle between two integers, and within the range: beyond it both are clipped. */
 AI vi unsure(const rule *q, v u, v whole)
 {
 	const v far = u - whole, most = splat(COP_UNSURE);
-	return ((far > most) | (far < -most)) & (whole >= q->lo - splat(1)) & (whole <= q->hi + splat(1));
+	return ((far > most) | (far < -most)) & (whole >= q->lo) & (whole <= q->hi);
 }
 
 void VN(fakequant_sums_f32)(const cop_call *c)
