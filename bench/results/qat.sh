@@ -50,6 +50,9 @@ cell() { # NET NAME
 
 schemes="w8a8 w4a8 w3a8 w4a4" pers="channel tensor" ways="nearest gptq adaround qat"
 low="w4a8 w3a8 w4a4 w2a4" learned="nearest gptq adaround block qdrop"
+for way in ${WAYS:-}; do
+	case " $ways $learned qat-ends " in *" $way "*) ;; *) echo "qat.sh: WAYS: '$way' is none of $ways block qdrop qat-ends" >&2; exit 2 ;; esac
+done
 for net in $nets; do
 	for seed in $SEEDS; do
 		at=$folder/$net-$seed
