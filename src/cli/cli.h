@@ -139,7 +139,9 @@ cop_status cli_only_over(cli *c, const char *what, const char *path, const char 
 cop_status cli_can_resume(cli *c, const cop_train_args *a);
 enum { CLI_MOST_PATH = 1024 };
 cop_status cli_append(char out[CLI_MOST_PATH], cli *c, const char *path, const char *end);
-cop_status cli_recipe(char out[CLI_MOST_PATH], cli *c, const char *said); /* a file, or a name (recipes.c) */
+cop_status cli_recipe(char out[CLI_MOST_PATH], cli *c, const char *said); /* a file, or a name; a stage stays as it is (recipes.c) */
+bool cli_is_stage(const char *said);                                      /* "prune: {keep: 0.1}", and no file */
+cop_status cli_recipe_read(char **text, size_t *size, cli *c, const char *recipe); /* what cli_recipe found; the caller frees it */
 void cli_graph_name(char out[64], const cop_graph *g);
 int64_t cli_file_size(const char *path); /* -1: none */
 void cli_beside(char *out, size_t size, const char *path,

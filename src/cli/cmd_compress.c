@@ -28,7 +28,7 @@ typedef struct job {
 } job;
 
 static const struct argp_option own[] = {
-        {"recipe", 'r', "FILE", 0, "the stages to run: a YAML file (docs/recipes.md), or the name of a recipe that comes with the program", 0},
+        {"recipe", 'r', "FILE", 0, "the stages to run: a YAML file (docs/recipes.md), the name of a recipe that comes with the program, or a single stage, such as \"slim: {macs: 0.5}\"", 0},
         {"output", 'o', "FILE", 0, "file for the compressed network (.cop)", 0},
         {"history", KEY_HISTORY, "FILE", 0,
                 "file for what each stage did, which `coppice report` draws (default: OUTPUT.history.json)", 0},
@@ -195,11 +195,13 @@ static cop_status no_order_fits(job *j, const cop_compress_result *r)
 	return COP_OK;
 }
 
-/* The recipe is called by its file. */
+/* The recipe is called by its file; a stage of the command line has one line. */
 static cop_status of_recipe(job *j, cop_status st)
 {
 	const char *said = cop_error_text(j->c->cx);
-	return st && !strncmp(said, "recipe", 6) && (said[6] == ',' || said[6] == ':') ? cli_fail(j->c, st, "%s%s", j->recipe, said + 6) : st;
+
+	if (!st || strncmp(said, "recipe", 6) || !strchr(",:", said[6])) return st;
+	return cli_is_stage(j->recipe) ? cli_fail(j->c, st, "--recipe%s", said + strcspn(said, ":")) : cli_fail(j->c, st, "%s%s", j->recipe, said + 6);
 }
 
 static cop_status regression(cli *c, const cop_graph *g, cop_dataset *test)
@@ -322,9 +324,9 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 	CLI_TRY(claim_files(&j, file));
 
 	cop_graph *g;
-	void *recipe = NULL;
+	char *recipe = NULL;
 	size_t size;
-	if (j.recipe) CLI_TRY(cop_file_read(&recipe, &size, c->cx, j.recipe, 1 << 20));
+	if (j.recipe) CLI_TRY(cli_recipe_read(&recipe, &size, c, j.recipe));
 	cop_status st = cli_model(&g, c, file);
 	if (!st && (st = cli_samples_set(c, g, &j.s))) cop_graph_free(g);
 	if (!st) {
@@ -337,6 +339,6 @@ cop_status cmd_compress(cli *c, int argc, char **argv)
 		st = compress(&j, &g, recipe, size);
 		cop_graph_free(g);
 	}
-	cop_free(c->cx, recipe);
+	free(recipe);
 	return st;
 }

@@ -221,12 +221,10 @@ static cop_status open_table(sweep *s)
 cop_status cli_sweep(cli *c, const char *text, const char *recipe, const char *out, int argc, char **argv)
 {
 	sweep s = {.c = c, .out = out, .axis = calloc(MOST_AXES, sizeof(axis)), .table = malloc(ROOM)};
-	void *bytes = NULL;
 	cop_status st = s.axis && s.table ? parse(&s, text) : COP_NOMEM;
 
 	if (!st) st = cli_can_write(c, out);
-	if (!st) st = cop_file_read(&bytes, &s.size, c->cx, recipe, 1 << 20);
-	s.recipe = bytes;
+	if (!st) st = cli_recipe_read(&s.recipe, &s.size, c, recipe);
 	if (!st) st = open_table(&s);
 	for (int k = 0; !st && k < s.runs; k++) {
 		int at[MOST_AXES], rest = k;
@@ -234,7 +232,7 @@ cop_status cli_sweep(cli *c, const char *text, const char *recipe, const char *o
 		st = one(&s, argc, argv, k, at);
 	}
 	if (!st) cli_put_text(c, "output", out), cli_put_int(c, "runs", s.runs), cli_out(c, "%s: %d runs, a row each\n", out, s.runs);
-	cop_free(c->cx, bytes);
+	free(s.recipe);
 	free(s.axis);
 	free(s.table);
 	return st;

@@ -4,23 +4,13 @@
  * (RSign), and has a shortcut of its own, with a moved PReLU behind the sum (RPReLU). So what the signs lose goes around them.
  *
  * Where the picture halves, the shortcut is a mean of 2x2 cells, twice behind each other: no weights, and none that would have to stay real.
- * Zero is no sign: a border is -1, in training as later.
  */
 #include "zoo/zoo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const cop_sign_attr smooth = {1};
-
-/* The signs of x in a border of -1. */
-static cop_vid signs(cop_zoo *z, cop_vid x, const char *name)
-{
-	static const cop_pad_attr border = {{0, 1, 1, 0}, {0, 1, 1, 0}, -1};
-
-	x = cop__zoo_rsign(z, x, name, &smooth);
-	return x ? cop__apply(z->g, OP_pad, &border, VIDS(x)) : 0;
-}
+static cop_vid signs(cop_zoo *z, cop_vid x, const char *name) { return cop__zoo_border(z, cop__zoo_rsign(z, x, name, &(cop_sign_attr){1})); }
 
 /* Half as high and wide, twice as many channels. */
 static cop_vid halved(cop_zoo *z, cop_vid x)

@@ -232,6 +232,13 @@ cop_vid cop__zoo_rsign(cop_zoo *z, cop_vid x, const char *name, const cop_sign_a
 	return y ? cop__apply(z->g, OP_sign, a, VIDS(y)) : 0;
 }
 
+cop_vid cop__zoo_border(cop_zoo *z, cop_vid x)
+{
+	static const cop_pad_attr border = {{0, 1, 1, 0}, {0, 1, 1, 0}, -1};
+
+	return x ? cop__apply(z->g, OP_pad, &border, VIDS(x)) : 0;
+}
+
 /* It begins as PReLU does (He 2015). */
 cop_vid cop__zoo_rprelu(cop_zoo *z, cop_vid x, const char *name)
 {

@@ -54,6 +54,7 @@ cop_vid cop__zoo_fc_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
 cop_vid cop__zoo_fc_bn_relu(cop_zoo *z, cop_vid x, const char *name, int32_t out);
 cop_vid cop__zoo_fc_bn_sign(cop_zoo *z, cop_vid x, const char *name, int32_t out);  /* 1 or -1 */
 cop_vid cop__zoo_rsign(cop_zoo *z, cop_vid x, const char *name, const cop_sign_attr *a); /* of x + "<name>.shift", by channel */
+cop_vid cop__zoo_border(cop_zoo *z, cop_vid x);                                       /* of -1 around signs, for a window of 3x3: zero is no sign */
 cop_vid cop__zoo_rprelu(cop_zoo *z, cop_vid x, const char *name);                     /* "<name>.slope", ".knee", ".lift", by channel */
 cop_vid cop__zoo_clip(cop_zoo *z, cop_vid x, float lo, float hi);
 cop_vid cop__zoo_relu(cop_zoo *z, cop_vid x);
@@ -84,6 +85,8 @@ cop_vid cop__zoo_resnet8(cop_zoo *z);
 cop_vid cop__zoo_resnet_cifar(cop_zoo *z);
 cop_vid cop__zoo_resnet18(cop_zoo *z);
 cop_vid cop__zoo_vgg16(cop_zoo *z);
+cop_vid cop__zoo_vgg_small(cop_zoo *z);
+cop_vid cop__zoo_binary_vgg_small(cop_zoo *z);
 cop_vid cop__zoo_mobilenet1(cop_zoo *z);
 cop_vid cop__zoo_mobilenet2(cop_zoo *z);
 cop_vid cop__zoo_dscnn(cop_zoo *z);

@@ -149,6 +149,8 @@ static const struct {
         {"compress|net.cop|--data|synth-digits|-o|x.cop|--recipe|absent.yaml", 7, "absent.yaml"},
         {"compress|net.cop|--data|synth-digits|-o|x.cop|--limit|64|--recipe|key.yaml", 2,
                 "line 3: prune: there is no option 'colour'"},
+        {"compress|net.cop|--data|synth-digits|-o|x.cop|--limit|64|--recipe|prune: {kep: 0.1}", 2, "--recipe: prune: there is no option 'kep'"},
+        {"compress|net.cop|--data|synth-digits|-o|x.cop|--limit|64|--recipe|slim: {macs: 0.5", 2, "--recipe: did not find expected"},
         {"quantize|net.cop|--data|synth-digits", 2, "-o FILE is missing"},
         {"quantize|net.cop|-o|q.cop", 2, "--data NAME is missing"},
         {"quantize|net.cop|--data|synth-digits|-o|q.cop|--scheme|w5a8", 2, "no scheme 'w5a8'"},
@@ -311,6 +313,7 @@ static const struct {
         {"train|mlp-2x8x3|--data|three.csv|--valid|two.csv|--epochs|2|-o|tried.cop|--json", "tried.cop", "\"accuracy\":"},
         {"train|mlp-1x8x1|--data|line.csv|--valid|0.3|--epochs|4|--keep|best|-o|tried.cop", "tried.cop", "R2"},
         {"compress|net.cop|--recipe|once.yaml|--data|synth-digits|--limit|500|-o|small.cop|--log|small.log.csv", "small.log.csv", "coppice report small.cop"},
+        {"compress|net.cop|--recipe|encode: {codec: smallest, may_cost: 1}|--data|synth-digits|--limit|500|-o|coded.cop", "coded.cop", "encode"},
 };
 
 #endif
