@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # E2-Train: batches and blocks left out, signs of few bits, beside fewer epochs, blocks left out by chance and the recipe airbench: accuracy, estimated energy, CPU time
-# resnet-8 on LIMIT (1500) samples of cifar10-jpeg for EPOCHS (6) epochs. CPU time is that of the whole command on one thread, which reads the data, too. Energy counts the multiplications and additions of
+# NET (resnet-8) on LIMIT (1500) samples of cifar10-jpeg for EPOCHS (6) epochs. CPU time is that of the whole command on one thread, which reads the data, too. Energy counts the multiplications and additions of
 # layers at 32 bits as `coppice inspect` estimates them for one sample (45 nm, Horowitz 2014), three times for a sample that is trained on, times the part that was done. seeds of this table:
 # seeds: 1 2
 set -u
 bin=$1 folder=$2
-limit=${LIMIT:-1500} epochs=${EPOCHS:-6} gates=${GATES:-gates:strength=0.3,least=0.6,first=0.8}
+network=${NET:-resnet-8} limit=${LIMIT:-1500} epochs=${EPOCHS:-6} gates=${GATES:-gates:strength=0.3,least=0.6,first=0.8}
 
 # NAME SEED NET EPOCHS POLICIES [MORE]: trains and scores, once: "energy in mJ, seconds, accuracy, part of the work of a step" in a file
 trained() {
@@ -30,11 +30,11 @@ chance() { sed -n 's/.*gates: \([0-9.]*\) % of the work that can be left out.*/\
 as_much() { awk -v n="$epochs" -v all="$(field plain "$2" 1)" '{ e = sprintf("%.0f", n * $1 / all); print (e > 1 ? e : 1) }' "$folder/$1-$2.said"; }
 
 for s in $SEEDS; do
-	trained plain "$s" resnet-8 "$epochs" none && trained skip "$s" resnet-8 "$epochs" skip-batches && trained half "$s" resnet-8 $((epochs / 2)) none && trained gates "$s" resnet-8 "$epochs" "$gates" &&
-		trained chance "$s" resnet-8 "$epochs" "gates:strength=0,first=$(chance gates "$s")" && trained as-gates "$s" resnet-8 "$(as_much gates "$s")" none &&
-		trained both "$s" resnet-8 "$epochs" "$gates; skip-batches" && trained as-both "$s" resnet-8 "$(as_much both "$s")" none &&
-		trained psg "$s" resnet-8 "$epochs" none --update "psg decay=5e-4" --lr 0.01 &&
-		trained recipe "$s" airbench-0.25 "${RECIPE_EPOCHS:-2}" "whiten:samples=1000; lookahead:steps=5,part=0.226,power=3,means=yes" --batch 64 --lr 0.094 || exit 1
+	trained plain "$s" "$network" "$epochs" none && trained skip "$s" "$network" "$epochs" skip-batches && trained half "$s" "$network" $((epochs / 2)) none && trained gates "$s" "$network" "$epochs" "$gates" &&
+		trained chance "$s" "$network" "$epochs" "gates:strength=0,first=$(chance gates "$s")" && trained as-gates "$s" "$network" "$(as_much gates "$s")" none &&
+		trained both "$s" "$network" "$epochs" "$gates; skip-batches" && trained as-both "$s" "$network" "$(as_much both "$s")" none &&
+		trained recipe "$s" airbench-0.25 "${RECIPE_EPOCHS:-2}" "whiten:samples=1000; lookahead:steps=5,part=0.226,power=3,means=yes" --batch 64 --lr 0.094 &&
+		trained psg "$s" "$network" "$epochs" none --update "psg decay=5e-4" --lr 0.01 || exit 1
 done
 
 row() { # LABEL NAME
@@ -46,7 +46,7 @@ row() { # LABEL NAME
 }
 
 cat <<TEXT
-resnet-8, $limit samples of cifar10-jpeg (a lossy copy of CIFAR-10), $epochs epochs. Accuracy is on the first ${TEST:-5000} test images. The difference is to plain training with the same seed: its mean, least and most. The rate falls
+$network, $limit samples of cifar10-jpeg (a lossy copy of CIFAR-10), $epochs epochs. Accuracy is on the first ${TEST:-5000} test images. The difference is to plain training with the same seed: its mean, least and most. The rate falls
 to zero within each training, so fewer epochs are a whole schedule, only shorter. Energy is an estimate: 32-bit multiplications and additions of the layers.
 
 | training | accuracy | points against plain | work of a step | energy, mJ | against plain | CPU seconds | against plain |

@@ -260,13 +260,47 @@ static void trials_are_scored_on_other_samples(void **state)
 
 	c.d.get = count, c.d.ud = &c, c.d.free = NULL;
 	/* one sample to score on, many to train on; and the other way round */
-	OK(cx, cop_adapt_choose(&a, g, &c.d, &(cop_adapt_args){.layers = "*", .threads = 1, .trial = 100, .score = 1}));
+	OK(cx, cop_adapt_choose(&a, g, &c.d, &(cop_adapt_args){.lr = 0.01f, .threads = 1, .trial = 100, .score = 1}));
 	assert_true(c.seen[1] >= 50 && c.seen[2] >= 50 && c.seen[0] <= 6);
 	memset(c.seen, 0, sizeof c.seen);
-	OK(cx, cop_adapt_choose(&a, g, &c.d, &(cop_adapt_args){.layers = "*", .threads = 1, .trial = 1, .score = 100}));
-	assert_true(c.seen[0] >= 100 && c.seen[1] + c.seen[2] <= 6);
+	OK(cx, cop_adapt_choose(&a, g, &c.d, &(cop_adapt_args){.lr = 0.01f, .threads = 1, .trial = 1, .score = 100}));
+	assert_true(c.seen[0] >= 100 && c.seen[1] + c.seen[2] <= 8); /* one for each training: two to begin with, the last layer alone, bias and weights of two layers */
 	assert_true(!strncmp(a.spec, "sgd momentum=0 guard=yes layers=", 32));
 	cop_graph_free(g);
+	cop_data_free(d);
+}
+
+/* A network that has to learn everything takes a rate that is high enough for it; a short look at it would say otherwise. */
+static void the_rate_suits_a_new_task(void **state)
+{
+	static cop_adapted a;
+	cop_ctx *cx = *state;
+	cop_dataset *d = digits(cx, 1500);
+
+	for (int ints = 0; ints < 2; ints++) {
+		cop_graph *g;
+		float right[3];
+		OK(cx, cop_zoo_build(&g, cx, "mlp-784x24x16x12x10", &(cop_zoo_args){.batch = 1, .seed = 1}));
+		if (ints) OK(cx, cop_quantize(&g, d, &(cop_quantize_args){.limit = 50, .threads = 1, .seed = 1}));
+		OK(cx, cop_graph_apply(&g, "to_infer fuse"));
+		OK(cx, cop_adapt_choose(&a, g, d, &(cop_adapt_args){.layers = "*", .threads = 1, .seed = 1}));
+		for (int i = 0; i < 3; i++) {
+			static const float times[] = {1, 0.3f, 0.1f};
+			cop_graph *t;
+			cop_score s;
+			int32_t n;
+			OK(cx, cop_graph_copy(&t, g));
+			OK(cx, cop_graph_trainable(&t, a.spec, &n));
+			OK(cx, cop_train(t, d, NULL, &(cop_train_args){.epochs = 3, .batch = 1, .threads = 1, .lr = times[i] * a.lr, .update = a.spec, .schedule = "cosine", .seed = 1}));
+			OK(cx, cop_graph_settle(&t));
+			OK(cx, cop_eval(&s, t, d, 64, 1));
+			right[i] = s.accuracy;
+			cop_graph_free(t);
+		}
+		print_message("rate %g: right %g, with a third of it %g, with a tenth %g\n", (double)a.lr, (double)right[0], (double)right[1], (double)right[2]);
+		assert_true(right[0] > 0.5f && right[0] + 0.05f > right[1] && right[0] > right[2]);
+		cop_graph_free(g);
+	}
 	cop_data_free(d);
 }
 
@@ -455,7 +489,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_plan_is_that_of_the_code, setup, teardown), cmocka_unit_test_setup_teardown(what_is_computed_again_is_not_counted, setup, teardown), cmocka_unit_test_setup_teardown(names_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_choice_gains_more, setup, teardown), cmocka_unit_test_setup_teardown(layers_are_chosen, setup, teardown),
-		cmocka_unit_test_setup_teardown(trials_are_scored_on_other_samples, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_has_parts, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_gives_the_network, setup, teardown),
+		cmocka_unit_test_setup_teardown(trials_are_scored_on_other_samples, setup, teardown), cmocka_unit_test_setup_teardown(the_rate_suits_a_new_task, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_has_parts, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_gives_the_network, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_are_counted, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,16 +47,26 @@ static cop_status take(few *f, cop_adapter *z, int32_t n, bool scored)
 
 /* ---- one trial ---- */
 
-typedef struct trials { cop_adapter *z; few train, probe; cop_graph *began; float lr; double alone; int64_t done, all; } trials;
+/* On a task that is new a hundred steps say little: the smallest rate seems best, and weights seem to gain nothing. So layers share ALL_STEPS, and a rate gets LONG.
+ * Where there are fewer samples than that, they come again, as they will in the training. */
+enum { SHORT = 100, LONG = 1000, ALL_STEPS = 20000, PASSES = 3 };
 
-/* g with what spec names trained on the samples of a trial, as a network that was never trained; COP_OK and *out NULL: it ran away. */
-static cop_status trained(cop_graph **out, trials *t, const cop_graph *g, const char *spec)
+typedef struct trials { cop_adapter *z; few train, rates, probe; cop_graph *began; float lr; double alone; int64_t done, all; } trials;
+
+static void tell(trials *t)
+{
+	if (t->z->a->progress) t->z->a->progress(t->z->a->ud, ++t->done, t->all);
+}
+
+/* g with what spec names trained on samples, as a network that was never trained, the rate falling as it will; COP_OK and *out NULL: it ran away. */
+static cop_status trained(cop_graph **out, trials *t, const cop_graph *g, const char *spec, cop_dataset *on)
 {
 	const cop_adapt_args *a = t->z->a;
-	const cop_train_args train = {.epochs = 1, .batch = 1, .threads = a->threads, .lr = t->lr, .update = spec, .schedule = "constant", .augment = "none", .seed = a->seed};
+	const int32_t passes = on == &t->train.d && a->trial ? 1 : COP_MIN(COP_MAX(LONG / on->count, 1), PASSES);
+	const cop_train_args train = {.epochs = passes, .batch = 1, .threads = a->threads, .lr = t->lr, .update = spec, .schedule = "cosine", .augment = "none", .seed = a->seed};
 
 	COP_TRY(cop__adapt_prepared(out, g, spec));
-	cop_status st = cop_train(*out, &t->train.d, NULL, &train);
+	cop_status st = cop_train(*out, on, NULL, &train);
 	if (!st) st = cop_graph_settle(out);
 	if (!st) return COP_OK;
 	cop_graph_free(*out);
@@ -75,15 +85,15 @@ static cop_status loss_of(double *loss, trials *t, const cop_graph *g)
 	return COP_OK;
 }
 
-/* From `from` on, with level[n] of the layers, or as spec says. */
-static cop_status try_it(double *loss, trials *t, const cop_graph *from, const char *spec)
+static cop_status try_it(double *loss, trials *t, const cop_graph *from, const char *spec, cop_dataset *on)
 {
 	cop_graph *g;
 
 	*loss = INFINITY;
-	COP_TRY(trained(&g, t, from, spec));
+	COP_TRY(trained(&g, t, from, spec, on));
 	cop_status st = g ? loss_of(loss, t, g) : COP_OK;
 	cop_graph_free(g);
+	if (!st) tell(t);
 	return st;
 }
 
@@ -93,36 +103,46 @@ static cop_status try_levels(double *loss, trials *t, const uint8_t *level)
 
 	cop__text_init(&spec, t->z->cx);
 	cop_status st = cop__adapt_spec(&spec, t->z, level);
-	if (!st) st = try_it(loss, t, t->began, spec.data);
+	if (!st) st = try_it(loss, t, t->began, spec.data, &t->train.d);
 	cop__text_free(&spec);
-	if (!st && t->z->a->progress) t->z->a->progress(t->z->a->ud, ++t->done, t->all);
 	return st;
 }
 
 /* ---- the rate ---- */
 
-/* Of these the one with which the loss is least after a trial; a rate that is too high runs away within that. */
-static cop_status find_rate(trials *t, const cop_graph *from, const char *spec)
+static const float rates[] = {0.3f, 0.1f, 0.03f, 0.01f, 0.003f, 0.001f, 3e-4f, 1e-4f};
+enum { RATES = LEN(rates), USUAL = 6 }; /* those behind are looked at only if the last before them was best */
+static const double NEARLY = 0.85;
+
+/* The lowest rate that gains nearly as much as the best, both over the lowest one that was tried: training is longer than this trial, and one that is a little too
+ * high runs away in it. */
+static cop_status find_rate(trials *t, const char *spec)
 {
-	static const float rates[] = {0.03f, 0.01f, 0.003f, 0.001f, 3e-4f, 1e-4f};
-	double least = INFINITY, loss;
-	float best = 0;
+	double loss[RATES], least = INFINITY;
+	int n = 0, best = -1;
 
 	if (t->z->a->lr > 0) return t->lr = t->z->a->lr, COP_OK;
-	for (int i = 0; i < LEN(rates); i++) {
-		t->lr = rates[i];
-		COP_TRY(try_it(&loss, t, from, spec));
-		if (loss < least) least = loss, best = rates[i];
+	for (; n < RATES && (n < USUAL || best == n - 1); n++) {
+		t->lr = rates[n];
+		COP_TRY(try_it(&loss[n], t, t->z->g, spec, &t->rates.d));
+		if (loss[n] < least) least = loss[n], best = n;
 	}
-	t->lr = best;
-	return best > 0 ? COP_OK : cop__error(t->z->cx, COP_DIVERGED, "adapt: training runs away at every rate down to %g", (double)rates[LEN(rates) - 1]);
+	if (best < 0) return cop__error(t->z->cx, COP_DIVERGED, "adapt: training runs away at every rate down to %g", (double)t->lr);
+	for (int i = best; i < n; i++)
+		if (isfinite(loss[i]) && loss[i] <= least + (1 - NEARLY) * (loss[n - 1] - least)) t->lr = rates[i];
+	return COP_OK;
 }
 
 static cop_status samples(trials *t, cop_adapter *z)
 {
-	*t = (trials){.z = z, .all = 1};
+	int32_t trials_of_layers = 1, trial = z->a->trial;
+
+	for (int32_t i = 0; i < z->n; i++) trials_of_layers += z->item[i].can[COP_TRAIN_BIAS] + z->item[i].can[COP_TRAIN_ALL];
+	if (!trial) trial = COP_MIN(COP_MAX(ALL_STEPS / trials_of_layers, SHORT), LONG);
+	*t = (trials){.z = z, .all = trials_of_layers + (z->a->lr > 0 ? 0 : USUAL)};
 	if (z->data->count < 3) return cop__error(z->cx, COP_ARG, "adapt: '%s' has %d samples, and at least 3 are needed to find out what layers contribute", z->data->name, z->data->count);
-	COP_TRY(take(&t->train, z, z->a->trial ? z->a->trial : 100, false));
+	COP_TRY(take(&t->train, z, trial, false));
+	COP_TRY(take(&t->rates, z, COP_MAX(trial, LONG), false));
 	return take(&t->probe, z, z->a->score ? z->a->score : 200, true);
 }
 
@@ -131,12 +151,27 @@ cop_status cop__adapt_rate(float *lr, cop_adapter *z, const char *spec)
 	trials t;
 
 	COP_TRY(samples(&t, z));
-	COP_TRY(find_rate(&t, z->g, spec));
+	COP_TRY(find_rate(&t, spec));
 	*lr = t.lr;
 	return COP_OK;
 }
 
 /* ---- what layers contribute ---- */
+
+/* The rate that suits all layers together: that of the last one alone may be too much for the others. */
+static cop_status common_rate(trials *t, uint8_t *level)
+{
+	const cop_adapter *z = t->z;
+	cop_text spec;
+
+	for (int32_t i = 0; i < z->n; i++) level[i] = z->item[i].can[COP_TRAIN_ALL] ? COP_TRAIN_ALL : COP_TRAIN_NONE;
+	cop__text_init(&spec, z->cx);
+	cop_status st = cop__adapt_spec(&spec, z, level);
+	if (!st) st = find_rate(t, spec.data);
+	cop__text_free(&spec);
+	memset(level, 0, (size_t)z->n);
+	return st;
+}
 
 /* The last layer, trained for twice as long as a trial: drawn at random it would say little about the others. */
 static cop_status begin(trials *t)
@@ -146,9 +181,8 @@ static cop_status begin(trials *t)
 
 	cop__text_init(&spec, t->z->cx);
 	cop_status st = cop__adapt_spec(&spec, t->z, NULL);
-	if (!st) st = find_rate(t, t->z->g, spec.data);
-	if (!st) st = trained(&once, t, t->z->g, spec.data);
-	if (!st && once) st = trained(&t->began, t, once, spec.data);
+	if (!st) st = trained(&once, t, t->z->g, spec.data, &t->train.d);
+	if (!st && once) st = trained(&t->began, t, once, spec.data, &t->train.d);
 	cop_graph_free(once);
 	cop__text_free(&spec);
 	if (!st && !t->began) return cop__error(t->z->cx, COP_DIVERGED, "adapt: training of the last layer alone runs away at the rate %g; take a lower one", (double)t->lr);
@@ -162,6 +196,7 @@ static cop_status all(trials *t)
 	double loss;
 
 	if (!level) return COP_NOMEM;
+	COP_TRY(common_rate(t, level));
 	COP_TRY(begin(t));
 	for (int32_t i = z->n - 1; i >= 0; i--)
 		for (uint8_t k = COP_TRAIN_BIAS; k < COP_TRAIN_LEVELS; k++) {
@@ -181,7 +216,6 @@ cop_status cop__adapt_gains(cop_adapter *z)
 	trials t;
 
 	COP_TRY(samples(&t, z));
-	for (int32_t i = 0; i < z->n; i++) t.all += z->item[i].can[COP_TRAIN_BIAS] + z->item[i].can[COP_TRAIN_ALL];
 	cop_status st = all(&t);
 	cop_graph_free(t.began);
 	return st;
