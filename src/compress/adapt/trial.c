@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * trial - what a layer contributes: how far the loss falls when it is trained beside the last layer for a while. All trials begin with a last layer that was
- * trained before, take the same samples in the same order, and are compared with one that goes on with the last layer alone.
+ * trained before, take the same samples in the same order, and are compared with one that goes on with the last layer alone. And the rate that suits the layers.
  */
 #include "compress/adapt/adapt.h"
 #include "run/deploy.h"
@@ -111,7 +111,7 @@ static cop_status try_levels(double *loss, trials *t, const uint8_t *level)
 /* ---- the rate ---- */
 
 static const float rates[] = {0.3f, 0.1f, 0.03f, 0.01f, 0.003f, 0.001f, 3e-4f, 1e-4f};
-enum { RATES = LEN(rates), USUAL = 6 }; /* those behind are looked at only if the last before them was best */
+enum { RATES = LEN(rates), USUAL = 6 }; /* those behind are looked at only if the last before them was best, or all ran away */
 static const double NEARLY = 0.85;
 
 /* The lowest rate that gains nearly as much as the best, both over the lowest one that was tried: training is longer than this trial, and one that is a little too
@@ -122,7 +122,8 @@ static cop_status find_rate(trials *t, const char *spec)
 	int n = 0, best = -1;
 
 	if (t->z->a->lr > 0) return t->lr = t->z->a->lr, COP_OK;
-	for (; n < RATES && (n < USUAL || best == n - 1); n++) {
+	for (; n < RATES && (n < USUAL || best < 0 || best == n - 1); n++) {
+		t->all += n ? n >= USUAL : USUAL;
 		t->lr = rates[n];
 		COP_TRY(try_it(&loss[n], t, t->z->g, spec, &t->rates.d));
 		if (loss[n] < least) least = loss[n], best = n;
@@ -139,7 +140,7 @@ static cop_status samples(trials *t, cop_adapter *z)
 
 	for (int32_t i = 0; i < z->n; i++) trials_of_layers += z->item[i].can[COP_TRAIN_BIAS] + z->item[i].can[COP_TRAIN_ALL];
 	if (!trial) trial = COP_MIN(COP_MAX(ALL_STEPS / trials_of_layers, SHORT), LONG);
-	*t = (trials){.z = z, .all = trials_of_layers + (z->a->lr > 0 ? 0 : USUAL)};
+	*t = (trials){.z = z, .all = trials_of_layers};
 	if (z->data->count < 3) return cop__error(z->cx, COP_ARG, "adapt: '%s' has %d samples, and at least 3 are needed to find out what layers contribute", z->data->name, z->data->count);
 	COP_TRY(take(&t->train, z, trial, false));
 	COP_TRY(take(&t->rates, z, COP_MAX(trial, LONG), false));
@@ -151,6 +152,7 @@ cop_status cop__adapt_rate(float *lr, cop_adapter *z, const char *spec)
 	trials t;
 
 	COP_TRY(samples(&t, z));
+	t.all = 0;
 	COP_TRY(find_rate(&t, spec));
 	*lr = t.lr;
 	return COP_OK;
