@@ -10,6 +10,7 @@ enum { MAX_BUF = COP_MAX_BUF, SLACK = 64 };
 
 /* The text of the fast int8 kernels once more, in plain C, as wide as AVX-512 and with its dot products of bytes (QPLAIN in
  * kernel/qvec/qvec.h): few machines have those instructions, so all but them is tested on every machine. */
+size_t cop_never_ahead(const int32_t *k); /* plan/ahead.c */
 #define N(x) cop_##x##_plain
 #define P(base) void N(base)(const cop_call *c);
 #define B(base) bool N(base)(const int32_t *k);

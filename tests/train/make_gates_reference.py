@@ -40,7 +40,7 @@ def forward(w, x, draws):
             c = torch.sigmoid(f) * c + torch.sigmoid(a) * torch.tanh(g)
             h = torch.sigmoid(o) * torch.tanh(c)
             p.append(torch.sigmoid(h @ w["beside1.gates.p"].T + w["beside1.gates.p.b"]).reshape(()))
-            runs, times = bool(p[-1] > draws[i - 1]), 1 + p[-1] - p[-1].detach()
+            runs, times = bool(p[-1] > draws[i - 1]), 1 / p[-1].detach().clamp(0.1, 1) + p[-1] - p[-1].detach()
         if runs:
             x = torch.relu(x + times * (torch.tanh(x @ w[f"b{i}.w"].T) @ w[f"b{i}.v"].T))
         else:

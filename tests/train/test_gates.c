@@ -153,11 +153,12 @@ static cop_graph *drawn(cop_ctx *cx)
 	return g;
 }
 
-/* A high price takes the work away, down to `least`; with least=1 there is none. */
+/* A high price takes the work away, down to `least`; with least=1 there is none. Behind `until`, and so in the last quarter, all blocks run. */
 static void prices(void **state)
 {
 	static const struct { const char *text; double lo, hi; } row[] = {
-		{"gates:strength=0,first=0.5", 0.35, 0.65}, {"gates:strength=30,least=0,first=0.9", 0, 0.25}, {"gates:strength=30,least=1,first=0.3", 0.7, 1}, {"gates:strength=0.3,least=0.6,first=0.9", 0.4, 0.8}};
+		{"gates:strength=0,first=0.5,until=1", 0.2, 0.65}, {"gates:strength=30,least=0,first=0.9,until=1", 0, 0.25}, {"gates:strength=30,least=1,first=0.3,until=1", 0.7, 1},
+		{"gates:strength=0.3,least=0.6,first=0.9,until=1", 0.4, 0.8}, {"gates:strength=30,least=0,first=0.9", 0.25, 0.35}, {"gates:strength=30,least=0,first=0.9,until=0.5", 0.5, 0.65}};
 	cop_ctx *cx = new_ctx();
 
 	(void)state;

@@ -10,7 +10,7 @@
  * AVX2 looks halves of bytes up, NEON counts the ones of bytes; both add the counts as bytes, for as many words as a byte can hold.
  */
 #include "kernel/bits.h"
-#include "kernel/qvec/qvec.h"
+#include "kernel/qvec/eight.h"
 
 #if defined(QPLAIN) || defined(__AVX512VPOPCNTDQ__) || (PAIRS && ((defined(__AVX2__) && VW == 8) || defined(__aarch64__)))
 
@@ -30,8 +30,6 @@ enum { PANEL_O = 8, PARTS_O = PANEL_O / LANES, BLOCK = 128 }; /* outputs of a pa
 typedef uint64_t vq __attribute__((vector_size(LANES * 8)));
 typedef uint64_t vqu __attribute__((vector_size(LANES * 8), aligned(8), may_alias));
 typedef uint64_t wordu __attribute__((aligned(1), may_alias));
-typedef int32_t v8 __attribute__((vector_size(32)));
-typedef int32_t v8u __attribute__((vector_size(32), aligned(4), may_alias));
 
 #if defined(QPLAIN)
 AI vq ones(vq x)
@@ -151,15 +149,27 @@ AI void stage_row(uint8_t *to, const int32_t *k, const uint8_t *x, place at)
 	}
 }
 
-static void stage_pixel(uint8_t *to, const int32_t *k, const uint8_t *x, long p)
+/* Pixels [p, end), a line each. What is left of the last word of a line is 0: the next line comes later. */
+static void stage_pixels(uint8_t *to, const int32_t *k, const uint8_t *x, long p, long end)
 {
-	long row = row_bytes(k), end = line_bytes(k), oh = p / k[CK_OW] % k[CK_OH], ow = p % k[CK_OW];
+	const long row = row_bytes(k), taps = k[CK_KW] * row, below = (long)k[CK_DH] * k[CK_W] * row, image = (long)k[CK_H] * k[CK_W] * row;
+	const long line = line_bytes(k), words = words_of(k), kh = k[CK_KH];
+	const long last_h = k[CK_H] - (kh - 1) * k[CK_DH], last_w = k[CK_W] - k[CK_KW] + 1, sw = k[CK_SW], out_w = k[CK_OW], out_h = k[CK_OH];
+	const bool whole = k[CK_DW] == 1 && last_byte(k) == 255;
+	long ow = p % out_w, oh = p / out_w % out_h;
 
-	x += p / k[CK_OW] / k[CK_OH] * k[CK_H] * k[CK_W] * row;
-	for (long i = 0; i < k[CK_KH]; i++)
-		stage_row(to + i * k[CK_KW] * row, k, x, (place){oh * k[CK_SH] - k[CK_PT] + i * k[CK_DH], ow * k[CK_SW] - k[CK_PL]});
-	for (; end % 8; end++) to[end] = 0;
-	mix((uint64_t *)(void *)to, words_of(k), 1);
+	x += p / out_w / out_h * image;
+	for (; p < end; p++, to += words * 8) {
+		const place at = {oh * k[CK_SH] - k[CK_PT], ow * sw - k[CK_PL]};
+		if (LIKELY(whole && at.h >= 0 && at.h < last_h && at.w >= 0 && at.w < last_w))
+			for (long i = 0, from = (at.h * k[CK_W] + at.w) * row; i < kh; i++, from += below) copy(to + i * taps, x + from, taps);
+		else
+			for (long i = 0; i < kh; i++) stage_row(to + i * taps, k, x, (place){at.h + i * k[CK_DH], at.w});
+		*(wordu *)(to + line) = 0;
+		mix((uint64_t *)(void *)to, words, 1);
+		if (++ow == out_w) ow = 0, oh++;
+		if (oh == out_h) oh = 0, x += image;
+	}
 }
 
 /* ---- sums ---- */
@@ -248,23 +258,40 @@ AI v8 sums_of(const vq *total, long n)
 	return (int32_t)n - 2 * u.v;
 }
 
-AI unsigned ones_of(v8 mask)
+/* What a panel makes bytes of its sums with (kernel/bits.h), each number for eight channels. */
+typedef struct bends { v8 mult, add, slope, lift; } bends;
+
+static bends bends_of(const layer *l, long q)
 {
-#if defined(QPLAIN) || defined(__aarch64__)
-	unsigned bits = 0;
-	for (int i = 0; i < 8; i++) bits |= (mask[i] & 1u) << i;
-	return bits;
-#else
-	return (unsigned)_mm256_movemask_ps((__m256)mask);
-#endif
+	bends b = {{0}, {0}, {0}, {0}};
+
+	for (long i = 0; l->p && i < lmin(PANEL_O, l->k[CK_O] - q * PANEL_O); i++) {
+		const cop_bend *p = &l->p[q * PANEL_O + i];
+		b.mult[i] = p->mult, b.add[i] = p->add, b.slope[i] = p->slope, b.lift[i] = p->lift;
+	}
+	return b;
+}
+
+/* cop_bent of eight channels whose outputs begin at y. */
+AI void put_bytes(int8_t *y, const int8_t *r, const bends *b, const int32_t *k, v8 d)
+{
+	const v8 zr = (v8){0} + k[QC_ZR], lo = (v8){0} + k[CK_LO], hi = (v8){0} + k[CK_HI];
+	v8w far = (v8w)b->mult * (v8w)d + (v8w)b->add;
+
+	if (r) far += (uint32_t)k[QC_RES] * (v8w)(eight_bytes(r) - zr);
+	v8 z = (v8)far;
+	z = (v8)((v8w)either(z < 0, times_2_15(z, b->slope), z) + (v8w)b->lift) >> k[QC_SHIFT];
+	put_eight(y, least(most(z, lo), hi));
 }
 
 /* The outputs of panel q for pixel p. */
-AI void put_panel(const layer *l, long p, long q, v8 d)
+AI void put_panel(const layer *l, const bends *b, long p, long q, v8 d)
 {
 	long o_n = l->k[CK_O], o = q * PANEL_O, n = lmin(PANEL_O, o_n - o);
 
-	if (l->p) {
+	if (l->p && LIKELY(n == PANEL_O)) {
+		put_bytes((int8_t *)l->y + p * o_n + o, l->r ? l->r + p * o_n + o : NULL, b, l->k, d);
+	} else if (l->p) {
 		for (long i = 0, at = p * o_n + o; i < n; i++, at++) ((int8_t *)l->y)[at] = cop_bent(d[i], l->r ? l->r[at] : l->k[QC_ZR], &l->p[o + i], l->k);
 	} else if (l->t) {
 		v8 lo = *(const v8u *)(l->t + o), hi = *(const v8u *)(l->t + o_n + o);
@@ -278,22 +305,23 @@ AI void put_panel(const layer *l, long p, long q, v8 d)
 	}
 }
 
-AI void pixels(const int np, const layer *l, long p, long q, const uint8_t *x)
+AI void pixels(const int np, const layer *l, const bends *b, long p, long q, const uint8_t *x)
 {
 	vq total[MOST_P * PARTS_O];
 
 	tile(np, total, l, x, l->w + q * l->words * PANEL_O);
 	UNROLL
-	for (int i = 0; i < np; i++) put_panel(l, p + i, q, sums_of(total + i * PARTS_O, l->n));
+	for (int i = 0; i < np; i++) put_panel(l, b, p + i, q, sums_of(total + i * PARTS_O, l->n));
 }
 
 /* Panel q for pixels [p, to), whose lines begin at x. */
 static NOINLINE void block(const layer *l, long p, long to, long q, const uint8_t *x)
 {
 	const long line = l->words * 8;
+	const bends b = bends_of(l, q);
 
-	for (; p + MOST_P <= to; p += MOST_P, x += MOST_P * line) pixels(MOST_P, l, p, q, x);
-	for (; p < to; p++, x += line) pixels(1, l, p, q, x);
+	for (; p + MOST_P <= to; p += MOST_P, x += MOST_P * line) pixels(MOST_P, l, &b, p, q, x);
+	for (; p < to; p++, x += line) pixels(1, l, &b, p, q, x);
 }
 
 /* Parts are pixels, or, where those are few, panels. */
@@ -303,10 +331,9 @@ static void all_pixels(const cop_call *c, const layer *l)
 	bool few = all < 32;
 	long p = few ? 0 : cop_from(c, all, MOST_P), end = few ? all : cop_to(c, all, MOST_P);
 	long first = few ? cop_from(c, np, 1) : 0, last = few ? cop_to(c, np, 1) : np;
-
 	for (; p < end && first < last; p += BLOCK) {
 		long to = lmin(end, p + BLOCK);
-		for (long i = p; i < to; i++) stage_pixel((uint8_t *)c->work + (i - p) * l->words * 8, k, l->x, i);
+		stage_pixels(c->work, k, l->x, p, to);
 		for (long q = first; q < last; q++) block(l, p, to, q, c->work);
 	}
 }

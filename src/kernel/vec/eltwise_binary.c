@@ -7,7 +7,7 @@
  */
 #include "kernel/vec/vmath.h"
 
-enum { GRAIN = 64, RUN = 4 };
+enum { GRAIN = 64, RUN = 4, SHORT = 32 };
 
 typedef v fn2(v a, v b);
 
@@ -38,6 +38,19 @@ AI void rows(fn2 *f, const int sa, const int sb, const int nr, float *y, const f
 	}
 }
 
+/* Rows of n < SHORT that all meet the same b, such as the channels of a picture: b again and again, as often as a vector has lanes, so that rows fill vectors. A
+ * store of a part of a vector would hold up the loads behind it. Returns the first row that is left. */
+AI long repeated(fn2 *f, float *y, const float *a, const float *b, long n, long from, long to, v lo, v hi)
+{
+	float again[SHORT * VW];
+
+	for (long r = 0; r < VW; r++)
+		for (long i = 0; i < n; i++) again[r * n + i] = b[i];
+	for (; from + VW <= to; from += VW)
+		for (long i = 0, at = from * n; i < n * VW; i += VW, at += VW) ST(y + at, clamp(f(LD(a + at), LD(again + i)), lo, hi));
+	return from;
+}
+
 /* Rows [from, to) of the last two axes; y, a and b point to row 0. */
 AI void plane(fn2 *f, const int sa, const int sb, float *y, const float *a, const float *b, const int32_t *k, long from,
 	long to)
@@ -46,6 +59,7 @@ AI void plane(fn2 *f, const int sa, const int sb, float *y, const float *a, cons
 	const long n = k[BK_DIM + last], ra = last ? k[BK_SA + last - 1] : 0, rb = last ? k[BK_SB + last - 1] : 0;
 	const v lo = splat(cop_f(k[BK_LO])), hi = splat(cop_f(k[BK_HI]));
 
+	if (sa && sb && !rb && ra == n && n < SHORT && n % VW && to - from >= 2 * VW) from = repeated(f, y, a, b, n, from, to, lo, hi);
 	for (; n < 64 && from + RUN <= to; from += RUN)
 		rows(f, sa, sb, RUN, y + from * n, a + from * ra, b + from * rb, n, ra, rb, lo, hi);
 	for (; from < to; from++) rows(f, sa, sb, 1, y + from * n, a + from * ra, b + from * rb, n, ra, rb, lo, hi);

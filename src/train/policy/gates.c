@@ -3,11 +3,12 @@
  * gates - blocks of a residual network that are left out of a step, forward and backward, as a small recurrent network says: the second part of E2-Train. Behind each block
  * a gate looks at the mean of its channels: a layer of ten numbers, one LSTM that all gates share and whose state goes from gate to gate, and the
  * probability p that the next block runs. It runs where p is above a number drawn for the step; all samples of a batch share it, so that what is left out costs
- * no time. A block that runs is multiplied with 1 + p - p, of which the last p has no gradient: so p learns from what the block did to the loss
+ * no time. A block that runs is multiplied with 1 / p + p - p, of which all but the middle p has no gradient: so p learns from what the block did to the loss
  * (straight through). Work has a price, `strength` times the part of the work that p asks for; it turns into a bonus while less than
  * `least` is done.
  *
- * The network that is trained is the one that is asked for, without gates: it runs all of its blocks.
+ * The network that is trained is the one that is asked for, without gates: it runs all of its blocks. So a block that runs in one step of two counts twice then, as
+ * in stochastic depth (Huang et al. 2016, arXiv 1603.09382, section 3, which halves it afterwards), and behind `until` all blocks run.
  */
 #include "op/axes.h"
 #include "train/policy.h"
@@ -16,23 +17,25 @@
 #include <stdio.h>
 
 enum { MOST = 128, SMALL = 10 };
-typedef struct options { float strength, least, first; int32_t seed; } options;
+static const float RARE = 0.1f; /* a block that runs less often counts no more than this */
+typedef struct options { float strength, least, first, until; int32_t seed; } options;
 typedef struct gates {
 	const options *o;
 	int n;
 	float work[MOST];                    /* of each block, as a part of all that can be left out */
 	double share;                        /* that, as a part of the work of the network */
 	char weight[MOST][COP_FOLLOWER];
-	cop_vid wx, wh, b, wp, bp, h, c;     /* of the graph that is being made */
+	cop_vid wx, wh, b, wp, bp, h, c, live; /* of the graph that is being made; live: 1 while blocks are left out */
 	float seen[2 * MOST + 2];            /* steps in which each block ran; steps; the running mean of the work done, and whether there is one */
 	cop_handle of_seen;
-	cop_handle open[MOST], draw[MOST], sign;
+	cop_handle open[MOST], draw[MOST], sign, of_live;
 } gates;
 
 static const cop_option table[] = {
 	COP_OPT_REAL(options, strength, 0, 1e6, "0.1", "the price of all work that can be left out, in units of the loss"),
 	COP_OPT_REAL(options, least, 0, 1, "0.5", "the part of that work below which the price is a bonus"),
 	COP_OPT_REAL(options, first, 0.01, 0.99, "0.9", "the probability with which each block runs at first"),
+	COP_OPT_REAL(options, until, 0, 1, "0.75", "the part of the training that leaves blocks out"),
 	COP_OPT_WHOLE(options, seed, 0, 2147483647, "1", "of the numbers that are drawn"),
 	COP_OPT_END,
 };
@@ -116,14 +119,24 @@ static cop_vid two(cop_graph *g, int op, cop_vid a, cop_vid b) { return a && b ?
 static cop_vid one(cop_graph *g, int op, const void *attr, cop_vid a) { return a ? cop__apply(g, op, attr, VIDS(a)) : 0; }
 static cop_vid layer(cop_graph *g, cop_vid x, cop_vid w, cop_vid b) { return x && w && b ? cop__apply(g, OP_fc, &none, VIDS(x, w, b)) : 0; }
 
+static cop_vid state(cop_graph *g, const char *stem, int32_t k, float value)
+{
+	const cop_type t = cop__type(COP_F32, 1, DIMS(1));
+	char name[32];
+
+	snprintf(name, sizeof name, "gates.%s%d", stem, k);
+	return cop__data(g, COP_STATE, name, &t, &value);
+}
+
 static bool begin(gates *u, cop_graph *g)
 {
 	const cop_type t = cop__type(COP_F32, 2, DIMS(1, SMALL));
 
 	u->wx = matrix(g, "gates.x", 4 * SMALL, SMALL), u->wh = matrix(g, "gates.h", 4 * SMALL, SMALL), u->b = vector(g, "gates.b", 4 * SMALL);
 	u->wp = matrix(g, "gates.p", 1, SMALL), u->bp = vector(g, "gates.p.b", 1);
+	u->live = state(g, "live", 0, 1);
 	u->h = cop__data(g, COP_CONST, "gates.h0", &t, NULL), u->c = cop__data(g, COP_CONST, "gates.c0", &t, NULL);
-	if (!u->wx || !u->wh || !u->b || !u->wp || !u->bp || !u->h || !u->c) return false;
+	if (!u->wx || !u->wh || !u->b || !u->wp || !u->bp || !u->h || !u->c || !u->live) return false;
 	float *bp = cop__own(g, u->bp);
 	if (bp) *bp = logf(u->o->first / (1 - u->o->first));
 	return bp;
@@ -154,13 +167,13 @@ static cop_vid means(cop_graph *g, cop_vid x)
 	return one(g, OP_reshape, &(cop_shape_attr){2, {1, channels}}, m);
 }
 
-static cop_vid state(cop_graph *g, const char *stem, int32_t k, float value)
+/* 1, and while blocks are left out 1 / p; for the gradient p. */
+static cop_vid counts(const gates *u, cop_graph *g, cop_vid p)
 {
-	const cop_type t = cop__type(COP_F32, 1, DIMS(1));
-	char name[32];
+	const cop_vid fixed = cop__still(g, p), often = one(g, OP_clip, &(cop_act_attr){RARE, 1}, fixed), full = cop__scalar(g, "gates.one", 1);
+	const cop_vid more = two(g, OP_mul, u->live, two(g, OP_sub, two(g, OP_div, full, often), full));
 
-	snprintf(name, sizeof name, "gates.%s%d", stem, k);
-	return cop__data(g, COP_STATE, name, &t, &value);
+	return two(g, OP_add, two(g, OP_add, full, more), two(g, OP_sub, p, fixed));
 }
 
 static cop_vid decide(void *ud, cop_graph *g, int32_t k, cop_vid from, cop_vid *times)
@@ -176,7 +189,7 @@ static cop_vid decide(void *ud, cop_graph *g, int32_t k, cop_vid from, cop_vid *
 	if (!runs || !seen || !cop__apply(g, OP_assign, NULL, VIDS(seen, runs))) return 0;
 	snprintf(name, sizeof name, "gates.p%d", k);
 	cop__name(g, p, name);
-	*times = two(g, OP_add, cop__scalar(g, "gates.one", 1), two(g, OP_sub, p, cop__still(g, p)));
+	*times = counts(u, g, p);
 	return *times ? one(g, OP_cast, &(cop_cast_attr){COP_I32}, runs) : 0;
 }
 
@@ -220,9 +233,10 @@ static cop_status build(void *ud, cop_build *b)
 		if (!u->open[i] || !u->draw[i]) return COP_NOMEM;
 	}
 	u->sign = cop__build_value(b, "gates.sign0");
+	u->of_live = cop__build_value(b, "gates.live0");
 	u->of_seen = cop__build_state(b, "gates.seen", &t, u->seen, NULL);
 	const cop_handle p = cop__build_value(b, "gates.p0");
-	if (!u->sign || !u->of_seen || !p) return COP_NOMEM;
+	if (!u->sign || !u->of_live || !u->of_seen || !p) return COP_NOMEM;
 	return cop__build_term(b, &(cop_term){.loss = &price_of_work, .options = &c, .weight = 1, .y = p, .target = p, .beside = true});
 }
 
@@ -239,13 +253,15 @@ static float *number(const cop_progress *p, cop_handle h)
 static cop_status before(void *ud, const cop_progress *p)
 {
 	gates *u = ud;
-	float *sign = number(p, u->sign), *seen = number(p, u->of_seen);
+	const bool all = (double)p->step >= (double)u->o->until * (double)p->steps;
+	float *sign = number(p, u->sign), *seen = number(p, u->of_seen), *live = number(p, u->of_live);
 
-	if (!sign || !seen) return COP_ARG;
+	if (!sign || !seen || !live) return COP_ARG;
+	*live = all ? 0 : 1;
 	for (int i = 0; i < u->n; i++) {
 		float *draw = number(p, u->draw[i]);
 		if (!draw) return COP_ARG;
-		*draw = cop__rand_unit((uint64_t)u->o->seed, cop__hash_text("gates") + (uint32_t)i, (uint64_t)p->step);
+		*draw = all ? -1 : cop__rand_unit((uint64_t)u->o->seed, cop__hash_text("gates") + (uint32_t)i, (uint64_t)p->step);
 	}
 	*sign = seen[KNOWN] > 0 && seen[MEAN] <= u->o->least ? -1.0f : 1.0f;
 	return COP_OK;
