@@ -8,8 +8,12 @@
 
 #include <math.h>
 
+/* On a task that is new a hundred steps say little: the smallest rate seems best, and weights seem to gain nothing. So layers share ALL_STEPS, and a rate gets LONG.
+ * Where there are fewer samples than that, they come again, as they will in the training. */
+enum { SHORT = 100, LONG = 1000, ALL_STEPS = 20000, PASSES = 3 };
+
 /* Some samples of a set, drawn: of every three the first, which trials are scored on, or others. */
-typedef struct few { cop_dataset d; cop_dataset *of; int32_t *at; } few;
+typedef struct few { cop_dataset d; cop_dataset *of; int32_t *at, passes; } few;
 
 static cop_status get(void *ud, int32_t i, float *x, int32_t *label)
 {
@@ -33,6 +37,7 @@ static cop_status take(few *f, cop_adapter *z, int32_t n, bool scored)
 	for (int32_t i = 0; i < of->count; i++)
 		if ((i % 3 == 0) == scored) f->at[all++] = i;
 	f->d.count = COP_MIN(n, all);
+	f->passes = COP_MIN(COP_MAX(n / COP_MAX(f->d.count, 1), 1), PASSES);
 	for (int32_t i = 0; i < f->d.count; i++) { /* the first of a shuffled order */
 		const int32_t k = i + (int32_t)(cop__rand((uint32_t)z->a->seed, cop__hash_text("trial"), (uint64_t)i) % (uint32_t)(all - i)), was = f->at[i];
 		f->at[i] = f->at[k];
@@ -47,10 +52,6 @@ static cop_status take(few *f, cop_adapter *z, int32_t n, bool scored)
 
 /* ---- one trial ---- */
 
-/* On a task that is new a hundred steps say little: the smallest rate seems best, and weights seem to gain nothing. So layers share ALL_STEPS, and a rate gets LONG.
- * Where there are fewer samples than that, they come again, as they will in the training. */
-enum { SHORT = 100, LONG = 1000, ALL_STEPS = 20000, PASSES = 3 };
-
 typedef struct trials { cop_adapter *z; few train, rates, probe; cop_graph *began; float lr; double alone; int64_t done, all; } trials;
 
 static void tell(trials *t)
@@ -59,14 +60,13 @@ static void tell(trials *t)
 }
 
 /* g with what spec names trained on samples, as a network that was never trained, the rate falling as it will; COP_OK and *out NULL: it ran away. */
-static cop_status trained(cop_graph **out, trials *t, const cop_graph *g, const char *spec, cop_dataset *on)
+static cop_status trained(cop_graph **out, trials *t, const cop_graph *g, const char *spec, few *on)
 {
 	const cop_adapt_args *a = t->z->a;
-	const int32_t passes = on == &t->train.d && a->trial ? 1 : COP_MIN(COP_MAX(LONG / on->count, 1), PASSES);
-	const cop_train_args train = {.epochs = passes, .batch = 1, .threads = a->threads, .lr = t->lr, .update = spec, .schedule = "cosine", .augment = "none", .seed = a->seed};
+	const cop_train_args train = {.epochs = on->passes, .batch = 1, .threads = a->threads, .lr = t->lr, .update = spec, .schedule = "cosine", .augment = "none", .seed = a->seed};
 
 	COP_TRY(cop__adapt_prepared(out, g, spec));
-	cop_status st = cop_train(*out, on, NULL, &train);
+	cop_status st = cop_train(*out, &on->d, NULL, &train);
 	if (!st) st = cop_graph_settle(out);
 	if (!st) return COP_OK;
 	cop_graph_free(*out);
@@ -85,7 +85,7 @@ static cop_status loss_of(double *loss, trials *t, const cop_graph *g)
 	return COP_OK;
 }
 
-static cop_status try_it(double *loss, trials *t, const cop_graph *from, const char *spec, cop_dataset *on)
+static cop_status try_it(double *loss, trials *t, const cop_graph *from, const char *spec, few *on)
 {
 	cop_graph *g;
 
@@ -103,7 +103,7 @@ static cop_status try_levels(double *loss, trials *t, const uint8_t *level)
 
 	cop__text_init(&spec, t->z->cx);
 	cop_status st = cop__adapt_spec(&spec, t->z, level);
-	if (!st) st = try_it(loss, t, t->began, spec.data, &t->train.d);
+	if (!st) st = try_it(loss, t, t->began, spec.data, &t->train);
 	cop__text_free(&spec);
 	return st;
 }
@@ -125,7 +125,7 @@ static cop_status find_rate(trials *t, const char *spec)
 	for (; n < RATES && (n < USUAL || best < 0 || best == n - 1); n++) {
 		t->all += n ? n >= USUAL : USUAL;
 		t->lr = rates[n];
-		COP_TRY(try_it(&loss[n], t, t->z->g, spec, &t->rates.d));
+		COP_TRY(try_it(&loss[n], t, t->z->g, spec, &t->rates));
 		if (loss[n] < least) least = loss[n], best = n;
 	}
 	if (best < 0) return cop__error(t->z->cx, COP_DIVERGED, "adapt: training runs away at every rate down to %g", (double)t->lr);
@@ -160,13 +160,14 @@ cop_status cop__adapt_rate(float *lr, cop_adapter *z, const char *spec)
 
 /* ---- what layers contribute ---- */
 
-/* The rate that suits all layers together: that of the last one alone may be too much for the others. */
+/* The rate that suits the biases of all layers: that of the last layer alone may be too much for the others, and that of all weights so little that hardly a layer
+ * gains by it, since a few layers run away with more. Those then seem to gain nothing, and are left out. */
 static cop_status common_rate(trials *t, uint8_t *level)
 {
 	const cop_adapter *z = t->z;
 	cop_text spec;
 
-	for (int32_t i = 0; i < z->n; i++) level[i] = z->item[i].can[COP_TRAIN_ALL] ? COP_TRAIN_ALL : COP_TRAIN_NONE;
+	for (int32_t i = 0; i < z->n; i++) level[i] = z->item[i].can[COP_TRAIN_BIAS] ? COP_TRAIN_BIAS : COP_TRAIN_ALL;
 	cop__text_init(&spec, z->cx);
 	cop_status st = cop__adapt_spec(&spec, z, level);
 	if (!st) st = find_rate(t, spec.data);
@@ -183,8 +184,8 @@ static cop_status begin(trials *t)
 
 	cop__text_init(&spec, t->z->cx);
 	cop_status st = cop__adapt_spec(&spec, t->z, NULL);
-	if (!st) st = trained(&once, t, t->z->g, spec.data, &t->train.d);
-	if (!st && once) st = trained(&t->began, t, once, spec.data, &t->train.d);
+	if (!st) st = trained(&once, t, t->z->g, spec.data, &t->train);
+	if (!st && once) st = trained(&t->began, t, once, spec.data, &t->train);
 	cop_graph_free(once);
 	cop__text_free(&spec);
 	if (!st && !t->began) return cop__error(t->z->cx, COP_DIVERGED, "adapt: training of the last layer alone runs away at the rate %g; take a lower one", (double)t->lr);
