@@ -24,14 +24,14 @@ trained() {
 
 field() { awk -v k="$3" '{ print $k }' "$folder/$1-$2.said"; } # NAME SEED FIELD
 
-# NAME SEED: the part with which each block runs by chance, so that as much is done
-chance() { sed -n 's/.*gates: \([0-9.]*\) % of the work that can be left out.*/\1/p' "$folder/$1-$2.log" | tail -1 | awk '{ p = $1 / 100; print (p < 0.02 ? 0.02 : (p > 0.98 ? 0.98 : p)) }'; }
+# NAME SEED: the part with which each block runs by chance before the last quarter, in which all do, so that as much is done. Those gates learn nothing.
+chance() { sed -n 's/.*gates: \([0-9.]*\) % of the work that can be left out.*/\1/p' "$folder/$1-$2.log" | tail -1 | awk '{ p = ($1 / 100 - 0.25) / 0.75; print (p < 0.02 ? 0.02 : (p > 0.98 ? 0.98 : p)) }'; }
 # NAME SEED: whole epochs of plain training that take as much energy
 as_much() { awk -v n="$epochs" -v all="$(field plain "$2" 1)" '{ e = sprintf("%.0f", n * $1 / all); print (e > 1 ? e : 1) }' "$folder/$1-$2.said"; }
 
 for s in $SEEDS; do
 	trained plain "$s" "$network" "$epochs" none && trained skip "$s" "$network" "$epochs" skip-batches && trained half "$s" "$network" $((epochs / 2)) none && trained gates "$s" "$network" "$epochs" "$gates" &&
-		trained chance "$s" "$network" "$epochs" "gates:strength=0,first=$(chance gates "$s")" && trained as-gates "$s" "$network" "$(as_much gates "$s")" none &&
+		trained chance "$s" "$network" "$epochs" "gates:strength=0,learn=no,first=$(chance gates "$s")" && trained as-gates "$s" "$network" "$(as_much gates "$s")" none &&
 		trained both "$s" "$network" "$epochs" "$gates; skip-batches" && trained as-both "$s" "$network" "$(as_much both "$s")" none &&
 		trained recipe "$s" airbench-0.25 "${RECIPE_EPOCHS:-2}" "whiten:samples=1000; lookahead:steps=5,part=0.226,power=3,means=yes" --batch 64 --lr 0.094 &&
 		trained psg "$s" "$network" "$epochs" none --update "psg decay=5e-4" --lr 0.01 || exit 1

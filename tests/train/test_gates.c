@@ -158,7 +158,7 @@ static void prices(void **state)
 {
 	static const struct { const char *text; double lo, hi; } row[] = {
 		{"gates:strength=0,first=0.5,until=1", 0.2, 0.65}, {"gates:strength=30,least=0,first=0.9,until=1", 0, 0.25}, {"gates:strength=30,least=1,first=0.3,until=1", 0.7, 1},
-		{"gates:strength=0.3,least=0.6,first=0.9,until=1", 0.4, 0.8}, {"gates:strength=30,least=0,first=0.9", 0.25, 0.35}, {"gates:strength=30,least=0,first=0.9,until=0.5", 0.5, 0.65}};
+		{"gates:strength=0.3,least=0.6,first=0.9,until=1", 0.4, 0.8}, {"gates:strength=0,learn=no,first=0.5,until=1", 0.4, 0.6}, {"gates:strength=30,least=0,first=0.9", 0.25, 0.35}, {"gates:strength=30,least=0,first=0.9,until=0.5", 0.5, 0.65}};
 	cop_ctx *cx = new_ctx();
 
 	(void)state;

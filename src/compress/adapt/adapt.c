@@ -101,6 +101,24 @@ static cop_status least(cop_adapted *out, cop_adapter *z, cop_text *spec)
 		z->a->patch > 0 ? "" : "; computing the first layers in bands may take less (patch)");
 }
 
+static const double CLEARLY = 0.9;
+
+/* The rate that suits the choice. Layers that gain one by one may run away together: where the last layer alone does clearly better in a trial, it is trained alone; not
+ * where it is a little better, since more layers are slower to begin with. */
+static cop_status settle_rate(cop_adapted *out, cop_adapter *z, uint8_t *level, cop_text *spec)
+{
+	double loss, loss_alone;
+	float lr;
+
+	COP_TRY(cop__adapt_spec(spec, z, level));
+	COP_TRY(cop__adapt_rate(&out->lr, &loss, z, spec->data));
+	if (z->a->layers || by_chance(z)) return COP_OK;
+	COP_TRY(cop__adapt_spec(spec, z, NULL));
+	COP_TRY(cop__adapt_rate(&lr, &loss_alone, z, spec->data));
+	if (loss_alone < CLEARLY * loss) out->lr = lr, memset(level, COP_TRAIN_NONE, (size_t)z->n);
+	return cop__adapt_spec(spec, z, level);
+}
+
 static cop_status work(cop_adapted *out, cop_adapter *z, cop_text *spec)
 {
 	COP_TRY(set_up(z));
@@ -109,12 +127,11 @@ static cop_status work(cop_adapted *out, cop_adapter *z, cop_text *spec)
 	for (int32_t i = 0; i < COP_MOST_ADAPT; i++) out->layer[i].gain = out->layer[i].bias_gain = NAN;
 	COP_TRY(least(out, z, spec));
 	COP_TRY(choose(out, z, level));
-	COP_TRY(cop__adapt_spec(spec, z, level));
+	COP_TRY(settle_rate(out, z, level, spec));
 	if (spec->len >= sizeof out->spec) return cop__error(z->cx, COP_ARG, "adapt: the names of the layers that are trained are longer than %zu characters together; name them by a pattern", sizeof out->spec - 1);
 	strcpy(out->spec, spec->data);
 	list(out, z, level);
 	COP_TRY(final(out, z, spec->data));
-	COP_TRY(cop__adapt_rate(&out->lr, z, spec->data));
 	return cop__adapt_seconds(&out->step_seconds, z, spec->data);
 }
 

@@ -58,7 +58,7 @@ cop_status cop__adapt_prices(cop_adapter *z);
 
 /* ---- trial.c ---- */
 cop_status cop__adapt_gains(cop_adapter *z);
-cop_status cop__adapt_rate(float *lr, cop_adapter *z, const char *spec); /* the one that was given, or that suits these layers */
+cop_status cop__adapt_rate(float *lr, double *loss, cop_adapter *z, const char *spec); /* the one that was given, or that suits these layers, and the least loss of a trial; given: 0 */
 cop_status cop__adapt_seconds(double *of_step, const cop_adapter *z, const char *spec);
 
 /* ---- choose.c ---- */

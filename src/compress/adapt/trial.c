@@ -52,7 +52,7 @@ static cop_status take(few *f, cop_adapter *z, int32_t n, bool scored)
 
 /* ---- one trial ---- */
 
-typedef struct trials { cop_adapter *z; few train, rates, probe; cop_graph *began; float lr; double alone; int64_t done, all; } trials;
+typedef struct trials { cop_adapter *z; few train, rates, probe; cop_graph *began; float lr; double alone, least; int64_t done, all; } trials;
 
 static void tell(trials *t)
 {
@@ -128,6 +128,7 @@ static cop_status find_rate(trials *t, const char *spec)
 		COP_TRY(try_it(&loss[n], t, t->z->g, spec, &t->rates));
 		if (loss[n] < least) least = loss[n], best = n;
 	}
+	t->least = least;
 	if (best < 0) return cop__error(t->z->cx, COP_DIVERGED, "adapt: training runs away at every rate down to %g", (double)t->lr);
 	for (int i = best; i < n; i++)
 		if (isfinite(loss[i]) && loss[i] <= least + (1 - NEARLY) * (loss[n - 1] - least)) t->lr = rates[i];
@@ -147,7 +148,7 @@ static cop_status samples(trials *t, cop_adapter *z)
 	return take(&t->probe, z, z->a->score ? z->a->score : 200, true);
 }
 
-cop_status cop__adapt_rate(float *lr, cop_adapter *z, const char *spec)
+cop_status cop__adapt_rate(float *lr, double *loss, cop_adapter *z, const char *spec)
 {
 	trials t;
 
@@ -155,6 +156,7 @@ cop_status cop__adapt_rate(float *lr, cop_adapter *z, const char *spec)
 	t.all = 0;
 	COP_TRY(find_rate(&t, spec));
 	*lr = t.lr;
+	*loss = t.least;
 	return COP_OK;
 }
 

@@ -18,7 +18,7 @@
 
 enum { MOST = 128, SMALL = 10 };
 static const float RARE = 0.1f; /* a block that runs less often counts no more than this */
-typedef struct options { float strength, least, first, until; int32_t seed; } options;
+typedef struct options { float strength, least, first, until; bool learn; int32_t seed; } options;
 typedef struct gates {
 	const options *o;
 	int n;
@@ -36,6 +36,7 @@ static const cop_option table[] = {
 	COP_OPT_REAL(options, least, 0, 1, "0.5", "the part of that work below which the price is a bonus"),
 	COP_OPT_REAL(options, first, 0.01, 0.99, "0.9", "the probability with which each block runs at first"),
 	COP_OPT_REAL(options, until, 0, 1, "0.75", "the part of the training that leaves blocks out"),
+	COP_OPT_FLAG(options, learn, "yes", "whether gates learn from what their blocks do to the loss; no, with strength=0: blocks run by chance, to compare with"),
 	COP_OPT_WHOLE(options, seed, 0, 2147483647, "1", "of the numbers that are drawn"),
 	COP_OPT_END,
 };
@@ -173,7 +174,7 @@ static cop_vid counts(const gates *u, cop_graph *g, cop_vid p)
 	const cop_vid fixed = cop__still(g, p), often = one(g, OP_clip, &(cop_act_attr){RARE, 1}, fixed), full = cop__scalar(g, "gates.one", 1);
 	const cop_vid more = two(g, OP_mul, u->live, two(g, OP_sub, two(g, OP_div, full, often), full));
 
-	return two(g, OP_add, two(g, OP_add, full, more), two(g, OP_sub, p, fixed));
+	return two(g, OP_add, two(g, OP_add, full, more), two(g, OP_sub, u->o->learn ? p : fixed, fixed));
 }
 
 static cop_vid decide(void *ud, cop_graph *g, int32_t k, cop_vid from, cop_vid *times)
