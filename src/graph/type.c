@@ -19,8 +19,8 @@ static const char *const encs[] = {
 
 const char *cop__dtype_text(cop_dtype d) { return (int)d < LEN(dtypes) ? dtypes[d].text : "?"; }
 int cop__dtype_bits(cop_dtype d) { return (int)d < LEN(dtypes) ? dtypes[d].bits : 0; }
-int32_t cop__dtype_least(cop_dtype d) { return d == COP_U8 ? 0 : -(int32_t)(1u << (cop__dtype_bits(d) - 1)); }
-int32_t cop__dtype_most(cop_dtype d) { return cop__dtype_least(d) + (int32_t)((1ull << cop__dtype_bits(d)) - 1); }
+int32_t cop__dtype_least(cop_dtype d) { return d == COP_U8 ? 0 : (int32_t)-(INT64_C(1) << (cop__dtype_bits(d) - 1)); }
+int32_t cop__dtype_most(cop_dtype d) { return (int32_t)(cop__dtype_least(d) + (INT64_C(1) << cop__dtype_bits(d)) - 1); }
 const char *cop_enc_name(cop_enc e) { return e >= 0 && e < LEN(encs) ? encs[e] : NULL; }
 const char *cop__enc_text(cop_enc e) { return cop_enc_name(e) ? cop_enc_name(e) : "?"; }
 

@@ -187,9 +187,9 @@ static cop_vid sample_factors(cop_graph *g, int32_t o_n, int32_t n)
 
 	for (int32_t o = 0; o < o_n; o++) {
 		p[o][0] = (o % 3 == 1 ? -1 : 1) * ((3 << 20) / n + o * 977);
-		p[o][1] = (o * 53 % 61 - 30) << 14;
-		p[o][2] = (o * 29 % 47 - 10) << 10;
-		p[o][3] = ((o * 31 % 37 - 18) << 14) + (1 << 13);
+		p[o][1] = (o * 53 % 61 - 30) * (1 << 14);
+		p[o][2] = (o * 29 % 47 - 10) * (1 << 10);
+		p[o][3] = ((o * 31 % 37 - 18) * (1 << 14)) + (1 << 13);
 		if (o == 8) p[o][0] = INT32_MAX, p[o][1] = INT32_MIN, p[o][2] = INT32_MIN, p[o][3] = INT32_MAX;
 	}
 	return cop__data(g, COP_CONST, "p", &t, p);
