@@ -31,7 +31,7 @@ static const struct argp_option own[] = {
         {"patch", KEY_PATCH, "PART", 0, "compute the first layers band by band if that saves RAM and costs at most PART more multiply-accumulates, as in `coppice emit`", 0},
         {"train", KEY_TRAIN, "LAYERS", 0, "train these weights and biases beside the last layer, \"conv4*.b|fc1.*\" (default: those that gain most within the RAM)", 0},
         {"choose", KEY_CHOOSE, "NAME", 0, "how layers are chosen: knapsack (most gain); for comparison evolution or random (default: knapsack)", 0},
-        {"trial", KEY_TRIAL, "N", 0, "samples that each layer is tried with to find what it gains (default: from 1000 down to 100, the more layers, the fewer)", 0},
+        {"trial", KEY_TRIAL, "N", 0, "samples that each layer is tried with to find what it gains (default: 1000, and fewer for many layers, down to 100)", 0},
         {"head", KEY_HEAD, NULL, 0, "put a new last layer in the place of the old one, even if the classes are the same", 0},
         {"old", KEY_OLD, "NAME", 0, "data that the network was made with: layers whose values are cut far more often on the new data are named", 0},
         {"save-diff", KEY_DIFF, "FILE", 0, "file for what changed, a small difference; `coppice apply NET --diff FILE` makes the network of it", 0},
@@ -125,7 +125,7 @@ static void say_layers(const job *j)
 		cli_out(c, "\n");
 	}
 	cli_put_end(c);
-	if (!shown) cli_out(c, "the last layer alone is trained\n");
+	if (!shown) cli_out(c, "the last layer alone is trained%s\n", d->ran_away ? ": together, the layers that gain one by one do clearly worse in a trial; name layers with --train to train them all the same" : "");
 }
 
 static void foretell(const job *j, int32_t samples)
@@ -140,6 +140,7 @@ static void foretell(const job *j, int32_t samples)
 	say_layers(j);
 	cli_put_text(c, "target", j->a.target ? j->a.target : "cortex-m4");
 	cli_put_bool(c, "new_head", j->head);
+	cli_put_bool(c, "ran_away", d->ran_away);
 	cli_put_int(c, "ram_bytes", (int64_t)d->ram);
 	cli_put_int(c, "arena_bytes", (int64_t)d->arena);
 	cli_put_int(c, "parameter_bytes", (int64_t)d->parameters);

@@ -200,7 +200,7 @@ static cop_status of_recipe(job *j, cop_status st)
 {
 	const char *said = cop_error_text(j->c->cx);
 
-	if (!st || strncmp(said, "recipe", 6) || !strchr(",:", said[6])) return st;
+	if (!st || strncmp(said, "recipe", 6) || (said[6] != ',' && said[6] != ':')) return st;
 	return cli_is_stage(j->recipe) ? cli_fail(j->c, st, "--recipe%s", said + strcspn(said, ":")) : cli_fail(j->c, st, "%s%s", j->recipe, said + 6);
 }
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static cop_vid signs(cop_zoo *z, cop_vid x, const char *name) { return cop__zoo_border(z, cop__zoo_rsign(z, x, name, &(cop_sign_attr){1})); }
+static cop_vid signs(cop_zoo *z, cop_vid x, const char *name) { return cop__zoo_border(z, cop__zoo_rsign(z, x, name, &(cop_sign_attr){.smooth = 1})); }
 
 /* Half as high and wide, twice as many channels. */
 static cop_vid halved(cop_zoo *z, cop_vid x)

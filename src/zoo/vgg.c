@@ -44,7 +44,7 @@ static cop_vid small_layer(cop_zoo *z, cop_vid x, int i, int32_t out, bool binar
 	x = cop__zoo_conv_bn(z, framed ? cop__zoo_border(z, x) : x, name, (cop_zoo_conv){.out = out, .k = 3, .pad = !framed});
 	if (!binary) x = cop__zoo_relu(z, x);
 	if (last) x = cop__zoo_maxpool(z, x, 2, 2, 0);
-	return binary && x ? cop__apply(z->g, OP_sign, &(cop_sign_attr){1}, VIDS(x)) : x;
+	return binary && x ? cop__apply(z->g, OP_sign, &(cop_sign_attr){.smooth = 1}, VIDS(x)) : x;
 }
 
 static cop_vid vgg_small(cop_zoo *z, bool binary)

@@ -270,6 +270,24 @@ static void trials_are_scored_on_other_samples(void **state)
 	cop_data_free(d);
 }
 
+/* What does not fit is refused before a sample is looked at. */
+static void the_plan_comes_first(void **state)
+{
+	static cop_adapted a;
+	cop_ctx *cx = *state;
+	cop_dataset *d = digits(cx, 30);
+	cop_graph *g = small_net(cx, d, false);
+	counting c = {*d, d, {0}};
+
+	OK(cx, cop_adapt_choose(&a, g, d, &(cop_adapt_args){.layers = "fc3.*", .lr = 1, .threads = 1}));
+	c.d.get = count, c.d.ud = &c, c.d.free = NULL;
+	assert_int_equal(cop_adapt_choose(&a, g, &c.d, &(cop_adapt_args){.layers = "*", .threads = 1, .ram = a.least}), COP_BUDGET);
+	assert_int_equal(c.seen[0] + c.seen[1] + c.seen[2], 0);
+	cop_error_clear(cx);
+	cop_graph_free(g);
+	cop_data_free(d);
+}
+
 /* A network that has to learn everything takes a rate that is high enough for it; a short look at it would say otherwise. */
 static void the_rate_suits_a_new_task(void **state)
 {
@@ -489,7 +507,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_plan_is_that_of_the_code, setup, teardown), cmocka_unit_test_setup_teardown(what_is_computed_again_is_not_counted, setup, teardown), cmocka_unit_test_setup_teardown(names_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_choice_gains_more, setup, teardown), cmocka_unit_test_setup_teardown(layers_are_chosen, setup, teardown),
-		cmocka_unit_test_setup_teardown(trials_are_scored_on_other_samples, setup, teardown), cmocka_unit_test_setup_teardown(the_rate_suits_a_new_task, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_has_parts, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_gives_the_network, setup, teardown),
+		cmocka_unit_test_setup_teardown(trials_are_scored_on_other_samples, setup, teardown), cmocka_unit_test_setup_teardown(the_plan_comes_first, setup, teardown), cmocka_unit_test_setup_teardown(the_rate_suits_a_new_task, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_has_parts, setup, teardown), cmocka_unit_test_setup_teardown(a_difference_gives_the_network, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_are_counted, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

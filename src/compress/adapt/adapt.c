@@ -101,6 +101,22 @@ static cop_status least(cop_adapted *out, cop_adapter *z, cop_text *spec)
 		z->a->patch > 0 ? "" : "; computing the first layers in bands may take less (patch)");
 }
 
+static cop_status put_spec(cop_adapted *out, cop_adapter *z, const uint8_t *level, cop_text *spec)
+{
+	COP_TRY(cop__adapt_spec(spec, z, level));
+	if (spec->len >= sizeof out->spec) return cop__error(z->cx, COP_ARG, "adapt: the names of the layers that are trained are longer than %zu characters together; name them by a pattern", sizeof out->spec - 1);
+	strcpy(out->spec, spec->data);
+	list(out, z, level);
+	return final(out, z, spec->data);
+}
+
+static bool any(const cop_adapter *z, const uint8_t *level)
+{
+	for (int32_t i = 0; i < z->n; i++)
+		if (level[i]) return true;
+	return false;
+}
+
 static const double CLEARLY = 0.9;
 
 /* The rate that suits the choice. Layers that gain one by one may run away together: where the last layer alone does clearly better in a trial, it is trained alone; not
@@ -110,13 +126,15 @@ static cop_status settle_rate(cop_adapted *out, cop_adapter *z, uint8_t *level, 
 	double loss, loss_alone;
 	float lr;
 
-	COP_TRY(cop__adapt_spec(spec, z, level));
-	COP_TRY(cop__adapt_rate(&out->lr, &loss, z, spec->data));
-	if (z->a->layers || by_chance(z)) return COP_OK;
+	COP_TRY(cop__adapt_rate(&out->lr, &loss, z, out->spec));
+	if (z->a->layers || by_chance(z) || !any(z, level)) return COP_OK;
 	COP_TRY(cop__adapt_spec(spec, z, NULL));
 	COP_TRY(cop__adapt_rate(&lr, &loss_alone, z, spec->data));
-	if (loss_alone < CLEARLY * loss) out->lr = lr, memset(level, COP_TRAIN_NONE, (size_t)z->n);
-	return cop__adapt_spec(spec, z, level);
+	out->ran_away = loss_alone < CLEARLY * loss;
+	if (!out->ran_away) return COP_OK;
+	out->lr = lr;
+	memset(level, COP_TRAIN_NONE, (size_t)z->n);
+	return put_spec(out, z, level, spec);
 }
 
 static cop_status work(cop_adapted *out, cop_adapter *z, cop_text *spec)
@@ -127,12 +145,9 @@ static cop_status work(cop_adapted *out, cop_adapter *z, cop_text *spec)
 	for (int32_t i = 0; i < COP_MOST_ADAPT; i++) out->layer[i].gain = out->layer[i].bias_gain = NAN;
 	COP_TRY(least(out, z, spec));
 	COP_TRY(choose(out, z, level));
+	COP_TRY(put_spec(out, z, level, spec)); /* before trials, which take long: it may not fit */
 	COP_TRY(settle_rate(out, z, level, spec));
-	if (spec->len >= sizeof out->spec) return cop__error(z->cx, COP_ARG, "adapt: the names of the layers that are trained are longer than %zu characters together; name them by a pattern", sizeof out->spec - 1);
-	strcpy(out->spec, spec->data);
-	list(out, z, level);
-	COP_TRY(final(out, z, spec->data));
-	return cop__adapt_seconds(&out->step_seconds, z, spec->data);
+	return cop__adapt_seconds(&out->step_seconds, z, out->spec);
 }
 
 cop_status cop_adapt_choose(cop_adapted *out, const cop_graph *g, cop_dataset *data, const cop_adapt_args *a)

@@ -17,7 +17,7 @@
 #include <stdio.h>
 
 enum { MOST = 128, SMALL = 10 };
-static const float RARE = 0.1f; /* a block that runs less often counts no more than this */
+static const float RARE = 0.1f; /* a block that runs less often than this counts as if it ran as often */
 typedef struct options { float strength, least, first, until; bool learn; int32_t seed; } options;
 typedef struct gates {
 	const options *o;
