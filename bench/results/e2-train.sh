@@ -24,7 +24,7 @@ trained() {
 
 field() { awk -v k="$3" '{ print $k }' "$folder/$1-$2.said"; } # NAME SEED FIELD
 
-# NAME SEED: the part with which each block runs by chance before the last quarter, in which all do, so that as much is done. Those gates learn nothing.
+# NAME SEED: the part with which each block runs by chance before the last quarter, in which all do, so that as much is done (GATES may not set `until`). Those gates learn nothing.
 chance() { sed -n 's/.*gates: \([0-9.]*\) % of the work that can be left out.*/\1/p' "$folder/$1-$2.log" | tail -1 | awk '{ p = ($1 / 100 - 0.25) / 0.75; print (p < 0.02 ? 0.02 : (p > 0.98 ? 0.98 : p)) }'; }
 # NAME SEED: whole epochs of plain training that take as much energy
 as_much() { awk -v n="$epochs" -v all="$(field plain "$2" 1)" '{ e = sprintf("%.0f", n * $1 / all); print (e > 1 ? e : 1) }' "$folder/$1-$2.said"; }
