@@ -726,7 +726,7 @@ typedef struct cop_adapted {
 	double step_seconds;        /* of a step on this machine, on one thread; measured */
 	size_t save_bytes;          /* that keeping what was learnt writes, at most */
 	float lr;                   /* the rate that was given or found */
-	bool ran_away;              /* layers that gain one by one did not train together, so the last layer alone is trained */
+	bool ran_away;              /* layers that gain one by one did not train together, nor added one after the other, so the last layer alone is trained */
 	int32_t n;
 	cop_adapt_layer layer[COP_MOST_ADAPT]; /* without the last */
 } cop_adapted;

@@ -117,21 +117,35 @@ static bool any(const cop_adapter *z, const uint8_t *level)
 	return false;
 }
 
+/* A choice is better the more layers it trains, though slower to begin with; so a trial has to speak against it clearly. */
 static const double CLEARLY = 0.9;
 
-/* The rate that suits the choice. Layers that gain one by one may run away together: where the last layer alone does clearly better in a trial, it is trained alone; not
- * where it is a little better, since more layers are slower to begin with. */
+static cop_status try_choice(double *loss, cop_adapted *out, cop_adapter *z, double alone)
+{
+	COP_TRY(cop__adapt_rate(&out->lr, loss, z, out->spec));
+	out->ran_away = alone < CLEARLY * *loss;
+	return COP_OK;
+}
+
+/* The rate that suits the choice. Layers that gain one by one may run away together. Where the last layer alone does clearly better in a trial, layers are added one
+ * after the other; where that does not help, the last layer is trained alone. */
 static cop_status settle_rate(cop_adapted *out, cop_adapter *z, uint8_t *level, cop_text *spec)
 {
-	double loss, loss_alone;
+	double alone, loss;
 	float lr;
 
-	COP_TRY(cop__adapt_rate(&out->lr, &loss, z, out->spec));
-	if (z->a->layers || by_chance(z) || !any(z, level)) return COP_OK;
+	if (z->a->layers || by_chance(z) || !any(z, level)) return cop__adapt_rate(&out->lr, NULL, z, out->spec);
 	COP_TRY(cop__adapt_spec(spec, z, NULL));
-	COP_TRY(cop__adapt_rate(&lr, &loss_alone, z, spec->data));
-	out->ran_away = loss_alone < CLEARLY * loss;
+	COP_TRY(cop__adapt_rate(&lr, &alone, z, spec->data));
+	COP_TRY(try_choice(&loss, out, z, alone));
 	if (!out->ran_away) return COP_OK;
+	cop__log(z->cx, COP_LOG_INFO, "adapt: the layers that gain one by one do worse together (loss %.3f) than the last layer alone (%.3f): they are added one after the other", loss, alone);
+	COP_TRY(cop__adapt_together(level, z, lr));
+	if (any(z, level)) {
+		COP_TRY(put_spec(out, z, level, spec));
+		COP_TRY(try_choice(&loss, out, z, alone));
+		if (!out->ran_away) return COP_OK;
+	}
 	out->lr = lr;
 	memset(level, COP_TRAIN_NONE, (size_t)z->n);
 	return put_spec(out, z, level, spec);

@@ -7,6 +7,7 @@
  *   prices    what a step takes in the plan when the gradient reaches a layer, and what its weights add       price.c
  *   gains     how far the loss falls when it is trained together with the last layer, for a short while       trial.c
  *   choose    most gain within the RAM: each choice is planned, and one that does not fit is tried smaller    choose.c
+ *   together  where the choice does clearly worse than the last layer alone: one layer added after the other  trial.c
  */
 #ifndef COP_ADAPT_H
 #define COP_ADAPT_H
@@ -58,12 +59,14 @@ cop_status cop__adapt_prices(cop_adapter *z);
 
 /* ---- trial.c ---- */
 cop_status cop__adapt_gains(cop_adapter *z);
-cop_status cop__adapt_rate(float *lr, double *loss, cop_adapter *z, const char *spec); /* the one that was given, or that suits these layers, and the least loss of a trial; given: 0 */
+cop_status cop__adapt_rate(float *lr, double *loss, cop_adapter *z, const char *spec); /* the one that was given, or that suits these layers; loss: the least of a trial, or NULL */
+cop_status cop__adapt_together(uint8_t *level, cop_adapter *z, float lr); /* of what gains by itself, and first of the choice, what gains beside the rest, too; within the RAM */
 cop_status cop__adapt_seconds(double *of_step, const cop_adapter *z, const char *spec);
 
 /* ---- choose.c ---- */
 cop_status cop__adapt_choose(cop_adapter *z, uint8_t *level);
 cop_status cop__adapt_check_choice(const cop_adapter *z); /* is there a way of that name? */
 double cop__adapt_gain(const cop_adapter *z, const uint8_t *level);
+cop_status cop__adapt_bytes(double *bytes, const cop_adapter *z, const uint8_t *level); /* RAM of a step */
 
 #endif

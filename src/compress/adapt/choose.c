@@ -38,7 +38,7 @@ static int32_t deepest(const cop_adapter *z, const uint8_t *level)
 	return -1;
 }
 
-static cop_status planned(double *bytes, const cop_adapter *z, const uint8_t *level)
+cop_status cop__adapt_bytes(double *bytes, const cop_adapter *z, const uint8_t *level)
 {
 	cop_step_ram r;
 	cop_text spec;
@@ -100,7 +100,7 @@ static cop_status consider(choosing *c, int32_t first)
 	const uint8_t *level = c->level + (size_t)first * (size_t)z->n;
 	double bytes = 0, before = c->gain[first];
 
-	COP_TRY(planned(&bytes, z, level));
+	COP_TRY(cop__adapt_bytes(&bytes, z, level));
 	const bool fits = !z->t.ram || bytes <= (double)z->t.ram;
 	if (fits) memcpy(c->best, level, (size_t)z->n), c->best_gain = before;
 	c->gain[first] = -INFINITY;
@@ -164,7 +164,7 @@ static cop_status take(bool *any, choosing *c, const change *all, int32_t n, int
 		const uint8_t i = c->best[x->i], j = x->j < 0 ? 0 : c->best[x->j];
 		c->best[x->i] = x->to;
 		if (x->j >= 0) c->best[x->j] = x->less;
-		COP_TRY(planned(&bytes, z, c->best));
+		COP_TRY(cop__adapt_bytes(&bytes, z, c->best));
 		*any = bytes <= (double)z->t.ram;
 		if (*any) continue;
 		c->best[x->i] = i;
@@ -219,7 +219,7 @@ static cop_status at_random(choosing *c)
 	for (int32_t i = 0; i < z->n; i++) {
 		uint8_t *to = &c->best[order[i]];
 		*to = z->item[order[i]].bias && draw(c, &at) < 0.5 ? COP_TRAIN_BIAS : COP_TRAIN_ALL;
-		COP_TRY(planned(&bytes, z, c->best));
+		COP_TRY(cop__adapt_bytes(&bytes, z, c->best));
 		if (z->t.ram && bytes > (double)z->t.ram) *to = COP_TRAIN_NONE;
 	}
 	return COP_OK;
@@ -298,7 +298,7 @@ static cop_status evolution(choosing *c)
 		COP_TRY(evolve(c, c->level, &at));
 		const int32_t first = deepest(c->z, c->level);
 		if (first < 0 || cop__adapt_gain(c->z, c->level) <= c->best_gain) continue;
-		COP_TRY(planned(&bytes, c->z, c->level));
+		COP_TRY(cop__adapt_bytes(&bytes, c->z, c->level));
 		if (!c->z->t.ram || bytes <= (double)c->z->t.ram) memcpy(c->best, c->level, (size_t)c->z->n), c->best_gain = cop__adapt_gain(c->z, c->best);
 		if (c->z->t.ram) c->limit[first] += (double)c->z->t.ram - bytes;
 	}

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * trial - what a layer contributes: how far the loss falls when it is trained beside the last layer for a while. All trials begin with a last layer that was
- * trained before, take the same samples in the same order, and are compared with one that goes on with the last layer alone. And the rate that suits the layers.
+ * trained before, take the same samples in the same order, and are compared with one that goes on with the last layer alone. And the rate that suits the layers, and which
+ * of them train well together.
  */
 #include "compress/adapt/adapt.h"
 #include "run/deploy.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* On a task that is new a hundred steps say little: the smallest rate seems best, and weights seem to gain nothing. So layers share ALL_STEPS, and a rate gets LONG.
  * Where there are fewer samples than that, they come again, as they will in the training. */
@@ -148,15 +150,24 @@ static cop_status samples(trials *t, cop_adapter *z)
 	return take(&t->probe, z, z->a->score ? z->a->score : 200, true);
 }
 
+/* As long as the one of a rate, unless a length was given. */
+static few *long_enough(trials *t) { return t->z->a->trial ? &t->train : &t->rates; }
+
 cop_status cop__adapt_rate(float *lr, double *loss, cop_adapter *z, const char *spec)
 {
 	trials t;
 
+	*lr = z->a->lr;
+	if (*lr > 0 && !loss) return COP_OK;
 	COP_TRY(samples(&t, z));
 	t.all = 0;
 	COP_TRY(find_rate(&t, spec));
+	if (z->a->lr > 0) {
+		t.all = 1;
+		COP_TRY(try_it(&t.least, &t, z->g, spec, long_enough(&t)));
+	}
 	*lr = t.lr;
-	*loss = t.least;
+	if (loss) *loss = t.least;
 	return COP_OK;
 }
 
@@ -222,6 +233,69 @@ cop_status cop__adapt_gains(cop_adapter *z)
 
 	COP_TRY(samples(&t, z));
 	cop_status st = all(&t);
+	cop_graph_free(t.began);
+	return st;
+}
+
+/* ---- together ---- */
+
+/* Weights and bias of layer i, or its bias, as `level` says. */
+typedef struct part { double gain; int32_t i; uint8_t level; bool chosen; } part;
+
+static int by_gain(const void *a, const void *b)
+{
+	const part *x = a, *y = b;
+
+	if (x->chosen != y->chosen) return x->chosen ? -1 : 1;
+	if (x->gain != y->gain) return x->gain > y->gain ? -1 : 1;
+	return x->i != y->i ? (x->i > y->i) - (x->i < y->i) : x->level - y->level;
+}
+
+/* What gains by itself: first what was chosen, then the rest, the most gain first. */
+static int32_t list(part *all, const cop_adapter *z, const uint8_t *chosen)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < z->n; i++)
+		for (uint8_t k = COP_TRAIN_BIAS; k < COP_TRAIN_LEVELS; k++)
+			if (z->item[i].can[k]) all[n++] = (part){z->item[i].gain[k], i, k, chosen[i] == k};
+	qsort(all, (size_t)n, sizeof *all, by_gain);
+	return n;
+}
+
+/* Each is kept if the plan still fits and the loss falls further. */
+static cop_status one_by_one(trials *t, uint8_t *level, const part *all, int32_t n)
+{
+	const cop_adapter *z = t->z;
+	double least = t->alone, bytes, loss;
+
+	for (const part *p = all; p < all + n; p++) {
+		const uint8_t was = level[p->i];
+		if (was >= p->level) continue;
+		level[p->i] = p->level;
+		COP_TRY(cop__adapt_bytes(&bytes, z, level));
+		loss = INFINITY;
+		if (!z->t.ram || bytes <= (double)z->t.ram) COP_TRY(try_levels(&loss, t, level));
+		if (loss < least) least = loss;
+		else level[p->i] = was;
+	}
+	return COP_OK;
+}
+
+cop_status cop__adapt_together(uint8_t *level, cop_adapter *z, float lr)
+{
+	trials t;
+	part *all = cop__arena_get(&z->mem, sizeof *all * ((size_t)z->n * 2 + 1));
+
+	if (!all) return COP_NOMEM;
+	COP_TRY(samples(&t, z));
+	t.train = *long_enough(&t);
+	t.lr = lr;
+	const int32_t n = list(all, z, level);
+	t.all = n + 1;
+	memset(level, COP_TRAIN_NONE, (size_t)z->n);
+	cop_status st = begin(&t);
+	if (!st) st = one_by_one(&t, level, all, n);
 	cop_graph_free(t.began);
 	return st;
 }
