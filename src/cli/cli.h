@@ -35,8 +35,9 @@ typedef struct cli {
 	cop_import_shape shape[16];
 	int n_dim, n_shape;
 	char command[1000]; /* the line as it was typed */
-	FILE *object; /* --json: the object, printed when the verb has succeeded */
+	FILE *object; /* --json: the object, printed at the end */
 	int members, depth; /* of it */
+	bool wrote;         /* the result is written: if it misses its aims (code 5), the object has its figures all the same */
 	int32_t epoch;      /* of the progress line */
 	bool said_data, said_fit; /* what was decided about the data set, and its samples, is said once */
 	char stage[32];
@@ -100,7 +101,7 @@ void cli_note(const cli *c, const char *fmt, ...) CLI_PRINTF(2, 3); /* to stderr
 void cli_out(const cli *c, const char *fmt, ...) CLI_PRINTF(2, 3);  /* to stdout, unless --json or --quiet */
 /* Members of the JSON object that main opens and closes; nothing without --json. */
 enum { CLI_JSON_VERSION = 1 }; /* of the form: docs/json.md */
-void cli_put_error(const char *text, cop_status st); /* an object of its own, to stdout */
+void cli_put_error(const char *before, const char *text, cop_status st); /* to stdout: an object of its own, or the end of the one that `before` begins */
 void cli_put_text(cli *c, const char *key, const char *v);
 void cli_put_bool(cli *c, const char *key, bool v);
 void cli_put_int(cli *c, const char *key, int64_t v);

@@ -253,7 +253,7 @@ static cop_status compress(job *j, cop_graph **g, const char *recipe, size_t siz
 	const cop_file both[] = {{j->history, h.data, h.size}, {j->out, file.data, file.size}};
 	if (!st) st = cop_files_write(c->cx, both, LEN(both));
 	if (!st) st = cop_checkpoint_remove(c->cx, j->checkpoint);
-	if (!st) result(j, &r);
+	if (!st) result(j, &r), c->wrote = true;
 	if (!st && test->targets) st = regression(c, *g, test);
 	if (!st && test->classes)
 		cli_doubt(c, "the accuracy of the compressed network", (double)r.after.accuracy, cli_outputs(*g), test->count,

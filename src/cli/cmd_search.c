@@ -256,7 +256,7 @@ static cop_status search(job *j)
 	if (!st) st = cop_eval(&score, g, test, 100, cli_threads(c));
 	if (!st) st = save(j, g, &r);
 	if (!st) say_training(j, r.like, train);
-	if (!st) tables(j, &r), result(j, &r, &score);
+	if (!st) tables(j, &r), result(j, &r, &score), c->wrote = true;
 	if (!st && *r.lacks) st = cli_fail(c, COP_BUDGET, "%s: the network that was found does not fit once it is trained: %s", j->out, r.lacks);
 	for (int i = 0; j->compared && i < j->n; i++) free((void *)(uintptr_t)j->compared[i].name);
 	free(j->compared);

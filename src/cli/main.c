@@ -85,7 +85,7 @@ static cop_status unknown_verb(const char *name, bool json)
 
 	if (near >= 0) snprintf(text, sizeof text, "there is no verb '%.60s'; did you mean '%s'?", name, verbs[near].name);
 	else snprintf(text, sizeof text, "there is no verb '%.60s'; `coppice help` lists them", name);
-	if (json) cli_put_error(text, COP_ARG);
+	if (json) cli_put_error(NULL, text, COP_ARG);
 	cli_show(stderr, "coppice: %s\n", text);
 	return COP_ARG;
 }
@@ -99,11 +99,11 @@ static cop_status flush(cli *c, cop_status st)
 	return st;
 }
 
-/* The object of a verb, or that of its failure: one of the two. */
+/* The object of a verb, or that of its failure; both in one, if a result was written that misses its aims. */
 static void print_object(cli *c, char **text, cop_status st, const char *why)
 {
 	fclose(c->object); /* only now *text is where it stays */
-	if (st) cli_put_error(why, st);
+	if (st) cli_put_error(st == COP_BUDGET && c->wrote ? *text : NULL, why, st);
 	else printf("%s}\n", *text);
 	free(*text);
 }

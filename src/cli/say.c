@@ -96,9 +96,10 @@ static void put_string(FILE *f, const char *s)
 	free(text);
 }
 
-void cli_put_error(const char *text, cop_status st)
+void cli_put_error(const char *before, const char *text, cop_status st)
 {
-	printf("{\"version\":%d,\"coppice\":\"%s\",\"error\":", CLI_JSON_VERSION, COP_VERSION);
+	if (before) printf("%s,\"error\":", before);
+	else printf("{\"version\":%d,\"coppice\":\"%s\",\"error\":", CLI_JSON_VERSION, COP_VERSION);
 	put_string(stdout, text);
 	printf(",\"code\":%d}\n", -st);
 }

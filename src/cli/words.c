@@ -30,7 +30,7 @@ static CLI_PRINTF(3, 0) _Noreturn void end(const char *verb, bool json, const ch
 	char text[512];
 
 	vsnprintf(text, sizeof text, fmt, ap);
-	if (json) cli_put_error(text, COP_ARG);
+	if (json) cli_put_error(NULL, text, COP_ARG);
 	cli_show(stderr, "%s: %s\nTry '%s --help'.\n", verb, text, verb);
 	exit(-COP_ARG);
 }

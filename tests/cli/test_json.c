@@ -268,7 +268,8 @@ static void failures_are_objects(void **state)
 		if (left_out(code)) continue;
 		json *j = parse(out);
 		snprintf(code_text, sizeof code_text, "\"code\":%d}", wrong[i].code);
-		if (code != wrong[i].code || j->bad || j->n != 4 || !has(j, "error") || !strstr(out, code_text)) fail_msg("%s: exit %d; %s; %s", line, code, out, err);
+		const bool wrote = strstr(wrong[i].says, "undone") != NULL; /* the file was written all the same: its figures are there, too */
+		if (code != wrong[i].code || j->bad || (wrote ? !has(j, "accuracy") || !has(j, "stages_kept") : j->n != 4) || !has(j, "error") || !strstr(out, code_text)) fail_msg("%s: exit %d; %s; %s", line, code, out, err);
 		if (!strstr(out, wrong[i].says) || !strstr(err, wrong[i].says)) fail_msg("%s: said %s and %s; expected: %s", line, out, err, wrong[i].says);
 	}
 }
