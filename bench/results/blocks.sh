@@ -4,13 +4,13 @@
 # Each network is trained on cifar10-jpeg, a lossy copy of CIFAR-10, with its default settings. Then `slim` removes whole channels by size or at random
 # and trains on for EPOCHS (20); before it, `grow` may make those small that matter little, for half as long. ONLY: networks (resnet-20).
 # A trained FOLDER/NET-SEED.cop that is there is used. LIMIT: samples of the training set. LR: the rate after the removal (0.02); WITH: further options of training, such
-# as "--augment flip,crop=4"; ROWS: some of size, taught, deep, unrounded, board, grow, random. `deep` leaves out
+# as "--augment flip,crop=4"; ROWS: some of size, taught, random-taught, deep, unrounded, board, grow, random. `deep` leaves out
 # whole blocks, which folds batch norm, so that it takes a rate of its own, DEEP_LR (0.02).
 # seeds: 1
 set -u
 bin=$1 folder=$2
 epochs=${EPOCHS:-20} limit=${LIMIT:+--limit $LIMIT} nets=${ONLY:-resnet-20}
-lr=${LR:-0.02} more=${WITH:-} rows=${ROWS:-size taught deep unrounded board grow random} deep_lr=${DEEP_LR:-0.02}
+lr=${LR:-0.02} more=${WITH:-} rows=${ROWS:-size taught random-taught deep unrounded board grow random} deep_lr=${DEEP_LR:-0.02}
 before=$(((epochs + 1) / 2)) data="--data cifar10-jpeg"
 
 recipe() { # NAME: the stages on standard input
@@ -22,6 +22,9 @@ recipe size <<YAML
 YAML
 recipe taught <<YAML
   - slim: {by: l2, self: 0.7, $slim}
+YAML
+recipe random-taught <<YAML
+  - slim: {by: random, self: 0.7, $slim}
 YAML
 recipe deep <<YAML
   - shorten: {latency: 0.5, target: cortex-m4, epochs: $epochs, lr: $deep_lr, may_cost: 100, must_gain: 0}
@@ -100,6 +103,7 @@ for net in $nets; do
 	row "whole" "$net" ""
 	row "\`slim\`, by size" "$net" size
 	row "the same, taught by the whole network" "$net" taught
+	row "channels at random, taught by the whole network" "$net" random-taught
 	row "\`shorten\`, which leaves out whole blocks, taught by the whole network" "$net" deep
 	row "\`slim\`, by size, widths not rounded" "$net" unrounded
 	row "\`slim\`, by size, widths for a Cortex-M4" "$net" board
