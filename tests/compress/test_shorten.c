@@ -174,7 +174,8 @@ static void left_out(void **state)
 
 /* ---- blocks ---- */
 
-static cop_graph *block_net(cop_ctx *cx, bool block)
+/* With a block, or without; behind it two layers that can be one, or none. */
+static cop_graph *block_net(cop_ctx *cx, bool block, bool two)
 {
 	cop_graph *g;
 
@@ -182,7 +183,8 @@ static cop_graph *block_net(cop_ctx *cx, bool block)
 	cop_vid x = relu(g, bn(g, conv(g, input(g, 4, DIMS(1, 6, 6, 2)), "stem", 4, 3, 1, 1, false), "ns"));
 	if (block) x = relu(g, add(g, bn(g, conv(g, relu(g, bn(g, conv(g, x, "a", 4, 3, 1, 1, false), "na")), "b", 4, 3, 1, 1, false), "nb"), x));
 	x = global_pool(g, relu(g, conv(g, x, "c", 5, 3, 2, 1, true)));
-	OK(cx, cop__output(g, fc(g, relu(g, fc(g, x, "d", 6, true)), "e", 3, true), "y"));
+	if (two) x = relu(g, fc(g, x, "d", 6, true));
+	OK(cx, cop__output(g, fc(g, x, "e", 3, true), "y"));
 	return g;
 }
 
@@ -191,7 +193,7 @@ static void blocks(void **state)
 {
 	static const int32_t begin[] = {0, 1, 1, 3, 4, 4}, end[] = {1, 3, 3, 4, 6, 6};
 	cop_ctx *cx = *state;
-	cop_graph *g = block_net(cx, true), *without = block_net(cx, false), *out[2];
+	cop_graph *g = block_net(cx, true, true), *without = block_net(cx, false, true), *out[2];
 	cop_chains c;
 
 	OK(cx, cop__chains_find(&c, g));
@@ -305,6 +307,23 @@ static void never_pays(void **state)
 	cop_graph_free(g);
 }
 
+/* Where a layer of the block is left out and nothing is merged, the batch norm of the rest stays; a merged layer has none. */
+static void norms_stay(void **state)
+{
+	static const struct { bool two; int layers, norms; } rows[] = {{false, 4, 2}, {true, 3, 0}};
+	cop_ctx *cx = *state;
+	cop_dataset d = noise;
+
+	if (!known_parts()) skip();
+	d.x = cop__type(COP_F32, 3, DIMS(6, 6, 2));
+	for (int i = 0; i < LEN(rows); i++) {
+		cop_graph *g = block_net(cx, true, rows[i].two);
+		OK(cx, known_compress(&g, "- shorten: {latency: 0.75, target: cortex-m4, must_gain: 0, may_cost: 100" STILL "}", &d, &d, NULL, &known_args, NULL));
+		if (layers(g) != rows[i].layers || count_op(g, OP_bn) != rows[i].norms) fail_msg("row %d: %d layers, %d batch norms", i, layers(g), count_op(g, OP_bn));
+		cop_graph_free(g);
+	}
+}
+
 static void refused(void **state)
 {
 	static const struct { const char *options, *why; } rows[] = {{"target: microbit", "no prices"}, {"target: toaster", "not known"}};
@@ -326,6 +345,6 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KNOWN_TEST(best_of_all), KNOWN_TEST(one_layer), KNOWN_TEST(left_out), KNOWN_TEST(blocks), KNOWN_TEST(stage), KNOWN_TEST(never_pays), KNOWN_TEST(refused)};
+	const struct CMUnitTest tests[] = {KNOWN_TEST(best_of_all), KNOWN_TEST(one_layer), KNOWN_TEST(left_out), KNOWN_TEST(blocks), KNOWN_TEST(stage), KNOWN_TEST(never_pays), KNOWN_TEST(norms_stay), KNOWN_TEST(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

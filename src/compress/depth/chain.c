@@ -117,7 +117,7 @@ void cop__chained_bounds(float *lo, float *hi, const cop_graph *g, const cop_cha
 
 /* ---- stretches ---- */
 
-static int32_t kept_of(const cop_stretch *s)
+int32_t cop__stretch_keeps(const cop_stretch *s)
 {
 	int32_t n = 0;
 
@@ -128,7 +128,7 @@ static int32_t kept_of(const cop_stretch *s)
 bool cop__stretch_is_block(const cop_stretch *s, const cop_chains *c)
 {
 	const cop_chained *l = &c->link[s->from];
-	return !kept_of(s) && s->from == l->begin && s->to == l->end && c->link[l->end - 1].sum;
+	return !cop__stretch_keeps(s) && s->from == l->begin && s->to == l->end && c->link[l->end - 1].sum;
 }
 
 /* The next layer of the stretch into what there is so far; y: what that makes. */
@@ -153,7 +153,7 @@ static bool take_in(cop_stretch *s, const cop_graph *g, const cop_chained *l, co
 
 bool cop__stretch_fit(cop_stretch *s, const cop_chains *c)
 {
-	const int32_t kept = kept_of(s), *x = cop__t(c->g, c->link[s->from].in)->dim, *y = x;
+	const int32_t kept = cop__stretch_keeps(s), *x = cop__t(c->g, c->link[s->from].in)->dim, *y = x;
 
 	s->kh = s->kw = 0;
 	for (int32_t i = s->from; i < s->to; i++) {

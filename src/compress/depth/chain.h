@@ -40,6 +40,7 @@ typedef struct cop_stretch {
 	double time, damage;
 } cop_stretch;
 static inline bool cop__stretch_drops(const cop_stretch *s, int32_t link) { return s->gone >> (link - s->from) & 1; }
+int32_t cop__stretch_keeps(const cop_stretch *s); /* how many of its layers are not left out */
 /* from, to and gone are given: fills in the rest but time and damage; false: that can't become one layer. */
 bool cop__stretch_fit(cop_stretch *s, const cop_chains *c);
 /* Does it take a whole block, around which its input goes? Then the block becomes its shortcut. */

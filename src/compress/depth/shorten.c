@@ -222,11 +222,21 @@ static bool together(const void *ud, const char *first, const char *second)
 	return i >= 0 && i == stretch_of(ud, second);
 }
 
+/* Are there layers to merge, or were some left out and that is all? */
+static bool any_merges(const shortening *z)
+{
+	for (int32_t i = 0; i < z->n_chosen; i++)
+		if (cop__stretch_keeps(&z->chosen[i]) > 1) return true;
+	return false;
+}
+
+/* Without need batch norm stays, so that what comes next trains with it. */
 static cop_status merge(cop_graph **g, const shortening *z)
 {
 	cop_graph *merged = NULL;
 	const cop_merging how = {.together = together, .ud = z};
 
+	if (!any_merges(z)) return COP_OK;
 	COP_TRY(cop__pass_then(g, cop__pass_to_infer));
 	COP_TRY(cop__pass_then(g, cop__pass_fold_bn));
 	COP_TRY(cop__carry_nothing(*g));
