@@ -307,7 +307,8 @@ static void never_pays(void **state)
 	cop_graph_free(g);
 }
 
-/* Where a layer of the block is left out and nothing is merged, the batch norm of the rest stays; a merged layer has none. */
+/* Where a layer of the block is left out and nothing is merged, the batch norm of the rest stays; a merged layer has none. Of the first
+ * network the stem, one layer of the block, c and e are left, and two of them have a norm; of the second, whose d and e became one, none has. */
 static void norms_stay(void **state)
 {
 	static const struct { bool two; int layers, norms; } rows[] = {{false, 4, 2}, {true, 3, 0}};

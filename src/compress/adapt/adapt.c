@@ -122,7 +122,10 @@ static const double CLEARLY = 0.9;
 
 static cop_status try_choice(double *loss, cop_adapted *out, cop_adapter *z, double alone)
 {
-	COP_TRY(cop__adapt_rate(&out->lr, loss, z, out->spec));
+	cop_status st = cop__adapt_rate(&out->lr, loss, z, out->spec);
+
+	if (st == COP_DIVERGED) cop_error_clear(z->cx), *loss = INFINITY, st = COP_OK; /* at every rate */
+	COP_TRY(st);
 	out->ran_away = alone < CLEARLY * *loss;
 	return COP_OK;
 }
