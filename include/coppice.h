@@ -616,7 +616,8 @@ typedef struct cop_quantize_args {
 	const char *keep;    /* layers that stay float: names of weights, as "conv1.w|fc*" */
 	const char *round;   /* of weights: "nearest", "gptq" (what follows makes good for the error), "adaround" (learned layer by layer), "block" (learned for a residual block together), "qdrop" (the same while half of its values stay unrounded by chance); NULL: gptq below 8 bits and with w8a16, else nearest */
 	bool per_tensor, symmetric, equalize, bias_correct, int8_io;
-	bool wide_ends;      /* layers beside the input and before the output keep weights of 8 bits */
+	bool wide_ends;      /* layers beside the input and before the output keep weights of 8 bits, and what the last ones read has 8 */
+	bool narrow_sums;    /* with activations below 8 bits: sums of shortcuts have as few as the others; else they and what they add keep 8 */
 	bool bounded;        /* give the most sensitive layers more bits, or leave them in float, so that max_drop is kept */
 	float max_drop;      /* points of accuracy on `valid`; per cent of the loss if there are no labels */
 	/* Limits on the result; 0: none. With any, the weights of each layer get bits of their own, 8, 4 or 3, so that the whole fits and its answers move least; activations

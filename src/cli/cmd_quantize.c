@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS, KEY_ENDS,
+enum { KEY_SCHEME = 0x3000, KEY_PER, KEY_RANGE, KEY_ASYMMETRIC, KEY_SYMMETRIC, KEY_ROUND, KEY_EQUALIZE, KEY_BIAS, KEY_ENDS, KEY_SUMS,
 	KEY_KEEP, KEY_DROP, KEY_FILE, KEY_FLASH, KEY_INSTRUCTIONS, KEY_MACHINE, KEY_FLOATS, KEY_HARM, KEY_CHOOSE, KEY_LIMIT, KEY_INT8_IO, KEY_SPLIT, KEY_EVAL, KEY_AS_IS };
 
 enum { MOST_LAYERS = 512 };
@@ -35,7 +35,8 @@ static const struct argp_option options[] = {
         {"round", KEY_ROUND, "NAME", 0, "how weights are rounded: nearest, gptq (weights that follow make good for the error), adaround (learned), block (learned for the layers of a block together) or qdrop (the same while values stay unrounded by chance) (default: gptq below 8 bits and with w8a16, else nearest)", 0},
         {"equalize", KEY_EQUALIZE, NULL, 0, "first even out the ranges of neighbouring layers", 0},
         {"bias-correct", KEY_BIAS, NULL, 0, "correct the shift that rounding causes in the outputs of a layer", 0},
-        {"wide-ends", KEY_ENDS, NULL, 0, "layers beside the input and before the output keep weights of 8 bits", 0},
+        {"wide-ends", KEY_ENDS, NULL, 0, "layers beside the input and before the output keep weights of 8 bits, and the last ones read values of 8 bits", 0},
+        {"narrow-sums", KEY_SUMS, NULL, 0, "with activations below 8 bits: sums of shortcuts have as few bits as the other values (by default they and what they add keep 8)", 0},
         {"keep", KEY_KEEP, "LAYERS", 0, "layers that stay float: names of their weights; * matches any text, | separates alternatives", 0},
         {"max-drop", KEY_DROP, "POINTS", 0, "give the most sensitive layers more bits, so that accuracy on the validation part drops by no more than this", 0},
         {"file", KEY_FILE, "SIZE", 0, "give each layer bits of its own, so that the file has at most this many bytes, such as 20000 or 20K, and the answers move least", 0},
@@ -75,6 +76,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	case KEY_EQUALIZE: j->a.equalize = true; return 0;
 	case KEY_BIAS: j->a.bias_correct = true; return 0;
 	case KEY_ENDS: j->a.wide_ends = true; return 0;
+	case KEY_SUMS: j->a.narrow_sums = true; return 0;
 	case KEY_KEEP: j->a.keep = arg; return 0;
 	case KEY_DROP: j->a.bounded = true; j->a.max_drop = cli_real(state, "--max-drop", arg, 0, 100); return 0;
 	case KEY_FILE: j->a.file = cli_size(state, "--file", arg); return 0;

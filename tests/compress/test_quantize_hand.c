@@ -470,6 +470,49 @@ static void last_has_more(void **state)
 	}
 }
 
+/* With values of 16 levels a shortcut keeps 256, also where it is moved on the way: what makes it, what is added, and the sum. Layers read 16 of them, made once for two that read the same. */
+static void sums_have_more(void **state)
+{
+	static const float w[16] = {1, 0.5f, -0.25f, 0.75f, 0.5f, -1, 0.25f, 0.5f, 0.75f, 1, -0.5f, 0.25f, 1, -0.75f, 0.5f, 1};
+	static const struct { cop_quantize_args a; int tables, added, last; } row[] = {
+		{{.scheme = "w4a4"}, 2, 256, 16}, {{.scheme = "w4a4", .narrow_sums = true}, 0, 16, 16}, {{.scheme = "w4a4", .wide_ends = true}, 2, 256, 256}, {{.scheme = "w4a8"}, 0, 256, 256},
+	};
+
+	for (int i = 0; i < LEN(row); i++) {
+		cop_graph *g;
+		cop_type t = cop__type(COP_F32, 2, DIMS(1, 4));
+		cop_dataset d = {.name = "drawn", .x = cop__type(COP_F32, 1, DIMS(4)), .count = 30, .get = draw, .ud = &d};
+		cop_quantize_args a = row[i].a;
+		int levels[5] = {0}, layers = 0, tables = 0, most = 0;
+		a.range = "minmax", a.threads = 1;
+		OK(*state, cop__graph_new(&g, *state, "shortcut"));
+		cop_vid u = layer(g, cop__input(g, "x", &t), "a", 4, w, NULL, &none), v = layer(g, u, "b", 4, w, NULL, &none);
+		v = cop__apply(g, OP_reshape, &(cop_shape_attr){3, {0, 2, 2}}, VIDS(v));
+		u = cop__apply(g, OP_reshape, &(cop_shape_attr){3, {0, 2, 2}}, VIDS(u));
+		v = cop__apply(g, OP_reshape, &(cop_shape_attr){2, {0, 4}}, VIDS(cop__apply(g, OP_add, &none, VIDS(u, v))));
+		u = layer(g, v, "c", 4, w, NULL, &none);
+		v = layer(g, v, "d", 4, w, NULL, &none); /* no other layer behind it: with u it is the result */
+		OK(*state, cop__output(g, layer(g, u, "e", 4, w, NULL, &none), "y"));
+		OK(*state, cop__output(g, v, "z"));
+		OK(*state, cop_quantize(&g, &d, &a));
+		for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
+			if (g->node[n].op == OP_qlut) {
+				const int8_t *entry = g->value[cop__arg(g, n, 1)].data;
+				bool is[256] = {false};
+				int different = 0;
+				for (int k = 0; k < 256; k++) different += !is[entry[k] + 128], is[entry[k] + 128] = true;
+				most = COP_MAX(most, different), tables++;
+			}
+			if (g->node[n].op != OP_qconv || layers == 5) continue;
+			COP_ATTR(cop_qconv_attr, c, g, n);
+			levels[layers++] = c.qhi - c.qlo + 1;
+		}
+		if (layers != 5 || tables != row[i].tables || most > 16 || levels[0] != row[i].added || levels[1] != row[i].added || levels[2] != row[i].last)
+			fail_msg("row %d: %d layers, %d tables of %d values; levels %d %d %d", i, layers, tables, most, levels[0], levels[1], levels[2]);
+		cop_graph_free(g);
+	}
+}
+
 /* Layers are told with their bits and weights; what is lost at the output when one alone is quantised is told in decibels. */
 typedef struct told { int n; cop_quantized_layer l[4]; char name[4][16]; } told;
 static void on_layer(void *ud, const cop_quantized_layer *l)
@@ -511,6 +554,6 @@ static int teardown(void **state) { cop_ctx_free(*state); return 0; }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(scales), TEST(steps_stay), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(gptq), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(concats), TEST(last_has_more), TEST(layers_told)};
+	const struct CMUnitTest tests[] = {TEST(scales), TEST(steps_stay), TEST(least_squares), TEST(seen), TEST(ranges), TEST(any_unit), TEST(gptq), TEST(equalized), TEST(equalized_chain), TEST(biases), TEST(limits), TEST(masks), TEST(concats), TEST(last_has_more), TEST(sums_have_more), TEST(layers_told)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,17 +110,10 @@ static double left_of(const cop_quantizer *z, cop_vid y, cop_vid leaf)
 	return n > 0 ? cop__decibels(squares - sum * sum / n, noise) : INFINITY;
 }
 
-/* The value that v's numbers were moved from. */
-static cop_vid origin(const cop_graph *g, cop_vid v)
-{
-	while (g->value[v].producer && cop__moves(g, g->value[v].producer)) v = cop__arg(g, g->value[v].producer, 0);
-	return v;
-}
-
 static bool a_layer_reads(const cop_quantizer *z, cop_vid from)
 {
 	for (cop_nid n = 1; n <= (cop_nid)z->g->n_node; n++)
-		if (z->layer[n].o && origin(z->g, cop__arg(z->g, n, 0)) == from) return true;
+		if (z->layer[n].o && cop__origin(z->g, cop__arg(z->g, n, 0)) == from) return true;
 	return false;
 }
 
@@ -133,14 +126,14 @@ static void keep_resolution(cop_quantizer *z)
 	char label[96];
 
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) {
-		cop_vid y = cop__res(g, n, 0), leaf = cop__table_leaf(g, n), from = leaf ? origin(g, leaf) : 0;
+		cop_vid y = cop__res(g, n, 0), leaf = cop__table_leaf(g, n), from = leaf ? cop__origin(g, leaf) : 0;
 		if (!leaf || !(z->act[leaf].scale > 0) || !z->seen[from].n || g->node[n].op != OP_map) continue;
 		z->seen[leaf] = z->seen[from]; /* what was moved is the same numbers */
 		double left = left_of(z, y, leaf);
 		cop_nid by = g->value[from].producer;
 		if (left >= POOR || a_layer_reads(z, from)) continue;
 		for (int32_t v = 1; v <= g->n_value; v++)
-			if (origin(g, (cop_vid)v) == from) z->act[v] = (cop_qrange){0};
+			if (cop__origin(g, (cop_vid)v) == from) z->act[v] = (cop_qrange){0};
 		if (by && z->layer[by].bits) z->layer[by].bits = 0;
 		cop__log(z->cx, COP_LOG_WARN, "quantize: %s stays float: %d steps would keep only %.1f dB of %s",
 			by ? cop__label(g, by, label) : g->value[from].name, 1 << cop__end_bits(z), left, "the function behind it");
@@ -158,18 +151,37 @@ static cop_status states(cop_quantizer *z, cop_nid n, bool own)
 	return COP_OK;
 }
 
+/* Values that keep 8 bits where others have fewer: of shortcuts, and with wide_ends what the last layers read. */
+static void mark_wide(bool *wide, const cop_quantizer *z)
+{
+	const cop_graph *g = z->g;
+
+	for (int inner = 0; z->a->wide_ends && inner < 2; inner++) /* what others read, too, has as few as they want */
+		for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
+			if (z->layer[n].o && layer_behind(z, cop__res(g, n, 0)) == inner) wide[cop__origin(g, cop__arg(g, n, 0))] = !inner;
+	if (!z->a->narrow_sums) cop__mark_sums(wide, g);
+}
+
+static int bits_of(cop_quantizer *z, cop_nid n, const bool *wide)
+{
+	cop_qlayer *l = &z->layer[n];
+
+	if (wide[cop__res(z->g, n, 0)] && l->o) l->act_bits = COP_MAX(8, l->act_bits);
+	return l->o ? l->act_bits : wide[cop__res(z->g, n, 0)] ? cop__end_bits(z) : z->act_bits;
+}
+
 cop_status cop__set_ranges(cop_quantizer *z)
 {
 	const cop_graph *g = z->g;
 	int32_t *readers = cop__readers(g, &z->mem);
-	bool *behind = cop__arena_get(&z->mem, sizeof *behind * (size_t)(g->n_value + 1));
+	bool *behind = cop__arena_get(&z->mem, sizeof *behind * (size_t)(g->n_value + 1)), *wide = cop__arena_get(&z->mem, (size_t)g->n_value + 1);
 
-	if (!readers || !behind) return COP_NOMEM;
+	if (!readers || !behind || !wide) return COP_NOMEM;
 	mark_behind(behind, z);
+	mark_wide(wide, z);
 	for (int32_t i = 0; i < g->n_input; i++) COP_TRY(own_range(z, g->input[i], true, cop__end_bits(z), OP_none));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
-		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)],
-			z->layer[n].o ? z->layer[n].act_bits : z->act_bits, g->node[n].op));
+		COP_TRY(own_range(z, cop__res(g, n, 0), !behind[cop__res(g, n, 0)], bits_of(z, n, wide), g->node[n].op));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++) COP_TRY(states(z, n, true));
 	for (cop_nid n = 1; n <= (cop_nid)g->n_node; n++)
 		for (int i = 0; g->node[n].op == OP_concat && i < g->node[n].n_in; i++) {

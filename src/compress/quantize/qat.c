@@ -11,7 +11,7 @@
 
 typedef struct qat_options {
 	int32_t weights, activations, range, per, round, limit;
-	bool symmetric, ends, steps, integers;
+	bool symmetric, ends, sums, steps, integers;
 	char keep[128];
 	float ewgs, slower, freeze, freeze_from;
 } qat_options;
@@ -24,7 +24,9 @@ static const cop_option options[] = {
                 "bits of weights; a network that is rounded already keeps what it has"),
         COP_OPT_WHOLE(qat_options, activations, 2, 8, "8", "bits of activations"),
         COP_OPT_WORD(qat_options, per, "channel|tensor", "channel", "what has a step of its own among the weights"),
-        COP_OPT_FLAG(qat_options, ends, "yes", "layers beside the input and before the output keep weights of 8 bits"),
+        COP_OPT_FLAG(qat_options, ends, "yes", "layers beside the input and before the output keep weights of 8 bits, and the last ones read values of 8 bits"),
+        COP_OPT_FLAG(qat_options, sums, "yes",
+                "with activations below 8 bits, sums of shortcuts and what they add keep 8; layers read them with fewer"),
         COP_OPT_FLAG(qat_options, steps, "yes", "the steps are trained, too; else they stay as they were found"),
         COP_OPT_REAL(qat_options, ewgs, 0, 1, "0.001",
                 "a gradient's growth with the distance from the integer that it leaves (EWGS); 0: straight through"),
@@ -84,6 +86,7 @@ static cop_status rounding(cop_graph **out, const cop_graph *g, const qat_option
 	        .per_tensor = o->per == 1,
 	        .symmetric = o->symmetric,
 	        .wide_ends = o->ends,
+	        .narrow_sums = !o->sums,
 	        .limit = o->limit,
 	        .threads = m->a->threads,
 	        .seed = m->a->seed};

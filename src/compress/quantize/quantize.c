@@ -168,6 +168,7 @@ static cop_status open_work(cop_quantizer *z, const cop_graph *model)
 		COP_TRY(cop__equalize(z->g, &pairs));
 		cop__log(z->cx, COP_LOG_INFO, "quantize: %d pairs of layers equalised", pairs);
 	}
+	if (z->act_bits < 8 && !z->a->narrow_sums) COP_TRY(cop__pass_then(&z->g, cop__layers_off_sums));
 	z->seen = cop__arena_get(&z->mem, sizeof *z->seen * (size_t)(z->g->n_value + 1));
 	z->act = cop__arena_get(&z->mem, sizeof *z->act * (size_t)(z->g->n_value + 1));
 	z->layer = cop__arena_get(&z->mem, sizeof *z->layer * (size_t)(z->g->n_node + 1));
@@ -339,7 +340,7 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 
 typedef struct quantize_options {
 	int32_t scheme, range, per, round, limit, file, flash, instructions, harm, choose;
-	bool symmetric, ends, equalize, bias_correct, floats;
+	bool symmetric, ends, sums, equalize, bias_correct, floats;
 	char keep[128], machine[32];
 	float max_drop;
 } quantize_options;
@@ -353,7 +354,8 @@ static const cop_option options[] = {
 	COP_OPT_WORD(quantize_options, per, "channel|tensor", "channel", "what has a scale of its own"),
 	COP_OPT_WORD(quantize_options, round, "auto|nearest|gptq|adaround|block|qdrop", "auto", "how weights are rounded: gptq lets those that follow make good for the error, adaround learns it, block learns it for the layers of a block together (Li et al. 2021, arXiv 2102.05426), qdrop does while half of the values stay unrounded by chance (Wei et al. 2022, arXiv 2203.05740); auto: gptq below 8 bits and with w8a16, else nearest"),
 	COP_OPT_FLAG(quantize_options, symmetric, "no", "ranges of activations with zero in the middle"),
-	COP_OPT_FLAG(quantize_options, ends, "no", "layers beside the input and before the output keep weights of 8 bits"),
+	COP_OPT_FLAG(quantize_options, ends, "no", "layers beside the input and before the output keep weights of 8 bits, and the last ones read values of 8 bits"),
+	COP_OPT_FLAG(quantize_options, sums, "yes", "with activations below 8 bits, sums of shortcuts and what they add keep 8; layers read them with fewer"),
 	COP_OPT_FLAG(quantize_options, equalize, "no", "ranges of layers that follow each other are brought together first"),
 	COP_OPT_FLAG(quantize_options, bias_correct, "no", "biases make good for the mean error of the weights"),
 	COP_OPT_NAMES(quantize_options, keep, NULL, "layers that stay float"),
@@ -384,7 +386,7 @@ static cop_status run(cop_graph **g, const cop_stage *s, const cop_means *m)
 	const quantize_options *o = (const void *)s->own.bytes;
 	const bool within = o->file || o->flash || o->instructions;
 	const cop_quantize_args a = {.scheme = schemes[o->scheme].name, .range = ranges[o->range],
-		.keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric, .wide_ends = o->ends,
+		.keep = *o->keep ? o->keep : NULL, .per_tensor = o->per == 1, .symmetric = o->symmetric, .wide_ends = o->ends, .narrow_sums = !o->sums,
 		.round = o->round ? roundings[o->round - 1] : NULL, .equalize = o->equalize, .bias_correct = o->bias_correct,
 		.bounded = cop__stage_given(s, "max_drop"), .max_drop = o->max_drop, .limit = o->limit,
 		.file = (size_t)o->file, .flash = (size_t)o->flash, .instructions = o->instructions, .floats = o->floats,

@@ -3,6 +3,7 @@
  * quantize.h - post-training quantisation, from a float model to int8 operators (src/op/q*.c), step by step:
  *
  *   prepare     the deployed form: batch norm folded, activations fused, weights dense            quantize.c
+ *   sums        below 8 bits: values of shortcuts apart from what layers read                     sums.c
  *   equalize    ranges of neighbouring layers brought together; the function stays the same       equalize.c
  *   calibrate   histograms of every value                                                         calibrate.c
  *   ranges      a histogram becomes a scale and a zero point                                      ranges.c, assign.c
@@ -119,6 +120,9 @@ cop_status cop__quantize_prepare(cop_graph **out, const cop_graph *g);
 cop_status cop__prepared_inputs(cop_graph **out, const cop_graph *g); /* prepared.c */
 cop_status cop__transposed_to_conv(cop_graph **out, const cop_graph *g); /* transposed.c */
 cop_status cop__equalize(cop_graph *g, int32_t *pairs); /* in place; says how many pairs there were */
+cop_vid cop__origin(const cop_graph *g, cop_vid v); /* the value that v's numbers were moved from (sums.c) */
+void cop__mark_sums(bool *sums /* [n_value+1] */, const cop_graph *g); /* sums of two values of one shape, and what they add */
+cop_status cop__layers_off_sums(cop_graph **out, const cop_graph *g);  /* a copy of each of them stands before the layers that read it */
 cop_status cop__calibrate(cop_quantizer *z);
 
 enum { COP_MOST_PRODUCTS = 4608 }; /* numbers a filter sees, up to which their products are kept */
