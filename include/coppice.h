@@ -646,8 +646,8 @@ cop_status cop_quantize(cop_graph **g, cop_dataset *calib, const cop_quantize_ar
 
 /* Which network of a space of networks (table "spaces") is the best that fits a machine. Each is priced by Coppice's own plan of its int8 form on the target: none
  * that misses a limit is ever judged. The space itself is chosen first, without training: networks are drawn from each, and the one whose networks that fit
- * have the most multiply-accumulates is taken (TinyNAS: Lin et al. 2020, arXiv 2007.10319). Then designs are tried, one after the other; the best is trained, quantised,
- * planned once more and given back. 0 and NULL are the defaults. */
+ * have the most multiply-accumulates is taken (TinyNAS: Lin et al. 2020, arXiv 2007.10319). Then designs are tried, one after the other. A brief training says little, so
+ * the best few are trained in full, quantised and planned once more; of these finalists the one with the best int8 form is given back. 0 and NULL are the defaults. */
 typedef struct cop_tried { /* a design that was judged */
 	int32_t number;       /* from 1 */
 	float score;          /* by which designs are compared; the higher the better */
@@ -655,6 +655,11 @@ typedef struct cop_tried { /* a design that was judged */
 	cop_figures figures;  /* of its int8 form on the target; file_bytes 0: there is no file */
 	bool best;            /* the best so far */
 } cop_tried;
+typedef struct cop_finalist { /* a design that was trained in full */
+	int32_t number;       /* of cop_tried */
+	float accuracy[2];    /* of the validation set: in floats, and in int8; -1: there is none, or the training diverged */
+	bool best;            /* the best so far */
+} cop_finalist;
 typedef struct cop_search_args {
 	const char *target;   /* NULL: "host" */
 	size_t ram, flash;    /* bytes of temporaries without the stack, and of weights; 0 each: what the target has, without limit if that is 0 */
@@ -667,11 +672,13 @@ typedef struct cop_search_args {
 	int32_t population;   /* of the evolution; 0: a quarter of tries */
 	int32_t epochs;       /* of training: of each design with "train" (0: 1), of the shared network with "shared" (0: 20) */
 	int32_t limit;        /* samples of the validation set that designs are judged on; 0: all */
+	int32_t finalists;    /* designs that are trained in full, at most COP_MOST_FINALISTS; 0: 3; without a validation set always 1 */
 	bool keep_shared;     /* with "shared": the network that is found begins with the shared weights, in place of random ones */
 	void (*tried)(void *ud, const cop_tried *t); /* after each design; a search that goes on tells again of those before */
+	void (*finished)(void *ud, const cop_finalist *f); /* the same for those that are trained in full */
 	void *ud;
 } cop_search_args;
-enum { COP_MOST_SPACES = 64 };
+enum { COP_MOST_SPACES = 64, COP_MOST_FINALISTS = 16 };
 typedef struct cop_search_space { /* one that was drawn from */
 	const char *name;     /* its row; static */
 	int32_t scale, shrink; /* percent of all widths; by what the stride of the first layer is multiplied */
@@ -681,7 +688,8 @@ typedef struct cop_search_space { /* one that was drawn from */
 } cop_search_space;
 typedef struct cop_search_result {
 	cop_search_space space[COP_MOST_SPACES];
-	int32_t n_space, n_tried, best; /* best: its number, from 1; 0: nothing fits */
+	cop_finalist finalist[COP_MOST_FINALISTS];
+	int32_t n_space, n_tried, n_finalist, best; /* best: its number, from 1; 0: nothing fits */
 	float score, judged;  /* of the best when it was judged: its score, and its accuracy, -1: not measured */
 	float accuracy[2];    /* of the validation set, trained: in floats, and in int8; -1: there is none */
 	cop_figures figures;  /* of the result on the target */

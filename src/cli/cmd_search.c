@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TARGET = 0x3000, KEY_RAM, KEY_FLASH, KEY_MACS, KEY_INSTRUCTIONS, KEY_SPACE, KEY_BY, KEY_JUDGE, KEY_DRAWS, KEY_TRIES, KEY_POPULATION, KEY_EACH, KEY_ON, KEY_KEEP_SHARED, KEY_FRONT,
+enum { KEY_TARGET = 0x3000, KEY_RAM, KEY_FLASH, KEY_MACS, KEY_INSTRUCTIONS, KEY_SPACE, KEY_BY, KEY_JUDGE, KEY_DRAWS, KEY_TRIES, KEY_POPULATION, KEY_EACH, KEY_ON, KEY_FINALISTS, KEY_KEEP_SHARED, KEY_FRONT,
 	KEY_NETWORK, KEY_RESUME, KEY_CHECKPOINT };
 
 typedef struct job {
@@ -39,11 +39,12 @@ static const struct argp_option own[] = {
         {"population", KEY_POPULATION, "N", 0, "networks of one generation (default: a quarter of --tries)", 0},
         {"each", KEY_EACH, "N", 0, "epochs of training for each network that is judged (default: 1); with --judge shared, epochs for the shared weights (default: 20); of no use with other judges", 0},
         {"judge-on", KEY_ON, "N", 0, "judge on the first N samples of the validation set (default: all)", 0},
+        {"finalists", KEY_FINALISTS, "N", 0, "of the networks that are judged, the N best are trained in full, and the best of these is kept (default: 3)", 0},
         {"keep-shared", KEY_KEEP_SHARED, NULL, 0, "with --judge shared: the network that is found begins with the shared weights, not with random ones", 0},
         {"front", KEY_FRONT, "FILE", 0, "file (.html) for a page of all networks that were tried; it marks the best of each size where their accuracy is judged", 0},
         {"network", KEY_NETWORK, "FILE", 0, "file (.txt) for the network that is found as text, which `coppice train` takes", 0},
         {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint", 0},
-        {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "file for what was tried; of trainings, FILE.stage0 and FILE.stage1 (default: OUTPUT.ckpt, removed at the end)", 0},
+        {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "file for what was tried; of trainings, FILE.stage0, FILE.stage1 and so on (default: OUTPUT.ckpt, removed at the end)", 0},
 };
 
 static error_t option(int key, char *arg, struct argp_state *state, void *ud)
@@ -66,6 +67,7 @@ static error_t option(int key, char *arg, struct argp_state *state, void *ud)
 	case KEY_POPULATION: a->population = cli_int(state, "--population", arg, 1, 100000); return 0;
 	case KEY_EACH: a->epochs = cli_int(state, "--each", arg, 1, 100000); return 0;
 	case KEY_ON: a->limit = cli_int(state, "--judge-on", arg, 1, 1 << 30); return 0;
+	case KEY_FINALISTS: a->finalists = cli_int(state, "--finalists", arg, 1, COP_MOST_FINALISTS); return 0;
 	case KEY_KEEP_SHARED: a->keep_shared = true; return 0;
 	case KEY_FRONT: j->front = arg; return 0;
 	case KEY_NETWORK: j->network = arg; return 0;
@@ -106,6 +108,16 @@ static void tried(void *ud, const cop_tried *t)
 	cli_number_text(macs, (double)t->figures.macs);
 	cli_progress_end(j->c);
 	cli_note(j->c, "#%d: %s, RAM %s, flash %s, %s MACs%s", t->number, text, ram, flash, macs, t->best ? ", the best so far" : "");
+}
+
+static void finished(void *ud, const cop_finalist *f)
+{
+	job *j = ud;
+	char text[64] = "diverged";
+
+	if (f->accuracy[0] >= 0) snprintf(text, sizeof text, "%.2f %% in floats, %.2f %% in int8", 100 * (double)f->accuracy[0], 100 * (double)f->accuracy[1]);
+	cli_progress_end(j->c);
+	cli_note(j->c, "#%d, trained: %s%s", f->number, text, f->best ? ", the best so far" : "");
 }
 
 /* ---- at the end ---- */
@@ -189,6 +201,21 @@ static void tables(job *j, const cop_search_result *r)
 	cli_put_end(c);
 }
 
+static void finalists(cli *c, const cop_search_result *r)
+{
+	cli_put_list(c, "finalists");
+	for (int32_t i = 0; i < r->n_finalist; i++) {
+		const cop_finalist *f = &r->finalist[i];
+		cli_put_item(c, NULL);
+		cli_put_int(c, "number", f->number);
+		if (f->accuracy[0] >= 0) cli_put_real(c, "accuracy_float", (double)f->accuracy[0]), cli_put_real(c, "accuracy_valid", (double)f->accuracy[1]);
+		cli_put_item_end(c);
+		if (r->n_finalist > 1 && f->accuracy[0] >= 0) cli_out(c, "#%d, trained: %.2f %% on the validation set in floats, %.2f %% in int8\n", f->number, 100 * (double)f->accuracy[0], 100 * (double)f->accuracy[1]);
+		else if (r->n_finalist > 1) cli_out(c, "#%d: its training diverged\n", f->number);
+	}
+	cli_put_end(c);
+}
+
 static void result(job *j, const cop_search_result *r, const cop_score *test)
 {
 	cli *c = j->c;
@@ -256,7 +283,7 @@ static cop_status search(job *j)
 	if (!st) st = cop_eval(&score, g, test, 100, cli_threads(c));
 	if (!st) st = save(j, g, &r);
 	if (!st) say_training(j, r.like, train);
-	if (!st) tables(j, &r), result(j, &r, &score), c->wrote = true;
+	if (!st) tables(j, &r), finalists(c, &r), result(j, &r, &score), c->wrote = true;
 	if (!st && *r.lacks) st = cli_fail(c, COP_BUDGET, "%s: the network that was found does not fit once it is trained: %s", j->out, r.lacks);
 	for (int i = 0; j->compared && i < j->n; i++) free((void *)(uintptr_t)j->compared[i].name);
 	free(j->compared);
@@ -294,8 +321,8 @@ cop_status cmd_search(cli *c, int argc, char **argv)
 	memcpy(options + n, own, sizeof own);
 	options[n + LEN(own)] = (struct argp_option){0};
 	const cli_line line = {options, "",
-		"Searches a network for a machine: of many that fit it, as Coppice plans them in int8, the one that learns best. The training options below apply to the network that is found; those that are "
-		"tried are trained alike, for fewer epochs.\v"
+		"Searches a network for a machine: of many that fit it, as Coppice plans them in int8, the one that learns best. All are tried in a brief training; the most promising are trained in full, by the options below, "
+		"and the best of these is kept.\v"
 	        "Example:\n  coppice search --data cifar10 --target cortex-m4 --ram 64K --flash 128K -o best.cop\n  coppice search --data kws --target cortex-m4 --ram 16K --flash 48K --judge shared -o words.cop",
 	        option, &j, NULL, 0, 0};
 	CLI_TRY(cli_parse_samples(c, &line, &j.s, argc, argv));
@@ -305,6 +332,7 @@ cop_status cmd_search(cli *c, int argc, char **argv)
 	j.t.a.seed = c->seed;
 	j.t.a.progress = progress;
 	j.a.tried = tried;
+	j.a.finished = finished;
 	j.t.a.ud = j.a.ud = &j;
 	cli_catch_signals(c);
 	return search(&j);

@@ -2,7 +2,7 @@
  *
  * keep - what a search knows so far, in a checkpoint: which networks were drawn from each space, and every design that
  * was judged, as lines of a text. Trainings within it have checkpoints of their own, FILE.stage0 (the shared network)
- * and FILE.stage1 (the one that is found).
+ * and FILE.stage1, FILE.stage2 and so on (the finalists).
  */
 #include "search/search.h"
 
@@ -29,8 +29,8 @@ cop_status cop__search_begin(cop_searcher *z)
 	        s->flash, (long long)s->macs, (long long)s->instructions);
 	cop__text_add(&z->run, "space\t%s\nby\t%s\njudge\t%s\n", s->space ? s->space : "all", cop__by(z->by)->row.name,
 	        cop__judge(z->judge)->row.name);
-	cop__text_add(&z->run, "draws\t%d\ntries\t%d\npopulation\t%d\neach\t%d\njudged on\t%d\nshared weights\t%s\n",
-	        s->draws, s->tries, s->population, s->epochs, s->limit, s->keep_shared ? "kept" : "left");
+	cop__text_add(&z->run, "draws\t%d\ntries\t%d\npopulation\t%d\neach\t%d\njudged on\t%d\nfinalists\t%d\nshared weights\t%s\n",
+	        s->draws, s->tries, s->population, s->epochs, s->limit, s->finalists, s->keep_shared ? "kept" : "left");
 	cop__identity_args(&z->run, z->given);
 	COP_TRY(cop__identity_data(&z->run, "data", z->train));
 	return cop__identity_data(&z->run, "validation data", z->valid);

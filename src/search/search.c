@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * search - the call: a space is chosen, designs are tried, the best is trained, quantised and planned once more.
+ * search - the call: a space is chosen, designs are tried, and the best few are trained (finish.c).
  */
 #include "core/need.h"
 #include "search/search.h"
 
 #include "plan/plan.h"
 #include "train/policy.h"
-
-#include <stdio.h>
 
 /* ---- what is asked for ---- */
 
@@ -64,6 +62,9 @@ static cop_status set_limits(cop_search_args *s, const cop_searcher *z)
 
 static cop_status set_numbers(cop_search_args *s, const cop_searcher *z)
 {
+	if (s->finalists < 0 || s->finalists > COP_MOST_FINALISTS)
+		return cop__error(z->cx, COP_ARG, "search: %d finalists were asked for; there may be 1 to %d", s->finalists,
+		        COP_MOST_FINALISTS);
 	if (s->draws < 0 || s->tries < 0 || s->population < 0 || s->epochs < 0 || s->limit < 0 || s->draws > 100000 ||
 	        s->tries > 100000)
 		return cop__error(z->cx, COP_ARG,
@@ -73,6 +74,8 @@ static cop_status set_numbers(cop_search_args *s, const cop_searcher *z)
 		return cop__error(z->cx, COP_ARG, "search: only the judge shared has shared weights to begin with");
 	if (!s->draws) s->draws = 50;
 	if (!s->tries) s->tries = 40;
+	if (!s->finalists) s->finalists = 3;
+	if (!z->valid) s->finalists = 1; /* nothing tells them apart */
 	if (!s->population) s->population = COP_MAX(2, s->tries / 4);
 	if (!s->epochs) s->epochs = cop__judge(z->judge)->shares ? 20 : 1;
 	return COP_OK;
@@ -136,54 +139,6 @@ static cop_status try_all(cop_searcher *z)
 	return st;
 }
 
-/* ---- the best ---- */
-
-static cop_status accuracy(float *out, const cop_searcher *z, const cop_graph *g)
-{
-	cop_score s = {.accuracy = -1};
-
-	if (z->valid) COP_TRY(cop_eval(&s, g, z->valid, 100, z->a->threads));
-	*out = s.accuracy;
-	return COP_OK;
-}
-
-static cop_status describe(cop_searcher *z, const cop_judged_design *j)
-{
-	cop_text t;
-
-	cop__text_init(&t, z->cx);
-	cop__design_text(&t, &j->d, &z->train->x, z->train->classes);
-	if (!t.status) snprintf(z->r->network, sizeof z->r->network, "%s", t.data);
-	cop_status st = t.status;
-	cop__text_free(&t);
-	z->r->n_tried = z->n_tried;
-	z->r->score = j->score;
-	z->r->judged = j->accuracy;
-	return st;
-}
-
-static cop_status finish(cop_graph **out, cop_searcher *z)
-{
-	const int32_t best = cop__best_tried(z, z->n_tried);
-	const cop_judged_design *j = &z->tried[best];
-	char path[1024];
-	const cop_train_args a = cop__search_training(z, 1, path);
-	cop_graph *g = NULL;
-
-	z->r->best = best + 1;
-	COP_TRY(describe(z, j));
-	cop_status st = z->s->keep_shared ? cop__shared_take(&g, z, &j->d) : cop__design_graph(&g, z, &j->d);
-	if (!st) st = cop_train(g, z->train, z->valid, &a);
-	if (!st) st = accuracy(&z->r->accuracy[0], z, g);
-	if (!st) st = cop__search_deploy(out, z, g, true);
-	cop_graph_free(g);
-	if (!st) st = accuracy(&z->r->accuracy[1], z, *out);
-	if (!st) st = cop_measure(&z->r->figures, *out, &z->t);
-	if (!st) cop_graph_accuracy_set(*out, z->r->accuracy[1]);
-	if (!st) cop__price_excess(z, &z->r->figures, z->r->lacks, sizeof z->r->lacks);
-	return st;
-}
-
 static cop_status work(cop_graph **out, cop_searcher *z)
 {
 	bool chosen;
@@ -197,7 +152,7 @@ static cop_status work(cop_graph **out, cop_searcher *z)
 	if (!z->n_tried) /* the space comes from a checkpoint that is not ours */
 		return cop__error(z->cx, COP_BUDGET, "search: no network of the space %s fits, although %s says that some do",
 		        cop__space(z->of.space)->row.name, z->given->checkpoint);
-	return finish(out, z);
+	return cop__search_finish(out, z);
 }
 
 cop_status cop_search(cop_graph **out, cop_ctx *cx, const cop_search_args *args, cop_dataset *train, cop_dataset *valid,

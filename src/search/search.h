@@ -9,6 +9,7 @@
  *   shared    the largest network of the space, whose weights all others are slices of: slices.c, shared.c
  *   judge     how good a design is, by a brief training, shared weights or a proxy: judge.def, judge.c, proxy.c
  *   next      which design is tried next, by evolution or chance: by.def, by.c
+ *   finish    the best few, trained in full: finish.c
  *   keep      what was tried, in a checkpoint: keep.c
  *
  * Everything is a function of the seed and of what was tried before, so a search that was stopped goes on with the same
@@ -162,6 +163,8 @@ const cop_by *cop__by(int i);
 /* The next design, which fits and is new, with its figures; *more false: none was found. */
 cop_status cop__next_design(cop_judged_design *j, bool *more, const cop_searcher *z);
 int32_t cop__best_tried(const cop_searcher *z, int32_t n); /* of the first n; the first of equals; -1: none */
+
+cop_status cop__search_finish(cop_graph **out, cop_searcher *z); /* finish.c: of the best designs, the one that is best once they are trained */
 
 /* ---- keep.c ---- */
 cop_status cop__search_begin(cop_searcher *z); /* z->run */

@@ -14,6 +14,8 @@ enum { TRIED = 28 };
 
 typedef struct told {
 	cop_tried t[64];
+	cop_finalist f[COP_MOST_FINALISTS];
+	int n_finished, stop_finished;
 	int n, stop_after;
 	const cop_search_args *limits;
 } told;
@@ -28,6 +30,14 @@ static void hear(void *ud, const cop_tried *t)
 	h->t[h->n++] = *t;
 	if (h->n == h->stop_after) stop = true;
 	if (h->n == -h->stop_after) stop_at_sample = true;
+}
+
+static void hear_finished(void *ud, const cop_finalist *f)
+{
+	told *h = ud;
+
+	h->f[h->n_finished++] = *f;
+	if (h->n_finished == h->stop_finished) stop = true;
 }
 
 typedef struct bytes {
@@ -52,18 +62,20 @@ typedef struct run {
 	cop_search_result r;
 	char said[400];
 } run;
+static int stop_finished; /* for the next search: it is stopped behind so many finalists */
 static void search(run *to, cop_search_args s, cop_train_args a, int stop_after)
 {
 	cop_ctx *cx = new_ctx();
 	cop_dataset d;
 	cop_graph *g;
 
-	*to = (run){.told = {.limits = &s, .stop_after = stop_after}};
+	*to = (run){.told = {.limits = &s, .stop_after = stop_after, .stop_finished = stop_finished}};
+	stop_finished = 0;
 	pictures(&d, 3, DIMS(SIDE, SIDE, 1), CLASSES, N);
 	stop = stop_at_sample = false;
 	cop_ctx_stop(cx, &stop);
 	s.target = "cortex-m4";
-	s.tried = hear, s.ud = &to->told;
+	s.tried = hear, s.finished = hear_finished, s.ud = &to->told;
 	a.threads = 1;
 	to->st = cop_search(&g, cx, &s, &d, &d, &a, &to->r);
 	snprintf(to->said, sizeof to->said, "%s", cop_error_text(cx));
@@ -87,6 +99,7 @@ static void limits(void **state)
 	for (int row = 0; cop__space(row); row++) {
 		s.space = cop__space(row)->row.name;
 		s.judge = "macs";
+		s.finalists = 1;
 		s.macs = 150000;
 		search(&r, s, brief, 0);
 		if (r.st) fail_msg("%s: %s", s.space, r.said);
@@ -208,6 +221,10 @@ static void resumed(void **state)
 		assert_int_equal(part.st, COP_ARG); /* the checkpoint is another search's */
 		assert_non_null(strstr(part.said, "tries"));
 		s.tries = 5;
+		stop_finished = 2;
+		search(&part, s, a, 0); /* within the finalists */
+		assert_int_equal(part.st, COP_STOPPED);
+		assert_int_equal(part.told.n_finished, 2);
 		search(&part, s, a, 0);
 		if (part.st) fail_msg("%s: %s", judges[i], part.said);
 		assert_int_equal(part.told.n, 5);
@@ -217,6 +234,9 @@ static void resumed(void **state)
 			assert_memory_equal(
 			        &part.told.t[k].figures.macs, &whole.told.t[k].figures.macs, sizeof(int64_t));
 		}
+		assert_true(part.told.n_finished == 3 && whole.told.n_finished == 3);
+		for (int k = 0; k < 3; k++)
+			assert_true(part.told.f[k].number == whole.told.f[k].number && part.told.f[k].accuracy[1] == whole.told.f[k].accuracy[1]);
 		assert_int_equal(part.r.n_space, whole.r.n_space);
 		for (int k = 0; k < whole.r.n_space; k++)
 			assert_string_equal(part.r.space[k].name, whole.r.space[k].name);
@@ -225,6 +245,42 @@ static void resumed(void **state)
 		free(whole.file.data), free(part.file.data);
 		assert_int_not_equal(access(path, F_OK), 0);
 	}
+}
+
+/* Finalists are those with the best scores, in order. What is found is the one that is best in int8, and is the network that it is where it alone is trained. */
+static void finalists(void **state)
+{
+	static run r[2];
+	static const uint64_t seeds[] = {2, 5};
+	cop_search_args s = small;
+	cop_train_args a = brief;
+	int changed = 0;
+
+	(void)state;
+	s.space = "separable", s.draws = 2, s.tries = 6, s.judge = "grad-norm", a.epochs = 6, a.update = "adam", a.lr = 0.003f;
+	for (int i = 0; i < LEN(seeds); i++) {
+		a.seed = seeds[i];
+		s.finalists = 4;
+		search(&r[0], s, a, 0);
+		s.finalists = 1;
+		search(&r[1], s, a, 0);
+		assert_true(!r[0].st && !r[1].st && r[0].r.n_finalist == 4 && r[1].r.n_finalist == 1 && r[0].told.n_finished == 4);
+		const cop_finalist *f = r[0].r.finalist, *best = f;
+		for (int k = 0; k < 4; k++) {
+			int above = 0;
+			for (int t = 0; t < r[0].told.n; t++) above += r[0].told.t[t].score > r[0].told.t[f[k].number - 1].score;
+			assert_int_equal(above, k);
+			assert_int_equal(f[k].best, k == 0 || f[k].accuracy[1] > best->accuracy[1]);
+			if (f[k].accuracy[1] > best->accuracy[1]) best = &f[k];
+		}
+		assert_int_equal(r[0].r.best, best->number);
+		assert_true(r[0].r.accuracy[0] == best->accuracy[0] && r[0].r.accuracy[1] == best->accuracy[1] && r[0].r.score == r[0].told.t[best->number - 1].score);
+		assert_true(r[1].r.best == f[0].number && r[1].r.accuracy[1] == f[0].accuracy[1]);
+		changed += best != f;
+		assert_int_equal(r[0].file.size == r[1].file.size && !memcmp(r[0].file.data, r[1].file.data, r[0].file.size), best == f);
+		free(r[0].file.data), free(r[1].file.data);
+	}
+	assert_int_equal(changed, 1); /* the first is the best with one seed, and is not with the other */
 }
 
 /* A checkpoint of the ten spaces of a row, of which the third is searched, and of one design; `from` becomes `to`. */
@@ -258,7 +314,7 @@ static void damaged(void **state)
 	        {"\n00000", "\n00001", 10, 1}, {" 11 ", " -11 ", 10, 1}, {"7000 ", "17000 ", 10, 1}, {"7000 6000 0\n", "7000", 10, 1}};
 	char path[] = "/tmp/cop_search_XXXXXX";
 	cop_ctx *cx = new_ctx();
-	cop_search_args s = {.target = "cortex-m4", .space = "residual", .ram = 8000, .flash = 16000, .draws = 2, .tries = 4, .population = 2, .epochs = 1};
+	cop_search_args s = {.target = "cortex-m4", .space = "residual", .ram = 8000, .flash = 16000, .draws = 2, .tries = 4, .population = 2, .epochs = 1, .finalists = 3};
 	cop_train_args a = {.threads = 1, .checkpoint = path, .resume = true};
 	cop_search_result *r = calloc(1, sizeof *r);
 	cop_dataset d;
@@ -392,7 +448,7 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(limits), cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(resumed), cmocka_unit_test(damaged),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(limits), cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(finalists), cmocka_unit_test(resumed), cmocka_unit_test(damaged),
 	        cmocka_unit_test(shared), cmocka_unit_test(nothing_fits), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
