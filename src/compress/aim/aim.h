@@ -8,8 +8,8 @@
  *   work      it goes, and what is left trains, with the network as it came for a teacher                              rounds.c
  *   check     the whole, in the form in which it will be deployed: kept, or undone and tried again with less           point.c
  *
- * Where flash counts, the last training brings weights to few values, so that their code is short (the stage `steps`);
- * on the device they are decoded layer by layer.
+ * Where flash counts, weights get 4 bits at the end. Or the last training brings them to few values, so that their code is short
+ * (the stage `steps`); on the device they are decoded layer by layer.
  */
 #ifndef COP_AIM_H
 #define COP_AIM_H
@@ -30,9 +30,9 @@ extern const char *const cop__resource_name[COP_N_RESOURCE];
 /* A network in its deployed form: what it is worth and what it takes. */
 typedef struct cop_point { float accuracy, loss; double of[COP_N_RESOURCE]; cop_figures figures; } cop_point;
 
-/* The form in which the network is deployed at the end: floats; integers; integers of which weights lie coded in flash;
- * floats, encoded in the file. */
-typedef enum cop_final { COP_FINAL_FLOATS, COP_FINAL_INTEGERS, COP_FINAL_CODED, COP_FINAL_CODES } cop_final;
+/* The form in which the network is deployed at the end: floats; integers; integers with weights of 4 bits; integers of which
+ * weights lie coded in flash; floats, encoded in the file. */
+typedef enum cop_final { COP_FINAL_FLOATS, COP_FINAL_INTEGERS, COP_FINAL_FEW, COP_FINAL_CODED, COP_FINAL_CODES } cop_final;
 
 enum { COP_MOST_LEVELS = 8 };
 /* What can go of one layer, and how much of it: level 0 is nothing. */
@@ -55,7 +55,7 @@ typedef struct cop_aimer {
 	bool watched[COP_N_RESOURCE];     /* looked at when levels are chosen */
 	cop_final final;
 	const cop_graph *came;            /* the network as it came */
-	bool coding;                      /* flash counts: weights are to be coded at the end */
+	bool few, coding;                 /* flash counts: weights may have 4 bits at the end, or be coded */
 	bool stuck;                       /* no level of any layer brings the network nearer */
 	cop_graph *g;                     /* floats that can be trained */
 	cop_point first, now;             /* as it came; of g */

@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { CALIBRATED = 256 };
+enum { CALIBRATED = 256, FEW_CALIBRATED = 2000 }; /* what rounding to few bits makes good for is better known from more */
 
 const char *const cop__resource_name[COP_N_RESOURCE] = {"bytes of the file", "bytes of RAM", "bytes of flash",
 	"multiply-accumulates", "instructions", "milliseconds"};
@@ -75,7 +75,9 @@ static cop_status code(cop_graph **g, const cop_aimer *z)
 
 cop_status cop__aim_final(cop_graph **out, cop_aimer *z, const cop_graph *g, cop_final final, int32_t samples)
 {
-	const cop_quantize_args q = {.limit = samples ? samples : CALIBRATED, .threads = z->a->threads, .seed = z->a->seed};
+	const bool few = final == COP_FINAL_FEW;
+	const cop_quantize_args q = {.scheme = few ? "w4a8" : NULL, .wide_ends = few, .round = few && samples ? "nearest" : NULL, .limit = samples ? samples : few ? FEW_CALIBRATED : CALIBRATED,
+		.threads = z->a->threads, .seed = z->a->seed};
 
 	if (final == COP_FINAL_CODES) return cop__encode_weights(out, g, "*", COP_CODEC_AUTO, z->m.encodings);
 	COP_TRY(cop__pass_copy(out, g));

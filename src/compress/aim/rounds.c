@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * rounds - what is done, one stage after the other: integers (or encoded weights) first, then rounds in which channels
- * or weights go, then, where flash counts, a training that makes the code of weights short. Each is measured in the
- * form in which the network will be deployed, and kept or undone.
+ * or weights go, then, where flash counts, weights of 4 bits, and a training that makes the code of weights short. Each
+ * is measured in the form in which the network will be deployed, and kept or undone.
  *
  * What comes next follows from the stages that are written down, so a run that is stopped needs nothing else to go on.
  * Between stages a checkpoint is written as between those of a recipe (resume.h).
@@ -65,16 +65,47 @@ static int32_t last_kept(const cop_aimer *z)
 
 static bool has_codes(const cop_aimer *z) { return last_kept(z) > 0 && is_called(z, last_kept(z), "code"); }
 
-static bool gained_nothing(const cop_stage_result *s) { return (double)s->flash[1] > 0.9 * (double)s->flash[0]; }
+static bool any_limit(const cop_aimer *z)
+{
+	for (int r = 0; r < COP_N_RESOURCE; r++)
+		if (z->limit[r] > 0) return true;
+	return false;
+}
+
+/* A tenth of the flash at least; without limits, a larger part of it than is added to the instructions. */
+static bool gained_nothing(const cop_aimer *z, const cop_stage_result *s)
+{
+	return (double)s->flash[1] > 0.9 * (double)s->flash[0] ||
+		(!any_limit(z) && (double)s->flash[1] * (double)s->instructions[1] > (double)s->flash[0] * (double)s->instructions[0]);
+}
 
 /* How often the training for codes was tried since then; one that gained nothing need not be tried again. */
 static int code_tries(const cop_aimer *z)
 {
 	int n = 0;
 	for (int32_t i = last_kept(z) + 1; i < z->h->result.n_stage; i++)
-		if (is_called(z, i, "code")) n += gained_nothing(stage(z, i)) ? LEN(rates) : 1;
+		if (is_called(z, i, "code")) n += gained_nothing(z, stage(z, i)) ? LEN(rates) : 1;
 	return n;
 }
+
+static bool few_tried(const cop_aimer *z)
+{
+	for (int32_t i = last_kept(z) + 1; i < z->h->result.n_stage; i++)
+		if (is_called(z, i, "bits")) return true;
+	return false;
+}
+
+/* Were weights of 4 bits good enough? */
+static bool has_few(const cop_aimer *z)
+{
+	for (int32_t i = 1; i < z->h->result.n_stage; i++)
+		if (is_called(z, i, "bits") && stage(z, i)->kept) return true;
+	return false;
+}
+
+/* Will codes come at the end, or few bits? */
+static bool expects_codes(const cop_aimer *z) { return z->coding && z->final == COP_FINAL_INTEGERS; }
+static bool expects_form(const cop_aimer *z) { return (z->coding || z->few) && z->final == COP_FINAL_INTEGERS; }
 
 static cop_status point_of(cop_point *p, cop_aimer *z, const cop_graph *g, cop_final final)
 {
@@ -124,7 +155,7 @@ static cop_status first_stage(cop_aimer *z)
 
 cop_final cop__aim_last_form(const cop_aimer *z)
 {
-	return z->coding && z->final == COP_FINAL_INTEGERS ? COP_FINAL_CODED : z->final;
+	return has_codes(z) || (z->coding && z->final == COP_FINAL_INTEGERS) ? COP_FINAL_CODED : z->final;
 }
 
 /* ---- what is missing ---- */
@@ -145,20 +176,13 @@ static double coded_part(const cop_aimer *z)
 /* Of flash what codes will leave. */
 static double will_be(const cop_aimer *z, int r)
 {
-	return z->now.of[r] * (r == COP_R_FLASH && z->coding && !has_codes(z) ? coded_part(z) : 1);
+	return z->now.of[r] * (r == COP_R_FLASH && expects_codes(z) && !has_codes(z) ? coded_part(z) : 1);
 }
 
 static bool any_missed(const cop_aimer *z)
 {
 	for (int r = 0; r < COP_N_RESOURCE; r++)
 		if (z->limit[r] > 0 && will_be(z, r) > z->limit[r]) return true;
-	return false;
-}
-
-static bool any_limit(const cop_aimer *z)
-{
-	for (int r = 0; r < COP_N_RESOURCE; r++)
-		if (z->limit[r] > 0) return true;
 	return false;
 }
 
@@ -178,13 +202,13 @@ static void machine_limits(cop_aimer *z)
 static void allow(cop_aimer *z, double step)
 {
 	const bool counted = z->now.of[COP_R_INSTRUCTIONS] > 0, free = !any_limit(z), integers = z->final != COP_FINAL_CODES;
-	const bool down[COP_N_RESOURCE] = {[COP_R_FILE] = free && !integers, [COP_R_FLASH] = free && integers && !z->coding,
+	const bool down[COP_N_RESOURCE] = {[COP_R_FILE] = free && !integers, [COP_R_FLASH] = free && integers && !expects_codes(z),
 		[COP_R_INSTRUCTIONS] = free && counted && integers,
 		[COP_R_MACS] = free && !counted && integers};
 
 	for (int r = 0; r < COP_N_RESOURCE; r++) {
 		double now = z->now.of[r], limit = z->limit[r];
-		if (r == COP_R_FLASH && z->coding) limit /= coded_part(z), now /= has_codes(z) ? coded_part(z) : 1;
+		if (r == COP_R_FLASH && expects_codes(z)) limit /= coded_part(z), now /= has_codes(z) ? coded_part(z) : 1;
 		z->watched[r] = down[r] || z->limit[r] > 0;
 		z->allowed[r] = down[r] ? step * now : fmax(limit, fmin(step * now, now));
 	}
@@ -202,7 +226,7 @@ static double smaller(double drop, double most)
 static cop_round round_after(const cop_aimer *z, int32_t n)
 {
 	enum { LONGER = 2, LONG = 4 };
-	const double most = (z->coding ? PART : 1) * (double)z->aims->max_drop;
+	const double most = (expects_form(z) ? PART : 1) * (double)z->aims->max_drop;
 	cop_round next = {STEP, 1};
 
 	for (int32_t i = 1; i < n; i++) {
@@ -319,10 +343,39 @@ static cop_status prune(cop_aimer *z)
 	if (!st) st = retrain(z, work);
 	if (!st) st = point_of(&after, z, work, z->final);
 	if (st) return cop_graph_free(work), st;
-	note(z, "prune", what, &z->now, &after, z->coding ? PART : 1, began);
+	note(z, "prune", what, &z->now, &after, expects_form(z) ? PART : 1, began);
 	st = look_why(z, work);
 	settle(z, work, &after);
 	return st;
+}
+
+/* What p takes more of than it may, or than codes may still leave. NULL: nothing. */
+static const char *breaks(const cop_aimer *z, const cop_point *p)
+{
+	for (int r = 0; r < COP_N_RESOURCE; r++)
+		if (z->limit[r] > 0 && p->of[r] > z->limit[r] && (z->coding || z->now.of[r] <= z->limit[r])) return cop__resource_name[r];
+	if (z->most_ram > 0 && p->of[COP_R_RAM] > z->most_ram) return cop__resource_name[COP_R_RAM];
+	return z->most_instructions > 0 && p->of[COP_R_INSTRUCTIONS] > z->most_instructions ? cop__resource_name[COP_R_INSTRUCTIONS] : NULL;
+}
+
+/* Weights of 4 bits, but for those at the ends, rounded so that what follows makes good for the error. Nothing is trained. */
+static cop_status bits(cop_aimer *z)
+{
+	cop_graph *same = NULL;
+	cop_point after = {0};
+	double began = cop__now();
+
+	COP_TRY(point_of(&after, z, z->g, COP_FINAL_FEW));
+	COP_TRY(cop__pass_copy(&same, z->g));
+	note(z, "bits", "weights of 4 bits", &z->now, &after, 1, began);
+	cop_stage_result *s = &z->h->result.stage[z->h->result.n_stage - 1];
+	const char *what = breaks(z, &after);
+	if (what) cop__format(s->why, sizeof s->why, "there would still be too many %s", what);
+	if (gained_nothing(z, s)) cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu", s->flash[0], s->flash[1]);
+	s->kept = !*s->why;
+	if (s->kept) z->final = COP_FINAL_FEW, z->stuck = false; /* another network */
+	settle(z, same, &after);
+	return COP_OK;
 }
 
 /* Few values for each weight, under a price for the length of their code; as recipes/smallest.yaml does it. */
@@ -351,8 +404,9 @@ static cop_status code(cop_aimer *z)
 	cop__format(what, sizeof what, "rate %g", (double)how.rate);
 	note(z, "code", what, &z->now, &after, 1, began);
 	cop_stage_result *s = &z->h->result.stage[z->h->result.n_stage - 1];
-	if (gained_nothing(s)) {
-		cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu", s->flash[0], s->flash[1]);
+	if (gained_nothing(z, s)) {
+		cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu, for %lld instructions in place of %lld", s->flash[0], s->flash[1],
+			(long long)s->instructions[1], (long long)s->instructions[0]);
 		s->kept = false;
 	}
 	z->stuck = false; /* another network, or other expectations */
@@ -360,15 +414,17 @@ static cop_status code(cop_aimer *z)
 	return COP_OK;
 }
 
-/* NULL: nothing is left to be done. Without limits channels go before the training for codes, with limits also after
- * it, if flash is still missing. */
+/* NULL: nothing is left to be done. Without limits channels go before weights get few bits or a code, with limits also after that, if flash is still missing. Codes are shorter, but take a
+ * training, instructions and RAM: under limits they come where 4 bits miss one, without limits they take the place of 4 bits if that is worth it. */
 static cop_status (*next(const cop_aimer *z))(cop_aimer *z)
 {
-	bool small_enough = any_limit(z) ? !any_missed(z) : has_codes(z) || code_tries(z);
+	const bool formed = has_codes(z) || z->final == COP_FINAL_FEW, few = z->few && !formed && !few_tried(z);
+	const bool small_enough = any_limit(z) ? !any_missed(z) : formed || few_tried(z) || code_tries(z);
 
 	if (z->h->result.n_stage >= COP_MAX_STAGES) return NULL;
 	if (!z->stuck && !small_enough && cop__aim_round(z).leaves <= LAST_STEP) return prune;
-	return z->coding && !has_codes(z) && code_tries(z) < LEN(rates) ? code : NULL;
+	if (few) return bits;
+	return z->coding && !has_codes(z) && code_tries(z) < LEN(rates) && !(any_limit(z) && z->final == COP_FINAL_FEW) ? code : NULL;
 }
 
 cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
@@ -378,14 +434,14 @@ cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
 	cop_status (*what)(cop_aimer *);
 
 	if (from < 0) COP_TRY(first_stage(z));
-	z->final = stage(z, 0)->kept ? best_final(z) : COP_FINAL_FLOATS;
+	z->final = !stage(z, 0)->kept ? COP_FINAL_FLOATS : has_few(z) ? COP_FINAL_FEW : best_final(z);
 	if (from >= 0 || z->final == COP_FINAL_FLOATS)
 		COP_TRY(point_of(&z->now, z, z->g, has_codes(z) ? COP_FINAL_CODED : z->final));
 	machine_limits(z);
 	/* Without limits nothing but flash is bought with codes of weights: RAM stays within that of integers alone, or what the
 	 * smallest boards have, and instructions rise by a tenth at most. */
 	z->most_ram = any_limit(z) ? 0 : fmax((double)stage(z, 0)->ram[stage(z, 0)->kept], SMALL_RAM - COP_STACK);
-	z->coding = z->final == COP_FINAL_INTEGERS && strcmp(z->t.name, "host") &&
+	z->few = z->coding = (z->final == COP_FINAL_INTEGERS || z->final == COP_FINAL_FEW) && strcmp(z->t.name, "host") &&
 		(z->limit[COP_R_FLASH] > 0 || !any_limit(z));
 	cop_status st = z->coding ? cop__aim_could_code(&z->coding, z) : COP_OK;
 	z->most_instructions = any_limit(z) ? 0 : MORE_INSTRUCTIONS * (double)stage(z, 0)->instructions[stage(z, 0)->kept]; /* rounds make room for codes */
