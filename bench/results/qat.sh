@@ -71,7 +71,7 @@ for net in $nets; do
 done
 cat <<TEXT
 Accuracy in percent on the test set, mean and least to most over the seeds. "Nearest": scales by least squares, weights rounded to the nearest. "GPTQ": the default below 8 bits. "AdaRound":
-rounding learned from 256 samples, biases corrected. All layers have the bits of the scheme, the first and the last, too. "Block": from what GPTQ leaves the rounding of all layers of a residual block is learned together, biases corrected; "QDrop": the same while half of the values stay unrounded by chance. "Trained": \`qat\`, $epochs epochs at the default rate of the stage, steps trained. \`cifar10-jpeg\` is a lossy copy of CIFAR-10.
+rounding learned from 256 samples, biases corrected. All layers have the bits of the scheme, the first and the last, too; with values of 4 bits shortcuts keep 8. "Block": from what GPTQ leaves the rounding of all layers of a residual block is learned together, biases corrected; "QDrop": the same while half of the values stay unrounded by chance. "Trained": \`qat\`, $epochs epochs at the default rate of the stage, steps trained. \`cifar10-jpeg\` is a lossy copy of CIFAR-10.
 
 TEXT
 for net in $nets; do
