@@ -8,8 +8,8 @@
  *   work      it goes, and what is left trains, with the network as it came for a teacher                              rounds.c
  *   check     the whole, in the form in which it will be deployed: kept, or undone and tried again with less           point.c
  *
- * Where flash counts, weights get 4 bits at the end. Or the last training brings them to few values, so that their code is short
- * (the stage `steps`); on the device they are decoded layer by layer.
+ * Where flash counts, weights get 4 bits at the end. If that loses too much or misses a limit, the last training brings them to few
+ * values, so that their code is short (the stage `steps`); on the device they are decoded layer by layer.
  */
 #ifndef COP_AIM_H
 #define COP_AIM_H

@@ -72,19 +72,14 @@ static bool any_limit(const cop_aimer *z)
 	return false;
 }
 
-/* A tenth of the flash at least; without limits, a larger part of it than is added to the instructions. */
-static bool gained_nothing(const cop_aimer *z, const cop_stage_result *s)
-{
-	return (double)s->flash[1] > 0.9 * (double)s->flash[0] ||
-		(!any_limit(z) && (double)s->flash[1] * (double)s->instructions[1] > (double)s->flash[0] * (double)s->instructions[0]);
-}
+static bool gained_nothing(const cop_stage_result *s) { return (double)s->flash[1] > 0.9 * (double)s->flash[0]; }
 
 /* How often the training for codes was tried since then; one that gained nothing need not be tried again. */
 static int code_tries(const cop_aimer *z)
 {
 	int n = 0;
 	for (int32_t i = last_kept(z) + 1; i < z->h->result.n_stage; i++)
-		if (is_called(z, i, "code")) n += gained_nothing(z, stage(z, i)) ? LEN(rates) : 1;
+		if (is_called(z, i, "code")) n += gained_nothing(stage(z, i)) ? LEN(rates) : 1;
 	return n;
 }
 
@@ -371,7 +366,7 @@ static cop_status bits(cop_aimer *z)
 	cop_stage_result *s = &z->h->result.stage[z->h->result.n_stage - 1];
 	const char *what = breaks(z, &after);
 	if (what) cop__format(s->why, sizeof s->why, "there would still be too many %s", what);
-	if (gained_nothing(z, s)) cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu", s->flash[0], s->flash[1]);
+	if (gained_nothing(s)) cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu", s->flash[0], s->flash[1]);
 	s->kept = !*s->why;
 	if (s->kept) z->final = COP_FINAL_FEW, z->stuck = false; /* another network */
 	settle(z, same, &after);
@@ -404,9 +399,8 @@ static cop_status code(cop_aimer *z)
 	cop__format(what, sizeof what, "rate %g", (double)how.rate);
 	note(z, "code", what, &z->now, &after, 1, began);
 	cop_stage_result *s = &z->h->result.stage[z->h->result.n_stage - 1];
-	if (gained_nothing(z, s)) {
-		cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu, for %lld instructions in place of %lld", s->flash[0], s->flash[1],
-			(long long)s->instructions[1], (long long)s->instructions[0]);
+	if (gained_nothing(s)) {
+		cop__format(s->why, sizeof s->why, "%zu bytes of flash would become %zu", s->flash[0], s->flash[1]);
 		s->kept = false;
 	}
 	z->stuck = false; /* another network, or other expectations */
@@ -415,7 +409,7 @@ static cop_status code(cop_aimer *z)
 }
 
 /* NULL: nothing is left to be done. Without limits channels go before weights get few bits or a code, with limits also after that, if flash is still missing. Codes are shorter, but take a
- * training, instructions and RAM: under limits they come where 4 bits miss one, without limits they take the place of 4 bits if that is worth it. */
+ * training, instructions and RAM: they come where 4 bits lose too much or miss a limit. */
 static cop_status (*next(const cop_aimer *z))(cop_aimer *z)
 {
 	const bool formed = has_codes(z) || z->final == COP_FINAL_FEW, few = z->few && !formed && !few_tried(z);
@@ -424,7 +418,7 @@ static cop_status (*next(const cop_aimer *z))(cop_aimer *z)
 	if (z->h->result.n_stage >= COP_MAX_STAGES) return NULL;
 	if (!z->stuck && !small_enough && cop__aim_round(z).leaves <= LAST_STEP) return prune;
 	if (few) return bits;
-	return z->coding && !has_codes(z) && code_tries(z) < LEN(rates) && !(any_limit(z) && z->final == COP_FINAL_FEW) ? code : NULL;
+	return z->coding && !formed && code_tries(z) < LEN(rates) ? code : NULL;
 }
 
 cop_status cop__aim_rounds(cop_aimer *z, const cop_resume *keep, int32_t from)
