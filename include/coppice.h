@@ -588,7 +588,8 @@ cop_status cop_compress(cop_graph **g, const char *recipe, size_t size, cop_data
 
 /* Compresses without a recipe, towards aims: finds out on the validation set what each layer can do without and what that saves on the target, takes what a knapsack
  * chooses, trains on (a->epochs a round), checks the whole in the form in which it is deployed, and goes on from there, or undoes it and tries less. With limits on
- * resources it stops when they are reached; with max_drop alone it makes the network as small and quick as that allows. */
+ * resources it stops when they are reached; with max_drop alone it makes the network as small and quick as that allows. On a board, where flash counts, weights have 4 bits
+ * in the end, or a code where that loses too much or misses a limit. */
 typedef struct cop_aims {
 	const char *target;   /* NULL: "host" */
 	bool bounded;         /* max_drop counts */
