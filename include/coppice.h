@@ -673,7 +673,7 @@ typedef struct cop_search_args {
 	int32_t population;   /* of the evolution; 0: a quarter of tries */
 	int32_t epochs;       /* of training: of each design with "train" (0: 1), of the shared network with "shared" (0: 20) */
 	int32_t limit;        /* samples of the validation set that designs are judged on; 0: all */
-	int32_t finalists;    /* designs that are trained in full, at most COP_MOST_FINALISTS; 0: 3; without a validation set always 1 */
+	int32_t finalists;    /* designs that are trained in full, at most COP_MOST_FINALISTS; 0: 3, without a validation set 1, which is all that may be then */
 	bool keep_shared;     /* with "shared": the network that is found begins with the shared weights, in place of random ones */
 	void (*tried)(void *ud, const cop_tried *t); /* after each design; a search that goes on tells again of those before */
 	void (*finished)(void *ud, const cop_finalist *f); /* the same for those that are trained in full */

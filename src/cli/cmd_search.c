@@ -110,14 +110,21 @@ static void tried(void *ud, const cop_tried *t)
 	cli_note(j->c, "#%d: %s, RAM %s, flash %s, %s MACs%s", t->number, text, ram, flash, macs, t->best ? ", the best so far" : "");
 }
 
+static void trained(char out[96], const cop_finalist *f)
+{
+	if (f->accuracy[0] >= 0) snprintf(out, 96, "#%d, trained: %.2f %% on the validation set in floats, %.2f %% in int8", f->number, 100 * (double)f->accuracy[0], 100 * (double)f->accuracy[1]);
+	else snprintf(out, 96, "#%d: its training diverged", f->number);
+}
+
 static void finished(void *ud, const cop_finalist *f)
 {
 	job *j = ud;
-	char text[64] = "diverged";
+	char text[96];
 
-	if (f->accuracy[0] >= 0) snprintf(text, sizeof text, "%.2f %% in floats, %.2f %% in int8", 100 * (double)f->accuracy[0], 100 * (double)f->accuracy[1]);
+	if (f->best && f->accuracy[0] < 0) return; /* nothing measures it */
+	trained(text, f);
 	cli_progress_end(j->c);
-	cli_note(j->c, "#%d, trained: %s%s", f->number, text, f->best ? ", the best so far" : "");
+	cli_note(j->c, "%s%s", text, f->best ? ", the best so far" : "");
 }
 
 /* ---- at the end ---- */
@@ -203,6 +210,8 @@ static void tables(job *j, const cop_search_result *r)
 
 static void finalists(cli *c, const cop_search_result *r)
 {
+	char text[96];
+
 	cli_put_list(c, "finalists");
 	for (int32_t i = 0; i < r->n_finalist; i++) {
 		const cop_finalist *f = &r->finalist[i];
@@ -210,8 +219,8 @@ static void finalists(cli *c, const cop_search_result *r)
 		cli_put_int(c, "number", f->number);
 		if (f->accuracy[0] >= 0) cli_put_real(c, "accuracy_float", (double)f->accuracy[0]), cli_put_real(c, "accuracy_valid", (double)f->accuracy[1]);
 		cli_put_item_end(c);
-		if (r->n_finalist > 1 && f->accuracy[0] >= 0) cli_out(c, "#%d, trained: %.2f %% on the validation set in floats, %.2f %% in int8\n", f->number, 100 * (double)f->accuracy[0], 100 * (double)f->accuracy[1]);
-		else if (r->n_finalist > 1) cli_out(c, "#%d: its training diverged\n", f->number);
+		trained(text, f);
+		if (r->n_finalist > 1) cli_out(c, "%s\n", text);
 	}
 	cli_put_end(c);
 }

@@ -70,12 +70,13 @@ static cop_status set_numbers(cop_search_args *s, const cop_searcher *z)
 		return cop__error(z->cx, COP_ARG,
 		        "search: draws, tries, population, epochs and limit must not be negative, draws and tries not "
 			"above 100000");
+	if (s->finalists > 1 && !z->valid)
+		return cop__error(z->cx, COP_ARG, "search: %d finalists are compared on a validation set, and there is none: give one, or leave finalists out", s->finalists);
 	if (s->keep_shared && !cop__judge(z->judge)->shares)
 		return cop__error(z->cx, COP_ARG, "search: only the judge shared has shared weights to begin with");
 	if (!s->draws) s->draws = 50;
 	if (!s->tries) s->tries = 40;
-	if (!s->finalists) s->finalists = 3;
-	if (!z->valid) s->finalists = 1; /* nothing tells them apart */
+	if (!s->finalists) s->finalists = z->valid ? 3 : 1;
 	if (!s->population) s->population = COP_MAX(2, s->tries / 4);
 	if (!s->epochs) s->epochs = cop__judge(z->judge)->shares ? 20 : 1;
 	return COP_OK;

@@ -272,6 +272,8 @@ static void test_refusals(void **state)
 	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.keep = "*", .threads = 1}, COP_ARG, "no convolution or fully connected layer left");
 	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "w8", .keep = "*"}, COP_ARG, "no convolution or fully connected layer left");
 	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "fp16", .round = "adaround"}, COP_ARG, "changes only weights");
+	refuse(*state, g, NULL, &(cop_quantize_args){.scheme = "w8", .narrow_sums = true}, COP_ARG, "narrow_sums do not apply");
+	refuse(*state, g, samples(g, 8), &(cop_quantize_args){.scheme = "w4a8", .narrow_sums = true, .threads = 1}, COP_ARG, "activations have 8 bits, and so have sums of shortcuts");
 	refuse(*state, g, NULL, &plain, COP_ARG, "the calibration set is empty");
 	refuse(*state, g, &none, &plain, COP_ARG, "the calibration set is empty");
 	other.x.dim[0]++;

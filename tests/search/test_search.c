@@ -283,6 +283,20 @@ static void finalists(void **state)
 	assert_int_equal(changed, 1); /* the first is the best with one seed, and is not with the other */
 }
 
+/* One whose training diverges is told of and left behind; where all do, that is the failure. */
+static void diverged(void **state)
+{
+	static run r;
+	cop_search_args s = small;
+	cop_train_args a = brief;
+
+	(void)state;
+	s.space = "separable", s.draws = 2, s.tries = 4, s.judge = "macs", s.finalists = 2, a.lr = 1e30f;
+	search(&r, s, a, 0);
+	assert_int_equal(r.st, COP_DIVERGED);
+	assert_true(r.told.n_finished == 1 && r.told.f[0].accuracy[0] < 0 && !r.told.f[0].best);
+}
+
 /* A checkpoint of the ten spaces of a row, of which the third is searched, and of one design; `from` becomes `to`. */
 static void write_kept(const cop_searcher *z, const char *from, const char *to, int64_t spaces, int64_t tried)
 {
@@ -419,6 +433,7 @@ static void refused(void **state)
 	        {{.target = "cortex-m4", .ram = 1u << 30}, "of RAM are allowed, but cortex-m4 has only"},
 	        {{.target = "host", .instructions = 5}, "no prices of kernels"},
 	        {{.tries = -1}, "must not be negative"},
+	        {{.finalists = COP_MOST_FINALISTS + 1}, "there may be 1 to 16"},
 	        {{.keep_shared = true}, "only the judge shared"},
 	        {{.space = ""}, "no space is named"},
 	};
@@ -443,12 +458,15 @@ static void refused(void **state)
 	cop_error_clear(cx);
 	assert_int_equal(cop_search(&g, cx, &(cop_search_args){0}, &d, NULL, &a, NULL), COP_ARG);
 	assert_non_null(strstr(cop_error_text(cx), "needs a validation set"));
+	cop_error_clear(cx);
+	assert_int_equal(cop_search(&g, cx, &(cop_search_args){.judge = "macs", .finalists = 2}, &d, NULL, &a, NULL), COP_ARG);
+	assert_non_null(strstr(cop_error_text(cx), "2 finalists are compared on a validation set"));
 	cop_ctx_free(cx);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(limits), cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(finalists), cmocka_unit_test(resumed), cmocka_unit_test(damaged),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(limits), cmocka_unit_test(chosen), cmocka_unit_test(ways), cmocka_unit_test(next), cmocka_unit_test(finalists), cmocka_unit_test(diverged), cmocka_unit_test(resumed), cmocka_unit_test(damaged),
 	        cmocka_unit_test(shared), cmocka_unit_test(nothing_fits), cmocka_unit_test(refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

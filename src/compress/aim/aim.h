@@ -55,7 +55,7 @@ typedef struct cop_aimer {
 	bool watched[COP_N_RESOURCE];     /* looked at when levels are chosen */
 	cop_final final;
 	const cop_graph *came;            /* the network as it came */
-	bool few, coding;                 /* flash counts: weights may have 4 bits at the end, or be coded */
+	bool few, coding;                 /* flash counts: weights may have 4 bits at the end; and may be coded, where that pays, too */
 	bool stuck;                       /* no level of any layer brings the network nearer */
 	cop_graph *g;                     /* floats that can be trained */
 	cop_point first, now;             /* as it came; of g */

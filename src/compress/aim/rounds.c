@@ -100,7 +100,7 @@ static bool has_few(const cop_aimer *z)
 
 /* Will codes come at the end, or few bits? */
 static bool expects_codes(const cop_aimer *z) { return z->coding && z->final == COP_FINAL_INTEGERS; }
-static bool expects_form(const cop_aimer *z) { return (z->coding || z->few) && z->final == COP_FINAL_INTEGERS; }
+static bool expects_form(const cop_aimer *z) { return z->few && z->final == COP_FINAL_INTEGERS; }
 
 static cop_status point_of(cop_point *p, cop_aimer *z, const cop_graph *g, cop_final final)
 {

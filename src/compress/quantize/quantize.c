@@ -168,6 +168,8 @@ static cop_status open_work(cop_quantizer *z, const cop_graph *model)
 		COP_TRY(cop__equalize(z->g, &pairs));
 		cop__log(z->cx, COP_LOG_INFO, "quantize: %d pairs of layers equalised", pairs);
 	}
+	if (z->act_bits >= 8 && z->a->narrow_sums)
+		return cop__error(z->cx, COP_ARG, "quantize: activations have %d bits, and so have sums of shortcuts: only below 8 bits can these be made narrower (narrow_sums, in recipes sums: no)", z->act_bits);
 	if (z->act_bits < 8 && !z->a->narrow_sums) COP_TRY(cop__pass_then(&z->g, cop__layers_off_sums));
 	z->seen = cop__arena_get(&z->mem, sizeof *z->seen * (size_t)(z->g->n_value + 1));
 	z->act = cop__arena_get(&z->mem, sizeof *z->act * (size_t)(z->g->n_value + 1));
@@ -294,9 +296,9 @@ static cop_status weights_alone(cop_graph **out, const cop_graph *model, const c
 {
 	cop_graph *g = NULL;
 
-	if (a->round || a->equalize || a->bias_correct || a->bounded || a->int8_io)
+	if (a->round || a->equalize || a->bias_correct || a->bounded || a->int8_io || a->narrow_sums)
 		return cop__error(model->cx, COP_ARG,
-			"quantize: %s changes only weights, so round, equalize, bias_correct, max_drop and int8_io do not apply",
+			"quantize: %s changes only weights, so round, equalize, bias_correct, max_drop, int8_io and narrow_sums do not apply",
 			s->name);
 	COP_TRY(cop__quantize_prepare(&g, model));
 	cop_status st = cop__narrow_weights(out, g, s->weights, a->keep, a->per_tensor);

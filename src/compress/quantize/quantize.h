@@ -3,8 +3,8 @@
  * quantize.h - post-training quantisation, from a float model to int8 operators (src/op/q*.c), step by step:
  *
  *   prepare     the deployed form: batch norm folded, activations fused, weights dense            quantize.c
- *   sums        below 8 bits: values of shortcuts apart from what layers read                     sums.c
  *   equalize    ranges of neighbouring layers brought together; the function stays the same       equalize.c
+ *   sums        below 8 bits: values of shortcuts apart from what layers read                     sums.c
  *   calibrate   histograms of every value                                                         calibrate.c
  *   ranges      a histogram becomes a scale and a zero point                                      ranges.c, assign.c
  *   weights     layer by layer: scales by output channel, rounding to the nearest, with what follows
